@@ -1,0 +1,58 @@
+# Every command a person types. `make` alone lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check format test demo bench serve work up lock migration clean
+
+help:  ## list the targets
+	@echo "Chronobridge: make TARGET"; echo
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+$(READY): requirements.lock pyproject.toml
+	@echo "setting up $(VENV) from requirements.lock (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install uv==0.13.9 2>/dev/null
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps -e .
+	@touch $@
+
+setup: $(READY)  ## make .venv with everything, from the lock file
+
+check: $(READY)  ## format, lint, types, imports, deploy files, unit tests: under a minute
+	@$(BIN)/ruff format --check --quiet . || (echo "run: make format"; exit 1)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-timing > .import-linter.out 2>&1 || (cat .import-linter.out; rm -f .import-linter.out; exit 1); rm -f .import-linter.out
+	@$(BIN)/codespell README.md CHANGELOG.md app workers tests deploy
+	@$(BIN)/hadolint deploy/Dockerfile
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	@$(BIN)/yamllint --strict deploy/compose.yaml .pre-commit-config.yaml
+	@$(BIN)/shellcheck .ci/run
+	@$(BIN)/python -m pytest tests/unit
+
+format: $(READY)  ## let ruff format and fix what it can
+	@$(BIN)/ruff check --quiet --fix-only . ; $(BIN)/ruff format --quiet .
+
+test: $(READY)  ## every test a fresh machine can run
+	@$(BIN)/python -m pytest
+
+demo: $(READY)  ## the whole story on this machine, stays up until Ctrl-C
+	@$(BIN)/chronobridge demo $(ARGS)
+
+bench: $(READY)  ## throughput, latency and cost as ratios of one run; writes bench.json
+	@$(BIN)/python -m tests.load.bench
+
+up serve work: $(READY)  ## run the service (needs settings, see deploy/env.example)
+	@$(BIN)/chronobridge $@
+
+lock: $(READY)  ## resolve pyproject.toml into requirements.lock, with hashes
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+
+migration: $(READY)  ## M="what it adds": a new empty migration
+	@$(BIN)/alembic -c app/store/migrations/alembic.ini revision -m "$(M)"
+
+clean:  ## remove .venv, var and caches
+	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build bench.json
