@@ -52,7 +52,7 @@ lock: $(READY)  ## resolve pyproject.toml into requirements.lock, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
 
 migration: $(READY)  ## M="what it adds": a new empty migration
-	@$(BIN)/alembic -c app/store/migrations/alembic.ini revision -m "$(M)"
+	@$(BIN)/alembic revision -m "$(M)"
 
 clean:  ## remove .venv, var and caches
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build bench.json

@@ -1,0 +1,148 @@
+"""`chronobridge …`: one function per command, no rules of its own. Exit 0 good, 1 failed, 2 wrong usage or settings."""
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.errors import Misconfigured, StoreUnavailable
+
+app = typer.Typer(
+    help="Keeps patients the same in DrChrono and Salesforce.", no_args_is_help=True, add_completion=False
+)
+
+
+def main() -> None:
+    """Run a command; a wrong setting ends it with one line and no traceback."""
+    try:
+        app()
+    except Misconfigured as error:
+        print(f"chronobridge: {error}", file=sys.stderr)
+        sys.exit(2)
+    except StoreUnavailable as error:
+        print(f"chronobridge: {error}; check DATABASE_URL and that the database runs", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    from app import settings
+    from app.store.database import Database
+    from app.store.schema import migrate as bring_up
+
+    async def work() -> None:
+        async with Database(settings.load().database_url).opened() as database:
+            await bring_up(database)
+
+    asyncio.run(work())
+    print("the database is up to date")
+
+
+@app.command()
+def serve() -> None:
+    """Answer the vendors, the probes and the operator."""
+    import uvicorn
+
+    from app import log, settings
+    from app.main import create_app
+    from app.sync import mapping
+
+    known = settings.load()
+    mapping.load(known.mapping_file)
+    log.configure()
+    _say_when_behind(known)
+    uvicorn.run(
+        create_app(known),
+        host=known.host,
+        port=known.port,
+        access_log=False,  # tokens live in paths, and our own line per delivery says more
+        log_config=None,
+        proxy_headers=bool(known.trusted_proxies),
+        forwarded_allow_ips=list(known.trusted_proxies),
+        server_header=False,
+        timeout_graceful_shutdown=20,
+    )
+
+
+@app.command()
+def work(health: Annotated[bool, typer.Option(help="only say whether a worker of this machine lives")] = False) -> None:
+    """Apply changes until stopped."""
+    from app import log, settings
+    from app.store import heartbeat
+    from app.store.database import Database
+    from app.sync import mapping
+    from workers.main import work as work_on
+
+    known = settings.load()
+
+    async def is_alive() -> bool:
+        async with Database(known.database_url).opened() as database:
+            return bool(await heartbeat.alive(database, socket.gethostname()[:128]))
+
+    if health:
+        alive = asyncio.run(is_alive())
+        print("a worker lives" if alive else "no worker of this machine was heard of for 15 s")
+        raise typer.Exit(0 if alive else 1)
+    mapping.load(known.mapping_file)
+    log.configure()
+    _say_when_behind(known)
+    asyncio.run(work_on(known))
+
+
+@app.command()
+def up() -> None:
+    """Run everything on this machine: migrate, one web, one worker, and a Valkey when REDIS_URL is empty."""
+    from app import processes, settings
+    from app.sync import mapping
+
+    known = settings.load()
+    mapping.load(known.mapping_file)
+    migrate()
+    env, children = {}, []
+    if known.redis_url is None:
+        port = processes.free_port()
+        env["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
+        children.append(processes.valkey(Path("var/valkey"), port))
+    command = [sys.executable, "-m", "app.cli"]
+    children += [processes.Child(name, [*command, name], env) for name in ("serve", "work")]
+    with processes.supervised(children):
+        for child in children:
+            child.start()
+        print(f"chronobridge answers on http://{known.host}:{known.port} (Ctrl-C stops everything)")
+        processes.watch(children)
+
+
+@app.command()
+def demo(once: Annotated[bool, typer.Option(help="end after the story instead of staying up")] = False) -> None:
+    """Tell the whole story on this machine, with stand-ins for both vendors."""
+    from app.demo import story
+
+    raise typer.Exit(story.tell(stays_up=not once))
+
+
+def _say_when_behind(known: object) -> None:
+    from app.settings import Settings
+    from app.store.database import Database
+    from app.store.schema import is_behind
+
+    assert isinstance(known, Settings)
+
+    async def look() -> bool:
+        async with Database(known.database_url).opened() as database:
+            return await is_behind(database)
+
+    try:
+        if asyncio.run(look()):
+            print("chronobridge: the database's schema is behind; run: chronobridge migrate", file=sys.stderr)
+    except StoreUnavailable as error:
+        print(f"chronobridge: {error}; starting anyway", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    main()

@@ -1,0 +1,127 @@
+"""The operator's JSON: what waits, what failed and why, and the lanes.
+
+`Authorization: Bearer` with OPERATOR_TOKEN reads and acts, with VIEWER_TOKEN it reads. The role is checked before
+anything of the request is looked at.
+"""
+
+import hmac
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+
+from app.log import log
+from app.runtime import Runtime
+from app.store import queue_state
+from app.sync.records import Lane
+from app.sync.retry import fix
+
+
+class Role(StrEnum):
+    """Who asks."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+
+
+def role(request: Request) -> Role:
+    """Give the role the bearer token stands for; 401 without one."""
+    run: Runtime = request.app.state.run
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    found = None
+    for known, secret in ((Role.VIEWER, run.settings.viewer_token), (Role.OPERATOR, run.settings.operator_token)):
+        if secret and hmac.compare_digest(given.strip().encode(), secret.get_secret_value().encode()):
+            found = known
+    if found is None or scheme.lower() != "bearer":
+        raise HTTPException(401, "send Authorization: Bearer with OPERATOR_TOKEN", {"WWW-Authenticate": "Bearer"})
+    return found
+
+
+def operator(known: Annotated[Role, Depends(role)]) -> None:
+    """Let only operators act; 403 for a viewer."""
+    if known is not Role.OPERATOR:
+        raise HTTPException(403, "VIEWER_TOKEN reads only; use OPERATOR_TOKEN")
+
+
+router = APIRouter(prefix="/api/v1", tags=["api"], dependencies=[Depends(role)])
+
+
+@router.get("/queue", summary="What waits, by kind and lane")
+async def queue(request: Request) -> dict[str, Any]:
+    """Give depth, age of the oldest, rate, failures, holds and lanes."""
+    run: Runtime = request.app.state.run
+    counts = await queue_state.due_counts(run.database)
+    groups = await queue_state.failure_groups(run.database)
+    return {
+        "depth": sum(one.count for one in counts),
+        "oldest_due_age_s": round(max((one.oldest_s for one in counts), default=0.0), 3),
+        "rate_per_minute": await queue_state.synced_per_minute(run.database),
+        "by_kind": [
+            {
+                "kind": one.kind,
+                "direction": "to_salesforce",
+                "lane": one.lane,
+                "depth": one.count,
+                "oldest_due_age_s": round(one.oldest_s, 3),
+            }
+            for one in counts
+        ],
+        "failed": sum(row.count for row in groups if not row.is_held),
+        "held": sum(row.count for row in groups if row.is_held),
+        "unsettled_writes": sum(count for _, _, count in await queue_state.journal_counts(run.database)),
+        "lanes": await queue_state.lane_states(run.database),
+    }
+
+
+@router.get("/failures", summary="What waits for a person, grouped by cause")
+async def failures(request: Request) -> dict[str, Any]:
+    """Give failures and holds by cause, with how many, which fields, and what to do."""
+    run: Runtime = request.app.state.run
+    items = [
+        {
+            "cause": row.cause,
+            "side": row.side,
+            "kind": row.kind,
+            "fields": row.fields.split(",") if row.fields else [],
+            "count": row.count,
+            "held": row.is_held,
+            "sample": row.sample,
+            "fix": fix(row.cause),
+        }
+        for row in await queue_state.failure_groups(run.database)
+    ]
+    return {"items": items, "total": len(items), "next": None}
+
+
+class LaneName(StrEnum):
+    """A lane, or all of them."""
+
+    LIVE = "live"
+    RETRY = "retry"
+    CONFIRM = "confirm"
+    COMPARE = "compare"
+    BACKFILL = "backfill"
+    ALL = "all"
+
+    def lanes(self) -> list[Lane]:
+        """Give the lanes that are meant."""
+        return list(Lane) if self is LaneName.ALL else [Lane(self.value)]
+
+
+@router.post("/lanes/{lane}/pause", dependencies=[Depends(operator)], summary="Make no writes from a lane")
+async def pause(request: Request, lane: LaneName) -> dict[str, Any]:
+    """Pause a lane: its work stays in it and makes no writes."""
+    run: Runtime = request.app.state.run
+    await queue_state.set_paused(run.database, lane.lanes(), "paused by an operator")
+    log.warning("lane.paused", lane=lane.value)
+    return {"lanes": await queue_state.lane_states(run.database)}
+
+
+@router.post("/lanes/{lane}/resume", dependencies=[Depends(operator)], summary="Let a lane write again")
+async def resume(request: Request, lane: LaneName) -> dict[str, Any]:
+    """Resume a lane, and ring for what waited in it."""
+    run: Runtime = request.app.state.run
+    await queue_state.set_paused(run.database, lane.lanes(), None)
+    run.bell.ring(run.mappings)
+    log.warning("lane.resumed", lane=lane.value)
+    return {"lanes": await queue_state.lane_states(run.database)}

@@ -1,0 +1,21 @@
+"""Reading a request's body without ever holding more of it than the door takes."""
+
+from starlette.requests import Request
+
+from app.errors import BodyTooLarge
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Give the whole body.
+
+    Raises  BodyTooLarge before more than `limit` bytes are read
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise BodyTooLarge(f"the body is larger than {limit} bytes")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            raise BodyTooLarge(f"the body is larger than {limit} bytes")
+    return bytes(body)

@@ -1,0 +1,147 @@
+"""What each part of the service is doing, since when, and what to do about it. No vendor is called for a probe."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.errors import StoreUnavailable
+from app.runtime import Runtime
+from app.store import heartbeat, queue_state
+from app.store.connections import Connections
+from app.store.schema import is_behind
+from app.store.tables import db_now, workers
+from app.sync.records import Side
+
+EVERY_S = 5.0
+_SLOW_S = 4.0
+_OLD_BACKLOG_S = 60.0
+
+
+@dataclass(slots=True)
+class Part:
+    """The state of one part: ok, degraded, down or not_connected."""
+
+    state: str
+    advice: str | None
+    since: datetime
+
+
+class Health:
+    """Looks at every part every five seconds, so that a probe costs nothing and cannot be used to hurt."""
+
+    def __init__(self, run: Runtime) -> None:
+        self._run = run
+        self._parts: dict[str, Part] = {}
+        self._looked_at = 0.0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether deliveries can be accepted: the database can be written and has its schema."""
+        part = self._parts.get("database")
+        return part is not None and part.state == "ok" and monotonic() - self._looked_at < EVERY_S * 4
+
+    def report(self) -> dict[str, object]:
+        """Give every part with its state, since when, its age and advice."""
+        now = datetime.now(UTC)
+        states = {part.state for part in self._parts.values()}
+        return {
+            "status": "down" if "down" in states else "degraded" if states - {"ok"} else "ok",
+            "parts": {
+                name: {
+                    "state": part.state,
+                    "since": part.since.isoformat(timespec="seconds"),
+                    "age_s": round((now - part.since).total_seconds(), 1),
+                    "advice": part.advice,
+                }
+                for name, part in self._parts.items()
+            },
+        }
+
+    async def watch(self) -> None:
+        """Keep looking, for ever."""
+        while True:
+            await self.look()
+            await asyncio.sleep(EVERY_S)
+
+    async def look(self) -> None:
+        """Look at every part once."""
+        found = {"database": await self._database()}
+        found["redis"] = await self._redis()
+        if found["database"][0] == "ok":
+            found |= {"workers": await self._workers(), "backlog": await self._backlog(), "lanes": await self._lanes()}
+        found |= {side.value: await self._side(side) for side in Side}
+        now = datetime.now(UTC)
+        for name, (state, advice) in found.items():
+            before = self._parts.get(name)
+            since = before.since if before is not None and before.state == state else now
+            self._parts[name] = Part(state, advice, since)
+        for name in set(self._parts) - set(found):
+            self._parts[name].state, self._parts[name].advice = "down", "unknown while the database is away"
+        self._looked_at = monotonic()
+
+    async def _database(self) -> tuple[str, str | None]:
+        async def write(connection: AsyncConnection) -> None:
+            nobody = sa.update(workers).where(workers.c.id == "").values(seen_at=db_now())
+            await connection.execute(nobody)
+
+        try:
+            async with asyncio.timeout(_SLOW_S):
+                if await is_behind(self._run.database):
+                    return "down", "run `chronobridge migrate`"
+                await self._run.database.transact(write)
+        except (StoreUnavailable, TimeoutError):
+            return "down", "the database cannot be written: check that it runs, its disk and DATABASE_URL"
+        return "ok", None
+
+    async def _redis(self) -> tuple[str, str | None]:
+        if self._run.settings.redis_url is None:
+            return "degraded", "REDIS_URL is empty: changes are found by the sweep, every 2 s"
+        if await self._run.bell.is_up():
+            return "ok", None
+        return "degraded", "Redis does not answer: nothing is lost, changes are found by the sweep, every 2 s"
+
+    async def _workers(self) -> tuple[str, str | None]:
+        try:
+            if await heartbeat.alive(self._run.database):
+                return "ok", None
+        except StoreUnavailable:
+            pass
+        return "down", "no worker has been heard of for 15 s: start `chronobridge work`"
+
+    async def _backlog(self) -> tuple[str, str | None]:
+        try:
+            oldest = max((one.oldest_s for one in await queue_state.due_counts(self._run.database)), default=0.0)
+        except StoreUnavailable:
+            return "down", "unknown while the database is away"
+        if oldest > _OLD_BACKLOG_S:
+            return "degraded", f"the oldest change has been due for {oldest:.0f} s: look at workers and failures"
+        return "ok", None
+
+    async def _lanes(self) -> tuple[str, str | None]:
+        try:
+            paused = [one["lane"] for one in await queue_state.lane_states(self._run.database) if one["paused"]]
+        except StoreUnavailable:
+            return "down", "unknown while the database is away"
+        if paused:
+            return "degraded", f"paused: {', '.join(paused)}; POST /api/v1/lanes/all/resume when that is right"
+        return "ok", None
+
+    async def _side(self, side: Side) -> tuple[str, str | None]:
+        if side not in self._run.settings.connected:
+            return "not_connected", f"set the {side.value.upper()}_… settings; its deliveries are kept meanwhile"
+        try:
+            stored = await Connections(self._run.database, self._run.vault, side).read()
+        except StoreUnavailable:
+            return "down", "unknown while the database is away"
+        if stored.refused_code is not None:
+            return (
+                "down",
+                f"the vendor refused our credential ({stored.refused_code}): check the settings, connect anew",
+            )
+        if side is Side.DRCHRONO and stored.token is None:
+            return "not_connected", "nobody has connected the practice yet"
+        return "ok", None

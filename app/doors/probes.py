@@ -1,0 +1,54 @@
+"""The probes: is the process alive, can it accept deliveries, how is every part, and the numbers for Prometheus."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from app import metrics
+from app.doors.health import Health
+from app.errors import StoreUnavailable
+from app.runtime import Runtime
+from app.store import heartbeat, queue_state
+
+router = APIRouter(tags=["probes"])
+
+
+@router.get("/livez", summary="The process answers")
+async def livez() -> dict[str, str]:
+    """Answer 200 while the process can answer at all."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Deliveries can be accepted")
+async def readyz(request: Request) -> JSONResponse:
+    """Answer 503 when the database cannot be written or is not migrated; never because of a vendor or Redis."""
+    health: Health = request.app.state.health
+    report = health.report()
+    return JSONResponse({"status": report["status"]}, status_code=200 if health.is_ready else 503)
+
+
+@router.get("/healthz", summary="Every part, since when, and what to do")
+async def healthz(request: Request) -> JSONResponse:
+    """Answer 200 while the process answers, with the state of every part."""
+    health: Health = request.app.state.health
+    return JSONResponse(health.report())
+
+
+@router.get("/metrics", summary="Numbers for Prometheus")
+async def numbers(request: Request) -> Response:
+    """Give the counters of this process, and what the database knows."""
+    run: Runtime = request.app.state.run
+    for gauge in (metrics.due, metrics.oldest_due_s, metrics.failures, metrics.writes):
+        gauge.clear()
+    try:
+        for one in await queue_state.due_counts(run.database):
+            metrics.due.labels(one.kind, one.lane).set(one.count)
+            metrics.oldest_due_s.labels(one.kind).set(one.oldest_s)
+        for row in await queue_state.failure_groups(run.database):
+            metrics.failures.labels(row.side, row.kind, row.cause).inc(row.count)
+        for side, state, count in await queue_state.journal_counts(run.database):
+            metrics.writes.labels(side, state).set(count)
+        metrics.workers_alive.set(await heartbeat.alive(run.database))
+    except StoreUnavailable:
+        return Response(generate_latest(), status_code=503, media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,141 @@
+"""Every error of the service, drawn as one family; the standard library only.
+
+Expected outcomes are return values. These are for what the caller could not have known. Each class answers one
+question, `disposition`, and only `app/sync/retry.py` asks it.
+
+    SyncError
+      x DeliveryRefused                     answered at the door; nothing kept
+        + SignatureInvalid        401
+        + BodyTooLarge            413
+      x StoreUnavailable          503       the delivery could not be made durable: the vendor must send again
+      x VendorError(side, call, status, code)
+        + Unavailable             retry     no connection, 5xx, 429; the vendor did not do it
+        + OutcomeUnknown          read back a write whose answer never came: it may have happened
+        + Unauthorized            pause     no record's retries are spent on a bad credential
+        + Rejected                dead      the same request would fail again
+        + Gone                    decide    becomes an absent sight
+        + Unreadable              dead      the answer does not fit our wire model
+      x LeaseLost                 retry     another worker has it; nothing more may be saved
+      x Misconfigured             stop      found at start, never mid-flight
+"""
+
+from enum import StrEnum
+
+
+class Disposition(StrEnum):
+    """What is to be done about an error."""
+
+    REFUSE = "refuse"
+    RETRY = "retry"
+    READ_BACK = "read_back"
+    PAUSE_SIDE = "pause_side"
+    DEAD_LETTER = "dead_letter"
+    DECIDE = "decide"
+    STOP = "stop"
+
+
+class SyncError(Exception):
+    """Anything the service raises on purpose."""
+
+    disposition = Disposition.DEAD_LETTER
+
+
+class DeliveryRefused(SyncError):  # noqa: N818 - the family is named for what happened
+    """A delivery was turned away at the door; nothing of it is kept."""
+
+    disposition = Disposition.REFUSE
+    status = 400
+
+
+class SignatureInvalid(DeliveryRefused):
+    """The sender did not know the shared secret."""
+
+    status = 401
+
+
+class BodyTooLarge(DeliveryRefused):
+    """The body is larger than the door takes."""
+
+    status = 413
+
+
+class StoreUnavailable(SyncError):  # noqa: N818
+    """The store could not make something durable: full, locked or gone."""
+
+    disposition = Disposition.RETRY
+
+
+class VendorError(SyncError):
+    """A call to a vendor did not do what it should; says which call, never a value of a record."""
+
+    def __init__(
+        self, side: str, call: str, *, status: int | None = None, code: str = "", fields: tuple[str, ...] = ()
+    ) -> None:
+        self.side, self.call, self.status, self.code, self.fields = side, call, status, code, fields
+        answer = " ".join(str(part) for part in (status, code) if part)
+        super().__init__(f"{side}: {call}: {answer or type(self).__name__}")
+
+    @property
+    def cause(self) -> str:
+        """The vendor's own code where it gave one, else what kind of error it was; a stable name to group by."""
+        return self.code or (f"HTTP_{self.status}" if self.status else type(self).__name__)
+
+
+class Unavailable(VendorError):  # noqa: N818
+    """The vendor did not do it and may later: no connection, 5xx, throttled. `retry_in_s` is the vendor's word."""
+
+    disposition = Disposition.RETRY
+
+    def __init__(
+        self,
+        side: str,
+        call: str,
+        *,
+        status: int | None = None,
+        code: str = "",
+        retry_in_s: float | None = None,
+    ) -> None:
+        super().__init__(side, call, status=status, code=code)
+        self.retry_in_s = retry_in_s
+
+
+class OutcomeUnknown(VendorError):  # noqa: N818
+    """A write was sent and its answer never came: it may have happened, or may still."""
+
+    disposition = Disposition.READ_BACK
+
+
+class Unauthorized(VendorError):  # noqa: N818
+    """The vendor refuses our credential, or we hold none."""
+
+    disposition = Disposition.PAUSE_SIDE
+
+
+class Rejected(VendorError):  # noqa: N818
+    """The vendor understood and refused; the same request would fail again."""
+
+    disposition = Disposition.DEAD_LETTER
+
+
+class Gone(VendorError):  # noqa: N818
+    """The record is not there: deleted, merged, or out of our sight."""
+
+    disposition = Disposition.DECIDE
+
+
+class Unreadable(VendorError):  # noqa: N818
+    """The answer does not fit our wire model."""
+
+    disposition = Disposition.DEAD_LETTER
+
+
+class LeaseLost(SyncError):  # noqa: N818
+    """Another worker holds the lease now; nothing more may be saved under the old one."""
+
+    disposition = Disposition.RETRY
+
+
+class Misconfigured(SyncError):  # noqa: N818
+    """A setting is missing or malformed; the message names it, says what is expected and gives an example."""
+
+    disposition = Disposition.STOP

@@ -1,0 +1,82 @@
+"""Log lines as JSON, one wide line per attempt, and the guard that keeps patients and secrets out of them.
+
+The guard is a list of what may pass, not of what may not: any other key is dropped and only its name is said. Lines of
+other libraries lose their arguments, and exceptions their messages, because either may carry a value.
+"""
+
+import logging
+import sys
+import traceback
+from types import TracebackType
+from typing import Any
+
+import structlog
+
+ALLOWED = frozenset(
+    """
+    event level timestamp logger
+    delivery_id side kind record_id link_id cause job_id attempt lane
+    plan changed conflicts put_backs refused waiting outcome disposition retry_in_s
+    call status code vendor_request_id budget_left duration_ms lag_s fields
+    error frames advice count group_size worker_id pid port url sides paused missing
+    """.split()
+)
+_LONGEST = 200
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+def guard(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str, Any]:
+    """Let through what is allowed to be logged, and name what was not."""
+    kept = {key: _short(value) for key, value in line.items() if key in ALLOWED}
+    if dropped := sorted(
+        str(key) for key in line if key not in ALLOWED and key not in ("exc_info", "_record", "_from_structlog")
+    ):
+        kept["missing"] = dropped
+    if line.get("exc_info"):
+        kept |= _failure(line["exc_info"])
+    return kept
+
+
+def _short(value: Any) -> Any:
+    return value[:_LONGEST] if isinstance(value, str) else value
+
+
+def _failure(exc_info: Any) -> dict[str, Any]:
+    """Give an exception's class and where it came from, never its message."""
+    error = exc_info[1] if isinstance(exc_info, tuple) else exc_info if isinstance(exc_info, BaseException) else None
+    error = error or sys.exc_info()[1]
+    if error is None:
+        return {}
+    trace: TracebackType | None = error.__traceback__
+    frames = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
+    return {"error": type(error).__name__, "frames": frames[-8:]}
+
+
+class _Foreign(logging.Formatter):
+    """A line of another library: its template without the arguments."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"event": str(record.msg), "level": record.levelname.lower(), "logger": record.name}
+        if record.exc_info:
+            line["exc_info"] = record.exc_info  # type: ignore[assignment]
+        stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "", line)
+        return str(structlog.processors.JSONRenderer()(None, "", guard(None, "", dict(stamped))))
+
+
+def configure(level: int = logging.INFO) -> None:
+    """Send every line of this process to stderr as JSON, through the guard."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            guard,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Foreign())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

@@ -1,0 +1,71 @@
+"""The web app: doors, probes and the operator's JSON, joined over one runtime."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from app import metrics, runtime
+from app.doors import api, drchrono, probes
+from app.doors.health import Health
+from app.errors import DeliveryRefused, StoreUnavailable
+from app.log import log
+from app.settings import Settings, secret_values
+from app.store import instance
+from app.store.inbox import Delivery, open_inbox
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Give the app for these settings; everything is opened when it starts, nothing before."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with runtime.opened(settings) as run:
+
+            def committed(group: Sequence[Delivery]) -> None:
+                metrics.group_size.observe(len(group))
+                if kinds := {event.kind for delivery in group for event in delivery.events}:
+                    run.bell.ring(kinds)
+
+            app.state.run = run
+            app.state.drchrono_secrets = secret_values(settings.drchrono_webhook_secrets)
+            app.state.inbox = open_inbox(run.database, committed)
+            app.state.health = Health(run)
+            await _recognise(run)
+            await app.state.health.look()
+            watch = asyncio.create_task(app.state.health.watch())
+            log.info("web.started", port=settings.port, url=settings.public_url, sides=sorted(settings.connected))
+            yield
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+            await app.state.inbox.close()
+            log.info("web.stopped")
+
+    app = FastAPI(title="Chronobridge", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.include_router(drchrono.router)
+    app.include_router(probes.router)
+    app.include_router(api.router)
+    app.add_exception_handler(DeliveryRefused, _refused)
+    app.add_exception_handler(StoreUnavailable, _unavailable)
+    return app
+
+
+async def _recognise(run: runtime.Runtime) -> None:
+    try:
+        if not await instance.recognise(run.database, run.settings.identity):
+            log.warning("instance.unknown", advice=instance.REASON)
+    except StoreUnavailable:
+        log.warning("database.away", advice="deliveries are answered 503 until it is back; is it migrated?")
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DeliveryRefused)
+    return JSONResponse({"detail": str(error)}, status_code=error.status)
+
+
+async def _unavailable(_request: Request, _error: Exception) -> JSONResponse:
+    detail = "it could not be stored now; send it again"
+    return JSONResponse({"detail": detail}, status_code=503, headers={"Retry-After": "30"})

@@ -1,0 +1,17 @@
+"""The counters of a process, all in one place; label sets are bounded, values are never a patient's."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+deliveries = Counter(
+    "chronobridge_deliveries_total", "Deliveries answered, by what became of them", ["side", "outcome"]
+)
+group_size = Histogram(
+    "chronobridge_inbox_group_size", "Deliveries that shared one commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+)
+rings_missed = Counter("chronobridge_rings_missed_total", "Rings that Redis did not take; the sweep makes up for them")
+
+due = Gauge("chronobridge_due_records", "Records due, by kind and lane", ["kind", "lane"])
+oldest_due_s = Gauge("chronobridge_oldest_due_seconds", "How long the longest due record has been due", ["kind"])
+failures = Gauge("chronobridge_failures", "Records that wait for a person", ["side", "kind", "cause"])
+writes = Gauge("chronobridge_journal_writes", "Outward writes in the journal, by state", ["side", "state"])
+workers_alive = Gauge("chronobridge_workers_alive", "Workers whose heartbeat is 15 s old or less")

@@ -1,0 +1,107 @@
+"""The doorbell: arq on Redis or Valkey. It carries names of kinds, never a value; the database is the memory.
+
+Every ring is a job of its own (arq refuses a job id that is queued, running, or whose result is kept), results are not
+kept, and payloads are JSON. A ring that Redis does not take is no loss: the sweep finds what is due.
+
+Source  arq 0.28, worker.py and connections.py
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from arq import create_pool, func
+from arq.connections import ArqRedis, RedisSettings
+from arq.worker import Worker
+from redis.exceptions import RedisError
+
+from app.sync.records import Kind
+
+QUEUE = "chronobridge:rings"
+RING = "ring"
+POLL_DELAY_S = 0.01  # arq's own default of 0.5 s would be most of an idle delivery's latency
+_RING_TIMEOUT_S = 2.0
+
+
+def _serialize(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, default=str).encode()
+
+
+def _settings(url: str) -> RedisSettings:
+    settings = RedisSettings.from_dsn(url)
+    settings.conn_timeout, settings.conn_retries = 1, 0
+    return settings
+
+
+class Bell:
+    """The door's end: rings after a commit, in the background, and lives on without Redis."""
+
+    def __init__(self, url: str | None, missed: Callable[[], None]) -> None:
+        self._url, self._missed = url, missed
+        self._pool: ArqRedis | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def ring(self, kinds: Iterable[Kind]) -> None:
+        """Ring for these kinds, without waiting for Redis."""
+        if self._url is not None:
+            task = asyncio.get_running_loop().create_task(self._ring(sorted(kinds)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def is_up(self) -> bool:
+        """Say whether Redis answers."""
+        if self._url is None:
+            return False
+        try:
+            async with asyncio.timeout(_RING_TIMEOUT_S):
+                await (await self._connected()).ping()
+        except (RedisError, OSError, TimeoutError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Let rings under way end, and the connection go."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._pool is not None:
+            await self._pool.aclose()
+
+    async def _ring(self, kinds: list[Kind]) -> None:
+        try:
+            async with asyncio.timeout(_RING_TIMEOUT_S):
+                pool = await self._connected()
+                await pool.enqueue_job(RING, [kind.value for kind in kinds])
+        except (RedisError, OSError, TimeoutError):
+            self._missed()
+
+    async def _connected(self) -> ArqRedis:
+        if self._pool is None:
+            assert self._url is not None
+            self._pool = await create_pool(
+                _settings(self._url), default_queue_name=QUEUE, job_serializer=_serialize, job_deserializer=json.loads
+            )
+        return self._pool
+
+
+def listener(url: str, ring: Callable[[list[str]], None]) -> Worker:
+    """Give the worker's end: an arq worker whose only job passes the kinds on and ends at once.
+
+    So nothing long ever runs in arq, and a killed worker leaves no job behind that would sleep for its timeout.
+    """
+
+    async def job(_context: dict[str, Any], kinds: list[str]) -> None:
+        ring(kinds)
+
+    coroutine: Callable[..., Awaitable[None]] = job
+    return Worker(
+        [func(coroutine, name=RING, keep_result=0, timeout=5, max_tries=3)],
+        queue_name=QUEUE,
+        redis_settings=_settings(url),
+        handle_signals=False,
+        poll_delay=POLL_DELAY_S,
+        keep_result=0,
+        log_results=False,
+        max_jobs=50,
+        job_serializer=_serialize,
+        job_deserializer=json.loads,
+    )

@@ -1,0 +1,91 @@
+"""The one place where things are opened and joined: web, workers, commands and tests all enter here.
+
+Importing this opens nothing. What a side needs that is not configured is None: that side is *not connected*.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app import metrics
+from app.queue import Bell
+from app.settings import Settings, raw_keys
+from app.store.connections import Connections
+from app.store.database import Database
+from app.store.secrets import Vault
+from app.sync import mapping
+from app.sync.base import HashKeys
+from app.sync.mapping import Mappings
+from app.sync.records import Side
+from app.vendors import http
+from app.vendors.drchrono.client import DrChrono
+from app.vendors.salesforce.client import Salesforce
+from app.vendors.salesforce.oauth import Credentials, SalesforceGrant
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What every part of the service works with."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    keys: HashKeys
+    mappings: Mappings
+    bell: Bell
+    drchrono: DrChrono | None
+    salesforce: Salesforce | None
+
+    def now(self) -> datetime:
+        """Give the present instant."""
+        return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Runtime]:
+    """Open everything the settings name, and close it at the end.
+
+    Raises  Misconfigured when the mapping file is wrong
+    """
+    mappings = mapping.load(settings.mapping_file)
+    context = http.trusted(settings.ca_bundle)
+    vault = Vault(tuple(key.get_secret_value().encode() for key in settings.encryption_keys))
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database(settings.database_url).opened())
+        bell = Bell(settings.redis_url, metrics.rings_missed.inc)
+        stack.push_async_callback(bell.close)
+        drchrono = salesforce = None
+        if Side.DRCHRONO in settings.connected:
+            assert settings.drchrono_client_id is not None
+            assert settings.drchrono_client_secret is not None
+            drchrono = DrChrono(
+                settings.drchrono_base_url,
+                settings.drchrono_client_id,
+                settings.drchrono_client_secret.get_secret_value(),
+                Connections(database, vault, Side.DRCHRONO),
+                context,
+            )
+            stack.push_async_callback(drchrono.close)
+        if Side.SALESFORCE in settings.connected:
+            grant = SalesforceGrant(_credentials(settings), context)
+            store = Connections(database, vault, Side.SALESFORCE)
+            salesforce = Salesforce(grant, store, context, settings.salesforce_api_version)
+            stack.push_async_callback(salesforce.close)
+        keys = HashKeys.of(raw_keys(settings.hash_keys))
+        yield Runtime(settings, database, vault, keys, mappings, bell, drchrono, salesforce)
+
+
+def _credentials(settings: Settings) -> Credentials:
+    assert settings.salesforce_login_url is not None
+    assert settings.salesforce_client_id is not None
+    assert settings.salesforce_org_id is not None
+    secret = settings.salesforce_client_secret
+    return Credentials(
+        settings.salesforce_login_url,
+        settings.salesforce_client_id,
+        secret.get_secret_value() if secret else None,
+        settings.salesforce_username,
+        settings.private_key,
+        settings.salesforce_org_id,
+    )

@@ -1,0 +1,258 @@
+"""Every setting, typed and checked once at start; a wrong one names itself, what is expected and an example.
+
+The database, the keys, the operator's token and PUBLIC_URL must be right to start. Each side's settings are all or
+none: none means *not connected*, which blocks only calls to that side.
+"""
+
+import base64
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.errors import Misconfigured
+from app.sync.records import Side
+
+_KEY_BYTES = 32
+_SHORTEST_TOKEN = 16
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def _parts(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _keys(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for key in value:
+        try:
+            size = len(base64.b64decode(key.get_secret_value().encode(), altchars=b"-_", validate=True))
+        except ValueError:
+            size = 0
+        if size != _KEY_BYTES:
+            raise ValueError("a key is not url-safe base64 of 32 bytes")
+    return value
+
+
+def _web_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment or url.username:
+        raise ValueError("it is not an https address")
+    if url.scheme == "http" and url.hostname not in _LOOPBACK:
+        raise ValueError("plain http is allowed for this machine only; use https")
+    return value.rstrip("/")
+
+
+def _origin(value: str) -> str:
+    if urlsplit(value).scheme != "https" or urlsplit(value).path.rstrip("/"):
+        raise ValueError("it is not the https address of a host")
+    return _web_url(value)
+
+
+def _database_url(value: str) -> str:
+    if not value.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
+        raise ValueError("it names no database this service can use")
+    if value.startswith("sqlite") and value.removeprefix("sqlite+aiosqlite:///") in ("", ":memory:"):
+        raise ValueError("a database in memory would lose what was acknowledged")
+    return value
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < _SHORTEST_TOKEN:
+        raise ValueError(f"it is shorter than {_SHORTEST_TOKEN} characters, so it can be guessed")
+    return value
+
+
+def _all_long_enough(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    return tuple(_long_enough(one) for one in value)
+
+
+def _zero_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _org_id(value: str) -> str:
+    if not re.fullmatch(r"00D[0-9A-Za-z]{12}([0-9A-Za-z]{3})?", value):
+        raise ValueError("it is not an organization id")
+    return value
+
+
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_parts)]
+Keys = Annotated[Secrets, AfterValidator(_keys), Field(min_length=1)]
+WebUrl = Annotated[str, AfterValidator(_web_url)]
+Token = Annotated[SecretStr, AfterValidator(_long_enough)]
+Optional = BeforeValidator(_zero_is_none)
+
+_KEY_EXAMPLE = "J1bZ3pXW6gq8b2Jw0m0f0y4Q9o1xGmVtq5cQ8n3yR7U="
+# variable -> (what is expected, an example); every variable of the service stands here and in deploy/env.example
+EXPECTED = {
+    "DATABASE_URL": (
+        "sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER:PASSWORD@HOST/NAME",
+        "sqlite+aiosqlite:///var/chronobridge.db",
+    ),
+    "REDIS_URL": ("the address of a Redis or Valkey", "redis://127.0.0.1:6379/0"),
+    "PUBLIC_URL": ("the https address the vendors reach this service at", "https://sync.example.com"),
+    "HOST": ("the address to listen on", "127.0.0.1"),
+    "PORT": ("a port number", "8000"),
+    "TRUSTED_PROXIES": ("a comma list of proxy addresses whose X-Forwarded-For counts", "10.0.0.7"),
+    "ENCRYPTION_KEYS": ("a comma list of url-safe base64 keys of 32 bytes, newest first", _KEY_EXAMPLE),
+    "HASH_KEYS": ("a comma list of url-safe base64 keys of 32 bytes, newest first", _KEY_EXAMPLE),
+    "OPERATOR_TOKEN": ("a secret of at least 16 characters", "the output of: openssl rand -hex 32"),
+    "VIEWER_TOKEN": ("a secret of at least 16 characters", "the output of: openssl rand -hex 32"),
+    "MAPPING_FILE": ("the path of a mapping file", "/etc/chronobridge/mapping.toml"),
+    "CA_BUNDLE": ("the path of a PEM file with extra trusted roots", "/etc/ssl/clinic-roots.pem"),
+    "DRCHRONO_BASE_URL": ("the https address of DrChrono", "https://app.drchrono.com"),
+    "DRCHRONO_CLIENT_ID": ("the client id of the API application", "Zk3…"),
+    "DRCHRONO_CLIENT_SECRET": ("the client secret of the API application", "h0w…"),
+    "DRCHRONO_WEBHOOK_SECRETS": (
+        "a comma list of webhook secrets of at least 16 characters, the one in use first",
+        "the output of: openssl rand -hex 32",
+    ),
+    "SALESFORCE_LOGIN_URL": ("the https address of your My Domain", "https://acme.my.salesforce.com"),
+    "SALESFORCE_CLIENT_ID": ("the consumer key of the external client app", "3MVG9…"),
+    "SALESFORCE_CLIENT_SECRET": (
+        "the consumer secret, or SALESFORCE_USERNAME with SALESFORCE_PRIVATE_KEY_FILE instead",
+        "8F2…",
+    ),
+    "SALESFORCE_USERNAME": ("the integration user's username", "sync@acme.example"),
+    "SALESFORCE_PRIVATE_KEY_FILE": ("the path of an unencrypted PEM RSA key", "/etc/chronobridge/salesforce.pem"),
+    "SALESFORCE_ORG_ID": ("the organization id, 15 or 18 characters", "00D5g000001AbCdEAK"),
+    "SALESFORCE_API_VERSION": ("a version number", "67.0"),
+    "SALESFORCE_REQUEST_LIMIT": ("how long Salesforce may go on with a request, ISO 8601", "PT10M"),
+    "CONFIRM_AFTER": ("how long to wait before asking DrChrono about a doubted body, ISO 8601", "PT5S"),
+    "ATTEMPT_LIMIT": ("how often a record is tried before a person is asked, 1 or more", "8"),
+    "INSTANCE_ID": ("a name that tells this installation from its copies", "north-clinic"),
+}
+
+
+class Settings(BaseSettings):
+    """What the environment, or a `.env` beside it, says."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite+aiosqlite:///var/chronobridge.db"
+    redis_url: Annotated[str | None, Optional] = None
+    public_url: WebUrl
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = ()
+    encryption_keys: Keys
+    hash_keys: Keys
+    operator_token: Token
+    viewer_token: Annotated[Token | None, Optional] = None
+    mapping_file: Annotated[Path | None, Optional] = None
+    ca_bundle: Annotated[Path | None, Optional] = None
+
+    drchrono_base_url: WebUrl = "https://app.drchrono.com"
+    drchrono_client_id: Annotated[str | None, Optional] = None
+    drchrono_client_secret: Annotated[SecretStr | None, Optional] = None
+    drchrono_webhook_secrets: Annotated[Secrets, AfterValidator(_all_long_enough)] = ()
+
+    salesforce_login_url: Annotated[Annotated[str, AfterValidator(_origin)] | None, Optional] = None
+    salesforce_client_id: Annotated[str | None, Optional] = None
+    salesforce_client_secret: Annotated[SecretStr | None, Optional] = None
+    salesforce_username: Annotated[str | None, Optional] = None
+    salesforce_private_key_file: Annotated[Path | None, Optional] = None
+    salesforce_org_id: Annotated[Annotated[str, AfterValidator(_org_id)] | None, Optional] = None
+    salesforce_api_version: Annotated[str, Field(pattern=r"^\d{2,3}\.0$")] = "67.0"
+    salesforce_request_limit: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=10)
+
+    confirm_after: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=5)
+    attempt_limit: Annotated[int, Field(ge=1)] = 8
+    instance_id: str = ""
+
+    @property
+    def connected(self) -> frozenset[Side]:
+        """The sides whose settings are there; all or none of a side's are, or the start has failed."""
+        sides = set()
+        if self.drchrono_client_id:
+            sides.add(Side.DRCHRONO)
+        if self.salesforce_client_id:
+            sides.add(Side.SALESFORCE)
+        return frozenset(sides)
+
+    @property
+    def private_key(self) -> str | None:
+        """The PEM text of Salesforce's private key, when that is how we sign in."""
+        return self.salesforce_private_key_file.read_text() if self.salesforce_private_key_file else None
+
+    @property
+    def identity(self) -> str:
+        """What tells this installation from a restored or cloned copy of its database."""
+        return f"{self.public_url}#{self.instance_id}"
+
+
+def secret_values(secrets: Sequence[SecretStr]) -> tuple[str, ...]:
+    """Give what the secrets hold."""
+    return tuple(secret.get_secret_value() for secret in secrets)
+
+
+def raw_keys(keys: Sequence[SecretStr]) -> tuple[bytes, ...]:
+    """Give keys as their 32 bytes."""
+    return tuple(base64.urlsafe_b64decode(key.get_secret_value()) for key in keys)
+
+
+def load(**given: Any) -> Settings:
+    """Read the settings and check them all.
+
+    Raises  Misconfigured with one line that names the variable, what is expected and an example
+    """
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+        name = str(first["loc"][0]).upper()
+        problem = "is missing" if first["type"] == "missing" else f"is wrong ({_plain(first['msg'])})"
+        raise _wrong(name, problem) from None
+    _all_or_none(settings)
+    _files(settings)
+    return settings
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")[:1].lower() + message.removeprefix("Value error, ")[1:]
+
+
+def _wrong(name: str, problem: str) -> Misconfigured:
+    expected, example = EXPECTED.get(name, ("", ""))
+    return Misconfigured(f"{name} {problem}: expected {expected}; for example {name}={example}")
+
+
+def _all_or_none(settings: Settings) -> None:
+    drchrono = ("drchrono_client_id", "drchrono_client_secret", "drchrono_webhook_secrets")
+    _complete(settings, "DrChrono", drchrono)
+    by_secret = settings.salesforce_client_secret is not None
+    by_key = settings.salesforce_username is not None or settings.salesforce_private_key_file is not None
+    if by_secret and by_key:
+        raise _wrong(
+            "SALESFORCE_CLIENT_SECRET",
+            "stands beside SALESFORCE_USERNAME or SALESFORCE_PRIVATE_KEY_FILE; keep one way to sign in",
+        )
+    proof = ("salesforce_username", "salesforce_private_key_file") if by_key else ("salesforce_client_secret",)
+    _complete(settings, "Salesforce", ("salesforce_login_url", "salesforce_client_id", "salesforce_org_id", *proof))
+
+
+def _complete(settings: Settings, side: str, names: Sequence[str]) -> None:
+    missing = [name for name in names if not getattr(settings, name)]
+    if missing and len(missing) < len(names):
+        raise _wrong(missing[0].upper(), f"is missing while other settings of {side} are there")
+
+
+def _files(settings: Settings) -> None:
+    for name in ("mapping_file", "ca_bundle", "salesforce_private_key_file"):
+        path = getattr(settings, name)
+        if path is not None and not path.is_file():
+            raise _wrong(name.upper(), "names a file that is not there")
+    if (pem := settings.private_key) is not None:
+        try:
+            key = load_pem_private_key(pem.encode(), password=None)
+        except (ValueError, TypeError):
+            key = None
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise _wrong("SALESFORCE_PRIVATE_KEY_FILE", "holds no unencrypted RSA key")

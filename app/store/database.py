@@ -1,0 +1,122 @@
+"""One database, SQLite or PostgreSQL, behind the same statements: short transactions and honest failures.
+
+`transact` runs one unit of work in one transaction, committed at its end; a deadlock or a busy database is tried again
+whole. No transaction is ever open across a vendor call. SQLite writers begin IMMEDIATE, because a deferred
+transaction that turns into a writer ignores the busy timeout.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.errors import StoreUnavailable
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_S = 5.0
+_TRIES = 4
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}",
+    "PRAGMA foreign_keys=ON",
+)
+# deadlock, serialization failure, admin shutdown, and connections that went away under us
+_PASSING_SQLSTATES = frozenset({"40P01", "40001", "57P01", "57P02", "57P03"})
+
+
+class Database:
+    """Where everything is remembered. Open it with `opened`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url)
+        self.engine = _engine(self.url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the embedded database is used."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def path(self) -> Path:
+        """The SQLite file."""
+        assert self.url.database is not None
+        return Path(self.url.database)
+
+    async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run a unit of work in one committed transaction, again from its start when the database was only busy.
+
+        Raises  StoreUnavailable when the database cannot be reached or written
+        """
+        for attempt in range(1, _TRIES + 1):
+            try:
+                async with self.engine.begin() as connection:
+                    return await work(connection)
+            except (DBAPIError, OSError, TimeoutError) as error:
+                if attempt == _TRIES or not _passes(error):
+                    raise StoreUnavailable(_said(error)) from error
+            await asyncio.sleep(0.02 * attempt)
+        raise AssertionError
+
+    async def read(self, statement: sa.Executable, parameters: Any = None) -> list[sa.Row[Any]]:
+        """Give the rows of one statement, in no transaction of ours.
+
+        Raises  StoreUnavailable when the database cannot be reached
+        """
+        try:
+            async with self.engine.connect() as connection:
+                quiet = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                return list((await quiet.execute(statement, parameters)).all())
+        except (DBAPIError, OSError, TimeoutError) as error:
+            raise StoreUnavailable(_said(error)) from error
+
+    @asynccontextmanager
+    async def opened(self) -> Any:
+        """Give the database, and let its connections go at the end."""
+        try:
+            yield self
+        finally:
+            await self.engine.dispose()
+
+
+def _engine(url: sa.URL) -> AsyncEngine:
+    options: dict[str, Any] = {"hide_parameters": True}
+    if url.get_backend_name() == "postgresql":
+        return create_async_engine(url, **options, pool_size=5, max_overflow=5, pool_pre_ping=True)
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url, **options)
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _passes(error: BaseException) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return getattr(cause, "sqlstate", None) in _PASSING_SQLSTATES
+
+
+def _said(error: BaseException) -> str:
+    """Give what kind of failure it was: drivers put values into their messages, so those stay out."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return f"the database refused: {type(cause).__name__}"

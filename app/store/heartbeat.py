@@ -1,0 +1,45 @@
+"""Which workers live: one row each, touched every few seconds, by the database's clock."""
+
+import os
+import socket
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.database import Database
+from app.store.tables import after, db_now, workers
+
+EVERY_S = 4.0
+ALIVE = timedelta(seconds=15)
+_FORGOTTEN = timedelta(days=1)
+
+
+async def beat(database: Database, worker_id: str) -> None:
+    """Say that this worker lives; rows a day old are forgotten."""
+
+    async def work(connection: AsyncConnection) -> None:
+        seen = sa.update(workers).where(workers.c.id == worker_id).values(seen_at=db_now())
+        if not (await connection.execute(seen)).rowcount:
+            row = {"id": worker_id, "host": socket.gethostname()[:128], "pid": os.getpid()}
+            await connection.execute(sa.insert(workers).values(**row, started_at=db_now(), seen_at=db_now()))
+            await connection.execute(sa.delete(workers).where(workers.c.seen_at < after(-_FORGOTTEN)))
+
+    await database.transact(work)
+
+
+async def leave(database: Database, worker_id: str) -> None:
+    """Take this worker off the list, as it stops."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
+
+    await database.transact(work)
+
+
+async def alive(database: Database, host: str | None = None) -> int:
+    """Give how many workers were heard of in the last 15 seconds, on one host or anywhere."""
+    counted = sa.select(sa.func.count()).select_from(workers).where(workers.c.seen_at >= after(-ALIVE))
+    if host is not None:
+        counted = counted.where(workers.c.host == host)
+    return int((await database.read(counted))[0][0])

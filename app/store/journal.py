@@ -1,0 +1,101 @@
+"""The journal of outward calls: *planned* before the call, then confirmed, refused or unknown.
+
+A row that is still planned when a successor finds it may have been sent: it is unknown. For each field it keeps the
+stamps of what was there and of what was written, so that a look can tell whether the write landed; and, sealed, the
+values it replaced, so that a person can put them back.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+from ulid import ULID
+
+from app.store import links
+from app.store.database import Database
+from app.store.tables import after, db_now, journal
+from app.sync.records import Side
+
+
+class State(StrEnum):
+    """How far an outward call is known to have come."""
+
+    PLANNED = "planned"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One planned write of one record.
+
+    stamps    field -> (stamp of what was there, stamp of what is written)
+    replaced  sealed values that the write replaces; None when there were none
+    """
+
+    link_id: str
+    side: Side
+    call: str
+    stamps: Mapping[str, tuple[str | None, str]]
+    replaced: bytes | None = None
+    id: str = field(default_factory=lambda: str(ULID()))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one planned write."""
+
+    entry_id: str
+    state: State
+    code: str | None = None
+
+
+async def plan(database: Database, token: str, entries: Sequence[Entry], request_limit: timedelta) -> set[str]:
+    """Journal writes as planned and prolong their leases, in one commit; give the link ids still leased.
+
+    request_limit  how long the vendor may go on with a request whose answer we miss
+    """
+
+    async def work(connection: AsyncConnection) -> set[str]:
+        ours = await links.renew(connection, token, [entry.link_id for entry in entries])
+        rows = [
+            {
+                "id": entry.id,
+                "link_id": entry.link_id,
+                "side": entry.side.value,
+                "call": entry.call,
+                "stamps": {name: list(pair) for name, pair in entry.stamps.items()},
+                "replaced": entry.replaced,
+            }
+            for entry in entries
+            if entry.link_id in ours
+        ]
+        if rows:
+            planned: dict[str, Any] = {
+                "state": State.PLANNED.value,
+                "planned_at": db_now(),
+                "settle_at": after(request_limit),
+            }
+            await connection.execute(sa.insert(journal).values(planned), rows)
+        return ours
+
+    return await database.transact(work)
+
+
+async def answer(database: Database, answers: Sequence[Answer]) -> None:
+    """Journal what became of planned writes."""
+
+    async def work(connection: AsyncConnection) -> None:
+        given = sa.update(journal).where(journal.c.id == sa.bindparam("p_id"))
+        await connection.execute(
+            given.values(state=sa.bindparam("p_state"), code=sa.bindparam("p_code"), answered_at=db_now()),
+            [{"p_id": a.entry_id, "p_state": a.state.value, "p_code": a.code} for a in answers],
+        )
+
+    if answers:
+        await database.transact(work)

@@ -1,0 +1,95 @@
+"""What waits, what failed and what was written, as numbers; every query rests on an index of what is due or open."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.database import Database
+from app.store.tables import after, db_now, failures, journal, lanes, links
+from app.sync.records import Lane
+
+_RECENT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class DueCount:
+    """How much of one kind is due in one lane, and for how long the oldest of it."""
+
+    kind: str
+    lane: str
+    count: int
+    oldest_s: float
+
+
+def _age_s(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    return (sa.type_coerce(db_now(), sa.BigInteger) - sa.type_coerce(column, sa.BigInteger)) / 1000.0
+
+
+async def due_counts(database: Database) -> list[DueCount]:
+    """Give what is due now or later, by kind and lane; the age counts from when it became due."""
+    rows = await database.read(
+        sa.select(links.c.kind, links.c.lane, sa.func.count(), sa.func.max(_age_s(links.c.due_at)))
+        .where(links.c.due_at.is_not(None))
+        .group_by(links.c.kind, links.c.lane)
+    )
+    return [DueCount(kind, lane, count, max(float(age), 0.0)) for kind, lane, count, age in rows]
+
+
+async def synced_per_minute(database: Database) -> int:
+    """Give how many outward writes were confirmed in the last minute."""
+    rows = await database.read(
+        sa.select(sa.func.count())
+        .select_from(journal)
+        .where(journal.c.state == "confirmed", journal.c.answered_at >= after(-timedelta(seconds=_RECENT_S)))
+    )
+    return int(rows[0][0])
+
+
+async def failure_groups(database: Database) -> list[sa.Row[Any]]:
+    """Give failures grouped by side, kind, cause and fields, the largest group first."""
+    group = (failures.c.side, failures.c.kind, failures.c.cause, failures.c.fields, failures.c.is_held)
+    return await database.read(
+        sa.select(*group, sa.func.count().label("count"), sa.func.min(failures.c.link_id).label("sample"))
+        .group_by(*group)
+        .order_by(sa.desc("count"), failures.c.cause)
+    )
+
+
+async def journal_counts(database: Database) -> list[sa.Row[Any]]:
+    """Give the writes that are not settled, by side and state."""
+    return await database.read(
+        sa.select(journal.c.side, journal.c.state, sa.func.count())
+        .where(journal.c.state.in_(("planned", "unknown")))
+        .group_by(journal.c.side, journal.c.state)
+    )
+
+
+async def lane_states(database: Database) -> list[dict[str, Any]]:
+    """Give every lane, most urgent first, whether it is paused and why."""
+    paused = {row.lane: row for row in await database.read(sa.select(lanes).where(lanes.c.paused_at.is_not(None)))}
+    return [
+        {
+            "lane": lane.value,
+            "paused": lane.value in paused,
+            "reason": paused[lane.value].reason if lane.value in paused else None,
+            "since": paused[lane.value].paused_at.isoformat() if lane.value in paused else None,
+        }
+        for lane in Lane
+    ]
+
+
+async def set_paused(database: Database, names: list[Lane], reason: str | None) -> None:
+    """Pause lanes with a reason, or resume them with None. A paused lane's work stays in it."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(sa.delete(lanes).where(lanes.c.lane.in_([name.value for name in names])))
+        if reason is not None:
+            await connection.execute(
+                sa.insert(lanes).values(paused_at=db_now()),
+                [{"lane": name.value, "reason": reason[:200]} for name in names],
+            )
+
+    await database.transact(work)

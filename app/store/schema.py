@@ -1,0 +1,58 @@
+"""Is the schema what this code needs? Bringing it there is `chronobridge migrate`, and nothing else.
+
+Code of version N runs on the schema of N+1: a revision we have never heard of is newer, and fine.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.errors import StoreUnavailable
+from app.store.database import Database
+from app.store.tables import metadata
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def _config(connection: sa.Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    config.attributes["metadata"] = metadata
+    return config
+
+
+async def migrate(database: Database) -> None:
+    """Bring the schema to this code's revision, in one transaction."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
+
+    await database.transact(work)
+
+
+async def is_behind(database: Database) -> bool:
+    """Say whether `chronobridge migrate` is needed.
+
+    Raises  StoreUnavailable when the database cannot be reached
+    """
+    script = ScriptDirectory.from_config(_config())
+    known = {revision.revision for revision in script.walk_revisions()}
+    current = await _current(database)
+    return current is None or (current in known and current != script.get_current_head())
+
+
+async def _current(database: Database) -> str | None:
+    if database.is_sqlite and not database.path.exists():
+        return None
+    try:
+        rows: list[Any] = await database.read(sa.text("SELECT version_num FROM alembic_version"))
+    except StoreUnavailable:
+        await database.read(sa.text("SELECT 1"))  # away altogether: say that instead
+        return None
+    return rows[0][0] if rows else None

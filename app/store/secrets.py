@@ -1,0 +1,54 @@
+"""Encryption at rest: what lies in the database in clear is no patient's value and no token.
+
+Fernet keys, newest first: the first one encrypts, all of them decrypt, so a key is rotated by putting a new one in
+front and later dropping the old one.
+"""
+
+import json
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from app.errors import Disposition, SyncError
+
+
+class Undecryptable(SyncError):  # noqa: N818
+    """None of the configured keys opens this; the key it was sealed with is missing from ENCRYPTION_KEYS."""
+
+    disposition = Disposition.RETRY  # the delivery waits until the key is back
+
+
+class Vault:
+    """Seals and opens JSON documents and bytes."""
+
+    def __init__(self, keys: tuple[bytes, ...]) -> None:
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def seal(self, document: Any) -> bytes:
+        """Give a JSON document encrypted under the newest key."""
+        return self.seal_bytes(json.dumps(document, separators=(",", ":")).encode())
+
+    def seal_bytes(self, raw: bytes) -> bytes:
+        """Give bytes encrypted under the newest key."""
+        return self._fernet.encrypt(raw)
+
+    def open(self, sealed: bytes) -> Any:
+        """Give the JSON document.
+
+        Raises  Undecryptable when no key fits
+        """
+        return json.loads(self.open_bytes(sealed))
+
+    def open_bytes(self, sealed: bytes) -> bytes:
+        """Give the bytes.
+
+        Raises  Undecryptable when no key fits
+        """
+        try:
+            return self._fernet.decrypt(sealed)
+        except InvalidToken:
+            raise Undecryptable("sealed with a key that ENCRYPTION_KEYS does not hold; add it at the end") from None
+
+    def reseal(self, sealed: bytes) -> bytes:
+        """Give the same content encrypted under the newest key."""
+        return self._fernet.rotate(sealed)

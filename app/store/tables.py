@@ -1,0 +1,202 @@
+"""The tables, and the two types both databases share: an instant, and the database's own clock.
+
+An instant is kept as whole milliseconds since 1970: both databases compare and add it alike, and no driver can lose
+its zone. Times that decide who may work (leases, due) are always the database's.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.types import TypeDecorator
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant, kept as milliseconds since 1970."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> int | None:  # noqa: ARG002
+        """Refuse a naive time: it would mean another moment on another machine."""
+        return None if value is None else millis(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        """Give the aware instant."""
+        return None if value is None else _EPOCH + timedelta(milliseconds=value)
+
+
+def millis(value: datetime) -> int:
+    """Give milliseconds since 1970 of an aware instant."""
+    return (value - _EPOCH) // timedelta(milliseconds=1)
+
+
+class db_now(sa.sql.functions.FunctionElement[datetime]):  # noqa: N801 - reads like SQL where it is used
+    """The database's clock, at this statement."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(db_now, "sqlite")
+def _sqlite_now(*_: Any, **__: Any) -> str:
+    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+
+@compiles(db_now, "postgresql")
+def _postgresql_now(*_: Any, **__: Any) -> str:
+    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+
+
+def after(span: timedelta) -> sa.ColumnElement[Any]:
+    """Give the database's clock plus a span."""
+    return sa.type_coerce(db_now(), sa.BigInteger) + sa.literal(span // timedelta(milliseconds=1), sa.BigInteger)
+
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", sa.String(26), primary_key=True),
+    sa.Column("side", sa.String(16), nullable=False),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("vendor_id", sa.String(128)),
+    sa.Column("delivery_key", sa.String(64), nullable=False, unique=True),
+    sa.Column("body", sa.LargeBinary),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("received_at", Instant, nullable=False, index=True),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("delivery_id", sa.String(26), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("side", sa.String(16), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("record_id", sa.String(64), nullable=False),
+    sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("finished_at", Instant),
+)
+sa.Index(
+    "ix_events_open",
+    events.c.side,
+    events.c.kind,
+    events.c.record_id,
+    sqlite_where=events.c.finished_at.is_(None),
+    postgresql_where=events.c.finished_at.is_(None),
+)
+
+links = sa.Table(
+    "links",
+    metadata,
+    sa.Column("id", sa.String(26), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("drchrono_id", sa.String(64)),
+    sa.Column("salesforce_id", sa.String(18)),
+    sa.Column("base", sa.JSON, nullable=False),
+    sa.Column("base_version", sa.Integer, nullable=False),
+    sa.Column("floor", sa.String(32), nullable=False),
+    sa.Column("confirm_at", Instant),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    sa.Column("lane", sa.String(16), nullable=False),
+    sa.Column("due_at", Instant),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("last_error", sa.String(64)),
+    sa.Column("lease_owner", sa.String(26)),
+    sa.Column("lease_until", Instant),
+    sa.Column("synced_at", Instant),
+    sa.UniqueConstraint("kind", "drchrono_id"),
+    sa.UniqueConstraint("kind", "salesforce_id"),
+)
+sa.Index(
+    "ix_links_due",
+    links.c.kind,
+    links.c.due_at,
+    sqlite_where=links.c.due_at.is_not(None),
+    postgresql_where=links.c.due_at.is_not(None),
+)
+
+journal = sa.Table(
+    "journal",
+    metadata,
+    sa.Column("id", sa.String(26), primary_key=True),
+    sa.Column("link_id", sa.String(26), nullable=False),
+    sa.Column("side", sa.String(16), nullable=False),
+    sa.Column("call", sa.String(16), nullable=False),
+    sa.Column("stamps", sa.JSON, nullable=False),
+    sa.Column("replaced", sa.LargeBinary),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("planned_at", Instant, nullable=False),
+    sa.Column("settle_at", Instant, nullable=False),
+    sa.Column("answered_at", Instant),
+    sa.Column("code", sa.String(64)),
+)
+sa.Index("ix_journal_link_id", journal.c.link_id)
+sa.Index(
+    "ix_journal_open",
+    journal.c.link_id,
+    sqlite_where=journal.c.state.in_(("planned", "unknown")),
+    postgresql_where=journal.c.state.in_(("planned", "unknown")),
+)
+
+failures = sa.Table(
+    "failures",
+    metadata,
+    sa.Column("link_id", sa.String(26), primary_key=True),
+    sa.Column("side", sa.String(16), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("cause", sa.String(64), nullable=False),
+    sa.Column("fields", sa.String(512), nullable=False),
+    sa.Column("is_held", sa.Boolean, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+sa.Index("ix_failures_cause", failures.c.side, failures.c.kind, failures.c.cause)
+
+connections = sa.Table(
+    "connections",
+    metadata,
+    sa.Column("side", sa.String(16), primary_key=True),
+    sa.Column("token", sa.LargeBinary),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("refresh_at", Instant),
+    sa.Column("lease_owner", sa.String(26)),
+    sa.Column("lease_until", Instant),
+    sa.Column("refused_at", Instant),
+    sa.Column("refused_code", sa.String(64)),
+)
+
+lanes = sa.Table(
+    "lanes",
+    metadata,
+    sa.Column("lane", sa.String(16), primary_key=True),
+    sa.Column("paused_at", Instant),
+    sa.Column("reason", sa.String(200), nullable=False),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.String(26), primary_key=True),
+    sa.Column("host", sa.String(128), nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+)
+
+instance = sa.Table(
+    "instance",
+    metadata,
+    sa.Column("identity", sa.String(512), primary_key=True),
+    sa.Column("recorded_at", Instant, nullable=False),
+)

@@ -1,0 +1,210 @@
+"""The mapping file as a checked table, and both sides' records read and written through it.
+
+Everything that is wrong with a file is found at load and named by file, table and key. Nothing outside the table is
+kept or written. Field values are compared only here, in one normal form per codec.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from app.errors import Misconfigured
+from app.sync.base import Base, HashKeys
+from app.sync.codecs import CODECS, Codec, Options, Unfit
+from app.sync.records import Fields, Kind, Side, Sight
+
+
+class Direction(StrEnum):
+    """Which way a field travels."""
+
+    BOTH = "both"
+    TO_SALESFORCE = "to_salesforce"
+
+
+class OnConflict(StrEnum):
+    """Who decides when both sides changed a field."""
+
+    OWNER = "owner"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One field of one kind: its name on each side and its rules."""
+
+    name: str
+    names: Mapping[Side, str]
+    codec: Codec
+    options: Options
+    direction: Direction
+    owner: Side
+    on_conflict: OnConflict
+    is_identity: bool
+
+    def equal(self, one: str | None, other: str | None) -> bool:
+        """Say whether two tidy values mean the same."""
+        return self.codec.normal(one) == self.codec.normal(other)
+
+    def stamp(self, keys: HashKeys, scope: str, value: str | None) -> str:
+        """Give the base stamp of a tidy value of this field."""
+        return keys.stamp(scope, self.name, self.codec.version, self.codec.normal(value))
+
+    def matches(self, keys: HashKeys, scope: str, stamp: str | None, value: str | None) -> bool | None:
+        """Say whether a stamp was made of this value; None when there is no stamp or it cannot be read."""
+        if stamp is None:
+            return None
+        return keys.matches(stamp, scope, self.name, self.codec.version, self.codec.normal(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The mapping of one kind."""
+
+    kind: Kind
+    path: str
+    object: str
+    external_id: str
+    rows: Mapping[str, Row]
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+    def read(self, side: Side, record_id: str, raw: Mapping[str, Any], *, version: str, confirmed: bool) -> Sight:
+        """Give the sight of a vendor's record; keys outside the table are passed over."""
+        fields: dict[str, str | None] = {}
+        unreadable: dict[str, str] = {}
+        for row in self.rows.values():
+            name = row.names[side]
+            if name not in raw:
+                continue
+            try:
+                fields[row.name] = row.codec.read(side, raw[name], row.options)
+            except Unfit as why:
+                unreadable[row.name] = str(why)
+        return Sight(record_id, fields, version, confirmed, unreadable)
+
+    def write(self, side: Side, fields: Fields) -> tuple[dict[str, Any], dict[str, str]]:
+        """Give the vendor's names and values for these fields, and field -> why for those that cannot travel."""
+        raw: dict[str, Any] = {}
+        refused: dict[str, str] = {}
+        for name, value in fields.items():
+            row = self.rows[name]
+            try:
+                raw[row.names[side]] = row.codec.write(side, value, row.options)
+            except Unfit as why:
+                refused[name] = str(why)
+        return raw, refused
+
+    def keep(self, raw: Mapping[str, Any], *beside: str) -> dict[str, Any]:
+        """Give what of a DrChrono record may be stored: the fields of the table, and the keys named beside them."""
+        wanted = {row.names[Side.DRCHRONO] for row in self.rows.values()} | set(beside)
+        return {name: value for name, value in raw.items() if name in wanted}
+
+    def base(self, keys: HashKeys, scope: str, base: Base, agreed: Fields) -> Base:
+        """Give the base advanced to what both sides are known to hold now."""
+        return Base({**base.stamps, **{n: self.rows[n].stamp(keys, scope, v) for n, v in agreed.items()}})
+
+
+Mappings = Mapping[Kind, Table]
+
+
+def load(path: Path | None = None) -> Mappings:
+    """Give the checked tables of a mapping file, or of the shipped one.
+
+    Raises  Misconfigured, naming file, table and key
+    """
+    name = str(path) if path else "the shipped default.toml"
+    try:
+        text = path.read_text() if path else (resources.files("app.sync") / "mappings" / "default.toml").read_text()
+        document = tomllib.loads(text)
+    except OSError as error:
+        raise Misconfigured(f"MAPPING_FILE: {name} cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"MAPPING_FILE: {name} is not TOML: {error}") from None
+    return {_kind(name, key): _table(name, _kind(name, key), table) for key, table in document.items()}
+
+
+def _kind(file: str, key: str) -> Kind:
+    try:
+        return Kind(key)
+    except ValueError:
+        raise _wrong(file, key, "", f"is no kind; expected one of {', '.join(Kind)}") from None
+
+
+def _wrong(file: str, table: str, key: str, what: str) -> Misconfigured:
+    return Misconfigured(f"MAPPING_FILE: {file}, table [{table}]{f', key {key}' if key else ''}: {what}")
+
+
+def _table(file: str, kind: Kind, table: Any) -> Table:
+    if not isinstance(table, dict):
+        raise _wrong(file, kind, "", "must be a table")
+    known = {"drchrono", "object", "external_id", "fields", "constants"}
+    if unknown := sorted(set(table) - known):
+        raise _wrong(file, kind, unknown[0], f"is unknown; expected {', '.join(sorted(known))}")
+    for key in ("drchrono", "object", "external_id"):
+        if not isinstance(table.get(key), str) or not table[key]:
+            raise _wrong(file, kind, key, 'is missing; expected a name, for example external_id = "DrChrono_Id__c"')
+    fields = table.get("fields")
+    if not isinstance(fields, dict) or not fields:
+        raise _wrong(file, kind, "fields", "is missing; expected one row per field")
+    rows = {name: _row(file, kind, name, raw) for name, raw in fields.items()}
+    taken: dict[tuple[Side, str], str] = {(Side.SALESFORCE, table["external_id"]): "external_id"}
+    for row in rows.values():
+        for side, name in row.names.items():
+            if (first := taken.setdefault((side, name), row.name)) != row.name:
+                raise _wrong(file, kind, f"fields.{row.name}", f"{side} field {name} is mapped already by {first}")
+    constants = table.get("constants", {})
+    for name in constants:
+        if (Side.SALESFORCE, name) in taken:
+            raise _wrong(file, kind, f"constants.{name}", f"is mapped already by {taken[Side.SALESFORCE, name]}")
+    return Table(kind, table["drchrono"], table["object"], table["external_id"], rows, constants)
+
+
+def _row(file: str, kind: Kind, name: str, raw: Any) -> Row:
+    def wrong(key: str, what: str) -> Misconfigured:
+        return _wrong(file, kind, f"fields.{name}{f'.{key}' if key else ''}", what)
+
+    if not isinstance(raw, dict):
+        raise wrong("", "must be a row: { drchrono = …, salesforce = …, codec = … }")
+    known = {"drchrono", "salesforce", "codec", "direction", "owner", "on_conflict", "identity", "max_length", "values"}
+    if unknown := sorted(set(raw) - known):
+        raise wrong(unknown[0], f"is unknown; expected {', '.join(sorted(known))}")
+    for key in ("drchrono", "salesforce", "codec"):
+        if not isinstance(raw.get(key), str) or not raw[key]:
+            raise wrong(key, "is missing; expected a name")
+    codec = CODECS.get(raw["codec"])
+    if codec is None:
+        raise wrong("codec", f"{raw['codec']} is unknown; expected one of {', '.join(CODECS)}")
+    for key in ("max_length", "values"):
+        if key in raw and key not in codec.options:
+            raise wrong(key, f"does not go with codec {codec.name}")
+    if "values" in codec.options and not raw.get("values"):
+        raise wrong("values", 'is missing; expected { "DrChrono\'s value" = "Salesforce\'s" }')
+    if len(set(raw.get("values", {}).values())) != len(raw.get("values", {})):
+        raise wrong("values", "two values become the same one, so the way back is lost")
+    direction = _choice(wrong, raw, "direction", Direction, Direction.BOTH)
+    if direction is Direction.BOTH and "owner" not in raw:
+        raise wrong("owner", 'is missing; expected "drchrono" or "salesforce"')
+    owner = _choice(wrong, raw, "owner", Side, Side.DRCHRONO)
+    if direction is Direction.TO_SALESFORCE and owner is not Side.DRCHRONO:
+        raise wrong("owner", "a field that only goes to Salesforce is DrChrono's")
+    return Row(
+        name=name,
+        names={Side.DRCHRONO: raw["drchrono"], Side.SALESFORCE: raw["salesforce"]},
+        codec=codec,
+        options=Options(max_length=raw.get("max_length"), values=raw.get("values", {})),
+        direction=direction,
+        owner=owner,
+        on_conflict=_choice(wrong, raw, "on_conflict", OnConflict, OnConflict.OWNER),
+        is_identity=raw.get("identity", False) is True,
+    )
+
+
+def _choice(wrong: Any, raw: Mapping[str, Any], key: str, choices: Any, default: Any) -> Any:
+    value = raw.get(key, default)
+    try:
+        return choices(value)
+    except ValueError:
+        raise wrong(key, f"{value} is unknown; expected one of {', '.join(choices)}") from None

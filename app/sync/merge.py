@@ -1,0 +1,106 @@
+"""The three-way merge: what both sides should now hold, field by field.
+
+A side *moved* a field when its value differs from the base. One moved: it travels. Both moved, differently: the
+field's rule decides. Neither has a base (a first match): the owner's value travels, but emptiness never beats a value,
+so that linking two records cannot blank either of them. A value we wrote ourselves, or replaced, in a write that is
+not settled yet is nobody's edit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.sync.base import HashKeys
+from app.sync.mapping import Direction, OnConflict, Row, Table
+from app.sync.records import Fields, Link, OwnWrite, Side
+
+
+class Verdict(StrEnum):
+    """What is to become of one field."""
+
+    AGREED = "agreed"
+    TO_SALESFORCE = "to_salesforce"
+    TO_DRCHRONO = "to_drchrono"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The answer of a merge.
+
+    to          side -> the fields it should take
+    agreed      what both hold equal already
+    conflicts   fields both moved apart; `held` those of them that wait for a person
+    put_backs   one-way fields that were edited in Salesforce
+    """
+
+    to: Mapping[Side, Fields]
+    agreed: Fields
+    conflicts: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    put_backs: tuple[str, ...] = ()
+
+
+def merge(table: Table, keys: HashKeys, link: Link, left: Fields, right: Fields) -> Merged:
+    """Say what both sides should now hold.
+
+    left    DrChrono as just read;  right  Salesforce as just read
+            (key absent: not read, so unchanged; None: read, and empty)
+    Gives   the fields that were read on both sides, each with its verdict
+    """
+    to: dict[Side, dict[str, str | None]] = {Side.DRCHRONO: {}, Side.SALESFORCE: {}}
+    agreed: dict[str, str | None] = {}
+    conflicts, held, put_backs = [], [], []
+    for name, row in table.rows.items():
+        if name not in left or name not in right:
+            continue
+        here, there = left[name], right[name]
+        if row.equal(here, there):
+            agreed[name] = here
+            continue
+        here_moved = moved(row, keys, link, here)
+        there_moved = moved(row, keys, link, there)
+        if there_moved and _is_ours(row, keys, link.id, link.own_writes, there):
+            there_moved = False
+        if here_moved and there_moved:
+            conflicts.append(name)
+        verdict = _verdict(row, here, there, here_moved=here_moved, there_moved=there_moved)
+        if verdict is Verdict.HELD:
+            held.append(name)
+        elif verdict is Verdict.TO_DRCHRONO:
+            to[Side.DRCHRONO][name] = there
+        else:
+            to[Side.SALESFORCE][name] = here
+            if row.direction is Direction.TO_SALESFORCE and there_moved and not here_moved:
+                put_backs.append(name)
+    return Merged(to, agreed, tuple(conflicts), tuple(held), tuple(put_backs))
+
+
+def moved(row: Row, keys: HashKeys, link: Link, value: str | None) -> bool | None:
+    """Say whether a side's value differs from the base; None when the field has no base."""
+    same = row.matches(keys, link.id, link.base.stamps.get(row.name), value)
+    return None if same is None else not same
+
+
+def _verdict(
+    row: Row, here: str | None, there: str | None, *, here_moved: bool | None, there_moved: bool | None
+) -> Verdict:
+    owners = Verdict.TO_SALESFORCE if row.owner is Side.DRCHRONO else Verdict.TO_DRCHRONO
+    if row.direction is Direction.TO_SALESFORCE:
+        return Verdict.TO_SALESFORCE
+    if here_moved is None or there_moved is None:
+        if here is None or there is None:
+            return Verdict.TO_DRCHRONO if here is None else Verdict.TO_SALESFORCE
+        return owners
+    if here_moved and there_moved:
+        return Verdict.HELD if row.on_conflict is OnConflict.HOLD else owners
+    return Verdict.TO_DRCHRONO if there_moved else Verdict.TO_SALESFORCE
+
+
+def _is_ours(row: Row, keys: HashKeys, scope: str, writes: Sequence[OwnWrite], value: str | None) -> bool:
+    return any(
+        row.matches(keys, scope, stamp, value)
+        for write in writes
+        for stamp in write.stamps.get(row.name, ())
+        if stamp is not None
+    )

@@ -1,0 +1,156 @@
+"""The words of the core, as frozen types: side, kind, sight, link, plan.
+
+A *sight* is one record as one side holds it, as just read. `Fields` holds tidy values: a key that is absent was
+not read, so it says nothing; None was read, and is empty.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from app.sync.base import Base
+
+Fields = Mapping[str, str | None]
+
+
+class Side(StrEnum):
+    """The two systems; neither is ours, neither is the source."""
+
+    DRCHRONO = "drchrono"
+    SALESFORCE = "salesforce"
+
+    @property
+    def other(self) -> "Side":
+        """The side across."""
+        return Side.SALESFORCE if self is Side.DRCHRONO else Side.DRCHRONO
+
+
+class Kind(StrEnum):
+    """What is kept the same."""
+
+    PATIENT = "patient"
+    APPOINTMENT = "appointment"
+    DOCTOR = "doctor"
+    OFFICE = "office"
+
+
+class Lane(StrEnum):
+    """How urgent a piece of work is, most urgent first."""
+
+    LIVE = "live"
+    RETRY = "retry"
+    CONFIRM = "confirm"
+    COMPARE = "compare"
+    BACKFILL = "backfill"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One record as one side holds it.
+
+    version     the vendor's own change stamp, comparable only with others of the same record and side
+    confirmed   we asked and the side answered; False for the body of a delivery, which is only a hint
+    unreadable  field -> why its raw value has no counterpart here; such a field is absent from `fields`
+    """
+
+    id: str
+    fields: Fields
+    version: str = ""
+    confirmed: bool = True
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
+class Absent(StrEnum):
+    """We asked, and the side does not hold (or does not show) the record."""
+
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What was delivered may not be believed yet; a GET decides. `reason` is a stable name."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Both sides of one link as just looked at."""
+
+    drchrono: Sight | Absent | Doubt
+    salesforce: Sight | Absent
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWrite:
+    """A write of ours whose outcome is not known.
+
+    stamps      field -> (stamp of what was there, stamp of what we wrote); None where nothing was known
+    settle_at   from then on the vendor has given the request up: what has not landed never will
+    """
+
+    id: str
+    stamps: Mapping[str, tuple[str | None, str]]
+    settle_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Two refs that are the same thing; a lone ref while the other side's id is None.
+
+    floor       the highest DrChrono `updated_at` whose state we have taken in
+    confirm_at  when a GET was promised for a doubted body; None when nothing is doubted
+    own_writes  our writes to Salesforce that are not settled, oldest first
+    is_failed   a failure of it waits for a person
+    """
+
+    id: str
+    kind: Kind
+    drchrono_id: str | None
+    salesforce_id: str | None
+    base: Base
+    floor: str = ""
+    confirm_at: datetime | None = None
+    own_writes: tuple[OwnWrite, ...] = ()
+    is_failed: bool = False
+
+    def id_on(self, side: Side) -> str | None:
+        """The record's id on that side, None while unknown."""
+        return self.drchrono_id if side is Side.DRCHRONO else self.salesforce_id
+
+
+class Action(StrEnum):
+    """What `decide` answers."""
+
+    NOTHING = "nothing"
+    WRITE = "write"
+    CREATE = "create"
+    WAIT = "wait"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done with one link.
+
+    writes      side -> the fields it should take
+    agreed      what both sides hold equal already: the base may advance to it
+    conflicts   fields both sides changed, differently; the winner's value is in `writes`
+    put_backs   one-way fields somebody edited on the wrong side
+    refused     field -> why its value cannot travel; the others still do
+    cause       why it waits or holds; a stable name
+    until       WAIT: when to look again
+    landed      ids of own writes found to have happened; `lost` those that never did
+    """
+
+    action: Action
+    writes: Mapping[Side, Fields] = field(default_factory=dict)
+    agreed: Fields = field(default_factory=dict)
+    conflicts: tuple[str, ...] = ()
+    put_backs: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    cause: str = ""
+    until: datetime | None = None
+    landed: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()

@@ -1,0 +1,72 @@
+"""DrChrono's envelope: event name, record id, version, object. Tolerant of everything the API may add.
+
+The event's name is in a header only; the body is `{"receiver": …, "object": …}`, where `receiver` may hold the
+webhook's secret, so nothing of it is ever kept.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.sync.records import Kind
+
+EVENT_KINDS: Mapping[str, Kind] = {
+    "PATIENT_CREATE": Kind.PATIENT,
+    "PATIENT_MODIFY": Kind.PATIENT,
+    "APPOINTMENT_CREATE": Kind.APPOINTMENT,
+    "APPOINTMENT_MODIFY": Kind.APPOINTMENT,
+    "APPOINTMENT_DELETE": Kind.APPOINTMENT,
+}
+
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?")
+_LONGEST_ID = 64
+
+
+class NotReadable(ValueError):
+    """The body does not have the shape of a delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a delivery carries: one record of one kind, as its sender says it is."""
+
+    record_id: str
+    version: str
+    object: Mapping[str, Any]
+
+
+def read_notice(body: bytes) -> Notice:
+    """Give what a delivery's body says.
+
+    Raises  NotReadable for anything that is no JSON object with an `object` that has an id
+    """
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise NotReadable("the body is not JSON") from None
+    record = document.get("object") if isinstance(document, dict) else None
+    if not isinstance(record, dict):
+        raise NotReadable("the body has no object")
+    return Notice(record_id(record), version(record), record)
+
+
+def record_id(record: Mapping[str, Any]) -> str:
+    """Give a record's id as text; appointments have strings, everything else integers.
+
+    Raises  NotReadable
+    """
+    value = record.get("id")
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise NotReadable("the object has no id")
+    text = str(value).strip()
+    if not text or len(text) > _LONGEST_ID or not text.isprintable():
+        raise NotReadable("the object's id is none")
+    return text
+
+
+def version(record: Mapping[str, Any]) -> str:
+    """Give a record's `updated_at`, which compares as text with others of the same record; empty when absent."""
+    stamp = record.get("updated_at")
+    return stamp if isinstance(stamp, str) and _STAMP.fullmatch(stamp) else ""

@@ -1,0 +1,77 @@
+"""The edge to the vendors: trusted roots, deadlines, and every failure of a library translated into our family."""
+
+import re
+import ssl
+from pathlib import Path
+from typing import Any
+
+import certifi
+import httpx
+
+from app.errors import Gone, OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable
+
+TIMEOUTS = httpx.Timeout(connect=5.0, read=15.0, write=15.0, pool=15.0)
+
+# never sent, so it cannot have happened; every other transport failure may have come after the vendor did it
+NEVER_SENT: tuple[type[Exception], ...] = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.ProxyError,
+    httpx.LocalProtocolError,
+)
+
+
+def trusted(ca_bundle: Path | None) -> ssl.SSLContext:
+    """Give a TLS context that trusts the public roots and those of CA_BUNDLE."""
+    context = ssl.create_default_context(cafile=certifi.where())
+    if ca_bundle is not None:
+        context.load_verify_locations(cafile=str(ca_bundle))
+    return context
+
+
+def client(base_url: str, context: ssl.SSLContext, **options: Any) -> httpx.AsyncClient:
+    """Give an HTTP client that follows no redirect by itself: it would lose or leak the token."""
+    return httpx.AsyncClient(base_url=base_url, verify=context, timeout=TIMEOUTS, follow_redirects=False, **options)
+
+
+def translated(error: httpx.HTTPError | httpx.InvalidURL, side: str, call: str, *, writes: bool) -> SyncError:
+    """Give our error for one of httpx's.
+
+    writes  the call changes something over there, so an answer that never came leaves it unknown
+    """
+    if isinstance(error, NEVER_SENT) or not writes:
+        return Unavailable(side, call, code=type(error).__name__)
+    return OutcomeUnknown(side, call, code=type(error).__name__)
+
+
+_WAIT = re.compile(r"available in\s+(\d+(?:\.\d+)?)\s*second")
+
+
+def refused(response: httpx.Response, side: str, call: str, *, writes: bool = False) -> SyncError:
+    """Give our error for an answer that is no success; the body is looked at for codes only, never kept."""
+    status = response.status_code
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        # DrChrono says the wait in the body and sends no header; it can be a large float
+        said = _WAIT.search(response.text)
+        return Unavailable(side, call, status=status, retry_in_s=float(said[1]) if said else None)
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        kind = OutcomeUnknown if writes else Unavailable
+        return kind(side, call, status=status)
+    if status == httpx.codes.UNAUTHORIZED:
+        return Unauthorized(side, call, status=status)
+    if status in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
+        return Gone(side, call, status=status)
+    return Rejected(side, call, status=status)
+
+
+def checked_grant(response: httpx.Response) -> httpx.Response:
+    """Raise for a token endpoint's answer that is neither a token nor an OAuth error: throttled, down, or HTML."""
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not ("access_token" in document or "error" in document):
+        raise httpx.HTTPStatusError("no grant", request=response.request, response=response)
+    return response

@@ -1,0 +1,184 @@
+"""Salesforce over simple-salesforce: read, upsert, update, 200 records a call.
+
+The library is synchronous and blocks, so it runs in our threads, one session per thread, with our own
+`requests.Session`: it sets no time-outs and drops per-call headers on a repeat, so both live on the session. It never
+logs in by itself; the token is injected and refreshed by the broker. A thread cannot be cancelled: a call we gave up
+on may still land, so for a write that is an unknown outcome.
+
+Source  simple-salesforce 1.12.10, api.py and util.py
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import requests
+from requests.adapters import HTTPAdapter
+from simple_salesforce.api import Salesforce as SimpleSalesforce
+from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession
+from simple_salesforce.format import format_soql
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+
+from app.errors import OutcomeUnknown, SyncError, Unauthorized, Unavailable, Unreadable
+from app.sync.records import Side
+from app.vendors.salesforce.oauth import SalesforceGrant
+from app.vendors.salesforce.wire import RecordRefused, Saved, refused, results
+from app.vendors.tokens import Broker, Token, TokenStore
+
+T = TypeVar("T")
+
+MOST_RECORDS = 200
+CALL_DEADLINE_S = 12.0
+_CONNECT_S, _READ_S = 4.0, 10.0
+_THREADS = 8  # well below the 25 long calls an org allows at once
+_LONGEST_SOQL = 7_000  # encoding may double it, and the address ends at 16,384 characters
+_SIDE = Side.SALESFORCE.value
+
+
+class _Adapter(HTTPAdapter):
+    """Time-outs on every request, and our trusted roots."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        super().__init__(pool_maxsize=_THREADS)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> Any:
+        return super().init_poolmanager(*args, **kwargs, ssl_context=self._context)  # type: ignore[no-untyped-call]
+
+    def send(self, request: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        kwargs["timeout"] = (_CONNECT_S, _READ_S)
+        return super().send(request, **kwargs)
+
+
+class Salesforce:
+    """The connected org."""
+
+    def __init__(self, grant: SalesforceGrant, store: TokenStore, context: Any, version: str) -> None:
+        self._grant, self._context, self._version = grant, context, version
+        self.broker = Broker(_SIDE, store, grant.ask, is_final=False)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="salesforce")
+        self._local = threading.local()
+
+    async def read(
+        self, table: str, fields: Sequence[str], external_id: str, ids: Sequence[str], external_ids: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """Give the live records with one of these ids or external ids: one call, as long as the address allows.
+
+        Raises  Unavailable, Unauthorized, Rejected, Unreadable
+        """
+        found: list[dict[str, Any]] = []
+        names = ", ".join(["Id", external_id, "SystemModstamp", *fields])
+        for name, values in (("Id", list(ids)), (external_id, list(external_ids))):
+            if not values:
+                continue
+            soql = format_soql(f"SELECT {names} FROM {table} WHERE {name} IN {{}}", values)
+            if len(soql) > _LONGEST_SOQL and len(values) > 1:
+                half = len(values) // 2
+                for part in (values[:half], values[half:]):
+                    by_id = name == "Id"
+                    found += await self.read(table, fields, external_id, part if by_id else [], [] if by_id else part)
+                continue
+            found += await self._query(soql)
+        return found
+
+    async def upsert(
+        self, table: str, external_id: str, records: Sequence[dict[str, Any]]
+    ) -> list[Saved | RecordRefused]:
+        """Create or update records by their external id; one result per record, in order.
+
+        Raises  Unavailable, OutcomeUnknown, Unauthorized, Rejected, Unreadable
+        """
+        return await self._saved(f"composite/sobjects/{table}/{external_id}", table, records)
+
+    async def update(self, table: str, records: Sequence[dict[str, Any]]) -> list[Saved | RecordRefused]:
+        """Update records by the `id` each one carries; one result per record, in order.
+
+        Raises  as `upsert`
+        """
+        return await self._saved("composite/sobjects", table, records)
+
+    async def close(self) -> None:
+        """Let the threads go; a call that hangs is left to its own time-out."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._grant.close()
+
+    async def _query(self, soql: str) -> list[dict[str, Any]]:
+        answer = await self._called("GET query", lambda library: library.query(soql), writes=False)
+        try:
+            return [dict(record) for record in answer["records"]]
+        except (KeyError, TypeError):
+            raise Unreadable(_SIDE, "GET query", code="NO_RECORDS") from None
+
+    async def _saved(self, path: str, table: str, records: Sequence[dict[str, Any]]) -> list[Saved | RecordRefused]:
+        call = f"PATCH {path}"
+        body = {
+            "allOrNone": False,
+            "records": [{"attributes": {"type": table}, **record} for record in records],
+        }
+        answer = await self._called(call, lambda library: library.restful(path, method="PATCH", json=body), writes=True)
+        found = results(answer, len(records))
+        if found is None:  # it was answered, but we cannot tell what for which record
+            raise OutcomeUnknown(_SIDE, call, code="ANSWER_DOES_NOT_FIT")
+        return found
+
+    async def _called(self, call: str, ask: Callable[[SimpleSalesforce], T], *, writes: bool) -> T:
+        token = await self.broker.current()
+        try:
+            return await self._in_thread(call, ask, token, writes=writes)
+        except SalesforceExpiredSession:
+            token = await self.broker.renewed(token)
+        try:
+            return await self._in_thread(call, ask, token, writes=writes)
+        except SalesforceExpiredSession as error:
+            await self.broker.refuse(token, "HTTP_401")
+            raise Unauthorized(_SIDE, call, status=401) from error
+
+    async def _in_thread(self, call: str, ask: Callable[[SimpleSalesforce], T], token: Token, *, writes: bool) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CALL_DEADLINE_S):
+                return await loop.run_in_executor(self._threads, lambda: ask(self._library(token)))
+        except SalesforceExpiredSession:
+            raise
+        except SalesforceError as error:
+            raise refused(error.status, error.content, call, writes=writes) from None
+        except (requests.RequestException, TimeoutError) as error:
+            raise translated(error, call, writes=writes) from None
+        except ValueError:
+            raise (OutcomeUnknown if writes else Unreadable)(_SIDE, call, code="NOT_JSON") from None
+
+    def _library(self, token: Token) -> SimpleSalesforce:
+        """Give this thread's library object for a token."""
+        if getattr(self._local, "version", None) != token.version:
+            session = requests.Session()
+            session.mount("https://", _Adapter(self._context))
+            session.headers.update(
+                {
+                    "Sforce-Call-Options": "client=Chronobridge",
+                    # every create is keyed by our external id, so an alert-type duplicate rule may not stop it
+                    "Sforce-Duplicate-Rule-Header": "allowSave=true",
+                }
+            )
+            self._local.library = SimpleSalesforce(
+                instance_url=self._grant.allowed_instance(token.beside),
+                session_id=token.value,
+                version=self._version,
+                session=session,
+                object_pairs_hook=dict,
+            )
+            self._local.version = token.version
+        library: SimpleSalesforce = self._local.library
+        return library
+
+
+def translated(error: Exception, call: str, *, writes: bool) -> SyncError:
+    """Give our error for one of requests'; what was never sent cannot have happened."""
+    reason = error.args[0] if error.args else None
+    never_sent = isinstance(
+        error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.InvalidURL
+    ) or (isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError | ConnectTimeoutError))
+    if never_sent or not writes:
+        return Unavailable(_SIDE, call, code=type(error).__name__)
+    return OutcomeUnknown(_SIDE, call, code=type(error).__name__)

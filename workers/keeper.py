@@ -1,0 +1,66 @@
+"""Keeps a lease alive while its work goes on, and says whether enough of it is left to start a write."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from time import monotonic
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.errors import LeaseLost, StoreUnavailable
+from app.log import log
+from app.runtime import Runtime
+from app.store import links
+from app.store.links import LEASE, Taken
+from app.vendors.salesforce.client import CALL_DEADLINE_S
+
+_RENEWALS = 4  # in one lease
+
+
+class Lease:
+    """The right to work on what was taken, until a moment that is counted from before it was asked for."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+        self._until = monotonic() + LEASE.total_seconds()
+
+    def renewed(self, asked_at: float) -> None:
+        """Count the lease anew from when its renewal was asked for."""
+        self._until = asked_at + LEASE.total_seconds()
+
+    def must_outlast_a_write(self) -> None:
+        """Let a write start only when it must end before the lease does.
+
+        Raises  LeaseLost
+        """
+        if self._until - monotonic() < CALL_DEADLINE_S:
+            raise LeaseLost("too little of the lease is left to start a write")
+
+
+@asynccontextmanager
+async def keeping(run: Runtime, taken: Taken) -> AsyncIterator[Lease]:
+    """Renew the lease of what was taken until the block ends."""
+    lease = Lease(taken.token)
+    task = asyncio.create_task(_renew(run, lease))
+    try:
+        yield lease
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _renew(run: Runtime, lease: Lease) -> None:
+    async def work(connection: AsyncConnection) -> bool:
+        return bool(await links.renew(connection, lease.token))
+
+    while True:
+        await asyncio.sleep(LEASE.total_seconds() / _RENEWALS)
+        asked_at = monotonic()
+        try:
+            if not await run.database.transact(work):
+                return
+        except StoreUnavailable:
+            log.warning("lease.not_renewed")
+        else:
+            lease.renewed(asked_at)

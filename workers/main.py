@@ -1,0 +1,99 @@
+"""Every job and every schedule of a worker, on one screen.
+
+    listen     rings from Redis, restarted with a growing wait when Redis is away
+    sweep      what Redis forgot, every 2 s
+    heartbeat  that this worker lives, every 4 s
+
+All three end in the drain, which works off what is due. SIGTERM lets the passes under way end.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterable
+
+from redis.exceptions import RedisError
+from ulid import ULID
+
+from app import runtime
+from app.errors import StoreUnavailable
+from app.log import log
+from app.queue import listener
+from app.runtime import Runtime
+from app.settings import Settings
+from app.store import heartbeat
+from workers.drain import Drain
+from workers.sweep import sweeping
+
+_LONGEST_WAIT_S = 10.0
+_GRACE_S = 20.0
+
+
+async def work(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with runtime.opened(settings) as run:
+        drain, worker_id = Drain(run), str(ULID())
+        jobs = [
+            asyncio.create_task(sweeping(run, drain.ring), name="sweep"),
+            asyncio.create_task(_beating(run, worker_id), name="heartbeat"),
+        ]
+        if settings.redis_url:
+            jobs.append(asyncio.create_task(_listening(settings.redis_url, drain.ring), name="listen"))
+        log.info("worker.started", worker_id=worker_id, pid=os.getpid(), sides=sorted(settings.connected))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopped, *jobs], return_when=asyncio.FIRST_COMPLETED)
+        for job in jobs:
+            job.cancel()
+        ended = await asyncio.gather(*jobs, return_exceptions=True)
+        async with asyncio.timeout(_GRACE_S):
+            await drain.stop()
+        await _leave(run, worker_id)
+        log.info("worker.stopped", worker_id=worker_id)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+
+
+async def _listening(url: str, ring: Callable[[Iterable[str]], None]) -> None:
+    wait = 0.5
+    while True:
+        worker = listener(url, ring)
+        started = asyncio.get_running_loop().time()
+        try:
+            await worker.main()
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("redis.away", error=type(error).__name__, retry_in_s=wait, advice="the sweep works meanwhile")
+        finally:
+            await _closed(worker)
+        if asyncio.get_running_loop().time() - started > _LONGEST_WAIT_S:
+            wait = 0.5
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, _LONGEST_WAIT_S)
+
+
+async def _closed(worker: object) -> None:
+    pool = getattr(worker, "_pool", None)
+    if pool is not None:
+        try:
+            await pool.aclose(close_connection_pool=True)
+        except (RedisError, OSError):
+            log.info("redis.closed")
+
+
+async def _beating(run: Runtime, worker_id: str) -> None:
+    while True:
+        try:
+            await heartbeat.beat(run.database, worker_id)
+        except StoreUnavailable:
+            log.warning("heartbeat.missed")
+        await asyncio.sleep(heartbeat.EVERY_S)
+
+
+async def _leave(run: Runtime, worker_id: str) -> None:
+    try:
+        await heartbeat.leave(run.database, worker_id)
+    except StoreUnavailable:
+        log.warning("heartbeat.missed")

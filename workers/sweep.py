@@ -1,0 +1,24 @@
+"""Rings again for what Redis forgot: whatever is due and unleased, every few seconds, straight at the drain.
+
+So a wiped, empty or absent Redis, a lost ring, an expired lease and a retry whose time has come are all one case.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from app.errors import StoreUnavailable
+from app.log import log
+from app.runtime import Runtime
+from app.store import links
+
+EVERY_S = 2.0
+
+
+async def sweeping(run: Runtime, ring: Callable[[Iterable[str]], None]) -> None:
+    """Ring for every kind of which something waits, for ever."""
+    while True:
+        try:
+            ring([kind.value for kind in await links.waiting_kinds(run.database)])
+        except StoreUnavailable:
+            log.warning("database.away", advice="work goes on by itself when it is back")
+        await asyncio.sleep(EVERY_S)
