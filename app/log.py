@@ -7,32 +7,33 @@ other libraries lose their arguments, and exceptions their messages, because eit
 import logging
 import sys
 import traceback
+from collections.abc import MutableMapping
 from types import TracebackType
 from typing import Any
 
 import structlog
 
 ALLOWED = frozenset(
-    """
-    event level timestamp logger
-    delivery_id side kind record_id link_id cause job_id attempt lane
-    plan changed conflicts put_backs refused waiting outcome disposition retry_in_s
-    call status code vendor_request_id budget_left duration_ms lag_s fields
-    error frames advice count group_size worker_id pid port url sides paused missing
-    """.split()
+    name
+    for names in (
+        "event level timestamp logger",
+        "delivery_id side kind record_id link_id cause job_id attempt lane",
+        "plan changed conflicts put_backs refused waiting fields outcome disposition retry_in_s",
+        "call status code vendor_request_id budget_left duration_ms lag_s",
+        "error frames advice group_size worker_id pid port url sides dropped",
+    )
+    for name in names.split()
 )
 _LONGEST = 200
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
-def guard(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str, Any]:
+def guard(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> dict[str, Any]:
     """Let through what is allowed to be logged, and name what was not."""
     kept = {key: _short(value) for key, value in line.items() if key in ALLOWED}
-    if dropped := sorted(
-        str(key) for key in line if key not in ALLOWED and key not in ("exc_info", "_record", "_from_structlog")
-    ):
-        kept["missing"] = dropped
+    if dropped := sorted(key for key in line if key not in ALLOWED and key != "exc_info"):
+        kept["dropped"] = dropped
     if line.get("exc_info"):
         kept |= _failure(line["exc_info"])
     return kept

@@ -14,7 +14,9 @@ from app.errors import DeliveryRefused, StoreUnavailable
 from app.log import log
 from app.settings import Settings, secret_values
 from app.store import instance
-from app.store.inbox import Delivery, open_inbox
+from app.store.inbox import Committed, Delivery, Inbox
+from app.store.inbox_postgres import PostgresInbox
+from app.store.inbox_sqlite import SqliteInbox
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -31,7 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
 
             app.state.run = run
             app.state.drchrono_secrets = secret_values(settings.drchrono_webhook_secrets)
-            app.state.inbox = open_inbox(run.database, committed)
+            app.state.inbox = _inbox(run, committed)
             app.state.health = Health(run)
             await _recognise(run)
             await app.state.health.look()
@@ -51,6 +53,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(DeliveryRefused, _refused)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     return app
+
+
+def _inbox(run: runtime.Runtime, committed: Committed) -> Inbox:
+    database = run.database
+    return SqliteInbox(database.path, committed) if database.is_sqlite else PostgresInbox(database.url, committed)
 
 
 async def _recognise(run: runtime.Runtime) -> None:

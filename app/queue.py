@@ -8,7 +8,7 @@ Source  arq 0.28, worker.py and connections.py
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from arq import create_pool, func
@@ -89,12 +89,11 @@ def listener(url: str, ring: Callable[[list[str]], None]) -> Worker:
     So nothing long ever runs in arq, and a killed worker leaves no job behind that would sleep for its timeout.
     """
 
-    async def job(_context: dict[str, Any], kinds: list[str]) -> None:
+    async def job(_context: dict[Any, Any], kinds: list[str]) -> None:
         ring(kinds)
 
-    coroutine: Callable[..., Awaitable[None]] = job
     return Worker(
-        [func(coroutine, name=RING, keep_result=0, timeout=5, max_tries=3)],
+        [func(job, name=RING, keep_result=0, timeout=5, max_tries=3)],
         queue_name=QUEUE,
         redis_settings=_settings(url),
         handle_signals=False,

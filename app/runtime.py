@@ -17,7 +17,8 @@ from app.store.secrets import Vault
 from app.sync import mapping
 from app.sync.base import HashKeys
 from app.sync.mapping import Mappings
-from app.sync.records import Side
+from app.sync.records import Kind, Side
+from app.sync.rules import Rules
 from app.vendors import http
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.salesforce.client import Salesforce
@@ -36,6 +37,10 @@ class Runtime:
     bell: Bell
     drchrono: DrChrono | None
     salesforce: Salesforce | None
+
+    def rules(self, kind: Kind) -> Rules:
+        """Give the rules of a kind that is mapped."""
+        return Rules(self.mappings[kind], self.keys, self.settings.confirm_after)
 
     def now(self) -> datetime:
         """Give the present instant."""

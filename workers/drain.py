@@ -48,16 +48,17 @@ class Drain:
         while not self._is_stopping:
             self._more.discard(kind)
             try:
-                taken = await take(self._run, kind)
-                if len(taken) == FULL and len(self._tasks[kind]) < _PASSES_AT_ONCE:
+                work = await take(self._run, kind)
+                is_full = work is not None and len(work.taken.due) == FULL
+                if is_full and len(self._tasks[kind]) < _PASSES_AT_ONCE:
                     self._start(kind)
-                if taken.due:
-                    await sync(self._run, taken)
+                if work is not None:
+                    await sync(work)
             except StoreUnavailable:
                 log.warning("database.away", kind=kind.value, advice="the sweep looks again in seconds")
                 return
-            except Exception:  # the wrapper: one bad pass must not end the worker, its leases run out by themselves
+            except Exception:  # noqa: BLE001 - the wrapper: one bad pass must not end the worker; its leases run out
                 log.exception("pass.failed", kind=kind.value)
                 return
-            if len(taken) < FULL and (len(self._tasks[kind]) > 1 or (not taken.due and kind not in self._more)):
+            if not is_full and (len(self._tasks[kind]) > 1 or (work is None and kind not in self._more)):
                 return

@@ -11,8 +11,9 @@ from app.errors import LeaseLost, StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
 from app.store import links
-from app.store.links import LEASE, Taken
+from app.store.links import LEASE
 from app.vendors.salesforce.client import CALL_DEADLINE_S
+from workers.passes import Pass
 
 _RENEWALS = 4  # in one lease
 
@@ -38,10 +39,10 @@ class Lease:
 
 
 @asynccontextmanager
-async def keeping(run: Runtime, taken: Taken) -> AsyncIterator[Lease]:
+async def keeping(work: Pass) -> AsyncIterator[Lease]:
     """Renew the lease of what was taken until the block ends."""
-    lease = Lease(taken.token)
-    task = asyncio.create_task(_renew(run, lease))
+    lease = Lease(work.taken.token)
+    task = asyncio.create_task(_renew(work.run, lease))
     try:
         yield lease
     finally:

@@ -5,75 +5,73 @@ a look while nothing contradicts it; in doubt one GET decides, some seconds late
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from app.errors import SyncError, Unauthorized
-from app.runtime import Runtime
-from app.store.links import Body, Due, Taken
+from app.store.links import Body, Due
 from app.store.secrets import Undecryptable
 from app.sync.belief import believe
-from app.sync.mapping import Table
 from app.sync.records import Absent, Doubt, Seen, Side, Sight
 from app.vendors.drchrono import wire
-
-Looked = tuple[Due, Seen | SyncError]
+from workers.passes import Looked, Pass
 
 _GETS_AT_ONCE = 4
 
 
-async def look(run: Runtime, table: Table, taken: Taken) -> list[Looked]:
+async def look(work: Pass) -> list[Looked]:
     """Give for each link what both sides hold, or why that could not be seen."""
     try:
-        contacts = await _read_salesforce(run, table, taken.due)
+        contacts = await _read_salesforce(work)
     except SyncError as error:
-        return [(due, error) for due in taken.due]
+        return [Looked(due, error) for due in work.taken.due]
     gets = asyncio.Semaphore(_GETS_AT_ONCE)
-    return list(await asyncio.gather(*(_seen(run, table, taken, due, contacts, gets) for due in taken.due)))
+    return list(await asyncio.gather(*(_looked(work, due, contacts, gets) for due in work.taken.due)))
 
 
-async def _read_salesforce(run: Runtime, table: Table, due: Sequence[Due]) -> dict[str, Sight]:
-    assert run.salesforce is not None
+async def _read_salesforce(work: Pass) -> dict[str, Sight]:
+    """Give the live Contacts by link id: of a linked one by its Id, else by our external id."""
+    assert work.run.salesforce is not None
+    table, due = work.rules.table, work.taken.due
     by_id = {one.link.salesforce_id: one.link.id for one in due if one.link.salesforce_id}
     by_key = {one.link.drchrono_id: one.link.id for one in due if not one.link.salesforce_id and one.link.drchrono_id}
     names = [row.names[Side.SALESFORCE] for row in table.rows.values()]
-    found = await run.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
+    found = await work.run.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
     sights = {}
     for record in found:
-        link_id = by_id.get(record["Id"]) or by_key.get(record.get(table.external_id))
+        link_id = by_id.get(record["Id"]) or by_key.get(record.get(table.external_id) or "")
         if link_id is not None:
             stamp = str(record.get("SystemModstamp") or "")
             sights[link_id] = table.read(Side.SALESFORCE, record["Id"], record, version=stamp, confirmed=True)
     return sights
 
 
-async def _seen(
-    run: Runtime, table: Table, taken: Taken, due: Due, contacts: Mapping[str, Sight], gets: asyncio.Semaphore
-) -> Looked:
+async def _looked(work: Pass, due: Due, contacts: Mapping[str, Sight], gets: asyncio.Semaphore) -> Looked:
     link = due.link
     salesforce = contacts.get(link.id, Absent.ABSENT)
     try:
-        bodies = [_sight(run, table, link.drchrono_id or "", body) for body in due.bodies]
-        drchrono: Sight | Absent | Doubt = believe(table, run.keys, link, bodies, salesforce)
-        if isinstance(drchrono, Doubt) and link.confirm_at is not None and link.confirm_at <= taken.now:
+        bodies = [_sight(work, link.drchrono_id or "", body) for body in due.bodies]
+        drchrono: Sight | Absent | Doubt = believe(work.rules, link, bodies, salesforce)
+        if isinstance(drchrono, Doubt) and link.confirm_at is not None and link.confirm_at <= work.taken.now:
             async with gets:
-                drchrono = await _asked(run, table, link.drchrono_id or "")
+                drchrono = await _asked(work, link.drchrono_id or "")
     except SyncError as error:
-        return due, error
-    return due, Seen(drchrono, salesforce)
+        return Looked(due, error)
+    return Looked(due, Seen(drchrono, salesforce))
 
 
-def _sight(run: Runtime, table: Table, record_id: str, body: Body) -> Sight:
+def _sight(work: Pass, record_id: str, body: Body) -> Sight:
     if body.sealed is None:
         raise Undecryptable("the body of an unfinished delivery was dropped")
-    raw: Mapping[str, Any] = run.vault.open(body.sealed)
-    return table.read(Side.DRCHRONO, record_id, raw, version=body.version, confirmed=False)
+    raw: Mapping[str, Any] = work.run.vault.open(body.sealed)
+    return work.rules.table.read(Side.DRCHRONO, record_id, raw, version=body.version, confirmed=False)
 
 
-async def _asked(run: Runtime, table: Table, record_id: str) -> Sight | Absent:
-    if run.drchrono is None:
+async def _asked(work: Pass, record_id: str) -> Sight | Absent:
+    if work.run.drchrono is None:
         raise Unauthorized(Side.DRCHRONO.value, "GET", code="NOT_CONNECTED")
-    record = await run.drchrono.read(table.path, record_id)
+    table = work.rules.table
+    record = await work.run.drchrono.read(table.path, record_id)
     if record is None:
         return Absent.ABSENT
     return table.read(Side.DRCHRONO, record_id, record, version=wire.version(record), confirmed=True)

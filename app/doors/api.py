@@ -66,9 +66,9 @@ async def queue(request: Request) -> dict[str, Any]:
             }
             for one in counts
         ],
-        "failed": sum(row.count for row in groups if not row.is_held),
-        "held": sum(row.count for row in groups if row.is_held),
-        "unsettled_writes": sum(count for _, _, count in await queue_state.journal_counts(run.database)),
+        "failed": sum(row.records for row in groups if not row.is_held),
+        "held": sum(row.records for row in groups if row.is_held),
+        "unsettled_writes": sum(row.writes for row in await queue_state.journal_counts(run.database)),
         "lanes": await queue_state.lane_states(run.database),
     }
 
@@ -83,7 +83,7 @@ async def failures(request: Request) -> dict[str, Any]:
             "side": row.side,
             "kind": row.kind,
             "fields": row.fields.split(",") if row.fields else [],
-            "count": row.count,
+            "count": row.records,
             "held": row.is_held,
             "sample": row.sample,
             "fix": fix(row.cause),

@@ -65,7 +65,10 @@ async def receive(request: Request) -> Response:
 
 
 def _delivery(run: Runtime, event: str, vendor_id: str | None, body: bytes) -> Delivery:
-    """Give what is kept: of a readable body only what the mapping names, of `receiver` nothing (it may hold the secret)."""
+    """Give what is kept: of a readable body only what the mapping names.
+
+    Nothing of `receiver` is: it may hold the secret. A body that cannot be read is kept whole, sealed.
+    """
     identity = (Side.DRCHRONO.encode(), event.encode(), (vendor_id or "").encode(), body)
     key = run.keys.digest(*identity)
     vendor_id = vendor_id[:128] if vendor_id else None

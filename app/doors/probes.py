@@ -45,9 +45,9 @@ async def numbers(request: Request) -> Response:
             metrics.due.labels(one.kind, one.lane).set(one.count)
             metrics.oldest_due_s.labels(one.kind).set(one.oldest_s)
         for row in await queue_state.failure_groups(run.database):
-            metrics.failures.labels(row.side, row.kind, row.cause).inc(row.count)
-        for side, state, count in await queue_state.journal_counts(run.database):
-            metrics.writes.labels(side, state).set(count)
+            metrics.failures.labels(row.side, row.kind, row.cause).inc(row.records)
+        for row in await queue_state.journal_counts(run.database):
+            metrics.writes.labels(row.side, row.state).set(row.writes)
         metrics.workers_alive.set(await heartbeat.alive(run.database))
     except StoreUnavailable:
         return Response(generate_latest(), status_code=503, media_type=CONTENT_TYPE_LATEST)

@@ -31,11 +31,16 @@ def _age_s(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
 async def due_counts(database: Database) -> list[DueCount]:
     """Give what is due now or later, by kind and lane; the age counts from when it became due."""
     rows = await database.read(
-        sa.select(links.c.kind, links.c.lane, sa.func.count(), sa.func.max(_age_s(links.c.due_at)))
+        sa.select(
+            links.c.kind,
+            links.c.lane,
+            sa.func.count().label("records"),
+            sa.func.max(_age_s(links.c.due_at)).label("age"),
+        )
         .where(links.c.due_at.is_not(None))
         .group_by(links.c.kind, links.c.lane)
     )
-    return [DueCount(kind, lane, count, max(float(age), 0.0)) for kind, lane, count, age in rows]
+    return [DueCount(row.kind, row.lane, row.records, max(float(row.age), 0.0)) for row in rows]
 
 
 async def synced_per_minute(database: Database) -> int:
@@ -52,16 +57,16 @@ async def failure_groups(database: Database) -> list[sa.Row[Any]]:
     """Give failures grouped by side, kind, cause and fields, the largest group first."""
     group = (failures.c.side, failures.c.kind, failures.c.cause, failures.c.fields, failures.c.is_held)
     return await database.read(
-        sa.select(*group, sa.func.count().label("count"), sa.func.min(failures.c.link_id).label("sample"))
+        sa.select(*group, sa.func.count().label("records"), sa.func.min(failures.c.link_id).label("sample"))
         .group_by(*group)
-        .order_by(sa.desc("count"), failures.c.cause)
+        .order_by(sa.desc("records"), failures.c.cause)
     )
 
 
 async def journal_counts(database: Database) -> list[sa.Row[Any]]:
     """Give the writes that are not settled, by side and state."""
     return await database.read(
-        sa.select(journal.c.side, journal.c.state, sa.func.count())
+        sa.select(journal.c.side, journal.c.state, sa.func.count().label("writes"))
         .where(journal.c.state.in_(("planned", "unknown")))
         .group_by(journal.c.side, journal.c.state)
     )

@@ -5,45 +5,54 @@ redeliveries carry the state of their first sending. So a body is a hint. It is 
 it; else it is neither believed nor dropped, and one GET, some seconds later, decides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from app.sync.base import HashKeys
 from app.sync.mapping import Table
-from app.sync.merge import moved
 from app.sync.records import Absent, Doubt, Link, Sight
+from app.sync.rules import Rules
 
 # A stamp's clock goes back one hour in autumn; a floor further above a confirmed look was never true.
 _EXPLAINED_BY_AUTUMN = timedelta(hours=2)
 
 
-def believe(
-    table: Table, keys: HashKeys, link: Link, bodies: Sequence[Sight], salesforce: Sight | Absent
-) -> Sight | Doubt:
+def believe(rules: Rules, link: Link, bodies: Sequence[Sight], salesforce: Sight | Absent) -> Sight | Doubt:
     """Give the state DrChrono may be believed to hold, or why a GET must decide.
 
     bodies  the bodies of the unfinished deliveries of this record, in the order they were received
     """
     if not bodies:
         return Doubt("nothing_delivered")
-    first_sights: list[Sight] = []
-    for body in bodies:
-        if all((body.version, body.fields) != (known.version, known.fields) for known in first_sights):
-            first_sights.append(body)
-    *earlier, newest = first_sights
+    *earlier, newest = _first_sights(bodies)
+    changed = rules.changed(link, newest.fields)
     if any(body.version >= newest.version for body in earlier):
-        return Doubt("deliveries_disagree")
-    changed = {name for name, value in newest.fields.items() if moved(table.rows[name], keys, link, value) is not False}
-    if not changed and not (link.is_failed and newest.version < link.floor):
-        return newest
-    if not newest.version or newest.version <= link.floor:
-        return Doubt("not_newer")
-    if link.salesforce_id is None:
-        if isinstance(salesforce, Sight) and not link.own_writes and _differs(table, newest, salesforce):
-            return Doubt("existing_contact")
-    elif any(table.rows[name].is_identity for name in changed):
-        return Doubt("identity_changed")
-    return newest
+        reason = "deliveries_disagree"
+    elif not changed and not (link.is_failed and newest.version < link.floor):
+        reason = ""
+    elif not newest.version or newest.version <= link.floor:
+        reason = "not_newer"
+    else:
+        reason = _identity_doubt(rules.table, link, newest, changed, salesforce)
+    return Doubt(reason) if reason else newest
+
+
+def _first_sights(bodies: Sequence[Sight]) -> list[Sight]:
+    """Leave out what says again what an earlier delivery said: a redelivery is no news."""
+    distinct: list[Sight] = []
+    for body in bodies:
+        if all((body.version, body.fields) != (known.version, known.fields) for known in distinct):
+            distinct.append(body)
+    return distinct
+
+
+def _identity_doubt(
+    table: Table, link: Link, newest: Sight, changed: Collection[str], salesforce: Sight | Absent
+) -> str:
+    """Say what speaks against a newer body: another identity, or a Contact it would be linked to that differs."""
+    if link.salesforce_id is not None:
+        return "identity_changed" if any(table.rows[name].is_identity for name in changed) else ""
+    is_foreign = isinstance(salesforce, Sight) and not link.own_writes and _differs(table, newest, salesforce)
+    return "existing_contact" if is_foreign else ""
 
 
 def _differs(table: Table, one: Sight, other: Sight) -> bool:

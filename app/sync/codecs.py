@@ -16,7 +16,7 @@ from app.sync.records import Side
 
 
 class Unfit(ValueError):  # noqa: N818
-    """This value has no counterpart; the message is a stable reason that names no value."""
+    """A value has no counterpart; the message is a stable reason that names no value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import Misconfigured
-from app.sync.base import Base, HashKeys
 from app.sync.codecs import CODECS, Codec, Options, Unfit
 from app.sync.records import Fields, Kind, Side, Sight
 
@@ -48,16 +47,6 @@ class Row:
     def equal(self, one: str | None, other: str | None) -> bool:
         """Say whether two tidy values mean the same."""
         return self.codec.normal(one) == self.codec.normal(other)
-
-    def stamp(self, keys: HashKeys, scope: str, value: str | None) -> str:
-        """Give the base stamp of a tidy value of this field."""
-        return keys.stamp(scope, self.name, self.codec.version, self.codec.normal(value))
-
-    def matches(self, keys: HashKeys, scope: str, stamp: str | None, value: str | None) -> bool | None:
-        """Say whether a stamp was made of this value; None when there is no stamp or it cannot be read."""
-        if stamp is None:
-            return None
-        return keys.matches(stamp, scope, self.name, self.codec.version, self.codec.normal(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +90,6 @@ class Table:
         """Give what of a DrChrono record may be stored: the fields of the table, and the keys named beside them."""
         wanted = {row.names[Side.DRCHRONO] for row in self.rows.values()} | set(beside)
         return {name: value for name, value in raw.items() if name in wanted}
-
-    def base(self, keys: HashKeys, scope: str, base: Base, agreed: Fields) -> Base:
-        """Give the base advanced to what both sides are known to hold now."""
-        return Base({**base.stamps, **{n: self.rows[n].stamp(keys, scope, v) for n, v in agreed.items()}})
 
 
 Mappings = Mapping[Kind, Table]
@@ -174,16 +159,7 @@ def _row(file: str, kind: Kind, name: str, raw: Any) -> Row:
     for key in ("drchrono", "salesforce", "codec"):
         if not isinstance(raw.get(key), str) or not raw[key]:
             raise wrong(key, "is missing; expected a name")
-    codec = CODECS.get(raw["codec"])
-    if codec is None:
-        raise wrong("codec", f"{raw['codec']} is unknown; expected one of {', '.join(CODECS)}")
-    for key in ("max_length", "values"):
-        if key in raw and key not in codec.options:
-            raise wrong(key, f"does not go with codec {codec.name}")
-    if "values" in codec.options and not raw.get("values"):
-        raise wrong("values", 'is missing; expected { "DrChrono\'s value" = "Salesforce\'s" }')
-    if len(set(raw.get("values", {}).values())) != len(raw.get("values", {})):
-        raise wrong("values", "two values become the same one, so the way back is lost")
+    codec = _codec(wrong, raw)
     direction = _choice(wrong, raw, "direction", Direction, Direction.BOTH)
     if direction is Direction.BOTH and "owner" not in raw:
         raise wrong("owner", 'is missing; expected "drchrono" or "salesforce"')
@@ -200,6 +176,21 @@ def _row(file: str, kind: Kind, name: str, raw: Any) -> Row:
         on_conflict=_choice(wrong, raw, "on_conflict", OnConflict, OnConflict.OWNER),
         is_identity=raw.get("identity", False) is True,
     )
+
+
+def _codec(wrong: Any, raw: Mapping[str, Any]) -> Codec:
+    codec = CODECS.get(raw["codec"])
+    if codec is None:
+        raise wrong("codec", f"{raw['codec']} is unknown; expected one of {', '.join(CODECS)}")
+    for key in ("max_length", "values"):
+        if key in raw and key not in codec.options:
+            raise wrong(key, f"does not go with codec {codec.name}")
+    values = raw.get("values", {})
+    if "values" in codec.options and not values:
+        raise wrong("values", 'is missing; expected { "DrChrono\'s value" = "Salesforce\'s" }')
+    if len(set(values.values())) != len(values):
+        raise wrong("values", "two values become the same one, so the way back is lost")
+    return codec
 
 
 def _choice(wrong: Any, raw: Mapping[str, Any], key: str, choices: Any, default: Any) -> Any:

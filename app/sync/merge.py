@@ -6,13 +6,13 @@ so that linking two records cannot blank either of them. A value we wrote oursel
 not settled yet is nobody's edit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.sync.base import HashKeys
-from app.sync.mapping import Direction, OnConflict, Row, Table
-from app.sync.records import Fields, Link, OwnWrite, Side
+from app.sync.mapping import Direction, OnConflict, Row
+from app.sync.records import Fields, Link, Side
+from app.sync.rules import Rules
 
 
 class Verdict(StrEnum):
@@ -41,7 +41,7 @@ class Merged:
     put_backs: tuple[str, ...] = ()
 
 
-def merge(table: Table, keys: HashKeys, link: Link, left: Fields, right: Fields) -> Merged:
+def merge(rules: Rules, link: Link, left: Fields, right: Fields) -> Merged:
     """Say what both sides should now hold.
 
     left    DrChrono as just read;  right  Salesforce as just read
@@ -51,16 +51,16 @@ def merge(table: Table, keys: HashKeys, link: Link, left: Fields, right: Fields)
     to: dict[Side, dict[str, str | None]] = {Side.DRCHRONO: {}, Side.SALESFORCE: {}}
     agreed: dict[str, str | None] = {}
     conflicts, held, put_backs = [], [], []
-    for name, row in table.rows.items():
+    for name, row in rules.table.rows.items():
         if name not in left or name not in right:
             continue
         here, there = left[name], right[name]
         if row.equal(here, there):
             agreed[name] = here
             continue
-        here_moved = moved(row, keys, link, here)
-        there_moved = moved(row, keys, link, there)
-        if there_moved and _is_ours(row, keys, link.id, link.own_writes, there):
+        here_moved = rules.moved(link, name, here)
+        there_moved = rules.moved(link, name, there)
+        if there_moved and _is_ours(rules, link, name, there):
             there_moved = False
         if here_moved and there_moved:
             conflicts.append(name)
@@ -74,12 +74,6 @@ def merge(table: Table, keys: HashKeys, link: Link, left: Fields, right: Fields)
             if row.direction is Direction.TO_SALESFORCE and there_moved and not here_moved:
                 put_backs.append(name)
     return Merged(to, agreed, tuple(conflicts), tuple(held), tuple(put_backs))
-
-
-def moved(row: Row, keys: HashKeys, link: Link, value: str | None) -> bool | None:
-    """Say whether a side's value differs from the base; None when the field has no base."""
-    same = row.matches(keys, link.id, link.base.stamps.get(row.name), value)
-    return None if same is None else not same
 
 
 def _verdict(
@@ -97,10 +91,7 @@ def _verdict(
     return Verdict.TO_DRCHRONO if there_moved else Verdict.TO_SALESFORCE
 
 
-def _is_ours(row: Row, keys: HashKeys, scope: str, writes: Sequence[OwnWrite], value: str | None) -> bool:
+def _is_ours(rules: Rules, link: Link, name: str, value: str | None) -> bool:
     return any(
-        row.matches(keys, scope, stamp, value)
-        for write in writes
-        for stamp in write.stamps.get(row.name, ())
-        if stamp is not None
+        rules.matches(link, name, stamp, value) for write in link.own_writes for stamp in write.stamps.get(name, ())
     )

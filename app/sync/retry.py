@@ -82,7 +82,7 @@ RETRYABLE_CODES = frozenset(
 )
 
 _FIXES = {
-    "REQUIRED_FIELD_MISSING": "Fill the named field in DrChrono, or give it a value in the mapping, then save it again.",
+    "REQUIRED_FIELD_MISSING": "Fill the named field in DrChrono, or give it a value in the mapping, then save again.",
     "STRING_TOO_LONG": "Shorten the named field in DrChrono, or lengthen it in Salesforce and in the mapping.",
     "too_long": "Shorten the named field in DrChrono, or raise max_length in the mapping and the field's length.",
     "unknown_value": "Add the value to the named field's `values` in the mapping, and to Salesforce's picklist.",

@@ -22,21 +22,44 @@ _PATIENCE_S = 40.0
 class Stored(Protocol):
     """A token as the store holds it."""
 
-    token: dict[str, Any] | None
-    version: int
-    is_stale: bool
-    refused_for_s: float | None
-    refused_code: str | None
+    @property
+    def token(self) -> dict[str, Any] | None:
+        """What the vendor gave; None before there was one."""
+
+    @property
+    def version(self) -> int:
+        """Grows with every token stored."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether an early refresh is due."""
+
+    @property
+    def refused_for_s(self) -> float | None:
+        """How long ago the vendor refused our credential; None when it did not."""
+
+    @property
+    def refused_code(self) -> str | None:
+        """What it said."""
 
 
 class TokenStore(Protocol):
     """What the broker needs of the store."""
 
-    async def read(self) -> Stored: ...
-    async def lease(self) -> str | None: ...
-    async def save(self, lease: str, token: dict[str, Any], refresh_in: timedelta | None) -> Stored: ...
-    async def refuse(self, lease: str, code: str) -> None: ...
-    async def release(self, lease: str) -> None: ...
+    async def read(self) -> Stored:
+        """Give what is stored now."""
+
+    async def lease(self) -> str | None:
+        """Take the right to refresh; None when another process has it."""
+
+    async def save(self, lease: str, token: dict[str, Any], refresh_in: timedelta | None) -> Stored:
+        """Store a token durably and let the lease go."""
+
+    async def refuse(self, lease: str, code: str) -> None:
+        """Remember a refusal and let the lease go."""
+
+    async def release(self, lease: str) -> None:
+        """Let the lease go unused."""
 
 
 Grant = Callable[[dict[str, Any] | None], Awaitable[dict[str, Any]]]
@@ -127,9 +150,10 @@ class Broker:
 
     async def _leased(self) -> str:
         async with asyncio.timeout(_PATIENCE_S):
-            while (lease := await self._store.lease()) is None:
+            while True:
+                if lease := await self._store.lease():
+                    return lease
                 await asyncio.sleep(_LOOK_AGAIN_S)
-        return lease
 
     def _check(self, stored: Stored) -> None:
         if stored.refused_for_s is not None and (self._is_final or stored.refused_for_s < _ASK_AGAIN_AFTER_S):

@@ -29,8 +29,8 @@ class DrChrono:
         self._oauth = AsyncOAuth2Client(
             client_id,
             client_secret,
-            token_endpoint_auth_method="client_secret_post",
-            verify=context,  # noqa: S106
+            token_endpoint_auth_method="client_secret_post",  # noqa: S106 - a method's name
+            verify=context,
             timeout=http.TIMEOUTS,
         )
         for hook in ("access_token_response", "refresh_token_response"):

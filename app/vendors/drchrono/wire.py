@@ -24,7 +24,7 @@ _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?")
 _LONGEST_ID = 64
 
 
-class NotReadable(ValueError):
+class NotReadable(ValueError):  # noqa: N818
     """The body does not have the shape of a delivery."""
 
 

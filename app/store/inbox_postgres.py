@@ -1,0 +1,75 @@
+"""The inbox on PostgreSQL: one writer task on its own connection, opened when first needed and again after a loss."""
+
+import asyncio
+
+import asyncpg
+from sqlalchemy import URL
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
+from app.errors import StoreUnavailable
+from app.store.database import BUSY_TIMEOUT_S
+from app.store.inbox import Committed, Delivery, Room, Waiting
+from app.store.inbox_sql import ordered, parameters, statements
+
+
+class PostgresInbox:
+    """See `Inbox`."""
+
+    def __init__(self, url: URL, committed: Committed) -> None:
+        self._dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._statements = statements(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
+        self._room = Room(committed)
+        self._bell = asyncio.Event()
+        self._is_closing = False
+        self._connection: asyncpg.Connection | None = None
+        self._task = asyncio.create_task(self._write(), name="inbox")
+
+    async def keep(self, delivery: Delivery) -> None:
+        """See `Inbox.keep`."""
+        done = self._room.enter(delivery)
+        self._bell.set()
+        await done
+
+    async def close(self) -> None:
+        """See `Inbox.close`."""
+        self._is_closing = True
+        self._bell.set()
+        await self._task
+
+    async def _write(self) -> None:
+        while self._room or not self._is_closing:
+            await self._bell.wait()
+            self._bell.clear()
+            while group := self._room.group():
+                await self._settle(group)
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _settle(self, group: list[Waiting]) -> None:
+        try:
+            async with asyncio.timeout(BUSY_TIMEOUT_S):
+                await self._commit(group)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            is_store = isinstance(error, OSError | asyncpg.InterfaceError) or self._is_lost()
+            if is_store and self._connection is not None:
+                self._connection.terminate()
+                self._connection = None
+            if len(group) == 1 or is_store:
+                self._room.answer(group, StoreUnavailable(f"the database refused: {type(error).__name__}"))
+            else:
+                for one in group:
+                    await self._settle([one])
+        else:
+            self._room.answer(group, None)
+
+    def _is_lost(self) -> bool:
+        return self._connection is None or self._connection.is_closed()
+
+    async def _commit(self, group: list[Waiting]) -> None:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(self._dsn)
+        async with self._connection.transaction():
+            batches = parameters([one.delivery for one in group])
+            for (text, order), rows in zip(self._statements, batches, strict=True):
+                if rows:
+                    await self._connection.executemany(text, ordered(rows, order))

@@ -1,0 +1,155 @@
+"""How looks ended, saved in one transaction: bases, floors, what is finished, what is due again, what failed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.database import Database
+from app.store.links import Due
+from app.store.tables import db_now, events, failures, journal, links
+from app.sync.base import Base
+from app.sync.records import Lane, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a record waits for a person."""
+
+    side: Side
+    cause: str
+    fields: tuple[str, ...] = ()
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one look at a link ended, ready to be saved.
+
+    is_read     the deliveries read at take are used up; False keeps them for the next look
+    again_at    when to look again; None clears due, unless something came in meanwhile
+    """
+
+    due: Due
+    base: Base
+    salesforce_id: str | None
+    floor: str
+    is_read: bool
+    again_in: timedelta | None = None
+    confirm_at: datetime | None = None
+    lane: Lane = Lane.LIVE
+    attempts: int = 0
+    last_error: str | None = None
+    failure: Failure | None = None
+    settled: Mapping[str, str] = field(default_factory=dict)
+
+
+async def record(database: Database, token: str, results: Sequence[Result]) -> set[str]:
+    """Save how a batch ended, in one transaction, and give the link ids that were saved.
+
+    A result whose lease is lost, or whose base moved on, is left out: its successor looks for itself. Exactly the
+    deliveries read at take are finished; due is cleared only where nothing came in since.
+    """
+
+    async def work(connection: AsyncConnection) -> set[str]:
+        held = sa.select(links.c.id, links.c.generation, links.c.base_version).where(
+            links.c.id.in_([result.due.link.id for result in results]), links.c.lease_owner == token
+        )
+        rows = {r.id: r for r in await connection.execute(held.order_by(links.c.id).with_for_update())}
+        saved = [r for r in results if (row := rows.get(r.due.link.id)) and row.base_version == r.due.base_version]
+        if saved:
+            await connection.execute(_SAVE, [_row(result, rows[result.due.link.id].generation) for result in saved])
+            await _finish(connection, saved)
+            await _keep_failures(connection, saved)
+            await _settle(connection, saved)
+        return {result.due.link.id for result in saved}
+
+    return await database.transact(work)
+
+
+_SAVE = (
+    sa.update(links)
+    .where(links.c.id == sa.bindparam("p_id"))
+    .values(
+        salesforce_id=sa.bindparam("p_salesforce_id"),
+        base=sa.bindparam("p_base", type_=sa.JSON),
+        base_version=links.c.base_version + 1,
+        floor=sa.bindparam("p_floor"),
+        confirm_at=sa.bindparam("p_confirm_at"),
+        lane=sa.bindparam("p_lane"),
+        due_at=sa.case(
+            (sa.bindparam("p_in_ms", type_=sa.BigInteger).is_(None), None),
+            else_=sa.type_coerce(db_now(), sa.BigInteger) + sa.bindparam("p_in_ms", type_=sa.BigInteger),
+        ),
+        attempts=sa.bindparam("p_attempts"),
+        last_error=sa.bindparam("p_last_error"),
+        synced_at=sa.case((sa.bindparam("p_is_synced", type_=sa.Boolean), db_now()), else_=links.c.synced_at),
+        lease_owner=None,
+        lease_until=None,
+    )
+)
+
+
+def _row(result: Result, generation: int) -> dict[str, Any]:
+    is_news = generation != result.due.generation
+    wait_ms = None if result.again_in is None else result.again_in // timedelta(milliseconds=1)
+    return {
+        "p_id": result.due.link.id,
+        "p_salesforce_id": result.salesforce_id,
+        "p_base": dict(result.base.stamps),
+        "p_floor": result.floor,
+        "p_confirm_at": result.confirm_at,
+        "p_lane": Lane.LIVE.value if is_news else result.lane.value,
+        "p_in_ms": 0 if is_news else wait_ms,
+        "p_attempts": 0 if is_news else result.attempts,
+        "p_last_error": result.last_error,
+        "p_is_synced": result.failure is None and result.again_in is None,
+    }
+
+
+async def _finish(connection: AsyncConnection, saved: Sequence[Result]) -> None:
+    done = [
+        {"p_delivery_id": body.delivery_id, "p_position": body.position}
+        for result in saved
+        if result.is_read
+        for body in result.due.bodies
+    ]
+    if done:
+        done.sort(key=lambda row: (row["p_delivery_id"], row["p_position"]))
+        finished = sa.update(events).values(finished_at=db_now())
+        await connection.execute(
+            finished.where(
+                events.c.delivery_id == sa.bindparam("p_delivery_id"), events.c.position == sa.bindparam("p_position")
+            ),
+            done,
+        )
+
+
+async def _keep_failures(connection: AsyncConnection, saved: Sequence[Result]) -> None:
+    mended = [r.due.link.id for r in saved if r.due.link.is_failed and (r.failure or r.is_read)]
+    if mended:
+        await connection.execute(sa.delete(failures).where(failures.c.link_id.in_(mended)))
+    rows = [
+        {
+            "link_id": r.due.link.id,
+            "side": r.failure.side.value,
+            "kind": r.due.link.kind.value,
+            "cause": r.failure.cause[:64],
+            "fields": ",".join(r.failure.fields)[:512],
+            "is_held": r.failure.is_held,
+        }
+        for r in saved
+        if r.failure
+    ]
+    if rows:
+        await connection.execute(sa.insert(failures).values(at=db_now()), rows)
+
+
+async def _settle(connection: AsyncConnection, saved: Sequence[Result]) -> None:
+    rows = [{"p_id": key, "p_state": state} for r in saved for key, state in r.settled.items()]
+    if rows:
+        settled = sa.update(journal).where(journal.c.id == sa.bindparam("p_id"))
+        await connection.execute(settled.values(state=sa.bindparam("p_state"), answered_at=db_now()), rows)

@@ -1,0 +1,47 @@
+"""What the core needs to judge one kind: its table, the keys of its bases, and how long a doubt waits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.sync.base import Base, HashKeys
+from app.sync.mapping import Table
+from app.sync.records import Fields, Link
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The table of a kind with the keys that stamp its bases.
+
+    confirm_after  how long to wait before DrChrono is asked about a doubted body
+    """
+
+    table: Table
+    keys: HashKeys
+    confirm_after: timedelta
+
+    def stamp(self, link: Link, name: str, value: str | None) -> str:
+        """Give the stamp of a field's tidy value."""
+        codec = self.table.rows[name].codec
+        return self.keys.stamp(link.id, name, codec.version, codec.normal(value))
+
+    def matches(self, link: Link, name: str, stamp: str | None, value: str | None) -> bool | None:
+        """Say whether a stamp was made of this value; None when there is no stamp or it cannot be read."""
+        if stamp is None:
+            return None
+        codec = self.table.rows[name].codec
+        return self.keys.matches(stamp, link.id, name, codec.version, codec.normal(value))
+
+    def moved(self, link: Link, name: str, value: str | None) -> bool | None:
+        """Say whether a side's value differs from the base; None when the field has no base."""
+        same = self.matches(link, name, link.base.stamps.get(name), value)
+        return None if same is None else not same
+
+    def changed(self, link: Link, fields: Fields) -> set[str]:
+        """Give the names of the fields that differ from the base, or have none."""
+        return {name for name, value in fields.items() if self.moved(link, name, value) is not False}
+
+    def advanced(self, link: Link, base: Base, agreed: Fields) -> Base:
+        """Give the base moved on to what both sides are known to hold now."""
+        stamps: Mapping[str, str] = {name: self.stamp(link, name, value) for name, value in agreed.items()}
+        return Base({**base.stamps, **stamps})

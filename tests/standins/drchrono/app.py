@@ -1,0 +1,60 @@
+"""Puts the DrChrono stand-in together: vendor URLs, control door, journal, faults, quota."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tests.standins.calls import Journalled
+from tests.standins.drchrono import api, control, control_deliveries, oauth
+from tests.standins.drchrono.quota import Metered
+from tests.standins.drchrono.state import RefusedError, Settings, State, refuse
+from tests.standins.faults import Faulty
+
+
+async def _not_offered(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    complaints = {404: "Not found.", 405: f'Method "{request.method}" not allowed.'}
+    return JSONResponse({"detail": complaints.get(error.status_code, error.detail)}, error.status_code)
+
+
+def create_app(
+    client_id: str = "standin-client",
+    client_secret: str = "standin-secret",
+    redirect_uris: Iterable[str] = (),
+    **settings: Any,
+) -> Starlette:
+    """Gives a fresh practice; `settings` are those of the control door, and what a reset goes back to."""
+    state = State(client_id, client_secret, Settings(redirect_uris=tuple(redirect_uris), **settings))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with state.dispatcher.open():
+            yield
+
+    app = Starlette(
+        routes=[
+            *api.routes,
+            *oauth.routes,
+            *control.routes,
+            *control_deliveries.routes,
+            *state.calls.routes(),
+            *state.faults.routes(),
+        ],
+        middleware=[
+            Middleware(Journalled, calls=state.calls),
+            Middleware(Faulty, faults=state.faults),
+            Middleware(Metered, state=state),
+        ],
+        exception_handlers={RefusedError: refuse, HTTPException: _not_offered},
+        lifespan=lifespan,
+    )
+    # The vendor does not mend a slash: a redirect would drop the Authorization header of most clients.
+    app.router.redirect_slashes = False
+    app.state.standin = state
+    return app

@@ -1,0 +1,124 @@
+"""The OAuth pages: consent in a browser, and the token and revocation URLs.
+
+As in DrChrono's fork of its OAuth library, a bad client or redirect URI ends on a page of its own, never in a
+redirect, and every refusal at the token URL is a 401.
+"""
+
+from base64 import b64decode
+from html import escape
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from tests.standins.drchrono.state import State, state_of
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+ASKED = ("response_type", "client_id", "redirect_uri", "scope", "state")
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Authorize - DrChrono stand-in</title></head>
+<body><h1>Authorize this application?</h1>
+<p>It asks for: <code>{scope}</code></p>
+<form method="post" action="/o/authorize/">{hidden}
+<button type="submit" name="allow" value="Authorize">Allow</button>
+<button type="submit" name="cancel" value="Cancel">Cancel</button>
+</form></body></html>"""
+WRONG = "<!DOCTYPE html><html><body><h1>Error: invalid_request</h1><p>{}</p></body></html>"
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    return dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
+
+
+def _registered(state: State, uri: str) -> bool:
+    """With none registered any loopback URI will do: tests do not know their port beforehand."""
+    if state.settings.redirect_uris:
+        return uri in state.settings.redirect_uris
+    return urlsplit(uri).hostname in LOOPBACK
+
+
+def _complaint(state: State, asked: dict[str, str]) -> Response | None:
+    if asked.get("client_id") != state.client_id:
+        return HTMLResponse(WRONG.format("Invalid client_id parameter value."), 400)
+    if not _registered(state, asked.get("redirect_uri", "")):
+        return HTMLResponse(WRONG.format("Mismatching redirect URI."), 400)
+    if asked.get("response_type") != "code":
+        return _back(asked, error="unsupported_response_type")
+    return None
+
+
+def _back(asked: dict[str, str], **answer: str) -> Response:
+    if asked.get("state"):
+        answer["state"] = asked["state"]
+    uri = asked["redirect_uri"]
+    return RedirectResponse(f"{uri}{'&' if urlsplit(uri).query else '?'}{urlencode(answer)}", 302)
+
+
+async def ask(request: Request) -> Response:
+    asked = dict(request.query_params)
+    if (complaint := _complaint(state_of(request), asked)) is not None:
+        return complaint
+    hidden = "".join(
+        f'<input type="hidden" name="{name}" value="{escape(asked[name])}">' for name in ASKED if name in asked
+    )
+    return HTMLResponse(PAGE.format(scope=escape(asked.get("scope", "everything")), hidden=hidden))
+
+
+async def decide(request: Request) -> Response:
+    state, asked = state_of(request), await form_of(request)
+    if (complaint := _complaint(state, asked)) is not None:
+        return complaint
+    if "allow" not in asked:
+        return _back(asked, error="access_denied")
+    return _back(asked, code=state.allow(asked["redirect_uri"], asked.get("scope", "")))
+
+
+def _is_client(state: State, request: Request, form: dict[str, str]) -> bool:
+    client_id, secret = form.get("client_id"), form.get("client_secret")
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            client_id, _, secret = b64decode(encoded).decode().partition(":")
+        except ValueError:
+            return False
+    return (client_id, secret) == (state.client_id, state.client_secret)
+
+
+async def token(request: Request) -> Response:
+    state, form = state_of(request), await form_of(request)
+    pair: dict[str, Any] | None = None
+    if not _is_client(state, request, form):
+        return JSONResponse({"error": "invalid_client"}, 401)
+    match form.get("grant_type"):
+        case "authorization_code":
+            pair = state.tokens.exchange(
+                form.get("code", ""),
+                form.get("redirect_uri", ""),
+                state.settings.expires_in,
+                alone=state.settings.reauthorize_revokes,
+            )
+        case "refresh_token":
+            pair = state.tokens.refresh(form.get("refresh_token", ""), state.settings.expires_in)
+        case _:
+            # The vendor's errors article lists a wrong grant_type under invalid_client.
+            return JSONResponse({"error": "invalid_client"}, 401)
+    return JSONResponse({"error": "invalid_grant"}, 401) if pair is None else JSONResponse(pair)
+
+
+async def revoke(request: Request) -> Response:
+    state, form = state_of(request), await form_of(request)
+    if not _is_client(state, request, form):
+        return JSONResponse({"error": "invalid_client"}, 401)
+    state.tokens.revoke(form.get("token", ""))
+    return Response()
+
+
+routes = [
+    Route("/o/authorize/", ask, methods=["GET"]),
+    Route("/o/authorize/", decide, methods=["POST"]),
+    Route("/o/token/", token, methods=["POST"]),
+    Route("/o/revoke_token/", revoke, methods=["POST"]),
+]

@@ -1,0 +1,75 @@
+"""The call quota: a fixed window that starts at the top of the hour, and a burst rule that is off by default.
+
+The answer to a call too many names the wait in its text only; there is no header to read it from.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from tests.standins.drchrono.state import State
+
+BURST_CALLS = 10
+BURST_S = 1.0
+
+
+class Quota:
+    """How much of the running window one application has used."""
+
+    def __init__(self) -> None:
+        self.used = 0
+        self._window = -1
+        self._recent: deque[float] = deque(maxlen=BURST_CALLS)
+
+    def left_s(self, window_s: float) -> float:
+        return window_s - time.time() % window_s
+
+    def wait_s(self, limit: int, window_s: float, *, burst_rule: bool) -> float:
+        """Counts one call; gives 0 if it may pass, else how long the caller should wait."""
+        window = int(time.time() // window_s)
+        if window != self._window:
+            self._window, self.used = window, 0
+        if limit and self.used >= limit:
+            return self.left_s(window_s)
+        if burst_rule:
+            now = time.monotonic()
+            if len(self._recent) == BURST_CALLS and now - self._recent[0] < BURST_S:
+                return BURST_S
+            self._recent.append(now)
+        self.used += 1
+        return 0.0
+
+
+def throttled(wait_s: float) -> Response:
+    # A float, and large: that is how the live API words it.
+    seconds = float(math.ceil(wait_s))
+    return JSONResponse({"detail": f"Request was throttled. Expected available in {seconds} seconds."}, 429)
+
+
+class Metered:
+    """Middleware: latency for every vendor call, quota for all of /api and for the token URL."""
+
+    def __init__(self, app: ASGIApp, state: "State") -> None:
+        self.app = app
+        self.state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(("/api/", "/o/")):
+            await self.app(scope, receive, send)
+            return
+        settings = self.state.settings
+        if settings.latency_s:
+            await asyncio.sleep(settings.latency_s)
+        if scope["path"].startswith(("/api/", "/o/token")):
+            quota = self.state.quota
+            wait_s = quota.wait_s(settings.calls_per_hour, settings.quota_hour_s, burst_rule=settings.burst_rule)
+            if wait_s:
+                await throttled(wait_s)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)

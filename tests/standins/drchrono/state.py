@@ -1,0 +1,98 @@
+"""Everything the stand-in remembers, in memory, in one place; a reset is a new beginning of it."""
+
+import time
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tests.standins.calls import Calls
+from tests.standins.drchrono.clock import Clock
+from tests.standins.drchrono.quota import Quota, throttled
+from tests.standins.drchrono.records import Patients, Record
+from tests.standins.drchrono.tokens import Tokens
+from tests.standins.drchrono.webhooks import Dispatcher
+from tests.standins.faults import Faults
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a test may turn; the defaults are the vendor's."""
+
+    expires_in: int = 172_800
+    code_lifetime_s: float = 60.0
+    calls_per_hour: int = 500  # 0: no quota
+    quota_hour_s: float = 3600.0  # how long the quota's hour lasts here
+    burst_rule: bool = False
+    prevent_duplicates: bool = False
+    reauthorize_revokes: bool = True  # a new authorization by the same user kills the tokens before it
+    hide_inactive: bool = True  # a list shows inactive and deceased patients only with show_inactive
+    list_stale_s: float = 0.0
+    latency_s: float = 0.0
+    page_size: int = 250
+    verbose_page_size: int = 50
+    redirect_uris: tuple[str, ...] = ()
+
+
+class State:
+    """One practice, one API application, and the records of both."""
+
+    def __init__(self, client_id: str, client_secret: str, settings: Settings) -> None:
+        self.client_id = client_id
+        self.client_secret = client_secret
+        self._first_settings = settings
+        self.calls = Calls()
+        self.faults = Faults(lambda: throttled(self.quota.left_s(self.settings.quota_hour_s)))
+        self.clock = Clock()
+        self.dispatcher = Dispatcher(self.clock, self._record)
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets everything but the client's credentials and the settings of the start."""
+        self.settings = self._first_settings
+        self.clock.__init__()
+        self.calls.clear()
+        self.faults.rules.clear()
+        self.dispatcher.clear()
+        self.patients = Patients(self.clock)
+        self.patients.list_stale_s = self.settings.list_stale_s
+        self.tokens = Tokens()
+        self.quota = Quota()
+        self.edits: list[dict[str, Any]] = []
+
+    def _record(self, patient_id: int) -> Record | None:
+        return self.patients.records.get(patient_id)
+
+    def turn(self, change: dict[str, Any]) -> None:
+        """Raises ValueError for a setting there is not."""
+        unknown = change.keys() - {field.name for field in fields(Settings)}
+        if unknown:
+            raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+        self.settings = replace(self.settings, **change)
+        self.patients.list_stale_s = self.settings.list_stale_s
+
+    def allow(self, redirect_uri: str, scope: str) -> str:
+        return self.tokens.allow(redirect_uri, scope, self.settings.code_lifetime_s)
+
+    def note_edit(self, kind: str, patient_id: int, changed: Record) -> None:
+        """Keeps what a human did, in order: what a simulation checks the outcome against."""
+        self.edits.append({"at": time.time(), "kind": kind, "id": patient_id, "fields": changed})
+
+
+def state_of(request: Request) -> State:
+    return request.app.state.standin
+
+
+class RefusedError(Exception):
+    """Ends a call with the vendor's own refusal."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+
+
+async def refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    return JSONResponse(error.body, error.status)

@@ -1,0 +1,107 @@
+"""Codes and tokens: who may call, for how long, and what a second use of a refresh token costs.
+
+A refresh token is single use, and using it kills the access token it came with. A used one that comes back
+means two holders: everything is revoked, and a person has to authorize again.
+"""
+
+import secrets
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+ALL_SCOPES = (
+    "patients:read patients:write patients:summary:read patients:summary:write calendar:read calendar:write "
+    "clinical:read clinical:write user:read user:write settings:read settings:write"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What one press of Allow granted."""
+
+    redirect_uri: str
+    scope: str
+    expires_at: float
+
+
+@dataclass(slots=True)
+class Pair:
+    """An access token and the refresh token that came with it."""
+
+    access: str
+    refresh: str
+    scope: str
+    expires_at: float
+
+
+class Tokens:
+    """What was granted and is still good. Moments are seconds of the monotonic clock."""
+
+    def __init__(self) -> None:
+        self.counts = Counter(grants=0, refreshes=0, reuses=0)
+        self._codes: dict[str, Code] = {}
+        self._by_access: dict[str, Pair] = {}
+        self._by_refresh: dict[str, Pair] = {}
+        self._used: set[str] = set()
+
+    def allow(self, redirect_uri: str, scope: str, lifetime_s: float) -> str:
+        """Gives the code of a new authorization; no scope asked for means all of them."""
+        code = secrets.token_urlsafe(24)
+        self._codes[code] = Code(redirect_uri, scope or ALL_SCOPES, time.monotonic() + lifetime_s)
+        return code
+
+    def exchange(self, code: str, redirect_uri: str, expires_in: int, *, alone: bool) -> dict[str, Any] | None:
+        """Gives a first pair for a code; with `alone`, earlier pairs of this user die by it."""
+        granted = self._codes.pop(code, None)
+        if granted is None or granted.redirect_uri != redirect_uri or granted.expires_at < time.monotonic():
+            return None
+        if alone:
+            self.revoke_all()
+        self.counts["grants"] += 1
+        return self._issue(granted.scope, expires_in)
+
+    def refresh(self, token: str, expires_in: int) -> dict[str, Any] | None:
+        """Gives the next pair, or None after having revoked everything when the token was used before."""
+        if token in self._used:
+            self.counts["reuses"] += 1
+            self.revoke_all()
+            return None
+        pair = self._by_refresh.pop(token, None)
+        if pair is None:
+            return None
+        self._used.add(token)
+        self._by_access.pop(pair.access, None)
+        self.counts["refreshes"] += 1
+        return self._issue(pair.scope, expires_in)
+
+    def scope_of(self, access: str) -> str | None:
+        pair = self._by_access.get(access)
+        return pair.scope if pair and pair.expires_at > time.monotonic() else None
+
+    def expire(self) -> None:
+        for pair in self._by_access.values():
+            pair.expires_at = 0.0
+
+    def revoke(self, token: str) -> None:
+        pair = self._by_refresh.get(token)
+        if pair is not None:
+            del self._by_refresh[token]
+            self._by_access.pop(pair.access, None)
+        self._by_access.pop(token, None)
+
+    def revoke_all(self) -> None:
+        self._by_access.clear()
+        self._by_refresh.clear()
+
+    def _issue(self, scope: str, expires_in: int) -> dict[str, Any]:
+        access, refresh = secrets.token_urlsafe(30), secrets.token_urlsafe(30)
+        pair = Pair(access, refresh, scope, time.monotonic() + expires_in)
+        self._by_access[access] = self._by_refresh[refresh] = pair
+        return {
+            "access_token": access,
+            "token_type": "Bearer",
+            "expires_in": expires_in,
+            "refresh_token": refresh,
+            "scope": scope,
+        }

@@ -1,0 +1,96 @@
+"""Builds the stand-in: every address it answers, and the layers a call passes on its way in.
+
+Outermost the journal, then faults on demand, then the gate (session, allowance, latency), then the routes. Any
+API version is accepted; routes read as Salesforce's reference does.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tests.standins.calls import Calls, Journalled
+from tests.standins.faults import Faults, Faulty
+from tests.standins.salesforce import control, discovery, listing, oauth, rows, sobject_collections
+from tests.standins.salesforce.errors import ApiError
+from tests.standins.salesforce.gate import Gate
+from tests.standins.salesforce.org import Credentials, Org
+from tests.standins.salesforce.tls import Abrupt
+from tests.standins.salesforce.web import answer
+
+_V = "/services/data/v{version:float}"
+_OBJECT = _V + "/sobjects/{kind}"
+_MANY = _V + "/composite/sobjects"
+
+ROUTES = [
+    Route(_MANY + "/{kind}/{field}", sobject_collections.upsert_many, methods=["PATCH"]),
+    Route(_MANY, sobject_collections.create_many, methods=["POST"]),
+    Route(_MANY, sobject_collections.update_many, methods=["PATCH"]),
+    Route(_MANY, sobject_collections.delete_many, methods=["DELETE"]),
+    Route(_V + "/query", listing.query, methods=["GET"]),
+    Route(_V + "/queryAll", listing.query_all, methods=["GET"]),
+    Route(_V + "/query/{locator}", listing.next_page, methods=["GET"]),
+    Route(_V + "/queryAll/{locator}", listing.next_page, methods=["GET"]),
+    Route(_V + "/limits", discovery.limits, methods=["GET"]),
+    Route(_V + "/sobjects", discovery.all_objects, methods=["GET"]),
+    Route(_OBJECT + "/describe", discovery.describe, methods=["GET"]),
+    Route(_OBJECT + "/updated", listing.updated, methods=["GET"]),
+    Route(_OBJECT + "/deleted", listing.deleted, methods=["GET"]),
+    Route(_OBJECT, rows.create, methods=["POST"]),
+    Route(_OBJECT + "/{record_id}", rows.by_id, methods=["GET", "PATCH", "DELETE"]),
+    Route(_OBJECT + "/{field}/{value:path}", rows.by_external_id, methods=["GET", "PATCH", "DELETE"]),
+    Route(_V, discovery.resources, methods=["GET"]),
+    Route("/services/data", discovery.versions, methods=["GET"]),
+    Route("/services/oauth2/token", oauth.token, methods=["POST"]),
+    Route("/services/oauth2/userinfo", discovery.whoami, methods=["GET"]),
+    Route("/id/{org_id}/{user_id}", discovery.whoami, methods=["GET"]),
+]
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return answer(error.as_body(), error.status)
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        message = f"HTTP Method '{request.method}' not allowed. Allowed are {allowed}"
+        return answer([{"message": message, "errorCode": "METHOD_NOT_ALLOWED"}], 405)
+    return answer([{"message": "The requested resource does not exist", "errorCode": "NOT_FOUND"}], error.status_code)
+
+
+def _throttled() -> Response:
+    message = "ConcurrentRequests (Concurrent API Requests) Limit exceeded."
+    return answer([{"message": message, "errorCode": "REQUEST_LIMIT_EXCEEDED"}], 403)
+
+
+def create_app(
+    *,
+    credentials: Credentials | None = None,
+    latency_s: float = 0.0,
+    now: Callable[[], datetime] | None = None,
+) -> Any:
+    """An org of its own behind an ASGI app; the org is at `app.state.org`."""
+    org = Org(credentials or Credentials(), latency_s=latency_s, now=now)
+    calls, faults = Calls(), Faults(_throttled)
+    app = Starlette(
+        routes=[*calls.routes(), *faults.routes(), *control.ROUTES, *ROUTES],
+        middleware=[
+            Middleware(Abrupt),
+            Middleware(Journalled, calls=calls),
+            Middleware(Faulty, faults=faults),
+            Middleware(Gate, org=org),
+        ],
+        exception_handlers={ApiError: _refused, HTTPException: _unrouted},
+    )
+    app.router.redirect_slashes = False
+    app.state.org, app.state.calls, app.state.faults = org, calls, faults
+    return app

@@ -1,0 +1,79 @@
+"""The door every REST call passes: session, daily allowance, length of the address, latency, and the usage header.
+
+An ASGI layer of its own, because it runs for every call a benchmark makes. It also drops a trailing slash, so
+that each route exists with and without.
+"""
+
+import asyncio
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tests.standins.salesforce.errors import ApiError
+from tests.standins.salesforce.org import Org
+from tests.standins.salesforce.web import answer
+
+LONGEST_ADDRESS = 16_384
+_DATA = "/services/data"
+_EXPIRED = ApiError("INVALID_SESSION_ID", "Session expired or invalid", status=401)
+_EXHAUSTED = ApiError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", status=403)
+_TOO_LONG = "<html><head><title>Error 414 URI Too Long</title></head><body><h1>414 URI Too Long</h1></body></html>"
+
+
+class Gate:
+    """Middleware around the routes."""
+
+    def __init__(self, app: ASGIApp, org: Org) -> None:
+        self.app = app
+        self.org = org
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        raw = scope.get("raw_path") or scope["path"].encode()
+        if raw.endswith(b"/") and len(raw) > 1:
+            scope["path"] = scope["path"].rstrip("/") or "/"
+        if len(raw) + len(scope["query_string"]) > LONGEST_ADDRESS:
+            await Response(_TOO_LONG, 414, media_type="text/html")(scope, receive, send)
+        elif not scope["path"].startswith(f"{_DATA}/"):
+            await self.app(scope, receive, send)
+        else:
+            await self._data(scope, receive, self._counted(send))
+
+    async def _data(self, scope: Scope, receive: Receive, send: Send) -> None:
+        org = self.org
+        if org.settings.latency_s:
+            await asyncio.sleep(org.settings.latency_s)
+        refusal = None
+        if not org.greet(bearer(scope)):
+            refusal = _EXPIRED
+        elif org.calls_used >= org.settings.daily_calls:
+            refusal = _EXHAUSTED
+        else:
+            org.calls_used += 1
+        if refusal is None:
+            await self.app(scope, receive, send)
+        else:
+            await answer(refusal.as_body(), refusal.status)(scope, receive, send)
+
+    def _counted(self, send: Send) -> Send:
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                usage = f"api-usage={self.org.calls_used}/{self.org.settings.daily_calls}"
+                MutableHeaders(scope=message)["Sforce-Limit-Info"] = usage
+            await send(message)
+
+        return counted
+
+
+def bearer(scope: Scope) -> str:
+    """The token the call carries; empty without one. Salesforce takes `Bearer` and `OAuth` alike."""
+    headers: list[Any] = scope["headers"]
+    for name, value in headers:
+        if name == b"authorization":
+            scheme, _, token = value.decode("latin-1").partition(" ")
+            return token.strip() if scheme.lower() in {"bearer", "oauth"} else ""
+    return ""

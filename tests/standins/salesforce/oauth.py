@@ -1,0 +1,107 @@
+"""The token endpoint: client credentials, and an assertion signed with the private half of a configured key.
+
+Neither answer says how long the session lasts or carries a refresh token: Salesforce's do not. Errors have the
+shape of OAuth, unlike the rest of the API.
+"""
+
+import base64
+import binascii
+import hmac
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import jwt
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tests.standins.salesforce.discovery import base_url
+from tests.standins.salesforce.org import INTEGRATION_USER, Org
+from tests.standins.salesforce.web import answer, org_of
+
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+LOGIN_HOSTS = ("https://login.salesforce.com", "https://test.salesforce.com")
+LONGEST_ASSERTION_S = 300
+
+
+class RefusedLoginError(Exception):
+    """Nobody is let in; `code` is OAuth's word for why."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(description)
+        self.code, self.description = code, description
+
+
+async def token(request: Request) -> Response:
+    """POST /services/oauth2/token."""
+    asked = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+    try:
+        return answer(_log_in(org_of(request), request, asked))
+    except RefusedLoginError as refusal:
+        return answer({"error": refusal.code, "error_description": refusal.description}, 400)
+
+
+def _log_in(org: Org, request: Request, asked: Mapping[str, str]) -> dict[str, Any]:
+    if asked.get("grant_type") == "client_credentials":
+        _check_client(org, request, asked)
+        return {**_session(org, request), **_client_credentials_extras(org)}
+    if asked.get("grant_type") == JWT_BEARER:
+        _check_assertion(org, request, asked.get("assertion", ""))
+        return _session(org, request)
+    raise RefusedLoginError("unsupported_grant_type", "grant type not supported")
+
+
+def _session(org: Org, request: Request) -> dict[str, Any]:
+    return {
+        "access_token": org.log_in(),
+        "scope": "api",
+        "instance_url": base_url(request),
+        "id": f"https://login.salesforce.com/id/{org.credentials.org_id}/{INTEGRATION_USER}",
+        "token_type": "Bearer",
+    }
+
+
+def _client_credentials_extras(org: Org) -> dict[str, Any]:
+    return {
+        "signature": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "token_format": "opaque",
+        "issued_at": str(int(org.now().timestamp() * 1000)),
+        "api_instance_url": "https://api.salesforce.com",
+    }
+
+
+def _check_client(org: Org, request: Request, asked: Mapping[str, str]) -> None:
+    client_id, secret = asked.get("client_id", ""), asked.get("client_secret", "")
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            given_id, _, given_secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise RefusedLoginError("invalid_client", "invalid client credentials") from None
+        client_id, secret = unquote(given_id), unquote(given_secret)
+    if client_id != org.credentials.client_id:
+        raise RefusedLoginError("invalid_client_id", "client identifier invalid")
+    if not hmac.compare_digest(secret.encode(), org.credentials.client_secret.encode()):
+        raise RefusedLoginError("invalid_client", "invalid client credentials")
+
+
+def _check_assertion(org: Org, request: Request, assertion: str) -> None:
+    known = org.credentials
+    if known.public_key is None:
+        raise RefusedLoginError("invalid_grant", "user hasn't approved this consumer")
+    # Times are checked by the org's own clock, below.
+    options = {"verify_aud": False, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+    try:
+        claims = jwt.decode(assertion, known.public_key, algorithms=["RS256"], options=options)  # type: ignore[arg-type]
+        expires_in_s = int(claims.get("exp", 0)) - org.now().timestamp()
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise RefusedLoginError("invalid_grant", "invalid assertion") from None
+    if claims.get("iss") != known.client_id:
+        raise RefusedLoginError("invalid_client_id", "client identifier invalid")
+    if claims.get("aud") not in {*LOGIN_HOSTS, base_url(request)}:
+        raise RefusedLoginError("invalid_grant", "audience is invalid")
+    if not 0 < expires_in_s <= LONGEST_ASSERTION_S:
+        raise RefusedLoginError("invalid_grant", "expired authorization code")
+    if claims.get("sub") != known.username:
+        raise RefusedLoginError("invalid_grant", "user hasn't approved this consumer")

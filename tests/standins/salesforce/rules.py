@@ -1,0 +1,105 @@
+"""What a record must satisfy to be written: required fields, unique ids, injected refusals, the duplicate rule.
+
+Each check raises `RecordError`. A person at the screen is not bothered by injected refusals, and clicks
+duplicate warnings away.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.standins.salesforce.errors import RecordError
+from tests.standins.salesforce.org import HUMAN, INTEGRATION_USER, Org
+from tests.standins.salesforce.records import Row, Table
+
+
+@dataclass(slots=True)
+class Call:
+    """Who writes, when, and what other records of the same call already laid claim to."""
+
+    org: Org
+    human: bool = False
+    allow_save: bool = False
+    stamp: str = ""
+    claims: set[tuple[str, str, Any]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.stamp = self.org.stamp()
+
+    @property
+    def user(self) -> str:
+        return HUMAN if self.human else INTEGRATION_USER
+
+
+def check_required(table: Table, values: Row, row: Row | None) -> None:
+    missing = [name for name in table.kind.required if values.get(name) is None and (row is None or name in values)]
+    if missing:
+        raise RecordError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
+
+
+def check_unique(call: Call, table: Table, values: Row, row: Row | None) -> None:
+    for column in table.kind.unique:
+        value = values.get(column.name)
+        if value is None:
+            continue
+        others = [other["Id"] for other in table.find(column, value) if other is not row]
+        if not others and (table.kind.name, column.name, value) in call.claims:
+            others = ["<unknown>"]
+        if others:
+            message = f"duplicate value found: {column.name} duplicates value on record with id: {others[0]}"
+            raise RecordError("DUPLICATE_VALUE", message)
+
+
+def check_faults(org: Org, table: Table, values: Row, row: Row | None) -> None:
+    if not org.record_faults:
+        return
+    keys = tuple(column.name for column in table.kind.own if column.external_id)
+    for fault in org.record_faults:
+        if fault.fits(table.kind.name, values, keys) or (row and fault.fits(table.kind.name, row, keys)):
+            fault.next -= 1
+            if fault.next <= 0:
+                org.record_faults.remove(fault)
+            raise RecordError(fault.statusCode, fault.message, fault.fields)
+
+
+def check_duplicates(call: Call, table: Table, values: Row, row: Row | None) -> None:
+    rule = call.org.settings.duplicate_rule
+    if rule == "off" or table.kind.name != "Contact" or (rule == "alert" and call.allow_save):
+        return
+    before = row or table.kind.blank
+    if all(values.get(name, before[name]) == before[name] for name in ("FirstName", "LastName", "Birthdate")):
+        return
+    found = table.same_person({**before, **values})
+    if found:
+        extra = {"duplicateResult": _duplicate_result(found, allow_save=rule == "alert")}
+        raise RecordError("DUPLICATES_DETECTED", "Use one of these records?", None, extra=extra)
+
+
+def _duplicate_result(found: list[Row], *, allow_save: bool) -> dict[str, Any]:
+    records = [
+        {
+            "additionalInformation": [],
+            "fieldDiffs": [],
+            "matchConfidence": 90.0,
+            "record": {
+                "attributes": {"type": "Contact", "url": f"/services/data/v67.0/sobjects/Contact/{row['Id']}"},
+                "Id": row["Id"],
+            },
+        }
+        for row in found
+    ]
+    match = {
+        "entityType": "Contact",
+        "errors": [],
+        "matchEngine": "FuzzyMatchEngine",
+        "matchRecords": records,
+        "rule": "Standard_Contact_Match_Rule_v1_1",
+        "size": len(records),
+        "success": True,
+    }
+    return {
+        "allowSave": allow_save,
+        "duplicateRule": "Standard_Contact_Duplicate_Rule",
+        "duplicateRuleEntityType": "Contact",
+        "errorMessage": "Use one of these records?",
+        "matchResults": [match],
+    }

@@ -1,0 +1,55 @@
+"""What every handler needs: reading a JSON body as Salesforce does, and answering in its way."""
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tests.standins.salesforce.errors import ApiError
+from tests.standins.salesforce.org import Org
+from tests.standins.salesforce.rules import Call
+
+MEDIA_TYPE = "application/json;charset=UTF-8"
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """The body as JSON."""
+    return Response(_ENCODE(body), status, headers, MEDIA_TYPE)
+
+
+def org_of(request: Request) -> Org:
+    org: Org = request.app.state.org
+    return org
+
+
+def version_of(request: Request) -> str:
+    """The version in the path, as `v67.0`."""
+    return f"v{request.path_params['version']}"
+
+
+async def body_of(request: Request) -> Any:
+    """The body as JSON.
+
+    Raises
+        ApiError  JSON_PARSER_ERROR: it is none
+
+    """
+    try:
+        return json.loads(await request.body())
+    except ValueError as error:
+        line, column = getattr(error, "lineno", 1), getattr(error, "colno", 1)
+        message = f"Unexpected character at [line:{line}, column:{column}]"
+        raise ApiError("JSON_PARSER_ERROR", message) from None
+
+
+def call_of(request: Request) -> Call:
+    """Who writes, and whether alert-type duplicate rules are waved through."""
+    rule = request.headers.get("sforce-duplicate-rule-header", "").replace(" ", "").lower()
+    return Call(org_of(request), allow_save="allowsave=true" in rule.split(";"))
+
+
+def note_call(request: Request, **more: Any) -> None:
+    """Adds to the call's entry in the journal."""
+    request.scope.get("call", {}).update(more)
