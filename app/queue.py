@@ -40,14 +40,18 @@ class Bell:
     def __init__(self, url: str | None, missed: Callable[[], None]) -> None:
         self._url, self._missed = url, missed
         self._pool: ArqRedis | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._wanted: set[Kind] = set()
+        self._task: asyncio.Task[None] | None = None
 
     def ring(self, kinds: Iterable[Kind]) -> None:
-        """Ring for these kinds, without waiting for Redis."""
-        if self._url is not None:
-            task = asyncio.get_running_loop().create_task(self._ring(sorted(kinds)))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        """Ring for these kinds, without waiting for Redis.
+
+        A ring is sent after every commit, but commits that come while one is on its way share the next: it is sent
+        after all of them, so none loses its wake-up, and a burst does not pay for a job per commit.
+        """
+        self._wanted |= set(kinds)
+        if self._url is not None and (self._task is None or self._task.done()):
+            self._task = asyncio.get_running_loop().create_task(self._ring())
 
     async def is_up(self) -> bool:
         """Say whether Redis answers."""
@@ -62,17 +66,19 @@ class Bell:
 
     async def close(self) -> None:
         """Let rings under way end, and the connection go."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._task is not None:
+            await self._task
         if self._pool is not None:
             await self._pool.aclose()
 
-    async def _ring(self, kinds: list[Kind]) -> None:
-        try:
-            async with asyncio.timeout(_RING_TIMEOUT_S):
-                pool = await self._connected()
-                await pool.enqueue_job(RING, [kind.value for kind in kinds])
-        except (RedisError, OSError, TimeoutError):
-            self._missed()
+    async def _ring(self) -> None:
+        while self._wanted:
+            kinds, self._wanted = sorted(kind.value for kind in self._wanted), set()
+            try:
+                async with asyncio.timeout(_RING_TIMEOUT_S):
+                    await (await self._connected()).enqueue_job(RING, kinds)
+            except (RedisError, OSError, TimeoutError):
+                self._missed()
 
     async def _connected(self) -> ArqRedis:
         if self._pool is None:

@@ -42,6 +42,7 @@ async def work(settings: Settings) -> None:
         ]
         if settings.redis_url:
             jobs.append(asyncio.create_task(_listening(settings.redis_url, drain.ring), name="listen"))
+        runtime.settle_memory()
         log.info("worker.started", worker_id=worker_id, pid=os.getpid(), sides=sorted(settings.connected))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([stopped, *jobs], return_when=asyncio.FIRST_COMPLETED)

@@ -43,7 +43,7 @@ class Delivery:
     event: str
     vendor_id: str | None
     key: str
-    body: bytes
+    body: str
     outcome: str
     events: tuple[Event, ...] = ()
     id: str = field(default_factory=lambda: str(ULID()))

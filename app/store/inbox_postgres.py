@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from app.errors import StoreUnavailable
 from app.store.database import BUSY_TIMEOUT_S
 from app.store.inbox import Committed, Delivery, Room, Waiting
-from app.store.inbox_sql import ordered, parameters, statements
+from app.store.inbox_sql import parameters, statements
 
 
 class PostgresInbox:
@@ -70,6 +70,6 @@ class PostgresInbox:
             self._connection = await asyncpg.connect(self._dsn)
         async with self._connection.transaction():
             batches = parameters([one.delivery for one in group])
-            for (text, order), rows in zip(self._statements, batches, strict=True):
+            for text, rows in zip(self._statements, batches, strict=True):
                 if rows:
-                    await self._connection.executemany(text, ordered(rows, order))
+                    await self._connection.execute(text, rows)

@@ -1,14 +1,17 @@
-"""The inbox's statements, written once in Core and run compiled on the raw drivers of both databases.
+"""The inbox's three statements, written once in Core and run compiled on the raw drivers of both databases.
 
-Keep the delivery unless its key is known; then, only if it was kept, its events; then make its records due. Ids are
-made before the commit, so the rows of a whole group go out in one batch per statement.
+Keep the deliveries whose key is not known; then, of those kept, their events; then make their records due. A whole
+group travels as one JSON array per statement, so a commit costs five calls into the driver however large the group:
+each call hands Python's lock to the requests and has to win it back.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
 from ulid import ULID
 
 from app.store.inbox import Delivery
@@ -16,92 +19,115 @@ from app.store.tables import db_now, deliveries, events, links
 from app.sync.records import Lane, Side
 
 
-def _insert(table: sa.Table, dialect: Any) -> Any:
+class _json_rows(sa.sql.functions.FunctionElement[Any]):  # noqa: N801 - reads like SQL where it is used
+    """The elements of a JSON array, one row each."""
+
+    name = "json_rows"
+    inherit_cache = True
+
+
+class _json_text(sa.sql.functions.FunctionElement[str]):  # noqa: N801
+    """One key of a JSON object, as text."""
+
+    type = sa.String()
+    inherit_cache = True
+
+
+@compiles(_json_rows, "sqlite")
+def _sqlite_rows(element: Any, compiler: Any, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_json_rows, "postgresql")
+def _postgresql_rows(element: Any, compiler: Any, **options: Any) -> str:
+    return f"jsonb_array_elements(CAST({compiler.process(element.clauses, **options)} AS jsonb))"
+
+
+@compiles(_json_text, "sqlite")
+def _sqlite_text(element: Any, compiler: Any, **options: Any) -> str:
+    value, key = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"json_extract({value}, '$.' || {key})"
+
+
+@compiles(_json_text, "postgresql")
+def _postgresql_text(element: Any, compiler: Any, **options: Any) -> str:
+    value, key = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({value} ->> {key})"
+
+
+def _given(row: Any, *names: str) -> list[sa.ColumnElement[Any]]:
+    return [_json_text(row.c.value, sa.literal_column(f"'{name}'")) for name in names]
+
+
+def _insert(table: sa.Table, dialect: sa.Dialect) -> Any:
     return (sqlite if dialect.name == "sqlite" else postgresql).insert(table)
 
 
-def statements(dialect: Any) -> list[tuple[str, list[str]]]:
-    """Give the three statements of a commit as text, with the order of their parameters."""
-
-    def given(*columns: sa.Column[Any]) -> list[sa.BindParameter[Any]]:
-        return [sa.bindparam(f"p_{column.name}", type_=column.type) for column in columns]
-
-    kept = sa.exists().where(deliveries.c.id == sa.bindparam("p_delivery_id", type_=sa.String(26)))
-    delivery_columns = [column for column in deliveries.columns if column.name != "received_at"]
-    first = _insert(deliveries, dialect).from_select(
-        [*delivery_columns, deliveries.c.received_at],
-        sa.select(*given(*delivery_columns), db_now()).where(sa.true()),
+def statements(dialect: sa.Dialect) -> list[str]:
+    """Give the texts of a commit's statements, in order; each takes one JSON array from `parameters`."""
+    row = _json_rows(sa.bindparam("rows", type_=sa.Text)).table_valued("value", name="v")
+    kept = sa.exists().where(deliveries.c.id == _given(row, "delivery_id")[0])
+    names = ("id", "side", "event", "vendor_id", "delivery_key", "body", "outcome")
+    keep = (
+        _insert(deliveries, dialect)
+        .from_select([*names, "received_at"], sa.select(*_given(row, *names), db_now()).where(sa.true()))
+        .on_conflict_do_nothing()
     )
-    event_columns = [column for column in events.columns if column.name != "finished_at"]
-    second = _insert(events, dialect).from_select(event_columns, sa.select(*given(*event_columns)).where(kept))
-    marks = [_mark_due(dialect, links.c[f"{side}_id"], given, kept) for side in Side]
-    compiled = [s.compile(dialect=dialect) for s in (first.on_conflict_do_nothing(), second, *marks)]
-    return [(str(statement), list(statement.positiontup or ())) for statement in compiled]
+    texts = ("delivery_id", "side", "kind", "record_id", "version")
+    position = sa.cast(_given(row, "position")[0], sa.Integer)
+    note = _insert(events, dialect).from_select(
+        [*texts, "position"], sa.select(*_given(row, *texts), position).where(kept)
+    )
+    marks = [_mark_due(dialect, side, row, kept) for side in Side]
+    return [str(statement.compile(dialect=dialect)) for statement in (keep, note, *marks)]
 
 
-def _mark_due(dialect: Any, record_id: sa.Column[Any], given: Any, kept: sa.ColumnElement[bool]) -> Any:
-    """Give the statement that makes a record due: a lone ref at first, else its link with a generation more."""
-    own = [links.c.id, links.c.kind, record_id]
-    fresh = {
-        links.c.base: sa.literal_column("'{}'"),
-        links.c.floor: sa.literal_column("''"),
-        links.c.base_version: sa.literal_column("0"),
-        links.c.attempts: sa.literal_column("0"),
-        links.c.generation: sa.literal_column("1"),
-        links.c.lane: sa.literal_column(f"'{Lane.LIVE}'"),
-        links.c.due_at: db_now(),
-    }
-    insert = _insert(links, dialect).from_select([*own, *fresh], sa.select(*given(*own), *fresh.values()).where(kept))
-    again = {column: fresh[column] for column in (links.c.attempts, links.c.lane, links.c.due_at)}
+def _mark_due(dialect: sa.Dialect, side: Side, row: Any, kept: sa.ColumnElement[bool]) -> Any:
+    """Give the statement that makes records due: a lone ref at first, else its link with a generation more.
+
+    Each record once, in the order of its key, so that two writers lock in the same order.
+    """
+    record_id = links.c[f"{side}_id"]
+    kind, ref, link_id = _given(row, "kind", "record_id", "link_id")
+    due = sa.select(sa.func.min(link_id), kind, ref, db_now()).where(kept).group_by(kind, ref).order_by(kind, ref)
+    insert = _insert(links, dialect).from_select([links.c.id, links.c.kind, record_id, links.c.due_at], due)
     return insert.on_conflict_do_update(
         index_elements=[links.c.kind, record_id],
-        set_={links.c.generation: links.c.generation + sa.literal_column("1"), **again},
+        set_={
+            links.c.generation: links.c.generation + sa.literal_column("1"),
+            links.c.due_at: db_now(),
+            links.c.lane: sa.literal_column(f"'{Lane.LIVE}'"),
+            links.c.attempts: sa.literal_column("0"),
+        },
     )
 
 
-def parameters(group: Sequence[Delivery]) -> list[list[dict[str, Any]]]:
-    """Give the rows for each statement, sorted by key so that two writers lock in the same order."""
+def parameters(group: Sequence[Delivery]) -> list[str]:
+    """Give the JSON array for each statement; empty text where there is nothing to do."""
     rows = [
         {
-            "p_id": d.id,
-            "p_side": d.side.value,
-            "p_event": d.event,
-            "p_vendor_id": d.vendor_id,
-            "p_delivery_key": d.key,
-            "p_body": d.body,
-            "p_outcome": d.outcome,
+            "id": one.id,
+            "side": one.side,
+            "event": one.event,
+            "vendor_id": one.vendor_id,
+            "delivery_key": one.key,
+            "body": one.body,
+            "outcome": one.outcome,
         }
-        for d in group
+        for one in group
     ]
     seen = [
         {
-            "p_delivery_id": d.id,
-            "p_position": position,
-            "p_side": e.side.value,
-            "p_kind": e.kind.value,
-            "p_record_id": e.record_id,
-            "p_version": e.version,
+            "delivery_id": one.id,
+            "position": position,
+            "side": event.side,
+            "kind": event.kind,
+            "record_id": event.record_id,
+            "version": event.version,
+            "link_id": str(ULID()),
         }
-        for d in group
-        for position, e in enumerate(d.events)
+        for one in group
+        for position, event in enumerate(one.events)
     ]
-    seen.sort(key=lambda event: (event["p_kind"], event["p_record_id"]))
-    due = [
-        [
-            {
-                "p_id": str(ULID()),
-                "p_kind": event["p_kind"],
-                f"p_{side}_id": event["p_record_id"],
-                "p_delivery_id": event["p_delivery_id"],
-            }
-            for event in seen
-            if event["p_side"] == side
-        ]
-        for side in Side
-    ]
-    return [sorted(rows, key=lambda row: row["p_delivery_key"]), seen, *due]
-
-
-def ordered(rows: Sequence[dict[str, Any]], order: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Give rows as the tuples a compiled statement takes."""
-    return [tuple(row[name] for name in order) for row in rows]
+    by_side = [[event for event in seen if event["side"] == side] for side in Side]
+    return [json.dumps(batch) if batch else "" for batch in (rows, seen, *by_side)]

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import sqlite
 from app.errors import StoreUnavailable
 from app.store.database import BUSY_TIMEOUT_S
 from app.store.inbox import Committed, Delivery, Room, Waiting
-from app.store.inbox_sql import ordered, parameters, statements
+from app.store.inbox_sql import parameters, statements
 
 
 class SqliteInbox:
@@ -71,13 +71,12 @@ class SqliteInbox:
             self._room.answer(group, None)
 
     def _commit(self, group: list[Waiting]) -> None:
-        connection = self._connected()
+        connection, batches = self._connected(), parameters([one.delivery for one in group])
         try:
             connection.execute("BEGIN IMMEDIATE")
-            batches = parameters([one.delivery for one in group])
-            for (text, order), rows in zip(self._statements, batches, strict=True):
+            for text, rows in zip(self._statements, batches, strict=True):
                 if rows:
-                    connection.executemany(text, ordered(rows, order))
+                    connection.execute(text, (rows,))
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

@@ -42,7 +42,7 @@ class Entry:
     side: Side
     call: str
     stamps: Mapping[str, tuple[str | None, str]]
-    replaced: bytes | None = None
+    replaced: str | None = None
     id: str = field(default_factory=lambda: str(ULID()))
 
 

@@ -27,7 +27,7 @@ class Body:
 
     delivery_id: str
     position: int
-    sealed: bytes | None
+    sealed: str | None
     version: str
     received_at: datetime
 

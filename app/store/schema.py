@@ -3,6 +3,7 @@
 Code of version N runs on the schema of N+1: a revision we have never heard of is newer, and fine.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,21 @@ async def migrate(database: Database) -> None:
     await database.transact(work)
 
 
+@cache
+def _revisions() -> tuple[frozenset[str], str | None]:
+    """Give the revisions this code knows, and the newest; read once, the files do not change under us."""
+    script = ScriptDirectory.from_config(_config())
+    return frozenset(revision.revision for revision in script.walk_revisions()), script.get_current_head()
+
+
 async def is_behind(database: Database) -> bool:
     """Say whether `chronobridge migrate` is needed.
 
     Raises  StoreUnavailable when the database cannot be reached
     """
-    script = ScriptDirectory.from_config(_config())
-    known = {revision.revision for revision in script.walk_revisions()}
+    known, newest = _revisions()
     current = await _current(database)
-    return current is None or (current in known and current != script.get_current_head())
+    return current is None or (current in known and current != newest)
 
 
 async def _current(database: Database) -> str | None:

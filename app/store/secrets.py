@@ -1,7 +1,7 @@
 """Encryption at rest: what lies in the database in clear is no patient's value and no token.
 
 Fernet keys, newest first: the first one encrypts, all of them decrypt, so a key is rotated by putting a new one in
-front and later dropping the old one.
+front and later dropping the old one. A sealed thing is plain ASCII text.
 """
 
 import json
@@ -24,22 +24,22 @@ class Vault:
     def __init__(self, keys: tuple[bytes, ...]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
-    def seal(self, document: Any) -> bytes:
+    def seal(self, document: Any) -> str:
         """Give a JSON document encrypted under the newest key."""
         return self.seal_bytes(json.dumps(document, separators=(",", ":")).encode())
 
-    def seal_bytes(self, raw: bytes) -> bytes:
+    def seal_bytes(self, raw: bytes) -> str:
         """Give bytes encrypted under the newest key."""
-        return self._fernet.encrypt(raw)
+        return self._fernet.encrypt(raw).decode()
 
-    def open(self, sealed: bytes) -> Any:
+    def open(self, sealed: str) -> Any:
         """Give the JSON document.
 
         Raises  Undecryptable when no key fits
         """
         return json.loads(self.open_bytes(sealed))
 
-    def open_bytes(self, sealed: bytes) -> bytes:
+    def open_bytes(self, sealed: str) -> bytes:
         """Give the bytes.
 
         Raises  Undecryptable when no key fits
@@ -49,6 +49,6 @@ class Vault:
         except InvalidToken:
             raise Undecryptable("sealed with a key that ENCRYPTION_KEYS does not hold; add it at the end") from None
 
-    def reseal(self, sealed: bytes) -> bytes:
+    def reseal(self, sealed: str) -> str:
         """Give the same content encrypted under the newest key."""
-        return self._fernet.rotate(sealed)
+        return self._fernet.rotate(sealed).decode()

@@ -22,12 +22,12 @@ START_LIMIT_S = 20.0
 class _Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["state"]["hang_up"] = self.transport.close
+        self.scope["state"]["hang_up"] = self.transport.abort
 
     def shutdown(self) -> None:
         # An injected hang must not hold the server open: whoever still waits loses the connection.
         super().shutdown()
-        self.transport.close()
+        self.transport.abort()
 
 
 class _Server(uvicorn.Server):

@@ -66,7 +66,7 @@ async def describe(request: Request) -> Response:
 async def whoami(request: Request) -> Response:
     """GET /services/oauth2/userinfo and the identity URL."""
     org = org_of(request)
-    if not org.greet(bearer(request.scope)):
+    if not org.greet(bearer(request.scope) or request.query_params.get("oauth_token", "")):
         raise ApiError("INVALID_SESSION_ID", "Session expired or invalid", status=401)
     user = org.credentials.username
     identity = f"{base_url(request)}/id/{org.credentials.org_id}/{INTEGRATION_USER}"

@@ -57,7 +57,8 @@ def _session(org: Org, request: Request) -> dict[str, Any]:
         "access_token": org.log_in(),
         "scope": "api",
         "instance_url": base_url(request),
-        "id": f"https://login.salesforce.com/id/{org.credentials.org_id}/{INTEGRATION_USER}",
+        # Salesforce names its login host here. Clients follow the address, so ours must not leave this machine.
+        "id": f"{base_url(request)}/id/{org.credentials.org_id}/{INTEGRATION_USER}",
         "token_type": "Bearer",
     }
 

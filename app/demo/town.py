@@ -1,0 +1,196 @@
+"""A whole town on one machine: both vendors' stand-ins, a Valkey, and the service, as real processes on free ports.
+
+The stand-ins live in `tests/`, which a production image does not carry. Nothing of the caller's settings is read.
+"""
+
+import asyncio
+import base64
+import os
+import secrets
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+import app
+from app import runtime, settings
+from app.processes import Child, free_port, stop_all, valkey, wait_for_port
+
+ROOT = Path(app.__file__).parents[1]
+ORG_ID = "00DSYN0000000012BA"
+_READY_S = 30.0
+
+
+class StandInsAbsent(Exception):  # noqa: N818
+    """The stand-ins are not here: this is an installation without `tests/`."""
+
+
+def _key() -> str:
+    return base64.urlsafe_b64encode(os.urandom(32)).decode()
+
+
+class Town:
+    """The processes, and a client to each of their doors."""
+
+    def __init__(self, folder: Path, overrides: Mapping[str, str] | None = None) -> None:
+        if not (ROOT / "tests" / "standins").is_dir():
+            raise StandInsAbsent("the stand-ins are missing; run this from a checkout, which has tests/standins")
+        self.folder = folder
+        ports = {name: free_port() for name in ("valkey", "drchrono", "salesforce", "web")}
+        self.ports = ports
+        self.operator_token, self.webhook_secret = secrets.token_hex(16), secrets.token_hex(32)
+        given = {
+            "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/chronobridge.db",
+            "REDIS_URL": f"redis://127.0.0.1:{ports['valkey']}/0",
+            "PUBLIC_URL": f"http://127.0.0.1:{ports['web']}",
+            "PORT": str(ports["web"]),
+            "ENCRYPTION_KEYS": _key(),
+            "HASH_KEYS": _key(),
+            "OPERATOR_TOKEN": self.operator_token,
+            "CA_BUNDLE": str(folder / "salesforce-ca.pem"),
+            "DRCHRONO_BASE_URL": f"http://127.0.0.1:{ports['drchrono']}",
+            "DRCHRONO_CLIENT_ID": "standin-client",
+            "DRCHRONO_CLIENT_SECRET": "standin-secret",
+            "DRCHRONO_WEBHOOK_SECRETS": self.webhook_secret,
+            "SALESFORCE_LOGIN_URL": f"https://127.0.0.1:{ports['salesforce']}",
+            "SALESFORCE_CLIENT_ID": "standin-client",
+            "SALESFORCE_CLIENT_SECRET": "standin-secret",
+            "SALESFORCE_ORG_ID": ORG_ID,
+            # the stand-ins answer or give up within seconds, so a missed answer is settled as fast
+            "SALESFORCE_REQUEST_LIMIT": "PT3S",
+            "CONFIRM_AFTER": "PT1S",
+        }
+        self.given = given | dict(overrides or {})
+        self.env = {name: value for name, value in os.environ.items() if name.upper() not in settings.EXPECTED}
+        self.env |= self.given | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        self.valkey = valkey(folder / "valkey", ports["valkey"])
+        self.drchrono_process = self._child("drchrono", "tests.standins.drchrono", "--port", str(ports["drchrono"]))
+        self.salesforce_process = self._child(
+            "salesforce", "tests.standins.salesforce", "--port", str(ports["salesforce"]),
+            "--ca-file", self.given["CA_BUNDLE"], "--org-id", ORG_ID,
+            "--client-id", "standin-client", "--client-secret", "standin-secret",
+        )  # fmt: skip
+        self.serve = self._child("serve", "app.cli", "serve")
+        self.work = self._child("work", "app.cli", "work")
+        self.web: httpx.Client
+        self.drchrono: httpx.Client
+        self.salesforce: httpx.Client
+
+    def _child(self, name: str, module: str, *arguments: str) -> Child:
+        command = [sys.executable, "-m", module, *arguments]
+        return Child(name, command, self.env, self.folder / f"{name}.log", self.folder)
+
+    def open_vendors(self) -> None:
+        """Start the stand-ins and the Valkey, and migrate the database."""
+        for child in (self.valkey, self.drchrono_process, self.salesforce_process):
+            child.start()
+        migrate = [sys.executable, "-m", "app.cli", "migrate"]
+        subprocess.run(migrate, env=self.env, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        for name, child in (
+            ("valkey", self.valkey),
+            ("drchrono", self.drchrono_process),
+            ("salesforce", self.salesforce_process),
+        ):
+            wait_for_port(self.ports[name], child)
+
+    def start_service(self) -> None:
+        """Start web and worker, and wait until deliveries are accepted and a worker lives."""
+        self.serve.start()
+        self.work.start()
+        self.wait_until(self._is_ready, "the service to be ready", _READY_S)
+
+    def _is_ready(self) -> bool:
+        with suppress(httpx.HTTPError):
+            parts = self.web.get("/healthz").json()["parts"]
+            return bool(self.web.get("/readyz").is_success and parts.get("workers", {}).get("state") == "ok")
+        return False
+
+    def accepts(self) -> bool:
+        """Say whether deliveries are accepted."""
+        with suppress(httpx.HTTPError):
+            return self.web.get("/readyz").is_success
+        return False
+
+    def wait_until(self, is_so: Callable[[], bool], what: str, limit_s: float = 30.0, every_s: float = 0.02) -> None:
+        """Wait until something is so.
+
+        Raises  RuntimeError, naming what was waited for, after the limit
+        """
+        deadline = time.monotonic() + limit_s
+        while not is_so():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"waited {limit_s:.0f} s for {what}; the logs are in {self.folder}")
+            time.sleep(every_s)
+
+    def register_webhook(self) -> str:
+        """Register the webhook at DrChrono, which verifies it; gives what it said."""
+        url = f"{self.given['PUBLIC_URL']}/webhooks/drchrono"
+        answer = self.drchrono.post("/_control/webhook", json={"url": url, "secret": self.webhook_secret}).json()
+        if not answer["verified"]:
+            raise RuntimeError(f"DrChrono could not verify the webhook: {answer['detail']}")
+        return str(answer["detail"])
+
+    def connect_practice(self) -> None:
+        """Give consent as a DrChrono user would, and store the token pair."""
+        redirect = f"{self.given['PUBLIC_URL']}/connect/drchrono/callback"
+        code = self.drchrono.post("/_control/oauth/code", json={"redirect_uri": redirect}).json()["code"]
+
+        async def connect() -> None:
+            async with runtime.opened(self.settings()) as run:
+                assert run.drchrono is not None
+                await run.drchrono.connect(code, redirect)
+
+        asyncio.run(connect())
+
+    def settings(self) -> settings.Settings:
+        """Give the settings the processes run with."""
+        return settings.load(_env_file=None, **{name.lower(): value for name, value in self.given.items()})
+
+    def queue(self) -> dict[str, Any]:
+        """Give what /api/v1/queue says."""
+        return dict(self.web.get("/api/v1/queue").json())
+
+    def contacts(self) -> list[dict[str, Any]]:
+        """Give the Contacts that Salesforce holds."""
+        return list(self.salesforce.get("/_control/records/Contact").json()["records"])
+
+    def patients(self) -> dict[str, dict[str, Any]]:
+        """Give the patients that DrChrono holds, by id."""
+        return dict(self.drchrono.get("/_control/patients").json()["patients"])
+
+    def is_quiet(self) -> bool:
+        """Say whether DrChrono has nothing to deliver and the service nothing to do."""
+        waiting = self.drchrono.get("/_control/deliveries").json()
+        if any(waiting[name] for name in ("waiting", "in_flight", "failed_waiting_retry")):
+            return False
+        with suppress(httpx.HTTPError, KeyError):
+            return bool(self.queue()["depth"] == 0)
+        return False
+
+
+@contextmanager
+def town(folder: Path, overrides: Mapping[str, str] | None = None, *, service: bool = True) -> Iterator[Town]:
+    """Give a running town, connected and verified, and stop all of it at the end."""
+    it = Town(folder, overrides)
+    children = [it.valkey, it.drchrono_process, it.salesforce_process, it.serve, it.work]
+    with ExitStack() as stack:
+        stack.callback(stop_all, children)
+        it.open_vendors()
+        bearer = {"Authorization": f"Bearer {it.operator_token}"}
+        it.web = stack.enter_context(httpx.Client(base_url=it.given["PUBLIC_URL"], headers=bearer, timeout=30))
+        it.drchrono = stack.enter_context(httpx.Client(base_url=it.given["DRCHRONO_BASE_URL"], timeout=60))
+        context = ssl.create_default_context(cafile=it.given["CA_BUNDLE"])
+        it.salesforce = stack.enter_context(
+            httpx.Client(base_url=it.given["SALESFORCE_LOGIN_URL"], verify=context, timeout=60)
+        )
+        if service:
+            it.start_service()
+            it.register_webhook()
+            it.connect_practice()
+        yield it

