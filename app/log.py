@@ -4,6 +4,7 @@ The guard is a list of what may pass, not of what may not: any other key is drop
 other libraries lose their arguments, and exceptions their messages, because either may carry a value.
 """
 
+import asyncio
 import logging
 import sys
 import traceback
@@ -25,6 +26,36 @@ ALLOWED = frozenset(
     for name in names.split()
 )
 _LONGEST = 200
+
+
+class Lines:
+    """Writes lines to stderr; those of one turn of the event loop go out in one write.
+
+    A write lets other threads take Python's lock, so a line per request would cost far more than its bytes.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def msg(self, line: str) -> None:
+        """Write a line, at the latest at the end of this turn."""
+        self._lines.append(line)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush()
+        else:
+            if len(self._lines) == 1:
+                loop.call_soon(self.flush)
+
+    debug = info = warning = error = critical = exception = msg
+
+    def flush(self) -> None:
+        """Write what waits."""
+        text, self._lines = "".join(f"{line}\n" for line in self._lines), []
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -67,6 +98,7 @@ class _Foreign(logging.Formatter):
 
 def configure(level: int = logging.INFO) -> None:
     """Send every line of this process to stderr as JSON, through the guard."""
+    lines = Lines()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -75,7 +107,7 @@ def configure(level: int = logging.INFO) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

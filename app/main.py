@@ -48,6 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
             log.info("web.stopped")
 
     app = FastAPI(title="Chronobridge", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_route("/webhooks/drchrono", drchrono.receive, methods=["POST"])
     app.include_router(drchrono.router)
     app.include_router(probes.router)
     app.include_router(api.router)

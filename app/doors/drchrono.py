@@ -38,7 +38,6 @@ async def verify(request: Request, msg: Annotated[str, Query(max_length=_LONGEST
     return JSONResponse(webhook.verification(msg, secrets))
 
 
-@router.post("", summary="A delivery from DrChrono")
 async def receive(request: Request) -> Response:
     """Answer 200 once the delivery is durable; 401 wrong secret, 413 too large, 503 could not be kept."""
     started = monotonic()

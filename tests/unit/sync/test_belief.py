@@ -125,9 +125,8 @@ def test_linking_to_a_contact_that_differs_is_confirmed_first():
 
 
 def test_a_contact_of_our_own_making_is_no_strangers():
-    link = a_lone_ref()
     made = a_contact(city="Oldtown")
-    link = a_lone_ref(own_writes=(an_own_write(link, RULES, {}, made.fields),))
+    link = a_lone_ref(own_writes=(an_own_write(a_lone_ref(), RULES, {}, made.fields),))
     news = a_body(NEWER)
 
     assert believed(news, link=link, salesforce=made) == news

@@ -249,7 +249,7 @@ def test_whatever_was_seen_there_is_a_plan_that_can_be_carried_out(link, drchron
 
     assert (plan.until is not None) is (plan.action is Action.WAIT)
     assert bool(plan.writes) is (plan.action in (Action.WRITE, Action.CREATE))
-    assert not plan.landed or not set(plan.landed) & set(plan.lost)
+    assert set(plan.landed).isdisjoint(plan.lost)
     for side, fields in plan.writes.items():
         assert RULES.table.write(side, fields)[1] == {}
         assert not fields.keys() & plan.refused.keys()
