@@ -19,9 +19,12 @@ LINK_ID = "01JSYNTHETICLINK0000000000"
 NOW = datetime(2026, 1, 12, 9, 0, tzinfo=UTC)
 STAMP = "2026-01-12T08:15:30"
 LATER_STAMP = "2026-01-12T08:20:00"
+ABSENT = Absent.ABSENT
 CONFIRM_AFTER = timedelta(seconds=5)
 KEYS = HashKeys.of((b"k" * 32,))
 OTHER_KEYS = HashKeys.of((b"o" * 32,))
+
+SHIPPED = mapping.load()[Kind.PATIENT]
 
 _PATIENT = MappingProxyType(
     {
@@ -70,7 +73,7 @@ def a_contact(**fields):
 
 def rules(*rows, keys=KEYS):
     """The rules of the shipped mapping, or of these rows alone."""
-    table = mapping.load()[Kind.PATIENT]
+    table = SHIPPED
     if rows:
         table = Table(table.kind, table.path, table.object, table.external_id, {row.name: row for row in rows})
     return Rules(table, keys, CONFIRM_AFTER)
@@ -126,4 +129,27 @@ def seen(drchrono=None, salesforce=None):
     return Seen(a_sight() if drchrono is None else drchrono, a_contact() if salesforce is None else salesforce)
 
 
-ABSENT = Absent.ABSENT
+KEY = "J1bZ3pXW6gq8b2Jw0m0f0y4Q9o1xGmVtq5cQ8n3yR7U="
+NEEDED = MappingProxyType(
+    {
+        "PUBLIC_URL": "https://sync.example.com",
+        "ENCRYPTION_KEYS": KEY,
+        "HASH_KEYS": KEY,
+        "OPERATOR_TOKEN": "operator-token-of-enough-characters",
+    }
+)
+FOR_DRCHRONO = MappingProxyType(
+    {
+        "DRCHRONO_CLIENT_ID": "client",
+        "DRCHRONO_CLIENT_SECRET": "drchrono-secret",
+        "DRCHRONO_WEBHOOK_SECRETS": "webhook-secret-of-enough-characters",
+    }
+)
+FOR_SALESFORCE = MappingProxyType(
+    {
+        "SALESFORCE_LOGIN_URL": "https://acme.my.salesforce.com",
+        "SALESFORCE_CLIENT_ID": "3MVG9",
+        "SALESFORCE_ORG_ID": "00D5g000001AbCdEAK",
+        "SALESFORCE_CLIENT_SECRET": "salesforce-secret",
+    }
+)

@@ -89,7 +89,8 @@ def _done(work: Pass, result: Result, seen: Seen, plan: Plan, written: Written |
     if not refused:
         return result
     cause = next(iter(refused.values()))
-    names = tuple(sorted(name for name, why in refused.items() if why == cause))
+    rows = work.rules.table.rows
+    names = tuple(sorted(rows[name].names[Side.SALESFORCE] for name, why in refused.items() if why == cause))
     return replace(result, failure=Failure(Side.SALESFORCE, cause, names, is_held=cause == "held"), last_error=cause)
 
 

@@ -17,7 +17,7 @@ from app.sync.records import Lane, Side
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a record waits for a person."""
+    """Why a record waits for a person. `fields` are named as that side names them."""
 
     side: Side
     cause: str

@@ -23,7 +23,7 @@ on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 
 
-def a_delivery(*record_ids, key=None, side=Side.DRCHRONO, kind=Kind.PATIENT, version="", body=b"sealed", **rest):
+def a_delivery(*record_ids, key=None, side=Side.DRCHRONO, kind=Kind.PATIENT, version="", body="sealed", **rest):
     events = tuple(Event(side, kind, record_id, version) for record_id in record_ids)
     return Delivery(side, "PATIENT_MODIFY", None, key or str(ULID()), body, "kept", events, **rest)
 

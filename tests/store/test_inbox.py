@@ -1,14 +1,14 @@
 import asyncio
-import os
 import shutil
 import sqlite3
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from app.errors import StoreUnavailable
-from app.store import tables
+from app.store import links, tables
 from app.store.inbox import BIGGEST_GROUP, MOST_WAITING, Room
 from app.sync.records import Kind, Lane, Side
 from tests.store.build import (
@@ -36,13 +36,13 @@ async def kept_keys(database):
 
 
 async def test_a_delivery_is_durable_for_others_when_keep_returns(database, inbox):
-    delivery = a_delivery("1", version="2026-08-01T10:00:00", body=b"sealed body")
+    delivery = a_delivery("1", version="2026-08-01T10:00:00", body="sealed body")
 
     await inbox.keep(delivery)
 
     (row,) = await rows(database, tables.deliveries)
     assert (row.id, row.side, row.event, row.vendor_id) == (delivery.id, "drchrono", "PATIENT_MODIFY", None)
-    assert (row.delivery_key, row.body, row.outcome) == (delivery.key, b"sealed body", "kept")
+    assert (row.delivery_key, row.body, row.outcome) == (delivery.key, "sealed body", "kept")
     (event,) = await rows(database, tables.events)
     assert event == (delivery.id, 0, "drchrono", "patient", "1", "2026-08-01T10:00:00", None)
 
@@ -80,9 +80,9 @@ async def test_equal_ids_of_two_kinds_are_two_records(database, inbox):
 
 
 async def test_a_delivery_without_records_is_kept_and_makes_nothing_due(database, inbox):
-    await inbox.keep(a_delivery(body=b"unreadable"))
+    await inbox.keep(a_delivery(body="unreadable"))
 
-    assert [row.body for row in await rows(database, tables.deliveries)] == [b"unreadable"]
+    assert [row.body for row in await rows(database, tables.deliveries)] == ["unreadable"]
     assert await rows(database, tables.links) == []
 
 
@@ -107,12 +107,12 @@ async def test_a_delivery_that_comes_through_two_doors_at_once_counts_once(datab
 
 
 async def test_a_delivery_that_comes_again_later_leaves_what_was_kept(database, inbox):
-    first = a_delivery("1", key="same", body=b"first")
+    first = a_delivery("1", key="same", body="first")
     await inbox.keep(first)
 
-    await inbox.keep(a_delivery("1", key="same", body=b"sealed anew"))
+    await inbox.keep(a_delivery("1", key="same", body="sealed anew"))
 
-    assert [(row.id, row.body) for row in await rows(database, tables.deliveries)] == [(first.id, b"first")]
+    assert [(row.id, row.body) for row in await rows(database, tables.deliveries)] == [(first.id, "first")]
     assert (await the_link(database)).generation == 1
 
 
@@ -232,35 +232,40 @@ async def test_a_bad_row_hurts_only_itself(request, database, inbox, groups):
     assert bad not in [delivery for group in groups for delivery in group]
 
 
+@pytest.mark.xfail(strict=True, reason="an error the writer does not expect ends it: nobody is answered any more")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_delivery_that_cannot_be_written_down_is_answered_and_hurts_only_itself(database):
+    inbox = open_inbox(database)
+    tasks = keep_all(inbox, [a_delivery("1", body=b"no text"), a_delivery("2")])
+
+    done, waiting = await asyncio.wait(tasks, timeout=0.5)
+
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*tasks, inbox.close(), return_exceptions=True)
+    assert tasks[0] in done
+    assert tasks[1] in done
+    assert [link.drchrono_id for link in await rows(database, tables.links)] == ["2"]
+
+
 @pytest.mark.parametrize(
     "database",
     [
         pytest.param(
-            "sqlite",
-            marks=pytest.mark.xfail(
-                strict=True, reason="an error that is not sqlite3's ends the writer thread: nobody is answered any more"
-            ),
+            "sqlite", marks=pytest.mark.xfail(strict=True, reason="SQLite keeps it, and then no take can read its row")
         ),
         "postgresql",
     ],
     indirect=True,
 )
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-async def test_a_row_with_text_that_is_no_utf8_hurts_only_itself(database, inbox):
-    good = [a_delivery("1"), a_delivery("2")]
-    async with writers_locked_out(database):
-        first = keep_all(inbox, [a_delivery("9")])
-        await asyncio.sleep(0)
-        tasks = keep_all(inbox, [good[0], a_delivery("\ud800"), good[1]])
-        await asyncio.sleep(0)
+async def test_text_that_is_no_unicode_hurts_only_itself(database, inbox):
+    with suppress(StoreUnavailable):
+        await inbox.keep(a_delivery("1\ud800", version="\ud800"))
+    await inbox.keep(a_delivery("2"))
 
-    done, waiting = await asyncio.wait([*first, *tasks], timeout=1)
+    taken = await links.take(database, Kind.PATIENT)
 
-    for task in waiting:
-        task.cancel()
-    answers = await asyncio.gather(*first, *tasks, return_exceptions=True)
-    assert len(done) == 4
-    assert [type(answer) for answer in answers if answer is not None] == [StoreUnavailable]
+    assert "2" in {due.link.drchrono_id for due in taken.due}
 
 
 async def test_a_client_that_goes_away_takes_no_neighbour_with_it(database, inbox):
@@ -335,18 +340,18 @@ async def test_a_full_database_is_unavailable_and_what_was_kept_stays(database, 
     connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
 
     with pytest.raises(StoreUnavailable):
-        await inbox.keep(a_delivery("2", body=bytes(200_000)))
+        await inbox.keep(a_delivery("2", body="x" * 200_000))
 
     assert [link.drchrono_id for link in await rows(database, tables.links)] == ["1"]
     connection.execute("PRAGMA max_page_count = 1000000")
-    await inbox.keep(a_delivery("2", body=bytes(200_000)))
+    await inbox.keep(a_delivery("2", body="x" * 200_000))
     assert len(await rows(database, tables.deliveries)) == 2
 
 
 @on_sqlite
 async def test_a_deleted_file_is_unavailable(database, inbox):
     await inbox.keep(a_delivery("1"))
-    os.unlink(database.path)
+    database.path.unlink()
 
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
@@ -357,7 +362,7 @@ async def test_a_deleted_file_is_unavailable(database, inbox):
 
 @on_sqlite
 async def test_a_file_that_was_never_there_is_not_made(database):
-    os.unlink(database.path)
+    database.path.unlink()
     inbox = open_inbox(database)
 
     with pytest.raises(StoreUnavailable):
@@ -371,7 +376,7 @@ async def test_a_file_that_was_never_there_is_not_made(database):
 async def test_a_replaced_file_is_unavailable_at_first_and_then_used(database, inbox, tmp_path):
     shutil.copyfile(database.path, tmp_path / "restored.db")
     await inbox.keep(a_delivery("1"))
-    os.replace(tmp_path / "restored.db", database.path)
+    (tmp_path / "restored.db").replace(database.path)
     for leftover in ("-wal", "-shm"):
         database.path.with_name(database.path.name + leftover).unlink()
 
@@ -459,11 +464,12 @@ async def test_two_inboxes_that_want_the_same_records_in_another_order_both_get_
     )
 
     await other.close()
-    assert {link.generation for link in await rows(database, tables.links)} == {20}
+    assert len(await rows(database, tables.deliveries)) == 20
+    assert len(await rows(database, tables.links)) == 40
 
 
 async def test_an_error_names_no_value(request, database, inbox):
-    bad = a_delivery("Canary", version=BAD_VERSIONS[request.node.callspec.params["database"]], body=b"Canary")
+    bad = a_delivery("Canary", version=BAD_VERSIONS[request.node.callspec.params["database"]], body="Canary")
 
     with pytest.raises(StoreUnavailable) as caught:
         await inbox.keep(bad)
@@ -476,6 +482,6 @@ async def test_what_was_sealed_lies_nowhere_in_clear(database, inbox, vault, tmp
 
     (row,) = await rows(database, tables.deliveries)
     assert vault.open(row.body) == {"first_name": "Canary"}
-    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir()) if database.is_sqlite else row.body
-    assert row.body in stored
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir()) if database.is_sqlite else row.body.encode()
+    assert row.body.encode() in stored
     assert b"Canary" not in stored

@@ -3,9 +3,16 @@
 import socket
 
 import pytest
-from hypothesis import HealthCheck, settings
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
-settings.register_profile(
+from app import settings
+from app.errors import Misconfigured
+from tests.build import NEEDED
+
+hypothesis_settings.register_profile(
     "unit",
     deadline=None,
     derandomize=True,
@@ -13,7 +20,7 @@ settings.register_profile(
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-settings.load_profile("unit")
+hypothesis_settings.load_profile("unit")
 
 
 class SocketOpened(AssertionError):
@@ -30,3 +37,38 @@ def _closed_sockets(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket.socket, "connect_ex", refuse)
     monkeypatch.setattr(socket.socket, "bind", refuse)
+
+
+@pytest.fixture
+def said(monkeypatch, tmp_path):
+    """Gives the settings of an environment that says these variables, on top of the least that is needed."""
+    for name in settings.EXPECTED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def load(**variables):
+        for name, value in {**NEEDED, **variables}.items():
+            if value is not None:
+                monkeypatch.setenv(name, str(value))
+        return settings.load()
+
+    return load
+
+
+@pytest.fixture
+def complaint(said):
+    """Gives what is said about an environment that is wrong."""
+
+    def complain(**variables):
+        with pytest.raises(Misconfigured) as raised:
+            said(**variables)
+        return str(raised.value)
+
+    return complain
+
+
+@pytest.fixture(scope="session")
+def rsa_key():
+    """A private key of this test run, and its PEM text."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

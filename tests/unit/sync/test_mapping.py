@@ -97,7 +97,11 @@ def test_a_value_that_cannot_travel_is_named_and_does_not_stop_the_others():
 @given(fields=st.fixed_dictionaries({name: st.none() | st.text(max_size=30) for name in TABLE.rows}))
 def test_a_whole_record_reads_back_as_it_was_written(side, fields):
     seen = TABLE.read(
-        Side.DRCHRONO, "1", {TABLE.rows[n].names[Side.DRCHRONO]: v for n, v in fields.items()}, version="", confirmed=True
+        Side.DRCHRONO,
+        "1",
+        {TABLE.rows[n].names[Side.DRCHRONO]: v for n, v in fields.items()},
+        version="",
+        confirmed=True,
     )
     raw, refused = TABLE.write(side, seen.fields)
 
@@ -118,4 +122,3 @@ def test_nothing_outside_the_mapping_is_kept(raw, beside):
 
 def test_what_is_kept_is_kept_as_it_came():
     assert TABLE.keep(a_chart(cell_phone=" (555) 010-0142 "))["cell_phone"] == " (555) 010-0142 "
-

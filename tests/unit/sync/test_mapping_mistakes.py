@@ -34,7 +34,11 @@ MISTAKES = {
     "a row that is no row": (f'{HEAD}fields.city = "MailingCity"\n', "key fields.city", "codec = …"),
     "doubled drchrono field": (another(drchrono='"city"'), "key fields.town", "mapped already by city"),
     "doubled salesforce field": (another(salesforce='"MailingCity"'), "key fields.town", "mapped already by city"),
-    "a field over the external id": (another(salesforce='"Key__c"'), "key fields.town", "mapped already by external_id"),
+    "a field over the external id": (
+        another(salesforce='"Key__c"'),
+        "key fields.town",
+        "mapped already by external_id",
+    ),
     "no external id": (HEAD.replace('external_id = "Key__c"\n', "") + CITY, "key external_id", "for example"),
     "no object": (HEAD.replace('object = "Contact"\n', "") + CITY, "key object", "missing"),
     "no address": (HEAD.replace('drchrono = "/api/patients"\n', "") + CITY, "key drchrono", "missing"),

@@ -1,0 +1,161 @@
+"""A clinic in one process: the service over a real database, between both stand-ins, with time that tests may move.
+
+Deliveries are posted at the real door; the worker's passes are run by hand, one after the other, so a test decides
+what happens between any two of them, and what never does (a crash).
+"""
+
+import contextlib
+import json
+from datetime import timedelta
+
+import httpx
+import sqlalchemy as sa
+
+from app import runtime, settings
+from app.main import create_app
+from app.store.tables import events, failures, journal, links
+from app.sync.records import Kind
+from workers.sync import sync, take
+
+SECRET = "webhook-secret-of-the-tests"
+OPERATOR = "operator-token-of-the-tests"
+KEY = "YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE="
+ORG_ID = "00DSYN0000000012BA"
+CONFIRM_AFTER, REQUEST_LIMIT = timedelta(seconds=60), timedelta(minutes=10)
+
+
+class Clinic:
+    """What a story of a flow test is told with."""
+
+    def __init__(self, run, web, drchrono, salesforce):
+        self.run, self.web, self.drchrono, self.salesforce = run, web, drchrono, salesforce
+        self._sent = 0
+
+    async def registers(self, **fields):
+        """A human registers a patient at DrChrono; nothing is delivered yet."""
+        return self.drchrono.post("/_control/patients?silent=true", json=fields).json()
+
+    async def edits(self, patient, **fields):
+        """A human edits a patient at DrChrono; nothing is delivered yet. The clock moves on by a second."""
+        self.drchrono.put("/_control/clock", json={"offset_s": self._tick()})
+        return self.drchrono.patch(f"/_control/patients/{patient['id']}?silent=true", json=fields).json()
+
+    def _tick(self):
+        self._sent += 1
+        return self._sent * 2
+
+    async def delivers(self, patient, event="PATIENT_MODIFY", delivery=None, secret=SECRET):
+        """DrChrono delivers a patient's state; gives the status we answered."""
+        self._sent += 1
+        headers = {
+            "x-drchrono-event": event,
+            "x-drchrono-signature": secret,
+            "x-drchrono-delivery": delivery or f"d{self._sent}",
+            "content-type": "application/json",
+        }
+        body = json.dumps({"receiver": {"id": 1}, "object": patient})
+        return (await self.web.post("/webhooks/drchrono", content=body, headers=headers)).status_code
+
+    async def takes(self):
+        """A worker takes what is due, and does nothing with it yet."""
+        return await take(self.run, Kind.PATIENT)
+
+    async def settles(self):
+        """Workers do all that is due now; gives how many passes that took."""
+        passes = 0
+        while work := await self.takes():
+            await sync(work)
+            passes += 1
+            assert passes < 50, "it never comes to rest"
+        return passes
+
+    async def arrives(self, patient, **how):
+        """DrChrono delivers, and the workers settle it."""
+        assert await self.delivers(patient, **how) == 200
+        await self.settles()
+
+    async def time_passes(self, span):
+        """Move everything the database remembers back by a span: the clock itself cannot be moved."""
+        ms = span // timedelta(milliseconds=1)
+
+        async def work(connection):
+            for table, names in (
+                (links, ("due_at", "confirm_at", "lease_until")),
+                (journal, ("planned_at", "settle_at")),
+            ):
+                moved = {name: sa.type_coerce(table.c[name], sa.BigInteger) - ms for name in names}
+                await connection.execute(sa.update(table).values(moved))
+
+        await self.run.database.transact(work)
+
+    async def rows(self, table):
+        return await self.run.database.read(sa.select(table))
+
+    async def link(self, patient):
+        found = sa.select(links).where(links.c.drchrono_id == str(patient["id"]))
+        return (await self.run.database.read(found))[0]
+
+    async def failures(self):
+        return [(row.side, row.cause, row.fields) for row in await self.rows(failures)]
+
+    async def unfinished(self):
+        return [row for row in await self.rows(events) if row.finished_at is None]
+
+    def contacts(self):
+        return self.salesforce.get("/_control/records/Contact").json()["records"]
+
+    def contact(self):
+        (found,) = self.contacts()
+        return found
+
+    def writes(self):
+        return [write["op"] for write in self.salesforce.get("/_control/writes").json()["writes"]]
+
+    def human_edits_contact(self, **fields):
+        contact = self.contact()
+        self.salesforce.patch(f"/_control/records/Contact/{contact['Id']}", json=fields)
+
+    def calls(self, side, method_and_path):
+        counts = getattr(self, side).get("/_control/calls").json()["counts"]
+        return sum(count for name, count in counts.items() if name.startswith(method_and_path))
+
+    def breaks(self, side, match, do, **more):
+        getattr(self, side).post("/_control/faults", json={"match": match, "do": do, **more})
+
+
+def settings_of(database, drchrono_url, salesforce_url, ca_file, **more):
+    given = {
+        "database_url": database.url.render_as_string(hide_password=False),
+        "public_url": "https://sync.example.com",
+        "encryption_keys": KEY,
+        "hash_keys": KEY,
+        "operator_token": OPERATOR,
+        "ca_bundle": ca_file,
+        "drchrono_base_url": drchrono_url,
+        "drchrono_client_id": "standin-client",
+        "drchrono_client_secret": "standin-secret",
+        "drchrono_webhook_secrets": SECRET,
+        "salesforce_login_url": salesforce_url,
+        "salesforce_client_id": "standin-client-id",
+        "salesforce_client_secret": "standin-client-secret",
+        "salesforce_org_id": ORG_ID,
+        "salesforce_request_limit": REQUEST_LIMIT,
+        "confirm_after": CONFIRM_AFTER,
+        "attempt_limit": 3,
+    }
+    return settings.load(_env_file=None, **(given | more))
+
+
+@contextlib.asynccontextmanager
+async def opened(known, drchrono, salesforce, *, connects=True):
+    """Give the clinic, its practice connected as a DrChrono user would connect it."""
+    app = create_app(known)
+    async with app.router.lifespan_context(app), runtime.opened(known) as run:
+        if run.drchrono is not None and connects:
+            redirect = "https://sync.example.com/connect/drchrono/callback"
+            code = drchrono.post("/_control/oauth/code", json={"redirect_uri": redirect}).json()["code"]
+            await run.drchrono.connect(code, redirect)
+        drchrono.delete("/_control/calls")
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://sync") as web:
+            yield Clinic(run, web, drchrono, salesforce)

@@ -1,0 +1,167 @@
+"""DrChrono's door, answer by answer."""
+
+import hashlib
+import hmac
+import json
+from pathlib import Path
+
+import pytest
+
+from app.store.tables import deliveries
+from tests.flow.clinic import OPERATOR, SECRET, opened, settings_of
+
+SAMPLES = Path(__file__).parents[1] / "samples" / "drchrono"
+
+
+async def post(clinic, body, **headers):
+    given = {"x-drchrono-signature": SECRET, "x-drchrono-event": "PATIENT_MODIFY"} | headers
+    return await clinic.web.post(
+        "/webhooks/drchrono", content=body, headers={k.replace("_", "-"): v for k, v in given.items()}
+    )
+
+
+async def outcomes(clinic):
+    return [row.outcome for row in await clinic.rows(deliveries)]
+
+
+async def test_the_verification_answers_the_hmac_of_the_message(clinic):
+    answer = await clinic.web.get("/webhooks/drchrono", params={"msg": "ünïcode & more"})
+
+    expected = hmac.new(SECRET.encode(), "ünïcode & more".encode(), hashlib.sha256).hexdigest()
+    assert (answer.status_code, answer.json()) == (200, {"secret_token": expected})
+
+
+async def test_the_verification_answers_as_the_vendors_worked_example(database, empty_vendors):
+    sample = json.loads((SAMPLES / "webhook_verification.json").read_text())
+    known = settings_of(
+        database, str(empty_vendors.drchrono.base_url).rstrip("/"), "https://127.0.0.1:9", empty_vendors.ca_file,
+        drchrono_webhook_secrets=sample["secret_token"],
+    )  # fmt: skip
+
+    async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
+        answer = await clinic.web.get("/webhooks/drchrono", params=sample["request"]["query"])
+
+    assert answer.json() == sample["response"]["body"]
+
+
+@pytest.mark.parametrize("secret", ["wrong", "", SECRET.upper(), SECRET + " x", "ÿ"], ids=repr)
+async def test_a_wrong_secret_is_refused_and_nothing_is_kept(clinic, secret):
+    answer = await post(clinic, b"{}", x_drchrono_signature=secret.encode("latin-1"))
+
+    assert answer.status_code == 401
+    assert await outcomes(clinic) == []
+    assert SECRET not in answer.text
+
+
+async def test_a_missing_secret_is_refused(clinic):
+    answer = await clinic.web.post("/webhooks/drchrono", content=b"{}")
+
+    assert answer.status_code == 401
+
+
+async def test_either_secret_of_a_rotation_is_accepted(database, empty_vendors):
+    known = settings_of(
+        database, str(empty_vendors.drchrono.base_url).rstrip("/"), "https://127.0.0.1:9", empty_vendors.ca_file,
+        drchrono_webhook_secrets=f"new-{SECRET},{SECRET}",
+    )  # fmt: skip
+
+    async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
+        answers = [(await post(clinic, b"{}", x_drchrono_signature=s)).status_code for s in (f"new-{SECRET}", SECRET)]
+
+    assert answers == [200, 200]
+
+
+@pytest.mark.parametrize("body", [b'{"receiver": {}, "object": null}', b'{"object": {}}', b"{}", b""], ids=repr)
+async def test_a_ping_is_answered_and_not_kept(clinic, body):
+    answer = await post(clinic, body, x_drchrono_event="PING")
+
+    assert answer.status_code == 200
+    assert await outcomes(clinic) == []
+
+
+async def test_a_body_over_one_mebibyte_is_refused_before_it_is_read_whole(clinic):
+    read = 0
+
+    async def endless():
+        nonlocal read
+        for _ in range(10_000):
+            read += 65_536
+            yield b"x" * 65_536
+
+    answer = await post(clinic, endless())
+
+    assert answer.status_code == 413
+    assert read < 2 * 2**20
+    assert await outcomes(clinic) == []
+
+
+async def test_a_body_of_exactly_one_mebibyte_is_taken(clinic):
+    body = b'{"object": {"id": 1, "pad": "' + b"x" * (2**20 - 32) + b'"}}'
+
+    answer = await post(clinic, body.ljust(2**20))
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"not json", b"[]", b'{"object": null}', b'{"object": {"id": true}}', b'{"object": {"id": ""}}', b"\xff\xfe",
+     b'{"object": {"id": "' + b"9" * 100 + b'"}}', b"[" * 5_000],
+    ids=["text", "list", "no-object", "bool-id", "blank-id", "not-utf8", "long-id", "deep"],
+)  # fmt: skip
+async def test_a_genuine_but_unreadable_body_is_kept_flagged_and_acknowledged(clinic, body):
+    answer = await post(clinic, body)
+
+    assert answer.status_code == 200
+    (kept,) = await clinic.rows(deliveries)
+    assert (kept.outcome, clinic.run.vault.open_bytes(kept.body)) == ("unreadable", body)
+    assert await clinic.takes() is None
+
+
+@pytest.mark.parametrize("event", ["APPOINTMENT_CREATE", "PATIENT_ALLERGY_CREATE", "TASK_DELETE", "", "NEW_THING"])
+async def test_an_event_we_do_not_sync_is_kept_and_counted_as_skipped(clinic, event):
+    answer = await post(clinic, b'{"object": {"id": 7}}', x_drchrono_event=event)
+
+    assert answer.status_code == 200
+    assert await outcomes(clinic) == ["skipped"]
+    numbers = (await clinic.web.get("/metrics")).text
+    assert 'chronobridge_deliveries_total{outcome="skipped",side="drchrono"}' in numbers
+
+
+async def test_a_redelivery_with_a_newer_body_counts(clinic):
+    patient = await clinic.registers(first_name="Ada", last_name="Test")
+    await clinic.arrives(patient, delivery="same id")
+
+    await clinic.arrives(await clinic.edits(patient, city="Newtown"), delivery="same id")
+
+    assert clinic.contact()["MailingCity"] == "Newtown"
+
+
+async def test_deliveries_without_an_id_are_told_apart_by_event_and_body(clinic):
+    body = b'{"object": {"id": 7, "updated_at": "2026-01-01T00:00:00"}}'
+
+    for event in ("PATIENT_CREATE", "PATIENT_MODIFY", "PATIENT_MODIFY"):
+        await post(clinic, body, x_drchrono_event=event)
+
+    assert len(await outcomes(clinic)) == 2
+
+
+async def test_of_a_body_only_what_the_mapping_names_is_stored(clinic):
+    patient = await clinic.registers(first_name="Ada", last_name="Test")
+
+    await clinic.delivers(patient | {"social_security_number": "000-00-0000", "race": "declined"})
+
+    (kept,) = await clinic.rows(deliveries)
+    stored = clinic.run.vault.open(kept.body)
+    assert stored["first_name"] == "Ada"
+    assert not {"social_security_number", "race", "receiver"} & set(stored)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/queue", "/api/v1/failures"])
+async def test_the_api_wants_a_token_and_says_which(clinic, path):
+    without = await clinic.web.get(path)
+    wrong = await clinic.web.get(path, headers={"Authorization": "Bearer nonsense"})
+    right = await clinic.web.get(path, headers={"Authorization": f"Bearer {OPERATOR}"})
+
+    assert (without.status_code, wrong.status_code, right.status_code) == (401, 401, 200)
+    assert "OPERATOR_TOKEN" in without.json()["detail"]

@@ -1,0 +1,126 @@
+"""A write whose answer never came: it may have happened, or may still; it is looked at before anything else."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+from app.store.tables import journal
+from tests.flow.clinic import REQUEST_LIMIT
+from workers.look import look
+from workers.sync import sync
+
+UPSERT = "PATCH /services/data/v67.0/composite/sobjects/Contact"
+UPDATE = "PATCH /services/data/v67.0/composite/sobjects"
+
+
+async def states(clinic):
+    return sorted(row.state for row in await clinic.rows(journal))
+
+
+async def test_a_create_that_landed_unanswered_is_found_and_not_repeated(clinic):
+    patient = await clinic.registers(first_name="Ada", last_name="Test")
+    clinic.breaks("salesforce", UPSERT, "drop_after_commit", next=1)
+
+    await clinic.arrives(patient)
+    after_the_call = await states(clinic)
+    await clinic.time_passes(timedelta(seconds=30))
+    await clinic.settles()
+
+    assert after_the_call == ["unknown"]
+    assert clinic.writes() == ["created"]
+    assert await states(clinic) == ["confirmed"]
+    assert (await clinic.link(patient)).salesforce_id == clinic.contact()["Id"]
+    assert await clinic.unfinished() == []
+
+
+async def test_a_write_that_did_not_land_is_repeated_only_after_the_vendor_has_given_it_up(clinic):
+    patient = await clinic.registers(first_name="Ada", last_name="Test")
+    clinic.breaks("salesforce", UPSERT, "drop_before", next=1)
+    await clinic.arrives(patient)
+
+    await clinic.time_passes(REQUEST_LIMIT / 2)
+    await clinic.settles()
+    before_the_limit = clinic.contacts()
+    await clinic.time_passes(REQUEST_LIMIT)
+    await clinic.settles()
+
+    assert before_the_limit == []
+    assert clinic.contact()["FirstName"] == "Ada"
+    assert await states(clinic) == ["confirmed", "refused"]
+
+
+async def test_a_newer_edit_waits_until_the_unknown_write_is_settled(clinic):
+    patient = await clinic.registers(first_name="Ada", last_name="Test", city="One")
+    await clinic.arrives(patient)
+    clinic.breaks("salesforce", UPDATE, "drop_before", next=1)
+    await clinic.arrives(await clinic.edits(patient, city="Two"))
+
+    await clinic.arrives(await clinic.edits(patient, city="Three"))
+    meanwhile = clinic.contact()["MailingCity"]
+    await clinic.time_passes(REQUEST_LIMIT)
+    await clinic.settles()
+
+    assert meanwhile == "One", "the first write could still land and would overwrite"
+    assert clinic.contact()["MailingCity"] == "Three"
+
+
+async def test_our_own_unknown_write_over_there_is_nobodys_edit(clinic):
+    patient = await clinic.registers(first_name="Ada", last_name="Test", email="one@example.com")
+    await clinic.arrives(patient)
+    clinic.breaks("salesforce", UPDATE, "drop_after_commit", next=1)
+    await clinic.arrives(await clinic.edits(patient, email="two@example.com"))
+
+    await clinic.arrives(await clinic.edits(patient, email="three@example.com"))
+    await clinic.time_passes(timedelta(seconds=30))
+    await clinic.settles()
+
+    assert clinic.contact()["Email"] == "three@example.com", "Salesforce owns e-mail, but nobody edited it there"
+
+
+async def test_a_worker_that_dies_during_a_call_leaves_a_write_its_successor_settles(clinic):
+    patient = await clinic.registers(first_name="Ada", last_name="Test")
+    await clinic.delivers(patient)
+    clinic.breaks("salesforce", UPSERT, "timeout_after_commit", next=1, delay_s=0.3)
+    work = await clinic.takes()
+    dying = asyncio.create_task(sync(work))
+    while not clinic.contacts():  # the stand-in runs on a thread of its own
+        await asyncio.sleep(0.01)  # noqa: ASYNC110
+    dying.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await dying
+    assert await states(clinic) == ["planned"]
+
+    await clinic.time_passes(timedelta(minutes=1))
+    await clinic.settles()
+
+    assert clinic.writes() == ["created"]
+    assert await states(clinic) == ["confirmed"]
+    assert await clinic.unfinished() == []
+
+
+async def test_a_worker_that_dies_after_taking_or_looking_loses_nothing(clinic):
+    patient = await clinic.registers(first_name="Ada", last_name="Test")
+    await clinic.delivers(patient)
+    work = await clinic.takes()
+    await look(work)
+
+    at_once = await clinic.takes()
+    await clinic.time_passes(timedelta(minutes=1))
+    await clinic.settles()
+
+    assert at_once is None, "it is leased"
+    assert clinic.contact()["FirstName"] == "Ada"
+
+
+async def test_a_worker_that_lost_its_lease_saves_nothing(clinic):
+    patient = await clinic.registers(first_name="Ada", last_name="Test")
+    await clinic.delivers(patient)
+    slow = await clinic.takes()
+    await clinic.time_passes(timedelta(minutes=1))
+    await clinic.settles()
+    saved = await clinic.link(patient)
+
+    await sync(slow)
+
+    assert await clinic.link(patient) == saved
+    assert clinic.writes() == ["created"]

@@ -1,0 +1,281 @@
+import asyncio
+import sqlite3
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+import sqlalchemy as sa
+
+from app.errors import StoreUnavailable
+from app.store import tables
+from app.store.database import BUSY_TIMEOUT_S, Database
+from app.store.tables import Instant, after, db_now, lanes, millis
+from tests.store.build import change, connected, on_postgresql, on_sqlite, rows, waits_for_a_lock
+
+A_LANE = {"lane": "live", "reason": "because", "paused_at": datetime(2026, 8, 1, 12, 30, 15, 123000, tzinfo=UTC)}
+
+
+async def insert_a_lane(connection):
+    await connection.execute(sa.insert(lanes).values(A_LANE))
+
+
+async def test_a_unit_of_work_is_committed_at_its_end(database):
+    await database.transact(insert_a_lane)
+
+    assert [row.lane for row in await rows(database, lanes)] == ["live"]
+
+
+async def test_a_unit_of_work_gives_what_it_found(database):
+    async def work(connection):
+        return (await connection.execute(sa.text("SELECT 41 + 1"))).scalar_one()
+
+    assert await database.transact(work) == 42
+
+
+async def test_an_error_takes_the_whole_unit_of_work_back(database):
+    async def work(connection):
+        await insert_a_lane(connection)
+        raise KeyError("a fault of ours")
+
+    with pytest.raises(KeyError):
+        await database.transact(work)
+
+    assert await rows(database, lanes) == []
+
+
+async def test_a_refused_statement_is_unavailable_and_takes_the_rest_back(database):
+    async def work(connection):
+        await insert_a_lane(connection)
+        await insert_a_lane(connection)
+
+    with pytest.raises(StoreUnavailable):
+        await database.transact(work)
+
+    assert await rows(database, lanes) == []
+
+
+async def test_an_error_says_what_kind_it_was_and_no_value(database):
+    async def work(connection):
+        for _ in range(2):
+            await connection.execute(sa.insert(lanes).values({**A_LANE, "lane": "Canary"}))
+
+    with pytest.raises(StoreUnavailable) as caught:
+        await database.transact(work)
+
+    assert str(caught.value) in {"the database refused: IntegrityError", "the database refused: UniqueViolationError"}
+
+
+async def test_reading_a_table_that_is_not_there_is_unavailable(database):
+    with pytest.raises(StoreUnavailable):
+        await database.read(sa.text("SELECT * FROM nothing"))
+
+
+async def test_an_instant_comes_back_aware_and_to_the_millisecond(database):
+    await database.transact(insert_a_lane)
+
+    (row,) = await rows(database, lanes)
+    assert row.paused_at == A_LANE["paused_at"]
+    assert row.paused_at.tzinfo is UTC
+
+
+def test_an_instant_of_another_zone_is_the_same_moment():
+    elsewhere = datetime(2026, 8, 1, 14, 0, tzinfo=timezone(timedelta(hours=2)))
+
+    assert millis(elsewhere) == millis(datetime(2026, 8, 1, 12, 0, tzinfo=UTC))
+
+
+def test_a_time_without_a_zone_is_refused():
+    with pytest.raises(TypeError):
+        Instant().process_bind_param(datetime(2026, 8, 1), None)  # noqa: DTZ001 - that is the fault
+
+
+async def test_the_databases_clock_is_the_machines(database):
+    (told,) = (await database.read(sa.select(db_now())))[0]
+
+    assert abs(told - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+async def test_after_adds_a_span_to_the_databases_clock(database):
+    then, now = (await database.read(sa.select(sa.type_coerce(after(timedelta(minutes=5)), Instant), db_now())))[0]
+
+    assert abs(then - now - timedelta(minutes=5)) < timedelta(seconds=1)
+
+
+async def test_the_databases_clock_goes_on_within_a_transaction(database):
+    async def work(connection):
+        first = (await connection.execute(sa.select(db_now()))).scalar_one()
+        while (now := (await connection.execute(sa.select(db_now()))).scalar_one()) == first:
+            pass
+        return now - first
+
+    async with asyncio.timeout(5):
+        assert await database.transact(work) > timedelta(0)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [
+        ("journal_mode", "wal"),
+        ("synchronous", 2),
+        ("busy_timeout", int(BUSY_TIMEOUT_S * 1000)),
+        ("foreign_keys", 1),
+    ],
+    ids=["write-ahead log", "full synchronous", "waits when busy", "foreign keys"],
+)
+async def test_every_connection_has_its_pragmas(database, pragma, value):
+    async def ask(connection):
+        return (await connection.exec_driver_sql(f"PRAGMA {pragma}")).scalar_one()
+
+    assert await asyncio.gather(*(database.transact(ask) for _ in range(3))) == [value] * 3
+
+
+@on_sqlite
+async def test_a_writer_has_the_lock_before_its_first_statement(database):
+    await database.read(sa.text("SELECT 1"))  # a connection that has read by itself before begins like any other
+
+    async def work(_connection):
+        other = sqlite3.connect(database.path, timeout=0, isolation_level=None)
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            return str(error)
+        finally:
+            other.close()
+
+    assert await database.transact(work) == "database is locked"
+
+
+@on_sqlite
+async def test_reading_goes_on_while_another_writes(database):
+    async def work(connection):
+        await insert_a_lane(connection)
+        return await rows(database, lanes)
+
+    assert await database.transact(work) == []
+
+
+@on_sqlite
+async def test_two_writers_wait_for_each_other(database):
+    await database.transact(insert_a_lane)
+
+    async def add(connection):
+        reason = (await connection.scalars(sa.select(lanes.c.reason))).one()
+        await connection.execute(sa.update(lanes).values(reason=reason + "+"))
+
+    await asyncio.gather(*(database.transact(add) for _ in range(5)))
+
+    assert [row.reason for row in await rows(database, lanes)] == ["because+++++"]
+
+
+@on_sqlite
+async def test_a_full_database_is_unavailable(database):
+    async def work(connection):
+        pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
+        await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        await connection.execute(sa.insert(lanes).values({**A_LANE, "reason": "x" * 200_000}))
+
+    with pytest.raises(StoreUnavailable):
+        await database.transact(work)
+
+
+@on_sqlite
+def test_making_a_database_makes_its_folder_but_no_file(tmp_path, database):
+    path = tmp_path / "new" / "folder" / "it.db"
+
+    Database(f"sqlite+aiosqlite:///{path}")
+
+    assert path.parent.is_dir()
+    assert not path.exists()
+
+
+@on_postgresql
+async def test_a_deadlock_is_tried_again_from_the_start(database):
+    for name in ("live", "retry"):
+        await change(database, sa.insert(lanes).values({**A_LANE, "lane": name}))
+    both_hold_one = asyncio.Barrier(2)
+    runs = []
+
+    async def one_then_the_other(connection, first, second):
+        runs.append(first)
+        await connection.execute(sa.update(lanes).where(lanes.c.lane == first).values(reason=first))
+        if runs.count(first) == 1:
+            await both_hold_one.wait()
+        await connection.execute(sa.update(lanes).where(lanes.c.lane == second).values(reason=first))
+        return first
+
+    answers = await asyncio.gather(
+        database.transact(lambda connection: one_then_the_other(connection, "live", "retry")),
+        database.transact(lambda connection: one_then_the_other(connection, "retry", "live")),
+    )
+
+    assert answers == ["live", "retry"]
+    assert len(runs) == 3
+
+
+@on_postgresql
+async def test_a_connection_killed_under_a_unit_of_work_is_replaced_and_the_work_done_again(database):
+    runs = []
+
+    async def work(connection):
+        runs.append((await connection.execute(sa.text("SELECT pg_backend_pid()"))).scalar_one())
+        if len(runs) == 1:
+            killer = await connected(database)
+            await killer.execute("SELECT pg_terminate_backend($1, 5000)", runs[0])
+            await killer.close()
+        await insert_a_lane(connection)
+
+    await database.transact(work)
+
+    assert len(runs) == 2
+    assert len(await rows(database, lanes)) == 1
+
+
+@on_postgresql
+async def test_idle_connections_that_were_killed_are_not_handed_out(database):
+    await asyncio.gather(*(database.read(sa.text("SELECT 1")) for _ in range(3)))
+    killer = await connected(database)
+    await killer.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    await killer.close()
+
+    assert [tuple(row) for row in await database.read(sa.text("SELECT 1"))] == [(1,)]
+
+
+@on_postgresql
+async def test_a_server_that_is_not_there_is_unavailable(database):
+    async with Database(database.url.set(port=1).render_as_string(hide_password=False)).opened() as away:
+        with pytest.raises(StoreUnavailable):
+            await away.read(sa.text("SELECT 1"))
+        with pytest.raises(StoreUnavailable):
+            await away.transact(insert_a_lane)
+
+
+@on_postgresql
+async def test_a_reader_does_not_wait_for_a_writer(database):
+    await database.transact(insert_a_lane)
+
+    async def work(connection):
+        await connection.execute(sa.update(tables.lanes).values(reason="not yet committed"))
+        return [row.reason for row in await rows(database, lanes)]
+
+    assert await database.transact(work) == ["because"]
+
+
+@on_postgresql
+async def test_a_writer_of_the_same_row_waits_for_the_first(database):
+    await database.transact(insert_a_lane)
+
+    async def second(connection):
+        await connection.execute(sa.update(lanes).values(reason=lanes.c.reason + " of the second"))
+
+    async def first(connection):
+        await connection.execute(sa.update(lanes).values(reason="because of the first and"))
+        task = asyncio.create_task(database.transact(second))
+        await waits_for_a_lock(database)
+        return task
+
+    await (await database.transact(first))
+
+    assert [row.reason for row in await rows(database, lanes)] == ["because of the first and of the second"]

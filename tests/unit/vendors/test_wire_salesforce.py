@@ -1,0 +1,139 @@
+"""Salesforce's answers: one result per record in their order, errors per call, and no message of theirs kept."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import Disposition, OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable
+from app.vendors.salesforce.wire import RecordRefused, Saved, refused, results
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "salesforce"
+ERRORS = {key: body for key, body in json.loads((SAMPLES / "errors.json").read_text()).items() if key[0].isdigit()}
+MIXED = json.loads((SAMPLES / "collections_upsert_mixed_200.json").read_text())
+ROLLED_BACK = json.loads((SAMPLES / "collections_upsert_all_or_none_rolled_back_200.json").read_text())
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+WRITES = pytest.mark.parametrize("writes", [True, False], ids=["write", "read"])
+
+
+def test_each_record_has_its_own_result_in_the_order_sent():
+    assert results(MIXED, 5) == [
+        Saved("003SYN000000001YBA", created=False),
+        Saved("003SYN000000002YBA", created=True),
+        RecordRefused("REQUIRED_FIELD_MISSING", ("LastName",)),
+        RecordRefused("UNABLE_TO_LOCK_ROW"),
+        RecordRefused("DUPLICATES_DETECTED"),
+    ]
+
+
+def test_what_was_rolled_back_was_not_saved():
+    found = results(ROLLED_BACK, len(ROLLED_BACK))
+
+    assert all(isinstance(result, RecordRefused) for result in found)
+
+
+@pytest.mark.parametrize(
+    "answer", [None, {}, [], "", MIXED[:4], [*MIXED[:4], None], [*MIXED, MIXED[0]]],
+    ids=["null", "object", "empty", "text", "too few", "no object", "too many"],
+)  # fmt: skip
+def test_an_answer_that_does_not_fit_is_none(answer):
+    assert results(answer, 5) is None
+
+
+@pytest.mark.parametrize(
+    "item",
+    [{"success": "true", "id": "1"}, {"success": True}, {"success": True, "id": None}, {"success": 1, "id": "1"}, {}],
+    ids=str,
+)
+def test_only_a_plain_success_with_an_id_counts_as_saved(item):
+    assert results([item], 1) == [RecordRefused("UNKNOWN")]
+
+
+def test_the_fields_of_several_errors_are_named_once_each():
+    errors = [{"statusCode": "A", "fields": ["X", "Y"]}, {"statusCode": "B", "fields": ["Y", "Z"]}]
+
+    assert results([{"success": False, "errors": errors}], 1) == [RecordRefused("A", ("X", "Y", "Z"))]
+
+
+def test_a_refusal_keeps_no_message():
+    errors = [{"statusCode": "A", "message": "Canary", "extendedErrorDetails": ["Canary"]}]
+
+    assert "Canary" not in repr(results([{"success": False, "errors": errors}], 1))
+
+
+@given(answer=st.lists(st.dictionaries(st.sampled_from(["id", "success", "statusCode"]), JSON), max_size=3))
+def test_whatever_is_answered_does_not_raise(answer):
+    found = results(answer, len(answer))
+
+    assert found is not None
+    assert len(found) == len(answer)
+
+
+@pytest.mark.xfail(strict=True, raises=TypeError, reason="raises after the write was made, so it is not journalled")
+@pytest.mark.parametrize("item", [{"errors": 7}, {"errors": True}, {"errors": [{"fields": 7}]}], ids=str)
+def test_errors_of_another_form_do_not_raise(item):
+    assert results([item], 1) in ([RecordRefused("UNKNOWN")], None)
+
+
+EXPECTED = {
+    "401 INVALID_SESSION_ID": Unauthorized,
+    "403 REQUEST_LIMIT_EXCEEDED": Unavailable,
+    "403 REQUEST_LIMIT_EXCEEDED concurrent": Unavailable,
+    "403 API_DISABLED_FOR_ORG": Unauthorized,
+    "503 SERVER_UNAVAILABLE": Unavailable,
+}
+
+
+def said(key, *, writes):
+    return refused(int(key[:3]), ERRORS[key], "PATCH", writes=writes)
+
+
+@WRITES
+@pytest.mark.parametrize("key", ERRORS.keys() - {"500 UNKNOWN_EXCEPTION"})
+def test_a_documented_error_is_translated(key, writes):
+    assert type(said(key, writes=writes)) is EXPECTED.get(key, Rejected)
+
+
+@pytest.mark.parametrize(("writes", "kind"), [(True, OutcomeUnknown), (False, Unavailable)], ids=["write", "read"])
+def test_a_server_error_leaves_a_write_of_unknown_outcome(writes, kind):
+    assert type(said("500 UNKNOWN_EXCEPTION", writes=writes)) is kind
+
+
+@pytest.mark.parametrize("key", ERRORS)
+def test_an_error_is_known_by_its_code(key):
+    assert said(key, writes=True).cause == ERRORS[key][0]["errorCode"]
+
+
+@pytest.mark.parametrize("key", ERRORS)
+def test_an_error_keeps_no_message(key):
+    assert ERRORS[key][0]["message"] not in str(said(key, writes=True))
+
+
+def test_a_refused_call_names_the_fields_it_blames():
+    assert said("400 STRING_TOO_LONG", writes=True).fields == ("FirstName",)
+
+
+def test_a_used_up_limit_names_a_wait():
+    assert said("403 REQUEST_LIMIT_EXCEEDED", writes=True).retry_in_s == 60.0
+
+
+@WRITES
+@pytest.mark.parametrize("content", ["<html>", b"<html>", None, {}, [], ["a"], [{}], {"error": "a"}], ids=repr)
+def test_an_error_without_a_code_is_known_by_its_status(content, writes):
+    assert refused(400, content, "PATCH", writes=writes).cause == "HTTP_400"
+
+
+@WRITES
+@given(status=st.integers(300, 599), content=st.none() | st.text() | st.lists(st.dictionaries(st.text(), st.text())))
+def test_every_refused_call_has_a_disposition_that_ends_well(status, content, writes):
+    error = refused(status, content, "PATCH", writes=writes)
+
+    assert isinstance(error, SyncError)
+    assert error.disposition in (
+        Disposition.RETRY, Disposition.READ_BACK, Disposition.PAUSE_SIDE, Disposition.DEAD_LETTER,
+    )  # fmt: skip
