@@ -48,8 +48,9 @@ bench: $(READY)  ## throughput, latency and cost as ratios of one run; writes be
 up serve work: $(READY)  ## run the service (needs settings, see deploy/env.example)
 	@$(BIN)/chronobridge $@
 
-lock: $(READY)  ## resolve pyproject.toml into requirements.lock, with hashes
+lock: $(READY)  ## resolve pyproject.toml into requirements.lock and the image's deploy/requirements.lock, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+	@echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --constraint requirements.lock pyproject.toml - -o deploy/requirements.lock
 
 migration: $(READY)  ## M="what it adds": a new empty migration
 	@$(BIN)/alembic revision -m "$(M)"

@@ -1,6 +1,7 @@
 """Rings again for what Redis forgot: whatever is due and unleased, every few seconds, straight at the drain.
 
-So a wiped, empty or absent Redis, a lost ring, an expired lease and a retry whose time has come are all one case.
+So a wiped, empty or absent Redis, a lost ring, an expired lease and a retry whose time has come are all one case. It
+looks sooner when something falls due sooner.
 """
 
 import asyncio
@@ -17,8 +18,10 @@ EVERY_S = 2.0
 async def sweeping(run: Runtime, ring: Callable[[Iterable[str]], None]) -> None:
     """Ring for every kind of which something waits, for ever."""
     while True:
+        next_s = None
         try:
             ring([kind.value for kind in await links.waiting_kinds(run.database)])
+            next_s = await links.next_due_in_s(run.database)
         except StoreUnavailable:
             log.warning("database.away", advice="work goes on by itself when it is back")
-        await asyncio.sleep(EVERY_S)
+        await asyncio.sleep(min(EVERY_S, EVERY_S if next_s is None else max(next_s, 0.05)))

@@ -1,6 +1,7 @@
-"""What the demo shows at its end: what each side holds, how long changes took, what they cost, and the verdict."""
+"""What the demo shows at its end: what each side holds, how long each change took, what it cost, and the verdict."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,9 +9,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.demo.town import Town
+from app.demo.town import Spent, Town
 from app.sync import mapping
 from app.sync.records import Kind, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of the story, and when it began (seconds since 1970)."""
+
+    name: str
+    began: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +41,18 @@ class Report:
     """The demo's findings."""
 
     compared: Compared
-    latencies_ms: list[float]
-    calls: dict[str, int]
+    latencies_ms: dict[str, list[float]]
+    calm: Spent
+    spent: Spent
     registered: int
-    edits: int
     burst: int
 
     @property
     def is_good(self) -> bool:
         """Whether nothing was lost and nothing doubled."""
         found = self.compared
-        return not (found.missing or found.doubled or found.differing) and found.created == found.patients
+        is_equal = not (found.missing or found.doubled or found.differing)
+        return is_equal and found.created == found.patients == found.contacts == self.registered + self.burst
 
 
 def compared(here: Town) -> Compared:
@@ -54,15 +64,12 @@ def compared(here: Town) -> Compared:
         by_id.setdefault(str(contact[table.external_id]), []).append(contact)
     differing = {}
     for patient_id, patient in patients.items():
-        left = table.read(Side.DRCHRONO, patient_id, patient, version="", confirmed=True)
+        left = table.read(Side.DRCHRONO, patient_id, patient, version="", confirmed=True).fields
         for contact in by_id.get(patient_id, [])[:1]:
-            right = table.read(Side.SALESFORCE, contact["Id"], contact, version="", confirmed=True)
-            names = [
-                row.name for row in table.rows.values() if not row.equal(left.fields[row.name], right.fields[row.name])
-            ]
-            if names:
+            right = table.read(Side.SALESFORCE, contact["Id"], contact, version="", confirmed=True).fields
+            if names := [name for name, row in table.rows.items() if not row.equal(left.get(name), right.get(name))]:
                 differing[patient_id] = names
-    writes = Counter(write["op"] for write in here.salesforce.get("/_control/writes").json()["writes"])
+    writes = Counter(write["op"] for write in here.writes())
     return Compared(
         len(patients),
         len(contacts),
@@ -75,54 +82,64 @@ def compared(here: Town) -> Compared:
     )
 
 
-def latencies(here: Town) -> list[float]:
-    """Give for each human edit how long it took to be written to Salesforce, in milliseconds, where it can be told."""
-    written: dict[str, list[float]] = {}
-    ids = {contact["Id"]: str(contact["DrChrono_Patient_Id__c"]) for contact in here.contacts()}
-    for write in here.salesforce.get("/_control/writes").json()["writes"]:
-        written.setdefault(ids.get(write["id"], ""), []).append(datetime.fromisoformat(write["at"]).timestamp())
-    edits: dict[str, float] = {}
+def latencies(here: Town, phases: Sequence[Phase]) -> dict[str, list[float]]:
+    """Give for each phase how long each of its changes took to be written to Salesforce, in milliseconds."""
+    table = mapping.load()[Kind.PATIENT]
+    names = {row.names[Side.DRCHRONO]: row.names[Side.SALESFORCE] for row in table.rows.values()}
+    ids = {contact["Id"]: str(contact[table.external_id]) for contact in here.contacts()}
+    written: dict[str, list[tuple[float, set[str]]]] = {}
+    for write in here.writes():
+        at = datetime.fromisoformat(write["at"]).timestamp()
+        written.setdefault(ids.get(write["id"], ""), []).append((at, set(write["changed"])))
+    found: dict[str, list[float]] = {phase.name: [] for phase in phases}
     for edit in here.drchrono.get("/_control/edits").json():
-        edits[str(edit["id"])] = float(edit["at"])
-    return sorted(
-        (max(written[patient_id]) - at) * 1000
-        for patient_id, at in edits.items()
-        if patient_id in written and max(written[patient_id]) >= at
-    )
+        name = [phase.name for phase in phases if phase.began <= edit["at"]][-1]
+        wanted = {names[field] for field in edit["fields"] if field in names}
+        after = [at for at, changed in written.get(str(edit["id"]), []) if at >= edit["at"] and changed & wanted]
+        if after:
+            found[name].append((after[0] - edit["at"]) * 1000)
+    return found
 
 
-def show(console: Console, here: Town, report: Report) -> None:
+def show(console: Console, report: Report) -> None:
     """Print the tables and the verdict."""
     found = report.compared
-    table = Table(title="What each side holds", title_justify="left", show_header=True)
+    sides = Table(title="\nWhat each side holds", title_justify="left", title_style="bold")
     for column in ("", "DrChrono", "Salesforce"):
-        table.add_column(column, justify="left" if not column else "right")
-    table.add_row("patients / Contacts", f"{found.patients:,}", f"{found.contacts:,}")
-    table.add_row("created", f"{report.registered + report.burst:,} by people", f"{found.created:,} by us")
-    table.add_row(
-        "changed", f"{report.edits} edits", f"{found.updated:,} updates, {found.unchanged} that changed nothing"
+        sides.add_column(column, justify="right" if column else "left")
+    sides.add_row("patients, Contacts", f"{found.patients:,}", f"{found.contacts:,}")
+    sides.add_row("missing", "", f"{len(found.missing):,}")
+    sides.add_row("doubled", "", f"{len(found.doubled):,}")
+    sides.add_row("differing in a field", "", f"{len(found.differing):,}")
+    sides.add_row("we created", "", f"{found.created:,}")
+    sides.add_row("we updated (of that without effect)", "", f"{found.updated:,} ({found.unchanged:,})")
+    console.print(sides)
+
+    times = Table(title="\nHow long each change took, ms", title_justify="left", title_style="bold")
+    for column in ("the front desk", "changes", "median", "each, fastest first"):
+        times.add_column(column, justify="left" if column.startswith(("the", "each")) else "right")
+    for name, each in report.latencies_ms.items():
+        ordered = sorted(each)
+        median = f"{ordered[len(ordered) // 2]:,.0f}" if ordered else ""
+        times.add_row(name, str(len(ordered)), median, " ".join(f"{one:.0f}" for one in ordered))
+    console.print(times)
+
+    calls = Table(title="\nCalls spent", title_justify="left", title_style="bold")
+    for column in ("", "Salesforce", "DrChrono"):
+        calls.add_column(column, justify="right" if column else "left")
+    calm, all_ = report.calm, report.spent
+    calls.add_row("the front desk's morning", str(calm.salesforce), f"{calm.drchrono} confirming reads")
+    calls.add_row(
+        f"the burst of {report.burst:,}",
+        str(all_.salesforce - calm.salesforce),
+        f"{all_.drchrono - calm.drchrono} confirming reads",
     )
-    table.add_row(
-        "missing / doubled / differing", "", f"{len(found.missing)} / {len(found.doubled)} / {len(found.differing)}"
-    )
-    console.print(table)
-    if report.latencies_ms:
-        times = report.latencies_ms
-        console.print(
-            f"The front desk's last change of each patient reached Salesforce after {times[len(times) // 2]:,.0f} ms "
-            f"(median; fastest {times[0]:,.0f}, slowest {times[-1]:,.0f}, with the killed worker and confirmations in it)."
-        )
-    drchrono = here.drchrono.get("/_control/calls").json()["counts"]
-    spent = sum(n for name, n in here.salesforce.get("/_control/calls").json()["counts"].items() if "/data/" in name)
-    gets = sum(n for name, n in drchrono.items() if "/api/" in name)
-    console.print(
-        f"Calls spent: Salesforce {spent} for {found.created + found.updated:,} writes; DrChrono {gets} (confirming reads)."
-    )
+    console.print(calls)
+    console.print()
     if report.is_good:
         console.print("[bold green]nothing lost, nothing doubled[/]")
-    else:
-        for name in ("missing", "doubled"):
-            if ids := getattr(found, name):
-                console.print(f"[red]{name}: {', '.join(ids[:10])}")
-        for patient_id, names in list(found.differing.items())[:10]:
-            console.print(f"[red]{patient_id} differs in {', '.join(names)}")
+    for name, ids in (("missing", found.missing), ("doubled", found.doubled)):
+        if ids:
+            console.print(f"[red]{name}: {', '.join(ids[:10])}")
+    for patient_id, names in list(found.differing.items())[:10]:
+        console.print(f"[red]{patient_id} differs in {', '.join(names)}")

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,14 @@ _READY_S = 30.0
 
 class StandInsAbsent(Exception):  # noqa: N818
     """The stand-ins are not here: this is an installation without `tests/`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """API calls made to each vendor."""
+
+    salesforce: int
+    drchrono: int
 
 
 def _key() -> str:
@@ -163,6 +172,23 @@ class Town:
     def patients(self) -> dict[str, dict[str, Any]]:
         """Give the patients that DrChrono holds, by id."""
         return dict(self.drchrono.get("/_control/patients").json()["patients"])
+
+    def writes(self) -> list[dict[str, Any]]:
+        """Give the writes that Salesforce took from us, oldest first."""
+        return list(self.salesforce.get("/_control/writes").json()["writes"])
+
+    def delivered(self) -> int:
+        """Give how many deliveries DrChrono has had acknowledged."""
+        return int(self.drchrono.get("/_control/deliveries").json()["delivered"])
+
+    def spent(self) -> Spent:
+        """Give the API calls each vendor has counted so far, tokens and sign-in apart."""
+        salesforce = self.salesforce.get("/_control/calls").json()["counts"]
+        drchrono = self.drchrono.get("/_control/calls").json()["counts"]
+        return Spent(
+            sum(count for name, count in salesforce.items() if "/services/data/" in name),
+            sum(count for name, count in drchrono.items() if "/api/" in name),
+        )
 
     def is_quiet(self) -> bool:
         """Say whether DrChrono has nothing to deliver and the service nothing to do."""

@@ -68,6 +68,13 @@ async def waiting_kinds(database: Database) -> list[Kind]:
     return [Kind(row.kind) for row in rows]
 
 
+async def next_due_in_s(database: Database) -> float | None:
+    """Give in how many seconds the next record falls due that is not due yet; None when none will."""
+    ahead = sa.type_coerce(sa.func.min(links.c.due_at), sa.BigInteger) - sa.type_coerce(db_now(), sa.BigInteger)
+    rows = await database.read(sa.select(ahead.label("ms")).where(links.c.due_at > db_now()))
+    return None if rows[0].ms is None else float(rows[0].ms) / 1000
+
+
 async def take(database: Database, kind: Kind, limit: int = 200) -> Taken | None:
     """Lease up to `limit` due records of a kind, the longest due first, and give them; None when nothing is due.
 

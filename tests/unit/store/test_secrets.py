@@ -10,7 +10,8 @@ from app.store.secrets import Undecryptable, Vault
 
 OLD, NEW, OTHER = (Fernet.generate_key() for _ in range(3))
 DOCUMENTS = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
 

@@ -91,7 +91,9 @@ def test_the_path_of_an_instance_is_dropped():
 
 
 @pytest.mark.xfail(strict=True, reason="urlsplit ends the host at the backslash's right, urllib3 at its left")
-@pytest.mark.parametrize("instance", [r"https://evil.example\.my.salesforce.com", r"https://evil.example\@acme.salesforce.com"])
+@pytest.mark.parametrize(
+    "instance", [r"https://evil.example\.my.salesforce.com", r"https://evil.example\@acme.salesforce.com"]
+)
 def test_an_instance_that_two_parsers_read_as_two_hosts_is_refused(instance):
     assert allowed(instance) is None
 

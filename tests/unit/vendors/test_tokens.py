@@ -258,7 +258,7 @@ async def test_a_token_is_stored_before_it_is_used():
 
     broker = a_broker(Full(), Vendor())
 
-    with pytest.raises(OSError):  # noqa: PT011 - whatever the store raises, no token is given
+    with pytest.raises(OSError):
         await broker.current()
 
     assert broker._known is None

@@ -1,0 +1,178 @@
+"""What a person at a terminal sees: one clear line for a wrong setting, and processes that start, stop and live on."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from app import settings
+from app.demo.town import ROOT, Town, town
+from app.processes import free_port
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
+
+
+def given(tmp_path, **more):
+    """A complete environment without any vendor."""
+    clean = {name: value for name, value in os.environ.items() if name not in settings.EXPECTED}
+    key = "YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE="
+    port = free_port()
+    return (
+        clean
+        | {
+            "PYTHONPATH": str(ROOT),
+            "DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/chronobridge.db",
+            "PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "PORT": str(port),
+            "ENCRYPTION_KEYS": key,
+            "HASH_KEYS": key,
+            "OPERATOR_TOKEN": "operator-token-of-the-tests",
+        }
+        | more
+    )
+
+
+def chronobridge(tmp_path, env, *arguments):
+    command = [sys.executable, "-m", "app.cli", *arguments]
+    return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("command", ["serve", "work", "up", "migrate"])
+def test_a_missing_setting_stops_every_command_with_one_line_that_names_it(tmp_path, command):
+    env = given(tmp_path)
+    del env["ENCRYPTION_KEYS"]
+
+    ended = chronobridge(tmp_path, env, command)
+
+    assert ended.returncode == 2
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert re.match(
+        r"chronobridge: ENCRYPTION_KEYS is missing: expected .*; for example ENCRYPTION_KEYS=", ended.stderr
+    )
+
+
+def test_half_a_side_stops_the_start_and_names_what_is_missing(tmp_path):
+    env = given(tmp_path, DRCHRONO_CLIENT_ID="id", DRCHRONO_WEBHOOK_SECRETS="webhook-secret-of-the-tests")
+
+    ended = chronobridge(tmp_path, env, "serve")
+
+    assert ended.returncode == 2
+    assert "DRCHRONO_CLIENT_SECRET is missing" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_wrong_mapping_file_stops_the_start_and_names_file_table_and_key(tmp_path):
+    (tmp_path / "mine.toml").write_text('[patient]\ndrchrono = "/api/patients"\nobject = "Contact"\n')
+
+    ended = chronobridge(tmp_path, given(tmp_path, MAPPING_FILE="mine.toml"), "serve")
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(
+        "chronobridge: MAPPING_FILE: mine.toml, table [patient], key external_id: is missing"
+    )
+
+
+def test_an_unknown_command_is_wrong_usage(tmp_path):
+    assert chronobridge(tmp_path, given(tmp_path), "nonsense").returncode == 2
+
+
+def test_serve_starts_without_a_schema_says_so_and_is_not_ready(tmp_path):
+    env = given(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "serve"], env=env, cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            status = wait_for(env, "/readyz")
+        finally:
+            process.terminate()
+            _, said = process.communicate(timeout=30)
+
+    assert status == 503
+    assert "run: chronobridge migrate" in said
+
+
+def wait_for(env, path):
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        try:
+            return httpx.get(env["PUBLIC_URL"] + path, timeout=5).status_code
+        except httpx.HTTPError:
+            time.sleep(0.05)
+    raise AssertionError("the web did not answer")
+
+
+def test_up_runs_web_worker_and_valkey_restarts_what_falls_and_stops_all_of_it(tmp_path):
+    env = given(tmp_path)
+    with subprocess.Popen([sys.executable, "-m", "app.cli", "up"], env=env, cwd=tmp_path) as process:
+        try:
+            ready = wait_for(env, "/readyz")
+            children = child_pids(process.pid)
+            web = next(pid for pid, line in children.items() if line.endswith("serve"))
+            os.kill(web, 9)
+            again = wait_for_new(env, process.pid, web)
+            health = chronobridge(tmp_path, env, "work", "--health")
+        finally:
+            process.terminate()
+            code = process.wait(40)
+
+    assert (ready, again, code) == (200, 200, 0)
+    assert len(children) == 3, "a Valkey, a web, a worker"
+    assert (health.returncode, health.stdout) == (0, "a worker lives\n")
+    assert [pid for pid in children if alive(pid)] == []
+    assert (tmp_path / "var" / "valkey").is_dir()
+
+
+def child_pids(parent):
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True, check=False
+    )
+    return {int(line.split(None, 1)[0]): line.strip() for line in listed.stdout.splitlines() if "ps -o" not in line}
+
+
+def wait_for_new(env, parent, old):
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        if any(line.endswith("serve") and pid != old for pid, line in child_pids(parent).items()):
+            return wait_for(env, "/readyz")
+        time.sleep(0.05)
+    raise AssertionError("the web was not started again")
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_workers_probe_fails_where_no_worker_lives(tmp_path):
+    env = given(tmp_path)
+    chronobridge(tmp_path, env, "migrate")
+
+    assert chronobridge(tmp_path, env, "work", "--health").returncode == 1
+
+
+def test_a_dead_workers_leases_return_within_thirty_seconds(tmp_path):
+    with town(tmp_path) as here:
+        here.salesforce.post(
+            "/_control/faults", json={"match": "PATCH /services/data", "do": "timeout_before", "delay_s": 60, "next": 1}
+        )
+        here.drchrono.post("/_control/patients", json={"first_name": "Ada", "last_name": "Test"})
+        here.wait_until(lambda: patches(here) == 1, "the write to hang")
+        here.work.kill()
+        killed = time.monotonic()
+        here.work.start()
+        here.wait_until(lambda: here.contacts() != [], "the lease to return", 60)
+        returned_s = time.monotonic() - killed
+
+    assert returned_s < 30
+
+
+def patches(here: Town):
+    counts = here.salesforce.get("/_control/calls").json()["counts"]
+    return sum(count for name, count in counts.items() if name.startswith("PATCH"))

@@ -1,0 +1,93 @@
+"""deploy/env.example against the settings: whole, current, and of use to whoever copies it."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import certifi
+import pytest
+
+from app.settings import EXPECTED, Settings
+from app.sync.records import Side
+from tests.build import NEEDED
+
+TEXT = (Path(__file__).parents[2] / "deploy" / "env.example").read_text()
+LINES = re.findall(r"^(# )?([A-Z][A-Z_0-9]*)=(.*)$", TEXT, re.MULTILINE)
+TO_FILL_IN = [name for comment, name, _ in LINES if not comment]
+EXAMPLES = {name: value for _, name, value in LINES if value}
+BY_KEY = {"SALESFORCE_USERNAME", "SALESFORCE_PRIVATE_KEY_FILE"}
+SECRET_NAMES = ("DRCHRONO_WEBHOOK_SECRETS", "VIEWER_TOKEN")
+
+
+@pytest.fixture
+def files(tmp_path, rsa_key):
+    """The files that the examples name, at a place where a test may put them."""
+    contents = {
+        "MAPPING_FILE": "",
+        "CA_BUNDLE": certifi.contents(),
+        "SALESFORCE_PRIVATE_KEY_FILE": rsa_key[1],
+    }
+    paths = {name: tmp_path / Path(EXAMPLES[name]).name for name in contents}
+    for name, path in paths.items():
+        path.write_text(contents[name])
+    return {name: str(path) for name, path in paths.items()}
+
+
+def section(name):
+    """The comment above a variable."""
+    before = TEXT[: re.search(rf"^(# )?{name}=", TEXT, re.MULTILINE).start()]
+    return before[before.rindex("\n\n") :]
+
+
+def test_every_variable_of_the_service_stands_in_it_once_and_no_other():
+    assert Counter(name for _, name, _ in LINES) == Counter(field.upper() for field in Settings.model_fields)
+    assert {name for _, name, _ in LINES} == EXPECTED.keys()
+
+
+def test_what_must_be_filled_in_is_what_a_start_needs():
+    assert set(TO_FILL_IN) == NEEDED.keys()
+    assert not EXAMPLES.keys() & NEEDED.keys()
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_variable_says_what_it_expects_in_the_words_of_the_complaint(name):
+    assert f"# {EXPECTED[name][0]}" in section(name)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_is_that_of_the_complaint(name):
+    assert EXAMPLES[name] == EXPECTED[name][1]
+
+
+@pytest.mark.parametrize("name", ["ENCRYPTION_KEYS", "HASH_KEYS", "OPERATOR_TOKEN", *SECRET_NAMES])
+def test_every_secret_is_left_empty_with_the_command_that_makes_one(name):
+    assert name not in EXAMPLES
+    assert "openssl rand" in section(name)
+
+
+@pytest.mark.parametrize("left_out", [BY_KEY, {"SALESFORCE_CLIENT_SECRET"}], ids=["by secret", "by key"])
+def test_every_example_uncommented_connects_both_sides(said, files, left_out):
+    given = {**EXAMPLES, **files, **dict.fromkeys(SECRET_NAMES, "0123456789abcdef")}
+
+    settings = said(**{name: value for name, value in given.items() if name not in left_out})
+
+    assert settings.connected == set(Side)
+    assert settings.instance_id == EXAMPLES["INSTANCE_ID"]
+
+
+def test_a_copy_with_the_empty_ones_filled_in_starts(said, tmp_path):
+    copy = TEXT
+    for name, value in NEEDED.items():
+        copy = copy.replace(f"\n{name}=\n", f"\n{name}={value}\n")
+    (tmp_path / ".env").write_text(copy)
+
+    settings = said(**dict.fromkeys(NEEDED))
+
+    assert settings.public_url == NEEDED["PUBLIC_URL"]
+    assert settings.connected == frozenset()
+
+
+def test_a_copy_left_as_it_is_says_what_to_fill_in(complaint, tmp_path):
+    (tmp_path / ".env").write_text(TEXT)
+
+    assert complaint(**dict.fromkeys(NEEDED)).startswith("PUBLIC_URL is wrong")
