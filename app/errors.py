@@ -8,6 +8,7 @@ question, `disposition`, and only `app/sync/retry.py` asks it.
         + SignatureInvalid        401
         + BodyTooLarge            413
       x StoreUnavailable          503       the delivery could not be made durable: the vendor must send again
+      x Undecryptable             retry     no configured key opens it; it waits until the key is back
       x VendorError(side, call, status, code)
         + Unavailable             retry     no connection, 5xx, 429; the vendor did not do it
         + OutcomeUnknown          read back a write whose answer never came: it may have happened
@@ -61,6 +62,12 @@ class BodyTooLarge(DeliveryRefused):
 
 class StoreUnavailable(SyncError):  # noqa: N818
     """The store could not make something durable: full, locked or gone."""
+
+    disposition = Disposition.RETRY
+
+
+class Undecryptable(SyncError):  # noqa: N818
+    """None of the configured keys opens this; the key it was sealed with is missing from ENCRYPTION_KEYS."""
 
     disposition = Disposition.RETRY
 

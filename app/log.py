@@ -71,7 +71,14 @@ def guard(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> dict[st
 
 
 def _short(value: Any) -> Any:
-    return value[:_LONGEST] if isinstance(value, str) else value
+    """Give plain values and lists of them; of anything else, whose text may hold a value, only its class."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return value[:_LONGEST]
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_short(item) for item in value]
+    return type(value).__name__
 
 
 def _failure(exc_info: Any) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def listener(url: str, ring: Callable[[list[str]], None]) -> Worker:
     So nothing long ever runs in arq, and a killed worker leaves no job behind that would sleep for its timeout.
     """
 
-    async def job(_context: dict[Any, Any], kinds: list[str]) -> None:
+    async def job(ctx: dict[Any, Any], kinds: list[str]) -> None:  # noqa: ARG001 - arq passes it by name
         ring(kinds)
 
     return Worker(

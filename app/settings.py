@@ -6,6 +6,7 @@ none: none means *not connected*, which blocks only calls to that side.
 
 import base64
 import re
+import ssl
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from app.errors import Misconfigured
 from app.sync.records import Side
@@ -46,6 +49,7 @@ def _web_url(value: str) -> str:
         raise ValueError("it is not an https address")
     if url.scheme == "http" and url.hostname not in _LOOPBACK:
         raise ValueError("plain http is allowed for this machine only; use https")
+    _ = url.port  # raises for a port that is none
     return value.rstrip("/")
 
 
@@ -60,6 +64,18 @@ def _database_url(value: str) -> str:
         raise ValueError("it names no database this service can use")
     if value.startswith("sqlite") and value.removeprefix("sqlite+aiosqlite:///") in ("", ":memory:"):
         raise ValueError("a database in memory would lose what was acknowledged")
+    try:
+        make_url(value)
+    except (ArgumentError, ValueError):
+        raise ValueError("it is not an address") from None
+    return value
+
+
+def _redis_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in ("redis", "rediss", "unix") or not (url.hostname or url.path):
+        raise ValueError("it is not an address that begins with redis:// or rediss://")
+    _ = url.port  # raises for a port that is none
     return value
 
 
@@ -134,10 +150,14 @@ EXPECTED = {
 class Settings(BaseSettings):
     """What the environment, or a `.env` beside it, says."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
 
-    database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite+aiosqlite:///var/chronobridge.db"
-    redis_url: Annotated[str | None, Optional] = None
+    database_url: Annotated[str, AfterValidator(_database_url), Field(repr=False)] = (
+        "sqlite+aiosqlite:///var/chronobridge.db"
+    )
+    redis_url: Annotated[Annotated[str, AfterValidator(_redis_url)] | None, Optional, Field(repr=False)] = None
     public_url: WebUrl
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
@@ -249,9 +269,14 @@ def _files(settings: Settings) -> None:
         path = getattr(settings, name)
         if path is not None and not path.is_file():
             raise _wrong(name.upper(), "names a file that is not there")
-    if (pem := settings.private_key) is not None:
+    if settings.ca_bundle is not None:
         try:
-            key = load_pem_private_key(pem.encode(), password=None)
+            ssl.create_default_context(cafile=str(settings.ca_bundle))
+        except (ssl.SSLError, OSError):
+            raise _wrong("CA_BUNDLE", "names a file that holds no certificates in PEM form") from None
+    if settings.salesforce_private_key_file is not None:
+        try:
+            key = load_pem_private_key(settings.salesforce_private_key_file.read_bytes(), password=None)
         except (ValueError, TypeError):
             key = None
         if not isinstance(key, rsa.RSAPrivateKey):

@@ -134,7 +134,10 @@ def _readable(place):
     """Give an installation the server's user may run: the wheel's, or a copy when it lies under a closed folder."""
     if os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (_PSQL / "bin").parents):
         return _PSQL
-    return Path(shutil.copytree(_PSQL, place / "pginstall", symlinks=True))
+    package = _PSQL.parent
+    for folder in (_PSQL, *package.parent.glob(f"{package.name}.libs")):  # its tools look for these beside the package
+        shutil.copytree(folder, place / folder.relative_to(package.parent), symlinks=True)
+    return place / _PSQL.relative_to(package.parent)
 
 
 def _wait_until_ready(pid_file, server, log):

@@ -8,9 +8,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from app.errors import SyncError, Unauthorized
+from app.errors import SyncError, Unauthorized, Undecryptable
 from app.store.links import Body, Due
-from app.store.secrets import Undecryptable
 from app.sync.belief import believe
 from app.sync.records import Absent, Doubt, Seen, Side, Sight
 from app.vendors.drchrono import wire

@@ -49,7 +49,7 @@ class PostgresInbox:
         try:
             async with asyncio.timeout(BUSY_TIMEOUT_S):
                 await self._commit(group)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits must be answered
             is_store = isinstance(error, OSError | asyncpg.InterfaceError) or self._is_lost()
             if is_store and self._connection is not None:
                 self._connection.terminate()

@@ -95,7 +95,7 @@ def _mark_due(dialect: sa.Dialect, side: Side, row: Any, kept: sa.ColumnElement[
         index_elements=[links.c.kind, record_id],
         set_={
             links.c.generation: links.c.generation + sa.literal_column("1"),
-            links.c.due_at: db_now(),
+            links.c.due_at: sa.case((links.c.due_at <= db_now(), links.c.due_at), else_=db_now()),
             links.c.lane: sa.literal_column(f"'{Lane.LIVE}'"),
             links.c.attempts: sa.literal_column("0"),
         },
@@ -130,4 +130,5 @@ def parameters(group: Sequence[Delivery]) -> list[str]:
         for position, event in enumerate(one.events)
     ]
     by_side = [[event for event in seen if event["side"] == side] for side in Side]
-    return [json.dumps(batch) if batch else "" for batch in (rows, seen, *by_side)]
+    # not escaped, so that text no encoding can carry fails here and not at every later read
+    return [json.dumps(batch, ensure_ascii=False) if batch else "" for batch in (rows, seen, *by_side)]

@@ -60,7 +60,7 @@ class SqliteInbox:
     def _settle(self, group: list[Waiting]) -> None:
         try:
             self._commit(group)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits must be answered
             is_store = isinstance(error, sqlite3.OperationalError | OSError)  # full, locked or gone: true of everybody
             if len(group) == 1 or is_store:
                 self._room.answer(group, StoreUnavailable(f"the database refused: {type(error).__name__}"))

@@ -4,12 +4,14 @@ The first start records who it is for. A start under another identity pauses eve
 """
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.database import Database
 from app.store.tables import db_now, instance, lanes
 from app.sync.records import Lane
 
+_LONGEST = 512
 REASON = "this database was started under another PUBLIC_URL or INSTANCE_ID; resume `all` if that is meant"
 
 
@@ -18,12 +20,12 @@ async def recognise(database: Database, identity: str) -> bool:
 
     async def work(connection: AsyncConnection) -> bool:
         known = (await connection.scalars(sa.select(instance.c.identity))).all()
-        if identity in known:
+        insert = (sqlite if database.is_sqlite else postgresql).insert(instance)
+        ours = insert.values(identity=identity[:_LONGEST], recorded_at=db_now()).on_conflict_do_nothing()
+        await connection.execute(ours)
+        if not known or identity[:_LONGEST] in known:
             return True
-        await connection.execute(sa.delete(instance))
-        await connection.execute(sa.insert(instance).values(identity=identity[:512], recorded_at=db_now()))
-        if not known:
-            return True
+        await connection.execute(sa.delete(instance).where(instance.c.identity != identity[:_LONGEST]))
         await connection.execute(sa.delete(lanes))
         await connection.execute(
             sa.insert(lanes).values(paused_at=db_now()), [{"lane": lane.value, "reason": REASON} for lane in Lane]

@@ -94,7 +94,7 @@ async def answer(database: Database, answers: Sequence[Answer]) -> None:
         given = sa.update(journal).where(journal.c.id == sa.bindparam("p_id"))
         await connection.execute(
             given.values(state=sa.bindparam("p_state"), code=sa.bindparam("p_code"), answered_at=db_now()),
-            [{"p_id": a.entry_id, "p_state": a.state.value, "p_code": a.code} for a in answers],
+            [{"p_id": a.entry_id, "p_state": a.state.value, "p_code": a.code and a.code[:64]} for a in answers],
         )
 
     if answers:

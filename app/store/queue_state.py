@@ -67,7 +67,7 @@ async def journal_counts(database: Database) -> list[sa.Row[Any]]:
     """Give the writes that are not settled, by side and state."""
     return await database.read(
         sa.select(journal.c.side, journal.c.state, sa.func.count().label("writes"))
-        .where(journal.c.state.in_(("planned", "unknown")))
+        .where(journal.c.state.in_([sa.literal_column("'planned'"), sa.literal_column("'unknown'")]))
         .group_by(journal.c.side, journal.c.state)
     )
 

@@ -1,7 +1,7 @@
 """How looks ended, saved in one transaction: bases, floors, what is finished, what is due again, what failed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,6 +60,7 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
         )
         rows = {r.id: r for r in await connection.execute(held.order_by(links.c.id).with_for_update())}
         saved = [r for r in results if (row := rows.get(r.due.link.id)) and row.base_version == r.due.base_version]
+        saved = await _without_claims(connection, saved)
         if saved:
             await connection.execute(_SAVE, [_row(result, rows[result.due.link.id].generation) for result in saved])
             await _finish(connection, saved)
@@ -68,6 +69,23 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
         return {result.due.link.id for result in saved}
 
     return await database.transact(work)
+
+
+async def _without_claims(connection: AsyncConnection, saved: Sequence[Result]) -> list[Result]:
+    """Hold a link whose Contact is another link's already, so that one clash does not undo its whole batch."""
+    wanted = [r.salesforce_id for r in saved if r.salesforce_id and r.salesforce_id != r.due.link.salesforce_id]
+    taken = sa.select(links.c.salesforce_id).where(links.c.salesforce_id.in_(wanted))
+    claimed = set((await connection.scalars(taken)).all()) if wanted else set()
+    kept = []
+    for result in saved:
+        own = result.due.link.salesforce_id
+        if result.salesforce_id in claimed and result.salesforce_id != own:
+            failure = Failure(Side.SALESFORCE, "contact_of_another_link", is_held=True)
+            result = replace(result, salesforce_id=own, failure=failure, again_in=None)  # noqa: PLW2901
+        elif result.salesforce_id and result.salesforce_id != own:
+            claimed.add(result.salesforce_id)
+        kept.append(result)
+    return kept
 
 
 _SAVE = (
@@ -105,7 +123,7 @@ def _row(result: Result, generation: int) -> dict[str, Any]:
         "p_lane": Lane.LIVE.value if is_news else result.lane.value,
         "p_in_ms": 0 if is_news else wait_ms,
         "p_attempts": 0 if is_news else result.attempts,
-        "p_last_error": result.last_error,
+        "p_last_error": result.last_error and result.last_error[:64],
         "p_is_synced": result.failure is None and result.again_in is None,
     }
 

@@ -29,7 +29,10 @@ def _config(connection: sa.Connection | None = None) -> Config:
 
 
 async def migrate(database: Database) -> None:
-    """Bring the schema to this code's revision, in one transaction."""
+    """Bring the schema to this code's revision, in one transaction; a newer one is left alone."""
+    current, (known, _) = await _current(database), _revisions()
+    if current is not None and current not in known:
+        return
 
     async def work(connection: AsyncConnection) -> None:
         await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))

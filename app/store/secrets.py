@@ -9,13 +9,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from app.errors import Disposition, SyncError
-
-
-class Undecryptable(SyncError):  # noqa: N818
-    """None of the configured keys opens this; the key it was sealed with is missing from ENCRYPTION_KEYS."""
-
-    disposition = Disposition.RETRY  # the delivery waits until the key is back
+from app.errors import Undecryptable
 
 
 class Vault:
@@ -50,5 +44,8 @@ class Vault:
             raise Undecryptable("sealed with a key that ENCRYPTION_KEYS does not hold; add it at the end") from None
 
     def reseal(self, sealed: str) -> str:
-        """Give the same content encrypted under the newest key."""
-        return self._fernet.rotate(sealed).decode()
+        """Give the same content encrypted under the newest key.
+
+        Raises  Undecryptable when no key fits
+        """
+        return self.seal_bytes(self.open_bytes(sealed))

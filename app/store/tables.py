@@ -139,7 +139,7 @@ journal = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("planned_at", Instant, nullable=False),
     sa.Column("settle_at", Instant, nullable=False),
-    sa.Column("answered_at", Instant),
+    sa.Column("answered_at", Instant, index=True),
     sa.Column("code", sa.String(64)),
 )
 sa.Index("ix_journal_link_id", journal.c.link_id)

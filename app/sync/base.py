@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _HASH_BYTES = 15  # 120 bits: no accidental equality, and 20 characters without padding
+_DIGEST_CHARACTERS = _HASH_BYTES * 4 // 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,12 @@ class HashKeys:
 
     def matches(self, stamp: str, scope: str, name: str, version: int, normal: str | None) -> bool | None:
         """Say whether a stamp was made of this normal form; None when it cannot be told."""
-        made_with, key_id, digest = stamp.split(".", 2)
+        made_with, _, rest = stamp.partition(".")
+        key_id, _, digest = rest.partition(".")
         key = dict(self.keys).get(key_id)
-        if key is None or made_with != str(version):
+        if key is None or made_with != str(version) or len(digest) != _DIGEST_CHARACTERS:
             return None
-        return hmac.compare_digest(digest, _digest(key, scope, name, normal))
+        return hmac.compare_digest(digest.encode(), _digest(key, scope, name, normal).encode())
 
     def digest(self, *parts: bytes) -> str:
         """Give a keyed hash of some bytes, for keys of our own making (delivery keys)."""

@@ -68,7 +68,7 @@ def raised_floor(floor: str, sight: Sight) -> str:
     It stays up when a GET shows an earlier stamp, because a stale body from before the clock went back would pass a
     lowered one. Only a floor that no change of clocks explains is brought down.
     """
-    if sight.version >= floor or not sight.confirmed:
+    if sight.version >= floor or not sight.confirmed or not sight.version:
         return max(floor, sight.version)
     try:
         gap = datetime.fromisoformat(floor) - datetime.fromisoformat(sight.version)

@@ -48,7 +48,10 @@ def _tidy(raw: Any) -> str | None:
         return None
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
         raise Unfit("not_text")
-    return str(raw).replace("\r\n", "\n").replace("\r", "\n").strip() or None
+    text = str(raw).replace("\r\n", "\n").replace("\r", "\n").strip()
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise Unfit("not_text")  # half a letter: legal in JSON, but no encoding carries it
+    return text or None
 
 
 def _read_text(_side: Side, raw: Any, _options: Options) -> str | None:

@@ -108,6 +108,8 @@ def load(path: Path | None = None) -> Mappings:
         raise Misconfigured(f"MAPPING_FILE: {name} cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Misconfigured(f"MAPPING_FILE: {name} is not TOML: {error}") from None
+    if not document:
+        raise Misconfigured(f"MAPPING_FILE: {name} maps nothing; expected a table such as [patient]")
     return {_kind(name, key): _table(name, _kind(name, key), table) for key, table in document.items()}
 
 
@@ -135,15 +137,20 @@ def _table(file: str, kind: Kind, table: Any) -> Table:
     if not isinstance(fields, dict) or not fields:
         raise _wrong(file, kind, "fields", "is missing; expected one row per field")
     rows = {name: _row(file, kind, name, raw) for name, raw in fields.items()}
-    taken: dict[tuple[Side, str], str] = {(Side.SALESFORCE, table["external_id"]): "external_id"}
+    taken = {(Side.SALESFORCE, table["external_id"].lower()): "external_id"}  # Salesforce's names ignore case
     for row in rows.values():
         for side, name in row.names.items():
-            if (first := taken.setdefault((side, name), row.name)) != row.name:
-                raise _wrong(file, kind, f"fields.{row.name}", f"{side} field {name} is mapped already by {first}")
+            place = (side, name.lower() if side is Side.SALESFORCE else name)
+            if place in taken:
+                what = f"{side} field {name} is mapped already by {taken[place]}"
+                raise _wrong(file, kind, f"fields.{row.name}", what)
+            taken[place] = row.name
     constants = table.get("constants", {})
+    if not isinstance(constants, dict):
+        raise _wrong(file, kind, "constants", 'must be a table: { AccountId = "001…" }')
     for name in constants:
-        if (Side.SALESFORCE, name) in taken:
-            raise _wrong(file, kind, f"constants.{name}", f"is mapped already by {taken[Side.SALESFORCE, name]}")
+        if (first := taken.get((Side.SALESFORCE, name.lower()))) is not None:
+            raise _wrong(file, kind, f"constants.{name}", f"is mapped already by {first}")
     return Table(kind, table["drchrono"], table["object"], table["external_id"], rows, constants)
 
 
@@ -160,6 +167,8 @@ def _row(file: str, kind: Kind, name: str, raw: Any) -> Row:
         if not isinstance(raw.get(key), str) or not raw[key]:
             raise wrong(key, "is missing; expected a name")
     codec = _codec(wrong, raw)
+    if not isinstance(raw.get("identity", False), bool):
+        raise wrong("identity", "must be true or false")
     direction = _choice(wrong, raw, "direction", Direction, Direction.BOTH)
     if direction is Direction.BOTH and "owner" not in raw:
         raise wrong("owner", 'is missing; expected "drchrono" or "salesforce"')
@@ -174,7 +183,7 @@ def _row(file: str, kind: Kind, name: str, raw: Any) -> Row:
         direction=direction,
         owner=owner,
         on_conflict=_choice(wrong, raw, "on_conflict", OnConflict, OnConflict.OWNER),
-        is_identity=raw.get("identity", False) is True,
+        is_identity=raw.get("identity", False),
     )
 
 
@@ -185,7 +194,12 @@ def _codec(wrong: Any, raw: Mapping[str, Any]) -> Codec:
     for key in ("max_length", "values"):
         if key in raw and key not in codec.options:
             raise wrong(key, f"does not go with codec {codec.name}")
+    length = raw.get("max_length", 1)
+    if isinstance(length, bool) or not isinstance(length, int) or length < 1:
+        raise wrong("max_length", "must be a number of characters, 1 or more")
     values = raw.get("values", {})
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise wrong("values", 'must be a table of texts: { "DrChrono\'s value" = "Salesforce\'s" }')
     if "values" in codec.options and not values:
         raise wrong("values", 'is missing; expected { "DrChrono\'s value" = "Salesforce\'s" }')
     if len(set(values.values())) != len(values):

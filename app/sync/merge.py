@@ -60,8 +60,8 @@ def merge(rules: Rules, link: Link, left: Fields, right: Fields) -> Merged:
             continue
         here_moved = rules.moved(link, name, here)
         there_moved = rules.moved(link, name, there)
-        if there_moved and _is_ours(rules, link, name, there):
-            there_moved = False
+        if _is_ours(rules, link, name, there):
+            here_moved, there_moved = here_moved is not False, False
         if here_moved and there_moved:
             conflicts.append(name)
         verdict = _verdict(row, here, there, here_moved=here_moved, there_moved=there_moved)

@@ -26,7 +26,7 @@ class Verdict:
     spends: bool = False
 
 
-_FIRST_S, _LONGEST_S = 1.0, 900.0
+_FIRST_S, _LONGEST_S, _MOST_DOUBLINGS = 1.0, 900.0, 10
 _VENDOR_DOWN_S = 10.0
 _SIDE_PAUSED_S = 60.0
 
@@ -65,7 +65,7 @@ def _again(attempt: int, limit: int, jitter: float) -> Verdict:
 
 def backoff_s(attempt: int, jitter: float) -> float:
     """Give the wait before the next attempt: doubling from one second to a quarter of an hour, jittered by half."""
-    return float(min(_FIRST_S * 2 ** (attempt - 1), _LONGEST_S) * (0.75 + jitter / 2))
+    return float(min(_FIRST_S * 2 ** min(attempt - 1, _MOST_DOUBLINGS), _LONGEST_S) * (0.75 + jitter / 2))
 
 
 RETRYABLE_CODES = frozenset(
@@ -99,17 +99,31 @@ _FIXES = {
     "INSUFFICIENT_ACCESS_OR_READONLY": "Give the integration user edit access to the object and its fields.",
     "INVALID_CROSS_REFERENCE_KEY": "The record refers to one that Salesforce does not have; bring that one in first.",
     "UNABLE_TO_LOCK_ROW": "Something in Salesforce keeps the record locked; find the automation, then try again.",
+    "UNKNOWN": "Salesforce gave no reason; save the Contact there by hand, and what it complains of is the reason.",
+    "ENTITY_IS_DELETED": "The Contact was deleted meanwhile; undelete it in Salesforce, or unlink it.",
     "gone_in_salesforce": "The Contact was deleted or is not shared with us; undelete or share it, or unlink it.",
     "gone_in_drchrono": "The chart was deleted, merged or hidden from our user; look there before doing anything here.",
-    "OutcomeUnknown": "The vendor never answered; it is looked at again on a retry. If it repeats, ask the vendor.",
-    "Unreadable": "The vendor's answer was not understood; keep the record's id and report it.",
+    "contact_of_another_link": "Two charts claim one Contact; clear the DrChrono id on it, or merge the charts.",
+    "OTHER_RECORD": "DrChrono answered with another record than asked for; report it with the record's id.",
     "HTTP_403": "The connected user lacks a permission or a scope for this call; grant it, then try again.",
 }
+_BUSY = "The vendor was too busy for every attempt; try again later, and ask the vendor when it goes on."
+_NO_ANSWER = "The vendor did not answer, or not so that it could be read; try again, and ask the vendor if it repeats."
+_REFUSED = "The vendor refused the request itself; report it with the record's id."
+_OTHER = "Look the code up in the vendor's documentation, correct the record, then try again."
+_BUSY_CAUSES = frozenset({"QUERY_TIMEOUT", "REQUEST_LIMIT_EXCEEDED", "SERVER_UNAVAILABLE", "UNKNOWN_EXCEPTION"})
+_UNREADABLE_CAUSES = frozenset({"ANSWER_DOES_NOT_FIT", "NOT_JSON", "NO_RECORDS", "OutcomeUnknown", "Unreadable"})
 
 
 def fix(cause: str) -> str:
     """Give what a person should do about a cause, in one sentence."""
-    return _FIXES.get(cause, "Look the code up in the vendor's documentation, correct the record, then try again.")
+    if cause in _FIXES:
+        return _FIXES[cause]
+    if cause in _BUSY_CAUSES:
+        return _BUSY
+    if cause in _UNREADABLE_CAUSES or cause.startswith("HTTP_5") or cause.endswith(("Timeout", "Error")):
+        return _NO_ANSWER
+    return _REFUSED if cause.startswith("HTTP_4") else _OTHER
 
 
 def cause_of(error: SyncError) -> tuple[str, tuple[str, ...]]:

@@ -20,6 +20,7 @@ NEVER_SENT: tuple[type[Exception], ...] = (
     httpx.UnsupportedProtocol,
     httpx.ProxyError,
     httpx.LocalProtocolError,
+    httpx.InvalidURL,
 )
 
 

@@ -1,8 +1,8 @@
 """The broker: one refresher for all processes, whoever needs a token.
 
-A token is read from the store, and fetched anew only under a lease that all processes share; the others wait and read
-what the winner stored. A new pair is durable before anyone uses it, because a refresh kills the old one. A refusal is
-remembered, so that a bad credential never becomes a storm of log-ins.
+A token is read from the store for every call, and fetched anew only under a lease that all processes share; the others
+wait and read what the winner stored. A new pair is durable before anyone uses it, because a refresh kills the old one.
+A refusal is remembered, so that a bad credential never becomes a storm of log-ins.
 """
 
 import asyncio
@@ -86,41 +86,30 @@ class Broker:
 
     def __init__(self, side: str, store: TokenStore, grant: Grant, *, is_final: bool) -> None:
         self._side, self._store, self._grant, self._is_final = side, store, grant, is_final
-        self._known: Token | None = None
-        self._one = asyncio.Lock()
 
     async def current(self) -> Token:
-        """Give the token to call with.
+        """Give the token to call with, as stored now: another process may have refreshed it, which killed the old one.
 
         Raises  Unauthorized when there is none and none is to be had; Unavailable when the vendor is away
         """
-        if self._known is None:
-            async with self._one:
-                if self._known is None:
-                    self._known = await self._newer_than(0)
-        return self._known
+        return await self._newer_than(0)
 
     async def renewed(self, failed: Token) -> Token:
         """Give a token newer than one the vendor just refused: the stored one, else a fresh one.
 
         Raises  as `current`
         """
-        async with self._one:
-            if self._known is None or self._known.version <= failed.version:
-                self._known = None
-                self._known = await self._newer_than(failed.version)
-        return self._known
+        return await self._newer_than(failed.version)
 
     async def refuse(self, failed: Token, code: str) -> None:
         """Remember that the vendor refuses even a fresh token."""
-        self._known = None
         if (await self._store.read()).version == failed.version and (lease := await self._store.lease()):
             await self._store.refuse(lease, code)
 
     async def replace(self, token: dict[str, Any]) -> None:
         """Store a token that a person's consent gave us, whatever was there before."""
         lease = await self._leased()
-        self._known = _token(await self._store.save(lease, token, _refresh_in(token)))
+        await self._store.save(lease, token, _refresh_in(token))
 
     async def _newer_than(self, version: int) -> Token:
         async with asyncio.timeout(_PATIENCE_S):

@@ -149,7 +149,6 @@ async def test_news_of_a_record_somebody_works_on_leave_the_lease(database, inbo
     assert (link.lease_owner, link.generation) == ("worker", 2)
 
 
-@pytest.mark.xfail(strict=True, reason="inbox_sql._mark_due sets due_at to now even when the record was due before")
 async def test_news_of_a_record_that_is_due_leave_its_place_in_the_queue(database, inbox):
     await inbox.keep(a_delivery("1"))
     await change_link(database, due_at=tables.after(-timedelta(minutes=5)))
@@ -232,7 +231,6 @@ async def test_a_bad_row_hurts_only_itself(request, database, inbox, groups):
     assert bad not in [delivery for group in groups for delivery in group]
 
 
-@pytest.mark.xfail(strict=True, reason="an error the writer does not expect ends it: nobody is answered any more")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_delivery_that_cannot_be_written_down_is_answered_and_hurts_only_itself(database):
     inbox = open_inbox(database)
@@ -251,9 +249,7 @@ async def test_a_delivery_that_cannot_be_written_down_is_answered_and_hurts_only
 @pytest.mark.parametrize(
     "database",
     [
-        pytest.param(
-            "sqlite", marks=pytest.mark.xfail(strict=True, reason="SQLite keeps it, and then no take can read its row")
-        ),
+        "sqlite",
         "postgresql",
     ],
     indirect=True,

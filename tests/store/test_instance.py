@@ -1,6 +1,5 @@
 import asyncio
 
-import pytest
 import sqlalchemy as sa
 
 from app.store import links, tables
@@ -73,7 +72,6 @@ async def test_going_back_is_another_identity_too(database):
     assert await recognise(database, HOME) is False
 
 
-@pytest.mark.xfail(strict=True, reason="the identity is cut when recorded and not when compared")
 async def test_a_very_long_identity_is_recognised(database):
     identity = HOME + "x" * 600
     await recognise(database, identity)
@@ -82,9 +80,6 @@ async def test_a_very_long_identity_is_recognised(database):
 
 
 @on_postgresql
-@pytest.mark.xfail(
-    strict=True, reason="two first starts at once: the second meets the first's row and calls it unavailable"
-)
 async def test_two_first_starts_at_once_are_both_at_home(database):
     other = await connected(database)
     async with other.transaction():

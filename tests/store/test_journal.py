@@ -117,19 +117,6 @@ async def test_no_answers_change_nothing(database):
     assert [row.state for row in await rows(database, tables.journal)] == ["planned"]
 
 
-@pytest.mark.parametrize(
-    "database",
-    [
-        "sqlite",
-        pytest.param(
-            "postgresql",
-            marks=pytest.mark.xfail(
-                strict=True, reason="a code is not cut to its 64 characters: no answer is journalled"
-            ),
-        ),
-    ],
-    indirect=True,
-)
 async def test_a_vendors_long_code_is_cut_not_refused(database):
     batch = await taken(database, "1")
     entry = an_entry(batch.due[0].link.id)

@@ -256,17 +256,6 @@ async def test_a_long_cause_and_many_fields_are_cut_not_refused(database):
     assert (len(row.cause), len(row.fields)) == (64, 512)
 
 
-@pytest.mark.parametrize(
-    "database",
-    [
-        "sqlite",
-        pytest.param(
-            "postgresql",
-            marks=pytest.mark.xfail(strict=True, reason="last_error is not cut to its 64 characters, as the cause is"),
-        ),
-    ],
-    indirect=True,
-)
 async def test_a_long_error_is_cut_not_refused(database):
     batch = await taken(database, "1", "2")
 
@@ -277,7 +266,6 @@ async def test_a_long_error_is_cut_not_refused(database):
     assert len(saved) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="the clash of one Salesforce id takes the whole batch back, at every look")
 async def test_two_links_that_claim_one_contact_cost_the_others_of_the_batch_nothing(database):
     contact = "003000000000001AAA"
     await came_in(database, a_delivery(contact, side=Side.SALESFORCE))  # heard of before our own write was recorded
@@ -297,16 +285,6 @@ async def change(database, contact):
         )
 
     await database.transact(work)
-
-
-@pytest.mark.xfail(strict=True, reason="take reads the deliveries of DrChrono only, so Salesforce's are never finished")
-async def test_a_delivery_of_salesforce_is_finished_too(database):
-    await came_in(database, a_delivery("003000000000001AAA", side=Side.SALESFORCE))
-    batch = await links.take(database, Kind.PATIENT)
-
-    await results.record(database, batch.token, [a_result(batch.due[0])])
-
-    assert await open_events(database) == set()
 
 
 async def test_writes_found_to_have_happened_or_not_are_settled_in_the_same_commit(database):

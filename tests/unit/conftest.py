@@ -23,7 +23,7 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("unit")
 
 
-class SocketOpened(AssertionError):
+class SocketOpened(AssertionError):  # noqa: N818
     """A unit test tried to reach the network."""
 
 

@@ -90,4 +90,4 @@ def test_a_copy_with_the_empty_ones_filled_in_starts(said, tmp_path):
 def test_a_copy_left_as_it_is_says_what_to_fill_in(complaint, tmp_path):
     (tmp_path / ".env").write_text(TEXT)
 
-    assert complaint(**dict.fromkeys(NEEDED)).startswith("PUBLIC_URL is wrong")
+    assert complaint(**dict.fromkeys(NEEDED)).startswith("PUBLIC_URL is missing")

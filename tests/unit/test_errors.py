@@ -24,18 +24,7 @@ VENDOR = [name for name, error in FAMILY.items() if issubclass(error, VendorErro
 assert app.store.secrets.Undecryptable.__name__ in FAMILY  # the module is imported, so that its error is seen
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(strict=True, reason="defined in store/secrets.py, not drawn in the tree")
-            if name == "Undecryptable"
-            else (),
-        )
-        for name in FAMILY
-    ],
-)
+@pytest.mark.parametrize("name", FAMILY)
 def test_every_error_is_drawn_in_the_tree(name):
     assert name in DRAWN
 

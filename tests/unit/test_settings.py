@@ -12,11 +12,6 @@ from tests.build import FOR_DRCHRONO, FOR_SALESFORCE, KEY, NEEDED
 
 BY_KEY = {"SALESFORCE_CLIENT_SECRET": None, "SALESFORCE_USERNAME": "a", "SALESFORCE_PRIVATE_KEY_FILE": "key.pem"}
 OPTIONAL = sorted(EXPECTED.keys() - NEEDED.keys())
-NOT_UNSET = {
-    "ATTEMPT_LIMIT", "CONFIRM_AFTER", "DATABASE_URL", "DRCHRONO_BASE_URL", "HOST", "PORT",
-    "SALESFORCE_API_VERSION", "SALESFORCE_REQUEST_LIMIT",
-}  # fmt: skip
-EMPTY_IS_A_VALUE = pytest.mark.xfail(strict=True, reason="an empty variable with a default is refused, or taken")
 EXAMPLES = {name: example for name, (_, example) in EXPECTED.items() if not example.startswith("the output")}
 
 
@@ -68,9 +63,7 @@ def test_plain_http_is_allowed_on_this_machine(said, name, host):
     assert getattr(said(**{name: f"http://{host}:8001/"}), name.lower()) == f"http://{host}:8001"
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=EMPTY_IS_A_VALUE if name in NOT_UNSET else ()) for name in OPTIONAL]
-)
+@pytest.mark.parametrize("name", OPTIONAL)
 def test_an_empty_string_counts_as_unset(said, name):
     unset = said()
 
@@ -86,7 +79,6 @@ def test_settings_do_not_show_a_secret(said, name):
     assert value not in repr(said(**FOR_DRCHRONO, **FOR_SALESFORCE))
 
 
-@pytest.mark.xfail(strict=True, reason="these two are plain text, so repr(settings) shows their passwords")
 @pytest.mark.parametrize(
     ("name", "value"),
     [("DATABASE_URL", "postgresql+asyncpg://u:hunter2secret@db/x"), ("REDIS_URL", "redis://:hunter2secret@r:6379/0")],

@@ -89,7 +89,7 @@ class DrChrono:
     async def _sent(self, method: str, url: str, call: str, token: str) -> httpx.Response:
         try:
             return await self._http.request(method, url, headers={"Authorization": f"Bearer {token}"})
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise http.translated(error, _SIDE, call, writes=False) from None
 
     async def _refresh(self, stored: dict[str, Any] | None) -> dict[str, Any]:
@@ -107,5 +107,5 @@ class DrChrono:
             raise Unauthorized(_SIDE, "POST /o/token/", code=str(error.error)[:64]) from None
         except httpx.HTTPStatusError as error:
             raise http.refused(error.response, _SIDE, "POST /o/token/") from None
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise Unavailable(_SIDE, "POST /o/token/", code=type(error).__name__) from None

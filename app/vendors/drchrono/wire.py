@@ -20,7 +20,7 @@ EVENT_KINDS: Mapping[str, Kind] = {
     "APPOINTMENT_DELETE": Kind.APPOINTMENT,
 }
 
-_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
 _LONGEST_ID = 64
 
 

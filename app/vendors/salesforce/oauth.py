@@ -4,6 +4,7 @@ Neither answer carries a life time or a refresh token. The instance it names is 
 the org it names before any patient does.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,11 @@ from app.vendors import http
 _SIDE = Side.SALESFORCE.value
 _CALL = "POST /services/oauth2/token"
 _OWN_SUFFIXES = (".my.salesforce.com", ".my.salesforce.mil", ".salesforce.com")
+# a host of letters, digits and dots only: whatever two parsers could read as two hosts is refused
+_PLAIN_ORIGIN = re.compile(r"(?P<origin>https://(?P<host>[A-Za-z0-9.-]+)(:(?P<port>[0-9]{1,5}))?)(/.*)?")
 _ASSERTION_LIFE_S = 180
 _ORG_CHARACTERS = 15
+_HTTPS = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class SalesforceGrant:
             raise Unauthorized(_SIDE, _CALL, code=str(error.error)[:64]) from None
         except httpx.HTTPStatusError as error:
             raise http.refused(error.response, _SIDE, _CALL) from None
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise Unavailable(_SIDE, _CALL, code=type(error).__name__) from None
         self._must_be_our_org(token)
         self.allowed_instance(token)
@@ -78,13 +82,15 @@ class SalesforceGrant:
 
         Raises  Unauthorized when it is neither Salesforce's nor the host of the login address
         """
-        url = urlsplit(str(token.get("instance_url", "")))
-        login = urlsplit(self._credentials.login_url)
-        is_login = (url.hostname, url.port or 443) == (login.hostname, login.port or 443)
-        is_own = (url.hostname or "").endswith(_OWN_SUFFIXES) and url.port in (None, 443)
-        if url.scheme != "https" or not (is_login or is_own):
-            raise Unauthorized(_SIDE, _CALL, code="INSTANCE_NOT_ALLOWED")
-        return f"https://{url.netloc}"
+        found = _PLAIN_ORIGIN.fullmatch(str(token.get("instance_url", "")))
+        if found is not None:
+            host, port = found["host"].lower(), int(found["port"] or _HTTPS)
+            login = urlsplit(self._credentials.login_url)
+            is_login = (host, port) == (login.hostname, login.port or _HTTPS)
+            is_own = host.endswith(_OWN_SUFFIXES) and port == _HTTPS
+            if is_login or is_own:
+                return found["origin"]
+        raise Unauthorized(_SIDE, _CALL, code="INSTANCE_NOT_ALLOWED")
 
     async def close(self) -> None:
         """Let the connections go."""

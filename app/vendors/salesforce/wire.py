@@ -3,7 +3,6 @@
 Top-level errors say `errorCode`, those inside a collection `statusCode`; a 5xx may be HTML.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,14 +42,18 @@ def results(answer: Any, count: int) -> list[Saved | RecordRefused] | None:
         if item.get("success") is True and isinstance(item.get("id"), str):
             found.append(Saved(item["id"], created=item.get("created") is True))
         else:
-            found.append(_refusal(item.get("errors") or []))
+            found.append(_refusal(item.get("errors")))
     return found
 
 
-def _refusal(errors: Sequence[Any]) -> RecordRefused:
-    known = [error for error in errors if isinstance(error, dict)]
-    fields = dict.fromkeys(name for error in known for name in error.get("fields") or [] if isinstance(name, str))
+def _refusal(errors: Any) -> RecordRefused:
+    known = [error for error in _list(errors) if isinstance(error, dict)]
+    fields = dict.fromkeys(name for error in known for name in _list(error.get("fields")) if isinstance(name, str))
     return RecordRefused(str((known[0].get("statusCode") if known else None) or "UNKNOWN")[:64], tuple(fields))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def refused(status: int, content: Any, call: str, *, writes: bool) -> SyncError:
@@ -65,5 +68,5 @@ def refused(status: int, content: Any, call: str, *, writes: bool) -> SyncError:
         return OutcomeUnknown(_SIDE, call, status=status, code=code)
     if status == 401 or code in _SIDE_CODES:  # noqa: PLR2004
         return Unauthorized(_SIDE, call, status=status, code=code)
-    fields = tuple(name for name in first.get("fields") or [] if isinstance(name, str))
+    fields = tuple(name for name in _list(first.get("fields")) if isinstance(name, str))
     return Rejected(_SIDE, call, status=status, code=code, fields=fields)

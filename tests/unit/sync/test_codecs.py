@@ -174,9 +174,6 @@ def test_a_refusal_never_quotes_the_value(name, raw):
         assert str(why) in reasons  # noqa: PT017 - most values are read, which is fine
 
 
-@pytest.mark.xfail(
-    strict=True, raises=UnicodeEncodeError, reason="a lone surrogate, legal in JSON, is read as text and stamps raise"
-)
 @TEXTUAL
 def test_text_that_no_encoding_can_carry_is_refused(name):
     try:

@@ -111,7 +111,6 @@ def test_a_mistake_is_named_by_file_table_and_key(complaint, text, key, what):
     assert what in said
 
 
-@pytest.mark.xfail(strict=True, reason="the file is taken, or the loader falls over with a traceback")
 @pytest.mark.parametrize(("text", "key"), HOLES.values(), ids=HOLES.keys())
 def test_a_mistake_of_type_is_named_too(complaint, text, key):
     said, path = complaint(text)

@@ -231,7 +231,6 @@ def test_our_own_unsettled_write_is_nobodys_edit():
         assert world.merged().conflicts == (), str(world)
 
 
-@pytest.mark.xfail(strict=True, reason="without a base, the owner's old value (which we wrote) beats the newer edit")
 def test_our_own_unsettled_write_is_nobodys_edit_on_a_first_match_too():
     for edit, world in edited_after_our_unsettled_write(lambda w: w.base is NO_BASE and w.is_two_way):
         assert world.written().holds == (edit, edit), str(world)

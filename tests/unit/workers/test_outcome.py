@@ -194,9 +194,6 @@ def test_what_became_of_an_unsettled_write_is_journalled(end, shown, state):
     assert result.settled == {"01JWRITE": state}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="settled without advancing the base: our own value then counts as an edit over there"
-)
 @pytest.mark.parametrize(
     ("drchrono", "outcome"),
     [
@@ -274,9 +271,6 @@ def test_a_refused_question_is_asked_again_and_blames_no_record(end):
     assert (result.again_in, result.last_error) == (timedelta(minutes=1), "INVALID_FIELD")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="one chart DrChrono refuses to show is asked for every minute for ever: 60 calls an hour"
-)
 def test_a_question_refused_for_one_chart_alone_becomes_a_failure(end):
     result = end(a_link(), Rejected("drchrono", "GET /api/patients/{id}", status=403), attempts=LIMIT)
 

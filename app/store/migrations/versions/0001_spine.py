@@ -88,6 +88,7 @@ def upgrade() -> None:
         sa.Column("code", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_journal"),
     )
+    op.create_index("ix_journal_answered_at", "journal", ["answered_at"], unique=False)
     op.create_index("ix_journal_link_id", "journal", ["link_id"], unique=False)
     op.create_index(
         "ix_journal_open",
