@@ -49,8 +49,11 @@ async def work(settings: Settings) -> None:
         for job in jobs:
             job.cancel()
         ended = await asyncio.gather(*jobs, return_exceptions=True)
-        async with asyncio.timeout(_GRACE_S):
-            await drain.stop()
+        try:
+            async with asyncio.timeout(_GRACE_S):
+                await drain.stop()
+        except TimeoutError:
+            log.warning("worker.hurried", advice="a pass did not end in time; its leases run out by themselves")
         await _leave(run, worker_id)
         log.info("worker.stopped", worker_id=worker_id)
         for error in ended:

@@ -8,7 +8,7 @@ from time import monotonic
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.errors import StoreUnavailable
+from app.errors import StoreUnavailable, Undecryptable
 from app.runtime import Runtime
 from app.store import heartbeat, queue_state
 from app.store.connections import Connections
@@ -137,6 +137,8 @@ class Health:
             stored = await Connections(self._run.database, self._run.vault, side).read()
         except StoreUnavailable:
             return "down", "unknown while the database is away"
+        except Undecryptable:
+            return "down", "its token was sealed with a key that ENCRYPTION_KEYS lacks; put that key at the end"
         if stored.refused_code is not None:
             return (
                 "down",
