@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 from typing import Any, Protocol
 
-from app.errors import Unauthorized
+from app.errors import Unauthorized, Unavailable
 
 _REFRESH_AT = 0.8  # of the life the vendor states; the rest is margin for calls in flight
 _ASK_AGAIN_AFTER_S = 60.0
@@ -112,15 +113,16 @@ class Broker:
         await self._store.save(lease, token, _refresh_in(token))
 
     async def _newer_than(self, version: int) -> Token:
-        async with asyncio.timeout(_PATIENCE_S):
-            while True:
-                stored = await self._store.read()
-                self._check(stored)
-                if stored.token and stored.version > version and not stored.is_stale:
-                    return _token(stored)
-                if lease := await self._store.lease():
-                    return await self._fetch(lease, version)
-                await asyncio.sleep(_LOOK_AGAIN_S)
+        deadline = monotonic() + _PATIENCE_S  # counted while waiting only: a fetch under way is never cut off
+        while monotonic() < deadline:
+            stored = await self._store.read()
+            self._check(stored)
+            if stored.token and stored.version > version and not stored.is_stale:
+                return _token(stored)
+            if lease := await self._store.lease():
+                return await self._fetch(lease, version)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        raise Unavailable(self._side, "token", code="REFRESH_TAKES_TOO_LONG")
 
     async def _fetch(self, lease: str, version: int) -> Token:
         stored = await self._store.read()
@@ -138,11 +140,12 @@ class Broker:
         return _token(await self._store.save(lease, {**(stored.token or {}), **token}, _refresh_in(token)))
 
     async def _leased(self) -> str:
-        async with asyncio.timeout(_PATIENCE_S):
-            while True:
-                if lease := await self._store.lease():
-                    return lease
-                await asyncio.sleep(_LOOK_AGAIN_S)
+        deadline = monotonic() + _PATIENCE_S
+        while monotonic() < deadline:
+            if lease := await self._store.lease():
+                return lease
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        raise Unavailable(self._side, "token", code="REFRESH_TAKES_TOO_LONG")
 
     def _check(self, stored: Stored) -> None:
         if stored.refused_for_s is not None and (self._is_final or stored.refused_for_s < _ASK_AGAIN_AFTER_S):

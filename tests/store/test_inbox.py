@@ -357,6 +357,19 @@ async def test_a_deleted_file_is_unavailable(database, inbox):
 
 
 @on_sqlite
+async def test_a_file_deleted_while_a_commit_waits_is_unavailable(database, inbox):
+    await inbox.keep(a_delivery("1"))
+    async with writers_locked_out(database):
+        (task,) = keep_all(inbox, [a_delivery("2")])
+        for _ in range(20):  # time for the writer to come to the lock; wherever it is, the answer must be the same
+            await database.read(sa.text("SELECT 1"))
+        database.path.unlink()
+
+    with pytest.raises(StoreUnavailable):
+        await task
+
+
+@on_sqlite
 async def test_a_file_that_was_never_there_is_not_made(database):
     database.path.unlink()
     inbox = open_inbox(database)

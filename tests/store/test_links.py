@@ -284,6 +284,20 @@ async def test_kinds_wait_while_something_of_them_can_be_taken(database):
     assert await links.waiting_kinds(database) == [Kind.PATIENT]
 
 
+async def test_nothing_falls_due_next_where_nothing_waits(database):
+    await came_in(database, a_delivery("1"))  # it is due already
+
+    assert await links.next_due_in_s(database) is None
+
+
+async def test_the_next_to_fall_due_is_told_in_seconds(database):
+    await came_in(database, a_delivery("1"), a_delivery("2"), a_delivery("3"))
+    await change_link(database, "1", due_at=tables.after(timedelta(seconds=90)))
+    await change_link(database, "2", due_at=tables.after(HOUR))
+
+    assert 85 < await links.next_due_in_s(database) <= 90
+
+
 async def test_renewing_prolongs_a_lease_by_its_full_length(database):
     batch = await taken(database, "1")
     await change_link(database, lease_until=tables.after(timedelta(seconds=1)))

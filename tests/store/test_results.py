@@ -13,6 +13,7 @@ from tests.store.build import (
     a_result,
     an_entry,
     came_in,
+    change,
     change_link,
     expire_leases,
     on_postgresql,
@@ -24,6 +25,7 @@ from tests.store.build import (
 
 SOON = timedelta(seconds=30)
 LATE = "REQUIRED_FIELD_MISSING"
+CONTACT = "003000000000001AAA"
 
 
 async def open_events(database):
@@ -266,25 +268,50 @@ async def test_a_long_error_is_cut_not_refused(database):
     assert len(saved) == 2
 
 
-async def test_two_links_that_claim_one_contact_cost_the_others_of_the_batch_nothing(database):
-    contact = "003000000000001AAA"
-    await came_in(database, a_delivery(contact, side=Side.SALESFORCE))  # heard of before our own write was recorded
-    await change(database, contact)
+async def test_a_contact_of_another_link_is_held_and_costs_its_neighbours_nothing(database):
+    await came_in(database, a_delivery(CONTACT, side=Side.SALESFORCE))
+    await change(database, sa.update(tables.links).values(due_at=None))
     batch = await taken(database, "1", "2")
     clash, free = (next(due for due in batch.due if due.link.drchrono_id == record_id) for record_id in "12")
 
-    saved = await results.record(database, batch.token, [a_result(clash, salesforce_id=contact), a_result(free)])
+    saved = await results.record(database, batch.token, [a_result(clash, salesforce_id=CONTACT), a_result(free)])
 
-    assert free.link.id in saved
+    assert saved == {clash.link.id, free.link.id}
+    held = (await the_failures(database))["contact_of_another_link"]
+    assert (held.link_id, held.is_held) == (clash.link.id, True)
+    assert (await the_link(database, "1")).salesforce_id is None
+    assert (await the_link(database, "2")).synced_at is not None
 
 
-async def change(database, contact):
-    async def work(connection):
-        await connection.execute(
-            sa.update(tables.links).where(tables.links.c.salesforce_id == contact).values(due_at=None)
-        )
+async def test_of_two_links_of_a_batch_that_claim_one_contact_the_second_is_held(database):
+    batch = await taken(database, "1", "2")
 
-    await database.transact(work)
+    await results.record(database, batch.token, [a_result(due, salesforce_id=CONTACT) for due in batch.due])
+
+    assert {row.salesforce_id for row in await rows(database, tables.links)} == {CONTACT, None}
+    assert set(await the_failures(database)) == {"contact_of_another_link"}
+
+
+async def test_a_linked_record_keeps_its_contact(database):
+    first = await taken(database, "1")
+    await results.record(database, first.token, [a_result(first.due[0], salesforce_id=CONTACT)])
+    second = await taken(database, "1")
+
+    await results.record(database, second.token, [a_result(second.due[0])])
+
+    assert (await the_link(database)).salesforce_id == CONTACT
+    assert await the_failures(database) == {}
+
+
+@pytest.mark.xfail(strict=True, reason="_without_claims keeps the base the look would have had, had it been linked")
+async def test_a_held_claim_agreed_on_nothing(database):
+    await came_in(database, a_delivery(CONTACT, side=Side.SALESFORCE))
+    await change(database, sa.update(tables.links).values(due_at=None))
+    batch = await taken(database, "1")
+
+    await results.record(database, batch.token, [a_result(batch.due[0], {"email": "agreed"}, salesforce_id=CONTACT)])
+
+    assert (await the_link(database)).base == {}
 
 
 async def test_writes_found_to_have_happened_or_not_are_settled_in_the_same_commit(database):
