@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -56,6 +57,8 @@ def serve() -> None:
     mapping.load(known.mapping_file)
     log.configure()
     _say_when_behind(known)
+    for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once it has stopped: that is a good end
+        signal.signal(name, lambda *_: sys.exit(0))
     uvicorn.run(
         create_app(known),
         host=known.host,
@@ -120,9 +123,9 @@ def up() -> None:
 @app.command()
 def demo(once: Annotated[bool, typer.Option(help="end after the story instead of staying up")] = False) -> None:
     """Tell the whole story on this machine, with stand-ins for both vendors."""
-    from app.demo import story
+    from app.demo.story import tell
 
-    raise typer.Exit(story.tell(stays_up=not once))
+    raise typer.Exit(tell(stays_up=not once))
 
 
 def _say_when_behind(known: object) -> None:

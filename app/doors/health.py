@@ -44,12 +44,18 @@ class Health:
         part = self._parts.get("database")
         return part is not None and part.state == "ok" and monotonic() - self._looked_at < EVERY_S * 4
 
+    @property
+    def status(self) -> str:
+        """Whether deliveries are accepted and everything is well: ok, degraded or down."""
+        if not self.is_ready:
+            return "down"
+        return "degraded" if {part.state for part in self._parts.values()} - {"ok"} else "ok"
+
     def report(self) -> dict[str, object]:
         """Give every part with its state, since when, its age and advice."""
         now = datetime.now(UTC)
-        states = {part.state for part in self._parts.values()}
         return {
-            "status": "down" if "down" in states else "degraded" if states - {"ok"} else "ok",
+            "status": self.status,
             "parts": {
                 name: {
                     "state": part.state,

@@ -23,8 +23,7 @@ async def livez() -> dict[str, str]:
 async def readyz(request: Request) -> JSONResponse:
     """Answer 503 when the database cannot be written or is not migrated; never because of a vendor or Redis."""
     health: Health = request.app.state.health
-    report = health.report()
-    return JSONResponse({"status": report["status"]}, status_code=200 if health.is_ready else 503)
+    return JSONResponse({"status": health.status}, status_code=200 if health.is_ready else 503)
 
 
 @router.get("/healthz", summary="Every part, since when, and what to do")

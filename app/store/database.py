@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 5.0
 _TRIES = 4
+_COMMAND_S = 30.0  # PostgreSQL: a server that hangs is away
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -88,7 +89,8 @@ class Database:
 def _engine(url: sa.URL) -> AsyncEngine:
     options: dict[str, Any] = {"hide_parameters": True}
     if url.get_backend_name() == "postgresql":
-        return create_async_engine(url, **options, pool_size=5, max_overflow=5, pool_pre_ping=True)
+        limits = {"command_timeout": _COMMAND_S}
+        return create_async_engine(url, **options, connect_args=limits, pool_size=5, max_overflow=5, pool_pre_ping=True)
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(url, **options)

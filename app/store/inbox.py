@@ -80,12 +80,15 @@ class Room:
         self._loop = asyncio.get_running_loop()
         self._committed = committed
         self._waiting: deque[Waiting] = deque()
+        self.is_closed = False
 
     def enter(self, delivery: Delivery) -> asyncio.Future[None]:
         """Let a delivery wait, and give what is done once it is durable.
 
-        Raises  StoreUnavailable when the room is full
+        Raises  StoreUnavailable when the room is full or closed
         """
+        if self.is_closed:
+            raise StoreUnavailable("the service is stopping")
         if len(self._waiting) >= MOST_WAITING:
             raise StoreUnavailable("too many deliveries wait for the database")
         waiting = Waiting(delivery, self._loop.create_future())

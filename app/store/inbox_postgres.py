@@ -20,7 +20,6 @@ class PostgresInbox:
         self._statements = statements(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
         self._room = Room(committed)
         self._bell = asyncio.Event()
-        self._is_closing = False
         self._connection: asyncpg.Connection | None = None
         self._task = asyncio.create_task(self._write(), name="inbox")
 
@@ -32,12 +31,12 @@ class PostgresInbox:
 
     async def close(self) -> None:
         """See `Inbox.close`."""
-        self._is_closing = True
+        self._room.is_closed = True
         self._bell.set()
         await self._task
 
     async def _write(self) -> None:
-        while self._room or not self._is_closing:
+        while self._room or not self._room.is_closed:
             await self._bell.wait()
             self._bell.clear()
             while group := self._room.group():

@@ -26,7 +26,6 @@ class SqliteInbox:
         self._statements = statements(sqlite.dialect(paramstyle="qmark"))
         self._room = Room(committed)
         self._bell = threading.Condition()
-        self._is_closing = False
         self._connection: sqlite3.Connection | None = None
         self._inode = (0, 0)
         self._thread = threading.Thread(target=self._write, name="inbox", daemon=True)
@@ -42,14 +41,14 @@ class SqliteInbox:
     async def close(self) -> None:
         """See `Inbox.close`."""
         with self._bell:
-            self._is_closing = True
+            self._room.is_closed = True
             self._bell.notify()
         await asyncio.to_thread(self._thread.join)
 
     def _write(self) -> None:
         while True:
             with self._bell:
-                self._bell.wait_for(lambda: self._room or self._is_closing)
+                self._bell.wait_for(lambda: self._room or self._room.is_closed)
                 group = self._room.group()
             if group:
                 self._settle(group)

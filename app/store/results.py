@@ -30,7 +30,7 @@ class Result:
     """How one look at a link ended, ready to be saved.
 
     is_read     the deliveries read at take are used up; False keeps them for the next look
-    again_at    when to look again; None clears due, unless something came in meanwhile
+    again_in    how long until the next look; None clears due, unless something came in meanwhile
     """
 
     due: Due
@@ -80,8 +80,15 @@ async def _without_claims(connection: AsyncConnection, saved: Sequence[Result]) 
     for result in saved:
         own = result.due.link.salesforce_id
         if result.salesforce_id in claimed and result.salesforce_id != own:
-            failure = Failure(Side.SALESFORCE, "contact_of_another_link", is_held=True)
-            result = replace(result, salesforce_id=own, failure=failure, again_in=None)  # noqa: PLW2901
+            cause = "contact_of_another_link"
+            result = replace(  # noqa: PLW2901
+                result,
+                salesforce_id=own,
+                base=result.due.link.base,
+                failure=Failure(Side.SALESFORCE, cause, is_held=True),
+                last_error=cause,
+                again_in=None,
+            )
         elif result.salesforce_id and result.salesforce_id != own:
             claimed.add(result.salesforce_id)
         kept.append(result)

@@ -17,6 +17,7 @@ from app.errors import StoreUnavailable
 from app.store.database import Database
 from app.store.tables import metadata
 
+_MIGRATING = 0x6368726F6E6F
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -35,6 +36,8 @@ async def migrate(database: Database) -> None:
         return
 
     async def work(connection: AsyncConnection) -> None:
+        if not database.is_sqlite:  # two that start at once wait for each other; SQLite's writers do so anyway
+            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
         await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
 
     await database.transact(work)

@@ -91,7 +91,7 @@ def test_serve_starts_without_a_schema_says_so_and_is_not_ready(tmp_path):
             process.terminate()
             _, said = process.communicate(timeout=30)
 
-    assert status == 503
+    assert (status, process.returncode) == (503, 0)
     assert "run: chronobridge migrate" in said
 
 

@@ -303,7 +303,6 @@ async def test_a_linked_record_keeps_its_contact(database):
     assert await the_failures(database) == {}
 
 
-@pytest.mark.xfail(strict=True, reason="_without_claims keeps the base the look would have had, had it been linked")
 async def test_a_held_claim_agreed_on_nothing(database):
     await came_in(database, a_delivery(CONTACT, side=Side.SALESFORCE))
     await change(database, sa.update(tables.links).values(due_at=None))

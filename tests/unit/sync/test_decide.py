@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.sync.base import Base
-from app.sync.decide import decide, has_landed, stamps
+from app.sync.decide import decide
 from app.sync.mapping import Direction, OnConflict
 from app.sync.records import Action, Doubt, Plan, Seen, Side, Sight
 from tests.build import (
@@ -34,11 +34,6 @@ SOON, PAST = NOW + timedelta(minutes=5), NOW - timedelta(seconds=1)
 
 def decided(link=None, drchrono=None, salesforce=None, by=RULES):
     return decide(by, link or a_link(), seen(drchrono, salesforce), NOW)
-
-
-def linked_with_write(before, written, settle_at, **differences):
-    link = a_link(**differences)
-    return replace(link, own_writes=(*link.own_writes, an_own_write(link, RULES, before, written, settle_at)))
 
 
 def test_an_echo_changes_nothing():
@@ -140,86 +135,6 @@ def test_a_doubt_waits_before_drchrono_is_asked(salesforce):
 
 def test_a_doubt_that_has_a_promised_moment_keeps_it():
     assert decided(a_link(confirm_at=SOON), Doubt("not_newer")).until == SOON
-
-
-@pytest.mark.parametrize("salesforce", [ABSENT, a_contact()], ids=["absent", "there"])
-def test_while_a_write_of_ours_may_still_land_nothing_else_is_written(salesforce):
-    link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, SOON)
-
-    plan = decided(link, a_sight(LATER_STAMP, city="Newertown"), salesforce)
-
-    assert plan == Plan(Action.WAIT, cause="write_unsettled", until=SOON)
-
-
-def test_of_several_unsettled_writes_the_last_to_settle_is_waited_for():
-    link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, SOON)
-    later = an_own_write(link, RULES, {"city": "Testville"}, {"city": "Other"}, SOON + timedelta(hours=1), "02")
-    link = replace(link, own_writes=(later, *link.own_writes))
-
-    assert decided(link).until == later.settle_at
-
-
-def test_a_write_that_shows_over_there_has_landed_and_holds_up_nothing():
-    link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, SOON)
-
-    plan = decided(link, a_sight(LATER_STAMP, city="Newertown"), a_contact(city="Newtown"))
-
-    assert (plan.landed, plan.lost) == (("01JWRITE",), ())
-    assert plan.writes == {S: {"city": "Newertown"}}
-
-
-@pytest.mark.parametrize("settle_at", [PAST, NOW], ids=["past", "this instant"])
-def test_a_write_that_does_not_show_when_the_vendor_gave_it_up_is_lost_and_made_again(settle_at):
-    link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, settle_at)
-
-    plan = decided(link, a_sight(LATER_STAMP, city="Newtown"))
-
-    assert (plan.landed, plan.lost) == ((), ("01JWRITE",))
-    assert plan.writes == {S: {"city": "Newtown"}}
-
-
-def test_an_unsettled_create_is_not_tried_again_before_the_vendor_gave_it_up():
-    link = a_lone_ref()
-    link = replace(link, own_writes=(an_own_write(link, RULES, {}, a_patient(), SOON),))
-
-    assert decided(link, salesforce=ABSENT).action is Action.WAIT
-
-
-def test_one_field_that_shows_the_new_value_is_enough_for_a_write_to_have_landed():
-    link = a_link()
-    write = an_own_write(link, RULES, {"city": "Testville", "state": "NY"}, {"city": "Newtown", "state": "NJ"})
-
-    assert has_landed(RULES, link, write, a_contact(city="Newtown", state="a person's edit"))
-
-
-@pytest.mark.parametrize(
-    "salesforce",
-    [ABSENT, a_contact(), a_contact(cell_phone="5550100142"), Sight("1", {})],
-    ids=["absent", "old value", "old value otherwise written", "not read"],
-)
-def test_a_write_that_does_not_show_has_not_landed(salesforce):
-    link = a_link()
-    write = an_own_write(link, RULES, a_patient(), {"cell_phone": "(555) 010-0142"})
-
-    assert not has_landed(RULES, link, write, salesforce)
-
-
-def test_a_write_of_a_field_that_left_the_mapping_has_not_landed():
-    by, link = rules(a_row("note")), a_link()
-
-    assert not has_landed(by, link, an_own_write(link, RULES, {}, {"city": "Newtown"}), a_contact(city="Newtown"))
-
-
-def test_the_journal_keeps_stamps_of_what_was_there_and_of_what_is_written():
-    link = a_link()
-
-    kept = stamps(RULES, link, {"city": "Newtown"}, a_contact())
-
-    assert kept == {"city": (RULES.stamp(link, "city", "Testville"), RULES.stamp(link, "city", "Newtown"))}
-
-
-def test_the_journal_knows_nothing_of_what_was_there_before_a_create():
-    assert stamps(RULES, a_lone_ref(), {"city": "Newtown"}, ABSENT)["city"][0] is None
 
 
 VALUES = st.none() | st.sampled_from(["a", "b", "x" * 300]) | st.text()

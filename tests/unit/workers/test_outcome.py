@@ -5,26 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from app.errors import LeaseLost, OutcomeUnknown, Rejected, Unauthorized, Unavailable, Unreadable
-from app.queue import Bell
-from app.runtime import Runtime
-from app.store.database import Database
-from app.store.links import Body, Due, Taken
-from app.store.secrets import Vault
+from app.errors import Unavailable
 from app.sync.decide import decide
 from app.sync.mapping import OnConflict
-from app.sync.records import Action, Doubt, Kind, Lane, Plan, Seen, Side, Sight
-from app.sync.rules import Rules
+from app.sync.records import Doubt, Lane, Seen, Side, Sight
 from app.vendors.salesforce.wire import RecordRefused
 from tests.build import (
     ABSENT,
-    KEY,
-    KEYS,
     LATER_STAMP,
     NOW,
     SALESFORCE_ID,
-    SHIPPED,
-    STAMP,
     a_contact,
     a_link,
     a_lone_ref,
@@ -35,8 +25,7 @@ from tests.build import (
     rules,
     seen,
 )
-from workers.outcome import ended
-from workers.passes import Looked, Pass, Written
+from workers.passes import Written
 
 D, S = Side.DRCHRONO, Side.SALESFORCE
 SOON = NOW + timedelta(minutes=5)
@@ -44,34 +33,11 @@ LIMIT = 3
 CALL = ("salesforce", "PATCH composite/sobjects")
 
 
-@pytest.fixture
-def run(said, tmp_path):
-    """A runtime whose parts are real and of which none is opened."""
-    settings = said(ATTEMPT_LIMIT=LIMIT)
-    database = Database(f"sqlite+aiosqlite:///{tmp_path}/never.db")
-    bell = Bell(None, lambda: None)
-    return Runtime(settings, database, Vault((KEY.encode(),)), KEYS, {Kind.PATIENT: SHIPPED}, bell, None, None)
-
-
-@pytest.fixture
-def end(run):
-    """Gives what is saved of a look: decided here unless it failed, and written with this outcome."""
-
-    def ending(link, what, outcome=None, attempts=0, by: Rules | None = None):
-        by = by or rules()
-        due = Due(link, 1, 1, attempts, (Body("01JDELIVERY", 0, "sealed", LATER_STAMP, NOW),))
-        work = Pass(run, by, Taken(Kind.PATIENT, "token", NOW, (due,)))
-        plan = decide(by, link, what, NOW) if isinstance(what, Seen) else None
-        return ended(work, Looked(due, what), plan, outcome)
-
-    return ending
-
-
 def written(created=False, without=None, **fields):
     return Written(SALESFORCE_ID, created, fields, without or {})
 
 
-def agreed(link, base, by=None):
+def agreed(link, base):
     """The fields a base was advanced in."""
     return {name for name in base.stamps if base.stamps[name] != link.base.stamps.get(name)}
 
@@ -215,99 +181,5 @@ def test_an_edit_after_a_write_that_landed_unseen_survives_a_failed_attempt(end,
     assert plan.writes == {S: {"email": "c@example.com"}}
 
 
-@pytest.mark.parametrize("error", [Unauthorized(*CALL), Unavailable(*CALL)], ids=["credential", "away"])
-@pytest.mark.parametrize("when", ["look", "write"])
-def test_what_the_whole_side_suffers_from_spends_nothing_and_loses_nothing(end, error, when):
-    link = a_link()
-
-    result = end(link, error, attempts=1) if when == "look" else end(link, NEWS, error, attempts=1)
-
-    assert (result.attempts, result.is_read, result.failure) == (1, False, None)
-    assert result.again_in > timedelta(0)
-
-
-def test_a_lost_lease_is_left_to_its_successor_at_once(end):
-    assert end(a_link(), NEWS, LeaseLost()).again_in == timedelta(0)
-
-
-def test_an_unknown_outcome_spends_an_attempt_and_keeps_the_delivery(end):
-    result = end(a_link(), NEWS, OutcomeUnknown(*CALL), attempts=1)
-
-    assert (result.attempts, result.is_read, result.lane) == (2, False, Lane.RETRY)
-
-
-@pytest.mark.parametrize(
-    "outcome",
-    [OutcomeUnknown(*CALL, code="ReadTimeout"), RecordRefused("UNABLE_TO_LOCK_ROW")],
-    ids=["unknown", "locked"],
-)
-def test_the_last_attempt_makes_a_failure(end, outcome):
-    result = end(a_link(), NEWS, outcome, attempts=LIMIT - 1)
-
-    assert result.failure is not None
-    assert (result.is_read, result.again_in) == (True, None)
-
-
-def test_a_lasting_refusal_names_its_cause_and_fields_and_uses_the_delivery_up(end):
-    result = end(a_link(), NEWS, RecordRefused("REQUIRED_FIELD_MISSING", ("LastName",)))
-
-    assert (result.failure.cause, result.failure.fields) == ("REQUIRED_FIELD_MISSING", ("LastName",))
-    assert (result.is_read, result.floor) == (True, LATER_STAMP)
-
-
-@pytest.mark.parametrize("outcome", [RecordRefused("REQUIRED_FIELD_MISSING"), Unavailable(*CALL)], ids=["ever", "now"])
-def test_what_was_not_written_does_not_advance_and_what_agrees_does(end, outcome):
-    link = a_link({name: value for name, value in a_patient().items() if name != "zip_code"})
-
-    result = end(link, NEWS, outcome)
-
-    assert agreed(link, result.base) == {"zip_code"}
-
-
-def test_a_refused_question_is_asked_again_and_blames_no_record(end):
-    result = end(a_link(), Rejected("salesforce", "GET query", code="INVALID_FIELD"), attempts=1)
-
-    assert (result.failure, result.is_read, result.attempts) == (None, False, 1)
-    assert (result.again_in, result.last_error) == (timedelta(minutes=1), "INVALID_FIELD")
-
-
-def test_a_question_refused_for_one_chart_alone_becomes_a_failure(end):
-    result = end(a_link(), Rejected("drchrono", "GET /api/patients/{id}", status=403), attempts=LIMIT)
-
-    assert result.failure is not None
-
-
-def test_an_answer_that_cannot_be_read_makes_a_failure_of_its_side(end):
-    result = end(a_link(), Unreadable("drchrono", "GET", code="NOT_JSON"))
-
-    assert (result.failure.side, result.failure.cause) == (D, "NOT_JSON")
-
-
-def test_a_question_that_got_no_answer_stays_promised(end):
-    link = a_link(confirm_at=NOW)
-
-    assert end(link, Unavailable("drchrono", "GET")).confirm_at == NOW
-
-
 def test_an_answered_question_is_no_longer_promised(end):
     assert end(a_link(confirm_at=NOW), seen(a_sight(LATER_STAMP))).confirm_at is None
-
-
-def test_a_look_that_failed_keeps_everything_as_it_was(end):
-    link = a_link(confirm_at=SOON)
-
-    result = end(link, Unavailable(*CALL))
-
-    assert (result.base, result.floor, result.salesforce_id, result.confirm_at) == (
-        link.base,
-        STAMP,
-        SALESFORCE_ID,
-        SOON,
-    )
-
-
-def test_the_plan_of_an_edit_is_what_these_tests_write():
-    assert (
-        decide(rules(), a_link(), NEWS, NOW).writes
-        == Plan(Action.WRITE, {S: {"city": "Newtown", "state": "NJ"}}).writes
-    )

@@ -1,0 +1,39 @@
+"""What a look ends in: a pass whose parts are real and of which none is opened."""
+
+import pytest
+
+from app.queue import Bell
+from app.runtime import Runtime
+from app.store.database import Database
+from app.store.links import Body, Due, Taken
+from app.store.secrets import Vault
+from app.sync.decide import decide
+from app.sync.records import Kind, Seen
+from tests.build import KEY, KEYS, LATER_STAMP, NOW, SHIPPED, rules
+from workers.outcome import ended
+from workers.passes import Looked, Pass
+
+ATTEMPT_LIMIT = 3
+
+
+@pytest.fixture
+def run(said, tmp_path):
+    """A runtime whose parts are real and of which none is opened."""
+    settings = said(ATTEMPT_LIMIT=ATTEMPT_LIMIT)
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/never.db")
+    bell = Bell(None, lambda: None)
+    return Runtime(settings, database, Vault((KEY.encode(),)), KEYS, {Kind.PATIENT: SHIPPED}, bell, None, None)
+
+
+@pytest.fixture
+def end(run):
+    """Gives what is saved of a look: decided here unless it failed, and written with this outcome."""
+
+    def ending(link, what, outcome=None, attempts=0, by=None):
+        by = by or rules()
+        due = Due(link, 1, 1, attempts, (Body("01JDELIVERY", 0, "sealed", LATER_STAMP, NOW),))
+        work = Pass(run, by, Taken(Kind.PATIENT, "token", NOW, (due,)))
+        plan = decide(by, link, what, NOW) if isinstance(what, Seen) else None
+        return ended(work, Looked(due, what), plan, outcome)
+
+    return ending
