@@ -88,17 +88,17 @@ async def take(database: Database, kind: Kind, limit: int = 200) -> Taken | None
         if not ids:
             return None
         leased = sa.update(links).where(links.c.id.in_(ids)).values(lease_owner=token, lease_until=after(LEASE))
-        rows = (await connection.execute(leased.returning(links, db_now().label("now")))).all()
+        is_failed = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
+        rows = (await connection.execute(leased.returning(links, db_now().label("now"), is_failed))).all()
         bodies = await _bodies(connection, kind, rows)
         writes = await _own_writes(connection, ids)
-        failed = set((await connection.scalars(sa.select(failures.c.link_id).where(failures.c.link_id.in_(ids)))).all())
         return Taken(
             kind,
             token,
             rows[0].now,
             tuple(
                 Due(
-                    _link(row, writes.get(row.id, ()), is_failed=row.id in failed),
+                    _link(row, writes.get(row.id, ())),
                     row.generation,
                     row.base_version,
                     row.attempts,
@@ -111,7 +111,7 @@ async def take(database: Database, kind: Kind, limit: int = 200) -> Taken | None
     return await database.transact(work)
 
 
-def _link(row: Any, writes: Sequence[OwnWrite], *, is_failed: bool) -> Link:
+def _link(row: Any, writes: Sequence[OwnWrite]) -> Link:
     return Link(
         row.id,
         Kind(row.kind),
@@ -121,7 +121,7 @@ def _link(row: Any, writes: Sequence[OwnWrite], *, is_failed: bool) -> Link:
         row.floor,
         row.confirm_at,
         tuple(writes),
-        is_failed,
+        bool(row.is_failed),
     )
 
 

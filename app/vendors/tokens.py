@@ -83,33 +83,43 @@ class Broker:
 
     grant       asks the vendor for a token, given the stored one (None at first)
     is_final    a refusal stays until somebody connects anew; else it is asked again after a minute
+    remember_s  how long a token read from the store is used without reading it again; 0 where a refresh by another
+                process kills it at once
     """
 
-    def __init__(self, side: str, store: TokenStore, grant: Grant, *, is_final: bool) -> None:
+    def __init__(self, side: str, store: TokenStore, grant: Grant, *, is_final: bool, remember_s: float = 0.0) -> None:
         self._side, self._store, self._grant, self._is_final = side, store, grant, is_final
+        self._remember_s = remember_s
+        self._known: tuple[Token, float] | None = None
 
     async def current(self) -> Token:
         """Give the token to call with, as stored now: another process may have refreshed it, which killed the old one.
 
         Raises  Unauthorized when there is none and none is to be had; Unavailable when the vendor is away
         """
-        return await self._newer_than(0)
+        if self._known is not None and monotonic() - self._known[1] < self._remember_s:
+            return self._known[0]
+        token = await self._newer_than(0)
+        self._known = (token, monotonic())
+        return token
 
     async def renewed(self, failed: Token) -> Token:
         """Give a token newer than one the vendor just refused: the stored one, else a fresh one.
 
         Raises  as `current`
         """
+        self._known = None
         return await self._newer_than(failed.version)
 
     async def refuse(self, failed: Token, code: str) -> None:
         """Remember that the vendor refuses even a fresh token."""
+        self._known = None
         if (await self._store.read()).version == failed.version and (lease := await self._store.lease()):
             await self._store.refuse(lease, code)
 
     async def replace(self, token: dict[str, Any]) -> None:
         """Store a token that a person's consent gave us, whatever was there before."""
-        lease = await self._leased()
+        self._known, lease = None, await self._leased()
         await self._store.save(lease, token, _refresh_in(token))
 
     async def _newer_than(self, version: int) -> Token:

@@ -34,6 +34,7 @@ CALL_DEADLINE_S = 12.0
 _CONNECT_S, _READ_S = 4.0, 10.0
 _THREADS = 8  # well below the 25 long calls an org allows at once
 _LONGEST_SOQL = 7_000  # encoding may double it, and the address ends at 16,384 characters
+_REMEMBER_S = 1.0  # a new sign-in leaves the old session alive
 _SIDE = Side.SALESFORCE.value
 
 
@@ -57,7 +58,7 @@ class Salesforce:
 
     def __init__(self, grant: SalesforceGrant, store: TokenStore, context: Any, version: str) -> None:
         self._grant, self._context, self._version = grant, context, version
-        self.broker = Broker(_SIDE, store, grant.ask, is_final=False)
+        self.broker = Broker(_SIDE, store, grant.ask, is_final=False, remember_s=_REMEMBER_S)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="salesforce")
         self._local = threading.local()
 

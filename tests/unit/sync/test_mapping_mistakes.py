@@ -71,8 +71,8 @@ MISTAKES = {
         "mapped already by external_id",
     ),
 }
-# mistakes that load, or end in a traceback
-HOLES = {
+# what a sentence of TOML can hold that no mapping means
+ODD = {
     "a length that is no number": (a_city(max_length='"40"'), "key fields.city.max_length"),
     "a length below one": (a_city(max_length="0"), "key fields.city.max_length"),
     "values that are no table": (a_city(codec='"enum"', values='["a"]'), "key fields.city.values"),
@@ -111,8 +111,8 @@ def test_a_mistake_is_named_by_file_table_and_key(complaint, text, key, what):
     assert what in said
 
 
-@pytest.mark.parametrize(("text", "key"), HOLES.values(), ids=HOLES.keys())
-def test_a_mistake_of_type_is_named_too(complaint, text, key):
+@pytest.mark.parametrize(("text", "key"), ODD.values(), ids=ODD.keys())
+def test_a_mistake_is_named_by_file_and_key(complaint, text, key):
     said, path = complaint(text)
 
     assert path in said

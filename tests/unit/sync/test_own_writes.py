@@ -114,3 +114,40 @@ def test_the_journal_keeps_stamps_of_what_was_there_and_of_what_is_written():
 
 def test_the_journal_knows_nothing_of_what_was_there_before_a_create():
     assert stamps(RULES, a_lone_ref(), {"city": "Newtown"}, ABSENT)["city"][0] is None
+
+
+def one_field(owner, agreed, written, settle_at=NOW):
+    """A rule for one field, and a link with a write of ours that is lost unless it shows."""
+    by = rules(a_row(owner=owner))
+    link = a_link(agreed, by)
+    before, now = written
+    return by, replace(link, own_writes=(an_own_write(link, by, {"note": before}, {"note": now}, settle_at),))
+
+
+@pytest.mark.parametrize("agreed", [{}, {"note": "a"}], ids=["first match", "agreed before"])
+def test_a_lost_write_is_made_again_over_what_it_would_have_replaced(agreed):
+    by, link = one_field(Side.DRCHRONO, agreed, ("x", "b"))
+
+    plan = decided(link, Sight("1", {"note": "b"}), Sight("2", {"note": "x"}), by)
+
+    assert plan.writes == {S: {"note": "b"}}
+
+
+@pytest.mark.xfail(strict=True, reason="what a lost write would have replaced counts as ours, so emptiness beats it")
+def test_after_a_lost_write_emptiness_still_never_beats_a_value_on_a_first_match():
+    by, link = one_field(Side.DRCHRONO, {}, ("x", "b"))
+
+    plan = decided(link, Sight("1", {"note": None}), Sight("2", {"note": "x"}), by)
+
+    assert plan.writes == {Side.DRCHRONO: {"note": "x"}}
+
+
+@pytest.mark.xfail(strict=True, reason="what a lost write would have replaced counts as ours, so their edit is undone")
+@pytest.mark.parametrize("owner", Side, ids=[side.value for side in Side])
+def test_after_a_lost_write_an_edit_over_there_travels_when_ours_was_taken_back(owner):
+    """Agreed on a; Salesforce's user writes x, DrChrono's b; our write of b is lost; DrChrono's user returns to a."""
+    by, link = one_field(owner, {"note": "a"}, ("x", "b"))
+
+    plan = decided(link, Sight("1", {"note": "a"}), Sight("2", {"note": "x"}), by)
+
+    assert plan.writes == {Side.DRCHRONO: {"note": "x"}}

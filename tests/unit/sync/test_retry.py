@@ -48,8 +48,8 @@ OURS = {
 }
 MISTAKES_OF_OURS = {"JSON_PARSER_ERROR", "MALFORMED_ID", "MALFORMED_QUERY", "NOT_FOUND"}  # no person can mend these
 PASSING = {"ENTITY_IS_DELETED", "QUERY_TIMEOUT", "REQUEST_LIMIT_EXCEEDED", "SERVER_UNAVAILABLE", "UNKNOWN_EXCEPTION"}
-# what a person meets when the attempts are spent, or an answer cannot be read; today each is sent to the documentation
-UNADVISED = {
+# what a person meets when the attempts are spent, or an answer cannot be read
+OF_THE_VENDOR = {
     "no answer to a write": cause_of(client.translated(requests.ReadTimeout(), "PATCH", writes=True))[0],
     "a cut connection": cause_of(client.translated(requests.ConnectionError(), "PATCH", writes=True))[0],
     "our own deadline": cause_of(client.translated(TimeoutError(), "PATCH", writes=True))[0],
@@ -154,7 +154,7 @@ def test_every_common_refusal_has_its_fix(code):
     assert fix(cause_of(wire.refused(status, body, "PATCH", writes=True))[0]) != NO_ADVICE
 
 
-@pytest.mark.parametrize("cause", UNADVISED.values(), ids=UNADVISED.keys())
+@pytest.mark.parametrize("cause", OF_THE_VENDOR.values(), ids=OF_THE_VENDOR.keys())
 def test_every_failure_of_the_vendor_has_its_fix(cause):
     assert fix(cause) != NO_ADVICE
 
