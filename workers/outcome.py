@@ -11,9 +11,9 @@ from datetime import timedelta
 from app.errors import LeaseLost, Rejected, SyncError
 from app.store.links import Due
 from app.store.results import Failure, Result
-from app.sync.base import Base
 from app.sync.belief import raised_floor
-from app.sync.records import Action, Lane, Link, Plan, Seen, Side, Sight
+from app.sync.decide import with_landed
+from app.sync.records import Action, Lane, Plan, Seen, Side, Sight
 from app.sync.retry import Fate, Verdict, after, after_refusal, cause_of
 from app.vendors.salesforce.wire import RecordRefused
 from workers.passes import Looked, Outcome, Pass, Written
@@ -31,7 +31,7 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcome: Outcome | None
     assert plan is not None
     result = replace(
         _kept(due),
-        base=work.rules.advanced(due.link, _with_landed(due.link, plan), plan.agreed),
+        base=work.rules.advanced(due.link, with_landed(due.link, plan.landed).base, plan.agreed),
         salesforce_id=due.link.salesforce_id or (seen.salesforce.id if isinstance(seen.salesforce, Sight) else None),
         settled=dict.fromkeys(plan.landed, "confirmed") | dict.fromkeys(plan.lost, "refused"),
     )
@@ -40,12 +40,6 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcome: Outcome | None
     if isinstance(outcome, SyncError | RecordRefused):
         return _failed(work, result, outcome, seen)
     return _done(work, _read(result, seen), seen, plan, outcome)
-
-
-def _with_landed(link: Link, plan: Plan) -> Base:
-    """Give the base with what a landed write of ours brought about: both sides held it, whatever came since."""
-    landed = [write.stamps for write in link.own_writes if write.id in plan.landed]
-    return Base({**link.base.stamps, **{name: new for stamps in landed for name, (_, new) in stamps.items()}})
 
 
 def _kept(due: Due) -> Result:

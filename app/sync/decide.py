@@ -5,10 +5,11 @@ gives the request up, so until then nothing else is written. Then absence, which
 creation, and last the merge.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from app.sync.base import Base
 from app.sync.mapping import Table
 from app.sync.merge import merge
 from app.sync.records import Absent, Action, Doubt, Fields, Link, OwnWrite, Plan, Seen, Side, Sight
@@ -23,7 +24,7 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     if settling:
         plan = Plan(Action.WAIT, cause="write_unsettled", until=max(settling))
     else:
-        plan = _settled(rules, link, seen, now)
+        plan = _settled(rules, with_landed(link, landed), seen, now)
     return replace(plan, landed=landed, lost=tuple(write.id for write in open_writes if write.settle_at <= now))
 
 
@@ -41,6 +42,16 @@ def has_landed(rules: Rules, link: Link, write: OwnWrite, salesforce: Sight | Ab
         for name, (old, new) in write.stamps.items()
         if name in rules.table.rows and name in salesforce.fields
     )
+
+
+def with_landed(link: Link, landed: Collection[str]) -> Link:
+    """Give the link as it stands once its own writes are settled.
+
+    What landed is part of the base: both sides held it, whatever came since. What was lost never was: the value it
+    would have replaced, still there, is what a person put there.
+    """
+    stamps = {name: new for write in link.own_writes if write.id in landed for name, (_, new) in write.stamps.items()}
+    return replace(link, base=Base({**link.base.stamps, **stamps}), own_writes=())
 
 
 def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:

@@ -2,8 +2,7 @@
 
 A side *moved* a field when its value differs from the base. One moved: it travels. Both moved, differently: the
 field's rule decides. Neither has a base (a first match): the owner's value travels, but emptiness never beats a value,
-so that linking two records cannot blank either of them. A value we wrote ourselves, or replaced, in a write that is
-not settled yet is nobody's edit.
+so that linking two records cannot blank either of them. The link must have no write of ours in the air.
 """
 
 from collections.abc import Mapping
@@ -60,8 +59,6 @@ def merge(rules: Rules, link: Link, left: Fields, right: Fields) -> Merged:
             continue
         here_moved = rules.moved(link, name, here)
         there_moved = rules.moved(link, name, there)
-        if _is_ours(rules, link, name, there):
-            here_moved, there_moved = here_moved is not False, False
         if here_moved and there_moved:
             conflicts.append(name)
         verdict = _verdict(row, here, there, here_moved=here_moved, there_moved=there_moved)
@@ -89,9 +86,3 @@ def _verdict(
     if here_moved and there_moved:
         return Verdict.HELD if row.on_conflict is OnConflict.HOLD else owners
     return Verdict.TO_DRCHRONO if there_moved else Verdict.TO_SALESFORCE
-
-
-def _is_ours(rules: Rules, link: Link, name: str, value: str | None) -> bool:
-    return any(
-        rules.matches(link, name, stamp, value) for write in link.own_writes for stamp in write.stamps.get(name, ())
-    )

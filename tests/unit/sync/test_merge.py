@@ -109,6 +109,11 @@ def test_an_edit_of_a_one_way_field_in_salesforce_is_put_back_and_named():
         assert world.merged().put_backs == ("note",), str(world)
 
 
+def test_nothing_else_is_called_a_put_back():
+    for world in holding(lambda w: w.is_two_way or w.moves(D) or not w.moves(S)):
+        assert world.merged().put_backs == (), str(world)
+
+
 def test_a_field_that_was_not_read_on_both_sides_is_left_alone():
     by, link = rules(a_row("note"), a_row("memo")), a_link({}, rules(a_row("note"), a_row("memo")))
 

@@ -133,7 +133,6 @@ def test_a_lost_write_is_made_again_over_what_it_would_have_replaced(agreed):
     assert plan.writes == {S: {"note": "b"}}
 
 
-@pytest.mark.xfail(strict=True, reason="what a lost write would have replaced counts as ours, so emptiness beats it")
 def test_after_a_lost_write_emptiness_still_never_beats_a_value_on_a_first_match():
     by, link = one_field(Side.DRCHRONO, {}, ("x", "b"))
 
@@ -142,7 +141,6 @@ def test_after_a_lost_write_emptiness_still_never_beats_a_value_on_a_first_match
     assert plan.writes == {Side.DRCHRONO: {"note": "x"}}
 
 
-@pytest.mark.xfail(strict=True, reason="what a lost write would have replaced counts as ours, so their edit is undone")
 @pytest.mark.parametrize("owner", Side, ids=[side.value for side in Side])
 def test_after_a_lost_write_an_edit_over_there_travels_when_ours_was_taken_back(owner):
     """Agreed on a; Salesforce's user writes x, DrChrono's b; our write of b is lost; DrChrono's user returns to a."""

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from itertools import product
 
+from app.sync.decide import has_landed, with_landed
 from app.sync.mapping import Direction, OnConflict
 from app.sync.merge import merge
-from app.sync.records import Side
+from app.sync.records import Side, Sight
 from tests.build import a_link, a_row, an_own_write, rules
 
 NO_BASE = object()
@@ -40,7 +41,9 @@ class World:
         return self.here, self.there
 
     def merged(self):
-        return merge(self.rules, self.link, {"note": self.here}, {"note": self.there})
+        there = Sight("2", {"note": self.there})
+        landed = {write.id for write in self.link.own_writes if has_landed(self.rules, self.link, write, there)}
+        return merge(self.rules, with_landed(self.link, landed), {"note": self.here}, there.fields)
 
     def written(self):
         """Carry the plan out on both sides, and die before it is recorded; the write to Salesforce stays unsettled."""
