@@ -2,8 +2,8 @@
 
 What Salesforce does not know yet is upserted by our external id, which is how creating stays idempotent; a linked
 record is updated by its Id, which never brings a deleted one back. A refusal of a whole call is bisected until the
-culprit stands alone. A record refused for the sake of named fields is sent once more without them, so that one bad
-value does not hold up the others.
+culprit stands alone. A record refused for the sake of named fields is sent again without them, as a write of its own,
+so that one bad value does not hold up the others.
 """
 
 import asyncio
@@ -98,10 +98,9 @@ async def _journalled(work: Pass, lease: Lease, send: Send, batch: Sequence[_Wri
     outcomes: dict[str, Outcome] = {write.link.id: lost for write in batch if write.link.id not in ours}
     writes = [write for write in batch if write.link.id in ours]
     outcomes |= await _sent(lease, send, writes)
-    again = [kept for write in writes if (kept := _without_refused(work.rules.table, write, outcomes[write.link.id]))]
-    outcomes |= await _sent(lease, send, again)
     await journal.answer(database, [_answer(write, outcomes[write.link.id]) for write in writes])
-    return outcomes
+    again = [kept for write in writes if (kept := _without_refused(work.rules.table, write, outcomes[write.link.id]))]
+    return outcomes | (await _journalled(work, lease, send, again) if again else {})
 
 
 async def _sent(lease: Lease, send: Send, batch: Sequence[_Write]) -> dict[str, Outcome]:
@@ -135,7 +134,11 @@ def _without_refused(table: Table, write: _Write, outcome: Outcome) -> _Write | 
     names = {row.names[Side.SALESFORCE]: row.name for row in table.rows.values()}
     refused = {names[field]: outcome.code for field in outcome.fields if names.get(field) in write.fields}
     kept = {name: value for name, value in write.fields.items() if name not in refused}
-    return replace(write, fields=kept, without=refused) if refused and kept else None
+    if not refused or not kept:
+        return None
+    stamps = {name: pair for name, pair in write.entry.stamps.items() if name in kept}
+    entry = Entry(write.link.id, write.entry.side, write.entry.call, stamps, write.entry.replaced)
+    return replace(write, entry=entry, fields=kept, without={**write.without, **refused})
 
 
 def _answer(write: _Write, outcome: Outcome) -> Answer:

@@ -77,6 +77,27 @@ async def test_our_own_unknown_write_over_there_is_nobodys_edit(clinic):
     assert clinic.contact()["Email"] == "three@example.com", "Salesforce owns e-mail, but nobody edited it there"
 
 
+async def test_a_field_left_out_of_a_write_that_landed_unanswered_keeps_its_base(clinic):
+    patient = await clinic.registers(first_name="Ada", last_name="Test", email="a@example.com", city="Oldtown")
+    await clinic.arrives(patient)
+    base = (await clinic.link(patient)).base
+    path = f"/_control/patients/{patient['id']}?silent=true&unchecked=true"
+    clinic.drchrono.put("/_control/clock", json={"offset_s": 5})
+    odd = clinic.drchrono.patch(path, json={"email": "no at sign", "city": "Newtown"}).json()
+    clinic.breaks("salesforce", UPDATE, "slow", next=1, delay_s=0)  # the first passes; the e-mail is refused
+    clinic.breaks("salesforce", UPDATE, "drop_after_commit", next=1)
+
+    await clinic.arrives(odd)
+    await clinic.time_passes(timedelta(minutes=1))
+    await clinic.settles()
+
+    link = await clinic.link(patient)
+    assert (clinic.contact()["Email"], clinic.contact()["MailingCity"]) == ("a@example.com", "Newtown")
+    assert link.base["email"] == base["email"], "nobody agreed on the refused value"
+    assert link.base["city"] != base["city"]
+    assert await clinic.failures() == [("salesforce", "INVALID_EMAIL_ADDRESS", "Email")]
+
+
 async def test_a_worker_that_dies_during_a_call_leaves_a_write_its_successor_settles(clinic):
     patient = await clinic.registers(first_name="Ada", last_name="Test")
     await clinic.delivers(patient)

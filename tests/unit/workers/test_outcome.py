@@ -183,17 +183,3 @@ def test_an_edit_after_a_write_that_landed_unseen_survives_a_failed_attempt(end,
 
 def test_an_answered_question_is_no_longer_promised(end):
     assert end(a_link(confirm_at=NOW), seen(a_sight(LATER_STAMP))).confirm_at is None
-
-
-@pytest.mark.xfail(strict=True, reason="a landed write's stamps also name the fields it was sent again without")
-def test_a_field_that_was_left_out_of_a_landed_write_is_not_taken_for_written(end):
-    """Salesforce refused the e-mail, the write was sent again without it, and that answer never came."""
-    before, now = {"email": "a@example.com", "city": "Oldtown"}, {"email": "b@", "city": "Newtown"}
-    link = a_link(a_patient(**before))
-    link = replace(link, own_writes=(an_own_write(link, rules(), before, now),))
-    drchrono, contact = a_sight(LATER_STAMP, **now), a_contact(email="a@example.com", city="Newtown")
-    result = end(link, Seen(drchrono, contact), RecordRefused("INVALID_EMAIL_ADDRESS", ("Email",)))
-
-    plan = decide(rules(), replace(link, base=result.base, own_writes=()), Seen(drchrono, contact), NOW)
-
-    assert D not in plan.writes
