@@ -5,6 +5,7 @@ other libraries lose their arguments, and exceptions their messages, because eit
 """
 
 import asyncio
+import atexit
 import logging
 import sys
 import traceback
@@ -36,6 +37,8 @@ class Lines:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        atexit.register(self.flush)
 
     def msg(self, line: str) -> None:
         """Write a line, at the latest at the end of this turn."""
@@ -44,17 +47,19 @@ class Lines:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             self.flush()
-        else:
-            if len(self._lines) == 1:
-                loop.call_soon(self.flush)
+            return
+        if self._loop is not loop:  # else its flush is on its way
+            self._loop = loop
+            loop.call_soon(self.flush)
 
     debug = info = warning = error = critical = exception = msg
 
     def flush(self) -> None:
         """Write what waits."""
-        text, self._lines = "".join(f"{line}\n" for line in self._lines), []
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        lines, self._lines, self._loop = self._lines, [], None
+        if lines:
+            sys.stderr.write("".join(f"{line}\n" for line in lines))
+            sys.stderr.flush()
 
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()

@@ -87,6 +87,8 @@ def _done(work: Pass, result: Result, seen: Seen, plan: Plan, written: Written |
         base = work.rules.advanced(result.due.link, result.base, agreed)
         result = replace(result, base=base, salesforce_id=written.id)
         refused |= written.without
+    if plan.action is Action.CREATE and written is None and not refused:
+        return replace(result, failure=Failure(Side.SALESFORCE, "nothing_to_create"), last_error="nothing_to_create")
     if not refused:
         return result
     cause = next(iter(refused.values()))

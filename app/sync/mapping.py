@@ -141,10 +141,11 @@ def _table(file: str, kind: Kind, table: Any) -> Table:
     for row in rows.values():
         for side, name in row.names.items():
             place = (side, name.lower() if side is Side.SALESFORCE else name)
-            if place in taken:
+            is_copy = side is Side.DRCHRONO and row.direction is Direction.TO_SALESFORCE  # may go to several places
+            if place in taken and not is_copy:
                 what = f"{side} field {name} is mapped already by {taken[place]}"
                 raise _wrong(file, kind, f"fields.{row.name}", what)
-            taken[place] = row.name
+            taken.setdefault(place, row.name)
     constants = table.get("constants", {})
     if not isinstance(constants, dict):
         raise _wrong(file, kind, "constants", 'must be a table: { AccountId = "001…" }')
