@@ -74,13 +74,15 @@ def _front_desk(here: Town) -> list[Phase]:
     ids = [_register(here, n) for n in range(PATIENTS)]
     here.wait_until(here.is_quiet, "the registrations to arrive")
 
-    _say("it corrects some of them: phones, towns")
+    _say("a minute later it corrects some phones")
+    here.drchrono.put("/_control/clock", json={"offset_s": 60})
     phases.append(Phase("edited", time.time()))
     for n, patient_id in enumerate(desk.sample(ids, 8)):
         _edit(here, patient_id, cell_phone=f"(555) 018-{2000 + n}")
         time.sleep(0.02)
     here.wait_until(here.is_quiet, "the edits to arrive")
 
+    here.drchrono.put("/_control/clock", json={"offset_s": 120})
     _say("more edits, while every hook comes twice and out of order, and [red]kill -9[/] of the worker in the middle")
     phases.append(Phase("edited, worker killed, hooks doubled and shuffled", time.time()))
     here.drchrono.put("/_control/delivery-policy", json={"copies": 2, "shuffle": True, "hold": True, "seed": 7})
@@ -94,6 +96,7 @@ def _front_desk(here: Town) -> list[Phase]:
     here.work.start()
     here.wait_until(here.is_quiet, "the edits to arrive", 60)
 
+    here.drchrono.put("/_control/clock", json={"offset_s": 180})
     _say("three patients change their name; a new identity is confirmed with DrChrono before it travels")
     phases.append(Phase("renamed, confirmed by a read", time.time()))
     for patient_id in desk.sample(ids, 3):
