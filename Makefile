@@ -25,7 +25,7 @@ check: $(READY)  ## format, lint, types, imports, deploy files, unit tests: unde
 	@$(BIN)/ruff format --check --quiet . || (echo "run: make format"; exit 1)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-timing > .import-linter.out 2>&1 || (cat .import-linter.out; rm -f .import-linter.out; exit 1); rm -f .import-linter.out
+	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || (echo "$$said"; exit 1)
 	@$(BIN)/codespell README.md CHANGELOG.md app workers tests deploy
 	@$(BIN)/hadolint deploy/Dockerfile
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
