@@ -75,6 +75,8 @@ def serve() -> None:
 @app.command()
 def work(health: Annotated[bool, typer.Option(help="only say whether a worker of this machine lives")] = False) -> None:
     """Apply changes until stopped."""
+    import uvloop
+
     from app import log, settings
     from app.store import heartbeat
     from app.store.database import Database
@@ -94,7 +96,7 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
     mapping.load(known.mapping_file)
     log.configure()
     _say_when_behind(known)
-    asyncio.run(work_on(known))
+    uvloop.run(work_on(known))
 
 
 @app.command()

@@ -46,8 +46,8 @@ class Bell:
     def ring(self, kinds: Iterable[Kind]) -> None:
         """Ring for these kinds, without waiting for Redis.
 
-        A ring is sent after every commit, but commits that come while one is on its way share the next: it is sent
-        after all of them, so none loses its wake-up, and a burst does not pay for a job per commit.
+        The first ring goes out at once. Commits that come within the worker's poll delay of a ring share the next: it
+        is sent after all of them, so none loses its wake-up, and a burst does not pay for a job per commit.
         """
         self._wanted |= set(kinds)
         if self._url is not None and (self._task is None or self._task.done()):
@@ -79,6 +79,7 @@ class Bell:
                     await (await self._connected()).enqueue_job(RING, kinds)
             except (RedisError, OSError, TimeoutError):
                 self._missed()
+            await asyncio.sleep(POLL_DELAY_S)  # the worker looks no oftener, so more rings would only cost it time
 
     async def _connected(self) -> ArqRedis:
         if self._pool is None:

@@ -49,8 +49,10 @@ def _tidy(raw: Any) -> str | None:
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
         raise Unfit("not_text")
     text = str(raw).replace("\r\n", "\n").replace("\r", "\n").strip()
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise Unfit("not_text")  # half a letter: legal in JSON, but no encoding carries it
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a letter: legal in JSON, but no encoding carries it
+        raise Unfit("not_text") from None
     return text or None
 
 
