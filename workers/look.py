@@ -6,6 +6,7 @@ a look while nothing contradicts it; in doubt one GET decides, some seconds late
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from app.errors import SyncError, Unauthorized, Undecryptable
@@ -24,8 +25,11 @@ async def look(work: Pass) -> list[Looked]:
         contacts = await _read_salesforce(work)
     except SyncError as error:
         return [Looked(due, error) for due in work.taken.due]
+    looked = [_looked(work, due, contacts) for due in work.taken.due]
     gets = asyncio.Semaphore(_GETS_AT_ONCE)
-    return list(await asyncio.gather(*(_looked(work, due, contacts, gets) for due in work.taken.due)))
+    asked = [_confirmed(work, one, gets) for one in looked if _is_to_be_asked(work, one)]
+    answers = {one.link.id: one for one in await asyncio.gather(*asked)}
+    return [answers.get(one.link.id, one) for one in looked]
 
 
 async def _read_salesforce(work: Pass) -> dict[str, Sight]:
@@ -45,18 +49,32 @@ async def _read_salesforce(work: Pass) -> dict[str, Sight]:
     return sights
 
 
-async def _looked(work: Pass, due: Due, contacts: Mapping[str, Sight], gets: asyncio.Semaphore) -> Looked:
+def _looked(work: Pass, due: Due, contacts: Mapping[str, Sight]) -> Looked:
     link = due.link
     salesforce = contacts.get(link.id, Absent.ABSENT)
     try:
         bodies = [_sight(work, link.drchrono_id or "", body) for body in due.bodies]
-        drchrono: Sight | Absent | Doubt = believe(work.rules, link, bodies, salesforce)
-        if isinstance(drchrono, Doubt) and link.confirm_at is not None and link.confirm_at <= work.taken.now:
-            async with gets:
-                drchrono = await _asked(work, link.drchrono_id or "")
     except SyncError as error:
         return Looked(due, error)
-    return Looked(due, Seen(drchrono, salesforce))
+    return Looked(due, Seen(believe(work.rules, link, bodies, salesforce), salesforce))
+
+
+async def _confirmed(work: Pass, looked: Looked, gets: asyncio.Semaphore) -> Looked:
+    """Ask DrChrono about a doubt whose time has come."""
+    assert isinstance(looked.seen, Seen)
+    try:
+        async with gets:
+            return replace(
+                looked, seen=replace(looked.seen, drchrono=await _asked(work, looked.link.drchrono_id or ""))
+            )
+    except SyncError as error:
+        return replace(looked, seen=error)
+
+
+def _is_to_be_asked(work: Pass, looked: Looked) -> bool:
+    is_doubt = isinstance(looked.seen, Seen) and isinstance(looked.seen.drchrono, Doubt)
+    promised = looked.link.confirm_at
+    return is_doubt and promised is not None and promised <= work.taken.now
 
 
 def _sight(work: Pass, record_id: str, body: Body) -> Sight:
