@@ -181,6 +181,10 @@ class Town:
         """Give how many deliveries DrChrono has had acknowledged."""
         return int(self.drchrono.get("/_control/deliveries").json()["delivered"])
 
+    def given_up(self) -> int:
+        """Give how many deliveries DrChrono has stopped sending, unacknowledged to the last."""
+        return int(self.drchrono.get("/_control/deliveries").json()["given_up"])
+
     def spent(self) -> Spent:
         """Give the API calls each vendor has counted so far, tokens and sign-in apart."""
         salesforce = self.salesforce.get("/_control/calls").json()["counts"]
