@@ -105,7 +105,7 @@ WebUrl = Annotated[str, AfterValidator(_web_url)]
 Token = Annotated[SecretStr, AfterValidator(_long_enough)]
 Optional = BeforeValidator(_zero_is_none)
 
-_KEY_EXAMPLE = "J1bZ3pXW6gq8b2Jw0m0f0y4Q9o1xGmVtq5cQ8n3yR7U="
+_KEY_EXAMPLE = "the output of: openssl rand -base64 32 | tr '+/' '-_'"  # a key in print would be used
 # variable -> (what is expected, an example); every variable of the service stands here and in deploy/env.example
 EXPECTED = {
     "DATABASE_URL": (

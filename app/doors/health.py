@@ -1,6 +1,7 @@
 """What each part of the service is doing, since when, and what to do about it. No vendor is called for a probe."""
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -28,6 +29,14 @@ class Part:
     state: str
     advice: str | None
     since: datetime
+
+
+async def _told(part: Awaitable[tuple[str, str | None]]) -> tuple[str, str | None]:
+    """Give what a part says of itself, or that it cannot be known now."""
+    try:
+        return await part
+    except StoreUnavailable:
+        return "down", "unknown while the database is away"
 
 
 class Health:
@@ -78,8 +87,10 @@ class Health:
         found = {"database": await self._database()}
         found["redis"] = await self._redis()
         if found["database"][0] == "ok":
-            found |= {"workers": await self._workers(), "backlog": await self._backlog(), "lanes": await self._lanes()}
-        found |= {side.value: await self._side(side) for side in Side}
+            for name, part in (("workers", self._workers), ("backlog", self._backlog), ("lanes", self._lanes)):
+                found[name] = await _told(part())
+        for side in Side:
+            found[side.value] = await _told(self._side(side))
         now = datetime.now(UTC)
         for name, (state, advice) in found.items():
             before = self._parts.get(name)
@@ -111,27 +122,18 @@ class Health:
         return "degraded", "Redis does not answer: nothing is lost, changes are found by the sweep, every 2 s"
 
     async def _workers(self) -> tuple[str, str | None]:
-        try:
-            if await heartbeat.alive(self._run.database):
-                return "ok", None
-        except StoreUnavailable:
-            pass
+        if await heartbeat.alive(self._run.database):
+            return "ok", None
         return "down", "no worker has been heard of for 15 s: start `chronobridge work`"
 
     async def _backlog(self) -> tuple[str, str | None]:
-        try:
-            oldest = max((one.oldest_s for one in await queue_state.due_counts(self._run.database)), default=0.0)
-        except StoreUnavailable:
-            return "down", "unknown while the database is away"
+        oldest = max((one.oldest_s for one in await queue_state.due_counts(self._run.database)), default=0.0)
         if oldest > _OLD_BACKLOG_S:
             return "degraded", f"the oldest change has been due for {oldest:.0f} s: look at workers and failures"
         return "ok", None
 
     async def _lanes(self) -> tuple[str, str | None]:
-        try:
-            paused = [one["lane"] for one in await queue_state.lane_states(self._run.database) if one["paused"]]
-        except StoreUnavailable:
-            return "down", "unknown while the database is away"
+        paused = [one["lane"] for one in await queue_state.lane_states(self._run.database) if one["paused"]]
         if paused:
             return "degraded", f"paused: {', '.join(paused)}; POST /api/v1/lanes/all/resume when that is right"
         return "ok", None
@@ -141,8 +143,6 @@ class Health:
             return "not_connected", f"set the {side.value.upper()}_… settings; its deliveries are kept meanwhile"
         try:
             stored = await Connections(self._run.database, self._run.vault, side).read()
-        except StoreUnavailable:
-            return "down", "unknown while the database is away"
         except Undecryptable:
             return "down", "its token was sealed with a key that ENCRYPTION_KEYS lacks; put that key at the end"
         if stored.refused_code is not None:
