@@ -380,7 +380,7 @@ def test_a_refresh_token_used_twice_revokes_everything(http):
     assert (again.status_code, again.json()) == (refusal["status"], refusal["body"])
     assert http.get("/api/patients", headers=bearer(second)).status_code == 401
     assert refreshed(http, second["refresh_token"]).status_code == 401
-    assert http.get("/_control/tokens").json() == {"grants": 1, "refreshes": 1, "reuses": 1}
+    assert http.get("/_control/tokens").json().items() >= {"grants": 1, "refreshes": 1, "reuses": 1}.items()
 
 
 def test_a_new_authorization_by_the_same_user_kills_the_tokens_before_it(http):

@@ -1,4 +1,4 @@
-"""The record URLs: patients to read and write; users, doctors and offices to read.
+"""The patients' URLs, to read and to write.
 
 A write answers as the v4 API does: 201 with the object for a create, an empty 204 for a change.
 """
@@ -10,35 +10,21 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.standins.drchrono.caller import MANAGE_PATIENTS, NOT_ALLOWED, NOT_FOUND, Caller, signed_in
 from tests.standins.drchrono.fields import checked
-from tests.standins.drchrono.records import Record, page
-from tests.standins.drchrono.shapes import DOCTORS, OFFICES, USER_ID, USERS
-from tests.standins.drchrono.state import RefusedError, State, state_of
+from tests.standins.drchrono.paging import listed
+from tests.standins.drchrono.records import Record
+from tests.standins.drchrono.state import RefusedError
 
-NOT_FOUND = {"detail": "Not found."}
-NOT_SIGNED_IN = {"detail": "Authentication credentials were not provided."}
-NOT_ALLOWED = {"detail": "You do not have permission to perform this action."}
 TWIN = {"non_field_errors": ["Potential duplicate patient(s) found."]}
 
 NAMES_COMPARED = ("first_name", "last_name", "email")
 VALUES_COMPARED = ("gender", "race", "ethnicity", "preferred_language", "chart_id")
 
 Test = Callable[[Record], bool]
-
-
-def signed_in(request: Request, scope: str = "") -> State:
-    """Raises the 401 of an unknown, expired or replaced token, or the 403 of a missing scope."""
-    state = state_of(request)
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    granted = state.tokens.scope_of(token) if scheme.lower() == "bearer" else None
-    if granted is None:
-        raise RefusedError(401, NOT_SIGNED_IN)
-    if scope and scope not in granted.split():
-        raise RefusedError(403, NOT_ALLOWED)
-    return state
 
 
 async def body_of(request: Request) -> Any:
@@ -83,31 +69,22 @@ def _test(name: str, wanted: str) -> Test | None:
     return (lambda record: record[name] == wanted) if name in VALUES_COMPARED else None
 
 
-def _listed(request: Request, ids: Any, seen: Any, *, most: int) -> tuple[list[Record], Any]:
-    """Gives one page of records, and the function that wraps them as a list answer."""
-    try:
-        size = min(max(int(request.query_params.get("page_size", most)), 1), most)
-        found = page(ids, seen, size, request.query_params.get("cursor"))
-    except ValueError as error:
-        raise RefusedError(404, {"detail": "Invalid cursor"}) from error
-    request.scope["call"]["count"] = len(found.records)
-
-    def link(cursor: str | None) -> str | None:
-        return cursor and str(request.url.include_query_params(cursor=cursor))
-
-    def wrapped(results: list[Record]) -> Response:
-        return JSONResponse({"previous": link(found.previous), "results": results, "next": link(found.next)})
-
-    return found.records, wrapped
+def _tests(request: Request, caller: Caller) -> list[Test]:
+    """Gives what a record must satisfy to be listed: the filters asked for, and being the caller's to see."""
+    tests = [test for name, wanted in request.query_params.items() if wanted and (test := _test(name, wanted))]
+    if caller.state.settings.hide_inactive and not _is_asked(request, "show_inactive"):
+        tests.append(lambda record: record["patient_status"] == "A")
+    if strangers := caller.strangers():
+        tests.append(lambda record: record["doctor"] not in strangers)
+    if not caller.may("share_patients"):
+        tests.append(caller.shares)
+    return tests
 
 
 async def list_patients(request: Request) -> Response:
-    state = signed_in(request, "patients:read")
-    verbose = _is_asked(request, "verbose")
-    tests = [test for name, wanted in request.query_params.items() if wanted and (test := _test(name, wanted))]
-    if state.settings.hide_inactive and not _is_asked(request, "show_inactive"):
-        tests.append(lambda record: record["patient_status"] == "A")
-    as_listed = state.patients.as_listed
+    caller = signed_in(request, "patients:read", MANAGE_PATIENTS)
+    patients, settings = caller.state.patients, caller.state.settings
+    verbose, tests, as_listed = _is_asked(request, "verbose"), _tests(request, caller), patients.as_listed
 
     def seen(patient_id: int) -> Record | None:
         record = as_listed(patient_id)
@@ -117,27 +94,34 @@ async def list_patients(request: Request) -> Response:
                     return None
         return record
 
-    most = state.settings.verbose_page_size if verbose else state.settings.page_size
-    records, wrapped = _listed(request, state.patients.ids, seen, most=most)
-    return wrapped([state.patients.verbose(record) for record in records] if verbose else records)
+    most = settings.verbose_page_size if verbose else settings.page_size
+    records, wrapped = listed(request, patients.ids, seen, most=most)
+    return wrapped([patients.verbose(record) for record in records] if verbose else records)
 
 
-def _patient_id(request: Request, state: State) -> int:
-    text = request.path_params["id"]
-    if not text.isdecimal() or int(text) not in state.patients.records:
+def _patient(request: Request, caller: Caller) -> Record:
+    """Raises the 404 of a patient who is not there or not shared, or the 403 of another practice's."""
+    text, records = request.path_params["id"], caller.state.patients.records
+    record = records.get(int(text)) if text.isdecimal() else None
+    if record is None:
         raise RefusedError(404, NOT_FOUND)
-    return int(text)
+    if record["doctor"] in caller.strangers():
+        raise RefusedError(403, NOT_ALLOWED)
+    if not caller.shares(record):
+        raise RefusedError(404, NOT_FOUND)
+    return record
 
 
 async def get_patient(request: Request) -> Response:
-    state = signed_in(request, "patients:read")
-    record = state.patients.records[_patient_id(request, state)]
-    return JSONResponse(state.patients.verbose(record) if _is_asked(request, "verbose") else record)
+    caller = signed_in(request, "patients:read", MANAGE_PATIENTS)
+    record = _patient(request, caller)
+    return JSONResponse(caller.state.patients.verbose(record) if _is_asked(request, "verbose") else record)
 
 
 async def create_patient(request: Request) -> Response:
-    state = signed_in(request, "patients:write")
-    given, errors = checked(await body_of(request), partial=False)
+    caller = signed_in(request, "patients:write", MANAGE_PATIENTS)
+    state = caller.state
+    given, errors = checked(await body_of(request), caller.doctors(), partial=False)
     if errors:
         raise RefusedError(400, errors)
     if state.settings.prevent_duplicates and not _is_asked(request, "allow_duplicates") and state.patients.twins(given):
@@ -149,48 +133,23 @@ async def create_patient(request: Request) -> Response:
 
 
 async def change_patient(request: Request) -> Response:
-    state = signed_in(request, "patients:write")
-    patient_id, whole = _patient_id(request, state), request.method == "PUT"
-    given, errors = checked(await body_of(request), partial=not whole)
+    caller = signed_in(request, "patients:write", MANAGE_PATIENTS)
+    state, whole = caller.state, request.method == "PUT"
+    _patient(request, caller)
+    given, errors = checked(await body_of(request), caller.doctors(), partial=not whole)
     if errors:
         raise RefusedError(400, errors)
-    _patient_id(request, state)
+    # Asked again: the patient may have gone while the body was coming in.
+    patient_id = _patient(request, caller)["id"]
     change = state.patients.replace if whole else state.patients.change
     state.dispatcher.raise_event("PATIENT_MODIFY", change(patient_id, given))
     return Response(status_code=204)
 
 
 async def delete_patient(request: Request) -> Response:
-    state = signed_in(request, "patients:write")
-    state.patients.remove(_patient_id(request, state))
+    caller = signed_in(request, "patients:write", MANAGE_PATIENTS)
+    caller.state.patients.remove(_patient(request, caller)["id"])
     return Response(status_code=204)
-
-
-async def who_am_i(request: Request) -> Response:
-    signed_in(request)
-    return RedirectResponse(str(request.base_url.replace(path=f"/api/users/{USER_ID}")), 302)
-
-
-def _read_only(name: str, records: dict[int, Record], scope: str) -> list[Route]:
-    """Gives the list and the item route of something that is only read here."""
-
-    async def several(request: Request) -> Response:
-        state, doctor = signed_in(request, scope), request.query_params.get("doctor", "")
-
-        def seen(key: int) -> Record | None:
-            record = records[key]
-            return record if not doctor or str(record.get("doctor", record["id"])) == doctor else None
-
-        found, wrapped = _listed(request, sorted(records), seen, most=state.settings.page_size)
-        return wrapped(found)
-
-    async def one(request: Request) -> Response:
-        signed_in(request, scope)
-        text = request.path_params["id"]
-        record = records.get(int(text)) if text.isdecimal() else None
-        return JSONResponse(NOT_FOUND, 404) if record is None else JSONResponse(record)
-
-    return [Route(f"/api/{name}", several, methods=["GET"]), Route(f"/api/{name}/{{id}}", one, methods=["GET"])]
 
 
 routes = [
@@ -199,8 +158,4 @@ routes = [
     Route("/api/patients/{id}", delete_patient, methods=["DELETE"]),
     Route("/api/patients", list_patients, methods=["GET"]),
     Route("/api/patients", create_patient, methods=["POST"]),
-    Route("/api/users/current", who_am_i, methods=["GET"]),
-    *_read_only("users", USERS, ""),
-    *_read_only("doctors", DOCTORS, "user:read"),
-    *_read_only("offices", OFFICES, "user:read"),
 ]

@@ -1,16 +1,15 @@
 """The control door: what a test, or a person at the practice's front desk, does to the stand-in.
 
-JSON, no sign-in, never counted, never failing by a fault rule. Webhooks and deliveries have their own module.
+JSON, no sign-in, never counted, never failing by a fault rule. Webhooks and deliveries have their own module; so do
+users, doctors and tokens.
 """
-
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.standins.calls import CONTROL
-from tests.standins.drchrono.api import NOT_FOUND
+from tests.standins.drchrono.caller import NOT_FOUND
 from tests.standins.drchrono.fields import checked
 from tests.standins.drchrono.records import Record
 from tests.standins.drchrono.shapes import WALK_IN
@@ -27,7 +26,7 @@ async def _fields(request: Request) -> Record:
     body = await request.json()
     if _asked(request, "unchecked"):
         return {name: value for name, value in body.items() if name != "id"}
-    fields, errors = checked(body, partial=True)
+    fields, errors = checked(body, state_of(request).people.doctors, partial=True)
     if errors:
         raise RefusedError(400, errors)
     return fields
@@ -46,7 +45,7 @@ async def show_patients(request: Request) -> Response:
 
 async def create_patient(request: Request) -> Response:
     state = state_of(request)
-    given, _ = checked({**WALK_IN, **await _fields(request)}, partial=False)
+    given, _ = checked({**WALK_IN, **await _fields(request)}, state.people.doctors, partial=False)
     return JSONResponse(_walk_in(state, given, silent=_asked(request, "silent")), 201)
 
 
@@ -104,25 +103,6 @@ async def set_settings(request: Request) -> Response:
     return JSONResponse({"ok": True})
 
 
-async def press_allow(request: Request) -> Response:
-    body: dict[str, Any] = await request.json()
-    return JSONResponse({"code": state_of(request).allow(body["redirect_uri"], body.get("scope", ""))})
-
-
-async def show_tokens(request: Request) -> Response:
-    return JSONResponse(dict(state_of(request).tokens.counts))
-
-
-async def expire_tokens(request: Request) -> Response:
-    state_of(request).tokens.expire()
-    return Response(status_code=204)
-
-
-async def revoke_tokens(request: Request) -> Response:
-    state_of(request).tokens.revoke_all()
-    return Response(status_code=204)
-
-
 async def reset(request: Request) -> Response:
     state_of(request).begin()
     return Response(status_code=204)
@@ -137,9 +117,5 @@ routes = [
     Route(f"{CONTROL}/edits", edits, methods=["GET"]),
     Route(f"{CONTROL}/clock", set_clock, methods=["PUT"]),
     Route(f"{CONTROL}/settings", set_settings, methods=["PUT"]),
-    Route(f"{CONTROL}/oauth/code", press_allow, methods=["POST"]),
-    Route(f"{CONTROL}/tokens", show_tokens, methods=["GET"]),
-    Route(f"{CONTROL}/tokens/expire", expire_tokens, methods=["POST"]),
-    Route(f"{CONTROL}/tokens/revoke", revoke_tokens, methods=["POST"]),
     Route(f"{CONTROL}/reset", reset, methods=["POST"]),
 ]

@@ -1,12 +1,11 @@
 """The OAuth pages: consent in a browser, and the token and revocation URLs.
 
 As in DrChrono's fork of its OAuth library, a bad client or redirect URI ends on a page of its own, never in a
-redirect, and every refusal at the token URL is a 401.
+redirect, and every refusal at the token URL is a 401 unless a setting says otherwise.
 """
 
 from base64 import b64decode
 from html import escape
-from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.requests import Request
@@ -21,6 +20,7 @@ ASKED = ("response_type", "client_id", "redirect_uri", "scope", "state")
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Authorize - DrChrono stand-in</title></head>
 <body><h1>Authorize this application?</h1>
+<p>Signed in as <strong>{username}</strong>.</p>
 <p>It asks for: <code>{scope}</code></p>
 <form method="post" action="/o/authorize/">{hidden}
 <button type="submit" name="allow" value="Authorize">Allow</button>
@@ -58,13 +58,15 @@ def _back(asked: dict[str, str], **answer: str) -> Response:
 
 
 async def ask(request: Request) -> Response:
-    asked = dict(request.query_params)
-    if (complaint := _complaint(state_of(request), asked)) is not None:
+    state, asked = state_of(request), dict(request.query_params)
+    if (complaint := _complaint(state, asked)) is not None:
         return complaint
     hidden = "".join(
         f'<input type="hidden" name="{name}" value="{escape(asked[name])}">' for name in ASKED if name in asked
     )
-    return HTMLResponse(PAGE.format(scope=escape(asked.get("scope", "everything")), hidden=hidden))
+    username = escape(state.people.users[state.people.in_browser]["username"])
+    scope = escape(asked.get("scope", "everything"))
+    return HTMLResponse(PAGE.format(username=username, scope=scope, hidden=hidden))
 
 
 async def decide(request: Request) -> Response:
@@ -89,23 +91,22 @@ def _is_client(state: State, request: Request, form: dict[str, str]) -> bool:
 
 async def token(request: Request) -> Response:
     state, form = state_of(request), await form_of(request)
-    pair: dict[str, Any] | None = None
+    settings = state.settings
     if not _is_client(state, request, form):
         return JSONResponse({"error": "invalid_client"}, 401)
     match form.get("grant_type"):
         case "authorization_code":
-            pair = state.tokens.exchange(
-                form.get("code", ""),
-                form.get("redirect_uri", ""),
-                state.settings.expires_in,
-                alone=state.settings.reauthorize_revokes,
-            )
+            code, uri = form.get("code", ""), form.get("redirect_uri", "")
+            answer = state.tokens.exchange(code, uri, settings.expires_in, alone=settings.reauthorize_revokes)
         case "refresh_token":
-            pair = state.tokens.refresh(form.get("refresh_token", ""), state.settings.expires_in)
+            old, rotate = form.get("refresh_token", ""), settings.refresh_gives_refresh_token
+            answer = state.tokens.refresh(old, settings.expires_in, rotate=rotate)
         case _:
             # The vendor's errors article lists a wrong grant_type under invalid_client.
             return JSONResponse({"error": "invalid_client"}, 401)
-    return JSONResponse({"error": "invalid_grant"}, 401) if pair is None else JSONResponse(pair)
+    if answer is None:
+        return JSONResponse({"error": "invalid_grant"}, settings.grant_error_status)
+    return JSONResponse({name: value for name, value in answer.items() if name != "scope" or settings.token_scope_key})
 
 
 async def revoke(request: Request) -> Response:

@@ -1,15 +1,12 @@
-"""The patients: what each looks like now, what lists still show of it, and how lists are paged.
+"""The patients: what each looks like now, and what lists still show of it.
 
 A record is never changed in place; an edit puts a new dict in its place, so whoever holds one holds a snapshot.
 """
 
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode
+from collections.abc import Mapping
+from typing import Any
 
 from tests.standins.drchrono.clock import Clock
 from tests.standins.drchrono.shapes import BLANK_PATIENT, FIRST_PATIENT_ID, VERBOSE_PATIENT
@@ -94,51 +91,3 @@ class Patients:
         letters = "".join(halves).upper()
         self._charts[letters] += 1
         return f"{letters}{self._charts[letters]:06d}"
-
-
-class Page(NamedTuple):
-    """One page, and the cursors of its neighbours (None at an end)."""
-
-    records: list[Record]
-    previous: str | None
-    next: str | None
-
-
-def page(ids: Sequence[int], seen: Callable[[int], Record | None], size: int, cursor: str | None) -> Page:
-    """Gives the page a cursor names; `seen` answers None for a record that this list does not show."""
-    place = _opened(cursor)
-    at, backward = int(place.get("p", 0)), "r" in place
-
-    def wanted() -> Iterator[Record]:
-        where = range(bisect_left(ids, at) - 1, -1, -1) if backward else range(bisect_right(ids, at), len(ids))
-        for index in where:
-            record = seen(ids[index])
-            if record is not None:
-                yield record
-
-    found = []
-    for record in wanted():
-        found.append(record)
-        if len(found) > size:
-            break
-    more = len(found) > size
-    found = found[:size][::-1] if backward else found[:size]
-    if not found:
-        return Page([], None, None)
-    before = _sealed(p=found[0]["id"], r=1) if (more if backward else at) else None
-    after = _sealed(p=found[-1]["id"]) if (backward or more) else None
-    return Page(found, before, after)
-
-
-def _sealed(**place: int) -> str:
-    return urlsafe_b64encode(urlencode(place).encode()).decode().rstrip("=")
-
-
-def _opened(cursor: str | None) -> dict[str, str]:
-    """Raises ValueError for a cursor that is none of ours."""
-    if not cursor:
-        return {}
-    text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    place = dict(parse_qsl(text, strict_parsing=True))
-    int(place.get("p", "none"))
-    return place

@@ -9,11 +9,14 @@ from starlette.responses import JSONResponse, Response
 
 from tests.standins.calls import Calls
 from tests.standins.drchrono.clock import Clock
+from tests.standins.drchrono.people import People
 from tests.standins.drchrono.quota import Quota, throttled
 from tests.standins.drchrono.records import Patients, Record
 from tests.standins.drchrono.tokens import Tokens
 from tests.standins.drchrono.webhooks import Dispatcher
 from tests.standins.faults import Faults
+
+REDIRECTS = ("absolute", "relative", "elsewhere")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,10 @@ class Settings:
     burst_rule: bool = False
     prevent_duplicates: bool = False
     reauthorize_revokes: bool = True  # a new authorization by the same user kills the tokens before it
+    refresh_gives_refresh_token: bool = True  # False: a refresh answers without one, and the old one stays good
+    grant_error_status: int = 401  # of invalid_grant; newer OAuth libraries answer 400
+    token_scope_key: bool = True  # that `scope` is among the keys of a token answer is inferred
+    users_current_redirect: str = "absolute"  # relative: a path only; elsewhere: to a host that is not this one
     hide_inactive: bool = True  # a list shows inactive and deceased patients only with show_inactive
     list_stale_s: float = 0.0
     latency_s: float = 0.0
@@ -34,9 +41,13 @@ class Settings:
     verbose_page_size: int = 50
     redirect_uris: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.users_current_redirect not in REDIRECTS:
+            raise ValueError(f"users_current_redirect: one of {', '.join(REDIRECTS)}")
+
 
 class State:
-    """One practice, one API application, and the records of both."""
+    """The practices, one API application, and the records of both."""
 
     def __init__(self, client_id: str, client_secret: str, settings: Settings) -> None:
         self.client_id = client_id
@@ -57,6 +68,7 @@ class State:
         self.dispatcher.clear()
         self.patients = Patients(self.clock)
         self.patients.list_stale_s = self.settings.list_stale_s
+        self.people = People()
         self.tokens = Tokens()
         self.quota = Quota()
         self.edits: list[dict[str, Any]] = []
@@ -65,15 +77,16 @@ class State:
         return self.patients.records.get(patient_id)
 
     def turn(self, change: dict[str, Any]) -> None:
-        """Raises ValueError for a setting there is not."""
+        """Raises ValueError for a setting there is not, or a value it cannot have."""
         unknown = change.keys() - {field.name for field in fields(Settings)}
         if unknown:
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
         self.settings = replace(self.settings, **change)
         self.patients.list_stale_s = self.settings.list_stale_s
 
-    def allow(self, redirect_uri: str, scope: str) -> str:
-        return self.tokens.allow(redirect_uri, scope, self.settings.code_lifetime_s)
+    def allow(self, redirect_uri: str, scope: str, user: str = "") -> str:
+        """Gives the code of a press of Allow, by whoever is in the browser unless told."""
+        return self.tokens.allow(user or self.people.in_browser, redirect_uri, scope, self.settings.code_lifetime_s)
 
     def note_edit(self, kind: str, patient_id: int, changed: Record) -> None:
         """Keeps what a human did, in order: what a simulation checks the outcome against."""

@@ -1,7 +1,7 @@
 """Codes and tokens: who may call, for how long, and what a second use of a refresh token costs.
 
 A refresh token is single use, and using it kills the access token it came with. A used one that comes back
-means two holders: everything is revoked, and a person has to authorize again.
+means two holders: everything of its user is revoked, and that person has to authorize again.
 """
 
 import secrets
@@ -20,6 +20,7 @@ ALL_SCOPES = (
 class Code:
     """What one press of Allow granted."""
 
+    user: str
     redirect_uri: str
     scope: str
     expires_at: float
@@ -29,6 +30,7 @@ class Code:
 class Pair:
     """An access token and the refresh token that came with it."""
 
+    user: str
     access: str
     refresh: str
     scope: str
@@ -39,16 +41,16 @@ class Tokens:
     """What was granted and is still good. Moments are seconds of the monotonic clock."""
 
     def __init__(self) -> None:
-        self.counts = Counter(grants=0, refreshes=0, reuses=0)
+        self.counts = Counter(grants=0, refreshes=0, reuses=0, revocations=0)
         self._codes: dict[str, Code] = {}
         self._by_access: dict[str, Pair] = {}
         self._by_refresh: dict[str, Pair] = {}
-        self._used: set[str] = set()
+        self._used: dict[str, str] = {}  # refresh token -> whose it was
 
-    def allow(self, redirect_uri: str, scope: str, lifetime_s: float) -> str:
+    def allow(self, user: str, redirect_uri: str, scope: str, lifetime_s: float) -> str:
         """Gives the code of a new authorization; no scope asked for means all of them."""
         code = secrets.token_urlsafe(24)
-        self._codes[code] = Code(redirect_uri, scope or ALL_SCOPES, time.monotonic() + lifetime_s)
+        self._codes[code] = Code(user, redirect_uri, scope or ALL_SCOPES, time.monotonic() + lifetime_s)
         return code
 
     def exchange(self, code: str, redirect_uri: str, expires_in: int, *, alone: bool) -> dict[str, Any] | None:
@@ -57,46 +59,62 @@ class Tokens:
         if granted is None or granted.redirect_uri != redirect_uri or granted.expires_at < time.monotonic():
             return None
         if alone:
-            self.revoke_all()
+            self.revoke_of(granted.user)
         self.counts["grants"] += 1
-        return self._issue(granted.scope, expires_in)
+        return self._issue(granted.user, granted.scope, expires_in)
 
-    def refresh(self, token: str, expires_in: int) -> dict[str, Any] | None:
-        """Gives the next pair, or None after having revoked everything when the token was used before."""
+    def refresh(self, token: str, expires_in: int, *, rotate: bool = True) -> dict[str, Any] | None:
+        """Gives the next pair, or None after having revoked all of the user's when the token was used before.
+
+        Without `rotate` there is no new refresh token, and the old one stays good.
+        """
         if token in self._used:
             self.counts["reuses"] += 1
-            self.revoke_all()
+            self.revoke_of(self._used[token])
             return None
         pair = self._by_refresh.pop(token, None)
         if pair is None:
             return None
-        self._used.add(token)
         self._by_access.pop(pair.access, None)
         self.counts["refreshes"] += 1
-        return self._issue(pair.scope, expires_in)
+        if not rotate:
+            answer = self._issue(pair.user, pair.scope, expires_in, token)
+            del answer["refresh_token"]
+            return answer
+        self._used[token] = pair.user
+        return self._issue(pair.user, pair.scope, expires_in)
 
-    def scope_of(self, access: str) -> str | None:
+    def grant_of(self, access: str) -> Pair | None:
         pair = self._by_access.get(access)
-        return pair.scope if pair and pair.expires_at > time.monotonic() else None
+        return pair if pair and pair.expires_at > time.monotonic() else None
+
+    def live(self) -> list[Pair]:
+        """Gives the pairs that still lead somewhere, oldest first: those whose refresh token is good."""
+        return list(self._by_refresh.values())
 
     def expire(self) -> None:
         for pair in self._by_access.values():
             pair.expires_at = 0.0
 
     def revoke(self, token: str) -> None:
-        pair = self._by_refresh.get(token)
-        if pair is not None:
-            del self._by_refresh[token]
-            self._by_access.pop(pair.access, None)
-        self._by_access.pop(token, None)
+        """Counts as a revocation when there was something to revoke."""
+        pair = self._by_refresh.pop(token, None)
+        access = self._by_access.pop(token if pair is None else pair.access, None)
+        if pair or access:
+            self.counts["revocations"] += 1
+
+    def revoke_of(self, user: str) -> None:
+        for pairs in (self._by_access, self._by_refresh):
+            for token in [token for token, pair in pairs.items() if pair.user == user]:
+                del pairs[token]
 
     def revoke_all(self) -> None:
         self._by_access.clear()
         self._by_refresh.clear()
 
-    def _issue(self, scope: str, expires_in: int) -> dict[str, Any]:
-        access, refresh = secrets.token_urlsafe(30), secrets.token_urlsafe(30)
-        pair = Pair(access, refresh, scope, time.monotonic() + expires_in)
+    def _issue(self, user: str, scope: str, expires_in: int, refresh: str = "") -> dict[str, Any]:
+        access, refresh = secrets.token_urlsafe(30), refresh or secrets.token_urlsafe(30)
+        pair = Pair(user, access, refresh, scope, time.monotonic() + expires_in)
         self._by_access[access] = self._by_refresh[refresh] = pair
         return {
             "access_token": access,
