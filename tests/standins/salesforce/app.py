@@ -1,7 +1,7 @@
 """Builds the stand-in: every address it answers, and the layers a call passes on its way in.
 
 Outermost the journal, then faults on demand, then the gate (session, allowance, latency), then the routes. Any
-API version is accepted; routes read as Salesforce's reference does.
+API version is accepted unless a setting names those offered; routes read as Salesforce's reference does.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from tests.standins.calls import Calls, Journalled
 from tests.standins.faults import Faults, Faulty
-from tests.standins.salesforce import control, discovery, listing, oauth, rows, sobject_collections
+from tests.standins.salesforce import control, discovery, listing, oauth, rows, setup, sobject_collections
 from tests.standins.salesforce.errors import ApiError
 from tests.standins.salesforce.gate import Gate
 from tests.standins.salesforce.org import Credentials, Org
@@ -82,7 +82,7 @@ def create_app(
     org = Org(credentials or Credentials(), latency_s=latency_s, now=now)
     calls, faults = Calls(), Faults(_throttled)
     app = Starlette(
-        routes=[*calls.routes(), *faults.routes(), *control.ROUTES, *ROUTES],
+        routes=[*calls.routes(), *faults.routes(), *control.ROUTES, *setup.ROUTES, *ROUTES],
         middleware=[
             Middleware(Abrupt),
             Middleware(Journalled, calls=calls),

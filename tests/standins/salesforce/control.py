@@ -22,7 +22,15 @@ ROOT = "/_control"
 
 def _place(request: Request) -> tuple[Call, Table]:
     org = org_of(request)
-    return Call(org, human=True), org.table(request.path_params["kind"])
+    return Call(org, human=True), table_of(request)
+
+
+def table_of(request: Request) -> Table:
+    """The table of the object in the path, hidden or not: people see what the integration user may not."""
+    table = org_of(request).tables.get(request.path_params["kind"].lower())
+    if table is None:
+        raise not_found()
+    return table
 
 
 def _record(table: Table, record_id: Any) -> Row:

@@ -8,7 +8,8 @@ from tests.standins.salesforce.gate import bearer
 from tests.standins.salesforce.org import INTEGRATION_USER
 from tests.standins.salesforce.web import answer, org_of, version_of
 
-_VERSIONS = (("Spring '26", "66.0"), ("Summer '26", "67.0"), ("Winter '27", "68.0"))
+_NEWEST = ("66.0", "67.0", "68.0")
+_SEASONS = ("Spring", "Summer", "Winter")
 _RESOURCES = ("composite", "limits", "query", "queryAll", "sobjects")
 _QUIET_LIMITS = {
     "DailyBulkApiBatches": (15_000, 15_000),
@@ -27,18 +28,29 @@ def base_url(request: Request) -> str:
     return str(request.base_url).rstrip("/")
 
 
+def identity_url(request: Request) -> str:
+    # Salesforce names its login host here. Clients follow the address, so ours must not leave this machine.
+    return f"{base_url(request)}/id/{org_of(request).org_id}/{INTEGRATION_USER}"
+
+
 async def versions(request: Request) -> Response:
     """GET /services/data, which asks for no session."""
+    offered = org_of(request).settings.versions or _NEWEST
     return answer(
-        [{"label": label, "url": f"/services/data/v{number}", "version": number} for label, number in _VERSIONS]
+        [{"label": _label(number), "url": f"/services/data/v{number}", "version": number} for number in offered]
     )
+
+
+def _label(number: str) -> str:
+    """The release a version came with: three a year, and a winter is named for the year it ends in."""
+    since_spring_26 = int(float(number)) - 66
+    return f"{_SEASONS[since_spring_26 % 3]} '{26 + (since_spring_26 + 1) // 3:02d}"
 
 
 async def resources(request: Request) -> Response:
     """GET /services/data/vNN.N."""
-    root, org = f"/services/data/{version_of(request)}", org_of(request)
-    identity = f"{base_url(request)}/id/{org.credentials.org_id}/{INTEGRATION_USER}"
-    return answer({"identity": identity, **{name: f"{root}/{name}" for name in _RESOURCES}})
+    root = f"/services/data/{version_of(request)}"
+    return answer({"identity": identity_url(request), **{name: f"{root}/{name}" for name in _RESOURCES}})
 
 
 async def limits(request: Request) -> Response:
@@ -51,8 +63,9 @@ async def limits(request: Request) -> Response:
 
 async def all_objects(request: Request) -> Response:
     """GET sobjects."""
-    kinds = [table.kind.describe(with_fields=False) for table in org_of(request).tables.values()]
-    return answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": kinds})
+    kinds = [table.kind for table in org_of(request).tables.values()]
+    shown = [kind.describe(with_fields=False) for kind in kinds if not kind.hidden]
+    return answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": shown})
 
 
 async def describe(request: Request) -> Response:
@@ -69,7 +82,7 @@ async def whoami(request: Request) -> Response:
     if not org.greet(bearer(request.scope) or request.query_params.get("oauth_token", "")):
         raise ApiError("INVALID_SESSION_ID", "Session expired or invalid", status=401)
     user = org.credentials.username
-    identity = f"{base_url(request)}/id/{org.credentials.org_id}/{INTEGRATION_USER}"
-    ids = {"user_id": INTEGRATION_USER, "organization_id": org.credentials.org_id}
+    identity = identity_url(request)
+    ids = {"user_id": INTEGRATION_USER, "organization_id": org.org_id}
     names = {"preferred_username": user, "username": user, "name": "Integration User", "active": True}
     return answer({"sub": identity, "id": identity, **ids, **names, "urls": {"custom_domain": base_url(request)}})

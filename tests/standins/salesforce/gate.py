@@ -11,7 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.standins.salesforce.errors import ApiError
+from tests.standins.salesforce.errors import ApiError, not_found
 from tests.standins.salesforce.org import Org
 from tests.standins.salesforce.web import answer
 
@@ -45,6 +45,9 @@ class Gate:
 
     async def _data(self, scope: Scope, receive: Receive, send: Send) -> None:
         org = self.org
+        if org.settings.versions and not _is_offered(scope["path"], org.settings.versions):
+            await answer(not_found().as_body(), 404)(scope, receive, send)
+            return
         if org.settings.latency_s:
             await asyncio.sleep(org.settings.latency_s)
         refusal = None
@@ -67,6 +70,12 @@ class Gate:
             await send(message)
 
         return counted
+
+
+def _is_offered(path: str, versions: list[str]) -> bool:
+    # Inferred: a version that is not offered is an address that does not exist, whoever asks, and costs no call.
+    version = path.removeprefix(f"{_DATA}/").partition("/")[0]
+    return version.removeprefix("v") in versions
 
 
 def bearer(scope: Scope) -> str:

@@ -68,7 +68,8 @@ def _children(call: Call, table: Table, row: Row) -> list[tuple[Table, str, Row]
         (children, column.name, child)
         for kind_name, column in _CHILDREN
         if column.parent == table.kind.name
-        for children in [call.org.table(kind_name)]
+        for children in [call.org.tables[kind_name.lower()]]
+        if children.has_index(column.name)
         for child in children.find(column, row["Id"])
     ]
 

@@ -16,13 +16,20 @@ import jwt
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tests.standins.salesforce.discovery import base_url
-from tests.standins.salesforce.org import INTEGRATION_USER, Org
+from tests.standins.salesforce.discovery import base_url, identity_url
+from tests.standins.salesforce.org import Org
 from tests.standins.salesforce.web import answer, org_of
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LOGIN_HOSTS = ("https://login.salesforce.com", "https://test.salesforce.com")
 LONGEST_ASSERTION_S = 300
+_REASONS = {
+    "invalid_client_id": "client identifier invalid",
+    "invalid_client": "invalid client credentials",
+    "inactive_user": "user is inactive",
+    "invalid_grant": "user hasn't approved this consumer",
+    "invalid_app_access": "user is not admin approved to access this app",
+}
 
 
 class RefusedLoginError(Exception):
@@ -43,6 +50,8 @@ async def token(request: Request) -> Response:
 
 
 def _log_in(org: Org, request: Request, asked: Mapping[str, str]) -> dict[str, Any]:
+    if refusal := org.settings.login_error:
+        raise RefusedLoginError(refusal, _REASONS.get(refusal, "synthetic"))
     if asked.get("grant_type") == "client_credentials":
         _check_client(org, request, asked)
         return {**_session(org, request), **_client_credentials_extras(org)}
@@ -57,8 +66,7 @@ def _session(org: Org, request: Request) -> dict[str, Any]:
         "access_token": org.log_in(),
         "scope": "api",
         "instance_url": base_url(request),
-        # Salesforce names its login host here. Clients follow the address, so ours must not leave this machine.
-        "id": f"{base_url(request)}/id/{org.credentials.org_id}/{INTEGRATION_USER}",
+        "id": identity_url(request),
         "token_type": "Bearer",
     }
 

@@ -14,7 +14,7 @@ def _text(name: str, length: int, **more: Any) -> Field:
 
 
 def _key(name: str) -> Field:
-    return Field(name, "string", 64, external_id=True, unique=True)
+    return Field(name, "string", 64, external_id=True, unique=True, case_sensitive=True)
 
 
 def _lookup(name: str, parent: str, relationship: str | None = None, **more: Any) -> Field:
@@ -64,7 +64,7 @@ KINDS = _by_name(
             "DrChrono_Appointment__c",
             "a01",
             (
-                _text("Name", 80, writable=False),
+                _text("Name", 80, writable=False, numbered=True),
                 _key("DrChrono_Id__c"),
                 _lookup("Patient__c", "Contact", "Patient__r"),
                 _lookup("Doctor__c", _DOCTOR, "Doctor__r"),

@@ -16,6 +16,7 @@ from tests.standins.salesforce.records import Row, Table
 from tests.standins.salesforce.values import stamp
 
 ORG_ID = "00DSYN0000000012BA"
+OTHER_ORG_ID = "00DOTHER00000012HA"
 HUMAN = "005SYN000000001YBA"
 INTEGRATION_USER = "005SYN000000002YBA"
 WRITES_KEPT = 50_000
@@ -44,6 +45,9 @@ class Settings:
     stamp_ms: int = 1
     page_rows: int = 2000
     missing_parent: str = "INVALID_CROSS_REFERENCE_KEY"
+    versions: list[str] = field(default_factory=list)  # the only ones offered; empty: the newest listed, any answered
+    login_error: str = ""  # what every login is refused with
+    foreign_org: bool = False  # a login leads into another org than the credentials' own
 
     def change(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Takes the new values and gives all that now hold; an unknown name or value is refused."""
@@ -114,14 +118,23 @@ class Org:
         return stamp(now.replace(microsecond=now.microsecond - now.microsecond % step_us))
 
     def table(self, name: str) -> Table:
-        """The object's table; the object's name may come in any case."""
-        table = self.tables.get(name.lower())
+        """The object's table; the object's name may come in any case.
+
+        Raises
+            ApiError  NOT_FOUND: there is no such object, or the integration user may not see it
+
+        """
+        table = self.visible(name)
         if table is None:
             raise not_found()
         return table
 
+    def visible(self, name: str) -> Table | None:
+        table = self.tables.get(name.lower())
+        return None if table is None or table.kind.hidden else table
+
     def log_in(self) -> str:
-        token = f"{self.credentials.org_id[:15]}!{secrets.token_urlsafe(60)}"
+        token = f"{self.org_id[:15]}!{secrets.token_urlsafe(60)}"
         self.sessions[token] = self.now()
         self.logins += 1
         return token
@@ -134,6 +147,11 @@ class Org:
             return False
         self.sessions[token] = now
         return True
+
+    @property
+    def org_id(self) -> str:
+        """The org that logins lead into."""
+        return OTHER_ORG_ID if self.settings.foreign_org else self.credentials.org_id
 
     def live_sessions(self) -> int:
         oldest = self.now() - timedelta(seconds=self.settings.session_s)

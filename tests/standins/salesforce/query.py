@@ -36,7 +36,7 @@ def run(org: Org, text: str, *, deleted: bool) -> Found:
 
     """
     query = parse(text)
-    table = org.tables.get(query.kind.lower())
+    table = org.visible(query.kind)
     if table is None:
         raise _pointing(
             query,
@@ -97,13 +97,13 @@ def _find(org: Org, query: Query, table: Table, path: str) -> tuple[Field, Gette
         return _find(org, query, table, rest)
     if rest:
         lookup = table.kind.relationships.get(name.lower())
-        if lookup is None:
+        parents = org.visible(lookup.parent or "") if lookup else None
+        if lookup is None or parents is None:
             message = (
                 f"Didn't understand relationship '{name}' in field path. If you are attempting to use a custom "
                 "relationship, be sure to append the '__r' after the custom relationship name."
             )
             raise _pointing(query, path, "INVALID_FIELD", message)
-        parents = org.table(lookup.parent or "")
         column, get = _find(org, query, parents, rest)
         here = lookup.name
 

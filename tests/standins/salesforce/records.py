@@ -25,24 +25,32 @@ class Grave:
 
 def key_of(column: Field, value: Any) -> Any:
     """The form in which two values of a field are compared."""
-    return value if column.exact or value is None else value.lower()
+    return value if column.exact or value is None else str(value).lower()
 
 
 class Table:
     """All records of one object, deleted ones included."""
 
     def __init__(self, kind: Kind) -> None:
-        self.kind = kind
         self.rows: dict[str, Row] = {}
         self.graves: dict[str, Grave] = {}
         self.minted = 0
+        # A dict keeps insertion order, and time only goes forward: re-inserting on every change keeps this sorted.
+        self._moved: dict[str, Row] = {}
+        self.reshape(kind)
+
+    def reshape(self, kind: Kind) -> None:
+        """The object is this one now: its rows have every field, and what they held they still hold."""
+        self.kind = kind
         self._columns = [column for column in kind.own if column.indexed]
         self._indexed = frozenset(column.name for column in self._columns)
         self._watched = self._indexed | (_PERSON if kind.name_is == "joined" else frozenset())
         self._indexes: dict[str, dict[Any, dict[str, Row]]] = {column.name: {} for column in self._columns}
-        # A dict keeps insertion order, and time only goes forward: re-inserting on every change keeps this sorted.
-        self._moved: dict[str, Row] = {}
         self._people: dict[tuple[str, str, str], dict[str, Row]] = {}
+        for row in self.rows.values():
+            row.update({name: value for name, value in kind.blank.items() if name not in row})
+            if not row["IsDeleted"]:
+                self._index(row)
 
     def blank(self) -> Row:
         """A new row with its id and nothing else; not stored yet."""

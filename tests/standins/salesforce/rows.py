@@ -96,7 +96,8 @@ def _shown(request: Request, table: Table, row: Row) -> Row:
     head = {"attributes": {"type": table.kind.name, "url": address}}
     wanted = request.query_params.get("fields")
     if wanted is None:
-        return {**head, **row}
+        unseen = table.kind.unseen
+        return {**head, **({name: row[name] for name in row if name not in unseen} if unseen else row)}
     columns = [(name, table.kind.field(name.strip())) for name in wanted.split(",")]
     for name, column in columns:
         if column is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.standins.salesforce.errors import RecordError
 from tests.standins.salesforce.org import HUMAN, INTEGRATION_USER, Org
-from tests.standins.salesforce.records import Row, Table
+from tests.standins.salesforce.records import Row, Table, key_of
 
 
 @dataclass(slots=True)
@@ -30,8 +30,21 @@ class Call:
         return HUMAN if self.human else INTEGRATION_USER
 
 
+def check_object(table: Table, row: Row | None) -> None:
+    # Which code stands for a missing object permission is recalled, not read.
+    kind = table.kind
+    if row is None and not kind.createable:
+        raise RecordError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be inserted: {kind.name}")
+    if row is not None and not kind.updateable:
+        raise RecordError("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", status=403)
+
+
 def check_required(table: Table, values: Row, row: Row | None) -> None:
-    missing = [name for name in table.kind.required if values.get(name) is None and (row is None or name in values)]
+    missing = [
+        column.name
+        for column in table.kind.required
+        if values.get(column.name) is None and (column.name in values or (row is None and not column.filled_in))
+    ]
     if missing:
         raise RecordError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
 
@@ -42,7 +55,7 @@ def check_unique(call: Call, table: Table, values: Row, row: Row | None) -> None
         if value is None:
             continue
         others = [other["Id"] for other in table.find(column, value) if other is not row]
-        if not others and (table.kind.name, column.name, value) in call.claims:
+        if not others and (table.kind.name, column.name, key_of(column, value)) in call.claims:
             others = ["<unknown>"]
         if others:
             message = f"duplicate value found: {column.name} duplicates value on record with id: {others[0]}"

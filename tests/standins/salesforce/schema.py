@@ -9,11 +9,18 @@ from functools import cached_property
 from typing import Any
 
 FILTERABLE_TEXT = frozenset({"string", "email", "phone", "picklist", "id", "reference", "textarea"})
+SYSTEM_NAMES = frozenset(
+    {"Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp"}
+)
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of an object; `kind` is the type that describe names."""
+    """One field of an object; `kind` is the type that describe names.
+
+    `writable` says whether anybody may write it; `hidden`, `createable` and `updateable` what the integration user
+    may. `defaulted`: the org fills it in when a create leaves it out.
+    """
 
     name: str
     kind: str = "string"
@@ -21,11 +28,18 @@ class Field:
     required: bool = False
     external_id: bool = False
     unique: bool = False
+    case_sensitive: bool = False
     options: tuple[str, ...] = ()
+    restricted: bool = True
     parent: str | None = None
     relationship: str | None = None
     writable: bool = True
     filterable: bool = True
+    defaulted: bool = False
+    numbered: bool = False
+    hidden: bool = False
+    createable: bool = True
+    updateable: bool = True
 
     @cached_property
     def label(self) -> str:
@@ -36,12 +50,21 @@ class Field:
 
     @cached_property
     def exact(self) -> bool:
-        """Compared letter by letter; other text ignores case. Unique external ids here are case-sensitive."""
-        return self.unique or self.kind not in FILTERABLE_TEXT or self.kind in {"id", "reference"}
+        """Compared letter by letter; other text ignores case."""
+        return self.case_sensitive or self.kind not in FILTERABLE_TEXT or self.kind in {"id", "reference"}
 
     @cached_property
     def indexed(self) -> bool:
-        return self.external_id or self.kind == "reference"
+        return self.external_id or self.unique or self.kind == "reference"
+
+    @cached_property
+    def filled_in(self) -> bool:
+        """Whether a create may leave it out though it is never empty."""
+        return self.defaulted or self.numbered or self.kind == "boolean" or self.name in SYSTEM_NAMES
+
+    def may_be_written(self, *, new: bool) -> bool:
+        """Whether the integration user may give it a value, in a new record or an old one."""
+        return self.writable and (self.createable if new else self.updateable)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -49,16 +72,23 @@ class Field:
             "label": self.label,
             "type": self.kind,
             "length": self.length,
-            "nillable": not self.required and self.kind not in {"boolean", "id"},
-            "createable": self.writable,
-            "updateable": self.writable,
+            "precision": 18 if self.kind == "double" else 0,
+            "scale": 0,
+            "nillable": not (self.required or self.numbered or self.kind == "boolean" or self.name in SYSTEM_NAMES),
+            "createable": self.may_be_written(new=True),
+            "updateable": self.may_be_written(new=False),
+            "defaultedOnCreate": self.filled_in,
+            "calculated": False,
+            "autoNumber": self.numbered,
+            # What everybody needs or gets cannot be taken away by field-level security.
+            "permissionable": not self.required and self.name != "Name" and self.name not in SYSTEM_NAMES,
             "externalId": self.external_id,
             "idLookup": self.external_id or self.kind == "id",
             "unique": self.unique,
-            "caseSensitive": self.unique,
+            "caseSensitive": self.case_sensitive,
             "filterable": self.filterable,
             "custom": self.name.endswith("__c"),
-            "restrictedPicklist": bool(self.options),
+            "restrictedPicklist": self.kind == "picklist" and self.restricted,
             "picklistValues": [
                 {"active": True, "defaultValue": False, "label": option, "value": option} for option in self.options
             ],
@@ -80,46 +110,71 @@ SYSTEM = (
 
 @dataclass(frozen=True)
 class Kind:
-    """One object; `name_is` says how its Name comes about: typed, from its parts, or numbered."""
+    """One object; `name_is` says how its Name comes about: typed, from its parts, or numbered.
+
+    `hidden`, `createable` and `updateable` are the integration user's, as they are on fields. Whoever changes one
+    makes a new Kind of it, so what is worked out here is worked out once.
+    """
 
     name: str
     prefix: str
     own: tuple[Field, ...]
     name_is: str = "typed"
+    hidden: bool = False
+    createable: bool = True
+    updateable: bool = True
 
     @cached_property
     def fields(self) -> dict[str, Field]:
-        return {field.name: field for field in (*SYSTEM, *self.own)}
+        """What the integration user can see."""
+        return {field.name: field for field in (*SYSTEM, *self.own) if not field.hidden}
 
     @cached_property
     def _lower(self) -> dict[str, Field]:
-        return {name.lower(): field for name, field in self.fields.items()}
+        return {field.name.lower(): field for field in (*SYSTEM, *self.own)}
+
+    @cached_property
+    def unseen(self) -> frozenset[str]:
+        return frozenset(field.name for field in self.own if field.hidden)
 
     @cached_property
     def plain(self) -> dict[str, Field]:
-        """What can be written without asking about another record: nearly every field of every write."""
-        return {field.name: field for field in self.own if field.writable and not field.parent}
+        """What can be written without asking any further: nearly every field of every write."""
+        return {
+            field.name: field
+            for field in self.own
+            if field.writable and field.createable and field.updateable and not field.hidden and not field.parent
+        }
 
     @cached_property
     def relationships(self) -> dict[str, Field]:
-        return {field.relationship.lower(): field for field in self.own if field.relationship}
+        return {field.relationship.lower(): field for field in self.own if field.relationship and not field.hidden}
 
     @cached_property
     def blank(self) -> dict[str, Any]:
-        return {name: False if field.kind == "boolean" else None for name, field in self.fields.items()}
+        fields = (*SYSTEM, *self.own)
+        return {field.name: False if field.kind == "boolean" else None for field in fields}
 
     @cached_property
-    def required(self) -> tuple[str, ...]:
-        return tuple(field.name for field in self.own if field.required)
+    def required(self) -> tuple[Field, ...]:
+        return tuple(field for field in self.own if field.required)
 
     @cached_property
     def unique(self) -> tuple[Field, ...]:
         return tuple(field for field in self.own if field.unique)
 
-    def field(self, name: str) -> Field | None:
-        return self.fields.get(name) or self._lower.get(name.lower())
+    def field(self, name: str, *, unseen: bool = False) -> Field | None:
+        """The field of this name in any case; a hidden one only when `unseen` ones are asked for too."""
+        found = self.fields.get(name) or self._lower.get(name.lower())
+        return found if found is None or unseen or not found.hidden else None
 
     def describe(self, *, with_fields: bool) -> dict[str, Any]:
-        abilities = dict.fromkeys(("createable", "updateable", "deletable", "queryable", "replicateable"), True)
-        head = {"name": self.name, "keyPrefix": self.prefix, "custom": self.name.endswith("__c"), **abilities}
+        head = {
+            "name": self.name,
+            "keyPrefix": self.prefix,
+            "custom": self.name.endswith("__c"),
+            "createable": self.createable,
+            "updateable": self.updateable,
+            **dict.fromkeys(("deletable", "queryable", "replicateable"), True),
+        }
         return {**head, "fields": [field.describe() for field in self.fields.values()]} if with_fields else head

@@ -16,7 +16,7 @@ from tests.standins.salesforce.errors import ROLLED_BACK, ApiError, RecordError
 from tests.standins.salesforce.ids import canonical
 from tests.standins.salesforce.leaving import delete
 from tests.standins.salesforce.org import Org
-from tests.standins.salesforce.records import Row, Table
+from tests.standins.salesforce.records import Row, Table, key_of
 from tests.standins.salesforce.rules import Call
 from tests.standins.salesforce.schema import Field
 from tests.standins.salesforce.values import normalise
@@ -99,7 +99,7 @@ async def delete_many(request: Request) -> Response:
         raise ApiError("MISSING_ARGUMENT", "The ids parameter is required")
     _check_count(ids)
     note_call(request, records=len(ids))
-    tables = {table.kind.prefix: table for table in org.tables.values()}
+    tables = {table.kind.prefix: table for table in org.tables.values() if not table.kind.hidden}
     results: list[Any] = []
     for given in ids:
         try:
@@ -177,7 +177,7 @@ def _kind_name(record: Row) -> str:
 
 
 def _table(org: Org, record: Row) -> Table:
-    table = org.tables.get(_kind_name(record).lower())
+    table = org.visible(_kind_name(record))
     if table is None:
         raise RecordError("INVALID_TYPE", f"sObject type '{_kind_name(record)}' is not supported.")
     return table
@@ -185,7 +185,7 @@ def _table(org: Org, record: Row) -> Table:
 
 def _key(record: Row, column: Field) -> Any:
     given = record.get(column.name)
-    return None if given is None else normalise(column, given)
+    return None if given is None else key_of(column, normalise(column, given))
 
 
 def _living(table: Table, given: Any) -> Row:

@@ -65,7 +65,7 @@ def _email(field: Field, raw: Any) -> str | None:
 
 def _picklist(field: Field, raw: Any) -> str | None:
     value = _text(field, raw)
-    if value is not None and value not in field.options:
+    if value is not None and field.restricted and value not in field.options:
         message = f"{field.label}: bad value for restricted picklist field: {value}"
         raise RecordError("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, [field.name])
     return value
@@ -117,7 +117,7 @@ def _reference(field: Field, raw: Any) -> str | None:
     return known or None
 
 
-_READERS: dict[str, Callable[[Field, Any], Any]] = {
+READERS: dict[str, Callable[[Field, Any], Any]] = {
     "string": _text,
     "textarea": _text,
     "phone": _text,
@@ -141,4 +141,4 @@ def normalise(field: Field, raw: Any) -> Any:
     """
     if raw is None:
         return False if field.kind == "boolean" else None
-    return _READERS[field.kind](field, raw)
+    return READERS[field.kind](field, raw)

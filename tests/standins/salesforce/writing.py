@@ -9,8 +9,15 @@ from typing import Any
 
 from tests.standins.salesforce.errors import NO_SUCH_COLUMN, ApiError, RecordError
 from tests.standins.salesforce.org import Org
-from tests.standins.salesforce.records import Row, Table
-from tests.standins.salesforce.rules import Call, check_duplicates, check_faults, check_required, check_unique
+from tests.standins.salesforce.records import Row, Table, key_of
+from tests.standins.salesforce.rules import (
+    Call,
+    check_duplicates,
+    check_faults,
+    check_object,
+    check_required,
+    check_unique,
+)
 from tests.standins.salesforce.schema import Field
 from tests.standins.salesforce.values import normalise
 
@@ -34,6 +41,8 @@ def prepare(call: Call, table: Table, body: Row, row: Row | None = None, *, key:
         ApiError     the body cannot be read: the whole call is
 
     """
+    if not call.human:
+        check_object(table, row)
     values = dict(key or {})
     plain = table.kind.plain
     problem: RecordError | None = None
@@ -42,7 +51,7 @@ def prepare(call: Call, table: Table, body: Row, row: Row | None = None, *, key:
             if name in plain:
                 values[name] = normalise(plain[name], raw)
             elif name.lower() not in _IDS:
-                column, value = _read(call, table, name, raw)
+                column, value = _read(call, table, name, raw, new=row is None)
                 values[column.name] = value
         except RecordError as error:
             # Keep reading: a value of the wrong kind further on fails the call, whatever this record did.
@@ -56,7 +65,7 @@ def prepare(call: Call, table: Table, body: Row, row: Row | None = None, *, key:
         check_duplicates(call, table, values, row)
     for column in table.kind.unique:
         if values.get(column.name) is not None:
-            call.claims.add((table.kind.name, column.name, values[column.name]))
+            call.claims.add((table.kind.name, column.name, key_of(column, values[column.name])))
     return Prepared(table, row, values)
 
 
@@ -104,33 +113,39 @@ def _name(table: Table, row: Row) -> None:
         row["Name"] = row["Name"] or row["Id"]
 
 
-def _read(call: Call, table: Table, name: str, raw: Any) -> tuple[Field, Any]:
+def _read(call: Call, table: Table, name: str, raw: Any, *, new: bool) -> tuple[Field, Any]:
+    # A person at the screen is not the integration user, and is not bound by what that one may.
     kind = table.kind
-    column = kind.field(name)
+    column = kind.field(name, unseen=call.human)
     if column is None:
         column = kind.relationships.get(name.lower())
         if column is None:
             raise RecordError("INVALID_FIELD", NO_SUCH_COLUMN.format(name=name, kind=kind.name), None)
+        _refuse_unwritable(call, column, new=new)
         return column, _parent(call.org, column, raw)
-    if not column.writable:
+    _refuse_unwritable(call, column, new=new)
+    value = normalise(column, raw)
+    if value is not None and column.parent:
+        parent = call.org.tables[column.parent.lower()].get(value)
+        if parent is None or parent["IsDeleted"]:
+            raise RecordError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [column.name])
+    return column, value
+
+
+def _refuse_unwritable(call: Call, column: Field, *, new: bool) -> None:
+    if not (column.writable if call.human else column.may_be_written(new=new)):
         message = (
             f"Unable to create/update fields: {column.name}. Please check the security settings of this field "
             "and verify that it is read/write for your profile or permission set."
         )
         raise RecordError("INVALID_FIELD_FOR_INSERT_UPDATE", message, [column.name])
-    value = normalise(column, raw)
-    if value is not None and column.parent:
-        parent = call.org.table(column.parent).get(value)
-        if parent is None or parent["IsDeleted"]:
-            raise RecordError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [column.name])
-    return column, value
 
 
 def _parent(org: Org, column: Field, raw: Any) -> str | None:
     if raw is None:
         return None
     named = {name: value for name, value in raw.items() if name != "attributes"} if isinstance(raw, dict) else {}
-    table = org.table(column.parent or "")
+    table = org.tables[(column.parent or "").lower()]
     keys = [(table.kind.field(name), value) for name, value in named.items()]
     if len(keys) != 1 or keys[0][0] is None or not keys[0][0].external_id:
         message = f"{column.relationship}: one external id or indexed field of {table.kind.name} must be given"
