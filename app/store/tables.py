@@ -174,6 +174,37 @@ connections = sa.Table(
     sa.Column("lease_until", Instant),
     sa.Column("refused_at", Instant),
     sa.Column("refused_code", sa.String(64)),
+    sa.Column("expires_at", Instant),
+    sa.Column("asked_at", Instant),
+    sa.Column("ask_again_at", Instant),
+    sa.Column("practice", sa.String(64)),
+    sa.Column("pending", sa.Text),
+    sa.Column("pending_at", Instant),
+)
+
+consents = sa.Table(
+    "consents",
+    metadata,
+    sa.Column("state", sa.String(64), primary_key=True),
+    sa.Column("browser", sa.String(64), nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("token", sa.String(64), nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+)
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("application", sa.String(64), primary_key=True),
+    sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("made", sa.Integer, nullable=False),
 )
 
 lanes = sa.Table(
