@@ -22,7 +22,7 @@ ALLOWED = frozenset(
         "delivery_id side kind record_id link_id cause job_id attempt lane",
         "plan changed conflicts put_backs refused waiting fields outcome disposition retry_in_s",
         "call status code vendor_request_id budget_left duration_ms lag_s",
-        "error frames advice group_size worker_id pid port url sides dropped",
+        "error frames advice group_size worker_id pid port url sides role dropped",
     )
     for name in names.split()
 )

@@ -5,18 +5,22 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
 
 from app import metrics, runtime
-from app.doors import api, drchrono, probes
+from app.doors import api, connect, drchrono, login, probes
 from app.doors.health import Health
-from app.errors import DeliveryRefused, StoreUnavailable
+from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable
 from app.log import log
 from app.settings import Settings, secret_values
 from app.store import instance
 from app.store.inbox import Committed, Delivery, Inbox
 from app.store.inbox_postgres import PostgresInbox
 from app.store.inbox_sqlite import SqliteInbox
+from app.web.access import Access
+from app.web.pages import Message, PageRefused, said
+from app.web.throttle import Throttle
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -35,6 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.drchrono_secrets = secret_values(settings.drchrono_webhook_secrets)
             app.state.inbox = _inbox(run, committed)
             app.state.health = Health(run)
+            app.state.access, app.state.throttle = Access(settings, run.database), Throttle()
             await _recognise(run)
             await app.state.health.look()
             watch = asyncio.create_task(app.state.health.watch())
@@ -52,6 +57,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(drchrono.router)
     app.include_router(probes.router)
     app.include_router(api.router)
+    app.include_router(login.router)
+    app.include_router(connect.router)
+    app.mount("/static", StaticFiles(packages=[("app.web", "static")]))
+    app.add_exception_handler(PageRefused, _instead)
+    app.add_exception_handler(Misconfigured, _not_set_up)
     app.add_exception_handler(DeliveryRefused, _refused)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     return app
@@ -68,6 +78,15 @@ async def _recognise(run: runtime.Runtime) -> None:
             log.warning("instance.unknown", advice=instance.REASON)
     except StoreUnavailable:
         log.warning("database.away", advice="deliveries are answered 503 until it is back; is it migrated?")
+
+
+async def _instead(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, PageRefused)
+    return error.response
+
+
+async def _not_set_up(request: Request, error: Exception) -> Response:
+    return said(Message("Not set up", str(error), 409), await request.app.state.access.caller(request))
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:

@@ -8,10 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from app import metrics
+from app.log import log
 from app.queue import Bell
 from app.settings import Settings, raw_keys
+from app.store import calls
 from app.store.connections import Connections
 from app.store.database import Database
 from app.store.secrets import Vault
@@ -22,8 +26,10 @@ from app.sync.records import Kind, Side
 from app.sync.rules import Rules
 from app.vendors import http
 from app.vendors.drchrono.client import DrChrono
+from app.vendors.drchrono.oauth import DrChronoGrant
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import Credentials, SalesforceGrant
+from app.vendors.token_store import TokenStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +80,26 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
         if Side.DRCHRONO in settings.connected:
             assert settings.drchrono_client_id is not None
             assert settings.drchrono_client_secret is not None
-            drchrono = DrChrono(
+            application = DrChronoGrant(
                 settings.drchrono_base_url,
                 settings.drchrono_client_id,
                 settings.drchrono_client_secret.get_secret_value(),
-                Connections(database, vault, Side.DRCHRONO),
                 context,
+                partial(calls.count, database, settings.drchrono_client_id),
             )
+            drchrono = DrChrono(application, Connections(database, vault, Side.DRCHRONO), context, log.warning)
             stack.push_async_callback(drchrono.close)
         if Side.SALESFORCE in settings.connected:
-            grant = SalesforceGrant(_credentials(settings), context)
-            store = Connections(database, vault, Side.SALESFORCE)
-            salesforce = Salesforce(grant, store, context, settings.salesforce_api_version)
+            salesforce = salesforce_client(settings, Connections(database, vault, Side.SALESFORCE), context)
             stack.push_async_callback(salesforce.close)
         keys = HashKeys.of(raw_keys(settings.hash_keys))
         yield Runtime(settings, database, vault, keys, mappings, bell, drchrono, salesforce)
+
+
+def salesforce_client(settings: Settings, store: TokenStore, context: Any) -> Salesforce:
+    """Give a client of the org that the settings name, keeping its token where it is told."""
+    grant = SalesforceGrant(_credentials(settings), context)
+    return Salesforce(grant, store, context, settings.salesforce_api_version, log.warning)
 
 
 def _credentials(settings: Settings) -> Credentials:

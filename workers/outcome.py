@@ -14,7 +14,7 @@ from app.store.results import Failure, Result
 from app.sync.belief import raised_floor
 from app.sync.decide import with_landed
 from app.sync.records import Action, Lane, Plan, Seen, Side, Sight
-from app.sync.retry import Fate, Verdict, after, after_refusal, cause_of
+from app.sync.retry import Fate, Verdict, after, after_refusal, cause_of, paused_by
 from app.vendors.salesforce.wire import RecordRefused
 from workers.passes import Looked, Outcome, Pass, Written
 
@@ -98,6 +98,7 @@ def _done(work: Pass, result: Result, seen: Seen, plan: Plan, written: Written |
 
 
 def _failed(work: Pass, result: Result, error: SyncError | RecordRefused, seen: Seen | None) -> Result:
+    side = Side(getattr(error, "side", Side.SALESFORCE))
     attempt, limit, jitter = result.attempts + 1, work.run.settings.attempt_limit, random.random()  # noqa: S311
     if isinstance(error, RecordRefused):
         cause, fields, verdict = error.code, error.fields, after_refusal(error.code, attempt, limit, jitter)
@@ -106,8 +107,9 @@ def _failed(work: Pass, result: Result, error: SyncError | RecordRefused, seen: 
     if isinstance(error, LeaseLost):  # its successor looks at once
         verdict = Verdict(Fate.RETRY)
     if verdict.fate is Fate.DEAD_LETTER:
-        side = Side(getattr(error, "side", Side.SALESFORCE))
         return replace(_read(result, seen), failure=Failure(side, cause, fields), last_error=cause)
+    if verdict.fate is Fate.PAUSED:
+        cause = paused_by(side)
     return replace(
         result,
         again_in=timedelta(seconds=verdict.in_s),

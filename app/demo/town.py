@@ -3,7 +3,6 @@
 The stand-ins live in `tests/`, which a production image does not carry. Nothing of the caller's settings is read.
 """
 
-import asyncio
 import base64
 import os
 import secrets
@@ -16,11 +15,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
 import app
-from app import runtime, settings
+from app import settings
 from app.processes import Child, free_port, stop_all, valkey, wait_for_port
 
 ROOT = Path(app.__file__).parents[1]
@@ -146,16 +146,13 @@ class Town:
         return str(answer["detail"])
 
     def connect_practice(self) -> None:
-        """Give consent as a DrChrono user would, and store the token pair."""
-        redirect = f"{self.given['PUBLIC_URL']}/connect/drchrono/callback"
-        code = self.drchrono.post("/_control/oauth/code", json={"redirect_uri": redirect}).json()["code"]
-
-        async def connect() -> None:
-            async with runtime.opened(self.settings()) as run:
-                assert run.drchrono is not None
-                await run.drchrono.connect(code, redirect)
-
-        asyncio.run(connect())
+        """Give consent as a DrChrono user would: through the pages, in a browser's stead."""
+        away = self.web.get("/connect/drchrono")
+        asked = dict(parse_qsl(urlsplit(away.headers["location"]).query))
+        allowed = self.drchrono.post("/o/authorize/", data={**asked, "allow": "Authorize"})
+        back = self.web.get(allowed.headers["location"])
+        if "Connected as" not in back.text:
+            raise RuntimeError(f"the practice could not be connected: {back.status_code}")
 
     def settings(self) -> settings.Settings:
         """Give the settings the processes run with."""

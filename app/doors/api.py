@@ -1,49 +1,22 @@
 """The operator's JSON: what waits, what failed and why, and the lanes.
 
-`Authorization: Bearer` with OPERATOR_TOKEN reads and acts, with VIEWER_TOKEN it reads. The role is checked before
-anything of the request is looked at.
+`Authorization: Bearer` with OPERATOR_TOKEN reads and acts, with VIEWER_TOKEN it reads; so does a signed-in session. The
+role is checked before anything of the request is looked at.
 """
 
-import hmac
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Request
 
 from app.log import log
 from app.runtime import Runtime
 from app.store import queue_state
 from app.sync.records import Lane
 from app.sync.retry import fix
+from app.web.access import operator, reader
 
-
-class Role(StrEnum):
-    """Who asks."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-
-
-def role(request: Request) -> Role:
-    """Give the role the bearer token stands for; 401 without one."""
-    run: Runtime = request.app.state.run
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    found = None
-    for known, secret in ((Role.VIEWER, run.settings.viewer_token), (Role.OPERATOR, run.settings.operator_token)):
-        if secret and hmac.compare_digest(given.strip().encode(), secret.get_secret_value().encode()):
-            found = known
-    if found is None or scheme.lower() != "bearer":
-        raise HTTPException(401, "send Authorization: Bearer with OPERATOR_TOKEN", {"WWW-Authenticate": "Bearer"})
-    return found
-
-
-def operator(known: Annotated[Role, Depends(role)]) -> None:
-    """Let only operators act; 403 for a viewer."""
-    if known is not Role.OPERATOR:
-        raise HTTPException(403, "VIEWER_TOKEN reads only; use OPERATOR_TOKEN")
-
-
-router = APIRouter(prefix="/api/v1", tags=["api"], dependencies=[Depends(role)])
+router = APIRouter(prefix="/api/v1", tags=["api"], dependencies=[Depends(reader)])
 
 
 @router.get("/queue", summary="What waits, by kind and lane")

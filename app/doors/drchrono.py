@@ -13,7 +13,6 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from app import metrics
-from app.doors.bodies import read_body
 from app.errors import SignatureInvalid, StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
@@ -22,6 +21,7 @@ from app.store.inbox import Delivery, Event, Inbox
 from app.sync.mapping import Mappings
 from app.sync.records import Side
 from app.vendors.drchrono import webhook, wire
+from app.web.bodies import read_body
 
 MOST_BYTES = 1024 * 1024
 _LONGEST_MSG = 4096

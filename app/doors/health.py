@@ -10,12 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import StoreUnavailable, Undecryptable
+from app.joining import CONNECT
 from app.runtime import Runtime
 from app.store import heartbeat, queue_state
-from app.store.connections import Connections
+from app.store.connections import Connections, Stored
 from app.store.schema import is_behind
 from app.store.tables import db_now, workers
 from app.sync.records import Side
+from app.vendors.tokens import CUT_OFF
 
 EVERY_S = 5.0
 _SLOW_S = 4.0
@@ -145,11 +147,31 @@ class Health:
             stored = await Connections(self._run.database, self._run.vault, side).read()
         except Undecryptable:
             return "down", "its token was sealed with a key that ENCRYPTION_KEYS lacks; put that key at the end"
-        if stored.refused_code is not None:
-            return (
-                "down",
-                f"the vendor refused our credential ({stored.refused_code}): check the settings, connect anew",
-            )
-        if side is Side.DRCHRONO and stored.token is None:
-            return "not_connected", "nobody has connected the practice yet"
+        if side is Side.SALESFORCE:
+            return _salesforce(stored)
+        return _drchrono(stored, f"{self._run.settings.public_url}{CONNECT}")
+
+
+def _salesforce(stored: Stored) -> tuple[str, str | None]:
+    if stored.refused_code is None:
         return "ok", None
+    return (
+        "down",
+        f"Salesforce refused our credential ({stored.refused_code}): `chronobridge check` says what to change",
+    )
+
+
+def _drchrono(stored: Stored, address: str) -> tuple[str, str | None]:
+    if stored.refused_code == CUT_OFF:
+        lost = "a token refresh was cut off, and DrChrono's answer was lost with it"
+        return "down", f"{lost}: connect the practice anew at {address}"
+    if stored.token is None:
+        return "not_connected", f"nobody has connected the practice: open {address}"
+    if stored.refused_code == "invalid_client":
+        wrong = "DrChrono refused the application: correct DRCHRONO_CLIENT_ID and DRCHRONO_CLIENT_SECRET"
+        return "down", f"{wrong}, then connect the practice anew at {address}"
+    if stored.refused_code is not None:
+        return "down", f"DrChrono refused our tokens ({stored.refused_code}): connect the practice anew at {address}"
+    if stored.is_cut_off:
+        return "degraded", "a token refresh was cut off; the stored token is tried once more before the next call"
+    return "ok", None

@@ -1,7 +1,8 @@
 """What we hold of each vendor's trust: the token pair, sealed, and who may refresh it.
 
-One row per side. The lease is fenced: a save names the lease it was made under and the version it replaces, so a
-refresher that was thought dead cannot put an old pair back. All times are the database's.
+One row per side. A save names the version it replaces, so a refresher that was thought dead cannot put an old pair
+back, and one that was merely slow still saves the only pair that lives. `asked_at` is set with the right to refresh and
+cleared by whatever ends it: found later, it tells of a refresh that was cut off. All times are the database's.
 """
 
 from dataclasses import dataclass
@@ -19,18 +20,36 @@ from app.store.secrets import Vault
 from app.store.tables import after, connections, db_now
 from app.sync.records import Side
 
-_LEASE = timedelta(seconds=30)
-
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A token as stored. `is_stale`: past its time for an early refresh. `refused_for_s`: since the vendor said no."""
+    """A token as stored.
 
-    token: dict[str, Any] | None
-    version: int
-    is_stale: bool
-    refused_for_s: float | None
-    refused_code: str | None
+    is_stale        past its time for an early refresh, though it may still be good
+    is_expired      past the life the vendor stated
+    refused_for_s   since the vendor refused our credential; None when it did not
+    ask_again_in_s  the vendor asked to be left alone for so long; 0 when it did not
+    is_cut_off      somebody asked for a token and never came back with the answer
+    practice        the DrChrono practice this database belongs to, kept when it is disconnected
+    """
+
+    token: dict[str, Any] | None = None
+    version: int = 0
+    is_stale: bool = False
+    is_expired: bool = False
+    refused_for_s: float | None = None
+    refused_code: str | None = None
+    ask_again_in_s: float = 0.0
+    is_cut_off: bool = False
+    practice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to ask for a token. `follows_cut_off`: whoever had it before never came back."""
+
+    owner: str
+    follows_cut_off: bool
 
 
 class Connections:
@@ -38,75 +57,129 @@ class Connections:
 
     def __init__(self, database: Database, vault: Vault, side: Side) -> None:
         self._database, self._vault, self._side = database, vault, side
+        self._is_ours = connections.c.side == side.value
 
     async def read(self) -> Stored:
-        """Give what is stored now; version 0 when nothing ever was."""
-        since = sa.type_coerce(db_now(), sa.BigInteger) - sa.type_coerce(connections.c.refused_at, sa.BigInteger)
+        """Give what is stored now; version 0 when nothing ever was.
+
+        Raises  Undecryptable when no configured key opens the token
+        """
+        now, column = sa.type_coerce(db_now(), sa.BigInteger), connections.c
         rows = await self._database.read(
             sa.select(
-                connections.c.token,
-                connections.c.version,
-                (connections.c.refresh_at <= db_now()).label("is_stale"),
-                since.label("refused_for_ms"),
-                connections.c.refused_code,
-            ).where(connections.c.side == self._side.value)
+                column.token,
+                column.version,
+                (column.refresh_at <= db_now()).label("is_stale"),
+                (column.expires_at <= db_now()).label("is_expired"),
+                (now - sa.type_coerce(column.refused_at, sa.BigInteger)).label("refused_for_ms"),
+                column.refused_code,
+                (sa.type_coerce(column.ask_again_at, sa.BigInteger) - now).label("ask_again_in_ms"),
+                sa.and_(column.asked_at.is_not(None), _is_free()).label("is_cut_off"),
+                column.practice,
+            ).where(self._is_ours)
         )
         if not rows:
-            return Stored(None, 0, is_stale=False, refused_for_s=None, refused_code=None)
+            return Stored()
         row = rows[0]
-        token = self._vault.open(row.token) if row.token else None
-        refused = None if row.refused_for_ms is None else row.refused_for_ms / 1000
-        return Stored(token, row.version, bool(row.is_stale), refused, row.refused_code)
+        return Stored(
+            self._vault.open(row.token) if row.token else None,
+            row.version,
+            bool(row.is_stale),
+            bool(row.is_expired),
+            None if row.refused_for_ms is None else row.refused_for_ms / 1000,
+            row.refused_code,
+            max(row.ask_again_in_ms or 0, 0) / 1000,
+            bool(row.is_cut_off),
+            row.practice,
+        )
 
-    async def lease(self) -> str | None:
-        """Take the right to refresh, for half a minute; None when another process has it."""
+    async def lease(self, span: timedelta) -> Lease | None:
+        """Take the right to ask for a token, for a while; None when another process has it."""
         owner = str(ULID())
 
-        async def work(connection: AsyncConnection) -> str | None:
+        async def work(connection: AsyncConnection) -> Lease | None:
             insert = (sqlite if self._database.is_sqlite else postgresql).insert(connections)
             await connection.execute(insert.values(side=self._side.value, version=0).on_conflict_do_nothing())
-            free = sa.or_(connections.c.lease_until.is_(None), connections.c.lease_until < db_now())
+            asked = await connection.scalar(sa.select(connections.c.asked_at).where(self._is_ours).with_for_update())
             taken = await connection.execute(
                 sa.update(connections)
-                .where(connections.c.side == self._side.value, free)
-                .values(lease_owner=owner, lease_until=after(_LEASE))
+                .where(self._is_ours, _is_free())
+                .values(lease_owner=owner, lease_until=after(span), asked_at=db_now())
             )
-            return owner if taken.rowcount else None
+            return Lease(owner, asked is not None) if taken.rowcount else None
 
         return await self._database.transact(work)
 
-    async def save(self, lease: str, token: dict[str, Any], refresh_in: timedelta | None) -> Stored:
-        """Store a new token and let the lease go; it is durable before anyone can use it.
+    async def save(
+        self,
+        lease: Lease,
+        version: int,
+        token: dict[str, Any],
+        refresh_in: timedelta | None = None,
+        lives: timedelta | None = None,
+    ) -> Stored:
+        """Store the token that follows `version` and let the lease go; it is durable before anyone can use it.
 
-        Raises  LeaseLost when the lease has passed to another process
+        A pair that waited for a word is forgotten; the practice of the token's account is remembered for good.
+
+        refresh_in, lives  when an early refresh is due, and how long the vendor says it lives; None: not stated
+        Raises  LeaseLost when another token has followed that version already
         """
-        await self._under(
-            lease,
-            {
-                "token": self._vault.seal(token),
-                "version": connections.c.version + 1,
-                "refresh_at": after(refresh_in) if refresh_in is not None else None,
-                "refused_at": None,
-                "refused_code": None,
-            },
-        )
+        saved = {
+            "token": self._vault.seal(token),
+            "version": version + 1,
+            "refresh_at": None if refresh_in is None else after(refresh_in),
+            "expires_at": None if lives is None else after(lives),
+            "refused_at": None,
+            "refused_code": None,
+            "ask_again_at": None,
+            "pending": None,
+            "pending_at": None,
+        }
+        if practice := token.get("account", {}).get("practice"):
+            saved["practice"] = practice
+        await self._end(lease, connections.c.version == version, saved)
         return await self.read()
 
-    async def refuse(self, lease: str, code: str) -> None:
+    async def refuse(self, lease: Lease, code: str) -> None:
         """Remember that the vendor refused our credential, so that nobody asks again at once."""
-        await self._under(lease, {"refused_at": db_now(), "refused_code": code[:64]})
+        await self._end(lease, _held_by(lease), {"refused_at": db_now(), "refused_code": code[:64]})
 
-    async def release(self, lease: str) -> None:
-        """Let the lease go unused."""
-        await self._under(lease, {})
+    async def release(self, lease: Lease, ask_again_in: timedelta | None = None, *, is_answered: bool = True) -> None:
+        """Let the lease go without a token.
 
-    async def _under(self, lease: str, values: dict[str, Any]) -> None:
+        ask_again_in  how long nobody is to ask
+        is_answered   False: the vendor may have given a token that never reached us
+        """
+        values: dict[str, Any] = {} if ask_again_in is None else {"ask_again_at": after(ask_again_in)}
+        await self._end(lease, _held_by(lease), values if is_answered else values | {"asked_at": db_now()})
+
+    async def forget(self, lease: Lease) -> None:
+        """Forget the token and the pair that waits, and let the lease go; whose practice it was stays known."""
+        gone = dict.fromkeys(("token", "refresh_at", "expires_at", "refused_at", "refused_code", "ask_again_at"))
+        version = connections.c.version + 1
+        await self._end(lease, _held_by(lease), {**gone, "version": version, "pending": None, "pending_at": None})
+
+    async def _end(self, lease: Lease, condition: sa.ColumnElement[bool], values: dict[str, Any]) -> None:
+        """Save under a condition, and let the lease go where it is still ours."""
+        owner, until = connections.c.lease_owner, connections.c.lease_until
+        freed = {
+            "asked_at": None,
+            "lease_owner": sa.case((_held_by(lease), None), else_=owner),
+            "lease_until": sa.case((_held_by(lease), None), else_=until),
+        }
+
         async def work(connection: AsyncConnection) -> None:
-            ours = sa.and_(connections.c.side == self._side.value, connections.c.lease_owner == lease)
-            done = await connection.execute(
-                sa.update(connections).where(ours).values(lease_owner=None, lease_until=None, **values)
-            )
-            if not done.rowcount:
+            ended = sa.update(connections).where(self._is_ours, condition).values(**(freed | values))
+            if not (await connection.execute(ended)).rowcount:
                 raise LeaseLost(f"{self._side}: the right to refresh passed to another process")
 
         await self._database.transact(work)
+
+
+def _held_by(lease: Lease) -> sa.ColumnElement[bool]:
+    return connections.c.lease_owner == lease.owner
+
+
+def _is_free() -> sa.ColumnElement[bool]:
+    return sa.or_(connections.c.lease_until.is_(None), connections.c.lease_until < db_now())

@@ -17,6 +17,7 @@ from app.store.database import Database
 from app.store.tables import after, db_now, deliveries, events, failures, journal, lanes, links
 from app.sync.base import Base
 from app.sync.records import Kind, Link, OwnWrite, Side
+from app.sync.retry import paused_by
 
 LEASE = timedelta(seconds=20)
 
@@ -66,6 +67,16 @@ async def waiting_kinds(database: Database) -> list[Kind]:
     """Give the kinds of which something is due, unleased and not paused."""
     rows = await database.read(sa.select(links.c.kind).where(_is_free()).distinct())
     return [Kind(row.kind) for row in rows]
+
+
+async def hurry(database: Database, side: Side) -> None:
+    """Make due now what waits because a side's credential was refused."""
+
+    async def work(connection: AsyncConnection) -> None:
+        waiting = sa.and_(links.c.due_at > db_now(), links.c.last_error == paused_by(side))
+        await connection.execute(sa.update(links).where(waiting).values(due_at=db_now()))
+
+    await database.transact(work)
 
 
 async def next_due_in_s(database: Database) -> float | None:

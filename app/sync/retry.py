@@ -127,6 +127,11 @@ def fix(cause: str) -> str:
     return _REFUSED if cause.startswith("HTTP_4") else _OTHER
 
 
+def paused_by(side: str) -> str:
+    """Give the name under which records wait for a side's credential."""
+    return f"{side}_paused"
+
+
 def cause_of(error: SyncError) -> tuple[str, tuple[str, ...]]:
     """Give the stable name of an error and the field names it blames."""
     if isinstance(error, VendorError):

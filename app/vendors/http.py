@@ -73,6 +73,7 @@ def checked_grant(response: httpx.Response) -> httpx.Response:
         document = response.json()
     except ValueError:
         document = None
-    if not isinstance(document, dict) or not ("access_token" in document or "error" in document):
+    is_answer = isinstance(document, dict) and (isinstance(document.get("access_token"), str) or "error" in document)
+    if not is_answer or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
         raise httpx.HTTPStatusError("no grant", request=response.request, response=response)
     return response

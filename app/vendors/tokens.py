@@ -1,69 +1,35 @@
 """The broker: one refresher for all processes, whoever needs a token.
 
-A token is read from the store for every call, and fetched anew only under a lease that all processes share; the others
+A token is read from the store for every call, and asked for only under a lease that all processes share; the others
 wait and read what the winner stored. A new pair is durable before anyone uses it, because a refresh kills the old one.
-A refusal is remembered, so that a bad credential never becomes a storm of log-ins.
+A refusal is remembered, so that a bad credential never becomes a storm of log-ins, and so is a vendor's wish to be left
+alone. Between the vendor's answer and our commit a crash loses a single-use pair: nothing is done there but the commit.
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
-from app.errors import Unauthorized, Unavailable
+from app.errors import LeaseLost, OutcomeUnknown, StoreUnavailable, Unauthorized, Unavailable
+from app.vendors.token_store import Stored, TokenStore
 
-_REFRESH_AT = 0.8  # of the life the vendor states; the rest is margin for calls in flight
+LEASE = timedelta(seconds=30)
+CUT_OFF = "REFRESH_CUT_OFF"
+_REFRESH_AT, _JITTER = 0.8, 0.05  # of the life the vendor states; the rest is margin for calls in flight
 _ASK_AGAIN_AFTER_S = 60.0
+_AWAY_S = 2.0
 _LOOK_AGAIN_S = 0.05
-_PATIENCE_S = 40.0
-
-
-class Stored(Protocol):
-    """A token as the store holds it."""
-
-    @property
-    def token(self) -> dict[str, Any] | None:
-        """What the vendor gave; None before there was one."""
-
-    @property
-    def version(self) -> int:
-        """Grows with every token stored."""
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether an early refresh is due."""
-
-    @property
-    def refused_for_s(self) -> float | None:
-        """How long ago the vendor refused our credential; None when it did not."""
-
-    @property
-    def refused_code(self) -> str | None:
-        """What it said."""
-
-
-class TokenStore(Protocol):
-    """What the broker needs of the store."""
-
-    async def read(self) -> Stored:
-        """Give what is stored now."""
-
-    async def lease(self) -> str | None:
-        """Take the right to refresh; None when another process has it."""
-
-    async def save(self, lease: str, token: dict[str, Any], refresh_in: timedelta | None) -> Stored:
-        """Store a token durably and let the lease go."""
-
-    async def refuse(self, lease: str, code: str) -> None:
-        """Remember a refusal and let the lease go."""
-
-    async def release(self, lease: str) -> None:
-        """Let the lease go unused."""
+_SAVE_AGAIN_S = 0.2
+_GRANT_SHARE = 0.5  # of the lease: what is left of it is for saving the answer
 
 
 Grant = Callable[[dict[str, Any] | None], Awaitable[dict[str, Any]]]
+Tell = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,26 +44,41 @@ class Token:
         return f"Token(version={self.version})"
 
 
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a vendor's tokens want to be treated.
+
+    is_final    they are single use: a refusal stays until somebody connects anew; else it is asked again in a minute
+    remember_s  how long a token read from the store is used without reading it again; 0 where a refresh by another
+                process kills it at once
+    lease       how long one process may ask before another may
+    """
+
+    is_final: bool
+    remember_s: float = 0.0
+    lease: timedelta = LEASE
+
+
 class Broker:
     """Gives the token of one side to everybody in this process.
 
-    grant       asks the vendor for a token, given the stored one (None at first)
-    is_final    a refusal stays until somebody connects anew; else it is asked again after a minute
-    remember_s  how long a token read from the store is used without reading it again; 0 where a refresh by another
-                process kills it at once
+    grant  asks the vendor for a token, given the stored one (None at first)
+    tell   told in one named line what became of an asking
     """
 
-    def __init__(self, side: str, store: TokenStore, grant: Grant, *, is_final: bool, remember_s: float = 0.0) -> None:
-        self._side, self._store, self._grant, self._is_final = side, store, grant, is_final
-        self._remember_s = remember_s
+    def __init__(self, side: str, store: TokenStore, grant: Grant, policy: Policy, tell: Tell) -> None:
+        self._side, self._store, self._grant, self._policy, self._tell = side, store, grant, policy, tell
+        self._patience_s = policy.lease.total_seconds() * 4 / 3
         self._known: tuple[Token, float] | None = None
+        self._queue = asyncio.Lock()
+        self._asking: set[asyncio.Task[Token]] = set()
 
     async def current(self) -> Token:
         """Give the token to call with, as stored now: another process may have refreshed it, which killed the old one.
 
         Raises  Unauthorized when there is none and none is to be had; Unavailable when the vendor is away
         """
-        if self._known is not None and monotonic() - self._known[1] < self._remember_s:
+        if self._known is not None and monotonic() - self._known[1] < self._policy.remember_s:
             return self._known[0]
         token = await self._newer_than(0)
         self._known = (token, monotonic())
@@ -111,62 +92,149 @@ class Broker:
         self._known = None
         return await self._newer_than(failed.version)
 
-    async def refuse(self, failed: Token, code: str) -> None:
-        """Remember that the vendor refuses even a fresh token."""
+    async def refuse(self, failed: Token, code: str) -> bool:
+        """Remember that the vendor refuses even a fresh token; False when it has been replaced meanwhile."""
         self._known = None
-        if (await self._store.read()).version == failed.version and (lease := await self._store.lease()):
-            await self._store.refuse(lease, code)
+        if (await self._store.read()).version != failed.version:
+            return False
+        lease = await self._leased()
+        stored = await self._store.read()
+        if stored.version != failed.version or stored.is_expired:
+            await self._store.release(lease)
+            return False
+        await self._store.refuse(lease, code)
+        self._tell("token.refused", side=self._side, code=code)
+        return True
 
     async def replace(self, token: dict[str, Any]) -> None:
         """Store a token that a person's consent gave us, whatever was there before."""
         self._known, lease = None, await self._leased()
-        await self._store.save(lease, token, _refresh_in(token))
+        await self._saved(lease, (await self._store.read()).version, token)
+
+    async def forget(self, revoke: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        """Have the stored token revoked, if there is one, and forget it, also when the vendor could not be told.
+
+        Raises  whatever `revoke` raises, once it is forgotten
+        """
+        self._known, lease = None, await self._leased()
+        stored = await self._store.read()
+        try:
+            if stored.token is not None:
+                await revoke(stored.token)
+        finally:
+            await self._store.forget(lease)
+
+    async def close(self) -> None:
+        """Wait for an asking under way: its answer must be stored."""
+        await asyncio.gather(*self._asking, return_exceptions=True)
 
     async def _newer_than(self, version: int) -> Token:
-        deadline = monotonic() + _PATIENCE_S  # counted while waiting only: a fetch under way is never cut off
-        while monotonic() < deadline:
-            stored = await self._store.read()
-            self._check(stored)
-            if stored.token and stored.version > version and not stored.is_stale:
-                return _token(stored)
-            if lease := await self._store.lease():
-                return await self._fetch(lease, version)
-            await asyncio.sleep(_LOOK_AGAIN_S)
+        if token := await self._usable(version):
+            return token
+        async with self._queue:  # those of this process ask one after the other, and mostly find it done
+            deadline = monotonic() + self._patience_s  # of waiting: an asking under way is never cut off
+            while monotonic() < deadline:
+                if token := await self._usable(version):
+                    return token
+                if lease := await self._store.lease(self._policy.lease):
+                    return await self._asked_for(lease, version)
+                await asyncio.sleep(_LOOK_AGAIN_S)
         raise Unavailable(self._side, "token", code="REFRESH_TAKES_TOO_LONG")
 
-    async def _fetch(self, lease: str, version: int) -> Token:
+    async def _usable(self, version: int) -> Token | None:
+        """Give the stored token, or None when one must be asked for now."""
         stored = await self._store.read()
-        if stored.token and stored.version > version and not stored.is_stale:
-            await self._store.release(lease)  # somebody was faster
-            return _token(stored)
-        try:
-            token = await self._grant(stored.token)
-        except Unauthorized as error:
-            await self._store.refuse(lease, error.cause)
-            raise
-        except BaseException:
-            await self._store.release(lease)
-            raise
-        return _token(await self._store.save(lease, {**(stored.token or {}), **token}, _refresh_in(token)))
+        if stored.refused_for_s is not None and (self._policy.is_final or stored.refused_for_s < _ASK_AGAIN_AFTER_S):
+            raise Unauthorized(self._side, "token", code=stored.refused_code or "")
+        token = _token(stored, version)
+        if token is not None and (not stored.is_stale or stored.ask_again_in_s > 0):
+            return token  # an early refresh can wait until the vendor wants to be asked
+        if stored.ask_again_in_s > 0:
+            raise Unavailable(self._side, "token", code="TOKEN_NOT_NOW", retry_in_s=stored.ask_again_in_s)
+        return None
 
-    async def _leased(self) -> str:
-        deadline = monotonic() + _PATIENCE_S
+    async def _asked_for(self, lease: Any, version: int) -> Token:
+        """Ask in a task of its own, which ends in the store even when whoever waits for it gives up."""
+        task = asyncio.create_task(self._ask(lease, version), name=f"token {self._side}")
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return await asyncio.shield(task)
+
+    async def _ask(self, lease: Any, version: int) -> Token:
+        deadline = monotonic() + self._policy.lease.total_seconds() * _GRANT_SHARE
+        stored = await self._store.read()
+        good = _token(stored, version)  # where only an early refresh is due
+        if good is not None and not stored.is_stale:
+            await self._store.release(lease)  # somebody was faster
+            return good
+        if lease.follows_cut_off:
+            self._tell("token.cut_off_found", side=self._side, advice="trying the stored token once")
+        try:
+            async with asyncio.timeout(max(deadline - monotonic(), 0)):
+                answer = await self._grant(stored.token)
+        except Unauthorized as error:
+            is_lost = lease.follows_cut_off and self._policy.is_final and error.code == "invalid_grant"
+            code = CUT_OFF if is_lost else error.cause
+            await self._store.refuse(lease, code)
+            self._tell("token.refused", side=self._side, code=code)
+            raise Unauthorized(self._side, "token", status=error.status, code=code) from None
+        except Unavailable as error:
+            await self._store.release(lease, timedelta(seconds=error.retry_in_s or _AWAY_S))
+            if good is None:
+                raise
+            return good
+        except (OutcomeUnknown, TimeoutError):
+            await self._store.release(lease, timedelta(seconds=_AWAY_S), is_answered=False)
+            if good is None:
+                raise Unavailable(self._side, "token", code="NO_ANSWER", retry_in_s=_AWAY_S) from None
+            return good
+        except BaseException:
+            await self._store.release(lease, is_answered=False)
+            raise
+        saved = _token(await self._saved(lease, stored.version, {**(stored.token or {}), **answer}), version)
+        if saved is None:  # somebody disconnected meanwhile
+            raise Unauthorized(self._side, "token", code="NOT_CONNECTED")
+        return saved
+
+    async def _saved(self, lease: Any, version: int, token: dict[str, Any]) -> Stored:
+        """Store an answer, again and again while the database is away: a single-use pair exists only here."""
+        lives = _life(token)
+        share = _REFRESH_AT + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - nothing hangs on guessing it
+        refresh_in = None if lives is None else lives * share
+        deadline = monotonic() + self._policy.lease.total_seconds()
+        while True:
+            try:
+                stored = await self._store.save(lease, version, token, refresh_in, lives)
+            except StoreUnavailable:
+                if monotonic() > deadline:
+                    self._tell("token.not_stored", side=self._side, advice="the practice may have to be connected anew")
+                    raise
+                await asyncio.sleep(_SAVE_AGAIN_S)
+            except LeaseLost:
+                return await self._store.read()  # another process has stored a newer one
+            else:
+                self._tell("token.stored", side=self._side)
+                return stored
+
+    async def _leased(self) -> Any:
+        deadline = monotonic() + self._patience_s
         while monotonic() < deadline:
-            if lease := await self._store.lease():
+            if lease := await self._store.lease(self._policy.lease):
                 return lease
             await asyncio.sleep(_LOOK_AGAIN_S)
         raise Unavailable(self._side, "token", code="REFRESH_TAKES_TOO_LONG")
 
-    def _check(self, stored: Stored) -> None:
-        if stored.refused_for_s is not None and (self._is_final or stored.refused_for_s < _ASK_AGAIN_AFTER_S):
-            raise Unauthorized(self._side, "token", code=stored.refused_code or "")
+
+def _life(token: dict[str, Any]) -> timedelta | None:
+    with suppress(TypeError, ValueError, OverflowError):
+        if (life := float(token.get("expires_in") or 0)) > 0:
+            return timedelta(seconds=life)
+    return None
 
 
-def _refresh_in(token: dict[str, Any]) -> timedelta | None:
-    life = token.get("expires_in")
-    return timedelta(seconds=float(life) * _REFRESH_AT) if life else None
-
-
-def _token(stored: Stored) -> Token:
-    assert stored.token is not None
+def _token(stored: Stored, newer_than: int) -> Token | None:
+    """Give the stored token where it is newer than a version and its life is not over."""
+    if stored.token is None or stored.version <= newer_than or stored.is_expired:
+        return None
     return Token(stored.token["access_token"], stored.version, stored.token)

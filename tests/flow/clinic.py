@@ -31,6 +31,17 @@ class Clinic:
         self.run, self.web, self.drchrono, self.salesforce = run, web, drchrono, salesforce
         self._sent = 0
 
+    async def connects(self):
+        """A DrChrono user of the practice presses Allow; gives the page that comes of it."""
+        bearer = {"authorization": f"Bearer {OPERATOR}"}
+        away = await self.web.get("/connect/drchrono", headers=bearer)
+        asked = httpx.URL(away.headers["location"]).params
+        given = {"redirect_uri": asked["redirect_uri"], "scope": asked["scope"]}
+        code = self.drchrono.post("/_control/oauth/code", json=given).json()["code"]
+        cookies = away.headers["set-cookie"].split(";")[0]
+        back = {"code": code, "state": asked["state"]}
+        return await self.web.get("/connect/drchrono/callback", params=back, headers={**bearer, "cookie": cookies})
+
     async def registers(self, **fields):
         """A human registers a patient at DrChrono; nothing is delivered yet."""
         return self.drchrono.post("/_control/patients?silent=true", json=fields).json()
@@ -151,11 +162,10 @@ async def opened(known, drchrono, salesforce, *, connects=True):
     """Give the clinic, its practice connected as a DrChrono user would connect it."""
     app = create_app(known)
     async with app.router.lifespan_context(app), runtime.opened(known) as run:
-        if run.drchrono is not None and connects:
-            redirect = "https://sync.example.com/connect/drchrono/callback"
-            code = drchrono.post("/_control/oauth/code", json={"redirect_uri": redirect}).json()["code"]
-            await run.drchrono.connect(code, redirect)
-        drchrono.delete("/_control/calls")
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://sync") as web:
-            yield Clinic(run, web, drchrono, salesforce)
+            clinic = Clinic(run, web, drchrono, salesforce)
+            if run.drchrono is not None and connects:
+                await clinic.connects()
+            drchrono.delete("/_control/calls")
+            yield clinic

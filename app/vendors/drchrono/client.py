@@ -1,42 +1,39 @@
 """DrChrono over HTTP: one method per call we make.
 
 Every call carries the pinned API version. On 401 the stored token is re-read and the call repeated once, then the
-token refreshed once; DrChrono's refresh tokens are single use, so all of that goes through the broker.
+token refreshed once; DrChrono's refresh tokens are single use, so all of that goes through the broker. Every call is
+counted before it is made: DrChrono counts them by the hour.
 """
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 import httpx
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 
-from app.errors import Gone, Unauthorized, Unavailable, Unreadable
+from app.errors import Gone, Unavailable, Unreadable
 from app.sync.records import Side
 from app.vendors import http
 from app.vendors.drchrono import wire
-from app.vendors.tokens import Broker, TokenStore
+from app.vendors.drchrono.oauth import DrChronoGrant
+from app.vendors.token_store import TokenStore
+from app.vendors.tokens import LEASE, Broker, Policy, Tell
 
 _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
+_MOST_PAGES = 1000
+_TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
 
 
 class DrChrono:
     """The connected practice."""
 
-    def __init__(self, base_url: str, client_id: str, client_secret: str, store: TokenStore, context: Any) -> None:
-        self._http = http.client(base_url, context, headers=_HEADERS)
-        self._oauth = AsyncOAuth2Client(
-            client_id,
-            client_secret,
-            token_endpoint_auth_method="client_secret_post",  # noqa: S106 - a method's name
-            verify=context,
-            timeout=http.TIMEOUTS,
-        )
-        for hook in ("access_token_response", "refresh_token_response"):
-            self._oauth.register_compliance_hook(hook, http.checked_grant)
-        self._token_url = f"{base_url.rstrip('/')}/o/token/"
-        self.broker = Broker(_SIDE, store, self._refresh, is_final=True)
+    def __init__(
+        self, grant: DrChronoGrant, store: TokenStore, context: Any, tell: Tell, lease: timedelta = LEASE
+    ) -> None:
+        self._http = http.client(grant.base_url, context, headers=_HEADERS)
+        self.grant = grant
+        self.broker = Broker(_SIDE, store, grant.refresh, Policy(is_final=True, lease=lease), tell)
 
     async def read(self, path: str, record_id: str) -> dict[str, Any] | None:
         """Give one record as DrChrono holds it now, None when it is gone or not shown to us.
@@ -56,56 +53,101 @@ class DrChrono:
             raise Unreadable(_SIDE, call, status=response.status_code, code="NOT_JSON") from None
         return dict(record)
 
-    async def connect(self, code: str, redirect_uri: str) -> None:
-        """Exchange an authorization code and store the token pair.
+    async def listed(self, path: str) -> list[dict[str, Any]]:
+        """Give every record of a list, page by page.
 
-        Raises  Unauthorized when the code is used or expired; Unavailable
+        Raises  as `read`
         """
-        await self.broker.replace(
-            await self._granted(
-                lambda: self._oauth.fetch_token(
-                    self._token_url, code=code, redirect_uri=redirect_uri, grant_type="authorization_code"
-                )
-            )
-        )
+        found: list[dict[str, Any]] = []
+        url: str | None = path
+        for _ in range(_MOST_PAGES):
+            if url is None:
+                return found
+            response = await self._called("GET", url, call := f"GET {path}")
+            try:
+                records, url = wire.page(response.json())
+            except ValueError:
+                raise Unreadable(_SIDE, call, status=response.status_code, code="NO_RECORDS") from None
+            found += records
+            url = self._here(url, call) if url else None
+        raise Unreadable(_SIDE, f"GET {path}", code="ENDLESS_LIST")
+
+    async def user(self, token: str | None = None) -> wire.User:
+        """Give whose consent we hold, or whose a token is that is not stored yet.
+
+        Raises  Unauthorized, Unavailable, Rejected, Unreadable
+        """
+        call = "GET /api/users/current"
+        url = "/api/users/current"
+        for _ in range(2):  # it redirects to the user's own address; the token goes to no other host
+            response = await self._got(url, call, token)
+            if not response.is_redirect:
+                break
+            url = self._here(response.headers.get("location", ""), call)
+        if not response.is_success:
+            raise http.refused(response, _SIDE, call)
+        try:
+            return wire.user(response.json())
+        except ValueError:
+            raise Unreadable(_SIDE, call, status=response.status_code, code="NO_USER") from None
+
+    async def doctor(self, doctor_id: str, token: str) -> dict[str, Any] | None:
+        """Give a doctor's record, asked for with a token that is not stored yet; None when it is not shown.
+
+        Raises  as `user`
+        """
+        response = await self._got(f"/api/doctors/{quote(doctor_id, safe='')}", "GET /api/doctors/{id}", token)
+        try:
+            return dict(response.json()) if response.is_success else None
+        except (ValueError, TypeError):
+            return None
 
     async def close(self) -> None:
-        """Let the connections go."""
+        """Let the connections go, once a token that is on its way has been stored."""
+        await self.broker.close()
         await self._http.aclose()
-        await self._oauth.aclose()
+        await self.grant.close()
 
     async def _called(self, method: str, url: str, call: str) -> httpx.Response:
-        token = await self.broker.current()
-        response = await self._sent(method, url, call, token.value)
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            token = await self.broker.renewed(token)
-            response = await self._sent(method, url, call, token.value)
-            if response.status_code == httpx.codes.UNAUTHORIZED:
-                await self.broker.refuse(token, "HTTP_401")
+        response = await self._signed(method, url, call)
         if response.is_success:
             return response
         raise http.refused(response, _SIDE, call)
 
+    async def _got(self, url: str, call: str, token: str | None) -> httpx.Response:
+        if token is None:
+            return await self._signed("GET", url, call)
+        return await self._sent("GET", url, call, token)
+
+    async def _signed(self, method: str, url: str, call: str) -> httpx.Response:
+        token = await self.broker.current()
+        for _ in range(_TOKENS_TRIED - 1):
+            response = await self._sent(method, url, call, token.value)
+            if response.status_code != httpx.codes.UNAUTHORIZED:
+                return response
+            token = await self.broker.renewed(token)
+        response = await self._sent(method, url, call, token.value)
+        if response.status_code != httpx.codes.UNAUTHORIZED or await self.broker.refuse(token, "HTTP_401"):
+            return response
+        raise Unavailable(_SIDE, call, code="TOKEN_MOVED", retry_in_s=1.0)
+
     async def _sent(self, method: str, url: str, call: str, token: str) -> httpx.Response:
+        await self.grant.spend()
         try:
             return await self._http.request(method, url, headers={"Authorization": f"Bearer {token}"})
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise http.translated(error, _SIDE, call, writes=False) from None
 
-    async def _refresh(self, stored: dict[str, Any] | None) -> dict[str, Any]:
-        if stored is None or not stored.get("refresh_token"):
-            raise Unauthorized(_SIDE, "token", code="NOT_CONNECTED")
-        return await self._granted(
-            lambda: self._oauth.refresh_token(self._token_url, refresh_token=stored["refresh_token"])
-        )
+    def _here(self, location: str, call: str) -> str:
+        """Give where DrChrono sends us, if that is DrChrono: the token goes to no other host.
 
-    async def _granted(self, ask: Any) -> dict[str, Any]:
-        self._oauth.token = None
+        Raises  Unreadable
+        """
+        base = self._http.base_url
         try:
-            return dict(await ask())
-        except OAuthError as error:
-            raise Unauthorized(_SIDE, "POST /o/token/", code=str(error.error)[:64]) from None
-        except httpx.HTTPStatusError as error:
-            raise http.refused(error.response, _SIDE, "POST /o/token/") from None
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise Unavailable(_SIDE, "POST /o/token/", code=type(error).__name__) from None
+            url = base.join(location)
+        except (httpx.InvalidURL, TypeError):
+            url = httpx.URL("")
+        if (url.scheme, url.host, url.port) != (base.scheme, base.host, base.port) or not location:
+            raise Unreadable(_SIDE, call, code="OTHER_HOST")
+        return str(url)

@@ -66,6 +66,60 @@ def record_id(record: Mapping[str, Any]) -> str:
     return text
 
 
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who consented, and what they may do in DrChrono.
+
+    doctor_id    themselves, or the physician a member of staff belongs to
+    permissions  name -> whether granted; empty when DrChrono did not say
+    """
+
+    id: str
+    username: str
+    practice: str
+    doctor_id: str | None
+    is_doctor: bool
+    permissions: Mapping[str, bool]
+
+
+def user(record: Any) -> User:
+    """Give who a user's record speaks of; ids come as integers or strings, claims as booleans or strings.
+
+    Raises  NotReadable without id or practice
+    """
+    if not isinstance(record, dict):
+        raise NotReadable("the user is no object")
+    practice = _id_text(record.get("practice_group"))
+    if not practice:
+        raise NotReadable("the user has no practice group")
+    given = record.get("permissions")
+    permissions = {str(name): _is_true(value) for name, value in given.items()} if isinstance(given, dict) else {}
+    username = str(record.get("username") or "")[:150]
+    doctor_id = _id_text(record.get("doctor")) or None
+    return User(record_id(record), username, practice, doctor_id, _is_true(record.get("is_doctor")), permissions)
+
+
+def _id_text(value: Any) -> str:
+    is_id = isinstance(value, int | str) and not isinstance(value, bool)
+    return str(value).strip()[:_LONGEST_ID] if is_id else ""
+
+
+def _is_true(value: Any) -> bool:
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
+
+
+def page(document: Any) -> tuple[list[dict[str, Any]], str | None]:
+    """Give the records of one page of a list, and where the next one is.
+
+    Raises  NotReadable
+    """
+    records = document.get("results", document.get("data")) if isinstance(document, dict) else None
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise NotReadable("the page has no records")
+    onward = document.get("next")
+    return records, onward if isinstance(onward, str) and onward else None
+
+
 def version(record: Mapping[str, Any]) -> str:
     """Give a record's `updated_at`, which compares as text with others of the same record; empty when absent."""
     stamp = record.get("updated_at")

@@ -21,11 +21,12 @@ from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSessi
 from simple_salesforce.format import format_soql
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
-from app.errors import OutcomeUnknown, SyncError, Unauthorized, Unavailable, Unreadable
+from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable, Unreadable
 from app.sync.records import Side
 from app.vendors.salesforce.oauth import SalesforceGrant
 from app.vendors.salesforce.wire import RecordRefused, Saved, refused, results
-from app.vendors.tokens import Broker, Token, TokenStore
+from app.vendors.token_store import TokenStore
+from app.vendors.tokens import Broker, Policy, Tell, Token
 
 T = TypeVar("T")
 
@@ -56,9 +57,9 @@ class _Adapter(HTTPAdapter):
 class Salesforce:
     """The connected org."""
 
-    def __init__(self, grant: SalesforceGrant, store: TokenStore, context: Any, version: str) -> None:
+    def __init__(self, grant: SalesforceGrant, store: TokenStore, context: Any, version: str, tell: Tell) -> None:
         self._grant, self._context, self._version = grant, context, version
-        self.broker = Broker(_SIDE, store, grant.ask, is_final=False, remember_s=_REMEMBER_S)
+        self.broker = Broker(_SIDE, store, grant.ask, Policy(is_final=False, remember_s=_REMEMBER_S), tell)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="salesforce")
         self._local = threading.local()
 
@@ -100,8 +101,53 @@ class Salesforce:
         """
         return await self._saved("composite/sobjects", table, records)
 
+    async def describe(self, table: str) -> dict[str, Any] | None:
+        """Give what the org says of an object and its fields; None when the integration user does not see it.
+
+        Raises  as `read`
+        """
+        call = f"GET sobjects/{table}/describe"
+        try:
+            described = await self._called(
+                call, lambda library: library.restful(call.removeprefix("GET ")), writes=False
+            )
+        except Rejected as error:
+            if error.status == requests.codes.not_found:
+                return None
+            raise
+        if not isinstance(described, dict) or not isinstance(described.get("fields"), list):
+            raise Unreadable(_SIDE, call, code="NO_FIELDS")
+        return described
+
+    async def daily_calls(self) -> tuple[int, int]:
+        """Give how many API calls the org may make in 24 hours, and how many are left.
+
+        Raises  as `read`
+        """
+        limits = await self._called("GET limits", lambda library: library.limits(), writes=False)
+        try:
+            return int(limits["DailyApiRequests"]["Max"]), int(limits["DailyApiRequests"]["Remaining"])
+        except (KeyError, TypeError, ValueError):
+            raise Unreadable(_SIDE, "GET limits", code="NO_LIMITS") from None
+
+    async def versions(self) -> tuple[str, ...]:
+        """Give the API versions the org offers, oldest first.
+
+        Raises  as `read`
+        """
+        call = "GET /services/data"
+
+        def ask(library: SimpleSalesforce) -> Any:
+            return library.session.get(f"https://{library.sf_instance}/services/data").json()
+
+        try:
+            return tuple(str(one["version"]) for one in await self._called(call, ask, writes=False))
+        except (KeyError, TypeError):
+            raise Unreadable(_SIDE, call, code="NO_VERSIONS") from None
+
     async def close(self) -> None:
         """Let the threads go; a call that hangs is left to its own time-out."""
+        await self.broker.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         await self._grant.close()
 
@@ -133,7 +179,8 @@ class Salesforce:
         try:
             return await self._in_thread(call, ask, token, writes=writes)
         except SalesforceExpiredSession as error:
-            await self.broker.refuse(token, "HTTP_401")
+            if not await self.broker.refuse(token, "HTTP_401"):
+                raise Unavailable(_SIDE, call, code="TOKEN_MOVED", retry_in_s=1.0) from error
             raise Unauthorized(_SIDE, call, status=401) from error
 
     async def _in_thread(self, call: str, ask: Callable[[SimpleSalesforce], T], token: Token, *, writes: bool) -> T:

@@ -1,0 +1,64 @@
+"""A person signs in with OPERATOR_TOKEN or VIEWER_TOKEN, and signs out again."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from app.log import log
+from app.runtime import Runtime
+from app.web.access import SESSION_COOKIE, Access, is_from_elsewhere
+from app.web.pages import Message, form, own_path, page, reader, said, see
+from app.web.throttle import Throttle
+
+router = APIRouter(tags=["pages"], include_in_schema=False)
+
+
+@router.get("/login")
+async def ask(request: Request, wanted: Annotated[str | None, Query(alias="next")] = None) -> Response:
+    """Show the form; who is signed in already goes on."""
+    access: Access = request.app.state.access
+    if await access.caller(request) is not None:
+        return see(own_path(wanted))
+    return page("login", None, wanted=own_path(wanted), complaint=None)
+
+
+@router.post("/login")
+async def sign_in(request: Request) -> Response:
+    """Begin a session: always a new one, whatever cookie came along."""
+    run: Runtime = request.app.state.run
+    access: Access = request.app.state.access
+    throttle: Throttle = request.app.state.throttle
+    if is_from_elsewhere(request):
+        return said(Message("That was not sent from this page", "Sign in here.", 403, (("Sign in", "/login"),)), None)
+    given = await form(request)
+    wanted, address = own_path(given.get("next")), request.client.host if request.client else ""
+    if wait := throttle.wait_s(address):
+        complaint = f"Too many wrong tokens. Try again in {round(wait) or 1} s."
+        later = page("login", None, 429, wanted=wanted, complaint=complaint)
+        later.headers["Retry-After"] = str(round(wait) or 1)
+        return later
+    role = access.role_of_token(given.get("token", "").strip())
+    if role is None:
+        throttle.wrong(address)
+        log.warning("login.refused")
+        return page("login", None, 401, wanted=wanted, complaint="That token is not known.")
+    throttle.right(address)
+    await access.sign_out(request)
+    answer = see(wanted)
+    answer.set_cookie(
+        SESSION_COOKIE, await access.sign_in(role), httponly=True, samesite="lax", secure=run.settings.is_secure
+    )
+    log.info("login.accepted", role=role.value)
+    return answer
+
+
+@router.post("/logout", dependencies=[Depends(reader)])
+async def sign_out(request: Request) -> Response:
+    """End the session, here and in every copy of its cookie."""
+    run: Runtime = request.app.state.run
+    access: Access = request.app.state.access
+    await access.sign_out(request)
+    answer = see("/login")
+    answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=run.settings.is_secure)
+    return answer

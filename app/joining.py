@@ -1,0 +1,188 @@
+"""Joining a DrChrono practice and leaving it: whose consent came, whether it may be ours, and what resumes by it.
+
+A token pair is kept before anything else is done with it, and becomes ours only once DrChrono has said whose it is: a
+pair of another practice never does, one of another user only after a person's word.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import Misconfigured, VendorError
+from app.log import log
+from app.runtime import Runtime
+from app.store import links
+from app.store.connections import Connections
+from app.store.consents import Consents
+from app.sync.records import Side
+from app.vendors.drchrono.abilities import Ability, abilities, sees_whole_practice
+from app.vendors.drchrono.client import DrChrono
+
+CALLBACK = "/connect/drchrono/callback"
+CONNECT = "/connect/drchrono"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose consent we hold. `doctor` is a name, `expires_in` what the vendor said, in seconds."""
+
+    username: str
+    practice: str
+    doctor: str
+    abilities: tuple[Ability, ...]
+    sees_whole_practice: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The pair that waited is ours now."""
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class WouldReplace:
+    """The pair belongs to another user of the same practice; it waits for a word."""
+
+    present: Account
+    new: Account
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPractice:
+    """The pair belonged to another practice than this database; it is gone."""
+
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unidentified:
+    """DrChrono would not say whose the pair is; it waits."""
+
+    error: VendorError
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No pair waits: it was settled already, or took too long."""
+
+
+Settled = Joined | WouldReplace | OtherPractice | Unidentified | Nothing
+
+
+def drchrono_of(run: Runtime) -> DrChrono:
+    """Give the client of DrChrono.
+
+    Raises  Misconfigured when its settings are not there
+    """
+    if run.drchrono is None:
+        raise Misconfigured(
+            "DRCHRONO_CLIENT_ID, DRCHRONO_CLIENT_SECRET and DRCHRONO_WEBHOOK_SECRETS are not set: expected the API "
+            "application's values from DrChrono's API management page"
+        )
+    return run.drchrono
+
+
+def redirect_uri(run: Runtime) -> str:
+    """Give the address DrChrono sends a browser back to; it must be registered there letter by letter."""
+    return f"{run.settings.public_url}{CALLBACK}"
+
+
+async def receive(run: Runtime, code: str) -> None:
+    """Exchange a code, and keep the pair until it is settled.
+
+    Raises  Unauthorized when the code is used or expired, or the application refused; Unavailable, OutcomeUnknown
+    """
+    pair = await drchrono_of(run).grant.exchange(code, redirect_uri(run))
+    await Consents(run.database, run.vault).hold(pair)
+
+
+async def settle(run: Runtime, *, may_replace: bool) -> Settled:
+    """Ask whose the waiting pair is, and make it ours if it may be; everything that waited for it is due at once.
+
+    may_replace  a person has said that another user may take the place of the present one
+    """
+    drchrono, waiting = drchrono_of(run), Consents(run.database, run.vault)
+    pair = await waiting.held()
+    if pair is None:
+        return Nothing()
+    try:
+        about = await _asked(drchrono, pair["access_token"])
+    except VendorError as error:
+        return Unidentified(error)
+    stored = await Connections(run.database, run.vault, Side.DRCHRONO).read()
+    if stored.practice not in (None, about["practice"]):
+        await waiting.drop()
+        await _revoked(drchrono, pair)
+        return OtherPractice(stored.practice or "", about["practice"])
+    present = (stored.token or {}).get("account")
+    if present is not None and present["user_id"] != about["user_id"] and not may_replace:
+        return WouldReplace(_account(stored.token or {}, present), _account(pair, about))
+    await drchrono.broker.replace({**pair, "account": about})
+    log.warning("practice.joined", side=Side.DRCHRONO.value)
+    await resume(run, Side.DRCHRONO)
+    return Joined(_account(pair, about))
+
+
+async def decline(run: Runtime) -> None:
+    """Leave everything as it is: the pair that waits dies."""
+    waiting = Consents(run.database, run.vault)
+    if pair := await waiting.held():
+        await waiting.drop()
+        await _revoked(drchrono_of(run), pair)
+
+
+async def leave(run: Runtime) -> bool:
+    """Forget the practice's token pair and have DrChrono revoke it; False when DrChrono did not confirm that."""
+    drchrono = drchrono_of(run)
+    try:
+        await drchrono.broker.forget(drchrono.grant.revoke)
+    except VendorError as error:
+        log.warning("practice.left", side=Side.DRCHRONO.value, code=error.cause, advice="DrChrono did not confirm it")
+        return False
+    log.warning("practice.left", side=Side.DRCHRONO.value)
+    return True
+
+
+async def resume(run: Runtime, side: Side) -> None:
+    """Make due at once what waited because a side's credential was refused."""
+    await links.hurry(run.database, side)
+    run.bell.ring(run.mappings)
+
+
+def account_of(token: dict[str, Any] | None) -> Account | None:
+    """Give whose stored token it is; None where there is none."""
+    return _account(token, token["account"]) if token and token.get("account") else None
+
+
+async def _asked(drchrono: DrChrono, token: str) -> dict[str, Any]:
+    """Give what is kept of the user: plain JSON, sealed with the pair."""
+    user = await drchrono.user(token)
+    doctor = await drchrono.doctor(user.doctor_id, token) if user.doctor_id else None
+    names = [str(doctor.get(name) or "") for name in ("first_name", "last_name", "suffix")] if doctor else []
+    return {
+        "user_id": user.id,
+        "username": user.username,
+        "practice": user.practice,
+        "doctor_id": user.doctor_id,
+        "doctor": " ".join(name for name in names if name),
+        "permissions": dict(user.permissions),
+    }
+
+
+def _account(pair: dict[str, Any], about: dict[str, Any]) -> Account:
+    permissions = about["permissions"]
+    return Account(
+        about["username"],
+        about["practice"],
+        about["doctor"],
+        abilities(pair, permissions),
+        sees_whole_practice(permissions),
+    )
+
+
+async def _revoked(drchrono: DrChrono, pair: dict[str, Any]) -> None:
+    try:
+        await drchrono.grant.revoke(pair)
+    except VendorError as error:  # it was never ours; nobody holds it now
+        log.warning("pair.not_revoked", side=Side.DRCHRONO.value, code=error.cause)

@@ -1,0 +1,56 @@
+"""Who is signed in: one row per session, so that signing out means it, in every process.
+
+A session ends when nobody used it for a while, and at the latest after some hours. Only a hash of its id is kept, and a
+print of the token it was opened with: another OPERATOR_TOKEN ends the sessions of the old one.
+"""
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.database import Database
+from app.store.tables import after, db_now, sessions
+
+IDLE = timedelta(minutes=30)
+LONGEST = timedelta(hours=12)
+_TOUCHED_EVERY = timedelta(minutes=1)
+
+
+def _is_open() -> sa.ColumnElement[bool]:
+    return sa.and_(sessions.c.seen_at >= after(-IDLE), sessions.c.started_at >= after(-LONGEST))
+
+
+async def begin(database: Database, session: str, token: str) -> None:
+    """Remember a session and the print of its token; those that are over are forgotten."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(sa.delete(sessions).where(sa.not_(_is_open())))
+        row = {"id": session, "token": token, "started_at": db_now(), "seen_at": db_now()}
+        await connection.execute(sa.insert(sessions).values(**row))
+
+    await database.transact(work)
+
+
+async def token_of(database: Database, session: str) -> str | None:
+    """Give the print of an open session's token, and count this as use of it; None when it is over."""
+    touched = (sessions.c.seen_at < after(-_TOUCHED_EVERY)).label("is_to_be_touched")
+    rows = await database.read(sa.select(sessions.c.token, touched).where(sessions.c.id == session, _is_open()))
+    if not rows:
+        return None
+    if rows[0].is_to_be_touched:
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(sa.update(sessions).where(sessions.c.id == session).values(seen_at=db_now()))
+
+        await database.transact(work)
+    return str(rows[0].token)
+
+
+async def end(database: Database, session: str) -> None:
+    """Forget a session."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(sa.delete(sessions).where(sessions.c.id == session))
+
+    await database.transact(work)

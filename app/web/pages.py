@@ -1,0 +1,126 @@
+"""Pages for people: rendered on the server, readable without scripts, and sent so that no other site can use them."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from app.web.access import CSRF_FIELD, Access, Caller, Role, is_from_elsewhere, is_meant
+from app.web.bodies import read_body
+
+_MOST_BYTES = 16 * 1024
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",  # the callback's address holds a code
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_templates = Environment(
+    loader=PackageLoader("app.web"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A page that says one thing, and what can be done about it. `ways` are links: text -> path of ours."""
+
+    title: str
+    text: str
+    status: int = 200
+    ways: tuple[tuple[str, str], ...] = ()
+    is_good: bool = False
+
+
+class PageRefused(Exception):  # noqa: N818 - named for what happened
+    """A page answers with something else than what was asked for."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+        super().__init__()
+
+
+def page(name: str, caller: Caller | None, status: int = 200, **values: Any) -> HTMLResponse:
+    """Give a rendered page; `values` are what its template shows, escaped."""
+    text = _templates.get_template(f"{name}.html").render(caller=caller, **values)
+    return HTMLResponse(text, status, HEADERS)
+
+
+def said(message: Message, caller: Caller | None) -> HTMLResponse:
+    """Give the page that says a message."""
+    return page("message", caller, message.status, message=message)
+
+
+def see(path: str) -> RedirectResponse:
+    """Send a browser on to a page of ours."""
+    return RedirectResponse(path, 303, HEADERS)
+
+
+async def form(request: Request) -> dict[str, str]:
+    """Give the fields of a small form.
+
+    Raises  BodyTooLarge
+    """
+    raw = await read_body(request, _MOST_BYTES)
+    return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20))
+
+
+async def reader(request: Request) -> Caller:
+    """Let whoever is signed in see a page, or act on one of ours.
+
+    Raises  PageRefused: a stranger's browser is sent to sign in and comes back; BodyTooLarge
+    """
+    found = await _known(request)
+    await _must_be_meant(request, found)
+    return found
+
+
+async def operator(request: Request) -> Caller:
+    """Let only operators see a page or act on it.
+
+    Raises  as `reader`; the role is checked first
+    """
+    found = await _known(request)
+    if found.role is not Role.OPERATOR:
+        text = "You are signed in to read. Sign out, and sign in with OPERATOR_TOKEN."
+        raise PageRefused(said(Message("Only an operator may do this", text, 403), found))
+    await _must_be_meant(request, found)
+    return found
+
+
+async def _known(request: Request) -> Caller:
+    access: Access = request.app.state.access
+    found = await access.caller(request)
+    if found is not None:
+        return found
+    if "authorization" in request.headers:
+        raise PageRefused(said(Message("That token is not known", "Send OPERATOR_TOKEN as bearer token.", 401), None))
+    if request.method == "GET":
+        raise PageRefused(see(f"/login?next={quote(request.url.path, safe='/')}"))
+    raise PageRefused(
+        said(Message("You are signed out", "Sign in and try again.", 401, (("Sign in", "/login"),)), None)
+    )
+
+
+async def _must_be_meant(request: Request, found: Caller) -> None:
+    if request.method == "GET" or found.csrf is None:
+        return
+    if is_from_elsewhere(request) or not is_meant(found, (await form(request)).get(CSRF_FIELD)):
+        text = "The form came from another site, or from a page of an earlier sign-in. Nothing was done."
+        raise PageRefused(said(Message("That was not sent from this page", text, 403, (("Back", "/"),)), found))
+
+
+_OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9/_.-]*", re.ASCII)
+
+
+def own_path(wanted: str | None) -> str:
+    """Give a path of ours to go to after signing in: whatever is no plain path of this site becomes `/`."""
+    return wanted if wanted and _OWN_PATH.fullmatch(wanted) else "/"
