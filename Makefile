@@ -5,11 +5,11 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test demo bench serve work up lock migration clean
+.PHONY: help setup check format test demo bench serve work up lock migration env-example clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
-	@grep -hE '^[a-z ]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock pyproject.toml
 	@echo "setting up $(VENV) from requirements.lock (once)"
@@ -54,6 +54,9 @@ lock: $(READY)  ## resolve pyproject.toml into requirements.lock and the image's
 
 migration: $(READY)  ## M="what it adds": a new empty migration
 	@$(BIN)/alembic revision -m "$(M)"
+
+env-example: $(READY)  ## write deploy/env.example anew from app/variables.py
+	@$(BIN)/python -m app.variables > $@.new && mv $@.new deploy/env.example
 
 clean:  ## remove .venv, var and caches
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build bench.json

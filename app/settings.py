@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.errors import Misconfigured
 from app.sync.records import Side
+from app.variables import VARIABLES
 
 _KEY_BYTES = 32
 _SHORTEST_TOKEN = 16
@@ -105,46 +106,8 @@ WebUrl = Annotated[str, AfterValidator(_web_url)]
 Token = Annotated[SecretStr, AfterValidator(_long_enough)]
 Optional = BeforeValidator(_zero_is_none)
 
-_KEY_EXAMPLE = "the output of: openssl rand -base64 32 | tr '+/' '-_'"  # a key in print would be used
-# variable -> (what is expected, an example); every variable of the service stands here and in deploy/env.example
-EXPECTED = {
-    "DATABASE_URL": (
-        "sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER:PASSWORD@HOST/NAME",
-        "sqlite+aiosqlite:///var/chronobridge.db",
-    ),
-    "REDIS_URL": ("the address of a Redis or Valkey", "redis://127.0.0.1:6379/0"),
-    "PUBLIC_URL": ("the https address the vendors reach this service at", "https://sync.example.com"),
-    "HOST": ("the address to listen on", "127.0.0.1"),
-    "PORT": ("a port number", "8000"),
-    "TRUSTED_PROXIES": ("a comma list of proxy addresses whose X-Forwarded-For counts", "10.0.0.7"),
-    "ENCRYPTION_KEYS": ("a comma list of url-safe base64 keys of 32 bytes, newest first", _KEY_EXAMPLE),
-    "HASH_KEYS": ("a comma list of url-safe base64 keys of 32 bytes, newest first", _KEY_EXAMPLE),
-    "OPERATOR_TOKEN": ("a secret of at least 16 characters", "the output of: openssl rand -hex 32"),
-    "VIEWER_TOKEN": ("a secret of at least 16 characters", "the output of: openssl rand -hex 32"),
-    "MAPPING_FILE": ("the path of a mapping file", "/etc/chronobridge/mapping.toml"),
-    "CA_BUNDLE": ("the path of a PEM file with extra trusted roots", "/etc/ssl/clinic-roots.pem"),
-    "DRCHRONO_BASE_URL": ("the https address of DrChrono", "https://app.drchrono.com"),
-    "DRCHRONO_CLIENT_ID": ("the client id of the API application", "Zk3…"),
-    "DRCHRONO_CLIENT_SECRET": ("the client secret of the API application", "h0w…"),
-    "DRCHRONO_WEBHOOK_SECRETS": (
-        "a comma list of webhook secrets of at least 16 characters, the one in use first",
-        "the output of: openssl rand -hex 32",
-    ),
-    "SALESFORCE_LOGIN_URL": ("the https address of your My Domain", "https://acme.my.salesforce.com"),
-    "SALESFORCE_CLIENT_ID": ("the consumer key of the external client app", "3MVG9…"),
-    "SALESFORCE_CLIENT_SECRET": (
-        "the consumer secret, or SALESFORCE_USERNAME with SALESFORCE_PRIVATE_KEY_FILE instead",
-        "8F2…",
-    ),
-    "SALESFORCE_USERNAME": ("the integration user's username", "sync@acme.example"),
-    "SALESFORCE_PRIVATE_KEY_FILE": ("the path of an unencrypted PEM RSA key", "/etc/chronobridge/salesforce.pem"),
-    "SALESFORCE_ORG_ID": ("the organization id, 15 or 18 characters", "00D5g000001AbCdEAK"),
-    "SALESFORCE_API_VERSION": ("a version number", "67.0"),
-    "SALESFORCE_REQUEST_LIMIT": ("how long Salesforce may go on with a request, ISO 8601", "PT10M"),
-    "CONFIRM_AFTER": ("how long to wait before asking DrChrono about a doubted body, ISO 8601", "PT5S"),
-    "ATTEMPT_LIMIT": ("how often a record is tried before a person is asked, 1 or more", "8"),
-    "INSTANCE_ID": ("a name that tells this installation from its copies", "north-clinic"),
-}
+# variable -> (what is expected, an example)
+EXPECTED = {variable.name: (variable.expected, variable.example) for variable in VARIABLES}
 
 
 class Settings(BaseSettings):

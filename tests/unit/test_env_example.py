@@ -1,4 +1,4 @@
-"""deploy/env.example against the settings: whole, current, and of use to whoever copies it."""
+"""deploy/env.example, and the `.env` that `chronobridge init` writes: whole, current, and of use as they are."""
 
 import re
 from collections import Counter
@@ -9,6 +9,7 @@ import pytest
 
 from app.settings import EXPECTED, Settings
 from app.sync.records import Side
+from app.variables import VARIABLES, Fill, fresh, render
 from tests.build import NEEDED
 
 TEXT = (Path(__file__).parents[2] / "deploy" / "env.example").read_text()
@@ -39,6 +40,14 @@ def section(name):
     return before[before.rindex("\n\n") :]
 
 
+def test_it_is_what_make_env_example_writes():
+    assert render({}) == TEXT
+
+
+def test_no_line_of_it_is_wider_than_the_code():
+    assert [line for line in TEXT.splitlines() if len(line) > 120] == []
+
+
 def test_every_variable_of_the_service_stands_in_it_once_and_no_other():
     assert Counter(name for _, name, _ in LINES) == Counter(field.upper() for field in Settings.model_fields)
     assert {name for _, name, _ in LINES} == EXPECTED.keys()
@@ -59,7 +68,7 @@ def test_every_example_is_that_of_the_complaint(name):
     assert EXAMPLES[name] == EXPECTED[name][1]
 
 
-@pytest.mark.parametrize("name", ["ENCRYPTION_KEYS", "HASH_KEYS", "OPERATOR_TOKEN", *SECRET_NAMES])
+@pytest.mark.parametrize("name", [name for name, (_, example) in EXPECTED.items() if "openssl rand" in example])
 def test_every_secret_is_left_empty_with_the_command_that_makes_one(name):
     assert name not in EXAMPLES
     assert "openssl rand" in section(name)
@@ -91,3 +100,57 @@ def test_a_copy_left_as_it_is_says_what_to_fill_in(complaint, tmp_path):
     (tmp_path / ".env").write_text(TEXT)
 
     assert complaint(**dict.fromkeys(NEEDED)).startswith("PUBLIC_URL is missing")
+
+
+@pytest.fixture
+def made(tmp_path):
+    """What `chronobridge init` put into a folder's `.env`."""
+    values = fresh("http://127.0.0.1:8000")
+    (tmp_path / ".env").write_text(render(values))
+    return values
+
+
+def test_a_new_installation_starts_with_what_was_made_for_it(said, made):
+    settings = said(**dict.fromkeys(NEEDED))
+
+    assert settings.public_url == made["PUBLIC_URL"]
+    assert settings.connected == frozenset()
+    for name in ("OPERATOR_TOKEN", "VIEWER_TOKEN"):
+        assert getattr(settings, name.lower()).get_secret_value() == made[name]
+    for name in ("ENCRYPTION_KEYS", "HASH_KEYS"):
+        assert [key.get_secret_value() for key in getattr(settings, name.lower())] == [made[name]]
+
+
+def test_a_new_installation_keeps_its_webhook_secret_until_the_rest_of_drchrono_is_there(said, made, tmp_path):
+    text = (tmp_path / ".env").read_text()
+    for name in ("DRCHRONO_CLIENT_ID", "DRCHRONO_CLIENT_SECRET", "DRCHRONO_WEBHOOK_SECRETS"):
+        text = text.replace(f"# {name}=", f"{name}=")
+    (tmp_path / ".env").write_text(text)
+
+    settings = said(**dict.fromkeys(NEEDED))
+
+    assert settings.connected == {Side.DRCHRONO}
+    assert [secret.get_secret_value() for secret in settings.drchrono_webhook_secrets] == [
+        made["DRCHRONO_WEBHOOK_SECRETS"]
+    ]
+
+
+def test_no_two_keys_or_tokens_ever_made_are_the_same():
+    made = [
+        value for _ in range(3) for name, value in fresh("https://sync.example.com").items() if name != "PUBLIC_URL"
+    ]
+
+    assert len(set(made)) == len(made)
+
+
+def test_only_what_can_be_made_is_filled_in():
+    can_be_made = {variable.name for variable in VARIABLES if variable.made_by} | {"PUBLIC_URL"}
+
+    assert {variable.name for variable in VARIABLES if variable.fill is not Fill.NOTHING} == can_be_made
+    assert fresh("https://sync.example.com").keys() == can_be_made
+
+
+def test_a_file_with_values_has_the_same_variables_in_the_same_order():
+    made = re.findall(r"^(?:# )?([A-Z][A-Z_0-9]*)=", render(fresh("https://sync.example.com")), re.MULTILINE)
+
+    assert made == [name for _, name, _ in LINES]
