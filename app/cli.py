@@ -30,6 +30,29 @@ def main() -> None:
 
 
 @app.command()
+def init(
+    public_url: Annotated[
+        str, typer.Option(help="the https address at which the vendors will reach this service")
+    ] = "http://127.0.0.1:8000",
+) -> None:
+    """Write a commented `.env` with fresh keys into this folder, and say what comes next."""
+    from rich.console import Console
+
+    from app import setup_steps, variables
+
+    url = setup_steps.address(public_url)
+    try:
+        setup_steps.write(Path(".env"), variables.render(variables.fresh(url)))
+    except FileExistsError:
+        print("chronobridge: .env is already there and stays as it is", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except OSError as error:
+        print(f"chronobridge: .env cannot be written here: {error.strerror}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    setup_steps.tell(Console(), url)
+
+
+@app.command()
 def migrate() -> None:
     """Bring the database's schema up to date."""
     from app import settings
