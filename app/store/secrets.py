@@ -16,6 +16,7 @@ class Vault:
     """Seals and opens JSON documents and bytes."""
 
     def __init__(self, keys: tuple[bytes, ...]) -> None:
+        self._newest = Fernet(keys[0])
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def seal(self, document: Any) -> str:
@@ -42,6 +43,14 @@ class Vault:
             return self._fernet.decrypt(sealed)
         except InvalidToken:
             raise Undecryptable("sealed with a key that ENCRYPTION_KEYS does not hold; add it at the end") from None
+
+    def is_current(self, sealed: str) -> bool:
+        """Say whether the newest key alone opens it."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
     def reseal(self, sealed: str) -> str:
         """Give the same content encrypted under the newest key.

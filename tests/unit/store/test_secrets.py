@@ -54,6 +54,14 @@ def test_the_newest_key_seals():
     assert Vault((NEW,)).open(sealed) == "Canary"
 
 
+def test_only_what_the_newest_key_opens_by_itself_is_current():
+    vault = Vault((NEW, OLD))
+
+    assert vault.is_current(vault.seal("Canary"))
+    assert not vault.is_current(Vault((OLD,)).seal("Canary"))
+    assert not vault.is_current("no token")
+
+
 def test_what_was_sealed_again_opens_after_the_old_key_is_dropped():
     sealed = Vault((OLD,)).seal("Canary")
 
