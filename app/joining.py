@@ -7,6 +7,8 @@ pair of another practice never does, one of another user only after a person's w
 from dataclasses import dataclass
 from typing import Any
 
+from ulid import ULID
+
 from app.errors import Misconfigured, VendorError
 from app.log import log
 from app.runtime import Runtime
@@ -161,6 +163,7 @@ async def _asked(drchrono: DrChrono, token: str) -> dict[str, Any]:
     doctor = await drchrono.doctor(user.doctor_id, token) if user.doctor_id else None
     names = [str(doctor.get(name) or "") for name in ("first_name", "last_name", "suffix")] if doctor else []
     return {
+        "consent": str(ULID()),  # tells two consents apart; a refresh leaves it
         "user_id": user.id,
         "username": user.username,
         "practice": user.practice,

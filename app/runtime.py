@@ -87,7 +87,7 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
                 context,
                 partial(calls.count, database, settings.drchrono_client_id),
             )
-            drchrono = DrChrono(application, Connections(database, vault, Side.DRCHRONO), context, log.warning)
+            drchrono = DrChrono(application, Connections(database, vault, Side.DRCHRONO), context, _tell)
             stack.push_async_callback(drchrono.close)
         if Side.SALESFORCE in settings.connected:
             salesforce = salesforce_client(settings, Connections(database, vault, Side.SALESFORCE), context)
@@ -96,10 +96,14 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
         yield Runtime(settings, database, vault, keys, mappings, bell, drchrono, salesforce)
 
 
+def _tell(event: str, **line: Any) -> None:
+    (log.info if event == "token.stored" else log.warning)(event, **line)
+
+
 def salesforce_client(settings: Settings, store: TokenStore, context: Any) -> Salesforce:
     """Give a client of the org that the settings name, keeping its token where it is told."""
     grant = SalesforceGrant(_credentials(settings), context)
-    return Salesforce(grant, store, context, settings.salesforce_api_version, log.warning)
+    return Salesforce(grant, store, context, settings.salesforce_api_version, _tell)
 
 
 def _credentials(settings: Settings) -> Credentials:

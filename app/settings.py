@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -26,29 +28,32 @@ from app.variables import VARIABLES
 
 _KEY_BYTES = 32
 _SHORTEST_TOKEN = 16
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def _parts(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-def _keys(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    for key in value:
-        try:
-            size = len(base64.b64decode(key.get_secret_value().encode(), altchars=b"-_", validate=True))
-        except ValueError:
-            size = 0
-        if size != _KEY_BYTES:
-            raise ValueError("a key is not url-safe base64 of 32 bytes")
+def _key(value: SecretStr) -> SecretStr:
+    try:
+        size = len(base64.b64decode(value.get_secret_value().encode(), altchars=b"-_", validate=True))
+    except ValueError:
+        size = 0
+    if size != _KEY_BYTES:
+        raise ValueError("a key is not url-safe base64 of 32 bytes")
     return value
+
+
+def _keys(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    return tuple(_key(one) for one in value)
 
 
 def _web_url(value: str) -> str:
     url = urlsplit(value)
     if url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment or url.username:
         raise ValueError("it is not an https address")
-    if url.scheme == "http" and url.hostname not in _LOOPBACK:
+    if url.scheme == "http" and url.hostname not in LOOPBACK:
         raise ValueError("plain http is allowed for this machine only; use https")
     _ = url.port  # raises for a port that is none
     return value.rstrip("/")
@@ -81,6 +86,8 @@ def _redis_url(value: str) -> str:
 
 
 def _long_enough(value: SecretStr) -> SecretStr:
+    if value.get_secret_value() != value.get_secret_value().strip():
+        raise ValueError("it begins or ends with a blank, which no form or header would carry")
     if len(value.get_secret_value()) < _SHORTEST_TOKEN:
         raise ValueError(f"it is shorter than {_SHORTEST_TOKEN} characters, so it can be guessed")
     return value
@@ -127,6 +134,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = ()
     encryption_keys: Keys
     hash_keys: Keys
+    session_key: Annotated[Annotated[SecretStr, AfterValidator(_key)] | None, Optional] = None
     operator_token: Token
     viewer_token: Annotated[Token | None, Optional] = None
     mapping_file: Annotated[Path | None, Optional] = None
@@ -136,6 +144,7 @@ class Settings(BaseSettings):
     drchrono_client_id: Annotated[str | None, Optional] = None
     drchrono_client_secret: Annotated[SecretStr | None, Optional] = None
     drchrono_webhook_secrets: Annotated[Secrets, AfterValidator(_all_long_enough)] = ()
+    drchrono_calls_per_hour: Annotated[int, Field(ge=1)] = 500
 
     salesforce_login_url: Annotated[Annotated[str, AfterValidator(_origin)] | None, Optional] = None
     salesforce_client_id: Annotated[str | None, Optional] = None
@@ -166,6 +175,19 @@ class Settings(BaseSettings):
         return self.salesforce_private_key_file.read_text() if self.salesforce_private_key_file else None
 
     @property
+    def is_secure(self) -> bool:
+        """Whether people reach us by https, so that cookies may insist on it."""
+        return self.public_url.startswith("https:")
+
+    @property
+    def signing_key(self) -> bytes:
+        """What people's sessions are signed with: SESSION_KEY, or a key of its own made from ENCRYPTION_KEYS."""
+        if self.session_key is not None:
+            return raw_keys([self.session_key])[0]
+        newest = raw_keys(self.encryption_keys)[0]
+        return HKDF(hashes.SHA256(), _KEY_BYTES, salt=None, info=b"chronobridge sessions").derive(newest)
+
+    @property
     def identity(self) -> str:
         """What tells this installation from a restored or cloned copy of its database."""
         return f"{self.public_url}#{self.instance_id}"
@@ -193,6 +215,8 @@ def load(**given: Any) -> Settings:
         name = str(first["loc"][0]).upper()
         problem = "is missing" if first["type"] == "missing" else f"is wrong ({_plain(first['msg'])})"
         raise _wrong(name, problem) from None
+    if settings.viewer_token == settings.operator_token:
+        raise _wrong("VIEWER_TOKEN", "is the same as OPERATOR_TOKEN, so whoever reads could also act")
     _all_or_none(settings)
     _files(settings)
     return settings

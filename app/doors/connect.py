@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from app import joining
+from app.doors.health import Health
 from app.errors import OutcomeUnknown, Unauthorized, VendorError
 from app.joining import CONNECT, Joined, Nothing, OtherPractice, Unidentified, WouldReplace
 from app.log import log
@@ -38,9 +39,10 @@ async def overview(request: Request, caller: Annotated[Caller, Depends(reader)])
     """Show who is connected, and the ways to change it."""
     run: Runtime = request.app.state.run
     stored = await Connections(run.database, run.vault, Side.DRCHRONO).read()
-    health = request.app.state.health.report()["parts"]
+    health: Health = request.app.state.health
+    sides = {side.value: await health.side(side) for side in Side}
     account = joining.account_of(stored.token)
-    return page("connections", caller, account=account, health=health, is_set_up=run.drchrono is not None)
+    return page("connections", caller, account=account, sides=sides, is_set_up=run.drchrono is not None)
 
 
 @router.get(CONNECT, dependencies=[Depends(operator)])

@@ -92,7 +92,7 @@ class Health:
             for name, part in (("workers", self._workers), ("backlog", self._backlog), ("lanes", self._lanes)):
                 found[name] = await _told(part())
         for side in Side:
-            found[side.value] = await _told(self._side(side))
+            found[side.value] = await _told(self.side(side))
         now = datetime.now(UTC)
         for name, (state, advice) in found.items():
             before = self._parts.get(name)
@@ -140,7 +140,11 @@ class Health:
             return "degraded", f"paused: {', '.join(paused)}; POST /api/v1/lanes/all/resume when that is right"
         return "ok", None
 
-    async def _side(self, side: Side) -> tuple[str, str | None]:
+    async def side(self, side: Side) -> tuple[str, str | None]:
+        """Look at one side's connection now: its state, and advice.
+
+        Raises  StoreUnavailable
+        """
         if side not in self._run.settings.connected:
             return "not_connected", f"set the {side.value.upper()}_… settings; its deliveries are kept meanwhile"
         try:

@@ -79,6 +79,12 @@ async def hurry(database: Database, side: Side) -> None:
     await database.transact(work)
 
 
+async def latest_bases(database: Database, limit: int) -> list[Base]:
+    """Give the bases of the youngest links."""
+    rows = await database.read(sa.select(links.c.base).order_by(links.c.id.desc()).limit(limit))
+    return [Base(row.base) for row in rows]
+
+
 async def next_due_in_s(database: Database) -> float | None:
     """Give in how many seconds the next record falls due that is not due yet; None when none will."""
     ahead = sa.type_coerce(sa.func.min(links.c.due_at), sa.BigInteger) - sa.type_coerce(db_now(), sa.BigInteger)

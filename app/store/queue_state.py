@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.database import Database
-from app.store.tables import after, db_now, failures, journal, lanes, links
+from app.store.tables import after, db_now, events, failures, journal, lanes, links
 from app.sync.records import Lane
 
 _RECENT_S = 60
@@ -70,6 +70,13 @@ async def journal_counts(database: Database) -> list[sa.Row[Any]]:
         .where(journal.c.state.in_([sa.literal_column("'planned'"), sa.literal_column("'unknown'")]))
         .group_by(journal.c.side, journal.c.state)
     )
+
+
+async def latest_deliveries(database: Database) -> dict[tuple[str, str], str]:
+    """Give (side, kind) -> the id of the newest delivery that spoke of it; ids begin with the time they were made."""
+    kinds = (events.c.side, events.c.kind)
+    rows = await database.read(sa.select(*kinds, sa.func.max(events.c.delivery_id).label("id")).group_by(*kinds))
+    return {(row.side, row.kind): row.id for row in rows}
 
 
 async def lane_states(database: Database) -> list[dict[str, Any]]:

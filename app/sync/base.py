@@ -29,6 +29,10 @@ class HashKeys:
         """Take raw keys, newest first; each is known by the start of its own hash."""
         return cls(tuple((hashlib.sha256(b"key id" + key).hexdigest()[:6], key) for key in keys))
 
+    def knows(self, stamp: str) -> bool:
+        """Say whether a stamp was made with one of these keys."""
+        return stamp.split(".")[1:2] in [[key_id] for key_id, _ in self.keys]
+
     def stamp(self, scope: str, name: str, version: int, normal: str | None) -> str:
         """Give the stamp of a field's normal form under the newest key."""
         key_id, key = self.keys[0]

@@ -1,0 +1,59 @@
+"""The check at a terminal: each line as soon as it is known, or everything at once as JSON."""
+
+import json
+from collections.abc import AsyncIterator
+
+from rich.console import Console
+from rich.text import Text
+
+from app import settings
+from app.checks.everything import check
+from app.checks.findings import Finding, State, is_good, red, report
+from app.errors import Misconfigured
+
+_MARKS = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.RED: ("✗", "red")}
+_FAILED, _WRONG_SETTINGS = 1, 2
+
+
+async def told(console: Console) -> int:
+    """Print a line per thing; gives the exit code."""
+    found: list[Finding] = []
+    with console.status("looking …") as status:
+        async for finding in _found():
+            found.append(finding)
+            console.print(_line(finding))
+            if finding.fix is not None:
+                console.print(Text(f"  → {finding.fix}"))
+            status.update(f"looked at {finding.name} …")
+    reds = sum(finding.state is State.RED for finding in found)
+    console.print(
+        Text("everything is right" if not reds else f"{reds} red", style="bold green" if not reds else "bold red")
+    )
+    return _code(found)
+
+
+async def told_as_json(console: Console) -> int:
+    """Print everything as one JSON document; gives the exit code."""
+    found = [finding async for finding in _found()]
+    console.print(Text(json.dumps(report(found), indent=2)))
+    return _code(found)
+
+
+async def _found() -> AsyncIterator[Finding]:
+    try:
+        async for finding in check(settings.load()):
+            yield finding
+    except Misconfigured as error:
+        problem, _, fix = str(error).partition(": expected ")
+        yield red("settings", problem, f"expected {fix}" if fix else "correct it")
+
+
+def _line(finding: Finding) -> Text:
+    mark, colour = _MARKS[finding.state]
+    return Text.assemble((f"{mark} ", colour), (finding.name, "bold"), f": {finding.says}")
+
+
+def _code(found: list[Finding]) -> int:
+    if is_good(found):
+        return 0
+    return _WRONG_SETTINGS if any(one.name == "settings" and one.state is State.RED for one in found) else _FAILED
