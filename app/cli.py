@@ -67,6 +67,37 @@ def migrate() -> None:
     print("the database is up to date")
 
 
+@app.command("rotate-keys")
+def rotate_keys() -> None:
+    """Seal everything in the database anew under the newest of ENCRYPTION_KEYS, while the service runs."""
+    from rich.console import Console
+
+    from app import settings
+    from app.progress import shown
+    from app.store.database import Database
+    from app.store.reseal import Done, reseal
+    from app.store.schema import is_behind
+    from app.store.secrets import Vault
+
+    known = settings.load()
+    vault = Vault(tuple(key.encode() for key in settings.secret_values(known.encryption_keys)))
+
+    async def work() -> Done | None:
+        async with Database(known.database_url).opened() as database:
+            if await is_behind(database):
+                return None
+            with shown(Console()) as say:
+                return await reseal(database, vault, lambda at: say(str(at), at.rows, at.of))
+
+    done = asyncio.run(work())
+    if done is None:
+        print("chronobridge: the database's schema is behind; run: chronobridge migrate", file=sys.stderr)
+        raise typer.Exit(1)
+    print(f"{done.resealed:,} sealed anew")
+    print(done.verdict, file=sys.stdout if done.is_complete else sys.stderr)
+    raise typer.Exit(0 if done.is_complete else 1)
+
+
 @app.command()
 def serve() -> None:
     """Answer the vendors, the probes and the operator."""

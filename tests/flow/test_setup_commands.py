@@ -1,0 +1,177 @@
+"""The commands that set an installation up and keep its keys fresh, as a person at a terminal meets them."""
+
+import asyncio
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+
+import pytest
+import sqlalchemy as sa
+from cryptography.fernet import Fernet
+from ulid import ULID
+
+from app import settings, setup_steps
+from app.demo.town import ROOT
+from app.store.database import Database
+from app.store.schema import migrate
+from app.store.secrets import Vault
+from app.store.tables import db_now, deliveries
+from app.variables import fresh, render
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
+
+OLD, NEW, LOST = (Fernet.generate_key().decode() for _ in range(3))
+COMMAND = (sys.executable, "-m", "app.cli")
+
+
+def given(**variables):
+    """An environment that says of the service only what it is given."""
+    clean = {name: value for name, value in os.environ.items() if name.upper() not in settings.EXPECTED}
+    return clean | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"} | variables
+
+
+def chronobridge(folder, env, *arguments):
+    return subprocess.run(
+        [*COMMAND, *arguments], env=env, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def made(folder):
+    """What a `.env` holds, commented lines included."""
+    return dict(re.findall(r"^(?:# )?([A-Z][A-Z_0-9]*)=(.*)$", (folder / ".env").read_text(), re.MULTILINE))
+
+
+def in_a_database(folder, work):
+    """Do something with the database of a folder, as another process."""
+
+    async def run():
+        async with Database(f"sqlite+aiosqlite:///{folder}/var/chronobridge.db").opened() as database:
+            return await work(database)
+
+    return asyncio.run(run())
+
+
+def keep_bodies(folder, key, count):
+    """Put deliveries into the database whose bodies are sealed with a key."""
+    vault = Vault((key.encode(),))
+    rest = {"side": "drchrono", "event": "PATIENT_MODIFY", "outcome": "kept"}
+
+    def a_row(at):
+        return {"id": str(ULID()), "delivery_key": str(ULID()), "body": vault.seal(f"Canary {at}"), **rest}
+
+    async def work(connection):
+        await connection.execute(sa.insert(deliveries).values(received_at=db_now()), [a_row(at) for at in range(count)])
+
+    in_a_database(folder, lambda database: database.transact(work))
+
+
+def sealed_bodies(folder, count=None):
+    """Give the bodies as they lie there, in the order in which they are sealed anew."""
+    statement = sa.select(deliveries.c.body).order_by(deliveries.c.id).limit(count)
+    return [row.body for row in in_a_database(folder, lambda database: database.read(statement))]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder as `init` and `migrate` leave it; the encryption keys a test says itself."""
+    setup_steps.write(tmp_path / ".env", render(fresh("https://sync.example.com")))
+    in_a_database(tmp_path, migrate)
+    return tmp_path
+
+
+def test_init_alone_is_enough_for_a_first_start(tmp_path):
+    begun = chronobridge(tmp_path, given(), "init")
+
+    assert begun.returncode == 0
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    migrated = chronobridge(tmp_path, given(), "migrate")
+    assert (migrated.returncode, migrated.stdout, migrated.stderr) == (0, "the database is up to date\n", "")
+
+
+def test_init_prints_no_secret(tmp_path):
+    begun = chronobridge(tmp_path, given(), "init", "--public-url", "https://sync.example.com/")
+
+    assert "https://sync.example.com/webhooks/drchrono" in begun.stdout
+    values = {name: value for name, value in made(tmp_path).items() if len(value) >= 43 and "://" not in value}
+    assert values.keys() >= {"ENCRYPTION_KEYS", "HASH_KEYS", "OPERATOR_TOKEN", "DRCHRONO_WEBHOOK_SECRETS"}
+    assert [name for name, value in values.items() if value in begun.stdout + begun.stderr] == []
+
+
+def test_init_changes_no_file_that_is_there(tmp_path):
+    chronobridge(tmp_path, given(), "init")
+    before = (tmp_path / ".env").read_bytes()
+
+    again = chronobridge(tmp_path, given(), "init", "--public-url", "https://sync.example.com")
+
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr == "chronobridge: .env is already there and stays as it is\n"
+    assert (tmp_path / ".env").read_bytes() == before
+
+
+@pytest.mark.parametrize("url", ["http://sync.example.com", "sync.example.com", ""])
+def test_init_refuses_a_wrong_address_in_one_line_and_writes_nothing(tmp_path, url):
+    refused = chronobridge(tmp_path, given(), "init", "--public-url", url)
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert re.fullmatch(r"chronobridge: --public-url is wrong \(.*\): expected .*; for example .*\n", refused.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_after_rotating_the_keys_the_new_one_is_enough(folder):
+    keep_bodies(folder, OLD, 3)
+
+    rotated = chronobridge(folder, given(ENCRYPTION_KEYS=f"{NEW},{OLD}"), "rotate-keys")
+
+    assert (rotated.returncode, rotated.stderr) == (0, "")
+    assert rotated.stdout.splitlines()[:4] == [
+        "deliveries.body: 3 of 3 rows",
+        "deliveries.body, once more: 3 of 3 rows",
+        "3 sealed anew",
+        "the newest key opens everything: the older keys can now be removed",
+    ]
+    alone = chronobridge(folder, given(ENCRYPTION_KEYS=NEW), "rotate-keys")
+    assert (alone.returncode, alone.stdout.splitlines()[1]) == (0, "0 sealed anew")
+
+
+def test_a_key_that_is_missing_is_asked_for_and_the_older_ones_must_stay(folder):
+    keep_bodies(folder, LOST, 2)
+    keep_bodies(folder, OLD, 1)
+    before = sealed_bodies(folder)
+
+    rotated = chronobridge(folder, given(ENCRYPTION_KEYS=f"{NEW},{OLD}"), "rotate-keys")
+
+    assert rotated.returncode == 1
+    assert rotated.stderr == (
+        "2 are sealed with a key that ENCRYPTION_KEYS lacks: put it at the end and run this again\n"
+    )
+    assert "can now be removed" not in rotated.stdout
+    assert len(set(before) & set(sealed_bodies(folder))) == 2
+
+
+def test_without_a_schema_it_says_what_to_run(tmp_path):
+    chronobridge(tmp_path, given(), "init")
+
+    rotated = chronobridge(tmp_path, given(), "rotate-keys")
+
+    assert rotated.returncode == 1
+    assert rotated.stderr == "chronobridge: the database's schema is behind; run: chronobridge migrate\n"
+
+
+def test_killed_in_the_middle_it_loses_nothing_and_is_run_again(folder):
+    keep_bodies(folder, OLD, 4000)
+    env = given(ENCRYPTION_KEYS=f"{NEW},{OLD}")
+    newest, both = Vault((NEW.encode(),)), Vault((NEW.encode(), OLD.encode()))
+
+    with subprocess.Popen([*COMMAND, "rotate-keys"], env=env, cwd=folder, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None and not newest.is_current(sealed_bodies(folder, 1)[0]):
+            pass
+        process.send_signal(signal.SIGKILL)
+
+    halfway = sealed_bodies(folder)
+    assert sorted(both.open(body) for body in halfway) == sorted(f"Canary {at}" for at in range(4000))
+    again = chronobridge(folder, env, "rotate-keys")
+    assert again.returncode == 0
+    assert [body for body in sealed_bodies(folder) if not newest.is_current(body)] == []

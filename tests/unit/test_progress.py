@@ -1,0 +1,46 @@
+"""Progress: a bar for a person, plain lines for a log; the last count of every part is always told."""
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from app.progress import shown
+
+
+@pytest.fixture
+def told():
+    """Gives what two parts of work leave on a console."""
+
+    def tell(**options):
+        out = StringIO()
+        with shown(Console(file=out, width=80, **options)) as say:
+            for rows in range(0, 1500, 500):
+                say("bodies", rows, 1000)
+            say("nothing", 0, 0)
+            say("tokens", 2, 2)
+        return out.getvalue()
+
+    return tell
+
+
+def test_piped_it_is_one_plain_line_for_each_part(told):
+    assert told() == "bodies: 1,000 of 1,000 rows\ntokens: 2 of 2 rows\n"
+
+
+def test_on_a_terminal_it_is_a_bar_for_each_part(told):
+    said = told(force_terminal=True, legacy_windows=False)
+
+    assert "\x1b[" in said
+    for word in ("bodies", "1000/1000", "tokens", "2/2"):
+        assert word in said
+    assert "nothing" not in said
+
+
+def test_no_work_says_nothing():
+    out = StringIO()
+
+    with shown(Console(file=out)):
+        pass
+
+    assert out.getvalue() == ""
