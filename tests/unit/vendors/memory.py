@@ -2,8 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from app.vendors.tokens import Broker
+from app.errors import LeaseLost, StoreUnavailable
+from app.vendors.tokens import Broker, Policy
 
 
 @dataclass(frozen=True)
@@ -11,57 +13,107 @@ class Row:
     token: dict | None = None
     version: int = 0
     is_stale: bool = False
+    is_expired: bool = False
     refused_for_s: float | None = None
     refused_code: str | None = None
+    ask_again_in_s: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Lease:
+    follows_cut_off: bool
 
 
 class Memory:
-    """A token store as the protocol asks for: shared by all brokers, one lease at a time."""
+    """A token store as the protocol asks for: shared by all brokers, one lease at a time.
 
-    def __init__(self, row=None):
-        self.row, self.holder, self.saved_for = row or Row(), None, []
+    is_asked  the trace of an asking that has not ended
+    away      how many of the next saves fail because the database is away
+    door      nothing is saved before it opens
+    """
+
+    def __init__(self, row=None, *, is_asked=False, away=0, door=None):
+        self.row, self.is_asked, self.away, self.door = row or Row(), is_asked, away, door
+        self.holder, self.has_run_out, self.saved_for = None, False, []
+
+    def run_out(self):
+        """Let the lease run out, as the clock would."""
+        self.has_run_out = True
 
     async def read(self):
         return self.row
 
-    async def lease(self):
-        if self.holder is not None:
+    async def lease(self, span):
+        assert span > timedelta(0)
+        if self.holder is not None and not self.has_run_out:
             return None
-        self.holder = object()
+        self.holder, self.has_run_out, self.is_asked = Lease(self.is_asked), False, True
         return self.holder
 
-    async def save(self, lease, token, refresh_in):
-        assert lease is self.holder
-        self.saved_for.append(refresh_in)
-        self.row, self.holder = Row(token, self.row.version + 1), None
+    async def save(self, lease, version, token, refresh_in, lives):
+        if self.door is not None:
+            await self.door.wait()
+        if self.away:
+            self.away -= 1
+            raise StoreUnavailable("the database is away")
+        if version != self.row.version:
+            raise LeaseLost("another token has followed that version")
+        self.saved_for.append((refresh_in, lives))
+        self._ended(lease, Row(token, version + 1))
         return self.row
 
     async def refuse(self, lease, code):
-        assert lease is self.holder
-        self.row, self.holder = replace(self.row, refused_for_s=0.0, refused_code=code), None
+        self._must_be_held_by(lease)
+        self._ended(lease, replace(self.row, refused_for_s=0.0, refused_code=code))
 
-    async def release(self, lease):
-        assert lease is self.holder
-        self.holder = None
+    async def release(self, lease, ask_again_in=None, *, is_answered=True):
+        self._must_be_held_by(lease)
+        wait = {} if ask_again_in is None else {"ask_again_in_s": ask_again_in.total_seconds()}
+        self._ended(lease, replace(self.row, **wait), is_asked=not is_answered)
+
+    async def forget(self, lease):
+        self._must_be_held_by(lease)
+        self._ended(lease, Row(version=self.row.version + 1))
+
+    def _must_be_held_by(self, lease):
+        if lease is not self.holder:
+            raise LeaseLost("another process has it")
+
+    def _ended(self, lease, row, *, is_asked=False):
+        self.row, self.is_asked = row, is_asked
+        if lease is self.holder:
+            self.holder = None
 
 
 class Vendor:
-    """A token endpoint: gives token after token, or raises what it is told to."""
+    """A token endpoint: gives token after token, or raises what it is told to; not before its door opens."""
 
-    def __init__(self, error=None, **beside):
-        self.asked, self.error, self.beside = [], error, beside
+    def __init__(self, error=None, door=None, **beside):
+        self.asked, self.error, self.door, self.beside = [], error, door, beside
 
     async def __call__(self, stored):
         self.asked.append(stored)
+        number = len(self.asked)
         await asyncio.sleep(0)
+        if self.door is not None:
+            await self.door.wait()
         if self.error is not None:
             raise self.error
-        return {"access_token": f"token {len(self.asked)}", **self.beside}
+        return {"access_token": f"token {number}", **self.beside}
 
 
 def stored(value="stored", version=3, **differences):
     return Row({"access_token": value, "refresh_token": "r"}, version, **differences)
 
 
-def a_broker(store, vendor, *, is_final=True):
-    return Broker("drchrono", store, vendor, is_final=is_final)
+def a_broker(store, vendor, *, is_final=True, told=None, **policy):
+    """A broker as a process of its own would have one; `told` collects what it tells."""
+    told = [] if told is None else told
+    return Broker("drchrono", store, vendor, Policy(is_final, **policy), lambda line, **_rest: told.append(line))
+
+
+async def until(is_so):
+    """Let the others run until something is so."""
+    async with asyncio.timeout(5):
+        while not is_so():  # noqa: ASYNC110 - whatever the others do, not one event
+            await asyncio.sleep(0)

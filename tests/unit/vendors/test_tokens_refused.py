@@ -1,16 +1,30 @@
-"""The broker when the vendor says no: remembered for everybody, asked again in due time, ended by a person."""
+"""The broker when the vendor says no, or nothing: remembered for everybody, asked again in due time, and no storm."""
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from app.errors import Unauthorized, Unavailable
-from tests.unit.vendors.memory import Memory, Row, Vendor, a_broker, stored
+from app.errors import OutcomeUnknown, Unauthorized, Unavailable
+from app.vendors.tokens import CUT_OFF
+from tests.unit.vendors.memory import Memory, Row, Vendor, a_broker, stored, until
+
+LEASE = timedelta(seconds=30)
+STALE = stored(is_stale=True)
+EXPIRED = stored(is_stale=True, is_expired=True)
+
+
+def refused(code="invalid_grant"):
+    return Unauthorized("drchrono", "POST /o/token/", code=code)
+
+
+def throttled(wait_s=1800.0):
+    return Unavailable("drchrono", "POST /o/token/", status=429, retry_in_s=wait_s)
 
 
 async def test_a_refusal_is_remembered_and_not_asked_again():
-    store, vendor = Memory(), Vendor(Unauthorized("drchrono", "token", code="invalid_grant"))
+    store, vendor = Memory(), Vendor(refused())
     broker = a_broker(store, vendor)
 
     for _ in range(3):
@@ -21,59 +35,190 @@ async def test_a_refusal_is_remembered_and_not_asked_again():
     assert raised.value.cause == "invalid_grant"
 
 
-async def test_a_refusal_holds_for_every_process():
-    store, vendor = Memory(replace(stored(), refused_for_s=1e9, refused_code="invalid_grant")), Vendor()
+async def test_of_many_who_wait_one_hears_the_refusal_and_all_are_told():
+    store, vendor = Memory(STALE), Vendor(refused())
+    brokers = [a_broker(store, vendor) for _ in range(3)]
 
-    with pytest.raises(Unauthorized):
+    ends = await asyncio.gather(*(one.current() for one in brokers for _ in range(5)), return_exceptions=True)
+
+    assert len(vendor.asked) == 1
+    assert {type(end) for end in ends} == {Unauthorized}
+
+
+async def test_a_refusal_holds_for_every_process_also_while_the_token_could_still_live():
+    store, vendor = Memory(stored(refused_for_s=1e9, refused_code="invalid_grant")), Vendor()
+
+    with pytest.raises(Unauthorized, match="invalid_grant"):
         await a_broker(store, vendor).current()
 
     assert vendor.asked == []
 
 
-@pytest.mark.parametrize(("seconds", "asks"), [(0, 0), (59, 0), (60, 1), (3600, 1)])
-async def test_a_refusal_that_is_not_final_is_asked_again_after_a_minute(seconds, asks):
-    store, vendor = Memory(Row(refused_for_s=float(seconds))), Vendor(Unauthorized("salesforce", "token"))
+@pytest.mark.parametrize("is_final", [True, False], ids=["single use", "asked for anew"])
+@pytest.mark.parametrize("seconds", [0, 59, 60, 3600])
+async def test_a_refusal_is_asked_again_after_a_minute_unless_it_is_final(seconds, is_final):
+    store, vendor = Memory(Row(refused_for_s=float(seconds))), Vendor(refused())
 
     with pytest.raises(Unauthorized):
-        await a_broker(store, vendor, is_final=False).current()
+        await a_broker(store, vendor, is_final=is_final).current()
 
-    assert len(vendor.asked) == asks
+    assert len(vendor.asked) == (0 if is_final or seconds < 60 else 1)
 
 
-@pytest.mark.parametrize("error", [Unavailable("drchrono", "token"), asyncio.CancelledError()], ids=["away", "killed"])
-async def test_a_vendor_that_is_away_is_no_refusal_and_the_lease_goes(error):
+@pytest.mark.parametrize(
+    ("is_asked", "is_final", "code", "named"),
+    [
+        (True, True, "invalid_grant", CUT_OFF),
+        (False, True, "invalid_grant", "invalid_grant"),
+        (True, True, "invalid_client", "invalid_client"),
+        (True, False, "invalid_grant", "invalid_grant"),
+    ],
+    ids=["cut off", "not cut off", "another refusal", "not single use"],
+)
+async def test_a_pair_lost_with_a_cut_off_refresh_is_named_so(is_asked, is_final, code, named):
+    store = Memory(STALE, is_asked=is_asked)
+
+    with pytest.raises(Unauthorized) as raised:
+        await a_broker(store, Vendor(refused(code)), is_final=is_final).current()
+
+    assert (raised.value.cause, store.row.refused_code) == (named, named)
+
+
+async def test_after_a_cut_off_refresh_the_stored_pair_is_tried_once_and_may_be_good():
+    store, vendor, told = Memory(STALE, is_asked=True), Vendor(), []
+
+    token = await a_broker(store, vendor, told=told).current()
+
+    assert (token.value, vendor.asked) == ("token 1", [STALE.token])
+    assert told == ["token.cut_off_found", "token.stored"]
+
+
+@pytest.mark.parametrize("row", [Row(), EXPIRED], ids=["none yet", "expired"])
+async def test_a_wait_the_vendor_asks_for_is_remembered_for_everybody(row):
+    store, vendor = Memory(row), Vendor(throttled())
+
+    with pytest.raises(Unavailable):
+        await a_broker(store, vendor).current()
+    with pytest.raises(Unavailable) as raised:
+        await a_broker(store, vendor).current()
+
+    assert len(vendor.asked) == 1
+    assert raised.value.retry_in_s == 1800.0
+    assert (store.row.refused_code, store.holder, store.is_asked) == (None, None, False)
+
+
+async def test_a_vendor_that_is_away_without_a_word_is_left_alone_for_a_moment():
     store = Memory()
 
-    with pytest.raises(type(error)):
-        await a_broker(store, Vendor(error)).current()
+    with pytest.raises(Unavailable):
+        await a_broker(store, Vendor(Unavailable("drchrono", "token"))).current()
 
-    assert (store.row.refused_for_s, store.holder) == (None, None)
+    assert 0 < store.row.ask_again_in_s <= 10
+
+
+@pytest.mark.parametrize("error", [throttled(), OutcomeUnknown("drchrono", "token")], ids=["throttled", "no answer"])
+async def test_a_token_whose_early_refresh_failed_is_used_on(error):
+    store, vendor = Memory(STALE), Vendor(error)
+    broker = a_broker(store, vendor)
+
+    values = [(await broker.current()).value for _ in range(3)]
+
+    assert values == ["stored"] * 3
+    assert len(vendor.asked) == 1
+
+
+@pytest.mark.parametrize("row", [STALE, EXPIRED], ids=["refused", "refused and expired"])
+async def test_a_refused_token_is_not_used_on_while_the_vendor_wants_to_be_left_alone(row):
+    store, vendor = Memory(stored()), Vendor()
+    broker = a_broker(store, vendor)
+    failed = await broker.current()
+    store.row = replace(row, ask_again_in_s=90.0)
+
+    with pytest.raises(Unavailable) as raised:
+        await broker.renewed(failed)
+
+    assert (raised.value.retry_in_s, vendor.asked) == (90.0, [])
+
+
+async def test_once_the_wait_is_over_the_vendor_is_asked():
+    vendor = Vendor()
+
+    token = await a_broker(Memory(replace(EXPIRED, ask_again_in_s=0.0)), vendor).current()
+
+    assert token.value == "token 1"
+
+
+async def test_an_answer_that_never_came_leaves_the_trace_of_a_cut_off():
+    store = Memory(EXPIRED)
+
+    with pytest.raises(Unavailable, match="NO_ANSWER"):
+        await a_broker(store, Vendor(OutcomeUnknown("drchrono", "POST /o/token/"))).current()
+
+    assert (store.holder, store.is_asked, store.row.refused_code) == (None, True, None)
+
+
+async def test_a_vendor_that_never_answers_is_waited_for_no_longer_than_the_lease_allows():
+    store, vendor = Memory(EXPIRED), Vendor(door=asyncio.Event())
+
+    with pytest.raises(Unavailable, match="NO_ANSWER"):
+        await a_broker(store, vendor, lease=timedelta(milliseconds=40)).current()
+
+    assert (store.holder, store.is_asked) == (None, True)
+
+
+async def test_an_asking_that_is_killed_leaves_the_trace_of_a_cut_off_and_lets_the_lease_go():
+    store = Memory()
+
+    with pytest.raises(asyncio.CancelledError):
+        await a_broker(store, Vendor(asyncio.CancelledError())).current()
+
+    assert (store.holder, store.is_asked, store.row.refused_for_s) == (None, True, None)
 
 
 async def test_a_fresh_token_that_is_refused_is_remembered():
-    store = Memory(stored())
-    broker = a_broker(store, Vendor())
+    store, told = Memory(stored()), []
+    broker = a_broker(store, Vendor(), told=told)
 
-    await broker.refuse(await broker.current(), "HTTP_401")
+    is_refused = await broker.refuse(await broker.current(), "HTTP_401")
 
-    assert store.row.refused_code == "HTTP_401"
+    assert (is_refused, store.row.refused_code, store.holder) == (True, "HTTP_401", None)
+    assert told == ["token.refused"]
 
 
-async def test_a_refused_token_that_was_replaced_meanwhile_condemns_nobody():
+@pytest.mark.parametrize(
+    "row", [stored("somebody else's", 4), EXPIRED, Row(version=4)], ids=["replaced", "expired", "disconnected"]
+)
+async def test_a_refused_token_that_is_no_longer_the_one_condemns_nobody(row):
     store = Memory(stored())
     broker = a_broker(store, Vendor())
     failed = await broker.current()
-    store.row = stored("somebody else's", 4)
+    store.row = row
 
-    await broker.refuse(failed, "HTTP_401")
+    is_refused = await broker.refuse(failed, "HTTP_401")
 
+    assert (is_refused, store.row, store.holder) == (False, row, None)
+
+
+async def test_a_token_replaced_while_its_refusal_waits_for_the_lease_condemns_nobody():
+    store, vendor = Memory(stored()), Vendor(door=asyncio.Event())
+    broker = a_broker(store, vendor)
+    failed = await broker.current()
+    asking = asyncio.create_task(a_broker(store, vendor).renewed(failed))
+    await until(lambda: vendor.asked)
+
+    refusing = asyncio.create_task(broker.refuse(failed, "HTTP_401"))
+    await asyncio.sleep(0)
+    vendor.door.set()
+
+    assert await refusing is False
+    assert (await asking).value == "token 1"
     assert store.row.refused_code is None
 
 
-async def test_a_persons_consent_ends_a_refusal():
-    store = Memory(replace(stored(), refused_for_s=1e9))
-    broker = a_broker(store, Vendor())
+async def test_a_remembered_token_is_not_used_once_it_is_refused():
+    broker = a_broker(Memory(stored()), Vendor(), remember_s=60.0)
 
-    await broker.replace({"access_token": "consented"})
+    await broker.refuse(await broker.current(), "HTTP_401")
 
-    assert (await broker.current()).value == "consented"
+    with pytest.raises(Unauthorized):
+        await broker.current()

@@ -80,7 +80,7 @@ def test_whatever_comes_is_a_notice_or_not_readable(body):
     assert notice.record_id
 
 
-@given(body=st.text(min_size=8))
+@given(body=st.text(min_size=30))
 def test_what_is_not_readable_is_not_quoted(body):
     with pytest.raises(NotReadable) as raised:
         read_notice(json.dumps({"object": {"id": [body]}}).encode())
