@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test demo bench serve work up lock migration env-example clean
+.PHONY: help setup check format test demo simulate bench serve work up lock migration env-example clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -41,6 +41,9 @@ test: $(READY)  ## every test a fresh machine can run
 
 demo: $(READY)  ## the whole story on this machine, stays up until Ctrl-C
 	@$(BIN)/chronobridge demo $(ARGS)
+
+simulate: $(READY)  ## SEEDS=1,2,3: random histories in full, for longer than a test may take
+	@$(BIN)/python -m tests.simulate.token_race --seeds $(or $(SEEDS),1)
 
 bench: $(READY)  ## throughput, latency and cost as ratios of one run; writes bench.json
 	@$(BIN)/python -m tests.load.bench

@@ -1,6 +1,7 @@
 """`chronobridge …`: one function per command, no rules of its own. Exit 0 good, 1 failed, 2 wrong usage or settings."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -15,6 +16,10 @@ from app.errors import Misconfigured, StoreUnavailable
 app = typer.Typer(
     help="Keeps patients the same in DrChrono and Salesforce.", no_args_is_help=True, add_completion=False
 )
+connect = typer.Typer(help="Connect a vendor.", no_args_is_help=True)
+disconnect = typer.Typer(help="Disconnect a vendor.", no_args_is_help=True)
+app.add_typer(connect, name="connect")
+app.add_typer(disconnect, name="disconnect")
 
 
 def main() -> None:
@@ -174,6 +179,51 @@ def up() -> None:
             child.start()
         print(f"chronobridge answers on http://{known.host}:{known.port} (Ctrl-C stops everything)")
         processes.watch(children)
+
+
+@app.command()
+def check(as_json: Annotated[bool, typer.Option("--json", help="for a script")] = False) -> None:
+    """Say of each thing whether it is right, and what to do where it is not; exit 1 when anything is red."""
+    from rich.console import Console
+
+    from app import log
+    from app.checks.said import told, told_as_json
+
+    log.configure(logging.ERROR)
+    tell = told_as_json if as_json else told
+    raise typer.Exit(asyncio.run(tell(Console(soft_wrap=True))))
+
+
+@connect.command("drchrono")
+def connect_drchrono(
+    wait: Annotated[float, typer.Option(help="how many minutes to wait for the consent")] = 15.0,
+) -> None:
+    """Print the address to open, and wait until the practice is connected."""
+    from rich.console import Console
+
+    from app import log, settings
+    from app.waiting import connected
+
+    log.configure(logging.ERROR)
+    raise typer.Exit(asyncio.run(connected(settings.load(), Console(soft_wrap=True), wait * 60)))
+
+
+@disconnect.command("drchrono")
+def disconnect_drchrono() -> None:
+    """Forget the practice's tokens, and have DrChrono revoke them."""
+    from app import joining, log, runtime, settings
+
+    log.configure(logging.ERROR)
+
+    async def work() -> bool:
+        async with runtime.opened(settings.load()) as run:
+            return await joining.leave(run)
+
+    if asyncio.run(work()):
+        print("disconnected: DrChrono has revoked the tokens, and they are forgotten here")
+        return
+    print("forgotten here, but DrChrono did not confirm the revocation: remove this application's access there")
+    raise typer.Exit(1)
 
 
 @app.command()

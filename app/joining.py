@@ -4,12 +4,13 @@ A token pair is kept before anything else is done with it, and becomes ours only
 pair of another practice never does, one of another user only after a person's word.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 from ulid import ULID
 
-from app.errors import Misconfigured, VendorError
+from app.errors import Misconfigured, SyncError, Unauthorized, VendorError
 from app.log import log
 from app.runtime import Runtime
 from app.store import links
@@ -18,6 +19,7 @@ from app.store.consents import Consents
 from app.sync.records import Side
 from app.vendors.drchrono.abilities import Ability, abilities, sees_whole_practice
 from app.vendors.drchrono.client import DrChrono
+from app.vendors.tokens import LEASE
 
 CALLBACK = "/connect/drchrono/callback"
 CONNECT = "/connect/drchrono"
@@ -144,6 +146,26 @@ async def leave(run: Runtime) -> bool:
         return False
     log.warning("practice.left", side=Side.DRCHRONO.value)
     return True
+
+
+async def recover(run: Runtime) -> None:
+    """Settle at the start what a refresh that was cut off has left: the stored pair still lives, or nobody has one.
+
+    Somebody who asks right now is given the time to end.
+    """
+    if run.drchrono is None:
+        return
+    store = Connections(run.database, run.vault, Side.DRCHRONO)
+    for wait_s in (0.0, LEASE.total_seconds() + 1):
+        await asyncio.sleep(wait_s)
+        try:
+            if (await store.read()).is_cut_off:
+                await run.drchrono.broker.recover()
+        except Unauthorized as error:
+            advice = f"connect the practice anew at {run.settings.public_url}{CONNECT}"
+            log.error("token.lost", side=Side.DRCHRONO.value, code=error.cause, advice=advice)
+        except SyncError as error:
+            log.warning("token.not_settled", side=Side.DRCHRONO.value, error=type(error).__name__)
 
 
 async def resume(run: Runtime, side: Side) -> None:

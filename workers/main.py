@@ -3,8 +3,9 @@
     listen     rings from Redis, restarted with a growing wait when Redis is away
     sweep      what Redis forgot, every 2 s
     heartbeat  that this worker lives, every 4 s
+    recover    once: whether a token refresh that was cut off has lost the practice's tokens
 
-All three end in the drain, which works off what is due. SIGTERM lets the passes under way end.
+The first two end in the drain, which works off what is due. SIGTERM lets the passes under way end.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterable
 from redis.exceptions import RedisError
 from ulid import ULID
 
-from app import runtime
+from app import joining, runtime
 from app.errors import StoreUnavailable
 from app.log import log
 from app.queue import listener
@@ -42,11 +43,12 @@ async def work(settings: Settings) -> None:
         ]
         if settings.redis_url:
             jobs.append(asyncio.create_task(_listening(settings.redis_url, drain.ring), name="listen"))
+        recovery = asyncio.create_task(joining.recover(run), name="recover")
         runtime.settle_memory()
         log.info("worker.started", worker_id=worker_id, pid=os.getpid(), sides=sorted(settings.connected))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([stopped, *jobs], return_when=asyncio.FIRST_COMPLETED)
-        for job in jobs:
+        for job in (recovery, *jobs):
             job.cancel()
         ended = await asyncio.gather(*jobs, return_exceptions=True)
         try:

@@ -106,6 +106,14 @@ class Broker:
         self._tell("token.refused", side=self._side, code=code)
         return True
 
+    async def recover(self) -> None:
+        """Ask for the token that follows the stored one: a refresh was cut off, so nobody knows whether that one lives.
+
+        Raises  as `current`
+        """
+        self._known = None
+        await self._newer_than((await self._store.read()).version)
+
     async def replace(self, token: dict[str, Any]) -> None:
         """Store a token that a person's consent gave us, whatever was there before."""
         self._known, lease = None, await self._leased()
@@ -129,21 +137,23 @@ class Broker:
         await asyncio.gather(*self._asking, return_exceptions=True)
 
     async def _newer_than(self, version: int) -> Token:
-        if token := await self._usable(version):
+        if token := self._usable(await self._store.read(), version):
             return token
         async with self._queue:  # those of this process ask one after the other, and mostly find it done
             deadline = monotonic() + self._patience_s  # of waiting: an asking under way is never cut off
             while monotonic() < deadline:
-                if token := await self._usable(version):
+                if token := self._usable(await self._store.read(), version):
                     return token
                 if lease := await self._store.lease(self._policy.lease):
                     return await self._asked_for(lease, version)
                 await asyncio.sleep(_LOOK_AGAIN_S)
         raise Unavailable(self._side, "token", code="REFRESH_TAKES_TOO_LONG")
 
-    async def _usable(self, version: int) -> Token | None:
-        """Give the stored token, or None when one must be asked for now."""
-        stored = await self._store.read()
+    def _usable(self, stored: Stored, version: int) -> Token | None:
+        """Give the stored token, or None when one must be asked for now.
+
+        Raises  Unauthorized, Unavailable when nobody may ask now
+        """
         if stored.refused_for_s is not None and (self._policy.is_final or stored.refused_for_s < _ASK_AGAIN_AFTER_S):
             raise Unauthorized(self._side, "token", code=stored.refused_code or "")
         token = _token(stored, version)
@@ -164,10 +174,15 @@ class Broker:
     async def _ask(self, lease: Any, version: int) -> Token:
         deadline = monotonic() + self._policy.lease.total_seconds() * _GRANT_SHARE
         stored = await self._store.read()
-        good = _token(stored, version)  # where only an early refresh is due
-        if good is not None and not stored.is_stale:
+        try:
+            usable = self._usable(stored, version)
+        except BaseException:
+            await self._store.release(lease)  # refused meanwhile, or to be left alone
+            raise
+        if usable is not None:
             await self._store.release(lease)  # somebody was faster
-            return good
+            return usable
+        good = _token(stored, version)  # where only an early refresh is due
         if lease.follows_cut_off:
             self._tell("token.cut_off_found", side=self._side, advice="trying the stored token once")
         try:
