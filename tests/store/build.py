@@ -19,6 +19,9 @@ from app.store.results import Result
 from app.sync.base import Base
 from app.sync.records import Kind, Side
 
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+PAIR = {"access_token": "access-Canary", "refresh_token": "refresh-Canary"}
+
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 
@@ -85,6 +88,17 @@ async def change_link(database, record_id="1", **values):
 async def expire_leases(database):
     """Move every lease into the past, as the clock would."""
     await change(database, sa.update(tables.links).values(lease_until=tables.after(-timedelta(seconds=1))))
+
+
+async def ages(database, **columns):
+    """Move a connection's moments, as the clock would."""
+    await change(database, sa.update(tables.connections).values(**columns))
+
+
+async def save(connections, token=PAIR, refresh_in=HOUR, lives=HOUR):
+    """Store the token that follows the one that is there."""
+    version = (await connections.read()).version
+    return await connections.save(await connections.lease(HOUR), version, token, refresh_in, lives)
 
 
 @asynccontextmanager

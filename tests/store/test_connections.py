@@ -1,6 +1,3 @@
-import asyncio
-from datetime import timedelta
-
 import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
@@ -8,12 +5,12 @@ from cryptography.fernet import Fernet
 from app.errors import LeaseLost
 from app.store import tables
 from app.store.connections import Connections, Stored
+from app.store.consents import Consents
 from app.store.secrets import Undecryptable, Vault
 from app.sync.records import Side
-from tests.store.build import change, rows
+from tests.store.build import HOUR, PAIR, SECOND, ages, rows, save
 
-PAIR = {"access_token": "access-Canary", "refresh_token": "refresh-Canary"}
-HOUR = timedelta(hours=1)
+A_LONG_TIME = 24 * HOUR
 
 
 @pytest.fixture
@@ -21,27 +18,14 @@ def drchrono(database, vault):
     return Connections(database, vault, Side.DRCHRONO)
 
 
-async def ages(database, **columns):
-    """Move the connection's moments back, as the clock would."""
-    await change(database, sa.update(tables.connections).values(**columns))
-
-
-async def expire_lease(database):
-    await ages(database, lease_until=tables.after(-timedelta(seconds=1)))
-
-
-async def save(connections, token=PAIR, refresh_in=HOUR):
-    return await connections.save(await connections.lease(), token, refresh_in)
-
-
 async def test_a_side_never_connected_is_version_zero(drchrono):
-    assert await drchrono.read() == Stored(None, 0, is_stale=False, refused_for_s=None, refused_code=None)
+    assert await drchrono.read() == Stored(None, 0)
 
 
 async def test_a_saved_token_can_be_read_by_any_process(database, drchrono, vault):
     given = await save(drchrono)
 
-    assert given == Stored(PAIR, 1, is_stale=False, refused_for_s=None, refused_code=None)
+    assert given == Stored(PAIR, 1)
     assert await Connections(database, vault, Side.DRCHRONO).read() == given
 
 
@@ -55,19 +39,22 @@ async def test_every_save_is_a_version_more(drchrono):
 async def test_the_sides_are_apart(database, drchrono, vault):
     salesforce = Connections(database, vault, Side.SALESFORCE)
     await save(drchrono)
+    await drchrono.lease(HOUR)
 
-    lease = await salesforce.lease()
+    lease = await salesforce.lease(HOUR)
 
     assert lease is not None
     assert (await salesforce.read()).version == 0
 
 
-async def test_a_token_lies_nowhere_in_clear(database, drchrono, tmp_path):
+async def test_a_token_lies_nowhere_in_clear(database, drchrono, vault, tmp_path):
     await save(drchrono)
+    await Consents(database, vault).hold(PAIR)
 
     (row,) = await rows(database, tables.connections)
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir()) + repr(row).encode()
     assert row.token.encode() in stored
+    assert row.pending.encode() in stored
     assert b"Canary" not in stored
 
 
@@ -79,140 +66,145 @@ async def test_a_token_without_its_key_says_so(database, drchrono):
         await other.read()
 
 
-async def test_one_process_refreshes_at_a_time(drchrono):
-    first = await drchrono.lease()
-
-    assert first is not None
-    assert await drchrono.lease() is None
-
-
-async def test_of_many_that_ask_at_once_one_gets_the_lease(database, vault):
-    many = [Connections(database, vault, Side.DRCHRONO) for _ in range(8)]
-
-    leases = await asyncio.gather(*(one.lease() for one in many))
-
-    assert len([lease for lease in leases if lease is not None]) == 1
-
-
-async def test_a_lease_lasts_half_a_minute(database, drchrono):
-    await drchrono.lease()
-
-    (left,) = (
-        await database.read(
-            sa.select(
-                sa.type_coerce(tables.connections.c.lease_until, sa.BigInteger)
-                - sa.type_coerce(tables.db_now(), sa.BigInteger)
-            )
-        )
-    )[0]
-    assert 25_000 < left <= 30_000
-
-
-async def test_a_dead_refreshers_lease_runs_out(database, drchrono):
-    dead = await drchrono.lease()
-    await expire_lease(database)
-
-    successor = await drchrono.lease()
-
-    assert successor not in {None, dead}
-
-
-async def test_a_refresher_thought_dead_cannot_put_an_old_pair_back(database, drchrono):
-    dead = await drchrono.lease()
-    await expire_lease(database)
-    await drchrono.save(await drchrono.lease(), {"access_token": "of the successor"}, HOUR)
-
-    with pytest.raises(LeaseLost):
-        await drchrono.save(dead, {"access_token": "of the dead"}, HOUR)
-
-    stored = await drchrono.read()
-    assert (stored.token, stored.version) == ({"access_token": "of the successor"}, 1)
-
-
-async def test_a_refresher_thought_dead_disturbs_no_successor_at_work(database, drchrono):
-    dead = await drchrono.lease()
-    await expire_lease(database)
-    successor = await drchrono.lease()
-
-    for late in (
-        drchrono.save(dead, {"access_token": "of the dead"}, HOUR),
-        drchrono.refuse(dead, "invalid_grant"),
-        drchrono.release(dead),
-    ):
-        with pytest.raises(LeaseLost):
-            await late
-
-    assert (await drchrono.read()).refused_code is None
-    assert (await drchrono.save(successor, PAIR, HOUR)).version == 1
-
-
-async def test_a_lease_that_ran_out_but_nobody_took_still_saves(database, drchrono):
-    lease = await drchrono.lease()
-    await expire_lease(database)
-
-    assert (await drchrono.save(lease, PAIR, HOUR)).token == PAIR
-
-
-@pytest.mark.parametrize("end", ["save", "refuse", "release"])
-async def test_whatever_ends_a_refresh_lets_the_lease_go(drchrono, end):
-    lease = await drchrono.lease()
-    arguments = {"save": (PAIR, HOUR), "refuse": ("invalid_grant",), "release": ()}[end]
-
-    await getattr(drchrono, end)(lease, *arguments)
-
-    assert await drchrono.lease() is not None
-
-
-async def test_a_lease_serves_once(drchrono):
-    lease = await drchrono.lease()
-    await drchrono.release(lease)
-
-    with pytest.raises(LeaseLost):
-        await drchrono.save(lease, PAIR, HOUR)
-
-
-async def test_releasing_changes_no_token(drchrono):
-    before = await save(drchrono)
-
-    await drchrono.release(await drchrono.lease())
-
-    assert await drchrono.read() == before
-
-
 async def test_a_token_past_its_time_is_stale_and_still_there(database, drchrono):
     await save(drchrono)
-    await ages(database, refresh_at=tables.after(-timedelta(seconds=1)))
+    await ages(database, refresh_at=tables.after(-SECOND))
 
     stored = await drchrono.read()
 
-    assert (stored.is_stale, stored.token) == (True, PAIR)
+    assert (stored.is_stale, stored.is_expired, stored.token) == (True, False, PAIR)
 
 
-async def test_a_token_without_a_time_is_never_stale(drchrono):
-    assert (await save(drchrono, refresh_in=None)).is_stale is False
+async def test_a_token_past_its_life_is_expired(database, drchrono):
+    await save(drchrono)
+    await ages(database, refresh_at=tables.after(-HOUR), expires_at=tables.after(-SECOND))
+
+    stored = await drchrono.read()
+
+    assert (stored.is_stale, stored.is_expired, stored.token) == (True, True, PAIR)
+
+
+async def test_the_spans_given_with_a_token_are_kept_from_the_databases_now(database, drchrono):
+    await save(drchrono, refresh_in=8 * HOUR, lives=10 * HOUR)
+
+    column = tables.connections.c
+    now = sa.type_coerce(tables.db_now(), sa.BigInteger)
+    spans = [sa.type_coerce(moment, sa.BigInteger) - now for moment in (column.refresh_at, column.expires_at)]
+    refresh_in, lives = (await database.read(sa.select(*spans)))[0]
+    assert 8 * HOUR - 30 * SECOND < refresh_in * SECOND / 1000 <= 8 * HOUR
+    assert 10 * HOUR - 30 * SECOND < lives * SECOND / 1000 <= 10 * HOUR
+
+
+async def test_a_token_without_a_life_is_never_stale_nor_expired(database, drchrono):
+    await save(drchrono, refresh_in=HOUR, lives=HOUR)
+
+    stored = await save(drchrono, refresh_in=None, lives=None)
+
+    (row,) = await rows(database, tables.connections)
+    assert (row.refresh_at, row.expires_at) == (None, None)
+    assert (stored.is_stale, stored.is_expired) == (False, False)
 
 
 async def test_a_refusal_is_remembered_with_its_code_and_since_when(database, drchrono):
     await save(drchrono)
-    await drchrono.refuse(await drchrono.lease(), "invalid_grant")
-    await ages(database, refused_at=tables.after(-timedelta(seconds=90)))
+    await drchrono.refuse(await drchrono.lease(HOUR), "invalid_grant")
+    await ages(database, refused_at=tables.after(-90 * SECOND))
 
     stored = await drchrono.read()
 
     assert stored.refused_code == "invalid_grant"
-    assert 90 <= stored.refused_for_s < 95
+    assert 90 <= stored.refused_for_s < 120
     assert (stored.token, stored.version) == (PAIR, 1)
 
 
-async def test_a_saved_token_ends_a_refusal(drchrono):
-    await drchrono.refuse(await drchrono.lease(), "invalid_grant")
+async def test_a_saved_token_ends_a_refusal_and_a_wait(drchrono):
+    await drchrono.release(await drchrono.lease(HOUR), HOUR)
+    await drchrono.refuse(await drchrono.lease(HOUR), "invalid_grant")
 
     stored = await save(drchrono)
 
-    assert (stored.refused_code, stored.refused_for_s) == (None, None)
+    assert (stored.refused_code, stored.refused_for_s, stored.ask_again_in_s) == (None, None, 0.0)
 
 
 async def test_a_long_code_of_a_refusal_is_cut(drchrono):
-    await drchrono.refuse(await drchrono.lease(), "x" * 100)
+    await drchrono.refuse(await drchrono.lease(HOUR), "x" * 100)
 
     assert (await drchrono.read()).refused_code == "x" * 64
+
+
+async def test_a_wait_the_vendor_asked_for_is_told_in_seconds_that_are_left(drchrono):
+    await save(drchrono)
+
+    await drchrono.release(await drchrono.lease(HOUR), HOUR)
+
+    assert 3570 < (await drchrono.read()).ask_again_in_s <= 3600
+
+
+async def test_a_wait_that_is_over_is_none(database, drchrono):
+    await drchrono.release(await drchrono.lease(HOUR), HOUR)
+    await ages(database, ask_again_at=tables.after(-SECOND))
+
+    assert (await drchrono.read()).ask_again_in_s == 0.0
+
+
+async def test_a_release_without_a_wait_leaves_an_earlier_one(drchrono):
+    await drchrono.release(await drchrono.lease(HOUR), HOUR)
+
+    await drchrono.release(await drchrono.lease(HOUR))
+
+    assert (await drchrono.read()).ask_again_in_s > 0
+
+
+async def test_a_token_that_follows_another_version_than_the_stored_one_is_not_saved(drchrono):
+    await save(drchrono)
+    lease = await drchrono.lease(HOUR)
+
+    for version in (0, 2):
+        with pytest.raises(LeaseLost):
+            await drchrono.save(lease, version, {"access_token": "late"}, HOUR, HOUR)
+
+    assert (await drchrono.read()) == Stored(PAIR, 1)
+
+
+async def test_forgetting_leaves_no_token_no_refusal_and_no_waiting_pair(database, drchrono, vault):
+    await save(drchrono)
+    await Consents(database, vault).hold({"access_token": "another's"})
+    await drchrono.refuse(await drchrono.lease(HOUR), "invalid_grant")
+    await drchrono.release(await drchrono.lease(HOUR), HOUR)
+
+    await drchrono.forget(await drchrono.lease(HOUR))
+
+    assert await drchrono.read() == Stored(None, 2)
+    (row,) = await rows(database, tables.connections)
+    emptied = ("token", "refresh_at", "expires_at", "refused_at", "ask_again_at", "pending", "pending_at", "asked_at")
+    assert [getattr(row, name) for name in emptied] == [None] * len(emptied)
+    assert (row.lease_owner, row.lease_until) == (None, None)
+
+
+async def test_whose_practice_it_is_is_remembered_with_a_token_that_says_so(drchrono):
+    stored = await save(drchrono, {**PAIR, "account": {"practice": "510001"}})
+
+    assert stored.practice == "510001"
+
+
+async def test_whose_practice_it_was_stays_known_when_it_is_disconnected(drchrono):
+    await save(drchrono, {**PAIR, "account": {"practice": "510001"}})
+
+    await drchrono.forget(await drchrono.lease(HOUR))
+
+    assert (await drchrono.read()).practice == "510001"
+
+
+async def test_a_token_that_says_nothing_of_its_practice_changes_nothing_about_it(drchrono):
+    await save(drchrono, {**PAIR, "account": {"practice": "510001"}})
+
+    assert (await save(drchrono, PAIR)).practice == "510001"
+
+
+async def test_a_saved_token_takes_the_place_of_the_pair_that_waited(database, drchrono, vault):
+    await Consents(database, vault).hold(PAIR)
+
+    await save(drchrono)
+
+    (row,) = await rows(database, tables.connections)
+    assert (row.pending, row.pending_at) == (None, None)

@@ -284,6 +284,49 @@ async def test_kinds_wait_while_something_of_them_can_be_taken(database):
     assert await links.waiting_kinds(database) == [Kind.PATIENT]
 
 
+async def waits_with(database, record_id, last_error, due_in=HOUR):
+    """Let a record wait, as an attempt that failed would."""
+    await came_in(database, a_delivery(record_id))
+    await change_link(database, record_id, last_error=last_error, due_at=tables.after(due_in))
+
+
+async def test_what_waits_for_a_sides_credential_is_due_at_once_when_it_is_hurried(database):
+    await waits_with(database, "1", "drchrono_paused")
+    await waits_with(database, "2", "drchrono_paused")
+
+    await links.hurry(database, Side.DRCHRONO)
+
+    assert sorted(record_ids(await links.take(database, Kind.PATIENT))) == ["1", "2"]
+
+
+@pytest.mark.parametrize("last_error", ["salesforce_paused", "HTTP_503", "invalid_grant", None])
+async def test_what_waits_for_anything_else_is_not_hurried(database, last_error):
+    await waits_with(database, "1", last_error)
+    before = await the_link(database)
+
+    await links.hurry(database, Side.DRCHRONO)
+
+    assert await the_link(database) == before
+
+
+async def test_what_is_due_already_keeps_its_place(database):
+    await waits_with(database, "1", "drchrono_paused", due_in=-HOUR)
+    before = await the_link(database)
+
+    await links.hurry(database, Side.DRCHRONO)
+
+    assert await the_link(database) == before
+
+
+async def test_what_is_done_is_not_made_due_again(database):
+    await came_in(database, a_delivery("1"))
+    await change_link(database, last_error="drchrono_paused", due_at=None)
+
+    await links.hurry(database, Side.DRCHRONO)
+
+    assert (await the_link(database)).due_at is None
+
+
 async def test_nothing_falls_due_next_where_nothing_waits(database):
     await came_in(database, a_delivery("1"))  # it is due already
 

@@ -5,9 +5,23 @@ from alembic.migration import MigrationContext
 
 from app.errors import StoreUnavailable
 from app.store import tables
+from app.store.connections import Connections
 from app.store.database import Database
 from app.store.schema import is_behind, migrate
-from tests.store.build import a_delivery, came_in, change, connected, on_postgresql, on_sqlite, rows
+from app.sync.records import Side
+from tests.store.build import (
+    HOUR,
+    PAIR,
+    a_delivery,
+    came_in,
+    change,
+    connected,
+    on_postgresql,
+    on_sqlite,
+    rows,
+    save,
+    the_link,
+)
 
 
 async def an_empty_database(database):
@@ -67,10 +81,69 @@ async def test_migrating_a_newer_database_leaves_it_alone(database):
     assert (await database.read(sa.text("SELECT version_num FROM alembic_version")))[0].version_num == "9999"
 
 
-async def test_the_migrations_make_exactly_the_tables_of_the_code(database):
-    def differences(connection):
-        return compare_metadata(MigrationContext.configure(connection), tables.metadata)
+async def at_first_migration(database, vault):
+    """Bring the database to how the first migration left it, with a connection, a delivery and a lane in it."""
+    ours = Connections(database, vault, Side.DRCHRONO)
+    await save(ours)
+    await ours.refuse(await ours.lease(HOUR), "invalid_grant")
+    await came_in(database, a_delivery("1"))
+    added = ("expires_at", "asked_at", "ask_again_at", "practice", "pending", "pending_at")
 
+    async def back(connection):
+        for column in added:
+            await connection.execute(sa.text(f"ALTER TABLE connections DROP COLUMN {column}"))
+        for table in ("consents", "sessions", "calls"):
+            await connection.execute(sa.text(f"DROP TABLE {table}"))
+
+    await database.transact(back)
+    await at_revision(database, "0001")
+
+
+async def test_a_database_of_the_first_migration_is_behind_until_it_is_migrated(database, vault):
+    await at_first_migration(database, vault)
+
+    before = await is_behind(database)
+    await migrate(database)
+
+    assert before is True
+    assert await is_behind(database) is False
+
+
+async def test_migrating_from_the_first_migration_makes_what_the_code_needs(database, vault):
+    await at_first_migration(database, vault)
+
+    await migrate(database)
+
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_migrating_from_the_first_migration_keeps_what_was_there(database, vault):
+    await at_first_migration(database, vault)
+
+    await migrate(database)
+
+    stored = await Connections(database, vault, Side.DRCHRONO).read()
+    assert (stored.token, stored.version, stored.refused_code) == (PAIR, 1, "invalid_grant")
+    assert (stored.is_expired, stored.is_cut_off, stored.ask_again_in_s, stored.practice) == (False, False, 0.0, None)
+    assert len(await rows(database, tables.deliveries)) == 1
+    assert (await the_link(database)).due_at is not None
+
+
+async def test_a_connection_of_the_first_migration_can_be_refreshed_once_it_is_migrated(database, vault):
+    await at_first_migration(database, vault)
+    await migrate(database)
+
+    stored = await save(Connections(database, vault, Side.DRCHRONO), {"access_token": "next"})
+
+    assert (stored.token, stored.version, stored.refused_code) == ({"access_token": "next"}, 2, None)
+
+
+def differences(connection):
+    return compare_metadata(MigrationContext.configure(connection), tables.metadata)
+
+
+async def test_the_migrations_make_exactly_the_tables_of_the_code(database):
     async with database.engine.connect() as connection:
         found = await connection.run_sync(differences)
 
