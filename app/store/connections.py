@@ -46,9 +46,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to ask for a token. `follows_cut_off`: whoever had it before never came back."""
+    """The right to ask for the token that follows `version`; `follows_cut_off`: who had it before never came back."""
 
     owner: str
+    version: int
     follows_cut_off: bool
 
 
@@ -100,13 +101,14 @@ class Connections:
         async def work(connection: AsyncConnection) -> Lease | None:
             insert = (sqlite if self._database.is_sqlite else postgresql).insert(connections)
             await connection.execute(insert.values(side=self._side.value, version=0).on_conflict_do_nothing())
-            asked = await connection.scalar(sa.select(connections.c.asked_at).where(self._is_ours).with_for_update())
+            there = sa.select(connections.c.asked_at, connections.c.version).where(self._is_ours).with_for_update()
+            before = (await connection.execute(there)).one()
             taken = await connection.execute(
                 sa.update(connections)
                 .where(self._is_ours, _is_free())
                 .values(lease_owner=owner, lease_until=after(span), asked_at=db_now())
             )
-            return Lease(owner, asked is not None) if taken.rowcount else None
+            return Lease(owner, before.version, before.asked_at is not None) if taken.rowcount else None
 
         return await self._database.transact(work)
 
@@ -142,8 +144,12 @@ class Connections:
         return await self.read()
 
     async def refuse(self, lease: Lease, code: str) -> None:
-        """Remember that the vendor refused our credential, so that nobody asks again at once."""
-        await self._end(lease, _held_by(lease), {"refused_at": db_now(), "refused_code": code[:64]})
+        """Remember that the vendor refused our credential, so that nobody asks again at once.
+
+        Raises  LeaseLost when the lease has passed on, or a token has followed the refused one meanwhile
+        """
+        same = sa.and_(_held_by(lease), connections.c.version == lease.version)
+        await self._end(lease, same, {"refused_at": db_now(), "refused_code": code[:64]})
 
     async def release(self, lease: Lease, ask_again_in: timedelta | None = None, *, is_answered: bool = True) -> None:
         """Let the lease go without a token.

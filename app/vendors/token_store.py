@@ -60,7 +60,7 @@ class TokenStore(Protocol):
         """Store the token that follows a version durably, and let the lease go."""
 
     async def refuse(self, lease: Any, code: str) -> None:
-        """Remember a refusal and let the lease go."""
+        """Remember a refusal and let the lease go; LeaseLost when a token has followed the refused one."""
 
     async def release(self, lease: Any, ask_again_in: timedelta | None = None, *, is_answered: bool = True) -> None:
         """Let the lease go without a token."""

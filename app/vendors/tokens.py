@@ -102,9 +102,7 @@ class Broker:
         if stored.version != failed.version or stored.is_expired:
             await self._store.release(lease)
             return False
-        await self._store.refuse(lease, code)
-        self._tell("token.refused", side=self._side, code=code)
-        return True
+        return await self._refused(lease, code, failed.version) is None
 
     async def recover(self) -> None:
         """Ask for the token that follows the stored one: a refresh was cut off, so nobody knows whether that one lives.
@@ -116,8 +114,13 @@ class Broker:
 
     async def replace(self, token: dict[str, Any]) -> None:
         """Store a token that a person's consent gave us, whatever was there before."""
-        self._known, lease = None, await self._leased()
-        await self._saved(lease, (await self._store.read()).version, token)
+        self._known = None
+        while True:
+            lease = await self._leased()
+            with suppress(LeaseLost):  # a slow refresher saved in between: what a person wants is newer
+                await self._saved(lease, (await self._store.read()).version, token)
+                return
+            await self._let_go(lease)
 
     async def forget(self, revoke: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         """Have the stored token revoked, if there is one, and forget it, also when the vendor could not be told.
@@ -130,7 +133,10 @@ class Broker:
             if stored.token is not None:
                 await revoke(stored.token)
         finally:
-            await self._store.forget(lease)
+            try:
+                await self._store.forget(lease)
+            except LeaseLost:  # revoking took long
+                await self._store.forget(await self._leased())
 
     async def close(self) -> None:
         """Wait for an asking under way: its answer must be stored."""
@@ -172,45 +178,68 @@ class Broker:
         return await asyncio.shield(task)
 
     async def _ask(self, lease: Any, version: int) -> Token:
+        """Ask under a lease, and end it: with the answer stored, or with what keeps others from asking in vain."""
         deadline = monotonic() + self._policy.lease.total_seconds() * _GRANT_SHARE
         stored = await self._store.read()
         try:
             usable = self._usable(stored, version)
-        except BaseException:
-            await self._store.release(lease)  # refused meanwhile, or to be left alone
+        except BaseException:  # refused meanwhile, or to be left alone
+            await self._store.release(lease)
             raise
-        if usable is not None:
-            await self._store.release(lease)  # somebody was faster
+        if usable is not None:  # somebody was faster
+            await self._store.release(lease)
             return usable
-        good = _token(stored, version)  # where only an early refresh is due
         if lease.follows_cut_off:
             self._tell("token.cut_off_found", side=self._side, advice="trying the stored token once")
         try:
             async with asyncio.timeout(max(deadline - monotonic(), 0)):
                 answer = await self._grant(stored.token)
-        except Unauthorized as error:
-            is_lost = lease.follows_cut_off and self._policy.is_final and error.code == "invalid_grant"
-            code = CUT_OFF if is_lost else error.cause
-            await self._store.refuse(lease, code)
-            self._tell("token.refused", side=self._side, code=code)
-            raise Unauthorized(self._side, "token", status=error.status, code=code) from None
-        except Unavailable as error:
-            await self._store.release(lease, timedelta(seconds=error.retry_in_s or _AWAY_S))
-            if good is None:
-                raise
-            return good
-        except (OutcomeUnknown, TimeoutError):
-            await self._store.release(lease, timedelta(seconds=_AWAY_S), is_answered=False)
-            if good is None:
-                raise Unavailable(self._side, "token", code="NO_ANSWER", retry_in_s=_AWAY_S) from None
-            return good
-        except BaseException:
-            await self._store.release(lease, is_answered=False)
-            raise
-        saved = _token(await self._saved(lease, stored.version, {**(stored.token or {}), **answer}), version)
-        if saved is None:  # somebody disconnected meanwhile
+        except BaseException as error:  # noqa: BLE001 - raised again, or a token that is still good
+            return await self._without_answer(lease, stored, version, error)
+        try:
+            saved = await self._saved(lease, stored.version, {**(stored.token or {}), **answer})
+        except LeaseLost:  # somebody has connected anew, or disconnected
+            await self._let_go(lease)
+            saved = await self._store.read()
+        token = _token(saved, version)
+        if token is None:
             raise Unauthorized(self._side, "token", code="NOT_CONNECTED")
-        return saved
+        return token
+
+    async def _without_answer(self, lease: Any, stored: Stored, version: int, error: BaseException) -> Token:
+        """End a lease that brought no token; gives the one that is still good, where only an early refresh was due."""
+        match error:
+            case Unauthorized():
+                is_lost = lease.follows_cut_off and self._policy.is_final and error.code == "invalid_grant"
+                code = CUT_OFF if is_lost else error.cause
+                if saved := await self._refused(lease, code, version):
+                    return saved
+                raise Unauthorized(self._side, "token", status=error.status, code=code) from None
+            case Unavailable():
+                await self._store.release(lease, timedelta(seconds=error.retry_in_s or _AWAY_S))
+            case OutcomeUnknown() | TimeoutError():
+                await self._store.release(lease, timedelta(seconds=_AWAY_S), is_answered=False)
+                error = Unavailable(self._side, "token", code="NO_ANSWER", retry_in_s=_AWAY_S)
+            case _:
+                await self._store.release(lease, is_answered=False)
+                raise error
+        if good := _token(stored, version):
+            return good
+        raise error
+
+    async def _refused(self, lease: Any, code: str, version: int) -> Token | None:
+        """Remember a refusal; gives the token that somebody stored meanwhile, which the refusal says nothing of."""
+        try:
+            await self._store.refuse(lease, code)
+        except LeaseLost:
+            await self._let_go(lease)
+            return _token(await self._store.read(), version)
+        self._tell("token.refused", side=self._side, code=code)
+        return None
+
+    async def _let_go(self, lease: Any) -> None:
+        with suppress(LeaseLost):
+            await self._store.release(lease)
 
     async def _saved(self, lease: Any, version: int, token: dict[str, Any]) -> Stored:
         """Store an answer, again and again while the database is away: a single-use pair exists only here."""
@@ -226,8 +255,6 @@ class Broker:
                     self._tell("token.not_stored", side=self._side, advice="the practice may have to be connected anew")
                     raise
                 await asyncio.sleep(_SAVE_AGAIN_S)
-            except LeaseLost:
-                return await self._store.read()  # another process has stored a newer one
             else:
                 self._tell("token.stored", side=self._side)
                 return stored

@@ -21,6 +21,7 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Lease:
+    version: int
     follows_cut_off: bool
 
 
@@ -47,7 +48,7 @@ class Memory:
         assert span > timedelta(0)
         if self.holder is not None and not self.has_run_out:
             return None
-        self.holder, self.has_run_out, self.is_asked = Lease(self.is_asked), False, True
+        self.holder, self.has_run_out, self.is_asked = Lease(self.row.version, self.is_asked), False, True
         return self.holder
 
     async def save(self, lease, version, token, refresh_in, lives):
@@ -64,6 +65,8 @@ class Memory:
 
     async def refuse(self, lease, code):
         self._must_be_held_by(lease)
+        if lease.version != self.row.version:
+            raise LeaseLost("a token has followed the refused one")
         self._ended(lease, replace(self.row, refused_for_s=0.0, refused_code=code))
 
     async def release(self, lease, ask_again_in=None, *, is_answered=True):

@@ -135,7 +135,6 @@ async def test_a_slow_refresher_takes_the_newer_token_of_its_successor():
     assert store.row == stored("the successor's", 4)
 
 
-@pytest.mark.xfail(strict=True, reason="a refusal is stored without looking whether the refused token is still the one")
 async def test_a_refusal_of_the_old_pair_does_not_condemn_the_one_a_slow_refresher_stored_meanwhile():
     refusal = Unauthorized("drchrono", "token", code="invalid_grant")
     store, vendor = Memory(stored(is_stale=True)), Vendor(refusal, door=asyncio.Event())
@@ -204,7 +203,6 @@ async def test_a_consent_waits_for_an_asking_under_way_and_follows_it():
     assert (store.row.token, store.row.version) == (CONSENTED, 5)
 
 
-@pytest.mark.xfail(strict=True, reason="a consent that lost a race by version is dropped without a word")
 async def test_a_persons_consent_is_stored_also_when_a_slow_refresher_saves_at_the_same_time():
     class Raced(Memory):
         async def save(self, lease, version, token, refresh_in, lives):
@@ -243,7 +241,6 @@ async def test_what_is_disconnected_is_forgotten_also_when_the_vendor_could_not_
     assert (store.row.token, store.holder) == (None, None)
 
 
-@pytest.mark.xfail(strict=True, reason="a slow revocation that outlives the lease leaves the token stored")
 async def test_what_is_disconnected_is_forgotten_also_when_revoking_took_longer_than_the_lease():
     store = Memory(stored())
 
