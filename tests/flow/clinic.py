@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from app import runtime, settings
 from app.main import create_app
-from app.store.tables import events, failures, journal, links
+from app.store.tables import connections, consents, events, failures, journal, links, sessions
 from app.sync.records import Kind
 from workers.sync import sync, take
 
@@ -31,12 +31,12 @@ class Clinic:
         self.run, self.web, self.drchrono, self.salesforce = run, web, drchrono, salesforce
         self._sent = 0
 
-    async def connects(self):
-        """A DrChrono user of the practice presses Allow; gives the page that comes of it."""
+    async def connects(self, user=None, scope=None):
+        """A DrChrono user presses Allow, for less than was asked where told; gives the page that comes of it."""
         bearer = {"authorization": f"Bearer {OPERATOR}"}
         away = await self.web.get("/connect/drchrono", headers=bearer)
         asked = httpx.URL(away.headers["location"]).params
-        given = {"redirect_uri": asked["redirect_uri"], "scope": asked["scope"]}
+        given = {"redirect_uri": asked["redirect_uri"], "scope": scope or asked["scope"], "user": user}
         code = self.drchrono.post("/_control/oauth/code", json=given).json()["code"]
         cookies = away.headers["set-cookie"].split(";")[0]
         back = {"code": code, "state": asked["state"]}
@@ -93,6 +93,9 @@ class Clinic:
             for table, names in (
                 (links, ("due_at", "confirm_at", "lease_until")),
                 (journal, ("planned_at", "settle_at")),
+                (consents, ("expires_at",)),
+                (sessions, ("started_at", "seen_at")),
+                (connections, ("pending_at",)),
             ):
                 moved = {name: sa.type_coerce(table.c[name], sa.BigInteger) - ms for name in names}
                 await connection.execute(sa.update(table).values(moved))
@@ -165,6 +168,7 @@ async def opened(known, drchrono, salesforce, *, connects=True):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://sync") as web:
             clinic = Clinic(run, web, drchrono, salesforce)
+            clinic.app = app
             if run.drchrono is not None and connects:
                 await clinic.connects()
             drchrono.delete("/_control/calls")
