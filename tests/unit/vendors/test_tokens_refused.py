@@ -1,6 +1,7 @@
 """The broker when the vendor says no, or nothing: remembered for everybody, asked again in due time, and no storm."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -52,6 +53,74 @@ async def test_a_refusal_holds_for_every_process_also_while_the_token_could_stil
         await a_broker(store, vendor).current()
 
     assert vendor.asked == []
+
+
+class Raced(Memory):
+    """A store in which something happens just before the next lease is taken."""
+
+    def __init__(self, row, *, is_asked=False, **happens):
+        super().__init__(row)
+        self.becomes_asked, self.happens = is_asked, happens
+
+    async def lease(self, span):
+        self.row, self.is_asked = replace(self.row, **self.happens), self.is_asked or self.becomes_asked
+        return await super().lease(span)
+
+
+async def test_who_looked_before_a_refusal_and_may_ask_after_it_does_not():
+    store, vendor = Raced(EXPIRED, refused_for_s=0.0, refused_code="invalid_grant"), Vendor()
+
+    with pytest.raises(Unauthorized, match="invalid_grant"):
+        await a_broker(store, vendor).current()
+
+    assert (vendor.asked, store.holder) == ([], None)
+
+
+async def test_who_looked_before_a_wait_and_may_ask_after_it_does_not():
+    store, vendor = Raced(EXPIRED, ask_again_in_s=90.0), Vendor()
+
+    with pytest.raises(Unavailable, match="TOKEN_NOT_NOW"):
+        await a_broker(store, vendor).current()
+
+    assert (vendor.asked, store.holder) == ([], None)
+
+
+@pytest.mark.xfail(strict=True, reason="who does not ask after all wipes out the trace of a cut-off it found")
+@pytest.mark.parametrize("row", [EXPIRED, STALE], ids=["expired", "stale"])
+async def test_who_does_not_ask_after_all_leaves_the_trace_of_a_cut_off(row):
+    store = Raced(row, is_asked=True, ask_again_in_s=2.0)
+
+    with suppress(Unavailable):
+        await a_broker(store, Vendor()).current()
+
+    assert store.is_asked is True
+
+
+@pytest.mark.parametrize("row", [stored(), STALE, EXPIRED], ids=["good", "stale", "expired"])
+async def test_settling_a_cut_off_asks_also_where_the_token_seems_good(row):
+    store, vendor = Memory(row, is_asked=True), Vendor(refresh_token="next")
+
+    await a_broker(store, vendor).recover()
+
+    assert (store.row.version, store.row.token["refresh_token"], store.is_asked) == (4, "next", False)
+    assert vendor.asked == [row.token]
+
+
+async def test_settling_a_cut_off_that_lost_the_pair_names_it():
+    store = Memory(stored(), is_asked=True)
+
+    with pytest.raises(Unauthorized, match=CUT_OFF):
+        await a_broker(store, Vendor(refused())).recover()
+
+    assert store.row.refused_code == CUT_OFF
+
+
+async def test_of_many_that_settle_a_cut_off_one_asks():
+    store, vendor = Memory(stored(), is_asked=True), Vendor()
+
+    await asyncio.gather(*(a_broker(store, vendor).recover() for _ in range(5)))
+
+    assert len(vendor.asked) == 1
 
 
 @pytest.mark.parametrize("is_final", [True, False], ids=["single use", "asked for anew"])
