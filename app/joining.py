@@ -128,12 +128,12 @@ async def settle(run: Runtime, *, may_replace: bool) -> Settled:
     return Joined(_account(pair, about))
 
 
-async def decline(run: Runtime) -> None:
-    """Leave everything as it is: the pair that waits dies."""
+async def decline(run: Runtime) -> bool:
+    """Leave everything as it is: the pair that waits is forgotten; False when DrChrono did not confirm its end."""
     waiting = Consents(run.database, run.vault)
-    if pair := await waiting.held():
-        await waiting.drop()
-        await _revoked(drchrono_of(run), pair)
+    pair = await waiting.held()
+    await waiting.drop()
+    return pair is None or await _revoked(drchrono_of(run), pair)
 
 
 async def leave(run: Runtime) -> bool:
@@ -206,8 +206,10 @@ def _account(pair: dict[str, Any], about: dict[str, Any]) -> Account:
     )
 
 
-async def _revoked(drchrono: DrChrono, pair: dict[str, Any]) -> None:
+async def _revoked(drchrono: DrChrono, pair: dict[str, Any]) -> bool:
     try:
         await drchrono.grant.revoke(pair)
     except VendorError as error:  # it was never ours; nobody holds it now
         log.warning("pair.not_revoked", side=Side.DRCHRONO.value, code=error.cause)
+        return False
+    return True

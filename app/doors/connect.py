@@ -28,6 +28,9 @@ from app.web.pages import Message, operator, page, reader, said, see
 
 _COOKIE = "chronobridge_consent"
 _AGAIN = (("Start again", CONNECT), ("Connections", "/"))
+_NOT_CONFIRMED = (
+    "DrChrono did not confirm that it revoked the tokens: sign in there and remove this application's access."
+)
 _ERROR_NAME = re.compile(r"[a-z_]{1,40}")
 
 router = APIRouter(tags=["pages"], include_in_schema=False)
@@ -105,17 +108,24 @@ async def _is_expected(run: Runtime, state: str, browser: str) -> bool:
     return is_whole and await Consents(run.database, run.vault).take(nonce, browser)
 
 
+@router.post(f"{CONNECT}/ask")
+async def ask_again(request: Request, caller: Operator) -> Response:
+    """Ask DrChrono once more whose the waiting pair is."""
+    return _told(await joining.settle(request.app.state.run, may_replace=False), caller)
+
+
 @router.post(f"{CONNECT}/confirm")
 async def confirm(request: Request, caller: Operator) -> Response:
-    """Go on with the pair that waits, also when it takes another user's place."""
+    """Let the waiting pair take another user's place."""
     return _told(await joining.settle(request.app.state.run, may_replace=True), caller)
 
 
 @router.post(f"{CONNECT}/decline")
 async def decline(request: Request, caller: Operator) -> Response:
     """Leave everything as it was."""
-    await joining.decline(request.app.state.run)
-    return said(Message("Nothing was changed", "The new consent was given back to DrChrono.", 200, _AGAIN), caller)
+    is_revoked = await joining.decline(request.app.state.run)
+    text = "The new consent was given back to DrChrono." if is_revoked else f"It is forgotten here. {_NOT_CONFIRMED}"
+    return said(Message("Nothing was changed", text, 200, _AGAIN), caller)
 
 
 @router.post("/disconnect/drchrono")
@@ -123,11 +133,8 @@ async def disconnect(request: Request, caller: Operator) -> Response:
     """Forget the practice's tokens, and have DrChrono revoke them."""
     is_revoked = await joining.leave(request.app.state.run)
     text = "DrChrono's deliveries are still kept; nothing is read from it or written to it until you connect again."
-    if not is_revoked:
-        text += (
-            " DrChrono did not confirm that it revoked the tokens: sign in there and remove this application's access."
-        )
-    return said(Message("Disconnected", text, 200, _AGAIN, is_good=is_revoked), caller)
+    text = text if is_revoked else f"{text} {_NOT_CONFIRMED}"
+    return said(Message("Disconnected", text, 200, _AGAIN), caller)
 
 
 def _told(settled: joining.Settled, caller: Caller | None) -> Response:

@@ -184,10 +184,10 @@ class Broker:
         try:
             usable = self._usable(stored, version)
         except BaseException:  # refused meanwhile, or to be left alone
-            await self._store.release(lease)
+            await self._store.release(lease, is_answered=not lease.follows_cut_off)
             raise
         if usable is not None:  # somebody was faster
-            await self._store.release(lease)
+            await self._store.release(lease, is_answered=not lease.follows_cut_off)
             return usable
         if lease.follows_cut_off:
             self._tell("token.cut_off_found", side=self._side, advice="trying the stored token once")

@@ -37,7 +37,6 @@ class Message:
     text: str
     status: int = 200
     ways: tuple[tuple[str, str], ...] = ()
-    is_good: bool = False
 
 
 class PageRefused(Exception):  # noqa: N818 - named for what happened
