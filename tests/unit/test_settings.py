@@ -12,6 +12,8 @@ from tests.build import FOR_DRCHRONO, FOR_SALESFORCE, KEY, NEEDED
 
 BY_KEY = {"SALESFORCE_CLIENT_SECRET": None, "SALESFORCE_USERNAME": "a", "SALESFORCE_PRIVATE_KEY_FILE": "key.pem"}
 OPTIONAL = sorted(EXPECTED.keys() - NEEDED.keys())
+OTHER_KEY = "bmV3" * 10 + "bmU="
+SECRETS = {"SESSION_KEY": OTHER_KEY, "VIEWER_TOKEN": "viewer-token-of-enough-characters"}
 EXAMPLES = {name: example for name, (_, example) in EXPECTED.items() if not example.startswith("the output")}
 
 
@@ -71,12 +73,13 @@ def test_an_empty_string_counts_as_unset(said, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["DRCHRONO_CLIENT_SECRET", "DRCHRONO_WEBHOOK_SECRETS", "SALESFORCE_CLIENT_SECRET", *sorted(NEEDED)[:3]]
+    "name",
+    ["DRCHRONO_CLIENT_SECRET", "DRCHRONO_WEBHOOK_SECRETS", "SALESFORCE_CLIENT_SECRET", *SECRETS, *sorted(NEEDED)[:3]],
 )
 def test_settings_do_not_show_a_secret(said, name):
-    value = {**NEEDED, **FOR_DRCHRONO, **FOR_SALESFORCE}[name]
+    value = {**NEEDED, **FOR_DRCHRONO, **FOR_SALESFORCE, **SECRETS}[name]
 
-    assert value not in repr(said(**FOR_DRCHRONO, **FOR_SALESFORCE))
+    assert value not in repr(said(**FOR_DRCHRONO, **FOR_SALESFORCE, **SECRETS))
 
 
 @pytest.mark.parametrize(
@@ -110,12 +113,45 @@ def test_durations_are_iso_8601(said):
 
 
 def test_keys_are_given_as_their_bytes_newest_first(said):
-    newest = "bmV3" * 10 + "bmU="
-
-    keys = raw_keys(said(HASH_KEYS=f"{newest},{KEY}").hash_keys)
+    keys = raw_keys(said(HASH_KEYS=f"{OTHER_KEY},{KEY}").hash_keys)
 
     assert keys[0] == b"new" * 10 + b"ne"
     assert [len(key) for key in keys] == [32, 32]
+
+
+def test_sessions_are_signed_with_their_own_key_where_there_is_one(said):
+    assert said(SESSION_KEY=OTHER_KEY).signing_key == b"new" * 10 + b"ne"
+
+
+def test_without_one_they_are_signed_with_a_key_made_from_the_newest_encryption_key(said):
+    made = said().signing_key
+
+    assert len(made) == 32
+    assert made not in raw_keys(said().encryption_keys), "what signs must not open what is sealed"
+    assert said(ENCRYPTION_KEYS=f"{KEY},{OTHER_KEY}").signing_key == made
+    assert said(ENCRYPTION_KEYS=f"{OTHER_KEY},{KEY}").signing_key != made
+
+
+def test_a_session_key_of_its_own_outlives_a_rotation_of_the_others(said):
+    rotated = said(SESSION_KEY=OTHER_KEY, ENCRYPTION_KEYS=f"{OTHER_KEY},{KEY}")
+
+    assert rotated.signing_key == said(SESSION_KEY=OTHER_KEY).signing_key
+
+
+def test_drchrono_allows_500_calls_an_hour_unless_it_is_said_otherwise(said):
+    assert said().drchrono_calls_per_hour == 500
+    assert said(DRCHRONO_CALLS_PER_HOUR="2000").drchrono_calls_per_hour == 2000
+
+
+def test_two_different_tokens_may_stand_beside_each_other(said):
+    token = "viewer-token-of-enough-characters"
+
+    assert said(VIEWER_TOKEN=token).viewer_token.get_secret_value() == token
+
+
+@pytest.mark.parametrize(("url", "is_secure"), [("https://a.example", True), ("http://localhost:8000", False)])
+def test_cookies_may_insist_on_https_where_people_come_by_it(said, url, is_secure):
+    assert said(PUBLIC_URL=url).is_secure is is_secure
 
 
 def test_settings_cannot_be_changed(said):

@@ -24,12 +24,14 @@ WRONG = {
     "PORT": ["0", "65536", "http", "80.5"],
     "ENCRYPTION_KEYS": ["hunter2secret", f"{KEY},hunter2secret", KEY[:-1], "c2hvcnQ=", ","],
     "HASH_KEYS": ["hunter2secret", f"{KEY},hunter2secret", "ключ"],
-    "OPERATOR_TOKEN": ["hunter2secret"],
-    "VIEWER_TOKEN": ["hunter2secret"],
+    "SESSION_KEY": ["hunter2secret", KEY[:-1], "c2hvcnQ=", f"{KEY},{KEY}", "ключ"],
+    "OPERATOR_TOKEN": ["hunter2secret", " " * 20, f" {'hunter2secret' * 2}", f"{'hunter2secret' * 2}\t"],
+    "VIEWER_TOKEN": ["hunter2secret", f"{'hunter2secret' * 2} ", NEEDED["OPERATOR_TOKEN"]],
     "MAPPING_FILE": ["absent.toml", "."],
     "CA_BUNDLE": ["absent.pem"],
     "DRCHRONO_BASE_URL": ["http://app.drchrono.com", "app.drchrono.com", "http://localhost.example.com"],
     "DRCHRONO_WEBHOOK_SECRETS": ["hunter2secret", "webhook-secret-of-enough-characters,hunter2secret"],
+    "DRCHRONO_CALLS_PER_HOUR": ["0", "-500", "many", "1.5"],
     "SALESFORCE_LOGIN_URL": ["http://127.0.0.1", "https://acme.my.salesforce.com/services", "acme"],
     "SALESFORCE_ORG_ID": ["00D", "0055g000001AbCdEAK", "00D5g000001AbCdEA", "00D5g000001AbCdEAK0"],
     "SALESFORCE_API_VERSION": ["67", "v67.0", "67.5"],
@@ -70,6 +72,13 @@ def test_what_is_malformed_is_named_with_what_is_expected_and_an_example(complai
 @pytest.mark.parametrize(("name", "value"), SECRET)
 def test_a_wrong_secret_is_not_repeated(complaint, name, value):
     assert "hunter2" not in complaint(**{name: value})
+
+
+def test_whoever_reads_must_not_be_able_to_act(complaint):
+    line = complaint(VIEWER_TOKEN=NEEDED["OPERATOR_TOKEN"])
+
+    assert line.startswith("VIEWER_TOKEN is the same as OPERATOR_TOKEN, so whoever reads could also act")
+    assert NEEDED["OPERATOR_TOKEN"] not in line
 
 
 @pytest.mark.parametrize(

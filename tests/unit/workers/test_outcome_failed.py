@@ -31,6 +31,14 @@ def test_what_the_whole_side_suffers_from_spends_nothing_and_loses_nothing(end, 
     assert result.again_in > timedelta(0)
 
 
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("error", [Unauthorized, Unavailable], ids=["credential", "away"])
+def test_only_what_waits_for_a_credential_says_so_and_of_which_side(end, error, side):
+    result = end(a_link(), error(side.value, "GET", code="SOME_CODE"))
+
+    assert result.last_error == (f"{side.value}_paused" if error is Unauthorized else "SOME_CODE")
+
+
 def test_a_lost_lease_is_left_to_its_successor_at_once(end):
     assert end(a_link(), NEWS, LeaseLost()).again_in == timedelta(0)
 
