@@ -280,7 +280,7 @@ def test_a_reset_undoes_every_change(org):
     ("method", "path", "body", "status"),
     [
         ("PATCH", "Nope", {"hidden": True}, 404),
-        ("PATCH", "Contact", {"hiden": True}, 400),
+        ("PATCH", "Contact", {"invisible": True}, 400),
         ("PATCH", "Contact/fields/Nope__c", {"hidden": True}, 404),
         ("PATCH", "Contact/fields/Id", {"hidden": True}, 404),
         ("PATCH", "Contact/fields/Email", {"length": "20"}, 400),

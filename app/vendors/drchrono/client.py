@@ -21,7 +21,6 @@ from app.vendors.tokens import LEASE, Broker, Policy, Tell
 
 _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
-_MOST_PAGES = 1000
 _TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
 
 
@@ -58,19 +57,20 @@ class DrChrono:
 
         Raises  as `read`
         """
-        found: list[dict[str, Any]] = []
-        url: str | None = path
-        for _ in range(_MOST_PAGES):
-            if url is None:
-                return found
-            response = await self._called("GET", url, call := f"GET {path}")
+        call, found, seen = f"GET {path}", list[dict[str, Any]](), set[str]()
+        url = path
+        while url not in seen:
+            seen.add(url)
+            response = await self._called("GET", url, call)
             try:
-                records, url = wire.page(response.json())
+                records, onward = wire.page(response.json())
             except ValueError:
                 raise Unreadable(_SIDE, call, status=response.status_code, code="NO_RECORDS") from None
             found += records
-            url = self._here(url, call) if url else None
-        raise Unreadable(_SIDE, f"GET {path}", code="ENDLESS_LIST")
+            if onward is None:
+                return found
+            url = self._here(onward, call)
+        raise Unreadable(_SIDE, call, code="ENDLESS_LIST")
 
     async def user(self, token: str | None = None) -> wire.User:
         """Give whose consent we hold, or whose a token is that is not stored yet.
