@@ -85,7 +85,6 @@ async def test_who_looked_before_a_wait_and_may_ask_after_it_does_not():
     assert (vendor.asked, store.holder) == ([], None)
 
 
-@pytest.mark.xfail(strict=True, reason="who does not ask after all wipes out the trace of a cut-off it found")
 @pytest.mark.parametrize("row", [EXPIRED, STALE], ids=["expired", "stale"])
 async def test_who_does_not_ask_after_all_leaves_the_trace_of_a_cut_off(row):
     store = Raced(row, is_asked=True, ask_again_in_s=2.0)
