@@ -1,7 +1,7 @@
 """A person's browser: goes where it is sent, keeps cookies per host, fills in forms and presses their buttons.
 
-Our own pages are answered by the app in this process, everything else over real HTTP. What it does about `Origin`,
-`Sec-Fetch-Site` and `form-action` is what Chrome does; as `is_lenient` it leaves `Origin` and `form-action` out.
+Our own pages are answered by the app in this process, everything else over real HTTP. Where a test wants it, it
+says `Origin` and holds redirects to `form-action` as Chrome does.
 
 Source  Fetch, "append a request Origin header"; CSP 3, form-action, which Chrome and Safari hold redirects to as well
 """
@@ -68,8 +68,9 @@ class Page(HTMLParser):
 
 
 class Browser:
-    def __init__(self, client, *, is_lenient):
-        self.client, self.is_lenient, self.page = client, is_lenient, None
+    def __init__(self, client, *, says_origin, holds_form_action):
+        self.client, self.page = client, None
+        self.says_origin, self.holds_form_action = says_origin, holds_form_action
         self.visited = []
 
     async def open(self, url, **headers):
@@ -104,14 +105,14 @@ class Browser:
     def _said_of(self, page, target):
         is_ours = _origin(page.url) == _origin(target)
         said = {"sec-fetch-site": "same-origin" if is_ours else "cross-site"}
-        if not self.is_lenient:
+        if self.says_origin:
             is_told = page.response.headers.get("referrer-policy") != "no-referrer"
             said["origin"] = _origin(page.url) if is_told else "null"
         return said
 
     async def _went(self, request, submits=None):
         for _ in range(10):
-            if submits is not None and not self.is_lenient:
+            if submits is not None and self.holds_form_action:
                 _must_be_allowed(submits, request.url)
             self.visited.append(str(request.url))
             response = await self.client.send(request)
@@ -137,8 +138,8 @@ def _must_be_allowed(page, target):
 
 
 @asynccontextmanager
-async def browsing(clinic, address="203.0.113.5", *, home=HOME, is_lenient=True):
+async def browsing(clinic, address="203.0.113.5", *, home=HOME, says_origin=False, holds_form_action=False):
     """Give a browser on a machine with this address, for which the clinic's app is `home`."""
     ours = httpx.ASGITransport(clinic.app, raise_app_exceptions=False, client=(address, 50000))
     async with httpx.AsyncClient(mounts={home: ours}, follow_redirects=False, timeout=30) as client:
-        yield Browser(client, is_lenient=is_lenient)
+        yield Browser(client, says_origin=says_origin, holds_form_action=holds_form_action)
