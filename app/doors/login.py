@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 
 from app.log import log
 from app.runtime import Runtime
@@ -20,7 +20,13 @@ async def ask(request: Request, wanted: Annotated[str | None, Query(alias="next"
     access: Access = request.app.state.access
     if await access.caller(request) is not None:
         return see(own_path(wanted))
-    return page("login", None, wanted=own_path(wanted), complaint=None)
+    return _asked(request, own_path(wanted), None)
+
+
+def _asked(request: Request, wanted: str, complaint: str | None, status: int = 200) -> HTMLResponse:
+    """Give the form; who signs in on the way to connect is led on to DrChrono by it, which the browser must allow."""
+    run: Runtime = request.app.state.run
+    return page("login", None, status, onward=run.settings.drchrono_base_url, wanted=wanted, complaint=complaint)
 
 
 @router.post("/login")
@@ -35,14 +41,14 @@ async def sign_in(request: Request) -> Response:
     wanted, address = own_path(given.get("next")), request.client.host if request.client else ""
     if wait := throttle.wait_s(address):
         complaint = f"Too many wrong tokens. Try again in {round(wait) or 1} s."
-        later = page("login", None, 429, wanted=wanted, complaint=complaint)
+        later = _asked(request, wanted, complaint, 429)
         later.headers["Retry-After"] = str(round(wait) or 1)
         return later
     role = access.role_of_token(given.get("token", "").strip())
     if role is None:
         throttle.wrong(address)
         log.warning("login.refused")
-        return page("login", None, 401, wanted=wanted, complaint="That token is not known.")
+        return _asked(request, wanted, "That token is not known.", 401)
     throttle.right(address)
     await access.sign_out(request)
     answer = see(wanted)

@@ -73,7 +73,7 @@ class Access:
         """
         if given := request.headers.get("authorization"):
             scheme, _, token = given.partition(" ")
-            role = self.role_of_token(token.strip()) if scheme.lower() == "bearer" else None
+            role = self.role_of_token(_as_sent(token).strip()) if scheme.lower() == "bearer" else None
             return Caller(role) if role else None
         session = self._session(request)
         found = await sessions.token_of(self._database, _hash(session)) if session else None
@@ -100,6 +100,14 @@ class Access:
         return found
 
 
+def _as_sent(header: str) -> str:
+    """Give a header's text as UTF-8, which is what settings and forms are; the server reads headers as latin-1."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
+
+
 def _hash(session: str) -> str:
     return hashlib.sha256(session.encode()).hexdigest()
 
@@ -110,7 +118,9 @@ async def reader(request: Request) -> Caller:
     found = await access.caller(request)
     if found is None:
         raise HTTPException(401, "send Authorization: Bearer with OPERATOR_TOKEN", {"WWW-Authenticate": "Bearer"})
-    if request.method not in _SAFE and not is_meant(found, request.headers.get(CSRF_HEADER)):
+    if request.method not in _SAFE and not (
+        is_meant(found, request.headers.get(CSRF_HEADER)) and (found.csrf is None or not is_from_elsewhere(request))
+    ):
         raise HTTPException(
             403, f"a signed-in page sends {CSRF_HEADER} with what changes something; a script, a bearer"
         )

@@ -19,7 +19,7 @@ HEADERS = {
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     ),
-    "Referrer-Policy": "no-referrer",  # the callback's address holds a code
+    "Referrer-Policy": "same-origin",  # the callback's address holds a code; stricter, forms would not say their origin
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -47,10 +47,15 @@ class PageRefused(Exception):  # noqa: N818 - named for what happened
         super().__init__()
 
 
-def page(name: str, caller: Caller | None, status: int = 200, **values: Any) -> HTMLResponse:
-    """Give a rendered page; `values` are what its template shows, escaped."""
+def page(name: str, caller: Caller | None, status: int = 200, *, onward: str = "", **values: Any) -> HTMLResponse:
+    """Give a rendered page.
+
+    onward  an address of another site that the page's form may lead on to by a redirect
+    values  what its template shows, escaped
+    """
     text = _templates.get_template(f"{name}.html").render(caller=caller, **values)
-    return HTMLResponse(text, status, HEADERS)
+    policy = HEADERS["Content-Security-Policy"].replace("form-action 'self'", f"form-action 'self' {onward}".rstrip())
+    return HTMLResponse(text, status, {**HEADERS, "Content-Security-Policy": policy})
 
 
 def said(message: Message, caller: Caller | None) -> HTMLResponse:

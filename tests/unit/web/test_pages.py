@@ -54,7 +54,7 @@ def test_every_answer_to_a_browser_carries_what_protects_it(answer, name):
     ("name", "value"),
     [
         ("Cache-Control", "no-store"),
-        ("Referrer-Policy", "no-referrer"),
+        ("Referrer-Policy", "same-origin"),
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
         ("Cross-Origin-Opener-Policy", "same-origin"),
