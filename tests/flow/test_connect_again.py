@@ -217,7 +217,7 @@ async def test_a_name_with_markup_in_it_is_shown_as_text(clinic):
     clinic.drchrono.put(f"/_control/users/{STAFF}", json={"username": evil})
 
     asked = await clinic.connects(user=STAFF)
-    connected = await clinic.web.post(ASK, headers=BEARER)
+    connected = await clinic.web.post(CONFIRM, headers=BEARER)
     overview = await clinic.web.get("/", headers=BEARER)
 
     pages = [asked.text, connected.text, overview.text]
