@@ -1,0 +1,253 @@
+"""Our DrChrono client against the stand-in: every call we make, and every way it may end."""
+
+import pytest
+
+from app.errors import Rejected, StoreUnavailable, Unauthorized, Unavailable, Unreadable
+from app.store import calls
+from tests.contract.conftest import APPLICATION, REDIRECT
+
+PROVIDER, STAFF, STRANGER = "610001", "610002", "610901"
+PATIENTS = "/api/patients"
+
+
+@pytest.fixture
+async def drchrono(practice):
+    return await practice.join()
+
+
+def patients(practice, count):
+    made = practice.control.post("/_control/patients/bulk", json={"count": count, "silent": True})
+    return made.json()["ids"]
+
+
+def turn(practice, **settings):
+    practice.control.put("/_control/settings", json=settings).raise_for_status()
+
+
+async def pair_of(practice, user):
+    return await practice.grant().exchange(practice.code(user=user), REDIRECT)
+
+
+async def test_a_patient_is_read_as_it_is_now_and_none_when_it_is_gone(practice, drchrono):
+    patient = practice.control.post("/_control/patients?silent=true", json={"first_name": "Ada"}).json()
+
+    there = await drchrono.read(PATIENTS, str(patient["id"]))
+    gone = await drchrono.read(PATIENTS, "1")
+
+    assert (there["first_name"], gone) == ("Ada", None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({"do": "throttle"}, Unavailable),
+        ({"do": "error", "status": 500, "body": "<html>"}, Unavailable),
+        ({"do": "error", "status": 403, "body": {"detail": "no"}}, Rejected),
+        ({"do": "error", "status": 302, "body": ""}, Rejected),
+        ({"do": "error", "status": 200, "body": {"id": 1}}, Unreadable),
+        ({"do": "error", "status": 200, "body": "<html>"}, Unreadable),
+        ({"do": "drop_before"}, Unavailable),
+    ],
+    ids=["429", "html-500", "403", "redirect", "another record", "html-200", "dropped"],
+)
+async def test_every_bad_answer_of_drchrono_becomes_one_of_our_errors(practice, drchrono, fault, expected):
+    practice.fault("GET /api/patients", **fault)
+
+    with pytest.raises(expected) as raised:
+        await drchrono.read(PATIENTS, "2")
+
+    assert getattr(raised.value, "retry_in_s", None) is None or raised.value.retry_in_s > 0
+
+
+async def test_a_list_is_followed_to_its_end_and_gives_every_record_once(practice, drchrono):
+    ids = patients(practice, 5)
+    turn(practice, page_size=2)
+
+    found = await drchrono.listed(PATIENTS)
+
+    assert [record["id"] for record in found] == ids
+    assert practice.counted("GET /api/patients") == 3
+
+
+async def test_an_empty_list_is_one_call(practice, drchrono):
+    assert await drchrono.listed(PATIENTS) == []
+    assert practice.counted("GET /api/patients") == 1
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://elsewhere.example/api/patients?cursor=a", "//elsewhere.example/api/patients",
+        "http://127.0.0.1:9/api/patients", "https://{here}/api/patients", "http://{here}@elsewhere.example/",
+        "http://[elsewhere", "javascript:alert(1)",
+    ],
+)  # fmt: skip
+async def test_a_next_page_on_another_host_never_sees_our_token(practice, drchrono, elsewhere):
+    onward = elsewhere.format(here=practice.url.removeprefix("http://"))
+    body = {"results": [{"id": 1}], "next": onward, "previous": None}
+    practice.fault("GET /api/patients", do="error", status=200, body=body)
+
+    with pytest.raises(Unreadable, match="OTHER_HOST"):
+        await drchrono.listed(PATIENTS)
+
+    assert practice.counted("GET /api/patients") == 1
+
+
+async def test_a_list_that_leads_back_to_itself_ends(practice, drchrono):
+    body = {"results": [{"id": 1}], "next": f"{practice.url}/api/patients?cursor=a", "previous": None}
+    practice.fault("GET /api/patients", times=50, do="error", status=200, body=body)
+
+    with pytest.raises(Unreadable, match="ENDLESS_LIST"):
+        await drchrono.listed(PATIENTS)
+
+
+@pytest.mark.parametrize("body", [{"detail": "no"}, {"results": [1]}, "<html>", []], ids=str)
+async def test_a_page_that_is_none_is_unreadable(practice, drchrono, body):
+    practice.fault("GET /api/patients", do="error", status=200, body=body)
+
+    with pytest.raises(Unreadable):
+        await drchrono.listed(PATIENTS)
+
+
+async def test_a_list_that_breaks_off_gives_nothing_half(practice, drchrono):
+    patients(practice, 3)
+    turn(practice, page_size=2, calls_per_hour=2)  # the exchange, and the first page
+
+    with pytest.raises(Unavailable) as raised:
+        await drchrono.listed(PATIENTS)
+
+    assert raised.value.retry_in_s > 0
+
+
+@pytest.mark.parametrize("redirect", ["absolute", "relative"])
+async def test_whose_consent_we_hold_is_found_where_the_redirect_leads(practice, drchrono, redirect):
+    turn(practice, users_current_redirect=redirect)
+
+    user = await drchrono.user()
+
+    assert (user.id, user.username, user.practice, user.doctor_id) == (PROVIDER, "fixture.provider", "510001", "310001")
+    assert user.permissions["share_patients"] is True
+
+
+async def test_a_redirect_to_another_host_never_sees_our_token(practice, drchrono):
+    turn(practice, users_current_redirect="elsewhere")
+
+    with pytest.raises(Unreadable, match="OTHER_HOST"):
+        await drchrono.user()
+
+    assert practice.counted("GET /api/users") == 1
+
+
+@pytest.mark.parametrize("match", ["GET /api/users/current", f"GET /api/users/{PROVIDER}"], ids=["first", "second"])
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({"status": 302, "body": ""}, Unreadable),
+        ({"status": 500, "body": "<html>"}, Unavailable),
+        ({"status": 403, "body": {"detail": "no"}}, Rejected),
+        ({"status": 200, "body": {"id": 1}}, Unreadable),
+        ({"status": 200, "body": "<html>"}, Unreadable),
+    ],
+    ids=["nowhere", "500", "403", "no practice", "html"],
+)
+async def test_a_user_that_is_not_told_is_an_error_of_ours(practice, drchrono, match, fault, expected):
+    practice.fault(match, do="error", **fault)
+
+    with pytest.raises(expected):
+        await drchrono.user()
+
+
+async def test_a_pair_that_is_not_stored_yet_says_whose_it_is(practice, drchrono):
+    pair, before = await pair_of(practice, STAFF), await practice.store.read()
+
+    user = await drchrono.user(pair["access_token"])
+
+    assert (user.username, user.is_doctor, user.doctor_id) == ("fixture.staff", False, "310001")
+    assert await practice.store.read() == before
+
+
+async def test_a_pair_of_another_practice_says_so(practice, drchrono):
+    pair = await pair_of(practice, STRANGER)
+
+    assert (await drchrono.user(pair["access_token"])).practice == "510901"
+
+
+async def test_a_dead_token_that_is_not_stored_yet_condemns_nobody(practice, drchrono):
+    with pytest.raises(Unauthorized):
+        await drchrono.user("dead")
+
+    assert (await practice.store.read()).refused_code is None
+    assert practice.counted("POST /o/token") == 1, "the exchange of the one we have"
+
+
+async def test_the_doctor_of_a_user_is_read_with_the_users_own_token(practice, drchrono):
+    pair = await pair_of(practice, STAFF)
+
+    doctor = await drchrono.doctor("310001", pair["access_token"])
+
+    assert (doctor["first_name"], doctor["last_name"], doctor["suffix"]) == ("Fixture", "Provider", "MD")
+
+
+@pytest.mark.parametrize(
+    "doctor_id", ["310901", "999", "../users/610001", ""], ids=["foreign", "none", "path", "empty"]
+)
+async def test_a_doctor_who_is_not_shown_is_none(practice, drchrono, doctor_id):
+    pair = await pair_of(practice, STAFF)
+
+    assert await drchrono.doctor(doctor_id, pair["access_token"]) is None
+
+
+async def test_a_doctor_that_cannot_be_asked_about_now_is_an_error_of_ours(practice, drchrono):
+    practice.fault("GET /api/doctors", do="drop_before")
+
+    with pytest.raises(Unavailable):
+        await drchrono.doctor("310001", "token")
+
+
+async def test_every_call_is_counted_for_the_application(practice, drchrono):
+    await drchrono.read(PATIENTS, "1")
+    await drchrono.user()
+    practice.control.post("/_control/tokens/expire")
+    await drchrono.listed(PATIENTS)
+
+    made = practice.counted("GET /api/") + practice.counted("POST /o/token")
+    assert await calls.made_this_hour(practice.database, APPLICATION) == made
+
+
+@pytest.mark.parametrize("do", ["drop_before", "throttle"])
+async def test_a_call_that_fails_is_counted_too(practice, drchrono, do):
+    before = await calls.made_this_hour(practice.database, APPLICATION)
+    practice.fault("GET /api/patients", do=do)
+
+    with pytest.raises(Unavailable):
+        await drchrono.read(PATIENTS, "1")
+
+    assert await calls.made_this_hour(practice.database, APPLICATION) == before + 1
+
+
+async def test_a_call_that_cannot_be_counted_is_not_made(practice, drchrono):
+    async def away():
+        raise StoreUnavailable("the database is away")
+
+    uncounted = practice.client(away)
+    practice.control.delete("/_control/calls")
+
+    for call in (uncounted.read(PATIENTS, "1"), uncounted.user(), uncounted.grant.exchange("code", REDIRECT)):
+        with pytest.raises(StoreUnavailable):
+            await call
+
+    assert practice.counted("") == 0
+
+
+async def test_every_call_names_the_version_it_was_written_for(drchrono):
+    assert drchrono._http.headers["X-DRC-API-Version"] == "v4"
+
+
+async def test_no_token_is_in_an_error(practice, drchrono):
+    token = (await practice.store.read()).token["access_token"]
+    practice.fault("GET /api/patients", do="error", status=403, body={"detail": token})
+
+    with pytest.raises(Rejected) as raised:
+        await drchrono.read(PATIENTS, "1")
+
+    assert token not in repr(raised.value) + str(raised.value)
