@@ -1,7 +1,7 @@
 """A person's browser: goes where it is sent, keeps cookies per host, fills in forms and presses their buttons.
 
-Our own pages are answered by the app in this process, everything else over real HTTP. Where a test wants it, it
-says `Origin` and holds redirects to `form-action` as Chrome does.
+Our own pages are answered by the app in this process, everything else over real HTTP. What it does about `Origin`,
+`Sec-Fetch-Site` and `form-action` is what Chrome does.
 
 Source  Fetch, "append a request Origin header"; CSP 3, form-action, which Chrome and Safari hold redirects to as well
 """
@@ -68,10 +68,8 @@ class Page(HTMLParser):
 
 
 class Browser:
-    def __init__(self, client, *, says_origin, holds_form_action):
-        self.client, self.page = client, None
-        self.says_origin, self.holds_form_action = says_origin, holds_form_action
-        self.visited = []
+    def __init__(self, client):
+        self.client, self.page, self.visited = client, None, []
 
     async def open(self, url, **headers):
         """Type an address, or follow a link; gives the page where that ends."""
@@ -102,17 +100,17 @@ class Browser:
     def cookie(self, name):
         return next((one for one in self.client.cookies.jar if one.name == name), None)
 
-    def _said_of(self, page, target):
+    @staticmethod
+    def _said_of(page, target):
         is_ours = _origin(page.url) == _origin(target)
-        said = {"sec-fetch-site": "same-origin" if is_ours else "cross-site"}
-        if self.says_origin:
-            is_told = page.response.headers.get("referrer-policy") != "no-referrer"
-            said["origin"] = _origin(page.url) if is_told else "null"
-        return said
+        policy = page.response.headers.get("referrer-policy")
+        is_told = policy != "no-referrer" and (is_ours or policy != "same-origin")
+        origin = _origin(page.url) if is_told else "null"
+        return {"origin": origin, "sec-fetch-site": "same-origin" if is_ours else "cross-site"}
 
     async def _went(self, request, submits=None):
         for _ in range(10):
-            if submits is not None and self.holds_form_action:
+            if submits is not None:
                 _must_be_allowed(submits, request.url)
             self.visited.append(str(request.url))
             response = await self.client.send(request)
@@ -138,8 +136,8 @@ def _must_be_allowed(page, target):
 
 
 @asynccontextmanager
-async def browsing(clinic, address="203.0.113.5", *, home=HOME, says_origin=False, holds_form_action=False):
+async def browsing(clinic, address="203.0.113.5", *, home=HOME):
     """Give a browser on a machine with this address, for which the clinic's app is `home`."""
     ours = httpx.ASGITransport(clinic.app, raise_app_exceptions=False, client=(address, 50000))
     async with httpx.AsyncClient(mounts={home: ours}, follow_redirects=False, timeout=30) as client:
-        yield Browser(client, says_origin=says_origin, holds_form_action=holds_form_action)
+        yield Browser(client)

@@ -1,0 +1,211 @@
+"""A person signs in with a token, is slowed when guessing, and is signed out by whatever ends a session."""
+
+import re
+
+import pytest
+
+from app.settings import Settings
+from app.store.tables import sessions
+from app.web.throttle import FREE, Throttle
+from tests.flow.browser import HOME, browsing
+from tests.flow.clinic import OPERATOR, opened
+
+VIEWER = "viewer-token-of-the-tests"
+COOKIE = "chronobridge_session"
+
+
+class Clock:
+    """A monotonic clock that stands until it is told."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def staffed_settings(known):
+    return Settings.model_validate(known.model_dump() | {"viewer_token": VIEWER})
+
+
+@pytest.fixture
+async def clinic(staffed_settings, empty_vendors):
+    async with opened(staffed_settings, empty_vendors.drchrono, empty_vendors.salesforce, connects=False) as it:
+        yield it
+
+
+@pytest.fixture
+async def browser(clinic):
+    async with browsing(clinic) as it:
+        yield it
+
+
+@pytest.fixture
+def clock(clinic):
+    clinic.app.state.throttle = Throttle(now=(it := Clock()))
+    return it
+
+
+async def guesses(browser, count):
+    for _ in range(count):
+        await browser.open("/login")
+        await browser.signs_in("a-guess-that-is-wrong")
+    return browser.page
+
+
+async def test_an_operator_signs_in_and_sees_who_they_are(browser):
+    page = await browser.signs_in(OPERATOR)
+
+    assert (page.status, page.heading) == (200, "Connections")
+    assert "signed in as operator" in page.text
+
+
+async def test_a_viewer_reads_and_is_offered_nothing_to_press_but_signing_out(browser):
+    page = await browser.signs_in(VIEWER)
+
+    assert (page.status, page.heading) == (200, "Connections")
+    assert [button for form in page.forms for button, *_ in form.buttons] == ["Sign out"]
+    assert "Connect the practice" not in page.links
+
+
+async def test_a_viewer_who_wants_to_connect_is_told_who_may(browser):
+    await browser.signs_in(VIEWER)
+
+    page = await browser.open("/connect/drchrono")
+
+    assert (page.status, page.heading) == (403, "Only an operator may do this")
+    assert "OPERATOR_TOKEN" in page.text
+
+
+async def test_a_viewers_session_reads_the_json_and_may_not_act(clinic, browser):
+    await browser.signs_in(VIEWER)
+
+    reads = await browser.client.get(f"{HOME}/api/v1/queue")
+    headers = {"x-csrf-token": browser.csrf()}
+    acts = await browser.client.post(f"{HOME}/api/v1/lanes/live/pause", headers=headers)
+
+    assert (reads.status_code, acts.status_code) == (200, 403)
+
+
+async def test_an_operators_session_acts_through_the_json(browser):
+    await browser.signs_in(OPERATOR)
+
+    acts = await browser.client.post(f"{HOME}/api/v1/lanes/live/pause", headers={"x-csrf-token": browser.csrf()})
+
+    assert acts.status_code == 200
+
+
+@pytest.mark.parametrize("token", ["", " ", OPERATOR[:-1], f"{OPERATOR}x", OPERATOR.upper(), "ü\ud800", "0" * 10_000])
+async def test_a_wrong_token_is_401_and_begins_nothing(clinic, token):
+    answer = await clinic.web.post("/login", data={"token": token.encode("utf-8", "surrogatepass")})
+
+    assert (answer.status_code, "That token is not known." in answer.text) == (401, True)
+    assert "set-cookie" not in answer.headers
+    assert await clinic.rows(sessions) == []
+
+
+async def test_a_token_with_blanks_around_it_is_the_token(browser):
+    page = await browser.signs_in(f"  {OPERATOR}\n")
+
+    assert page.heading == "Connections"
+
+
+async def test_a_form_that_is_too_large_is_refused(clinic):
+    answer = await clinic.web.post("/login", data={"token": "x" * 20_000})
+
+    assert answer.status_code == 413
+
+
+async def test_who_guesses_is_slowed_and_told_for_how_long(browser, clock):
+    page = await guesses(browser, FREE + 1)
+
+    assert (page.status, page.response.headers["retry-after"]) == (429, "1")
+    assert "Try again in 1 s" in page.text
+
+
+async def test_every_further_guess_doubles_the_wait(browser, clock):
+    waits = []
+    await guesses(browser, FREE)
+    for _ in range(4):
+        page = await guesses(browser, 1)
+        waits.append(int(page.response.headers["retry-after"]))
+        clock.now += waits[-1]
+        await guesses(browser, 1)
+
+    assert waits == [1, 2, 4, 8]
+
+
+async def test_while_slowed_not_even_the_right_token_is_looked_at(clinic, browser, clock):
+    await guesses(browser, FREE)
+
+    page = await browser.signs_in(OPERATOR)
+
+    assert page.status == 429
+    assert await clinic.rows(sessions) == []
+
+
+async def test_the_right_token_works_after_the_wait_and_ends_it(browser, clock):
+    await guesses(browser, FREE + 1)
+    clock.now += 1.01
+
+    page = await browser.signs_in(OPERATOR)
+    await browser.presses("Sign out")
+    again = await guesses(browser, 1)
+
+    assert (page.heading, again.status) == ("Connections", 401)
+
+
+@pytest.mark.xfail(strict=True, reason="Retry-After is rounded, not rounded up: who obeys it is refused again")
+async def test_who_waits_as_long_as_told_is_listened_to(browser, clock):
+    await guesses(browser, FREE)
+    clock.now += 1.01
+    await guesses(browser, 1)
+    clock.now += 0.6
+    told = await guesses(browser, 1)
+
+    clock.now += int(told.response.headers["retry-after"])
+    page = await browser.signs_in(OPERATOR)
+
+    assert page.heading == "Connections"
+
+
+async def test_another_address_is_not_slowed(clinic, browser, clock):
+    await guesses(browser, FREE + 1)
+
+    async with browsing(clinic, address="203.0.113.77") as other:
+        page = await other.signs_in(OPERATOR)
+
+    assert page.heading == "Connections"
+
+
+async def test_a_bearer_is_not_slowed_by_somebodys_guesses(clinic, browser, clock):
+    await guesses(browser, FREE + 1)
+
+    answer = await browser.open("/", authorization=f"Bearer {OPERATOR}")
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("public_url", "is_secure"), [("https://sync.example.com", True), ("http://127.0.0.1:8000", False)]
+)
+async def test_cookies_are_for_us_alone_and_for_https_where_people_come_by_it(
+    staffed_settings, empty_vendors, public_url, is_secure
+):
+    known = staffed_settings.model_copy(update={"public_url": public_url})
+    async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce, connects=False) as clinic:
+        signed_in = await clinic.web.post("/login", data={"token": OPERATOR})
+        sent_away = await clinic.web.get("/connect/drchrono", headers={"authorization": f"Bearer {OPERATOR}"})
+
+    for answer in (signed_in, sent_away):
+        flags = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")[1:]}
+        assert {"httponly", "samesite=lax"} <= flags
+        assert ("secure" in flags) is is_secure
+        assert not [flag for flag in flags if flag.startswith("domain")]
+
+
+async def test_a_session_cookie_ends_with_the_browser(clinic):
+    signed_in = await clinic.web.post("/login", data={"token": OPERATOR})
+
+    assert re.search(r"max-age|expires", signed_in.headers["set-cookie"], re.IGNORECASE) is None
