@@ -5,6 +5,7 @@ import pytest
 from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR, opened
 
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # its kind makes no difference here
 BEARER = {"authorization": f"Bearer {OPERATOR}"}
 HOSTILE = [
     "https://evil.example", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example",

@@ -1,0 +1,41 @@
+"""What `chronobridge check` finds, for the tests of it: the lines by name, beside a service that really answers."""
+
+from contextlib import contextmanager
+
+from app.checks.everything import check
+from app.checks.findings import State
+from app.main import create_app
+from app.processes import free_port
+from app.settings import Settings
+from tests.standins.serve import running
+
+CALLBACK = "connect/drchrono/callback"
+
+
+def changed(known, **more):
+    """Give these settings with others in their place, checked like any."""
+    return Settings.model_validate(known.model_dump() | more)
+
+
+@contextmanager
+def served(known, **more):
+    """Give the settings of a service that listens on this machine, until the block ends."""
+    port = free_port()
+    listening = changed(known, public_url=f"http://127.0.0.1:{port}", port=port, **more)
+    with running(create_app(listening), port=port):
+        yield listening
+
+
+async def found(known):
+    """Give everything the check says, in its order."""
+    return [finding async for finding in check(known)]
+
+
+def reds(findings):
+    return {finding.name: f"{finding.says} → {finding.fix}" for finding in findings if finding.state is State.RED}
+
+
+def line(findings, name):
+    """Give state, words and fix of the only line of this name."""
+    (one,) = [finding for finding in findings if finding.name == name]
+    return one

@@ -1,0 +1,210 @@
+"""The check of our own house: one line per thing, and what to do where it is not right."""
+
+import pytest
+import sqlalchemy as sa
+from cryptography.fernet import Fernet
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.checks.findings import State, report
+from app.errors import Misconfigured
+from app.processes import free_port
+from app.store.tables import connections, metadata
+from tests.flow.checked import changed, found, line, reds, served
+from tests.flow.clinic import SECRET
+from tests.standins.serve import running
+
+
+async def rows(clinic, side):
+    return [row for row in await clinic.rows(connections) if row.side == side]
+
+
+async def test_where_everything_is_right_nothing_is_red(clinic, known):
+    with served(known) as listening:
+        findings = await found(listening)
+
+    assert reds(findings) == {}
+    assert {finding.name for finding in findings if finding.state is State.WARNING} == {"webhook"}, "loopback"
+
+
+async def test_the_lines_come_in_the_order_a_person_would_go_about_it(clinic, known):
+    with served(known) as listening:
+        findings = await found(listening)
+
+    assert [finding.name for finding in findings] == [
+        "settings", "database", "redis", "encryption keys", "hash keys",
+        "drchrono token", "drchrono user", "drchrono scopes", "drchrono permissions", "drchrono calls",
+        "doctors' zones", "salesforce token", "salesforce org", "salesforce version", "salesforce calls",
+        "mapping: patient", "webhook", "last delivery: drchrono patient",
+    ]  # fmt: skip
+
+
+async def test_every_line_that_is_not_right_says_what_to_do_and_no_other_does(clinic, known):
+    findings = await found(known)
+
+    assert [one for one in findings if (one.fix is None) is not (one.state is State.OK)] == []
+
+
+async def test_the_check_changes_nothing_of_what_is_stored_but_the_count_of_its_calls(clinic, known):
+    tables = [table for table in metadata.sorted_tables if table.name != "calls"]
+    before = {table.name: await clinic.rows(table) for table in tables}
+
+    await found(known)
+
+    assert {table.name: await clinic.rows(table) for table in tables} == before
+
+
+async def test_the_check_asks_salesforce_for_a_fresh_token_and_stores_none(clinic, known):
+    await clinic.arrives(await clinic.registers(first_name="Ada", last_name="Test"))
+    (before,) = await rows(clinic, "salesforce")
+    logins = clinic.salesforce.get("/_control/sessions").json()["logins"]
+
+    await found(known)
+
+    assert clinic.salesforce.get("/_control/sessions").json()["logins"] == logins + 1
+    assert await rows(clinic, "salesforce") == [before]
+
+
+async def test_a_report_for_scripts_says_all_of_it_in_one_shape(clinic, known):
+    told = report(await found(known))
+
+    assert told.keys() == {"ok", "checks"}
+    assert [one for one in told["checks"] if one.keys() != {"name", "state", "says", "fix"}] == []
+    assert told["ok"] is all(one["state"] != "red" for one in told["checks"])
+
+
+async def test_a_mapping_file_that_is_wrong_is_told_before_anything_is_looked_at(known, tmp_path):
+    (tmp_path / "mine.toml").write_text('[patient]\ndrchrono = "/api/patients"\n')
+
+    with pytest.raises(Misconfigured, match=r"MAPPING_FILE: .*mine\.toml"):
+        await found(changed(known, mapping_file=tmp_path / "mine.toml"))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_a_database_that_is_away_is_one_line_and_the_rest_is_looked_at(known, tmp_path, kind):
+    (tmp_path / "taken").mkdir()
+    away = {
+        "sqlite": f"sqlite+aiosqlite:///{tmp_path}/taken",
+        "postgresql": f"postgresql+asyncpg://nobody@127.0.0.1:{free_port()}/none",
+    }[kind]
+
+    findings = await found(changed(known, database_url=away))
+
+    database = line(findings, "database")
+    assert (database.state, "DATABASE_URL" in database.fix) == (State.RED, True)
+    assert line(findings, "salesforce token").state is State.OK
+    assert line(findings, "drchrono").fix == "mend the database first"
+
+
+@pytest.mark.xfail(strict=True, raises=OSError, reason="Database() makes the folder, and nothing translates a failure")
+async def test_a_database_in_a_folder_that_cannot_be_made_is_one_line_too(known, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    findings = await found(changed(known, database_url=f"sqlite+aiosqlite:///{tmp_path}/file/in/it.db"))
+
+    assert line(findings, "database").state is State.RED
+
+
+async def test_a_schema_that_is_behind_says_what_to_run(known, tmp_path):
+    findings = await found(changed(known, database_url=f"sqlite+aiosqlite:///{tmp_path}/empty.db"))
+
+    assert line(findings, "database").state is State.RED
+    assert "chronobridge migrate" in line(findings, "database").fix
+
+
+async def test_a_database_that_loses_a_table_while_we_look_is_told_and_ends_the_looking(clinic, known):
+    await clinic.run.database.transact(lambda connection: connection.execute(sa.text("DROP TABLE calls")))
+
+    findings = await found(known)
+
+    assert findings[-1].says == "went away while we looked"
+
+
+async def test_a_redis_that_is_away_is_red_and_one_that_is_not_used_is_right(clinic, known, valkey_url):
+    away = await found(changed(known, redis_url=f"redis://127.0.0.1:{free_port()}/0"))
+    there = await found(changed(known, redis_url=valkey_url))
+    unused = await found(known)
+
+    assert (line(away, "redis").state, "REDIS_URL" in line(away, "redis").fix) == (State.RED, True)
+    assert (line(there, "redis").says, line(unused, "redis").state) == ("answers", State.OK)
+
+
+async def test_an_encryption_key_that_does_not_open_what_is_stored_is_told(clinic, known):
+    findings = await found(changed(known, encryption_keys=Fernet.generate_key().decode()))
+
+    assert line(findings, "encryption keys").state is State.RED
+    assert "at the end of ENCRYPTION_KEYS" in line(findings, "encryption keys").fix
+    assert line(findings, "drchrono token").says == "cannot be read"
+
+
+async def test_a_new_key_in_front_of_the_old_one_is_right(clinic, known):
+    old = known.encryption_keys[0].get_secret_value()
+
+    findings = await found(changed(known, encryption_keys=f"{Fernet.generate_key().decode()},{old}"))
+
+    assert line(findings, "encryption keys").state is State.OK
+
+
+async def test_a_hash_key_that_made_a_base_and_is_gone_is_told(clinic, known):
+    await clinic.arrives(await clinic.registers(first_name="Ada", last_name="Test"))
+
+    other = await found(changed(known, hash_keys=Fernet.generate_key().decode()))
+    ours = await found(known)
+
+    assert (line(other, "hash keys").state, line(ours, "hash keys").state) == (State.RED, State.OK)
+    assert "at the end of HASH_KEYS" in line(other, "hash keys").fix
+
+
+async def answering(known, answer):
+    """Give what the check says of a webhook address that answers so."""
+    app = Starlette(routes=[Route("/webhooks/drchrono", answer)])
+    with running(app) as url:
+        return line(await found(changed(known, public_url=url)), "webhook")
+
+
+async def test_a_webhook_nobody_answers_is_told(clinic, known):
+    webhook = line(await found(changed(known, public_url=f"http://127.0.0.1:{free_port()}")), "webhook")
+
+    assert (webhook.state, "ConnectError" in webhook.says) == (State.RED, True)
+    assert "PUBLIC_URL" in webhook.fix
+
+
+@pytest.mark.parametrize("status", [404, 401, 302, 503])
+async def test_a_webhook_that_answers_with_a_refusal_is_told_with_its_status(clinic, known, status):
+    webhook = await answering(known, lambda _: Response(status_code=status))
+
+    assert (webhook.state, f"answers {status}" in webhook.says) == (State.RED, True)
+    assert "proxy" in webhook.fix
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"secret_token": "0" * 64}, {"secret_token": None}, {}, [], "text"],
+    ids=["other", "null", "empty", "list", "text"],
+)
+async def test_a_webhook_that_knows_another_secret_is_told(clinic, known, body):
+    webhook = await answering(known, lambda _: JSONResponse(body))
+
+    assert (webhook.state, "another secret" in webhook.says) == (State.RED, True)
+    assert SECRET not in f"{webhook.says} {webhook.fix}"
+
+
+async def test_while_the_webhooks_secret_is_rotated_the_first_one_counts(clinic, known):
+    with served(known) as listening:
+        new_in_front = f"a-new-webhook-secret-in-front,{SECRET}"
+        ours_is_newer = line(await found(changed(listening, drchrono_webhook_secrets=new_in_front)), "webhook")
+        new_behind = f"{SECRET},an-old-webhook-secret-behind"
+        same_first = line(await found(changed(listening, drchrono_webhook_secrets=new_behind)), "webhook")
+
+    assert (ours_is_newer.state, same_first.state) == (State.RED, State.WARNING)
+
+
+async def test_the_last_delivery_is_shown_and_one_that_never_came_is_no_failure(clinic, known):
+    before = line(await found(known), "last delivery: drchrono patient")
+    await clinic.delivers(await clinic.registers(first_name="Ada", last_name="Test"))
+
+    after = line(await found(known), "last delivery: drchrono patient")
+
+    assert (before.state, before.says, after.state) == (State.OK, "none yet", State.OK)
+    assert after.says.endswith("s ago")

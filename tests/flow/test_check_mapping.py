@@ -1,0 +1,99 @@
+"""The check of the mapping against the org: each field and right broken in turn, named, and what an admin does."""
+
+import pytest
+
+from app.checks.findings import State
+from tests.flow.checked import found
+
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # its kind makes no difference here
+KEY, EMAIL, GENDER = "DrChrono_Patient_Id__c", "Email", "DrChrono_Gender__c"
+
+
+def admin_changes(vendors, field=None, **change):
+    path = "/_control/objects/Contact" + (f"/fields/{field}" if field else "")
+    answer = vendors.salesforce.patch(path, json=change)
+    assert answer.is_success, answer.text
+
+
+def mapping(findings):
+    return [one for one in findings if one.name == "mapping: patient" and one.state is not State.OK]
+
+
+@pytest.mark.parametrize(
+    ("change", "says", "fix"),
+    [
+        ({"hidden": True}, "Contact is not there for the integration user", "Object Settings"),
+        ({"createable": False}, "may not create Contact", "Create"),
+        ({"updateable": False}, "may not edit Contact", "Edit"),
+    ],
+    ids=["hidden", "not-createable", "not-updateable"],
+)
+async def test_what_the_integration_user_may_not_do_with_the_object_is_told(known, empty_vendors, change, says, fix):
+    admin_changes(empty_vendors, **change)
+
+    (one,) = mapping(await found(known))
+
+    assert (one.state, says in one.says, fix in one.fix) == (State.RED, True, True)
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "says", "fix"),
+    [
+        (KEY, {"hidden": True}, "the external id, is not there", "Field Permissions"),
+        (KEY, {"external_id": False}, "is no external id", "tick External ID"),
+        (KEY, {"unique": False}, "is not unique", "tick Unique"),
+        (KEY, {"length": 18}, "string(18); ids need Text(64)", "make it Text(64)"),
+        (KEY, {"createable": False}, "may not be written", "Field Permissions"),
+        (EMAIL, {"hidden": True}, "Contact.Email is not there for the integration user", "Field Permissions"),
+        (EMAIL, {"updateable": False}, "Contact.Email may not be written", "Field Permissions"),
+        (EMAIL, {"createable": False}, "Contact.Email may not be written", "Field Permissions"),
+        (EMAIL, {"length": 40}, "takes 40 characters, the mapping lets 80 pass", "max_length = 40"),
+        (EMAIL, {"kind": "boolean"}, "Contact.Email is of type boolean, codec email needs", "map another field"),
+        ("Birthdate", {"kind": "string", "length": 10}, "is of type string, codec date needs date", "codec"),
+        ("MobilePhone", {"kind": "double"}, "is of type double, codec phone needs phone or string", "codec"),
+        (GENDER, {"options": ["Male", "Female"]}, "has no picklist value Other, UNK, ASKU", "add it to the picklist"),
+    ],
+    ids=lambda one: one if isinstance(one, str) and " " not in one else None,
+)  # fmt: skip
+async def test_a_field_that_does_not_fit_is_told_by_name(known, empty_vendors, field, change, says, fix):
+    admin_changes(empty_vendors, field, **change)
+
+    told = mapping(await found(known))
+
+    assert [(one.state, field in one.says) for one in told] == [(State.RED, True)]
+    assert (says in told[0].says, fix in told[0].fix) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "says"),
+    [
+        (KEY, {"case_sensitive": False}, "is unique without regard to case"),
+        (GENDER, {"options": ["Male"], "restricted": False}, "has no picklist value"),
+        ("MailingState", {"kind": "picklist", "length": 80, "options": ["NY"]}, "is a restricted picklist"),
+    ],
+    ids=["case", "unrestricted", "restricted-text"],
+)
+async def test_what_works_with_a_limit_is_a_warning(known, empty_vendors, field, change, says):
+    admin_changes(empty_vendors, field, **change)
+
+    findings = await found(known)
+
+    assert [(one.state, says in one.says) for one in mapping(findings)] == [(State.WARNING, True)]
+
+
+async def test_a_required_field_nobody_fills_is_told(known, empty_vendors):
+    new = {"name": "Referral__c", "kind": "string", "length": 40, "required": True}
+    empty_vendors.salesforce.post("/_control/objects/Contact/fields", json=new)
+
+    (one,) = mapping(await found(known))
+
+    assert (one.state, one.says) == (State.RED, "Contact.Referral__c is required, and nothing fills it")
+    assert "[patient.constants]" in one.fix
+
+
+async def test_everything_that_does_not_fit_is_told_at_once(known, empty_vendors):
+    admin_changes(empty_vendors, EMAIL, hidden=True)
+    admin_changes(empty_vendors, KEY, unique=False)
+    admin_changes(empty_vendors, createable=False)
+
+    assert len(mapping(await found(known))) == 3
