@@ -104,6 +104,19 @@ async def test_after_a_slow_refresher_saved_the_successors_answer_to_the_old_pai
     assert (await drchrono.read()).token == PAIR
 
 
+async def test_a_refusal_says_nothing_of_a_token_that_followed_the_refused_one_meanwhile(database, drchrono):
+    slow = await drchrono.lease(HOUR)
+    await run_out(database)
+    successor = await drchrono.lease(HOUR)
+    await drchrono.save(slow, 0, PAIR, HOUR, HOUR)
+
+    with pytest.raises(LeaseLost):
+        await drchrono.refuse(successor, "invalid_grant")
+
+    stored = await drchrono.read()
+    assert (stored.token, stored.refused_code) == (PAIR, None)
+
+
 async def test_a_refresher_thought_dead_disturbs_no_successor_at_work(database, drchrono):
     await save(drchrono)
     dead = await drchrono.lease(HOUR)

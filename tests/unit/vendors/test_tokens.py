@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import Unavailable
 from app.vendors.tokens import Token
-from tests.unit.vendors.memory import Memory, Row, Vendor, a_broker, stored
+from tests.unit.vendors.memory import Memory, Row, Vendor, a_broker, stored, until
 
 
 async def test_a_stored_token_is_used_without_asking():
@@ -41,6 +41,25 @@ async def test_many_who_wait_make_one_grant():
 
     assert len(vendor.asked) == 1
     assert {token.value for token in tokens} == {"token 1"}
+
+
+async def test_of_many_who_wait_in_one_process_one_goes_for_the_lease():
+    class Counting(Memory):
+        times = 0
+
+        async def lease(self, span):
+            self.times += 1
+            return await super().lease(span)
+
+    store, vendor = Counting(), Vendor(door=asyncio.Event())
+    broker = a_broker(store, vendor)
+    waiting = [asyncio.create_task(broker.current()) for _ in range(50)]
+    await until(lambda: vendor.asked)
+
+    vendor.door.set()
+    await asyncio.gather(*waiting)
+
+    assert store.times == 1
 
 
 async def test_many_processes_make_one_grant():
