@@ -97,8 +97,12 @@ async def receive(run: Runtime, code: str) -> None:
 
     Raises  Unauthorized when the code is used or expired, or the application refused; Unavailable, OutcomeUnknown
     """
-    pair = await drchrono_of(run).grant.exchange(code, redirect_uri(run))
-    await Consents(run.database, run.vault).hold(pair)
+    drchrono, waiting = drchrono_of(run), Consents(run.database, run.vault)
+    pair = await drchrono.grant.exchange(code, redirect_uri(run))
+    earlier = await waiting.held()
+    await waiting.hold(pair)
+    if earlier is not None:  # nobody will ever speak for it
+        await _revoked(drchrono, earlier)
 
 
 async def settle(run: Runtime, *, may_replace: bool) -> Settled:
@@ -137,11 +141,19 @@ async def decline(run: Runtime) -> bool:
 
 
 async def leave(run: Runtime) -> bool:
-    """Forget the practice's token pair and have DrChrono revoke it; False when DrChrono did not confirm that."""
+    """Forget the practice's token pair and have DrChrono revoke it; False when DrChrono did not confirm that.
+
+    A pair that waits for a word dies with it.
+
+    Raises  Unavailable when a refresh under way does not end, and nothing was forgotten
+    """
     drchrono = drchrono_of(run)
+    await decline(run)
     try:
         await drchrono.broker.forget(drchrono.grant.revoke)
     except VendorError as error:
+        if (await Connections(run.database, run.vault, Side.DRCHRONO).read()).token is not None:
+            raise
         log.warning("practice.left", side=Side.DRCHRONO.value, code=error.cause, advice="DrChrono did not confirm it")
         return False
     log.warning("practice.left", side=Side.DRCHRONO.value)

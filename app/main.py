@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from app import metrics, runtime
 from app.doors import api, connect, drchrono, login, probes
 from app.doors.health import Health
-from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable
+from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable, VendorError
 from app.log import log
 from app.settings import Settings, secret_values
 from app.store import instance
@@ -62,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.mount("/static", StaticFiles(packages=[("app.web", "static")]))
     app.add_exception_handler(PageRefused, _instead)
     app.add_exception_handler(Misconfigured, _not_set_up)
+    app.add_exception_handler(VendorError, _not_done)
     app.add_exception_handler(DeliveryRefused, _refused)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     return app
@@ -85,8 +86,14 @@ async def _instead(_request: Request, error: Exception) -> Response:
     return error.response
 
 
-async def _not_set_up(request: Request, error: Exception) -> Response:
-    return said(Message("Not set up", str(error), 409), await request.app.state.access.caller(request))
+async def _not_set_up(_request: Request, error: Exception) -> Response:
+    return said(Message("Not set up", str(error), 409, (("Connections", "/"),)), None)
+
+
+async def _not_done(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, VendorError)
+    text = f"It was not done ({error.cause}). Try again in a minute."
+    return said(Message("Not now", text, 502, (("Connections", "/"),)), None)
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
@@ -94,6 +101,9 @@ async def _refused(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_code=error.status)
 
 
-async def _unavailable(_request: Request, _error: Exception) -> JSONResponse:
+async def _unavailable(request: Request, _error: Exception) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        text = "The database does not answer, so nothing can be shown or done now. /healthz says more."
+        return said(Message("The database is away", text, 503), None)
     detail = "it could not be stored now; send it again"
     return JSONResponse({"detail": detail}, status_code=503, headers={"Retry-After": "30"})

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Mapping
 from zoneinfo import ZoneInfo
 
+import httpx
+
 from app.checks.findings import Finding, good, red, warn
 from app.errors import Unauthorized, Undecryptable, VendorError
 from app.joining import CONNECT
@@ -77,10 +79,10 @@ def _allowed(stored: Stored, permissions: Mapping[str, bool], address: str) -> l
     if lacking:
         fix = "have an administrator of the practice grant them to this user in DrChrono"
         found.append(red("drchrono permissions", f"the user lacks: {', '.join(lacking)}", fix))
-    elif not sees_whole_practice(permissions):
+    if not sees_whole_practice(permissions):
         fix = "grant share_patients in DrChrono, or be content with that doctor's patients"
         found.append(warn("drchrono permissions", NOT_SHARED, fix))
-    else:
+    elif not lacking:
         found.append(good("drchrono permissions", "all that are needed" if permissions else "DrChrono did not say"))
     return found
 
@@ -101,7 +103,9 @@ async def _zones(client: DrChrono) -> AsyncIterator[Finding]:
     try:
         doctors = await client.listed("/api/doctors")
     except VendorError as error:
-        yield red("doctors' zones", f"the doctors cannot be listed ({error.cause})", "grant the scope user:read")
+        is_refused = error.status == httpx.codes.FORBIDDEN
+        fix = "connect anew and leave the box of user:read ticked" if is_refused else "try again later"
+        yield red("doctors' zones", f"the doctors cannot be listed ({error.cause})", fix)
         return
     unknown = [doctor for doctor in doctors if not _loads(doctor.get("timezone"))]
     for doctor in unknown:

@@ -5,8 +5,8 @@ Nothing is stored: the token lives as long as the check.
 
 from collections.abc import AsyncIterator
 
-from app.checks.findings import Finding, good, red, warn
-from app.errors import Unauthorized, VendorError
+from app.checks.findings import Finding, State, good, red, warn
+from app.errors import Unauthorized, Unavailable, VendorError
 from app.runtime import Runtime, salesforce_client
 from app.sync.mapping import Table
 from app.vendors import http
@@ -15,6 +15,7 @@ from app.vendors.salesforce.describe import misfits
 from app.vendors.token_store import Passing
 
 _FEW = 0.1
+_USED_UP = "see in Salesforce's setup, System Overview, what uses them up"
 _SIGN_IN = {
     "invalid_client_id": "SALESFORCE_CLIENT_ID is not the consumer key of an app of this org",
     "invalid_client": "SALESFORCE_CLIENT_SECRET is not the app's consumer secret",
@@ -60,15 +61,24 @@ async def _looked(run: Runtime, client: Salesforce) -> AsyncIterator[Finding]:
     yield good("salesforce org", f"{run.settings.salesforce_org_id}, as in the settings")
     for look in (_version, _calls_left):
         try:
-            yield await look(run, client)
+            finding = await look(run, client)
         except VendorError as error:
-            yield red(
-                "salesforce api", f"the org does not answer ({error.cause})", "give the integration user API access"
-            )
+            yield _no_answer(error)
+            return
+        yield finding
+        if finding.state is State.RED:  # every further call would be refused for the same reason
             return
     for table in run.mappings.values():
         async for finding in _mapping(client, table):
             yield finding
+
+
+def _no_answer(error: VendorError) -> Finding:
+    if error.cause == "REQUEST_LIMIT_EXCEEDED":
+        return red("salesforce calls", "none left for these 24 hours", _USED_UP)
+    if isinstance(error, Unavailable):
+        return red("salesforce api", f"the org does not answer ({error.cause})", "try again later")
+    return red("salesforce api", f"the org refuses ({error.cause})", "give the integration user API access")
 
 
 async def _version(run: Runtime, client: Salesforce) -> Finding:
@@ -83,9 +93,9 @@ async def _calls_left(_run: Runtime, client: Salesforce) -> Finding:
     most, left = await client.daily_calls()
     says = f"{left:,} of {most:,} left for these 24 hours"
     if left <= 0:
-        return red("salesforce calls", says, "see in Salesforce's setup, System Overview, what uses them up")
+        return red("salesforce calls", says, _USED_UP)
     if left < most * _FEW:
-        return warn("salesforce calls", says, "see in Salesforce's setup, System Overview, what uses them up")
+        return warn("salesforce calls", says, _USED_UP)
     return good("salesforce calls", says)
 
 

@@ -1,5 +1,6 @@
 """A person signs in with OPERATOR_TOKEN or VIEWER_TOKEN, and signs out again."""
 
+from math import ceil
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -40,9 +41,9 @@ async def sign_in(request: Request) -> Response:
     given = await form(request)
     wanted, address = own_path(given.get("next")), request.client.host if request.client else ""
     if wait := throttle.wait_s(address):
-        complaint = f"Too many wrong tokens. Try again in {round(wait) or 1} s."
+        complaint = f"Too many wrong tokens. Try again in {ceil(wait)} s."
         later = _asked(request, wanted, complaint, 429)
-        later.headers["Retry-After"] = str(round(wait) or 1)
+        later.headers["Retry-After"] = str(ceil(wait))
         return later
     role = access.role_of_token(given.get("token", "").strip())
     if role is None:

@@ -5,7 +5,7 @@ back, and one that was merely slow still saves the only pair that lives. `asked_
 cleared by whatever ends it: found later, it tells of a refresh that was cut off. All times are the database's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -33,7 +33,7 @@ class Stored:
     practice        the DrChrono practice this database belongs to, kept when it is disconnected
     """
 
-    token: dict[str, Any] | None = None
+    token: dict[str, Any] | None = field(default=None, repr=False)
     version: int = 0
     is_stale: bool = False
     is_expired: bool = False

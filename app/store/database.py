@@ -7,7 +7,7 @@ transaction that turns into a writer ignores the busy timeout.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,7 +92,8 @@ def _engine(url: sa.URL) -> AsyncEngine:
         limits = {"command_timeout": _COMMAND_S}
         return create_async_engine(url, **options, connect_args=limits, pool_size=5, max_overflow=5, pool_pre_ping=True)
     if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # whoever connects hears that it is not there
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(url, **options)
 
     @sa.event.listens_for(engine.sync_engine, "connect")

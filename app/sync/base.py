@@ -22,7 +22,7 @@ class HashKeys:
     Their own keys, not those of encryption: rotating the one leaves the other valid.
     """
 
-    keys: tuple[tuple[str, bytes], ...]
+    keys: tuple[tuple[str, bytes], ...] = field(repr=False)
 
     @classmethod
     def of(cls, keys: tuple[bytes, ...]) -> "HashKeys":

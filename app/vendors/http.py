@@ -2,6 +2,7 @@
 
 import re
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,10 @@ def refused(response: httpx.Response, side: str, call: str, *, writes: bool = Fa
 
 
 def checked_grant(response: httpx.Response) -> httpx.Response:
-    """Raise for a token endpoint's answer that is neither a token nor an OAuth error: throttled, down, or HTML."""
+    """Give a token endpoint's answer in the form its reader expects: a life that is a number, or none.
+
+    Raises  httpx.HTTPStatusError for what is neither a token nor an OAuth error: throttled, down, or HTML
+    """
     try:
         document = response.json()
     except ValueError:
@@ -76,4 +80,17 @@ def checked_grant(response: httpx.Response) -> httpx.Response:
     is_answer = isinstance(document, dict) and (isinstance(document.get("access_token"), str) or "error" in document)
     if not is_answer or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
         raise httpx.HTTPStatusError("no grant", request=response.request, response=response)
-    return response
+    given = document.pop("expires_in", None)
+    if given is None or isinstance(given, int | float):
+        return response
+    with suppress(TypeError, ValueError, OverflowError):  # a life nobody can read is none
+        document["expires_in"] = int(float(given))
+    return httpx.Response(response.status_code, json=document, request=response.request)
+
+
+def no_grant(response: httpx.Response, side: str, call: str, *, writes: bool) -> SyncError:
+    """Give what an answer without token and without OAuth error means: a proxy's page is nobody's refusal."""
+    error = refused(response, side, call, writes=writes)
+    if isinstance(error, Unavailable | OutcomeUnknown):
+        return error
+    return Unavailable(side, call, status=response.status_code, code="NO_GRANT")

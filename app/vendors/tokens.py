@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic
 from typing import Any
@@ -34,11 +34,12 @@ Tell = Callable[..., None]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token, with what came beside it; `version` tells two apart."""
+    """An access token, with what came beside it; `version` tells two apart. `is_fresh`: asked for just now, by us."""
 
     value: str
     version: int
     beside: dict[str, Any]
+    is_fresh: bool = False
 
     def __repr__(self) -> str:
         return f"Token(version={self.version})"
@@ -204,7 +205,7 @@ class Broker:
         token = _token(saved, version)
         if token is None:
             raise Unauthorized(self._side, "token", code="NOT_CONNECTED")
-        return token
+        return replace(token, is_fresh=True)
 
     async def _without_answer(self, lease: Any, stored: Stored, version: int, error: BaseException) -> Token:
         """End a lease that brought no token; gives the one that is still good, where only an early refresh was due."""

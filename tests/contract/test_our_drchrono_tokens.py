@@ -85,7 +85,6 @@ async def test_a_single_401_costs_one_refresh(practice):
     assert tokens(practice)["refreshes"] == 1
 
 
-@pytest.mark.xfail(strict=True, reason="with nothing newer stored, the second of three tries is a second refresh")
 async def test_a_fresh_token_that_is_refused_pauses_the_side_and_is_not_refreshed_again(practice):
     drchrono = await practice.join()
     practice.fault("GET /api/patients", **PERSISTENT)

@@ -10,7 +10,6 @@ from tests.contract.conftest import USER
 
 FIELDS = ("FirstName", "LastName", "Email")
 EXPIRED = {"do": "error", "status": 401, "body": [{"errorCode": "INVALID_SESSION_ID"}]}
-AS_A_RECORDS = pytest.mark.xfail(strict=True, reason="a page instead of a grant is taken for an answer about a record")
 
 
 def logins(org):
@@ -85,10 +84,10 @@ async def test_a_refused_sign_in_is_named_and_not_repeated_at_once(salesforce, o
     "fault",
     [
         {"do": "error", "status": 503, "body": "<html>maintenance</html>"},
-        pytest.param({"do": "error", "status": 200, "body": "<html>maintenance</html>"}, marks=AS_A_RECORDS),
-        pytest.param({"do": "error", "status": 403, "body": "<html>blocked</html>"}, marks=AS_A_RECORDS),
-        pytest.param({"do": "error", "status": 404, "body": "<html>moved</html>"}, marks=AS_A_RECORDS),
-        pytest.param({"do": "error", "status": 401, "body": "<html>a proxy's</html>"}, marks=AS_A_RECORDS),
+        pytest.param({"do": "error", "status": 200, "body": "<html>maintenance</html>"}),
+        pytest.param({"do": "error", "status": 403, "body": "<html>blocked</html>"}),
+        pytest.param({"do": "error", "status": 404, "body": "<html>moved</html>"}),
+        pytest.param({"do": "error", "status": 401, "body": "<html>a proxy's</html>"}),
         {"do": "error", "status": 429, "body": ""},
         {"do": "drop_before"},
         {"do": "drop_after_commit"},

@@ -148,7 +148,6 @@ async def test_share_patients_missing_is_a_warning_that_says_what_is_not_seen(cl
     assert "patients of its own doctor only" in permissions.says
 
 
-@pytest.mark.xfail(strict=True, reason="a permission that is missing hides that share_patients is missing too")
 async def test_share_patients_missing_is_told_also_where_more_is_missing(clinic, known):
     may_not(clinic, "share_patients", "access_scheduling")
 
@@ -198,10 +197,9 @@ async def test_doctors_that_may_not_be_seen_name_the_scope(known, empty_vendors)
         await clinic.connects(scope=SCOPES.replace(" user:read", ""))
         zones = line(await found(known), "doctors' zones")
 
-    assert (zones.state, zones.fix) == (State.RED, "grant the scope user:read")
+    assert (zones.state, "user:read" in zones.fix) == (State.RED, True)
 
 
-@pytest.mark.xfail(strict=True, reason="whatever keeps the doctors from being listed, the fix is to grant a scope")
 async def test_doctors_that_cannot_be_listed_now_are_not_blamed_on_a_scope(clinic, known):
     clinic.breaks("drchrono", "GET /api/doctors", "error", status=503)
 

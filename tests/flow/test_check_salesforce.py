@@ -109,9 +109,6 @@ async def test_a_version_the_org_does_not_offer_is_told_with_those_it_does(known
     assert version.fix == "set SALESFORCE_API_VERSION to one of them; 66.0 is the newest"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a version that is not offered is blamed on the integration user's API access too"
-)
 async def test_a_version_the_org_does_not_offer_is_the_only_complaint(known, empty_vendors):
     org_says(empty_vendors, versions=["66.0"])
 
@@ -141,7 +138,6 @@ async def test_few_calls_left_are_a_warning(known, empty_vendors):
     assert (calls.state, "uses them up" in calls.fix) == (State.WARNING, True)
 
 
-@pytest.mark.xfail(strict=True, reason="an org out of calls refuses /limits as well, and is blamed on API access")
 async def test_an_org_without_any_call_left_is_told_as_such(known, empty_vendors):
     org_says(empty_vendors, daily_calls=0)
 

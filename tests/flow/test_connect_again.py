@@ -157,9 +157,6 @@ async def test_after_a_disconnect_another_user_of_the_practice_needs_no_question
     assert "Connected as fixture.staff" in page.text
 
 
-@pytest.mark.xfail(
-    strict=True, reason="hold() puts a pair in the place of another that waits, which lives on at DrChrono"
-)
 async def test_a_waiting_pair_that_another_consent_replaces_is_given_back(clinic):
     await clinic.connects(user=STAFF)
 

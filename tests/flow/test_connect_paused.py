@@ -187,7 +187,6 @@ async def test_disconnecting_forgets_a_pair_that_waits_as_well(clinic):
     assert [(row.token, row.pending) for row in await clinic.rows(connections)] == [(None, None)]
 
 
-@pytest.mark.xfail(strict=True, reason="forget() drops the pair that waits without having DrChrono revoke it")
 async def test_disconnecting_gives_a_pair_that_waits_back_as_well(clinic):
     await clinic.connects(user=610002)
 

@@ -155,7 +155,7 @@ async def test_a_credential_salesforce_refuses_pauses_the_side_without_a_storm_o
         await clinic.settles()
 
     link = await clinic.link(patient)
-    assert (link.attempts, link.last_error) == (0, "invalid_client")
+    assert (link.attempts, link.last_error) == (0, "salesforce_paused")
     assert clinic.calls("salesforce", "POST /services/oauth2/token") == 1
     assert await clinic.failures() == []
 

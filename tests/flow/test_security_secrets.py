@@ -111,13 +111,9 @@ async def test_no_address_we_send_a_browser_to_holds_a_secret(staffed):
     "what",
     [
         "settings",
-        pytest.param(
-            "runtime", marks=pytest.mark.xfail(strict=True, reason="HashKeys is a dataclass whose repr shows the keys")
-        ),
+        "runtime",
         "vault", "drchrono", "salesforce", "grants", "brokers", "token", "account", "lease",
-        pytest.param(
-            "stored", marks=pytest.mark.xfail(strict=True, reason="Stored is a dataclass whose repr shows the token")
-        ),
+        "stored",
     ],
 )  # fmt: skip
 async def test_no_repr_holds_a_secret(staffed, what):

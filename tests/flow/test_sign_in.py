@@ -156,7 +156,6 @@ async def test_the_right_token_works_after_the_wait_and_ends_it(browser, clock):
     assert (page.heading, again.status) == ("Connections", 401)
 
 
-@pytest.mark.xfail(strict=True, reason="Retry-After is rounded, not rounded up: who obeys it is refused again")
 async def test_who_waits_as_long_as_told_is_listened_to(browser, clock):
     await guesses(browser, FREE)
     clock.now += 1.01

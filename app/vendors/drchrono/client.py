@@ -121,13 +121,14 @@ class DrChrono:
 
     async def _signed(self, method: str, url: str, call: str) -> httpx.Response:
         token = await self.broker.current()
-        for _ in range(_TOKENS_TRIED - 1):
+        for _ in range(_TOKENS_TRIED):
             response = await self._sent(method, url, call, token.value)
             if response.status_code != httpx.codes.UNAUTHORIZED:
                 return response
+            if token.is_fresh:
+                break
             token = await self.broker.renewed(token)
-        response = await self._sent(method, url, call, token.value)
-        if response.status_code != httpx.codes.UNAUTHORIZED or await self.broker.refuse(token, "HTTP_401"):
+        if await self.broker.refuse(token, "HTTP_401"):
             return response
         raise Unavailable(_SIDE, call, code="TOKEN_MOVED", retry_in_s=1.0)
 

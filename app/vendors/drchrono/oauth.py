@@ -13,7 +13,7 @@ import httpx
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
-from app.errors import OutcomeUnknown, SyncError, Unauthorized, Unavailable
+from app.errors import Unauthorized, Unavailable
 from app.sync.records import Side
 from app.vendors import http
 
@@ -89,6 +89,7 @@ class DrChronoGrant:
         Raises  Unavailable, Rejected when DrChrono did not say that it is done
         """
         call, url = "POST /o/revoke_token/", f"{self.base_url}/o/revoke_token/"
+        await self.spend()
         try:
             response = await self._oauth.revoke_token(url, token=pair.get("refresh_token") or pair["access_token"])
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -109,18 +110,11 @@ class DrChronoGrant:
             code = str(error.error)[:64]
             raise (Unauthorized if code in _FINAL else Unavailable)(_SIDE, _CALL, code=code) from None
         except httpx.HTTPStatusError as error:
-            raise _no_grant(http.refused(error.response, _SIDE, _CALL, writes=True)) from None
+            raise http.no_grant(error.response, _SIDE, _CALL, writes=True) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise http.translated(error, _SIDE, _CALL, writes=True) from None
         except ValueError as error:
             raise Unavailable(_SIDE, _CALL, code=type(error).__name__) from None
-
-
-def _no_grant(error: SyncError) -> SyncError:
-    """Give what an answer without token and without OAuth error means: a proxy's page is nobody's refusal."""
-    if isinstance(error, Unavailable | OutcomeUnknown):
-        return error
-    return Unavailable(_SIDE, _CALL, status=getattr(error, "status", None), code="NO_GRANT")
 
 
 def missing_scopes(pair: Mapping[str, Any]) -> tuple[str, ...]:

@@ -138,12 +138,14 @@ class Salesforce:
         call = "GET /services/data"
 
         def ask(library: SimpleSalesforce) -> Any:
-            return library.session.get(f"https://{library.sf_instance}/services/data").json()
+            response = library.session.get(f"https://{library.sf_instance}/services/data")
+            response.raise_for_status()
+            return response.json()
 
-        try:
-            return tuple(str(one["version"]) for one in await self._called(call, ask, writes=False))
-        except (KeyError, TypeError):
-            raise Unreadable(_SIDE, call, code="NO_VERSIONS") from None
+        offered = await self._called(call, ask, writes=False)
+        if not isinstance(offered, list) or not all(isinstance(one, dict) and "version" in one for one in offered):
+            raise Unreadable(_SIDE, call, code="NO_VERSIONS")
+        return tuple(str(one["version"]) for one in offered)
 
     async def close(self) -> None:
         """Let the threads go; a call that hangs is left to its own time-out."""

@@ -70,7 +70,7 @@ class SalesforceGrant:
         except OAuthError as error:
             raise Unauthorized(_SIDE, _CALL, code=str(error.error)[:64]) from None
         except httpx.HTTPStatusError as error:
-            raise http.refused(error.response, _SIDE, _CALL) from None
+            raise http.no_grant(error.response, _SIDE, _CALL, writes=False) from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise Unavailable(_SIDE, _CALL, code=type(error).__name__) from None
         self._must_be_our_org(token)
