@@ -1,4 +1,4 @@
-"""The control door to people and their tokens: who presses Allow, what each may do, who is a doctor, what is live.
+"""The control door to people, offices and tokens: who presses Allow, what each may do, who is a doctor, what is live.
 
 JSON, no sign-in, as with the rest of the control door.
 """
@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from tests.standins.calls import CONTROL
 from tests.standins.drchrono.caller import NOT_FOUND
-from tests.standins.drchrono.people import Record
+from tests.standins.drchrono.remembered import Record
 from tests.standins.drchrono.state import RefusedError, State, state_of
 
 
@@ -48,6 +48,23 @@ async def edit_doctor(request: Request) -> Response:
     if doctor_id not in state.people.doctors:
         raise RefusedError(404, NOT_FOUND)
     return _done(lambda: state.people.change_doctor(doctor_id, given))
+
+
+async def show_offices(request: Request) -> Response:
+    return JSONResponse({"offices": state_of(request).people.offices})
+
+
+async def open_office(request: Request) -> Response:
+    state, given = state_of(request), await request.json()
+    return _done(lambda: state.people.add_office(given), 201)
+
+
+async def edit_office(request: Request) -> Response:
+    state, given = state_of(request), await request.json()
+    office_id = request.path_params["id"]
+    if office_id not in state.people.offices:
+        raise RefusedError(404, NOT_FOUND)
+    return _done(lambda: state.people.change_office(office_id, given))
 
 
 def _done(deed: Callable[[], Record], status: int = 200) -> Response:
@@ -93,6 +110,9 @@ routes = [
     Route(f"{CONTROL}/doctors", show_doctors, methods=["GET"]),
     Route(f"{CONTROL}/doctors", hire_doctor, methods=["POST"]),
     Route(f"{CONTROL}/doctors/{{id:int}}", edit_doctor, methods=["PUT"]),
+    Route(f"{CONTROL}/offices", show_offices, methods=["GET"]),
+    Route(f"{CONTROL}/offices", open_office, methods=["POST"]),
+    Route(f"{CONTROL}/offices/{{id:int}}", edit_office, methods=["PUT"]),
     Route(f"{CONTROL}/oauth/user", sign_in, methods=["POST"]),
     Route(f"{CONTROL}/oauth/code", press_allow, methods=["POST"]),
     Route(f"{CONTROL}/tokens", show_tokens, methods=["GET"]),
