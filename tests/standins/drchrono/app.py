@@ -11,7 +11,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tests.standins.calls import Journalled
-from tests.standins.drchrono import api, control, control_deliveries, control_people, oauth, practice
+from tests.standins.drchrono import (
+    api,
+    bulk,
+    control,
+    control_deliveries,
+    control_people,
+    control_schedule,
+    oauth,
+    practice,
+    scheduling,
+)
 from tests.standins.drchrono.quota import Metered
 from tests.standins.drchrono.state import RefusedError, Settings, State, refuse
 from tests.standins.faults import Faulty
@@ -40,11 +50,14 @@ def create_app(
     app = Starlette(
         routes=[
             *api.routes,
+            *scheduling.routes,
+            *bulk.routes,
             *practice.routes,
             *oauth.routes,
             *control.routes,
             *control_deliveries.routes,
             *control_people.routes,
+            *control_schedule.routes,
             *state.calls.routes(),
             *state.faults.routes(),
         ],

@@ -1,7 +1,7 @@
 """The control door: what a test, or a person at the practice's front desk, does to the stand-in.
 
 JSON, no sign-in, never counted, never failing by a fault rule. Webhooks and deliveries have their own module; so do
-users, doctors and tokens.
+users, doctors and tokens; and so do appointments.
 """
 
 from starlette.requests import Request
@@ -11,7 +11,7 @@ from starlette.routing import Route
 from tests.standins.calls import CONTROL
 from tests.standins.drchrono.caller import NOT_FOUND
 from tests.standins.drchrono.fields import checked
-from tests.standins.drchrono.records import Record
+from tests.standins.drchrono.remembered import Record
 from tests.standins.drchrono.shapes import WALK_IN
 from tests.standins.drchrono.state import RefusedError, State, state_of
 from tests.standins.drchrono.synthetic import person

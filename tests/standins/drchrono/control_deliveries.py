@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.standins.calls import CONTROL
-from tests.standins.drchrono.api import NOT_FOUND
+from tests.standins.drchrono.caller import NOT_FOUND
 from tests.standins.drchrono.deliveries import EVENTS, Webhook
 from tests.standins.drchrono.state import state_of
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.standins.drchrono.records import Record
+from tests.standins.drchrono.remembered import Record
 
 EVENTS = ("APPOINTMENT_CREATE", "APPOINTMENT_MODIFY", "APPOINTMENT_DELETE", "PATIENT_CREATE", "PATIENT_MODIFY")
 

@@ -12,15 +12,18 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.standins.drchrono.records import Record
+from tests.standins.drchrono.remembered import Record
 from tests.standins.drchrono.state import RefusedError
 
 
-def listed(request: Request, ids: Any, seen: Any, *, most: int) -> tuple[list[Record], Any]:
-    """Gives one page of records, and the function that wraps them as a list answer."""
+def listed(request: Request, keys: Sequence[Any], seen: Any, *, most: int) -> tuple[list[Record], Any]:
+    """Gives one page of records, and the function that wraps them as a list answer.
+
+    `keys` are in the order of the list, and `seen` answers None for one that this list does not show.
+    """
     try:
         size = min(max(int(request.query_params.get("page_size", most)), 1), most)
-        found = page(ids, seen, size, request.query_params.get("cursor"))
+        found = page(keys, seen, size, request.query_params.get("cursor"))
     except ValueError as error:
         raise RefusedError(404, {"detail": "Invalid cursor"}) from error
     request.scope["call"]["count"] = len(found.records)
@@ -42,33 +45,34 @@ class Page(NamedTuple):
     next: str | None
 
 
-def page(ids: Sequence[int], seen: Callable[[int], Record | None], size: int, cursor: str | None) -> Page:
-    """Gives the page a cursor names; `seen` answers None for a record that this list does not show."""
+def page(keys: Sequence[Any], seen: Callable[[Any], Record | None], size: int, cursor: str | None) -> Page:
+    """Gives the page a cursor names; raises ValueError for a cursor that is none of ours."""
     place = _opened(cursor)
-    at, backward = int(place.get("p", 0)), "r" in place
+    backward, is_text = "r" in place, bool(keys) and isinstance(keys[0], str)
+    at = place.get("p") if is_text or not place else int(place["p"])
 
-    def wanted() -> Iterator[Record]:
-        where = range(bisect_left(ids, at) - 1, -1, -1) if backward else range(bisect_right(ids, at), len(ids))
-        for index in where:
-            record = seen(ids[index])
+    def wanted() -> Iterator[tuple[Any, Record]]:
+        start = 0 if at is None else bisect_right(keys, at)
+        for index in range(bisect_left(keys, at) - 1, -1, -1) if backward else range(start, len(keys)):
+            record = seen(keys[index])
             if record is not None:
-                yield record
+                yield keys[index], record
 
     found = []
-    for record in wanted():
-        found.append(record)
+    for each in wanted():
+        found.append(each)
         if len(found) > size:
             break
     more = len(found) > size
     found = found[:size][::-1] if backward else found[:size]
     if not found:
         return Page([], None, None)
-    before = _sealed(p=found[0]["id"], r=1) if (more if backward else at) else None
-    after = _sealed(p=found[-1]["id"]) if (backward or more) else None
-    return Page(found, before, after)
+    before = _sealed(p=found[0][0], r=1) if (more if backward else at) else None
+    after = _sealed(p=found[-1][0]) if (backward or more) else None
+    return Page([record for _, record in found], before, after)
 
 
-def _sealed(**place: int) -> str:
+def _sealed(**place: Any) -> str:
     return urlsafe_b64encode(urlencode(place).encode()).decode().rstrip("=")
 
 
@@ -78,5 +82,6 @@ def _opened(cursor: str | None) -> dict[str, str]:
         return {}
     text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     place = dict(parse_qsl(text, strict_parsing=True))
-    int(place.get("p", "none"))
+    if "p" not in place:
+        raise ValueError("no place")
     return place

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from tests.standins.drchrono.caller import NOT_ALLOWED, NOT_FOUND, signed_in
 from tests.standins.drchrono.paging import listed
-from tests.standins.drchrono.records import Record
+from tests.standins.drchrono.remembered import Record
 from tests.standins.drchrono.state import RefusedError
 
 ELSEWHERE = "https://elsewhere.example"

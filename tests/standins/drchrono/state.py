@@ -1,5 +1,6 @@
 """Everything the stand-in remembers, in memory, in one place; a reset is a new beginning of it."""
 
+import re
 import time
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -7,16 +8,24 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.standins.calls import Calls
+from tests.standins.calls import Calls, templated
+from tests.standins.drchrono.appointments import Appointments
+from tests.standins.drchrono.bulk_jobs import Jobs
 from tests.standins.drchrono.clock import Clock
 from tests.standins.drchrono.people import People
 from tests.standins.drchrono.quota import Quota, throttled
-from tests.standins.drchrono.records import Patients, Record
+from tests.standins.drchrono.records import Patients
+from tests.standins.drchrono.remembered import Record
 from tests.standins.drchrono.tokens import Tokens
 from tests.standins.drchrono.webhooks import Dispatcher
 from tests.standins.faults import Faults
 
-REDIRECTS = ("absolute", "relative", "elsewhere")
+CHOICES = {
+    "users_current_redirect": ("absolute", "relative", "elsewhere"),
+    "deleted_get": ("gone", "flagged"),
+    "delete_event": ("APPOINTMENT_DELETE", "APPOINTMENT_MODIFY"),
+}
+_VIRTUAL = re.compile(r"(?<=/)\d{4}-\d\d-\d\d_\d+(?=/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +48,21 @@ class Settings:
     latency_s: float = 0.0
     page_size: int = 250
     verbose_page_size: int = 50
+    appointment_page_size: int = 20  # the editions of the reference disagree: 20, or up to 250
+    verbose_appointment_page_size: int = 25
+    deleted_get: str = "gone"  # a deleted appointment read by its id: a 404, or "flagged": the object, marked
+    delete_event: str = "APPOINTMENT_DELETE"  # or APPOINTMENT_MODIFY, as before the vendor knew that event
+    consistent_recurrence_id: bool = True  # False: recurrence_instance_key is null everywhere
+    bulk_polls: int = 1  # how often a bulk list says "In progress" before it is complete
+    bulk_page_size: int = 1000
+    bulk_life_s: float = 3600.0
+    bulk_fails: bool = False  # a bulk list that is looked at now has failed, for good
     redirect_uris: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.users_current_redirect not in REDIRECTS:
-            raise ValueError(f"users_current_redirect: one of {', '.join(REDIRECTS)}")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name}: one of {', '.join(choices)}")
 
 
 class State:
@@ -53,7 +72,7 @@ class State:
         self.client_id = client_id
         self.client_secret = client_secret
         self._first_settings = settings
-        self.calls = Calls()
+        self.calls = Calls(lambda path: templated(_VIRTUAL.sub("{id}", path)))
         self.faults = Faults(lambda: throttled(self.quota.left_s(self.settings.quota_hour_s)))
         self.clock = Clock()
         self.dispatcher = Dispatcher(self.clock, self._record)
@@ -67,14 +86,28 @@ class State:
         self.faults.rules.clear()
         self.dispatcher.clear()
         self.patients = Patients(self.clock)
-        self.patients.list_stale_s = self.settings.list_stale_s
+        self.appointments = Appointments(self.clock)
+        self.bulk = Jobs()
+        self._obey()
         self.people = People()
         self.tokens = Tokens()
         self.quota = Quota()
         self.edits: list[dict[str, Any]] = []
 
-    def _record(self, patient_id: int) -> Record | None:
-        return self.patients.records.get(patient_id)
+    def _obey(self) -> None:
+        for table in (self.patients, self.appointments):
+            table.list_stale_s = self.settings.list_stale_s
+        self.appointments.consistent_recurrence_id = self.settings.consistent_recurrence_id
+
+    def _record(self, record_id: int | str) -> Record | None:
+        """Gives what a delivery says of a patient, whose id is a number, or of an appointment, whose id is text."""
+        if isinstance(record_id, int):
+            return self.patients.records.get(record_id)
+        record = self.appointments.records.get(record_id)
+        return record and self.appointments.shown(record)
+
+    def announce(self, event: str, appointment: Record) -> None:
+        self.dispatcher.raise_event(event, self.appointments.shown(appointment))
 
     def turn(self, change: dict[str, Any]) -> None:
         """Raises ValueError for a setting there is not, or a value it cannot have."""
@@ -82,15 +115,15 @@ class State:
         if unknown:
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
         self.settings = replace(self.settings, **change)
-        self.patients.list_stale_s = self.settings.list_stale_s
+        self._obey()
 
     def allow(self, redirect_uri: str, scope: str, user: str = "") -> str:
         """Gives the code of a press of Allow, by whoever is in the browser unless told."""
         return self.tokens.allow(user or self.people.in_browser, redirect_uri, scope, self.settings.code_lifetime_s)
 
-    def note_edit(self, kind: str, patient_id: int, changed: Record) -> None:
+    def note_edit(self, kind: str, record_id: int | str, changed: Record, *, thing: str = "patient") -> None:
         """Keeps what a human did, in order: what a simulation checks the outcome against."""
-        self.edits.append({"at": time.time(), "kind": kind, "id": patient_id, "fields": changed})
+        self.edits.append({"at": time.time(), "kind": kind, "object": thing, "id": record_id, "fields": changed})
 
 
 def state_of(request: Request) -> State:

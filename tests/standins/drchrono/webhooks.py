@@ -19,7 +19,7 @@ from typing import Any
 from tests.standins.drchrono.callback import Callback
 from tests.standins.drchrono.clock import Clock
 from tests.standins.drchrono.deliveries import Delivery, Due, Policy, body_of
-from tests.standins.drchrono.records import Record
+from tests.standins.drchrono.remembered import Record
 
 REDELIVERED_AFTER_H = (1, 3, 7)
 FIRST_DELIVERY_ID = 950000001
@@ -28,7 +28,7 @@ FIRST_DELIVERY_ID = 950000001
 class Dispatcher:
     """Sends deliveries in the background, on the loop that serves the stand-in."""
 
-    def __init__(self, clock: Clock, current: Callable[[int], Record | None]) -> None:
+    def __init__(self, clock: Clock, current: Callable[[int | str], Record | None]) -> None:
         self._clock = clock
         self._current = current
         self.callback = Callback()
