@@ -20,7 +20,7 @@ ALLOWED = frozenset(
     for names in (
         "event level timestamp logger",
         "delivery_id side kind record_id link_id cause job_id attempt lane",
-        "plan changed conflicts put_backs refused waiting fields outcome disposition retry_in_s",
+        "plan changed conflicts put_backs refused patched fields outcome disposition retry_in_s",
         "call status code vendor_request_id budget_left duration_ms lag_s",
         "error frames advice group_size worker_id pid port url sides role dropped",
     )

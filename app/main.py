@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from app import metrics, runtime
-from app.doors import api, connect, drchrono, login, probes
+from app.doors import api, connect, drchrono, login, probes, salesforce
 from app.doors.health import Health
 from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable, VendorError
 from app.log import log
@@ -55,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Chronobridge", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_route("/webhooks/drchrono", drchrono.receive, methods=["POST"])
     app.include_router(drchrono.router)
+    app.include_router(salesforce.router)
     app.include_router(probes.router)
     app.include_router(api.router)
     app.include_router(login.router)

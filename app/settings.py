@@ -152,9 +152,13 @@ class Settings(BaseSettings):
     salesforce_username: Annotated[str | None, Optional] = None
     salesforce_private_key_file: Annotated[Path | None, Optional] = None
     salesforce_org_id: Annotated[Annotated[str, AfterValidator(_org_id)] | None, Optional] = None
+    salesforce_outbound_tokens: Annotated[Secrets, AfterValidator(_all_long_enough)] = ()
+    salesforce_event_tokens: Annotated[Secrets, AfterValidator(_all_long_enough)] = ()
+    salesforce_event_signing_keys: Annotated[Secrets, AfterValidator(_keys)] = ()
     salesforce_api_version: Annotated[str, Field(pattern=r"^\d{2,3}\.0$")] = "67.0"
     salesforce_request_limit: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=10)
 
+    drchrono_request_limit: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=2)
     confirm_after: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=5)
     attempt_limit: Annotated[int, Field(ge=1)] = 8
     instance_id: str = ""

@@ -145,6 +145,10 @@ VARIABLES = (
         ("What DrChrono allows the API application in a clock hour.",),
     ),
     Variable(
+        "DRCHRONO_REQUEST_LIMIT", _DRCHRONO, "how long DrChrono may go on with a request, ISO 8601", "PT2M",
+        ("A write whose answer was missed is looked at again after that.",),
+    ),
+    Variable(
         "SALESFORCE_LOGIN_URL", _SALESFORCE, "the https address of your My Domain", "https://acme.my.salesforce.com",
         is_shared=True,
     ),
@@ -166,6 +170,24 @@ VARIABLES = (
     Variable(
         "SALESFORCE_ORG_ID", _SALESFORCE, "the organization id, 15 or 18 characters", "00D5g000001AbCdEAK",
         is_shared=True,
+    ),
+    Variable(
+        "SALESFORCE_OUTBOUND_TOKENS", _SALESFORCE,
+        "a comma list of secrets of at least 16 characters, the end of the outbound messages' address", _TOKEN,
+        ("Endpoint URL in Salesforce: PUBLIC_URL/webhooks/salesforce/outbound/ and one of these. Two during a change.",),
+        Fill.TOKEN,
+    ),
+    Variable(
+        "SALESFORCE_EVENT_TOKENS", _SALESFORCE,
+        "a comma list of bearer tokens of at least 16 characters, for platform events", _TOKEN,
+        ("Sent to PUBLIC_URL/webhooks/salesforce/events as Authorization: Bearer. Two during a change.",),
+        Fill.TOKEN,
+    ),
+    Variable(
+        "SALESFORCE_EVENT_SIGNING_KEYS", _SALESFORCE,
+        "a comma list of url-safe base64 keys of 32 bytes, for signed platform events", _KEY,
+        ("Set: every request must carry X-Chronobridge-Signature: t=SECONDS,v1=HMAC-SHA256 of SECONDS.BODY, in hex.",),
+        Fill.KEY, is_shared=True,
     ),
     Variable("SALESFORCE_API_VERSION", _SALESFORCE, "a version number", "67.0"),
     Variable(

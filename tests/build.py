@@ -111,6 +111,7 @@ def with_base(link, agreed, by):
         link.floor,
         link.confirm_at,
         link.own_writes,
+        link.unsettled,
         link.is_failed,
     )
 
@@ -121,7 +122,7 @@ def an_own_write(link, by, before, written, settle_at=NOW, write_id="01JWRITE"):
         name: (by.stamp(link, name, before[name]) if name in before else None, by.stamp(link, name, value))
         for name, value in written.items()
     }
-    return OwnWrite(write_id, stamps, settle_at)
+    return OwnWrite(write_id, Side.SALESFORCE, stamps, settle_at)
 
 
 def seen(drchrono=None, salesforce=None):

@@ -12,7 +12,7 @@ from typing import Any
 from app.errors import SyncError, Unauthorized, Undecryptable
 from app.store.links import Body, Due
 from app.sync.belief import believe
-from app.sync.records import Absent, Doubt, Seen, Side, Sight
+from app.sync.records import Absent, Seen, Side, Sight
 from app.vendors.drchrono import wire
 from workers.passes import Looked, Pass
 
@@ -60,7 +60,7 @@ def _looked(work: Pass, due: Due, contacts: Mapping[str, Sight]) -> Looked:
 
 
 async def _confirmed(work: Pass, looked: Looked, gets: asyncio.Semaphore) -> Looked:
-    """Ask DrChrono about a doubt whose time has come."""
+    """Ask DrChrono what it holds, as was promised."""
     assert isinstance(looked.seen, Seen)
     try:
         async with gets:
@@ -72,9 +72,10 @@ async def _confirmed(work: Pass, looked: Looked, gets: asyncio.Semaphore) -> Loo
 
 
 def _is_to_be_asked(work: Pass, looked: Looked) -> bool:
-    is_doubt = isinstance(looked.seen, Seen) and isinstance(looked.seen.drchrono, Doubt)
+    """Say whether a GET was promised and its time has come; what was delivered meanwhile does not do in its place."""
     promised = looked.link.confirm_at
-    return is_doubt and promised is not None and promised <= work.taken.now
+    has_record = isinstance(looked.seen, Seen) and looked.link.drchrono_id is not None
+    return has_record and promised is not None and promised <= work.taken.now
 
 
 def _sight(work: Pass, record_id: str, body: Body) -> Sight:

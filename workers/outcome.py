@@ -5,14 +5,16 @@ refused keeps its old one.
 """
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from app.errors import LeaseLost, Rejected, SyncError
+from app.errors import Gone, LeaseLost, Rejected, SyncError
 from app.store.links import Due
 from app.store.results import Failure, Result
 from app.sync.belief import raised_floor
 from app.sync.decide import with_landed
+from app.sync.mapping import Table
 from app.sync.records import Action, Lane, Plan, Seen, Side, Sight
 from app.sync.retry import Fate, Verdict, after, after_refusal, cause_of, paused_by
 from app.vendors.salesforce.wire import RecordRefused
@@ -21,8 +23,8 @@ from workers.passes import Looked, Outcome, Pass, Written
 _ASK_AGAIN = timedelta(minutes=1)
 
 
-def ended(work: Pass, looked: Looked, plan: Plan | None, outcome: Outcome | None) -> Result:
-    """Give what to save of one look."""
+def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side, Outcome]) -> Result:
+    """Give what to save of one look; `outcomes`: what became of the writes to each side."""
     due, seen = looked.due, looked.seen
     if isinstance(seen, Rejected) and seen.side == Side.SALESFORCE:  # the batch was refused: a permission, the mapping
         return replace(_kept(due), again_in=_ASK_AGAIN, lane=Lane.RETRY, last_error=seen.cause)
@@ -37,9 +39,29 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcome: Outcome | None
     )
     if plan.action is Action.WAIT:
         return _waits(work, result, plan)
-    if isinstance(outcome, SyncError | RecordRefused):
-        return _failed(work, result, outcome, seen)
-    return _done(work, _read(result, seen), seen, plan, outcome)
+    if plan.action is Action.LINK:
+        assert isinstance(seen.salesforce, Sight)
+        return replace(result, drchrono_id=seen.salesforce.key, again_in=timedelta(0))
+    for side, outcome in outcomes.items():
+        if isinstance(outcome, Written):
+            result = _written(work, result, side, seen, outcome)
+    for outcome in outcomes.values():
+        if isinstance(outcome, Gone):  # it was there; DrChrono is asked before anybody is told otherwise
+            return replace(result, again_in=timedelta(0), confirm_at=work.taken.now, lane=Lane.CONFIRM)
+        if isinstance(outcome, SyncError | RecordRefused):
+            return _failed(work, result, outcome, seen)
+    return _done(_read(work, result, seen), plan, work.rules.table, outcomes)
+
+
+def _written(work: Pass, result: Result, side: Side, seen: Seen, written: Written) -> Result:
+    """Give the result with what a side has taken; DrChrono has yet to show it."""
+    agreed = dict(written.fields)
+    if written.created and isinstance(seen.drchrono, Sight):
+        agreed |= {name: None for name, value in seen.drchrono.fields.items() if value is None}
+    result = replace(result, base=work.rules.advanced(result.due.link, result.base, agreed))
+    if side is Side.DRCHRONO:
+        return replace(result, unsettled=result.unsettled | written.fields.keys())
+    return replace(result, salesforce_id=written.id)
 
 
 def _kept(due: Due) -> Result:
@@ -48,20 +70,24 @@ def _kept(due: Due) -> Result:
     return Result(
         due,
         base=link.base,
+        drchrono_id=link.drchrono_id,
         salesforce_id=link.salesforce_id,
         floor=link.floor,
         is_read=False,
         confirm_at=link.confirm_at,
         attempts=due.attempts,
+        unsettled=link.unsettled,
     )
 
 
-def _read(result: Result, seen: Seen | None) -> Result:
-    """Mark the deliveries as used up and raise the floor to what was seen."""
-    floor = result.floor
+def _read(work: Pass, result: Result, seen: Seen | None) -> Result:
+    """Mark the deliveries as used up, raise the floor to what was seen, and take what was shown as settled."""
+    floor, unsettled, link = result.floor, result.unsettled, result.due.link
     if seen is not None and isinstance(seen.drchrono, Sight):
         floor = raised_floor(floor, seen.drchrono)
-    return replace(result, is_read=True, floor=floor, confirm_at=None, attempts=0, last_error=None)
+        shown = seen.drchrono.fields.keys() & link.unsettled
+        unsettled -= shown if seen.drchrono.confirmed else shown - work.rules.changed(link, seen.drchrono.fields)
+    return replace(result, is_read=True, floor=floor, unsettled=unsettled, confirm_at=None, attempts=0, last_error=None)
 
 
 def _waits(work: Pass, result: Result, plan: Plan) -> Result:
@@ -75,26 +101,23 @@ def _waits(work: Pass, result: Result, plan: Plan) -> Result:
     )
 
 
-def _done(work: Pass, result: Result, seen: Seen, plan: Plan, written: Written | None) -> Result:
+def _done(result: Result, plan: Plan, table: Table, outcomes: Mapping[Side, Outcome]) -> Result:
     if plan.action is Action.HOLD:
         side = Side.DRCHRONO if plan.cause == "gone_in_drchrono" else Side.SALESFORCE
         return replace(result, failure=Failure(side, plan.cause, is_held=True), last_error=plan.cause)
     refused = dict(plan.refused)
-    if written is not None:
-        agreed = dict(written.fields)
-        if written.created and isinstance(seen.drchrono, Sight):
-            agreed |= {name: None for name, value in seen.drchrono.fields.items() if value is None}
-        base = work.rules.advanced(result.due.link, result.base, agreed)
-        result = replace(result, base=base, salesforce_id=written.id)
-        refused |= written.without
-    if plan.action is Action.CREATE and written is None and not refused:
+    for outcome in outcomes.values():
+        if isinstance(outcome, Written):
+            refused |= outcome.without
+    if plan.action is Action.CREATE and not outcomes and not refused:
         return replace(result, failure=Failure(Side.SALESFORCE, "nothing_to_create"), last_error="nothing_to_create")
     if not refused:
         return result
     cause = next(iter(refused.values()))
-    rows = work.rules.table.rows
-    names = tuple(sorted(rows[name].names[Side.SALESFORCE] for name, why in refused.items() if why == cause))
-    return replace(result, failure=Failure(Side.SALESFORCE, cause, names, is_held=cause == "held"), last_error=cause)
+    rows = table.rows
+    side = Side.DRCHRONO if Side.DRCHRONO in outcomes and Side.SALESFORCE not in outcomes else Side.SALESFORCE
+    names = tuple(sorted(rows[name].names[side] for name, why in refused.items() if why == cause))
+    return replace(result, failure=Failure(side, cause, names, is_held=cause == "held"), last_error=cause)
 
 
 def _failed(work: Pass, result: Result, error: SyncError | RecordRefused, seen: Seen | None) -> Result:
@@ -107,7 +130,7 @@ def _failed(work: Pass, result: Result, error: SyncError | RecordRefused, seen: 
     if isinstance(error, LeaseLost):  # its successor looks at once
         verdict = Verdict(Fate.RETRY)
     if verdict.fate is Fate.DEAD_LETTER:
-        return replace(_read(result, seen), failure=Failure(side, cause, fields), last_error=cause)
+        return replace(_read(work, result, seen), failure=Failure(side, cause, fields), last_error=cause)
     if verdict.fate is Fate.PAUSED:
         cause = paused_by(side)
     return replace(

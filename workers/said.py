@@ -42,7 +42,7 @@ def _line(work: Pass, result: Result) -> dict[str, Any]:
 def _planned(plan: Plan) -> dict[str, Any]:
     names = {
         "changed": sorted(plan.writes.get(Side.SALESFORCE, {})),
-        "waiting": sorted(plan.writes.get(Side.DRCHRONO, {})),
+        "patched": sorted(plan.writes.get(Side.DRCHRONO, {})),
         "conflicts": plan.conflicts,
         "put_backs": plan.put_backs,
         "refused": sorted(plan.refused),

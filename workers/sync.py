@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from app.runtime import Runtime
 from app.store import links, results
 from app.sync.decide import decide
-from app.sync.records import Kind, Plan, Seen
+from app.sync.records import Kind, Plan, Seen, Side
 from workers.keeper import keeping
 from workers.look import look
 from workers.outcome import ended
@@ -43,10 +43,10 @@ async def sync(work: Pass) -> None:
 
 
 async def record(
-    work: Pass, looked: Sequence[Looked], plans: Mapping[str, Plan], outcomes: Mapping[str, Outcome]
+    work: Pass, looked: Sequence[Looked], plans: Mapping[str, Plan], outcomes: Mapping[str, Mapping[Side, Outcome]]
 ) -> None:
     """Save how every look ended, in one transaction, and say it in one line each."""
-    endings = [ended(work, one, plans.get(one.link.id), outcomes.get(one.link.id)) for one in looked]
+    endings = [ended(work, one, plans.get(one.link.id), outcomes.get(one.link.id, {})) for one in looked]
     saved = await results.record(work.run.database, work.taken.token, endings)
     for ending in endings:
         say(work, ending, plans.get(ending.due.link.id), is_saved=ending.due.link.id in saved)

@@ -1,5 +1,7 @@
 """Write: journal *planned*, call, journal the answer; the records of a batch succeed and fail one by one.
 
+DrChrono takes one record a call, and only the fields that changed.
+
 What Salesforce does not know yet is upserted by our external id, which is how creating stays idempotent; a linked
 record is updated by its Id, which never brings a deleted one back. A refusal of a whole call is bisected until the
 culprit stands alone. A record refused for the sake of named fields is sent again without them, as a write of its own,
@@ -7,26 +9,27 @@ so that one bad value does not hold up the others.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError
+from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unauthorized
 from app.store import journal
 from app.store.journal import Answer, Entry, State
 from app.sync.decide import stamps
 from app.sync.mapping import Table
-from app.sync.records import Action, Fields, Link, Plan, Seen, Side, Sight
+from app.sync.records import Action, Doubt, Fields, Link, Plan, Seen, Side, Sight
 from app.vendors.salesforce.client import MOST_RECORDS
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers.keeper import Lease
 from workers.passes import Looked, Outcome, Pass, Written
 
+_PATCHES_AT_ONCE, _PATCHES_IN_A_ROW = 4, 8  # each of a row would need a GET, should we die in it
+
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """One record's write; `id` is the Salesforce Id to write to, None to create."""
+    """One record's write; `id` is the record to write to, None to create it in Salesforce."""
 
     link: Link
     id: str | None
@@ -34,43 +37,84 @@ class _Write:
     fields: Fields
     without: Mapping[str, str]
 
+    @property
+    def side(self) -> Side:
+        """Where it goes."""
+        return self.entry.side
 
-Send = Callable[[Sequence[_Write]], Awaitable[Sequence[Saved | RecordRefused]]]
+
+Answered = Saved | RecordRefused | SyncError
+Send = Callable[[Pass, Lease, Sequence[_Write]], Awaitable[Sequence[Answered]]]
 
 
 async def carry_out(
     work: Pass, lease: Lease, looked: Sequence[Looked], plans: Mapping[str, Plan]
-) -> dict[str, Outcome]:
-    """Write what the plans say into Salesforce; link id -> what became of it. Links without a write are left out."""
-    planned = [write for one in looked if (write := _planned(work, one, plans.get(one.link.id)))]
-    creates, updates = [one for one in planned if one.id is None], [one for one in planned if one.id is not None]
+) -> dict[str, dict[Side, Outcome]]:
+    """Write what the plans say; link id -> side -> what became of it. Links without a write are left out."""
+    planned = [write for one in looked for write in _planned(work, one, plans.get(one.link.id))]
+    patches = [one for one in planned if one.side is Side.DRCHRONO]
+    creates = [one for one in planned if one.side is Side.SALESFORCE and one.id is None]
+    updates = [one for one in planned if one.side is Side.SALESFORCE and one.id is not None]
     batches = [
-        (partial(send, work), writes[at : at + MOST_RECORDS])
-        for send, writes in ((_create, creates), (_update, updates))
-        for at in range(0, len(writes), MOST_RECORDS)
+        (send, writes[at : at + most])
+        for send, writes, most in (
+            (_create, creates, MOST_RECORDS),
+            (_update, updates, MOST_RECORDS),
+            (_patch, patches, _PATCHES_IN_A_ROW),
+        )
+        for at in range(0, len(writes), most)
     ]
     answered = await asyncio.gather(*(_journalled(work, lease, send, batch) for send, batch in batches))
-    return {link_id: outcome for outcomes in answered for link_id, outcome in outcomes.items()}
+    outcomes: dict[str, dict[Side, Outcome]] = {}
+    for (_, batch), found in zip(batches, answered, strict=True):
+        for link_id, outcome in found.items():
+            outcomes.setdefault(link_id, {})[batch[0].side] = outcome
+    return outcomes
 
 
-def _planned(work: Pass, looked: Looked, plan: Plan | None) -> _Write | None:
-    fields = plan.writes.get(Side.SALESFORCE) if plan else None
-    if plan is None or not fields or not isinstance(looked.seen, Seen):
-        return None
-    link, salesforce = looked.link, looked.seen.salesforce
-    before = salesforce.fields if isinstance(salesforce, Sight) else {}
-    replaced = {name: before[name] for name in fields if name in before}
-    entry = Entry(
-        link.id,
-        Side.SALESFORCE,
-        "create" if plan.action is Action.CREATE else "update",
-        stamps(work.rules, link, fields, salesforce),
-        work.run.vault.seal(replaced) if replaced else None,
-    )
-    return _Write(link, salesforce.id if isinstance(salesforce, Sight) else None, entry, fields, {})
+def _planned(work: Pass, looked: Looked, plan: Plan | None) -> Iterator[_Write]:
+    if plan is None or not isinstance(looked.seen, Seen):
+        return
+    for side, fields in plan.writes.items():
+        before = looked.seen.drchrono if side is Side.DRCHRONO else looked.seen.salesforce
+        assert not isinstance(before, Doubt)
+        held = before.fields if isinstance(before, Sight) else {}
+        replaced = {name: held[name] for name in fields if name in held}
+        entry = Entry(
+            looked.link.id,
+            side,
+            "create" if plan.action is Action.CREATE else "update",
+            stamps(work.rules, looked.link, fields, before),
+            work.run.vault.seal(replaced) if replaced else None,
+        )
+        id_ = before.id if isinstance(before, Sight) else looked.link.id_on(side)
+        if fields:
+            yield _Write(looked.link, id_, entry, fields, {})
 
 
-async def _create(work: Pass, batch: Sequence[_Write]) -> Sequence[Saved | RecordRefused]:
+async def _patch(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[Answered]:
+    gate = asyncio.Semaphore(_PATCHES_AT_ONCE)
+
+    async def one(write: _Write) -> Answered:
+        assert write.id is not None
+        if work.run.drchrono is None:
+            return Unauthorized(write.side.value, "PATCH", code="NOT_CONNECTED")
+        raw = work.rules.table.write(Side.DRCHRONO, write.fields)[0]
+        async with gate:
+            try:
+                lease.must_outlast_a_write()
+                await work.run.drchrono.update(work.rules.table.path, write.id, raw)
+            except Rejected as error:
+                return RecordRefused(error.cause, error.fields) if error.fields else error
+            except SyncError as error:
+                return error
+        return Saved(write.id, created=False)
+
+    return await asyncio.gather(*(one(write) for write in batch))
+
+
+async def _create(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[Answered]:
+    lease.must_outlast_a_write()
     assert work.run.salesforce is not None
     table = work.rules.table
     records = [
@@ -79,7 +123,8 @@ async def _create(work: Pass, batch: Sequence[_Write]) -> Sequence[Saved | Recor
     return await work.run.salesforce.upsert(table.object, table.external_id, records)
 
 
-async def _update(work: Pass, batch: Sequence[_Write]) -> Sequence[Saved | RecordRefused]:
+async def _update(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[Answered]:
+    lease.must_outlast_a_write()
     assert work.run.salesforce is not None
     table = work.rules.table
     return await work.run.salesforce.update(
@@ -92,34 +137,36 @@ def _raw(table: Table, fields: Fields) -> dict[str, Any]:
 
 
 async def _journalled(work: Pass, lease: Lease, send: Send, batch: Sequence[_Write]) -> dict[str, Outcome]:
-    database, limit = work.run.database, work.run.settings.salesforce_request_limit
+    database, known = work.run.database, work.run.settings
+    is_drchrono = batch[0].side is Side.DRCHRONO
+    limit = known.drchrono_request_limit if is_drchrono else known.salesforce_request_limit
     ours = await journal.plan(database, lease.token, [write.entry for write in batch], limit)
     lost = LeaseLost("the lease ran out before its write could start")
     outcomes: dict[str, Outcome] = {write.link.id: lost for write in batch if write.link.id not in ours}
     writes = [write for write in batch if write.link.id in ours]
-    outcomes |= await _sent(lease, send, writes)
+    outcomes |= await _sent(work, lease, send, writes)
     await journal.answer(database, [_answer(write, outcomes[write.link.id]) for write in writes])
     again = [kept for write in writes if (kept := _without_refused(work.rules.table, write, outcomes[write.link.id]))]
     return outcomes | (await _journalled(work, lease, send, again) if again else {})
 
 
-async def _sent(lease: Lease, send: Send, batch: Sequence[_Write]) -> dict[str, Outcome]:
+async def _sent(work: Pass, lease: Lease, send: Send, batch: Sequence[_Write]) -> dict[str, Outcome]:
     if not batch:
         return {}
     try:
-        lease.must_outlast_a_write()
-        results = await send(batch)
+        results = await send(work, lease, batch)
     except Rejected as error:
         if len(batch) == 1:
             return {batch[0].link.id: error}
         half = len(batch) // 2
-        return {**await _sent(lease, send, batch[:half]), **await _sent(lease, send, batch[half:])}
+        parts = [await _sent(work, lease, send, part) for part in (batch[:half], batch[half:])]
+        return parts[0] | parts[1]
     except SyncError as error:
         return dict.fromkeys((write.link.id for write in batch), error)
     return {
-        write.link.id: result
-        if isinstance(result, RecordRefused)
-        else Written(result.id, result.created, write.fields, write.without)
+        write.link.id: Written(result.id, result.created, write.fields, write.without)
+        if isinstance(result, Saved)
+        else result
         for write, result in zip(batch, results, strict=True)
     }
 
@@ -131,8 +178,8 @@ def _without_refused(table: Table, write: _Write, outcome: Outcome) -> _Write | 
     """
     if not isinstance(outcome, RecordRefused) or outcome.code == "REQUIRED_FIELD_MISSING":
         return None
-    names = {row.names[Side.SALESFORCE]: row.name for row in table.rows.values()}
-    refused = {names[field]: outcome.code for field in outcome.fields if names.get(field) in write.fields}
+    names = {row.names[write.side]: row.name for row in table.rows.values() if row.name in write.fields}
+    refused = {names[field]: outcome.code for field in outcome.fields if field in names}
     kept = {name: value for name, value in write.fields.items() if name not in refused}
     if not refused or not kept:
         return None

@@ -35,13 +35,18 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One link that was due, as it stood when taken, with the deliveries read at take."""
+    """One link that was due, as it stood when taken, with the deliveries read at take.
+
+    bodies   what DrChrono delivered
+    notices  what Salesforce only pointed at: (delivery id, position) of each
+    """
 
     link: Link
     generation: int
     base_version: int
     attempts: int
     bodies: tuple[Body, ...] = ()
+    notices: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,7 @@ async def take(database: Database, kind: Kind, limit: int = 200) -> Taken | None
         is_failed = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
         rows = (await connection.execute(leased.returning(links, db_now().label("now"), is_failed))).all()
         bodies = await _bodies(connection, kind, rows)
+        notices = await _notices(connection, kind, rows)
         writes = await _own_writes(connection, ids)
         return Taken(
             kind,
@@ -120,6 +126,7 @@ async def take(database: Database, kind: Kind, limit: int = 200) -> Taken | None
                     row.base_version,
                     row.attempts,
                     tuple(bodies.get(row.drchrono_id, ())),
+                    tuple(notices.get(row.salesforce_id, ())),
                 )
                 for row in sorted(rows, key=lambda row: (row.due_at, row.id))
             ),
@@ -138,6 +145,7 @@ def _link(row: Any, writes: Sequence[OwnWrite]) -> Link:
         row.floor,
         row.confirm_at,
         tuple(writes),
+        frozenset(row.unsettled),
         bool(row.is_failed),
     )
 
@@ -169,17 +177,27 @@ async def _bodies(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) 
     return bodies
 
 
+async def _notices(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -> dict[str, list[tuple[str, int]]]:
+    notices: dict[str, list[tuple[str, int]]] = {}
+    if ids := [row.salesforce_id for row in rows if row.salesforce_id]:
+        open_ = (events.c.kind == kind.value, events.c.record_id.in_(ids), events.c.finished_at.is_(None))
+        asked = sa.select(events.c.record_id, events.c.delivery_id, events.c.position)
+        for row in await connection.execute(asked.where(events.c.side == Side.SALESFORCE.value, *open_)):
+            notices.setdefault(row.record_id, []).append((row.delivery_id, row.position))
+    return notices
+
+
 async def _own_writes(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[OwnWrite]]:
     """Give the unsettled writes of links we hold; a *planned* one is a dead worker's, so it may have been sent."""
     found = await connection.execute(
-        sa.select(journal.c.id, journal.c.link_id, journal.c.stamps, journal.c.settle_at)
+        sa.select(journal.c.id, journal.c.link_id, journal.c.side, journal.c.stamps, journal.c.settle_at)
         .where(journal.c.link_id.in_(ids), journal.c.state.in_(("planned", "unknown")))
         .order_by(journal.c.id)
     )
     writes: dict[str, list[OwnWrite]] = {}
     for row in found:
         stamps = {name: (old, new) for name, (old, new) in row.stamps.items()}
-        writes.setdefault(row.link_id, []).append(OwnWrite(row.id, stamps, row.settle_at))
+        writes.setdefault(row.link_id, []).append(OwnWrite(row.id, Side(row.side), stamps, row.settle_at))
     return writes
 
 

@@ -31,10 +31,14 @@ class Result:
 
     is_read     the deliveries read at take are used up; False keeps them for the next look
     again_in    how long until the next look; None clears due, unless something came in meanwhile
+    settled     own writes whose outcome is known now: journal id -> state
+    unsettled   fields written to DrChrono that it has not shown since
+    is_news     something came in for it under another name: it is due again at once
     """
 
     due: Due
     base: Base
+    drchrono_id: str | None
     salesforce_id: str | None
     floor: str
     is_read: bool
@@ -45,6 +49,8 @@ class Result:
     last_error: str | None = None
     failure: Failure | None = None
     settled: Mapping[str, str] = field(default_factory=dict)
+    unsettled: frozenset[str] = frozenset()
+    is_news: bool = False
 
 
 async def record(database: Database, token: str, results: Sequence[Result]) -> set[str]:
@@ -72,38 +78,97 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
 
 
 async def _without_claims(connection: AsyncConnection, saved: Sequence[Result]) -> list[Result]:
-    """Hold a link whose Contact is another link's already, so that one clash does not undo its whole batch."""
-    wanted = [r.salesforce_id for r in saved if r.salesforce_id and r.salesforce_id != r.due.link.salesforce_id]
-    taken = sa.select(links.c.salesforce_id).where(links.c.salesforce_id.in_(wanted))
-    claimed = set((await connection.scalars(taken)).all()) if wanted else set()
+    """Take over lone refs of records that turn out to be a link's; hold a link whose record is another link's already.
+
+    One clash must not undo its whole batch. What a lone ref was due for, its new link is due for.
+    """
+    for side in Side:
+        saved = await _without_claims_on(connection, side, saved)
+    return list(saved)
+
+
+async def _without_claims_on(connection: AsyncConnection, side: Side, saved: Sequence[Result]) -> list[Result]:
+    column, other = links.c[f"{side}_id"], links.c[f"{side.other}_id"]
+    wanted = {id_: r for r in saved if (id_ := _new_id(r, side))}
+    if not wanted:
+        return list(saved)
+    kind = saved[0].due.link.kind.value
+    there = sa.select(links.c.id, column.label("record"), other.label("other")).where(
+        links.c.kind == kind, column.in_(list(wanted))
+    )
+    rows = (await connection.execute(there.with_for_update())).all()
+    absorbed = await _absorbed(
+        connection, {row.id: wanted[row.record].due.link.id for row in rows if row.other is None}
+    )
+    news = {row.record for row in rows if row.id in absorbed}
+    busy = {row.record for row in rows if row.other is None} - news
+    claimed = {row.record for row in rows} - news - busy
     kept = []
     for result in saved:
-        own = result.due.link.salesforce_id
-        if result.salesforce_id in claimed and result.salesforce_id != own:
-            cause = "contact_of_another_link"
-            result = replace(  # noqa: PLW2901
-                result,
-                salesforce_id=own,
-                base=result.due.link.base,
-                failure=Failure(Side.SALESFORCE, cause, is_held=True),
-                last_error=cause,
-                again_in=None,
-            )
-        elif result.salesforce_id and result.salesforce_id != own:
-            claimed.add(result.salesforce_id)
+        id_ = _new_id(result, side)
+        if id_ is not None and id_ in busy:
+            result = _later(result)  # noqa: PLW2901
+        elif id_ is not None and id_ in claimed:
+            result = _held(result)  # noqa: PLW2901
+        elif id_ is not None:
+            claimed.add(id_)
+            result = replace(result, is_news=result.is_news or id_ in news)  # noqa: PLW2901
         kept.append(result)
     return kept
 
+
+async def _absorbed(connection: AsyncConnection, into: Mapping[str, str]) -> set[str]:
+    """Delete lone refs in favour of the links they turned out to be; those with a write under way stay."""
+    if not into:
+        return set()
+    is_written = sa.exists().where(journal.c.link_id == links.c.id, journal.c.state.in_(("planned", "unknown")))
+    gone = sa.delete(links).where(links.c.id.in_(list(into)), sa.not_(is_written)).returning(links.c.id)
+    absorbed = set((await connection.scalars(gone)).all())
+    await connection.execute(sa.delete(failures).where(failures.c.link_id.in_(absorbed)))
+    for link_id in absorbed:
+        moved = sa.update(journal).where(journal.c.link_id == link_id).values(link_id=into[link_id])
+        await connection.execute(moved)
+    return absorbed
+
+
+def _new_id(result: Result, side: Side) -> str | None:
+    """Give the id a result adds to its link on a side."""
+    id_ = result.drchrono_id if side is Side.DRCHRONO else result.salesforce_id
+    return id_ if id_ and id_ != result.due.link.id_on(side) else None
+
+
+def _held(result: Result) -> Result:
+    cause = "contact_of_another_link"
+    return replace(
+        _unchanged(result), failure=Failure(Side.SALESFORCE, cause, is_held=True), last_error=cause, again_in=None
+    )
+
+
+def _later(result: Result) -> Result:
+    """Leave a link as it is while the lone ref it claims has a write under way."""
+    return replace(
+        _unchanged(result), is_read=False, again_in=_SOON, lane=Lane.RETRY, last_error="other_ref_busy", failure=None
+    )
+
+
+def _unchanged(result: Result) -> Result:
+    link = result.due.link
+    return replace(result, drchrono_id=link.drchrono_id, salesforce_id=link.salesforce_id, base=link.base)
+
+
+_SOON = timedelta(seconds=2)
 
 _SAVE = (
     sa.update(links)
     .where(links.c.id == sa.bindparam("p_id"))
     .values(
+        drchrono_id=sa.bindparam("p_drchrono_id"),
         salesforce_id=sa.bindparam("p_salesforce_id"),
         base=sa.bindparam("p_base", type_=sa.JSON),
         base_version=links.c.base_version + 1,
         floor=sa.bindparam("p_floor"),
         confirm_at=sa.bindparam("p_confirm_at"),
+        unsettled=sa.bindparam("p_unsettled", type_=sa.JSON),
         lane=sa.bindparam("p_lane"),
         due_at=sa.case(
             (sa.bindparam("p_in_ms", type_=sa.BigInteger).is_(None), None),
@@ -119,14 +184,16 @@ _SAVE = (
 
 
 def _row(result: Result, generation: int) -> dict[str, Any]:
-    is_news = generation != result.due.generation
+    is_news = result.is_news or generation != result.due.generation
     wait_ms = None if result.again_in is None else result.again_in // timedelta(milliseconds=1)
     return {
         "p_id": result.due.link.id,
+        "p_drchrono_id": result.drchrono_id,
         "p_salesforce_id": result.salesforce_id,
         "p_base": dict(result.base.stamps),
         "p_floor": result.floor,
         "p_confirm_at": result.confirm_at,
+        "p_unsettled": sorted(result.unsettled),
         "p_lane": Lane.LIVE.value if is_news else result.lane.value,
         "p_in_ms": 0 if is_news else wait_ms,
         "p_attempts": 0 if is_news else result.attempts,
@@ -137,10 +204,13 @@ def _row(result: Result, generation: int) -> dict[str, Any]:
 
 async def _finish(connection: AsyncConnection, saved: Sequence[Result]) -> None:
     done = [
-        {"p_delivery_id": body.delivery_id, "p_position": body.position}
+        {"p_delivery_id": delivery_id, "p_position": position}
         for result in saved
         if result.is_read
-        for body in result.due.bodies
+        for delivery_id, position in (
+            *((body.delivery_id, body.position) for body in result.due.bodies),
+            *result.due.notices,
+        )
     ]
     if done:
         done.sort(key=lambda row: (row["p_delivery_id"], row["p_position"]))

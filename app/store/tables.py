@@ -108,6 +108,7 @@ links = sa.Table(
     sa.Column("base_version", sa.Integer, nullable=False, server_default="0"),
     sa.Column("floor", sa.String(32), nullable=False, server_default=""),
     sa.Column("confirm_at", Instant),
+    sa.Column("unsettled", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("generation", sa.BigInteger, nullable=False, server_default="1"),
     sa.Column("lane", sa.String(16), nullable=False, server_default="live"),
     sa.Column("due_at", Instant),

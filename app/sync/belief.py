@@ -9,23 +9,26 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from app.sync.mapping import Table
-from app.sync.records import Absent, Doubt, Link, Sight
+from app.sync.records import Absent, Doubt, Link, Sight, Unheard
 from app.sync.rules import Rules
 
 # A stamp's clock goes back one hour in autumn; a floor further above a confirmed look was never true.
 _EXPLAINED_BY_AUTUMN = timedelta(hours=2)
 
 
-def believe(rules: Rules, link: Link, bodies: Sequence[Sight], salesforce: Sight | Absent) -> Sight | Doubt:
+def believe(rules: Rules, link: Link, bodies: Sequence[Sight], salesforce: Sight | Absent) -> Sight | Doubt | Unheard:
     """Give the state DrChrono may be believed to hold, or why a GET must decide.
 
     bodies  the bodies of the unfinished deliveries of this record, in the order they were received
     """
     if not bodies:
-        return Doubt("nothing_delivered")
+        is_asked = link.confirm_at is not None or link.drchrono_id is None
+        return Doubt("nothing_delivered") if is_asked or not link.base.stamps else Unheard.UNHEARD
     *earlier, newest = _first_sights(bodies)
     changed = rules.changed(link, newest.fields)
-    if any(body.version >= newest.version for body in earlier):
+    if link.unsettled & changed:
+        reason = "contradicts_our_write"
+    elif any(body.version >= newest.version for body in earlier):
         reason = "deliveries_disagree"
     elif not changed and not (link.is_failed and newest.version < link.floor):
         reason = ""

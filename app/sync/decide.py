@@ -10,37 +10,55 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.sync.base import Base
-from app.sync.mapping import Table
+from app.sync.mapping import Direction, OnConflict, Row, Table
 from app.sync.merge import merge
-from app.sync.records import Absent, Action, Doubt, Fields, Link, OwnWrite, Plan, Seen, Side, Sight
+from app.sync.records import Absent, Action, Doubt, Fields, Link, OwnWrite, Plan, Seen, Side, Sight, Unheard
 from app.sync.rules import Rules
+
+ASK = "ask_drchrono"  # DrChrono's own word is needed, now
 
 
 def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done with one link."""
-    landed = tuple(write.id for write in link.own_writes if has_landed(rules, link, write, seen.salesforce))
+    if link.drchrono_id is None:
+        return _lone(seen.salesforce)
+    landed = tuple(write.id for write in link.own_writes if has_landed(rules, link, write, seen))
     open_writes = [write for write in link.own_writes if write.id not in landed]
+    if any(write.side is Side.DRCHRONO for write in open_writes) and not _is_answer(seen.drchrono):
+        return Plan(Action.WAIT, cause=ASK, until=link.confirm_at or now, landed=landed)
     settling = [write.settle_at for write in open_writes if write.settle_at > now]
     if settling:
-        plan = Plan(Action.WAIT, cause="write_unsettled", until=max(settling))
+        is_ours_to_ask = any(write.side is Side.DRCHRONO for write in open_writes)
+        plan = Plan(Action.WAIT, cause=ASK if is_ours_to_ask else "write_unsettled", until=max(settling))
     else:
         plan = _settled(rules, with_landed(link, landed), seen, now)
     return replace(plan, landed=landed, lost=tuple(write.id for write in open_writes if write.settle_at <= now))
 
 
-def has_landed(rules: Rules, link: Link, write: OwnWrite, salesforce: Sight | Absent) -> bool:
-    """Say whether a write of ours shows on the other side.
+def _lone(salesforce: Sight | Absent) -> Plan:
+    """Say what a record of Salesforce's is to us that belongs to no link: somebody's Contact, or one that names its own."""
+    is_named = isinstance(salesforce, Sight) and salesforce.key is not None
+    return Plan(Action.LINK if is_named else Action.NOTHING)
+
+
+def _is_answer(drchrono: Sight | Absent | Doubt | Unheard) -> bool:
+    """Say whether DrChrono itself was asked and answered."""
+    return isinstance(drchrono, Absent) or (isinstance(drchrono, Sight) and drchrono.confirmed)
+
+
+def has_landed(rules: Rules, link: Link, write: OwnWrite, seen: Seen) -> bool:
+    """Say whether a write of ours shows on the side it went to.
 
     One request writes one record whole or not at all, so one field that shows the new value (and not the old one) is
     enough: a person may have changed the others since.
     """
-    if isinstance(salesforce, Absent):
+    sight = seen.drchrono if write.side is Side.DRCHRONO else seen.salesforce
+    if not isinstance(sight, Sight) or not sight.confirmed:
         return False
     return any(
-        rules.matches(link, name, new, salesforce.fields[name])
-        and not rules.matches(link, name, old, salesforce.fields[name])
+        rules.matches(link, name, new, sight.fields[name]) and not rules.matches(link, name, old, sight.fields[name])
         for name, (old, new) in write.stamps.items()
-        if name in rules.table.rows and name in salesforce.fields
+        if name in rules.table.rows and name in sight.fields
     )
 
 
@@ -64,10 +82,49 @@ def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     if isinstance(salesforce, Absent):
         if link.salesforce_id is not None:
             return Plan(Action.HOLD, cause="gone_in_salesforce")
-        filled = {name: value for name, value in drchrono.fields.items() if value is not None}
-        fields, refused = _fit(rules.table, Side.SALESFORCE, filled)
-        return Plan(Action.CREATE, writes={Side.SALESFORCE: fields}, refused={**refused, **drchrono.unreadable})
-    return _merged(rules, link, drchrono, salesforce)
+        return _created(rules, drchrono, now)
+    if isinstance(drchrono, Unheard):
+        return _from_salesforce(rules, link, salesforce, now)
+    plan = _merged(rules, link, drchrono, salesforce)
+    if not drchrono.confirmed and _must_be_asked(rules.table, plan):
+        return Plan(Action.WAIT, cause=ASK, until=now)
+    return plan
+
+
+def _created(rules: Rules, drchrono: Sight | Unheard, now: datetime) -> Plan:
+    """Say how a record that Salesforce does not hold comes to be there."""
+    if isinstance(drchrono, Unheard):
+        return Plan(Action.WAIT, cause=ASK, until=now)
+    filled = {name: value for name, value in drchrono.fields.items() if value is not None}
+    fields, refused = _fit(rules.table, Side.SALESFORCE, filled)
+    return Plan(Action.CREATE, writes={Side.SALESFORCE: fields}, refused={**refused, **drchrono.unreadable})
+
+
+def _from_salesforce(rules: Rules, link: Link, salesforce: Sight, now: datetime) -> Plan:
+    """Say what an edit in Salesforce asks for, when DrChrono has said nothing since both last agreed.
+
+    Fields that Salesforce owns may be written at once; any other needs DrChrono's own word first.
+    """
+    moved = {name: rules.moved(link, name, value) for name, value in salesforce.fields.items()}
+    edits = {name: salesforce.fields[name] for name, is_moved in moved.items() if is_moved}
+    if None in moved.values() or not all(_may_win(rules.table.rows[name]) for name in edits):
+        return Plan(Action.WAIT, cause=ASK, until=now)
+    fields, refused = _fit(rules.table, Side.DRCHRONO, edits)
+    writes = {Side.DRCHRONO: fields} if fields else {}
+    return Plan(Action.WRITE if fields else Action.NOTHING, writes=writes, refused={**salesforce.unreadable, **refused})
+
+
+def _may_win(row: Row) -> bool:
+    """Say whether Salesforce's value of a field wins whatever DrChrono holds."""
+    is_two_way = row.direction is Direction.BOTH and row.on_conflict is OnConflict.OWNER
+    return is_two_way and row.owner is Side.SALESFORCE
+
+
+def _must_be_asked(table: Table, plan: Plan) -> bool:
+    """Say whether a delivered body alone may not carry a plan: it could overwrite what its side does not own."""
+    to_drchrono = plan.writes.get(Side.DRCHRONO, {})
+    wins = [name for name in plan.conflicts if name in plan.writes.get(Side.SALESFORCE, {})]
+    return bool(wins) or not all(_may_win(table.rows[name]) for name in to_drchrono)
 
 
 def _merged(rules: Rules, link: Link, drchrono: Sight, salesforce: Sight) -> Plan:
@@ -96,11 +153,15 @@ def _fit(table: Table, side: Side, fields: Fields) -> tuple[dict[str, str | None
 
 
 def stamps(
-    rules: Rules, link: Link, fields: Fields, salesforce: Sight | Absent
+    rules: Rules, link: Link, fields: Fields, before: Sight | Absent | Unheard
 ) -> Mapping[str, tuple[str | None, str]]:
-    """Give what the journal keeps of a write: field -> (stamp of what was there, stamp of what is written)."""
-    before = salesforce.fields if isinstance(salesforce, Sight) else {}
-    return {
-        name: (rules.stamp(link, name, before[name]) if name in before else None, rules.stamp(link, name, value))
-        for name, value in fields.items()
-    }
+    """Give what the journal keeps of a write: field -> (stamp of what was there, stamp of what is written).
+
+    What a side that was not heard holds is what the base says.
+    """
+    if isinstance(before, Unheard):
+        known = {name: link.base.stamps.get(name) for name in fields}
+    else:
+        held = before.fields if isinstance(before, Sight) else {}
+        known = {name: rules.stamp(link, name, held[name]) if name in held else None for name in fields}
+    return {name: (known[name], rules.stamp(link, name, value)) for name, value in fields.items()}

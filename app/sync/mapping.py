@@ -72,7 +72,8 @@ class Table:
                 fields[row.name] = row.codec.read(side, raw[name], row.options)
             except Unfit as why:
                 unreadable[row.name] = str(why)
-        return Sight(record_id, fields, version, confirmed, unreadable)
+        key = str(raw.get(self.external_id) or "").strip() or None if side is Side.SALESFORCE else None
+        return Sight(record_id, fields, version, confirmed, unreadable, key)
 
     def write(self, side: Side, fields: Fields) -> tuple[dict[str, Any], dict[str, str]]:
         """Give the vendor's names and values for these fields, and field -> why for those that cannot travel."""

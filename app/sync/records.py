@@ -52,6 +52,7 @@ class Sight:
     version     the vendor's own change stamp, comparable only with others of the same record and side
     confirmed   we asked and the side answered; False for the body of a delivery, which is only a hint
     unreadable  field -> why its raw value has no counterpart here; such a field is absent from `fields`
+    key         the other side's id that the record carries; only Salesforce's do
     """
 
     id: str
@@ -59,12 +60,19 @@ class Sight:
     version: str = ""
     confirmed: bool = True
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
 
 
 class Absent(StrEnum):
     """We asked, and the side does not hold (or does not show) the record."""
 
     ABSENT = "absent"
+
+
+class Unheard(StrEnum):
+    """Nothing came from the side since both last agreed: as far as we know it holds what the base says."""
+
+    UNHEARD = "unheard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +86,20 @@ class Doubt:
 class Seen:
     """Both sides of one link as just looked at."""
 
-    drchrono: Sight | Absent | Doubt
+    drchrono: Sight | Absent | Doubt | Unheard
     salesforce: Sight | Absent
 
 
 @dataclass(frozen=True, slots=True)
 class OwnWrite:
-    """A write of ours whose outcome is not known.
+    """A write of ours whose outcome is not known, and the side it went to.
 
     stamps      field -> (stamp of what was there, stamp of what we wrote); None where nothing was known
     settle_at   from then on the vendor has given the request up: what has not landed never will
     """
 
     id: str
+    side: Side
     stamps: Mapping[str, tuple[str | None, str]]
     settle_at: datetime
 
@@ -101,7 +110,8 @@ class Link:
 
     floor       the highest DrChrono `updated_at` whose state we have taken in
     confirm_at  when a GET was promised for a doubted body; None when nothing is doubted
-    own_writes  our writes to Salesforce that are not settled, oldest first
+    own_writes  our writes whose outcome is not known, oldest first
+    unsettled   fields we have written to DrChrono, which has not shown them since
     is_failed   a failure of it waits for a person
     """
 
@@ -113,6 +123,7 @@ class Link:
     floor: str = ""
     confirm_at: datetime | None = None
     own_writes: tuple[OwnWrite, ...] = ()
+    unsettled: frozenset[str] = frozenset()
     is_failed: bool = False
 
     def id_on(self, side: Side) -> str | None:
@@ -121,11 +132,12 @@ class Link:
 
 
 class Action(StrEnum):
-    """What `decide` answers."""
+    """What `decide` answers. LINK: the Contact says which DrChrono record it is; look at that one."""
 
     NOTHING = "nothing"
     WRITE = "write"
     CREATE = "create"
+    LINK = "link"
     WAIT = "wait"
     HOLD = "hold"
 

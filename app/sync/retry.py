@@ -106,6 +106,7 @@ _FIXES = {
     "contact_of_another_link": "Two charts claim one Contact; clear the DrChrono id on it, or merge the charts.",
     "nothing_to_create": "Every mapped field of the chart is empty; fill in at least the last name in DrChrono.",
     "OTHER_RECORD": "DrChrono answered with another record than asked for; report it with the record's id.",
+    "HTTP_400": "DrChrono does not take the named field's value; correct it in Salesforce.",
     "HTTP_403": "The connected user lacks a permission or a scope for this call; grant it, then try again.",
 }
 _BUSY = "The vendor was too busy for every attempt; try again later, and ask the vendor when it goes on."

@@ -14,10 +14,15 @@ import sqlalchemy as sa
 from app import runtime, settings
 from app.main import create_app
 from app.store.tables import connections, consents, events, failures, journal, links, sessions
+from app.sync.decide import decide
 from app.sync.records import Kind
-from workers.sync import sync, take
+from workers.keeper import keeping
+from workers.look import look
+from workers.sync import record, sync, take
+from workers.write import carry_out
 
 SECRET = "webhook-secret-of-the-tests"
+OUTBOUND = "outbound-token-of-the-tests"
 OPERATOR = "operator-token-of-the-tests"
 KEY = "YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE="
 ORG_ID = "00DSYN0000000012BA"
@@ -26,6 +31,8 @@ CONFIRM_AFTER, REQUEST_LIMIT = timedelta(seconds=60), timedelta(minutes=10)
 
 class Clinic:
     """What a story of a flow test is told with."""
+
+    confirm_after = CONFIRM_AFTER
 
     def __init__(self, run, web, drchrono, salesforce):
         self.run, self.web, self.drchrono, self.salesforce = run, web, drchrono, salesforce
@@ -67,9 +74,41 @@ class Clinic:
         body = json.dumps({"receiver": {"id": 1}, "object": patient})
         return (await self.web.post("/webhooks/drchrono", content=body, headers=headers)).status_code
 
+    async def hears(self, token=OUTBOUND, org=ORG_ID):
+        """Salesforce sends one outbound message about every Contact as it is now; gives the status we answered."""
+        self._sent += 1
+        answer = await self.web.post(
+            f"/webhooks/salesforce/outbound/{token}",
+            content=outbound_message(self.contacts(), org, self._sent),
+            headers={"content-type": "text/xml; charset=utf-8", "soapaction": '""'},
+        )
+        return answer.status_code
+
     async def takes(self):
         """A worker takes what is due, and does nothing with it yet."""
         return await take(self.run, Kind.PATIENT)
+
+    async def looks(self, work):
+        return await look(work)
+
+    async def writes_out(self, work, looked):
+        """Carry out what a look asks for, and die before it is recorded; gives what became of it."""
+        plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
+        async with keeping(work) as lease:
+            return plans, await carry_out(work, lease, looked, plans)
+
+    async def records(self, work, looked, outcome):
+        await record(work, looked, *outcome)
+
+    async def carries_on(self, work):
+        if work is not None:
+            await sync(work)
+
+    async def links(self):
+        return await self.rows(links)
+
+    async def journal(self, side):
+        return [row for row in await self.rows(journal) if row.side == side]
 
     async def settles(self):
         """Workers do all that is due now; gives how many passes that took."""
@@ -137,6 +176,24 @@ class Clinic:
         getattr(self, side).post("/_control/faults", json={"match": match, "do": do, **more})
 
 
+def outbound_message(contacts, org, number):
+    """What Salesforce sends about these Contacts: SOAP, one notification each."""
+    notifications = "".join(
+        f"<Notification><Id>04lSYN{number:06d}{at:03d}YBA</Id>"
+        '<sObject xsi:type="sf:Contact" xmlns:sf="urn:sobject.enterprise.soap.sforce.com">'
+        f"<sf:Id>{contact['Id']}</sf:Id>"
+        f"<sf:SystemModstamp>{contact['SystemModstamp'][:23]}Z</sf:SystemModstamp></sObject></Notification>"
+        for at, contact in enumerate(contacts)
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
+        ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>'
+        f'<notifications xmlns="http://soap.sforce.com/2005/09/outbound"><OrganizationId>{org}</OrganizationId>'
+        f'<ActionId>04kSYN000000001YBA</ActionId><SessionId xsi:nil="true"/>{notifications}</notifications>'
+        "</soapenv:Body></soapenv:Envelope>"
+    )
+
+
 def settings_of(database, drchrono_url, salesforce_url, ca_file, **more):
     given = {
         "database_url": database.url.render_as_string(hide_password=False),
@@ -154,6 +211,7 @@ def settings_of(database, drchrono_url, salesforce_url, ca_file, **more):
         "salesforce_client_secret": "standin-client-secret",
         "salesforce_org_id": ORG_ID,
         "salesforce_request_limit": REQUEST_LIMIT,
+        "salesforce_outbound_tokens": OUTBOUND,
         "confirm_after": CONFIRM_AFTER,
         "attempt_limit": 3,
     }

@@ -343,6 +343,7 @@ async def test_a_failing_save_saves_nothing_of_the_batch(database):
     blind = results.Result(  # a look that does not know of the failure collides with it
         links.Due(blinded(again.due[0].link), again.due[0].generation, again.due[0].base_version, 0),
         base=Base({"email": "new"}),
+        drchrono_id=again.due[0].link.drchrono_id,
         salesforce_id=None,
         floor="",
         is_read=True,

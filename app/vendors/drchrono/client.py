@@ -5,13 +5,14 @@ token refreshed once; DrChrono's refresh tokens are single use, so all of that g
 counted before it is made: DrChrono counts them by the hour.
 """
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from app.errors import Gone, Unavailable, Unreadable
+from app.errors import Gone, OutcomeUnknown, Rejected, SyncError, Unavailable, Unreadable
 from app.sync.records import Side
 from app.vendors import http
 from app.vendors.drchrono import wire
@@ -21,6 +22,7 @@ from app.vendors.tokens import LEASE, Broker, Policy, Tell
 
 _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
+WRITE_DEADLINE_S = 12.0
 _TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
 
 
@@ -51,6 +53,20 @@ class DrChrono:
         except (ValueError, AttributeError):
             raise Unreadable(_SIDE, call, status=response.status_code, code="NOT_JSON") from None
         return dict(record)
+
+    async def update(self, path: str, record_id: str, fields: dict[str, Any]) -> None:
+        """Change exactly these fields of a record; DrChrono answers without a body.
+
+        Raises  Unavailable, OutcomeUnknown, Unauthorized, Gone; Rejected, naming the fields DrChrono complains of
+        """
+        call = f"PATCH {path}/{{id}}"
+        try:
+            async with asyncio.timeout(WRITE_DEADLINE_S):
+                response = await self._signed("PATCH", f"{path}/{quote(record_id, safe='')}", call, fields)
+        except TimeoutError:
+            raise OutcomeUnknown(_SIDE, call, code="NO_ANSWER") from None
+        if not response.is_success:
+            raise _complaint(response, call)
 
     async def listed(self, path: str) -> list[dict[str, Any]]:
         """Give every record of a list, page by page.
@@ -119,10 +135,10 @@ class DrChrono:
             return await self._signed("GET", url, call)
         return await self._sent("GET", url, call, token)
 
-    async def _signed(self, method: str, url: str, call: str) -> httpx.Response:
+    async def _signed(self, method: str, url: str, call: str, fields: dict[str, Any] | None = None) -> httpx.Response:
         token = await self.broker.current()
         for _ in range(_TOKENS_TRIED):
-            response = await self._sent(method, url, call, token.value)
+            response = await self._sent(method, url, call, token.value, fields)
             if response.status_code != httpx.codes.UNAUTHORIZED:
                 return response
             if token.is_fresh:
@@ -132,12 +148,14 @@ class DrChrono:
             return response
         raise Unavailable(_SIDE, call, code="TOKEN_MOVED", retry_in_s=1.0)
 
-    async def _sent(self, method: str, url: str, call: str, token: str) -> httpx.Response:
+    async def _sent(
+        self, method: str, url: str, call: str, token: str, fields: dict[str, Any] | None = None
+    ) -> httpx.Response:
         await self.grant.spend()
         try:
-            return await self._http.request(method, url, headers={"Authorization": f"Bearer {token}"})
+            return await self._http.request(method, url, headers={"Authorization": f"Bearer {token}"}, json=fields)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise http.translated(error, _SIDE, call, writes=False) from None
+            raise http.translated(error, _SIDE, call, writes=fields is not None) from None
 
     def _here(self, location: str, call: str) -> str:
         """Give where DrChrono sends us, if that is DrChrono: the token goes to no other host.
@@ -152,3 +170,16 @@ class DrChrono:
         if (url.scheme, url.host, url.port) != (base.scheme, base.host, base.port) or not location:
             raise Unreadable(_SIDE, call, code="OTHER_HOST")
         return str(url)
+
+
+def _complaint(response: httpx.Response, call: str) -> SyncError:
+    """Give our error for a refused write, with the names of the fields DrChrono names; never what it says of them."""
+    error = http.refused(response, _SIDE, call, writes=True)
+    if not isinstance(error, Rejected):
+        return error
+    try:
+        named = response.json()
+    except ValueError:
+        named = None
+    fields = tuple(str(name) for name in named) if isinstance(named, dict) else ()
+    return Rejected(_SIDE, call, status=error.status, fields=fields)

@@ -3,6 +3,7 @@
 Top-level errors say `errorCode`, those inside a collection `statusCode`; a 5xx may be HTML.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,22 @@ class RecordRefused:
 
     code: str
     fields: tuple[str, ...] = ()
+
+
+_ID = re.compile(r"[0-9A-Za-z]{15}([0-9A-Za-z]{3})?", re.ASCII)
+_SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+
+
+def long_id(given: str) -> str:
+    """Give an id in its 18 characters, whatever case its suffix had; empty when it is no id.
+
+    The suffix says which of each five characters are capitals.
+    """
+    if not _ID.fullmatch(given):
+        return ""
+    short = given[:15]
+    bits = (sum(letter.isupper() << at for at, letter in enumerate(short[start : start + 5])) for start in (0, 5, 10))
+    return short + "".join(_SUFFIX[one] for one in bits)
 
 
 def results(answer: Any, count: int) -> list[Saved | RecordRefused] | None:

@@ -7,7 +7,7 @@ import pytest
 
 from app.sync.base import Base
 from app.sync.belief import believe, raised_floor
-from app.sync.records import Doubt, Side, Sight
+from app.sync.records import Doubt, Side, Sight, Unheard
 from tests.build import (
     ABSENT,
     LATER_STAMP,
@@ -34,7 +34,7 @@ def believed(*bodies, link=None, salesforce=None):
 
 
 def test_without_a_delivery_there_is_nothing_to_believe():
-    assert believed() == "nothing_delivered"
+    assert believed() is Unheard.UNHEARD
 
 
 def test_a_newer_body_is_believed():

@@ -83,7 +83,7 @@ def test_one_field_that_shows_the_new_value_is_enough_for_a_write_to_have_landed
     link = a_link()
     write = an_own_write(link, RULES, {"city": "Testville", "state": "NY"}, {"city": "Newtown", "state": "NJ"})
 
-    assert has_landed(RULES, link, write, a_contact(city="Newtown", state="a person's edit"))
+    assert has_landed(RULES, link, write, seen(salesforce=a_contact(city="Newtown", state="a person's edit")))
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_a_write_that_does_not_show_has_not_landed(salesforce):
     link = a_link()
     write = an_own_write(link, RULES, a_patient(), {"cell_phone": "(555) 010-0142"})
 
-    assert not has_landed(RULES, link, write, salesforce)
+    assert not has_landed(RULES, link, write, seen(salesforce=salesforce))
 
 
 def test_a_write_of_a_field_that_left_the_mapping_has_not_landed():
     by, link = rules(a_row("note")), a_link()
 
-    assert not has_landed(by, link, an_own_write(link, RULES, {}, {"city": "Newtown"}), a_contact(city="Newtown"))
+    assert not has_landed(by, link, an_own_write(link, RULES, {}, {"city": "Newtown"}), seen(salesforce=a_contact(city="Newtown")))
 
 
 def test_the_journal_keeps_stamps_of_what_was_there_and_of_what_is_written():

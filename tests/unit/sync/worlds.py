@@ -6,8 +6,8 @@ from itertools import product
 from app.sync.decide import has_landed, with_landed
 from app.sync.mapping import Direction, OnConflict
 from app.sync.merge import merge
-from app.sync.records import Side, Sight
-from tests.build import a_link, a_row, an_own_write, rules
+from app.sync.records import Seen, Side, Sight
+from tests.build import ABSENT, a_link, a_row, an_own_write, rules
 
 NO_BASE = object()
 D, S = Side.DRCHRONO, Side.SALESFORCE
@@ -42,7 +42,8 @@ class World:
 
     def merged(self):
         there = Sight("2", {"note": self.there})
-        landed = {write.id for write in self.link.own_writes if has_landed(self.rules, self.link, write, there)}
+        shown = Seen(ABSENT, there)
+        landed = {write.id for write in self.link.own_writes if has_landed(self.rules, self.link, write, shown)}
         return merge(self.rules, with_landed(self.link, landed), {"note": self.here}, there.fields)
 
     def written(self):

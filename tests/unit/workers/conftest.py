@@ -8,7 +8,7 @@ from app.store.database import Database
 from app.store.links import Body, Due, Taken
 from app.store.secrets import Vault
 from app.sync.decide import decide
-from app.sync.records import Kind, Seen
+from app.sync.records import Kind, Seen, Side
 from tests.build import KEY, KEYS, LATER_STAMP, NOW, SHIPPED, rules
 from workers.outcome import ended
 from workers.passes import Looked, Pass
@@ -29,11 +29,12 @@ def run(said, tmp_path):
 def end(run):
     """Gives what is saved of a look: decided here unless it failed, and written with this outcome."""
 
-    def ending(link, what, outcome=None, attempts=0, by=None):
+    def ending(link, what, outcome=None, attempts=0, by=None, side=Side.SALESFORCE):
         by = by or rules()
         due = Due(link, 1, 1, attempts, (Body("01JDELIVERY", 0, "sealed", LATER_STAMP, NOW),))
         work = Pass(run, by, Taken(Kind.PATIENT, "token", NOW, (due,)))
         plan = decide(by, link, what, NOW) if isinstance(what, Seen) else None
-        return ended(work, Looked(due, what), plan, outcome)
+        outcomes = {} if outcome is None else {side: outcome}
+        return ended(work, Looked(due, what), plan, outcomes)
 
     return ending
