@@ -116,6 +116,20 @@ def steps(public_url: str) -> Iterator[Step]:
         ),
     )
     yield Step(
+        "Salesforce: tell the service what was edited",
+        (
+            "Setup > Outbound Messages > New, for Contact:",
+            f"Endpoint URL:   {public_url}/webhooks/salesforce/outbound/TOKEN",
+            "                TOKEN: the value of SALESFORCE_OUTBOUND_TOKENS in .env",
+            "Fields:         Id, SystemModstamp, LastModifiedById",
+            "Then a record-triggered flow on Contact (created or updated, after the save)",
+            "that sends it, unless the integration user made the edit.",
+            "Or platform events (DrChrono_Sync__e), by a flow, Apex or an event relay:",
+            f"Address:        {public_url}/webhooks/salesforce/events",
+            "Header:         Authorization: Bearer, the value of SALESFORCE_EVENT_TOKENS",
+        ),
+    )
+    yield Step(
         "Connect the practice, and look again",
         (
             "chronobridge connect drchrono      prints the address to open, and waits",
