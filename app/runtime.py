@@ -85,7 +85,7 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
                 settings.drchrono_client_id,
                 settings.drchrono_client_secret.get_secret_value(),
                 context,
-                partial(calls.count, database, settings.drchrono_client_id),
+                partial(calls.count, database, settings.drchrono_client_id, settings.drchrono_calls_per_second),
             )
             drchrono = DrChrono(application, Connections(database, vault, Side.DRCHRONO), context, _tell)
             stack.push_async_callback(drchrono.close)

@@ -145,6 +145,7 @@ class Settings(BaseSettings):
     drchrono_client_secret: Annotated[SecretStr | None, Optional] = None
     drchrono_webhook_secrets: Annotated[Secrets, AfterValidator(_all_long_enough)] = ()
     drchrono_calls_per_hour: Annotated[int, Field(ge=1)] = 500
+    drchrono_calls_per_second: Annotated[int, Field(ge=1)] = 4
 
     salesforce_login_url: Annotated[Annotated[str, AfterValidator(_origin)] | None, Optional] = None
     salesforce_client_id: Annotated[str | None, Optional] = None

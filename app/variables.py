@@ -145,6 +145,10 @@ VARIABLES = (
         ("What DrChrono allows the API application in a clock hour.",),
     ),
     Variable(
+        "DRCHRONO_CALLS_PER_SECOND", _DRCHRONO, "a number of calls, 1 or more", "4",
+        ("DrChrono throttles an application at 10 in any second; two of ours may touch one of its.",),
+    ),
+    Variable(
         "DRCHRONO_REQUEST_LIMIT", _DRCHRONO, "how long DrChrono may go on with a request, ISO 8601", "PT2M",
         ("A write whose answer was missed is looked at again after that.",),
     ),
@@ -174,7 +178,7 @@ VARIABLES = (
     Variable(
         "SALESFORCE_OUTBOUND_TOKENS", _SALESFORCE,
         "a comma list of secrets of at least 16 characters, the end of the outbound messages' address", _TOKEN,
-        ("Endpoint URL in Salesforce: PUBLIC_URL/webhooks/salesforce/outbound/ and one of these. Two during a change.",),
+        ("In Salesforce: PUBLIC_URL/webhooks/salesforce/outbound/ and one of these; two while it is changed.",),
         Fill.TOKEN,
     ),
     Variable(

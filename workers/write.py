@@ -102,8 +102,7 @@ async def _patch(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[
         raw = work.rules.table.write(Side.DRCHRONO, write.fields)[0]
         async with gate:
             try:
-                lease.must_outlast_a_write()
-                await work.run.drchrono.update(work.rules.table.path, write.id, raw)
+                await work.run.drchrono.update(work.rules.table.path, write.id, raw, lease.must_outlast_a_write)
             except Rejected as error:
                 return RecordRefused(error.cause, error.fields) if error.fields else error
             except SyncError as error:

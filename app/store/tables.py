@@ -206,6 +206,8 @@ calls = sa.Table(
     sa.Column("application", sa.String(64), primary_key=True),
     sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("made", sa.Integer, nullable=False),
+    sa.Column("second", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("in_second", sa.Integer, nullable=False, server_default="0"),
 )
 
 lanes = sa.Table(

@@ -36,7 +36,7 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
 
 
 def _lone(salesforce: Sight | Absent) -> Plan:
-    """Say what a record of Salesforce's is to us that belongs to no link: somebody's Contact, or one that names its own."""
+    """Say what a record of Salesforce's that belongs to no link is to us: nothing, or one that names its own."""
     is_named = isinstance(salesforce, Sight) and salesforce.key is not None
     return Plan(Action.LINK if is_named else Action.NOTHING)
 

@@ -27,6 +27,7 @@ OPERATOR = "operator-token-of-the-tests"
 KEY = "YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE="
 ORG_ID = "00DSYN0000000012BA"
 CONFIRM_AFTER, REQUEST_LIMIT = timedelta(seconds=60), timedelta(minutes=10)
+DRCHRONO_LIMIT = timedelta(minutes=2)
 
 
 class Clinic:
@@ -52,6 +53,13 @@ class Clinic:
     async def registers(self, **fields):
         """A human registers a patient at DrChrono; nothing is delivered yet."""
         return self.drchrono.post("/_control/patients?silent=true", json=fields).json()
+
+    async def has_linked(self, **fields):
+        """A patient is linked, both sides equal; what it took to get there is not counted."""
+        patient = await self.registers(**{"cell_phone": "(555) 010-0142", "email": "old@example.com", **fields})
+        await self.arrives(patient, event="PATIENT_CREATE")
+        self.drchrono.delete("/_control/calls")
+        return patient
 
     async def edits(self, patient, **fields):
         """A human edits a patient at DrChrono; nothing is delivered yet. The clock moves on by a second."""
@@ -164,9 +172,24 @@ class Clinic:
     def writes(self):
         return [write["op"] for write in self.salesforce.get("/_control/writes").json()["writes"]]
 
-    def human_edits_contact(self, **fields):
-        contact = self.contact()
-        self.salesforce.patch(f"/_control/records/Contact/{contact['Id']}", json=fields)
+    def human_edits_contact(self, contact_id=None, **fields):
+        """A human edits the only Contact there is, or the one named."""
+        path = f"/_control/records/Contact/{contact_id or self.contact()['Id']}"
+        self.salesforce.patch(path, json=fields).raise_for_status()
+
+    def human_enters_contact(self, **fields):
+        """A human enters a Contact in Salesforce; gives its Id."""
+        made = self.salesforce.post("/_control/records/Contact", json={"LastName": "Fixture", **fields})
+        return made.raise_for_status().json()["Id"]
+
+    def chart(self, patient):
+        """A patient as DrChrono holds it now."""
+        return self.drchrono.get("/_control/patients").json()["patients"][str(patient["id"])]
+
+    async def replaced(self):
+        """The values our writes replaced, unsealed, in the order they were written."""
+        kept = [row.replaced for row in await self.rows(journal) if row.replaced]
+        return [self.run.vault.open(sealed) for sealed in kept]
 
     def calls(self, side, method_and_path):
         counts = getattr(self, side).get("/_control/calls").json()["counts"]
@@ -211,8 +234,10 @@ def settings_of(database, drchrono_url, salesforce_url, ca_file, **more):
         "salesforce_client_secret": "standin-client-secret",
         "salesforce_org_id": ORG_ID,
         "salesforce_request_limit": REQUEST_LIMIT,
+        "drchrono_request_limit": DRCHRONO_LIMIT,
         "salesforce_outbound_tokens": OUTBOUND,
         "confirm_after": CONFIRM_AFTER,
+        "drchrono_calls_per_second": 1000,
         "attempt_limit": 3,
     }
     return settings.load(_env_file=None, **(given | more))

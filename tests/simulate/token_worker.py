@@ -60,7 +60,7 @@ class Mortal(Connections):
 
 def client(database, url, store, lease_s):
     context = http.trusted(None)
-    grant = DrChronoGrant(url, *CLIENT, context, partial(calls.count, database, CLIENT[0]))
+    grant = DrChronoGrant(url, *CLIENT, context, partial(calls.count, database, CLIENT[0], 1000))
     return DrChrono(grant, store, context, lambda *_, **__: None, timedelta(seconds=lease_s))
 
 

@@ -33,7 +33,7 @@ async def test_before_the_first_call_none_was_made(database):
 
 async def test_every_call_counts_for_its_application(database):
     for application in ("ours", "ours", "another"):
-        await calls.count(database, application)
+        await calls.count(database, application, 1000)
 
     assert await counted(database) == {"ours": 2, "another": 1}
 
@@ -41,7 +41,7 @@ async def test_every_call_counts_for_its_application(database):
 async def test_the_hour_is_the_clocks(database):
     before = await this_hour(database)
 
-    await calls.count(database, "ours")
+    await calls.count(database, "ours", 1000)
 
     (row,) = await rows(database, tables.calls)
     assert before <= row.hour <= await this_hour(database)
@@ -56,14 +56,14 @@ async def test_what_is_told_are_the_calls_of_one_application_in_this_hour(databa
 
 
 async def test_calls_made_at_once_are_all_counted(database):
-    await asyncio.gather(*(calls.count(database, "ours") for _ in range(40)))
+    await asyncio.gather(*(calls.count(database, "ours", 1000) for _ in range(40)))
 
     assert await counted(database) == {"ours": 40}
 
 
 async def test_calls_of_several_processes_are_counted_together(database):
     async with Database(database.url.render_as_string(hide_password=False)).opened() as another:
-        await asyncio.gather(*(calls.count(one, "ours") for one in (database, another) for _ in range(10)))
+        await asyncio.gather(*(calls.count(one, "ours", 1000) for one in (database, another) for _ in range(10)))
 
     assert await counted(database) == {"ours": 20}
 
@@ -72,7 +72,7 @@ async def test_calls_of_several_processes_are_counted_together(database):
 async def test_hours_of_yesterday_are_forgotten_when_an_hour_begins(database, hours_ago, is_kept):
     await add(database, hours_ago, application="old")
 
-    await calls.count(database, "ours")
+    await calls.count(database, "ours", 1000)
 
     assert ("old" in await counted(database)) is is_kept
 
@@ -80,8 +80,25 @@ async def test_hours_of_yesterday_are_forgotten_when_an_hour_begins(database, ho
 async def test_an_application_with_a_long_name_is_counted_and_found(database):
     name = "a" * 100
 
-    await calls.count(database, name)
-    await calls.count(database, name)
+    await calls.count(database, name, 1000)
+    await calls.count(database, name, 1000)
 
     assert sum((await counted(database)).values()) == 2
     assert await calls.made_this_hour(database, name) > 0
+
+
+async def test_no_second_sees_more_calls_than_it_may(database):
+    await asyncio.gather(*(calls.count(database, "ours", 3) for _ in range(7)))
+
+    (row,) = await rows(database, tables.calls)
+    assert (row.made, row.in_second <= 3) == (7, True)
+
+
+async def test_a_call_too_many_for_its_second_waits_for_the_next(database):
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+
+    for _ in range(5):
+        await calls.count(database, "ours", 2)
+
+    assert loop.time() - started > 1.0  # five by twos touch three seconds, so one whole second lies between

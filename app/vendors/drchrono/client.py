@@ -6,6 +6,8 @@ counted before it is made: DrChrono counts them by the hour.
 """
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +26,12 @@ _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
 WRITE_DEADLINE_S = 12.0
 _TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    fields: dict[str, Any]
+    may_start: Callable[[], None]
 
 
 class DrChrono:
@@ -54,17 +62,17 @@ class DrChrono:
             raise Unreadable(_SIDE, call, status=response.status_code, code="NOT_JSON") from None
         return dict(record)
 
-    async def update(self, path: str, record_id: str, fields: dict[str, Any]) -> None:
+    async def update(
+        self, path: str, record_id: str, fields: dict[str, Any], may_start: Callable[[], None] = lambda: None
+    ) -> None:
         """Change exactly these fields of a record; DrChrono answers without a body.
 
-        Raises  Unavailable, OutcomeUnknown, Unauthorized, Gone; Rejected, naming the fields DrChrono complains of
+        may_start  raises where the request may not be sent any more; asked right before it is
+        Raises     Unavailable, OutcomeUnknown, Unauthorized, Gone; Rejected, naming the fields DrChrono complains of
         """
         call = f"PATCH {path}/{{id}}"
-        try:
-            async with asyncio.timeout(WRITE_DEADLINE_S):
-                response = await self._signed("PATCH", f"{path}/{quote(record_id, safe='')}", call, fields)
-        except TimeoutError:
-            raise OutcomeUnknown(_SIDE, call, code="NO_ANSWER") from None
+        write = _Write(fields, may_start)
+        response = await self._signed("PATCH", f"{path}/{quote(record_id, safe='')}", call, write)
         if not response.is_success:
             raise _complaint(response, call)
 
@@ -135,10 +143,10 @@ class DrChrono:
             return await self._signed("GET", url, call)
         return await self._sent("GET", url, call, token)
 
-    async def _signed(self, method: str, url: str, call: str, fields: dict[str, Any] | None = None) -> httpx.Response:
+    async def _signed(self, method: str, url: str, call: str, write: _Write | None = None) -> httpx.Response:
         token = await self.broker.current()
         for _ in range(_TOKENS_TRIED):
-            response = await self._sent(method, url, call, token.value, fields)
+            response = await self._sent(method, url, call, token.value, write)
             if response.status_code != httpx.codes.UNAUTHORIZED:
                 return response
             if token.is_fresh:
@@ -148,14 +156,18 @@ class DrChrono:
             return response
         raise Unavailable(_SIDE, call, code="TOKEN_MOVED", retry_in_s=1.0)
 
-    async def _sent(
-        self, method: str, url: str, call: str, token: str, fields: dict[str, Any] | None = None
-    ) -> httpx.Response:
+    async def _sent(self, method: str, url: str, call: str, token: str, write: _Write | None = None) -> httpx.Response:
         await self.grant.spend()
+        if write is not None:
+            write.may_start()
+        headers, fields = {"Authorization": f"Bearer {token}"}, None if write is None else write.fields
         try:
-            return await self._http.request(method, url, headers={"Authorization": f"Bearer {token}"}, json=fields)
+            async with asyncio.timeout(None if write is None else WRITE_DEADLINE_S):
+                return await self._http.request(method, url, headers=headers, json=fields)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise http.translated(error, _SIDE, call, writes=fields is not None) from None
+            raise http.translated(error, _SIDE, call, writes=write is not None) from None
+        except TimeoutError:
+            raise OutcomeUnknown(_SIDE, call, code="NO_ANSWER") from None
 
     def _here(self, location: str, call: str) -> str:
         """Give where DrChrono sends us, if that is DrChrono: the token goes to no other host.

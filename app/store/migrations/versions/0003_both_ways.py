@@ -1,4 +1,4 @@
-"""Both ways: the fields written to DrChrono that it has not shown since."""
+"""Both ways: the fields written to DrChrono that it has not shown since; calls counted by the second too."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,6 +11,8 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("links", sa.Column("unsettled", sa.JSON(), server_default="[]", nullable=False))
+    op.add_column("calls", sa.Column("second", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("calls", sa.Column("in_second", sa.Integer(), server_default="0", nullable=False))
 
 
 def downgrade() -> None:
