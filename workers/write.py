@@ -16,7 +16,7 @@ from typing import Any
 from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unauthorized
 from app.store import journal
 from app.store.journal import Answer, Entry, State
-from app.sync.decide import stamps
+from app.sync.decide import reasons, stamps
 from app.sync.mapping import Table
 from app.sync.records import Action, Doubt, Fields, Link, Plan, Seen, Side, Sight
 from app.vendors.salesforce.client import MOST_RECORDS
@@ -86,6 +86,7 @@ def _planned(work: Pass, looked: Looked, plan: Plan | None) -> Iterator[_Write]:
             "create" if plan.action is Action.CREATE else "update",
             stamps(work.rules, looked.link, fields, before),
             work.run.vault.seal(replaced) if replaced else None,
+            reasons(work.rules, plan, side),
         )
         id_ = before.id if isinstance(before, Sight) else looked.link.id_on(side)
         if fields:
@@ -183,7 +184,8 @@ def _without_refused(table: Table, write: _Write, outcome: Outcome) -> _Write | 
     if not refused or not kept:
         return None
     stamps = {name: pair for name, pair in write.entry.stamps.items() if name in kept}
-    entry = Entry(write.link.id, write.entry.side, write.entry.call, stamps, write.entry.replaced)
+    why = {name: reason for name, reason in write.entry.why.items() if name in kept}
+    entry = Entry(write.link.id, write.side, write.entry.call, stamps, write.entry.replaced, why)
     return replace(write, entry=entry, fields=kept, without={**write.without, **refused})
 
 

@@ -114,6 +114,8 @@ async def deliveries(run: Runtime) -> AsyncIterator[Finding]:
     """Say when the last delivery of each kind came; one that never came is no failure."""
     latest = await queue_state.latest_deliveries(run.database)
     told = {(Side.DRCHRONO.value, kind.value) for kind in set(EVENT_KINDS.values()) & run.mappings.keys()}
+    if run.settings.salesforce_outbound_tokens or run.settings.salesforce_event_tokens:
+        told |= {(Side.SALESFORCE.value, kind.value) for kind in run.mappings}
     for side, kind in sorted(told | latest.keys()):
         name = f"last delivery: {side} {kind}"
         if (side, kind) not in latest:

@@ -36,6 +36,7 @@ class Entry:
 
     stamps    field -> (stamp of what was there, stamp of what is written)
     replaced  sealed values that the write replaces; None when there were none
+    why       field -> what made it travel, where that was no plain edit: a conflict's rule, or a put-back
     """
 
     link_id: str
@@ -43,6 +44,7 @@ class Entry:
     call: str
     stamps: Mapping[str, tuple[str | None, str]]
     replaced: str | None = None
+    why: Mapping[str, str] = field(default_factory=dict)
     id: str = field(default_factory=lambda: str(ULID()))
 
 
@@ -71,6 +73,7 @@ async def plan(database: Database, token: str, entries: Sequence[Entry], request
                 "call": entry.call,
                 "stamps": {name: list(pair) for name, pair in entry.stamps.items()},
                 "replaced": entry.replaced,
+                "why": dict(entry.why),
             }
             for entry in entries
             if entry.link_id in ours

@@ -136,6 +136,7 @@ journal = sa.Table(
     sa.Column("side", sa.String(16), nullable=False),
     sa.Column("call", sa.String(16), nullable=False),
     sa.Column("stamps", sa.JSON, nullable=False),
+    sa.Column("why", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("replaced", sa.Text),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("planned_at", Instant, nullable=False),

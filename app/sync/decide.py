@@ -152,6 +152,13 @@ def _fit(table: Table, side: Side, fields: Fields) -> tuple[dict[str, str | None
     return {name: value for name, value in fields.items() if name not in refused}, refused
 
 
+def reasons(rules: Rules, plan: Plan, side: Side) -> Mapping[str, str]:
+    """Give what the journal keeps of why a side's fields are written, where that is no plain edit."""
+    owners = {name: f"conflict: {rules.table.rows[name].owner} owns it" for name in plan.conflicts}
+    told = owners | dict.fromkeys(plan.put_backs, "put back: it travels one way")
+    return {name: why for name, why in told.items() if name in plan.writes.get(side, {})}
+
+
 def stamps(
     rules: Rules, link: Link, fields: Fields, before: Sight | Absent | Unheard
 ) -> Mapping[str, tuple[str | None, str]]:

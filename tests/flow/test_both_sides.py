@@ -102,3 +102,19 @@ async def test_a_contact_that_bears_our_id_already_is_linked_and_nothing_of_it_i
     contact = clinic.contact()
     assert (contact["HomePhone"], contact["MailingCity"]) == ("555-010-7777", "Testville")
     assert clinic.calls("drchrono", "GET /api/patients/") == 1, "linking to an existing Contact is confirmed first"
+
+
+async def test_a_conflict_says_in_the_journal_which_rule_decided_it(clinic):
+    patient = await clinic.registers(email="old@example.com", first_name="Ada")
+    await clinic.arrives(patient)
+    clinic.human_edits_contact(Email="crm@example.com", FirstName="Adele")
+
+    await clinic.arrives(await clinic.edits(patient, email="chart@example.com", first_name="Adaline"))
+    await clinic.time_passes(timedelta(minutes=2))
+    await clinic.settles()
+
+    why = {row.side: row.why for row in await clinic.rows(journal) if row.why}
+    assert why == {
+        "salesforce": {"first_name": "conflict: drchrono owns it"},
+        "drchrono": {"email": "conflict: salesforce owns it"},
+    }

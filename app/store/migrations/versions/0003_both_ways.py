@@ -1,4 +1,4 @@
-"""Both ways: the fields written to DrChrono that it has not shown since; calls counted by the second too."""
+"""Both ways: fields written to DrChrono and not shown since; why a field was written; calls by the second."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,6 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("links", sa.Column("unsettled", sa.JSON(), server_default="[]", nullable=False))
+    op.add_column("journal", sa.Column("why", sa.JSON(), server_default="{}", nullable=False))
     op.add_column("calls", sa.Column("second", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("calls", sa.Column("in_second", sa.Integer(), server_default="0", nullable=False))
 
