@@ -13,7 +13,7 @@ from app.errors import Gone, LeaseLost, Rejected, SyncError
 from app.store.links import Due
 from app.store.results import Failure, Result
 from app.sync.belief import raised_floor
-from app.sync.decide import with_landed
+from app.sync.decide import REWRITTEN, with_landed
 from app.sync.mapping import Table
 from app.sync.records import Action, Lane, Plan, Seen, Side, Sight
 from app.sync.retry import Fate, Verdict, after, after_refusal, cause_of, paused_by
@@ -117,7 +117,7 @@ def _done(result: Result, plan: Plan, table: Table, outcomes: Mapping[Side, Outc
     rows = table.rows
     side = Side.DRCHRONO if Side.DRCHRONO in outcomes and Side.SALESFORCE not in outcomes else Side.SALESFORCE
     names = tuple(sorted(rows[name].names[side] for name, why in refused.items() if why == cause))
-    return replace(result, failure=Failure(side, cause, names, is_held=cause == "held"), last_error=cause)
+    return replace(result, failure=Failure(side, cause, names, is_held=cause in ("held", REWRITTEN)), last_error=cause)
 
 
 def _failed(work: Pass, result: Result, error: SyncError | RecordRefused, seen: Seen | None) -> Result:

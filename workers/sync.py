@@ -15,7 +15,7 @@ from workers.look import look
 from workers.outcome import ended
 from workers.passes import Looked, Outcome, Pass
 from workers.said import say
-from workers.write import carry_out
+from workers.write import carry_out, without_rewrites
 
 
 async def take(run: Runtime, kind: Kind) -> Pass | None:
@@ -38,6 +38,7 @@ async def sync(work: Pass) -> None:
             for one in looked
             if isinstance(one.seen, Seen)
         }
+        plans = await without_rewrites(work, looked, plans)
         outcomes = await carry_out(work, lease, looked, plans)
         await record(work, looked, plans, outcomes)
 

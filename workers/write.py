@@ -16,6 +16,7 @@ from typing import Any
 from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unauthorized
 from app.store import journal
 from app.store.journal import Answer, Entry, State
+from app.sync import decide
 from app.sync.decide import reasons, stamps
 from app.sync.mapping import Table
 from app.sync.records import Action, Doubt, Fields, Link, Plan, Seen, Side, Sight
@@ -70,6 +71,19 @@ async def carry_out(
         for link_id, outcome in found.items():
             outcomes.setdefault(link_id, {})[batch[0].side] = outcome
     return outcomes
+
+
+async def without_rewrites(work: Pass, looked: Sequence[Looked], plans: Mapping[str, Plan]) -> dict[str, Plan]:
+    """Give the plans without the fields that keep coming back to a value we wrote again and again."""
+    links = {one.link.id: one.link for one in looked}
+    updates = [link_id for link_id, plan in plans.items() if plan.action is Action.WRITE]
+    lately = await journal.written_lately(work.run.database, updates)
+    return {
+        link_id: decide.without_rewrites(work.rules, links[link_id], plan, lately[link_id])
+        if link_id in lately
+        else plan
+        for link_id, plan in plans.items()
+    }
 
 
 def _planned(work: Pass, looked: Looked, plan: Plan | None) -> Iterator[_Write]:

@@ -20,6 +20,8 @@ from app.store.database import Database
 from app.store.tables import after, db_now, journal
 from app.sync.records import Side
 
+_LATELY = timedelta(minutes=10)
+
 
 class State(StrEnum):
     """How far an outward call is known to have come."""
@@ -88,6 +90,20 @@ async def plan(database: Database, token: str, entries: Sequence[Entry], request
         return ours
 
     return await database.transact(work)
+
+
+async def written_lately(database: Database, link_ids: Sequence[str]) -> dict[str, list[tuple[Side, str, str]]]:
+    """Give link id -> (side, field, stamp of what was written) of each confirmed update of ten minutes."""
+    found: dict[str, list[tuple[Side, str, str]]] = {}
+    is_update = sa.and_(journal.c.state == State.CONFIRMED.value, journal.c.call == "update")
+    lately = (journal.c.planned_at >= after(-_LATELY), is_update)
+    asked = sa.select(journal.c.link_id, journal.c.side, journal.c.stamps).where(
+        journal.c.link_id.in_(link_ids), *lately
+    )
+    for row in await database.read(asked) if link_ids else ():
+        stamps = [(Side(row.side), name, new) for name, (_, new) in row.stamps.items()]
+        found.setdefault(row.link_id, []).extend(stamps)
+    return found
 
 
 async def answer(database: Database, answers: Sequence[Answer]) -> None:

@@ -5,6 +5,7 @@ gives the request up, so until then nothing else is written. Then absence, which
 creation, and last the merge.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +17,8 @@ from app.sync.records import Absent, Action, Doubt, Fields, Link, OwnWrite, Plan
 from app.sync.rules import Rules
 
 ASK = "ask_drchrono"  # DrChrono's own word is needed, now
+REWRITTEN = "rewritten"
+_RETURNS = 3  # in ten minutes: the same value written so often is no person's edit
 
 
 def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
@@ -150,6 +153,28 @@ def _fit(table: Table, side: Side, fields: Fields) -> tuple[dict[str, str | None
     """Part the fields that can travel to a side from those that cannot, with why."""
     _, refused = table.write(side, fields)
     return {name: value for name, value in fields.items() if name not in refused}, refused
+
+
+def without_rewrites(rules: Rules, link: Link, plan: Plan, written: Collection[tuple[Side, str, str]]) -> Plan:
+    """Give the plan without the fields that some automation keeps rewriting; those wait for a person.
+
+    written  (side, field, stamp of what was written) of each of our writes to the link in the last ten minutes
+    """
+    counts = Counter(written)
+    writes: dict[Side, Fields] = {}
+    rewritten: dict[str, str] = {}
+    for side, fields in plan.writes.items():
+        back = {
+            name for name, value in fields.items() if counts[side, name, rules.stamp(link, name, value)] >= _RETURNS
+        }
+        rewritten |= dict.fromkeys(sorted(back), REWRITTEN)
+        writes[side] = {name: value for name, value in fields.items() if name not in back}
+    if not rewritten:
+        return plan
+    left = {side: fields for side, fields in writes.items() if fields}
+    return replace(
+        plan, action=Action.WRITE if left else Action.NOTHING, writes=left, refused={**plan.refused, **rewritten}
+    )
 
 
 def reasons(rules: Rules, plan: Plan, side: Side) -> Mapping[str, str]:

@@ -89,6 +89,7 @@ _FIXES = {
     "not_a_date": "Correct the named date; it must be a calendar day.",
     "not_text": "The named field holds something that is no text; correct it, or map it with another codec.",
     "held": "Both sides changed the named field; decide which value is right and save it on both sides.",
+    "rewritten": "Some automation keeps rewriting the named field; find and stop it, then edit the field once.",
     "INVALID_EMAIL_ADDRESS": "Correct the e-mail address; Salesforce does not accept it.",
     "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": "Add the value to the picklist in Salesforce, or map it to another one.",
     "FIELD_CUSTOM_VALIDATION_EXCEPTION": "A validation rule in Salesforce refuses it; satisfy or relax the rule.",
