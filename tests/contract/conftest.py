@@ -99,7 +99,7 @@ async def practice(_drchrono_url, database, vault):
         store, context, opened = Connections(database, vault, Side.DRCHRONO), http.trusted(None), []
 
         def grant(spend=None, url=_drchrono_url):
-            spend = spend or partial(calls.count, database, APPLICATION)
+            spend = spend or partial(calls.count, database, APPLICATION, 1000)
             opened.append(DrChronoGrant(url, APPLICATION, "standin-secret", context, spend))
             return opened[-1]
 

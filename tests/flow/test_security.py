@@ -17,6 +17,8 @@ SAFE = {"GET", "HEAD", "OPTIONS"}
 # path -> what protects it instead of a session's token
 OTHERWISE = {
     "/webhooks/drchrono": "DrChrono sends its secret; no cookie is looked at",
+    "/webhooks/salesforce/outbound/1": "Salesforce sends a token in its path; no cookie is looked at",
+    "/webhooks/salesforce/events": "Salesforce sends a bearer; no cookie is looked at",
     "/login": "begins sessions; the token is what proves the right to one",
 }
 PUBLIC = {

@@ -2,7 +2,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from app.store import journal, links, results, tables
 from app.store.results import Failure
@@ -13,7 +12,6 @@ from tests.store.build import (
     a_result,
     an_entry,
     came_in,
-    change,
     change_link,
     expire_leases,
     on_postgresql,
@@ -268,9 +266,14 @@ async def test_a_long_error_is_cut_not_refused(database):
     assert len(saved) == 2
 
 
+async def linked(database, record_id, contact):
+    """Link a record with a Contact, and leave nothing due."""
+    batch = await taken(database, record_id)
+    await results.record(database, batch.token, [a_result(batch.due[0], salesforce_id=contact)])
+
+
 async def test_a_contact_of_another_link_is_held_and_costs_its_neighbours_nothing(database):
-    await came_in(database, a_delivery(CONTACT, side=Side.SALESFORCE))
-    await change(database, sa.update(tables.links).values(due_at=None))
+    await linked(database, "9", CONTACT)
     batch = await taken(database, "1", "2")
     clash, free = (next(due for due in batch.due if due.link.drchrono_id == record_id) for record_id in "12")
 
@@ -280,6 +283,7 @@ async def test_a_contact_of_another_link_is_held_and_costs_its_neighbours_nothin
     held = (await the_failures(database))["contact_of_another_link"]
     assert (held.link_id, held.is_held) == (clash.link.id, True)
     assert (await the_link(database, "1")).salesforce_id is None
+    assert (await the_link(database, "9")).salesforce_id == CONTACT
     assert (await the_link(database, "2")).synced_at is not None
 
 
@@ -304,8 +308,7 @@ async def test_a_linked_record_keeps_its_contact(database):
 
 
 async def test_a_held_claim_agreed_on_nothing(database):
-    await came_in(database, a_delivery(CONTACT, side=Side.SALESFORCE))
-    await change(database, sa.update(tables.links).values(due_at=None))
+    await linked(database, "9", CONTACT)
     batch = await taken(database, "1")
 
     await results.record(database, batch.token, [a_result(batch.due[0], {"email": "agreed"}, salesforce_id=CONTACT)])

@@ -92,6 +92,8 @@ async def at_first_migration(database, vault):
     async def back(connection):
         for column in added:
             await connection.execute(sa.text(f"ALTER TABLE connections DROP COLUMN {column}"))
+        await connection.execute(sa.text("ALTER TABLE links DROP COLUMN unsettled"))
+        await connection.execute(sa.text("ALTER TABLE journal DROP COLUMN why"))
         for table in ("consents", "sessions", "calls"):
             await connection.execute(sa.text(f"DROP TABLE {table}"))
 
