@@ -10,7 +10,7 @@ from app.sync import mapping
 from app.sync.base import Base, HashKeys
 from app.sync.codecs import CODECS, Options
 from app.sync.mapping import Direction, OnConflict, Row, Table
-from app.sync.records import Absent, Kind, Link, OwnWrite, Seen, Side, Sight
+from app.sync.records import Absent, Kind, Link, OwnWrite, Seen, Side, Sight, Unheard
 from app.sync.rules import Rules
 
 DRCHRONO_ID = "220000101"
@@ -20,6 +20,7 @@ NOW = datetime(2026, 1, 12, 9, 0, tzinfo=UTC)
 STAMP = "2026-01-12T08:15:30"
 LATER_STAMP = "2026-01-12T08:20:00"
 ABSENT = Absent.ABSENT
+UNHEARD = Unheard.UNHEARD
 CONFIRM_AFTER = timedelta(seconds=5)
 KEYS = HashKeys.of((b"k" * 32,))
 OTHER_KEYS = HashKeys.of((b"o" * 32,))
@@ -116,13 +117,13 @@ def with_base(link, agreed, by):
     )
 
 
-def an_own_write(link, by, before, written, settle_at=NOW, write_id="01JWRITE"):
-    """A write of ours to Salesforce whose outcome is not known; `before` and `written` are tidy fields."""
+def an_own_write(link, by, before, written, settle_at=NOW, write_id="01JWRITE", side=Side.SALESFORCE):
+    """A write of ours, to Salesforce unless told, whose outcome is not known; `before` and `written` are tidy."""
     stamps = {
         name: (by.stamp(link, name, before[name]) if name in before else None, by.stamp(link, name, value))
         for name, value in written.items()
     }
-    return OwnWrite(write_id, Side.SALESFORCE, stamps, settle_at)
+    return OwnWrite(write_id, side, stamps, settle_at)
 
 
 def seen(drchrono=None, salesforce=None):

@@ -28,6 +28,7 @@ KEY = "YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE="
 ORG_ID = "00DSYN0000000012BA"
 CONFIRM_AFTER, REQUEST_LIMIT = timedelta(seconds=60), timedelta(minutes=10)
 DRCHRONO_LIMIT = timedelta(minutes=2)
+MOST_NOTIFICATIONS = 100  # of one outbound message
 
 
 class Clinic:
@@ -83,14 +84,17 @@ class Clinic:
         return (await self.web.post("/webhooks/drchrono", content=body, headers=headers)).status_code
 
     async def hears(self, token=OUTBOUND, org=ORG_ID):
-        """Salesforce sends one outbound message about every Contact as it is now; gives the status we answered."""
-        self._sent += 1
-        answer = await self.web.post(
-            f"/webhooks/salesforce/outbound/{token}",
-            content=outbound_message(self.contacts(), org, self._sent),
-            headers={"content-type": "text/xml; charset=utf-8", "soapaction": '""'},
-        )
-        return answer.status_code
+        """Salesforce sends outbound messages about every Contact as it is now; gives the worst status we answered."""
+        contacts, statuses = self.contacts(), []
+        for at in range(0, len(contacts) or 1, MOST_NOTIFICATIONS):
+            self._sent += 1
+            answer = await self.web.post(
+                f"/webhooks/salesforce/outbound/{token}",
+                content=outbound_message(contacts[at : at + MOST_NOTIFICATIONS], org, self._sent),
+                headers={"content-type": "text/xml; charset=utf-8", "soapaction": '""'},
+            )
+            statuses.append(answer.status_code)
+        return max(statuses)
 
     async def takes(self):
         """A worker takes what is due, and does nothing with it yet."""
@@ -116,7 +120,8 @@ class Clinic:
         return await self.rows(links)
 
     async def journal(self, side):
-        return [row for row in await self.rows(journal) if row.side == side]
+        """Our writes to a side, oldest first."""
+        return sorted((row for row in await self.rows(journal) if row.side == side), key=lambda row: row.id)
 
     async def settles(self):
         """Workers do all that is due now; gives how many passes that took."""

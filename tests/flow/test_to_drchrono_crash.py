@@ -1,0 +1,186 @@
+"""Dying on the way back, at each await: whatever the last line was, the next look makes both sides the same, once."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+import pytest
+
+from app.store import journal
+from app.sync.decide import decide
+from tests.flow.clinic import DRCHRONO_LIMIT
+from workers.keeper import keeping
+from workers.look import look
+from workers.sync import sync
+from workers.write import _planned
+
+PATCH = "PATCH /api/patients"
+LATER = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def edited(clinic):
+    """A linked patient whose e-mail was edited in Salesforce; we have heard of it and done nothing yet."""
+    patient = await clinic.has_linked()
+    clinic.human_edits_contact(Email="new@example.com")
+    await clinic.hears()
+    return patient
+
+
+async def states(clinic):
+    return [row.state for row in await clinic.journal("drchrono")]
+
+
+async def assert_it_arrived_once(clinic, patient, patches=1):
+    assert (clinic.chart(patient)["email"], clinic.contact()["Email"]) == ("new@example.com",) * 2
+    assert clinic.calls("drchrono", PATCH) == patches
+    assert await clinic.unfinished() == []
+    assert await clinic.failures() == []
+    assert (await clinic.link(patient)).due_at is None
+
+
+async def dies_when(work, happened):
+    """Let a worker go on until something is true, then kill it."""
+    dying = asyncio.create_task(sync(work))
+    while not happened():  # noqa: ASYNC110 - the stand-in runs on a thread of its own
+        await asyncio.sleep(0.01)
+    dying.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await dying
+
+
+async def test_dying_after_the_lease_or_the_look_has_done_nothing(clinic, edited):
+    await look(await clinic.takes())
+
+    await clinic.time_passes(LATER)
+    await clinic.settles()
+
+    await assert_it_arrived_once(clinic, edited)
+    assert await states(clinic) == ["confirmed"]
+
+
+async def test_dying_after_planned_before_the_patch_is_found_by_asking_and_patched_once(clinic, edited):
+    work = await clinic.takes()
+    (one,) = await look(work)
+    plan = decide(work.rules, one.link, one.seen, work.taken.now)
+    entries = [write.entry for write in _planned(work, one, plan)]
+    async with keeping(work) as lease:
+        await journal.plan(clinic.run.database, lease.token, entries, DRCHRONO_LIMIT)
+
+    await clinic.time_passes(LATER)
+    await clinic.settles()
+    before_the_limit = (await states(clinic), clinic.calls("drchrono", PATCH))
+    await clinic.time_passes(DRCHRONO_LIMIT)
+    await clinic.settles()
+
+    assert before_the_limit == (["planned"], 0), "it may have been sent, and may land until DrChrono gives it up"
+    await assert_it_arrived_once(clinic, edited)
+    assert await states(clinic) == ["refused", "confirmed"]
+    assert clinic.calls("drchrono", "GET") == 2
+
+
+async def test_dying_after_the_patch_before_its_journal_is_found_landed_and_not_patched_again(clinic, edited):
+    clinic.breaks("drchrono", PATCH, "timeout_after_commit", delay_s=0.3)
+    await dies_when(await clinic.takes(), lambda: clinic.chart(edited)["email"] == "new@example.com")
+    died_with = await states(clinic)
+
+    await clinic.time_passes(LATER)
+    await clinic.settles()
+
+    assert died_with == ["planned"]
+    await assert_it_arrived_once(clinic, edited)
+    assert await states(clinic) == ["confirmed"]
+    assert clinic.calls("drchrono", "GET") == 1
+
+
+async def test_dying_after_the_journal_before_the_record_makes_the_next_look_advance_the_base(clinic, edited):
+    base = (await clinic.link(edited)).base
+    work = await clinic.takes()
+    await clinic.writes_out(work, await look(work))
+    died_with = (await clinic.link(edited)).base
+
+    await clinic.time_passes(LATER)
+    await clinic.settles()
+
+    assert died_with == base
+    assert (await clinic.link(edited)).base["email"] != base["email"]
+    assert (clinic.chart(edited)["email"], clinic.contact()["Email"]) == ("new@example.com",) * 2
+    assert await clinic.unfinished() == []
+
+
+async def test_dying_after_both_writes_before_the_record_loses_neither_sides_edit(clinic):
+    patient = await clinic.has_linked()
+    clinic.human_edits_contact(Email="new@example.com")
+    await clinic.delivers(await clinic.edits(patient, city="Newtown"))
+    work = await clinic.takes()
+    await clinic.writes_out(work, await look(work))
+
+    await clinic.time_passes(LATER)
+    await clinic.settles()
+    await clinic.time_passes(clinic.confirm_after)
+    await clinic.settles()
+
+    assert (clinic.chart(patient)["city"], clinic.contact()["MailingCity"]) == ("Newtown",) * 2
+    assert (clinic.chart(patient)["email"], clinic.contact()["Email"]) == ("new@example.com",) * 2
+
+
+async def test_a_worker_that_lost_its_lease_neither_patches_nor_saves(clinic, edited):
+    slow = await clinic.takes()
+    await clinic.time_passes(LATER)
+    await clinic.settles()
+    saved = await clinic.link(edited)
+
+    await sync(slow)
+
+    assert await clinic.link(edited) == saved
+    await assert_it_arrived_once(clinic, edited)
+
+
+async def test_a_patch_that_lands_only_after_we_looked_is_no_ones_edit(clinic, edited):
+    clinic.breaks("drchrono", PATCH, "drop_before")
+    await clinic.settles()
+    await clinic.time_passes(LATER)
+    await clinic.settles()
+    looked_and_saw_it_not = await states(clinic)
+
+    await clinic.edits(edited, email="new@example.com")  # what was under way all the time
+    clinic.human_edits_contact(Email="newer@example.com")
+    await clinic.hears()
+    await clinic.settles()
+    meanwhile = clinic.chart(edited)["email"]
+    await clinic.time_passes(DRCHRONO_LIMIT)
+    await clinic.settles()
+
+    assert looked_and_saw_it_not == ["unknown"]
+    assert meanwhile == "new@example.com", "nothing is patched while a patch may still land on top of it"
+    assert (clinic.chart(edited)["email"], clinic.contact()["Email"]) == ("newer@example.com",) * 2
+    assert await states(clinic) == ["confirmed", "confirmed"]
+
+
+async def test_a_patch_that_never_landed_is_made_again_only_after_drchrono_has_given_it_up(clinic, edited):
+    clinic.breaks("drchrono", PATCH, "drop_before")
+    await clinic.settles()
+    await clinic.time_passes(LATER)
+    await clinic.settles()
+    before_the_limit = clinic.chart(edited)["email"]
+
+    await clinic.time_passes(DRCHRONO_LIMIT)
+    await clinic.settles()
+
+    assert before_the_limit == "old@example.com"
+    await assert_it_arrived_once(clinic, edited, patches=2)
+    assert await states(clinic) == ["refused", "confirmed"]
+    assert clinic.calls("drchrono", "GET") == 2
+
+
+async def test_a_body_delivered_while_a_patch_is_unknown_does_not_settle_it(clinic, edited):
+    clinic.breaks("drchrono", PATCH, "drop_after_commit")
+    await clinic.settles()
+    stale = {**clinic.chart(edited), "email": "old@example.com"}
+
+    await clinic.delivers(stale)
+    await clinic.time_passes(LATER)
+    await clinic.settles()
+
+    await assert_it_arrived_once(clinic, edited)
+    assert clinic.calls("drchrono", "GET") == 1, "the body is a hint; only DrChrono's own word settles a write"
