@@ -16,8 +16,6 @@ from app.sync.records import Absent, Seen, Side, Sight
 from app.vendors.drchrono import wire
 from workers.passes import Looked, Pass
 
-_GETS_AT_ONCE = 4
-
 
 async def look(work: Pass) -> list[Looked]:
     """Give for each link what both sides hold, or why that could not be seen."""
@@ -26,8 +24,7 @@ async def look(work: Pass) -> list[Looked]:
     except SyncError as error:
         return [Looked(due, error) for due in work.taken.due]
     looked = [_looked(work, due, contacts) for due in work.taken.due]
-    gets = asyncio.Semaphore(_GETS_AT_ONCE)
-    asked = [_confirmed(work, one, gets) for one in looked if _is_to_be_asked(work, one)]
+    asked = [_confirmed(work, one) for one in looked if _is_to_be_asked(work, one)]
     answers = {one.link.id: one for one in await asyncio.gather(*asked)}
     return [answers.get(one.link.id, one) for one in looked]
 
@@ -42,10 +39,11 @@ async def _read_salesforce(work: Pass) -> dict[str, Sight]:
     found = await work.run.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
     sights = {}
     for record in found:
-        link_id = by_id.get(record["Id"]) or by_key.get(record.get(table.external_id) or "")
-        if link_id is not None:
-            stamp = str(record.get("SystemModstamp") or "")
-            sights[link_id] = table.read(Side.SALESFORCE, record["Id"], record, version=stamp, confirmed=True)
+        stamp = str(record.get("SystemModstamp") or "")
+        sight = table.read(Side.SALESFORCE, record["Id"], record, version=stamp, confirmed=True)
+        for link_id in (by_id.get(record["Id"]), by_key.get(sight.key or "")):  # two refs may turn out to be one thing
+            if link_id is not None:
+                sights[link_id] = sight
     return sights
 
 
@@ -59,14 +57,12 @@ def _looked(work: Pass, due: Due, contacts: Mapping[str, Sight]) -> Looked:
     return Looked(due, Seen(believe(work.rules, link, bodies, salesforce), salesforce))
 
 
-async def _confirmed(work: Pass, looked: Looked, gets: asyncio.Semaphore) -> Looked:
+async def _confirmed(work: Pass, looked: Looked) -> Looked:
     """Ask DrChrono what it holds, as was promised."""
     assert isinstance(looked.seen, Seen)
     try:
-        async with gets:
-            return replace(
-                looked, seen=replace(looked.seen, drchrono=await _asked(work, looked.link.drchrono_id or ""))
-            )
+        asked = await _asked(work, looked.link.drchrono_id or "")
+        return replace(looked, seen=replace(looked.seen, drchrono=asked))
     except SyncError as error:
         return replace(looked, seen=error)
 

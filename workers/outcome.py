@@ -45,11 +45,12 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
     for side, outcome in outcomes.items():
         if isinstance(outcome, Written):
             result = _written(work, result, side, seen, outcome)
-    for outcome in outcomes.values():
-        if isinstance(outcome, Gone):  # it was there; DrChrono is asked before anybody is told otherwise
+    was_asked = isinstance(seen.drchrono, Sight) and seen.drchrono.confirmed
+    for side, outcome in outcomes.items():
+        if isinstance(outcome, Gone) and not was_asked:  # it was there; DrChrono is asked before anybody is told so
             return replace(result, again_in=timedelta(0), confirm_at=work.taken.now, lane=Lane.CONFIRM)
         if isinstance(outcome, SyncError | RecordRefused):
-            return _failed(work, result, outcome, seen)
+            return _failed(work, result, outcome, seen, side)
     return _done(_read(work, result, seen), plan, work.rules.table, outcomes)
 
 
@@ -120,8 +121,10 @@ def _done(result: Result, plan: Plan, table: Table, outcomes: Mapping[Side, Outc
     return replace(result, failure=Failure(side, cause, names, is_held=cause in ("held", REWRITTEN)), last_error=cause)
 
 
-def _failed(work: Pass, result: Result, error: SyncError | RecordRefused, seen: Seen | None) -> Result:
-    side = Side(getattr(error, "side", Side.SALESFORCE))
+def _failed(
+    work: Pass, result: Result, error: SyncError | RecordRefused, seen: Seen | None, side: Side = Side.SALESFORCE
+) -> Result:
+    side = Side(getattr(error, "side", side))
     attempt, limit, jitter = result.attempts + 1, work.run.settings.attempt_limit, random.random()  # noqa: S311
     if isinstance(error, RecordRefused):
         cause, fields, verdict = error.code, error.fields, after_refusal(error.code, attempt, limit, jitter)

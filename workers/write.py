@@ -25,7 +25,7 @@ from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers.keeper import Lease
 from workers.passes import Looked, Outcome, Pass, Written
 
-_PATCHES_AT_ONCE, _PATCHES_IN_A_ROW = 4, 8  # each of a row would need a GET, should we die in it
+_PATCHES_IN_A_ROW = 8  # each of a row would need a GET, should we die in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +108,17 @@ def _planned(work: Pass, looked: Looked, plan: Plan | None) -> Iterator[_Write]:
 
 
 async def _patch(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[Answered]:
-    gate = asyncio.Semaphore(_PATCHES_AT_ONCE)
-
     async def one(write: _Write) -> Answered:
         assert write.id is not None
         if work.run.drchrono is None:
             return Unauthorized(write.side.value, "PATCH", code="NOT_CONNECTED")
         raw = work.rules.table.write(Side.DRCHRONO, write.fields)[0]
-        async with gate:
-            try:
-                await work.run.drchrono.update(work.rules.table.path, write.id, raw, lease.must_outlast_a_write)
-            except Rejected as error:
-                return RecordRefused(error.cause, error.fields) if error.fields else error
-            except SyncError as error:
-                return error
+        try:
+            await work.run.drchrono.update(work.rules.table.path, write.id, raw, lease.must_outlast_a_write)
+        except Rejected as error:
+            return RecordRefused(error.cause, error.fields) if error.fields else error
+        except SyncError as error:
+            return error
         return Saved(write.id, created=False)
 
     return await asyncio.gather(*(one(write) for write in batch))

@@ -82,7 +82,10 @@ async def _without_claims(connection: AsyncConnection, saved: Sequence[Result]) 
 
     One clash must not undo its whole batch. What a lone ref was due for, its new link is due for.
     """
-    for side in Side:
+    for side in (
+        Side.SALESFORCE,
+        Side.DRCHRONO,
+    ):  # a chart that has met its Contact goes before a Contact that names it
         saved = await _without_claims_on(connection, side, saved)
     return list(saved)
 
@@ -105,6 +108,8 @@ async def _without_claims_on(connection: AsyncConnection, side: Side, saved: Seq
     claimed = {row.record for row in rows} - news - busy
     kept = []
     for result in saved:
+        if result.due.link.id in absorbed:
+            continue
         id_ = _new_id(result, side)
         if id_ is not None and id_ in busy:
             result = _later(result)  # noqa: PLW2901
@@ -140,7 +145,11 @@ def _new_id(result: Result, side: Side) -> str | None:
 def _held(result: Result) -> Result:
     cause = "contact_of_another_link"
     return replace(
-        _unchanged(result), failure=Failure(Side.SALESFORCE, cause, is_held=True), last_error=cause, again_in=None
+        _unchanged(result),
+        is_read=True,
+        failure=Failure(Side.SALESFORCE, cause, is_held=True),
+        last_error=cause,
+        again_in=None,
     )
 
 

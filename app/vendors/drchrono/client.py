@@ -25,6 +25,7 @@ from app.vendors.tokens import LEASE, Broker, Policy, Tell
 _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
 WRITE_DEADLINE_S = 12.0
+_AT_ONCE = 4
 _TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
 
 
@@ -41,6 +42,7 @@ class DrChrono:
         self, grant: DrChronoGrant, store: TokenStore, context: Any, tell: Tell, lease: timedelta = LEASE
     ) -> None:
         self._http = http.client(grant.base_url, context, headers=_HEADERS)
+        self._gate = asyncio.Semaphore(_AT_ONCE)
         self.grant = grant
         self.broker = Broker(_SIDE, store, grant.refresh, Policy(is_final=True, lease=lease), tell)
 
@@ -157,13 +159,14 @@ class DrChrono:
         raise Unavailable(_SIDE, call, code="TOKEN_MOVED", retry_in_s=1.0)
 
     async def _sent(self, method: str, url: str, call: str, token: str, write: _Write | None = None) -> httpx.Response:
-        await self.grant.spend()
-        if write is not None:
-            write.may_start()
         headers, fields = {"Authorization": f"Bearer {token}"}, None if write is None else write.fields
         try:
-            async with asyncio.timeout(None if write is None else WRITE_DEADLINE_S):
-                return await self._http.request(method, url, headers=headers, json=fields)
+            async with self._gate:
+                await self.grant.spend()
+                if write is not None:
+                    write.may_start()
+                async with asyncio.timeout(None if write is None else WRITE_DEADLINE_S):
+                    return await self._http.request(method, url, headers=headers, json=fields)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise http.translated(error, _SIDE, call, writes=write is not None) from None
         except TimeoutError:
