@@ -30,7 +30,9 @@ async def test_the_other_fields_of_a_held_one_still_flow(clinic):
     await clinic.hears()
     await clinic.settles()
 
-    assert clinic.drchrono.get("/_control/patients").json()["patients"][str(patient["id"])]["email"] == "new@example.com"
+    assert (
+        clinic.drchrono.get("/_control/patients").json()["patients"][str(patient["id"])]["email"] == "new@example.com"
+    )
 
 
 async def test_after_ten_quiet_minutes_it_is_written_again(clinic):

@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from app.store.links import LEASE
 from app.sync.records import Lane
 from tests.flow.clinic import DRCHRONO_LIMIT
@@ -43,7 +41,6 @@ async def test_a_burst_costs_one_read_of_salesforce_and_one_patch_each_and_asks_
     assert await clinic.unfinished() == []
 
 
-@pytest.mark.xfail(strict=True, reason="each row of eight has a gate of its own, and all rows go out at once")
 async def test_never_more_than_four_patches_are_under_way_at_once(clinic):
     await many_linked(clinic, 24)
     everybody_moves(clinic)

@@ -58,7 +58,6 @@ async def test_a_contact_that_names_a_chart_of_another_contact_is_held_and_neith
     assert (clinic.writes(), clinic.calls("drchrono", "PATCH")) == (writes, 0)
 
 
-@pytest.mark.xfail(strict=True, reason="a claim that is held while linking keeps its notices open for good")
 async def test_what_a_held_contact_was_due_for_is_used_up(clinic):
     patient = await clinic.has_linked(**CHART)
     clinic.human_edits_contact(DrChrono_Patient_Id__c=None)
@@ -130,10 +129,6 @@ async def test_a_chart_and_the_contact_that_names_it_become_one_whichever_is_loo
     assert await clinic.failures() == []
 
 
-ABSORB_EACH_OTHER = "in one batch the chart's ref and the Contact's ref absorb each other, and both are deleted"
-
-
-@pytest.mark.xfail(strict=True, reason=ABSORB_EACH_OTHER)
 async def test_a_chart_and_the_contact_that_names_it_taken_together_become_one_link(clinic):
     patient = await clinic.registers(**CHART)
     clinic.human_enters_contact(DrChrono_Patient_Id__c=str(patient["id"]), FirstName="Tess")
@@ -146,9 +141,6 @@ async def test_a_chart_and_the_contact_that_names_it_taken_together_become_one_l
     assert await clinic.unfinished() == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the chart's ref does not see the Contact the other ref read, and upserts over it"
-)
 async def test_a_contact_taken_together_with_the_chart_it_names_is_not_written_before_drchrono_was_asked(clinic):
     patient = await clinic.registers(**CHART)
     clinic.human_enters_contact(DrChrono_Patient_Id__c=str(patient["id"]), Email="crm@example.com")
