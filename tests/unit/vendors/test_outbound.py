@@ -1,0 +1,146 @@
+"""Outbound messages: which records a message means, by namespace, whoever wrote it and with whatever prefixes."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.vendors.salesforce.outbound import ACK, Message, Notification, NotReadable, read
+from tests.soap import ADA, ORG, a_message, a_notification
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "salesforce"
+
+
+def sample(name):
+    return (SAMPLES / f"{name}.xml").read_bytes()
+
+
+def told(body):
+    return [(one.object, one.record_id) for one in read(body).notifications]
+
+
+def test_a_message_says_who_sent_it_and_which_record_may_differ_in_which_version():
+    assert read(sample("outbound_message_contact_1")) == Message(
+        ORG, False, (Notification("04lSYN000000001YBA", "Contact", ADA, "2026-11-20T15:04:05.000Z"),)
+    )
+
+
+def test_each_notification_of_a_message_is_told_in_order():
+    found = read(sample("outbound_message_custom_object_3")).notifications
+
+    assert [(one.id, one.object, one.record_id, one.version) for one in found] == [
+        ("04lSYN000000002YBA", "DrChrono_Appointment__c", "a01SYN000000001YBA", "2026-11-20T15:05:00.000Z"),
+        ("04lSYN000000003YBA", "DrChrono_Appointment__c", "a01SYN000000002YBA", "2026-11-20T15:05:00.000Z"),
+        ("04lSYN000000004YBA", "DrChrono_Appointment__c", "a01SYN000000003YBA", "2026-11-20T15:05:01.000Z"),
+    ]
+
+
+def test_a_redelivery_tells_the_same_notification_in_a_newer_version():
+    first = read(sample("outbound_message_contact_1")).notifications[0]
+    (again,) = read(sample("outbound_message_redelivery_same_ids_newer_values")).notifications
+
+    assert (again.id, again.record_id) == (first.id, first.record_id)
+    assert again.version > first.version
+
+
+def test_a_record_that_was_deleted_before_the_message_left_is_noticed_and_has_no_id():
+    (one,) = read(sample("outbound_message_record_deleted_before_send")).notifications
+
+    assert one == Notification("04lSYN000000005YBA", "Contact", "", "")
+
+
+def test_another_org_is_told_as_it_is_written():
+    assert read(sample("outbound_message_wrong_org")).organization == "00DSYN0000000092BA"
+
+
+def test_a_sender_with_prefixes_of_its_own_and_no_types_is_understood():
+    assert told(sample("outbound_message_zeep_sender")) == [("Contact", ADA)]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("soapenv", "S"), ("sf", "sf1"), ("xsi", "i")])
+def test_a_prefix_means_nothing(ours, theirs):
+    body = sample("outbound_message_contact_1").decode()
+
+    changed = re.sub(rf"\b{ours}(?=[:=])", theirs, body)
+
+    assert changed != body
+    assert read(changed.encode()) == read(body.encode())
+
+
+@pytest.mark.parametrize(
+    "namespace",
+    [
+        "http://schemas.xmlsoap.org/soap/envelope/",
+        "http://soap.sforce.com/2005/09/outbound",
+    ],
+)
+def test_the_same_names_in_another_namespace_are_no_message(namespace):
+    body = sample("outbound_message_contact_1").replace(namespace.encode(), namespace.encode() + b"x")
+
+    with pytest.raises(NotReadable):
+        read(body)
+
+
+def test_a_field_named_id_in_another_namespace_is_no_record_id():
+    body = a_message(a_notification()).replace(b'="urn:sobject.enterprise', b'="urn:sobject.another')
+
+    assert told(body) == [("Contact", "")]
+
+
+def test_a_record_of_a_standard_object_needs_no_type_and_another_has_no_object():
+    body = a_message(a_notification(ADA), a_notification("a01SYN000000001YBA"))
+
+    untyped = re.sub(rb'xsi:type="[^"]*"', b"", body)
+
+    assert told(untyped) == [("Contact", ADA), ("", "a01SYN000000001YBA")]
+
+
+def test_a_short_record_id_is_told_in_its_long_form():
+    assert told(a_message(a_notification(ADA[:15]))) == [("Contact", ADA)]
+
+
+@pytest.mark.parametrize("stamp", ["2026-11-20T15:04:05.000Z", "2026-11-20T15:04:05Z", "2026-11-20T15:04:05.123456Z"])
+def test_a_stamp_is_taken_as_it_is(stamp):
+    assert read(a_message(a_notification(SystemModstamp=stamp))).notifications[0].version == stamp
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["", "2026-11-20", "2026-11-20T15:04:05", "2026-11-20T15:04:05+0000", "zzzz", "\u0662026-11-20T15:04:05Z"],
+    ids=repr,
+)
+def test_what_cannot_be_compared_as_text_is_no_stamp(stamp):
+    assert read(a_message(a_notification(SystemModstamp=stamp))).notifications[0].version == ""
+
+
+@pytest.mark.parametrize(("session", "has"), [(None, False), ("", False), (" \n", False), ("00D!secret", True)])
+def test_a_session_id_is_noticed_and_not_told(session, has):
+    message = read(a_message(session=session))
+
+    assert message.has_session is has
+    assert "secret" not in repr(message)
+
+
+@given(given=st.lists(st.integers(0, 61**9), min_size=1, max_size=100, unique=True))
+def test_of_up_to_a_hundred_notifications_none_is_forgotten(given):
+    ids = [f"003SYN{number:09d}"[:15] for number in given]
+
+    found = read(a_message(*(a_notification(one) for one in ids))).notifications
+
+    assert [one.record_id[:15] for one in found] == ids
+
+
+def test_no_value_of_a_record_is_in_what_is_told():
+    assert not re.search("Alex|Sample|example|555|1980|900001", repr(read(sample("outbound_message_contact_1"))))
+
+
+def test_the_answer_means_what_the_vendors_sample_means():
+    def meaning(body):
+        root = ET.fromstring(body)
+        return [(one.tag, (one.text or "").strip()) for one in root.iter()]
+
+    assert meaning(ACK) == meaning(sample("outbound_ack_true"))
+    assert meaning(ACK) != meaning(sample("outbound_ack_false"))
