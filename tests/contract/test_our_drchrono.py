@@ -2,7 +2,16 @@
 
 import pytest
 
-from app.errors import Rejected, StoreUnavailable, Unauthorized, Unavailable, Unreadable
+from app.errors import (
+    Gone,
+    LeaseLost,
+    OutcomeUnknown,
+    Rejected,
+    StoreUnavailable,
+    Unauthorized,
+    Unavailable,
+    Unreadable,
+)
 from app.store import calls
 from tests.contract.conftest import APPLICATION, REDIRECT
 
@@ -57,6 +66,89 @@ async def test_every_bad_answer_of_drchrono_becomes_one_of_our_errors(practice, 
         await drchrono.read(PATIENTS, "2")
 
     assert getattr(raised.value, "retry_in_s", None) is None or raised.value.retry_in_s > 0
+
+
+def a_patient(practice, **fields):
+    return practice.control.post("/_control/patients?silent=true", json={"first_name": "Ada", **fields}).json()
+
+
+async def test_a_change_is_of_exactly_the_fields_given(practice, drchrono):
+    before = a_patient(practice, city="Oldtown")
+
+    given = await drchrono.update(PATIENTS, str(before["id"]), {"city": "Newtown", "email": ""})
+
+    after = await drchrono.read(PATIENTS, str(before["id"]))
+    changed = {name for name, value in after.items() if value != before[name]}
+    assert given is None
+    assert (changed - {"updated_at"}, after["city"]) == ({"city"}, "Newtown")
+    assert practice.counted("PATCH /api/patients") == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected", "fields"),
+    [
+        ({"do": "throttle"}, Unavailable, ()),
+        ({"do": "error", "status": 400, "body": {"email": ["no"], "city": ["no"]}}, Rejected, ("email", "city")),
+        ({"do": "error", "status": 400, "body": "<html>"}, Rejected, ()),
+        ({"do": "error", "status": 400, "body": ["no"]}, Rejected, ()),
+        ({"do": "error", "status": 403, "body": "<html>"}, Rejected, ()),
+        ({"do": "error", "status": 404, "body": {"detail": "no"}}, Gone, ()),
+        ({"do": "error", "status": 409, "body": ""}, Rejected, ()),
+        ({"do": "error", "status": 302, "body": ""}, Rejected, ()),
+        ({"do": "error", "status": 500, "body": "<html>"}, OutcomeUnknown, ()),
+        ({"do": "error", "status": 503, "body": ""}, OutcomeUnknown, ()),
+        ({"do": "drop_before"}, OutcomeUnknown, ()),
+        ({"do": "drop_after_commit"}, OutcomeUnknown, ()),
+    ],
+    ids=[
+        "429", "400 fields", "400 html", "400 list", "403", "404", "409", "redirect", "500", "503", "dropped",
+        "done and dropped",
+    ],
+)  # fmt: skip
+async def test_every_bad_answer_to_a_change_says_whether_it_may_have_happened(
+    practice, drchrono, fault, expected, fields
+):
+    patient = a_patient(practice)
+    practice.fault("PATCH /api/patients", **fault)
+
+    with pytest.raises(expected) as raised:
+        await drchrono.update(PATIENTS, str(patient["id"]), {"city": "Newtown"})
+
+    assert raised.value.fields == fields
+    assert "Newtown" not in str(raised.value) + repr(raised.value)
+
+
+async def test_a_change_of_nobody_is_gone_and_changes_nobody(drchrono):
+    with pytest.raises(Gone):
+        await drchrono.update(PATIENTS, "1", {"city": "Newtown"})
+
+
+@pytest.mark.parametrize("record_id", ["../users/current", "..", "a/b", "1?x=2"])
+async def test_an_odd_id_leads_nowhere_else(practice, drchrono, record_id):
+    with pytest.raises((Gone, Rejected)):
+        await drchrono.update(PATIENTS, record_id, {"city": "Newtown"})
+
+    assert practice.counted("PATCH /api/users") == 0
+
+
+async def test_a_change_is_made_once_though_its_token_had_expired(practice, drchrono):
+    patient = a_patient(practice)
+    practice.control.post("/_control/tokens/expire")
+
+    await drchrono.update(PATIENTS, str(patient["id"]), {"city": "Newtown"})
+
+    assert (await drchrono.read(PATIENTS, str(patient["id"])))["city"] == "Newtown"
+    assert practice.counted("PATCH /api/patients") == 2
+
+
+async def test_a_change_that_may_not_start_any_more_is_not_sent(practice, drchrono):
+    def too_late():
+        raise LeaseLost("too late")
+
+    with pytest.raises(LeaseLost):
+        await drchrono.update(PATIENTS, "1", {"city": "Newtown"}, too_late)
+
+    assert practice.counted("PATCH") == 0
 
 
 async def test_a_list_is_followed_to_its_end_and_gives_every_record_once(practice, drchrono):

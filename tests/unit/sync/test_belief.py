@@ -1,5 +1,6 @@
 """Belief: a delivered body is taken for the present only while nothing speaks against it; else a GET decides."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations, product
 
@@ -200,3 +201,47 @@ def test_a_field_the_delivery_does_not_carry_speaks_against_nothing():
     news = Sight("1", fields, NEWER, confirmed=False)
 
     assert believed(news) == news
+
+
+PATCHED = a_link(unsettled=frozenset({"city"}))
+
+
+@pytest.mark.parametrize("version", [NEWER, STAMP, EARLIER, ""], ids=["newer", "at the floor", "older", "no stamp"])
+def test_a_body_that_shows_what_we_wrote_is_believed_whatever_its_stamp(version):
+    echo = a_body(version)
+
+    assert believed(echo, link=PATCHED) == echo
+
+
+@pytest.mark.parametrize("version", [NEWER, STAMP, EARLIER, ""], ids=["newer", "at the floor", "older", "no stamp"])
+@pytest.mark.parametrize("more", [{}, {"last_name": "Other"}, {"state": "NJ"}], ids=["alone", "identity", "another"])
+def test_a_body_that_contradicts_what_we_wrote_is_doubted_whatever_its_stamp(version, more):
+    assert believed(a_body(version, city="Oldtown", **more), link=PATCHED) == "contradicts_our_write"
+
+
+def test_a_newer_body_that_shows_what_we_wrote_beside_an_edit_of_another_field_is_believed():
+    news = a_body(NEWER, state="NJ")
+
+    assert believed(news, link=PATCHED) == news
+
+
+def test_a_body_that_does_not_speak_of_what_we_wrote_does_not_contradict_it():
+    fields = {name: value for name, value in a_patient(state="NJ").items() if name != "city"}
+    news = Sight("1", fields, NEWER, confirmed=False)
+
+    assert believed(news, link=PATCHED) == news
+
+
+def test_the_newest_body_alone_contradicts():
+    shown = a_body(NEWEST)
+
+    assert believed(a_body(NEWER, city="Oldtown"), shown, link=PATCHED) == shown
+
+
+@pytest.mark.parametrize(
+    "link",
+    [a_link(base=Base()), a_lone_ref(), a_link(confirm_at=datetime(2026, 1, 12)), replace(a_link(), drchrono_id=None)],  # noqa: DTZ001
+    ids=["no base", "lone chart", "promised", "lone Contact"],
+)
+def test_silence_is_no_word_where_nothing_was_agreed_or_a_question_was_promised(link):
+    assert believed(link=link) == "nothing_delivered"

@@ -16,6 +16,7 @@ from tests.build import (
     CONFIRM_AFTER,
     LATER_STAMP,
     NOW,
+    UNHEARD,
     a_contact,
     a_link,
     a_lone_ref,
@@ -139,24 +140,34 @@ def test_a_doubt_that_has_a_promised_moment_keeps_it():
 
 VALUES = st.none() | st.sampled_from(["a", "b", "x" * 300]) | st.text()
 FIELDS = st.dictionaries(st.sampled_from(list(a_patient())), VALUES)
-SIGHTS = st.builds(Sight, id=st.just("1"), fields=FIELDS, version=st.text(max_size=5), confirmed=st.booleans())
+SIGHTS = st.builds(
+    Sight,
+    id=st.just("1"),
+    fields=FIELDS,
+    version=st.text(max_size=5),
+    confirmed=st.booleans(),
+    key=st.none() | st.text(min_size=1),
+)
 MOMENTS = st.sampled_from([PAST, NOW, SOON])
 
 
 @st.composite
 def links(draw):
-    link = draw(st.sampled_from([a_lone_ref(), a_link(base=Base())]))
+    link = draw(st.sampled_from([a_lone_ref(), a_link(base=Base()), replace(a_link(base=Base()), drchrono_id=None)]))
     writes = tuple(
-        an_own_write(link, RULES, draw(FIELDS), draw(FIELDS), draw(MOMENTS), str(number))
+        an_own_write(link, RULES, draw(FIELDS), draw(FIELDS), draw(MOMENTS), str(number), draw(st.sampled_from(Side)))
         for number in range(draw(st.integers(0, 2)))
     )
     agreed = RULES.advanced(link, link.base, draw(FIELDS))
-    return replace(link, base=agreed, own_writes=writes, confirm_at=draw(st.none() | MOMENTS))
+    unsettled = draw(st.frozensets(st.sampled_from(list(a_patient()))))
+    return replace(link, base=agreed, own_writes=writes, unsettled=unsettled, confirm_at=draw(st.none() | MOMENTS))
 
 
 @given(
     link=links(),
-    drchrono=st.one_of(SIGHTS, st.just(ABSENT), st.builds(Doubt, st.sampled_from(["not_newer", "identity_changed"]))),
+    drchrono=st.one_of(
+        SIGHTS, st.sampled_from([ABSENT, UNHEARD]), st.builds(Doubt, st.sampled_from(["not_newer", "identity_changed"]))
+    ),
     salesforce=st.one_of(SIGHTS, st.just(ABSENT)),
 )
 def test_whatever_was_seen_there_is_a_plan_that_can_be_carried_out(link, drchrono, salesforce):
@@ -165,6 +176,10 @@ def test_whatever_was_seen_there_is_a_plan_that_can_be_carried_out(link, drchron
     assert (plan.until is not None) is (plan.action is Action.WAIT)
     assert bool(plan.writes) is (plan.action in (Action.WRITE, Action.CREATE))
     assert set(plan.landed).isdisjoint(plan.lost)
+    assert link.drchrono_id is not None or plan.action in (Action.NOTHING, Action.LINK)
     for side, fields in plan.writes.items():
+        assert side is S or fields.keys() <= salesforce.fields.keys(), (
+            "a PATCH carries what Salesforce was seen to hold"
+        )
         assert RULES.table.write(side, fields)[1] == {}
         assert not fields.keys() & plan.refused.keys()
