@@ -51,7 +51,8 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
             return replace(result, again_in=timedelta(0), confirm_at=work.taken.now, lane=Lane.CONFIRM)
         if isinstance(outcome, SyncError | RecordRefused):
             return _failed(work, result, outcome, seen, side)
-    return _done(_read(work, result, seen), plan, work.rules.table, outcomes)
+    is_nobodys = due.link.drchrono_id is None
+    return replace(_done(_read(work, result, seen), plan, work.rules.table, outcomes), is_nobodys=is_nobodys)
 
 
 def _written(work: Pass, result: Result, side: Side, seen: Seen, written: Written) -> Result:

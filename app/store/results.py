@@ -34,6 +34,7 @@ class Result:
     settled     own writes whose outcome is known now: journal id -> state
     unsettled   fields written to DrChrono that it has not shown since
     is_news     something came in for it under another name: it is due again at once
+    is_nobodys  a lone ref that is no business of ours: nothing is remembered of it
     """
 
     due: Due
@@ -51,6 +52,7 @@ class Result:
     settled: Mapping[str, str] = field(default_factory=dict)
     unsettled: frozenset[str] = frozenset()
     is_news: bool = False
+    is_nobodys: bool = False
 
 
 async def record(database: Database, token: str, results: Sequence[Result]) -> set[str]:
@@ -72,6 +74,7 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
             await _finish(connection, saved)
             await _keep_failures(connection, saved)
             await _settle(connection, saved)
+            await _forget(connection, [r.due.link.id for r in saved if r.is_nobodys])
         return {result.due.link.id for result in saved}
 
     return await database.transact(work)
@@ -250,6 +253,13 @@ async def _keep_failures(connection: AsyncConnection, saved: Sequence[Result]) -
     ]
     if rows:
         await connection.execute(sa.insert(failures).values(at=db_now()), rows)
+
+
+async def _forget(connection: AsyncConnection, lone: Sequence[str]) -> None:
+    """Delete lone refs of nobody's records, unless something has come in for them since."""
+    if lone:
+        is_idle = sa.and_(links.c.due_at.is_(None), links.c.drchrono_id.is_(None))
+        await connection.execute(sa.delete(links).where(links.c.id.in_(lone), is_idle))
 
 
 async def _settle(connection: AsyncConnection, saved: Sequence[Result]) -> None:

@@ -115,6 +115,7 @@ async def test_a_contact_that_is_nobodys_chart_is_left_alone(clinic):
     passes = await clinic.settles()
 
     assert passes == 1
+    assert await clinic.links() == []
     assert (clinic.calls("drchrono", "GET"), clinic.writes()) == (0, [])
     assert await clinic.unfinished() == []
 
