@@ -251,3 +251,22 @@ async def test_a_one_way_field_that_was_edited_is_put_back_while_another_edit_tr
     assert clinic.contact()["DrChrono_Chart_Id__c"] == linked["chart_id"]
     assert clinic.chart(linked)["chart_id"] == linked["chart_id"]
     assert on_both(clinic, linked, "email", "Email") == ("new@example.com",) * 2
+
+
+@pytest.mark.xfail(strict=True, reason="what was shown before a PATCH settles what that PATCH wrote")
+async def test_a_body_from_between_our_look_and_our_second_patch_does_not_undo_it(clinic, linked):
+    clinic.human_edits_contact(Email="new@example.com")
+    await clinic.hears()
+    await clinic.settles()
+    clinic.human_edits_contact(Email="newer@example.com")
+    await clinic.hears()
+    await clinic.delivers(clinic.chart(linked))  # the first PATCH coming back
+    work = await clinic.takes()
+    looked = await clinic.looks(work)
+    between = await clinic.edits(linked, city="Newtown")
+    await clinic.records(work, looked, await clinic.writes_out(work, looked))
+
+    await clinic.delivers(between)
+    await clinic.settles()
+
+    assert clinic.contact()["Email"] == "newer@example.com"
