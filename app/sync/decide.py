@@ -28,7 +28,7 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     landed = tuple(write.id for write in link.own_writes if has_landed(rules, link, write, seen))
     open_writes = [write for write in link.own_writes if write.id not in landed]
     if any(write.side is Side.DRCHRONO for write in open_writes) and not _is_answer(seen.drchrono):
-        return Plan(Action.WAIT, cause=ASK, until=link.confirm_at or now, landed=landed)
+        return replace(_asked(rules, link, now), landed=landed)
     settling = [write.settle_at for write in open_writes if write.settle_at > now]
     if settling:
         is_ours_to_ask = any(write.side is Side.DRCHRONO for write in open_writes)
@@ -42,6 +42,12 @@ def _lone(salesforce: Sight | Absent) -> Plan:
     """Say what a record of Salesforce's that belongs to no link is to us: nothing, or one that names its own."""
     is_named = isinstance(salesforce, Sight) and salesforce.key is not None
     return Plan(Action.LINK if is_named else Action.NOTHING)
+
+
+def _asked(rules: Rules, link: Link, now: datetime) -> Plan:
+    """Have DrChrono asked: at once, or, where it has yet to show what it took of us, once a read need not be stale."""
+    when = now + rules.confirm_after if link.unsettled else now
+    return Plan(Action.WAIT, cause=ASK, until=link.confirm_at or when)
 
 
 def _is_answer(drchrono: Sight | Absent | Doubt | Unheard) -> bool:
@@ -85,19 +91,17 @@ def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     if isinstance(salesforce, Absent):
         if link.salesforce_id is not None:
             return Plan(Action.HOLD, cause="gone_in_salesforce")
-        return _created(rules, drchrono, now)
+        return _asked(rules, link, now) if isinstance(drchrono, Unheard) else _created(rules, drchrono)
     if isinstance(drchrono, Unheard):
         return _from_salesforce(rules, link, salesforce, now)
     plan = _merged(rules, link, drchrono, salesforce)
     if not drchrono.confirmed and _must_be_asked(rules.table, plan):
-        return Plan(Action.WAIT, cause=ASK, until=now)
+        return _asked(rules, link, now)
     return plan
 
 
-def _created(rules: Rules, drchrono: Sight | Unheard, now: datetime) -> Plan:
+def _created(rules: Rules, drchrono: Sight) -> Plan:
     """Say how a record that Salesforce does not hold comes to be there."""
-    if isinstance(drchrono, Unheard):
-        return Plan(Action.WAIT, cause=ASK, until=now)
     filled = {name: value for name, value in drchrono.fields.items() if value is not None}
     fields, refused = _fit(rules.table, Side.SALESFORCE, filled)
     return Plan(Action.CREATE, writes={Side.SALESFORCE: fields}, refused={**refused, **drchrono.unreadable})
@@ -111,7 +115,7 @@ def _from_salesforce(rules: Rules, link: Link, salesforce: Sight, now: datetime)
     moved = {name: rules.moved(link, name, value) for name, value in salesforce.fields.items()}
     edits = {name: salesforce.fields[name] for name, is_moved in moved.items() if is_moved}
     if None in moved.values() or not all(_may_win(rules.table.rows[name]) for name in edits):
-        return Plan(Action.WAIT, cause=ASK, until=now)
+        return _asked(rules, link, now)
     fields, refused = _fit(rules.table, Side.DRCHRONO, edits)
     writes = {Side.DRCHRONO: fields} if fields else {}
     return Plan(Action.WRITE if fields else Action.NOTHING, writes=writes, refused={**salesforce.unreadable, **refused})

@@ -173,3 +173,20 @@ async def test_a_chart_that_vanished_is_held_and_not_written_again(clinic, linke
 
     assert [cause for _, cause, _ in await clinic.failures()] == ["gone_in_drchrono"]
     assert clinic.calls("drchrono", "PATCH") == 1
+
+
+async def test_drchrono_is_not_asked_right_after_it_took_a_patch_because_it_may_still_show_the_old_row(clinic, linked):
+    clinic.human_edits_contact(Email="new@example.com")
+    await clinic.hears()
+    await clinic.settles()
+    clinic.human_edits_contact(FirstName="Testina")
+
+    await clinic.hears()
+    await clinic.settles()
+    asked_at_once = clinic.calls("drchrono", "GET")
+    await clinic.time_passes(clinic.confirm_after)
+    await clinic.settles()
+
+    assert (asked_at_once, clinic.calls("drchrono", "GET")) == (0, 1)
+    assert chart(clinic, linked)["first_name"] == "Testina"
+    assert clinic.contact()["Email"] == "new@example.com"
