@@ -1,0 +1,51 @@
+"""What became of what Salesforce sent: everything the database holds, open and unsealed, and the bytes it lies in."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from app.errors import SyncError
+from app.store.tables import deliveries, events, metadata
+
+SAMPLES = Path(__file__).parents[1] / "samples" / "salesforce"
+
+
+def changed(known, **more):
+    """The settings, some of them other ones."""
+    return type(known).model_validate(known.model_dump() | more)
+
+
+async def outcomes(clinic):
+    return [row.outcome for row in await clinic.rows(deliveries)]
+
+
+async def due(clinic):
+    """The records that are due, as their events name them."""
+    return sorted((row.side, row.kind, row.record_id) for row in await clinic.rows(events))
+
+
+async def kept(clinic):
+    """What is kept of each delivery, unsealed."""
+    return [json.loads(clinic.run.vault.open_bytes(row.body)) for row in await clinic.rows(deliveries)]
+
+
+async def holdings(clinic):
+    """All that lies in the database, as one text: every value, sealed ones opened, and a file's own bytes."""
+    found = []
+    for table in metadata.tables.values():
+        for row in await clinic.rows(table):
+            for value in row:
+                found.append(str(value))
+                with contextlib.suppress(SyncError, AttributeError, TypeError, ValueError):
+                    found.append(clinic.run.vault.open_bytes(value).decode(errors="replace"))
+    if clinic.run.database.is_sqlite:
+        path = clinic.run.database.path
+        found += [file.read_bytes().decode("latin-1") for file in path.parent.glob(f"{path.name}*")]
+    return "\n".join(found)
+
+
+async def say(clinic, statement):
+    """Do to the database what no door would."""
+    await clinic.run.database.transact(lambda connection: connection.execute(sa.text(statement)))
