@@ -6,6 +6,7 @@ refused keeps its old one.
 
 import random
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ from app.store.results import Failure, Result
 from app.sync.belief import raised_floor
 from app.sync.decide import REWRITTEN, with_landed
 from app.sync.mapping import Table
-from app.sync.records import Action, Lane, Plan, Seen, Side, Sight
+from app.sync.records import Action, Lane, Link, Plan, Seen, Side, Sight
 from app.sync.retry import Fate, Verdict, after, after_refusal, cause_of, paused_by
 from app.vendors.salesforce.wire import RecordRefused
 from workers.passes import Looked, Outcome, Pass, Written
@@ -39,6 +40,7 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
     )
     if plan.action is Action.WAIT:
         return _waits(work, result, plan)
+    result = replace(result, unsettled=due.link.unsettled - _shown(work, due.link, seen))
     if plan.action is Action.LINK:
         assert isinstance(seen.salesforce, Sight)
         return replace(result, drchrono_id=seen.salesforce.key, again_in=timedelta(0))
@@ -52,7 +54,7 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
         if isinstance(outcome, SyncError | RecordRefused):
             return _failed(work, result, outcome, seen, side)
     is_nobodys = due.link.drchrono_id is None
-    return replace(_done(_read(work, result, seen), plan, work.rules.table, outcomes), is_nobodys=is_nobodys)
+    return replace(_done(_read(result, seen), plan, work.rules.table, outcomes), is_nobodys=is_nobodys)
 
 
 def _written(work: Pass, result: Result, side: Side, seen: Seen, written: Written) -> Result:
@@ -82,14 +84,20 @@ def _kept(due: Due) -> Result:
     )
 
 
-def _read(work: Pass, result: Result, seen: Seen | None) -> Result:
-    """Mark the deliveries as used up, raise the floor to what was seen, and take what was shown as settled."""
-    floor, unsettled, link = result.floor, result.unsettled, result.due.link
+def _shown(work: Pass, link: Link, seen: Seen) -> AbstractSet[str]:
+    """Give the fields of our earlier writes that DrChrono has shown by now: any value, where it was asked itself."""
+    if not isinstance(seen.drchrono, Sight):
+        return frozenset()
+    shown = seen.drchrono.fields.keys() & link.unsettled
+    return shown if seen.drchrono.confirmed else shown - work.rules.changed(link, seen.drchrono.fields)
+
+
+def _read(result: Result, seen: Seen | None) -> Result:
+    """Mark the deliveries as used up, and raise the floor to what was seen."""
+    floor = result.floor
     if seen is not None and isinstance(seen.drchrono, Sight):
         floor = raised_floor(floor, seen.drchrono)
-        shown = seen.drchrono.fields.keys() & link.unsettled
-        unsettled -= shown if seen.drchrono.confirmed else shown - work.rules.changed(link, seen.drchrono.fields)
-    return replace(result, is_read=True, floor=floor, unsettled=unsettled, confirm_at=None, attempts=0, last_error=None)
+    return replace(result, is_read=True, floor=floor, confirm_at=None, attempts=0, last_error=None)
 
 
 def _waits(work: Pass, result: Result, plan: Plan) -> Result:
@@ -134,7 +142,7 @@ def _failed(
     if isinstance(error, LeaseLost):  # its successor looks at once
         verdict = Verdict(Fate.RETRY)
     if verdict.fate is Fate.DEAD_LETTER:
-        return replace(_read(work, result, seen), failure=Failure(side, cause, fields), last_error=cause)
+        return replace(_read(result, seen), failure=Failure(side, cause, fields), last_error=cause)
     if verdict.fate is Fate.PAUSED:
         cause = paused_by(side)
     return replace(

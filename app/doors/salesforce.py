@@ -71,12 +71,11 @@ async def receive_message(request: Request, token: str) -> Response:
         for one in message.notifications
         if one.record_id and (kind := _kind(run, one.object))
     ]
-    identity = _Identity("outbound", "", body)
-    if all(one.record_id and one.object for one in message.notifications):
-        told = [{"id": one.id, "object": one.object, "record": one.record_id} for one in message.notifications]
-        delivery = _delivery(run, identity, json.dumps(told).encode(), "kept" if found else "skipped", found)
-    else:  # one of them does not say which record it means: a deleted one, or a shape we do not know
-        delivery = _delivery(run, identity, body, "unreadable", found)
+    # one that does not say which record it means was deleted before it was sent, or has a shape we do not know
+    is_whole = all(one.record_id and one.object for one in message.notifications)
+    outcome = "unreadable" if not is_whole else "kept" if found else "skipped"
+    told = [{"id": one.id, "object": one.object, "record": one.record_id} for one in message.notifications]
+    delivery = _delivery(run, _Identity("outbound", "", body), json.dumps(told).encode(), outcome, found)
     await _keep(request, [delivery], started)
     return _ack()
 
@@ -114,7 +113,8 @@ def _change(run: Runtime, change: events.Change, body: bytes) -> Delivery:
     told = {"object": change.object, "operation": change.operation, "records": list(ids)}
     kept = json.dumps(told).encode()
     identity = _Identity("event", change.uuid, b"" if change.uuid else kept + body)
-    return _delivery(run, identity, kept, "kept" if found else "skipped", found)
+    outcome = "unreadable" if not ids else "kept" if found else "skipped"
+    return _delivery(run, identity, kept, outcome, found)
 
 
 def _delivery(run: Runtime, identity: _Identity, kept: bytes, outcome: str, found: Iterable[Event] = ()) -> Delivery:

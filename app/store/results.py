@@ -95,7 +95,7 @@ async def _without_claims(connection: AsyncConnection, saved: Sequence[Result]) 
 
 async def _without_claims_on(connection: AsyncConnection, side: Side, saved: Sequence[Result]) -> list[Result]:
     column, other = links.c[f"{side}_id"], links.c[f"{side.other}_id"]
-    wanted = {id_: r for r in saved if (id_ := _new_id(r, side))}
+    wanted = {id_: r for r in reversed(saved) if (id_ := _new_id(r, side))}  # of several the first
     if not wanted:
         return list(saved)
     kind = saved[0].due.link.kind.value

@@ -126,14 +126,12 @@ async def test_a_session_id_is_dropped_and_warned_about(clinic, capsys):
     assert SESSION not in said + await holdings(clinic)
 
 
-@pytest.mark.xfail(strict=True, reason="a message with a record that was deleted is kept whole, its session id with it")
 async def test_a_session_id_is_dropped_also_where_a_record_was_deleted(clinic):
     await post(clinic, a_message(a_notification(), DELETED, session=SESSION))
 
     assert SESSION not in await holdings(clinic)
 
 
-@pytest.mark.xfail(strict=True, reason="one record that was deleted before sending has all the others' values kept")
 async def test_values_beside_a_deleted_record_are_not_kept(clinic):
     await post(clinic, a_message(a_notification(FirstName="Canary"), DELETED))
 

@@ -253,7 +253,6 @@ async def test_a_one_way_field_that_was_edited_is_put_back_while_another_edit_tr
     assert on_both(clinic, linked, "email", "Email") == ("new@example.com",) * 2
 
 
-@pytest.mark.xfail(strict=True, reason="what was shown before a PATCH settles what that PATCH wrote")
 async def test_a_body_from_between_our_look_and_our_second_patch_does_not_undo_it(clinic, linked):
     clinic.human_edits_contact(Email="new@example.com")
     await clinic.hears()

@@ -260,9 +260,6 @@ async def test_of_two_that_claim_one_lone_ref_the_first_absorbs_it_and_the_secon
     assert absorber.due_at is not None
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the journal of a lone ref goes to the last claimant, though the first absorbs it"
-)
 async def test_of_two_that_claim_one_lone_ref_the_first_gets_its_journal(database, side):
     batch = await taken_of(database, side.other)
     entry = an_entry(batch.due[0].link.id)

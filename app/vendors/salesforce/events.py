@@ -21,6 +21,9 @@ MOST_EVENTS = 2000
 SIGNATURE = "x-chronobridge-signature"
 FRESH = timedelta(minutes=5)
 _SIGNED = re.compile(r"t=(?P<t>\d{1,12}),v1=(?P<v1>[0-9a-f]{64})", re.ASCII)
+_UUID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z]\w{0,79}", re.ASCII)
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.+Z-]{5,20}", re.ASCII)
 _RELAY = re.compile(r"aws\.partner/salesforce\.com/(?P<org>00D[0-9A-Za-z]{12,15})/")
 
 
@@ -30,7 +33,10 @@ class NotReadable(ValueError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One event: the record that may differ, and the one it was merged into, if it was. `uuid` may be empty."""
+    """One event: the record that may differ, and the one it was merged into, if it was.
+
+    `uuid` may be empty, and `record_id` is where the event names no record.
+    """
 
     uuid: str
     object: str
@@ -63,8 +69,8 @@ def read(body: bytes) -> Batch:
     if isinstance(document, dict) and (relay := _RELAY.match(str(document.get("source", "")))):
         organizations.add(relay["org"])
     found = [_change(one) for one in _events(document)]
-    if not found or len(found) > MOST_EVENTS:
-        raise NotReadable(f"the body has no event, or more than {MOST_EVENTS}")
+    if not any(one.record_id for one in found) or len(found) > MOST_EVENTS:
+        raise NotReadable(f"the body has no event that names a record, or more than {MOST_EVENTS}")
     return Batch(frozenset(organizations), tuple(found))
 
 
@@ -84,17 +90,16 @@ def _events(document: Any) -> Iterable[Mapping[str, Any]]:
 
 def _change(event: Mapping[str, Any]) -> Change:
     """Give one event; the Flow's callout spells its keys in its own way."""
-    record_id = long_id(_text(event, "Record_Id__c", "recordId"))
     kind = _text(event, "Object_Api_Name__c", "objectApiName")
-    if not record_id or not kind:
-        raise NotReadable("an event names no record")
+    record_id = long_id(_text(event, "Record_Id__c", "recordId"))
+    uuid, version = _text(event, "EventUuid", "eventUuid"), _text(event, "systemModstamp")
     return Change(
-        _text(event, "EventUuid", "eventUuid")[:64],
-        kind[:80],
-        record_id,
+        uuid if _UUID.fullmatch(uuid) else "",
+        kind if _NAME.fullmatch(kind) else "",
+        record_id if _NAME.fullmatch(kind) else "",
         long_id(_text(event, "Master_Record_Id__c", "masterRecordId")),
         _text(event, "Operation__c", "operation").upper()[:16],
-        _text(event, "systemModstamp")[:32],
+        version if _STAMP.fullmatch(version) else "",
     )
 
 

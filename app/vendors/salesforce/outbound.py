@@ -19,7 +19,8 @@ from defusedxml.ElementTree import iterparse
 from app.vendors.salesforce.wire import long_id
 
 MOST_NOTIFICATIONS = 100
-_DEEPEST = 12
+_DEEPEST, _MOST_ELEMENTS = 12, 20_000  # a hundred records of two hundred fields
+_LONGEST_DECLARATION = 65_536
 _SOAP, _OUTBOUND = "{http://schemas.xmlsoap.org/soap/envelope/}", "{http://soap.sforce.com/2005/09/outbound}"
 _SOBJECT = "{urn:sobject.enterprise.soap.sforce.com}"
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
@@ -68,7 +69,7 @@ def read(body: bytes) -> Message:
 
     Raises  Hostile, NotReadable
     """
-    declared = _DECLARED.match(body.lstrip(b"\xef\xbb\xbf \t\r\n")[:200])
+    declared = _DECLARED.match(body.lstrip(b"\xef\xbb\xbf \t\r\n")[:_LONGEST_DECLARATION])
     if (declared and declared[1].lower() not in (b"utf-8", b"utf8", b"us-ascii")) or b"\x00" in body[:200]:
         raise Hostile("the message is declared in another encoding than UTF-8")
     try:
@@ -88,19 +89,17 @@ def read(body: bytes) -> Message:
 
 def _parsed(body: bytes) -> Element:
     """Give the `notifications` element; whatever is too deep or too many is refused before it is read to its end."""
-    depth = count = 0
+    depth = count = elements = 0
     root: Element | None = None
     for event, element in iterparse(BytesIO(body), events=("start", "end"), forbid_dtd=True):
         if event == "end":
             depth -= 1
             continue
         root = element if root is None else root
-        depth += 1
+        depth, elements = depth + 1, elements + 1
         count += element.tag == f"{_OUTBOUND}Notification"
-        if depth > _DEEPEST or count > MOST_NOTIFICATIONS:
-            raise Hostile(
-                f"the message is nested deeper than {_DEEPEST} or has more than {MOST_NOTIFICATIONS} notifications"
-            )
+        if depth > _DEEPEST or count > MOST_NOTIFICATIONS or elements > _MOST_ELEMENTS:
+            raise Hostile(f"the message is too deep, or has more than {MOST_NOTIFICATIONS} notifications")
     found = None if root is None else root.find(f"{_SOAP}Body/{_OUTBOUND}notifications")
     if root is None or root.tag != f"{_SOAP}Envelope" or found is None:
         raise NotReadable("the message is no outbound message")

@@ -101,7 +101,9 @@ def test_a_write_that_does_not_show_has_not_landed(salesforce):
 def test_a_write_of_a_field_that_left_the_mapping_has_not_landed():
     by, link = rules(a_row("note")), a_link()
 
-    assert not has_landed(by, link, an_own_write(link, RULES, {}, {"city": "Newtown"}), seen(salesforce=a_contact(city="Newtown")))
+    assert not has_landed(
+        by, link, an_own_write(link, RULES, {}, {"city": "Newtown"}), seen(salesforce=a_contact(city="Newtown"))
+    )
 
 
 def test_the_journal_keeps_stamps_of_what_was_there_and_of_what_is_written():

@@ -122,7 +122,6 @@ def test_an_event_that_names_no_record_is_not_read(wrong):
         told(an_event(**wrong))
 
 
-@pytest.mark.xfail(strict=True, reason="one event without a record makes the whole batch unreadable")
 def test_an_event_that_names_no_record_does_not_take_its_neighbours_with_it():
     batch = told({"events": [an_event(), an_event(Record_Id__c="")]})
 

@@ -70,10 +70,6 @@ def test_silence_settles_nothing(end):
     assert end(a_link(unsettled=frozenset({"city"})), edited(), PATCHED, side=D).unsettled == {"city", "email"}
 
 
-SHOWN_BEFORE = "what was shown before a PATCH settles what that PATCH wrote"
-
-
-@pytest.mark.xfail(strict=True, reason=SHOWN_BEFORE)
 @pytest.mark.parametrize("shown", [a_sight(LATER_STAMP), a_body(LATER_STAMP)], ids=["asked", "delivered"])
 def test_what_is_patched_once_more_is_unsettled_though_the_look_before_showed_the_last_patch(end, shown):
     result = end(a_link(unsettled=frozenset({"email"})), edited(shown), PATCHED, side=D)
