@@ -38,7 +38,8 @@ def an_entry(link_id, call="update", replaced=None, **stamps):
 def a_result(due, base=None, **rest):
     """How a look ended that used up what it read and changed nothing, unless said otherwise."""
     link = due.link
-    given = {"drchrono_id": link.drchrono_id, "salesforce_id": link.salesforce_id, "floor": link.floor, "is_read": True} | rest
+    ids = {"drchrono_id": link.drchrono_id, "salesforce_id": link.salesforce_id}
+    given = {**ids, "floor": link.floor, "is_read": True} | rest
     return Result(due, base=link.base if base is None else Base(base), **given)
 
 

@@ -19,7 +19,7 @@ from defusedxml.ElementTree import iterparse
 from app.vendors.salesforce.wire import long_id
 
 MOST_NOTIFICATIONS = 100
-_DEEPEST, _MOST_ELEMENTS = 12, 20_000  # a hundred records of two hundred fields
+_DEEPEST, _MOST_ELEMENTS = 12, 15_000  # a hundred records of a hundred and fifty fields
 _LONGEST_DECLARATION = 65_536
 _SOAP, _OUTBOUND = "{http://schemas.xmlsoap.org/soap/envelope/}", "{http://soap.sforce.com/2005/09/outbound}"
 _SOBJECT = "{urn:sobject.enterprise.soap.sforce.com}"
