@@ -38,6 +38,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = sa.make_url(url)
         self.engine = _engine(self.url)
+        self._running: set[asyncio.Future[Any]] = set()
 
     @property
     def is_sqlite(self) -> bool:
@@ -53,8 +54,17 @@ class Database:
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run a unit of work in one committed transaction, again from its start when the database was only busy.
 
+        Whoever waits may be cancelled, the transaction not: cut off between two statements it would keep its locks.
+
         Raises  StoreUnavailable when the database cannot be reached or written
         """
+        task = asyncio.ensure_future(self._transacted(work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return await asyncio.shield(task)
+
+    async def _transacted(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         for attempt in range(1, _TRIES + 1):
             try:
                 async with self.engine.begin() as connection:
@@ -83,6 +93,7 @@ class Database:
         try:
             yield self
         finally:
+            await asyncio.gather(*self._running, return_exceptions=True)
             await self.engine.dispose()
 
 

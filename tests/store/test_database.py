@@ -279,3 +279,23 @@ async def test_a_writer_of_the_same_row_waits_for_the_first(database):
     await (await database.transact(first))
 
     assert [row.reason for row in await rows(database, lanes)] == ["because of the first and of the second"]
+
+
+async def test_a_unit_of_work_whose_caller_is_cancelled_ends_whole_and_keeps_no_lock(database):
+    begun = asyncio.Event()
+
+    async def work(connection):
+        await insert_a_lane(connection)
+        begun.set()
+        await asyncio.sleep(0)
+        await connection.execute(sa.update(lanes).values(reason="to its end"))
+
+    caller = asyncio.create_task(database.transact(work))
+    await begun.wait()
+    caller.cancel()
+    await asyncio.wait([caller])
+
+    async with asyncio.timeout(BUSY_TIMEOUT_S - 1):
+        await change(database, sa.update(lanes).values(lane="retry"))
+    assert caller.cancelled()
+    assert [(row.lane, row.reason) for row in await rows(database, lanes)] == [("retry", "to its end")]
