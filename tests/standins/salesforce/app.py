@@ -4,7 +4,8 @@ Outermost the journal, then faults on demand, then the gate (session, allowance,
 API version is accepted unless a setting names those offered; routes read as Salesforce's reference does.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
 
@@ -17,10 +18,21 @@ from starlette.routing import Route
 
 from tests.standins.calls import Calls, Journalled
 from tests.standins.faults import Faults, Faulty
-from tests.standins.salesforce import control, discovery, listing, oauth, rows, setup, sobject_collections
+from tests.standins.salesforce import (
+    control,
+    discovery,
+    listing,
+    oauth,
+    outbound_control,
+    rows,
+    setup,
+    sobject_collections,
+)
 from tests.standins.salesforce.errors import ApiError
 from tests.standins.salesforce.gate import Gate
 from tests.standins.salesforce.org import Credentials, Org
+from tests.standins.salesforce.outbound import Outbound
+from tests.standins.salesforce.outbound_events import Events
 from tests.standins.salesforce.tls import Abrupt
 from tests.standins.salesforce.web import answer
 
@@ -81,8 +93,16 @@ def create_app(
     """An org of its own behind an ASGI app; the org is at `app.state.org`."""
     org = Org(credentials or Credentials(), latency_s=latency_s, now=now)
     calls, faults = Calls(), Faults(_throttled)
+    outbound, events = Outbound(org), Events(org)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await outbound.end()
+        await events.end()
+
     app = Starlette(
-        routes=[*calls.routes(), *faults.routes(), *control.ROUTES, *setup.ROUTES, *ROUTES],
+        routes=[*calls.routes(), *faults.routes(), *control.ROUTES, *setup.ROUTES, *outbound_control.ROUTES, *ROUTES],
         middleware=[
             Middleware(Abrupt),
             Middleware(Journalled, calls=calls),
@@ -90,7 +110,9 @@ def create_app(
             Middleware(Gate, org=org),
         ],
         exception_handlers={ApiError: _refused, HTTPException: _unrouted},
+        lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     app.state.org, app.state.calls, app.state.faults = org, calls, faults
+    app.state.outbound, app.state.events = outbound, events
     return app

@@ -129,7 +129,9 @@ async def writes(request: Request) -> Response:
 
 
 async def reset(request: Request) -> Response:
-    """POST: the org as it was on the first day."""
+    """POST: the org as it was on the first day, telling nobody anything."""
+    await request.app.state.outbound.end()
+    await request.app.state.events.end()
     org_of(request).reset()
     request.app.state.faults.rules.clear()
     request.app.state.calls.clear()

@@ -105,6 +105,7 @@ class Org:
         self.cursors_made = 0
         self.record_faults: list[RecordFault] = []
         self.edits: list[dict[str, Any]] = []
+        self.listeners: list[Callable[..., None]] = []  # told of every change: (call, table, row, op, changed)
         self.writes: deque[tuple[str, str, str, str, list[str], list[str]]] = deque(maxlen=WRITES_KEPT)
 
     def now(self) -> datetime:

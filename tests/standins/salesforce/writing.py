@@ -91,12 +91,14 @@ def carry_out(call: Call, write: Prepared) -> Row:
 
 
 def note(call: Call, table: Table, row: Row, op: str, values: Row, changed: list[str]) -> None:
-    """Writes the change down: a person's among the edits, a program's among the writes."""
+    """Writes the change down: a person's among the edits, a program's among the writes; and tells who listens."""
     if call.human:
         edit = {"at": call.stamp, "object": table.kind.name, "id": row["Id"], "op": op}
         call.org.edits.append({**edit, "values": dict(values), "changed": changed})
     else:
         call.org.writes.append((call.stamp, table.kind.name, row["Id"], op, list(values), changed))
+    for tell in call.org.listeners:
+        tell(call, table, row, op, changed)
 
 
 def _mark(call: Call, row: Row) -> None:

@@ -1,0 +1,168 @@
+"""`DrChrono_Sync__e` on its way to an HTTP endpoint: by a Flow's callout, by Apex in batches, by EventBridge.
+
+Salesforce carries a callout once; EventBridge tries again for a day. Events hold ids and names, never values.
+"""
+
+import base64
+import hashlib
+import hmac
+import itertools
+import json
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from tests.standins.salesforce.ids import full
+from tests.standins.salesforce.org import INTEGRATION_USER, Org
+from tests.standins.salesforce.outbound_courier import Courier, Parcel, Policy
+from tests.standins.salesforce.records import Row, Table
+from tests.standins.salesforce.rules import Call
+
+EVENT = "DrChrono_Sync__e"
+_OPERATIONS = {
+    "created": "CREATE", "updated": "UPDATE", "unchanged": "UPDATE",
+    "deleted": "DELETE", "undeleted": "UNDELETE", "merged": "MERGE",
+}  # fmt: skip
+# how many events one request carries
+_BATCHES = {"flow": 1, "apex": 2000, "relay": 1}
+_NEVER_AGAIN = {"retry_s": 1.0, "give_up_s": 0.0}
+Event = dict[str, Any]
+
+
+class Events:
+    """The one subscriber; `POST /_control/events` puts another in its place."""
+
+    def __init__(self, org: Org) -> None:
+        self._org = org
+        self._courier: Courier | None = None
+        self._replay = itertools.count(1_000_001)
+
+    def set_up(self, wanted: dict[str, Any]) -> None:
+        """Begins to send; an earlier one must have ended.
+
+        Raises
+            ValueError  there is no such shape, object or switch, or the url or token is missing
+
+        """
+        wanted = dict(wanted)
+        self._shape, self._token = wanted.pop("shape", "apex"), wanted.pop("token", "")
+        self._silent = wanted.pop("silence_integration_user", True)
+        self._key = base64.urlsafe_b64decode(wanted.pop("signing_key", ""))
+        kinds = [str(one).lower() for one in wanted.pop("kinds", self._org.tables)]
+        if self._shape not in _BATCHES or not self._token or set(kinds) - self._org.tables.keys():
+            raise ValueError(f"shape: one of {', '.join(_BATCHES)}; token: text; kinds: names of objects")
+        own = {"retry_s": 1.0} if self._shape == "relay" else _NEVER_AGAIN
+        policy = Policy().changed({"batch": _BATCHES[self._shape], **own, **wanted})
+        self._kinds = {self._org.tables[one].kind.name for one in kinds}
+        self._courier = Courier(self._compose, lambda answer: answer.is_success)
+        self._courier.change(policy)
+        self._org.listeners.append(self._hear)
+
+    async def end(self) -> None:
+        courier, self._courier = self._courier, None
+        if courier is not None:
+            if self._hear in self._org.listeners:
+                self._org.listeners.remove(self._hear)
+            await courier.end()
+
+    def shown(self) -> dict[str, Any]:
+        if self._courier is None:
+            return {"url": None, "waiting": 0, "in_flight": 0, "delivered": 0, "given_up": 0, "lost": 0, "sends": 0}
+        return {"url": self._courier.policy.url, **self._courier.counts()}
+
+    def _hear(self, call: Call, table: Table, row: Row, op: str, changed: list[str]) -> None:
+        if self._courier is None or table.kind.name not in self._kinds:
+            return
+        if self._silent and call.user == INTEGRATION_USER:
+            return
+        if op == "merged":  # Apex sees an update of the one that is left, and the other's deletion
+            self._courier.admit(EVENT, self._event(call, table, table.rows[row["MasterRecordId"]], "UPDATE", []))
+        self._courier.admit(EVENT, self._event(call, table, row, _OPERATIONS[op], changed))
+
+    def _event(self, call: Call, table: Table, row: Row, operation: str, changed: list[str]) -> Event:
+        key = next((column.name for column in table.kind.own if column.external_id and column.unique), None)
+        return {
+            "EventUuid": str(uuid.uuid4()),
+            "ReplayId": str(next(self._replay)),
+            "CreatedDate": _moment(self._org.now()),
+            "CreatedById": call.user,
+            "Object_Api_Name__c": table.kind.name,
+            "Record_Id__c": row["Id"],
+            "Operation__c": operation,
+            "Changed_Fields__c": ",".join(changed)[:255] or None,
+            "DrChrono_Id__c": row[key] if key else None,
+            "Master_Record_Id__c": row.get("MasterRecordId") if operation == "MERGE" else None,
+            "Actor_User_Id__c": call.user,
+            "Source_Client__c": None,
+            "stamp": row["SystemModstamp"],
+        }
+
+    def _compose(self, parcel: Parcel) -> tuple[bytes, dict[str, str]]:
+        body = json.dumps(_SHAPES[self._shape](self._org, parcel.items)).encode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
+        if self._key:
+            at = str(int(self._org.now().timestamp()))
+            signature = hmac.new(self._key, at.encode() + b"." + body, hashlib.sha256).hexdigest()
+            headers["X-Chronobridge-Signature"] = f"t={at},v1={signature}"
+        return body, headers
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def _org_id(org: Org) -> str:
+    return full(org.credentials.org_id[:15])
+
+
+def _as_published(event: Event) -> Event:
+    return {name: value for name, value in event.items() if name != "stamp"}
+
+
+def _flow(org: Org, events: list[Event]) -> Any:
+    (event,) = events
+    operation = event["Operation__c"]
+    body = {
+        "organizationId": _org_id(org),
+        "objectApiName": event["Object_Api_Name__c"],
+        "recordId": event["Record_Id__c"],
+        "operation": "CreateOrUpdate" if operation in {"CREATE", "UPDATE"} else operation.title(),
+        "drchronoId": event["DrChrono_Id__c"],
+        "lastModifiedById": event["Actor_User_Id__c"],
+        "systemModstamp": event["stamp"][:19] + "Z",
+    }
+    return body | ({"masterRecordId": event["Master_Record_Id__c"]} if operation == "MERGE" else {})
+
+
+def _apex(org: Org, events: list[Event]) -> Any:
+    return {
+        "schema": "drcsync.platform_event.v1",
+        "organizationId": _org_id(org),
+        "sentAt": _moment(org.now()),
+        "events": [_as_published(event) for event in events],
+    }
+
+
+def _relay(org: Org, events: list[Event]) -> Any:
+    (event,) = events
+    payload = {name: value for name, value in _as_published(event).items() if name != "ReplayId"}
+    return {
+        "version": "0",
+        "id": event["EventUuid"],
+        "detail-type": EVENT,
+        "source": f"aws.partner/salesforce.com/{_org_id(org)}/0YLSYN0000000014BA",
+        "account": "123456789012",
+        "time": event["CreatedDate"][:19] + "Z",
+        "region": "us-west-2",
+        "resources": [],
+        "detail": {
+            "payload": payload,
+            "schemaId": "SYNTHETICschemaIdBase64_1",
+            "id": event["EventUuid"],
+            "replayId": event["ReplayId"],
+        },
+    }
+
+
+_SHAPES: dict[str, Callable[[Org, list[Event]], Any]] = {"flow": _flow, "apex": _apex, "relay": _relay}
