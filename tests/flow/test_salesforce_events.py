@@ -106,13 +106,25 @@ async def test_one_event_twice_in_a_batch_is_kept_once(clinic):
     assert [record for _, _, record in await due(clinic)] == [ADA, BEN]
 
 
-async def test_a_callout_without_a_uuid_is_told_from_others_by_its_body(clinic):
+async def test_callouts_without_a_uuid_are_told_apart_by_their_bodies(clinic):
     flow = json.loads((SAMPLES / "platform_event_flow_http_callout.json").read_text())
 
-    for body in (flow, flow, flow | {"systemModstamp": "2026-11-20T15:04:06Z"}):
+    for body in (flow, flow | {"systemModstamp": "2026-11-20T15:04:06Z"}, flow | {"recordId": BEN}):
         await post(clinic, body)
 
-    assert len(await due(clinic)) == 2
+    assert [record for _, _, record in await due(clinic)] == [ADA, ADA, BEN]
+
+
+@pytest.mark.xfail(strict=True, reason="a callout like one before is dropped, but stamps are whole seconds")
+async def test_a_second_edit_within_a_second_is_heard_though_its_callout_looks_the_same(clinic):
+    flow = (SAMPLES / "platform_event_flow_http_callout.json").read_bytes()
+    await post(clinic, flow)
+    await clinic.settles()
+
+    answer = await post(clinic, flow)
+
+    assert answer.status_code == 200
+    assert await clinic.takes() is not None
 
 
 async def test_a_merge_makes_both_records_due(clinic):
