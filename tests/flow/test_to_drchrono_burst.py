@@ -5,7 +5,6 @@ import asyncio
 from app.store.links import LEASE
 from app.sync.records import Lane
 from tests.flow.clinic import DRCHRONO_LIMIT
-from tests.store.build import on_postgresql
 from workers.sync import sync
 
 SLOW_S = 0.3
@@ -68,7 +67,6 @@ async def test_one_patient_drchrono_refuses_holds_up_no_other(clinic):
     assert await clinic.failures() == [("drchrono", "HTTP_400", "")]
 
 
-@on_postgresql  # a cancelled worker may leave a SQLite database locked for some seconds; a killed one does not
 async def test_dying_in_the_middle_of_a_burst_loses_nothing(clinic):
     await many_linked(clinic, 24)
     everybody_moves(clinic)
