@@ -106,7 +106,32 @@ def _front_desk(here: Town) -> list[Phase]:
     for patient_id in desk.sample(ids, 3):
         _edit(here, patient_id, last_name=f"Wed-{patient_id % 100}")
     here.wait_until(here.is_quiet, "the new names to arrive", 60)
+    _salesforce_edits(here, desk.sample(ids, 5))
     return phases
+
+
+def _salesforce_edits(here: Town, ids: list[int]) -> None:
+    """Correct e-mails in Salesforce, with every message sent three times, and see each reach its chart once."""
+    _say("somebody in Salesforce corrects five e-mails; every message comes three times")
+    here.salesforce.put("/_control/outbound", json={"duplicate": 3}).raise_for_status()
+    contacts = {contact["DrChrono_Patient_Id__c"]: contact["Id"] for contact in here.contacts()}
+    before, started = here.patches(), time.monotonic()
+    wanted = {patient_id: f"corrected{n}@example.com" for n, patient_id in enumerate(ids)}
+    for patient_id, email in wanted.items():
+        edit = {"Email": email}
+        here.salesforce.patch(f"/_control/records/Contact/{contacts[str(patient_id)]}", json=edit).raise_for_status()
+
+    def is_there() -> bool:
+        charts = here.patients()
+        return all(charts[str(patient_id)]["email"] == email for patient_id, email in wanted.items())
+
+    here.wait_until(is_there, "the e-mails to reach DrChrono", 60)
+    took_s = time.monotonic() - started
+    here.wait_until(here.is_quiet, "the messages to end", 60)
+    patches = here.patches() - before
+    if patches != len(wanted):
+        raise RuntimeError(f"{len(wanted)} edits in Salesforce made {patches} PATCHes")
+    _say(f"all five are in their charts after {took_s * 1000:.0f} ms: {patches} PATCHes, of that field alone")
 
 
 def _register(here: Town, n: int) -> int:

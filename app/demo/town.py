@@ -54,6 +54,7 @@ class Town:
         ports = {name: free_port() for name in ("valkey", "drchrono", "salesforce", "web")}
         self.ports = ports
         self.operator_token, self.webhook_secret = secrets.token_hex(16), secrets.token_hex(32)
+        self.outbound_token = secrets.token_hex(16)
         given = {
             "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/chronobridge.db",
             "REDIS_URL": f"redis://127.0.0.1:{ports['valkey']}/0",
@@ -71,6 +72,7 @@ class Town:
             "SALESFORCE_CLIENT_ID": "standin-client",
             "SALESFORCE_CLIENT_SECRET": "standin-secret",
             "SALESFORCE_ORG_ID": ORG_ID,
+            "SALESFORCE_OUTBOUND_TOKENS": self.outbound_token,
             # the stand-ins answer or give up within seconds, so a missed answer is settled as fast
             "SALESFORCE_REQUEST_LIMIT": "PT3S",
             "CONFIRM_AFTER": "PT1S",
@@ -145,6 +147,12 @@ class Town:
             raise RuntimeError(f"DrChrono could not verify the webhook: {answer['detail']}")
         return str(answer["detail"])
 
+    def set_up_outbound_messages(self) -> None:
+        """Have Salesforce tell the service of every edit of a Contact that people make."""
+        url = f"{self.given['PUBLIC_URL']}/webhooks/salesforce/outbound/{self.outbound_token}"
+        wanted = {"url": url, "objects": {"Contact": ["LastModifiedById", "SystemModstamp"]}}
+        self.salesforce.put("/_control/outbound", json=wanted).raise_for_status()
+
     def connect_practice(self) -> None:
         """Give consent as a DrChrono user would: through the pages, in a browser's stead."""
         away = self.web.get("/connect/drchrono")
@@ -183,18 +191,26 @@ class Town:
         return int(self.drchrono.get("/_control/deliveries").json()["given_up"])
 
     def spent(self) -> Spent:
-        """Give the API calls each vendor has counted so far, tokens and sign-in apart."""
+        """Give the API calls Salesforce has counted so far, and the patients DrChrono was asked for."""
         salesforce = self.salesforce.get("/_control/calls").json()["counts"]
         drchrono = self.drchrono.get("/_control/calls").json()["counts"]
         return Spent(
             sum(count for name, count in salesforce.items() if "/services/data/" in name),
-            sum(count for name, count in drchrono.items() if "/api/" in name),
+            sum(count for name, count in drchrono.items() if name.startswith("GET /api/patients")),
         )
 
+    def patches(self) -> int:
+        """Give how many changes of patients DrChrono was sent so far."""
+        counts = self.drchrono.get("/_control/calls").json()["counts"]
+        return sum(count for name, count in counts.items() if name.startswith("PATCH /api/patients"))
+
     def is_quiet(self) -> bool:
-        """Say whether DrChrono has nothing to deliver and the service nothing to do."""
+        """Say whether neither vendor has anything to deliver and the service nothing to do."""
         waiting = self.drchrono.get("/_control/deliveries").json()
         if any(waiting[name] for name in ("waiting", "in_flight", "failed_waiting_retry")):
+            return False
+        told = self.salesforce.get("/_control/outbound").json()
+        if told["waiting"] or told["in_flight"]:
             return False
         with suppress(httpx.HTTPError, KeyError):
             return bool(self.queue()["depth"] == 0)
@@ -219,5 +235,6 @@ def town(folder: Path, overrides: Mapping[str, str] | None = None, *, service: b
         if service:
             it.start_service()
             it.register_webhook()
+            it.set_up_outbound_messages()
             it.connect_practice()
         yield it

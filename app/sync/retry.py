@@ -104,7 +104,7 @@ _FIXES = {
     "ENTITY_IS_DELETED": "The Contact was deleted meanwhile; undelete it in Salesforce, or unlink it.",
     "gone_in_salesforce": "The Contact was deleted or is not shared with us; undelete or share it, or unlink it.",
     "gone_in_drchrono": "The chart was deleted, merged or hidden from our user; look there before doing anything here.",
-    "contact_of_another_link": "Two charts claim one Contact; clear the DrChrono id on it, or merge the charts.",
+    "contact_of_another_link": "Two charts claim one Contact, or two Contacts one chart; clear the wrong DrChrono id.",
     "nothing_to_create": "Every mapped field of the chart is empty; fill in at least the last name in DrChrono.",
     "OTHER_RECORD": "DrChrono answered with another record than asked for; report it with the record's id.",
     "HTTP_400": "DrChrono does not take the named field's value; correct it in Salesforce.",

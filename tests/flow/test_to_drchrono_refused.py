@@ -50,7 +50,7 @@ async def test_a_refusal_that_names_no_field_makes_one_failure_and_is_not_sent_a
     [
         (400, {"email": ["Enter a valid email address."]}, ("drchrono", "HTTP_400", "email")),
         (400, {"non_field_errors": ["no"]}, ("drchrono", "HTTP_400", "non_field_errors")),
-        (403, {"detail": "You do not have permission."}, ("drchrono", "HTTP_403", "detail")),
+        (403, {"detail": "You do not have permission."}, ("drchrono", "HTTP_403", "")),
     ],
     ids=["its only field", "no field in particular", "403"],
 )

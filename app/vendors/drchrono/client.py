@@ -196,5 +196,5 @@ def _complaint(response: httpx.Response, call: str) -> SyncError:
         named = response.json()
     except ValueError:
         named = None
-    fields = tuple(str(name) for name in named) if isinstance(named, dict) else ()
+    fields = tuple(str(name) for name in named if name != "detail") if isinstance(named, dict) else ()
     return Rejected(_SIDE, call, status=error.status, fields=fields)

@@ -19,10 +19,18 @@ from defusedxml.ElementTree import iterparse
 from app.vendors.salesforce.wire import long_id
 
 MOST_NOTIFICATIONS = 100
-_DEEPEST, _MOST_ELEMENTS = 12, 15_000  # a hundred records of a hundred and fifty fields
+_DEEPEST, _MOST_ATTRIBUTES = 12, 100
 _LONGEST_DECLARATION = 65_536
 _SOAP, _OUTBOUND = "{http://schemas.xmlsoap.org/soap/envelope/}", "{http://soap.sforce.com/2005/09/outbound}"
 _SOBJECT = "{urn:sobject.enterprise.soap.sforce.com}"
+_IDENTITY = frozenset(
+    {f"{_SOAP}Envelope", f"{_SOAP}Body", f"{_SOBJECT}Id", f"{_SOBJECT}SystemModstamp"}
+    | {
+        f"{_OUTBOUND}{name}"
+        for name in ("notifications", "OrganizationId", "SessionId", "Notification", "Id", "sObject")
+    }
+)
+_MOST_KEPT = 10 + 5 * MOST_NOTIFICATIONS
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _DECLARED = re.compile(rb"<\?xml[^>]*\sencoding\s*=\s*[\"']([^\"']*)[\"']")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
@@ -88,21 +96,26 @@ def read(body: bytes) -> Message:
 
 
 def _parsed(body: bytes) -> Element:
-    """Give the `notifications` element; whatever is too deep or too many is refused before it is read to its end."""
-    depth = count = elements = 0
+    """Give the `notifications` element, of which only identity is kept; what is too much is refused as it is met."""
+    path: list[Element] = []
     root: Element | None = None
+    kept = 0
     for event, element in iterparse(BytesIO(body), events=("start", "end"), forbid_dtd=True):
         if event == "end":
-            depth -= 1
+            path.pop()
+            if path and element.tag not in _IDENTITY:
+                path[-1].remove(element)  # values are never looked at, and a crowd of them takes no room
             continue
         root = element if root is None else root
-        depth, elements = depth + 1, elements + 1
-        count += element.tag == f"{_OUTBOUND}Notification"
-        if depth > _DEEPEST or count > MOST_NOTIFICATIONS or elements > _MOST_ELEMENTS:
-            raise Hostile(f"the message is too deep, or has more than {MOST_NOTIFICATIONS} notifications")
+        path.append(element)
+        kept += element.tag in _IDENTITY
+        if len(path) > _DEEPEST or kept > _MOST_KEPT or len(element.attrib) > _MOST_ATTRIBUTES:
+            raise Hostile(f"the message is too deep, too crowded, or has more than {MOST_NOTIFICATIONS} notifications")
     found = None if root is None else root.find(f"{_SOAP}Body/{_OUTBOUND}notifications")
     if root is None or root.tag != f"{_SOAP}Envelope" or found is None:
         raise NotReadable("the message is no outbound message")
+    if len(found.findall(f"{_OUTBOUND}Notification")) > MOST_NOTIFICATIONS:
+        raise Hostile(f"the message has more than {MOST_NOTIFICATIONS} notifications")
     return found
 
 

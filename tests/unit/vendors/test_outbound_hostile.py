@@ -145,16 +145,12 @@ def test_a_crowd_of_empty_elements_takes_no_more_memory_than_it_is():
     assert most_bytes < 4 * len(part)
 
 
-@pytest.mark.xfail(strict=True, reason="elements are counted, their attributes are not")
-def test_a_crowd_of_attributes_takes_no_more_memory_than_it_is():
+def test_a_crowd_of_attributes_is_hostile():
     body = b"<a " + b" ".join(b'a%x=""' % number for number in range(50_000)) + b"/>"
 
-    _, _, most_bytes = measured(body)
-
-    assert most_bytes < 4 * len(body)
+    assert answered(body) is Hostile
 
 
-@pytest.mark.xfail(strict=True, reason="15,000 elements are fewer than a hundred records of two hundred fields")
 def test_a_full_message_of_records_with_two_hundred_fields_is_a_message():
     fields = {f"Field_{number}__c": "x" for number in range(200)}
 
