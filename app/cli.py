@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from app.errors import Misconfigured, StoreUnavailable
+from app.errors import Misconfigured, StoreUnavailable, SyncError
 
 app = typer.Typer(
     help="Keeps patients the same in DrChrono and Salesforce.", no_args_is_help=True, add_completion=False
@@ -31,6 +31,9 @@ def main() -> None:
         sys.exit(2)
     except StoreUnavailable as error:
         print(f"chronobridge: {error}; check DATABASE_URL and that the database runs", file=sys.stderr)
+        sys.exit(1)
+    except SyncError as error:
+        print(f"chronobridge: {error}; `chronobridge check` says what is wrong", file=sys.stderr)
         sys.exit(1)
 
 

@@ -13,6 +13,7 @@ from ulid import ULID
 from app.errors import Misconfigured, SyncError, Unauthorized, VendorError
 from app.log import log
 from app.runtime import Runtime
+from app.settings import Settings
 from app.store import links
 from app.store.connections import Connections
 from app.store.consents import Consents
@@ -27,7 +28,7 @@ CONNECT = "/connect/drchrono"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose consent we hold. `doctor` is a name, `expires_in` what the vendor said, in seconds."""
+    """Whose consent we hold. `doctor` is a name, empty where the user may not see it."""
 
     username: str
     practice: str
@@ -85,6 +86,11 @@ def drchrono_of(run: Runtime) -> DrChrono:
             "application's values from DrChrono's API management page"
         )
     return run.drchrono
+
+
+def connect_url(settings: Settings) -> str:
+    """Give the address an operator opens to join the practice."""
+    return f"{settings.public_url}{CONNECT}"
 
 
 def redirect_uri(run: Runtime) -> str:
@@ -174,7 +180,7 @@ async def recover(run: Runtime) -> None:
             if (await store.read()).is_cut_off:
                 await run.drchrono.broker.recover()
         except Unauthorized as error:
-            advice = f"connect the practice anew at {run.settings.public_url}{CONNECT}"
+            advice = f"connect the practice anew at {connect_url(run.settings)}"
             log.error("token.lost", side=Side.DRCHRONO.value, code=error.cause, advice=advice)
         except SyncError as error:
             log.warning("token.not_settled", side=Side.DRCHRONO.value, error=type(error).__name__)

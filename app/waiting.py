@@ -26,7 +26,7 @@ async def connected(settings: Settings, console: Console, patience_s: float) -> 
         joining.drchrono_of(run)
         store = Connections(run.database, run.vault, Side.DRCHRONO)
         before = await store.read()
-        address = f"{settings.public_url}{joining.CONNECT}"
+        address = joining.connect_url(settings)
         console.print(Text(f"Open this in a browser, and sign in with OPERATOR_TOKEN:\n\n  {address}\n"))
         if not await _answers(run):
             console.print(Text("Nothing answers there yet: start `chronobridge serve` (or `up`) and mind PUBLIC_URL."))

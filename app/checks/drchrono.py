@@ -7,7 +7,7 @@ import httpx
 
 from app.checks.findings import Finding, good, red, warn
 from app.errors import Unauthorized, Undecryptable, VendorError
-from app.joining import CONNECT
+from app.joining import connect_url
 from app.runtime import Runtime
 from app.store import calls
 from app.store.connections import Connections, Stored
@@ -21,7 +21,7 @@ _FEW = 0.1
 
 async def drchrono(run: Runtime) -> AsyncIterator[Finding]:
     """Look at everything of DrChrono, as far as it lets us."""
-    address = f"{run.settings.public_url}{CONNECT}"
+    address = connect_url(run.settings)
     if run.drchrono is None:
         fix = "set DRCHRONO_CLIENT_ID, DRCHRONO_CLIENT_SECRET and DRCHRONO_WEBHOOK_SECRETS"
         yield red("drchrono", "not connected: its settings are not there", fix)

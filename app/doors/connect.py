@@ -7,6 +7,7 @@ it. Every way it can end has a page of its own; a page never shows a token, and 
 import hashlib
 import re
 import secrets
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -15,7 +16,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from app import joining
 from app.doors.health import Health
-from app.errors import OutcomeUnknown, Unauthorized, VendorError
+from app.errors import OutcomeUnknown, Unauthorized, Undecryptable, VendorError
 from app.joining import CONNECT, Joined, Nothing, OtherPractice, Unidentified, WouldReplace
 from app.log import log
 from app.runtime import Runtime
@@ -41,10 +42,11 @@ Operator = Annotated[Caller, Depends(operator)]
 async def overview(request: Request, caller: Annotated[Caller, Depends(reader)]) -> Response:
     """Show who is connected, and the ways to change it."""
     run: Runtime = request.app.state.run
-    stored = await Connections(run.database, run.vault, Side.DRCHRONO).read()
+    account = None
+    with suppress(Undecryptable):  # its state says which key is missing
+        account = joining.account_of((await Connections(run.database, run.vault, Side.DRCHRONO).read()).token)
     health: Health = request.app.state.health
     sides = {side.value: await health.side(side) for side in Side}
-    account = joining.account_of(stored.token)
     return page("connections", caller, account=account, sides=sides, is_set_up=run.drchrono is not None)
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import StoreUnavailable, Undecryptable
-from app.joining import CONNECT
+from app.joining import connect_url
 from app.runtime import Runtime
 from app.store import heartbeat, queue_state
 from app.store.connections import Connections, Stored
@@ -153,7 +153,7 @@ class Health:
             return "down", "its token was sealed with a key that ENCRYPTION_KEYS lacks; put that key at the end"
         if side is Side.SALESFORCE:
             return _salesforce(stored)
-        return _drchrono(stored, f"{self._run.settings.public_url}{CONNECT}")
+        return _drchrono(stored, connect_url(self._run.settings))
 
 
 def _salesforce(stored: Stored) -> tuple[str, str | None]:

@@ -85,10 +85,8 @@ async def _without_claims(connection: AsyncConnection, saved: Sequence[Result]) 
 
     One clash must not undo its whole batch. What a lone ref was due for, its new link is due for.
     """
-    for side in (
-        Side.SALESFORCE,
-        Side.DRCHRONO,
-    ):  # a chart that has met its Contact goes before a Contact that names it
+    # a chart that has met its Contact goes before a Contact that names a chart
+    for side in (Side.SALESFORCE, Side.DRCHRONO):
         saved = await _without_claims_on(connection, side, saved)
     return list(saved)
 

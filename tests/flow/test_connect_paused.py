@@ -3,8 +3,11 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
+from cryptography.fernet import Fernet
 
 from app.store.connections import Connections
+from app.store.secrets import Vault
 from app.store.tables import connections
 from app.sync.records import Side
 from tests.flow.clinic import CONFIRM_AFTER, OPERATOR
@@ -225,3 +228,13 @@ async def test_connecting_after_a_disconnect_sets_what_waited_going(clinic, doub
     await clinic.settles()
 
     assert last_names(clinic) == ["Wed"] * 6
+
+
+async def test_without_the_key_of_its_tokens_the_page_says_which_setting_to_mend(clinic):
+    foreign = sa.update(connections).values(token=Vault((Fernet.generate_key(),)).seal({}))
+    await clinic.run.database.transact(lambda connection: connection.execute(foreign))
+
+    answer = await clinic.web.get("/", headers=BEARER)
+
+    assert answer.status_code == 200
+    assert "ENCRYPTION_KEYS" in answer.text

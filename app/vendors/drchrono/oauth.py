@@ -115,9 +115,3 @@ class DrChronoGrant:
             raise http.translated(error, _SIDE, _CALL, writes=True) from None
         except ValueError as error:
             raise Unavailable(_SIDE, _CALL, code=type(error).__name__) from None
-
-
-def missing_scopes(pair: Mapping[str, Any]) -> tuple[str, ...]:
-    """Give the scopes we asked for and did not get; none when DrChrono did not say what it granted."""
-    granted = pair.get("scope")
-    return tuple(scope for scope in SCOPES if scope not in granted.split()) if isinstance(granted, str) else ()

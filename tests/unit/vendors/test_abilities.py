@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.vendors.drchrono.abilities import abilities, sees_whole_practice
-from app.vendors.drchrono.oauth import SCOPES, missing_scopes
+from app.vendors.drchrono.oauth import SCOPES
 
 PERMISSIONS = json.loads((Path(__file__).parents[2] / "samples" / "drchrono" / "user_current.json").read_text())[
     "permissions"
@@ -123,19 +123,3 @@ def test_patients_that_are_not_shared_are_no_missing_ability():
 )
 def test_whatever_is_said_all_abilities_are_spoken_of_in_their_order(scope, permissions):
     assert [one.what for one in abilities({"scope": scope}, permissions)] == [PATIENTS, APPOINTMENTS, PEOPLE]
-
-
-@pytest.mark.parametrize(
-    ("pair", "names"),
-    [
-        ({"scope": ALL}, ()),
-        (without("user:read", "patients:write"), ("patients:write", "user:read")),
-        ({"scope": ""}, tuple(SCOPES)),
-        ({}, ()),
-        ({"scope": None}, ()),
-        ({"scope": ["patients:read"]}, ()),
-    ],
-    ids=["all", "some", "none", "not said", "null", "a list"],
-)
-def test_scopes_we_did_not_get_are_named_when_drchrono_says_what_it_granted(pair, names):
-    assert missing_scopes(pair) == names
