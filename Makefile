@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test demo simulate bench serve work up lock migration env-example clean
+.PHONY: help setup check format test long demo simulate bench serve work up lock migration env-example clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -38,6 +38,9 @@ format: $(READY)  ## let ruff format and fix what it can
 
 test: $(READY)  ## every test a fresh machine can run
 	@$(BIN)/python -m pytest
+
+long: $(READY)  ## what `test` runs a seeded slice of, in full
+	@$(BIN)/python -m pytest -m long
 
 demo: $(READY)  ## the whole story on this machine, stays up until Ctrl-C
 	@$(BIN)/chronobridge demo $(ARGS)
