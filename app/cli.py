@@ -113,10 +113,10 @@ def serve() -> None:
 
     from app import log, settings
     from app.main import create_app
-    from app.sync import mapping
+    from app.sync import mapping_file
 
     known = settings.load()
-    mapping.load(known.mapping_file)
+    mapping_file.load(known.mapping_file)
     log.configure()
     _say_when_behind(known)
     for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once it has stopped: that is a good end
@@ -142,7 +142,7 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
     from app import log, settings
     from app.store import heartbeat
     from app.store.database import Database
-    from app.sync import mapping
+    from app.sync import mapping_file
     from workers.main import work as work_on
 
     known = settings.load()
@@ -155,7 +155,7 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
         alive = asyncio.run(is_alive())
         print("a worker lives" if alive else "no worker of this machine was heard of for 15 s")
         raise typer.Exit(0 if alive else 1)
-    mapping.load(known.mapping_file)
+    mapping_file.load(known.mapping_file)
     log.configure()
     _say_when_behind(known)
     uvloop.run(work_on(known))
@@ -165,10 +165,10 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
 def up() -> None:
     """Run everything on this machine: migrate, one web, one worker, and a Valkey when REDIS_URL is empty."""
     from app import processes, settings
-    from app.sync import mapping
+    from app.sync import mapping_file
 
     known = settings.load()
-    mapping.load(known.mapping_file)
+    mapping_file.load(known.mapping_file)
     migrate()
     env, children = dict(os.environ), []
     if known.redis_url is None:

@@ -15,9 +15,7 @@ from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable, VendorE
 from app.log import log
 from app.settings import Settings, secret_values
 from app.store import instance
-from app.store.inbox import Committed, Delivery, Inbox
-from app.store.inbox_postgres import PostgresInbox
-from app.store.inbox_sqlite import SqliteInbox
+from app.store.inbox import Delivery
 from app.web.access import Access
 from app.web.pages import Message, PageRefused, said
 from app.web.throttle import Throttle
@@ -37,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
 
             app.state.run = run
             app.state.drchrono_secrets = secret_values(settings.drchrono_webhook_secrets)
-            app.state.inbox = _inbox(run, committed)
+            app.state.inbox = runtime.inbox(run, committed)
             app.state.health = Health(run)
             app.state.access, app.state.throttle = Access(settings, run.database), Throttle()
             await _recognise(run)
@@ -67,11 +65,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(DeliveryRefused, _refused)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     return app
-
-
-def _inbox(run: runtime.Runtime, committed: Committed) -> Inbox:
-    database = run.database
-    return SqliteInbox(database.path, committed) if database.is_sqlite else PostgresInbox(database.url, committed)
 
 
 async def _recognise(run: runtime.Runtime) -> None:

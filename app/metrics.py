@@ -14,4 +14,5 @@ due = Gauge("chronobridge_due_records", "Records due, by kind and lane", ["kind"
 oldest_due_s = Gauge("chronobridge_oldest_due_seconds", "How long the longest due record has been due", ["kind"])
 failures = Gauge("chronobridge_failures", "Records that wait for a person", ["side", "kind", "cause"])
 writes = Gauge("chronobridge_journal_writes", "Outward writes in the journal, by state", ["side", "state"])
+counted = Gauge("chronobridge_counted", "Skips, put-backs, conflicts and odd hours since the first start", ["what"])
 workers_alive = Gauge("chronobridge_workers_alive", "Workers whose heartbeat is 15 s old or less")

@@ -18,8 +18,11 @@ from app.settings import Settings, raw_keys
 from app.store import calls
 from app.store.connections import Connections
 from app.store.database import Database
+from app.store.inbox import Committed, Inbox
+from app.store.inbox_postgres import PostgresInbox
+from app.store.inbox_sqlite import SqliteInbox
 from app.store.secrets import Vault
-from app.sync import mapping
+from app.sync import mapping_file
 from app.sync.base import HashKeys
 from app.sync.mapping import Mappings
 from app.sync.records import Kind, Side
@@ -47,7 +50,9 @@ class Runtime:
 
     def rules(self, kind: Kind) -> Rules:
         """Give the rules of a kind that is mapped."""
-        return Rules(self.mappings[kind], self.keys, self.settings.confirm_after)
+        known = self.settings
+        deletes, cancels = known.on_drchrono_delete == "delete", known.on_salesforce_delete == "cancel"
+        return Rules(self.mappings[kind], self.keys, known.confirm_after, deletes, cancels)
 
     def now(self) -> datetime:
         """Give the present instant."""
@@ -69,7 +74,7 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
 
     Raises  Misconfigured when the mapping file is wrong
     """
-    mappings = mapping.load(settings.mapping_file)
+    mappings = mapping_file.load(settings.mapping_file)
     context = http.trusted(settings.ca_bundle)
     vault = Vault(tuple(key.get_secret_value().encode() for key in settings.encryption_keys))
     async with AsyncExitStack() as stack:
@@ -94,6 +99,12 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
             stack.push_async_callback(salesforce.close)
         keys = HashKeys.of(raw_keys(settings.hash_keys))
         yield Runtime(settings, database, vault, keys, mappings, bell, drchrono, salesforce)
+
+
+def inbox(run: Runtime, committed: Committed) -> Inbox:
+    """Open an inbox that calls `committed` after each commit; whoever opens it closes it."""
+    database = run.database
+    return SqliteInbox(database.path, committed) if database.is_sqlite else PostgresInbox(database.url, committed)
 
 
 def _tell(event: str, **line: Any) -> None:

@@ -7,10 +7,10 @@ none: none means *not connected*, which blocks only calls to that side.
 import base64
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import hashes
@@ -23,6 +23,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.errors import Misconfigured
+from app.sync.clock import known_zone
 from app.sync.records import Side
 from app.variables import VARIABLES
 
@@ -33,6 +34,16 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 def _parts(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _zones(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in _parts(value)]
+    zones = {office.strip(): zone.strip() for office, _, zone in pairs}
+    if len(zones) != len(pairs) or not all(office and known_zone(zone) for office, zone in zones.items()):
+        raise ValueError("an office is named twice, or a zone is not one this machine knows")
+    return zones
 
 
 def _key(value: SecretStr) -> SecretStr:
@@ -161,6 +172,10 @@ class Settings(BaseSettings):
 
     drchrono_request_limit: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=2)
     confirm_after: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=5)
+    office_time_zones: Annotated[Mapping[str, str], NoDecode, BeforeValidator(_zones), Field(default_factory=dict)]
+    on_drchrono_delete: Literal["mark", "delete"] = "mark"
+    on_salesforce_delete: Literal["cancel", "hold"] = "cancel"
+    reconcile_every: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(hours=1)
     attempt_limit: Annotated[int, Field(ge=1)] = 8
     instance_id: str = ""
 

@@ -201,6 +201,19 @@ VARIABLES = (
     Variable(
         "CONFIRM_AFTER", _WORK, "how long to wait before asking DrChrono about a doubted body, ISO 8601", "PT5S"
     ),
+    Variable(
+        "OFFICE_TIME_ZONES", _WORK, "a comma list of office id=Zone", "12345=US/Eastern",
+        ("DrChrono's times are wall clocks of the doctor; this overrides the doctor's zone for visits at an office.",),
+    ),
+    Variable(
+        "ON_DRCHRONO_DELETE", _WORK, "mark or delete: what becomes in Salesforce of a visit that DrChrono deleted",
+        "mark",
+    ),
+    Variable(
+        "ON_SALESFORCE_DELETE", _WORK, "cancel or hold: what becomes of a visit in DrChrono that Salesforce deleted",
+        "cancel",
+    ),
+    Variable("RECONCILE_EVERY", _WORK, "how often both sides are compared, an ISO 8601 duration", "PT1H"),
     Variable("ATTEMPT_LIMIT", _WORK, "how often a record is tried before a person is asked, 1 or more", "8"),
     Variable(
         "INSTANCE_ID", _WORK, "a name that tells this installation from its copies", "north-clinic",

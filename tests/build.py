@@ -6,9 +6,10 @@ Everybody here is invented. Instants and stamps are fixed; nothing reads a clock
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from app.sync import mapping
+from app.sync import mapping_file
 from app.sync.base import Base, HashKeys
-from app.sync.codecs import CODECS, Options
+from app.sync.codec import Options
+from app.sync.codecs import CODECS
 from app.sync.mapping import Direction, OnConflict, Row, Table
 from app.sync.records import Absent, Kind, Link, OwnWrite, Seen, Side, Sight, Unheard
 from app.sync.rules import Rules
@@ -25,7 +26,7 @@ CONFIRM_AFTER = timedelta(seconds=5)
 KEYS = HashKeys.of((b"k" * 32,))
 OTHER_KEYS = HashKeys.of((b"o" * 32,))
 
-SHIPPED = mapping.load()[Kind.PATIENT]
+SHIPPED = mapping_file.load()[Kind.PATIENT]
 
 _PATIENT = MappingProxyType(
     {
@@ -42,6 +43,7 @@ _PATIENT = MappingProxyType(
         "zip_code": "12345",
         "chart_id": "TEFI000001",
         "patient_status": "A",
+        "doctor": "310001",
     }
 )
 
@@ -54,7 +56,7 @@ def a_patient(**fields):
 def a_chart(**fields):
     """A patient as DrChrono's API writes one: the mapped fields among many others."""
     known = {name: "" if value is None else value for name, value in _PATIENT.items()}
-    return {"id": int(DRCHRONO_ID), "doctor": 310001, "updated_at": STAMP, "race": "declined", **known, **fields}
+    return {"id": int(DRCHRONO_ID), "updated_at": STAMP, "race": "declined", **known, "doctor": 310001, **fields}
 
 
 def a_body(version=STAMP, **fields):

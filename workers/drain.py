@@ -53,7 +53,7 @@ class Drain:
                 if is_full and len(self._tasks[kind]) < _PASSES_AT_ONCE:
                     self._start(kind)
                 if work is not None:
-                    await sync(work)
+                    self.ring(kind.value for kind in await sync(work))
             except StoreUnavailable:
                 log.warning("database.away", kind=kind.value, advice="the sweep looks again in seconds")
                 return

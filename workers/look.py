@@ -5,63 +5,78 @@ a look while nothing contradicts it; in doubt one GET decides, some seconds late
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from app.errors import SyncError, Unauthorized, Undecryptable
+from app.store import parents, zones
 from app.store.links import Body, Due
 from app.sync.belief import believe
-from app.sync.records import Absent, Seen, Side, Sight
+from app.sync.records import Absent, Deleted, Seen, Side, Sight
 from app.vendors.drchrono import wire
 from workers.passes import Looked, Pass
+from workers.visits import Clock, skipped
+
+Held = Mapping[str, Sight | Deleted]
 
 
 async def look(work: Pass) -> list[Looked]:
     """Give for each link what both sides hold, or why that could not be seen."""
+    clock = Clock(work, await zones.all_zones(work.run.database) if work.rules.table.zoned else {})
     try:
-        contacts = await _read_salesforce(work)
+        held = await _read_salesforce(work, clock)
     except SyncError as error:
         return [Looked(due, error) for due in work.taken.due]
-    looked = [_looked(work, due, contacts) for due in work.taken.due]
-    asked = [_confirmed(work, one) for one in looked if _is_to_be_asked(work, one)]
+    looked = [_looked(work, clock, due, held) for due in work.taken.due]
+    asked = [_confirmed(work, clock, one) for one in looked if _is_to_be_asked(work, one)]
     answers = {one.link.id: one for one in await asyncio.gather(*asked)}
-    return [answers.get(one.link.id, one) for one in looked]
+    return await _with_parents(work, [answers.get(one.link.id, one) for one in looked])
 
 
-async def _read_salesforce(work: Pass) -> dict[str, Sight]:
-    """Give the live Contacts by link id: of a linked one by its Id, else by our external id."""
+async def _read_salesforce(work: Pass, clock: Clock) -> dict[str, Sight | Deleted]:
+    """Give what Salesforce holds by link id: of a linked record by its Id, else by our external id."""
     assert work.run.salesforce is not None
     table, due = work.rules.table, work.taken.due
     by_id = {one.link.salesforce_id: one.link.id for one in due if one.link.salesforce_id}
     by_key = {one.link.drchrono_id: one.link.id for one in due if not one.link.salesforce_id and one.link.drchrono_id}
-    names = [row.names[Side.SALESFORCE] for row in table.rows.values()]
+    names = [name for row in table.rows.values() for name in row.selected]
     found = await work.run.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
-    sights = {}
+    held: dict[str, Sight | Deleted] = {}
     for record in found:
-        stamp = str(record.get("SystemModstamp") or "")
-        sight = table.read(Side.SALESFORCE, record["Id"], record, version=stamp, confirmed=True)
+        sight = _contact(work, clock, record)
         for link_id in (by_id.get(record["Id"]), by_key.get(sight.key or "")):  # two refs may turn out to be one thing
             if link_id is not None:
-                sights[link_id] = sight
-    return sights
+                held[link_id] = sight
+    if missing := [id_ for id_, link_id in by_id.items() if link_id not in held]:
+        gone = await work.run.salesforce.deleted(table.object, missing)
+        winners = sorted({winner for winner in gone.values() if winner})
+        found = await work.run.salesforce.read(table.object, names, table.external_id, winners, []) if winners else []
+        sights = {record["Id"]: _contact(work, clock, record) for record in found}
+        held |= {by_id[id_]: Deleted(sights.get(winner or "")) for id_, winner in gone.items()}
+    return held
 
 
-def _looked(work: Pass, due: Due, contacts: Mapping[str, Sight]) -> Looked:
+def _contact(work: Pass, clock: Clock, record: Mapping[str, Any]) -> Sight:
+    stamp, zone = str(record.get("SystemModstamp") or ""), clock.zone(Side.SALESFORCE, record)
+    return work.rules.table.read(Side.SALESFORCE, record["Id"], record, version=stamp, confirmed=True, zone=zone)
+
+
+def _looked(work: Pass, clock: Clock, due: Due, held: Held) -> Looked:
     link = due.link
-    salesforce = contacts.get(link.id, Absent.ABSENT)
+    salesforce = held.get(link.id, Absent.ABSENT)
     try:
-        bodies = [_sight(work, link.drchrono_id or "", body) for body in due.bodies]
+        bodies = [_sight(work, clock, link.drchrono_id or "", body) for body in due.bodies]
     except SyncError as error:
         return Looked(due, error)
     return Looked(due, Seen(believe(work.rules, link, bodies, salesforce), salesforce))
 
 
-async def _confirmed(work: Pass, looked: Looked) -> Looked:
+async def _confirmed(work: Pass, clock: Clock, looked: Looked) -> Looked:
     """Ask DrChrono what it holds, as was promised."""
     assert isinstance(looked.seen, Seen)
     try:
-        asked = await _asked(work, looked.link.drchrono_id or "")
+        asked = await _asked(work, clock, looked.link.drchrono_id or "")
         return replace(looked, seen=replace(looked.seen, drchrono=asked))
     except SyncError as error:
         return replace(looked, seen=error)
@@ -74,18 +89,41 @@ def _is_to_be_asked(work: Pass, looked: Looked) -> bool:
     return has_record and promised is not None and promised <= work.taken.now
 
 
-def _sight(work: Pass, record_id: str, body: Body) -> Sight:
+def _sight(work: Pass, clock: Clock, record_id: str, body: Body) -> Sight:
     if body.sealed is None:
         raise Undecryptable("the body of an unfinished delivery was dropped")
     raw: Mapping[str, Any] = work.run.vault.open(body.sealed)
-    return work.rules.table.read(Side.DRCHRONO, record_id, raw, version=body.version, confirmed=False)
+    return _read(work, clock, record_id, raw, body.version, confirmed=False)
 
 
-async def _asked(work: Pass, record_id: str) -> Sight | Absent:
+def _read(work: Pass, clock: Clock, record_id: str, raw: Mapping[str, Any], version: str, *, confirmed: bool) -> Sight:
+    zone = clock.zone(Side.DRCHRONO, raw)
+    sight = work.rules.table.read(Side.DRCHRONO, record_id, raw, version=version, confirmed=confirmed, zone=zone)
+    return replace(sight, skipped=skipped(work.rules.table.kind, record_id, raw))
+
+
+async def _asked(work: Pass, clock: Clock, record_id: str) -> Sight | Absent:
     if work.run.drchrono is None:
         raise Unauthorized(Side.DRCHRONO.value, "GET", code="NOT_CONNECTED")
-    table = work.rules.table
-    record = await work.run.drchrono.read(table.path, record_id)
+    record = await work.run.drchrono.read(work.rules.table.path, record_id)
     if record is None:
         return Absent.ABSENT
-    return table.read(Side.DRCHRONO, record_id, record, version=wire.version(record), confirmed=True)
+    return _read(work, clock, record_id, record, wire.version(record), confirmed=True)
+
+
+async def _with_parents(work: Pass, looked: Sequence[Looked]) -> list[Looked]:
+    """Say with every look how far the records are that DrChrono's refers to."""
+    kinds = work.rules.table.parents
+    refs = {
+        (kind, value)
+        for one in looked
+        if isinstance(one.seen, Seen)
+        for sight in (one.seen.drchrono,)
+        if isinstance(sight, Sight)
+        for name, kind in kinds.items()
+        if (value := sight.fields.get(name)) is not None
+    }
+    far = await parents.how_far(work.run.database, refs) if refs else {}
+    if not far:
+        return list(looked)
+    return [replace(one, seen=replace(one.seen, parents=far)) if isinstance(one.seen, Seen) else one for one in looked]

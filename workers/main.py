@@ -3,6 +3,7 @@
     listen     rings from Redis, restarted with a growing wait when Redis is away
     sweep      what Redis forgot, every 2 s
     heartbeat  that this worker lives, every 4 s
+    reconcile  what only a list tells of, every RECONCILE_EVERY; visits whose doctor has moved to another zone
     recover    once: whether a token refresh that was cut off has lost the practice's tokens
 
 The first two end in the drain, which works off what is due. SIGTERM lets the passes under way end.
@@ -24,6 +25,7 @@ from app.runtime import Runtime
 from app.settings import Settings
 from app.store import heartbeat
 from workers.drain import Drain
+from workers.reconcile import reconciling
 from workers.sweep import sweeping
 
 _LONGEST_WAIT_S = 10.0
@@ -40,6 +42,7 @@ async def work(settings: Settings) -> None:
         jobs = [
             asyncio.create_task(sweeping(run, drain.ring), name="sweep"),
             asyncio.create_task(_beating(run, worker_id), name="heartbeat"),
+            asyncio.create_task(reconciling(run, drain.ring), name="reconcile"),
         ]
         if settings.redis_url:
             jobs.append(asyncio.create_task(_listening(settings.redis_url, drain.ring), name="listen"))

@@ -5,7 +5,7 @@ refused keeps its old one.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
@@ -13,13 +13,16 @@ from datetime import timedelta
 from app.errors import Gone, LeaseLost, Rejected, SyncError
 from app.store.links import Due
 from app.store.results import Failure, Result
+from app.sync.base import Base
 from app.sync.belief import raised_floor
 from app.sync.decide import REWRITTEN, with_landed
 from app.sync.mapping import Table
-from app.sync.records import Action, Lane, Link, Plan, Seen, Side, Sight
+from app.sync.parents import NO_PARENT
+from app.sync.records import Absent, Action, Deleted, Kind, Lane, Link, Plan, Seen, Side, Sight
 from app.sync.retry import Fate, Verdict, after, after_refusal, cause_of, paused_by
 from app.vendors.salesforce.wire import RecordRefused
 from workers.passes import Looked, Outcome, Pass, Written
+from workers.visits import BREAK, VIRTUAL
 
 _ASK_AGAIN = timedelta(minutes=1)
 
@@ -41,9 +44,8 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
     if plan.action is Action.WAIT:
         return _waits(work, result, plan)
     result = replace(result, unsettled=due.link.unsettled - _shown(work, due.link, seen))
-    if plan.action is Action.LINK:
-        assert isinstance(seen.salesforce, Sight)
-        return replace(result, drchrono_id=seen.salesforce.key, again_in=timedelta(0))
+    if plan.action in (Action.LINK, Action.FOLLOW):
+        return _looks_elsewhere(result, seen.salesforce)
     for side, outcome in outcomes.items():
         if isinstance(outcome, Written):
             result = _written(work, result, side, seen, outcome)
@@ -53,8 +55,53 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
             return replace(result, again_in=timedelta(0), confirm_at=work.taken.now, lane=Lane.CONFIRM)
         if isinstance(outcome, SyncError | RecordRefused):
             return _failed(work, result, outcome, seen, side)
-    is_nobodys = due.link.drchrono_id is None
-    return replace(_done(_read(result, seen), plan, work.rules.table, outcomes), is_nobodys=is_nobodys)
+    done = _done(_read(result, seen), plan, work.rules.table, outcomes)
+    is_nobodys = due.link.drchrono_id is None or plan.cause in (BREAK, VIRTUAL)
+    return replace(done, is_nobodys=is_nobodys, awaits=plan.awaits, zone=_zone(work, seen), counts=_counts(work, plan))
+
+
+def _looks_elsewhere(result: Result, salesforce: Sight | Absent | Deleted) -> Result:
+    """Give a ref the record that it turned out to belong to; that one is looked at next.
+
+    Where the winner of a merge is empty, nothing was agreed on with it.
+    """
+    if isinstance(salesforce, Sight):
+        return replace(result, drchrono_id=salesforce.key, again_in=timedelta(0))
+    assert isinstance(salesforce, Deleted)
+    assert salesforce.master is not None
+    master = salesforce.master
+    held = {name for name, value in master.fields.items() if value is not None}
+    base = Base({name: stamp for name, stamp in result.base.stamps.items() if name in held})
+    return replace(result, salesforce_id=master.id, base=base, again_in=timedelta(0))
+
+
+def _zone(work: Pass, seen: Seen) -> str:
+    """Give a doctor's zone, where DrChrono has shown the doctor."""
+    row = next((row for row in work.rules.table.rows.values() if row.names[Side.DRCHRONO] == "timezone"), None)
+    if work.rules.table.kind is not Kind.DOCTOR or row is None or not isinstance(seen.drchrono, Sight):
+        return ""
+    return seen.drchrono.fields.get(row.name) or ""
+
+
+def _counts(work: Pass, plan: Plan) -> tuple[str, ...]:
+    """Give what is counted of a look, by name."""
+    kind = work.rules.table.kind
+    skipped = [f"skipped_{plan.cause}"] if plan.action is Action.NOTHING and plan.cause else []
+    return (
+        *skipped,
+        *(f"put_back_{kind}" for _ in plan.put_backs),
+        *(f"conflict_{kind}" for _ in plan.conflicts),
+        *(f"{flag}_{kind}" for flag in plan.flags.values()),
+    )
+
+
+def stirred(work: Pass, endings: Sequence[Result]) -> set[Kind]:
+    """Give the kinds of which something is due because of how looks ended."""
+    awaited = {ref.kind for one in endings for ref in one.awaits}
+    has_come = any(one.has_come for one in endings)
+    mine = work.rules.table.kind
+    children = {kind for kind, table in work.run.mappings.items() if mine in table.parents.values()}
+    return awaited | (children if has_come else set())
 
 
 def _written(work: Pass, result: Result, side: Side, seen: Seen, written: Written) -> Result:
@@ -63,6 +110,11 @@ def _written(work: Pass, result: Result, side: Side, seen: Seen, written: Writte
     if written.created and isinstance(seen.drchrono, Sight):
         agreed |= {name: None for name, value in seen.drchrono.fields.items() if value is None}
     result = replace(result, base=work.rules.advanced(result.due.link, result.base, agreed))
+    if not agreed:  # it was deleted
+        tombstone = work.rules.table.tombstone
+        return replace(
+            result, base=work.rules.advanced(result.due.link, result.base, {tombstone: "true"} if tombstone else {})
+        )
     if side is Side.DRCHRONO:
         return replace(result, unsettled=result.unsettled | written.fields.keys())
     return replace(result, salesforce_id=written.id)
@@ -97,6 +149,8 @@ def _read(result: Result, seen: Seen | None) -> Result:
     floor = result.floor
     if seen is not None and isinstance(seen.drchrono, Sight):
         floor = raised_floor(floor, seen.drchrono)
+    elif seen is not None and seen.drchrono is Absent.ABSENT:  # what was sent before it went says nothing any more
+        floor = max([floor, *(body.version for body in result.due.bodies)])
     return replace(result, is_read=True, floor=floor, confirm_at=None, attempts=0, last_error=None)
 
 
@@ -105,9 +159,10 @@ def _waits(work: Pass, result: Result, plan: Plan) -> Result:
     return replace(
         result,
         again_in=max(plan.until - work.taken.now, timedelta(0)),
-        confirm_at=result.confirm_at if plan.cause == "write_unsettled" else plan.until,
-        lane=Lane.CONFIRM,
+        confirm_at=result.confirm_at if plan.cause in ("write_unsettled", NO_PARENT) else plan.until,
+        lane=Lane.LIVE if plan.awaits else Lane.CONFIRM,
         last_error=plan.cause,
+        awaits=plan.awaits,
     )
 
 
@@ -121,12 +176,16 @@ def _done(result: Result, plan: Plan, table: Table, outcomes: Mapping[Side, Outc
             refused |= outcome.without
     if plan.action is Action.CREATE and not outcomes and not refused:
         return replace(result, failure=Failure(Side.SALESFORCE, "nothing_to_create"), last_error="nothing_to_create")
+    if not refused and plan.flags:
+        cause = next(iter(plan.flags.values()))
+        names = tuple(sorted(table.rows[name].shown(Side.DRCHRONO) for name in plan.flags))
+        return replace(result, failure=Failure(Side.DRCHRONO, cause, names))
     if not refused:
         return result
     cause = next(iter(refused.values()))
     rows = table.rows
     side = Side.DRCHRONO if Side.DRCHRONO in outcomes and Side.SALESFORCE not in outcomes else Side.SALESFORCE
-    names = tuple(sorted(rows[name].names[side] for name, why in refused.items() if why == cause))
+    names = tuple(sorted(rows[name].shown(side) for name, why in refused.items() if why == cause))
     return replace(result, failure=Failure(side, cause, names, is_held=cause in ("held", REWRITTEN)), last_error=cause)
 
 

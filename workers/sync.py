@@ -12,7 +12,7 @@ from app.sync.decide import decide
 from app.sync.records import Kind, Plan, Seen, Side
 from workers.keeper import keeping
 from workers.look import look
-from workers.outcome import ended
+from workers.outcome import ended, stirred
 from workers.passes import Looked, Outcome, Pass
 from workers.said import say
 from workers.write import carry_out, without_rewrites
@@ -26,8 +26,10 @@ async def take(run: Runtime, kind: Kind) -> Pass | None:
     return Pass(run, run.rules(kind), taken) if taken else None
 
 
-async def sync(work: Pass) -> None:
+async def sync(work: Pass) -> set[Kind]:
     """Bring both sides of what was taken to agree, as far as they let us; every outcome is recorded and logged.
+
+    Gives   the kinds of which something is due because of it: parents that are awaited, and those who waited
 
     Raises  StoreUnavailable when the database is away: the leases run out, and the records come back
     """
@@ -40,14 +42,15 @@ async def sync(work: Pass) -> None:
         }
         plans = await without_rewrites(work, looked, plans)
         outcomes = await carry_out(work, lease, looked, plans)
-        await record(work, looked, plans, outcomes)
+        return await record(work, looked, plans, outcomes)
 
 
 async def record(
     work: Pass, looked: Sequence[Looked], plans: Mapping[str, Plan], outcomes: Mapping[str, Mapping[Side, Outcome]]
-) -> None:
-    """Save how every look ended, in one transaction, and say it in one line each."""
+) -> set[Kind]:
+    """Save how every look ended, in one transaction, and say it in one line each; gives the kinds it makes due."""
     endings = [ended(work, one, plans.get(one.link.id), outcomes.get(one.link.id, {})) for one in looked]
     saved = await results.record(work.run.database, work.taken.token, endings)
     for ending in endings:
         say(work, ending, plans.get(ending.due.link.id), is_saved=ending.due.link.id in saved)
+    return stirred(work, endings)

@@ -37,6 +37,7 @@ class _Write:
     entry: Entry
     fields: Fields
     without: Mapping[str, str]
+    zone: str = ""
 
     @property
     def side(self) -> Side:
@@ -55,10 +56,11 @@ async def carry_out(
     planned = [write for one in looked for write in _planned(work, one, plans.get(one.link.id))]
     patches = [one for one in planned if one.side is Side.DRCHRONO]
     creates = [one for one in planned if one.side is Side.SALESFORCE and one.id is None]
-    updates = [one for one in planned if one.side is Side.SALESFORCE and one.id is not None]
+    deletes = [one for one in planned if one.entry.call == "delete"]
+    updates = [one for one in planned if one.side is Side.SALESFORCE and one.id is not None and one.fields]
     salesforce = [
         _journalled(work, lease, send, writes[at : at + MOST_RECORDS])
-        for send, writes in ((_create, creates), (_update, updates))
+        for send, writes in ((_create, creates), (_update, updates), (_delete, deletes))
         for at in range(0, len(writes), MOST_RECORDS)
     ]
     *found, patched = await asyncio.gather(*salesforce, _in_rows(work, lease, patches))
@@ -93,6 +95,11 @@ async def without_rewrites(work: Pass, looked: Sequence[Looked], plans: Mapping[
 def _planned(work: Pass, looked: Looked, plan: Plan | None) -> Iterator[_Write]:
     if plan is None or not isinstance(looked.seen, Seen):
         return
+    if plan.action is Action.DELETE:
+        assert isinstance(looked.seen.salesforce, Sight)
+        replaced = dict(looked.seen.salesforce.fields)
+        entry = Entry(looked.link.id, Side.SALESFORCE, "delete", {}, work.run.vault.seal(replaced))
+        yield _Write(looked.link, looked.seen.salesforce.id, entry, {}, {})
     for side, fields in plan.writes.items():
         before = looked.seen.drchrono if side is Side.DRCHRONO else looked.seen.salesforce
         assert not isinstance(before, Doubt)
@@ -108,7 +115,7 @@ def _planned(work: Pass, looked: Looked, plan: Plan | None) -> Iterator[_Write]:
         )
         id_ = before.id if isinstance(before, Sight) else looked.link.id_on(side)
         if fields:
-            yield _Write(looked.link, id_, entry, fields, {})
+            yield _Write(looked.link, id_, entry, fields, {}, plan.zone)
 
 
 async def _patch(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[Answered]:
@@ -132,9 +139,7 @@ async def _create(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence
     lease.must_outlast_a_write()
     assert work.run.salesforce is not None
     table = work.rules.table
-    records = [
-        {table.external_id: write.link.drchrono_id, **table.constants, **_raw(table, write.fields)} for write in batch
-    ]
+    records = [{table.external_id: write.link.drchrono_id, **table.constants, **_raw(table, write)} for write in batch]
     return await work.run.salesforce.upsert(table.object, table.external_id, records)
 
 
@@ -142,13 +147,17 @@ async def _update(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence
     lease.must_outlast_a_write()
     assert work.run.salesforce is not None
     table = work.rules.table
-    return await work.run.salesforce.update(
-        table.object, [{"id": write.id, **_raw(table, write.fields)} for write in batch]
-    )
+    return await work.run.salesforce.update(table.object, [{"id": write.id, **_raw(table, write)} for write in batch])
 
 
-def _raw(table: Table, fields: Fields) -> dict[str, Any]:
-    return table.write(Side.SALESFORCE, fields)[0]
+async def _delete(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[Answered]:
+    lease.must_outlast_a_write()
+    assert work.run.salesforce is not None
+    return await work.run.salesforce.delete([write.id or "" for write in batch])
+
+
+def _raw(table: Table, write: _Write) -> dict[str, Any]:
+    return table.write(Side.SALESFORCE, write.fields, write.zone)[0]
 
 
 async def _journalled(work: Pass, lease: Lease, send: Send, batch: Sequence[_Write]) -> dict[str, Outcome]:
@@ -193,7 +202,8 @@ def _without_refused(table: Table, write: _Write, outcome: Outcome) -> _Write | 
     """
     if not isinstance(outcome, RecordRefused) or outcome.code == "REQUIRED_FIELD_MISSING":
         return None
-    names = {row.names[write.side]: row.name for row in table.rows.values() if row.name in write.fields}
+    rows = [row for row in table.rows.values() if row.name in write.fields]
+    names = {name: row.name for row in rows for name in (row.names[write.side], row.shown(write.side))}
     refused = {names[field]: outcome.code for field in outcome.fields if field in names}
     kept = {name: value for name, value in write.fields.items() if name not in refused}
     if not refused or not kept:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.demo.town import Spent, Town
-from app.sync import mapping
+from app.sync import mapping_file
 from app.sync.records import Kind, Side
 
 
@@ -57,7 +57,7 @@ class Report:
 
 def compared(here: Town) -> Compared:
     """Compare every patient with the Contacts that bear its id, through the mapping's own normal forms."""
-    table = mapping.load()[Kind.PATIENT]
+    table = mapping_file.load()[Kind.PATIENT]
     patients, contacts = here.patients(), here.contacts()
     by_id: dict[str, list[dict[str, Any]]] = {}
     for contact in contacts:
@@ -84,7 +84,7 @@ def compared(here: Town) -> Compared:
 
 def latencies(here: Town, phases: Sequence[Phase]) -> dict[str, list[float]]:
     """Give for each phase how long each of its changes took to be written to Salesforce, in milliseconds."""
-    table = mapping.load()[Kind.PATIENT]
+    table = mapping_file.load()[Kind.PATIENT]
     names = {row.names[Side.DRCHRONO]: row.names[Side.SALESFORCE] for row in table.rows.values()}
     ids = {contact["Id"]: str(contact[table.external_id]) for contact in here.contacts()}
     written: dict[str, list[tuple[float, set[str]]]] = {}

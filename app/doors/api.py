@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 
 from app.log import log
 from app.runtime import Runtime
-from app.store import queue_state
+from app.store import queue_state, tallies
 from app.sync.records import Lane
 from app.sync.retry import fix
 from app.web.access import operator, reader
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/v1", tags=["api"], dependencies=[Depends(reader)
 
 @router.get("/queue", summary="What waits, by kind and lane")
 async def queue(request: Request) -> dict[str, Any]:
-    """Give depth, age of the oldest, rate, failures, holds and lanes."""
+    """Give depth, age of the oldest, rate, failures, holds, what was skipped or put back, and lanes."""
     run: Runtime = request.app.state.run
     counts = await queue_state.due_counts(run.database)
     groups = await queue_state.failure_groups(run.database)
@@ -42,6 +42,7 @@ async def queue(request: Request) -> dict[str, Any]:
         "failed": sum(row.records for row in groups if not row.is_held),
         "held": sum(row.records for row in groups if row.is_held),
         "unsettled_writes": sum(row.writes for row in await queue_state.journal_counts(run.database)),
+        "counted": await tallies.read(run.database),
         "lanes": await queue_state.lane_states(run.database),
     }
 

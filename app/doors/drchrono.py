@@ -79,13 +79,13 @@ def _delivery(run: Runtime, event: str, vendor_id: str | None, body: bytes) -> D
     if kind is None or kind not in run.mappings:
         sealed = run.vault.seal({"id": notice.record_id, "updated_at": notice.version})
         return Delivery(Side.DRCHRONO, event, vendor_id, key, sealed, "skipped")
-    sealed = run.vault.seal(_kept(run.mappings, notice, kind))
+    sealed = run.vault.seal(_kept(run.mappings, event, notice, kind))
     events = (Event(Side.DRCHRONO, kind, notice.record_id, notice.version),)
     return Delivery(Side.DRCHRONO, event, vendor_id, key, sealed, "kept", events)
 
 
-def _kept(mappings: Mappings, notice: wire.Notice, kind: Any) -> dict[str, Any]:
-    return mappings[kind].keep(notice.object, "id", "updated_at")
+def _kept(mappings: Mappings, event: str, notice: wire.Notice, kind: Any) -> dict[str, Any]:
+    return wire.marked(event, mappings[kind].keep(notice.object, "id", "updated_at", *wire.BESIDE))
 
 
 def _say(delivery: Delivery, event: str, started: float) -> None:

@@ -8,7 +8,7 @@ from app import metrics
 from app.doors.health import Health
 from app.errors import StoreUnavailable
 from app.runtime import Runtime
-from app.store import heartbeat, queue_state
+from app.store import heartbeat, queue_state, tallies
 
 router = APIRouter(tags=["probes"])
 
@@ -47,6 +47,8 @@ async def numbers(request: Request) -> Response:
             metrics.failures.labels(row.side, row.kind, row.cause).inc(row.records)
         for row in await queue_state.journal_counts(run.database):
             metrics.writes.labels(row.side, row.state).set(row.writes)
+        for what, count in (await tallies.read(run.database)).items():
+            metrics.counted.labels(what).set(count)
         metrics.workers_alive.set(await heartbeat.alive(run.database))
     except StoreUnavailable:
         return Response(generate_latest(), status_code=503, media_type=CONTENT_TYPE_LATEST)

@@ -20,6 +20,7 @@ from app.sync.records import Kind, Link, OwnWrite, Side
 from app.sync.retry import paused_by
 
 LEASE = timedelta(seconds=20)
+_MOST_IDS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,16 @@ async def hurry(database: Database, side: Side) -> None:
         await connection.execute(sa.update(links).where(waiting).values(due_at=db_now()))
 
     await database.transact(work)
+
+
+async def point_out(connection: AsyncConnection, kind: Kind, side: Side, ids: Sequence[str]) -> None:
+    """Make links due by their records' ids; those nobody has linked are left alone."""
+    column = links.c[f"{side}_id"]
+    due_at = sa.case((links.c.due_at <= db_now(), links.c.due_at), else_=db_now())
+    for at in range(0, len(ids), _MOST_IDS):
+        theirs = sa.and_(links.c.kind == kind.value, column.in_(ids[at : at + _MOST_IDS]))
+        again = {"due_at": due_at, "generation": links.c.generation + 1, "attempts": 0}
+        await connection.execute(sa.update(links).where(theirs).values(again))
 
 
 async def latest_bases(database: Database, limit: int) -> list[Base]:

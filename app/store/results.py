@@ -1,5 +1,6 @@
 """How looks ended, saved in one transaction: bases, floors, what is finished, what is due again, what failed."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -8,11 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store import parents, tallies, zones
 from app.store.database import Database
 from app.store.links import Due
 from app.store.tables import db_now, events, failures, journal, links
 from app.sync.base import Base
-from app.sync.records import Lane, Side
+from app.sync.records import Lane, Ref, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,9 @@ class Result:
     unsettled   fields written to DrChrono that it has not shown since
     is_news     something came in for it under another name: it is due again at once
     is_nobodys  a lone ref that is no business of ours: nothing is remembered of it
+    awaits      the records it refers to that are not there yet
+    zone        of a doctor: the zone of their visits
+    counts      what is to be counted of this look, by name
     """
 
     due: Due
@@ -53,6 +58,22 @@ class Result:
     unsettled: frozenset[str] = frozenset()
     is_news: bool = False
     is_nobodys: bool = False
+    awaits: tuple[Ref, ...] = ()
+    zone: str = ""
+    counts: tuple[str, ...] = ()
+
+    @property
+    def refs(self) -> list[Ref]:
+        """The record, on each side it is known on."""
+        ids = ((Side.DRCHRONO, self.drchrono_id), (Side.SALESFORCE, self.salesforce_id))
+        return [Ref(side, self.due.link.kind, id_) for side, id_ in ids if id_]
+
+    @property
+    def has_come(self) -> bool:
+        """Whether those who refer to the record need wait no longer: it is linked now, or nothing comes of it."""
+        was_linked = self.due.link.drchrono_id and self.due.link.salesforce_id
+        is_linked = self.drchrono_id and self.salesforce_id
+        return not was_linked and bool(is_linked or self.again_in is None)
 
 
 async def record(database: Database, token: str, results: Sequence[Result]) -> set[str]:
@@ -75,6 +96,7 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
             await _keep_failures(connection, saved)
             await _settle(connection, saved)
             await _forget(connection, [r.due.link.id for r in saved if r.is_nobodys])
+            await _tell_others(connection, saved, is_sqlite=database.is_sqlite)
         return {result.due.link.id for result in saved}
 
     return await database.transact(work)
@@ -253,10 +275,21 @@ async def _keep_failures(connection: AsyncConnection, saved: Sequence[Result]) -
         await connection.execute(sa.insert(failures).values(at=db_now()), rows)
 
 
+async def _tell_others(connection: AsyncConnection, saved: Sequence[Result], *, is_sqlite: bool) -> None:
+    """Keep what the looks mean for other records: who waits for whom, who has come, a doctor's zone."""
+    waiting = {r.due.link.id: r.awaits for r in saved if r.awaits}
+    await parents.await_them(connection, waiting, is_sqlite=is_sqlite)
+    await parents.wake(connection, [ref for r in saved if r.has_come for ref in r.refs])
+    doctors = {r.drchrono_id: r.zone for r in saved if r.zone and r.drchrono_id}
+    await zones.keep(connection, doctors, is_sqlite=is_sqlite)
+    await tallies.add(connection, Counter(name for r in saved for name in r.counts), is_sqlite=is_sqlite)
+
+
 async def _forget(connection: AsyncConnection, lone: Sequence[str]) -> None:
     """Delete lone refs of nobody's records, unless something has come in for them since."""
     if lone:
-        is_idle = sa.and_(links.c.due_at.is_(None), links.c.drchrono_id.is_(None))
+        is_lone = sa.or_(links.c.drchrono_id.is_(None), links.c.salesforce_id.is_(None))
+        is_idle = sa.and_(links.c.due_at.is_(None), is_lone)
         await connection.execute(sa.delete(links).where(links.c.id.in_(lone), is_idle))
 
 

@@ -211,6 +211,39 @@ calls = sa.Table(
     sa.Column("in_second", sa.Integer, nullable=False, server_default="0"),
 )
 
+awaited = sa.Table(
+    "awaited",
+    metadata,
+    sa.Column("link_id", sa.String(26), primary_key=True),
+    sa.Column("side", sa.String(16), primary_key=True),
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("record_id", sa.String(64), primary_key=True),
+)
+sa.Index("ix_awaited_record", awaited.c.side, awaited.c.kind, awaited.c.record_id)
+
+zones = sa.Table(
+    "zones",
+    metadata,
+    sa.Column("doctor_id", sa.String(64), primary_key=True),
+    sa.Column("zone", sa.String(64), nullable=False),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Column("applied_at", Instant, nullable=False),
+)
+
+schedules = sa.Table(
+    "schedules",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("next_at", Instant, nullable=False),
+)
+
+tallies = sa.Table(
+    "tallies",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+)
+
 lanes = sa.Table(
     "lanes",
     metadata,

@@ -9,14 +9,16 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from app.sync.mapping import Table
-from app.sync.records import Absent, Doubt, Link, Sight, Unheard
+from app.sync.records import Absent, Deleted, Doubt, Link, Sight, Unheard
 from app.sync.rules import Rules
 
 # A stamp's clock goes back one hour in autumn; a floor further above a confirmed look was never true.
 _EXPLAINED_BY_AUTUMN = timedelta(hours=2)
 
 
-def believe(rules: Rules, link: Link, bodies: Sequence[Sight], salesforce: Sight | Absent) -> Sight | Doubt | Unheard:
+def believe(
+    rules: Rules, link: Link, bodies: Sequence[Sight], salesforce: Sight | Absent | Deleted
+) -> Sight | Doubt | Unheard:
     """Give the state DrChrono may be believed to hold, or why a GET must decide.
 
     bodies  the bodies of the unfinished deliveries of this record, in the order they were received
@@ -24,9 +26,16 @@ def believe(rules: Rules, link: Link, bodies: Sequence[Sight], salesforce: Sight
     if not bodies:
         is_asked = link.confirm_at is not None or link.drchrono_id is None
         return Doubt("nothing_delivered") if is_asked or not link.base.stamps else Unheard.UNHEARD
+    if rules.table.is_one_way:  # no webhook tells of these: we asked for them ourselves
+        return bodies[-1]
     *earlier, newest = _first_sights(bodies)
-    changed = rules.changed(link, newest.fields)
-    if link.unsettled & changed:
+    changed = rules.changed(link, newest.fields) - {rules.table.zoned}  # which no body carries
+    if newest.skipped:
+        return newest if link.salesforce_id is None else Doubt(f"says_{newest.skipped}")
+    tombstone = rules.table.tombstone
+    if tombstone in changed and newest.fields[tombstone] is not None:
+        reason = "says_deleted"
+    elif link.unsettled & changed:
         reason = "contradicts_our_write"
     elif any(body.version >= newest.version for body in earlier):
         reason = "deliveries_disagree"
@@ -49,7 +58,7 @@ def _first_sights(bodies: Sequence[Sight]) -> list[Sight]:
 
 
 def _identity_doubt(
-    table: Table, link: Link, newest: Sight, changed: Collection[str], salesforce: Sight | Absent
+    table: Table, link: Link, newest: Sight, changed: Collection[str], salesforce: Sight | Absent | Deleted
 ) -> str:
     """Say what speaks against a newer body: another identity, or a Contact it would be linked to that differs."""
     if link.salesforce_id is not None:

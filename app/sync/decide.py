@@ -10,10 +10,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from app.sync.absence import gone_in_drchrono, gone_in_salesforce, is_deleted
 from app.sync.base import Base
 from app.sync.mapping import Direction, OnConflict, Row, Table
 from app.sync.merge import merge
-from app.sync.records import Absent, Action, Doubt, Fields, Link, OwnWrite, Plan, Seen, Side, Sight, Unheard
+from app.sync.parents import with_parents
+from app.sync.records import Absent, Action, Deleted, Doubt, Fields, Link, OwnWrite, Plan, Seen, Side, Sight, Unheard
 from app.sync.rules import Rules
 
 ASK = "ask_drchrono"  # DrChrono's own word is needed, now
@@ -25,6 +27,8 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done with one link."""
     if link.drchrono_id is None:
         return _lone(seen.salesforce)
+    if isinstance(seen.drchrono, Sight) and seen.drchrono.skipped:
+        return Plan(Action.NOTHING, cause=seen.drchrono.skipped)
     landed = tuple(write.id for write in link.own_writes if has_landed(rules, link, write, seen))
     open_writes = [write for write in link.own_writes if write.id not in landed]
     if any(write.side is Side.DRCHRONO for write in open_writes) and not _is_answer(seen.drchrono):
@@ -34,11 +38,11 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         is_ours_to_ask = any(write.side is Side.DRCHRONO for write in open_writes)
         plan = Plan(Action.WAIT, cause=ASK if is_ours_to_ask else "write_unsettled", until=max(settling))
     else:
-        plan = _settled(rules, with_landed(link, landed), seen, now)
+        plan = with_parents(rules, _settled(rules, with_landed(link, landed), seen, now), seen, now)
     return replace(plan, landed=landed, lost=tuple(write.id for write in open_writes if write.settle_at <= now))
 
 
-def _lone(salesforce: Sight | Absent) -> Plan:
+def _lone(salesforce: Sight | Absent | Deleted) -> Plan:
     """Say what a record of Salesforce's that belongs to no link is to us: nothing, or one that names its own."""
     is_named = isinstance(salesforce, Sight) and salesforce.key is not None
     return Plan(Action.LINK if is_named else Action.NOTHING)
@@ -86,12 +90,18 @@ def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     drchrono, salesforce = seen.drchrono, seen.salesforce
     if isinstance(drchrono, Doubt):
         return Plan(Action.WAIT, cause=drchrono.reason, until=link.confirm_at or now + rules.confirm_after)
-    if isinstance(drchrono, Absent):
-        return Plan(Action.HOLD, cause="gone_in_drchrono")
-    if isinstance(salesforce, Absent):
-        if link.salesforce_id is not None:
-            return Plan(Action.HOLD, cause="gone_in_salesforce")
-        return _asked(rules, link, now) if isinstance(drchrono, Unheard) else _created(rules, drchrono)
+    is_asked = isinstance(drchrono, Sight) and drchrono.confirmed
+    if isinstance(drchrono, Absent) or (isinstance(drchrono, Sight) and is_asked and is_deleted(rules, drchrono)):
+        return gone_in_drchrono(rules, link, salesforce)
+    if isinstance(salesforce, Sight):
+        return _both_there(rules, link, drchrono, salesforce, now)
+    if link.salesforce_id is not None:
+        gone = gone_in_salesforce(rules, link, drchrono, salesforce, is_asked=is_asked)
+        return gone or _asked(rules, link, now)
+    return _asked(rules, link, now) if isinstance(drchrono, Unheard) else _created(rules, drchrono)
+
+
+def _both_there(rules: Rules, link: Link, drchrono: Sight | Unheard, salesforce: Sight, now: datetime) -> Plan:
     if isinstance(drchrono, Unheard):
         return _from_salesforce(rules, link, salesforce, now)
     plan = _merged(rules, link, drchrono, salesforce)
@@ -103,8 +113,14 @@ def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
 def _created(rules: Rules, drchrono: Sight) -> Plan:
     """Say how a record that Salesforce does not hold comes to be there."""
     filled = {name: value for name, value in drchrono.fields.items() if value is not None}
-    fields, refused = _fit(rules.table, Side.SALESFORCE, filled)
-    return Plan(Action.CREATE, writes={Side.SALESFORCE: fields}, refused={**refused, **drchrono.unreadable})
+    fields, refused = _fit(rules.table, Side.SALESFORCE, filled, drchrono.zone)
+    return Plan(
+        Action.CREATE,
+        writes={Side.SALESFORCE: fields},
+        refused={**refused, **drchrono.unreadable},
+        flags=rules.table.flags(fields, drchrono.zone),
+        zone=drchrono.zone,
+    )
 
 
 def _from_salesforce(rules: Rules, link: Link, salesforce: Sight, now: datetime) -> Plan:
@@ -112,13 +128,30 @@ def _from_salesforce(rules: Rules, link: Link, salesforce: Sight, now: datetime)
 
     Fields that Salesforce owns may be written at once; any other needs DrChrono's own word first.
     """
-    moved = {name: rules.moved(link, name, value) for name, value in salesforce.fields.items()}
+    fields = {name: value for name, value in salesforce.fields.items() if name != rules.table.zoned}
+    moved = {name: rules.moved(link, name, value) for name, value in fields.items()}
     edits = {name: salesforce.fields[name] for name, is_moved in moved.items() if is_moved}
     if None in moved.values() or not all(_may_win(rules.table.rows[name]) for name in edits):
         return _asked(rules, link, now)
-    fields, refused = _fit(rules.table, Side.DRCHRONO, edits)
-    writes = {Side.DRCHRONO: fields} if fields else {}
-    return Plan(Action.WRITE if fields else Action.NOTHING, writes=writes, refused={**salesforce.unreadable, **refused})
+    to_drchrono, refused = _fit(rules.table, Side.DRCHRONO, edits)
+    to_salesforce, unfit = _fit(rules.table, Side.SALESFORCE, _rezoned(rules, salesforce), salesforce.zone)
+    writes = {side: fit for side, fit in ((Side.DRCHRONO, to_drchrono), (Side.SALESFORCE, to_salesforce)) if fit}
+    return Plan(
+        Action.WRITE if writes else Action.NOTHING,
+        writes=writes,
+        refused={**salesforce.unreadable, **refused, **unfit},
+        flags=rules.table.flags(to_salesforce, salesforce.zone),
+        zone=salesforce.zone,
+    )
+
+
+def _rezoned(rules: Rules, salesforce: Sight) -> dict[str, str | None]:
+    """Give the times as they are to be written anew because the zone they are read in is another one now."""
+    zoned = rules.table.zoned
+    if zoned is None or not salesforce.zone or salesforce.fields.get(zoned) == salesforce.zone:
+        return {}
+    times = {row.name for row in rules.table.rows.values() if row.options.zone == zoned}
+    return {zoned: salesforce.zone} | {name: salesforce.fields[name] for name in times if name in salesforce.fields}
 
 
 def _may_win(row: Row) -> bool:
@@ -139,7 +172,7 @@ def _merged(rules: Rules, link: Link, drchrono: Sight, salesforce: Sight) -> Pla
     writes: dict[Side, Fields] = {}
     refused: dict[str, str] = {**salesforce.unreadable, **drchrono.unreadable, **dict.fromkeys(merged.held, "held")}
     for side, fields in merged.to.items():
-        fit, unfit = _fit(rules.table, side, fields)
+        fit, unfit = _fit(rules.table, side, fields, drchrono.zone)
         refused |= unfit
         if fit:
             writes[side] = fit
@@ -150,12 +183,14 @@ def _merged(rules: Rules, link: Link, drchrono: Sight, salesforce: Sight) -> Pla
         conflicts=merged.conflicts,
         put_backs=merged.put_backs,
         refused=refused,
+        flags=rules.table.flags(writes.get(Side.SALESFORCE, {}), drchrono.zone),
+        zone=drchrono.zone,
     )
 
 
-def _fit(table: Table, side: Side, fields: Fields) -> tuple[dict[str, str | None], dict[str, str]]:
+def _fit(table: Table, side: Side, fields: Fields, zone: str = "") -> tuple[dict[str, str | None], dict[str, str]]:
     """Part the fields that can travel to a side from those that cannot, with why."""
-    _, refused = table.write(side, fields)
+    _, refused = table.write(side, fields, zone)
     return {name: value for name, value in fields.items() if name not in refused}, refused
 
 
@@ -189,7 +224,7 @@ def reasons(rules: Rules, plan: Plan, side: Side) -> Mapping[str, str]:
 
 
 def stamps(
-    rules: Rules, link: Link, fields: Fields, before: Sight | Absent | Unheard
+    rules: Rules, link: Link, fields: Fields, before: Sight | Absent | Deleted | Unheard
 ) -> Mapping[str, tuple[str | None, str]]:
     """Give what the journal keeps of a write: field -> (stamp of what was there, stamp of what is written).
 

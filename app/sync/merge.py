@@ -59,7 +59,7 @@ def merge(rules: Rules, link: Link, left: Fields, right: Fields) -> Merged:
             continue
         here_moved = rules.moved(link, name, here)
         there_moved = rules.moved(link, name, there)
-        if here_moved and there_moved:
+        if here_moved and there_moved and row.direction is Direction.BOTH:
             conflicts.append(name)
         verdict = _verdict(row, here, there, here_moved=here_moved, there_moved=there_moved)
         if verdict is Verdict.HELD:
@@ -70,7 +70,18 @@ def merge(rules: Rules, link: Link, left: Fields, right: Fields) -> Merged:
             to[Side.SALESFORCE][name] = here
             if row.direction is Direction.TO_SALESFORCE and there_moved and not here_moved:
                 put_backs.append(name)
+    _with_their_zone(rules, to, agreed, left)
     return Merged(to, agreed, tuple(conflicts), tuple(held), tuple(put_backs))
+
+
+def _with_their_zone(
+    rules: Rules, to: Mapping[Side, dict[str, str | None]], agreed: dict[str, str | None], left: Fields
+) -> None:
+    """Have times travel to Salesforce again when their zone does: the same wall clock is another instant now."""
+    for row in rules.table.rows.values():
+        if row.options.zone in to[Side.SALESFORCE] and row.name in agreed:
+            to[Side.SALESFORCE][row.name] = left[row.name]
+            del agreed[row.name]
 
 
 def _verdict(

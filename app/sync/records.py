@@ -35,6 +35,15 @@ class Kind(StrEnum):
     OFFICE = "office"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """One record on one side."""
+
+    side: Side
+    kind: Kind
+    id: str
+
+
 class Lane(StrEnum):
     """How urgent a piece of work is, most urgent first."""
 
@@ -53,6 +62,9 @@ class Sight:
     confirmed   we asked and the side answered; False for the body of a delivery, which is only a hint
     unreadable  field -> why its raw value has no counterpart here; such a field is absent from `fields`
     key         the other side's id that the record carries; only Salesforce's do
+    zone        that of the times in it, verbatim; empty where it has none or none is known
+    unlinked    field -> Salesforce's id of a record it refers to, which carries no DrChrono id
+    skipped     why it is none of ours: a break, or an occurrence nobody has touched
     """
 
     id: str
@@ -61,6 +73,9 @@ class Sight:
     confirmed: bool = True
     unreadable: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
+    zone: str = ""
+    unlinked: Mapping[str, str] = field(default_factory=dict)
+    skipped: str = ""
 
 
 class Absent(StrEnum):
@@ -76,6 +91,21 @@ class Unheard(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Deleted:
+    """Salesforce says that the record was deleted; `master` is the one it was merged into, if it was."""
+
+    master: Sight | None = None
+
+
+class Parent(StrEnum):
+    """How far a record is that another one refers to."""
+
+    LINKED = "linked"
+    COMING = "coming"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
 class Doubt:
     """What was delivered may not be believed yet; a GET decides. `reason` is a stable name."""
 
@@ -84,10 +114,14 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Both sides of one link as just looked at."""
+    """Both sides of one link as just looked at.
+
+    parents  (kind, DrChrono id) -> how far it is, of the records that are referred to and not known to be linked
+    """
 
     drchrono: Sight | Absent | Doubt | Unheard
-    salesforce: Sight | Absent
+    salesforce: Sight | Absent | Deleted
+    parents: Mapping[tuple[Kind, str], Parent] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +166,19 @@ class Link:
 
 
 class Action(StrEnum):
-    """What `decide` answers. LINK: the Contact says which DrChrono record it is; look at that one."""
+    """What `decide` answers.
+
+    DELETE  delete the record in Salesforce
+    LINK    the Contact says which DrChrono record it is; look at that one
+    FOLLOW  the Contact was merged into another; look at that one
+    """
 
     NOTHING = "nothing"
     WRITE = "write"
     CREATE = "create"
+    DELETE = "delete"
     LINK = "link"
+    FOLLOW = "follow"
     WAIT = "wait"
     HOLD = "hold"
 
@@ -151,7 +192,10 @@ class Plan:
     conflicts   fields both sides changed, differently; the winner's value is in `writes`
     put_backs   one-way fields somebody edited on the wrong side
     refused     field -> why its value cannot travel; the others still do
-    cause       why it waits or holds; a stable name
+    flags       field -> what a change of clocks did to it on its way; it travels nevertheless
+    zone        that of the times that are written
+    awaits      the records it refers to that have to be there first
+    cause       why it waits or holds, or is none of ours; a stable name
     until       WAIT: when to look again
     landed      ids of own writes found to have happened; `lost` those that never did
     """
@@ -162,6 +206,9 @@ class Plan:
     conflicts: tuple[str, ...] = ()
     put_backs: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
+    zone: str = ""
+    awaits: tuple["Ref", ...] = ()
     cause: str = ""
     until: datetime | None = None
     landed: tuple[str, ...] = ()

@@ -14,11 +14,15 @@ class Rules:
     """The table of a kind with the keys that stamp its bases.
 
     confirm_after  how long to wait before DrChrono is asked about a doubted body
+    deletes        whether what DrChrono deleted is deleted in Salesforce too, or only marked there
+    cancels        whether what Salesforce deleted is cancelled in DrChrono, or waits for a person
     """
 
     table: Table
     keys: HashKeys
     confirm_after: timedelta
+    deletes: bool = False
+    cancels: bool = True
 
     def stamp(self, link: Link, name: str, value: str | None) -> str:
         """Give the stamp of a field's tidy value."""

@@ -13,11 +13,13 @@ import sqlalchemy as sa
 
 from app import runtime, settings
 from app.main import create_app
+from app.store.links import waiting_kinds
 from app.store.tables import connections, consents, events, failures, journal, links, sessions
 from app.sync.decide import decide
 from app.sync.records import Kind
 from workers.keeper import keeping
 from workers.look import look
+from workers.reconcile import point_out
 from workers.sync import record, sync, take
 from workers.write import carry_out
 
@@ -96,9 +98,9 @@ class Clinic:
             statuses.append(answer.status_code)
         return max(statuses)
 
-    async def takes(self):
-        """A worker takes what is due, and does nothing with it yet."""
-        return await take(self.run, Kind.PATIENT)
+    async def takes(self, kind=Kind.PATIENT):
+        """A worker takes what is due of a kind, and does nothing with it yet."""
+        return await take(self.run, kind)
 
     async def looks(self, work):
         return await look(work)
@@ -116,21 +118,33 @@ class Clinic:
         if work is not None:
             await sync(work)
 
-    async def links(self):
-        return await self.rows(links)
+    async def links(self, kind=Kind.PATIENT):
+        return [row for row in await self.rows(links) if row.kind == kind.value]
 
     async def journal(self, side):
-        """Our writes to a side, oldest first."""
-        return sorted((row for row in await self.rows(journal) if row.side == side), key=lambda row: row.id)
+        """Our writes to a side, oldest first; not those of doctors and offices."""
+        staff = {row.id for kind in (Kind.DOCTOR, Kind.OFFICE) for row in await self.links(kind)}
+        ours = (row for row in await self.rows(journal) if row.side == side and row.link_id not in staff)
+        return sorted(ours, key=lambda row: row.id)
 
     async def settles(self):
         """Workers do all that is due now; gives how many passes that took."""
         passes = 0
-        while work := await self.takes():
-            await sync(work)
+        while kinds := await waiting_kinds(self.run.database):
+            await sync(await self.takes(kinds[0]))
             passes += 1
             assert passes < 50, "it never comes to rest"
         return passes
+
+    async def knows_the_staff(self):
+        """Doctors and offices are there, as at any clinic that runs; what that took is not counted."""
+        inbox = runtime.inbox(self.run, lambda _group: None)
+        for kind in (Kind.DOCTOR, Kind.OFFICE):
+            await point_out(self.run, inbox, kind)
+            await self.settles()
+        await inbox.close()
+        self.salesforce.delete("/_control/writes")
+        self.salesforce.delete("/_control/calls")
 
     async def arrives(self, patient, **how):
         """DrChrono delivers, and the workers settle it."""
@@ -259,5 +273,7 @@ async def opened(known, drchrono, salesforce, *, connects=True):
             clinic.app = app
             if run.drchrono is not None and connects:
                 await clinic.connects()
+                if run.salesforce is not None:
+                    await clinic.knows_the_staff()
             drchrono.delete("/_control/calls")
             yield clinic

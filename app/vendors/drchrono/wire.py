@@ -20,6 +20,8 @@ EVENT_KINDS: Mapping[str, Kind] = {
     "APPOINTMENT_DELETE": Kind.APPOINTMENT,
 }
 
+BESIDE = ("appt_is_break", "recurrence_instance_key")  # of a visit, what says whether it is ours
+
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
 _LONGEST_ID = 64
 
@@ -64,6 +66,11 @@ def record_id(record: Mapping[str, Any]) -> str:
     if not text or len(text) > _LONGEST_ID or not text.isprintable():
         raise NotReadable("the object's id is none")
     return text
+
+
+def marked(event: str, record: dict[str, Any]) -> dict[str, Any]:
+    """Give a record as its event has it: what the event says is deleted need not say so itself."""
+    return {**record, "deleted_flag": True} if event == "APPOINTMENT_DELETE" else record
 
 
 @dataclass(frozen=True, slots=True)

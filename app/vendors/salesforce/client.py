@@ -36,6 +36,7 @@ _CONNECT_S, _READ_S = 4.0, 10.0
 _THREADS = 8  # well below the 25 long calls an org allows at once
 _LONGEST_SOQL = 7_000  # encoding may double it, and the address ends at 16,384 characters
 _REMEMBER_S = 1.0  # a new sign-in leaves the old session alive
+_MERGED = frozenset({"Account", "Contact", "Lead"})  # the objects that Salesforce merges
 _SIDE = Side.SALESFORCE.value
 
 
@@ -101,6 +102,46 @@ class Salesforce:
         """
         return await self._saved("composite/sobjects", table, records)
 
+    async def delete(self, ids: Sequence[str]) -> list[Saved | RecordRefused]:
+        """Delete records by their Ids; one result per record, in order.
+
+        Raises  as `upsert`
+        """
+        call = "DELETE composite/sobjects"
+        parameters = {"ids": ",".join(ids), "allOrNone": "false"}
+        path = "composite/sobjects"
+        answer = await self._called(
+            call, lambda library: library.restful(path, params=parameters, method="DELETE"), writes=True
+        )
+        found = results(answer, len(ids))
+        if found is None:
+            raise OutcomeUnknown(_SIDE, call, code="ANSWER_DOES_NOT_FIT")
+        return found
+
+    async def deleted(self, table: str, ids: Sequence[str]) -> dict[str, str | None]:
+        """Give, of these records, those that were deleted, each with the Id of the one it was merged into, if it was.
+
+        Raises  as `read`
+        """
+        names = "Id, MasterRecordId" if table in _MERGED else "Id"
+        soql = format_soql(f"SELECT {names} FROM {table} WHERE IsDeleted = true AND Id IN {{}}", list(ids))  # noqa: S608
+        if len(soql) > _LONGEST_SOQL and len(ids) > 1:
+            half = len(ids) // 2
+            return await self.deleted(table, ids[:half]) | await self.deleted(table, ids[half:])
+        found = await self._query(soql, is_all=True)
+        return {record["Id"]: record.get("MasterRecordId") for record in found}
+
+    async def where(self, table: str, condition: str, *values: Any) -> list[str]:
+        """Give the Ids of the records for which a condition holds; its `{}` are filled with the values, quoted.
+
+        Raises  as `read`
+        """
+        soql = format_soql(f"SELECT Id FROM {table} WHERE {condition}", *values)  # noqa: S608 - names are ours
+        found = await self._called(
+            "GET query", lambda library: [str(one["Id"]) for one in library.query_all_iter(soql)], writes=False
+        )
+        return list(found)
+
     async def describe(self, table: str) -> dict[str, Any] | None:
         """Give what the org says of an object and its fields; None when the integration user does not see it.
 
@@ -153,8 +194,10 @@ class Salesforce:
         self._threads.shutdown(wait=False, cancel_futures=True)
         await self._grant.close()
 
-    async def _query(self, soql: str) -> list[dict[str, Any]]:
-        answer = await self._called("GET query", lambda library: library.query(soql), writes=False)
+    async def _query(self, soql: str, *, is_all: bool = False) -> list[dict[str, Any]]:
+        answer = await self._called(
+            "GET query", lambda library: library.query(soql, include_deleted=is_all), writes=False
+        )
         try:
             return [dict(record) for record in answer["records"]]
         except (KeyError, TypeError):

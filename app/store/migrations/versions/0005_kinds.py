@@ -1,0 +1,41 @@
+"""Every kind: who waits for which record, the doctors' zones, and what is counted across processes."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "awaited",
+        sa.Column("link_id", sa.String(26), primary_key=True),
+        sa.Column("side", sa.String(16), primary_key=True),
+        sa.Column("kind", sa.String(16), primary_key=True),
+        sa.Column("record_id", sa.String(64), primary_key=True),
+    )
+    op.create_index("ix_awaited_record", "awaited", ["side", "kind", "record_id"])
+    op.create_table(
+        "zones",
+        sa.Column("doctor_id", sa.String(64), primary_key=True),
+        sa.Column("zone", sa.String(64), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("applied_at", sa.BigInteger(), nullable=False),
+    )
+    op.create_table(
+        "schedules",
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+    )
+    op.create_table(
+        "tallies",
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+    )
+
+
+def downgrade() -> None:
+    raise NotImplementedError("the way back is a restored backup")

@@ -1,0 +1,33 @@
+"""What is done every so often, once for all workers together."""
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.database import Database
+from app.store.tables import after, db_now, schedules
+
+
+async def is_ours(database: Database, name: str, every: timedelta) -> bool:
+    """Say whether it is time and nobody else has begun; then the next time is `every` from now."""
+
+    async def work(connection: AsyncConnection) -> bool:
+        insert = (sqlite if database.is_sqlite else postgresql).insert(schedules)
+        first = insert.values(name=name, next_at=after(every))
+        claim = first.on_conflict_do_update(
+            index_elements=[schedules.c.name], set_={"next_at": after(every)}, where=schedules.c.next_at <= db_now()
+        )
+        return (await connection.scalar(claim.returning(schedules.c.name))) is not None
+
+    return await database.transact(work)
+
+
+async def again_in(database: Database, name: str, span: timedelta) -> None:
+    """Have it done again after a span, because it did not come to its end."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(sa.update(schedules).where(schedules.c.name == name).values(next_at=after(span)))
+
+    await database.transact(work)

@@ -1,0 +1,67 @@
+"""What is to be done when one side does not hold a record any more (pure).
+
+Absence is never answered by creating. A visit that DrChrono deleted is marked in Salesforce, or deleted there; one
+that Salesforce deleted is cancelled in DrChrono, unless it has taken place or was touched there meanwhile. Everything
+else waits for a person: patients are never deleted, and a record we may not see any more is not a deleted one.
+"""
+
+from app.sync.records import Absent, Action, Deleted, Link, Plan, Side, Sight, Unheard
+from app.sync.rules import Rules
+
+GONE_IN_DRCHRONO, GONE_IN_SALESFORCE, NEVER_HERE = "gone_in_drchrono", "gone_in_salesforce", "never_here"
+CANCELLED = "Cancelled"
+_STATUS = "status"
+_TOOK_PLACE = frozenset(
+    {"Arrived", "Checked In", "Checked In Online", "In Room", "In Session", "Complete", "No Show"}
+)  # of DrChrono's own statuses
+
+
+def is_deleted(rules: Rules, sight: Sight) -> bool:
+    """Say whether DrChrono itself says that it deleted the record."""
+    tombstone = rules.table.tombstone
+    return tombstone is not None and sight.fields.get(tombstone) is not None
+
+
+def gone_in_drchrono(rules: Rules, link: Link, salesforce: Sight | Absent | Deleted) -> Plan:
+    """Say what becomes of a record that DrChrono has deleted or does not show: it was asked."""
+    tombstone = rules.table.tombstone
+    if tombstone is None:
+        return Plan(Action.HOLD, cause=GONE_IN_DRCHRONO)
+    if link.salesforce_id is None:
+        return Plan(Action.NOTHING, cause=NEVER_HERE)
+    if not isinstance(salesforce, Sight):
+        return Plan(Action.NOTHING)
+    if rules.deletes:
+        return Plan(Action.DELETE)
+    if salesforce.fields.get(tombstone) is not None:
+        return Plan(Action.NOTHING, agreed={tombstone: salesforce.fields[tombstone]})
+    return Plan(Action.WRITE, writes={Side.SALESFORCE: {tombstone: "true"}})
+
+
+def gone_in_salesforce(
+    rules: Rules, link: Link, drchrono: Sight | Unheard, salesforce: Absent | Deleted, *, is_asked: bool
+) -> Plan | None:
+    """Say what becomes of a linked record that Salesforce does not hold; None when DrChrono has to be asked first.
+
+    is_asked  whether DrChrono's sight is its own answer
+    """
+    if isinstance(salesforce, Deleted) and salesforce.master is not None:
+        return Plan(Action.FOLLOW)
+    if isinstance(salesforce, Absent) or _STATUS not in rules.table.rows or not rules.cancels:
+        return Plan(Action.HOLD, cause=GONE_IN_SALESFORCE)
+    return _cancelled(rules, link, drchrono, is_asked=is_asked)
+
+
+def _cancelled(rules: Rules, link: Link, drchrono: Sight | Unheard, *, is_asked: bool) -> Plan | None:
+    """Say how a visit that was deleted in Salesforce comes to be cancelled in DrChrono."""
+    if isinstance(drchrono, Unheard):
+        is_cancelled = rules.matches(link, _STATUS, link.base.stamps.get(_STATUS), CANCELLED) is True
+        return Plan(Action.NOTHING) if is_cancelled else None
+    status = drchrono.fields.get(_STATUS)
+    if is_deleted(rules, drchrono) or status == CANCELLED:
+        return Plan(Action.NOTHING, agreed={_STATUS: status})
+    if not is_asked:
+        return None
+    if rules.changed(link, drchrono.fields) - {rules.table.zoned} or status in _TOOK_PLACE:
+        return Plan(Action.HOLD, cause=GONE_IN_SALESFORCE)
+    return Plan(Action.WRITE, writes={Side.DRCHRONO: {_STATUS: CANCELLED}})

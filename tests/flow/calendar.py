@@ -1,0 +1,105 @@
+"""What stories about visits, doctors and offices are told with, beside the clinic's own words."""
+
+import json
+
+from app import runtime
+from app.store.links import point_out as due_again
+from app.sync.records import Kind, Side
+from tests.flow.clinic import SECRET
+from workers.reconcile import point_out
+
+DOCTOR, OFFICE = 310001, 410001
+TEN = "2026-12-01T10:30:00"
+TEN_UTC = "2026-12-01T15:30:00.000+0000"  # the doctor's zone is US/Eastern
+
+
+async def books(clinic, patient, **fields):
+    """A human books a visit at DrChrono; nothing is delivered yet."""
+    given = {"patient": patient["id"], "doctor": DOCTOR, "office": OFFICE, "exam_room": 1, "scheduled_time": TEN}
+    return clinic.drchrono.post("/_control/appointments?silent=true", json=given | {"duration": 30} | fields).json()
+
+
+def a_second_passes(clinic):
+    """DrChrono's clock moves on, so that its next stamp is another one."""
+    clinic.drchrono.put("/_control/clock", json={"offset_s": clinic._tick()})
+
+
+async def moves(clinic, visit, **fields):
+    """A human changes a visit at DrChrono; nothing is delivered yet."""
+    a_second_passes(clinic)
+    answer = clinic.drchrono.patch(f"/_control/appointments/{visit['id']}?silent=true", json=fields)
+    return answer.raise_for_status().json()
+
+
+def deletes(clinic, visit):
+    """A human deletes a visit at DrChrono; nothing is delivered yet."""
+    a_second_passes(clinic)
+    clinic.drchrono.delete(f"/_control/appointments/{visit['id']}?silent=true").raise_for_status()
+
+
+async def has_visit(clinic, **fields):
+    """A patient with a visit, both linked; what it took is not counted."""
+    patient = await clinic.has_linked()
+    visit = await books(clinic, patient, **fields)
+    await clinic.arrives(visit, event="APPOINTMENT_CREATE")
+    forgets(clinic)
+    return visit
+
+
+def forgets(clinic):
+    """What was called and written up to now is not counted."""
+    clinic.drchrono.delete("/_control/calls")
+    clinic.salesforce.delete("/_control/writes")
+
+
+def visit_of(clinic, visit):
+    """A visit as DrChrono holds it now."""
+    return clinic.drchrono.get("/_control/appointments").json()["appointments"][visit["id"]]
+
+
+def records(clinic, kind):
+    """What Salesforce holds of an object, the deleted left out."""
+    found = clinic.salesforce.get(f"/_control/records/{kind}").json()["records"]
+    return [record for record in found if not record.get("IsDeleted")]
+
+
+def booked(clinic):
+    """The only visit Salesforce holds."""
+    (found,) = records(clinic, "DrChrono_Appointment__c")
+    return found
+
+
+async def lists(clinic, *kinds):
+    """DrChrono's lists of these kinds are compared, and the workers settle it."""
+    inbox = runtime.inbox(clinic.run, lambda _group: None)
+    for kind in kinds:
+        await point_out(clinic.run, inbox, kind)
+    await inbox.close()
+    await clinic.settles()
+
+
+async def tells(clinic, kind, record_id, operation="UPDATE"):
+    """Salesforce tells of a record by a platform event, and the workers settle it."""
+
+    async def work(connection):
+        await due_again(connection, kind, Side.SALESFORCE, [record_id])
+
+    await clinic.run.database.transact(work)
+    await clinic.settles()
+    return operation
+
+
+async def forged(clinic, visit, event="APPOINTMENT_MODIFY"):
+    """Somebody who knows the secret delivers what DrChrono never said; gives the status."""
+    clinic._sent += 1
+    headers = {
+        "x-drchrono-event": event,
+        "x-drchrono-signature": SECRET,
+        "x-drchrono-delivery": f"forged{clinic._sent}",
+        "content-type": "application/json",
+    }
+    body = json.dumps({"receiver": {"id": 1}, "object": visit})
+    return (await clinic.web.post("/webhooks/drchrono", content=body, headers=headers)).status_code
+
+
+STAFF = (Kind.DOCTOR, Kind.OFFICE)

@@ -1,0 +1,48 @@
+"""What is particular about visits: whose clock their times are read by, and which of them are none of ours."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.sync.codec import Unfit
+from app.sync.records import Kind, Side
+from workers.passes import Pass
+
+BREAK, VIRTUAL = "break", "virtual"
+_OCCURRENCE = re.compile(r"\d{4}-?\d\d-?\d\d_\w+", re.ASCII)  # an occurrence of a series that nobody has touched
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The zones that visits are read in: the doctor's, unless the settings name one for the office."""
+
+    work: Pass
+    by_doctor: Mapping[str, str]
+
+    def zone(self, side: Side, raw: Mapping[str, Any]) -> str:
+        """Give the zone of a vendor's record, verbatim; empty when it has none or its doctor is not known."""
+        rows = self.work.rules.table.rows
+        if self.work.rules.table.zoned is None:
+            return ""
+        found = {}
+        for name in ("doctor", "office"):
+            try:
+                row = rows[name]
+                found[name] = row.codec.read(side, raw.get(row.names[side]), row.options) or ""
+            except (Unfit, KeyError):
+                found[name] = ""
+        override = self.work.run.settings.office_time_zones.get(found["office"])
+        return override or self.by_doctor.get(found["doctor"], "")
+
+
+def skipped(kind: Kind, record_id: str, raw: Mapping[str, Any]) -> str:
+    """Say why a record of DrChrono's is none of ours; empty when it is.
+
+    Source  DrChrono fact sheet 5.5: breaks have no patient; an untouched occurrence has date_series as its id
+    """
+    if kind is not Kind.APPOINTMENT:
+        return ""
+    if raw.get("appt_is_break") is True:
+        return BREAK
+    return VIRTUAL if _OCCURRENCE.fullmatch(record_id) else ""
