@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test long demo simulate bench serve work up lock migration env-example clean
+.PHONY: help setup check format test long demo simulate simulate-tokens bench serve work up lock migration env-example clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -45,7 +45,10 @@ long: $(READY)  ## what `test` runs a seeded slice of, in full
 demo: $(READY)  ## the whole story on this machine, stays up until Ctrl-C
 	@$(BIN)/chronobridge demo $(ARGS)
 
-simulate: $(READY)  ## SEEDS=1,2,3: random histories in full, for longer than a test may take
+simulate: $(READY)  ## SEEDS=10000: so many random histories with faults, FIRST=1 on; SEED=42: one, line by line
+	@$(BIN)/python -m tests.simulate.many $(if $(SEED),--show $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1))
+
+simulate-tokens: $(READY)  ## SEEDS=1,2,3: eight workers race for single-use tokens, and some die
 	@$(BIN)/python -m tests.simulate.token_race --seeds $(or $(SEEDS),1)
 
 bench: $(READY)  ## throughput, latency and cost as ratios of one run; writes bench.json

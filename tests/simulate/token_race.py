@@ -1,6 +1,6 @@
 """Eight workers, tokens that live two seconds, and deaths between DrChrono's answer and our commit.
 
-    python -m tests.simulate.token_race [--calls 10000] [--seeds 1,2,3]         what `make simulate` runs
+    python -m tests.simulate.token_race [--calls 10000] [--seeds 1,2,3]         what `make simulate-tokens` runs
 
 DrChrono revokes everything when a refresh token comes back a second time. So every reuse it sees must be one death
 between its answer and our commit, nothing else may ever be asked for twice, and each such death must end in a side that

@@ -1,0 +1,92 @@
+"""The clock of a history: it stands still until somebody moves it, and everything that asks for the time asks it.
+
+The databases' connections get a `julianday` of their own, which is SQLite's way to another clock; the stand-ins take
+theirs as a function; ids are drawn from the seed. So a history does not know when, or where, it is told.
+"""
+
+import random
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import ulid
+from sqlalchemy import event
+
+from tests.standins.drchrono.clock import ZONE
+
+_FIRST = datetime(2026, 1, 12, 17, 0, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MS, _EPOCH_JULIAN = 86_400_000, 2_440_587.5
+
+
+class Clock:
+    """Milliseconds since the history began, and the same as others want to hear it."""
+
+    def __init__(self):
+        self.ms = 0
+
+    def moves(self, ms):
+        self.ms += ms
+
+    def now(self):
+        return _FIRST + timedelta(milliseconds=self.ms)
+
+    def epoch_ms(self):
+        return (self.now() - _EPOCH) // timedelta(milliseconds=1)
+
+    def at_the_practice(self):
+        return self.now().astimezone(ZONE).replace(tzinfo=None)
+
+    def julian(self, _when):
+        return (self.epoch_ms() + 0.25) / _DAY_MS + _EPOCH_JULIAN
+
+
+class _Here:
+    """In place of the driver's thread and its queue: what is asked for is done at once."""
+
+    def start(self):
+        pass
+
+    def put_nowait(self, asked):
+        future, function = asked
+        try:
+            done = function()
+        except BaseException as error:
+            if future is None:
+                raise
+            future.set_exception(error)
+        else:
+            if future is not None:
+                future.set_result(done)
+
+
+def unthreaded(database, clock):
+    """Have a SQLite database driven from this thread, by this clock: no two statements can race for an answer."""
+    engine = database.engine.sync_engine
+
+    def here(*args, **kwargs):
+        connection = database.engine.dialect.dbapi.aiosqlite.connect(*args, **kwargs)
+        connection._tx = connection._thread = _Here()
+        return connection
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect, _record, _args, parameters):
+        parameters["async_creator_fn"] = here
+
+    @event.listens_for(engine, "connect")
+    def set_clock(connection, _record):
+        connection.create_function("julianday", 1, clock.julian)
+
+    return database
+
+
+@contextmanager
+def drawn_from(seed, clock):
+    """Have ids made by this clock and drawn from the seed, and whatever else is left to chance."""
+    ids, before, state = random.Random(f"{seed} ids"), ulid.default_generator, random.getstate()
+    ulid.default_generator = ulid.ULIDGenerator(clock=clock.epoch_ms, randomness=lambda _: ids.randbytes(10))
+    random.seed(f"{seed} jitter")
+    try:
+        yield
+    finally:
+        ulid.default_generator = before
+        random.setstate(state)

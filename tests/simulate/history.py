@@ -1,0 +1,126 @@
+"""Random histories out of a seed: people, mail, faults and deaths, told against both stand-ins; then everything rests.
+
+The same seed tells the same history: what may happen is in `hand.py`, what must be true at rest in `oracle.py`.
+"""
+
+import hashlib
+import shutil
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import structlog
+
+from app import runtime
+from app.store.database import Database
+from app.store.schema import migrate
+from tests.flow.clinic import settings_of
+from tests.simulate.clock import Clock, drawn_from, unthreaded
+from tests.simulate.hand import ACTIONS, Mix, drawn, weights
+from tests.simulate.oracle import complaints
+from tests.simulate.post import EVENTS
+from tests.simulate.processes import connects
+from tests.simulate.vendors import DRCHRONO, SALESFORCE, URLS
+from tests.simulate.world import NeverRestsError, World
+
+# seeds that failed once
+KEPT = ()
+
+
+@dataclass
+class Told:
+    """What a history came to."""
+
+    seed: int
+    trace: list = field(default_factory=list)
+    complaints: list = field(default_factory=list)
+    overtaken: int = 0
+    edits: int = 0
+    writes: int = 0
+    seconds: float = 0.0
+
+    @property
+    def hash(self):
+        return hashlib.sha256("\n".join(self.trace).encode()).hexdigest()
+
+    def __str__(self):
+        return "\n".join([*self.trace, f"seed {self.seed}:", *(f"  WRONG: {one}" for one in self.complaints)])
+
+
+class Stage:
+    """Where histories are told, one after the other, in one process: a migrated database and a runtime to copy."""
+
+    def __init__(self, folder, template):
+        self._folder, self.template, self.clock = folder, template, Clock()
+        self._databases, self._lent = [], 0
+
+    def lends(self):
+        """Give a database that nobody else of this history uses; one of the last history knows its statements."""
+        if self._lent == len(self._databases):
+            self._databases.append(unthreaded(Database(self.template.settings.database_url), self.clock))
+        self._lent += 1
+        return self._databases[self._lent - 1]
+
+    async def tells(self, seed, mix=None):
+        """Tell one history."""
+        started, told = perf_counter(), Told(seed)
+        self.clock.ms = self._lent = 0
+        path = self.template.settings.database_url.removeprefix("sqlite+aiosqlite:///")
+        for old in Path(path).parent.glob("history.db*"):
+            old.unlink()
+        shutil.copyfile(self._folder / "migrated.db", path)
+        world = World(self, seed, [])
+        told.trace = world.trace
+        with drawn_from(seed, world.clock), structlog.testing.capture_logs() as world.lines:
+            try:
+                await _lived(world, drawn(world.rng, mix or Mix()))
+                told.complaints = await complaints(world)
+            except NeverRestsError as error:
+                told.complaints = [str(error)]
+            finally:
+                await world.ends()
+        told.overtaken = len(world.ledger.overtaken)
+        told.edits, told.writes = sum(world.ledger.edits.values()), sum(world.ledger.writes.values())
+        told.seconds = perf_counter() - started
+        return told
+
+
+async def _lived(world, mix):
+    world.tells(f"{mix}")
+    for _ in range(2):
+        world.hires()
+    await connects(world.workers[0], world.vendors)
+    for _ in range(mix.people):
+        await ACTIONS["chart_created"](world, mix)
+    if world.rng.random() < 0.7:
+        await world.settles()
+    world.turns.is_open, world.vendors.trouble.share = False, mix.calls
+    names, shares = list(ACTIONS), weights(mix)
+    for _ in range(mix.steps):
+        world.steps += 1
+        world.passes(world.rng.choice((1, 5, 300)))
+        name = world.rng.choices(names, shares)[0]
+        if await ACTIONS[name](world, mix):
+            world.tells(name)
+    world.tells("nobody edits any more")
+    await world.settles()
+    if world.post.is_lost:
+        await world.compares()
+
+
+@asynccontextmanager
+async def stage():
+    """Give a stage, in a folder of memory where there is one."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(prefix="history-", dir=memory if memory.is_dir() else None) as name:
+        folder = Path(name)
+        async with Database(f"sqlite+aiosqlite:///{folder}/migrated.db").opened() as database:
+            await migrate(database)
+        known = settings_of(
+            Database(f"sqlite+aiosqlite:///{folder}/history.db"), URLS[DRCHRONO], URLS[SALESFORCE], None,
+            salesforce_event_tokens=EVENTS, confirm_after="PT5S", drchrono_calls_per_second=100_000, attempt_limit=50,
+        )  # fmt: skip
+        async with runtime.opened(known) as template:
+            yield Stage(folder, template)

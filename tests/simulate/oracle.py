@@ -1,0 +1,105 @@
+"""What must be true once everything is at rest: said in words, one line for each thing that is not.
+
+The truth is what the vendors hold and the ledger of who changed what. Of the service itself only its tables are asked,
+and only for what may not remain in them.
+"""
+
+from app.store.tables import events, failures, journal, links
+from tests.simulate.ledger import FIELDS
+from tests.simulate.vendors import DRCHRONO, SALESFORCE
+
+
+async def complaints(world):
+    """Give every promise that is broken."""
+    known = {row.id: row for row in await world.rows(links)}
+    failed = {row.link_id: row for row in await world.rows(failures)}
+    by_chart = {int(row.drchrono_id): row for row in known.values() if row.drchrono_id}
+    found = [*world.ledger.wrong, *await _remains(world, known), *_failures(world, known, failed)]
+    for chart in world.charts:
+        link = by_chart.get(chart)
+        found += _pair(world, chart, link, failed.get(link.id) if link else None)
+    return [*found, *_contacts(world), *_thrift(world)]
+
+
+async def _remains(world, known):
+    for link in known.values():
+        if link.due_at is not None or link.lease_owner is not None:
+            yield_ = f"link of {link.drchrono_id}: due {link.due_at}, leased by {link.lease_owner}"
+            return [yield_]
+    open_ = [row for row in await world.rows(journal) if row.state in ("planned", "unknown")]
+    unread = [row for row in await world.rows(events) if row.finished_at is None]
+    return [f"a write to {row.side} is still {row.state}" for row in open_] + [
+        f"an event of {row.side} {row.record_id} is not finished" for row in unread
+    ]
+
+
+def _failures(world, known, failed):
+    for link_id, row in failed.items():
+        link = known[link_id]
+        reason = _reason(world, link, row)
+        if reason:
+            yield f"{link.drchrono_id}/{link.salesforce_id} failed with {row.cause} {row.fields}: {reason}"
+
+
+def _reason(world, link, row):
+    """Say why a failure is not explained by what happened; nothing when it is."""
+    contact = world.contacts.get(link.salesforce_id)
+    chart = int(link.drchrono_id) if link.drchrono_id else None
+    match row.cause:
+        case "gone_in_salesforce" | "ENTITY_IS_DELETED":
+            return contact and "its Contact is there"
+        case "gone_in_drchrono":
+            return chart in world.charts and "its chart is there"
+        case "rewritten":
+            return "" if _is_rewritten(world, chart, row) else "nothing was written three times"
+        case "contact_of_another_link":
+            return "" if link.salesforce_id in world.named else "nobody entered a Contact that names a chart"
+    return "nothing explains it"
+
+
+def _is_rewritten(world, chart, row):
+    contact = world.partner(DRCHRONO, chart)
+    by_us = [one for one in world.ledger.changes if one.by != "human" and one.id in (chart, contact)]
+    names = {FIELDS[name].on(row.side): name for name in FIELDS}
+    return all(
+        max((sum(o.after == one.after and o.name == one.name for o in by_us) for one in by_us
+             if one.name == names.get(field)), default=0) >= 3
+        for field in row.fields.split(",")
+    )  # fmt: skip
+
+
+def _pair(world, chart, link, failure):
+    """Compare a chart with its Contact."""
+    contact = world.partner(DRCHRONO, chart)
+    gone = [row for row in world.gone if row["DrChrono_Patient_Id__c"] == str(chart)]
+    if contact is None:
+        if gone and failure is not None:
+            return []
+        return [f"{chart} has no Contact" + (" and nobody is told that it was deleted" if gone else "")]
+    if gone and contact in world.named and failure is not None:
+        return []  # deleted, and entered anew by hand: that is for a person to say
+    if link is None or link.salesforce_id != contact:
+        return [f"{chart} is linked to {link and link.salesforce_id}, its Contact is {contact}"]
+    excused = set(failure.fields.split(",")) if failure is not None else set()
+    found = []
+    for name, row in FIELDS.items():
+        here, there = world.ledger.held[DRCHRONO, chart][name], world.ledger.held[SALESFORCE, contact][name]
+        if here != there and not excused & {row.drchrono, row.salesforce}:
+            found.append(f"{chart}: {name} is {here!r} in DrChrono and {there!r} in Salesforce")
+        if here not in world.ledger.values.get((chart, name), {None}) | {None}:
+            found.append(f"{chart}: nobody ever entered {name}={here!r}")
+    return found
+
+
+def _contacts(world):
+    keys = [row["DrChrono_Patient_Id__c"] for row in world.contacts.values() if row["DrChrono_Patient_Id__c"]]
+    strange = [key for key in keys if int(key) not in world.charts and int(key) not in world.vanished]
+    return [f"a Contact bears {key}, which is no chart" for key in strange] + (
+        ["two Contacts for one chart"] if len(keys) != len(set(keys)) else []
+    )
+
+
+def _thrift(world):
+    for pair, writes in world.ledger.writes.items():
+        if writes > world.ledger.edits.get(pair, 0):
+            yield f"{pair}: {writes} writes that changed something for {world.ledger.edits.get(pair, 0)} edits"

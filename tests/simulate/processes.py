@@ -1,0 +1,156 @@
+"""A worker's process and the web's, both in this one: the real service, over wires that lead nowhere else.
+
+Each has its own clients and its own connections to the one database, so that one may die without the other.
+"""
+
+import asyncio
+import ssl
+from contextvars import copy_context
+from dataclasses import replace
+from functools import partial
+
+import httpx
+
+from app.main import create_app
+from app.settings import secret_values
+from app.store import calls
+from app.store.connections import Connections
+from app.store.inbox_sqlite import SqliteInbox
+from app.sync.records import Kind, Side
+from app.vendors.drchrono.client import DrChrono
+from app.vendors.drchrono.oauth import DrChronoGrant
+from app.vendors.salesforce.client import Salesforce
+from app.vendors.salesforce.oauth import SalesforceGrant
+from tests.simulate.turns import WORKER, InTurn, InTurns
+from tests.simulate.vendors import CALLBACK, DRCHRONO, SALESFORCE, Cable, Wire
+from workers.sync import sync, take
+
+_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: no call may leave this process
+
+
+class Attempt:
+    """One pass of one worker: what it took, and when it last saw which side."""
+
+    def __init__(self, worker, step):
+        self.worker, self.taken_at, self.work = worker, step, None
+        self.looked_at = {DRCHRONO: step, SALESFORCE: step}
+
+    def heard(self, side, method, _url):
+        if method == "GET":
+            self.looked_at[side] = self.worker.step()
+
+    def link_of(self, drchrono_id):
+        due = self.work.taken.due if self.work else ()
+        return next((one.link for one in due if one.link.drchrono_id == drchrono_id), None)
+
+
+class Worker:
+    """One worker's process; it works when told to, and stops at every turn."""
+
+    def __init__(self, name, template, database, vendors, turns, step):
+        self.name, self.turns, self.step, self.current, self.task = name, turns, step, None, None
+        self._clock, self.since = vendors.clock, 0
+        self.database = database
+        self.run = _runtime(template, self.database, InTurns(self.database, turns), vendors, self)
+
+    @property
+    def is_busy(self):
+        return self.task is not None and not self.task.done()
+
+    def starts(self, kind=Kind.PATIENT):
+        """Begin a pass over what is due."""
+        context = copy_context()
+        context.run(WORKER.set, self)
+        self.current, self.since = Attempt(self, self.step()), self._clock.ms
+        self.task = asyncio.create_task(self._pass(kind), context=context)
+
+    async def _pass(self, kind):
+        self.current.work = await take(self.run, kind)
+        if self.current.work is not None:
+            await sync(self.current.work)
+
+    async def ends(self):
+        """Take it away, whatever it was doing."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+        await self.run.drchrono.close()
+        await self.run.salesforce.broker.close()
+        await self.run.salesforce._grant.close()
+        await self.database.engine.dispose()
+
+
+class _OverCable(Salesforce):
+    """The client, its library's sessions plugged into this process."""
+
+    cable = None
+
+    def _library(self, token):
+        library = super()._library(token)
+        library.session.mount("https://", self.cable)
+        return library
+
+
+def _runtime(template, plain, database, vendors, worker):
+    known, turns = template.settings, worker.turns
+    client_id, secret = known.drchrono_client_id, known.drchrono_client_secret.get_secret_value()
+    spend = partial(calls.count, plain, client_id, known.drchrono_calls_per_second)
+    grant = DrChronoGrant(known.drchrono_base_url, client_id, secret, _NOBODY, spend)
+    drchrono = DrChrono(grant, Connections(plain, template.vault, Side.DRCHRONO), _NOBODY, _unheard)
+    _wired(drchrono._http, Wire(vendors, DRCHRONO, turns))
+    _wired(grant._oauth, Wire(vendors, DRCHRONO))
+    sign_in = SalesforceGrant(template.salesforce._grant._credentials, _NOBODY)
+    _wired(sign_in._oauth, Wire(vendors, SALESFORCE))
+    store = Connections(plain, template.vault, Side.SALESFORCE)
+    salesforce = _OverCable(sign_in, store, _NOBODY, known.salesforce_api_version, _unheard)
+    salesforce.cable, salesforce._threads = Cable(vendors), InTurn(turns, worker)
+    return replace(template, database=database, drchrono=drchrono, salesforce=salesforce)
+
+
+def _wired(client, wire):
+    client._transport, client._mounts = wire, {}
+
+
+def _unheard(*_, **__):
+    pass
+
+
+class _Inbox(SqliteInbox):
+    """The inbox, its connection going by the history's clock."""
+
+    def __init__(self, path, clock):
+        self._clock = clock
+        super().__init__(path, lambda _: None)
+
+    def _connected(self):
+        connection = super()._connected()
+        connection.create_function("julianday", 1, self._clock.julian)
+        return connection
+
+
+class Web:
+    """The web's process: its doors, over the real inbox. Nobody rings; workers start when the history says so."""
+
+    def __init__(self, template, database, clock):
+        self.database = database
+        self.app = create_app(template.settings)
+        self.app.state.run = replace(template, database=self.database)
+        self.app.state.drchrono_secrets = secret_values(template.settings.drchrono_webhook_secrets)
+        self.app.state.inbox = _Inbox(self.database.path, clock)
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://sync")
+
+    async def gets(self, path, content, headers):
+        """A vendor delivers; gives the status we answered."""
+        return (await self._client.post(path, content=content, headers=headers)).status_code
+
+    async def ends(self):
+        await self.app.state.inbox.close()
+        await self._client.aclose()
+        await self.database.engine.dispose()
+
+
+async def connects(worker, vendors):
+    """The practice is connected, as by a person who presses Allow."""
+    code = vendors.practice.allow(CALLBACK, "")
+    await worker.run.drchrono.broker.replace(await worker.run.drchrono.grant.exchange(code, CALLBACK))

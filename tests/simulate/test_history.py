@@ -1,0 +1,32 @@
+import pytest
+
+from tests.simulate.history import KEPT, stage
+
+SEEDS, AT_ONCE = range(1, 201), 25
+
+
+async def told(*seeds):
+    async with stage() as one:
+        return [await one.tells(seed) for seed in seeds]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("first", SEEDS[::AT_ONCE])
+async def test_whatever_happens_both_sides_agree_and_nothing_is_lost_once_everything_rests(first):
+    broken = [one for one in await told(*range(first, first + AT_ONCE)) if one.complaints]
+
+    assert broken == [], "\n".join(str(one) for one in broken)
+
+
+@pytest.mark.parametrize("seed", KEPT)
+async def test_a_seed_that_failed_once_holds(seed):
+    (one,) = await told(seed)
+
+    assert one.complaints == [], str(one)
+
+
+async def test_the_same_seed_tells_the_same_history():
+    once, other, again = await told(7, 8, 7)
+
+    assert once.trace == again.trace
+    assert once.hash != other.hash

@@ -1,0 +1,175 @@
+"""Both stand-ins in this process, and the wires that lead to them: no socket, no thread, no waiting.
+
+A call may go wrong on its way: refused, done without an answer, or done only after its caller has given up on it. Which
+call does is drawn from the seed.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import requests
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+
+from tests.simulate.turns import WORKER
+from tests.standins.drchrono.app import create_app as drchrono_app
+from tests.standins.salesforce.app import create_app as salesforce_app
+
+DRCHRONO, SALESFORCE = "drchrono", "salesforce"
+URLS = {DRCHRONO: "https://practice.example.test", SALESFORCE: "https://org.example.test"}
+CALLBACK = "https://sync.example.com/connect/drchrono/callback"
+_WRITES = ("PATCH", "POST", "DELETE")
+_BUSY = {
+    DRCHRONO: (429, b'{"detail": "Request was throttled. Expected available in 40.0 seconds."}'),
+    SALESFORCE: (403, b'[{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "ConcurrentRequests Limit exceeded."}]'),
+}
+# what may become of a call; the last three leave a writer in doubt
+READS = ("no connection", "throttled", "503", "no answer")
+WRITES = (*READS, "500", "500 though done", "done, no answer", "done later, no answer")
+_REFUSED = {"503": 503, "500": 500, "500 though done": 500}
+
+
+class NoAnswerError(Exception):
+    """Nothing came back; `is_sent` says whether the vendor heard of it."""
+
+    def __init__(self, is_sent):
+        super().__init__(is_sent)
+        self.is_sent = is_sent
+
+
+def answered(app, method, url, headers, body):
+    """Call an app that never waits; gives status, headers and body."""
+    parts, said = urlsplit(str(url)), []
+
+    async def receive():
+        return {"type": "http.request", "body": body or b"", "more_body": False}
+
+    async def send(message):
+        said.append(message)
+
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": parts.scheme,
+        "path": unquote(parts.path), "raw_path": parts.path.encode(), "query_string": parts.query.encode(),
+        "headers": [(b"host", parts.netloc.encode()), *headers], "server": (parts.hostname, 443),
+        "client": ("127.0.0.1", 1), "root_path": "", "state": {},
+    }  # fmt: skip
+    try:
+        app(scope, receive, send).send(None)
+    except StopIteration:
+        start, *rest = said
+        return start["status"], start["headers"], b"".join(part.get("body", b"") for part in rest)
+    raise AssertionError(f"{method} {parts.path} waits for something")
+
+
+@dataclass(slots=True)
+class Trouble:
+    """How often a call goes wrong. `weights`: what becomes of it, where not all are equally likely."""
+
+    share: float = 0.0
+
+
+class Vendors:
+    """Both vendors as a history knows them. `sent` hears of every call a worker makes, before it is made."""
+
+    def __init__(self, clock, rng, tell):
+        self.clock, self.rng, self.tell, self.trouble = clock, rng, tell, Trouble()
+        self.apps = {DRCHRONO: drchrono_app(redirect_uris=[CALLBACK], calls_per_hour=0)}
+        self.apps[SALESFORCE] = salesforce_app(now=clock.now)
+        self.practice, self.org = self.apps[DRCHRONO].state.standin, self.apps[SALESFORCE].state.org
+        self.practice.clock.now = clock.at_the_practice
+        self.author, self.late = None, []
+
+    def call(self, side, method, url, headers, body):
+        """A worker's call, whatever becomes of it.
+
+        Raises  NoAnswerError
+        """
+        worker = WORKER.get()
+        fault = self._fault(method) if worker is not None and "/o/token" not in url and "/oauth2/" not in url else ""
+        if fault:
+            self.tell(f"{side} {method}: {fault}")
+        asked = (side, method, url, headers, body, worker and worker.current)
+        if fault == "no connection":
+            raise NoAnswerError(is_sent=False)
+        if fault == "done later, no answer":
+            self.late.append((self.clock.ms + self.rng.randint(1_000, 90_000), asked))
+        if fault in ("", "done, no answer", "500 though done"):
+            status, given, content = self.does(*asked)
+        if fault == "throttled":
+            return _BUSY[side][0], [(b"content-type", b"application/json")], _BUSY[side][1]
+        if fault in _REFUSED:
+            return _REFUSED[fault], [(b"content-type", b"text/html")], b"<html>sorry</html>"
+        if fault:
+            raise NoAnswerError(is_sent=True)
+        return status, given, content
+
+    def does(self, side, method, url, headers, body, author):
+        """The vendor does what it was asked; what changes there is the author's doing."""
+        self.author = author
+        try:
+            done = answered(self.apps[side], method, url, headers, body)
+        finally:
+            self.author = None
+        if author is not None and done[0] < 300:
+            author.heard(side, method, url)
+        return done
+
+    def lands(self):
+        """What was given up on long ago is done now, if its time has come."""
+        due = sorted((at for at in self.late if at[0] <= self.clock.ms), key=lambda at: at[0])
+        self.late = [at for at in self.late if at[0] > self.clock.ms]
+        for _, asked in due:
+            self.tell(f"{asked[0]} {asked[1]}: done at last, {self.does(*asked)[0]}")
+
+    def _fault(self, method):
+        if self.rng.random() >= self.trouble.share:
+            return ""
+        return self.rng.choice(WRITES if method in _WRITES else READS)
+
+
+class Wire(httpx.AsyncBaseTransport):
+    """What httpx sends over; `turns` where its calls wait for their turn."""
+
+    def __init__(self, vendors, side, turns=None):
+        self._vendors, self._side, self._turns = vendors, side, turns
+
+    async def handle_async_request(self, request):
+        body = await request.aread()
+        call = f"{request.method} {self._side}"
+        headers = [(name.lower(), value) for name, value in request.headers.raw if name.lower() != b"host"]
+        if self._turns is not None:
+            await self._turns.at(f"before {call}")
+        try:
+            found = self._vendors.call(self._side, request.method, str(request.url), headers, body)
+        except NoAnswerError as error:
+            kind = httpx.ReadTimeout if error.is_sent else httpx.ConnectError
+            raise kind("no answer", request=request) from None
+        finally:
+            if self._turns is not None:
+                await self._turns.at(f"after {call}")
+        return httpx.Response(found[0], headers=found[1], content=found[2], request=request)
+
+
+class Cable(BaseAdapter):
+    """What requests sends over."""
+
+    def __init__(self, vendors):
+        super().__init__()
+        self._vendors = vendors
+
+    def send(self, request, **_):
+        headers = [(name.lower().encode(), str(value).encode()) for name, value in request.headers.items()]
+        body = request.body.encode() if isinstance(request.body, str) else request.body
+        try:
+            found = self._vendors.call(SALESFORCE, request.method, request.url, headers, body)
+        except NoAnswerError as error:
+            raise (requests.ReadTimeout if error.is_sent else requests.ConnectTimeout)(request=request) from None
+        response = requests.Response()
+        response.status_code, given, response._content = found
+        response.headers = CaseInsensitiveDict({name.decode(): value.decode() for name, value in given})
+        response.url, response.request, response.encoding = request.url, request, "utf-8"
+        return response
+
+    def close(self):
+        pass

@@ -1,0 +1,175 @@
+"""One world out of one seed: both vendors, the mail between, one database, a web and two workers, in one thread.
+
+It does what a history asks for, writes down what happened, and knows how to bring everything to rest.
+"""
+
+import json
+import random
+
+import sqlalchemy as sa
+
+from app.store import links as store_links
+from app.store.tables import links
+from app.sync.records import Kind
+from tests.simulate.ledger import HUMAN, Ledger
+from tests.simulate.post import Post
+from tests.simulate.processes import Web, Worker
+from tests.simulate.turns import Turns
+from tests.simulate.vendors import DRCHRONO, SALESFORCE, URLS, Vendors, answered
+
+_JSON = [(b"content-type", b"application/json")]
+_MOST_PASSES = 200
+_SAID = ("record_id", "plan", "changed", "patched", "conflicts", "put_backs", "refused", "cause", "code", "error")
+
+
+class NeverRestsError(AssertionError):
+    """Something is due again and again."""
+
+
+class World:
+    """What a history is told with."""
+
+    def __init__(self, stage, seed, lines):
+        self.stage, self.lines, self.clock, self.turns = stage, lines, stage.clock, Turns()
+        self.rng = random.Random(f"{seed}")
+        self.trace, self.steps, self.workers, self.dead = [], 0, [], []
+        self.vanished, self.named = set(), set()
+        self.vendors, self.post = Vendors(self.clock, self.rng, self.tells), Post(self.rng)
+        self.web = Web(stage.template, stage.lends(), self.clock)
+        self.ledger = Ledger(stage.template.rules(Kind.PATIENT), self.partner)
+        self.vendors.practice.dispatcher.raise_event = self._drchrono_changed
+        self.vendors.org.listeners.append(self._salesforce_changed)
+
+    def tells(self, line):
+        """Write down what happened, after what the service itself had to say."""
+        said, self.lines[:] = list(self.lines), []
+        for one in said:
+            words = {name: one[name] for name in _SAID if one.get(name)}
+            self.trace.append(f"        {one['event']} {words}")
+        self.trace.append(f"{self.steps:3} {self.clock.ms / 1000:9.3f}s {line}")
+
+    def step(self):
+        return self.steps
+
+    # what there is
+
+    @property
+    def charts(self):
+        return self.vendors.practice.patients.records
+
+    @property
+    def contacts(self):
+        return {row["Id"]: row for row in self.vendors.org.tables["contact"].live()}
+
+    @property
+    def gone(self):
+        return [row for row in self.vendors.org.tables["contact"].rows.values() if row["IsDeleted"]]
+
+    def partner(self, side, id_):
+        """The record that is the same person on the other side, by the external id a Contact bears."""
+        rows = self.vendors.org.tables["contact"].rows
+        if side == SALESFORCE:
+            key = rows[id_]["DrChrono_Patient_Id__c"] if id_ in rows else None
+            return int(key) if key and key.isdecimal() else None
+        return next((row["Id"] for row in self.contacts.values() if row["DrChrono_Patient_Id__c"] == str(id_)), None)
+
+    def _drchrono_changed(self, event, record):
+        if event.startswith("PATIENT"):
+            changed = self.ledger.sees(self.steps, DRCHRONO, record["id"], record, self.vendors.author or HUMAN)
+            self._tells_change(DRCHRONO, record["id"], changed)
+        self.post.drchrono(event, dict(record))
+
+    def _salesforce_changed(self, call, table, row, op, _changed):
+        if table.kind.name == "Contact":
+            by = HUMAN if call.human else self.vendors.author
+            changed = self.ledger.sees(self.steps, SALESFORCE, row["Id"], row, by)
+            self._tells_change(SALESFORCE, row["Id"][9:15], changed)
+        self.post.salesforce(table.kind.name, dict(row), op)
+
+    def _tells_change(self, side, id_, changed):
+        by = self.vendors.author.worker.name if self.vendors.author else HUMAN
+        held = self.ledger.changes[len(self.ledger.changes) - len(changed) :]
+        self.tells(f"    {by} -> {side} {id_}: " + ", ".join(f"{one.name}={one.after!r}" for one in held))
+
+    # what people do
+
+    def person(self, side, method, path, **fields):
+        """Somebody does something at a vendor's control door; gives what the door answered, None if it refused."""
+        url, body = f"{URLS[side]}/_control/{path}", json.dumps(fields).encode()
+        status, _, content = answered(self.vendors.apps[side], method, url, _JSON, body)
+        return json.loads(content or b"{}") if status < 300 else None
+
+    # what the service does
+
+    def hires(self):
+        """A worker's process is started."""
+        number = len(self.workers) + len(self.dead)
+        here = (self.stage.template, self.stage.lends(), self.vendors, self.turns, self.step)
+        self.workers.append(Worker(f"w{number}", *here))
+        return self.workers[-1]
+
+    def kills(self, worker):
+        """It goes no step further, and says nothing to anybody."""
+        self.turns.forget(worker)
+        self.workers.remove(worker)
+        self.dead.append(worker)
+
+    async def delivers(self, letter):
+        return await self.web.gets(letter.path, letter.content, letter.headers)
+
+    def passes(self, ms):
+        self.clock.moves(ms)
+        self.vendors.lands()
+
+    # how it comes to rest
+
+    async def settles(self):
+        """Nobody edits and nothing goes wrong any more: what is under way arrives, until nothing is due."""
+        self.vendors.trouble.share, self.turns.is_open = 0.0, True
+        while self.turns.waiting:
+            await self.turns.lets(self.turns.waiting[0])
+        worker = self.workers[0] if self.workers else self.hires()
+        for _ in range(_MOST_PASSES):
+            self.steps += 1
+            self.passes(10)
+            if self.post.bag:
+                letter, _ = self.post.draws(0)
+                self.tells(f"arrives: {letter.about}")
+                assert await self.delivers(letter) == 200, letter
+                continue
+            if not await self.works(worker):
+                next_s = await store_links.next_due_in_s(worker.database)
+                leased_s = await self.leased_s(worker)
+                late_s = [(at - self.clock.ms) / 1000 for at, _ in self.vendors.late]
+                self.tells(f"rests: due in {next_s}, leased for {leased_s}, late in {late_s}")
+                ahead = [one for one in (next_s, leased_s, *late_s) if one is not None]
+                if not ahead:
+                    return
+                self.passes(int(min(ahead) * 1000) + 5)
+        raise NeverRestsError(f"after {_MOST_PASSES} looks something is still due")
+
+    async def works(self, worker):
+        """One pass, from begin to end; says whether anything was due."""
+        worker.starts()
+        await worker.task
+        return worker.current.work is not None
+
+    async def leased_s(self, worker):
+        """In how many seconds the last lease on something due runs out, None when there is none."""
+        rows = await worker.database.read(sa.select(links.c.lease_until).where(links.c.due_at.is_not(None)))
+        ends = [row.lease_until for row in rows if row.lease_until is not None]
+        return max(0.0, (max(ends) - self.clock.now()).total_seconds()) if ends else None
+
+    async def compares(self):
+        """Point out whatever may differ, as a comparison of both sides would."""
+        self.tells("both sides are compared")
+        self.post.everything(list(self.charts.values()), list(self.contacts.values()), self.gone)
+        await self.settles()
+
+    async def rows(self, table):
+        return await self.web.database.read(sa.select(table))
+
+    async def ends(self):
+        for worker in (*self.workers, *self.dead):
+            await worker.ends()
+        await self.web.ends()
