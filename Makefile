@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# side by side, one process for each core; each has its own PostgreSQL, Valkey and stand-ins
+BESIDE := -n logical --maxprocesses 8 --dist worksteal
+# tests start a hundred processes of ours; none of them should compile everything anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check format test long demo simulate simulate-tokens bench serve work up lock migration env-example clean
@@ -15,7 +19,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "setting up $(VENV) from requirements.lock (once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install uv==0.13.9 2>/dev/null
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --system-certs --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --system-certs --quiet --require-hashes --compile-bytecode -r requirements.lock
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --system-certs --quiet --no-deps -e .
 	@touch $@
 
@@ -31,13 +35,14 @@ check: $(READY)  ## format, lint, types, imports, deploy files, unit tests: unde
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@$(BIN)/yamllint --strict deploy/compose.yaml .pre-commit-config.yaml
 	@$(BIN)/shellcheck .ci/run
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest tests/unit $(BESIDE)
 
 format: $(READY)  ## let ruff format and fix what it can
 	@$(BIN)/ruff check --quiet --fix-only . ; $(BIN)/ruff format --quiet .
 
-test: $(READY)  ## every test a fresh machine can run
-	@$(BIN)/python -m pytest
+test: $(READY)  ## every test a fresh machine can run: side by side, then those that need the machine for themselves
+	@$(BIN)/python -m pytest -m "not processes and not long" $(BESIDE); beside=$$?; \
+		$(BIN)/python -m pytest -m "processes and not long" && exit $$beside
 
 long: $(READY)  ## what `test` runs a seeded slice of, in full
 	@$(BIN)/python -m pytest -m long
