@@ -17,12 +17,11 @@ from app.errors import StoreUnavailable, SyncError
 from app.log import log
 from app.runtime import Runtime
 from app.store import links, schedules, zones
-from app.store.inbox import Delivery, Event, Inbox
+from app.store.inbox import LISTED, Delivery, Event, Inbox
 from app.sync.mapping import Table
 from app.sync.records import Kind, Side
 from app.vendors.drchrono import wire
 
-LISTED = "LISTED"
 _LOOK_S = 2.0
 _AFTER_A_FAILURE = timedelta(minutes=1)
 

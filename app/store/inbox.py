@@ -16,6 +16,7 @@ from ulid import ULID
 from app.errors import StoreUnavailable
 from app.sync.records import Kind, Side
 
+LISTED = "LISTED"  # the event of a delivery we made to ourselves, from a vendor's list
 MOST_WAITING = 20_000
 BIGGEST_GROUP = 500
 

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.database import Database
-from app.store.tables import after, db_now, events, failures, journal, lanes, links
+from app.store.inbox import LISTED
+from app.store.tables import after, db_now, deliveries, events, failures, journal, lanes, links
 from app.sync.records import Lane
 
 _RECENT_S = 60
@@ -73,9 +74,11 @@ async def journal_counts(database: Database) -> list[sa.Row[Any]]:
 
 
 async def latest_deliveries(database: Database) -> dict[tuple[str, str], str]:
-    """Give (side, kind) -> the id of the newest delivery that spoke of it; ids begin with the time they were made."""
+    """Give (side, kind) -> the id of the newest delivery a vendor made of it; ids begin with the time they were made."""
     kinds = (events.c.side, events.c.kind)
-    rows = await database.read(sa.select(*kinds, sa.func.max(events.c.delivery_id).label("id")).group_by(*kinds))
+    newest = sa.select(*kinds, sa.func.max(events.c.delivery_id).label("id")).group_by(*kinds)
+    by_vendors = newest.join(deliveries, deliveries.c.id == events.c.delivery_id).where(deliveries.c.event != LISTED)
+    rows = await database.read(by_vendors)
     return {(row.side, row.kind): row.id for row in rows}
 
 

@@ -94,7 +94,7 @@ _FIXES = {
     "parent_missing": "The record named there is gone in DrChrono or cannot be brought over; mend that one first.",
     "parent_not_linked": "It refers to a record that DrChrono does not know; tick that one's box, or choose another.",
     "unknown_time_zone": "Correct the time zone of the visit's doctor in DrChrono's account settings.",
-    "repeated_hour": "The clocks go back then, so the time exists twice; we took the first. Ask the practice, or ignore.",
+    "repeated_hour": "The clocks go back then, so the time exists twice; we took the first. Ask the practice.",
     "missing_hour": "The clocks go forward then, so that time does not exist; we took an hour later. Move the visit.",
     "not_text": "The named field holds something that is no text; correct it, or map it with another codec.",
     "held": "Both sides changed the named field; decide which value is right and save it on both sides.",

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from app import runtime, settings
 from app.main import create_app
 from app.store.links import waiting_kinds
-from app.store.tables import connections, consents, events, failures, journal, links, sessions
+from app.store.tables import connections, consents, deliveries, events, failures, journal, links, sessions
 from app.sync.decide import decide
-from app.sync.records import Kind
+from app.sync.records import Kind, Side
 from workers.keeper import keeping
 from workers.look import look
 from workers.reconcile import point_out
@@ -131,7 +131,9 @@ class Clinic:
         """Workers do all that is due now; gives how many passes that took."""
         passes = 0
         while kinds := await waiting_kinds(self.run.database):
-            await sync(await self.takes(kinds[0]))
+            if (work := await self.takes(kinds[0])) is None:  # a side is not connected
+                break
+            await sync(work)
             passes += 1
             assert passes < 50, "it never comes to rest"
         return passes
@@ -145,6 +147,13 @@ class Clinic:
         await inbox.close()
         self.salesforce.delete("/_control/writes")
         self.salesforce.delete("/_control/calls")
+
+        async def forget(connection):
+            for table in (events, deliveries, journal):
+                await connection.execute(sa.delete(table))
+            await connection.execute(sa.delete(connections).where(connections.c.side == Side.SALESFORCE.value))
+
+        await self.run.database.transact(forget)
 
     async def arrives(self, patient, **how):
         """DrChrono delivers, and the workers settle it."""
@@ -273,7 +282,8 @@ async def opened(known, drchrono, salesforce, *, connects=True):
             clinic.app = app
             if run.drchrono is not None and connects:
                 await clinic.connects()
-                if run.salesforce is not None:
-                    await clinic.knows_the_staff()
+                if run.salesforce is not None and not await clinic.links(Kind.DOCTOR):
+                    async with runtime.opened(known) as before:  # as a worker of yesterday would have done it
+                        await Clinic(before, web, drchrono, salesforce).knows_the_staff()
             drchrono.delete("/_control/calls")
             yield clinic

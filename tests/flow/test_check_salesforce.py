@@ -32,7 +32,7 @@ async def test_an_org_that_fits_is_told_line_by_line(known, empty_vendors):
     assert line(findings, "salesforce token").says == "given, by client credentials"
     assert line(findings, "salesforce org").says == "00DSYN0000000012BA, as in the settings"
     assert line(findings, "salesforce version").says == "API 67.0"
-    assert line(findings, "mapping: patient").says == "Contact: 13 fields and DrChrono_Patient_Id__c fit"
+    assert line(findings, "mapping: patient").says == "Contact: 14 fields and DrChrono_Patient_Id__c fit"
 
 
 async def test_settings_that_are_not_there_are_asked_for(known, empty_vendors):

@@ -118,7 +118,7 @@ async def test_a_genuine_but_unreadable_body_is_kept_flagged_and_acknowledged(cl
     assert await clinic.takes() is None
 
 
-@pytest.mark.parametrize("event", ["APPOINTMENT_CREATE", "PATIENT_ALLERGY_CREATE", "TASK_DELETE", "", "NEW_THING"])
+@pytest.mark.parametrize("event", ["CLINICAL_NOTE_LOCK", "PATIENT_ALLERGY_CREATE", "TASK_DELETE", "", "NEW_THING"])
 async def test_an_event_we_do_not_sync_is_kept_and_counted_as_skipped(clinic, event):
     answer = await post(clinic, b'{"object": {"id": 7}}', x_drchrono_event=event)
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from app.store.tables import links
 from workers.look import look
 
 CHART = {"first_name": "Testb", "last_name": "Fixture", "email": "chart@example.com"}
@@ -181,4 +180,4 @@ async def test_a_contact_of_nobodys_that_is_deleted_is_left_alone(clinic):
 
     assert await clinic.unfinished() == []
     assert await clinic.failures() == []
-    assert await clinic.rows(links) == []
+    assert await clinic.links() == []

@@ -19,6 +19,11 @@ _TYPES = {
     "phone": frozenset({"phone", "string"}),
     "enum": frozenset({"picklist", "combobox", "string"}),
     "date": frozenset({"date"}),
+    "number": frozenset({"double", "int", "currency", "percent"}),
+    "flag": frozenset({"boolean"}),
+    "reference": frozenset({"reference"}),
+    "joined": _TEXTS,
+    "local_time": frozenset({"datetime"}),
 }
 _LONGEST_ID = 64
 
@@ -74,7 +79,7 @@ def _external_id(table: Table, fields: Mapping[str, Any]) -> Iterator[Misfit]:
 
 
 def _field(table: Table, row: Row, fields: Mapping[str, Any]) -> Iterator[Misfit]:
-    short = row.names[Side.SALESFORCE]
+    short = row.shown(Side.SALESFORCE)
     name, field = f"{table.object}.{short}", fields.get(short)
     if field is None:
         yield Misfit(f"{name} is not there for the integration user", _grant(short))
@@ -85,6 +90,9 @@ def _field(table: Table, row: Row, fields: Mapping[str, Any]) -> Iterator[Misfit
         yield Misfit(f"{name} is of type {kind}, codec {row.codec.name} needs {wanted}", "map another field, or codec")
     if field.get("createable") is False or field.get("updateable") is False:
         yield Misfit(f"{name} may not be written by the integration user", _grant(short))
+    if row.parent and field.get("relationshipName") != row.names[Side.SALESFORCE]:
+        says = f"{name} is not behind the relationship {row.names[Side.SALESFORCE]}"
+        yield Misfit(says, f"map {field.get('relationshipName')}, as Salesforce's describe names it")
     length, most = field.get("length"), row.options.max_length
     if most is not None and isinstance(length, int) and 0 < length < most:
         says = f"{name} takes {length} characters, the mapping lets {most} pass"
@@ -107,7 +115,7 @@ def _values(name: str, row: Row, field: Mapping[str, Any]) -> Iterator[Misfit]:
 
 
 def _required(table: Table, fields: Mapping[str, Any]) -> Iterator[Misfit]:
-    filled = {row.names[Side.SALESFORCE] for row in table.rows.values()} | set(table.constants) | {table.external_id}
+    filled = {row.shown(Side.SALESFORCE) for row in table.rows.values()} | set(table.constants) | {table.external_id}
     for name, field in fields.items():
         is_required = field.get("nillable") is False and field.get("createable") is True
         if is_required and field.get("defaultedOnCreate") is not True and name not in filled:
