@@ -13,7 +13,8 @@ from sqlalchemy import event
 
 from tests.standins.drchrono.clock import ZONE
 
-_FIRST = datetime(2026, 1, 12, 17, 0, tzinfo=UTC)
+FIRST = datetime(2026, 1, 12, 17, 0, tzinfo=UTC)
+AUTUMN = datetime(2026, 11, 1, 8, 58, tzinfo=UTC)  # two minutes later the practice's clock goes back
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS, _EPOCH_JULIAN = 86_400_000, 2_440_587.5
 
@@ -22,13 +23,13 @@ class Clock:
     """Milliseconds since the history began, and the same as others want to hear it."""
 
     def __init__(self):
-        self.ms = 0
+        self.first, self.ms = FIRST, 0
 
     def moves(self, ms):
         self.ms += ms
 
     def now(self):
-        return _FIRST + timedelta(milliseconds=self.ms)
+        return self.first + timedelta(milliseconds=self.ms)
 
     def epoch_ms(self):
         return (self.now() - _EPOCH) // timedelta(milliseconds=1)

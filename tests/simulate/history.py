@@ -4,9 +4,10 @@ The same seed tells the same history: what may happen is in `hand.py`, what must
 """
 
 import hashlib
+import random
 import shutil
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -17,14 +18,15 @@ from app import runtime
 from app.store.database import Database
 from app.store.schema import migrate
 from tests.flow.clinic import settings_of
-from tests.simulate.clock import Clock, drawn_from, unthreaded
-from tests.simulate.hand import ACTIONS, Mix, drawn, weights
+from tests.simulate.clock import AUTUMN, FIRST, Clock, drawn_from, unthreaded
+from tests.simulate.hand import ACTIONS, POOL, Mix, drawn, weights
 from tests.simulate.oracle import complaints
 from tests.simulate.post import EVENTS
 from tests.simulate.processes import connects
 from tests.simulate.vendors import DRCHRONO, SALESFORCE, URLS
 from tests.simulate.world import NeverRestsError, World
 
+_AUTUMN = 0.1  # of all histories
 # seeds that failed once
 KEPT = ()
 
@@ -36,6 +38,7 @@ class Told:
     seed: int
     trace: list = field(default_factory=list)
     complaints: list = field(default_factory=list)
+    steps: int = 0
     overtaken: int = 0
     edits: int = 0
     writes: int = 0
@@ -46,7 +49,13 @@ class Told:
         return hashlib.sha256("\n".join(self.trace).encode()).hexdigest()
 
     def __str__(self):
-        return "\n".join([*self.trace, f"seed {self.seed}:", *(f"  WRONG: {one}" for one in self.complaints)])
+        return "\n".join(
+            [
+                *self.trace,
+                f"seed {self.seed}, after {self.steps} steps:",
+                *(f"  WRONG: {one}" for one in self.complaints),
+            ]
+        )
 
 
 class Stage:
@@ -67,6 +76,7 @@ class Stage:
         """Tell one history."""
         started, told = perf_counter(), Told(seed)
         self.clock.ms = self._lent = 0
+        self.clock.first = AUTUMN if random.Random(f"{seed} season").random() < _AUTUMN else FIRST
         path = self.template.settings.database_url.removeprefix("sqlite+aiosqlite:///")
         for old in Path(path).parent.glob("history.db*"):
             old.unlink()
@@ -81,14 +91,25 @@ class Stage:
                 told.complaints = [str(error)]
             finally:
                 await world.ends()
-        told.overtaken = len(world.ledger.overtaken)
+        told.steps, told.overtaken = (mix or Mix()).steps, len(world.ledger.overtaken)
         told.edits, told.writes = sum(world.ledger.edits.values()), sum(world.ledger.writes.values())
         told.seconds = perf_counter() - started
         return told
 
+    async def shortest(self, seed, mix=None):
+        """Tell a history that fails up to where it first does, or whole where that cannot be told earlier."""
+        mix = mix or Mix()
+        for steps in (*range(0, mix.steps, 4), mix.steps):
+            told = await self.tells(seed, replace(mix, steps=steps))
+            if told.complaints:
+                break
+        return told
+
 
 async def _lived(world, mix):
-    world.tells(f"{mix}")
+    """Live through a history, and bring it to rest."""
+    world.hot = sorted(world.rng.sample(sorted(POOL), world.rng.choice((1, 2, 4, len(POOL)))))
+    world.tells(f"{mix} {world.hot}")
     for _ in range(2):
         world.hires()
     await connects(world.workers[0], world.vendors)

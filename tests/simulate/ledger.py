@@ -108,6 +108,8 @@ class Ledger:
         if by is not HUMAN and known is not None:
             for change in found:
                 self._judge(change)
+        if by is not HUMAN and side == SALESFORCE and self.partner(side, id_) is None:
+            self.wrong.append(f"{id_}: we wrote to somebody who is nobody's chart")
         for change in found:
             self.last[side, id_, change.name] = change
             self.values.setdefault((self._pair(side, id_), change.name), set()).add(change.after)
@@ -133,7 +135,7 @@ class Ledger:
             elif edit is not None and edit.by is HUMAN:
                 self.decided.add(here)
             return
-        if edit is None or edit.by is not HUMAN or change.by is None:
+        if edit is None or edit.by is not HUMAN:
             return
         if edit.step > change.by.looked_at[change.side]:
             self.overtaken.append((edit, change))

@@ -46,11 +46,15 @@ def _told(seeds):
 
 
 def _brief(seeds):
-    found = _told(seeds)
-    for told in found:
-        if not told.complaints:
-            told.trace = []
-    return found
+    return [told if not told.complaints else _shortest(told.seed) for told in _told(seeds)]
+
+
+def _shortest(seed):
+    async def tell():
+        async with stage() as one:
+            return await one.shortest(seed)
+
+    return asyncio.run(tell())
 
 
 def _all(seeds, console):

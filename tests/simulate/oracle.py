@@ -13,7 +13,8 @@ async def complaints(world):
     """Give every promise that is broken."""
     known = {row.id: row for row in await world.rows(links)}
     failed = {row.link_id: row for row in await world.rows(failures)}
-    by_chart = {int(row.drchrono_id): row for row in known.values() if row.drchrono_id}
+    patients = [row for row in known.values() if row.kind == "patient"]
+    by_chart = {int(row.drchrono_id): row for row in patients if row.drchrono_id}
     found = [*world.ledger.wrong, *await _remains(world, known), *_failures(world, known, failed)]
     for chart in world.charts:
         link = by_chart.get(chart)
@@ -53,7 +54,8 @@ def _reason(world, link, row):
         case "rewritten":
             return "" if _is_rewritten(world, chart, row) else "nothing was written three times"
         case "contact_of_another_link":
-            return "" if link.salesforce_id in world.named else "nobody entered a Contact that names a chart"
+            merged = any(row["Id"] == link.salesforce_id and row["MasterRecordId"] for row in world.gone)
+            return "" if merged or link.salesforce_id in world.named else "no Contact was merged, or names its chart"
     return "nothing explains it"
 
 

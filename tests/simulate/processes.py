@@ -16,7 +16,7 @@ from app.settings import secret_values
 from app.store import calls
 from app.store.connections import Connections
 from app.store.inbox_sqlite import SqliteInbox
-from app.sync.records import Kind, Side
+from app.sync.records import Side
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
 from app.vendors.salesforce.client import Salesforce
@@ -39,9 +39,9 @@ class Attempt:
         if method == "GET":
             self.looked_at[side] = self.worker.step()
 
-    def link_of(self, drchrono_id):
+    def link_of(self, chart):
         due = self.work.taken.due if self.work else ()
-        return next((one.link for one in due if one.link.drchrono_id == drchrono_id), None)
+        return next((one.link for one in due if one.link.drchrono_id == str(chart)), None)
 
 
 class Worker:
@@ -57,7 +57,7 @@ class Worker:
     def is_busy(self):
         return self.task is not None and not self.task.done()
 
-    def starts(self, kind=Kind.PATIENT):
+    def starts(self, kind):
         """Begin a pass over what is due."""
         context = copy_context()
         context.run(WORKER.set, self)
