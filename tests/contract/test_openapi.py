@@ -1,0 +1,387 @@
+"""DrChrono's own OpenAPI judges every request our client sends and every answer of the stand-in.
+
+Without the file there is one skip and nothing else: it is DrChrono's, so it does not lie in this project.
+"""
+
+import json
+from contextlib import suppress
+from inspect import iscoroutinefunction
+
+import httpx
+import pytest
+
+from app.errors import Gone, Rejected
+from app.sync import mapping_file
+from app.sync.records import Kind, Side
+from app.vendors.drchrono.client import DrChrono
+from tests.contract import openapi
+from tests.standins.drchrono.app import create_app
+from tests.standins.serve import running
+
+if not openapi.PLACE.is_file():
+    pytest.skip(openapi.ABSENT, allow_module_level=True)
+
+PATIENTS, APPOINTMENTS = "/api/patients", "/api/appointments"
+DOCTOR, OFFICE, PROVIDER, STAFF = 310001, 410001, "610001", "610002"
+DAY = "2026-03-16"
+MAPPINGS = mapping_file.load()
+A_PATIENT = {"first_name": "Testa", "last_name": "Fixture", "gender": "Female", "doctor": DOCTOR}
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return openapi.Judge(openapi.document())
+
+
+# --- our client
+
+
+CLIENT = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # its kind makes no difference here
+
+
+@pytest.fixture
+async def drchrono(practice):
+    return await practice.join()
+
+
+@pytest.fixture
+def heard(drchrono):
+    """What our client sends from here on, each with its answer."""
+    said = []
+
+    async def hear(answer):
+        await answer.aread()
+        said.append(answer)
+
+    drchrono._http.event_hooks["response"].append(hear)
+    return said
+
+
+@pytest.fixture
+def visit(practice):
+    """The id of a patient, and of a visit of theirs."""
+    patient = practice.control.post("/_control/patients?silent=true", json=A_PATIENT).json()["id"]
+    booked = {"patient": patient, "scheduled_time": f"{DAY}T10:30:00"}
+    return str(patient), practice.control.post("/_control/appointments", json=booked).json()["id"]
+
+
+async def read(drchrono, patient, appointment):
+    for path, record_id in ((PATIENTS, patient), (APPOINTMENTS, appointment), ("/api/offices", str(OFFICE))):
+        assert await drchrono.read(path, record_id)
+    assert await drchrono.read(PATIENTS, "1") is None
+
+
+async def update(drchrono, patient, appointment):
+    await drchrono.update(PATIENTS, patient, {"city": "Newtown", "email": ""})
+    await drchrono.update(APPOINTMENTS, appointment, {"status": "Cancelled", "reason": "moved", "duration": 45})
+    with pytest.raises(Gone):
+        await drchrono.update(PATIENTS, "1", {"city": "Newtown"})
+
+
+async def listed(drchrono, *_ids):
+    for path in (PATIENTS, f"{APPOINTMENTS}?date={DAY}", "/api/doctors", "/api/offices", "/api/users"):
+        assert await drchrono.listed(path)
+
+
+async def user(drchrono, *_ids):
+    assert (await drchrono.user()).id == PROVIDER
+
+
+async def doctor(drchrono, *_ids):
+    assert await drchrono.doctor(str(DOCTOR), (await drchrono.broker.current()).value)
+
+
+CALLS = {call.__name__: call for call in (read, update, listed, user, doctor)}
+
+
+def test_every_call_our_client_can_make_is_judged_here():
+    can = {name for name, member in vars(DrChrono).items() if iscoroutinefunction(member) and name[0] != "_"}
+
+    assert can - {"close"} == set(CALLS), "give each call of the client a line in CALLS"
+
+
+@CLIENT
+@pytest.mark.parametrize("name", CALLS)
+async def test_what_our_client_sends_and_is_answered_is_what_drchrono_says(drchrono, heard, judge, visit, name):
+    await CALLS[name](drchrono, *visit)
+
+    judged = [answer for answer in heard if answer.request.url.path != "/api/users/current"]  # the file has no such
+    assert judged
+    assert [fault for answer in judged for fault in judge.of_request(answer.request)] == []
+    assert [fault for answer in judged for fault in judge.of_answer(answer)] == []
+
+
+@CLIENT
+async def test_a_list_of_many_pages_is_asked_for_as_drchrono_says(practice, drchrono, heard, judge):
+    practice.control.post("/_control/patients/bulk", json={"count": 5, "silent": True})
+    practice.control.put("/_control/settings", json={"page_size": 2})
+
+    await drchrono.listed(PATIENTS)
+
+    assert [answer.request.url.params.get("cursor") is None for answer in heard] == [True, False, False]
+    assert [fault for answer in heard for fault in judge.of_request(answer.request) + judge.of_answer(answer)] == []
+
+
+WRITTEN = {
+    Kind.PATIENT: {
+        "first_name": "Testa", "last_name": "Fixture", "date_of_birth": "1980-02-03", "gender": "UNK",
+        "email": "testa@example.com", "cell_phone": "(555) 010-0142", "home_phone": "555-010-0143",
+        "address": "1 Fixture Way", "city": "Testville", "state": "NY", "zip_code": "12345", "doctor": str(DOCTOR),
+    },
+    Kind.APPOINTMENT: {
+        "patient": "220000101", "doctor": str(DOCTOR), "office": str(OFFICE), "exam_room": "2",
+        "scheduled_time": f"{DAY}T14:30:00", "duration": "45", "status": "Confirmed", "reason": "Check-up", "notes": "by the east door",
+    },
+}  # fmt: skip
+NO_DOCTOR = "a Contact that lost its doctor is written as null, which DrChrono refuses: it demands a doctor"
+EACH_FIELD = [
+    pytest.param(
+        kind,
+        name,
+        value,
+        id=f"{kind} {name} {'said' if value else 'emptied'}",
+        marks=pytest.mark.xfail(reason=NO_DOCTOR, strict=True) if (name, value) == ("doctor", None) else (),
+    )  # fmt: skip
+    for kind, fields in WRITTEN.items()
+    for name, said in fields.items()
+    for value in (said, None)
+    if value or not MAPPINGS[kind].rows[name].is_required
+]
+
+
+@CLIENT
+@pytest.mark.parametrize(("kind", "name", "value"), EACH_FIELD)
+async def test_each_field_as_the_shipped_mapping_writes_it_is_as_drchrono_says(
+    drchrono, heard, judge, visit, kind, name, value
+):
+    fields, refused = MAPPINGS[kind].write(Side.DRCHRONO, {name: value})
+
+    with suppress(Rejected):  # the judge is asked here, not the stand-in
+        await drchrono.update(MAPPINGS[kind].path, visit[kind is Kind.APPOINTMENT], fields)
+
+    assert (refused, list(fields)) == ({}, [MAPPINGS[kind].rows[name].names[Side.DRCHRONO]])
+    assert judge.of_request(heard[-1].request) == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind, table in MAPPINGS.items() if not table.is_one_way])
+def test_every_field_the_shipped_mapping_carries_to_drchrono_is_judged(kind):
+    both_ways = {name for name, row in MAPPINGS[kind].rows.items() if row.direction == "both"}
+
+    assert both_ways == set(WRITTEN[kind])
+
+
+@CLIENT
+@pytest.mark.parametrize(
+    ("path", "fields", "fault"),
+    [
+        (PATIENTS, {"town": "Newtown"}, "town"),
+        (PATIENTS, {"id": 7}, "id"),
+        (PATIENTS, {"city": ["Newtown"]}, "Newtown"),
+        (PATIENTS, {"city": None}, "None"),
+        (PATIENTS, {"gender": "female"}, "female"),
+        (PATIENTS, {"doctor": str(DOCTOR)}, str(DOCTOR)),
+        (APPOINTMENTS, {"status": "Canceled"}, "Canceled"),
+        (APPOINTMENTS, {"duration": "45"}, "45"),
+        (APPOINTMENTS, {"patient": None}, "None"),
+        (APPOINTMENTS, {"deleted_flag": True}, "deleted_flag"),
+    ],
+    ids=str,
+)
+async def test_a_wrong_body_of_our_client_is_caught(drchrono, heard, judge, visit, path, fields, fault):
+    with suppress(Rejected):
+        await drchrono.update(path, visit[0 if path == PATIENTS else 1], fields)
+
+    assert fault in " ".join(judge.of_request(heard[-1].request))
+
+
+@CLIENT
+async def test_a_parameter_nobody_declared_and_a_path_there_is_not_are_caught(drchrono, heard, judge):
+    await drchrono.listed(f"{PATIENTS}?birthday=1980-02-03")
+    with pytest.raises(Gone):
+        await drchrono.update("/api/patient", "1", {})
+
+    assert "birthday" in " ".join(judge.of_request(heard[0].request))
+    assert "PathNotFound" in " ".join(judge.of_request(heard[1].request))
+
+
+# --- the stand-in
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running(create_app()) as url:
+        yield url
+
+
+@pytest.fixture
+def control(server):
+    with httpx.Client(base_url=f"{server}/_control") as control:
+        control.post("/reset")
+        yield control
+
+
+@pytest.fixture
+def api(server, control):
+    code = control.post("/oauth/code", json={"redirect_uri": "http://127.0.0.1/", "user": PROVIDER}).json()["code"]
+    form = {
+        "grant_type": "authorization_code", "code": code, "redirect_uri": "http://127.0.0.1/",
+        "client_id": "standin-client", "client_secret": "standin-secret",
+    }  # fmt: skip
+    token = httpx.post(f"{server}/o/token/", data=form).json()["access_token"]
+    with httpx.Client(base_url=f"{server}/api", headers={"Authorization": f"Bearer {token}"}) as api:
+        yield api
+
+
+@pytest.fixture
+def records(control):
+    """A practice with something of every kind; gives what a path may name."""
+    patient = control.post("/patients", json=A_PATIENT | {"email": "testa@example.com"}).json()["id"]
+    control.post("/patients/bulk", json={"count": 4, "silent": True})
+    at = {"patient": patient, "scheduled_time": f"{DAY}T10:30:00", "duration": 30}
+    visit = control.post("/appointments", json=at).json()["id"]
+    control.post("/breaks", json={"scheduled_time": f"{DAY}T12:00:00"})
+    weekly = {"recurring_days": ["Monday"], "recurs_every": 1, "recur_end_date": "2026-04-27"}
+    series = control.post("/appointments/series", json=at | {"scheduled_time": f"{DAY}T15:00:00"} | weekly)
+    assert series.status_code < 300, series.text
+    return {"patient": patient, "visit": visit}
+
+
+def wanted(patient, time, **fields):
+    return {
+        "doctor": DOCTOR, "office": OFFICE, "exam_room": 1, "patient": patient, "scheduled_time": f"{DAY}T{time}",
+        "duration": 30, **fields,
+    }  # fmt: skip
+
+
+ANSWERS = [
+    ("GET", "/patients", None, 200),
+    ("GET", "/patients?page_size=2", None, 200),
+    ("GET", "/patients?verbose=true&show_inactive=true", None, 200),
+    ("GET", "/patients?date_of_birth=1980-02-03", None, 200),
+    ("GET", "/patients/{patient}", None, 200),
+    ("GET", "/patients/{patient}?verbose=true", None, 200),
+    ("GET", "/patients/1", None, 404),
+    ("POST", "/patients", A_PATIENT, 201),
+    ("POST", "/patients", {"first_name": "Testb"}, 400),
+    ("PATCH", "/patients/{patient}", {"city": "Newtown", "date_of_birth": None}, 204),
+    ("PATCH", "/patients/{patient}", {"gender": "Robot"}, 400),
+    ("PATCH", "/patients/1", {"city": "Newtown"}, 404),
+    ("PUT", "/patients/{patient}", A_PATIENT, 204),
+    ("DELETE", "/patients/{patient}", None, 204),
+    ("GET", f"/appointments?date={DAY}", None, 200),
+    ("GET", f"/appointments?date={DAY}&verbose=true", None, 200),
+    ("GET", "/appointments?date_range=2026-03-01/2026-04-30&page_size=2", None, 200),
+    ("GET", "/appointments?since=2026-01-01&show_archived=true&ignore_virtual=true", None, 200),
+    ("GET", "/appointments", None, 400),
+    ("GET", "/appointments/{visit}", None, 200),
+    ("GET", "/appointments/1", None, 404),
+    ("POST", "/appointments", ("11:30:00", {}), 201),
+    ("POST", "/appointments", ("10:30:00", {}), 409),
+    ("POST", "/appointments", ("11:30:00", {"office": 1}), 400),
+    ("PATCH", "/appointments/{visit}", {"status": "Cancelled"}, 204),
+    ("PATCH", "/appointments/{visit}", {"scheduled_time": "soon"}, 400),
+    ("PUT", "/appointments/{visit}", ("16:30:00", {}), 204),
+    ("DELETE", "/appointments/{visit}", None, 204),
+    ("GET", "/doctors", None, 200),
+    ("GET", f"/doctors/{DOCTOR}", None, 200),
+    ("GET", "/doctors/1", None, 404),
+    ("GET", f"/offices?doctor={DOCTOR}", None, 200),
+    ("GET", f"/offices/{OFFICE}", None, 200),
+    ("GET", "/offices/1", None, 404),
+    ("GET", "/users", None, 200),
+    ("GET", f"/users/{STAFF}", None, 200),
+    ("GET", "/users/1", None, 404),
+    ("POST", "/patients_list?page=1&page_size=2&order_by=updated_at&verbose=true", None, 201),
+    ("POST", "/patients_list?order_by=chart_id", None, 400),
+    ("GET", "/patients_list?uuid=none", None, 404),
+    ("POST", f"/appointments_list?page=1&date={DAY}", None, 201),
+    ("GET", "/appointments_list?uuid=none", None, 404),
+]
+
+
+def asked(api, records, method, path, body):
+    if isinstance(body, tuple):
+        body = wanted(records["patient"], body[0], **body[1])
+    return (
+        api.request(method, path.format(**records), json=body) if body else api.request(method, path.format(**records))
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    ANSWERS,
+    ids=[f"{status} {method} {path}" for method, path, _, status in ANSWERS],
+)
+def test_an_answer_of_the_stand_in_is_what_drchrono_says(api, judge, records, method, path, body, status):
+    answer = asked(api, records, method, path, body)
+
+    assert answer.status_code == status, answer.text
+    assert judge.of_answer(answer) == []
+
+
+@pytest.mark.parametrize("kind", ["patients", "appointments"])
+@pytest.mark.parametrize("verbose", ["true", "false"])
+def test_a_bulk_list_is_told_step_by_step_as_drchrono_says(api, judge, records, kind, verbose):
+    uuid = api.post(f"/{kind}_list", params={"since": "2026-01-01", "verbose": verbose}).json()["uuid"]
+
+    steps = [api.get(f"/{kind}_list", params={"uuid": uuid}) for _ in range(2)]
+
+    assert [step.json()["status"] for step in steps] == ["In progress", "Complete"]
+    assert steps[1].json()["results"]
+    assert [fault for step in steps for fault in judge.of_answer(step)] == []
+
+
+@pytest.mark.parametrize("kind", ["patients", "appointments"])
+def test_a_bulk_list_that_fails_says_so_as_drchrono_says(api, control, judge, kind):
+    uuid = api.post(f"/{kind}_list").json()["uuid"]
+    control.put("/settings", json={"bulk_fails": True})
+
+    answer = api.get(f"/{kind}_list", params={"uuid": uuid})
+
+    assert (answer.status_code, judge.of_answer(answer)) == (500, [])
+
+
+REFUSED = ["/patients", "/patients/{patient}", f"/appointments?date={DAY}", "/doctors", "/offices", "/users"]
+
+
+@pytest.mark.parametrize("path", REFUSED)
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
+def test_a_refusal_of_the_stand_in_is_one_drchrono_knows(api, control, judge, records, path, status):
+    deeds = {429: {"do": "throttle"}, 401: None}
+    deed = deeds.get(status, {"do": "error", "status": status, "body": {"detail": "no"}})
+    if deed is None:
+        control.post("/tokens/expire")
+    else:
+        control.post("/faults", json={"match": "GET /api/", "next": 1, **deed})
+
+    answer = asked(api, records, "GET", path, None)
+
+    assert (answer.status_code, judge.of_answer(answer)) == (status, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "fault"),
+    [
+        ("/patients/7", {"id": "seven", "doctor": DOCTOR, "gender": ""}, "seven"),
+        ("/patients/7", {"id": 7, "doctor": DOCTOR, "gender": "Robot"}, "Robot"),
+        ("/patients/7", {"id": 7, "gender": ""}, "doctor"),
+        ("/patients/7", {"id": 7, "doctor": DOCTOR, "gender": "", "city": None}, "None"),
+        ("/patients", {"data": [], "next": None, "previous": None}, "results"),
+        ("/patients", {"results": [{"id": 7}], "next": None, "previous": None}, "gender"),
+        (f"/offices/{OFFICE}", {"id": OFFICE, "exam_rooms": "[1, 2]"}, "[1, 2]"),
+        (f"/users/{STAFF}", {"id": int(STAFF)}, STAFF),
+    ],
+    ids=lambda value: json.dumps(value)[:60] if isinstance(value, dict) else "",
+)
+def test_a_wrong_answer_is_caught(api, control, judge, path, body, fault):
+    control.post("/faults", json={"match": "GET /api/", "next": 1, "do": "error", "status": 200, "body": body})
+
+    assert fault in " ".join(judge.of_answer(api.get(path)))
+
+
+@pytest.mark.parametrize("status", [200, 418])
+def test_a_status_nobody_declared_is_caught(api, control, judge, status):
+    fault = {"match": "PATCH /api/", "next": 1, "do": "error", "status": status, "body": {"detail": "no"}}
+    control.post("/faults", json=fault)
+
+    assert "ResponseNotFound" in " ".join(judge.of_answer(api.patch("/patients/1", json={})))
