@@ -130,7 +130,8 @@ WRITTEN = {
     },
     Kind.APPOINTMENT: {
         "patient": "220000101", "doctor": str(DOCTOR), "office": str(OFFICE), "exam_room": "2",
-        "scheduled_time": f"{DAY}T14:30:00", "duration": "45", "status": "Confirmed", "reason": "Check-up", "notes": "by the east door",
+        "scheduled_time": f"{DAY}T14:30:00", "duration": "45", "status": "Confirmed", "reason": "Check-up",
+        "notes": "by the east door",
     },
 }  # fmt: skip
 NO_DOCTOR = "a Contact that lost its doctor is written as null, which DrChrono refuses: it demands a doctor"
@@ -141,7 +142,7 @@ EACH_FIELD = [
         value,
         id=f"{kind} {name} {'said' if value else 'emptied'}",
         marks=pytest.mark.xfail(reason=NO_DOCTOR, strict=True) if (name, value) == ("doctor", None) else (),
-    )  # fmt: skip
+    )
     for kind, fields in WRITTEN.items()
     for name, said in fields.items()
     for value in (said, None)
