@@ -12,9 +12,12 @@ from typing import Annotated
 import typer
 
 from app.errors import Misconfigured, StoreUnavailable, SyncError
+from app.sync.records import Kind, Side
 
 app = typer.Typer(
-    help="Keeps patients the same in DrChrono and Salesforce.", no_args_is_help=True, add_completion=False
+    help="Keeps patients and appointments the same in DrChrono and Salesforce.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 connect = typer.Typer(help="Connect a vendor.", no_args_is_help=True)
 disconnect = typer.Typer(help="Disconnect a vendor.", no_args_is_help=True)
@@ -159,6 +162,46 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
     log.configure()
     _say_when_behind(known)
     uvloop.run(work_on(known))
+
+
+@app.command()
+def backfill(kind: Annotated[Kind | None, typer.Option(help="this kind alone")] = None) -> None:
+    """Have everything that both sides hold looked at, parents first; the workers do the rest."""
+    _compare(kind, since_ever=True)
+
+
+@app.command()
+def reconcile() -> None:
+    """Have everything looked at that has changed on either side since the last time; the workers do the rest."""
+    _compare(None, since_ever=False)
+
+
+def _compare(kind: Kind | None, *, since_ever: bool) -> None:
+    from app import log, runtime, settings
+    from workers.reconcile import EVER, ORDER, compare
+
+    log.configure(logging.ERROR)
+
+    async def work() -> bool:
+        async with runtime.opened(settings.load()) as run:
+            if run.drchrono is None or run.salesforce is None:
+                print(
+                    "chronobridge: both sides must be connected to be compared; run: chronobridge check",
+                    file=sys.stderr,
+                )
+                return False
+            inbox = runtime.inbox(run, lambda group: run.bell.ring({one.kind for each in group for one in each.events}))
+            try:
+                for one in [each for each in ORDER if each in run.mappings and kind in (None, each)]:
+                    found = await compare(run, inbox, one, EVER if since_ever else None)
+                    run.bell.ring([one.value])
+                    print(f"{one}: {found[Side.DRCHRONO]:,} of DrChrono and {found[Side.SALESFORCE]:,} of Salesforce")
+            finally:
+                await inbox.close()
+        print("the workers look at these now; see what is left with /api/v1/queue")
+        return True
+
+    raise typer.Exit(0 if asyncio.run(work()) else 1)
 
 
 @app.command()

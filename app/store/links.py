@@ -4,12 +4,13 @@ A lease lies on the link (before linking, on the lone ref) and covers what is du
 that every save checks, and runs out by the database's clock, so the records of a killed worker come back by themselves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
@@ -85,14 +86,41 @@ async def hurry(database: Database, side: Side) -> None:
     await database.transact(work)
 
 
-async def point_out(connection: AsyncConnection, kind: Kind, side: Side, ids: Sequence[str]) -> None:
-    """Make links due by their records' ids; those nobody has linked are left alone."""
+async def point_out(connection: AsyncConnection, kind: Kind, side: Side, ids: Sequence[str]) -> int:
+    """Make links due by their records' ids, and give how many; those nobody has heard of are left alone."""
+    count = 0
     column = links.c[f"{side}_id"]
     due_at = sa.case((links.c.due_at <= db_now(), links.c.due_at), else_=db_now())
     for at in range(0, len(ids), _MOST_IDS):
         theirs = sa.and_(links.c.kind == kind.value, column.in_(ids[at : at + _MOST_IDS]))
         again = {"due_at": due_at, "generation": links.c.generation + 1, "attempts": 0}
-        await connection.execute(sa.update(links).where(theirs).values(again))
+        count += (await connection.execute(sa.update(links).where(theirs).values(again))).rowcount
+    return count
+
+
+async def note(connection: AsyncConnection, kind: Kind, ids: Sequence[str], *, is_sqlite: bool) -> int:
+    """Make lone refs, due at once, of Salesforce records nobody has heard of; gives how many."""
+    insert = (sqlite if is_sqlite else postgresql).insert(links)
+    rows = [{"id": str(ULID()), "kind": kind.value, "salesforce_id": id_} for id_ in sorted(ids)]
+    lone, count = insert.on_conflict_do_nothing().returning(links.c.id), 0
+    for at in range(0, len(rows), _MOST_IDS):
+        made = await connection.execute(lone.values([{**row, "due_at": db_now()} for row in rows[at : at + _MOST_IDS]]))
+        count += len(made.all())
+    return count
+
+
+async def news(database: Database, kind: Kind, versions: Mapping[str, str]) -> set[str]:
+    """Give, of DrChrono records by id and version, those that say something new: unlinked, newer, or failed."""
+    known: set[str] = set()
+    ids = sorted(versions)
+    for at in range(0, len(ids), _MOST_IDS):
+        theirs = sa.and_(links.c.kind == kind.value, links.c.drchrono_id.in_(ids[at : at + _MOST_IDS]))
+        is_well = sa.and_(
+            links.c.salesforce_id.is_not(None), sa.not_(sa.exists().where(failures.c.link_id == links.c.id))
+        )
+        asked = sa.select(links.c.drchrono_id, links.c.floor).where(theirs, is_well)
+        known |= {row.drchrono_id for row in await database.read(asked) if row.floor == versions[row.drchrono_id] != ""}
+    return set(ids) - known
 
 
 async def latest_bases(database: Database, limit: int) -> list[Base]:

@@ -1,13 +1,13 @@
-"""What is done every so often, once for all workers together."""
+"""What is done every so often, once for all workers together; and up to when a thing was done."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.database import Database
-from app.store.tables import after, db_now, schedules
+from app.store.tables import after, db_now, schedules, watermarks
 
 
 async def is_ours(database: Database, name: str, every: timedelta) -> bool:
@@ -29,5 +29,24 @@ async def again_in(database: Database, name: str, span: timedelta) -> None:
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(sa.update(schedules).where(schedules.c.name == name).values(next_at=after(span)))
+
+    await database.transact(work)
+
+
+async def watermark(database: Database, name: str) -> datetime | None:
+    """Give up to when a thing was done; None when it never was."""
+    rows = await database.read(sa.select(watermarks.c.at).where(watermarks.c.name == name))
+    return rows[0].at if rows else None
+
+
+async def raise_watermark(database: Database, name: str, at: datetime) -> None:
+    """Remember that a thing was done up to a moment."""
+
+    async def work(connection: AsyncConnection) -> None:
+        insert = (sqlite if database.is_sqlite else postgresql).insert(watermarks)
+        first = insert.values(name=name, at=at)
+        await connection.execute(
+            first.on_conflict_do_update(index_elements=[watermarks.c.name], set_={"at": first.excluded["at"]})
+        )
 
     await database.transact(work)

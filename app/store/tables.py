@@ -237,6 +237,13 @@ schedules = sa.Table(
     sa.Column("next_at", Instant, nullable=False),
 )
 
+watermarks = sa.Table(
+    "watermarks",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+)
+
 tallies = sa.Table(
     "tallies",
     metadata,

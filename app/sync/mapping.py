@@ -84,6 +84,7 @@ class Table:
     external_id: str
     rows: Mapping[str, Row]
     constants: Mapping[str, Any] = field(default_factory=dict)
+    opt_in: str | None = None
 
     @property
     def is_one_way(self) -> bool:

@@ -6,7 +6,7 @@ from app import runtime
 from app.store.links import point_out as due_again
 from app.sync.records import Kind, Side
 from tests.flow.clinic import SECRET
-from workers.reconcile import point_out
+from workers.reconcile import EVER, compare
 
 DOCTOR, OFFICE = 310001, 410001
 TEN = "2026-12-01T10:30:00"
@@ -69,11 +69,11 @@ def booked(clinic):
     return found
 
 
-async def lists(clinic, *kinds):
-    """DrChrono's lists of these kinds are compared, and the workers settle it."""
+async def compares(clinic, *kinds, since=EVER):
+    """These kinds are compared, and the workers settle it."""
     inbox = runtime.inbox(clinic.run, lambda _group: None)
     for kind in kinds:
-        await point_out(clinic.run, inbox, kind)
+        await compare(clinic.run, inbox, kind, since)
     await inbox.close()
     await clinic.settles()
 

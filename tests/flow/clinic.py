@@ -19,7 +19,7 @@ from app.sync.decide import decide
 from app.sync.records import Kind, Side
 from workers.keeper import keeping
 from workers.look import look
-from workers.reconcile import point_out
+from workers.reconcile import EVER, compare
 from workers.sync import record, sync, take
 from workers.write import carry_out
 
@@ -142,7 +142,7 @@ class Clinic:
         """Doctors and offices are there, as at any clinic that runs; what that took is not counted."""
         inbox = runtime.inbox(self.run, lambda _group: None)
         for kind in (Kind.DOCTOR, Kind.OFFICE):
-            await point_out(self.run, inbox, kind)
+            await compare(self.run, inbox, kind, EVER)
             await self.settles()
         await inbox.close()
         self.salesforce.delete("/_control/writes")

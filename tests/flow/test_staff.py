@@ -2,7 +2,19 @@
 
 from app.store import tallies
 from app.sync.records import Kind
-from tests.flow.calendar import DOCTOR, STAFF, TEN, booked, books, forgets, has_visit, lists, records, tells, visit_of
+from tests.flow.calendar import (
+    DOCTOR,
+    STAFF,
+    TEN,
+    booked,
+    books,
+    compares,
+    forgets,
+    has_visit,
+    records,
+    tells,
+    visit_of,
+)
 from workers.reconcile import apply_zones
 
 
@@ -20,7 +32,7 @@ async def test_doctors_and_offices_reach_salesforce_with_their_names_and_numbers
 async def test_a_list_that_says_nothing_new_writes_nothing_and_asks_for_no_record(clinic):
     forgets(clinic)
 
-    await lists(clinic, *STAFF)
+    await compares(clinic, *STAFF)
 
     assert clinic.writes() == []
     assert clinic.calls("drchrono", "GET /api/doctors") == 1
@@ -32,7 +44,7 @@ async def test_an_edit_of_a_doctor_in_salesforce_is_put_back_at_the_next_list_an
     edit = {"Last_Name__c": "Somebody", "Suspended__c": True}
     clinic.salesforce.patch(f"/_control/records/DrChrono_Doctor__c/{doctor['Id']}", json=edit).raise_for_status()
 
-    await lists(clinic, Kind.DOCTOR)
+    await compares(clinic, Kind.DOCTOR)
 
     (now,) = records(clinic, "DrChrono_Doctor__c")
     assert (now["Last_Name__c"], now["Suspended__c"]) == (doctor["Last_Name__c"], False)
@@ -70,7 +82,7 @@ async def test_a_doctor_in_an_unknown_zone_has_their_visits_refused_by_name(clin
 async def test_a_doctors_change_of_zone_moves_the_visits_to_come_and_asks_drchrono_nothing(clinic):
     visit = await has_visit(clinic)
     clinic.drchrono.put(f"/_control/doctors/{DOCTOR}", json={"timezone": "US/Central"}).raise_for_status()
-    await lists(clinic, Kind.DOCTOR)
+    await compares(clinic, Kind.DOCTOR)
     forgets(clinic)
 
     await apply_zones(clinic.run, lambda _kinds: None)
@@ -90,7 +102,7 @@ async def test_a_doctors_change_of_zone_moves_the_visits_to_come_and_asks_drchro
 async def test_a_visit_that_is_over_is_not_moved_by_a_change_of_zone(clinic):
     await has_visit(clinic, scheduled_time="2026-01-05T10:30:00")
     clinic.drchrono.put(f"/_control/doctors/{DOCTOR}", json={"timezone": "US/Central"}).raise_for_status()
-    await lists(clinic, Kind.DOCTOR)
+    await compares(clinic, Kind.DOCTOR)
 
     await apply_zones(clinic.run, lambda _kinds: None)
     await clinic.settles()

@@ -94,7 +94,7 @@ async def at_first_migration(database, vault):
             await connection.execute(sa.text(f"ALTER TABLE connections DROP COLUMN {column}"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN unsettled"))
         await connection.execute(sa.text("ALTER TABLE journal DROP COLUMN why"))
-        for table in ("consents", "sessions", "calls", "awaited", "zones", "schedules", "tallies"):
+        for table in ("consents", "sessions", "calls", "awaited", "zones", "schedules", "watermarks", "tallies"):
             await connection.execute(sa.text(f"DROP TABLE {table}"))
 
     await database.transact(back)

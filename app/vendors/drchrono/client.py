@@ -6,11 +6,11 @@ counted before it is made: DrChrono counts them by the hour.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -78,13 +78,20 @@ class DrChrono:
         if not response.is_success:
             raise _complaint(response, call)
 
-    async def listed(self, path: str) -> list[dict[str, Any]]:
-        """Give every record of a list, page by page.
+    async def listed(self, path: str, asked: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """Give every record of a list, page by page; `asked` are the list's own filters.
 
         Raises  as `read`
         """
-        call, found, seen = f"GET {path}", list[dict[str, Any]](), set[str]()
-        url = path
+        return [record async for page in self.pages(path, asked) for record in page]
+
+    async def pages(self, path: str, asked: Mapping[str, str] | None = None) -> AsyncIterator[list[dict[str, Any]]]:
+        """Give a list page by page, as DrChrono cuts it.
+
+        Raises  as `read`
+        """
+        call, seen = f"GET {path}", set[str]()
+        url = f"{path}?{urlencode(asked)}" if asked else path
         while url not in seen:
             seen.add(url)
             response = await self._called("GET", url, call)
@@ -92,9 +99,9 @@ class DrChrono:
                 records, onward = wire.page(response.json())
             except ValueError:
                 raise Unreadable(_SIDE, call, status=response.status_code, code="NO_RECORDS") from None
-            found += records
+            yield records
             if onward is None:
-                return found
+                return
             url = self._here(onward, call)
         raise Unreadable(_SIDE, call, code="ENDLESS_LIST")
 

@@ -131,14 +131,17 @@ class Salesforce:
         found = await self._query(soql, is_all=True)
         return {record["Id"]: record.get("MasterRecordId") for record in found}
 
-    async def where(self, table: str, condition: str, *values: Any) -> list[str]:
+    async def where(self, table: str, condition: str, *values: Any, deleted: bool = False) -> list[str]:
         """Give the Ids of the records for which a condition holds; its `{}` are filled with the values, quoted.
 
-        Raises  as `read`
+        deleted  deleted ones too
+        Raises   as `read`
         """
         soql = format_soql(f"SELECT Id FROM {table} WHERE {condition}", *values)  # noqa: S608 - names are ours
         found = await self._called(
-            "GET query", lambda library: [str(one["Id"]) for one in library.query_all_iter(soql)], writes=False
+            "GET query",
+            lambda library: [str(one["Id"]) for one in library.query_all_iter(soql, include_deleted=deleted)],
+            writes=False,
         )
         return list(found)
 

@@ -31,6 +31,11 @@ def upgrade() -> None:
         sa.Column("next_at", sa.BigInteger(), nullable=False),
     )
     op.create_table(
+        "watermarks",
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+    )
+    op.create_table(
         "tallies",
         sa.Column("name", sa.String(64), primary_key=True),
         sa.Column("count", sa.BigInteger(), nullable=False),
