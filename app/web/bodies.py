@@ -11,7 +11,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     Raises  BodyTooLarge before more than `limit` bytes are read
     """
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
         raise BodyTooLarge(f"the body is larger than {limit} bytes")
     body = bytearray()
     async for part in request.stream():

@@ -1,5 +1,8 @@
 """Our DrChrono client against the stand-in: every call we make, and every way it may end."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from app.errors import (
@@ -17,6 +20,9 @@ from tests.contract.conftest import APPLICATION, REDIRECT
 
 PROVIDER, STAFF, STRANGER = "610001", "610002", "610901"
 PATIENTS = "/api/patients"
+SAMPLES = Path(__file__).parents[1] / "samples" / "drchrono"
+HTML_500 = json.loads((SAMPLES / "error_500_html.json").read_text())
+DOWN = {"do": "error", "status": HTML_500["status"], "body": HTML_500["body"]}
 
 
 @pytest.fixture
@@ -50,7 +56,7 @@ async def test_a_patient_is_read_as_it_is_now_and_none_when_it_is_gone(practice,
     ("fault", "expected"),
     [
         ({"do": "throttle"}, Unavailable),
-        ({"do": "error", "status": 500, "body": "<html>"}, Unavailable),
+        (DOWN, Unavailable),
         ({"do": "error", "status": 403, "body": {"detail": "no"}}, Rejected),
         ({"do": "error", "status": 302, "body": ""}, Rejected),
         ({"do": "error", "status": 200, "body": {"id": 1}}, Unreadable),
@@ -95,7 +101,7 @@ async def test_a_change_is_of_exactly_the_fields_given(practice, drchrono):
         ({"do": "error", "status": 404, "body": {"detail": "no"}}, Gone, ()),
         ({"do": "error", "status": 409, "body": ""}, Rejected, ()),
         ({"do": "error", "status": 302, "body": ""}, Rejected, ()),
-        ({"do": "error", "status": 500, "body": "<html>"}, OutcomeUnknown, ()),
+        (DOWN, OutcomeUnknown, ()),
         ({"do": "error", "status": 503, "body": ""}, OutcomeUnknown, ()),
         ({"do": "drop_before"}, OutcomeUnknown, ()),
         ({"do": "drop_after_commit"}, OutcomeUnknown, ()),

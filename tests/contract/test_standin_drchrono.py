@@ -141,7 +141,12 @@ def test_verbose_adds_what_the_sample_says_and_a_plain_answer_never_has_it(api):
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("/api/doctors/310001", "doctor"), ("/api/offices/410001", "office"), ("/api/users/610001", "user_current")],
+    [
+        ("/api/doctors/310001", "doctor"),
+        ("/api/offices/410001", "office"),
+        ("/api/users/610001", "user_current"),
+        ("/api/users/610002", "user_staff"),
+    ],
 )
 def test_the_practice_looks_like_the_samples(api, path, name):
     assert api.get(path).json() == sample(name)
@@ -363,8 +368,10 @@ def test_a_missing_scope_is_a_403(http):
 def test_a_refresh_rotates_both_tokens_and_kills_the_old_access_token(http):
     first = granted(http)
 
-    second = refreshed(http, first["refresh_token"]).json()
+    answer = refreshed(http, first["refresh_token"])
 
+    second, rotated = answer.json(), sample("token_refresh_response")
+    assert (answer.status_code, list(second)) == (rotated["status"], list(rotated["body"]))
     assert second["refresh_token"] != first["refresh_token"]
     assert http.get("/api/patients", headers=bearer(first)).status_code == 401
     assert http.get("/api/patients", headers=bearer(second)).status_code == 200

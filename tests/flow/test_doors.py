@@ -128,6 +128,34 @@ async def test_an_event_we_do_not_sync_is_kept_and_counted_as_skipped(clinic, ev
     assert 'chronobridge_deliveries_total{outcome="skipped",side="drchrono"}' in numbers
 
 
+@pytest.mark.parametrize("name", ["document", "document_create_response_pending"])
+async def test_of_a_document_only_its_id_and_its_version_are_kept(clinic, name):
+    document = json.loads((SAMPLES / f"{name}.json").read_text())
+    document = document.get("body", document)
+
+    answer = await post(clinic, json.dumps({"receiver": {}, "object": document}), x_drchrono_event="DOCUMENT_CREATE")
+
+    (kept,) = await clinic.rows(deliveries)
+    assert (answer.status_code, kept.outcome) == (200, "skipped")
+    assert clinic.run.vault.open(kept.body) == {"id": str(document["id"]), "updated_at": document["updated_at"]}
+    assert await clinic.takes() is None
+
+
+async def test_a_patient_who_comes_and_is_corrected_as_in_the_vendors_deliveries_is_a_contact(clinic):
+    names = "webhook_patient_create", "webhook_patient_modify"
+    created, corrected = (json.loads((SAMPLES / f"{name}.json").read_text()) for name in names)
+
+    for told in (created, corrected):
+        headers = told["headers"] | {"X-drchrono-signature": SECRET}
+        answer = await clinic.web.post("/webhooks/drchrono", content=json.dumps(told["body"]), headers=headers)
+        assert answer.status_code == 200
+        await clinic.settles()
+
+    contact, patient = clinic.contact(), corrected["body"]["object"]
+    assert (contact["LastName"], contact["MobilePhone"]) == (patient["last_name"], patient["cell_phone"])
+    assert contact["DrChrono_Patient_Id__c"] == str(patient["id"])
+
+
 async def test_a_redelivery_with_a_newer_body_counts(clinic):
     patient = await clinic.registers(first_name="Ada", last_name="Test")
     await clinic.arrives(patient, delivery="same id")

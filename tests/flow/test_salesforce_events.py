@@ -22,6 +22,7 @@ SHAPES = [
     "eventbridge_relay_platform_event",
 ]
 CDC = (SAMPLES / "eventbridge_relay_cdc.json").read_bytes()
+OUR_ECHO = (SAMPLES / "cdc_contact_echo_of_our_write.json").read_bytes()
 
 
 @pytest.fixture
@@ -150,8 +151,8 @@ async def test_an_object_we_do_not_sync_is_kept_as_skipped(clinic):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"not json", b"{}", b"[" * 5000, CDC, gzip.compress(b"{}")],
-    ids=["empty", "text", "bare", "deep", "change event", "gzip"],
+    "body", [b"", b"not json", b"{}", b"[" * 5000, CDC, OUR_ECHO, gzip.compress(b"{}")],
+    ids=["empty", "text", "bare", "deep", "change event", "echo", "gzip"],
 )  # fmt: skip
 async def test_what_cannot_be_read_is_kept_flagged_and_acknowledged(clinic, capsys, body):
     answer = await post(clinic, body)

@@ -139,9 +139,21 @@ def test_what_has_none_of_the_shapes_is_not_read(body):
         read(body)
 
 
-def test_a_change_event_is_none_of_the_shapes():
+@pytest.mark.parametrize(
+    "name",
+    ["eventbridge_relay_cdc", "cdc_contact_create_decoded", "cdc_contact_update_decoded", "cdc_contact_delete_decoded",
+     "cdc_contact_echo_of_our_write", "cdc_gap_update_decoded", "cdc_gap_overflow_decoded"],
+)  # fmt: skip
+@pytest.mark.parametrize("wrapped", [lambda one: one, lambda one: [one], lambda one: {"events": [one]}])
+def test_a_change_event_is_none_of_the_shapes(name, wrapped):
     with pytest.raises(NotReadable):
-        told(sample("eventbridge_relay_cdc"))
+        told(wrapped(sample(name)))
+
+
+@pytest.mark.parametrize("name", ["bulk2_successful_results", "bulk2_failed_results"])
+def test_rows_of_a_bulk_job_are_none_of_the_shapes(name):
+    with pytest.raises(NotReadable):
+        read((SAMPLES / f"{name}.csv").read_bytes())
 
 
 def test_a_batch_has_at_most_as_many_events_as_a_trigger_is_given():

@@ -13,7 +13,7 @@ SAMPLES = Path(__file__).parents[2] / "samples" / "salesforce"
 KNOWN = sorted(
     {
         found
-        for path in [*SAMPLES.glob("outbound_*"), *SAMPLES.glob("*event*")]
+        for path in [*SAMPLES.glob("outbound_*"), *SAMPLES.glob("*event*"), SAMPLES / "index.json"]
         for found in re.findall(r"\b[0-9A-Za-z]{3}SYN[0-9A-Za-z]{9}[0-9A-Z]{3}\b", path.read_text())
     }
 )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.vendors.salesforce.outbound import ACK, Message, Notification, NotReadable, read
+from app.vendors.salesforce.outbound import ACK, MOST_NOTIFICATIONS, Message, Notification, NotReadable, read
 from tests.soap import ADA, ORG, a_message, a_notification
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "salesforce"
@@ -144,3 +144,34 @@ def test_the_answer_means_what_the_vendors_sample_means():
 
     assert meaning(ACK) == meaning(sample("outbound_ack_true"))
     assert meaning(ACK) != meaning(sample("outbound_ack_false"))
+
+
+def test_the_vendors_wsdl_describes_the_messages_that_are_read():
+    wsdl = ET.fromstring((SAMPLES / "outbound_contact.wsdl").read_bytes())
+    element = "{http://www.w3.org/2001/XMLSchema}element"
+    outbound = next(
+        one for one in wsdl.iter(f"{element[:-7]}schema") if one.get("targetNamespace").endswith("outbound")
+    )
+    parts = list(outbound.find(f"{element}[@name='notifications']").iter(element))[1:]
+    (body,) = ET.fromstring(sample("outbound_message_contact_1"))
+
+    told = [one.tag.partition("}")[2] for one in body[0]]
+
+    assert told == [part.get("name") for part in parts]
+    assert body[0].tag == f"{{{wsdl.get('targetNamespace')}}}notifications"
+    assert int(parts[-1].get("maxOccurs")) == MOST_NOTIFICATIONS
+    assert read(ET.tostring(ET.fromstring(sample("outbound_message_contact_1")))).notifications[0].record_id == ADA
+
+
+def test_every_field_the_vendors_wsdl_has_may_be_in_a_message_and_none_is_told():
+    wsdl = ET.fromstring((SAMPLES / "outbound_contact.wsdl").read_bytes())
+    contact = next(
+        one for one in wsdl.iter("{http://www.w3.org/2001/XMLSchema}complexType") if one.get("name") == "Contact"
+    )
+    names = [one.get("name") for one in contact.iter("{http://www.w3.org/2001/XMLSchema}element")]
+
+    message = read(a_message(a_notification(**dict.fromkeys(names, "Canary"))))
+
+    assert {"LastName", "SystemModstamp", "DrChrono_Patient_Id__c"} <= set(names)
+    assert "Canary" not in repr(message)
+    assert [one.record_id for one in message.notifications] == [ADA]

@@ -31,6 +31,23 @@ def test_each_record_has_its_own_result_in_the_order_sent():
     ]
 
 
+UNUSED = {name: json.loads((SAMPLES / f"{name}.json").read_text()) for name in ("composite_200", "bulk2_job_lifecycle")}
+
+
+@pytest.mark.parametrize(
+    "answer", [*UNUSED.values(), *UNUSED["bulk2_job_lifecycle"].values()], ids=lambda one: str(one)[:30]
+)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_answers_of_calls_we_do_not_make_are_no_results(answer, count):
+    assert results(answer, count) is None
+
+
+def test_of_a_composite_the_parts_are_errors_like_any_other():
+    failed = UNUSED["composite_200"]["compositeResponse"][1]
+
+    assert refused(failed["httpStatusCode"], failed["body"], "PATCH", writes=True).cause == "PROCESSING_HALTED"
+
+
 def test_what_was_rolled_back_was_not_saved():
     found = results(ROLLED_BACK, len(ROLLED_BACK))
 
