@@ -194,7 +194,7 @@ def _compare(kind: Kind | None, *, since_ever: bool) -> None:
             try:
                 for one in [each for each in ORDER if each in run.mappings and kind in (None, each)]:
                     found = await compare(run, inbox, one, EVER if since_ever else None)
-                    run.bell.ring([one.value])
+                    run.bell.ring([one])
                     print(f"{one}: {found[Side.DRCHRONO]:,} of DrChrono and {found[Side.SALESFORCE]:,} of Salesforce")
             finally:
                 await inbox.close()

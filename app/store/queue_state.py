@@ -74,7 +74,7 @@ async def journal_counts(database: Database) -> list[sa.Row[Any]]:
 
 
 async def latest_deliveries(database: Database) -> dict[tuple[str, str], str]:
-    """Give (side, kind) -> the id of the newest delivery a vendor made of it; ids begin with the time of their making."""
+    """Give (side, kind) -> the id of the newest delivery a vendor made of it; ids begin with their time."""
     kinds = (events.c.side, events.c.kind)
     newest = sa.select(*kinds, sa.func.max(events.c.delivery_id).label("id")).group_by(*kinds)
     by_vendors = newest.join(deliveries, deliveries.c.id == events.c.delivery_id).where(deliveries.c.event != LISTED)

@@ -7,6 +7,7 @@ weight 0 is off.
 from dataclasses import dataclass, fields, replace
 
 from app.store.links import waiting_kinds
+from tests.simulate.fields import VISIT
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
 
 # A process that is stopped and goes on is told so by its own clock, which moves with the machine's and not with ours.
@@ -29,6 +30,11 @@ POOL = {
     "chart_id": ("TEFI000001", "TEFI000002"),
     "patient_status": ("A", "I"),
 }
+VISITS = {
+    "exam_room": (1, 2), "scheduled_time": ("10:30:00", "14:00:00"), "duration": (15, 30),
+    "status": ("", "Confirmed", "Rescheduled"), "reason": ("", "Check-up", "Flu"), "notes": ("", "Late", "Alone"),
+}  # fmt: skip
+_DAYS = 20
 NAMES = {
     "first_name": "FirstName", "last_name": "LastName", "date_of_birth": "Birthdate", "gender": "DrChrono_Gender__c",
     "email": "Email", "cell_phone": "MobilePhone", "home_phone": "HomePhone", "address": "MailingStreet",
@@ -56,13 +62,18 @@ class Mix:
     contact_deleted: float = 0.2
     contact_undeleted: float = 0.4
     contacts_merged: float = 0.1
+    contact_merged_away: float = 0.0
     chart_vanished: float = 0.1
     contact_ticked: float = 0.0
-    appointment_booked: float = 0.0
+    visit_booked: float = 0.0
+    visit_edited: float = 0.0
+    booked_edited: float = 0.0
+    visit_deleted: float = 0.0
+    booked_deleted: float = 0.0
     letter_arrives: float = 8.0
-    worker_starts: float = 6.0
-    worker_goes_on: float = 20.0
-    worker_dies: float = 0.5
+    worker_starts: float = 8.0
+    worker_goes_on: float = 10.0
+    worker_dies: float = 0.7
     time_passes: float = 3.0
     tokens_expire: float = 0.1
 
@@ -113,10 +124,20 @@ async def contact_undeleted(world, mix):
 
 
 async def contacts_merged(world, mix):
-    if len(world.contacts) < 2:
-        return False
-    winner, loser = world.rng.sample(sorted(world.contacts), 2)
-    return world.person(SALESFORCE, "POST", "records/Contact/merge", winner=winner, loser=loser) is not None
+    """Two that are both somebody's chart, or a stranger into one."""
+    return _merged(world, lambda row: row["DrChrono_Patient_Id__c"])
+
+
+async def contact_merged_away(world, mix):
+    """Somebody's chart into a stranger."""
+    return _merged(world, lambda row: not row["DrChrono_Patient_Id__c"])
+
+
+def _merged(world, may_win):
+    winner = _any(world, [id_ for id_, row in world.contacts.items() if may_win(row)])
+    loser = _any(world, [id_ for id_ in world.contacts if id_ != winner])
+    given = {"winner": winner, "loser": loser}
+    return bool(winner and loser) and world.person(SALESFORCE, "POST", "records/Contact/merge", **given) is not None
 
 
 async def chart_vanished(world, mix):
@@ -134,9 +155,49 @@ async def contact_ticked(world, mix):
     return world.person(SALESFORCE, "POST", "records/Contact", **given, Sync_To_DrChrono__c=True) is not None
 
 
-async def appointment_booked(world, mix):
-    """TODO when appointments are kept the same: book, move, cancel, each a function and a weight."""
-    return False
+async def visit_booked(world, mix):
+    """Everybody has days of their own, so that no two visits are in one room at one time."""
+    chart = _any(world, world.charts)
+    given = {"patient": chart, "scheduled_time": f"2026-02-{len(world.days) + 1:02}T10:30:00", "exam_room": 1}
+    if not chart or len(world.days) == _DAYS:
+        return False
+    made = world.person(DRCHRONO, "POST", "appointments", **given)
+    if made:
+        world.days[made["id"]] = given["scheduled_time"][:10]
+    return bool(made)
+
+
+async def visit_edited(world, mix):
+    visit = _any(world, world.visits)
+    edit = visit and _visit_edit(world, visit, ("exam_room", "scheduled_time", "duration", "status", "reason", "notes"))
+    return bool(visit) and world.person(DRCHRONO, "PATCH", f"appointments/{visit}", **edit) is not None
+
+
+async def booked_edited(world, mix):
+    booked = _any(world, world.booked)
+    visit = booked and world.booked[booked]["DrChrono_Id__c"]
+    if visit not in world.days:
+        return False
+    edit = {VISIT[name].salesforce: value for name, value in _visit_edit(world, visit, sorted(VISITS)).items()}
+    if "Start__c" in edit:
+        edit["Start__c"] = edit["Start__c"] + "-05:00"
+    return world.person(SALESFORCE, "PATCH", f"records/DrChrono_Appointment__c/{booked}", **edit) is not None
+
+
+async def visit_deleted(world, mix):
+    visit = _any(world, world.visits)
+    return bool(visit) and world.person(DRCHRONO, "DELETE", f"appointments/{visit}") is not None
+
+
+async def booked_deleted(world, mix):
+    booked = _any(world, world.booked)
+    return bool(booked) and world.person(SALESFORCE, "DELETE", f"records/DrChrono_Appointment__c/{booked}") is not None
+
+
+def _visit_edit(world, visit, names):
+    name = world.rng.choice(names)
+    value = world.rng.choice(VISITS[name])
+    return {name: f"{world.days[visit]}T{value}" if name == "scheduled_time" else value}
 
 
 async def letter_arrives(world, mix):
@@ -168,7 +229,7 @@ async def worker_goes_on(world, mix):
     if not world.turns.waiting:
         return False
     turn = world.rng.choice(world.turns.waiting)
-    for _ in range(world.rng.choice((1, 1, 3, 20))):
+    for _ in range(world.rng.choice((1, 2, 4, 40, 40))):
         world.tells(f"{turn.worker.name} goes on, {turn.where}")
         await world.turns.lets(turn)
         of_it = [other for other in world.turns.waiting if other.worker is turn.worker]

@@ -5,63 +5,12 @@ know when it decided. Nothing here asks the service what it did; only what the b
 because the promise is about what both sides last agreed on.
 """
 
-import re
 from dataclasses import dataclass, field
 
+from tests.simulate.fields import is_visit, rows_of
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
 
 HUMAN = "human"
-_EXTENSION = re.compile(r"(?:ext\.?|extension|x|#)\s*(\d+)\s*$", re.IGNORECASE)
-
-
-def _text(value):
-    return str(value).strip() or None
-
-
-def _phone(value):
-    found = _EXTENSION.search(value)
-    digits = re.sub(r"\D", "", value[: found.start()] if found else value)
-    digits = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
-    return f"{digits}x{found[1]}" if found else digits
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One row of the design's mapping. `owner` is empty where it travels to Salesforce only."""
-
-    name: str
-    drchrono: str
-    salesforce: str
-    owner: str
-    normal: object = _text
-
-    def on(self, side):
-        return self.drchrono if side == DRCHRONO else self.salesforce
-
-    def read(self, side, raw):
-        value = raw.get(self.on(side))
-        return None if value is None or not str(value).strip() else self.normal(str(value).strip())
-
-
-D, S = DRCHRONO, SALESFORCE
-FIELDS = {
-    row.name: row
-    for row in (
-        Field("first_name", "first_name", "FirstName", D),
-        Field("last_name", "last_name", "LastName", D),
-        Field("date_of_birth", "date_of_birth", "Birthdate", D),
-        Field("gender", "gender", "DrChrono_Gender__c", D),
-        Field("email", "email", "Email", S, str.casefold),
-        Field("cell_phone", "cell_phone", "MobilePhone", S, _phone),
-        Field("home_phone", "home_phone", "HomePhone", S, _phone),
-        Field("address", "address", "MailingStreet", S),
-        Field("city", "city", "MailingCity", S),
-        Field("state", "state", "MailingState", S),
-        Field("zip_code", "zip_code", "MailingPostalCode", S),
-        Field("chart_id", "chart_id", "DrChrono_Chart_Id__c", ""),
-        Field("patient_status", "patient_status", "DrChrono_Status__c", ""),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +33,7 @@ class Ledger:
 
     rules: object
     partner: object
+    key_of: object
     held: dict = field(default_factory=dict)
     changes: list = field(default_factory=list)
     last: dict = field(default_factory=dict)
@@ -94,10 +44,13 @@ class Ledger:
     edits: dict = field(default_factory=dict)
     values: dict = field(default_factory=dict)
 
+    def read(self, side, id_, raw):
+        return {name: row.read(side, raw, self.key_of) for name, row in rows_of(side, id_).items()}
+
     def sees(self, step, side, id_, raw, by):
         """A record is now as `raw` says; gives the names of the fields that changed."""
         known = self.held.get((side, id_))
-        now = {name: row.read(side, raw) for name, row in FIELDS.items()}
+        now = self.read(side, id_, raw)
         before = known or dict.fromkeys(now)
         found = [
             Change(step, side, id_, name, before[name], value, by, known is None)
@@ -126,7 +79,7 @@ class Ledger:
 
     def _judge(self, change):
         """Say whether a write of ours may replace what it replaced."""
-        row, key = FIELDS[change.name], (change.side, change.id, change.name)
+        row, key = rows_of(change.side, change.id)[change.name], (change.side, change.id, change.name)
         edit = self.last.get(key)
         here = (change.side, change.id, change.step, change.name)
         if not row.owner:
@@ -144,17 +97,22 @@ class Ledger:
         chart = change.id if change.side == DRCHRONO else self.partner(SALESFORCE, change.id)
         link = change.by.link_of(chart)
         base = link.base.stamps.get(change.name) if link else None
-        if base is None:
-            return  # they meet for the first time
-        if self._is(link, change.name, base, edit.after):
+        if base is None or not row.is_plain:
+            return  # they meet for the first time, or the base is not in our words
+        rules = self.rules("appointment" if is_visit(change.side, change.id) else "patient")
+        if _is(rules, link, change.name, base, edit.after):
             return  # both had agreed on what is replaced
-        if self._is(link, change.name, base, change.after):
+        ours = [write.stamps[change.name][1] for write in link.own_writes if change.name in write.stamps]
+        if any(_is(rules, link, change.name, stamp, edit.after) for stamp in ours):
+            return  # a write of ours had set out with that very value: nobody can tell whose it is
+        if _is(rules, link, change.name, base, change.after):
             self.wrong.append(f"{here}: {edit.after!r} was lost, {change.after!r} was agreed long ago")
         elif row.owner == change.side:
             self.wrong.append(f"{here}: {edit.after!r} of its owner lost against {change.after!r}")
         self.decided.add(here)
 
-    def _is(self, link, name, stamp, value):
-        """Say whether a base's stamp is of this value, in any of the ways people wrote it."""
-        codec = self.rules.table.rows[name].codec
-        return bool(self.rules.keys.matches(stamp, link.id, name, codec.version, value and codec.normal(value)))
+
+def _is(rules, link, name, stamp, value):
+    """Say whether a base's stamp is of this value."""
+    codec = rules.table.rows[name].codec
+    return bool(rules.keys.matches(stamp, link.id, name, codec.version, value and codec.normal(value)))

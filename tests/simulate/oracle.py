@@ -5,7 +5,7 @@ and only for what may not remain in them.
 """
 
 from app.store.tables import events, failures, journal, links
-from tests.simulate.ledger import FIELDS
+from tests.simulate.fields import PATIENT, VISIT
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
 
 
@@ -19,6 +19,10 @@ async def complaints(world):
     for chart in world.charts:
         link = by_chart.get(chart)
         found += _pair(world, chart, link, failed.get(link.id) if link else None)
+    by_visit = {row.drchrono_id: row for row in known.values() if row.kind == "appointment"}
+    for visit in world.vendors.practice.appointments.records.values():
+        link = by_visit.get(visit["id"])
+        found += _visit(world, visit, failed.get(link.id) if link else None)
     return [*found, *_contacts(world), *_thrift(world)]
 
 
@@ -62,7 +66,7 @@ def _reason(world, link, row):
 def _is_rewritten(world, chart, row):
     contact = world.partner(DRCHRONO, chart)
     by_us = [one for one in world.ledger.changes if one.by != "human" and one.id in (chart, contact)]
-    names = {FIELDS[name].on(row.side): name for name in FIELDS}
+    names = {PATIENT[name].on(row.side): name for name in PATIENT}
     return all(
         max((sum(o.after == one.after and o.name == one.name for o in by_us) for one in by_us
              if one.name == names.get(field)), default=0) >= 3
@@ -83,14 +87,35 @@ def _pair(world, chart, link, failure):
     if link is None or link.salesforce_id != contact:
         return [f"{chart} is linked to {link and link.salesforce_id}, its Contact is {contact}"]
     excused = set(failure.fields.split(",")) if failure is not None else set()
+    left = world.ledger.read(DRCHRONO, chart, world.charts[chart])
+    right = world.ledger.read(SALESFORCE, contact, world.contacts[contact])
     found = []
-    for name, row in FIELDS.items():
-        here, there = world.ledger.held[DRCHRONO, chart][name], world.ledger.held[SALESFORCE, contact][name]
+    for name, row in PATIENT.items():
+        here, there = left[name], right[name]
         if here != there and not excused & {row.drchrono, row.salesforce}:
             found.append(f"{chart}: {name} is {here!r} in DrChrono and {there!r} in Salesforce")
         if here not in world.ledger.values.get((chart, name), {None}) | {None}:
             found.append(f"{chart}: nobody ever entered {name}={here!r}")
     return found
+
+
+def _visit(world, visit, failure):
+    """Compare a visit with what Salesforce booked of it."""
+    booked = world.partner(DRCHRONO, visit["id"])
+    rows = world.vendors.org.tables["drchrono_appointment__c"].rows.values()
+    gone = [row for row in rows if row["IsDeleted"] and row["DrChrono_Id__c"] == visit["id"]]
+    is_orphan = world.partner(DRCHRONO, visit["patient"]) is None
+    if booked is None:
+        is_settled = visit["deleted_flag"] or failure is not None or (gone and visit["status"] == "Cancelled")
+        return [] if is_settled or is_orphan else [f"visit {visit['id']} is not in Salesforce, and nobody is told why"]
+    left = world.ledger.read(DRCHRONO, visit["id"], visit)
+    right = world.ledger.read(SALESFORCE, booked, world.booked[booked])
+    names = ("deleted",) if visit["deleted_flag"] else tuple(VISIT)
+    return [
+        f"visit {visit['id']}: {name} is {left[name]!r} in DrChrono and {right[name]!r} in Salesforce"
+        for name in names
+        if left[name] != right[name] and not (name == "patient" and is_orphan)
+    ]
 
 
 def _contacts(world):

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from app.store import links as store_links
 from app.store.tables import links
 from app.sync.records import Kind
+from tests.simulate.fields import KEYS, is_visit
 from tests.simulate.ledger import HUMAN, Ledger
 from tests.simulate.post import Post
 from tests.simulate.processes import Web, Worker
@@ -19,6 +20,7 @@ from tests.simulate.vendors import DRCHRONO, SALESFORCE, URLS, Vendors, answered
 
 _JSON = [(b"content-type", b"application/json")]
 _MOST_LOOKS = 1000
+BOOKED = "drchrono_appointment__c"
 _SAID = ("record_id", "plan", "changed", "patched", "conflicts", "put_backs", "refused", "cause", "code", "error")
 
 
@@ -33,10 +35,10 @@ class World:
         self.stage, self.lines, self.clock, self.turns = stage, lines, stage.clock, Turns()
         self.rng = random.Random(f"{seed}")
         self.trace, self.steps, self.workers, self.dead = [], 0, [], []
-        self.vanished, self.named, self.hot = set(), set(), ()
+        self.vanished, self.named, self.hot, self.days = set(), set(), (), {}
         self.vendors, self.post = Vendors(self.clock, self.rng, self.tells), Post(self.rng)
         self.web = Web(stage.template, stage.lends(), self.clock)
-        self.ledger = Ledger(stage.template.rules(Kind.PATIENT), self.partner)
+        self.ledger = Ledger(lambda kind: stage.template.rules(Kind(kind)), self.partner, self.key_of)
         self.vendors.practice.dispatcher.raise_event = self._drchrono_changed
         self.vendors.org.listeners.append(self._salesforce_changed)
 
@@ -65,22 +67,37 @@ class World:
     def gone(self):
         return [row for row in self.vendors.org.tables["contact"].rows.values() if row["IsDeleted"]]
 
+    @property
+    def visits(self):
+        """DrChrono's, those it deleted left out."""
+        return {id_: one for id_, one in self.vendors.practice.appointments.records.items() if not one["deleted_flag"]}
+
+    @property
+    def booked(self):
+        """Salesforce's visits."""
+        return {row["Id"]: row for row in self.vendors.org.tables[BOOKED].live()}
+
+    def key_of(self, table, id_):
+        """The DrChrono id that a Salesforce record bears."""
+        row = self.vendors.org.tables[table].rows.get(id_)
+        return row and row[KEYS[table]]
+
     def partner(self, side, id_):
-        """The record that is the same person on the other side, by the external id a Contact bears."""
-        rows = self.vendors.org.tables["contact"].rows
+        """The record that is the same thing on the other side, by the external id that Salesforce's bears."""
+        table = BOOKED if is_visit(side, id_) else "contact"
         if side == SALESFORCE:
-            key = rows[id_]["DrChrono_Patient_Id__c"] if id_ in rows else None
-            return int(key) if key and key.isdecimal() else None
-        return next((row["Id"] for row in self.contacts.values() if row["DrChrono_Patient_Id__c"] == str(id_)), None)
+            key = self.key_of(table, id_)
+            return int(key) if key and key.isdecimal() and table == "contact" else key
+        rows = self.vendors.org.tables[table].live()
+        return next((row["Id"] for row in rows if row[KEYS[table]] == str(id_)), None)
 
     def _drchrono_changed(self, event, record):
-        if event.startswith("PATIENT"):
-            changed = self.ledger.sees(self.steps, DRCHRONO, record["id"], record, self.vendors.author or HUMAN)
-            self._tells_change(DRCHRONO, record["id"], changed)
+        changed = self.ledger.sees(self.steps, DRCHRONO, record["id"], record, self.vendors.author or HUMAN)
+        self._tells_change(DRCHRONO, record["id"], changed)
         self.post.drchrono(event, dict(record))
 
     def _salesforce_changed(self, call, table, row, op, _changed):
-        if table.kind.name == "Contact":
+        if table.kind.name.lower() in ("contact", BOOKED):
             by = HUMAN if call.human else self.vendors.author
             changed = self.ledger.sees(self.steps, SALESFORCE, row["Id"], row, by)
             self._tells_change(SALESFORCE, row["Id"][9:15], changed)
@@ -166,7 +183,10 @@ class World:
     async def compares(self):
         """Point out whatever may differ, as a comparison of both sides would."""
         self.tells("both sides are compared")
-        self.post.everything(list(self.charts.values()), list(self.contacts.values()), self.gone)
+        appointments = self.vendors.practice.appointments
+        visits = [appointments.shown(one) for one in appointments.records.values()]
+        rows = self.vendors.org.tables[BOOKED].rows.values()
+        self.post.everything(list(self.charts.values()), visits, list(self.contacts.values()), [*self.gone, *rows])
         await self.settles()
 
     async def rows(self, table):
