@@ -48,9 +48,12 @@ def _failures(world, known, failed):
 
 def _reason(world, link, row):
     """Say why a failure is not explained by what happened; nothing when it is."""
-    contact = world.contacts.get(link.salesforce_id)
-    chart = int(link.drchrono_id) if link.drchrono_id else None
+    contact = {**world.contacts, **world.booked}.get(link.salesforce_id)
+    visit = world.vendors.practice.appointments.records.get(link.drchrono_id)
+    chart = int(link.drchrono_id) if link.drchrono_id and not visit else None
     match row.cause:
+        case "parent_missing" | "INVALID_CROSS_REFERENCE_KEY":
+            return visit and world.partner(DRCHRONO, visit["patient"]) and "its patient has a Contact"
         case "gone_in_salesforce" | "ENTITY_IS_DELETED":
             return contact and "its Contact is there"
         case "gone_in_drchrono":

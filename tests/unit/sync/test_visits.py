@@ -1,0 +1,217 @@
+"""Decisions about visits and their parents: absence, waiting, zones. Small worlds, no socket."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from app.sync import mapping_file
+from app.sync.base import Base
+from app.sync.belief import believe
+from app.sync.decide import decide
+from app.sync.records import Absent, Action, Deleted, Doubt, Kind, Link, Parent, Ref, Seen, Side, Sight, Unheard
+from app.sync.rules import Rules
+from tests.build import CONFIRM_AFTER, KEYS, NOW, STAMP
+
+TABLE = mapping_file.load()[Kind.APPOINTMENT]
+RULES = Rules(TABLE, KEYS, CONFIRM_AFTER)
+VISIT, RECORD = "340000501", "a01SYN000000001YBA"
+ABSENT, UNHEARD = Absent.ABSENT, Unheard.UNHEARD
+FIELDS = {
+    "patient": "1",
+    "doctor": "2",
+    "office": "3",
+    "exam_room": "1",
+    "scheduled_time": "2026-12-01T10:30:00",
+    "local_start": "2026-12-01T10:30:00",
+    "time_zone": "US/Eastern",
+    "duration": "30",
+    "status": "Confirmed",
+    "reason": "x",
+    "notes": None,
+    "deleted": None,
+}
+
+
+def here(version=STAMP, *, confirmed=True, zone="US/Eastern", **fields):
+    """A visit as DrChrono holds it."""
+    return Sight(VISIT, {**FIELDS, "time_zone": zone, **fields}, version, confirmed=confirmed, zone=zone)
+
+
+def there(zone="US/Eastern", **fields):
+    """A visit as Salesforce holds it; `zone` is that of its doctor now."""
+    return Sight(RECORD, {**FIELDS, **fields}, "v", key=VISIT, zone=zone)
+
+
+def linked(**differences):
+    link = Link("01JSYNTHETICVISIT000000000", Kind.APPOINTMENT, VISIT, RECORD, Base(), STAMP)
+    return replace(link, **{"base": RULES.advanced(link, link.base, FIELDS), **differences})
+
+
+def lone():
+    return Link("01JSYNTHETICVISIT000000000", Kind.APPOINTMENT, VISIT, None, Base())
+
+
+def plan(link, drchrono, salesforce, rules=RULES, **parents):
+    far = {(Kind.PATIENT, "1"): parents["patient"]} if "patient" in parents else {}
+    return decide(rules, link, Seen(drchrono, salesforce, far), NOW)
+
+
+def test_a_visit_waits_for_its_patient():
+    found = plan(lone(), here(), ABSENT, patient=Parent.COMING)
+
+    assert (found.action, found.cause) == (Action.WAIT, "parent_missing")
+    assert found.awaits == (Ref(Side.DRCHRONO, Kind.PATIENT, "1"),)
+    assert found.until > NOW
+
+
+def test_a_visit_without_a_patient_that_could_come_is_not_created():
+    found = plan(lone(), here(), ABSENT, patient=Parent.NEVER)
+
+    assert (found.action, found.writes, found.refused) == (Action.NOTHING, {}, {"patient": "parent_missing"})
+    assert found.awaits, "should the patient come after all"
+
+
+def test_another_patient_that_can_never_come_does_not_hold_up_the_rest():
+    found = plan(linked(), here(patient="9", reason="y"), there(), patient=Parent.LINKED)
+    missing = decide(
+        RULES, linked(), Seen(here(patient="9", status="y"), there(), {(Kind.PATIENT, "9"): Parent.NEVER}), NOW
+    )
+
+    assert found.writes[Side.SALESFORCE]["patient"] == "9"
+    assert (missing.writes, missing.refused) == ({Side.SALESFORCE: {"status": "y"}}, {"patient": "parent_missing"})
+
+
+def test_an_unknown_zone_refuses_a_new_visit_by_the_name_of_its_time():
+    found = plan(lone(), here(zone="Mars/Olympus"), ABSENT)
+
+    assert (found.action, found.refused) == (Action.NOTHING, {"scheduled_time": "unknown_time_zone"})
+
+
+def test_a_change_of_zone_carries_the_instant_again():
+    found = plan(linked(), here(zone="US/Central"), there(zone="US/Central"))
+
+    assert found.writes == {Side.SALESFORCE: {"time_zone": "US/Central", "scheduled_time": FIELDS["scheduled_time"]}}
+    assert (found.zone, found.put_backs, found.conflicts) == ("US/Central", (), ())
+
+
+def test_a_change_of_zone_asks_drchrono_nothing():
+    found = plan(linked(), UNHEARD, there(zone="US/Central"))
+
+    assert found.writes == {Side.SALESFORCE: {"time_zone": "US/Central", "scheduled_time": FIELDS["scheduled_time"]}}
+
+
+def test_a_change_of_zone_is_no_news_of_a_body():
+    body = here(confirmed=False, zone="US/Central")
+
+    assert believe(RULES, linked(), [body], there()) is body
+
+
+def test_one_way_fields_of_both_sides_are_put_back_and_no_conflict():
+    found = plan(linked(), here(local_start="2026-12-01T11:30:00"), there(local_start="2026-12-09T09:00:00"))
+
+    assert found.conflicts == ()
+    assert found.writes[Side.SALESFORCE]["local_start"] == "2026-12-01T11:30:00"
+
+
+@pytest.mark.parametrize("drchrono", [ABSENT, here(deleted="true")], ids=["404", "flag"])
+def test_what_drchrono_deleted_is_marked(drchrono):
+    found = plan(linked(), drchrono, there())
+
+    assert (found.action, found.writes) == (Action.WRITE, {Side.SALESFORCE: {"deleted": "true"}})
+
+
+@pytest.mark.parametrize("drchrono", [ABSENT, here(deleted="true")], ids=["404", "flag"])
+def test_what_drchrono_deleted_is_deleted_where_that_is_wanted(drchrono):
+    assert plan(linked(), drchrono, there(), replace(RULES, deletes=True)).action is Action.DELETE
+
+
+@pytest.mark.parametrize("salesforce", [ABSENT, Deleted()], ids=["absent", "deleted"])
+@pytest.mark.parametrize("drchrono", [ABSENT, here(deleted="true")], ids=["404", "flag"])
+def test_what_both_have_deleted_is_done(drchrono, salesforce):
+    found = plan(linked(), drchrono, salesforce)
+
+    assert (found.action, found.writes) == (Action.NOTHING, {})
+
+
+@pytest.mark.parametrize("drchrono", [ABSENT, here(deleted="true")], ids=["404", "flag"])
+def test_a_deleted_visit_nobody_knows_is_not_created(drchrono):
+    assert (plan(lone(), drchrono, ABSENT).action, plan(lone(), drchrono, ABSENT).cause) == (
+        Action.NOTHING,
+        "never_here",
+    )
+
+
+def test_a_body_that_says_deleted_is_only_a_reason_to_ask():
+    body = here("2026-01-12T09:00:00", confirmed=False, deleted="true")
+
+    assert believe(RULES, linked(), [body], there()) == Doubt("says_deleted")
+    assert believe(RULES, lone(), [body], ABSENT) == Doubt("says_deleted")
+
+
+def test_a_body_that_calls_a_linked_visit_a_break_is_only_a_reason_to_ask():
+    body = replace(here("2026-01-12T09:00:00", confirmed=False), skipped="break")
+
+    assert believe(RULES, linked(), [body], there()) == Doubt("says_break")
+    assert believe(RULES, lone(), [body], ABSENT) is body
+    assert plan(lone(), body, ABSENT) == plan(lone(), replace(body, confirmed=True), ABSENT)
+
+
+def test_what_salesforce_deleted_is_cancelled_once_drchrono_was_asked():
+    first = plan(linked(), UNHEARD, Deleted())
+    then = plan(linked(), here(), Deleted())
+
+    assert (first.action, first.cause) == (Action.WAIT, "ask_drchrono")
+    assert then.writes == {Side.DRCHRONO: {"status": "Cancelled"}}
+
+
+@pytest.mark.parametrize("status", ["Complete", "Arrived", "No Show", "In Session"])
+def test_a_visit_that_took_place_waits_for_a_person(status):
+    base = RULES.advanced(linked(), linked().base, {"status": status})
+    found = plan(linked(base=base), here(status=status), Deleted())
+
+    assert (found.action, found.cause) == (Action.HOLD, "gone_in_salesforce")
+
+
+def test_a_visit_somebody_has_touched_in_drchrono_since_waits_for_a_person():
+    assert plan(linked(), here(scheduled_time="2026-12-09T09:00:00"), Deleted()).action is Action.HOLD
+
+
+def test_a_cancelled_visit_is_not_cancelled_again():
+    base = RULES.advanced(linked(), linked().base, {"status": "Cancelled"})
+
+    assert plan(linked(base=base), UNHEARD, Deleted()).action is Action.NOTHING
+    assert plan(linked(), here(status="Cancelled"), Deleted()).action is Action.NOTHING
+
+
+def test_a_visit_we_may_not_see_any_more_is_not_a_deleted_one():
+    found = plan(linked(), here(), ABSENT)
+
+    assert (found.action, found.cause) == (Action.HOLD, "gone_in_salesforce")
+
+
+def test_where_deletes_are_held_nothing_is_cancelled():
+    assert plan(linked(), here(), Deleted(), replace(RULES, cancels=False)).action is Action.HOLD
+
+
+@pytest.mark.parametrize(
+    ("zone", "local", "flag"),
+    [
+        ("US/Eastern", "2026-11-01T01:30:00", "repeated_hour"),
+        ("US/Eastern", "2027-03-14T02:30:00", "missing_hour"),
+        ("US/Arizona", "2027-03-14T02:30:00", None),
+    ],
+)
+def test_a_time_the_clocks_make_odd_travels_and_is_flagged(zone, local, flag):
+    found = plan(lone(), here(zone=zone, scheduled_time=local, local_start=local), ABSENT)
+
+    assert found.action is Action.CREATE
+    assert found.flags == ({"scheduled_time": flag} if flag else {})
+
+
+def test_a_look_that_is_not_due_yet_keeps_its_promise():
+    promised = NOW + timedelta(minutes=1)
+
+    found = plan(linked(confirm_at=promised), Doubt("says_deleted"), there())
+
+    assert (found.action, found.until) == (Action.WAIT, promised)
