@@ -101,7 +101,7 @@ def stirred(work: Pass, endings: Sequence[Result]) -> set[Kind]:
     has_come = any(one.has_come for one in endings)
     mine = work.rules.table.kind
     children = {kind for kind, table in work.run.mappings.items() if mine in table.parents.values()}
-    return awaited | (children if has_come else set())
+    return awaited | ({mine} if awaited else set()) | (children if has_come else set())
 
 
 def _written(work: Pass, result: Result, side: Side, seen: Seen, written: Written) -> Result:

@@ -14,6 +14,7 @@ import httpx
 import redis
 from rich.console import Console
 
+from app.demo.both_ways import both_ways
 from app.demo.report import Phase, Report, compared, latencies, show
 from app.demo.town import StandInsAbsent, Town, town
 
@@ -57,7 +58,8 @@ def _morning(here: Town) -> Report:
     _say("DrChrono has verified the webhook; the practice is connected")
     # DrChrono sends again 1, 3 and 7 hours later, then never: an hour must outlast a third of the web's restart
     here.drchrono.put("/_control/clock", json={"hour_s": _HOUR_S})
-    phases = _front_desk(here)
+    phases, ids = _front_desk(here)
+    both_ways(here, ids, _say)
     calm = latencies(here, phases)
     spent = here.spent()
     started = time.monotonic()
@@ -70,7 +72,7 @@ def _morning(here: Town) -> Report:
     return Report(compared(here), calm, spent, here.spent(), PATIENTS, BURST)
 
 
-def _front_desk(here: Town) -> list[Phase]:
+def _front_desk(here: Town) -> tuple[list[Phase], list[int]]:
     """Register and edit, with hooks that come twice and out of order and a worker that is killed."""
     desk, phases = random.Random(7), []  # noqa: S311 - the same story every time
     _say(f"the front desk registers {PATIENTS} patients")
@@ -106,32 +108,7 @@ def _front_desk(here: Town) -> list[Phase]:
     for patient_id in desk.sample(ids, 3):
         _edit(here, patient_id, last_name=f"Wed-{patient_id % 100}")
     here.wait_until(here.is_quiet, "the new names to arrive", 60)
-    _salesforce_edits(here, desk.sample(ids, 5))
-    return phases
-
-
-def _salesforce_edits(here: Town, ids: list[int]) -> None:
-    """Correct e-mails in Salesforce, with every message sent three times, and see each reach its chart once."""
-    _say("somebody in Salesforce corrects five e-mails; every message comes three times")
-    here.salesforce.put("/_control/outbound", json={"duplicate": 3}).raise_for_status()
-    contacts = {contact["DrChrono_Patient_Id__c"]: contact["Id"] for contact in here.contacts()}
-    before, started = here.patches(), time.monotonic()
-    wanted = {patient_id: f"corrected{n}@example.com" for n, patient_id in enumerate(ids)}
-    for patient_id, email in wanted.items():
-        edit = {"Email": email}
-        here.salesforce.patch(f"/_control/records/Contact/{contacts[str(patient_id)]}", json=edit).raise_for_status()
-
-    def is_there() -> bool:
-        charts = here.patients()
-        return all(charts[str(patient_id)]["email"] == email for patient_id, email in wanted.items())
-
-    here.wait_until(is_there, "the e-mails to reach DrChrono", 60)
-    took_s = time.monotonic() - started
-    here.wait_until(here.is_quiet, "the messages to end", 60)
-    patches = here.patches() - before
-    if patches != len(wanted):
-        raise RuntimeError(f"{len(wanted)} edits in Salesforce made {patches} PATCHes")
-    _say(f"all five are in their charts after {took_s * 1000:.0f} ms: {patches} PATCHes, of that field alone")
+    return phases, ids
 
 
 def _register(here: Town, n: int) -> int:

@@ -148,9 +148,10 @@ class Town:
         return str(answer["detail"])
 
     def set_up_outbound_messages(self) -> None:
-        """Have Salesforce tell the service of every edit of a Contact that people make."""
+        """Have Salesforce tell the service of every edit that people make."""
         url = f"{self.given['PUBLIC_URL']}/webhooks/salesforce/outbound/{self.outbound_token}"
-        wanted = {"url": url, "objects": {"Contact": ["LastModifiedById", "SystemModstamp"]}}
+        told = ["LastModifiedById", "SystemModstamp"]
+        wanted = {"url": url, "objects": {"Contact": told, "DrChrono_Appointment__c": told}}
         self.salesforce.put("/_control/outbound", json=wanted).raise_for_status()
 
     def connect_practice(self) -> None:
@@ -170,9 +171,21 @@ class Town:
         """Give what /api/v1/queue says."""
         return dict(self.web.get("/api/v1/queue").json())
 
+    def records(self, kind: str) -> list[dict[str, Any]]:
+        """Give what Salesforce holds of an object."""
+        return list(self.salesforce.get(f"/_control/records/{kind}").json()["records"])
+
+    def enters_record(self, kind: str, **fields: Any) -> str:
+        """Enter a record as a person in Salesforce would; gives its Id."""
+        return str(self.salesforce.post(f"/_control/records/{kind}", json=fields).raise_for_status().json()["Id"])
+
+    def edits_record(self, kind: str, record_id: str, **fields: Any) -> None:
+        """Edit a record as a person in Salesforce would."""
+        self.salesforce.patch(f"/_control/records/{kind}/{record_id}", json=fields).raise_for_status()
+
     def contacts(self) -> list[dict[str, Any]]:
         """Give the Contacts that Salesforce holds."""
-        return list(self.salesforce.get("/_control/records/Contact").json()["records"])
+        return self.records("Contact")
 
     def patients(self) -> dict[str, dict[str, Any]]:
         """Give the patients that DrChrono holds, by id."""
@@ -199,10 +212,10 @@ class Town:
             sum(count for name, count in drchrono.items() if name.startswith("GET /api/patients")),
         )
 
-    def patches(self) -> int:
-        """Give how many changes of patients DrChrono was sent so far."""
+    def called(self, method_and_path: str) -> int:
+        """Give how often DrChrono was called so, up to now."""
         counts = self.drchrono.get("/_control/calls").json()["counts"]
-        return sum(count for name, count in counts.items() if name.startswith("PATCH /api/patients"))
+        return sum(count for name, count in counts.items() if name.startswith(method_and_path))
 
     def is_quiet(self) -> bool:
         """Say whether neither vendor has anything to deliver and the service nothing to do."""

@@ -49,6 +49,27 @@ async def await_them(connection: AsyncConnection, waiting: Mapping[str, Sequence
         await connection.execute(insert(awaited).on_conflict_do_nothing(), rows)
 
 
+async def wake_come(database: Database, refs: Collection[Ref]) -> None:
+    """Make due whoever waits for what was linked while it was being noted that they wait.
+
+    To be called once that note is committed: whoever links one of these later sees it.
+    """
+
+    async def work(connection: AsyncConnection) -> None:
+        come = []
+        for side in Side:
+            ids = sorted({ref.id for ref in refs if ref.side is side})
+            column = links.c[f"{side}_id"]
+            is_linked = sa.and_(links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None))
+            asked = sa.select(links.c.kind, column.label("id")).where(column.in_(ids), is_linked)
+            come += [
+                ref for row in await connection.execute(asked) if (ref := Ref(side, Kind(row.kind), row.id)) in refs
+            ]
+        await wake(connection, come)
+
+    await database.transact(work)
+
+
 async def wake(connection: AsyncConnection, come: Iterable[Ref]) -> None:
     """Make due whoever waits for one of these."""
     by_place: dict[tuple[Side, Kind], list[str]] = {}

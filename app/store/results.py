@@ -99,7 +99,10 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
             await _tell_others(connection, saved, is_sqlite=database.is_sqlite)
         return {result.due.link.id for result in saved}
 
-    return await database.transact(work)
+    done = await database.transact(work)
+    if awaited := {ref for result in results for ref in result.awaits}:
+        await parents.wake_come(database, awaited)
+    return done
 
 
 async def _without_claims(connection: AsyncConnection, saved: Sequence[Result]) -> list[Result]:

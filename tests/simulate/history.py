@@ -28,7 +28,9 @@ from tests.simulate.world import NeverRestsError, World
 
 _AUTUMN = 0.1  # of all histories
 # seeds that failed once
-KEPT = ()
+KEPT = (15, 16, 39, 200, 272)
+# (seed, what its mix has more of, why it fails still)
+BROKEN = ()
 
 
 @dataclass

@@ -97,11 +97,15 @@ class Ledger:
         chart = change.id if change.side == DRCHRONO else self.partner(SALESFORCE, change.id)
         link = change.by.link_of(chart)
         base = link.base.stamps.get(change.name) if link else None
+        if base is None and change.after is None:
+            self.wrong.append(f"{here}: {edit.after!r} was blanked, though nothing was agreed before")
         if base is None or not row.is_plain:
             return  # they meet for the first time, or the base is not in our words
         rules = self.rules("appointment" if is_visit(change.side, change.id) else "patient")
         if _is(rules, link, change.name, base, edit.after):
             return  # both had agreed on what is replaced
+        if change.after is None and all(old is None for write in link.own_writes for old, _ in write.stamps.values()):
+            self.wrong.append(f"{here}: {edit.after!r} was blanked by a Contact that we may not even have made")
         ours = [write.stamps[change.name][1] for write in link.own_writes if change.name in write.stamps]
         if any(_is(rules, link, change.name, stamp, edit.after) for stamp in ours):
             return  # a write of ours had set out with that very value: nobody can tell whose it is

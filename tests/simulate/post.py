@@ -58,19 +58,6 @@ class Post:
             self.bag.append(letter)
         return letter, False
 
-    def everything(self, charts, visits, contacts, others):
-        """What a comparison of both sides would point out: every record, as it is now."""
-        for record in charts:
-            self.drchrono("PATIENT_MODIFY", record)
-        for record in visits:
-            self.drchrono("APPOINTMENT_DELETE" if record["deleted_flag"] else "APPOINTMENT_MODIFY", record)
-        for at in range(0, len(contacts), 100):
-            self._numbers += 1
-            self.bag.append(_message(contacts[at : at + 100], self._numbers))
-        for row in others:
-            kind = "Contact" if "Birthdate" in row else "DrChrono_Appointment__c"
-            self.bag.append(_event(kind, row, "DELETE" if row["IsDeleted"] else "UPDATE", self._rng))
-
 
 def _message(rows, number):
     headers = {"content-type": "text/xml; charset=utf-8", "soapaction": '""'}

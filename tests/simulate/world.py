@@ -17,6 +17,7 @@ from tests.simulate.post import Post
 from tests.simulate.processes import Web, Worker
 from tests.simulate.turns import Turns
 from tests.simulate.vendors import DRCHRONO, SALESFORCE, URLS, Vendors, answered
+from workers.reconcile import ORDER, compare
 
 _JSON = [(b"content-type", b"application/json")]
 _MOST_LOOKS = 1000
@@ -181,12 +182,11 @@ class World:
         return max(0.0, (max(ends) - self.clock.now()).total_seconds()) if ends else None
 
     async def compares(self):
-        """Point out whatever may differ, as a comparison of both sides would."""
+        """Have whatever changed in this history pointed out by the service's own compare."""
         self.tells("both sides are compared")
-        appointments = self.vendors.practice.appointments
-        visits = [appointments.shown(one) for one in appointments.records.values()]
-        rows = self.vendors.org.tables[BOOKED].rows.values()
-        self.post.everything(list(self.charts.values()), visits, list(self.contacts.values()), [*self.gone, *rows])
+        worker = self.workers[0] if self.workers else self.hires()
+        for kind in ORDER:
+            await compare(worker.run, self.web.app.state.inbox, kind, since=self.clock.first)
         await self.settles()
 
     async def rows(self, table):

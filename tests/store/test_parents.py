@@ -147,3 +147,14 @@ async def test_news_is_what_is_newer_unlinked_or_failed(database):
 
     seen = {"1": "2026-01-12T08:00:00", "2": "2026-01-12T08:00:01", "3": "2026-01-12T08:00:00", "4": ""}
     assert await links.news(database, PERSON, seen) == {"2", "3", "4"}
+
+
+async def test_a_parent_that_comes_while_it_is_noted_that_a_child_waits_wakes_it(database):
+    work = await taken(database, "v1", kind=VISIT)
+    await came_in(database, a_delivery("7", kind=Kind.DOCTOR))
+    await comes(database)
+
+    ending = a_result(work.due[0], is_read=False, again_in=30 * SECOND, awaits=(DOCTOR,))
+    await results.record(database, work.token, [ending])
+
+    assert await due_kinds(database) == {VISIT}
