@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.store.tables import deliveries
-from tests.flow.clinic import OPERATOR, SECRET, opened, settings_of
+from tests.flow.clinic import OPERATOR, SECRET, opened
+from tests.flow.heard import changed
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "drchrono"
 
@@ -31,14 +32,11 @@ async def test_the_verification_answers_the_hmac_of_the_message(clinic):
     assert (answer.status_code, answer.json()) == (200, {"secret_token": expected})
 
 
-async def test_the_verification_answers_as_the_vendors_worked_example(database, empty_vendors):
+async def test_the_verification_answers_as_the_vendors_worked_example(known, empty_vendors):
     sample = json.loads((SAMPLES / "webhook_verification.json").read_text())
-    known = settings_of(
-        database, str(empty_vendors.drchrono.base_url).rstrip("/"), "https://127.0.0.1:9", empty_vendors.ca_file,
-        drchrono_webhook_secrets=sample["secret_token"],
-    )  # fmt: skip
+    given = changed(known, drchrono_webhook_secrets=sample["secret_token"])
 
-    async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
+    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
         answer = await clinic.web.get("/webhooks/drchrono", params=sample["request"]["query"])
 
     assert answer.json() == sample["response"]["body"]
@@ -59,13 +57,10 @@ async def test_a_missing_secret_is_refused(clinic):
     assert answer.status_code == 401
 
 
-async def test_either_secret_of_a_rotation_is_accepted(database, empty_vendors):
-    known = settings_of(
-        database, str(empty_vendors.drchrono.base_url).rstrip("/"), "https://127.0.0.1:9", empty_vendors.ca_file,
-        drchrono_webhook_secrets=f"new-{SECRET},{SECRET}",
-    )  # fmt: skip
+async def test_either_secret_of_a_rotation_is_accepted(known, empty_vendors):
+    given = changed(known, drchrono_webhook_secrets=f"new-{SECRET},{SECRET}")
 
-    async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
+    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
         answers = [(await post(clinic, b"{}", x_drchrono_signature=s)).status_code for s in (f"new-{SECRET}", SECRET)]
 
     assert answers == [200, 200]
