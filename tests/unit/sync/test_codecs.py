@@ -158,7 +158,7 @@ def test_what_is_no_calendar_day_is_refused(raw):
 
 
 @pytest.mark.parametrize("raw", [True, [], {}, ["Testa"], {"a": "b"}], ids=str)
-@pytest.mark.parametrize("name", CODECS.keys() - {"flag"})
+@pytest.mark.parametrize("name", sorted(CODECS.keys() - {"flag"}))
 def test_what_is_no_text_is_refused(name, raw):
     with pytest.raises(Unfit, match=r"^not_text$"):
         read(name, raw, options=GENDERS)
