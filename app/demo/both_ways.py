@@ -1,0 +1,137 @@
+"""The part of the story in which Salesforce speaks too: edits, a new patient, visits moved on each side, a conflict.
+
+Every message of Salesforce's comes five times; what DrChrono is called for is counted, and must not be more for it.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.demo.town import Town
+
+COPIES = 5
+Say = Callable[[str], None]
+
+
+def both_ways(here: Town, ids: list[int], say: Say) -> None:
+    """Tell it, with some of the patients of the morning.
+
+    Raises  RuntimeError when a side did not end as it should, or was called more often than it should
+    """
+    here.salesforce.put("/_control/outbound", json={"duplicate": COPIES}).raise_for_status()
+    _corrected(here, ids[:5], say)
+    _becomes_a_patient(here, say)
+    _visits(here, ids[5:7], say)
+    _conflict(here, ids[7], say)
+    here.salesforce.put("/_control/outbound", json={"duplicate": 1}).raise_for_status()
+
+
+def _corrected(here: Town, ids: list[int], say: Say) -> None:
+    say(f"somebody in Salesforce corrects five e-mails; every message comes {COPIES} times")
+    before, started = here.called("PATCH /api/patients"), time.monotonic()
+    wanted = {str(patient_id): f"corrected{n}@example.com" for n, patient_id in enumerate(ids)}
+    for patient_id, email in wanted.items():
+        here.edits_record("Contact", _contact_of(here, patient_id)["Id"], Email=email)
+    here.wait_until(lambda: all(here.patients()[one]["email"] == wanted[one] for one in wanted), "the e-mails", 60)
+    took_ms = (time.monotonic() - started) * 1000
+    here.wait_until(here.is_quiet, "the messages to end", 60)
+    _must_be(here.called("PATCH /api/patients") - before, len(wanted), "PATCHes for five edits")
+    say(f"all five are in their charts after {took_ms:.0f} ms: 5 PATCHes, of that field alone")
+
+
+def _becomes_a_patient(here: Town, say: Say) -> None:
+    say(f"a new Contact is ticked to become a patient; its message comes {COPIES} times")
+    before, started = here.called("POST /api/patients"), time.monotonic()
+    entered = {
+        "FirstName": "Nora",
+        "LastName": "Newcomer",
+        "Birthdate": "1991-02-03",
+        "DrChrono_Gender__c": "Female",
+        "Email": "nora@example.com",
+        "Sync_To_DrChrono__c": True,
+    }
+    contact_id = here.enters_record("Contact", **entered)
+
+    def key() -> Any:
+        (contact,) = (one for one in here.records("Contact") if one["Id"] == contact_id)
+        return contact["DrChrono_Patient_Id__c"]
+
+    here.wait_until(lambda: key() is not None, "the new chart", 60)
+    took_ms = (time.monotonic() - started) * 1000
+    here.wait_until(here.is_quiet, "the messages to end", 60)
+    charts = [one for one, chart in here.patients().items() if chart["last_name"] == "Newcomer"]
+    if charts != [key()]:
+        raise RuntimeError(f"the new Contact became {len(charts)} charts")
+    _must_be(here.called("POST /api/patients") - before, 1, "POSTs for one new patient")
+    say(f"it is chart {charts[0]} after {took_ms:.0f} ms: one POST, its id written back")
+
+
+def _visits(here: Town, ids: list[int], say: Say) -> None:
+    doctor = next(iter(here.drchrono.get("/_control/doctors").json()["doctors"].values()))
+    say(
+        f"two visits are booked in DrChrono, whose clock is {doctor['timezone']}; one is moved there, one in Salesforce"
+    )
+    booked = [
+        here.drchrono.post(
+            "/_control/appointments",
+            json={"patient": ids[n], "scheduled_time": f"2027-03-1{5 + n}T10:30:00", "duration": 30},
+        ).json()["id"]
+        for n in range(2)
+    ]
+    here.wait_until(lambda: all(one in _visits_of(here) for one in booked), "the visits", 60)
+    here.wait_until(here.is_quiet, "the visits to settle", 60)
+    here.drchrono.put("/_control/clock", json={"offset_s": 240})
+    here.drchrono.patch(f"/_control/appointments/{booked[0]}", json={"scheduled_time": "2027-03-15T14:00:00"})
+    here.edits_record("DrChrono_Appointment__c", _visits_of(here)[booked[1]]["Id"], Start__c="2027-03-16T19:15:00Z")
+
+    def is_there() -> bool:
+        moved = here.drchrono.get("/_control/appointments").json()["appointments"][booked[1]]["scheduled_time"]
+        local = [_visits_of(here)[one]["Local_Start__c"] for one in booked]
+        return bool(moved == local[1] and local[0] == "2027-03-15T14:00:00")
+
+    here.wait_until(is_there, "the visits to move", 60)
+    here.wait_until(here.is_quiet, "the visits to settle", 60)
+    for one in booked:
+        visit = _visits_of(here)[one]
+        say(f"visit {one}: {visit['Local_Start__c']} in DrChrono, {visit['Start__c'][:16]}Z in Salesforce")
+
+
+def _conflict(here: Town, patient_id: int, say: Say) -> None:
+    say("both sides change one patient's e-mail and name before either has heard of the other")
+    here.drchrono.put("/_control/clock", json={"offset_s": 300})
+    here.drchrono.put("/_control/delivery-policy", json={"hold": True})
+    here.salesforce.put("/_control/outbound", json={"hold": True}).raise_for_status()
+    edit = {"email": "desk@example.com", "first_name": "Deskname", "city": "Deskville"}
+    here.drchrono.patch(f"/_control/patients/{patient_id}", json=edit)
+    contact = _contact_of(here, str(patient_id))
+    here.edits_record(
+        "Contact", contact["Id"], Email="crm@example.com", FirstName="Crmname", MobilePhone="555-010-7777"
+    )
+    here.drchrono.post("/_control/deliveries/release")
+    here.drchrono.put("/_control/delivery-policy", json={"hold": False})
+    here.salesforce.put("/_control/outbound", json={"hold": False}).raise_for_status()
+
+    def agrees() -> bool:
+        chart, now = here.patients()[str(patient_id)], _contact_of(here, str(patient_id))
+        return bool(chart["email"] == now["Email"] and chart["first_name"] == now["FirstName"] and here.is_quiet())
+
+    here.wait_until(agrees, "both sides to agree", 60)
+    chart, now = here.patients()[str(patient_id)], _contact_of(here, str(patient_id))
+    if (now["MailingCity"], chart["cell_phone"]) != ("Deskville", "555-010-7777"):
+        raise RuntimeError("an edit to a field that the other side left alone was lost")
+    say("the city of the one and the phone of the other both survived; of what both had changed:")
+    for item in here.web.get("/api/v1/conflicts").json()["items"]:
+        say(f"  {item['field']}: {item['rule']}; the other value is kept, sealed, for undo")
+
+
+def _contact_of(here: Town, patient_id: str) -> dict[str, Any]:
+    return next(one for one in here.records("Contact") if one["DrChrono_Patient_Id__c"] == patient_id)
+
+
+def _visits_of(here: Town) -> Mapping[str, dict[str, Any]]:
+    return {one["DrChrono_Id__c"]: one for one in here.records("DrChrono_Appointment__c")}
+
+
+def _must_be(count: int, wanted: int, what: str) -> None:
+    if count != wanted:
+        raise RuntimeError(f"{count} {what}")
