@@ -52,7 +52,16 @@ class Runtime:
         """Give the rules of a kind that is mapped."""
         known = self.settings
         deletes, cancels = known.on_drchrono_delete == "delete", known.on_salesforce_delete == "cancel"
-        return Rules(self.mappings[kind], self.keys, known.confirm_after, deletes, cancels)
+        doctor = known.drchrono_default_doctor
+        return Rules(
+            self.mappings[kind],
+            self.keys,
+            known.confirm_after,
+            deletes,
+            cancels,
+            search_gap=known.drchrono_search_gap,
+            defaults={"doctor": int(doctor)} if doctor is not None else {},
+        )
 
     def now(self) -> datetime:
         """Give the present instant."""

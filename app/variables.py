@@ -153,6 +153,14 @@ VARIABLES = (
         ("A write whose answer was missed is looked at again after that.",),
     ),
     Variable(
+        "DRCHRONO_DEFAULT_DOCTOR", _DRCHRONO, "the id of a doctor, a number", "310001",
+        ("Whose patient a ticked Contact becomes that names no doctor; DrChrono demands one.",),
+    ),
+    Variable(
+        "DRCHRONO_SEARCH_GAP", _DRCHRONO, "how long DrChrono's lists may lag behind, ISO 8601", "PT30S",
+        ("A create whose answer was missed is searched for twice, this far apart, before it is tried again.",),
+    ),
+    Variable(
         "SALESFORCE_LOGIN_URL", _SALESFORCE, "the https address of your My Domain", "https://acme.my.salesforce.com",
         is_shared=True,
     ),

@@ -70,8 +70,13 @@ def a_sight(version=STAMP, **fields):
 
 
 def a_contact(**fields):
-    """A patient's Contact as Salesforce answered when asked."""
-    return Sight(SALESFORCE_ID, a_patient(**fields), "2026-01-12T08:16:00.000+0000")
+    """A patient's Contact, which names its chart, as Salesforce answered when asked."""
+    return Sight(SALESFORCE_ID, a_patient(**fields), "2026-01-12T08:16:00.000+0000", key=DRCHRONO_ID)
+
+
+def a_ticked_contact(**fields):
+    """A Contact that names no chart, and that a person wants in DrChrono."""
+    return Sight(SALESFORCE_ID, a_patient(chart_id=None, patient_status=None, **fields), is_opted_in=True)
 
 
 def rules(*rows, keys=KEYS):

@@ -38,9 +38,9 @@ async def _read_salesforce(work: Pass, clock: Clock) -> dict[str, Sight | Delete
     """Give what Salesforce holds by link id: of a linked record by its Id, else by our external id."""
     assert work.run.salesforce is not None
     table, due = work.rules.table, work.taken.due
+    names = table.fields
     by_id = {one.link.salesforce_id: one.link.id for one in due if one.link.salesforce_id}
     by_key = {one.link.drchrono_id: one.link.id for one in due if not one.link.salesforce_id and one.link.drchrono_id}
-    names = [name for row in table.rows.values() for name in row.selected]
     found = await work.run.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
     held: dict[str, Sight | Deleted] = {}
     for record in found:

@@ -10,21 +10,28 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
 
-from app.errors import Gone, LeaseLost, Rejected, SyncError
+from app.errors import Gone, LeaseLost, OutcomeUnknown, Rejected, SyncError
 from app.store.links import Due
 from app.store.results import Failure, Result
 from app.sync.base import Base
 from app.sync.belief import raised_floor
 from app.sync.decide import REWRITTEN, with_landed
+from app.sync.first_contact import BUSY, MISSING, SEVERAL, UNANSWERED, UNSETTLED, salesforce_names
 from app.sync.mapping import Table
+from app.sync.matching import fingerprints
 from app.sync.parents import NO_PARENT
 from app.sync.records import Absent, Action, Deleted, Kind, Lane, Link, Plan, Seen, Side, Sight
 from app.sync.retry import Fate, Verdict, after, after_refusal, cause_of, paused_by
+from app.sync.rules import Rules
+from app.vendors.drchrono.client import TWIN_CODE
 from app.vendors.salesforce.wire import RecordRefused
 from workers.passes import Looked, Outcome, Pass, Written
 from workers.visits import BREAK, VIRTUAL
 
 _ASK_AGAIN = timedelta(minutes=1)
+_NO_QUESTIONS = ("write_unsettled", NO_PARENT, BUSY, UNSETTLED)  # it waits, but not to ask DrChrono about one record
+_IN_DRCHRONO = ("gone_in_drchrono", SEVERAL[Side.DRCHRONO])  # where a person is to look
+_HELD = ("held", REWRITTEN, TWIN_CODE)
 
 
 def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side, Outcome]) -> Result:
@@ -40,33 +47,83 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
         base=work.rules.advanced(due.link, with_landed(due.link, plan.landed).base, plan.agreed),
         salesforce_id=due.link.salesforce_id or (seen.salesforce.id if isinstance(seen.salesforce, Sight) else None),
         settled=dict.fromkeys(plan.landed, "confirmed") | dict.fromkeys(plan.lost, "refused"),
+        searched=plan.searched,
+        person=_person(work.rules, due.link, seen),
     )
     if plan.action is Action.WAIT:
         return _waits(work, result, plan)
     result = replace(result, unsettled=due.link.unsettled - _shown(work, due.link, seen))
-    if plan.action in (Action.LINK, Action.FOLLOW):
-        return _looks_elsewhere(result, seen.salesforce)
+    if plan.action is Action.FOLLOW:
+        return _follows(result, seen.salesforce)
+    if plan.action is Action.LINK:
+        return _linked(work, result, seen, plan)
     for side, outcome in outcomes.items():
         if isinstance(outcome, Written):
             result = _written(work, result, side, seen, outcome)
-    was_asked = isinstance(seen.drchrono, Sight) and seen.drchrono.confirmed
-    for side, outcome in outcomes.items():
-        if isinstance(outcome, Gone) and not was_asked:  # it was there; DrChrono is asked before anybody is told so
-            return replace(result, again_in=timedelta(0), confirm_at=work.taken.now, lane=Lane.CONFIRM)
-        if isinstance(outcome, SyncError | RecordRefused):
-            return _failed(work, result, outcome, seen, side)
+    if plan.action is Action.DELETE and isinstance(outcomes.get(Side.SALESFORCE), Written):
+        tombstone = {work.rules.table.tombstone: "true"} if work.rules.table.tombstone else {}
+        result = replace(result, base=work.rules.advanced(due.link, result.base, tombstone))
+    if (failed := _unwritten(work, result, seen, plan, outcomes)) is not None:
+        return failed
     done = _done(_read(result, seen), plan, work.rules.table, outcomes)
-    is_nobodys = due.link.drchrono_id is None or plan.cause in (BREAK, VIRTUAL)
+    is_lone = due.link.drchrono_id is None and plan.action is Action.NOTHING and done.failure is None
+    is_nobodys = is_lone or plan.cause in (BREAK, VIRTUAL)
     return replace(done, is_nobodys=is_nobodys, awaits=plan.awaits, zone=_zone(work, seen), counts=_counts(work, plan))
 
 
-def _looks_elsewhere(result: Result, salesforce: Sight | Absent | Deleted) -> Result:
-    """Give a ref the record that it turned out to belong to; that one is looked at next.
+def _unwritten(work: Pass, result: Result, seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome]) -> Result | None:
+    """Give the result of a write that did not succeed; None where all did."""
+    was_asked = isinstance(seen.drchrono, Sight) and seen.drchrono.confirmed
+    for side, outcome in outcomes.items():
+        if isinstance(outcome, Written):
+            continue
+        if side is Side.DRCHRONO and plan.action is Action.CREATE:
+            return _not_created(work, result, outcome, seen)
+        if isinstance(outcome, Gone) and not was_asked:  # it was there; DrChrono is asked before anybody is told so
+            return replace(result, again_in=timedelta(0), confirm_at=work.taken.now, lane=Lane.CONFIRM)
+        return _failed(work, result, outcome, seen, side)
+    return None
+
+
+def _person(rules: Rules, link: Link, seen: Seen) -> str | None:
+    """Give who it is, as our index knows people; DrChrono's word goes first, for it owns the name.
+
+    Who a create was sent for stays until it is known what became of it.
+    """
+    if link.drchrono_id is None and any(write.side is Side.DRCHRONO for write in link.own_writes):
+        return None
+    sights = [sight for sight in (seen.drchrono, seen.salesforce) if isinstance(sight, Sight)]
+    return next((found[0] for sight in sights if (found := fingerprints(rules.keys, rules.table, sight.fields))), None)
+
+
+def _linked(work: Pass, result: Result, seen: Seen, plan: Plan) -> Result:
+    """Give the result of a link to a record that is there; DrChrono is asked what it holds before anything is written.
+
+    A Contact that names its chart has been looked at by that name; its chart's body may do.
+    """
+    link = result.due.link
+    is_named = isinstance(seen.salesforce, Sight) and seen.salesforce.key == plan.twin
+    confirm_at = result.confirm_at if is_named else work.taken.now
+    result = replace(result, again_in=timedelta(0), confirm_at=confirm_at)
+    is_chart = link.drchrono_id is not None
+    return replace(result, salesforce_id=plan.twin) if is_chart else replace(result, drchrono_id=plan.twin)
+
+
+def _not_created(work: Pass, result: Result, error: SyncError | RecordRefused, seen: Seen) -> Result:
+    """Give the result of a create in DrChrono that failed; one that may have happened is looked for, never given up."""
+    if isinstance(error, OutcomeUnknown):
+        again_in, attempts = work.rules.confirm_after, result.attempts + 1
+        return replace(result, again_in=again_in, lane=Lane.CONFIRM, attempts=attempts, last_error=error.cause[:64])
+    if isinstance(error, RecordRefused):  # whoever mends it does so in Salesforce
+        error = RecordRefused(error.code, salesforce_names(work.rules.table, error.fields))
+    return _failed(work, result, error, seen)
+
+
+def _follows(result: Result, salesforce: Sight | Absent | Deleted) -> Result:
+    """Give a link the Contact that its own was merged into; that one is looked at next.
 
     Where the winner of a merge is empty, nothing was agreed on with it.
     """
-    if isinstance(salesforce, Sight):
-        return replace(result, drchrono_id=salesforce.key, again_in=timedelta(0))
     assert isinstance(salesforce, Deleted)
     assert salesforce.master is not None
     master = salesforce.master
@@ -107,14 +164,13 @@ def stirred(work: Pass, endings: Sequence[Result]) -> set[Kind]:
 def _written(work: Pass, result: Result, side: Side, seen: Seen, written: Written) -> Result:
     """Give the result with what a side has taken; DrChrono has yet to show it."""
     agreed = dict(written.fields)
-    if written.created and isinstance(seen.drchrono, Sight):
-        agreed |= {name: None for name, value in seen.drchrono.fields.items() if value is None}
+    here = seen.salesforce if side is Side.DRCHRONO else seen.drchrono
+    if written.created and isinstance(here, Sight):
+        there = written.shown.fields if written.shown is not None else dict.fromkeys(here.fields)
+        agreed |= {name: None for name, value in here.fields.items() if value is None and there.get(name) is None}
     result = replace(result, base=work.rules.advanced(result.due.link, result.base, agreed))
-    if not agreed:  # it was deleted
-        tombstone = work.rules.table.tombstone
-        return replace(
-            result, base=work.rules.advanced(result.due.link, result.base, {tombstone: "true"} if tombstone else {})
-        )
+    if written.shown is not None:
+        result = replace(result, drchrono_id=written.id, again_in=timedelta(0))  # the next look has the Contact name it
     if side is Side.DRCHRONO:
         return replace(result, unsettled=result.unsettled | written.fields.keys())
     return replace(result, salesforce_id=written.id)
@@ -156,10 +212,12 @@ def _read(result: Result, seen: Seen | None) -> Result:
 
 def _waits(work: Pass, result: Result, plan: Plan) -> Result:
     assert plan.until is not None
+    if plan.cause == UNSETTLED and plan.lost and result.attempts >= work.run.settings.attempt_limit:
+        return replace(_read(result, None), failure=Failure(Side.DRCHRONO, UNANSWERED), last_error=UNANSWERED)
     return replace(
         result,
         again_in=max(plan.until - work.taken.now, timedelta(0)),
-        confirm_at=result.confirm_at if plan.cause in ("write_unsettled", NO_PARENT) else plan.until,
+        confirm_at=result.confirm_at if plan.cause in _NO_QUESTIONS else plan.until,
         lane=Lane.LIVE if plan.awaits else Lane.CONFIRM,
         last_error=plan.cause,
         awaits=plan.awaits,
@@ -168,8 +226,10 @@ def _waits(work: Pass, result: Result, plan: Plan) -> Result:
 
 def _done(result: Result, plan: Plan, table: Table, outcomes: Mapping[Side, Outcome]) -> Result:
     if plan.action is Action.HOLD:
-        side = Side.DRCHRONO if plan.cause == "gone_in_drchrono" else Side.SALESFORCE
+        side = Side.DRCHRONO if plan.cause in _IN_DRCHRONO else Side.SALESFORCE
         return replace(result, failure=Failure(side, plan.cause, is_held=True), last_error=plan.cause)
+    if plan.missing:
+        return replace(result, failure=Failure(Side.SALESFORCE, MISSING, plan.missing), last_error=MISSING)
     refused = dict(plan.refused)
     for outcome in outcomes.values():
         if isinstance(outcome, Written):
@@ -183,10 +243,10 @@ def _done(result: Result, plan: Plan, table: Table, outcomes: Mapping[Side, Outc
     if not refused:
         return result
     cause = next(iter(refused.values()))
-    rows = table.rows
-    side = Side.DRCHRONO if Side.DRCHRONO in outcomes and Side.SALESFORCE not in outcomes else Side.SALESFORCE
-    names = tuple(sorted(rows[name].shown(side) for name, why in refused.items() if why == cause))
-    return replace(result, failure=Failure(side, cause, names, is_held=cause in ("held", REWRITTEN)), last_error=cause)
+    is_drchronos = Side.DRCHRONO in outcomes and Side.SALESFORCE not in outcomes and plan.action is not Action.CREATE
+    side = Side.DRCHRONO if is_drchronos else Side.SALESFORCE
+    names = tuple(sorted(table.name_of(name, side) for name, why in refused.items() if why == cause))
+    return replace(result, failure=Failure(side, cause, names, is_held=cause in _HELD), last_error=cause)
 
 
 def _failed(
@@ -201,7 +261,8 @@ def _failed(
     if isinstance(error, LeaseLost):  # its successor looks at once
         verdict = Verdict(Fate.RETRY)
     if verdict.fate is Fate.DEAD_LETTER:
-        return replace(_read(result, seen), failure=Failure(side, cause, fields), last_error=cause)
+        failure = Failure(side, cause, fields, is_held=cause in _HELD)
+        return replace(_read(result, seen), failure=failure, last_error=cause)
     if verdict.fate is Fate.PAUSED:
         cause = paused_by(side)
     return replace(

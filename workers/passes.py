@@ -7,7 +7,7 @@ from time import monotonic
 from app.errors import SyncError
 from app.runtime import Runtime
 from app.store.links import Due, Taken
-from app.sync.records import Fields, Link, Seen
+from app.sync.records import Fields, Link, Seen, Sight
 from app.sync.rules import Rules
 from app.vendors.salesforce.wire import RecordRefused
 
@@ -37,12 +37,13 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A record took the fields; those in `without` it refused, for that reason."""
+    """A record took the fields; those in `without` it refused, for that reason. `shown`: how it answered it now is."""
 
     id: str
     created: bool
     fields: Fields
     without: Mapping[str, str]
+    shown: Sight | None = None
 
 
 Outcome = Written | RecordRefused | SyncError

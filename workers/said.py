@@ -6,6 +6,7 @@ from typing import Any
 
 from app.log import log
 from app.store.results import Result
+from app.sync.mapping import EXTERNAL_ID
 from app.sync.records import Action, Plan, Side
 from workers.passes import Pass
 
@@ -41,7 +42,7 @@ def _line(work: Pass, result: Result) -> dict[str, Any]:
 
 def _planned(plan: Plan) -> dict[str, Any]:
     names = {
-        "changed": sorted(plan.writes.get(Side.SALESFORCE, {})),
+        "changed": sorted(plan.writes.get(Side.SALESFORCE, {})) + ([EXTERNAL_ID] if plan.writes_key else []),
         "patched": sorted(plan.writes.get(Side.DRCHRONO, {})),
         "conflicts": plan.conflicts,
         "put_backs": plan.put_backs,

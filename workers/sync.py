@@ -1,7 +1,8 @@
 """START HERE: the whole life of one change, from due to agreed.
 
-Take what is due, look at both sides, decide (pure), write, record. A crash at any line loses nothing: what was taken
-is leased and comes back, what was planned is looked at before anything else, and what is recorded is recorded whole.
+Take what is due, look at both sides, decide (pure), match what would be created, write, record. A crash at any line
+loses nothing: what was taken is leased and comes back, what was planned is looked at before anything else, and what is
+recorded is recorded whole.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from app.sync.decide import decide
 from app.sync.records import Kind, Plan, Seen, Side
 from workers.keeper import keeping
 from workers.look import look
+from workers.match import matched
 from workers.outcome import ended, stirred
 from workers.passes import Looked, Outcome, Pass
 from workers.said import say
@@ -41,6 +43,7 @@ async def sync(work: Pass) -> set[Kind]:
             if isinstance(one.seen, Seen)
         }
         plans = await without_rewrites(work, looked, plans)
+        looked, plans = await matched(work, looked, plans)
         outcomes = await carry_out(work, lease, looked, plans)
         return await record(work, looked, plans, outcomes)
 

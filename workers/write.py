@@ -1,6 +1,7 @@
 """Write: journal *planned*, call, journal the answer; the records of a batch succeed and fail one by one.
 
-DrChrono takes one record a call, and only the fields that changed.
+DrChrono takes one record a call, and only the fields that changed. A create there cannot be repeated: what it sends is
+kept, sealed, until it is known what became of it.
 
 What Salesforce does not know yet is upserted by our external id, which is how creating stays idempotent; a linked
 record is updated by its Id, which never brings a deleted one back. A refusal of a whole call is bisected until the
@@ -10,7 +11,7 @@ so that one bad value does not hold up the others.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unauthorized
@@ -18,19 +19,21 @@ from app.store import journal
 from app.store.journal import Answer, Entry, State
 from app.sync import decide
 from app.sync.decide import reasons, stamps
-from app.sync.mapping import Table
-from app.sync.records import Action, Doubt, Fields, Link, Plan, Seen, Side, Sight
+from app.sync.first_contact import needed
+from app.sync.mapping import EXTERNAL_ID, Table
+from app.sync.records import Absent, Action, Doubt, Fields, Link, Plan, Seen, Side, Sight
+from app.vendors.drchrono import wire
 from app.vendors.salesforce.client import MOST_RECORDS
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers.keeper import Lease
 from workers.passes import Looked, Outcome, Pass, Written
 
-_PATCHES_IN_A_ROW = 8  # each of a row would need a GET, should we die in it
+_WRITES_IN_A_ROW = 8  # each of a row would need a GET or a search, should we die in it
 
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """One record's write; `id` is the record to write to, None to create it in Salesforce."""
+    """One record's write; `id` is the record to write to, None to create it. `beside`: raw values no row has."""
 
     link: Link
     id: str | None
@@ -38,6 +41,7 @@ class _Write:
     fields: Fields
     without: Mapping[str, str]
     zone: str = ""
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def side(self) -> Side:
@@ -45,7 +49,7 @@ class _Write:
         return self.entry.side
 
 
-Answered = Saved | RecordRefused | SyncError
+Answered = Saved | Written | RecordRefused | SyncError
 Send = Callable[[Pass, Lease, Sequence[_Write]], Awaitable[Sequence[Answered]]]
 
 
@@ -54,35 +58,39 @@ async def carry_out(
 ) -> dict[str, dict[Side, Outcome]]:
     """Write what the plans say; link id -> side -> what became of it. Links without a write are left out."""
     planned = [write for one in looked for write in _planned(work, one, plans.get(one.link.id))]
-    patches = [one for one in planned if one.side is Side.DRCHRONO]
+    patches = [one for one in planned if one.side is Side.DRCHRONO and one.id is not None]
+    posts = [one for one in planned if one.side is Side.DRCHRONO and one.id is None]
     creates = [one for one in planned if one.side is Side.SALESFORCE and one.id is None]
     deletes = [one for one in planned if one.entry.call == "delete"]
-    updates = [one for one in planned if one.side is Side.SALESFORCE and one.id is not None and one.fields]
+    updates = [
+        one for one in planned if one.side is Side.SALESFORCE and one.id is not None and one.entry.call != "delete"
+    ]
     salesforce = [
         _journalled(work, lease, send, writes[at : at + MOST_RECORDS])
         for send, writes in ((_create, creates), (_update, updates), (_delete, deletes))
         for at in range(0, len(writes), MOST_RECORDS)
     ]
-    *found, patched = await asyncio.gather(*salesforce, _in_rows(work, lease, patches))
+    drchrono = [_in_rows(work, lease, send, writes) for send, writes in ((_patch, patches), (_post, posts))]
+    patched, posted, *found = await asyncio.gather(*drchrono, *salesforce)
     outcomes: dict[str, dict[Side, Outcome]] = {}
-    for side, answered in ((Side.DRCHRONO, patched), *((Side.SALESFORCE, one) for one in found)):
+    for side, answered in ((Side.DRCHRONO, patched | posted), *((Side.SALESFORCE, one) for one in found)):
         for link_id, outcome in answered.items():
             outcomes.setdefault(link_id, {})[side] = outcome
     return outcomes
 
 
-async def _in_rows(work: Pass, lease: Lease, patches: Sequence[_Write]) -> dict[str, Outcome]:
-    """Patch row after row, each planned only when its turn has come: DrChrono takes four calls a second."""
+async def _in_rows(work: Pass, lease: Lease, send: Send, writes: Sequence[_Write]) -> dict[str, Outcome]:
+    """Write to DrChrono row after row, each planned only when its turn has come: it takes four calls a second."""
     outcomes: dict[str, Outcome] = {}
-    for at in range(0, len(patches), _PATCHES_IN_A_ROW):
-        outcomes |= await _journalled(work, lease, _patch, patches[at : at + _PATCHES_IN_A_ROW])
+    for at in range(0, len(writes), _WRITES_IN_A_ROW):
+        outcomes |= await _journalled(work, lease, send, writes[at : at + _WRITES_IN_A_ROW])
     return outcomes
 
 
 async def without_rewrites(work: Pass, looked: Sequence[Looked], plans: Mapping[str, Plan]) -> dict[str, Plan]:
     """Give the plans without the fields that keep coming back to a value we wrote again and again."""
     links = {one.link.id: one.link for one in looked}
-    updates = [link_id for link_id, plan in plans.items() if plan.action is Action.WRITE]
+    updates = [link_id for link_id, plan in plans.items() if plan.action is Action.WRITE or plan.writes_key]
     lately = await journal.written_lately(work.run.database, updates)
     return {
         link_id: decide.without_rewrites(work.rules, links[link_id], plan, lately[link_id])
@@ -95,27 +103,35 @@ async def without_rewrites(work: Pass, looked: Sequence[Looked], plans: Mapping[
 def _planned(work: Pass, looked: Looked, plan: Plan | None) -> Iterator[_Write]:
     if plan is None or not isinstance(looked.seen, Seen):
         return
+    link, is_create = looked.link, plan.action is Action.CREATE
     if plan.action is Action.DELETE:
         assert isinstance(looked.seen.salesforce, Sight)
         replaced = dict(looked.seen.salesforce.fields)
-        entry = Entry(looked.link.id, Side.SALESFORCE, "delete", {}, work.run.vault.seal(replaced))
-        yield _Write(looked.link, looked.seen.salesforce.id, entry, {}, {})
-    for side, fields in plan.writes.items():
+        entry = Entry(link.id, Side.SALESFORCE, "delete", {}, work.run.vault.seal(replaced))
+        yield _Write(link, looked.seen.salesforce.id, entry, {}, {})
+    for side in Side:
+        fields = plan.writes.get(side, {})
+        writes_key = plan.writes_key and side is Side.SALESFORCE
+        if not fields and not writes_key:
+            continue
         before = looked.seen.drchrono if side is Side.DRCHRONO else looked.seen.salesforce
-        assert not isinstance(before, Doubt)
+        if isinstance(before, Doubt):  # a record of Salesforce's alone: nobody has said anything of the chart to be
+            before = Absent.ABSENT
         held = before.fields if isinstance(before, Sight) else {}
         replaced = {name: held[name] for name in fields if name in held}
+        key = {EXTERNAL_ID: (None, work.rules.key_stamp(link, link.drchrono_id))} if writes_key else {}
         entry = Entry(
-            looked.link.id,
+            link.id,
             side,
-            "create" if plan.action is Action.CREATE else "update",
-            stamps(work.rules, looked.link, fields, before),
+            "create" if is_create else "update",
+            {**stamps(work.rules, link, fields, before), **key},
             work.run.vault.seal(replaced) if replaced else None,
             reasons(work.rules, plan, side),
+            work.run.vault.seal(dict(fields)) if is_create and side is Side.DRCHRONO else None,
         )
-        id_ = before.id if isinstance(before, Sight) else looked.link.id_on(side)
-        if fields:
-            yield _Write(looked.link, id_, entry, fields, {}, plan.zone)
+        id_ = before.id if isinstance(before, Sight) else link.id_on(side)
+        beside = {work.rules.table.external_id: link.drchrono_id} if writes_key else plan.extra
+        yield _Write(link, id_, entry, fields, {}, plan.zone, beside)
 
 
 async def _patch(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[Answered]:
@@ -135,6 +151,25 @@ async def _patch(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[
     return await asyncio.gather(*(one(write) for write in batch))
 
 
+async def _post(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[Answered]:
+    async def one(write: _Write) -> Answered:
+        table = work.rules.table
+        if work.run.drchrono is None:
+            return Unauthorized(write.side.value, "POST", code="NOT_CONNECTED")
+        raw = {**write.beside, **table.write(Side.DRCHRONO, write.fields)[0]}
+        try:
+            made = await work.run.drchrono.create(table.path, raw, lease.must_outlast_a_write)
+        except Rejected as error:
+            return RecordRefused(error.cause, error.fields) if error.fields else error
+        except SyncError as error:
+            return error
+        id_ = wire.record_id(made)
+        shown = table.read(Side.DRCHRONO, id_, made, version=wire.version(made), confirmed=True)
+        return Written(id_, created=True, fields=write.fields, without=write.without, shown=shown)
+
+    return await asyncio.gather(*(one(write) for write in batch))
+
+
 async def _create(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[Answered]:
     lease.must_outlast_a_write()
     assert work.run.salesforce is not None
@@ -147,7 +182,9 @@ async def _update(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence
     lease.must_outlast_a_write()
     assert work.run.salesforce is not None
     table = work.rules.table
-    return await work.run.salesforce.update(table.object, [{"id": write.id, **_raw(table, write)} for write in batch])
+    return await work.run.salesforce.update(
+        table.object, [{"id": write.id, **write.beside, **_raw(table, write)} for write in batch]
+    )
 
 
 async def _delete(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[Answered]:
@@ -206,18 +243,21 @@ def _without_refused(table: Table, write: _Write, outcome: Outcome) -> _Write | 
     names = {name: row.name for row in rows for name in (row.names[write.side], row.shown(write.side))}
     refused = {names[field]: outcome.code for field in outcome.fields if field in names}
     kept = {name: value for name, value in write.fields.items() if name not in refused}
-    if not refused or not kept:
+    is_needed = write.entry.sent is not None and bool(needed(table) & refused.keys())
+    if not refused or not kept or is_needed:
         return None
-    stamps = {name: pair for name, pair in write.entry.stamps.items() if name in kept}
+    stamps = {name: pair for name, pair in write.entry.stamps.items() if name not in refused}
     why = {name: reason for name, reason in write.entry.why.items() if name in kept}
-    entry = Entry(write.link.id, write.side, write.entry.call, stamps, write.entry.replaced, why)
+    known = write.entry
+    entry = Entry(write.link.id, write.side, known.call, stamps, known.replaced, why, known.sent)
     return replace(write, entry=entry, fields=kept, without={**write.without, **refused})
 
 
 def _answer(write: _Write, outcome: Outcome) -> Answer:
     match outcome:
         case Written():
-            return Answer(write.entry.id, State.CONFIRMED)
+            made = outcome.id if write.entry.sent is not None else None
+            return Answer(write.entry.id, State.CONFIRMED, record_id=made)
         case RecordRefused():
             return Answer(write.entry.id, State.REFUSED, outcome.code)
         case OutcomeUnknown():

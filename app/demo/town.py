@@ -76,6 +76,9 @@ class Town:
             # the stand-ins answer or give up within seconds, so a missed answer is settled as fast
             "SALESFORCE_REQUEST_LIMIT": "PT3S",
             "CONFIRM_AFTER": "PT1S",
+            "DRCHRONO_DEFAULT_DOCTOR": "310001",
+            "DRCHRONO_REQUEST_LIMIT": "PT3S",
+            "DRCHRONO_SEARCH_GAP": "PT3S",
         }
         self.given = given | dict(overrides or {})
         self.env = {name: value for name, value in os.environ.items() if name.upper() not in settings.EXPECTED}

@@ -39,6 +39,7 @@ class Entry:
     stamps    field -> (stamp of what was there, stamp of what is written)
     replaced  sealed values that the write replaces; None when there were none
     why       field -> what made it travel, where that was no plain edit: a conflict's rule, or a put-back
+    sent      sealed: what a create sends that nothing over there can be found by but itself
     """
 
     link_id: str
@@ -47,16 +48,18 @@ class Entry:
     stamps: Mapping[str, tuple[str | None, str]]
     replaced: str | None = None
     why: Mapping[str, str] = field(default_factory=dict)
+    sent: str | None = None
     id: str = field(default_factory=lambda: str(ULID()))
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one planned write."""
+    """What became of one planned write; `record_id` is what a create in DrChrono has made."""
 
     entry_id: str
     state: State
     code: str | None = None
+    record_id: str | None = None
 
 
 async def plan(database: Database, token: str, entries: Sequence[Entry], request_limit: timedelta) -> set[str]:
@@ -76,6 +79,7 @@ async def plan(database: Database, token: str, entries: Sequence[Entry], request
                 "stamps": {name: list(pair) for name, pair in entry.stamps.items()},
                 "replaced": entry.replaced,
                 "why": dict(entry.why),
+                "sent": entry.sent,
             }
             for entry in entries
             if entry.link_id in ours
@@ -112,8 +116,21 @@ async def answer(database: Database, answers: Sequence[Answer]) -> None:
     async def work(connection: AsyncConnection) -> None:
         given = sa.update(journal).where(journal.c.id == sa.bindparam("p_id"))
         await connection.execute(
-            given.values(state=sa.bindparam("p_state"), code=sa.bindparam("p_code"), answered_at=db_now()),
-            [{"p_id": a.entry_id, "p_state": a.state.value, "p_code": a.code and a.code[:64]} for a in answers],
+            given.values(
+                state=sa.bindparam("p_state"),
+                code=sa.bindparam("p_code"),
+                record_id=sa.bindparam("p_record_id"),
+                answered_at=db_now(),
+            ),
+            [
+                {
+                    "p_id": a.entry_id,
+                    "p_state": a.state.value,
+                    "p_code": a.code and a.code[:64],
+                    "p_record_id": a.record_id,
+                }
+                for a in answers
+            ],
         )
 
     if answers:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.store.database import Database
-from app.store.tables import after, db_now, deliveries, events, failures, journal, lanes, links
+from app.store.tables import after, db_now, deliveries, events, failures, journal, lanes, links, matches
 from app.sync.base import Base
 from app.sync.records import Kind, Link, OwnWrite, Side
 from app.sync.retry import paused_by
@@ -153,7 +153,8 @@ async def take(database: Database, kind: Kind, limit: int = 200) -> Taken | None
         rows = (await connection.execute(leased.returning(links, db_now().label("now"), is_failed))).all()
         bodies = await _bodies(connection, kind, rows)
         notices = await _notices(connection, kind, rows)
-        writes = await _own_writes(connection, ids)
+        lone = [row.id for row in rows if row.drchrono_id is None]
+        writes = await _own_writes(connection, ids, lone)
         return Taken(
             kind,
             token,
@@ -226,23 +227,36 @@ async def _notices(connection: AsyncConnection, kind: Kind, rows: Sequence[Any])
     return notices
 
 
-async def _own_writes(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[OwnWrite]]:
-    """Give the unsettled writes of links we hold; a *planned* one is a dead worker's, so it may have been sent."""
-    found = await connection.execute(
-        sa.select(journal.c.id, journal.c.link_id, journal.c.side, journal.c.stamps, journal.c.settle_at)
-        .where(journal.c.link_id.in_(ids), journal.c.state.in_(("planned", "unknown")))
-        .order_by(journal.c.id)
-    )
+async def _own_writes(
+    connection: AsyncConnection, ids: Sequence[str], lone: Sequence[str]
+) -> dict[str, list[OwnWrite]]:
+    """Give the unsettled writes of links we hold; a *planned* one is a dead worker's, so it may have been sent.
+
+    Of a Contact without a chart also the create that made one: its worker died before it could say so in the link.
+    """
+    j = journal.c
+    is_open = sa.and_(j.link_id.in_(ids), j.state.in_(("planned", "unknown")))
+    wanted = (j.id, j.link_id, j.side, j.stamps, j.settle_at, j.sent, j.record_id, j.searched_at)
+    found = list(await connection.execute(sa.select(*wanted).where(is_open).order_by(j.id)))
+    if lone:
+        has_made = sa.and_(j.link_id.in_(lone), j.state == "confirmed", j.record_id.is_not(None))
+        found += await connection.execute(sa.select(*wanted).where(has_made).order_by(j.id))
     writes: dict[str, list[OwnWrite]] = {}
     for row in found:
         stamps = {name: (old, new) for name, (old, new) in row.stamps.items()}
-        writes.setdefault(row.link_id, []).append(OwnWrite(row.id, Side(row.side), stamps, row.settle_at))
+        write = OwnWrite(row.id, Side(row.side), stamps, row.settle_at, row.sent, row.record_id, row.searched_at)
+        writes.setdefault(row.link_id, []).append(write)
     return writes
 
 
 async def renew(connection: AsyncConnection, token: str, ids: Sequence[str] | None = None) -> set[str]:
-    """Prolong a lease by its full length, and give the link ids it still covers."""
+    """Prolong a lease by its full length, and give the link ids it still covers.
+
+    Whoever may be matched under it is held as long: so a lease that still covers a link covers its match.
+    """
     ours = sa.update(links).where(links.c.lease_owner == token, links.c.lease_until >= db_now())
     if ids is not None:
         ours = ours.where(links.c.id.in_(ids))
-    return set((await connection.scalars(ours.values(lease_until=after(LEASE)).returning(links.c.id))).all())
+    kept = set((await connection.scalars(ours.values(lease_until=after(LEASE)).returning(links.c.id))).all())
+    await connection.execute(sa.update(matches).where(matches.c.owner == token).values(until=after(LEASE)))
+    return kept

@@ -36,6 +36,7 @@ class Place:
 PLACES = (
     Place(deliveries.c.id, deliveries.c.body),
     Place(journal.c.id, journal.c.replaced),
+    Place(journal.c.id, journal.c.sent),
     Place(connections.c.side, connections.c.token),
     Place(connections.c.side, connections.c.pending),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store import parents, tallies, zones
+from app.store import matching, parents, tallies, zones
 from app.store.database import Database
 from app.store.links import Due
 from app.store.tables import db_now, events, failures, journal, links
@@ -40,6 +40,8 @@ class Result:
     awaits      the records it refers to that are not there yet
     zone        of a doctor: the zone of their visits
     counts      what is to be counted of this look, by name
+    searched    creates of ours that were searched for in vain: journal ids
+    person      keyed hash of who it is; None where this look did not say
     """
 
     due: Due
@@ -58,6 +60,8 @@ class Result:
     unsettled: frozenset[str] = frozenset()
     is_news: bool = False
     is_nobodys: bool = False
+    searched: tuple[str, ...] = ()
+    person: str | None = None
     awaits: tuple[Ref, ...] = ()
     zone: str = ""
     counts: tuple[str, ...] = ()
@@ -95,8 +99,10 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
             await _finish(connection, saved)
             await _keep_failures(connection, saved)
             await _settle(connection, saved)
+            await _note_searches(connection, saved)
             await _forget(connection, [r.due.link.id for r in saved if r.is_nobodys])
             await _tell_others(connection, saved, is_sqlite=database.is_sqlite)
+        await matching.release(connection, token)
         return {result.due.link.id for result in saved}
 
     done = await database.transact(work)
@@ -132,6 +138,8 @@ async def _without_claims_on(connection: AsyncConnection, side: Side, saved: Seq
     news = {row.record for row in rows if row.id in absorbed}
     busy = {row.record for row in rows if row.other is None} - news
     claimed = {row.record for row in rows} - news - busy
+    if busy and side is Side.SALESFORCE:  # a chart has come whose Contact may have been what made it: let it look
+        await _hurry(connection, [row.id for row in rows if row.record in busy])
     kept = []
     for result in saved:
         if result.due.link.id in absorbed:
@@ -152,7 +160,8 @@ async def _absorbed(connection: AsyncConnection, into: Mapping[str, str]) -> set
     """Delete lone refs in favour of the links they turned out to be; those with a write under way stay."""
     if not into:
         return set()
-    is_written = sa.exists().where(journal.c.link_id == links.c.id, journal.c.state.in_(("planned", "unknown")))
+    is_open = journal.c.state.in_(("planned", "unknown"))  # or has made a record that no link has yet
+    is_written = sa.exists().where(journal.c.link_id == links.c.id, is_open | journal.c.record_id.is_not(None))
     gone = sa.delete(links).where(links.c.id.in_(list(into)), sa.not_(is_written)).returning(links.c.id)
     absorbed = set((await connection.scalars(gone)).all())
     await connection.execute(sa.delete(failures).where(failures.c.link_id.in_(absorbed)))
@@ -160,6 +169,11 @@ async def _absorbed(connection: AsyncConnection, into: Mapping[str, str]) -> set
         moved = sa.update(journal).where(journal.c.link_id == link_id).values(link_id=into[link_id])
         await connection.execute(moved)
     return absorbed
+
+
+async def _hurry(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    news = sa.update(links).where(links.c.id.in_(sorted(ids)))
+    await connection.execute(news.values(due_at=db_now(), generation=links.c.generation + 1))
 
 
 def _new_id(result: Result, side: Side) -> str | None:
@@ -201,6 +215,7 @@ _SAVE = (
         salesforce_id=sa.bindparam("p_salesforce_id"),
         base=sa.bindparam("p_base", type_=sa.JSON),
         base_version=links.c.base_version + 1,
+        person=sa.func.coalesce(sa.bindparam("p_person", type_=sa.String), links.c.person),
         floor=sa.bindparam("p_floor"),
         confirm_at=sa.bindparam("p_confirm_at"),
         unsettled=sa.bindparam("p_unsettled", type_=sa.JSON),
@@ -227,6 +242,7 @@ def _row(result: Result, generation: int) -> dict[str, Any]:
         "p_salesforce_id": result.salesforce_id,
         "p_base": dict(result.base.stamps),
         "p_floor": result.floor,
+        "p_person": result.person,
         "p_confirm_at": result.confirm_at,
         "p_unsettled": sorted(result.unsettled),
         "p_lane": Lane.LIVE.value if is_news else result.lane.value,
@@ -294,6 +310,12 @@ async def _forget(connection: AsyncConnection, lone: Sequence[str]) -> None:
         is_lone = sa.or_(links.c.drchrono_id.is_(None), links.c.salesforce_id.is_(None))
         is_idle = sa.and_(links.c.due_at.is_(None), is_lone)
         await connection.execute(sa.delete(links).where(links.c.id.in_(lone), is_idle))
+
+
+async def _note_searches(connection: AsyncConnection, saved: Sequence[Result]) -> None:
+    if ids := [key for r in saved for key in r.searched]:
+        first = sa.update(journal).where(journal.c.id.in_(ids), journal.c.searched_at.is_(None))
+        await connection.execute(first.values(searched_at=db_now()))
 
 
 async def _settle(connection: AsyncConnection, saved: Sequence[Result]) -> None:

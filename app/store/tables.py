@@ -109,6 +109,7 @@ links = sa.Table(
     sa.Column("floor", sa.String(32), nullable=False, server_default=""),
     sa.Column("confirm_at", Instant),
     sa.Column("unsettled", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("person", sa.String(64)),
     sa.Column("generation", sa.BigInteger, nullable=False, server_default="1"),
     sa.Column("lane", sa.String(16), nullable=False, server_default="live"),
     sa.Column("due_at", Instant),
@@ -128,6 +129,22 @@ sa.Index(
     postgresql_where=links.c.due_at.is_not(None),
 )
 
+sa.Index(
+    "ix_links_person",
+    links.c.person,
+    sqlite_where=links.c.person.is_not(None),
+    postgresql_where=links.c.person.is_not(None),
+)
+
+matches = sa.Table(
+    "matches",
+    metadata,
+    sa.Column("person", sa.String(64), primary_key=True),
+    sa.Column("owner", sa.String(26), nullable=False),
+    sa.Column("until", Instant, nullable=False),
+)
+sa.Index("ix_matches_owner", matches.c.owner)
+
 journal = sa.Table(
     "journal",
     metadata,
@@ -138,6 +155,9 @@ journal = sa.Table(
     sa.Column("stamps", sa.JSON, nullable=False),
     sa.Column("why", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("replaced", sa.Text),
+    sa.Column("sent", sa.Text),
+    sa.Column("record_id", sa.String(64)),
+    sa.Column("searched_at", Instant),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("planned_at", Instant, nullable=False),
     sa.Column("settle_at", Instant, nullable=False),

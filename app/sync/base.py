@@ -49,7 +49,11 @@ class HashKeys:
 
     def digest(self, *parts: bytes) -> str:
         """Give a keyed hash of some bytes, for keys of our own making (delivery keys)."""
-        return hmac.digest(self.keys[0][1], b"\x00".join(parts), "sha256").hex()
+        return self.digests(*parts)[0]
+
+    def digests(self, *parts: bytes) -> tuple[str, ...]:
+        """Give the same under every key, the newest first: what an older key made is found under it."""
+        return tuple(hmac.digest(key, b"\x00".join(parts), "sha256").hex() for _, key in self.keys)
 
 
 def _digest(key: bytes, scope: str, name: str, normal: str | None) -> str:

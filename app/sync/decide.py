@@ -2,7 +2,8 @@
 
 First our own unsettled writes: one that shows over there has landed; one that does not may still land until the vendor
 gives the request up, so until then nothing else is written. Then absence, which is never answered by writing. Then
-creation, and last the merge.
+creation, and last the merge. A create is only wished for here: what it would meet over there is looked for after
+(`first_contact.py`).
 """
 
 from collections import Counter
@@ -12,7 +13,8 @@ from datetime import datetime
 
 from app.sync.absence import gone_in_drchrono, gone_in_salesforce, is_deleted
 from app.sync.base import Base
-from app.sync.mapping import Direction, OnConflict, Row, Table
+from app.sync.first_contact import OTHER_KEY, is_wanted, wished
+from app.sync.mapping import EXTERNAL_ID, Direction, OnConflict, Row, Table
 from app.sync.merge import merge
 from app.sync.parents import with_parents
 from app.sync.records import Absent, Action, Deleted, Doubt, Fields, Link, OwnWrite, Plan, Seen, Side, Sight, Unheard
@@ -26,7 +28,7 @@ _RETURNS = 3  # in ten minutes: the same value written so often is no person's e
 def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done with one link."""
     if link.drchrono_id is None:
-        return _lone(seen.salesforce)
+        return _lone(rules, link, seen.salesforce)
     if isinstance(seen.drchrono, Sight) and seen.drchrono.skipped:
         return Plan(Action.NOTHING, cause=seen.drchrono.skipped)
     landed = tuple(write.id for write in link.own_writes if has_landed(rules, link, write, seen))
@@ -42,10 +44,22 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     return replace(plan, landed=landed, lost=tuple(write.id for write in open_writes if write.settle_at <= now))
 
 
-def _lone(salesforce: Sight | Absent | Deleted) -> Plan:
-    """Say what a record of Salesforce's that belongs to no link is to us: nothing, or one that names its own."""
-    is_named = isinstance(salesforce, Sight) and salesforce.key is not None
-    return Plan(Action.LINK if is_named else Action.NOTHING)
+def _lone(rules: Rules, link: Link, salesforce: Sight | Absent | Deleted) -> Plan:
+    """Say what a record of Salesforce's that belongs to no link is to us: nothing, one that names its own, a wish.
+
+    A create of ours comes first, whatever became of the record: what it made must not be lost.
+    """
+    attempts = [write for write in link.own_writes if write.side is Side.DRCHRONO]
+    made = next((write for write in attempts if write.made is not None), None)
+    if made is not None:
+        return Plan(Action.LINK, twin=made.made, landed=(made.id,))
+    if attempts:
+        return Plan(Action.FIND)
+    if not isinstance(salesforce, Sight):
+        return Plan(Action.NOTHING)
+    if salesforce.key is not None:
+        return Plan(Action.LINK, twin=salesforce.key)
+    return wished(rules, salesforce) if is_wanted(rules.table, salesforce) else Plan(Action.NOTHING)
 
 
 def _asked(rules: Rules, link: Link, now: datetime) -> Plan:
@@ -68,6 +82,8 @@ def has_landed(rules: Rules, link: Link, write: OwnWrite, seen: Seen) -> bool:
     sight = seen.drchrono if write.side is Side.DRCHRONO else seen.salesforce
     if not isinstance(sight, Sight) or not sight.confirmed:
         return False
+    if EXTERNAL_ID in write.stamps and sight.key is not None and sight.key == link.drchrono_id:
+        return True
     return any(
         rules.matches(link, name, new, sight.fields[name]) and not rules.matches(link, name, old, sight.fields[name])
         for name, (old, new) in write.stamps.items()
@@ -82,19 +98,22 @@ def with_landed(link: Link, landed: Collection[str]) -> Link:
     would have replaced, still there, is what a person put there.
     """
     stamps = {name: new for write in link.own_writes if write.id in landed for name, (_, new) in write.stamps.items()}
+    stamps.pop(EXTERNAL_ID, None)
     return replace(link, base=Base({**link.base.stamps, **stamps}), own_writes=())
 
 
 def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done when no write of ours is in the air."""
     drchrono, salesforce = seen.drchrono, seen.salesforce
+    if isinstance(salesforce, Sight) and salesforce.key not in (None, link.drchrono_id):
+        return Plan(Action.HOLD, cause=OTHER_KEY)
     if isinstance(drchrono, Doubt):
         return Plan(Action.WAIT, cause=drchrono.reason, until=link.confirm_at or now + rules.confirm_after)
     is_asked = isinstance(drchrono, Sight) and drchrono.confirmed
     if isinstance(drchrono, Absent) or (isinstance(drchrono, Sight) and is_asked and is_deleted(rules, drchrono)):
         return gone_in_drchrono(rules, link, salesforce)
     if isinstance(salesforce, Sight):
-        return _both_there(rules, link, drchrono, salesforce, now)
+        return _with_key(_both_there(rules, link, drchrono, salesforce, now), drchrono, salesforce)
     if link.salesforce_id is not None:
         gone = gone_in_salesforce(rules, link, drchrono, salesforce, is_asked=is_asked)
         return gone or _asked(rules, link, now)
@@ -102,12 +121,22 @@ def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
 
 
 def _both_there(rules: Rules, link: Link, drchrono: Sight | Unheard, salesforce: Sight, now: datetime) -> Plan:
+    """Say what two records that are there make of each other."""
     if isinstance(drchrono, Unheard):
         return _from_salesforce(rules, link, salesforce, now)
     plan = _merged(rules, link, drchrono, salesforce)
-    if not drchrono.confirmed and _must_be_asked(rules.table, plan):
-        return _asked(rules, link, now)
-    return plan
+    return _asked(rules, link, now) if not drchrono.confirmed and _must_be_asked(rules.table, plan) else plan
+
+
+def _with_key(plan: Plan, drchrono: Sight | Unheard, salesforce: Sight) -> Plan:
+    """Have a Contact that does not say whose it is say so; by that it is found, whatever becomes of us.
+
+    Where both have agreed before, that need not wait for DrChrono's word.
+    """
+    waits = plan.action is Action.WAIT
+    if salesforce.key is not None or (waits and isinstance(drchrono, Sight)):
+        return plan
+    return replace(plan, action=plan.action if waits else Action.WRITE, writes_key=True)
 
 
 def _created(rules: Rules, drchrono: Sight) -> Plan:
@@ -208,12 +237,15 @@ def without_rewrites(rules: Rules, link: Link, plan: Plan, written: Collection[t
         }
         rewritten |= dict.fromkeys(sorted(back), REWRITTEN)
         writes[side] = {name: value for name, value in fields.items() if name not in back}
+    key = (Side.SALESFORCE, EXTERNAL_ID, rules.key_stamp(link, link.drchrono_id))
+    writes_key = plan.writes_key and counts[key] < _RETURNS
+    if writes_key != plan.writes_key:
+        rewritten[EXTERNAL_ID] = REWRITTEN
     if not rewritten:
         return plan
     left = {side: fields for side, fields in writes.items() if fields}
-    return replace(
-        plan, action=Action.WRITE if left else Action.NOTHING, writes=left, refused={**plan.refused, **rewritten}
-    )
+    action = plan.action if left or writes_key or plan.action is Action.WAIT else Action.NOTHING
+    return replace(plan, action=action, writes=left, writes_key=writes_key, refused={**plan.refused, **rewritten})
 
 
 def reasons(rules: Rules, plan: Plan, side: Side) -> Mapping[str, str]:

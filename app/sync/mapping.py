@@ -15,6 +15,7 @@ from app.sync.records import Fields, Kind, Side, Sight
 
 ZONE = "doctor.timezone"  # not the record's own: its doctor's, or what the settings say of its office
 DELETED = "deleted_flag"
+EXTERNAL_ID = "external id"  # of Salesforce's record, which is no row; no row of TOML reads so by accident
 
 
 class Direction(StrEnum):
@@ -87,6 +88,16 @@ class Table:
     opt_in: str | None = None
 
     @property
+    def fields(self) -> list[str]:
+        """What is read of Salesforce's object, beside its id and the external id."""
+        names = [name for row in self.rows.values() for name in row.selected]
+        return [*names, self.opt_in] if self.opt_in else names
+
+    def name_of(self, name: str, side: Side) -> str:
+        """Give what a side calls a field of ours, the external id included."""
+        return self.external_id if name == EXTERNAL_ID else self.rows[name].shown(side)
+
+    @property
     def is_one_way(self) -> bool:
         """Whether nothing of the kind ever travels to DrChrono."""
         return all(row.direction is Direction.TO_SALESFORCE for row in self.rows.values())
@@ -127,7 +138,8 @@ class Table:
                 if row.options.to and isinstance(value, dict) and value.get("Id"):
                     unlinked[row.name] = str(value["Id"])
         key = str(raw.get(self.external_id) or "").strip() or None if side is Side.SALESFORCE else None
-        return Sight(record_id, fields, version, confirmed, unreadable, key, zone, unlinked)
+        is_opted_in = side is Side.SALESFORCE and (self.opt_in is None or raw.get(self.opt_in) is True)
+        return Sight(record_id, fields, version, confirmed, unreadable, key, zone, unlinked, is_opted_in=is_opted_in)
 
     def _is_given(self, row: Row, side: Side, raw: Mapping[str, Any], zone: str) -> bool:
         if side is Side.DRCHRONO and row.sources == (ZONE,):

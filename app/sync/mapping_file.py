@@ -67,18 +67,35 @@ def _wrong(file: str, table: str, key: str, what: str) -> Misconfigured:
 def _table(file: str, kind: Kind, table: Any) -> Table:
     if not isinstance(table, dict):
         raise _wrong(file, kind, "", "must be a table")
-    known = {"drchrono", "object", "external_id", "direction", "fields", "constants"}
+    known = {"drchrono", "object", "external_id", "opt_in", "direction", "fields", "constants"}
     if unknown := sorted(set(table) - known):
         raise _wrong(file, kind, unknown[0], f"is unknown; expected {', '.join(sorted(known))}")
     for key in ("drchrono", "object", "external_id"):
         if not isinstance(table.get(key), str) or not table[key]:
             raise _wrong(file, kind, key, 'is missing; expected a name, for example external_id = "DrChrono_Id__c"')
+    opt_in = table.get("opt_in")
+    if opt_in is not None and (not isinstance(opt_in, str) or not opt_in):
+        raise _wrong(file, kind, "opt_in", 'must be the name of a checkbox: "Sync_To_DrChrono__c"')
     fields = table.get("fields")
     if not isinstance(fields, dict) or not fields:
         raise _wrong(file, kind, "fields", "is missing; expected one row per field")
     beside = {"direction": table["direction"]} if "direction" in table else {}
     rows = {name: _row(file, kind, name, raw, beside) for name, raw in fields.items()}
+    taken = _places(file, kind, table, rows)
+    constants = table.get("constants", {})
+    if not isinstance(constants, dict):
+        raise _wrong(file, kind, "constants", 'must be a table: { AccountId = "001…" }')
+    for name in constants:
+        if (first := taken.get((Side.SALESFORCE, name.lower()))) is not None:
+            raise _wrong(file, kind, f"constants.{name}", f"is mapped already by {first}")
+    return Table(kind, table["drchrono"], table["object"], table["external_id"], rows, constants, opt_in)
+
+
+def _places(file: str, kind: Kind, table: Mapping[str, Any], rows: Mapping[str, Row]) -> dict[tuple[Side, str], str]:
+    """Give what each field of both sides is mapped by; two rows may not have one place."""
     taken = {(Side.SALESFORCE, table["external_id"].lower()): "external_id"}  # Salesforce's names ignore case
+    if table.get("opt_in"):
+        taken.setdefault((Side.SALESFORCE, table["opt_in"].lower()), "opt_in")
     for row in rows.values():
         for side, name in row.names.items():
             place = (side, name.lower() if side is Side.SALESFORCE else name)
@@ -87,13 +104,7 @@ def _table(file: str, kind: Kind, table: Any) -> Table:
                 what = f"{side} field {name} is mapped already by {taken[place]}"
                 raise _wrong(file, kind, f"fields.{row.name}", what)
             taken.setdefault(place, row.name)
-    constants = table.get("constants", {})
-    if not isinstance(constants, dict):
-        raise _wrong(file, kind, "constants", 'must be a table: { AccountId = "001…" }')
-    for name in constants:
-        if (first := taken.get((Side.SALESFORCE, name.lower()))) is not None:
-            raise _wrong(file, kind, f"constants.{name}", f"is mapped already by {first}")
-    return Table(kind, table["drchrono"], table["object"], table["external_id"], rows, constants)
+    return taken
 
 
 def _row(file: str, kind: Kind, name: str, raw: Any, beside: Mapping[str, Any]) -> Row:
@@ -119,6 +130,8 @@ def _row(file: str, kind: Kind, name: str, raw: Any, beside: Mapping[str, Any]) 
     owner = _choice(wrong, raw, "owner", Side, Side.DRCHRONO)
     if direction is Direction.TO_SALESFORCE and owner is not Side.DRCHRONO:
         raise wrong("owner", "a field that only goes to Salesforce is DrChrono's")
+    if direction is Direction.TO_SALESFORCE and raw.get("required", False):
+        raise wrong("required", "DrChrono is never sent a field that only goes to Salesforce")
     return Row(
         name=name,
         names={Side.DRCHRONO: raw["drchrono"], Side.SALESFORCE: raw["salesforce"]},

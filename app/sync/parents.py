@@ -26,7 +26,8 @@ def with_parents(rules: Rules, plan: Plan, seen: Seen, now: datetime) -> Plan:
         return whole(rules, plan)
     awaits = tuple(dict.fromkeys(Ref(Side.DRCHRONO, kind, id_) for kind, id_ in missing.values()))
     if any(seen.parents[ref] is Parent.COMING for ref in missing.values()):
-        return Plan(Action.WAIT, cause=NO_PARENT, until=now + _LOOK_AGAIN, awaits=awaits)
+        waits = Plan(Action.WAIT, cause=NO_PARENT, until=now + _LOOK_AGAIN, awaits=awaits)
+        return replace(waits, writes_key=plan.writes_key)  # whose it is can be said before its parents are there
     refused: Mapping[str, str] = {**plan.refused, **dict.fromkeys(missing, NO_PARENT)}
     left = {name: value for name, value in fields.items() if name not in missing}
     writes = {side: left if side is Side.SALESFORCE else wanted for side, wanted in plan.writes.items()}
@@ -41,6 +42,6 @@ def whole(rules: Rules, plan: Plan) -> Plan:
     )
     if plan.action is Action.CREATE and lacks:
         return replace(plan, action=Action.NOTHING, writes={})
-    if plan.action is Action.WRITE and not plan.writes:
+    if plan.action is Action.WRITE and not plan.writes and not plan.writes_key:
         return replace(plan, action=Action.NOTHING)
     return plan

@@ -65,6 +65,7 @@ class Sight:
     zone        that of the times in it, verbatim; empty where it has none or none is known
     unlinked    field -> Salesforce's id of a record it refers to, which carries no DrChrono id
     skipped     why it is none of ours: a break, or an occurrence nobody has touched
+    is_opted_in  a person wants it on the other side, or its kind needs no such word; only of Salesforce's
     """
 
     id: str
@@ -76,6 +77,7 @@ class Sight:
     zone: str = ""
     unlinked: Mapping[str, str] = field(default_factory=dict)
     skipped: str = ""
+    is_opted_in: bool = False
 
 
 class Absent(StrEnum):
@@ -130,12 +132,18 @@ class OwnWrite:
 
     stamps      field -> (stamp of what was there, stamp of what we wrote); None where nothing was known
     settle_at   from then on the vendor has given the request up: what has not landed never will
+    sent        sealed: what a create sent, to find by it what it may have made
+    made        what a create is known to have made, while no link says so
+    searched_at when a create was first searched for, in vain
     """
 
     id: str
     side: Side
     stamps: Mapping[str, tuple[str | None, str]]
     settle_at: datetime
+    sent: str | None = None
+    made: str | None = None
+    searched_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +176,10 @@ class Link:
 class Action(StrEnum):
     """What `decide` answers.
 
+    CREATE  on the side it is missing from, once nothing was found there that it could be (`workers/match.py`)
     DELETE  delete the record in Salesforce
-    LINK    the Contact says which DrChrono record it is; look at that one
+    FIND    a create of ours may have happened: look for what it made
+    LINK    it is known which record over there it is: `twin`; look at that one
     FOLLOW  the Contact was merged into another; look at that one
     """
 
@@ -177,6 +187,7 @@ class Action(StrEnum):
     WRITE = "write"
     CREATE = "create"
     DELETE = "delete"
+    FIND = "find"
     LINK = "link"
     FOLLOW = "follow"
     WAIT = "wait"
@@ -197,7 +208,11 @@ class Plan:
     awaits      the records it refers to that have to be there first
     cause       why it waits or holds, or is none of ours; a stable name
     until       WAIT: when to look again
-    landed      ids of own writes found to have happened; `lost` those that never did
+    landed      ids of own writes found to have happened; `lost` those that never did; `searched` those not found yet
+    twin        LINK: the record's id on the side the link lacks
+    missing     Salesforce's fields that must be filled before DrChrono takes the record
+    extra       DrChrono's fields a create sends beside those of the table
+    writes_key  the Contact is to carry its chart's id, which it does not
     """
 
     action: Action
@@ -213,3 +228,8 @@ class Plan:
     until: datetime | None = None
     landed: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    searched: tuple[str, ...] = ()
+    twin: str | None = None
+    missing: tuple[str, ...] = ()
+    extra: Mapping[str, int] = field(default_factory=dict)
+    writes_key: bool = False

@@ -1,11 +1,11 @@
 """What the core needs to judge one kind: its table, the keys of its bases, and how long a doubt waits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from app.sync.base import Base, HashKeys
-from app.sync.mapping import Table
+from app.sync.mapping import EXTERNAL_ID, Table
 from app.sync.records import Fields, Link
 
 
@@ -16,6 +16,8 @@ class Rules:
     confirm_after  how long to wait before DrChrono is asked about a doubted body
     deletes        whether what DrChrono deleted is deleted in Salesforce too, or only marked there
     cancels        whether what Salesforce deleted is cancelled in DrChrono, or waits for a person
+    search_gap     how far apart DrChrono is searched, at least, for what an unanswered create may have made
+    defaults       DrChrono's field -> what a create says where Salesforce's record says nothing
     """
 
     table: Table
@@ -23,11 +25,17 @@ class Rules:
     confirm_after: timedelta
     deletes: bool = False
     cancels: bool = True
+    search_gap: timedelta = timedelta(seconds=30)
+    defaults: Mapping[str, int] = field(default_factory=dict)
 
     def stamp(self, link: Link, name: str, value: str | None) -> str:
         """Give the stamp of a field's tidy value."""
         codec = self.table.rows[name].codec
         return self.keys.stamp(link.id, name, codec.version, codec.normal(value))
+
+    def key_stamp(self, link: Link, key: str | None) -> str:
+        """Give the stamp of an external id."""
+        return self.keys.stamp(link.id, EXTERNAL_ID, 1, key)
 
     def matches(self, link: Link, name: str, stamp: str | None, value: str | None) -> bool | None:
         """Say whether a stamp was made of this value; None when there is no stamp or it cannot be read."""

@@ -1,10 +1,13 @@
 """Our Salesforce client against the stand-in: every call we make, and every way it may end."""
 
+from datetime import date
+
 import pytest
 
 from app.errors import OutcomeUnknown, Rejected, Unauthorized, Unavailable, Unreadable
 from app.vendors.salesforce.wire import RecordRefused, Saved
 
+KEY = "DrChrono_Patient_Id__c"
 FIELDS = ("FirstName", "LastName", "Email")
 
 
@@ -163,3 +166,14 @@ async def test_a_question_about_the_org_that_is_answered_badly_is_an_error_of_ou
 
     with pytest.raises(expected):
         await ask(salesforce)
+
+
+async def test_records_without_external_id_are_found_by_their_birth_date(salesforce, org):
+    for number in range(3):
+        born = {"Birthdate": f"1980-01-0{number + 1}", "LastName": f"Test{number}"}
+        org.control.post("/_control/records/Contact", json=born).raise_for_status()
+    org.control.post("/_control/records/Contact", json={"LastName": "Named", "Birthdate": "1980-01-01", KEY: "9"})
+
+    found = await salesforce.born_on("Contact", ["LastName"], KEY, "Birthdate", {date(1980, 1, 1), date(1980, 1, 3)})
+
+    assert sorted(one["LastName"] for one in found) == ["Test0", "Test2"]

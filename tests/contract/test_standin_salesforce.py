@@ -395,6 +395,8 @@ class TestQuery:
             ("Birthdate = 1980-01-02", "A"),
             ("Birthdate < 1990-01-01", "A"),
             ("Birthdate = null", "BCD"),
+            ("Birthdate IN (1980-01-02, 1990-01-01)", "A"),
+            (f"{KEY} = null AND Birthdate IN (1980-01-02)", ""),
             ("Sync_To_DrChrono__c = true", "C"),
             ("Sync_To_DrChrono__c != TRUE", "ABD"),
             ("SystemModstamp > 2020-01-01T00:00:00Z", "ABCD"),

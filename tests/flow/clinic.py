@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from app import runtime, settings
 from app.main import create_app
 from app.store.links import waiting_kinds
-from app.store.tables import connections, consents, deliveries, events, failures, journal, links, sessions
+from app.store.tables import connections, consents, deliveries, events, failures, journal, links, matches, sessions
 from app.sync.decide import decide
 from app.sync.records import Kind, Side
 from workers.keeper import keeping
 from workers.look import look
+from workers.match import matched
 from workers.reconcile import EVER, compare
 from workers.sync import record, sync, take
 from workers.write import carry_out
@@ -28,9 +29,19 @@ OUTBOUND = "outbound-token-of-the-tests"
 OPERATOR = "operator-token-of-the-tests"
 KEY = "YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE="
 ORG_ID = "00DSYN0000000012BA"
+DOCTOR = "310001"
+SEARCH_GAP = timedelta(seconds=30)
 CONFIRM_AFTER, REQUEST_LIMIT = timedelta(seconds=60), timedelta(minutes=10)
 DRCHRONO_LIMIT = timedelta(minutes=2)
 MOST_NOTIFICATIONS = 100  # of one outbound message
+TICKED = {
+    "FirstName": "Tess",
+    "LastName": "Sample",
+    "Birthdate": "1990-02-03",
+    "DrChrono_Gender__c": "Female",
+    "Email": "tess@example.com",
+    "Sync_To_DrChrono__c": True,
+}
 
 
 class Clinic:
@@ -85,9 +96,13 @@ class Clinic:
         body = json.dumps({"receiver": {"id": 1}, "object": patient})
         return (await self.web.post("/webhooks/drchrono", content=body, headers=headers)).status_code
 
-    async def hears(self, token=OUTBOUND, org=ORG_ID):
+    async def hears_of(self, contact_id):
+        """Salesforce sends an outbound message about one Contact."""
+        return await self.hears(among=[contact_id])
+
+    async def hears(self, token=OUTBOUND, org=ORG_ID, among=None):
         """Salesforce sends outbound messages about every Contact as it is now; gives the worst status we answered."""
-        contacts, statuses = self.contacts(), []
+        contacts, statuses = [one for one in self.contacts() if among is None or one["Id"] in among], []
         for at in range(0, len(contacts) or 1, MOST_NOTIFICATIONS):
             self._sent += 1
             answer = await self.web.post(
@@ -109,6 +124,7 @@ class Clinic:
         """Carry out what a look asks for, and die before it is recorded; gives what became of it."""
         plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
         async with keeping(work) as lease:
+            looked, plans = await matched(work, looked, plans)
             return plans, await carry_out(work, lease, looked, plans)
 
     async def records(self, work, looked, outcome):
@@ -167,7 +183,8 @@ class Clinic:
         async def work(connection):
             for table, names in (
                 (links, ("due_at", "confirm_at", "lease_until")),
-                (journal, ("planned_at", "settle_at")),
+                (journal, ("planned_at", "settle_at", "searched_at")),
+                (matches, ("until",)),
                 (consents, ("expires_at",)),
                 (sessions, ("started_at", "seen_at")),
                 (connections, ("pending_at",)),
@@ -209,6 +226,14 @@ class Clinic:
         """A human enters a Contact in Salesforce; gives its Id."""
         made = self.salesforce.post("/_control/records/Contact", json={"LastName": "Fixture", **fields})
         return made.raise_for_status().json()["Id"]
+
+    def human_ticks_contact(self, **fields):
+        """A human enters a whole Contact and wants it in DrChrono; gives its Id."""
+        return self.human_enters_contact(**{**TICKED, **fields})
+
+    def charts(self):
+        """Every patient as DrChrono holds it now."""
+        return list(self.drchrono.get("/_control/patients").json()["patients"].values())
 
     def chart(self, patient):
         """A patient as DrChrono holds it now."""
@@ -263,6 +288,8 @@ def settings_of(database, drchrono_url, salesforce_url, ca_file, **more):
         "salesforce_org_id": ORG_ID,
         "salesforce_request_limit": REQUEST_LIMIT,
         "drchrono_request_limit": DRCHRONO_LIMIT,
+        "drchrono_search_gap": SEARCH_GAP,
+        "drchrono_default_doctor": DOCTOR,
         "salesforce_outbound_tokens": OUTBOUND,
         "confirm_after": CONFIRM_AFTER,
         "drchrono_calls_per_second": 1000,

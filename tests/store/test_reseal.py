@@ -14,7 +14,7 @@ from tests.store.build import change, rows
 
 OLDER, OLD, NEW, LOST = (Fernet.generate_key() for _ in range(4))
 BEFORE, ROTATING, AFTER, STRANGER = Vault((OLD,)), Vault((NEW, OLD, OLDER)), Vault((NEW,)), Vault((LOST,))
-BODIES, WRITES, TOKENS, PENDING = PLACES
+BODIES, WRITES, SENT, TOKENS, PENDING = PLACES
 DELIVERY = {"side": "drchrono", "event": "PATIENT_MODIFY", "outcome": "kept", "received_at": db_now()}
 WRITE = {
     "link_id": "a link", "side": "salesforce", "call": "update", "stamps": {}, "state": "confirmed",
@@ -88,15 +88,17 @@ async def test_everything_sealed_comes_under_the_newest_key(database):
     ids = await bodies(database, BEFORE, "first", "second")
     ids += await bodies(database, Vault((OLDER,)), "third")
     await replaced(database, BEFORE, {"email": "old"})
+    await change(database, sa.update(journal).values(sent=BEFORE.seal({"email": "new"})))
     await save(database, BEFORE, {"access_token": "of drchrono"})
     await save(database, BEFORE, {"access_token": "of salesforce"}, "salesforce")
     await change(database, sa.update(connections).values(pending=BEFORE.seal("waits")))
 
     done = await reseal(database, ROTATING)
 
-    assert done == Done(resealed=8, left=0, unopenable=0)
+    assert done == Done(resealed=9, left=0, unopenable=0)
     assert await opened(database, AFTER) == dict(zip(ids, ["first", "second", "third"], strict=True))
     assert list((await opened(database, AFTER, WRITES)).values()) == [{"email": "old"}]
+    assert list((await opened(database, AFTER, SENT)).values()) == [{"email": "new"}]
     assert await opened(database, AFTER, TOKENS) == {
         "drchrono": {"access_token": "of drchrono"}, "salesforce": {"access_token": "of salesforce"},
     }  # fmt: skip

@@ -93,8 +93,21 @@ async def at_first_migration(database, vault):
         for column in added:
             await connection.execute(sa.text(f"ALTER TABLE connections DROP COLUMN {column}"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN unsettled"))
-        await connection.execute(sa.text("ALTER TABLE journal DROP COLUMN why"))
-        for table in ("consents", "sessions", "calls", "awaited", "zones", "schedules", "watermarks", "tallies"):
+        await connection.execute(sa.text("DROP INDEX ix_links_person"))
+        await connection.execute(sa.text("ALTER TABLE links DROP COLUMN person"))
+        for column in ("why", "sent", "record_id", "searched_at"):
+            await connection.execute(sa.text(f"ALTER TABLE journal DROP COLUMN {column}"))
+        for table in (
+            "consents",
+            "sessions",
+            "calls",
+            "awaited",
+            "zones",
+            "schedules",
+            "watermarks",
+            "tallies",
+            "matches",
+        ):
             await connection.execute(sa.text(f"DROP TABLE {table}"))
 
     await database.transact(back)

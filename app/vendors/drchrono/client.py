@@ -26,6 +26,8 @@ _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
 WRITE_DEADLINE_S = 12.0
 _AT_ONCE = 4
+_TWIN = "potential duplicate"  # DrChrono's words, with a 400 or a 409, under whatever key
+TWIN_CODE = "potential_duplicate"
 _TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
 
 
@@ -77,6 +79,27 @@ class DrChrono:
         response = await self._signed("PATCH", f"{path}/{quote(record_id, safe='')}", call, write)
         if not response.is_success:
             raise _complaint(response, call)
+
+    async def create(
+        self, path: str, fields: dict[str, Any], may_start: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
+        """Make a record of these fields and give it as DrChrono answered; a second call would make a second one.
+
+        may_start  as for `update`
+        Raises     Unavailable, OutcomeUnknown, Unauthorized; Rejected, naming the fields DrChrono complains of, or
+                   with the code of a record that it takes for one it has
+        """
+        call = f"POST {path}"
+        response = await self._signed("POST", path, call, _Write(fields, may_start))
+        if not response.is_success:
+            error = _complaint(response, call)
+            raise Rejected(_SIDE, call, status=error.status) if isinstance(error, Gone) else error
+        try:
+            record = dict(response.json())
+            wire.record_id(record)
+        except (ValueError, TypeError):  # it was made, and we cannot tell which it is
+            raise OutcomeUnknown(_SIDE, call, status=response.status_code, code="ANSWER_DOES_NOT_FIT") from None
+        return record
 
     async def listed(self, path: str, asked: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """Give every record of a list, page by page; `asked` are the list's own filters.
@@ -199,6 +222,8 @@ def _complaint(response: httpx.Response, call: str) -> SyncError:
     error = http.refused(response, _SIDE, call, writes=True)
     if not isinstance(error, Rejected):
         return error
+    if error.status in (httpx.codes.BAD_REQUEST, httpx.codes.CONFLICT) and _TWIN in response.text.casefold():
+        return Rejected(_SIDE, call, status=error.status, code=TWIN_CODE)
     try:
         named = response.json()
     except ValueError:

@@ -10,8 +10,9 @@ Source  simple-salesforce 1.12.10, api.py and util.py
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from typing import Any, TypeVar
 
 import requests
@@ -85,6 +86,17 @@ class Salesforce:
                 continue
             found += await self._query(soql)
         return found
+
+    async def born_on(
+        self, table: str, fields: Sequence[str], external_id: str, field: str, days: Collection[date]
+    ) -> list[dict[str, Any]]:
+        """Give the live records without external id whose date `field` is one of these days.
+
+        Raises  as `read`
+        """
+        names = ", ".join(["Id", external_id, "SystemModstamp", *fields])
+        soql = f"SELECT {names} FROM {table} WHERE {external_id} = null AND {field} IN {{}}"  # noqa: S608 - names are ours
+        return await self._query(format_soql(soql, sorted(days)), whole=True)
 
     async def upsert(
         self, table: str, external_id: str, records: Sequence[dict[str, Any]]
@@ -197,10 +209,16 @@ class Salesforce:
         self._threads.shutdown(wait=False, cancel_futures=True)
         await self._grant.close()
 
-    async def _query(self, soql: str, *, is_all: bool = False) -> list[dict[str, Any]]:
-        answer = await self._called(
-            "GET query", lambda library: library.query(soql, include_deleted=is_all), writes=False
-        )
+    async def _query(self, soql: str, *, is_all: bool = False, whole: bool = False) -> list[dict[str, Any]]:
+        """Give what a query finds; the first 2,000 records, which `read` never exceeds, or the `whole` of them.
+
+        is_all  deleted ones too
+        """
+
+        def ask(library: SimpleSalesforce) -> Any:
+            return (library.query_all if whole else library.query)(soql, include_deleted=is_all)
+
+        answer = await self._called("GET query", ask, writes=False)
         try:
             return [dict(record) for record in answer["records"]]
         except (KeyError, TypeError):

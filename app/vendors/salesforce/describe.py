@@ -43,6 +43,8 @@ def misfits(table: Table, described: Mapping[str, Any]) -> list[Misfit]:
     found = [*_object(table, described), *_external_id(table, fields)]
     for row in table.rows.values():
         found += _field(table, row, fields)
+    if table.opt_in is not None and table.opt_in not in fields:
+        found.append(Misfit(f"{table.object}.{table.opt_in}, the opt-in, is not there", _grant(table.opt_in)))
     found += [
         Misfit(f"{table.object}.{name}, filled by a constant, is not there", _grant(name))
         for name in table.constants

@@ -7,7 +7,7 @@ from itertools import product
 from app.sync.decide import ASK, decide
 from app.sync.mapping import Direction, OnConflict
 from app.sync.records import Action, Seen, Side, Sight
-from tests.build import NOW, UNHEARD, a_link, an_own_write
+from tests.build import DRCHRONO_ID, NOW, UNHEARD, a_link, an_own_write
 from tests.unit.sync.worlds import NO_BASE, VALUES, D, S, World
 
 UNTOLD, TOLD, ASKED = "nothing came", "a body came", "a GET answered"
@@ -37,7 +37,9 @@ class Meeting(World):
         return Sight("1", {"note": self.here}, confirmed=self.heard == ASKED)
 
     def plan(self):
-        return decide(self.rules, self.link, Seen(self.drchrono, Sight("2", {"note": self.there})), NOW)
+        return decide(
+            self.rules, self.link, Seen(self.drchrono, Sight("2", {"note": self.there}, key=DRCHRONO_ID)), NOW
+        )
 
     def carried_out(self, plan):
         """The same world after the plan's writes, recorded by nobody."""

@@ -14,6 +14,7 @@ from app.sync.records import Action, Doubt, Plan, Seen, Side, Sight
 from tests.build import (
     ABSENT,
     CONFIRM_AFTER,
+    DRCHRONO_ID,
     LATER_STAMP,
     NOW,
     UNHEARD,
@@ -101,7 +102,9 @@ def test_a_conflict_that_waits_for_a_person_is_refused_as_held():
     by = rules(a_row("note", on_conflict=OnConflict.HOLD), a_row("memo"))
     link = a_link({"note": "a", "memo": "a"}, by)
 
-    plan = decided(link, Sight("1", {"note": "b", "memo": "b"}), Sight("2", {"note": "c", "memo": "a"}), by)
+    plan = decided(
+        link, Sight("1", {"note": "b", "memo": "b"}), Sight("2", {"note": "c", "memo": "a"}, key=DRCHRONO_ID), by
+    )
 
     assert plan.refused == {"note": "held"}
     assert plan.writes == {S: {"memo": "b"}}
@@ -110,7 +113,7 @@ def test_a_conflict_that_waits_for_a_person_is_refused_as_held():
 def test_a_put_back_is_named():
     by = rules(a_row("note", direction=Direction.TO_SALESFORCE))
 
-    plan = decided(a_link({"note": "a"}, by), Sight("1", {"note": "a"}), Sight("2", {"note": "b"}), by)
+    plan = decided(a_link({"note": "a"}, by), Sight("1", {"note": "a"}), Sight("2", {"note": "b"}, key=DRCHRONO_ID), by)
 
     assert (plan.writes, plan.put_backs) == ({S: {"note": "a"}}, ("note",))
 
@@ -174,9 +177,11 @@ def test_whatever_was_seen_there_is_a_plan_that_can_be_carried_out(link, drchron
     plan = decide(RULES, link, Seen(drchrono, salesforce), NOW)
 
     assert (plan.until is not None) is (plan.action is Action.WAIT)
-    assert bool(plan.writes) is (plan.action in (Action.WRITE, Action.CREATE))
+    assert not plan.writes or plan.action in (Action.WRITE, Action.CREATE)
+    assert plan.writes or plan.writes_key or plan.action not in (Action.WRITE, Action.CREATE)
+    assert not plan.writes_key or (link.drchrono_id is not None and salesforce.key is None)
     assert set(plan.landed).isdisjoint(plan.lost)
-    assert link.drchrono_id is not None or plan.action in (Action.NOTHING, Action.LINK)
+    assert link.drchrono_id is not None or plan.action in (Action.NOTHING, Action.LINK, Action.FIND, Action.CREATE)
     for side, fields in plan.writes.items():
         assert side is S or fields.keys() <= salesforce.fields.keys(), (
             "a PATCH carries what Salesforce was seen to hold"

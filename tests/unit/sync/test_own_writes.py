@@ -9,6 +9,7 @@ from app.sync.decide import decide, has_landed, stamps
 from app.sync.records import Action, Plan, Side, Sight
 from tests.build import (
     ABSENT,
+    DRCHRONO_ID,
     LATER_STAMP,
     NOW,
     a_contact,
@@ -130,7 +131,7 @@ def one_field(owner, agreed, written, settle_at=NOW):
 def test_a_lost_write_is_made_again_over_what_it_would_have_replaced(agreed):
     by, link = one_field(Side.DRCHRONO, agreed, ("x", "b"))
 
-    plan = decided(link, Sight("1", {"note": "b"}), Sight("2", {"note": "x"}), by)
+    plan = decided(link, Sight("1", {"note": "b"}), Sight("2", {"note": "x"}, key=DRCHRONO_ID), by)
 
     assert plan.writes == {S: {"note": "b"}}
 
@@ -138,7 +139,7 @@ def test_a_lost_write_is_made_again_over_what_it_would_have_replaced(agreed):
 def test_after_a_lost_write_emptiness_still_never_beats_a_value_on_a_first_match():
     by, link = one_field(Side.DRCHRONO, {}, ("x", "b"))
 
-    plan = decided(link, Sight("1", {"note": None}), Sight("2", {"note": "x"}), by)
+    plan = decided(link, Sight("1", {"note": None}), Sight("2", {"note": "x"}, key=DRCHRONO_ID), by)
 
     assert plan.writes == {Side.DRCHRONO: {"note": "x"}}
 
@@ -148,6 +149,6 @@ def test_after_a_lost_write_an_edit_over_there_travels_when_ours_was_taken_back(
     """Agreed on a; Salesforce's user writes x, DrChrono's b; our write of b is lost; DrChrono's user returns to a."""
     by, link = one_field(owner, {"note": "a"}, ("x", "b"))
 
-    plan = decided(link, Sight("1", {"note": "a"}), Sight("2", {"note": "x"}), by)
+    plan = decided(link, Sight("1", {"note": "a"}), Sight("2", {"note": "x"}, key=DRCHRONO_ID), by)
 
     assert plan.writes == {Side.DRCHRONO: {"note": "x"}}

@@ -144,7 +144,7 @@ def test_a_lone_contact_that_names_a_chart_learns_it_and_is_looked_at_again_at_o
 
 
 def test_a_contact_that_is_nobodys_uses_its_notice_up(end):
-    result = end(replace(a_link({}), drchrono_id=None), Seen(UNHEARD, a_contact()))
+    result = end(replace(a_link({}), drchrono_id=None), Seen(UNHEARD, replace(a_contact(), key=None)))
 
     assert (result.is_read, result.again_in, result.failure) == (True, None, None)
     assert result.drchrono_id is None

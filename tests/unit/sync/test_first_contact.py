@@ -1,0 +1,167 @@
+"""What a Contact somebody ticked comes to, and what a search for one says."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from app.sync.decide import decide
+from app.sync.first_contact import met, sought
+from app.sync.records import Action, OwnWrite, Plan, Seen, Side, Sight
+from tests.build import ABSENT, DRCHRONO_ID, NOW, SALESFORCE_ID, UNHEARD, a_contact, a_link, a_ticked_contact, rules
+
+D, S = Side.DRCHRONO, Side.SALESFORCE
+RULES = replace(rules(), defaults={"doctor": 310001})
+GAP = RULES.search_gap
+LONE = replace(a_link({}), drchrono_id=None)
+CHARTS = [Sight(str(number), {}) for number in range(3)]
+CREATE = Plan(Action.CREATE, writes={D: {"first_name": "Testa"}})
+
+
+def decided(salesforce, *writes, by=RULES):
+    return decide(by, replace(LONE, own_writes=writes), Seen(UNHEARD, salesforce), NOW)
+
+
+def a_create(settle_at=NOW, **more):
+    return OwnWrite("01JCREATE", D, {}, settle_at, sent="sealed", **more)
+
+
+def test_a_ticked_contact_is_created_with_what_it_holds_and_a_doctor():
+    empty = {"city": None, "doctor": None}
+
+    plan = decided(a_ticked_contact(**empty))
+
+    assert plan.action is Action.CREATE
+    assert plan.writes == {D: {n: v for n, v in a_ticked_contact(**empty).fields.items() if v is not None}}
+    assert plan.extra == {"doctor": 310001}
+
+
+def test_a_contacts_own_doctor_goes_before_the_default():
+    plan = decided(a_ticked_contact(doctor="310002"))
+
+    assert (plan.writes[D]["doctor"], plan.extra) == ("310002", {})
+
+
+def test_a_doctor_drchrono_does_not_have_is_not_replaced_by_the_default():
+    fields = {name: value for name, value in a_ticked_contact().fields.items() if name != "doctor"}
+    plan = decided(Sight(SALESFORCE_ID, fields, unreadable={"doctor": "not_linked"}, is_opted_in=True))
+
+    assert (plan.action, plan.refused) == (Action.NOTHING, {"doctor": "not_linked"})
+
+
+def test_fields_that_only_go_to_salesforce_are_not_sent():
+    ticked = Sight(SALESFORCE_ID, a_contact().fields, is_opted_in=True)
+
+    assert not {"chart_id", "patient_status"} & decided(ticked).writes[D].keys()
+
+
+@pytest.mark.parametrize("box", [True, False])
+@pytest.mark.parametrize("created", [True, False])
+def test_only_what_is_opted_in_and_can_be_created_is(box, created):
+    table = RULES.table
+    if not created:
+        table = replace(table, rows={name: replace(row, is_required=False) for name, row in table.rows.items()})
+
+    plan = decided(replace(a_ticked_contact(), is_opted_in=box), by=replace(RULES, table=table))
+
+    assert (plan.action is Action.CREATE) is (box and created)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "named"),
+    [({"first_name": None}, ("FirstName",)), ({"gender": None, "date_of_birth": None},
+      ("Birthdate", "DrChrono_Gender__c"))],
+)  # fmt: skip
+def test_what_is_missing_is_named_as_salesforce_names_it(lacks, named):
+    plan = decided(a_ticked_contact(**lacks))
+
+    assert (plan.action, plan.missing, plan.writes) == (Action.NOTHING, named, {})
+
+
+def test_a_needed_field_that_cannot_be_read_is_refused_not_missing():
+    fields = {name: value for name, value in a_ticked_contact().fields.items() if name != "gender"}
+    plan = decided(Sight(SALESFORCE_ID, fields, unreadable={"gender": "unknown_value"}, is_opted_in=True))
+
+    assert (plan.action, plan.missing, plan.refused) == (Action.NOTHING, (), {"gender": "unknown_value"})
+
+
+def test_without_a_default_doctor_the_doctor_is_missing():
+    assert decided(a_ticked_contact(doctor=None), by=rules()).missing == ("DrChrono_Doctor__c",)
+
+
+@pytest.mark.parametrize("salesforce", [a_ticked_contact(), a_contact(), ABSENT], ids=["wished", "names one", "gone"])
+def test_a_create_in_the_air_is_looked_for_before_anything_else(salesforce):
+    assert decided(salesforce, a_create()).action is Action.FIND
+
+
+@pytest.mark.parametrize("salesforce", [a_ticked_contact(), a_contact(), ABSENT], ids=["wished", "names one", "gone"])
+def test_a_chart_our_create_made_is_linked_whatever_became_of_the_contact(salesforce):
+    plan = decided(salesforce, a_create(made="77"))
+
+    assert (plan.action, plan.twin, plan.landed) == (Action.LINK, "77", ("01JCREATE",))
+
+
+@pytest.mark.parametrize(
+    ("found", "taken", "plan"),
+    [
+        ([], (), CREATE),
+        (CHARTS[:1], (), Plan(Action.LINK, twin="0")),
+        (CHARTS[:1], ("0",), Plan(Action.HOLD, cause="chart_of_another_contact")),
+        (CHARTS, ("0",), Plan(Action.HOLD, cause="several_charts")),
+    ],
+    ids=["none", "one", "another's", "several"],
+)
+def test_none_creates_one_links_several_hold(found, taken, plan):
+    assert met(CREATE, D, found, taken) == plan
+
+
+LATE = NOW + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "expected"),
+    [
+        (a_create(), Plan(Action.WAIT, cause="create_unsettled", until=NOW + GAP, searched=("01JCREATE",))),
+        (a_create(LATE), Plan(Action.WAIT, cause="create_unsettled", until=LATE + GAP, searched=("01JCREATE",))),
+        (
+            a_create(searched_at=NOW - GAP / 2),
+            Plan(Action.WAIT, cause="create_unsettled", until=NOW + GAP, searched=("01JCREATE",)),
+        ),
+        (
+            a_create(LATE, searched_at=NOW - 2 * GAP),
+            Plan(Action.WAIT, cause="create_unsettled", until=LATE + GAP, searched=("01JCREATE",)),
+        ),
+        (
+            a_create(NOW - 2 * GAP, searched_at=NOW - GAP),
+            Plan(Action.WAIT, cause="create_unsettled", until=NOW, lost=("01JCREATE",)),
+        ),
+    ],
+    ids=["first search", "first, long before the limit", "too soon", "before the limit", "second, late enough"],
+)
+def test_a_create_is_lost_only_after_two_searches_the_second_late_enough(attempt, expected):
+    assert sought(RULES, attempt, [], (), NOW) == expected
+
+
+def test_a_create_that_is_found_has_landed():
+    assert sought(RULES, a_create(), CHARTS[:1], (), NOW) == Plan(Action.LINK, twin="0", landed=("01JCREATE",))
+
+
+@pytest.mark.parametrize(("found", "taken"), [(CHARTS, ()), (CHARTS[:1], ("0",))], ids=["several", "another's"])
+def test_a_create_that_may_be_any_of_several_stays_open_and_waits_for_a_person(found, taken):
+    plan = sought(RULES, a_create(NOW - 9 * GAP, searched_at=NOW - 9 * GAP), found, taken, NOW)
+
+    assert (plan.action, plan.landed, plan.lost) == (Action.HOLD, (), ())
+
+
+def test_a_linked_contact_that_names_nobody_is_told_whose_it_is():
+    plan = decide(RULES, a_link(), Seen(UNHEARD, replace(a_contact(), key=None)), NOW)
+
+    assert (plan.action, plan.writes_key, plan.writes) == (Action.WRITE, True, {})
+
+
+@pytest.mark.parametrize("heard", [UNHEARD, ABSENT])
+def test_a_linked_contact_that_names_another_chart_is_held(heard):
+    assert decide(RULES, a_link(), Seen(heard, replace(a_contact(), key="other")), NOW) == Plan(
+        Action.HOLD, cause="names_another_chart"
+    )
+    assert a_link().drchrono_id == DRCHRONO_ID
