@@ -43,6 +43,7 @@ class Ledger:
     writes: dict = field(default_factory=dict)
     edits: dict = field(default_factory=dict)
     values: dict = field(default_factory=dict)
+    showed: dict = field(default_factory=dict)
 
     def read(self, side, id_, raw):
         return {name: row.read(side, raw, self.key_of) for name, row in rows_of(side, id_).items()}
@@ -65,6 +66,7 @@ class Ledger:
             self.wrong.append(f"{id_}: we wrote to somebody who is nobody's chart")
         for change in found:
             self.last[side, id_, change.name] = change
+            self.showed.setdefault((side, id_, change.name), set()).add(change.after)
             self.values.setdefault((self._pair(side, id_), change.name), set()).add(change.after)
         if found:
             counts = self.edits if by is HUMAN else self.writes
@@ -103,9 +105,11 @@ class Ledger:
             return  # they meet for the first time, or the base is not in our words
         rules = self.rules("appointment" if is_visit(change.side, change.id) else "patient")
         if _is(rules, link, change.name, base, edit.after):
+            across = SALESFORCE if change.side == DRCHRONO else DRCHRONO
+            other = self.partner(change.side, change.id)
+            if edit.after is not None and edit.after not in self.showed.get((across, other, change.name), ()):
+                self.wrong.append(f"{here}: {edit.after!r} was lost, and never agreed: the other side never held it")
             return  # both had agreed on what is replaced
-        if change.after is None and all(old is None for write in link.own_writes for old, _ in write.stamps.values()):
-            self.wrong.append(f"{here}: {edit.after!r} was blanked by a Contact that we may not even have made")
         ours = [write.stamps[change.name][1] for write in link.own_writes if change.name in write.stamps]
         if any(_is(rules, link, change.name, stamp, edit.after) for stamp in ours):
             return  # a write of ours had set out with that very value: nobody can tell whose it is

@@ -1,6 +1,7 @@
 import pytest
 
-from tests.simulate.history import KEPT, stage
+from tests.simulate.hand import Mix
+from tests.simulate.history import BROKEN, KEPT, stage
 
 SEEDS, AT_ONCE = range(1, 201), 25
 
@@ -28,6 +29,16 @@ async def test_a_seed_that_failed_once_holds(seed):
     (one,) = await told(seed)
 
     assert not one.complaints, await whole([one])
+
+
+@pytest.mark.parametrize(
+    ("seed", "more"), [pytest.param(*one, marks=pytest.mark.xfail(strict=True, reason=why)) for *one, why in BROKEN]
+)
+async def test_a_seed_that_fails_still_is_known(seed, more):
+    async with stage() as one:
+        found = await one.tells(seed, Mix(**more))
+
+    assert not found.complaints, str(found)
 
 
 async def test_the_same_seed_tells_the_same_history():
