@@ -13,7 +13,7 @@ from app.errors import SyncError, Unauthorized, Undecryptable
 from app.store import parents, zones
 from app.store.links import Body, Due
 from app.sync.belief import believe
-from app.sync.records import Absent, Deleted, Seen, Side, Sight
+from app.sync.records import Absent, Deleted, Ref, Seen, Side, Sight
 from app.vendors.drchrono import wire
 from workers.passes import Looked, Pass
 from workers.visits import Clock, skipped
@@ -25,9 +25,10 @@ async def look(work: Pass) -> list[Looked]:
     """Give for each link what both sides hold, or why that could not be seen."""
     clock = Clock(work, await zones.all_zones(work.run.database) if work.rules.table.zoned else {})
     try:
-        held = await _read_salesforce(work, clock)
+        held: Held = await _read_salesforce(work, clock)
     except SyncError as error:
         return [Looked(due, error) for due in work.taken.due]
+    held = await _with_linked_parents(work, held)
     looked = [_looked(work, clock, due, held) for due in work.taken.due]
     asked = [_confirmed(work, clock, one) for one in looked if _is_to_be_asked(work, one)]
     answers = {one.link.id: one for one in await asyncio.gather(*asked)}
@@ -44,7 +45,7 @@ async def _read_salesforce(work: Pass, clock: Clock) -> dict[str, Sight | Delete
     found = await work.run.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
     held: dict[str, Sight | Deleted] = {}
     for record in found:
-        sight = _contact(work, clock, record)
+        sight = contact(work, clock, record)
         for link_id in (by_id.get(record["Id"]), by_key.get(sight.key or "")):  # two refs may turn out to be one thing
             if link_id is not None:
                 held[link_id] = sight
@@ -52,12 +53,13 @@ async def _read_salesforce(work: Pass, clock: Clock) -> dict[str, Sight | Delete
         gone = await work.run.salesforce.deleted(table.object, missing)
         winners = sorted({winner for winner in gone.values() if winner})
         found = await work.run.salesforce.read(table.object, names, table.external_id, winners, []) if winners else []
-        sights = {record["Id"]: _contact(work, clock, record) for record in found}
+        sights = {record["Id"]: contact(work, clock, record) for record in found}
         held |= {by_id[id_]: Deleted(sights.get(winner or "")) for id_, winner in gone.items()}
     return held
 
 
-def _contact(work: Pass, clock: Clock, record: Mapping[str, Any]) -> Sight:
+def contact(work: Pass, clock: Clock, record: Mapping[str, Any]) -> Sight:
+    """Give the sight of a record of Salesforce's as it was read."""
     stamp, zone = str(record.get("SystemModstamp") or ""), clock.zone(Side.SALESFORCE, record)
     return work.rules.table.read(Side.SALESFORCE, record["Id"], record, version=stamp, confirmed=True, zone=zone)
 
@@ -109,6 +111,27 @@ async def _asked(work: Pass, clock: Clock, record_id: str) -> Sight | Absent:
     if record is None:
         return Absent.ABSENT
     return _read(work, clock, record_id, record, wire.version(record), confirmed=True)
+
+
+async def _with_linked_parents(work: Pass, held: Held) -> Held:
+    """Give references to records that are linked, and do not say so in Salesforce yet, as what they are."""
+    kinds = work.rules.table.parents
+    unlinked = {
+        Ref(Side.SALESFORCE, kinds[name], id_)
+        for sight in held.values()
+        if isinstance(sight, Sight)
+        for name, id_ in sight.unlinked.items()
+    }
+    if not unlinked:
+        return held
+    ids = await parents.drchrono_ids(work.run.database, unlinked)
+
+    def resolved(sight: Sight) -> Sight:
+        known = {name: ids[kinds[name], id_] for name, id_ in sight.unlinked.items() if (kinds[name], id_) in ids}
+        unreadable = {name: why for name, why in sight.unreadable.items() if name not in known}
+        return replace(sight, fields={**sight.fields, **known}, unreadable=unreadable)
+
+    return {link_id: resolved(one) if isinstance(one, Sight) else one for link_id, one in held.items()}
 
 
 async def _with_parents(work: Pass, looked: Sequence[Looked]) -> list[Looked]:

@@ -9,17 +9,20 @@ believed.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from app.errors import SyncError, Unauthorized
 from app.store import matching as store
+from app.store import zones
 from app.sync import first_contact
 from app.sync.first_contact import BUSY
 from app.sync.matching import FINDERS, alike, fingerprints, narrowed, question, rows_of
 from app.sync.records import Action, Fields, OwnWrite, Plan, Seen, Side, Sight
 from app.vendors.drchrono import wire
+from workers.look import contact
 from workers.passes import Looked, Pass
+from workers.visits import Clock
 
 _AGAIN = timedelta(seconds=1.5)
 
@@ -34,6 +37,7 @@ class _Wish:
     who: Fields
     prints: tuple[str, ...]
     attempt: OwnWrite | None = None
+    zone: str = ""
 
 
 Judged = dict[str, Plan | SyncError]
@@ -76,7 +80,8 @@ def _wish(work: Pass, looked: Looked, plan: Plan) -> _Wish:
     if plan.action is Action.FIND and attempt is not None and attempt.sent is not None:
         who = work.run.vault.open(attempt.sent)  # as it was then: the Contact may have changed its name since
     prints = fingerprints(rules.keys, rules.table, who)
-    return _Wish(looked.link.id, plan, side, who, prints, attempt if plan.action is Action.FIND else None)
+    zone = there.zone if isinstance(there, Sight) else ""
+    return _Wish(looked.link.id, plan, side, who, prints, attempt if plan.action is Action.FIND else None, zone)
 
 
 async def _judged(work: Pass, wishes: Sequence[_Wish]) -> Judged:
@@ -120,11 +125,20 @@ async def _met_contacts(work: Pass, wishes: Sequence[_Wish], busy: Plan) -> Judg
 async def _contacts_born_with(work: Pass, wishes: Sequence[_Wish]) -> list[Sight]:
     assert work.run.salesforce is not None
     table = work.rules.table
-    (row,) = rows_of(table, FINDERS[table.kind].exact).values()
-    days = {date.fromisoformat(wish.who[row.name] or "") for wish in wishes}
+    (row,) = rows_of(table, [FINDERS[table.kind].key]).values()
     name = row.names[Side.SALESFORCE]
-    records = await work.run.salesforce.born_on(table.object, table.fields, table.external_id, name, days)
-    return [table.read(Side.SALESFORCE, one["Id"], one, version="", confirmed=True) for one in records]
+    written = [table.write(Side.SALESFORCE, {row.name: wish.who[row.name]}, wish.zone)[0] for wish in wishes]
+    values = {_literal(raw[name]) for raw in written if name in raw}
+    if not values:
+        return []
+    records = await work.run.salesforce.unnamed(table.object, table.fields, table.external_id, name, values)
+    clock = Clock(work, await zones.all_zones(work.run.database) if table.zoned else {})
+    return [contact(work, clock, one) for one in records]
+
+
+def _literal(value: str) -> date | datetime:
+    """Give a day or an instant as SOQL wants it: unquoted."""
+    return datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
 
 
 async def _met_charts(work: Pass, wishes: Mapping[str, _Wish]) -> Judged:

@@ -21,8 +21,10 @@ from app.sync import decide
 from app.sync.decide import reasons, stamps
 from app.sync.first_contact import needed
 from app.sync.mapping import EXTERNAL_ID, Table
+from app.sync.matching import alike
 from app.sync.records import Absent, Action, Doubt, Fields, Link, Plan, Seen, Side, Sight
 from app.vendors.drchrono import wire
+from app.vendors.drchrono.client import OVERLAPS
 from app.vendors.salesforce.client import MOST_RECORDS
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers.keeper import Lease
@@ -139,11 +141,12 @@ async def _patch(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[
         assert write.id is not None
         if work.run.drchrono is None:
             return Unauthorized(write.side.value, "PATCH", code="NOT_CONNECTED")
-        raw = work.rules.table.write(Side.DRCHRONO, write.fields)[0]
+        table = work.rules.table
         try:
-            await work.run.drchrono.update(work.rules.table.path, write.id, raw, lease.must_outlast_a_write)
+            raw = table.write(Side.DRCHRONO, write.fields)[0]
+            await work.run.drchrono.update(table.path, write.id, raw, lease.must_outlast_a_write)
         except Rejected as error:
-            return RecordRefused(error.cause, error.fields) if error.fields else error
+            return _refused(table, error)
         except SyncError as error:
             return error
         return Saved(write.id, created=False)
@@ -160,7 +163,13 @@ async def _post(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[A
         try:
             made = await work.run.drchrono.create(table.path, raw, lease.must_outlast_a_write)
         except Rejected as error:
-            return RecordRefused(error.cause, error.fields) if error.fields else error
+            try:
+                ours = await _our_first_attempt(work, write, error)
+            except SyncError as unseen:
+                return unseen
+            if ours is None:
+                return _refused(table, error)
+            made = ours
         except SyncError as error:
             return error
         id_ = wire.record_id(made)
@@ -168,6 +177,27 @@ async def _post(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[A
         return Written(id_, created=True, fields=write.fields, without=write.without, shown=shown)
 
     return await asyncio.gather(*(one(write) for write in batch))
+
+
+async def _our_first_attempt(work: Pass, write: _Write, error: Rejected) -> dict[str, Any] | None:
+    """Give the visit that is in the way of a new one, when it is that very one, made by an attempt nobody answered."""
+    assert work.run.drchrono is not None
+    if not error.code.startswith(OVERLAPS):
+        return None
+    table = work.rules.table
+    record = await work.run.drchrono.read(table.path, error.code.removeprefix(OVERLAPS))
+    if record is None:
+        return None
+    sight = table.read(Side.DRCHRONO, wire.record_id(record), record, version="", confirmed=True)
+    return record if alike(table, write.fields, [sight]) else None
+
+
+def _refused(table: Table, error: Rejected) -> RecordRefused | Rejected:
+    """Give what a record was refused for; a visit in the way is in the way of its time."""
+    if error.code.startswith(OVERLAPS):
+        times = [row.names[Side.DRCHRONO] for row in table.rows.values() if row.options.zone]
+        return RecordRefused(error.code, tuple(times))
+    return RecordRefused(error.cause, error.fields) if error.fields else error
 
 
 async def _create(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[Answered]:

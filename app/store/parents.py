@@ -31,6 +31,17 @@ async def how_far(database: Database, refs: Collection[tuple[Kind, str]]) -> dic
     return found
 
 
+async def drchrono_ids(database: Database, refs: Collection[Ref]) -> dict[tuple[Kind, str], str]:
+    """Give, by kind and Salesforce id, the DrChrono ids of the records that are linked."""
+    found: dict[tuple[Kind, str], str] = {}
+    for kind in sorted({ref.kind for ref in refs}):
+        ids = sorted({ref.id for ref in refs if ref.kind is kind})
+        theirs = sa.and_(links.c.kind == kind.value, links.c.salesforce_id.in_(ids), links.c.drchrono_id.is_not(None))
+        for row in await database.read(sa.select(links.c.salesforce_id, links.c.drchrono_id).where(theirs)):
+            found[kind, row.salesforce_id] = row.drchrono_id
+    return found
+
+
 async def await_them(connection: AsyncConnection, waiting: Mapping[str, Sequence[Ref]], *, is_sqlite: bool) -> None:
     """Note for which records links wait (link id -> refs); those nobody has heard of are due at once."""
     insert = (sqlite if is_sqlite else postgresql).insert

@@ -77,7 +77,8 @@ class Result:
         """Whether those who refer to the record need wait no longer: it is linked now, or nothing comes of it."""
         was_linked = self.due.link.drchrono_id and self.due.link.salesforce_id
         is_linked = self.drchrono_id and self.salesforce_id
-        return not was_linked and bool(is_linked or self.again_in is None)
+        is_over = self.again_in is None and not self.is_nobodys  # a Contact may be ticked later
+        return not was_linked and bool(is_linked or is_over)
 
 
 async def record(database: Database, token: str, results: Sequence[Result]) -> set[str]:

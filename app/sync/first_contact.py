@@ -11,7 +11,7 @@ from datetime import datetime
 
 from app.sync.mapping import Direction, Table
 from app.sync.matching import FINDERS, rows_of
-from app.sync.records import Action, Kind, OwnWrite, Plan, Side, Sight
+from app.sync.records import Action, Kind, OwnWrite, Plan, Ref, Side, Sight
 from app.sync.rules import Rules
 
 MISSING = "missing_for_drchrono"
@@ -54,7 +54,12 @@ def wished(rules: Rules, salesforce: Sight) -> Plan:
     missing = {table.name_of(name, Side.SALESFORCE) for name in needed(table) - told - helped}
     missing |= {there for name, there in demanded(table).items() if name not in mapped and name not in extra}
     if missing or needed(table) & refused.keys():
-        return Plan(Action.NOTHING, refused=refused, missing=tuple(sorted(missing)))
+        awaits = tuple(
+            Ref(Side.SALESFORCE, kind, salesforce.unlinked[name])
+            for name, kind in table.parents.items()
+            if name in salesforce.unlinked
+        )
+        return Plan(Action.NOTHING, refused=refused, missing=tuple(sorted(missing)), awaits=awaits)
     return Plan(Action.CREATE, writes={Side.DRCHRONO: fields}, refused=refused, extra=extra)
 
 

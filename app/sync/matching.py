@@ -18,12 +18,16 @@ class Finder:
     """What says who a record is, as DrChrono names it.
 
     names     compared in their normal form
-    exact     compared as they are, and what DrChrono is asked for; `beside` goes with the question
+    exact     compared as they are
+    key       the one of them that Salesforce is searched by
+    asks      field -> the filter of DrChrono's list it is asked by; `beside` goes with the question
     narrowing codecs of the fields that tell several candidates apart
     """
 
     names: tuple[str, ...]
     exact: tuple[str, ...]
+    key: str
+    asks: Mapping[str, str]
     beside: Mapping[str, str]
     narrowing: frozenset[str]
 
@@ -33,14 +37,26 @@ class Finder:
         return self.names + self.exact
 
 
+_DAY = "date"
 FINDERS: Mapping[Kind, Finder] = {
     Kind.PATIENT: Finder(
         names=("first_name", "last_name"),
         exact=("date_of_birth",),
+        key="date_of_birth",
+        asks={"date_of_birth": "date_of_birth"},
         beside={"show_inactive": "true"},
         narrowing=frozenset({"email", "phone"}),
-    )
+    ),
+    Kind.APPOINTMENT: Finder(
+        names=(),
+        exact=("scheduled_time", "doctor", "patient"),
+        key="scheduled_time",
+        asks={"scheduled_time": _DAY, "doctor": "doctor", "patient": "patient"},
+        beside={},
+        narrowing=frozenset(),
+    ),
 }
+_CANCELLED = "Cancelled"  # a visit that was called off is not the one that is wanted now
 
 
 def normal(text: str) -> str:
@@ -79,14 +95,18 @@ def fingerprints(keys: HashKeys, table: Table, fields: Fields) -> tuple[str, ...
 def question(table: Table, fields: Fields) -> dict[str, str]:
     """Give what DrChrono's list is asked for, to find a record."""
     finder = FINDERS[table.kind]
-    asked = {name: fields[row.name] or "" for name, row in rows_of(table, finder.exact).items()}
+    asked = {finder.asks[name]: fields[row.name] or "" for name, row in rows_of(table, list(finder.asks)).items()}
+    if _DAY in asked:
+        asked[_DAY] = asked[_DAY].partition("T")[0]
     return {**asked, **finder.beside}
 
 
 def alike(table: Table, wanted: Fields, candidates: Iterable[Sight]) -> list[Sight]:
     """Give the candidates that are who is wanted, each once."""
     told = identity(table, wanted)
-    return list({one.id: one for one in candidates if told and identity(table, one.fields) == told}.values())
+    is_off = wanted.get("status") == _CANCELLED
+    met = {one.id: one for one in candidates if told and identity(table, one.fields) == told}
+    return [one for one in met.values() if is_off or one.fields.get("status") != _CANCELLED]
 
 
 def narrowed(table: Table, wanted: Fields, found: Sequence[Sight]) -> list[Sight]:

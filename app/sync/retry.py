@@ -141,6 +141,8 @@ def fix(cause: str) -> str:
     """Give what a person should do about a cause, in one sentence."""
     if cause in _FIXES:
         return _FIXES[cause]
+    if cause.startswith("overlaps_"):
+        return f"Visit {cause.removeprefix('overlaps_')} is at that time in DrChrono; move one of the two."
     if cause in _BUSY_CAUSES:
         return _BUSY
     if cause in _UNREADABLE_CAUSES or cause.startswith("HTTP_5") or cause.endswith(("Timeout", "Error")):

@@ -174,6 +174,6 @@ async def test_records_without_external_id_are_found_by_their_birth_date(salesfo
         org.control.post("/_control/records/Contact", json=born).raise_for_status()
     org.control.post("/_control/records/Contact", json={"LastName": "Named", "Birthdate": "1980-01-01", KEY: "9"})
 
-    found = await salesforce.born_on("Contact", ["LastName"], KEY, "Birthdate", {date(1980, 1, 1), date(1980, 1, 3)})
+    found = await salesforce.unnamed("Contact", ["LastName"], KEY, "Birthdate", {date(1980, 1, 1), date(1980, 1, 3)})
 
     assert sorted(one["LastName"] for one in found) == ["Test0", "Test2"]

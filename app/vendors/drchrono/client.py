@@ -6,6 +6,7 @@ counted before it is made: DrChrono counts them by the hour.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +29,8 @@ WRITE_DEADLINE_S = 12.0
 _AT_ONCE = 4
 _TWIN = "potential duplicate"  # DrChrono's words, with a 400 or a 409, under whatever key
 TWIN_CODE = "potential_duplicate"
+_OVERLAP = re.compile(r"overlaps with(?: appointment)?[^\w]*(\w[\w-]{0,40})", re.IGNORECASE | re.ASCII)
+OVERLAPS = "overlaps_"  # and the id of the visit that is in the way
 _TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
 
 
@@ -222,6 +225,8 @@ def _complaint(response: httpx.Response, call: str) -> SyncError:
     error = http.refused(response, _SIDE, call, writes=True)
     if not isinstance(error, Rejected):
         return error
+    if error.status == httpx.codes.CONFLICT and (found := _OVERLAP.search(response.text)) is not None:
+        return Rejected(_SIDE, call, status=error.status, code=f"{OVERLAPS}{found[1]}")
     if error.status in (httpx.codes.BAD_REQUEST, httpx.codes.CONFLICT) and _TWIN in response.text.casefold():
         return Rejected(_SIDE, call, status=error.status, code=TWIN_CODE)
     try:

@@ -87,16 +87,16 @@ class Salesforce:
             found += await self._query(soql)
         return found
 
-    async def born_on(
-        self, table: str, fields: Sequence[str], external_id: str, field: str, days: Collection[date]
+    async def unnamed(
+        self, table: str, fields: Sequence[str], external_id: str, field: str, values: Collection[date]
     ) -> list[dict[str, Any]]:
-        """Give the live records without external id whose date `field` is one of these days.
+        """Give the live records without external id whose `field` is one of these days or instants.
 
         Raises  as `read`
         """
         names = ", ".join(["Id", external_id, "SystemModstamp", *fields])
         soql = f"SELECT {names} FROM {table} WHERE {external_id} = null AND {field} IN {{}}"  # noqa: S608 - names are ours
-        return await self._query(format_soql(soql, sorted(days)), whole=True)
+        return await self._query(format_soql(soql, sorted(values)), whole=True)
 
     async def upsert(
         self, table: str, external_id: str, records: Sequence[dict[str, Any]]

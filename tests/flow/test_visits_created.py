@@ -1,0 +1,211 @@
+"""A visit entered in Salesforce becomes one in DrChrono, exactly once, and says what it lacks."""
+
+from datetime import timedelta
+
+from app.sync.records import Kind
+from tests.flow.calendar import (
+    TEN_UTC,
+    a_second_passes,
+    booked,
+    books,
+    compares,
+    forgets,
+    has_visit,
+    records,
+    tells,
+    visit_of,
+)
+from tests.flow.clinic import DRCHRONO_LIMIT
+
+VISITS = "DrChrono_Appointment__c"
+
+
+def enters(clinic, **fields):
+    """A human enters a visit in Salesforce; gives its Id."""
+    whole = {
+        "Patient__c": clinic.contact()["Id"] if "Patient__c" not in fields else None,
+        "Doctor__c": records(clinic, "DrChrono_Doctor__c")[0]["Id"],
+        "Office__c": records(clinic, "DrChrono_Office__c")[0]["Id"],
+        "Exam_Room__c": 1,
+        "Start__c": TEN_UTC,
+        "Duration_Minutes__c": 30,
+        "Reason__c": "Entered in Salesforce",
+    }
+    given = {name: value for name, value in (whole | fields).items() if value is not None}
+    return clinic.salesforce.post(f"/_control/records/{VISITS}", json=given).raise_for_status().json()["Id"]
+
+
+def in_drchrono(clinic):
+    return list(clinic.drchrono.get("/_control/appointments").json()["appointments"].values())
+
+
+async def hears_of(clinic, *ids):
+    """What messages about these would do, however often they come."""
+    await compares(clinic, Kind.APPOINTMENT, since=None)
+    for record_id in ids:
+        await tells(clinic, Kind.APPOINTMENT, record_id)
+
+
+async def test_a_visit_entered_in_salesforce_is_booked_once_and_knows_its_id(clinic):
+    await clinic.has_linked()
+    entered = enters(clinic)
+
+    await hears_of(clinic, entered, entered, entered)
+
+    (visit,) = in_drchrono(clinic)
+    assert (visit["scheduled_time"], visit["duration"], visit["exam_room"]) == ("2026-12-01T10:30:00", 30, 1)
+    there = booked(clinic)
+    assert there["DrChrono_Id__c"] == visit["id"]
+    assert clinic.calls("drchrono", "POST /api/appointments") == 1
+    assert await clinic.failures() == []
+
+    await clinic.arrives(visit, event="APPOINTMENT_CREATE")
+    there = booked(clinic)
+    assert (there["Local_Start__c"], there["Time_Zone__c"]) == ("2026-12-01T10:30:00", "US/Eastern")
+    assert clinic.calls("drchrono", "PATCH") == 0
+
+
+async def test_the_webhook_of_our_own_booking_may_come_before_its_answer_is_recorded(clinic):
+    await clinic.has_linked()
+    entered = enters(clinic)
+    await compares_only(clinic)
+    work = await clinic.takes(Kind.APPOINTMENT)
+    looked = await clinic.looks(work)
+    outcome = await clinic.writes_out(work, looked)
+    (visit,) = in_drchrono(clinic)
+
+    await clinic.delivers(visit, event="APPOINTMENT_CREATE")
+    early = await clinic.takes(Kind.APPOINTMENT)
+    await clinic.carries_on(early)
+    await clinic.records(work, looked, outcome)
+    for _ in range(4):
+        await clinic.settles()
+        await clinic.time_passes(timedelta(seconds=61))
+    await clinic.settles()
+
+    assert [row["Id"] for row in records(clinic, VISITS)] == [entered]
+    assert len(in_drchrono(clinic)) == 1
+    assert booked(clinic)["DrChrono_Id__c"] == visit["id"]
+
+
+async def compares_only(clinic):
+    """A compare points the visit out; no worker has looked at it yet."""
+    from app import runtime
+    from workers.reconcile import compare
+
+    inbox = runtime.inbox(clinic.run, lambda _group: None)
+    await compare(clinic.run, inbox, Kind.APPOINTMENT)
+    await inbox.close()
+
+
+async def test_a_booking_whose_answer_was_lost_is_found_and_not_repeated(clinic):
+    await clinic.has_linked()
+    enters(clinic)
+    clinic.breaks("drchrono", "POST /api/appointments", "commit_then_drop", next=1)
+
+    await hears_of(clinic)
+    assert len(in_drchrono(clinic)) == 1
+    for _ in range(6):
+        await clinic.time_passes(DRCHRONO_LIMIT)
+        await clinic.settles()
+
+    (visit,) = in_drchrono(clinic)
+    assert booked(clinic)["DrChrono_Id__c"] == visit["id"]
+    assert clinic.calls("drchrono", "POST /api/appointments") == 1
+    assert await clinic.failures() == []
+
+
+async def test_a_visit_that_lacks_what_drchrono_demands_names_the_fields_to_fill(clinic):
+    await clinic.has_linked()
+    enters(clinic, Exam_Room__c=None, Duration_Minutes__c=None, Office__c=None, Start__c=None)
+    forgets(clinic)
+    entered = records(clinic, VISITS)[0]["Id"]
+    blank = {"Exam_Room__c": None, "Duration_Minutes__c": None, "Office__c": None, "Start__c": None}
+    clinic.salesforce.patch(f"/_control/records/{VISITS}/{entered}", json=blank).raise_for_status()
+
+    await hears_of(clinic)
+
+    (failure,) = await clinic.failures()
+    assert failure[:2] == ("salesforce", "missing_for_drchrono")
+    assert failure[2].split(",") == ["Duration_Minutes__c", "Exam_Room__c", "Office__c", "Start__c"]
+    assert in_drchrono(clinic) == []
+
+
+async def test_a_visit_at_a_time_that_is_taken_names_the_one_in_the_way(clinic):
+    visit = await has_visit(clinic)
+    entered = enters(clinic, Start__c="2026-12-01T15:40:00.000+0000")
+    a_second_passes(clinic)
+
+    await hears_of(clinic, entered)
+
+    causes = [cause for _, cause, _ in await clinic.failures()]
+    assert causes == [f"overlaps_{visit['id']}"]
+    assert len(in_drchrono(clinic)) == 1
+
+
+async def test_a_visit_moved_onto_another_is_refused_by_its_time_and_the_rest_travels(clinic):
+    first = await has_visit(clinic)
+    (patient,) = clinic.drchrono.get("/_control/patients").json()["patients"].values()
+    second = await books(clinic, patient, scheduled_time="2026-12-02T09:00:00")
+    await clinic.arrives(second, event="APPOINTMENT_CREATE")
+    (there,) = (one for one in records(clinic, VISITS) if one["DrChrono_Id__c"] == second["id"])
+    edit = {"Start__c": "2026-12-01T15:45:00.000+0000", "Notes__c": "Bring the forms"}
+    clinic.salesforce.patch(f"/_control/records/{VISITS}/{there['Id']}", json=edit).raise_for_status()
+
+    await tells(clinic, Kind.APPOINTMENT, there["Id"])
+
+    now = visit_of(clinic, second)
+    assert (now["scheduled_time"], now["notes"]) == ("2026-12-02T09:00:00", "Bring the forms")
+    assert [cause for _, cause, _ in await clinic.failures()] == [f"overlaps_{first['id']}"]
+
+
+async def test_a_visit_of_a_contact_that_becomes_a_patient_follows_it(clinic):
+    contact = clinic.human_enters_contact(
+        FirstName="Nora",
+        LastName="Newcomer",
+        Birthdate="1991-02-03",
+        DrChrono_Gender__c="Female",
+        DrChrono_Doctor__c=records(clinic, "DrChrono_Doctor__c")[0]["Id"],
+        Sync_To_DrChrono__c=True,
+    )
+    enters(clinic, Patient__c=contact)
+
+    await hears_of(clinic)
+
+    (visit,) = in_drchrono(clinic)
+    assert str(visit["patient"]) == clinic.contact()["DrChrono_Patient_Id__c"]
+    assert await clinic.failures() == []
+
+
+async def test_a_visit_of_a_contact_nobody_has_ticked_is_a_failure_until_it_is(clinic):
+    contact = clinic.human_enters_contact(
+        FirstName="Nora",
+        LastName="Newcomer",
+        Birthdate="1991-02-03",
+        DrChrono_Gender__c="Female",
+        DrChrono_Doctor__c=records(clinic, "DrChrono_Doctor__c")[0]["Id"],
+    )
+    enters(clinic, Patient__c=contact)
+    await hears_of(clinic)
+    assert await clinic.failures() == [("salesforce", "parent_not_linked", "Patient__c")]
+
+    clinic.human_edits_contact(Sync_To_DrChrono__c=True)
+    assert await clinic.hears() == 200
+    await clinic.settles()
+
+    assert len(in_drchrono(clinic)) == 1
+    assert await clinic.failures() == []
+
+
+async def test_a_visit_that_is_in_drchrono_already_is_linked_and_not_booked_again(clinic):
+    patient = await clinic.has_linked()
+    visit = await books(clinic, patient)
+    enters(clinic)
+
+    await hears_of(clinic)
+    for _ in range(3):
+        await clinic.time_passes(timedelta(seconds=61))
+        await clinic.settles()
+
+    assert len(in_drchrono(clinic)) == 1
+    assert booked(clinic)["DrChrono_Id__c"] == visit["id"]
