@@ -7,7 +7,6 @@ import json
 from contextlib import suppress
 from inspect import iscoroutinefunction
 
-import httpx
 import pytest
 
 from app.errors import Gone, Rejected
@@ -15,14 +14,14 @@ from app.sync import mapping_file
 from app.sync.records import Kind, Side
 from app.vendors.drchrono.client import DrChrono
 from tests.contract import openapi
-from tests.standins.drchrono.app import create_app
-from tests.standins.serve import running
+from tests.contract.standins import OURS as DOCTOR
+from tests.contract.standins import PROVIDER, STAFF
 
 if not openapi.PLACE.is_file():
     pytest.skip(openapi.ABSENT, allow_module_level=True)
 
 PATIENTS, APPOINTMENTS = "/api/patients", "/api/appointments"
-DOCTOR, OFFICE, PROVIDER, STAFF = 310001, 410001, "610001", "610002"
+OFFICE = 410001
 DAY = "2026-03-16"
 MAPPINGS = mapping_file.load()
 A_PATIENT = {"first_name": "Testa", "last_name": "Fixture", "gender": "Female", "doctor": DOCTOR}
@@ -206,31 +205,6 @@ async def test_a_parameter_nobody_declared_and_a_path_there_is_not_are_caught(dr
 
 
 # --- the stand-in
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running(create_app()) as url:
-        yield url
-
-
-@pytest.fixture
-def control(server):
-    with httpx.Client(base_url=f"{server}/_control") as control:
-        control.post("/reset")
-        yield control
-
-
-@pytest.fixture
-def api(server, control):
-    code = control.post("/oauth/code", json={"redirect_uri": "http://127.0.0.1/", "user": PROVIDER}).json()["code"]
-    form = {
-        "grant_type": "authorization_code", "code": code, "redirect_uri": "http://127.0.0.1/",
-        "client_id": "standin-client", "client_secret": "standin-secret",
-    }  # fmt: skip
-    token = httpx.post(f"{server}/o/token/", data=form).json()["access_token"]
-    with httpx.Client(base_url=f"{server}/api", headers={"Authorization": f"Bearer {token}"}) as api:
-        yield api
 
 
 @pytest.fixture

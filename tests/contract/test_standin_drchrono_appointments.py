@@ -1,69 +1,10 @@
 """The DrChrono stand-in's appointments: shapes, lists, writes, overlaps, deletion, and who may see them."""
 
-import json
-from pathlib import Path
-
-import httpx
 import pytest
 
-from tests.standins.drchrono.app import create_app
-from tests.standins.serve import running
+from tests.contract.standins import NOT_ALLOWED, NOT_FOUND, PROVIDER, STRANGER, THEIRS, assert_alike, sample
 
-SAMPLES = Path(__file__).parents[1] / "samples" / "drchrono"
-REDIRECT = "http://127.0.0.1:1/connect/callback"
-CLIENT = {"client_id": "standin-client", "client_secret": "standin-secret"}
-PROVIDER, STAFF, STRANGER = "610001", "610002", "610901"
-OURS, THEIRS = 310001, 310901
 DAY = "2026-03-16"
-NOT_ALLOWED = {"detail": "You do not have permission to perform this action."}
-NOT_FOUND = {"detail": "Not found."}
-
-
-def sample(name):
-    return json.loads((SAMPLES / f"{name}.json").read_text())
-
-
-def assert_alike(seen, wanted):
-    """The same keys in the same order, and the same type wherever both say something."""
-    assert list(seen) == list(wanted)
-    both = [name for name in wanted if seen[name] is not None and wanted[name] is not None]
-    assert {name: type(seen[name]) for name in both} == {name: type(wanted[name]) for name in both}
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running(create_app()) as url:
-        yield url
-
-
-@pytest.fixture
-def control(server):
-    with httpx.Client(base_url=f"{server}/_control") as control:
-        control.post("/reset")
-        yield control
-
-
-@pytest.fixture
-def signed_in(server, control):
-    """Gives a client that calls as this user."""
-    clients = []
-
-    def client(user=PROVIDER, scope=""):
-        asked = {"redirect_uri": REDIRECT, "user": user, "scope": scope}
-        code = control.post("/oauth/code", json=asked).json()["code"]
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, **CLIENT}
-        token = httpx.post(f"{server}/o/token/", data=form).json()["access_token"]
-        clients.append(httpx.Client(base_url=f"{server}/api", headers={"Authorization": f"Bearer {token}"}))
-        return clients[-1]
-
-    yield client
-    for opened in clients:
-        opened.close()
-
-
-@pytest.fixture
-def api(signed_in):
-    return signed_in()
 
 
 @pytest.fixture

@@ -3,51 +3,15 @@
 import json
 import re
 import time
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.contract.test_standin_drchrono import REDIRECT, bearer, deliveries, granted, hooked
-from tests.standins.drchrono.app import create_app
-from tests.standins.serve import running
+from tests.contract.standins import CLIENT, REDIRECT, assert_alike, sample
+from tests.contract.test_standin_drchrono import bearer, deliveries, hooked
 
-SAMPLES = Path(__file__).parents[1] / "samples" / "drchrono"
-CLIENT = {"client_id": "standin-client", "client_secret": "standin-secret"}
 MONDAY = "2026-03-02"
 SERIES = {"scheduled_time": f"{MONDAY}T14:00:00", "recur_end_date": "2026-06-29", "reason": "Synthetic weekly visit"}
-
-
-def sample(name):
-    return json.loads((SAMPLES / f"{name}.json").read_text())
-
-
-def assert_alike(seen, wanted):
-    """The same keys in the same order, and the same type wherever both say something."""
-    assert list(seen) == list(wanted)
-    both = [name for name in wanted if seen[name] is not None and wanted[name] is not None]
-    assert {name: type(seen[name]) for name in both} == {name: type(wanted[name]) for name in both}
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running(create_app()) as url:
-        yield url
-
-
-@pytest.fixture
-def control(server):
-    with httpx.Client(base_url=f"{server}/_control") as control:
-        control.post("/reset")
-        yield control
-
-
-@pytest.fixture
-def api(server, control):
-    with httpx.Client(base_url=server) as http:
-        pair = granted(http)
-    with httpx.Client(base_url=f"{server}/api", headers=bearer(pair)) as api:
-        yield api
 
 
 @pytest.fixture
@@ -330,7 +294,7 @@ async def visit(control):
     return (await control.post("/appointments?silent=true", json=given)).json()
 
 
-async def signed_in(server, control):
+async def called_as_provider(server, control):
     code = (await control.post("/oauth/code", json={"redirect_uri": REDIRECT})).json()["code"]
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, **CLIENT}
     async with httpx.AsyncClient(base_url=server) as http:
@@ -350,7 +314,7 @@ def told(requests):
 async def test_each_api_write_is_told_as_the_list_shows_it(server):
     async with hooked(server, body_at="event") as (control, requests):
         patient = (await control.post("/patients?silent=true", json={})).json()["id"]
-        async with await signed_in(server, control) as api:
+        async with await called_as_provider(server, control) as api:
             body = sample("appointment_create_request") | {"patient": patient}
             created = (await api.post("/appointments", json=body)).json()
             await api.patch(f"/appointments/{created['id']}", json={"status": "Cancelled"})

@@ -1,55 +1,14 @@
 """The DrChrono stand-in's bulk lists: asked for, polled, paged by asking again, forgotten after an hour."""
 
-import json
 import time
-from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.contract.test_standin_drchrono import bearer, granted
-from tests.standins.drchrono.app import create_app
-from tests.standins.serve import running
+from tests.contract.standins import STRANGER, sample
 
-SAMPLES = Path(__file__).parents[1] / "samples" / "drchrono"
 KINDS = ["patients", "appointments"]
 COMPLETE = {"patients": "bulk_patients_complete", "appointments": "bulk_appointments_complete"}
 DAY = "2026-03-16"
-
-
-def sample(name):
-    return json.loads((SAMPLES / f"{name}.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running(create_app()) as url:
-        yield url
-
-
-@pytest.fixture
-def control(server):
-    with httpx.Client(base_url=f"{server}/_control") as control:
-        control.post("/reset")
-        yield control
-
-
-def signed_in(server, user="610001", scope=""):
-    with httpx.Client(base_url=server) as http:
-        asked = {"redirect_uri": "http://127.0.0.1:1/", "user": user, "scope": scope}
-        code = http.post("/_control/oauth/code", json=asked).json()["code"]
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": "http://127.0.0.1:1/"}
-        client = {"client_id": "standin-client", "client_secret": "standin-secret"}
-        pair = http.post("/o/token/", data={**form, **client}).json()
-    return httpx.Client(base_url=f"{server}/api", headers=bearer(pair))
-
-
-@pytest.fixture
-def api(server, control):
-    with httpx.Client(base_url=server) as http:
-        pair = granted(http)
-    with httpx.Client(base_url=f"{server}/api", headers=bearer(pair)) as api:
-        yield api
 
 
 @pytest.fixture
@@ -238,10 +197,10 @@ def test_a_list_is_forgotten_in_the_end(control, api):
     assert (answer.status_code, answer.json()) == (sample("bulk_expired")["status"], sample("bulk_expired")["body"])
 
 
-def test_a_uuid_is_good_for_its_own_kind_and_user_only(server, api):
+def test_a_uuid_is_good_for_its_own_kind_and_user_only(signed_in, api):
     uuid = submitted(api, "patients")
 
-    with signed_in(server, "610901") as stranger:
+    with signed_in(STRANGER) as stranger:
         answers = [
             api.get("/patients_list"),
             api.get("/patients_list", params={"uuid": "00000000-0000-4000-8000-000000000001"}),
@@ -266,8 +225,8 @@ def test_every_question_and_every_look_costs_a_call(control, api, kind):
     assert api.post(f"/{kind}_list").status_code == 429
 
 
-def test_a_list_shows_only_the_callers_practice(server, control, people):
-    with signed_in(server, "610901") as stranger:
+def test_a_list_shows_only_the_callers_practice(signed_in, people):
+    with signed_in(STRANGER) as stranger:
         assert ids(complete(stranger, "patients")) == []
         assert ids(complete(stranger, "appointments")) == []
 
@@ -287,6 +246,6 @@ def test_a_list_needs_the_permission_of_its_kind(control, api, kind, permission)
 
 
 @pytest.mark.parametrize(("kind", "scope"), [("patients", "calendar:read"), ("appointments", "calendar:read")])
-def test_a_list_needs_the_scopes_of_its_kind(server, control, kind, scope):
-    with signed_in(server, scope=scope) as half:
+def test_a_list_needs_the_scopes_of_its_kind(signed_in, kind, scope):
+    with signed_in(scope=scope) as half:
         assert half.post(f"/{kind}_list").status_code == 403

@@ -1,47 +1,8 @@
 """The DrChrono stand-in: two practices that do not see each other, what a user may do, and the doctors."""
 
-import httpx
 import pytest
 
-from tests.standins.drchrono.app import create_app
-from tests.standins.serve import running
-
-REDIRECT = "http://127.0.0.1:1/connect/callback"
-CLIENT = {"client_id": "standin-client", "client_secret": "standin-secret"}
-PROVIDER, STAFF, STRANGER = "610001", "610002", "610901"
-OURS, THEIRS = 310001, 310901
-NOT_ALLOWED = {"detail": "You do not have permission to perform this action."}
-NOT_FOUND = {"detail": "Not found."}
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running(create_app()) as url:
-        yield url
-
-
-@pytest.fixture
-def control(server):
-    with httpx.Client(base_url=f"{server}/_control") as control:
-        control.post("/reset")
-        yield control
-
-
-@pytest.fixture
-def signed_in(server, control):
-    """Gives a client that calls as this user."""
-    clients = []
-
-    def client(user=PROVIDER):
-        code = control.post("/oauth/code", json={"redirect_uri": REDIRECT, "user": user}).json()["code"]
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, **CLIENT}
-        token = httpx.post(f"{server}/o/token/", data=form).json()["access_token"]
-        clients.append(httpx.Client(base_url=f"{server}/api", headers={"Authorization": f"Bearer {token}"}))
-        return clients[-1]
-
-    yield client
-    for opened in clients:
-        opened.close()
+from tests.contract.standins import NOT_ALLOWED, NOT_FOUND, OURS, PROVIDER, STAFF, STRANGER, THEIRS
 
 
 def patient(control, **fields):

@@ -10,17 +10,13 @@ import pytest
 
 from app.vendors.salesforce.events import is_signed, read
 from tests.contract.listening import listening, quieted
+from tests.contract.standins import LOGIN
 from tests.standins.salesforce.app import create_app
 from tests.standins.serve import running
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "salesforce"
 ORG_ID, HUMAN = "00DSYN0000000012BA", "005SYN000000001YBA"
 TOKEN, KEY = "event-token-of-the-tests", base64.urlsafe_b64encode(b"k" * 32).decode()
-LOGIN = {
-    "grant_type": "client_credentials",
-    "client_id": "standin-client-id",
-    "client_secret": "standin-client-secret",
-}
 SHAPES = {
     "flow": "platform_event_flow_http_callout",
     "apex": "platform_event_apex_callout_batch",

@@ -1,31 +1,15 @@
 """The Salesforce stand-in: how fields describe themselves, which API versions there are, and logins that fail."""
 
-import httpx
 import pytest
 
-from tests.standins.salesforce.app import create_app
+from tests.contract.standins import LOGIN
 from tests.standins.salesforce.ids import canonical
 from tests.standins.salesforce.org import ORG_ID
-from tests.standins.serve import running
-
-LOGIN = {
-    "grant_type": "client_credentials",
-    "client_id": "standin-client-id",
-    "client_secret": "standin-client-secret",
-}
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running(create_app()) as url, httpx.Client(base_url=url) as client:
-        yield client
 
 
 @pytest.fixture
-def org(server):
-    server.post("/_control/reset")
-    server.headers["Authorization"] = f"Bearer {logged_in(server).json()['access_token']}"
-    return server
+def org(session):
+    return session
 
 
 def logged_in(org):

@@ -9,15 +9,11 @@ import pytest
 
 from app.vendors.salesforce.outbound import ACK, read
 from tests.contract.listening import listening, quieted, wait_until
+from tests.contract.standins import LOGIN
 from tests.standins.salesforce.app import create_app
 from tests.standins.serve import running
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "salesforce"
-LOGIN = {
-    "grant_type": "client_credentials",
-    "client_id": "standin-client-id",
-    "client_secret": "standin-client-secret",
-}
 FIELDS = ["LastName", "SystemModstamp", "Birthdate", "FirstName", "Sync_To_DrChrono__c", "LastModifiedById"]
 SF = "{urn:sobject.enterprise.soap.sforce.com}"
 

@@ -1,33 +1,16 @@
 """The Salesforce stand-in: what an admin changes in Setup is what describe, queries and writes then go by."""
 
-import httpx
 import pytest
 
-from tests.standins.salesforce.app import create_app
-from tests.standins.serve import running
+from tests.contract.standins import LOGIN
 
 DATA = "/services/data/v67.0"
 KEY = "DrChrono_Patient_Id__c"
-LOGIN = {
-    "grant_type": "client_credentials",
-    "client_id": "standin-client-id",
-    "client_secret": "standin-client-secret",
-}
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running(create_app()) as url, httpx.Client(base_url=url) as client:
-        yield client
 
 
 @pytest.fixture
-def org(server):
-    """A client with a session in an org as it was on the first day."""
-    server.post("/_control/reset")
-    token = server.post("/services/oauth2/token", data=LOGIN).json()["access_token"]
-    server.headers["Authorization"] = f"Bearer {token}"
-    return server
+def org(session):
+    return session
 
 
 def changed(org, path, **properties):
