@@ -77,7 +77,18 @@ async def update(drchrono, patient, appointment):
         await drchrono.update(PATIENTS, "1", {"city": "Newtown"})
 
 
+async def create(drchrono, patient, _appointment):
+    fields, refused = MAPPINGS[Kind.PATIENT].write(Side.DRCHRONO, WRITTEN[Kind.PATIENT])
+    assert (refused, (await drchrono.create(PATIENTS, fields))["first_name"]) == ({}, "Testa")
+    at = wanted(int(patient), "16:30:00", notes="by the east door")
+    assert (await drchrono.create(APPOINTMENTS, at))["patient"] == int(patient)
+    with pytest.raises(Rejected):
+        await drchrono.create(APPOINTMENTS, at | {"scheduled_time": f"{DAY}T10:30:00"})
+
+
 async def listed(drchrono, *_ids):
+    assert await drchrono.listed(PATIENTS, {"date_of_birth": "1980-02-03", "show_inactive": "true"}) == []
+    assert await drchrono.listed(APPOINTMENTS, {"since": "2026-01-01", "show_archived": "true", "ignore_virtual": "true"})
     for path in (PATIENTS, f"{APPOINTMENTS}?date={DAY}", "/api/doctors", "/api/offices", "/api/users"):
         assert await drchrono.listed(path)
 
@@ -90,7 +101,7 @@ async def doctor(drchrono, *_ids):
     assert await drchrono.doctor(str(DOCTOR), (await drchrono.broker.current()).value)
 
 
-CALLS = {call.__name__: call for call in (read, update, listed, user, doctor)}
+CALLS = {call.__name__: call for call in (read, update, create, listed, user, doctor)}
 
 
 def test_every_call_our_client_can_make_is_judged_here():
