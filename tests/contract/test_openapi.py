@@ -88,7 +88,8 @@ async def create(drchrono, patient, _appointment):
 
 async def listed(drchrono, *_ids):
     assert await drchrono.listed(PATIENTS, {"date_of_birth": "1980-02-03", "show_inactive": "true"}) == []
-    assert await drchrono.listed(APPOINTMENTS, {"since": "2026-01-01", "show_archived": "true", "ignore_virtual": "true"})
+    compared = {"since": "2026-01-01", "show_archived": "true", "ignore_virtual": "true"}
+    assert await drchrono.listed(APPOINTMENTS, compared)
     for path in (PATIENTS, f"{APPOINTMENTS}?date={DAY}", "/api/doctors", "/api/offices", "/api/users"):
         assert await drchrono.listed(path)
 
