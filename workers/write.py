@@ -14,8 +14,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ulid import ULID
+
 from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unauthorized
 from app.store import journal
+from app.store.conflicts import Conflict
 from app.store.journal import Answer, Entry, State
 from app.sync import decide
 from app.sync.decide import reasons, stamps
@@ -130,10 +133,28 @@ def _planned(work: Pass, looked: Looked, plan: Plan | None) -> Iterator[_Write]:
             work.run.vault.seal(replaced) if replaced else None,
             reasons(work.rules, plan, side),
             work.run.vault.seal(dict(fields)) if is_create and side is Side.DRCHRONO else None,
+            _conflicts(work, looked.seen, plan, fields),
         )
         id_ = before.id if isinstance(before, Sight) else link.id_on(side)
         beside = {work.rules.table.external_id: link.drchrono_id} if writes_key else plan.extra
         yield _Write(link, id_, entry, fields, {}, plan.zone, beside)
+
+
+def _conflicts(work: Pass, seen: Seen, plan: Plan, fields: Fields) -> tuple[Conflict, ...]:
+    """Give the conflicts that a write decides, with what each side held."""
+    drchrono, salesforce, table = seen.drchrono, seen.salesforce, work.rules.table
+    if not isinstance(drchrono, Sight) or not isinstance(salesforce, Sight):
+        return ()
+    return tuple(
+        Conflict(
+            table.kind,
+            name,
+            f"{table.rows[name].owner} owns it",
+            work.run.vault.seal({Side.DRCHRONO: drchrono.fields[name], Side.SALESFORCE: salesforce.fields[name]}),
+        )
+        for name in plan.conflicts
+        if name in fields
+    )
 
 
 async def _patch(work: Pass, lease: Lease, batch: Sequence[_Write]) -> Sequence[Answered]:
@@ -279,7 +300,8 @@ def _without_refused(table: Table, write: _Write, outcome: Outcome) -> _Write | 
     stamps = {name: pair for name, pair in write.entry.stamps.items() if name not in refused}
     why = {name: reason for name, reason in write.entry.why.items() if name in kept}
     known = write.entry
-    entry = Entry(write.link.id, write.side, known.call, stamps, known.replaced, why, known.sent)
+    decided = tuple(replace(one, id=str(ULID())) for one in known.conflicts if one.field in kept)
+    entry = Entry(write.link.id, write.side, known.call, stamps, known.replaced, why, known.sent, decided)
     return replace(write, entry=entry, fields=kept, without={**write.without, **refused})
 
 

@@ -5,14 +5,15 @@ role is checked before anything of the request is looked at.
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from app.log import log
 from app.runtime import Runtime
+from app.store import conflicts as store_conflicts
 from app.store import queue_state, tallies
-from app.sync.records import Lane
+from app.sync.records import Lane, Side
 from app.sync.retry import fix
 from app.web.access import operator, reader
 
@@ -65,6 +66,27 @@ async def failures(request: Request) -> dict[str, Any]:
         for row in await queue_state.failure_groups(run.database)
     ]
     return {"items": items, "total": len(items), "next": None}
+
+
+@router.get("/conflicts", summary="What both sides had changed, and which rule decided")
+async def conflicts(request: Request, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> dict[str, Any]:
+    """Give the latest conflicts, newest first; never a value: both are kept, sealed."""
+    run: Runtime = request.app.state.run
+    items = [
+        {
+            "id": row.id,
+            "kind": row.kind,
+            "field": row.field,
+            "rule": row.rule,
+            "winner": Side(row.side).other.value,
+            "state": row.state,
+            "drchrono_id": row.drchrono_id,
+            "salesforce_id": row.salesforce_id,
+            "at": row.at.isoformat(timespec="seconds"),
+        }
+        for row in await store_conflicts.lately(run.database, limit)
+    ]
+    return {"items": items, "total": await store_conflicts.count(run.database), "next": None}
 
 
 class LaneName(StrEnum):

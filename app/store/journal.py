@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
-from app.store import links
+from app.store import conflicts, links
+from app.store.conflicts import Conflict
 from app.store.database import Database
 from app.store.tables import after, db_now, journal
 from app.sync.records import Side
@@ -39,6 +40,7 @@ class Entry:
     stamps    field -> (stamp of what was there, stamp of what is written)
     replaced  sealed values that the write replaces; None when there were none
     why       field -> what made it travel, where that was no plain edit: a conflict's rule, or a put-back
+    conflicts the fields among them that both sides had changed
     sent      sealed: what a create sends that nothing over there can be found by but itself
     """
 
@@ -49,6 +51,7 @@ class Entry:
     replaced: str | None = None
     why: Mapping[str, str] = field(default_factory=dict)
     sent: str | None = None
+    conflicts: tuple[Conflict, ...] = ()
     id: str = field(default_factory=lambda: str(ULID()))
 
 
@@ -91,6 +94,8 @@ async def plan(database: Database, token: str, entries: Sequence[Entry], request
                 "settle_at": after(request_limit),
             }
             await connection.execute(sa.insert(journal).values(planned), rows)
+            kept = [(one.id, one.link_id, each) for one in entries if one.link_id in ours for each in one.conflicts]
+            await conflicts.keep(connection, kept)
         return ours
 
     return await database.transact(work)

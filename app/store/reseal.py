@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.errors import Undecryptable
 from app.store.database import Database
 from app.store.secrets import Vault
-from app.store.tables import connections, deliveries, journal
+from app.store.tables import conflicts, connections, deliveries, journal
 
 BATCH = 500
 _BATCH_CHARACTERS = 8 * 2**20  # a body may have a MiB and more: a batch ends earlier rather than fill the memory
@@ -37,6 +37,7 @@ PLACES = (
     Place(deliveries.c.id, deliveries.c.body),
     Place(journal.c.id, journal.c.replaced),
     Place(journal.c.id, journal.c.sent),
+    Place(conflicts.c.id, conflicts.c.kept),
     Place(connections.c.side, connections.c.token),
     Place(connections.c.side, connections.c.pending),
 )
@@ -141,13 +142,13 @@ async def look(database: Database, vault: Vault, place: Place, after: str) -> Ba
 
 async def swap(database: Database, place: Place, fresh: Mapping[str, tuple[str, str]]) -> int:
     """Put rows back in one commit where they still are what was read; give how many were."""
-    still = sa.and_(place.key == sa.bindparam("at"), place.sealed == sa.bindparam("was"))
-    put = sa.update(place.key.table).where(still).values({place.sealed: sa.bindparam("anew")})
+    still = sa.and_(place.key == sa.bindparam("p_at"), place.sealed == sa.bindparam("p_was"))
+    put = sa.update(place.key.table).where(still).values({place.sealed: sa.bindparam("p_anew")})
 
     async def work(connection: AsyncConnection) -> int:
         done = 0
         for key, (was, anew) in fresh.items():
-            done += (await connection.execute(put, {"at": key, "was": was, "anew": anew})).rowcount
+            done += (await connection.execute(put, {"p_at": key, "p_was": was, "p_anew": anew})).rowcount
         return done
 
     return await database.transact(work) if fresh else 0

@@ -172,6 +172,19 @@ sa.Index(
     postgresql_where=journal.c.state.in_(("planned", "unknown")),
 )
 
+conflicts = sa.Table(
+    "conflicts",
+    metadata,
+    sa.Column("id", sa.String(26), primary_key=True),
+    sa.Column("journal_id", sa.String(26), nullable=False),
+    sa.Column("link_id", sa.String(26), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("field", sa.String(64), nullable=False),
+    sa.Column("rule", sa.String(64), nullable=False),
+    sa.Column("kept", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False, index=True),
+)
+
 failures = sa.Table(
     "failures",
     metadata,

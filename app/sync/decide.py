@@ -123,7 +123,8 @@ def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
 def _both_there(rules: Rules, link: Link, drchrono: Sight | Unheard, salesforce: Sight, now: datetime) -> Plan:
     """Say what two records that are there make of each other."""
     if isinstance(drchrono, Unheard):
-        return _from_salesforce(rules, link, salesforce, now)
+        # what was heard while it waited for a person is used up, and was never agreed on
+        return _asked(rules, link, now) if link.is_failed else _from_salesforce(rules, link, salesforce, now)
     plan = _merged(rules, link, drchrono, salesforce)
     return _asked(rules, link, now) if not drchrono.confirmed and _must_be_asked(rules.table, plan) else plan
 

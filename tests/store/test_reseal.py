@@ -6,15 +6,18 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from ulid import ULID
 
+from app.store import conflicts
+from app.store.conflicts import Conflict
 from app.store.database import Database
 from app.store.reseal import BATCH, PLACES, Done, look, reseal, swap
 from app.store.secrets import Vault
 from app.store.tables import connections, db_now, deliveries, journal, metadata
+from app.sync.records import Kind
 from tests.store.build import change, rows
 
 OLDER, OLD, NEW, LOST = (Fernet.generate_key() for _ in range(4))
 BEFORE, ROTATING, AFTER, STRANGER = Vault((OLD,)), Vault((NEW, OLD, OLDER)), Vault((NEW,)), Vault((LOST,))
-BODIES, WRITES, SENT, TOKENS, PENDING = PLACES
+BODIES, WRITES, SENT, DECIDED, TOKENS, PENDING = PLACES
 DELIVERY = {"side": "drchrono", "event": "PATIENT_MODIFY", "outcome": "kept", "received_at": db_now()}
 WRITE = {
     "link_id": "a link", "side": "salesforce", "call": "update", "stamps": {}, "state": "confirmed",
@@ -89,16 +92,19 @@ async def test_everything_sealed_comes_under_the_newest_key(database):
     ids += await bodies(database, Vault((OLDER,)), "third")
     await replaced(database, BEFORE, {"email": "old"})
     await change(database, sa.update(journal).values(sent=BEFORE.seal({"email": "new"})))
+    conflict = Conflict(Kind.PATIENT, "email", "salesforce owns it", BEFORE.seal({"drchrono": "a", "salesforce": "b"}))
+    await database.transact(lambda connection: conflicts.keep(connection, [("journal", "link", conflict)]))
     await save(database, BEFORE, {"access_token": "of drchrono"})
     await save(database, BEFORE, {"access_token": "of salesforce"}, "salesforce")
     await change(database, sa.update(connections).values(pending=BEFORE.seal("waits")))
 
     done = await reseal(database, ROTATING)
 
-    assert done == Done(resealed=9, left=0, unopenable=0)
+    assert done == Done(resealed=10, left=0, unopenable=0)
     assert await opened(database, AFTER) == dict(zip(ids, ["first", "second", "third"], strict=True))
     assert list((await opened(database, AFTER, WRITES)).values()) == [{"email": "old"}]
     assert list((await opened(database, AFTER, SENT)).values()) == [{"email": "new"}]
+    assert await opened(database, AFTER, DECIDED) == {conflict.id: {"drchrono": "a", "salesforce": "b"}}
     assert await opened(database, AFTER, TOKENS) == {
         "drchrono": {"access_token": "of drchrono"}, "salesforce": {"access_token": "of salesforce"},
     }  # fmt: skip

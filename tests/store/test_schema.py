@@ -106,6 +106,7 @@ async def at_first_migration(database, vault):
             "schedules",
             "watermarks",
             "tallies",
+            "conflicts",
             "matches",
         ):
             await connection.execute(sa.text(f"DROP TABLE {table}"))

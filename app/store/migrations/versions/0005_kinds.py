@@ -19,6 +19,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_awaited_record", "awaited", ["side", "kind", "record_id"])
     op.create_table(
+        "conflicts",
+        sa.Column("id", sa.String(26), primary_key=True),
+        sa.Column("journal_id", sa.String(26), nullable=False),
+        sa.Column("link_id", sa.String(26), nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("field", sa.String(64), nullable=False),
+        sa.Column("rule", sa.String(64), nullable=False),
+        sa.Column("kept", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+    )
+    op.create_index("ix_conflicts_at", "conflicts", ["at"])
+    op.create_table(
         "zones",
         sa.Column("doctor_id", sa.String(64), primary_key=True),
         sa.Column("zone", sa.String(64), nullable=False),
