@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from app.errors import SyncError, Unauthorized
+from app.errors import SyncError, Unauthorized, Unreadable
 from app.store import matching as store
 from app.store import zones
 from app.sync import first_contact
@@ -25,6 +25,7 @@ from workers.passes import Looked, Pass
 from workers.visits import Clock
 
 _AGAIN = timedelta(seconds=1.5)
+_FIRST_YEAR, _LAST_YEAR = 1700, 4000  # of Salesforce's dates
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ async def _contacts_born_with(work: Pass, wishes: Sequence[_Wish]) -> list[Sight
     name = row.names[Side.SALESFORCE]
     written = [table.write(Side.SALESFORCE, {row.name: wish.who[row.name]}, wish.zone)[0] for wish in wishes]
     values = {_literal(raw[name]) for raw in written if name in raw}
+    values = {one for one in values if _FIRST_YEAR <= one.year <= _LAST_YEAR}  # one odd day would refuse the batch
     if not values:
         return []
     records = await work.run.salesforce.unnamed(table.object, table.fields, table.external_id, name, values)
@@ -171,7 +173,7 @@ def _after_a_twin(work: Pass, wish: _Wish, known: Sequence[store.Known]) -> Plan
     if not others or wish.attempt is not None:
         return None
     if not any(one.is_due for one in others):  # it waits for a person, and so does this one
-        return Plan(Action.HOLD, cause=first_contact.ANOTHERS)
+        return Plan(Action.HOLD, cause=first_contact.IS_TAKEN)
     return Plan(Action.WAIT, cause=BUSY, until=work.taken.now + work.rules.search_gap)
 
 
@@ -217,7 +219,10 @@ async def _read(work: Pass, record_id: str) -> list[Sight]:
 
 
 def _sight(work: Pass, record: Mapping[str, Any]) -> Sight:
-    id_ = wire.record_id(record)
+    try:
+        id_ = wire.record_id(record)
+    except ValueError:  # passing over it could make a second chart
+        raise Unreadable(Side.DRCHRONO.value, f"GET {work.rules.table.path}", code="NO_ID") from None
     return work.rules.table.read(Side.DRCHRONO, id_, record, version=wire.version(record), confirmed=True)
 
 

@@ -16,7 +16,7 @@ from app.sync.rules import Rules
 
 MISSING = "missing_for_drchrono"
 BUSY = "match_busy"
-ANOTHERS = "chart_of_another_contact"
+IS_TAKEN = "chart_of_another_contact"
 OTHER_KEY = "names_another_chart"
 UNSETTLED = "create_unsettled"
 NOBODY = "says_not_who"
@@ -99,7 +99,7 @@ def met(plan: Plan, side: Side, matches: Sequence[Sight], taken: Collection[str]
     if len(matches) > 1:
         return Plan(Action.HOLD, cause=SEVERAL[side])
     if matches[0].id in taken:
-        return Plan(Action.HOLD, cause=ANOTHERS)
+        return Plan(Action.HOLD, cause=IS_TAKEN)
     return Plan(Action.LINK, twin=matches[0].id)
 
 

@@ -129,6 +129,20 @@ async def test_a_salesforce_that_does_not_answer_the_search_creates_nobody(clini
     assert contacts(clinic) == [str(chart["id"])]
 
 
+async def test_a_birth_date_salesforce_has_no_day_for_holds_up_nobody_else(clinic):
+    clinic.human_enters_contact(**TESS)
+    await clinic.delivers(await clinic.registers(**{**WHO, "date_of_birth": "0019-05-05"}), event="PATIENT_CREATE")
+    chart = await clinic.registers(**WHO)
+    await clinic.delivers(chart, event="PATIENT_CREATE")
+
+    await goes_on(clinic)
+
+    (link,) = [row for row in await clinic.links() if row.drchrono_id == str(chart["id"])]
+    assert link.salesforce_id is not None
+    asked = clinic.salesforce.get("/_control/calls").json()["calls"]
+    assert "0019-05-05" not in str([one["path"] for one in asked if "query" in one["path"]])
+
+
 async def test_dying_between_the_match_and_the_link_leads_to_the_same_pair(clinic):
     clinic.human_enters_contact(**TESS)
     chart = await clinic.registers(**WHO)
