@@ -10,6 +10,7 @@ from typing import Any
 from app.demo.town import Town
 
 COPIES = 5
+ENTERED = 1  # Contacts that become patients
 Say = Callable[[str], None]
 
 

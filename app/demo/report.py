@@ -45,6 +45,7 @@ class Report:
     calm: Spent
     spent: Spent
     registered: int
+    entered: int
     burst: int
 
     @property
@@ -52,13 +53,16 @@ class Report:
         """Whether nothing was lost and nothing doubled."""
         found = self.compared
         is_equal = not (found.missing or found.doubled or found.differing)
-        return is_equal and found.created == found.patients == found.contacts == self.registered + self.burst
+        is_whole = found.patients == found.contacts == self.registered + self.entered + self.burst
+        return is_equal and is_whole and found.created == self.registered + self.burst
 
 
 def compared(here: Town) -> Compared:
     """Compare every patient with the Contacts that bear its id, through the mapping's own normal forms."""
     table = mapping_file.load()[Kind.PATIENT]
-    patients, contacts = here.patients(), here.contacts()
+    doctors = {doctor["Id"]: doctor for doctor in here.records("DrChrono_Doctor__c")}
+    patients = here.patients()
+    contacts = [one | {"DrChrono_Doctor__r": doctors.get(one["DrChrono_Doctor__c"])} for one in here.contacts()]
     by_id: dict[str, list[dict[str, Any]]] = {}
     for contact in contacts:
         by_id.setdefault(str(contact[table.external_id]), []).append(contact)
@@ -69,7 +73,8 @@ def compared(here: Town) -> Compared:
             right = table.read(Side.SALESFORCE, contact["Id"], contact, version="", confirmed=True).fields
             if names := [name for name, row in table.rows.items() if not row.equal(left.get(name), right.get(name))]:
                 differing[patient_id] = names
-    writes = Counter(write["op"] for write in here.writes())
+    ours = {contact["Id"] for contact in contacts}
+    writes = Counter(write["op"] for write in here.writes() if write["id"] in ours)
     return Compared(
         len(patients),
         len(contacts),

@@ -14,7 +14,7 @@ import httpx
 import redis
 from rich.console import Console
 
-from app.demo.both_ways import both_ways
+from app.demo.both_ways import ENTERED, both_ways
 from app.demo.report import Phase, Report, compared, latencies, show
 from app.demo.town import StandInsAbsent, Town, town
 
@@ -69,7 +69,7 @@ def _morning(here: Town) -> Report:
     if given_up := here.given_up():
         raise RuntimeError(f"DrChrono gave up {given_up} hooks before the web was back; this machine is very slow")
     _say(f"quiet again, {settled_s:.0f} s after the burst began; comparing every patient with its Contact")
-    return Report(compared(here), calm, spent, here.spent(), PATIENTS, BURST)
+    return Report(compared(here), calm, spent, here.spent(), PATIENTS, ENTERED, BURST)
 
 
 def _front_desk(here: Town) -> tuple[list[Phase], list[int]]:
