@@ -178,6 +178,7 @@ class Settings(BaseSettings):
     on_drchrono_delete: Literal["mark", "delete"] = "mark"
     on_salesforce_delete: Literal["cancel", "hold"] = "cancel"
     reconcile_every: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(hours=1)
+    confirm_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     attempt_limit: Annotated[int, Field(ge=1)] = 8
     instance_id: str = ""
 

@@ -221,6 +221,10 @@ VARIABLES = (
         "ON_SALESFORCE_DELETE", _WORK, "cancel or hold: what becomes of a visit in DrChrono that Salesforce deleted",
         "cancel",
     ),
+    Variable(
+        "CONFIRM_SHARE", _WORK, "which share of DrChrono's believed deliveries is read back, 0 to 1", "0.01",
+        ("A delivery proves only that its sender knows the secret; a false one is told in the log and in /metrics.",),
+    ),
     Variable("RECONCILE_EVERY", _WORK, "how often both sides are compared, an ISO 8601 duration", "PT1H"),
     Variable("ATTEMPT_LIMIT", _WORK, "how often a record is tried before a person is asked, 1 or more", "8"),
     Variable(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.errors import SyncError, Unauthorized, Undecryptable
+from app.log import log
 from app.store import parents, zones
 from app.store.links import Body, Due
 from app.sync.belief import believe
@@ -31,6 +32,9 @@ async def look(work: Pass) -> list[Looked]:
     held = await _with_linked_parents(work, held)
     looked = [_looked(work, clock, due, held) for due in work.taken.due]
     asked = [_confirmed(work, clock, one) for one in looked if _is_to_be_asked(work, one)]
+    asked += [
+        _sampled(work, clock, one) for one in looked if not _is_to_be_asked(work, one) and _is_a_sample(work, one)
+    ]
     answers = {one.link.id: one for one in await asyncio.gather(*asked)}
     return await _with_parents(work, [answers.get(one.link.id, one) for one in looked])
 
@@ -82,6 +86,41 @@ async def _confirmed(work: Pass, clock: Clock, looked: Looked) -> Looked:
         return replace(looked, seen=replace(looked.seen, drchrono=asked))
     except SyncError as error:
         return replace(looked, seen=error)
+
+
+async def _sampled(work: Pass, clock: Clock, looked: Looked) -> Looked:
+    """Read back what was believed; one that says something else at the same stamp was not DrChrono's.
+
+    DrChrono may show a record as it was some seconds ago, so an older answer says nothing.
+    """
+    assert isinstance(looked.seen, Seen)
+    believed = looked.seen.drchrono
+    assert isinstance(believed, Sight)
+    try:
+        asked = await _asked(work, clock, believed.id)
+    except SyncError:
+        return looked
+    if not isinstance(asked, Sight) or asked.version < believed.version:
+        return looked
+    if asked.version == believed.version and work.rules.table.differing(asked, believed):
+        log.error(
+            "delivery.contradicted",
+            kind=looked.link.kind.value,
+            record_id=believed.id,
+            fields=sorted(work.rules.table.differing(asked, believed)),
+            advice="somebody else may know the webhook's secret: change it at DrChrono and here",
+        )
+        return replace(looked, seen=replace(looked.seen, drchrono=asked), is_contradicted=True)
+    return replace(looked, seen=replace(looked.seen, drchrono=asked))
+
+
+def _is_a_sample(work: Pass, looked: Looked) -> bool:
+    """Say whether a believed body is one of the few that are read back; whoever forges one cannot tell."""
+    sight = looked.seen.drchrono if isinstance(looked.seen, Seen) else None
+    if not isinstance(sight, Sight) or sight.confirmed or sight.skipped or work.rules.table.is_one_way:
+        return False
+    drawn = int(work.run.keys.digest(b"sample", sight.id.encode(), sight.version.encode())[:8], 16)
+    return drawn < work.run.settings.confirm_share * 0x100000000
 
 
 def _is_to_be_asked(work: Pass, looked: Looked) -> bool:

@@ -68,7 +68,9 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
     done = _done(_read(result, seen), plan, work.rules.table, outcomes)
     is_lone = due.link.drchrono_id is None and plan.action is Action.NOTHING and done.failure is None
     is_nobodys = is_lone or plan.cause in (BREAK, VIRTUAL)
-    return replace(done, is_nobodys=is_nobodys, awaits=plan.awaits, zone=_zone(work, seen), counts=_counts(work, plan))
+    return replace(
+        done, is_nobodys=is_nobodys, awaits=plan.awaits, zone=_zone(work, seen), counts=_counts(work, looked, plan)
+    )
 
 
 def _unwritten(work: Pass, result: Result, seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome]) -> Result | None:
@@ -140,12 +142,13 @@ def _zone(work: Pass, seen: Seen) -> str:
     return seen.drchrono.fields.get(row.name) or ""
 
 
-def _counts(work: Pass, plan: Plan) -> tuple[str, ...]:
+def _counts(work: Pass, looked: Looked, plan: Plan) -> tuple[str, ...]:
     """Give what is counted of a look, by name."""
     kind = work.rules.table.kind
     skipped = [f"skipped_{plan.cause}"] if plan.action is Action.NOTHING and plan.cause else []
     return (
         *skipped,
+        *(["contradicted_delivery"] if looked.is_contradicted else []),
         *(f"put_back_{kind}" for _ in plan.put_backs),
         *(f"conflict_{kind}" for _ in plan.conflicts),
         *(f"{flag}_{kind}" for flag in plan.flags.values()),

@@ -24,10 +24,14 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One link as taken, with what both sides hold, or why that could not be seen."""
+    """One link as taken, with what both sides hold, or why that could not be seen.
+
+    is_contradicted  DrChrono, when asked, denied a body that was believed
+    """
 
     due: Due
     seen: Seen | SyncError
+    is_contradicted: bool = False
 
     @property
     def link(self) -> Link:

@@ -68,10 +68,7 @@ def _identity_doubt(
 
 
 def _differs(table: Table, one: Sight, other: Sight) -> bool:
-    return any(
-        name in other.fields and not table.rows[name].equal(value, other.fields[name])
-        for name, value in one.fields.items()
-    )
+    return bool(table.differing(one, other))
 
 
 def raised_floor(floor: str, sight: Sight) -> str:

@@ -165,6 +165,9 @@ class Table:
         refused: dict[str, str] = {}
         for name, value in fields.items():
             row = self.rows[name]
+            if side is Side.DRCHRONO and value is None and (row.is_required or row.parent):
+                refused[name] = "cannot_be_empty"
+                continue
             is_wall = row.codec is LOCAL_TIME and side is Side.SALESFORCE
             given: Any = Wall(value, zone) if is_wall else value
             try:
@@ -179,6 +182,11 @@ class Table:
         """Give field -> what a change of clocks does to it on its way to Salesforce."""
         times = {name: value for name, value in fields.items() if self.rows[name].codec is LOCAL_TIME}
         return {name: str(found) for name, value in times.items() if (found := moments.flag(value, zone))}
+
+    def differing(self, one: Sight, other: Sight) -> set[str]:
+        """Give the fields that two sights of a record do not agree on; the zone is not the record's own."""
+        both = (one.fields.keys() & other.fields.keys()) - {self.zoned}
+        return {name for name in both if not self.rows[name].equal(one.fields[name], other.fields[name])}
 
     def keep(self, raw: Mapping[str, Any], *beside: str) -> dict[str, Any]:
         """Give what of a DrChrono record may be stored: the fields of the table, and the keys named beside them."""

@@ -10,6 +10,7 @@ Source  DrChrono fact sheet, Time: `scheduled_time` is the wall clock of the app
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from app.sync.clock import Flag, known_zone, to_local, to_utc
 from app.sync.codec import Codec, Options, Unfit, tidy
@@ -45,12 +46,22 @@ def _read(side: Side, raw: Any, _options: Options) -> str | None:
         local = _local(raw.local)
     except Unfit:
         local = None
-    if local is not None and made_in is not None and to_utc(local, made_in)[0] == start:
+    if local is not None and made_in is not None and _utc(local, made_in)[0] == start:
         return local
     zone = known_zone(raw.zone_now)
     if zone is None:
         raise Unfit("unknown_time_zone")
-    return to_local(start, zone)
+    try:
+        return to_local(start, zone)
+    except ValueError:
+        raise Unfit("not_an_instant") from None
+
+
+def _utc(local: str, zone: ZoneInfo) -> tuple[datetime, Flag | None]:
+    try:
+        return to_utc(local, zone)
+    except ValueError:  # at the end of the calendar
+        raise Unfit("not_a_local_time") from None
 
 
 def _instant(raw: Any) -> datetime:
@@ -85,13 +96,16 @@ def _write(side: Side, value: Any, _options: Options) -> str | None:
     zone = known_zone(value.zone)
     if zone is None:
         raise Unfit("unknown_time_zone")
-    return to_utc(value.local, zone)[0].strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    return _utc(value.local, zone)[0].strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
 def flag(local: str | None, zone: str) -> Flag | None:
-    """Say what a change of clocks did to a wall clock, if anything."""
+    """Say what a change of clocks did to a wall clock, if anything; one that cannot travel was not touched by any."""
     known = known_zone(zone)
-    return to_utc(local, known)[1] if local and known else None
+    try:
+        return _utc(local, known)[1] if local and known else None
+    except Unfit:
+        return None
 
 
 LOCAL_TIME = Codec("local_time", 1, _read, _write, lambda value: value, frozenset({"local", "zone"}))

@@ -93,6 +93,7 @@ _FIXES = {
     "not_an_instant": "Salesforce gave a time in a form we do not know; map the field to a date and time.",
     "parent_missing": "The record named there is gone in DrChrono or cannot be brought over; mend that one first.",
     "parent_not_linked": "It refers to a record that DrChrono does not know; tick that one's box, or choose another.",
+    "cannot_be_empty": "DrChrono does not do without the named field; fill it in again in Salesforce.",
     "unknown_time_zone": "Correct the time zone of the visit's doctor in DrChrono's account settings.",
     "repeated_hour": "The clocks go back then, so the time exists twice; we took the first. Ask the practice.",
     "missing_hour": "The clocks go forward then, so that time does not exist; we took an hour later. Move the visit.",

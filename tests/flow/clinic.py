@@ -293,6 +293,7 @@ def settings_of(database, drchrono_url, salesforce_url, ca_file, **more):
         "salesforce_outbound_tokens": OUTBOUND,
         "confirm_after": CONFIRM_AFTER,
         "drchrono_calls_per_second": 1000,
+        "confirm_share": 0,
         "attempt_limit": 3,
     }
     return settings.load(_env_file=None, **(given | more))

@@ -120,3 +120,26 @@ def test_an_instant_somebody_moved_is_read_by_the_clock_that_counts_now():
     sight = MAPPINGS[Kind.APPOINTMENT].read(Side.SALESFORCE, "a01", raw, version="", confirmed=True, zone="US/Pacific")
 
     assert sight.fields["scheduled_time"] == "2026-12-03T10:00:00"
+
+
+@pytest.mark.parametrize("local", ["9999-12-31T23:00:00", "0001-01-01T00:30:00"])
+@pytest.mark.parametrize("zone", ["US/Eastern", "Pacific/Auckland"])
+def test_the_ends_of_the_calendar_are_refused_by_name_or_carried(local, zone):
+    table = MAPPINGS[Kind.APPOINTMENT]
+
+    raw, refused = table.write(Side.SALESFORCE, {"scheduled_time": local}, zone)
+    given = {"Start__c": f"{local}Z", "Local_Start__c": local, "Time_Zone__c": zone}
+    sight = table.read(Side.SALESFORCE, "a01", given, version="", confirmed=True, zone=zone)
+
+    assert refused in ({}, {"scheduled_time": "not_a_local_time"})
+    assert bool(raw) is not bool(refused)
+    assert sight.fields.get("scheduled_time") or sight.unreadable["scheduled_time"] in (
+        "not_an_instant",
+        "not_a_local_time",
+    )
+    assert table.flags({"scheduled_time": local}, zone) == {}
+
+
+@pytest.mark.parametrize("name", ["patient", "doctor", "office", "exam_room", "scheduled_time", "duration"])
+def test_what_drchrono_does_not_do_without_is_never_emptied_there(name):
+    assert MAPPINGS[Kind.APPOINTMENT].write(Side.DRCHRONO, {name: None}) == ({}, {name: "cannot_be_empty"})
