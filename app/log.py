@@ -18,7 +18,7 @@ import structlog
 ALLOWED = frozenset(
     name
     for names in (
-        "event level timestamp logger",
+        "event level timestamp logger records",
         "delivery_id side kind record_id link_id cause job_id attempt lane",
         "plan changed conflicts put_backs refused patched fields outcome disposition retry_in_s",
         "call status code vendor_request_id budget_left duration_ms lag_s",

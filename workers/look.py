@@ -11,13 +11,13 @@ from typing import Any
 
 from app.errors import SyncError, Unauthorized, Undecryptable
 from app.log import log
-from app.store import parents, zones
+from app.store import parents, series, zones
 from app.store.links import Body, Due
 from app.sync.belief import believe
 from app.sync.records import Absent, Deleted, Ref, Seen, Side, Sight
 from app.vendors.drchrono import wire
 from workers.passes import Looked, Pass
-from workers.visits import Clock, skipped
+from workers.visits import Clock, place_in_series, skipped
 
 Held = Mapping[str, Sight | Deleted]
 
@@ -36,7 +36,8 @@ async def look(work: Pass) -> list[Looked]:
         _sampled(work, clock, one) for one in looked if not _is_to_be_asked(work, one) and _is_a_sample(work, one)
     ]
     answers = {one.link.id: one for one in await asyncio.gather(*asked)}
-    return await _with_parents(work, [answers.get(one.link.id, one) for one in looked])
+    looked = await _with_predecessors(work, [answers.get(one.link.id, one) for one in looked])
+    return await _with_parents(work, looked)
 
 
 async def _read_salesforce(work: Pass, clock: Clock) -> dict[str, Sight | Deleted]:
@@ -140,7 +141,8 @@ def _sight(work: Pass, clock: Clock, record_id: str, body: Body) -> Sight:
 def _read(work: Pass, clock: Clock, record_id: str, raw: Mapping[str, Any], version: str, *, confirmed: bool) -> Sight:
     zone = clock.zone(Side.DRCHRONO, raw)
     sight = work.rules.table.read(Side.DRCHRONO, record_id, raw, version=version, confirmed=confirmed, zone=zone)
-    return replace(sight, skipped=skipped(work.rules.table.kind, record_id, raw))
+    kind = work.rules.table.kind
+    return replace(sight, skipped=skipped(kind, record_id, raw), series=place_in_series(kind, raw))
 
 
 async def _asked(work: Pass, clock: Clock, record_id: str) -> Sight | Absent:
@@ -150,6 +152,23 @@ async def _asked(work: Pass, clock: Clock, record_id: str) -> Sight | Absent:
     if record is None:
         return Absent.ABSENT
     return _read(work, clock, record_id, record, wire.version(record), confirmed=True)
+
+
+async def _with_predecessors(work: Pass, looked: Sequence[Looked]) -> list[Looked]:
+    """Say with every visit nobody knows whether it is one we know under another id."""
+    places = {
+        one.link.id: one.seen.drchrono.series
+        for one in looked
+        if isinstance(one.seen, Seen) and isinstance(one.seen.drchrono, Sight) and one.seen.drchrono.series
+        if one.link.salesforce_id is None
+    }
+    known = await series.known(work.run.database, work.rules.table.kind, set(places.values())) if places else {}
+    return [
+        replace(one, seen=replace(one.seen, predecessor=known[places[one.link.id]]))
+        if isinstance(one.seen, Seen) and places.get(one.link.id) in known
+        else one
+        for one in looked
+    ]
 
 
 async def _with_linked_parents(work: Pass, held: Held) -> Held:

@@ -48,15 +48,14 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
         salesforce_id=due.link.salesforce_id or (seen.salesforce.id if isinstance(seen.salesforce, Sight) else None),
         settled=dict.fromkeys(plan.landed, "confirmed") | dict.fromkeys(plan.lost, "refused"),
         searched=plan.searched,
+        series=(seen.drchrono.series or None) if isinstance(seen.drchrono, Sight) else None,
         person=_person(work.rules, due.link, seen),
     )
     if plan.action is Action.WAIT:
         return _waits(work, result, plan)
     result = replace(result, unsettled=due.link.unsettled - _shown(work, due.link, seen))
-    if plan.action is Action.FOLLOW:
-        return _follows(result, seen.salesforce)
-    if plan.action is Action.LINK:
-        return _linked(work, result, seen, plan)
+    if plan.action in (Action.LINK, Action.FOLLOW, Action.SUCCEED):
+        return _joined(work, result, seen, plan)
     for side, outcome in outcomes.items():
         if isinstance(outcome, Written):
             result = _written(work, result, side, seen, outcome)
@@ -96,6 +95,13 @@ def _person(rules: Rules, link: Link, seen: Seen) -> str | None:
         return None
     sights = [sight for sight in (seen.drchrono, seen.salesforce) if isinstance(sight, Sight)]
     return next((found[0] for sight in sights if (found := fingerprints(rules.keys, rules.table, sight.fields))), None)
+
+
+def _joined(work: Pass, result: Result, seen: Seen, plan: Plan) -> Result:
+    """Give the result of a ref that turned out to be another record, or another's; that one is looked at next."""
+    if plan.action is Action.SUCCEED:
+        return replace(result, succeeds=plan.twin, again_in=timedelta(0))
+    return _follows(result, seen.salesforce) if plan.action is Action.FOLLOW else _linked(work, result, seen, plan)
 
 
 def _linked(work: Pass, result: Result, seen: Seen, plan: Plan) -> Result:

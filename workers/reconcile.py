@@ -82,7 +82,7 @@ async def compare(run: Runtime, inbox: Inbox, kind: Kind, since: datetime | None
         Side.SALESFORCE: await _from_salesforce(run, kind, begin),
     }
     await schedules.raise_watermark(run.database, name, started)
-    log.info("compare.done", kind=kind.value, drchrono=found[Side.DRCHRONO], salesforce=found[Side.SALESFORCE])
+    log.info("compare.done", kind=kind.value, records=sum(found.values()))
     return found
 
 

@@ -46,3 +46,9 @@ def skipped(kind: Kind, record_id: str, raw: Mapping[str, Any]) -> str:
     if raw.get("appt_is_break") is True:
         return BREAK
     return VIRTUAL if _OCCURRENCE.fullmatch(record_id) else ""
+
+
+def place_in_series(kind: Kind, raw: Mapping[str, Any]) -> str:
+    """Give the place of a visit in its series, which stays when its id does not; empty when it is in none."""
+    place = raw.get("recurrence_instance_key")
+    return place[:64] if kind is Kind.APPOINTMENT and isinstance(place, str) else ""

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store import matching, parents, tallies, zones
+from app.store import matching, parents, series, tallies, zones
 from app.store.database import Database
 from app.store.links import Due
 from app.store.tables import db_now, events, failures, journal, links
@@ -37,6 +37,8 @@ class Result:
     unsettled   fields written to DrChrono that it has not shown since
     is_news     something came in for it under another name: it is due again at once
     is_nobodys  a lone ref that is no business of ours: nothing is remembered of it
+    series      its place in a series of visits; None where this look did not say
+    succeeds    the link that the record is another id of
     awaits      the records it refers to that are not there yet
     zone        of a doctor: the zone of their visits
     counts      what is to be counted of this look, by name
@@ -62,6 +64,8 @@ class Result:
     is_nobodys: bool = False
     searched: tuple[str, ...] = ()
     person: str | None = None
+    series: str | None = None
+    succeeds: str | None = None
     awaits: tuple[Ref, ...] = ()
     zone: str = ""
     counts: tuple[str, ...] = ()
@@ -94,7 +98,8 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
         )
         rows = {r.id: r for r in await connection.execute(held.order_by(links.c.id).with_for_update())}
         saved = [r for r in results if (row := rows.get(r.due.link.id)) and row.base_version == r.due.base_version]
-        saved = await _without_claims(connection, saved)
+        done = {result.due.link.id for result in saved}
+        saved = await _without_claims(connection, await _without_successors(connection, saved))
         if saved:
             await connection.execute(_SAVE, [_row(result, rows[result.due.link.id].generation) for result in saved])
             await _finish(connection, saved)
@@ -104,12 +109,25 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
             await _forget(connection, [r.due.link.id for r in saved if r.is_nobodys])
             await _tell_others(connection, saved, is_sqlite=database.is_sqlite)
         await matching.release(connection, token)
-        return {result.due.link.id for result in saved}
+        return done & {result.due.link.id for result in (*saved, *(one for one in results if one.succeeds))}
 
     done = await database.transact(work)
     if awaited := {ref for result in results for ref in result.awaits}:
         await parents.wake_come(database, awaited)
     return done
+
+
+async def _without_successors(connection: AsyncConnection, saved: Sequence[Result]) -> list[Result]:
+    """Give links the new ids of their records; a link that is being worked on gets it a little later."""
+    left = []
+    for result in saved:
+        if result.succeeds is None:
+            left.append(result)
+        elif not await series.succeed(
+            connection, result.due.link.id, result.succeeds, result.due.link.drchrono_id or ""
+        ):
+            left.append(_later(result))
+    return left
 
 
 async def _without_claims(connection: AsyncConnection, saved: Sequence[Result]) -> list[Result]:
@@ -216,6 +234,7 @@ _SAVE = (
         salesforce_id=sa.bindparam("p_salesforce_id"),
         base=sa.bindparam("p_base", type_=sa.JSON),
         base_version=links.c.base_version + 1,
+        series=sa.func.coalesce(sa.bindparam("p_series", type_=sa.String), links.c.series),
         person=sa.func.coalesce(sa.bindparam("p_person", type_=sa.String), links.c.person),
         floor=sa.bindparam("p_floor"),
         confirm_at=sa.bindparam("p_confirm_at"),
@@ -243,6 +262,7 @@ def _row(result: Result, generation: int) -> dict[str, Any]:
         "p_salesforce_id": result.salesforce_id,
         "p_base": dict(result.base.stamps),
         "p_floor": result.floor,
+        "p_series": result.series,
         "p_person": result.person,
         "p_confirm_at": result.confirm_at,
         "p_unsettled": sorted(result.unsettled),

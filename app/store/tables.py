@@ -110,6 +110,7 @@ links = sa.Table(
     sa.Column("confirm_at", Instant),
     sa.Column("unsettled", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("person", sa.String(64)),
+    sa.Column("series", sa.String(64)),
     sa.Column("generation", sa.BigInteger, nullable=False, server_default="1"),
     sa.Column("lane", sa.String(16), nullable=False, server_default="live"),
     sa.Column("due_at", Instant),
@@ -129,6 +130,12 @@ sa.Index(
     postgresql_where=links.c.due_at.is_not(None),
 )
 
+sa.Index(
+    "ix_links_series",
+    links.c.series,
+    sqlite_where=links.c.series.is_not(None),
+    postgresql_where=links.c.series.is_not(None),
+)
 sa.Index(
     "ix_links_person",
     links.c.person,

@@ -105,7 +105,8 @@ def with_landed(link: Link, landed: Collection[str]) -> Link:
 def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done when no write of ours is in the air."""
     drchrono, salesforce = seen.drchrono, seen.salesforce
-    if isinstance(salesforce, Sight) and salesforce.key not in (None, link.drchrono_id):
+    is_named_so = isinstance(salesforce, Sight) and salesforce.key in (None, link.drchrono_id)
+    if isinstance(salesforce, Sight) and not is_named_so and rules.table.zoned is None:  # a visit may change its id
         return Plan(Action.HOLD, cause=OTHER_KEY)
     if isinstance(drchrono, Doubt):
         return Plan(Action.WAIT, cause=drchrono.reason, until=link.confirm_at or now + rules.confirm_after)
@@ -113,11 +114,13 @@ def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     if isinstance(drchrono, Absent) or (isinstance(drchrono, Sight) and is_asked and is_deleted(rules, drchrono)):
         return gone_in_drchrono(rules, link, salesforce)
     if isinstance(salesforce, Sight):
-        return _with_key(_both_there(rules, link, drchrono, salesforce, now), drchrono, salesforce)
+        return _with_key(link, _both_there(rules, link, drchrono, salesforce, now), drchrono, salesforce)
     if link.salesforce_id is not None:
         gone = gone_in_salesforce(rules, link, drchrono, salesforce, is_asked=is_asked)
         return gone or _asked(rules, link, now)
-    return _asked(rules, link, now) if isinstance(drchrono, Unheard) else _created(rules, drchrono)
+    if isinstance(drchrono, Unheard) or (seen.predecessor is not None and not is_asked):
+        return _asked(rules, link, now)
+    return Plan(Action.SUCCEED, twin=seen.predecessor) if seen.predecessor else _created(rules, drchrono)
 
 
 def _both_there(rules: Rules, link: Link, drchrono: Sight | Unheard, salesforce: Sight, now: datetime) -> Plan:
@@ -129,13 +132,13 @@ def _both_there(rules: Rules, link: Link, drchrono: Sight | Unheard, salesforce:
     return _asked(rules, link, now) if not drchrono.confirmed and _must_be_asked(rules.table, plan) else plan
 
 
-def _with_key(plan: Plan, drchrono: Sight | Unheard, salesforce: Sight) -> Plan:
+def _with_key(link: Link, plan: Plan, drchrono: Sight | Unheard, salesforce: Sight) -> Plan:
     """Have a Contact that does not say whose it is say so; by that it is found, whatever becomes of us.
 
     Where both have agreed before, that need not wait for DrChrono's word.
     """
     waits = plan.action is Action.WAIT
-    if salesforce.key is not None or (waits and isinstance(drchrono, Sight)):
+    if salesforce.key == link.drchrono_id or (waits and isinstance(drchrono, Sight)):
         return plan
     return replace(plan, action=plan.action if waits else Action.WRITE, writes_key=True)
 

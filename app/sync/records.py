@@ -64,6 +64,7 @@ class Sight:
     key         the other side's id that the record carries; only Salesforce's do
     zone        that of the times in it, verbatim; empty where it has none or none is known
     unlinked    field -> Salesforce's id of a record it refers to, which carries no DrChrono id
+    series      its place in a series of visits, which its id need not keep
     skipped     why it is none of ours: a break, or an occurrence nobody has touched
     is_opted_in  a person wants it on the other side, or its kind needs no such word; only of Salesforce's
     """
@@ -77,6 +78,7 @@ class Sight:
     zone: str = ""
     unlinked: Mapping[str, str] = field(default_factory=dict)
     skipped: str = ""
+    series: str = ""
     is_opted_in: bool = False
 
 
@@ -118,12 +120,14 @@ class Doubt:
 class Seen:
     """Both sides of one link as just looked at.
 
+    predecessor  the link of the same visit under an earlier id
     parents  (kind, DrChrono id) -> how far it is, of the records that are referred to and not known to be linked
     """
 
     drchrono: Sight | Absent | Doubt | Unheard
     salesforce: Sight | Absent | Deleted
     parents: Mapping[tuple[Kind, str], Parent] = field(default_factory=dict)
+    predecessor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,7 @@ class Action(StrEnum):
     DELETE  delete the record in Salesforce
     FIND    a create of ours may have happened: look for what it made
     LINK    it is known which record over there it is: `twin`; look at that one
+    SUCCEED the visit is one we know, under another id; give its link that id
     FOLLOW  the Contact was merged into another; look at that one
     """
 
@@ -190,6 +195,7 @@ class Action(StrEnum):
     FIND = "find"
     LINK = "link"
     FOLLOW = "follow"
+    SUCCEED = "succeed"
     WAIT = "wait"
     HOLD = "hold"
 

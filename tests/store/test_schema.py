@@ -94,6 +94,8 @@ async def at_first_migration(database, vault):
             await connection.execute(sa.text(f"ALTER TABLE connections DROP COLUMN {column}"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN unsettled"))
         await connection.execute(sa.text("DROP INDEX ix_links_person"))
+        await connection.execute(sa.text("DROP INDEX ix_links_series"))
+        await connection.execute(sa.text("ALTER TABLE links DROP COLUMN series"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN person"))
         for column in ("why", "sent", "record_id", "searched_at"):
             await connection.execute(sa.text(f"ALTER TABLE journal DROP COLUMN {column}"))

@@ -81,6 +81,12 @@ class Appointments(Remembered):
             self.remove(virtual_id)
         self.remove(appointment_id)
 
+    def renumber(self, appointment_id: str) -> Record:
+        """Gives the record under a new id, in its old place of the series: what a split does is inferred."""
+        old = self.records[appointment_id]
+        self.remove(appointment_id)
+        return self._put({**old, "id": self._next_id(), "updated_at": self._clock.stamp()})
+
     def as_listed(self, record_id: str) -> Record | None:
         record = super().as_listed(record_id)
         return record and self.shown(record)

@@ -116,6 +116,14 @@ async def vanish(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def renumber(request: Request) -> Response:
+    """The same visit of its series under another id, without an event."""
+    state = state_of(request)
+    record = state.appointments.renumber(_appointment(request, state)["id"])
+    state.note_edit("renumber", record["id"], {}, thing="appointment")
+    return JSONResponse(state.appointments.shown(record))
+
+
 routes = [
     Route(f"{CONTROL}/appointments", show_appointments, methods=["GET"]),
     Route(f"{CONTROL}/appointments", book, methods=["POST"]),
@@ -124,5 +132,6 @@ routes = [
     Route(f"{CONTROL}/appointments/{{id}}", edit, methods=["PATCH"]),
     Route(f"{CONTROL}/appointments/{{id}}", delete, methods=["DELETE"]),
     Route(f"{CONTROL}/appointments/{{id}}/vanish", vanish, methods=["POST"]),
+    Route(f"{CONTROL}/appointments/{{id}}/renumber", renumber, methods=["POST"]),
     Route(f"{CONTROL}/breaks", block, methods=["POST"]),
 ]

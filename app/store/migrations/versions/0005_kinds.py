@@ -10,6 +10,14 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("links", sa.Column("series", sa.String(length=64), nullable=True))
+    op.create_index(
+        "ix_links_series",
+        "links",
+        ["series"],
+        sqlite_where=sa.text("series IS NOT NULL"),
+        postgresql_where=sa.text("series IS NOT NULL"),
+    )
     op.create_table(
         "awaited",
         sa.Column("link_id", sa.String(26), primary_key=True),
