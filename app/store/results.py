@@ -278,10 +278,9 @@ async def _finish(connection: AsyncConnection, saved: Sequence[Result]) -> None:
     done = [
         {"p_delivery_id": delivery_id, "p_position": position}
         for result in saved
-        if result.is_read
         for delivery_id, position in (
-            *((body.delivery_id, body.position) for body in result.due.bodies),
-            *result.due.notices,
+            *((body.delivery_id, body.position) for body in result.due.bodies if result.is_read),
+            *(result.due.notices if result.is_read or _is_elsewhere(result) else ()),
         )
     ]
     if done:
@@ -293,6 +292,12 @@ async def _finish(connection: AsyncConnection, saved: Sequence[Result]) -> None:
             ),
             done,
         )
+
+
+def _is_elsewhere(result: Result) -> bool:
+    """Say whether the link has another Contact now, so that what was told of its former one is over."""
+    former = result.due.link.salesforce_id
+    return former is not None and result.salesforce_id != former
 
 
 async def _keep_failures(connection: AsyncConnection, saved: Sequence[Result]) -> None:

@@ -29,6 +29,7 @@ async def test_the_link_of_a_contact_that_was_merged_away_follows_the_winner(cli
     patient = await clinic.has_linked()
     loser = clinic.contact()
     winner = clinic.human_enters_contact(LastName=loser["LastName"], FirstName=loser["FirstName"])
+    await clinic.hears()
     merges(clinic, winner, loser["Id"])
 
     await tells(clinic, Kind.PATIENT, loser["Id"], "MERGE")
@@ -39,6 +40,7 @@ async def test_the_link_of_a_contact_that_was_merged_away_follows_the_winner(cli
     (contact,) = live(clinic)
     assert contact["DrChrono_Patient_Id__c"] == str(patient["id"])
     assert await clinic.failures() == []
+    assert await clinic.unfinished() == []
 
 
 async def test_what_the_winner_lacks_is_filled_and_nothing_of_the_chart_is_blanked(clinic):
