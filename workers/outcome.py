@@ -101,7 +101,11 @@ def _joined(work: Pass, result: Result, seen: Seen, plan: Plan) -> Result:
     """Give the result of a ref that turned out to be another record, or another's; that one is looked at next."""
     if plan.action is Action.SUCCEED:
         return replace(result, succeeds=plan.twin, again_in=timedelta(0))
-    return _follows(result, seen.salesforce) if plan.action is Action.FOLLOW else _linked(work, result, seen, plan)
+    return (
+        _follows(work.rules, result, seen.salesforce)
+        if plan.action is Action.FOLLOW
+        else _linked(work, result, seen, plan)
+    )
 
 
 def _linked(work: Pass, result: Result, seen: Seen, plan: Plan) -> Result:
@@ -127,16 +131,18 @@ def _not_created(work: Pass, result: Result, error: SyncError | RecordRefused, s
     return _failed(work, result, error, seen)
 
 
-def _follows(result: Result, salesforce: Sight | Absent | Deleted) -> Result:
+def _follows(rules: Rules, result: Result, salesforce: Sight | Absent | Deleted) -> Result:
     """Give a link the Contact that its own was merged into; that one is looked at next.
 
-    Where the winner of a merge is empty, nothing was agreed on with it.
+    Where the winner holds what was agreed on, that stays so, and an edit of DrChrono's that waits lands on it. In the
+    rest the two meet for the first time: its owner decides, and an empty field is filled.
     """
     assert isinstance(salesforce, Deleted)
     assert salesforce.master is not None
     master = salesforce.master
-    held = {name for name, value in master.fields.items() if value is not None}
-    base = Base({name: stamp for name, stamp in result.base.stamps.items() if name in held})
+    link, held = result.due.link, result.base.stamps
+    shared = {name: stamp for name, stamp in held.items() if rules.matches(link, name, stamp, master.fields.get(name))}
+    base = Base(shared)
     return replace(result, salesforce_id=master.id, base=base, again_in=timedelta(0))
 
 

@@ -108,3 +108,18 @@ async def test_a_contact_that_was_deleted_waits_and_an_undeleted_one_goes_on(cli
 
     assert live(clinic)[0]["MailingCity"] == "Springfield"
     assert await clinic.failures() == []
+
+
+async def test_the_chart_of_a_contact_that_was_merged_into_a_stranger_keeps_its_name(clinic):
+    patient = await clinic.has_linked(first_name="Ada", last_name="Fixture")
+    loser = clinic.contact()
+    winner = clinic.human_enters_contact(FirstName="Sam", LastName="Stranger", Email="s@example.com")
+    merges(clinic, winner, loser["Id"])
+
+    await tells(clinic, Kind.PATIENT, loser["Id"], "MERGE")
+    await settles(clinic)
+
+    chart, (contact,) = clinic.chart(patient), live(clinic)
+    assert (chart["first_name"], chart["last_name"]) == ("Ada", "Fixture"), "DrChrono owns who it is"
+    assert (contact["FirstName"], contact["LastName"]) == ("Ada", "Fixture")
+    assert chart["email"] == contact["Email"] == "s@example.com", "Salesforce owns how to reach them"
