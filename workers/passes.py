@@ -1,15 +1,17 @@
-"""The words of a worker's pass: what was taken, what was seen of it, and what became of a write."""
+"""The words of a worker's pass: what was taken, what was seen of it, what is to be written, and what became of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 from app.errors import SyncError
 from app.runtime import Runtime
+from app.store.journal import Entry
 from app.store.links import Due, Taken
-from app.sync.records import Fields, Link, Seen, Sight
+from app.sync.records import Fields, Link, Seen, Side, Sight
 from app.sync.rules import Rules
-from app.vendors.salesforce.wire import RecordRefused
+from app.vendors.salesforce.wire import RecordRefused, Saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,24 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """One record's write; `id` is the record to write to, None to create it. `beside`: raw values no row has."""
+
+    link: Link
+    id: str | None
+    entry: Entry
+    fields: Fields
+    without: Mapping[str, str]
+    zone: str = ""
+    beside: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def side(self) -> Side:
+        """Where it goes."""
+        return self.entry.side
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """A record took the fields; those in `without` it refused, for that reason. `shown`: how it answered it now is."""
 
@@ -51,3 +71,4 @@ class Written:
 
 
 Outcome = Written | RecordRefused | SyncError
+Answered = Saved | Written | RecordRefused | SyncError

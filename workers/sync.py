@@ -16,8 +16,9 @@ from workers.look import look
 from workers.match import matched
 from workers.outcome import ended, stirred
 from workers.passes import Looked, Outcome, Pass
+from workers.planned import without_rewrites
 from workers.said import say
-from workers.write import carry_out, without_rewrites
+from workers.write import carry_out
 
 
 async def take(run: Runtime, kind: Kind) -> Pass | None:

@@ -11,8 +11,8 @@ from app.sync.decide import decide
 from tests.flow.clinic import DRCHRONO_LIMIT
 from workers.keeper import keeping
 from workers.look import look
+from workers.planned import planned_writes
 from workers.sync import sync
-from workers.write import _planned
 
 PATCH = "PATCH /api/patients"
 LATER = timedelta(minutes=1)
@@ -63,7 +63,7 @@ async def test_dying_after_planned_before_the_patch_is_found_by_asking_and_patch
     work = await clinic.takes()
     (one,) = await look(work)
     plan = decide(work.rules, one.link, one.seen, work.taken.now)
-    entries = [write.entry for write in _planned(work, one, plan)]
+    entries = [write.entry for write in planned_writes(work, one, plan)]
     async with keeping(work) as lease:
         await journal.plan(clinic.run.database, lease.token, entries, DRCHRONO_LIMIT)
 

@@ -16,8 +16,8 @@ from tests.flow.clinic import DRCHRONO_LIMIT, SEARCH_GAP
 from tests.flow.test_to_drchrono_create import POST, assert_one_pair, causes, goes_on, named
 from workers.keeper import keeping
 from workers.match import matched
+from workers.planned import planned_writes
 from workers.sync import sync
-from workers.write import _planned
 
 LEASE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -119,7 +119,7 @@ async def test_dying_between_planned_and_post_leads_to_one_chart(clinic, ticked)
     plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
     async with keeping(work) as lease:
         looked, plans = await matched(work, looked, plans)
-        entries = [write.entry for write in _planned(work, looked[0], plans[looked[0].link.id])]
+        entries = [write.entry for write in planned_writes(work, looked[0], plans[looked[0].link.id])]
         await journal.plan(clinic.run.database, lease.token, entries, DRCHRONO_LIMIT)
     await clinic.time_passes(LEASE)
     await clinic.settles()

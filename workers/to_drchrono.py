@@ -1,0 +1,87 @@
+"""To DrChrono: one record a call, and only the fields that changed.
+
+A create there cannot be repeated. A visit that is in the way of a new one may be that very one, made by an attempt
+whose answer never came: then it is the answer.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from app.errors import Rejected, SyncError, Unauthorized
+from app.sync.mapping import Table
+from app.sync.matching import alike
+from app.sync.records import Side
+from app.vendors.drchrono import wire
+from app.vendors.drchrono.client import OVERLAPS
+from app.vendors.salesforce.wire import RecordRefused, Saved
+from workers.keeper import Lease
+from workers.passes import Answered, Pass, Write, Written
+
+
+async def patch(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+    """Send each record its changed fields, and give what was answered of each, in their order."""
+
+    async def one(write: Write) -> Answered:
+        assert write.id is not None
+        if work.run.drchrono is None:
+            return Unauthorized(write.side.value, "PATCH", code="NOT_CONNECTED")
+        table = work.rules.table
+        try:
+            raw = table.write(Side.DRCHRONO, write.fields)[0]
+            await work.run.drchrono.update(table.path, write.id, raw, lease.must_outlast_a_write)
+        except Rejected as error:
+            return _refused(table, error)
+        except SyncError as error:
+            return error
+        return Saved(write.id, created=False)
+
+    return await asyncio.gather(*(one(write) for write in batch))
+
+
+async def post(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+    """Create each record, and give what was answered of each, in their order, with what DrChrono showed."""
+
+    async def one(write: Write) -> Answered:
+        table = work.rules.table
+        if work.run.drchrono is None:
+            return Unauthorized(write.side.value, "POST", code="NOT_CONNECTED")
+        raw = {**write.beside, **table.write(Side.DRCHRONO, write.fields)[0]}
+        try:
+            made = await work.run.drchrono.create(table.path, raw, lease.must_outlast_a_write)
+        except Rejected as error:
+            try:
+                ours = await _our_first_attempt(work, write, error)
+            except SyncError as unseen:
+                return unseen
+            if ours is None:
+                return _refused(table, error)
+            made = ours
+        except SyncError as error:
+            return error
+        id_ = wire.record_id(made)
+        shown = table.read(Side.DRCHRONO, id_, made, version=wire.version(made), confirmed=True)
+        return Written(id_, created=True, fields=write.fields, without=write.without, shown=shown)
+
+    return await asyncio.gather(*(one(write) for write in batch))
+
+
+async def _our_first_attempt(work: Pass, write: Write, error: Rejected) -> dict[str, Any] | None:
+    """Give the visit that is in the way of a new one, when it is that very one, made by an attempt nobody answered."""
+    assert work.run.drchrono is not None
+    if not error.code.startswith(OVERLAPS):
+        return None
+    table = work.rules.table
+    record = await work.run.drchrono.read(table.path, error.code.removeprefix(OVERLAPS))
+    if record is None:
+        return None
+    sight = table.read(Side.DRCHRONO, wire.record_id(record), record, version="", confirmed=True)
+    return record if alike(table, write.fields, [sight]) else None
+
+
+def _refused(table: Table, error: Rejected) -> RecordRefused | Rejected:
+    """Give what a record was refused for; a visit in the way is in the way of its time."""
+    if error.code.startswith(OVERLAPS):
+        times = [row.names[Side.DRCHRONO] for row in table.rows.values() if row.options.zone]
+        return RecordRefused(error.code, tuple(times))
+    return RecordRefused(error.cause, error.fields) if error.fields else error
