@@ -63,7 +63,21 @@ def _reason(world, link, row):
         case "contact_of_another_link":
             merged = any(row["Id"] == link.salesforce_id and row["MasterRecordId"] for row in world.gone)
             return "" if merged or link.salesforce_id in world.named else "no Contact was merged, or names its chart"
+        case "DUPLICATE_VALUE":
+            return "" if world.partner(DRCHRONO, chart) in world.named else "no other Contact names its chart"
+        case "chart_of_another_contact" | "several_charts" | "several_contacts":
+            return "" if _has_a_twin(world, contact or world.charts.get(chart)) else "nobody bears that name"
     return "nothing explains it"
+
+
+def _has_a_twin(world, row):
+    """Say whether two records of either side are of one name and birth date."""
+    who = [
+        (str(one.get("first_name") or one.get("FirstName")), str(one.get("last_name") or one.get("LastName")))
+        for one in (*world.charts.values(), *world.contacts.values())
+    ]
+    mine = (str(row.get("first_name") or row.get("FirstName")), str(row.get("last_name") or row.get("LastName")))
+    return who.count(mine) > 1
 
 
 def _is_rewritten(world, chart, row):
@@ -130,6 +144,14 @@ def _contacts(world):
 
 
 def _thrift(world):
+    """Count writes against edits.
+
+    Of two records that met later, each was edited before it had a name that both sides know. What DrChrono made of
+    one of ours by itself, a chart's number, travels back: a link-back.
+    """
+    made = {one.id for one in world.ledger.changes if one.side == DRCHRONO and one.is_new and one.by != "human"}
     for pair, writes in world.ledger.writes.items():
-        if writes > world.ledger.edits.get(pair, 0):
-            yield f"{pair}: {writes} writes that changed something for {world.ledger.edits.get(pair, 0)} edits"
+        there = world.partner(DRCHRONO, pair)
+        edits = world.ledger.edits.get(pair, 0) + world.ledger.edits.get(there, 0) + (pair in made)
+        if writes > edits:
+            yield f"{pair}: {writes} writes that changed something for {edits} edits"

@@ -16,7 +16,7 @@ async def whole(broken):
         return "\n".join([str(await one.shortest(told.seed)) for told in broken])
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("first", SEEDS[::AT_ONCE])
 async def test_whatever_happens_both_sides_agree_and_nothing_is_lost_once_everything_rests(first):
     broken = [one for one in await told(*range(first, first + AT_ONCE)) if one.complaints]
@@ -24,17 +24,11 @@ async def test_whatever_happens_both_sides_agree_and_nothing_is_lost_once_everyt
     assert not broken, await whole(broken)
 
 
-@pytest.mark.parametrize("seed", KEPT)
-async def test_a_seed_that_failed_once_holds(seed):
-    (one,) = await told(seed)
-
-    assert not one.complaints, await whole([one])
-
-
 @pytest.mark.parametrize(
-    ("seed", "more"), [pytest.param(*one, marks=pytest.mark.xfail(strict=True, reason=why)) for *one, why in BROKEN]
+    ("seed", "more"),
+    [*KEPT, *(pytest.param(*one, marks=pytest.mark.xfail(strict=True, reason=why)) for *one, why in BROKEN)],
 )
-async def test_a_seed_that_fails_still_is_known(seed, more):
+async def test_a_seed_that_failed_once_holds(seed, more):
     async with stage() as one:
         found = await one.tells(seed, Mix(**more))
 
