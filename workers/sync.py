@@ -14,7 +14,8 @@ from app.sync.records import Kind, Plan, Seen, Side
 from workers.keeper import keeping
 from workers.look import look
 from workers.match import matched
-from workers.outcome import ended, stirred
+from workers.others import stirred
+from workers.outcome import ended
 from workers.passes import Looked, Outcome, Pass
 from workers.planned import without_rewrites
 from workers.said import say

@@ -1,0 +1,37 @@
+"""Others: what one look means beyond its own record: what is counted of it, a doctor's zone, what it makes due."""
+
+from collections.abc import Sequence
+
+from app.store.results import Result
+from app.sync.records import Action, Kind, Plan, Seen, Side, Sight
+from workers.passes import Looked, Pass
+
+
+def counts(work: Pass, looked: Looked, plan: Plan) -> tuple[str, ...]:
+    """Give what is counted of a look, by name."""
+    kind = work.rules.table.kind
+    skipped = [f"skipped_{plan.cause}"] if plan.action is Action.NOTHING and plan.cause else []
+    return (
+        *skipped,
+        *(["contradicted_delivery"] if looked.is_contradicted else []),
+        *(f"put_back_{kind}" for _ in plan.put_backs),
+        *(f"conflict_{kind}" for _ in plan.conflicts),
+        *(f"{flag}_{kind}" for flag in plan.flags.values()),
+    )
+
+
+def zone_of(work: Pass, seen: Seen) -> str:
+    """Give a doctor's zone, where DrChrono has shown the doctor."""
+    row = next((row for row in work.rules.table.rows.values() if row.names[Side.DRCHRONO] == "timezone"), None)
+    if work.rules.table.kind is not Kind.DOCTOR or row is None or not isinstance(seen.drchrono, Sight):
+        return ""
+    return seen.drchrono.fields.get(row.name) or ""
+
+
+def stirred(work: Pass, endings: Sequence[Result]) -> set[Kind]:
+    """Give the kinds of which something is due because of how looks ended."""
+    awaited = {ref.kind for one in endings for ref in one.awaits}
+    has_come = any(one.has_come for one in endings)
+    mine = work.rules.table.kind
+    children = {kind for kind, table in work.run.mappings.items() if mine in table.parents.values()}
+    return awaited | ({mine} if awaited else set()) | (children if has_come else set())

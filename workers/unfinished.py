@@ -1,0 +1,121 @@
+"""Unfinished: looks that did not end in agreement, and what is done about it.
+
+One waits for a moment that is known, one is tried again later, one is left to a person, with the cause and the fields
+as the side calls them where it is to be mended.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from app.errors import LeaseLost, OutcomeUnknown, SyncError
+from app.store.results import Failure, Result
+from app.sync.belief import raised_floor
+from app.sync.decide import REWRITTEN
+from app.sync.first_contact import BUSY, MISSING, SEVERAL, UNANSWERED, UNSETTLED, salesforce_names
+from app.sync.mapping import Table
+from app.sync.parents import NO_PARENT
+from app.sync.records import Absent, Action, Lane, Plan, Seen, Side, Sight
+from app.sync.retry import Fate, Verdict, after, after_refusal, cause_of, paused_by
+from app.vendors.drchrono.client import TWIN_CODE
+from app.vendors.salesforce.wire import RecordRefused
+from workers.passes import Outcome, Pass, Written
+
+_NO_QUESTIONS = ("write_unsettled", NO_PARENT, BUSY, UNSETTLED)  # it waits, but not to ask DrChrono about one record
+
+
+_IN_DRCHRONO = ("gone_in_drchrono", SEVERAL[Side.DRCHRONO])  # where a person is to look
+
+
+_HELD = ("held", REWRITTEN, TWIN_CODE)
+
+
+def waits(work: Pass, result: Result, plan: Plan) -> Result:
+    """Give the result of a look that waits, until when the plan says; one that waited too often is left to a person."""
+    assert plan.until is not None
+    if plan.cause == UNSETTLED and plan.lost and result.attempts >= work.run.settings.attempt_limit:
+        return replace(used_up(result, None), failure=Failure(Side.DRCHRONO, UNANSWERED), last_error=UNANSWERED)
+    return replace(
+        result,
+        again_in=max(plan.until - work.taken.now, timedelta(0)),
+        confirm_at=result.confirm_at if plan.cause in _NO_QUESTIONS else plan.until,
+        lane=Lane.LIVE if plan.awaits else Lane.CONFIRM,
+        last_error=plan.cause,
+        awaits=plan.awaits,
+    )
+
+
+def left_to_a_person(result: Result, plan: Plan, table: Table, outcomes: Mapping[Side, Outcome]) -> Result:
+    """Give the result with the failure a person has to mend: what is held, missing or refused; as it is without one."""
+    if plan.action is Action.HOLD:
+        side = Side.DRCHRONO if plan.cause in _IN_DRCHRONO else Side.SALESFORCE
+        return replace(result, failure=Failure(side, plan.cause, is_held=True), last_error=plan.cause)
+    if plan.missing:
+        return replace(result, failure=Failure(Side.SALESFORCE, MISSING, plan.missing), last_error=MISSING)
+    refused = dict(plan.refused)
+    for outcome in outcomes.values():
+        if isinstance(outcome, Written):
+            refused |= outcome.without
+    if plan.action is Action.CREATE and not outcomes and not refused:
+        return replace(result, failure=Failure(Side.SALESFORCE, "nothing_to_create"), last_error="nothing_to_create")
+    if not refused and plan.flags:
+        cause = next(iter(plan.flags.values()))
+        names = tuple(sorted(table.rows[name].shown(Side.DRCHRONO) for name in plan.flags))
+        return replace(result, failure=Failure(Side.DRCHRONO, cause, names))
+    if not refused:
+        return result
+    cause = next(iter(refused.values()))
+    is_drchronos = Side.DRCHRONO in outcomes and Side.SALESFORCE not in outcomes and plan.action is not Action.CREATE
+    side = Side.DRCHRONO if is_drchronos else Side.SALESFORCE
+    names = tuple(sorted(table.name_of(name, side) for name, why in refused.items() if why == cause))
+    return replace(result, failure=Failure(side, cause, names, is_held=cause in _HELD), last_error=cause)
+
+
+def failed(
+    work: Pass, result: Result, error: SyncError | RecordRefused, seen: Seen | None, side: Side = Side.SALESFORCE
+) -> Result:
+    """Give the result of a look or a write that failed: tried again later, or left to a person when that is no use.
+
+    side  where the failure is, unless the error itself says so
+    """
+    side = Side(getattr(error, "side", side))
+    attempt, limit, jitter = result.attempts + 1, work.run.settings.attempt_limit, random.random()  # noqa: S311
+    if isinstance(error, RecordRefused):
+        cause, fields, verdict = error.code, error.fields, after_refusal(error.code, attempt, limit, jitter)
+    else:
+        (cause, fields), verdict = cause_of(error), after(error, attempt, limit, jitter)
+    if isinstance(error, LeaseLost):  # its successor looks at once
+        verdict = Verdict(Fate.RETRY)
+    if verdict.fate is Fate.DEAD_LETTER:
+        failure = Failure(side, cause, fields, is_held=cause in _HELD)
+        return replace(used_up(result, seen), failure=failure, last_error=cause)
+    if verdict.fate is Fate.PAUSED:
+        cause = paused_by(side)
+    return replace(
+        result,
+        again_in=timedelta(seconds=verdict.in_s),
+        lane=Lane.RETRY,
+        attempts=attempt if verdict.spends else result.attempts,
+        last_error=cause,
+    )
+
+
+def not_created(work: Pass, result: Result, error: SyncError | RecordRefused, seen: Seen) -> Result:
+    """Give the result of a create in DrChrono that failed; one that may have happened is looked for, never given up."""
+    if isinstance(error, OutcomeUnknown):
+        again_in, attempts = work.rules.confirm_after, result.attempts + 1
+        return replace(result, again_in=again_in, lane=Lane.CONFIRM, attempts=attempts, last_error=error.cause[:64])
+    if isinstance(error, RecordRefused):  # whoever mends it does so in Salesforce
+        error = RecordRefused(error.code, salesforce_names(work.rules.table, error.fields))
+    return failed(work, result, error, seen)
+
+
+def used_up(result: Result, seen: Seen | None) -> Result:
+    """Mark the deliveries as used up, and raise the floor to what was seen."""
+    floor = result.floor
+    if seen is not None and isinstance(seen.drchrono, Sight):
+        floor = raised_floor(floor, seen.drchrono)
+    elif seen is not None and seen.drchrono is Absent.ABSENT:  # what was sent before it went says nothing any more
+        floor = max([floor, *(body.version for body in result.due.bodies)])
+    return replace(result, is_read=True, floor=floor, confirm_at=None, attempts=0, last_error=None)
