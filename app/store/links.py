@@ -4,7 +4,7 @@ A lease lies on the link (before linking, on the lone ref) and covers what is du
 that every save checks, and runs out by the database's clock, so the records of a killed worker come back by themselves.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -109,18 +109,17 @@ async def note(connection: AsyncConnection, kind: Kind, ids: Sequence[str], *, i
     return count
 
 
-async def news(database: Database, kind: Kind, versions: Mapping[str, str]) -> set[str]:
-    """Give, of DrChrono records by id and version, those that say something new: unlinked, newer, or failed."""
-    known: set[str] = set()
-    ids = sorted(versions)
+async def agreed(database: Database, kind: Kind, ids: Sequence[str]) -> dict[str, Link]:
+    """Give, of DrChrono records by id, the links of those that are linked and have no failure."""
+    found: dict[str, Link] = {}
     for at in range(0, len(ids), _MOST_IDS):
         theirs = sa.and_(links.c.kind == kind.value, links.c.drchrono_id.in_(ids[at : at + _MOST_IDS]))
-        is_well = sa.and_(
-            links.c.salesforce_id.is_not(None), sa.not_(sa.exists().where(failures.c.link_id == links.c.id))
-        )
-        asked = sa.select(links.c.drchrono_id, links.c.floor).where(theirs, is_well)
-        known |= {row.drchrono_id for row in await database.read(asked) if row.floor == versions[row.drchrono_id] != ""}
-    return set(ids) - known
+        is_failed = sa.exists().where(failures.c.link_id == links.c.id)
+        is_well = sa.and_(links.c.salesforce_id.is_not(None), sa.not_(is_failed))
+        asked = sa.select(links.c.id, links.c.drchrono_id, links.c.salesforce_id, links.c.base)
+        for row in await database.read(asked.where(theirs, is_well)):
+            found[row.drchrono_id] = Link(row.id, kind, row.drchrono_id, row.salesforce_id, Base(row.base))
+    return found
 
 
 async def latest_bases(database: Database, limit: int) -> list[Base]:

@@ -77,3 +77,17 @@ async def test_comparing_what_is_equal_asks_for_no_record_and_writes_nothing(cli
     assert clinic.writes() == []
     assert clinic.calls("drchrono", "GET") == 4, "one page of each list"
     assert clinic.calls("drchrono", "PATCH") == 0
+
+
+async def test_of_two_edits_in_one_second_the_one_that_was_lost_is_found(clinic):
+    patient = await clinic.has_linked(city="Testville")
+    first = await clinic.edits(patient, email="first@example.com")
+    clinic.drchrono.patch(f"/_control/patients/{patient['id']}?silent=true", json={"city": "Springfield"})
+    await clinic.arrives(first)
+    assert clinic.chart(patient)["updated_at"] == first["updated_at"]
+
+    await compares(clinic, PATIENTS, since=None)
+    await clinic.time_passes(CONFIRM_AFTER + timedelta(seconds=1))
+    await clinic.settles()
+
+    assert clinic.contact()["MailingCity"] == "Springfield"

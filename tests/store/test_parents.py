@@ -133,20 +133,18 @@ async def test_a_record_nobody_has_heard_of_is_noted_once(database):
     assert len((await links.take(database, PERSON)).due) == 2
 
 
-async def test_news_is_what_is_newer_unlinked_or_failed(database):
+async def test_agreed_is_what_is_linked_and_not_failed(database):
     work = await taken(database, "1", "2", "3")
     for due in work.due:
-        assert await results.record(
-            database,
-            work.token,
-            [a_result(due, floor="2026-01-12T08:00:00", salesforce_id=f"003{due.link.drchrono_id}")],
-        )
+        linked = {} if due.link.drchrono_id == "2" else {"salesforce_id": f"003{due.link.drchrono_id}"}
+        assert await results.record(database, work.token, [a_result(due, base={"email": "stamp"}, **linked)])
     failed = (await the_link(database, "3")).id
     values = {"side": "drchrono", "kind": "patient", "cause": "held", "fields": "", "is_held": True}
     await change(database, sa.insert(tables.failures).values(link_id=failed, at=tables.db_now(), **values))
 
-    seen = {"1": "2026-01-12T08:00:00", "2": "2026-01-12T08:00:01", "3": "2026-01-12T08:00:00", "4": ""}
-    assert await links.news(database, PERSON, seen) == {"2", "3", "4"}
+    found = await links.agreed(database, PERSON, ["1", "2", "3", "4"])
+
+    assert {id_: dict(link.base.stamps) for id_, link in found.items()} == {"1": {"email": "stamp"}}
 
 
 async def test_a_parent_that_comes_while_it_is_noted_that_a_child_waits_wakes_it(database):
