@@ -21,7 +21,8 @@ async def is_ours(database: Database, name: str, every: timedelta) -> bool:
         )
         return (await connection.scalar(claim.returning(schedules.c.name))) is not None
 
-    return await database.transact(work)
+    is_early = sa.select(schedules.c.name).where(schedules.c.name == name, schedules.c.next_at > db_now())
+    return not await database.read(is_early) and await database.transact(work)
 
 
 async def again_in(database: Database, name: str, span: timedelta) -> None:

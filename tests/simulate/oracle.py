@@ -101,6 +101,8 @@ def _pair(world, chart, link, failure):
         return [f"{chart} has no Contact" + (" and nobody is told that it was deleted" if gone else "")]
     if gone and contact in world.named and failure is not None:
         return []  # deleted, and entered anew by hand: that is for a person to say
+    if contact in world.named and failure is not None and failure.cause == "DUPLICATE_VALUE":
+        return []  # somebody has another Contact name the chart of this one
     if link is None or link.salesforce_id != contact:
         return [f"{chart} is linked to {link and link.salesforce_id}, its Contact is {contact}"]
     excused = set(failure.fields.split(",")) if failure is not None else set()
