@@ -10,8 +10,10 @@ group_size = Histogram(
 )
 rings_missed = Counter("chronobridge_rings_missed_total", "Rings that Redis did not take; the sweep makes up for them")
 
-due = Gauge("chronobridge_due_records", "Records due, by kind and lane", ["kind", "lane"])
-oldest_due_s = Gauge("chronobridge_oldest_due_seconds", "How long the longest due record has been due", ["kind"])
+due = Gauge("chronobridge_due_records", "Records due, by kind, lane and direction", ["kind", "lane", "direction"])
+oldest_due_s = Gauge(
+    "chronobridge_oldest_due_seconds", "How long the longest due record has been due", ["kind", "direction"]
+)
 failures = Gauge("chronobridge_failures", "Records that wait for a person", ["side", "kind", "cause"])
 writes = Gauge("chronobridge_journal_writes", "Outward writes in the journal, by state", ["side", "state"])
 counted = Gauge("chronobridge_counted", "Skips, put-backs, conflicts and odd hours since the first start", ["what"])

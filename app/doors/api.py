@@ -33,7 +33,7 @@ async def queue(request: Request) -> dict[str, Any]:
         "by_kind": [
             {
                 "kind": one.kind,
-                "direction": "to_salesforce",
+                "direction": one.direction,
                 "lane": one.lane,
                 "depth": one.count,
                 "oldest_due_age_s": round(one.oldest_s, 3),

@@ -41,8 +41,8 @@ async def numbers(request: Request) -> Response:
         gauge.clear()
     try:
         for one in await queue_state.due_counts(run.database):
-            metrics.due.labels(one.kind, one.lane).set(one.count)
-            metrics.oldest_due_s.labels(one.kind).set(one.oldest_s)
+            metrics.due.labels(one.kind, one.lane, one.direction).set(one.count)
+            metrics.oldest_due_s.labels(one.kind, one.direction).set(one.oldest_s)
         for row in await queue_state.failure_groups(run.database):
             metrics.failures.labels(row.side, row.kind, row.cause).inc(row.records)
         for row in await queue_state.journal_counts(run.database):

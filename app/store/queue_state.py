@@ -10,38 +10,53 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.store.database import Database
 from app.store.inbox import LISTED
 from app.store.tables import after, db_now, deliveries, events, failures, journal, lanes, links
-from app.sync.records import Lane
+from app.sync.records import Lane, Side
 
 _RECENT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class DueCount:
-    """How much of one kind is due in one lane, and for how long the oldest of it."""
+    """How much of one kind is due in one lane, which way it goes, and for how long the oldest of it has been due.
+
+    direction  to_drchrono where only Salesforce has told of it, else to_salesforce
+    """
 
     kind: str
     lane: str
+    direction: str
     count: int
     oldest_s: float
 
 
-def _age_s(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+def _age_s(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return (sa.type_coerce(db_now(), sa.BigInteger) - sa.type_coerce(column, sa.BigInteger)) / 1000.0
 
 
 async def due_counts(database: Database) -> list[DueCount]:
-    """Give what is due now or later, by kind and lane; the age counts from when it became due."""
+    """Give what is due now or later, by kind, lane and direction; the age counts from when it became due."""
+    is_back = sa.and_(_is_told_by(Side.SALESFORCE), sa.not_(_is_told_by(Side.DRCHRONO)))
+    direction = sa.case((is_back, "to_drchrono"), else_="to_salesforce").label("direction")
+    due = sa.select(links.c.kind, links.c.lane, links.c.due_at, direction).where(links.c.due_at.is_not(None)).subquery()
     rows = await database.read(
         sa.select(
-            links.c.kind,
-            links.c.lane,
+            due.c.kind,
+            due.c.lane,
+            due.c.direction,
             sa.func.count().label("records"),
-            sa.func.max(_age_s(links.c.due_at)).label("age"),
-        )
-        .where(links.c.due_at.is_not(None))
-        .group_by(links.c.kind, links.c.lane)
+            sa.func.max(_age_s(due.c.due_at)).label("age"),
+        ).group_by(due.c.kind, due.c.lane, due.c.direction)
     )
-    return [DueCount(row.kind, row.lane, row.records, max(float(row.age), 0.0)) for row in rows]
+    return [DueCount(row.kind, row.lane, row.direction, row.records, max(float(row.age), 0.0)) for row in rows]
+
+
+def _is_told_by(side: Side) -> sa.ColumnElement[bool]:
+    return sa.exists().where(
+        events.c.side == side.value,
+        events.c.kind == links.c.kind,
+        events.c.record_id == links.c[f"{side}_id"],
+        events.c.finished_at.is_(None),
+    )
 
 
 async def synced_per_minute(database: Database) -> int:

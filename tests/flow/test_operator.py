@@ -88,6 +88,15 @@ async def test_the_queue_tells_depth_age_kinds_and_lanes(clinic):
     assert [lane["lane"] for lane in queue["lanes"]] == ["live", "retry", "confirm", "compare", "backfill"]
 
 
+async def test_what_only_salesforce_has_told_of_goes_to_drchrono(clinic):
+    await clinic.has_linked()
+    await clinic.hears()
+
+    (waiting,) = (await clinic.web.get("/api/v1/queue", headers=HEADERS)).json()["by_kind"]
+
+    assert (waiting["kind"], waiting["direction"], waiting["depth"]) == ("patient", "to_drchrono", 1)
+
+
 async def test_the_probes_tell_alive_ready_and_each_part_apart(clinic):
     alive, ready = await clinic.web.get("/livez"), await clinic.web.get("/readyz")
     health = (await clinic.web.get("/healthz")).json()

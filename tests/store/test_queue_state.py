@@ -57,7 +57,7 @@ async def test_what_is_due_later_counts_and_has_no_age(database):
     await came_in(database, a_delivery("1"))
     await change_link(database, "1", due_at=tables.after(timedelta(minutes=5)))
 
-    assert await queue_state.due_counts(database) == [DueCount("patient", "live", 1, 0.0)]
+    assert await queue_state.due_counts(database) == [DueCount("patient", "live", "to_salesforce", 1, 0.0)]
 
 
 async def test_what_is_done_is_not_counted(database):
