@@ -19,10 +19,12 @@ from app.log import log
 from app.runtime import Runtime
 from app.store import links, schedules, zones
 from app.store.inbox import LISTED, Delivery, Event, Inbox
+from app.sync.absence import is_deleted
 from app.sync.mapping import Table
 from app.sync.records import Kind, Link, Side
 from app.sync.rules import Rules
 from app.vendors.drchrono import wire
+from workers.visits import skipped
 
 Ring = Callable[[Iterable[str]], None]
 Say = Callable[[Kind, Side, int], None]
@@ -102,12 +104,16 @@ async def _from_drchrono(run: Runtime, inbox: Inbox, kind: Kind, begin: datetime
 def _says_news(rules: Rules, row: dict[str, Any], link: Link | None) -> bool:
     """Say whether a row of a list holds anything but what both sides last agreed on.
 
-    Its stamp does not tell: of two edits in one second the first may be all we heard of. Doctors and offices are
-    looked at whatever DrChrono says: an edit of Salesforce's is put back.
+    Its stamp does not tell: of two edits in one second the first may be all we heard of. Of what is in no link,
+    deleted visits and breaks will never be in one. Doctors and offices are looked at whatever DrChrono says: an edit
+    of Salesforce's is put back.
     """
-    if link is None or rules.table.is_one_way:
+    if rules.table.is_one_way:
         return True
-    sight = rules.table.read(Side.DRCHRONO, wire.record_id(row), row, version="", confirmed=False)
+    record_id = wire.record_id(row)
+    sight = rules.table.read(Side.DRCHRONO, record_id, row, version="", confirmed=False)
+    if link is None:
+        return not is_deleted(rules, sight) and not skipped(rules.table.kind, record_id, row)
     return bool(rules.changed(link, sight.fields) - {rules.table.zoned})
 
 

@@ -91,3 +91,18 @@ async def test_of_two_edits_in_one_second_the_one_that_was_lost_is_found(clinic)
     await clinic.settles()
 
     assert clinic.contact()["MailingCity"] == "Springfield"
+
+
+async def test_deleted_visits_and_breaks_that_nobody_knows_cost_nothing(clinic):
+    patient = await clinic.has_linked()
+    visit = await books(clinic, patient)
+    deletes(clinic, visit)
+    pause = {"doctor": 310001, "office": 410001, "scheduled_time": "2026-12-03T09:00:00", "duration": 60}
+    clinic.drchrono.post("/_control/breaks?silent=true", json=pause).raise_for_status()
+    forgets(clinic)
+
+    await compares(clinic, VISITS)
+
+    assert clinic.calls("drchrono", "GET") == 1
+    assert await clinic.links(VISITS) == []
+    assert await clinic.unfinished() == []
