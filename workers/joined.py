@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from app.store.results import Result
+from app.store.endings import Result
 from app.sync.base import Base
 from app.sync.records import Absent, Action, Deleted, Plan, Seen, Sight
 from app.sync.rules import Rules

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.store.results import Result
+from app.store.endings import Result
 from app.sync.records import Action, Kind, Plan, Seen, Side, Sight
 from workers.passes import Looked, Pass
 

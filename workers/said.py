@@ -5,7 +5,7 @@ from time import monotonic
 from typing import Any
 
 from app.log import log
-from app.store.results import Result
+from app.store.endings import Result
 from app.sync.mapping import EXTERNAL_ID
 from app.sync.records import Action, Plan, Side
 from workers.passes import Pass

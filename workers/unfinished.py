@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.errors import LeaseLost, OutcomeUnknown, SyncError
-from app.store.results import Failure, Result
+from app.store.endings import Failure, Result
 from app.sync.belief import raised_floor
 from app.sync.decide import REWRITTEN
 from app.sync.first_contact import BUSY, MISSING, SEVERAL, UNANSWERED, UNSETTLED, salesforce_names
@@ -23,11 +23,7 @@ from app.vendors.salesforce.wire import RecordRefused
 from workers.passes import Outcome, Pass, Written
 
 _NO_QUESTIONS = ("write_unsettled", NO_PARENT, BUSY, UNSETTLED)  # it waits, but not to ask DrChrono about one record
-
-
 _IN_DRCHRONO = ("gone_in_drchrono", SEVERAL[Side.DRCHRONO])  # where a person is to look
-
-
 _HELD = ("held", REWRITTEN, TWIN_CODE)
 
 

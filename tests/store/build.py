@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from ulid import ULID
 
 from app.store import links, tables
+from app.store.endings import Result
 from app.store.inbox import Delivery, Event
 from app.store.inbox_postgres import PostgresInbox
 from app.store.inbox_sqlite import SqliteInbox
 from app.store.journal import Entry
-from app.store.results import Result
 from app.sync.base import Base
 from app.sync.records import Kind, Side
 

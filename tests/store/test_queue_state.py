@@ -4,9 +4,9 @@ import pytest
 import sqlalchemy as sa
 
 from app.store import journal, queue_state, results, tables
+from app.store.endings import Failure
 from app.store.journal import Answer, State
 from app.store.queue_state import DueCount, set_paused
-from app.store.results import Failure
 from app.sync.records import Kind, Lane, Side
 from tests.store.build import (
     a_delivery,

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from app.store import journal, links, results, tables
-from app.store.results import Failure
+from app.store.endings import Failure, Result
 from app.sync.base import Base
 from app.sync.records import Kind, Lane, Side
 from tests.store.build import (
@@ -343,7 +343,7 @@ async def test_a_failing_save_saves_nothing_of_the_batch(database):
     batch = await taken(database, "1")
     await results.record(database, batch.token, [a_result(batch.due[0], failure=Failure(Side.SALESFORCE, LATE))])
     again = await taken(database, "1", "2")
-    blind = results.Result(  # a look that does not know of the failure collides with it
+    blind = Result(  # a look that does not know of the failure collides with it
         links.Due(blinded(again.due[0].link), again.due[0].generation, again.due[0].base_version, 0),
         base=Base({"email": "new"}),
         drchrono_id=again.due[0].link.drchrono_id,
