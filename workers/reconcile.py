@@ -137,7 +137,7 @@ async def _from_salesforce(run: Runtime, kind: Kind, begin: datetime) -> int:
 
     async def work(connection: AsyncConnection) -> int:
         known = await links.point_out(connection, kind, Side.SALESFORCE, changed)
-        return known + await links.note(connection, kind, wanted, is_sqlite=run.database.is_sqlite)
+        return known + await links.note(connection, kind, wanted)
 
     return await run.database.transact(work)
 

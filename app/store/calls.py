@@ -8,10 +8,9 @@ import asyncio
 import random
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.database import Database
+from app.store.database import Database, insert_into
 from app.store.tables import calls, db_now
 
 _HOUR_S, _KEPT_HOURS = 3600, 24
@@ -26,7 +25,7 @@ async def count(database: Database, application: str, per_second: int) -> None:
     """Count a call that is about to be made, once its second has room for it."""
 
     async def work(connection: AsyncConnection) -> float:
-        return await _counted(database, connection, application[:_LONGEST], per_second)
+        return await _counted(connection, application[:_LONGEST], per_second)
 
     while True:
         wait_s = await database.transact(work)
@@ -35,11 +34,11 @@ async def count(database: Database, application: str, per_second: int) -> None:
         await asyncio.sleep(wait_s + random.random() * 0.1)  # noqa: S311 - so that those who wait do not come together
 
 
-async def _counted(database: Database, connection: AsyncConnection, application: str, per_second: int) -> float:
+async def _counted(connection: AsyncConnection, application: str, per_second: int) -> float:
     """Count a call, or give how long the next second is away."""
     now_ms = (await connection.execute(sa.select(_now_ms()))).scalar_one()
     second, hour = now_ms // 1000, now_ms // 1000 // _HOUR_S
-    insert = (sqlite if database.is_sqlite else postgresql).insert(calls)
+    insert = insert_into(calls, connection.dialect)
     first = insert.values(application=application, hour=hour, made=1, second=second, in_second=1)
     is_same = calls.c.second == second
     one_more = first.on_conflict_do_update(

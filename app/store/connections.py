@@ -10,12 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.errors import LeaseLost
-from app.store.database import Database
+from app.store.database import Database, insert_into
 from app.store.secrets import Vault
 from app.store.tables import after, connections, db_now
 from app.sync.records import Side
@@ -99,7 +98,7 @@ class Connections:
         owner = str(ULID())
 
         async def work(connection: AsyncConnection) -> Lease | None:
-            insert = (sqlite if self._database.is_sqlite else postgresql).insert(connections)
+            insert = insert_into(connections, connection.dialect)
             await connection.execute(insert.values(side=self._side.value, version=0).on_conflict_do_nothing())
             there = sa.select(connections.c.asked_at, connections.c.version).where(self._is_ours).with_for_update()
             before = (await connection.execute(there)).one()

@@ -9,10 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.database import Database
+from app.store.database import Database, insert_into
 from app.store.secrets import Vault
 from app.store.tables import after, connections, consents, db_now
 from app.sync.records import Side
@@ -51,7 +50,7 @@ class Consents:
         sealed = self._vault.seal(pair)
 
         async def work(connection: AsyncConnection) -> None:
-            insert = (sqlite if self._database.is_sqlite else postgresql).insert(connections)
+            insert = insert_into(connections, connection.dialect)
             await connection.execute(insert.values(side=Side.DRCHRONO.value, version=0).on_conflict_do_nothing())
             await connection.execute(_ours(sa.update(connections)).values(pending=sealed, pending_at=db_now()))
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from ulid import ULID
 
+from app.store.database import insert_into
 from app.store.inbox import Delivery
 from app.store.tables import db_now, deliveries, events, links
 from app.sync.records import Lane, Side
@@ -59,23 +59,19 @@ def _given(row: Any, *names: str) -> list[sa.ColumnElement[Any]]:
     return [_json_text(row.c.value, sa.literal_column(f"'{name}'")) for name in names]
 
 
-def _insert(table: sa.Table, dialect: sa.Dialect) -> Any:
-    return (sqlite if dialect.name == "sqlite" else postgresql).insert(table)
-
-
 def statements(dialect: sa.Dialect) -> list[str]:
     """Give the texts of a commit's statements, in order; each takes one JSON array from `parameters`."""
     row = _json_rows(sa.bindparam("rows", type_=sa.Text)).table_valued("value", name="v")
     kept = sa.exists().where(deliveries.c.id == _given(row, "delivery_id")[0])
     names = ("id", "side", "event", "vendor_id", "delivery_key", "body", "outcome")
     keep = (
-        _insert(deliveries, dialect)
+        insert_into(deliveries, dialect)
         .from_select([*names, "received_at"], sa.select(*_given(row, *names), db_now()).where(sa.true()))
         .on_conflict_do_nothing()
     )
     texts = ("delivery_id", "side", "kind", "record_id", "version")
     position = sa.cast(_given(row, "position")[0], sa.Integer)
-    note = _insert(events, dialect).from_select(
+    note = insert_into(events, dialect).from_select(
         [*texts, "position"], sa.select(*_given(row, *texts), position).where(kept)
     )
     marks = [_mark_due(dialect, side, row, kept) for side in Side]
@@ -90,7 +86,7 @@ def _mark_due(dialect: sa.Dialect, side: Side, row: Any, kept: sa.ColumnElement[
     record_id = links.c[f"{side}_id"]
     kind, ref, link_id = _given(row, "kind", "record_id", "link_id")
     due = sa.select(sa.func.min(link_id), kind, ref, db_now()).where(kept).group_by(kind, ref).order_by(kind, ref)
-    insert = _insert(links, dialect).from_select([links.c.id, links.c.kind, record_id, links.c.due_at], due)
+    insert = insert_into(links, dialect).from_select([links.c.id, links.c.kind, record_id, links.c.due_at], due)
     return insert.on_conflict_do_update(
         index_elements=[links.c.kind, record_id],
         set_={

@@ -4,10 +4,9 @@ The first start records who it is for. A start under another identity pauses eve
 """
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.database import Database
+from app.store.database import Database, insert_into
 from app.store.tables import db_now, instance, lanes
 from app.sync.records import Lane
 
@@ -20,7 +19,7 @@ async def recognise(database: Database, identity: str) -> bool:
 
     async def work(connection: AsyncConnection) -> bool:
         known = (await connection.scalars(sa.select(instance.c.identity))).all()
-        insert = (sqlite if database.is_sqlite else postgresql).insert(instance)
+        insert = insert_into(instance, connection.dialect)
         ours = insert.values(identity=identity[:_LONGEST], recorded_at=db_now()).on_conflict_do_nothing()
         await connection.execute(ours)
         if not known or identity[:_LONGEST] in known:

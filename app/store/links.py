@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
-from app.store.database import Database
+from app.store.database import Database, insert_into
 from app.store.tables import after, db_now, deliveries, events, failures, journal, lanes, links, matches
 from app.sync.base import Base
 from app.sync.records import Kind, Link, OwnWrite, Side
@@ -98,9 +97,9 @@ async def point_out(connection: AsyncConnection, kind: Kind, side: Side, ids: Se
     return count
 
 
-async def note(connection: AsyncConnection, kind: Kind, ids: Sequence[str], *, is_sqlite: bool) -> int:
+async def note(connection: AsyncConnection, kind: Kind, ids: Sequence[str]) -> int:
     """Make lone refs, due at once, of Salesforce records nobody has heard of; gives how many."""
-    insert = (sqlite if is_sqlite else postgresql).insert(links)
+    insert = insert_into(links, connection.dialect)
     rows = [{"id": str(ULID()), "kind": kind.value, "salesforce_id": id_} for id_ in sorted(ids)]
     lone, count = insert.on_conflict_do_nothing().returning(links.c.id), 0
     for at in range(0, len(rows), _MOST_IDS):

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.database import Database
+from app.store.database import Database, insert_into
 from app.store.links import LEASE
 from app.store.tables import after, db_now, journal, links, matches
 from app.sync.records import Kind, Side
@@ -44,7 +43,7 @@ async def take(database: Database, token: str, persons: Mapping[str, str]) -> se
         noted = sa.update(links).where(links.c.id == sa.bindparam("p_id"), links.c.lease_owner == token)
         rows = [{"p_id": link_id, "p_person": person} for link_id, person in sorted(persons.items())]
         await connection.execute(noted.values(person=sa.bindparam("p_person")), rows)
-        insert = (sqlite if database.is_sqlite else postgresql).insert(matches)
+        insert = insert_into(matches, connection.dialect)
         until = after(LEASE)
         taken = insert.values([{"person": person, "owner": token, "until": until} for person in wanted])
         is_free = sa.or_(matches.c.until < db_now(), matches.c.owner == token)

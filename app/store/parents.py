@@ -7,11 +7,10 @@ be, whoever waits for it is due again.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
-from app.store.database import Database
+from app.store.database import Database, insert_into
 from app.store.tables import awaited, db_now, links
 from app.sync.records import Kind, Lane, Parent, Ref, Side
 
@@ -42,14 +41,15 @@ async def drchrono_ids(database: Database, refs: Collection[Ref]) -> dict[tuple[
     return found
 
 
-async def await_them(connection: AsyncConnection, waiting: Mapping[str, Sequence[Ref]], *, is_sqlite: bool) -> None:
+async def await_them(connection: AsyncConnection, waiting: Mapping[str, Sequence[Ref]]) -> None:
     """Note for which records links wait (link id -> refs); those nobody has heard of are due at once."""
-    insert = (sqlite if is_sqlite else postgresql).insert
     refs = sorted({ref for refs in waiting.values() for ref in refs})
     for side in Side:
         rows = [{"id": str(ULID()), "kind": ref.kind.value, f"{side}_id": ref.id} for ref in refs if ref.side is side]
         if rows:
-            unheard = insert(links).values(lane=Lane.LIVE.value, due_at=db_now(), confirm_at=db_now())
+            unheard = insert_into(links, connection.dialect).values(
+                lane=Lane.LIVE.value, due_at=db_now(), confirm_at=db_now()
+            )
             await connection.execute(unheard.on_conflict_do_nothing(), rows)
     rows = [
         {"link_id": link_id, "side": ref.side.value, "kind": ref.kind.value, "record_id": ref.id}
@@ -57,7 +57,7 @@ async def await_them(connection: AsyncConnection, waiting: Mapping[str, Sequence
         for ref in sorted(refs)
     ]
     if rows:
-        await connection.execute(insert(awaited).on_conflict_do_nothing(), rows)
+        await connection.execute(insert_into(awaited, connection.dialect).on_conflict_do_nothing(), rows)
 
 
 async def wake_come(database: Database, refs: Collection[Ref]) -> None:

@@ -65,7 +65,7 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
             await settle(connection, saved)
             await note_searches(connection, saved)
             await forget(connection, [r.due.link.id for r in saved if r.is_nobodys])
-            await _tell_others(connection, saved, is_sqlite=database.is_sqlite)
+            await _tell_others(connection, saved)
         await matching.release(connection, token)
         return done & {result.due.link.id for result in (*saved, *(one for one in results if one.succeeds))}
 
@@ -96,11 +96,11 @@ def _row(result: Result, generation: int) -> dict[str, Any]:
     }
 
 
-async def _tell_others(connection: AsyncConnection, saved: Sequence[Result], *, is_sqlite: bool) -> None:
+async def _tell_others(connection: AsyncConnection, saved: Sequence[Result]) -> None:
     """Keep what the looks mean for other records: who waits for whom, who has come, a doctor's zone."""
     waiting = {r.due.link.id: r.awaits for r in saved if r.awaits}
-    await parents.await_them(connection, waiting, is_sqlite=is_sqlite)
+    await parents.await_them(connection, waiting)
     await parents.wake(connection, [ref for r in saved if r.has_come for ref in r.refs])
     doctors = {r.drchrono_id: r.zone for r in saved if r.zone and r.drchrono_id}
-    await zones.keep(connection, doctors, is_sqlite=is_sqlite)
-    await tallies.add(connection, Counter(name for r in saved for name in r.counts), is_sqlite=is_sqlite)
+    await zones.keep(connection, doctors)
+    await tallies.add(connection, Counter(name for r in saved for name in r.counts))

@@ -3,10 +3,9 @@
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.database import Database
+from app.store.database import Database, insert_into
 from app.store.tables import after, db_now, schedules, watermarks
 
 
@@ -14,7 +13,7 @@ async def is_ours(database: Database, name: str, every: timedelta) -> bool:
     """Say whether it is time and nobody else has begun; then the next time is `every` from now."""
 
     async def work(connection: AsyncConnection) -> bool:
-        insert = (sqlite if database.is_sqlite else postgresql).insert(schedules)
+        insert = insert_into(schedules, connection.dialect)
         first = insert.values(name=name, next_at=after(every))
         claim = first.on_conflict_do_update(
             index_elements=[schedules.c.name], set_={"next_at": after(every)}, where=schedules.c.next_at <= db_now()
@@ -44,7 +43,7 @@ async def raise_watermark(database: Database, name: str, at: datetime) -> None:
     """Remember that a thing was done up to a moment."""
 
     async def work(connection: AsyncConnection) -> None:
-        insert = (sqlite if database.is_sqlite else postgresql).insert(watermarks)
+        insert = insert_into(watermarks, connection.dialect)
         first = insert.values(name=name, at=at)
         await connection.execute(
             first.on_conflict_do_update(index_elements=[watermarks.c.name], set_={"at": first.excluded["at"]})

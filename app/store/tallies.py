@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.database import Database
+from app.store.database import Database, insert_into
 from app.store.tables import tallies
 
 
-async def add(connection: AsyncConnection, counts: Mapping[str, int], *, is_sqlite: bool) -> None:
+async def add(connection: AsyncConnection, counts: Mapping[str, int]) -> None:
     """Add to the counts, each by its name; in the order of the names, so that two writers lock in the same order."""
-    insert = (sqlite if is_sqlite else postgresql).insert(tallies)
+    insert = insert_into(tallies, connection.dialect)
     for name, count in sorted(counts.items()):
         first = insert.values(name=name[:64], count=count)
         more = {"count": tallies.c["count"] + first.excluded["count"]}

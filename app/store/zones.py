@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.database import Database
+from app.store.database import Database, insert_into
 from app.store.tables import db_now, zones
 
 _LONGEST = 64
@@ -27,9 +26,9 @@ async def all_zones(database: Database) -> dict[str, str]:
     return {row.doctor_id: row.zone for row in rows}
 
 
-async def keep(connection: AsyncConnection, by_doctor: Mapping[str, str], *, is_sqlite: bool) -> None:
+async def keep(connection: AsyncConnection, by_doctor: Mapping[str, str]) -> None:
     """Remember doctors' zones; one that is another than before is a change that is still to be applied."""
-    insert = (sqlite if is_sqlite else postgresql).insert(zones)
+    insert = insert_into(zones, connection.dialect)
     for doctor_id, zone in sorted(by_doctor.items()):
         first = insert.values(doctor_id=doctor_id, zone=zone[:_LONGEST], changed_at=db_now(), applied_at=db_now())
         known = first.on_conflict_do_update(

@@ -127,7 +127,7 @@ async def test_only_what_is_linked_is_pointed_out(database):
 async def test_a_record_nobody_has_heard_of_is_noted_once(database):
     async def work(connection):
         ids = ["003SYN000000001YBA", "003SYN000000002YBA"]
-        return await links.note(connection, PERSON, ids, is_sqlite=database.is_sqlite)
+        return await links.note(connection, PERSON, ids)
 
     assert (await database.transact(work), await database.transact(work)) == (2, 0)
     assert len((await links.take(database, PERSON)).due) == 2

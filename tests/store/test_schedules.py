@@ -46,7 +46,7 @@ async def test_a_watermark_is_what_it_was_raised_to(database):
 async def keep(database, **by_doctor):
     async def work(connection):
         await asyncio.sleep(0.002)  # the clock of the database is a millisecond's
-        await zones.keep(connection, by_doctor, is_sqlite=database.is_sqlite)
+        await zones.keep(connection, by_doctor)
 
     await database.transact(work)
 
@@ -81,7 +81,7 @@ async def test_a_change_that_comes_while_another_is_applied_is_not_lost(database
 
 async def test_counts_add_up(database):
     async def add(connection):
-        await tallies.add(connection, {"skipped_break": 2, "put_back_doctor": 1}, is_sqlite=database.is_sqlite)
+        await tallies.add(connection, {"skipped_break": 2, "put_back_doctor": 1})
 
     for _ in range(3):
         await database.transact(add)
