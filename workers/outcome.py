@@ -13,8 +13,8 @@ from datetime import timedelta
 from app.errors import Gone, Rejected, SyncError
 from app.store.endings import Result
 from app.store.links import Due
-from app.sync.decide import with_landed
 from app.sync.matching import fingerprints
+from app.sync.own_writes import with_landed
 from app.sync.records import Action, Lane, Link, Plan, Seen, Side, Sight
 from app.sync.rules import Rules
 from workers.joined import joined

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from app.store import journal
 from app.store.conflicts import Conflict
 from app.store.journal import Entry
-from app.sync import decide
-from app.sync.decide import reasons, stamps
+from app.sync import rewrites
 from app.sync.mapping import EXTERNAL_ID
+from app.sync.own_writes import reasons, stamps
 from app.sync.records import Absent, Action, Doubt, Fields, Plan, Seen, Side, Sight
 from workers.passes import Looked, Pass, Write
 
@@ -22,7 +22,7 @@ async def without_rewrites(work: Pass, looked: Sequence[Looked], plans: Mapping[
     updates = [link_id for link_id, plan in plans.items() if plan.action is Action.WRITE or plan.writes_key]
     lately = await journal.written_lately(work.run.database, updates)
     return {
-        link_id: decide.without_rewrites(work.rules, links[link_id], plan, lately[link_id])
+        link_id: rewrites.without_rewrites(work.rules, links[link_id], plan, lately[link_id])
         if link_id in lately
         else plan
         for link_id, plan in plans.items()

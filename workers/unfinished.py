@@ -12,12 +12,12 @@ from datetime import timedelta
 from app.errors import LeaseLost, OutcomeUnknown, SyncError
 from app.store.endings import Failure, Result
 from app.sync.belief import raised_floor
-from app.sync.decide import REWRITTEN
 from app.sync.first_contact import BUSY, MISSING, SEVERAL, UNANSWERED, UNSETTLED, salesforce_names
 from app.sync.mapping import Table
 from app.sync.parents import NO_PARENT
 from app.sync.records import Absent, Action, Lane, Plan, Seen, Side, Sight
 from app.sync.retry import Fate, Verdict, after, after_refusal, cause_of, paused_by
+from app.sync.rewrites import REWRITTEN
 from app.vendors.drchrono.client import TWIN_CODE
 from app.vendors.salesforce.wire import RecordRefused
 from workers.passes import Outcome, Pass, Written

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.sync.decide import decide, has_landed, stamps
+from app.sync.decide import decide
+from app.sync.own_writes import has_landed, stamps
 from app.sync.records import Action, Plan, Side, Sight
 from tests.build import (
     ABSENT,

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from itertools import product
 
-from app.sync.decide import has_landed, with_landed
 from app.sync.mapping import Direction, OnConflict
 from app.sync.merge import merge
+from app.sync.own_writes import has_landed, with_landed
 from app.sync.records import Seen, Side, Sight
 from tests.build import ABSENT, a_link, a_row, an_own_write, rules
 

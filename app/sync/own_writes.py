@@ -1,0 +1,60 @@
+"""Our own writes: what the journal keeps of one, whether it shows on the side it went to, and what it then means."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from app.sync.base import Base
+from app.sync.mapping import EXTERNAL_ID
+from app.sync.records import Absent, Deleted, Fields, Link, OwnWrite, Plan, Seen, Side, Sight, Unheard
+from app.sync.rules import Rules
+
+
+def stamps(
+    rules: Rules, link: Link, fields: Fields, before: Sight | Absent | Deleted | Unheard
+) -> Mapping[str, tuple[str | None, str]]:
+    """Give what the journal keeps of a write: field -> (stamp of what was there, stamp of what is written).
+
+    What a side that was not heard holds is what the base says.
+    """
+    if isinstance(before, Unheard):
+        known = {name: link.base.stamps.get(name) for name in fields}
+    else:
+        held = before.fields if isinstance(before, Sight) else {}
+        known = {name: rules.stamp(link, name, held[name]) if name in held else None for name in fields}
+    return {name: (known[name], rules.stamp(link, name, value)) for name, value in fields.items()}
+
+
+def reasons(rules: Rules, plan: Plan, side: Side) -> Mapping[str, str]:
+    """Give what the journal keeps of why a side's fields are written, where that is no plain edit."""
+    owners = {name: f"conflict: {rules.table.rows[name].owner} owns it" for name in plan.conflicts}
+    told = owners | dict.fromkeys(plan.put_backs, "put back: it travels one way")
+    return {name: why for name, why in told.items() if name in plan.writes.get(side, {})}
+
+
+def has_landed(rules: Rules, link: Link, write: OwnWrite, seen: Seen) -> bool:
+    """Say whether a write of ours shows on the side it went to.
+
+    One request writes one record whole or not at all, so one field that shows the new value (and not the old one) is
+    enough: a person may have changed the others since.
+    """
+    sight = seen.drchrono if write.side is Side.DRCHRONO else seen.salesforce
+    if not isinstance(sight, Sight) or not sight.confirmed:
+        return False
+    if EXTERNAL_ID in write.stamps and sight.key is not None and sight.key == link.drchrono_id:
+        return True
+    return any(
+        rules.matches(link, name, new, sight.fields[name]) and not rules.matches(link, name, old, sight.fields[name])
+        for name, (old, new) in write.stamps.items()
+        if name in rules.table.rows and name in sight.fields
+    )
+
+
+def with_landed(link: Link, landed: Collection[str]) -> Link:
+    """Give the link as it stands once its own writes are settled.
+
+    What landed is part of the base: both sides held it, whatever came since. What was lost never was: the value it
+    would have replaced, still there, is what a person put there.
+    """
+    stamps = {name: new for write in link.own_writes if write.id in landed for name, (_, new) in write.stamps.items()}
+    stamps.pop(EXTERNAL_ID, None)
+    return replace(link, base=Base({**link.base.stamps, **stamps}), own_writes=())
