@@ -1,0 +1,42 @@
+"""Wishes: records that are to be created, or may have been, and who they are; what is judged of them."""
+
+from dataclasses import dataclass
+
+from app.errors import SyncError
+from app.sync.matching import fingerprints
+from app.sync.records import Action, Fields, OwnWrite, Plan, Seen, Side, Sight
+from workers.passes import Looked, Pass
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A record that is to be created on a side, or may have been (`attempt`), and who it is."""
+
+    link_id: str
+    plan: Plan
+    side: Side
+    who: Fields
+    prints: tuple[str, ...]
+    attempt: OwnWrite | None = None
+    zone: str = ""
+
+
+Judged = dict[str, Plan | SyncError]
+
+
+def wish_of(work: Pass, looked: Looked, plan: Plan) -> Wish:
+    """Give who is to be created, or was perhaps, by the plan of a look.
+
+    Raises  Undecryptable when what an attempt sent cannot be opened
+    """
+    seen, rules = looked.seen, work.rules
+    assert isinstance(seen, Seen)
+    attempt = next((write for write in looked.link.own_writes if write.side is Side.DRCHRONO), None)
+    side = next(iter(plan.writes), Side.DRCHRONO)
+    there = seen.salesforce if side is Side.DRCHRONO else seen.drchrono
+    who: Fields = there.fields if isinstance(there, Sight) else {}
+    if plan.action is Action.FIND and attempt is not None and attempt.sent is not None:
+        who = work.run.vault.open(attempt.sent)  # as it was then: the Contact may have changed its name since
+    prints = fingerprints(rules.keys, rules.table, who)
+    zone = there.zone if isinstance(there, Sight) else ""
+    return Wish(looked.link.id, plan, side, who, prints, attempt if plan.action is Action.FIND else None, zone)
