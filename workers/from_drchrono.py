@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.errors import Unauthorized, Undecryptable
-from app.store.links import Body
+from app.store.due import Body
 from app.sync.records import Absent, Side, Sight
 from app.vendors.drchrono import wire
 from workers.passes import Pass

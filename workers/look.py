@@ -10,7 +10,7 @@ from dataclasses import replace
 from app.errors import SyncError
 from app.log import log
 from app.store import zones
-from app.store.links import Due
+from app.store.due import Due
 from app.sync.belief import believe
 from app.sync.records import Absent, Seen, Sight
 from workers import from_drchrono, from_salesforce

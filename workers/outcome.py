@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.errors import Gone, Rejected, SyncError
+from app.store.due import Due
 from app.store.endings import Result
-from app.store.links import Due
 from app.sync.matching import fingerprints
 from app.sync.own_writes import with_landed
 from app.sync.records import Action, Lane, Link, Plan, Seen, Side, Sight

@@ -7,8 +7,8 @@ from typing import Any
 
 from app.errors import SyncError
 from app.runtime import Runtime
+from app.store.due import Due, Taken
 from app.store.journal import Entry
-from app.store.links import Due, Taken
 from app.sync.records import Fields, Link, Seen, Side, Sight
 from app.sync.rules import Rules
 from app.vendors.salesforce.wire import RecordRefused, Saved

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from app.store.links import Due
+from app.store.due import Due
 from app.sync.base import Base
 from app.sync.records import Lane, Ref, Side
 

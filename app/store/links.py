@@ -5,59 +5,21 @@ that every save checks, and runs out by the database's clock, so the records of 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.store.database import Database, insert_into
-from app.store.tables import after, db_now, deliveries, events, failures, journal, lanes, links, matches
+from app.store.due import Taken, due_of
+from app.store.tables import after, db_now, failures, lanes, links, matches
 from app.sync.base import Base
-from app.sync.records import Kind, Link, OwnWrite, Side
+from app.sync.records import Kind, Link, Side
 from app.sync.retry import paused_by
 
 LEASE = timedelta(seconds=20)
 _MOST_IDS = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """One unfinished delivery of a record: its sealed body, and the event in it that is to be finished."""
-
-    delivery_id: str
-    position: int
-    sealed: str | None
-    version: str
-    received_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """One link that was due, as it stood when taken, with the deliveries read at take.
-
-    bodies   what DrChrono delivered
-    notices  what Salesforce only pointed at: (delivery id, position) of each
-    """
-
-    link: Link
-    generation: int
-    base_version: int
-    attempts: int
-    bodies: tuple[Body, ...] = ()
-    notices: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What a worker took, the token that proves it, and the database's clock when it did."""
-
-    kind: Kind
-    token: str
-    now: datetime
-    due: tuple[Due, ...]
 
 
 def _is_free() -> sa.ColumnElement[bool]:
@@ -149,102 +111,9 @@ async def take(database: Database, kind: Kind, limit: int = 200) -> Taken | None
         leased = sa.update(links).where(links.c.id.in_(ids)).values(lease_owner=token, lease_until=after(LEASE))
         is_failed = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
         rows = (await connection.execute(leased.returning(links, db_now().label("now"), is_failed))).all()
-        bodies = await _bodies(connection, kind, rows)
-        notices = await _notices(connection, kind, rows)
-        lone = [row.id for row in rows if row.drchrono_id is None]
-        writes = await _own_writes(connection, ids, lone)
-        return Taken(
-            kind,
-            token,
-            rows[0].now,
-            tuple(
-                Due(
-                    _link(row, writes.get(row.id, ())),
-                    row.generation,
-                    row.base_version,
-                    row.attempts,
-                    tuple(bodies.get(row.drchrono_id, ())),
-                    tuple(notices.get(row.salesforce_id, ())),
-                )
-                for row in sorted(rows, key=lambda row: (row.due_at, row.id))
-            ),
-        )
+        return Taken(kind, token, rows[0].now, await due_of(connection, kind, rows))
 
     return await database.transact(work)
-
-
-def _link(row: Any, writes: Sequence[OwnWrite]) -> Link:
-    return Link(
-        row.id,
-        Kind(row.kind),
-        row.drchrono_id,
-        row.salesforce_id,
-        Base(row.base),
-        row.floor,
-        row.confirm_at,
-        tuple(writes),
-        frozenset(row.unsettled),
-        bool(row.is_failed),
-    )
-
-
-async def _bodies(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -> dict[str, list[Body]]:
-    ids = [row.drchrono_id for row in rows if row.drchrono_id]
-    found = await connection.execute(
-        sa.select(
-            events.c.record_id,
-            events.c.delivery_id,
-            events.c.position,
-            events.c.version,
-            deliveries.c.body,
-            deliveries.c.received_at,
-        )
-        .join(deliveries, deliveries.c.id == events.c.delivery_id)
-        .where(
-            events.c.side == Side.DRCHRONO.value,
-            events.c.kind == kind.value,
-            events.c.record_id.in_(ids),
-            events.c.finished_at.is_(None),
-        )
-        .order_by(deliveries.c.received_at, events.c.delivery_id, events.c.position)
-    )
-    bodies: dict[str, list[Body]] = {}
-    for row in found:
-        body = Body(row.delivery_id, row.position, row.body, row.version, row.received_at)
-        bodies.setdefault(row.record_id, []).append(body)
-    return bodies
-
-
-async def _notices(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -> dict[str, list[tuple[str, int]]]:
-    notices: dict[str, list[tuple[str, int]]] = {}
-    if ids := [row.salesforce_id for row in rows if row.salesforce_id]:
-        open_ = (events.c.kind == kind.value, events.c.record_id.in_(ids), events.c.finished_at.is_(None))
-        asked = sa.select(events.c.record_id, events.c.delivery_id, events.c.position)
-        for row in await connection.execute(asked.where(events.c.side == Side.SALESFORCE.value, *open_)):
-            notices.setdefault(row.record_id, []).append((row.delivery_id, row.position))
-    return notices
-
-
-async def _own_writes(
-    connection: AsyncConnection, ids: Sequence[str], lone: Sequence[str]
-) -> dict[str, list[OwnWrite]]:
-    """Give the unsettled writes of links we hold; a *planned* one is a dead worker's, so it may have been sent.
-
-    Of a Contact without a chart also the create that made one: its worker died before it could say so in the link.
-    """
-    j = journal.c
-    is_open = sa.and_(j.link_id.in_(ids), j.state.in_(("planned", "unknown")))
-    wanted = (j.id, j.link_id, j.side, j.stamps, j.settle_at, j.sent, j.record_id, j.searched_at)
-    found = list(await connection.execute(sa.select(*wanted).where(is_open).order_by(j.id)))
-    if lone:
-        has_made = sa.and_(j.link_id.in_(lone), j.state == "confirmed", j.record_id.is_not(None))
-        found += await connection.execute(sa.select(*wanted).where(has_made).order_by(j.id))
-    writes: dict[str, list[OwnWrite]] = {}
-    for row in found:
-        stamps = {name: (old, new) for name, (old, new) in row.stamps.items()}
-        write = OwnWrite(row.id, Side(row.side), stamps, row.settle_at, row.sent, row.record_id, row.searched_at)
-        writes.setdefault(row.link_id, []).append(write)
-    return writes
 
 
 async def renew(connection: AsyncConnection, token: str, ids: Sequence[str] | None = None) -> set[str]:

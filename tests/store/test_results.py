@@ -4,9 +4,10 @@ from datetime import timedelta
 import pytest
 
 from app.store import journal, links, results, tables
+from app.store.due import Due
 from app.store.endings import Failure, Result
 from app.sync.base import Base
-from app.sync.records import Kind, Lane, Side
+from app.sync.records import Kind, Lane, Link, Side
 from tests.store.build import (
     a_delivery,
     a_result,
@@ -344,7 +345,7 @@ async def test_a_failing_save_saves_nothing_of_the_batch(database):
     await results.record(database, batch.token, [a_result(batch.due[0], failure=Failure(Side.SALESFORCE, LATE))])
     again = await taken(database, "1", "2")
     blind = Result(  # a look that does not know of the failure collides with it
-        links.Due(blinded(again.due[0].link), again.due[0].generation, again.due[0].base_version, 0),
+        Due(blinded(again.due[0].link), again.due[0].generation, again.due[0].base_version, 0),
         base=Base({"email": "new"}),
         drchrono_id=again.due[0].link.drchrono_id,
         salesforce_id=None,
@@ -361,7 +362,7 @@ async def test_a_failing_save_saves_nothing_of_the_batch(database):
 
 
 def blinded(link):
-    return links.Link(link.id, link.kind, link.drchrono_id, link.salesforce_id, link.base)
+    return Link(link.id, link.kind, link.drchrono_id, link.salesforce_id, link.base)
 
 
 @on_postgresql

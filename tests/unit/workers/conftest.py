@@ -5,7 +5,7 @@ import pytest
 from app.queue import Bell
 from app.runtime import Runtime
 from app.store.database import Database
-from app.store.links import Body, Due, Taken
+from app.store.due import Body, Due, Taken
 from app.store.secrets import Vault
 from app.sync.decide import decide
 from app.sync.records import Kind, Seen, Side
