@@ -62,14 +62,14 @@ class Mix:
     contact_deleted: float = 0.2
     contact_undeleted: float = 0.4
     contacts_merged: float = 0.1
-    contact_merged_away: float = 0.0
+    contact_merged_away: float = 0.1
     chart_vanished: float = 0.1
-    contact_ticked: float = 0.0
-    visit_booked: float = 0.0
-    visit_edited: float = 0.0
-    booked_edited: float = 0.0
-    visit_deleted: float = 0.0
-    booked_deleted: float = 0.0
+    contact_ticked: float = 0.3
+    visit_booked: float = 0.4
+    visit_edited: float = 1.0
+    booked_edited: float = 1.0
+    visit_deleted: float = 0.1
+    booked_deleted: float = 0.1
     letter_arrives: float = 8.0
     worker_starts: float = 8.0
     worker_goes_on: float = 10.0
@@ -124,8 +124,8 @@ async def contact_undeleted(world, mix):
 
 
 async def contacts_merged(world, mix):
-    """Two that are both somebody's chart, or a stranger into one. TODO once such a winner keeps its chart: `named`."""
-    return _merged(world, lambda row: row["DrChrono_Patient_Id__c"] and row["Id"] not in world.named)
+    """Two that are both somebody's chart, or a stranger into one."""
+    return _merged(world, lambda row: row["DrChrono_Patient_Id__c"])
 
 
 async def contact_merged_away(world, mix):
@@ -149,7 +149,7 @@ async def chart_vanished(world, mix):
 
 
 async def contact_ticked(world, mix):
-    """Somebody enters a person and asks for a chart. TODO when ticked Contacts get one: a weight."""
+    """Somebody enters a person and asks for a chart."""
     names = ("first_name", "last_name", "date_of_birth", "gender")
     given = {NAMES[name]: world.rng.choice(POOL[name]) for name in names}
     return world.person(SALESFORCE, "POST", "records/Contact", **given, Sync_To_DrChrono__c=True) is not None

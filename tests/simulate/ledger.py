@@ -11,6 +11,7 @@ from tests.simulate.fields import is_visit, rows_of
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
 
 HUMAN = "human"
+_WHO = ("first_name", "last_name", "date_of_birth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Ledger:
     edits: dict = field(default_factory=dict)
     values: dict = field(default_factory=dict)
     showed: dict = field(default_factory=dict)
+    partners: dict = field(default_factory=dict)
+    made: list = field(default_factory=list)
 
     def read(self, side, id_, raw):
         return {name: row.read(side, raw, self.key_of) for name, row in rows_of(side, id_).items()}
@@ -58,6 +61,10 @@ class Ledger:
             for name, value in now.items()
             if before[name] != value
         ]
+        if by is not HUMAN and known is None and side == DRCHRONO and not is_visit(side, id_):
+            self._judge_create(step, id_, now, by)
+        if side == SALESFORCE:
+            self.partners.setdefault(self.partner(side, id_), set()).add(id_)
         self.held[side, id_] = now
         if by is not HUMAN and known is not None:
             for change in found:
@@ -71,13 +78,20 @@ class Ledger:
         if found:
             counts = self.edits if by is HUMAN else self.writes
             is_paid = by is HUMAN or any((side, id_, step, change.name) not in self.decided for change in found)
-            pair = self._pair(side, id_)
-            counts[pair] = counts.get(pair, 0) + is_paid
+            counts[side, id_] = counts.get((side, id_), 0) + is_paid
         self.changes += found
         return [change.name for change in found]
 
     def _pair(self, side, id_):
         return id_ if side == DRCHRONO else self.partner(SALESFORCE, id_) or id_
+
+    def _judge_create(self, step, id_, now, by):
+        """Say whether there was a chart of this person already when we looked for one."""
+        self.made.append(id_)
+        for (side, other), held in self.held.items():
+            is_twin = side == DRCHRONO and not is_visit(side, other) and all(held[name] == now[name] for name in _WHO)
+            if is_twin and max(self.last[side, other, name].step for name in _WHO) <= by.looked_at[DRCHRONO]:
+                self.wrong.append(f"{id_} at {step}: a second chart of whom {other} is the chart")
 
     def _judge(self, change):
         """Say whether a write of ours may replace what it replaced."""
@@ -106,8 +120,10 @@ class Ledger:
         rules = self.rules("appointment" if is_visit(change.side, change.id) else "patient")
         if _is(rules, link, change.name, base, edit.after):
             across = SALESFORCE if change.side == DRCHRONO else DRCHRONO
-            other = self.partner(change.side, change.id)
-            if edit.after is not None and edit.after not in self.showed.get((across, other, change.name), ()):
+            others = self.partners.get(change.id) or {self.partner(change.side, change.id)}
+            if edit.after is not None and not any(
+                edit.after in self.showed.get((across, other, change.name), ()) for other in others
+            ):
                 self.wrong.append(f"{here}: {edit.after!r} was lost, and never agreed: the other side never held it")
             return  # both had agreed on what is replaced
         ours = [write.stamps[change.name][1] for write in link.own_writes if change.name in write.stamps]

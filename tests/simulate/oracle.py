@@ -4,6 +4,8 @@ The truth is what the vendors hold and the ledger of who changed what. Of the se
 and only for what may not remain in them.
 """
 
+from collections import Counter
+
 from app.store.tables import events, failures, journal, links
 from tests.simulate.fields import PATIENT, VISIT
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
@@ -23,7 +25,7 @@ async def complaints(world):
     for visit in world.vendors.practice.appointments.records.values():
         link = by_visit.get(visit["id"])
         found += _visit(world, visit, failed.get(link.id) if link else None)
-    return [*found, *_contacts(world), *_thrift(world)]
+    return [*found, *_contacts(world), *_thrift(world), *_asked(world, failed, known)]
 
 
 async def _remains(world, known):
@@ -56,6 +58,9 @@ def _reason(world, link, row):
             return visit and world.partner(DRCHRONO, visit["patient"]) and "its patient has a Contact"
         case "gone_in_salesforce" | "ENTITY_IS_DELETED":
             return contact and "its Contact is there"
+        case "chart_of_another_contact" | "several_charts" | "several_contacts":
+            contact = link.salesforce_id or world.partner(DRCHRONO, chart)
+            return "" if _has_namesake(world, contact) else "nobody else ever had that name"
         case "gone_in_drchrono":
             return chart in world.charts and "its chart is there"
         case "rewritten":
@@ -80,6 +85,16 @@ def _has_a_twin(world, row):
     return who.count(mine) > 1
 
 
+def _has_namesake(world, contact):
+    """Say whether anybody else ever had the name and birth date of a Contact."""
+    who, showed = ("first_name", "last_name", "date_of_birth"), world.ledger.showed
+    mine = [showed.get((SALESFORCE, contact, name), {None}) for name in who]
+    others = {(side, id_) for side, id_, _ in showed if id_ != contact}
+    return any(
+        all(own & showed.get((*one, name), {None}) for own, name in zip(mine, who, strict=True)) for one in others
+    )
+
+
 def _is_rewritten(world, chart, row):
     contact = world.partner(DRCHRONO, chart)
     by_us = [one for one in world.ledger.changes if one.by != "human" and one.id in (chart, contact)]
@@ -96,8 +111,8 @@ def _pair(world, chart, link, failure):
     contact = world.partner(DRCHRONO, chart)
     gone = [row for row in world.gone if row["DrChrono_Patient_Id__c"] == str(chart)]
     if contact is None:
-        if gone and failure is not None:
-            return []
+        if failure is not None:
+            return []  # its Contact was deleted, or merged into another chart's: that is for a person to say
         return [f"{chart} has no Contact" + (" and nobody is told that it was deleted" if gone else "")]
     if gone and contact in world.named and failure is not None:
         return []  # deleted, and entered anew by hand: that is for a person to say
@@ -146,14 +161,31 @@ def _contacts(world):
 
 
 def _thrift(world):
-    """Count writes against edits.
+    """Every write that changed something is paid for by an edit; a link made, or moved by a merge, by one more."""
+    ledger, merged = world.ledger, {row["Id"]: row["MasterRecordId"] for row in world.gone if row["MasterRecordId"]}
 
-    Of two records that met later, each was edited before it had a name that both sides know. What DrChrono made of
-    one of ours by itself, a chart's number, travels back: a link-back.
-    """
-    made = {one.id for one in world.ledger.changes if one.side == DRCHRONO and one.is_new and one.by != "human"}
-    for pair, writes in world.ledger.writes.items():
-        there = world.partner(DRCHRONO, pair)
-        edits = world.ledger.edits.get(pair, 0) + world.ledger.edits.get(there, 0) + (pair in made)
-        if writes > edits:
-            yield f"{pair}: {writes} writes that changed something for {edits} edits"
+    def thing(side, id_):
+        return id_ if side == DRCHRONO else world.partner(side, _winner(merged, id_)) or world.partner(side, id_) or id_
+
+    writes, edits = Counter(), Counter(ledger.made)
+    for total, counts in ((writes, ledger.writes), (edits, ledger.edits)):
+        for one, count in counts.items():
+            total[thing(*one)] += count
+    edits.update(thing(SALESFORCE, id_) for id_ in merged)
+    for one, count in writes.items():
+        if count > edits[one]:
+            yield f"{one}: {count} writes that changed something for {edits[one]} edits, links and merges"
+
+
+def _winner(merged, id_):
+    while id_ in merged:
+        id_ = merged[id_]
+    return id_
+
+
+def _asked(world, failed, known):
+    """Who was asked to have a chart has one, or waits for a person."""
+    told = {known[link_id].salesforce_id for link_id in failed}
+    for id_, row in world.contacts.items():
+        if row["Sync_To_DrChrono__c"] and not row["DrChrono_Patient_Id__c"] and id_ not in told:
+            yield f"{id_} was to have a chart, has none, and nobody is told why"
