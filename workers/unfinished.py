@@ -58,7 +58,7 @@ def left_to_a_person(result: Result, plan: Plan, table: Table, outcomes: Mapping
     if not refused and plan.flags:
         cause = next(iter(plan.flags.values()))
         names = tuple(sorted(table.rows[name].shown(Side.DRCHRONO) for name in plan.flags))
-        return replace(result, failure=Failure(Side.DRCHRONO, cause, names))
+        return replace(result, failure=Failure(Side.DRCHRONO, cause, names), last_error=cause)
     if not refused:
         return result
     cause = next(iter(refused.values()))
