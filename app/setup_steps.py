@@ -118,11 +118,11 @@ def steps(public_url: str) -> Iterator[Step]:
     yield Step(
         "Salesforce: tell the service what was edited",
         (
-            "Setup > Outbound Messages > New, for Contact:",
+            "Setup > Outbound Messages > New, for Contact and for DrChrono_Appointment__c:",
             f"Endpoint URL:   {public_url}/webhooks/salesforce/outbound/TOKEN",
             "                TOKEN: the value of SALESFORCE_OUTBOUND_TOKENS in .env",
             "Fields:         Id, SystemModstamp, LastModifiedById",
-            "Then a record-triggered flow on Contact (created or updated, after the save)",
+            "Then a record-triggered flow on each (created or updated, after the save)",
             "that sends it, unless the integration user made the edit.",
             "Or platform events (DrChrono_Sync__e), by a flow, Apex or an event relay:",
             f"Address:        {public_url}/webhooks/salesforce/events",
