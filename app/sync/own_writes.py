@@ -34,19 +34,24 @@ def reasons(rules: Rules, plan: Plan, side: Side) -> Mapping[str, str]:
 def has_landed(rules: Rules, link: Link, write: OwnWrite, seen: Seen) -> bool:
     """Say whether a write of ours shows on the side it went to.
 
-    One request writes one record whole or not at all, so one field that shows the new value (and not the old one) is
-    enough: a person may have changed the others since.
+    One request writes one record whole or not at all, so it has when one field shows the new value and none the old
+    one: a person may have changed the others since. Where nothing was known of what was there, a create, all of it
+    must show: a person may have made that record, and what they left empty would count as emptied.
     """
     sight = seen.drchrono if write.side is Side.DRCHRONO else seen.salesforce
     if not isinstance(sight, Sight) or not sight.confirmed:
         return False
-    if EXTERNAL_ID in write.stamps and sight.key is not None and sight.key == link.drchrono_id:
-        return True
-    return any(
-        rules.matches(link, name, new, sight.fields[name]) and not rules.matches(link, name, old, sight.fields[name])
+    shown = [
+        (old, rules.matches(link, name, old, sight.fields[name]), rules.matches(link, name, new, sight.fields[name]))
         for name, (old, new) in write.stamps.items()
         if name in rules.table.rows and name in sight.fields
-    )
+    ]
+    if not shown:
+        return EXTERNAL_ID in write.stamps and sight.key is not None and sight.key == link.drchrono_id
+    if all(old is None for old, _, _ in shown):
+        return all(is_new for _, _, is_new in shown)
+    moved = [is_new for _, is_old, is_new in shown if bool(is_old) is not bool(is_new)]
+    return any(moved) and all(moved)
 
 
 def with_landed(link: Link, landed: Collection[str]) -> Link:
