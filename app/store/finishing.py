@@ -10,16 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.endings import Result
 from app.store.tables import db_now, events, failures, journal, links
+from app.sync.records import Side
 
 
 async def finish(connection: AsyncConnection, saved: Sequence[Result]) -> None:
-    """Finish exactly the deliveries that were used up; a notice of a Contact that is no more its link's is over too."""
+    """Finish exactly the deliveries that were used up, and all that was told of a Contact its link has left."""
     done = [
         {"p_delivery_id": delivery_id, "p_position": position}
         for result in saved
         for delivery_id, position in (
             *((body.delivery_id, body.position) for body in result.due.bodies if result.is_read),
-            *(result.due.notices if result.is_read or _is_elsewhere(result) else ()),
+            *(result.due.notices if result.is_read else ()),
         )
     ]
     if done:
@@ -31,6 +32,10 @@ async def finish(connection: AsyncConnection, saved: Sequence[Result]) -> None:
             ),
             done,
         )
+    for former in [result.due.link for result in saved if _is_elsewhere(result)]:
+        told = (events.c.kind == former.kind.value, events.c.record_id == former.salesforce_id)
+        is_open = (events.c.side == Side.SALESFORCE.value, *told, events.c.finished_at.is_(None))
+        await connection.execute(sa.update(events).where(*is_open).values(finished_at=db_now()))
 
 
 def _is_elsewhere(result: Result) -> bool:

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from app.sync.records import Kind
+from app.sync.records import Kind, Side
 from tests.flow.calendar import forgets, tells
 from tests.flow.clinic import CONFIRM_AFTER
+from tests.store.build import a_delivery, came_in
 
 
 def merges(clinic, winner, loser):
@@ -123,3 +124,21 @@ async def test_the_chart_of_a_contact_that_was_merged_into_a_stranger_keeps_its_
     assert (chart["first_name"], chart["last_name"]) == ("Ada", "Fixture"), "DrChrono owns who it is"
     assert (contact["FirstName"], contact["LastName"]) == ("Ada", "Fixture")
     assert chart["email"] == contact["Email"] == "s@example.com", "Salesforce owns how to reach them"
+
+
+async def test_what_is_told_of_the_loser_while_its_link_moves_is_over_too(clinic):
+    await clinic.has_linked()
+    loser = clinic.contact()
+    winner = clinic.human_enters_contact(LastName=loser["LastName"])
+    await clinic.hears()
+    merges(clinic, winner, loser["Id"])
+    work = await clinic.takes()
+    looked = await clinic.looks(work)
+    outcome = await clinic.writes_out(work, looked)
+    await came_in(clinic.run.database, a_delivery(loser["Id"], side=Side.SALESFORCE))
+
+    await clinic.records(work, looked, outcome)
+    await settles(clinic)
+
+    assert [row.salesforce_id for row in await clinic.links()] == [winner]
+    assert await clinic.unfinished() == []
