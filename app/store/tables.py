@@ -119,17 +119,16 @@ links = sa.Table(
     sa.Column("lease_owner", sa.String(26)),
     sa.Column("lease_until", Instant),
     sa.Column("synced_at", Instant),
+    sa.Column("listed_in", sa.String(26)),
     sa.UniqueConstraint("kind", "drchrono_id"),
     sa.UniqueConstraint("kind", "salesforce_id"),
 )
-sa.Index(
-    "ix_links_due",
-    links.c.kind,
-    links.c.due_at,
-    sqlite_where=links.c.due_at.is_not(None),
-    postgresql_where=links.c.due_at.is_not(None),
-)
-
+for _name, _columns in (
+    ("ix_links_lane_due", (links.c.kind, links.c.lane, links.c.due_at)),
+    ("ix_links_due_at", (links.c.due_at,)),
+):
+    _is_due = links.c.due_at.is_not(None)
+    sa.Index(_name, *_columns, sqlite_where=_is_due, postgresql_where=_is_due)
 sa.Index(
     "ix_links_series",
     links.c.series,
@@ -249,6 +248,57 @@ calls = sa.Table(
     sa.Column("made", sa.Integer, nullable=False),
     sa.Column("second", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("in_second", sa.Integer, nullable=False, server_default="0"),
+)
+
+lane_calls = sa.Table(
+    "lane_calls",
+    metadata,
+    sa.Column("application", sa.String(64), primary_key=True),
+    sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("lane", sa.String(16), primary_key=True),
+    sa.Column("made", sa.Integer, nullable=False),
+    sa.Column("promised", sa.Integer, nullable=False),
+)
+
+allowances = sa.Table(
+    "allowances",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("second", sa.BigInteger, nullable=False),
+    sa.Column("in_second", sa.Integer, nullable=False),
+    sa.Column("closed_until", Instant),
+    sa.Column("throttled_at", Instant),
+    sa.Column("used", sa.Integer),
+    sa.Column("most", sa.Integer),
+    sa.Column("told_at", Instant),
+)
+
+scans = sa.Table(
+    "scans",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("id", sa.String(26), nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("state", sa.JSON, nullable=False),
+    sa.Column("saved_at", Instant, nullable=False),
+)
+
+pointed = sa.Table(
+    "pointed",
+    metadata,
+    sa.Column("link_id", sa.String(26), primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("side", sa.String(16), nullable=False),
+)
+sa.Index("ix_pointed_name", pointed.c.name)
+
+feeds = sa.Table(
+    "feeds",
+    metadata,
+    sa.Column("side", sa.String(16), primary_key=True),
+    sa.Column("asked_at", Instant),
+    sa.Column("silent_since", Instant),
+    sa.Column("found", sa.Integer, nullable=False),
 )
 
 awaited = sa.Table(

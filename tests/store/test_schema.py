@@ -95,6 +95,10 @@ async def at_first_migration(database, vault):
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN unsettled"))
         await connection.execute(sa.text("DROP INDEX ix_links_person"))
         await connection.execute(sa.text("DROP INDEX ix_links_series"))
+        await connection.execute(sa.text("DROP INDEX ix_links_lane_due"))
+        await connection.execute(sa.text("DROP INDEX ix_links_due_at"))
+        await connection.execute(sa.text("CREATE INDEX ix_links_due ON links (kind, due_at)"))
+        await connection.execute(sa.text("ALTER TABLE links DROP COLUMN listed_in"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN series"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN person"))
         for column in ("why", "sent", "record_id", "searched_at"):
@@ -108,6 +112,11 @@ async def at_first_migration(database, vault):
             "schedules",
             "watermarks",
             "tallies",
+            "lane_calls",
+            "allowances",
+            "scans",
+            "pointed",
+            "feeds",
             "conflicts",
             "matches",
         ):
