@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from app import metrics
 from app.log import log
 from app.queue import Bell
 from app.settings import Settings, raw_keys
-from app.store import calls
+from app.store.calls import Calls
 from app.store.connections import Connections
 from app.store.database import Database
 from app.store.inbox import Committed, Inbox
@@ -28,8 +27,11 @@ from app.sync.mapping import Mappings
 from app.sync.records import Kind, Side
 from app.sync.rules import Rules
 from app.vendors import http
+from app.vendors.budget import Allowance
+from app.vendors.daily import Daily
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
+from app.vendors.hourly import Hourly
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import Credentials, SalesforceGrant
 from app.vendors.token_store import TokenStore
@@ -99,12 +101,13 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
                 settings.drchrono_client_id,
                 settings.drchrono_client_secret.get_secret_value(),
                 context,
-                partial(calls.count, database, settings.drchrono_client_id, settings.drchrono_calls_per_second),
+                drchrono_budget(settings, database),
             )
             drchrono = DrChrono(application, Connections(database, vault, Side.DRCHRONO), context, _tell)
             stack.push_async_callback(drchrono.close)
         if Side.SALESFORCE in settings.connected:
-            salesforce = salesforce_client(settings, Connections(database, vault, Side.SALESFORCE), context)
+            store = Connections(database, vault, Side.SALESFORCE)
+            salesforce = salesforce_client(settings, store, context, salesforce_budget(settings, database))
             stack.push_async_callback(salesforce.close)
         keys = HashKeys.of(raw_keys(settings.hash_keys))
         yield Runtime(settings, database, vault, keys, mappings, bell, drchrono, salesforce)
@@ -120,10 +123,22 @@ def _tell(event: str, **line: Any) -> None:
     (log.info if event == "token.stored" else log.warning)(event, **line)
 
 
-def salesforce_client(settings: Settings, store: TokenStore, context: Any) -> Salesforce:
+def drchrono_budget(settings: Settings, database: Database) -> Hourly:
+    """Give the budget of the API application that the settings name."""
+    allowance = Allowance(settings.drchrono_calls_per_hour, settings.drchrono_calls_per_second)
+    return Hourly(Side.DRCHRONO.value, Calls(database, settings.drchrono_client_id or ""), allowance)
+
+
+def salesforce_budget(settings: Settings, database: Database) -> Daily:
+    """Give the budget of the org that the settings name."""
+    told = Calls(database, f"salesforce {settings.salesforce_org_id}")
+    return Daily(Side.SALESFORCE.value, told, settings.salesforce_daily_call_share)
+
+
+def salesforce_client(settings: Settings, store: TokenStore, context: Any, budget: Daily) -> Salesforce:
     """Give a client of the org that the settings name, keeping its token where it is told."""
     grant = SalesforceGrant(_credentials(settings), context)
-    return Salesforce(grant, store, context, settings.salesforce_api_version, _tell)
+    return Salesforce(grant, store, context, settings.salesforce_api_version, _tell, budget)
 
 
 def _credentials(settings: Settings) -> Credentials:

@@ -170,6 +170,8 @@ class Settings(BaseSettings):
     salesforce_api_version: Annotated[str, Field(pattern=r"^\d{2,3}\.0$")] = "67.0"
     salesforce_request_limit: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=10)
 
+    salesforce_daily_call_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+
     drchrono_default_doctor: Annotated[Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None, Optional] = None
     drchrono_search_gap: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(seconds=30)
     drchrono_request_limit: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=2)

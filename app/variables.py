@@ -207,6 +207,10 @@ VARIABLES = (
         ("A write whose answer was missed is looked at again after that.",),
     ),
     Variable(
+        "SALESFORCE_DAILY_CALL_SHARE", _SALESFORCE, "a share of the org's daily API calls, above 0 and up to 1", "0.5",
+        ("Beyond it only live edits are sent; comparing, retries and a first load wait for the day to recover.",),
+    ),
+    Variable(
         "CONFIRM_AFTER", _WORK, "how long to wait before asking DrChrono about a doubted body, ISO 8601", "PT5S"
     ),
     Variable(

@@ -28,9 +28,9 @@ async def asked(work: Pass, clock: Clock, record_id: str) -> Sight | Absent:
 
     Raises  VendorError when it does not answer, or is not connected
     """
-    if work.run.drchrono is None:
+    if work.drchrono is None:
         raise Unauthorized(Side.DRCHRONO.value, "GET", code="NOT_CONNECTED")
-    record = await work.run.drchrono.read(work.rules.table.path, record_id)
+    record = await work.drchrono.read(work.rules.table.path, record_id)
     if record is None:
         return Absent.ABSENT
     return _read(work, clock, record_id, record, wire.version(record), confirmed=True)

@@ -12,12 +12,11 @@ Held = Mapping[str, Sight | Deleted]
 
 async def read(work: Pass, clock: Clock) -> dict[str, Sight | Deleted]:
     """Give what Salesforce holds by link id: of a linked record by its Id, else by our external id."""
-    assert work.run.salesforce is not None
     table, due = work.rules.table, work.taken.due
     names = table.fields
     by_id = {one.link.salesforce_id: one.link.id for one in due if one.link.salesforce_id}
     by_key = {one.link.drchrono_id: one.link.id for one in due if not one.link.salesforce_id and one.link.drchrono_id}
-    found = await work.run.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
+    found = await work.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
     held: dict[str, Sight | Deleted] = {}
     for record in found:
         sight = contact(work, clock, record)
@@ -25,9 +24,9 @@ async def read(work: Pass, clock: Clock) -> dict[str, Sight | Deleted]:
             if link_id is not None:
                 held[link_id] = sight
     if missing := [id_ for id_, link_id in by_id.items() if link_id not in held]:
-        gone = await work.run.salesforce.deleted(table.object, missing)
+        gone = await work.salesforce.deleted(table.object, missing)
         winners = sorted({winner for winner in gone.values() if winner})
-        found = await work.run.salesforce.read(table.object, names, table.external_id, winners, []) if winners else []
+        found = await work.salesforce.read(table.object, names, table.external_id, winners, []) if winners else []
         sights = {record["Id"]: contact(work, clock, record) for record in found}
         held |= {by_id[id_]: Deleted(sights.get(winner or "")) for id_, winner in gone.items()}
     return held

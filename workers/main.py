@@ -40,7 +40,7 @@ async def work(settings: Settings) -> None:
     async with runtime.opened(settings) as run:
         drain, worker_id = Drain(run), str(ULID())
         jobs = [
-            asyncio.create_task(sweeping(run, drain.ring), name="sweep"),
+            asyncio.create_task(sweeping(run, drain.wake), name="sweep"),
             asyncio.create_task(_beating(run, worker_id), name="heartbeat"),
             asyncio.create_task(reconciling(run, drain.ring), name="reconcile"),
         ]

@@ -82,14 +82,14 @@ async def _charts(
 
 async def _listed(work: Pass, asked: Mapping[str, str]) -> list[Sight]:
     table = work.rules.table
-    if work.run.drchrono is None:
+    if work.drchrono is None:
         raise Unauthorized(Side.DRCHRONO.value, f"GET {table.path}", code="NOT_CONNECTED")
-    return [_sight(work, record) for record in await work.run.drchrono.listed(table.path, asked)]
+    return [_sight(work, record) for record in await work.drchrono.listed(table.path, asked)]
 
 
 async def _read(work: Pass, record_id: str) -> list[Sight]:
-    assert work.run.drchrono is not None
-    record = await work.run.drchrono.read(work.rules.table.path, record_id)
+    assert work.drchrono is not None
+    record = await work.drchrono.read(work.rules.table.path, record_id)
     return [] if record is None else [_sight(work, record)]
 
 
@@ -105,8 +105,7 @@ async def _taken(work: Pass, charts: set[str]) -> set[str]:
     """Give the charts that have their Contact: by a link of ours, or because a Contact names them."""
     if not charts:
         return set()
-    assert work.run.salesforce is not None
     table = work.rules.table
     paired = await store.paired(work.run.database, table.kind, Side.DRCHRONO, charts)
-    named = await work.run.salesforce.read(table.object, [], table.external_id, [], sorted(charts))
+    named = await work.salesforce.read(table.object, [], table.external_id, [], sorted(charts))
     return set(paired) | {str(one.get(table.external_id)) for one in named}

@@ -42,7 +42,6 @@ async def met_contacts(work: Pass, wishes: Sequence[Wish], busy: Plan) -> Judged
 
 
 async def _contacts_born_with(work: Pass, wishes: Sequence[Wish]) -> list[Sight]:
-    assert work.run.salesforce is not None
     table = work.rules.table
     (row,) = rows_of(table, [FINDERS[table.kind].key]).values()
     name = row.names[Side.SALESFORCE]
@@ -51,7 +50,7 @@ async def _contacts_born_with(work: Pass, wishes: Sequence[Wish]) -> list[Sight]
     values = {one for one in values if _FIRST_YEAR <= one.year <= _LAST_YEAR}  # one odd day would refuse the batch
     if not values:
         return []
-    records = await work.run.salesforce.unnamed(table.object, table.fields, table.external_id, name, values)
+    records = await work.salesforce.unnamed(table.object, table.fields, table.external_id, name, values)
     clock = Clock(work, await zones.all_zones(work.run.database) if table.zoned else {})
     return [contact(work, clock, one) for one in records]
 

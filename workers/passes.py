@@ -11,6 +11,8 @@ from app.store.due import Due, Taken
 from app.store.journal import Entry
 from app.sync.records import Fields, Link, Seen, Side, Sight
 from app.sync.rules import Rules
+from app.vendors.drchrono.client import DrChrono
+from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.wire import RecordRefused, Saved
 
 
@@ -22,6 +24,17 @@ class Pass:
     rules: Rules
     taken: Taken
     started: float = field(default_factory=monotonic)
+
+    @property
+    def drchrono(self) -> DrChrono | None:
+        """The practice, its calls counted in the lane of what was taken; None when it is not connected."""
+        return self.run.drchrono and self.run.drchrono.on(self.taken.lane)
+
+    @property
+    def salesforce(self) -> Salesforce:
+        """The org, called for the lane of what was taken; nothing is taken while it is not connected."""
+        assert self.run.salesforce is not None
+        return self.run.salesforce.on(self.taken.lane)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,17 @@ from app.errors import StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
 from app.store import links
+from app.sync.records import Kind, Lane
 
 EVERY_S = 2.0
 
 
-async def sweeping(run: Runtime, ring: Callable[[Iterable[str]], None]) -> None:
-    """Ring for every kind of which something waits, for ever."""
+async def sweeping(run: Runtime, wake: Callable[[Iterable[tuple[Kind, Lane]]], None]) -> None:
+    """Wake whoever works off a kind and lane of which something waits, for ever."""
     while True:
         next_s = None
         try:
-            ring([kind.value for kind in await links.waiting_kinds(run.database)])
+            wake(await links.waiting(run.database))
             next_s = await links.next_due_in_s(run.database)
         except StoreUnavailable:
             log.warning("database.away", advice="work goes on by itself when it is back")

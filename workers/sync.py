@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from app.runtime import Runtime
 from app.store import links, results
 from app.sync.decide import decide
-from app.sync.records import Kind, Plan, Seen, Side
+from app.sync.records import Kind, Lane, Plan, Seen, Side
 from workers.keeper import keeping
 from workers.look import look
 from workers.match import matched
@@ -22,11 +22,15 @@ from workers.said import say
 from workers.write import carry_out
 
 
-async def take(run: Runtime, kind: Kind) -> Pass | None:
-    """Lease what is due of a kind; None when nothing is, or the side to compare it with is not connected."""
+async def take(run: Runtime, kind: Kind, lanes: Sequence[Lane] = tuple(Lane)) -> Pass | None:
+    """Lease what is due of a kind, of the most urgent of these lanes.
+
+    None when nothing is, or Salesforce is not connected or may not be called now: no look goes without it.
+    """
     if run.salesforce is None or kind not in run.mappings:
         return None
-    taken = await links.take(run.database, kind)
+    lanes = [lane for lane in lanes if await run.salesforce.budget.wait(lane) is None]
+    taken = await links.take(run.database, kind, lanes)
     return Pass(run, run.rules(kind), taken) if taken else None
 
 

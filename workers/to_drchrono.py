@@ -24,12 +24,12 @@ async def patch(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[An
 
     async def one(write: Write) -> Answered:
         assert write.id is not None
-        if work.run.drchrono is None:
+        if work.drchrono is None:
             return Unauthorized(write.side.value, "PATCH", code="NOT_CONNECTED")
         table = work.rules.table
         try:
             raw = table.write(Side.DRCHRONO, write.fields)[0]
-            await work.run.drchrono.update(table.path, write.id, raw, lease.must_outlast_a_write)
+            await work.drchrono.update(table.path, write.id, raw, lease.must_outlast_a_write)
         except Rejected as error:
             return _refused(table, error)
         except SyncError as error:
@@ -44,11 +44,11 @@ async def post(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Ans
 
     async def one(write: Write) -> Answered:
         table = work.rules.table
-        if work.run.drchrono is None:
+        if work.drchrono is None:
             return Unauthorized(write.side.value, "POST", code="NOT_CONNECTED")
         raw = {**write.beside, **table.write(Side.DRCHRONO, write.fields)[0]}
         try:
-            made = await work.run.drchrono.create(table.path, raw, lease.must_outlast_a_write)
+            made = await work.drchrono.create(table.path, raw, lease.must_outlast_a_write)
         except Rejected as error:
             try:
                 ours = await _our_first_attempt(work, write, error)
@@ -68,11 +68,11 @@ async def post(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Ans
 
 async def _our_first_attempt(work: Pass, write: Write, error: Rejected) -> dict[str, Any] | None:
     """Give the visit that is in the way of a new one, when it is that very one, made by an attempt nobody answered."""
-    assert work.run.drchrono is not None
+    assert work.drchrono is not None
     if not error.code.startswith(OVERLAPS):
         return None
     table = work.rules.table
-    record = await work.run.drchrono.read(table.path, error.code.removeprefix(OVERLAPS))
+    record = await work.drchrono.read(table.path, error.code.removeprefix(OVERLAPS))
     if record is None:
         return None
     sight = table.read(Side.DRCHRONO, wire.record_id(record), record, version="", confirmed=True)

@@ -16,18 +16,16 @@ from workers.passes import Answered, Pass, Write
 async def create(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
     """Upsert each record by our external id, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
-    assert work.run.salesforce is not None
     table = work.rules.table
     records = [{table.external_id: write.link.drchrono_id, **table.constants, **_raw(table, write)} for write in batch]
-    return await work.run.salesforce.upsert(table.object, table.external_id, records)
+    return await work.salesforce.upsert(table.object, table.external_id, records)
 
 
 async def update(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
     """Update each record by its Id, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
-    assert work.run.salesforce is not None
     table = work.rules.table
-    return await work.run.salesforce.update(
+    return await work.salesforce.update(
         table.object, [{"id": write.id, **write.beside, **_raw(table, write)} for write in batch]
     )
 
@@ -35,8 +33,7 @@ async def update(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[A
 async def delete(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
     """Delete each record by its Id, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
-    assert work.run.salesforce is not None
-    return await work.run.salesforce.delete([write.id or "" for write in batch])
+    return await work.salesforce.delete([write.id or "" for write in batch])
 
 
 def _raw(table: Table, write: Write) -> dict[str, Any]:

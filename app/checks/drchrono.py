@@ -8,8 +8,7 @@ import httpx
 from app.checks.findings import Finding, good, red, warn
 from app.errors import Unauthorized, Undecryptable, VendorError
 from app.joining import connect_url
-from app.runtime import Runtime
-from app.store import calls
+from app.runtime import Runtime, drchrono_budget
 from app.store.connections import Connections, Stored
 from app.sync.records import Side
 from app.vendors.drchrono.abilities import NOT_SHARED, abilities, sees_whole_practice
@@ -89,8 +88,7 @@ def _allowed(stored: Stored, permissions: Mapping[str, bool], address: str) -> l
 
 async def _calls_left(run: Runtime) -> Finding:
     limit = run.settings.drchrono_calls_per_hour
-    made = await calls.made_this_hour(run.database, run.settings.drchrono_client_id or "")
-    left = max(limit - made, 0)
+    left = await drchrono_budget(run.settings, run.database).left()
     says = f"{left} of {limit} left this hour, as we count them"
     if left == 0:
         return red("drchrono calls", says, "wait for the top of the hour; see what else uses this API application")

@@ -10,6 +10,7 @@ from app.errors import Unauthorized, Unavailable, VendorError
 from app.runtime import Runtime, salesforce_client
 from app.sync.mapping import Table
 from app.vendors import http
+from app.vendors.daily import unlimited
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.describe import misfits
 from app.vendors.token_store import Passing
@@ -32,7 +33,7 @@ async def salesforce(run: Runtime) -> AsyncIterator[Finding]:
         fix = "set SALESFORCE_LOGIN_URL, _CLIENT_ID, _ORG_ID and a way to sign in"
         yield red("salesforce", "not connected: its settings are not there", fix)
         return
-    client = salesforce_client(run.settings, Passing(), http.trusted(run.settings.ca_bundle))
+    client = salesforce_client(run.settings, Passing(), http.trusted(run.settings.ca_bundle), unlimited())
     try:
         async for finding in _looked(run, client):
             yield finding

@@ -1,64 +1,199 @@
-"""How many calls an API application has made in a clock hour and in this second, for all processes together.
+"""What an API application has called, for all processes together: by clock hour and lane, and in this very second.
 
-DrChrono's limits are counted so, and it never says how much is left. A call is counted before it is made, by the
-database's clock; one too many for its second waits for the next. Hours of a day ago are forgotten.
+A call is counted before it is made, by the database's clock. What did not fit was promised a minute to come in; once
+that minute has passed, the promise is over, kept or not. Also kept here: until when a vendor is to be left alone, and
+what it last said of its own allowance. Hours of two days ago are forgotten.
 """
 
-import asyncio
-import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.database import Database, insert_into
-from app.store.tables import calls, db_now
+from app.store.tables import allowances, db_now, instant, lane_calls, promises
+from app.sync.records import Lane
 
-_HOUR_S, _KEPT_HOURS = 3600, 24
+_HOUR_S, _MINUTE_S, _KEPT_HOURS = 3600, 60, 48
+_HOUR_MS = sa.literal_column(str(_HOUR_S * 1000), sa.BigInteger)
 _LONGEST = 64
 
 
-def _now_ms() -> sa.ColumnElement[int]:
-    return sa.type_coerce(db_now(), sa.BigInteger)
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What was called by a moment of the database's clock.
+
+    at            seconds since 1970
+    made          hour since 1970 -> calls, of the last hours
+    in_second     calls in this very second
+    closed_until  the vendor is to be left alone until then; 0 when it need not be
+    failures      calls in a row that failed
+    throttled_at  when the vendor last refused a call as one too many; 0 when it never did
+    used, most    what the vendor said it has counted, and allows; told_at: when (0: never)
+    """
+
+    at: float
+    made: Mapping[int, int] = field(default_factory=dict)
+    in_second: int = 0
+    closed_until: float = 0.0
+    failures: int = 0
+    throttled_at: float = 0.0
+    used: int = 0
+    most: int = 0
+    told_at: float = 0.0
 
 
-async def count(database: Database, application: str, per_second: int) -> None:
-    """Count a call that is about to be made, once its second has room for it."""
-
-    async def work(connection: AsyncConnection) -> float:
-        return await _counted(connection, application[:_LONGEST], per_second)
-
-    while True:
-        wait_s = await database.transact(work)
-        if not wait_s:
-            return
-        await asyncio.sleep(wait_s + random.random() * 0.1)  # noqa: S311 - so that those who wait do not come together
+Admit = Callable[[Ledger], tuple[Sequence[int], float]]
 
 
-async def _counted(connection: AsyncConnection, application: str, per_second: int) -> float:
-    """Count a call, or give how long the next second is away."""
-    now_ms = (await connection.execute(sa.select(_now_ms()))).scalar_one()
-    second, hour = now_ms // 1000, now_ms // 1000 // _HOUR_S
-    insert = insert_into(calls, connection.dialect)
-    first = insert.values(application=application, hour=hour, made=1, second=second, in_second=1)
-    is_same = calls.c.second == second
-    one_more = first.on_conflict_do_update(
-        index_elements=[calls.c.application, calls.c.hour],
-        set_={
-            "made": calls.c.made + 1,
-            "second": second,
-            "in_second": sa.case((is_same, calls.c.in_second + 1), else_=1),
-        },
-        where=sa.or_(sa.not_(is_same), calls.c.in_second < per_second),
-    ).returning(calls.c.made)
-    made = await connection.scalar(one_more)
-    if made == 1:
-        await connection.execute(sa.delete(calls).where(calls.c.hour < hour - _KEPT_HOURS))
-    return 0.0 if made is not None else 1 - now_ms % 1000 / 1000
+class Calls:
+    """The calls of one application."""
+
+    def __init__(self, database: Database, application: str) -> None:
+        self._database, self._name = database, application[:_LONGEST]
+
+    async def read(self) -> Ledger:
+        """Give what was called by now."""
+        return _ledger(await self._database.read(self._asked()))
+
+    async def count(self, lane: Lane, admit: Admit) -> tuple[Ledger, bool]:
+        """Count a call that is about to be made, if it is admitted; gives how things stood before, and whether it was.
+
+        admit  from how things stand, the hours it counts in, none where it may not be made; and for how many seconds
+               nobody else may call
+        """
+
+        async def work(connection: AsyncConnection) -> tuple[Ledger, bool]:
+            await self._lock(connection)
+            ledger = _ledger((await connection.execute(self._asked())).all())
+            hours, alone_s = admit(ledger)
+            if not hours:
+                return ledger, False
+            await self._add(connection, lane, hours)
+            second = {"second": int(ledger.at), "in_second": ledger.in_second + 1}
+            alone = {"closed_until": instant(ledger.at + alone_s)} if alone_s else {}
+            await connection.execute(self._ours().values({**second, **alone}))
+            return ledger, True
+
+        return await self._database.transact(work)
+
+    async def promise(self, lane: Lane, at: float) -> None:
+        """Remember that a call of a lane will come at that moment."""
+        row = {"application": self._name, "minute": int(at // _MINUTE_S), "lane": lane.value, "calls": 1}
+
+        async def work(connection: AsyncConnection) -> None:
+            insert = insert_into(promises, connection.dialect).values(row)
+            key = [promises.c.application, promises.c.minute, promises.c.lane]
+            more = {"calls": promises.c.calls + 1}
+            await connection.execute(insert.on_conflict_do_update(index_elements=key, set_=more))
+
+        await self._database.transact(work)
+
+    async def promised(self, lanes: Sequence[Lane], at: float) -> dict[int, int]:
+        """Give hour -> how many calls of these lanes are still to come in it, from a moment on."""
+        hour = (promises.c.minute // sa.literal_column("60", sa.BigInteger)).label("hour")
+        asked = sa.select(hour, sa.func.sum(promises.c.calls).label("calls")).group_by(hour)
+        of = (promises.c.application == self._name, promises.c.lane.in_([lane.value for lane in lanes]))
+        rows = await self._database.read(asked.where(*of, promises.c.minute > int(at // _MINUTE_S)))
+        return {int(row.hour): int(row.calls) for row in rows}
+
+    async def failed(self, closed_s: Callable[[int], float]) -> None:
+        """Count a failure more in a row, and leave the vendor alone for as long as it asks for."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await self._lock(connection)
+            ledger = _ledger((await connection.execute(self._asked())).all())
+            failures = ledger.failures + 1
+            until = max(ledger.at + closed_s(failures), ledger.closed_until) if closed_s(failures) else 0.0
+            closed = {"closed_until": instant(until)} if until else {}
+            await connection.execute(self._ours().values(failures=failures, **closed))
+
+        await self._database.transact(work)
+
+    async def recovered(self) -> None:
+        """Forget the failures: the vendor has answered."""
+        await self._say(failures=0, closed_until=None)
+
+    async def throttled(self, wait_s: float) -> None:
+        """Leave the vendor alone for so long, because it said so."""
+        ledger = await self.read()
+        await self._say(throttled_at=db_now(), closed_until=instant(ledger.at + wait_s))
+
+    async def told(self, used: int, most: int) -> None:
+        """Keep what the vendor says of its own allowance."""
+        await self._say(used=used, most=most, told_at=db_now())
+
+    async def by_lane(self) -> dict[Lane, int]:
+        """Give the calls of this hour by lane."""
+        ledger = await self.read()
+        made = sa.select(lane_calls.c.lane, lane_calls.c.made).where(
+            lane_calls.c.application == self._name, lane_calls.c.hour == int(ledger.at // _HOUR_S)
+        )
+        return {Lane(row.lane): row.made for row in await self._database.read(made)}
+
+    async def _say(self, **what: datetime | int | sa.ColumnElement[datetime] | None) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            await self._lock(connection)
+            await connection.execute(self._ours().values(**what))
+
+        await self._database.transact(work)
+
+    def _ours(self) -> sa.Update:
+        return sa.update(allowances).where(allowances.c.name == self._name)
+
+    async def _lock(self, connection: AsyncConnection) -> None:
+        """Have everybody else who counts for the application wait for this transaction."""
+        insert = insert_into(allowances, connection.dialect)
+        row = insert.values(name=self._name, second=0, in_second=0, failures=0)
+        await connection.execute(row.on_conflict_do_nothing())
+        await connection.execute(sa.select(allowances.c.name).where(allowances.c.name == self._name).with_for_update())
+
+    def _asked(self) -> sa.Select[Any]:
+        """Ask how things stand: one row for every hour of late in which there were calls, one at least."""
+        now_ms = sa.type_coerce(db_now(), sa.BigInteger)
+        ours = (lane_calls.c.application == self._name, lane_calls.c.hour >= now_ms // _HOUR_MS - 1)
+        made = sa.select(lane_calls.c.hour, sa.func.sum(lane_calls.c.made).label("made")).where(*ours)
+        by_hour = made.group_by(lane_calls.c.hour).subquery("by_hour")
+        here = sa.select(db_now().label("now")).subquery("here")
+        beside = here.outerjoin(allowances, allowances.c.name == self._name).outerjoin(by_hour, sa.true())
+        return sa.select(here.c.now, allowances, by_hour.c.hour, by_hour.c.made).select_from(beside)
+
+    async def _add(self, connection: AsyncConnection, lane: Lane, hours: Sequence[int]) -> None:
+        insert = insert_into(lane_calls, connection.dialect)
+        key = [lane_calls.c.application, lane_calls.c.hour, lane_calls.c.lane]
+        for hour in sorted(hours):
+            one = insert.values(application=self._name, hour=hour, lane=lane.value, made=1)
+            more = one.on_conflict_do_update(index_elements=key, set_={"made": lane_calls.c.made + 1})
+            if await connection.scalar(more.returning(lane_calls.c.made)) == 1:
+                await _forget(connection, hour)
 
 
-async def made_this_hour(database: Database, application: str) -> int:
-    """Give how many calls were made since the hour began."""
-    this_hour = _now_ms() // sa.literal(1000 * _HOUR_S, sa.BigInteger)
-    made = sa.select(calls.c.made).where(calls.c.application == application[:_LONGEST], calls.c.hour == this_hour)
-    rows = await database.read(made)
-    return int(rows[0].made) if rows else 0
+def _ledger(rows: Sequence[sa.Row[Any]]) -> Ledger:
+    row = rows[0]
+    at = row.now.timestamp()
+    made = {one.hour: int(one.made) for one in rows if one.hour is not None}
+    if row.name is None:
+        return Ledger(at, made)
+    return Ledger(
+        at,
+        made,
+        row.in_second if row.second == int(at) else 0,
+        _seconds(row.closed_until),
+        row.failures,
+        _seconds(row.throttled_at),
+        row.used or 0,
+        row.most or 0,
+        _seconds(row.told_at),
+    )
+
+
+async def _forget(connection: AsyncConnection, hour: int) -> None:
+    await connection.execute(sa.delete(lane_calls).where(lane_calls.c.hour < hour - _KEPT_HOURS))
+    await connection.execute(sa.delete(promises).where(promises.c.minute < (hour - _KEPT_HOURS) * 60))
+
+
+def _seconds(at: datetime | None) -> float:
+    return at.timestamp() if at is not None else 0.0

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.tables import deliveries, events, journal
 from app.sync.base import Base
-from app.sync.records import Kind, Link, OwnWrite, Side
+from app.sync.records import Kind, Lane, Link, OwnWrite, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,17 @@ class Due:
     generation: int
     base_version: int
     attempts: int
+    lane: Lane = Lane.LIVE
     bodies: tuple[Body, ...] = ()
     notices: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a worker took, the token that proves it, and the database's clock when it did."""
+    """What a worker took, of which lane, the token that proves it, and the database's clock when it did."""
 
     kind: Kind
+    lane: Lane
     token: str
     now: datetime
     due: tuple[Due, ...]
@@ -62,6 +64,7 @@ async def due_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -
             row.generation,
             row.base_version,
             row.attempts,
+            Lane(row.lane),
             tuple(bodies.get(row.drchrono_id, ())),
             tuple(notices.get(row.salesforce_id, ())),
         )

@@ -14,7 +14,7 @@ from typing import Protocol
 from ulid import ULID
 
 from app.errors import StoreUnavailable
-from app.sync.records import Kind, Side
+from app.sync.records import Kind, Lane, Side
 
 LISTED = "LISTED"  # the event of a delivery we made to ourselves, from a vendor's list
 MOST_WAITING = 20_000
@@ -23,12 +23,13 @@ BIGGEST_GROUP = 500
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a delivery says of one record."""
+    """What a delivery says of one record; `lane`: in which it falls due by it, None where it does not yet."""
 
     side: Side
     kind: Kind
     record_id: str
     version: str = ""
+    lane: Lane | None = Lane.LIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,15 +84,19 @@ def _mark_due(dialect: sa.Dialect, side: Side, row: Any, kept: sa.ColumnElement[
     Each record once, in the order of its key, so that two writers lock in the same order.
     """
     record_id = links.c[f"{side}_id"]
-    kind, ref, link_id = _given(row, "kind", "record_id", "link_id")
-    due = sa.select(sa.func.min(link_id), kind, ref, db_now()).where(kept).group_by(kind, ref).order_by(kind, ref)
-    insert = insert_into(links, dialect).from_select([links.c.id, links.c.kind, record_id, links.c.due_at], due)
+    kind, ref, link_id, lane = _given(row, "kind", "record_id", "link_id", "lane")
+    columns = (sa.func.min(link_id), kind, ref, sa.func.max(lane), db_now())  # of these lanes the last is most urgent
+    due = sa.select(*columns).where(kept).group_by(kind, ref).order_by(kind, ref)
+    names = [links.c.id, links.c.kind, record_id, links.c.lane, links.c.due_at]
+    insert = insert_into(links, dialect).from_select(names, due)
+    live, backfill = (sa.literal_column(f"'{one}'", sa.String) for one in (Lane.LIVE, Lane.BACKFILL))
+    stays = sa.and_(links.c.due_at.is_not(None), insert.excluded.lane != live, links.c.lane != backfill)
     return insert.on_conflict_do_update(
         index_elements=[links.c.kind, record_id],
         set_={
             links.c.generation: links.c.generation + sa.literal_column("1"),
             links.c.due_at: sa.case((links.c.due_at <= db_now(), links.c.due_at), else_=db_now()),
-            links.c.lane: sa.literal_column(f"'{Lane.LIVE}'"),
+            links.c.lane: sa.case((stays, links.c.lane), else_=insert.excluded.lane),
             links.c.attempts: sa.literal_column("0"),
         },
     )
@@ -120,11 +124,12 @@ def parameters(group: Sequence[Delivery]) -> list[str]:
             "kind": event.kind,
             "record_id": event.record_id,
             "version": event.version,
+            "lane": event.lane,
             "link_id": str(ULID()),
         }
         for one in group
         for position, event in enumerate(one.events)
     ]
-    by_side = [[event for event in seen if event["side"] == side] for side in Side]
+    by_side = [[event for event in seen if event["side"] == side and event["lane"]] for side in Side]
     # not escaped, so that text no encoding can carry fails here and not at every later read
     return [json.dumps(batch, ensure_ascii=False) if batch else "" for batch in (rows, seen, *by_side)]

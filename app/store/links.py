@@ -6,6 +6,7 @@ that every save checks, and runs out by the database's clock, so the records of 
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,7 +16,7 @@ from app.store.database import Database, insert_into
 from app.store.due import Taken, due_of
 from app.store.tables import after, db_now, failures, lanes, links, matches
 from app.sync.base import Base
-from app.sync.records import Kind, Link, Side
+from app.sync.records import Kind, Lane, Link, Side
 from app.sync.retry import paused_by
 
 LEASE = timedelta(seconds=20)
@@ -31,10 +32,26 @@ def _is_free() -> sa.ColumnElement[bool]:
     )
 
 
-async def waiting_kinds(database: Database) -> list[Kind]:
-    """Give the kinds of which something is due, unleased and not paused."""
-    rows = await database.read(sa.select(links.c.kind).where(_is_free()).distinct())
-    return [Kind(row.kind) for row in rows]
+async def waiting(database: Database) -> list[tuple[Kind, Lane]]:
+    """Give the kinds and lanes of which something is due, unleased and not paused, the most urgent first."""
+    rows = await database.read(_WAITING)
+    found = {(row.kind, row.lane) for row in rows}
+    return [(kind, lane) for lane in Lane for kind in Kind if (kind.value, lane.value) in found]
+
+
+def _waiting() -> sa.Select[Any]:
+    """Ask kind by kind and lane by lane: each is one seek, however much is due."""
+    pairs = [
+        sa.select(sa.literal(kind.value).label("kind"), sa.literal(lane.value).label("lane"))
+        for kind in Kind
+        for lane in Lane
+    ]
+    each = sa.union_all(*pairs).subquery("each")
+    is_there = sa.exists().where(links.c.kind == each.c.kind, links.c.lane == each.c.lane, _is_free())
+    return sa.select(each.c.kind, each.c.lane).where(is_there)
+
+
+_WAITING = _waiting()
 
 
 async def hurry(database: Database, side: Side) -> None:
@@ -47,22 +64,36 @@ async def hurry(database: Database, side: Side) -> None:
     await database.transact(work)
 
 
-async def point_out(connection: AsyncConnection, kind: Kind, side: Side, ids: Sequence[str]) -> int:
+def more_urgent(lane: Lane) -> sa.ColumnElement[str]:
+    """Give the lane of a link that falls due in one: what was due already in a more urgent one stays in it."""
+    urgent = [one.value for one in Lane if list(Lane).index(one) < list(Lane).index(lane)]
+    stays = sa.and_(links.c.due_at.is_not(None), links.c.lane.in_(urgent))
+    return sa.case((stays, links.c.lane), else_=sa.literal(lane.value))
+
+
+async def point_out(
+    connection: AsyncConnection, kind: Kind, side: Side, ids: Sequence[str], lane: Lane = Lane.LIVE
+) -> int:
     """Make links due by their records' ids, and give how many; those nobody has heard of are left alone."""
     count = 0
     column = links.c[f"{side}_id"]
     due_at = sa.case((links.c.due_at <= db_now(), links.c.due_at), else_=db_now())
     for at in range(0, len(ids), _MOST_IDS):
         theirs = sa.and_(links.c.kind == kind.value, column.in_(ids[at : at + _MOST_IDS]))
-        again = {"due_at": due_at, "generation": links.c.generation + 1, "attempts": 0}
+        again = {
+            "due_at": due_at,
+            "lane": more_urgent(lane),
+            "generation": links.c.generation + 1,
+            "attempts": 0,
+        }
         count += (await connection.execute(sa.update(links).where(theirs).values(again))).rowcount
     return count
 
 
-async def note(connection: AsyncConnection, kind: Kind, ids: Sequence[str]) -> int:
+async def note(connection: AsyncConnection, kind: Kind, ids: Sequence[str], lane: Lane = Lane.LIVE) -> int:
     """Make lone refs, due at once, of Salesforce records nobody has heard of; gives how many."""
     insert = insert_into(links, connection.dialect)
-    rows = [{"id": str(ULID()), "kind": kind.value, "salesforce_id": id_} for id_ in sorted(ids)]
+    rows = [{"id": str(ULID()), "kind": kind.value, "salesforce_id": id_, "lane": lane.value} for id_ in sorted(ids)]
     lone, count = insert.on_conflict_do_nothing().returning(links.c.id), 0
     for at in range(0, len(rows), _MOST_IDS):
         made = await connection.execute(lone.values([{**row, "due_at": db_now()} for row in rows[at : at + _MOST_IDS]]))
@@ -96,22 +127,25 @@ async def next_due_in_s(database: Database) -> float | None:
     return None if rows[0].ms is None else float(rows[0].ms) / 1000
 
 
-async def take(database: Database, kind: Kind, limit: int = 200) -> Taken | None:
+async def take(database: Database, kind: Kind, lanes: Sequence[Lane] = tuple(Lane), limit: int = 200) -> Taken | None:
     """Lease up to `limit` due records of a kind, the longest due first, and give them; None when nothing is due.
 
-    Other workers pass over what is leased.
+    All are of one lane: the first of these in which something is due. Other workers pass over what is leased.
     """
     token = str(ULID())
 
     async def work(connection: AsyncConnection) -> Taken | None:
-        chosen = sa.select(links.c.id).where(links.c.kind == kind.value, _is_free()).order_by(links.c.due_at)
-        ids = (await connection.scalars(chosen.limit(limit).with_for_update(skip_locked=True))).all()
-        if not ids:
+        for lane in lanes:
+            here = sa.select(links.c.id).where(links.c.kind == kind.value, links.c.lane == lane.value, _is_free())
+            chosen = here.order_by(links.c.due_at).limit(limit).with_for_update(skip_locked=True)
+            if ids := (await connection.scalars(chosen)).all():
+                break
+        else:
             return None
         leased = sa.update(links).where(links.c.id.in_(ids)).values(lease_owner=token, lease_until=after(LEASE))
         is_failed = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
         rows = (await connection.execute(leased.returning(links, db_now().label("now"), is_failed))).all()
-        return Taken(kind, token, rows[0].now, await due_of(connection, kind, rows))
+        return Taken(kind, lane, token, rows[0].now, await due_of(connection, kind, rows))
 
     return await database.transact(work)
 

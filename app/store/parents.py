@@ -41,14 +41,14 @@ async def drchrono_ids(database: Database, refs: Collection[Ref]) -> dict[tuple[
     return found
 
 
-async def await_them(connection: AsyncConnection, waiting: Mapping[str, Sequence[Ref]]) -> None:
-    """Note for which records links wait (link id -> refs); those nobody has heard of are due at once."""
+async def await_them(connection: AsyncConnection, waiting: Mapping[str, Sequence[Ref]], lane: Lane) -> None:
+    """Note for which records links wait (link id -> refs); those nobody has heard of are due at once, in their lane."""
     refs = sorted({ref for refs in waiting.values() for ref in refs})
     for side in Side:
         rows = [{"id": str(ULID()), "kind": ref.kind.value, f"{side}_id": ref.id} for ref in refs if ref.side is side]
         if rows:
             unheard = insert_into(links, connection.dialect).values(
-                lane=Lane.LIVE.value, due_at=db_now(), confirm_at=db_now()
+                lane=lane.value, due_at=db_now(), confirm_at=db_now()
             )
             await connection.execute(unheard.on_conflict_do_nothing(), rows)
     rows = [

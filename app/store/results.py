@@ -14,7 +14,6 @@ from app.store.database import Database
 from app.store.endings import Result
 from app.store.finishing import finish, forget, keep_failures, note_searches, settle
 from app.store.tables import db_now, links
-from app.sync.records import Lane
 
 _SAVE = (
     sa.update(links)
@@ -51,7 +50,7 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
     """
 
     async def work(connection: AsyncConnection) -> set[str]:
-        held = sa.select(links.c.id, links.c.generation, links.c.base_version).where(
+        held = sa.select(links.c.id, links.c.generation, links.c.base_version, links.c.lane).where(
             links.c.id.in_([result.due.link.id for result in results]), links.c.lease_owner == token
         )
         rows = {r.id: r for r in await connection.execute(held.order_by(links.c.id).with_for_update())}
@@ -59,7 +58,7 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
         done = {result.due.link.id for result in saved}
         saved = await without_claims(connection, await without_successors(connection, saved))
         if saved:
-            await connection.execute(_SAVE, [_row(result, rows[result.due.link.id].generation) for result in saved])
+            await connection.execute(_SAVE, [_row(result, rows[result.due.link.id]) for result in saved])
             await finish(connection, saved)
             await keep_failures(connection, saved)
             await settle(connection, saved)
@@ -75,8 +74,10 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
     return done
 
 
-def _row(result: Result, generation: int) -> dict[str, Any]:
-    is_news = result.is_news or generation != result.due.generation
+def _row(result: Result, now: Any) -> dict[str, Any]:
+    """Give what is saved of a link; `now`: how it stands. What is left to do stays as urgent as it was, or less."""
+    is_news = result.is_news or now.generation != result.due.generation
+    lane = result.due.lane.behind(result.lane)
     wait_ms = None if result.again_in is None else result.again_in // timedelta(milliseconds=1)
     return {
         "p_id": result.due.link.id,
@@ -88,7 +89,7 @@ def _row(result: Result, generation: int) -> dict[str, Any]:
         "p_person": result.person,
         "p_confirm_at": result.confirm_at,
         "p_unsettled": sorted(result.unsettled),
-        "p_lane": Lane.LIVE.value if is_news else result.lane.value,
+        "p_lane": now.lane if is_news else lane.value,
         "p_in_ms": 0 if is_news else wait_ms,
         "p_attempts": 0 if is_news else result.attempts,
         "p_last_error": result.last_error and result.last_error[:64],
@@ -99,7 +100,7 @@ def _row(result: Result, generation: int) -> dict[str, Any]:
 async def _tell_others(connection: AsyncConnection, saved: Sequence[Result]) -> None:
     """Keep what the looks mean for other records: who waits for whom, who has come, a doctor's zone."""
     waiting = {r.due.link.id: r.awaits for r in saved if r.awaits}
-    await parents.await_them(connection, waiting)
+    await parents.await_them(connection, waiting, saved[0].due.lane)
     await parents.wake(connection, [ref for r in saved if r.has_come for ref in r.refs])
     doctors = {r.drchrono_id: r.zone for r in saved if r.zone and r.drchrono_id}
     await zones.keep(connection, doctors)

@@ -42,6 +42,11 @@ def millis(value: datetime) -> int:
     return (value - _EPOCH) // timedelta(milliseconds=1)
 
 
+def instant(seconds: float) -> datetime:
+    """Give the instant so many seconds after 1970."""
+    return _EPOCH + timedelta(seconds=seconds)
+
+
 class db_now(sa.sql.functions.FunctionElement[datetime]):  # noqa: N801 - reads like SQL where it is used
     """The database's clock, at this statement."""
 
@@ -257,7 +262,15 @@ lane_calls = sa.Table(
     sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("lane", sa.String(16), primary_key=True),
     sa.Column("made", sa.Integer, nullable=False),
-    sa.Column("promised", sa.Integer, nullable=False),
+)
+
+promises = sa.Table(
+    "promises",
+    metadata,
+    sa.Column("application", sa.String(64), primary_key=True),
+    sa.Column("minute", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("lane", sa.String(16), primary_key=True),
+    sa.Column("calls", sa.Integer, nullable=False),
 )
 
 allowances = sa.Table(
@@ -266,6 +279,7 @@ allowances = sa.Table(
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("second", sa.BigInteger, nullable=False),
     sa.Column("in_second", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("closed_until", Instant),
     sa.Column("throttled_at", Instant),
     sa.Column("used", sa.Integer),

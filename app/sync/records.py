@@ -53,6 +53,10 @@ class Lane(StrEnum):
     COMPARE = "compare"
     BACKFILL = "backfill"
 
+    def behind(self, other: "Lane") -> "Lane":
+        """Give the less urgent of two."""
+        return max(self, other, key=list(Lane).index)
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:

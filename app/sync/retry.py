@@ -27,7 +27,7 @@ class Verdict:
 
 
 _FIRST_S, _LONGEST_S, _MOST_DOUBLINGS = 1.0, 900.0, 10
-_VENDOR_DOWN_S = 10.0
+_VENDOR_DOWN_S, _MOST_JITTER_S = 10.0, 20.0
 _SIDE_PAUSED_S = 60.0
 
 
@@ -42,7 +42,7 @@ def after(error: SyncError, attempt: int, limit: int, jitter: float) -> Verdict:
             return Verdict(Fate.PAUSED, _SIDE_PAUSED_S * (1 + jitter / 2))
         case Disposition.RETRY:
             wait = error.retry_in_s if isinstance(error, Unavailable) and error.retry_in_s else _VENDOR_DOWN_S
-            return Verdict(Fate.RETRY, wait * (1 + jitter / 2))
+            return Verdict(Fate.RETRY, wait + min(wait / 2, _MOST_JITTER_S) * jitter)
         case Disposition.READ_BACK:
             return _again(attempt, limit, jitter)
         case _:

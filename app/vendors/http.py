@@ -57,9 +57,7 @@ def refused(response: httpx.Response, side: str, call: str, *, writes: bool = Fa
     """Give our error for an answer that is no success; the body is looked at for codes only, never kept."""
     status = response.status_code
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        # DrChrono says the wait in the body and sends no header; it can be a large float
-        said = _WAIT.search(response.text)
-        return Unavailable(side, call, status=status, retry_in_s=float(said[1]) if said else None)
+        return Unavailable(side, call, status=status, retry_in_s=wait_s(response))
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         kind = OutcomeUnknown if writes else Unavailable
         return kind(side, call, status=status)
@@ -68,6 +66,12 @@ def refused(response: httpx.Response, side: str, call: str, *, writes: bool = Fa
     if status in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
         return Gone(side, call, status=status)
     return Rejected(side, call, status=status)
+
+
+def wait_s(response: httpx.Response) -> float | None:
+    """Give how long a 429 says to wait: DrChrono says it in the body, as a float, and sends no header; None without."""
+    said = _WAIT.search(response.text) if response.status_code == httpx.codes.TOO_MANY_REQUESTS else None
+    return float(said[1]) if said else None
 
 
 def checked_grant(response: httpx.Response) -> httpx.Response:

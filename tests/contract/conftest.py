@@ -1,7 +1,6 @@
 """Our clients as a process has them, over a real store, and the vendors' stand-ins they talk to."""
 
 import ssl
-from functools import partial
 from types import SimpleNamespace
 
 import httpx
@@ -9,12 +8,15 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from app.store import calls
+from app.store.calls import Calls
 from app.store.connections import Connections
 from app.sync.records import Side
 from app.vendors import http
+from app.vendors.budget import Allowance
+from app.vendors.daily import unlimited
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
+from app.vendors.hourly import Hourly
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import Credentials, SalesforceGrant
 from tests.contract import standins
@@ -69,7 +71,7 @@ async def client_of(org, database, vault):
     def opened(**more):
         grant = SalesforceGrant(credentials(org, **more), context)
         store = Connections(database, vault, Side.SALESFORCE)
-        clients.append(Salesforce(grant, store, context, "67.0", lambda *_line, **_rest: None))
+        clients.append(Salesforce(grant, store, context, "67.0", lambda *_line, **_rest: None, unlimited()))
         return clients[-1]
 
     yield opened
@@ -92,21 +94,21 @@ def _drchrono_url():
 async def practice(_drchrono_url, database, vault):
     """A practice with nobody connected: its control door, our store, and grants and clients of ours, closed at the end.
 
-    grant(spend)  the API application; `spend` counts in the store unless told
-    client(spend) a client as another process would have one
+    grant(budget)  the API application; its budget counts in the store unless told
+    client(budget) a client as another process would have one
     join(user)    has a user press Allow, and connects the first client; gives it
     """
     with httpx.Client(base_url=_drchrono_url) as control:
         control.post("/_control/reset")
         store, context, opened = Connections(database, vault, Side.DRCHRONO), http.trusted(None), []
 
-        def grant(spend=None, url=_drchrono_url):
-            spend = spend or partial(calls.count, database, APPLICATION, 1000)
-            opened.append(DrChronoGrant(url, APPLICATION, "standin-secret", context, spend))
+        def grant(budget=None, url=_drchrono_url):
+            budget = budget or Hourly("drchrono", Calls(database, APPLICATION), Allowance(10_000, 1000))
+            opened.append(DrChronoGrant(url, APPLICATION, "standin-secret", context, budget))
             return opened[-1]
 
-        def client(spend=None):
-            opened.append(DrChrono(grant(spend), store, context, lambda *_line, **_rest: None))
+        def client(budget=None):
+            opened.append(DrChrono(grant(budget), store, context, lambda *_line, **_rest: None))
             return opened[-1]
 
         def code(**asked):

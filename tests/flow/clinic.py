@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from app import runtime, settings
 from app.main import create_app
-from app.store.links import waiting_kinds
+from app.store.links import waiting
 from app.store.tables import connections, consents, deliveries, events, failures, journal, links, matches, sessions
 from app.sync.decide import decide
 from app.sync.records import Kind, Side
@@ -146,8 +146,8 @@ class Clinic:
     async def settles(self):
         """Workers do all that is due now; gives how many passes that took."""
         passes = 0
-        while kinds := await waiting_kinds(self.run.database):
-            if (work := await self.takes(kinds[0])) is None:  # a side is not connected
+        while places := await waiting(self.run.database):
+            if (work := await self.takes(places[0][0])) is None:  # a side is not connected
                 break
             await sync(work)
             passes += 1
@@ -292,6 +292,7 @@ def settings_of(database, drchrono_url, salesforce_url, ca_file, **more):
         "drchrono_default_doctor": DOCTOR,
         "salesforce_outbound_tokens": OUTBOUND,
         "confirm_after": CONFIRM_AFTER,
+        "drchrono_calls_per_hour": 100_000,
         "drchrono_calls_per_second": 1000,
         "confirm_share": 0,
         "attempt_limit": 3,

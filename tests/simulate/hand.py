@@ -6,7 +6,7 @@ weight 0 is off.
 
 from dataclasses import dataclass, fields, replace
 
-from app.store.links import waiting_kinds
+from app.store.links import waiting
 from tests.simulate.fields import VISIT
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
 
@@ -215,10 +215,10 @@ async def worker_starts(world, mix):
     if not idle:
         return False
     worker = world.rng.choice(idle)
-    waiting = await waiting_kinds(worker.database)
-    if not waiting:
+    kinds = {kind for kind, _lane in await waiting(worker.database)}
+    if not kinds:
         return False
-    worker.starts(world.rng.choice(sorted(waiting)))
+    worker.starts(world.rng.choice(sorted(kinds)))
     await world.turns.stand_still()
     world.tells(f"{worker.name} starts")
     return True

@@ -146,7 +146,8 @@ async def stage():
             await migrate(database)
         known = settings_of(
             Database(f"sqlite+aiosqlite:///{folder}/history.db"), URLS[DRCHRONO], URLS[SALESFORCE], None,
-            salesforce_event_tokens=EVENTS, confirm_after="PT5S", drchrono_calls_per_second=100_000, attempt_limit=50,
+            salesforce_event_tokens=EVENTS, confirm_after="PT5S", drchrono_calls_per_second=100_000,
+            drchrono_calls_per_hour=100_000, attempt_limit=50,
         )  # fmt: skip
         async with runtime.opened(known) as template:
             yield Stage(folder, template)

@@ -7,18 +7,20 @@ import asyncio
 import ssl
 from contextvars import copy_context
 from dataclasses import replace
-from functools import partial
 
 import httpx
 
 from app.main import create_app
 from app.settings import secret_values
-from app.store import calls
+from app.store.calls import Calls
 from app.store.connections import Connections
 from app.store.inbox_sqlite import SqliteInbox
 from app.sync.records import Side
+from app.vendors.budget import Allowance
+from app.vendors.daily import Daily
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
+from app.vendors.hourly import Hourly
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import SalesforceGrant
 from tests.simulate.turns import WORKER, InTurn, InTurns
@@ -94,15 +96,16 @@ class _OverCable(Salesforce):
 def _runtime(template, plain, database, vendors, worker):
     known, turns = template.settings, worker.turns
     client_id, secret = known.drchrono_client_id, known.drchrono_client_secret.get_secret_value()
-    spend = partial(calls.count, plain, client_id, known.drchrono_calls_per_second)
-    grant = DrChronoGrant(known.drchrono_base_url, client_id, secret, _NOBODY, spend)
+    budget = Hourly(DRCHRONO, Calls(plain, client_id), Allowance(known.drchrono_calls_per_hour, 10_000))
+    grant = DrChronoGrant(known.drchrono_base_url, client_id, secret, _NOBODY, budget)
     drchrono = DrChrono(grant, Connections(plain, template.vault, Side.DRCHRONO), _NOBODY, _unheard)
     _wired(drchrono._http, Wire(vendors, DRCHRONO, turns))
     _wired(grant._oauth, Wire(vendors, DRCHRONO))
     sign_in = SalesforceGrant(template.salesforce._grant._credentials, _NOBODY)
     _wired(sign_in._oauth, Wire(vendors, SALESFORCE))
     store = Connections(plain, template.vault, Side.SALESFORCE)
-    salesforce = _OverCable(sign_in, store, _NOBODY, known.salesforce_api_version, _unheard)
+    told = Daily(SALESFORCE, Calls(plain, SALESFORCE), known.salesforce_daily_call_share, remember_s=0.0)
+    salesforce = _OverCable(sign_in, store, _NOBODY, known.salesforce_api_version, _unheard, told)
     salesforce.cable, salesforce._threads = Cable(vendors), InTurn(turns, worker)
     return replace(template, database=database, drchrono=drchrono, salesforce=salesforce)
 

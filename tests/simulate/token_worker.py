@@ -12,18 +12,19 @@ import random
 import signal
 import sys
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 from app.errors import SyncError, Unauthorized, Unavailable
-from app.store import calls
+from app.store.calls import Calls
 from app.store.connections import Connections
 from app.store.database import Database
 from app.store.secrets import Vault
 from app.sync.records import Side
 from app.vendors import http
+from app.vendors.budget import Allowance
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
+from app.vendors.hourly import Hourly
 
 KEY = b"YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE="
 CLIENT = ("standin-client", "standin-secret")
@@ -60,7 +61,9 @@ class Mortal(Connections):
 
 def client(database, url, store, lease_s):
     context = http.trusted(None)
-    grant = DrChronoGrant(url, *CLIENT, context, partial(calls.count, database, CLIENT[0], 1000))
+    grant = DrChronoGrant(
+        url, *CLIENT, context, Hourly("drchrono", Calls(database, CLIENT[0]), Allowance(100_000, 1000))
+    )
     return DrChrono(grant, store, context, lambda *_, **__: None, timedelta(seconds=lease_s))
 
 

@@ -9,7 +9,7 @@ import random
 import sqlalchemy as sa
 
 from app.store import links as store_links
-from app.store.tables import links
+from app.store.tables import allowances, links
 from app.sync.records import Kind
 from tests.simulate.fields import KEYS, is_visit
 from tests.simulate.ledger import HUMAN, Ledger
@@ -160,7 +160,7 @@ class World:
                 leased_s = await self.leased_s(worker)
                 late_s = [(at - self.clock.ms) / 1000 for at, _ in self.vendors.late]
                 self.tells(f"rests: due in {next_s}, leased for {leased_s}, late in {late_s}")
-                ahead = [one for one in (next_s, leased_s, *late_s) if one is not None]
+                ahead = [one for one in (next_s, leased_s, await self.closed_s(), *late_s) if one is not None]
                 if not ahead:
                     return
                 self.passes(int(min(ahead) * 1000) + 5)
@@ -168,7 +168,7 @@ class World:
 
     async def works(self, worker):
         """One pass, from begin to end; says whether anything was due."""
-        for kind in await store_links.waiting_kinds(worker.database):
+        for kind, _lane in await store_links.waiting(worker.database):
             worker.starts(kind)
             await worker.task
             if worker.current.work is not None:
@@ -180,6 +180,12 @@ class World:
         rows = await worker.database.read(sa.select(links.c.lease_until).where(links.c.due_at.is_not(None)))
         ends = [row.lease_until for row in rows if row.lease_until is not None]
         return max(0.0, (max(ends) - self.clock.now()).total_seconds()) if ends else None
+
+    async def closed_s(self):
+        """In how many seconds a vendor that was left alone is called again, None when none is."""
+        rows = [row for row in await self.rows(allowances) if row.closed_until is not None]
+        ahead = [(row.closed_until - self.clock.now()).total_seconds() for row in rows]
+        return min((one for one in ahead if one > 0), default=None)
 
     async def compares(self):
         """Have whatever changed in this history pointed out by the service's own compare."""

@@ -94,7 +94,7 @@ async def test_no_more_is_taken_than_the_limit_and_the_longest_due_first(databas
     await came_in(database, *(a_delivery(record_id) for record_id in "abc"))
     for record_id, age in (("a", 1), ("b", 3), ("c", 2)):
         await change_link(database, record_id, due_at=tables.after(-timedelta(minutes=age)))
-    await change(database, sa.text("DROP INDEX ix_links_due"))  # whose order would hide that none was asked for
+    await change(database, sa.text("DROP INDEX ix_links_lane_due"))  # whose order would hide that none was asked for
 
     first = await links.take(database, Kind.PATIENT, limit=2)
     second = await links.take(database, Kind.PATIENT, limit=2)
@@ -167,7 +167,7 @@ async def test_what_is_due_later_waits(database):
     await change_link(database, due_at=tables.after(HOUR))
 
     assert await links.take(database, Kind.PATIENT) is None
-    assert await links.waiting_kinds(database) == []
+    assert await links.waiting(database) == []
 
 
 async def test_a_paused_lane_is_not_taken_until_it_is_resumed(database):
@@ -281,7 +281,7 @@ async def test_kinds_wait_while_something_of_them_can_be_taken(database):
     await database.transact(pause_office)
     await set_paused(database, [Lane.BACKFILL], "an operator's word")
 
-    assert await links.waiting_kinds(database) == [Kind.PATIENT]
+    assert await links.waiting(database) == [(Kind.PATIENT, Lane.LIVE)]
 
 
 async def waits_with(database, record_id, last_error, due_in=HOUR):
@@ -402,7 +402,7 @@ async def test_take_reads_the_due_index_in_order_and_no_whole_table(database):
     sent = await statements_of(database, links.take, Kind.PATIENT)
 
     plans = [plan_of(database, statement, given) for statement, given in sent if statement.startswith("SELECT")]
-    assert "ix_links_due (kind=? AND due_at<?)" in plans[0]
+    assert "ix_links_lane_due (kind=? AND lane=? AND due_at<?)" in plans[0]
     assert "TEMP B-TREE" not in plans[0]
     assert not [step for plan in plans for step in plan.splitlines() if step.startswith("SCAN") and "lanes" not in step]
 
@@ -417,7 +417,7 @@ async def test_take_reads_the_due_index_of_postgresql(database):
     plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {choose}", *given))
 
     await connection.close()
-    assert "Index Scan using ix_links_due on links" in plan
+    assert "Index Scan using ix_links_lane_due on links" in plan
     assert "Sort" not in plan
 
 

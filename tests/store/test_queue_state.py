@@ -160,7 +160,7 @@ async def test_a_paused_lanes_work_stays_in_it(database):
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (queue_state.due_counts, "ix_links_due"),
+        (queue_state.due_counts, "ix_links_lane_due"),
         (queue_state.synced_per_minute, "ix_journal_answered_at"),
         (queue_state.journal_counts, "ix_journal_open"),
     ],

@@ -200,7 +200,7 @@ async def test_once_its_write_is_settled_the_lone_ref_ends_in_the_link(database,
     await results.record(database, batch.token, [learns(batch.due[0])])
     await journal.answer(database, [Answer(entry.id, State.REFUSED)])
     await results.record(database, slow.token, [a_result(slow.due[0])])
-    await change(database, tables.links.update().values(due_at=tables.db_now()))
+    await change(database, tables.links.update().values(due_at=tables.db_now(), lane="live"))
     again = await links.take(database, Kind.PATIENT)
     (due,) = [due for due in again.due if due.link.id == batch.due[0].link.id]
 

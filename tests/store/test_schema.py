@@ -113,6 +113,7 @@ async def at_first_migration(database, vault):
             "watermarks",
             "tallies",
             "lane_calls",
+            "promises",
             "allowances",
             "scans",
             "pointed",

@@ -2,21 +2,22 @@
 
 Every call carries the pinned API version. On 401 the stored token is re-read and the call repeated once, then the
 token refreshed once; DrChrono's refresh tokens are single use, so all of that goes through the broker. Every call is
-counted before it is made: DrChrono counts them by the hour.
+counted before it is made, in the lane it is made for: DrChrono counts them by the hour.
 """
 
 import asyncio
+import copy
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 import httpx
 
 from app.errors import Gone, OutcomeUnknown, Rejected, SyncError, Unavailable, Unreadable
-from app.sync.records import Side
+from app.sync.records import Lane, Side
 from app.vendors import http
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.oauth import DrChronoGrant
@@ -26,11 +27,12 @@ from app.vendors.tokens import LEASE, Broker, Policy, Tell
 _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
 WRITE_DEADLINE_S = 12.0
-_AT_ONCE = 4
+_AT_ONCE, _AT_ONCE_BEHIND = 4, 3  # of one process: live edits; all the rest
 _TWIN = "potential duplicate"  # DrChrono's words, with a 400 or a 409, under whatever key
 TWIN_CODE = "potential_duplicate"
 _OVERLAP = re.compile(r"overlaps with(?: appointment)?[^\w]*(\w[\w-]{0,40})", re.IGNORECASE | re.ASCII)
 OVERLAPS = "overlaps_"  # and the id of the visit that is in the way
+_BUSY_S = 60.0  # heavy use is answered with 403s too, which are no lost permission
 _TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
 
 
@@ -47,9 +49,18 @@ class DrChrono:
         self, grant: DrChronoGrant, store: TokenStore, context: Any, tell: Tell, lease: timedelta = LEASE
     ) -> None:
         self._http = http.client(grant.base_url, context, headers=_HEADERS)
-        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._gates = {
+            is_live: asyncio.Semaphore(_AT_ONCE if is_live else _AT_ONCE_BEHIND) for is_live in (True, False)
+        }
+        self.lane = Lane.LIVE
         self.grant = grant
         self.broker = Broker(_SIDE, store, grant.refresh, Policy(is_final=True, lease=lease), tell)
+
+    def on(self, lane: Lane) -> Self:
+        """Give the same practice, its calls counted in a lane."""
+        there = copy.copy(self)
+        there.lane = lane
+        return there
 
     async def read(self, path: str, record_id: str) -> dict[str, Any] | None:
         """Give one record as DrChrono holds it now, None when it is gone or not shown to us.
@@ -193,17 +204,24 @@ class DrChrono:
 
     async def _sent(self, method: str, url: str, call: str, token: str, write: _Write | None = None) -> httpx.Response:
         headers, fields = {"Authorization": f"Bearer {token}"}, None if write is None else write.fields
+        budget = self.grant.budget
         try:
-            async with self._gate:
-                await self.grant.spend()
+            async with self._gates[self.lane is Lane.LIVE]:
+                await budget.spend(self.lane, call)
                 if write is not None:
                     write.may_start()
                 async with asyncio.timeout(None if write is None else WRITE_DEADLINE_S):
-                    return await self._http.request(method, url, headers=headers, json=fields)
+                    response = await self._http.request(method, url, headers=headers, json=fields)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            await budget.failed()
             raise http.translated(error, _SIDE, call, writes=write is not None) from None
         except TimeoutError:
+            await budget.failed()
             raise OutcomeUnknown(_SIDE, call, code="NO_ANSWER") from None
+        await budget.answered(response.status_code, http.wait_s(response))
+        if response.status_code == httpx.codes.FORBIDDEN and await budget.was_throttled():
+            raise Unavailable(_SIDE, call, status=response.status_code, retry_in_s=_BUSY_S)
+        return response
 
     def _here(self, location: str, call: str) -> str:
         """Give where DrChrono sends us, if that is DrChrono: the token goes to no other host.

@@ -14,8 +14,9 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from app.errors import Unauthorized, Unavailable
-from app.sync.records import Side
+from app.sync.records import Lane, Side
 from app.vendors import http
+from app.vendors.hourly import Hourly
 
 _SIDE = Side.DRCHRONO.value
 _CALL = "POST /o/token/"
@@ -32,17 +33,15 @@ SCOPES: Mapping[str, str] = {
 # a person must act; any other complaint may pass
 _FINAL = frozenset({"invalid_grant", "invalid_client", "unauthorized_client", "invalid_scope", "access_denied"})
 
-Spend = Callable[[], Awaitable[None]]
-
 
 class DrChronoGrant:
     """The API application, as DrChrono's authorization server knows it.
 
-    spend  counts a call before it is made; token calls count like any other
+    budget  counts a call before it is made; token calls count like any other
     """
 
-    def __init__(self, base_url: str, client_id: str, client_secret: str, context: Any, spend: Spend) -> None:
-        self.base_url, self.spend = base_url.rstrip("/"), spend
+    def __init__(self, base_url: str, client_id: str, client_secret: str, context: Any, budget: Hourly) -> None:
+        self.base_url, self.budget = base_url.rstrip("/"), budget
         self._oauth = AsyncOAuth2Client(
             client_id,
             client_secret,
@@ -89,7 +88,7 @@ class DrChronoGrant:
         Raises  Unavailable, Rejected when DrChrono did not say that it is done
         """
         call, url = "POST /o/revoke_token/", f"{self.base_url}/o/revoke_token/"
-        await self.spend()
+        await self.budget.spend(Lane.LIVE, call)
         try:
             response = await self._oauth.revoke_token(url, token=pair.get("refresh_token") or pair["access_token"])
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -102,7 +101,7 @@ class DrChronoGrant:
         await self._oauth.aclose()
 
     async def _granted(self, ask: Callable[[], Awaitable[Any]]) -> dict[str, Any]:
-        await self.spend()
+        await self.budget.spend(Lane.LIVE, _CALL)
         self._oauth.token = None
         try:
             return dict(await ask())

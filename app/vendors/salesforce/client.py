@@ -9,11 +9,12 @@ Source  simple-salesforce 1.12.10, api.py and util.py
 """
 
 import asyncio
+import copy
 import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -23,7 +24,8 @@ from simple_salesforce.format import format_soql
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable, Unreadable
-from app.sync.records import Side
+from app.sync.records import Lane, Side
+from app.vendors.daily import Daily
 from app.vendors.salesforce.oauth import SalesforceGrant
 from app.vendors.salesforce.wire import RecordRefused, Saved, refused, results
 from app.vendors.token_store import TokenStore
@@ -39,6 +41,7 @@ _LONGEST_SOQL = 7_000  # encoding may double it, and the address ends at 16,384 
 _REMEMBER_S = 1.0  # a new sign-in leaves the old session alive
 _MERGED = frozenset({"Account", "Contact", "Lead"})  # the objects that Salesforce merges
 _SIDE = Side.SALESFORCE.value
+_TOKEN_MOVED = "TOKEN_MOVED"  # noqa: S105 - a code
 
 
 class _Adapter(HTTPAdapter):
@@ -56,14 +59,32 @@ class _Adapter(HTTPAdapter):
         return super().send(request, **kwargs)
 
 
+class _Heard:
+    """What Salesforce last said of the calls it has counted."""
+
+    usage: str | None = None
+
+    def hear(self, response: requests.Response, **_: Any) -> None:
+        self.usage = response.headers.get("Sforce-Limit-Info") or self.usage
+
+
 class Salesforce:
     """The connected org."""
 
-    def __init__(self, grant: SalesforceGrant, store: TokenStore, context: Any, version: str, tell: Tell) -> None:
+    def __init__(
+        self, grant: SalesforceGrant, store: TokenStore, context: Any, version: str, tell: Tell, budget: Daily
+    ) -> None:
         self._grant, self._context, self._version = grant, context, version
+        self.budget, self.lane, self._heard = budget, Lane.LIVE, _Heard()
         self.broker = Broker(_SIDE, store, grant.ask, Policy(is_final=False, remember_s=_REMEMBER_S), tell)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="salesforce")
         self._local = threading.local()
+
+    def on(self, lane: Lane) -> Self:
+        """Give the same org, its calls made for a lane."""
+        there = copy.copy(self)
+        there.lane = lane
+        return there
 
     async def read(
         self, table: str, fields: Sequence[str], external_id: str, ids: Sequence[str], external_ids: Sequence[str]
@@ -237,6 +258,22 @@ class Salesforce:
         return found
 
     async def _called(self, call: str, ask: Callable[[SimpleSalesforce], T], *, writes: bool) -> T:
+        await self.budget.admit(self.lane, call)
+        try:
+            found = await self._answered(call, ask, writes=writes)
+        except (Unavailable, OutcomeUnknown) as error:
+            if error.code == "REQUEST_LIMIT_EXCEEDED":
+                await self.budget.refused(getattr(error, "retry_in_s", None) or 1.0)
+            elif error.code != _TOKEN_MOVED:
+                await self.budget.failed()
+            raise
+        except (Rejected, Unreadable):
+            await self.budget.answered(self._heard.usage)
+            raise
+        await self.budget.answered(self._heard.usage)
+        return found
+
+    async def _answered(self, call: str, ask: Callable[[SimpleSalesforce], T], *, writes: bool) -> T:
         token = await self.broker.current()
         try:
             return await self._in_thread(call, ask, token, writes=writes)
@@ -246,7 +283,7 @@ class Salesforce:
             return await self._in_thread(call, ask, token, writes=writes)
         except SalesforceExpiredSession as error:
             if not await self.broker.refuse(token, "HTTP_401"):
-                raise Unavailable(_SIDE, call, code="TOKEN_MOVED", retry_in_s=1.0) from error
+                raise Unavailable(_SIDE, call, code=_TOKEN_MOVED, retry_in_s=1.0) from error
             raise Unauthorized(_SIDE, call, status=401) from error
 
     async def _in_thread(self, call: str, ask: Callable[[SimpleSalesforce], T], token: Token, *, writes: bool) -> T:
@@ -268,6 +305,7 @@ class Salesforce:
         if getattr(self._local, "version", None) != token.version:
             session = requests.Session()
             session.mount("https://", _Adapter(self._context))
+            session.hooks["response"].append(self._heard.hear)
             session.headers.update(
                 {
                     "Sforce-Call-Options": "client=Chronobridge",

@@ -11,7 +11,7 @@ from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavai
 from app.sync.records import Side
 
 _SIDE = Side.SALESFORCE.value
-_LIMIT_PAUSE_S = 60.0
+_DAY_IS_SPENT_S, _BUSY_S = 300.0, 5.0
 # the credential or the whole API is refused, not a record
 _SIDE_CODES = frozenset({"API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED", "INVALID_AUTH_HEADER"})
 
@@ -78,7 +78,8 @@ def refused(status: int, content: Any, call: str, *, writes: bool) -> SyncError:
     first = content[0] if isinstance(content, list) and content and isinstance(content[0], dict) else {}
     code = str(first.get("errorCode") or "")[:64]
     if code == "REQUEST_LIMIT_EXCEEDED":
-        return Unavailable(_SIDE, call, status=status, code=code, retry_in_s=_LIMIT_PAUSE_S)
+        is_busy = "concurrent" in str(first.get("message")).casefold()  # too many at once, not too many in a day
+        return Unavailable(_SIDE, call, status=status, code=code, retry_in_s=_BUSY_S if is_busy else _DAY_IS_SPENT_S)
     if status == 503 or (status >= 500 and not writes):  # noqa: PLR2004 - HTTP's own numbers
         return Unavailable(_SIDE, call, status=status, code=code)
     if status >= 500:  # noqa: PLR2004

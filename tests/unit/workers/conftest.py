@@ -8,7 +8,7 @@ from app.store.database import Database
 from app.store.due import Body, Due, Taken
 from app.store.secrets import Vault
 from app.sync.decide import decide
-from app.sync.records import Kind, Seen, Side
+from app.sync.records import Kind, Lane, Seen, Side
 from tests.build import KEY, KEYS, LATER_STAMP, NOW, SHIPPED, rules
 from workers.outcome import ended
 from workers.passes import Looked, Pass
@@ -32,7 +32,7 @@ def end(run):
     def ending(link, what, outcome=None, attempts=0, by=None, side=Side.SALESFORCE):
         by = by or rules()
         due = Due(link, 1, 1, attempts, (Body("01JDELIVERY", 0, "sealed", LATER_STAMP, NOW),))
-        work = Pass(run, by, Taken(Kind.PATIENT, "token", NOW, (due,)))
+        work = Pass(run, by, Taken(Kind.PATIENT, Lane.LIVE, "token", NOW, (due,)))
         plan = decide(by, link, what, NOW) if isinstance(what, Seen) else None
         outcomes = {} if outcome is None else {side: outcome}
         return ended(work, Looked(due, what), plan, outcomes)

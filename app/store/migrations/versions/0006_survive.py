@@ -23,13 +23,20 @@ def upgrade() -> None:
         sa.Column("hour", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("lane", sa.String(16), primary_key=True),
         sa.Column("made", sa.Integer(), nullable=False),
-        sa.Column("promised", sa.Integer(), nullable=False),
+    )
+    op.create_table(
+        "promises",
+        sa.Column("application", sa.String(64), primary_key=True),
+        sa.Column("minute", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("lane", sa.String(16), primary_key=True),
+        sa.Column("calls", sa.Integer(), nullable=False),
     )
     op.create_table(
         "allowances",
         sa.Column("name", sa.String(64), primary_key=True),
         sa.Column("second", sa.BigInteger(), nullable=False),
         sa.Column("in_second", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("closed_until", sa.BigInteger(), nullable=True),
         sa.Column("throttled_at", sa.BigInteger(), nullable=True),
         sa.Column("used", sa.Integer(), nullable=True),

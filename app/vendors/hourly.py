@@ -1,0 +1,119 @@
+"""DrChrono's budget: every call of every process is counted before it is made; what does not fit hears when it will.
+
+The rules are `budget.py`'s. A call waits here for its second at most; one that has to wait for its hour is refused at
+once, so that it holds up nobody.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from app.errors import Unavailable
+from app.sync.records import Lane
+from app.vendors import budget
+from app.vendors.budget import HOUR_S, LANES, Allowance, Ledger
+
+SPENT, AWAY = "hour_is_spent", "left_alone"
+_ALONE_S = 5.0  # how long the first call after an outage has the vendor to itself
+_LONGEST_THROTTLE_S = float(HOUR_S)
+_SHORTEST_THROTTLE_S = 1.0
+_TOO_MANY, _AILS = 429, 500  # HTTP's
+
+
+class Calls(Protocol):
+    """What a budget needs of whoever counts; `app/store/calls.py` is the one for all processes."""
+
+    async def read(self) -> Any:
+        """Give how things stand."""
+
+    async def count(self, lane: Lane, admit: Callable[[Any], tuple[Sequence[int], float]]) -> tuple[Any, bool]:
+        """Count a call, if it is admitted."""
+
+    async def promise(self, lane: Lane, at: float) -> None:
+        """Remember that a call will come then."""
+
+    async def promised(self, lanes: Sequence[Lane], at: float) -> Mapping[int, int]:
+        """Give hour -> calls to come."""
+
+    async def failed(self, closed_s: Callable[[int], float]) -> None:
+        """Count a failure in a row."""
+
+    async def recovered(self) -> None:
+        """Forget the failures."""
+
+    async def throttled(self, wait_s: float) -> None:
+        """Leave the vendor alone for so long."""
+
+
+class Hourly:
+    """The calls an application may make in a clock hour, shared out by lane."""
+
+    def __init__(self, side: str, calls: Calls, allowance: Allowance) -> None:
+        self._side, self._calls, self.allowance = side, calls, allowance
+        self._is_failing = False
+
+    async def spend(self, lane: Lane, call: str) -> None:
+        """Return once a call may be made; it is counted.
+
+        Raises  Unavailable with when to come again: the hour is spent for this lane, or the vendor is left alone
+        """
+        while True:
+            ledger, is_counted = await self._calls.count(lane, lambda found: self._admit(found, lane))
+            self._is_failing = ledger.failures > 0
+            if is_counted:
+                return
+            if ledger.closed_until > ledger.at:
+                raise Unavailable(self._side, call, code=AWAY, retry_in_s=ledger.closed_until - ledger.at)
+            if not budget.has_room(ledger, self.allowance, lane):
+                raise Unavailable(self._side, call, code=SPENT, retry_in_s=await self._promised(ledger, lane))
+            wait_s = budget.second_s(ledger, self.allowance, lane)
+            await asyncio.sleep(wait_s + random.random() * 0.1)  # noqa: S311 - so that those who wait come one by one
+
+    async def answered(self, status: int, wait_s: float | None = None) -> None:
+        """Take in what the vendor answered: that it is well, ails, or has counted more calls than we did.
+
+        wait_s  of a 429: how long to wait, as it says; None where it does not
+        """
+        if status == _TOO_MANY:
+            ledger = await self._calls.read()
+            wait = budget.resets_in_s(ledger) if wait_s is None else wait_s
+            await self._calls.throttled(min(max(wait, _SHORTEST_THROTTLE_S), _LONGEST_THROTTLE_S))
+        elif status >= _AILS:
+            await self.failed()
+        elif self._is_failing:
+            await self._calls.recovered()
+            self._is_failing = False
+
+    async def failed(self) -> None:
+        """Take in that no answer came."""
+        self._is_failing = True
+        await self._calls.failed(lambda failures: budget.closed_s(failures, random.random()))  # noqa: S311
+
+    async def left(self) -> int:
+        """Give how many calls the hour has left, as we count them."""
+        return budget.left(await self._calls.read(), self.allowance)
+
+    async def caught_up_in_s(self, waiting: Mapping[Lane, int]) -> float | None:
+        """Give in how many seconds all that wait for a call will have had it; None when nobody waits."""
+        ledger = await self._calls.read()
+        at = budget.caught_up_at(ledger, self.allowance, waiting)
+        return None if at is None else at - ledger.at
+
+    async def was_throttled(self) -> bool:
+        """Say whether the vendor has refused calls as too many within the hour: its 403s may mean no more than that."""
+        ledger = await self._calls.read()
+        return bool(ledger.at - ledger.throttled_at < HOUR_S)
+
+    def _admit(self, ledger: Ledger, lane: Lane) -> tuple[Sequence[int], float]:
+        if ledger.closed_until > ledger.at or not budget.has_room(ledger, self.allowance, lane):
+            return (), 0.0
+        if budget.second_s(ledger, self.allowance, lane):
+            return (), 0.0
+        return budget.hours(ledger.at), _ALONE_S if budget.is_out(ledger.failures) else 0.0
+
+    async def _promised(self, ledger: Ledger, lane: Lane) -> float:
+        urgent = LANES[: LANES.index(lane) + 1]
+        at = budget.fits_at(ledger, self.allowance, lane, await self._calls.promised(urgent, ledger.at))
+        await self._calls.promise(lane, at)
+        return max(at - ledger.at, 0.1)
