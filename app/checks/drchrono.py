@@ -13,6 +13,7 @@ from app.store.connections import Connections, Stored
 from app.sync.records import Side
 from app.vendors.drchrono.abilities import NOT_SHARED, abilities, sees_whole_practice
 from app.vendors.drchrono.client import DrChrono
+from app.vendors.hourly import SPENT
 from app.vendors.tokens import CUT_OFF
 
 _FEW = 0.1
@@ -38,6 +39,9 @@ async def drchrono(run: Runtime) -> AsyncIterator[Finding]:
         yield red("drchrono token", _refusal(error.cause), f"connect the practice anew at {address}")
         return
     except VendorError as error:
+        if error.cause == SPENT:
+            yield await _calls_left(run)
+            return
         yield red(
             "drchrono token", f"DrChrono does not answer ({error.cause})", "check DRCHRONO_BASE_URL; try again later"
         )

@@ -16,6 +16,8 @@ from app.errors import (
     Unreadable,
 )
 from app.store.calls import Calls
+from app.vendors.budget import Allowance
+from app.vendors.hourly import Hourly
 from tests.contract.conftest import APPLICATION, REDIRECT
 
 PROVIDER, STAFF, STRANGER = "610001", "610002", "610901"
@@ -328,10 +330,11 @@ async def test_a_call_that_fails_is_counted_too(practice, drchrono, do):
 
 
 async def test_a_call_that_cannot_be_counted_is_not_made(practice, drchrono):
-    async def away():
-        raise StoreUnavailable("the database is away")
+    class Away(Calls):
+        async def count(self, lane, admit):
+            raise StoreUnavailable("the database is away")
 
-    uncounted = practice.client(away)
+    uncounted = practice.client(Hourly("drchrono", Away(practice.database, APPLICATION), Allowance(500, 4)))
     practice.control.delete("/_control/calls")
 
     for call in (uncounted.read(PATIENTS, "1"), uncounted.user(), uncounted.grant.exchange("code", REDIRECT)):

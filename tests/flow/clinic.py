@@ -14,7 +14,18 @@ import sqlalchemy as sa
 from app import runtime, settings
 from app.main import create_app
 from app.store.links import waiting
-from app.store.tables import connections, consents, deliveries, events, failures, journal, links, matches, sessions
+from app.store.tables import (
+    allowances,
+    connections,
+    consents,
+    deliveries,
+    events,
+    failures,
+    journal,
+    links,
+    matches,
+    sessions,
+)
 from app.sync.decide import decide
 from app.sync.records import Kind, Side
 from workers.keeper import keeping
@@ -188,6 +199,7 @@ class Clinic:
                 (consents, ("expires_at",)),
                 (sessions, ("started_at", "seen_at")),
                 (connections, ("pending_at",)),
+                (allowances, ("closed_until", "throttled_at")),
             ):
                 moved = {name: sa.type_coerce(table.c[name], sa.BigInteger) - ms for name in names}
                 await connection.execute(sa.update(table).values(moved))
@@ -307,6 +319,8 @@ async def opened(known, drchrono, salesforce, *, connects=True):
     async with app.router.lifespan_context(app), runtime.opened(known) as run:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://sync") as web:
+            if run.salesforce is not None:
+                run.salesforce.budget._remember_s = 0.0  # time may be moved
             clinic = Clinic(run, web, drchrono, salesforce)
             clinic.app = app
             if run.drchrono is not None and connects:

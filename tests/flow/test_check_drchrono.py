@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.checks.findings import State
-from app.store.tables import calls, connections
+from app.store.tables import connections, lane_calls
 from tests.flow.checked import changed, found, line, reds
 from tests.flow.clinic import OPERATOR, opened
 
@@ -165,7 +165,7 @@ async def test_calls_left_are_counted_against_the_setting(clinic, known, limit, 
 
 
 async def test_few_calls_left_are_a_warning(clinic, known):
-    await clinic.run.database.transact(lambda connection: connection.execute(sa.update(calls).values(made=455)))
+    await clinic.run.database.transact(lambda connection: connection.execute(sa.update(lane_calls).values(made=455)))
 
     few = line(await found(known), "drchrono calls")
 

@@ -116,7 +116,7 @@ def test_a_moment_that_is_told_is_never_past_and_holds_when_nobody_else_calls(ma
     done = more - 1  # those before have been called by then, as early as they could
     first = min(done, 500 - ledger.made[HOUR])
     hour = int(at // HOUR_S)
-    made_by_then = {HOUR: ledger.made[HOUR] + first} | {one: 500 for one in range(HOUR + 1, hour)}
+    made_by_then = {HOUR: ledger.made[HOUR] + first} | dict.fromkeys(range(HOUR + 1, hour), 500)
     if hour > HOUR:
         made_by_then[hour] = (done - first) % 500
     calm = hour * HOUR_S + EDGE_S <= at <= (hour + 1) * HOUR_S - EDGE_S
