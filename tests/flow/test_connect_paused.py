@@ -165,8 +165,9 @@ async def test_a_drchrono_that_is_away_is_no_refusal(clinic, doubts):
 
     await clinic.settles()
     health = await drchrono_health(clinic)
-    await clinic.time_passes(LATER)
-    await clinic.settles()
+    for _ in range(4):  # left alone after some failures, it is asked by one call at a time
+        await clinic.time_passes(LATER)
+        await clinic.settles()
 
     assert health["state"] == "ok"
     assert last_names(clinic) == ["Wed"] * 6

@@ -1,6 +1,7 @@
 """Counted calls: per application, clock hour and lane, for all processes together, and forgotten after two days."""
 
 import asyncio
+import itertools
 
 import pytest
 import sqlalchemy as sa
@@ -120,7 +121,7 @@ async def test_an_application_with_a_long_name_is_counted_and_found(database):
 async def test_the_calls_of_this_second_are_told(calls):
     seen = [(await calls.count(Lane.LIVE, in_this_hour))[0] for _ in range(5)]
 
-    for before, after in zip(seen, seen[1:], strict=False):
+    for before, after in itertools.pairwise(seen):
         assert after.in_second == (before.in_second + 1 if int(after.at) == int(before.at) else 0)
 
 

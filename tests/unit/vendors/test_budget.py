@@ -1,5 +1,6 @@
-"""How the calls of an hour are shared out: whatever the lanes want, the hour holds, and its end leaves nothing unused."""
+"""How the calls of an hour are shared out: whatever the lanes want, the hour holds, and none of it is wasted."""
 
+import itertools
 from dataclasses import dataclass, field
 
 import pytest
@@ -87,7 +88,7 @@ def test_each_that_does_not_fit_comes_behind_those_that_were_told_before():
 
     assert moments == sorted(moments)
     assert moments[-1] <= START + HOUR_S - EDGE_S
-    assert min(later - one for one, later in zip(moments, moments[1:], strict=False)) > 0.3
+    assert min(later - one for one, later in itertools.pairwise(moments)) > 0.3
 
 
 def test_what_this_hour_cannot_hold_comes_in_the_next_at_the_vendors_pace():

@@ -135,7 +135,7 @@ def test_a_refused_call_names_the_fields_it_blames():
 
 
 def test_a_used_up_limit_names_a_wait():
-    assert said("403 REQUEST_LIMIT_EXCEEDED", writes=True).retry_in_s == 60.0
+    assert said("403 REQUEST_LIMIT_EXCEEDED", writes=True).retry_in_s == 300.0
 
 
 @WRITES
