@@ -93,6 +93,13 @@ class Table:
         names = [name for row in self.rows.values() for name in row.selected]
         return [*names, self.opt_in] if self.opt_in else names
 
+    def row_of(self, name: str) -> Row | None:
+        """Give the row of a field by DrChrono's name for it, its copies left aside; what we call the row says nothing.
+
+        A copy travels one way, and stands below the row it is a copy of: the mapping file is refused otherwise.
+        """
+        return next((row for row in self.rows.values() if row.names[Side.DRCHRONO] == name), None)
+
     def name_of(self, name: str, side: Side) -> str:
         """Give what a side calls a field of ours, the external id included."""
         return self.external_id if name == EXTERNAL_ID else self.rows[name].shown(side)
@@ -105,12 +112,14 @@ class Table:
     @property
     def tombstone(self) -> str | None:
         """The row that says in Salesforce that a record was deleted in DrChrono."""
-        return next((row.name for row in self.rows.values() if row.names[Side.DRCHRONO] == DELETED), None)
+        row = self.row_of(DELETED)
+        return row.name if row else None
 
     @property
     def zoned(self) -> str | None:
         """The row that carries the zone of the record's times."""
-        return next((row.name for row in self.rows.values() if row.names[Side.DRCHRONO] == ZONE), None)
+        row = self.row_of(ZONE)
+        return row.name if row else None
 
     @property
     def parents(self) -> Mapping[str, Kind]:

@@ -9,6 +9,7 @@ from tests.flow.clinic import SECRET
 from workers.reconcile import EVER, compare
 
 DOCTOR, OFFICE = 310001, 410001
+VISITS = "DrChrono_Appointment__c"
 TEN = "2026-12-01T10:30:00"
 TEN_UTC = "2026-12-01T15:30:00.000+0000"  # the doctor's zone is US/Eastern
 
@@ -17,6 +18,21 @@ async def books(clinic, patient, **fields):
     """A human books a visit at DrChrono; nothing is delivered yet."""
     given = {"patient": patient["id"], "doctor": DOCTOR, "office": OFFICE, "exam_room": 1, "scheduled_time": TEN}
     return clinic.drchrono.post("/_control/appointments?silent=true", json=given | {"duration": 30} | fields).json()
+
+
+def enters(clinic, **fields):
+    """A human enters a visit in Salesforce; gives its Id."""
+    whole = {
+        "Patient__c": clinic.contact()["Id"] if "Patient__c" not in fields else None,
+        "Doctor__c": records(clinic, "DrChrono_Doctor__c")[0]["Id"],
+        "Office__c": records(clinic, "DrChrono_Office__c")[0]["Id"],
+        "Exam_Room__c": 1,
+        "Start__c": TEN_UTC,
+        "Duration_Minutes__c": 30,
+        "Reason__c": "Entered in Salesforce",
+    }
+    given = {name: value for name, value in (whole | fields).items() if value is not None}
+    return clinic.salesforce.post(f"/_control/records/{VISITS}", json=given).raise_for_status().json()["Id"]
 
 
 def a_second_passes(clinic):
@@ -57,6 +73,11 @@ def visit_of(clinic, visit):
     return clinic.drchrono.get("/_control/appointments").json()["appointments"][visit["id"]]
 
 
+def in_drchrono(clinic):
+    """Every visit DrChrono holds now."""
+    return list(clinic.drchrono.get("/_control/appointments").json()["appointments"].values())
+
+
 def records(clinic, kind):
     """What Salesforce holds of an object, the deleted left out."""
     found = clinic.salesforce.get(f"/_control/records/{kind}").json()["records"]
@@ -65,7 +86,7 @@ def records(clinic, kind):
 
 def booked(clinic):
     """The only visit Salesforce holds."""
-    (found,) = records(clinic, "DrChrono_Appointment__c")
+    (found,) = records(clinic, VISITS)
     return found
 
 

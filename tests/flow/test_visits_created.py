@@ -4,39 +4,20 @@ from datetime import timedelta
 
 from app.sync.records import Kind
 from tests.flow.calendar import (
-    TEN_UTC,
+    VISITS,
     a_second_passes,
     booked,
     books,
     compares,
+    enters,
     forgets,
     has_visit,
+    in_drchrono,
     records,
     tells,
     visit_of,
 )
 from tests.flow.clinic import DRCHRONO_LIMIT
-
-VISITS = "DrChrono_Appointment__c"
-
-
-def enters(clinic, **fields):
-    """A human enters a visit in Salesforce; gives its Id."""
-    whole = {
-        "Patient__c": clinic.contact()["Id"] if "Patient__c" not in fields else None,
-        "Doctor__c": records(clinic, "DrChrono_Doctor__c")[0]["Id"],
-        "Office__c": records(clinic, "DrChrono_Office__c")[0]["Id"],
-        "Exam_Room__c": 1,
-        "Start__c": TEN_UTC,
-        "Duration_Minutes__c": 30,
-        "Reason__c": "Entered in Salesforce",
-    }
-    given = {name: value for name, value in (whole | fields).items() if value is not None}
-    return clinic.salesforce.post(f"/_control/records/{VISITS}", json=given).raise_for_status().json()["Id"]
-
-
-def in_drchrono(clinic):
-    return list(clinic.drchrono.get("/_control/appointments").json()["appointments"].values())
 
 
 async def hears_of(clinic, *ids):
