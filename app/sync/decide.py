@@ -13,7 +13,7 @@ from app.sync.absence import gone_in_drchrono, gone_in_salesforce, is_deleted
 from app.sync.first_contact import OTHER_KEY, is_wanted, wished
 from app.sync.own_writes import has_landed, with_landed
 from app.sync.parents import with_parents
-from app.sync.records import Absent, Action, Deleted, Doubt, Link, Plan, Seen, Side, Sight, Unheard
+from app.sync.records import Absent, Action, Deleted, Doubt, Kind, Link, Plan, Seen, Side, Sight, Unheard
 from app.sync.rules import Rules
 from app.sync.travel import created, edited_in_salesforce, merge_of, must_be_asked
 
@@ -71,8 +71,7 @@ def _is_answer(drchrono: Sight | Absent | Doubt | Unheard) -> bool:
 def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done when no write of ours is in the air."""
     drchrono, salesforce = seen.drchrono, seen.salesforce
-    is_named_so = isinstance(salesforce, Sight) and salesforce.key in (None, link.drchrono_id)
-    if isinstance(salesforce, Sight) and not is_named_so and rules.table.zoned is None:  # a visit may change its id
+    if isinstance(salesforce, Sight) and _names_another(link, salesforce):
         return Plan(Action.HOLD, cause=OTHER_KEY)
     if isinstance(drchrono, Doubt):
         return Plan(Action.WAIT, cause=drchrono.reason, until=link.confirm_at or now + rules.confirm_after)
@@ -87,6 +86,11 @@ def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     if isinstance(drchrono, Unheard) or (seen.predecessor is not None and not is_asked):
         return _asked(rules, link, now)
     return Plan(Action.SUCCEED, twin=seen.predecessor) if seen.predecessor else created(rules, drchrono)
+
+
+def _names_another(link: Link, salesforce: Sight) -> bool:
+    """Say whether the record names another of DrChrono's than it is linked to; a visit may have changed its id."""
+    return link.kind is not Kind.APPOINTMENT and salesforce.key not in (None, link.drchrono_id)
 
 
 def _both_there(rules: Rules, link: Link, drchrono: Sight | Unheard, salesforce: Sight, now: datetime) -> Plan:
