@@ -73,7 +73,8 @@ async def _without_claims_on(connection: AsyncConnection, side: Side, saved: Seq
             result = _held(result)  # noqa: PLW2901
         elif id_ is not None:
             claimed.add(id_)
-            result = replace(result, is_news=result.is_news or id_ in news)  # noqa: PLW2901
+            if id_ in news:
+                result = replace(result, is_news=True)  # noqa: PLW2901
         kept.append(result)
     return kept
 

@@ -26,6 +26,8 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         return _lone(rules, link, seen.salesforce)
     if isinstance(seen.drchrono, Sight) and seen.drchrono.skipped:
         return Plan(Action.NOTHING, cause=seen.drchrono.skipped)
+    if not link.own_writes:
+        return _settled(rules, link, seen, now)
     landed = tuple(write.id for write in link.own_writes if has_landed(rules, link, write, seen))
     open_writes = [write for write in link.own_writes if write.id not in landed]
     if any(write.side is Side.DRCHRONO for write in open_writes) and not _is_answer(seen.drchrono):
@@ -35,7 +37,7 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         is_ours_to_ask = any(write.side is Side.DRCHRONO for write in open_writes)
         plan = Plan(Action.WAIT, cause=ASK if is_ours_to_ask else "write_unsettled", until=max(settling))
     else:
-        plan = with_parents(rules, _settled(rules, with_landed(link, landed), seen, now), seen, now)
+        plan = _settled(rules, with_landed(link, landed), seen, now)
     return replace(plan, landed=landed, lost=tuple(write.id for write in open_writes if write.settle_at <= now))
 
 
@@ -69,7 +71,12 @@ def _is_answer(drchrono: Sight | Absent | Doubt | Unheard) -> bool:
 
 
 def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
-    """Say what is to be done when no write of ours is in the air."""
+    """Say what is to be done when no write of ours is in the air, with the parents that are there."""
+    return with_parents(rules, _wanted(rules, link, seen, now), seen, now)
+
+
+def _wanted(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
+    """Say what is to be done were all its parents there."""
     drchrono, salesforce = seen.drchrono, seen.salesforce
     if isinstance(salesforce, Sight) and _names_another(link, salesforce):
         return Plan(Action.HOLD, cause=OTHER_KEY)
