@@ -13,6 +13,7 @@ from datetime import timedelta
 from app.errors import Gone, Rejected, SyncError
 from app.store.due import Due
 from app.store.endings import Result
+from app.store.states import State
 from app.sync.matching import fingerprints
 from app.sync.own_writes import with_landed
 from app.sync.records import Action, Lane, Link, Plan, Seen, Side, Sight
@@ -38,7 +39,7 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
         _kept(due),
         base=work.rules.advanced(due.link, with_landed(due.link, plan.landed).base, plan.agreed),
         salesforce_id=due.link.salesforce_id or (seen.salesforce.id if isinstance(seen.salesforce, Sight) else None),
-        settled=dict.fromkeys(plan.landed, "confirmed") | dict.fromkeys(plan.lost, "refused"),
+        settled=dict.fromkeys(plan.landed, State.CONFIRMED.value) | dict.fromkeys(plan.lost, State.REFUSED.value),
         searched=plan.searched,
         series=(seen.drchrono.series or None) if isinstance(seen.drchrono, Sight) else None,
         person=_person(work.rules, due.link, seen),

@@ -18,6 +18,7 @@ from app.sync.rules import Rules
 from app.sync.travel import created, edited_in_salesforce, merge_of, must_be_asked
 
 ASK = "ask_drchrono"  # DrChrono's own word is needed, now
+WRITE_UNSETTLED = "write_unsettled"  # a write of ours may yet land
 
 
 def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
@@ -35,7 +36,7 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     settling = [write.settle_at for write in open_writes if write.settle_at > now]
     if settling:
         is_ours_to_ask = any(write.side is Side.DRCHRONO for write in open_writes)
-        plan = Plan(Action.WAIT, cause=ASK if is_ours_to_ask else "write_unsettled", until=max(settling))
+        plan = Plan(Action.WAIT, cause=ASK if is_ours_to_ask else WRITE_UNSETTLED, until=max(settling))
     else:
         plan = _settled(rules, with_landed(link, landed), seen, now)
     return replace(plan, landed=landed, lost=tuple(write.id for write in open_writes if write.settle_at <= now))
