@@ -14,6 +14,7 @@ from tests.flow.calendar import (
     VISITS,
     booked,
     compares,
+    deletes_in_salesforce,
     enters,
     has_visit,
     in_drchrono,
@@ -54,7 +55,7 @@ async def test_a_visit_is_read_by_the_clock_the_settings_name_for_its_office(cli
 async def test_a_visit_deleted_in_salesforce_is_cancelled_in_drchrono_and_stays_so(clinic):
     visit = await has_visit(clinic)
     there = booked(clinic)
-    clinic.salesforce.delete(f"/_control/records/{VISITS}/{there['Id']}").raise_for_status()
+    deletes_in_salesforce(clinic, there)
 
     await tells(clinic, Kind.APPOINTMENT, there["Id"], "DELETE")
     await clinic.arrives(visit_of(clinic, visit), event="APPOINTMENT_MODIFY")
@@ -67,7 +68,7 @@ async def test_a_visit_deleted_in_salesforce_is_cancelled_in_drchrono_and_stays_
 async def test_a_visit_that_took_place_is_not_cancelled(clinic):
     visit = await has_visit(clinic, status="Complete")
     there = booked(clinic)
-    clinic.salesforce.delete(f"/_control/records/{VISITS}/{there['Id']}").raise_for_status()
+    deletes_in_salesforce(clinic, there)
 
     await tells(clinic, Kind.APPOINTMENT, there["Id"], "DELETE")
 

@@ -13,6 +13,7 @@ from tests.flow.calendar import (
     forgets,
     has_visit,
     in_drchrono,
+    points_out,
     records,
     tells,
     visit_of,
@@ -49,7 +50,7 @@ async def test_a_visit_entered_in_salesforce_is_booked_once_and_knows_its_id(cli
 async def test_the_webhook_of_our_own_booking_may_come_before_its_answer_is_recorded(clinic):
     await clinic.has_linked()
     entered = enters(clinic)
-    await compares_only(clinic)
+    await points_out(clinic, Kind.APPOINTMENT, since=None)
     work = await clinic.takes(Kind.APPOINTMENT)
     looked = await clinic.looks(work)
     outcome = await clinic.writes_out(work, looked)
@@ -67,16 +68,6 @@ async def test_the_webhook_of_our_own_booking_may_come_before_its_answer_is_reco
     assert [row["Id"] for row in records(clinic, VISITS)] == [entered]
     assert len(in_drchrono(clinic)) == 1
     assert booked(clinic)["DrChrono_Id__c"] == visit["id"]
-
-
-async def compares_only(clinic):
-    """A compare points the visit out; no worker has looked at it yet."""
-    from app import runtime
-    from workers.reconcile import compare
-
-    inbox = runtime.inbox(clinic.run, lambda _group: None)
-    await compare(clinic.run, inbox, Kind.APPOINTMENT)
-    await inbox.close()
 
 
 async def test_a_booking_whose_answer_was_lost_is_found_and_not_repeated(clinic):
