@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.store.endings import Result
-from app.sync.records import Action, Kind, Plan, Seen, Side, Sight
+from app.sync.records import Action, Kind, Plan, Seen, Sight
 from workers.passes import Looked, Pass
 
 
@@ -22,7 +22,7 @@ def counts(work: Pass, looked: Looked, plan: Plan) -> tuple[str, ...]:
 
 def zone_of(work: Pass, seen: Seen) -> str:
     """Give a doctor's zone, where DrChrono has shown the doctor."""
-    row = next((row for row in work.rules.table.rows.values() if row.names[Side.DRCHRONO] == "timezone"), None)
+    row = work.rules.table.row_of("timezone")
     if work.rules.table.kind is not Kind.DOCTOR or row is None or not isinstance(seen.drchrono, Sight):
         return ""
     return seen.drchrono.fields.get(row.name) or ""

@@ -13,6 +13,7 @@ from datetime import timedelta
 from app.errors import Gone, Rejected, SyncError
 from app.store.due import Due
 from app.store.endings import Result
+from app.store.states import State
 from app.sync.matching import fingerprints
 from app.sync.own_writes import with_landed
 from app.sync.records import Action, Lane, Link, Plan, Seen, Side, Sight
@@ -38,14 +39,15 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
         _kept(due),
         base=work.rules.advanced(due.link, with_landed(due.link, plan.landed).base, plan.agreed),
         salesforce_id=due.link.salesforce_id or (seen.salesforce.id if isinstance(seen.salesforce, Sight) else None),
-        settled=dict.fromkeys(plan.landed, "confirmed") | dict.fromkeys(plan.lost, "refused"),
+        settled=dict.fromkeys(plan.landed, State.CONFIRMED.value) | dict.fromkeys(plan.lost, State.REFUSED.value),
         searched=plan.searched,
         series=(seen.drchrono.series or None) if isinstance(seen.drchrono, Sight) else None,
         person=_person(work.rules, due.link, seen),
     )
     if plan.action is Action.WAIT:
         return waits(work, result, plan)
-    result = replace(result, unsettled=due.link.unsettled - _shown(work, due.link, seen))
+    if due.link.unsettled:
+        result = replace(result, unsettled=due.link.unsettled - _shown(work, due.link, seen))
     if plan.action in (Action.LINK, Action.FOLLOW, Action.SUCCEED):
         return joined(work, result, seen, plan)
     for side, outcome in outcomes.items():
@@ -85,12 +87,13 @@ def _written(work: Pass, result: Result, side: Side, seen: Seen, written: Writte
     if written.created and isinstance(here, Sight):
         there = written.shown.fields if written.shown is not None else dict.fromkeys(here.fields)
         agreed |= {name: None for name, value in here.fields.items() if value is None and there.get(name) is None}
-    result = replace(result, base=work.rules.advanced(result.due.link, result.base, agreed))
-    if written.shown is not None:
-        result = replace(result, drchrono_id=written.id, again_in=timedelta(0))  # the next look has the Contact name it
-    if side is Side.DRCHRONO:
-        return replace(result, unsettled=result.unsettled | written.fields.keys())
-    return replace(result, salesforce_id=written.id)
+    base = work.rules.advanced(result.due.link, result.base, agreed)
+    if side is Side.SALESFORCE:
+        return replace(result, base=base, salesforce_id=written.id)
+    result = replace(result, base=base, unsettled=result.unsettled | written.fields.keys())
+    if written.shown is None:
+        return result
+    return replace(result, drchrono_id=written.id, again_in=timedelta(0))  # the next look has the Contact name it
 
 
 def _shown(work: Pass, link: Link, seen: Seen) -> AbstractSet[str]:

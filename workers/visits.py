@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.sync.codec import Unfit
+from app.sync.mapping import Row
 from app.sync.records import Kind, Side
 from workers.passes import Pass
 
@@ -22,18 +23,18 @@ class Clock:
 
     def zone(self, side: Side, raw: Mapping[str, Any]) -> str:
         """Give the zone of a vendor's record, verbatim; empty when it has none or its doctor is not known."""
-        rows = self.work.rules.table.rows
-        if self.work.rules.table.zoned is None:
+        table = self.work.rules.table
+        if table.zoned is None:
             return ""
-        found = {}
-        for name in ("doctor", "office"):
-            try:
-                row = rows[name]
-                found[name] = row.codec.read(side, raw.get(row.names[side]), row.options) or ""
-            except (Unfit, KeyError):
-                found[name] = ""
-        override = self.work.run.settings.office_time_zones.get(found["office"])
-        return override or self.by_doctor.get(found["doctor"], "")
+        doctor, office = (_value(table.row_of(name), side, raw) for name in ("doctor", "office"))
+        return self.work.run.settings.office_time_zones.get(office) or self.by_doctor.get(doctor, "")
+
+
+def _value(row: Row | None, side: Side, raw: Mapping[str, Any]) -> str:
+    try:
+        return (row and row.codec.read(side, raw.get(row.names[side]), row.options)) or ""
+    except Unfit:
+        return ""
 
 
 def skipped(kind: Kind, record_id: str, raw: Mapping[str, Any]) -> str:

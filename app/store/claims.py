@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store import series
 from app.store.endings import Failure, Result
+from app.store.states import OPEN
 from app.store.tables import db_now, failures, journal, links
 from app.sync.records import Lane, Side
 
@@ -73,7 +74,8 @@ async def _without_claims_on(connection: AsyncConnection, side: Side, saved: Seq
             result = _held(result)  # noqa: PLW2901
         elif id_ is not None:
             claimed.add(id_)
-            result = replace(result, is_news=result.is_news or id_ in news)  # noqa: PLW2901
+            if id_ in news:
+                result = replace(result, is_news=True)  # noqa: PLW2901
         kept.append(result)
     return kept
 
@@ -88,7 +90,7 @@ async def _absorbed(connection: AsyncConnection, into: Mapping[str, str]) -> set
     """Delete lone refs in favour of the links they turned out to be; those with a write under way stay."""
     if not into:
         return set()
-    is_open = journal.c.state.in_(("planned", "unknown"))  # or has made a record that no link has yet
+    is_open = journal.c.state.in_(OPEN)  # or has made a record that no link has yet
     is_written = sa.exists().where(journal.c.link_id == links.c.id, is_open | journal.c.record_id.is_not(None))
     gone = sa.delete(links).where(links.c.id.in_(list(into)), sa.not_(is_written)).returning(links.c.id)
     absorbed = set((await connection.scalars(gone)).all())

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store.states import OPEN, State
 from app.store.tables import deliveries, events, journal
 from app.sync.base import Base
 from app.sync.records import Kind, Lane, Link, OwnWrite, Side
@@ -132,11 +133,11 @@ async def _own_writes(
     Of a Contact without a chart also the create that made one: its worker died before it could say so in the link.
     """
     j = journal.c
-    is_open = sa.and_(j.link_id.in_(ids), j.state.in_(("planned", "unknown")))
+    is_open = sa.and_(j.link_id.in_(ids), j.state.in_(OPEN))
     wanted = (j.id, j.link_id, j.side, j.stamps, j.settle_at, j.sent, j.record_id, j.searched_at)
     found = list(await connection.execute(sa.select(*wanted).where(is_open).order_by(j.id)))
     if lone:
-        has_made = sa.and_(j.link_id.in_(lone), j.state == "confirmed", j.record_id.is_not(None))
+        has_made = sa.and_(j.link_id.in_(lone), j.state == State.CONFIRMED.value, j.record_id.is_not(None))
         found += await connection.execute(sa.select(*wanted).where(has_made).order_by(j.id))
     writes: dict[str, list[OwnWrite]] = {}
     for row in found:

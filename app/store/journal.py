@@ -8,7 +8,6 @@ values it replaced, so that a person can put them back.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,19 +17,11 @@ from ulid import ULID
 from app.store import conflicts, links
 from app.store.conflicts import Conflict
 from app.store.database import Database
+from app.store.states import State as State  # noqa: PLC0414 - whoever writes to the journal finds its words here
 from app.store.tables import after, db_now, journal
 from app.sync.records import Side
 
 _LATELY = timedelta(minutes=10)
-
-
-class State(StrEnum):
-    """How far an outward call is known to have come."""
-
-    PLANNED = "planned"
-    CONFIRMED = "confirmed"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

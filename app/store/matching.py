@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.database import Database, insert_into
 from app.store.links import LEASE
+from app.store.states import OPEN
 from app.store.tables import after, db_now, journal, links, matches
 from app.sync.records import Kind, Side
 
@@ -63,7 +64,7 @@ async def release(connection: AsyncConnection, token: str) -> None:
 
 async def known(database: Database, kind: Kind, persons: Sequence[str]) -> list[Known]:
     """Give the links of these persons that have a chart, or have had one made as far as anybody knows."""
-    may_have = journal.c.state.in_(("planned", "unknown")) | journal.c.record_id.is_not(None)
+    may_have = journal.c.state.in_(OPEN) | journal.c.record_id.is_not(None)
     is_create = sa.and_(journal.c.side == Side.DRCHRONO.value, journal.c.call == "create", may_have)
     has_chart = links.c.drchrono_id.is_not(None) | sa.exists().where(journal.c.link_id == links.c.id, is_create)
     is_one = sa.and_(links.c.kind == kind.value, links.c.person.in_(persons), has_chart)

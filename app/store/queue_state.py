@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.database import Database
 from app.store.inbox import LISTED
+from app.store.states import State
 from app.store.tables import after, db_now, deliveries, events, failures, journal, lanes, links
 from app.sync.records import Lane, Side
 
@@ -64,7 +65,7 @@ async def synced_per_minute(database: Database) -> int:
     rows = await database.read(
         sa.select(sa.func.count())
         .select_from(journal)
-        .where(journal.c.state == "confirmed", journal.c.answered_at >= after(-timedelta(seconds=_RECENT_S)))
+        .where(journal.c.state == State.CONFIRMED.value, journal.c.answered_at >= after(-timedelta(seconds=_RECENT_S)))
     )
     return int(rows[0][0])
 

@@ -5,12 +5,13 @@ that Salesforce deleted is cancelled in DrChrono, unless it has taken place or w
 else waits for a person: patients are never deleted, and a record we may not see any more is not a deleted one.
 """
 
-from app.sync.records import Absent, Action, Deleted, Link, Plan, Side, Sight, Unheard
+from app.sync.mapping import Table
+from app.sync.records import Absent, Action, Deleted, Fields, Link, Plan, Side, Sight, Unheard
 from app.sync.rules import Rules
 
 GONE_IN_DRCHRONO, GONE_IN_SALESFORCE, NEVER_HERE = "gone_in_drchrono", "gone_in_salesforce", "never_here"
-CANCELLED = "Cancelled"
-_STATUS = "status"
+_STATUS = "status"  # DrChrono's name
+_CANCELLED = "Cancelled"
 _TOOK_PLACE = frozenset(
     {"Arrived", "Checked In", "Checked In Online", "In Room", "In Session", "Complete", "No Show"}
 )  # of DrChrono's own statuses
@@ -20,6 +21,12 @@ def is_deleted(rules: Rules, sight: Sight) -> bool:
     """Say whether DrChrono itself says that it deleted the record."""
     tombstone = rules.table.tombstone
     return tombstone is not None and sight.fields.get(tombstone) is not None
+
+
+def is_cancelled(table: Table, fields: Fields) -> bool:
+    """Say whether a visit was called off."""
+    status = table.row_of(_STATUS)
+    return status is not None and fields.get(status.name) == _CANCELLED
 
 
 def gone_in_drchrono(rules: Rules, link: Link, salesforce: Sight | Absent | Deleted) -> Plan:
@@ -47,21 +54,25 @@ def gone_in_salesforce(
     """
     if isinstance(salesforce, Deleted) and salesforce.master is not None:
         return Plan(Action.FOLLOW)
-    if isinstance(salesforce, Absent) or _STATUS not in rules.table.rows or not rules.cancels:
+    status = rules.table.row_of(_STATUS)
+    if isinstance(salesforce, Absent) or status is None or not rules.cancels:
         return Plan(Action.HOLD, cause=GONE_IN_SALESFORCE)
-    return _cancelled(rules, link, drchrono, is_asked=is_asked)
+    return _cancelled(rules, link, drchrono, status.name, is_asked=is_asked)
 
 
-def _cancelled(rules: Rules, link: Link, drchrono: Sight | Unheard, *, is_asked: bool) -> Plan | None:
-    """Say how a visit that was deleted in Salesforce comes to be cancelled in DrChrono."""
+def _cancelled(rules: Rules, link: Link, drchrono: Sight | Unheard, status: str, *, is_asked: bool) -> Plan | None:
+    """Say how a visit that was deleted in Salesforce comes to be cancelled in DrChrono.
+
+    status  what we call the field that says so
+    """
     if isinstance(drchrono, Unheard):
-        is_cancelled = rules.matches(link, _STATUS, link.base.stamps.get(_STATUS), CANCELLED) is True
-        return Plan(Action.NOTHING) if is_cancelled else None
-    status = drchrono.fields.get(_STATUS)
-    if is_deleted(rules, drchrono) or status == CANCELLED:
-        return Plan(Action.NOTHING, agreed={_STATUS: status})
+        was_cancelled = rules.matches(link, status, link.base.stamps.get(status), _CANCELLED) is True
+        return Plan(Action.NOTHING) if was_cancelled else None
+    shown = drchrono.fields.get(status)
+    if is_deleted(rules, drchrono) or shown == _CANCELLED:
+        return Plan(Action.NOTHING, agreed={status: shown})
     if not is_asked:
         return None
-    if rules.changed(link, drchrono.fields) - {rules.table.zoned} or status in _TOOK_PLACE:
+    if rules.changed(link, drchrono.fields) - {rules.table.zoned} or shown in _TOOK_PLACE:
         return Plan(Action.HOLD, cause=GONE_IN_SALESFORCE)
-    return Plan(Action.WRITE, writes={Side.DRCHRONO: {_STATUS: CANCELLED}})
+    return Plan(Action.WRITE, writes={Side.DRCHRONO: {status: _CANCELLED}})

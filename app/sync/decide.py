@@ -13,11 +13,12 @@ from app.sync.absence import gone_in_drchrono, gone_in_salesforce, is_deleted
 from app.sync.first_contact import OTHER_KEY, is_wanted, wished
 from app.sync.own_writes import has_landed, with_landed
 from app.sync.parents import with_parents
-from app.sync.records import Absent, Action, Deleted, Doubt, Link, Plan, Seen, Side, Sight, Unheard
+from app.sync.records import Absent, Action, Deleted, Doubt, Kind, Link, Plan, Seen, Side, Sight, Unheard
 from app.sync.rules import Rules
 from app.sync.travel import created, edited_in_salesforce, merge_of, must_be_asked
 
 ASK = "ask_drchrono"  # DrChrono's own word is needed, now
+WRITE_UNSETTLED = "write_unsettled"  # a write of ours may yet land
 
 
 def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
@@ -26,6 +27,8 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         return _lone(rules, link, seen.salesforce)
     if isinstance(seen.drchrono, Sight) and seen.drchrono.skipped:
         return Plan(Action.NOTHING, cause=seen.drchrono.skipped)
+    if not link.own_writes:
+        return _settled(rules, link, seen, now)
     landed = tuple(write.id for write in link.own_writes if has_landed(rules, link, write, seen))
     open_writes = [write for write in link.own_writes if write.id not in landed]
     if any(write.side is Side.DRCHRONO for write in open_writes) and not _is_answer(seen.drchrono):
@@ -33,9 +36,9 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     settling = [write.settle_at for write in open_writes if write.settle_at > now]
     if settling:
         is_ours_to_ask = any(write.side is Side.DRCHRONO for write in open_writes)
-        plan = Plan(Action.WAIT, cause=ASK if is_ours_to_ask else "write_unsettled", until=max(settling))
+        plan = Plan(Action.WAIT, cause=ASK if is_ours_to_ask else WRITE_UNSETTLED, until=max(settling))
     else:
-        plan = with_parents(rules, _settled(rules, with_landed(link, landed), seen, now), seen, now)
+        plan = _settled(rules, with_landed(link, landed), seen, now)
     return replace(plan, landed=landed, lost=tuple(write.id for write in open_writes if write.settle_at <= now))
 
 
@@ -69,10 +72,14 @@ def _is_answer(drchrono: Sight | Absent | Doubt | Unheard) -> bool:
 
 
 def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
-    """Say what is to be done when no write of ours is in the air."""
+    """Say what is to be done when no write of ours is in the air, with the parents that are there."""
+    return with_parents(rules, _wanted(rules, link, seen, now), seen, now)
+
+
+def _wanted(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
+    """Say what is to be done were all its parents there."""
     drchrono, salesforce = seen.drchrono, seen.salesforce
-    is_named_so = isinstance(salesforce, Sight) and salesforce.key in (None, link.drchrono_id)
-    if isinstance(salesforce, Sight) and not is_named_so and rules.table.zoned is None:  # a visit may change its id
+    if isinstance(salesforce, Sight) and _names_another(link, salesforce):
         return Plan(Action.HOLD, cause=OTHER_KEY)
     if isinstance(drchrono, Doubt):
         return Plan(Action.WAIT, cause=drchrono.reason, until=link.confirm_at or now + rules.confirm_after)
@@ -87,6 +94,11 @@ def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     if isinstance(drchrono, Unheard) or (seen.predecessor is not None and not is_asked):
         return _asked(rules, link, now)
     return Plan(Action.SUCCEED, twin=seen.predecessor) if seen.predecessor else created(rules, drchrono)
+
+
+def _names_another(link: Link, salesforce: Sight) -> bool:
+    """Say whether the record names another of DrChrono's than it is linked to; a visit may have changed its id."""
+    return link.kind is not Kind.APPOINTMENT and salesforce.key not in (None, link.drchrono_id)
 
 
 def _both_there(rules: Rules, link: Link, drchrono: Sight | Unheard, salesforce: Sight, now: datetime) -> Plan:

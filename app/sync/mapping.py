@@ -6,6 +6,7 @@ Nothing outside a table is kept or written. Field values are compared only here,
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from app.sync import moments
@@ -32,7 +33,8 @@ class OnConflict(StrEnum):
     HOLD = "hold"
 
 
-@dataclass(frozen=True, slots=True)
+# Rows and tables have no slots: what follows from them is found once, for every record asks for it.
+@dataclass(frozen=True)
 class Row:
     """One field of one kind: its name on each side and its rules."""
 
@@ -50,7 +52,7 @@ class Row:
         """Say whether two tidy values mean the same."""
         return self.codec.normal(one) == self.codec.normal(other)
 
-    @property
+    @cached_property
     def parent(self) -> Kind | None:
         """The kind it refers to, if it does."""
         return Kind(self.options.to) if self.options.to else None
@@ -62,20 +64,20 @@ class Row:
             return name
         return f"{name.removesuffix('__r')}__c" if name.endswith("__r") else f"{name}Id"
 
-    @property
+    @cached_property
     def sources(self) -> tuple[str, ...]:
         """The fields of DrChrono it is read from."""
         name = self.names[Side.DRCHRONO]
         return tuple(name.split()) if self.codec.name == "joined" else (name,)
 
-    @property
+    @cached_property
     def selected(self) -> tuple[str, ...]:
         """What has to be selected of a Salesforce record to read it."""
         name = self.names[Side.SALESFORCE]
         return (f"{name}.{self.options.key}", f"{name}.Id") if self.options.to else (name,)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """The mapping of one kind."""
 
@@ -87,32 +89,45 @@ class Table:
     constants: Mapping[str, Any] = field(default_factory=dict)
     opt_in: str | None = None
 
-    @property
-    def fields(self) -> list[str]:
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
         """What is read of Salesforce's object, beside its id and the external id."""
-        names = [name for row in self.rows.values() for name in row.selected]
-        return [*names, self.opt_in] if self.opt_in else names
+        names = tuple(name for row in self.rows.values() for name in row.selected)
+        return (*names, self.opt_in) if self.opt_in else names
+
+    def row_of(self, name: str) -> Row | None:
+        """Give the row of a field by DrChrono's name for it, its copies left aside; what we call the row says nothing.
+
+        A copy travels one way, and stands below the row it is a copy of: the mapping file is refused otherwise.
+        """
+        return self._by_drchrono.get(name)
+
+    @cached_property
+    def _by_drchrono(self) -> Mapping[str, Row]:
+        return {row.names[Side.DRCHRONO]: row for row in [*self.rows.values()][::-1]}  # of several the first
 
     def name_of(self, name: str, side: Side) -> str:
         """Give what a side calls a field of ours, the external id included."""
         return self.external_id if name == EXTERNAL_ID else self.rows[name].shown(side)
 
-    @property
+    @cached_property
     def is_one_way(self) -> bool:
         """Whether nothing of the kind ever travels to DrChrono."""
         return all(row.direction is Direction.TO_SALESFORCE for row in self.rows.values())
 
-    @property
+    @cached_property
     def tombstone(self) -> str | None:
         """The row that says in Salesforce that a record was deleted in DrChrono."""
-        return next((row.name for row in self.rows.values() if row.names[Side.DRCHRONO] == DELETED), None)
+        row = self.row_of(DELETED)
+        return row.name if row else None
 
-    @property
+    @cached_property
     def zoned(self) -> str | None:
         """The row that carries the zone of the record's times."""
-        return next((row.name for row in self.rows.values() if row.names[Side.DRCHRONO] == ZONE), None)
+        row = self.row_of(ZONE)
+        return row.name if row else None
 
-    @property
+    @cached_property
     def parents(self) -> Mapping[str, Kind]:
         """The rows that refer to other records, and the kinds they refer to."""
         return {row.name: row.parent for row in self.rows.values() if row.parent}

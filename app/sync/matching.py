@@ -8,9 +8,10 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.sync.absence import is_cancelled
 from app.sync.base import HashKeys
 from app.sync.mapping import Row, Table
-from app.sync.records import Fields, Kind, Side, Sight
+from app.sync.records import Fields, Kind, Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,6 @@ FINDERS: Mapping[Kind, Finder] = {
         narrowing=frozenset(),
     ),
 }
-_CANCELLED = "Cancelled"  # a visit that was called off is not the one that is wanted now
 
 
 def normal(text: str) -> str:
@@ -67,8 +67,7 @@ def normal(text: str) -> str:
 
 def rows_of(table: Table, names: Sequence[str]) -> dict[str, Row]:
     """Give the rows that carry these fields of DrChrono's, by its names; one that is not mapped is left out."""
-    found = {row.names[Side.DRCHRONO]: row for row in list(table.rows.values())[::-1]}
-    return {name: found[name] for name in names if name in found}
+    return {name: row for name in names if (row := table.row_of(name)) is not None}
 
 
 def identity(table: Table, fields: Fields) -> tuple[str, ...] | None:
@@ -102,11 +101,11 @@ def question(table: Table, fields: Fields) -> dict[str, str]:
 
 
 def alike(table: Table, wanted: Fields, candidates: Iterable[Sight]) -> list[Sight]:
-    """Give the candidates that are who is wanted, each once."""
+    """Give the candidates that are who is wanted, each once; a visit that was called off is not the one wanted now."""
     told = identity(table, wanted)
-    is_off = wanted.get("status") == _CANCELLED
+    is_off = is_cancelled(table, wanted)
     met = {one.id: one for one in candidates if told and identity(table, one.fields) == told}
-    return [one for one in met.values() if is_off or one.fields.get("status") != _CANCELLED]
+    return [one for one in met.values() if is_off or not is_cancelled(table, one.fields)]
 
 
 def narrowed(table: Table, wanted: Fields, found: Sequence[Sight]) -> list[Sight]:

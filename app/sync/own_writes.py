@@ -60,6 +60,8 @@ def with_landed(link: Link, landed: Collection[str]) -> Link:
     What landed is part of the base: both sides held it, whatever came since. What was lost never was: the value it
     would have replaced, still there, is what a person put there.
     """
+    if not link.own_writes:
+        return link
     stamps = {name: new for write in link.own_writes if write.id in landed for name, (_, new) in write.stamps.items()}
     stamps.pop(EXTERNAL_ID, None)
     return replace(link, base=Base({**link.base.stamps, **stamps}), own_writes=())

@@ -27,11 +27,18 @@ class Rules:
     cancels: bool = True
     search_gap: timedelta = timedelta(seconds=30)
     defaults: Mapping[str, int] = field(default_factory=dict)
+    _stamped: dict[tuple[str, str, str | None], str] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # of one pass, as the rules are: what is written is stamped for the journal, and again for the base
 
     def stamp(self, link: Link, name: str, value: str | None) -> str:
         """Give the stamp of a field's tidy value."""
-        codec = self.table.rows[name].codec
-        return self.keys.stamp(link.id, name, codec.version, codec.normal(value))
+        known = self._stamped.get((link.id, name, value))
+        if known is None:
+            codec = self.table.rows[name].codec
+            known = self.keys.stamp(link.id, name, codec.version, codec.normal(value))
+            self._stamped[link.id, name, value] = known
+        return known
 
     def key_stamp(self, link: Link, key: str | None) -> str:
         """Give the stamp of an external id."""

@@ -4,11 +4,22 @@ import json
 
 from app import runtime
 from app.store.links import point_out as due_again
-from app.sync.records import Kind, Side
+from app.sync.records import Side
 from tests.flow.clinic import SECRET
 from workers.reconcile import EVER, compare
 
 DOCTOR, OFFICE = 310001, 410001
+WEEKLY = {
+    "doctor": DOCTOR,
+    "office": OFFICE,
+    "exam_room": 1,
+    "scheduled_time": "2026-12-07T09:00:00",
+    "duration": 30,
+    "recurring_days": ["Monday"],
+    "recurs_every": 1,
+    "recur_end_date": "2026-12-31",
+}
+VISITS = "DrChrono_Appointment__c"
 TEN = "2026-12-01T10:30:00"
 TEN_UTC = "2026-12-01T15:30:00.000+0000"  # the doctor's zone is US/Eastern
 
@@ -17,6 +28,27 @@ async def books(clinic, patient, **fields):
     """A human books a visit at DrChrono; nothing is delivered yet."""
     given = {"patient": patient["id"], "doctor": DOCTOR, "office": OFFICE, "exam_room": 1, "scheduled_time": TEN}
     return clinic.drchrono.post("/_control/appointments?silent=true", json=given | {"duration": 30} | fields).json()
+
+
+def enters(clinic, **fields):
+    """A human enters a visit in Salesforce; gives its Id."""
+    whole = {
+        "Patient__c": clinic.contact()["Id"] if "Patient__c" not in fields else None,
+        "Doctor__c": records(clinic, "DrChrono_Doctor__c")[0]["Id"],
+        "Office__c": records(clinic, "DrChrono_Office__c")[0]["Id"],
+        "Exam_Room__c": 1,
+        "Start__c": TEN_UTC,
+        "Duration_Minutes__c": 30,
+        "Reason__c": "Entered in Salesforce",
+    }
+    given = {name: value for name, value in (whole | fields).items() if value is not None}
+    return clinic.salesforce.post(f"/_control/records/{VISITS}", json=given).raise_for_status().json()["Id"]
+
+
+def books_weekly(clinic, patient):
+    """A human books a visit of every week at DrChrono; nothing is delivered yet."""
+    made = clinic.drchrono.post("/_control/appointments/series?silent=true", json={**WEEKLY, "patient": patient["id"]})
+    return made.raise_for_status().json()
 
 
 def a_second_passes(clinic):
@@ -35,6 +67,11 @@ def deletes(clinic, visit):
     """A human deletes a visit at DrChrono; nothing is delivered yet."""
     a_second_passes(clinic)
     clinic.drchrono.delete(f"/_control/appointments/{visit['id']}?silent=true").raise_for_status()
+
+
+def deletes_in_salesforce(clinic, record):
+    """A human deletes a visit in Salesforce; nothing tells of it yet."""
+    clinic.salesforce.delete(f"/_control/records/{VISITS}/{record['Id']}").raise_for_status()
 
 
 async def has_visit(clinic, **fields):
@@ -57,6 +94,11 @@ def visit_of(clinic, visit):
     return clinic.drchrono.get("/_control/appointments").json()["appointments"][visit["id"]]
 
 
+def in_drchrono(clinic):
+    """Every visit DrChrono holds now."""
+    return list(clinic.drchrono.get("/_control/appointments").json()["appointments"].values())
+
+
 def records(clinic, kind):
     """What Salesforce holds of an object, the deleted left out."""
     found = clinic.salesforce.get(f"/_control/records/{kind}").json()["records"]
@@ -65,17 +107,22 @@ def records(clinic, kind):
 
 def booked(clinic):
     """The only visit Salesforce holds."""
-    (found,) = records(clinic, "DrChrono_Appointment__c")
+    (found,) = records(clinic, VISITS)
     return found
 
 
 async def compares(clinic, *kinds, since=EVER):
     """These kinds are compared, and the workers settle it."""
+    await points_out(clinic, *kinds, since=since)
+    await clinic.settles()
+
+
+async def points_out(clinic, *kinds, since=EVER):
+    """These kinds are compared; no worker has looked at what differs yet."""
     inbox = runtime.inbox(clinic.run, lambda _group: None)
     for kind in kinds:
         await compare(clinic.run, inbox, kind, since)
     await inbox.close()
-    await clinic.settles()
 
 
 async def tells(clinic, kind, record_id, operation="UPDATE"):
@@ -100,6 +147,3 @@ async def forged(clinic, visit, event="APPOINTMENT_MODIFY"):
     }
     body = json.dumps({"receiver": {"id": 1}, "object": visit})
     return (await clinic.web.post("/webhooks/drchrono", content=body, headers=headers)).status_code
-
-
-STAFF = (Kind.DOCTOR, Kind.OFFICE)

@@ -4,6 +4,7 @@ Deliveries are posted at the real door; the worker's passes are run by hand, one
 what happens between any two of them, and what never does (a crash).
 """
 
+import asyncio
 import contextlib
 import json
 from datetime import timedelta
@@ -144,6 +145,15 @@ class Clinic:
     async def carries_on(self, work):
         if work is not None:
             await sync(work)
+
+    async def dies_when(self, work, happened):
+        """A worker goes on until something is true, and is killed."""
+        dying = asyncio.create_task(sync(work))
+        while not happened():  # noqa: ASYNC110 - the stand-in runs on a thread of its own
+            await asyncio.sleep(0.01)
+        dying.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await dying
 
     async def links(self, kind=Kind.PATIENT):
         return [row for row in await self.rows(links) if row.kind == kind.value]

@@ -3,28 +3,16 @@
 from datetime import timedelta
 
 from app.sync.records import Kind
-from tests.flow.calendar import a_second_passes, forgets, moves, records, visit_of
+from tests.flow.calendar import a_second_passes, books_weekly, forgets, moves, records, visit_of
 from tests.flow.clinic import CONFIRM_AFTER
-
-WEEKLY = {
-    "doctor": 310001,
-    "office": 410001,
-    "exam_room": 1,
-    "scheduled_time": "2026-12-07T09:00:00",
-    "duration": 30,
-    "recurring_days": ["Monday"],
-    "recurs_every": 1,
-    "recur_end_date": "2026-12-31",
-}
 
 
 async def repeats(clinic):
     """A patient's weekly visit, whose base is linked; gives the ids of its untouched occurrences."""
-    patient = await clinic.has_linked()
-    made = clinic.drchrono.post("/_control/appointments/series?silent=true", json={**WEEKLY, "patient": patient["id"]})
-    await clinic.arrives(made.raise_for_status().json()["base"], event="APPOINTMENT_CREATE")
+    made = books_weekly(clinic, await clinic.has_linked())
+    await clinic.arrives(made["base"], event="APPOINTMENT_CREATE")
     forgets(clinic)
-    return made.json()["virtual"]
+    return made["virtual"]
 
 
 async def settles(clinic):

@@ -2,19 +2,7 @@
 
 from app.store import tallies
 from app.sync.records import Kind
-from tests.flow.calendar import (
-    DOCTOR,
-    STAFF,
-    TEN,
-    booked,
-    books,
-    compares,
-    forgets,
-    has_visit,
-    records,
-    tells,
-    visit_of,
-)
+from tests.flow.calendar import DOCTOR, TEN, booked, books, compares, forgets, has_visit, records, tells, visit_of
 from workers.reconcile import apply_zones
 
 
@@ -32,7 +20,7 @@ async def test_doctors_and_offices_reach_salesforce_with_their_names_and_numbers
 async def test_a_list_that_says_nothing_new_writes_nothing_and_asks_for_no_record(clinic):
     forgets(clinic)
 
-    await compares(clinic, *STAFF)
+    await compares(clinic, Kind.DOCTOR, Kind.OFFICE)
 
     assert clinic.writes() == []
     assert clinic.calls("drchrono", "GET /api/doctors") == 1

@@ -1,11 +1,8 @@
 """A burst of edits in Salesforce: few reads, one PATCH each, never too many at once; and no value in any log line."""
 
-import asyncio
-
 from app.store.links import LEASE
 from app.sync.records import Lane
 from tests.flow.clinic import DRCHRONO_LIMIT
-from workers.sync import sync
 
 SLOW_S = 0.3
 
@@ -72,11 +69,7 @@ async def test_dying_in_the_middle_of_a_burst_loses_nothing(clinic):
     everybody_moves(clinic)
     clinic.breaks("drchrono", "PATCH /api/patients", "slow", delay_s=SLOW_S, next=None)
     await clinic.hears()
-    dying = asyncio.create_task(sync(await clinic.takes()))
-    while not clinic.calls("drchrono", "PATCH"):  # noqa: ASYNC110 - the stand-in runs on a thread of its own
-        await asyncio.sleep(0.01)
-    dying.cancel()
-    await asyncio.wait([dying])
+    await clinic.dies_when(await clinic.takes(), lambda: clinic.calls("drchrono", "PATCH"))
     clinic.drchrono.delete("/_control/faults")
 
     for _ in range(3):

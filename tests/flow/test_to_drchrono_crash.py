@@ -1,7 +1,5 @@
 """Dying on the way back, at each await: whatever the last line was, the next look makes both sides the same, once."""
 
-import asyncio
-import contextlib
 from datetime import timedelta
 
 import pytest
@@ -39,16 +37,6 @@ async def assert_it_arrived_once(clinic, patient, patches=1):
     assert (await clinic.link(patient)).due_at is None
 
 
-async def dies_when(work, happened):
-    """Let a worker go on until something is true, then kill it."""
-    dying = asyncio.create_task(sync(work))
-    while not happened():  # noqa: ASYNC110 - the stand-in runs on a thread of its own
-        await asyncio.sleep(0.01)
-    dying.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await dying
-
-
 async def test_dying_after_the_lease_or_the_look_has_done_nothing(clinic, edited):
     await look(await clinic.takes())
 
@@ -81,7 +69,7 @@ async def test_dying_after_planned_before_the_patch_is_found_by_asking_and_patch
 
 async def test_dying_after_the_patch_before_its_journal_is_found_landed_and_not_patched_again(clinic, edited):
     clinic.breaks("drchrono", PATCH, "timeout_after_commit", delay_s=0.3)
-    await dies_when(await clinic.takes(), lambda: clinic.chart(edited)["email"] == "new@example.com")
+    await clinic.dies_when(await clinic.takes(), lambda: clinic.chart(edited)["email"] == "new@example.com")
     died_with = await states(clinic)
 
     await clinic.time_passes(LATER)

@@ -4,8 +4,6 @@ DrChrono keeps no key of ours, so nothing tells a second POST from a first one. 
 twice, before it is tried again.
 """
 
-import asyncio
-import contextlib
 from datetime import timedelta
 
 import pytest
@@ -17,7 +15,6 @@ from tests.flow.test_to_drchrono_create import POST, assert_one_pair, causes, go
 from workers.keeper import keeping
 from workers.match import matched
 from workers.planned import planned_writes
-from workers.sync import sync
 
 LEASE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -50,15 +47,6 @@ async def until_given_up(clinic):
         if span is clinic.confirm_after:
             clinic.drchrono.put("/_control/settings", json={"list_stale_s": 0})  # by now the lists have caught up
     await goes_on(clinic)
-
-
-async def dies_when(work, happened):
-    dying = asyncio.create_task(sync(work))
-    while not happened():  # noqa: ASYNC110 - the stand-in runs on a thread of its own
-        await asyncio.sleep(0.01)
-    dying.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await dying
 
 
 async def test_a_chart_that_was_made_unanswered_is_found_and_named(clinic, ticked):
@@ -135,7 +123,7 @@ async def test_dying_between_planned_and_post_leads_to_one_chart(clinic, ticked)
 async def test_dying_after_the_post_before_its_journal_leads_to_one_chart(clinic, ticked):
     await clinic.hears()
     clinic.breaks("drchrono", POST, "timeout_after_commit", delay_s=0.3)
-    await dies_when(await clinic.takes(), clinic.charts)
+    await clinic.dies_when(await clinic.takes(), clinic.charts)
     died_with = await states(clinic)
     await clinic.time_passes(LEASE)
 

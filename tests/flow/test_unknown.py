@@ -1,7 +1,5 @@
 """A write whose answer never came: it may have happened, or may still; it is looked at before anything else."""
 
-import asyncio
-import contextlib
 from datetime import timedelta
 
 from app.store.tables import journal
@@ -102,13 +100,7 @@ async def test_a_worker_that_dies_during_a_call_leaves_a_write_its_successor_set
     patient = await clinic.registers(first_name="Ada", last_name="Test")
     await clinic.delivers(patient)
     clinic.breaks("salesforce", UPSERT, "timeout_after_commit", next=1, delay_s=0.3)
-    work = await clinic.takes()
-    dying = asyncio.create_task(sync(work))
-    while not clinic.contacts():  # noqa: ASYNC110 - the stand-in runs on a thread of its own
-        await asyncio.sleep(0.01)
-    dying.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await dying
+    await clinic.dies_when(await clinic.takes(), clinic.contacts)
     assert await states(clinic) == ["planned"]
 
     await clinic.time_passes(timedelta(minutes=1))

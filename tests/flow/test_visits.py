@@ -10,7 +10,9 @@ from tests.flow.calendar import (
     a_second_passes,
     booked,
     books,
+    books_weekly,
     deletes,
+    deletes_in_salesforce,
     forged,
     forgets,
     has_visit,
@@ -189,21 +191,7 @@ async def test_a_break_and_an_untouched_occurrence_are_skipped_and_counted(clini
     pause = clinic.drchrono.post(
         "/_control/breaks?silent=true", json={"doctor": 310001, "office": 410001, "scheduled_time": TEN, "duration": 60}
     ).json()
-    patient = await clinic.has_linked()
-    series = clinic.drchrono.post(
-        "/_control/appointments/series?silent=true",
-        json={
-            "patient": patient["id"],
-            "doctor": 310001,
-            "office": 410001,
-            "exam_room": 1,
-            "scheduled_time": "2026-12-07T09:00:00",
-            "duration": 30,
-            "recurring_days": ["Monday"],
-            "recurs_every": 1,
-            "recur_end_date": "2026-12-31",
-        },
-    ).json()
+    series = books_weekly(clinic, await clinic.has_linked())
     occurrence = {**series["base"], "id": series["virtual"][0]}
     forgets(clinic)
 
@@ -219,7 +207,7 @@ async def test_a_break_and_an_untouched_occurrence_are_skipped_and_counted(clini
 async def test_a_visit_deleted_in_salesforce_is_cancelled_in_drchrono_and_stays_so(clinic):
     visit = await has_visit(clinic)
     there = booked(clinic)
-    clinic.salesforce.delete(f"/_control/records/DrChrono_Appointment__c/{there['Id']}").raise_for_status()
+    deletes_in_salesforce(clinic, there)
 
     await tells(clinic, Kind.APPOINTMENT, there["Id"], "DELETE")
     assert visit_of(clinic, visit)["status"] == "Cancelled"
@@ -234,7 +222,7 @@ async def test_a_visit_deleted_in_salesforce_is_cancelled_in_drchrono_and_stays_
 async def test_a_visit_that_took_place_is_not_cancelled_because_salesforce_deleted_it(clinic):
     visit = await has_visit(clinic, status="Complete")
     there = booked(clinic)
-    clinic.salesforce.delete(f"/_control/records/DrChrono_Appointment__c/{there['Id']}").raise_for_status()
+    deletes_in_salesforce(clinic, there)
 
     await tells(clinic, Kind.APPOINTMENT, there["Id"], "DELETE")
 
@@ -245,13 +233,12 @@ async def test_a_visit_that_took_place_is_not_cancelled_because_salesforce_delet
 async def test_an_undeleted_visit_takes_its_status_back(clinic):
     visit = await has_visit(clinic, status="Confirmed")
     there = booked(clinic)
-    place = f"/_control/records/DrChrono_Appointment__c/{there['Id']}"
-    clinic.salesforce.delete(place).raise_for_status()
+    deletes_in_salesforce(clinic, there)
     await tells(clinic, Kind.APPOINTMENT, there["Id"], "DELETE")
     await clinic.arrives(visit_of(clinic, visit), event="APPOINTMENT_MODIFY")
     assert visit_of(clinic, visit)["status"] == "Cancelled"
 
-    clinic.salesforce.post(f"{place}/undelete").raise_for_status()
+    clinic.salesforce.post(f"/_control/records/DrChrono_Appointment__c/{there['Id']}/undelete").raise_for_status()
     await tells(clinic, Kind.APPOINTMENT, there["Id"], "UNDELETE")
 
     assert visit_of(clinic, visit)["status"] == "Confirmed"

@@ -4,39 +4,21 @@ from datetime import timedelta
 
 from app.sync.records import Kind
 from tests.flow.calendar import (
-    TEN_UTC,
+    VISITS,
     a_second_passes,
     booked,
     books,
     compares,
+    enters,
     forgets,
     has_visit,
+    in_drchrono,
+    points_out,
     records,
     tells,
     visit_of,
 )
 from tests.flow.clinic import DRCHRONO_LIMIT
-
-VISITS = "DrChrono_Appointment__c"
-
-
-def enters(clinic, **fields):
-    """A human enters a visit in Salesforce; gives its Id."""
-    whole = {
-        "Patient__c": clinic.contact()["Id"] if "Patient__c" not in fields else None,
-        "Doctor__c": records(clinic, "DrChrono_Doctor__c")[0]["Id"],
-        "Office__c": records(clinic, "DrChrono_Office__c")[0]["Id"],
-        "Exam_Room__c": 1,
-        "Start__c": TEN_UTC,
-        "Duration_Minutes__c": 30,
-        "Reason__c": "Entered in Salesforce",
-    }
-    given = {name: value for name, value in (whole | fields).items() if value is not None}
-    return clinic.salesforce.post(f"/_control/records/{VISITS}", json=given).raise_for_status().json()["Id"]
-
-
-def in_drchrono(clinic):
-    return list(clinic.drchrono.get("/_control/appointments").json()["appointments"].values())
 
 
 async def hears_of(clinic, *ids):
@@ -68,7 +50,7 @@ async def test_a_visit_entered_in_salesforce_is_booked_once_and_knows_its_id(cli
 async def test_the_webhook_of_our_own_booking_may_come_before_its_answer_is_recorded(clinic):
     await clinic.has_linked()
     entered = enters(clinic)
-    await compares_only(clinic)
+    await points_out(clinic, Kind.APPOINTMENT, since=None)
     work = await clinic.takes(Kind.APPOINTMENT)
     looked = await clinic.looks(work)
     outcome = await clinic.writes_out(work, looked)
@@ -86,16 +68,6 @@ async def test_the_webhook_of_our_own_booking_may_come_before_its_answer_is_reco
     assert [row["Id"] for row in records(clinic, VISITS)] == [entered]
     assert len(in_drchrono(clinic)) == 1
     assert booked(clinic)["DrChrono_Id__c"] == visit["id"]
-
-
-async def compares_only(clinic):
-    """A compare points the visit out; no worker has looked at it yet."""
-    from app import runtime
-    from workers.reconcile import compare
-
-    inbox = runtime.inbox(clinic.run, lambda _group: None)
-    await compare(clinic.run, inbox, Kind.APPOINTMENT)
-    await inbox.close()
 
 
 async def test_a_booking_whose_answer_was_lost_is_found_and_not_repeated(clinic):

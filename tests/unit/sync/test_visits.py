@@ -209,6 +209,17 @@ def test_a_time_the_clocks_make_odd_travels_and_is_flagged(zone, local, flag):
     assert found.flags == ({"scheduled_time": flag} if flag else {})
 
 
+@pytest.mark.parametrize("without", ["nothing", "time_zone"])
+def test_a_visit_that_was_given_another_id_is_named_anew_also_where_no_zone_is_mapped(without):
+    rows = {name: row for name, row in TABLE.rows.items() if name != without}
+    shown = {name: value for name, value in FIELDS.items() if name in rows}
+    renumbered = replace(there(), fields=shown, key="340000999")
+
+    found = plan(linked(), UNHEARD, renumbered, replace(RULES, table=replace(TABLE, rows=rows)))
+
+    assert (found.action, found.writes_key) == (Action.WRITE, True)
+
+
 def test_a_look_that_is_not_due_yet_keeps_its_promise():
     promised = NOW + timedelta(minutes=1)
 
