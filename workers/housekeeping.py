@@ -7,6 +7,7 @@ what it could and live work goes first. A run that was cut off is simply followe
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from app.errors import StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
 from app.store import leftovers, retention, schedules, vacuum
+from app.store.database import Database
 
 EVERY = timedelta(hours=1)
 _NAME = "housekeeping"
@@ -33,24 +35,29 @@ async def housekeeping(run: Runtime) -> None:
 
 
 async def keep_house(run: Runtime) -> Counter[str]:
+    """Let go of what is old by the settings, and say in one line what went."""
+    began = time.monotonic()
+    gone = await tidy(run.database, retention.ages(timedelta(days=run.settings.retention_days)))
+    said = ", ".join(f"{name} {count}" for name, count in gone.items() if count) or "nothing was old"
+    log.info("house.kept", outcome=said, duration_ms=round((time.monotonic() - began) * 1000))
+    return gone
+
+
+async def tidy(database: Database, kept_for: Mapping[str, timedelta]) -> Counter[str]:
     """Let go of what is old and give back its room; gives how much of each thing went.
 
     Raises  StoreUnavailable when the database fails; what went by then is gone
     """
-    began, gone = time.monotonic(), Counter[str]()
-    kept_for = retention.ages(timedelta(days=run.settings.retention_days))
-    worked_since = began
-    async with aclosing(retention.batches(run.database, kept_for)) as batches:
+    worked_since, gone = time.monotonic(), Counter[str]()
+    async with aclosing(retention.batches(database, kept_for)) as batches:
         async for name, count in batches:
             gone[name] += count
             worked_since = await _rest(worked_since)
-    gone["leftovers"] = await leftovers.forget(run.database)
-    async with aclosing(vacuum.steps(run.database)) as steps:
+    gone["leftovers"] = await leftovers.forget(database)
+    async with aclosing(vacuum.steps(database)) as steps:
         async for given_back in steps:
             gone["bytes"] += given_back
             worked_since = await _rest(worked_since)
-    said = ", ".join(f"{name} {count}" for name, count in gone.items() if count) or "nothing was old"
-    log.info("house.kept", outcome=said, duration_ms=round((time.monotonic() - began) * 1000))
     return gone
 
 

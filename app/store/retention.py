@@ -9,9 +9,9 @@ become free (measured on 200,000 bodies of 900 bytes: 302 MB stay 302 MB without
 """
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,13 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.store.database import Database
 from app.store.inbox import LISTED
 from app.store.journal import State
-from app.store.tables import after, conflicts, deliveries, events, journal, links
+from app.store.tables import conflicts, db_now, deliveries, events, journal, links
 from app.sync.records import Kind
 
 LISTED_FOR = timedelta(days=1)  # our own copies of a list: no vendor sends them again, and DrChrono shows it any time
 ROWS_FOR = timedelta(days=400)  # a year to look back at, and a month to do it; vendors redeliver for 72 hours at most
-_BATCH, _LARGEST = 200, 1_000
-_LONGEST_S = 0.05  # a batch that took longer is halved: so long a delivery may wait for its turn
+_BATCH, _LARGEST = 100, 500
+_LONGEST_S = 0.02  # a batch that took longer is halved: so long a delivery may wait for its turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,11 @@ class Rule:
         return self.at.table
 
 
+def _literals(words: Iterable[str]) -> list[sa.ColumnElement[str]]:
+    """Give words as part of the statement: an index may be limited by them, and one statement serves many rows."""
+    return [sa.literal_column(f"'{word}'") for word in words]
+
+
 def _is_worked_off(table: sa.Table) -> sa.ColumnElement[bool]:
     return sa.not_(sa.exists().where(events.c.delivery_id == table.c.id, events.c.finished_at.is_(None)))
 
@@ -60,17 +65,22 @@ def _is_worked_off(table: sa.Table) -> sa.ColumnElement[bool]:
 def _is_settled(table: sa.Table) -> sa.ColumnElement[bool]:
     """Say whether a write is over: its outcome is known, and of a create its link says so, or any other."""
     has_chart = sa.and_(links.c.id == table.c.link_id, links.c.drchrono_id.is_not(None))
-    names_it = sa.and_(links.c.kind.in_(list(Kind)), links.c.drchrono_id == table.c.record_id)
-    is_linked = sa.or_(table.c.record_id.is_(None), sa.exists().where(has_chart), sa.exists().where(names_it))
+    names_it = sa.and_(links.c.kind.in_(_literals(Kind)), links.c.drchrono_id == table.c.record_id)
+    is_linked = sa.or_(table.c.record_id.is_(None), _is_one(has_chart), _is_one(names_it))
     return sa.or_(table.c.state == State.REFUSED.value, sa.and_(table.c.state == State.CONFIRMED.value, is_linked))
 
 
+def _is_one(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Say whether there is such a link; of `EXISTS` beside `OR` PostgreSQL makes a hash of every link there is."""
+    return sa.select(links.c.id).where(condition).limit(1).scalar_subquery().is_not(None)
+
+
 def _is_decided(table: sa.Table) -> sa.ColumnElement[bool]:
-    is_open = journal.c.state.in_((State.PLANNED.value, State.UNKNOWN.value))
+    is_open = journal.c.state.in_(_literals((State.PLANNED, State.UNKNOWN)))
     return sa.not_(sa.exists().where(journal.c.id == table.c.journal_id, is_open))
 
 
-_IS_LISTED = deliveries.c.event == sa.literal_column(f"'{LISTED}'")
+_IS_LISTED = deliveries.c.event.in_(_literals([LISTED]))
 _HAS_VALUES = sa.or_(journal.c.replaced.is_not(None), journal.c.sent.is_not(None))
 _HAS_BODY, _HAS_KEPT = deliveries.c.body.is_not(None), conflicts.c.kept.is_not(None)
 RULES = (
@@ -98,9 +108,10 @@ async def batches(
     most    rows in a batch; fewer where the database is slow
     Raises  StoreUnavailable when the database fails; what went by then is gone
     """
+    (clock,) = await database.read(sa.select(db_now().label("now")))  # what ages meanwhile is for the next run
     for rule in RULES:
         last, limit = None, min(_BATCH, most)
-        while found := await database.read(_old(rule, kept_for[rule.name], last, limit)):
+        while found := await database.read(_old(rule, clock.now - kept_for[rule.name], last, limit)):
             began = time.monotonic()
             gone = await _let_go(database, rule, [row.id for row in found])
             limit = max(limit // 2, 1) if time.monotonic() - began > _LONGEST_S else min(limit * 2, most)
@@ -108,10 +119,10 @@ async def batches(
             yield rule.name, gone
 
 
-def _old(rule: Rule, kept_for: timedelta, last: sa.Row[Any] | None, limit: int) -> sa.Select[Any]:
+def _old(rule: Rule, before: datetime, last: sa.Row[Any] | None, limit: int) -> sa.Select[Any]:
     """Give the statement that finds the next old rows; those that stay are passed over, once a run."""
     key = rule.table.c.id
-    old = sa.select(rule.at.label("at"), key).where(rule.there, rule.at < after(-kept_for))
+    old = sa.select(rule.at.label("at"), key).where(rule.there, rule.at < before)
     if last is not None:
         old = old.where(sa.tuple_(rule.at, key) > sa.tuple_(sa.literal(last.at, rule.at.type), last.id))
     return old.order_by(rule.at, key).limit(limit)
