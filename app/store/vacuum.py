@@ -1,9 +1,9 @@
-"""What SQLite holds free is given back to the disk, and its log is cut, in steps that nobody waits for.
+"""What SQLite holds free is given back to the disk, and its log is cut, in steps short enough for those who wait.
 
 Free pages are given back a few at a time, each time in a short transaction; a share of the file stays free, for what
-comes in next. PostgreSQL does the like by itself (autovacuum): nothing is done there. A file made by a version that did
-not ask for this keeps its size: what is free in it is used again, and `VACUUM` alone, with the service stopped, would
-make it smaller.
+comes in next. PostgreSQL uses free room again by itself (autovacuum): nothing is done there. A file made by a version
+that did not ask for this keeps its size: what is free in it is used again, and only `VACUUM`, with the service stopped,
+makes it smaller.
 """
 
 import asyncio
