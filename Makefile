@@ -9,7 +9,7 @@ BESIDE := -n logical --maxprocesses 8 --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test long demo simulate simulate-tokens bench serve work up lock migration env-example clean
+.PHONY: help setup check format test long demo simulate simulate-tokens bench sizes serve work up lock migration env-example clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -58,6 +58,9 @@ simulate-tokens: $(READY)  ## SEEDS=1,2,3: eight workers race for single-use tok
 
 bench: $(READY)  ## throughput, latency and cost as ratios of one run; writes bench.json
 	@$(BIN)/python -m tests.load.bench
+
+sizes: $(READY)  ## DELIVERIES=1000000 DATABASE=sqlite or postgresql: bytes at the peak, and after housekeeping
+	@$(BIN)/python -m tests.load.sizes --deliveries $(or $(DELIVERIES),1000000) --database $(or $(DATABASE),sqlite)
 
 up serve work: $(READY)  ## run the service (needs settings, see deploy/env.example)
 	@$(BIN)/chronobridge $@

@@ -182,6 +182,7 @@ class Settings(BaseSettings):
     reconcile_every: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(hours=1)
     confirm_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     attempt_limit: Annotated[int, Field(ge=1)] = 8
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] = 30
     instance_id: str = ""
 
     @property

@@ -232,6 +232,10 @@ VARIABLES = (
     Variable("RECONCILE_EVERY", _WORK, "how often both sides are compared, an ISO 8601 duration", "PT1H"),
     Variable("ATTEMPT_LIMIT", _WORK, "how often a record is tried before a person is asked, 1 or more", "8"),
     Variable(
+        "RETENTION_DAYS", _WORK, "for how many days the contents of what is finished are kept, 1 or more", "30",
+        ("Bodies of deliveries and replaced values, sealed: for replay and undo. What is unfinished stays.",),
+    ),
+    Variable(
         "INSTANCE_ID", _WORK, "a name that tells this installation from its copies", "north-clinic",
         ("A database started under another name or PUBLIC_URL writes nothing until an operator resumes it.",),
     ),

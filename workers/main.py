@@ -4,6 +4,7 @@
     sweep      what Redis forgot, every 2 s
     heartbeat  that this worker lives, every 4 s
     reconcile  what only a list tells of, every RECONCILE_EVERY; visits whose doctor has moved to another zone
+    house      what is finished and old goes, and its room is given back, every hour
     recover    once: whether a token refresh that was cut off has lost the practice's tokens
 
 The first two end in the drain, which works off what is due. SIGTERM lets the passes under way end.
@@ -25,6 +26,7 @@ from app.runtime import Runtime
 from app.settings import Settings
 from app.store import heartbeat
 from workers.drain import Drain
+from workers.housekeeping import housekeeping
 from workers.reconcile import reconciling
 from workers.sweep import sweeping
 
@@ -43,6 +45,7 @@ async def work(settings: Settings) -> None:
             asyncio.create_task(sweeping(run, drain.wake), name="sweep"),
             asyncio.create_task(_beating(run, worker_id), name="heartbeat"),
             asyncio.create_task(reconciling(run, drain.ring), name="reconcile"),
+            asyncio.create_task(housekeeping(run), name="house"),
         ]
         if settings.redis_url:
             jobs.append(asyncio.create_task(_listening(settings.redis_url, drain.ring), name="listen"))

@@ -11,7 +11,9 @@ from datetime import timedelta
 
 from app.errors import LeaseLost, OutcomeUnknown, SyncError
 from app.store.endings import Failure, Result
+from app.sync.absence import GONE_IN_DRCHRONO
 from app.sync.belief import raised_floor
+from app.sync.decide import WRITE_UNSETTLED
 from app.sync.first_contact import BUSY, MISSING, SEVERAL, UNANSWERED, UNSETTLED, salesforce_names
 from app.sync.mapping import Table
 from app.sync.parents import NO_PARENT
@@ -22,8 +24,8 @@ from app.vendors.drchrono.client import TWIN_CODE
 from app.vendors.salesforce.wire import RecordRefused
 from workers.passes import Outcome, Pass, Written
 
-_NO_QUESTIONS = ("write_unsettled", NO_PARENT, BUSY, UNSETTLED)  # it waits, but not to ask DrChrono about one record
-_IN_DRCHRONO = ("gone_in_drchrono", SEVERAL[Side.DRCHRONO])  # where a person is to look
+_NO_QUESTIONS = (WRITE_UNSETTLED, NO_PARENT, BUSY, UNSETTLED)  # it waits, but not to ask DrChrono about one record
+_IN_DRCHRONO = (GONE_IN_DRCHRONO, SEVERAL[Side.DRCHRONO])  # where a person is to look
 _HELD = ("held", REWRITTEN, TWIN_CODE)
 
 

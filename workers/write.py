@@ -13,7 +13,8 @@ from ulid import ULID
 
 from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError
 from app.store import journal
-from app.store.journal import Answer, Entry, State
+from app.store.journal import Answer, Entry
+from app.store.states import State
 from app.sync.first_contact import needed
 from app.sync.mapping import Table
 from app.sync.records import Plan, Side

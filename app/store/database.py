@@ -23,10 +23,11 @@ T = TypeVar("T")
 BUSY_TIMEOUT_S = 5.0
 _TRIES = 4
 _COMMAND_S = 30.0  # PostgreSQL: a server that hangs is away
+_LOG_BYTES = 64 * 2**20  # what SQLite's log is cut down to, once a burst or a long reader has let it grow
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
-    f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}",
+    f"PRAGMA journal_size_limit={_LOG_BYTES}",
     "PRAGMA foreign_keys=ON",
 )
 # deadlock, serialization failure, admin shutdown, and connections that went away under us
@@ -117,6 +118,10 @@ def _engine(url: sa.URL) -> AsyncEngine:
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself
         cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")
+        cursor.execute("PRAGMA page_count")
+        if cursor.fetchone()[0] == 0:  # a new file; later this would be a write, and in vain
+            cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
         for pragma in _PRAGMAS:
             cursor.execute(pragma)
         cursor.close()

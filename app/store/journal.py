@@ -17,7 +17,7 @@ from ulid import ULID
 from app.store import conflicts, links
 from app.store.conflicts import Conflict
 from app.store.database import Database
-from app.store.states import State as State  # noqa: PLC0414 - whoever writes to the journal finds its words here
+from app.store.states import State
 from app.store.tables import after, db_now, journal
 from app.sync.records import Side
 

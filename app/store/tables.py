@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator
 
+from app.store.states import OPEN
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -179,8 +181,8 @@ sa.Index("ix_journal_link_id", journal.c.link_id)
 sa.Index(
     "ix_journal_open",
     journal.c.link_id,
-    sqlite_where=journal.c.state.in_(("planned", "unknown")),
-    postgresql_where=journal.c.state.in_(("planned", "unknown")),
+    sqlite_where=journal.c.state.in_(OPEN),
+    postgresql_where=journal.c.state.in_(OPEN),
 )
 
 conflicts = sa.Table(
@@ -192,9 +194,18 @@ conflicts = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("field", sa.String(64), nullable=False),
     sa.Column("rule", sa.String(64), nullable=False),
-    sa.Column("kept", sa.Text, nullable=False),
+    sa.Column("kept", sa.Text),  # None: too old to be put back
     sa.Column("at", Instant, nullable=False, index=True),
 )
+
+# what is old and still there, for app/store/retention.py
+for _name, _at, _there in (
+    ("ix_deliveries_body", deliveries.c.received_at, deliveries.c.body.is_not(None)),
+    ("ix_deliveries_listed", deliveries.c.received_at, deliveries.c.event == sa.literal_column("'LISTED'")),
+    ("ix_journal_values", journal.c.answered_at, sa.or_(journal.c.replaced.is_not(None), journal.c.sent.is_not(None))),
+    ("ix_conflicts_kept", conflicts.c.at, conflicts.c.kept.is_not(None)),
+):
+    sa.Index(_name, _at, _at.table.c.id, sqlite_where=_there, postgresql_where=_there)
 
 failures = sa.Table(
     "failures",

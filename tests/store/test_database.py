@@ -119,8 +119,10 @@ async def test_the_databases_clock_goes_on_within_a_transaction(database):
         ("synchronous", 2),
         ("busy_timeout", int(BUSY_TIMEOUT_S * 1000)),
         ("foreign_keys", 1),
+        ("journal_size_limit", 64 * 2**20),
+        ("auto_vacuum", 2),
     ],
-    ids=["write-ahead log", "full synchronous", "waits when busy", "foreign keys"],
+    ids=["write-ahead log", "full synchronous", "waits when busy", "foreign keys", "log is cut", "room is given back"],
 )
 async def test_every_connection_has_its_pragmas(database, pragma, value):
     async def ask(connection):

@@ -3,8 +3,9 @@ from datetime import timedelta
 import pytest
 
 from app.store import journal, links, tables
-from app.store.journal import Answer, State
+from app.store.journal import Answer
 from app.store.links import LEASE
+from app.store.states import State
 from app.sync.records import Kind
 from tests.store.build import an_entry, change_link, expire_leases, rows, taken, the_link
 

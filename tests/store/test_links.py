@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from app.store import journal, links, results, tables
 from app.store.links import LEASE
 from app.store.queue_state import set_paused
+from app.store.states import State
 from app.sync.base import Base
 from app.sync.records import Kind, Lane, Side
 from tests.store.build import (
@@ -249,7 +250,7 @@ async def test_only_unsettled_writes_are_own_writes(database, state, found):
     first = await taken(database, "1")
     entry = an_entry(first.due[0].link.id)
     await journal.plan(database, first.token, [entry], HOUR)
-    await journal.answer(database, [journal.Answer(entry.id, journal.State(state))])
+    await journal.answer(database, [journal.Answer(entry.id, State(state))])
     await expire_leases(database)
 
     (due,) = (await links.take(database, Kind.PATIENT)).due

@@ -6,7 +6,8 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from app.store import journal, links, matching, results, tables
-from app.store.journal import Answer, Entry, State
+from app.store.journal import Answer, Entry
+from app.store.states import State
 from app.sync.records import Kind, Side
 from tests.store.build import a_result, change, change_link, rows, taken
 

@@ -5,8 +5,9 @@ import sqlalchemy as sa
 
 from app.store import journal, queue_state, results, tables
 from app.store.endings import Failure
-from app.store.journal import Answer, State
+from app.store.journal import Answer
 from app.store.queue_state import DueCount, set_paused
+from app.store.states import State
 from app.sync.records import Kind, Lane, Side
 from tests.store.build import (
     a_delivery,

@@ -7,7 +7,8 @@ import pytest
 
 from app.store import journal, links, results, tables
 from app.store.endings import Failure
-from app.store.journal import Answer, State
+from app.store.journal import Answer
+from app.store.states import State
 from app.sync.records import Kind, Lane, Side
 from tests.store.build import a_delivery, a_result, an_entry, came_in, change, on_postgresql, rows, the_failures
 

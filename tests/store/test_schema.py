@@ -93,6 +93,8 @@ async def at_first_migration(database, vault):
         for column in added:
             await connection.execute(sa.text(f"ALTER TABLE connections DROP COLUMN {column}"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN unsettled"))
+        for index in ("ix_deliveries_body", "ix_deliveries_listed", "ix_journal_values"):
+            await connection.execute(sa.text(f"DROP INDEX {index}"))
         await connection.execute(sa.text("DROP INDEX ix_links_person"))
         await connection.execute(sa.text("DROP INDEX ix_links_series"))
         await connection.execute(sa.text("DROP INDEX ix_links_lane_due"))

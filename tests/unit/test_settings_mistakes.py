@@ -38,6 +38,7 @@ WRONG = {
     "SALESFORCE_REQUEST_LIMIT": ["PT0S", "-PT1M", "soon"],
     "CONFIRM_AFTER": ["-PT1S", "soon"],
     "ATTEMPT_LIMIT": ["0", "-1", "many"],
+    "RETENTION_DAYS": ["0", "-1", "1.5", "for ever"],
 }
 CASES = [pytest.param(name, value, id=f"{name}={value}") for name, values in WRONG.items() for value in values]
 SECRET = [case for case in CASES if "hunter2secret" in case.values[1]]

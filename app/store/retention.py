@@ -1,0 +1,158 @@
+"""Retention: what is finished and old goes, in small batches, oldest first; what is not finished never does.
+
+Contents go first, after RETENTION_DAYS: the bodies of deliveries, and the values a write replaced or a rule decided
+against. Their rows stay, so that a redelivery is still known and people can see what was done; they go much later. A
+batch is one short transaction that asks again whether each row is over, so that a run may end anywhere.
+
+SQLite never gives back the rest of a page: a row whose contents go moves to the table's end, and the pages it leaves
+become free (measured on 200,000 bodies of 900 bytes: 302 MB stay 302 MB without that, and become 57 MB with it).
+"""
+
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.database import Database
+from app.store.inbox import LISTED
+from app.store.states import OPEN, State
+from app.store.tables import conflicts, db_now, deliveries, events, journal, links
+from app.sync.records import Kind
+
+LISTED_FOR = timedelta(days=1)  # our own copies of a list: no vendor sends them again, and DrChrono shows it any time
+ROWS_FOR = timedelta(days=400)  # a year to look back at, and a month to do it; vendors redeliver for 72 hours at most
+_BATCH, _LARGEST = 100, 500
+_LONGEST_S = 0.02  # a batch that took longer is halved: so long a delivery may wait for its turn
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that goes by age.
+
+    at       since when it has been over; an index begins with it
+    there    what the index is limited to
+    is_over  whether a row of the table may go
+    dropped  the columns that are emptied; none: the row goes, and `beside` it those of another table
+    """
+
+    name: str
+    at: sa.Column[Any]
+    there: sa.ColumnElement[bool]
+    is_over: Callable[[sa.Table], sa.ColumnElement[bool]]
+    dropped: tuple[str, ...] = ()
+    beside: sa.Column[Any] | None = None
+
+    @property
+    def table(self) -> sa.Table:
+        """The table it is kept in."""
+        assert isinstance(self.at.table, sa.Table)
+        return self.at.table
+
+
+def _literals(words: Iterable[str]) -> list[sa.ColumnElement[str]]:
+    """Give words as part of the statement: an index may be limited by them, and one statement serves many rows."""
+    return [sa.literal_column(f"'{word}'") for word in words]
+
+
+def _is_worked_off(table: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.not_(sa.exists().where(events.c.delivery_id == table.c.id, events.c.finished_at.is_(None)))
+
+
+def _is_settled(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Say whether a write is over: its outcome is known, and of a create its link says so, or any other."""
+    has_chart = sa.and_(links.c.id == table.c.link_id, links.c.drchrono_id.is_not(None))
+    names_it = sa.and_(links.c.kind.in_(_literals(Kind)), links.c.drchrono_id == table.c.record_id)
+    is_linked = sa.or_(table.c.record_id.is_(None), _is_one(has_chart), _is_one(names_it))
+    return sa.or_(table.c.state == State.REFUSED.value, sa.and_(table.c.state == State.CONFIRMED.value, is_linked))
+
+
+def _is_one(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Say whether there is such a link; of `EXISTS` beside `OR` PostgreSQL makes a hash of every link there is."""
+    return sa.select(links.c.id).where(condition).limit(1).scalar_subquery().is_not(None)
+
+
+def _is_decided(table: sa.Table) -> sa.ColumnElement[bool]:
+    is_open = journal.c.state.in_(_literals(OPEN))
+    return sa.not_(sa.exists().where(journal.c.id == table.c.journal_id, is_open))
+
+
+_IS_LISTED = deliveries.c.event.in_(_literals([LISTED]))
+_HAS_VALUES = sa.or_(journal.c.replaced.is_not(None), journal.c.sent.is_not(None))
+_HAS_BODY, _HAS_KEPT = deliveries.c.body.is_not(None), conflicts.c.kept.is_not(None)
+RULES = (
+    Rule("lists", deliveries.c.received_at, _IS_LISTED, _is_worked_off, beside=events.c.delivery_id),
+    Rule("bodies", deliveries.c.received_at, _HAS_BODY, _is_worked_off, ("body",)),
+    Rule("values", journal.c.answered_at, _HAS_VALUES, _is_settled, ("replaced", "sent")),
+    Rule("undo", conflicts.c.at, _HAS_KEPT, _is_decided, ("kept",)),
+    Rule("deliveries", deliveries.c.received_at, sa.true(), _is_worked_off, beside=events.c.delivery_id),
+    Rule("conflicts", conflicts.c.at, sa.true(), _is_decided),
+    Rule("writes", journal.c.answered_at, sa.true(), _is_settled),
+)
+
+
+def ages(contents: timedelta) -> dict[str, timedelta]:
+    """Give how long each thing is kept; rows at least as long as their contents."""
+    rows = max(ROWS_FOR, contents)
+    return {rule.name: contents if rule.dropped else rows for rule in RULES} | {"lists": LISTED_FOR}
+
+
+async def batches(
+    database: Database, kept_for: Mapping[str, timedelta], most: int = _LARGEST
+) -> AsyncGenerator[tuple[str, int]]:
+    """Let go of what is old, and give after each batch what went and how much of it.
+
+    most    rows in a batch; fewer where the database is slow
+    Raises  StoreUnavailable when the database fails; what went by then is gone
+    """
+    (clock,) = await database.read(sa.select(db_now().label("now")))  # what ages meanwhile is for the next run
+    for rule in RULES:
+        last, limit = None, min(_BATCH, most)
+        while found := await database.read(_old(rule, clock.now - kept_for[rule.name], last, limit)):
+            began = time.monotonic()
+            gone = await _let_go(database, rule, [row.id for row in found])
+            limit = max(limit // 2, 1) if time.monotonic() - began > _LONGEST_S else min(limit * 2, most)
+            last = found[-1]
+            yield rule.name, gone
+
+
+def _old(rule: Rule, before: datetime, last: sa.Row[Any] | None, limit: int) -> sa.Select[Any]:
+    """Give the statement that finds the next old rows; those that stay are passed over, once a run."""
+    key = rule.table.c.id
+    old = sa.select(rule.at.label("at"), key).where(rule.there, rule.at < before)
+    if last is not None:
+        old = old.where(sa.tuple_(rule.at, key) > sa.tuple_(sa.literal(last.at, rule.at.type), last.id))
+    return old.order_by(rule.at, key).limit(limit)
+
+
+async def _let_go(database: Database, rule: Rule, ids: Sequence[str]) -> int:
+    async def work(connection: AsyncConnection) -> int:
+        if rule.dropped:
+            return await (_moved if database.is_sqlite else _emptied)(connection, rule, ids)
+        over = sa.and_(rule.table.c.id.in_(ids), rule.is_over(rule.table))
+        gone = (await connection.scalars(sa.delete(rule.table).where(over).returning(rule.table.c.id))).all()
+        if rule.beside is not None and gone:
+            await connection.execute(sa.delete(rule.beside.table).where(rule.beside.in_(gone)))
+        return len(gone)
+
+    return await database.transact(work)
+
+
+async def _emptied(connection: AsyncConnection, rule: Rule, ids: Sequence[str]) -> int:
+    over = sa.and_(rule.table.c.id.in_(ids), rule.is_over(rule.table))
+    emptied = sa.update(rule.table).where(over).values(dict.fromkeys(rule.dropped))
+    return (await connection.execute(emptied)).rowcount
+
+
+async def _moved(connection: AsyncConnection, rule: Rule, ids: Sequence[str]) -> int:
+    """Empty rows of SQLite's, each at the end of its table."""
+    table = rule.table.to_metadata(sa.MetaData())
+    table.append_column(sa.Column("rowid", sa.BigInteger, system=True))
+    top = table.alias()
+    end = sa.select(sa.func.max(top.c.rowid) + 1).scalar_subquery()
+    over = sa.and_(table.c.id == sa.bindparam("p_id"), rule.is_over(table))
+    moved = sa.update(table).where(over).values({**dict.fromkeys(rule.dropped), "rowid": end})
+    return (await connection.execute(moved, [{"p_id": id_} for id_ in ids])).rowcount

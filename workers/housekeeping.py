@@ -1,0 +1,67 @@
+"""Housekeeping: what is finished and old goes, and the room it took is given back, a little at a time.
+
+Once an hour for all workers together. After every batch it rests for as long as the batch took, so it takes half of
+what it could and live work goes first. A run that was cut off is simply followed by the next.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import aclosing
+from datetime import timedelta
+
+from app.errors import StoreUnavailable
+from app.log import log
+from app.runtime import Runtime
+from app.store import leftovers, retention, schedules, vacuum
+from app.store.database import Database
+
+EVERY = timedelta(hours=1)
+_NAME = "housekeeping"
+_LOOK_S = 60.0
+_SHORTEST_REST_S = 0.01
+
+
+async def housekeeping(run: Runtime) -> None:
+    """Do it whenever it is time, for ever."""
+    while True:
+        try:
+            if await schedules.is_ours(run.database, _NAME, EVERY):
+                await keep_house(run)
+        except StoreUnavailable as error:
+            log.warning("house.not_kept", cause=str(error), advice="it is gone on with in an hour")
+        await asyncio.sleep(_LOOK_S)
+
+
+async def keep_house(run: Runtime) -> Counter[str]:
+    """Let go of what is old by the settings, and say in one line what went."""
+    began = time.monotonic()
+    gone = await tidy(run.database, retention.ages(timedelta(days=run.settings.retention_days)))
+    said = ", ".join(f"{name} {count}" for name, count in gone.items() if count) or "nothing was old"
+    log.info("house.kept", outcome=said, duration_ms=round((time.monotonic() - began) * 1000))
+    return gone
+
+
+async def tidy(database: Database, kept_for: Mapping[str, timedelta]) -> Counter[str]:
+    """Let go of what is old and give back its room; gives how much of each thing went.
+
+    Raises  StoreUnavailable when the database fails; what went by then is gone
+    """
+    worked_since, gone = time.monotonic(), Counter[str]()
+    async with aclosing(retention.batches(database, kept_for)) as batches:
+        async for name, count in batches:
+            gone[name] += count
+            worked_since = await _rest(worked_since)
+    gone["leftovers"] = await leftovers.forget(database)
+    async with aclosing(vacuum.steps(database)) as steps:
+        async for given_back in steps:
+            gone["bytes"] += given_back
+            worked_since = await _rest(worked_since)
+    return gone
+
+
+async def _rest(worked_since: float) -> float:
+    """Leave the database to others for as long as was worked, and give when work goes on."""
+    await asyncio.sleep(max(time.monotonic() - worked_since, _SHORTEST_REST_S))
+    return time.monotonic()
