@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from app.demo.report import compared
-from app.demo.town import town
+from app.town import town
 from tests.load.driver import webhook
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]

@@ -1,5 +1,6 @@
 """A whole town on one machine: both vendors' stand-ins, a Valkey, and the service, as real processes on free ports.
 
+The demo tells its story in one, `verify` its histories, and the tests that kill processes theirs.
 The stand-ins live in `tests/`, which a production image does not carry. Nothing of the caller's settings is read.
 """
 
