@@ -41,6 +41,15 @@ class Spent:
     drchrono: int
 
 
+def require_stand_ins() -> None:
+    """Make sure that the stand-ins are here.
+
+    Raises  StandInsAbsent, with what to do
+    """
+    if not (ROOT / "tests" / "standins").is_dir():
+        raise StandInsAbsent("the stand-ins are missing; run this from a checkout, which has tests/standins")
+
+
 def _key() -> str:
     return base64.urlsafe_b64encode(os.urandom(32)).decode()
 
@@ -49,8 +58,7 @@ class Town:
     """The processes, and a client to each of their doors."""
 
     def __init__(self, folder: Path, overrides: Mapping[str, str] | None = None) -> None:
-        if not (ROOT / "tests" / "standins").is_dir():
-            raise StandInsAbsent("the stand-ins are missing; run this from a checkout, which has tests/standins")
+        require_stand_ins()
         self.folder = folder
         ports = {name: free_port() for name in ("valkey", "drchrono", "salesforce", "web")}
         self.ports = ports
