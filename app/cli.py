@@ -283,7 +283,7 @@ def demo(once: Annotated[bool, typer.Option(help="end after the story instead of
 @app.command()
 def verify(
     seeds: Annotated[int | None, typer.Option(min=1, help="how many histories (3, unless --minutes is given)")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.0, help="begin new histories for so long")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="begin new histories for so long")] = None,
     first: Annotated[int, typer.Option(min=1, help="the first seed; each further history has the next")] = 1,
     size: Annotated[int, typer.Option(min=8, max=60, help="how much people do in a history")] = 40,
 ) -> None:

@@ -128,6 +128,20 @@ class Town:
         self.work.start()
         self.wait_until(self._is_ready, "the service to be ready", _READY_S)
 
+    def start_connected(self) -> None:
+        """Start the web, connect the practice, and only then a worker: its first compare finds both sides."""
+        self.serve.start()
+        self.wait_until(self.accepts, "the web to be ready", _READY_S)
+        self.connect()
+        self.work.start()
+        self.wait_until(self._is_ready, "a worker to live", _READY_S)
+
+    def connect(self) -> None:
+        """Have both vendors tell of what changes there, and connect the practice."""
+        self.register_webhook()
+        self.set_up_outbound_messages()
+        self.connect_practice()
+
     def _is_ready(self) -> bool:
         with suppress(httpx.HTTPError):
             parts = self.web.get("/healthz").json()["parts"]
@@ -259,7 +273,5 @@ def town(folder: Path, overrides: Mapping[str, str] | None = None, *, service: b
         )
         if service:
             it.start_service()
-            it.register_webhook()
-            it.set_up_outbound_messages()
-            it.connect_practice()
+            it.connect()
         yield it

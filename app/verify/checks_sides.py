@@ -143,7 +143,14 @@ def _judged(history: History, act: Act) -> tuple[int, list[str]]:
     pairs, unheard, count, wrong = paired(act), _unheard(act), 0, []
     for (kind, key, name), edits in last.items():
         left, right = pairs[kind, key]
-        if (kind, key) in unheard or left is None or right is None or left.is_deleted or _is_poisoned(history, left):
+        if (
+            name not in history.owners[kind]
+            or (kind, key) in unheard
+            or left is None
+            or right is None
+            or left.is_deleted
+            or _is_poisoned(history, left)
+        ):
             continue
         count += 1
         why = _why_wrong(history, act, (kind, key, name), (left, right), edits, is_told=(kind, key, name) in told)
@@ -162,7 +169,7 @@ def _why_wrong(
     is_told: bool,
 ) -> str:
     kind, _, name = field
-    owner = history.owners[kind].get(name)
+    owner = history.owners[kind][name]
     wanted = {side: edit.fields[name] for side, edit in edits.items()}
     held = pair[0].fields.get(name)
     if owner is None:  # it goes to Salesforce only: what somebody edits there is put back

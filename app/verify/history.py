@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,15 +21,15 @@ from app.sync.records import Side
 from app.town import ROOT, Town, town
 from app.verify import probing, search
 from app.verify.checks_calls import api
-from app.verify.checks_sides import is_repaired
+from app.verify.falls import Falls
 from app.verify.faults import Fault, struck
+from app.verify.mischief import Mischief
 from app.verify.normal import owners
 from app.verify.observe import Observer
 from app.verify.people import People
-from app.verify.seen import Act, Burst, Call, History, Probe
-from app.verify.trouble import HOUR_S, Trouble
+from app.verify.rest import Rest
+from app.verify.seen import Act, Burst, History, Probe
 
-_REST_S, _SILENCE_S = 90.0, 3.0
 _COMPARED_EVERY = "PT30S"
 _MOST_PAUSE_S = 0.3
 Say = Callable[[str, int], None]
@@ -43,7 +44,10 @@ class Story:
         self._mappings = mapping_file.load()
         self.people = People(here, self._rng, self._mappings)
         self._observer = Observer(here, self._mappings, self.people.noted)
-        self.trouble = Trouble(here, self._rng, self.people)
+        self._rest = Rest(here, self._observer)
+        self._faults = Counter[str]()
+        self._falls = Falls(here, self._rng, self.people, self._faults)
+        self._mischief = Mischief(here, self._rng, self.people, self._faults)
         self._acts: list[Act] = []
         self._bursts: list[Burst] = []
 
@@ -54,15 +58,18 @@ class Story:
 
     def tell(self) -> None:
         """Tell all of it."""
-        self._here.drchrono.put("/_control/clock", json={"hour_s": HOUR_S}).raise_for_status()
-        self._here.drchrono.put("/_control/settings", json={"burst_rule": True}).raise_for_status()
-        self._here.salesforce.put("/_control/outbound", json={"retry_s": 1, "most_retry_s": 4}).raise_for_status()
+        self._mischief.begins()
         for name, act in (("the calm", self._calm), ("the trouble", self._trouble), ("the outage", self._outage)):
             began = time.time()
             self._say(name)
             act()
-            self._rests(name, began, is_heard=act != self._outage)
-            if self._acts[-1].left:
+            is_heard = act != self._outage
+            if not is_heard and self.compares_itself:
+                self._rest.until_compared(self._mischief.poison)
+            left = self._rest.begins()
+            after = () if left else self._rest.disturbed(looks_count=not self.compares_itself)
+            self._acts.append(self._observer.act(name, began, is_heard=is_heard, left=left, after=after))
+            if left:
                 return
 
     def ended(self, places: dict[str, int], probes: tuple[Probe, ...], broken: str = "") -> History:
@@ -70,10 +77,10 @@ class Story:
         acts = tuple(self._acts)
         if broken:
             acts = (*acts, Act("the end", time.time(), time.time(), broken=broken))
-        calls = self.trouble.counts + struck([one for act in acts for one in act.calls])
+        calls = self._faults + struck([one for act in acts for one in act.calls])
         return History(
-            self._seed, owners(self._mappings), acts, self.trouble.poison, tuple(self._bursts), probes,
-            self.trouble.spells(), places, search.PATTERNS, calls,
+            self._seed, owners(self._mappings), acts, self._mischief.poison, tuple(self._bursts), probes,
+            self._falls.spells(), places, search.PATTERNS, calls,
         )  # fmt: skip
 
     def urls(self) -> str:
@@ -85,14 +92,14 @@ class Story:
         people = self.people
         for _ in range(4 + self._size // 5):
             people.registers()
-        self._rest()
+        self._rest.begins()
         people.meets_a_stranger()
         people.enters()
         for _ in range(2 + self._size // 10):
             people.books()
-        self._rest()
+        self._rest.begins()
         people.enters_visit()
-        self._rest()
+        self._rest.begins()
         self._burst("new patients", people.registers, 2 * self._size)
         some = self._rng.sample(people.charts, 2 * self._size)
         self._burst("edited patients", lambda: people.edits_chart(some.pop(), ("address",)), 2 * self._size)
@@ -101,13 +108,13 @@ class Story:
 
     def _burst(self, what: str, change: Callable[[], object], count: int) -> None:
         """Change many records while no worker runs, and count what they cost once one does."""
-        self.trouble.rests_worker()
+        self._falls.rests_worker()
         for _ in range(count):
             change()
-        self._here.wait_until(self._is_delivered, f"the notices of {count} {what} to be acknowledged", _REST_S)
+        self._rest.until_told()
         began = time.time()
-        self.trouble.starts_worker()
-        self._rest()
+        self._falls.starts_worker()
+        self._rest.begins()
         calls = self._observer.calls(began)
         writes = [one.path for one in calls if one.side is Side.DRCHRONO and one.method in ("POST", "PATCH")]
         is_from_drchrono = what.endswith("patients")
@@ -116,7 +123,8 @@ class Story:
 
     def _trouble(self) -> None:
         """People edit on both sides, and everything that can go wrong does."""
-        deck = self.trouble.deck
+        self.people.sets_apart()
+        deck = self._falls.deck + self._mischief.deck
         self._rng.shuffle(deck)
         deck = deck[: max(4, self._size // 2)]
         for number in range(self._size):
@@ -125,12 +133,12 @@ class Story:
                 deck.pop()()
                 self._say("the trouble")
             time.sleep(self._rng.uniform(0, _MOST_PAUSE_S))
-        self.trouble.ends()
+        self._mischief.ends()
 
     def _outage(self) -> None:
         """Nobody is told of anything, and worker and Redis are gone; then somebody compares."""
-        self.trouble.loses()
-        self.trouble.goes_dark()
+        self._mischief.loses()
+        self._falls.goes_dark()
         self.people.edits_staff()
         for _ in range(self._size // 2):
             self._edits()
@@ -138,21 +146,16 @@ class Story:
             chart = self._rng.choice([one for one in self.people.charts if one != self.people.poisoned])
             self.people.edits_chart(chart, (name,))
             self.people.edits_contact(chart, (name,))
-        while not self.trouble.is_told_dark():
+        while not self._falls.is_told_dark():
             time.sleep(0.2)
-        self.trouble.starts_redis()
-        self.trouble.starts_worker()
+        self._falls.starts_redis()
+        self._falls.starts_worker()
         lost = self._here.drchrono.get("/_control/deliveries").json()["dropped"]
-        self.trouble.counts[Fault.LOST] += lost + self._here.salesforce.get("/_control/outbound").json()["lost"]
-        self.trouble.arrives()
+        self._faults[Fault.LOST] += lost + self._here.salesforce.get("/_control/outbound").json()["lost"]
+        self._mischief.arrives()
         self._say("the outage")
         if not self.compares_itself:
             self._reconciles()
-
-    def _is_delivered(self) -> bool:
-        hooks = self._here.drchrono.get("/_control/deliveries").json()
-        messages = self._here.salesforce.get("/_control/outbound").json()
-        return not any(told[name] for told in (hooks, messages) for name in ("waiting", "in_flight"))
 
     def _edits(self) -> None:
         people = self.people
@@ -171,45 +174,8 @@ class Story:
                 env=self._here.env, cwd=self._here.folder, stdout=log, stderr=subprocess.STDOUT, check=True,
             )  # fmt: skip
 
-    def _rests(self, name: str, began: float, *, is_heard: bool) -> None:
-        """Wait until the world is at rest, see whether it stays so, and keep what is to be seen."""
-        if not is_heard and self.compares_itself:
-            self._waits_for_a_compare()
-        left = self._rest()
-        silent_since = time.time()
-        time.sleep(0 if left else _SILENCE_S)
-        after = tuple(one for one in self._observer.calls(silent_since) if self._is_idle(one))
-        self._acts.append(self._observer.act(name, began, is_heard=is_heard, left=left, after=after))
-
-    def _is_idle(self, call: Call) -> bool:
-        """Whether a call should not have been made at rest; looking whether anything differs is no idle call."""
-        return not self.compares_itself or call.method != "GET"
-
-    def _waits_for_a_compare(self) -> None:
-        """Wait until the workers have found what there was to find; what they do not find is for the judge to say."""
-        deadline = time.monotonic() + _REST_S
-        while time.monotonic() < deadline:
-            if is_repaired(self._observer.world().records(), self.trouble.poison):
-                return
-            time.sleep(0.5)
-
-    def _rest(self) -> str:
-        """Wait until nothing waits; give what still does when patience ends, else nothing."""
-        deadline, in_a_row = time.monotonic() + _REST_S, 0
-        while in_a_row < 3:  # noqa: PLR2004 - an echo is on its way for a moment
-            if time.monotonic() > deadline:
-                return self._left()
-            in_a_row = in_a_row + 1 if self._here.is_quiet() else 0
-            time.sleep(0.1)
-        return ""
-
-    def _left(self) -> str:
-        queue, hooks = self._here.queue(), self._here.drchrono.get("/_control/deliveries").json()
-        due = f"{queue['depth']} records are due, the oldest for {queue['oldest_due_age_s']:.0f} s"
-        return f"after {_REST_S:.0f} s {due}, and {hooks['waiting'] + hooks['failed_waiting_retry']} hooks wait"
-
     def _say(self, act: str) -> None:
-        self._tell(act, self.trouble.counts.total() + struck(self._observer.calls(0)).total())
+        self._tell(act, self._faults.total() + struck(self._observer.calls(0)).total())
 
 
 def tell(folder: Path, seed: int, size: int, say: Say) -> History:
@@ -218,7 +184,8 @@ def tell(folder: Path, seed: int, size: int, say: Say) -> History:
     Raises  StandInsAbsent, and RuntimeError where not even the beginning can be made
     """
     overrides = {"RECONCILE_EVERY": _COMPARED_EVERY} if seed % 2 == 0 else {}
-    with town(folder, overrides) as here:
+    with town(folder, overrides, service=False) as here:
+        here.start_connected()
         story, broken = Story(here, seed, size, say), ""
         probes = _prober(here)
         probes.start()

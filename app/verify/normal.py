@@ -15,12 +15,20 @@ _WHO = {Kind.PATIENT: "date_of_birth", Kind.APPOINTMENT: "duration"}  # nobody i
 
 
 def owners(mappings: Mappings) -> dict[Kind, dict[str, Side | None]]:
-    """Give the side whose value wins, field by field; None for what goes to Salesforce only."""
+    """Give the side whose value wins, field by field; None for what goes to Salesforce only.
+
+    What goes there only, but is read from what also comes back (a visit's wall clock), is nobody's own, and left out.
+    """
 
     def owner(row: Row) -> Side | None:
         return row.owner if row.direction is Direction.BOTH else None
 
-    return {kind: {name: owner(row) for name, row in table.rows.items()} for kind, table in mappings.items()}
+    known = {}
+    for kind, table in mappings.items():
+        shared = {row.sources for row in table.rows.values() if row.direction is Direction.BOTH}
+        rows = {name: row for name, row in table.rows.items() if owner(row) or row.sources not in shared}
+        known[kind] = {name: owner(row) for name, row in rows.items()}
+    return known
 
 
 def one_way(table: Table) -> set[str]:

@@ -65,7 +65,9 @@ class Observer:
         found = []
         for side, vendor in ((Side.DRCHRONO, self._here.drchrono), (Side.SALESFORCE, self._here.salesforce)):
             found += [
-                Call(one["at"], side, one["method"], one["path"], one["status"], one.get("fault", ""))
+                Call(
+                    one["at"], side, one["method"], one["path"], one["status"], one.get("fault", ""), one.get("unheard")
+                )
                 for one in vendor.get("/_control/calls").json()["calls"]
                 if one["at"] >= since and "/o/authorize" not in one["path"]
             ]

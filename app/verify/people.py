@@ -45,6 +45,10 @@ class People:
         self.charts.append(chart)
         return chart
 
+    def sets_apart(self) -> None:
+        """Choose somebody whom nobody edits from now on: an edit across would mend what is poisoned."""
+        self.poisoned = self._rng.choice(self.charts)
+
     def enters(self) -> None:
         """Somebody in Salesforce enters a person and asks for a chart."""
         self._here.enters_record("Contact", **self._person(Side.SALESFORCE), Sync_To_DrChrono__c=True)

@@ -5,6 +5,7 @@ no stand-ins here.
 """
 
 import itertools
+import json
 import os
 import sys
 import time
@@ -68,8 +69,11 @@ class Telling:
     def _takes(self, line: str) -> None:
         try:
             said = parsed(line)
-        except (ValueError, TypeError, KeyError):
+        except json.JSONDecodeError:
             self.strange = line.strip() or self.strange  # of a traceback the last line says most
+            return
+        except ValueError as error:
+            self.strange = str(error)
             return
         if isinstance(said, News):
             self.news = said

@@ -59,7 +59,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of ours as a stand-in logged it; `fault`: what was made to happen to it, empty for nothing."""
+    """A call of ours as a stand-in logged it.
+
+    fault    what was made to happen to it; empty for nothing
+    unheard  the status of an answer that was held back
+    """
 
     at: float
     side: Side
@@ -67,12 +71,13 @@ class Call:
     path: str
     status: int | None
     fault: str
+    unheard: int | None = None
 
     @property
     def has_landed(self) -> bool:
-        """Whether it was carried out, answered or not."""
-        is_done = self.status is not None and self.status < 300  # noqa: PLR2004
-        return self.fault in ("timeout_after_commit", "drop_after_commit") or (is_done and self.fault in ("", "slow"))
+        """Whether it was carried out, heard of or not."""
+        status = self.unheard if self.unheard is not None else self.status
+        return status is not None and status < 300  # noqa: PLR2004
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def show(console: Console, outcomes: Sequence[Outcome], took_s: float) -> int:
     total = sum(len(found.violations) for one in outcomes for found in one.found.values())
     trials = {promise.number: sum(one.found[promise.number].trials for one in outcomes) for promise in PROMISES}
     table.add_column("", justify="right")
-    table.add_column("promise", f"{len(outcomes)} histories, {took_s:.0f} s")
+    table.add_column("promise", f"{len(outcomes)} {'history' if len(outcomes) == 1 else 'histories'}, {took_s:.0f} s")
     table.add_column("trials", f"{sum(trials.values()):,}", justify="right")
     table.add_column("faults injected", f"{faults.total():,}", justify="right")
     table.add_column("violations", f"{total:,}", justify="right")

@@ -44,8 +44,8 @@ def write(side=S, key="1", **more):
     return Write(2.0, side, Kind.PATIENT, key if side is D else f"003-{key}", is_new=more.pop("is_new", False), **more)
 
 
-def call(at=2.0, side=D, method="GET", status=200, fault="", path="/api/patients/1"):
-    return Call(at, side, method, path, status, fault)
+def call(at=2.0, side=D, method="GET", status=200, fault="", unheard=None):
+    return Call(at, side, method, "/api/patients/1", status, fault, unheard)
 
 
 def failure(cause="too_long", **more):
