@@ -24,25 +24,25 @@ def no_loops(history: History) -> Found:
         if act.broken:
             continue
         trials += sum(one.changes for one in act.writes) + 1
-        wrong += _unpaid(act)
         if act.after and not act.left:
             calls = Counter(f"{one.method} {one.side}" for one in act.after)
             told = ", ".join(f"{count} {name}" for name, count in calls.items())
             wrong.append(f"calls went on after {act.name}, when nothing was left to do: {told}")
-    return Found(trials, tuple(wrong))
+    return Found(trials, (*_unpaid(history.acts), *wrong))
 
 
-def _unpaid(act: Act) -> Iterator[str]:
-    keys = {(one.side, one.kind, one.id): one.key or one.id for one in act.records}
+def _unpaid(acts: Sequence[Act]) -> Iterator[str]:
+    """Give what was written more often than all of the history pays for: what one act lost, a later one may write."""
+    keys = {(one.side, one.kind, one.id): one.key or one.id for act in acts for one in act.records}
     writes, put_backs, paid = (Counter[tuple[Kind, str]]() for _ in range(3))
-    for write in act.writes:
+    for write in (one for act in acts for one in act.writes):
         thing = write.kind, keys.get((write.side, write.kind, write.id), write.id)
         (put_backs if write.is_put_back else writes)[thing] += write.changes
         if write.is_new:
             paid[thing] += _LINKS_BACK if write.side is Side.DRCHRONO else write.kind in (Kind.DOCTOR, Kind.OFFICE)
-    edits = Counter((one.kind, keys.get((one.side, one.kind, one.id), one.id)) for one in act.edits)
+    edits = Counter((one.kind, keys.get((one.side, one.kind, one.id), one.id)) for act in acts for one in act.edits)
     paid += edits
-    paid.update((one.kind, one.key) for one in act.conflicts)
+    paid.update((one.kind, one.key) for act in acts for one in act.conflicts)
     for (kind, key), count in writes.items():
         if count > paid[kind, key]:
             yield f"{kind} {key}: {count} writes for {paid[kind, key]} edits, links and conflicts"

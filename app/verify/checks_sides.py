@@ -140,7 +140,9 @@ def _judged(history: History, act: Act) -> tuple[int, list[str]]:
         for name in edit.fields if key else ():
             last[edit.kind, str(key), name][edit.side] = edit
     told = {(one.kind, one.key, one.field) for one in act.conflicts}
-    pairs, unheard, count, wrong = paired(act), _unheard(act), 0, []
+    before = [one for one in history.acts if one.ended <= act.ended]
+    unheard = {one for earlier in before for one in _unheard(earlier)}
+    pairs, count, wrong = paired(act), 0, []
     for (kind, key, name), edits in last.items():
         left, right = pairs[kind, key]
         if (

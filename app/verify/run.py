@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -51,6 +51,7 @@ class Telling:
     seed: int
     child: Child
     news: News
+    began: float = field(default_factory=time.monotonic)
     outcome: Outcome | None = None
     read: int = 0
     strange: str = ""
@@ -116,7 +117,7 @@ def _told(asked: Asked, console: Console) -> list[Outcome]:
                         running.remove(one)
                         outcomes.append(_outcome(one))
                         console.print(ended(outcomes[-1]))
-                live.update(under_way([one.news for one in running]))
+                live.update(under_way([(one.news, time.monotonic() - one.began) for one in running]))
                 time.sleep(0.2)
         finally:
             stop_all([one.child for one in running])

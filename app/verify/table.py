@@ -14,10 +14,10 @@ from app.verify.promises import PROMISES
 _SHOWN = 10  # violations of one promise in one history; the rest are counted
 
 
-def under_way(news: Sequence[News]) -> Group:
-    """Give the lines of the histories that are being told."""
-    lines = [Text(f"seed {one.seed:<6}{one.act}, {one.faults} faults so far", style="dim") for one in news]
-    return Group(*lines)
+def under_way(news: Sequence[tuple[News, float]]) -> Group:
+    """Give the lines of the histories that are being told, each with the seconds it has taken so far."""
+    lines = [f"seed {one.seed:<6}{took_s:4.0f} s   {one.act}, {one.faults} faults so far" for one, took_s in news]
+    return Group(*(Text(line, style="dim") for line in lines))
 
 
 def ended(one: Outcome) -> Text:
@@ -40,7 +40,7 @@ def show(console: Console, outcomes: Sequence[Outcome], took_s: float) -> int:
     table.add_column("", justify="right")
     table.add_column("promise", f"{len(outcomes)} {'history' if len(outcomes) == 1 else 'histories'}, {took_s:.0f} s")
     table.add_column("trials", f"{sum(trials.values()):,}", justify="right")
-    table.add_column("faults injected", f"{faults.total():,}", justify="right")
+    table.add_column("faults\ninjected", f"{faults.total():,}", justify="right")
     table.add_column("violations", f"{total:,}", justify="right")
     for promise in PROMISES:
         broken = sum(len(one.found[promise.number].violations) for one in outcomes)

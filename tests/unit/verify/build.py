@@ -66,7 +66,8 @@ def act(**more):
 
 
 def outage(**more):
-    return act(is_heard=False, deliveries=(delivery(state="dropped"),), **more)
+    given = act(is_heard=False, deliveries=(delivery(state="dropped"),), **more)
+    return replace(given, name="the outage", began=20.0, ended=30.0)
 
 
 def history(*acts, **more):
@@ -91,6 +92,3 @@ def down(what, since, until=None):
     others = [one for one in history().spells if one.what != what]
     back = [] if until is None else [Spell(what, is_up=True, since=until)]
     return (*others, Spell(what, is_up=True, since=0.0, until=since), Spell(what, False, since, until), *back)
-
-
-__all__ = ["replace"]

@@ -178,6 +178,17 @@ EXCUSED = {
         history(act(records=(chart(),), deliveries=(delivery(), delivery(state="given_up")))),
     ),
     "and so it is not compared yet": (3, history(act(records=(chart(),), deliveries=(delivery(state="given_up"),)))),
+    "what came of an edit that was given up is nobody's loss": (
+        3,
+        history(
+            act(edits=(edit(D, city="b"),), deliveries=(delivery(state="given_up"),)),
+            outage(edits=(edit(S, city="x"),)),
+        ),
+    ),
+    "and its late write is paid for": (
+        4,
+        history(act(writes=(), deliveries=(delivery(state="given_up"),)), outage(edits=())),
+    ),
     "the poisoned record may differ": (
         3,
         history(act(records=(chart(), contact(city="x"))), poison=poison("1")),
