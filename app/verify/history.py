@@ -126,7 +126,8 @@ class Story:
         self.people.sets_apart()
         deck = self._falls.deck + self._mischief.deck
         self._rng.shuffle(deck)
-        deck = deck[: max(4, self._size // 2)]
+        deck = [*deck[: max(4, self._size // 2)], self._mischief.poisons]
+        self._rng.shuffle(deck)
         for number in range(self._size):
             self._edits()
             if deck and self._rng.random() < len(deck) / (self._size - number):

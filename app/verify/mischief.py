@@ -28,10 +28,10 @@ class Mischief:
 
     @property
     def deck(self) -> list[Callable[[], None]]:
-        """Give every mischief, once each."""
+        """Give every mischief, once each, but the poison."""
         return [
             self.doubles, self.shuffles, self.holds, self.throttles, self.breaks_drchrono, self.breaks_salesforce,
-            self.swallows_drchrono, self.swallows_salesforce, self.hangs_up, self.slows, self.expires, self.poisons,
+            self.swallows_drchrono, self.swallows_salesforce, self.hangs_up, self.slows, self.expires,
         ]  # fmt: skip
 
     def begins(self) -> None:

@@ -7,7 +7,7 @@ from app.verify.checks_sides import is_repaired
 from app.verify.observe import Observer
 from app.verify.seen import Call, Poison
 
-_PATIENCE_S, _SILENCE_S = 90.0, 3.0
+_PATIENCE_S, _SILENCE_S = 150.0, 3.0  # a busy Salesforce is left alone for up to 90 s
 _LOOKS = 3  # at which it must be quiet, one after the other: an echo is on its way for a moment
 
 

@@ -33,7 +33,11 @@ def show(console: Console, outcomes: Sequence[Outcome], took_s: float) -> int:
     """Print the table and every violation; give 0 when there is none, else 1."""
     faults = sum((Counter(one.faults) for one in outcomes), Counter[str]())
     table = Table(
-        title="\nWhat was promised, and what was seen", title_justify="left", title_style="bold", show_footer=True
+        title="\nWhat was promised, and what was seen",
+        title_justify="left",
+        title_style="bold",
+        show_footer=True,
+        pad_edge=False,
     )
     total = sum(len(found.violations) for one in outcomes for found in one.found.values())
     trials = {promise.number: sum(one.found[promise.number].trials for one in outcomes) for promise in PROMISES}

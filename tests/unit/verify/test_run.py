@@ -102,8 +102,8 @@ def test_a_kept_run_shows_a_row_for_each_promise_and_gives_zero():
 
     assert code == 0
     assert "every promise was kept" in said
-    assert all(re.search(rf"│ +{promise.number} │ {promise.words.split()[0]}", said) for promise in PROMISES)
-    assert re.search(r"2 histories, 131 s +│ +200 │ +6 │ +0 │", said)
+    assert all(re.search(rf"│ *{promise.number} │ {promise.words.split()[0]}", said) for promise in PROMISES)
+    assert re.search(r"2 histories, 131 s +│ +200 │ +6 │ +0│", said)
 
 
 def test_a_broken_run_shows_each_violation_and_how_to_see_it_again_and_gives_one():
