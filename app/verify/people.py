@@ -16,8 +16,8 @@ from app.sync.records import Kind, Side
 from app.town import Town
 
 _EDITED = ("first_name", "last_name", "email", "cell_phone", "home_phone", "address", "city", "zip_code")
-_VISIT = ("scheduled_time", "status", "reason", "notes", "exam_room")
-_STATUSES = ("Confirmed", "Arrived", "In Session", "Complete", "Rescheduled")
+# no value ever returns, so that every edit is one: of the rooms there are only two
+_VISIT = ("scheduled_time", "status", "reason", "notes")
 _GENDERS = ("Female", "Male", "Other")
 _FIRST_BORN, _FIRST_VISIT = date(1931, 1, 1), date(2027, 1, 4)
 
@@ -153,10 +153,6 @@ class People:
                 return f"{10_000 + number}"
             case "scheduled_time":
                 return f"{day}T{9 + number % 8:02}:{number % 60:02}:00"
-            case "status":
-                return self._rng.choice(_STATUSES)
-            case "exam_room":
-                return self._rng.choice((1, 2))
         return f"{self.word} {number}"
 
     def _fields(self, names: tuple[str, ...]) -> tuple[str, ...]:
