@@ -54,7 +54,7 @@ class Observer:
             tuple(edit for edit in self._edits(world) if edit.at >= began),
             tuple(self._deliveries()),
             tuple(calls),
-            tuple(self._writes(began, calls)),
+            tuple(self.writes(began, calls)),
             tuple(self._conflicts()),
             tuple(self._failures()),
             after,
@@ -107,7 +107,8 @@ class Observer:
                     kind = OBJECTS[message["object"]]
                     yield Delivery(Side.SALESFORCE, kind, one["record"], message["state"], message["attempts"])
 
-    def _writes(self, began: float, calls: list[Call]) -> Iterator[Write]:
+    def writes(self, began: float, calls: list[Call]) -> Iterator[Write]:
+        """Give what we wrote since then and either side carried out; `calls` are those since then."""
         raw = self._here.drchrono.get("/_control/calls").json()["calls"]
         made = {(one["at"], one["path"]): str(one.get("id", "")) for one in raw}
         for call in calls:

@@ -30,11 +30,15 @@ class Rest:
     def disturbed(self, *, looks_count: bool) -> tuple[Call, ...]:
         """Listen for a while, and give the calls that were made although nothing was left to do.
 
-        looks_count  whether a call that only reads is one; not where workers compare by themselves
+        looks_count  whether every call is one; where workers compare by themselves only what changed something is:
+                     they look whether anything differs, and try what was refused once more
         """
         silent_since = time.time()
         time.sleep(_SILENCE_S)
-        return tuple(one for one in self._observer.calls(silent_since) if looks_count or one.method != "GET")
+        calls = self._observer.calls(silent_since)
+        if looks_count or any(one.changes for one in self._observer.writes(silent_since, calls)):
+            return tuple(calls)
+        return ()
 
     def until_told(self) -> None:
         """Wait until no vendor has a notice left that it has not sent once.
