@@ -9,7 +9,7 @@ BESIDE := -n logical --maxprocesses 8 --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test long demo simulate simulate-tokens bench sizes serve work up lock migration env-example clean
+.PHONY: help setup check format test long demo verify simulate simulate-tokens bench sizes serve work up lock migration env-example clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -49,6 +49,9 @@ long: $(READY)  ## what `test` runs a seeded slice of, in full
 
 demo: $(READY)  ## the whole story on this machine, stays up until Ctrl-C
 	@$(BIN)/chronobridge demo $(ARGS)
+
+verify: $(READY)  ## the promises put to the test, with real processes and faults; ARGS="--minutes 30"
+	@$(BIN)/chronobridge verify $(ARGS)
 
 simulate: $(READY)  ## SEEDS=10000: so many random histories with faults, FIRST=1 on; SEED=42: one, line by line
 	@$(BIN)/python -m tests.simulate.many $(if $(SEED),--show $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1))

@@ -280,6 +280,23 @@ def demo(once: Annotated[bool, typer.Option(help="end after the story instead of
     raise typer.Exit(tell(stays_up=not once))
 
 
+@app.command()
+def verify(
+    seeds: Annotated[int | None, typer.Option(min=1, help="how many histories (3, unless --minutes is given)")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="begin new histories for so long")] = None,
+    first: Annotated[int, typer.Option(min=1, help="the first seed; each further history has the next")] = 1,
+    size: Annotated[int, typer.Option(min=8, max=60, help="how much people do in a history")] = 40,
+) -> None:
+    """Put the promises to the test, with faults, against stand-ins of both vendors; exit 1 when one is broken."""
+    from rich.console import Console
+
+    from app.verify.run import Asked
+    from app.verify.run import verify as put_to_the_test
+
+    asked = Asked(3 if seeds is None and minutes is None else seeds, minutes, first, size)
+    raise typer.Exit(put_to_the_test(asked, Console()))
+
+
 def _say_when_behind(known: object) -> None:
     from app.settings import Settings
     from app.store.database import Database

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.demo.town import Town
+from app.town import Town
 
 COPIES = 5
 ENTERED = 1  # Contacts that become patients

@@ -9,9 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.demo.town import Spent, Town
 from app.sync import mapping_file
 from app.sync.records import Kind, Side
+from app.town import Spent, Town
 
 
 @dataclass(frozen=True, slots=True)

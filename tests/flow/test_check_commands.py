@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from app.demo.town import town
+from app.town import town
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
 

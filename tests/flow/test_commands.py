@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from app import settings
-from app.demo.town import ROOT, Town, town
 from app.processes import free_port
+from app.town import ROOT, Town, town
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
 

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from app.demo.report import compared
-from app.demo.town import town
+from app.town import town
 from tests.load.driver import webhook
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
@@ -156,6 +156,17 @@ def test_a_full_disk_acknowledges_nothing_and_work_goes_on_once_there_is_room(tm
     assert 503 in statuses
     assert statuses <= {200, 503}
     assert_nothing_lost_nothing_doubled(found)
+
+
+def test_a_full_disk_is_told_by_readyz_and_so_is_its_end(tmp_path):
+    with town(tmp_path) as here:
+        pid = here.serve.process.pid
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+        here.wait_until(lambda: not here.accepts(), "/readyz to tell of the full disk", 30)
+
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        here.wait_until(here.accepts, "/readyz to tell that there is room again", 30)
 
 
 def one_post(here, request):

@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from app import joining, runtime
-from app.demo.town import town
 from app.store.connections import Connections
 from app.sync.records import Side
+from app.town import town
 from tests.flow.browser import browsing
 from tests.flow.clinic import KEY, OPERATOR, SECRET, opened
 

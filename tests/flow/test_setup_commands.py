@@ -14,11 +14,11 @@ from cryptography.fernet import Fernet
 from ulid import ULID
 
 from app import settings, setup_steps
-from app.demo.town import ROOT
 from app.store.database import Database
 from app.store.schema import migrate
 from app.store.secrets import Vault
 from app.store.tables import db_now, deliveries
+from app.town import ROOT
 from app.variables import fresh, render
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]

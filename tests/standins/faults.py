@@ -146,6 +146,8 @@ async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> list[Messa
     messages: list[Message] = []
 
     async def keep(message: Message) -> None:
+        if message["type"] == "http.response.start":  # what nobody may ever hear, the journal tells
+            scope.get("call", {})["unheard"] = message["status"]
         messages.append(message)
 
     await app(scope, receive, keep)

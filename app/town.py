@@ -1,5 +1,6 @@
 """A whole town on one machine: both vendors' stand-ins, a Valkey, and the service, as real processes on free ports.
 
+The demo tells its story in one, `verify` its histories, and the tests that kill processes theirs.
 The stand-ins live in `tests/`, which a production image does not carry. Nothing of the caller's settings is read.
 """
 
@@ -40,6 +41,15 @@ class Spent:
     drchrono: int
 
 
+def require_stand_ins() -> None:
+    """Make sure that the stand-ins are here.
+
+    Raises  StandInsAbsent, with what to do
+    """
+    if not (ROOT / "tests" / "standins").is_dir():
+        raise StandInsAbsent("the stand-ins are missing; run this from a checkout, which has tests/standins")
+
+
 def _key() -> str:
     return base64.urlsafe_b64encode(os.urandom(32)).decode()
 
@@ -48,8 +58,7 @@ class Town:
     """The processes, and a client to each of their doors."""
 
     def __init__(self, folder: Path, overrides: Mapping[str, str] | None = None) -> None:
-        if not (ROOT / "tests" / "standins").is_dir():
-            raise StandInsAbsent("the stand-ins are missing; run this from a checkout, which has tests/standins")
+        require_stand_ins()
         self.folder = folder
         ports = {name: free_port() for name in ("valkey", "drchrono", "salesforce", "web")}
         self.ports = ports
@@ -118,6 +127,20 @@ class Town:
         self.serve.start()
         self.work.start()
         self.wait_until(self._is_ready, "the service to be ready", _READY_S)
+
+    def start_connected(self) -> None:
+        """Start the web, connect the practice, and only then a worker: its first compare finds both sides."""
+        self.serve.start()
+        self.wait_until(self.accepts, "the web to be ready", _READY_S)
+        self.connect()
+        self.work.start()
+        self.wait_until(self._is_ready, "a worker to live", _READY_S)
+
+    def connect(self) -> None:
+        """Have both vendors tell of what changes there, and connect the practice."""
+        self.register_webhook()
+        self.set_up_outbound_messages()
+        self.connect_practice()
 
     def _is_ready(self) -> bool:
         with suppress(httpx.HTTPError):
@@ -250,7 +273,5 @@ def town(folder: Path, overrides: Mapping[str, str] | None = None, *, service: b
         )
         if service:
             it.start_service()
-            it.register_webhook()
-            it.set_up_outbound_messages()
-            it.connect_practice()
+            it.connect()
         yield it

@@ -1,0 +1,1 @@
+"""The promises, put to the test."""

@@ -1,0 +1,47 @@
+"""`chronobridge verify` as an engineer runs it: real processes, a small history, the table, and the exit code."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from app.town import ROOT
+
+
+def run(folder, *arguments, timeout=30):
+    environment = dict(os.environ) | {"COLUMNS": "100", "PYTHONPATH": str(folder)}
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(240)
+def test_a_small_history_breaks_no_promise_and_every_promise_has_its_row():
+    done = run(ROOT, "verify", "--seeds", "1", "--first", "35", "--size", "8", timeout=220)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "every promise was kept" in done.stdout
+    rows = re.findall(r"^│ *(\d+) │ .* │ +([\d,]+) │ +(?:[\d,]+|none) │ +(\d+)│$", done.stdout, re.MULTILINE)
+    assert [int(number) for number, _, _ in rows] == list(range(1, 11))
+    assert all(trials != "0" and violations == "0" for _, trials, violations in rows)
+
+
+@pytest.mark.parametrize("command", ["verify", "demo"])
+def test_without_stand_ins_it_says_so_and_that_it_was_used_wrongly(command, tmp_path):
+    for name in ("app", "workers"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+
+    done = run(tmp_path, command)
+
+    assert done.returncode == 2
+    assert "the stand-ins are missing; run this from a checkout" in done.stdout.replace("\n", " ")
+
+
+@pytest.mark.parametrize("wrong", [("--seeds", "0"), ("--minutes", "-1"), ("--size", "7"), ("--first", "x")])
+def test_wrong_usage_ends_with_two(wrong):
+    assert run(ROOT, "verify", *wrong).returncode == 2
