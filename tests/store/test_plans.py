@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import timedelta
-from inspect import signature
 
 import pytest
 import sqlalchemy as sa
@@ -19,12 +18,6 @@ from tests.store.plans import cost, fill, walked_through
 SOME, MANY = 1_000, 30_000
 DAY = timedelta(days=1)
 TAKEN = 200
-
-
-def taken_by_lane(database):
-    """Until a take names its lane, SQLite seeks by the kind alone: it reads every link of it."""
-    if database.is_sqlite and "lanes" not in signature(links.take).parameters:
-        pytest.xfail("records are not taken lane by lane yet")
 
 
 async def let_due(database, among):
@@ -86,7 +79,7 @@ async def walks(database, sent):
     "run",
     [
         a_whole_pass,
-        links.waiting_kinds,
+        links.waiting,
         links.next_due_in_s,
         queue_state.due_counts,
         queue_state.journal_counts,
@@ -98,8 +91,6 @@ async def test_nothing_walks_through_a_table_that_grows(filled, run):
     sent = await statements_of(filled, run)
 
     found = await walks(filled, sent)
-    if run is a_whole_pass and found:
-        taken_by_lane(filled)
     assert len(sent) > 0
     assert found == {}
 
@@ -126,7 +117,6 @@ async def of_taking(database, among):
 
 
 async def compared(database, many):
-    taken_by_lane(database)
     await fill(database, 1, SOME)
     among_some = await of_taking(database, SOME)
     await fill(database, SOME + 1, many)
