@@ -8,7 +8,7 @@ counted before it is made, in the lane it is made for: DrChrono counts them by t
 import asyncio
 import copy
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
@@ -33,6 +33,9 @@ TWIN_CODE = "potential_duplicate"
 _OVERLAP = re.compile(r"overlaps with(?: appointment)?[^\w]*(\w[\w-]{0,40})", re.IGNORECASE | re.ASCII)
 OVERLAPS = "overlaps_"  # and the id of the visit that is in the way
 _BUSY_S = 60.0  # heavy use is answered with 403s too, which are no lost permission
+BULK_ROWS = 1000
+BULK_WAITS_S = (1.0, 4.0, 10.0, *(20.0,) * 20)  # between looks: a page takes seconds to be made, and an hour at most
+_NO_BULK = (httpx.codes.NOT_FOUND, httpx.codes.FORBIDDEN, httpx.codes.METHOD_NOT_ALLOWED)
 _TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
 
 
@@ -53,6 +56,7 @@ class DrChrono:
             is_live: asyncio.Semaphore(_AT_ONCE if is_live else _AT_ONCE_BEHIND) for is_live in (True, False)
         }
         self.lane = Lane.LIVE
+        self.bulk_waits_s: Sequence[float] = BULK_WAITS_S
         self.grant = grant
         self.broker = Broker(_SIDE, store, grant.refresh, Policy(is_final=True, lease=lease), tell)
 
@@ -127,8 +131,18 @@ class DrChrono:
 
         Raises  as `read`
         """
+        async for records, _ in self.places(path, asked):
+            yield records
+
+    async def places(
+        self, path: str, asked: Mapping[str, str] | None = None, place: str = ""
+    ) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+        """Give a list page by page, each with the place of the next one; from a place on, where one is given.
+
+        Raises  as `read`
+        """
         call, seen = f"GET {path}", set[str]()
-        url = f"{path}?{urlencode(asked)}" if asked else path
+        url = place or (f"{path}?{urlencode(asked)}" if asked else path)
         while url not in seen:
             seen.add(url)
             response = await self._called("GET", url, call)
@@ -136,11 +150,38 @@ class DrChrono:
                 records, onward = wire.page(response.json())
             except ValueError:
                 raise Unreadable(_SIDE, call, status=response.status_code, code="NO_RECORDS") from None
-            yield records
-            if onward is None:
+            url = self._here(onward, call) if onward is not None else ""
+            yield records, url
+            if not url:
                 return
-            url = self._here(onward, call)
         raise Unreadable(_SIDE, call, code="ENDLESS_LIST")
+
+    async def bulk(self, path: str, asked: Mapping[str, str], number: int) -> wire.BulkPage | None:
+        """Give a page of a bulk list, from 1; None where DrChrono has no such list for us.
+
+        It takes one call to ask for the page and some, ever further apart, to look whether it is there.
+        Raises  as `read`; Unavailable when the page was not made
+        """
+        call, url = f"POST {path}_list", f"{path}_list"
+        query = urlencode({**asked, "page": number, "page_size": BULK_ROWS})
+        response = await self._signed("POST", f"{url}?{query}", call)
+        if response.status_code in _NO_BULK:
+            return None
+        if not response.is_success:
+            raise http.refused(response, _SIDE, call)
+        call = f"GET {path}_list"
+        try:
+            uuid = wire.bulk_id(response.json())
+            for wait_s in self.bulk_waits_s:
+                await asyncio.sleep(wait_s)
+                response = await self._signed("GET", f"{url}?{urlencode({'uuid': uuid})}", call)
+                if not response.is_success:
+                    break
+                if (found := wire.bulk_page(response.json(), number, BULK_ROWS)) is not None:
+                    return found
+        except ValueError:
+            raise Unreadable(_SIDE, call, status=response.status_code, code="NO_RECORDS") from None
+        raise Unavailable(_SIDE, call, status=response.status_code, code="BULK_NOT_MADE", retry_in_s=_BUSY_S)
 
     async def user(self, token: str | None = None) -> wire.User:
         """Give whose consent we hold, or whose a token is that is not stored yet.

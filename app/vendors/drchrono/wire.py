@@ -127,6 +127,42 @@ def page(document: Any) -> tuple[list[dict[str, Any]], str | None]:
     return records, onward if isinstance(onward, str) and onward else None
 
 
+@dataclass(frozen=True, slots=True)
+class BulkPage:
+    """One page of a bulk list; `of`: how many records the whole list had when the page was made."""
+
+    rows: list[dict[str, Any]]
+    is_last: bool
+    of: int | None = None
+
+
+def bulk_id(document: Any) -> str:
+    """Give what a bulk page that was asked for is to be looked for by.
+
+    Raises  NotReadable
+    """
+    uuid = document.get("uuid") if isinstance(document, dict) else None
+    if not isinstance(uuid, str) or not uuid or not uuid.isprintable():
+        raise NotReadable("the bulk list has no uuid")
+    return uuid
+
+
+def bulk_page(document: Any, number: int, size: int) -> BulkPage | None:
+    """Give a page of a bulk list, None while it is being made; `size`: how many records were asked for.
+
+    Raises  NotReadable
+    """
+    if not isinstance(document, dict):
+        raise NotReadable("the bulk list is no object")
+    if document.get("status") != "Complete":
+        return None
+    records, _ = page(document)
+    told = document.get("pagination")
+    pages, of = (told.get(name) if isinstance(told, dict) else None for name in ("pages", "count"))
+    is_last = number >= pages if isinstance(pages, int) else len(records) < size
+    return BulkPage(records, is_last or not records, of if isinstance(of, int) else None)
+
+
 def version(record: Mapping[str, Any]) -> str:
     """Give a record's `updated_at`, which compares as text with others of the same record; empty when absent."""
     stamp = record.get("updated_at")

@@ -13,7 +13,7 @@ import copy
 import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Self, TypeVar
 
 import requests
@@ -37,6 +37,7 @@ MOST_RECORDS = 200
 CALL_DEADLINE_S = 12.0
 _CONNECT_S, _READ_S = 4.0, 10.0
 _THREADS = 8  # well below the 25 long calls an org allows at once
+_MOST_LISTED = 2_000
 _LONGEST_SOQL = 7_000  # encoding may double it, and the address ends at 16,384 characters
 _REMEMBER_S = 1.0  # a new sign-in leaves the old session alive
 _MERGED = frozenset({"Account", "Contact", "Lead"})  # the objects that Salesforce merges
@@ -177,6 +178,42 @@ class Salesforce:
             writes=False,
         )
         return list(found)
+
+    async def changed(
+        self, table: str, since: datetime, behind: tuple[str, str] | None, names: Sequence[str], concerns_us: str = ""
+    ) -> list[dict[str, Any]]:
+        """Give the records that changed since a moment, deleted ones too, in the order of their change: one call.
+
+        behind       change stamp and Id of the last record that was given before; None at the beginning
+        concerns_us  a condition beside
+        Gives        up to 2,000 of them, none behind the last
+        Raises       as `read`
+        """
+        if behind is None:
+            moved = f"SystemModstamp >= {_moment(since)}"
+        else:
+            stamp, id_ = _moment(datetime.fromisoformat(behind[0])), format_soql("{}", behind[1])
+            moved = f"(SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > {id_}))"
+        condition = f"{moved} AND {concerns_us}" if concerns_us else moved
+        selected = ", ".join(dict.fromkeys(["Id", "SystemModstamp", "IsDeleted", *names]))
+        order = f"ORDER BY SystemModstamp, Id LIMIT {_MOST_LISTED}"
+        return await self._query(f"SELECT {selected} FROM {table} WHERE {condition} {order}", is_all=True)  # noqa: S608 - names are ours
+
+    async def gone(self, table: str, since: datetime, until: datetime) -> list[str] | None:
+        """Give the Ids of the records that were deleted in a span, for good ones too; None where that is forgotten.
+
+        Raises  as `read`
+        """
+        call = f"GET sobjects/{table}/deleted"
+        span = {"start": _moment(since), "end": _moment(until)}
+        answer: Any = await self._called(
+            call, lambda library: library.restful(f"sobjects/{table}/deleted/", params=span), writes=False
+        )
+        try:
+            earliest = datetime.fromisoformat(answer["earliestDateAvailable"])
+            return None if earliest > since else [str(one["id"]) for one in answer["deletedRecords"]]
+        except (KeyError, TypeError, ValueError):
+            raise Unreadable(_SIDE, call, code="NO_RECORDS") from None
 
     async def describe(self, table: str) -> dict[str, Any] | None:
         """Give what the org says of an object and its fields; None when the integration user does not see it.
@@ -323,6 +360,11 @@ class Salesforce:
             self._local.version = token.version
         library: SimpleSalesforce = self._local.library
         return library
+
+
+def _moment(at: datetime) -> str:
+    """Give an instant as queries have it, to the millisecond."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
 
 
 def translated(error: Exception, call: str, *, writes: bool) -> SyncError:

@@ -82,6 +82,13 @@ async def merge_two(request: Request) -> Response:
     return answer({"winner": winner, "loser": loser})
 
 
+async def purge(request: Request) -> Response:
+    """POST: the recycle bin is emptied."""
+    for table in org_of(request).tables.values():
+        table.purge()
+    return Response(status_code=204)
+
+
 async def settings(request: Request) -> Response:
     """GET and PUT: what may be turned while the org runs."""
     wanted = refuse_unreadable(await body_of(request)) if request.method == "PUT" else {}
@@ -143,6 +150,7 @@ ROUTES = [
     Route(f"{ROOT}/records/{{kind}}/{{record_id}}/undelete", bring_back, methods=["POST"]),
     Route(f"{ROOT}/records/{{kind}}/{{record_id}}", record, methods=["GET", "PATCH", "DELETE"]),
     Route(f"{ROOT}/records/{{kind}}", records, methods=["GET", "POST"]),
+    Route(f"{ROOT}/purge", purge, methods=["POST"]),
     Route(f"{ROOT}/settings", settings, methods=["GET", "PUT"]),
     Route(f"{ROOT}/record-faults", record_faults, methods=["POST", "DELETE"]),
     Route(f"{ROOT}/sessions/expire", expire_sessions, methods=["POST"]),

@@ -21,6 +21,7 @@ class Grave:
     row: Row
     at: str
     emptied: list[tuple["Table", str, str]] = field(default_factory=list)
+    is_purged: bool = False
 
 
 def key_of(column: Field, value: Any) -> Any:
@@ -115,6 +116,13 @@ class Table:
         row["IsDeleted"] = False
         self._index(row)
         return self.graves.pop(row["Id"])
+
+    def purge(self) -> None:
+        """Deleted records leave the recycle bin: no query finds them; the list of the deleted tells of them."""
+        for record_id, grave in self.graves.items():
+            grave.is_purged = True
+            self.rows.pop(record_id, None)
+            self._moved.pop(record_id, None)
 
     def same_person(self, row: Row) -> list[Row]:
         """The other live records with this name and birth date."""
