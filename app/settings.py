@@ -181,6 +181,8 @@ class Settings(BaseSettings):
     on_salesforce_delete: Literal["cancel", "hold"] = "cancel"
     reconcile_every: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(hours=1)
     confirm_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    brake_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    brake_deletes: Annotated[int, Field(ge=0)] = 10
     attempt_limit: Annotated[int, Field(ge=1)] = 8
     retention_days: Annotated[int, Field(ge=1, le=36_500)] = 30
     instance_id: str = ""

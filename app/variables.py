@@ -230,6 +230,12 @@ VARIABLES = (
         ("A delivery proves only that its sender knows the secret; a false one is told in the log and in /metrics.",),
     ),
     Variable("RECONCILE_EVERY", _WORK, "how often both sides are compared, an ISO 8601 duration", "PT1H"),
+    Variable(
+        "BRAKE_SHARE", _WORK, "which share of a kind one comparing may change unasked, above 0 and up to 1", "0.2",
+        ("More, or a field emptied on more than 100 records, pauses the lane before anything is written. Look at it",
+         "with `chronobridge reconcile --dry-run`, then resume the lane. Up to 100 changes always pass."),
+    ),
+    Variable("BRAKE_DELETES", _WORK, "how many deletions one comparing may carry over unasked, 0 or more", "10"),
     Variable("ATTEMPT_LIMIT", _WORK, "how often a record is tried before a person is asked, 1 or more", "8"),
     Variable(
         "RETENTION_DAYS", _WORK, "for how many days the contents of what is finished are kept, 1 or more", "30",

@@ -71,22 +71,21 @@ def more_urgent(lane: Lane) -> sa.ColumnElement[str]:
     return sa.case((stays, links.c.lane), else_=sa.literal(lane.value))
 
 
+def due_again(lane: Lane) -> dict[str, Any]:
+    """Give what is set of a link that falls due in a lane: something has come in for it."""
+    due_at = sa.case((links.c.due_at <= db_now(), links.c.due_at), else_=db_now())
+    return {"due_at": due_at, "lane": more_urgent(lane), "generation": links.c.generation + 1, "attempts": 0}
+
+
 async def point_out(
     connection: AsyncConnection, kind: Kind, side: Side, ids: Sequence[str], lane: Lane = Lane.LIVE
 ) -> int:
     """Make links due by their records' ids, and give how many; those nobody has heard of are left alone."""
     count = 0
     column = links.c[f"{side}_id"]
-    due_at = sa.case((links.c.due_at <= db_now(), links.c.due_at), else_=db_now())
     for at in range(0, len(ids), _MOST_IDS):
         theirs = sa.and_(links.c.kind == kind.value, column.in_(ids[at : at + _MOST_IDS]))
-        again = {
-            "due_at": due_at,
-            "lane": more_urgent(lane),
-            "generation": links.c.generation + 1,
-            "attempts": 0,
-        }
-        count += (await connection.execute(sa.update(links).where(theirs).values(again))).rowcount
+        count += (await connection.execute(sa.update(links).where(theirs).values(due_again(lane)))).rowcount
     return count
 
 
@@ -101,17 +100,25 @@ async def note(connection: AsyncConnection, kind: Kind, ids: Sequence[str], lane
     return count
 
 
-async def agreed(database: Database, kind: Kind, ids: Sequence[str]) -> dict[str, Link]:
-    """Give, of DrChrono records by id, the links of those that are linked and have no failure."""
+async def agreed(database: Database, kind: Kind, ids: Sequence[str], side: Side = Side.DRCHRONO) -> dict[str, Link]:
+    """Give, of a side's records by id, the links of those that are linked and have no failure."""
     found: dict[str, Link] = {}
+    column = links.c[f"{side}_id"]
     for at in range(0, len(ids), _MOST_IDS):
-        theirs = sa.and_(links.c.kind == kind.value, links.c.drchrono_id.in_(ids[at : at + _MOST_IDS]))
+        theirs = sa.and_(links.c.kind == kind.value, column.in_(ids[at : at + _MOST_IDS]))
         is_failed = sa.exists().where(failures.c.link_id == links.c.id)
-        is_well = sa.and_(links.c.salesforce_id.is_not(None), sa.not_(is_failed))
-        asked = sa.select(links.c.id, links.c.drchrono_id, links.c.salesforce_id, links.c.base)
+        is_well = sa.and_(links.c[f"{side.other}_id"].is_not(None), sa.not_(is_failed))
+        asked = sa.select(links.c.id, links.c.drchrono_id, links.c.salesforce_id, links.c.base, column.label("own_id"))
         for row in await database.read(asked.where(theirs, is_well)):
-            found[row.drchrono_id] = Link(row.id, kind, row.drchrono_id, row.salesforce_id, Base(row.base))
+            found[row.own_id] = Link(row.id, kind, row.drchrono_id, row.salesforce_id, Base(row.base))
     return found
+
+
+async def linked(database: Database, kind: Kind) -> int:
+    """Give how many records of a kind are linked."""
+    is_linked = sa.and_(links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None))
+    asked = sa.select(sa.func.count()).select_from(links).where(links.c.kind == kind.value, is_linked)
+    return int((await database.read(asked))[0][0])
 
 
 async def latest_bases(database: Database, limit: int) -> list[Base]:

@@ -114,6 +114,12 @@ async def lane_states(database: Database) -> list[dict[str, Any]]:
     ]
 
 
+async def is_paused(database: Database, lane: Lane) -> bool:
+    """Say whether a lane is paused."""
+    paused = sa.select(lanes.c.lane).where(lanes.c.lane == lane.value, lanes.c.paused_at.is_not(None))
+    return bool(await database.read(paused))
+
+
 async def set_paused(database: Database, names: list[Lane], reason: str | None) -> None:
     """Pause lanes with a reason, or resume them with None. A paused lane's work stays in it."""
 

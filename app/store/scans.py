@@ -1,0 +1,163 @@
+"""Scans: how far a comparing has come, saved page by page, and the linked records it found to differ.
+
+Those wait here, not due yet, until it is known what all of them together would change; then they are let go. A scan
+that was cut off goes on where it stood.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+from ulid import ULID
+
+from app.store.database import Database, insert_into
+from app.store.due import Due, due_of
+from app.store.links import due_again
+from app.store.tables import after, db_now, failures, links, pointed, scans
+from app.sync.records import Kind, Lane, Side
+
+_FORGOTTEN = timedelta(days=1)  # what a scan read that was cut off that long ago is no base to go on from
+_MOST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One comparing of a kind; `at`: where it stands, and what it has counted."""
+
+    name: str
+    id: str
+    started_at: datetime
+    at: Mapping[str, Any]
+
+
+async def begun(database: Database, name: str) -> tuple[Scan, bool]:
+    """Give the scan of a name, and whether it goes on from one that was cut off within a day."""
+
+    async def work(connection: AsyncConnection) -> tuple[Scan, bool]:
+        await connection.execute(sa.delete(scans).where(scans.c.name == name, scans.c.saved_at < after(-_FORGOTTEN)))
+        row = {"name": name, "id": str(ULID()), "started_at": db_now(), "state": {}, "saved_at": db_now()}
+        made = insert_into(scans, connection.dialect).values(row).on_conflict_do_nothing()
+        is_new = (await connection.scalar(made.returning(scans.c.id))) is not None
+        found = (await connection.execute(sa.select(scans).where(scans.c.name == name))).one()
+        return Scan(found.name, found.id, found.started_at, found.state), not is_new
+
+    return await database.transact(work)
+
+
+async def save(database: Database, scan: Scan, at: Mapping[str, Any]) -> Scan:
+    """Save where a scan stands now, and give it."""
+
+    async def work(connection: AsyncConnection) -> None:
+        here = sa.update(scans).where(scans.c.name == scan.name, scans.c.id == scan.id)
+        await connection.execute(here.values(state=dict(at), saved_at=db_now()))
+
+    await database.transact(work)
+    return Scan(scan.name, scan.id, scan.started_at, at)
+
+
+async def end(database: Database, scan: Scan) -> None:
+    """Forget where a scan stood: it has come to its end."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(sa.delete(scans).where(scans.c.name == scan.name, scans.c.id == scan.id))
+
+    await database.transact(work)
+
+
+async def point(database: Database, scan: Scan, side: Side, link_ids: Sequence[str]) -> None:
+    """Note linked records that differ, by what a side holds; one that was noted stays so."""
+
+    async def work(connection: AsyncConnection) -> None:
+        rows = [{"link_id": link_id, "name": scan.name, "side": side.value} for link_id in sorted(link_ids)]
+        for at in range(0, len(rows), _MOST):
+            await connection.execute(
+                insert_into(pointed, connection.dialect).values(rows[at : at + _MOST]).on_conflict_do_nothing()
+            )
+
+    if link_ids:
+        await database.transact(work)
+
+
+async def waiting(database: Database, name: str) -> int:
+    """Give how many records wait to be let go, those aside that are due already."""
+    asked = sa.select(sa.func.count()).select_from(pointed.join(links, links.c.id == pointed.c.link_id))
+    rows = await database.read(asked.where(pointed.c.name == name, links.c.due_at.is_(None)))
+    return int(rows[0][0])
+
+
+async def batches(database: Database, kind: Kind, name: str, size: int = 200) -> AsyncIterator[tuple[Due, ...]]:
+    """Give those that wait as they stand, with what was kept of them, so many at a time; nothing is leased."""
+    last = ""
+    is_failed = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
+    here = sa.select(links, is_failed).join(pointed, pointed.c.link_id == links.c.id)
+    here = here.where(pointed.c.name == name, links.c.due_at.is_(None)).order_by(links.c.id).limit(size)
+    while True:
+        chosen = here.where(links.c.id > last)
+
+        async def work(connection: AsyncConnection, chosen: sa.Select[Any] = chosen) -> tuple[Due, ...]:
+            return await due_of(connection, kind, (await connection.execute(chosen)).all())
+
+        found = await database.transact(work)
+        if not found:
+            return
+        yield found
+        last = max(one.link.id for one in found)
+
+
+async def release(database: Database, name: str, lane: Lane) -> int:
+    """Make due in a lane all that wait; gives how many."""
+    count = 0
+    while True:
+
+        async def work(connection: AsyncConnection) -> int:
+            chosen = sa.select(pointed.c.link_id).where(pointed.c.name == name).limit(_MOST)
+            ids = (await connection.scalars(chosen)).all()
+            await connection.execute(sa.update(links).where(links.c.id.in_(ids)).values(due_again(lane)))
+            await connection.execute(sa.delete(pointed).where(pointed.c.link_id.in_(ids)))
+            return len(ids)
+
+        gone = await database.transact(work)
+        if not gone:
+            return count
+        count += gone
+
+
+async def mark(database: Database, kind: Kind, side: Side, ids: Sequence[str], leg: str) -> None:
+    """Note that a side's complete list showed these records; `leg`: which list."""
+
+    async def work(connection: AsyncConnection) -> None:
+        for at in range(0, len(ids), _MOST):
+            theirs = sa.and_(links.c.kind == kind.value, links.c[f"{side}_id"].in_(ids[at : at + _MOST]))
+            await connection.execute(sa.update(links).where(theirs).values(listed_in=leg))
+
+    if ids:
+        await database.transact(work)
+
+
+async def unlisted(database: Database, kind: Kind, leg: str, began: str) -> list[str]:
+    """Give the linked records a complete list did not show, though they were linked before it was begun.
+
+    began  an id that was made at that moment: ids begin with their time
+    """
+    is_linked = sa.and_(links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None))
+    is_missing = sa.or_(links.c.listed_in.is_(None), links.c.listed_in != leg)
+    is_failed = sa.exists().where(failures.c.link_id == links.c.id)
+    missing = sa.select(links.c.id).where(
+        links.c.kind == kind.value, is_linked, is_missing, links.c.id < began, sa.not_(is_failed)
+    )
+    return [row.id for row in await database.read(missing.order_by(links.c.id))]
+
+
+async def doubt(database: Database, link_ids: Sequence[str]) -> None:
+    """Have DrChrono asked for these records when they are next looked at."""
+
+    async def work(connection: AsyncConnection) -> None:
+        for at in range(0, len(link_ids), _MOST):
+            theirs = links.c.id.in_(link_ids[at : at + _MOST])
+            await connection.execute(sa.update(links).where(theirs).values(confirm_at=db_now()))
+
+    if link_ids:
+        await database.transact(work)

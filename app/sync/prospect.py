@@ -1,0 +1,86 @@
+"""Prospect: what comparing both sides would change, counted before anything of it is written (pure).
+
+The brake looks at that alone: it lets pass what a clinic does in days, and stops what only a mistake would ask for. It
+says nothing of records that are new to us, on either side: those are matched and created one by one, whatever comes.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.sync.mapping import Direction, Table
+from app.sync.records import Action, Deleted, Fields, Link, Plan, Seen, Side, Sight, Unheard
+from app.sync.rules import Rules
+
+_UNSEEN = "…"  # DrChrono's value, which only DrChrono can tell
+MOST_UNASKED = 100  # so many records may change by one comparing without a word
+
+
+@dataclass(slots=True)
+class Prospect:
+    """What would become of linked records.
+
+    records  that would be written, on either side
+    fields   (side, our name of the field) -> on how many records it would be written there
+    blanks   the same -> on how many of these it would be emptied
+    deletes  that would be deleted, marked as deleted or cancelled, or are not shown any more
+    holds    cause -> how many would be left to a person
+    """
+
+    records: int = 0
+    fields: Counter[tuple[Side, str]] = field(default_factory=Counter)
+    blanks: Counter[tuple[Side, str]] = field(default_factory=Counter)
+    deletes: int = 0
+    holds: Counter[str] = field(default_factory=Counter)
+
+    def add(self, table: Table, seen: Seen, plan: Plan) -> None:
+        """Count what a look would lead to."""
+        writes = {(side, name): value for side, fields in plan.writes.items() for name, value in fields.items()}
+        if plan.action is Action.HOLD or plan.refused:
+            self.holds.update({plan.cause} if plan.action is Action.HOLD else set(plan.refused.values()))
+        self.deletes += _deletes(table, seen, plan)
+        self.records += bool(writes) or plan.action is Action.DELETE
+        self.fields.update(writes.keys())
+        self.blanks.update(place for place, value in writes.items() if value is None)
+
+
+def _deletes(table: Table, seen: Seen, plan: Plan) -> bool:
+    """Say whether one side's deletion would be carried over to the other."""
+    if isinstance(seen.salesforce, Deleted):
+        return plan.action not in (Action.NOTHING, Action.FOLLOW)
+    marks = table.tombstone is not None and table.tombstone in plan.writes.get(Side.SALESFORCE, {})
+    return marks or plan.action is Action.DELETE
+
+
+def foreseen(rules: Rules, link: Link, seen: Seen, plan: Plan) -> Plan:
+    """Give the plan that a look would end in, as if DrChrono held what was agreed on where it must be asked."""
+    is_unheard = isinstance(seen.drchrono, Unheard) and isinstance(seen.salesforce, Sight)
+    if plan.action is not Action.WAIT or not is_unheard:
+        return plan
+    assert isinstance(seen.salesforce, Sight)
+    edited = rules.changed(link, seen.salesforce.fields)
+    two_way = {name for name in edited if rules.table.rows[name].direction is Direction.BOTH}
+    to_drchrono = {name: seen.salesforce.fields[name] for name in two_way}
+    writes: dict[Side, Fields] = {Side.DRCHRONO: to_drchrono, Side.SALESFORCE: dict.fromkeys(edited - two_way, _UNSEEN)}
+    return Plan(Action.WRITE, writes=writes) if edited else plan
+
+
+def brake(prospect: Prospect, linked: int, share: float, deletes: int) -> str:
+    """Say why a comparing must not go on without a person's word; empty where it may.
+
+    linked   how many records of the kind are linked
+    share    above which part of them it is too many (BRAKE_SHARE), 0 to 1
+    deletes  how many deletions are let pass (BRAKE_DELETES)
+    """
+    if prospect.deletes > deletes:
+        return f"{prospect.deletes:,} would be deleted or cancelled (BRAKE_DELETES is {deletes})"
+    emptied = [(count, place) for place, count in prospect.blanks.items() if count > MOST_UNASKED]
+    if emptied:
+        count, (side, name) = max(emptied)
+        return f"{name} would be emptied on {count:,} records of {_NAMES[side]}"
+    if prospect.records > max(MOST_UNASKED, share * linked):
+        return f"{prospect.records:,} of {linked:,} would change (BRAKE_SHARE is {share:g})"
+    return ""
+
+
+_NAMES: Mapping[Side, str] = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}
