@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from app.errors import Misconfigured, StoreUnavailable, SyncError
-from app.sync.records import Kind, Side
+from app.sync.records import Kind
 
 app = typer.Typer(
     help="Keeps patients and appointments the same in DrChrono and Salesforce.",
@@ -164,44 +164,34 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
     uvloop.run(work_on(known))
 
 
-@app.command()
-def backfill(kind: Annotated[Kind | None, typer.Option(help="this kind alone")] = None) -> None:
-    """Have everything that both sides hold looked at, parents first; the workers do the rest."""
-    _compare(kind, since_ever=True)
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be done; nothing is written")]
 
 
 @app.command()
-def reconcile() -> None:
-    """Have everything looked at that has changed on either side since the last time; the workers do the rest."""
-    _compare(None, since_ever=False)
+def backfill(
+    kind: Annotated[Kind | None, typer.Option(help="this kind alone")] = None,
+    dry_run: _DryRun = False,
+) -> None:
+    """Have everything that both sides hold looked at, parents first; the workers apply it. Goes on where it stood."""
+    _compare(kind, since_ever=True, dry_run=dry_run)
 
 
-def _compare(kind: Kind | None, *, since_ever: bool) -> None:
-    from app import log, runtime, settings
-    from workers.reconcile import EVER, ORDER, compare
+@app.command()
+def reconcile(dry_run: _DryRun = False) -> None:
+    """Have everything looked at that has changed on either side since the last time; the workers apply it."""
+    _compare(None, since_ever=False, dry_run=dry_run)
+
+
+def _compare(kind: Kind | None, *, since_ever: bool, dry_run: bool) -> None:
+    from rich.console import Console
+
+    from app import log, settings
+    from workers.loading import loaded
+    from workers.outlook_shown import shown
 
     log.configure(logging.ERROR)
-
-    async def work() -> bool:
-        async with runtime.opened(settings.load()) as run:
-            if run.drchrono is None or run.salesforce is None:
-                print(
-                    "chronobridge: both sides must be connected to be compared; run: chronobridge check",
-                    file=sys.stderr,
-                )
-                return False
-            inbox = runtime.inbox(run, lambda group: run.bell.ring({one.kind for each in group for one in each.events}))
-            try:
-                for one in [each for each in ORDER if each in run.mappings and kind in (None, each)]:
-                    found = await compare(run, inbox, one, EVER if since_ever else None)
-                    run.bell.ring([one])
-                    print(f"{one}: {found[Side.DRCHRONO]:,} of DrChrono and {found[Side.SALESFORCE]:,} of Salesforce")
-            finally:
-                await inbox.close()
-        print("the workers look at these now; see what is left with /api/v1/queue")
-        return True
-
-    raise typer.Exit(0 if asyncio.run(work()) else 1)
+    work = (shown if dry_run else loaded)(settings.load(), Console(), kind, since_ever=since_ever)
+    raise typer.Exit(0 if asyncio.run(work) else 1)
 
 
 @app.command()

@@ -1,8 +1,10 @@
-"""How far long work has come: a bar on a terminal, plain lines when piped."""
+"""How far long work has come: a bar on a terminal, plain lines when piped; each with its rate and its end."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -17,8 +19,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
-Say = Callable[[str, int, int], None]
 _LINE_EVERY_S = 10.0
+
+
+class Say(Protocol):
+    """What is called whenever there is more to show."""
+
+    def __call__(self, part: str, rows: int, of: int, beside: str = "") -> None:
+        """Show how many rows of a part are done, of how many in all, and what else there is to say."""
 
 
 class _Rate(ProgressColumn):
@@ -29,24 +37,34 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def shown(console: Console) -> Iterator[Say]:
-    """Give what is to be called with (part, rows so far, rows in all) whenever there is more to show.
-
-    A part without rows is not shown.
-    """
+    """Give what is to be called whenever there is more to show. A part without rows is not shown."""
     with (_bars if console.is_terminal else _lines)(console) as say:
-        yield lambda part, rows, of: say(part, rows, of) if of else None
+
+        def told(part: str, rows: int, of: int, beside: str = "") -> None:
+            if of:
+                say(part, rows, of, beside)
+
+        yield told
 
 
 @contextmanager
 def _bars(console: Console) -> Iterator[Say]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    words = TextColumn("{task.fields[beside]}", style="dim")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        words,
+    )
     with Progress(*columns, console=console) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def say(part: str, rows: int, of: int) -> None:
+        def say(part: str, rows: int, of: int, beside: str = "") -> None:
             if part not in tasks:
-                tasks[part] = progress.add_task(part, total=of)
-            progress.update(tasks[part], completed=rows, total=of)
+                tasks[part] = progress.add_task(part, total=of, beside=beside)
+            progress.update(tasks[part], completed=rows, total=of, beside=beside)
 
         yield say
 
@@ -54,15 +72,19 @@ def _bars(console: Console) -> Iterator[Say]:
 @contextmanager
 def _lines(console: Console) -> Iterator[Say]:
     latest: dict[str, str] = {}
+    began: dict[str, tuple[float, int]] = {}
     due_at = time.monotonic() + _LINE_EVERY_S
 
-    def say(part: str, rows: int, of: int) -> None:
+    def say(part: str, rows: int, of: int, beside: str = "") -> None:
         nonlocal due_at
         if latest and (part not in latest or time.monotonic() >= due_at):
             tell()
             due_at = time.monotonic() + _LINE_EVERY_S
         latest.clear()
-        latest[part] = f"{part}: {rows:,} of {of:,} rows"
+        since, first = began.setdefault(part, (time.monotonic(), rows))
+        took_s = time.monotonic() - since
+        rest = _rest((rows - first) / took_s, of - rows) if took_s >= 1 and rows > first else ""
+        latest[part] = f"{part}: {rows:,} of {of:,} rows{rest}{f', {beside}' if beside else ''}"
 
     def tell() -> None:
         for line in latest.values():
@@ -70,3 +92,9 @@ def _lines(console: Console) -> Iterator[Say]:
 
     yield say
     tell()
+
+
+def _rest(per_s: float, left: int) -> str:
+    """Give the rate, and when it will be done."""
+    end = datetime.now(UTC) + timedelta(seconds=left / per_s)
+    return f", {per_s:,.0f}/s" + (f", done by {end:%H:%M} UTC" if left > 0 else "")

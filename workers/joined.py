@@ -29,7 +29,7 @@ def _linked(work: Pass, result: Result, seen: Seen, plan: Plan) -> Result:
     link = result.due.link
     is_named = isinstance(seen.salesforce, Sight) and seen.salesforce.key == plan.twin
     confirm_at = result.confirm_at if is_named else work.taken.now
-    result = replace(result, again_in=timedelta(0), confirm_at=confirm_at)
+    result = replace(result, again_in=timedelta(0), confirm_at=confirm_at, counts=(f"linked_{link.kind}",))
     is_chart = link.drchrono_id is not None
     return replace(result, salesforce_id=plan.twin) if is_chart else replace(result, drchrono_id=plan.twin)
 

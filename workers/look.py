@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from app.errors import SyncError
 from app.log import log
-from app.store import zones
 from app.store.due import Due
 from app.sync.belief import believe
 from app.sync.records import Absent, Seen, Sight
@@ -17,12 +16,12 @@ from workers import from_drchrono, from_salesforce
 from workers.from_salesforce import Held
 from workers.passes import Looked, Pass
 from workers.relatives import with_linked_parents, with_parents, with_predecessors
-from workers.visits import Clock
+from workers.visits import Clock, clock_of
 
 
 async def look(work: Pass) -> list[Looked]:
     """Give for each link what both sides hold, or why that could not be seen."""
-    clock = Clock(work, await zones.all_zones(work.run.database) if work.rules.table.zoned else {})
+    clock = await clock_of(work)
     try:
         held: Held = await from_salesforce.read(work, clock)
     except SyncError as error:

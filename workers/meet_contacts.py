@@ -5,13 +5,12 @@ from datetime import date, datetime
 
 from app.errors import SyncError
 from app.store import matching as store
-from app.store import zones
 from app.sync import first_contact
 from app.sync.matching import FINDERS, alike, narrowed, rows_of
 from app.sync.records import Plan, Side, Sight
 from workers.from_salesforce import contact
 from workers.passes import Pass
-from workers.visits import Clock
+from workers.visits import clock_of
 from workers.wishes import Judged, Wish
 
 _FIRST_YEAR, _LAST_YEAR = 1700, 4000  # of Salesforce's dates
@@ -51,7 +50,7 @@ async def _contacts_born_with(work: Pass, wishes: Sequence[Wish]) -> list[Sight]
     if not values:
         return []
     records = await work.salesforce.unnamed(table.object, table.fields, table.external_id, name, values)
-    clock = Clock(work, await zones.all_zones(work.run.database) if table.zoned else {})
+    clock = await clock_of(work)
     return [contact(work, clock, one) for one in records]
 
 

@@ -1,23 +1,34 @@
 """Others: what one look means beyond its own record: what is counted of it, a doctor's zone, what it makes due."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app.store.endings import Result
-from app.sync.records import Action, Kind, Plan, Seen, Sight
-from workers.passes import Looked, Pass
+from app.sync.records import Action, Kind, Plan, Seen, Side, Sight
+from workers.passes import Looked, Outcome, Pass, Written
 
 
-def counts(work: Pass, looked: Looked, plan: Plan) -> tuple[str, ...]:
-    """Give what is counted of a look, by name."""
+def counts(work: Pass, looked: Looked, plan: Plan, outcomes: Mapping[Side, Outcome]) -> tuple[str, ...]:
+    """Give what is counted of a look whose writes, if any, have succeeded, by name."""
     kind = work.rules.table.kind
     skipped = [f"skipped_{plan.cause}"] if plan.action is Action.NOTHING and plan.cause else []
     return (
         *skipped,
         *(["contradicted_delivery"] if looked.is_contradicted else []),
+        *(f"{done}_{kind}" for done in _done(plan, outcomes)),
         *(f"put_back_{kind}" for _ in plan.put_backs),
         *(f"conflict_{kind}" for _ in plan.conflicts),
         *(f"{flag}_{kind}" for flag in plan.flags.values()),
     )
+
+
+def _done(plan: Plan, outcomes: Mapping[Side, Outcome]) -> list[str]:
+    """Say what the writes did: made a record, met one that bore our key, or changed one."""
+    written = {side: outcome for side, outcome in outcomes.items() if isinstance(outcome, Written)}
+    if not written:
+        return []
+    if plan.action is not Action.CREATE:
+        return ["updated"]
+    return [f"created_{side}" if outcome.created else "linked" for side, outcome in written.items()]
 
 
 def zone_of(work: Pass, seen: Seen) -> str:

@@ -62,7 +62,11 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
     is_lone = due.link.drchrono_id is None and plan.action is Action.NOTHING and done.failure is None
     is_nobodys = is_lone or plan.cause in (BREAK, VIRTUAL)
     return replace(
-        done, is_nobodys=is_nobodys, awaits=plan.awaits, zone=zone_of(work, seen), counts=counts(work, looked, plan)
+        done,
+        is_nobodys=is_nobodys,
+        awaits=plan.awaits,
+        zone=zone_of(work, seen),
+        counts=counts(work, looked, plan, outcomes),
     )
 
 

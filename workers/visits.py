@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.store import zones
 from app.sync.codec import Unfit
 from app.sync.mapping import Row
 from app.sync.records import Kind, Side
@@ -28,6 +29,11 @@ class Clock:
             return ""
         doctor, office = (_value(table.row_of(name), side, raw) for name in ("doctor", "office"))
         return self.work.run.settings.office_time_zones.get(office) or self.by_doctor.get(doctor, "")
+
+
+async def clock_of(work: Pass) -> Clock:
+    """Give the zones known now, where the kind has times that need them."""
+    return Clock(work, await zones.all_zones(work.run.database) if work.rules.table.zoned else {})
 
 
 def _value(row: Row | None, side: Side, raw: Mapping[str, Any]) -> str:

@@ -120,9 +120,11 @@ async def compares(clinic, *kinds, since=EVER):
 async def points_out(clinic, *kinds, since=EVER):
     """These kinds are compared; no worker has looked at what differs yet."""
     inbox = runtime.inbox(clinic.run, lambda _group: None)
-    for kind in kinds:
-        await compare(clinic.run, inbox, kind, since)
-    await inbox.close()
+    try:
+        for kind in kinds:
+            await compare(clinic.run, inbox, kind, since)
+    finally:
+        await inbox.close()
 
 
 async def tells(clinic, kind, record_id, operation="UPDATE"):

@@ -329,6 +329,8 @@ async def opened(known, drchrono, salesforce, *, connects=True):
     async with app.router.lifespan_context(app), runtime.opened(known) as run:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://sync") as web:
+            if run.drchrono is not None:
+                run.drchrono.bulk_waits_s = (0.0,) * 5
             if run.salesforce is not None:
                 run.salesforce.budget._remember_s = 0.0  # time may be moved
             clinic = Clinic(run, web, drchrono, salesforce)

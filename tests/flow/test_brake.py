@@ -1,0 +1,151 @@
+"""What comparing would change in bulk is not written before an operator has seen it; and it can be seen beforehand."""
+
+from dataclasses import replace
+from importlib import resources
+
+import pytest
+
+from app.store import queue_state
+from app.sync import mapping_file
+from app.sync.records import Kind, Lane, Side
+from tests.flow.calendar import booked, books, compares, deletes, forgets
+from tests.flow.clinic import CONFIRM_AFTER
+from workers.outlook import outlook
+from workers.reconcile import compare_when_due
+
+MANY = 101
+PATIENTS, VISITS = Kind.PATIENT, Kind.APPOINTMENT
+
+
+async def registers_many(clinic, count=MANY):
+    """So many patients with a phone are linked."""
+    for n in range(count):
+        await clinic.registers(first_name="Pat", last_name=f"Number{n}", cell_phone=f"(555) 010-{n:04}")
+    await compares(clinic, PATIENTS)
+    forgets(clinic)
+
+
+def blank_phones(clinic, tmp_path):
+    """The same clinic after somebody mapped the phone to a field that nobody fills in."""
+    shipped = (resources.files("app.sync") / "mappings" / "default.toml").read_text()
+    (tmp_path / "wrong.toml").write_text(shipped.replace('drchrono = "cell_phone"', 'drchrono = "office_phone"'))
+    return replace(clinic.run, mappings=mapping_file.load(tmp_path / "wrong.toml"))
+
+
+def phones(clinic):
+    return sum(bool(contact["MobilePhone"]) for contact in clinic.contacts())
+
+
+async def reasons(clinic):
+    return {one["lane"]: one["reason"] for one in await queue_state.lane_states(clinic.run.database) if one["paused"]}
+
+
+@pytest.mark.timeout(120)
+async def test_a_mapping_that_blanks_every_phone_waits_for_a_word(clinic, tmp_path):
+    await registers_many(clinic)
+    right, clinic.run = clinic.run, blank_phones(clinic, tmp_path)
+
+    await compares(clinic, PATIENTS)
+
+    assert clinic.writes() == []
+    assert phones(clinic) == MANY
+    (why,) = (await reasons(clinic)).values()
+    assert "cell_phone would be emptied on 101 records of Salesforce" in why
+    assert len(await clinic.unfinished()) == MANY, "nothing is forgotten"
+
+    clinic.run = right  # the mapping is put right, and the lane resumed
+    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], None)
+    await clinic.settles()
+
+    assert clinic.writes() == []
+    assert phones(clinic) == MANY
+
+
+@pytest.mark.timeout(120)
+async def test_after_a_word_it_is_written(clinic, tmp_path):
+    await registers_many(clinic)
+    clinic.run = blank_phones(clinic, tmp_path)
+    await compares(clinic, PATIENTS)
+
+    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], None)
+    await clinic.settles()
+    await clinic.time_passes(CONFIRM_AFTER * 2)  # the stamps have not moved, so DrChrono is asked about each
+    await clinic.settles()
+
+    assert phones(clinic) == 0
+    assert await clinic.unfinished() == []
+
+
+@pytest.mark.timeout(120)
+async def test_the_plan_tells_beforehand_and_writes_nothing(clinic, tmp_path):
+    await registers_many(clinic)
+    await clinic.registers(first_name="Somebody", last_name="New")
+    run = blank_phones(clinic, tmp_path)
+    before = await clinic.links()
+
+    found = await outlook(run, PATIENTS, None, Lane.BACKFILL, lambda _found: None)
+
+    place = (Side.SALESFORCE, "cell_phone")
+    assert (found.prospect.records, found.prospect.blanks[place], found.created) == (MANY, MANY, 1)
+    assert "emptied" in found.stops
+    assert {(one.before, one.after) for one in found.samples[place]} == {("(•••) •••-•…", "(empty)")}
+    assert clinic.writes() == []
+    assert await clinic.links() == before
+    assert await reasons(clinic) == {}
+
+
+async def test_more_deletions_than_a_handful_wait(clinic):
+    visits = await has_visits(clinic, 3)
+    clinic.run = replace(clinic.run, settings=clinic.run.settings.model_copy(update={"brake_deletes": 2}))
+    for visit in visits:
+        deletes(clinic, visit)
+
+    await compares(clinic, VISITS, since=None)
+
+    assert clinic.writes() == []
+    assert "3 would be deleted or cancelled (BRAKE_DELETES is 2)" in (await reasons(clinic))["compare"]
+
+
+async def test_a_handful_of_deletions_passes(clinic):
+    (visit,) = await has_visits(clinic, 1)
+    deletes(clinic, visit)
+
+    await compares(clinic, VISITS, since=None)
+    await clinic.time_passes(CONFIRM_AFTER * 2)
+    await clinic.settles()
+
+    assert booked(clinic)["Deleted__c"] is True
+    assert await reasons(clinic) == {}
+
+
+async def has_visits(clinic, count):
+    patient = await clinic.has_linked()
+    visits = [await books(clinic, patient, scheduled_time=f"2026-12-01T{9 + n:02}:00:00") for n in range(count)]
+    await compares(clinic, VISITS)
+    forgets(clinic)
+    return visits
+
+
+@pytest.mark.timeout(120)
+async def test_a_first_load_of_any_size_is_no_matter_for_the_brake(clinic):
+    await registers_many(clinic)
+
+    assert len(clinic.contacts()) == MANY
+    assert await reasons(clinic) == {}
+
+
+async def test_a_live_edit_passes_while_the_rest_is_held_back(clinic):
+    patient = await clinic.has_linked()
+    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], "the brake")
+
+    await clinic.arrives(await clinic.edits(patient, city="Springfield"))
+
+    assert clinic.contact()["MailingCity"] == "Springfield"
+
+
+async def test_while_the_lane_is_paused_nothing_is_compared_anew(clinic):
+    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], "the brake")
+
+    await compare_when_due(clinic.run, None, lambda _kinds: None)
+
+    assert clinic.calls("drchrono", "GET") == 0

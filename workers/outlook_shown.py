@@ -1,0 +1,86 @@
+"""The outlook as a careful admin reads it: per kind what would change, field by field, with masked samples."""
+
+from rich.console import Console
+from rich.table import Table
+
+from app import progress, runtime
+from app.runtime import Runtime
+from app.settings import Settings
+from app.store import schedules
+from app.sync.records import Kind, Lane
+from app.sync.retry import fix
+from workers.foresight import ADVICE
+from workers.loading import NAMES, is_connected
+from workers.outlook import Outlook, outlook
+from workers.reconcile import NEVER_COMPARED, ORDER, watermark_of
+
+
+async def shown(settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool) -> bool:
+    """Print what comparing a kind or all would do; False where a side is not connected.
+
+    Raises  SyncError
+    """
+    async with runtime.opened(settings) as run:
+        if not is_connected(run, console):
+            return False
+        with progress.shown(console) as say:
+            found = [
+                await _looked(run, one, say, since_ever=since_ever)
+                for one in ORDER
+                if one in run.mappings and kind in (None, one)
+            ]
+        for one in found:
+            _show(run, console, one)
+        console.print("nothing was written, on either side or here")
+    return True
+
+
+async def _looked(run: Runtime, kind: Kind, say: progress.Say, *, since_ever: bool) -> Outlook:
+    lane = Lane.BACKFILL if since_ever else Lane.COMPARE
+    mark = await schedules.watermark(run.database, watermark_of(kind)) or run.now() - NEVER_COMPARED
+
+    def tell(found: Outlook) -> None:
+        read = found.read.total()
+        say(f"{kind}s read", read, read)
+
+    return await outlook(run, kind, None if since_ever else mark, lane, tell)
+
+
+def _show(run: Runtime, console: Console, found: Outlook) -> None:
+    read = " and ".join(f"{count:,} of {NAMES[side]}" for side, count in found.read.items()) or "nothing"
+    console.print(f"\n[bold]{found.kind}s[/]: {read} read, {found.prospect.records:,} would change", highlight=False)
+    for line in _new(found):
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    if found.prospect.fields:
+        console.print(_fields(run, found))
+    if found.stops:
+        console.print(f"  [red]the brake would stop this: {found.stops}; {ADVICE}", highlight=False, soft_wrap=True)
+
+
+def _new(found: Outlook) -> list[str]:
+    """Say what is new to us, and what would be left to people."""
+    lines = []
+    if found.created:
+        lines.append(f"{found.created:,} would be created in Salesforce")
+    if found.linked:
+        lines.append(f"{found.linked:,} would be linked to one that is there; DrChrono is asked once about each")
+    if found.wanted:
+        lines.append(f"{found.wanted:,} ask to be taken over to DrChrono; each is searched for there first")
+    if found.prospect.deletes:
+        lines.append(f"{found.prospect.deletes:,} deletions would be carried over")
+    for cause, count in (found.unclear + found.prospect.holds).most_common():
+        lines.append(f"{count:,} would wait for a person: {cause}; {fix(cause)}")
+    return lines
+
+
+def _fields(run: Runtime, found: Outlook) -> Table:
+    table = Table("field", "written in", pad_edge=False)
+    table.add_column("records", justify="right")
+    table.add_column("emptied", justify="right")
+    table.add_column("samples (masked)")
+    mapped = run.mappings[found.kind]
+    for (side, name), count in found.prospect.fields.most_common():
+        blanks = found.prospect.blanks[side, name]
+        samples = "\n".join(f"{one.record_id}: {one.before} → {one.after}" for one in found.samples[side, name])
+        table.add_row(mapped.name_of(name, side), NAMES[side], f"{count:,}", f"{blanks:,}" if blanks else "", samples)
+    return table

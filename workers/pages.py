@@ -1,0 +1,98 @@
+"""Pages: a vendor's records of a kind, those that changed since a moment or all of them, from any place on.
+
+DrChrono's bulk lists give a thousand records for two or three calls, its plain lists at most 250 for one: all of a
+kind comes by the first, where DrChrono has them, and what has changed lately by the second. Salesforce has no places
+that last, so each page begins behind the last record of the one before.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.sync.mapping import Table
+from app.sync.records import Kind
+from app.vendors.drchrono import wire
+from app.vendors.drchrono.client import DrChrono
+from app.vendors.salesforce.client import Salesforce
+
+_DAYS = timedelta(days=2)  # DrChrono's `since` knows days only, of a zone it does not name
+LATE = timedelta(minutes=10)  # what Salesforce stamped may be committed a little later
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
+_SHOWN: Mapping[Kind, Mapping[str, str]] = {
+    Kind.PATIENT: {"show_inactive": "true"},
+    Kind.APPOINTMENT: {"show_archived": "true", "ignore_virtual": "true"},
+}
+_BULK, _PLAIN = "bulk", "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records as the vendor gave them; `onward`: the place of the next page, empty after the last.
+
+    of  how many records there are in all, where the vendor says so
+    """
+
+    rows: list[dict[str, Any]]
+    onward: str
+    of: int | None = None
+
+
+async def of_drchrono(client: DrChrono, table: Table, since: datetime | None, place: str) -> AsyncIterator[Page]:
+    """Give DrChrono's records of a kind, deleted and inactive ones too; `since` None: all of them.
+
+    place   empty, or where an earlier page said the next one is
+    Raises  VendorError
+    """
+    how, _, where = place.partition(" ")
+    needs_day = since is not None or table.kind is Kind.APPOINTMENT
+    day = {"since": f"{(since or EVER) - _DAYS:%Y-%m-%d}"} if needs_day else {}
+    asked = {} if table.is_one_way else {**day, **_SHOWN.get(table.kind, {})}
+    if since is None and table.kind in _SHOWN and how != _PLAIN:
+        has_bulk = False
+        async for page in _bulk(client, table.path, asked, int(where or 1)):
+            has_bulk = True
+            yield page
+        if has_bulk:
+            return
+        where = ""
+    async for rows, onward in client.places(table.path, asked, where):
+        yield Page(rows, f"{_PLAIN} {onward}" if onward else "")
+
+
+async def _bulk(client: DrChrono, path: str, asked: Mapping[str, str], first: int) -> AsyncIterator[Page]:
+    """Give the pages of a bulk list; none where there is no such list.
+
+    Each page is cut from the list as it is by then: a record that moves back makes another slip to a page that was
+    read. So where fewer came than there are, the list is gone through once more for those that are missing.
+    """
+    seen = set[str]()
+    for start in (first, 1):
+        number, of = start, 0
+        while number:
+            found = await client.bulk(path, asked, number)
+            if found is None:
+                return
+            rows = [row for row in found.rows if wire.record_id(row) not in seen]
+            seen |= {wire.record_id(row) for row in rows}
+            number, of = 0 if found.is_last else number + 1, found.of or 0
+            yield Page(rows, f"{_BULK} {number}" if number else "", found.of)
+        if first > 1 or len(seen) >= of:
+            return
+
+
+async def of_salesforce(client: Salesforce, table: Table, since: datetime | None, place: str) -> AsyncIterator[Page]:
+    """Give Salesforce's records of a kind by change stamp, deleted ones too; `since` None: all that may concern us.
+
+    Of all Contacts there ever were, those concern us that name a chart or ask to be taken over.
+    """
+    names = (*table.fields, table.external_id)
+    concerns_us = f"({table.opt_in} = true OR {table.external_id} != null)" if since is None and table.opt_in else ""
+    after = (since or EVER) - LATE
+    while True:
+        stamp, _, last = place.partition(" ")
+        found = await client.changed(table.object, after, (stamp, last) if last else None, names, concerns_us)
+        if not found:
+            return
+        place = f"{found[-1]['SystemModstamp']} {found[-1]['Id']}"
+        yield Page(found, place)
