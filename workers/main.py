@@ -14,6 +14,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 
 from redis.exceptions import RedisError
 from ulid import ULID
@@ -32,6 +33,7 @@ from workers.sweep import sweeping
 
 _LONGEST_WAIT_S = 10.0
 _GRACE_S = 20.0
+_CLOCK = "the database's clock; what waited for an hour to come twice is due now: see that its host keeps time"
 
 
 async def work(settings: Settings) -> None:
@@ -98,7 +100,8 @@ async def _closed(worker: object) -> None:
 async def _beating(run: Runtime, worker_id: str) -> None:
     while True:
         try:
-            await heartbeat.beat(run.database, worker_id)
+            if back := await heartbeat.beat(run.database, worker_id):
+                log.warning("clock.turned_back", duration_ms=back // timedelta(milliseconds=1), advice=_CLOCK)
         except StoreUnavailable:
             log.warning("heartbeat.missed")
         await asyncio.sleep(heartbeat.EVERY_S)
