@@ -32,6 +32,7 @@ _PRAGMAS = (
 )
 # deadlock, serialization failure, admin shutdown, and connections that went away under us
 _PASSING_SQLSTATES = frozenset({"40P01", "40001", "57P01", "57P02", "57P03"})
+ONLY_READS = "25006"  # a server that has lost its part to another: its connections must not be used on
 
 
 class Database:
@@ -108,7 +109,11 @@ def _engine(url: sa.URL) -> AsyncEngine:
     options: dict[str, Any] = {"hide_parameters": True}
     if url.get_backend_name() == "postgresql":
         limits = {"command_timeout": _COMMAND_S}
-        return create_async_engine(url, **options, connect_args=limits, pool_size=5, max_overflow=5, pool_pre_ping=True)
+        engine = create_async_engine(
+            url, **options, connect_args=limits, pool_size=5, max_overflow=5, pool_pre_ping=True
+        )
+        sa.event.listen(engine.sync_engine, "handle_error", _leave_for_the_one_that_writes)
+        return engine
     if url.database:
         with suppress(OSError):  # whoever connects hears that it is not there
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -132,6 +137,11 @@ def _engine(url: sa.URL) -> AsyncEngine:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _leave_for_the_one_that_writes(context: sa.engine.ExceptionContext) -> None:
+    if getattr(context.original_exception, "sqlstate", None) == ONLY_READS:
+        context.is_disconnect = True
 
 
 def _passes(error: BaseException) -> bool:

@@ -11,6 +11,9 @@ from app.store.database import BUSY_TIMEOUT_S
 from app.store.inbox import Committed, Delivery, Room, Waiting
 from app.store.inbox_sql import parameters, statements
 
+# the last: a server that has lost its part to another
+_AWAY = (OSError, asyncpg.InterfaceError, asyncpg.ReadOnlySQLTransactionError)
+
 
 class PostgresInbox:
     """See `Inbox`."""
@@ -49,7 +52,7 @@ class PostgresInbox:
             async with asyncio.timeout(BUSY_TIMEOUT_S):
                 await self._commit(group)
         except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits must be answered
-            is_store = isinstance(error, OSError | asyncpg.InterfaceError) or self._is_lost()
+            is_store = isinstance(error, _AWAY) or self._is_lost()
             if is_store and self._connection is not None:
                 self._connection.terminate()
                 self._connection = None

@@ -49,6 +49,20 @@ def open_inbox(database, committed=lambda _group: None):
     return PostgresInbox(database.url, committed)
 
 
+@asynccontextmanager
+async def a_standby(database):
+    """The server has lost its part to another and only reads, until the block ends."""
+    admin, name = await connected(database), database.url.database
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    await admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    await admin.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others}")
+    try:
+        yield
+    finally:
+        await admin.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        await admin.close()
+
+
 async def came_in(database, *deliveries):
     """Keep deliveries, one after the other, through an inbox of its own."""
     inbox = open_inbox(database)

@@ -9,7 +9,7 @@ from app.errors import StoreUnavailable
 from app.store import tables
 from app.store.database import BUSY_TIMEOUT_S, Database
 from app.store.tables import Instant, after, db_now, lanes, millis
-from tests.store.build import change, connected, on_postgresql, on_sqlite, rows, waits_for_a_lock
+from tests.store.build import a_standby, change, connected, on_postgresql, on_sqlite, rows, waits_for_a_lock
 
 A_LANE = {"lane": "live", "reason": "because", "paused_at": datetime(2026, 8, 1, 12, 30, 15, 123000, tzinfo=UTC)}
 
@@ -243,6 +243,18 @@ async def test_idle_connections_that_were_killed_are_not_handed_out(database):
     await killer.close()
 
     assert [tuple(row) for row in await database.read(sa.text("SELECT 1"))] == [(1,)]
+
+
+@on_postgresql
+async def test_a_server_that_only_reads_any_more_is_unavailable_and_left_for_the_one_that_writes(database):
+    async with a_standby(database):
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                await database.transact(insert_a_lane)
+
+    await database.transact(insert_a_lane)
+
+    assert [row.lane for row in await rows(database, lanes)] == ["live"]
 
 
 @on_postgresql

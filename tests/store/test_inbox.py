@@ -13,6 +13,7 @@ from app.store.inbox import BIGGEST_GROUP, MOST_WAITING, Room
 from app.sync.records import Kind, Lane, Side
 from tests.store.build import (
     a_delivery,
+    a_standby,
     change_link,
     connected,
     on_postgresql,
@@ -441,6 +442,18 @@ async def test_a_connection_killed_between_two_requests_loses_neither(database, 
         await inbox.keep(second)
 
     assert {link.drchrono_id for link in await rows(database, tables.links)} == {"1", "2"}
+
+
+@on_postgresql
+async def test_a_server_that_only_reads_any_more_keeps_nothing_and_is_left_for_the_one_that_writes(database, inbox):
+    async with a_standby(database):
+        for key in ("1", "2"):
+            with pytest.raises(StoreUnavailable):
+                await inbox.keep(a_delivery(key))
+
+    await inbox.keep(a_delivery("3"))
+
+    assert [link.drchrono_id for link in await rows(database, tables.links)] == ["3"]
 
 
 @on_postgresql
