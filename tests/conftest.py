@@ -45,13 +45,17 @@ def _a_root():
 
 
 @pytest.fixture(scope="session")
-def postgres_url():
+def postgresql():
     """A PostgreSQL of this test run, with a database `migrated` to make others from."""
-    with TemporaryDirectory(prefix="chronobridge-", dir=_roomy()) as place, _postgres(Path(place)) as port:
-        url = f"postgresql+asyncpg://postgres@127.0.0.1:{port}/"
-        _in_a_loop_of_its_own(_say(url + "postgres", "CREATE DATABASE migrated"))
-        _in_a_loop_of_its_own(_migrated(url + "migrated"))
-        yield url + "postgres"
+    with TemporaryDirectory(prefix="chronobridge-", dir=_roomy()) as place, running_postgresql(Path(place)) as server:
+        _in_a_loop_of_its_own(_say(server.url + "postgres", "CREATE DATABASE migrated"))
+        _in_a_loop_of_its_own(_migrated(server.url + "migrated"))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgresql):
+    return postgresql.url + "postgres"
 
 
 @pytest.fixture(scope="session")
@@ -99,38 +103,58 @@ def keys():
     return HashKeys.of((_KEY,))
 
 
+class PostgreSQL:
+    """A server in a folder; it ends with us, however we end."""
+
+    def __init__(self, place):
+        self._who = _nobody() if os.geteuid() == 0 else {}
+        self._data, self._log, self.port, self._server = place / "data", place / "log", processes.free_port(), None
+        place.chmod(0o711)
+        self._data.mkdir(mode=0o700)
+        if self._who:
+            os.chown(self._data, self._who["user"], self._who["group"])
+        self._bin = _readable(place) / "bin"
+        self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale")
+
+    @property
+    def url(self):
+        return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/"
+
+    def start(self):
+        options = {
+            "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 200,
+            "deadlock_timeout": "50ms", "autovacuum": "off",
+            # nothing of it outlives the run, so nothing is written for a crash of the machine
+            "fsync": "off", "full_page_writes": "off", "wal_init_zero": "off", "wal_level": "minimal",
+            "max_wal_senders": 0,
+        }  # fmt: skip
+        command = [self._bin / "postgres", "-D", self._data, *(f"--{name}={value}" for name, value in options.items())]
+        if setpriv := shutil.which("setpriv"):
+            command = [setpriv, "--pdeathsig", "INT", *command]
+        with self._log.open("ab") as out:
+            self._server = subprocess.Popen(command, stdout=out, stderr=out, cwd="/", **self._who)
+        _wait_until_ready(self._data / "postmaster.pid", self._server, self._log)
+
+    def stop(self, mode="fast"):
+        """`immediate`: as if it had crashed."""
+        if self._server.poll() is None:
+            self._run("pg_ctl", "-m", mode, "-w", "stop")
+        self._server.wait()
+
+    def _run(self, tool, *arguments):
+        command = [self._bin / tool, "-D", self._data, *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd="/", **self._who)
+
+
 @contextlib.contextmanager
-def _postgres(place):
-    """Run a server in a folder and give its port; it ends with us, however we end."""
-    who = _nobody() if os.geteuid() == 0 else {}
-    data, log = place / "data", place / "log"
-    place.chmod(0o711)
-    data.mkdir(mode=0o700)
-    if who:
-        os.chown(data, who["user"], who["group"])
-    bin_ = _readable(place) / "bin"
-
-    def run(tool, *arguments):
-        subprocess.run([bin_ / tool, "-D", data, *arguments], check=True, capture_output=True, cwd="/", **who)
-
-    run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale")
-    port = processes.free_port()
-    options = {
-        "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 200,
-        "deadlock_timeout": "50ms", "autovacuum": "off",
-        # nothing of it outlives the run, so nothing is written for a crash
-        "fsync": "off", "full_page_writes": "off", "wal_init_zero": "off", "wal_level": "minimal", "max_wal_senders": 0,
-    }  # fmt: skip
-    command = [bin_ / "postgres", "-D", data, *(f"--{name}={value}" for name, value in options.items())]
-    if setpriv := shutil.which("setpriv"):
-        command = [setpriv, "--pdeathsig", "INT", *command]
-    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out, cwd="/", **who) as server:
-        try:
-            _wait_until_ready(data / "postmaster.pid", server, log)
-            yield port
-        finally:
-            if server.poll() is None:
-                run("pg_ctl", "-m", "fast", "-w", "stop")
+def running_postgresql(place):
+    """Run a server in a folder, and give it."""
+    server = PostgreSQL(place)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def _roomy():

@@ -153,7 +153,7 @@ def _what_else_may_be_asked(it):
         ("/api/patients/{id}", "get"): {"verbose": claim},
         ("/api/appointments", "get"): {"fields": text},
         ("/api/appointments/{id}", "get"): {"verbose": claim},
-        ("/api/patients_list", "post"): {"page": number},
+        ("/api/patients_list", "post"): {"page": number, "show_inactive": claim},  # the latter inferred
         ("/api/appointments_list", "post"): {"page": number, "page_size": number, "verbose": claim},
     }
     for (path, method), given in forgotten.items():

@@ -94,6 +94,12 @@ async def listed(drchrono, *_ids):
         assert await drchrono.listed(path)
 
 
+async def bulk(drchrono, *_ids):
+    drchrono.bulk_waits_s = (0.0,) * 5
+    for path, shown in ((PATIENTS, {"show_inactive": "true"}), (APPOINTMENTS, {"show_archived": "true"})):
+        assert (await drchrono.bulk(path, {"since": "2026-01-01", **shown}, 1)).rows
+
+
 async def user(drchrono, *_ids):
     assert (await drchrono.user()).id == PROVIDER
 
@@ -102,7 +108,7 @@ async def doctor(drchrono, *_ids):
     assert await drchrono.doctor(str(DOCTOR), (await drchrono.broker.current()).value)
 
 
-CALLS = {call.__name__: call for call in (read, update, create, listed, user, doctor)}
+CALLS = {call.__name__: call for call in (read, update, create, listed, bulk, user, doctor)}
 
 
 def test_every_call_our_client_can_make_is_judged_here():

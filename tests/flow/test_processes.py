@@ -1,105 +1,17 @@
 """Real processes, killed as the power would: whatever was acknowledged is applied, and nothing twice."""
 
-import asyncio
-import contextlib
 import json
 import resource
 import sqlite3
-import threading
 
-import asyncpg
 import pytest
 import redis
 
-from app.demo.report import compared
 from app.town import town
+from tests.flow.burst import BURST, Sender, assert_nothing_lost_nothing_doubled, burst, reaches, settle
 from tests.load.driver import webhook
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
-
-BURST = 2_000
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def here(request, tmp_path):
-    """A town on each kind of database."""
-    overrides = {}
-    if request.param == "postgresql":
-        overrides["DATABASE_URL"] = (
-            request.getfixturevalue("postgres_url").removesuffix("postgres") + tmp_path.name.lower()
-        )
-        asyncio.run(_created(request.getfixturevalue("postgres_url"), tmp_path.name.lower()))
-    with town(tmp_path, overrides) as it:
-        it.drchrono.put("/_control/settings", json={"calls_per_hour": 0})
-        yield it
-
-
-async def _created(url, name):
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    await connection.execute(f'CREATE DATABASE "{name}"')
-    await connection.close()
-
-
-class Sender(threading.Thread):
-    """Sends every delivery until it is acknowledged, as a patient vendor would; counts the acknowledgements."""
-
-    def __init__(self, port, requests):
-        super().__init__(daemon=True)
-        self.port, self.waiting, self.acknowledged = port, list(reversed(requests)), 0
-        self.refused = []
-
-    def run(self):
-        asyncio.run(self._all())
-
-    async def _all(self):
-        await asyncio.gather(*(self._send() for _ in range(16)))
-
-    async def _send(self):
-        while self.waiting:
-            request = self.waiting.pop()
-            try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            except OSError:
-                self.waiting.append(request)
-                await asyncio.sleep(0.05)
-                continue
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                while request is not None:
-                    writer.write(request)
-                    status = int((await reader.readuntil(b"\r\n\r\n"))[9:12])
-                    if status != 200:
-                        self.refused.append(status)
-                        break
-                    self.acknowledged += 1
-                    request = self.waiting.pop() if self.waiting else None
-            writer.close()
-            if request is not None:
-                self.waiting.append(request)
-                await asyncio.sleep(0.02)
-
-
-def burst(here):
-    """Give a sender of 2,000 new patients' hooks."""
-    here.drchrono.put("/_control/delivery-policy", json={"drop": 1.0})
-    here.drchrono.post("/_control/patients/bulk", json={"count": BURST, "silent": True})
-    hooks = [webhook(here.webhook_secret, patient, delivery=key) for key, patient in here.patients().items()]
-    return Sender(here.ports["web"], hooks)
-
-
-def settle(here, sender):
-    sender.join(90)
-    assert not sender.is_alive(), f"{len(sender.waiting)} hooks were never acknowledged"
-    here.wait_until(lambda: here.queue()["depth"] == 0, "nothing to be due", 90, every_s=0.1)
-    return compared(here)
-
-
-def reaches(sender, share):
-    return lambda: sender.acknowledged >= BURST * share
-
-
-def assert_nothing_lost_nothing_doubled(found):
-    assert (found.missing, found.doubled, found.differing) == ([], [], {})
-    assert (found.patients, found.created) == (BURST, BURST)
 
 
 def test_a_killed_worker_loses_no_acknowledged_change(here):

@@ -207,8 +207,8 @@ def main() -> None:
         server = folder / "postgresql"
         folder.chmod(0o711)
         server.mkdir()
-        with conftest._postgres(server) as port:
-            asyncio.run(run(f"postgresql+asyncpg://postgres@127.0.0.1:{port}/postgres", given.deliveries, folder))
+        with conftest.running_postgresql(server) as postgresql:
+            asyncio.run(run(postgresql.url + "postgres", given.deliveries, folder))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,72 @@
+"""A burst of new patients at real processes, sent as a patient vendor would, and what must have come of it."""
+
+import asyncio
+import contextlib
+import threading
+
+from app.demo.report import compared
+from tests.load.driver import webhook
+
+BURST = 2_000
+
+
+class Sender(threading.Thread):
+    """Sends every delivery until it is acknowledged, as a patient vendor would; counts the acknowledgements."""
+
+    def __init__(self, port, requests):
+        super().__init__(daemon=True)
+        self.port, self.waiting, self.acknowledged = port, list(reversed(requests)), 0
+        self.refused = []
+
+    def run(self):
+        asyncio.run(self._all())
+
+    async def _all(self):
+        await asyncio.gather(*(self._send() for _ in range(16)))
+
+    async def _send(self):
+        while self.waiting:
+            request = self.waiting.pop()
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            except OSError:
+                self.waiting.append(request)
+                await asyncio.sleep(0.05)
+                continue
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                while request is not None:
+                    writer.write(request)
+                    status = int((await reader.readuntil(b"\r\n\r\n"))[9:12])
+                    if status != 200:
+                        self.refused.append(status)
+                        break
+                    self.acknowledged += 1
+                    request = self.waiting.pop() if self.waiting else None
+            writer.close()
+            if request is not None:
+                self.waiting.append(request)
+                await asyncio.sleep(0.02)
+
+
+def burst(here):
+    """Give a sender of 2,000 new patients' hooks."""
+    here.drchrono.put("/_control/delivery-policy", json={"drop": 1.0})
+    here.drchrono.post("/_control/patients/bulk", json={"count": BURST, "silent": True})
+    hooks = [webhook(here.webhook_secret, patient, delivery=key) for key, patient in here.patients().items()]
+    return Sender(here.ports["web"], hooks)
+
+
+def settle(here, sender):
+    sender.join(90)
+    assert not sender.is_alive(), f"{len(sender.waiting)} hooks were never acknowledged"
+    here.wait_until(lambda: here.queue()["depth"] == 0, "nothing to be due", 90, every_s=0.1)
+    return compared(here)
+
+
+def reaches(sender, share):
+    return lambda: sender.acknowledged >= BURST * share
+
+
+def assert_nothing_lost_nothing_doubled(found):
+    assert (found.missing, found.doubled, found.differing) == ([], [], {})
+    assert (found.patients, found.created) == (BURST, BURST)
