@@ -28,7 +28,7 @@ class Ledger:
 
     at            seconds since 1970
     made          hour since 1970 -> calls, of the last hours
-    in_second     calls in this very second
+    in_second     what has gone of this very second
     closed_until  the vendor is to be left alone until then; 0 when it need not be
     failures      calls in a row that failed
     throttled_at  when the vendor last refused a call as one too many; 0 when it never did
@@ -46,7 +46,7 @@ class Ledger:
     told_at: float = 0.0
 
 
-Admit = Callable[[Ledger], tuple[Sequence[int], float]]
+Admit = Callable[[Ledger], tuple[Sequence[int], int, float]]
 
 
 class Calls:
@@ -62,18 +62,18 @@ class Calls:
     async def count(self, lane: Lane, admit: Admit) -> tuple[Ledger, bool]:
         """Count a call that is about to be made, if it is admitted; gives how things stood before, and whether it was.
 
-        admit  from how things stand, the hours it counts in, none where it may not be made; and for how many seconds
-               nobody else may call
+        admit  from how things stand, the hours it counts in, none where it may not be made; what has gone of this
+               second then; and for how many seconds nobody else may call
         """
 
         async def work(connection: AsyncConnection) -> tuple[Ledger, bool]:
             await self._lock(connection)
             ledger = _ledger((await connection.execute(self._asked())).all())
-            hours, alone_s = admit(ledger)
+            hours, in_second, alone_s = admit(ledger)
             if not hours:
                 return ledger, False
             await self._add(connection, lane, hours)
-            second = {"second": int(ledger.at), "in_second": ledger.in_second + 1}
+            second = {"second": int(ledger.at), "in_second": in_second}
             alone = {"closed_until": instant(ledger.at + alone_s)} if alone_s else {}
             await connection.execute(self._ours().values({**second, **alone}))
             return ledger, True
@@ -101,11 +101,16 @@ class Calls:
         return {int(row.hour): int(row.calls) for row in rows}
 
     async def failed(self, closed_s: Callable[[int], float]) -> None:
-        """Count a failure more in a row, and leave the vendor alone for as long as it asks for."""
+        """Count a failure more in a row, and leave the vendor alone for as long as it asks for.
+
+        Not while the vendor is left alone at its own word: that call was made before it.
+        """
 
         async def work(connection: AsyncConnection) -> None:
             await self._lock(connection)
             ledger = _ledger((await connection.execute(self._asked())).all())
+            if ledger.closed_until > ledger.at and not ledger.failures:
+                return
             failures = ledger.failures + 1
             until = max(ledger.at + closed_s(failures), ledger.closed_until) if closed_s(failures) else 0.0
             closed = {"closed_until": instant(until)} if until else {}
@@ -114,13 +119,19 @@ class Calls:
         await self._database.transact(work)
 
     async def recovered(self) -> None:
-        """Forget the failures: the vendor has answered."""
-        await self._say(failures=0, closed_until=None)
+        """Forget the failures: the vendor has answered. What it has asked for itself stays."""
+        await self._say(allowances.c.failures > 0, failures=0, closed_until=None)
 
     async def throttled(self, wait_s: float) -> None:
-        """Leave the vendor alone for so long, because it said so."""
-        ledger = await self.read()
-        await self._say(throttled_at=db_now(), closed_until=instant(ledger.at + wait_s))
+        """Leave the vendor alone for so long at least, because it said so; it is not out."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await self._lock(connection)
+            ledger = _ledger((await connection.execute(self._asked())).all())
+            until = instant(max(ledger.at + wait_s, ledger.closed_until))
+            await connection.execute(self._ours().values(failures=0, throttled_at=db_now(), closed_until=until))
+
+        await self._database.transact(work)
 
     async def told(self, used: int, most: int) -> None:
         """Keep what the vendor says of its own allowance."""
@@ -134,10 +145,12 @@ class Calls:
         )
         return {Lane(row.lane): row.made for row in await self._database.read(made)}
 
-    async def _say(self, **what: datetime | int | sa.ColumnElement[datetime] | None) -> None:
+    async def _say(
+        self, *where: sa.ColumnElement[bool], **what: datetime | int | sa.ColumnElement[datetime] | None
+    ) -> None:
         async def work(connection: AsyncConnection) -> None:
             await self._lock(connection)
-            await connection.execute(self._ours().values(**what))
+            await connection.execute(self._ours().where(*where).values(**what))
 
         await self._database.transact(work)
 
@@ -146,10 +159,11 @@ class Calls:
 
     async def _lock(self, connection: AsyncConnection) -> None:
         """Have everybody else who counts for the application wait for this transaction."""
-        insert = insert_into(allowances, connection.dialect)
-        row = insert.values(name=self._name, second=0, in_second=0, failures=0)
-        await connection.execute(row.on_conflict_do_nothing())
-        await connection.execute(sa.select(allowances.c.name).where(allowances.c.name == self._name).with_for_update())
+        ours = sa.select(allowances.c.name).where(allowances.c.name == self._name).with_for_update()
+        if await connection.scalar(ours) is None:
+            row = insert_into(allowances, connection.dialect).values(name=self._name, second=0, in_second=0, failures=0)
+            await connection.execute(row.on_conflict_do_nothing())
+            await connection.execute(ours)
 
     def _asked(self) -> sa.Select[Any]:
         """Ask how things stand: one row for every hour of late in which there were calls, one at least."""

@@ -27,7 +27,7 @@ class Calls(Protocol):
     async def read(self) -> Any:
         """Give how things stand."""
 
-    async def count(self, lane: Lane, admit: Callable[[Any], tuple[Sequence[int], float]]) -> tuple[Any, bool]:
+    async def count(self, lane: Lane, admit: Callable[[Any], tuple[Sequence[int], int, float]]) -> tuple[Any, bool]:
         """Count a call, if it is admitted."""
 
     async def promise(self, lane: Lane, at: float) -> None:
@@ -105,12 +105,13 @@ class Hourly:
         ledger = await self._calls.read()
         return bool(ledger.at - ledger.throttled_at < HOUR_S)
 
-    def _admit(self, ledger: Ledger, lane: Lane) -> tuple[Sequence[int], float]:
+    def _admit(self, ledger: Ledger, lane: Lane) -> tuple[Sequence[int], int, float]:
         if ledger.closed_until > ledger.at or not budget.has_room(ledger, self.allowance, lane):
-            return (), 0.0
+            return (), 0, 0.0
         if budget.second_s(ledger, self.allowance, lane):
-            return (), 0.0
-        return budget.hours(ledger.at), _ALONE_S if budget.is_out(ledger.failures) else 0.0
+            return (), 0, 0.0
+        alone_s = _ALONE_S if budget.is_out(ledger.failures) else 0.0
+        return budget.hours(ledger.at), budget.taken(ledger, self.allowance), alone_s
 
     async def _promised(self, ledger: Ledger, lane: Lane) -> float:
         urgent = LANES[: LANES.index(lane) + 1]
