@@ -30,11 +30,8 @@ class Calls(Protocol):
     async def count(self, lane: Lane, admit: Callable[[Any], tuple[Sequence[int], int, float]]) -> tuple[Any, bool]:
         """Count a call, if it is admitted."""
 
-    async def promise(self, lane: Lane, at: float) -> None:
-        """Remember that a call will come then."""
-
-    async def promised(self, lanes: Sequence[Lane], at: float) -> Mapping[int, int]:
-        """Give hour -> calls to come."""
+    async def promise(self, lane: Lane, urgent: Sequence[Lane], fits_at: Callable[[Mapping[int, int]], float]) -> float:
+        """Promise a call a moment, behind those that were promised one, and give it."""
 
     async def failed(self, closed_s: Callable[[int], float]) -> None:
         """Count a failure in a row."""
@@ -52,23 +49,29 @@ class Hourly:
     def __init__(self, side: str, calls: Calls, allowance: Allowance) -> None:
         self._side, self._calls, self.allowance = side, calls, allowance
         self._is_failing = False
+        self._turns = {lane: asyncio.Lock() for lane in Lane}
 
     async def spend(self, lane: Lane, call: str) -> None:
         """Return once a call may be made; it is counted.
 
         Raises  Unavailable with when to come again: the hour is spent for this lane, or the vendor is left alone
         """
-        while True:
-            ledger, is_counted = await self._calls.count(lane, lambda found: self._admit(found, lane))
-            self._is_failing = ledger.failures > 0
-            if is_counted:
-                return
-            if ledger.closed_until > ledger.at:
-                raise Unavailable(self._side, call, code=AWAY, retry_in_s=ledger.closed_until - ledger.at)
-            if not budget.has_room(ledger, self.allowance, lane):
-                raise Unavailable(self._side, call, code=SPENT, retry_in_s=await self._promised(ledger, lane))
-            wait_s = budget.second_s(ledger, self.allowance, lane)
-            await asyncio.sleep(wait_s + random.random() * 0.1)  # noqa: S311 - so that those who wait come one by one
+        async with self._turns[lane]:  # who waits for his second waits in a row
+            while wait_s := await self._spent(lane, call):
+                jitter = random.random() * 0.1  # noqa: S311 - so that processes come one by one
+                await asyncio.sleep(wait_s + jitter)
+
+    async def _spent(self, lane: Lane, call: str) -> float:
+        """Count a call and give 0.0, or give how long to wait for its second."""
+        ledger, is_counted = await self._calls.count(lane, lambda found: self._admit(found, lane))
+        self._is_failing = ledger.failures > 0
+        if is_counted:
+            return 0.0
+        if ledger.closed_until > ledger.at:
+            raise Unavailable(self._side, call, code=AWAY, retry_in_s=ledger.closed_until - ledger.at)
+        if not budget.has_room(ledger, self.allowance, lane):
+            raise Unavailable(self._side, call, code=SPENT, retry_in_s=await self._promised(ledger, lane))
+        return budget.second_s(ledger, self.allowance, lane)
 
     async def answered(self, status: int, wait_s: float | None = None) -> None:
         """Take in what the vendor answered: that it is well, ails, or has counted more calls than we did.
@@ -115,6 +118,5 @@ class Hourly:
 
     async def _promised(self, ledger: Ledger, lane: Lane) -> float:
         urgent = LANES[: LANES.index(lane) + 1]
-        at = budget.fits_at(ledger, self.allowance, lane, await self._calls.promised(urgent, ledger.at))
-        await self._calls.promise(lane, at)
+        at = await self._calls.promise(lane, urgent, lambda ahead: budget.fits_at(ledger, self.allowance, lane, ahead))
         return max(at - ledger.at, 0.1)

@@ -128,14 +128,29 @@ async def test_what_has_gone_of_this_second_is_told(calls):
 async def test_what_was_promised_is_told_until_its_minute_has_passed(calls):
     at = (await calls.read()).at
     hour = int(at // 3600)
+    compare = [Lane.COMPARE]
 
-    await calls.promise(Lane.COMPARE, at + 3600)
-    await calls.promise(Lane.COMPARE, at + 3600)
-    await calls.promise(Lane.BACKFILL, at + 7200)
-    await calls.promise(Lane.COMPARE, at - 60)
+    told = [await calls.promise(Lane.COMPARE, compare, lambda _ahead: at + 3600) for _ in range(2)]
+    await calls.promise(Lane.BACKFILL, compare, lambda _ahead: at + 7200)
+    await calls.promise(Lane.COMPARE, compare, lambda _ahead: at - 60)
 
-    assert await calls.promised([Lane.COMPARE], at) == {hour + 1: 2}
-    assert await calls.promised([Lane.COMPARE, Lane.BACKFILL], at) == {hour + 1: 2, hour + 2: 1}
+    assert told == [at + 3600] * 2
+    assert await calls.promised(compare) == {hour + 1: 2}
+    assert await calls.promised([Lane.COMPARE, Lane.BACKFILL]) == {hour + 1: 2, hour + 2: 1}
+
+
+async def test_whoever_is_promised_a_moment_hears_of_those_who_were_before_whichever_process_asked(database, calls):
+    at, seen = (await calls.read()).at, []
+
+    def next_hour(ahead):
+        seen.append(sum(ahead.values()))
+        return at + 3600
+
+    async with Database(database.url.render_as_string(hide_password=False)).opened() as another:
+        asked = (one.promise(Lane.COMPARE, [Lane.COMPARE], next_hour) for one in (calls, Calls(another, "ours")) * 10)
+        await asyncio.gather(*asked)
+
+    assert sorted(seen) == list(range(20))
 
 
 async def test_a_vendor_is_left_alone_for_as_long_as_its_failures_ask_for(calls):
