@@ -207,6 +207,14 @@ VARIABLES = (
         ("A write whose answer was missed is looked at again after that.",),
     ),
     Variable(
+        "SALESFORCE_CALLS_AT_ONCE", _SALESFORCE, "a number of calls, 1 to 25", "6",
+        (
+            "How many calls of one process may be under way; one nobody waits for any more is, for as long as",
+            "SALESFORCE_REQUEST_LIMIT. Times the number of workers it must stay within the 25 long calls of an org",
+            "(5 of a trial's), with one process to spare for the web and the command line.",
+        ),
+    ),
+    Variable(
         "SALESFORCE_DAILY_CALL_SHARE", _SALESFORCE, "a share of the org's daily API calls, above 0 and up to 1", "0.5",
         ("Beyond it only live edits are sent; comparing, retries and a first load wait for the day to recover.",),
     ),

@@ -135,13 +135,17 @@ class Calls:
         """Forget the failures: the vendor has answered. What it has asked for itself stays."""
         await self._say(allowances.c.failures > 0, failures=0, closed_until=None)
 
-    async def throttled(self, wait_s: float) -> None:
-        """Leave the vendor alone for so long at least, because it said so; it is not out."""
+    async def throttled(self, wait_s: float, *, is_spent: bool = True) -> None:
+        """Leave the vendor alone for so long at least, because it said so; it is not out.
+
+        is_spent  because its allowance is, and not only because it is busy
+        """
 
         async def work(connection: AsyncConnection) -> None:
             ledger = await self._held(connection)
             until = instant(max(ledger.at + wait_s, ledger.closed_until))
-            await connection.execute(self._ours.values(failures=0, throttled_at=db_now(), closed_until=until))
+            at = {"throttled_at": db_now()} if is_spent else {}
+            await connection.execute(self._ours.values(failures=0, closed_until=until, **at))
 
         await self._database.transact(work)
 
