@@ -153,12 +153,11 @@ class Calls:
         """Keep what the vendor says of its own allowance."""
         await self._say(used=used, most=most, told_at=db_now())
 
-    async def by_lane(self) -> dict[Lane, int]:
-        """Give the calls of this hour by lane."""
-        ledger = await self.read()
-        made = sa.select(lane_calls.c.lane, lane_calls.c.made).where(
-            lane_calls.c.application == self._name, lane_calls.c.hour == int(ledger.at // _HOUR_S)
-        )
+    async def by_lane(self, hours_ago: int = 0) -> dict[Lane, int]:
+        """Give the calls of this hour by lane, or of an earlier one."""
+        hour = sa.type_coerce(db_now(), sa.BigInteger) // _HOUR_MS - hours_ago
+        of = (lane_calls.c.application == self._name, lane_calls.c.hour == hour)
+        made = sa.select(lane_calls.c.lane, lane_calls.c.made).where(*of)
         return {Lane(row.lane): row.made for row in await self._database.read(made)}
 
     async def _say(

@@ -35,6 +35,7 @@ RESERVED: Mapping[Lane, float] = {
     Lane.BACKFILL: 0.4,
 }
 _HOURS_AHEAD = 24 * 30
+_MOST_BETWEEN = 0.5  # of an hour's calls: more than that was no ordinary hour
 _PARTS = 4  # of a second, each with its part of the calls
 _TOLERATED = 2  # failures in a row before a vendor is left alone: one record alone may fail
 _FIRST_CLOSED_S, LONGEST_CLOSED_S, _MOST_DOUBLINGS = 5.0, 150.0, 8
@@ -151,15 +152,27 @@ def _into_s(allowance: Allowance, lane: Lane, nth: int) -> float:
     return min(max(share * HOUR_S, 0.0), HOUR_S - EDGE_S)
 
 
-def caught_up_at(ledger: Ledger, allowance: Allowance, waiting: Mapping[Lane, int]) -> float | None:
-    """Give when the last of those that wait will have been called, as far as we know; None when nobody waits."""
-    done, last = 0, None
+def caught_up_at(
+    ledger: Ledger, allowance: Allowance, waiting: Mapping[Lane, int], of_late: Mapping[Lane, int]
+) -> float | None:
+    """Give when the last of those that wait will have been called, as far as we know; None when nobody waits.
+
+    of_late  calls that each lane made in the hour before: as many are expected to come between from more urgent ones
+    """
+    done, between, last = 0, 0, None
     for lane in LANES:
-        if not waiting.get(lane):
-            continue
-        done += waiting[lane]
-        last = max(last or 0.0, fits_at(ledger, allowance, lane, {}, more=done), ledger.closed_until)
+        if waiting.get(lane):
+            done += waiting[lane]
+            ahead = _expected(ledger, min(between, int(allowance.per_hour * _MOST_BETWEEN)))
+            last = max(last or 0.0, fits_at(ledger, allowance, lane, ahead, more=done), ledger.closed_until)
+        between += of_late.get(lane, 0)
     return last
+
+
+def _expected(ledger: Ledger, per_hour: int) -> Mapping[int, int]:
+    hour = int(ledger.at // HOUR_S)
+    left_of_this = {hour: int(per_hour * (1 - _share(ledger.at, hour)))}
+    return left_of_this | dict.fromkeys(range(hour + 1, hour + _HOURS_AHEAD), per_hour)
 
 
 def is_out(failures: int) -> bool:

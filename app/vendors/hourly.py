@@ -7,6 +7,7 @@ once, so that it holds up nobody.
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.errors import Unavailable
@@ -33,6 +34,9 @@ class Calls(Protocol):
     async def promise(self, lane: Lane, urgent: Sequence[Lane], fits_at: Callable[[Mapping[int, int]], float]) -> float:
         """Promise a call a moment, behind those that were promised one, and give it."""
 
+    async def by_lane(self, hours_ago: int = 0) -> Mapping[Lane, int]:
+        """Give the calls of an hour by lane."""
+
     async def failed(self, closed_s: Callable[[int], float]) -> None:
         """Count a failure in a row."""
 
@@ -41,6 +45,25 @@ class Calls(Protocol):
 
     async def throttled(self, wait_s: float) -> None:
         """Leave the vendor alone for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a clock hour stands.
+
+    left            calls it still has, as we count them
+    made            calls it has had, by lane
+    resets_in_s     when it ends
+    paused_for_s    for how long nobody calls; 0 when anybody may
+    caught_up_in_s  when all that wait will have been called; None when nobody waits
+    """
+
+    left: int
+    per_hour: int
+    made: Mapping[Lane, int]
+    resets_in_s: int
+    paused_for_s: float
+    caught_up_in_s: float | None
 
 
 class Hourly:
@@ -97,11 +120,18 @@ class Hourly:
         """Give how many calls the hour has left, as we count them."""
         return budget.left(await self._calls.read(), self.allowance)
 
-    async def caught_up_in_s(self, waiting: Mapping[Lane, int]) -> float | None:
-        """Give in how many seconds all that wait for a call will have had it; None when nobody waits."""
-        ledger = await self._calls.read()
-        at = budget.caught_up_at(ledger, self.allowance, waiting)
-        return None if at is None else at - ledger.at
+    async def stands(self, waiting: Mapping[Lane, int]) -> Standing:
+        """Give how things stand, and when all that wait will have been called."""
+        ledger, made = await self._calls.read(), await self._calls.by_lane()
+        at = budget.caught_up_at(ledger, self.allowance, waiting, await self._calls.by_lane(hours_ago=1))
+        return Standing(
+            left=budget.left(ledger, self.allowance),
+            per_hour=self.allowance.per_hour,
+            made=made,
+            resets_in_s=budget.resets_in_s(ledger),
+            paused_for_s=max(ledger.closed_until - ledger.at, 0.0),
+            caught_up_in_s=None if at is None else at - ledger.at,
+        )
 
     async def was_throttled(self) -> bool:
         """Say whether the vendor has refused calls as too many within the hour: its 403s may mean no more than that."""

@@ -51,13 +51,13 @@ class Shelf:
 
     def __init__(self, now_s):
         self._now_s, self._numbers = now_s, itertools.count()
-        self._heaps, self._waiting = {lane: [] for lane in Lane}, {lane: set() for lane in Lane}
+        self._heaps, self._waiting = {lane: [] for lane in Lane}, {lane: {} for lane in Lane}
         self.open = {}
 
     def put(self, thing, in_s=0.0):
         self.open[thing] = None
         heapq.heappush(self._heaps[thing.lane], (self._now_s() + in_s, next(self._numbers), thing))
-        for woken in self._waiting[thing.lane]:
+        for woken in list(self._waiting[thing.lane]):
             woken.done() or woken.set_result(None)
 
     def end(self, thing):
@@ -74,11 +74,11 @@ class Shelf:
             timer = (
                 loop.call_at(heap[0][0], lambda woken=woken: woken.done() or woken.set_result(None)) if heap else None
             )
-            self._waiting[lane].add(woken)
+            self._waiting[lane][woken] = None
             try:
                 await woken
             finally:
-                self._waiting[lane].discard(woken)
+                del self._waiting[lane][woken]
                 if timer is not None:
                     timer.cancel()
         found = []
@@ -139,7 +139,7 @@ class Worker:
         self.budget = Hourly("drchrono", Calls(self._database, "ours"), ALLOWED)
         self._gates = {is_live: asyncio.Semaphore(at_once) for is_live, at_once in _AT_ONCE.items()}
         self._rng, self._shelf, self._practice, self._tell = rng, shelf, practice, tell
-        self._hand, self._tasks = set(), [asyncio.create_task(self._works(lane)) for lane in Lane]
+        self._hand, self._tasks = {}, [asyncio.create_task(self._works(lane)) for lane in Lane]
 
     async def dies(self):
         """Whatever it was doing; what it had taken comes back when its lease has run out."""
@@ -157,7 +157,7 @@ class Worker:
     async def _works(self, lane):
         while True:
             taken = await self._shelf.take(lane, _TAKEN_AT_ONCE)
-            self._hand.update(taken)
+            self._hand.update(dict.fromkeys(taken))
             await asyncio.gather(*(self._tries(thing) for thing in taken))
 
     async def _tries(self, thing):
@@ -178,7 +178,7 @@ class Worker:
             self._again(thing, error)
         else:
             self._tell.done(thing)
-        self._hand.discard(thing)
+        self._hand.pop(thing, None)
 
     def _again(self, thing, error):
         if error.status is None:

@@ -167,7 +167,7 @@ def test_a_moment_that_is_told_is_never_past_and_holds_when_nobody_else_calls(ma
 
 
 def test_nobody_waiting_is_caught_up():
-    assert budget.caught_up_at(stand(60), ALLOWED, {}) is None
+    assert budget.caught_up_at(stand(60), ALLOWED, {}, {Lane.LIVE: 100}) is None
 
 
 @pytest.mark.parametrize(
@@ -181,9 +181,31 @@ def test_nobody_waiting_is_caught_up():
     ids=["within the hour", "into the next", "behind live edits", "two hours more"],
 )
 def test_when_all_that_wait_are_caught_up(made, waiting, when_s):
-    at = budget.caught_up_at(stand(60, made=made), ALLOWED, waiting)
+    at = budget.caught_up_at(stand(60, made=made), ALLOWED, waiting, {})
 
     assert at - START == pytest.approx(when_s, abs=1.0)
+
+
+def test_as_many_urgent_calls_as_in_the_hour_before_are_expected_to_come_between():
+    waiting, of_late = {Lane.BACKFILL: 1100}, {Lane.LIVE: 80, Lane.COMPARE: 20, Lane.BACKFILL: 400}
+
+    at = budget.caught_up_at(stand(0, made=0), ALLOWED, waiting, of_late)
+
+    assert at - START == pytest.approx(2.5 * HOUR_S, abs=EDGE_S)
+
+
+def test_nothing_less_urgent_comes_between():
+    of_late = dict.fromkeys((Lane.LIVE, Lane.RETRY, Lane.COMPARE), 400)
+
+    alone = budget.caught_up_at(stand(60, made=320), ALLOWED, {Lane.LIVE: 180}, {})
+
+    assert budget.caught_up_at(stand(60, made=320), ALLOWED, {Lane.LIVE: 180}, of_late) == alone
+
+
+def test_however_busy_the_hour_before_was_half_of_the_next_is_expected_to_be_free():
+    at = budget.caught_up_at(stand(0), ALLOWED, {Lane.BACKFILL: 600}, {Lane.LIVE: 500})
+
+    assert 2 * HOUR_S <= at - START <= 2.5 * HOUR_S
 
 
 @pytest.mark.parametrize(("failures", "closed_s"), [(1, 0.0), (2, 0.0), (3, 3.75), (4, 7.5), (20, 150.0)])
