@@ -146,7 +146,7 @@ VARIABLES = (
     ),
     Variable(
         "DRCHRONO_CALLS_PER_SECOND", _DRCHRONO, "a number of calls, 1 or more", "4",
-        ("DrChrono throttles an application at 10 in any second; two of ours may touch one of its.",),
+        ("DrChrono throttles an application at 10 in any second; some of ours are longer on their way than others.",),
     ),
     Variable(
         "DRCHRONO_REQUEST_LIMIT", _DRCHRONO, "how long DrChrono may go on with a request, ISO 8601", "PT2M",
