@@ -210,8 +210,8 @@ VARIABLES = (
         "SALESFORCE_CALLS_AT_ONCE", _SALESFORCE, "a number of calls, 1 to 25", "6",
         (
             "How many calls of one process may be under way; one nobody waits for any more is, for as long as",
-            "SALESFORCE_REQUEST_LIMIT. Times the number of workers it must stay within the 25 long calls of an org",
-            "(5 of a trial's), with one process to spare for the web and the command line.",
+            "SALESFORCE_REQUEST_LIMIT. Times the number of workers, and one more for the command line, it must stay",
+            "within the 25 long calls of an org (5 of a trial's).",
         ),
     ),
     Variable(

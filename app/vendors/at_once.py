@@ -37,6 +37,9 @@ class Places:
         place = Place()
         try:
             yield place
+        except asyncio.CancelledError:
+            place.is_given_up = True
+            raise
         finally:
             if place.is_given_up:
                 self._keep()

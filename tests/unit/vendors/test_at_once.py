@@ -68,6 +68,17 @@ def test_a_call_that_was_given_up_on_keeps_its_place_until_the_vendor_gives_up_t
     assert by_clock(story) == ([False] * 3, (TOO_MANY, 600), True, 3)
 
 
+def test_a_call_whose_caller_was_stopped_is_still_under_way(by_clock):
+    async def story(calls):
+        task = asyncio.create_task(calls.makes(5.0))
+        await asyncio.sleep(1.0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return await calls.makes(1.0)
+
+    assert by_clock(story, most=1) == (TOO_MANY, 600)
+
+
 def test_whoever_waits_for_a_place_in_vain_has_sent_nothing(by_clock):
     async def story(calls):
         return await asyncio.gather(*(calls.makes(11.9) for _ in range(3)), *(calls.makes(1.0, 5.0) for _ in range(2)))
