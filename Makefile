@@ -9,7 +9,7 @@ BESIDE := -n logical --maxprocesses 8 --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test long demo verify simulate simulate-tokens bench sizes serve work up lock migration env-example clean
+.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-tokens bench sizes serve work up lock migration env-example clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -55,6 +55,9 @@ verify: $(READY)  ## the promises put to the test, with real processes and fault
 
 simulate: $(READY)  ## SEEDS=10000: so many random histories with faults, FIRST=1 on; SEED=42: one, line by line
 	@$(BIN)/python -m tests.simulate.many $(if $(SEED),--show $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1))
+
+simulate-budget: $(READY)  ## HOURS=1000: four workers share DrChrono's hours and die now and then; FIRST=1, the seed
+	@$(BIN)/python -m tests.simulate.budget --hours $(or $(HOURS),1000) --first $(or $(FIRST),1)
 
 simulate-tokens: $(READY)  ## SEEDS=1,2,3: eight workers race for single-use tokens, and some die
 	@$(BIN)/python -m tests.simulate.token_race --seeds $(or $(SEEDS),1)

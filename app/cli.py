@@ -195,6 +195,18 @@ def _compare(kind: Kind | None, *, since_ever: bool, dry_run: bool) -> None:
 
 
 @app.command()
+def queue(as_json: Annotated[bool, typer.Option("--json", help="for a script")] = False) -> None:
+    """Say what waits, what failed, which lanes are paused and why, and when it will be caught up."""
+    from rich.console import Console
+
+    from app import log, settings
+    from app.queue_shown import shown
+
+    log.configure(logging.ERROR)
+    asyncio.run(shown(settings.load(), Console(soft_wrap=as_json), as_json=as_json))
+
+
+@app.command()
 def up() -> None:
     """Run everything on this machine: migrate, one web, one worker, and a Valkey when REDIS_URL is empty."""
     from app import processes, settings

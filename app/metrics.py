@@ -17,4 +17,11 @@ oldest_due_s = Gauge(
 failures = Gauge("chronobridge_failures", "Records that wait for a person", ["side", "kind", "cause"])
 writes = Gauge("chronobridge_journal_writes", "Outward writes in the journal, by state", ["side", "state"])
 counted = Gauge("chronobridge_counted", "Skips, put-backs, conflicts and odd hours since the first start", ["what"])
+calls_left = Gauge(
+    "chronobridge_calls_left", "Calls a vendor still allows: DrChrono this hour, Salesforce this day", ["side"]
+)
+calls_made = Gauge("chronobridge_drchrono_calls_this_hour", "Calls made of DrChrono this clock hour", ["lane"])
+calls_paused_s = Gauge("chronobridge_calls_paused_seconds", "For how long a vendor is left alone", ["side"])
+waiting_for_calls = Gauge("chronobridge_waiting_for_drchrono", "Records that wait for a call of DrChrono's", ["lane"])
+caught_up_s = Gauge("chronobridge_drchrono_caught_up_seconds", "When those that wait will have been called; 0: now")
 workers_alive = Gauge("chronobridge_workers_alive", "Workers whose heartbeat is 15 s old or less")

@@ -27,6 +27,7 @@ from app.sync.mapping import Mappings
 from app.sync.records import Kind, Side
 from app.sync.rules import Rules
 from app.vendors import http
+from app.vendors.at_once import Places
 from app.vendors.budget import Allowance
 from app.vendors.daily import Daily
 from app.vendors.drchrono.client import DrChrono
@@ -132,7 +133,8 @@ def drchrono_budget(settings: Settings, database: Database) -> Hourly:
 def salesforce_budget(settings: Settings, database: Database) -> Daily:
     """Give the budget of the org that the settings name."""
     told = Calls(database, f"salesforce {settings.salesforce_org_id}")
-    return Daily(Side.SALESFORCE.value, told, settings.salesforce_daily_call_share)
+    places = Places(settings.salesforce_calls_at_once, settings.salesforce_request_limit.total_seconds())
+    return Daily(Side.SALESFORCE.value, told, settings.salesforce_daily_call_share, places)
 
 
 def salesforce_client(settings: Settings, store: TokenStore, context: Any, budget: Daily) -> Salesforce:

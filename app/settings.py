@@ -171,6 +171,7 @@ class Settings(BaseSettings):
     salesforce_request_limit: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=10)
 
     salesforce_daily_call_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    salesforce_calls_at_once: Annotated[int, Field(ge=1, le=25)] = 6
 
     drchrono_default_doctor: Annotated[Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None, Optional] = None
     drchrono_search_gap: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(seconds=30)

@@ -146,7 +146,7 @@ VARIABLES = (
     ),
     Variable(
         "DRCHRONO_CALLS_PER_SECOND", _DRCHRONO, "a number of calls, 1 or more", "4",
-        ("DrChrono throttles an application at 10 in any second; two of ours may touch one of its.",),
+        ("DrChrono throttles an application at 10 in any second; some of ours are longer on their way than others.",),
     ),
     Variable(
         "DRCHRONO_REQUEST_LIMIT", _DRCHRONO, "how long DrChrono may go on with a request, ISO 8601", "PT2M",
@@ -205,6 +205,14 @@ VARIABLES = (
     Variable(
         "SALESFORCE_REQUEST_LIMIT", _SALESFORCE, "how long Salesforce may go on with a request, ISO 8601", "PT10M",
         ("A write whose answer was missed is looked at again after that.",),
+    ),
+    Variable(
+        "SALESFORCE_CALLS_AT_ONCE", _SALESFORCE, "a number of calls, 1 to 25", "6",
+        (
+            "How many calls of one process may be under way; one nobody waits for any more is, for as long as",
+            "SALESFORCE_REQUEST_LIMIT. Times the number of workers, and one more for the command line, it must stay",
+            "within the 25 long calls of an org (5 of a trial's).",
+        ),
     ),
     Variable(
         "SALESFORCE_DAILY_CALL_SHARE", _SALESFORCE, "a share of the org's daily API calls, above 0 and up to 1", "0.5",

@@ -5,6 +5,7 @@
     heartbeat  that this worker lives, every 4 s
     reconcile  what only a list tells of, every RECONCILE_EVERY; visits whose doctor has moved to another zone
     house      what is finished and old goes, and its room is given back, every hour
+    limits     what Salesforce has left of its day, at the start and while it has nothing left
     recover    once: whether a token refresh that was cut off has lost the practice's tokens
 
 The first two end in the drain, which works off what is due. SIGTERM lets the passes under way end.
@@ -28,6 +29,7 @@ from app.settings import Settings
 from app.store import heartbeat
 from workers.drain import Drain
 from workers.housekeeping import housekeeping
+from workers.limits import asking
 from workers.reconcile import reconciling
 from workers.sweep import sweeping
 
@@ -48,6 +50,7 @@ async def work(settings: Settings) -> None:
             asyncio.create_task(_beating(run, worker_id), name="heartbeat"),
             asyncio.create_task(reconciling(run, drain.ring), name="reconcile"),
             asyncio.create_task(housekeeping(run), name="house"),
+            asyncio.create_task(asking(run), name="limits"),
         ]
         if settings.redis_url:
             jobs.append(asyncio.create_task(_listening(settings.redis_url, drain.ring), name="listen"))

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from app.backlog import backlog
 from app.log import log
 from app.runtime import Runtime
 from app.store import conflicts as store_conflicts
-from app.store import queue_state, tallies
+from app.store import queue_state
 from app.sync.records import Lane, Side
 from app.sync.retry import fix
 from app.web.access import operator, reader
@@ -22,30 +23,9 @@ router = APIRouter(prefix="/api/v1", tags=["api"], dependencies=[Depends(reader)
 
 @router.get("/queue", summary="What waits, by kind and lane")
 async def queue(request: Request) -> dict[str, Any]:
-    """Give depth, age of the oldest, rate, failures, holds, what was skipped or put back, and lanes."""
+    """Give depth, age of the oldest, rate, failures, holds, what was skipped or put back, lanes, and the forecast."""
     run: Runtime = request.app.state.run
-    counts = await queue_state.due_counts(run.database)
-    groups = await queue_state.failure_groups(run.database)
-    return {
-        "depth": sum(one.count for one in counts),
-        "oldest_due_age_s": round(max((one.oldest_s for one in counts), default=0.0), 3),
-        "rate_per_minute": await queue_state.synced_per_minute(run.database),
-        "by_kind": [
-            {
-                "kind": one.kind,
-                "direction": one.direction,
-                "lane": one.lane,
-                "depth": one.count,
-                "oldest_due_age_s": round(one.oldest_s, 3),
-            }
-            for one in counts
-        ],
-        "failed": sum(row.records for row in groups if not row.is_held),
-        "held": sum(row.records for row in groups if row.is_held),
-        "unsettled_writes": sum(row.writes for row in await queue_state.journal_counts(run.database)),
-        "counted": await tallies.read(run.database),
-        "lanes": await queue_state.lane_states(run.database),
-    }
+    return await backlog(run)
 
 
 @router.get("/failures", summary="What waits for a person, grouped by cause")

@@ -14,6 +14,7 @@ from app.store.tables import after, db_now, deliveries, events, failures, journa
 from app.sync.records import Lane, Side
 
 _RECENT_S = 60
+_NO_CALL_LEFT = ("hour_is_spent", "HTTP_429")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,21 @@ async def due_counts(database: Database) -> list[DueCount]:
         ).group_by(due.c.kind, due.c.lane, due.c.direction)
     )
     return [DueCount(row.kind, row.lane, row.direction, row.records, max(float(row.age), 0.0)) for row in rows]
+
+
+async def waiting_for_drchrono(database: Database) -> dict[Lane, int]:
+    """Give how many records wait for a call of DrChrono's, by lane: each of them for one at least.
+
+    These are what only Salesforce has told of, what DrChrono is to be asked about, and what had no call left. Pages of
+    lists that a compare has yet to read are no records, and not among them.
+    """
+    needs = (
+        sa.and_(_is_told_by(Side.SALESFORCE), sa.not_(_is_told_by(Side.DRCHRONO))),
+        links.c.confirm_at.is_not(None),
+        links.c.last_error.in_(_NO_CALL_LEFT),
+    )
+    due = sa.select(links.c.lane, sa.func.count().label("records")).where(links.c.due_at.is_not(None), sa.or_(*needs))
+    return {Lane(row.lane): row.records for row in await database.read(due.group_by(links.c.lane))}
 
 
 def _is_told_by(side: Side) -> sa.ColumnElement[bool]:

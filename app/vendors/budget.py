@@ -11,8 +11,9 @@ that are more urgent. That part melts as the hour passes, so that nothing of it 
         0                    minutes                60
 
 A call is counted a moment before DrChrono counts it, by a clock that is not quite DrChrono's: near the full hour it
-counts in both hours. What does not fit is told when it will: the moment at which its lane may make one call more than
-all that were told so before it.
+counts in both hours, and each quarter of a second has its quarter of the calls, so that some that were long on their
+way do not meet others that were quick. What does not fit is told when it will: the moment at which its lane may make
+one call more than all that were told so before it.
 """
 
 import math
@@ -34,6 +35,8 @@ RESERVED: Mapping[Lane, float] = {
     Lane.BACKFILL: 0.4,
 }
 _HOURS_AHEAD = 24 * 30
+_MOST_BETWEEN = 0.5  # of an hour's calls: more than that was no ordinary hour
+_PARTS = 4  # of a second, each with its part of the calls
 _TOLERATED = 2  # failures in a row before a vendor is left alone: one record alone may fail
 _FIRST_CLOSED_S, LONGEST_CLOSED_S, _MOST_DOUBLINGS = 5.0, 150.0, 8
 
@@ -67,7 +70,7 @@ class Ledger(Protocol):
 
     @property
     def in_second(self) -> int:
-        """Calls in this very second."""
+        """Calls in this very second, those included that went by because nobody made them."""
 
     @property
     def closed_until(self) -> float:
@@ -89,8 +92,32 @@ def has_room(ledger: Ledger, allowance: Allowance, lane: Lane) -> bool:
 
 
 def second_s(ledger: Ledger, allowance: Allowance, lane: Lane) -> float:
-    """Give how long a call waits for its second; 0 when this one has room."""
-    return 0.0 if ledger.in_second < allowance.in_a_second(lane) else 1 - ledger.at % 1
+    """Give how long a call waits for its part of a second; 0 when this one has room."""
+    share, most = ledger.at % 1, allowance.in_a_second(lane)
+    part = _part(ledger, allowance)
+    if max(ledger.in_second, _before(allowance, part)) < min(_before(allowance, part + 1), most):
+        return 0.0
+    later = range(part + 1, _parts(allowance))
+    free = (one for one in later if ledger.in_second < min(_before(allowance, one + 1), most))
+    return next(free, _parts(allowance)) / _parts(allowance) - share
+
+
+def taken(ledger: Ledger, allowance: Allowance) -> int:
+    """Give what has gone of this second once a call is made now."""
+    return max(ledger.in_second, _before(allowance, _part(ledger, allowance))) + 1
+
+
+def _parts(allowance: Allowance) -> int:
+    return min(_PARTS, allowance.per_second)
+
+
+def _part(ledger: Ledger, allowance: Allowance) -> int:
+    return int(ledger.at % 1 * _parts(allowance))
+
+
+def _before(allowance: Allowance, part: int) -> int:
+    """Give how many calls of a second the parts before this one have."""
+    return allowance.per_second * part // _parts(allowance)
 
 
 def _share(at: float, hour: int) -> float:
@@ -125,15 +152,27 @@ def _into_s(allowance: Allowance, lane: Lane, nth: int) -> float:
     return min(max(share * HOUR_S, 0.0), HOUR_S - EDGE_S)
 
 
-def caught_up_at(ledger: Ledger, allowance: Allowance, waiting: Mapping[Lane, int]) -> float | None:
-    """Give when the last of those that wait will have been called, as far as we know; None when nobody waits."""
-    done, last = 0, None
+def caught_up_at(
+    ledger: Ledger, allowance: Allowance, waiting: Mapping[Lane, int], of_late: Mapping[Lane, int]
+) -> float | None:
+    """Give when the last of those that wait will have been called, as far as we know; None when nobody waits.
+
+    of_late  calls that each lane made in the hour before: as many are expected to come between from more urgent ones
+    """
+    done, between, last = 0, 0, None
     for lane in LANES:
-        if not waiting.get(lane):
-            continue
-        done += waiting[lane]
-        last = max(last or 0.0, fits_at(ledger, allowance, lane, {}, more=done), ledger.closed_until)
+        if waiting.get(lane):
+            done += waiting[lane]
+            ahead = _expected(ledger, min(between, int(allowance.per_hour * _MOST_BETWEEN)))
+            last = max(last or 0.0, fits_at(ledger, allowance, lane, ahead, more=done), ledger.closed_until)
+        between += of_late.get(lane, 0)
     return last
+
+
+def _expected(ledger: Ledger, per_hour: int) -> Mapping[int, int]:
+    hour = int(ledger.at // HOUR_S)
+    left_of_this = {hour: int(per_hour * (1 - _share(ledger.at, hour)))}
+    return left_of_this | dict.fromkeys(range(hour + 1, hour + _HOURS_AHEAD), per_hour)
 
 
 def is_out(failures: int) -> bool:

@@ -1,7 +1,9 @@
 """Salesforce's budget: it counts our calls by the day and says so with every answer, so we need not.
 
 Live edits may use all of the day; everything less urgent stops at a share of it, and looks again now and then. Once
-Salesforce refuses a call as one too many it is left alone for a while, and so is an org that does not answer.
+Salesforce refuses a call as one more than the day has, it is left alone until somebody has asked it for its limits
+and heard that there are some left: that is one call every five minutes, instead of every record's. An org that does
+not answer is left alone too.
 """
 
 import random
@@ -14,8 +16,12 @@ from typing import Any, Protocol
 from app.errors import Unavailable
 from app.sync.records import Lane, Side
 from app.vendors import budget
+from app.vendors.at_once import Places
 
 SPENT, AWAY = "day_is_spent", "left_alone"
+SPENT_S = 300.0  # how long before the limits are asked for again
+_ASKED_FOR_S = 90.0  # how long everybody else waits for who asks; longer, and nobody does
+_OLD_S = 24 * 3600.0
 _LOOK_AGAIN_S = 600.0  # how old Salesforce's word may be before a call that does not fit asks for a newer one
 _REMEMBER_S = 1.0
 _TOLD_EVERY_S = 30.0
@@ -37,19 +43,37 @@ class Told(Protocol):
     async def recovered(self) -> None:
         """Forget the failures."""
 
-    async def throttled(self, wait_s: float) -> None:
-        """Leave the vendor alone for so long."""
+    async def throttled(self, wait_s: float, *, is_spent: bool = True) -> None:
+        """Leave the vendor alone for so long, because its allowance is spent or it is busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the org has counted of its day's calls, and allows (0: it has not said so yet).
+
+    share           how much of them lanes less urgent than live edits may bring the day to
+    paused_for_s    for how long nobody calls; 0 when anybody may
+    """
+
+    used: int
+    most: int
+    share: float
+    paused_for_s: float
 
 
 class Daily:
     """The calls of an org's 24 hours.
 
     share       how much of them lanes less urgent than live edits may bring the day to, 0 to 1
+    places      how many calls may be under way at once
     remember_s  for how long what is stored is not read again
     """
 
-    def __init__(self, side: str, told: Told, share: float, remember_s: float = _REMEMBER_S) -> None:
-        self._side, self._told, self._share, self._remember_s = side, told, share, remember_s
+    def __init__(
+        self, side: str, told: Told, share: float, places: Places | None = None, remember_s: float = _REMEMBER_S
+    ) -> None:
+        self._side, self._told, self.share, self._remember_s = side, told, share, remember_s
+        self.places = places or Places()
         self._known: tuple[Any, float] | None = None
         self._said_at = -_TOLD_EVERY_S
         self._said = (0, 0)
@@ -69,22 +93,38 @@ class Daily:
         at = ledger.at + age_s
         if ledger.closed_until > at:
             return AWAY, ledger.closed_until - at
-        is_spent = ledger.most and ledger.used >= ledger.most * self._share
+        if _is_spent(ledger) and at < ledger.closed_until + _ASKED_FOR_S:
+            return SPENT, ledger.closed_until + _ASKED_FOR_S - at
+        is_spent = ledger.most and ledger.used >= ledger.most * self.share
         if lane is Lane.LIVE or not is_spent or at - ledger.told_at > _LOOK_AGAIN_S:
             return None
         return SPENT, _LOOK_AGAIN_S - (at - ledger.told_at) + 1
 
+    async def is_to_be_asked(self) -> bool:
+        """Say whether Salesforce is to be asked for its limits: nothing is known of late, or the day was spent."""
+        ledger, age_s = await self._read()
+        at = ledger.at + age_s
+        return ledger.closed_until <= at and (_is_spent(ledger) or at - ledger.told_at > _OLD_S)
+
+    async def asked(self, used: int, most: int) -> None:
+        """Take in what Salesforce says of its limits: with calls left everybody may call again."""
+        if used >= most:
+            await self.refused(SPENT_S)
+        else:
+            await self._told.told(used, most)
+        self._known = None
+
     async def answered(self, usage: str | None) -> None:
         """Take in an answer, and what it says was used; `usage`: the header Sforce-Limit-Info."""
-        ledger, _ = await self._read()
-        if ledger.failures or ledger.closed_until:
+        ledger, age_s = await self._read()
+        if ledger.failures:
             await self._told.recovered()
             self._known = None
         found = _USED.search(usage or "")
-        if found is not None:
-            await self.told(int(found[1]), int(found[2]))
+        if found is not None and ledger.closed_until <= ledger.at + age_s:  # else it was sent before that was refused
+            await self._tell(int(found[1]), int(found[2]))
 
-    async def told(self, used: int, most: int) -> None:
+    async def _tell(self, used: int, most: int) -> None:
         """Keep what Salesforce says, not more often than it matters."""
         is_news = (
             abs(used - self._said[0]) > max(self._said[1] // 200, 1) or monotonic() - self._said_at > _TOLD_EVERY_S
@@ -98,10 +138,17 @@ class Daily:
         await self._told.failed(lambda failures: budget.closed_s(failures, random.random()))  # noqa: S311
         self._known = None
 
-    async def refused(self, wait_s: float) -> None:
-        """Take in that Salesforce refused a call as one too many."""
-        await self._told.throttled(wait_s)
+    async def refused(self, wait_s: float, *, is_spent: bool = True) -> None:
+        """Take in that Salesforce refused a call as one too many: of the day, or only just now."""
+        await self._told.throttled(wait_s, is_spent=is_spent)
         self._known = None
+
+    async def stands(self) -> Standing:
+        """Give how things stand."""
+        ledger, age_s = await self._read()
+        at = ledger.at + age_s
+        paused_until = ledger.closed_until + (_ASKED_FOR_S if _is_spent(ledger) else 0.0)
+        return Standing(ledger.used, ledger.most, self.share, max(paused_until - at, 0.0))
 
     async def _read(self) -> tuple[Any, float]:
         if self._known is None or monotonic() - self._known[1] >= self._remember_s:
@@ -109,11 +156,17 @@ class Daily:
         return self._known[0], monotonic() - self._known[1]
 
 
+def _is_spent(ledger: Any) -> bool:
+    """Say whether the day's calls were spent when Salesforce last said anything of them."""
+    return bool(ledger.throttled_at > ledger.told_at)
+
+
 @dataclass(frozen=True, slots=True)
 class _Nothing:
     at: float = 0.0
     closed_until: float = 0.0
     failures: int = 0
+    throttled_at: float = 0.0
     used: int = 0
     most: int = 0
     told_at: float = 0.0
@@ -132,7 +185,7 @@ class _Unkept:
     async def recovered(self) -> None:
         pass
 
-    async def throttled(self, wait_s: float) -> None:
+    async def throttled(self, wait_s: float, *, is_spent: bool = True) -> None:
         pass
 
 

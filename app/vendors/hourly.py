@@ -7,6 +7,7 @@ once, so that it holds up nobody.
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.errors import Unavailable
@@ -27,14 +28,14 @@ class Calls(Protocol):
     async def read(self) -> Any:
         """Give how things stand."""
 
-    async def count(self, lane: Lane, admit: Callable[[Any], tuple[Sequence[int], float]]) -> tuple[Any, bool]:
+    async def count(self, lane: Lane, admit: Callable[[Any], tuple[Sequence[int], int, float]]) -> tuple[Any, bool]:
         """Count a call, if it is admitted."""
 
-    async def promise(self, lane: Lane, at: float) -> None:
-        """Remember that a call will come then."""
+    async def promise(self, lane: Lane, urgent: Sequence[Lane], fits_at: Callable[[Mapping[int, int]], float]) -> float:
+        """Promise a call a moment, behind those that were promised one, and give it."""
 
-    async def promised(self, lanes: Sequence[Lane], at: float) -> Mapping[int, int]:
-        """Give hour -> calls to come."""
+    async def by_lane(self, hours_ago: int = 0) -> Mapping[Lane, int]:
+        """Give the calls of an hour by lane."""
 
     async def failed(self, closed_s: Callable[[int], float]) -> None:
         """Count a failure in a row."""
@@ -46,29 +47,54 @@ class Calls(Protocol):
         """Leave the vendor alone for so long."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a clock hour stands.
+
+    left            calls it still has, as we count them
+    made            calls it has had, by lane
+    resets_in_s     when it ends
+    paused_for_s    for how long nobody calls; 0 when anybody may
+    caught_up_in_s  when all that wait will have been called; None when nobody waits
+    """
+
+    left: int
+    per_hour: int
+    made: Mapping[Lane, int]
+    resets_in_s: int
+    paused_for_s: float
+    caught_up_in_s: float | None
+
+
 class Hourly:
     """The calls an application may make in a clock hour, shared out by lane."""
 
     def __init__(self, side: str, calls: Calls, allowance: Allowance) -> None:
         self._side, self._calls, self.allowance = side, calls, allowance
         self._is_failing = False
+        self._turns = {lane: asyncio.Lock() for lane in Lane}
 
     async def spend(self, lane: Lane, call: str) -> None:
         """Return once a call may be made; it is counted.
 
         Raises  Unavailable with when to come again: the hour is spent for this lane, or the vendor is left alone
         """
-        while True:
-            ledger, is_counted = await self._calls.count(lane, lambda found: self._admit(found, lane))
-            self._is_failing = ledger.failures > 0
-            if is_counted:
-                return
-            if ledger.closed_until > ledger.at:
-                raise Unavailable(self._side, call, code=AWAY, retry_in_s=ledger.closed_until - ledger.at)
-            if not budget.has_room(ledger, self.allowance, lane):
-                raise Unavailable(self._side, call, code=SPENT, retry_in_s=await self._promised(ledger, lane))
-            wait_s = budget.second_s(ledger, self.allowance, lane)
-            await asyncio.sleep(wait_s + random.random() * 0.1)  # noqa: S311 - so that those who wait come one by one
+        async with self._turns[lane]:  # who waits for his second waits in a row
+            while wait_s := await self._spent(lane, call):
+                jitter = random.random() * 0.1  # noqa: S311 - so that processes come one by one
+                await asyncio.sleep(wait_s + jitter)
+
+    async def _spent(self, lane: Lane, call: str) -> float:
+        """Count a call and give 0.0, or give how long to wait for its second."""
+        ledger, is_counted = await self._calls.count(lane, lambda found: self._admit(found, lane))
+        self._is_failing = ledger.failures > 0
+        if is_counted:
+            return 0.0
+        if ledger.closed_until > ledger.at:
+            raise Unavailable(self._side, call, code=AWAY, retry_in_s=ledger.closed_until - ledger.at)
+        if not budget.has_room(ledger, self.allowance, lane):
+            raise Unavailable(self._side, call, code=SPENT, retry_in_s=await self._promised(ledger, lane))
+        return budget.second_s(ledger, self.allowance, lane)
 
     async def answered(self, status: int, wait_s: float | None = None) -> None:
         """Take in what the vendor answered: that it is well, ails, or has counted more calls than we did.
@@ -94,26 +120,33 @@ class Hourly:
         """Give how many calls the hour has left, as we count them."""
         return budget.left(await self._calls.read(), self.allowance)
 
-    async def caught_up_in_s(self, waiting: Mapping[Lane, int]) -> float | None:
-        """Give in how many seconds all that wait for a call will have had it; None when nobody waits."""
-        ledger = await self._calls.read()
-        at = budget.caught_up_at(ledger, self.allowance, waiting)
-        return None if at is None else at - ledger.at
+    async def stands(self, waiting: Mapping[Lane, int]) -> Standing:
+        """Give how things stand, and when all that wait will have been called."""
+        ledger, made = await self._calls.read(), await self._calls.by_lane()
+        at = budget.caught_up_at(ledger, self.allowance, waiting, await self._calls.by_lane(hours_ago=1))
+        return Standing(
+            left=budget.left(ledger, self.allowance),
+            per_hour=self.allowance.per_hour,
+            made=made,
+            resets_in_s=budget.resets_in_s(ledger),
+            paused_for_s=max(ledger.closed_until - ledger.at, 0.0),
+            caught_up_in_s=None if at is None else at - ledger.at,
+        )
 
     async def was_throttled(self) -> bool:
         """Say whether the vendor has refused calls as too many within the hour: its 403s may mean no more than that."""
         ledger = await self._calls.read()
         return bool(ledger.at - ledger.throttled_at < HOUR_S)
 
-    def _admit(self, ledger: Ledger, lane: Lane) -> tuple[Sequence[int], float]:
+    def _admit(self, ledger: Ledger, lane: Lane) -> tuple[Sequence[int], int, float]:
         if ledger.closed_until > ledger.at or not budget.has_room(ledger, self.allowance, lane):
-            return (), 0.0
+            return (), 0, 0.0
         if budget.second_s(ledger, self.allowance, lane):
-            return (), 0.0
-        return budget.hours(ledger.at), _ALONE_S if budget.is_out(ledger.failures) else 0.0
+            return (), 0, 0.0
+        alone_s = _ALONE_S if budget.is_out(ledger.failures) else 0.0
+        return budget.hours(ledger.at), budget.taken(ledger, self.allowance), alone_s
 
     async def _promised(self, ledger: Ledger, lane: Lane) -> float:
         urgent = LANES[: LANES.index(lane) + 1]
-        at = budget.fits_at(ledger, self.allowance, lane, await self._calls.promised(urgent, ledger.at))
-        await self._calls.promise(lane, at)
+        at = await self._calls.promise(lane, urgent, lambda ahead: budget.fits_at(ledger, self.allowance, lane, ahead))
         return max(at - ledger.at, 0.1)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from app.errors import (
     Gone,
@@ -16,9 +17,12 @@ from app.errors import (
     Unreadable,
 )
 from app.store.calls import Calls
+from app.store.tables import allowances
+from app.sync.records import Lane
 from app.vendors.budget import Allowance
 from app.vendors.hourly import Hourly
 from tests.contract.conftest import APPLICATION, REDIRECT
+from tests.store.build import change
 
 PROVIDER, STAFF, STRANGER = "610001", "610002", "610901"
 PATIENTS = "/api/patients"
@@ -327,6 +331,35 @@ async def test_a_call_that_fails_is_counted_too(practice, drchrono, do):
         await drchrono.read(PATIENTS, "1")
 
     assert await counted(practice.database) == before + 1
+
+
+async def test_a_bulk_list_is_counted_in_its_lane_the_asking_and_each_look(practice, drchrono):
+    patients(practice, 3)
+    turn(practice, bulk_polls=3)
+    drchrono.bulk_waits_s = (0.0,) * 5
+    practice.control.delete("/_control/calls")
+
+    page = await drchrono.on(Lane.BACKFILL).bulk(PATIENTS, {}, 1)
+
+    assert len(page.rows) == 3
+    assert practice.counted("POST /api/patients_list") == 1
+    assert practice.counted("GET /api/patients_list") == 4
+    assert (await Calls(practice.database, APPLICATION).by_lane())[Lane.BACKFILL] == 5
+
+
+async def test_a_refusal_in_times_of_heavy_use_is_no_lost_permission(practice, drchrono):
+    forbidden = {"do": "error", "status": 403, "body": {"detail": "no"}}
+    practice.fault("GET /api/patients", **forbidden)
+    with pytest.raises(Rejected):
+        await drchrono.read(PATIENTS, "1")
+    await drchrono.grant.budget.answered(429, 1.0)
+    await change(practice.database, sa.update(allowances).values(closed_until=None))  # its wait is over
+    practice.fault("GET /api/patients", **forbidden)
+
+    with pytest.raises(Unavailable) as raised:
+        await drchrono.read(PATIENTS, "1")
+
+    assert (raised.value.status, raised.value.retry_in_s) == (403, 60.0)
 
 
 async def test_a_call_that_cannot_be_counted_is_not_made(practice, drchrono):

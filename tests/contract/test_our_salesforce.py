@@ -1,10 +1,16 @@
 """Our Salesforce client against the stand-in: every call we make, and every way it may end."""
 
+import asyncio
 from datetime import date
 
 import pytest
+import requests
+from requests.adapters import BaseAdapter
 
 from app.errors import OutcomeUnknown, Rejected, Unauthorized, Unavailable, Unreadable
+from app.vendors.at_once import TOO_MANY, Places
+from app.vendors.daily import Daily, _Unkept
+from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.wire import RecordRefused, Saved
 
 KEY = "DrChrono_Patient_Id__c"
@@ -177,3 +183,36 @@ async def test_records_without_external_id_are_found_by_their_birth_date(salesfo
     found = await salesforce.unnamed("Contact", ["LastName"], KEY, "Birthdate", {date(1980, 1, 1), date(1980, 1, 3)})
 
     assert sorted(one["LastName"] for one in found) == ["Test0", "Test2"]
+
+
+class Silent(BaseAdapter):
+    """A wire on which nothing comes back."""
+
+    def send(self, request, **_):
+        raise requests.ReadTimeout(request=request)
+
+    def close(self):
+        pass
+
+
+class OverSilence(Salesforce):
+    def _library(self, token):
+        library = super()._library(token)
+        library.session.mount("https://", Silent())
+        return library
+
+
+async def test_calls_nobody_answers_keep_their_places_and_hold_back_the_next(client_of):
+    signed_in = client_of()
+    await signed_in.broker.current()
+    budget = Daily("salesforce", _Unkept(), 1.0, Places(2, 600.0))
+    store = signed_in.broker._store
+    client = OverSilence(signed_in._grant, store, signed_in._context, "67.0", lambda *_line, **_rest: None, budget)
+
+    given_up = await asyncio.gather(*(client.describe("Contact") for _ in range(2)), return_exceptions=True)
+    with pytest.raises(Unavailable, match=TOO_MANY) as raised:
+        await client.upsert("Contact", KEY, [{KEY: "1", "LastName": "A"}])
+
+    assert [error.code for error in given_up] == ["ReadTimeout"] * 2
+    assert 590 < raised.value.retry_in_s <= 600
+    budget.places.close()

@@ -1,5 +1,6 @@
 """What a person at a terminal sees: one clear line for a wrong setting, and processes that start, stop and live on."""
 
+import json
 import os
 import re
 import subprocess
@@ -78,6 +79,17 @@ def test_a_wrong_mapping_file_stops_the_start_and_names_file_table_and_key(tmp_p
 
 def test_an_unknown_command_is_wrong_usage(tmp_path):
     assert chronobridge(tmp_path, given(tmp_path), "nonsense").returncode == 2
+
+
+def test_the_queue_is_told_at_a_terminal(tmp_path):
+    env = given(tmp_path)
+    chronobridge(tmp_path, env, "migrate")
+
+    told = [chronobridge(tmp_path, env, "queue", *more) for more in ([], ["--json"])]
+
+    assert [one.returncode for one in told] == [0, 0]
+    assert told[0].stdout == "nothing waits; 0 failed, 0 held, 0 writes a minute\n"
+    assert json.loads(told[1].stdout)["depth"] == 0
 
 
 def test_serve_starts_without_a_schema_says_so_and_is_not_ready(tmp_path):

@@ -16,6 +16,7 @@ from app.store.calls import Calls
 from app.store.connections import Connections
 from app.store.inbox_sqlite import SqliteInbox
 from app.sync.records import Side
+from app.vendors.at_once import Places
 from app.vendors.budget import Allowance
 from app.vendors.daily import Daily
 from app.vendors.drchrono.client import DrChrono
@@ -104,7 +105,9 @@ def _runtime(template, plain, database, vendors, worker):
     sign_in = SalesforceGrant(template.salesforce._grant._credentials, _NOBODY)
     _wired(sign_in._oauth, Wire(vendors, SALESFORCE))
     store = Connections(plain, template.vault, Side.SALESFORCE)
-    told = Daily(SALESFORCE, Calls(plain, SALESFORCE), known.salesforce_daily_call_share, remember_s=0.0)
+    told = Daily(
+        SALESFORCE, Calls(plain, SALESFORCE), known.salesforce_daily_call_share, Places(goes_on_s=0.0), remember_s=0.0
+    )
     salesforce = _OverCable(sign_in, store, _NOBODY, known.salesforce_api_version, _unheard, told)
     salesforce.cable, salesforce._threads = Cable(vendors), InTurn(turns, worker)
     return replace(template, database=database, drchrono=drchrono, salesforce=salesforce)

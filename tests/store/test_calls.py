@@ -16,7 +16,7 @@ HOUR_MS = 3_600_000
 
 
 def in_this_hour(ledger):
-    return (int(ledger.at // 3600),), 0.0
+    return (int(ledger.at // 3600),), ledger.in_second + 1, 0.0
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def test_every_call_counts_for_its_application(database):
 
 
 async def test_a_call_that_is_not_admitted_is_not_counted(database, calls):
-    _, is_counted = await calls.count(Lane.LIVE, lambda _ledger: ((), 0.0))
+    _, is_counted = await calls.count(Lane.LIVE, lambda _ledger: ((), 0, 0.0))
 
     assert is_counted is False
     assert await counted(database) == {}
@@ -78,7 +78,7 @@ async def test_calls_of_all_lanes_make_up_the_hour(database, calls):
 
 
 async def test_a_call_may_count_in_two_hours(database, calls):
-    await calls.count(Lane.LIVE, lambda ledger: ((int(ledger.at // 3600), int(ledger.at // 3600) + 1), 0.0))
+    await calls.count(Lane.LIVE, lambda ledger: ((int(ledger.at // 3600), int(ledger.at // 3600) + 1), 1, 0.0))
 
     assert sorted((await calls.read()).made.values()) == [1, 1]
 
@@ -92,7 +92,7 @@ async def test_calls_made_at_once_are_all_counted(database, calls):
 async def test_no_call_is_admitted_twice_by_several_processes(database, calls):
     def up_to_ten(ledger):
         hour = int(ledger.at // 3600)
-        return ((hour,) if ledger.made.get(hour, 0) < 10 else ()), 0.0
+        return ((hour,) if ledger.made.get(hour, 0) < 10 else ()), 1, 0.0
 
     async with Database(database.url.render_as_string(hide_password=False)).opened() as another:
         counts = (one.count(Lane.LIVE, up_to_ten) for one in (calls, Calls(another, "ours")) for _ in range(20))
@@ -118,7 +118,7 @@ async def test_an_application_with_a_long_name_is_counted_and_found(database):
     assert sum((await calls.read()).made.values()) == 2
 
 
-async def test_the_calls_of_this_second_are_told(calls):
+async def test_what_has_gone_of_this_second_is_told(calls):
     seen = [(await calls.count(Lane.LIVE, in_this_hour))[0] for _ in range(5)]
 
     for before, after in itertools.pairwise(seen):
@@ -128,14 +128,29 @@ async def test_the_calls_of_this_second_are_told(calls):
 async def test_what_was_promised_is_told_until_its_minute_has_passed(calls):
     at = (await calls.read()).at
     hour = int(at // 3600)
+    compare = [Lane.COMPARE]
 
-    await calls.promise(Lane.COMPARE, at + 3600)
-    await calls.promise(Lane.COMPARE, at + 3600)
-    await calls.promise(Lane.BACKFILL, at + 7200)
-    await calls.promise(Lane.COMPARE, at - 60)
+    told = [await calls.promise(Lane.COMPARE, compare, lambda _ahead: at + 3600) for _ in range(2)]
+    await calls.promise(Lane.BACKFILL, compare, lambda _ahead: at + 7200)
+    await calls.promise(Lane.COMPARE, compare, lambda _ahead: at - 60)
 
-    assert await calls.promised([Lane.COMPARE], at) == {hour + 1: 2}
-    assert await calls.promised([Lane.COMPARE, Lane.BACKFILL], at) == {hour + 1: 2, hour + 2: 1}
+    assert told == [at + 3600] * 2
+    assert await calls.promised(compare) == {hour + 1: 2}
+    assert await calls.promised([Lane.COMPARE, Lane.BACKFILL]) == {hour + 1: 2, hour + 2: 1}
+
+
+async def test_whoever_is_promised_a_moment_hears_of_those_who_were_before_whichever_process_asked(database, calls):
+    at, seen = (await calls.read()).at, []
+
+    def next_hour(ahead):
+        seen.append(sum(ahead.values()))
+        return at + 3600
+
+    async with Database(database.url.render_as_string(hide_password=False)).opened() as another:
+        asked = (one.promise(Lane.COMPARE, [Lane.COMPARE], next_hour) for one in (calls, Calls(another, "ours")) * 10)
+        await asyncio.gather(*asked)
+
+    assert sorted(seen) == list(range(20))
 
 
 async def test_a_vendor_is_left_alone_for_as_long_as_its_failures_ask_for(calls):
@@ -173,7 +188,21 @@ async def test_what_a_vendor_says_of_its_allowance_is_kept(calls):
 
 
 async def test_whoever_calls_first_after_an_outage_has_the_vendor_to_himself(calls):
-    await calls.count(Lane.LIVE, lambda ledger: ((int(ledger.at // 3600),), 5.0))
+    await calls.count(Lane.LIVE, lambda ledger: ((int(ledger.at // 3600),), 1, 5.0))
 
     ledger = await calls.read()
     assert 3 < ledger.closed_until - ledger.at <= 5
+
+
+async def test_what_a_vendor_asked_for_outlasts_answers_and_failures_of_calls_made_before(calls):
+    await calls.failed(lambda _failures: 0.0)
+    await calls.throttled(2295.0)
+
+    await calls.recovered()
+    await calls.failed(lambda _failures: 60.0)
+    await calls.recovered()
+    await calls.throttled(1.0)
+
+    ledger = await calls.read()
+    assert 2290 < ledger.closed_until - ledger.at <= 2295
+    assert ledger.failures == 0

@@ -25,7 +25,8 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable, Unreadable
 from app.sync.records import Lane, Side
-from app.vendors.daily import Daily
+from app.vendors.at_once import TOO_MANY
+from app.vendors.daily import SPENT_S, Daily
 from app.vendors.salesforce.oauth import SalesforceGrant
 from app.vendors.salesforce.wire import RecordRefused, Saved, refused, results
 from app.vendors.token_store import TokenStore
@@ -36,7 +37,7 @@ T = TypeVar("T")
 MOST_RECORDS = 200
 CALL_DEADLINE_S = 12.0
 _CONNECT_S, _READ_S = 4.0, 10.0
-_THREADS = 8  # well below the 25 long calls an org allows at once
+_LIMIT = "REQUEST_LIMIT_EXCEEDED"
 _MOST_LISTED = 2_000
 _LONGEST_SOQL = 7_000  # encoding may double it, and the address ends at 16,384 characters
 _REMEMBER_S = 1.0  # a new sign-in leaves the old session alive
@@ -50,7 +51,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, context: Any) -> None:
         self._context = context
-        super().__init__(pool_maxsize=_THREADS)
+        super().__init__(pool_maxsize=1)  # a session is one thread's
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> Any:
         return super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
@@ -78,7 +79,7 @@ class Salesforce:
         self._grant, self._context, self._version = grant, context, version
         self.budget, self.lane, self._heard = budget, Lane.LIVE, _Heard()
         self.broker = Broker(_SIDE, store, grant.ask, Policy(is_final=False, remember_s=_REMEMBER_S), tell)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="salesforce")
+        self._threads = ThreadPoolExecutor(budget.places.most, thread_name_prefix="salesforce")
         self._local = threading.local()
 
     def on(self, lane: Lane) -> Self:
@@ -236,13 +237,16 @@ class Salesforce:
     async def daily_calls(self) -> tuple[int, int]:
         """Give how many API calls the org may make in 24 hours, and how many are left.
 
+        It is asked whatever our budget says, which learns from it.
         Raises  as `read`
         """
-        limits = await self._called("GET limits", lambda library: library.limits(), writes=False)
+        limits = await self._called("GET limits", lambda library: library.limits(), writes=False, is_admitted=True)
         try:
-            return int(limits["DailyApiRequests"]["Max"]), int(limits["DailyApiRequests"]["Remaining"])
+            most, left = int(limits["DailyApiRequests"]["Max"]), int(limits["DailyApiRequests"]["Remaining"])
         except (KeyError, TypeError, ValueError):
             raise Unreadable(_SIDE, "GET limits", code="NO_LIMITS") from None
+        await self.budget.asked(most - left, most)
+        return most, left
 
     async def versions(self) -> tuple[str, ...]:
         """Give the API versions the org offers, oldest first.
@@ -264,6 +268,7 @@ class Salesforce:
     async def close(self) -> None:
         """Let the threads go; a call that hangs is left to its own time-out."""
         await self.broker.close()
+        self.budget.places.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         await self._grant.close()
 
@@ -294,14 +299,18 @@ class Salesforce:
             raise OutcomeUnknown(_SIDE, call, code="ANSWER_DOES_NOT_FIT")
         return found
 
-    async def _called(self, call: str, ask: Callable[[SimpleSalesforce], T], *, writes: bool) -> T:
-        await self.budget.admit(self.lane, call)
+    async def _called(
+        self, call: str, ask: Callable[[SimpleSalesforce], T], *, writes: bool, is_admitted: bool = False
+    ) -> T:
+        if not is_admitted:
+            await self.budget.admit(self.lane, call)
         try:
             found = await self._answered(call, ask, writes=writes)
         except (Unavailable, OutcomeUnknown) as error:
-            if error.code == "REQUEST_LIMIT_EXCEEDED":
-                await self.budget.refused(getattr(error, "retry_in_s", None) or 1.0)
-            elif error.code != _TOKEN_MOVED:
+            if isinstance(error, Unavailable) and error.code == _LIMIT:
+                wait_s = error.retry_in_s or SPENT_S
+                await self.budget.refused(wait_s, is_spent=wait_s >= SPENT_S)
+            elif error.code not in (_TOKEN_MOVED, TOO_MANY):
                 await self.budget.failed()
             raise
         except (Rejected, Unreadable):
@@ -325,17 +334,20 @@ class Salesforce:
 
     async def _in_thread(self, call: str, ask: Callable[[SimpleSalesforce], T], token: Token, *, writes: bool) -> T:
         loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(CALL_DEADLINE_S):
-                return await loop.run_in_executor(self._threads, lambda: ask(self._library(token)))
-        except SalesforceExpiredSession:
-            raise
-        except SalesforceError as error:
-            raise refused(error.status, error.content, call, writes=writes) from None
-        except (requests.RequestException, TimeoutError) as error:
-            raise translated(error, call, writes=writes) from None
-        except ValueError:
-            raise (OutcomeUnknown if writes else Unreadable)(_SIDE, call, code="NOT_JSON") from None
+        deadline = loop.time() + CALL_DEADLINE_S
+        async with self.budget.places.one(_SIDE, call, deadline) as place:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await loop.run_in_executor(self._threads, lambda: ask(self._library(token)))
+            except SalesforceExpiredSession:
+                raise
+            except SalesforceError as error:
+                raise refused(error.status, error.content, call, writes=writes) from None
+            except (requests.RequestException, TimeoutError) as error:
+                place.is_given_up = isinstance(error, TimeoutError | requests.ReadTimeout)
+                raise translated(error, call, writes=writes) from None
+            except ValueError:
+                raise (OutcomeUnknown if writes else Unreadable)(_SIDE, call, code="NOT_JSON") from None
 
     def _library(self, token: Token) -> SimpleSalesforce:
         """Give this thread's library object for a token."""

@@ -9,9 +9,10 @@ from typing import Any
 
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable
 from app.sync.records import Side
+from app.vendors.daily import SPENT_S
 
 _SIDE = Side.SALESFORCE.value
-_DAY_IS_SPENT_S, _BUSY_S = 300.0, 5.0
+_BUSY_S = 5.0
 # the credential or the whole API is refused, not a record
 _SIDE_CODES = frozenset({"API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED", "INVALID_AUTH_HEADER"})
 
@@ -79,7 +80,7 @@ def refused(status: int, content: Any, call: str, *, writes: bool) -> SyncError:
     code = str(first.get("errorCode") or "")[:64]
     if code == "REQUEST_LIMIT_EXCEEDED":
         is_busy = "concurrent" in str(first.get("message")).casefold()  # too many at once, not too many in a day
-        return Unavailable(_SIDE, call, status=status, code=code, retry_in_s=_BUSY_S if is_busy else _DAY_IS_SPENT_S)
+        return Unavailable(_SIDE, call, status=status, code=code, retry_in_s=_BUSY_S if is_busy else SPENT_S)
     if status == 503 or (status >= 500 and not writes):  # noqa: PLR2004 - HTTP's own numbers
         return Unavailable(_SIDE, call, status=status, code=code)
     if status >= 500:  # noqa: PLR2004

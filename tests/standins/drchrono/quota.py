@@ -7,6 +7,7 @@ import asyncio
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
@@ -20,25 +21,26 @@ BURST_S = 1.0
 
 
 class Quota:
-    """How much of the running window one application has used."""
+    """How much of the running window one application has used; `now` gives seconds since 1970, `since` any."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time, since: Callable[[], float] = time.monotonic) -> None:
+        self._now, self._since = now, since
         self.used = 0
         self._window = -1
         self._recent: deque[float] = deque(maxlen=BURST_CALLS)
 
     def left_s(self, window_s: float) -> float:
-        return window_s - time.time() % window_s
+        return window_s - self._now() % window_s
 
     def wait_s(self, limit: int, window_s: float, *, burst_rule: bool) -> float:
         """Counts one call; gives 0 if it may pass, else how long the caller should wait."""
-        window = int(time.time() // window_s)
+        window = int(self._now() // window_s)
         if window != self._window:
             self._window, self.used = window, 0
         if limit and self.used >= limit:
             return self.left_s(window_s)
         if burst_rule:
-            now = time.monotonic()
+            now = self._since()
             if len(self._recent) == BURST_CALLS and now - self._recent[0] < BURST_S:
                 return BURST_S
             self._recent.append(now)

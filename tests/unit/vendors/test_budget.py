@@ -65,16 +65,58 @@ def test_just_after_the_full_hour_a_call_must_fit_the_hour_before_as_well():
     assert not budget.has_room(ledger, ALLOWED, Lane.LIVE)
 
 
-@pytest.mark.parametrize(("in_second", "waits"), [(2, False), (3, True)])
-def test_the_last_call_of_a_second_is_left_to_live_edits(in_second, waits):
-    ledger = stand(1800.25, in_second=in_second)
+@pytest.mark.parametrize(
+    ("into_s", "in_second", "waits_s"),
+    [(0.1, 0, 0.0), (0.1, 1, 0.15), (0.3, 1, 0.0), (0.3, 3, 0.7), (0.6, 0, 0.0), (0.8, 0, 0.2), (0.8, 4, 0.2)],
+    ids=["first", "too soon", "its turn", "none is left", "some went by", "live edits' part", "over"],
+)
+def test_each_part_of_a_second_has_its_part_of_the_calls_and_the_last_is_left_to_live_edits(into_s, in_second, waits_s):
+    ledger = stand(1800 + into_s, in_second=in_second)
 
-    assert bool(budget.second_s(ledger, ALLOWED, Lane.BACKFILL)) is waits
-    assert budget.second_s(ledger, ALLOWED, Lane.LIVE) == 0.0
+    assert budget.second_s(ledger, ALLOWED, Lane.BACKFILL) == pytest.approx(waits_s, abs=1e-6)
+    assert not waits_s or budget.second_s(ledger, ALLOWED, Lane.LIVE) <= waits_s + 1e-6
 
 
-def test_whoever_waits_for_his_second_waits_until_it_is_over():
-    assert budget.second_s(stand(1800.25, in_second=4), ALLOWED, Lane.LIVE) == pytest.approx(0.75)
+def test_a_live_edit_may_have_the_last_call_of_a_second():
+    assert budget.second_s(stand(1800.8, in_second=3), ALLOWED, Lane.LIVE) == 0.0
+
+
+@pytest.mark.parametrize("lane", list(Lane))
+@pytest.mark.parametrize("per_second", [1, 2, 3, 4, 5, 10, 1000])
+def test_a_second_that_is_asked_all_the_time_gives_all_its_calls_and_no_more(per_second, lane):
+    allowed, in_second, made = Allowance(500, per_second), 0, 0
+
+    for ms in range(1000):
+        while not budget.second_s(ledger := stand(1800 + ms / 1000, in_second=in_second), allowed, lane):
+            in_second, made = budget.taken(ledger, allowed), made + 1
+
+    assert made == allowed.in_a_second(lane)
+
+
+@given(st.lists(st.floats(0, 10), max_size=300), st.integers(1, 8))
+def test_however_calls_come_no_quarter_of_a_second_has_more_than_its_part(moments, per_second):
+    allowed, made, second, in_second = Allowance(500, per_second), [], 0, 0
+
+    for at in sorted(moments):
+        in_second = in_second if int(at) == second else 0
+        second = int(at)
+        if not budget.second_s(ledger := stand(at, in_second=in_second), allowed, Lane.LIVE):
+            in_second = budget.taken(ledger, allowed)
+            made.append(int(at * 4))
+
+    assert all(made.count(part) <= -(-per_second // 4) for part in made)
+
+
+@given(st.floats(0, 3), st.integers(0, 8), st.integers(1, 8), st.sampled_from(list(Lane)))
+def test_whoever_waits_for_his_second_finds_room_then(into_s, in_second, per_second, lane):
+    allowed = Allowance(500, per_second)
+    ledger = stand(1800 + into_s, in_second=min(in_second, per_second))
+
+    wait_s = budget.second_s(ledger, allowed, lane)
+    then = ledger.at + wait_s + 1e-6
+
+    in_second = ledger.in_second if int(then) == int(ledger.at) else 0
+    assert budget.second_s(Stand(then, ledger.made, in_second), allowed, lane) == 0.0
 
 
 def test_a_call_that_does_not_fit_comes_when_its_lanes_reserve_has_melted_enough():
@@ -125,7 +167,7 @@ def test_a_moment_that_is_told_is_never_past_and_holds_when_nobody_else_calls(ma
 
 
 def test_nobody_waiting_is_caught_up():
-    assert budget.caught_up_at(stand(60), ALLOWED, {}) is None
+    assert budget.caught_up_at(stand(60), ALLOWED, {}, {Lane.LIVE: 100}) is None
 
 
 @pytest.mark.parametrize(
@@ -139,9 +181,31 @@ def test_nobody_waiting_is_caught_up():
     ids=["within the hour", "into the next", "behind live edits", "two hours more"],
 )
 def test_when_all_that_wait_are_caught_up(made, waiting, when_s):
-    at = budget.caught_up_at(stand(60, made=made), ALLOWED, waiting)
+    at = budget.caught_up_at(stand(60, made=made), ALLOWED, waiting, {})
 
     assert at - START == pytest.approx(when_s, abs=1.0)
+
+
+def test_as_many_urgent_calls_as_in_the_hour_before_are_expected_to_come_between():
+    waiting, of_late = {Lane.BACKFILL: 1100}, {Lane.LIVE: 80, Lane.COMPARE: 20, Lane.BACKFILL: 400}
+
+    at = budget.caught_up_at(stand(0, made=0), ALLOWED, waiting, of_late)
+
+    assert at - START == pytest.approx(2.5 * HOUR_S, abs=EDGE_S)
+
+
+def test_nothing_less_urgent_comes_between():
+    of_late = dict.fromkeys((Lane.LIVE, Lane.RETRY, Lane.COMPARE), 400)
+
+    alone = budget.caught_up_at(stand(60, made=320), ALLOWED, {Lane.LIVE: 180}, {})
+
+    assert budget.caught_up_at(stand(60, made=320), ALLOWED, {Lane.LIVE: 180}, of_late) == alone
+
+
+def test_however_busy_the_hour_before_was_half_of_the_next_is_expected_to_be_free():
+    at = budget.caught_up_at(stand(0), ALLOWED, {Lane.BACKFILL: 600}, {Lane.LIVE: 500})
+
+    assert 2 * HOUR_S <= at - START <= 2.5 * HOUR_S
 
 
 @pytest.mark.parametrize(("failures", "closed_s"), [(1, 0.0), (2, 0.0), (3, 3.75), (4, 7.5), (20, 150.0)])

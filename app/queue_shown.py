@@ -1,0 +1,52 @@
+"""`chronobridge queue`: what waits and why, and when it will be done, for a person or a script."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app import runtime
+from app.backlog import backlog
+from app.settings import Settings
+
+_TO = {"to_drchrono": "to DrChrono", "to_salesforce": "to Salesforce"}
+
+
+async def shown(settings: Settings, console: Console, *, as_json: bool) -> None:
+    """Print the backlog.
+
+    Raises  StoreUnavailable
+    """
+    async with runtime.opened(settings) as run:
+        found = await backlog(run)
+    if as_json:
+        console.print_json(json.dumps(found))
+        return
+    if found["by_kind"]:
+        console.print(_table(found["by_kind"]))
+    for line in _lines(found):
+        console.print(Text(line), soft_wrap=True)
+
+
+def _table(rows: list[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("kind", "direction", "lane"):
+        table.add_column(name)
+    for name in ("waiting", "oldest"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        oldest = str(timedelta(seconds=int(row["oldest_due_age_s"]))) if row["oldest_due_age_s"] else "later"
+        table.add_row(row["kind"], _TO[row["direction"]], row["lane"], f"{row['depth']:,}", oldest)
+    return table
+
+
+def _lines(found: Mapping[str, Any]) -> list[str]:
+    """Give what is said below the table."""
+    begin = "" if found["by_kind"] else "nothing waits; "
+    lines = [f"{begin}{found['failed']:,} failed, {found['held']:,} held, {found['rate_per_minute']:,} writes a minute"]
+    lines += [f"lane {one['lane']} is paused: {one['reason']}" for one in found["lanes"] if one["paused"]]
+    return lines + [one["says"] for one in found["forecast"].values() if one is not None]

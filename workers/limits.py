@@ -1,0 +1,46 @@
+"""Limits: Salesforce is asked what is left of its day, before the first record needs to know.
+
+Once at the start, unless it was told within the day; and while its calls are spent, every five minutes, for all
+workers together. A failure is logged and tried again: until then the answers of calls say the same.
+"""
+
+import asyncio
+from datetime import timedelta
+
+from app.errors import StoreUnavailable, SyncError
+from app.log import log
+from app.runtime import Runtime
+from app.store import schedules
+from app.sync.records import Side
+
+_NAME = "salesforce_limits"
+_LOOK_S = 5.0
+_EVERY, _AFTER_A_FAILURE = timedelta(seconds=30), timedelta(minutes=10)
+
+
+async def asking(run: Runtime) -> None:
+    """Ask whenever it is time, for ever."""
+    while True:
+        try:
+            await ask_when_due(run)
+        except StoreUnavailable:
+            log.warning("database.away", advice="the limits are asked for when it is back")
+        await asyncio.sleep(_LOOK_S)
+
+
+async def ask_when_due(run: Runtime) -> None:
+    """Ask Salesforce for its limits, when nothing is known of them and no other worker asks."""
+    if run.salesforce is None or not await run.salesforce.budget.is_to_be_asked():
+        return
+    if not await schedules.is_ours(run.database, _NAME, _EVERY):
+        return
+    try:
+        _, left = await run.salesforce.daily_calls()
+    except StoreUnavailable:
+        raise
+    except SyncError as error:
+        is_paused = (await run.salesforce.budget.stands()).paused_for_s > 0  # then it says itself when to ask again
+        await schedules.again_in(run.database, _NAME, _EVERY if is_paused else _AFTER_A_FAILURE)
+        log.warning("limits.not_told", side=Side.SALESFORCE.value, error=type(error).__name__, cause=str(error))
+        return
+    log.info("limits.told", side=Side.SALESFORCE.value, budget_left=left)
