@@ -10,19 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import StoreUnavailable, Undecryptable
 from app.joining import connect_url
+from app.log import log
 from app.runtime import Runtime
-from app.store import heartbeat, queue_state
+from app.store import darkness, heartbeat, queue_state
 from app.store.connections import Connections, Stored
-from app.store.database import insert_into
+from app.store.darkness import Dark, Of
 from app.store.schema import is_behind
-from app.store.tables import db_now, schedules
 from app.sync.records import Side
 from app.vendors.tokens import CUT_OFF
 
 EVERY_S = 5.0
 _SLOW_S = 4.0
 _OLD_BACKLOG_S = 60.0
-_WRITTEN = "probe"
+_REPAIRED = "what the vendors have given up on meanwhile is found by comparing, now"
 
 
 @dataclass(slots=True)
@@ -104,11 +104,13 @@ class Health:
         self._looked_at = monotonic()
 
     async def _database(self) -> tuple[str, str | None]:
+        """Look at the database by writing to it that the door is open."""
+        dark: Dark | None = None
+
         async def write(connection: AsyncConnection) -> None:
-            # a row that is there: what changes no row writes nothing, and a full disk would go unseen
-            row = insert_into(schedules, connection.dialect).values(name=_WRITTEN, next_at=db_now())
-            again = row.on_conflict_do_update(index_elements=[schedules.c.name], set_={"next_at": db_now()})
-            await connection.execute(again)
+            nonlocal dark
+            # it writes a row each time: what changes no row writes nothing, and a full disk would go unseen
+            dark = await darkness.sign(connection, Of.DOOR)
 
         try:
             async with asyncio.timeout(_SLOW_S):
@@ -117,6 +119,8 @@ class Health:
                 await self._run.database.transact(write)
         except (StoreUnavailable, TimeoutError):
             return "down", "the database cannot be written: check that it runs, its disk and DATABASE_URL"
+        if dark is not None:
+            log.warning("door.was_closed", lag_s=round((dark.until - dark.since).total_seconds()), advice=_REPAIRED)
         return "ok", None
 
     async def _redis(self) -> tuple[str, str | None]:
