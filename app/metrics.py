@@ -17,4 +17,11 @@ oldest_due_s = Gauge(
 failures = Gauge("chronobridge_failures", "Records that wait for a person", ["side", "kind", "cause"])
 writes = Gauge("chronobridge_journal_writes", "Outward writes in the journal, by state", ["side", "state"])
 counted = Gauge("chronobridge_counted", "Skips, put-backs, conflicts and odd hours since the first start", ["what"])
+feed_silent = Gauge("chronobridge_feed_silent", "1 while a side has changes and does not tell of them", ["side"])
+feed_heard = Gauge(
+    "chronobridge_feed_last_delivery_timestamp_seconds", "When a side last delivered, in seconds since 1970", ["side"]
+)
+feed_found = Gauge(
+    "chronobridge_feed_changes_found", "Changes found by comparing since a side has stopped telling of them", ["side"]
+)
 workers_alive = Gauge("chronobridge_workers_alive", "Workers whose heartbeat is 15 s old or less")

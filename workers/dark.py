@@ -52,7 +52,7 @@ def watermark_of(kind: Kind) -> str:
 
 async def signs(run: Runtime) -> None:
     """Give the signs of this worker, and of every side that can be called."""
-    well = [Of(side.value) for side in sorted(run.settings.connected) if await _is_well(run, side)]
+    well = [Of(side.value) for side in sorted(run.settings.connected) if await is_well(run, side)]
     for of in (Of.WORK, *well):
         if (dark := await darkness.give(run.database, of)) is not None:
             log.warning("dark.over", **said(dark))
@@ -64,7 +64,7 @@ def said(dark: Dark) -> dict[str, str | float]:
     return {"cause": dark.name, "lag_s": lag_s, "advice": "what changed meanwhile is found by comparing, now"}
 
 
-async def _is_well(run: Runtime, side: Side) -> bool:
+async def is_well(run: Runtime, side: Side) -> bool:
     """Say whether a side can be called as far as we know: connected, its credential not refused, and not out."""
     try:
         stored = await Connections(run.database, run.vault, side).read()

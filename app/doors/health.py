@@ -8,15 +8,17 @@ from time import monotonic
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.doors.feeds import said
 from app.errors import StoreUnavailable, Undecryptable
 from app.joining import connect_url
 from app.log import log
 from app.runtime import Runtime
-from app.store import darkness, heartbeat, queue_state
+from app.store import darkness, feeds, heartbeat, queue_state
 from app.store.connections import Connections, Stored
 from app.store.darkness import Dark, Of
 from app.store.schema import is_behind
-from app.sync.records import Side
+from app.sync.records import Lane, Side
+from app.sync.silence import Feed
 from app.vendors.tokens import CUT_OFF
 
 EVERY_S = 5.0
@@ -94,6 +96,8 @@ class Health:
                 found[name] = await _told(part())
         for side in Side:
             found[side.value] = await _told(self.side(side))
+        for side in self._run.settings.connected if found["database"][0] == "ok" else ():
+            found[f"{side}_feed"] = await _told(self._feed(side))
         now = datetime.now(UTC)
         for name, (state, advice) in found.items():
             before = self._parts.get(name)
@@ -146,6 +150,11 @@ class Health:
         if paused:
             return "degraded", f"paused: {', '.join(paused)}; POST /api/v1/lanes/all/resume when that is right"
         return "ok", None
+
+    async def _feed(self, side: Side) -> tuple[str, str | None]:
+        feed = (await feeds.read(self._run.database)).get(side, Feed(side))
+        is_paused = await queue_state.is_paused(self._run.database, Lane.COMPARE)
+        return said(feed, self._run.settings, is_paused=is_paused)
 
     async def side(self, side: Side) -> tuple[str, str | None]:
         """Look at one side's connection now: its state, and advice.

@@ -8,7 +8,7 @@ from app import metrics
 from app.doors.health import Health
 from app.errors import StoreUnavailable
 from app.runtime import Runtime
-from app.store import heartbeat, queue_state, tallies
+from app.store import feeds, heartbeat, queue_state, tallies
 
 router = APIRouter(tags=["probes"])
 
@@ -49,6 +49,11 @@ async def numbers(request: Request) -> Response:
             metrics.writes.labels(row.side, row.state).set(row.writes)
         for what, count in (await tallies.read(run.database)).items():
             metrics.counted.labels(what).set(count)
+        for side, feed in (await feeds.read(run.database)).items():
+            metrics.feed_silent.labels(side.value).set(feed.silent_since is not None)
+            metrics.feed_found.labels(side.value).set(feed.found)
+            if feed.heard_at is not None:
+                metrics.feed_heard.labels(side.value).set(feed.heard_at.timestamp())
         metrics.workers_alive.set(await heartbeat.alive(run.database))
     except StoreUnavailable:
         return Response(generate_latest(), status_code=503, media_type=CONTENT_TYPE_LATEST)

@@ -66,6 +66,12 @@ async def give(database: Database, of: Of) -> Dark | None:
     return await database.transact(work)
 
 
+async def is_there(database: Database, of: Of) -> bool:
+    """Say whether something has given a sign within the time that is no darkness yet."""
+    recent = sa.select(watermarks.c.at).where(watermarks.c.name == f"sign_{of}", watermarks.c.at > after(-COUNTS))
+    return bool(await database.read(recent))
+
+
 async def note(connection: AsyncConnection, name: str, since: datetime, until: datetime) -> None:
     """Note that something was dark; what was noted of it before, and is not over with, becomes one with it."""
     first = insert_into(darkness, connection.dialect).values(name=name, since=since, until=until)
