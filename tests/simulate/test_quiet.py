@@ -1,4 +1,4 @@
-"""A seeded slice of a clinic's days: no alarm while both feeds are well, and one that stops is found in half an hour."""
+"""A seeded slice of a clinic's days: no alarm while both feeds are well; one that stops is found in half an hour."""
 
 from datetime import timedelta
 

@@ -1,5 +1,6 @@
 """Office hours: what may be written, when it is open, and for how long, on the days whose clock is moved too."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -74,7 +75,5 @@ def test_it_stops_counting_when_it_is_enough():
     ],
 )
 def test_what_is_wrong_is_said_with_the_fix(text, why):
-    with pytest.raises(ValueError, match="^.*") as caught:
+    with pytest.raises(ValueError, match=re.escape(why)):
         parse(text)
-
-    assert why in str(caught.value)

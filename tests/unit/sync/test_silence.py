@@ -11,6 +11,7 @@ from app.sync.silence import Feed, Verdict, is_due, judge
 
 HOURS, QUIET = parse("Mon-Fri 08:00-18:00 UTC"), timedelta(minutes=15)
 TEN = datetime(2026, 1, 12, 10, tzinfo=UTC)  # a Monday
+FRIDAY = datetime(2026, 1, 9, 19, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 FEED = Feed(Side.DRCHRONO, heard_at=TEN)
 A, B = "appointment 1 x", "patient 2 y"
@@ -23,8 +24,8 @@ A, B = "appointment 1 x", "patient 2 y"
         (FEED, TEN + 15 * MINUTE, True),
         (replace(FEED, heard_at=None), TEN + 15 * MINUTE, False),
         (FEED, TEN + timedelta(hours=9), False),
-        (replace(FEED, heard_at=TEN - timedelta(days=3)), TEN.replace(hour=8, minute=14), False),
-        (replace(FEED, heard_at=TEN - timedelta(days=3)), TEN.replace(hour=8, minute=15), True),
+        (replace(FEED, heard_at=FRIDAY), TEN.replace(hour=8, minute=14), False),
+        (replace(FEED, heard_at=FRIDAY), TEN.replace(hour=8, minute=15), True),
         (replace(FEED, asked_at=TEN + 15 * MINUTE), TEN + 29 * MINUTE, False),
         (replace(FEED, asked_at=TEN + 15 * MINUTE), TEN + 30 * MINUTE, True),
         (replace(FEED, asked_at=TEN + 15 * MINUTE, doubted=frozenset({A})), TEN + 24 * MINUTE, False),
