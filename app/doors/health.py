@@ -89,7 +89,7 @@ class Health:
 
     async def look(self) -> None:
         """Look at every part once."""
-        found = {"database": await self._database()}
+        found, begun = {"database": await self._database()}, dict[str, datetime]()
         found["redis"] = await self._redis()
         if found["database"][0] == "ok":
             for name, part in (("workers", self._workers), ("backlog", self._backlog), ("lanes", self._lanes)):
@@ -97,11 +97,11 @@ class Health:
         for side in Side:
             found[side.value] = await _told(self.side(side))
         for side in self._run.settings.connected if found["database"][0] == "ok" else ():
-            found[f"{side}_feed"] = await _told(self._feed(side))
+            found[f"{side}_feed"] = await _told(self._feed(side, begun))
         now = datetime.now(UTC)
         for name, (state, advice) in found.items():
             before = self._parts.get(name)
-            since = before.since if before is not None and before.state == state else now
+            since = before.since if before is not None and before.state == state else begun.get(name, now)
             self._parts[name] = Part(state, advice, since)
         for name in set(self._parts) - set(found):
             self._parts[name].state, self._parts[name].advice = "down", "unknown while the database is away"
@@ -151,9 +151,12 @@ class Health:
             return "degraded", f"paused: {', '.join(paused)}; POST /api/v1/lanes/all/resume when that is right"
         return "ok", None
 
-    async def _feed(self, side: Side) -> tuple[str, str | None]:
+    async def _feed(self, side: Side, begun: dict[str, datetime]) -> tuple[str, str | None]:
+        """Look at a side's feed; `begun`: since when a part is as it is, where that is known better than by looking."""
         feed = (await feeds.read(self._run.database)).get(side, Feed(side))
         is_paused = await queue_state.is_paused(self._run.database, Lane.COMPARE)
+        if feed.silent_since is not None:
+            begun[f"{side}_feed"] = feed.silent_since
         return said(feed, self._run.settings, is_paused=is_paused)
 
     async def side(self, side: Side) -> tuple[str, str | None]:

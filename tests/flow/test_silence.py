@@ -98,7 +98,7 @@ async def test_a_feed_that_stopped_is_said_with_since_when_and_what_was_found(cl
 
     (line,) = [one for one in lines if one["event"] == "feed.silent"]
     assert (line["side"], line["records"], line["log_level"]) == ("drchrono", 1, "warning")
-    assert shown["state"] == "degraded"
+    assert (shown["state"], shown["age_s"] > (QUIET + SECOND).total_seconds()) == ("degraded", True)
     assert shown["advice"].startswith("DrChrono stopped calling at ")
     assert "(America/New_York); 1 change found by comparing; see on its API management page" in shown["advice"]
     assert (await feed(clinic)).silent_since < heard
