@@ -9,11 +9,11 @@ BESIDE := -n logical --maxprocesses 8 --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-tokens bench sizes serve work up lock migration env-example clean
+.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench sizes serve work up lock migration env-example clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
-	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock pyproject.toml
 	@echo "setting up $(VENV) from requirements.lock (once)"
@@ -61,6 +61,9 @@ simulate-budget: $(READY)  ## HOURS=1000: four workers share DrChrono's hours an
 
 simulate-tokens: $(READY)  ## SEEDS=1,2,3: eight workers race for single-use tokens, and some die
 	@$(BIN)/python -m tests.simulate.token_race --seeds $(or $(SEEDS),1)
+
+simulate-silence: $(READY)  ## DAYS=30 BREAKS=20: quiet days without an alarm, and how soon a feed that stops is found
+	@$(BIN)/python -m tests.simulate.quiet --days $(or $(DAYS),30) --seeds $(or $(SEEDS),1) --breaks $(or $(BREAKS),20)
 
 bench: $(READY)  ## throughput, latency and cost as ratios of one run; writes bench.json
 	@$(BIN)/python -m tests.load.bench

@@ -24,4 +24,11 @@ calls_made = Gauge("chronobridge_drchrono_calls_this_hour", "Calls made of DrChr
 calls_paused_s = Gauge("chronobridge_calls_paused_seconds", "For how long a vendor is left alone", ["side"])
 waiting_for_calls = Gauge("chronobridge_waiting_for_drchrono", "Records that wait for a call of DrChrono's", ["lane"])
 caught_up_s = Gauge("chronobridge_drchrono_caught_up_seconds", "When those that wait will have been called; 0: now")
+feed_silent = Gauge("chronobridge_feed_silent", "1 while a side has changes and does not tell of them", ["side"])
+feed_heard = Gauge(
+    "chronobridge_feed_last_delivery_timestamp_seconds", "When a side last delivered, in seconds since 1970", ["side"]
+)
+feed_found = Gauge(
+    "chronobridge_feed_changes_found", "Changes found by comparing since a side has stopped telling of them", ["side"]
+)
 workers_alive = Gauge("chronobridge_workers_alive", "Workers whose heartbeat is 15 s old or less")

@@ -124,15 +124,21 @@ def _tell(event: str, **line: Any) -> None:
     (log.info if event == "token.stored" else log.warning)(event, **line)
 
 
+def calls_of(settings: Settings, database: Database, side: Side) -> Calls:
+    """Give what is kept of the calls to a side that the settings name."""
+    org = f"salesforce {settings.salesforce_org_id}"
+    return Calls(database, org if side is Side.SALESFORCE else settings.drchrono_client_id or "")
+
+
 def drchrono_budget(settings: Settings, database: Database) -> Hourly:
     """Give the budget of the API application that the settings name."""
     allowance = Allowance(settings.drchrono_calls_per_hour, settings.drchrono_calls_per_second)
-    return Hourly(Side.DRCHRONO.value, Calls(database, settings.drchrono_client_id or ""), allowance)
+    return Hourly(Side.DRCHRONO.value, calls_of(settings, database, Side.DRCHRONO), allowance)
 
 
 def salesforce_budget(settings: Settings, database: Database) -> Daily:
     """Give the budget of the org that the settings name."""
-    told = Calls(database, f"salesforce {settings.salesforce_org_id}")
+    told = calls_of(settings, database, Side.SALESFORCE)
     places = Places(settings.salesforce_calls_at_once, settings.salesforce_request_limit.total_seconds())
     return Daily(Side.SALESFORCE.value, told, settings.salesforce_daily_call_share, places)
 

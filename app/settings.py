@@ -23,7 +23,9 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.errors import Misconfigured
+from app.sync import office_hours
 from app.sync.clock import known_zone
+from app.sync.office_hours import OfficeHours
 from app.sync.records import Side
 from app.variables import VARIABLES
 
@@ -118,6 +120,11 @@ def _org_id(value: str) -> str:
     return value
 
 
+def _office_hours(value: str) -> str:
+    office_hours.parse(value)
+    return value
+
+
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_parts)]
 Keys = Annotated[Secrets, AfterValidator(_keys), Field(min_length=1)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
@@ -181,6 +188,8 @@ class Settings(BaseSettings):
     on_drchrono_delete: Literal["mark", "delete"] = "mark"
     on_salesforce_delete: Literal["cancel", "hold"] = "cancel"
     reconcile_every: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(hours=1)
+    office_hours: Annotated[str, AfterValidator(_office_hours)] = "Mon-Fri 08:00-21:00 America/New_York"
+    feed_quiet: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=15)
     confirm_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     brake_share: Annotated[float, Field(gt=0, le=1)] = 0.2
     brake_deletes: Annotated[int, Field(ge=0)] = 10
@@ -197,6 +206,11 @@ class Settings(BaseSettings):
         if self.salesforce_client_id:
             sides.add(Side.SALESFORCE)
         return frozenset(sides)
+
+    @property
+    def hours(self) -> OfficeHours:
+        """When the clinic is open."""
+        return office_hours.parse(self.office_hours)
 
     @property
     def private_key(self) -> str | None:

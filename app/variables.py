@@ -239,6 +239,16 @@ VARIABLES = (
     ),
     Variable("RECONCILE_EVERY", _WORK, "how often both sides are compared, an ISO 8601 duration", "PT1H"),
     Variable(
+        "OFFICE_HOURS", _WORK, "comma list of days and times with one zone at the end, or never",
+        "Mon-Fri 08:00-21:00 America/New_York",
+        ("When a vendor that tells of nothing is suspicious. Unset: the hours of clinics between New York and Los",
+         "Angeles; hours that are not yours cost a few calls and raise no alarm."),
+    ),
+    Variable(
+        "FEED_QUIET", _WORK, "how long a vendor may tell of nothing in office hours, an ISO 8601 duration", "PT15M",
+        ("Then one look at its list shows whether something changed; ten minutes later a second one is the proof.",),
+    ),
+    Variable(
         "BRAKE_SHARE", _WORK, "which share of a kind one comparing may change unasked, above 0 and up to 1", "0.2",
         ("More, or a field emptied on more than 100 records, pauses the lane before anything is written. Look at it",
          "with `chronobridge reconcile --dry-run`, then resume the lane. Up to 100 changes always pass."),

@@ -4,6 +4,8 @@
     sweep      what Redis forgot, every 2 s
     heartbeat  that this worker lives, every 4 s
     reconcile  what only a list tells of, every RECONCILE_EVERY; visits whose doctor has moved to another zone
+    signs      that this worker lives and which side can be called, every 5 s; after a darkness it is compared at once
+    feeds      whether a vendor has stopped calling, every 15 s; it is asked only where its feed is quiet for too long
     house      what is finished and old goes, and its room is given back, every hour
     limits     what Salesforce has left of its day, at the start and while it has nothing left
     recover    once: whether a token refresh that was cut off has lost the practice's tokens
@@ -31,7 +33,9 @@ from workers.drain import Drain
 from workers.housekeeping import housekeeping
 from workers.limits import asking
 from workers.reconcile import reconciling
+from workers.silence import listening_in
 from workers.sweep import sweeping
+from workers.watch import signing
 
 _LONGEST_WAIT_S = 10.0
 _GRACE_S = 20.0
@@ -49,6 +53,8 @@ async def work(settings: Settings) -> None:
             asyncio.create_task(sweeping(run, drain.wake), name="sweep"),
             asyncio.create_task(_beating(run, worker_id), name="heartbeat"),
             asyncio.create_task(reconciling(run, drain.ring), name="reconcile"),
+            asyncio.create_task(signing(run), name="signs"),
+            asyncio.create_task(listening_in(run), name="feeds"),
             asyncio.create_task(housekeeping(run), name="house"),
             asyncio.create_task(asking(run), name="limits"),
         ]

@@ -9,10 +9,11 @@ from app.settings import Settings
 from app.store import schedules
 from app.sync.records import Kind, Lane
 from app.sync.retry import fix
+from workers.dark import NEVER_COMPARED, watermark_of
 from workers.foresight import ADVICE
 from workers.loading import NAMES, is_connected
 from workers.outlook import Outlook, outlook
-from workers.reconcile import NEVER_COMPARED, ORDER, watermark_of
+from workers.reconcile import ORDER
 
 
 async def shown(settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool) -> bool:

@@ -1,8 +1,8 @@
 """Compare: have everything looked at that has changed on either side, every so often and when asked to.
 
 What was missed by webhook or message is found by what each side says has changed since; doctors and offices raise no
-webhooks, so DrChrono's list of them is all we hear of them. A doctor who has moved to another zone has the visits to
-come looked at again. A first load is a compare since ever.
+webhooks, so DrChrono's list of them is all we hear of them. After something was away it is done at once (`dark.py`).
+A doctor who has moved to another zone has the visits to come looked at again. A first load is a compare since ever.
 """
 
 import asyncio
@@ -16,11 +16,13 @@ from app import runtime
 from app.errors import StoreUnavailable, SyncError
 from app.log import log
 from app.runtime import Runtime
-from app.store import links, queue_state, schedules, zones
+from app.store import darkness, feeds, links, queue_state, schedules, zones
 from app.store.inbox import Inbox
 from app.sync.mapping import Table
 from app.sync.records import Kind, Lane, Side
+from workers import dark
 from workers.course import Asked, Course
+from workers.dark import NEVER_COMPARED, watermark_of
 from workers.pages import EVER
 from workers.scan import Tell, scan
 
@@ -29,7 +31,6 @@ Ring = Callable[[Iterable[str]], None]
 ORDER = (Kind.DOCTOR, Kind.OFFICE, Kind.PATIENT, Kind.APPOINTMENT)  # parents first
 _LOOK_S = 2.0
 _AFTER_A_FAILURE = timedelta(minutes=1)
-NEVER_COMPARED = timedelta(days=2)
 
 
 async def reconciling(run: Runtime, ring: Ring) -> None:
@@ -48,19 +49,27 @@ async def reconciling(run: Runtime, ring: Ring) -> None:
 
 
 async def compare_when_due(run: Runtime, inbox: Inbox, ring: Ring) -> None:
-    """Compare every kind, once every RECONCILE_EVERY for all workers together, unless the lane is paused."""
+    """Compare every kind, once every RECONCILE_EVERY for all workers together, unless the lane is paused.
+
+    What is owed because something was away is compared at once.
+    """
     if run.drchrono is None or run.salesforce is None or await queue_state.is_paused(run.database, Lane.COMPARE):
         return
-    for kind in ORDER:
-        name = watermark_of(kind)
-        if kind not in run.mappings or not await schedules.is_ours(run.database, name, run.settings.reconcile_every):
+    owed = await darkness.noted(run.database)
+    if not owed and await feeds.is_doubted(run.database):
+        return  # it would wipe away what proves a feed silent; the second look comes in ten minutes
+    for kind in [one for one in ORDER if one in run.mappings]:
+        turn = await dark.turn(run, kind, owed)
+        if turn is None:
             continue
         try:
-            await compare(run, inbox, kind)
+            await compare(run, inbox, kind, turn.since)
             ring([kind.value])
         except SyncError as error:
-            await schedules.again_in(run.database, name, _AFTER_A_FAILURE)
+            await schedules.again_in(run.database, turn.name, _AFTER_A_FAILURE)
             log.warning("compare.failed", kind=kind.value, error=type(error).__name__, cause=str(error))
+    if owed:
+        await dark.settle(run)
 
 
 async def compare(
@@ -82,11 +91,6 @@ async def compare(
     await schedules.raise_watermark(run.database, name, datetime.fromisoformat(course.began))
     log.info("compare.done", kind=kind.value, records=sum(course.found.values()))
     return course
-
-
-def watermark_of(kind: Kind) -> str:
-    """Give the name under which it is kept up to when a kind was compared, and when it is to be next."""
-    return f"compare_{kind}"
 
 
 async def _to_come(run: Runtime, table: Table, doctor_id: str) -> list[str]:

@@ -8,21 +8,23 @@ from time import monotonic
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.doors.feeds import said
 from app.errors import StoreUnavailable, Undecryptable
 from app.joining import connect_url
+from app.log import log
 from app.runtime import Runtime
-from app.store import heartbeat, queue_state
+from app.store import darkness, feeds, heartbeat, queue_state
 from app.store.connections import Connections, Stored
-from app.store.database import insert_into
+from app.store.darkness import Dark, Of
 from app.store.schema import is_behind
-from app.store.tables import db_now, schedules
-from app.sync.records import Side
+from app.sync.records import Lane, Side
+from app.sync.silence import Feed
 from app.vendors.tokens import CUT_OFF
 
 EVERY_S = 5.0
 _SLOW_S = 4.0
 _OLD_BACKLOG_S = 60.0
-_WRITTEN = "probe"
+_REPAIRED = "what the vendors have given up on meanwhile is found by comparing, now"
 
 
 @dataclass(slots=True)
@@ -87,28 +89,32 @@ class Health:
 
     async def look(self) -> None:
         """Look at every part once."""
-        found = {"database": await self._database()}
+        found, begun = {"database": await self._database()}, dict[str, datetime]()
         found["redis"] = await self._redis()
         if found["database"][0] == "ok":
             for name, part in (("workers", self._workers), ("backlog", self._backlog), ("lanes", self._lanes)):
                 found[name] = await _told(part())
         for side in Side:
             found[side.value] = await _told(self.side(side))
+        for side in self._run.settings.connected if found["database"][0] == "ok" else ():
+            found[f"{side}_feed"] = await _told(self._feed(side, begun))
         now = datetime.now(UTC)
         for name, (state, advice) in found.items():
             before = self._parts.get(name)
-            since = before.since if before is not None and before.state == state else now
+            since = before.since if before is not None and before.state == state else begun.get(name, now)
             self._parts[name] = Part(state, advice, since)
         for name in set(self._parts) - set(found):
             self._parts[name].state, self._parts[name].advice = "down", "unknown while the database is away"
         self._looked_at = monotonic()
 
     async def _database(self) -> tuple[str, str | None]:
+        """Look at the database by writing to it that the door is open."""
+        dark: Dark | None = None
+
         async def write(connection: AsyncConnection) -> None:
-            # a row that is there: what changes no row writes nothing, and a full disk would go unseen
-            row = insert_into(schedules, connection.dialect).values(name=_WRITTEN, next_at=db_now())
-            again = row.on_conflict_do_update(index_elements=[schedules.c.name], set_={"next_at": db_now()})
-            await connection.execute(again)
+            nonlocal dark
+            # it writes a row each time: what changes no row writes nothing, and a full disk would go unseen
+            dark = await darkness.sign(connection, Of.DOOR)
 
         try:
             async with asyncio.timeout(_SLOW_S):
@@ -117,6 +123,8 @@ class Health:
                 await self._run.database.transact(write)
         except (StoreUnavailable, TimeoutError):
             return "down", "the database cannot be written: check that it runs, its disk and DATABASE_URL"
+        if dark is not None:
+            log.warning("door.was_closed", lag_s=round((dark.until - dark.since).total_seconds()), advice=_REPAIRED)
         return "ok", None
 
     async def _redis(self) -> tuple[str, str | None]:
@@ -142,6 +150,14 @@ class Health:
         if paused:
             return "degraded", f"paused: {', '.join(paused)}; POST /api/v1/lanes/all/resume when that is right"
         return "ok", None
+
+    async def _feed(self, side: Side, begun: dict[str, datetime]) -> tuple[str, str | None]:
+        """Look at a side's feed; `begun`: since when a part is as it is, where that is known better than by looking."""
+        feed = (await feeds.read(self._run.database)).get(side, Feed(side))
+        is_paused = await queue_state.is_paused(self._run.database, Lane.COMPARE)
+        if feed.silent_since is not None:
+            begun[f"{side}_feed"] = feed.silent_since
+        return said(feed, self._run.settings, is_paused=is_paused)
 
     async def side(self, side: Side) -> tuple[str, str | None]:
         """Look at one side's connection now: its state, and advice.

@@ -9,7 +9,7 @@ from app.doors.health import Health
 from app.errors import StoreUnavailable
 from app.forecast import Forecast, forecast
 from app.runtime import Runtime
-from app.store import heartbeat, queue_state, tallies
+from app.store import feeds, heartbeat, queue_state, tallies
 from app.sync.records import Lane, Side
 
 router = APIRouter(tags=["probes"])
@@ -52,6 +52,11 @@ async def numbers(request: Request) -> Response:
         for what, count in (await tallies.read(run.database)).items():
             metrics.counted.labels(what).set(count)
         _foretell(await forecast(run))
+        for side, feed in (await feeds.read(run.database)).items():
+            metrics.feed_silent.labels(side.value).set(feed.silent_since is not None)
+            metrics.feed_found.labels(side.value).set(feed.found)
+            if feed.heard_at is not None:
+                metrics.feed_heard.labels(side.value).set(feed.heard_at.timestamp())
         metrics.workers_alive.set(await heartbeat.alive(run.database))
     except StoreUnavailable:
         return Response(generate_latest(), status_code=503, media_type=CONTENT_TYPE_LATEST)

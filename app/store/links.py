@@ -114,6 +114,18 @@ async def agreed(database: Database, kind: Kind, ids: Sequence[str], side: Side 
     return found
 
 
+async def in_hand(database: Database, kind: Kind, ids: Sequence[str], side: Side) -> set[str]:
+    """Give, of a side's records by id, those that are due, have a failure, or were heard of and are in no pair."""
+    found: set[str] = set()
+    column = links.c[f"{side}_id"]
+    is_failed = sa.exists().where(failures.c.link_id == links.c.id)
+    is_known = sa.or_(links.c.due_at.is_not(None), links.c[f"{side.other}_id"].is_(None), is_failed)
+    for at in range(0, len(ids), _MOST_IDS):
+        theirs = sa.and_(links.c.kind == kind.value, column.in_(ids[at : at + _MOST_IDS]))
+        found |= {row.id for row in await database.read(sa.select(column.label("id")).where(theirs, is_known))}
+    return found
+
+
 async def linked(database: Database, kind: Kind) -> int:
     """Give how many records of a kind are linked."""
     is_linked = sa.and_(links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None))

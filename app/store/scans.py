@@ -58,6 +58,12 @@ async def save(database: Database, scan: Scan, at: Mapping[str, Any]) -> Scan:
     return Scan(scan.name, scan.id, scan.started_at, at)
 
 
+async def is_under_way(database: Database, name: str, span: timedelta) -> bool:
+    """Say whether the scan of a name was saved within a span: somebody is at it, or was until then."""
+    lately = sa.select(scans.c.name).where(scans.c.name == name, scans.c.saved_at > after(-span))
+    return bool(await database.read(lately))
+
+
 async def end(database: Database, scan: Scan) -> None:
     """Forget where a scan stood: it has come to its end."""
 

@@ -321,9 +321,21 @@ feeds = sa.Table(
     "feeds",
     metadata,
     sa.Column("side", sa.String(16), primary_key=True),
+    sa.Column("read_to", Instant),
+    sa.Column("heard_at", Instant),
     sa.Column("asked_at", Instant),
+    sa.Column("doubted", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("explained", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("silent_since", Instant),
-    sa.Column("found", sa.Integer, nullable=False),
+    sa.Column("found", sa.Integer, nullable=False, server_default="0"),
+)
+
+darkness = sa.Table(
+    "darkness",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("until", Instant, nullable=False),
 )
 
 awaited = sa.Table(

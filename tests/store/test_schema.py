@@ -120,6 +120,7 @@ async def at_first_migration(database, vault):
             "scans",
             "pointed",
             "feeds",
+            "darkness",
             "conflicts",
             "matches",
         ):

@@ -61,9 +61,19 @@ def upgrade() -> None:
     op.create_table(
         "feeds",
         sa.Column("side", sa.String(16), primary_key=True),
+        sa.Column("read_to", sa.BigInteger(), nullable=True),
+        sa.Column("heard_at", sa.BigInteger(), nullable=True),
         sa.Column("asked_at", sa.BigInteger(), nullable=True),
+        sa.Column("doubted", sa.JSON(), nullable=False, server_default="[]"),
+        sa.Column("explained", sa.JSON(), nullable=False, server_default="[]"),
         sa.Column("silent_since", sa.BigInteger(), nullable=True),
-        sa.Column("found", sa.Integer(), nullable=False),
+        sa.Column("found", sa.Integer(), nullable=False, server_default="0"),
+    )
+    op.create_table(
+        "darkness",
+        sa.Column("name", sa.String(32), primary_key=True),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
     )
 
 

@@ -1,0 +1,240 @@
+"""A feed that stops is found and said, until it delivers again; one that is merely quiet is not suspected."""
+
+from datetime import timedelta
+
+import pytest
+import structlog
+
+from app.store import feeds, queue_state, schedules
+from app.store.darkness import Of
+from app.sync.records import Lane, Side
+from tests.flow.calendar import forgets
+from tests.flow.clinic import opened, settings_of
+from tests.flow.patience import ages, compares_when_due
+from workers.dark import signs
+from workers.silence import look_into
+
+MINUTE = timedelta(minutes=1)
+QUIET, SECOND = 15 * MINUTE, 10 * MINUTE
+ALWAYS = "Mon-Sun 00:00-24:00 America/New_York"
+
+
+@pytest.fixture
+async def clinic(request, database, empty_vendors):
+    """A clinic that never closes and compares once a day; two patients, of whom both sides have just told."""
+    it = empty_vendors
+    urls = str(it.drchrono.base_url).rstrip("/"), str(it.salesforce.base_url).rstrip("/")
+    hours = getattr(request, "param", ALWAYS)
+    known = settings_of(database, *urls, it.ca_file, reconcile_every="P1D", office_hours=hours)
+    async with opened(known, it.drchrono, it.salesforce) as clinic:
+        clinic.patient = await clinic.has_linked(first_name="Ada")
+        await compares_when_due(clinic)
+        await clinic.settles()
+        await clinic.hears()
+        await clinic.settles()
+        await listens(clinic)
+        forgets(clinic)
+        clinic.salesforce.delete("/_control/calls")
+        yield clinic
+
+
+async def listens(clinic):
+    """Door and worker give their signs, and the worker looks into both feeds."""
+    await clinic.app.state.health.look()
+    await signs(clinic.run)
+    for side in Side:
+        await look_into(clinic.run, side)
+
+
+async def passes(clinic, span):
+    """Time goes by in which door, worker and sides have given their signs; then the worker looks into both feeds."""
+    await ages(clinic, span)
+    for of in Of:
+        await schedules.raise_watermark(clinic.run.database, f"sign_{of}", clinic.run.now())
+    await listens(clinic)
+
+
+async def feed(clinic, side=Side.DRCHRONO):
+    return (await feeds.read(clinic.run.database))[side]
+
+
+async def part(clinic, name="drchrono_feed"):
+    await clinic.app.state.health.look()
+    return (await clinic.web.get("/healthz")).json()["parts"][name]
+
+
+async def measured(clinic, line):
+    text = (await clinic.web.get("/metrics")).text
+    return next(float(one.rsplit(" ", 1)[1]) for one in text.splitlines() if one.startswith(line))
+
+
+async def found_silent(clinic, **edit):
+    """An edit of which DrChrono tells nothing, and the time it takes to find that out."""
+    await clinic.edits(clinic.patient, **(edit or {"city": "Springfield"}))
+    await passes(clinic, QUIET)
+    assert (await feed(clinic)).doubted
+    await passes(clinic, SECOND)
+
+
+async def test_a_feed_that_is_merely_quiet_costs_a_call_of_each_kind_and_is_left_in_peace(clinic):
+    await passes(clinic, QUIET)
+    first = clinic.calls("drchrono", "GET")
+    await passes(clinic, SECOND)
+
+    assert (first, clinic.calls("drchrono", "GET")) == (2, 2)
+    assert clinic.calls("salesforce", "GET /services/data/v67.0/queryAll") == 2
+    assert (await part(clinic))["state"] == "ok"
+    assert (await feed(clinic)).silent_since is None
+
+
+async def test_a_feed_that_stopped_is_said_with_since_when_and_what_was_found(clinic):
+    heard = (await feed(clinic)).heard_at
+    with structlog.testing.capture_logs() as lines:
+        await found_silent(clinic)
+    shown = await part(clinic)
+    compared = clinic.calls("drchrono", "GET /api/doctors")
+    await compares_when_due(clinic)
+    await clinic.settles()
+
+    (line,) = [one for one in lines if one["event"] == "feed.silent"]
+    assert (line["side"], line["records"], line["log_level"]) == ("drchrono", 1, "warning")
+    assert (shown["state"], shown["age_s"] > (QUIET + SECOND).total_seconds()) == ("degraded", True)
+    assert shown["advice"].startswith("DrChrono stopped calling at ")
+    assert "(America/New_York); 1 change found by comparing; see on its API management page" in shown["advice"]
+    assert (await feed(clinic)).silent_since < heard
+    assert await measured(clinic, 'chronobridge_feed_silent{side="drchrono"}') == 1
+    assert await measured(clinic, 'chronobridge_feed_silent{side="salesforce"}') == 0
+    assert await measured(clinic, 'chronobridge_feed_changes_found{side="drchrono"}') == 1
+    assert await measured(clinic, 'chronobridge_feed_last_delivery_timestamp_seconds{side="drchrono"}') > 0
+    assert (compared, clinic.calls("drchrono", "GET /api/doctors")) == (0, 1), "it is compared at once"
+    assert clinic.contact()["MailingCity"] == "Springfield"
+
+
+async def test_while_a_feed_is_silent_edits_are_found_within_ten_minutes_and_counted_once(clinic):
+    await found_silent(clinic)
+    await compares_when_due(clinic)
+    await clinic.settles()
+    await clinic.edits(clinic.patient, city="Shelbyville")
+
+    await passes(clinic, SECOND)
+    await compares_when_due(clinic)
+    await clinic.settles()
+    await passes(clinic, SECOND)
+
+    assert clinic.contact()["MailingCity"] == "Shelbyville"
+    assert (await feed(clinic)).found == 2
+    assert "2 changes found by comparing" in (await part(clinic))["advice"]
+
+
+async def test_the_next_delivery_ends_it(clinic):
+    await found_silent(clinic)
+    await clinic.arrives(await clinic.edits(clinic.patient, city="Ogdenville"))
+
+    with structlog.testing.capture_logs() as lines:
+        await passes(clinic, MINUTE)
+
+    assert [one["event"] for one in lines if one["event"].startswith("feed.")] == ["feed.speaks_again"]
+    assert (await part(clinic))["state"] == "ok"
+    assert (await feed(clinic)).found == 0
+    assert await measured(clinic, 'chronobridge_feed_silent{side="drchrono"}') == 0
+
+
+async def test_what_comes_late_was_no_silence(clinic):
+    edited = await clinic.edits(clinic.patient, city="Springfield")
+    await passes(clinic, QUIET)
+    doubted = (await feed(clinic)).doubted
+    await clinic.arrives(edited)
+
+    await passes(clinic, SECOND)
+
+    assert doubted
+    assert ((await feed(clinic)).doubted, (await feed(clinic)).silent_since) == (frozenset(), None)
+
+
+async def test_what_waits_for_a_person_is_no_proof(clinic):
+    for _ in range(2):
+        twin = await clinic.registers(first_name="Twin", last_name="Sample", date_of_birth="1990-02-03")
+        clinic.human_enters_contact(FirstName="Twin", LastName="Sample", Birthdate="1990-02-03")
+    await clinic.arrives(twin, event="PATIENT_CREATE")
+    await clinic.edits(twin, city="Springfield")
+    other = [one for one in clinic.charts() if one["first_name"] == "Twin" and one["id"] != twin["id"]]
+    await clinic.arrives(other[0], event="PATIENT_CREATE")
+    held = [cause for _side, cause, _fields in await clinic.failures()]
+
+    await passes(clinic, QUIET)
+    await passes(clinic, SECOND)
+
+    assert len(held) == 2
+    assert ((await feed(clinic)).doubted, (await feed(clinic)).silent_since) == (frozenset(), None)
+
+
+async def test_salesforce_is_suspected_like_drchrono(clinic):
+    clinic.human_edits_contact(Email="moved@example.com")
+
+    await passes(clinic, QUIET)
+    await passes(clinic, SECOND)
+
+    assert (await feed(clinic, Side.SALESFORCE)).found == 1
+    assert "Salesforce stopped calling at " in (await part(clinic, "salesforce_feed"))["advice"]
+    assert (await feed(clinic)).silent_since is None
+
+
+@pytest.mark.parametrize("clinic", ["never"], indirect=True)
+async def test_outside_office_hours_nobody_looks(clinic):
+    await clinic.edits(clinic.patient, city="Springfield")
+
+    await passes(clinic, QUIET)
+
+    assert clinic.calls("drchrono", "GET") == 0
+    assert (await feed(clinic)).doubted == frozenset()
+
+
+async def test_while_comparing_is_paused_nobody_looks_and_that_is_said(clinic):
+    await found_silent(clinic)
+    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], "an operator's word")
+    before = clinic.calls("drchrono", "GET")
+
+    await passes(clinic, SECOND)
+
+    assert clinic.calls("drchrono", "GET") == before
+    assert "the lane compare is paused, so nobody compares now" in (await part(clinic))["advice"]
+
+
+async def test_while_our_own_door_is_closed_nobody_is_suspected(clinic):
+    await clinic.edits(clinic.patient, city="Springfield")
+    await ages(clinic, QUIET)
+    await signs(clinic.run)
+
+    await look_into(clinic.run, Side.DRCHRONO)
+
+    assert clinic.calls("drchrono", "GET") == 0
+
+
+async def test_a_feed_that_never_delivered_is_well_and_says_what_to_do(known, empty_vendors):
+    async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
+        await clinic.registers(first_name="Ada")
+        await passes(clinic, QUIET)
+
+        shown = await part(clinic)
+
+        assert (shown["state"], clinic.calls("drchrono", "GET")) == ("ok", 0)
+        assert shown["advice"].startswith(
+            "DrChrono has never called: register https://sync.example.com/webhooks/drchrono"
+        )
+        assert "SALESFORCE_OUTBOUND_TOKENS" in (await part(clinic, "salesforce_feed"))["advice"]
+
+
+async def test_a_side_that_is_not_connected_has_no_feed(database, empty_vendors):
+    it = empty_vendors
+    urls = str(it.drchrono.base_url).rstrip("/"), str(it.salesforce.base_url).rstrip("/")
+    known = settings_of(
+        database, *urls, it.ca_file, drchrono_client_id=None, drchrono_client_secret=None, drchrono_webhook_secrets=""
+    )
+    async with opened(known, it.drchrono, it.salesforce) as clinic:
+        for side in known.connected:
+            await look_into(clinic.run, side)
+        await clinic.app.state.health.look()
+        shown = (await clinic.web.get("/healthz")).json()["parts"]
+
+    assert "salesforce_feed" in shown
+    assert "drchrono_feed" not in shown

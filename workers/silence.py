@@ -1,0 +1,123 @@
+"""Silence: look into a feed that has been quiet for too long, and say so when it has stopped.
+
+A look costs a DrChrono call for every 250 visits changed since yesterday, four at most, and as many for patients where
+no visit tells anything; of Salesforce one query a kind. That is at most two calls in FEED_QUIET for a quiet feed, and
+while one is silent two in ten minutes and a compare for what they show: below a tenth of DrChrono's hour. All of it
+counts in the lane of comparing; while that is paused nobody looks.
+"""
+
+import asyncio
+from datetime import timedelta
+
+from app.errors import StoreUnavailable, SyncError
+from app.log import log
+from app.runtime import Runtime
+from app.store import darkness, feeds, links, queue_state, schedules
+from app.store.darkness import Of
+from app.sync import silence
+from app.sync.records import Kind, Lane, Side
+from app.sync.silence import Feed
+from app.vendors.drchrono import wire
+from workers.dark import is_well
+from workers.foresight import onlooker
+from workers.from_salesforce import contact
+from workers.news import drchrono_says_news, salesforce_says_news
+from workers.pages import of_drchrono, of_salesforce
+from workers.visits import clock_of
+
+EVERY = timedelta(seconds=15)
+BUSIEST_FIRST = (Kind.APPOINTMENT, Kind.PATIENT)  # a clinic's visits change more often; other kinds have no webhooks
+_MOST_PAGES = 4
+_AFTER_A_FAILURE = timedelta(minutes=1)
+_TODAY = timedelta(days=1)  # `of_drchrono` begins two days earlier: with yesterday, which is today in some zone
+
+
+async def listening_in(run: Runtime) -> None:
+    """Do it for ever."""
+    while True:
+        try:
+            for side in sorted(run.settings.connected):
+                await look_into(run, side)
+        except StoreUnavailable:
+            log.warning("feeds.not_looked_into", advice="they are when the database is back")
+        await asyncio.sleep(EVERY.total_seconds())
+
+
+async def look_into(run: Runtime, side: Side) -> None:
+    """Take in what a side has delivered, and look at the side itself where that is due; once for all workers."""
+    name = f"feed_{side}"
+    if not await schedules.is_ours(run.database, name, EVERY):
+        return
+    before, feed, now = await feeds.hear(run.database, side)
+    if before.silent_since is not None and feed.silent_since is None:
+        log.warning("feed.speaks_again", side=side.value, records=before.found)
+    is_due = silence.is_due(feed, run.settings.hours, run.settings.feed_quiet, now)
+    if not is_due or not await _may_look(run, side):
+        return
+    try:
+        shown = await _shown(run, feed)
+    except SyncError as error:
+        await schedules.again_in(run.database, name, _AFTER_A_FAILURE)
+        log.info("feed.not_looked_into", side=side.value, error=type(error).__name__, cause=str(error))
+        return
+    verdict = silence.judge(feed, shown)
+    await feeds.judged(run.database, side, verdict)
+    if verdict.new:
+        log.warning("feed.silent", side=side.value, records=feed.found + verdict.new, advice=ADVICE)
+
+
+ADVICE = "see that it is still set up at the vendor: `chronobridge check`; until it delivers it is compared"
+
+
+async def _may_look(run: Runtime, side: Side) -> bool:
+    """Say whether what the side shows would tell of its feed: our own door is open, and comparing is not paused."""
+    if run.drchrono is None or run.salesforce is None or await queue_state.is_paused(run.database, Lane.COMPARE):
+        return False
+    return await darkness.is_there(run.database, Of.DOOR) and await is_well(run, side)
+
+
+async def _shown(run: Runtime, feed: Feed) -> set[str]:
+    """Give the changes a side shows that nobody has told of; at the first look the busiest kind with any is enough.
+
+    Raises  SyncError
+    """
+    found: set[str] = set()
+    for kind in BUSIEST_FIRST:
+        if kind in run.mappings and (not found or feed.doubted or feed.silent_since):
+            found |= await (_drchrono if feed.side is Side.DRCHRONO else _salesforce)(run, kind, feed)
+    return found
+
+
+async def _drchrono(run: Runtime, kind: Kind, _feed: Feed) -> set[str]:
+    assert run.drchrono is not None
+    rules, told, pages = run.rules(kind), dict[str, str](), 0
+    async for page in of_drchrono(run.drchrono.on(Lane.COMPARE), run.mappings[kind], run.now() + _TODAY, ""):
+        ids = [wire.record_id(row) for row in page.rows]
+        agreed = await links.agreed(run.database, kind, ids)
+        for id_, row in zip(ids, page.rows, strict=True):
+            if drchrono_says_news(rules, row, agreed.get(id_)):
+                told[id_] = wire.version(row)
+        pages += 1
+        if pages == _MOST_PAGES:
+            break
+    return await _untold(run, kind, Side.DRCHRONO, told)
+
+
+async def _salesforce(run: Runtime, kind: Kind, feed: Feed) -> set[str]:
+    """One page: what changed since the feed was last heard, those aside that were deleted, which show for ever."""
+    assert run.salesforce is not None
+    rules, told = run.rules(kind), dict[str, str]()
+    work = onlooker(run, kind, Lane.COMPARE)
+    clock = await clock_of(work)
+    async for page in of_salesforce(run.salesforce.on(Lane.COMPARE), run.mappings[kind], feed.heard_at, ""):
+        living = [contact(work, clock, row) for row in page.rows if not row.get("IsDeleted")]
+        agreed = await links.agreed(run.database, kind, [one.id for one in living], Side.SALESFORCE)
+        told |= {one.id: one.version for one in living if salesforce_says_news(rules, one, agreed.get(one.id))}
+        break
+    return await _untold(run, kind, Side.SALESFORCE, told)
+
+
+async def _untold(run: Runtime, kind: Kind, side: Side, told: dict[str, str]) -> set[str]:
+    """Give, of records that say news, those nobody has told of: known ones are due, or wait for a person."""
+    known = await links.in_hand(run.database, kind, list(told), side)
+    return {f"{kind} {id_} {version}" for id_, version in told.items() if id_ not in known}
