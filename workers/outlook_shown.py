@@ -4,33 +4,35 @@ from rich.console import Console
 from rich.table import Table
 
 from app import progress, runtime
+from app.errors import VendorError
 from app.runtime import Runtime
 from app.settings import Settings
 from app.store import schedules
 from app.sync.records import Kind, Lane
 from app.sync.retry import fix
-from workers.foresight import ADVICE
-from workers.loading import NAMES, is_connected
+from workers.obstacles import NAMES, is_connected, told
 from workers.outlook import Outlook, outlook
 from workers.reconcile import NEVER_COMPARED, ORDER, watermark_of
 
 
 async def shown(settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool) -> bool:
-    """Print what comparing a kind or all would do; False where a side is not connected.
+    """Print what comparing a kind or all would do; False where that could not be found out.
 
-    Raises  SyncError
+    Raises  StoreUnavailable
     """
     async with runtime.opened(settings) as run:
         if not is_connected(run, console):
             return False
+        found: dict[Kind, Outlook] = {}
         with progress.shown(console) as say:
-            found = [
-                await _looked(run, one, say, since_ever=since_ever)
-                for one in ORDER
-                if one in run.mappings and kind in (None, one)
-            ]
-        for one in found:
-            _show(run, console, one)
+            for one in [one for one in ORDER if one in run.mappings and kind in (None, one)]:
+                try:
+                    found[one] = await _looked(run, one, say, since_ever=since_ever)
+                except VendorError as error:
+                    console.print(f"{one}s: {told(error)}", style="red", markup=False, soft_wrap=True)
+                    return False
+        for each in found.values():
+            _show(run, console, each)
         console.print("nothing was written, on either side or here")
     return True
 
@@ -54,7 +56,11 @@ def _show(run: Runtime, console: Console, found: Outlook) -> None:
     if found.prospect.fields:
         console.print(_fields(run, found))
     if found.stops:
-        console.print(f"  [red]the brake would stop this: {found.stops}; {ADVICE}", highlight=False, soft_wrap=True)
+        console.print(
+            f"  [red]the brake would stop this until you resume its lane: {found.stops}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _new(found: Outlook) -> list[str]:

@@ -22,7 +22,7 @@ from app.sync.mapping import Table
 from app.sync.records import Kind, Lane, Side
 from workers.course import Asked, Course
 from workers.pages import EVER
-from workers.scan import Tell, scan
+from workers.scan import Tell, scan, silent
 
 Ring = Callable[[Iterable[str]], None]
 
@@ -69,7 +69,7 @@ async def compare(
     kind: Kind,
     since: datetime | None = None,
     lane: Lane = Lane.COMPARE,
-    tell: Tell = lambda _kind, _course: None,
+    tell: Tell = silent,
 ) -> Course:
     """Point out every record of a kind that either side says has changed, or hold all of them back by the brake.
 

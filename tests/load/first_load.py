@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.processes import Child
-from app.town import ROOT, Town, town
+from app.town import Town, town
 
 AT_ONCE = 5_000
 LONG_AGO_S = -400 * 86_400
@@ -87,7 +87,11 @@ def run(here: Town, name: str, *arguments: str) -> Run:
     took_s = time.monotonic() - started
     drchrono, salesforce = calls(here.drchrono), calls(here.salesforce)
     peaks = {name: peak, "worker": peak_mb(here.work), "web": peak_mb(here.serve)}
-    by_call = {f"{where} {call}": count for where, found in (("D", drchrono), ("S", salesforce)) for call, count in found.items()}
+    by_call = {
+        f"{where} {call}": count
+        for where, found in (("D", drchrono), ("S", salesforce))
+        for call, count in found.items()
+    }
     return Run(name, took_s, sum(drchrono.values()), sum(salesforce.values()), peaks, out.read_text(), by_call)
 
 
@@ -98,7 +102,9 @@ def agree(here: Town, patients: int) -> None:
     """
     charts = [one["DrChrono_Patient_Id__c"] for one in here.contacts()]
     if sorted(charts) != sorted(here.patients()):
-        raise RuntimeError(f"{len(charts):,} Contacts for {patients:,} patients, {len(set(charts)):,} of them different")
+        raise RuntimeError(
+            f"{len(charts):,} Contacts for {patients:,} patients, {len(set(charts)):,} of them different"
+        )
 
 
 def show(runs: list[Run], patients: int) -> int:
@@ -126,19 +132,21 @@ def main() -> int:
     """Load, compare twice, and give 1 when a target is missed."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--patients", type=int, default=100_000)
-    patients = asked.parse_args().patients
+    asked.add_argument("--looks", type=int, default=2, help="at which look a page of a bulk list is there")
+    given = asked.parse_args()
+    patients = given.patients
     # calls are counted, not waited for: an hour has only 500, which no first load of this size is done in
     fast = {"DRCHRONO_CALLS_PER_SECOND": "400", "DRCHRONO_CALLS_PER_HOUR": "1000000", "RECONCILE_EVERY": "P1D"}
-    with tempfile.TemporaryDirectory(prefix="chronobridge-load-") as folder:
-        with town(Path(folder), fast, service=False) as here:
-            here.drchrono.put("/_control/settings", json={"calls_per_hour": 0}).raise_for_status()
-            here.salesforce.put("/_control/settings", json={"daily_calls": 10_000_000}).raise_for_status()
-            console.print(f"registering {patients:,} patients …")
-            registered_long_ago(here, patients)
-            here.start_connected()
-            runs = [run(here, "backfill", "backfill")]
-            agree(here, patients)
-            runs += [run(here, "reconcile", "reconcile"), run(here, "backfill again", "backfill")]
+    folder = tempfile.TemporaryDirectory(prefix="chronobridge-load-")
+    with folder, town(Path(folder.name), fast, service=False) as here:
+        here.drchrono.put("/_control/settings", json={"calls_per_hour": 0, "bulk_polls": given.looks - 1})
+        here.salesforce.put("/_control/settings", json={"daily_calls": 10_000_000}).raise_for_status()
+        console.print(f"registering {patients:,} patients …")
+        registered_long_ago(here, patients)
+        here.start_connected()
+        runs = [run(here, "backfill", "backfill")]
+        agree(here, patients)
+        runs += [run(here, "reconcile", "reconcile"), run(here, "backfill again", "backfill")]
     return show(runs, patients)
 
 
