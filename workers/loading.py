@@ -12,7 +12,7 @@ from datetime import datetime
 from rich.console import Console
 
 from app import progress, runtime
-from app.errors import LeaseLost, Unavailable, VendorError
+from app.errors import LeaseLost, StoreUnavailable, Unavailable, VendorError
 from app.runtime import Runtime
 from app.settings import Settings
 from app.store import comparisons, heartbeat, links, scans, tallies
@@ -73,7 +73,7 @@ async def _all_compared(run: Runtime, console: Console, kinds: Sequence[Kind], l
 async def _compared(run: Runtime, inbox: Inbox, kind: Kind, lane: Lane, say: progress.Say, console: Console) -> Course:
     """Compare a kind to the end, however often its calls run out on the way.
 
-    Raises  SyncError: a vendor stays away, or another process goes through the same and does not end
+    Raises  SyncError: a vendor or the database stays away, or another process goes through the same and does not end
     """
     assert run.drchrono is not None
     budget, known, tried_at = run.drchrono.grant.budget, await links.linked(run.database, kind), time.monotonic()
@@ -96,6 +96,10 @@ async def _compared(run: Runtime, inbox: Inbox, kind: Kind, lane: Lane, say: pro
             if time.monotonic() - tried_at > ends_s:
                 raise
             why = f"{kind}s: {told(error)}; waiting for its end" if not is_told else ""
+        except StoreUnavailable as error:
+            wait_s, why = _LOOK_S, f"{kind}s wait: {error}"
+            if time.monotonic() - tried_at > _PATIENCE_S:
+                raise
         except Unavailable as error:
             wait_s = max(error.retry_in_s or _LOOK_S, _LOOK_S)
             if not has_no_calls(error) and time.monotonic() - tried_at > _PATIENCE_S:

@@ -50,7 +50,9 @@ async def _looked(run: Runtime, kind: Kind, say: progress.Say, *, since_ever: bo
 
 def _show(run: Runtime, console: Console, found: Outlook) -> None:
     read = " and ".join(f"{count:,} of {NAMES[side]}" for side, count in found.read.items()) or "nothing"
-    console.print(f"\n[bold]{found.kind}s[/]: {read} read, {found.prospect.records:,} would change", highlight=False)
+    console.print(
+        f"\n[bold]{found.kind}s[/]: {read} read, {found.prospect.records:,} of the linked would change", highlight=False
+    )
     for line in _new(found):
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if found.prospect.fields:

@@ -39,12 +39,12 @@ async def scan(run: Runtime, inbox: Inbox, asked: Asked, tell: Tell = silent) ->
     """
     saved, goes_on = await scans.begun(run.database, asked.name)
     async with _held(run, saved):
-        course = Course(**saved.at) if saved.at else _begun(asked, saved)
+        course = Course.saved(saved.at) if saved.at else _begun(asked, saved)
         if goes_on:
             log.info("scan.goes_on", kind=asked.kind.value, leg=course.leg, records=sum(course.read.values()))
         asked = replace(asked, since=datetime.fromisoformat(course.since) if course.since else None)
         walk = Walk(run, inbox, asked, saved)
-        for leg in list(Leg)[list(Leg).index(Leg(course.leg)) :]:
+        for leg in list(Leg)[list(Leg).index(course.leg) :]:
             if leg != course.leg:
                 course = replace(course, leg=leg, place="", of=None)
                 await scans.save(run.database, saved, asdict(course))

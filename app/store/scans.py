@@ -23,7 +23,7 @@ from app.sync.records import Kind, Lane, Side
 
 _FORGOTTEN = timedelta(days=1)  # what a scan read that was cut off that long ago is no base to go on from
 _MOST = 500
-HELD = timedelta(seconds=15)
+HELD = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
