@@ -15,7 +15,6 @@ from rich.progress import (
     Task,
     TaskID,
     TextColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
@@ -35,6 +34,12 @@ class _Rate(ProgressColumn):
         return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
 
 
+class _End(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        left_s = None if task.finished else task.time_remaining
+        return Text("" if left_s is None else _done_by(left_s), style="progress.remaining")
+
+
 @contextmanager
 def shown(console: Console) -> Iterator[Say]:
     """Give what is to be called whenever there is more to show. A part without rows is not shown."""
@@ -52,10 +57,10 @@ def _bars(console: Console) -> Iterator[Say]:
     words = TextColumn("{task.fields[beside]}", style="dim")
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(20),
         MofNCompleteColumn(),
         _Rate(),
-        TimeRemainingColumn(),
+        _End(),
         words,
     )
     with Progress(*columns, console=console) as progress:
@@ -96,5 +101,8 @@ def _lines(console: Console) -> Iterator[Say]:
 
 def _rest(per_s: float, left: int) -> str:
     """Give the rate, and when it will be done."""
-    end = datetime.now(UTC) + timedelta(seconds=left / per_s)
-    return f", {per_s:,.0f}/s" + (f", done by {end:%H:%M} UTC" if left > 0 else "")
+    return f", {per_s:,.0f}/s" + (f", {_done_by(left / per_s)}" if left > 0 else "")
+
+
+def _done_by(in_s: float) -> str:
+    return f"done by {datetime.now(UTC) + timedelta(seconds=in_s):%H:%M} UTC"

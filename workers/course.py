@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from app.sync.records import Kind, Lane, Side
 
@@ -51,6 +52,11 @@ class Course:
     found: Mapping[str, int] = field(default_factory=dict)
     of: int | None = None
     stopped: str = ""
+
+    @classmethod
+    def saved(cls, at: Mapping[str, Any]) -> "Course":
+        """Give the course that was saved as this."""
+        return cls(**{**at, "leg": Leg(at["leg"])})
 
     def onward(self, side: Side, place: str, read: int, found: int, of: int | None = None) -> "Course":
         """Give the course behind a page of a side's."""

@@ -14,9 +14,10 @@ from app.store.due import Due, Taken
 from app.store.scans import Scan
 from app.sync.decide import decide
 from app.sync.prospect import MOST_UNASKED, Prospect, brake, foreseen
-from app.sync.records import Absent, Kind, Lane, Plan, Seen, Unheard
+from app.sync.records import Absent, Kind, Lane, Link, Plan, Seen, Unheard
 from workers import from_drchrono, from_salesforce
 from workers.course import Asked
+from workers.obstacles import advice
 from workers.passes import Pass
 from workers.visits import clock_of
 
@@ -44,11 +45,8 @@ async def held_back(run: Runtime, asked: Asked, scan: Scan) -> str:
     if why:
         reason = f"the brake, comparing {asked.kind}s: {why}"
         await queue_state.set_paused(run.database, [asked.lane], reason)
-        log.error("brake.pulled", kind=asked.kind.value, lane=asked.lane.value, cause=why, advice=ADVICE)
+        log.error("brake.pulled", kind=asked.kind.value, lane=asked.lane.value, cause=why, advice=advice(asked.lane))
     return why
-
-
-ADVICE = "look with `chronobridge reconcile --dry-run`; resuming the lane lets it go on"
 
 
 async def foresee(work: Pass, prospect: Prospect, see: See = lambda _due, _seen, _plan: None) -> None:
@@ -61,8 +59,13 @@ async def foresee(work: Pass, prospect: Prospect, see: See = lambda _due, _seen,
     for due in work.taken.due:
         link = replace(due.link, own_writes=())
         bodies = [from_drchrono.delivered(work, clock, link.drchrono_id or "", body) for body in due.bodies]
-        drchrono = replace(bodies[-1], confirmed=True) if bodies else Unheard.UNHEARD
+        drchrono = replace(bodies[-1], confirmed=True) if bodies else _unheard(link)
         seen = Seen(drchrono, held.get(link.id, Absent.ABSENT))
         plan = foreseen(work.rules, link, seen, decide(work.rules, link, seen, work.taken.now))
         prospect.add(work.rules.table, seen, plan)
         see(due, seen, plan)
+
+
+def _unheard(link: Link) -> Absent | Unheard:
+    """Give what is known of a chart that nothing was kept of; one that a whole list did not show is taken for gone."""
+    return Unheard.UNHEARD if link.confirm_at is None else Absent.ABSENT

@@ -5,87 +5,117 @@ of it is near; where it has to wait for calls, it is told when it will be done.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from rich.console import Console
 
 from app import progress, runtime
-from app.errors import Unavailable
+from app.errors import LeaseLost, StoreUnavailable, Unavailable, VendorError
 from app.runtime import Runtime
 from app.settings import Settings
-from app.store import comparisons, heartbeat, links, tallies
+from app.store import comparisons, heartbeat, links, scans, tallies
 from app.store.inbox import Inbox
 from app.sync.records import Kind, Lane, Side
 from app.sync.retry import fix
 from workers.course import Course, Leg
+from workers.obstacles import NAMES, advice, has_no_calls, is_connected, is_let_go, told
 from workers.pages import EVER
 from workers.reconcile import ORDER, compare
 
 _LOOK_S = 1.0
-_PATIENCE_S = 60.0  # what is due later than that is not waited for
-NAMES = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}
+_PATIENCE_S = 60.0  # what is due later than that is not waited for, nor is a vendor that is away for longer
+_COMPARES_END_S = 600.0  # a worker's compare is worth waiting for: it reads no more than what has changed lately
 _WORDS = {Leg.DRCHRONO: "DrChrono", Leg.SALESFORCE: "Salesforce", Leg.DELETED: "Salesforce", Leg.RELEASE: "Salesforce"}
 
 
 async def loaded(settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool) -> bool:
-    """Compare a kind or all, since ever or since the last time, and follow it; False where a side is not connected.
+    """Compare a kind or all, since ever or since the last time, and follow it; False where it could not be done.
 
     Raises  SyncError
     """
     async with runtime.opened(settings) as run:
-        if not is_connected(run, console):
-            return False
         kinds = [one for one in ORDER if one in run.mappings and kind in (None, one)]
         lane = Lane.BACKFILL if since_ever else Lane.COMPARE
+        if not is_connected(run, console) or not await is_let_go(run, console, lane, kinds):
+            return False
         began, before = run.now(), await tallies.read(run.database)
-        inbox = runtime.inbox(run, lambda group: run.bell.ring({one.kind for each in group for one in each.events}))
-        try:
-            with progress.shown(console) as say:
-                courses = [await _compared(run, inbox, one, lane, say, console) for one in kinds]
-        finally:
-            await inbox.close()
-        for one, course in zip(kinds, courses, strict=True):
-            console.print(_came_to(one, course), markup=False, highlight=False, soft_wrap=True)
+        courses = await _all_compared(run, console, kinds, lane)
+        if courses.keys() != set(kinds):
+            return False
         await _follow(run, console, lane, kinds)
         await summed_up(run, console, kinds, before, began)
-    return True
+    return not any(course.stopped for course in courses.values())
 
 
-def is_connected(run: Runtime, console: Console) -> bool:
-    """Say whether both sides are connected, and if not, what to do."""
-    if run.drchrono is None or run.salesforce is None:
-        console.print("[red]both sides must be connected to be compared; run: chronobridge check")
-        return False
-    return True
+async def _all_compared(run: Runtime, console: Console, kinds: Sequence[Kind], lane: Lane) -> dict[Kind, Course]:
+    """Compare kind after kind, and give what each came to; where one could not be, it and the rest are left out."""
+    inbox = runtime.inbox(run, lambda group: run.bell.ring({one.kind for each in group for one in each.events}))
+    courses: dict[Kind, Course] = {}
+    why = ""
+    try:
+        with progress.shown(console) as say:
+            for one in kinds:
+                courses[one] = await _compared(run, inbox, one, lane, say, console)
+    except (VendorError, LeaseLost) as error:
+        why = f"{kinds[len(courses)]}s were not compared to the end: {told(error)}"
+    finally:
+        await inbox.close()
+    for one, course in courses.items():
+        console.print(_came_to(one, course), markup=False, highlight=False, soft_wrap=True)
+    if why:
+        console.print(why, style="red", markup=False, highlight=False, soft_wrap=True)
+        console.print("the same command goes on where it stood", highlight=False)
+    return courses
 
 
 async def _compared(run: Runtime, inbox: Inbox, kind: Kind, lane: Lane, say: progress.Say, console: Console) -> Course:
-    """Compare a kind to the end, however often its calls run out on the way."""
-    assert run.drchrono is not None
-    budget, known = run.drchrono.grant.budget, await links.linked(run.database, kind)
-    left = await budget.left()
+    """Compare a kind to the end, however often its calls run out on the way.
 
-    def tell(kind: Kind, course: Course) -> None:
-        read = course.read.get(Side.DRCHRONO if course.leg is Leg.DRCHRONO else Side.SALESFORCE, 0)
-        of = course.of or max(known, read)
-        say(f"{kind}s of {_WORDS[course.leg]}", read, of, f"{left} DrChrono calls left this hour")
+    Raises  SyncError: a vendor or the database stays away, or another process goes through the same and does not end
+    """
+    assert run.drchrono is not None
+    budget, known, tried_at = run.drchrono.grant.budget, await links.linked(run.database, kind), time.monotonic()
+    is_told = False
+
+    async def tell(kind: Kind, course: Course) -> None:
+        nonlocal tried_at
+        tried_at = time.monotonic()
+        is_drchrono = course.leg is Leg.DRCHRONO
+        read = course.read.get(Side.DRCHRONO if is_drchrono else Side.SALESFORCE, 0)
+        of = course.of or (max(known, read) if lane is Lane.BACKFILL and course.place else read)
+        say(f"{kind}s of {_WORDS[course.leg]}", read, of, f"{await budget.left():,} calls left" if is_drchrono else "")
 
     while True:
         try:
             return await compare(run, inbox, kind, EVER if lane is Lane.BACKFILL else None, lane, tell)
+        except LeaseLost as error:
+            ends_s = _COMPARES_END_S if lane is Lane.COMPARE else scans.HELD.total_seconds() + 1
+            wait_s = _LOOK_S
+            if time.monotonic() - tried_at > ends_s:
+                raise
+            why = f"{kind}s: {told(error)}; waiting for its end" if not is_told else ""
+        except StoreUnavailable as error:
+            wait_s, why = _LOOK_S, f"{kind}s wait: {error}"
+            if time.monotonic() - tried_at > _PATIENCE_S:
+                raise
         except Unavailable as error:
             wait_s = max(error.retry_in_s or _LOOK_S, _LOOK_S)
-            until = datetime.now(UTC) + timedelta(seconds=wait_s)
-            console.print(f"{NAMES[Side(error.side)]} has to wait ({error.cause}): goes on at {until:%H:%M:%S} UTC")
-            await asyncio.sleep(wait_s)
+            if not has_no_calls(error) and time.monotonic() - tried_at > _PATIENCE_S:
+                raise
+            why = f"{kind}s wait: {told(error)}"
+        if why:
+            console.print(why, markup=False, highlight=False, soft_wrap=True)
+            is_told = True
+        await asyncio.sleep(wait_s)
 
 
 def _came_to(kind: Kind, course: Course) -> str:
     read = ", ".join(f"{count:,} of {NAMES[Side(side)]}" for side, count in course.read.items()) or "nothing"
     found = sum(course.found.values())
     stopped = f"; held back by the brake: {course.stopped}" if course.stopped else ""
-    return f"{kind}s: read {read}; {found:,} new or different{stopped}"
+    return f"{kind}s: read {read}; {found:,} to be looked at{stopped}"
 
 
 async def _follow(run: Runtime, console: Console, lane: Lane, kinds: Sequence[Kind]) -> None:
@@ -110,7 +140,7 @@ async def _why(run: Runtime, lane: Lane, left: comparisons.Left) -> list[str]:
     """Say why what is left is not followed to its end."""
     lines = [f"{left.records:,} are left to the workers"]
     if left.is_paused:
-        lines.append(f"the lane {lane} is paused ({left.is_paused}); look with --dry-run, then resume it")
+        lines.append(f"the lane {lane} is paused ({left.is_paused}); {advice(lane)}")
     elif not await heartbeat.alive(run.database):
         lines.append("no worker is alive: start `chronobridge work`")
     else:

@@ -65,7 +65,12 @@ async def _confirmed(work: Pass, clock: Clock, looked: Looked) -> Looked:
 
 
 def _is_a_sample(work: Pass, looked: Looked) -> bool:
-    """Say whether a believed body is one of the few that are read back; whoever forges one cannot tell."""
+    """Say whether a believed body is one of the few that are read back; whoever forges one cannot tell.
+
+    A row of a list needs none of that: DrChrono itself has answered with it.
+    """
+    if looked.due.bodies and looked.due.bodies[-1].is_listed:
+        return False
     sight = looked.seen.drchrono if isinstance(looked.seen, Seen) else None
     if not isinstance(sight, Sight) or sight.confirmed or sight.skipped or work.rules.table.is_one_way:
         return False

@@ -105,7 +105,7 @@ async def _charts(run: Runtime, found: Outlook, since: datetime | None, lane: La
     """Give DrChrono's rows that tell of something, as if they had been delivered."""
     assert run.drchrono is not None
     table, rules = run.mappings[found.kind], run.rules(found.kind)
-    async for page in of_drchrono(run.drchrono.on(lane), table, since, ""):
+    async for page in of_drchrono(run.drchrono.on(lane), table, since):
         found.read[Side.DRCHRONO] += len(page.rows)
         agreed = await links.agreed(run.database, found.kind, [wire.record_id(row) for row in page.rows])
         news = [row for row in page.rows if drchrono_says_news(rules, row, agreed.get(wire.record_id(row)))]

@@ -4,34 +4,36 @@ from rich.console import Console
 from rich.table import Table
 
 from app import progress, runtime
+from app.errors import VendorError
 from app.runtime import Runtime
 from app.settings import Settings
 from app.store import schedules
 from app.sync.records import Kind, Lane
 from app.sync.retry import fix
 from workers.dark import NEVER_COMPARED, watermark_of
-from workers.foresight import ADVICE
-from workers.loading import NAMES, is_connected
+from workers.obstacles import NAMES, is_connected, told
 from workers.outlook import Outlook, outlook
 from workers.reconcile import ORDER
 
 
 async def shown(settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool) -> bool:
-    """Print what comparing a kind or all would do; False where a side is not connected.
+    """Print what comparing a kind or all would do; False where that could not be found out.
 
-    Raises  SyncError
+    Raises  StoreUnavailable
     """
     async with runtime.opened(settings) as run:
         if not is_connected(run, console):
             return False
+        found: dict[Kind, Outlook] = {}
         with progress.shown(console) as say:
-            found = [
-                await _looked(run, one, say, since_ever=since_ever)
-                for one in ORDER
-                if one in run.mappings and kind in (None, one)
-            ]
-        for one in found:
-            _show(run, console, one)
+            for one in [one for one in ORDER if one in run.mappings and kind in (None, one)]:
+                try:
+                    found[one] = await _looked(run, one, say, since_ever=since_ever)
+                except VendorError as error:
+                    console.print(f"{one}s: {told(error)}", style="red", markup=False, soft_wrap=True)
+                    return False
+        for each in found.values():
+            _show(run, console, each)
         console.print("nothing was written, on either side or here")
     return True
 
@@ -49,13 +51,19 @@ async def _looked(run: Runtime, kind: Kind, say: progress.Say, *, since_ever: bo
 
 def _show(run: Runtime, console: Console, found: Outlook) -> None:
     read = " and ".join(f"{count:,} of {NAMES[side]}" for side, count in found.read.items()) or "nothing"
-    console.print(f"\n[bold]{found.kind}s[/]: {read} read, {found.prospect.records:,} would change", highlight=False)
+    console.print(
+        f"\n[bold]{found.kind}s[/]: {read} read, {found.prospect.records:,} of the linked would change", highlight=False
+    )
     for line in _new(found):
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if found.prospect.fields:
         console.print(_fields(run, found))
     if found.stops:
-        console.print(f"  [red]the brake would stop this: {found.stops}; {ADVICE}", highlight=False, soft_wrap=True)
+        console.print(
+            f"  [red]the brake would stop this until you resume its lane: {found.stops}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _new(found: Outlook) -> list[str]:

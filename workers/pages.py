@@ -38,19 +38,32 @@ class Page:
     of: int | None = None
 
 
-async def of_drchrono(client: DrChrono, table: Table, since: datetime | None, place: str) -> AsyncIterator[Page]:
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was read already: the place of the next page, how many records came, and how many there were."""
+
+    place: str = ""
+    read: int = 0
+    of: int | None = None
+
+
+NOTHING = Before()
+
+
+async def of_drchrono(
+    client: DrChrono, table: Table, since: datetime | None, before: Before = NOTHING
+) -> AsyncIterator[Page]:
     """Give DrChrono's records of a kind, deleted and inactive ones too; `since` None: all of them.
 
-    place   empty, or where an earlier page said the next one is
     Raises  VendorError
     """
-    how, _, where = place.partition(" ")
+    how, _, where = before.place.partition(" ")
     needs_day = since is not None or table.kind is Kind.APPOINTMENT
     day = {"since": f"{(since or EVER) - _DAYS:%Y-%m-%d}"} if needs_day else {}
     asked = {} if table.is_one_way else {**day, **_SHOWN.get(table.kind, {})}
     if since is None and table.kind in _SHOWN and how != _PLAIN:
         has_bulk = False
-        async for page in _bulk(client, table.path, asked, int(where or 1)):
+        async for page in _bulk(client, table.path, asked, before):
             has_bulk = True
             yield page
         if has_bulk:
@@ -60,24 +73,25 @@ async def of_drchrono(client: DrChrono, table: Table, since: datetime | None, pl
         yield Page(rows, f"{_PLAIN} {onward}" if onward else "")
 
 
-async def _bulk(client: DrChrono, path: str, asked: Mapping[str, str], first: int) -> AsyncIterator[Page]:
+async def _bulk(client: DrChrono, path: str, asked: Mapping[str, str], before: Before) -> AsyncIterator[Page]:
     """Give the pages of a bulk list; none where there is no such list.
 
-    Each page is cut from the list as it is by then: a record that moves back makes another slip to a page that was
-    read. So where fewer came than there are, the list is gone through once more for those that are missing.
+    Each page is cut from the list as it is by then: where a record goes, another slips to a page that was read. So
+    where fewer came than there ever were, the list is gone through once more for those that are missing.
     """
-    seen = set[str]()
+    first = int(before.place.removeprefix(_BULK) or 1)
+    seen, most = set[str](), before.of or 0
     for start in (first, 1):
-        number, of = start, 0
+        number = start
         while number:
             found = await client.bulk(path, asked, number)
             if found is None:
                 return
             rows = [row for row in found.rows if wire.record_id(row) not in seen]
             seen |= {wire.record_id(row) for row in rows}
-            number, of = 0 if found.is_last else number + 1, found.of or 0
-            yield Page(rows, f"{_BULK} {number}" if number else "", found.of)
-        if first > 1 or len(seen) >= of:
+            number, most = 0 if found.is_last else number + 1, max(most, found.of or 0)
+            yield Page(rows, f"{_BULK} {number}" if number else "", most or None)
+        if before.read + len(seen) >= most:
             return
 
 

@@ -24,7 +24,7 @@ from workers import dark
 from workers.course import Asked, Course
 from workers.dark import NEVER_COMPARED, watermark_of
 from workers.pages import EVER
-from workers.scan import Tell, scan
+from workers.scan import Tell, scan, silent
 
 Ring = Callable[[Iterable[str]], None]
 
@@ -78,7 +78,7 @@ async def compare(
     kind: Kind,
     since: datetime | None = None,
     lane: Lane = Lane.COMPARE,
-    tell: Tell = lambda _kind, _course: None,
+    tell: Tell = silent,
 ) -> Course:
     """Point out every record of a kind that either side says has changed, or hold all of them back by the brake.
 

@@ -91,7 +91,7 @@ async def _shown(run: Runtime, feed: Feed) -> set[str]:
 async def _drchrono(run: Runtime, kind: Kind, _feed: Feed) -> set[str]:
     assert run.drchrono is not None
     rules, told, pages = run.rules(kind), dict[str, str](), 0
-    async for page in of_drchrono(run.drchrono.on(Lane.COMPARE), run.mappings[kind], run.now() + _TODAY, ""):
+    async for page in of_drchrono(run.drchrono.on(Lane.COMPARE), run.mappings[kind], run.now() + _TODAY):
         ids = [wire.record_id(row) for row in page.rows]
         agreed = await links.agreed(run.database, kind, ids)
         for id_, row in zip(ids, page.rows, strict=True):

@@ -19,7 +19,7 @@ from workers.course import Asked, Course, Leg
 from workers.foresight import held_back, onlooker
 from workers.from_salesforce import contact
 from workers.news import drchrono_says_news, salesforce_says_news
-from workers.pages import LATE, of_drchrono, of_salesforce
+from workers.pages import LATE, Before, of_drchrono, of_salesforce
 from workers.visits import clock_of
 
 _TOLD_OF = timedelta(days=14)  # Salesforce tells of its deletions for 15 days
@@ -56,7 +56,8 @@ class Walk:
         """Every row is as a delivery; where all were shown, those that were not are asked for."""
         assert self.run.drchrono is not None
         is_complete = self.asked.since is None or self.table.is_one_way
-        pages = of_drchrono(self.run.drchrono.on(self.asked.lane), self.table, self.asked.since, course.place)
+        before = Before(course.place, course.read.get(Side.DRCHRONO.value, 0), course.of)
+        pages = of_drchrono(self.run.drchrono.on(self.asked.lane), self.table, self.asked.since, before)
         async for page in pages:
             found = await self._keep_charts(page.rows)
             if is_complete:

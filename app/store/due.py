@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store.inbox import LISTED
 from app.store.states import OPEN, State
 from app.store.tables import deliveries, events, journal
 from app.sync.base import Base
@@ -16,13 +17,17 @@ from app.sync.records import Kind, Lane, Link, OwnWrite, Side
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """One unfinished delivery of a record: its sealed body, and the event in it that is to be finished."""
+    """One unfinished delivery of a record: its sealed body, and the event in it that is to be finished.
+
+    is_listed  it is a row of a list that DrChrono answered with, not what somebody delivered
+    """
 
     delivery_id: str
     position: int
     sealed: str | None
     version: str
     received_at: datetime
+    is_listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ async def _bodies(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) 
             events.c.delivery_id,
             events.c.position,
             events.c.version,
+            deliveries.c.event,
             deliveries.c.body,
             deliveries.c.received_at,
         )
@@ -110,7 +116,8 @@ async def _bodies(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) 
     )
     bodies: dict[str, list[Body]] = {}
     for row in found:
-        body = Body(row.delivery_id, row.position, row.body, row.version, row.received_at)
+        is_listed = row.event == LISTED
+        body = Body(row.delivery_id, row.position, row.body, row.version, row.received_at, is_listed)
         bodies.setdefault(row.record_id, []).append(body)
     return bodies
 

@@ -1,10 +1,11 @@
 """Scans: how far a comparing has come, saved page by page, and the linked records it found to differ.
 
 Those wait here, not due yet, until it is known what all of them together would change; then they are let go. A scan
-that was cut off goes on where it stood.
+that was cut off goes on where it stood. Only one process at a time goes through a scan: it holds it by a lease.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from app.errors import LeaseLost
 from app.store.database import Database, insert_into
 from app.store.due import Due, due_of
 from app.store.links import due_again
@@ -21,41 +23,63 @@ from app.sync.records import Kind, Lane, Side
 
 _FORGOTTEN = timedelta(days=1)  # what a scan read that was cut off that long ago is no base to go on from
 _MOST = 500
+HELD = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One comparing of a kind; `at`: where it stands, and what it has counted."""
+    """One comparing of a kind, held by us; `at`: where it stands, and what it has counted."""
 
     name: str
     id: str
     started_at: datetime
     at: Mapping[str, Any]
+    owner: str
 
 
 async def begun(database: Database, name: str) -> tuple[Scan, bool]:
-    """Give the scan of a name, and whether it goes on from one that was cut off within a day."""
+    """Give the scan of a name, ours from now on, and whether it goes on from one that was cut off within a day.
 
-    async def work(connection: AsyncConnection) -> tuple[Scan, bool]:
-        await connection.execute(sa.delete(scans).where(scans.c.name == name, scans.c.saved_at < after(-_FORGOTTEN)))
+    Raises  LeaseLost while another process goes through it
+    """
+    owner = str(ULID())
+
+    async def work(connection: AsyncConnection) -> tuple[Scan, bool] | None:
+        is_free = sa.or_(scans.c.held_until.is_(None), scans.c.held_until < db_now())
+        old = sa.and_(scans.c.name == name, scans.c.saved_at < after(-_FORGOTTEN), is_free)
+        await connection.execute(sa.delete(scans).where(old))
         row = {"name": name, "id": str(ULID()), "started_at": db_now(), "state": {}, "saved_at": db_now()}
         made = insert_into(scans, connection.dialect).values(row).on_conflict_do_nothing()
         is_new = (await connection.scalar(made.returning(scans.c.id))) is not None
-        found = (await connection.execute(sa.select(scans).where(scans.c.name == name))).one()
-        return Scan(found.name, found.id, found.started_at, found.state), not is_new
+        ours = sa.update(scans).where(scans.c.name == name, is_free).values(owner=owner, held_until=after(HELD))
+        found = (await connection.execute(ours.returning(scans))).one_or_none()
+        return found and (Scan(found.name, found.id, found.started_at, found.state, owner), not is_new)
 
-    return await database.transact(work)
+    if (found := await database.transact(work)) is None:
+        raise LeaseLost("another comparing of this kind is under way")
+    return found
 
 
-async def save(database: Database, scan: Scan, at: Mapping[str, Any]) -> Scan:
-    """Save where a scan stands now, and give it."""
+async def save(database: Database, scan: Scan, at: Mapping[str, Any]) -> None:
+    """Save where a scan stands now.
 
-    async def work(connection: AsyncConnection) -> None:
-        here = sa.update(scans).where(scans.c.name == scan.name, scans.c.id == scan.id)
-        await connection.execute(here.values(state=dict(at), saved_at=db_now()))
+    Raises  LeaseLost when another process has taken it over
+    """
+    await _ours(database, sa.update(scans).values(state=dict(at), saved_at=db_now(), held_until=after(HELD)), scan)
 
-    await database.transact(work)
-    return Scan(scan.name, scan.id, scan.started_at, at)
+
+async def hold(database: Database, scan: Scan) -> None:
+    """Hold a scan for its full time from now on.
+
+    Raises  LeaseLost when another process has taken it over
+    """
+    await _ours(database, sa.update(scans).values(held_until=after(HELD)), scan)
+
+
+async def leave(database: Database, scan: Scan) -> None:
+    """Let a scan go: whoever comes next goes on with it at once. One that is not ours any more is left alone."""
+    with suppress(LeaseLost):
+        await _ours(database, sa.update(scans).values(held_until=None), scan)
 
 
 async def is_under_way(database: Database, name: str, span: timedelta) -> bool:
@@ -65,12 +89,20 @@ async def is_under_way(database: Database, name: str, span: timedelta) -> bool:
 
 
 async def end(database: Database, scan: Scan) -> None:
-    """Forget where a scan stood: it has come to its end."""
+    """Forget where a scan stood: it has come to its end.
 
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(sa.delete(scans).where(scans.c.name == scan.name, scans.c.id == scan.id))
+    Raises  LeaseLost when another process has taken it over
+    """
+    await _ours(database, sa.delete(scans), scan)
 
-    await database.transact(work)
+
+async def _ours(database: Database, change: sa.Update | sa.Delete, scan: Scan) -> None:
+    async def work(connection: AsyncConnection) -> bool:
+        ours = change.where(scans.c.name == scan.name, scans.c.owner == scan.owner)
+        return bool((await connection.execute(ours)).rowcount)
+
+    if not await database.transact(work):
+        raise LeaseLost("another process has taken this comparing over")
 
 
 async def point(database: Database, scan: Scan, side: Side, link_ids: Sequence[str]) -> None:

@@ -306,6 +306,8 @@ scans = sa.Table(
     sa.Column("started_at", Instant, nullable=False),
     sa.Column("state", sa.JSON, nullable=False),
     sa.Column("saved_at", Instant, nullable=False),
+    sa.Column("owner", sa.String(26)),
+    sa.Column("held_until", Instant),
 )
 
 pointed = sa.Table(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.sync.mapping import Direction, Table
-from app.sync.records import Action, Deleted, Fields, Link, Plan, Seen, Side, Sight, Unheard
+from app.sync.records import Absent, Action, Deleted, Fields, Link, Plan, Seen, Side, Sight, Unheard
 from app.sync.rules import Rules
 
 _UNSEEN = "…"  # DrChrono's value, which only DrChrono can tell
@@ -45,9 +45,11 @@ class Prospect:
 
 
 def _deletes(table: Table, seen: Seen, plan: Plan) -> bool:
-    """Say whether one side's deletion would be carried over to the other."""
+    """Say whether one side's deletion would be carried over to the other, or a record is not shown any more."""
     if isinstance(seen.salesforce, Deleted):
         return plan.action not in (Action.NOTHING, Action.FOLLOW)
+    if Absent.ABSENT in (seen.drchrono, seen.salesforce):
+        return plan.action is not Action.NOTHING
     marks = table.tombstone is not None and table.tombstone in plan.writes.get(Side.SALESFORCE, {})
     return marks or plan.action is Action.DELETE
 
@@ -73,7 +75,8 @@ def brake(prospect: Prospect, linked: int, share: float, deletes: int) -> str:
     deletes  how many deletions are let pass (BRAKE_DELETES)
     """
     if prospect.deletes > deletes:
-        return f"{prospect.deletes:,} would be deleted or cancelled (BRAKE_DELETES is {deletes})"
+        gone = f"{prospect.deletes:,} would be deleted or cancelled, or are not there any more"
+        return f"{gone} (BRAKE_DELETES is {deletes})"
     emptied = [(count, place) for place, count in prospect.blanks.items() if count > MOST_UNASKED]
     if emptied:
         count, (side, name) = max(emptied)

@@ -389,3 +389,114 @@ async def test_no_token_is_in_an_error(practice, drchrono):
         await drchrono.read(PATIENTS, "1")
 
     assert token not in repr(raised.value) + str(raised.value)
+
+
+LIST = "POST /api/patients_list"
+LOOK = "GET /api/patients_list"
+ALL = {"show_inactive": "true"}
+
+
+@pytest.fixture
+def impatient(drchrono):
+    """One who looks five times at once."""
+    drchrono.bulk_waits_s = (0.0,) * 5
+    return drchrono
+
+
+async def test_a_bulk_list_comes_page_by_page_and_says_how_many_there_are(practice, impatient):
+    ids = patients(practice, 5)
+    turn(practice, bulk_page_size=2)
+
+    pages = [await impatient.bulk(PATIENTS, ALL, number) for number in (1, 2, 3)]
+
+    assert [record["id"] for page in pages for record in page.rows] == ids
+    assert [(page.is_last, page.of) for page in pages] == [(False, 5), (False, 5), (True, 5)]
+
+
+async def test_a_bulk_list_of_nothing_is_one_empty_page(impatient):
+    page = await impatient.bulk(PATIENTS, ALL, 1)
+
+    assert (page.rows, page.is_last) == ([], True)
+
+
+async def test_a_bulk_page_costs_a_call_to_ask_and_one_for_every_look(practice, impatient):
+    turn(practice, bulk_polls=2)
+    practice.control.delete("/_control/calls")
+
+    await impatient.bulk(PATIENTS, ALL, 1)
+
+    counts = practice.control.get("/_control/calls").json()["counts"]
+    assert (counts[LIST], counts[LOOK]) == (1, 3)
+
+
+@pytest.mark.parametrize("status", [403, 404, 405])
+async def test_a_practice_without_bulk_lists_says_so(practice, impatient, status):
+    practice.control.post("/_control/faults", json={"match": LIST, "do": "error", "status": status})
+
+    assert await impatient.bulk(PATIENTS, ALL, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("match", "fault", "expected", "cause"),
+    [
+        (LIST, {"do": "throttle"}, Unavailable, "HTTP_429"),
+        (LIST, DOWN, Unavailable, "HTTP_500"),
+        (LIST, {"do": "drop_before"}, Unavailable, None),
+        (LIST, {"do": "error", "status": 400, "body": {"since": ["Enter a valid date."]}}, Rejected, "HTTP_400"),
+        (LIST, {"do": "error", "status": 200, "body": "<html>"}, Unreadable, "NO_RECORDS"),
+        (LIST, {"do": "error", "status": 201, "body": {"status": "In progress"}}, Unreadable, "NO_RECORDS"),
+        (LOOK, {"do": "error", "status": 500, "body": {"status": "Failed"}}, Unavailable, "BULK_NOT_MADE"),
+        (LOOK, {"do": "error", "status": 404, "body": {"detail": "Invalid uuid"}}, Unavailable, "BULK_NOT_MADE"),
+        (LOOK, {"do": "error", "status": 200, "body": {"status": "Complete"}}, Unreadable, "NO_RECORDS"),
+        (LOOK, {"do": "error", "status": 200, "body": "<html>"}, Unreadable, "NO_RECORDS"),
+        (LOOK, {"do": "drop_before"}, Unavailable, None),
+    ],
+    ids=[
+        "429",
+        "500",
+        "dropped",
+        "400",
+        "html",
+        "no-uuid",
+        "failed",
+        "expired",
+        "no-rows",
+        "html-look",
+        "dropped-look",
+    ],
+)
+async def test_every_bad_answer_to_a_bulk_list_is_one_of_our_errors(practice, impatient, match, fault, expected, cause):
+    practice.control.post("/_control/faults", json={"match": match, "next": 9, **fault})
+
+    with pytest.raises(expected) as caught:
+        await impatient.bulk(PATIENTS, ALL, 1)
+
+    assert cause is None or caught.value.cause == cause
+
+
+async def test_a_page_that_is_never_made_is_given_up(practice, impatient):
+    turn(practice, bulk_polls=50)
+
+    with pytest.raises(Unavailable) as caught:
+        await impatient.bulk(PATIENTS, ALL, 1)
+
+    assert (caught.value.cause, caught.value.retry_in_s) == ("BULK_NOT_MADE", 60.0)
+
+
+async def test_a_list_goes_on_from_any_of_its_places(practice, drchrono):
+    ids = patients(practice, 5)
+    turn(practice, page_size=2)
+    places = [onward async for _, onward in drchrono.places(PATIENTS, ALL)]
+
+    rest = [record["id"] async for rows, _ in drchrono.places(PATIENTS, ALL, places[0]) for record in rows]
+
+    assert [bool(place) for place in places] == [True, True, False]
+    assert len(rest) == 3
+    assert set(rest) < set(ids)
+
+
+async def test_a_place_at_another_host_is_not_gone_to(drchrono):
+    with pytest.raises(Unreadable) as caught:
+        [rows async for rows, _ in drchrono.places(PATIENTS, {}, "https://elsewhere.example/api/patients?page=2")]
+
+    assert caught.value.code == "OTHER_HOST"

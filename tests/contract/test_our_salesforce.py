@@ -1,7 +1,7 @@
 """Our Salesforce client against the stand-in: every call we make, and every way it may end."""
 
 import asyncio
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import requests
@@ -216,3 +216,86 @@ async def test_calls_nobody_answers_keep_their_places_and_hold_back_the_next(cli
     assert [error.code for error in given_up] == ["ReadTimeout"] * 2
     assert 590 < raised.value.retry_in_s <= 600
     budget.places.close()
+
+
+def enter(org, **fields):
+    return org.control.post("/_control/records/Contact", json={"LastName": "Sample", **fields}).json()["Id"]
+
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+async def test_what_has_changed_comes_in_the_order_of_its_change_the_deleted_too(salesforce, org):
+    first, second, third = (enter(org, LastName=name) for name in "ABC")
+    org.control.patch(f"/_control/records/Contact/{first}", json={"LastName": "A again"})
+    org.control.delete(f"/_control/records/Contact/{second}")
+
+    found = await salesforce.changed("Contact", LONG_AGO, None, FIELDS)
+
+    assert sorted(one["Id"] for one in found) == sorted([first, second, third])
+    stamps = [one["SystemModstamp"] for one in found]
+    assert stamps == sorted(stamps)
+    assert {one["Id"]: one["IsDeleted"] for one in found} == {first: False, second: True, third: False}
+
+
+async def test_what_comes_behind_a_record_leaves_it_out_and_loses_none_of_its_own_moment(salesforce, org):
+    org.control.put("/_control/settings", json={"stamp_ms": 60_000})
+    ids = sorted(enter(org) for _ in range(4))
+    whole = await salesforce.changed("Contact", LONG_AGO, None, FIELDS)
+    place = (whole[1]["SystemModstamp"], whole[1]["Id"])
+
+    behind = await salesforce.changed("Contact", LONG_AGO, place, FIELDS)
+
+    assert [one["Id"] for one in whole] == ids
+    assert [one["Id"] for one in behind] == [one["Id"] for one in whole[2:]]
+
+
+async def test_what_changed_earlier_or_concerns_others_is_left_out(salesforce, org):
+    enter(org)
+    ticked = enter(org, Sync_To_DrChrono__c=True)
+
+    concerned = await salesforce.changed("Contact", LONG_AGO, None, FIELDS, "(Sync_To_DrChrono__c = true)")
+    later = await salesforce.changed("Contact", datetime(2200, 1, 1, tzinfo=UTC), None, FIELDS)
+
+    assert ([one["Id"] for one in concerned], later) == ([ticked], [])
+
+
+async def test_what_was_deleted_for_good_is_told_for_some_days(salesforce, org):
+    contact = enter(org)
+    org.control.delete(f"/_control/records/Contact/{contact}")
+    org.control.post("/_control/purge")
+    now = datetime.now(UTC)
+
+    assert await salesforce.gone("Contact", now - timedelta(days=1), now + timedelta(minutes=1)) == [contact]
+
+
+async def test_a_list_of_the_deleted_that_begins_too_late_is_no_list(salesforce, org):
+    late = {"deletedRecords": [], "earliestDateAvailable": "2200-01-01T00:00:00.000+0000"}
+    fault = {"match": "GET /services/data/v67.0/sobjects/Contact/deleted", "do": "error", "status": 200, "body": late}
+    org.control.post("/_control/faults", json=fault)
+    now = datetime.now(UTC)
+
+    assert await salesforce.gone("Contact", now - timedelta(days=1), now) is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({"do": "error", "status": 503, "body": [{"errorCode": "SERVER_UNAVAILABLE"}]}, Unavailable),
+        ({"do": "error", "status": 400, "body": [{"errorCode": "INVALID_REPLICATION_DATE"}]}, Rejected),
+        ({"do": "throttle"}, Unavailable),
+        ({"do": "drop_before"}, Unavailable),
+        ({"do": "error", "status": 200, "body": "<html>maintenance</html>"}, Unavailable),
+        ({"do": "error", "status": 200, "body": {"records": None, "deletedRecords": []}}, Unreadable),
+    ],
+    ids=["503", "400", "limits", "dropped", "html", "shape"],
+)
+async def test_every_bad_answer_to_what_changed_or_is_gone_is_one_of_our_errors(salesforce, org, fault, expected):
+    now = datetime.now(UTC)
+    for match in ("GET /services/data/v67.0/queryAll", "GET /services/data/v67.0/sobjects/Contact/deleted"):
+        org.control.post("/_control/faults", json={"match": match, **fault})
+
+    with pytest.raises(expected):
+        await salesforce.changed("Contact", LONG_AGO, None, FIELDS)
+    with pytest.raises(expected):
+        await salesforce.gone("Contact", now - timedelta(days=1), now)

@@ -7,6 +7,7 @@ from app.store.links import point_out as due_again
 from app.sync.records import Side
 from tests.flow.clinic import SECRET
 from workers.reconcile import EVER, compare
+from workers.scan import silent
 
 DOCTOR, OFFICE = 310001, 410001
 WEEKLY = {
@@ -117,12 +118,12 @@ async def compares(clinic, *kinds, since=EVER):
     await clinic.settles()
 
 
-async def points_out(clinic, *kinds, since=EVER):
+async def points_out(clinic, *kinds, since=EVER, tell=silent):
     """These kinds are compared; no worker has looked at what differs yet."""
     inbox = runtime.inbox(clinic.run, lambda _group: None)
     try:
         for kind in kinds:
-            await compare(clinic.run, inbox, kind, since)
+            await compare(clinic.run, inbox, kind, since, tell=tell)
     finally:
         await inbox.close()
 

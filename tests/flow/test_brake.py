@@ -103,7 +103,10 @@ async def test_more_deletions_than_a_handful_wait(clinic):
     await compares(clinic, VISITS, since=None)
 
     assert clinic.writes() == []
-    assert "3 would be deleted or cancelled (BRAKE_DELETES is 2)" in (await reasons(clinic))["compare"]
+    assert (
+        "3 would be deleted or cancelled, or are not there any more (BRAKE_DELETES is 2)"
+        in (await reasons(clinic))["compare"]
+    )
 
 
 async def test_a_handful_of_deletions_passes(clinic):
@@ -116,6 +119,22 @@ async def test_a_handful_of_deletions_passes(clinic):
 
     assert booked(clinic)["Deleted__c"] is True
     assert await reasons(clinic) == {}
+
+
+async def test_charts_that_a_list_does_not_show_any_more_are_not_asked_for_one_by_one(clinic):
+    """As when a doctor's charts are no longer shared with the account: DrChrono would say of each that it is gone."""
+    clinic.run = replace(clinic.run, settings=clinic.run.settings.model_copy(update={"brake_deletes": 2}))
+    patients = [await clinic.registers(first_name=name) for name in ("Ada", "Ben", "Cleo")]
+    await compares(clinic, PATIENTS)
+    for patient in patients:
+        clinic.drchrono.delete(f"/_control/patients/{patient['id']}?silent=true").raise_for_status()
+    clinic.drchrono.delete("/_control/calls")
+
+    await compares(clinic, PATIENTS)
+
+    assert "3 would be deleted or cancelled, or are not there any more" in (await reasons(clinic))["compare"]
+    assert clinic.calls("drchrono", "GET /api/patients/") == 0
+    assert await clinic.failures() == []
 
 
 async def has_visits(clinic, count):

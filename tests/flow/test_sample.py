@@ -3,6 +3,8 @@
 import pytest
 
 from app.store import tallies
+from app.sync.records import Kind
+from tests.flow.calendar import compares, forgets
 
 pytestmark = pytest.mark.parametrize("share", [1.0])
 
@@ -41,3 +43,13 @@ async def test_when_drchrono_cannot_be_asked_the_body_does(clinic):
     await clinic.arrives(patient, event="PATIENT_CREATE")
 
     assert clinic.contact()["MailingCity"] == "Testville"
+
+
+async def test_a_row_of_a_list_is_drchronos_own_word_and_is_not_read_back(clinic):
+    await clinic.registers(city="Testville")
+    forgets(clinic)
+
+    await compares(clinic, Kind.PATIENT)
+
+    assert clinic.contact()["MailingCity"] == "Testville"
+    assert clinic.calls("drchrono", "GET /api/patients/") == 0

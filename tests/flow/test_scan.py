@@ -1,5 +1,6 @@
 """A scan of both sides may be cut off at any call and goes on where it stood; nothing is lost, nothing comes twice."""
 
+import contextlib
 from io import StringIO
 
 import pytest
@@ -7,8 +8,9 @@ from rich.console import Console
 
 from app.errors import Unavailable
 from app.store import scans
-from app.sync.records import Kind, Lane
+from app.sync.records import Kind, Lane, Side
 from tests.flow.calendar import booked, compares, deletes_in_salesforce, forgets, has_visit, points_out
+from workers.course import Leg
 from workers.loading import summed_up
 
 PATIENTS, VISITS = Kind.PATIENT, Kind.APPOINTMENT
@@ -68,6 +70,41 @@ async def test_one_that_was_cut_off_in_drchrono_goes_on_with_the_page_it_had_not
 
     assert many.calls("drchrono", LIST) == 2
     assert sorted(contact["FirstName"] for contact in many.contacts()) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+async def test_a_chart_that_slips_between_two_pages_as_an_earlier_one_goes_is_not_missed(many, is_cut_off):
+    first = min(many.charts(), key=lambda chart: chart["id"])
+
+    async def vanishes(_kind, course):
+        if course.read == {"drchrono": 2}:
+            many.drchrono.delete(f"/_control/patients/{first['id']}?silent=true")
+            if is_cut_off:
+                raise Unavailable("drchrono", "POST")
+
+    with contextlib.suppress(Unavailable):
+        await points_out(many, PATIENTS, tell=vanishes)
+    if is_cut_off:
+        await points_out(many, PATIENTS)
+    await many.settles()
+
+    assert {chart["first_name"] for chart in many.charts()} <= {one["FirstName"] for one in many.contacts()}
+
+
+async def test_one_that_goes_on_tells_all_that_was_gone_through(many):
+    many.breaks("drchrono", LIST, "slow", delay_s=0)  # the first page passes
+    many.breaks("drchrono", LIST, "error", status=500)
+    with pytest.raises(Unavailable):
+        await points_out(many, PATIENTS)
+    told = []
+
+    async def tell(_kind, course):
+        if course.leg is Leg.DRCHRONO:
+            told.append(course.read[Side.DRCHRONO])
+
+    await points_out(many, PATIENTS, tell=tell)
+
+    assert told == [4, 5]
 
 
 async def test_one_that_was_cut_off_in_salesforce_does_not_ask_drchrono_again(many):

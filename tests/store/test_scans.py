@@ -3,6 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
+from app.errors import LeaseLost
 from app.store import links, scans, tables
 from app.store.inbox import LISTED, Delivery, Event
 from app.sync.records import Kind, Lane, Side
@@ -29,11 +30,39 @@ async def due(database):
 async def test_a_scan_that_was_cut_off_goes_on_where_it_stood(database):
     first, goes_on = await scans.begun(database, NAME)
     await scans.save(database, first, AT)
+    await scans.leave(database, first)
 
     again, goes_on_again = await scans.begun(database, NAME)
 
     assert (goes_on, goes_on_again) == (False, True)
     assert (again.id, again.at, again.started_at) == (first.id, AT, first.started_at)
+
+
+async def test_one_process_at_a_time_goes_through_a_scan(database):
+    first, _ = await scans.begun(database, NAME)
+
+    with pytest.raises(LeaseLost):
+        await scans.begun(database, NAME)
+
+    await scans.hold(database, first)
+    await scans.leave(database, first)
+    assert (await scans.begun(database, NAME))[1] is True
+
+
+async def test_a_scan_whose_process_was_killed_is_taken_over_and_what_is_left_of_it_saves_nothing(database):
+    killed, _ = await scans.begun(database, NAME)
+    await change(database, sa.update(tables.scans).values(held_until=tables.after(-scans.HELD)))
+
+    ours, goes_on = await scans.begun(database, NAME)
+    await scans.save(database, ours, AT)
+
+    assert goes_on is True
+    for late in (scans.save(database, killed, {}), scans.hold(database, killed), scans.end(database, killed)):
+        with pytest.raises(LeaseLost):
+            await late
+    await scans.leave(database, killed)
+    with pytest.raises(LeaseLost):
+        await scans.begun(database, NAME)
 
 
 async def test_one_that_came_to_its_end_is_begun_anew(database):
@@ -51,7 +80,7 @@ async def test_one_that_was_cut_off_days_ago_is_begun_anew(database):
     first, _ = await scans.begun(database, NAME)
     await scans.save(database, first, AT)
     old = tables.after(-2 * scans._FORGOTTEN)
-    await change(database, sa.update(tables.scans).values(saved_at=old))
+    await change(database, sa.update(tables.scans).values(saved_at=old, held_until=old))
 
     assert (await scans.begun(database, NAME))[1] is False
 

@@ -1,5 +1,6 @@
 """Progress: a bar for a person, plain lines for a log; the last count of every part is always told."""
 
+import re
 from io import StringIO
 
 import pytest
@@ -35,6 +36,31 @@ def test_on_a_terminal_it_is_a_bar_for_each_part(told):
     for word in ("bodies", "1000/1000", "tokens", "2/2"):
         assert word in said
     assert "nothing" not in said
+
+
+def test_piped_a_part_tells_its_rate_its_end_and_what_is_beside(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
+    out = StringIO()
+
+    with shown(Console(file=out, width=200)) as say:
+        say("patients", 0, 1000, "499 calls left")
+        say("patients", 500, 1000, "497 calls left")
+
+    (line,) = out.getvalue().splitlines()
+    assert re.fullmatch(r"patients: 500 of 1,000 rows, [1-9]\d*/s, done by \d\d:\d\d UTC, 497 calls left", line)
+
+
+def test_on_a_terminal_a_part_under_way_tells_when_it_ends_and_what_is_beside():
+    out = StringIO()
+
+    with shown(Console(file=out, width=120, force_terminal=True, legacy_windows=False)) as say:
+        say("patients", 0, 1000, "499 calls left")
+        say("patients", 250, 1000, "499 calls left")
+        say("patients", 500, 1000, "497 calls left")
+
+    for word in ("500/1000", "/s", "done by", "UTC", "497 calls left"):
+        assert word in out.getvalue()
 
 
 def test_no_work_says_nothing():

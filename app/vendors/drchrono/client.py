@@ -34,7 +34,8 @@ _OVERLAP = re.compile(r"overlaps with(?: appointment)?[^\w]*(\w[\w-]{0,40})", re
 OVERLAPS = "overlaps_"  # and the id of the visit that is in the way
 _BUSY_S = 60.0  # heavy use is answered with 403s too, which are no lost permission
 BULK_ROWS = 1000
-BULK_WAITS_S = (1.0, 4.0, 10.0, *(20.0,) * 20)  # between looks: a page takes seconds to be made, and an hour at most
+# between looks, each of which is a call: a page takes seconds to be made, and an hour at most
+BULK_WAITS_S = (3.0, 7.0, 15.0, *(20.0,) * 20)
 _NO_BULK = (httpx.codes.NOT_FOUND, httpx.codes.FORBIDDEN, httpx.codes.METHOD_NOT_ALLOWED)
 _TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
 
@@ -142,7 +143,7 @@ class DrChrono:
         Raises  as `read`
         """
         call, seen = f"GET {path}", set[str]()
-        url = place or (f"{path}?{urlencode(asked)}" if asked else path)
+        url = self._here(place, call) if place else (f"{path}?{urlencode(asked)}" if asked else path)
         while url not in seen:
             seen.add(url)
             response = await self._called("GET", url, call)

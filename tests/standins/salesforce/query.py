@@ -68,7 +68,8 @@ def _matching(org: Org, query: Query, table: Table, find: Any, *, deleted: bool)
         rows = list(table.rows.values())
     elif deleted:
         # Field indexes hold the living only.
-        rows = list({row["Id"]: row for row in (*rows, *(grave.row for grave in table.graves.values()))}.values())
+        binned = (grave.row for grave in table.graves.values() if not grave.is_purged)
+        rows = list({row["Id"]: row for row in (*rows, *binned)}.values())
     return [row for row in rows if (deleted or not row["IsDeleted"]) and test(row)]
 
 

@@ -50,6 +50,8 @@ def upgrade() -> None:
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.JSON(), nullable=False),
         sa.Column("saved_at", sa.BigInteger(), nullable=False),
+        sa.Column("owner", sa.String(26), nullable=True),
+        sa.Column("held_until", sa.BigInteger(), nullable=True),
     )
     op.create_table(
         "pointed",

@@ -1,0 +1,58 @@
+"""A first load on real processes, killed as the power would: it goes on where it stood, and nothing comes twice."""
+
+import sys
+
+import pytest
+
+from app.demo.report import compared
+from app.processes import Child
+from app.town import town
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
+
+PATIENTS, PAGE = 450, 150
+ASK, LOOK = "POST /api/patients_list", "GET /api/patients_list"
+
+
+@pytest.fixture
+def here(tmp_path):
+    """A town that has had its patients for a year; DrChrono's bulk pages are there at the first look."""
+    with town(tmp_path, {"RECONCILE_EVERY": "P1D"}, service=False) as it:
+        it.drchrono.put("/_control/settings", json={"calls_per_hour": 0, "bulk_page_size": PAGE, "bulk_polls": 0})
+        it.drchrono.put("/_control/clock", json={"offset_s": -400 * 86_400})
+        it.drchrono.post("/_control/patients/bulk", json={"count": PATIENTS, "silent": True}).raise_for_status()
+        it.drchrono.put("/_control/clock", json={"now": None})
+        it.start_connected()
+        yield it
+
+
+def started(here):
+    command = [sys.executable, "-m", "app.cli", "backfill", "--kind", "patient"]
+    it = Child("backfill", command, here.env, here.folder / "backfill.log", here.folder)
+    it.start()
+    return it
+
+
+def test_a_killed_first_load_and_a_killed_worker_lose_nothing_double_nothing_and_read_one_page_again(here):
+    first = started(here)
+    here.wait_until(lambda: here.called(ASK) == 2, "the second page to be asked for", 30)
+    first.kill()
+
+    second = started(here)
+    here.wait_until(lambda: len(here.writes()) > PAGE, "the load to have gone on", 60)
+    second.kill()
+    here.work.kill()
+
+    here.work.start()
+    third = started(here)
+    here.wait_until(lambda: not third.is_running, "the load to end", 60)
+    here.wait_until(lambda: here.queue()["depth"] == 0, "nothing to be due", 60)
+
+    said = (here.folder / "backfill.log").read_text()
+    assert third.process.returncode == 0, said
+    found = compared(here)
+    assert (found.missing, found.doubled, found.differing) == ([], [], {})
+    assert (found.patients, found.created) == (PATIENTS, PATIENTS)
+    pages = PATIENTS // PAGE
+    assert here.called(ASK) <= pages + 2, "each kill costs the page that was under way"
+    assert here.called("GET /api/patients/") == 0
