@@ -18,7 +18,7 @@ from app.sync.first_contact import BUSY, MISSING, SEVERAL, UNANSWERED, UNSETTLED
 from app.sync.mapping import Table
 from app.sync.parents import NO_PARENT
 from app.sync.records import Absent, Action, Lane, Plan, Seen, Side, Sight
-from app.sync.retry import Fate, Verdict, after, after_refusal, cause_of, paused_by
+from app.sync.retry import LEFT_ALONE, Fate, Verdict, after, after_refusal, cause_of, paused_by
 from app.sync.rewrites import REWRITTEN
 from app.vendors.drchrono.client import TWIN_CODE
 from app.vendors.salesforce.wire import RecordRefused
@@ -90,11 +90,12 @@ def failed(
         return replace(used_up(result, seen), failure=failure, last_error=cause)
     if verdict.fate is Fate.PAUSED:
         cause = paused_by(side)
+    spent = 0 if cause == LEFT_ALONE else result.attempts  # what the vendor's own failing has cost is given back
     return replace(
         result,
         again_in=timedelta(seconds=verdict.in_s),
         lane=Lane.RETRY,
-        attempts=attempt if verdict.spends else result.attempts,
+        attempts=attempt if verdict.spends else spent,
         last_error=cause,
     )
 

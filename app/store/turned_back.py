@@ -15,8 +15,21 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.links import LEASE
+from app.store.scans import HELD
 from app.store.states import OPEN
-from app.store.tables import allowances, connections, db_now, journal, links, matches, schedules, watermarks, workers
+from app.store.tables import (
+    allowances,
+    connections,
+    db_now,
+    feeds,
+    journal,
+    links,
+    matches,
+    scans,
+    schedules,
+    watermarks,
+    workers,
+)
 
 NOTICED = timedelta(seconds=30)  # clocks are put right by less all the time
 _TO_COME: Mapping[sa.Table, tuple[str, ...]] = {
@@ -25,10 +38,12 @@ _TO_COME: Mapping[sa.Table, tuple[str, ...]] = {
     connections: ("refresh_at", "expires_at", "ask_again_at"),
     schedules: ("next_at",),
     watermarks: ("at",),
+    feeds: ("read_to", "heard_at", "asked_at"),
 }
 _LEASES: tuple[tuple[sa.Column[Any], timedelta], ...] = (
     (links.c.lease_until, LEASE),
     (matches.c.until, LEASE),
+    (scans.c.held_until, HELD),
     (connections.c.lease_until, timedelta(seconds=30)),  # whoever asks for a token gives up by then
 )
 

@@ -26,6 +26,7 @@ class Verdict:
     spends: bool = False
 
 
+LEFT_ALONE = "left_alone"  # a vendor that failed several calls in a row: none is made for a while
 _FIRST_S, _LONGEST_S, _MOST_DOUBLINGS = 1.0, 900.0, 10
 _VENDOR_DOWN_S, _MOST_JITTER_S = 10.0, 20.0
 _SIDE_PAUSED_S = 60.0

@@ -15,10 +15,11 @@ from typing import Any, Protocol
 
 from app.errors import Unavailable
 from app.sync.records import Lane, Side
+from app.sync.retry import LEFT_ALONE
 from app.vendors import budget
 from app.vendors.at_once import Places
 
-SPENT, AWAY = "day_is_spent", "left_alone"
+SPENT = "day_is_spent"
 SPENT_S = 300.0  # how long before the limits are asked for again
 _ASKED_FOR_S = 90.0  # how long everybody else waits for who asks; longer, and nobody does
 _OLD_S = 24 * 3600.0
@@ -92,7 +93,7 @@ class Daily:
         ledger, age_s = await self._read()
         at = ledger.at + age_s
         if ledger.closed_until > at:
-            return AWAY, ledger.closed_until - at
+            return LEFT_ALONE, ledger.closed_until - at
         if _is_spent(ledger) and at < ledger.closed_until + _ASKED_FOR_S:
             return SPENT, ledger.closed_until + _ASKED_FOR_S - at
         is_spent = ledger.most and ledger.used >= ledger.most * self.share

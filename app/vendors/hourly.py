@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 from app.errors import Unavailable
 from app.sync.records import Lane
+from app.sync.retry import LEFT_ALONE
 from app.vendors import budget
 from app.vendors.budget import HOUR_S, LANES, Allowance, Ledger
 
-SPENT, AWAY = "hour_is_spent", "left_alone"
+SPENT = "hour_is_spent"
 _ALONE_S = 5.0  # how long the first call after an outage has the vendor to itself
 _LONGEST_THROTTLE_S = float(HOUR_S)
 _SHORTEST_THROTTLE_S = 1.0
@@ -91,7 +92,7 @@ class Hourly:
         if is_counted:
             return 0.0
         if ledger.closed_until > ledger.at:
-            raise Unavailable(self._side, call, code=AWAY, retry_in_s=ledger.closed_until - ledger.at)
+            raise Unavailable(self._side, call, code=LEFT_ALONE, retry_in_s=ledger.closed_until - ledger.at)
         if not budget.has_room(ledger, self.allowance, lane):
             raise Unavailable(self._side, call, code=SPENT, retry_in_s=await self._promised(ledger, lane))
         return budget.second_s(ledger, self.allowance, lane)
