@@ -8,9 +8,9 @@ no webhook; so after a darkness longer than DrChrono's patience patients are gon
 
 What it costs, whatever the length: of DrChrono a call for every 250 records of a kind changed since, two days more
 because its `since` knows days only, and one at least, so four where nothing has changed; for patients gone through
-whole three to five calls per 1,000 instead. Of Salesforce three calls a kind, and one more for every 2,000 records
-changed; after 14 days, when it has forgotten what was deleted, four, and one for every 2,000 there are. However often
-something goes dark, a kind is compared for it once in ten minutes at most.
+whole three to five calls per 1,000 instead, nine where none of them is inactive (`pages.py`). Of Salesforce three calls
+a kind, and one more for every 2,000 records changed; after 14 days, when it has forgotten what was deleted, four, and
+one for every 2,000 there are. However often something goes dark, a kind is compared for it once in ten minutes at most.
 """
 
 from collections.abc import Sequence

@@ -24,6 +24,7 @@ _SHOWN: Mapping[Kind, Mapping[str, str]] = {
     Kind.APPOINTMENT: {"show_archived": "true", "ignore_virtual": "true"},
 }
 _BULK, _PLAIN = "bulk", "plain"
+_ACTIVE = "A"  # of `patient_status`
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +56,42 @@ async def of_drchrono(
 ) -> AsyncIterator[Page]:
     """Give DrChrono's records of a kind, deleted and inactive ones too; `since` None: all of them.
 
+    That the bulk list of patients takes `show_inactive` is nowhere said. One that shows no inactive patient at all may
+    have hidden them, so the plain list, which is known to take it, is gone through as well.
+
     Raises  VendorError
     """
     how, _, where = before.place.partition(" ")
     needs_day = since is not None or table.kind is Kind.APPOINTMENT
     day = {"since": f"{(since or EVER) - _DAYS:%Y-%m-%d}"} if needs_day else {}
     asked = {} if table.is_one_way else {**day, **_SHOWN.get(table.kind, {})}
+    seen = set[str]()
     if since is None and table.kind in _SHOWN and how != _PLAIN:
-        has_bulk = False
-        async for page in _bulk(client, table.path, asked, before):
-            has_bulk = True
+        has_bulk = shows_inactive = False
+        async for page in _bulk(client, table.path, asked, before, seen):
+            has_bulk, shows_inactive = True, shows_inactive or any(map(_is_inactive, page.rows))
             yield page
-        if has_bulk:
+        if has_bulk and (shows_inactive or table.kind is not Kind.PATIENT):
             return
         where = ""
     async for rows, onward in client.places(table.path, asked, where):
-        yield Page(rows, f"{_PLAIN} {onward}" if onward else "")
+        yield Page([row for row in rows if wire.record_id(row) not in seen], f"{_PLAIN} {onward}" if onward else "")
 
 
-async def _bulk(client: DrChrono, path: str, asked: Mapping[str, str], before: Before) -> AsyncIterator[Page]:
-    """Give the pages of a bulk list; none where there is no such list.
+def _is_inactive(row: Mapping[str, Any]) -> bool:
+    return row.get("patient_status") not in (None, "", _ACTIVE)
+
+
+async def _bulk(
+    client: DrChrono, path: str, asked: Mapping[str, str], before: Before, seen: set[str]
+) -> AsyncIterator[Page]:
+    """Give the pages of a bulk list, and note in `seen` what they hold; none where there is no such list.
 
     Each page is cut from the list as it is by then: where a record goes, another slips to a page that was read. So
     where fewer came than there ever were, the list is gone through once more for those that are missing.
     """
     first = int(before.place.removeprefix(_BULK) or 1)
-    seen, most = set[str](), before.of or 0
+    most = before.of or 0
     for start in (first, 1):
         number = start
         while number:

@@ -21,10 +21,10 @@ NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eva")
 
 @pytest.fixture
 async def many(clinic):
-    """Five patients nobody has heard of; DrChrono's lists have pages of two."""
+    """Five patients nobody has heard of, one of them inactive; DrChrono's lists have pages of two."""
     clinic.drchrono.put("/_control/settings", json={"bulk_page_size": 2, "page_size": 2}).raise_for_status()
     for name in NAMES:
-        await clinic.registers(first_name=name)
+        await clinic.registers(first_name=name, patient_status="I" if name == "Eva" else "A")
     forgets(clinic)
     return clinic
 
@@ -47,6 +47,15 @@ async def test_a_first_load_takes_the_bulk_lists(many):
 
     assert sorted(contact["FirstName"] for contact in many.contacts()) == sorted(NAMES)
     assert (many.calls("drchrono", LIST), plain(many)) == (3, 0)
+
+
+async def test_a_bulk_list_that_hides_inactive_patients_is_followed_by_the_plain_one(many):
+    many.drchrono.put("/_control/settings", json={"bulk_takes_show_inactive": False}).raise_for_status()
+
+    await compares(many, PATIENTS)
+
+    assert sorted(contact["FirstName"] for contact in many.contacts()) == sorted(NAMES)
+    assert (many.calls("drchrono", LIST), plain(many)) == (2, 3)
 
 
 @pytest.mark.parametrize("status", [403, 404])

@@ -43,6 +43,8 @@ def _passing(table: Remembered, tests: list[Callable[[Record], bool]]) -> list[R
 
 
 def _patients(asked: Asked, caller: Caller) -> list[Record]:
+    if not caller.state.settings.bulk_takes_show_inactive:
+        asked = {name: value for name, value in asked.items() if name != "show_inactive"}
     return _passing(caller.state.patients, patients_asked_for(asked, caller))
 
 

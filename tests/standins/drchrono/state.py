@@ -55,6 +55,7 @@ class Settings:
     consistent_recurrence_id: bool = True  # False: recurrence_instance_key is null everywhere
     bulk_polls: int = 1  # how often a bulk list says "In progress" before it is complete
     bulk_page_size: int = 1000
+    bulk_takes_show_inactive: bool = True  # nowhere said
     bulk_life_s: float = 3600.0
     bulk_fails: bool = False  # a bulk list that is looked at now has failed, for good
     redirect_uris: tuple[str, ...] = ()
