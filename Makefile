@@ -9,7 +9,7 @@ BESIDE := -n logical --maxprocesses 8 --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench sizes serve work up lock migration env-example clean
+.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load sizes serve work up lock migration env-example clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -67,6 +67,9 @@ simulate-silence: $(READY)  ## DAYS=30 BREAKS=20: quiet days without an alarm, a
 
 bench: $(READY)  ## throughput, latency and cost as ratios of one run; writes bench.json
 	@$(BIN)/python -m tests.load.bench
+
+first-load: $(READY)  ## PATIENTS=100000: a first load, then comparing with nothing changed: calls, seconds, memory
+	@$(BIN)/python -m tests.load.first_load --patients $(or $(PATIENTS),100000)
 
 sizes: $(READY)  ## DELIVERIES=1000000 DATABASE=sqlite or postgresql: bytes at the peak, and after housekeeping
 	@$(BIN)/python -m tests.load.sizes --deliveries $(or $(DELIVERIES),1000000) --database $(or $(DATABASE),sqlite)

@@ -45,9 +45,11 @@ class Run:
 
 
 def registered_long_ago(here: Town, count: int) -> None:
-    """So many patients that were registered more than a year ago, silently."""
+    """So many patients that were registered more than a year ago, silently; one of them has left the practice."""
     here.drchrono.put("/_control/clock", json={"offset_s": LONG_AGO_S}).raise_for_status()
-    for first in range(0, count, AT_ONCE):
+    gone = {"first_name": "Gone", "last_name": "Away", "patient_status": "I"}
+    here.drchrono.post("/_control/patients?silent=true", json=gone).raise_for_status()
+    for first in range(1, count, AT_ONCE):
         some = {"count": min(AT_ONCE, count - first), "prefix": f"Load{first // AT_ONCE}x", "silent": True}
         here.drchrono.post("/_control/patients/bulk", json=some).raise_for_status()
     here.drchrono.put("/_control/clock", json={"now": None}).raise_for_status()
