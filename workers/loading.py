@@ -20,7 +20,7 @@ from app.store.inbox import Inbox
 from app.sync.records import Kind, Lane, Side
 from app.sync.retry import fix
 from workers.course import Course, Leg
-from workers.obstacles import NAMES, advice, has_no_calls, is_connected, is_let_go, told
+from workers.obstacles import NAMES, advice, has_no_calls, is_connected, tell_if_paused, told
 from workers.pages import EVER
 from workers.reconcile import ORDER, compare
 
@@ -38,15 +38,16 @@ async def loaded(settings: Settings, console: Console, kind: Kind | None, *, sin
     async with runtime.opened(settings) as run:
         kinds = [one for one in ORDER if one in run.mappings and kind in (None, one)]
         lane = Lane.BACKFILL if since_ever else Lane.COMPARE
-        if not is_connected(run, console) or not await is_let_go(run, console, lane, kinds):
+        if not is_connected(run, console):
             return False
+        await tell_if_paused(run, console, lane, kinds)
         began, before = run.now(), await tallies.read(run.database)
         courses = await _all_compared(run, console, kinds, lane)
         if courses.keys() != set(kinds):
             return False
         await _follow(run, console, lane, kinds)
         await summed_up(run, console, kinds, before, began)
-    return not any(course.stopped for course in courses.values())
+    return True
 
 
 async def _all_compared(run: Runtime, console: Console, kinds: Sequence[Kind], lane: Lane) -> dict[Kind, Course]:

@@ -24,16 +24,13 @@ def is_connected(run: Runtime, console: Console) -> bool:
     return True
 
 
-async def is_let_go(run: Runtime, console: Console, lane: Lane, kinds: list[Kind]) -> bool:
-    """Say whether a lane is not paused, and if it is, why and what to do."""
+async def tell_if_paused(run: Runtime, console: Console, lane: Lane, kinds: list[Kind]) -> None:
+    """Say that a lane is paused, why, and what to do: what is found will wait in it, and nothing of it is written."""
     left = await comparisons.left(run.database, lane, kinds)
     if left.is_paused:
         console.print(f"the lane {lane} is paused: {left.is_paused}", style="red", markup=False, soft_wrap=True)
-        console.print(
-            f"{left.records:,} records wait in it; {advice(lane)}", markup=False, highlight=False, soft_wrap=True
-        )
-        return False
-    return True
+        waiting = f"{left.records:,} records wait in it, and so will what is found now; {advice(lane)}"
+        console.print(waiting, markup=False, highlight=False, soft_wrap=True)
 
 
 def advice(lane: Lane) -> str:

@@ -1,35 +1,18 @@
 """What comparing would change in bulk is not written before an operator has seen it; and it can be seen beforehand."""
 
 from dataclasses import replace
-from importlib import resources
 
 import pytest
 
 from app.store import queue_state
-from app.sync import mapping_file
 from app.sync.records import Kind, Lane, Side
 from tests.flow.calendar import booked, books, compares, deletes, forgets
 from tests.flow.clinic import CONFIRM_AFTER
+from tests.flow.many import MANY, blank_phones, registers_many
 from workers.outlook import outlook
 from workers.reconcile import compare_when_due
 
-MANY = 101
 PATIENTS, VISITS = Kind.PATIENT, Kind.APPOINTMENT
-
-
-async def registers_many(clinic, count=MANY):
-    """So many patients with a phone are linked."""
-    for n in range(count):
-        await clinic.registers(first_name="Pat", last_name=f"Number{n}", cell_phone=f"(555) 010-{n:04}")
-    await compares(clinic, PATIENTS)
-    forgets(clinic)
-
-
-def blank_phones(clinic, tmp_path):
-    """The same clinic after somebody mapped the phone to a field that nobody fills in."""
-    shipped = (resources.files("app.sync") / "mappings" / "default.toml").read_text()
-    (tmp_path / "wrong.toml").write_text(shipped.replace('drchrono = "cell_phone"', 'drchrono = "office_phone"'))
-    return replace(clinic.run, mappings=mapping_file.load(tmp_path / "wrong.toml"))
 
 
 def phones(clinic):

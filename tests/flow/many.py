@@ -1,0 +1,25 @@
+"""More patients than a comparing may change without a word, and a mapping that would empty a field on all of them."""
+
+from dataclasses import replace
+from importlib import resources
+
+from app.sync import mapping_file
+from app.sync.records import Kind
+from tests.flow.calendar import compares, forgets
+
+MANY = 101
+
+
+async def registers_many(clinic, count=MANY):
+    """So many patients with a phone are linked."""
+    for n in range(count):
+        await clinic.registers(first_name="Pat", last_name=f"Number{n}", cell_phone=f"(555) 010-{n:04}")
+    await compares(clinic, Kind.PATIENT)
+    forgets(clinic)
+
+
+def blank_phones(clinic, tmp_path):
+    """The same clinic after somebody mapped the phone to a field that nobody fills in."""
+    shipped = (resources.files("app.sync") / "mappings" / "default.toml").read_text()
+    (tmp_path / "wrong.toml").write_text(shipped.replace('drchrono = "cell_phone"', 'drchrono = "office_phone"'))
+    return replace(clinic.run, mappings=mapping_file.load(tmp_path / "wrong.toml"))

@@ -1,0 +1,71 @@
+"""What keeps both sides from being compared is said, with what to do; what can be handed over is, and nothing else."""
+
+from io import StringIO
+
+from rich.console import Console
+
+from app.store import queue_state
+from app.sync.records import Kind, Lane
+from tests.flow.calendar import forgets
+from tests.flow.many import MANY, blank_phones, registers_many
+from workers.loading import loaded
+
+PATIENTS = Kind.PATIENT
+
+
+async def reconciles(clinic, settings=None):
+    """Somebody runs `chronobridge reconcile`; gives whether it went well, and what it printed."""
+    out = StringIO()
+    known = settings or clinic.run.settings
+    went_well = await loaded(known, Console(file=out, width=400), PATIENTS, since_ever=False)
+    return went_well, out.getvalue()
+
+
+async def test_what_is_found_waits_in_a_paused_lane_and_is_written_once_it_is_resumed(clinic):
+    patient = await clinic.has_linked()
+    await clinic.edits(patient, city="Springfield")
+    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], "paused by an operator")
+    forgets(clinic)
+
+    went_well, said = await reconciles(clinic)
+    await clinic.settles()
+    before = clinic.writes()
+    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], None)
+    await clinic.settles()
+
+    assert (went_well, before) == (True, [])
+    assert "the lane compare is paused: paused by an operator" in said
+    assert "POST /api/v1/lanes/compare/resume" in said
+    assert clinic.contact()["MailingCity"] == "Springfield"
+
+
+async def test_what_the_brake_holds_back_is_handed_over_and_said(clinic, tmp_path):
+    await registers_many(clinic)
+    blank_phones(clinic, tmp_path)
+    wrong = clinic.run.settings.model_copy(update={"mapping_file": tmp_path / "wrong.toml"})
+    await edits_all(clinic)
+
+    went_well, said = await reconciles(clinic, wrong)
+
+    assert went_well
+    assert f"cell_phone would be emptied on {MANY} records of Salesforce" in said
+    assert "`chronobridge reconcile --dry-run`" in said
+    assert clinic.writes() == []
+
+
+async def edits_all(clinic):
+    """Every chart says that it was changed, so a list of changes shows it."""
+    for chart in clinic.charts():
+        clinic.drchrono.patch(f"/_control/patients/{chart['id']}?silent=true", json={"copay": "10.00"})
+
+
+async def test_a_practice_that_is_not_connected_is_said_with_the_command_to_run(clinic):
+    await clinic.web.post(
+        "/disconnect/drchrono",
+        headers={"authorization": f"Bearer {clinic.run.settings.operator_token.get_secret_value()}"},
+    )
+
+    went_well, said = await reconciles(clinic)
+
+    assert not went_well
+    assert "chronobridge connect drchrono" in said
