@@ -78,7 +78,9 @@ async def test_whatever_was_away_each_kind_is_compared_once_and_then_it_is_forgo
     await asyncio.gather(*(compares_when_due(clinic) for _worker in range(4)))
     await compares_when_due(clinic)
 
-    assert (before, await dark(clinic)) == (names, [])
+    # the web gives its own sign every five seconds, and after so long that tells of the door
+    ours = [[one for one in found if one in names] for found in (before, await dark(clinic))]
+    assert ours == [names, []]
     assert listed(clinic) == LISTS
 
 

@@ -5,10 +5,10 @@ import sys
 import pytest
 
 from app.demo.report import compared
-from app.processes import Child
+from app.processes import Child, stop_all
 from app.town import town
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 PATIENTS, PAGE = 450, 150
 ASK, LOOK = "POST /api/patients_list", "GET /api/patients_list"
@@ -26,27 +26,35 @@ def here(tmp_path):
         yield it
 
 
+@pytest.fixture
 def started(here):
-    command = [sys.executable, "-m", "app.cli", "backfill", "--kind", "patient"]
-    it = Child("backfill", command, here.env, here.folder / "backfill.log", here.folder)
-    it.start()
-    return it
+    """Start the command, however often; none is left behind."""
+    commands = []
+
+    def start():
+        command = [sys.executable, "-m", "app.cli", "backfill", "--kind", "patient"]
+        commands.append(Child("backfill", command, here.env, here.folder / "backfill.log", here.folder))
+        commands[-1].start()
+        return commands[-1]
+
+    yield start
+    stop_all(commands)
 
 
-def test_a_killed_first_load_and_a_killed_worker_lose_nothing_double_nothing_and_read_one_page_again(here):
-    first = started(here)
-    here.wait_until(lambda: here.called(ASK) == 2, "the second page to be asked for", 30)
+def test_a_killed_first_load_and_a_killed_worker_lose_nothing_double_nothing_and_read_one_page_again(here, started):
+    first = started()
+    here.wait_until(lambda: here.called(ASK) == 2, "the second page to be asked for", 60)
     first.kill()
 
-    second = started(here)
-    here.wait_until(lambda: len(here.writes()) > PAGE, "the load to have gone on", 60)
+    second = started()
+    here.wait_until(lambda: len(here.writes()) > PAGE, "the load to have gone on", 90)
     second.kill()
     here.work.kill()
 
     here.work.start()
-    third = started(here)
-    here.wait_until(lambda: not third.is_running, "the load to end", 60)
-    here.wait_until(lambda: here.queue()["depth"] == 0, "nothing to be due", 60)
+    third = started()
+    here.wait_until(lambda: not third.is_running, "the load to end", 120)
+    here.wait_until(lambda: here.queue()["depth"] == 0, "nothing to be due", 90)
 
     said = (here.folder / "backfill.log").read_text()
     assert third.process.returncode == 0, said
