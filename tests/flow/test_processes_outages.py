@@ -56,6 +56,7 @@ def test_a_deploy_in_a_burst_ends_what_is_under_way_and_loses_nothing(here):
     here.wait_until(reaches(sender, 0.6), "the burst to go on")
     serve, serve_s = stopped_by_a_deploy(here.serve)
     here.serve.start()
+    here.wait_until(here.accepts, "the web to be back")
 
     assert_nothing_lost_nothing_doubled(settle(here, sender))
     assert (work, serve, held) == (0, 0, 0)
