@@ -17,7 +17,7 @@ ASK, LOOK = "POST /api/patients_list", "GET /api/patients_list"
 @pytest.fixture
 def here(tmp_path):
     """A town that has had its patients for a year; DrChrono's bulk pages are there at the first look."""
-    with town(tmp_path, {"RECONCILE_EVERY": "P1D"}, service=False) as it:
+    with town(tmp_path, {"RECONCILE_EVERY": "P1D", "DRCHRONO_CALLS_PER_SECOND": "50"}, service=False) as it:
         it.drchrono.put("/_control/settings", json={"calls_per_hour": 0, "bulk_page_size": PAGE, "bulk_polls": 0})
         it.drchrono.put("/_control/clock", json={"offset_s": -400 * 86_400})
         it.drchrono.post("/_control/patients/bulk", json={"count": PATIENTS, "silent": True}).raise_for_status()

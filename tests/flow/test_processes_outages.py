@@ -148,6 +148,7 @@ def clock(tmp_path):
     env = {
         "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(place), "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # a mend for older glibcs, with which threads wait long for Python's lock
     }  # fmt: skip
     place.write_text("+3600")
     told = subprocess.run(
@@ -168,9 +169,9 @@ def test_a_clock_that_jumps_an_hour_ahead_and_back_loses_nothing_and_lets_nothin
         here.connect()
         sender = burst(here)
         sender.start()
-        here.wait_until(reaches(sender, 0.2), "the burst to be under way", 90)
+        here.wait_until(reaches(sender, 0.2), "the burst to be under way")
         place.write_text(f"+{HOUR_S}")
-        here.wait_until(reaches(sender, 0.5), "the burst to go on", 90)
+        here.wait_until(reaches(sender, 0.5), "the burst to go on")
         here.wait_until(lambda: here.queue()["oldest_due_age_s"] < HOUR_S, "the backlog to be worked off", 60)
         place.write_text("+0")
 
