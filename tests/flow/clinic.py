@@ -29,6 +29,7 @@ from app.store.tables import (
 )
 from app.sync.decide import decide
 from app.sync.records import Kind, Side
+from tests.flow.yesterday import is_remembered, remember
 from workers.keeper import keeping
 from workers.look import look
 from workers.match import matched
@@ -323,8 +324,11 @@ def settings_of(database, drchrono_url, salesforce_url, ca_file, **more):
 
 
 @contextlib.asynccontextmanager
-async def opened(known, drchrono, salesforce, *, connects=True):
-    """Give the clinic, its practice connected as a DrChrono user would connect it."""
+async def opened(known, drchrono, salesforce, *, connects=True, from_memory=False):
+    """Give the clinic, its practice connected as a DrChrono user would connect it.
+
+    from_memory  both stand-ins are as after a reset, so what was lived through once need not be again
+    """
     app = create_app(known)
     async with app.router.lifespan_context(app), runtime.opened(known) as run:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -335,10 +339,12 @@ async def opened(known, drchrono, salesforce, *, connects=True):
                 run.salesforce.budget._remember_s = 0.0  # time may be moved
             clinic = Clinic(run, web, drchrono, salesforce)
             clinic.app = app
-            if run.drchrono is not None and connects:
+            if run.drchrono is not None and connects and not (from_memory and await is_remembered(clinic, known)):
                 await clinic.connects()
                 if run.salesforce is not None and not await clinic.links(Kind.DOCTOR):
                     async with runtime.opened(known) as before:  # as a worker of yesterday would have done it
                         await Clinic(before, web, drchrono, salesforce).knows_the_staff()
+                if from_memory:
+                    await remember(clinic, known)
             drchrono.delete("/_control/calls")
             yield clinic

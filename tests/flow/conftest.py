@@ -49,7 +49,7 @@ def known(database, empty_vendors):
 
 @pytest.fixture
 async def clinic(known, empty_vendors):
-    async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce) as it:
+    async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce, from_memory=True) as it:
         yield it
 
 

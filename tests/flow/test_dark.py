@@ -124,7 +124,7 @@ class Life:
 
 @pytest.fixture
 async def lived(request, known, empty_vendors):
-    async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
+    async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce, from_memory=True) as clinic:
         life = Life(clinic, request.param)
         await life.begins()
         yield life

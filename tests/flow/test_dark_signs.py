@@ -25,7 +25,7 @@ async def clinic(database, empty_vendors):
     it = empty_vendors
     urls = str(it.drchrono.base_url).rstrip("/"), str(it.salesforce.base_url).rstrip("/")
     known = settings_of(database, *urls, it.ca_file, reconcile_every="P1D")
-    async with opened(known, it.drchrono, it.salesforce) as clinic:
+    async with opened(known, it.drchrono, it.salesforce, from_memory=True) as clinic:
         await clinic.has_linked()
         await compares_when_due(clinic)
         await everybody_signs(clinic)

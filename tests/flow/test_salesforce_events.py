@@ -34,7 +34,7 @@ def known(known):
 async def signing(known, empty_vendors):
     """A clinic that has keys for signatures."""
     given = changed(known, salesforce_event_signing_keys=KEY)
-    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce) as it:
+    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce, from_memory=True) as it:
         yield it
 
 

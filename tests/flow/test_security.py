@@ -34,7 +34,7 @@ EXAMPLES = {"lane": "live"}
 async def staffed(known, empty_vendors):
     """A connected clinic with a viewer's token."""
     given = type(known).model_validate(known.model_dump() | {"viewer_token": VIEWER})
-    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
+    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce, from_memory=True) as clinic:
         yield clinic
 
 

@@ -26,7 +26,7 @@ async def clinic(request, database, empty_vendors):
     urls = str(it.drchrono.base_url).rstrip("/"), str(it.salesforce.base_url).rstrip("/")
     hours = getattr(request, "param", ALWAYS)
     known = settings_of(database, *urls, it.ca_file, reconcile_every="P1D", office_hours=hours)
-    async with opened(known, it.drchrono, it.salesforce) as clinic:
+    async with opened(known, it.drchrono, it.salesforce, from_memory=True) as clinic:
         clinic.patient = await clinic.has_linked(first_name="Ada")
         await compares_when_due(clinic)
         await clinic.settles()
@@ -211,7 +211,7 @@ async def test_while_our_own_door_is_closed_nobody_is_suspected(clinic):
 
 
 async def test_a_feed_that_never_delivered_is_well_and_says_what_to_do(known, empty_vendors):
-    async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
+    async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce, from_memory=True) as clinic:
         await clinic.registers(first_name="Ada")
         await passes(clinic, QUIET)
 

@@ -4,7 +4,7 @@ from tests.simulate.hand import Mix
 from tests.simulate.history import BROKEN, KEPT, stage
 
 AT_ONCE = 25
-SEEDS = [seed for seed in range(1, 226) if seed not in [broken for broken, *_ in BROKEN]][:200]
+SEEDS = [seed for seed in range(1, 126) if seed not in [broken for broken, *_ in BROKEN]][:100]
 
 
 async def told(*seeds):

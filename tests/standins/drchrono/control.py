@@ -108,6 +108,16 @@ async def reset(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def kept(request: Request) -> Response:
+    """POST keeps who is let in under a name; PUT puts that back."""
+    state, name = state_of(request), request.path_params["name"]
+    if request.method == "POST":
+        state.keep(name)
+    else:
+        state.put_back(name)
+    return Response(status_code=204)
+
+
 routes = [
     Route(f"{CONTROL}/patients", show_patients, methods=["GET"]),
     Route(f"{CONTROL}/patients", create_patient, methods=["POST"]),
@@ -118,4 +128,5 @@ routes = [
     Route(f"{CONTROL}/clock", set_clock, methods=["PUT"]),
     Route(f"{CONTROL}/settings", set_settings, methods=["PUT"]),
     Route(f"{CONTROL}/reset", reset, methods=["POST"]),
+    Route(f"{CONTROL}/kept/{{name}}", kept, methods=["POST", "PUT"]),
 ]

@@ -1,5 +1,6 @@
 """Everything the stand-in remembers, in memory, in one place; a reset is a new beginning of it."""
 
+import copy
 import re
 import time
 from dataclasses import dataclass, fields, replace
@@ -77,6 +78,7 @@ class State:
         self.faults = Faults(lambda: throttled(self.quota.left_s(self.settings.quota_hour_s)))
         self.clock = Clock()
         self.dispatcher = Dispatcher(self.clock, self._record)
+        self._kept: dict[str, Tokens] = {}
         self.begin()
 
     def begin(self) -> None:
@@ -94,6 +96,14 @@ class State:
         self.tokens = Tokens()
         self.quota = Quota()
         self.edits: list[dict[str, Any]] = []
+
+    def keep(self, name: str) -> None:
+        """Remembers who is let in now, beyond a reset."""
+        self._kept[name] = copy.deepcopy(self.tokens)
+
+    def put_back(self, name: str) -> None:
+        """Lets in whom it let in then, and nobody else. Raises KeyError for a name that was never kept."""
+        self.tokens = copy.deepcopy(self._kept[name])
 
     def _obey(self) -> None:
         for table in (self.patients, self.appointments):

@@ -145,6 +145,16 @@ async def reset(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def kept(request: Request) -> Response:
+    """POST keeps the objects that have records under a name; PUT puts them back."""
+    org, name = org_of(request), request.path_params["name"]
+    if request.method == "POST":
+        org.keep(name)
+    else:
+        org.put_back(name)
+    return Response(status_code=204)
+
+
 ROUTES = [
     Route(f"{ROOT}/records/{{kind}}/merge", merge_two, methods=["POST"]),
     Route(f"{ROOT}/records/{{kind}}/{{record_id}}/undelete", bring_back, methods=["POST"]),
@@ -158,4 +168,5 @@ ROUTES = [
     Route(f"{ROOT}/edits", edits, methods=["GET"]),
     Route(f"{ROOT}/writes", writes, methods=["GET", "DELETE"]),
     Route(f"{ROOT}/reset", reset, methods=["POST"]),
+    Route(f"{ROOT}/kept/{{name}}", kept, methods=["POST", "PUT"]),
 ]

@@ -3,6 +3,7 @@
 One object, in memory, changed only from the event loop. Time comes in as a function, and never runs backwards.
 """
 
+import copy
 import secrets
 from collections import deque
 from collections.abc import Callable
@@ -92,6 +93,7 @@ class Org:
         self._latency_s = latency_s
         self._now = now or (lambda: datetime.now(UTC))
         self._last = datetime.min.replace(tzinfo=UTC)
+        self._kept: dict[str, dict[str, Table]] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -107,6 +109,14 @@ class Org:
         self.edits: list[dict[str, Any]] = []
         self.listeners: list[Callable[..., None]] = []  # told of every change: (call, table, row, op, changed)
         self.writes: deque[tuple[str, str, str, str, list[str], list[str]]] = deque(maxlen=WRITES_KEPT)
+
+    def keep(self, name: str) -> None:
+        """Remembers the objects that have records, beyond a reset."""
+        self._kept[name] = copy.deepcopy({kind: table for kind, table in self.tables.items() if table.rows})
+
+    def put_back(self, name: str) -> None:
+        """The objects that had records then are as they were; raises KeyError for a name that was never kept."""
+        self.tables.update(copy.deepcopy(self._kept[name]))
 
     def now(self) -> datetime:
         self._last = max(self._last, self._now())
