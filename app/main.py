@@ -1,4 +1,4 @@
-"""The web app: doors, probes and the operator's JSON, joined over one runtime."""
+"""The web app: doors, probes, the console and its JSON, joined over one runtime."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -9,7 +9,9 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from app import metrics, runtime
-from app.doors import api, connect, drchrono, login, probes, salesforce
+from app.api import routes as api
+from app.console import routes as console
+from app.doors import connect, drchrono, login, probes, salesforce
 from app.doors.health import Health
 from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable, VendorError
 from app.log import log
@@ -56,6 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(salesforce.router)
     app.include_router(probes.router)
     app.include_router(api.router)
+    app.include_router(console.router)
     app.include_router(login.router)
     app.include_router(connect.router)
     app.mount("/static", StaticFiles(packages=[("app.web", "static")]))

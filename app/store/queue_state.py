@@ -7,6 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store import audit
+from app.store.audit import Act
 from app.store.database import Database
 from app.store.inbox import LISTED
 from app.store.states import State
@@ -136,8 +138,8 @@ async def is_paused(database: Database, lane: Lane) -> bool:
     return bool(await database.read(paused))
 
 
-async def set_paused(database: Database, names: list[Lane], reason: str | None) -> None:
-    """Pause lanes with a reason, or resume them with None. A paused lane's work stays in it."""
+async def set_paused(database: Database, names: list[Lane], reason: str | None, act: Act | None = None) -> None:
+    """Pause lanes with a reason, or resume them with None, noting the act. A paused lane's work stays in it."""
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(sa.delete(lanes).where(lanes.c.lane.in_([name.value for name in names])))
@@ -146,5 +148,7 @@ async def set_paused(database: Database, names: list[Lane], reason: str | None) 
                 sa.insert(lanes).values(paused_at=db_now()),
                 [{"lane": name.value, "reason": reason[:200]} for name in names],
             )
+        if act is not None:
+            await audit.note(connection, act)
 
     await database.transact(work)

@@ -32,13 +32,13 @@ async def begin(database: Database, session: str, token: str) -> None:
     await database.transact(work)
 
 
-async def token_of(database: Database, session: str) -> str | None:
-    """Give the print of an open session's token, and count this as use of it; None when it is over."""
+async def token_of(database: Database, session: str, *, is_used: bool = True) -> str | None:
+    """Give the print of an open session's token, None when it is over; `is_used`: count this as use of it."""
     touched = (sessions.c.seen_at < after(-_TOUCHED_EVERY)).label("is_to_be_touched")
     rows = await database.read(sa.select(sessions.c.token, touched).where(sessions.c.id == session, _is_open()))
     if not rows:
         return None
-    if rows[0].is_to_be_touched:
+    if rows[0].is_to_be_touched and is_used:
 
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(sa.update(sessions).where(sessions.c.id == session).values(seen_at=db_now()))

@@ -398,6 +398,20 @@ workers = sa.Table(
     sa.Column("seen_at", Instant, nullable=False),
 )
 
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.String(26), primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("who", sa.String(64), nullable=False),
+    sa.Column("action", sa.String(32), nullable=False),
+    sa.Column("about", sa.String(200), nullable=False),
+    sa.Column("records", sa.Integer, nullable=False),
+    sa.Column("reason", sa.String(200), nullable=False),
+)
+sa.Index("ix_audit_action", audit.c.action, audit.c.id)
+
 instance = sa.Table(
     "instance",
     metadata,

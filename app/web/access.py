@@ -17,10 +17,12 @@ from itsdangerous import BadSignature, Signer, URLSafeSerializer
 from app.runtime import Runtime
 from app.settings import Settings
 from app.store import sessions
+from app.store.audit import By
 from app.store.database import Database
 
 SESSION_COOKIE = "chronobridge_session"
 CSRF_FIELD, CSRF_HEADER = "csrf_token", "x-csrf-token"
+POLL_HEADER = "x-poll"  # a page that looks again by itself: nobody need be sitting in front of it
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -37,6 +39,17 @@ class Caller:
 
     role: Role
     csrf: str | None = None
+    who: str = "bearer"
+
+    @property
+    def may_act(self) -> bool:
+        """Whether more than reading is allowed."""
+        return self.role is Role.OPERATOR
+
+    @property
+    def by(self) -> By:
+        """How the audit names them."""
+        return By(self.role.value, self.who)
 
 
 class Access:
@@ -76,9 +89,12 @@ class Access:
             role = self.role_of_token(_as_sent(token).strip()) if scheme.lower() == "bearer" else None
             return Caller(role) if role else None
         session = self._session(request)
-        found = await sessions.token_of(self._database, _hash(session)) if session else None
+        is_used = POLL_HEADER not in request.headers
+        found = await sessions.token_of(self._database, _hash(session), is_used=is_used) if session else None
         role = self._role_of_print(found) if found else None
-        return Caller(role, self._csrf.get_signature(session or "").decode()) if role else None
+        if role is None or session is None:
+            return None
+        return Caller(role, self._csrf.get_signature(session).decode(), f"session {_hash(session)[:8]}")
 
     def _session(self, request: Request) -> str | None:
         try:
@@ -127,10 +143,11 @@ async def reader(request: Request) -> Caller:
     return found
 
 
-def operator(found: Annotated[Caller, Depends(reader)]) -> None:
+def operator(found: Annotated[Caller, Depends(reader)]) -> Caller:
     """Let only operators act; 403 for a viewer."""
     if found.role is not Role.OPERATOR:
         raise HTTPException(403, "VIEWER_TOKEN reads only; use OPERATOR_TOKEN")
+    return found
 
 
 def is_meant(found: Caller, csrf: str | None) -> bool:

@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from app.web import shown
 from app.web.access import CSRF_FIELD, Access, Caller, Role, is_from_elsewhere, is_meant
 from app.web.bodies import read_body
 
@@ -16,8 +17,8 @@ _MOST_BYTES = 16 * 1024
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "same-origin",  # the callback's address holds a code; stricter, forms would not say their origin
     "X-Content-Type-Options": "nosniff",
@@ -26,6 +27,18 @@ HEADERS = {
 }
 _templates = Environment(
     loader=PackageLoader("app.web"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
+)
+_templates.filters |= {"age": shown.age, "count": shown.count, "moment": shown.moment}
+_templates.globals["nav"] = (
+    ("Overview", "/"),
+    ("Patients", "/patients"),
+    ("Appointments", "/appointments"),
+    ("Failures", "/failures"),
+    ("Held", "/held"),
+    ("Deliveries", "/deliveries"),
+    ("Lanes", "/lanes"),
+    ("Connections", "/connections"),
+    ("Audit", "/audit"),
 )
 
 
@@ -108,7 +121,10 @@ async def _known(request: Request) -> Caller:
     if "authorization" in request.headers:
         raise PageRefused(said(Message("That token is not known", "Send OPERATOR_TOKEN as bearer token.", 401), None))
     if request.method == "GET":
-        raise PageRefused(see(f"/login?next={quote(request.url.path, safe='/')}"))
+        away = f"/login?next={quote(request.url.path, safe='/')}"
+        if "hx-request" in request.headers:  # a script follows no redirect to another page: it is told to go there
+            raise PageRefused(Response(status_code=401, headers={**HEADERS, "HX-Redirect": away}))
+        raise PageRefused(see(away))
     raise PageRefused(
         said(Message("You are signed out", "Sign in and try again.", 401, (("Sign in", "/login"),)), None)
     )

@@ -1,0 +1,48 @@
+"""Who did what."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+
+from app.runtime import Runtime
+from app.store import audit
+from app.store.audit import Action
+
+router = APIRouter(tags=["audit"])
+
+
+class Noted(BaseModel):
+    """One act of a person or a script."""
+
+    id: str
+    at: str = Field(examples=["2026-03-05T14:00:00+00:00"])
+    role: str = Field(examples=["operator"])
+    who: str = Field(examples=["session 1f2e3d4c"])
+    action: Action
+    about: str = Field(examples=["live"])
+    records: int
+    reason: str
+
+
+class Audit(BaseModel):
+    """Acts, newest first; `next` is what `before` takes to go on."""
+
+    items: list[Noted]
+    total: int
+    next: str | None
+
+
+@router.get("/audit", response_model=Audit, summary="Who did what, newest first")
+async def acts(
+    request: Request,
+    action: Action | None = None,
+    before: Annotated[str | None, Query(max_length=26, description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> Any:
+    """Give what was done, by whom, to what and why; nothing of it is ever changed or dropped."""
+    run: Runtime = request.app.state.run
+    found = await audit.lately(run.database, limit + 1, action=action, before=before)
+    items = [{**row._asdict(), "at": row.at.isoformat(timespec="seconds")} for row in found[:limit]]
+    more = items[-1]["id"] if len(found) > limit else None
+    return {"items": items, "total": await audit.count(run.database, action), "next": more}

@@ -1,0 +1,9 @@
+"""The console: pages for the people at the clinic, over the same queries and acts as the JSON."""
+
+from fastapi import APIRouter
+
+from app.console import audit, lanes
+
+router = APIRouter(tags=["pages"], include_in_schema=False)
+for part in (lanes, audit):
+    router.include_router(part.router)

@@ -1,0 +1,52 @@
+"""Pausing and resuming lanes, as a person or a script does it: noted, with the reason, in the same commit."""
+
+from enum import StrEnum
+
+from app.log import log
+from app.runtime import Runtime
+from app.store import queue_state
+from app.store.audit import Act, Action, By
+from app.sync.records import Lane
+
+MEANINGS = {
+    Lane.LIVE: "edits people have just made",
+    Lane.RETRY: "what failed and is tried again",
+    Lane.CONFIRM: "asking a side whether a write landed",
+    Lane.COMPARE: "what comparing both sides found",
+    Lane.BACKFILL: "the first load",
+}
+
+
+class LaneName(StrEnum):
+    """A lane, or all of them."""
+
+    LIVE = "live"
+    RETRY = "retry"
+    CONFIRM = "confirm"
+    COMPARE = "compare"
+    BACKFILL = "backfill"
+    ALL = "all"
+
+    def lanes(self) -> list[Lane]:
+        """Give the lanes that are meant."""
+        return list(Lane) if self is LaneName.ALL else [Lane(self.value)]
+
+
+async def pause(run: Runtime, lane: LaneName, reason: str, by: By) -> None:
+    """Pause a lane: its work stays in it and makes no writes.
+
+    Raises  StoreUnavailable
+    """
+    reason = reason.strip() or "paused by an operator"
+    await queue_state.set_paused(run.database, lane.lanes(), reason, Act(by, Action.PAUSE, lane.value, 0, reason))
+    log.warning("lane.paused", lane=lane.value)
+
+
+async def resume(run: Runtime, lane: LaneName, by: By) -> None:
+    """Resume a lane, and ring for what waited in it.
+
+    Raises  StoreUnavailable
+    """
+    await queue_state.set_paused(run.database, lane.lanes(), None, Act(by, Action.RESUME, lane.value, 0))
+    run.bell.ring(run.mappings)
+    log.warning("lane.resumed", lane=lane.value)
