@@ -14,6 +14,7 @@ from app.web.access import CSRF_FIELD, Access, Caller, Role, is_from_elsewhere, 
 from app.web.bodies import read_body
 
 _MOST_BYTES = 16 * 1024
+_MOST_FIELDS = 60
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -82,12 +83,16 @@ def see(path: str) -> RedirectResponse:
 
 
 async def form(request: Request) -> dict[str, str]:
-    """Give the fields of a small form.
+    """Give the fields of a small form; asked again, the same ones: a body comes only once.
 
     Raises  BodyTooLarge
     """
-    raw = await read_body(request, _MOST_BYTES)
-    return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20))
+    if not hasattr(request.state, "form"):
+        raw = await read_body(request, _MOST_BYTES)
+        fields = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        request.state.form = dict(fields)
+    given: dict[str, str] = request.state.form
+    return given
 
 
 async def reader(request: Request) -> Caller:
