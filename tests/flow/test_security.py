@@ -52,7 +52,7 @@ def changing(clinic):
 
 
 async def state_of(clinic):
-    """Everything we remember, and every call made to a vendor; not what tells the time: sessions' use, the door's sign."""
+    """Everything we remember, and every call made to a vendor; but not the sessions' use nor the door's own sign."""
     tables = [table for table in metadata.sorted_tables if table not in (sessions, watermarks)]
     rows = {table.name: sorted(map(repr, await clinic.rows(table))) for table in tables}
     rows["sessions"] = sorted(row.id for row in await clinic.rows(sessions))
