@@ -195,6 +195,29 @@ def _compare(kind: Kind | None, *, since_ever: bool, dry_run: bool) -> None:
 
 
 @app.command()
+def replay(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids of stored deliveries")]) -> None:
+    """Run stored deliveries again: both sides are looked at, and the workers apply what differs."""
+    from app import log, runtime, settings
+    from app.operating.deliveries import replay as again
+    from app.store.audit import By
+    from app.store.replaying import Replayed
+
+    log.configure(logging.ERROR)
+
+    async def work() -> Replayed:
+        async with runtime.opened(settings.load()) as run:
+            return await again(run, ids, By("operator", "command"))
+
+    told = asyncio.run(work())
+    print(f"{told.deliveries} of {len(set(ids))} run again, {told.records} records are due by that")
+    if told.empty:
+        print(f"{told.empty} tell of no record that is synced: there is nothing to run")
+    for unknown in told.unknown:
+        print(f"{unknown} is no delivery's id: GET /api/v1/deliveries lists them", file=sys.stderr)
+    raise typer.Exit(1 if told.unknown else 0)
+
+
+@app.command()
 def queue(as_json: Annotated[bool, typer.Option("--json", help="for a script")] = False) -> None:
     """Say what waits, what failed, which lanes are paused and why, and when it will be caught up."""
     from rich.console import Console

@@ -84,13 +84,13 @@ async def _instead(_request: Request, error: Exception) -> Response:
 
 
 async def _not_set_up(_request: Request, error: Exception) -> Response:
-    return said(Message("Not set up", str(error), 409, (("Connections", "/"),)), None)
+    return said(Message("Not set up", str(error), 409, (("Connections", "/connections"),)), None)
 
 
 async def _not_done(_request: Request, error: Exception) -> Response:
     assert isinstance(error, VendorError)
     text = f"It was not done ({error.cause}). Try again in a minute."
-    return said(Message("Not now", text, 502, (("Connections", "/"),)), None)
+    return said(Message("Not now", text, 502, (("Connections", "/connections"),)), None)
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:

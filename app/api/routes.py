@@ -6,9 +6,9 @@ role is checked before anything of the request is looked at.
 
 from fastapi import APIRouter, Depends
 
-from app.api import audit, failures, held, lanes, queue
+from app.api import audit, connections, deliveries, failures, held, lanes, overview, queue
 from app.web.access import reader
 
 router = APIRouter(prefix="/api/v1", dependencies=[Depends(reader)])
-for part in (queue, failures, held, lanes, audit):
+for part in (overview, queue, failures, held, deliveries, lanes, connections, audit):
     router.include_router(part.router)

@@ -7,7 +7,6 @@ it. Every way it can end has a page of its own; a page never shows a token, and 
 import hashlib
 import re
 import secrets
-from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -15,20 +14,19 @@ from fastapi.responses import Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from app import joining
-from app.doors.health import Health
-from app.errors import OutcomeUnknown, Unauthorized, Undecryptable, VendorError
+from app.errors import OutcomeUnknown, Unauthorized, VendorError
 from app.joining import CONNECT, Joined, Nothing, OtherPractice, Unidentified, WouldReplace
 from app.log import log
 from app.runtime import Runtime
-from app.store import consents
-from app.store.connections import Connections
+from app.store import audit, consents
+from app.store.audit import Act, Action, By
 from app.store.consents import Consents
 from app.sync.records import Side
 from app.web.access import Caller
-from app.web.pages import Message, operator, page, reader, said, see
+from app.web.pages import Message, operator, page, said, see
 
 _COOKIE = "chronobridge_consent"
-_AGAIN = (("Start again", CONNECT), ("Connections", "/"))
+_AGAIN = (("Start again", CONNECT), ("Connections", "/connections"))
 _NOT_CONFIRMED = (
     "DrChrono did not confirm that it revoked the tokens: sign in there and remove this application's access."
 )
@@ -36,18 +34,6 @@ _ERROR_NAME = re.compile(r"[a-z_]{1,40}")
 
 router = APIRouter(tags=["pages"], include_in_schema=False)
 Operator = Annotated[Caller, Depends(operator)]
-
-
-@router.get("/")
-async def overview(request: Request, caller: Annotated[Caller, Depends(reader)]) -> Response:
-    """Show who is connected, and the ways to change it."""
-    run: Runtime = request.app.state.run
-    account = None
-    with suppress(Undecryptable):  # its state says which key is missing
-        account = joining.account_of((await Connections(run.database, run.vault, Side.DRCHRONO).read()).token)
-    health: Health = request.app.state.health
-    sides = {side.value: await health.side(side) for side in Side}
-    return page("connections", caller, account=account, sides=sides, is_set_up=run.drchrono is not None)
 
 
 @router.get(CONNECT, dependencies=[Depends(operator)])
@@ -98,7 +84,7 @@ async def _received(run: Runtime, request: Request, caller: Caller | None) -> Re
     except VendorError as error:
         log.warning("consent.failed", side=Side.DRCHRONO.value, code=error.cause, status=error.status)
         return said(_no_pair(error), caller)
-    return _told(await joining.settle(run, may_replace=False), caller)
+    return await _noted(run, await joining.settle(run, may_replace=False), caller)
 
 
 async def _is_expected(run: Runtime, state: str, browser: str) -> bool:
@@ -113,13 +99,15 @@ async def _is_expected(run: Runtime, state: str, browser: str) -> bool:
 @router.post(f"{CONNECT}/ask")
 async def ask_again(request: Request, caller: Operator) -> Response:
     """Ask DrChrono once more whose the waiting pair is."""
-    return _told(await joining.settle(request.app.state.run, may_replace=False), caller)
+    run: Runtime = request.app.state.run
+    return await _noted(run, await joining.settle(run, may_replace=False), caller)
 
 
 @router.post(f"{CONNECT}/confirm")
 async def confirm(request: Request, caller: Operator) -> Response:
     """Let the waiting pair take another user's place."""
-    return _told(await joining.settle(request.app.state.run, may_replace=True), caller)
+    run: Runtime = request.app.state.run
+    return await _noted(run, await joining.settle(run, may_replace=True), caller)
 
 
 @router.post(f"{CONNECT}/decline")
@@ -133,10 +121,20 @@ async def decline(request: Request, caller: Operator) -> Response:
 @router.post("/disconnect/drchrono")
 async def disconnect(request: Request, caller: Operator) -> Response:
     """Forget the practice's tokens, and have DrChrono revoke them."""
-    is_revoked = await joining.leave(request.app.state.run)
+    run: Runtime = request.app.state.run
+    is_revoked = await joining.leave(run)
+    await audit.done(run.database, Act(caller.by, Action.DISCONNECT, Side.DRCHRONO.value, 0))
     text = "DrChrono's deliveries are still kept; nothing is read from it or written to it until you connect again."
     text = text if is_revoked else f"{text} {_NOT_CONFIRMED}"
     return said(Message("Disconnected", text, 200, _AGAIN), caller)
+
+
+async def _noted(run: Runtime, settled: joining.Settled, caller: Caller | None) -> Response:
+    """Give the page that tells what came of a consent; one that is ours now is noted."""
+    if isinstance(settled, Joined):
+        by = caller.by if caller else By("operator", "consent")  # a script began it with a bearer; its browser has none
+        await audit.done(run.database, Act(by, Action.CONNECT, Side.DRCHRONO.value, 0))
+    return _told(settled, caller)
 
 
 def _told(settled: joining.Settled, caller: Caller | None) -> Response:

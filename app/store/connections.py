@@ -30,6 +30,7 @@ class Stored:
     ask_again_in_s  the vendor asked to be left alone for so long; 0 when it did not
     is_cut_off      somebody asked for a token and never came back with the answer
     practice        the DrChrono practice this database belongs to, kept when it is disconnected
+    expires_in_s    until the end the vendor stated, negative once it is past; None when it stated none
     """
 
     token: dict[str, Any] | None = field(default=None, repr=False)
@@ -41,6 +42,7 @@ class Stored:
     ask_again_in_s: float = 0.0
     is_cut_off: bool = False
     practice: str | None = None
+    expires_in_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Connections:
                 column.version,
                 (column.refresh_at <= db_now()).label("is_stale"),
                 (column.expires_at <= db_now()).label("is_expired"),
+                (sa.type_coerce(column.expires_at, sa.BigInteger) - now).label("expires_in_ms"),
                 (now - sa.type_coerce(column.refused_at, sa.BigInteger)).label("refused_for_ms"),
                 column.refused_code,
                 (sa.type_coerce(column.ask_again_at, sa.BigInteger) - now).label("ask_again_in_ms"),
@@ -91,6 +94,7 @@ class Connections:
             max(row.ask_again_in_ms or 0, 0) / 1000,
             bool(row.is_cut_off),
             row.practice,
+            None if row.expires_in_ms is None else row.expires_in_ms / 1000,
         )
 
     async def lease(self, span: timedelta) -> Lease | None:

@@ -1,0 +1,121 @@
+"""Looking through what the vendors delivered, and running it again."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.errors import Undecryptable
+from app.log import log
+from app.runtime import Runtime
+from app.store import audit, deliveries, replaying
+from app.store.audit import Act, Action, By
+from app.store.deliveries import Wanted
+from app.store.replaying import Replayed
+
+MASK = "•••"
+MOST_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a delivery says of one record."""
+
+    side: str
+    kind: str
+    record_id: str
+    version: str
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A stored delivery.
+
+    is_bare  its body is older than RETENTION_DAYS and was dropped
+    """
+
+    id: str
+    side: str
+    event: str
+    vendor_id: str | None
+    outcome: str
+    received_at: datetime
+    is_bare: bool
+    told: tuple[Told, ...]
+
+
+async def look_through(run: Runtime, wanted: Wanted, limit: int, before: str | None = None) -> list[Kept]:
+    """Give deliveries that match, newest first, older than an id where told.
+
+    Raises  StoreUnavailable
+    """
+    rows = await deliveries.lately(run.database, wanted, limit, before)
+    told = await deliveries.told(run.database, [row.id for row in rows])
+    return [Kept(**row._asdict(), told=_told(told.get(row.id, []))) for row in rows]
+
+
+async def one(run: Runtime, delivery_id: str) -> Kept | None:
+    """Give one delivery; None where there is none of that id."""
+    row = await deliveries.one(run.database, delivery_id)
+    if row is None:
+        return None
+    told = await deliveries.told(run.database, [row.id])
+    is_bare = row.body is None
+    return Kept(
+        row.id, row.side, row.event, row.vendor_id, row.outcome, row.received_at, is_bare, _told(told.get(row.id, []))
+    )
+
+
+def _told(rows: Sequence[Any]) -> tuple[Told, ...]:
+    return tuple(Told(row.side, row.kind, row.record_id, row.version, row.finished_at) for row in rows)
+
+
+async def body(run: Runtime, delivery_id: str, by: By | None) -> Mapping[str, str] | None:
+    """Give name -> value of what we kept of a delivery's body; masked unless somebody reveals it, which is noted.
+
+    Gives None where nothing is left of it, or where no configured key opens it.
+    """
+    row = await deliveries.one(run.database, delivery_id)
+    if row is None or row.body is None:
+        return None
+    try:
+        raw = run.vault.open_bytes(row.body)
+    except Undecryptable:
+        return None
+    if by is not None:
+        await audit.done(run.database, Act(by, Action.REVEAL, f"delivery {delivery_id}"))
+        log.warning("delivery.revealed", delivery_id=delivery_id)
+    return {name: _shown(value, is_masked=by is None) for name, value in _fields(raw).items()}
+
+
+def _fields(raw: bytes) -> dict[str, Any]:
+    """Give the fields of a body; one that could not be read is one field."""
+    try:
+        document = json.loads(raw)
+    except ValueError:
+        return {"as it came": raw.decode("utf-8", "replace")}
+    if isinstance(document, dict):
+        return document
+    return {"as it came": document}
+
+
+def _shown(value: Any, *, is_masked: bool) -> str:
+    if value is None or value == "":
+        return ""
+    if is_masked:
+        return MASK
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+async def replay(run: Runtime, ids: Sequence[str], by: By) -> Replayed:
+    """Run deliveries again, note it, and ring.
+
+    Raises  StoreUnavailable
+    """
+    about = f"delivery {ids[0]}" if len(ids) == 1 else f"{len(ids)} deliveries"
+    told = await replaying.again(run.database, ids, Act(by, Action.REPLAY, about, len(ids)))
+    log.warning("deliveries.replayed", deliveries=told.deliveries, records=told.records)
+    run.bell.ring(run.mappings)
+    return told
