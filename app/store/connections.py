@@ -42,7 +42,7 @@ class Stored:
     ask_again_in_s: float = 0.0
     is_cut_off: bool = False
     practice: str | None = None
-    expires_in_s: float | None = None
+    expires_in_s: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

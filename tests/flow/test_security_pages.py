@@ -139,7 +139,7 @@ async def test_a_person_signs_in_with_a_browser_that_says_where_forms_come_from(
     async with browsing(unjoined) as browser:
         page = await browser.signs_in(OPERATOR)
 
-    assert (page.status, page.heading) == (200, "Connections")
+    assert (page.status, page.heading) == (200, "Overview")
 
 
 async def test_signing_in_on_the_way_to_connect_leads_on_to_drchrono_in_chrome_too(unjoined):

@@ -57,14 +57,14 @@ async def guesses(browser, count):
 async def test_an_operator_signs_in_and_sees_who_they_are(browser):
     page = await browser.signs_in(OPERATOR)
 
-    assert (page.status, page.heading) == (200, "Connections")
+    assert (page.status, page.heading) == (200, "Overview")
     assert "signed in as operator" in page.text
 
 
 async def test_a_viewer_reads_and_is_offered_nothing_to_press_but_signing_out(browser):
     page = await browser.signs_in(VIEWER)
 
-    assert (page.status, page.heading) == (200, "Connections")
+    assert (page.status, page.heading) == (200, "Overview")
     assert [button for form in page.forms for button, *_ in form.buttons] == ["Sign out"]
     assert "Connect the practice" not in page.links
 
@@ -108,7 +108,7 @@ async def test_a_wrong_token_is_401_and_begins_nothing(clinic, token):
 async def test_a_token_with_blanks_around_it_is_the_token(browser):
     page = await browser.signs_in(f"  {OPERATOR}\n")
 
-    assert page.heading == "Connections"
+    assert page.heading == "Overview"
 
 
 async def test_a_form_that_is_too_large_is_refused(clinic):
@@ -153,7 +153,7 @@ async def test_the_right_token_works_after_the_wait_and_ends_it(browser, clock):
     await browser.presses("Sign out")
     again = await guesses(browser, 1)
 
-    assert (page.heading, again.status) == ("Connections", 401)
+    assert (page.heading, again.status) == ("Overview", 401)
 
 
 async def test_who_waits_as_long_as_told_is_listened_to(browser, clock):
@@ -166,7 +166,7 @@ async def test_who_waits_as_long_as_told_is_listened_to(browser, clock):
     clock.now += int(told.response.headers["retry-after"])
     page = await browser.signs_in(OPERATOR)
 
-    assert page.heading == "Connections"
+    assert page.heading == "Overview"
 
 
 async def test_another_address_is_not_slowed(clinic, browser, clock):
@@ -175,7 +175,7 @@ async def test_another_address_is_not_slowed(clinic, browser, clock):
     async with browsing(clinic, address="203.0.113.77") as other:
         page = await other.signs_in(OPERATOR)
 
-    assert page.heading == "Connections"
+    assert page.heading == "Overview"
 
 
 async def test_a_bearer_is_not_slowed_by_somebodys_guesses(clinic, browser, clock):

@@ -47,7 +47,7 @@ async def test_a_session_in_use_lives_on(unjoined, browser):
         await unjoined.time_passes(timedelta(minutes=25))
         page = await browser.open("/")
 
-    assert page.heading == "Connections"
+    assert page.heading == "Overview"
 
 
 async def test_no_use_keeps_a_session_beyond_twelve_hours(unjoined, browser):
@@ -108,7 +108,7 @@ async def test_two_sessions_live_and_end_apart(unjoined, browser):
         await other.signs_in(OPERATOR)
         await other.presses("Sign out")
 
-    assert (await browser.open("/")).heading == "Connections"
+    assert (await browser.open("/")).heading == "Overview"
 
 
 async def test_another_operator_token_ends_the_sessions_of_the_old_one(known, empty_vendors, browser):
