@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from app.forecast import Forecast, forecast
 from app.runtime import Runtime
 from app.store import feeds, flow, queue_state
+from app.store.flow import Calls
 from app.store.queue_state import DueCount
 from app.sync.records import Side
+from app.sync.silence import Feed
 
 SPARK = timedelta(hours=6)
 _FROM: Mapping[Side, str] = {Side.SALESFORCE: "to_salesforce", Side.DRCHRONO: "to_drchrono"}
@@ -55,7 +57,7 @@ async def picture(run: Runtime) -> Picture:
     groups = await queue_state.failure_groups(run.database)
     today = datetime.now(run.settings.hours.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     applied = await flow.applied(run.database, min(today, flow.slot_of(now - SPARK)))
-    known = await feeds.read(run.database)
+    known, calls = await feeds.read(run.database), await flow.came_in(run.database, now - timedelta(hours=1))
     return Picture(
         at=now,
         to={side: _direction(side, now, today, counts, applied) for side in Side},
@@ -65,10 +67,15 @@ async def picture(run: Runtime) -> Picture:
         held=sum(row.records for row in groups if row.is_held),
         per_minute=await queue_state.synced_per_minute(run.database),
         paused=tuple(one["lane"] for one in await queue_state.lane_states(run.database) if one["paused"]),
-        heard={side: known[side].heard_at if side in known else None for side in Side},
-        came_in=await flow.came_in(run.database, now - timedelta(hours=1)),
+        heard={side: _heard(calls.get(side), known.get(side)) for side in Side},
+        came_in={side: one.times for side, one in calls.items()},
         forecast=await forecast(run),
     )
+
+
+def _heard(calls: Calls | None, feed: Feed | None) -> datetime | None:
+    """Give when a side last delivered: what is older than an hour only its feed remembers."""
+    return calls.last_at if calls else feed.heard_at if feed else None
 
 
 def _direction(

@@ -1,6 +1,7 @@
 """What flowed lately, as numbers over time: writes that were confirmed, by the side they went to, and what came in."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from app.store.database import Database
 from app.store.inbox import LISTED
 from app.store.states import State
-from app.store.tables import deliveries, instant, journal, millis
+from app.store.tables import Instant, deliveries, instant, journal, millis
 from app.sync.records import Side
 
 SLOT = timedelta(minutes=10)
@@ -26,14 +27,23 @@ async def applied(database: Database, since: datetime) -> dict[tuple[Side, datet
     return {(Side(row.side), instant(row.slot * _SLOT_MS / 1000)): row.writes for row in rows}
 
 
-async def came_in(database: Database, since: datetime) -> Mapping[Side, int]:
-    """Give side -> deliveries it made since then."""
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How often a side delivered, and when last."""
+
+    times: int
+    last_at: datetime
+
+
+async def came_in(database: Database, since: datetime) -> Mapping[Side, Calls]:
+    """Give side -> what it delivered since then; a side that did not is not there."""
+    d = deliveries.c
     rows = await database.read(
-        sa.select(deliveries.c.side, sa.func.count().label("times"))
-        .where(deliveries.c.received_at >= since, deliveries.c.event != LISTED)
-        .group_by(deliveries.c.side)
+        sa.select(d.side, sa.func.count().label("times"), sa.func.max(d.received_at, type_=Instant).label("last_at"))
+        .where(d.received_at >= since, d.event != LISTED)
+        .group_by(d.side)
     )
-    return {Side(row.side): row.times for row in rows}
+    return {Side(row.side): Calls(row.times, row.last_at) for row in rows}
 
 
 def slot_of(at: datetime) -> datetime:

@@ -29,7 +29,7 @@ HEADERS = {
 _templates = Environment(
     loader=PackageLoader("app.web"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
 )
-_templates.filters |= {"age": shown.age, "count": shown.count, "moment": shown.moment}
+_templates.filters |= {"age": shown.age, "count": shown.count, "moment": shown.moment, "capital": shown.capital}
 _templates.globals["nav"] = (
     ("Overview", "/"),
     ("Patients", "/patients"),

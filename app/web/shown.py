@@ -26,3 +26,8 @@ def moment(at: datetime | str | None) -> Markup:
         return Markup("-")
     at = datetime.fromisoformat(at) if isinstance(at, str) else at
     return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M:%S} UTC</time>').format(at.isoformat(timespec="seconds"), at)
+
+
+def capital(text: str) -> str:
+    """Give a text that begins as a sentence does."""
+    return text[:1].upper() + text[1:]

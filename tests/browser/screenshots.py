@@ -1,0 +1,47 @@
+"""`make screenshots`: every page of the console with demo data, into deploy/docs/images/."""
+
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from app.town import ROOT, town
+from tests.browser.scene import SETTINGS, set_up
+from tests.browser.seen import BROWSER, signed_in
+
+IMAGES = ROOT / "deploy" / "docs" / "images"
+WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+PAGES = {
+    "overview": "/",
+    "lanes": "/lanes",
+    "deliveries": "/deliveries",
+    "connections": "/connections",
+    "audit": "/audit",
+}
+
+
+def main():
+    """Start a clinic, let things happen in it, and picture every page: light, and some dark and on a phone."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, town(Path(folder), SETTINGS) as here, sync_playwright() as driver:
+        set_up(here)
+        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        for looks, screen, names in (
+            ("light", WIDE, list(PAGES)),
+            ("dark", WIDE, ["overview"]),
+            ("light", PHONE, ["overview", "deliveries"]),
+        ):
+            context = browser.new_context(base_url=here.given["PUBLIC_URL"], viewport=screen, color_scheme=looks)
+            page = signed_in(context, here.operator_token)
+            for name in names:
+                page.goto(PAGES[name])
+                page.wait_for_load_state("load")
+                suffix = "-dark" if looks == "dark" else "-phone" if screen is PHONE else ""
+                page.screenshot(path=IMAGES / f"{name}{suffix}.png", full_page=True)
+                print(f"deploy/docs/images/{name}{suffix}.png")
+            context.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
