@@ -1,0 +1,64 @@
+"""One clinic on real processes and one browser for all of these tests; without a browser they are skipped, and say so."""
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from app.town import town
+from tests.browser.scene import SETTINGS, VIEWER, set_up
+from tests.browser.seen import BROWSER, signed_in
+
+SECONDS = 15_000
+
+
+def pytest_collection_modifyitems(items):
+    ours = [item for item in items if "/browser/" in str(item.path)]
+    for item in ours:
+        item.add_marker(pytest.mark.processes)
+        item.add_marker(pytest.mark.timeout(180))
+        if BROWSER is None:
+            item.add_marker(pytest.mark.skip(reason="no Chromium here: apt-get install chromium"))
+
+
+@pytest.fixture(scope="session")
+def here(tmp_path_factory):
+    with town(tmp_path_factory.mktemp("town"), SETTINGS) as it:
+        it.ids = set_up(it)
+        yield it
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(here, chromium):
+    """Open a browser of one's own, signed in with a token or not at all; what a script of a page throws is a failure."""
+    contexts, thrown = [], []
+
+    def open_(token=None, **how):
+        context = chromium.new_context(base_url=here.given["PUBLIC_URL"], **how)
+        context.set_default_timeout(SECONDS)
+        contexts.append(context)
+        page = signed_in(context, token) if token else context.new_page()
+        page.on("pageerror", lambda error: thrown.append(str(error)))
+        page.on("console", lambda said: thrown.append(said.text) if "Content Security Policy" in said.text else None)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert thrown == []
+
+
+@pytest.fixture
+def operator(here, opened):
+    return opened(here.operator_token)
+
+
+@pytest.fixture
+def viewer(opened):
+    return opened(VIEWER)
