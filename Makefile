@@ -9,7 +9,7 @@ BESIDE := -n logical --maxprocesses 8 --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load sizes serve work up lock migration env-example clean
+.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load sizes screenshots serve work up lock migration env-example clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -73,6 +73,9 @@ first-load: $(READY)  ## PATIENTS=100000: a first load, then comparing with noth
 
 sizes: $(READY)  ## DELIVERIES=1000000 DATABASE=sqlite or postgresql: bytes at the peak, and after housekeeping
 	@$(BIN)/python -m tests.load.sizes --deliveries $(or $(DELIVERIES),1000000) --database $(or $(DATABASE),sqlite)
+
+screenshots: $(READY)  ## every page of the console with demo data, into deploy/docs/images/ (needs chromium)
+	@$(BIN)/python -m tests.browser.screenshots
 
 up serve work: $(READY)  ## run the service (needs settings, see deploy/env.example)
 	@$(BIN)/chronobridge $@

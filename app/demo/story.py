@@ -3,11 +3,14 @@
 It says "nothing lost, nothing doubled" only when it has compared what both sides hold, and gives 0 only then.
 """
 
+import os
 import random
 import signal
+import sys
 import tempfile
 import threading
 import time
+import webbrowser
 from pathlib import Path
 
 import httpx
@@ -16,6 +19,7 @@ from rich.console import Console
 
 from app.demo.both_ways import ENTERED, both_ways
 from app.demo.report import Phase, Report, compared, latencies, show
+from app.demo.screens import beside_each_other
 from app.town import StandInsAbsent, Town, town
 
 PATIENTS = 25
@@ -154,25 +158,27 @@ def _burst(here: Town) -> None:
 
 
 def _stay(here: Town) -> None:
-    some = next(iter(here.patients()))
-    console.print(
-        f"""
-It stays up; change something and watch it travel ([bold]Ctrl-C[/] ends everything).
+    with beside_each_other(here) as screens:
+        console.print(
+            f"""
+It stays up ([bold]Ctrl-C[/] ends everything):
 
-  [dim]# edit a patient, as the front desk would[/]
-  curl -X PATCH {here.given["DRCHRONO_BASE_URL"]}/_control/patients/{some} -d '{{"city": "Springfield"}}'
-
-  [dim]# find it in Salesforce[/]
-  curl -sk {here.given["SALESFORCE_LOGIN_URL"]}/_control/records/Contact | grep -o Springfield
-
-  [dim]# what waits, and how every part is[/]
-  curl -H 'Authorization: Bearer {here.operator_token}' {here.given["PUBLIC_URL"]}/api/v1/queue
-  curl {here.given["PUBLIC_URL"]}/healthz
+  [bold]{screens}[/]   both vendors' own screens, left and right: edit on one side, watch the other
+  [bold]{here.given["PUBLIC_URL"]}/[/]   the console; sign in with [bold]{here.operator_token}[/]
 """,
-        soft_wrap=True,
-        highlight=False,
-    )
-    ended = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: ended.set())
-    ended.wait()
+            soft_wrap=True,
+            highlight=False,
+        )
+        _open(f"{here.given['PUBLIC_URL']}/")
+        ended = threading.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: ended.set())
+        ended.wait()
+
+
+def _open(address: str) -> None:
+    """Open a browser, where there is a desktop to open it on."""
+    if sys.stdout.isatty() and (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"
+    ):
+        webbrowser.open(address)

@@ -1,4 +1,4 @@
-"""One clinic on real processes and one browser for all of these tests; without a browser they are skipped, and say so."""
+"""One clinic on real processes and one browser for all of these tests; without a browser they are skipped."""
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -36,7 +36,7 @@ def chromium():
 
 @pytest.fixture
 def opened(here, chromium):
-    """Open a browser of one's own, signed in with a token or not at all; what a script of a page throws is a failure."""
+    """Open a browser of one's own, signed in with a token or not at all; what a page's script throws is a failure."""
     contexts, thrown = [], []
 
     def open_(token=None, **how):

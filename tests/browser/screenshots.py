@@ -5,6 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from app.demo.screens import beside_each_other
 from app.town import ROOT, town
 from tests.browser.scene import SETTINGS, set_up
 from tests.browser.seen import BROWSER, signed_in
@@ -40,6 +41,11 @@ def main():
                 page.screenshot(path=IMAGES / f"{name}{suffix}.png", full_page=True)
                 print(f"deploy/docs/images/{name}{suffix}.png")
             context.close()
+        page = browser.new_context(viewport=WIDE).new_page()
+        with beside_each_other(here) as address:
+            page.goto(address)
+            page.frame_locator("iframe[title=Salesforce]").locator("tr").first.wait_for()
+            page.screenshot(path=IMAGES / "both-sides.png")
         browser.close()
 
 

@@ -14,7 +14,8 @@ def test_an_edit_is_watched_as_it_travels_without_a_reload(here, operator):
     here.drchrono.patch(f"/_control/patients/{here.ids[0]}", json={"city": "Shelbyville"})
 
     operator.wait_for_function(
-        "before => Number(document.querySelector('.flow.right strong').textContent.replace(',', '')) > before", arg=before
+        "before => Number(document.querySelector('.flow.right strong').textContent.replace(',', '')) > before",
+        arg=before,
     )
     assert operator.evaluate("window.isTheSamePage")
     assert any(contact["MailingCity"] == "Shelbyville" for contact in here.contacts())

@@ -20,6 +20,7 @@ from tests.standins.calls import Calls, Journalled
 from tests.standins.faults import Faults, Faulty
 from tests.standins.salesforce import (
     control,
+    control_screen,
     discovery,
     listing,
     oauth,
@@ -102,7 +103,15 @@ def create_app(
         await events.end()
 
     app = Starlette(
-        routes=[*calls.routes(), *faults.routes(), *control.ROUTES, *setup.ROUTES, *outbound_control.ROUTES, *ROUTES],
+        routes=[
+            *calls.routes(),
+            *faults.routes(),
+            *control.ROUTES,
+            *control_screen.ROUTES,
+            *setup.ROUTES,
+            *outbound_control.ROUTES,
+            *ROUTES,
+        ],
         middleware=[
             Middleware(Abrupt),
             Middleware(Journalled, calls=calls),

@@ -1,0 +1,70 @@
+"""Both vendors' own screens left and right, so that a newcomer edits on one side and sees the other change.
+
+The stand-ins draw them; this page only puts them beside each other, and passes on what is asked of each.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from app.processes import free_port
+from app.town import Town
+
+_BESIDE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Both sides</title><style>
+:root { color-scheme: light dark }
+body { margin: 0; display: grid; grid: auto 1fr / 1fr 1fr; height: 100vh; font: 15px/1.5 system-ui, sans-serif }
+p { grid-column: 1 / 3; margin: 0; padding: .6rem 1rem; border-bottom: 1px solid #8884 }
+iframe { border: 0; width: 100%; height: 100%; border-right: 1px solid #8884 }
+</style></head><body>
+<p><strong>Edit somebody on one side and watch the other.</strong>
+What happens between them: <a href="CONSOLE" target="_blank">the console</a>.</p>
+<iframe src="/drchrono" title="DrChrono"></iframe><iframe src="/salesforce" title="Salesforce"></iframe>
+</body></html>"""
+
+
+@contextmanager
+def beside_each_other(here: Town) -> Iterator[str]:
+    """Serve both screens on a page of this machine, and give its address."""
+
+    async def both(_: Request) -> Response:
+        return HTMLResponse(_BESIDE.replace("CONSOLE", here.given["PUBLIC_URL"]))
+
+    def passed_on(vendor: httpx.Client) -> Route:
+        async def ask(request: Request) -> Response:
+            body = await request.body()
+            told = {"content-type": request.headers.get("content-type", "text/plain")}
+            answer = await run_in_threadpool(
+                vendor.request,
+                request.method,
+                "/_control/screen",
+                params=request.query_params,
+                content=body,
+                headers=told,
+            )
+            kept = {name: answer.headers[name] for name in ("content-type", "location") if name in answer.headers}
+            return Response(answer.content, answer.status_code, kept)
+
+        name = "drchrono" if vendor is here.drchrono else "salesforce"
+        return Route(f"/{name}", ask, methods=["GET", "POST"])
+
+    app = Starlette(routes=[Route("/", both), passed_on(here.drchrono), passed_on(here.salesforce)])
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread.start()
+    here.wait_until(lambda: server.started, "the page of both screens")
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.should_exit = True
+        thread.join(10)
