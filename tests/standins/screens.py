@@ -16,7 +16,7 @@ body {{ font: 13px/1.5 system-ui, sans-serif; margin: 0; padding: .8rem }}
 h1 {{ font-size: 1.1rem; margin: 0 0 .8rem; color: {color} }}
 table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; padding: .3rem .5rem; border-bottom: 1px solid #8884; overflow-wrap: break-word }}
-td:nth-child(3), td:nth-child(4), td:last-child {{ white-space: nowrap }}
+td:nth-child(4), td:nth-child(5) {{ white-space: nowrap }}
 label {{ display: block; margin: .5rem 0 .1rem }}
 input {{ font: inherit; padding: .3rem .5rem; width: 100%; max-width: 26rem; box-sizing: border-box }}
 button {{ font: inherit; padding: .4rem 1rem; margin-top: 1rem }}
@@ -40,7 +40,7 @@ class Screen:
             f'<td><a href="?edit={escape(str(row[self.key]))}">edit</a></td></tr>'
             for row in rows
         )
-        body = f"<table><thead><tr>{head}<th></th></tr></thead><tbody>{lines}</tbody></table>"
+        body = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{lines}</tbody></table>"
         return self._page(body, '<meta http-equiv="refresh" content="2">')
 
     def form(self, row: Mapping[str, Any]) -> str:
