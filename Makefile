@@ -40,9 +40,8 @@ check: $(READY)  ## format, lint, types, imports, deploy files, unit tests: unde
 format: $(READY)  ## let ruff format and fix what it can
 	@$(BIN)/ruff check --quiet --fix-only . ; $(BIN)/ruff format --quiet .
 
-test: $(READY)  ## every test a fresh machine can run: side by side, then those that need the machine for themselves
-	@$(BIN)/python -m pytest -m "not processes and not long" $(BESIDE); beside=$$?; \
-		$(BIN)/python -m pytest -m "processes and not long" && exit $$beside
+test: $(READY)  ## every test a fresh machine can run, side by side
+	@$(BIN)/python -m pytest -m "not long" $(BESIDE)
 
 long: $(READY)  ## what `test` runs a seeded slice of, in full
 	@$(BIN)/python -m pytest -m long
