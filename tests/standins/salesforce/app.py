@@ -21,6 +21,7 @@ from tests.standins.faults import Faults, Faulty
 from tests.standins.salesforce import (
     control,
     discovery,
+    ingest,
     listing,
     oauth,
     outbound_control,
@@ -49,6 +50,10 @@ ROUTES = [
     Route(_V + "/queryAll", listing.query_all, methods=["GET"]),
     Route(_V + "/query/{locator}", listing.next_page, methods=["GET"]),
     Route(_V + "/queryAll/{locator}", listing.next_page, methods=["GET"]),
+    Route(_V + "/jobs/ingest", ingest.create, methods=["POST"]),
+    Route(_V + "/jobs/ingest/{job_id}", ingest.job, methods=["GET", "PATCH"]),
+    Route(_V + "/jobs/ingest/{job_id}/batches", ingest.upload, methods=["PUT"]),
+    Route(_V + "/jobs/ingest/{job_id}/{which}", ingest.results, methods=["GET"]),
     Route(_V + "/limits", discovery.limits, methods=["GET"]),
     Route(_V + "/sobjects", discovery.all_objects, methods=["GET"]),
     Route(_OBJECT + "/describe", discovery.describe, methods=["GET"]),
