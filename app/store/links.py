@@ -5,6 +5,7 @@ that every save checks, and runs out by the database's clock, so the records of 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from app.sync.records import Kind, Lane, Link, Side
 from app.sync.retry import paused_by
 
 LEASE = timedelta(seconds=20)
+BULKY = frozenset({Lane.COMPARE, Lane.BACKFILL})  # lanes whose writes may go by a job of the vendor's
 _MOST_IDS = 500
 
 
@@ -146,17 +148,38 @@ async def next_due_in_s(database: Database) -> float | None:
     return None if rows[0].ms is None else float(rows[0].ms) / 1000
 
 
-async def take(database: Database, kind: Kind, lanes: Sequence[Lane] = tuple(Lane), limit: int = 200) -> Taken | None:
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """So many that it pays to take more at once: with more than `above` due that Salesforce lacks, up to `most`."""
+
+    above: int
+    most: int
+
+
+async def take(
+    database: Database,
+    kind: Kind,
+    lanes: Sequence[Lane] = tuple(Lane),
+    limit: int = 200,
+    crowd: Crowd | None = None,
+) -> Taken | None:
     """Lease up to `limit` due records of a kind, the longest due first, and give them; None when nothing is due.
 
     All are of one lane: the first of these in which something is due. Other workers pass over what is leased.
+
+    crowd  how many more are taken of the least urgent lanes, when so many wait there to be created in Salesforce
     """
     token = str(ULID())
 
     async def work(connection: AsyncConnection) -> Taken | None:
         for lane in lanes:
             here = sa.select(links.c.id).where(links.c.kind == kind.value, links.c.lane == lane.value, _is_free())
-            chosen = here.order_by(links.c.due_at).limit(limit).with_for_update(skip_locked=True)
+            most = limit
+            if crowd and lane in BULKY:
+                lacking = here.where(links.c.salesforce_id.is_(None), links.c.drchrono_id.is_not(None))
+                if await connection.scalar(lacking.order_by(links.c.due_at).offset(crowd.above).limit(1)) is not None:
+                    here, most = lacking, crowd.most
+            chosen = here.order_by(links.c.due_at).limit(most).with_for_update(skip_locked=True)
             if ids := (await connection.scalars(chosen)).all():
                 break
         else:
