@@ -22,15 +22,19 @@ from workers.said import say
 from workers.write import carry_out
 
 
-async def take(run: Runtime, kind: Kind, lanes: Sequence[Lane] = tuple(Lane)) -> Pass | None:
-    """Lease what is due of a kind, of the most urgent of these lanes.
+async def take(
+    run: Runtime, kind: Kind, lanes: Sequence[Lane] = tuple(Lane), *, may_be_crowd: bool = True
+) -> Pass | None:
+    """Lease what is due of a kind, of the most urgent of these lanes; a crowd of creates at once, if it may be.
 
     None when nothing is, or Salesforce is not connected or may not be called now: no look goes without it.
     """
     if run.salesforce is None or kind not in run.mappings:
         return None
     lanes = [lane for lane in lanes if await run.salesforce.budget.wait(lane) is None]
-    taken = await links.take(run.database, kind, lanes)
+    patience = run.salesforce.patience
+    crowd = links.Crowd(patience.above, patience.most) if may_be_crowd else None
+    taken = await links.take(run.database, kind, lanes, crowd=crowd)
     return Pass(run, run.rules(kind), taken) if taken else None
 
 
