@@ -166,6 +166,37 @@ async def test_a_lost_lease_keeps_a_job_open(crowded):
     assert crowded.contacts() == []
 
 
+async def test_contacts_that_were_there_are_linked_and_brought_up_to_date_by_a_job_that_makes_none(crowded):
+    born = {"date_of_birth": "1980-01-01", "gender": "Female"}
+    for name in ("Wim", "Xia", "Yan", "Zoe"):
+        await crowded.registers(first_name=name, last_name="There", **born)
+        crowded.human_enters_contact(FirstName=name, LastName="There", Birthdate="1980-01-01")
+    await points_out(crowded)
+    for _ in range(3):
+        await crowded.settles()
+        await crowded.time_passes(timedelta(minutes=1))
+
+    there = [one for one in crowded.contacts() if one["LastName"] == "There"]
+    assert [one["DrChrono_Gender__c"] for one in there] == ["Female"] * 4
+    assert all(one["DrChrono_Patient_Id__c"] for one in there)
+    assert here(crowded) == sorted([*NAMES, "Wim", "Xia", "Yan", "Zoe"])
+    assert await crowded.failures() == []
+
+
+async def test_a_job_whose_records_somebody_called_off_is_settled_by_looking(crowded):
+    await points_out(crowded)
+    crowded.salesforce.put("/_control/settings", json={"ingest_ends": "Aborted", "ingest_does": 2})
+    await crowded.carries_on(await crowded.takes())
+    crowded.salesforce.put("/_control/settings", json={"ingest_ends": "JobComplete"})
+
+    for _ in range(3):
+        await crowded.time_passes(REQUEST_LIMIT + timedelta(seconds=1))
+        await crowded.settles()
+
+    assert crowded.writes() == ["created"] * 4
+    assert await crowded.failures() == []
+
+
 async def test_live_edits_never_go_by_a_job(crowded):
     for one in crowded.charts():
         await crowded.delivers(one, event="PATIENT_CREATE")
