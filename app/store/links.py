@@ -156,6 +156,16 @@ class Crowd:
     most: int
 
 
+_LACKING = sa.and_(links.c.salesforce_id.is_(None), links.c.drchrono_id.is_not(None))
+
+
+async def _is_crowded(connection: AsyncConnection, here: sa.Select[Any], crowd: Crowd) -> bool:
+    """Say whether Salesforce lacks so many of the longest due; no more are gone through, however many there are."""
+    first = here.with_only_columns(_LACKING.label("is_lacking")).order_by(links.c.due_at).limit(crowd.most).subquery()
+    lacking = sa.select(sa.func.count()).select_from(first).where(first.c.is_lacking)
+    return (await connection.scalar(lacking) or 0) > crowd.above
+
+
 async def take(
     database: Database,
     kind: Kind,
@@ -175,10 +185,8 @@ async def take(
         for lane in lanes:
             here = sa.select(links.c.id).where(links.c.kind == kind.value, links.c.lane == lane.value, _is_free())
             most = limit
-            if crowd and lane in BULKY:
-                lacking = here.where(links.c.salesforce_id.is_(None), links.c.drchrono_id.is_not(None))
-                if await connection.scalar(lacking.order_by(links.c.due_at).offset(crowd.above).limit(1)) is not None:
-                    here, most = lacking, crowd.most
+            if crowd and lane in BULKY and await _is_crowded(connection, here, crowd):
+                here, most = here.where(_LACKING), crowd.most
             chosen = here.order_by(links.c.due_at).limit(most).with_for_update(skip_locked=True)
             if ids := (await connection.scalars(chosen)).all():
                 break
