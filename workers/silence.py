@@ -23,6 +23,7 @@ from workers.foresight import onlooker
 from workers.from_salesforce import contact
 from workers.news import drchrono_says_news, salesforce_says_news
 from workers.pages import of_drchrono, of_salesforce
+from workers.untold import untold
 from workers.visits import clock_of
 
 EVERY = timedelta(seconds=15)
@@ -52,7 +53,7 @@ async def look_into(run: Runtime, side: Side) -> None:
     if before.silent_since is not None and feed.silent_since is None:
         log.warning("feed.speaks_again", side=side.value, records=before.found)
     is_due = silence.is_due(feed, run.settings.hours, run.settings.feed_quiet, now)
-    if not is_due or not await _may_look(run, side):
+    if not is_due or not await _may_look(run, feed):
         return
     try:
         shown = await _shown(run, feed)
@@ -69,11 +70,16 @@ async def look_into(run: Runtime, side: Side) -> None:
 ADVICE = "see that it is still set up at the vendor: `chronobridge check`; until it delivers it is compared"
 
 
-async def _may_look(run: Runtime, side: Side) -> bool:
-    """Say whether what the side shows would tell of its feed: our own door is open, and comparing is not paused."""
+async def _may_look(run: Runtime, feed: Feed) -> bool:
+    """Say whether what the side shows would tell of its feed: our own door is open, and comparing is not paused.
+
+    What changed while something was dark is compared first: no doubt begins with that.
+    """
     if run.drchrono is None or run.salesforce is None or await queue_state.is_paused(run.database, Lane.COMPARE):
         return False
-    return await darkness.is_there(run.database, Of.DOOR) and await is_well(run, side)
+    if not feed.doubted and feed.silent_since is None and await darkness.noted(run.database):
+        return False
+    return await darkness.is_there(run.database, Of.DOOR) and await is_well(run, feed.side)
 
 
 async def _shown(run: Runtime, feed: Feed) -> set[str]:
@@ -100,7 +106,7 @@ async def _drchrono(run: Runtime, kind: Kind, _feed: Feed) -> set[str]:
         pages += 1
         if pages == _MOST_PAGES:
             break
-    return await _untold(run, kind, Side.DRCHRONO, told)
+    return await untold(run, kind, Side.DRCHRONO, told)
 
 
 async def _salesforce(run: Runtime, kind: Kind, feed: Feed) -> set[str]:
@@ -114,10 +120,4 @@ async def _salesforce(run: Runtime, kind: Kind, feed: Feed) -> set[str]:
         agreed = await links.agreed(run.database, kind, [one.id for one in living], Side.SALESFORCE)
         told |= {one.id: one.version for one in living if salesforce_says_news(rules, one, agreed.get(one.id))}
         break
-    return await _untold(run, kind, Side.SALESFORCE, told)
-
-
-async def _untold(run: Runtime, kind: Kind, side: Side, told: dict[str, str]) -> set[str]:
-    """Give, of records that say news, those nobody has told of: known ones are due, or wait for a person."""
-    known = await links.in_hand(run.database, kind, list(told), side)
-    return {f"{kind} {id_} {version}" for id_, version in told.items() if id_ not in known}
+    return await untold(run, kind, Side.SALESFORCE, told)
