@@ -1,9 +1,10 @@
-"""Silence: look into a feed that has been quiet for too long, and say so when it has stopped.
+"""Silence: look into a feed every so often, and say so when it has stopped.
 
 A look costs a DrChrono call for every 250 visits changed since yesterday, four at most, and as many for patients where
-no visit tells anything; of Salesforce one query a kind. That is at most two calls in FEED_QUIET for a quiet feed, and
-while one is silent two in ten minutes and a compare for what they show: below a tenth of DrChrono's hour. All of it
-counts in the lane of comparing; while that is paused nobody looks.
+no visit tells anything; of Salesforce one query a kind. That is at most two calls of each in FEED_QUIET where little
+has changed, in office hours; while a feed is silent two in ten minutes and a compare for what they show: below a tenth
+of DrChrono's hour. All of it counts in the lane of comparing; while that is paused nobody looks. What somebody else
+takes up meanwhile is no longer there to be looked at: it is told by `untold.py`.
 """
 
 import asyncio
@@ -110,12 +111,17 @@ async def _drchrono(run: Runtime, kind: Kind, _feed: Feed) -> set[str]:
 
 
 async def _salesforce(run: Runtime, kind: Kind, feed: Feed) -> set[str]:
-    """One page: what changed since the feed was last heard, those aside that were deleted, which show for ever."""
+    """One page: what changed since the feed was last heard or looked into, or little before that.
+
+    Those that were deleted are left aside: they show for ever.
+    """
     assert run.salesforce is not None
+    assert feed.heard_at is not None
+    since = min(feed.heard_at, feed.asked_at or feed.heard_at) - silence.UNDER_WAY
     rules, told = run.rules(kind), dict[str, str]()
     work = onlooker(run, kind, Lane.COMPARE)
     clock = await clock_of(work)
-    async for page in of_salesforce(run.salesforce.on(Lane.COMPARE), run.mappings[kind], feed.heard_at, ""):
+    async for page in of_salesforce(run.salesforce.on(Lane.COMPARE), run.mappings[kind], since, ""):
         living = [contact(work, clock, row) for row in page.rows if not row.get("IsDeleted")]
         agreed = await links.agreed(run.database, kind, [one.id for one in living], Side.SALESFORCE)
         told |= {one.id: one.version for one in living if salesforce_says_news(rules, one, agreed.get(one.id))}

@@ -37,10 +37,11 @@ async def hear(database: Database, side: Side) -> tuple[Feed, Feed, datetime]:
         theirs = sa.select(deliveries.c.received_at).where(*_theirs(side, since))
         newest = await connection.scalar(theirs.order_by(deliveries.c.received_at.desc()).limit(1))
         values: dict[str, Any] = {"read_to": db_now()}
+        if newest is not None and row.doubted:
+            doubted = silence.still_doubted(_feed(row), await _told(connection, side, since), newest)
+            values["doubted"] = sorted(doubted)
         if newest is not None and (row.heard_at is None or newest > row.heard_at):
-            told = await _told(connection, side, since) if row.doubted else []
-            doubted = silence.still_doubted(_feed(row), told, newest)
-            values |= {"heard_at": newest, "doubted": sorted(doubted), "silent_since": None, "found": 0}
+            values |= {"heard_at": newest, "silent_since": None, "found": 0}
         changed = sa.update(feeds).where(feeds.c.side == side.value).values(values).returning(feeds)
         heard = (await connection.execute(changed)).one()
         return _feed(row), _feed(heard), heard.read_to
