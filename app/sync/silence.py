@@ -2,10 +2,11 @@
 
 A feed is all that a side delivers to us. That it is quiet proves nothing: a clinic has lunch. A change on the side that
 nobody told of is a doubt, no more: it may still be on its way. A look finds it, or whoever takes it up for another
-reason: a compare, or a pass over its record. It is proof ten minutes later, if it still shows or was taken up, when the
-feed was quiet for FEED_QUIET besides. A delivery ends the doubt it tells of, and those of changes made before its own.
-What else arrives within a quarter of an hour may have been under way since before the feed stopped; later it ends all.
-From then on the side is looked at every ten minutes, day and night, until it delivers; what is found is compared.
+reason: a compare, or a pass over its record. If it still shows ten minutes later, or was taken up, that is proof, when
+the feed was quiet by then for FEED_QUIET and those ten minutes; where it was quiet for FEED_QUIET only, five later. A
+delivery ends the doubt it tells of, and those of changes made before its own. What else arrives within a quarter of an
+hour may have been under way since before the feed stopped; later it ends all. From then on the side is looked at every
+ten minutes, day and night, until it delivers; what is found is compared.
 
     well ──FEED_QUIET, in office hours──▶ a look ──changes──▶ doubted ──10 min, and quiet──▶ silent ──a delivery──▶ well
       └────────────────── a change is taken up that nobody told of ─────▲
@@ -88,7 +89,9 @@ def is_due(feed: Feed, hours: OfficeHours, quiet: timedelta, now: datetime) -> b
     if feed.silent_since is not None:
         return now - asked_at >= SILENT_EVERY
     if feed.doubted:
-        return now - asked_at >= SECOND_LOOK and hours.open_for(feed.heard_at, now, quiet) >= quiet
+        quiet_for = hours.open_for(feed.heard_at, now, quiet + SECOND_LOOK)
+        wait = SECOND_LOOK if quiet_for >= quiet + SECOND_LOOK else UNDER_WAY
+        return now - asked_at >= wait and quiet_for >= quiet
     return hours.is_open(now) and hours.open_for(asked_at, now, quiet) >= quiet
 
 

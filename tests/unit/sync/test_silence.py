@@ -34,13 +34,16 @@ A_AGAIN, A_TAKEN = "appointment 1 z", "appointment 1 x taken_up"
         (replace(FEED, heard_at=TEN + 14 * MINUTE, asked_at=TEN), TEN + 15 * MINUTE, True),
         (replace(FEED, heard_at=TEN + 14 * MINUTE, asked_at=TEN, doubted=frozenset({A})), TEN + 28 * MINUTE, False),
         (replace(FEED, heard_at=TEN + 14 * MINUTE, asked_at=TEN, doubted=frozenset({A})), TEN + 29 * MINUTE, True),
+        (replace(FEED, asked_at=TEN + 5 * MINUTE, doubted=frozenset({A})), TEN + 19 * MINUTE, False),
+        (replace(FEED, asked_at=TEN + 5 * MINUTE, doubted=frozenset({A})), TEN + 20 * MINUTE, True),
         (replace(FEED, asked_at=TEN, silent_since=TEN), TEN + 9 * MINUTE, False),
         (replace(FEED, asked_at=TEN, silent_since=TEN), TEN + timedelta(hours=12), True),
     ],
     ids=[
         "not long enough", "quiet", "never delivered", "closed", "over a week-end", "and then in office hours",
         "looked at", "looked at long ago", "too early to be sure", "time to be sure",
-        "lively, too", "doubted, not quiet", "doubted and quiet", "silent", "silent at night",
+        "lively, too", "doubted, not quiet", "doubted and quiet", "quiet for less, and too early",
+        "quiet for less, and later", "silent", "silent at night",
     ],
 )  # fmt: skip
 def test_a_feed_is_looked_into_when_it_is_quiet_in_office_hours(feed, now, due):
