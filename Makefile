@@ -61,8 +61,8 @@ simulate-budget: $(READY)  ## HOURS=1000: four workers share DrChrono's hours an
 simulate-tokens: $(READY)  ## SEEDS=1,2,3: eight workers race for single-use tokens, and some die
 	@$(BIN)/python -m tests.simulate.token_race --seeds $(or $(SEEDS),1)
 
-simulate-silence: $(READY)  ## DAYS=30 BREAKS=20: quiet days without an alarm, and how soon a feed that stops is found
-	@$(BIN)/python -m tests.simulate.quiet --days $(or $(DAYS),30) --seeds $(or $(SEEDS),1) --breaks $(or $(BREAKS),20)
+simulate-silence: $(READY)  ## DAYS=30 BREAKS=20 FIRST=1: quiet days without an alarm, and how soon a feed that stops is found
+	@$(BIN)/python -m tests.simulate.quiet --days $(or $(DAYS),30) --seeds $(or $(SEEDS),1) --breaks $(or $(BREAKS),20) --first $(or $(FIRST),1)
 
 bench: $(READY)  ## throughput, latency and cost as ratios of one run; writes bench.json
 	@$(BIN)/python -m tests.load.bench

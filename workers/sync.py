@@ -11,6 +11,7 @@ from app.runtime import Runtime
 from app.store import links, results
 from app.sync.decide import decide
 from app.sync.records import Kind, Lane, Plan, Seen, Side
+from workers import untold
 from workers.keeper import keeping
 from workers.look import look
 from workers.match import matched
@@ -47,6 +48,7 @@ async def sync(work: Pass) -> set[Kind]:
     """
     async with keeping(work) as lease:
         looked = await look(work)
+        await untold.doubted_by(work, looked)
         plans = {
             one.link.id: decide(work.rules, one.link, one.seen, work.taken.now)
             for one in looked

@@ -13,8 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from app.store import put_ahead
 from app.store.database import Database, insert_into
 from app.store.due import Taken, due_of
+from app.store.pace import Moment
 from app.store.tables import after, db_now, failures, lanes, links, matches
 from app.sync.base import Base
 from app.sync.records import Kind, Lane, Link, Side
@@ -181,7 +183,7 @@ async def take(
     """
     token = str(ULID())
 
-    async def work(connection: AsyncConnection) -> Taken | None:
+    async def work(connection: AsyncConnection) -> tuple[Taken, Moment] | None:
         for lane in lanes:
             here = sa.select(links.c.id).where(links.c.kind == kind.value, links.c.lane == lane.value, _is_free())
             most = limit
@@ -195,9 +197,14 @@ async def take(
         leased = sa.update(links).where(links.c.id.in_(ids)).values(lease_owner=token, lease_until=after(LEASE))
         is_failed = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
         rows = (await connection.execute(leased.returning(links, db_now().label("now"), is_failed))).all()
-        return Taken(kind, lane, token, rows[0].now, await due_of(connection, kind, rows))
+        moment = await put_ahead.noticed(connection, database.pace, rows[0].now)
+        return Taken(kind, lane, token, rows[0].now, await due_of(connection, kind, rows)), moment
 
-    return await database.transact(work)
+    if (found := await database.transact(work)) is None:
+        return None
+    taken, moment = found
+    database.pace.note(moment)
+    return taken
 
 
 async def renew(connection: AsyncConnection, token: str, ids: Sequence[str] | None = None) -> set[str]:
