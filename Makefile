@@ -40,9 +40,8 @@ check: $(READY)  ## format, lint, types, imports, deploy files, unit tests: unde
 format: $(READY)  ## let ruff format and fix what it can
 	@$(BIN)/ruff check --quiet --fix-only . ; $(BIN)/ruff format --quiet .
 
-test: $(READY)  ## every test a fresh machine can run: side by side, then those that need the machine for themselves
-	@$(BIN)/python -m pytest -m "not processes and not long" $(BESIDE); beside=$$?; \
-		$(BIN)/python -m pytest -m "processes and not long" && exit $$beside
+test: $(READY)  ## every test a fresh machine can run, side by side
+	@$(BIN)/python -m pytest -m "not long" $(BESIDE)
 
 long: $(READY)  ## what `test` runs a seeded slice of, in full
 	@$(BIN)/python -m pytest -m long
@@ -62,8 +61,8 @@ simulate-budget: $(READY)  ## HOURS=1000: four workers share DrChrono's hours an
 simulate-tokens: $(READY)  ## SEEDS=1,2,3: eight workers race for single-use tokens, and some die
 	@$(BIN)/python -m tests.simulate.token_race --seeds $(or $(SEEDS),1)
 
-simulate-silence: $(READY)  ## DAYS=30 BREAKS=20: quiet days without an alarm, and how soon a feed that stops is found
-	@$(BIN)/python -m tests.simulate.quiet --days $(or $(DAYS),30) --seeds $(or $(SEEDS),1) --breaks $(or $(BREAKS),20)
+simulate-silence: $(READY)  ## DAYS=30 BREAKS=20 FIRST=1: quiet days without an alarm, and how soon a feed that stops is found
+	@$(BIN)/python -m tests.simulate.quiet --days $(or $(DAYS),30) --seeds $(or $(SEEDS),1) --breaks $(or $(BREAKS),20) --first $(or $(FIRST),1)
 
 bench: $(READY)  ## throughput, latency and cost as ratios of one run; writes bench.json
 	@$(BIN)/python -m tests.load.bench

@@ -13,6 +13,7 @@ from app.errors import StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
 from app.sync.records import Kind, Lane
+from workers.passes import Pass
 from workers.sync import sync, take
 
 FULL = 200
@@ -28,6 +29,7 @@ class Drain:
         self._run = run
         self._tasks: defaultdict[Place, set[asyncio.Task[None]]] = defaultdict(set)
         self._more: set[Place] = set()
+        self._in_crowd: Place | None = None  # one at a time, for it takes memory
         self._is_stopping = False
 
     def ring(self, kinds: Iterable[str]) -> None:
@@ -54,17 +56,38 @@ class Drain:
         self._tasks[place].add(task)
         task.add_done_callback(self._tasks[place].discard)
 
+    async def _sync(self, work: Pass) -> None:
+        try:
+            self.ring(kind.value for kind in await sync(work))
+        finally:
+            if len(work.taken.due) > FULL:
+                self._in_crowd = None
+
+    async def _take(self, place: Place) -> Pass | None:
+        """Take what is due there; a crowd only where this process has none in hand."""
+        kind, lane = place
+        is_first = self._in_crowd is None
+        if is_first:
+            self._in_crowd = place
+        work = None
+        try:
+            work = await take(self._run, kind, [lane], may_be_crowd=is_first)
+        finally:
+            if is_first and (work is None or len(work.taken.due) <= FULL):
+                self._in_crowd = None
+        return work
+
     async def _work_off(self, place: Place) -> None:
         kind, lane = place
         while not self._is_stopping:
             self._more.discard(place)
             try:
-                work = await take(self._run, kind, [lane])
+                work = await self._take(place)
                 is_full = work is not None and len(work.taken.due) == FULL
                 if is_full and len(self._tasks[place]) < _PASSES_AT_ONCE:
                     self._start(place)
                 if work is not None:
-                    self.ring(kind.value for kind in await sync(work))
+                    await self._sync(work)
             except StoreUnavailable:
                 log.warning("database.away", kind=kind.value, advice="the sweep looks again in seconds")
                 return

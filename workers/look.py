@@ -14,6 +14,7 @@ from app.sync.belief import believe
 from app.sync.records import Absent, Seen, Sight
 from workers import from_drchrono, from_salesforce
 from workers.from_salesforce import Held
+from workers.ingest import without_jobs
 from workers.passes import Looked, Pass
 from workers.relatives import with_linked_parents, with_parents, with_predecessors
 from workers.visits import Clock, clock_of
@@ -21,6 +22,11 @@ from workers.visits import Clock, clock_of
 
 async def look(work: Pass) -> list[Looked]:
     """Give for each link what both sides hold, or why that could not be seen."""
+    work, unseen = await without_jobs(work)
+    return [*unseen, *(await _seen(work) if work.taken.due else ())]
+
+
+async def _seen(work: Pass) -> list[Looked]:
     clock = await clock_of(work)
     try:
         held: Held = await from_salesforce.read(work, clock)

@@ -14,7 +14,7 @@ def counts(work: Pass, looked: Looked, plan: Plan, outcomes: Mapping[Side, Outco
     return (
         *skipped,
         *(["contradicted_delivery"] if looked.is_contradicted else []),
-        *(f"{done}_{kind}" for done in _done(plan, outcomes)),
+        *(f"{done}_{kind}" for done in (*_done(plan, outcomes), *_landed(looked, plan))),
         *(f"put_back_{kind}" for _ in plan.put_backs),
         *(f"conflict_{kind}" for _ in plan.conflicts),
         *(f"{flag}_{kind}" for flag in plan.flags.values()),
@@ -29,6 +29,13 @@ def _done(plan: Plan, outcomes: Mapping[Side, Outcome]) -> list[str]:
     if plan.action is not Action.CREATE:
         return ["updated"]
     return [f"created_{side}" if outcome.created else "linked" for side, outcome in written.items()]
+
+
+def _landed(looked: Looked, plan: Plan) -> list[str]:
+    """Say what an earlier create has made whose answer never came: its record was found now."""
+    link = looked.link
+    ours = (write for write in link.own_writes if write.side is Side.SALESFORCE and write.id in plan.landed)
+    return [f"created_{write.side}" for write in ours if link.salesforce_id is None]
 
 
 def zone_of(work: Pass, seen: Seen) -> str:

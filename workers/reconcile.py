@@ -16,7 +16,7 @@ from app import runtime
 from app.errors import StoreUnavailable, SyncError
 from app.log import log
 from app.runtime import Runtime
-from app.store import darkness, feeds, links, queue_state, schedules, zones
+from app.store import darkness, links, queue_state, schedules, zones
 from app.store.inbox import Inbox
 from app.sync.mapping import Table
 from app.sync.records import Kind, Lane, Side
@@ -56,8 +56,6 @@ async def compare_when_due(run: Runtime, inbox: Inbox, ring: Ring) -> None:
     if run.drchrono is None or run.salesforce is None or await queue_state.is_paused(run.database, Lane.COMPARE):
         return
     owed = await darkness.noted(run.database)
-    if not owed and await feeds.is_doubted(run.database):
-        return  # it would wipe away what proves a feed silent; the second look comes in ten minutes
     for kind in [one for one in ORDER if one in run.mappings]:
         turn = await dark.turn(run, kind, owed)
         if turn is None:

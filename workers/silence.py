@@ -1,9 +1,10 @@
-"""Silence: look into a feed that has been quiet for too long, and say so when it has stopped.
+"""Silence: look into a feed every so often, and say so when it has stopped.
 
 A look costs a DrChrono call for every 250 visits changed since yesterday, four at most, and as many for patients where
-no visit tells anything; of Salesforce one query a kind. That is at most two calls in FEED_QUIET for a quiet feed, and
-while one is silent two in ten minutes and a compare for what they show: below a tenth of DrChrono's hour. All of it
-counts in the lane of comparing; while that is paused nobody looks.
+no visit tells anything; of Salesforce one query a kind. That is at most two calls of each in FEED_QUIET where little
+has changed, in office hours; while a feed is silent two in ten minutes and a compare for what they show: below a tenth
+of DrChrono's hour. All of it counts in the lane of comparing; while that is paused nobody looks. What somebody else
+takes up meanwhile is no longer there to be looked at: it is told by `untold.py`.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from workers.foresight import onlooker
 from workers.from_salesforce import contact
 from workers.news import drchrono_says_news, salesforce_says_news
 from workers.pages import of_drchrono, of_salesforce
+from workers.untold import untold
 from workers.visits import clock_of
 
 EVERY = timedelta(seconds=15)
@@ -52,7 +54,7 @@ async def look_into(run: Runtime, side: Side) -> None:
     if before.silent_since is not None and feed.silent_since is None:
         log.warning("feed.speaks_again", side=side.value, records=before.found)
     is_due = silence.is_due(feed, run.settings.hours, run.settings.feed_quiet, now)
-    if not is_due or not await _may_look(run, side):
+    if not is_due or not await _may_look(run, feed):
         return
     try:
         shown = await _shown(run, feed)
@@ -69,11 +71,16 @@ async def look_into(run: Runtime, side: Side) -> None:
 ADVICE = "see that it is still set up at the vendor: `chronobridge check`; until it delivers it is compared"
 
 
-async def _may_look(run: Runtime, side: Side) -> bool:
-    """Say whether what the side shows would tell of its feed: our own door is open, and comparing is not paused."""
+async def _may_look(run: Runtime, feed: Feed) -> bool:
+    """Say whether what the side shows would tell of its feed: our own door is open, and comparing is not paused.
+
+    What changed while something was dark is compared first: no doubt begins with that.
+    """
     if run.drchrono is None or run.salesforce is None or await queue_state.is_paused(run.database, Lane.COMPARE):
         return False
-    return await darkness.is_there(run.database, Of.DOOR) and await is_well(run, side)
+    if not feed.doubted and feed.silent_since is None and await darkness.noted(run.database):
+        return False
+    return await darkness.is_there(run.database, Of.DOOR) and await is_well(run, feed.side)
 
 
 async def _shown(run: Runtime, feed: Feed) -> set[str]:
@@ -100,24 +107,23 @@ async def _drchrono(run: Runtime, kind: Kind, _feed: Feed) -> set[str]:
         pages += 1
         if pages == _MOST_PAGES:
             break
-    return await _untold(run, kind, Side.DRCHRONO, told)
+    return await untold(run, kind, Side.DRCHRONO, told)
 
 
 async def _salesforce(run: Runtime, kind: Kind, feed: Feed) -> set[str]:
-    """One page: what changed since the feed was last heard, those aside that were deleted, which show for ever."""
+    """One page: what changed since the feed was last heard or looked into, or little before that.
+
+    Those that were deleted are left aside: they show for ever.
+    """
     assert run.salesforce is not None
+    assert feed.heard_at is not None
+    since = min(feed.heard_at, feed.asked_at or feed.heard_at) - silence.UNDER_WAY
     rules, told = run.rules(kind), dict[str, str]()
     work = onlooker(run, kind, Lane.COMPARE)
     clock = await clock_of(work)
-    async for page in of_salesforce(run.salesforce.on(Lane.COMPARE), run.mappings[kind], feed.heard_at, ""):
+    async for page in of_salesforce(run.salesforce.on(Lane.COMPARE), run.mappings[kind], since, ""):
         living = [contact(work, clock, row) for row in page.rows if not row.get("IsDeleted")]
         agreed = await links.agreed(run.database, kind, [one.id for one in living], Side.SALESFORCE)
         told |= {one.id: one.version for one in living if salesforce_says_news(rules, one, agreed.get(one.id))}
         break
-    return await _untold(run, kind, Side.SALESFORCE, told)
-
-
-async def _untold(run: Runtime, kind: Kind, side: Side, told: dict[str, str]) -> set[str]:
-    """Give, of records that say news, those nobody has told of: known ones are due, or wait for a person."""
-    known = await links.in_hand(run.database, kind, list(told), side)
-    return {f"{kind} {id_} {version}" for id_, version in told.items() if id_ not in known}
+    return await untold(run, kind, Side.SALESFORCE, told)

@@ -11,6 +11,7 @@ from app.runtime import Runtime
 from app.store import links, results
 from app.sync.decide import decide
 from app.sync.records import Kind, Lane, Plan, Seen, Side
+from workers import untold
 from workers.keeper import keeping
 from workers.look import look
 from workers.match import matched
@@ -22,15 +23,19 @@ from workers.said import say
 from workers.write import carry_out
 
 
-async def take(run: Runtime, kind: Kind, lanes: Sequence[Lane] = tuple(Lane)) -> Pass | None:
-    """Lease what is due of a kind, of the most urgent of these lanes.
+async def take(
+    run: Runtime, kind: Kind, lanes: Sequence[Lane] = tuple(Lane), *, may_be_crowd: bool = True
+) -> Pass | None:
+    """Lease what is due of a kind, of the most urgent of these lanes; a crowd of creates at once, if it may be.
 
     None when nothing is, or Salesforce is not connected or may not be called now: no look goes without it.
     """
     if run.salesforce is None or kind not in run.mappings:
         return None
     lanes = [lane for lane in lanes if await run.salesforce.budget.wait(lane) is None]
-    taken = await links.take(run.database, kind, lanes)
+    patience = run.salesforce.patience
+    crowd = links.Crowd(patience.above, patience.most) if may_be_crowd else None
+    taken = await links.take(run.database, kind, lanes, crowd=crowd)
     return Pass(run, run.rules(kind), taken) if taken else None
 
 
@@ -43,6 +48,7 @@ async def sync(work: Pass) -> set[Kind]:
     """
     async with keeping(work) as lease:
         looked = await look(work)
+        await untold.doubted_by(work, looked)
         plans = {
             one.link.id: decide(work.rules, one.link, one.seen, work.taken.now)
             for one in looked

@@ -17,23 +17,30 @@ async def create(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[A
     """Upsert each record by our external id, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
     table = work.rules.table
-    records = [{table.external_id: write.link.drchrono_id, **table.constants, **_raw(table, write)} for write in batch]
-    return await work.salesforce.upsert(table.object, table.external_id, records)
+    return await work.salesforce.upsert(table.object, table.external_id, [created(table, write) for write in batch])
 
 
 async def update(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
     """Update each record by its Id, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
     table = work.rules.table
-    return await work.salesforce.update(
-        table.object, [{"id": write.id, **write.beside, **_raw(table, write)} for write in batch]
-    )
+    return await work.salesforce.update(table.object, [updated(table, write) for write in batch])
 
 
 async def delete(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
     """Delete each record by its Id, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
     return await work.salesforce.delete([write.id or "" for write in batch])
+
+
+def created(table: Table, write: Write) -> dict[str, Any]:
+    """Give the record that a create upserts."""
+    return {table.external_id: write.link.drchrono_id, **table.constants, **_raw(table, write)}
+
+
+def updated(table: Table, write: Write) -> dict[str, Any]:
+    """Give what an update changes of a record, with the `id` of it."""
+    return {"id": write.id, **write.beside, **_raw(table, write)}
 
 
 def _raw(table: Table, write: Write) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Walk: the legs of a scan, page by page; what is kept of a page, and which records it points out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from app.store.scans import Scan
 from app.sync.mapping import Table
 from app.sync.records import Lane, Side
 from app.vendors.drchrono import wire
+from workers import untold
 from workers.course import Asked, Course, Leg
 from workers.foresight import held_back, onlooker
 from workers.from_salesforce import contact
@@ -109,6 +110,9 @@ class Walk:
         agreed = await links.agreed(self.run.database, self.asked.kind, [wire.record_id(row) for row in rows])
         told = [row for row in rows if drchrono_says_news(rules, row, agreed.get(wire.record_id(row)))]
         known = {wire.record_id(row): agreed[wire.record_id(row)].id for row in told if wire.record_id(row) in agreed}
+        await self._doubt(
+            Side.DRCHRONO, {id_: wire.version(row) for row in told if (id_ := wire.record_id(row)) in known}
+        )
         kept = (self._delivery(row, None if wire.record_id(row) in known else self.asked.lane) for row in told)
         await asyncio.gather(*(self.inbox.keep(one) for one in kept))
         await scans.point(self.run.database, self.scan, Side.DRCHRONO, list(known.values()))
@@ -134,6 +138,7 @@ class Walk:
         told = {one.id for one in living if salesforce_says_news(rules, one, agreed.get(one.id))}
         known = [agreed[id_].id for id_ in sorted((told | deleted) & agreed.keys())]
         others = [str(row["Id"]) for row in rows if str(row["Id"]) not in agreed]
+        await self._doubt(Side.SALESFORCE, {one.id: one.version for one in living if one.id in told & agreed.keys()})
 
         async def work_on(connection: AsyncConnection) -> int:
             again = await links.point_out(connection, kind, Side.SALESFORCE, others, self.asked.lane)
@@ -141,6 +146,11 @@ class Walk:
 
         await scans.point(self.run.database, self.scan, Side.SALESFORCE, known)
         return len(known) + await self.run.database.transact(work_on)
+
+    async def _doubt(self, side: Side, versions: Mapping[str, str]) -> None:
+        """Have the feed of a side doubted for what linked records show that nobody has told of, before it is let go."""
+        if self.asked.lane is Lane.COMPARE and not self.table.is_one_way:
+            await untold.shown_by(self.run, self.asked.kind, side, versions)
 
     async def _mark_living(self, rows: Sequence[dict[str, Any]]) -> None:
         ids = [str(row["Id"]) for row in rows if not row.get("IsDeleted")]

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ulid import ULID
 
-from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError
+from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unreadable
 from app.store import journal
 from app.store.journal import Answer, Entry
 from app.store.states import State
@@ -20,7 +20,8 @@ from app.sync.mapping import Table
 from app.sync.records import Plan, Side
 from app.vendors.salesforce.client import MOST_RECORDS
 from app.vendors.salesforce.wire import RecordRefused, Saved
-from workers import to_drchrono, to_salesforce
+from workers import ingest, to_drchrono, to_salesforce
+from workers.ingest import Lot
 from workers.keeper import Lease
 from workers.passes import Answered, Looked, Outcome, Pass, Write, Written
 from workers.planned import planned_writes
@@ -37,26 +38,28 @@ async def carry_out(
     """Write what the plans say; link id -> side -> what became of it. Links without a write are left out."""
     planned = [write for one in looked for write in planned_writes(work, one, plans.get(one.link.id))]
     patches = [one for one in planned if one.side is Side.DRCHRONO and one.id is not None]
+    patches, late = patches[:MOST_RECORDS], patches[MOST_RECORDS:]  # no record is held for so long
     posts = [one for one in planned if one.side is Side.DRCHRONO and one.id is None]
     creates = [one for one in planned if one.side is Side.SALESFORCE and one.id is None]
     deletes = [one for one in planned if one.entry.call == "delete"]
     updates = [
         one for one in planned if one.side is Side.SALESFORCE and one.id is not None and one.entry.call != "delete"
     ]
+    made, creates = ingest.lots(work, creates, is_create=True)
+    changed, updates = ingest.lots(work, updates, is_create=False)
     salesforce = [
-        _journalled(work, lease, send, writes[at : at + MOST_RECORDS])
-        for send, writes in (
-            (to_salesforce.create, creates),
-            (to_salesforce.update, updates),
-            (to_salesforce.delete, deletes),
-        )
-        for at in range(0, len(writes), MOST_RECORDS)
+        *(_by_job(work, lease, to_salesforce.create, lot) for lot in made),
+        *(_by_job(work, lease, to_salesforce.update, lot) for lot in changed),
+        _in_calls(work, lease, to_salesforce.create, creates),
+        _in_calls(work, lease, to_salesforce.update, updates),
+        _in_calls(work, lease, to_salesforce.delete, deletes),
     ]
     drchrono = [
         _in_rows(work, lease, send, writes)
         for send, writes in ((to_drchrono.patch, patches), (to_drchrono.post, posts))
     ]
     patched, posted, *found = await asyncio.gather(*drchrono, *salesforce)
+    patched |= dict.fromkeys((one.link.id for one in late), LeaseLost("too many for one pass"))
     outcomes: dict[str, dict[Side, Outcome]] = {}
     for side, answered in ((Side.DRCHRONO, patched | posted), *((Side.SALESFORCE, one) for one in found)):
         for link_id, outcome in answered.items():
@@ -70,6 +73,42 @@ async def _in_rows(work: Pass, lease: Lease, send: Send, writes: Sequence[Write]
     for at in range(0, len(writes), _WRITES_IN_A_ROW):
         outcomes |= await _journalled(work, lease, send, writes[at : at + _WRITES_IN_A_ROW])
     return outcomes
+
+
+async def _in_calls(work: Pass, lease: Lease, send: Send, writes: Sequence[Write]) -> dict[str, Outcome]:
+    """Write to Salesforce, 200 records a call."""
+    batches = [writes[at : at + MOST_RECORDS] for at in range(0, len(writes), MOST_RECORDS)]
+    found = await asyncio.gather(*(_journalled(work, lease, send, batch) for batch in batches))
+    return {link_id: outcome for one in found for link_id, outcome in one.items()}
+
+
+async def _by_job(work: Pass, lease: Lease, send: Send, lot: Lot) -> dict[str, Outcome]:
+    """Write a lot by one job of Salesforce's; what a job does not do for it goes in calls."""
+    database, writes = work.run.database, list(lot.writes.values())
+    try:
+        job = await ingest.begun(work, lot)
+    except (Rejected, Unreadable):  # jobs are not for us in this org, or not for this object
+        return await _in_calls(work, lease, send, writes)
+    except SyncError as error:
+        return dict.fromkeys((write.link.id for write in writes), error)
+    ours = await journal.plan(database, lease.token, [write.entry for write in writes], ingest.KEPT, job)
+    if len(ours) == len(writes):
+        outcomes = await ingest.carried_out(work, lease, lot, job)
+    else:
+        await ingest.dropped(work, job)
+        outcomes = dict.fromkeys((write.link.id for write in writes), LeaseLost("the lease ran out before its job"))
+    answers = [_answer(write, outcomes[write.link.id]) for write in writes if write.link.id in ours]
+    await journal.answer(database, answers)
+    again = [kept for write in writes if (kept := _for_calls(work.rules.table, write, outcomes[write.link.id]))]
+    return outcomes | await _in_calls(work, lease, send, again)
+
+
+def _for_calls(table: Table, write: Write, outcome: Outcome) -> Write | None:
+    """Give what is left to be written of a record in a call, after a job; None where nothing is."""
+    if isinstance(outcome, RecordRefused) and outcome.code in ingest.IN_CALLS:
+        decided = tuple(replace(one, id=str(ULID())) for one in write.entry.conflicts)
+        return replace(write, entry=replace(write.entry, id=str(ULID()), conflicts=decided))
+    return _without_refused(table, write, outcome)
 
 
 async def _journalled(work: Pass, lease: Lease, send: Send, batch: Sequence[Write]) -> dict[str, Outcome]:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.errors import StoreUnavailable
+from app.store.pace import Pace
 
 T = TypeVar("T")
 
@@ -41,6 +42,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = sa.make_url(url)
         self.engine = _engine(self.url)
+        self.pace = Pace()
         self._running: set[asyncio.Future[Any]] = set()
 
     @property

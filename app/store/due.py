@@ -141,7 +141,7 @@ async def _own_writes(
     """
     j = journal.c
     is_open = sa.and_(j.link_id.in_(ids), j.state.in_(OPEN))
-    wanted = (j.id, j.link_id, j.side, j.stamps, j.settle_at, j.sent, j.record_id, j.searched_at)
+    wanted = (j.id, j.link_id, j.side, j.stamps, j.settle_at, j.sent, j.record_id, j.searched_at, j.job)
     found = list(await connection.execute(sa.select(*wanted).where(is_open).order_by(j.id)))
     if lone:
         has_made = sa.and_(j.link_id.in_(lone), j.state == State.CONFIRMED.value, j.record_id.is_not(None))
@@ -149,6 +149,7 @@ async def _own_writes(
     writes: dict[str, list[OwnWrite]] = {}
     for row in found:
         stamps = {name: (old, new) for name, (old, new) in row.stamps.items()}
-        write = OwnWrite(row.id, Side(row.side), stamps, row.settle_at, row.sent, row.record_id, row.searched_at)
+        made = (row.sent, row.record_id, row.searched_at)
+        write = OwnWrite(row.id, Side(row.side), stamps, row.settle_at, *made, row.job)
         writes.setdefault(row.link_id, []).append(write)
     return writes

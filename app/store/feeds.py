@@ -3,8 +3,9 @@
 Only deliveries that came since the last look are gone through, so it costs the same however many there are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,32 +14,34 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.store.darkness import note
 from app.store.database import Database, insert_into
 from app.store.inbox import LISTED
-from app.store.tables import db_now, deliveries, feeds
+from app.store.tables import darkness, db_now, deliveries, events, feeds
+from app.sync import silence
 from app.sync.records import Side
-from app.sync.silence import Feed, Verdict
+from app.sync.silence import Change, Feed, Verdict
 
 _OVERLAP = timedelta(minutes=1)  # a delivery may be committed a little after the moment it bears
+_MOST = 5000  # of what was told since the last look, the newest
 
 
 async def hear(database: Database, side: Side) -> tuple[Feed, Feed, datetime]:
     """Take in what a side has delivered lately; gives its feed before and after, and the present moment.
 
-    A delivery ends every suspicion.
+    A delivery ends silence, and the doubts it speaks against.
     """
 
     async def work(connection: AsyncConnection) -> tuple[Feed, Feed, datetime]:
         insert = insert_into(feeds, connection.dialect)
         await connection.execute(insert.values(side=side.value).on_conflict_do_nothing())
         row = (await connection.execute(_row(side).with_for_update())).one()
-        theirs = sa.select(deliveries.c.received_at).where(
-            deliveries.c.side == side.value, deliveries.c.event != LISTED
-        )
-        if row.read_to is not None:
-            theirs = theirs.where(deliveries.c.received_at > row.read_to - _OVERLAP)
+        since = None if row.read_to is None else row.read_to - _OVERLAP
+        theirs = sa.select(deliveries.c.received_at).where(*_theirs(side, since))
         newest = await connection.scalar(theirs.order_by(deliveries.c.received_at.desc()).limit(1))
         values: dict[str, Any] = {"read_to": db_now()}
+        if newest is not None and row.doubted:
+            doubted = silence.still_doubted(_feed(row), await _told(connection, side, since), newest)
+            values["doubted"] = sorted(doubted)
         if newest is not None and (row.heard_at is None or newest > row.heard_at):
-            values |= {"heard_at": newest, "doubted": [], "silent_since": None, "found": 0}
+            values |= {"heard_at": newest, "silent_since": None, "found": 0}
         changed = sa.update(feeds).where(feeds.c.side == side.value).values(values).returning(feeds)
         heard = (await connection.execute(changed)).one()
         return _feed(row), _feed(heard), heard.read_to
@@ -66,9 +69,53 @@ async def judged(database: Database, side: Side, verdict: Verdict) -> None:
     await database.transact(work)
 
 
-async def is_doubted(database: Database) -> bool:
-    """Say whether a first look at some side found changes that a second one is to confirm."""
-    return any(feed.doubted for feed in (await read(database)).values())
+async def shown(database: Database, side: Side, changes: Collection[str]) -> None:
+    """Keep what a compare found that nobody has told of, as doubt of a feed, before it has it taken up."""
+    await _doubt(database, side, changes, silence.shown_again)
+
+
+async def taken_up(database: Database, side: Side, changes: Collection[str], *, may_begin: bool) -> None:
+    """Keep what a pass took up that nobody has told of, as doubt of a feed; `may_begin`: also if there is none yet."""
+    await _doubt(database, side, changes, partial(silence.taken_up, may_begin=may_begin))
+
+
+async def _doubt(
+    database: Database, side: Side, changes: Collection[str], doubted: Callable[[Feed, frozenset[str]], frozenset[str]]
+) -> None:
+    """Doubt a feed that is not known to be silent; what changed while something was dark is no sign of that."""
+
+    async def work(connection: AsyncConnection) -> None:
+        row = (await connection.execute(_row(side).with_for_update())).one_or_none()
+        if row is None or row.heard_at is None or row.silent_since is not None:
+            return
+        if await connection.scalar(sa.select(darkness.c.name).limit(1)) is not None:
+            return
+        now = await connection.scalar(sa.select(db_now()))
+        assert now is not None
+        untold = silence.untold(changes, await _told(connection, side, now - _OVERLAP))
+        feed = _feed(row)
+        kept = doubted(feed, untold) if untold else feed.doubted
+        if kept == feed.doubted:
+            return
+        values: dict[str, Any] = {"doubted": sorted(kept), **({} if feed.doubted else {"asked_at": db_now()})}
+        await connection.execute(sa.update(feeds).where(feeds.c.side == side.value).values(values))
+
+    if changes:
+        await database.transact(work)
+
+
+def _theirs(side: Side, since: datetime | None) -> list[sa.ColumnElement[bool]]:
+    """Give the conditions of what a side has delivered after a moment; what was listed aside, that we asked for."""
+    theirs = [deliveries.c.side == side.value, deliveries.c.event != LISTED]
+    return theirs if since is None else [*theirs, deliveries.c.received_at > since]
+
+
+async def _told(connection: AsyncConnection, side: Side, since: datetime | None) -> list[Change]:
+    asked = sa.select(events.c.kind, events.c.record_id, events.c.version).join(
+        deliveries, deliveries.c.id == events.c.delivery_id
+    )
+    newest = asked.where(*_theirs(side, since)).order_by(deliveries.c.received_at.desc()).limit(_MOST)
+    return [Change(row.kind, row.record_id, row.version) for row in await connection.execute(newest)]
 
 
 async def read(database: Database) -> Mapping[Side, Feed]:

@@ -7,8 +7,9 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store import turned_back
+from app.store import put_ahead, turned_back
 from app.store.database import Database
+from app.store.pace import Moment
 from app.store.tables import after, db_now, workers
 
 EVERY_S = 4.0
@@ -17,18 +18,23 @@ _FORGOTTEN = timedelta(days=1)
 
 
 async def beat(database: Database, worker_id: str) -> timedelta:
-    """Say that this worker lives; rows a day old are forgotten. Gives by how much the clock was turned back since."""
+    """Say that this worker lives; rows a day old are forgotten. Gives by how much the clock was turned back since.
 
-    async def work(connection: AsyncConnection) -> timedelta:
+    Where it was put ahead, what is in the air waits anew.
+    """
+
+    async def work(connection: AsyncConnection) -> tuple[timedelta, Moment]:
         jump = await turned_back.put_right(connection)
         seen = sa.update(workers).where(workers.c.id == worker_id).values(seen_at=db_now())
         if not (await connection.execute(seen)).rowcount:
             row = {"id": worker_id, "host": socket.gethostname()[:128], "pid": os.getpid()}
             await connection.execute(sa.insert(workers).values(**row, started_at=db_now(), seen_at=db_now()))
             await connection.execute(sa.delete(workers).where(workers.c.seen_at < after(-_FORGOTTEN)))
-        return jump
+        return jump, await put_ahead.noticed(connection, database.pace)
 
-    return await database.transact(work)
+    jump, moment = await database.transact(work)
+    database.pace.note(moment)
+    return jump
 
 
 async def leave(database: Database, worker_id: str) -> None:

@@ -17,7 +17,7 @@ from ulid import ULID
 from app.store import conflicts, links
 from app.store.conflicts import Conflict
 from app.store.database import Database
-from app.store.states import State
+from app.store.states import OPEN, State
 from app.store.tables import after, db_now, journal
 from app.sync.records import Side
 
@@ -56,10 +56,13 @@ class Answer:
     record_id: str | None = None
 
 
-async def plan(database: Database, token: str, entries: Sequence[Entry], request_limit: timedelta) -> set[str]:
+async def plan(
+    database: Database, token: str, entries: Sequence[Entry], request_limit: timedelta, job: str | None = None
+) -> set[str]:
     """Journal writes as planned and prolong their leases, in one commit; give the link ids still leased.
 
     request_limit  how long the vendor may go on with a request whose answer we miss
+    job            the vendor's job that they are sent by
     """
 
     async def work(connection: AsyncConnection) -> set[str]:
@@ -83,6 +86,7 @@ async def plan(database: Database, token: str, entries: Sequence[Entry], request
                 "state": State.PLANNED.value,
                 "planned_at": db_now(),
                 "settle_at": after(request_limit),
+                "job": job,
             }
             await connection.execute(sa.insert(journal).values(planned), rows)
             kept = [(one.id, one.link_id, each) for one in entries if one.link_id in ours for each in one.conflicts]
@@ -104,6 +108,16 @@ async def written_lately(database: Database, link_ids: Sequence[str]) -> dict[st
         stamps = [(Side(row.side), name, new) for name, (_, new) in row.stamps.items()]
         found.setdefault(row.link_id, []).extend(stamps)
     return found
+
+
+async def is_over(database: Database, link_ids: Sequence[str], job: str, settle_in: timedelta) -> None:
+    """Journal of these links that a job of the vendor's has ended, and when what it has not written never will be."""
+
+    async def work(connection: AsyncConnection) -> None:
+        theirs = sa.and_(journal.c.link_id.in_(link_ids), journal.c.state.in_(OPEN), journal.c.job == job)
+        await connection.execute(sa.update(journal).where(theirs).values(job=None, settle_at=after(settle_in)))
+
+    await database.transact(work)
 
 
 async def answer(database: Database, answers: Sequence[Answer]) -> None:

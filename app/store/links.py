@@ -5,6 +5,7 @@ that every save checks, and runs out by the database's clock, so the records of 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,14 +13,17 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from app.store import put_ahead
 from app.store.database import Database, insert_into
 from app.store.due import Taken, due_of
+from app.store.pace import Moment
 from app.store.tables import after, db_now, failures, lanes, links, matches
 from app.sync.base import Base
 from app.sync.records import Kind, Lane, Link, Side
 from app.sync.retry import paused_by
 
 LEASE = timedelta(seconds=20)
+BULKY = frozenset({Lane.COMPARE, Lane.BACKFILL})  # lanes whose writes may go by a job of the vendor's
 _MOST_IDS = 500
 
 
@@ -146,17 +150,46 @@ async def next_due_in_s(database: Database) -> float | None:
     return None if rows[0].ms is None else float(rows[0].ms) / 1000
 
 
-async def take(database: Database, kind: Kind, lanes: Sequence[Lane] = tuple(Lane), limit: int = 200) -> Taken | None:
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """So many that it pays to take more at once: with more than `above` due that Salesforce lacks, up to `most`."""
+
+    above: int
+    most: int
+
+
+_LACKING = sa.and_(links.c.salesforce_id.is_(None), links.c.drchrono_id.is_not(None))
+
+
+async def _is_crowded(connection: AsyncConnection, here: sa.Select[Any], crowd: Crowd) -> bool:
+    """Say whether Salesforce lacks so many of the longest due; no more are gone through, however many there are."""
+    first = here.with_only_columns(_LACKING.label("is_lacking")).order_by(links.c.due_at).limit(crowd.most).subquery()
+    lacking = sa.select(sa.func.count()).select_from(first).where(first.c.is_lacking)
+    return (await connection.scalar(lacking) or 0) > crowd.above
+
+
+async def take(
+    database: Database,
+    kind: Kind,
+    lanes: Sequence[Lane] = tuple(Lane),
+    limit: int = 200,
+    crowd: Crowd | None = None,
+) -> Taken | None:
     """Lease up to `limit` due records of a kind, the longest due first, and give them; None when nothing is due.
 
     All are of one lane: the first of these in which something is due. Other workers pass over what is leased.
+
+    crowd  how many more are taken of the least urgent lanes, when so many wait there to be created in Salesforce
     """
     token = str(ULID())
 
-    async def work(connection: AsyncConnection) -> Taken | None:
+    async def work(connection: AsyncConnection) -> tuple[Taken, Moment] | None:
         for lane in lanes:
             here = sa.select(links.c.id).where(links.c.kind == kind.value, links.c.lane == lane.value, _is_free())
-            chosen = here.order_by(links.c.due_at).limit(limit).with_for_update(skip_locked=True)
+            most = limit
+            if crowd and lane in BULKY and await _is_crowded(connection, here, crowd):
+                here, most = here.where(_LACKING), crowd.most
+            chosen = here.order_by(links.c.due_at).limit(most).with_for_update(skip_locked=True)
             if ids := (await connection.scalars(chosen)).all():
                 break
         else:
@@ -164,9 +197,14 @@ async def take(database: Database, kind: Kind, lanes: Sequence[Lane] = tuple(Lan
         leased = sa.update(links).where(links.c.id.in_(ids)).values(lease_owner=token, lease_until=after(LEASE))
         is_failed = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
         rows = (await connection.execute(leased.returning(links, db_now().label("now"), is_failed))).all()
-        return Taken(kind, lane, token, rows[0].now, await due_of(connection, kind, rows))
+        moment = await put_ahead.noticed(connection, database.pace, rows[0].now)
+        return Taken(kind, lane, token, rows[0].now, await due_of(connection, kind, rows)), moment
 
-    return await database.transact(work)
+    if (found := await database.transact(work)) is None:
+        return None
+    taken, moment = found
+    database.pace.note(moment)
+    return taken
 
 
 async def renew(connection: AsyncConnection, token: str, ids: Sequence[str] | None = None) -> set[str]:

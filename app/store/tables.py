@@ -170,6 +170,7 @@ journal = sa.Table(
     sa.Column("replaced", sa.Text),
     sa.Column("sent", sa.Text),
     sa.Column("record_id", sa.String(64)),
+    sa.Column("job", sa.String(18)),
     sa.Column("searched_at", Instant),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("planned_at", Instant, nullable=False),

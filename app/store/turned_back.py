@@ -3,8 +3,8 @@
 Workers touch their rows every few seconds, so a row from the future shows that the clock went back, and by how much:
 somebody set it, or another server took over whose clock is behind. What was to come at a moment comes at that moment
 less the jump, which is too early at worst; leases are cut to their full length, so whoever works keeps what he has. A
-watermark from the future would hide what changes until then. A clock that jumps forward needs nothing: leases end
-early, and whoever lost one saves nothing.
+watermark from the future would hide what changes until then. A clock that jumps forward needs less: leases end early,
+and whoever lost one saves nothing; what is in the air waits anew (`put_ahead.py`).
 """
 
 from collections.abc import Mapping

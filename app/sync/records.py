@@ -143,6 +143,7 @@ class OwnWrite:
     sent        sealed: what a create sent, to find by it what it may have made
     made        what a create is known to have made, while no link says so
     searched_at when a create was first searched for, in vain
+    job         the vendor's job it was sent by, while nobody has seen that one end
     """
 
     id: str
@@ -152,6 +153,7 @@ class OwnWrite:
     sent: str | None = None
     made: str | None = None
     searched_at: datetime | None = None
+    job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,18 @@
-"""Silence: when a feed that has gone quiet is to be looked into, and what a look at the other side proves (pure).
+"""Silence: when a feed is to be looked into, and what proves that it has stopped (pure).
 
-A feed is all that a side delivers to us. That it is quiet proves nothing: a clinic has lunch. Changes on the side that
-nobody told of prove it, but the first time they may still be on their way; so only what is there again ten minutes
-later, while nothing at all was delivered, counts. From then on the side is looked at every ten minutes, day and night,
-until it delivers again; what is found is compared at once.
+A feed is all that a side delivers to us. That it is quiet proves nothing: a clinic has lunch. A change on the side that
+nobody told of is a doubt, no more: it may still be on its way. A look finds it, or whoever takes it up for another
+reason: a compare, or a pass over its record. If it still shows ten minutes later, or was taken up, that is proof, when
+the feed was quiet by then for FEED_QUIET and those ten minutes; where it was quiet for FEED_QUIET only, five later. A
+delivery ends the doubt it tells of, and those of changes made before its own. What else arrives within a quarter of an
+hour may have been under way since before the feed stopped; later it ends all. From then on the side is looked at every
+ten minutes, day and night, until it delivers; what is found is compared.
 
-    quiet ──FEED_QUIET, in office hours──▶ first look ──changes──▶ 10 min ──the same──▶ silent ──a delivery──▶ quiet
-                                               └──nothing──▶ quiet
+    well ──FEED_QUIET, in office hours──▶ a look ──changes──▶ doubted ──10 min, and quiet──▶ silent ──a delivery──▶ well
+      └────────────────── a change is taken up that nobody told of ─────▲
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,6 +21,8 @@ from app.sync.records import Side
 
 SECOND_LOOK = timedelta(minutes=10)
 SILENT_EVERY = timedelta(minutes=10)
+UNDER_WAY = timedelta(minutes=15)  # for so long a delivery may be, and say nothing of the feed since
+_TAKEN_UP = " taken_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +30,8 @@ class Feed:
     """What is known of a side's feed.
 
     heard_at      when it last delivered; None: never
-    asked_at      when the side was last looked at because of it; None: never
-    doubted       the changes the first look found; empty while nothing is suspected
+    asked_at      when the side was last looked at because of it, or a doubt began; None: never
+    doubted       the changes that nobody has told of yet; empty while nothing is suspected
     explained     changes that were found and have been compared: if they show again, it is not the feed's doing
     silent_since  since when it is known to be silent; None while it is not
     found         how many changes it has not told of since
@@ -51,6 +56,31 @@ class Verdict:
     new: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a record, or what a delivery says of one; stamps of one kind tell which was made before which."""
+
+    kind: str
+    record_id: str
+    version: str
+
+    def __str__(self) -> str:
+        """Give it as it is kept."""
+        return f"{self.kind} {self.record_id} {self.version}"
+
+    @property
+    def record(self) -> tuple[str, str]:
+        """Give what was changed: one that nobody told of may be changed again."""
+        return self.kind, self.record_id
+
+    @classmethod
+    def kept(cls, text: str) -> "Change":
+        """Give the change that was kept as this."""
+        kind, _, rest = text.removesuffix(_TAKEN_UP).partition(" ")
+        record_id, _, version = rest.rpartition(" ")
+        return cls(kind, record_id, version)
+
+
 def is_due(feed: Feed, hours: OfficeHours, quiet: timedelta, now: datetime) -> bool:
     """Say whether a feed is to be looked into now; one that never delivered is not: it was never set up."""
     if feed.heard_at is None:
@@ -59,9 +89,10 @@ def is_due(feed: Feed, hours: OfficeHours, quiet: timedelta, now: datetime) -> b
     if feed.silent_since is not None:
         return now - asked_at >= SILENT_EVERY
     if feed.doubted:
-        return now - asked_at >= SECOND_LOOK
-    last = max(feed.heard_at, asked_at)
-    return hours.is_open(now) and hours.open_for(last, now, quiet) >= quiet
+        quiet_for = hours.open_for(feed.heard_at, now, quiet + SECOND_LOOK)
+        wait = SECOND_LOOK if quiet_for >= quiet + SECOND_LOOK else UNDER_WAY
+        return now - asked_at >= wait and quiet_for >= quiet
+    return hours.is_open(now) and hours.open_for(asked_at, now, quiet) >= quiet
 
 
 def judge(feed: Feed, shown: Collection[str]) -> Verdict:
@@ -69,8 +100,57 @@ def judge(feed: Feed, shown: Collection[str]) -> Verdict:
     changes, known = frozenset(shown), feed.explained & frozenset(shown)
     if feed.silent_since is not None:
         return Verdict(explained=changes, silent_since=feed.silent_since, new=len(changes - known))
-    if not feed.doubted:
-        return Verdict(doubted=changes - known, explained=known)
-    if changes & feed.doubted:
-        return Verdict(explained=changes, silent_since=feed.heard_at, new=len(changes - known))
+    taken = {one for one in feed.doubted if one.endswith(_TAKEN_UP)}
+    if taken or _records(changes - known) & _records(feed.doubted):
+        return Verdict(explained=changes, silent_since=feed.heard_at, new=len((changes - known) | taken))
     return Verdict(doubted=changes - known, explained=known)
+
+
+def still_doubted(feed: Feed, told: Iterable[Change], heard_at: datetime) -> frozenset[str]:
+    """Give what is doubted of a feed still, after deliveries of which the last came at a moment."""
+    if feed.asked_at is None or heard_at - feed.asked_at >= UNDER_WAY:
+        return frozenset()
+    return untold(feed.doubted, told)
+
+
+def untold(changes: Iterable[str], told: Iterable[Change]) -> frozenset[str]:
+    """Give the changes of which deliveries say nothing: they name other records, and none was made after it."""
+    named, newest = set[tuple[str, str]](), dict[str, str]()
+    for one in told:
+        named.add(one.record)
+        newest[one.kind] = max(newest.get(one.kind, ""), one.version)
+    return frozenset(
+        text
+        for text in changes
+        if (change := Change.kept(text))
+        and change.record not in named
+        and not (change.version and newest.get(change.kind, "") > change.version)
+    )
+
+
+def shown_again(feed: Feed, shown: Collection[str]) -> frozenset[str]:
+    """Give what is doubted of a feed once a compare, which has it taken up, was shown these changes."""
+    if not feed.doubted:
+        return frozenset(shown) - feed.explained
+    return _with_taken_up(feed.doubted, shown)
+
+
+def taken_up(feed: Feed, changes: Collection[str], *, may_begin: bool) -> frozenset[str]:
+    """Give what is doubted of a feed once a pass has taken up these changes.
+
+    may_begin  whether they may be the first that are doubted; else only those of doubted records count
+    """
+    if feed.doubted or not may_begin:
+        return _with_taken_up(feed.doubted, changes)
+    return _with_taken_up(frozenset(changes) - feed.explained, changes)
+
+
+def _with_taken_up(doubted: Collection[str], changes: Iterable[str]) -> frozenset[str]:
+    records, plain = _records(changes), {text.removesuffix(_TAKEN_UP): text for text in doubted}
+    return frozenset(
+        f"{text}{_TAKEN_UP}" if Change.kept(text).record in records else as_it_is for text, as_it_is in plain.items()
+    )
+
+
+def _records(changes: Iterable[str]) -> set[tuple[str, str]]:
+    return {Change.kept(text).record for text in changes}

@@ -19,6 +19,7 @@ from app.store.tables import (
     allowances,
     connections,
     consents,
+    db_now,
     deliveries,
     events,
     failures,
@@ -229,6 +230,13 @@ class Clinic:
 
     async def unfinished(self):
         return [row for row in await self.rows(events) if row.finished_at is None]
+
+    async def clock_is_put_ahead(self, span):
+        """Somebody sets the database's clock: all it remembers was so long ago, though no time has passed here."""
+        database = self.run.database
+        (row,) = await database.read(sa.select(db_now().label("now")))
+        await self.time_passes(span)
+        database.pace.note(database.pace.read(row.now - span))
 
     def contacts(self):
         return self.salesforce.get("/_control/records/Contact").json()["records"]

@@ -3,15 +3,19 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 import structlog
 
+from app import runtime
 from app.store import feeds, queue_state, schedules
 from app.store.darkness import Of
-from app.sync.records import Lane, Side
+from app.store.tables import darkness
+from app.sync.records import Kind, Lane, Side
 from tests.flow.calendar import forgets
 from tests.flow.clinic import opened, settings_of
 from tests.flow.patience import ages, compares_when_due
 from workers.dark import signs
+from workers.reconcile import compare
 from workers.silence import look_into
 
 MINUTE = timedelta(minutes=1)
@@ -51,7 +55,13 @@ async def passes(clinic, span):
     await ages(clinic, span)
     for of in Of:
         await schedules.raise_watermark(clinic.run.database, f"sign_{of}", clinic.run.now())
+    await clinic.run.database.transact(_nothing_was_dark)
     await listens(clinic)
+
+
+async def _nothing_was_dark(connection):
+    """The door itself may have given a sign in the midst of it, and taken the time that went by for darkness."""
+    await connection.execute(sa.delete(darkness).where(darkness.c.name.in_([of.value for of in Of])))
 
 
 async def feed(clinic, side=Side.DRCHRONO):
@@ -165,6 +175,98 @@ async def test_what_waits_for_a_person_is_no_proof(clinic):
     await passes(clinic, SECOND)
 
     assert len(held) == 2
+    assert ((await feed(clinic)).doubted, (await feed(clinic)).silent_since) == (frozenset(), None)
+
+
+async def compared(clinic):
+    """The hourly compare of patients, as it comes by itself."""
+    inbox = runtime.inbox(clinic.run, lambda _group: None)
+    try:
+        await compare(clinic.run, inbox, Kind.PATIENT)
+    finally:
+        await inbox.close()
+    await clinic.settles()
+
+
+@pytest.mark.parametrize("side", list(Side))
+async def test_a_compare_that_takes_up_what_nobody_told_of_counts_as_the_first_look(clinic, side):
+    await passes(clinic, 2 * MINUTE)
+    if side is Side.DRCHRONO:
+        await clinic.edits(clinic.patient, city="Springfield")
+    else:
+        clinic.human_edits_contact(Email="moved@example.com")
+    await compared(clinic)
+    other = (await feed(clinic, side.other)).doubted
+
+    await passes(clinic, QUIET)
+
+    assert (await feed(clinic, side)).found == 1
+    assert "stopped calling at " in (await part(clinic, f"{side}_feed"))["advice"]
+    assert (other, (await feed(clinic, side.other)).silent_since) == (frozenset(), None)
+
+
+async def test_a_pass_that_meets_what_nobody_told_of_counts_as_the_first_look(clinic):
+    await passes(clinic, 2 * MINUTE)
+    clinic.human_edits_contact(Email="moved@example.com")
+    await clinic.arrives(await clinic.edits(clinic.patient, city="Springfield"))
+    await clinic.settles()
+
+    await passes(clinic, QUIET)
+
+    assert (await feed(clinic, Side.SALESFORCE)).found == 1
+    assert (await feed(clinic)).silent_since is None
+
+
+async def test_what_was_taken_up_and_is_told_of_later_was_no_silence(clinic):
+    await passes(clinic, 2 * MINUTE)
+    edited = await clinic.edits(clinic.patient, city="Springfield")
+    await compared(clinic)
+    doubted = (await feed(clinic)).doubted
+    await clinic.arrives(edited)
+
+    await passes(clinic, QUIET)
+
+    assert doubted
+    assert ((await feed(clinic)).doubted, (await feed(clinic)).silent_since) == (frozenset(), None)
+
+
+async def test_a_delivery_that_was_under_way_before_it_stopped_does_not_end_the_doubt(clinic):
+    late = await clinic.edits(await clinic.has_linked(first_name="Ben"), city="Ogdenville")
+    await clinic.edits(clinic.patient, city="Springfield")
+    await passes(clinic, QUIET)
+    await clinic.arrives(late)
+    await passes(clinic, SECOND)
+    too_early = (await feed(clinic)).silent_since
+
+    await passes(clinic, MINUTE * 5)
+
+    assert too_early is None
+    assert (await feed(clinic)).found == 1
+
+
+async def test_a_delivery_of_a_later_change_ends_the_doubt(clinic):
+    other = await clinic.has_linked(first_name="Ben")
+    await clinic.edits(clinic.patient, city="Springfield")
+    await passes(clinic, QUIET)
+    doubted = (await feed(clinic)).doubted
+    await clinic.arrives(await clinic.edits(other, city="Ogdenville"))
+
+    await passes(clinic, MINUTE)
+
+    assert (bool(doubted), (await feed(clinic)).doubted) == (True, frozenset())
+
+
+async def test_what_changed_while_our_door_was_closed_is_no_sign_of_silence(clinic):
+    await clinic.edits(clinic.patient, city="Springfield")
+    await ages(clinic, QUIET)
+    await listens(clinic)
+    await compares_when_due(clinic)
+    await clinic.settles()
+
+    await passes(clinic, QUIET)
+    await passes(clinic, SECOND)
+
+    assert clinic.contact()["MailingCity"] == "Springfield"
     assert ((await feed(clinic)).doubted, (await feed(clinic)).silent_since) == (frozenset(), None)
 
 

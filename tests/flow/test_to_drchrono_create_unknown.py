@@ -16,7 +16,7 @@ from workers.keeper import keeping
 from workers.match import matched
 from workers.planned import planned_writes
 
-LEASE = timedelta(minutes=1)
+LEASE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 SECOND = timedelta(seconds=1)
 LIST = "GET /api/patients?"
 
@@ -116,6 +116,28 @@ async def test_dying_between_planned_and_post_leads_to_one_chart(clinic, ticked)
     await until_given_up(clinic)
 
     assert at_first == (0, ["planned"]), "it may have been sent, and may land until DrChrono gives it up"
+    await assert_one_pair(clinic)
+    assert (clinic.calls("drchrono", POST), await states(clinic)) == (1, ["refused", "confirmed"])
+
+
+async def test_while_a_post_is_in_the_air_a_clock_that_is_put_ahead_does_not_end_the_wait(clinic, ticked):
+    await clinic.hears()
+    work = await clinic.takes()
+    looked = await clinic.looks(work)
+    plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
+    async with keeping(work) as lease:
+        looked, plans = await matched(work, looked, plans)
+        entries = [write.entry for write in planned_writes(work, looked[0], plans[looked[0].link.id])]
+        await journal.plan(clinic.run.database, lease.token, entries, DRCHRONO_LIMIT)
+    await clinic.clock_is_put_ahead(HOUR)
+    for _ in range(3):
+        await clinic.time_passes(DRCHRONO_LIMIT / 4)
+        await clinic.settles()
+    at_first = (clinic.calls("drchrono", POST), await states(clinic))
+
+    await until_given_up(clinic)
+
+    assert at_first == (0, ["planned"]), "the hour that was added is not one in which DrChrono gave it up"
     await assert_one_pair(clinic)
     assert (clinic.calls("drchrono", POST), await states(clinic)) == (1, ["refused", "confirmed"])
 

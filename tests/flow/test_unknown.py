@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app.store.tables import journal
+from app.store.tables import journal, tallies
 from tests.flow.clinic import REQUEST_LIMIT
 from workers.look import look
 from workers.sync import sync
@@ -29,6 +29,7 @@ async def test_a_create_that_landed_unanswered_is_found_and_not_repeated(clinic)
     assert await states(clinic) == ["confirmed"]
     assert (await clinic.link(patient)).salesforce_id == clinic.contact()["Id"]
     assert await clinic.unfinished() == []
+    assert {row.name: row.count for row in await clinic.rows(tallies)}["created_salesforce_patient"] == 1
 
 
 async def test_a_write_that_did_not_land_is_repeated_only_after_the_vendor_has_given_it_up(clinic):

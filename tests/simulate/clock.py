@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import ulid
 from sqlalchemy import event
 
+from app.store.pace import Pace
 from tests.standins.drchrono.clock import ZONE
 
 FIRST = datetime(2026, 1, 12, 17, 0, tzinfo=UTC)
@@ -62,7 +63,7 @@ class _Here:
 
 def unthreaded(database, clock):
     """Have a SQLite database driven from this thread, by this clock: no two statements can race for an answer."""
-    engine = database.engine.sync_engine
+    engine, database.pace = database.engine.sync_engine, Pace(lambda: clock.ms / 1000)
 
     def here(*args, **kwargs):
         connection = database.engine.dialect.dbapi.aiosqlite.connect(*args, **kwargs)

@@ -4,7 +4,7 @@ Edits come at random (Poisson), fewer over lunch, none at night; our own writes 
 take seconds, some minutes. A feed may break at a moment: from then on nothing of its side arrives. What is measured:
 alarms while nothing was broken, and how long it took until a broken feed was found.
 
-    python -m tests.simulate.quiet [--days 30] [--seeds 3] [--breaks 20]         what `make simulate-silence` runs
+    python -m tests.simulate.quiet [--days 30] [--seeds 3] [--breaks 20] [--first 1]    `make simulate-silence`
 """
 
 import argparse
@@ -90,11 +90,12 @@ class Late(Post):
 
 @dataclass
 class Told:
-    """What some days came to."""
+    """What some days came to; `is_lost`: a broken side kept a person's edit to itself."""
 
     alarms: list = field(default_factory=list)
     edits: int = 0
     found: int = 0
+    is_lost: bool = False
     after_break: timedelta | None = None
     after_loss: timedelta | None = None
 
@@ -235,6 +236,7 @@ async def lived(seed, days=1, broken=None, break_hour=None):
                         if it.told.after_break is not None or number + 1 == days:
                             break
                         await it.to_the_next_morning()
+                    it.told.is_lost = it.world.post.lost_at is not None
                 finally:
                     await it.world.ends()
             return it.told
@@ -245,25 +247,45 @@ def main():
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--breaks", type=int, default=20)
+    parser.add_argument("--first", type=int, default=1)
     given = parser.parse_args()
     alarms = 0
-    for seed in range(1, given.seeds + 1):
+    for seed in range(given.first, given.first + given.seeds):
         told = asyncio.run(lived(seed, given.days * 5 // 7))
         alarms += len(told.alarms)
         print(f"seed {seed}: {given.days} days, {told.edits} edits, {len(told.alarms)} false alarms {told.alarms}")
-    late, worst = 0, []
-    for seed in range(1, given.breaks + 1):
-        side = (DRCHRONO, SALESFORCE)[seed % 2]
-        told = asyncio.run(lived(seed, 2, side, random.Random(seed).uniform(0.2, 9.0)))
-        if told.after_loss is None:
+    return int(not all_found(range(given.first, given.first + given.breaks)) or alarms > given.seeds)
+
+
+def all_found(seeds):
+    """Break a feed for every seed, and say of each how soon that was found; one that kept no edit to itself cannot."""
+    told_nothing, late, minutes = 0, 0, []
+    for seed in seeds:
+        side, break_hour = broken_of(seed)
+        told = asyncio.run(lived(seed, 2, side, break_hour))
+        if told.after_loss is not None:
+            minutes.append(told.after_loss.total_seconds() / 60)
+            print(f"seed {seed}: {side}, found {minutes[-1]:.1f} min after the first change it did not tell of")
+        elif told.alarms:
+            late += 1
+            print(f"seed {seed}: {side}, a false alarm before it broke {told.alarms}")
+        elif told.is_lost:
             late += 1
             print(f"seed {seed}: {side} broken and not found in two days")
-            continue
-        worst.append(told.after_loss.total_seconds() / 60)
-        print(f"seed {seed}: {side}, found {worst[-1]:.1f} min after the first change it did not tell of")
-    if worst:
-        print(f"of {len(worst)}: median {statistics.median(worst):.1f} min, longest {max(worst):.1f} min")
-    return int(late > 0 or alarms > given.seeds)
+        else:
+            told_nothing += 1
+            print(f"seed {seed}: {side} broken, and nobody edited anything it could have told of")
+    if minutes:
+        middle, longest = statistics.median(minutes), max(minutes)
+        print(f"of {len(minutes)}: median {middle:.1f} min, longest {longest:.1f} min; {late} not found")
+    if told_nothing:
+        print(f"{told_nothing} more had nothing to tell")
+    return late == 0
+
+
+def broken_of(seed):
+    """Give which side breaks, and how many hours after the first opening."""
+    return (DRCHRONO, SALESFORCE)[seed % 2], random.Random(seed).uniform(0.2, 9.0)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from tests.simulate.quiet import lived
+from tests.simulate.quiet import broken_of, lived
 
 HALF_AN_HOUR = timedelta(minutes=30)
+TRICKLES = 8  # two deliveries are minutes under way when it stops
+TAKEN_UP = (15, 19)  # a pass, and the hourly compare, take the first change up before anybody looks
 
 
 @pytest.mark.timeout(120)
@@ -17,3 +19,14 @@ async def test_a_feed_that_stops_is_found_within_half_an_hour_of_the_first_edit_
     assert told.alarms == []
     assert told.after_loss <= HALF_AN_HOUR
     assert told.found >= 1
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("seed", [TRICKLES, *(pytest.param(seed, marks=pytest.mark.long) for seed in TAKEN_UP)])
+async def test_neither_what_was_still_under_way_nor_what_is_taken_up_meanwhile_hides_it_for_longer(seed):
+    side, break_hour = broken_of(seed)
+
+    told = await lived(seed, 2, side, break_hour)
+
+    assert told.alarms == []
+    assert told.after_loss <= HALF_AN_HOUR

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from app.store import inbox_sql, journal, links, queue_state, results, retention, tables
 from app.store.journal import Answer
 from app.store.states import State
-from app.sync.records import Kind, Side
+from app.sync.records import Kind, Lane, Side
 from tests.store.build import a_delivery, a_result, an_entry, change, open_inbox, statements_of
 from tests.store.plans import cost, fill, walked_through
 
@@ -52,6 +52,14 @@ async def a_whole_pass(database):
     await results.record(database, batch.token, [a_result(due, settled={one.id: "confirmed"}) for due, one in ends])
 
 
+async def a_crowd_is_taken(database):
+    """Take what waits to be created in Salesforce, many at once."""
+    waiting = sa.update(tables.links).where(tables.links.c.due_at.is_not(None))
+    await change(database, waiting.values(lane=Lane.BACKFILL.value, salesforce_id=None))
+    batch = await links.take(database, Kind.PATIENT, crowd=links.Crowd(50, 150))
+    assert len(batch.due) == 150
+
+
 async def keeping_house(database):
     """Let go of the contents of what is two days old, then of its rows."""
     contents = {rule.name: 2 * DAY if rule.dropped else 9 * DAY for rule in retention.RULES}
@@ -79,6 +87,7 @@ async def walks(database, sent):
     "run",
     [
         a_whole_pass,
+        a_crowd_is_taken,
         links.waiting,
         links.next_due_in_s,
         queue_state.due_counts,

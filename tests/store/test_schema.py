@@ -103,7 +103,7 @@ async def at_first_migration(database, vault):
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN listed_in"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN series"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN person"))
-        for column in ("why", "sent", "record_id", "searched_at"):
+        for column in ("why", "sent", "record_id", "searched_at", "job"):
             await connection.execute(sa.text(f"ALTER TABLE journal DROP COLUMN {column}"))
         for table in (
             "consents",

@@ -13,13 +13,14 @@ import copy
 import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Self, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce as SimpleSalesforce
-from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession
+from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession, SalesforceOperationError
 from simple_salesforce.format import format_soql
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
@@ -70,6 +71,22 @@ class _Heard:
         self.usage = response.headers.get("Sforce-Limit-Info") or self.usage
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When writes go by a job, and how it is waited for.
+
+    above      more writes than that go by a job
+    most       so many go by one at most
+    looks_s    the waits between looks at a job; the last is repeated
+    longest_s  for how long a job is waited for before it is called off
+    """
+
+    above: int = 2_000
+    most: int = 5_000
+    looks_s: tuple[float, ...] = (1.0, 2.0, 4.0, 7.0, 10.0)
+    longest_s: float = 600.0
+
+
 class Salesforce:
     """The connected org."""
 
@@ -78,6 +95,7 @@ class Salesforce:
     ) -> None:
         self._grant, self._context, self._version = grant, context, version
         self.budget, self.lane, self._heard = budget, Lane.LIVE, _Heard()
+        self.patience = Patience()
         self.broker = Broker(_SIDE, store, grant.ask, Policy(is_final=False, remember_s=_REMEMBER_S), tell)
         self._threads = ThreadPoolExecutor(budget.places.most, thread_name_prefix="salesforce")
         self._local = threading.local()
@@ -117,9 +135,12 @@ class Salesforce:
 
         Raises  as `read`
         """
-        names = ", ".join(["Id", external_id, "SystemModstamp", *fields])
+        names, asked = ", ".join(["Id", external_id, "SystemModstamp", *fields]), sorted(values)
         soql = f"SELECT {names} FROM {table} WHERE {external_id} = null AND {field} IN {{}}"  # noqa: S608 - names are ours
-        return await self._query(format_soql(soql, sorted(values)), whole=True)
+        if len(format_soql(soql, asked)) > _LONGEST_SOQL and len(asked) > 1:
+            parts = asked[: len(asked) // 2], asked[len(asked) // 2 :]
+            return [one for part in parts for one in await self.unnamed(table, fields, external_id, field, part)]
+        return await self._query(format_soql(soql, asked), whole=True)
 
     async def upsert(
         self, table: str, external_id: str, records: Sequence[dict[str, Any]]
@@ -145,7 +166,7 @@ class Salesforce:
         call = "DELETE composite/sobjects"
         parameters = {"ids": ",".join(ids), "allOrNone": "false"}
         path = "composite/sobjects"
-        answer = await self._called(
+        answer = await self.called(
             call, lambda library: library.restful(path, params=parameters, method="DELETE"), writes=True
         )
         found = results(answer, len(ids))
@@ -173,7 +194,7 @@ class Salesforce:
         Raises   as `read`
         """
         soql = format_soql(f"SELECT Id FROM {table} WHERE {condition}", *values)  # noqa: S608 - names are ours
-        found = await self._called(
+        found = await self.called(
             "GET query",
             lambda library: [str(one["Id"]) for one in library.query_all_iter(soql, include_deleted=deleted)],
             writes=False,
@@ -207,7 +228,7 @@ class Salesforce:
         """
         call = f"GET sobjects/{table}/deleted"
         span = {"start": _moment(since), "end": _moment(until)}
-        answer: Any = await self._called(
+        answer: Any = await self.called(
             call, lambda library: library.restful(f"sobjects/{table}/deleted/", params=span), writes=False
         )
         try:
@@ -223,7 +244,7 @@ class Salesforce:
         """
         call = f"GET sobjects/{table}/describe"
         try:
-            described = await self._called(
+            described = await self.called(
                 call, lambda library: library.restful(call.removeprefix("GET ")), writes=False
             )
         except Rejected as error:
@@ -240,7 +261,7 @@ class Salesforce:
         It is asked whatever our budget says, which learns from it.
         Raises  as `read`
         """
-        limits = await self._called("GET limits", lambda library: library.limits(), writes=False, is_admitted=True)
+        limits = await self.called("GET limits", lambda library: library.limits(), writes=False, is_admitted=True)
         try:
             most, left = int(limits["DailyApiRequests"]["Max"]), int(limits["DailyApiRequests"]["Remaining"])
         except (KeyError, TypeError, ValueError):
@@ -260,7 +281,7 @@ class Salesforce:
             response.raise_for_status()
             return response.json()
 
-        offered = await self._called(call, ask, writes=False)
+        offered = await self.called(call, ask, writes=False)
         if not isinstance(offered, list) or not all(isinstance(one, dict) and "version" in one for one in offered):
             raise Unreadable(_SIDE, call, code="NO_VERSIONS")
         return tuple(str(one["version"]) for one in offered)
@@ -281,7 +302,7 @@ class Salesforce:
         def ask(library: SimpleSalesforce) -> Any:
             return (library.query_all if whole else library.query)(soql, include_deleted=is_all)
 
-        answer = await self._called("GET query", ask, writes=False)
+        answer = await self.called("GET query", ask, writes=False)
         try:
             return [dict(record) for record in answer["records"]]
         except (KeyError, TypeError):
@@ -293,15 +314,20 @@ class Salesforce:
             "allOrNone": False,
             "records": [{"attributes": {"type": table}, **record} for record in records],
         }
-        answer = await self._called(call, lambda library: library.restful(path, method="PATCH", json=body), writes=True)
+        answer = await self.called(call, lambda library: library.restful(path, method="PATCH", json=body), writes=True)
         found = results(answer, len(records))
         if found is None:  # it was answered, but we cannot tell what for which record
             raise OutcomeUnknown(_SIDE, call, code="ANSWER_DOES_NOT_FIT")
         return found
 
-    async def _called(
+    async def called(
         self, call: str, ask: Callable[[SimpleSalesforce], T], *, writes: bool, is_admitted: bool = False
     ) -> T:
+        """Give the answer to one call of the library's, made in a thread of ours, counted and within its deadline.
+
+        writes  it changes a record over there, so an answer that never came leaves it unknown
+        Raises  Unavailable, OutcomeUnknown, Unauthorized, Rejected, Unreadable
+        """
         if not is_admitted:
             await self.budget.admit(self.lane, call)
         try:
@@ -346,6 +372,8 @@ class Salesforce:
             except (requests.RequestException, TimeoutError) as error:
                 place.is_given_up = isinstance(error, TimeoutError | requests.ReadTimeout)
                 raise translated(error, call, writes=writes) from None
+            except SalesforceOperationError:  # an upload that was answered otherwise than by 201
+                raise Unreadable(_SIDE, call, code="NOT_TAKEN") from None
             except ValueError:
                 raise (OutcomeUnknown if writes else Unreadable)(_SIDE, call, code="NOT_JSON") from None
 

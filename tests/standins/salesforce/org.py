@@ -45,6 +45,9 @@ class Settings:
     duplicate_rule: str = "off"
     stamp_ms: int = 1
     page_rows: int = 2000
+    ingest_looks: int = 0  # so many looks at a closed job find it queued
+    ingest_ends: str = "JobComplete"  # how jobs end
+    ingest_does: int | None = None  # so many records a job comes to before its end; all without
     missing_parent: str = "INVALID_CROSS_REFERENCE_KEY"
     versions: list[str] = field(default_factory=list)  # the only ones offered; empty: the newest listed, any answered
     login_error: str = ""  # what every login is refused with
@@ -105,6 +108,7 @@ class Org:
         self.calls_used = 0
         self.cursors: dict[str, Any] = {}
         self.cursors_made = 0
+        self.jobs: dict[str, Any] = {}
         self.record_faults: list[RecordFault] = []
         self.edits: list[dict[str, Any]] = []
         self.listeners: list[Callable[..., None]] = []  # told of every change: (call, table, row, op, changed)

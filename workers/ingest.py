@@ -1,0 +1,187 @@
+"""Many writes to Salesforce by one of its jobs, in place of 200 a call; and what became of the jobs of dead workers.
+
+A job writes nothing before it is closed, so it is filled first, its writes are journalled next, and closing it is the
+write. From then on it goes on by itself for as long as Salesforce likes, also when we are dead: so its writes are not
+settled by the clock. Whoever takes such a record next asks for the job, and calls it off where it is not over.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from time import monotonic
+
+from app.errors import OutcomeUnknown, Rejected, SyncError
+from app.store import journal
+from app.store.due import Due
+from app.store.links import BULKY
+from app.sync.records import Side
+from app.vendors.salesforce import ingest
+from app.vendors.salesforce.ingest import ABORTED, OVER, Ingest
+from app.vendors.salesforce.wire import RecordRefused, Saved
+from workers import to_salesforce
+from workers.keeper import Lease
+from workers.passes import Looked, Outcome, Pass, Write, Written
+
+KEPT = timedelta(days=7)  # Salesforce keeps no job for longer
+NOT_COME_TO = "job_failed"  # the job ended before it came to the record: nothing was written
+IN_CALLS = frozenset({NOT_COME_TO, "DUPLICATES_DETECTED"})  # an alert, which only a call can pass
+_UNTOLD, _CALLED_OFF = "NO_RESULT", "JOB_ABORTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """The writes of one job, by their key in it, and its CSV. `is_create`: upserted by our external id."""
+
+    writes: Mapping[str, Write]
+    uploaded: str
+    is_create: bool
+
+
+def lots(work: Pass, writes: Sequence[Write], *, is_create: bool) -> tuple[list[Lot], list[Write]]:
+    """Give the writes that go by jobs, and those that go in calls: all where they are too few, or of an urgent lane.
+
+    Updates of one job change the same fields, creates name the same kinds of parents: no cell that counts is empty.
+    """
+    patience = work.salesforce.patience
+    if work.taken.lane not in BULKY or len(writes) <= patience.above:
+        return [], list(writes)
+    groups: defaultdict[frozenset[str], list[tuple[Write, dict[str, str]]]] = defaultdict(list)
+    rest: list[Write] = []
+    for write in writes:
+        cells = ingest.cells(_record(work, write, is_create=is_create))
+        if cells is None:
+            rest.append(write)
+            continue
+        shape = frozenset(name for name in cells if "." in name) if is_create else frozenset(cells)
+        groups[shape].append((write, cells))
+    found: list[Lot] = []
+    for group in groups.values():
+        if len(group) <= patience.above:
+            rest += [write for write, _ in group]
+        else:
+            found += _cut(group, _key(work, is_create=is_create), is_create=is_create)
+    return found, rest
+
+
+async def begun(work: Pass, lot: Lot) -> str:
+    """Have a job that holds the records of a lot and has written none of them; gives its id.
+
+    Raises  Unavailable, Unauthorized, Rejected, Unreadable
+    """
+    table = work.rules.table
+    return await Ingest(work.salesforce).begun(table.object, table.external_id if lot.is_create else None, lot.uploaded)
+
+
+async def dropped(work: Pass, job: str) -> None:
+    """Call off a job that was never closed; one that stays open does no harm."""
+    with suppress(SyncError):
+        await Ingest(work.salesforce).abort(job)
+
+
+async def carried_out(work: Pass, lease: Lease, lot: Lot, job: str) -> dict[str, Outcome]:
+    """Have a job write its records, and give by link what became of each."""
+    try:
+        lease.must_outlast_a_write()
+        await Ingest(work.salesforce).close(job)
+    except OutcomeUnknown:
+        pass  # the job itself says whether it was closed
+    except Rejected:
+        await dropped(work, job)
+        return {write.link.id: RecordRefused(NOT_COME_TO) for write in lot.writes.values()}
+    except SyncError as error:
+        await dropped(work, job)
+        return {write.link.id: error for write in lot.writes.values()}
+    return await _followed(work, lot, job)
+
+
+async def without_jobs(work: Pass) -> tuple[Pass, list[Looked]]:
+    """Give the pass with no write in it that is still in a job, and, with why, the links of which that was not found.
+
+    What a job that was called off had under way may end a little later; of one that has ended all is written.
+    """
+    jobs: defaultdict[str, list[str]] = defaultdict(list)
+    for due in work.taken.due:
+        for write in due.link.own_writes:
+            if write.job is not None:
+                jobs[write.job].append(due.link.id)
+    settled: dict[str, datetime] = {}
+    failed: dict[str, SyncError] = {}
+    for job, link_ids in jobs.items():
+        try:
+            is_called_off = await Ingest(work.salesforce).ended(job) == ABORTED
+        except SyncError as error:
+            failed |= dict.fromkeys(link_ids, error)
+            continue
+        settle_in = work.run.settings.salesforce_request_limit if is_called_off else timedelta(0)
+        await journal.is_over(work.run.database, link_ids, job, settle_in)
+        settled[job] = work.taken.now + settle_in
+    if not jobs:
+        return work, []
+    well = tuple(_settled(due, settled) for due in work.taken.due if due.link.id not in failed)
+    ill = [Looked(due, failed[due.link.id]) for due in work.taken.due if due.link.id in failed]
+    return replace(work, taken=replace(work.taken, due=well)), ill
+
+
+def _settled(due: Due, settled: Mapping[str, datetime]) -> Due:
+    own = tuple(
+        replace(one, job=None, settle_at=settled[one.job]) if one.job and one.job in settled else one
+        for one in due.link.own_writes
+    )
+    return replace(due, link=replace(due.link, own_writes=own))
+
+
+async def _followed(work: Pass, lot: Lot, job: str) -> dict[str, Outcome]:
+    """Look at a job until it is over, calling it off when that takes too long, and give what it says of each record."""
+    org, table = Ingest(work.salesforce), work.rules.table
+    names = {table.external_id, *(row.shown(Side.SALESFORCE) for row in table.rows.values())}
+    patience, waits = work.salesforce.patience, iter(work.salesforce.patience.looks_s)
+    until, wait_s = monotonic() + patience.longest_s, 0.0
+    while monotonic() < until:
+        wait_s = next(waits, wait_s)
+        await asyncio.sleep(wait_s)
+        try:
+            state = await org.state(job)
+            if state == ingest.OPEN:  # it was never closed; nor will it be
+                state = await org.ended(job)
+            if state in OVER:
+                found = await org.results(job, _key(work, is_create=lot.is_create), names)
+                return {write.link.id: _outcome(found, key, write, state) for key, write in lot.writes.items()}
+        except SyncError:
+            continue  # it goes on without us; later we may be let in again
+    with suppress(SyncError):
+        await org.ended(job)
+    unknown = OutcomeUnknown(Side.SALESFORCE.value, "PATCH jobs/ingest", code=_CALLED_OFF)
+    return dict.fromkeys((write.link.id for write in lot.writes.values()), unknown)
+
+
+def _outcome(found: ingest.Results, key: str, write: Write, state: str) -> Outcome:
+    answered = found.answered.get(key)
+    if isinstance(answered, Saved) and answered.id:
+        return Written(answered.id, answered.created, write.fields, write.without)
+    if isinstance(answered, RecordRefused):
+        return answered
+    if state != ABORTED and key in found.unprocessed:
+        return RecordRefused(NOT_COME_TO)
+    code = _CALLED_OFF if state == ABORTED else _UNTOLD  # what was under way may still end
+    return OutcomeUnknown(Side.SALESFORCE.value, "PATCH jobs/ingest", code=code)
+
+
+def _cut(group: Sequence[tuple[Write, dict[str, str]]], key: str, *, is_create: bool) -> list[Lot]:
+    """Give a group as lots that can be uploaded within a call's deadline."""
+    uploaded = ingest.written([cells for _, cells in group])
+    if len(uploaded.encode()) > ingest.MOST_BYTES and len(group) > 1:
+        half = len(group) // 2
+        return [lot for part in (group[:half], group[half:]) for lot in _cut(part, key, is_create=is_create)]
+    return [Lot({cells[key]: write for write, cells in group}, uploaded, is_create)]
+
+
+def _record(work: Pass, write: Write, *, is_create: bool) -> dict[str, object]:
+    record = (to_salesforce.created if is_create else to_salesforce.updated)(work.rules.table, write)
+    return record if is_create else {"Id": record.pop("id"), **record}
+
+
+def _key(work: Pass, *, is_create: bool) -> str:
+    return work.rules.table.external_id if is_create else "Id"
