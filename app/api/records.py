@@ -75,7 +75,7 @@ class Value(BaseModel):
     drchrono_name: str = Field(examples=["email"])
     salesforce_name: str = Field(examples=["Email"])
     read: list[Side]
-    drchrono: str | None = Field(examples=["f••••@•••••…"])
+    drchrono: str | None = Field(examples=["•••"])
     salesforce: str | None
     agreement: Agreement
     moved: list[Side] = Field(description="the sides whose value is another one than both last agreed on")

@@ -82,6 +82,7 @@ async def _page(
         one=one,
         both=both,
         told=told,
+        shown={item.id for item in told.items},
         path=path,
         is_revealed=is_revealed,
         fix=fix(one.cause) if one.cause else "",

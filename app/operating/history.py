@@ -2,7 +2,8 @@
 
 A delivery and a call belong together where the delivery was there when the call was planned, and was finished by the
 same look or by one that tried again. A finished delivery without a call told nothing new: both sides agreed already,
-it was our own write coming back, or what it said was kept back, which the record's state tells.
+it was our own write coming back, or what it said was kept back, which the record's state tells. One that was run again
+is finished anew, so it counts for every call between.
 """
 
 from collections.abc import Mapping, Sequence

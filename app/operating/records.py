@@ -14,13 +14,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.operating.asking import FAILS, NOT_CONNECTED, Silence, drchrono_of, salesforce_of, silence
+from app.operating.deliveries import MASK
 from app.operating.history import Came, came
 from app.runtime import Runtime
 from app.store import audit, known, links, zones
 from app.store.audit import Act, Action, By
 from app.store.known import Known
 from app.sync.compared import Compared, compared
-from app.sync.masked import masked
 from app.sync.records import Absent, Kind, Lane, Ref, Side, Sight
 from app.sync.zoned import zone_of
 from app.vendors.drchrono import wire
@@ -120,7 +120,7 @@ async def _compared(run: Runtime, one: Known, found: Mapping[Side, Sight | Absen
 
 
 def _masked(seen: Compared) -> Compared:
-    hidden = {side: None if value is None else masked(value) for side, value in seen.values.items()}
+    hidden = {side: None if value is None else MASK for side, value in seen.values.items()}
     return replace(seen, values=hidden)
 
 
