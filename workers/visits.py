@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.store import zones
-from app.sync.codec import Unfit
-from app.sync.mapping import Row
 from app.sync.records import Kind, Side
+from app.sync.zoned import zone_of
 from workers.passes import Pass
 
 BREAK, VIRTUAL = "break", "virtual"
@@ -24,23 +23,13 @@ class Clock:
 
     def zone(self, side: Side, raw: Mapping[str, Any]) -> str:
         """Give the zone of a vendor's record, verbatim; empty when it has none or its doctor is not known."""
-        table = self.work.rules.table
-        if table.zoned is None:
-            return ""
-        doctor, office = (_value(table.row_of(name), side, raw) for name in ("doctor", "office"))
-        return self.work.run.settings.office_time_zones.get(office) or self.by_doctor.get(doctor, "")
+        by_office = self.work.run.settings.office_time_zones
+        return zone_of(self.work.rules.table, side, raw, by_office, self.by_doctor)
 
 
 async def clock_of(work: Pass) -> Clock:
     """Give the zones known now, where the kind has times that need them."""
     return Clock(work, await zones.all_zones(work.run.database) if work.rules.table.zoned else {})
-
-
-def _value(row: Row | None, side: Side, raw: Mapping[str, Any]) -> str:
-    try:
-        return (row and row.codec.read(side, raw.get(row.names[side]), row.options)) or ""
-    except Unfit:
-        return ""
 
 
 def skipped(kind: Kind, record_id: str, raw: Mapping[str, Any]) -> str:

@@ -4,11 +4,17 @@
 role is checked before anything of the request is looked at.
 """
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
-from app.api import audit, connections, deliveries, failures, held, lanes, overview, queue
+from app.api import audit, connections, deliveries, failures, held, lanes, overview, people, queue, records, visits
 from app.web.access import reader
 
-router = APIRouter(prefix="/api/v1", dependencies=[Depends(reader)])
-for part in (overview, queue, failures, held, deliveries, lanes, connections, audit):
+
+def unkept(response: Response) -> None:
+    """Let nothing between us and who asked keep the answer: some name patients."""
+    response.headers["Cache-Control"] = "no-store"
+
+
+router = APIRouter(prefix="/api/v1", dependencies=[Depends(reader), Depends(unkept)])
+for part in (overview, queue, people, visits, records, failures, held, deliveries, lanes, connections, audit):
     router.include_router(part.router)

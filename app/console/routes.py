@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from app.console import audit, connections, deliveries, lanes, overview
+from app.console import audit, connections, deliveries, lanes, overview, people, records, visits
 
 router = APIRouter(tags=["pages"], include_in_schema=False)
-for part in (overview, deliveries, lanes, connections, audit):
+for part in (overview, people, visits, records, deliveries, lanes, connections, audit):
     router.include_router(part.router)

@@ -21,6 +21,7 @@ class Action(StrEnum):
     DISCONNECT = "disconnect"
     REVEAL = "reveal"
     REPLAY = "replay"
+    LOOK = "look"
     RETRY = "retry"
     DISCARD = "discard"
     SETTLE = "settle"

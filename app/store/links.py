@@ -93,6 +93,13 @@ async def point_out(
     return count
 
 
+async def look_again(connection: AsyncConnection, link_id: str, lane: Lane) -> None:
+    """Make a link due, with nothing believed: DrChrono is asked what it holds, where it has the record."""
+    is_known = sa.case((links.c.drchrono_id.is_not(None), db_now()), else_=links.c.confirm_at)
+    again = sa.update(links).where(links.c.id == link_id).values({**due_again(lane), "confirm_at": is_known})
+    await connection.execute(again)
+
+
 async def note(connection: AsyncConnection, kind: Kind, ids: Sequence[str], lane: Lane = Lane.LIVE) -> int:
     """Make lone refs, due at once, of Salesforce records nobody has heard of; gives how many."""
     insert = insert_into(links, connection.dialect)

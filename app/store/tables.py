@@ -103,6 +103,9 @@ sa.Index(
     sqlite_where=events.c.finished_at.is_(None),
     postgresql_where=events.c.finished_at.is_(None),
 )
+sa.Index(
+    "ix_events_record", events.c.record_id, events.c.delivery_id
+)  # kind and side too: open ones would be sought here
 
 links = sa.Table(
     "links",
@@ -136,6 +139,7 @@ for _name, _columns in (
 ):
     _is_due = links.c.due_at.is_not(None)
     sa.Index(_name, *_columns, sqlite_where=_is_due, postgresql_where=_is_due)
+sa.Index("ix_links_kind", links.c.kind, links.c.id)
 sa.Index(
     "ix_links_series",
     links.c.series,
@@ -198,6 +202,7 @@ conflicts = sa.Table(
     sa.Column("kept", sa.Text),  # None: too old to be put back
     sa.Column("at", Instant, nullable=False, index=True),
 )
+sa.Index("ix_conflicts_link_id", conflicts.c.link_id)
 
 # what is old and still there, for app/store/retention.py
 for _name, _at, _there in (

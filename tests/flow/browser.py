@@ -85,7 +85,10 @@ class Browser:
         )
         fields = {**form.fields, **filled, **({name: value} if name else {})}
         headers = self._said_of(self.page, target := self.page.url.join(form.action))
-        request = self.client.build_request(form.method, target, data=fields, headers=headers)
+        if form.method == "GET":  # its fields are the address
+            request = self.client.build_request("GET", target.copy_with(params=fields), headers=headers)
+        else:
+            request = self.client.build_request(form.method, target, data=fields, headers=headers)
         return await self._went(request, submits=self.page)
 
     async def signs_in(self, token):

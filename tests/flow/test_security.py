@@ -27,7 +27,14 @@ PUBLIC = {
     "/webhooks/drchrono",  # the verification
     "/connect/drchrono/callback",  # the state and its cookie prove who it is
 }  # fmt: skip
-EXAMPLES = {"lane": "live"}
+EXAMPLES = {"lane": "live", "side": "drchrono", "kind": "patient"}
+# these are posted so that what is looked for is in no address, or because they call the vendors; they only read
+READING = {
+    "/patients",
+    "/api/v1/patients",
+    "/records/drchrono/patient/1",
+    "/api/v1/records/drchrono/patient/1/read",
+}
 
 
 @pytest.fixture
@@ -165,13 +172,30 @@ async def test_a_viewer_changes_nothing_but_their_own_session(staffed):
         await browser.signs_in(VIEWER)
         csrf, before = browser.csrf(), await state_of(staffed)
         for method, path in changing(staffed):
-            if path == "/logout":
+            if path == "/logout" or path in READING:
                 continue
             answer = await sent(browser, method, path, csrf)
             if answer.status_code != 403 or await state_of(staffed) != before:
                 let_through.append((path, answer.status_code))
 
     assert let_through == []
+
+
+async def test_a_viewer_reads_what_is_posted_only_to_be_read_and_leaves_nothing_behind(staffed):
+    async with browsing(staffed) as browser:
+        await browser.signs_in(VIEWER)
+        csrf, (before, _) = browser.csrf(), await state_of(staffed)
+        answers = {path: await sent(browser, "POST", path, csrf) for path in sorted(READING)}
+        after, _ = await state_of(staffed)
+
+    assert {path for _, path in changing(staffed)} >= READING
+    assert {path: answer.status_code for path, answer in answers.items()} == {
+        "/patients": 200,
+        "/api/v1/patients": 422,
+        "/records/drchrono/patient/1": 404,
+        "/api/v1/records/drchrono/patient/1/read": 404,
+    }
+    assert after == before
 
 
 async def test_a_stranger_reads_nothing_but_what_is_public(staffed):

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from app.store import inbox_sql, journal, links, queue_state, results, retention, tables
+from app.store import histories, inbox_sql, journal, known, links, queue_state, results, retention, tables
 from app.store.journal import Answer
 from app.store.states import State
-from app.sync.records import Kind, Lane, Side
+from app.sync.records import Kind, Lane, Ref, Side
 from tests.store.build import a_delivery, a_result, an_entry, change, open_inbox, statements_of
 from tests.store.plans import cost, fill, walked_through
 
@@ -68,6 +68,28 @@ async def keeping_house(database):
             pass
 
 
+async def the_first_page_of_patients(database):
+    """Give the beginning of the list; its index is walked through, as far as the page."""
+    assert len(await known.page(database, Kind.PATIENT, 51)) == 51
+
+
+async def a_later_page_of_patients(database):
+    """Give a later page of the list, and what is known of those whom a search has found."""
+    assert await known.page(database, Kind.PATIENT, 51, "L5")
+    await known.of(database, Kind.PATIENT, Side.SALESFORCE, [f"003{n}" for n in range(50)])
+
+
+async def a_record_and_its_history(database):
+    """Give a record by either side's id, and what happened to it, page by page."""
+    one = await known.find(database, Ref(Side.DRCHRONO, Kind.PATIENT, "7"))
+    assert one == await known.find(database, Ref(Side.SALESFORCE, Kind.PATIENT, "0037"))
+    ids = {side: one.link.id_on(side) for side in Side}
+    for before in (None, "Z"):
+        assert await histories.deliveries_of(database, Kind.PATIENT, ids, 101, before)
+        assert await histories.writes_of(database, one.id, 101, before)
+    assert await histories.conflicts_of(database, one.id)
+
+
 @pytest.fixture
 async def filled(database):
     """A database with many records, of which 200 are due, and the oldest thousand done with three days ago."""
@@ -94,6 +116,8 @@ async def walks(database, sent):
         queue_state.journal_counts,
         queue_state.synced_per_minute,
         keeping_house,
+        a_later_page_of_patients,
+        a_record_and_its_history,
     ],
 )
 async def test_nothing_walks_through_a_table_that_grows(filled, run):
@@ -136,6 +160,19 @@ async def compared(database, many):
 
 async def test_taking_200_costs_the_same_among_a_thousand_and_fifty_thousand(database):
     assert await compared(database, 50_000) < 3
+
+
+async def of_the_first_page(database):
+    sent = await statements_of(database, the_first_page_of_patients)
+    return await cost(database, [("BEGIN", ()), *sent] if database.is_sqlite else sent)
+
+
+async def test_the_first_page_of_patients_costs_the_same_among_a_thousand_and_thirty_thousand(database):
+    await fill(database, 1, SOME)
+    among_some = await of_the_first_page(database)
+    await fill(database, SOME + 1, MANY)
+
+    assert await of_the_first_page(database) / among_some < 3
 
 
 @pytest.mark.long

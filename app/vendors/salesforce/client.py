@@ -212,14 +212,26 @@ class Salesforce:
         Raises       as `read`
         """
         if behind is None:
-            moved = f"SystemModstamp >= {_moment(since)}"
+            moved = f"SystemModstamp >= {moment(since)}"
         else:
-            stamp, id_ = _moment(datetime.fromisoformat(behind[0])), format_soql("{}", behind[1])
+            stamp, id_ = moment(datetime.fromisoformat(behind[0])), format_soql("{}", behind[1])
             moved = f"(SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > {id_}))"
         condition = f"{moved} AND {concerns_us}" if concerns_us else moved
         selected = ", ".join(dict.fromkeys(["Id", "SystemModstamp", "IsDeleted", *names]))
         order = f"ORDER BY SystemModstamp, Id LIMIT {_MOST_LISTED}"
         return await self._query(f"SELECT {selected} FROM {table} WHERE {condition} {order}", is_all=True)  # noqa: S608 - names are ours
+
+    async def select(
+        self, table: str, names: Sequence[str], condition: str, order: Sequence[str], limit: int
+    ) -> list[dict[str, Any]]:
+        """Give the first live records for which a condition holds, in an order: one call.
+
+        condition  its values quoted already
+        Raises     as `read`
+        """
+        selected = ", ".join(dict.fromkeys(["Id", *names]))
+        soql = f"SELECT {selected} FROM {table} WHERE {condition} ORDER BY {', '.join(order)} LIMIT {limit}"  # noqa: S608 - names are ours
+        return await self._query(soql)
 
     async def gone(self, table: str, since: datetime, until: datetime) -> list[str] | None:
         """Give the Ids of the records that were deleted in a span, for good ones too; None where that is forgotten.
@@ -227,7 +239,7 @@ class Salesforce:
         Raises  as `read`
         """
         call = f"GET sobjects/{table}/deleted"
-        span = {"start": _moment(since), "end": _moment(until)}
+        span = {"start": moment(since), "end": moment(until)}
         answer: Any = await self.called(
             call, lambda library: library.restful(f"sobjects/{table}/deleted/", params=span), writes=False
         )
@@ -402,7 +414,7 @@ class Salesforce:
         return library
 
 
-def _moment(at: datetime) -> str:
+def moment(at: datetime) -> str:
     """Give an instant as queries have it, to the millisecond."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
 

@@ -1,0 +1,63 @@
+"""A patient named Canary is looked for, read, revealed and met on a day: no log, audit, metric or address knows."""
+
+import sqlalchemy as sa
+
+from app.store.tables import metadata
+from tests.flow.browser import browsing
+from tests.flow.calendar import TEN, books
+from tests.flow.clinic import OPERATOR
+
+BEARER = {"authorization": f"Bearer {OPERATOR}"}
+CANARY = {
+    "first_name": "Canary", "last_name": "Canarysson", "date_of_birth": "1951-02-03", "email": "canary@canary.example",
+    "cell_phone": "(555) 010-2468", "city": "Canaryville",
+}  # fmt: skip
+WORDS = ("anary", "1951-02-03", "010-2468")
+
+
+async def everything_done(clinic, browser):
+    """A person and a script see all there is of the patient; gives what they were shown."""
+    patient = await clinic.has_linked(**CANARY)
+    visit = await books(clinic, patient)
+    await clinic.arrives(visit, event="APPOINTMENT_CREATE")
+    await browser.signs_in(OPERATOR)
+    shown = [await browser.open("/patients")]
+    shown += [await browser.presses("Search", words=words) for words in ("Canary", "1951-02-03", "canarysson canary")]
+    shown.append(await browser.open(f"/appointments?day={TEN[:10]}"))
+    shown.append(await browser.open(f"/records/drchrono/patient/{patient['id']}"))
+    shown.append(await browser.presses("Read both sides now"))
+    shown.append(await browser.presses("Show the values"))
+    clinic.breaks(
+        "salesforce",
+        "GET /services/data",
+        "error",
+        status=400,
+        body=[{"errorCode": "MALFORMED_QUERY", "message": "LIKE 'Canary%'"}],
+        next=2,
+    )
+    await browser.open("/patients")
+    shown.append(await browser.presses("Search", words="Canary"))
+    for path, body in (("patients", {"words": "Canary"}), (f"records/drchrono/patient/{patient['id']}/reveal", None)):
+        await clinic.web.post(f"/api/v1/{path}", headers=BEARER, json=body)
+    return patient, shown
+
+
+async def test_what_is_looked_for_and_revealed_is_in_no_log_audit_metric_or_address(clinic, capsys):
+    async with browsing(clinic) as browser:
+        patient, shown = await everything_done(clinic, browser)
+        numbers = (await clinic.web.get("/metrics")).text
+    lines = "".join(capsys.readouterr())
+    tables = {table.name: str(await clinic.run.database.read(sa.select(table))) for table in metadata.sorted_tables}
+
+    assert sum("Canarysson" in page.text for page in shown) >= 6  # it was there to be leaked
+    assert f"patient {patient['id']}" in tables["audit"]
+    assert "record.synced" in lines
+    places = {"log": lines, "metrics": numbers, "addresses": str(browser.visited), **tables}
+    assert [(name, word) for name, text in places.items() for word in WORDS if word in text] == []
+
+
+async def test_an_address_behind_a_sign_in_page_names_nobody_either(clinic):
+    async with browsing(clinic) as browser:
+        page = await browser.open("/patients?words=Canary")
+
+    assert "anary" not in str(page.url)
