@@ -93,7 +93,13 @@ async def at_first_migration(database, vault):
         for column in added:
             await connection.execute(sa.text(f"ALTER TABLE connections DROP COLUMN {column}"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN unsettled"))
-        for index in ("ix_deliveries_body", "ix_deliveries_listed", "ix_journal_values"):
+        for index in (
+            "ix_deliveries_body",
+            "ix_deliveries_listed",
+            "ix_journal_values",
+            "ix_events_record",
+            "ix_links_kind",
+        ):
             await connection.execute(sa.text(f"DROP INDEX {index}"))
         await connection.execute(sa.text("DROP INDEX ix_links_person"))
         await connection.execute(sa.text("DROP INDEX ix_links_series"))
@@ -123,6 +129,7 @@ async def at_first_migration(database, vault):
             "darkness",
             "conflicts",
             "matches",
+            "audit",
         ):
             await connection.execute(sa.text(f"DROP TABLE {table}"))
 
