@@ -2,8 +2,19 @@
 
 from fastapi import APIRouter
 
-from app.console import audit, connections, deliveries, lanes, overview, people, records, visits
+from app.console import (
+    audit,
+    connections,
+    deliveries,
+    failures,
+    held,
+    lanes,
+    overview,
+    people,
+    records,
+    visits,
+)
 
 router = APIRouter(tags=["pages"], include_in_schema=False)
-for part in (overview, people, visits, records, deliveries, lanes, connections, audit):
+for part in (overview, people, visits, records, failures, held, deliveries, lanes, connections, audit):
     router.include_router(part.router)

@@ -1,5 +1,6 @@
 """What waits, what failed and what was written, as numbers; every query rests on an index of what is due or open."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -98,6 +99,12 @@ async def failure_groups(database: Database) -> list[sa.Row[Any]]:
         .group_by(*group)
         .order_by(sa.desc("records"), failures.c.cause)
     )
+
+
+async def refs_of(database: Database, link_ids: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
+    """Give link id -> the record's id in DrChrono and in Salesforce, as far as known."""
+    asked = sa.select(links.c.id, links.c.drchrono_id, links.c.salesforce_id).where(links.c.id.in_(link_ids))
+    return {row.id: (row.drchrono_id, row.salesforce_id) for row in await database.read(asked)} if link_ids else {}
 
 
 async def journal_counts(database: Database) -> list[sa.Row[Any]]:

@@ -17,6 +17,7 @@ from app.main import create_app
 from app.store.links import waiting
 from app.store.tables import (
     allowances,
+    audit,
     connections,
     consents,
     db_now,
@@ -188,7 +189,7 @@ class Clinic:
         self.salesforce.delete("/_control/calls")
 
         async def forget(connection):
-            for table in (events, deliveries, journal):
+            for table in (audit, events, deliveries, journal):
                 await connection.execute(sa.delete(table))
             await connection.execute(sa.delete(connections).where(connections.c.side == Side.SALESFORCE.value))
 

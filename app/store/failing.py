@@ -1,0 +1,104 @@
+"""What waits for a person, as a group of it is tried again or let go: by cause, side and kind, never a whole table."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store import audit
+from app.store.audit import Act
+from app.store.database import Database
+from app.store.links import due_again
+from app.store.tables import db_now, failures, links
+from app.sync.records import Kind, Lane, Side
+
+BATCH = 500
+_ASKED_AT_ONCE = sa.case((links.c.drchrono_id.is_not(None), db_now()))  # what it had told is used up
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Which failures are meant; None: all of them."""
+
+    cause: str | None = None
+    side: Side | None = None
+    kind: Kind | None = None
+    is_held: bool | None = None
+
+
+def _of(group: Group) -> sa.ColumnElement[bool]:
+    f = failures.c
+    parts: list[sa.ColumnElement[bool]] = [sa.true()]
+    if group.cause is not None:
+        parts.append(f.cause == group.cause)
+    if group.side is not None:
+        parts.append(f.side == group.side.value)
+    if group.kind is not None:
+        parts.append(f.kind == group.kind.value)
+    if group.is_held is not None:
+        parts.append(f.is_held.is_(group.is_held))
+    return sa.and_(*parts)
+
+
+async def count(database: Database, group: Group) -> int:
+    """Give how many there are."""
+    asked = sa.select(sa.func.count()).select_from(failures).where(_of(group))
+    return int((await database.read(asked))[0][0])
+
+
+async def some(database: Database, group: Group, limit: int, after: str = "") -> list[sa.Row[Any]]:
+    """Give failures with their records' ids, in the order of their links, from after one on."""
+    f = failures.c
+    asked = sa.select(f.link_id, f.side, f.kind, f.cause, f.fields, f.is_held, f.at)
+    asked = asked.add_columns(links.c.drchrono_id, links.c.salesforce_id)
+    asked = asked.join(links, links.c.id == f.link_id).where(_of(group), f.link_id > after)
+    return await database.read(asked.order_by(f.link_id).limit(limit))
+
+
+async def try_again(database: Database, group: Group, limit: int | None, act: Act) -> int:
+    """Make records due again, their attempts given back, in commits of 500; gives how many.
+
+    A failure goes once its record has succeeded. What was asked for and by whom is noted with the first commit.
+
+    Raises  StoreUnavailable: what was committed before is due, and all of it may be asked for again
+    """
+    done, after = 0, ""
+    while limit is None or done < limit:
+        most = BATCH if limit is None else min(BATCH, limit - done)
+
+        async def work(connection: AsyncConnection, after: str = after, most: int = most) -> list[str]:
+            ids = await _next(connection, group, after, most)
+            again = {"last_error": None, "confirm_at": _ASKED_AT_ONCE, **due_again(Lane.RETRY)}
+            await connection.execute(sa.update(links).where(links.c.id.in_(ids)).values(again))
+            if ids and not after:
+                await audit.note(connection, act)
+            return ids
+
+        ids = await database.transact(work)
+        if not ids:
+            break
+        done, after = done + len(ids), ids[-1]
+    return done
+
+
+async def let_go(database: Database, group: Group, act: Act) -> int:
+    """Forget failures, in commits of 500, and leave their records alone until the next edit; gives how many."""
+    done = 0
+    while True:
+
+        async def work(connection: AsyncConnection, is_first: bool = done == 0) -> list[str]:
+            ids = await _next(connection, group, "", BATCH)
+            await connection.execute(sa.delete(failures).where(failures.c.link_id.in_(ids)))
+            if ids and is_first:
+                await audit.note(connection, act)
+            return ids
+
+        if not (ids := await database.transact(work)):
+            return done
+        done += len(ids)
+
+
+async def _next(connection: AsyncConnection, group: Group, after: str, most: int) -> list[str]:
+    asked = sa.select(failures.c.link_id).where(_of(group), failures.c.link_id > after)
+    return list(await connection.scalars(asked.order_by(failures.c.link_id).limit(most)))
