@@ -102,14 +102,14 @@ async def came(run: Runtime, one: Known) -> dict[str, Came]:
     conflicts = await histories.conflicts_of(run.database, one.id)
     found: dict[str, Came] = {}
     for row in writes:
-        if row.state != State.CONFIRMED.value:
+        news = [name for name in row.stamps if name not in found]
+        if row.state != State.CONFIRMED.value or not news:
             continue
         rules = {each.field: each.rule for each in conflicts.get(row.id, ())}
         behind = tuple(each.delivery_id for each in came_in if _led_to(each, row))
-        for name in row.stamps:
-            if name not in found:
-                why = str(row.why.get(name, ""))
-                found[name] = Came(Side(row.side), row.planned_at, row.id, why, rules.get(name, ""), behind)
+        for name in news:
+            why = str(row.why.get(name, ""))
+            found[name] = Came(Side(row.side), row.planned_at, row.id, why, rules.get(name, ""), behind)
     return found
 
 

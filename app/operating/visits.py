@@ -22,6 +22,7 @@ from app.vendors.salesforce.client import moment
 from app.vendors.salesforce.finding import Columns
 
 _MOST = 2_000
+_FIRST, _LAST = date(1700, 1, 2), date(4000, 12, 30)  # Salesforce knows no day before or after
 _DAY = timedelta(days=1)
 _EAST, _WEST = timedelta(hours=14), timedelta(hours=-12)  # how far zones lie from UTC
 _LEEWAY = timedelta(hours=2)  # a change of clocks, and a visit that was moved over midnight
@@ -74,7 +75,7 @@ async def of_day(run: Runtime, day: date) -> Day:
     """
     client, table = salesforce_of(run), run.mappings.get(Kind.APPOINTMENT)
     start = table.row_of("scheduled_time") if table else None
-    if table is None or start is None:
+    if table is None or start is None or not _FIRST <= day <= _LAST:
         return Day(day, ())
     if client is None:
         return Day(day, (), silence=Silence(Side.SALESFORCE, NOT_CONNECTED))

@@ -14,6 +14,7 @@ IMAGES = ROOT / "deploy" / "docs" / "images"
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PAGES = {
     "overview": "/",
+    "patients": "/patients",
     "lanes": "/lanes",
     "deliveries": "/deliveries",
     "connections": "/connections",

@@ -3,7 +3,7 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-PAGES = ["/", "/lanes", "/deliveries", "/connections", "/audit"]
+PAGES = ["/", "/patients", "/appointments", "/lanes", "/deliveries", "/connections", "/audit"]
 BAD = {"serious", "critical"}
 
 
@@ -32,6 +32,17 @@ def test_the_page_to_sign_in_breaks_none_either(opened):
 def test_on_a_phone_nothing_hangs_over_the_edge(here, opened, path):
     page = opened(here.operator_token, viewport={"width": 360, "height": 740})
     page.goto(path)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert broken(page) == []
+
+
+@pytest.mark.parametrize("looks", ["light", "dark"])
+def test_a_record_with_its_values_breaks_none_and_fits_a_phone(here, opened, looks):
+    page = opened(here.operator_token, color_scheme=looks, viewport={"width": 360, "height": 740})
+    page.goto(f"/records/drchrono/patient/{here.ids[0]}")
+    page.get_by_role("button", name="Show the values").click()
+    page.get_by_text("is noted in the audit").wait_for()
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert broken(page) == []

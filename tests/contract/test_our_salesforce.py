@@ -185,6 +185,17 @@ async def test_records_without_external_id_are_found_by_their_birth_date(salesfo
     assert sorted(one["LastName"] for one in found) == ["Test0", "Test2"]
 
 
+async def test_the_first_records_of_a_condition_are_given_in_an_order_each_field_once(salesforce, org):
+    for name in ("Lovell_", "Lovell", "Lowell"):
+        org.control.post("/_control/records/Contact", json={"LastName": name, KEY: name}).raise_for_status()
+
+    low = await salesforce.select("Contact", ["LastName", "LastName"], "LastName LIKE 'Lo%'", ["LastName", "Id"], 2)
+    plain = await salesforce.select("Contact", ["LastName"], "LastName LIKE 'Lovell\\_%'", ["Id"], 2)
+
+    assert [one["LastName"] for one in low] == ["Lovell", "Lovell_"]
+    assert [one["LastName"] for one in plain] == ["Lovell_"]
+
+
 class Silent(BaseAdapter):
     """A wire on which nothing comes back."""
 

@@ -130,13 +130,20 @@ async def test_the_page_opens_on_today_and_leads_to_the_days_beside(clinic):
         last = await browser.open("/appointments?day=9999-12-31")
         nonsense = await browser.open("/appointments?day=tomorrow")
 
-    assert today.status == nonsense.status == 200
+    assert today.status == nonsense.status == last.status == 200
     assert "10:30" in day.text
     assert "in step" in day.text
     assert "no appointment" in after.text
     assert "10:30" in back.text
     assert record.heading.startswith("Appointment ")
     assert "Day after" not in last.links
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1700-01-01", "1700-01-02", "4000-12-30", "4000-12-31", "9999-12-31"])
+async def test_a_day_far_away_has_no_visits_and_breaks_nothing(clinic, day):
+    found = await of_day(clinic, day)
+
+    assert (found["day"], found["items"], found["silence"]) == (day, [], None)
 
 
 async def test_with_salesforce_away_the_page_says_so(clinic):

@@ -1,0 +1,70 @@
+"""A person's words become a condition in which they are words and nothing else."""
+
+from datetime import date
+
+import pytest
+
+from app.sync import mapping_file
+from app.sync.records import Kind
+from app.sync.wanted import Wanted
+from app.vendors.salesforce.finding import Columns, behind, condition, is_id
+
+PATIENT = mapping_file.load(None)[Kind.PATIENT]
+COLUMNS = Columns.of(PATIENT)
+OURS = "(Sync_To_DrChrono__c = true OR DrChrono_Patient_Id__c != null)"
+
+
+def test_a_name_and_a_birth_date_are_both_to_fit_among_those_that_are_patients():
+    found = condition(PATIENT, Wanted(("roe",), date(1990, 2, 3)))
+
+    assert found == (
+        "((FirstName LIKE 'roe%' OR FirstName LIKE '% roe%' OR FirstName LIKE '%-roe%' OR LastName LIKE 'roe%' "
+        f"OR LastName LIKE '% roe%' OR LastName LIKE '%-roe%') AND Birthdate = 1990-02-03) AND {OURS}"
+    )
+
+
+def test_one_word_may_be_an_id_or_a_charts_as_well():
+    found = condition(PATIENT, Wanted(key="003SYN00000000A"))
+
+    assert found == (
+        "((DrChrono_Patient_Id__c = '003SYN00000000A') OR (DrChrono_Chart_Id__c LIKE '003SYN00000000A%') "
+        f"OR (Id = '003SYN00000000AEAQ')) AND {OURS}"
+    ).replace("003SYN00000000AEAQ", found.split("Id = '")[-1].split("'")[0])
+    assert "Id = '003SYN00000000A" in found
+
+
+@pytest.mark.parametrize(
+    ("word", "quoted"),
+    [("100%", "100\\%"), ("a_b", "a\\_b"), ("O'Neill", "O\\'Neill"), ("back\\slash", "back\\\\slash"), ('"', '\\"')],
+)
+def test_wildcards_and_quotes_are_letters(word, quoted):
+    assert f"FirstName LIKE '{quoted}%'" in condition(PATIENT, Wanted((word,)))
+
+
+def test_nothing_to_look_for_is_no_condition():
+    assert condition(PATIENT, Wanted()) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("003SYN0000000015", False),  # 16 characters
+        ("003SYN000000001", True),
+        ("003SYN000000001YBA", True),
+        ("003SYN000000001yba", True),
+        ("003SYN000000001ZZZ", False),  # its suffix belongs to another id
+        ("Featherstonehau", False),  # as long as an id, and a name
+        ("a0QSYN000000001", True),
+        ("", False),
+    ],
+)
+def test_only_what_is_surely_an_id_is_asked_for_as_one(text, is_one):
+    assert is_id(text) is is_one
+
+
+def test_what_comes_behind_a_page_is_told_by_last_name_and_then_by_id():
+    assert behind(COLUMNS, None) == ""
+    assert behind(COLUMNS, ("O'Neill", "003A")) == (
+        "(LastName > 'O\\'Neill' OR (LastName = 'O\\'Neill' AND Id > '003A'))"
+    )
+    assert behind(COLUMNS, (None, "003A")) == "(LastName != null OR (LastName = null AND Id > '003A'))"
