@@ -149,7 +149,10 @@ class Ingest:
 
 
 def cells(record: Mapping[str, Any]) -> dict[str, str] | None:
-    """Give a record as cells by column, a reference as `Patient__r.Key__c`; None when a text in it reads as `#N/A`."""
+    """Give a record as cells by column; None when a text in it reads as `#N/A`.
+
+    A reference is `Patient__r.Key__c`, one that is emptied `Patient__c`.
+    """
     found: dict[str, str] = {}
     for name, value in record.items():
         for column, one in _columns(name, value):
@@ -172,6 +175,8 @@ def written(rows: Sequence[Mapping[str, str]]) -> str:
 def _columns(name: str, value: Any) -> Iterable[tuple[str, Any]]:
     if isinstance(value, Mapping):
         return [(f"{name}.{key}", one) for key, one in value.items()]
+    if value is None and name.endswith("__r"):  # no column of a job has a relationship's name alone
+        return [(f"{name.removesuffix('__r')}__c", None)]
     return [(name, value)]
 
 
