@@ -1,4 +1,4 @@
-"""What Salesforce answers of a job that is of no use: nothing is given up for it, and nobody waits long."""
+"""Jobs nobody hears the end of: a worker killed at the close, answers of no use. Nothing is lost, doubled, given up."""
 
 from datetime import timedelta
 
@@ -40,11 +40,30 @@ async def leaves_a_job(clinic):
 
 
 async def comes_to_rest(clinic):
+    """Salesforce is well again, and its request limit passes."""
     clinic.salesforce.delete("/_control/faults")
     clinic.salesforce.put("/_control/settings", json={"ingest_looks": 0})
     for _ in range(2):
         await clinic.time_passes(REQUEST_LIMIT + timedelta(minutes=2))
         await clinic.settles()
+
+
+@pytest.mark.parametrize(("how", "ended"), [("timeout_before", "Aborted"), ("timeout_after_commit", "JobComplete")])
+async def test_who_is_killed_on_either_side_of_the_close_leaves_a_job_that_makes_nobody_twice(crowded, how, ended):
+    await points_out(crowded)
+    crowded.breaks("salesforce", f"PATCH {JOBS}", how, delay_s=5)
+    await crowded.dies_when(await crowded.takes(), lambda: crowded.calls("salesforce", f"PATCH {JOBS}") == 1)
+    died_with = {(row.state, row.job) for row in await crowded.journal("salesforce")}, crowded.contacts()
+    await crowded.time_passes(timedelta(minutes=1))
+    await crowded.settles()
+    made = len(crowded.contacts())
+    await comes_to_rest(crowded)
+
+    assert died_with == ({("planned", FIRST_JOB)}, [])
+    assert made == (len(NAMES) if ended == "JobComplete" else 0), "a job that was called off may still have had a start"
+    assert crowded.writes() == ["created"] * len(NAMES)
+    assert await crowded.failures() == []
+    assert all(link.salesforce_id and link.due_at is None for link in await crowded.links())
 
 
 @pytest.mark.parametrize(
