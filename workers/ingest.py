@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
-from app.errors import OutcomeUnknown, Rejected, SyncError
+from app.errors import OutcomeUnknown, Rejected, SyncError, Unreadable
 from app.store import journal
 from app.store.due import Due
 from app.store.links import BULKY
@@ -149,6 +149,8 @@ async def _followed(work: Pass, lot: Lot, job: str) -> dict[str, Outcome]:
             if state in OVER:
                 found = await org.results(job, _key(work, is_create=lot.is_create), names)
                 return {write.link.id: _outcome(found, key, write, state) for key, write in lot.writes.items()}
+        except (Rejected, Unreadable):
+            break  # asking again would not help; looking at the records tells
         except SyncError:
             continue  # it goes on without us; later we may be let in again
     with suppress(SyncError):

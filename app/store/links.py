@@ -159,7 +159,7 @@ async def next_due_in_s(database: Database) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """So many that it pays to take more at once: with more than `above` due that Salesforce lacks, up to `most`."""
+    """So many that it pays to take more at once: where Salesforce lacks more than `above` of the `most` longest due."""
 
     above: int
     most: int
@@ -168,11 +168,17 @@ class Crowd:
 _LACKING = sa.and_(links.c.salesforce_id.is_(None), links.c.drchrono_id.is_not(None))
 
 
-async def _is_crowded(connection: AsyncConnection, here: sa.Select[Any], crowd: Crowd) -> bool:
-    """Say whether Salesforce lacks so many of the longest due; no more are gone through, however many there are."""
-    first = here.with_only_columns(_LACKING.label("is_lacking")).order_by(links.c.due_at).limit(crowd.most).subquery()
-    lacking = sa.select(sa.func.count()).select_from(first).where(first.c.is_lacking)
-    return (await connection.scalar(lacking) or 0) > crowd.above
+async def _crowd(connection: AsyncConnection, here: sa.Select[Any], crowd: Crowd) -> Sequence[str]:
+    """Lock and give those of the longest due that Salesforce lacks; none where they are too few for a crowd.
+
+    No more than `crowd.most` are gone through, however many are due behind them.
+    """
+    first = here.add_columns(_LACKING.label("is_lacking")).order_by(links.c.due_at).limit(crowd.most)
+    among = first.subquery()
+    many = await connection.scalar(sa.select(sa.func.count()).select_from(among).where(among.c.is_lacking)) or 0
+    if many <= crowd.above:
+        return ()
+    return [row.id for row in await connection.execute(first.with_for_update(skip_locked=True)) if row.is_lacking]
 
 
 async def take(
@@ -193,10 +199,9 @@ async def take(
     async def work(connection: AsyncConnection) -> tuple[Taken, Moment] | None:
         for lane in lanes:
             here = sa.select(links.c.id).where(links.c.kind == kind.value, links.c.lane == lane.value, _is_free())
-            most = limit
-            if crowd and lane in BULKY and await _is_crowded(connection, here, crowd):
-                here, most = here.where(_LACKING), crowd.most
-            chosen = here.order_by(links.c.due_at).limit(most).with_for_update(skip_locked=True)
+            if crowd and lane in BULKY and (ids := await _crowd(connection, here, crowd)):
+                break
+            chosen = here.order_by(links.c.due_at).limit(limit).with_for_update(skip_locked=True)
             if ids := (await connection.scalars(chosen)).all():
                 break
         else:

@@ -109,6 +109,28 @@ async def test_an_update_by_id_empties_leaves_alone_and_resurrects_nobody(jobs, 
     assert [(one["LastName"], one["Email"]) for one in contacts(org)] == [("A", None)]
 
 
+async def test_an_update_empties_a_reference_by_the_name_of_its_look_up(jobs, org):
+    doctor = org.control.post("/_control/records/DrChrono_Doctor__c", json={"Name": "Dr. Test"}).json()["Id"]
+    there = {"LastName": "A", "DrChrono_Doctor__c": doctor}
+    contact = org.control.post("/_control/records/Contact", json=there).json()["Id"]
+
+    job = await jobs.begun("Contact", None, csv_of({"Id": contact, "DrChrono_Doctor__r": None}))
+    state = await done(jobs, job)
+
+    assert state == COMPLETE
+    assert [one["DrChrono_Doctor__c"] for one in contacts(org)] == [None]
+
+
+async def test_a_column_that_is_no_field_fails_a_job_before_it_writes_anything(jobs, org):
+    job = await jobs.begun("Contact", KEY, written([{KEY: "1", "LastName": "A", "DrChrono_Doctor__r": "#N/A"}]))
+
+    state = await done(jobs, job)
+    found = await jobs.results(job, KEY, NAMES)
+
+    assert (state, found.answered, found.unprocessed) == (FAILED, {}, {"1"})
+    assert contacts(org) == []
+
+
 async def test_a_job_that_failed_says_what_it_never_came_to(jobs, org):
     org.control.put("/_control/settings", json={"ingest_ends": "Failed", "ingest_does": 1})
     job = await jobs.begun("Contact", KEY, csv_of({KEY: "1", "LastName": "A"}, {KEY: "2", "LastName": "B"}))

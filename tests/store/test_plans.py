@@ -175,6 +175,31 @@ async def test_the_first_page_of_patients_costs_the_same_among_a_thousand_and_th
     assert await of_the_first_page(database) / among_some < 3
 
 
+async def of_a_crowd(database, behind):
+    """Give what it costs to take a crowd of a hundred, so many others being due behind it that are linked."""
+    due = sa.update(tables.links).values(due_at=tables.db_now(), lane=Lane.BACKFILL.value)
+    await change(database, due.where(tables.links.c.id.in_([f"L{n}" for n in range(1, behind + 1)])))
+    first = sa.update(tables.links).where(tables.links.c.id.in_([f"L{n}" for n in range(1, 101)]))
+    await change(database, first.values(due_at=tables.after(-DAY), salesforce_id=None))
+    sent = await statements_of(database, take_a_crowd)
+    await given_back(database)
+    return await cost(database, sent)
+
+
+async def take_a_crowd(database):
+    batch = await links.take(database, Kind.PATIENT, crowd=links.Crowd(50, 200))
+    assert len(batch.due) == 100
+
+
+async def test_a_crowd_costs_the_same_whatever_is_due_behind_it(database):
+    await fill(database, 1, 20_000)
+    before_some = await of_a_crowd(database, SOME)
+
+    before_many = await of_a_crowd(database, 20_000)
+
+    assert before_many < 3 * before_some
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 async def test_taking_200_costs_the_same_among_a_thousand_and_a_million(database):

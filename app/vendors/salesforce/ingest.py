@@ -18,7 +18,7 @@ from typing import Any
 from simple_salesforce.api import Salesforce as SimpleSalesforce
 from simple_salesforce.bulk2 import Operation, _Bulk2Client
 
-from app.errors import Rejected, SyncError, Unreadable
+from app.errors import Rejected, SyncError, Unavailable, Unreadable
 from app.sync.records import Side
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.wire import RecordRefused, Saved
@@ -27,6 +27,7 @@ OPEN, COMPLETE, FAILED, ABORTED = "Open", "JobComplete", "Failed", "Aborted"
 OVER = frozenset({COMPLETE, FAILED, ABORTED})
 MOST_BYTES = 4_000_000  # what an upload may have, to end within its deadline
 _EMPTIED = "#N/A"
+_GOES_ON_S = 60.0
 _NOT_FOUND = 404
 _SIDE = Side.SALESFORCE.value
 _ERROR = re.compile(r"([A-Z][A-Z0-9_]*):.*?(?::([\w, ]*)--\s*)?", re.DOTALL | re.ASCII)
@@ -99,7 +100,7 @@ class Ingest:
     async def ended(self, job: str) -> str:
         """Have a job be over, calling it off when it goes on, and give how it ended; one that is gone was complete.
 
-        Raises  Unavailable, Unauthorized, Rejected, Unreadable
+        Raises  Unavailable, also while it goes on, Unauthorized, Rejected, Unreadable
         """
         try:
             if (state := await self.state(job)) in OVER:
@@ -112,7 +113,7 @@ class Ingest:
                 return COMPLETE
             raise
         if state not in OVER:
-            raise Unreadable(_SIDE, "PATCH jobs/ingest Aborted", code="JOB_GOES_ON")
+            raise Unavailable(_SIDE, "PATCH jobs/ingest Aborted", code="JOB_GOES_ON", retry_in_s=_GOES_ON_S)
         return state
 
     async def results(self, job: str, key: str, names: Collection[str]) -> Results:
@@ -148,7 +149,10 @@ class Ingest:
 
 
 def cells(record: Mapping[str, Any]) -> dict[str, str] | None:
-    """Give a record as cells by column, a reference as `Patient__r.Key__c`; None when a text in it reads as `#N/A`."""
+    """Give a record as cells by column; None when a text in it reads as `#N/A`.
+
+    A reference is `Patient__r.Key__c`, one that is emptied `Patient__c`.
+    """
     found: dict[str, str] = {}
     for name, value in record.items():
         for column, one in _columns(name, value):
@@ -171,6 +175,8 @@ def written(rows: Sequence[Mapping[str, str]]) -> str:
 def _columns(name: str, value: Any) -> Iterable[tuple[str, Any]]:
     if isinstance(value, Mapping):
         return [(f"{name}.{key}", one) for key, one in value.items()]
+    if value is None and name.endswith("__r"):  # no column of a job has a relationship's name alone
+        return [(f"{name.removesuffix('__r')}__c", None)]
     return [(name, value)]
 
 

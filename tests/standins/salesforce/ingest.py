@@ -134,6 +134,10 @@ def _go_on(org: Org, job: Job) -> None:
     if job.looks > 0:
         job.looks -= 1
         return
+    if odd := _odd_column(job):
+        job.left = job.rows
+        job.shown |= {"state": "Failed", "errorMessage": f"InvalidBatch : Field name not found : {odd}"}
+        return
     does = len(job.rows) if org.settings.ingest_does is None else org.settings.ingest_does
     call = Call(org)
     for row in job.rows[:does]:
@@ -150,6 +154,17 @@ def _go_on(org: Org, job: Job) -> None:
     job.shown |= {"numberRecordsProcessed": len(job.saved) + failed, "numberRecordsFailed": failed, "retries": 0}
     job.shown |= {"totalProcessingTime": 512, "apiActiveProcessingTime": 100, "apexProcessingTime": 0}
     job.shown["state"] = org.settings.ingest_ends
+
+
+def _odd_column(job: Job) -> str | None:
+    """A column that is neither a field nor `Relationship__r.Key`; it fails the job before any row is looked at."""
+    kind = job.table.kind
+    for name in job.rows[0] if job.rows else ():
+        parent, _, key = name.partition(".")
+        is_known = parent.lower() in kind.relationships if key else name == "Id" or kind.field(name) is not None
+        if not is_known:
+            return name
+    return None
 
 
 def _prepared(call: Call, job: Job, row: dict[str, str]) -> Prepared:
