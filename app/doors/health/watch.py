@@ -23,10 +23,14 @@ _STOPPED = "this web has stopped to look at its parts: restart it"
 
 
 class Health:
-    """Looks at every part, and remembers what it found. `clock` counts seconds, and never back."""
+    """Looks at every part, and remembers what it found.
 
-    def __init__(self, run: Runtime, clock: Callable[[], float] = monotonic) -> None:
-        self._run, self._clock = run, clock
+    clock   counts seconds, and never back
+    slow_s  how long a look at one part may take
+    """
+
+    def __init__(self, run: Runtime, clock: Callable[[], float] = monotonic, slow_s: float = SLOW_S) -> None:
+        self._run, self._clock, self._slow_s = run, clock, slow_s
         self._parts: dict[str, Part] = {}
         self._looked_at = clock()
         self._looks = _looks(run)
@@ -79,13 +83,13 @@ class Health:
         """Look at every part once, within two times the four seconds that a part is given."""
         run = self._run
         database, redis = await asyncio.gather(
-            _found("database", partial(here.database, run)), _found("redis", partial(here.redis, run))
+            self._found("database", partial(here.database, run)), self._found("redis", partial(here.redis, run))
         )
         if database is not None and database.state is State.UNKNOWN:  # it took too long, so a delivery would too
             database = here.unwritable()
         found = {"database": database, "redis": redis}
         if database is not None and database.state is State.OK:
-            looks = await asyncio.gather(*(_found(name, look) for name, look in self._looks.items()))
+            looks = await asyncio.gather(*(self._found(name, look) for name, look in self._looks.items()))
             found |= dict(zip(self._looks, looks, strict=True))
         else:
             found |= dict.fromkeys(self._looks, AWAY)
@@ -102,6 +106,19 @@ class Health:
     @property
     def _is_old(self) -> bool:
         return self._clock() - self._looked_at > OLD_S
+
+    async def _found(self, name: str, look: Look) -> Found | None:
+        """Give what a look finds, whatever becomes of it: the next part is looked at all the same."""
+        try:
+            async with asyncio.timeout(self._slow_s):
+                return await look()
+        except StoreUnavailable:
+            return AWAY
+        except TimeoutError:
+            return Found(State.UNKNOWN, f"it took longer than {self._slow_s:g} s to look at it")
+        except Exception as error:  # noqa: BLE001 - one part must not end the watch over all of them
+            log.error("part.not_seen", cause=name, error=type(error).__name__)
+            return Found(State.UNKNOWN, f"it cannot be looked at ({type(error).__name__}): report that")
 
     def _remember(self, found: Mapping[str, Found]) -> None:
         now, before = datetime.now(UTC), self._parts
@@ -125,20 +142,6 @@ def _looks(run: Runtime) -> dict[str, Look]:
             looks[f"{side}_feed"] = partial(sides.feed, run, side)
             looks[f"{side}_budget"] = partial(budgets.left, run, side)
     return looks
-
-
-async def _found(name: str, look: Look) -> Found | None:
-    """Give what a look finds, whatever becomes of it: the next part is looked at all the same."""
-    try:
-        async with asyncio.timeout(SLOW_S):
-            return await look()
-    except StoreUnavailable:
-        return AWAY
-    except TimeoutError:
-        return Found(State.UNKNOWN, f"it took longer than {SLOW_S:.0f} s to look at it")
-    except Exception as error:  # noqa: BLE001 - one part must not end the watch over all of them
-        log.error("part.not_seen", cause=name, error=type(error).__name__)
-        return Found(State.UNKNOWN, f"it cannot be looked at ({type(error).__name__}): report that")
 
 
 def _since(found: Found, before: Part | None, now: datetime) -> datetime:
