@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -140,24 +139,20 @@ def serve() -> None:
 @app.command()
 def work(health: Annotated[bool, typer.Option(help="only say whether a worker of this machine lives")] = False) -> None:
     """Apply changes until stopped."""
+    from app import log, settings
+
+    known = settings.load()
+    if health:  # before anything else is imported: a probe runs every few seconds
+        from app.alive import alive
+
+        lives, says = asyncio.run(alive(known))
+        print(says)
+        raise typer.Exit(0 if lives else 1)
     import uvloop
 
-    from app import log, settings
-    from app.store import heartbeat
-    from app.store.database import Database
     from app.sync import mapping_file
     from workers.main import work as work_on
 
-    known = settings.load()
-
-    async def is_alive() -> bool:
-        async with Database(known.database_url).opened() as database:
-            return bool(await heartbeat.alive(database, socket.gethostname()[:128]))
-
-    if health:
-        alive = asyncio.run(is_alive())
-        print("a worker lives" if alive else "no worker of this machine was heard of for 15 s")
-        raise typer.Exit(0 if alive else 1)
     mapping_file.load(known.mapping_file)
     log.configure()
     _say_when_behind(known)

@@ -8,13 +8,15 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from app import metrics, runtime
+from app import runtime
 from app.api import routes as api
 from app.console import routes as console
 from app.doors import connect, drchrono, login, probes, salesforce
-from app.doors.health import Health
+from app.doors.health.watch import Health
+from app.doors.numbers import Numbers
 from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable, VendorError
 from app.log import log
+from app.metrics.counted import GROUP_SIZE
 from app.settings import Settings, secret_values
 from app.store import instance
 from app.store.inbox import Delivery
@@ -31,7 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
         async with runtime.opened(settings) as run:
 
             def committed(group: Sequence[Delivery]) -> None:
-                metrics.group_size.observe(len(group))
+                run.counts.observe(GROUP_SIZE, len(group))
                 if kinds := {event.kind for delivery in group for event in delivery.events}:
                     run.bell.ring(kinds)
 
@@ -39,17 +41,20 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.drchrono_secrets = secret_values(settings.drchrono_webhook_secrets)
             app.state.inbox = runtime.inbox(run, committed)
             app.state.health = Health(run)
+            app.state.numbers = Numbers(run, app.state.health)
             app.state.access, app.state.throttle = Access(settings, run.database), Throttle()
             await _recognise(run)
             await app.state.health.look()
-            watch = asyncio.create_task(app.state.health.watch())
+            jobs = [asyncio.create_task(app.state.health.watch()), asyncio.create_task(run.counts.saving(run.database))]
             runtime.settle_memory()
             log.info("web.started", port=settings.port, url=settings.public_url, sides=sorted(settings.connected))
             yield
-            watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await watch
+            for job in jobs:
+                job.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
             await app.state.inbox.close()
+            with suppress(StoreUnavailable):
+                await run.counts.save(run.database)
             log.info("web.stopped")
 
     app = FastAPI(title="Chronobridge", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)

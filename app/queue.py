@@ -8,19 +8,23 @@ Source  arq 0.28, worker.py and connections.py
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from arq import create_pool, func
 from arq.connections import ArqRedis, RedisSettings
+from arq.constants import health_check_key_suffix
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
+from app.errors import Misconfigured
 from app.sync.records import Kind
 
 QUEUE = "chronobridge:rings"
 RING = "ring"
 POLL_DELAY_S = 0.01  # arq's own default of 0.5 s would be most of an idle delivery's latency
+LISTENS_S = 10  # how often a worker says that it listens; the word is forgotten a second later
 _RING_TIMEOUT_S = 2.0
 
 
@@ -90,6 +94,21 @@ class Bell:
         return self._pool
 
 
+def listens() -> str:
+    """Give the key under which a worker of this machine says that it listens, as arq's own check reads it."""
+    return f"{QUEUE}{health_check_key_suffix}:{socket.gethostname()}"
+
+
+def checked(url: str | None) -> dict[str, Any]:
+    """Give what arq's own check needs to know of the workers of this machine; it starts none.
+
+    Raises  Misconfigured without a Redis
+    """
+    if url is None:
+        raise Misconfigured("REDIS_URL is empty, so no worker listens: use `chronobridge work --health`")
+    return {"redis_settings": _settings(url), "queue_name": QUEUE, "health_check_key": listens(), "functions": []}
+
+
 def listener(url: str, ring: Callable[[list[str]], None]) -> Worker:
     """Give the worker's end: an arq worker whose only job passes the kinds on and ends at once.
 
@@ -108,6 +127,8 @@ def listener(url: str, ring: Callable[[list[str]], None]) -> Worker:
         keep_result=0,
         log_results=False,
         max_jobs=50,
+        health_check_key=listens(),
+        health_check_interval=LISTENS_S,
         job_serializer=_serialize,
         job_deserializer=json.loads,
     )

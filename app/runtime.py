@@ -6,12 +6,14 @@ Importing this opens nothing. What a side needs that is not configured is None: 
 import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from app import metrics
 from app.log import log
+from app.metrics.counted import RINGS_MISSED
+from app.metrics.counts import Counts
 from app.queue import Bell
 from app.settings import Settings, raw_keys
 from app.store.calls import Calls
@@ -32,6 +34,7 @@ from app.vendors.budget import Allowance
 from app.vendors.daily import Daily
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
+from app.vendors.heard import Heard, ignored
 from app.vendors.hourly import Hourly
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import Credentials, SalesforceGrant
@@ -50,6 +53,7 @@ class Runtime:
     bell: Bell
     drchrono: DrChrono | None
     salesforce: Salesforce | None
+    counts: Counts = field(default_factory=Counts)
 
     def rules(self, kind: Kind) -> Rules:
         """Give the rules of a kind that is mapped."""
@@ -91,7 +95,8 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
     vault = Vault(tuple(key.get_secret_value().encode() for key in settings.encryption_keys))
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(settings.database_url).opened())
-        bell = Bell(settings.redis_url, metrics.rings_missed.inc)
+        counts = Counts()
+        bell = Bell(settings.redis_url, lambda: counts.add(RINGS_MISSED))
         stack.push_async_callback(bell.close)
         drchrono = salesforce = None
         if Side.DRCHRONO in settings.connected:
@@ -102,16 +107,16 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
                 settings.drchrono_client_id,
                 settings.drchrono_client_secret.get_secret_value(),
                 context,
-                drchrono_budget(settings, database),
+                drchrono_budget(settings, database, counts),
             )
             drchrono = DrChrono(application, Connections(database, vault, Side.DRCHRONO), context, _tell)
             stack.push_async_callback(drchrono.close)
         if Side.SALESFORCE in settings.connected:
             store = Connections(database, vault, Side.SALESFORCE)
-            salesforce = salesforce_client(settings, store, context, salesforce_budget(settings, database))
+            salesforce = salesforce_client(settings, store, context, salesforce_budget(settings, database, counts))
             stack.push_async_callback(salesforce.close)
         keys = HashKeys.of(raw_keys(settings.hash_keys))
-        yield Runtime(settings, database, vault, keys, mappings, bell, drchrono, salesforce)
+        yield Runtime(settings, database, vault, keys, mappings, bell, drchrono, salesforce, counts)
 
 
 def inbox(run: Runtime, committed: Committed) -> Inbox:
@@ -130,22 +135,28 @@ def calls_of(settings: Settings, database: Database, side: Side) -> Calls:
     return Calls(database, org if side is Side.SALESFORCE else settings.drchrono_client_id or "")
 
 
-def drchrono_budget(settings: Settings, database: Database) -> Hourly:
-    """Give the budget of the API application that the settings name."""
+def drchrono_budget(settings: Settings, database: Database, counts: Counts | None = None) -> Hourly:
+    """Give the budget of the API application that the settings name; `counts`: where its calls are counted too."""
     allowance = Allowance(settings.drchrono_calls_per_hour, settings.drchrono_calls_per_second)
-    return Hourly(Side.DRCHRONO.value, calls_of(settings, database, Side.DRCHRONO), allowance)
+    heard = _heard(counts, Side.DRCHRONO)
+    return Hourly(Side.DRCHRONO.value, calls_of(settings, database, Side.DRCHRONO), allowance, heard)
 
 
-def salesforce_budget(settings: Settings, database: Database) -> Daily:
-    """Give the budget of the org that the settings name."""
+def salesforce_budget(settings: Settings, database: Database, counts: Counts | None = None) -> Daily:
+    """Give the budget of the org that the settings name; `counts`: where its calls are counted too."""
     told = calls_of(settings, database, Side.SALESFORCE)
     places = Places(settings.salesforce_calls_at_once, settings.salesforce_request_limit.total_seconds())
-    return Daily(Side.SALESFORCE.value, told, settings.salesforce_daily_call_share, places)
+    heard = _heard(counts, Side.SALESFORCE)
+    return Daily(Side.SALESFORCE.value, told, settings.salesforce_daily_call_share, places, heard=heard)
+
+
+def _heard(counts: Counts | None, side: Side) -> Heard:
+    return ignored if counts is None else partial(counts.called, side)
 
 
 def salesforce_client(settings: Settings, store: TokenStore, context: Any, budget: Daily) -> Salesforce:
     """Give a client of the org that the settings name, keeping its token where it is told."""
-    grant = SalesforceGrant(_credentials(settings), context)
+    grant = SalesforceGrant(_credentials(settings), context, budget.heard)
     return Salesforce(grant, store, context, settings.salesforce_api_version, _tell, budget)
 
 

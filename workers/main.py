@@ -8,6 +8,7 @@
     feeds      whether a vendor has stopped calling, every 15 s; it is asked only where its feed is quiet for too long
     house      what is finished and old goes, and its room is given back, every hour
     limits     what Salesforce has left of its day, at the start and while it has nothing left
+    counts     what this worker has counted is saved, every 5 s
     recover    once: whether a token refresh that was cut off has lost the practice's tokens
 
 The first two end in the drain, which works off what is due. SIGTERM lets the passes under way end.
@@ -18,14 +19,16 @@ import os
 import signal
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import Any
 
 from redis.exceptions import RedisError
 from ulid import ULID
 
 from app import joining, runtime
+from app import settings as settings_of
 from app.errors import StoreUnavailable
 from app.log import log
-from app.queue import listener
+from app.queue import checked, listener
 from app.runtime import Runtime
 from app.settings import Settings
 from app.store import heartbeat
@@ -40,6 +43,13 @@ from workers.watch import signing
 _LONGEST_WAIT_S = 10.0
 _GRACE_S = 20.0
 _CLOCK = "the database's clock; what waited for an hour to come twice is due now: see that its host keeps time"
+
+
+def __getattr__(name: str) -> dict[str, Any]:
+    """Give what `arq workers.main.WorkerSettings --check` asks for; the settings are read only when it does."""
+    if name != "WorkerSettings":
+        raise AttributeError(name)
+    return checked(settings_of.load().redis_url)
 
 
 async def work(settings: Settings) -> None:
@@ -57,6 +67,7 @@ async def work(settings: Settings) -> None:
             asyncio.create_task(listening_in(run), name="feeds"),
             asyncio.create_task(housekeeping(run), name="house"),
             asyncio.create_task(asking(run), name="limits"),
+            asyncio.create_task(run.counts.saving(run.database), name="counts"),
         ]
         if settings.redis_url:
             jobs.append(asyncio.create_task(_listening(settings.redis_url, drain.ring), name="listen"))
@@ -118,6 +129,7 @@ async def _beating(run: Runtime, worker_id: str) -> None:
 
 async def _leave(run: Runtime, worker_id: str) -> None:
     try:
+        await run.counts.save(run.database)
         await heartbeat.leave(run.database, worker_id)
     except StoreUnavailable:
         log.warning("heartbeat.missed")

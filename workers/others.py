@@ -14,7 +14,7 @@ def counts(work: Pass, looked: Looked, plan: Plan, outcomes: Mapping[Side, Outco
     return (
         *skipped,
         *(["contradicted_delivery"] if looked.is_contradicted else []),
-        *(f"{done}_{kind}" for done in (*_done(plan, outcomes), *_landed(looked, plan))),
+        *(f"{done}_{kind}" for done in (*_done(plan, outcomes), *_landed(looked, plan), *_taken(outcomes))),
         *(f"put_back_{kind}" for _ in plan.put_backs),
         *(f"conflict_{kind}" for _ in plan.conflicts),
         *(f"{flag}_{kind}" for flag in plan.flags.values()),
@@ -36,6 +36,10 @@ def _landed(looked: Looked, plan: Plan) -> list[str]:
     link = looked.link
     ours = (write for write in link.own_writes if write.side is Side.SALESFORCE and write.id in plan.landed)
     return [f"created_{write.side}" for write in ours if link.salesforce_id is None]
+
+
+def _taken(outcomes: Mapping[Side, Outcome]) -> list[str]:
+    return [f"applied_{side}" for side, outcome in outcomes.items() if isinstance(outcome, Written)]
 
 
 def zone_of(work: Pass, seen: Seen) -> str:

@@ -15,6 +15,7 @@ from workers import untold
 from workers.keeper import keeping
 from workers.look import look
 from workers.match import matched
+from workers.measure import measure
 from workers.others import stirred
 from workers.outcome import ended
 from workers.passes import Looked, Outcome, Pass
@@ -68,4 +69,5 @@ async def record(
     saved = await results.record(work.run.database, work.taken.token, endings)
     for ending in endings:
         say(work, ending, plans.get(ending.due.link.id), is_saved=ending.due.link.id in saved)
+    measure(work, endings, saved)
     return stirred(work, endings)

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from app import metrics
 from app.errors import SignatureInvalid, StoreUnavailable
 from app.log import log
+from app.metrics.counted import DELIVERIES
 from app.runtime import Runtime
 from app.settings import secret_values
 from app.store.inbox import Delivery, Event, Inbox
@@ -45,20 +45,20 @@ async def receive(request: Request) -> Response:
     inbox: Inbox = request.app.state.inbox
     headers = request.headers
     if not webhook.is_genuine(headers.get(webhook.SIGNATURE), request.app.state.drchrono_secrets):
-        metrics.deliveries.labels(Side.DRCHRONO, "refused").inc()
+        run.counts.add(DELIVERIES, Side.DRCHRONO, "refused")
         raise SignatureInvalid("X-drchrono-signature is not one of the configured secrets")
     body = await read_body(request, MOST_BYTES)
     event = headers.get(webhook.EVENT, "")[:64]
     if event == webhook.PING:
-        metrics.deliveries.labels(Side.DRCHRONO, "ping").inc()
+        run.counts.add(DELIVERIES, Side.DRCHRONO, "ping")
         return Response(status_code=200)
     delivery = _delivery(run, event, headers.get(webhook.DELIVERY), body)
     try:
         await inbox.keep(delivery)
     except StoreUnavailable:
-        metrics.deliveries.labels(Side.DRCHRONO, "not_kept").inc()
+        run.counts.add(DELIVERIES, Side.DRCHRONO, "not_kept")
         raise
-    metrics.deliveries.labels(Side.DRCHRONO, delivery.outcome).inc()
+    run.counts.add(DELIVERIES, Side.DRCHRONO, delivery.outcome)
     _say(delivery, event, started)
     return Response(status_code=200)
 

@@ -18,9 +18,9 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from ulid import ULID
 
-from app import metrics
 from app.errors import StoreUnavailable
 from app.log import log
+from app.metrics.counted import DELIVERIES
 from app.runtime import Runtime
 from app.settings import raw_keys, secret_values
 from app.store.inbox import Delivery, Event, Inbox
@@ -57,7 +57,7 @@ async def receive_message(request: Request, token: str) -> Response:
     try:
         message = await asyncio.to_thread(outbound.read, body)  # the largest takes seconds
     except outbound.Hostile as why:
-        _count("refused")
+        _count(run, "refused")
         raise HTTPException(400, str(why)) from None
     except outbound.NotReadable:
         await _keep(request, [_delivery(run, _Identity("outbound", "", body), body, "unreadable")], started)
@@ -131,10 +131,10 @@ async def _keep(request: Request, deliveries: Sequence[Delivery], started: float
     try:
         await asyncio.gather(*(inbox.keep(one) for one in deliveries))
     except StoreUnavailable:
-        _count("not_kept")
+        _count(request.app.state.run, "not_kept")
         raise
     for one in deliveries:
-        _count(one.outcome)
+        _count(request.app.state.run, one.outcome)
         say = log.warning if one.outcome == "unreadable" else log.info
         say(
             f"delivery.{one.outcome}",
@@ -161,7 +161,7 @@ def _must_be_our_org(run: Runtime, given: Iterable[str]) -> None:
     """Refuse a message of another org; with no org in the settings there is nothing to hold it against."""
     ours = run.settings.salesforce_org_id
     if ours is not None and any(one[:_ORG_CHARACTERS] != ours[:_ORG_CHARACTERS] for one in given):
-        _count("refused")
+        _count(run, "refused")
         raise HTTPException(403, "that is another organization than SALESFORCE_ORG_ID")
 
 
@@ -169,5 +169,5 @@ def _ack() -> Response:
     return Response(outbound.ACK, media_type="text/xml; charset=utf-8")
 
 
-def _count(outcome: str) -> None:
-    metrics.deliveries.labels(Side.SALESFORCE, outcome).inc()
+def _count(run: Runtime, outcome: str) -> None:
+    run.counts.add(DELIVERIES, Side.SALESFORCE, outcome)

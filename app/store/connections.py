@@ -5,6 +5,7 @@ back, and one that was merely slow still saves the only pair that lives. `asked_
 cleared by whatever ends it: found later, it tells of a refresh that was cut off. All times are the database's.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -16,8 +17,10 @@ from ulid import ULID
 from app.errors import LeaseLost
 from app.store.database import Database, insert_into
 from app.store.secrets import Vault
-from app.store.tables import after, connections, db_now
+from app.store.tables import after, connections, db_now, watermarks
 from app.sync.records import Side
+
+Note = Callable[[AsyncConnection], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Stored:
     ask_again_in_s  the vendor asked to be left alone for so long; 0 when it did not
     is_cut_off      somebody asked for a token and never came back with the answer
     practice        the DrChrono practice this database belongs to, kept when it is disconnected
+    age_s           since it was stored; None where that was before it was noted
     expires_in_s    until the end the vendor stated, negative once it is past; None when it stated none
     """
 
@@ -43,6 +47,7 @@ class Stored:
     is_cut_off: bool = False
     practice: str | None = None
     expires_in_s: float | None = field(default=None, compare=False)
+    age_s: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Connections:
 
     def __init__(self, database: Database, vault: Vault, side: Side) -> None:
         self._database, self._vault, self._side = database, vault, side
-        self._is_ours = connections.c.side == side.value
+        self._is_ours, self._stored = connections.c.side == side.value, f"token_{side}"
 
     async def read(self) -> Stored:
         """Give what is stored now; version 0 when nothing ever was.
@@ -67,6 +72,7 @@ class Connections:
         Raises  Undecryptable when no configured key opens the token
         """
         now, column = sa.type_coerce(db_now(), sa.BigInteger), connections.c
+        stored_at = sa.select(watermarks.c.at).where(watermarks.c.name == self._stored).scalar_subquery()
         rows = await self._database.read(
             sa.select(
                 column.token,
@@ -79,6 +85,7 @@ class Connections:
                 (sa.type_coerce(column.ask_again_at, sa.BigInteger) - now).label("ask_again_in_ms"),
                 sa.and_(column.asked_at.is_not(None), _is_free()).label("is_cut_off"),
                 column.practice,
+                (now - sa.type_coerce(stored_at, sa.BigInteger)).label("age_ms"),
             ).where(self._is_ours)
         )
         if not rows:
@@ -95,6 +102,7 @@ class Connections:
             bool(row.is_cut_off),
             row.practice,
             None if row.expires_in_ms is None else row.expires_in_ms / 1000,
+            None if row.age_ms is None else row.age_ms / 1000,
         )
 
     async def lease(self, span: timedelta) -> Lease | None:
@@ -143,7 +151,7 @@ class Connections:
         }
         if practice := token.get("account", {}).get("practice"):
             saved["practice"] = practice
-        await self._end(lease, connections.c.version == version, saved)
+        await self._end(lease, connections.c.version == version, saved, self._note)
         return await self.read()
 
     async def refuse(self, lease: Lease, code: str) -> None:
@@ -169,8 +177,17 @@ class Connections:
         version = connections.c.version + 1
         await self._end(lease, _held_by(lease), {**gone, "version": version, "pending": None, "pending_at": None})
 
-    async def _end(self, lease: Lease, condition: sa.ColumnElement[bool], values: dict[str, Any]) -> None:
-        """Save under a condition, and let the lease go where it is still ours."""
+    async def _note(self, connection: AsyncConnection) -> None:
+        """Note when the token was stored."""
+        first = insert_into(watermarks, connection.dialect).values(name=self._stored, at=db_now())
+        await connection.execute(
+            first.on_conflict_do_update(index_elements=[watermarks.c.name], set_={"at": first.excluded["at"]})
+        )
+
+    async def _end(
+        self, lease: Lease, condition: sa.ColumnElement[bool], values: dict[str, Any], note: Note | None = None
+    ) -> None:
+        """Save under a condition, and let the lease go where it is still ours; `note`: what is noted with it."""
         owner, until = connections.c.lease_owner, connections.c.lease_until
         freed = {
             "asked_at": None,
@@ -182,6 +199,8 @@ class Connections:
             ended = sa.update(connections).where(self._is_ours, condition).values(**(freed | values))
             if not (await connection.execute(ended)).rowcount:
                 raise LeaseLost(f"{self._side}: the right to refresh passed to another process")
+            if note is not None:
+                await note(connection)
 
         await self._database.transact(work)
 

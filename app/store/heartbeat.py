@@ -2,7 +2,7 @@
 
 import os
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -44,6 +44,12 @@ async def leave(database: Database, worker_id: str) -> None:
         await connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
 
     await database.transact(work)
+
+
+async def heard_at(database: Database) -> datetime | None:
+    """Give when a worker was heard of last; None when none was for a day."""
+    rows = await database.read(sa.select(workers.c.seen_at).order_by(workers.c.seen_at.desc()).limit(1))
+    return rows[0].seen_at if rows else None
 
 
 async def alive(database: Database, host: str | None = None) -> int:

@@ -18,6 +18,7 @@ from app.sync.records import Lane, Side
 from app.sync.retry import LEFT_ALONE
 from app.vendors import budget
 from app.vendors.at_once import Places
+from app.vendors.heard import Heard, ignored
 
 SPENT = "day_is_spent"
 SPENT_S = 300.0  # how long before the limits are asked for again
@@ -68,12 +69,19 @@ class Daily:
     share       how much of them lanes less urgent than live edits may bring the day to, 0 to 1
     places      how many calls may be under way at once
     remember_s  for how long what is stored is not read again
+    heard       hears of each request that was made, in whatever thread
     """
 
     def __init__(
-        self, side: str, told: Told, share: float, places: Places | None = None, remember_s: float = _REMEMBER_S
+        self,
+        side: str,
+        told: Told,
+        share: float,
+        places: Places | None = None,
+        remember_s: float = _REMEMBER_S,
+        heard: Heard = ignored,
     ) -> None:
-        self._side, self._told, self.share, self._remember_s = side, told, share, remember_s
+        self._side, self._told, self.share, self._remember_s, self.heard = side, told, share, remember_s, heard
         self.places = places or Places()
         self._known: tuple[Any, float] | None = None
         self._said_at = -_TOLD_EVERY_S

@@ -15,6 +15,7 @@ from app.sync.records import Lane
 from app.sync.retry import LEFT_ALONE
 from app.vendors import budget
 from app.vendors.budget import HOUR_S, LANES, Allowance, Ledger
+from app.vendors.heard import Heard, ignored
 
 SPENT = "hour_is_spent"
 _ALONE_S = 5.0  # how long the first call after an outage has the vendor to itself
@@ -68,10 +69,10 @@ class Standing:
 
 
 class Hourly:
-    """The calls an application may make in a clock hour, shared out by lane."""
+    """The calls an application may make in a clock hour, shared out by lane; `heard` hears of each that was made."""
 
-    def __init__(self, side: str, calls: Calls, allowance: Allowance) -> None:
-        self._side, self._calls, self.allowance = side, calls, allowance
+    def __init__(self, side: str, calls: Calls, allowance: Allowance, heard: Heard = ignored) -> None:
+        self._side, self._calls, self.allowance, self.heard = side, calls, allowance, heard
         self._is_failing = False
         self._turns = {lane: asyncio.Lock() for lane in Lane}
 

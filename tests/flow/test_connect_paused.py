@@ -171,7 +171,9 @@ async def test_a_drchrono_that_is_away_is_no_refusal(clinic, doubts):
         await clinic.time_passes(LATER)
         await clinic.settles()
 
-    assert health["state"] == "ok"
+    assert health["state"] == "down"
+    assert "calls in a row" in health["advice"], "it does not answer, and has refused nothing"
+    assert (await drchrono_health(clinic))["state"] == "ok"
     assert last_names(clinic) == ["Wed"] * 6
 
 

@@ -111,7 +111,9 @@ async def test_salesforces_day_is_told_once_it_has_been_heard_of(clinic):
 
 
 async def test_the_numbers_are_in_the_metrics(clinic, edited):
+    clinic.app.state.run.salesforce.budget._remember_s = 0.0
     await clinic.run.salesforce.budget.asked(1234, 100_000)
+    await clinic.run.drchrono.user()
 
     found = await metrics(clinic)
 

@@ -17,7 +17,7 @@ import redis
 import sqlalchemy as sa
 
 from app.processes import wait_for_port
-from app.queue import QUEUE
+from app.queue import listens
 from app.store.database import Database
 from app.store.tables import after, db_now, links, workers
 from app.town import town
@@ -107,7 +107,7 @@ def test_a_redis_that_is_gone_for_long_and_comes_back_empty_is_rung_again(tmp_pa
         here.valkey.start()
         wait_for_port(here.ports["valkey"], here.valkey)
         with redis.Redis.from_url(here.given["REDIS_URL"]) as client:
-            here.wait_until(lambda: client.exists(f"{QUEUE}:health-check"), "the worker to listen again", 30)
+            here.wait_until(lambda: client.exists(listens()), "the worker to listen again", 30)
             here.drchrono.post("/_control/patients", json={"first_name": "Ben", "last_name": "Test"})
             here.wait_until(here.is_quiet, "the patient to arrive")
             rung = client.info("commandstats")["cmdstat_zadd"]["calls"]

@@ -22,7 +22,7 @@ async def test_a_body_that_drchrono_denies_at_its_own_stamp_is_told_and_not_carr
     assert clinic.contact()["MailingCity"] == "Testville"
     assert (await tallies.read(clinic.run.database))["contradicted_delivery"] == 1
     assert "Forgedville" not in (await clinic.web.get("/metrics")).text
-    assert 'chronobridge_counted{what="contradicted_delivery"} 1.0' in (await clinic.web.get("/metrics")).text
+    assert "chronobridge_contradicted_deliveries_total 1.0" in (await clinic.web.get("/metrics")).text
 
 
 async def test_a_body_that_drchrono_bears_out_is_carried_and_costs_one_read(clinic):

@@ -255,11 +255,14 @@ class DrChrono:
                 async with asyncio.timeout(None if write is None else WRITE_DEADLINE_S):
                     response = await self._http.request(method, url, headers=headers, json=fields)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            budget.heard(None)
             await budget.failed()
             raise http.translated(error, _SIDE, call, writes=write is not None) from None
         except TimeoutError:
+            budget.heard(None)
             await budget.failed()
             raise OutcomeUnknown(_SIDE, call, code="NO_ANSWER") from None
+        budget.heard(response.status_code)
         await budget.answered(response.status_code, http.wait_s(response))
         if response.status_code == httpx.codes.FORBIDDEN and await budget.was_throttled():
             raise Unavailable(_SIDE, call, status=response.status_code, retry_in_s=_BUSY_S)

@@ -49,6 +49,7 @@ class DrChronoGrant:
             revocation_endpoint_auth_method="client_secret_post",
             verify=context,
             timeout=http.TIMEOUTS,
+            event_hooks={"response": [self._hear]},
         )
         for hook in ("access_token_response", "refresh_token_response"):
             self._oauth.register_compliance_hook(hook, http.checked_grant)
@@ -92,6 +93,7 @@ class DrChronoGrant:
         try:
             response = await self._oauth.revoke_token(url, token=pair.get("refresh_token") or pair["access_token"])
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            self.budget.heard(None)
             raise http.translated(error, _SIDE, call, writes=False) from None
         if not response.is_success:
             raise http.refused(response, _SIDE, call)
@@ -99,6 +101,9 @@ class DrChronoGrant:
     async def close(self) -> None:
         """Let the connections go."""
         await self._oauth.aclose()
+
+    async def _hear(self, response: httpx.Response) -> None:
+        self.budget.heard(response.status_code)
 
     async def _granted(self, ask: Callable[[], Awaitable[Any]]) -> dict[str, Any]:
         await self.budget.spend(Lane.LIVE, _CALL)
@@ -111,6 +116,7 @@ class DrChronoGrant:
         except httpx.HTTPStatusError as error:
             raise http.no_grant(error.response, _SIDE, _CALL, writes=True) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            self.budget.heard(None)
             raise http.translated(error, _SIDE, _CALL, writes=True) from None
         except ValueError as error:
             raise Unavailable(_SIDE, _CALL, code=type(error).__name__) from None

@@ -28,6 +28,7 @@ from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavai
 from app.sync.records import Lane, Side
 from app.vendors.at_once import TOO_MANY
 from app.vendors.daily import SPENT_S, Daily
+from app.vendors.heard import Heard
 from app.vendors.salesforce.oauth import SalesforceGrant
 from app.vendors.salesforce.wire import RecordRefused, Saved, refused, results
 from app.vendors.token_store import TokenStore
@@ -48,10 +49,10 @@ _TOKEN_MOVED = "TOKEN_MOVED"  # noqa: S105 - a code
 
 
 class _Adapter(HTTPAdapter):
-    """Time-outs on every request, and our trusted roots."""
+    """Time-outs on every request, our trusted roots, and `heard` hears of each."""
 
-    def __init__(self, context: Any) -> None:
-        self._context = context
+    def __init__(self, context: Any, heard: Heard) -> None:
+        self._context, self._heard = context, heard
         super().__init__(pool_maxsize=1)  # a session is one thread's
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> Any:
@@ -59,7 +60,13 @@ class _Adapter(HTTPAdapter):
 
     def send(self, request: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         kwargs["timeout"] = (_CONNECT_S, _READ_S)
-        return super().send(request, **kwargs)
+        try:
+            response = super().send(request, **kwargs)
+        except requests.RequestException:
+            self._heard(None)
+            raise
+        self._heard(response.status_code)
+        return response
 
 
 class _Heard:
@@ -393,7 +400,7 @@ class Salesforce:
         """Give this thread's library object for a token."""
         if getattr(self._local, "version", None) != token.version:
             session = requests.Session()
-            session.mount("https://", _Adapter(self._context))
+            session.mount("https://", _Adapter(self._context, self.budget.heard))
             session.hooks["response"].append(self._heard.hear)
             session.headers.update(
                 {

@@ -18,6 +18,7 @@ from authlib.oauth2.rfc7523 import JWTBearerGrant
 from app.errors import Unauthorized, Unavailable
 from app.sync.records import Side
 from app.vendors import http
+from app.vendors.heard import Heard, ignored
 
 _SIDE = Side.SALESFORCE.value
 _CALL = "POST /services/oauth2/token"
@@ -47,8 +48,8 @@ class Credentials:
 class SalesforceGrant:
     """Asks for tokens, and says where they may be sent."""
 
-    def __init__(self, credentials: Credentials, context: Any) -> None:
-        self._credentials = credentials
+    def __init__(self, credentials: Credentials, context: Any, heard: Heard = ignored) -> None:
+        self._credentials, self._heard = credentials, heard
         self._url = f"{credentials.login_url}/services/oauth2/token"
         self._oauth = AsyncOAuth2Client(
             credentials.client_id,
@@ -56,6 +57,7 @@ class SalesforceGrant:
             token_endpoint_auth_method="client_secret_post",  # noqa: S106 - a method's name
             verify=context,
             timeout=http.TIMEOUTS,
+            event_hooks={"response": [self._hear]},
         )
         self._oauth.register_compliance_hook("access_token_response", http.checked_grant)
 
@@ -72,10 +74,15 @@ class SalesforceGrant:
         except httpx.HTTPStatusError as error:
             raise http.no_grant(error.response, _SIDE, _CALL, writes=False) from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            if not isinstance(error, ValueError):
+                self._heard(None)
             raise Unavailable(_SIDE, _CALL, code=type(error).__name__) from None
         self._must_be_our_org(token)
         self.allowed_instance(token)
         return {key: token[key] for key in ("access_token", "instance_url", "id") if key in token}
+
+    async def _hear(self, response: httpx.Response) -> None:
+        self._heard(response.status_code)
 
     def allowed_instance(self, token: Mapping[str, Any]) -> str:
         """Give the instance a token may be sent to.

@@ -1,0 +1,311 @@
+"""What the probes say of each part once it has stopped, and of themselves."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+
+from app import processes
+from app.doors.health.watch import OLD_S, Health
+from app.errors import StoreUnavailable
+from app.store import heartbeat, tables
+from app.store.calls import Calls
+from app.store.connections import Connections
+from app.store.heartbeat import ALIVE
+from app.store.tables import after
+from app.sync.records import Lane, Side
+from tests.flow.clinic import OPERATOR, opened
+from tests.store.build import change
+
+MINUTE = timedelta(minutes=1)
+BEARER = {"Authorization": f"Bearer {OPERATOR}"}
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+async def parts(clinic):
+    """What /healthz says after the next look."""
+    await clinic.app.state.health.look()
+    return (await clinic.web.get("/healthz")).json()["parts"]
+
+
+async def part(clinic, name):
+    return (await parts(clinic))[name]
+
+
+def update(database, table, **values):
+    return change(database, sa.update(table).values(**values))
+
+
+async def test_every_part_of_a_connected_clinic_is_told(clinic):
+    await heartbeat.beat(clinic.run.database, "one")
+
+    found = await parts(clinic)
+
+    assert {name for name, one in found.items() if one["state"] == "ok"} == found.keys() - {"redis"}
+    assert found.keys() == {
+        *("watch", "database", "redis", "workers", "backlog", "lanes"),
+        *("drchrono", "drchrono_token", "drchrono_feed", "drchrono_budget"),
+        *("salesforce", "salesforce_token", "salesforce_feed", "salesforce_budget"),
+    } - {"salesforce_token"}  # nobody has asked for one yet
+    assert all(one.keys() == {"state", "since", "age_s", "advice"} for one in found.values())
+
+
+async def test_no_vendor_is_called_for_a_probe(clinic):
+    for vendor in (clinic.drchrono, clinic.salesforce):
+        vendor.delete("/_control/calls")
+
+    await parts(clinic)
+    for path in ("/livez", "/readyz", "/healthz", "/metrics"):
+        assert (await clinic.web.get(path)).status_code == 200
+
+    assert [vendor.get("/_control/calls").json()["counts"] for vendor in (clinic.drchrono, clinic.salesforce)] == [
+        {}
+    ] * 2
+
+
+async def test_a_worker_that_has_died_is_told_with_when_it_was_last_heard_of(clinic):
+    await heartbeat.beat(clinic.run.database, "one")
+    alive = await part(clinic, "workers")
+    await update(clinic.run.database, tables.workers, seen_at=after(-ALIVE - timedelta(seconds=1)))
+
+    dead = await part(clinic, "workers")
+
+    assert (alive["state"], dead["state"]) == ("ok", "down")
+    assert 15 < dead["age_s"] < 30
+    assert "chronobridge work" in dead["advice"]
+
+
+async def test_a_redis_that_stops_is_told_and_takes_nothing_from_readiness(known, empty_vendors, tmp_path):
+    port = processes.free_port()
+    valkey = processes.valkey(tmp_path / "valkey", port)
+    with processes.supervised([valkey]):
+        valkey.start()
+        processes.wait_for_port(port, valkey)
+        with_redis = known.model_copy(update={"redis_url": f"redis://127.0.0.1:{port}/0"})
+        async with opened(with_redis, empty_vendors.drchrono, empty_vendors.salesforce, from_memory=True) as clinic:
+            before = await part(clinic, "redis")
+            valkey.kill()
+
+            after_it = await part(clinic, "redis")
+            ready = await clinic.web.get("/readyz")
+
+    assert (before["state"], after_it["state"], ready.status_code) == ("ok", "degraded", 200)
+    assert ready.json()["status"] == "degraded"
+
+
+@asynccontextmanager
+async def locked(database, table):
+    """Somebody else holds a lock that every write has to wait for; of PostgreSQL, every read of the table too."""
+    if not database.is_sqlite:
+        other = await asyncpg.connect(database.url.render_as_string(hide_password=False).replace("+asyncpg", ""))
+        async with other.transaction():
+            await other.execute(f"LOCK TABLE {table.name} IN ACCESS EXCLUSIVE MODE")
+            yield
+        await other.close()
+        return
+    async with database.engine.connect() as other:
+        await other.execution_options(isolation_level="AUTOCOMMIT")
+        await other.exec_driver_sql("BEGIN IMMEDIATE")
+        yield
+        await other.exec_driver_sql("ROLLBACK")
+
+
+async def test_a_database_that_lets_nobody_write_is_not_ready_and_is_ready_again_once_it_does(clinic):
+    health = clinic.app.state.health = Health(clinic.app.state.run, slow_s=0.3)
+    async with locked(clinic.run.database, tables.watermarks):
+        await health.look()
+        ready, found = await clinic.web.get("/readyz"), (await clinic.web.get("/healthz")).json()["parts"]
+
+    await asyncio.gather(*clinic.app.state.run.database._running)  # the write that hung
+    again = await part(clinic, "database")
+
+    assert (ready.status_code, ready.json()["status"]) == (503, "down")
+    assert (found["database"]["state"], again["state"]) == ("down", "ok")
+    assert "DATABASE_URL" in found["database"]["advice"]
+    assert found["workers"]["state"] == "unknown", "nobody can know while the database is away"
+    assert health.is_ready
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+async def test_a_part_that_hangs_holds_up_no_other(clinic):
+    health = Health(clinic.app.state.run, slow_s=0.3)
+
+    async with locked(clinic.run.database, tables.feeds):
+        await health.look()
+
+    found = {name: one["state"] for name, one in health.report()["parts"].items()}
+    assert {name for name, state in found.items() if state == "unknown"} == {"drchrono_feed", "salesforce_feed"}
+    assert (found["database"], found["lanes"], health.is_ready) == ("ok", "ok", True)
+
+
+async def test_a_watch_that_stops_is_told_and_nothing_it_said_is_believed_any_more(clinic):
+    clock = Clock()
+    health = clinic.app.state.health = Health(clinic.app.state.run, clock)
+    await health.look()
+    clock.now += OLD_S
+    still = (await clinic.web.get("/readyz")).status_code
+
+    clock.now += 1
+    ready, found = await clinic.web.get("/readyz"), (await clinic.web.get("/healthz")).json()
+
+    assert (still, ready.status_code, found["status"]) == (200, 503, "down")
+    assert {one["state"] for name, one in found["parts"].items() if name != "watch"} == {"unknown"}
+    assert found["parts"]["watch"]["state"] == "down"
+    assert found["parts"]["watch"]["age_s"] >= OLD_S
+
+
+async def test_a_part_that_cannot_be_looked_at_for_a_fault_of_ours_is_unknown_and_the_watch_goes_on(clinic):
+    async def broken():
+        raise KeyError("Canary")
+
+    found = await clinic.app.state.health._found("lanes", broken)
+
+    assert found.state == "unknown"
+    assert "KeyError" in found.advice
+    assert "Canary" not in found.advice
+
+
+async def refused(clinic):
+    store = Connections(clinic.run.database, clinic.run.vault, Side.DRCHRONO)
+    await store.refuse(await store.lease(MINUTE), "invalid_grant")
+
+
+async def nearly_ended(clinic):
+    await update(clinic.run.database, tables.connections, refresh_at=after(-MINUTE), expires_at=after(60 * MINUTE))
+
+
+async def ended(clinic):
+    await update(clinic.run.database, tables.connections, refresh_at=after(-MINUTE), expires_at=after(-MINUTE))
+
+
+async def cannot_be_refreshed(clinic):
+    store = Connections(clinic.run.database, clinic.run.vault, Side.DRCHRONO)
+    lease = await store.lease(MINUTE)
+    await store.save(lease, lease.version, {"access_token": "a", "expires_in": 172800}, 60 * MINUTE, 60 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("happens", "state", "says"),
+    [
+        (refused, "down", "refused (invalid_grant)"),
+        (nearly_ended, "degraded", "it ends in 60 minutes; the next call refreshes it"),
+        (ended, "degraded", "it has ended; the next call refreshes it"),
+        (cannot_be_refreshed, "degraded", "cannot be refreshed: connect the practice anew"),
+    ],
+)
+async def test_a_token_is_told_of_before_it_stops_the_side(clinic, happens, state, says):
+    assert (await part(clinic, "drchrono_token"))["state"] == "ok"
+
+    await happens(clinic)
+
+    found = await part(clinic, "drchrono_token")
+    assert found["state"] == state
+    assert says in found["advice"]
+
+
+async def spends_the_hour(clinic, calls):
+    application = Calls(clinic.run.database, clinic.run.settings.drchrono_client_id)
+    await application.count(Lane.COMPARE, lambda ledger: ((int(ledger.at // 3600),), 1, 0.0))
+    theirs = tables.lane_calls.c.lane == Lane.COMPARE.value
+    await change(clinic.run.database, sa.update(tables.lane_calls).where(theirs).values(made=calls))
+
+
+@pytest.mark.parametrize(
+    ("calls", "says"),
+    [(100_000, "the hour's 100,000 calls are spent"), (95_000, "most went to the lane compare")],
+    ids=["spent", "nearly"],
+)
+async def test_an_hour_that_is_spent_is_told_and_so_is_one_that_nearly_is(clinic, calls, says):
+    await spends_the_hour(clinic, calls)
+
+    found = await part(clinic, "drchrono_budget")
+
+    assert found["state"] == "degraded"
+    assert says in found["advice"]
+
+
+@pytest.mark.parametrize(
+    ("used", "says"),
+    [(50_000, "only live edits go on"), (46_000, "SALESFORCE_DAILY_CALL_SHARE")],
+    ids=["spent", "nearly"],
+)
+async def test_a_days_share_that_is_spent_is_told_and_so_is_one_that_nearly_is(clinic, used, says):
+    clinic.app.state.run.salesforce.budget._remember_s = 0.0
+    await clinic.run.salesforce.budget.asked(used, 100_000)
+
+    found = await part(clinic, "salesforce_budget")
+
+    assert found["state"] == "degraded"
+    assert says in found["advice"]
+
+
+async def test_a_vendor_that_wants_to_be_left_alone_is_told(clinic):
+    await clinic.run.drchrono.grant.budget.answered(429, 600.0)
+
+    assert "left alone for" in (await part(clinic, "drchrono_budget"))["advice"]
+
+
+async def test_a_vendor_that_does_not_answer_is_told_from_the_calls_that_failed(clinic):
+    for _ in range(3):
+        await clinic.run.drchrono.grant.budget.failed()
+    out = await part(clinic, "drchrono")
+
+    await clinic.time_passes(5 * MINUTE)
+    await clinic.run.drchrono.user()
+
+    assert (out["state"], (await part(clinic, "drchrono"))["state"]) == ("down", "ok")
+    assert "failed 3 calls in a row" in out["advice"]
+
+
+@pytest.mark.parametrize(
+    ("lane", "waited", "state"),
+    [
+        (Lane.LIVE, timedelta(seconds=50), "ok"),
+        (Lane.LIVE, timedelta(seconds=70), "degraded"),
+        (Lane.BACKFILL, timedelta(hours=20), "ok"),
+        (Lane.BACKFILL, timedelta(hours=25), "degraded"),
+    ],
+)
+async def test_a_backlog_is_told_once_somebody_waits_too_long_and_a_first_load_may_take_its_hours(
+    clinic, lane, waited, state
+):
+    await clinic.delivers(await clinic.registers(first_name="Ada"))
+    due = tables.links.c.due_at.is_not(None)
+    await change(clinic.run.database, sa.update(tables.links).where(due).values(due_at=after(-waited), lane=lane.value))
+
+    assert (await part(clinic, "backlog"))["state"] == state
+
+
+async def test_a_paused_lane_is_told(clinic):
+    await clinic.web.post("/api/v1/lanes/compare/pause", headers=BEARER)
+
+    found = await part(clinic, "lanes")
+
+    assert (found["state"], found["advice"].split(";")[0]) == ("degraded", "paused: compare")
+
+
+async def test_a_scrape_of_a_database_that_is_gone_still_tells_what_the_probes_know(clinic):
+    async def gone(connection):
+        await connection.execute(sa.text("DROP TABLE tallies"))
+
+    await clinic.run.database.transact(gone)
+    with pytest.raises(StoreUnavailable):
+        await clinic.app.state.numbers._shared()
+
+    scraped = await clinic.web.get("/metrics")
+
+    assert scraped.status_code == 200
+    assert "chronobridge_ready 1.0" in scraped.text
+    assert 'chronobridge_part_ok{part="workers"} 0.0' in scraped.text
+    assert "chronobridge_due_records" not in scraped.text
