@@ -26,7 +26,7 @@ def here(tmp_path_factory):
         yield it
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its loop must have ended before a test with a loop of its own begins
 def chromium():
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
