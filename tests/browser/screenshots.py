@@ -15,6 +15,8 @@ WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PAGES = {
     "overview": "/",
     "patients": "/patients",
+    "failures": "/failures",
+    "held": "/held",
     "lanes": "/lanes",
     "deliveries": "/deliveries",
     "connections": "/connections",
@@ -31,7 +33,7 @@ def main():
         for looks, screen, names in (
             ("light", WIDE, list(PAGES)),
             ("dark", WIDE, ["overview"]),
-            ("light", PHONE, ["overview", "deliveries"]),
+            ("light", PHONE, ["overview", "failures"]),
         ):
             context = browser.new_context(base_url=here.given["PUBLIC_URL"], viewport=screen, color_scheme=looks)
             page = signed_in(context, here.operator_token)
@@ -41,6 +43,8 @@ def main():
                 suffix = "-dark" if looks == "dark" else "-phone" if screen is PHONE else ""
                 page.screenshot(path=IMAGES / f"{name}{suffix}.png", full_page=True)
                 print(f"deploy/docs/images/{name}{suffix}.png")
+            if screen is WIDE and looks == "light":
+                _record(page, here.ids[0])
             context.close()
         page = browser.new_context(viewport=WIDE).new_page()
         with beside_each_other(here) as address:
@@ -48,6 +52,15 @@ def main():
             page.frame_locator("iframe[title=Salesforce]").locator("tr").first.wait_for()
             page.screenshot(path=IMAGES / "both-sides.png")
         browser.close()
+
+
+def _record(page, patient_id):
+    """Picture a record with both sides read, its values masked."""
+    page.goto(f"/records/drchrono/patient/{patient_id}")
+    page.get_by_role("button", name="Read both sides now").click()
+    page.wait_for_load_state("load")
+    page.screenshot(path=IMAGES / "record.png", full_page=True)
+    print("deploy/docs/images/record.png")
 
 
 if __name__ == "__main__":
