@@ -106,14 +106,14 @@ async def test_health_says_what_drchrono_refused_and_what_to_open(clinic, doubts
     assert ADDRESS in part["advice"]
 
 
-async def test_the_overview_says_so_too(clinic, doubts):
+async def test_the_page_of_connections_says_so_too(clinic, doubts):
     revoked(clinic)
     await clinic.settles()
 
-    overview = await clinic.web.get("/", headers=BEARER)
+    page = await clinic.web.get("/connections", headers=BEARER)
 
-    assert "DrChrono refused our tokens (invalid_grant)" in overview.text
-    assert "Connect again" in overview.text
+    assert "DrChrono refused our tokens (invalid_grant)" in page.text
+    assert "Connect again" in page.text
 
 
 @ways
@@ -239,7 +239,7 @@ async def test_without_the_key_of_its_tokens_the_page_says_which_setting_to_mend
     foreign = sa.update(connections).values(token=Vault((Fernet.generate_key(),)).seal({}))
     await clinic.run.database.transact(lambda connection: connection.execute(foreign))
 
-    answer = await clinic.web.get("/", headers=BEARER)
+    answer = await clinic.web.get("/connections", headers=BEARER)
 
     assert answer.status_code == 200
     assert "ENCRYPTION_KEYS" in answer.text

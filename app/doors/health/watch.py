@@ -19,6 +19,7 @@ from app.sync.records import Side
 
 EVERY_S = 5.0
 OLD_S = 20.0
+_AT_ONCE = 4  # as many connections as the pool keeps open, and one to spare
 _STOPPED = "this web has stopped to look at its parts: restart it"
 
 
@@ -34,6 +35,7 @@ class Health:
         self._parts: dict[str, Part] = {}
         self._looked_at = clock()
         self._looks = _looks(run)
+        self._few = asyncio.Semaphore(_AT_ONCE)
 
     @property
     def is_ready(self) -> bool:
@@ -110,7 +112,7 @@ class Health:
     async def _found(self, name: str, look: Look) -> Found | None:
         """Give what a look finds, whatever becomes of it: the next part is looked at all the same."""
         try:
-            async with asyncio.timeout(self._slow_s):
+            async with asyncio.timeout(self._slow_s), self._few:
                 return await look()
         except StoreUnavailable:
             return AWAY
