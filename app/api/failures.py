@@ -7,7 +7,6 @@ from pydantic import BaseModel, Field
 
 from app.operating import failures
 from app.runtime import Runtime
-from app.store import failing
 from app.store.failing import Group
 from app.sync.records import Kind, Side
 from app.web.access import Caller, operator
@@ -49,17 +48,20 @@ def group(
     side: Side | None = None,
     kind: Kind | None = None,
     held: Annotated[bool | None, Query(description="only what is held, or only what is not")] = None,
+    field: Annotated[str | None, Query(max_length=64, description="one of the fields it is about")] = None,
 ) -> Group:
     """Give which failures are meant."""
-    return Group(cause, side, kind, held)
+    return Group(cause, side, kind, held, field)
 
 
 Meant = Annotated[Group, Depends(group)]
-Expected = Annotated[int, Query(ge=0, description="how many there are, as you last saw it")]
+Limit = Annotated[int | None, Query(ge=1, le=1_000_000, description="at most so many")]
+Expected = Annotated[int | None, Query(ge=0, description="how many there are, as you last saw it")]
+DryRun = Annotated[bool, Query(description="give the number, and do nothing")]
 
 
 @router.get("", response_model=Causes, summary="What waits for a person, grouped by cause")
-async def causes(request: Request) -> Any:
+async def causes(request: Request, meant: Meant) -> Any:
     """Give failures and holds by cause, with how many, which fields, and what to do."""
     run: Runtime = request.app.state.run
     items = [
@@ -74,7 +76,7 @@ async def causes(request: Request) -> Any:
             "record": one.sample and f"{one.sample[0]}/{one.kind}/{one.sample[1]}",
             "fix": one.fix,
         }
-        for one in await failures.causes(run)
+        for one in await failures.causes(run, meant)
     ]
     return {"items": items, "total": len(items), "next": None}
 
@@ -84,25 +86,38 @@ async def retry(
     request: Request,
     caller: Operator,
     meant: Meant,
-    limit: Annotated[int | None, Query(ge=1, description="at most so many")] = None,
-    expected: Expected | None = None,
+    limit: Limit = None,
+    expected: Expected = None,
+    dry_run: DryRun = False,
 ) -> Any:
     """Make records due again, with all their attempts; without `limit`, `expected` must say how many there are."""
     run: Runtime = request.app.state.run
-    if limit is None:
-        await _must_be_as_seen(run, meant, expected)
+    if dry_run:
+        return {"records": await failures.number_of(run, meant, limit)}
+    await _must_be_as_seen(run, meant, limit, expected)
     return {"records": await failures.try_again(run, meant, limit, caller.by)}
 
 
-@router.post("/discard", response_model=Done, summary="Let failures go, all that match")
-async def discard(request: Request, caller: Operator, meant: Meant, expected: Expected) -> Any:
-    """Forget failures; their records are left alone until the next edit."""
+@router.post("/discard", response_model=Done, summary="Let failures go, a few or all that match")
+async def discard(
+    request: Request,
+    caller: Operator,
+    meant: Meant,
+    limit: Limit = None,
+    expected: Expected = None,
+    dry_run: DryRun = False,
+) -> Any:
+    """Forget failures; their records are left alone until the next edit. `expected` as when they are tried again."""
     run: Runtime = request.app.state.run
-    await _must_be_as_seen(run, meant, expected)
-    return {"records": await failures.let_go(run, meant, caller.by)}
+    if dry_run:
+        return {"records": await failures.number_of(run, meant, limit)}
+    await _must_be_as_seen(run, meant, limit, expected)
+    return {"records": await failures.let_go(run, meant, limit, caller.by)}
 
 
-async def _must_be_as_seen(run: Runtime, meant: Group, expected: int | None) -> None:
-    number = await failing.count(run.database, meant)
-    if expected != number:
+async def _must_be_as_seen(run: Runtime, meant: Group, limit: int | None, expected: int | None) -> None:
+    if limit is not None and expected is None:
+        return
+    number = await failures.number_of(run, meant)
+    if expected is None or not failures.is_as_seen(expected, number):
         raise HTTPException(409, f"{number} match, not {expected}: look again, and send `expected`")

@@ -11,6 +11,7 @@ from app.sync.records import Side
 from app.sync.retry import fix
 
 FEW = 5
+_MAY_DIFFER = 20  # by a twentieth of it, a number is still the one that was seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,12 @@ class Cause:
     fix: str
 
 
-async def causes(run: Runtime) -> list[Cause]:
-    """Give failures and holds by cause, the largest group first.
+async def causes(run: Runtime, group: Group | None = None) -> list[Cause]:
+    """Give failures and holds by cause, the largest first; those of a group alone where told.
 
     Raises  StoreUnavailable
     """
-    rows = await queue_state.failure_groups(run.database)
+    rows = await queue_state.failure_groups(run.database, failing.of(group or Group()))
     refs = await queue_state.refs_of(run.database, [row.sample for row in rows])
     return [
         Cause(
@@ -58,31 +59,52 @@ def _shown(ids: tuple[str | None, str | None]) -> tuple[str, str] | None:
     return (Side.SALESFORCE.value, salesforce_id) if salesforce_id is not None else None
 
 
+def is_as_seen(expected: int, number: int) -> bool:
+    """Say whether a number is still about what a person saw: records fail and succeed while somebody reads."""
+    return abs(number - expected) <= max(1, expected // _MAY_DIFFER)
+
+
+async def number_of(run: Runtime, group: Group, limit: int | None = None) -> int:
+    """Give how many an act would touch.
+
+    Raises  StoreUnavailable
+    """
+    number = await failing.count(run.database, group)
+    return number if limit is None else min(number, limit)
+
+
 async def try_again(run: Runtime, group: Group, limit: int | None, by: By) -> int:
     """Have failures of a group tried again, at most so many, and ring; gives how many.
 
     Raises  StoreUnavailable
     """
-    number = await failing.count(run.database, group)
-    number = number if limit is None else min(number, limit)
-    done = await failing.try_again(run.database, group, limit, Act(by, Action.RETRY, named(group), number))
+    act = Act(by, Action.RETRY, named(group), await number_of(run, group, limit))
+    done = await failing.try_again(run.database, group, limit, act)
     log.warning("failures.retried", cause=group.cause, kind=group.kind, side=group.side, records=done)
     run.bell.ring(run.mappings)
     return done
 
 
-async def let_go(run: Runtime, group: Group, by: By) -> int:
-    """Forget the failures of a group; their records are left alone until the next edit. Gives how many.
+async def let_go(run: Runtime, group: Group, limit: int | None, by: By) -> int:
+    """Forget failures of a group, at most so many; their records are left alone until the next edit. Gives how many.
 
     Raises  StoreUnavailable
     """
-    number = await failing.count(run.database, group)
-    done = await failing.let_go(run.database, group, Act(by, Action.DISCARD, named(group), number))
+    act = Act(by, Action.DISCARD, named(group), await number_of(run, group, limit))
+    done = await failing.let_go(run.database, group, limit, act)
     log.warning("failures.discarded", cause=group.cause, kind=group.kind, side=group.side, records=done)
     return done
 
 
 def named(group: Group) -> str:
     """Give a group's name, for people and for the audit."""
-    parts = (group.cause or "every cause", group.side and f"at {group.side}", group.kind and f"{group.kind}s")
+    fields = (group.fields or "").replace(",", ", ")
+    parts = (
+        group.cause or "every cause",
+        group.side and f"at {group.side}",
+        group.kind and f"{group.kind}s",
+        group.field and f"field {group.field}",
+        fields and f"of {fields}",
+        "held" if group.is_held else "",
+    )
     return ", ".join(part for part in parts if part)

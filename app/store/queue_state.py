@@ -91,11 +91,12 @@ async def synced_per_minute(database: Database) -> int:
     return int(rows[0][0])
 
 
-async def failure_groups(database: Database) -> list[sa.Row[Any]]:
-    """Give failures grouped by side, kind, cause and fields, the largest group first."""
+async def failure_groups(database: Database, these: sa.ColumnElement[bool] | None = None) -> list[sa.Row[Any]]:
+    """Give failures, or these of them, grouped by side, kind, cause and fields, the largest group first."""
     group = (failures.c.side, failures.c.kind, failures.c.cause, failures.c.fields, failures.c.is_held)
     return await database.read(
         sa.select(*group, sa.func.count().label("records"), sa.func.min(failures.c.link_id).label("sample"))
+        .where(sa.true() if these is None else these)
         .group_by(*group)
         .order_by(sa.desc("records"), failures.c.cause)
     )

@@ -1,10 +1,13 @@
 """Failures are tried again or let go, a few or all, only after their number was seen; what was mended then flows."""
 
 import pytest
+import sqlalchemy as sa
 
 from app.settings import Settings
+from app.store.tables import failures
 from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR, opened
+from tests.store.build import change
 
 VIEWER = "viewer-token-of-the-tests"
 BEARER = {"authorization": f"Bearer {OPERATOR}"}
@@ -126,6 +129,75 @@ async def test_only_what_a_filter_means_is_touched(failing):
     assert (await failing.web.get("/api/v1/queue", headers=BEARER)).json()["depth"] == 3
 
 
+async def test_a_dry_run_gives_the_number_and_does_nothing(failing):
+    asked = [
+        await failing.web.post(f"/api/v1/failures/{act}?dry_run=true{more}", headers=BEARER)
+        for act in ("retry", "discard")
+        for more in ("", "&limit=3", "&kind=appointment")
+    ]
+
+    assert [one.json()["records"] for one in asked] == [MANY, 3, 0] * 2
+    assert [one["count"] for one in await causes(failing)] == [MANY]
+    assert await failing.settles() == 0
+    assert await acts(failing) == []
+
+
+async def test_of_one_cause_those_about_a_field_are_meant_alone(failing):
+    ids = sorted(row.link_id for row in await failing.rows(failures))
+    for about, link_id in (("Email", ids[0]), ("Email,Home_Email__c", ids[1]), ("Home_Email__c", ids[2])):
+        await change(
+            failing.run.database, sa.update(failures).where(failures.c.link_id == link_id).values(fields=about)
+        )
+
+    async def number(field):
+        asked = f"/api/v1/failures/discard?dry_run=true&field={field}"
+        return (await failing.web.post(asked, headers=BEARER)).json()["records"]
+
+    numbers = {field: await number(field) for field in ("Email", "Home_Email__c", "mail", "E%25", "Home_Email_.c")}
+    assert numbers == {"Email": 2, "Home_Email__c": 2, "mail": 0, "E%25": 0, "Home_Email_.c": 0}
+    async with browsing(failing) as browser:
+        await browser.signs_in(OPERATOR)
+        page = await browser.open("/failures?field=Email")
+        await browser.presses("Let all that is shown go…")
+        done = await browser.presses("Let go of 2")
+
+    assert "2 records: every cause, field Email" in page.text
+    assert len(await failing.rows(failures)) == MANY - 2
+    assert done.status == 200
+    assert await acts(failing) == [("discard", "every cause, field Email", 2)]
+
+
+async def test_a_number_that_has_changed_much_is_said_on_the_page_and_nothing_is_done(failing):
+    async with browsing(failing) as browser:
+        await browser.signs_in(OPERATOR)
+        await browser.open("/failures")
+        await browser.presses(f"Try all {MANY} again…")
+        left = sa.select(failures.c.link_id).order_by(failures.c.link_id).limit(3)
+        await change(failing.run.database, sa.delete(failures).where(failures.c.link_id.in_(left)))
+        told = await browser.presses(f"Try {MANY}")
+        await browser.presses("Try 4")
+
+    assert f"There were {MANY} when you looked, and are 4 now. Nothing was done yet." in told.text
+    assert [records for _, _, records in await acts(failing)] == [4]
+
+
+async def test_what_was_let_go_is_asked_of_drchrono_at_the_next_edit_so_nothing_told_meanwhile_is_lost(clinic):
+    patient = await clinic.has_linked(email="old@example.com", city="Testville")
+    rule = {"object": "Contact", "statusCode": CAUSE, "next": 1, "match": {"field": "MailingCity", "equals": "Oldham"}}
+    clinic.salesforce.post("/_control/record-faults", json=rule).raise_for_status()
+    await clinic.arrives(await clinic.edits(patient, city="Oldham"))
+    assert [one["count"] for one in await causes(clinic)] == [1]
+
+    await clinic.web.post("/api/v1/failures/discard?expected=1", headers=BEARER)
+    clinic.human_edits_contact(Email="new@example.com")
+    await clinic.hears()
+    await clinic.settles()
+
+    chart, contact = clinic.chart(patient), clinic.contact()
+    assert (chart["email"], chart["city"]) == ("new@example.com", "Oldham")
+    assert (contact["Email"], contact["MailingCity"]) == ("new@example.com", "Oldham")
+
+
 async def test_a_viewer_sees_them_and_can_do_nothing(failing):
     viewer = {"authorization": f"Bearer {VIEWER}"}
     async with browsing(failing) as browser:
@@ -136,7 +208,8 @@ async def test_a_viewer_sees_them_and_can_do_nothing(failing):
         for act in ("retry", "discard")
     ]
 
-    assert [[form.action for form in page.forms] for page in pages] == [["/logout"], ["/logout"]]
+    pressed = [[form.action for form in page.forms if form.method == "POST"] for page in pages]
+    assert pressed == [["/logout"], ["/logout"]]
     assert [answer.status_code for answer in answers] == [403, 403]
 
 
