@@ -28,7 +28,7 @@ def main():
     """Start a clinic, let things happen in it, and picture every page: light, and some dark and on a phone."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, town(Path(folder), SETTINGS) as here, sync_playwright() as driver:
-        set_up(here)
+        ids = set_up(here)
         browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         for looks, screen, names in (
             ("light", WIDE, list(PAGES)),
@@ -44,7 +44,7 @@ def main():
                 page.screenshot(path=IMAGES / f"{name}{suffix}.png", full_page=True)
                 print(f"deploy/docs/images/{name}{suffix}.png")
             if screen is WIDE and looks == "light":
-                _record(page, here.ids[0])
+                _record(page, ids[0])
             context.close()
         page = browser.new_context(viewport=WIDE).new_page()
         with beside_each_other(here) as address:
