@@ -58,7 +58,7 @@ def _record(page, patient_id):
     """Picture a record with both sides read, its values masked."""
     page.goto(f"/records/drchrono/patient/{patient_id}")
     page.get_by_role("button", name="Read both sides now").click()
-    page.wait_for_load_state("load")
+    page.get_by_text("•••").first.wait_for()
     page.screenshot(path=IMAGES / "record.png", full_page=True)
     print("deploy/docs/images/record.png")
 
