@@ -214,6 +214,16 @@ async def test_a_token_is_told_of_before_it_stops_the_side(clinic, happens, stat
     assert says in found["advice"]
 
 
+async def test_a_practice_that_nobody_has_joined_has_no_token_to_tell_of(known, empty_vendors):
+    async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce, connects=False) as clinic:
+        await asyncio.gather(clinic.run.drchrono.user(), return_exceptions=True)
+
+        found = await parts(clinic)
+
+    assert found["drchrono"]["state"] == "not_connected"
+    assert "drchrono_token" not in found
+
+
 async def spends_the_hour(clinic, calls):
     application = Calls(clinic.run.database, clinic.run.settings.drchrono_client_id)
     await application.count(Lane.COMPARE, lambda ledger: ((int(ledger.at // 3600),), 1, 0.0))

@@ -60,6 +60,8 @@ async def token(run: Runtime, side: Side) -> Found | None:
         stored = await Connections(run.database, run.vault, side).read()
     except Undecryptable:
         return Found(State.DOWN, _SEALED)
+    if stored.token is None and side is Side.DRCHRONO:
+        return None  # nobody has joined the practice, which its own part says
     if stored.refused_code is not None:
         return Found(State.DOWN, f"refused ({stored.refused_code}): the part {side} says what to do")
     return None if stored.token is None else _lives(stored, stored.token, side, connect_url(run.settings))
