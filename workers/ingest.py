@@ -28,6 +28,7 @@ from workers.passes import Looked, Outcome, Pass, Write, Written
 KEPT = timedelta(days=7)  # Salesforce keeps no job for longer
 NOT_COME_TO = "job_failed"  # the job ended before it came to the record: nothing was written
 IN_CALLS = frozenset({NOT_COME_TO, "DUPLICATES_DETECTED"})  # an alert, which only a call can pass
+_SIDE = Side.SALESFORCE.value
 _UNTOLD, _CALLED_OFF = "NO_RESULT", "JOB_ABORTED"
 
 
@@ -75,10 +76,13 @@ async def begun(work: Pass, lot: Lot) -> str:
     return await Ingest(work.salesforce).begun(table.object, table.external_id if lot.is_create else None, lot.uploaded)
 
 
-async def dropped(work: Pass, job: str) -> None:
-    """Call off a job that was never closed; one that stays open does no harm."""
-    with suppress(SyncError):
+async def dropped(work: Pass, job: str) -> bool:
+    """Call off a job that was never closed, and say whether it is; one that stays open does no harm."""
+    try:
         await Ingest(work.salesforce).abort(job)
+    except SyncError:
+        return False
+    return True
 
 
 async def carried_out(work: Pass, lease: Lease, lot: Lot, job: str) -> dict[str, Outcome]:
@@ -92,8 +96,9 @@ async def carried_out(work: Pass, lease: Lease, lot: Lot, job: str) -> dict[str,
         await dropped(work, job)
         return {write.link.id: RecordRefused(NOT_COME_TO) for write in lot.writes.values()}
     except SyncError as error:
-        await dropped(work, job)
-        return {write.link.id: error for write in lot.writes.values()}
+        # an answer that says no is believed only where the job was called off: else it may be closed all the same
+        told = error if await dropped(work, job) else OutcomeUnknown(_SIDE, "PATCH jobs/ingest", code=_CALLED_OFF)
+        return {write.link.id: told for write in lot.writes.values()}
     return await _followed(work, lot, job)
 
 
@@ -155,7 +160,7 @@ async def _followed(work: Pass, lot: Lot, job: str) -> dict[str, Outcome]:
             continue  # it goes on without us; later we may be let in again
     with suppress(SyncError):
         await org.ended(job)
-    unknown = OutcomeUnknown(Side.SALESFORCE.value, "PATCH jobs/ingest", code=_CALLED_OFF)
+    unknown = OutcomeUnknown(_SIDE, "PATCH jobs/ingest", code=_CALLED_OFF)
     return dict.fromkeys((write.link.id for write in lot.writes.values()), unknown)
 
 
@@ -168,7 +173,7 @@ def _outcome(found: ingest.Results, key: str, write: Write, state: str) -> Outco
     if state != ABORTED and key in found.unprocessed:
         return RecordRefused(NOT_COME_TO)
     code = _CALLED_OFF if state == ABORTED else _UNTOLD  # what was under way may still end
-    return OutcomeUnknown(Side.SALESFORCE.value, "PATCH jobs/ingest", code=code)
+    return OutcomeUnknown(_SIDE, "PATCH jobs/ingest", code=code)
 
 
 def _cut(group: Sequence[tuple[Write, dict[str, str]]], key: str, *, is_create: bool) -> list[Lot]:

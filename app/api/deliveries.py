@@ -58,9 +58,9 @@ class Body(BaseModel):
 
 
 class Which(BaseModel):
-    """Deliveries by id, or all that match a filter."""
+    """Deliveries by id."""
 
-    ids: list[Id] = Field([], max_length=MOST_AT_ONCE)
+    ids: list[Id] = Field(min_length=1, max_length=MOST_AT_ONCE)
 
 
 class Replayed(BaseModel):
@@ -140,8 +140,6 @@ async def _body(request: Request, delivery_id: str, caller: Caller | None) -> di
 async def replay(request: Request, caller: Operator, which: Which) -> Any:
     """Run deliveries again: their records are due, and both sides are looked at."""
     run: Runtime = request.app.state.run
-    if not which.ids:
-        raise HTTPException(422, "name at least one delivery in `ids`")
     return asdict(await deliveries.replay(run, which.ids, caller.by))
 
 

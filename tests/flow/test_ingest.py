@@ -197,6 +197,21 @@ async def test_a_job_whose_records_somebody_called_off_is_settled_by_looking(cro
     assert await crowded.failures() == []
 
 
+async def test_a_close_that_is_refused_while_nothing_can_be_called_off_is_not_taken_for_undone(crowded):
+    await points_out(crowded)
+    crowded.breaks("salesforce", CLOSE, "error", status=503, next=2)
+    await crowded.carries_on(await crowded.takes())
+    states = {row.state for row in await crowded.journal("salesforce")}
+
+    for _ in range(3):
+        await crowded.time_passes(REQUEST_LIMIT + timedelta(seconds=1))
+        await crowded.settles()
+
+    assert states == {"unknown"}
+    assert crowded.writes() == ["created"] * 4
+    assert await crowded.failures() == []
+
+
 async def test_live_edits_never_go_by_a_job(crowded):
     for one in crowded.charts():
         await crowded.delivers(one, event="PATIENT_CREATE")
