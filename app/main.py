@@ -45,13 +45,14 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.access, app.state.throttle = Access(settings, run.database), Throttle()
             await _recognise(run)
             await app.state.health.look()
-            jobs = [asyncio.create_task(app.state.health.watch()), asyncio.create_task(run.counts.saving(run.database))]
+            watch = asyncio.create_task(app.state.health.watch())
+            saving = asyncio.create_task(run.counts.saving(run.database))
             runtime.settle_memory()
             log.info("web.started", port=settings.port, url=settings.public_url, sides=sorted(settings.connected))
             yield
-            for job in jobs:
-                job.cancel()
-            await asyncio.gather(*jobs, return_exceptions=True)
+            app.state.health.stop()
+            saving.cancel()
+            await asyncio.gather(watch, saving, return_exceptions=True)
             await app.state.inbox.close()
             with suppress(StoreUnavailable):
                 await run.counts.save(run.database)

@@ -36,6 +36,7 @@ class Health:
         self._looked_at = clock()
         self._looks = _looks(run)
         self._few = asyncio.Semaphore(_AT_ONCE)
+        self._stopping = asyncio.Event()
 
     @property
     def is_ready(self) -> bool:
@@ -76,10 +77,17 @@ class Health:
         }
 
     async def watch(self) -> None:
-        """Keep looking, for ever."""
-        while True:
-            await self.look()
-            await asyncio.sleep(EVERY_S)
+        """Keep looking until it is stopped; the first look was made before."""
+        while not self._stopping.is_set():
+            try:
+                async with asyncio.timeout(EVERY_S):
+                    await self._stopping.wait()
+            except TimeoutError:
+                await self.look()
+
+    def stop(self) -> None:
+        """Have the watch end after the look under way: one that is cut off would leave queries behind."""
+        self._stopping.set()
 
     async def look(self) -> None:
         """Look at every part once, within two times the four seconds that a part is given."""
