@@ -52,6 +52,8 @@ def create_app(settings: Settings) -> FastAPI:
             yield
             app.state.health.stop()
             saving.cancel()
+            await asyncio.wait({watch}, timeout=2)  # a look at a database that hangs is cut off all the same
+            watch.cancel()
             await asyncio.gather(watch, saving, return_exceptions=True)
             await app.state.inbox.close()
             with suppress(StoreUnavailable):
