@@ -1,6 +1,7 @@
 """The check of DrChrono: each thing broken in turn, the line that says so, and what to do about it."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
@@ -165,8 +166,11 @@ async def test_calls_left_are_counted_against_the_setting(clinic, known, limit, 
 
 
 async def test_few_calls_left_are_a_warning(clinic, known):
-    live = sa.update(lane_calls).where(lane_calls.c.lane == "live")
-    await clinic.run.database.transact(lambda connection: connection.execute(live.values(made=455)))
+    hour = int(datetime.now(UTC).timestamp()) // 3600
+    made = [
+        {"application": known.drchrono_client_id, "lane": "retry", "made": 455, "hour": at} for at in (hour, hour + 1)
+    ]
+    await clinic.run.database.transact(lambda connection: connection.execute(sa.insert(lane_calls), made))
 
     few = line(await found(changed(known, drchrono_calls_per_hour=500)), "drchrono calls")
 

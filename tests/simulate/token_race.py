@@ -95,7 +95,7 @@ async def race(database, folder, seed, wanted, say=lambda _: None):
                 told.calls = control.get("/_control/calls").json()["counts"].get("GET /api/patients/{id}", 0)
                 say(told.calls)
                 await _mended(store, drchrono, control, told)
-            await _settled(store, drchrono, control, told)
+            await _settled(store, drchrono, control, told, folder)
         finally:
             for worker in workers:
                 worker.kill()
@@ -129,12 +129,14 @@ async def _mended(store, drchrono, control, told):
     await _connect(drchrono, control, told)
 
 
-async def _settled(store, drchrono, control, told):
-    """Let the last death be found: its successor asks once the lease is over."""
-    deadline = time.monotonic() + 4 * LEASE_S
+async def _settled(store, drchrono, control, told, folder):
+    """Let the last death be found: its successor asks once the lease is over. Then nobody is asking as this returns."""
+    deadline = time.monotonic() + 6 * LEASE_S
     while time.monotonic() < deadline:
         await _mended(store, drchrono, control, told)
-        if not (await store.read()).is_stale and control.get("/_control/tokens").json()["live"] == 1:
+        stored, deaths = await store.read(), len(list(folder.glob("answered-*")))
+        is_fresh = stored.age_s is not None and stored.age_s < LIFE_S / 4  # so the next refresh is not due yet
+        if is_fresh and told.pauses == deaths and control.get("/_control/tokens").json()["live"] == 1:
             return
         await asyncio.sleep(0.1)
 
