@@ -92,15 +92,12 @@ class Health:
     async def look(self) -> None:
         """Look at every part once, within two times the four seconds that a part is given."""
         run = self._run
-        database, redis = await asyncio.gather(
-            self._found("database", partial(here.database, run)), self._found("redis", partial(here.redis, run))
-        )
+        found = await self._all({"database": partial(here.database, run), "redis": partial(here.redis, run)})
+        database = found["database"]
         if database is not None and database.state is State.UNKNOWN:  # it took too long, so a delivery would too
-            database = here.unwritable()
-        found = {"database": database, "redis": redis}
+            database = found["database"] = here.unwritable()
         if database is not None and database.state is State.OK:
-            looks = await asyncio.gather(*(self._found(name, look) for name, look in self._looks.items()))
-            found |= dict(zip(self._looks, looks, strict=True))
+            found |= await self._all(self._looks)
         else:
             found |= dict.fromkeys(self._looks, AWAY)
         self._remember({name: one for name, one in found.items() if one is not None})
@@ -116,6 +113,12 @@ class Health:
     @property
     def _is_old(self) -> bool:
         return self._clock() - self._looked_at > OLD_S
+
+    async def _all(self, looks: Mapping[str, Look]) -> dict[str, Found | None]:
+        """Give what each look finds; none is still looking after this, even where it is cut off."""
+        async with asyncio.TaskGroup() as group:
+            under_way = {name: group.create_task(self._found(name, look)) for name, look in looks.items()}
+        return {name: task.result() for name, task in under_way.items()}
 
     async def _found(self, name: str, look: Look) -> Found | None:
         """Give what a look finds, whatever becomes of it: the next part is looked at all the same."""
