@@ -13,6 +13,7 @@ from app.store.due import Due
 from app.sync.belief import believe
 from app.sync.records import Absent, Seen, Sight
 from workers import from_drchrono, from_salesforce
+from workers.decided import with_values
 from workers.from_salesforce import Held
 from workers.ingest import without_jobs
 from workers.passes import Looked, Pass
@@ -48,9 +49,10 @@ def _looked(work: Pass, clock: Clock, due: Due, held: Held) -> Looked:
     salesforce = held.get(link.id, Absent.ABSENT)
     try:
         bodies = [from_drchrono.delivered(work, clock, link.drchrono_id or "", body) for body in due.bodies]
+        decided = with_values(work, due)
     except SyncError as error:
         return Looked(due, error)
-    return Looked(due, Seen(believe(work.rules, link, bodies, salesforce), salesforce))
+    return Looked(due, Seen(believe(work.rules, link, bodies, salesforce), salesforce, decided=decided))
 
 
 def _is_to_be_asked(work: Pass, looked: Looked) -> bool:

@@ -56,7 +56,7 @@ def _judge(work: Pass, wish: Wish, found: Sequence[Sight], taken: set[str]) -> P
     charts = narrowed(work.rules.table, wish.who, found) if found else []
     if wish.attempt is not None:
         return first_contact.sought(work.rules, wish.attempt, charts, taken, work.taken.now)
-    return first_contact.met(wish.plan, Side.DRCHRONO, charts, taken)
+    return first_contact.met(wish.plan, Side.DRCHRONO, charts, taken, wish.chosen)
 
 
 async def _charts(

@@ -1,19 +1,16 @@
 """Whom a chart meets in Salesforce: Contacts that name no chart, asked for once for a whole batch."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
 
 from app.errors import SyncError
 from app.store import matching as store
 from app.sync import first_contact
-from app.sync.matching import FINDERS, alike, narrowed, rows_of
+from app.sync.matching import alike, narrowed, search_key
 from app.sync.records import Plan, Side, Sight
 from workers.from_salesforce import contact
 from workers.passes import Pass
 from workers.visits import clock_of
 from workers.wishes import Judged, Wish
-
-_FIRST_YEAR, _LAST_YEAR = 1700, 4000  # of Salesforce's dates
 
 
 async def met_contacts(work: Pass, wishes: Sequence[Wish], busy: Plan) -> Judged:
@@ -36,24 +33,16 @@ async def met_contacts(work: Pass, wishes: Sequence[Wish], busy: Plan) -> Judged
             judged[wish.link_id] = busy
             continue
         met.add(wish.prints[0])
-        judged[wish.link_id] = first_contact.met(wish.plan, Side.SALESFORCE, free, ())
+        judged[wish.link_id] = first_contact.met(wish.plan, Side.SALESFORCE, free, (), wish.chosen)
     return judged
 
 
 async def _contacts_born_with(work: Pass, wishes: Sequence[Wish]) -> list[Sight]:
     table = work.rules.table
-    (row,) = rows_of(table, [FINDERS[table.kind].key]).values()
-    name = row.names[Side.SALESFORCE]
-    written = [table.write(Side.SALESFORCE, {row.name: wish.who[row.name]}, wish.zone)[0] for wish in wishes]
-    values = {_literal(raw[name]) for raw in written if name in raw}
-    values = {one for one in values if _FIRST_YEAR <= one.year <= _LAST_YEAR}  # one odd day would refuse the batch
+    keys = [search_key(table, wish.who, wish.zone) for wish in wishes]
+    values = {day for _, day in keys if day is not None}
     if not values:
         return []
-    records = await work.salesforce.unnamed(table.object, table.fields, table.external_id, name, values)
+    records = await work.salesforce.unnamed(table.object, table.fields, table.external_id, keys[0][0], values)
     clock = await clock_of(work)
     return [contact(work, clock, one) for one in records]
-
-
-def _literal(value: str) -> date | datetime:
-    """Give a day or an instant as SOQL wants it: unquoted."""
-    return datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)

@@ -18,6 +18,7 @@ from app.sync.matching import fingerprints
 from app.sync.own_writes import with_landed
 from app.sync.records import Action, Lane, Link, Plan, Seen, Side, Sight
 from app.sync.rules import Rules
+from workers.decided import ended_by
 from workers.joined import joined
 from workers.others import counts, zone_of
 from workers.passes import Looked, Outcome, Pass, Written
@@ -49,7 +50,8 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
     if due.link.unsettled:
         result = replace(result, unsettled=due.link.unsettled - _shown(work, due.link, seen))
     if plan.action in (Action.LINK, Action.FOLLOW, Action.SUCCEED):
-        return joined(work, result, seen, plan)
+        return replace(joined(work, result, seen, plan), decided=ended_by(seen, plan, {}))
+    result = replace(result, decided=ended_by(seen, plan, outcomes))
     for side, outcome in outcomes.items():
         if isinstance(outcome, Written):
             result = _written(work, result, side, seen, outcome)

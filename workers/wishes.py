@@ -4,13 +4,16 @@ from dataclasses import dataclass
 
 from app.errors import SyncError
 from app.sync.matching import fingerprints
-from app.sync.records import Action, Fields, OwnWrite, Plan, Seen, Side, Sight
+from app.sync.records import WHICH, Action, Fields, OwnWrite, Plan, Seen, Side, Sight
 from workers.passes import Looked, Pass
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A record that is to be created on a side, or may have been (`attempt`), and who it is."""
+    """A record that is to be created on a side, or may have been (`attempt`), and who it is.
+
+    chosen  which of several over there it is, by a person's word
+    """
 
     link_id: str
     plan: Plan
@@ -19,6 +22,7 @@ class Wish:
     prints: tuple[str, ...]
     attempt: OwnWrite | None = None
     zone: str = ""
+    chosen: str | None = None
 
 
 Judged = dict[str, Plan | SyncError]
@@ -39,4 +43,6 @@ def wish_of(work: Pass, looked: Looked, plan: Plan) -> Wish:
         who = work.run.vault.open(attempt.sent)  # as it was then: the Contact may have changed its name since
     prints = fingerprints(rules.keys, rules.table, who)
     zone = there.zone if isinstance(there, Sight) else ""
-    return Wish(looked.link.id, plan, side, who, prints, attempt if plan.action is Action.FIND else None, zone)
+    word = seen.decided.get(WHICH)
+    attempt = attempt if plan.action is Action.FIND else None
+    return Wish(looked.link.id, plan, side, who, prints, attempt, zone, word.twin if word else None)

@@ -13,6 +13,7 @@ from app.web.access import Caller, operator
 
 router = APIRouter(prefix="/failures", tags=["failures"])
 Operator = Annotated[Caller, Depends(operator)]
+_WORD = r"^[\w .-]{1,64}$"  # a database takes no NUL in a text
 
 
 class Cause(BaseModel):
@@ -44,11 +45,11 @@ class Done(BaseModel):
 
 
 def group(
-    cause: Annotated[str | None, Query(max_length=64)] = None,
+    cause: Annotated[str | None, Query(pattern=_WORD)] = None,
     side: Side | None = None,
     kind: Kind | None = None,
     held: Annotated[bool | None, Query(description="only what is held, or only what is not")] = None,
-    field: Annotated[str | None, Query(max_length=64, description="one of the fields it is about")] = None,
+    field: Annotated[str | None, Query(pattern=_WORD, description="one of the fields it is about")] = None,
 ) -> Group:
     """Give which failures are meant."""
     return Group(cause, side, kind, held, field)

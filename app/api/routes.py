@@ -6,7 +6,20 @@ role is checked before anything of the request is looked at.
 
 from fastapi import APIRouter, Depends, Response
 
-from app.api import audit, connections, deliveries, failures, held, lanes, overview, people, queue, records, visits
+from app.api import (
+    audit,
+    conflicts,
+    connections,
+    deliveries,
+    failures,
+    held,
+    lanes,
+    overview,
+    people,
+    queue,
+    records,
+    visits,
+)
 from app.web.access import reader
 
 
@@ -16,5 +29,18 @@ def unkept(response: Response) -> None:
 
 
 router = APIRouter(prefix="/api/v1", dependencies=[Depends(reader), Depends(unkept)])
-for part in (overview, queue, people, visits, records, failures, held, deliveries, lanes, connections, audit):
+for part in (
+    overview,
+    queue,
+    people,
+    visits,
+    records,
+    failures,
+    held,
+    conflicts,
+    deliveries,
+    lanes,
+    connections,
+    audit,
+):
     router.include_router(part.router)

@@ -22,13 +22,18 @@ _DIGITS = 9  # of a number that may be meant
 def _group(given: Mapping[str, str]) -> Group:
     side, kind, held = given.get("side"), given.get("kind"), given.get("held")
     return Group(
-        (given.get("cause") or None),
+        _word(given.get("cause")) or None,
         Side(side) if side in set(Side) else None,
         Kind(kind) if kind in set(Kind) else None,
         {"yes": True, "no": False}.get(held or ""),
-        given.get("field", "").strip() or None,
-        given.get("fields"),
+        _word(given.get("field")) or None,
+        _word(given.get("fields")),
     )
+
+
+def _word(given: str | None) -> str | None:
+    """Give what was typed, without what no database takes in a text."""
+    return given and given.replace("\x00", "").strip()
 
 
 @router.get("")

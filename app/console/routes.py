@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from app.console import (
     audit,
+    conflicts,
     connections,
     deliveries,
     failures,
@@ -16,5 +17,5 @@ from app.console import (
 )
 
 router = APIRouter(tags=["pages"], include_in_schema=False)
-for part in (overview, people, visits, records, failures, held, deliveries, lanes, connections, audit):
+for part in (overview, people, visits, records, failures, held, conflicts, deliveries, lanes, connections, audit):
     router.include_router(part.router)

@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from datetime import datetime
 from typing import Any
 
@@ -31,10 +32,14 @@ _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field on both sides, and how its value came to be there; `came` is None where we never wrote it."""
+    """One field on both sides, and how its value came to be there; `came` is None where we never wrote it.
+
+    stamps  side -> a keyed hash of what it held, by which a decision can tell whether it still does
+    """
 
     seen: Compared
     came: Came | None
+    stamps: Mapping[Side, str] = dataclass_field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +119,29 @@ async def _read(run: Runtime, one: Known) -> BothSides:
 
 async def _compared(run: Runtime, one: Known, found: Mapping[Side, Sight | Absent | Silence | None]) -> BothSides:
     sights = {side: seen for side, seen in found.items() if isinstance(seen, Sight | Absent)}
-    origins = await came(run, one)
-    fields = [Field(each, origins.get(each.name)) for each in compared(run.rules(one.link.kind), one.link, sights)]
+    origins, rules = await came(run, one), run.rules(one.link.kind)
+    fields = [
+        Field(
+            each,
+            origins.get(each.name),
+            {side: rules.stamp(one.link, each.name, value) for side, value in each.values.items()},
+        )
+        for each in compared(rules, one.link, sights)
+    ]
     return BothSides(run.now(), fields, {side: _answer(seen) for side, seen in found.items()})
 
 
 def _masked(seen: Compared) -> Compared:
     hidden = {side: None if value is None else MASK for side, value in seen.values.items()}
     return replace(seen, values=hidden)
+
+
+async def read_side(run: Runtime, one: Known, side: Side) -> Sight | Absent | Silence | None:
+    """Read a record on one side, by one call; None where it is not known there.
+
+    Raises  StoreUnavailable
+    """
+    return await (_drchrono(run, one) if side is Side.DRCHRONO else _salesforce(run, one))
 
 
 async def _salesforce(run: Runtime, one: Known) -> Sight | Absent | Silence | None:
@@ -134,7 +154,7 @@ async def _salesforce(run: Runtime, one: Known) -> Sight | Absent | Silence | No
         found = await client.read(table.object, table.fields, table.external_id, [link.salesforce_id], [])
     except FAILS as error:
         return silence(Side.SALESFORCE, error)
-    return await _sight(run, link.kind, Side.SALESFORCE, found[0]) if found else Absent.ABSENT
+    return await sight(run, link.kind, Side.SALESFORCE, found[0]) if found else Absent.ABSENT
 
 
 async def _drchrono(run: Runtime, one: Known) -> Sight | Absent | Silence | None:
@@ -147,10 +167,11 @@ async def _drchrono(run: Runtime, one: Known) -> Sight | Absent | Silence | None
         found = await client.read(table.path, link.drchrono_id)
     except FAILS as error:
         return silence(Side.DRCHRONO, error)
-    return await _sight(run, link.kind, Side.DRCHRONO, found) if found is not None else Absent.ABSENT
+    return await sight(run, link.kind, Side.DRCHRONO, found) if found is not None else Absent.ABSENT
 
 
-async def _sight(run: Runtime, kind: Kind, side: Side, raw: Mapping[str, Any]) -> Sight:
+async def sight(run: Runtime, kind: Kind, side: Side, raw: Mapping[str, Any]) -> Sight:
+    """Give a record as a side has just answered it."""
     table = run.mappings[kind]
     by_doctor = await zones.all_zones(run.database) if table.zoned else {}
     zone = zone_of(table, side, raw, run.settings.office_time_zones, by_doctor)

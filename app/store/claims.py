@@ -12,7 +12,8 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store import series
+from app.store import decisions, series
+from app.store.decisions import Ending
 from app.store.endings import Failure, Result
 from app.store.states import OPEN
 from app.store.tables import db_now, failures, journal, links
@@ -95,6 +96,7 @@ async def _absorbed(connection: AsyncConnection, into: Mapping[str, str]) -> set
     gone = sa.delete(links).where(links.c.id.in_(list(into)), sa.not_(is_written)).returning(links.c.id)
     absorbed = set((await connection.scalars(gone)).all())
     await connection.execute(sa.delete(failures).where(failures.c.link_id.in_(absorbed)))
+    await decisions.end_of(connection, absorbed, Ending.OVERTAKEN)
     for link_id in absorbed:
         moved = sa.update(journal).where(journal.c.link_id == link_id).values(link_id=into[link_id])
         await connection.execute(moved)
@@ -114,6 +116,7 @@ def _held(result: Result) -> Result:
         failure=Failure(Side.SALESFORCE, cause, is_held=True),
         last_error=cause,
         again_in=None,
+        decided=dict.fromkeys(result.decided, Ending.OVERTAKEN.value),
     )
 
 
@@ -126,4 +129,4 @@ def _later(result: Result) -> Result:
 
 def _unchanged(result: Result) -> Result:
     link = result.due.link
-    return replace(result, drchrono_id=link.drchrono_id, salesforce_id=link.salesforce_id, base=link.base)
+    return replace(result, drchrono_id=link.drchrono_id, salesforce_id=link.salesforce_id, base=link.base, decided={})

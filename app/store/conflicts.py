@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.store.database import Database
-from app.store.tables import conflicts, db_now, journal, links
+from app.store.states import State
+from app.store.tables import conflicts, db_now, decisions, journal, links
 from app.sync.records import Kind
 
 
@@ -42,17 +43,66 @@ async def keep(connection: AsyncConnection, decided: Sequence[tuple[str, str, Co
         await connection.execute(sa.insert(conflicts).values(at=db_now()), rows)
 
 
-async def lately(database: Database, limit: int) -> list[sa.Row[Any]]:
-    """Give the latest conflicts, newest first, each with its record's ids and what became of its write."""
-    place = conflicts.join(journal, journal.c.id == conflicts.c.journal_id).outerjoin(
-        links, links.c.id == journal.c.link_id
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sort:
+    """Which conflicts are meant; None: all of them.
+
+    state  what became of the write that carried the rule out
+    undo   how the undoing of it stands: `none`, or as the decision does
+    """
+
+    kind: Kind | None = None
+    field: str | None = None
+    state: State | None = None
+    undo: str | None = None
+
+
+NO_UNDO = "none"
+_undo = decisions.c.state
+
+
+def _of(sort: Sort) -> list[sa.ColumnElement[bool]]:
+    is_undone = _undo.is_(None) if sort.undo == NO_UNDO else _undo == sort.undo
+    parts = (
+        (sort.kind, conflicts.c.kind == (sort.kind and sort.kind.value)),
+        (sort.field, conflicts.c.field == sort.field),
+        (sort.state, journal.c.state == (sort.state and sort.state.value)),
+        (sort.undo, is_undone),
     )
-    columns = (conflicts.c.id, conflicts.c.kind, conflicts.c.field, conflicts.c.rule, conflicts.c.at)
-    beside = (journal.c.side, journal.c.state, links.c.drchrono_id, links.c.salesforce_id)
-    asked = sa.select(*columns, *beside).select_from(place).order_by(conflicts.c.id.desc()).limit(limit)
-    return await database.read(asked)
+    return [condition for wanted, condition in parts if wanted is not None]
 
 
-async def count(database: Database) -> int:
-    """Give how many conflicts are kept."""
-    return int((await database.read(sa.select(sa.func.count()).select_from(conflicts)))[0][0])
+def _asked() -> sa.Select[Any]:
+    """Give conflicts newest first, with their record's ids, what became of the write, and how an undo stands."""
+    c = conflicts.c
+    place = (
+        conflicts.outerjoin(journal, journal.c.id == c.journal_id)
+        .outerjoin(links, links.c.id == c.link_id)
+        .outerjoin(decisions, decisions.c.conflict_id == c.id)
+    )
+    columns = (c.id, c.link_id, c.kind, c.field, c.rule, c.at, c.kept.is_not(None).label("is_kept"))
+    beside = (journal.c.side, journal.c.state, links.c.drchrono_id, links.c.salesforce_id, _undo.label("undo"))
+    return sa.select(*columns, *beside).select_from(place).order_by(c.id.desc())
+
+
+async def listed(database: Database, sort: Sort, limit: int, before: str | None = None) -> list[sa.Row[Any]]:
+    """Give conflicts of a sort, newest first; those older than an id where told. Never a value."""
+    asked = _asked().where(*_of(sort)).limit(limit)
+    return await database.read(asked if before is None else asked.where(conflicts.c.id < before))
+
+
+async def count(database: Database, sort: Sort | None = None) -> int:
+    """Give how many conflicts of a sort are kept."""
+    sort = sort or Sort()
+    place: sa.FromClause = conflicts
+    if sort.state is not None:
+        place = place.join(journal, journal.c.id == conflicts.c.journal_id)
+    if sort.undo is not None:
+        place = place.outerjoin(decisions, decisions.c.conflict_id == conflicts.c.id)
+    asked = sa.select(sa.func.count()).select_from(place).where(*_of(sort))
+    return int((await database.read(asked))[0][0])
+
+
+def one(conflict_id: str) -> sa.Select[Any]:
+    """Give the statement of one conflict, with both values as they were kept, sealed, and what its sides agree on."""
+    return _asked().add_columns(conflicts.c.kept, links.c.base).where(conflicts.c.id == conflict_id)

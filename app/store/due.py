@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store import decisions
+from app.store.decisions import Decided
 from app.store.inbox import LISTED
 from app.store.states import OPEN, State
 from app.store.tables import deliveries, events, journal
@@ -36,6 +38,7 @@ class Due:
 
     bodies   what DrChrono delivered
     notices  what Salesforce only pointed at: (delivery id, position) of each
+    decided  what people decided of it, and nobody has carried out yet
     """
 
     link: Link
@@ -45,6 +48,7 @@ class Due:
     lane: Lane = Lane.LIVE
     bodies: tuple[Body, ...] = ()
     notices: tuple[tuple[str, int], ...] = ()
+    decided: tuple[Decided, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ async def due_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -
     notices = await _notices(connection, kind, rows)
     lone = [row.id for row in rows if row.drchrono_id is None]
     writes = await _own_writes(connection, [row.id for row in rows], lone)
+    decided = await decisions.open_of(connection, [row.id for row in rows])
     return tuple(
         Due(
             _link(row, writes.get(row.id, ())),
@@ -73,6 +78,7 @@ async def due_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -
             Lane(row.lane),
             tuple(bodies.get(row.drchrono_id, ())),
             tuple(notices.get(row.salesforce_id, ())),
+            tuple(decided.get(row.id, ())),
         )
         for row in sorted(rows, key=lambda row: (row.due_at, row.id))
     )

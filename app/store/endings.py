@@ -35,6 +35,7 @@ class Result:
     zone        of a doctor: the zone of their visits
     counts      what is to be counted of this look, by name
     searched    creates of ours that were searched for in vain: journal ids
+    decided     what people decided that is over: id -> how it ended
     person      keyed hash of who it is; None where this look did not say
     """
 
@@ -61,6 +62,7 @@ class Result:
     awaits: tuple[Ref, ...] = ()
     zone: str = ""
     counts: tuple[str, ...] = ()
+    decided: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def refs(self) -> list[Ref]:

@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store import audit
+from app.store import audit, decisions
 from app.store.audit import Act
 from app.store.database import Database
+from app.store.decisions import Ending
 from app.store.links import due_again
 from app.store.tables import db_now, failures, links
 from app.sync.records import Kind, Lane, Side
@@ -87,7 +88,8 @@ async def try_again(database: Database, group: Group, limit: int | None, act: Ac
 async def let_go(database: Database, group: Group, limit: int | None, act: Act) -> int:
     """Forget failures, at most so many, in commits of 500, and leave their records alone until the next edit.
 
-    What DrChrono had told is used up, so at that next edit it is asked what it holds. Gives how many.
+    What DrChrono had told is used up, so at that next edit it is asked what it holds. What a person decided of them and
+    was not carried out is dropped. Gives how many.
     """
 
     async def forget(connection: AsyncConnection, ids: Sequence[str]) -> None:
@@ -95,6 +97,7 @@ async def let_go(database: Database, group: Group, limit: int | None, act: Act) 
         left = {"last_error": None, "confirm_at": _ASKED_AT_ONCE}
         await connection.execute(sa.update(links).where(is_idle).values(left))
         await connection.execute(sa.delete(failures).where(failures.c.link_id.in_(ids)))
+        await decisions.end_of(connection, ids, Ending.DROPPED)
 
     return await _in_batches(database, group, limit, act, forget)
 

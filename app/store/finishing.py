@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store import decisions
+from app.store.decisions import Ending
 from app.store.endings import Result
 from app.store.tables import db_now, events, failures, journal, links
 from app.sync.records import Side
@@ -85,4 +87,5 @@ async def forget(connection: AsyncConnection, lone: Sequence[str]) -> None:
     if lone:
         is_lone = sa.or_(links.c.drchrono_id.is_(None), links.c.salesforce_id.is_(None))
         is_idle = sa.and_(links.c.due_at.is_(None), is_lone)
-        await connection.execute(sa.delete(links).where(links.c.id.in_(lone), is_idle))
+        gone = sa.delete(links).where(links.c.id.in_(lone), is_idle).returning(links.c.id)
+        await decisions.end_of(connection, (await connection.scalars(gone)).all(), Ending.OVERTAKEN)

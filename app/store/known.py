@@ -88,6 +88,12 @@ async def find(database: Database, ref: Ref) -> Known | None:
     return (await of(database, ref.kind, ref.side, [ref.id])).get(ref.id)
 
 
+async def by_id(database: Database, link_id: str) -> Known | None:
+    """Give the record of a link; None when there is none."""
+    rows = await database.read(_asked().where(links.c.id == link_id))
+    return _known(rows[0]) if rows else None
+
+
 def _asked() -> sa.Select[Any]:
     wanted = (
         "id",

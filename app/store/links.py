@@ -93,6 +93,11 @@ async def point_out(
     return count
 
 
+async def due(connection: AsyncConnection, link_id: str, lane: Lane) -> None:
+    """Make a link due: what somebody decided of it is to be carried out."""
+    await connection.execute(sa.update(links).where(links.c.id == link_id).values(due_again(lane)))
+
+
 async def look_again(connection: AsyncConnection, link_id: str, lane: Lane) -> None:
     """Make a link due, with nothing believed: DrChrono is asked what it holds, where it has the record."""
     is_known = sa.case((links.c.drchrono_id.is_not(None), db_now()), else_=links.c.confirm_at)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store import matching, parents, tallies, zones
+from app.store import decisions, matching, parents, tallies, zones
 from app.store.claims import without_claims, without_successors
 from app.store.database import Database
 from app.store.endings import Result
@@ -63,6 +63,7 @@ async def record(database: Database, token: str, results: Sequence[Result]) -> s
             await keep_failures(connection, saved)
             await settle(connection, saved)
             await note_searches(connection, saved)
+            await decisions.end(connection, {key: how for r in saved for key, how in r.decided.items()})
             await forget(connection, [r.due.link.id for r in saved if r.is_nobodys])
             await _tell_others(connection, saved)
         await matching.release(connection, token)

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.store.database import Database
 from app.store.inbox import LISTED
 from app.store.states import OPEN, State
-from app.store.tables import conflicts, db_now, deliveries, events, journal, links
+from app.store.tables import conflicts, db_now, decisions, deliveries, events, journal, links
 from app.sync.records import Kind
 
 LISTED_FOR = timedelta(days=1)  # our own copies of a list: no vendor sends them again, and DrChrono shows it any time
@@ -77,7 +77,9 @@ def _is_one(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
 
 def _is_decided(table: sa.Table) -> sa.ColumnElement[bool]:
     is_open = journal.c.state.in_(_literals(OPEN))
-    return sa.not_(sa.exists().where(journal.c.id == table.c.journal_id, is_open))
+    is_written = sa.not_(sa.exists().where(journal.c.id == table.c.journal_id, is_open))
+    is_undone = sa.exists().where(decisions.c.conflict_id == table.c.id, decisions.c.ended_at.is_(None))
+    return sa.and_(is_written, sa.not_(is_undone))
 
 
 _IS_LISTED = deliveries.c.event.in_(_literals([LISTED]))
@@ -90,6 +92,7 @@ RULES = (
     Rule("undo", conflicts.c.at, _HAS_KEPT, _is_decided, ("kept",)),
     Rule("deliveries", deliveries.c.received_at, sa.true(), _is_worked_off, beside=events.c.delivery_id),
     Rule("conflicts", conflicts.c.at, sa.true(), _is_decided),
+    Rule("decisions", decisions.c.ended_at, sa.true(), lambda table: table.c.ended_at.is_not(None)),
     Rule("writes", journal.c.answered_at, sa.true(), _is_settled),
 )
 

@@ -8,7 +8,9 @@ from collections.abc import Collection
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store import decisions
 from app.store.database import Database
+from app.store.decisions import Ending
 from app.store.tables import db_now, failures, journal, links
 from app.sync.records import Kind
 
@@ -27,6 +29,7 @@ async def succeed(connection: AsyncConnection, lone_id: str, link_id: str, drchr
     if await connection.scalar(ours) is None:
         return False
     await connection.execute(sa.delete(failures).where(failures.c.link_id == lone_id))
+    await decisions.end_of(connection, [lone_id], Ending.OVERTAKEN)
     await connection.execute(sa.update(journal).where(journal.c.link_id == lone_id).values(link_id=link_id))
     await connection.execute(sa.delete(links).where(links.c.id == lone_id))
     anew = {

@@ -203,6 +203,33 @@ conflicts = sa.Table(
     sa.Column("at", Instant, nullable=False, index=True),
 )
 sa.Index("ix_conflicts_link_id", conflicts.c.link_id)
+sa.Index("ix_conflicts_field", conflicts.c.field, conflicts.c.id)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("id", sa.String(26), primary_key=True),
+    sa.Column("link_id", sa.String(26), nullable=False),
+    sa.Column("field", sa.String(64), nullable=False),
+    sa.Column("side", sa.String(16), nullable=False),
+    sa.Column("twin", sa.String(64)),
+    sa.Column("expects", sa.JSON, nullable=False, server_default="{}"),
+    sa.Column("conflict_id", sa.String(26), unique=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),
+)
+_has_ended = decisions.c.ended_at.is_not(None)
+sa.Index("ix_decisions_ended_at", decisions.c.ended_at, sqlite_where=_has_ended, postgresql_where=_has_ended)
+_is_open = decisions.c.ended_at.is_(None)
+sa.Index(
+    "ix_decisions_open",
+    decisions.c.link_id,
+    decisions.c.field,
+    unique=True,
+    sqlite_where=_is_open,
+    postgresql_where=_is_open,
+)
 
 # what is old and still there, for app/store/retention.py
 for _name, _at, _there in (

@@ -87,7 +87,7 @@ def _wanted(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     if isinstance(drchrono, Absent) or (isinstance(drchrono, Sight) and is_asked and is_deleted(rules, drchrono)):
         return gone_in_drchrono(rules, link, salesforce)
     if isinstance(salesforce, Sight):
-        return _with_key(link, _both_there(rules, link, drchrono, salesforce, now), drchrono, salesforce)
+        return _with_key(link, _both_there(rules, link, seen, salesforce, now), drchrono, salesforce)
     if link.salesforce_id is not None:
         gone = gone_in_salesforce(rules, link, drchrono, salesforce, is_asked=is_asked)
         return gone or _asked(rules, link, now)
@@ -101,14 +101,16 @@ def _names_another(link: Link, salesforce: Sight) -> bool:
     return link.kind is not Kind.APPOINTMENT and salesforce.key not in (None, link.drchrono_id)
 
 
-def _both_there(rules: Rules, link: Link, drchrono: Sight | Unheard, salesforce: Sight, now: datetime) -> Plan:
-    """Say what two records that are there make of each other."""
-    if isinstance(drchrono, Unheard):
+def _both_there(rules: Rules, link: Link, seen: Seen, salesforce: Sight, now: datetime) -> Plan:
+    """Say what two records that are there make of each other; what a person decided is weighed by DrChrono's word."""
+    drchrono = seen.drchrono
+    if not isinstance(drchrono, Sight):
         # what was heard while it waited for a person is used up, and was never agreed on
-        edited = None if link.is_failed else edited_in_salesforce(rules, link, salesforce)
+        edited = None if link.is_failed or seen.decided else edited_in_salesforce(rules, link, salesforce)
         return edited or _asked(rules, link, now)
-    plan = merge_of(rules, link, drchrono, salesforce)
-    return _asked(rules, link, now) if not drchrono.confirmed and must_be_asked(rules.table, plan) else plan
+    plan = merge_of(rules, link, drchrono, salesforce, seen.decided)
+    must_be = bool(seen.decided) or must_be_asked(rules.table, plan)
+    return _asked(rules, link, now) if not drchrono.confirmed and must_be else plan
 
 
 def _with_key(link: Link, plan: Plan, drchrono: Sight | Unheard, salesforce: Sight) -> Plan:

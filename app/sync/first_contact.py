@@ -11,7 +11,7 @@ from datetime import datetime
 
 from app.sync.mapping import Direction, Table
 from app.sync.matching import FINDERS, rows_of
-from app.sync.records import Action, Kind, OwnWrite, Plan, Ref, Side, Sight
+from app.sync.records import WHICH, Action, Kind, OwnWrite, Plan, Ref, Side, Sight
 from app.sync.rules import Rules
 
 MISSING = "missing_for_drchrono"
@@ -89,11 +89,16 @@ def _goes(table: Table, name: str) -> bool:
     return table.rows[name].direction is Direction.BOTH
 
 
-def met(plan: Plan, side: Side, matches: Sequence[Sight], taken: Collection[str]) -> Plan:
+def met(plan: Plan, side: Side, matches: Sequence[Sight], taken: Collection[str], chosen: str | None = None) -> Plan:
     """Say what becomes of a create on a side, now that it is known whom it would meet there.
 
-    taken  which of the matches belong to another pair
+    taken   which of the matches belong to another pair
+    chosen  which of them a person says it is; one that is none of them any more creates nothing either
     """
+    if chosen is not None:
+        matches = [one for one in matches if one.id == chosen]
+        if not matches:
+            return Plan(Action.HOLD, cause=SEVERAL[side], overtaken=(WHICH,))
     if not matches:
         return plan
     if len(matches) > 1:

@@ -7,11 +7,12 @@ could be created twice. Names are compared by us, in one normal form; a vendor's
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 
 from app.sync.absence import is_cancelled
 from app.sync.base import HashKeys
 from app.sync.mapping import Row, Table
-from app.sync.records import Fields, Kind, Sight
+from app.sync.records import Fields, Kind, Side, Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Finder:
 
 
 _DAY = "date"
+_FIRST_YEAR, _LAST_YEAR = 1700, 4000  # of Salesforce's dates: one odd day would refuse a whole search
 FINDERS: Mapping[Kind, Finder] = {
     Kind.PATIENT: Finder(
         names=("first_name", "last_name"),
@@ -98,6 +100,17 @@ def question(table: Table, fields: Fields) -> dict[str, str]:
     if _DAY in asked:
         asked[_DAY] = asked[_DAY].partition("T")[0]
     return {**asked, **finder.beside}
+
+
+def search_key(table: Table, who: Fields, zone: str = "") -> tuple[str, date | datetime | None]:
+    """Give Salesforce's field that a record is searched by, and the day or instant; None where it knows no such one."""
+    (row,) = rows_of(table, [FINDERS[table.kind].key]).values()
+    name = row.names[Side.SALESFORCE]
+    raw = table.write(Side.SALESFORCE, {row.name: who[row.name]}, zone)[0].get(name)
+    if not isinstance(raw, str):
+        return name, None
+    day = datetime.fromisoformat(raw) if "T" in raw else date.fromisoformat(raw)
+    return name, day if _FIRST_YEAR <= day.year <= _LAST_YEAR else None
 
 
 def alike(table: Table, wanted: Fields, candidates: Iterable[Sight]) -> list[Sight]:

@@ -1,16 +1,18 @@
 """The three-way merge: what both sides should now hold, field by field.
 
 A side *moved* a field when its value differs from the base. One moved: it travels. Both moved, differently: the
-field's rule decides. Neither has a base (a first match): the owner's value travels, but emptiness never beats a value,
-so that linking two records cannot blank either of them. The link must have no write of ours in the air.
+field's rule decides, unless a person has. Neither has a base (a first match): the owner's value travels, but emptiness
+never beats a value, so that linking two records cannot blank either of them. The link must have no write of ours in
+the air.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.sync.decided import followed
 from app.sync.mapping import Direction, OnConflict, Row
-from app.sync.records import Fields, Link, Side
+from app.sync.records import Decision, Fields, Link, Side
 from app.sync.rules import Rules
 
 
@@ -31,6 +33,7 @@ class Merged:
     agreed      what both hold equal already
     conflicts   fields both moved apart; `held` those of them that wait for a person
     put_backs   one-way fields that were edited in Salesforce
+    decided     fields of which a person's word is followed; `overtaken` those that somebody has edited since
     """
 
     to: Mapping[Side, Fields]
@@ -38,20 +41,26 @@ class Merged:
     conflicts: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     put_backs: tuple[str, ...] = ()
+    decided: tuple[str, ...] = ()
+    overtaken: tuple[str, ...] = ()
 
 
-def merge(rules: Rules, link: Link, left: Fields, right: Fields) -> Merged:
+def merge(
+    rules: Rules, link: Link, left: Fields, right: Fields, decided: Mapping[str, Decision] | None = None
+) -> Merged:
     """Say what both sides should now hold.
 
     left    DrChrono as just read;  right  Salesforce as just read
             (key absent: not read, so unchanged; None: read, and empty)
+    decided field -> what a person decided of it
     Gives   the fields that were read on both sides, each with its verdict
     """
-    to: dict[Side, dict[str, str | None]] = {Side.DRCHRONO: {}, Side.SALESFORCE: {}}
-    agreed: dict[str, str | None] = {}
+    by_word = followed(rules, link, decided or {}, left, right)
+    to: dict[Side, dict[str, str | None]] = {side: dict(by_word.to.get(side, {})) for side in Side}
+    agreed: dict[str, str | None] = dict(by_word.agreed)
     conflicts, held, put_backs = [], [], []
     for name, row in rules.table.rows.items():
-        if name not in left or name not in right:
+        if name not in left or name not in right or name in by_word.names:
             continue
         here, there = left[name], right[name]
         if row.equal(here, there):
@@ -71,7 +80,8 @@ def merge(rules: Rules, link: Link, left: Fields, right: Fields) -> Merged:
             if row.direction is Direction.TO_SALESFORCE and there_moved and not here_moved:
                 put_backs.append(name)
     _with_their_zone(rules, to, agreed, left)
-    return Merged(to, agreed, tuple(conflicts), tuple(held), tuple(put_backs))
+    words = tuple(sorted(by_word.names)), tuple(sorted(by_word.overtaken))
+    return Merged(to, agreed, tuple(conflicts), tuple(held), tuple(put_backs), *words)
 
 
 def _with_their_zone(

@@ -28,6 +28,7 @@ def reasons(rules: Rules, plan: Plan, side: Side) -> Mapping[str, str]:
     """Give what the journal keeps of why a side's fields are written, where that is no plain edit."""
     owners = {name: f"conflict: {rules.table.rows[name].owner} owns it" for name in plan.conflicts}
     told = owners | dict.fromkeys(plan.put_backs, "put back: it travels one way")
+    told |= dict.fromkeys(plan.decided, "a person decided")
     return {name: why for name, why in told.items() if name in plan.writes.get(side, {})}
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from app.sync.base import Base
 
 Fields = Mapping[str, str | None]
+WHICH = "which record"  # of what can be decided: no row of TOML reads so by accident
 
 
 class Side(StrEnum):
@@ -121,9 +122,27 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided of one field of a link, or (`twin`) which record over there it is.
+
+    side       whose value counts; of an old value the side that it was taken from
+    expects    side -> stamp of what that side held when the person looked
+    puts_back  both sides are to hold `value`, whatever either holds now
+    """
+
+    id: str
+    side: Side
+    expects: Mapping[Side, str] = field(default_factory=dict)
+    puts_back: bool = False
+    value: str | None = field(default=None, repr=False)
+    twin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """Both sides of one link as just looked at.
 
+    decided  field -> what a person decided of it; of `WHICH`, which record over there it is
     predecessor  the link of the same visit under an earlier id
     parents  (kind, DrChrono id) -> how far it is, of the records that are referred to and not known to be linked
     """
@@ -132,6 +151,7 @@ class Seen:
     salesforce: Sight | Absent | Deleted
     parents: Mapping[tuple[Kind, str], Parent] = field(default_factory=dict)
     predecessor: str | None = None
+    decided: Mapping[str, Decision] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +245,7 @@ class Plan:
     missing     Salesforce's fields that must be filled before DrChrono takes the record
     extra       DrChrono's fields a create sends beside those of the table
     writes_key  the Contact is to carry its chart's id, which it does not
+    decided     fields of which a person's word is followed; `overtaken` those that somebody has edited since
     """
 
     action: Action
@@ -245,3 +266,5 @@ class Plan:
     missing: tuple[str, ...] = ()
     extra: Mapping[str, int] = field(default_factory=dict)
     writes_key: bool = False
+    decided: tuple[str, ...] = ()
+    overtaken: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ _RETURNS = 3  # in ten minutes: the same value written so often is no person's e
 
 
 def without_rewrites(rules: Rules, link: Link, plan: Plan, written: Collection[tuple[Side, str, str]]) -> Plan:
-    """Give the plan without the fields that some automation keeps rewriting; those wait for a person.
+    """Give the plan without the fields that some automation keeps rewriting; those wait for a person's word.
 
     written  (side, field, stamp of what was written) of each of our writes to the link in the last ten minutes
     """
@@ -22,7 +22,9 @@ def without_rewrites(rules: Rules, link: Link, plan: Plan, written: Collection[t
     rewritten: dict[str, str] = {}
     for side, fields in plan.writes.items():
         back = {
-            name for name, value in fields.items() if counts[side, name, rules.stamp(link, name, value)] >= _RETURNS
+            name
+            for name, value in fields.items()
+            if name not in plan.decided and counts[side, name, rules.stamp(link, name, value)] >= _RETURNS
         }
         rewritten |= dict.fromkeys(sorted(back), REWRITTEN)
         writes[side] = {name: value for name, value in fields.items() if name not in back}

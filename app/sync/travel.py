@@ -3,9 +3,11 @@
 A value that a side cannot take is named with why; the others still travel. (Pure.)
 """
 
+from collections.abc import Mapping
+
 from app.sync.mapping import Direction, OnConflict, Row, Table
 from app.sync.merge import merge
-from app.sync.records import Action, Fields, Link, Plan, Side, Sight
+from app.sync.records import Action, Decision, Fields, Link, Plan, Side, Sight
 from app.sync.rules import Rules
 
 
@@ -66,9 +68,11 @@ def must_be_asked(table: Table, plan: Plan) -> bool:
     return bool(wins) or not all(_may_win(table.rows[name]) for name in to_drchrono)
 
 
-def merge_of(rules: Rules, link: Link, drchrono: Sight, salesforce: Sight) -> Plan:
-    """Say what two records that were both seen should take of each other."""
-    merged = merge(rules, link, drchrono.fields, salesforce.fields)
+def merge_of(
+    rules: Rules, link: Link, drchrono: Sight, salesforce: Sight, decided: Mapping[str, Decision] | None = None
+) -> Plan:
+    """Say what two records that were both seen should take of each other; `decided`: by a person's word."""
+    merged = merge(rules, link, drchrono.fields, salesforce.fields, decided)
     writes: dict[Side, Fields] = {}
     refused: dict[str, str] = {**salesforce.unreadable, **drchrono.unreadable, **dict.fromkeys(merged.held, "held")}
     for side, fields in merged.to.items():
@@ -85,6 +89,8 @@ def merge_of(rules: Rules, link: Link, drchrono: Sight, salesforce: Sight) -> Pl
         refused=refused,
         flags=rules.table.flags(writes.get(Side.SALESFORCE, {}), drchrono.zone),
         zone=drchrono.zone,
+        decided=merged.decided,
+        overtaken=merged.overtaken,
     )
 
 

@@ -24,6 +24,19 @@ PAGES = {
     "a record of 500 calls": ("GET", "/records/drchrono/patient/5", {}),
     "a record read": ("POST", "/records/drchrono/patient/99999", {}),
     "the list as JSON": ("GET", "/api/v1/patients?limit=200", {}),
+    "failures": ("GET", "/failures", {}),
+    "failures of a field": ("GET", "/failures?field=email", {}),
+    "failures, sure?": ("POST", "/failures/retry", {"cause": "DUPLICATE_VALUE", "field": "email"}),
+    "what is held": ("GET", "/held", {}),
+    "conflicts": ("GET", "/conflicts", {}),
+    "conflicts of a field": ("GET", "/conflicts?kind=patient&field=email", {}),
+    "conflicts of no field": ("GET", "/conflicts?field=nothing", {}),
+    "conflicts of no kind": ("GET", "/conflicts?kind=doctor", {}),
+    "conflicts by state": ("GET", "/conflicts?state=confirmed", {}),
+    "conflicts not undone": ("GET", "/conflicts?undo=none", {}),
+    "conflicts undone": ("GET", "/conflicts?undo=done", {}),
+    "conflicts, far on": ("GET", "/conflicts?before=C5", {}),
+    "a conflict": ("GET", "/conflicts/C99999", {}),
 }
 
 

@@ -15,7 +15,7 @@ from app.store import tables
 from app.store.tables import db_now
 from tests.store.build import change, connected
 
-_TABLES = ("links", "deliveries", "events", "journal", "conflicts")
+_TABLES = ("links", "deliveries", "events", "journal", "conflicts", "decisions")
 _GROWING = "|".join(_TABLES)
 _PARTIAL = [
     index.name
@@ -28,7 +28,7 @@ _LAST_ROW = r"SEARCH \w+_1"  # how SQLite says that it looks for the largest row
 
 
 async def fill(database, first, last):
-    """Let there be linked records with these numbers, each with a finished delivery and a settled write."""
+    """Let there be linked records with these numbers, each with a finished delivery, a settled write and an undo."""
     numbers = sa.select(sa.literal(first, sa.Integer).label("n")).cte("numbers", recursive=True)
     numbers = numbers.union_all(sa.select(numbers.c.n + 1).where(numbers.c.n < last))
     n = sa.cast(numbers.c.n, sa.String)
@@ -62,6 +62,14 @@ async def fill(database, first, last):
             {
                 "id": "C" + n, "journal_id": "J" + n, "link_id": "L" + n, "kind": kind, "field": sa.literal("email"),
                 "rule": sa.literal("drchrono owns it"), "kept": sa.literal("sealed"), "at": now,
+            },
+        ),
+        (
+            tables.decisions,
+            {
+                "id": "W" + n, "link_id": "L" + n, "field": sa.literal("email"), "side": side,
+                "expects": sa.literal({}, sa.JSON), "conflict_id": "C" + n, "state": sa.literal("done"),
+                "at": now, "ended_at": now,
             },
         ),
     ):  # fmt: skip

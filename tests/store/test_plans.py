@@ -8,11 +8,25 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from app.store import histories, inbox_sql, journal, known, links, queue_state, results, retention, tables
+from app.store import (
+    conflicts,
+    decisions,
+    histories,
+    inbox_sql,
+    journal,
+    known,
+    links,
+    queue_state,
+    results,
+    retention,
+    tables,
+)
+from app.store.conflicts import NO_UNDO, Sort
+from app.store.decisions import Ending
 from app.store.journal import Answer
 from app.store.states import State
 from app.sync.records import Kind, Lane, Ref, Side
-from tests.store.build import a_delivery, a_result, an_entry, change, open_inbox, statements_of
+from tests.store.build import a_delivery, a_result, an_entry, change, on_sqlite, open_inbox, plan_of, statements_of
 from tests.store.plans import cost, fill, walked_through
 
 SOME, MANY = 1_000, 30_000
@@ -94,7 +108,8 @@ async def a_record_and_its_history(database):
 async def filled(database):
     """A database with many records, of which 200 are due, and the oldest thousand done with three days ago."""
     await fill(database, 1, SOME)
-    for column in (tables.deliveries.c.received_at, tables.journal.c.answered_at, tables.conflicts.c.at):
+    ends = (tables.conflicts.c.at, tables.decisions.c.ended_at)
+    for column in (tables.deliveries.c.received_at, tables.journal.c.answered_at, *ends):
         await change(database, sa.update(column.table).values({column: tables.after(-3 * DAY)}))
     await fill(database, SOME + 1, MANY)
     await let_due(database, MANY)
@@ -126,6 +141,29 @@ async def test_nothing_walks_through_a_table_that_grows(filled, run):
     found = await walks(filled, sent)
     assert len(sent) > 0
     assert found == {}
+
+
+async def test_what_a_person_decided_and_the_conflict_it_is_about_are_found_by_index(filled):
+    async def asked(database):
+        await database.read(conflicts.one("C7"))
+        await conflicts.listed(database, Sort(field="email"), 50, "C9")
+        await decisions.waiting(database, ["L1", "L2"])
+        await database.transact(lambda connection: decisions.open_of(connection, ["L1", "L2"]))
+        await database.transact(lambda connection: decisions.end_of(connection, ["L1"], Ending.DROPPED))
+
+    sent = await statements_of(filled, asked)
+
+    assert len(sent) >= 5
+    assert await walks(filled, sent) == {}
+
+
+@on_sqlite
+async def test_conflicts_are_read_in_their_order_and_never_sorted(filled):
+    for sort in (Sort(), Sort(Kind.PATIENT), Sort(field="email"), Sort(state=State.CONFIRMED), Sort(undo=NO_UNDO)):
+        ((statement, given),) = await statements_of(filled, conflicts.listed, sort, 50, "C9")
+
+        plan = plan_of(filled, statement, given)
+        assert "TEMP B-TREE" not in plan, (sort, plan)
 
 
 async def test_the_inboxs_statements_walk_through_no_table(filled):

@@ -128,6 +128,7 @@ async def at_first_migration(database, vault):
             "feeds",
             "darkness",
             "conflicts",
+            "decisions",
             "matches",
             "audit",
         ):

@@ -1,0 +1,163 @@
+"""Held records: what a person decides of one, kept with making it due; a worker carries it out by its usual path.
+
+Of a field that is held one side's value counts, as long as both sides hold what the person saw. Of several candidates
+one is the record; it is linked as a first match is, if it still is who is wanted: nothing is ever made by a pick.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.operating import records
+from app.operating.records import BothSides
+from app.runtime import Runtime
+from app.store import audit, decisions, known, links
+from app.store.audit import Act, Action, By
+from app.store.decisions import Decided
+from app.store.known import Known, Standing
+from app.sync.first_contact import SEVERAL
+from app.sync.mapping import Direction
+from app.sync.records import WHICH, Lane, Side
+from app.sync.rewrites import REWRITTEN
+
+FIELDS = frozenset({"held", REWRITTEN})  # causes of which a person picks a side, field by field
+_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+
+
+class Refusal(StrEnum):
+    """Why a decision is not taken."""
+
+    NOT_HELD = "not_held"
+    NOTHING = "nothing"
+    NOT_MAPPED = "not_mapped"
+    ONE_WAY = "one_way"
+    NOT_SEEN = "not_seen"
+    NO_ID = "no_id"
+    BUSY = "busy"
+
+    @property
+    def text(self) -> str:
+        """What a person is told."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Refusal.NOT_HELD: "The record does not wait for this decision any more.",
+    Refusal.NOTHING: "Nothing was picked.",
+    Refusal.NOT_MAPPED: "The mapping does not carry that field.",
+    Refusal.ONE_WAY: "That field travels to Salesforce only; DrChrono cannot take Salesforce's value.",
+    Refusal.NOT_SEEN: "Read both sides first: a decision is about the values that were there when you looked.",
+    Refusal.NO_ID: "That is not the id of a record.",
+    Refusal.BUSY: "Somebody has decided about this a moment ago; wait until that is carried out.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """Whose value of a field counts, and the stamps of what each side held when the person looked."""
+
+    field: str
+    side: Side
+    stamps: Mapping[Side, str]
+
+
+def waits_for_fields(one: Known) -> bool:
+    """Say whether a record waits until a person has picked a side, field by field."""
+    return one.standing is Standing.HELD and one.cause in FIELDS
+
+
+def lacks(one: Known) -> Side | None:
+    """Give the side on which a person has to say which of several records it is; None where that is not asked."""
+    if one.standing is not Standing.HELD:
+        return None
+    return next((side for side, cause in SEVERAL.items() if one.cause == cause and one.link.id_on(side) is None), None)
+
+
+async def find(run: Runtime, link_id: str) -> Known | None:
+    """Give a record by its link; None when there is none.
+
+    Raises  StoreUnavailable
+    """
+    found = await known.by_id(run.database, link_id)
+    return found if found is not None and found.link.kind in run.mappings else None
+
+
+async def seen(run: Runtime, one: Known, by: By | None = None) -> BothSides:
+    """Read both sides: masked, or the values for whoever may see them, noted first.
+
+    Raises  StoreUnavailable
+    """
+    return await (records.read(run, one) if by is None else records.reveal(run, one, by))
+
+
+async def settle(run: Runtime, one: Known, picks: Sequence[Pick], by: By) -> Refusal | None:
+    """Have the picked side's value of each field written to the other one; None, or why none of it is.
+
+    Raises  StoreUnavailable
+    """
+    if not waits_for_fields(one):
+        return Refusal.NOT_HELD
+    if (refusal := _not_to_be(run, one, picks)) is not None:
+        return refusal
+    wanted = [
+        Decided(one.id, pick.field, pick.side, {side.value: stamp for side, stamp in pick.stamps.items()})
+        for pick in picks
+    ]
+    names = ", ".join(f"{pick.field}: {pick.side}" for pick in picks)
+    return await _decided(run, one, wanted, Act(by, Action.SETTLE, f"{records.about(one)}, {names}"))
+
+
+async def choose(run: Runtime, one: Known, record_id: str, by: By) -> Refusal | None:
+    """Have a record linked to one of several, if that still is who is wanted; None, or why not.
+
+    Raises  StoreUnavailable
+    """
+    if (side := lacks(one)) is None:
+        return Refusal.NOT_HELD
+    if not _ID.fullmatch(record_id):
+        return Refusal.NO_ID
+    wanted = Decided(one.id, WHICH, side, twin=record_id)
+    return await _decided(run, one, [wanted], Act(by, Action.SETTLE, f"{records.about(one)}, is {side} {record_id}"))
+
+
+def _not_to_be(run: Runtime, one: Known, picks: Sequence[Pick]) -> Refusal | None:
+    rules = run.rules(one.link.kind)
+    if not picks:
+        return Refusal.NOTHING
+    for pick in picks:
+        row = rules.table.rows.get(pick.field)
+        if row is None:
+            return Refusal.NOT_MAPPED
+        if pick.side is Side.SALESFORCE and row.direction is Direction.TO_SALESFORCE:
+            return Refusal.ONE_WAY
+        if not all(rules.keys.knows(pick.stamps.get(side, "")) for side in Side):
+            return Refusal.NOT_SEEN
+    return None
+
+
+async def _decided(run: Runtime, one: Known, wanted: Sequence[Decided], act: Act) -> Refusal | None:
+    """Keep all of the decisions or none, make the record due, and ring."""
+
+    async def work(connection: AsyncConnection) -> Refusal | None:
+        if await decisions.is_open(connection, one.id, [each.field for each in wanted]):
+            return Refusal.BUSY
+        for each in wanted:
+            if not await decisions.keep(connection, each):
+                raise _LostTheRaceError
+        await (links.due if wanted[0].twin is None else links.look_again)(connection, one.id, Lane.LIVE)
+        await audit.note(connection, act)
+        return None
+
+    try:
+        refusal = await run.database.transact(work)
+    except _LostTheRaceError:  # rolled back, whatever of it was kept
+        return Refusal.BUSY
+    run.bell.ring([one.link.kind])
+    return refusal
+
+
+class _LostTheRaceError(Exception):
+    """Somebody else decided about one of the fields in the same moment."""
