@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.sync.mapping import Direction, Row
-from app.sync.records import Decision, Fields, Link, Side
+from app.sync.records import WHICH, Decision, Fields, Link, Side
 from app.sync.rules import Rules
 
 
@@ -29,7 +29,11 @@ def followed(rules: Rules, link: Link, decided: Mapping[str, Decision], left: Fi
     overtaken = set()
     for name, decision in decided.items():
         row = rules.table.rows.get(name)
-        if row is None or name not in left or name not in right:
+        if row is None:
+            if name != WHICH:  # the mapping does not carry it any more
+                overtaken.add(name)
+            continue
+        if name not in left or name not in right:
             continue
         held = {Side.DRCHRONO: left[name], Side.SALESFORCE: right[name]}
         wanted = decision.value if decision.puts_back else held[decision.side]

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from app.town import town
-from tests.browser.scene import SETTINGS, VIEWER, set_up
+from tests.browser.scene import VIEWER, set_up, settings
 from tests.browser.seen import BROWSER, signed_in
 
 SECONDS = 15_000
@@ -21,7 +21,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def here(tmp_path_factory):
-    with town(tmp_path_factory.mktemp("town"), SETTINGS) as it:
+    folder = tmp_path_factory.mktemp("town")
+    with town(folder, settings(folder)) as it:
         it.ids = set_up(it)
         yield it
 

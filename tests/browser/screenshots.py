@@ -7,7 +7,7 @@ from playwright.sync_api import sync_playwright
 
 from app.demo.screens import beside_each_other
 from app.town import ROOT, town
-from tests.browser.scene import SETTINGS, set_up
+from tests.browser.scene import set_up, settings
 from tests.browser.seen import BROWSER, signed_in
 
 IMAGES = ROOT / "deploy" / "docs" / "images"
@@ -27,7 +27,11 @@ PAGES = {
 def main():
     """Start a clinic, let things happen in it, and picture every page: light, and some dark and on a phone."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, town(Path(folder), SETTINGS) as here, sync_playwright() as driver:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        town(Path(folder), settings(Path(folder))) as here,
+        sync_playwright() as driver,
+    ):
         ids = set_up(here)
         browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         for looks, screen, names in (

@@ -3,7 +3,10 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-PAGES = ["/", "/patients", "/appointments", "/lanes", "/deliveries", "/connections", "/audit"]
+PAGES = (
+    "/", "/patients", "/appointments", "/failures", "/held",
+    "/conflicts", "/lanes", "/deliveries", "/connections", "/audit",
+)  # fmt: skip
 BAD = {"serious", "critical"}
 
 
@@ -41,6 +44,31 @@ def test_on_a_phone_nothing_hangs_over_the_edge(here, opened, path):
 def test_a_record_with_its_values_breaks_none_and_fits_a_phone(here, opened, looks):
     page = opened(here.operator_token, color_scheme=looks, viewport={"width": 360, "height": 740})
     page.goto(f"/records/drchrono/patient/{here.ids[0]}")
+    page.get_by_role("button", name="Show the values").click()
+    page.get_by_text("is noted in the audit").wait_for()
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert broken(page) == []
+
+
+@pytest.mark.parametrize("looks", ["light", "dark"])
+@pytest.mark.parametrize("cause", ["held", "several_contacts"])
+def test_what_a_person_decides_breaks_none_and_fits_a_phone(here, opened, looks, cause):
+    page = opened(here.operator_token, color_scheme=looks, viewport={"width": 360, "height": 740})
+    page.goto(f"/held?cause={cause}")
+    page.get_by_role("link", name="Look at it").first.click()
+    page.get_by_role("button", name="Show the values").click()
+    page.get_by_role("table").wait_for()
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert broken(page) == []
+
+
+@pytest.mark.parametrize("looks", ["light", "dark"])
+def test_a_conflict_with_its_values_breaks_none_and_fits_a_phone(here, opened, looks):
+    page = opened(here.operator_token, color_scheme=looks, viewport={"width": 360, "height": 740})
+    page.goto("/conflicts?field=city")
+    page.locator("tbody tr td:last-child a").first.click()
     page.get_by_role("button", name="Show the values").click()
     page.get_by_text("is noted in the audit").wait_for()
 

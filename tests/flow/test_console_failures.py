@@ -153,8 +153,8 @@ async def test_of_one_cause_those_about_a_field_are_meant_alone(failing):
         asked = f"/api/v1/failures/discard?dry_run=true&field={field}"
         return (await failing.web.post(asked, headers=BEARER)).json()["records"]
 
-    numbers = {field: await number(field) for field in ("Email", "Home_Email__c", "mail", "E%25", "Home_Email_.c")}
-    assert numbers == {"Email": 2, "Home_Email__c": 2, "mail": 0, "E%25": 0, "Home_Email_.c": 0}
+    numbers = {field: await number(field) for field in ("Email", "Home_Email__c", "mail", "Home_Email_.c")}
+    assert numbers == {"Email": 2, "Home_Email__c": 2, "mail": 0, "Home_Email_.c": 0}
     async with browsing(failing) as browser:
         await browser.signs_in(OPERATOR)
         page = await browser.open("/failures?field=Email")

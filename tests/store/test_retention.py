@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.store import consents, journal, leftovers, links, results, retention, sessions, tables
-from app.store.conflicts import Conflict, lately
+from app.store.conflicts import Conflict, Sort, listed
 from app.store.inbox import LISTED
 from app.store.journal import Answer, Entry
 from app.store.states import State
@@ -275,7 +275,7 @@ async def test_a_conflict_keeps_its_row_when_its_values_go(database):
     await let_go(database)
 
     assert [row.kept for row in await rows(database, tables.conflicts)] == [None]
-    assert [(one.field, one.rule) for one in await lately(database, 9)] == [("email", "salesforce owns it")]
+    assert [(one.field, one.rule) for one in await listed(database, Sort(), 9)] == [("email", "salesforce owns it")]
 
 
 async def test_the_values_of_a_conflict_stay_while_its_write_is_unsettled(database):

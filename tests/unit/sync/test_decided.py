@@ -5,7 +5,7 @@ from itertools import product
 from app.sync.decided import followed
 from app.sync.mapping import Direction
 from app.sync.merge import merge
-from app.sync.records import Decision
+from app.sync.records import WHICH, Decision
 from tests.build import a_link, a_row, rules
 from tests.unit.sync.worlds import VALUES, D, S
 
@@ -100,6 +100,15 @@ def test_a_word_whose_stamps_no_key_can_read_counts_nowhere():
         to, _, overtaken = judged(Decision("1", D, stamps), "a", "b")
 
         assert (to, overtaken) == (({}, {}), {"note"})
+
+
+def test_a_word_on_a_field_that_is_mapped_no_more_is_over_and_one_on_which_record_is_not_the_merges():
+    by = rules(a_row())
+    words = {"fax": a_pick(D, "a", "b"), WHICH: Decision("2", S, twin="003SYN0000000015EAA")}
+
+    found = followed(by, a_link({}, by), words, {"note": "a"}, {"note": "b"})
+
+    assert (found.overtaken, found.names) == ({"fax"}, frozenset())
 
 
 def test_a_merge_follows_the_word_and_counts_no_conflict_or_leaves_the_field_to_its_rule():
