@@ -12,7 +12,7 @@ from app.sync.records import Kind, Lane, Side
 from app.vendors import daily, hourly
 
 NAMES: Mapping[Side, str] = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}
-_NO_CALLS = (hourly.SPENT, daily.SPENT, "HTTP_429", "REQUEST_LIMIT_EXCEEDED")
+_NO_CALLS = (hourly.SPENT, hourly.CROWDED, daily.SPENT, "HTTP_429", "REQUEST_LIMIT_EXCEEDED")
 _NOT_CONNECTED = "NOT_CONNECTED"
 
 

@@ -1,7 +1,7 @@
 """DrChrono's budget: every call of every process is counted before it is made; what does not fit hears when it will.
 
-The rules are `budget.py`'s. A call waits here for its second at most; one that has to wait for its hour is refused at
-once, so that it holds up nobody.
+The rules are `budget.py`'s. A call waits here for its second at most, and not where those are full for long; one that
+has to wait for its hour is refused at once, so that it holds up nobody.
 """
 
 import asyncio
@@ -17,7 +17,8 @@ from app.vendors import budget
 from app.vendors.budget import HOUR_S, LANES, Allowance, Ledger
 from app.vendors.heard import Heard, ignored
 
-SPENT = "hour_is_spent"
+SPENT, CROWDED = "hour_is_spent", "seconds_are_full"
+_HELD_S, _CROWDED_S = 20.0, 5.0  # how long a call waits for its second; and then, out of the way
 _ALONE_S = 5.0  # how long the first call after an outage has the vendor to itself
 _LONGEST_THROTTLE_S = float(HOUR_S)
 _SHORTEST_THROTTLE_S = 1.0
@@ -79,10 +80,15 @@ class Hourly:
     async def spend(self, lane: Lane, call: str) -> None:
         """Return once a call may be made; it is counted.
 
-        Raises  Unavailable with when to come again: the hour is spent for this lane, or the vendor is left alone
+        Raises  Unavailable with when to come again: the hour is spent for this lane, its seconds are full, or the
+                vendor is left alone
         """
+        now = asyncio.get_running_loop().time
+        began = now()
         async with self._turns[lane]:  # who waits for his second waits in a row
             while wait_s := await self._spent(lane, call):
+                if now() + wait_s - began > _HELD_S:
+                    raise Unavailable(self._side, call, code=CROWDED, retry_in_s=_CROWDED_S)
                 jitter = random.random() * 0.1  # noqa: S311 - so that processes come one by one
                 await asyncio.sleep(wait_s + jitter)
 

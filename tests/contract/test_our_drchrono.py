@@ -1,5 +1,6 @@
 """Our DrChrono client against the stand-in: every call we make, and every way it may end."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from app.errors import (
 from app.store.calls import Calls
 from app.store.tables import allowances
 from app.sync.records import Lane
+from app.vendors import hourly
 from app.vendors.budget import Allowance
 from app.vendors.hourly import Hourly
 from tests.contract.conftest import APPLICATION, REDIRECT
@@ -375,6 +377,19 @@ async def test_a_call_that_cannot_be_counted_is_not_made(practice, drchrono):
             await call
 
     assert practice.counted("") == 0
+
+
+async def test_a_call_whose_seconds_are_full_for_long_holds_nobody_up_and_is_not_counted(practice, monkeypatch):
+    monkeypatch.setattr(hourly, "_HELD_S", 1.5)
+    calls = Calls(practice.database, "ours")
+    budget = Hourly("drchrono", calls, Allowance(500, 1))
+
+    ended = await asyncio.gather(*(budget.spend(Lane.LIVE, "GET") for _ in range(6)), return_exceptions=True)
+
+    refused = [one for one in ended if one is not None]
+    assert 2 <= len(refused) <= 5
+    assert {(one.cause, one.retry_in_s) for one in refused} == {(hourly.CROWDED, 5.0)}
+    assert await calls.by_lane() == {Lane.LIVE: len(ended) - len(refused)}
 
 
 async def test_every_call_names_the_version_it_was_written_for(drchrono):
