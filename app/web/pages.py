@@ -30,6 +30,7 @@ _templates = Environment(
     loader=PackageLoader("app.web"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
 )
 _templates.filters |= {"age": shown.age, "count": shown.count, "moment": shown.moment, "capital": shown.capital}
+_templates.filters["words"] = shown.words
 _templates.globals["nav"] = (
     ("Overview", "/"),
     ("Patients", "/patients"),

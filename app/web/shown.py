@@ -1,9 +1,10 @@
-"""How numbers and times are written on a page."""
+"""How numbers, times and our own names are written on a page."""
 
 from datetime import datetime
 
 from markupsafe import Markup
 
+_CAUSES = {"held": "both sides changed it"}
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -31,3 +32,9 @@ def moment(at: datetime | str | None) -> Markup:
 def capital(text: str) -> str:
     """Give a text that begins as a sentence does."""
     return text[:1].upper() + text[1:]
+
+
+def words(name: str) -> str:
+    """Give a cause or a rule as a person says it, sides by their names."""
+    said = _CAUSES.get(name, name.replace("_", " "))
+    return said.replace("drchrono", "DrChrono").replace("salesforce", "Salesforce")

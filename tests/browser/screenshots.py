@@ -15,8 +15,10 @@ WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PAGES = {
     "overview": "/",
     "patients": "/patients",
+    "appointments": "/appointments",
     "failures": "/failures",
     "held": "/held",
+    "conflicts": "/conflicts",
     "lanes": "/lanes",
     "deliveries": "/deliveries",
     "connections": "/connections",
@@ -49,6 +51,9 @@ def main():
                 print(f"deploy/docs/images/{name}{suffix}.png")
             if screen is WIDE and looks == "light":
                 _record(page, ids[0])
+                for cause, name in (("held", "held-values"), ("several_contacts", "held-several")):
+                    _decided(page, cause, name)
+                _conflict(page)
             context.close()
         page = browser.new_context(viewport=WIDE).new_page()
         with beside_each_other(here) as address:
@@ -65,6 +70,26 @@ def _record(page, patient_id):
     page.get_by_text("•••").first.wait_for()
     page.screenshot(path=IMAGES / "record.png", full_page=True)
     print("deploy/docs/images/record.png")
+
+
+def _decided(page, cause, name):
+    """Picture what a person decides, with the values, which are invented."""
+    page.goto(f"/held?cause={cause}")
+    page.get_by_role("link", name="Look at it").first.click()
+    page.get_by_role("button", name="Show the values").click()
+    page.get_by_role("table").wait_for()
+    page.screenshot(path=IMAGES / f"{name}.png", full_page=True)
+    print(f"deploy/docs/images/{name}.png")
+
+
+def _conflict(page):
+    """Picture a conflict that can be undone, with both values, which are invented."""
+    page.goto("/conflicts")
+    page.get_by_role("link", name="Look at it").first.click()
+    page.get_by_role("button", name="Show the values").click()
+    page.get_by_text("is noted in the audit").wait_for()
+    page.screenshot(path=IMAGES / "conflict.png", full_page=True)
+    print("deploy/docs/images/conflict.png")
 
 
 if __name__ == "__main__":
