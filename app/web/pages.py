@@ -9,12 +9,13 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from app.errors import BodyTooLarge
 from app.web import shown
 from app.web.access import CSRF_FIELD, Access, Caller, Role, is_from_elsewhere, is_meant
 from app.web.bodies import read_body
 
-_MOST_BYTES = 16 * 1024
-_MOST_FIELDS = 60
+_MOST_BYTES = 64 * 1024
+_MOST_FIELDS = 400  # three for each mapped field that differs
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -90,7 +91,10 @@ async def form(request: Request) -> dict[str, str]:
     """
     if not hasattr(request.state, "form"):
         raw = await read_body(request, _MOST_BYTES)
-        fields = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        try:
+            fields = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            raise BodyTooLarge(f"a form has {_MOST_FIELDS} fields at most") from None
         request.state.form = dict(fields)
     given: dict[str, str] = request.state.form
     return given
