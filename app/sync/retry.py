@@ -112,8 +112,8 @@ _FIXES = {
     "INVALID_CROSS_REFERENCE_KEY": "The record refers to one that Salesforce does not have; bring that one in first.",
     "UNABLE_TO_LOCK_ROW": "Something in Salesforce keeps the record locked; find the automation, then try again.",
     "UNKNOWN": "Salesforce gave no reason; save the Contact there by hand, and what it complains of is the reason.",
-    "ENTITY_IS_DELETED": "The Contact was deleted meanwhile; undelete it in Salesforce, or unlink it.",
-    "gone_in_salesforce": "It was deleted in Salesforce or is not shared with us; undelete, share or unlink it.",
+    "ENTITY_IS_DELETED": "The Contact was deleted meanwhile; undelete it in Salesforce, or let it go here.",
+    "gone_in_salesforce": "Deleted in Salesforce, or not shared with us; undelete or share it, or let it go here.",
     "gone_in_drchrono": "It was deleted, merged or hidden from our user in DrChrono; look there before acting here.",
     "contact_of_another_link": "Two charts claim one Contact, or two Contacts one chart; clear the wrong DrChrono id.",
     "missing_for_drchrono": "Fill the named field in Salesforce; DrChrono takes no new patient without it. For the "

@@ -280,3 +280,22 @@ async def test_a_person_picks_one_of_several_on_the_page(clinic):
     assert ("Town 0" in shown.text, "Town 1" in shown.text) == (True, True)
     assert "It is decided" in done.text
     assert [(row.drchrono_id, row.salesforce_id) for row in await clinic.links()] == [(str(chart["id"]), ids[0])]
+
+
+async def test_what_is_mended_at_its_source_is_looked_at_again_from_its_page(clinic):
+    clinic.patient = await clinic.has_linked(email="old@example.com")
+    contact = clinic.contact()["Id"]
+    clinic.salesforce.delete(f"/_control/records/Contact/{contact}")
+    await clinic.arrives(await clinic.edits(clinic.patient, email="desk@example.com"))
+    (item,) = await items(clinic)
+    clinic.salesforce.post(f"/_control/records/Contact/{contact}/undelete")
+
+    async with browsing(clinic) as browser:
+        await browser.signs_in(OPERATOR)
+        waits = await browser.open(f"/held/{item['link']}")
+        await browser.presses("Look again now")
+        await clinic.settles()
+
+    assert "Nothing is to be picked here" in waits.text
+    assert held(clinic) == ("desk@example.com", "desk@example.com")
+    assert await items(clinic) == []
