@@ -193,7 +193,7 @@ def _answered(refusal: Refusal | None) -> dict[str, Any]:
 
 async def _read(run: Runtime, one: Known, caller: Caller | None) -> dict[str, Any]:
     by = caller.by if caller else None
-    if (side := deciding.lacks(one)) is not None:
+    if (side := deciding.met(one)) is not None:
         found = await candidates.of(run, one, by)
         answer = "absent" if found.is_gone else "read"
         answers = {side.other: answer, side: answer}

@@ -113,7 +113,7 @@ def _stamps(given: Mapping[str, str], field: str) -> dict[Side, str]:
 
 
 async def _asked(run: Runtime, found: Known, by: By | None) -> BothSides | Candidates:
-    is_which = deciding.lacks(found) is not None
+    is_which = deciding.met(found) is not None
     return await (candidates.of(run, found, by) if is_which else deciding.seen(run, found, by))
 
 
@@ -149,7 +149,8 @@ async def _page(
         is_revealed=is_revealed,
         is_decided=found.id in await decisions.waiting(run.database, [found.id]),
         can_settle=deciding.waits_for_fields(found),
-        lacks=deciding.lacks(found),
+        met=deciding.met(found),
+        can_choose=deciding.lacks(found) is not None,
         fix=fix(found.cause) if found.cause else "",
         path=f"/held/{found.id}",
     )

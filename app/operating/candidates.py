@@ -1,4 +1,4 @@
-"""Candidates: of a record that met several, whom it met, read now from both sides so that a person can tell them apart.
+"""Candidates: whom a held record met (several, or one that has its pair), read now for a person to tell them apart.
 
 One call reads the record itself, one those it could be; the same search and the same comparison as a worker makes.
 """
@@ -45,7 +45,7 @@ async def of(run: Runtime, one: Known, by: By | None = None) -> Candidates:
 
     Raises  StoreUnavailable
     """
-    side = deciding.lacks(one)
+    side = deciding.met(one)
     assert side is not None
     own = await records.read_side(run, one, side.other)
     if isinstance(own, Silence):

@@ -18,7 +18,7 @@ from app.store import audit, decisions, known, links
 from app.store.audit import Act, Action, By
 from app.store.decisions import Decided
 from app.store.known import Known, Standing
-from app.sync.first_contact import SEVERAL
+from app.sync.first_contact import IS_TAKEN, SEVERAL
 from app.sync.mapping import Direction
 from app.sync.records import WHICH, Lane, Side
 from app.sync.rewrites import REWRITTEN
@@ -74,6 +74,13 @@ def lacks(one: Known) -> Side | None:
     if one.standing is not Standing.HELD:
         return None
     return next((side for side, cause in SEVERAL.items() if one.cause == cause and one.link.id_on(side) is None), None)
+
+
+def met(one: Known) -> Side | None:
+    """Give the side on which a held record met somebody: several, or (not to be picked) one that has its pair."""
+    if one.standing is Standing.HELD and one.cause == IS_TAKEN and one.link.drchrono_id is None:
+        return Side.DRCHRONO
+    return lacks(one)
 
 
 async def find(run: Runtime, link_id: str) -> Known | None:

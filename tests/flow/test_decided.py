@@ -1,6 +1,7 @@
 """What is held is decided by a person, seen side by side, and carried out by the path that every write takes."""
 
 import asyncio
+from datetime import timedelta
 from importlib import resources
 
 import pytest
@@ -280,6 +281,40 @@ async def test_a_person_picks_one_of_several_on_the_page(clinic):
     assert ("Town 0" in shown.text, "Town 1" in shown.text) == (True, True)
     assert "It is decided" in done.text
     assert [(row.drchrono_id, row.salesforce_id) for row in await clinic.links()] == [(str(chart["id"]), ids[0])]
+
+
+async def test_whose_chart_has_a_contact_is_seen_beside_it_and_the_hold_ends_once_the_two_are_merged(clinic):
+    twins = [clinic.human_ticks_contact() for _ in range(2)]
+    await clinic.hears()
+    for _ in range(4):  # the second one waits while the first is being made
+        await clinic.settles()
+        await clinic.time_passes(timedelta(seconds=10))
+    await clinic.settles()
+    (chart,) = clinic.charts()
+    (item,) = await items(clinic)
+    (linked,) = [row.salesforce_id for row in await clinic.links() if row.drchrono_id]
+    read = (await post(clinic, "read")).json()
+    chosen = await post(clinic, "choose", id=str(chart["id"]))
+    merged = {"winner": linked, "loser": next(one for one in twins if one != linked)}
+
+    async with browsing(clinic) as browser:
+        await browser.signs_in(OPERATOR)
+        await browser.open(f"/held/{item['link']}")
+        shown = await browser.presses("Show the values")
+        clinic.salesforce.post("/_control/records/Contact/merge", json=merged).raise_for_status()
+        await browser.presses("Look again now")
+        await clinic.settles()
+
+    assert (item["cause"], [one["id"] for one in read["candidates"]]) == (
+        "chart_of_another_contact",
+        [str(chart["id"])],
+    )
+    assert chosen.status_code == 409
+    assert f'/records/drchrono/patient/{chart["id"]}"' in shown.response.text
+    assert "This one" not in shown.text
+    assert await items(clinic) == []
+    assert [(row.drchrono_id, row.salesforce_id) for row in await clinic.links()] == [(str(chart["id"]), linked)]
+    assert len(clinic.charts()) == 1
 
 
 async def test_what_is_mended_at_its_source_is_looked_at_again_from_its_page(clinic):
