@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-# side by side, one process for each core; each has its own PostgreSQL, Valkey and stand-ins
-BESIDE := -n logical --maxprocesses 8 --dist worksteal
+# side by side, three processes for two cores, as half of them wait for processes of ours; each has its own PostgreSQL
+BESIDE := -n $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 2) * 3 // 2))') --dist worksteal
 # tests start a hundred processes of ours; none of them should compile everything anew
 unexport PYTHONDONTWRITEBYTECODE
 

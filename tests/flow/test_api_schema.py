@@ -23,7 +23,7 @@ def test_no_request_that_the_schema_allows_or_forbids_breaks_the_api(tmp_path):
                 TOOL, "run", f"{here.given['PUBLIC_URL']}/openapi.json",
                 "--include-path-regex", "^/api/v1/",
                 "--header", f"Authorization: Bearer {here.operator_token}",
-                "--checks", CHECKS, "--max-examples", "15", "--seed", "7", "--no-color",
+                "--checks", CHECKS, "--max-examples", "10", "--seed", "7", "--no-color",
                 "--suppress-health-check", "all",
             ],
             capture_output=True, text=True, check=False, cwd=tmp_path, timeout=280,

@@ -9,6 +9,8 @@ from app.store.tables import connections
 from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR, opened, settings_of
 
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # its kind makes no difference here
+
 BEARER = {"authorization": f"Bearer {OPERATOR}"}
 CALLBACK = "/connect/drchrono/callback"
 REFUSED = "This consent cannot be used"

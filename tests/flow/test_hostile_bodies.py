@@ -7,6 +7,8 @@ from tests.flow.clinic import OUTBOUND, SECRET
 from tests.flow.heard import changed, outcomes
 from tests.soap import ADA
 
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # its kind makes no difference here
+
 EVENTS = "event-token-of-the-tests"
 DOORS = {
     "drchrono": ("/webhooks/drchrono", {"x-drchrono-signature": SECRET, "x-drchrono-event": "PATIENT_MODIFY"}),
