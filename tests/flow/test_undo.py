@@ -173,6 +173,12 @@ async def killed_at(clinic, await_number):
     return was_killed
 
 
+def taken(clinic):
+    """How many PATCHes DrChrono took; one whose sender died before its body was there changed nothing."""
+    calls = clinic.drchrono.get("/_control/calls").json()["calls"]
+    return sum(one["method"] == "PATCH" and one["status"] in (200, 204) for one in calls)
+
+
 @pytest.mark.timeout(60)
 async def test_a_worker_killed_before_any_of_its_commits_leaves_an_undo_that_is_carried_out_once(decided):
     """Each commit of a pass is where what came before it is known or lost; every one of them is died at."""
@@ -190,7 +196,7 @@ async def test_a_worker_killed_before_any_of_its_commits_leaves_an_undo_that_is_
 
     assert deaths >= 2
     assert held(decided) == ("desk@example.com", "desk@example.com")
-    assert (decided.calls("drchrono", "PATCH"), decided.writes()) == (1, ["updated"])
+    assert (taken(decided), decided.writes()) == (1, ["updated"])
     assert (await conflict(decided))["undo"] == "done"
 
 
