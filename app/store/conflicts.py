@@ -62,7 +62,9 @@ _undo = decisions.c.state
 
 
 def _of(sort: Sort) -> list[sa.ColumnElement[bool]]:
-    is_undone = _undo.is_(None) if sort.undo == NO_UNDO else _undo == sort.undo
+    undos = decisions.alias()
+    asked_for = sa.exists().where(undos.c.conflict_id == conflicts.c.id)  # found before anything is joined
+    is_undone = sa.not_(asked_for) if sort.undo == NO_UNDO else _undo == sort.undo
     parts = (
         (sort.kind, conflicts.c.kind == (sort.kind and sort.kind.value)),
         (sort.field, conflicts.c.field == sort.field),
@@ -92,13 +94,20 @@ async def listed(database: Database, sort: Sort, limit: int, before: str | None 
 
 
 async def count(database: Database, sort: Sort | None = None) -> int:
-    """Give how many conflicts of a sort are kept."""
+    """Give how many conflicts of a sort are kept; those nobody undid are all but the few that somebody did."""
     sort = sort or Sort()
+    if sort.undo == NO_UNDO:
+        whole = dataclasses.replace(sort, undo=None)
+        return await count(database, whole) - await _count(database, whole, has_undo=True)
+    return await _count(database, sort, has_undo=sort.undo is not None)
+
+
+async def _count(database: Database, sort: Sort, *, has_undo: bool) -> int:
     place: sa.FromClause = conflicts
     if sort.state is not None:
         place = place.join(journal, journal.c.id == conflicts.c.journal_id)
-    if sort.undo is not None:
-        place = place.outerjoin(decisions, decisions.c.conflict_id == conflicts.c.id)
+    if has_undo:
+        place = place.join(decisions, decisions.c.conflict_id == conflicts.c.id)
     asked = sa.select(sa.func.count()).select_from(place).where(*_of(sort))
     return int((await database.read(asked))[0][0])
 
