@@ -69,6 +69,28 @@ def test_a_conflict_with_its_values_breaks_none_and_fits_a_phone(operator):
     assert holds(operator)[0], holds(operator)
 
 
+def test_a_deliverys_page_breaks_none(operator):
+    operator.goto("/deliveries?side=drchrono&kind=patient")
+    operator.locator("tbody tr td:last-child a").first.click()
+    operator.get_by_role("button", name="Reveal").wait_for()
+
+    assert holds(operator)[0], holds(operator)
+
+
+def test_a_page_that_asks_whether_one_is_sure_breaks_none(operator):
+    operator.goto("/failures")
+    operator.get_by_role("button", name="Let go").first.click()
+    operator.locator("main form[action='/failures/discard'] button").wait_for()
+
+    assert holds(operator)[0], holds(operator)
+
+
+def test_a_page_that_says_no_breaks_none(operator):
+    operator.goto("/records/drchrono/patient/nobody")
+
+    assert holds(operator)[0], holds(operator)
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_is_read_without_javascript_too(here, opened, path):
     page = opened(here.operator_token, java_script_enabled=False)

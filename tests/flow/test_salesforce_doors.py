@@ -10,6 +10,8 @@ from tests.flow.clinic import ORG_ID, OUTBOUND, opened
 from tests.flow.heard import SAMPLES, changed, due, holdings, kept, outcomes, say
 from tests.soap import ADA, a_message, a_notification
 
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # its kind makes no difference here
+
 SESSION = "00DSYN000000001!AQsecretsession"
 CONTACT = (SAMPLES / "outbound_message_contact_1.xml").read_bytes()
 NEWER = (SAMPLES / "outbound_message_redelivery_same_ids_newer_values.xml").read_bytes()

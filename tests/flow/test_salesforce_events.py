@@ -13,6 +13,8 @@ from tests.flow.clinic import KEY, ORG_ID, OUTBOUND, opened
 from tests.flow.heard import SAMPLES, changed, due, holdings, kept, outcomes, say
 from tests.soap import ADA
 
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # its kind makes no difference here
+
 EVENTS = "event-token-of-the-tests"
 BEN = "003SYN000000002YBA"
 SHAPES = [

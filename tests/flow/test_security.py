@@ -12,6 +12,8 @@ from app.store.tables import metadata, sessions, tallies, watermarks
 from tests.flow.browser import HOME, browsing
 from tests.flow.clinic import OPERATOR, opened
 
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # its kind makes no difference here
+
 VIEWER = "viewer-token-of-the-tests"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 # path -> what protects it instead of a session's token
