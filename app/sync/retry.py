@@ -99,8 +99,8 @@ _FIXES = {
     "repeated_hour": "The clocks go back then, so the time exists twice; we took the first. Ask the practice.",
     "missing_hour": "The clocks go forward then, so that time does not exist; we took an hour later. Move the visit.",
     "not_text": "The named field holds something that is no text; correct it, or map it with another codec.",
-    "held": "Both sides changed the named field; pick here which value counts, or save the right one on both sides.",
-    "rewritten": "Some automation keeps rewriting the named field; find and stop it, then pick here what counts.",
+    "held": "Both sides changed the named field; pick in Held which value counts, or save it on both sides.",
+    "rewritten": "Some automation keeps rewriting the named field; find and stop it, then pick in Held what counts.",
     "INVALID_EMAIL_ADDRESS": "Correct the e-mail address; Salesforce does not accept it.",
     "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": "Add the value to the picklist in Salesforce, or map it to another one.",
     "FIELD_CUSTOM_VALIDATION_EXCEPTION": "A validation rule in Salesforce refuses it; satisfy or relax the rule.",
@@ -120,9 +120,9 @@ _FIXES = {
     "doctor, DRCHRONO_DEFAULT_DOCTOR does too.",
     "says_not_who": "The name has no letter in it; correct it in Salesforce.",
     "create_unsettled": "DrChrono did not answer, and what it made cannot be searched for; look there by hand.",
-    "several_charts": "Several charts have this name and birth date; pick one here, or put the right one's id into "
+    "several_charts": "Several charts have this name and birth date; pick one in Held, or put the right one's id into "
     "the Contact.",
-    "several_contacts": "Several Contacts have this name and birth date; pick one here, or put the chart's id into the "
+    "several_contacts": "Several Contacts have this name and birth date; pick one in Held, or put the chart's id into the "
     "right one.",
     "chart_of_another_contact": "The chart of this name and birth date has its Contact; merge the two in Salesforce.",
     "names_another_chart": "The Contact names another chart than the one it is linked to; correct its DrChrono id.",
