@@ -122,8 +122,8 @@ _FIXES = {
     "create_unsettled": "DrChrono did not answer, and what it made cannot be searched for; look there by hand.",
     "several_charts": "Several charts have this name and birth date; pick one in Held, or put the right one's id into "
     "the Contact.",
-    "several_contacts": "Several Contacts have this name and birth date; pick one in Held, or put the chart's id into the "
-    "right one.",
+    "several_contacts": "Several Contacts have this name and birth date; pick one in Held, or put the chart's id into "
+    "the right one.",
     "chart_of_another_contact": "The chart of this name and birth date has its Contact; merge the two in Salesforce.",
     "names_another_chart": "The Contact names another chart than the one it is linked to; correct its DrChrono id.",
     "potential_duplicate": "DrChrono takes the patient for one it has; find that one, and put its id into the Contact.",
