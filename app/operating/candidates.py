@@ -3,9 +3,10 @@
 One call reads the record itself, one those it could be; the same search and the same comparison as a worker makes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from typing import Any
 
 from app.operating import deciding, records
 from app.operating.asking import FAILS, NOT_CONNECTED, Silence, drchrono_of, salesforce_of, silence
@@ -52,7 +53,7 @@ async def of(run: Runtime, one: Known, by: By | None = None) -> Candidates:
         return Candidates(run.now(), side, silence=own)
     if own is None or isinstance(own, Absent):
         return Candidates(run.now(), side, is_gone=True)
-    found = await (_charts(run, one, own) if side is Side.DRCHRONO else _contacts(run, one, own))
+    found = await _alike(run, one, own, side)
     if isinstance(found, Silence):
         return Candidates(run.now(), side, silence=found)
     if by is not None:
@@ -61,39 +62,34 @@ async def of(run: Runtime, one: Known, by: By | None = None) -> Candidates:
     return Candidates(run.now(), side, tuple(each.id for each in found), _lines(table, own, found))
 
 
-async def _contacts(run: Runtime, one: Known, own: Sight) -> list[Sight] | Silence:
-    client, table = salesforce_of(run), run.mappings[one.link.kind]
-    if client is None:
-        return Silence(Side.SALESFORCE, NOT_CONNECTED)
-    if identity(table, own.fields) is None:
-        return []
-    name, day = search_key(table, own.fields, own.zone)
-    if not isinstance(day, date):
-        return []
-    try:
-        raws = await client.unnamed(table.object, table.fields, table.external_id, name, {day})
-        sights = [await records.sight(run, one.link.kind, Side.SALESFORCE, raw) for raw in raws]
-    except FAILS as error:
-        return silence(Side.SALESFORCE, error)
-    found = alike(table, own.fields, sights)
-    paired = await matching.paired(run.database, table.kind, Side.SALESFORCE, {each.id for each in found})
-    free = [each for each in found if each.id not in paired]
-    return narrowed(table, own.fields, free) if free else []
-
-
-async def _charts(run: Runtime, one: Known, own: Sight) -> list[Sight] | Silence:
-    client, table = drchrono_of(run), run.mappings[one.link.kind]
-    if client is None:
-        return Silence(Side.DRCHRONO, NOT_CONNECTED)
+async def _alike(run: Runtime, one: Known, own: Sight, side: Side) -> list[Sight] | Silence:
+    table = run.mappings[one.link.kind]
     if identity(table, own.fields) is None:
         return []
     try:
-        raws = await client.listed(table.path, question(table, own.fields))
-        sights = [await records.sight(run, one.link.kind, Side.DRCHRONO, raw) for raw in raws]
+        raws = await (_charts(run, table, own) if side is Side.DRCHRONO else _contacts(run, table, own))
+        if raws is None:
+            return Silence(side, NOT_CONNECTED)
+        sights = [await records.sight(run, table.kind, side, raw) for raw in raws]
     except FAILS as error:
-        return silence(Side.DRCHRONO, error)
+        return silence(side, error)
     found = alike(table, own.fields, sights)
+    if side is Side.SALESFORCE:  # a Contact that has its chart is no candidate, though it may not name it yet
+        paired = await matching.paired(run.database, table.kind, side, {each.id for each in found})
+        found = [each for each in found if each.id not in paired]
     return narrowed(table, own.fields, found) if found else []
+
+
+async def _contacts(run: Runtime, table: Table, own: Sight) -> Sequence[Mapping[str, Any]] | None:
+    client, (name, day) = salesforce_of(run), search_key(table, own.fields, own.zone)
+    if client is None or day is None:
+        return None if client is None else []
+    return await client.unnamed(table.object, table.fields, table.external_id, name, {day})
+
+
+async def _charts(run: Runtime, table: Table, own: Sight) -> Sequence[Mapping[str, Any]] | None:
+    client = drchrono_of(run)
+    return None if client is None else await client.listed(table.path, question(table, own.fields))
 
 
 def _lines(table: Table, own: Sight, found: Sequence[Sight]) -> tuple[Line, ...]:
