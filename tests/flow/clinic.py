@@ -95,6 +95,14 @@ class Clinic:
         self.drchrono.put("/_control/clock", json={"offset_s": self._tick()})
         return self.drchrono.patch(f"/_control/patients/{patient['id']}?silent=true", json=fields).json()
 
+    async def both_edit(self, patient, theirs, ours):
+        """Both sides edit a patient before either has told; then both tell, and the workers have seen it through."""
+        edited = await self.edits(patient, **theirs)
+        self.human_edits_contact(**ours)
+        await self.delivers(edited)
+        await self.hears()
+        await self.settles()
+
     def _tick(self):
         self._sent += 1
         return self._sent * 2

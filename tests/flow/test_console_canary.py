@@ -45,11 +45,7 @@ async def everything_done(clinic, browser):
 
 async def undoes(clinic, browser, patient):
     """Both sides change where the patient lives; a person sees both and has the old value put back."""
-    edited = await clinic.edits(patient, city="Canary East")
-    clinic.human_edits_contact(MailingCity="Canary West")
-    await clinic.delivers(edited)
-    await clinic.hears()
-    await clinic.settles()
+    await clinic.both_edit(patient, {"city": "Canary East"}, {"MailingCity": "Canary West"})
     await clinic.arrives(clinic.chart(patient))
     (row,) = await clinic.rows(conflicts)
     await browser.open(f"/conflicts/{row.id}")

@@ -32,11 +32,7 @@ def known(known, tmp_path):
 async def holding(clinic):
     """A patient whose e-mail both sides have changed, and nobody has decided."""
     clinic.patient = await clinic.has_linked(email="old@example.com", city="Testville")
-    edited = await clinic.edits(clinic.patient, email="desk@example.com")
-    clinic.human_edits_contact(Email="crm@example.com")
-    await clinic.delivers(edited)
-    await clinic.hears()
-    await clinic.settles()
+    await clinic.both_edit(clinic.patient, {"email": "desk@example.com"}, {"Email": "crm@example.com"})
     assert held(clinic) == ("desk@example.com", "crm@example.com")
     return clinic
 

@@ -17,11 +17,7 @@ BEARER = {"authorization": f"Bearer {OPERATOR}"}
 async def decided(clinic):
     """A patient whose e-mail both sides had changed: Salesforce owns it, so DrChrono's value was replaced."""
     clinic.patient = await clinic.has_linked(email="old@example.com", city="Testville")
-    edited = await clinic.edits(clinic.patient, email="desk@example.com")
-    clinic.human_edits_contact(Email="crm@example.com")
-    await clinic.delivers(edited)
-    await clinic.hears()
-    await clinic.settles()
+    await clinic.both_edit(clinic.patient, {"email": "desk@example.com"}, {"Email": "crm@example.com"})
     await clinic.arrives(clinic.chart(clinic.patient))  # DrChrono tells of our own PATCH
     assert held(clinic) == ("crm@example.com", "crm@example.com")
     clinic.drchrono.delete("/_control/calls")
@@ -261,11 +257,9 @@ async def test_a_person_finds_a_conflict_sees_its_values_and_puts_the_old_one_ba
 
 
 async def test_conflicts_are_read_page_by_page_and_by_what_became_of_them(decided):
-    edited = await decided.edits(decided.patient, city="Deskville", state="NJ", zip_code="12346")
-    decided.human_edits_contact(MailingCity="Crmville", MailingState="CT", MailingPostalCode="12347")
-    await decided.delivers(edited)
-    await decided.hears()
-    await decided.settles()
+    theirs = {"city": "Deskville", "state": "NJ", "zip_code": "12346"}
+    ours = {"MailingCity": "Crmville", "MailingState": "CT", "MailingPostalCode": "12347"}
+    await decided.both_edit(decided.patient, theirs, ours)
     await decided.time_passes(decided.confirm_after)
     await decided.settles()
 
