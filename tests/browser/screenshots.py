@@ -47,13 +47,15 @@ def main():
                 page.goto(PAGES[name])
                 page.wait_for_load_state("load")
                 suffix = "-dark" if looks == "dark" else "-phone" if screen is PHONE else ""
-                page.screenshot(path=IMAGES / f"{name}{suffix}.png", full_page=True)
-                print(f"deploy/docs/images/{name}{suffix}.png")
+                _picture(page, f"{name}{suffix}")
             if screen is WIDE and looks == "light":
                 _record(page, ids[0])
                 for cause, name in (("held", "held-values"), ("several_contacts", "held-several")):
                     _decided(page, cause, name)
                 _conflict(page)
+                _delivery(page)
+                _sure(page)
+                _sign_in(browser.new_context(base_url=here.given["PUBLIC_URL"], viewport=WIDE).new_page())
             context.close()
         page = browser.new_context(viewport=WIDE).new_page()
         with beside_each_other(here) as address:
@@ -68,8 +70,7 @@ def _record(page, patient_id):
     page.goto(f"/records/drchrono/patient/{patient_id}")
     page.get_by_role("button", name="Read both sides now").click()
     page.get_by_text("•••").first.wait_for()
-    page.screenshot(path=IMAGES / "record.png", full_page=True)
-    print("deploy/docs/images/record.png")
+    _picture(page, "record")
 
 
 def _decided(page, cause, name):
@@ -78,8 +79,7 @@ def _decided(page, cause, name):
     page.get_by_role("link", name="Look at it").first.click()
     page.get_by_role("button", name="Show the values").click()
     page.get_by_role("table").wait_for()
-    page.screenshot(path=IMAGES / f"{name}.png", full_page=True)
-    print(f"deploy/docs/images/{name}.png")
+    _picture(page, name)
 
 
 def _conflict(page):
@@ -88,8 +88,33 @@ def _conflict(page):
     page.get_by_role("link", name="Look at it").first.click()
     page.get_by_role("button", name="Show the values").click()
     page.get_by_text("is noted in the audit").wait_for()
-    page.screenshot(path=IMAGES / "conflict.png", full_page=True)
-    print("deploy/docs/images/conflict.png")
+    _picture(page, "conflict")
+
+
+def _delivery(page):
+    """Picture what was delivered, masked."""
+    page.goto("/deliveries?side=drchrono&kind=patient")
+    page.locator("tbody tr td:last-child a").first.click()
+    page.get_by_role("button", name="Reveal").wait_for()
+    _picture(page, "delivery")
+
+
+def _sure(page):
+    """Picture the question before failures are let go, with the number first."""
+    page.goto("/failures")
+    page.get_by_role("button", name="Let go").first.click()
+    page.locator("main form[action='/failures/discard'] button").wait_for()
+    _picture(page, "sure")
+
+
+def _sign_in(page):
+    page.goto("/login")
+    _picture(page, "sign-in")
+
+
+def _picture(page, name):
+    page.screenshot(path=IMAGES / f"{name}.png", full_page=True)
+    print(f"deploy/docs/images/{name}.png")
 
 
 if __name__ == "__main__":

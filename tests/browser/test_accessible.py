@@ -86,6 +86,15 @@ def test_a_page_that_asks_whether_one_is_sure_breaks_none(operator):
     must_hold(operator)
 
 
+def test_the_page_after_a_consent_breaks_none(operator):
+    operator.goto("/connections")
+    operator.get_by_role("link", name="Connect again").click()
+    operator.get_by_role("button", name="Allow").click()
+    operator.get_by_role("heading", name="Connected as").wait_for()
+
+    must_hold(operator)
+
+
 def test_a_page_that_says_no_breaks_none(operator):
     operator.goto("/records/drchrono/patient/nobody")
 

@@ -79,4 +79,5 @@ def test_a_delivery_is_inspected_revealed_and_run_again(here, operator):
 def test_whoever_sits_idle_is_asked_to_sign_in_again(here, operator):
     operator.context.clear_cookies()
 
-    operator.wait_for_url("**/login?next=/")
+    expect(operator).to_have_url(f"{here.given['PUBLIC_URL']}/login?next=/")
+    expect(operator.get_by_label("token")).to_be_visible()
