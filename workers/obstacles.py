@@ -9,10 +9,9 @@ from app.errors import LeaseLost, SyncError, Unauthorized, Unavailable
 from app.runtime import Runtime
 from app.store import comparisons
 from app.sync.records import Kind, Lane, Side
-from app.vendors import daily, hourly
+from app.sync.retry import DRCHRONO_LACKS, SALESFORCE_LACKS
 
 NAMES: Mapping[Side, str] = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}
-_NO_CALLS = (hourly.SPENT, hourly.CROWDED, daily.SPENT, "HTTP_429", "REQUEST_LIMIT_EXCEEDED")
 _NOT_CONNECTED = "NOT_CONNECTED"
 
 
@@ -41,7 +40,7 @@ def advice(lane: Lane) -> str:
 
 def has_no_calls(error: SyncError) -> bool:
     """Say whether it is calls that are lacking, and not the vendor that is away."""
-    return isinstance(error, Unavailable) and error.cause in _NO_CALLS
+    return isinstance(error, Unavailable) and error.cause in (*DRCHRONO_LACKS, *SALESFORCE_LACKS)
 
 
 def told(error: SyncError) -> str:

@@ -11,9 +11,9 @@ from app.joining import connect_url
 from app.runtime import Runtime, drchrono_budget
 from app.store.connections import Connections, Stored
 from app.sync.records import Side
+from app.sync.retry import HOUR_IS_SPENT
 from app.vendors.drchrono.abilities import NOT_SHARED, abilities, sees_whole_practice
 from app.vendors.drchrono.client import DrChrono
-from app.vendors.hourly import SPENT
 from app.vendors.tokens import CUT_OFF
 
 _FEW = 0.1
@@ -39,7 +39,7 @@ async def drchrono(run: Runtime) -> AsyncIterator[Finding]:
         yield red("drchrono token", _refusal(error.cause), f"connect the practice anew at {address}")
         return
     except VendorError as error:
-        if error.cause == SPENT:
+        if error.cause == HOUR_IS_SPENT:
             yield await _calls_left(run)
             return
         yield red(

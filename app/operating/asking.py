@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from app.errors import SyncError, Undecryptable, VendorError
 from app.runtime import Runtime
 from app.sync.records import Lane, Side
-from app.sync.retry import cause_of, fix
+from app.sync.retry import DRCHRONO_LACKS, SALESFORCE_LACKS, cause_of, fix
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.salesforce.client import Salesforce
 
 LANE = Lane.CONFIRM
 NOT_CONNECTED = "not_connected"
 FAILS = (VendorError, Undecryptable)
-_NO_CALL_LEFT = frozenset({"hour_is_spent", "day_is_spent", "REQUEST_LIMIT_EXCEEDED", "HTTP_429"})
 _NAMES = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}
 
 
@@ -32,7 +31,7 @@ class Silence:
         name = _NAMES[self.side]
         if self.cause == NOT_CONNECTED:
             return f"{name} is not connected, so it was not asked."
-        if self.cause in _NO_CALL_LEFT:
+        if self.cause in (*DRCHRONO_LACKS, *SALESFORCE_LACKS):
             return f"{name} was not asked: the calls left are kept for edits that wait to travel."
         return f"{name} did not answer ({self.cause}). {fix(self.cause)}"
 

@@ -15,9 +15,9 @@ from app.store.inbox import LISTED
 from app.store.states import State
 from app.store.tables import after, db_now, deliveries, events, failures, journal, lanes, links
 from app.sync.records import Lane, Side
+from app.sync.retry import DRCHRONO_LACKS
 
 _RECENT_S = 60
-_NO_CALL_LEFT = ("hour_is_spent", "HTTP_429")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ async def waiting_for_drchrono(database: Database) -> dict[Lane, int]:
     needs = (
         sa.and_(_is_told_by(Side.SALESFORCE), sa.not_(_is_told_by(Side.DRCHRONO))),
         links.c.confirm_at.is_not(None),
-        links.c.last_error.in_(_NO_CALL_LEFT),
+        links.c.last_error.in_(DRCHRONO_LACKS),
     )
     due = sa.select(links.c.lane, sa.func.count().label("records")).where(links.c.due_at.is_not(None), sa.or_(*needs))
     return {Lane(row.lane): row.records for row in await database.read(due.group_by(links.c.lane))}

@@ -27,6 +27,9 @@ class Verdict:
 
 
 LEFT_ALONE = "left_alone"  # a vendor that failed several calls in a row: none is made for a while
+HOUR_IS_SPENT, SECONDS_ARE_FULL, DAY_IS_SPENT = "hour_is_spent", "seconds_are_full", "day_is_spent"
+DRCHRONO_LACKS = (HOUR_IS_SPENT, SECONDS_ARE_FULL, "HTTP_429")  # calls, that is: the vendor is not away
+SALESFORCE_LACKS = (DAY_IS_SPENT, "REQUEST_LIMIT_EXCEEDED")
 _FIRST_S, _LONGEST_S, _MOST_DOUBLINGS = 1.0, 900.0, 10
 _VENDOR_DOWN_S, _MOST_JITTER_S = 10.0, 20.0
 _SIDE_PAUSED_S = 60.0

@@ -15,12 +15,11 @@ from typing import Any, Protocol
 
 from app.errors import Unavailable
 from app.sync.records import Lane, Side
-from app.sync.retry import LEFT_ALONE
+from app.sync.retry import DAY_IS_SPENT, LEFT_ALONE
 from app.vendors import budget
 from app.vendors.at_once import Places
 from app.vendors.heard import Heard, ignored
 
-SPENT = "day_is_spent"
 SPENT_S = 300.0  # how long before the limits are asked for again
 _ASKED_FOR_S = 90.0  # how long everybody else waits for who asks; longer, and nobody does
 _OLD_S = 24 * 3600.0
@@ -103,11 +102,11 @@ class Daily:
         if ledger.closed_until > at:
             return LEFT_ALONE, ledger.closed_until - at
         if _is_spent(ledger) and at < ledger.closed_until + _ASKED_FOR_S:
-            return SPENT, ledger.closed_until + _ASKED_FOR_S - at
+            return DAY_IS_SPENT, ledger.closed_until + _ASKED_FOR_S - at
         is_spent = ledger.most and ledger.used >= ledger.most * self.share
         if lane is Lane.LIVE or not is_spent or at - ledger.told_at > _LOOK_AGAIN_S:
             return None
-        return SPENT, _LOOK_AGAIN_S - (at - ledger.told_at) + 1
+        return DAY_IS_SPENT, _LOOK_AGAIN_S - (at - ledger.told_at) + 1
 
     async def is_to_be_asked(self) -> bool:
         """Say whether Salesforce is to be asked for its limits: nothing is known of late, or the day was spent."""

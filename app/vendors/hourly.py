@@ -12,12 +12,11 @@ from typing import Any, Protocol
 
 from app.errors import Unavailable
 from app.sync.records import Lane
-from app.sync.retry import LEFT_ALONE
+from app.sync.retry import HOUR_IS_SPENT, LEFT_ALONE, SECONDS_ARE_FULL
 from app.vendors import budget
 from app.vendors.budget import HOUR_S, LANES, Allowance, Ledger
 from app.vendors.heard import Heard, ignored
 
-SPENT, CROWDED = "hour_is_spent", "seconds_are_full"
 _HELD_S, _CROWDED_S = 20.0, 5.0  # how long a call waits for its second; and then, out of the way
 _ALONE_S = 5.0  # how long the first call after an outage has the vendor to itself
 _LONGEST_THROTTLE_S = float(HOUR_S)
@@ -88,7 +87,7 @@ class Hourly:
         async with self._turns[lane]:  # who waits for his second waits in a row
             while wait_s := await self._spent(lane, call):
                 if now() + wait_s - began > _HELD_S:
-                    raise Unavailable(self._side, call, code=CROWDED, retry_in_s=_CROWDED_S)
+                    raise Unavailable(self._side, call, code=SECONDS_ARE_FULL, retry_in_s=_CROWDED_S)
                 jitter = random.random() * 0.1  # noqa: S311 - so that processes come one by one
                 await asyncio.sleep(wait_s + jitter)
 
@@ -101,7 +100,7 @@ class Hourly:
         if ledger.closed_until > ledger.at:
             raise Unavailable(self._side, call, code=LEFT_ALONE, retry_in_s=ledger.closed_until - ledger.at)
         if not budget.has_room(ledger, self.allowance, lane):
-            raise Unavailable(self._side, call, code=SPENT, retry_in_s=await self._promised(ledger, lane))
+            raise Unavailable(self._side, call, code=HOUR_IS_SPENT, retry_in_s=await self._promised(ledger, lane))
         return budget.second_s(ledger, self.allowance, lane)
 
     async def answered(self, status: int, wait_s: float | None = None) -> None:

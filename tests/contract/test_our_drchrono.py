@@ -388,7 +388,7 @@ async def test_a_call_whose_seconds_are_full_for_long_holds_nobody_up_and_is_not
 
     refused = [one for one in ended if one is not None]
     assert 2 <= len(refused) <= 5
-    assert {(one.cause, one.retry_in_s) for one in refused} == {(hourly.CROWDED, 5.0)}
+    assert {(one.cause, one.retry_in_s) for one in refused} == {("seconds_are_full", 5.0)}
     assert await calls.by_lane() == {Lane.LIVE: len(ended) - len(refused)}
 
 

@@ -165,12 +165,13 @@ async def test_without_a_side_there_is_nothing_to_forecast_of_it(clinic):
     assert json.loads(out.getvalue())["forecast"] == {"drchrono": None, "salesforce": None}
 
 
-async def test_a_record_that_had_no_call_left_waits_for_one(clinic):
+@pytest.mark.parametrize("cause", ["hour_is_spent", "seconds_are_full", "HTTP_429"])
+async def test_a_record_that_had_no_call_left_waits_for_one(clinic, cause):
     patient = await clinic.has_linked()
     await clinic.delivers(await clinic.edits(patient, city="Newtown"))
 
     async def refused(connection):
-        await connection.execute(sa.update(links).values(last_error="hour_is_spent", lane=Lane.RETRY.value))
+        await connection.execute(sa.update(links).values(last_error=cause, lane=Lane.RETRY.value))
 
     await clinic.run.database.transact(refused)
 
