@@ -31,7 +31,9 @@ class Patients(BaseModel):
     """Patients; `next` leads to the next page, `silence` says why Salesforce named nobody."""
 
     items: list[Patient]
-    total: int | None = Field(description="how many we know of; null for a search")
+    total: int | None = Field(
+        description="how many we know of, in this state where one is asked for; null for a search"
+    )
     next: str | None
     silence: str | None = Field(examples=["Salesforce is not connected, so it was not asked."])
 
@@ -48,11 +50,12 @@ async def listed(
     request: Request,
     before: Annotated[str | None, Query(pattern="^[0-9A-Za-z]{1,26}$", description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = people.ON_A_PAGE,
+    state: Annotated[Standing | None, Query(description="those alone that stand so")] = None,
 ) -> Any:
     """Give a page of patients with the state of each; one call of Salesforce names them."""
     run: Runtime = request.app.state.run
-    found = await people.listed(run, before, limit)
-    return _page(found, await known.count(run.database, Kind.PATIENT))
+    found = await people.listed(run, before, limit, state)
+    return _page(found, await known.count(run.database, Kind.PATIENT, state))
 
 
 @router.post("", response_model=Patients, summary="Search patients; the words stay out of every address")

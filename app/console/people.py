@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from app.operating import people
 from app.operating.people import People
+from app.store.known import Standing
 from app.web.access import Caller
 from app.web.pages import form, page, reader
 
@@ -21,10 +22,11 @@ _LINK = re.compile(r"[0-9A-Za-z]{1,26}", re.ASCII)
 
 
 @router.get("")
-async def show(request: Request, caller: Reader, before: str = "") -> Response:
-    """Show the patients we know of, the last one heard of first."""
+async def show(request: Request, caller: Reader, before: str = "", state: str = "") -> Response:
+    """Show the patients we know of, or those in a state, the last one heard of first."""
     place = before if _LINK.fullmatch(before) else None
-    return _page(caller, await people.listed(request.app.state.run, place))
+    standing = Standing(state) if state in set(Standing) else None
+    return _page(caller, await people.listed(request.app.state.run, place, standing=standing), standing=standing)
 
 
 @router.post("")
@@ -40,5 +42,8 @@ async def search(request: Request, caller: Reader) -> Response:
     return _page(caller, found, words, is_search=True)
 
 
-def _page(caller: Caller, found: People, words: str = "", *, is_search: bool = False) -> Response:
-    return page("patients", caller, found=found, words=words, is_search=is_search)
+def _page(
+    caller: Caller, found: People, words: str = "", *, is_search: bool = False, standing: Standing | None = None
+) -> Response:
+    state = standing.value if standing else ""
+    return page("patients", caller, found=found, words=words, is_search=is_search, state=state, states=list(Standing))

@@ -12,7 +12,7 @@ from app.errors import Undecryptable
 from app.operating.asking import FAILS, NOT_CONNECTED, Silence, salesforce_of, silence
 from app.runtime import Runtime
 from app.store import known
-from app.store.known import Known
+from app.store.known import Known, Standing
 from app.sync.mapping import Table
 from app.sync.records import Kind, Ref, Side
 from app.sync.wanted import Wanted, wanted
@@ -50,12 +50,15 @@ class People:
     silence: Silence | None = None
 
 
-async def listed(run: Runtime, before: str | None = None, limit: int = ON_A_PAGE) -> People:
-    """Give the patients we know of, the last one heard of first; `before`: `next` of the page before.
+async def listed(
+    run: Runtime, before: str | None = None, limit: int = ON_A_PAGE, standing: Standing | None = None
+) -> People:
+    """Give the patients we know of, or those that stand so, the last one heard of first.
 
+    before  `next` of the page before
     Raises  StoreUnavailable
     """
-    found = await known.page(run.database, Kind.PATIENT, limit + 1, before)
+    found = await known.page(run.database, Kind.PATIENT, limit + 1, before, standing)
     shown = found[:limit]
     records, why = await _named(run, [one.link.salesforce_id for one in shown if one.link.salesforce_id])
     table = run.mappings[Kind.PATIENT]

@@ -14,6 +14,7 @@ from app.sync.base import Base
 from app.sync.records import Kind, Link, Ref, Side
 
 _MOST_IDS = 500
+_place = links.outerjoin(failures, failures.c.link_id == links.c.id)
 
 
 class Standing(StrEnum):
@@ -57,17 +58,19 @@ class Known:
         return Ref(side, self.link.kind, self.link.id_on(side) or "")
 
 
-async def page(database: Database, kind: Kind, limit: int, before: str | None = None) -> list[Known]:
-    """Give the records of a kind, the last one heard of first; those older than a link's id where told."""
-    asked = _asked().where(links.c.kind == kind.value).order_by(links.c.id.desc()).limit(limit)
+async def page(
+    database: Database, kind: Kind, limit: int, before: str | None = None, standing: Standing | None = None
+) -> list[Known]:
+    """Give the records of a kind, or those that stand so, the last one heard of first; `before`: a link's id."""
+    asked = _asked().where(_theirs(kind, standing)).order_by(links.c.id.desc()).limit(limit)
     if before is not None:
         asked = asked.where(links.c.id < before)
     return [_known(row) for row in await database.read(asked)]
 
 
-async def count(database: Database, kind: Kind) -> int:
-    """Give how many records of a kind are known."""
-    asked = sa.select(sa.func.count()).select_from(links).where(links.c.kind == kind.value)
+async def count(database: Database, kind: Kind, standing: Standing | None = None) -> int:
+    """Give how many records of a kind are known, or how many of them stand so."""
+    asked = sa.select(sa.func.count()).select_from(_place if standing else links).where(_theirs(kind, standing))
     return int((await database.read(asked))[0][0])
 
 
@@ -109,7 +112,22 @@ def _asked() -> sa.Select[Any]:
     )
     columns = [links.c[name] for name in wanted]
     why = (failures.c.cause, failures.c.fields, failures.c.is_held, failures.c.at)
-    return sa.select(*columns, *why).select_from(links.outerjoin(failures, failures.c.link_id == links.c.id))
+    return sa.select(*columns, *why).select_from(_place)
+
+
+def _theirs(kind: Kind, standing: Standing | None) -> sa.ColumnElement[bool]:
+    """Give the condition that a record is of a kind and stands so, as `_standing` says it."""
+    is_failed, is_due = failures.c.link_id.is_not(None), links.c.due_at.is_not(None)
+    is_pair = sa.and_(links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None))
+    conditions = {
+        None: (),
+        Standing.HELD: (failures.c.is_held,),
+        Standing.FAILED: (is_failed, ~failures.c.is_held),
+        Standing.ON_ITS_WAY: (~is_failed, is_due),
+        Standing.IN_STEP: (~is_failed, ~is_due, is_pair),
+        Standing.ALONE: (~is_failed, ~is_due, ~is_pair),
+    }
+    return sa.and_(links.c.kind == kind.value, *conditions[standing])
 
 
 def _known(row: Any) -> Known:

@@ -1,13 +1,16 @@
 """Patients are listed by how they stand and found by what a person types, which goes to Salesforce and nowhere else."""
 
 import pytest
+import sqlalchemy as sa
 
 from app import runtime
 from app.settings import Settings
-from app.store.tables import audit
+from app.store.known import Standing
+from app.store.tables import audit, db_now, failures, links
 from app.sync.records import Side
 from tests.flow.browser import HOME, browsing
 from tests.flow.clinic import OPERATOR, SECRET, opened, settings_of
+from tests.store.build import change
 
 VIEWER = "viewer-token-of-the-tests"
 BEARER = {"authorization": f"Bearer {OPERATOR}"}
@@ -124,7 +127,50 @@ async def test_the_list_is_read_page_by_page(staffed):
         first = await browser.open("/patients")
         second = await browser.follows("Older")
 
-    assert (first.text.count("on its way"), second.text.count("on its way")) == (50 + 0, 10)
+    assert (first.text.count("on its way"), second.text.count("on its way")) == (50 + 1, 10 + 1)  # and a choice
+
+
+async def test_the_list_of_one_state_holds_all_of_it_and_nobody_else(staffed):
+    at = {"lane": "live", "base": {}, "floor": ""}
+    rows = [
+        {"id": f"01JSYNTHETICLINK000000{n:04}", "kind": kind, "drchrono_id": theirs, "salesforce_id": ours, **at}
+        for n, (kind, theirs, ours) in enumerate([("patient", str(n), f"003{n}") for n in range(20)])
+    ]
+    for row in rows[::4]:
+        row["salesforce_id"] = None
+    rows.append({**rows[1], "id": rows[1]["id"][:-4] + "9999", "kind": "doctor"})
+    await change(staffed.run.database, sa.insert(links).values(rows))
+    await change(staffed.run.database, sa.update(links).where(links.c.drchrono_id < "13").values(due_at=db_now()))
+    why = {"side": "salesforce", "kind": "patient", "fields": "", "at": db_now()}
+    for row in rows[1:20:3]:
+        failed = {**why, "link_id": row["id"], "cause": "x", "is_held": row["id"] > rows[9]["id"]}
+        await change(staffed.run.database, sa.insert(failures).values(failed))
+
+    everybody = (await staffed.web.get("/api/v1/patients?limit=200", headers=READS)).json()["items"]
+    by_state = {
+        state: (await staffed.web.get(f"/api/v1/patients?limit=200&state={state}", headers=READS)).json()
+        for state in Standing
+    }
+
+    assert sum(found["total"] for found in by_state.values()) == len(everybody) == 20
+    for state, found in by_state.items():
+        assert found["items"] == [one for one in everybody if one["state"] == state] != []
+        assert found["total"] == len(found["items"])
+
+
+async def test_the_page_lists_those_of_a_state_and_goes_on_in_it(staffed):
+    for number in range(60):
+        await staffed.delivers(await staffed.registers(first_name="Ada", last_name=f"Fixture{number}"))
+
+    async with browsing(staffed) as browser:
+        await browser.signs_in(VIEWER)
+        first = await browser.open("/patients?state=on_its_way")
+        second = await browser.follows("Older")
+        none = await browser.open("/patients?state=failed")
+        unknown = await browser.open("/patients?state=nothing")
+
+    assert [page.text.count("on its way") for page in (first, second, unknown)] == [51, 11, 51]
+    assert "No patient is in this state at the moment" in none.text
 
 
 async def test_a_person_searches_on_the_page_and_no_address_holds_what_they_typed(staffed):
