@@ -31,7 +31,7 @@ def ended_by(seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome]) -> dict[s
     ended: dict[str, str] = {}
     for name, decision in seen.decided.items():
         if name == WHICH:
-            how = _which(plan, decision)
+            how = _which(plan, decision, outcomes)
         elif name in plan.overtaken:
             how = Ending.OVERTAKEN
         else:
@@ -41,11 +41,15 @@ def ended_by(seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome]) -> dict[s
     return ended
 
 
-def _which(plan: Plan, decision: Decision) -> Ending | None:
-    """Say how a pick among several ended: while nothing could be matched it stays open."""
-    if plan.action is Action.LINK and plan.twin == decision.twin:
-        return Ending.DONE
-    return None if plan.action is Action.WAIT else Ending.OVERTAKEN
+def _which(plan: Plan, decision: Decision, outcomes: Mapping[Side, Outcome]) -> Ending | None:
+    """Say how a word on which record it is ended: while nothing could be matched or merged it stays open."""
+    if plan.action is Action.MERGE:
+        return Ending.DONE if isinstance(outcomes.get(Side.SALESFORCE), Written) else None
+    if plan.action is Action.WAIT:
+        return None
+    is_linked = plan.action is Action.LINK and plan.twin == decision.twin
+    is_merged = decision.side is Side.SALESFORCE and bool(plan.landed)
+    return Ending.DONE if is_linked or is_merged else Ending.OVERTAKEN
 
 
 def _is_carried_out(name: str, plan: Plan, outcomes: Mapping[Side, Outcome]) -> bool:

@@ -4,7 +4,7 @@ DrChrono's lists are some seconds old, so what only the index knows is read befo
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from app.errors import SyncError, Unauthorized, Unreadable
@@ -14,7 +14,9 @@ from app.sync.first_contact import BUSY
 from app.sync.matching import alike, narrowed, question
 from app.sync.records import Action, Plan, Side, Sight
 from app.vendors.drchrono import wire
+from workers.from_salesforce import contact
 from workers.passes import Pass
+from workers.visits import clock_of
 from workers.wishes import Judged, Wish
 
 
@@ -38,7 +40,7 @@ async def met_charts(work: Pass, wishes: Mapping[str, Wish]) -> Judged:
     for person, wish in wishes.items():
         those = found[person]
         judged[wish.link_id] = those if isinstance(those, SyncError) else _judge(work, wish, those, taken)
-    return judged
+    return judged | await _merged(work, wishes.values(), judged)
 
 
 def _after_a_twin(work: Pass, wish: Wish, known: Sequence[store.Known]) -> Plan | None:
@@ -57,6 +59,29 @@ def _judge(work: Pass, wish: Wish, found: Sequence[Sight], taken: set[str]) -> P
     if wish.attempt is not None:
         return first_contact.sought(work.rules, wish.attempt, charts, taken, work.taken.now)
     return first_contact.met(wish.plan, Side.DRCHRONO, charts, taken, wish.chosen)
+
+
+async def _merged(work: Pass, wishes: Collection[Wish], judged: Judged) -> Judged:
+    """Judge anew the Contacts whose chart has its own, of which a person has said that they are that one."""
+    table = work.rules.table
+    held = [
+        (wish, wish.winner, plan)
+        for wish in wishes
+        if wish.winner and wish.attempt is None
+        if isinstance(plan := judged[wish.link_id], Plan) and plan.cause == first_contact.IS_TAKEN
+    ]
+    if not held:
+        return {}
+    asked = sorted({winner for _, winner, _ in held})
+    try:
+        records = await work.salesforce.read(table.object, table.fields, table.external_id, asked, [])
+        clock = await clock_of(work)
+    except SyncError as error:
+        return {wish.link_id: error for wish, _, _ in held}
+    contacts = {str(one["Id"]): contact(work, clock, one) for one in records}
+    return {
+        wish.link_id: first_contact.merged(table, plan, wish.who, contacts.get(winner)) for wish, winner, plan in held
+    }
 
 
 async def _charts(

@@ -27,7 +27,7 @@ def _done(plan: Plan, outcomes: Mapping[Side, Outcome]) -> list[str]:
     if not written:
         return []
     if plan.action is not Action.CREATE:
-        return ["updated"]
+        return ["merged" if plan.action is Action.MERGE else "updated"]
     return [f"created_{side}" if outcome.created else "linked" for side, outcome in written.items()]
 
 

@@ -62,7 +62,7 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
         return unwritten
     done = left_to_a_person(used_up(result, seen), plan, work.rules.table, outcomes)
     is_lone = due.link.drchrono_id is None and plan.action is Action.NOTHING and done.failure is None
-    is_nobodys = is_lone or plan.cause in (BREAK, VIRTUAL)
+    is_nobodys = is_lone or plan.action is Action.MERGE or plan.cause in (BREAK, VIRTUAL)
     return replace(
         done,
         is_nobodys=is_nobodys,

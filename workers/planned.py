@@ -12,7 +12,7 @@ from app.store.journal import Entry
 from app.sync import rewrites
 from app.sync.mapping import EXTERNAL_ID
 from app.sync.own_writes import reasons, stamps
-from app.sync.records import Absent, Action, Doubt, Fields, Plan, Seen, Side, Sight
+from app.sync.records import Absent, Action, Deleted, Doubt, Fields, Link, Plan, Seen, Side, Sight
 from workers.passes import Looked, Pass, Write
 
 
@@ -34,11 +34,9 @@ def planned_writes(work: Pass, looked: Looked, plan: Plan | None) -> Iterator[Wr
     if plan is None or not isinstance(looked.seen, Seen):
         return
     link, is_create = looked.link, plan.action is Action.CREATE
-    if plan.action is Action.DELETE:
-        assert isinstance(looked.seen.salesforce, Sight)
-        replaced = dict(looked.seen.salesforce.fields)
-        entry = Entry(link.id, Side.SALESFORCE, "delete", {}, work.run.vault.seal(replaced))
-        yield Write(link, looked.seen.salesforce.id, entry, {}, {})
+    if plan.action in (Action.DELETE, Action.MERGE):
+        yield _going(work, link, looked.seen.salesforce, plan)
+        return
     for side in Side:
         fields = plan.writes.get(side, {})
         writes_key = plan.writes_key and side is Side.SALESFORCE
@@ -63,6 +61,15 @@ def planned_writes(work: Pass, looked: Looked, plan: Plan | None) -> Iterator[Wr
         id_ = before.id if isinstance(before, Sight) else link.id_on(side)
         beside = {work.rules.table.external_id: link.drchrono_id} if writes_key else plan.extra
         yield Write(link, id_, entry, fields, {}, plan.zone, beside)
+
+
+def _going(work: Pass, link: Link, salesforce: Sight | Absent | Deleted, plan: Plan) -> Write:
+    """Give the write by which a record of Salesforce's goes: deleted, or merged into another; what it held is kept."""
+    assert isinstance(salesforce, Sight)
+    entry = Entry(link.id, Side.SALESFORCE, plan.action.value, {}, work.run.vault.seal(dict(salesforce.fields)))
+    filled = work.rules.table.write(Side.SALESFORCE, plan.writes.get(Side.SALESFORCE, {}))[0]
+    beside = {"Id": plan.twin, **filled} if plan.action is Action.MERGE else {}
+    return Write(link, salesforce.id, entry, {}, {}, beside=beside)
 
 
 def _conflicts(work: Pass, seen: Seen, plan: Plan, fields: Fields) -> tuple[Conflict, ...]:

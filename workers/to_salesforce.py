@@ -5,10 +5,14 @@ record is updated by its Id, which never brings a deleted one back.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.sync.mapping import Table
 from app.sync.records import Side
+from app.vendors.salesforce import merging
+from app.vendors.salesforce.merging import Merge
+from app.vendors.salesforce.wire import Saved
 from workers.keeper import Lease
 from workers.passes import Answered, Pass, Write
 
@@ -31,6 +35,17 @@ async def delete(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[A
     """Delete each record by its Id, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
     return await work.salesforce.delete([write.id or "" for write in batch])
+
+
+async def merge(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+    """Merge each record into the one that stays, and give what was answered of each, in their order."""
+    lease.must_outlast_a_write()
+    asked = [Merge(write.id or "", write.beside) for write in batch]
+    answers = await merging.merge(work.salesforce, work.rules.table.object, asked)
+    return [
+        replace(answer, id=write.id or "") if isinstance(answer, Saved) else answer
+        for write, answer in zip(batch, answers, strict=True)
+    ]
 
 
 def created(table: Table, write: Write) -> dict[str, Any]:

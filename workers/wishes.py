@@ -4,16 +4,13 @@ from dataclasses import dataclass
 
 from app.errors import SyncError
 from app.sync.matching import fingerprints
-from app.sync.records import WHICH, Action, Fields, OwnWrite, Plan, Seen, Side, Sight
+from app.sync.records import WHICH, Action, Decision, Fields, OwnWrite, Plan, Seen, Side, Sight
 from workers.passes import Looked, Pass
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A record that is to be created on a side, or may have been (`attempt`), and who it is.
-
-    chosen  which of several over there it is, by a person's word
-    """
+    """A record that is to be created on a side, or may have been (`attempt`), and who it is; `word`: a person's."""
 
     link_id: str
     plan: Plan
@@ -22,7 +19,17 @@ class Wish:
     prints: tuple[str, ...]
     attempt: OwnWrite | None = None
     zone: str = ""
-    chosen: str | None = None
+    word: Decision | None = None
+
+    @property
+    def chosen(self) -> str | None:
+        """Which of several over there it is, by a person's word."""
+        return self.word.twin if self.word and self.word.side is self.side else None
+
+    @property
+    def winner(self) -> str | None:
+        """Which one on its own side it is, by a person's word."""
+        return self.word.twin if self.word and self.word.side is not self.side else None
 
 
 Judged = dict[str, Plan | SyncError]
@@ -43,6 +50,5 @@ def wish_of(work: Pass, looked: Looked, plan: Plan) -> Wish:
         who = work.run.vault.open(attempt.sent)  # as it was then: the Contact may have changed its name since
     prints = fingerprints(rules.keys, rules.table, who)
     zone = there.zone if isinstance(there, Sight) else ""
-    word = seen.decided.get(WHICH)
     attempt = attempt if plan.action is Action.FIND else None
-    return Wish(looked.link.id, plan, side, who, prints, attempt, zone, word.twin if word else None)
+    return Wish(looked.link.id, plan, side, who, prints, attempt, zone, seen.decided.get(WHICH))

@@ -41,10 +41,10 @@ async def carry_out(
     patches, late = patches[:MOST_RECORDS], patches[MOST_RECORDS:]  # no record is held for so long
     posts = [one for one in planned if one.side is Side.DRCHRONO and one.id is None]
     creates = [one for one in planned if one.side is Side.SALESFORCE and one.id is None]
-    deletes = [one for one in planned if one.entry.call == "delete"]
-    updates = [
-        one for one in planned if one.side is Side.SALESFORCE and one.id is not None and one.entry.call != "delete"
-    ]
+    deletes, merges, updates = (
+        [one for one in planned if one.side is Side.SALESFORCE and one.id is not None and one.entry.call == call]
+        for call in ("delete", "merge", "update")
+    )
     made, creates = ingest.lots(work, creates, is_create=True)
     changed, updates = ingest.lots(work, updates, is_create=False)
     salesforce = [
@@ -53,6 +53,7 @@ async def carry_out(
         _in_calls(work, lease, to_salesforce.create, creates),
         _in_calls(work, lease, to_salesforce.update, updates),
         _in_calls(work, lease, to_salesforce.delete, deletes),
+        _in_calls(work, lease, to_salesforce.merge, merges),
     ]
     drchrono = [
         _in_rows(work, lease, send, writes)

@@ -61,8 +61,12 @@ class Differing(BaseModel):
 
 
 class Candidate(BaseModel):
-    """A record that the held one could be; `same`: whether each field says what the held one does."""
+    """A record that the held one could be; `same`: whether each field says what the held one does.
 
+    Beside a chart that has its Contact stands that one: it is what the held one can be merged into.
+    """
+
+    side: Side
     id: str
     fields: dict[str, str | None]
     same: dict[str, bool]
@@ -95,6 +99,12 @@ class Choice(BaseModel):
     """Which of several records it is."""
 
     id: str = Field(max_length=64, pattern=r"^[\w.-]+$", examples=["003SYN0000000015EAA"])
+
+
+class Merge(BaseModel):
+    """Which Contact stays; the held one becomes that."""
+
+    into: str = Field(max_length=64, pattern=r"^[\w.-]+$", examples=["003SYN0000000015EAA"])
 
 
 class Decided(BaseModel):
@@ -182,6 +192,20 @@ async def choose(request: Request, caller: Operator, one: One, given: Choice) ->
     return _answered(await deciding.choose(request.app.state.run, one, given.id, caller.by))
 
 
+@one_of.post(
+    "/merge",
+    response_model=Decided,
+    responses=_UNKNOWN | _REFUSED,
+    summary="Merge a Contact into the one its chart has",
+)
+async def merge(request: Request, caller: Operator, one: One, given: Merge) -> Any:
+    """Have Salesforce merge the held Contact into that one, if its chart still has it; what is empty there is filled.
+
+    Salesforce moves all that belongs to the held one, and puts it into its recycle bin; nothing here undoes that.
+    """
+    return _answered(await deciding.merge(request.app.state.run, one, given.into, caller.by))
+
+
 router.include_router(one_of)
 
 
@@ -201,11 +225,12 @@ async def _read(run: Runtime, one: Known, caller: Caller | None) -> dict[str, An
             answers[found.silence.side] = found.silence.text
         of_each = [
             {
-                "id": id_,
+                "side": ref.side,
+                "id": ref.id,
                 "fields": {line.name: _shown(line.theirs[at], by is not None) for line in found.lines},
                 "same": {line.name: line.same[at] for line in found.lines},
             }
-            for at, id_ in enumerate(found.ids)
+            for at, ref in enumerate(found.refs)
         ]
         return {"at": found.at, "answers": answers, "differing": [], "candidates": of_each}
     both = await deciding.seen(run, one, by)

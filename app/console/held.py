@@ -99,6 +99,15 @@ async def choose(request: Request, caller: Operator, link_id: str) -> Response:
     return _done(caller, found, await deciding.choose(run, found, chosen, caller.by))
 
 
+@router.post("/{link_id}/merge")
+async def merge(request: Request, caller: Operator, link_id: str) -> Response:
+    """Take into which Contact this one goes."""
+    run: Runtime = request.app.state.run
+    found = await _found(run, caller, link_id)
+    into = (await form(request)).get("id", "")
+    return _done(caller, found, await deciding.merge(run, found, into, caller.by))
+
+
 def _picks(given: Mapping[str, str]) -> list[Pick]:
     """Give what a form picked; what it does not pick is left as it is."""
     return [
@@ -151,6 +160,7 @@ async def _page(
         can_settle=deciding.waits_for_fields(found),
         met=deciding.met(found),
         can_choose=deciding.lacks(found) is not None,
+        can_merge=deciding.is_taken(found),
         fix=fix(found.cause) if found.cause else "",
         path=f"/held/{found.id}",
     )

@@ -1,10 +1,11 @@
 """Candidates: whom a held record met (several, or one that has its pair), read now for a person to tell them apart.
 
-One call reads the record itself, one those it could be; the same search and the same comparison as a worker makes.
+One call reads the record itself, one those it could be; the same search and the same comparison as a worker makes. Of a
+chart that has its pair, one more reads that: the Contact which the held one can be merged into.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,12 +17,12 @@ from app.store.audit import Act, Action, By
 from app.store.known import Known
 from app.sync.mapping import Table
 from app.sync.matching import alike, identity, narrowed, question, search_key
-from app.sync.records import Absent, Side, Sight
+from app.sync.records import Absent, Ref, Side, Sight
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One field of the record and of each candidate, in their order; `same`: whether each says what the record does."""
+    """One field of the record and of each candidate, in order; `same`: whether each says what the record does."""
 
     name: str
     own: str | None
@@ -31,11 +32,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Whom a record could be on a side; or (`silence`) why that is not known now."""
+    """Whom a record could be, or what the one it met is the pair of; or (`silence`) why that is not known now."""
 
     at: datetime
-    side: Side
-    ids: tuple[str, ...] = ()
+    own: Ref
+    refs: tuple[Ref, ...] = ()
     lines: tuple[Line, ...] = ()
     silence: Silence | None = None
     is_gone: bool = False
@@ -48,18 +49,23 @@ async def of(run: Runtime, one: Known, by: By | None = None) -> Candidates:
     """
     side = deciding.met(one)
     assert side is not None
+    kind, at = one.link.kind, run.now()
+    none = Candidates(at, Ref(side.other, kind, one.link.id_on(side.other) or ""))
     own = await records.read_side(run, one, side.other)
     if isinstance(own, Silence):
-        return Candidates(run.now(), side, silence=own)
+        return replace(none, silence=own)
     if own is None or isinstance(own, Absent):
-        return Candidates(run.now(), side, is_gone=True)
+        return replace(none, is_gone=True)
     found = await _alike(run, one, own, side)
     if isinstance(found, Silence):
-        return Candidates(run.now(), side, silence=found)
+        return replace(none, silence=found)
+    pairs = await _pairs(run, one, found) if deciding.is_taken(one) else []
+    if isinstance(pairs, Silence):
+        return replace(none, silence=pairs)
     if by is not None:
         await audit.done(run.database, Act(by, Action.REVEAL, f"{records.about(one)} and {len(found)} alike"))
-    table = run.mappings[one.link.kind]
-    return Candidates(run.now(), side, tuple(each.id for each in found), _lines(table, own, found))
+    refs = (*(Ref(side, kind, each.id) for each in found), *(Ref(side.other, kind, each.id) for each in pairs))
+    return replace(none, refs=refs, lines=_lines(run.mappings[kind], own, [*found, *pairs]))
 
 
 async def _alike(run: Runtime, one: Known, own: Sight, side: Side) -> list[Sight] | Silence:
@@ -78,6 +84,20 @@ async def _alike(run: Runtime, one: Known, own: Sight, side: Side) -> list[Sight
         paired = await matching.paired(run.database, table.kind, side, {each.id for each in found})
         found = [each for each in found if each.id not in paired]
     return narrowed(table, own.fields, found) if found else []
+
+
+async def _pairs(run: Runtime, one: Known, charts: Sequence[Sight]) -> list[Sight] | Silence:
+    """Give the Contacts that name these charts, but for the held one."""
+    table, client = run.mappings[one.link.kind], salesforce_of(run)
+    if client is None:
+        return Silence(Side.SALESFORCE, NOT_CONNECTED)
+    keys = sorted(each.id for each in charts)
+    try:
+        raws = await client.read(table.object, table.fields, table.external_id, [], keys) if keys else []
+        sights = [await records.sight(run, table.kind, Side.SALESFORCE, raw) for raw in raws]
+    except FAILS as error:
+        return silence(Side.SALESFORCE, error)
+    return [each for each in sights if each.id != one.link.salesforce_id]
 
 
 async def _contacts(run: Runtime, table: Table, own: Sight) -> Sequence[Mapping[str, Any]] | None:

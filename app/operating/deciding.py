@@ -1,7 +1,8 @@
 """Held records: what a person decides of one, kept with making it due; a worker carries it out by its usual path.
 
 Of a field that is held one side's value counts, as long as both sides hold what the person saw. Of several candidates
-one is the record; it is linked as a first match is, if it still is who is wanted: nothing is ever made by a pick.
+one is the record; it is linked as a first match is, if it still is who is wanted: nothing is ever made by a pick. A
+Contact whose chart has another one is merged into that, if it still is that chart's.
 """
 
 import re
@@ -22,6 +23,7 @@ from app.sync.first_contact import IS_TAKEN, SEVERAL
 from app.sync.mapping import Direction
 from app.sync.records import WHICH, Lane, Side
 from app.sync.rewrites import REWRITTEN
+from app.vendors.salesforce.client import MERGED
 
 FIELDS = frozenset({"held", REWRITTEN})  # causes of which a person picks a side, field by field
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
@@ -36,6 +38,7 @@ class Refusal(StrEnum):
     ONE_WAY = "one_way"
     NOT_SEEN = "not_seen"
     NO_ID = "no_id"
+    NO_MERGE = "no_merge"
     BUSY = "busy"
 
     @property
@@ -51,6 +54,7 @@ _WORDS = {
     Refusal.ONE_WAY: "That field travels to Salesforce only; DrChrono cannot take Salesforce's value.",
     Refusal.NOT_SEEN: "Read both sides first: a decision is about the values that were there when you looked.",
     Refusal.NO_ID: "That is not the id of a record.",
+    Refusal.NO_MERGE: "Salesforce does not merge records of this object; one of the two has to go by hand.",
     Refusal.BUSY: "Somebody has decided about this a moment ago; wait until that is carried out.",
 }
 
@@ -76,11 +80,14 @@ def lacks(one: Known) -> Side | None:
     return next((side for side, cause in SEVERAL.items() if one.cause == cause and one.link.id_on(side) is None), None)
 
 
+def is_taken(one: Known) -> bool:
+    """Say whether a Contact is held because the chart it met has another one."""
+    return one.standing is Standing.HELD and one.cause == IS_TAKEN and one.link.drchrono_id is None
+
+
 def met(one: Known) -> Side | None:
-    """Give the side on which a held record met somebody: several, or (not to be picked) one that has its pair."""
-    if one.standing is Standing.HELD and one.cause == IS_TAKEN and one.link.drchrono_id is None:
-        return Side.DRCHRONO
-    return lacks(one)
+    """Give the side on which a held record met somebody: several, or one that has its pair."""
+    return Side.DRCHRONO if is_taken(one) else lacks(one)
 
 
 async def find(run: Runtime, link_id: str) -> Known | None:
@@ -128,6 +135,21 @@ async def choose(run: Runtime, one: Known, record_id: str, by: By) -> Refusal | 
         return Refusal.NO_ID
     wanted = Decided(one.id, WHICH, side, twin=record_id)
     return await _decided(run, one, [wanted], Act(by, Action.SETTLE, f"{records.about(one)}, is {side} {record_id}"))
+
+
+async def merge(run: Runtime, one: Known, record_id: str, by: By) -> Refusal | None:
+    """Have a Contact merged into the one its chart has, if it still is that chart's; None, or why not.
+
+    Raises  StoreUnavailable
+    """
+    if not is_taken(one) or record_id == one.link.salesforce_id:
+        return Refusal.NOT_HELD
+    if run.mappings[one.link.kind].object not in MERGED:
+        return Refusal.NO_MERGE
+    if not _ID.fullmatch(record_id):
+        return Refusal.NO_ID
+    wanted = Decided(one.id, WHICH, Side.SALESFORCE, twin=record_id)
+    return await _decided(run, one, [wanted], Act(by, Action.MERGE, f"{records.about(one)}, into {record_id}"))
 
 
 def _not_to_be(run: Runtime, one: Known, picks: Sequence[Pick]) -> Refusal | None:

@@ -25,6 +25,7 @@ class Action(StrEnum):
     RETRY = "retry"
     DISCARD = "discard"
     SETTLE = "settle"
+    MERGE = "merge"
     UNDO = "undo"
 
 

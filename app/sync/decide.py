@@ -24,7 +24,7 @@ WRITE_UNSETTLED = "write_unsettled"  # a write of ours may yet land
 def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done with one link."""
     if link.drchrono_id is None:
-        return _lone(rules, link, seen.salesforce)
+        return _lone(rules, link, seen.salesforce, now)
     if isinstance(seen.drchrono, Sight) and seen.drchrono.skipped:
         return Plan(Action.NOTHING, cause=seen.drchrono.skipped)
     if not link.own_writes:
@@ -42,10 +42,11 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     return replace(plan, landed=landed, lost=tuple(write.id for write in open_writes if write.settle_at <= now))
 
 
-def _lone(rules: Rules, link: Link, salesforce: Sight | Absent | Deleted) -> Plan:
+def _lone(rules: Rules, link: Link, salesforce: Sight | Absent | Deleted, now: datetime) -> Plan:
     """Say what a record of Salesforce's that belongs to no link is to us: nothing, one that names its own, a wish.
 
-    A create of ours comes first, whatever became of the record: what it made must not be lost.
+    A create of ours comes first, whatever became of the record: what it made must not be lost. A merge of ours that may
+    yet happen is waited for; it has, when the record is gone.
     """
     attempts = [write for write in link.own_writes if write.side is Side.DRCHRONO]
     made = next((write for write in attempts if write.made is not None), None)
@@ -53,8 +54,12 @@ def _lone(rules: Rules, link: Link, salesforce: Sight | Absent | Deleted) -> Pla
         return Plan(Action.LINK, twin=made.made, landed=(made.id,))
     if attempts:
         return Plan(Action.FIND)
+    merges = tuple(write.id for write in link.own_writes)
     if not isinstance(salesforce, Sight):
-        return Plan(Action.NOTHING)
+        return Plan(Action.NOTHING, landed=merges)
+    if merges:
+        until = max(write.settle_at for write in link.own_writes)
+        return Plan(Action.WAIT, cause=WRITE_UNSETTLED, until=max(until, now), lost=merges if until <= now else ())
     if salesforce.key is not None:
         return Plan(Action.LINK, twin=salesforce.key)
     return wished(rules, salesforce) if is_wanted(rules.table, salesforce) else Plan(Action.NOTHING)

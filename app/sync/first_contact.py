@@ -11,7 +11,7 @@ from datetime import datetime
 
 from app.sync.mapping import Direction, Table
 from app.sync.matching import FINDERS, rows_of
-from app.sync.records import WHICH, Action, Kind, OwnWrite, Plan, Ref, Side, Sight
+from app.sync.records import WHICH, Action, Fields, Kind, OwnWrite, Plan, Ref, Side, Sight
 from app.sync.rules import Rules
 
 MISSING = "missing_for_drchrono"
@@ -104,8 +104,20 @@ def met(plan: Plan, side: Side, matches: Sequence[Sight], taken: Collection[str]
     if len(matches) > 1:
         return Plan(Action.HOLD, cause=SEVERAL[side])
     if matches[0].id in taken:
-        return Plan(Action.HOLD, cause=IS_TAKEN)
+        return Plan(Action.HOLD, cause=IS_TAKEN, twin=matches[0].id)
     return Plan(Action.LINK, twin=matches[0].id)
+
+
+def merged(table: Table, held: Plan, own: Fields, winner: Sight | None) -> Plan:
+    """Say how a Contact that met a chart which has its own becomes that one, as a person said; held where it is not.
+
+    The winner keeps what it holds; what is empty there is filled. A reference cannot be sent with a merge.
+    """
+    if winner is None or winner.key is None or winner.key != held.twin:
+        return held
+    lacks = {name for name, value in winner.fields.items() if value is None and not table.rows[name].parent}
+    filled = {name: own[name] for name in lacks & own.keys() if own[name] is not None and _goes(table, name)}
+    return Plan(Action.MERGE, twin=winner.id, writes={Side.SALESFORCE: filled})
 
 
 def sought(rules: Rules, attempt: OwnWrite, matches: Sequence[Sight], taken: Collection[str], now: datetime) -> Plan:

@@ -123,7 +123,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person decided of one field of a link, or (`twin`) which record over there it is.
+    """What a person decided of one field of a link, or (`twin`) which record on that side it is.
 
     side       whose value counts; of an old value the side that it was taken from
     expects    side -> stamp of what that side held when the person looked
@@ -212,6 +212,7 @@ class Action(StrEnum):
     LINK    it is known which record over there it is: `twin`; look at that one
     SUCCEED the visit is one we know, under another id; give its link that id
     FOLLOW  the Contact was merged into another; look at that one
+    MERGE   a person says that the Contact is another: have Salesforce merge it into that one, `twin`
     """
 
     NOTHING = "nothing"
@@ -221,6 +222,7 @@ class Action(StrEnum):
     FIND = "find"
     LINK = "link"
     FOLLOW = "follow"
+    MERGE = "merge"
     SUCCEED = "succeed"
     WAIT = "wait"
     HOLD = "hold"
@@ -241,7 +243,7 @@ class Plan:
     cause       why it waits or holds, or is none of ours; a stable name
     until       WAIT: when to look again
     landed      ids of own writes found to have happened; `lost` those that never did; `searched` those not found yet
-    twin        LINK: the record's id on the side the link lacks
+    twin        LINK: the record's id on the side the link lacks; MERGE: the Contact's that stays; HOLD: whom it met
     missing     Salesforce's fields that must be filled before DrChrono takes the record
     extra       DrChrono's fields a create sends beside those of the table
     writes_key  the Contact is to carry its chart's id, which it does not

@@ -127,7 +127,7 @@ _FIXES = {
     "the Contact.",
     "several_contacts": "Several Contacts have this name and birth date; pick one in Held, or put the chart's id into "
     "the right one.",
-    "chart_of_another_contact": "The chart of this name and birth date has its Contact; merge the two in Salesforce.",
+    "chart_of_another_contact": "The chart of this name and birth date has its Contact; merge the two, here or there.",
     "names_another_chart": "The Contact names another chart than the one it is linked to; correct its DrChrono id.",
     "potential_duplicate": "DrChrono takes the patient for one it has; find that one, and put its id into the Contact.",
     "create_unanswered": "DrChrono did not answer, and made no chart, at every attempt; try again when it is well.",

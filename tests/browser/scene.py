@@ -36,6 +36,7 @@ def set_up(here):
     refuse(here, ids[6:9], "FIELD_CUSTOM_VALIDATION_EXCEPTION", "cell_phone", "MobilePhone", "(555) 010-0000")
     with untold(here):
         enter_twins(here, "Twin")
+    enter_second_contact(here, ids[12], MobilePhone="(555) 010-0999")
     here.wait_until(here.is_quiet, "the edits to arrive", 60)
     edit_both(here, ids[10], {"email": "desk@example.com"}, {"Email": "crm@example.com"})  # which is held
     edit_both(here, ids[11], {"city": "Deskville"}, {"MailingCity": "Crmville"})
@@ -73,6 +74,13 @@ def enter_twins(here, name):
         "/_control/patients",
         json={"first_name": name, "last_name": "Example", "date_of_birth": "1988-08-08", "gender": "Female"},
     )
+
+
+def enter_second_contact(here, patient_id, **fields):
+    """A person enters a patient who has their Contact once more, and wants that one in DrChrono: it is held."""
+    first = next(one for one in here.contacts() if one["DrChrono_Patient_Id__c"] == str(patient_id))
+    again = {name: first[name] for name in ("FirstName", "LastName", "Birthdate", "DrChrono_Gender__c")}
+    return here.enters_record("Contact", **again, Sync_To_DrChrono__c=True, **fields)
 
 
 def edit_both(here, patient_id, theirs, ours):

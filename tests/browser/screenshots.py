@@ -24,6 +24,7 @@ PAGES = {
     "connections": "/connections",
     "audit": "/audit",
 }
+DECIDED = {"held": "held-values", "several_contacts": "held-several", "chart_of_another_contact": "held-merge"}
 
 
 def main():
@@ -50,7 +51,7 @@ def main():
                 _picture(page, f"{name}{suffix}")
             if screen is WIDE and looks == "light":
                 _record(page, ids[0])
-                for cause, name in (("held", "held-values"), ("several_contacts", "held-several")):
+                for cause, name in DECIDED.items():
                     _decided(page, cause, name)
                 _conflict(page)
                 _delivery(page)

@@ -51,7 +51,7 @@ def test_a_record_with_its_values_breaks_none_and_fits_a_phone(here, operator):
     must_hold(operator)
 
 
-@pytest.mark.parametrize("cause", ["held", "several_contacts"])
+@pytest.mark.parametrize("cause", ["held", "several_contacts", "chart_of_another_contact"])
 def test_what_a_person_decides_breaks_none_and_fits_a_phone(operator, cause):
     operator.goto(f"/held?cause={cause}")
     operator.get_by_role("link", name="Look at it").first.click()

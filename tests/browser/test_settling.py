@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.scene import edit_both, enter_twins, refuse, untold
+from tests.browser.scene import edit_both, enter_second_contact, enter_twins, refuse, untold
 
 
 def both(here, patient_id, field, theirs):
@@ -91,3 +91,28 @@ def test_one_of_several_contacts_is_picked_and_nobody_is_made_twice(here, operat
     linked = {one["Id"]: one["DrChrono_Patient_Id__c"] for one in here.contacts() if one["FirstName"] == "Double"}
     assert [id_ for id_, key in linked.items() if key == chart] == [record_id]
     assert (len(here.contacts()), len(here.patients())) == before
+
+
+def test_a_second_contact_is_merged_into_the_one_its_chart_has(here, operator):
+    patient_id = here.ids[13]
+    (first,) = [one for one in here.contacts() if one["DrChrono_Patient_Id__c"] == str(patient_id)]
+    second = enter_second_contact(here, patient_id, MailingCity="Elsewhere")
+    here.wait_until(lambda: is_held(operator, second), "it to be held")
+    charts = len(here.patients())
+    operator.goto(f"/records/salesforce/patient/{second}")
+    operator.get_by_role("link", name="See what it waits for").click()
+    operator.get_by_role("button", name="Show the values").click()
+    expect(operator.locator("tbody")).to_contain_text("Elsewhere")
+    operator.get_by_role("button", name=f"Merge into this one: {first['Id']}").click()
+
+    here.wait_until(lambda: second not in [one["Id"] for one in here.contacts()], "the two to be one")
+    here.wait_until(here.is_quiet, "it to be recorded")
+    assert both(here, patient_id, "city", "MailingCity") == ("Springfield",) * 2
+    assert len(here.patients()) == charts
+    operator.goto("/audit?action=merge")
+    expect(operator.locator("tbody tr").first).to_contain_text(f"patient {second}, into {first['Id']}")
+
+
+def is_held(page, contact):
+    page.goto(f"/records/salesforce/patient/{contact}")
+    return page.get_by_role("link", name="See what it waits for").is_visible()

@@ -303,11 +303,11 @@ async def test_whose_chart_has_a_contact_is_seen_beside_it_and_the_hold_ends_onc
 
     assert (item["cause"], [one["id"] for one in read["candidates"]]) == (
         "chart_of_another_contact",
-        [str(chart["id"])],
+        [str(chart["id"]), linked],
     )
     assert chosen.status_code == 409
     assert f'/records/drchrono/patient/{chart["id"]}"' in shown.response.text
-    assert "This one" not in shown.text
+    assert ">This one<" not in shown.response.text
     assert await items(clinic) == []
     assert [(row.drchrono_id, row.salesforce_id) for row in await clinic.links()] == [(str(chart["id"]), linked)]
     assert len(clinic.charts()) == 1

@@ -43,7 +43,7 @@ _LIMIT = "REQUEST_LIMIT_EXCEEDED"
 _MOST_LISTED = 2_000
 _LONGEST_SOQL = 7_000  # encoding may double it, and the address ends at 16,384 characters
 _REMEMBER_S = 1.0  # a new sign-in leaves the old session alive
-_MERGED = frozenset({"Account", "Contact", "Lead"})  # the objects that Salesforce merges
+MERGED = frozenset({"Account", "Contact", "Lead"})  # the objects that Salesforce merges
 _SIDE = Side.SALESFORCE.value
 _TOKEN_MOVED = "TOKEN_MOVED"  # noqa: S105 - a code
 
@@ -186,7 +186,7 @@ class Salesforce:
 
         Raises  as `read`
         """
-        names = "Id, MasterRecordId" if table in _MERGED else "Id"
+        names = "Id, MasterRecordId" if table in MERGED else "Id"
         soql = format_soql(f"SELECT {names} FROM {table} WHERE IsDeleted = true AND Id IN {{}}", list(ids))  # noqa: S608
         if len(soql) > _LONGEST_SOQL and len(ids) > 1:
             half = len(ids) // 2

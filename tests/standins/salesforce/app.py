@@ -28,6 +28,7 @@ from tests.standins.salesforce import (
     outbound_control,
     rows,
     setup,
+    soap,
     sobject_collections,
 )
 from tests.standins.salesforce.errors import ApiError
@@ -65,6 +66,7 @@ ROUTES = [
     Route(_OBJECT + "/{field}/{value:path}", rows.by_external_id, methods=["GET", "PATCH", "DELETE"]),
     Route(_V, discovery.resources, methods=["GET"]),
     Route("/services/data", discovery.versions, methods=["GET"]),
+    Route("/services/Soap/u/{version:float}", soap.call, methods=["POST"]),
     Route("/services/oauth2/token", oauth.token, methods=["POST"]),
     Route("/services/oauth2/userinfo", discovery.whoami, methods=["GET"]),
     Route("/id/{org_id}/{user_id}", discovery.whoami, methods=["GET"]),

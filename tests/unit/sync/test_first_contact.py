@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from app.sync.decide import decide
-from app.sync.first_contact import met, sought
-from app.sync.records import Action, OwnWrite, Plan, Seen, Side, Sight
+from app.sync.first_contact import merged, met, sought
+from app.sync.records import Action, Deleted, OwnWrite, Plan, Seen, Side, Sight
 from tests.build import ABSENT, DRCHRONO_ID, NOW, SALESFORCE_ID, UNHEARD, a_contact, a_link, a_ticked_contact, rules
 
 D, S = Side.DRCHRONO, Side.SALESFORCE
@@ -15,6 +15,7 @@ RULES = replace(rules(), defaults={"doctor": 310001})
 GAP = RULES.search_gap
 LONE = replace(a_link({}), drchrono_id=None)
 CHARTS = [Sight(str(number), {}) for number in range(3)]
+TAKEN = Plan(Action.HOLD, cause="chart_of_another_contact", twin="0")
 CREATE = Plan(Action.CREATE, writes={D: {"first_name": "Testa"}})
 
 
@@ -106,13 +107,57 @@ def test_a_chart_our_create_made_is_linked_whatever_became_of_the_contact(salesf
     [
         ([], (), CREATE),
         (CHARTS[:1], (), Plan(Action.LINK, twin="0")),
-        (CHARTS[:1], ("0",), Plan(Action.HOLD, cause="chart_of_another_contact")),
+        (CHARTS[:1], ("0",), TAKEN),
         (CHARTS, ("0",), Plan(Action.HOLD, cause="several_charts")),
     ],
     ids=["none", "one", "another's", "several"],
 )
 def test_none_creates_one_links_several_hold(found, taken, plan):
     assert met(CREATE, D, found, taken) == plan
+
+
+def a_winner(key="0", **fields):
+    return Sight("003SYN000000099YBA", {**a_contact().fields, **fields}, key=key)
+
+
+def test_a_contact_merged_into_its_charts_leaves_that_ones_values_and_fills_what_is_empty_there():
+    own = {**a_contact().fields, "city": "Lost", "zip_code": "12345", "patient_status": "active", "doctor": "310002"}
+    winner = a_winner(city="Kept", zip_code=None, patient_status=None, doctor=None)
+
+    plan = merged(RULES.table, TAKEN, own, winner)
+
+    assert (plan.action, plan.twin) == (Action.MERGE, winner.id)
+    assert plan.writes == {S: {"zip_code": "12345"}}, "what travels one way, and a reference, is not sent"
+
+
+@pytest.mark.parametrize("winner", [None, a_winner(key="1"), a_winner(key=None)], ids=["gone", "another's", "nobody's"])
+def test_a_contact_is_merged_into_none_but_its_charts(winner):
+    assert merged(RULES.table, TAKEN, a_contact().fields, winner) == TAKEN
+
+
+def a_merge(settle_at):
+    return OwnWrite("01JMERGE", S, {}, settle_at)
+
+
+def test_a_merge_that_may_yet_happen_is_waited_for_and_nothing_is_planned_beside():
+    later = NOW + timedelta(seconds=1)
+
+    plan = decided(a_ticked_contact(), a_merge(later))
+
+    assert (plan.action, plan.until, plan.lost, plan.landed) == (Action.WAIT, later, (), ())
+
+
+def test_a_merge_that_can_not_happen_any_more_is_lost_and_the_next_look_begins_anew():
+    plan = decided(a_ticked_contact(), a_merge(NOW))
+
+    assert (plan.action, plan.until, plan.lost) == (Action.WAIT, NOW, ("01JMERGE",))
+
+
+@pytest.mark.parametrize("settle_at", [NOW, NOW + timedelta(hours=1)])
+def test_a_merge_whose_contact_is_gone_has_happened(settle_at):
+    plan = decided(Deleted(a_winner()), a_merge(settle_at))
+
+    assert (plan.action, plan.landed, plan.lost) == (Action.NOTHING, ("01JMERGE",), ())
 
 
 LATE = NOW + timedelta(minutes=1)
