@@ -40,10 +40,10 @@ check: $(READY)  ## format, lint, types, imports, deploy files, unit tests: unde
 format: $(READY)  ## let ruff format and fix what it can
 	@$(BIN)/ruff check --quiet --fix-only . ; $(BIN)/ruff format --quiet .
 
-test: $(READY)  ## every test a fresh machine can run, side by side
+test: $(READY)  ## every test a fresh machine can run, side by side; flows on one of the two databases each
 	@$(BIN)/python -m pytest -m "not long" $(BESIDE)
 
-long: $(READY)  ## what `test` runs a seeded slice of, in full
+long: $(READY)  ## what `test` runs a seeded slice of, in full; flows on the other database
 	@$(BIN)/python -m pytest -m long
 
 demo: $(READY)  ## the whole story on this machine, stays up until Ctrl-C

@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zlib import crc32
 
 import asyncpg
 import pytest
@@ -28,6 +29,29 @@ _PSQL = Path(_WHEEL.submodule_search_locations[0]) / "pginstall"  # importing it
 _STARTED_S = 30.0
 _ROOM_BYTES = 2**30
 _KEY = b"a1" * 16
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What the store does is tested on both kinds of database; a flow or a call over it on one of them, by turns.
+
+    The same one in every run: a name's own checksum says which. `make long` runs it on the other one.
+    """
+    kinds = {}
+    for item in items:
+        if (kind := _kind_of_database(item)) is not None:
+            kinds.setdefault(item.nodeid.replace(kind, "*"), {})[kind] = item
+    for name, twins in kinds.items():
+        if len(twins) > 1:
+            twins[sorted(twins)[crc32(name.encode()) % len(twins)]].add_marker(pytest.mark.long)
+
+
+def _kind_of_database(item):
+    """Give the kind of database a flow or a call runs on, where one of the two will do."""
+    if item.path.parent.name not in ("flow", "contract") or item.get_closest_marker("both"):
+        return None
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    return given.get("database") or given.get("here")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,7 +91,7 @@ def _migrated_file(tmp_path_factory):
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def database(request, tmp_path):
-    """A migrated database of its own for every test, on both kinds."""
+    """A migrated database of its own for every test, of either kind."""
     if request.param == "sqlite":
         path = tmp_path / "chronobridge.db"
         shutil.copyfile(request.getfixturevalue("_migrated_file"), path)

@@ -1,4 +1,4 @@
-"""Both stand-ins for the whole run, emptied before each test; a clinic on each kind of database."""
+"""Both stand-ins for the whole run, emptied before each test; a clinic on either kind of database."""
 
 import asyncio
 import ssl

@@ -14,6 +14,7 @@ from tests.load.driver import webhook
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
 
 
+@pytest.mark.both
 def test_a_killed_worker_loses_no_acknowledged_change(here):
     sender = burst(here)
     sender.start()
@@ -25,6 +26,7 @@ def test_a_killed_worker_loses_no_acknowledged_change(here):
     assert_nothing_lost_nothing_doubled(settle(here, sender))
 
 
+@pytest.mark.both
 def test_a_killed_web_loses_no_acknowledged_change(here):
     sender = burst(here)
     sender.start()
