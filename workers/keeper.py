@@ -12,7 +12,7 @@ from app.log import log
 from app.runtime import Runtime
 from app.store import links
 from app.store.links import LEASE
-from app.vendors.salesforce.client import CALL_DEADLINE_S
+from app.vendors.salesforce.org import CALL_DEADLINE_S
 from workers.passes import Pass
 
 _RENEWALS = 4  # in one lease

@@ -6,7 +6,7 @@ import pytest
 
 from app import runtime
 from app.sync.records import Kind, Lane
-from app.vendors.salesforce.client import Patience
+from app.vendors.salesforce.org import Patience
 from tests.flow.clinic import REQUEST_LIMIT
 from workers.reconcile import EVER, compare
 

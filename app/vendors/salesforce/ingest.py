@@ -20,7 +20,7 @@ from simple_salesforce.bulk2 import Operation, _Bulk2Client
 
 from app.errors import Rejected, SyncError, Unavailable, Unreadable
 from app.sync.records import Side
-from app.vendors.salesforce.client import Salesforce
+from app.vendors.salesforce.org import Org
 from app.vendors.salesforce.wire import RecordRefused, Saved
 
 OPEN, COMPLETE, FAILED, ABORTED = "Open", "JobComplete", "Failed", "Aborted"
@@ -44,7 +44,7 @@ class Results:
 class Ingest:
     """The ingest jobs of an org."""
 
-    def __init__(self, org: Salesforce) -> None:
+    def __init__(self, org: Org) -> None:
         self._org = org
 
     async def begun(self, table: str, external_id: str | None, uploaded: str) -> str:

@@ -20,7 +20,7 @@ from simple_salesforce.exceptions import SalesforceExpiredSession, SalesforceGen
 
 from app.errors import OutcomeUnknown
 from app.sync.records import Side
-from app.vendors.salesforce.client import Salesforce
+from app.vendors.salesforce.org import Org
 from app.vendors.salesforce.wire import RecordRefused, Saved
 
 _CALL = "POST Soap merge"
@@ -40,7 +40,7 @@ class Merge:
     winner: Mapping[str, Any]
 
 
-async def merge(org: Salesforce, table: str, merges: Sequence[Merge]) -> list[Saved | RecordRefused]:
+async def merge(org: Org, table: str, merges: Sequence[Merge]) -> list[Saved | RecordRefused]:
     """Merge pairs of records, and give one result a pair, in order; a merged one's id is the winner's.
 
     Raises  Unavailable, OutcomeUnknown, Unauthorized, Rejected
