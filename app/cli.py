@@ -277,13 +277,15 @@ def connect_drchrono(
 @disconnect.command("drchrono")
 def disconnect_drchrono() -> None:
     """Forget the practice's tokens, and have DrChrono revoke them."""
-    from app import joining, log, runtime, settings
+    from app import log, runtime, settings
+    from app.operating.connecting import disconnect
+    from app.store.audit import By
 
     log.configure(logging.ERROR)
 
     async def work() -> bool:
         async with runtime.opened(settings.load()) as run:
-            return await joining.leave(run)
+            return await disconnect(run, By("operator", "command"))
 
     if asyncio.run(work()):
         print("disconnected: DrChrono has revoked the tokens, and they are forgotten here")

@@ -1,12 +1,14 @@
-"""How each side is connected, and trying it out."""
+"""How each side is connected, trying it out, and disconnecting."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel, Field
 
 from app.checks.findings import report
+from app.errors import Misconfigured, VendorError
+from app.joining import connect_url
 from app.operating import connecting
 from app.runtime import Runtime
 from app.sync.records import Side
@@ -16,7 +18,10 @@ router = APIRouter(prefix="/connections", tags=["connections"])
 
 
 class Connection(BaseModel):
-    """One side. `expires_in_s`: of the access token, which is renewed long before."""
+    """One side. `expires_in_s`: of the access token, which is renewed long before.
+
+    `connect_url`: where a person gives consent in a browser; null for a side that signs in by itself.
+    """
 
     side: Side
     is_set_up: bool
@@ -25,6 +30,7 @@ class Connection(BaseModel):
     practice: str | None = Field(examples=["700001"])
     scopes: list[str] = Field(examples=[["patients:read", "patients:write"]])
     expires_in_s: float | None
+    connect_url: str | None = Field(examples=["https://sync.example.com/connect/drchrono"])
 
 
 class Connections(BaseModel):
@@ -44,6 +50,12 @@ class Check(BaseModel):
     fix: str | None
 
 
+class Disconnected(BaseModel):
+    """The tokens are forgotten here; `revoked`: DrChrono has confirmed that they are void."""
+
+    revoked: bool
+
+
 class Report(BaseModel):
     """What a trial found; `ok`: nothing is red."""
 
@@ -60,6 +72,7 @@ async def connections(request: Request) -> Any:
             **{name: value for name, value in asdict(one).items() if name != "account"},
             "username": one.account and one.account.username,
             "practice": one.account and one.account.practice,
+            "connect_url": connect_url(run.settings) if one.side is Side.DRCHRONO else None,
         }
         for one in (await connecting.connected(run)).values()
     ]
@@ -70,3 +83,19 @@ async def connections(request: Request) -> Any:
 async def test(request: Request, side: Side, _caller: Annotated[Caller, Depends(operator)]) -> Any:
     """Ask a side for what the service needs of it; a few calls, and nothing is changed."""
     return report(await connecting.tried(request.app.state.run, side))
+
+
+@router.post(
+    "/drchrono/disconnect",
+    response_model=Disconnected,
+    responses={409: {"description": "DrChrono is not set up, or a refresh under way does not end: nothing is changed"}},
+    summary="Forget the practice's tokens, and have DrChrono revoke them",
+)
+async def disconnect(request: Request, caller: Annotated[Caller, Depends(operator)]) -> Any:
+    """Disconnect the practice; its deliveries are still kept, and nothing is read or written until it is connected."""
+    try:
+        return {"revoked": await connecting.disconnect(request.app.state.run, caller.by)}
+    except Misconfigured as error:
+        raise HTTPException(409, str(error)) from None
+    except VendorError as error:
+        raise HTTPException(409, f"it was not done ({error.cause}): try again in a minute") from None

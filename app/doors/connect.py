@@ -17,6 +17,7 @@ from app import joining
 from app.errors import OutcomeUnknown, Unauthorized, VendorError
 from app.joining import CONNECT, Joined, Nothing, OtherPractice, Unidentified, WouldReplace
 from app.log import log
+from app.operating import connecting
 from app.runtime import Runtime
 from app.store import audit, consents
 from app.store.audit import Act, Action, By
@@ -122,8 +123,7 @@ async def decline(request: Request, caller: Operator) -> Response:
 async def disconnect(request: Request, caller: Operator) -> Response:
     """Forget the practice's tokens, and have DrChrono revoke them."""
     run: Runtime = request.app.state.run
-    is_revoked = await joining.leave(run)
-    await audit.done(run.database, Act(caller.by, Action.DISCONNECT, Side.DRCHRONO.value, 0))
+    is_revoked = await connecting.disconnect(run, caller.by)
     text = "DrChrono's deliveries are still kept; nothing is read from it or written to it until you connect again."
     text = text if is_revoked else f"{text} {_NOT_CONFIRMED}"
     return said(Message("Disconnected", text, 200, _AGAIN), caller)

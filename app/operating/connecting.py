@@ -1,4 +1,4 @@
-"""How each side is connected, and trying it out."""
+"""How each side is connected, trying it out, and disconnecting."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,6 +10,8 @@ from app.checks.findings import Finding
 from app.errors import Undecryptable
 from app.joining import Account
 from app.runtime import Runtime
+from app.store import audit
+from app.store.audit import Act, Action, By
 from app.store.connections import Connections
 from app.sync.records import Side
 
@@ -62,3 +64,13 @@ async def tried(run: Runtime, side: Side) -> list[Finding]:
     Raises  StoreUnavailable
     """
     return [finding async for finding in _CHECKS[side](run)]
+
+
+async def disconnect(run: Runtime, by: By) -> bool:
+    """Forget the practice's tokens and have DrChrono revoke them; False when DrChrono did not confirm that.
+
+    Raises  Misconfigured; Unavailable when a refresh under way does not end, and nothing was forgotten
+    """
+    is_revoked = await joining.leave(run)
+    await audit.done(run.database, Act(by, Action.DISCONNECT, Side.DRCHRONO.value, 0))
+    return is_revoked

@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 
 from app.store.connections import Connections
 from app.store.secrets import Vault
-from app.store.tables import connections
+from app.store.tables import audit, connections
 from app.sync.records import Side
 from tests.flow.clinic import CONFIRM_AFTER, OPERATOR
 
@@ -185,6 +185,21 @@ async def test_disconnecting_revokes_at_drchrono_and_forgets_here(clinic):
     assert (answer.status_code, "Disconnected" in answer.text) == (200, True)
     assert (stored.token, tokens["live"], tokens["revocations"]) == (None, 0, 1)
     assert [(row.token, row.pending) for row in await clinic.rows(connections)] == [(None, None)]
+
+
+@pytest.mark.parametrize("is_confirmed", [True, False])
+async def test_a_script_disconnects_as_the_page_does_and_is_told_whether_drchrono_confirmed_it(clinic, is_confirmed):
+    if not is_confirmed:
+        clinic.breaks("drchrono", "POST /o/revoke_token/", "error", status=503)
+    (before, _) = (await clinic.web.get("/api/v1/connections", headers=BEARER)).json()["items"]
+
+    answer = await clinic.web.post("/api/v1/connections/drchrono/disconnect", headers=BEARER)
+
+    (after, _) = (await clinic.web.get("/api/v1/connections", headers=BEARER)).json()["items"]
+    assert (answer.status_code, answer.json()) == (200, {"revoked": is_confirmed})
+    assert (before["has_token"], after["has_token"]) == (True, False)
+    assert after["connect_url"] == "https://sync.example.com/connect/drchrono"
+    assert [(row.action, row.about) for row in await clinic.rows(audit)][-1] == ("disconnect", "drchrono")
 
 
 async def test_disconnecting_forgets_a_pair_that_waits_as_well(clinic):
