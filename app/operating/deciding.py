@@ -23,9 +23,11 @@ from app.sync.first_contact import IS_TAKEN, SEVERAL
 from app.sync.mapping import Direction
 from app.sync.records import WHICH, Lane, Side
 from app.sync.rewrites import REWRITTEN
+from app.vendors.drchrono.client import TWIN_CODE
 from app.vendors.salesforce.client import MERGED
 
 FIELDS = frozenset({"held", REWRITTEN})  # causes of which a person picks a side, field by field
+_WHICH_ON = {**{cause: side for side, cause in SEVERAL.items()}, TWIN_CODE: Side.DRCHRONO}  # a person says which it is
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -75,9 +77,8 @@ def waits_for_fields(one: Known) -> bool:
 
 def lacks(one: Known) -> Side | None:
     """Give the side on which a person has to say which of several records it is; None where that is not asked."""
-    if one.standing is not Standing.HELD:
-        return None
-    return next((side for side, cause in SEVERAL.items() if one.cause == cause and one.link.id_on(side) is None), None)
+    side = _WHICH_ON.get(one.cause) if one.standing is Standing.HELD else None
+    return side if side is not None and one.link.id_on(side) is None else None
 
 
 def is_taken(one: Known) -> bool:

@@ -129,7 +129,8 @@ _FIXES = {
     "the right one.",
     "chart_of_another_contact": "The chart of this name and birth date has its Contact; merge the two, here or there.",
     "names_another_chart": "The Contact names another chart than the one it is linked to; correct its DrChrono id.",
-    "potential_duplicate": "DrChrono takes the patient for one it has; find that one, and put its id into the Contact.",
+    "potential_duplicate": "DrChrono takes the patient for one it has; look in Held whom it shows, and pick that one. "
+    "Whom it does not show, find there, and put the id into the Contact.",
     "create_unanswered": "DrChrono did not answer, and made no chart, at every attempt; try again when it is well.",
     "nothing_to_create": "Every mapped field of it is empty in DrChrono; fill in at least the name there.",
     "OTHER_RECORD": "DrChrono answered with another record than asked for; report it with the record's id.",

@@ -224,6 +224,46 @@ async def test_of_several_charts_the_picked_one_is_linked_and_none_is_made(clini
     assert len(clinic.charts()) == 2
 
 
+@pytest.fixture
+async def doubled(clinic):
+    """DrChrono has refused a Contact as one it has, which its lists did not show."""
+    chart = await clinic.registers(**WHO)
+    clinic.drchrono.put("/_control/settings", json={"prevent_duplicates": True})
+    clinic.breaks("drchrono", "GET /api/patients", "error", status=200, body={"results": [], "next": None}, next=1)
+    clinic.contact_id = clinic.human_ticks_contact(**TICKED)
+    await clinic.hears()
+    await clinic.settles()
+    assert [one["cause"] for one in await items(clinic)] == ["potential_duplicate"]
+    clinic.duplicate = str(chart["id"])
+    return clinic
+
+
+async def test_whom_drchrono_takes_for_one_it_has_is_picked_once_it_is_shown(doubled):
+    read = (await post(doubled, "read")).json()
+    await post(doubled, "choose", id=doubled.duplicate)
+    await doubled.settles()
+
+    assert [one["id"] for one in read["candidates"]] == [doubled.duplicate]
+    linked = [(row.drchrono_id, row.salesforce_id) for row in await doubled.links()]
+    assert (linked, await items(doubled)) == ([(doubled.duplicate, doubled.contact_id)], [])
+    assert len(doubled.charts()) == 1
+
+
+async def test_whom_drchrono_does_not_show_is_said_to_be_found_there_and_a_second_look_links(doubled):
+    doubled.breaks("drchrono", "GET /api/patients", "error", status=200, body={"results": [], "next": None}, next=1)
+    (item,) = await items(doubled)
+    async with browsing(doubled) as browser:
+        await browser.signs_in(OPERATOR)
+        await browser.open(f"/held/{item['link']}")
+        none = await browser.presses("Read whom it could be")
+        await browser.presses("Look again now")
+        await doubled.settles()
+
+    assert "DrChrono shows us nobody like it" in none.text
+    assert [row.drchrono_id for row in await doubled.links()] == [doubled.duplicate]
+    assert await items(doubled) == []
+
+
 async def test_a_chart_that_is_none_of_them_is_never_linked(clinic):
     _, ids = await several_contacts(clinic)
     other = clinic.human_enters_contact(FirstName="Otto", LastName="Other", Birthdate="1970-01-01")
