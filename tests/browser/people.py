@@ -3,6 +3,7 @@
 _NAMES = (
     "Ada Abel", "Ben Brook", "Cleo Castle", "Dana Drew", "Eli Ellis", "Fay Frost", "Gus Grove", "Hana Hale",
     "Ivo Irving", "June Joyner", "Kai Keats", "Lena Lark", "Milo Moss", "Nora North",
+    "Omar Olsen", "Pia Plum",
 )  # fmt: skip
 
 PEOPLE = [

@@ -36,7 +36,7 @@ def set_up(here):
     refuse(here, ids[6:9], "FIELD_CUSTOM_VALIDATION_EXCEPTION", "cell_phone", "MobilePhone", "(555) 010-0000")
     with untold(here):
         enter_twins(here, "Twin")
-    enter_second_contact(here, ids[12], MobilePhone="(555) 010-0999")
+    enter_second_contact(here, ids[14], MobilePhone="(555) 010-0999")
     here.wait_until(here.is_quiet, "the edits to arrive", 60)
     edit_both(here, ids[10], {"email": "desk@example.com"}, {"Email": "crm@example.com"})  # which is held
     edit_both(here, ids[11], {"city": "Deskville"}, {"MailingCity": "Crmville"})
