@@ -21,7 +21,7 @@ from app.errors import (
 )
 from app.sync.retry import RETRYABLE_CODES, Fate, Verdict, after, after_refusal, backoff_s, cause_of, fix
 from app.vendors import http
-from app.vendors.salesforce import client, wire
+from app.vendors.salesforce import org, wire
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 CALL = ("salesforce", "PATCH composite/sobjects")
@@ -50,9 +50,9 @@ MISTAKES_OF_OURS = {"JSON_PARSER_ERROR", "MALFORMED_ID", "MALFORMED_QUERY", "NOT
 PASSING = {"ENTITY_IS_DELETED", "QUERY_TIMEOUT", "REQUEST_LIMIT_EXCEEDED", "SERVER_UNAVAILABLE", "UNKNOWN_EXCEPTION"}
 # what a person meets when the attempts are spent, or an answer cannot be read
 OF_THE_VENDOR = {
-    "no answer to a write": cause_of(client.translated(requests.ReadTimeout(), "PATCH", writes=True))[0],
-    "a cut connection": cause_of(client.translated(requests.ConnectionError(), "PATCH", writes=True))[0],
-    "our own deadline": cause_of(client.translated(TimeoutError(), "PATCH", writes=True))[0],
+    "no answer to a write": cause_of(org.translated(requests.ReadTimeout(), "PATCH", writes=True))[0],
+    "a cut connection": cause_of(org.translated(requests.ConnectionError(), "PATCH", writes=True))[0],
+    "our own deadline": cause_of(org.translated(TimeoutError(), "PATCH", writes=True))[0],
     "a server error": cause_of(wire.refused(500, "<html>", "PATCH", writes=True))[0],
     "a bad gateway": cause_of(wire.refused(502, "<html>", "PATCH", writes=True))[0],
     "an answer that does not fit": "ANSWER_DOES_NOT_FIT",
