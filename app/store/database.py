@@ -31,6 +31,8 @@ _PRAGMAS = (
     f"PRAGMA journal_size_limit={_LOG_BYTES}",
     "PRAGMA foreign_keys=ON",
 )
+# how a statement is in no transaction of ours; SQLite's driver begins none, and telling it so takes three calls of it
+_AUTOCOMMIT, _ALONE = {"isolation_level": "AUTOCOMMIT"}, {"stands_alone": True}
 # deadlock, serialization failure, admin shutdown, and connections that went away under us
 _PASSING_SQLSTATES = frozenset({"40P01", "40001", "57P01", "57P02", "57P03"})
 ONLY_READS = "25006"  # a server that has lost its part to another: its connections must not be used on
@@ -87,7 +89,7 @@ class Database:
         """
         try:
             async with self.engine.connect() as connection:
-                quiet = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                quiet = await connection.execution_options(**(_ALONE if self.is_sqlite else _AUTOCOMMIT))
                 return list((await quiet.execute(statement, parameters)).all())
         except (DBAPIError, OSError, TimeoutError) as error:
             raise StoreUnavailable(_said(error)) from error
@@ -135,7 +137,7 @@ def _engine(url: sa.URL) -> AsyncEngine:
 
     @sa.event.listens_for(engine.sync_engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        if not connection.get_execution_options().keys() & (_ALONE | _AUTOCOMMIT).keys():
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
