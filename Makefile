@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-# side by side, four processes for two cores, as half of them wait for processes of ours; each has its own PostgreSQL
-BESIDE := -n $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 2) * 2))') --dist worksteal
+# side by side, three processes for two cores, as some of them wait for processes of ours; each has its own PostgreSQL
+BESIDE := -n $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 2) * 3 // 2))') --dist worksteal
 # tests start a hundred processes of ours; none of them should compile everything anew
 unexport PYTHONDONTWRITEBYTECODE
 
