@@ -98,6 +98,19 @@ async def test_every_bad_answer_becomes_one_of_our_errors(salesforce, org, fault
     assert held(org, loser)["IsDeleted"] is (fault["do"] == "drop_after_commit")
 
 
+async def test_too_many_calls_at_once_are_no_spent_day(salesforce, org):
+    body = a_fault("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded.")
+    waits = []
+    for one in (body, a_fault("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")):
+        org.control.post("/_control/faults", json={"match": SOAP, "do": "error", "body": one})
+        with pytest.raises(Unavailable) as caught:
+            await merge(salesforce, "Contact", [Merge(a_contact(org), {"Id": a_contact(org)})])
+        waits.append(caught.value.retry_in_s)
+
+    at_once, a_day = waits
+    assert at_once < 60 <= a_day
+
+
 async def test_an_answer_with_entities_is_not_opened(salesforce, org):
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>'
     org.control.post("/_control/faults", json={"match": SOAP, "do": "error", "status": 200, "body": bomb})

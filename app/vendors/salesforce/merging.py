@@ -103,7 +103,8 @@ def _refuse(address: str, answer: requests.Response) -> None:
         raise SalesforceExpiredSession(address, requests.codes.unauthorized, "merge", b"")
     is_refusal = answer.status_code >= requests.codes.server_error and code not in _BROKE
     status = requests.codes.bad_request if is_refusal else answer.status_code
-    said: Any = [{"errorCode": code}]  # as REST says it, without its words, which may hold values
+    words = "" if root is None else root.findtext(".//faultstring") or ""
+    said: Any = [{"errorCode": code, "message": words}]  # as REST says it
     raise SalesforceGeneralError(address, status, "merge", said)
 
 
