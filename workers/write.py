@@ -41,10 +41,10 @@ async def carry_out(
     patches, late = patches[:MOST_RECORDS], patches[MOST_RECORDS:]  # no record is held for so long
     posts = [one for one in planned if one.side is Side.DRCHRONO and one.id is None]
     creates = [one for one in planned if one.side is Side.SALESFORCE and one.id is None]
-    deletes, merges, updates = (
-        [one for one in planned if one.side is Side.SALESFORCE and one.id is not None and one.entry.call == call]
-        for call in ("delete", "merge", "update")
-    )
+    there = [one for one in planned if one.side is Side.SALESFORCE and one.id is not None]
+    deletes = [one for one in there if one.entry.call == "delete"]
+    merges = [one for one in there if one.entry.call == "merge"]
+    updates = [one for one in there if one.entry.call not in ("delete", "merge")]
     made, creates = ingest.lots(work, creates, is_create=True)
     changed, updates = ingest.lots(work, updates, is_create=False)
     salesforce = [

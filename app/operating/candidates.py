@@ -63,7 +63,9 @@ async def of(run: Runtime, one: Known, by: By | None = None) -> Candidates:
     if isinstance(pairs, Silence):
         return replace(none, silence=pairs)
     if by is not None:
-        await audit.done(run.database, Act(by, Action.REVEAL, f"{records.about(one)} and {len(found)} alike"))
+        await audit.done(
+            run.database, Act(by, Action.REVEAL, f"{records.about(one)} and {len(found) + len(pairs)} alike")
+        )
     refs = (*(Ref(side, kind, each.id) for each in found), *(Ref(side.other, kind, each.id) for each in pairs))
     return replace(none, refs=refs, lines=_lines(run.mappings[kind], own, [*found, *pairs]))
 

@@ -40,6 +40,7 @@ class Refusal(StrEnum):
     ONE_WAY = "one_way"
     NOT_SEEN = "not_seen"
     NO_ID = "no_id"
+    ITSELF = "itself"
     NO_MERGE = "no_merge"
     BUSY = "busy"
 
@@ -56,6 +57,7 @@ _WORDS = {
     Refusal.ONE_WAY: "That field travels to Salesforce only; DrChrono cannot take Salesforce's value.",
     Refusal.NOT_SEEN: "Read both sides first: a decision is about the values that were there when you looked.",
     Refusal.NO_ID: "That is not the id of a record.",
+    Refusal.ITSELF: "That is the held record itself; name the one that stays.",
     Refusal.NO_MERGE: "Salesforce does not merge records of this object; one of the two has to go by hand.",
     Refusal.BUSY: "Somebody has decided about this a moment ago; wait until that is carried out.",
 }
@@ -143,8 +145,10 @@ async def merge(run: Runtime, one: Known, record_id: str, by: By) -> Refusal | N
 
     Raises  StoreUnavailable
     """
-    if not is_taken(one) or record_id == one.link.salesforce_id:
+    if not is_taken(one):
         return Refusal.NOT_HELD
+    if record_id == one.link.salesforce_id:
+        return Refusal.ITSELF
     if run.mappings[one.link.kind].object not in MERGED:
         return Refusal.NO_MERGE
     if not _ID.fullmatch(record_id):

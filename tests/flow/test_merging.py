@@ -166,5 +166,6 @@ async def test_what_is_not_held_for_it_is_not_merged(twins):
     over = await merges(twins)
 
     assert [one.status_code for one in (itself, *twice)] == [409, 200, 409]
+    assert "the held record itself" in itself.json()["detail"]
     assert (no_id.status_code, over.status_code) == (422, 404)
     assert await ends_as_one(twins)
