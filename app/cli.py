@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from app import cli_harness
 from app.errors import Misconfigured, StoreUnavailable, SyncError
 from app.sync.records import Kind
 
@@ -294,29 +295,8 @@ def disconnect_drchrono() -> None:
     raise typer.Exit(1)
 
 
-@app.command()
-def demo(once: Annotated[bool, typer.Option(help="end after the story instead of staying up")] = False) -> None:
-    """Tell the whole story on this machine, with stand-ins for both vendors."""
-    from app.demo.story import tell
-
-    raise typer.Exit(tell(stays_up=not once))
-
-
-@app.command()
-def verify(
-    seeds: Annotated[int | None, typer.Option(min=1, help="how many histories (3, unless --minutes is given)")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.1, help="begin new histories for so long")] = None,
-    first: Annotated[int, typer.Option(min=1, help="the first seed; each further history has the next")] = 1,
-    size: Annotated[int, typer.Option(min=8, max=60, help="how much people do in a history")] = 40,
-) -> None:
-    """Put the promises to the test, with faults, against stand-ins of both vendors; exit 1 when one is broken."""
-    from rich.console import Console
-
-    from app.verify.run import Asked
-    from app.verify.run import verify as put_to_the_test
-
-    asked = Asked(3 if seeds is None and minutes is None else seeds, minutes, first, size)
-    raise typer.Exit(put_to_the_test(asked, Console()))
+app.command()(cli_harness.demo)
+app.command()(cli_harness.verify)
 
 
 def _say_when_behind(known: object) -> None:

@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import sync_playwright
 
-from app.town import town
 from tests.browser.scene import VIEWER, set_up, settings
 from tests.browser.seen import BROWSER, signed_in
+from tests.harness.cluster import town
 
 SECONDS = 15_000
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from app.demo.screens import beside_each_other
-from app.town import ROOT, town
 from tests.browser.scene import set_up, settings
 from tests.browser.seen import BROWSER, signed_in
+from tests.harness.cluster import ROOT, town
+from tests.harness.demo.screens import beside_each_other
 
 IMAGES = ROOT / "deploy" / "docs" / "images"
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from app.demo.screens import beside_each_other
+from tests.harness.demo.screens import beside_each_other
 
 
 def test_an_edit_on_one_side_shows_on_the_other_both_ways(here, opened):

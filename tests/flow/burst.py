@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 
-from app.demo.report import compared
+from tests.harness.demo.report import compared
 from tests.load.driver import webhook
 
 BURST = 1_000

@@ -8,8 +8,8 @@ import asyncpg
 import httpx
 import pytest
 
-from app.town import town
 from tests.flow.clinic import opened, settings_of
+from tests.harness.cluster import town
 from tests.standins.drchrono.app import create_app as drchrono_app
 from tests.standins.salesforce.app import create_app as salesforce_app
 from tests.standins.salesforce.tls import throwaway

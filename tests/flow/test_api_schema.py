@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.town import town
+from tests.harness.cluster import town
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 TOOL = Path(sys.executable).with_name("schemathesis")

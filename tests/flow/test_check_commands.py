@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from app.town import town
+from tests.harness.cluster import town
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
 

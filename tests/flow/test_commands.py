@@ -12,7 +12,7 @@ import pytest
 
 from app import settings
 from app.processes import free_port
-from app.town import ROOT, Town, town
+from tests.harness.cluster import ROOT, Town, town
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
 

@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from app.demo.report import compared
 from app.processes import Child, stop_all
-from app.town import town
+from tests.harness.cluster import town
+from tests.harness.demo.report import compared
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 

@@ -7,8 +7,8 @@ import sqlite3
 import pytest
 import redis
 
-from app.town import town
 from tests.flow.burst import BURST, Sender, assert_nothing_lost_nothing_doubled, burst, reaches, settle
+from tests.harness.cluster import town
 from tests.load.driver import webhook
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]

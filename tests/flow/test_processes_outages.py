@@ -20,8 +20,8 @@ from app.processes import wait_for_port
 from app.queue import listens
 from app.store.database import Database
 from app.store.tables import after, db_now, links, workers
-from app.town import town
 from tests.flow.burst import BURST, assert_nothing_lost_nothing_doubled, burst, reaches, settle
+from tests.harness.cluster import town
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
 

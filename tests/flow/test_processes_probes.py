@@ -8,7 +8,7 @@ import time
 import pytest
 
 from app.alive import alive
-from app.town import town
+from tests.harness.cluster import town
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
 TOLD_WITHIN_S = 30.0

@@ -8,9 +8,9 @@ import pytest
 from app import joining, runtime
 from app.store.connections import Connections
 from app.sync.records import Side
-from app.town import town
 from tests.flow.browser import browsing
 from tests.flow.clinic import KEY, OPERATOR, SECRET, opened
+from tests.harness.cluster import town
 
 VIEWER = "viewer-token-of-the-tests"
 BEARER = {"authorization": f"Bearer {OPERATOR}"}

@@ -18,8 +18,8 @@ from app.store.database import Database
 from app.store.schema import migrate
 from app.store.secrets import Vault
 from app.store.tables import db_now, deliveries
-from app.town import ROOT
 from app.variables import fresh, render
+from tests.harness.cluster import ROOT
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
 

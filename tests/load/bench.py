@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.processes import Child, free_port, stop_all, wait_for_port
-from app.town import ROOT, Town, town
+from tests.harness.cluster import ROOT, Town, town
 from tests.load.driver import Measured, send_all, webhook
 
 CONNECTIONS = 32

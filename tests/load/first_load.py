@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.processes import Child
-from app.town import Town, town
+from tests.harness.cluster import Town, town
 
 AT_ONCE = 5_000
 LONG_AGO_S = -400 * 86_400

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from app.sync.records import Kind, Side
-from app.verify.seen import (
+from tests.harness.verify.seen import (
     Act,
     Burst,
     Call,

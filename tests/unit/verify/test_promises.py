@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.verify.checks_calls import CALLS_PER_HOUR, CALLS_PER_SECOND, calls_allowed
-from app.verify.faults import TESTS
-from app.verify.promises import PROMISES
-from app.verify.seen import Burst
+from tests.harness.verify.checks_calls import CALLS_PER_HOUR, CALLS_PER_SECOND, calls_allowed
+from tests.harness.verify.faults import TESTS
+from tests.harness.verify.promises import PROMISES
+from tests.harness.verify.seen import Burst
 from tests.unit.verify.build import (
     D,
     S,

@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 
 from app.processes import Child
-from app.verify.one import News, Outcome, parsed
-from app.verify.promises import PROMISES
-from app.verify.run import Asked, Telling
-from app.verify.seen import Found
-from app.verify.table import ended, show
+from tests.harness.verify.one import News, Outcome, parsed
+from tests.harness.verify.promises import PROMISES
+from tests.harness.verify.run import Asked, Telling
+from tests.harness.verify.seen import Found
+from tests.harness.verify.table import ended, show
 
 
 def outcome(*violations, seed=7, trials=10):

@@ -4,9 +4,9 @@ import pytest
 
 from app.sync import mapping_file
 from app.sync.records import Kind, Side
-from app.verify.faults import Fault, counted, struck
-from app.verify.normal import World, one_way, owners
-from app.verify.search import places
+from tests.harness.verify.faults import Fault, counted, struck
+from tests.harness.verify.normal import World, one_way, owners
+from tests.harness.verify.search import places
 from tests.unit.verify.build import call
 
 MAPPINGS = mapping_file.load()

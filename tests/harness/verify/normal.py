@@ -7,7 +7,7 @@ from typing import Any
 from app.sync import mapping_file
 from app.sync.mapping import Direction, Mappings, Row, Table
 from app.sync.records import Fields, Kind, Side
-from app.verify.seen import Record
+from tests.harness.verify.seen import Record
 
 Raw = dict[str, Any]
 OBJECTS = {table.object: kind for kind, table in mapping_file.load().items()}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.town import Town
+from tests.harness.cluster import Town
 
 COPIES = 5
 ENTERED = 1  # Contacts that become patients

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from app.sync.records import Kind, Side
-from app.verify.seen import Act, Edit, Found, History, Poison, Record
+from tests.harness.verify.seen import Act, Edit, Found, History, Poison, Record
 
 Pair = tuple[Record | None, Record | None]
 

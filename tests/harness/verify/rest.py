@@ -2,10 +2,10 @@
 
 import time
 
-from app.town import Town
-from app.verify.checks_sides import is_repaired
-from app.verify.observe import Observer
-from app.verify.seen import Call, Poison
+from tests.harness.cluster import Town
+from tests.harness.verify.checks_sides import is_repaired
+from tests.harness.verify.observe import Observer
+from tests.harness.verify.seen import Call, Poison
 
 _PATIENCE_S, _SILENCE_S = 150.0, 3.0  # a busy Salesforce is left alone for up to 90 s
 _LOOKS = 3  # at which it must be quiet, one after the other: an echo is on its way for a moment

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.verify.checks_calls import no_limit_crossed, no_loops, thrift
-from app.verify.checks_ours import honest_probes, one_hurts_itself, only_where_declared
-from app.verify.checks_sides import both_agree, effect_once, nothing_lost, outages_repaired
-from app.verify.seen import Found, History
+from tests.harness.verify.checks_calls import no_limit_crossed, no_loops, thrift
+from tests.harness.verify.checks_ours import honest_probes, one_hurts_itself, only_where_declared
+from tests.harness.verify.checks_sides import both_agree, effect_once, nothing_lost, outages_repaired
+from tests.harness.verify.seen import Found, History
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A whole town on one machine: both vendors' stand-ins, a Valkey, and the service, as real processes on free ports.
 
 The demo tells its story in one, `verify` its histories, and the tests that kill processes theirs.
-The stand-ins live in `tests/`, which a production image does not carry. Nothing of the caller's settings is read.
+Nothing of the caller's settings is read.
 """
 
 import base64
@@ -29,25 +29,12 @@ ORG_ID = "00DSYN0000000012BA"
 _READY_S = 30.0
 
 
-class StandInsAbsent(Exception):  # noqa: N818
-    """The stand-ins are not here: this is an installation without `tests/`."""
-
-
 @dataclass(frozen=True, slots=True)
 class Spent:
     """API calls made to each vendor."""
 
     salesforce: int
     drchrono: int
-
-
-def require_stand_ins() -> None:
-    """Make sure that the stand-ins are here.
-
-    Raises  StandInsAbsent, with what to do
-    """
-    if not (ROOT / "tests" / "standins").is_dir():
-        raise StandInsAbsent("the stand-ins are missing; run this from a checkout, which has tests/standins")
 
 
 def _key() -> str:
@@ -58,7 +45,6 @@ class Town:
     """The processes, and a client to each of their doors."""
 
     def __init__(self, folder: Path, overrides: Mapping[str, str] | None = None) -> None:
-        require_stand_ins()
         self.folder = folder
         ports = {name: free_port() for name in ("valkey", "drchrono", "salesforce", "web")}
         self.ports = ports

@@ -13,10 +13,10 @@ from collections.abc import Callable
 import redis
 
 from app.processes import Child
-from app.town import Town
-from app.verify.faults import Fault
-from app.verify.people import People
-from app.verify.seen import Spell
+from tests.harness.cluster import Town
+from tests.harness.verify.faults import Fault
+from tests.harness.verify.people import People
+from tests.harness.verify.seen import Spell
 
 _TOLD_S = 33.0  # a little more than the half minute within which the probes must tell
 _CAN_BE_FILLED = hasattr(resource, "prlimit")

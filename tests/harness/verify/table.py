@@ -7,9 +7,9 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from app.verify.faults import counted
-from app.verify.one import News, Outcome
-from app.verify.promises import PROMISES
+from tests.harness.verify.faults import counted
+from tests.harness.verify.one import News, Outcome
+from tests.harness.verify.promises import PROMISES
 
 _SHOWN = 10  # violations of one promise in one history; the rest are counted
 

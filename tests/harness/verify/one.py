@@ -3,7 +3,7 @@
 It prints a line of JSON whenever there is news (how far it is, how many faults so far), and a last one with what every
 promise came to. A folder that holds a violation is kept, so that its logs can be read.
 
-    python -m app.verify.one SEED SIZE
+    python -m tests.harness.verify.one SEED SIZE
 """
 
 import json
@@ -14,9 +14,9 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from app.verify.history import tell
-from app.verify.promises import PROMISES
-from app.verify.seen import Found
+from tests.harness.verify.history import tell
+from tests.harness.verify.promises import PROMISES
+from tests.harness.verify.seen import Found
 
 
 @dataclass(frozen=True, slots=True)

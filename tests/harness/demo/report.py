@@ -11,7 +11,7 @@ from rich.table import Table
 
 from app.sync import mapping_file
 from app.sync.records import Kind, Side
-from app.town import Spent, Town
+from tests.harness.cluster import Spent, Town
 
 
 @dataclass(frozen=True, slots=True)

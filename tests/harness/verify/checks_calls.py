@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from app.sync.records import Kind, Side
-from app.verify.seen import Act, Call, Found, History
+from tests.harness.verify.seen import Act, Call, Found, History
 
 CALLS_PER_SECOND = 10
 CALLS_PER_HOUR = 500

@@ -13,7 +13,7 @@ import httpx
 
 from app.sync.mapping import Mappings
 from app.sync.records import Kind, Side
-from app.town import Town
+from tests.harness.cluster import Town
 
 _EDITED = ("first_name", "last_name", "email", "cell_phone", "home_phone", "address", "city", "zip_code")
 # no value ever returns, so that every edit is one: of the rooms there are only two

@@ -1,7 +1,6 @@
 """`chronobridge verify`: histories drawn from seeds, a few side by side, one line for each, and a table at the end.
 
-It needs the stand-ins of `tests/`, as the demo does, and no account. 0: no promise was broken; 1: one was; 2: there are
-no stand-ins here.
+It needs no account. 0: no promise was broken; 1: one was.
 """
 
 import itertools
@@ -18,9 +17,9 @@ from rich.console import Console
 from rich.live import Live
 
 from app.processes import Child, stop_all
-from app.town import ROOT, StandInsAbsent, require_stand_ins
-from app.verify.one import News, Outcome, parsed
-from app.verify.table import ended, show, under_way
+from tests.harness.cluster import ROOT
+from tests.harness.verify.one import News, Outcome, parsed
+from tests.harness.verify.table import ended, show, under_way
 
 BESIDE = 3  # histories at a time; they mostly wait: for retries, for probes, for silence
 SIZE = 40  # how many things people do while everything goes wrong
@@ -84,11 +83,6 @@ class Telling:
 
 def verify(asked: Asked, console: Console) -> int:
     """Tell the histories, show what they came to, and give the exit code."""
-    try:
-        require_stand_ins()
-    except StandInsAbsent as error:
-        console.print(f"[red]{error}")
-        return 2
     console.rule("[bold]Chronobridge: the promises, against stand-ins of both vendors")
     began = time.monotonic()
     try:
@@ -124,7 +118,7 @@ def _told(asked: Asked, console: Console) -> list[Outcome]:
 
 
 def _started(folder: Path, seed: int, size: int) -> Telling:
-    command = [sys.executable, "-m", "app.verify.one", str(seed), str(size)]
+    command = [sys.executable, "-m", "tests.harness.verify.one", str(seed), str(size)]
     env = dict(os.environ) | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     child = Child(f"history {seed}", command, env, folder / f"{seed}.log")
     child.start()

@@ -18,17 +18,17 @@ import httpx
 from app.processes import Child
 from app.sync import mapping_file
 from app.sync.records import Side
-from app.town import ROOT, Town, town
-from app.verify import probing, search
-from app.verify.checks_calls import api
-from app.verify.falls import Falls
-from app.verify.faults import Fault, struck
-from app.verify.mischief import Mischief
-from app.verify.normal import owners
-from app.verify.observe import Observer
-from app.verify.people import People
-from app.verify.rest import Rest
-from app.verify.seen import Act, Burst, History, Probe
+from tests.harness.cluster import ROOT, Town, town
+from tests.harness.verify import probing, search
+from tests.harness.verify.checks_calls import api
+from tests.harness.verify.falls import Falls
+from tests.harness.verify.faults import Fault, struck
+from tests.harness.verify.mischief import Mischief
+from tests.harness.verify.normal import owners
+from tests.harness.verify.observe import Observer
+from tests.harness.verify.people import People
+from tests.harness.verify.rest import Rest
+from tests.harness.verify.seen import Act, Burst, History, Probe
 
 _COMPARED_EVERY = "PT30S"
 _MOST_PAUSE_S = 0.3
@@ -182,7 +182,7 @@ class Story:
 def tell(folder: Path, seed: int, size: int, say: Say) -> History:
     """Tell one history in a folder of its own, with processes of its own; give what was seen of it.
 
-    Raises  StandInsAbsent, and RuntimeError where not even the beginning can be made
+    Raises  RuntimeError where not even the beginning can be made
     """
     overrides = {"RECONCILE_EVERY": _COMPARED_EVERY} if seed % 2 == 0 else {}
     with town(folder, overrides, service=False) as here:
@@ -202,6 +202,6 @@ def tell(folder: Path, seed: int, size: int, say: Say) -> History:
 
 
 def _prober(here: Town) -> Child:
-    command = [sys.executable, "-m", "app.verify.probing", here.given["PUBLIC_URL"]]
+    command = [sys.executable, "-m", "tests.harness.verify.probing", here.given["PUBLIC_URL"]]
     env = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT)}
     return Child("probes", command, env, here.folder / "probes.jsonl", here.folder)

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from app.processes import free_port
-from app.town import Town
+from tests.harness.cluster import Town
 
 _BESIDE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Both sides</title><style>

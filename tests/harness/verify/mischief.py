@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from app.town import Town
-from app.verify.faults import Fault
-from app.verify.people import People
-from app.verify.seen import Poison
+from tests.harness.cluster import Town
+from tests.harness.verify.faults import Fault
+from tests.harness.verify.people import People
+from tests.harness.verify.seen import Poison
 
 HOUR_S = 2.0  # DrChrono sends again after one, three and seven hours: sooner than a person who evaluates this gives up
 _REFUSALS = ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "too_long", "INVALID_EMAIL_ADDRESS")

@@ -2,7 +2,7 @@
 
 It is a process of its own, so that whoever starts and kills the service beside it needs no threads.
 
-    python -m app.verify.probing http://127.0.0.1:8000
+    python -m tests.harness.verify.probing http://127.0.0.1:8000
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from app.verify.seen import Probe
+from tests.harness.verify.seen import Probe
 
 _EVERY_S, _PATIENCE_S = 0.5, 8.0
 

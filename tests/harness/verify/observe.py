@@ -7,10 +7,10 @@ from typing import Any
 
 from app.sync.mapping import Mappings
 from app.sync.records import Kind, Side
-from app.town import Town
-from app.verify.normal import OBJECTS, World, one_way
-from app.verify.people import Noted
-from app.verify.seen import Act, Call, Conflict, Delivery, Edit, Failure, Write
+from tests.harness.cluster import Town
+from tests.harness.verify.normal import OBJECTS, World, one_way
+from tests.harness.verify.people import Noted
+from tests.harness.verify.seen import Act, Call, Conflict, Delivery, Edit, Failure, Write
 
 _PATHS = {"patients": Kind.PATIENT, "appointments": Kind.APPOINTMENT}
 _WRITES = ("POST", "PATCH", "PUT", "DELETE")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from app.sync.records import Kind
-from app.verify.seen import Act, Found, History, Probe, Spell
+from tests.harness.verify.seen import Act, Found, History, Probe, Spell
 
 TOLD_WITHIN_S = 30.0
 _PARTS = {"worker": "workers", "redis": "redis"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import redis
 
-from app.town import Town
+from tests.harness.cluster import Town
 
 _ADDRESSES = ("/livez", "/readyz", "/healthz", "/metrics", "/api/v1/queue", "/api/v1/failures", "/api/v1/conflicts")
 PATTERNS = 3

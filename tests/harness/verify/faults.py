@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 
-from app.verify.seen import Call
+from tests.harness.verify.seen import Call
 
 
 class Fault(StrEnum):
