@@ -86,8 +86,8 @@ lock: $(READY)  ## resolve pyproject.toml into requirements.lock and the image's
 migration: $(READY)  ## M="what it adds": a new empty migration
 	@$(BIN)/alembic revision -m "$(M)"
 
-env-example: $(READY)  ## write deploy/env.example anew from app/variables.py
-	@$(BIN)/python -m app.variables > $@.new && mv $@.new deploy/env.example
+env-example: $(READY)  ## write deploy/env.example anew from app/settings/fields.py
+	@$(BIN)/python -m app.settings > $@.new && mv $@.new deploy/env.example
 
 clean:  ## remove .venv, var and caches
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build bench.json

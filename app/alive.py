@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 from app.errors import StoreUnavailable
-from app.settings import Settings
+from app.settings.fields import Settings
 from app.store import heartbeat
 from app.store.database import Database
 

@@ -49,11 +49,12 @@ def init(
     """Write a commented `.env` with fresh keys into this folder, and say what comes next."""
     from rich.console import Console
 
-    from app import setup_steps, variables
+    from app import setup_steps
+    from app.settings import env_file
 
     url = setup_steps.address(public_url)
     try:
-        setup_steps.write(Path(".env"), variables.render(variables.fresh(url)))
+        setup_steps.write(Path(".env"), env_file.render(env_file.fresh(url)))
     except FileExistsError:
         print("chronobridge: .env is already there and stays as it is", file=sys.stderr)
         raise typer.Exit(1) from None
@@ -66,12 +67,12 @@ def init(
 @app.command()
 def migrate() -> None:
     """Bring the database's schema up to date."""
-    from app import settings
+    from app.settings import env_file
     from app.store.database import Database
     from app.store.schema import migrate as bring_up
 
     async def work() -> None:
-        async with Database(settings.load().database_url).opened() as database:
+        async with Database(env_file.load().database_url).opened() as database:
             await bring_up(database)
 
     asyncio.run(work())
@@ -83,15 +84,16 @@ def rotate_keys() -> None:
     """Seal everything in the database anew under the newest of ENCRYPTION_KEYS, while the service runs."""
     from rich.console import Console
 
-    from app import settings
     from app.progress import shown
+    from app.settings import env_file
+    from app.settings.types import secret_values
     from app.store.database import Database
     from app.store.reseal import Done, reseal
     from app.store.schema import is_behind
     from app.store.secrets import Vault
 
-    known = settings.load()
-    vault = Vault(tuple(key.encode() for key in settings.secret_values(known.encryption_keys)))
+    known = env_file.load()
+    vault = Vault(tuple(key.encode() for key in secret_values(known.encryption_keys)))
 
     async def work() -> Done | None:
         async with Database(known.database_url).opened() as database:
@@ -114,11 +116,12 @@ def serve() -> None:
     """Answer the vendors, the probes and the operator."""
     import uvicorn
 
-    from app import log, settings
+    from app import log
     from app.main import create_app
+    from app.settings import env_file
     from app.sync import mapping_file
 
-    known = settings.load()
+    known = env_file.load()
     mapping_file.load(known.mapping_file)
     log.configure()
     _say_when_behind(known)
@@ -140,9 +143,10 @@ def serve() -> None:
 @app.command()
 def work(health: Annotated[bool, typer.Option(help="only say whether a worker of this machine lives")] = False) -> None:
     """Apply changes until stopped."""
-    from app import log, settings
+    from app import log
+    from app.settings import env_file
 
-    known = settings.load()
+    known = env_file.load()
     if health:  # before anything else is imported: a probe runs every few seconds
         from app.alive import alive
 
@@ -181,27 +185,29 @@ def reconcile(dry_run: _DryRun = False) -> None:
 def _compare(kind: Kind | None, *, since_ever: bool, dry_run: bool) -> None:
     from rich.console import Console
 
-    from app import log, settings
+    from app import log
+    from app.settings import env_file
     from workers.loading import loaded
     from workers.outlook_shown import shown
 
     log.configure(logging.ERROR)
-    work = (shown if dry_run else loaded)(settings.load(), Console(), kind, since_ever=since_ever)
+    work = (shown if dry_run else loaded)(env_file.load(), Console(), kind, since_ever=since_ever)
     raise typer.Exit(0 if asyncio.run(work) else 1)
 
 
 @app.command()
 def replay(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids of stored deliveries")]) -> None:
     """Run stored deliveries again: both sides are looked at, and the workers apply what differs."""
-    from app import log, runtime, settings
+    from app import log, runtime
     from app.operating.deliveries import replay as again
+    from app.settings import env_file
     from app.store.audit import By
     from app.store.replaying import Replayed
 
     log.configure(logging.ERROR)
 
     async def work() -> Replayed:
-        async with runtime.opened(settings.load()) as run:
+        async with runtime.opened(env_file.load()) as run:
             return await again(run, ids, By("operator", "command"))
 
     told = asyncio.run(work())
@@ -218,20 +224,22 @@ def queue(as_json: Annotated[bool, typer.Option("--json", help="for a script")] 
     """Say what waits, what failed, which lanes are paused and why, and when it will be caught up."""
     from rich.console import Console
 
-    from app import log, settings
+    from app import log
     from app.queue_shown import shown
+    from app.settings import env_file
 
     log.configure(logging.ERROR)
-    asyncio.run(shown(settings.load(), Console(soft_wrap=as_json), as_json=as_json))
+    asyncio.run(shown(env_file.load(), Console(soft_wrap=as_json), as_json=as_json))
 
 
 @app.command()
 def up() -> None:
     """Run everything on this machine: migrate, one web, one worker, and a Valkey when REDIS_URL is empty."""
-    from app import processes, settings
+    from app import processes
+    from app.settings import env_file
     from app.sync import mapping_file
 
-    known = settings.load()
+    known = env_file.load()
     mapping_file.load(known.mapping_file)
     migrate()
     env, children = dict(os.environ), []
@@ -268,24 +276,26 @@ def connect_drchrono(
     """Print the address to open, and wait until the practice is connected."""
     from rich.console import Console
 
-    from app import log, settings
+    from app import log
+    from app.settings import env_file
     from app.waiting import connected
 
     log.configure(logging.ERROR)
-    raise typer.Exit(asyncio.run(connected(settings.load(), Console(soft_wrap=True), wait * 60)))
+    raise typer.Exit(asyncio.run(connected(env_file.load(), Console(soft_wrap=True), wait * 60)))
 
 
 @disconnect.command("drchrono")
 def disconnect_drchrono() -> None:
     """Forget the practice's tokens, and have DrChrono revoke them."""
-    from app import log, runtime, settings
+    from app import log, runtime
     from app.operating.connecting import disconnect
+    from app.settings import env_file
     from app.store.audit import By
 
     log.configure(logging.ERROR)
 
     async def work() -> bool:
-        async with runtime.opened(settings.load()) as run:
+        async with runtime.opened(env_file.load()) as run:
             return await disconnect(run, By("operator", "command"))
 
     if asyncio.run(work()):
@@ -300,7 +310,7 @@ app.command()(cli_harness.verify)
 
 
 def _say_when_behind(known: object) -> None:
-    from app.settings import Settings
+    from app.settings.fields import Settings
     from app.store.database import Database
     from app.store.schema import is_behind
 

@@ -13,7 +13,7 @@ from ulid import ULID
 from app.errors import Misconfigured, SyncError, Unauthorized, VendorError
 from app.log import log
 from app.runtime import Runtime
-from app.settings import Settings
+from app.settings.fields import Settings
 from app.store import links
 from app.store.connections import Connections
 from app.store.consents import Consents

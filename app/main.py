@@ -17,7 +17,8 @@ from app.doors.numbers import Numbers
 from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable, VendorError
 from app.log import log
 from app.metrics.counted import GROUP_SIZE
-from app.settings import Settings, secret_values
+from app.settings.fields import Settings
+from app.settings.types import secret_values
 from app.store import instance
 from app.store.inbox import Delivery
 from app.web.access import Access

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from app import runtime
 from app.backlog import backlog
-from app.settings import Settings
+from app.settings.fields import Settings
 
 _TO = {"to_drchrono": "to DrChrono", "to_salesforce": "to Salesforce"}
 

@@ -15,7 +15,8 @@ from app.log import log
 from app.metrics.counted import RINGS_MISSED
 from app.metrics.counts import Counts
 from app.queue import Bell
-from app.settings import Settings, raw_keys
+from app.settings.fields import Settings
+from app.settings.types import raw_keys
 from app.store.calls import Calls
 from app.store.connections import Connections
 from app.store.database import Database

@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from app.errors import Misconfigured
-from app.settings import EXPECTED, WebUrl
+from app.settings.env_file import EXPECTED
+from app.settings.types import WebUrl
 
 EVENTS = ("PATIENT_CREATE", "PATIENT_MODIFY", "APPOINTMENT_CREATE", "APPOINTMENT_MODIFY", "APPOINTMENT_DELETE")
 _PLAIN = re.compile(r"[A-Za-z0-9.:/_~%\[\]-]+")  # anything else would have to be quoted in a `.env`

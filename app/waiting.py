@@ -9,7 +9,7 @@ from rich.text import Text
 
 from app import joining, runtime
 from app.runtime import Runtime
-from app.settings import Settings
+from app.settings.fields import Settings
 from app.store.connections import Connections, Stored
 from app.sync.records import Side
 from app.vendors import http

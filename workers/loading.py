@@ -14,7 +14,7 @@ from rich.console import Console
 from app import progress, runtime
 from app.errors import LeaseLost, StoreUnavailable, Unavailable, VendorError
 from app.runtime import Runtime
-from app.settings import Settings
+from app.settings.fields import Settings
 from app.store import comparisons, heartbeat, links, scans, tallies
 from app.store.inbox import Inbox
 from app.sync.records import Kind, Lane, Side

@@ -25,12 +25,12 @@ from redis.exceptions import RedisError
 from ulid import ULID
 
 from app import joining, runtime
-from app import settings as settings_of
 from app.errors import StoreUnavailable
 from app.log import log
 from app.queue import checked, listener
 from app.runtime import Runtime
-from app.settings import Settings
+from app.settings import env_file
+from app.settings.fields import Settings
 from app.store import heartbeat
 from workers.drain import Drain
 from workers.housekeeping import housekeeping
@@ -49,7 +49,7 @@ def __getattr__(name: str) -> dict[str, Any]:
     """Give what `arq workers.main.WorkerSettings --check` asks for; the settings are read only when it does."""
     if name != "WorkerSettings":
         raise AttributeError(name)
-    return checked(settings_of.load().redis_url)
+    return checked(env_file.load().redis_url)
 
 
 async def work(settings: Settings) -> None:

@@ -6,7 +6,7 @@ from rich.table import Table
 from app import progress, runtime
 from app.errors import VendorError
 from app.runtime import Runtime
-from app.settings import Settings
+from app.settings.fields import Settings
 from app.store import schedules
 from app.sync.records import Kind, Lane
 from app.sync.retry import fix

@@ -6,7 +6,7 @@ from app import runtime
 from app.checks import drchrono, here, salesforce
 from app.checks.findings import Finding, State, good, red
 from app.errors import StoreUnavailable
-from app.settings import Settings
+from app.settings.fields import Settings
 
 
 async def check(settings: Settings) -> AsyncIterator[Finding]:

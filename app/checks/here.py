@@ -12,7 +12,7 @@ from ulid import ULID
 from app.checks.findings import Finding, good, red, warn
 from app.errors import StoreUnavailable, Undecryptable
 from app.runtime import Runtime
-from app.settings import LOOPBACK, secret_values
+from app.settings.types import LOOPBACK, secret_values
 from app.store import links, queue_state
 from app.store.reseal import PLACES
 from app.store.schema import is_behind

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from rich.console import Console
 from rich.text import Text
 
-from app import settings
 from app.checks.everything import check
 from app.checks.findings import Finding, State, is_good, red, report
 from app.errors import Misconfigured
+from app.settings import env_file
 
 _MARKS = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.RED: ("✗", "red")}
 _FAILED, _WRONG_SETTINGS = 1, 2
@@ -41,7 +41,7 @@ async def told_as_json(console: Console) -> int:
 
 async def _found() -> AsyncIterator[Finding]:
     try:
-        async for finding in check(settings.load()):
+        async for finding in check(env_file.load()):
             yield finding
     except Misconfigured as error:
         problem, _, fix = str(error).partition(": expected ")

@@ -16,7 +16,7 @@ from app.errors import SignatureInvalid, StoreUnavailable
 from app.log import log
 from app.metrics.counted import DELIVERIES
 from app.runtime import Runtime
-from app.settings import secret_values
+from app.settings.types import secret_values
 from app.store.inbox import Delivery, Event, Inbox
 from app.sync.mapping import Mappings
 from app.sync.records import Side

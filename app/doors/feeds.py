@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from app.settings import Settings
+from app.settings.fields import Settings
 from app.sync.records import Side
 from app.sync.silence import Feed
 

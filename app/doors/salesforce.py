@@ -22,7 +22,7 @@ from app.errors import StoreUnavailable
 from app.log import log
 from app.metrics.counted import DELIVERIES
 from app.runtime import Runtime
-from app.settings import raw_keys, secret_values
+from app.settings.types import raw_keys, secret_values
 from app.store.inbox import Delivery, Event, Inbox
 from app.sync.records import Kind, Side
 from app.vendors.salesforce import events, outbound

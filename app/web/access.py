@@ -15,7 +15,7 @@ from fastapi import Depends, HTTPException, Request
 from itsdangerous import BadSignature, Signer, URLSafeSerializer
 
 from app.runtime import Runtime
-from app.settings import Settings
+from app.settings.fields import Settings
 from app.store import sessions
 from app.store.audit import By
 from app.store.database import Database

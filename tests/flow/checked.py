@@ -6,7 +6,7 @@ from app.checks.everything import check
 from app.checks.findings import State
 from app.main import create_app
 from app.processes import free_port
-from app.settings import Settings
+from app.settings.fields import Settings
 from tests.standins.serve import running
 
 CALLBACK = "connect/drchrono/callback"

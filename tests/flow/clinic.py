@@ -12,8 +12,9 @@ from datetime import timedelta
 import httpx
 import sqlalchemy as sa
 
-from app import runtime, settings
+from app import runtime
 from app.main import create_app
+from app.settings import env_file
 from app.store.links import waiting
 from app.store.tables import (
     allowances,
@@ -337,7 +338,7 @@ def settings_of(database, drchrono_url, salesforce_url, ca_file, **more):
         "confirm_share": 0,
         "attempt_limit": 3,
     }
-    return settings.load(_env_file=None, **(given | more))
+    return env_file.load(_env_file=None, **(given | more))
 
 
 @contextlib.asynccontextmanager

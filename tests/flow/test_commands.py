@@ -10,8 +10,8 @@ import time
 import httpx
 import pytest
 
-from app import settings
 from app.processes import free_port
+from app.settings import env_file
 from tests.harness.cluster import ROOT, Town, town
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
 
 def given(tmp_path, **more):
     """A complete environment without any vendor."""
-    clean = {name: value for name, value in os.environ.items() if name not in settings.EXPECTED}
+    clean = {name: value for name, value in os.environ.items() if name not in env_file.EXPECTED}
     key = "YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE="
     port = free_port()
     return (

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from app.settings import Settings
+from app.settings.fields import Settings
 from app.store.tables import failures
 from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR, opened

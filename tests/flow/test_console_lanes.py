@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.settings import Settings
+from app.settings.fields import Settings
 from tests.flow.browser import HOME, browsing
 from tests.flow.clinic import OPERATOR, opened
 

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import runtime
-from app.settings import Settings
+from app.settings.fields import Settings
 from app.store.known import Standing
 from app.store.tables import audit, db_now, failures, links
 from app.sync.records import Side

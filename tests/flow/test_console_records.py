@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.settings import Settings
+from app.settings.fields import Settings
 from app.store.tables import audit, deliveries
 from app.sync.records import Kind
 from tests.flow.browser import HOME, browsing

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
-from app import settings
 from app.queue_shown import shown
+from app.settings import env_file
 from app.store.calls import Calls
 from app.store.tables import links
 from app.sync.records import Lane
@@ -150,7 +150,7 @@ async def test_a_script_gets_what_the_api_says(clinic, edited):
 
 
 async def test_without_a_side_there_is_nothing_to_forecast_of_it(clinic):
-    known = settings.load(
+    known = env_file.load(
         _env_file=None,
         database_url=clinic.run.database.url.render_as_string(hide_password=False),
         public_url="https://sync.example.com",

@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from ulid import ULID
 
-from app import settings, setup_steps
+from app import setup_steps
+from app.settings import env_file
+from app.settings.env_file import fresh, render
 from app.store.database import Database
 from app.store.schema import migrate
 from app.store.secrets import Vault
 from app.store.tables import db_now, deliveries
-from app.variables import fresh, render
 from tests.harness.cluster import ROOT
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
@@ -29,7 +30,7 @@ COMMAND = (sys.executable, "-m", "app.cli")
 
 def given(**variables):
     """An environment that says of the service only what it is given."""
-    clean = {name: value for name, value in os.environ.items() if name.upper() not in settings.EXPECTED}
+    clean = {name: value for name, value in os.environ.items() if name.upper() not in env_file.EXPECTED}
     return clean | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"} | variables
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.settings import Settings
+from app.settings.fields import Settings
 from app.store.tables import sessions
 from app.web.throttle import FREE, Throttle
 from tests.flow.browser import HOME, browsing

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.settings import Settings
+from app.settings.fields import Settings
 from app.store.tables import matches
 from app.sync.retry import fix
 from tests.flow.clinic import DOCTOR, TICKED, opened

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.settings import Settings
+from app.settings.fields import Settings
 from app.sync.retry import fix
 from tests.flow.clinic import DRCHRONO_LIMIT, opened
 

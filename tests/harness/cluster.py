@@ -21,8 +21,9 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 
 import app
-from app import settings
 from app.processes import Child, free_port, stop_all, valkey, wait_for_port
+from app.settings import env_file
+from app.settings.fields import Settings
 
 ROOT = Path(app.__file__).parents[1]
 ORG_ID = "00DSYN0000000012BA"
@@ -76,7 +77,7 @@ class Town:
             "DRCHRONO_SEARCH_GAP": "PT3S",
         }
         self.given = given | dict(overrides or {})
-        self.env = {name: value for name, value in os.environ.items() if name.upper() not in settings.EXPECTED}
+        self.env = {name: value for name, value in os.environ.items() if name.upper() not in env_file.EXPECTED}
         self.env |= self.given | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self.valkey = valkey(folder / "valkey", ports["valkey"])
         self.drchrono_process = self._child("drchrono", "tests.standins.drchrono", "--port", str(ports["drchrono"]))
@@ -175,9 +176,9 @@ class Town:
         if "Connected as" not in back.text:
             raise RuntimeError(f"the practice could not be connected: {back.status_code}")
 
-    def settings(self) -> settings.Settings:
+    def settings(self) -> Settings:
         """Give the settings the processes run with."""
-        return settings.load(_env_file=None, **{name.lower(): value for name, value in self.given.items()})
+        return env_file.load(_env_file=None, **{name.lower(): value for name, value in self.given.items()})
 
     def queue(self) -> dict[str, Any]:
         """Give what /api/v1/queue says."""

@@ -11,8 +11,9 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
-from app import log, settings
+from app import log
 from app.main import create_app
+from app.settings import env_file
 
 
 class Nowhere:
@@ -28,7 +29,7 @@ class Nowhere:
 def same() -> FastAPI:
     """The service's app: it checks, reads, seals and logs a delivery, and then lets it go."""
     log.configure()
-    app = create_app(settings.load())
+    app = create_app(env_file.load())
     own = app.router.lifespan_context
 
     @asynccontextmanager

@@ -11,7 +11,7 @@ from dataclasses import replace
 import httpx
 
 from app.main import create_app
-from app.settings import secret_values
+from app.settings.types import secret_values
 from app.store.calls import Calls
 from app.store.connections import Connections
 from app.store.inbox_sqlite import SqliteInbox

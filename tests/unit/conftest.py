@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from app import settings
 from app.errors import Misconfigured
+from app.settings import env_file
 from tests.build import NEEDED
 
 hypothesis_settings.register_profile(
@@ -42,7 +42,7 @@ def _closed_sockets(monkeypatch):
 @pytest.fixture
 def said(monkeypatch, tmp_path):
     """Gives the settings of an environment that says these variables, on top of the least that is needed."""
-    for name in settings.EXPECTED:
+    for name in env_file.EXPECTED:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -50,7 +50,7 @@ def said(monkeypatch, tmp_path):
         for name, value in {**NEEDED, **variables}.items():
             if value is not None:
                 monkeypatch.setenv(name, str(value))
-        return settings.load()
+        return env_file.load()
 
     return load
 

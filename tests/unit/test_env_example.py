@@ -7,9 +7,9 @@ from pathlib import Path
 import certifi
 import pytest
 
-from app.settings import EXPECTED, Settings
+from app.settings.env_file import EXPECTED, fresh, render
+from app.settings.fields import Settings
 from app.sync.records import Side
-from app.variables import VARIABLES, Fill, fresh, render
 from tests.build import NEEDED
 
 TEXT = (Path(__file__).parents[2] / "deploy" / "env.example").read_text()
@@ -56,6 +56,11 @@ def test_every_variable_of_the_service_stands_in_it_once_and_no_other():
 def test_what_must_be_filled_in_is_what_a_start_needs():
     assert set(TO_FILL_IN) == NEEDED.keys()
     assert not EXAMPLES.keys() & NEEDED.keys()
+
+
+def test_every_variable_says_what_it_expects_with_an_example_under_the_heading_of_a_section():
+    assert [name for name, (expected, example) in EXPECTED.items() if not (expected and example)] == []
+    assert len(re.findall(r"^# --- \S.* -+$", TEXT, re.MULTILINE)) == 4
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -144,10 +149,9 @@ def test_no_two_keys_or_tokens_ever_made_are_the_same():
 
 
 def test_only_what_can_be_made_is_filled_in():
-    can_be_made = {variable.name for variable in VARIABLES if variable.made_by} | {"PUBLIC_URL"}
+    can_be_made = {name for name, (_, example) in EXPECTED.items() if example.startswith("the output of: ")}
 
-    assert {variable.name for variable in VARIABLES if variable.fill is not Fill.NOTHING} == can_be_made
-    assert fresh("https://sync.example.com").keys() == can_be_made
+    assert fresh("https://sync.example.com").keys() == can_be_made | {"PUBLIC_URL"}
 
 
 def test_a_file_with_values_has_the_same_variables_in_the_same_order():

@@ -6,7 +6,9 @@ from pathlib import Path
 import certifi
 import pytest
 
-from app.settings import EXPECTED, Settings, raw_keys
+from app.settings.env_file import EXPECTED
+from app.settings.fields import Settings
+from app.settings.types import raw_keys
 from app.sync.records import Side
 from tests.build import FOR_DRCHRONO, FOR_SALESFORCE, KEY, NEEDED
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from app.settings import EXPECTED
+from app.settings.env_file import EXPECTED
 from tests.build import FOR_DRCHRONO, FOR_SALESFORCE, KEY, NEEDED
 
 BY_KEY = {

@@ -9,8 +9,7 @@ from rich.console import Console
 
 from app import setup_steps
 from app.errors import Misconfigured
-from app.settings import EXPECTED
-from app.variables import fresh
+from app.settings.env_file import EXPECTED, fresh
 
 URL = "https://sync.example.com/chronobridge/of/a/clinic/with/a/very/long/address"
 WRONG = [

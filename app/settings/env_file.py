@@ -1,0 +1,160 @@
+"""Settings read from the environment or a `.env`, complaints about wrong ones, and the commented env file itself.
+
+A wrong setting ends the start with one line: the variable, what is expected and an example. The database, the keys,
+the operator's token and PUBLIC_URL must be right to start. Each side's settings are all or none: none means *not
+connected*, which blocks only calls to that side. `deploy/env.example` is `render({})`, and `chronobridge init` renders
+the same text with `fresh` values; both are made from the fields, so nothing about a setting is said twice.
+
+    make env-example    writes deploy/env.example anew
+"""
+
+import ssl
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from app.errors import Misconfigured
+from app.settings.fields import Generated, Section, Settings
+
+_WIDTH = 120
+_TO_COPY = """\
+# Every setting of Chronobridge, once. `chronobridge init` writes this file with fresh keys; or copy it to `.env` beside
+# where the service starts (for the compose file: to `deploy/.env`), fill in what is empty, and uncomment what you need.
+# A value that is wrong stops the start with one line that says which and why.
+"""
+_OF_ITS_OWN = """\
+# Every setting of Chronobridge, once, with keys made for this installation. Uncomment what you need; a value that is
+# wrong stops the start with one line that says which and why. Show this file to nobody, and keep a copy of it apart
+# from the database: without ENCRYPTION_KEYS nobody can read what lies there.
+"""
+
+T = TypeVar("T")
+
+
+def _metadata(field: FieldInfo, kind: type[T]) -> T | None:
+    return next((one for one in field.metadata if isinstance(one, kind)), None)
+
+
+def _description(field: FieldInfo) -> list[str]:
+    return (field.description or "").split("\n")
+
+
+def _example(field: FieldInfo) -> str:
+    generated = _metadata(field, Generated)
+    return f"the output of: {generated.command}" if generated else str((field.examples or [""])[0])
+
+
+FIELDS: Mapping[str, FieldInfo] = {name.upper(): field for name, field in Settings.model_fields.items()}
+
+# variable -> (what is expected, an example)
+EXPECTED = {name: (_description(field)[0], _example(field)) for name, field in FIELDS.items()}
+
+
+def load(**given: Any) -> Settings:
+    """Read the settings and check them all.
+
+    given   settings that win over the environment and the `.env`, by the names of the fields
+    Raises  Misconfigured with one line that names the variable, what is expected and an example
+    """
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+        name = str(first["loc"][0]).upper()
+        problem = "is missing" if first["type"] == "missing" else f"is wrong ({_plain(first['msg'])})"
+        raise _wrong(name, problem) from None
+    if settings.viewer_token == settings.operator_token:
+        raise _wrong("VIEWER_TOKEN", "is the same as OPERATOR_TOKEN, so whoever reads could also act")
+    _all_or_none(settings)
+    _files(settings)
+    return settings
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")[:1].lower() + message.removeprefix("Value error, ")[1:]
+
+
+def _wrong(name: str, problem: str) -> Misconfigured:
+    expected, example = EXPECTED[name]
+    return Misconfigured(f"{name} {problem}: expected {expected}; for example {name}={example}")
+
+
+def _all_or_none(settings: Settings) -> None:
+    drchrono = ("drchrono_client_id", "drchrono_client_secret", "drchrono_webhook_secrets")
+    _complete(settings, "DrChrono", drchrono)
+    by_secret = settings.salesforce_client_secret is not None
+    by_key = settings.salesforce_username is not None or settings.salesforce_private_key_file is not None
+    if by_secret and by_key:
+        raise _wrong(
+            "SALESFORCE_CLIENT_SECRET",
+            "stands beside SALESFORCE_USERNAME or SALESFORCE_PRIVATE_KEY_FILE; keep one way to sign in",
+        )
+    proof = ("salesforce_username", "salesforce_private_key_file") if by_key else ("salesforce_client_secret",)
+    _complete(settings, "Salesforce", ("salesforce_login_url", "salesforce_client_id", "salesforce_org_id", *proof))
+
+
+def _complete(settings: Settings, side: str, names: Sequence[str]) -> None:
+    missing = [name for name in names if not getattr(settings, name)]
+    if missing and len(missing) < len(names):
+        raise _wrong(missing[0].upper(), f"is missing while other settings of {side} are there")
+
+
+def _files(settings: Settings) -> None:
+    for name in ("mapping_file", "ca_bundle", "salesforce_private_key_file"):
+        path = getattr(settings, name)
+        if path is not None and not path.is_file():
+            raise _wrong(name.upper(), "names a file that is not there")
+    if settings.ca_bundle is not None:
+        try:
+            ssl.create_default_context(cafile=str(settings.ca_bundle))
+        except (ssl.SSLError, OSError):
+            raise _wrong("CA_BUNDLE", "names a file that holds no certificates in PEM form") from None
+    if settings.salesforce_private_key_file is not None:
+        try:
+            key = load_pem_private_key(settings.salesforce_private_key_file.read_bytes(), password=None)
+        except (ValueError, TypeError):
+            key = None
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise _wrong("SALESFORCE_PRIVATE_KEY_FILE", "holds no unencrypted RSA key")
+
+
+def fresh(public_url: str) -> dict[str, str]:
+    """Give what a new installation begins with: its address, and keys and tokens nobody else has."""
+    generated = {name: _metadata(field, Generated) for name, field in FIELDS.items()}
+    return {"PUBLIC_URL": public_url} | {name: how.generate() for name, how in generated.items() if how}
+
+
+def render(values: Mapping[str, str]) -> str:
+    """Give the whole commented file.
+
+    values  name -> what it is set to; a variable left out stands there empty when it is needed, else commented out
+    """
+    text = [_OF_ITS_OWN if values else _TO_COPY]
+    for section, members in groupby(FIELDS.items(), key=lambda member: _metadata(member[1], Section)):
+        text.append("\n\n" + f"# --- {section.title if section else ''} ".ljust(_WIDTH, "-") + "\n")
+        text += ["\n".join(["", *_comment(field), _line(name, field, values), ""]) for name, field in members]
+    return "".join(text)
+
+
+def _comment(field: FieldInfo) -> list[str]:
+    expected, *more = _description(field)
+    generated = _metadata(field, Generated)
+    if generated:
+        more.append(f"Make one with: {generated.command}")
+    elif field.is_required():
+        expected += f", for example {_example(field)}"
+    return [f"# {line}" for line in (expected, *more)]
+
+
+def _line(name: str, field: FieldInfo, values: Mapping[str, str]) -> str:
+    generated = _metadata(field, Generated)
+    if name in values:
+        is_active, value = generated is None or generated.is_active, values[name]
+    else:
+        is_active, value = field.is_required(), "" if generated or field.is_required() else _example(field)
+    return f"{'' if is_active else '# '}{name}={value}"

@@ -1,0 +1,359 @@
+"""Every setting of the service, once: its type, its default, and how it is described in the env file and in an error.
+
+A description's first line says what is expected; further lines are for whoever fills the setting in. The order of the
+fields is that of the env file. What only holds between settings is checked by `env_file.load`.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.settings.types import (
+    KEY_BYTES,
+    DatabaseUrl,
+    DoctorId,
+    Duration,
+    Hours,
+    Key,
+    Keys,
+    NeededKeys,
+    OfficeZones,
+    OrgId,
+    Origin,
+    OrNone,
+    RedisUrl,
+    Texts,
+    Token,
+    Tokens,
+    WebUrl,
+    raw_keys,
+)
+from app.sync import office_hours
+from app.sync.office_hours import OfficeHours
+from app.sync.records import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The heading of the env file under which a setting stands."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """How a value that nobody else has is generated; such a setting has no example, as one in print would be used.
+
+    command    prints a value, in a shell
+    generate   gives a value, for `chronobridge init`
+    is_active  whether the setting is switched on in init's file, or commented out there until others are set with it
+    """
+
+    command: str
+    generate: Callable[[], str]
+    is_active: bool = True
+
+
+SERVICE = Section("This service")
+DRCHRONO = Section("DrChrono: all of id, secret and webhook secrets, or none (not connected)")
+SALESFORCE = Section("Salesforce: login address, id, organization, and one way to sign in; or none (not connected)")
+WORK = Section("How it works")
+
+KEY = Generated("openssl rand -base64 32 | tr '+/' '-_'", lambda: Fernet.generate_key().decode())
+TOKEN = Generated("openssl rand -hex 32", lambda: secrets.token_hex(32))
+
+
+class Settings(BaseSettings):
+    """What the environment, or a `.env` beside it, says."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    database_url: Annotated[DatabaseUrl, SERVICE] = Field(
+        "sqlite+aiosqlite:///var/chronobridge.db",
+        repr=False,
+        description="sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER:PASSWORD@HOST/NAME\n"
+        "SQLite serves one machine; that file holds everything. The compose file sets this itself.",
+        examples=["sqlite+aiosqlite:///var/chronobridge.db"],
+    )
+    redis_url: Annotated[OrNone[RedisUrl], SERVICE] = Field(
+        None,
+        repr=False,
+        description="the address of a Redis or Valkey\n"
+        "Unset: `up` starts one of its own; `serve` and `work` find changes every 2 s instead of at once.",
+        examples=["redis://127.0.0.1:6379/0"],
+    )
+    public_url: Annotated[WebUrl, SERVICE] = Field(
+        description="the https address the vendors reach this service at", examples=["https://sync.example.com"]
+    )
+    host: Annotated[str, SERVICE] = Field("127.0.0.1", description="the address to listen on", examples=["127.0.0.1"])
+    port: Annotated[int, SERVICE] = Field(8000, ge=1, le=65535, description="a port number", examples=["8000"])
+    trusted_proxies: Annotated[Texts, SERVICE] = Field(
+        (), description="a comma list of proxy addresses whose X-Forwarded-For counts", examples=["10.0.0.7"]
+    )
+    encryption_keys: Annotated[NeededKeys, SERVICE, KEY] = Field(
+        description="a comma list of url-safe base64 keys of 32 bytes, newest first\n"
+        "What lies in the database is sealed with the first. To change it, put a new one in front, restart and run\n"
+        "`chronobridge rotate-keys`: it says when the older ones can go.",
+    )
+    hash_keys: Annotated[NeededKeys, SERVICE, KEY] = Field(
+        description="a comma list of url-safe base64 keys of 32 bytes, newest first\n"
+        "Not the same as above: these stamp what both sides agreed on.\n"
+        "Without them, fields that differ follow their owner.",
+    )
+    session_key: Annotated[OrNone[Key], SERVICE, KEY] = Field(
+        None,
+        description="a url-safe base64 key of 32 bytes; signs people's sessions\nUnset: derived from ENCRYPTION_KEYS.",
+    )
+    operator_token: Annotated[Token, SERVICE, TOKEN] = Field(
+        description="a secret of at least 16 characters\n"
+        "Whoever holds it may see and do everything on the operator's pages.",
+    )
+    viewer_token: Annotated[OrNone[Token], SERVICE, TOKEN] = Field(
+        None, description="a secret of at least 16 characters\nReads only."
+    )
+    mapping_file: Annotated[OrNone[Path], SERVICE] = Field(
+        None,
+        description="the path of a mapping file\nUnset: the mapping that comes with the service.",
+        examples=["/etc/chronobridge/mapping.toml"],
+    )
+    ca_bundle: Annotated[OrNone[Path], SERVICE] = Field(
+        None, description="the path of a PEM file with extra trusted roots", examples=["/etc/ssl/clinic-roots.pem"]
+    )
+
+    drchrono_base_url: Annotated[WebUrl, DRCHRONO] = Field(
+        "https://app.drchrono.com",
+        description="the https address of DrChrono",
+        examples=["https://app.drchrono.com"],
+    )
+    drchrono_client_id: Annotated[OrNone[str], DRCHRONO] = Field(
+        None, description="the client id of the API application", examples=["Zk3…"]
+    )
+    drchrono_client_secret: Annotated[OrNone[SecretStr], DRCHRONO] = Field(
+        None, description="the client secret of the API application", examples=["h0w…"]
+    )
+    drchrono_webhook_secrets: Annotated[Tokens, DRCHRONO, replace(TOKEN, is_active=False)] = Field(  # all or none
+        (),
+        description="a comma list of webhook secrets of at least 16 characters, the one in use first\n"
+        "Put the same into the webhook's form at DrChrono. Uncomment it together with the id and the secret.",
+    )
+    drchrono_calls_per_hour: Annotated[int, DRCHRONO] = Field(
+        500,
+        ge=1,
+        description="a number of calls, 1 or more\nWhat DrChrono allows the API application in a clock hour.",
+        examples=["500"],
+    )
+    drchrono_calls_per_second: Annotated[int, DRCHRONO] = Field(
+        4,
+        ge=1,
+        description="a number of calls, 1 or more\n"
+        "DrChrono throttles an application at 10 in any second; some of ours are longer on their way than others.",
+        examples=["4"],
+    )
+    drchrono_request_limit: Annotated[Duration, DRCHRONO] = Field(
+        timedelta(minutes=2),
+        description="how long DrChrono may go on with a request, ISO 8601\n"
+        "A write whose answer was missed is looked at again after that.",
+        examples=["PT2M"],
+    )
+    drchrono_default_doctor: Annotated[OrNone[DoctorId], DRCHRONO] = Field(
+        None,
+        description="the id of a doctor, a number\n"
+        "Whose patient a ticked Contact becomes that names no doctor; DrChrono demands one.",
+        examples=["310001"],
+    )
+    drchrono_search_gap: Annotated[Duration, DRCHRONO] = Field(
+        timedelta(seconds=30),
+        description="how long DrChrono's lists may lag behind, ISO 8601\n"
+        "A create whose answer was missed is searched for twice, this far apart, before it is tried again.",
+        examples=["PT30S"],
+    )
+
+    salesforce_login_url: Annotated[OrNone[Origin], SALESFORCE] = Field(
+        None, description="the https address of your My Domain", examples=["https://acme.my.salesforce.com"]
+    )
+    salesforce_client_id: Annotated[OrNone[str], SALESFORCE] = Field(
+        None, description="the consumer key of the external client app", examples=["3MVG9…"]
+    )
+    salesforce_client_secret: Annotated[OrNone[SecretStr], SALESFORCE] = Field(
+        None,
+        description="the consumer secret, or SALESFORCE_USERNAME with SALESFORCE_PRIVATE_KEY_FILE instead",
+        examples=["8F2…"],
+    )
+    salesforce_username: Annotated[OrNone[str], SALESFORCE] = Field(
+        None, description="the integration user's username", examples=["sync@acme.example"]
+    )
+    salesforce_private_key_file: Annotated[OrNone[Path], SALESFORCE] = Field(
+        None, description="the path of an unencrypted PEM RSA key", examples=["/etc/chronobridge/salesforce.pem"]
+    )
+    salesforce_org_id: Annotated[OrNone[OrgId], SALESFORCE] = Field(
+        None, description="the organization id, 15 or 18 characters", examples=["00D5g000001AbCdEAK"]
+    )
+    salesforce_outbound_tokens: Annotated[Tokens, SALESFORCE, TOKEN] = Field(
+        (),
+        description="a comma list of secrets of at least 16 characters, the end of the outbound messages' address\n"
+        "In Salesforce: PUBLIC_URL/webhooks/salesforce/outbound/ and one of these; two while it is changed.",
+    )
+    salesforce_event_tokens: Annotated[Tokens, SALESFORCE, TOKEN] = Field(
+        (),
+        description="a comma list of bearer tokens of at least 16 characters, for platform events\n"
+        "Sent to PUBLIC_URL/webhooks/salesforce/events as Authorization: Bearer. Two during a change.",
+    )
+    salesforce_event_signing_keys: Annotated[Keys, SALESFORCE, replace(KEY, is_active=False)] = Field(
+        (),  # once it is set, whoever sends events must sign them
+        description="a comma list of url-safe base64 keys of 32 bytes, for signed platform events\n"
+        "Set: every request must carry X-Chronobridge-Signature: t=SECONDS,v1=HMAC-SHA256 of SECONDS.BODY, in hex.",
+    )
+    salesforce_api_version: Annotated[str, SALESFORCE] = Field(
+        "67.0", pattern=r"^\d{2,3}\.0$", description="a version number", examples=["67.0"]
+    )
+    salesforce_request_limit: Annotated[Duration, SALESFORCE] = Field(
+        timedelta(minutes=10),
+        description="how long Salesforce may go on with a request, ISO 8601\n"
+        "A write whose answer was missed is looked at again after that.",
+        examples=["PT10M"],
+    )
+    salesforce_calls_at_once: Annotated[int, SALESFORCE] = Field(
+        6,
+        ge=1,
+        le=25,
+        description="a number of calls, 1 to 25\n"
+        "How many calls of one process may be under way; one nobody waits for any more is, for as long as\n"
+        "SALESFORCE_REQUEST_LIMIT. Times the number of workers, and one more for the command line, it must stay\n"
+        "within the 25 long calls of an org (5 of a trial's).",
+        examples=["6"],
+    )
+    salesforce_daily_call_share: Annotated[float, SALESFORCE] = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="a share of the org's daily API calls, above 0 and up to 1\n"
+        "Beyond it only live edits are sent; comparing, retries and a first load wait for the day to recover.",
+        examples=["0.5"],
+    )
+
+    confirm_after: Annotated[timedelta, WORK] = Field(
+        timedelta(seconds=5),
+        ge=timedelta(0),
+        description="how long to wait before asking DrChrono about a doubted body, ISO 8601",
+        examples=["PT5S"],
+    )
+    office_time_zones: Annotated[OfficeZones, WORK] = Field(
+        default_factory=dict,
+        description="a comma list of office id=Zone\n"
+        "DrChrono's times are wall clocks of the doctor; this overrides the doctor's zone for visits at an office.",
+        examples=["12345=US/Eastern"],
+    )
+    on_drchrono_delete: Annotated[Literal["mark", "delete"], WORK] = Field(
+        "mark",
+        description="mark or delete: what becomes in Salesforce of a visit that DrChrono deleted",
+        examples=["mark"],
+    )
+    on_salesforce_delete: Annotated[Literal["cancel", "hold"], WORK] = Field(
+        "cancel",
+        description="cancel or hold: what becomes of a visit in DrChrono that Salesforce deleted",
+        examples=["cancel"],
+    )
+    confirm_share: Annotated[float, WORK] = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="which share of DrChrono's believed deliveries is read back, 0 to 1\n"
+        "A delivery proves only that its sender knows the secret; a false one is told in the log and in /metrics.",
+        examples=["0.01"],
+    )
+    reconcile_every: Annotated[Duration, WORK] = Field(
+        timedelta(hours=1),
+        description="how often both sides are compared, an ISO 8601 duration",
+        examples=["PT1H"],
+    )
+    office_hours: Annotated[Hours, WORK] = Field(
+        "Mon-Fri 08:00-21:00 America/New_York",
+        description="comma list of days and times with one zone at the end, or never\n"
+        "When a vendor that tells of nothing is suspicious. Unset: the hours of clinics between New York and Los\n"
+        "Angeles; hours that are not yours cost a few calls and raise no alarm.",
+        examples=["Mon-Fri 08:00-21:00 America/New_York"],
+    )
+    feed_quiet: Annotated[Duration, WORK] = Field(
+        timedelta(minutes=15),
+        description="how long a vendor may tell of nothing in office hours, an ISO 8601 duration\n"
+        "Then one look at its list shows whether something changed; ten minutes later a second one is the proof.",
+        examples=["PT15M"],
+    )
+    brake_share: Annotated[float, WORK] = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="which share of a kind one comparing may change unasked, above 0 and up to 1\n"
+        "More, or a field emptied on more than 100 records, pauses the lane before anything is written. Look at it\n"
+        "with `chronobridge reconcile --dry-run`, then resume the lane. Up to 100 changes always pass.",
+        examples=["0.2"],
+    )
+    brake_deletes: Annotated[int, WORK] = Field(
+        10, ge=0, description="how many deletions one comparing may carry over unasked, 0 or more", examples=["10"]
+    )
+    attempt_limit: Annotated[int, WORK] = Field(
+        8, ge=1, description="how often a record is tried before a person is asked, 1 or more", examples=["8"]
+    )
+    retention_days: Annotated[int, WORK] = Field(
+        30,
+        ge=1,
+        le=36_500,
+        description="for how many days the contents of what is finished are kept, 1 or more\n"
+        "Bodies of deliveries and replaced values, sealed: for replay and undo. What is unfinished stays.",
+        examples=["30"],
+    )
+    instance_id: Annotated[str, WORK] = Field(
+        "",
+        description="a name that tells this installation from its copies\n"
+        "A database started under another name or PUBLIC_URL writes nothing until an operator resumes it.",
+        examples=["north-clinic"],
+    )
+
+    @property
+    def connected(self) -> frozenset[Side]:
+        """The sides whose settings are there; all or none of a side's are, or the start has failed."""
+        sides = set()
+        if self.drchrono_client_id:
+            sides.add(Side.DRCHRONO)
+        if self.salesforce_client_id:
+            sides.add(Side.SALESFORCE)
+        return frozenset(sides)
+
+    @property
+    def hours(self) -> OfficeHours:
+        """When the clinic is open."""
+        return office_hours.parse(self.office_hours)
+
+    @property
+    def private_key(self) -> str | None:
+        """The PEM text of Salesforce's private key, when that is how we sign in."""
+        return self.salesforce_private_key_file.read_text() if self.salesforce_private_key_file else None
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether people reach us by https, so that cookies may insist on it."""
+        return self.public_url.startswith("https:")
+
+    @property
+    def signing_key(self) -> bytes:
+        """What people's sessions are signed with: SESSION_KEY, or a key of its own made from ENCRYPTION_KEYS."""
+        if self.session_key is not None:
+            return raw_keys([self.session_key])[0]
+        newest = raw_keys(self.encryption_keys)[0]
+        return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"chronobridge sessions").derive(newest)
+
+    @property
+    def identity(self) -> str:
+        """What tells this installation from a restored or cloned copy of its database."""
+        return f"{self.public_url}#{self.instance_id}"

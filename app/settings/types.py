@@ -1,0 +1,147 @@
+"""The types of settings: a key, a URL, a comma list, a zone, each read from text and checked.
+
+A check complains without the value, which may be a secret. Which settings there are is for `fields.py`.
+"""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.sync import office_hours
+from app.sync.clock import known_zone
+
+KEY_BYTES = 32
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_SHORTEST_TOKEN = 16
+
+
+def _parts(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _zones(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in _parts(value)]
+    zones = {office.strip(): zone.strip() for office, _, zone in pairs}
+    if len(zones) != len(pairs) or not all(office and known_zone(zone) for office, zone in zones.items()):
+        raise ValueError("an office is named twice, or a zone is not one this machine knows")
+    return zones
+
+
+def _key(value: SecretStr) -> SecretStr:
+    try:
+        size = len(base64.b64decode(value.get_secret_value().encode(), altchars=b"-_", validate=True))
+    except ValueError:
+        size = 0
+    if size != KEY_BYTES:
+        raise ValueError("a key is not url-safe base64 of 32 bytes")
+    return value
+
+
+def _keys(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    return tuple(_key(one) for one in value)
+
+
+def _token(value: SecretStr) -> SecretStr:
+    if value.get_secret_value() != value.get_secret_value().strip():
+        raise ValueError("it begins or ends with a blank, which no form or header would carry")
+    if len(value.get_secret_value()) < _SHORTEST_TOKEN:
+        raise ValueError(f"it is shorter than {_SHORTEST_TOKEN} characters, so it can be guessed")
+    return value
+
+
+def _tokens(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    return tuple(_token(one) for one in value)
+
+
+def _web_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment or url.username:
+        raise ValueError("it is not an https address")
+    if url.scheme == "http" and url.hostname not in LOOPBACK:
+        raise ValueError("plain http is allowed for this machine only; use https")
+    _ = url.port  # raises for a port that is none
+    return value.rstrip("/")
+
+
+def _origin(value: str) -> str:
+    if urlsplit(value).scheme != "https" or urlsplit(value).path.rstrip("/"):
+        raise ValueError("it is not the https address of a host")
+    return _web_url(value)
+
+
+def _database_url(value: str) -> str:
+    if not value.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
+        raise ValueError("it names no database this service can use")
+    if value.startswith("sqlite") and value.removeprefix("sqlite+aiosqlite:///") in ("", ":memory:"):
+        raise ValueError("a database in memory would lose what was acknowledged")
+    try:
+        make_url(value)
+    except (ArgumentError, ValueError):
+        raise ValueError("it is not an address") from None
+    return value
+
+
+def _redis_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in ("redis", "rediss", "unix") or not (url.hostname or url.path):
+        raise ValueError("it is not an address that begins with redis:// or rediss://")
+    _ = url.port  # raises for a port that is none
+    return value
+
+
+def _org_id(value: str) -> str:
+    if not re.fullmatch(r"00D[0-9A-Za-z]{12}([0-9A-Za-z]{3})?", value):
+        raise ValueError("it is not an organization id")
+    return value
+
+
+def _hours(value: str) -> str:
+    office_hours.parse(value)
+    return value
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+T = TypeVar("T")
+OrNone = Annotated[T | None, BeforeValidator(_empty_is_none)]
+
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]  # comma lists are plain text, not JSON
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_parts)]
+Key = Annotated[SecretStr, AfterValidator(_key)]
+Keys = Annotated[Secrets, AfterValidator(_keys)]
+NeededKeys = Annotated[Keys, Field(min_length=1)]
+Token = Annotated[SecretStr, AfterValidator(_token)]
+Tokens = Annotated[Secrets, AfterValidator(_tokens)]
+
+WebUrl = Annotated[str, AfterValidator(_web_url)]
+Origin = Annotated[str, AfterValidator(_origin)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+
+DoctorId = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
+OrgId = Annotated[str, AfterValidator(_org_id)]
+OfficeZones = Annotated[Mapping[str, str], NoDecode, BeforeValidator(_zones)]
+Hours = Annotated[str, AfterValidator(_hours)]
+Duration = Annotated[timedelta, Field(gt=timedelta(0))]
+
+
+def secret_values(secrets: Sequence[SecretStr]) -> tuple[str, ...]:
+    """Give what the secrets hold."""
+    return tuple(secret.get_secret_value() for secret in secrets)
+
+
+def raw_keys(keys: Sequence[SecretStr]) -> tuple[bytes, ...]:
+    """Give keys as their 32 bytes."""
+    return tuple(base64.urlsafe_b64decode(key.get_secret_value()) for key in keys)
