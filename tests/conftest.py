@@ -17,7 +17,7 @@ from zlib import crc32
 import asyncpg
 import pytest
 
-from app import processes
+from app.cli import supervise
 from app.store.database import Database
 from app.store.schema import migrate
 from app.store.secrets import Vault
@@ -109,11 +109,11 @@ async def database(request, tmp_path):
 @pytest.fixture(scope="session")
 def valkey_url(tmp_path_factory):
     """A Valkey of this test run."""
-    port = processes.free_port()
-    child = processes.valkey(tmp_path_factory.mktemp("valkey"), port)
-    with processes.supervised([child]):
+    port = supervise.free_port()
+    child = supervise.valkey(tmp_path_factory.mktemp("valkey"), port)
+    with supervise.supervised([child]):
         child.start()
-        processes.wait_for_port(port, child)
+        supervise.wait_for_port(port, child)
         yield f"redis://127.0.0.1:{port}/0"
 
 
@@ -132,7 +132,7 @@ class PostgreSQL:
 
     def __init__(self, place):
         self._who = _nobody() if os.geteuid() == 0 else {}
-        self._data, self._log, self.port, self._server = place / "data", place / "log", processes.free_port(), None
+        self._data, self._log, self.port, self._server = place / "data", place / "log", supervise.free_port(), None
         place.chmod(0o711)
         self._data.mkdir(mode=0o700)
         if self._who:

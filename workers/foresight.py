@@ -12,12 +12,11 @@ from app.runtime import Runtime
 from app.store import links, queue_state, scans
 from app.store.due import Due, Taken
 from app.store.scans import Scan
+from app.sync.brake import MOST_UNASKED, ChangeCount, advice, brake, expected_plan
 from app.sync.decide import decide
-from app.sync.prospect import MOST_UNASKED, Prospect, brake, foreseen
 from app.sync.records import Absent, Kind, Lane, Link, Plan, Seen, Unheard
 from workers import from_drchrono, from_salesforce
 from workers.course import Asked
-from workers.obstacles import advice
 from workers.passes import Pass
 from workers.visits import clock_of
 
@@ -37,7 +36,7 @@ async def held_back(run: Runtime, asked: Asked, scan: Scan) -> str:
     known = run.settings
     if await scans.waiting(run.database, scan.name) <= min(MOST_UNASKED, known.brake_deletes):
         return ""
-    prospect = Prospect()
+    prospect = ChangeCount()
     async for due in scans.batches(run.database, asked.kind, scan.name):
         await foresee(onlooker(run, asked.kind, asked.lane, due), prospect)
     linked = await links.linked(run.database, asked.kind)
@@ -49,7 +48,7 @@ async def held_back(run: Runtime, asked: Asked, scan: Scan) -> str:
     return why
 
 
-async def foresee(work: Pass, prospect: Prospect, see: See = lambda _due, _seen, _plan: None) -> None:
+async def foresee(work: Pass, prospect: ChangeCount, see: See = lambda _due, _seen, _plan: None) -> None:
     """Count in `prospect` what looks at all of a pass would lead to, and show each.
 
     Raises  SyncError when Salesforce cannot be read, or a kept body cannot be opened
@@ -61,7 +60,7 @@ async def foresee(work: Pass, prospect: Prospect, see: See = lambda _due, _seen,
         bodies = [from_drchrono.delivered(work, clock, link.drchrono_id or "", body) for body in due.bodies]
         drchrono = replace(bodies[-1], confirmed=True) if bodies else _unheard(link)
         seen = Seen(drchrono, held.get(link.id, Absent.ABSENT))
-        plan = foreseen(work.rules, link, seen, decide(work.rules, link, seen, work.taken.now))
+        plan = expected_plan(work.rules, link, seen, decide(work.rules, link, seen, work.taken.now))
         prospect.add(work.rules.table, seen, plan)
         see(due, seen, plan)
 

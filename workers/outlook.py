@@ -17,9 +17,9 @@ from app.runtime import Runtime
 from app.store import links
 from app.store.due import Body, Due
 from app.sync.base import Base
+from app.sync.brake import ChangeCount, brake
 from app.sync.decide import decide
 from app.sync.masked import masked
-from app.sync.prospect import Prospect, brake
 from app.sync.records import Absent, Action, Fields, Kind, Lane, Link, Plan, Seen, Side, Sight
 from app.vendors.drchrono import wire
 from workers import from_drchrono
@@ -59,7 +59,7 @@ class Outlook:
 
     kind: Kind
     read: Counter[Side] = field(default_factory=Counter)
-    prospect: Prospect = field(default_factory=Prospect)
+    prospect: ChangeCount = field(default_factory=ChangeCount)
     samples: dict[tuple[Side, str], list[Sample]] = field(default_factory=dict)
     created: int = 0
     linked: int = 0

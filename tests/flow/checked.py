@@ -4,8 +4,8 @@ from contextlib import contextmanager
 
 from app.checks.everything import check
 from app.checks.findings import State
+from app.cli.supervise import free_port
 from app.main import create_app
-from app.processes import free_port
 from app.settings.fields import Settings
 from tests.standins.serve import running
 

@@ -8,8 +8,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.checks.findings import State, report
+from app.cli.supervise import free_port
 from app.errors import Misconfigured
-from app.processes import free_port
 from app.store.tables import connections, metadata
 from tests.flow.checked import changed, found, line, reds, served
 from tests.flow.clinic import SECRET

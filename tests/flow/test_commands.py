@@ -10,7 +10,7 @@ import time
 import httpx
 import pytest
 
-from app.processes import free_port
+from app.cli.supervise import free_port
 from app.settings import env_file
 from tests.harness.cluster import ROOT, Town, town
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from app.processes import Child, stop_all
+from app.cli.supervise import Child, stop_all
 from tests.harness.cluster import town
 from tests.harness.demo.report import compared
 

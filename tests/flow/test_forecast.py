@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
-from app.queue_shown import shown
+from app.cli.queue import print_queue
 from app.settings import env_file
 from app.store.calls import Calls
 from app.store.tables import links
@@ -35,7 +35,7 @@ async def metrics(clinic):
 
 async def printed(clinic, **how):
     out = io.StringIO()
-    await shown(clinic.run.settings, Console(file=out, width=100, soft_wrap=how["as_json"]), **how)
+    await print_queue(clinic.run.settings, Console(file=out, width=100, soft_wrap=how["as_json"]), **how)
     return out.getvalue()
 
 
@@ -160,7 +160,7 @@ async def test_without_a_side_there_is_nothing_to_forecast_of_it(clinic):
     )
     out = io.StringIO()
 
-    await shown(known, Console(file=out, soft_wrap=True), as_json=True)
+    await print_queue(known, Console(file=out, soft_wrap=True), as_json=True)
 
     assert json.loads(out.getvalue())["forecast"] == {"drchrono": None, "salesforce": None}
 

@@ -4,11 +4,11 @@ from io import StringIO
 
 from rich.console import Console
 
+from app.cli.backfill import run_backfill
 from app.store import queue_state
 from app.sync.records import Kind, Lane
 from tests.flow.calendar import forgets
 from tests.flow.many import MANY, blank_phones, registers_many
-from workers.loading import loaded
 
 PATIENTS = Kind.PATIENT
 
@@ -17,7 +17,7 @@ async def reconciles(clinic, settings=None):
     """Somebody runs `chronobridge reconcile`; gives whether it went well, and what it printed."""
     out = StringIO()
     known = settings or clinic.run.settings
-    went_well = await loaded(known, Console(file=out, width=400), PATIENTS, since_ever=False)
+    went_well = await run_backfill(known, Console(file=out, width=400), PATIENTS, since_ever=False)
     return went_well, out.getvalue()
 
 

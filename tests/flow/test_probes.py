@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from app import processes
+from app.cli import supervise
 from app.doors.health.watch import OLD_S, Health
 from app.errors import StoreUnavailable
 from app.store import heartbeat, tables
@@ -87,11 +87,11 @@ async def test_a_worker_that_has_died_is_told_with_when_it_was_last_heard_of(cli
 
 
 async def test_a_redis_that_stops_is_told_and_takes_nothing_from_readiness(known, empty_vendors, tmp_path):
-    port = processes.free_port()
-    valkey = processes.valkey(tmp_path / "valkey", port)
-    with processes.supervised([valkey]):
+    port = supervise.free_port()
+    valkey = supervise.valkey(tmp_path / "valkey", port)
+    with supervise.supervised([valkey]):
         valkey.start()
-        processes.wait_for_port(port, valkey)
+        supervise.wait_for_port(port, valkey)
         with_redis = known.model_copy(update={"redis_url": f"redis://127.0.0.1:{port}/0"})
         async with opened(with_redis, empty_vendors.drchrono, empty_vendors.salesforce, from_memory=True) as clinic:
             before = await part(clinic, "redis")

@@ -16,7 +16,7 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from app.processes import wait_for_port
+from app.cli.supervise import wait_for_port
 from app.queue import listens
 from app.store.database import Database
 from app.store.tables import after, db_now, links, workers

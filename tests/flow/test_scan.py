@@ -6,12 +6,12 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from app.cli.backfill import print_summary
 from app.errors import Unavailable
 from app.store import scans
 from app.sync.records import Kind, Lane, Side
 from tests.flow.calendar import booked, compares, deletes_in_salesforce, forgets, has_visit, points_out
 from workers.course import Leg
-from workers.loading import summed_up
 
 PATIENTS, VISITS = Kind.PATIENT, Kind.APPOINTMENT
 LIST = "POST /api/patients_list"
@@ -232,6 +232,6 @@ async def test_the_summary_says_what_became_of_all(clinic):
     began, out = clinic.run.now(), StringIO()
     await compares(clinic, PATIENTS)
 
-    await summed_up(clinic.run, Console(file=out, width=200), [PATIENTS], {}, began)
+    await print_summary(clinic.run, Console(file=out, width=200), [PATIENTS], {}, began)
 
     assert out.getvalue() == "patients: 1 created in Salesforce\n"

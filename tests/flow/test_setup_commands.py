@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from ulid import ULID
 
-from app import setup_steps
+from app.cli import init
 from app.settings import env_file
 from app.settings.env_file import fresh, render
 from app.store.database import Database
@@ -78,7 +78,7 @@ def sealed_bodies(folder, count=None):
 @pytest.fixture
 def folder(tmp_path):
     """A folder as `init` and `migrate` leave it; the encryption keys a test says itself."""
-    setup_steps.write(tmp_path / ".env", render(fresh("https://sync.example.com")))
+    init.write(tmp_path / ".env", render(fresh("https://sync.example.com")))
     in_a_database(tmp_path, migrate)
     return tmp_path
 

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 
 import app
-from app.processes import Child, free_port, stop_all, valkey, wait_for_port
+from app.cli.supervise import Child, free_port, stop_all, valkey, wait_for_port
 from app.settings import env_file
 from app.settings.fields import Settings
 

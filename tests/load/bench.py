@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.processes import Child, free_port, stop_all, wait_for_port
+from app.cli.supervise import Child, free_port, stop_all, wait_for_port
 from tests.harness.cluster import ROOT, Town, town
 from tests.load.driver import Measured, send_all, webhook
 

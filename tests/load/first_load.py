@@ -16,7 +16,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from app.processes import Child
+from app.cli.supervise import Child
 from tests.harness.cluster import Town, town
 
 AT_ONCE = 5_000

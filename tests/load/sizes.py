@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from ulid import ULID
 
-from app import processes
+from app.cli import supervise
 from app.queue import Bell, listener
 from app.store import journal, links, results, retention
 from app.store.conflicts import Conflict
@@ -148,11 +148,11 @@ def of_valkey(client: redis.Redis, folder: Path) -> dict[str, int]:
 
 
 async def measure(database: Database, count: int, folder: Path) -> None:
-    port = processes.free_port()
-    child = processes.valkey(folder / "valkey", port)
-    with processes.supervised([child]):
+    port = supervise.free_port()
+    child = supervise.valkey(folder / "valkey", port)
+    with supervise.supervised([child]):
         child.start()
-        processes.wait_for_port(port, child)
+        supervise.wait_for_port(port, child)
         url, rung = f"redis://127.0.0.1:{port}/0", []
         bell, client = Bell(url, lambda: console.log("a ring was missed")), redis.Redis.from_url(url)
         worker = listener(url, rung.append)

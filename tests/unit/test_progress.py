@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from app.progress import shown
+from app.cli.progress import showing
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def told():
 
     def tell(**options):
         out = StringIO()
-        with shown(Console(file=out, width=80, **options)) as say:
+        with showing(Console(file=out, width=80, **options)) as say:
             for rows in range(0, 1500, 500):
                 say("bodies", rows, 1000)
             say("nothing", 0, 0)
@@ -43,7 +43,7 @@ def test_piped_a_part_tells_its_rate_its_end_and_what_is_beside(monkeypatch):
     monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
     out = StringIO()
 
-    with shown(Console(file=out, width=200)) as say:
+    with showing(Console(file=out, width=200)) as say:
         say("patients", 0, 1000, "499 calls left")
         say("patients", 500, 1000, "497 calls left")
 
@@ -54,7 +54,7 @@ def test_piped_a_part_tells_its_rate_its_end_and_what_is_beside(monkeypatch):
 def test_on_a_terminal_a_part_under_way_tells_when_it_ends_and_what_is_beside():
     out = StringIO()
 
-    with shown(Console(file=out, width=120, force_terminal=True, legacy_windows=False)) as say:
+    with showing(Console(file=out, width=120, force_terminal=True, legacy_windows=False)) as say:
         say("patients", 0, 1000, "499 calls left")
         say("patients", 250, 1000, "499 calls left")
         say("patients", 500, 1000, "497 calls left")
@@ -66,7 +66,7 @@ def test_on_a_terminal_a_part_under_way_tells_when_it_ends_and_what_is_beside():
 def test_no_work_says_nothing():
     out = StringIO()
 
-    with shown(Console(file=out)):
+    with showing(Console(file=out)):
         pass
 
     assert out.getvalue() == ""

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from app import setup_steps
+from app.cli import init
 from app.errors import Misconfigured
 from app.settings.env_file import EXPECTED, fresh
 
@@ -32,7 +32,7 @@ def text_of(step):
 def told():
     def tell(url, **options):
         out = StringIO()
-        setup_steps.tell(Console(file=out, **options), url)
+        init.print_steps(Console(file=out, **options), url)
         return out.getvalue()
 
     return tell
@@ -47,13 +47,13 @@ def told():
     ],
 )
 def test_an_address_is_taken_in_the_form_of_the_settings(given, taken):
-    assert setup_steps.address(given) == taken
+    assert init.address(given) == taken
 
 
 @pytest.mark.parametrize("given", WRONG)
 def test_an_address_the_settings_would_refuse_is_refused_in_one_line(given):
     with pytest.raises(Misconfigured) as raised:
-        setup_steps.address(given)
+        init.address(given)
 
     assert str(raised.value).startswith("--public-url is wrong (")
     assert str(raised.value).endswith(f"expected {EXPECTED['PUBLIC_URL'][0]}; for example {EXPECTED['PUBLIC_URL'][1]}")
@@ -63,7 +63,7 @@ def test_an_address_the_settings_would_refuse_is_refused_in_one_line(given):
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_a_new_file_is_its_owners_alone(tmp_path, umask):
     before = os.umask(umask)
-    setup_steps.write(tmp_path / ".env", "text")
+    init.write(tmp_path / ".env", "text")
     os.umask(before)
 
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
@@ -74,7 +74,7 @@ def test_an_existing_file_stays_as_it_is(tmp_path):
     (tmp_path / ".env").write_text("mine")
 
     with pytest.raises(FileExistsError):
-        setup_steps.write(tmp_path / ".env", "text")
+        init.write(tmp_path / ".env", "text")
 
     assert (tmp_path / ".env").read_text() == "mine"
 
@@ -83,7 +83,7 @@ def test_a_link_to_nowhere_is_not_followed(tmp_path):
     (tmp_path / ".env").symlink_to(tmp_path / "elsewhere")
 
     with pytest.raises(FileExistsError):
-        setup_steps.write(tmp_path / ".env", "text")
+        init.write(tmp_path / ".env", "text")
 
     assert not (tmp_path / "elsewhere").exists()
 
@@ -96,7 +96,7 @@ def test_the_addresses_to_paste_follow_the_public_url(told):
 
 
 def test_the_webhook_is_registered_only_after_the_service_can_answer_its_verification():
-    texts = [text_of(step) for step in setup_steps.steps(URL)]
+    texts = [text_of(step) for step in init.steps(URL)]
     started = next(at for at, text in enumerate(texts) if "chronobridge up" in text)
     verified = next(at for at, text in enumerate(texts) if "verify button" in text)
 
@@ -104,13 +104,13 @@ def test_the_webhook_is_registered_only_after_the_service_can_answer_its_verific
 
 
 def test_every_event_the_service_lives_on_is_named(told):
-    for event in setup_steps.EVENTS:
+    for event in init.EVENTS:
         assert event in told(URL)
 
 
 def test_only_settings_that_exist_are_named(told):
     words = {word.strip(".,:") for word in told(URL).replace("=", " ").split()}
-    names = {word for word in words if word.isupper() and "_" in word} - set(setup_steps.EVENTS)
+    names = {word for word in words if word.isupper() and "_" in word} - set(init.EVENTS)
 
     assert names <= EXPECTED.keys()
     assert {"DRCHRONO_WEBHOOK_SECRETS", "SALESFORCE_LOGIN_URL", "SALESFORCE_ORG_ID"} <= names

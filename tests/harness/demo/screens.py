@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from app.processes import free_port
+from app.cli.supervise import free_port
 from tests.harness.cluster import Town
 
 _BESIDE = """<!DOCTYPE html>

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import redis
 
-from app.processes import Child
+from app.cli.supervise import Child
 from tests.harness.cluster import Town
 from tests.harness.verify.faults import Fault
 from tests.harness.verify.people import People

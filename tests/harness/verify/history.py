@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from app.processes import Child
+from app.cli.supervise import Child
 from app.sync import mapping_file
 from app.sync.records import Side
 from tests.harness.cluster import ROOT, Town, town

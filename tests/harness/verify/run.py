@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.live import Live
 
-from app.processes import Child, stop_all
+from app.cli.supervise import Child, stop_all
 from tests.harness.cluster import ROOT
 from tests.harness.verify.one import News, Outcome, parsed
 from tests.harness.verify.table import ended, show, under_way

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from app.sync.brake import ChangeCount, brake, expected_plan
 from app.sync.decide import decide
-from app.sync.prospect import Prospect, brake, foreseen
 from app.sync.records import Deleted, Side, Unheard
 from tests.build import NOW, a_contact, a_link, a_patient, a_sight, rules, seen
 
@@ -16,9 +16,9 @@ LINKED, SHARE, DELETES = 1000, 0.2, 10
 def counted(*views, link=None, by=None):
     """The prospect of looks at these views of a linked patient."""
     by, link = by or rules(), link or a_link()
-    prospect = Prospect()
+    prospect = ChangeCount()
     for view in views:
-        prospect.add(by.table, view, foreseen(by, link, view, decide(by, link, view, NOW)))
+        prospect.add(by.table, view, expected_plan(by, link, view, decide(by, link, view, NOW)))
     return prospect
 
 
@@ -50,7 +50,7 @@ def test_what_is_edited_where_nothing_may_be_counts_as_put_back():
 
 
 def test_equal_sides_count_for_nothing():
-    assert counted(seen()) == Prospect()
+    assert counted(seen()) == ChangeCount()
 
 
 def test_a_contact_that_was_deleted_waits_for_a_person_and_is_no_small_matter():
@@ -65,17 +65,17 @@ def test_a_contact_that_was_merged_is_no_deletion():
 
 @pytest.mark.parametrize(("count", "stops"), [(200, False), (201, True)])
 def test_a_share_of_the_records_is_too_many(count, stops):
-    assert bool(judged(Prospect(records=count))) is stops
+    assert bool(judged(ChangeCount(records=count))) is stops
 
 
 @pytest.mark.parametrize(("count", "stops"), [(100, False), (101, True)])
 def test_a_small_clinic_may_change_a_hundred(count, stops):
-    assert bool(judged(Prospect(records=count), linked=150)) is stops
+    assert bool(judged(ChangeCount(records=count), linked=150)) is stops
 
 
 @pytest.mark.parametrize(("count", "stops"), [(100, False), (101, True)])
 def test_a_field_is_not_emptied_in_bulk(count, stops):
-    found = Prospect(records=count)
+    found = ChangeCount(records=count)
     found.blanks[S, "cell_phone"] = count
 
     assert ("cell_phone" in judged(found, linked=100_000)) is stops
@@ -83,15 +83,15 @@ def test_a_field_is_not_emptied_in_bulk(count, stops):
 
 @pytest.mark.parametrize(("count", "stops"), [(10, False), (11, True)])
 def test_no_more_than_a_handful_is_deleted(count, stops):
-    assert bool(judged(Prospect(deletes=count), linked=100_000)) is stops
+    assert bool(judged(ChangeCount(deletes=count), linked=100_000)) is stops
 
 
 def test_none_may_mean_none():
-    assert brake(Prospect(deletes=1), 10, SHARE, 0)
+    assert brake(ChangeCount(deletes=1), 10, SHARE, 0)
 
 
 def test_what_was_agreed_to_be_empty_is_not_emptied_again():
     link = a_link(agreed=a_patient(cell_phone=None))
     view = seen(drchrono=a_sight(cell_phone=None), salesforce=a_contact(cell_phone=None))
 
-    assert counted(replace(view), link=link) == Prospect()
+    assert counted(replace(view), link=link) == ChangeCount()

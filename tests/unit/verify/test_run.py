@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from app.processes import Child
+from app.cli.supervise import Child
 from tests.harness.verify.one import News, Outcome, parsed
 from tests.harness.verify.promises import PROMISES
 from tests.harness.verify.run import Asked, Telling

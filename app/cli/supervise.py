@@ -142,7 +142,7 @@ def watch(children: Sequence[Child]) -> None:
                 if code == 2:  # noqa: PLR2004 - wrong settings: starting again cannot help
                     raise SystemExit(2)
                 fell[child.name] = fell.get(child.name, 0) + 1
-                print(f"{child.name} ended with {code}; starting it again", file=sys.stderr)  # noqa: T201
+                print(f"{child.name} ended with {code}; starting it again", file=sys.stderr)
                 time.sleep(min(0.2 * fell[child.name], 5.0))
                 child.start()
         time.sleep(0.1)

@@ -41,7 +41,7 @@ class _End(ProgressColumn):
 
 
 @contextmanager
-def shown(console: Console) -> Iterator[Say]:
+def showing(console: Console) -> Iterator[Say]:
     """Give what is to be called whenever there is more to show. A part without rows is not shown."""
     with (_bars if console.is_terminal else _lines)(console) as say:
 

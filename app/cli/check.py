@@ -15,7 +15,7 @@ _MARKS = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.RED:
 _FAILED, _WRONG_SETTINGS = 1, 2
 
 
-async def told(console: Console) -> int:
+async def print_check(console: Console) -> int:
     """Print a line per thing; gives the exit code."""
     found: list[Finding] = []
     with console.status("looking …") as status:
@@ -32,7 +32,7 @@ async def told(console: Console) -> int:
     return _code(found)
 
 
-async def told_as_json(console: Console) -> int:
+async def print_check_json(console: Console) -> int:
     """Print everything as one JSON document; gives the exit code."""
     found = [finding async for finding in _found()]
     console.print(Text(json.dumps(report(found), indent=2)))

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 _NEEDED = ("harness", "standins")
 
 

@@ -1,36 +1,44 @@
-"""Loading: what `backfill` and `reconcile` do and show. They point out what differs; the workers apply it.
+"""What `backfill` and `reconcile` do and show. They mark what differs; the workers apply it.
 
 Both may be stopped at any time and go on where they stood. A first load is followed while workers live and the next
-of it is near; where it has to wait for calls, it is told when it will be done.
+of it is near; where it has to wait for calls, the command says when it will be done. What keeps both sides from being
+compared now is said so that a person knows what to do.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
-from app import progress, runtime
-from app.errors import LeaseLost, StoreUnavailable, Unavailable, VendorError
+from app import runtime
+from app.cli import progress
+from app.errors import LeaseLost, StoreUnavailable, SyncError, Unauthorized, Unavailable, VendorError
 from app.runtime import Runtime
 from app.settings.fields import Settings
 from app.store import comparisons, heartbeat, links, scans, tallies
 from app.store.inbox import Inbox
+from app.sync.brake import advice
 from app.sync.records import Kind, Lane, Side
-from app.sync.retry import fix
+from app.sync.retry import DRCHRONO_LACKS, SALESFORCE_LACKS, fix
 from workers.course import Course, Leg
-from workers.obstacles import NAMES, advice, has_no_calls, is_connected, tell_if_paused, told
 from workers.pages import EVER
 from workers.reconcile import ORDER, compare
 
 _LOOK_S = 1.0
+
+
 _PATIENCE_S = 60.0  # what is due later than that is not waited for, nor is a vendor that is away for longer
+
+
 _COMPARES_END_S = 600.0  # a worker's compare is worth waiting for: it reads no more than what has changed lately
+
+
 _WORDS = {Leg.DRCHRONO: "DrChrono", Leg.SALESFORCE: "Salesforce", Leg.DELETED: "Salesforce", Leg.RELEASE: "Salesforce"}
 
 
-async def loaded(settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool) -> bool:
+async def run_backfill(settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool) -> bool:
     """Compare a kind or all, since ever or since the last time, and follow it; False where it could not be done.
 
     Raises  SyncError
@@ -46,7 +54,7 @@ async def loaded(settings: Settings, console: Console, kind: Kind | None, *, sin
         if courses.keys() != set(kinds):
             return False
         await _follow(run, console, lane, kinds)
-        await summed_up(run, console, kinds, before, began)
+        await print_summary(run, console, kinds, before, began)
     return True
 
 
@@ -56,11 +64,11 @@ async def _all_compared(run: Runtime, console: Console, kinds: Sequence[Kind], l
     courses: dict[Kind, Course] = {}
     why = ""
     try:
-        with progress.shown(console) as say:
+        with progress.showing(console) as say:
             for one in kinds:
                 courses[one] = await _compared(run, inbox, one, lane, say, console)
     except (VendorError, LeaseLost) as error:
-        why = f"{kinds[len(courses)]}s were not compared to the end: {told(error)}"
+        why = f"{kinds[len(courses)]}s were not compared to the end: {explain(error)}"
     finally:
         await inbox.close()
     for one, course in courses.items():
@@ -96,7 +104,7 @@ async def _compared(run: Runtime, inbox: Inbox, kind: Kind, lane: Lane, say: pro
             wait_s = _LOOK_S
             if time.monotonic() - tried_at > ends_s:
                 raise
-            why = f"{kind}s: {told(error)}; waiting for its end" if not is_told else ""
+            why = f"{kind}s: {explain(error)}; waiting for its end" if not is_told else ""
         except StoreUnavailable as error:
             wait_s, why = _LOOK_S, f"{kind}s wait: {error}"
             if time.monotonic() - tried_at > _PATIENCE_S:
@@ -105,7 +113,7 @@ async def _compared(run: Runtime, inbox: Inbox, kind: Kind, lane: Lane, say: pro
             wait_s = max(error.retry_in_s or _LOOK_S, _LOOK_S)
             if not has_no_calls(error) and time.monotonic() - tried_at > _PATIENCE_S:
                 raise
-            why = f"{kind}s wait: {told(error)}"
+            why = f"{kind}s wait: {explain(error)}"
         if why:
             console.print(why, markup=False, highlight=False, soft_wrap=True)
             is_told = True
@@ -121,7 +129,7 @@ def _came_to(kind: Kind, course: Course) -> str:
 
 async def _follow(run: Runtime, console: Console, lane: Lane, kinds: Sequence[Kind]) -> None:
     """Show how the workers get on, until nothing is left, nobody works, or the rest has to wait."""
-    with progress.shown(console) as say:
+    with progress.showing(console) as say:
         most = 0
         while True:
             left = await comparisons.left(run.database, lane, kinds)
@@ -149,7 +157,7 @@ async def _why(run: Runtime, lane: Lane, left: comparisons.Left) -> list[str]:
     return lines
 
 
-async def summed_up(
+async def print_summary(
     run: Runtime, console: Console, kinds: Sequence[Kind], before: dict[str, int], began: datetime
 ) -> None:
     """Say what was linked, created and updated since `before`, and what waits for people since `began`, by cause."""
@@ -170,3 +178,53 @@ _COUNTED = {
     "created_drchrono": "created in DrChrono",
     "updated": "updated",
 }
+
+
+NAMES: Mapping[Side, str] = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}
+
+
+_NOT_CONNECTED = "NOT_CONNECTED"
+
+
+def is_connected(run: Runtime, console: Console) -> bool:
+    """Say whether both sides are connected, and if not, what to do."""
+    if run.drchrono is None or run.salesforce is None:
+        console.print("[red]both sides must be connected to be compared; run: chronobridge check")
+        return False
+    return True
+
+
+async def tell_if_paused(run: Runtime, console: Console, lane: Lane, kinds: list[Kind]) -> None:
+    """Say that a lane is paused, why, and what to do: what is found will wait in it, and nothing of it is written."""
+    left = await comparisons.left(run.database, lane, kinds)
+    if left.is_paused:
+        console.print(f"the lane {lane} is paused: {left.is_paused}", style="red", markup=False, soft_wrap=True)
+        waiting = f"{left.records:,} records wait in it, and so will what is found now; {advice(lane)}"
+        console.print(waiting, markup=False, highlight=False, soft_wrap=True)
+
+
+def has_no_calls(error: SyncError) -> bool:
+    """Say whether it is calls that are lacking, and not the vendor that is away."""
+    return isinstance(error, Unavailable) and error.cause in (*DRCHRONO_LACKS, *SALESFORCE_LACKS)
+
+
+def explain(error: SyncError) -> str:
+    """Say what an error means for whoever compares, and what to do."""
+    match error:
+        case LeaseLost():
+            return "another comparing of it is under way, here or in a worker, and does the same"
+        case Unauthorized() if error.cause == _NOT_CONNECTED and error.side == Side.DRCHRONO:
+            return "DrChrono is not connected; run: chronobridge connect drchrono"
+        case Unauthorized():
+            return f"{NAMES[Side(error.side)]} refuses our credential ({error.cause}); run: chronobridge check"
+        case Unavailable() if has_no_calls(error):
+            return f"{NAMES[Side(error.side)]} has no calls left for it ({error.cause}){_from(error)}"
+        case Unavailable():
+            return f"{NAMES[Side(error.side)]} does not answer ({error.cause}){_from(error)}"
+    return f"{error}; `chronobridge check` says what is wrong"
+
+
+def _from(error: Unavailable) -> str:
+    if error.retry_in_s is None:
+        return ""
+    return f": again from {datetime.now(UTC) + timedelta(seconds=error.retry_in_s):%H:%M:%S} UTC"

@@ -16,7 +16,7 @@ from app.settings.fields import Settings
 _TO = {"to_drchrono": "to DrChrono", "to_salesforce": "to Salesforce"}
 
 
-async def shown(settings: Settings, console: Console, *, as_json: bool) -> None:
+async def print_queue(settings: Settings, console: Console, *, as_json: bool) -> None:
     """Print the backlog.
 
     Raises  StoreUnavailable

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from app import cli_harness
+from app.cli import harness
 from app.errors import Misconfigured, StoreUnavailable, SyncError
 from app.sync.records import Kind
 
@@ -19,10 +19,10 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-connect = typer.Typer(help="Connect a vendor.", no_args_is_help=True)
-disconnect = typer.Typer(help="Disconnect a vendor.", no_args_is_help=True)
-app.add_typer(connect, name="connect")
-app.add_typer(disconnect, name="disconnect")
+connect_commands = typer.Typer(help="Connect a vendor.", no_args_is_help=True)
+disconnect_commands = typer.Typer(help="Disconnect a vendor.", no_args_is_help=True)
+app.add_typer(connect_commands, name="connect")
+app.add_typer(disconnect_commands, name="disconnect")
 
 
 def main() -> None:
@@ -40,8 +40,8 @@ def main() -> None:
         sys.exit(1)
 
 
-@app.command()
-def init(
+@app.command("init")
+def init_command(
     public_url: Annotated[
         str, typer.Option(help="the https address at which the vendors will reach this service")
     ] = "http://127.0.0.1:8000",
@@ -49,19 +49,19 @@ def init(
     """Write a commented `.env` with fresh keys into this folder, and say what comes next."""
     from rich.console import Console
 
-    from app import setup_steps
+    from app.cli.init import address, print_steps, write
     from app.settings import env_file
 
-    url = setup_steps.address(public_url)
+    url = address(public_url)
     try:
-        setup_steps.write(Path(".env"), env_file.render(env_file.fresh(url)))
+        write(Path(".env"), env_file.render(env_file.fresh(url)))
     except FileExistsError:
         print("chronobridge: .env is already there and stays as it is", file=sys.stderr)
         raise typer.Exit(1) from None
     except OSError as error:
         print(f"chronobridge: .env cannot be written here: {error.strerror}", file=sys.stderr)
         raise typer.Exit(1) from None
-    setup_steps.tell(Console(), url)
+    print_steps(Console(), url)
 
 
 @app.command()
@@ -84,7 +84,7 @@ def rotate_keys() -> None:
     """Seal everything in the database anew under the newest of ENCRYPTION_KEYS, while the service runs."""
     from rich.console import Console
 
-    from app.progress import shown
+    from app.cli.progress import showing
     from app.settings import env_file
     from app.settings.types import secret_values
     from app.store.database import Database
@@ -99,7 +99,7 @@ def rotate_keys() -> None:
         async with Database(known.database_url).opened() as database:
             if await is_behind(database):
                 return None
-            with shown(Console()) as say:
+            with showing(Console()) as say:
                 return await reseal(database, vault, lambda at: say(str(at), at.rows, at.of))
 
     done = asyncio.run(work())
@@ -167,8 +167,8 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be done; nothing is written")]
 
 
-@app.command()
-def backfill(
+@app.command("backfill")
+def backfill_command(
     kind: Annotated[Kind | None, typer.Option(help="this kind alone")] = None,
     dry_run: _DryRun = False,
 ) -> None:
@@ -186,12 +186,12 @@ def _compare(kind: Kind | None, *, since_ever: bool, dry_run: bool) -> None:
     from rich.console import Console
 
     from app import log
+    from app.cli.backfill import run_backfill
+    from app.cli.dry_run import print_dry_run
     from app.settings import env_file
-    from workers.loading import loaded
-    from workers.outlook_shown import shown
 
     log.configure(logging.ERROR)
-    work = (shown if dry_run else loaded)(env_file.load(), Console(), kind, since_ever=since_ever)
+    work = (print_dry_run if dry_run else run_backfill)(env_file.load(), Console(), kind, since_ever=since_ever)
     raise typer.Exit(0 if asyncio.run(work) else 1)
 
 
@@ -219,23 +219,23 @@ def replay(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids o
     raise typer.Exit(1 if told.unknown else 0)
 
 
-@app.command()
-def queue(as_json: Annotated[bool, typer.Option("--json", help="for a script")] = False) -> None:
+@app.command("queue")
+def queue_command(as_json: Annotated[bool, typer.Option("--json", help="for a script")] = False) -> None:
     """Say what waits, what failed, which lanes are paused and why, and when it will be caught up."""
     from rich.console import Console
 
     from app import log
-    from app.queue_shown import shown
+    from app.cli.queue import print_queue
     from app.settings import env_file
 
     log.configure(logging.ERROR)
-    asyncio.run(shown(env_file.load(), Console(soft_wrap=as_json), as_json=as_json))
+    asyncio.run(print_queue(env_file.load(), Console(soft_wrap=as_json), as_json=as_json))
 
 
 @app.command()
 def up() -> None:
     """Run everything on this machine: migrate, one web, one worker, and a Valkey when REDIS_URL is empty."""
-    from app import processes
+    from app.cli import supervise
     from app.settings import env_file
     from app.sync import mapping_file
 
@@ -244,32 +244,32 @@ def up() -> None:
     migrate()
     env, children = dict(os.environ), []
     if known.redis_url is None:
-        port = processes.free_port()
+        port = supervise.free_port()
         env["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
-        children.append(processes.valkey(Path("var/valkey"), port))
+        children.append(supervise.valkey(Path("var/valkey"), port))
     command = [sys.executable, "-m", "app.cli"]
-    children += [processes.Child(name, [*command, name], env) for name in ("serve", "work")]
-    with processes.supervised(children):
+    children += [supervise.Child(name, [*command, name], env) for name in ("serve", "work")]
+    with supervise.supervised(children):
         for child in children:
             child.start()
         print(f"chronobridge answers on http://{known.host}:{known.port} (Ctrl-C stops everything)")
-        processes.watch(children)
+        supervise.watch(children)
 
 
-@app.command()
-def check(as_json: Annotated[bool, typer.Option("--json", help="for a script")] = False) -> None:
+@app.command("check")
+def check_command(as_json: Annotated[bool, typer.Option("--json", help="for a script")] = False) -> None:
     """Say of each thing whether it is right, and what to do where it is not; exit 1 when anything is red."""
     from rich.console import Console
 
     from app import log
-    from app.checks.said import told, told_as_json
+    from app.cli.check import print_check, print_check_json
 
     log.configure(logging.ERROR)
-    tell = told_as_json if as_json else told
+    tell = print_check_json if as_json else print_check
     raise typer.Exit(asyncio.run(tell(Console(soft_wrap=True))))
 
 
-@connect.command("drchrono")
+@connect_commands.command("drchrono")
 def connect_drchrono(
     wait: Annotated[float, typer.Option(help="how many minutes to wait for the consent")] = 15.0,
 ) -> None:
@@ -277,14 +277,14 @@ def connect_drchrono(
     from rich.console import Console
 
     from app import log
+    from app.cli.connect import wait_for_consent
     from app.settings import env_file
-    from app.waiting import connected
 
     log.configure(logging.ERROR)
-    raise typer.Exit(asyncio.run(connected(env_file.load(), Console(soft_wrap=True), wait * 60)))
+    raise typer.Exit(asyncio.run(wait_for_consent(env_file.load(), Console(soft_wrap=True), wait * 60)))
 
 
-@disconnect.command("drchrono")
+@disconnect_commands.command("drchrono")
 def disconnect_drchrono() -> None:
     """Forget the practice's tokens, and have DrChrono revoke them."""
     from app import log, runtime
@@ -305,8 +305,8 @@ def disconnect_drchrono() -> None:
     raise typer.Exit(1)
 
 
-app.command()(cli_harness.demo)
-app.command()(cli_harness.verify)
+app.command()(harness.demo)
+app.command()(harness.verify)
 
 
 def _say_when_behind(known: object) -> None:
@@ -325,8 +325,3 @@ def _say_when_behind(known: object) -> None:
             print("chronobridge: the database's schema is behind; run: chronobridge migrate", file=sys.stderr)
     except StoreUnavailable as error:
         print(f"chronobridge: {error}; starting anyway", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    main()

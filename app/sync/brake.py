@@ -1,7 +1,7 @@
-"""Prospect: what comparing both sides would change, counted before anything of it is written (pure).
+"""The brake: what comparing both sides would change, counted before anything of it is written (pure).
 
-The brake looks at that alone: it lets pass what a clinic does in days, and stops what only a mistake would ask for. It
-says nothing of records that are new to us, on either side: those are matched and created one by one, whatever comes.
+It lets pass what a clinic does in days, and stops what only a mistake would ask for. It says nothing of records that
+are new to us, on either side: those are matched and created one by one, whatever comes.
 """
 
 from collections import Counter
@@ -9,15 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.sync.mapping import Direction, Table
-from app.sync.records import Absent, Action, Deleted, Fields, Link, Plan, Seen, Side, Sight, Unheard
+from app.sync.records import Absent, Action, Deleted, Fields, Lane, Link, Plan, Seen, Side, Sight, Unheard
 from app.sync.rules import Rules
 
 _UNSEEN = "…"  # DrChrono's value, which only DrChrono can tell
+
+
 MOST_UNASKED = 100  # so many records may change by one comparing without a word
 
 
 @dataclass(slots=True)
-class Prospect:
+class ChangeCount:
     """What would become of linked records.
 
     records  that would be written, on either side
@@ -54,7 +56,7 @@ def _deletes(table: Table, seen: Seen, plan: Plan) -> bool:
     return marks or plan.action is Action.DELETE
 
 
-def foreseen(rules: Rules, link: Link, seen: Seen, plan: Plan) -> Plan:
+def expected_plan(rules: Rules, link: Link, seen: Seen, plan: Plan) -> Plan:
     """Give the plan that a look would end in, as if DrChrono held what was agreed on where it must be asked."""
     is_unheard = isinstance(seen.drchrono, Unheard) and isinstance(seen.salesforce, Sight)
     if plan.action is not Action.WAIT or not is_unheard:
@@ -67,7 +69,7 @@ def foreseen(rules: Rules, link: Link, seen: Seen, plan: Plan) -> Plan:
     return Plan(Action.WRITE, writes=writes) if edited else plan
 
 
-def brake(prospect: Prospect, linked: int, share: float, deletes: int) -> str:
+def brake(prospect: ChangeCount, linked: int, share: float, deletes: int) -> str:
     """Say why a comparing must not go on without a person's word; empty where it may.
 
     linked   how many records of the kind are linked
@@ -87,3 +89,9 @@ def brake(prospect: Prospect, linked: int, share: float, deletes: int) -> str:
 
 
 _NAMES: Mapping[Side, str] = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}
+
+
+def advice(lane: Lane) -> str:
+    """Say what to do about a lane that the brake has paused."""
+    command = "backfill" if lane is Lane.BACKFILL else "reconcile"
+    return f"look with `chronobridge {command} --dry-run`; POST /api/v1/lanes/{lane}/resume lets it go on"

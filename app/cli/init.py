@@ -139,7 +139,7 @@ def steps(public_url: str) -> Iterator[Step]:
     )
 
 
-def tell(console: Console, public_url: str) -> None:
+def print_steps(console: Console, public_url: str) -> None:
     """Print what was written and what comes next; lines are never wrapped, so that addresses can be copied."""
 
     def say(text: str, style: str | None = None) -> None:

@@ -3,7 +3,9 @@
 from rich.console import Console
 from rich.table import Table
 
-from app import progress, runtime
+from app import runtime
+from app.cli import progress
+from app.cli.backfill import NAMES, explain, is_connected
 from app.errors import VendorError
 from app.runtime import Runtime
 from app.settings.fields import Settings
@@ -11,12 +13,11 @@ from app.store import schedules
 from app.sync.records import Kind, Lane
 from app.sync.retry import fix
 from workers.dark import NEVER_COMPARED, watermark_of
-from workers.obstacles import NAMES, is_connected, told
 from workers.outlook import Outlook, outlook
 from workers.reconcile import ORDER
 
 
-async def shown(settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool) -> bool:
+async def print_dry_run(settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool) -> bool:
     """Print what comparing a kind or all would do; False where that could not be found out.
 
     Raises  StoreUnavailable
@@ -25,12 +26,12 @@ async def shown(settings: Settings, console: Console, kind: Kind | None, *, sinc
         if not is_connected(run, console):
             return False
         found: dict[Kind, Outlook] = {}
-        with progress.shown(console) as say:
+        with progress.showing(console) as say:
             for one in [one for one in ORDER if one in run.mappings and kind in (None, one)]:
                 try:
                     found[one] = await _looked(run, one, say, since_ever=since_ever)
                 except VendorError as error:
-                    console.print(f"{one}s: {told(error)}", style="red", markup=False, soft_wrap=True)
+                    console.print(f"{one}s: {explain(error)}", style="red", markup=False, soft_wrap=True)
                     return False
         for each in found.values():
             _show(run, console, each)

@@ -17,7 +17,7 @@ from app.vendors import http
 _LOOK_EVERY_S = 0.5
 
 
-async def connected(settings: Settings, console: Console, patience_s: float) -> int:
+async def wait_for_consent(settings: Settings, console: Console, patience_s: float) -> int:
     """Wait until the practice is connected anew; gives the exit code.
 
     Raises  Misconfigured when DrChrono's settings are not there, StoreUnavailable
