@@ -32,13 +32,12 @@ from app.runtime import Runtime
 from app.settings import env_file
 from app.settings.fields import Settings
 from app.store import heartbeat
-from workers.drain import Drain
+from workers.compare.outages import send_heartbeats
+from workers.compare.reconcile import reconcile_for_ever
+from workers.dispatcher import Dispatcher, poll_due
+from workers.feed_monitor import monitor_feeds
 from workers.housekeeping import housekeeping
-from workers.limits import asking
-from workers.reconcile import reconciling
-from workers.silence import listening_in
-from workers.sweep import sweeping
-from workers.watch import signing
+from workers.vendor_limits import poll_salesforce_limits
 
 _LONGEST_WAIT_S = 10.0
 _GRACE_S = 20.0
@@ -58,15 +57,15 @@ async def work(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with runtime.opened(settings) as run:
-        drain, worker_id = Drain(run), str(ULID())
+        drain, worker_id = Dispatcher(run), str(ULID())
         jobs = [
-            asyncio.create_task(sweeping(run, drain.wake), name="sweep"),
+            asyncio.create_task(poll_due(run, drain.wake), name="sweep"),
             asyncio.create_task(_beating(run, worker_id), name="heartbeat"),
-            asyncio.create_task(reconciling(run, drain.ring), name="reconcile"),
-            asyncio.create_task(signing(run), name="signs"),
-            asyncio.create_task(listening_in(run), name="feeds"),
+            asyncio.create_task(reconcile_for_ever(run, drain.ring), name="reconcile"),
+            asyncio.create_task(send_heartbeats(run), name="signs"),
+            asyncio.create_task(monitor_feeds(run), name="feeds"),
             asyncio.create_task(housekeeping(run), name="house"),
-            asyncio.create_task(asking(run), name="limits"),
+            asyncio.create_task(poll_salesforce_limits(run), name="limits"),
             asyncio.create_task(run.counts.saving(run.database), name="counts"),
         ]
         if settings.redis_url:

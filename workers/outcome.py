@@ -1,34 +1,34 @@
-"""How one look ended, as the row that is to be saved: what the base becomes, what is finished, when to look again.
+"""Outcome: how one link's turn ended, as the row that is to be saved.
 
 The base advances field by field, and only where both sides are known to hold the same; a field that was held or
-refused keeps its old one. A look that found out which record it is ends in `joined.py`, one that did not end in
-agreement in `unfinished.py`.
+refused keeps its old one. A turn that found out which record it is links it, and that one is read next. One that did
+not end in agreement is in `outcome_failed.py`. What it means beyond its own record is here too: what is counted of it,
+a doctor's zone, which resolutions of people are over, and the kinds it makes due.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
 
 from app.errors import Gone, Rejected, SyncError
+from app.store.decisions import Ending
 from app.store.due import Due
 from app.store.endings import Result
 from app.store.states import State
+from app.sync.base import Base
 from app.sync.matching import fingerprints
 from app.sync.own_writes import with_landed
-from app.sync.records import Action, Lane, Link, Plan, Seen, Side, Sight
+from app.sync.records import WHICH, Absent, Action, Decision, Deleted, Kind, Lane, Link, Plan, Seen, Side, Sight
 from app.sync.rules import Rules
-from workers.decided import ended_by
-from workers.joined import joined
-from workers.others import counts, zone_of
-from workers.passes import Looked, Outcome, Pass, Written
-from workers.unfinished import failed, left_to_a_person, not_created, used_up, waits
-from workers.visits import BREAK, VIRTUAL
+from app.sync.snapshots import BREAK, VIRTUAL
+from workers.batch import Batch, Observed, Outcome, Written
+from workers.outcome_failed import failed, left_to_person, not_created, used_up, waiting
 
 _ASK_AGAIN = timedelta(minutes=1)
 
 
-def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side, Outcome]) -> Result:
+def outcome_of(work: Batch, looked: Observed, plan: Plan | None, outcomes: Mapping[Side, Outcome]) -> Result:
     """Give what to save of one look; `outcomes`: what became of the writes to each side."""
     due, seen = looked.due, looked.seen
     if isinstance(seen, Rejected) and seen.side == Side.SALESFORCE:  # the batch was refused: a permission, the mapping
@@ -46,12 +46,12 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
         person=_person(work.rules, due.link, seen),
     )
     if plan.action is Action.WAIT:
-        return waits(work, result, plan)
+        return waiting(work, result, plan)
     if due.link.unsettled:
         result = replace(result, unsettled=due.link.unsettled - _shown(work, due.link, seen))
     if plan.action in (Action.LINK, Action.FOLLOW, Action.SUCCEED):
-        return replace(joined(work, result, seen, plan), decided=ended_by(seen, plan, {}))
-    result = replace(result, decided=ended_by(seen, plan, outcomes))
+        return replace(linked(work, result, seen, plan), decided=finished_resolutions(seen, plan, {}))
+    result = replace(result, decided=finished_resolutions(seen, plan, outcomes))
     for side, outcome in outcomes.items():
         if isinstance(outcome, Written):
             result = _written(work, result, side, seen, outcome)
@@ -60,19 +60,19 @@ def ended(work: Pass, looked: Looked, plan: Plan | None, outcomes: Mapping[Side,
         result = replace(result, base=work.rules.advanced(due.link, result.base, tombstone))
     if (unwritten := _unwritten(work, result, seen, plan, outcomes)) is not None:
         return unwritten
-    done = left_to_a_person(used_up(result, seen), plan, work.rules.table, outcomes)
+    done = left_to_person(used_up(result, seen), plan, work.rules.table, outcomes)
     is_lone = due.link.drchrono_id is None and plan.action is Action.NOTHING and done.failure is None
     is_nobodys = is_lone or plan.action is Action.MERGE or plan.cause in (BREAK, VIRTUAL)
     return replace(
         done,
         is_nobodys=is_nobodys,
         awaits=plan.awaits,
-        zone=zone_of(work, seen),
-        counts=counts(work, looked, plan, outcomes),
+        zone=doctor_zone(work, seen),
+        counts=counters_of(work, looked, plan, outcomes),
     )
 
 
-def _unwritten(work: Pass, result: Result, seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome]) -> Result | None:
+def _unwritten(work: Batch, result: Result, seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome]) -> Result | None:
     """Give the result of a write that did not succeed; None where all did."""
     was_asked = isinstance(seen.drchrono, Sight) and seen.drchrono.confirmed
     for side, outcome in outcomes.items():
@@ -86,7 +86,7 @@ def _unwritten(work: Pass, result: Result, seen: Seen, plan: Plan, outcomes: Map
     return None
 
 
-def _written(work: Pass, result: Result, side: Side, seen: Seen, written: Written) -> Result:
+def _written(work: Batch, result: Result, side: Side, seen: Seen, written: Written) -> Result:
     """Give the result with what a side has taken; DrChrono has yet to show it."""
     agreed = dict(written.fields)
     here = seen.salesforce if side is Side.DRCHRONO else seen.drchrono
@@ -102,7 +102,7 @@ def _written(work: Pass, result: Result, side: Side, seen: Seen, written: Writte
     return replace(result, drchrono_id=written.id, again_in=timedelta(0))  # the next look has the Contact name it
 
 
-def _shown(work: Pass, link: Link, seen: Seen) -> AbstractSet[str]:
+def _shown(work: Batch, link: Link, seen: Seen) -> AbstractSet[str]:
     """Give the fields of our earlier writes that DrChrono has shown by now: any value, where it was asked itself."""
     if not isinstance(seen.drchrono, Sight):
         return frozenset()
@@ -135,3 +135,135 @@ def _kept(due: Due) -> Result:
         attempts=due.attempts,
         unsettled=link.unsettled,
     )
+
+
+def linked(work: Batch, result: Result, seen: Seen, plan: Plan) -> Result:
+    """Give the result of a ref that turned out to be another record, or another's; that one is looked at next."""
+    if plan.action is Action.SUCCEED:
+        return replace(result, succeeds=plan.twin, again_in=timedelta(0))
+    return (
+        _follow_master(work.rules, result, seen.salesforce)
+        if plan.action is Action.FOLLOW
+        else _link_found(work, result, seen, plan)
+    )
+
+
+def _link_found(work: Batch, result: Result, seen: Seen, plan: Plan) -> Result:
+    """Give the result of a link to a record that is there; DrChrono is asked what it holds before anything is written.
+
+    A Contact that names its chart has been looked at by that name; its chart's body may do.
+    """
+    link = result.due.link
+    is_named = isinstance(seen.salesforce, Sight) and seen.salesforce.key == plan.twin
+    confirm_at = result.confirm_at if is_named else work.taken.now
+    result = replace(result, again_in=timedelta(0), confirm_at=confirm_at, counts=(f"linked_{link.kind}",))
+    is_chart = link.drchrono_id is not None
+    return replace(result, salesforce_id=plan.twin) if is_chart else replace(result, drchrono_id=plan.twin)
+
+
+def _follow_master(rules: Rules, result: Result, salesforce: Sight | Absent | Deleted) -> Result:
+    """Give a link the Contact that its own was merged into; that one is looked at next.
+
+    Where the winner holds what was agreed on, that stays so, and an edit of DrChrono's that waits lands on it. In the
+    rest the two meet for the first time: its owner decides, and an empty field is filled.
+    """
+    assert isinstance(salesforce, Deleted)
+    assert salesforce.master is not None
+    master = salesforce.master
+    link, held = result.due.link, result.base.stamps
+    shared = {name: stamp for name, stamp in held.items() if rules.matches(link, name, stamp, master.fields.get(name))}
+    base = Base(shared)
+    return replace(result, salesforce_id=master.id, base=base, again_in=timedelta(0))
+
+
+def finished_resolutions(seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome]) -> dict[str, str]:
+    """Give the decisions that are over by a look: id -> how; one whose write has not succeeded stays open."""
+    ended: dict[str, str] = {}
+    for name, decision in seen.decided.items():
+        if name == WHICH:
+            how = _identity_resolution(plan, decision, outcomes)
+        elif name in plan.overtaken:
+            how = Ending.OVERTAKEN
+        else:
+            how = Ending.DONE if name in plan.decided and _is_carried_out(name, plan, outcomes) else None
+        if how is not None:
+            ended[decision.id] = how.value
+    return ended
+
+
+def _identity_resolution(plan: Plan, decision: Decision, outcomes: Mapping[Side, Outcome]) -> Ending | None:
+    """Say how a word on which record it is ended: while nothing could be matched or merged it stays open."""
+    if plan.action is Action.MERGE:
+        return Ending.DONE if isinstance(outcomes.get(Side.SALESFORCE), Written) else None
+    if plan.action is Action.WAIT:
+        return None
+    is_linked = plan.action is Action.LINK and plan.twin == decision.twin
+    is_merged = decision.side is Side.SALESFORCE and bool(plan.landed)
+    return Ending.DONE if is_linked or is_merged else Ending.OVERTAKEN
+
+
+def _is_carried_out(name: str, plan: Plan, outcomes: Mapping[Side, Outcome]) -> bool:
+    if name in plan.refused:
+        return False
+    sides = [side for side in Side if name in plan.writes.get(side, {})]
+    written = [outcomes.get(side) for side in sides]
+    return all(isinstance(one, Written) and name in one.fields for one in written)
+
+
+def counters_of(work: Batch, looked: Observed, plan: Plan, outcomes: Mapping[Side, Outcome]) -> tuple[str, ...]:
+    """Give what is counted of a look whose writes, if any, have succeeded, by name."""
+    kind = work.rules.table.kind
+    skipped = [f"skipped_{plan.cause}"] if plan.action is Action.NOTHING and plan.cause else []
+    return (
+        *skipped,
+        *(["contradicted_delivery"] if looked.is_contradicted else []),
+        *(
+            f"{done}_{kind}"
+            for done in (
+                *_written_counters(plan, outcomes),
+                *_landed_counters(looked, plan),
+                *_applied_counters(outcomes),
+            )
+        ),
+        *(f"put_back_{kind}" for _ in plan.put_backs),
+        *(f"conflict_{kind}" for _ in plan.conflicts),
+        *(f"{flag}_{kind}" for flag in plan.flags.values()),
+    )
+
+
+def _written_counters(plan: Plan, outcomes: Mapping[Side, Outcome]) -> list[str]:
+    """Say what the writes did: made a record, met one that bore our key, or changed one."""
+    written = {side: outcome for side, outcome in outcomes.items() if isinstance(outcome, Written)}
+    if not written:
+        return []
+    if plan.action is not Action.CREATE:
+        return ["merged" if plan.action is Action.MERGE else "updated"]
+    return [f"created_{side}" if outcome.created else "linked" for side, outcome in written.items()]
+
+
+def _landed_counters(looked: Observed, plan: Plan) -> list[str]:
+    """Say what an earlier create has made whose answer never came: its record was found now."""
+    link = looked.link
+    ours = (write for write in link.own_writes if write.side is Side.SALESFORCE and write.id in plan.landed)
+    return [f"created_{write.side}" for write in ours if link.salesforce_id is None]
+
+
+def _applied_counters(outcomes: Mapping[Side, Outcome]) -> list[str]:
+    return [f"applied_{side}" for side, outcome in outcomes.items() if isinstance(outcome, Written)]
+
+
+def doctor_zone(work: Batch, seen: Seen) -> str:
+    """Give a doctor's zone, where DrChrono has shown the doctor."""
+    row = work.rules.table.row_of("timezone")
+    if work.rules.table.kind is not Kind.DOCTOR or row is None or not isinstance(seen.drchrono, Sight):
+        return ""
+    return seen.drchrono.fields.get(row.name) or ""
+
+
+def kinds_to_wake(work: Batch, endings: Sequence[Result]) -> set[Kind]:
+    """Give the kinds of which something is due because of how looks ended."""
+    awaited = {ref.kind for one in endings for ref in one.awaits}
+    has_come = any(one.has_come for one in endings)
+    mine = work.rules.table.kind
+    children = {kind for kind, table in work.run.mappings.items() if mine in table.parents.values()}
+    return awaited | ({mine} if awaited else set()) | (children if has_come else set())

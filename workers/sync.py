@@ -11,22 +11,19 @@ from app.runtime import Runtime
 from app.store import links, results
 from app.sync.decide import decide
 from app.sync.records import Kind, Lane, Plan, Seen, Side
-from workers import untold
-from workers.keeper import keeping
-from workers.look import look
-from workers.match import matched
-from workers.measure import measure
-from workers.others import stirred
-from workers.outcome import ended
-from workers.passes import Looked, Outcome, Pass
-from workers.planned import without_rewrites
-from workers.said import say
-from workers.write import carry_out
+from workers import missed_events
+from workers.batch import Batch, Observed, Outcome
+from workers.lease import renewing
+from workers.match import match_before_create
+from workers.outcome import kinds_to_wake, outcome_of
+from workers.read import read_both_sides
+from workers.report import log_outcome, record_latency
+from workers.write import execute, stop_loops
 
 
 async def take(
     run: Runtime, kind: Kind, lanes: Sequence[Lane] = tuple(Lane), *, may_be_crowd: bool = True
-) -> Pass | None:
+) -> Batch | None:
     """Lease what is due of a kind, of the most urgent of these lanes; a crowd of creates at once, if it may be.
 
     None when nothing is, or Salesforce is not connected or may not be called now: no look goes without it.
@@ -37,37 +34,37 @@ async def take(
     patience = run.salesforce.patience
     crowd = links.Crowd(patience.above, patience.most) if may_be_crowd else None
     taken = await links.take(run.database, kind, lanes, crowd=crowd)
-    return Pass(run, run.rules(kind), taken) if taken else None
+    return Batch(run, run.rules(kind), taken) if taken else None
 
 
-async def sync(work: Pass) -> set[Kind]:
+async def sync(work: Batch) -> set[Kind]:
     """Bring both sides of what was taken to agree, as far as they let us; every outcome is recorded and logged.
 
     Gives   the kinds of which something is due because of it: parents that are awaited, and those who waited
 
     Raises  StoreUnavailable when the database is away: the leases run out, and the records come back
     """
-    async with keeping(work) as lease:
-        looked = await look(work)
-        await untold.doubted_by(work, looked)
+    async with renewing(work) as lease:
+        looked = await read_both_sides(work)
+        await missed_events.record_missed_events(work, looked)
         plans = {
             one.link.id: decide(work.rules, one.link, one.seen, work.taken.now)
             for one in looked
             if isinstance(one.seen, Seen)
         }
-        plans = await without_rewrites(work, looked, plans)
-        looked, plans = await matched(work, looked, plans)
-        outcomes = await carry_out(work, lease, looked, plans)
+        plans = await stop_loops(work, looked, plans)
+        looked, plans = await match_before_create(work, looked, plans)
+        outcomes = await execute(work, lease, looked, plans)
         return await record(work, looked, plans, outcomes)
 
 
 async def record(
-    work: Pass, looked: Sequence[Looked], plans: Mapping[str, Plan], outcomes: Mapping[str, Mapping[Side, Outcome]]
+    work: Batch, looked: Sequence[Observed], plans: Mapping[str, Plan], outcomes: Mapping[str, Mapping[Side, Outcome]]
 ) -> set[Kind]:
     """Save how every look ended, in one transaction, and say it in one line each; gives the kinds it makes due."""
-    endings = [ended(work, one, plans.get(one.link.id), outcomes.get(one.link.id, {})) for one in looked]
+    endings = [outcome_of(work, one, plans.get(one.link.id), outcomes.get(one.link.id, {})) for one in looked]
     saved = await results.record(work.run.database, work.taken.token, endings)
     for ending in endings:
-        say(work, ending, plans.get(ending.due.link.id), is_saved=ending.due.link.id in saved)
-    measure(work, endings, saved)
-    return stirred(work, endings)
+        log_outcome(work, ending, plans.get(ending.due.link.id), is_saved=ending.due.link.id in saved)
+    record_latency(work, endings, saved)
+    return kinds_to_wake(work, endings)

@@ -1,42 +1,45 @@
 """Write: journal *planned*, call, journal the answer; the records of a batch succeed and fail one by one.
 
-A refusal of a whole call is bisected until the culprit stands alone. A record refused for the sake of named fields is
-sent again without them, as a write of its own, so that one bad value does not hold up the others. How each side takes
-a write is told in `to_drchrono.py` and `to_salesforce.py`.
+The plans become writes that can be journalled and sent; what a write replaces, and what a create in DrChrono sends, is
+kept sealed. A refusal of a whole call is bisected until the culprit stands alone. A record refused for the sake of
+named fields is sent again without them, as a write of its own, so that one bad value does not hold up the others. How
+each side takes a write is in `send_drchrono.py` and `send_salesforce.py`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ulid import ULID
 
 from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unreadable
 from app.store import journal
+from app.store.conflicts import Conflict
 from app.store.journal import Answer, Entry
 from app.store.states import State
+from app.sync import rewrites
 from app.sync.first_contact import needed
-from app.sync.mapping import Table
-from app.sync.records import Plan, Side
+from app.sync.mapping import EXTERNAL_ID, Table
+from app.sync.own_writes import reasons, stamps
+from app.sync.records import Absent, Action, Deleted, Doubt, Fields, Link, Plan, Seen, Side, Sight
 from app.vendors.salesforce.client import MOST_RECORDS
 from app.vendors.salesforce.wire import RecordRefused, Saved
-from workers import ingest, to_drchrono, to_salesforce
-from workers.ingest import Lot
-from workers.keeper import Lease
-from workers.passes import Answered, Looked, Outcome, Pass, Write, Written
-from workers.planned import planned_writes
+from workers import bulk_jobs, send_drchrono, send_salesforce
+from workers.batch import Answered, Batch, Observed, Outcome, Write, Written
+from workers.bulk_jobs import JobWrites
+from workers.lease import Lease
 
 _WRITES_IN_A_ROW = 8  # each of a row would need a GET or a search, should we die in it
 
 
-Send = Callable[[Pass, Lease, Sequence[Write]], Awaitable[Sequence[Answered]]]
+Send = Callable[[Batch, Lease, Sequence[Write]], Awaitable[Sequence[Answered]]]
 
 
-async def carry_out(
-    work: Pass, lease: Lease, looked: Sequence[Looked], plans: Mapping[str, Plan]
+async def execute(
+    work: Batch, lease: Lease, looked: Sequence[Observed], plans: Mapping[str, Plan]
 ) -> dict[str, dict[Side, Outcome]]:
     """Write what the plans say; link id -> side -> what became of it. Links without a write are left out."""
-    planned = [write for one in looked for write in planned_writes(work, one, plans.get(one.link.id))]
+    planned = [write for one in looked for write in prepare_writes(work, one, plans.get(one.link.id))]
     patches = [one for one in planned if one.side is Side.DRCHRONO and one.id is not None]
     patches, late = patches[:MOST_RECORDS], patches[MOST_RECORDS:]  # no record is held for so long
     posts = [one for one in planned if one.side is Side.DRCHRONO and one.id is None]
@@ -45,19 +48,19 @@ async def carry_out(
     deletes = [one for one in there if one.entry.call == "delete"]
     merges = [one for one in there if one.entry.call == "merge"]
     updates = [one for one in there if one.entry.call not in ("delete", "merge")]
-    made, creates = ingest.lots(work, creates, is_create=True)
-    changed, updates = ingest.lots(work, updates, is_create=False)
+    made, creates = bulk_jobs.split_jobs(work, creates, is_create=True)
+    changed, updates = bulk_jobs.split_jobs(work, updates, is_create=False)
     salesforce = [
-        *(_by_job(work, lease, to_salesforce.create, lot) for lot in made),
-        *(_by_job(work, lease, to_salesforce.update, lot) for lot in changed),
-        _in_calls(work, lease, to_salesforce.create, creates),
-        _in_calls(work, lease, to_salesforce.update, updates),
-        _in_calls(work, lease, to_salesforce.delete, deletes),
-        _in_calls(work, lease, to_salesforce.merge, merges),
+        *(_by_job(work, lease, send_salesforce.create, lot) for lot in made),
+        *(_by_job(work, lease, send_salesforce.update, lot) for lot in changed),
+        _in_calls(work, lease, send_salesforce.create, creates),
+        _in_calls(work, lease, send_salesforce.update, updates),
+        _in_calls(work, lease, send_salesforce.delete, deletes),
+        _in_calls(work, lease, send_salesforce.merge, merges),
     ]
     drchrono = [
         _in_rows(work, lease, send, writes)
-        for send, writes in ((to_drchrono.patch, patches), (to_drchrono.post, posts))
+        for send, writes in ((send_drchrono.patch, patches), (send_drchrono.post, posts))
     ]
     patched, posted, *found = await asyncio.gather(*drchrono, *salesforce)
     patched |= dict.fromkeys((one.link.id for one in late), LeaseLost("too many for one pass"))
@@ -68,7 +71,7 @@ async def carry_out(
     return outcomes
 
 
-async def _in_rows(work: Pass, lease: Lease, send: Send, writes: Sequence[Write]) -> dict[str, Outcome]:
+async def _in_rows(work: Batch, lease: Lease, send: Send, writes: Sequence[Write]) -> dict[str, Outcome]:
     """Write to DrChrono row after row, each planned only when its turn has come: it takes four calls a second."""
     outcomes: dict[str, Outcome] = {}
     for at in range(0, len(writes), _WRITES_IN_A_ROW):
@@ -76,27 +79,27 @@ async def _in_rows(work: Pass, lease: Lease, send: Send, writes: Sequence[Write]
     return outcomes
 
 
-async def _in_calls(work: Pass, lease: Lease, send: Send, writes: Sequence[Write]) -> dict[str, Outcome]:
+async def _in_calls(work: Batch, lease: Lease, send: Send, writes: Sequence[Write]) -> dict[str, Outcome]:
     """Write to Salesforce, 200 records a call."""
     batches = [writes[at : at + MOST_RECORDS] for at in range(0, len(writes), MOST_RECORDS)]
     found = await asyncio.gather(*(_journalled(work, lease, send, batch) for batch in batches))
     return {link_id: outcome for one in found for link_id, outcome in one.items()}
 
 
-async def _by_job(work: Pass, lease: Lease, send: Send, lot: Lot) -> dict[str, Outcome]:
+async def _by_job(work: Batch, lease: Lease, send: Send, lot: JobWrites) -> dict[str, Outcome]:
     """Write a lot by one job of Salesforce's; what a job does not do for it goes in calls."""
     database, writes = work.run.database, list(lot.writes.values())
     try:
-        job = await ingest.begun(work, lot)
+        job = await bulk_jobs.open_job(work, lot)
     except (Rejected, Unreadable):  # jobs are not for us in this org, or not for this object
         return await _in_calls(work, lease, send, writes)
     except SyncError as error:
         return dict.fromkeys((write.link.id for write in writes), error)
-    ours = await journal.plan(database, lease.token, [write.entry for write in writes], ingest.KEPT, job)
+    ours = await journal.plan(database, lease.token, [write.entry for write in writes], bulk_jobs.KEPT, job)
     if len(ours) == len(writes):
-        outcomes = await ingest.carried_out(work, lease, lot, job)
+        outcomes = await bulk_jobs.run_job(work, lease, lot, job)
     else:
-        await ingest.dropped(work, job)
+        await bulk_jobs.abort_job(work, job)
         outcomes = dict.fromkeys((write.link.id for write in writes), LeaseLost("the lease ran out before its job"))
     answers = [_answer(write, outcomes[write.link.id]) for write in writes if write.link.id in ours]
     await journal.answer(database, answers)
@@ -106,13 +109,13 @@ async def _by_job(work: Pass, lease: Lease, send: Send, lot: Lot) -> dict[str, O
 
 def _for_calls(table: Table, write: Write, outcome: Outcome) -> Write | None:
     """Give what is left to be written of a record in a call, after a job; None where nothing is."""
-    if isinstance(outcome, RecordRefused) and outcome.code in ingest.IN_CALLS:
+    if isinstance(outcome, RecordRefused) and outcome.code in bulk_jobs.IN_CALLS:
         decided = tuple(replace(one, id=str(ULID())) for one in write.entry.conflicts)
         return replace(write, entry=replace(write.entry, id=str(ULID()), conflicts=decided))
     return _without_refused(table, write, outcome)
 
 
-async def _journalled(work: Pass, lease: Lease, send: Send, batch: Sequence[Write]) -> dict[str, Outcome]:
+async def _journalled(work: Batch, lease: Lease, send: Send, batch: Sequence[Write]) -> dict[str, Outcome]:
     database, known = work.run.database, work.run.settings
     is_drchrono = batch[0].side is Side.DRCHRONO
     limit = known.drchrono_request_limit if is_drchrono else known.salesforce_request_limit
@@ -126,7 +129,7 @@ async def _journalled(work: Pass, lease: Lease, send: Send, batch: Sequence[Writ
     return outcomes | (await _journalled(work, lease, send, again) if again else {})
 
 
-async def _sent(work: Pass, lease: Lease, send: Send, batch: Sequence[Write]) -> dict[str, Outcome]:
+async def _sent(work: Batch, lease: Lease, send: Send, batch: Sequence[Write]) -> dict[str, Outcome]:
     if not batch:
         return {}
     try:
@@ -180,3 +183,76 @@ def _answer(write: Write, outcome: Outcome) -> Answer:
             return Answer(write.entry.id, State.UNKNOWN, outcome.cause)
         case _:
             return Answer(write.entry.id, State.REFUSED, type(outcome).__name__)
+
+
+async def stop_loops(work: Batch, looked: Sequence[Observed], plans: Mapping[str, Plan]) -> dict[str, Plan]:
+    """Give the plans without the fields that keep coming back to a value we wrote again and again."""
+    links = {one.link.id: one.link for one in looked}
+    updates = [link_id for link_id, plan in plans.items() if plan.action is Action.WRITE or plan.writes_key]
+    lately = await journal.written_lately(work.run.database, updates)
+    return {
+        link_id: rewrites.without_rewrites(work.rules, links[link_id], plan, lately[link_id])
+        if link_id in lately
+        else plan
+        for link_id, plan in plans.items()
+    }
+
+
+def prepare_writes(work: Batch, looked: Observed, plan: Plan | None) -> Iterator[Write]:
+    """Give the writes of one plan, at most one to a side; none where nothing was seen or nothing is planned."""
+    if plan is None or not isinstance(looked.seen, Seen):
+        return
+    link, is_create = looked.link, plan.action is Action.CREATE
+    if plan.action in (Action.DELETE, Action.MERGE):
+        yield _removal(work, link, looked.seen.salesforce, plan)
+        return
+    for side in Side:
+        fields = plan.writes.get(side, {})
+        writes_key = plan.writes_key and side is Side.SALESFORCE
+        if not fields and not writes_key:
+            continue
+        before = looked.seen.drchrono if side is Side.DRCHRONO else looked.seen.salesforce
+        if isinstance(before, Doubt):  # a record of Salesforce's alone: nobody has said anything of the chart to be
+            before = Absent.ABSENT
+        held = before.fields if isinstance(before, Sight) else {}
+        replaced = {name: held[name] for name in fields if name in held}
+        key = {EXTERNAL_ID: (None, work.rules.key_stamp(link, link.drchrono_id))} if writes_key else {}
+        entry = Entry(
+            link.id,
+            side,
+            "create" if is_create else "update",
+            {**stamps(work.rules, link, fields, before), **key},
+            work.run.vault.seal(replaced) if replaced else None,
+            reasons(work.rules, plan, side),
+            work.run.vault.seal(dict(fields)) if is_create and side is Side.DRCHRONO else None,
+            _conflicts(work, looked.seen, plan, fields),
+        )
+        id_ = before.id if isinstance(before, Sight) else link.id_on(side)
+        beside = {work.rules.table.external_id: link.drchrono_id} if writes_key else plan.extra
+        yield Write(link, id_, entry, fields, {}, plan.zone, beside)
+
+
+def _removal(work: Batch, link: Link, salesforce: Sight | Absent | Deleted, plan: Plan) -> Write:
+    """Give the write by which a record of Salesforce's goes: deleted, or merged into another; what it held is kept."""
+    assert isinstance(salesforce, Sight)
+    entry = Entry(link.id, Side.SALESFORCE, plan.action.value, {}, work.run.vault.seal(dict(salesforce.fields)))
+    filled = work.rules.table.write(Side.SALESFORCE, plan.writes.get(Side.SALESFORCE, {}))[0]
+    beside = {"Id": plan.twin, **filled} if plan.action is Action.MERGE else {}
+    return Write(link, salesforce.id, entry, {}, {}, beside=beside)
+
+
+def _conflicts(work: Batch, seen: Seen, plan: Plan, fields: Fields) -> tuple[Conflict, ...]:
+    """Give the conflicts that a write decides, with what each side held."""
+    drchrono, salesforce, table = seen.drchrono, seen.salesforce, work.rules.table
+    if not isinstance(drchrono, Sight) or not isinstance(salesforce, Sight):
+        return ()
+    return tuple(
+        Conflict(
+            table.kind,
+            name,
+            f"{table.rows[name].owner} owns it",
+            work.run.vault.seal({Side.DRCHRONO: drchrono.fields[name], Side.SALESFORCE: salesforce.fields[name]}),
+        )
+        for name in plan.conflicts
+        if name in fields
+    )

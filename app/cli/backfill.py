@@ -22,9 +22,9 @@ from app.store.inbox import Inbox
 from app.sync.brake import advice
 from app.sync.records import Kind, Lane, Side
 from app.sync.retry import DRCHRONO_LACKS, SALESFORCE_LACKS, fix
-from workers.course import Course, Leg
-from workers.pages import EVER
-from workers.reconcile import ORDER, compare
+from workers.compare.checkpoint import Checkpoint, Phase
+from workers.compare.listing import EVER
+from workers.compare.reconcile import ORDER, compare
 
 _LOOK_S = 1.0
 
@@ -35,7 +35,12 @@ _PATIENCE_S = 60.0  # what is due later than that is not waited for, nor is a ve
 _COMPARES_END_S = 600.0  # a worker's compare is worth waiting for: it reads no more than what has changed lately
 
 
-_WORDS = {Leg.DRCHRONO: "DrChrono", Leg.SALESFORCE: "Salesforce", Leg.DELETED: "Salesforce", Leg.RELEASE: "Salesforce"}
+_WORDS = {
+    Phase.DRCHRONO: "DrChrono",
+    Phase.SALESFORCE: "Salesforce",
+    Phase.DELETED: "Salesforce",
+    Phase.RELEASE: "Salesforce",
+}
 
 
 async def run_backfill(settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool) -> bool:
@@ -58,10 +63,10 @@ async def run_backfill(settings: Settings, console: Console, kind: Kind | None, 
     return True
 
 
-async def _all_compared(run: Runtime, console: Console, kinds: Sequence[Kind], lane: Lane) -> dict[Kind, Course]:
+async def _all_compared(run: Runtime, console: Console, kinds: Sequence[Kind], lane: Lane) -> dict[Kind, Checkpoint]:
     """Compare kind after kind, and give what each came to; where one could not be, it and the rest are left out."""
     inbox = runtime.inbox(run, lambda group: run.bell.ring({one.kind for each in group for one in each.events}))
-    courses: dict[Kind, Course] = {}
+    courses: dict[Kind, Checkpoint] = {}
     why = ""
     try:
         with progress.showing(console) as say:
@@ -79,7 +84,9 @@ async def _all_compared(run: Runtime, console: Console, kinds: Sequence[Kind], l
     return courses
 
 
-async def _compared(run: Runtime, inbox: Inbox, kind: Kind, lane: Lane, say: progress.Say, console: Console) -> Course:
+async def _compared(
+    run: Runtime, inbox: Inbox, kind: Kind, lane: Lane, say: progress.Say, console: Console
+) -> Checkpoint:
     """Compare a kind to the end, however often its calls run out on the way.
 
     Raises  SyncError: a vendor or the database stays away, or another process goes through the same and does not end
@@ -88,10 +95,10 @@ async def _compared(run: Runtime, inbox: Inbox, kind: Kind, lane: Lane, say: pro
     budget, known, tried_at = run.drchrono.grant.budget, await links.linked(run.database, kind), time.monotonic()
     is_told = False
 
-    async def tell(kind: Kind, course: Course) -> None:
+    async def tell(kind: Kind, course: Checkpoint) -> None:
         nonlocal tried_at
         tried_at = time.monotonic()
-        is_drchrono = course.leg is Leg.DRCHRONO
+        is_drchrono = course.leg is Phase.DRCHRONO
         read = course.read.get(Side.DRCHRONO if is_drchrono else Side.SALESFORCE, 0)
         of = course.of or (max(known, read) if lane is Lane.BACKFILL and course.place else read)
         say(f"{kind}s of {_WORDS[course.leg]}", read, of, f"{await budget.left():,} calls left" if is_drchrono else "")
@@ -120,7 +127,7 @@ async def _compared(run: Runtime, inbox: Inbox, kind: Kind, lane: Lane, say: pro
         await asyncio.sleep(wait_s)
 
 
-def _came_to(kind: Kind, course: Course) -> str:
+def _came_to(kind: Kind, course: Checkpoint) -> str:
     read = ", ".join(f"{count:,} of {NAMES[Side(side)]}" for side, count in course.read.items()) or "nothing"
     found = sum(course.found.values())
     stopped = f"; held back by the brake: {course.stopped}" if course.stopped else ""

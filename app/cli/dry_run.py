@@ -12,9 +12,9 @@ from app.settings.fields import Settings
 from app.store import schedules
 from app.sync.records import Kind, Lane
 from app.sync.retry import fix
-from workers.dark import NEVER_COMPARED, watermark_of
-from workers.outlook import Outlook, outlook
-from workers.reconcile import ORDER
+from workers.compare.outages import NEVER_COMPARED, watermark_of
+from workers.compare.preview import DryRun, preview
+from workers.compare.reconcile import ORDER
 
 
 async def print_dry_run(settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool) -> bool:
@@ -25,7 +25,7 @@ async def print_dry_run(settings: Settings, console: Console, kind: Kind | None,
     async with runtime.opened(settings) as run:
         if not is_connected(run, console):
             return False
-        found: dict[Kind, Outlook] = {}
+        found: dict[Kind, DryRun] = {}
         with progress.showing(console) as say:
             for one in [one for one in ORDER if one in run.mappings and kind in (None, one)]:
                 try:
@@ -39,18 +39,18 @@ async def print_dry_run(settings: Settings, console: Console, kind: Kind | None,
     return True
 
 
-async def _looked(run: Runtime, kind: Kind, say: progress.Say, *, since_ever: bool) -> Outlook:
+async def _looked(run: Runtime, kind: Kind, say: progress.Say, *, since_ever: bool) -> DryRun:
     lane = Lane.BACKFILL if since_ever else Lane.COMPARE
     mark = await schedules.watermark(run.database, watermark_of(kind)) or run.now() - NEVER_COMPARED
 
-    def tell(found: Outlook) -> None:
+    def tell(found: DryRun) -> None:
         read = found.read.total()
         say(f"{kind}s read", read, read)
 
-    return await outlook(run, kind, None if since_ever else mark, lane, tell)
+    return await preview(run, kind, None if since_ever else mark, lane, tell)
 
 
-def _show(run: Runtime, console: Console, found: Outlook) -> None:
+def _show(run: Runtime, console: Console, found: DryRun) -> None:
     read = " and ".join(f"{count:,} of {NAMES[side]}" for side, count in found.read.items()) or "nothing"
     console.print(
         f"\n[bold]{found.kind}s[/]: {read} read, {found.prospect.records:,} of the linked would change", highlight=False
@@ -67,7 +67,7 @@ def _show(run: Runtime, console: Console, found: Outlook) -> None:
         )
 
 
-def _new(found: Outlook) -> list[str]:
+def _new(found: DryRun) -> list[str]:
     """Say what is new to us, and what would be left to people."""
     lines = []
     if found.created:
@@ -83,7 +83,7 @@ def _new(found: Outlook) -> list[str]:
     return lines
 
 
-def _fields(run: Runtime, found: Outlook) -> Table:
+def _fields(run: Runtime, found: DryRun) -> Table:
     table = Table("field", "written in", pad_edge=False)
     table.add_column("records", justify="right")
     table.add_column("emptied", justify="right")

@@ -6,8 +6,8 @@ from app import runtime
 from app.store.links import point_out as due_again
 from app.sync.records import Side
 from tests.flow.clinic import SECRET
-from workers.reconcile import EVER, compare
-from workers.scan import silent
+from workers.compare.reconcile import EVER, compare
+from workers.compare.scan import no_progress
 
 DOCTOR, OFFICE = 310001, 410001
 WEEKLY = {
@@ -118,7 +118,7 @@ async def compares(clinic, *kinds, since=EVER):
     await clinic.settles()
 
 
-async def points_out(clinic, *kinds, since=EVER, tell=silent):
+async def points_out(clinic, *kinds, since=EVER, tell=no_progress):
     """These kinds are compared; no worker has looked at what differs yet."""
     inbox = runtime.inbox(clinic.run, lambda _group: None)
     try:

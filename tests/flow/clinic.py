@@ -33,12 +33,12 @@ from app.store.tables import (
 from app.sync.decide import decide
 from app.sync.records import Kind, Side
 from tests.flow.yesterday import is_remembered, remember
-from workers.keeper import keeping
-from workers.look import look
-from workers.match import matched
-from workers.reconcile import EVER, compare
+from workers.compare.reconcile import EVER, compare
+from workers.lease import renewing
+from workers.match import match_before_create
+from workers.read import read_both_sides
 from workers.sync import record, sync, take
-from workers.write import carry_out
+from workers.write import execute
 
 SECRET = "webhook-secret-of-the-tests"
 OUTBOUND = "outbound-token-of-the-tests"
@@ -142,14 +142,14 @@ class Clinic:
         return await take(self.run, kind)
 
     async def looks(self, work):
-        return await look(work)
+        return await read_both_sides(work)
 
     async def writes_out(self, work, looked):
         """Carry out what a look asks for, and die before it is recorded; gives what became of it."""
         plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
-        async with keeping(work) as lease:
-            looked, plans = await matched(work, looked, plans)
-            return plans, await carry_out(work, lease, looked, plans)
+        async with renewing(work) as lease:
+            looked, plans = await match_before_create(work, looked, plans)
+            return plans, await execute(work, lease, looked, plans)
 
     async def records(self, work, looked, outcome):
         await record(work, looked, *outcome)

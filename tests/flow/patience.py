@@ -16,7 +16,7 @@ from app.store.tables import darkness, deliveries, feeds, scans, schedules, wate
 from tests.flow.clinic import ORG_ID
 from tests.standins.drchrono.webhooks import REDELIVERED_AFTER_H
 from tests.standins.salesforce.outbound_courier import Policy
-from workers.reconcile import compare_when_due
+from workers.compare.reconcile import compare_when_due
 
 EVENTS = "event-token-of-the-tests"
 HOUR = timedelta(hours=1)

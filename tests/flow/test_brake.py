@@ -9,8 +9,8 @@ from app.sync.records import Kind, Lane, Side
 from tests.flow.calendar import booked, books, compares, deletes, forgets
 from tests.flow.clinic import CONFIRM_AFTER
 from tests.flow.many import MANY, blank_phones, registers_many
-from workers.outlook import outlook
-from workers.reconcile import compare_when_due
+from workers.compare.preview import preview
+from workers.compare.reconcile import compare_when_due
 
 PATIENTS, VISITS = Kind.PATIENT, Kind.APPOINTMENT
 
@@ -66,7 +66,7 @@ async def test_the_plan_tells_beforehand_and_writes_nothing(clinic, tmp_path):
     run = blank_phones(clinic, tmp_path)
     before = await clinic.links()
 
-    found = await outlook(run, PATIENTS, None, Lane.BACKFILL, lambda _found: None)
+    found = await preview(run, PATIENTS, None, Lane.BACKFILL, lambda _found: None)
 
     place = (Side.SALESFORCE, "cell_phone")
     assert (found.prospect.records, found.prospect.blanks[place], found.created) == (MANY, MANY, 1)

@@ -13,7 +13,7 @@ from app.sync.records import Lane, Side
 from tests.flow.calendar import forgets
 from tests.flow.clinic import opened, settings_of
 from tests.flow.patience import HOUR, ages, compares_when_due
-from workers.dark import AT_MOST_EVERY, signs
+from workers.compare.outages import AT_MOST_EVERY, beat
 
 MINUTE = timedelta(minutes=1)
 LISTS = 4  # a page of each kind, where next to nothing has changed
@@ -35,7 +35,7 @@ async def clinic(database, empty_vendors):
 
 async def everybody_signs(clinic):
     await clinic.app.state.health.look()
-    await signs(clinic.run)
+    await beat(clinic.run)
 
 
 async def dark(clinic):
@@ -52,7 +52,7 @@ async def door_was_closed(clinic):
 
 
 async def workers_were_gone(clinic):
-    await signs(clinic.run)
+    await beat(clinic.run)
 
 
 async def test_a_blip_is_no_darkness(clinic):

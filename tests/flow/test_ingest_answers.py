@@ -8,7 +8,7 @@ from app import runtime
 from app.sync.records import Kind, Lane
 from app.vendors.salesforce.org import Patience
 from tests.flow.clinic import REQUEST_LIMIT
-from workers.reconcile import EVER, compare
+from workers.compare.reconcile import EVER, compare
 
 JOBS = "/services/data/v67.0/jobs/ingest"
 BIRTHDAY = "1980-01-01"

@@ -10,9 +10,9 @@ from app.store import links
 from app.store.tables import journal
 from app.sync.decide import decide
 from app.sync.records import Kind, Lane
-from workers.keeper import keeping
-from workers.look import look
-from workers.write import carry_out
+from workers.lease import renewing
+from workers.read import read_both_sides
+from workers.write import execute
 
 LATER = timedelta(minutes=1)
 
@@ -67,7 +67,7 @@ async def test_dying_after_deciding_has_done_nothing(clinic):
     await a_delivered_patient(clinic)
     work = await clinic.takes()
 
-    (one,) = await look(work)
+    (one,) = await read_both_sides(work)
     decide(work.rules, one.link, one.seen, work.taken.now)
 
     assert clinic.contacts() == []
@@ -77,10 +77,10 @@ async def test_dying_after_deciding_has_done_nothing(clinic):
 async def test_dying_between_the_answer_and_the_record_makes_the_next_look_advance_the_base(clinic):
     patient = await a_delivered_patient(clinic)
     work = await clinic.takes()
-    async with keeping(work) as lease:
-        looked = await look(work)
+    async with renewing(work) as lease:
+        looked = await read_both_sides(work)
         plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
-        await carry_out(work, lease, looked, plans)
+        await execute(work, lease, looked, plans)
 
     assert (await clinic.link(patient)).base == {}
     await assert_it_arrives_once(clinic)

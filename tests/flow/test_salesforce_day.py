@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from app.store.tables import allowances, schedules
 from app.sync.records import Lane
-from workers.limits import ask_when_due
+from workers.vendor_limits import ask_limits_when_due
 
 LIMITS = "GET /services/data/v67.0/limits"
 DAY_MS = 24 * 3600 * 1000
@@ -57,7 +57,7 @@ async def test_the_share_is_known_before_the_first_record(clinic):
     await forgotten(clinic)
     org(clinic, daily_calls=1000)
 
-    await ask_when_due(clinic.run)
+    await ask_limits_when_due(clinic.run)
 
     row = await standing(clinic)
     assert (row.most, asked(clinic)) == (1000, 1)
@@ -66,13 +66,13 @@ async def test_the_share_is_known_before_the_first_record(clinic):
 
 async def test_what_was_told_today_is_not_asked_again_and_yesterdays_is(clinic):
     await forgotten(clinic)
-    await ask_when_due(clinic.run)
+    await ask_limits_when_due(clinic.run)
 
     for _ in range(3):
-        await ask_when_due(clinic.run)
+        await ask_limits_when_due(clinic.run)
     today = asked(clinic)
     await later(clinic, timedelta(hours=25))
-    await ask_when_due(clinic.run)
+    await ask_limits_when_due(clinic.run)
 
     assert (today, asked(clinic)) == (1, 2)
 
@@ -81,11 +81,11 @@ async def test_an_org_that_does_not_answer_is_asked_again_later(clinic):
     await forgotten(clinic)
     clinic.breaks("salesforce", LIMITS, "error", next=1, status=500)
 
-    await ask_when_due(clinic.run)
-    await ask_when_due(clinic.run)
+    await ask_limits_when_due(clinic.run)
+    await ask_limits_when_due(clinic.run)
     meanwhile = asked(clinic)
     await later(clinic, timedelta(minutes=11))
-    await ask_when_due(clinic.run)
+    await ask_limits_when_due(clinic.run)
 
     assert (meanwhile, asked(clinic)) == (1, 2)
     assert (await standing(clinic)).most == 115_000
@@ -97,12 +97,12 @@ async def test_a_day_that_is_spent_is_asked_about_by_one_cheap_call_and_opens_th
 
     for _ in range(3):  # nothing has recovered: five minutes each
         await later(clinic, timedelta(seconds=301))
-        await ask_when_due(clinic.run)
+        await ask_limits_when_due(clinic.run)
         await clinic.settles()
     while_spent = clinic.calls("salesforce", "")
     org(clinic, daily_calls=115_000)
     await later(clinic, timedelta(seconds=301))
-    await ask_when_due(clinic.run)
+    await ask_limits_when_due(clinic.run)
     await later(clinic, timedelta(minutes=10))
     await clinic.settles()
 

@@ -11,7 +11,7 @@ from app.errors import Unavailable
 from app.store import scans
 from app.sync.records import Kind, Lane, Side
 from tests.flow.calendar import booked, compares, deletes_in_salesforce, forgets, has_visit, points_out
-from workers.course import Leg
+from workers.compare.checkpoint import Phase
 
 PATIENTS, VISITS = Kind.PATIENT, Kind.APPOINTMENT
 LIST = "POST /api/patients_list"
@@ -108,7 +108,7 @@ async def test_one_that_goes_on_tells_all_that_was_gone_through(many):
     told = []
 
     async def tell(_kind, course):
-        if course.leg is Leg.DRCHRONO:
+        if course.leg is Phase.DRCHRONO:
             told.append(course.read[Side.DRCHRONO])
 
     await points_out(many, PATIENTS, tell=tell)

@@ -14,9 +14,9 @@ from app.sync.records import Kind, Lane, Side
 from tests.flow.calendar import forgets
 from tests.flow.clinic import opened, settings_of
 from tests.flow.patience import ages, compares_when_due
-from workers.dark import signs
-from workers.reconcile import compare
-from workers.silence import look_into
+from workers.compare.outages import beat
+from workers.compare.reconcile import compare
+from workers.feed_monitor import check_feed
 
 MINUTE = timedelta(minutes=1)
 QUIET, SECOND = 15 * MINUTE, 10 * MINUTE
@@ -45,9 +45,9 @@ async def clinic(request, database, empty_vendors):
 async def listens(clinic):
     """Door and worker give their signs, and the worker looks into both feeds."""
     await clinic.app.state.health.look()
-    await signs(clinic.run)
+    await beat(clinic.run)
     for side in Side:
-        await look_into(clinic.run, side)
+        await check_feed(clinic.run, side)
 
 
 async def passes(clinic, span):
@@ -305,9 +305,9 @@ async def test_while_comparing_is_paused_nobody_looks_and_that_is_said(clinic):
 async def test_while_our_own_door_is_closed_nobody_is_suspected(clinic):
     await clinic.edits(clinic.patient, city="Springfield")
     await ages(clinic, QUIET)
-    await signs(clinic.run)
+    await beat(clinic.run)
 
-    await look_into(clinic.run, Side.DRCHRONO)
+    await check_feed(clinic.run, Side.DRCHRONO)
 
     assert clinic.calls("drchrono", "GET") == 0
 
@@ -334,7 +334,7 @@ async def test_a_side_that_is_not_connected_has_no_feed(database, empty_vendors)
     )
     async with opened(known, it.drchrono, it.salesforce) as clinic:
         for side in known.connected:
-            await look_into(clinic.run, side)
+            await check_feed(clinic.run, side)
         await clinic.app.state.health.look()
         shown = (await clinic.web.get("/healthz")).json()["parts"]
 

@@ -3,7 +3,7 @@
 from app.store import tallies
 from app.sync.records import Kind
 from tests.flow.calendar import DOCTOR, TEN, booked, books, compares, forgets, has_visit, records, tells, visit_of
-from workers.reconcile import apply_zones
+from workers.compare.reconcile import apply_zones
 
 
 async def test_doctors_and_offices_reach_salesforce_with_their_names_and_numbers(clinic):

@@ -7,10 +7,10 @@ import pytest
 from app.store import journal
 from app.sync.decide import decide
 from tests.flow.clinic import DRCHRONO_LIMIT
-from workers.keeper import keeping
-from workers.look import look
-from workers.planned import planned_writes
+from workers.lease import renewing
+from workers.read import read_both_sides
 from workers.sync import sync
+from workers.write import prepare_writes
 
 PATCH = "PATCH /api/patients"
 LATER = timedelta(minutes=1)
@@ -38,7 +38,7 @@ async def assert_it_arrived_once(clinic, patient, patches=1):
 
 
 async def test_dying_after_the_lease_or_the_look_has_done_nothing(clinic, edited):
-    await look(await clinic.takes())
+    await read_both_sides(await clinic.takes())
 
     await clinic.time_passes(LATER)
     await clinic.settles()
@@ -49,10 +49,10 @@ async def test_dying_after_the_lease_or_the_look_has_done_nothing(clinic, edited
 
 async def test_dying_after_planned_before_the_patch_is_found_by_asking_and_patched_once(clinic, edited):
     work = await clinic.takes()
-    (one,) = await look(work)
+    (one,) = await read_both_sides(work)
     plan = decide(work.rules, one.link, one.seen, work.taken.now)
-    entries = [write.entry for write in planned_writes(work, one, plan)]
-    async with keeping(work) as lease:
+    entries = [write.entry for write in prepare_writes(work, one, plan)]
+    async with renewing(work) as lease:
         await journal.plan(clinic.run.database, lease.token, entries, DRCHRONO_LIMIT)
 
     await clinic.time_passes(LATER)
@@ -84,7 +84,7 @@ async def test_dying_after_the_patch_before_its_journal_is_found_landed_and_not_
 async def test_dying_after_the_journal_before_the_record_makes_the_next_look_advance_the_base(clinic, edited):
     base = (await clinic.link(edited)).base
     work = await clinic.takes()
-    await clinic.writes_out(work, await look(work))
+    await clinic.writes_out(work, await read_both_sides(work))
     died_with = (await clinic.link(edited)).base
 
     await clinic.time_passes(LATER)
@@ -101,7 +101,7 @@ async def test_dying_after_both_writes_before_the_record_loses_neither_sides_edi
     clinic.human_edits_contact(Email="new@example.com")
     await clinic.delivers(await clinic.edits(patient, city="Newtown"))
     work = await clinic.takes()
-    await clinic.writes_out(work, await look(work))
+    await clinic.writes_out(work, await read_both_sides(work))
 
     await clinic.time_passes(LATER)
     await clinic.settles()

@@ -12,9 +12,9 @@ from app.store import journal, matching
 from app.sync.decide import decide
 from tests.flow.clinic import DRCHRONO_LIMIT, SEARCH_GAP
 from tests.flow.test_to_drchrono_create import POST, assert_one_pair, causes, goes_on, named
-from workers.keeper import keeping
-from workers.match import matched
-from workers.planned import planned_writes
+from workers.lease import renewing
+from workers.match import match_before_create
+from workers.write import prepare_writes
 
 LEASE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 SECOND = timedelta(seconds=1)
@@ -105,9 +105,9 @@ async def test_dying_between_planned_and_post_leads_to_one_chart(clinic, ticked)
     work = await clinic.takes()
     looked = await clinic.looks(work)
     plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
-    async with keeping(work) as lease:
-        looked, plans = await matched(work, looked, plans)
-        entries = [write.entry for write in planned_writes(work, looked[0], plans[looked[0].link.id])]
+    async with renewing(work) as lease:
+        looked, plans = await match_before_create(work, looked, plans)
+        entries = [write.entry for write in prepare_writes(work, looked[0], plans[looked[0].link.id])]
         await journal.plan(clinic.run.database, lease.token, entries, DRCHRONO_LIMIT)
     await clinic.time_passes(LEASE)
     await clinic.settles()
@@ -125,9 +125,9 @@ async def test_while_a_post_is_in_the_air_a_clock_that_is_put_ahead_does_not_end
     work = await clinic.takes()
     looked = await clinic.looks(work)
     plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
-    async with keeping(work) as lease:
-        looked, plans = await matched(work, looked, plans)
-        entries = [write.entry for write in planned_writes(work, looked[0], plans[looked[0].link.id])]
+    async with renewing(work) as lease:
+        looked, plans = await match_before_create(work, looked, plans)
+        entries = [write.entry for write in prepare_writes(work, looked[0], plans[looked[0].link.id])]
         await journal.plan(clinic.run.database, lease.token, entries, DRCHRONO_LIMIT)
     await clinic.clock_is_put_ahead(HOUR)
     for _ in range(3):
@@ -178,7 +178,7 @@ async def test_dying_in_the_match_leaves_it_to_the_next(clinic, ticked):
     work = await clinic.takes()
     looked = await clinic.looks(work)
     plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
-    await matched(work, looked, plans)
+    await match_before_create(work, looked, plans)
     await clinic.time_passes(LEASE)
 
     await goes_on(clinic)

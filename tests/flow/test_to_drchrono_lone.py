@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.look import look
+from workers.read import read_both_sides
 
 CHART = {"first_name": "Testb", "last_name": "Fixture", "email": "chart@example.com"}
 
@@ -160,7 +160,7 @@ async def test_two_workers_that_hold_the_two_refs_of_one_person_leave_one_link(c
     clinic.human_enters_contact(DrChrono_Patient_Id__c=str(patient["id"]), FirstName="Tess")
     await clinic.hears()
     of_contact = await clinic.takes()
-    looked = await look(of_chart)
+    looked = await read_both_sides(of_chart)
 
     await clinic.carries_on(of_contact)
     outcomes = await clinic.writes_out(of_chart, looked)

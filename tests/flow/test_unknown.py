@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from app.store.tables import journal, tallies
 from tests.flow.clinic import REQUEST_LIMIT
-from workers.look import look
+from workers.read import read_both_sides
 from workers.sync import sync
 
 UPSERT = "PATCH /services/data/v67.0/composite/sobjects/Contact"
@@ -116,7 +116,7 @@ async def test_a_worker_that_dies_after_taking_or_looking_loses_nothing(clinic):
     patient = await clinic.registers(first_name="Ada", last_name="Test")
     await clinic.delivers(patient)
     work = await clinic.takes()
-    await look(work)
+    await read_both_sides(work)
 
     at_once = await clinic.takes()
     await clinic.time_passes(timedelta(minutes=1))

@@ -35,8 +35,8 @@ from tests.simulate.post import EVENTS, Post
 from tests.simulate.processes import connects
 from tests.simulate.vendors import DRCHRONO, SALESFORCE, URLS
 from tests.simulate.world import World
-from workers.reconcile import compare_when_due
-from workers.silence import look_into
+from workers.compare.reconcile import compare_when_due
+from workers.feed_monitor import check_feed
 
 ZONE = ZoneInfo("America/New_York")
 HOURS = "Mon-Fri 08:00-18:00 America/New_York"
@@ -147,7 +147,7 @@ class Days:
             await darkness.give(self.worker.database, Of.DOOR)
             self.count += 1
             for side in Side if self.count % _LOOKS_EVERY == 0 else ():
-                await look_into(self.run, side)
+                await check_feed(self.run, side)
             if self.count % _COMPARES_EVERY == 0:
                 await compare_when_due(self.run, self.world.web.app.state.inbox, lambda _kinds: None)
             while (arrived or self.count % _COMPARES_EVERY == 0) and await self.world.works(self.worker):

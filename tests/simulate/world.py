@@ -17,7 +17,7 @@ from tests.simulate.post import Post
 from tests.simulate.processes import Web, Worker
 from tests.simulate.turns import Turns
 from tests.simulate.vendors import DRCHRONO, SALESFORCE, URLS, Vendors, answered
-from workers.reconcile import ORDER, compare
+from workers.compare.reconcile import ORDER, compare
 
 _JSON = [(b"content-type", b"application/json")]
 _MOST_LOOKS = 1000

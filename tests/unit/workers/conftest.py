@@ -10,8 +10,8 @@ from app.store.secrets import Vault
 from app.sync.decide import decide
 from app.sync.records import Kind, Lane, Seen, Side
 from tests.build import KEY, KEYS, LATER_STAMP, NOW, SHIPPED, rules
-from workers.outcome import ended
-from workers.passes import Looked, Pass
+from workers.batch import Batch, Observed
+from workers.outcome import outcome_of
 
 ATTEMPT_LIMIT = 3
 
@@ -32,9 +32,9 @@ def end(run):
     def ending(link, what, outcome=None, attempts=0, by=None, side=Side.SALESFORCE):
         by = by or rules()
         due = Due(link, 1, 1, attempts, (Body("01JDELIVERY", 0, "sealed", LATER_STAMP, NOW),))
-        work = Pass(run, by, Taken(Kind.PATIENT, Lane.LIVE, "token", NOW, (due,)))
+        work = Batch(run, by, Taken(Kind.PATIENT, Lane.LIVE, "token", NOW, (due,)))
         plan = decide(by, link, what, NOW) if isinstance(what, Seen) else None
         outcomes = {} if outcome is None else {side: outcome}
-        return ended(work, Looked(due, what), plan, outcomes)
+        return outcome_of(work, Observed(due, what), plan, outcomes)
 
     return ending

@@ -25,7 +25,7 @@ from tests.build import (
     rules,
     seen,
 )
-from workers.passes import Written
+from workers.batch import Written
 
 D, S = Side.DRCHRONO, Side.SALESFORCE
 SOON = NOW + timedelta(minutes=5)

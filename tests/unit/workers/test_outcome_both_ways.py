@@ -21,7 +21,7 @@ from tests.build import (
     a_sight,
     rules,
 )
-from workers.passes import Written
+from workers.batch import Written
 
 D, S = Side.DRCHRONO, Side.SALESFORCE
 CALL = ("drchrono", "PATCH /api/patients/{id}")

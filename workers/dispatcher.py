@@ -1,42 +1,49 @@
-"""From rings to passes: at once when idle, in full batches when much comes in.
+"""From wake-ups and polls to batches: at once when idle, in full batches when much comes in.
 
-Each kind and lane is worked off by itself, so that a live edit never waits behind a first load. A ring that finds a
-pass running only marks that there is more; so while a pass waits for Salesforce, what comes in gathers into the next
-batch. A second pass beside the first starts only behind a full batch.
+Each kind and lane is worked off by itself, so that a live edit never waits behind a first load. A wake-up that finds a
+batch running only marks that there is more; so while a batch waits for Salesforce, what comes in gathers into the next
+one. A second batch beside the first starts only behind a full one.
+
+The poll finds what Redis forgot: whatever is due and not leased, every few seconds. So a wiped, empty or absent Redis,
+a lost wake-up, an expired lease and a retry whose time has come are all one case.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from app.errors import StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
+from app.store import links
 from app.sync.records import Kind, Lane
-from workers.passes import Pass
+from workers.batch import Batch
 from workers.sync import sync, take
 
 FULL = 200
+
+
 _PASSES_AT_ONCE = 3
 
-Place = tuple[Kind, Lane]
+
+KindLane = tuple[Kind, Lane]
 
 
-class Drain:
+class Dispatcher:
     """Works off what is due, kind by kind and lane by lane, whenever it is rung."""
 
     def __init__(self, run: Runtime) -> None:
         self._run = run
-        self._tasks: defaultdict[Place, set[asyncio.Task[None]]] = defaultdict(set)
-        self._more: set[Place] = set()
-        self._in_crowd: Place | None = None  # one at a time, for it takes memory
+        self._tasks: defaultdict[KindLane, set[asyncio.Task[None]]] = defaultdict(set)
+        self._more: set[KindLane] = set()
+        self._in_crowd: KindLane | None = None  # one at a time, for it takes memory
         self._is_stopping = False
 
     def ring(self, kinds: Iterable[str]) -> None:
         """Have the live edits of these kinds looked at at once; the sweep finds what is less urgent."""
         self.wake((Kind(kind), Lane.LIVE) for kind in kinds)
 
-    def wake(self, places: Iterable[Place]) -> None:
+    def wake(self, places: Iterable[KindLane]) -> None:
         """Have these kinds and lanes looked at soon; returns at once."""
         for place in places:
             if place[0] not in self._run.mappings:
@@ -51,19 +58,19 @@ class Drain:
         for tasks in self._tasks.values():
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _start(self, place: Place) -> None:
+    def _start(self, place: KindLane) -> None:
         task = asyncio.create_task(self._work_off(place), name=f"drain {place[0]} {place[1]}")
         self._tasks[place].add(task)
         task.add_done_callback(self._tasks[place].discard)
 
-    async def _sync(self, work: Pass) -> None:
+    async def _sync(self, work: Batch) -> None:
         try:
             self.ring(kind.value for kind in await sync(work))
         finally:
             if len(work.taken.due) > FULL:
                 self._in_crowd = None
 
-    async def _take(self, place: Place) -> Pass | None:
+    async def _take(self, place: KindLane) -> Batch | None:
         """Take what is due there; a crowd only where this process has none in hand."""
         kind, lane = place
         is_first = self._in_crowd is None
@@ -77,7 +84,7 @@ class Drain:
                 self._in_crowd = None
         return work
 
-    async def _work_off(self, place: Place) -> None:
+    async def _work_off(self, place: KindLane) -> None:
         kind, lane = place
         while not self._is_stopping:
             self._more.discard(place)
@@ -96,3 +103,18 @@ class Drain:
                 return
             if not is_full and (len(self._tasks[place]) > 1 or (work is None and place not in self._more)):
                 return
+
+
+POLL_EVERY_S = 2.0
+
+
+async def poll_due(run: Runtime, wake: Callable[[Iterable[tuple[Kind, Lane]]], None]) -> None:
+    """Wake whoever works off a kind and lane of which something waits, for ever."""
+    while True:
+        next_s = None
+        try:
+            wake(await links.waiting(run.database))
+            next_s = await links.next_due_in_s(run.database)
+        except StoreUnavailable:
+            log.warning("database.away", advice="work goes on by itself when it is back")
+        await asyncio.sleep(min(POLL_EVERY_S, POLL_EVERY_S if next_s is None else max(next_s, 0.05)))

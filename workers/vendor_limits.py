@@ -18,17 +18,17 @@ _LOOK_S = 5.0
 _EVERY, _AFTER_A_FAILURE = timedelta(seconds=30), timedelta(minutes=10)
 
 
-async def asking(run: Runtime) -> None:
+async def poll_salesforce_limits(run: Runtime) -> None:
     """Ask whenever it is time, for ever."""
     while True:
         try:
-            await ask_when_due(run)
+            await ask_limits_when_due(run)
         except StoreUnavailable:
             log.warning("database.away", advice="the limits are asked for when it is back")
         await asyncio.sleep(_LOOK_S)
 
 
-async def ask_when_due(run: Runtime) -> None:
+async def ask_limits_when_due(run: Runtime) -> None:
     """Ask Salesforce for its limits, when nothing is known of them and no other worker asks."""
     if run.salesforce is None or not await run.salesforce.budget.is_to_be_asked():
         return

@@ -22,14 +22,14 @@ from app.sync.retry import LEFT_ALONE, Fate, Verdict, after, after_refusal, caus
 from app.sync.rewrites import REWRITTEN
 from app.vendors.drchrono.client import TWIN_CODE
 from app.vendors.salesforce.wire import RecordRefused
-from workers.passes import Outcome, Pass, Written
+from workers.batch import Batch, Outcome, Written
 
 _NO_QUESTIONS = (WRITE_UNSETTLED, NO_PARENT, BUSY, UNSETTLED)  # it waits, but not to ask DrChrono about one record
 _IN_DRCHRONO = (GONE_IN_DRCHRONO, SEVERAL[Side.DRCHRONO])  # where a person is to look
 _HELD = ("held", REWRITTEN, TWIN_CODE)
 
 
-def waits(work: Pass, result: Result, plan: Plan) -> Result:
+def waiting(work: Batch, result: Result, plan: Plan) -> Result:
     """Give the result of a look that waits, until when the plan says; one that waited too often is left to a person."""
     assert plan.until is not None
     if plan.cause == UNSETTLED and plan.lost and result.attempts >= work.run.settings.attempt_limit:
@@ -44,7 +44,7 @@ def waits(work: Pass, result: Result, plan: Plan) -> Result:
     )
 
 
-def left_to_a_person(result: Result, plan: Plan, table: Table, outcomes: Mapping[Side, Outcome]) -> Result:
+def left_to_person(result: Result, plan: Plan, table: Table, outcomes: Mapping[Side, Outcome]) -> Result:
     """Give the result with the failure a person has to mend: what is held, missing or refused; as it is without one."""
     if plan.action is Action.HOLD:
         side = Side.DRCHRONO if plan.cause in _IN_DRCHRONO else Side.SALESFORCE
@@ -71,7 +71,7 @@ def left_to_a_person(result: Result, plan: Plan, table: Table, outcomes: Mapping
 
 
 def failed(
-    work: Pass, result: Result, error: SyncError | RecordRefused, seen: Seen | None, side: Side = Side.SALESFORCE
+    work: Batch, result: Result, error: SyncError | RecordRefused, seen: Seen | None, side: Side = Side.SALESFORCE
 ) -> Result:
     """Give the result of a look or a write that failed: tried again later, or left to a person when that is no use.
 
@@ -100,7 +100,7 @@ def failed(
     )
 
 
-def not_created(work: Pass, result: Result, error: SyncError | RecordRefused, seen: Seen) -> Result:
+def not_created(work: Batch, result: Result, error: SyncError | RecordRefused, seen: Seen) -> Result:
     """Give the result of a create in DrChrono that failed; one that may have happened is looked for, never given up."""
     if isinstance(error, OutcomeUnknown):
         again_in, attempts = work.rules.confirm_after, result.attempts + 1

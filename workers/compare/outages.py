@@ -1,23 +1,25 @@
-"""Dark: what is compared at once because something was away, and from when on.
+"""Outages: what is compared at once because something was away, and from when on; each worker's heartbeats.
 
-A darkness of a minute or more, of the door, the workers or a side, owes each kind one compare that begins after its
-end; that it was made is read off the kind's watermark, so a compare that was killed is made again by whoever is left.
-It goes through exactly what may have been missed: all that changed since the last compare, which is never less than
-what a vendor has given up on meanwhile. Only a patient who vanished from DrChrono is told by no list of changes and
-no webhook; so after a darkness longer than DrChrono's patience patients are gone through whole.
+An outage of a minute or more, of the door, the workers or a side, owes each kind one comparison that begins after its
+end; that it was made is read off the kind's watermark, so a comparison that was killed is made again by whoever is
+left. It goes through exactly what may have been missed: all that changed since the last comparison, which is never
+less than what a vendor has given up on meanwhile. Only a patient who vanished from DrChrono is told by no list of
+changes and no webhook; so after an outage longer than DrChrono's patience patients are gone through whole.
 
 What it costs, whatever the length: of DrChrono a call for every 250 records of a kind changed since, two days more
 because its `since` knows days only, and one at least, so four where nothing has changed; for patients gone through
-whole three to five calls per 1,000 instead, nine where none of them is inactive (`pages.py`). Of Salesforce three calls
-a kind, and one more for every 2,000 records changed; after 14 days, when it has forgotten what was deleted, four, and
-one for every 2,000 there are. However often something goes dark, a kind is compared for it once in ten minutes at most.
+whole three to five calls per 1,000 instead, nine where none of them is inactive (`listing.py`). Of Salesforce three
+calls a kind, and one more for every 2,000 records changed; after 14 days, when it has forgotten what was deleted, four,
+and one for every 2,000 there are. However often something goes out, a kind is compared for it once in ten minutes at
+most.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.errors import Undecryptable
+from app.errors import StoreUnavailable, Undecryptable
 from app.log import log
 from app.runtime import Runtime, calls_of
 from app.store import darkness, scans, schedules
@@ -25,16 +27,22 @@ from app.store.connections import Connections
 from app.store.darkness import Dark, Of
 from app.sync.records import Kind, Side
 from app.vendors import budget
-from workers.pages import EVER
+from workers.compare.listing import EVER
 
 AT_MOST_EVERY = timedelta(minutes=10)
+
+
 NEVER_COMPARED = timedelta(days=2)
+
+
 PATIENCE = timedelta(hours=7)  # DrChrono's last redelivery; what comes later than that comes never
+
+
 _STILL = timedelta(minutes=2)  # a scan saved that lately is somebody's who is at it
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class DueComparison:
     """A compare of a kind that is ours to make now.
 
     name   of the schedule that says so
@@ -50,21 +58,21 @@ def watermark_of(kind: Kind) -> str:
     return f"compare_{kind}"
 
 
-async def signs(run: Runtime) -> None:
+async def beat(run: Runtime) -> None:
     """Give the signs of this worker, and of every side that can be called."""
-    well = [Of(side.value) for side in sorted(run.settings.connected) if await is_well(run, side)]
+    well = [Of(side.value) for side in sorted(run.settings.connected) if await is_callable(run, side)]
     for of in (Of.WORK, *well):
         if (dark := await darkness.give(run.database, of)) is not None:
-            log.warning("dark.over", **said(dark))
+            log.warning("dark.over", **log_fields(dark))
 
 
-def said(dark: Dark) -> dict[str, str | float]:
+def log_fields(dark: Dark) -> dict[str, str | float]:
     """Give what a log line says of a darkness."""
     lag_s = round((dark.until - dark.since).total_seconds())
     return {"cause": dark.name, "lag_s": lag_s, "advice": "what changed meanwhile is found by comparing, now"}
 
 
-async def is_well(run: Runtime, side: Side) -> bool:
+async def is_callable(run: Runtime, side: Side) -> bool:
     """Say whether a side can be called as far as we know: connected, its credential not refused, and not out."""
     try:
         stored = await Connections(run.database, run.vault, side).read()
@@ -75,18 +83,18 @@ async def is_well(run: Runtime, side: Side) -> bool:
     return not budget.is_out((await calls_of(run.settings, run.database, side).read()).failures)
 
 
-async def turn(run: Runtime, kind: Kind, dark: Sequence[Dark]) -> Turn | None:
+async def due_comparison(run: Runtime, kind: Kind, dark: Sequence[Dark]) -> DueComparison | None:
     """Give the compare of a kind that is due and that nobody else has begun, None where there is none."""
     mark = await schedules.watermark(run.database, watermark_of(kind))
     owed = [one for one in dark if mark is None or one.until > mark]
     if not owed or await scans.is_under_way(run.database, watermark_of(kind), _STILL):
         is_ours = await schedules.is_ours(run.database, watermark_of(kind), run.settings.reconcile_every)
-        return Turn(watermark_of(kind)) if is_ours else None
+        return DueComparison(watermark_of(kind)) if is_ours else None
     name = f"dark_{kind}"
     if not await schedules.is_ours(run.database, name, AT_MOST_EVERY):
         return None
     await schedules.again_in(run.database, watermark_of(kind), run.settings.reconcile_every)
-    return Turn(name, _since(kind, owed, mark, run.now()))
+    return DueComparison(name, _since(kind, owed, mark, run.now()))
 
 
 def _since(kind: Kind, owed: Sequence[Dark], mark: datetime | None, now: datetime) -> datetime | None:
@@ -95,9 +103,19 @@ def _since(kind: Kind, owed: Sequence[Dark], mark: datetime | None, now: datetim
     return None if mark is not None else min(now - NEVER_COMPARED, *(one.since for one in owed))
 
 
-async def settle(run: Runtime) -> None:
+async def forget_compared(run: Runtime) -> None:
     """Forget every darkness after which all kinds were compared."""
     marks = [await schedules.watermark(run.database, watermark_of(kind)) for kind in run.mappings]
     known = [mark for mark in marks if mark is not None]
     if len(known) == len(marks):
         await darkness.forget(run.database, min(known))
+
+
+async def send_heartbeats(run: Runtime) -> None:
+    """Give this worker's signs, for ever."""
+    while True:
+        try:
+            await beat(run)
+        except StoreUnavailable:
+            log.warning("sign.missed", advice="when the database is back, it is compared what was missed")
+        await asyncio.sleep(darkness.EVERY.total_seconds())

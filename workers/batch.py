@@ -1,6 +1,6 @@
-"""The words of a worker's pass: what was taken, what was seen of it, what is to be written, and what became of it."""
+"""The words of a batch: what was leased, what was observed of it, what is to be written, and what became of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -9,7 +9,7 @@ from app.errors import SyncError
 from app.runtime import Runtime
 from app.store.due import Due, Taken
 from app.store.journal import Entry
-from app.sync.records import Fields, Link, Seen, Side, Sight
+from app.sync.records import Fields, Kind, Lane, Link, Seen, Side, Sight
 from app.sync.rules import Rules
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.salesforce.client import Salesforce
@@ -17,7 +17,7 @@ from app.vendors.salesforce.wire import RecordRefused, Saved
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class Batch:
     """One pass over what was taken: what it works with, by which rules, and since when (monotonic)."""
 
     run: Runtime
@@ -38,7 +38,7 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class Observed:
     """One link as taken, with what both sides hold, or why that could not be seen.
 
     is_contradicted  DrChrono, when asked, denied a body that was believed
@@ -84,4 +84,11 @@ class Written:
 
 
 Outcome = Written | RecordRefused | SyncError
+
+
 Answered = Saved | Written | RecordRefused | SyncError
+
+
+def read_only_batch(run: Runtime, kind: Kind, lane: Lane, due: Sequence[Due] = ()) -> Batch:
+    """Give a pass over records that nobody has leased: it may look, and writes nothing."""
+    return Batch(run, run.rules(kind), Taken(kind, lane, "", run.now(), tuple(due)))

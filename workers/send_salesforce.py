@@ -13,31 +13,33 @@ from app.sync.records import Side
 from app.vendors.salesforce import merging
 from app.vendors.salesforce.merging import Merge
 from app.vendors.salesforce.wire import Saved
-from workers.keeper import Lease
-from workers.passes import Answered, Pass, Write
+from workers.batch import Answered, Batch, Write
+from workers.lease import Lease
 
 
-async def create(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+async def create(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
     """Upsert each record by our external id, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
     table = work.rules.table
-    return await work.salesforce.upsert(table.object, table.external_id, [created(table, write) for write in batch])
+    return await work.salesforce.upsert(
+        table.object, table.external_id, [record_to_create(table, write) for write in batch]
+    )
 
 
-async def update(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+async def update(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
     """Update each record by its Id, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
     table = work.rules.table
-    return await work.salesforce.update(table.object, [updated(table, write) for write in batch])
+    return await work.salesforce.update(table.object, [record_to_update(table, write) for write in batch])
 
 
-async def delete(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+async def delete(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
     """Delete each record by its Id, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
     return await work.salesforce.delete([write.id or "" for write in batch])
 
 
-async def merge(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+async def merge(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
     """Merge each record into the one that stays, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
     asked = [Merge(write.id or "", write.beside) for write in batch]
@@ -48,12 +50,12 @@ async def merge(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[An
     ]
 
 
-def created(table: Table, write: Write) -> dict[str, Any]:
+def record_to_create(table: Table, write: Write) -> dict[str, Any]:
     """Give the record that a create upserts."""
     return {table.external_id: write.link.drchrono_id, **table.constants, **_raw(table, write)}
 
 
-def updated(table: Table, write: Write) -> dict[str, Any]:
+def record_to_update(table: Table, write: Write) -> dict[str, Any]:
     """Give what an update changes of a record, with the `id` of it."""
     return {"id": write.id, **write.beside, **_raw(table, write)}
 

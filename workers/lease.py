@@ -13,7 +13,7 @@ from app.runtime import Runtime
 from app.store import links
 from app.store.links import LEASE
 from app.vendors.salesforce.org import CALL_DEADLINE_S
-from workers.passes import Pass
+from workers.batch import Batch
 
 _RENEWALS = 4  # in one lease
 
@@ -39,7 +39,7 @@ class Lease:
 
 
 @asynccontextmanager
-async def keeping(work: Pass) -> AsyncIterator[Lease]:
+async def renewing(work: Batch) -> AsyncIterator[Lease]:
     """Renew the lease of what was taken until the block ends."""
     lease = Lease(work.taken.token)
     task = asyncio.create_task(_renew(work.run, lease))

@@ -1,38 +1,116 @@
-"""Walk: the legs of a scan, page by page; what is kept of a page, and which records it points out."""
+"""Scan: go through what both sides hold of a kind, and mark what may differ, as a delivery would.
+
+What nobody has heard of is due at once. What is linked and differs is kept, and waits: only when both sides have been
+gone through is it known what all of it would change; the brake looks at that (`preview.py`), and then it is released.
+Every page is saved with its cursor, so a scan that was cut off goes on there, and a page read twice is kept once. Of
+two processes that would go through the same, one does.
+
+    drchrono ─▶ salesforce ─▶ deleted ─▶ the brake, then all is due
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.errors import LeaseLost, StoreUnavailable
+from app.log import log
 from app.runtime import Runtime
 from app.store import links, scans
 from app.store.inbox import LISTED, Delivery, Event, Inbox
 from app.store.scans import Scan
 from app.sync.mapping import Table
-from app.sync.records import Lane, Side
+from app.sync.records import Kind, Lane, Side
 from app.vendors.drchrono import wire
-from workers import untold
-from workers.course import Asked, Course, Leg
-from workers.foresight import held_back, onlooker
-from workers.from_salesforce import contact
-from workers.news import drchrono_says_news, salesforce_says_news
-from workers.pages import LATE, Before, of_drchrono, of_salesforce
-from workers.visits import clock_of
+from workers import missed_events
+from workers.batch import read_only_batch
+from workers.compare.checkpoint import Checkpoint, Phase, ScanRequest
+from workers.compare.listing import (
+    LATE,
+    Resume,
+    drchrono_pages,
+    drchrono_row_changed,
+    salesforce_pages,
+    salesforce_row_changed,
+)
+from workers.compare.preview import apply_brake
+from workers.read import salesforce_snapshot, visit_zones
+
+Progress = Callable[[Kind, Checkpoint], Awaitable[None]]
+
+
+_RENEWALS = 3  # in one lease
+
+
+async def no_progress(_kind: Kind, _course: Checkpoint) -> None:
+    """Tell nobody."""
+
+
+async def scan(run: Runtime, inbox: Inbox, asked: ScanRequest, tell: Progress = no_progress) -> Checkpoint:
+    """Point out every record of a kind that differs, as far as either side tells; gives what it came to.
+
+    Raises  SyncError, LeaseLost while another process does the same; the next scan of that name goes on where it stood
+    """
+    saved, goes_on = await scans.begun(run.database, asked.name)
+    async with _held(run, saved):
+        course = Checkpoint.saved(saved.at) if saved.at else _begun(asked, saved)
+        if goes_on:
+            log.info("scan.goes_on", kind=asked.kind.value, leg=course.leg, records=sum(course.read.values()))
+        asked = replace(asked, since=datetime.fromisoformat(course.since) if course.since else None)
+        walk = ScanRun(run, inbox, asked, saved)
+        for leg in list(Phase)[list(Phase).index(course.leg) :]:
+            if leg != course.leg:
+                course = replace(course, leg=leg, place="", of=None)
+                await scans.save(run.database, saved, asdict(course))
+            async for here in walk.along(course):
+                course = here
+                await scans.save(run.database, saved, asdict(course))
+                await tell(asked.kind, course)
+        await scans.end(run.database, saved)
+    return course
+
+
+@asynccontextmanager
+async def _held(run: Runtime, saved: Scan) -> AsyncIterator[None]:
+    """Hold a scan while the block runs, however long a vendor takes, and let it go at the end."""
+    task = asyncio.create_task(_renew_scan(run, saved))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await scans.leave(run.database, saved)
+
+
+async def _renew_scan(run: Runtime, saved: Scan) -> None:
+    while True:
+        await asyncio.sleep(scans.HELD.total_seconds() / _RENEWALS)
+        try:
+            await scans.hold(run.database, saved)
+        except LeaseLost:
+            return  # the next page is not saved, and so it is told
+        except StoreUnavailable:
+            log.warning("scan.not_held")
+
+
+def _begun(asked: ScanRequest, saved: Scan) -> Checkpoint:
+    return Checkpoint(saved.started_at.isoformat(), since=asked.since.isoformat() if asked.since else None)
+
 
 _TOLD_OF = timedelta(days=14)  # Salesforce tells of its deletions for 15 days
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class ScanRun:
     """One scan on its way; both sides are connected."""
 
     run: Runtime
     inbox: Inbox
-    asked: Asked
+    asked: ScanRequest
     scan: Scan
 
     @property
@@ -40,25 +118,25 @@ class Walk:
         """The mapping of what is gone through."""
         return self.run.mappings[self.asked.kind]
 
-    def along(self, course: Course) -> AsyncIterator[Course]:
+    def along(self, course: Checkpoint) -> AsyncIterator[Checkpoint]:
         """Go along the leg the course is on, and give the course behind each page.
 
         Raises  SyncError
         """
         legs = {
-            Leg.DRCHRONO: self._drchrono,
-            Leg.SALESFORCE: self._salesforce,
-            Leg.DELETED: self._deleted,
-            Leg.RELEASE: self._release,
+            Phase.DRCHRONO: self._drchrono,
+            Phase.SALESFORCE: self._salesforce,
+            Phase.DELETED: self._deleted,
+            Phase.RELEASE: self._release,
         }
         return legs[course.leg](course)
 
-    async def _drchrono(self, course: Course) -> AsyncIterator[Course]:
+    async def _drchrono(self, course: Checkpoint) -> AsyncIterator[Checkpoint]:
         """Every row is as a delivery; where all were shown, those that were not are asked for."""
         assert self.run.drchrono is not None
         is_complete = self.asked.since is None or self.table.is_one_way
-        before = Before(course.place, course.read.get(Side.DRCHRONO.value, 0), course.of)
-        pages = of_drchrono(self.run.drchrono.on(self.asked.lane), self.table, self.asked.since, before)
+        before = Resume(course.place, course.read.get(Side.DRCHRONO.value, 0), course.of)
+        pages = drchrono_pages(self.run.drchrono.on(self.asked.lane), self.table, self.asked.since, before)
         async for page in pages:
             found = await self._keep_charts(page.rows)
             if is_complete:
@@ -68,10 +146,10 @@ class Walk:
         if is_complete:
             await self._point_unlisted(Side.DRCHRONO)
 
-    async def _salesforce(self, course: Course) -> AsyncIterator[Course]:
+    async def _salesforce(self, course: Checkpoint) -> AsyncIterator[Checkpoint]:
         assert self.run.salesforce is not None
         is_complete = self.asked.since is None
-        pages = of_salesforce(self.run.salesforce.on(self.asked.lane), self.table, self.asked.since, course.place)
+        pages = salesforce_pages(self.run.salesforce.on(self.asked.lane), self.table, self.asked.since, course.place)
         async for page in pages:
             found = await self._note_contacts(page.rows)
             if is_complete:
@@ -80,7 +158,7 @@ class Walk:
         if is_complete:
             await self._point_unlisted(Side.SALESFORCE)
 
-    async def _deleted(self, course: Course) -> AsyncIterator[Course]:
+    async def _deleted(self, course: Checkpoint) -> AsyncIterator[Checkpoint]:
         """What Salesforce deleted for good shows in no query; it keeps a list of that for some days.
 
         Where that does not reach back, all that is there is gone through, and what is missing is asked for.
@@ -91,7 +169,7 @@ class Walk:
             since = self.asked.since - LATE
             ids = await client.gone(self.table.object, since, now) if now - since < _TOLD_OF else None
             if ids is None:
-                async for page in of_salesforce(client, self.table, None, ""):
+                async for page in salesforce_pages(client, self.table, None, ""):
                     await self._mark_living(page.rows)
                 await self._point_unlisted(Side.SALESFORCE)
             else:
@@ -99,8 +177,8 @@ class Walk:
                 await scans.point(self.run.database, self.scan, Side.SALESFORCE, [one.id for one in agreed.values()])
         yield course
 
-    async def _release(self, course: Course) -> AsyncIterator[Course]:
-        why = await held_back(self.run, self.asked, self.scan)
+    async def _release(self, course: Checkpoint) -> AsyncIterator[Checkpoint]:
+        why = await apply_brake(self.run, self.asked, self.scan)
         await scans.release(self.run.database, self.scan.name, self.asked.lane)
         yield replace(course, stopped=why)
 
@@ -108,7 +186,7 @@ class Walk:
         """Keep the rows that tell of something, and give how many those are."""
         rules = self.run.rules(self.asked.kind)
         agreed = await links.agreed(self.run.database, self.asked.kind, [wire.record_id(row) for row in rows])
-        told = [row for row in rows if drchrono_says_news(rules, row, agreed.get(wire.record_id(row)))]
+        told = [row for row in rows if drchrono_row_changed(rules, row, agreed.get(wire.record_id(row)))]
         known = {wire.record_id(row): agreed[wire.record_id(row)].id for row in told if wire.record_id(row) in agreed}
         await self._doubt(
             Side.DRCHRONO, {id_: wire.version(row) for row in told if (id_ := wire.record_id(row)) in known}
@@ -130,12 +208,12 @@ class Walk:
     async def _note_contacts(self, rows: Sequence[dict[str, Any]]) -> int:
         """Point out the records that tell of something, and note those that ask to be taken over; gives how many."""
         kind, rules = self.asked.kind, self.run.rules(self.asked.kind)
-        work = onlooker(self.run, kind, self.asked.lane)
-        clock = await clock_of(work)
+        work = read_only_batch(self.run, kind, self.asked.lane)
+        clock = await visit_zones(work)
         agreed = await links.agreed(self.run.database, kind, [str(row["Id"]) for row in rows], Side.SALESFORCE)
         deleted = {str(row["Id"]) for row in rows if row.get("IsDeleted")}
-        living = [contact(work, clock, row) for row in rows if str(row["Id"]) not in deleted]
-        told = {one.id for one in living if salesforce_says_news(rules, one, agreed.get(one.id))}
+        living = [salesforce_snapshot(work, clock, row) for row in rows if str(row["Id"]) not in deleted]
+        told = {one.id for one in living if salesforce_row_changed(rules, one, agreed.get(one.id))}
         known = [agreed[id_].id for id_ in sorted((told | deleted) & agreed.keys())]
         others = [str(row["Id"]) for row in rows if str(row["Id"]) not in agreed]
         await self._doubt(Side.SALESFORCE, {one.id: one.version for one in living if one.id in told & agreed.keys()})
@@ -150,7 +228,7 @@ class Walk:
     async def _doubt(self, side: Side, versions: Mapping[str, str]) -> None:
         """Have the feed of a side doubted for what linked records show that nobody has told of, before it is let go."""
         if self.asked.lane is Lane.COMPARE and not self.table.is_one_way:
-            await untold.shown_by(self.run, self.asked.kind, side, versions)
+            await missed_events.record_missed_rows(self.run, self.asked.kind, side, versions)
 
     async def _mark_living(self, rows: Sequence[dict[str, Any]]) -> None:
         ids = [str(row["Id"]) for row in rows if not row.get("IsDeleted")]

@@ -21,9 +21,9 @@ from app.sync.records import Side
 from app.vendors.salesforce import ingest
 from app.vendors.salesforce.ingest import ABORTED, OVER, Ingest
 from app.vendors.salesforce.wire import RecordRefused, Saved
-from workers import to_salesforce
-from workers.keeper import Lease
-from workers.passes import Looked, Outcome, Pass, Write, Written
+from workers import send_salesforce
+from workers.batch import Batch, Observed, Outcome, Write, Written
+from workers.lease import Lease
 
 KEPT = timedelta(days=7)  # Salesforce keeps no job for longer
 NOT_COME_TO = "job_failed"  # the job ended before it came to the record: nothing was written
@@ -33,7 +33,7 @@ _UNTOLD, _CALLED_OFF = "NO_RESULT", "JOB_ABORTED"
 
 
 @dataclass(frozen=True, slots=True)
-class Lot:
+class JobWrites:
     """The writes of one job, by their key in it, and its CSV. `is_create`: upserted by our external id."""
 
     writes: Mapping[str, Write]
@@ -41,7 +41,7 @@ class Lot:
     is_create: bool
 
 
-def lots(work: Pass, writes: Sequence[Write], *, is_create: bool) -> tuple[list[Lot], list[Write]]:
+def split_jobs(work: Batch, writes: Sequence[Write], *, is_create: bool) -> tuple[list[JobWrites], list[Write]]:
     """Give the writes that go by jobs, and those that go in calls: all where they are too few, or of an urgent lane.
 
     Updates of one job change the same fields, creates name the same kinds of parents: no cell that counts is empty.
@@ -58,7 +58,7 @@ def lots(work: Pass, writes: Sequence[Write], *, is_create: bool) -> tuple[list[
             continue
         shape = frozenset(name for name in cells if "." in name) if is_create else frozenset(cells)
         groups[shape].append((write, cells))
-    found: list[Lot] = []
+    found: list[JobWrites] = []
     for group in groups.values():
         if len(group) <= patience.above:
             rest += [write for write, _ in group]
@@ -67,7 +67,7 @@ def lots(work: Pass, writes: Sequence[Write], *, is_create: bool) -> tuple[list[
     return found, rest
 
 
-async def begun(work: Pass, lot: Lot) -> str:
+async def open_job(work: Batch, lot: JobWrites) -> str:
     """Have a job that holds the records of a lot and has written none of them; gives its id.
 
     Raises  Unavailable, Unauthorized, Rejected, Unreadable
@@ -76,7 +76,7 @@ async def begun(work: Pass, lot: Lot) -> str:
     return await Ingest(work.salesforce).begun(table.object, table.external_id if lot.is_create else None, lot.uploaded)
 
 
-async def dropped(work: Pass, job: str) -> bool:
+async def abort_job(work: Batch, job: str) -> bool:
     """Call off a job that was never closed, and say whether it is; one that stays open does no harm."""
     try:
         await Ingest(work.salesforce).abort(job)
@@ -85,7 +85,7 @@ async def dropped(work: Pass, job: str) -> bool:
     return True
 
 
-async def carried_out(work: Pass, lease: Lease, lot: Lot, job: str) -> dict[str, Outcome]:
+async def run_job(work: Batch, lease: Lease, lot: JobWrites, job: str) -> dict[str, Outcome]:
     """Have a job write its records, and give by link what became of each."""
     try:
         lease.must_outlast_a_write()
@@ -93,16 +93,16 @@ async def carried_out(work: Pass, lease: Lease, lot: Lot, job: str) -> dict[str,
     except OutcomeUnknown:
         pass  # the job itself says whether it was closed
     except Rejected:
-        await dropped(work, job)
+        await abort_job(work, job)
         return {write.link.id: RecordRefused(NOT_COME_TO) for write in lot.writes.values()}
     except SyncError as error:
         # an answer that says no is believed only where the job was called off: else it may be closed all the same
-        told = error if await dropped(work, job) else OutcomeUnknown(_SIDE, "PATCH jobs/ingest", code=_CALLED_OFF)
+        told = error if await abort_job(work, job) else OutcomeUnknown(_SIDE, "PATCH jobs/ingest", code=_CALLED_OFF)
         return {write.link.id: told for write in lot.writes.values()}
     return await _followed(work, lot, job)
 
 
-async def without_jobs(work: Pass) -> tuple[Pass, list[Looked]]:
+async def settle_open_jobs(work: Batch) -> tuple[Batch, list[Observed]]:
     """Give the pass with no write in it that is still in a job, and, with why, the links of which that was not found.
 
     What a job that was called off had under way may end a little later; of one that has ended all is written.
@@ -126,7 +126,7 @@ async def without_jobs(work: Pass) -> tuple[Pass, list[Looked]]:
     if not jobs:
         return work, []
     well = tuple(_settled(due, settled) for due in work.taken.due if due.link.id not in failed)
-    ill = [Looked(due, failed[due.link.id]) for due in work.taken.due if due.link.id in failed]
+    ill = [Observed(due, failed[due.link.id]) for due in work.taken.due if due.link.id in failed]
     return replace(work, taken=replace(work.taken, due=well)), ill
 
 
@@ -138,7 +138,7 @@ def _settled(due: Due, settled: Mapping[str, datetime]) -> Due:
     return replace(due, link=replace(due.link, own_writes=own))
 
 
-async def _followed(work: Pass, lot: Lot, job: str) -> dict[str, Outcome]:
+async def _followed(work: Batch, lot: JobWrites, job: str) -> dict[str, Outcome]:
     """Look at a job until it is over, calling it off when that takes too long, and give what it says of each record."""
     org, table = Ingest(work.salesforce), work.rules.table
     names = {table.external_id, *(row.shown(Side.SALESFORCE) for row in table.rows.values())}
@@ -176,19 +176,21 @@ def _outcome(found: ingest.Results, key: str, write: Write, state: str) -> Outco
     return OutcomeUnknown(_SIDE, "PATCH jobs/ingest", code=code)
 
 
-def _cut(group: Sequence[tuple[Write, dict[str, str]]], key: str, *, is_create: bool) -> list[Lot]:
+def _cut(group: Sequence[tuple[Write, dict[str, str]]], key: str, *, is_create: bool) -> list[JobWrites]:
     """Give a group as lots that can be uploaded within a call's deadline."""
     uploaded = ingest.written([cells for _, cells in group])
     if len(uploaded.encode()) > ingest.MOST_BYTES and len(group) > 1:
         half = len(group) // 2
         return [lot for part in (group[:half], group[half:]) for lot in _cut(part, key, is_create=is_create)]
-    return [Lot({cells[key]: write for write, cells in group}, uploaded, is_create)]
+    return [JobWrites({cells[key]: write for write, cells in group}, uploaded, is_create)]
 
 
-def _record(work: Pass, write: Write, *, is_create: bool) -> dict[str, object]:
-    record = (to_salesforce.created if is_create else to_salesforce.updated)(work.rules.table, write)
+def _record(work: Batch, write: Write, *, is_create: bool) -> dict[str, object]:
+    record = (send_salesforce.record_to_create if is_create else send_salesforce.record_to_update)(
+        work.rules.table, write
+    )
     return record if is_create else {"Id": record.pop("id"), **record}
 
 
-def _key(work: Pass, *, is_create: bool) -> str:
+def _key(work: Batch, *, is_create: bool) -> str:
     return work.rules.table.external_id if is_create else "Id"

@@ -20,20 +20,20 @@ from app.store import darkness, links, queue_state, schedules, zones
 from app.store.inbox import Inbox
 from app.sync.mapping import Table
 from app.sync.records import Kind, Lane, Side
-from workers import dark
-from workers.course import Asked, Course
-from workers.dark import NEVER_COMPARED, watermark_of
-from workers.pages import EVER
-from workers.scan import Tell, scan, silent
+from workers.compare import outages
+from workers.compare.checkpoint import Checkpoint, ScanRequest
+from workers.compare.listing import EVER
+from workers.compare.outages import NEVER_COMPARED, watermark_of
+from workers.compare.scan import Progress, no_progress, scan
 
-Ring = Callable[[Iterable[str]], None]
+Notify = Callable[[Iterable[str]], None]
 
 ORDER = (Kind.DOCTOR, Kind.OFFICE, Kind.PATIENT, Kind.APPOINTMENT)  # parents first
 _LOOK_S = 2.0
 _AFTER_A_FAILURE = timedelta(minutes=1)
 
 
-async def reconciling(run: Runtime, ring: Ring) -> None:
+async def reconcile_for_ever(run: Runtime, ring: Notify) -> None:
     """Do it whenever it is time, for ever."""
     inbox = runtime.inbox(run, lambda group: ring({event.kind for one in group for event in one.events}))
     try:
@@ -48,7 +48,7 @@ async def reconciling(run: Runtime, ring: Ring) -> None:
         await inbox.close()
 
 
-async def compare_when_due(run: Runtime, inbox: Inbox, ring: Ring) -> None:
+async def compare_when_due(run: Runtime, inbox: Inbox, ring: Notify) -> None:
     """Compare every kind, once every RECONCILE_EVERY for all workers together, unless the lane is paused.
 
     What is owed because something was away is compared at once.
@@ -57,7 +57,7 @@ async def compare_when_due(run: Runtime, inbox: Inbox, ring: Ring) -> None:
         return
     owed = await darkness.noted(run.database)
     for kind in [one for one in ORDER if one in run.mappings]:
-        turn = await dark.turn(run, kind, owed)
+        turn = await outages.due_comparison(run, kind, owed)
         if turn is None:
             continue
         try:
@@ -67,7 +67,7 @@ async def compare_when_due(run: Runtime, inbox: Inbox, ring: Ring) -> None:
             await schedules.again_in(run.database, turn.name, _AFTER_A_FAILURE)
             log.warning("compare.failed", kind=kind.value, error=type(error).__name__, cause=str(error))
     if owed:
-        await dark.settle(run)
+        await outages.forget_compared(run)
 
 
 async def compare(
@@ -76,8 +76,8 @@ async def compare(
     kind: Kind,
     since: datetime | None = None,
     lane: Lane = Lane.COMPARE,
-    tell: Tell = silent,
-) -> Course:
+    tell: Progress = no_progress,
+) -> Checkpoint:
     """Point out every record of a kind that either side says has changed, or hold all of them back by the brake.
 
     since   from then on, EVER: all there is; None: since the last compare, or of two days when there was none
@@ -85,7 +85,7 @@ async def compare(
     """
     name = watermark_of(kind)
     begin = since or await schedules.watermark(run.database, name) or run.now() - NEVER_COMPARED
-    course = await scan(run, inbox, Asked(kind, lane, None if begin == EVER else begin), tell)
+    course = await scan(run, inbox, ScanRequest(kind, lane, None if begin == EVER else begin), tell)
     await schedules.raise_watermark(run.database, name, datetime.fromisoformat(course.began))
     log.info("compare.done", kind=kind.value, records=sum(course.found.values()))
     return course
@@ -101,7 +101,7 @@ async def _to_come(run: Runtime, table: Table, doctor_id: str) -> list[str]:
     return await run.salesforce.where(table.object, condition, doctor_id, run.now())
 
 
-async def apply_zones(run: Runtime, ring: Ring) -> None:
+async def apply_zones(run: Runtime, ring: Notify) -> None:
     """Have the visits to come of doctors whose zone has changed looked at again."""
     if run.salesforce is None:
         return

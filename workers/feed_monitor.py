@@ -19,13 +19,11 @@ from app.sync import silence
 from app.sync.records import Kind, Lane, Side
 from app.sync.silence import Feed
 from app.vendors.drchrono import wire
-from workers.dark import is_well
-from workers.foresight import onlooker
-from workers.from_salesforce import contact
-from workers.news import drchrono_says_news, salesforce_says_news
-from workers.pages import of_drchrono, of_salesforce
-from workers.untold import untold
-from workers.visits import clock_of
+from workers.batch import read_only_batch
+from workers.compare.listing import drchrono_pages, drchrono_row_changed, salesforce_pages, salesforce_row_changed
+from workers.compare.outages import is_callable
+from workers.missed_events import missed
+from workers.read import salesforce_snapshot, visit_zones
 
 EVERY = timedelta(seconds=15)
 BUSIEST_FIRST = (Kind.APPOINTMENT, Kind.PATIENT)  # a clinic's visits change more often; other kinds have no webhooks
@@ -34,18 +32,18 @@ _AFTER_A_FAILURE = timedelta(minutes=1)
 _TODAY = timedelta(days=1)  # `of_drchrono` begins two days earlier: with yesterday, which is today in some zone
 
 
-async def listening_in(run: Runtime) -> None:
+async def monitor_feeds(run: Runtime) -> None:
     """Do it for ever."""
     while True:
         try:
             for side in sorted(run.settings.connected):
-                await look_into(run, side)
+                await check_feed(run, side)
         except StoreUnavailable:
             log.warning("feeds.not_looked_into", advice="they are when the database is back")
         await asyncio.sleep(EVERY.total_seconds())
 
 
-async def look_into(run: Runtime, side: Side) -> None:
+async def check_feed(run: Runtime, side: Side) -> None:
     """Take in what a side has delivered, and look at the side itself where that is due; once for all workers."""
     name = f"feed_{side}"
     if not await schedules.is_ours(run.database, name, EVERY):
@@ -57,7 +55,7 @@ async def look_into(run: Runtime, side: Side) -> None:
     if not is_due or not await _may_look(run, feed):
         return
     try:
-        shown = await _shown(run, feed)
+        shown = await _missed(run, feed)
     except SyncError as error:
         await schedules.again_in(run.database, name, _AFTER_A_FAILURE)
         log.info("feed.not_looked_into", side=side.value, error=type(error).__name__, cause=str(error))
@@ -80,10 +78,10 @@ async def _may_look(run: Runtime, feed: Feed) -> bool:
         return False
     if not feed.doubted and feed.silent_since is None and await darkness.noted(run.database):
         return False
-    return await darkness.is_there(run.database, Of.DOOR) and await is_well(run, feed.side)
+    return await darkness.is_there(run.database, Of.DOOR) and await is_callable(run, feed.side)
 
 
-async def _shown(run: Runtime, feed: Feed) -> set[str]:
+async def _missed(run: Runtime, feed: Feed) -> set[str]:
     """Give the changes a side shows that nobody has told of; at the first look the busiest kind with any is enough.
 
     Raises  SyncError
@@ -91,26 +89,28 @@ async def _shown(run: Runtime, feed: Feed) -> set[str]:
     found: set[str] = set()
     for kind in BUSIEST_FIRST:
         if kind in run.mappings and (not found or feed.doubted or feed.silent_since):
-            found |= await (_drchrono if feed.side is Side.DRCHRONO else _salesforce)(run, kind, feed)
+            found |= await (_missed_in_drchrono if feed.side is Side.DRCHRONO else _missed_in_salesforce)(
+                run, kind, feed
+            )
     return found
 
 
-async def _drchrono(run: Runtime, kind: Kind, _feed: Feed) -> set[str]:
+async def _missed_in_drchrono(run: Runtime, kind: Kind, _feed: Feed) -> set[str]:
     assert run.drchrono is not None
     rules, told, pages = run.rules(kind), dict[str, str](), 0
-    async for page in of_drchrono(run.drchrono.on(Lane.COMPARE), run.mappings[kind], run.now() + _TODAY):
+    async for page in drchrono_pages(run.drchrono.on(Lane.COMPARE), run.mappings[kind], run.now() + _TODAY):
         ids = [wire.record_id(row) for row in page.rows]
         agreed = await links.agreed(run.database, kind, ids)
         for id_, row in zip(ids, page.rows, strict=True):
-            if drchrono_says_news(rules, row, agreed.get(id_)):
+            if drchrono_row_changed(rules, row, agreed.get(id_)):
                 told[id_] = wire.version(row)
         pages += 1
         if pages == _MOST_PAGES:
             break
-    return await untold(run, kind, Side.DRCHRONO, told)
+    return await missed(run, kind, Side.DRCHRONO, told)
 
 
-async def _salesforce(run: Runtime, kind: Kind, feed: Feed) -> set[str]:
+async def _missed_in_salesforce(run: Runtime, kind: Kind, feed: Feed) -> set[str]:
     """One page: what changed since the feed was last heard or looked into, or little before that.
 
     Those that were deleted are left aside: they show for ever.
@@ -119,11 +119,11 @@ async def _salesforce(run: Runtime, kind: Kind, feed: Feed) -> set[str]:
     assert feed.heard_at is not None
     since = min(feed.heard_at, feed.asked_at or feed.heard_at) - silence.UNDER_WAY
     rules, told = run.rules(kind), dict[str, str]()
-    work = onlooker(run, kind, Lane.COMPARE)
-    clock = await clock_of(work)
-    async for page in of_salesforce(run.salesforce.on(Lane.COMPARE), run.mappings[kind], since, ""):
-        living = [contact(work, clock, row) for row in page.rows if not row.get("IsDeleted")]
+    work = read_only_batch(run, kind, Lane.COMPARE)
+    clock = await visit_zones(work)
+    async for page in salesforce_pages(run.salesforce.on(Lane.COMPARE), run.mappings[kind], since, ""):
+        living = [salesforce_snapshot(work, clock, row) for row in page.rows if not row.get("IsDeleted")]
         agreed = await links.agreed(run.database, kind, [one.id for one in living], Side.SALESFORCE)
-        told |= {one.id: one.version for one in living if salesforce_says_news(rules, one, agreed.get(one.id))}
+        told |= {one.id: one.version for one in living if salesforce_row_changed(rules, one, agreed.get(one.id))}
         break
-    return await untold(run, kind, Side.SALESFORCE, told)
+    return await missed(run, kind, Side.SALESFORCE, told)

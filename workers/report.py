@@ -1,19 +1,27 @@
-"""One wide line per look, at its end, named in the past tense; ids, field names and numbers, never a value."""
+"""Report: one wide log line per link at the end of its batch, and how long its deliveries took.
 
-from datetime import timedelta
+Ids, field names and numbers, never a value.
+"""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
+from ulid import ULID
+
 from app.log import log
+from app.metrics.counted import END_TO_END
 from app.store.endings import Result
 from app.sync.mapping import EXTERNAL_ID
 from app.sync.records import Action, Plan, Side
-from workers.passes import Pass
+from workers.batch import Batch
 
 
-def say(work: Pass, result: Result, plan: Plan | None, *, is_saved: bool) -> None:
+def log_outcome(work: Batch, result: Result, plan: Plan | None, *, is_saved: bool) -> None:
     """Log how one look ended."""
-    line = _line(work, result) | (_planned(plan) if plan else {"plan": "none"})
+    line = _line(work, result) | (_plan_fields(plan) if plan else {"plan": "none"})
     if not is_saved:
         log.warning("lease.lost", **line)
     elif result.failure is not None:
@@ -28,7 +36,7 @@ def say(work: Pass, result: Result, plan: Plan | None, *, is_saved: bool) -> Non
         log.info("record.unchanged" if plan and plan.action is Action.NOTHING else "record.synced", **line)
 
 
-def _line(work: Pass, result: Result) -> dict[str, Any]:
+def _line(work: Batch, result: Result) -> dict[str, Any]:
     link, bodies = result.due.link, result.due.bodies
     return {
         "kind": link.kind.value,
@@ -40,7 +48,7 @@ def _line(work: Pass, result: Result) -> dict[str, Any]:
     }
 
 
-def _planned(plan: Plan) -> dict[str, Any]:
+def _plan_fields(plan: Plan) -> dict[str, Any]:
     names = {
         "changed": sorted(plan.writes.get(Side.SALESFORCE, {})) + ([EXTERNAL_ID] if plan.writes_key else []),
         "patched": sorted(plan.writes.get(Side.DRCHRONO, {})),
@@ -49,3 +57,19 @@ def _planned(plan: Plan) -> dict[str, Any]:
         "refused": sorted(plan.refused),
     }
     return {"plan": plan.action.value} | {name: fields for name, fields in names.items() if fields}
+
+
+def record_latency(work: Batch, endings: Sequence[Result], saved: AbstractSet[str]) -> None:
+    """Count every delivery that was used up; not those whose record failed, for of these nothing has arrived."""
+    now = work.run.now()
+    for ending in endings:
+        if ending.due.link.id in saved and ending.is_read and ending.failure is None:
+            for side, came_at in _arrivals(ending):
+                lasted_s = max((now - came_at).total_seconds(), 0.0)
+                work.run.counts.observe(END_TO_END, lasted_s, side)
+
+
+def _arrivals(ending: Result) -> list[tuple[Side, datetime]]:
+    """Give who delivered and when; the rows of a list that we asked for ourselves were delivered by nobody."""
+    bodies = [(Side.DRCHRONO, one.received_at) for one in ending.due.bodies if not one.is_listed]
+    return bodies + [(Side.SALESFORCE, ULID.from_str(id_).datetime) for id_, _ in ending.due.notices]

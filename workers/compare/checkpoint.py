@@ -9,7 +9,7 @@ from typing import Any
 from app.sync.records import Kind, Lane, Side
 
 
-class Leg(StrEnum):
+class Phase(StrEnum):
     """The parts of a scan, in order."""
 
     DRCHRONO = "drchrono"
@@ -19,7 +19,7 @@ class Leg(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ScanRequest:
     """What is to be gone through: a kind, for which lane, since when (None: all there is)."""
 
     kind: Kind
@@ -33,7 +33,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Checkpoint:
     """How far a scan has come.
 
     began    when, ISO 8601, by the database's clock
@@ -45,7 +45,7 @@ class Course:
     """
 
     began: str
-    leg: Leg = Leg.DRCHRONO
+    leg: Phase = Phase.DRCHRONO
     place: str = ""
     since: str | None = None
     read: Mapping[str, int] = field(default_factory=dict)
@@ -54,11 +54,11 @@ class Course:
     stopped: str = ""
 
     @classmethod
-    def saved(cls, at: Mapping[str, Any]) -> "Course":
+    def saved(cls, at: Mapping[str, Any]) -> "Checkpoint":
         """Give the course that was saved as this."""
-        return cls(**{**at, "leg": Leg(at["leg"])})
+        return cls(**{**at, "leg": Phase(at["leg"])})
 
-    def onward(self, side: Side, place: str, read: int, found: int, of: int | None = None) -> "Course":
+    def onward(self, side: Side, place: str, read: int, found: int, of: int | None = None) -> "Checkpoint":
         """Give the course behind a page of a side's."""
         gone_through = {**self.read, side.value: self.read.get(side, 0) + read}
         differing = {**self.found, side.value: self.found.get(side, 0) + found}

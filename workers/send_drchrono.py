@@ -15,11 +15,11 @@ from app.sync.records import Side
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.client import OVERLAPS
 from app.vendors.salesforce.wire import RecordRefused, Saved
-from workers.keeper import Lease
-from workers.passes import Answered, Pass, Write, Written
+from workers.batch import Answered, Batch, Write, Written
+from workers.lease import Lease
 
 
-async def patch(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+async def patch(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
     """Send each record its changed fields, and give what was answered of each, in their order."""
 
     async def one(write: Write) -> Answered:
@@ -39,7 +39,7 @@ async def patch(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[An
     return await asyncio.gather(*(one(write) for write in batch))
 
 
-async def post(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+async def post(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
     """Create each record, and give what was answered of each, in their order, with what DrChrono showed."""
 
     async def one(write: Write) -> Answered:
@@ -66,7 +66,7 @@ async def post(work: Pass, lease: Lease, batch: Sequence[Write]) -> Sequence[Ans
     return await asyncio.gather(*(one(write) for write in batch))
 
 
-async def _our_first_attempt(work: Pass, write: Write, error: Rejected) -> dict[str, Any] | None:
+async def _our_first_attempt(work: Batch, write: Write, error: Rejected) -> dict[str, Any] | None:
     """Give the visit that is in the way of a new one, when it is that very one, made by an attempt nobody answered."""
     assert work.drchrono is not None
     if not error.code.startswith(OVERLAPS):

@@ -1,8 +1,9 @@
-"""Pages: a vendor's records of a kind, those that changed since a moment or all of them, from any place on.
+"""Listing: a vendor's records of a kind, those that changed since a moment or all of them, from any cursor on.
 
 DrChrono's bulk lists give a thousand records for two or three calls, its plain lists at most 250 for one: all of a
-kind comes by the first, where DrChrono has them, and what has changed lately by the second. Salesforce has no places
-that last, so each page begins behind the last record of the one before.
+kind comes by the first, where DrChrono has them, and what has changed lately by the second. Salesforce has no cursors
+that last, so each page begins behind the last record of the one before. Whether a row says anything but what both
+sides last agreed on is told from our own base; no call is made for it.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -10,20 +11,34 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from app.sync.absence import is_deleted
+from app.sync.first_contact import is_wanted
 from app.sync.mapping import Table
-from app.sync.records import Kind
+from app.sync.records import Kind, Link, Side, Sight
+from app.sync.rules import Rules
+from app.sync.snapshots import skipped
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.salesforce.client import Salesforce
 
 _DAYS = timedelta(days=2)  # DrChrono's `since` knows days only, of a zone it does not name
+
+
 LATE = timedelta(minutes=10)  # what Salesforce stamped may be committed a little later
+
+
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
+
+
 _SHOWN: Mapping[Kind, Mapping[str, str]] = {
     Kind.PATIENT: {"show_inactive": "true"},
     Kind.APPOINTMENT: {"show_archived": "true", "ignore_virtual": "true"},
 }
+
+
 _BULK, _PLAIN = "bulk", "plain"
+
+
 _ACTIVE = "A"  # of `patient_status`
 
 
@@ -40,7 +55,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class Resume:
     """What was read already: the place of the next page, how many records came, and how many there were."""
 
     place: str = ""
@@ -48,11 +63,11 @@ class Before:
     of: int | None = None
 
 
-NOTHING = Before()
+FROM_START = Resume()
 
 
-async def of_drchrono(
-    client: DrChrono, table: Table, since: datetime | None, before: Before = NOTHING
+async def drchrono_pages(
+    client: DrChrono, table: Table, since: datetime | None, before: Resume = FROM_START
 ) -> AsyncIterator[Page]:
     """Give DrChrono's records of a kind, deleted and inactive ones too; `since` None: all of them.
 
@@ -83,7 +98,7 @@ def _is_inactive(row: Mapping[str, Any]) -> bool:
 
 
 async def _bulk(
-    client: DrChrono, path: str, asked: Mapping[str, str], before: Before, seen: set[str]
+    client: DrChrono, path: str, asked: Mapping[str, str], before: Resume, seen: set[str]
 ) -> AsyncIterator[Page]:
     """Give the pages of a bulk list, and note in `seen` what they hold; none where there is no such list.
 
@@ -106,7 +121,7 @@ async def _bulk(
             return
 
 
-async def of_salesforce(client: Salesforce, table: Table, since: datetime | None, place: str) -> AsyncIterator[Page]:
+async def salesforce_pages(client: Salesforce, table: Table, since: datetime | None, place: str) -> AsyncIterator[Page]:
     """Give Salesforce's records of a kind by change stamp, deleted ones too; `since` None: all that may concern us.
 
     Of all Contacts there ever were, those concern us that name a chart or ask to be taken over.
@@ -121,3 +136,30 @@ async def of_salesforce(client: Salesforce, table: Table, since: datetime | None
             return
         place = f"{found[-1]['SystemModstamp']} {found[-1]['Id']}"
         yield Page(found, place)
+
+
+def drchrono_row_changed(rules: Rules, row: Mapping[str, Any], link: Link | None) -> bool:
+    """Say whether a row of DrChrono's tells of something; `link`: None where it is in none, or waits for a person.
+
+    Its stamp does not tell: of two edits in one second the first may be all we heard of. Of what is in no link,
+    deleted visits and breaks will never be in one. Doctors and offices are looked at whatever DrChrono says: an edit
+    of Salesforce's is put back.
+    """
+    if rules.table.is_one_way:
+        return True
+    record_id = wire.record_id(row)
+    sight = rules.table.read(Side.DRCHRONO, record_id, row, version="", confirmed=False)
+    if link is None:
+        return not is_deleted(rules, sight) and not skipped(rules.table.kind, record_id, row)
+    return bool(rules.changed(link, sight.fields) - {rules.table.zoned})
+
+
+def salesforce_row_changed(rules: Rules, sight: Sight, link: Link | None) -> bool:
+    """Say whether a living record of Salesforce's tells of something; `link` as above.
+
+    A record in no link does when it names a chart, or asks to be taken over.
+    """
+    if link is None:
+        return not rules.table.is_one_way and (sight.key is not None or is_wanted(rules.table, sight))
+    is_named = sight.key == link.drchrono_id
+    return not is_named or bool(rules.changed(link, sight.fields) - {rules.table.zoned}) or bool(sight.unreadable)

@@ -12,24 +12,24 @@ from app.store import feeds, links
 from app.store.due import Due
 from app.sync.records import Kind, Lane, Link, Seen, Side, Sight
 from app.sync.silence import Change
-from workers.passes import Looked, Pass
+from workers.batch import Batch, Observed
 
 _BY_ITSELF = (Lane.LIVE, Lane.RETRY, Lane.CONFIRM)  # what a compare or a first load made due it has weighed itself
 
 
-async def untold(run: Runtime, kind: Kind, side: Side, versions: Mapping[str, str]) -> set[str]:
+async def missed(run: Runtime, kind: Kind, side: Side, versions: Mapping[str, str]) -> set[str]:
     """Give, of records that say news, the changes nobody has told of: known ones are due, or wait for a person."""
     known = await links.in_hand(run.database, kind, list(versions), side)
     return {str(Change(kind, id_, version)) for id_, version in versions.items() if id_ not in known}
 
 
-async def shown_by(run: Runtime, kind: Kind, side: Side, versions: Mapping[str, str]) -> None:
+async def record_missed_rows(run: Runtime, kind: Kind, side: Side, versions: Mapping[str, str]) -> None:
     """Have the feed of a side doubted for what a compare is shown of linked records."""
     if versions and run.settings.hours.is_open(run.now()):
-        await feeds.shown(run.database, side, await untold(run, kind, side, versions))
+        await feeds.shown(run.database, side, await missed(run, kind, side, versions))
 
 
-async def doubted_by(work: Pass, looked: Sequence[Looked]) -> None:
+async def record_missed_events(work: Batch, looked: Sequence[Observed]) -> None:
     """Have the feeds doubted for what a pass has seen on a side that did not tell of it."""
     if work.rules.table.is_one_way or not work.run.settings.hours.is_open(work.taken.now):
         return
@@ -38,7 +38,7 @@ async def doubted_by(work: Pass, looked: Sequence[Looked]) -> None:
         await feeds.taken_up(work.run.database, side, found, may_begin=work.taken.lane in _BY_ITSELF)
 
 
-def _change(work: Pass, looked: Looked, side: Side) -> Change | None:
+def _change(work: Batch, looked: Observed, side: Side) -> Change | None:
     """Give the change of a record that its side shows and has not told of; None where it shows none."""
     link = looked.link
     if not isinstance(looked.seen, Seen) or not _is_settled(link) or _is_told(looked.due, side):

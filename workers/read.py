@@ -1,0 +1,271 @@
+"""Read: what each side holds now of every leased link.
+
+Salesforce is read in one call for the whole batch. DrChrono's calls are scarce, so the newest delivered body counts as
+a read while nothing contradicts it; in doubt one GET decides, some seconds later. What the records refer to, and the
+visit that one was under an earlier id, is told from our own index.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.errors import SyncError, Unauthorized, Undecryptable
+from app.log import log
+from app.store import parents, series, zones
+from app.store.decisions import Decided
+from app.store.due import Body, Due
+from app.sync.belief import believe
+from app.sync.records import Absent, Decision, Deleted, Ref, Seen, Side, Sight
+from app.sync.snapshots import place_in_series, skipped
+from app.sync.zoned import zone_of
+from app.vendors.drchrono import wire
+from workers.batch import Batch, Observed
+from workers.bulk_jobs import settle_open_jobs
+
+
+async def read_both_sides(work: Batch) -> list[Observed]:
+    """Give for each link what both sides hold, or why that could not be seen."""
+    work, unseen = await settle_open_jobs(work)
+    return [*unseen, *(await _observe(work) if work.taken.due else ())]
+
+
+async def _observe(work: Batch) -> list[Observed]:
+    clock = await visit_zones(work)
+    try:
+        held: SalesforceSnapshots = await read_salesforce(work, clock)
+    except SyncError as error:
+        return [Observed(due, error) for due in work.taken.due]
+    held = await with_linked_parents(work, held)
+    looked = [_observed(work, clock, due, held) for due in work.taken.due]
+    asked = [_confirm(work, clock, one) for one in looked if _needs_confirmation(work, one)]
+    asked += [
+        _read_back(work, clock, one) for one in looked if not _needs_confirmation(work, one) and _is_sampled(work, one)
+    ]
+    answers = {one.link.id: one for one in await asyncio.gather(*asked)}
+    looked = await with_predecessors(work, [answers.get(one.link.id, one) for one in looked])
+    return await with_parents(work, looked)
+
+
+SalesforceSnapshots = Mapping[str, Sight | Deleted]
+
+
+@dataclass(frozen=True, slots=True)
+class VisitZones:
+    """The zones that visits are read in: the doctor's, unless the settings name one for the office."""
+
+    work: Batch
+    by_doctor: Mapping[str, str]
+
+    def zone(self, side: Side, raw: Mapping[str, Any]) -> str:
+        """Give the zone of a vendor's record, verbatim; empty when it has none or its doctor is not known."""
+        by_office = self.work.run.settings.office_time_zones
+        return zone_of(self.work.rules.table, side, raw, by_office, self.by_doctor)
+
+
+def _observed(work: Batch, clock: VisitZones, due: Due, held: SalesforceSnapshots) -> Observed:
+    link = due.link
+    salesforce = held.get(link.id, Absent.ABSENT)
+    try:
+        bodies = [delivered_snapshot(work, clock, link.drchrono_id or "", body) for body in due.bodies]
+        decided = resolutions_of(work, due)
+    except SyncError as error:
+        return Observed(due, error)
+    return Observed(due, Seen(believe(work.rules, link, bodies, salesforce), salesforce, decided=decided))
+
+
+def _needs_confirmation(work: Batch, looked: Observed) -> bool:
+    """Say whether a GET was promised and its time has come; what was delivered meanwhile does not do in its place."""
+    promised = looked.link.confirm_at
+    has_record = isinstance(looked.seen, Seen) and looked.link.drchrono_id is not None
+    return has_record and promised is not None and promised <= work.taken.now
+
+
+async def _confirm(work: Batch, clock: VisitZones, looked: Observed) -> Observed:
+    """Ask DrChrono what it holds, as was promised."""
+    assert isinstance(looked.seen, Seen)
+    try:
+        asked = await ask_drchrono(work, clock, looked.link.drchrono_id or "")
+        return replace(looked, seen=replace(looked.seen, drchrono=asked))
+    except SyncError as error:
+        return replace(looked, seen=error)
+
+
+def _is_sampled(work: Batch, looked: Observed) -> bool:
+    """Say whether a believed body is one of the few that are read back; whoever forges one cannot tell.
+
+    A row of a list needs none of that: DrChrono itself has answered with it.
+    """
+    if looked.due.bodies and looked.due.bodies[-1].is_listed:
+        return False
+    sight = looked.seen.drchrono if isinstance(looked.seen, Seen) else None
+    if not isinstance(sight, Sight) or sight.confirmed or sight.skipped or work.rules.table.is_one_way:
+        return False
+    drawn = int(work.run.keys.digest(b"sample", sight.id.encode(), sight.version.encode())[:8], 16)
+    return drawn < work.run.settings.confirm_share * 0x100000000
+
+
+async def _read_back(work: Batch, clock: VisitZones, looked: Observed) -> Observed:
+    """Read back what was believed; one that says something else at the same stamp was not DrChrono's.
+
+    DrChrono may show a record as it was some seconds ago, so an older answer says nothing.
+    """
+    assert isinstance(looked.seen, Seen)
+    believed = looked.seen.drchrono
+    assert isinstance(believed, Sight)
+    try:
+        asked = await ask_drchrono(work, clock, believed.id)
+    except SyncError:
+        return looked
+    if not isinstance(asked, Sight) or asked.version < believed.version:
+        return looked
+    if asked.version == believed.version and work.rules.table.differing(asked, believed):
+        log.error(
+            "delivery.contradicted",
+            kind=looked.link.kind.value,
+            record_id=believed.id,
+            fields=sorted(work.rules.table.differing(asked, believed)),
+            advice="somebody else may know the webhook's secret: change it at DrChrono and here",
+        )
+        return replace(looked, seen=replace(looked.seen, drchrono=asked), is_contradicted=True)
+    return replace(looked, seen=replace(looked.seen, drchrono=asked))
+
+
+def delivered_snapshot(work: Batch, clock: VisitZones, record_id: str, body: Body) -> Sight:
+    """Give the sight of a record that a delivery carried.
+
+    Raises  Undecryptable when its body is not kept any more, or its key is not known
+    """
+    if body.sealed is None:
+        raise Undecryptable("the body of an unfinished delivery was dropped")
+    raw: Mapping[str, Any] = work.run.vault.open(body.sealed)
+    return _drchrono_snapshot(work, clock, record_id, raw, body.version, confirmed=False)
+
+
+async def ask_drchrono(work: Batch, clock: VisitZones, record_id: str) -> Sight | Absent:
+    """Give what DrChrono answers that it holds.
+
+    Raises  VendorError when it does not answer, or is not connected
+    """
+    if work.drchrono is None:
+        raise Unauthorized(Side.DRCHRONO.value, "GET", code="NOT_CONNECTED")
+    record = await work.drchrono.read(work.rules.table.path, record_id)
+    if record is None:
+        return Absent.ABSENT
+    return _drchrono_snapshot(work, clock, record_id, record, wire.version(record), confirmed=True)
+
+
+def _drchrono_snapshot(
+    work: Batch, clock: VisitZones, record_id: str, raw: Mapping[str, Any], version: str, *, confirmed: bool
+) -> Sight:
+    zone = clock.zone(Side.DRCHRONO, raw)
+    sight = work.rules.table.read(Side.DRCHRONO, record_id, raw, version=version, confirmed=confirmed, zone=zone)
+    kind = work.rules.table.kind
+    return replace(sight, skipped=skipped(kind, record_id, raw), series=place_in_series(kind, raw))
+
+
+async def read_salesforce(work: Batch, clock: VisitZones) -> dict[str, Sight | Deleted]:
+    """Give what Salesforce holds by link id: of a linked record by its Id, else by our external id."""
+    table, due = work.rules.table, work.taken.due
+    names = table.fields
+    by_id = {one.link.salesforce_id: one.link.id for one in due if one.link.salesforce_id}
+    by_key = {one.link.drchrono_id: one.link.id for one in due if not one.link.salesforce_id and one.link.drchrono_id}
+    found = await work.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
+    held: dict[str, Sight | Deleted] = {}
+    for record in found:
+        sight = salesforce_snapshot(work, clock, record)
+        for link_id in (by_id.get(record["Id"]), by_key.get(sight.key or "")):  # two refs may turn out to be one thing
+            if link_id is not None:
+                held[link_id] = sight
+    if missing := [id_ for id_, link_id in by_id.items() if link_id not in held]:
+        gone = await work.salesforce.deleted(table.object, missing)
+        winners = sorted({winner for winner in gone.values() if winner})
+        found = await work.salesforce.read(table.object, names, table.external_id, winners, []) if winners else []
+        sights = {record["Id"]: salesforce_snapshot(work, clock, record) for record in found}
+        held |= {by_id[id_]: Deleted(sights.get(winner or "")) for id_, winner in gone.items()}
+    return held
+
+
+def salesforce_snapshot(work: Batch, clock: VisitZones, record: Mapping[str, Any]) -> Sight:
+    """Give the sight of a record of Salesforce's as it was read."""
+    stamp, zone = str(record.get("SystemModstamp") or ""), clock.zone(Side.SALESFORCE, record)
+    return work.rules.table.read(Side.SALESFORCE, record["Id"], record, version=stamp, confirmed=True, zone=zone)
+
+
+async def with_linked_parents(work: Batch, held: SalesforceSnapshots) -> SalesforceSnapshots:
+    """Give references to records that are linked, and do not say so in Salesforce yet, as what they are."""
+    kinds = work.rules.table.parents
+    unlinked = {
+        Ref(Side.SALESFORCE, kinds[name], id_)
+        for sight in held.values()
+        if isinstance(sight, Sight)
+        for name, id_ in sight.unlinked.items()
+    }
+    if not unlinked:
+        return held
+    ids = await parents.drchrono_ids(work.run.database, unlinked)
+
+    def resolved(sight: Sight) -> Sight:
+        known = {name: ids[kinds[name], id_] for name, id_ in sight.unlinked.items() if (kinds[name], id_) in ids}
+        unreadable = {name: why for name, why in sight.unreadable.items() if name not in known}
+        return replace(sight, fields={**sight.fields, **known}, unreadable=unreadable)
+
+    return {link_id: resolved(one) if isinstance(one, Sight) else one for link_id, one in held.items()}
+
+
+async def with_predecessors(work: Batch, looked: Sequence[Observed]) -> list[Observed]:
+    """Say with every visit nobody knows whether it is one we know under another id."""
+    places = {
+        one.link.id: one.seen.drchrono.series
+        for one in looked
+        if isinstance(one.seen, Seen) and isinstance(one.seen.drchrono, Sight) and one.seen.drchrono.series
+        if one.link.salesforce_id is None
+    }
+    known = await series.known(work.run.database, work.rules.table.kind, set(places.values())) if places else {}
+    return [
+        replace(one, seen=replace(one.seen, predecessor=known[places[one.link.id]]))
+        if isinstance(one.seen, Seen) and places.get(one.link.id) in known
+        else one
+        for one in looked
+    ]
+
+
+async def with_parents(work: Batch, looked: Sequence[Observed]) -> list[Observed]:
+    """Say with every look how far the records are that DrChrono's refers to."""
+    kinds = work.rules.table.parents
+    refs = {
+        (kind, value)
+        for one in looked
+        if isinstance(one.seen, Seen)
+        for sight in (one.seen.drchrono,)
+        if isinstance(sight, Sight)
+        for name, kind in kinds.items()
+        if (value := sight.fields.get(name)) is not None
+    }
+    far = await parents.how_far(work.run.database, refs) if refs else {}
+    if not far:
+        return list(looked)
+    return [replace(one, seen=replace(one.seen, parents=far)) if isinstance(one.seen, Seen) else one for one in looked]
+
+
+async def visit_zones(work: Batch) -> VisitZones:
+    """Give the zones known now, where the kind has times that need them."""
+    return VisitZones(work, await zones.all_zones(work.run.database) if work.rules.table.zoned else {})
+
+
+def resolutions_of(work: Batch, due: Due) -> dict[str, Decision]:
+    """Give field -> what a person decided of it; an old value that is not kept any more decides nothing.
+
+    Raises  Undecryptable when the key of an old value is not known
+    """
+    return {one.field: _resolution(work, one) for one in due.decided}
+
+
+def _resolution(work: Batch, one: Decided) -> Decision:
+    expects = {Side(side): stamp for side, stamp in one.expects.items()}
+    if one.conflict_id is None:
+        return Decision(one.id, one.side, expects, twin=one.twin)
+    if one.kept is None:  # without stamps it counts nowhere: it ends as overtaken
+        return Decision(one.id, one.side, puts_back=True)
+    kept: Mapping[str, str | None] = work.run.vault.open(one.kept)
+    return Decision(one.id, one.side, expects, puts_back=True, value=kept[one.side.value])
