@@ -9,21 +9,23 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from app import runtime
-from app.api import routes as api
-from app.console import routes as console
-from app.doors import connect, drchrono, login, probes, salesforce
-from app.doors.health.watch import Health
-from app.doors.numbers import Numbers
 from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable, VendorError
 from app.log import log
 from app.metrics.counted import GROUP_SIZE
+from app.operations.health.monitor import HealthMonitor
+from app.operations.metrics import MetricsReader
+from app.operations.sign_in import SignInThrottle
 from app.settings.fields import Settings
 from app.settings.types import secret_values
 from app.store import instance
 from app.store.inbox import Delivery
-from app.web.access import Access
-from app.web.pages import Message, PageRefused, said
-from app.web.throttle import Throttle
+from app.web import probes
+from app.web.api import routes as api
+from app.web.auth import Access
+from app.web.console import login, oauth
+from app.web.console import routes as console
+from app.web.pages import Message, PageRefused, message_page
+from app.web.webhooks import drchrono, salesforce
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -41,9 +43,9 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.run = run
             app.state.drchrono_secrets = secret_values(settings.drchrono_webhook_secrets)
             app.state.inbox = runtime.inbox(run, committed)
-            app.state.health = Health(run)
-            app.state.numbers = Numbers(run, app.state.health)
-            app.state.access, app.state.throttle = Access(settings, run.database), Throttle()
+            app.state.health = HealthMonitor(run)
+            app.state.numbers = MetricsReader(run, app.state.health)
+            app.state.access, app.state.throttle = Access(settings, run.database), SignInThrottle()
             await _recognise(run)
             await app.state.health.look()
             watch = asyncio.create_task(app.state.health.watch())
@@ -69,7 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(api.router)
     app.include_router(console.router)
     app.include_router(login.router)
-    app.include_router(connect.router)
+    app.include_router(oauth.router)
     app.mount("/static", StaticFiles(packages=[("app.web", "static")]))
     app.add_exception_handler(PageRefused, _instead)
     app.add_exception_handler(Misconfigured, _not_set_up)
@@ -93,13 +95,13 @@ async def _instead(_request: Request, error: Exception) -> Response:
 
 
 async def _not_set_up(_request: Request, error: Exception) -> Response:
-    return said(Message("Not set up", str(error), 409, (("Connections", "/connections"),)), None)
+    return message_page(Message("Not set up", str(error), 409, (("Connections", "/connections"),)), None)
 
 
 async def _not_done(_request: Request, error: Exception) -> Response:
     assert isinstance(error, VendorError)
     text = f"It was not done ({error.cause}). Try again in a minute."
-    return said(Message("Not now", text, 502, (("Connections", "/connections"),)), None)
+    return message_page(Message("Not now", text, 502, (("Connections", "/connections"),)), None)
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
@@ -110,6 +112,6 @@ async def _refused(_request: Request, error: Exception) -> JSONResponse:
 async def _unavailable(request: Request, _error: Exception) -> Response:
     if "text/html" in request.headers.get("accept", ""):
         text = "The database does not answer, so nothing can be shown or done now. /healthz says more."
-        return said(Message("The database is away", text, 503), None)
+        return message_page(Message("The database is away", text, 503), None)
     detail = "it could not be stored now; send it again"
     return JSONResponse({"detail": detail}, status_code=503, headers={"Retry-After": "30"})

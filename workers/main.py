@@ -24,9 +24,10 @@ from typing import Any
 from redis.exceptions import RedisError
 from ulid import ULID
 
-from app import joining, runtime
+from app import runtime
 from app.errors import StoreUnavailable
 from app.log import log
+from app.operations import connections
 from app.queue import checked, listener
 from app.runtime import Runtime
 from app.settings import env_file
@@ -70,7 +71,7 @@ async def work(settings: Settings) -> None:
         ]
         if settings.redis_url:
             jobs.append(asyncio.create_task(_listening(settings.redis_url, drain.ring), name="listen"))
-        recovery = asyncio.create_task(joining.recover(run), name="recover")
+        recovery = asyncio.create_task(connections.recover(run), name="recover")
         runtime.settle_memory()
         log.info("worker.started", worker_id=worker_id, pid=os.getpid(), sides=sorted(settings.connected))
         stopped = asyncio.create_task(stop.wait())

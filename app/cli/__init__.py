@@ -148,9 +148,9 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
 
     known = env_file.load()
     if health:  # before anything else is imported: a probe runs every few seconds
-        from app.alive import alive
+        from app.operations.maintenance import worker_lives
 
-        lives, says = asyncio.run(alive(known))
+        lives, says = asyncio.run(worker_lives(known))
         print(says)
         raise typer.Exit(0 if lives else 1)
     import uvloop
@@ -199,7 +199,7 @@ def _compare(kind: Kind | None, *, since_ever: bool, dry_run: bool) -> None:
 def replay(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids of stored deliveries")]) -> None:
     """Run stored deliveries again: both sides are looked at, and the workers apply what differs."""
     from app import log, runtime
-    from app.operating.deliveries import replay as again
+    from app.operations.deliveries import replay as again
     from app.settings import env_file
     from app.store.audit import By
     from app.store.replaying import Replayed
@@ -288,7 +288,7 @@ def connect_drchrono(
 def disconnect_drchrono() -> None:
     """Forget the practice's tokens, and have DrChrono revoke them."""
     from app import log, runtime
-    from app.operating.connecting import disconnect
+    from app.operations.connections import disconnect
     from app.settings import env_file
     from app.store.audit import By
 

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from rich.console import Console
 from rich.text import Text
 
-from app.checks.everything import check
-from app.checks.findings import Finding, State, is_good, red, report
 from app.errors import Misconfigured
+from app.operations.health.model import CheckState, Finding, is_good, red, report
+from app.operations.selfcheck import check_everything
 from app.settings import env_file
 
-_MARKS = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.RED: ("✗", "red")}
+_MARKS = {CheckState.OK: ("✓", "green"), CheckState.WARNING: ("!", "yellow"), CheckState.RED: ("✗", "red")}
 _FAILED, _WRONG_SETTINGS = 1, 2
 
 
@@ -25,7 +25,7 @@ async def print_check(console: Console) -> int:
             if finding.fix is not None:
                 console.print(Text(f"  → {finding.fix}"))
             status.update(f"looked at {finding.name} …")
-    reds = sum(finding.state is State.RED for finding in found)
+    reds = sum(finding.state is CheckState.RED for finding in found)
     console.print(
         Text("everything is right" if not reds else f"{reds} red", style="bold green" if not reds else "bold red")
     )
@@ -41,7 +41,7 @@ async def print_check_json(console: Console) -> int:
 
 async def _found() -> AsyncIterator[Finding]:
     try:
-        async for finding in check(env_file.load()):
+        async for finding in check_everything(env_file.load()):
             yield finding
     except Misconfigured as error:
         problem, _, fix = str(error).partition(": expected ")
@@ -56,4 +56,4 @@ def _line(finding: Finding) -> Text:
 def _code(found: list[Finding]) -> int:
     if is_good(found):
         return 0
-    return _WRONG_SETTINGS if any(one.name == "settings" and one.state is State.RED for one in found) else _FAILED
+    return _WRONG_SETTINGS if any(one.name == "settings" and one.state is CheckState.RED for one in found) else _FAILED

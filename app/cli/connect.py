@@ -7,7 +7,8 @@ import httpx
 from rich.console import Console
 from rich.text import Text
 
-from app import joining, runtime
+from app import runtime
+from app.operations import connections
 from app.runtime import Runtime
 from app.settings.fields import Settings
 from app.store.connections import Connections, Stored
@@ -23,16 +24,16 @@ async def wait_for_consent(settings: Settings, console: Console, patience_s: flo
     Raises  Misconfigured when DrChrono's settings are not there, StoreUnavailable
     """
     async with runtime.opened(settings) as run:
-        joining.drchrono_of(run)
+        connections.drchrono_of(run)
         store = Connections(run.database, run.vault, Side.DRCHRONO)
         before = await store.read()
-        address = joining.connect_url(settings)
+        address = connections.connect_url(settings)
         console.print(Text(f"Open this in a browser, and sign in with OPERATOR_TOKEN:\n\n  {address}\n"))
         if not await _answers(run):
             console.print(Text("Nothing answers there yet: start `chronobridge serve` (or `up`) and mind PUBLIC_URL."))
         with console.status("waiting for the consent … (Ctrl-C gives up, nothing is lost by it)"):
             after = await _changed(store, before, monotonic() + patience_s)
-    account = joining.account_of(after.token) if after is not None else None
+    account = connections.account_of(after.token) if after is not None else None
     if account is None:
         console.print(Text("Nobody has connected the practice meanwhile; run this again when somebody will."))
         return 1

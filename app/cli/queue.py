@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app import runtime
-from app.backlog import backlog
+from app.operations.queue import queue_report
 from app.settings.fields import Settings
 
 _TO = {"to_drchrono": "to DrChrono", "to_salesforce": "to Salesforce"}
@@ -22,7 +22,7 @@ async def print_queue(settings: Settings, console: Console, *, as_json: bool) ->
     Raises  StoreUnavailable
     """
     async with runtime.opened(settings) as run:
-        found = await backlog(run)
+        found = await queue_report(run)
     if as_json:
         console.print_json(json.dumps(found))
         return

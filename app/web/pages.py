@@ -2,20 +2,25 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from app.errors import BodyTooLarge
-from app.web import shown
-from app.web.access import CSRF_FIELD, Access, Caller, Role, is_from_elsewhere, is_meant
-from app.web.bodies import read_body
+from app.web.auth import CSRF_FIELD, Access, Caller, Role, is_from_elsewhere, is_meant
+from app.web.webhooks.receive import read_body
 
 _MOST_BYTES = 64 * 1024
+
+
 _MOST_FIELDS = 400  # three for each mapped field that differs
+
+
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -27,11 +32,51 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+
+
 _templates = Environment(
     loader=PackageLoader("app.web"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
 )
-_templates.filters |= {"age": shown.age, "count": shown.count, "moment": shown.moment, "capital": shown.capital}
-_templates.filters["words"] = shown.words
+
+
+def age(seconds: float) -> str:
+    """Give a span as a person says it: `4 s`, `12 min`, `3 h`, `2 d`."""
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def count(number: int) -> str:
+    """Give a number with its thousands apart."""
+    return f"{number:,}"
+
+
+def moment(at: datetime | str | None) -> Markup:
+    """Give an instant as an element that machines can read too; UTC, to the second."""
+    if at is None:
+        return Markup("-")
+    at = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M:%S} UTC</time>').format(at.isoformat(timespec="seconds"), at)
+
+
+def capital(text: str) -> str:
+    """Give a text that begins as a sentence does."""
+    return text[:1].upper() + text[1:]
+
+
+_templates.filters |= {"age": age, "count": count, "moment": moment, "capital": capital}
+
+
+def in_words(name: str) -> str:
+    """Give a cause or a rule as a person says it, sides by their names."""
+    said = _CAUSES.get(name, name.replace("_", " "))
+    return said.replace("drchrono", "DrChrono").replace("salesforce", "Salesforce")
+
+
+_templates.filters["words"] = in_words
+
+
 _templates.globals["nav"] = (
     ("Overview", "/"),
     ("Patients", "/patients"),
@@ -74,12 +119,12 @@ def page(name: str, caller: Caller | None, status: int = 200, *, onward: str = "
     return HTMLResponse(text, status, {**HEADERS, "Content-Security-Policy": policy})
 
 
-def said(message: Message, caller: Caller | None) -> HTMLResponse:
+def message_page(message: Message, caller: Caller | None) -> HTMLResponse:
     """Give the page that says a message."""
     return page("message", caller, message.status, message=message)
 
 
-def see(path: str) -> RedirectResponse:
+def redirect(path: str) -> RedirectResponse:
     """Send a browser on to a page of ours."""
     return RedirectResponse(path, 303, HEADERS)
 
@@ -118,7 +163,7 @@ async def operator(request: Request) -> Caller:
     found = await _known(request)
     if found.role is not Role.OPERATOR:
         text = "You are signed in to read. Sign out, and sign in with OPERATOR_TOKEN."
-        raise PageRefused(said(Message("Only an operator may do this", text, 403), found))
+        raise PageRefused(message_page(Message("Only an operator may do this", text, 403), found))
     await _must_be_meant(request, found)
     return found
 
@@ -129,14 +174,16 @@ async def _known(request: Request) -> Caller:
     if found is not None:
         return found
     if "authorization" in request.headers:
-        raise PageRefused(said(Message("That token is not known", "Send OPERATOR_TOKEN as bearer token.", 401), None))
+        raise PageRefused(
+            message_page(Message("That token is not known", "Send OPERATOR_TOKEN as bearer token.", 401), None)
+        )
     if request.method == "GET":
         away = f"/login?next={quote(request.url.path, safe='/')}"
         if "hx-request" in request.headers:  # a script follows no redirect to another page: it is told to go there
             raise PageRefused(Response(status_code=401, headers={**HEADERS, "HX-Redirect": away}))
-        raise PageRefused(see(away))
+        raise PageRefused(redirect(away))
     raise PageRefused(
-        said(Message("You are signed out", "Sign in and try again.", 401, (("Sign in", "/login"),)), None)
+        message_page(Message("You are signed out", "Sign in and try again.", 401, (("Sign in", "/login"),)), None)
     )
 
 
@@ -145,7 +192,7 @@ async def _must_be_meant(request: Request, found: Caller) -> None:
         return
     if is_from_elsewhere(request) or not is_meant(found, (await form(request)).get(CSRF_FIELD)):
         text = "The form came from another site, or from a page of an earlier sign-in. Nothing was done."
-        raise PageRefused(said(Message("That was not sent from this page", text, 403, (("Back", "/"),)), found))
+        raise PageRefused(message_page(Message("That was not sent from this page", text, 403, (("Back", "/"),)), found))
 
 
 _OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9/_.-]*", re.ASCII)
@@ -154,3 +201,9 @@ _OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9/_.-]*", re.ASCII)
 def own_path(wanted: str | None) -> str:
     """Give a path of ours to go to after signing in: whatever is no plain path of this site becomes `/`."""
     return wanted if wanted and _OWN_PATH.fullmatch(wanted) else "/"
+
+
+_CAUSES = {"held": "both sides changed it"}
+
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))

@@ -2,10 +2,10 @@
 
 from contextlib import contextmanager
 
-from app.checks.everything import check
-from app.checks.findings import State
 from app.cli.supervise import free_port
 from app.main import create_app
+from app.operations.health.model import CheckState
+from app.operations.selfcheck import check_everything
 from app.settings.fields import Settings
 from tests.standins.serve import running
 
@@ -28,11 +28,11 @@ def served(known, **more):
 
 async def found(known):
     """Give everything the check says, in its order."""
-    return [finding async for finding in check(known)]
+    return [finding async for finding in check_everything(known)]
 
 
 def reds(findings):
-    return {finding.name: f"{finding.says} → {finding.fix}" for finding in findings if finding.state is State.RED}
+    return {finding.name: f"{finding.says} → {finding.fix}" for finding in findings if finding.state is CheckState.RED}
 
 
 def line(findings, name):

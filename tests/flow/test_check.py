@@ -7,9 +7,9 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.checks.findings import State, report
 from app.cli.supervise import free_port
 from app.errors import Misconfigured
+from app.operations.health.model import CheckState, report
 from app.store.tables import connections, metadata
 from tests.flow.checked import changed, found, line, reds, served
 from tests.flow.clinic import SECRET
@@ -25,7 +25,7 @@ async def test_where_everything_is_right_nothing_is_red(clinic, known):
         findings = await found(listening)
 
     assert reds(findings) == {}
-    assert {finding.name for finding in findings if finding.state is State.WARNING} == {"webhook"}, "loopback"
+    assert {finding.name for finding in findings if finding.state is CheckState.WARNING} == {"webhook"}, "loopback"
 
 
 async def test_the_lines_come_in_the_order_a_person_would_go_about_it(clinic, known):
@@ -46,7 +46,7 @@ async def test_the_lines_come_in_the_order_a_person_would_go_about_it(clinic, kn
 async def test_every_line_that_is_not_right_says_what_to_do_and_no_other_does(clinic, known):
     findings = await found(known)
 
-    assert [one for one in findings if (one.fix is None) is not (one.state is State.OK)] == []
+    assert [one for one in findings if (one.fix is None) is not (one.state is CheckState.OK)] == []
 
 
 async def test_the_check_changes_nothing_of_what_is_stored_but_the_count_of_its_calls(clinic, known):
@@ -95,8 +95,8 @@ async def test_a_database_that_is_away_is_one_line_and_the_rest_is_looked_at(kno
     findings = await found(changed(known, database_url=away))
 
     database = line(findings, "database")
-    assert (database.state, "DATABASE_URL" in database.fix) == (State.RED, True)
-    assert line(findings, "salesforce token").state is State.OK
+    assert (database.state, "DATABASE_URL" in database.fix) == (CheckState.RED, True)
+    assert line(findings, "salesforce token").state is CheckState.OK
     assert line(findings, "drchrono").fix == "mend the database first"
 
 
@@ -105,13 +105,13 @@ async def test_a_database_in_a_folder_that_cannot_be_made_is_one_line_too(known,
 
     findings = await found(changed(known, database_url=f"sqlite+aiosqlite:///{tmp_path}/file/in/it.db"))
 
-    assert line(findings, "database").state is State.RED
+    assert line(findings, "database").state is CheckState.RED
 
 
 async def test_a_schema_that_is_behind_says_what_to_run(known, tmp_path):
     findings = await found(changed(known, database_url=f"sqlite+aiosqlite:///{tmp_path}/empty.db"))
 
-    assert line(findings, "database").state is State.RED
+    assert line(findings, "database").state is CheckState.RED
     assert "chronobridge migrate" in line(findings, "database").fix
 
 
@@ -128,14 +128,14 @@ async def test_a_redis_that_is_away_is_red_and_one_that_is_not_used_is_right(cli
     there = await found(changed(known, redis_url=valkey_url))
     unused = await found(known)
 
-    assert (line(away, "redis").state, "REDIS_URL" in line(away, "redis").fix) == (State.RED, True)
-    assert (line(there, "redis").says, line(unused, "redis").state) == ("answers", State.OK)
+    assert (line(away, "redis").state, "REDIS_URL" in line(away, "redis").fix) == (CheckState.RED, True)
+    assert (line(there, "redis").says, line(unused, "redis").state) == ("answers", CheckState.OK)
 
 
 async def test_an_encryption_key_that_does_not_open_what_is_stored_is_told(clinic, known):
     findings = await found(changed(known, encryption_keys=Fernet.generate_key().decode()))
 
-    assert line(findings, "encryption keys").state is State.RED
+    assert line(findings, "encryption keys").state is CheckState.RED
     assert "at the end of ENCRYPTION_KEYS" in line(findings, "encryption keys").fix
     assert line(findings, "drchrono token").says == "cannot be read"
 
@@ -145,7 +145,7 @@ async def test_a_new_key_in_front_of_the_old_one_is_right(clinic, known):
 
     findings = await found(changed(known, encryption_keys=f"{Fernet.generate_key().decode()},{old}"))
 
-    assert line(findings, "encryption keys").state is State.OK
+    assert line(findings, "encryption keys").state is CheckState.OK
 
 
 async def test_a_hash_key_that_made_a_base_and_is_gone_is_told(clinic, known):
@@ -154,7 +154,7 @@ async def test_a_hash_key_that_made_a_base_and_is_gone_is_told(clinic, known):
     other = await found(changed(known, hash_keys=Fernet.generate_key().decode()))
     ours = await found(known)
 
-    assert (line(other, "hash keys").state, line(ours, "hash keys").state) == (State.RED, State.OK)
+    assert (line(other, "hash keys").state, line(ours, "hash keys").state) == (CheckState.RED, CheckState.OK)
     assert "at the end of HASH_KEYS" in line(other, "hash keys").fix
 
 
@@ -168,7 +168,7 @@ async def answering(known, answer):
 async def test_a_webhook_nobody_answers_is_told(clinic, known):
     webhook = line(await found(changed(known, public_url=f"http://127.0.0.1:{free_port()}")), "webhook")
 
-    assert (webhook.state, "ConnectError" in webhook.says) == (State.RED, True)
+    assert (webhook.state, "ConnectError" in webhook.says) == (CheckState.RED, True)
     assert "PUBLIC_URL" in webhook.fix
 
 
@@ -176,7 +176,7 @@ async def test_a_webhook_nobody_answers_is_told(clinic, known):
 async def test_a_webhook_that_answers_with_a_refusal_is_told_with_its_status(clinic, known, status):
     webhook = await answering(known, lambda _: Response(status_code=status))
 
-    assert (webhook.state, f"answers {status}" in webhook.says) == (State.RED, True)
+    assert (webhook.state, f"answers {status}" in webhook.says) == (CheckState.RED, True)
     assert "proxy" in webhook.fix
 
 
@@ -188,7 +188,7 @@ async def test_a_webhook_that_answers_with_a_refusal_is_told_with_its_status(cli
 async def test_a_webhook_that_knows_another_secret_is_told(clinic, known, body):
     webhook = await answering(known, lambda _: JSONResponse(body))
 
-    assert (webhook.state, "another secret" in webhook.says) == (State.RED, True)
+    assert (webhook.state, "another secret" in webhook.says) == (CheckState.RED, True)
     assert SECRET not in f"{webhook.says} {webhook.fix}"
 
 
@@ -199,7 +199,7 @@ async def test_while_the_webhooks_secret_is_rotated_the_first_one_counts(clinic,
         new_behind = f"{SECRET},an-old-webhook-secret-behind"
         same_first = line(await found(changed(listening, drchrono_webhook_secrets=new_behind)), "webhook")
 
-    assert (ours_is_newer.state, same_first.state) == (State.RED, State.WARNING)
+    assert (ours_is_newer.state, same_first.state) == (CheckState.RED, CheckState.WARNING)
 
 
 async def test_the_last_delivery_is_shown_and_one_that_never_came_is_no_failure(clinic, known):
@@ -208,5 +208,5 @@ async def test_the_last_delivery_is_shown_and_one_that_never_came_is_no_failure(
 
     after = line(await found(known), "last delivery: drchrono patient")
 
-    assert (before.state, before.says, after.state) == (State.OK, "none yet", State.OK)
+    assert (before.state, before.says, after.state) == (CheckState.OK, "none yet", CheckState.OK)
     assert after.says.endswith("s ago")

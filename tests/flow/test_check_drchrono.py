@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from app.checks.findings import State
+from app.operations.health.model import CheckState
 from app.store.tables import connections, lane_calls
 from tests.flow.checked import changed, found, line, reds
 from tests.flow.clinic import OPERATOR, opened
@@ -41,7 +41,11 @@ async def test_a_practice_nobody_connected_has_the_address_to_open(known, empty_
     async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce, connects=False):
         token = line(await found(known), "drchrono token")
 
-    assert (token.state, token.says, token.fix) == (State.RED, "nobody has connected the practice", f"open {ADDRESS}")
+    assert (token.state, token.says, token.fix) == (
+        CheckState.RED,
+        "nobody has connected the practice",
+        f"open {ADDRESS}",
+    )
 
 
 async def test_a_practice_that_was_disconnected_has_the_address_to_open(clinic, known):
@@ -55,7 +59,7 @@ async def test_tokens_that_drchrono_refuses_say_where_to_connect_anew(clinic, kn
 
     token = line(await found(known), "drchrono token")
 
-    assert (token.state, token.says) == (State.RED, "DrChrono refused it (invalid_grant)")
+    assert (token.state, token.says) == (CheckState.RED, "DrChrono refused it (invalid_grant)")
     assert token.fix == f"connect the practice anew at {ADDRESS}"
 
 
@@ -66,13 +70,13 @@ async def test_an_application_that_drchrono_refuses_says_which_settings_are_wron
 
     token = line(await found(known), "drchrono token")
 
-    assert (token.state, "DRCHRONO_CLIENT_ID or DRCHRONO_CLIENT_SECRET" in token.says) == (State.RED, True)
+    assert (token.state, "DRCHRONO_CLIENT_ID or DRCHRONO_CLIENT_SECRET" in token.says) == (CheckState.RED, True)
 
 
 async def test_a_token_that_expired_is_renewed_by_the_way(clinic, known):
     clinic.drchrono.post("/_control/tokens/expire")
 
-    assert line(await found(known), "drchrono token").state is State.OK
+    assert line(await found(known), "drchrono token").state is CheckState.OK
     assert clinic.drchrono.get("/_control/tokens").json()["refreshes"] == 1
 
 
@@ -86,7 +90,7 @@ async def test_a_drchrono_that_is_away_is_no_fault_of_the_token(clinic, known, f
 
     token = line(await found(known), "drchrono token")
 
-    assert (token.state, "DrChrono does not answer" in token.says) == (State.RED, True)
+    assert (token.state, "DrChrono does not answer" in token.says) == (CheckState.RED, True)
     assert "try again later" in token.fix
 
 
@@ -116,7 +120,7 @@ async def test_a_scope_that_was_not_granted_is_named(known, empty_vendors):
         await clinic.connects(scope=SCOPES.replace("patients:write ", ""))
         scopes = line(await found(known), "drchrono scopes")
 
-    assert (scopes.state, scopes.says) == (State.RED, "not granted: patients:write")
+    assert (scopes.state, scopes.says) == (CheckState.RED, "not granted: patients:write")
     assert ADDRESS in scopes.fix
     assert "every box" in scopes.fix
 
@@ -127,7 +131,7 @@ async def test_scopes_that_drchrono_does_not_speak_of_are_no_fault(known, empty_
         await clinic.connects()
         scopes = line(await found(known), "drchrono scopes")
 
-    assert (scopes.state, "did not say" in scopes.says) == (State.OK, True)
+    assert (scopes.state, "did not say" in scopes.says) == (CheckState.OK, True)
 
 
 @pytest.mark.parametrize("permission", ["create_and_update_patients", "access_scheduling", "access_clinical_notes"])
@@ -136,7 +140,7 @@ async def test_a_permission_the_user_lost_since_is_named(clinic, known, permissi
 
     permissions = line(await found(known), "drchrono permissions")
 
-    assert (permissions.state, permissions.says) == (State.RED, f"the user lacks: {permission}")
+    assert (permissions.state, permissions.says) == (CheckState.RED, f"the user lacks: {permission}")
     assert "administrator" in permissions.fix
 
 
@@ -145,7 +149,7 @@ async def test_share_patients_missing_is_a_warning_that_says_what_is_not_seen(cl
 
     permissions = line(await found(known), "drchrono permissions")
 
-    assert (permissions.state, "share_patients" in permissions.fix) == (State.WARNING, True)
+    assert (permissions.state, "share_patients" in permissions.fix) == (CheckState.WARNING, True)
     assert "patients of its own doctor only" in permissions.says
 
 
@@ -157,12 +161,12 @@ async def test_share_patients_missing_is_told_also_where_more_is_missing(clinic,
     assert any("share_patients" in f"{one.says} {one.fix}" for one in told)
 
 
-@pytest.mark.parametrize(("limit", "state"), [(2, State.RED), (500, State.OK)])
+@pytest.mark.parametrize(("limit", "state"), [(2, CheckState.RED), (500, CheckState.OK)])
 async def test_calls_left_are_counted_against_the_setting(clinic, known, limit, state):
     left = line(await found(changed(known, drchrono_calls_per_hour=limit)), "drchrono calls")
 
     assert (left.state, f"of {limit} left" in left.says) == (state, True)
-    assert state is State.OK or "top of the hour" in left.fix
+    assert state is CheckState.OK or "top of the hour" in left.fix
 
 
 async def test_few_calls_left_are_a_warning(clinic, known):
@@ -174,7 +178,7 @@ async def test_few_calls_left_are_a_warning(clinic, known):
 
     few = line(await found(changed(known, drchrono_calls_per_hour=500)), "drchrono calls")
 
-    assert (few.state, "top of the hour" in few.fix) == (State.WARNING, True)
+    assert (few.state, "top of the hour" in few.fix) == (CheckState.WARNING, True)
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", None, "../../etc/passwd", "US/" + "x" * 300])
@@ -183,7 +187,7 @@ async def test_a_doctors_zone_that_does_not_load_is_told_with_the_doctor(clinic,
 
     zones = line(await found(known), "doctors' zones")
 
-    assert (zones.state, "doctor 310001" in zones.says) == (State.RED, True)
+    assert (zones.state, "doctor 310001" in zones.says) == (CheckState.RED, True)
     assert len(zones.says) < 200
     assert "time zone" in zones.fix
 
@@ -202,7 +206,7 @@ async def test_doctors_that_may_not_be_seen_name_the_scope(known, empty_vendors)
         await clinic.connects(scope=SCOPES.replace(" user:read", ""))
         zones = line(await found(known), "doctors' zones")
 
-    assert (zones.state, "user:read" in zones.fix) == (State.RED, True)
+    assert (zones.state, "user:read" in zones.fix) == (CheckState.RED, True)
 
 
 async def test_doctors_that_cannot_be_listed_now_are_not_blamed_on_a_scope(clinic, known):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.checks.findings import State
+from app.operations.health.model import CheckState
 from tests.flow.checked import found
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # its kind makes no difference here
@@ -16,7 +16,7 @@ def admin_changes(vendors, field=None, **change):
 
 
 def mapping(findings):
-    return [one for one in findings if one.name == "mapping: patient" and one.state is not State.OK]
+    return [one for one in findings if one.name == "mapping: patient" and one.state is not CheckState.OK]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ async def test_what_the_integration_user_may_not_do_with_the_object_is_told(know
 
     (one,) = mapping(await found(known))
 
-    assert (one.state, says in one.says, fix in one.fix) == (State.RED, True, True)
+    assert (one.state, says in one.says, fix in one.fix) == (CheckState.RED, True, True)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ async def test_a_field_that_does_not_fit_is_told_by_name(known, empty_vendors, f
 
     told = mapping(await found(known))
 
-    assert [(one.state, field in one.says) for one in told] == [(State.RED, True)]
+    assert [(one.state, field in one.says) for one in told] == [(CheckState.RED, True)]
     assert (says in told[0].says, fix in told[0].fix) == (True, True)
 
 
@@ -78,7 +78,7 @@ async def test_what_works_with_a_limit_is_a_warning(known, empty_vendors, field,
 
     findings = await found(known)
 
-    assert [(one.state, says in one.says) for one in mapping(findings)] == [(State.WARNING, True)]
+    assert [(one.state, says in one.says) for one in mapping(findings)] == [(CheckState.WARNING, True)]
 
 
 async def test_a_required_field_nobody_fills_is_told(known, empty_vendors):
@@ -87,7 +87,7 @@ async def test_a_required_field_nobody_fills_is_told(known, empty_vendors):
 
     (one,) = mapping(await found(known))
 
-    assert (one.state, one.says) == (State.RED, "Contact.Referral__c is required, and nothing fills it")
+    assert (one.state, one.says) == (CheckState.RED, "Contact.Referral__c is required, and nothing fills it")
     assert "[patient.constants]" in one.fix
 
 

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from app.checks.findings import State
+from app.operations.health.model import CheckState
 from tests.flow.checked import changed, found, line, reds
 from tests.standins.salesforce.app import create_app as salesforce_app
 from tests.standins.salesforce.org import Credentials
@@ -23,7 +23,7 @@ def org_says(vendors, **settings):
 
 
 def mapping(findings):
-    return [one for one in findings if one.name == "mapping: patient" and one.state is not State.OK]
+    return [one for one in findings if one.name == "mapping: patient" and one.state is not CheckState.OK]
 
 
 async def test_an_org_that_fits_is_told_line_by_line(known, empty_vendors):
@@ -46,7 +46,7 @@ async def test_settings_that_are_not_there_are_asked_for(known, empty_vendors):
 async def test_a_wrong_secret_names_the_setting(known, empty_vendors):
     token = line(await found(changed(known, salesforce_client_secret="wrong-secret")), "salesforce token")
 
-    assert (token.state, "invalid_client" in token.says) == (State.RED, True)
+    assert (token.state, "invalid_client" in token.says) == (CheckState.RED, True)
     assert "SALESFORCE_CLIENT_SECRET" in token.fix
     assert "wrong-secret" not in token.says + token.fix
 
@@ -73,7 +73,7 @@ async def test_every_refusal_of_a_sign_in_has_its_fix(known, empty_vendors, erro
 
     token = line(await found(known), "salesforce token")
 
-    assert (token.state, error in token.says, fix in token.fix) == (State.RED, True, True)
+    assert (token.state, error in token.says, fix in token.fix) == (CheckState.RED, True, True)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ async def test_an_org_that_does_not_answer_is_not_said_to_refuse(known, empty_ve
 
     token = line(await found(known), "salesforce token")
 
-    assert (token.state, "does not answer" in token.says) == (State.RED, True)
+    assert (token.state, "does not answer" in token.says) == (CheckState.RED, True)
     assert "SALESFORCE_LOGIN_URL" in token.fix
 
 
@@ -95,7 +95,7 @@ async def test_a_login_into_another_org_is_told_and_goes_no_further(known, empty
 
     findings = await found(known)
 
-    assert line(findings, "salesforce org").state is State.RED
+    assert line(findings, "salesforce org").state is CheckState.RED
     assert "SALESFORCE_ORG_ID" in line(findings, "salesforce org").fix
     assert mapping(findings) == []
 
@@ -105,7 +105,7 @@ async def test_a_version_the_org_does_not_offer_is_told_with_those_it_does(known
 
     version = line(await found(known), "salesforce version")
 
-    assert (version.state, "64.0, 65.0, 66.0" in version.says) == (State.RED, True)
+    assert (version.state, "64.0, 65.0, 66.0" in version.says) == (CheckState.RED, True)
     assert version.fix == "set SALESFORCE_API_VERSION to one of them; 66.0 is the newest"
 
 
@@ -115,14 +115,14 @@ async def test_a_version_the_org_does_not_offer_is_the_only_complaint(known, emp
     assert list(reds([one for one in await found(known) if "salesforce" in one.name])) == ["salesforce version"]
 
 
-@pytest.mark.parametrize(("daily", "state"), [(1, State.RED), (1_000, State.OK)])
+@pytest.mark.parametrize(("daily", "state"), [(1, CheckState.RED), (1_000, CheckState.OK)])
 async def test_the_orgs_calls_are_told(known, empty_vendors, daily, state):
     org_says(empty_vendors, daily_calls=daily)
 
     calls = line(await found(known), "salesforce calls")
 
     assert (calls.state, f"of {daily:,} left" in calls.says) == (state, True)
-    assert state is State.OK or "uses them up" in calls.fix
+    assert state is CheckState.OK or "uses them up" in calls.fix
 
 
 async def test_few_calls_left_are_a_warning(known, empty_vendors):
@@ -135,7 +135,7 @@ async def test_few_calls_left_are_a_warning(known, empty_vendors):
 
     calls = line(await found(known), "salesforce calls")
 
-    assert (calls.state, "uses them up" in calls.fix) == (State.WARNING, True)
+    assert (calls.state, "uses them up" in calls.fix) == (CheckState.WARNING, True)
 
 
 async def test_an_org_without_any_call_left_is_told_as_such(known, empty_vendors):
@@ -172,7 +172,7 @@ async def test_signing_in_by_jwt_is_proven_too(known, org_of_a_key):
     findings = await found(changed(known, **org_of_a_key))
 
     assert line(findings, "salesforce token").says == "given, by JWT bearer"
-    assert line(findings, "mapping: patient").state is State.OK
+    assert line(findings, "mapping: patient").state is CheckState.OK
 
 
 async def test_a_user_the_org_does_not_know_is_told_by_jwt(known, org_of_a_key):

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from app.console.overview import headline, spark
 from app.store.tables import journal
+from app.web.console.overview import headline, spark
 from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR
 

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from app.cli import supervise
-from app.doors.health.watch import OLD_S, Health
 from app.errors import StoreUnavailable
+from app.operations.health.monitor import OLD_S, HealthMonitor
 from app.store import heartbeat, tables
 from app.store.calls import Calls
 from app.store.connections import Connections
@@ -122,7 +122,7 @@ async def locked(database, table):
 
 
 async def test_a_database_that_lets_nobody_write_is_not_ready_and_is_ready_again_once_it_does(clinic):
-    health = clinic.app.state.health = Health(clinic.app.state.run, slow_s=0.3)
+    health = clinic.app.state.health = HealthMonitor(clinic.app.state.run, slow_s=0.3)
     async with locked(clinic.run.database, tables.watermarks):
         await health.look()
         ready, found = await clinic.web.get("/readyz"), (await clinic.web.get("/healthz")).json()["parts"]
@@ -139,7 +139,7 @@ async def test_a_database_that_lets_nobody_write_is_not_ready_and_is_ready_again
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_a_part_that_hangs_holds_up_no_other(clinic):
-    health = Health(clinic.app.state.run, slow_s=0.3)
+    health = HealthMonitor(clinic.app.state.run, slow_s=0.3)
 
     async with locked(clinic.run.database, tables.feeds):
         await health.look()
@@ -151,7 +151,7 @@ async def test_a_part_that_hangs_holds_up_no_other(clinic):
 
 async def test_a_watch_that_stops_is_told_and_nothing_it_said_is_believed_any_more(clinic):
     clock = Clock()
-    health = clinic.app.state.health = Health(clinic.app.state.run, clock)
+    health = clinic.app.state.health = HealthMonitor(clinic.app.state.run, clock)
     await health.look()
     clock.now += OLD_S
     still = (await clinic.web.get("/readyz")).status_code

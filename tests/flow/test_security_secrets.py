@@ -5,7 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from app import joining, runtime
+from app import runtime
+from app.operations.connections import account_of
 from app.store.connections import Connections
 from app.sync.records import Side
 from tests.flow.browser import browsing
@@ -129,7 +130,7 @@ async def test_no_repr_holds_a_secret(staffed, what):
         "grants": (run.drchrono.grant, run.salesforce._grant, run.salesforce._grant._credentials),
         "brokers": (run.drchrono.broker, run.salesforce.broker),
         "token": (await run.drchrono.broker.current(), await run.salesforce.broker.current()),
-        "account": joining.account_of(pair),
+        "account": account_of(pair),
         "lease": connections,
         "stored": stored,
     }

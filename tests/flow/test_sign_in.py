@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from app.operations.sign_in import FREE, SignInThrottle
 from app.settings.fields import Settings
 from app.store.tables import sessions
-from app.web.throttle import FREE, Throttle
 from tests.flow.browser import HOME, browsing
 from tests.flow.clinic import OPERATOR, opened
 
@@ -43,7 +43,7 @@ async def browser(clinic):
 
 @pytest.fixture
 def clock(clinic):
-    clinic.app.state.throttle = Throttle(now=(it := Clock()))
+    clinic.app.state.throttle = SignInThrottle(now=(it := Clock()))
     return it
 
 

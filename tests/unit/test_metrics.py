@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.doors.numbers import looked
 from app.metrics import counted, stands
 from app.metrics.counts import SUM, Counts, read
 from app.metrics.metric import OTHER, Type
 from app.metrics.shown import Samples, text
+from app.operations.metrics import counted_by_batches
 from app.store.tables import tallies
 from app.sync.failure_classes import FailureClass, class_of
 from app.sync.records import Side
@@ -87,14 +87,14 @@ def test_counts_that_nobody_knows_any_more_make_no_series():
 
     for metric, labels, parts in read(saved):
         samples.counted(metric, labels, parts)
-    for metric, times, labels in looked(saved | {"linked_Canary": 2}):
+    for metric, times, labels in counted_by_batches(saved | {"linked_Canary": 2}):
         samples.add(metric, times, *labels)
 
     assert series(samples) == before
 
 
 def test_skips_of_an_unknown_cause_are_counted_as_other():
-    found = [(times, labels) for _, times, labels in looked({"skipped_break": 2, "skipped_Canary": 3})]
+    found = [(times, labels) for _, times, labels in counted_by_batches({"skipped_break": 2, "skipped_Canary": 3})]
 
     assert found == [(2, ("break",)), (3, (OTHER,))]
 

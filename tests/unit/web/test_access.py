@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.store.database import Database
-from app.web.access import CSRF_FIELD, SESSION_COOKIE, Access, Caller, Role, is_from_elsewhere, is_meant
+from app.web.auth import CSRF_FIELD, SESSION_COOKIE, Access, Caller, Role, is_from_elsewhere, is_meant
 from tests.build import KEY, NEEDED
 
 OPERATOR = NEEDED["OPERATOR_TOKEN"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.web.throttle import FREE, Throttle
+from app.operations.sign_in import FREE, SignInThrottle
 
 HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
 HOUR_S = 3600.0
@@ -25,7 +25,7 @@ def clock():
 
 @pytest.fixture
 def throttle(clock):
-    return Throttle(clock)
+    return SignInThrottle(clock)
 
 
 def guess(throttle, times, address=HERE):

@@ -1,0 +1,127 @@
+"""Candidates: whom a held record met (several, or one that has its pair), read now for a person to tell them apart.
+
+One call reads the record itself, one those it could be; the same search and the same comparison as a worker makes. Of a
+chart that has its pair, one more reads that: the Contact which the held one can be merged into.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from app.operations import records, resolve
+from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, drchrono_of, salesforce_of, unanswered
+from app.runtime import Runtime
+from app.store import audit, matching
+from app.store.audit import Act, Action, By
+from app.store.known import Known
+from app.sync.mapping import Table
+from app.sync.matching import alike, identity, narrowed, question, search_key
+from app.sync.records import Absent, Ref, Side, Sight
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One field of the record and of each candidate, in order; `same`: whether each says what the record does."""
+
+    name: str
+    own: str | None
+    theirs: tuple[str | None, ...]
+    same: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Whom a record could be, or what the one it met is the pair of; or (`silence`) why that is not known now."""
+
+    at: datetime
+    own: Ref
+    refs: tuple[Ref, ...] = ()
+    lines: tuple[Line, ...] = ()
+    silence: Unanswered | None = None
+    is_gone: bool = False
+
+
+async def of(run: Runtime, one: Known, by: By | None = None) -> Candidates:
+    """Read a record and those it could be; whoever may see the values is noted before anything is shown.
+
+    Raises  StoreUnavailable
+    """
+    side = resolve.met(one)
+    assert side is not None
+    kind, at = one.link.kind, run.now()
+    none = Candidates(at, Ref(side.other, kind, one.link.id_on(side.other) or ""))
+    own = await records.read_side(run, one, side.other)
+    if isinstance(own, Unanswered):
+        return replace(none, silence=own)
+    if own is None or isinstance(own, Absent):
+        return replace(none, is_gone=True)
+    found = await _alike(run, one, own, side)
+    if isinstance(found, Unanswered):
+        return replace(none, silence=found)
+    pairs = await _pairs(run, one, found) if resolve.is_taken(one) else []
+    if isinstance(pairs, Unanswered):
+        return replace(none, silence=pairs)
+    if by is not None:
+        await audit.done(
+            run.database, Act(by, Action.REVEAL, f"{records.about(one)} and {len(found) + len(pairs)} alike")
+        )
+    refs = (*(Ref(side, kind, each.id) for each in found), *(Ref(side.other, kind, each.id) for each in pairs))
+    return replace(none, refs=refs, lines=_lines(run.mappings[kind], own, [*found, *pairs]))
+
+
+async def _alike(run: Runtime, one: Known, own: Sight, side: Side) -> list[Sight] | Unanswered:
+    table = run.mappings[one.link.kind]
+    if identity(table, own.fields) is None:
+        return []
+    try:
+        raws = await (_charts(run, table, own) if side is Side.DRCHRONO else _contacts(run, table, own))
+        if raws is None:
+            return Unanswered(side, NOT_CONNECTED)
+        sights = [await records.sight(run, table.kind, side, raw) for raw in raws]
+    except FAILS as error:
+        return unanswered(side, error)
+    found = alike(table, own.fields, sights)
+    if side is Side.SALESFORCE:  # a Contact that has its chart is no candidate, though it may not name it yet
+        paired = await matching.paired(run.database, table.kind, side, {each.id for each in found})
+        found = [each for each in found if each.id not in paired]
+    return narrowed(table, own.fields, found) if found else []
+
+
+async def _pairs(run: Runtime, one: Known, charts: Sequence[Sight]) -> list[Sight] | Unanswered:
+    """Give the Contacts that name these charts, but for the held one."""
+    table, client = run.mappings[one.link.kind], salesforce_of(run)
+    if client is None:
+        return Unanswered(Side.SALESFORCE, NOT_CONNECTED)
+    keys = sorted(each.id for each in charts)
+    try:
+        raws = await client.read(table.object, table.fields, table.external_id, [], keys) if keys else []
+        sights = [await records.sight(run, table.kind, Side.SALESFORCE, raw) for raw in raws]
+    except FAILS as error:
+        return unanswered(Side.SALESFORCE, error)
+    return [each for each in sights if each.id != one.link.salesforce_id]
+
+
+async def _contacts(run: Runtime, table: Table, own: Sight) -> Sequence[Mapping[str, Any]] | None:
+    client, (name, day) = salesforce_of(run), search_key(table, own.fields, own.zone)
+    if client is None or day is None:
+        return None if client is None else []
+    return await client.unnamed(table.object, table.fields, table.external_id, name, {day})
+
+
+async def _charts(run: Runtime, table: Table, own: Sight) -> Sequence[Mapping[str, Any]] | None:
+    client = drchrono_of(run)
+    return None if client is None else await client.listed(table.path, question(table, own.fields))
+
+
+def _lines(table: Table, own: Sight, found: Sequence[Sight]) -> tuple[Line, ...]:
+    return tuple(
+        Line(
+            name,
+            own.fields.get(name),
+            tuple(each.fields.get(name) for each in found),
+            tuple(row.equal(own.fields.get(name), each.fields.get(name)) for each in found),
+        )
+        for name, row in table.rows.items()
+        if any(each.fields.get(name) is not None for each in (own, *found))
+    )

@@ -1,0 +1,291 @@
+"""Connections: connecting a DrChrono practice and leaving it.
+
+Whose consent came, whether it may be ours, and what resumes by it; how each side is connected, and disconnecting.
+
+
+A token pair is kept before anything else is done with it, and becomes ours only once DrChrono has said whose it is: a
+pair of another practice never does, one of another user only after a person's word.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ulid import ULID
+
+from app.errors import Misconfigured, SyncError, Unauthorized, Undecryptable, VendorError
+from app.log import log
+from app.runtime import Runtime
+from app.settings.fields import Settings
+from app.store import audit, links
+from app.store.audit import Act, Action, By
+from app.store.connections import Connections
+from app.store.consents import Consents
+from app.sync.records import Side
+from app.vendors.drchrono.abilities import Ability, abilities, sees_whole_practice
+from app.vendors.drchrono.client import DrChrono
+from app.vendors.tokens import LEASE
+
+CALLBACK = "/connect/drchrono/callback"
+
+
+CONNECT = "/connect/drchrono"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose consent we hold. `doctor` is a name, empty where the user may not see it."""
+
+    username: str
+    practice: str
+    doctor: str
+    abilities: tuple[Ability, ...]
+    sees_whole_practice: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NowConnected:
+    """The pair that waited is ours now."""
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class WouldReplace:
+    """The pair belongs to another user of the same practice; it waits for a word."""
+
+    present: Account
+    new: Account
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPractice:
+    """The pair belonged to another practice than this database; it is gone."""
+
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unidentified:
+    """DrChrono would not say whose the pair is; it waits."""
+
+    error: VendorError
+
+
+@dataclass(frozen=True, slots=True)
+class NothingWaits:
+    """No pair waits: it was settled already, or took too long."""
+
+
+Settlement = NowConnected | WouldReplace | OtherPractice | Unidentified | NothingWaits
+
+
+def drchrono_of(run: Runtime) -> DrChrono:
+    """Give the client of DrChrono.
+
+    Raises  Misconfigured when its settings are not there
+    """
+    if run.drchrono is None:
+        raise Misconfigured(
+            "DRCHRONO_CLIENT_ID, DRCHRONO_CLIENT_SECRET and DRCHRONO_WEBHOOK_SECRETS are not set: expected the API "
+            "application's values from DrChrono's API management page"
+        )
+    return run.drchrono
+
+
+def connect_url(settings: Settings) -> str:
+    """Give the address an operator opens to join the practice."""
+    return f"{settings.public_url}{CONNECT}"
+
+
+def redirect_uri(run: Runtime) -> str:
+    """Give the address DrChrono sends a browser back to; it must be registered there letter by letter."""
+    return f"{run.settings.public_url}{CALLBACK}"
+
+
+async def exchange_code(run: Runtime, code: str) -> None:
+    """Exchange a code, and keep the pair until it is settled.
+
+    Raises  Unauthorized when the code is used or expired, or the application refused; Unavailable, OutcomeUnknown
+    """
+    drchrono, waiting = drchrono_of(run), Consents(run.database, run.vault)
+    pair = await drchrono.grant.exchange(code, redirect_uri(run))
+    earlier = await waiting.held()
+    await waiting.hold(pair)
+    if earlier is not None:  # nobody will ever speak for it
+        await _revoked(drchrono, earlier)
+
+
+async def settle(run: Runtime, *, may_replace: bool) -> Settlement:
+    """Ask whose the waiting pair is, and make it ours if it may be; everything that waited for it is due at once.
+
+    may_replace  a person has said that another user may take the place of the present one
+    """
+    drchrono, waiting = drchrono_of(run), Consents(run.database, run.vault)
+    pair = await waiting.held()
+    if pair is None:
+        return NothingWaits()
+    try:
+        about = await _asked(drchrono, pair["access_token"])
+    except VendorError as error:
+        return Unidentified(error)
+    stored = await Connections(run.database, run.vault, Side.DRCHRONO).read()
+    if stored.practice not in (None, about["practice"]):
+        await waiting.drop()
+        await _revoked(drchrono, pair)
+        return OtherPractice(stored.practice or "", about["practice"])
+    present = (stored.token or {}).get("account")
+    if present is not None and present["user_id"] != about["user_id"] and not may_replace:
+        return WouldReplace(_account(stored.token or {}, present), _account(pair, about))
+    await drchrono.broker.replace({**pair, "account": about})
+    log.warning("practice.joined", side=Side.DRCHRONO.value)
+    await resume(run, Side.DRCHRONO)
+    return NowConnected(_account(pair, about))
+
+
+async def decline(run: Runtime) -> bool:
+    """Leave everything as it is: the pair that waits is forgotten; False when DrChrono did not confirm its end."""
+    waiting = Consents(run.database, run.vault)
+    pair = await waiting.held()
+    await waiting.drop()
+    return pair is None or await _revoked(drchrono_of(run), pair)
+
+
+async def revoke(run: Runtime) -> bool:
+    """Forget the practice's token pair and have DrChrono revoke it; False when DrChrono did not confirm that.
+
+    A pair that waits for a word dies with it.
+
+    Raises  Unavailable when a refresh under way does not end, and nothing was forgotten
+    """
+    drchrono = drchrono_of(run)
+    await decline(run)
+    try:
+        await drchrono.broker.forget(drchrono.grant.revoke)
+    except VendorError as error:
+        if (await Connections(run.database, run.vault, Side.DRCHRONO).read()).token is not None:
+            raise
+        log.warning("practice.left", side=Side.DRCHRONO.value, code=error.cause, advice="DrChrono did not confirm it")
+        return False
+    log.warning("practice.left", side=Side.DRCHRONO.value)
+    return True
+
+
+async def recover(run: Runtime) -> None:
+    """Settle at the start what a refresh that was cut off has left: the stored pair still lives, or nobody has one.
+
+    Somebody who asks right now is given the time to end.
+    """
+    if run.drchrono is None:
+        return
+    store = Connections(run.database, run.vault, Side.DRCHRONO)
+    for wait_s in (0.0, LEASE.total_seconds() + 1):
+        await asyncio.sleep(wait_s)
+        try:
+            if (await store.read()).is_cut_off:
+                await run.drchrono.broker.recover()
+        except Unauthorized as error:
+            advice = f"connect the practice anew at {connect_url(run.settings)}"
+            log.error("token.lost", side=Side.DRCHRONO.value, code=error.cause, advice=advice)
+        except SyncError as error:
+            log.warning("token.not_settled", side=Side.DRCHRONO.value, error=type(error).__name__)
+
+
+async def resume(run: Runtime, side: Side) -> None:
+    """Make due at once what waited because a side's credential was refused."""
+    await links.hurry(run.database, side)
+    run.bell.ring(run.mappings)
+
+
+def account_of(token: dict[str, Any] | None) -> Account | None:
+    """Give whose stored token it is; None where there is none."""
+    return _account(token, token["account"]) if token and token.get("account") else None
+
+
+async def _asked(drchrono: DrChrono, token: str) -> dict[str, Any]:
+    """Give what is kept of the user: plain JSON, sealed with the pair."""
+    user = await drchrono.user(token)
+    doctor = await drchrono.doctor(user.doctor_id, token) if user.doctor_id else None
+    names = [str(doctor.get(name) or "") for name in ("first_name", "last_name", "suffix")] if doctor else []
+    return {
+        "consent": str(ULID()),  # tells two consents apart; a refresh leaves it
+        "user_id": user.id,
+        "username": user.username,
+        "practice": user.practice,
+        "doctor_id": user.doctor_id,
+        "doctor": " ".join(name for name in names if name),
+        "permissions": dict(user.permissions),
+    }
+
+
+def _account(pair: dict[str, Any], about: dict[str, Any]) -> Account:
+    permissions = about["permissions"]
+    return Account(
+        about["username"],
+        about["practice"],
+        about["doctor"],
+        abilities(pair, permissions),
+        sees_whole_practice(permissions),
+    )
+
+
+async def _revoked(drchrono: DrChrono, pair: dict[str, Any]) -> bool:
+    try:
+        await drchrono.grant.revoke(pair)
+    except VendorError as error:  # it was never ours; nobody holds it now
+        log.warning("pair.not_revoked", side=Side.DRCHRONO.value, code=error.cause)
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionState:
+    """How one side is connected.
+
+    account       whose consent we hold; None where it is none, or no key opens it
+    scopes        what was granted
+    expires_in_s  until the access token ends, which is renewed long before; None where nobody said
+    """
+
+    side: Side
+    is_set_up: bool
+    has_token: bool
+    account: Account | None = None
+    scopes: tuple[str, ...] = ()
+    expires_in_s: float | None = None
+
+
+async def connection_states(run: Runtime) -> Mapping[Side, ConnectionState]:
+    """Give how both sides are connected, as stored; no vendor is asked.
+
+    Raises  StoreUnavailable
+    """
+    found = {}
+    for side in Side:
+        is_set_up = side in run.settings.connected
+        found[side] = ConnectionState(side, is_set_up, has_token=False)
+        with suppress(Undecryptable):  # its state says which key is missing
+            stored = await Connections(run.database, run.vault, side).read()
+            token = stored.token or {}
+            found[side] = ConnectionState(
+                side,
+                is_set_up,
+                stored.token is not None,
+                account_of(stored.token),
+                tuple(str(token.get("scope") or "").split()),
+                stored.expires_in_s,
+            )
+    return found
+
+
+async def disconnect(run: Runtime, by: By) -> bool:
+    """Forget the practice's tokens and have DrChrono revoke them; False when DrChrono did not confirm that.
+
+    Raises  Misconfigured; Unavailable when a refresh under way does not end, and nothing was forgotten
+    """
+    is_revoked = await revoke(run)
+    await audit.done(run.database, Act(by, Action.DISCONNECT, Side.DRCHRONO.value, 0))
+    return is_revoked

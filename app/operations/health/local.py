@@ -1,0 +1,81 @@
+"""The parts that are here: database, Redis, workers, what waits, and paused lanes."""
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.errors import StoreUnavailable
+from app.log import log
+from app.operations.health.model import OK, Observation, State
+from app.runtime import Runtime
+from app.store import darkness, heartbeat, queue_state, scrape
+from app.store.darkness import Dark, Of
+from app.store.schema import is_behind
+from app.sync.records import Lane
+
+_OLD_S = {
+    (Lane.LIVE, Lane.RETRY, Lane.CONFIRM): 60.0,  # somebody waits for it
+    (Lane.COMPARE, Lane.BACKFILL): timedelta(days=1).total_seconds(),  # a first load takes its hours
+}
+_REPAIRED = "what the vendors have given up on meanwhile is found by comparing, now"
+_UNWRITABLE = "the database cannot be written: check that it runs, its disk and DATABASE_URL"
+_BY_SWEEP = "nothing is lost, changes are found by the sweep, every 2 s"
+
+
+async def database(run: Runtime) -> Observation:
+    """Look at the database by writing to it that the door is open."""
+    dark: Dark | None = None
+
+    async def write(connection: AsyncConnection) -> None:
+        nonlocal dark
+        # it writes a row each time: what changes no row writes nothing, and a full disk would go unseen
+        dark = await darkness.sign(connection, Of.DOOR)
+
+    try:
+        if await is_behind(run.database):
+            return Observation(State.DOWN, "run `chronobridge migrate`")
+        await run.database.transact(write)
+    except StoreUnavailable:
+        return unwritable()
+    if dark is not None:
+        log.warning("door.was_closed", lag_s=round((dark.until - dark.since).total_seconds()), advice=_REPAIRED)
+    return OK
+
+
+def unwritable() -> Observation:
+    """Say that the database cannot be written, or takes too long to be."""
+    return Observation(State.DOWN, _UNWRITABLE)
+
+
+async def redis(run: Runtime) -> Observation:
+    """Look whether Redis answers."""
+    if run.settings.redis_url is None:
+        return Observation(State.DEGRADED, "REDIS_URL is empty: changes are found by the sweep, every 2 s")
+    return OK if await run.bell.is_up() else Observation(State.DEGRADED, f"Redis does not answer: {_BY_SWEEP}")
+
+
+async def workers(run: Runtime) -> Observation:
+    """Look when the last worker gave a sign of life."""
+    if await heartbeat.alive(run.database):
+        return OK
+    advice = "no worker has been heard of for 15 s: start `chronobridge work`"
+    return Observation(State.DOWN, advice, await heartbeat.heard_at(run.database))
+
+
+async def backlog(run: Runtime) -> Observation:
+    """Look how long the oldest change has waited; a first load may take its time."""
+    for lanes, old_s in _OLD_S.items():
+        if (oldest_s := await scrape.oldest_s(run.database, lanes)) > old_s:
+            what = "change" if Lane.LIVE in lanes else "record of a compare or first load"
+            advice = f"the oldest {what} has been due for {oldest_s:.0f} s: look at workers and failures"
+            return Observation(State.DEGRADED, advice, run.now() - timedelta(seconds=oldest_s - old_s))
+    return OK
+
+
+async def lanes(run: Runtime) -> Observation:
+    """Look which lanes are paused."""
+    paused = [one for one in await queue_state.lane_states(run.database) if one["paused"]]
+    if not paused:
+        return OK
+    names = ", ".join(one["lane"] for one in paused)
+    return Observation(State.DEGRADED, f"paused: {names}; POST /api/v1/lanes/all/resume when that is right")

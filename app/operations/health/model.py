@@ -1,0 +1,94 @@
+"""The words of a report: the state of a part, since when, and what to do; and what a check found of a thing."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+SLOW_S = 4.0
+
+
+class State(StrEnum):
+    """How a part is.
+
+    DEGRADED       it works, and somebody should look
+    NOT_CONNECTED  nobody has set it up or joined it yet
+    UNKNOWN        nobody can look now, or has looked lately
+    """
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    NOT_CONNECTED = "not_connected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a look at a part found; `since`: since when it is so, where that is known better than by looking."""
+
+    state: State = State.OK
+    advice: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part as it is known to be, since when."""
+
+    state: State
+    advice: str | None
+    since: datetime
+
+
+Look = Callable[[], Awaitable[Observation | None]]
+
+
+AWAY = Observation(State.UNKNOWN, "unknown while the database is away")
+
+
+OK = Observation()
+
+
+class CheckState(StrEnum):
+    """How a thing is. A warning is no failure: it works, but not as one would think."""
+
+    OK = "ok"
+    WARNING = "warning"
+    RED = "red"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing. `says` what is so; `fix` what to do, None where nothing is."""
+
+    name: str
+    state: CheckState
+    says: str
+    fix: str | None = None
+
+
+def good(name: str, says: str) -> Finding:
+    """Give a thing that is right."""
+    return Finding(name, CheckState.OK, says)
+
+
+def warn(name: str, says: str, fix: str) -> Finding:
+    """Give a thing that works with a limit a person should know."""
+    return Finding(name, CheckState.WARNING, says, fix)
+
+
+def red(name: str, says: str, fix: str) -> Finding:
+    """Give a thing that does not work."""
+    return Finding(name, CheckState.RED, says, fix)
+
+
+def is_good(findings: Sequence[Finding]) -> bool:
+    """Say whether nothing is red."""
+    return all(finding.state is not CheckState.RED for finding in findings)
+
+
+def report(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Give all of it for a script."""
+    return {"ok": is_good(findings), "checks": [asdict(finding) for finding in findings]}

@@ -1,0 +1,163 @@
+"""What each part of the service is doing, since when, and what to do about it. No vendor is called for a probe.
+
+Every part is looked at every five seconds, whoever asks, so that a probe costs nothing and cannot be used to hurt. A
+part that hangs is given four seconds and holds up no other. When the looking itself stops, the report says so.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from time import monotonic
+
+from app.errors import StoreUnavailable
+from app.log import log
+from app.operations.health import local, vendors
+from app.operations.health.model import AWAY, SLOW_S, Look, Observation, Part, State
+from app.runtime import Runtime
+from app.sync.records import Side
+
+EVERY_S = 5.0
+OLD_S = 20.0
+_AT_ONCE = 4  # as many connections as the pool keeps open, and one to spare
+_STOPPED = "this web has stopped to look at its parts: restart it"
+
+
+class HealthMonitor:
+    """Looks at every part, and remembers what it found.
+
+    clock   counts seconds, and never back
+    slow_s  how long a look at one part may take
+    """
+
+    def __init__(self, run: Runtime, clock: Callable[[], float] = monotonic, slow_s: float = SLOW_S) -> None:
+        self._run, self._clock, self._slow_s = run, clock, slow_s
+        self._parts: dict[str, Part] = {}
+        self._looked_at = clock()
+        self._looks = _looks(run)
+        self._few = asyncio.Semaphore(_AT_ONCE)
+        self._stopping = asyncio.Event()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether deliveries can be accepted: the database can be written and has its schema."""
+        part = self._parts.get("database")
+        return part is not None and part.state is State.OK and not self._is_old
+
+    @property
+    def status(self) -> str:
+        """Whether deliveries are accepted and everything is well: ok, degraded or down."""
+        if not self.is_ready:
+            return "down"
+        return "degraded" if {part.state for part in self._parts.values()} - {State.OK} else "ok"
+
+    @property
+    def parts(self) -> Mapping[str, Part]:
+        """How every part is known to be; once the last look is too old, nothing is."""
+        looked = datetime.now(UTC) - timedelta(seconds=self._clock() - self._looked_at)
+        if not self._is_old:
+            return {"watch": Part(State.OK, None, looked), **self._parts}
+        old = dict.fromkeys(self._parts, Part(State.UNKNOWN, "nobody has looked lately", looked))
+        return {"watch": Part(State.DOWN, _STOPPED, looked), **old}
+
+    def report(self) -> dict[str, object]:
+        """Give every part with its state, since when, its age and advice."""
+        now = datetime.now(UTC)
+        return {
+            "status": self.status,
+            "parts": {
+                name: {
+                    "state": part.state.value,
+                    "since": part.since.isoformat(timespec="seconds"),
+                    "age_s": round(max((now - part.since).total_seconds(), 0.0), 1),
+                    "advice": part.advice,
+                }
+                for name, part in self.parts.items()
+            },
+        }
+
+    async def watch(self) -> None:
+        """Keep looking until it is stopped; the first look was made before."""
+        while not self._stopping.is_set():
+            try:
+                async with asyncio.timeout(EVERY_S):
+                    await self._stopping.wait()
+            except TimeoutError:
+                await self.look()
+
+    def stop(self) -> None:
+        """Have the watch end after the look under way: one that is cut off would leave queries behind."""
+        self._stopping.set()
+
+    async def look(self) -> None:
+        """Look at every part once, within two times the four seconds that a part is given."""
+        run = self._run
+        found = await self._all({"database": partial(local.database, run), "redis": partial(local.redis, run)})
+        database = found["database"]
+        if database is not None and database.state is State.UNKNOWN:  # it took too long, so a delivery would too
+            database = found["database"] = local.unwritable()
+        if database is not None and database.state is State.OK:
+            found |= await self._all(self._looks)
+        else:
+            found |= dict.fromkeys(self._looks, AWAY)
+        self._remember({name: one for name, one in found.items() if one is not None})
+
+    async def side(self, side: Side) -> tuple[str, str | None]:
+        """Look at one side's connection now: its state, and advice.
+
+        Raises  StoreUnavailable
+        """
+        found = await vendors.connection(self._run, side)
+        return found.state.value, found.advice
+
+    @property
+    def _is_old(self) -> bool:
+        return self._clock() - self._looked_at > OLD_S
+
+    async def _all(self, looks: Mapping[str, Look]) -> dict[str, Observation | None]:
+        """Give what each look finds; none is still looking after this, even where it is cut off."""
+        async with asyncio.TaskGroup() as group:
+            under_way = {name: group.create_task(self._found(name, look)) for name, look in looks.items()}
+        return {name: task.result() for name, task in under_way.items()}
+
+    async def _found(self, name: str, look: Look) -> Observation | None:
+        """Give what a look finds, whatever becomes of it: the next part is looked at all the same."""
+        try:
+            async with asyncio.timeout(self._slow_s), self._few:
+                return await look()
+        except StoreUnavailable:
+            return AWAY
+        except TimeoutError:
+            return Observation(State.UNKNOWN, f"it took longer than {self._slow_s:g} s to look at it")
+        except Exception as error:  # noqa: BLE001 - one part must not end the watch over all of them
+            log.error("part.not_seen", cause=name, error=type(error).__name__)
+            return Observation(State.UNKNOWN, f"it cannot be looked at ({type(error).__name__}): report that")
+
+    def _remember(self, found: Mapping[str, Observation]) -> None:
+        now, before = datetime.now(UTC), self._parts
+        self._parts = {
+            name: Part(one.state, one.advice, _since(one, before.get(name), now)) for name, one in found.items()
+        }
+        self._looked_at = self._clock()
+
+
+def _looks(run: Runtime) -> dict[str, Look]:
+    """Give every part beside database and Redis, each with the look at it."""
+    looks: dict[str, Look] = {
+        "workers": partial(local.workers, run),
+        "backlog": partial(local.backlog, run),
+        "lanes": partial(local.lanes, run),
+    }
+    for side in Side:
+        looks[side.value] = partial(vendors.connection, run, side)
+        if side in run.settings.connected:
+            looks[f"{side}_token"] = partial(vendors.token, run, side)
+            looks[f"{side}_feed"] = partial(vendors.feed_part, run, side)
+            looks[f"{side}_budget"] = partial(vendors.quota_part, run, side)
+    return looks
+
+
+def _since(found: Observation, before: Part | None, now: datetime) -> datetime:
+    if before is not None and before.state is found.state:
+        return before.since
+    return found.since or now

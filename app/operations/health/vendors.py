@@ -1,0 +1,216 @@
+"""Health of each vendor: its connection, its token, its feed, and what is left of its quota."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from app.errors import Undecryptable
+from app.operations.connections import connect_url
+from app.operations.health.model import OK, Observation, State
+from app.runtime import Runtime, calls_of
+from app.settings.fields import Settings
+from app.store import feeds, queue_state
+from app.store.connections import Connections, Stored
+from app.sync.records import Lane, Side
+from app.sync.silence import Feed
+from app.vendors import budget
+from app.vendors.daily import Standing as Day
+from app.vendors.hourly import Standing as Hour
+from app.vendors.tokens import CUT_OFF
+
+_SEALED = "its token was sealed with a key that ENCRYPTION_KEYS lacks; put that key at the end"
+
+
+_NEAR = 0.1  # of a token's life; it is refreshed when a fifth is left, so by then something has not
+
+
+_RENEWS: Mapping[Side, str] = {
+    Side.DRCHRONO: "the next call refreshes it: see that a worker runs",
+    Side.SALESFORCE: "the next call asks for a new one: see that a worker runs",
+}
+
+
+async def connection(run: Runtime, side: Side) -> Observation:
+    """Look at one side's connection: whether it is set up and joined, its credential is taken, and it answers.
+
+    Raises  StoreUnavailable
+    """
+    if side not in run.settings.connected:
+        advice = f"set the {side.value.upper()}_… settings; its deliveries are kept meanwhile"
+        return Observation(State.NOT_CONNECTED, advice)
+    try:
+        stored = await Connections(run.database, run.vault, side).read()
+    except Undecryptable:
+        return Observation(State.DOWN, _SEALED)
+    joined = (
+        _salesforce_advice(stored) if side is Side.SALESFORCE else _drchrono_advice(stored, connect_url(run.settings))
+    )
+    return joined if joined.state in (State.DOWN, State.NOT_CONNECTED) else await _answers(run, side) or joined
+
+
+async def _answers(run: Runtime, side: Side) -> Observation | None:
+    """Say that a vendor does not answer, as the calls of all processes have found; None while it does."""
+    ledger = await calls_of(run.settings, run.database, side).read()
+    if not budget.is_out(ledger.failures):
+        return None
+    wait_s = max(ledger.closed_until - ledger.at, 0)
+    says = f"{NAMES[side]} has failed {ledger.failures} calls in a row; the next is tried in {wait_s:.0f} s"
+    return Observation(State.DOWN, f"{says}: nothing is lost, see its status page if it goes on")
+
+
+async def token(run: Runtime, side: Side) -> Observation | None:
+    """Look at a side's token: whether it can be refreshed, and is before it ends; None where there is none.
+
+    Raises  StoreUnavailable
+    """
+    if side not in run.settings.connected:
+        return None
+    try:
+        stored = await Connections(run.database, run.vault, side).read()
+    except Undecryptable:
+        return Observation(State.DOWN, _SEALED)
+    if stored.token is None and side is Side.DRCHRONO:
+        return None  # nobody has joined the practice, which its own part says
+    if stored.refused_code is not None:
+        return Observation(State.DOWN, f"refused ({stored.refused_code}): the part {side} says what to do")
+    return None if stored.token is None else _lives(stored, stored.token, side, connect_url(run.settings))
+
+
+def _lives(stored: Stored, held: Mapping[str, Any], side: Side, address: str) -> Observation:
+    again = f"connect the practice anew at {address}"
+    if side is Side.DRCHRONO and not held.get("refresh_token"):
+        ended = "it has ended" if stored.is_expired else "it ends"
+        return Observation(
+            State.DOWN if stored.is_expired else State.DEGRADED, f"{ended} and cannot be refreshed: {again}"
+        )
+    if stored.is_expired:
+        return Observation(State.DEGRADED, f"it has ended; {_RENEWS[side]}")
+    near_s = float(held.get("expires_in") or 0) * _NEAR
+    if stored.is_stale and stored.expires_in_s is not None and stored.expires_in_s < near_s:
+        return Observation(State.DEGRADED, f"it ends in {stored.expires_in_s / 60:.0f} minutes; {_RENEWS[side]}")
+    return OK
+
+
+async def feed_part(run: Runtime, side: Side) -> Observation | None:
+    """Look whether a side tells of its changes; None where it is not connected.
+
+    Raises  StoreUnavailable
+    """
+    if side not in run.settings.connected:
+        return None
+    known = (await feeds.read(run.database)).get(side, Feed(side))
+    is_paused = await queue_state.is_paused(run.database, Lane.COMPARE)
+    state, advice = feed_state(known, run.settings, is_paused=is_paused)
+    return Observation(State(state), advice, known.silent_since)
+
+
+def _salesforce_advice(stored: Stored) -> Observation:
+    if stored.refused_code is None:
+        return OK
+    refused = f"Salesforce refused our credential ({stored.refused_code})"
+    return Observation(State.DOWN, f"{refused}: `chronobridge check` says what to change")
+
+
+def _drchrono_advice(stored: Stored, address: str) -> Observation:
+    if stored.refused_code == CUT_OFF:
+        lost = "a token refresh was cut off, and DrChrono's answer was lost with it"
+        return Observation(State.DOWN, f"{lost}: connect the practice anew at {address}")
+    if stored.token is None:
+        return Observation(State.NOT_CONNECTED, f"nobody has connected the practice: open {address}")
+    if stored.refused_code == "invalid_client":
+        wrong = "DrChrono refused the application: correct DRCHRONO_CLIENT_ID and DRCHRONO_CLIENT_SECRET"
+        return Observation(State.DOWN, f"{wrong}, then connect the practice anew at {address}")
+    if stored.refused_code is not None:
+        refused = f"DrChrono refused our tokens ({stored.refused_code})"
+        return Observation(State.DOWN, f"{refused}: connect the practice anew at {address}")
+    if stored.is_cut_off:
+        cut = "a token refresh was cut off; the stored token is tried once more before the next call"
+        return Observation(State.DEGRADED, cut)
+    return OK
+
+
+_NEARLY = 0.9
+
+
+async def quota_part(run: Runtime, side: Side) -> Observation | None:
+    """Look at the budget of a side; None where it is not connected.
+
+    Raises  StoreUnavailable
+    """
+    if side is Side.DRCHRONO:
+        return None if run.drchrono is None else _drchrono_hour(await run.drchrono.grant.budget.stands({}))
+    return None if run.salesforce is None else _salesforce_day(await run.salesforce.budget.stands())
+
+
+def _drchrono_hour(stands: Hour) -> Observation:
+    if stands.paused_for_s > 0:
+        return _paused(Side.DRCHRONO, stands.paused_for_s)
+    minutes = f"in {stands.resets_in_s / 60:.0f} minutes"
+    if stands.left <= 0:
+        return Observation(
+            State.DEGRADED, f"the hour's {stands.per_hour:,} calls are spent; edits wait, and go on {minutes}"
+        )
+    if stands.left < stands.per_hour * (1 - _NEARLY):
+        by = max(Lane, key=lambda lane: stands.made.get(lane, 0))
+        spent = f"{stands.left:,} of the hour's {stands.per_hour:,} calls are left, most went to the lane {by}"
+        return Observation(State.DEGRADED, f"{spent}; a new hour begins {minutes}")
+    return OK
+
+
+def _salesforce_day(stands: Day) -> Observation:
+    if stands.paused_for_s > 0:
+        return _paused(Side.SALESFORCE, stands.paused_for_s)
+    if not stands.most:
+        return OK  # Salesforce has not said yet what its day allows
+    used, ours = f"{stands.used:,} of the day's {stands.most:,} calls are used", int(stands.most * stands.share)
+    if stands.used >= ours:
+        return Observation(State.DEGRADED, f"{used}, ours and those of others: only live edits go on")
+    if stands.used >= ours * _NEARLY:
+        return Observation(
+            State.DEGRADED, f"{used}; from {ours:,} on only live edits go on (SALESFORCE_DAILY_CALL_SHARE)"
+        )
+    return OK
+
+
+def _paused(side: Side, span_s: float) -> Observation:
+    return Observation(
+        State.DEGRADED, f"{NAMES[side]} is left alone for {span_s:.0f} s more, then calls go on by themselves"
+    )
+
+
+NAMES: Mapping[Side, str] = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}
+
+
+_SET_UP: Mapping[Side, str] = {
+    Side.DRCHRONO: "register {}/webhooks/drchrono on its API management page and verify it there",
+    Side.SALESFORCE: "send outbound messages to {}/webhooks/salesforce/outbound/ and one of SALESFORCE_OUTBOUND_TOKENS",
+}
+
+
+_SEE: Mapping[Side, str] = {
+    Side.DRCHRONO: "see on its API management page that the webhook is still active and verified",
+    Side.SALESFORCE: "see in its Setup, Outbound Messages, what it says of those that failed",
+}
+
+
+def feed_state(feed: Feed, settings: Settings, *, is_paused: bool) -> tuple[str, str | None]:
+    """Give the state of a feed, and advice; a feed that never delivered is well, and says what is to be done."""
+    name = NAMES[feed.side]
+    if feed.heard_at is None:
+        return "ok", f"{name} has never called: {_SET_UP[feed.side].format(settings.public_url)}"
+    if feed.silent_since is not None:
+        changes = f"{feed.found} change{'' if feed.found == 1 else 's'} found by comparing"
+        paused = "; the lane compare is paused, so nobody compares now" if is_paused else ""
+        return (
+            "degraded",
+            f"{name} stopped calling at {_silent_since(feed, settings)}; {changes}{paused}; {_SEE[feed.side]}",
+        )
+    return "ok", None
+
+
+def _silent_since(feed: Feed, settings: Settings) -> str:
+    """Give when a feed was last heard, by the clinic's clock; with the day where that was not today."""
+    zone = settings.hours.zone
+    assert feed.silent_since is not None
+    at, today = feed.silent_since.astimezone(zone), datetime.now(zone).date()
+    return f"{at:%H:%M}{'' if at.date() == today else f' on {at:%Y-%m-%d}'} ({zone.key})"

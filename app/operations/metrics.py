@@ -1,0 +1,172 @@
+"""Metrics: the numbers of a scrape, read off the database.
+
+They are the same whichever web answers, and however many processes run.
+Scrapes that come together share one read. A read that took long is used again for several times as long, so that
+nobody can have the database do nothing else. While it is away, a scrape still tells what the probes know.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from itertools import product
+from time import monotonic
+
+from app.errors import StoreUnavailable, Undecryptable
+from app.metrics import counted, counts, stands
+from app.metrics.metric import OTHER, Metric
+from app.metrics.shown import Samples, text
+from app.operations.health.model import State
+from app.operations.health.monitor import HealthMonitor
+from app.operations.queue import Forecast, forecast
+from app.runtime import Runtime
+from app.store import feeds, heartbeat, queue_state, scrape, tallies
+from app.store.connections import Connections
+from app.sync.failure_classes import class_of
+from app.sync.records import Lane, Side
+
+_QUICK_S, _REST = 0.5, 5.0
+
+
+_SLOW_S = 8.0
+
+
+# metric -> the name its labels make among the counts that people are shown too
+_NAMES: Mapping[Metric, str] = {
+    counted.APPLIED: "applied_{}_{}",
+    counted.CREATED: "created_{}_{}",
+    counted.LINKED: "linked_{}",
+    counted.CONFLICTS: "conflict_{}",
+    counted.PUT_BACKS: "put_back_{}",
+    counted.ODD_HOURS: "{}_{}",
+    counted.CONTRADICTED: "contradicted_delivery",
+}
+
+
+_SKIPPED = "skipped_"
+
+
+class MetricsReader:
+    """Gives the numbers to whoever scrapes."""
+
+    def __init__(self, run: Runtime, health: HealthMonitor) -> None:
+        self._run, self._health = run, health
+        self._looking: asyncio.Task[Samples] | None = None
+        self._seen: tuple[Samples, float] | None = None
+
+    async def scraped(self) -> bytes:
+        """Give all of them as Prometheus reads them; of a database that is away, what does not rest on it."""
+        try:
+            return text(await self._shared())
+        except (StoreUnavailable, TimeoutError):
+            samples = Samples(stands.OF_THE_PROBES)
+            self._probes(samples)
+            return text(samples)
+
+    async def _shared(self) -> Samples:
+        if self._seen is not None and monotonic() < self._seen[1]:
+            return self._seen[0]
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(), name="scrape")
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> Samples:
+        began, samples = monotonic(), Samples(stands.ALL)
+        async with asyncio.timeout(_SLOW_S):
+            await self._run.counts.save(self._run.database)
+            saved = await tallies.everything(self._run.database)
+            await read_standing(self._run, samples)
+        for metric, labels, parts in counts.read(saved):
+            samples.counted(metric, labels, parts)
+        for metric, times, labels in counted_by_batches(saved):
+            samples.add(metric, times, *labels)
+        self._probes(samples)
+        took = monotonic() - began
+        self._seen = (samples, monotonic() + took * _REST) if took > _QUICK_S else None
+        return samples
+
+    def _probes(self, samples: Samples) -> None:
+        samples.add(stands.READY, self._health.is_ready)
+        for name, part in self._health.parts.items():
+            samples.add(stands.PART_OK, part.state is State.OK, name)
+
+
+def counted_by_batches(saved: Mapping[str, int]) -> Iterator[tuple[Metric, int, tuple[str, ...]]]:
+    """Give what looks have counted: the metric, how often, and its labels; names nobody knows make none."""
+    for metric, name in _NAMES.items():
+        for labels in product(*metric.labels.values()):
+            if count := saved.get(name.format(*labels)):
+                yield metric, count, labels
+    for name, count in saved.items():
+        if name.startswith(_SKIPPED):
+            cause = name.removeprefix(_SKIPPED)
+            yield counted.SKIPPED, count, (cause if cause in counted.SKIPPED.labels["cause"] else OTHER,)
+
+
+async def read_standing(run: Runtime, samples: Samples) -> None:
+    """Put in how everything stands now.
+
+    Raises  StoreUnavailable
+    """
+    samples.add(stands.WORKERS, await heartbeat.alive(run.database))
+    await _waiting(run, samples)
+    await _for_people(run, samples)
+    _foretell(await forecast(run), samples)
+    for side in sorted(run.settings.connected):
+        await _token(run, side, samples)
+    for side, feed in (await feeds.read(run.database)).items():
+        samples.add(stands.FEED_SILENT, feed.silent_since is not None, side)
+        samples.add(stands.FEED_FOUND, feed.found, side)
+        if feed.heard_at is not None:
+            samples.add(stands.FEED_HEARD, feed.heard_at.timestamp(), side)
+
+
+async def _waiting(run: Runtime, samples: Samples) -> None:
+    for one in await queue_state.due_counts(run.database):
+        labels = (one.kind, one.lane, one.direction)
+        samples.add(stands.DUE, one.count, *labels)
+        samples.highest(stands.OLDEST_DUE, one.oldest_s, *labels)
+    for kind, records in (await scrape.leased(run.database)).items():
+        samples.add(stands.LEASES, records, kind)
+    for lane in await queue_state.lane_states(run.database):
+        samples.add(stands.LANE_PAUSED, lane["paused"], lane["lane"])
+
+
+async def _for_people(run: Runtime, samples: Samples) -> None:
+    for row in await scrape.failed(run.database):
+        metric = stands.HELD if row.is_held else stands.FAILED
+        samples.add(metric, row.records, row.side, row.kind, class_of(row.cause))
+    for row in await queue_state.journal_counts(run.database):
+        samples.add(stands.UNSETTLED, row.writes, row.side, row.state)
+
+
+async def _token(run: Runtime, side: Side, samples: Samples) -> None:
+    try:
+        stored = await Connections(run.database, run.vault, side).read()
+    except Undecryptable:
+        return
+    samples.add(stands.TOKEN_REFUSED, stored.refused_code is not None, side)
+    if stored.token is None:
+        return
+    if stored.age_s is not None:
+        samples.add(stands.TOKEN_AGE, stored.age_s, side)
+    if stored.expires_in_s is not None:
+        samples.add(stands.TOKEN_LEFT, stored.expires_in_s, side)
+
+
+def _foretell(found: Forecast, samples: Samples) -> None:
+    """Put in what the vendors still let us call; a side that is not connected has no numbers."""
+    drchrono, salesforce = found.drchrono, found.salesforce
+    for side, one in ((Side.DRCHRONO, drchrono), (Side.SALESFORCE, salesforce)):
+        if one is not None:
+            paused_s = 0.0 if one.paused_until is None else (one.paused_until - found.now).total_seconds()
+            samples.add(stands.CALLS_PAUSED, paused_s, side)
+    if salesforce is not None and salesforce.most:
+        samples.add(stands.CALLS_LEFT, max(salesforce.most - salesforce.used, 0), Side.SALESFORCE)
+        samples.add(stands.CALLS_LIMIT, salesforce.most, Side.SALESFORCE)
+    if drchrono is None:
+        return
+    samples.add(stands.CALLS_LEFT, drchrono.calls_left, Side.DRCHRONO)
+    samples.add(stands.CALLS_LIMIT, drchrono.calls_per_hour, Side.DRCHRONO)
+    samples.add(stands.CAUGHT_UP, drchrono.caught_up_in_s)
+    for lane in Lane:
+        samples.add(stands.CALLS_THIS_HOUR, drchrono.made.get(lane, 0), lane)
+        samples.add(stands.WAITING, drchrono.waiting.get(lane, 0), lane)

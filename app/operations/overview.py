@@ -1,0 +1,98 @@
+"""The picture of the two sides and the flow between them, as a person takes it in within ten seconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.operations.queue import Forecast, forecast
+from app.runtime import Runtime
+from app.store import feeds, flow, queue_state
+from app.store.flow import Calls
+from app.store.queue_state import DueCount
+from app.sync.records import Side
+from app.sync.silence import Feed
+
+SPARK = timedelta(hours=6)
+_FROM: Mapping[Side, str] = {Side.SALESFORCE: "to_salesforce", Side.DRCHRONO: "to_drchrono"}
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """What flows to one side.
+
+    lately  confirmed writes of each ten minutes of the last six hours, oldest first
+    """
+
+    due: int
+    oldest_s: float
+    last_hour: int
+    today: int
+    lately: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """How both sides and the flow between them stand, as of `at`; `heard`: when each side last delivered."""
+
+    at: datetime
+    to: Mapping[Side, Direction]
+    due: int
+    oldest_s: float
+    failed: int
+    held: int
+    per_minute: int
+    paused: tuple[str, ...]
+    heard: Mapping[Side, datetime | None]
+    came_in: Mapping[Side, int]
+    forecast: Forecast
+
+
+async def picture(run: Runtime) -> Picture:
+    """Give the picture, from what the database knows; no vendor is asked.
+
+    Raises  StoreUnavailable
+    """
+    now = run.now()
+    counts = await queue_state.due_counts(run.database)
+    groups = await queue_state.failure_groups(run.database)
+    today = datetime.now(run.settings.hours.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    applied = await flow.applied(run.database, min(today, flow.slot_of(now - SPARK)))
+    known, calls = await feeds.read(run.database), await flow.came_in(run.database, now - timedelta(hours=1))
+    return Picture(
+        at=now,
+        to={side: _direction(side, now, today, counts, applied) for side in Side},
+        due=sum(one.count for one in counts),
+        oldest_s=max((one.oldest_s for one in counts), default=0.0),
+        failed=sum(row.records for row in groups if not row.is_held),
+        held=sum(row.records for row in groups if row.is_held),
+        per_minute=await queue_state.synced_per_minute(run.database),
+        paused=tuple(one["lane"] for one in await queue_state.lane_states(run.database) if one["paused"]),
+        heard={side: _heard(calls.get(side), known.get(side)) for side in Side},
+        came_in={side: one.times for side, one in calls.items()},
+        forecast=await forecast(run),
+    )
+
+
+def _heard(calls: Calls | None, feed: Feed | None) -> datetime | None:
+    """Give when a side last delivered: what is older than an hour only its feed remembers."""
+    return calls.last_at if calls else feed.heard_at if feed else None
+
+
+def _direction(
+    side: Side,
+    now: datetime,
+    today: datetime,
+    counts: list[DueCount],
+    applied: Mapping[tuple[Side, datetime], int],
+) -> Direction:
+    ours = [one for one in counts if one.direction == _FROM[side]]
+    last = flow.slot_of(now)
+    slots = [last - flow.SLOT * back for back in range(SPARK // flow.SLOT - 1, -1, -1)]
+    lately = tuple(applied.get((side, slot), 0) for slot in slots)
+    return Direction(
+        due=sum(one.count for one in ours),
+        oldest_s=max((one.oldest_s for one in ours), default=0.0),
+        last_hour=sum(lately[-(timedelta(hours=1) // flow.SLOT) :]),
+        today=sum(writes for (to, slot), writes in applied.items() if to is side and slot >= today),
+        lately=lately,
+    )

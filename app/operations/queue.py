@@ -1,0 +1,181 @@
+"""Queue: what waits, what failed and what is held, and when the vendors' quotas will let it all through.
+
+The forecast is made of what our own count says, so no vendor is called for it. Each record that waits is taken for one
+call, and as many calls as in the hour before are expected to come between from more urgent lanes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.runtime import Runtime
+from app.store import queue_state, tallies
+from app.sync.records import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class DrChronoForecast:
+    """DrChrono's clock hour, and what waits for it.
+
+    waiting       records by lane
+    caught_up_at  when the last of them will have been called; None when nothing waits
+    paused_until  nobody calls before; None when anybody may
+    """
+
+    calls_left: int
+    calls_per_hour: int
+    made: Mapping[Lane, int]
+    resets_at: datetime
+    waiting: Mapping[Lane, int]
+    caught_up_at: datetime | None
+    caught_up_in_s: float
+    paused_until: datetime | None
+
+    def said(self, now: datetime) -> str:
+        """Give it in a sentence."""
+        waiting = sum(self.waiting.values())
+        parts = [f"{waiting:,} edit{'' if waiting == 1 else 's'} waiting" if waiting else "nothing waiting"]
+        parts.append(f"{self.calls_left:,} calls left this hour")
+        if self.paused_until is not None:
+            parts.append(f"left alone until {_clock(self.paused_until, now)}")
+        if self.caught_up_at is not None:
+            parts.append(f"caught up by {_clock(self.caught_up_at, now)}")
+        return f"DrChrono: {', '.join(parts)}"
+
+
+@dataclass(frozen=True, slots=True)
+class SalesforceForecast:
+    """Salesforce's day: how many calls it has counted, and allows (0: it has not said so yet)."""
+
+    used: int
+    most: int
+    share: float
+    paused_until: datetime | None
+
+    def said(self, now: datetime) -> str:
+        """Give it in a sentence."""
+        if self.most:
+            parts = [f"{self.used:,} of the day's {self.most:,} calls used"]
+            parts.append(f"from {int(self.most * self.share):,} on live edits only")
+        else:
+            parts = ["it has not said yet what its day allows"]
+        if self.paused_until is not None:
+            parts.append(f"left alone until {_clock(self.paused_until, now)}")
+        return f"Salesforce: {', '.join(parts)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Both vendors', as of `now`; None for one that is not connected."""
+
+    now: datetime
+    drchrono: DrChronoForecast | None
+    salesforce: SalesforceForecast | None
+
+    def sentences(self) -> list[str]:
+        """Give a sentence for each side that is connected."""
+        return [one.said(self.now) for one in (self.drchrono, self.salesforce) if one is not None]
+
+
+async def forecast(run: Runtime) -> Forecast:
+    """Give how both vendors stand now.
+
+    Raises  StoreUnavailable
+    """
+    now = run.now()
+    return Forecast(now, await _drchrono(run, now), await _salesforce(run, now))
+
+
+async def _drchrono(run: Runtime, now: datetime) -> DrChronoForecast | None:
+    if run.drchrono is None:
+        return None
+    waiting = await queue_state.waiting_for_drchrono(run.database)
+    stands = await run.drchrono.grant.budget.stands(waiting)
+    return DrChronoForecast(
+        stands.left,
+        stands.per_hour,
+        stands.made,
+        now + timedelta(seconds=stands.resets_in_s),
+        waiting,
+        None if stands.caught_up_in_s is None else now + timedelta(seconds=stands.caught_up_in_s),
+        stands.caught_up_in_s or 0.0,
+        _until(now, stands.paused_for_s),
+    )
+
+
+async def _salesforce(run: Runtime, now: datetime) -> SalesforceForecast | None:
+    if run.salesforce is None:
+        return None
+    stands = await run.salesforce.budget.stands()
+    return SalesforceForecast(stands.used, stands.most, stands.share, _until(now, stands.paused_for_s))
+
+
+def as_json(found: Forecast) -> dict[str, Any]:
+    """Give a forecast as the API and `chronobridge queue --json` say it."""
+    drchrono, salesforce = found.drchrono, found.salesforce
+    return {
+        "drchrono": drchrono
+        and {
+            "calls_left": drchrono.calls_left,
+            "calls_per_hour": drchrono.calls_per_hour,
+            "calls_made": {lane.value: drchrono.made.get(lane, 0) for lane in Lane},
+            "resets_at": _iso(drchrono.resets_at),
+            "waiting": {lane.value: drchrono.waiting.get(lane, 0) for lane in Lane},
+            "caught_up_at": _iso(drchrono.caught_up_at),
+            "paused_until": _iso(drchrono.paused_until),
+            "says": drchrono.said(found.now),
+        },
+        "salesforce": salesforce
+        and {
+            "calls_used": salesforce.used,
+            "calls_per_day": salesforce.most or None,
+            "share": salesforce.share,
+            "paused_until": _iso(salesforce.paused_until),
+            "says": salesforce.said(found.now),
+        },
+    }
+
+
+def _until(now: datetime, span_s: float) -> datetime | None:
+    return now + timedelta(seconds=span_s) if span_s > 0 else None
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="seconds")
+
+
+def _clock(at: datetime, now: datetime) -> str:
+    """Give a time of day, rounded up to the minute, with its day where that is another one."""
+    at = at + timedelta(seconds=59)
+    return f"{at:%H:%M} UTC" if at.date() == now.date() else f"{at:%H:%M} UTC on {at:%d %B}"
+
+
+async def queue_report(run: Runtime) -> dict[str, Any]:
+    """Give depth, age of the oldest, rate, failures, holds, what was skipped or put back, lanes, and the forecast.
+
+    Raises  StoreUnavailable
+    """
+    counts = await queue_state.due_counts(run.database)
+    groups = await queue_state.failure_groups(run.database)
+    return {
+        "depth": sum(one.count for one in counts),
+        "oldest_due_age_s": round(max((one.oldest_s for one in counts), default=0.0), 3),
+        "rate_per_minute": await queue_state.synced_per_minute(run.database),
+        "by_kind": [
+            {
+                "kind": one.kind,
+                "direction": one.direction,
+                "lane": one.lane,
+                "depth": one.count,
+                "oldest_due_age_s": round(one.oldest_s, 3),
+            }
+            for one in counts
+        ],
+        "failed": sum(row.records for row in groups if not row.is_held),
+        "held": sum(row.records for row in groups if row.is_held),
+        "unsettled_writes": sum(row.writes for row in await queue_state.journal_counts(run.database)),
+        "counted": await tallies.read(run.database),
+        "lanes": await queue_state.lane_states(run.database),
+        "forecast": as_json(await forecast(run)),
+    }

@@ -1,0 +1,187 @@
+"""Records: what we know of one, its history, both sides of it read on demand, and looking at it again.
+
+A page of a record opens without a call. Reading both sides is one call to each, made because a person asked; values
+are for whoever may act, each time noted, and stay masked for everybody else.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.operations.deliveries import MASK
+from app.operations.history import Came, came
+from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, drchrono_of, salesforce_of, unanswered
+from app.runtime import Runtime
+from app.store import audit, known, links, zones
+from app.store.audit import Act, Action, By
+from app.store.known import Known
+from app.sync.compared import Compared, compared
+from app.sync.records import Absent, Kind, Lane, Ref, Side, Sight
+from app.sync.zoned import zone_of
+from app.vendors.drchrono import wire
+from app.vendors.salesforce.wire import long_id
+
+_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field on both sides, and how its value came to be there; `came` is None where we never wrote it.
+
+    stamps  side -> a keyed hash of what it held, by which a decision can tell whether it still does
+    """
+
+    seen: Compared
+    came: Came | None
+    stamps: Mapping[Side, str] = dataclass_field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BothSides:
+    """Both sides of a record as just read.
+
+    answers  side -> how it answered: `read`, `absent`, `not_linked`; or why it said nothing
+    """
+
+    at: datetime
+    fields: Sequence[Field]
+    answers: Mapping[Side, str | Unanswered]
+
+
+async def find(run: Runtime, ref: Ref) -> Known | None:
+    """Give a record by either side's id, Salesforce's in 15 characters or in 18; None when nobody has heard of it.
+
+    Raises  StoreUnavailable
+    """
+    if ref.kind not in run.mappings or not _ID.fullmatch(ref.id):
+        return None
+    if ref.side is Side.SALESFORCE:
+        ref = Ref(ref.side, ref.kind, long_id(ref.id) or ref.id)
+    return await known.find(run.database, ref)
+
+
+async def unread(run: Runtime, one: Known) -> BothSides:
+    """Give what is known of a record's fields without a call: which there are, and how each came to be as it is.
+
+    Raises  StoreUnavailable
+    """
+    return await _compared(run, one, {})
+
+
+async def read(run: Runtime, one: Known) -> BothSides:
+    """Read both sides of a record, by one call to each, and give what differs, every value masked.
+
+    Raises  StoreUnavailable
+    """
+    both = await _read(run, one)
+    return replace(both, fields=[replace(field, seen=_masked(field.seen)) for field in both.fields])
+
+
+async def reveal(run: Runtime, one: Known, by: By) -> BothSides:
+    """Read both sides for a person who wants to see the values, and note that before anything is shown.
+
+    Raises  StoreUnavailable: it could not be noted, so nothing is shown
+    """
+    both = await _read(run, one)
+    await audit.done(run.database, Act(by, Action.REVEAL, about(one)))
+    return both
+
+
+async def look(run: Runtime, one: Known, by: By) -> None:
+    """Let a record be looked at again, ahead of all but live edits, DrChrono being asked; noted in the same commit.
+
+    Raises  StoreUnavailable
+    """
+
+    async def work(connection: AsyncConnection) -> None:
+        await links.look_again(connection, one.id, Lane.LIVE)
+        await audit.note(connection, Act(by, Action.LOOK, about(one)))
+
+    await run.database.transact(work)
+    run.bell.ring([one.link.kind])
+
+
+def about(one: Known) -> str:
+    """Name a record for the audit: by kind and id, never by a value."""
+    return f"{one.link.kind.value} {one.ref.id}"
+
+
+async def _read(run: Runtime, one: Known) -> BothSides:
+    salesforce, drchrono = await asyncio.gather(_salesforce(run, one), _drchrono(run, one))
+    return await _compared(run, one, {Side.DRCHRONO: drchrono, Side.SALESFORCE: salesforce})
+
+
+async def _compared(run: Runtime, one: Known, found: Mapping[Side, Sight | Absent | Unanswered | None]) -> BothSides:
+    sights = {side: seen for side, seen in found.items() if isinstance(seen, Sight | Absent)}
+    origins, rules = await came(run, one), run.rules(one.link.kind)
+    fields = [
+        Field(
+            each,
+            origins.get(each.name),
+            {side: rules.stamp(one.link, each.name, value) for side, value in each.values.items()},
+        )
+        for each in compared(rules, one.link, sights)
+    ]
+    return BothSides(run.now(), fields, {side: _answer(seen) for side, seen in found.items()})
+
+
+def _masked(seen: Compared) -> Compared:
+    hidden = {side: None if value is None else MASK for side, value in seen.values.items()}
+    return replace(seen, values=hidden)
+
+
+async def read_side(run: Runtime, one: Known, side: Side) -> Sight | Absent | Unanswered | None:
+    """Read a record on one side, by one call; None where it is not known there.
+
+    Raises  StoreUnavailable
+    """
+    return await (_drchrono(run, one) if side is Side.DRCHRONO else _salesforce(run, one))
+
+
+async def _salesforce(run: Runtime, one: Known) -> Sight | Absent | Unanswered | None:
+    client, table, link = salesforce_of(run), run.mappings[one.link.kind], one.link
+    if link.salesforce_id is None:
+        return None
+    if client is None:
+        return Unanswered(Side.SALESFORCE, NOT_CONNECTED)
+    try:
+        found = await client.read(table.object, table.fields, table.external_id, [link.salesforce_id], [])
+    except FAILS as error:
+        return unanswered(Side.SALESFORCE, error)
+    return await sight(run, link.kind, Side.SALESFORCE, found[0]) if found else Absent.ABSENT
+
+
+async def _drchrono(run: Runtime, one: Known) -> Sight | Absent | Unanswered | None:
+    client, table, link = drchrono_of(run), run.mappings[one.link.kind], one.link
+    if link.drchrono_id is None:
+        return None
+    if client is None:
+        return Unanswered(Side.DRCHRONO, NOT_CONNECTED)
+    try:
+        found = await client.read(table.path, link.drchrono_id)
+    except FAILS as error:
+        return unanswered(Side.DRCHRONO, error)
+    return await sight(run, link.kind, Side.DRCHRONO, found) if found is not None else Absent.ABSENT
+
+
+async def sight(run: Runtime, kind: Kind, side: Side, raw: Mapping[str, Any]) -> Sight:
+    """Give a record as a side has just answered it."""
+    table = run.mappings[kind]
+    by_doctor = await zones.all_zones(run.database) if table.zoned else {}
+    zone = zone_of(table, side, raw, run.settings.office_time_zones, by_doctor)
+    record_id = wire.record_id(raw) if side is Side.DRCHRONO else str(raw["Id"])
+    return table.read(side, record_id, raw, version="", confirmed=True, zone=zone)
+
+
+def _answer(seen: Sight | Absent | Unanswered | None) -> str | Unanswered:
+    if isinstance(seen, Unanswered):
+        return seen
+    if seen is None:
+        return "not_linked"
+    return "absent" if isinstance(seen, Absent) else "read"

@@ -1,0 +1,243 @@
+"""The vendors' part of the self-check.
+
+DrChrono: the token, whose it is, what it may do, calls left, and every doctor's zone. Salesforce: signing in, the
+version, calls left, and the mapping against what the org describes.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from app.errors import Unauthorized, Unavailable, Undecryptable, VendorError
+from app.operations.connections import connect_url
+from app.operations.health.model import CheckState, Finding, good, red, warn
+from app.runtime import Runtime, drchrono_budget, salesforce_client
+from app.store.connections import Connections, Stored
+from app.sync.mapping import Table
+from app.sync.records import Side
+from app.sync.retry import HOUR_IS_SPENT
+from app.vendors import http
+from app.vendors.daily import unlimited
+from app.vendors.drchrono.abilities import NOT_SHARED, abilities, sees_whole_practice
+from app.vendors.drchrono.client import DrChrono
+from app.vendors.salesforce.client import Salesforce
+from app.vendors.salesforce.describe import misfits
+from app.vendors.token_store import Passing
+from app.vendors.tokens import CUT_OFF
+
+_FEW_LEFT = 0.1
+
+
+async def check_drchrono(run: Runtime) -> AsyncIterator[Finding]:
+    """Look at everything of DrChrono, as far as it lets us."""
+    address = connect_url(run.settings)
+    if run.drchrono is None:
+        fix = "set DRCHRONO_CLIENT_ID, DRCHRONO_CLIENT_SECRET and DRCHRONO_WEBHOOK_SECRETS"
+        yield red("drchrono", "not connected: its settings are not there", fix)
+        return
+    try:
+        stored = await Connections(run.database, run.vault, Side.DRCHRONO).read()
+        if stored.token is None:
+            yield red("drchrono token", "nobody has connected the practice", f"open {address}")
+            return
+        user = await run.drchrono.user()
+    except Undecryptable:
+        yield red("drchrono token", "cannot be read", "put the key that is missing back, at the end of ENCRYPTION_KEYS")
+        return
+    except Unauthorized as error:
+        yield red("drchrono token", _refusal(error.cause), f"connect the practice anew at {address}")
+        return
+    except VendorError as error:
+        if error.cause == HOUR_IS_SPENT:
+            yield await _drchrono_calls_left(run)
+            return
+        yield red(
+            "drchrono token", f"DrChrono does not answer ({error.cause})", "check DRCHRONO_BASE_URL; try again later"
+        )
+        return
+    yield good("drchrono token", "is accepted")
+    if stored.practice not in (None, user.practice):
+        says = f"{user.username} belongs to practice {user.practice}, this database to practice {stored.practice}"
+        yield red("drchrono user", says, f"connect as a user of practice {stored.practice} at {address}")
+    else:
+        yield good("drchrono user", f"{user.username}, practice group {user.practice}")
+    for finding in _allowed(stored, user.permissions, address):
+        yield finding
+    yield await _drchrono_calls_left(run)
+    async for finding in _zones(run.drchrono):
+        yield finding
+
+
+def _refusal(cause: str) -> str:
+    if cause == CUT_OFF:
+        return "a refresh was cut off, and DrChrono's answer was lost with it"
+    if cause == "invalid_client":
+        return "DrChrono refused the application: DRCHRONO_CLIENT_ID or DRCHRONO_CLIENT_SECRET is wrong"
+    return f"DrChrono refused it ({cause})"
+
+
+def _allowed(stored: Stored, permissions: Mapping[str, bool], address: str) -> list[Finding]:
+    able = abilities(stored.token or {}, permissions)
+    scopes = [scope for one in able for scope in one.missing_scopes]
+    lacking = [name for one in able for name in one.missing_permissions]
+    found = []
+    if scopes:
+        fix = f"connect anew at {address} and leave every box ticked on DrChrono's page"
+        found.append(red("drchrono scopes", f"not granted: {', '.join(scopes)}", fix))
+    elif "scope" in (stored.token or {}):
+        found.append(good("drchrono scopes", "all that are needed"))
+    else:
+        found.append(good("drchrono scopes", "DrChrono did not say which it granted; we asked for all that are needed"))
+    if lacking:
+        fix = "have an administrator of the practice grant them to this user in DrChrono"
+        found.append(red("drchrono permissions", f"the user lacks: {', '.join(lacking)}", fix))
+    if not sees_whole_practice(permissions):
+        fix = "grant share_patients in DrChrono, or be content with that doctor's patients"
+        found.append(warn("drchrono permissions", NOT_SHARED, fix))
+    elif not lacking:
+        found.append(good("drchrono permissions", "all that are needed" if permissions else "DrChrono did not say"))
+    return found
+
+
+async def _drchrono_calls_left(run: Runtime) -> Finding:
+    limit = run.settings.drchrono_calls_per_hour
+    left = await drchrono_budget(run.settings, run.database).left()
+    says = f"{left} of {limit} left this hour, as we count them"
+    if left == 0:
+        return red("drchrono calls", says, "wait for the top of the hour; see what else uses this API application")
+    if left < limit * _FEW_LEFT:
+        return warn("drchrono calls", says, "wait for the top of the hour; see what else uses this API application")
+    return good("drchrono calls", says)
+
+
+async def _zones(client: DrChrono) -> AsyncIterator[Finding]:
+    try:
+        doctors = await client.listed("/api/doctors")
+    except VendorError as error:
+        is_refused = error.status == httpx.codes.FORBIDDEN
+        fix = "connect anew and leave the box of user:read ticked" if is_refused else "try again later"
+        yield red("doctors' zones", f"the doctors cannot be listed ({error.cause})", fix)
+        return
+    unknown = [doctor for doctor in doctors if not _loads(doctor.get("timezone"))]
+    for doctor in unknown:
+        says = f"doctor {doctor.get('id')} has the time zone {str(doctor.get('timezone'))[:64]!r}, which does not load"
+        yield red("doctors' zones", says, "correct the doctor's time zone in DrChrono's account settings")
+    if not unknown:
+        zones = sorted({str(doctor["timezone"]) for doctor in doctors})
+        count = f"{len(doctors)} doctor{'' if len(doctors) == 1 else 's'}"
+        yield good("doctors' zones", f"{count}, {', '.join(zones) or 'no zone'}: every zone loads")
+
+
+def _loads(zone: object) -> bool:
+    try:
+        return isinstance(zone, str) and bool(ZoneInfo(zone))
+    except (ValueError, OSError, LookupError):
+        return False
+
+
+_FEW = 0.1
+
+
+_USED_UP = "see in Salesforce's setup, System Overview, what uses them up"
+
+
+_SIGN_IN = {
+    "invalid_client_id": "SALESFORCE_CLIENT_ID is not the consumer key of an app of this org",
+    "invalid_client": "SALESFORCE_CLIENT_SECRET is not the app's consumer secret",
+    "invalid_grant": "pre-authorize the user in the app's policies; check that its certificate is that of the key",
+    "inactive_user": "activate the integration user in Salesforce",
+    "invalid_app_access": "let the integration user use the app: in the app's policies, by profile or permission set",
+    "INSTANCE_NOT_ALLOWED": "set SALESFORCE_LOGIN_URL to the My Domain address of your org",
+}
+
+
+async def check_salesforce(run: Runtime) -> AsyncIterator[Finding]:
+    """Look at everything of Salesforce, as far as it lets us."""
+    if run.salesforce is None:
+        fix = "set SALESFORCE_LOGIN_URL, _CLIENT_ID, _ORG_ID and a way to sign in"
+        yield red("salesforce", "not connected: its settings are not there", fix)
+        return
+    client = salesforce_client(run.settings, Passing(), http.trusted(run.settings.ca_bundle), unlimited())
+    try:
+        async for finding in _checked_org(run, client):
+            yield finding
+    finally:
+        await client.close()
+
+
+async def _checked_org(run: Runtime, client: Salesforce) -> AsyncIterator[Finding]:
+    way = "client credentials" if run.settings.salesforce_client_secret else "JWT bearer"
+    try:
+        await client.broker.current()
+    except Unauthorized as error:
+        if error.code == "OTHER_ORG":
+            yield good("salesforce token", f"given, by {way}")
+            says = f"it is for another org than {run.settings.salesforce_org_id}"
+            yield red("salesforce org", says, "correct SALESFORCE_ORG_ID, or SALESFORCE_LOGIN_URL and the app's id")
+            return
+        fix = _SIGN_IN.get(error.code, "check the app, its policies and the integration user in Salesforce's setup")
+        yield red("salesforce token", f"refused, by {way} ({error.cause})", fix)
+        return
+    except VendorError as error:
+        says = f"{run.settings.salesforce_login_url} does not answer ({error.cause})"
+        yield red("salesforce token", says, "check SALESFORCE_LOGIN_URL and the network; try again later")
+        return
+    yield good("salesforce token", f"given, by {way}")
+    yield good("salesforce org", f"{run.settings.salesforce_org_id}, as in the settings")
+    for look in (_version, _salesforce_calls_left):
+        try:
+            finding = await look(run, client)
+        except VendorError as error:
+            yield _no_answer(error)
+            return
+        yield finding
+        if finding.state is CheckState.RED:  # every further call would be refused for the same reason
+            return
+    for table in run.mappings.values():
+        async for finding in _mapping(client, table):
+            yield finding
+
+
+def _no_answer(error: VendorError) -> Finding:
+    if error.cause == "REQUEST_LIMIT_EXCEEDED":
+        return red("salesforce calls", "none left for these 24 hours", _USED_UP)
+    if isinstance(error, Unavailable):
+        return red("salesforce api", f"the org does not answer ({error.cause})", "try again later")
+    return red("salesforce api", f"the org refuses ({error.cause})", "give the integration user API access")
+
+
+async def _version(run: Runtime, client: Salesforce) -> Finding:
+    ours, offered = run.settings.salesforce_api_version, await client.versions()
+    if ours in offered:
+        return good("salesforce version", f"API {ours}")
+    fix = f"set SALESFORCE_API_VERSION to one of them; {offered[-1] if offered else 'none'} is the newest"
+    return red("salesforce version", f"the org does not offer API {ours}; it offers {', '.join(offered[-5:])}", fix)
+
+
+async def _salesforce_calls_left(_run: Runtime, client: Salesforce) -> Finding:
+    most, left = await client.daily_calls()
+    says = f"{left:,} of {most:,} left for these 24 hours"
+    if left <= 0:
+        return red("salesforce calls", says, _USED_UP)
+    if left < most * _FEW:
+        return warn("salesforce calls", says, _USED_UP)
+    return good("salesforce calls", says)
+
+
+async def _mapping(client: Salesforce, table: Table) -> AsyncIterator[Finding]:
+    name = f"mapping: {table.kind.value}"
+    try:
+        described = await client.describe(table.object)
+    except VendorError as error:
+        yield red(name, f"{table.object} cannot be described ({error.cause})", "give the integration user API access")
+        return
+    if described is None:
+        fix = "create it, or let the integration user see it: permission set, Object Settings"
+        yield red(name, f"{table.object} is not there for the integration user", fix)
+        return
+    found = misfits(table, described)
+    for one in found:
+        yield (red if one.is_fatal else warn)(name, one.says, one.fix)
+    if not any(one.is_fatal for one in found):
+        yield good(name, f"{table.object}: {len(table.rows)} fields and {table.external_id} fit")

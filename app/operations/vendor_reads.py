@@ -1,0 +1,51 @@
+"""Asking a side for what a person wants to see: behind live edits, and with honest words when it says nothing.
+
+Whoever looks at a page waits behind the edits that wait to travel: such calls are made in the lane of questions.
+"""
+
+from dataclasses import dataclass
+
+from app.errors import SyncError, Undecryptable, VendorError
+from app.runtime import Runtime
+from app.sync.records import Lane, Side
+from app.sync.retry import DRCHRONO_LACKS, SALESFORCE_LACKS, cause_of, fix
+from app.vendors.drchrono.client import DrChrono
+from app.vendors.salesforce.client import Salesforce
+
+LANE = Lane.CONFIRM
+NOT_CONNECTED = "not_connected"
+FAILS = (VendorError, Undecryptable)
+_NAMES = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A side did not say what it holds; `cause` is a stable name."""
+
+    side: Side
+    cause: str
+
+    @property
+    def text(self) -> str:
+        """What a person is told of it."""
+        name = _NAMES[self.side]
+        if self.cause == NOT_CONNECTED:
+            return f"{name} is not connected, so it was not asked."
+        if self.cause in (*DRCHRONO_LACKS, *SALESFORCE_LACKS):
+            return f"{name} was not asked: the calls left are kept for edits that wait to travel."
+        return f"{name} did not answer ({self.cause}). {fix(self.cause)}"
+
+
+def unanswered(side: Side, error: SyncError) -> Unanswered:
+    """Give why a side said nothing."""
+    return Unanswered(side, cause_of(error)[0])
+
+
+def salesforce_of(run: Runtime) -> Salesforce | None:
+    """Give the org, called behind live edits; None when it is not connected."""
+    return run.salesforce and run.salesforce.on(LANE)
+
+
+def drchrono_of(run: Runtime) -> DrChrono | None:
+    """Give the practice, called behind live edits; None when it is not connected."""
+    return run.drchrono and run.drchrono.on(LANE)

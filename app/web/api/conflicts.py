@@ -1,0 +1,127 @@
+"""Fields that both sides had changed: which rule decided, what each had held, and undoing it."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
+from pydantic import BaseModel, Field
+
+from app.operations import resolve
+from app.operations.resolve import UndoRefusal
+from app.runtime import Runtime
+from app.store import conflicts as store
+from app.store.conflicts import Sort
+from app.store.decisions import Ending
+from app.store.states import State
+from app.sync.records import Kind, Side
+from app.web.auth import Caller, operator
+
+router = APIRouter(prefix="/conflicts", tags=["conflicts"])
+Operator = Annotated[Caller, Depends(operator)]
+
+
+class Conflict(BaseModel):
+    """A field that both sides had changed; never a value: both are kept, sealed."""
+
+    id: str
+    kind: Kind
+    field: str = Field(examples=["email"])
+    rule: str = Field(examples=["salesforce owns it"])
+    winner: Side = Field(description="whose value both sides took")
+    state: str = Field(description="what became of the write that carried it out", examples=["confirmed"])
+    undo: Ending | None = Field(description="how an undo of it stands; null while nobody has asked")
+    can_be_undone: bool = Field(description="whether the old value is kept and nobody asked for it yet")
+    drchrono_id: str | None = Field(examples=["5070101"])
+    salesforce_id: str | None = Field(examples=["003SYN0000000015EAA"])
+    at: datetime
+
+
+class Conflicts(BaseModel):
+    """Conflicts, newest first; `next` is what `before` takes to go on."""
+
+    items: list[Conflict]
+    total: int
+    next: str | None
+
+
+class Revealed(BaseModel):
+    """What each side had held; null is empty."""
+
+    values: dict[Side, str | None] = Field(examples=[{"drchrono": "desk@example.com", "salesforce": None}])
+
+
+ConflictId = Annotated[str, Path(pattern="^[0-9A-Za-z]{1,26}$", examples=["01JSYNTHETICC0NF1CT0000000"])]
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "No such conflict is kept"}}
+_REFUSED: dict[int | str, dict[str, Any]] = {409: {"description": "It is not undone; `detail` says why"}}
+_NOT_KEPT: dict[int | str, dict[str, Any]] = {410: {"description": "Its values are not kept any more"}}
+
+
+def sort(
+    kind: Kind | None = None,
+    field: Annotated[str | None, Query(pattern=r"^[\w .-]{1,64}$")] = None,
+    state: Annotated[State | None, Query(description="what became of the rule's write")] = None,
+    undo: Annotated[Ending | None, Query(description="only those whose undo stands so")] = None,
+) -> Sort:
+    """Give which conflicts are meant."""
+    return Sort(kind, field, state, undo.value if undo else None)
+
+
+@router.get("", response_model=Conflicts, summary="What both sides had changed, and which rule decided")
+async def conflicts(
+    request: Request,
+    meant: Annotated[Sort, Depends(sort)],
+    before: Annotated[str | None, Query(pattern="^[0-9A-Za-z]{1,26}$", description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> Any:
+    """Give conflicts, newest first, with what became of each and of its undo."""
+    run: Runtime = request.app.state.run
+    rows = await store.listed(run.database, meant, limit + 1, before)
+    items = [_said(resolve.conflict_of(row)) for row in rows[:limit]]
+    more = items[-1]["id"] if len(rows) > limit else None
+    return {"items": items, "total": await store.count(run.database, meant), "next": more}
+
+
+@router.get("/{conflict_id}", response_model=Conflict, responses=_UNKNOWN, summary="One conflict")
+async def conflict(request: Request, conflict_id: ConflictId) -> Any:
+    """Give one conflict; its values are for `reveal`."""
+    return _said(await _found(request.app.state.run, conflict_id))
+
+
+@router.post(
+    "/{conflict_id}/reveal", response_model=Revealed, responses=_UNKNOWN | _NOT_KEPT, summary="What each side had held"
+)
+async def reveal(request: Request, caller: Operator, conflict_id: ConflictId) -> Any:
+    """Give both values; who asked is noted first."""
+    run: Runtime = request.app.state.run
+    await _found(run, conflict_id)
+    values = await resolve.reveal_conflict(run, conflict_id, caller.by)
+    if values is None:
+        raise HTTPException(410, UndoRefusal.NOT_KEPT.text)
+    return {"values": values}
+
+
+@router.post(
+    "/{conflict_id}/undo",
+    response_model=Conflict,
+    responses=_UNKNOWN | _REFUSED,
+    summary="Put the value that lost back, on both sides",
+)
+async def undo(request: Request, caller: Operator, conflict_id: ConflictId) -> Any:
+    """Have the old value written to both sides by a worker, if nobody has edited the field since; once only."""
+    run: Runtime = request.app.state.run
+    await _found(run, conflict_id)
+    if (refusal := await resolve.undo(run, conflict_id, caller.by)) is not None:
+        raise HTTPException(409, refusal.text)
+    return _said(await _found(run, conflict_id))
+
+
+async def _found(run: Runtime, conflict_id: str) -> resolve.SettledConflict:
+    found = await resolve.find_conflict(run, conflict_id)
+    if found is None:
+        raise HTTPException(404, UndoRefusal.UNKNOWN.text)
+    return found
+
+
+def _said(one: resolve.SettledConflict) -> dict[str, Any]:
+    names = ("id", "kind", "field", "rule", "winner", "state", "undo", "can_be_undone", "drchrono_id", "salesforce_id")
+    return {**{name: getattr(one, name) for name in names}, "at": one.at.isoformat(timespec="seconds")}

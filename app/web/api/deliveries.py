@@ -1,0 +1,160 @@
+"""What the vendors delivered: looking through it, and running it again."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from pydantic import BaseModel, Field
+
+from app.operations import deliveries
+from app.operations.deliveries import MOST_AT_ONCE
+from app.runtime import Runtime
+from app.store import deliveries as stored
+from app.store.deliveries import Outcome, Wanted
+from app.sync.records import Kind, Side
+from app.web.auth import Caller, operator
+
+router = APIRouter(tags=["deliveries"])
+Operator = Annotated[Caller, Depends(operator)]
+Id = Annotated[str, Field(min_length=1, max_length=64, examples=["01M8EKWB1P2H3SHHYCP7HHN07A"])]
+
+
+class Ref(BaseModel):
+    """A record a delivery tells of; `finished_at` is null while that has not been dealt with."""
+
+    side: str = Field(examples=["drchrono"])
+    kind: str = Field(examples=["patient"])
+    record_id: str = Field(examples=["220000101"])
+    version: str
+    finished_at: str | None
+
+
+class Delivered(BaseModel):
+    """One request that a vendor made; `is_bare`: its body is older than RETENTION_DAYS and was dropped."""
+
+    id: str = Field(examples=["01M8EKWB1P2H3SHHYCP7HHN07A"])
+    side: str = Field(examples=["drchrono"])
+    event: str = Field(examples=["PATIENT_MODIFY"])
+    vendor_id: str | None
+    outcome: str = Field(examples=["kept"])
+    received_at: str = Field(examples=["2026-03-05T14:00:00+00:00"])
+    is_bare: bool
+    told: list[Ref]
+
+
+class Deliveries(BaseModel):
+    """Deliveries, newest first; `next` is what `before` takes to go on."""
+
+    items: list[Delivered]
+    total: int
+    next: str | None
+
+
+class Body(BaseModel):
+    """What is kept of a body, name by name; masked unless it was revealed."""
+
+    id: str
+    fields: dict[str, str] | None = Field(description="null: nothing of it is left, or no key opens it")
+
+
+class Which(BaseModel):
+    """Deliveries by id."""
+
+    ids: list[Id] = Field(min_length=1, max_length=MOST_AT_ONCE)
+
+
+class Replayed(BaseModel):
+    """What runs again. `empty`: deliveries that tell of no record; `unknown`: ids that are no delivery's."""
+
+    deliveries: int
+    records: int
+    empty: int
+    unknown: list[str]
+
+
+def wanted(
+    side: Side | None = None,
+    outcome: Outcome | None = None,
+    kind: Kind | None = None,
+    record_id: Annotated[str | None, Query(max_length=64)] = None,
+    open: Annotated[bool, Query(description="only what has not been dealt with yet")] = False,  # noqa: A002 - its name outside
+) -> Wanted:
+    """Give which deliveries are meant."""
+    return Wanted(side, outcome, kind, record_id, open)
+
+
+@router.get("/deliveries", response_model=Deliveries, summary="What the vendors delivered, newest first")
+async def look_through(
+    request: Request,
+    which: Annotated[Wanted, Depends(wanted)],
+    before: Annotated[str | None, Query(max_length=26, description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> Any:
+    """Give deliveries that match, without their bodies."""
+    run: Runtime = request.app.state.run
+    found = await deliveries.look_through(run, which, limit + 1, before)
+    items = [as_json(one) for one in found[:limit]]
+    more = found[limit - 1].id if len(found) > limit else None
+    return {"items": items, "total": await stored.count(run.database, which), "next": more}
+
+
+def as_json(one: deliveries.Kept) -> dict[str, Any]:
+    """Give a delivery for a script."""
+    told = [
+        {**asdict(ref), "finished_at": ref.finished_at and ref.finished_at.isoformat(timespec="seconds")}
+        for ref in one.told
+    ]
+    return {**asdict(one), "received_at": one.received_at.isoformat(timespec="seconds"), "told": told}
+
+
+@router.get(
+    "/deliveries/{delivery_id}",
+    response_model=Body,
+    summary="A delivery's body, masked",
+    responses={404: {"description": "there is no such delivery"}},
+)
+async def body(request: Request, delivery_id: str) -> Any:
+    """Give which fields a body has; whether each holds something, and never what."""
+    return await _body(request, delivery_id, None)
+
+
+@router.post(
+    "/deliveries/{delivery_id}/reveal",
+    response_model=Body,
+    summary="A delivery's body, in clear",
+    responses={404: {"description": "there is no such delivery"}},
+)
+async def reveal(request: Request, delivery_id: str, caller: Operator) -> Any:
+    """Give what is kept of a body; the audit says who saw it."""
+    return await _body(request, delivery_id, caller)
+
+
+async def _body(request: Request, delivery_id: str, caller: Caller | None) -> dict[str, Any]:
+    run: Runtime = request.app.state.run
+    if await deliveries.one(run, delivery_id) is None:
+        raise HTTPException(404, "there is no such delivery")
+    return {"id": delivery_id, "fields": await deliveries.body(run, delivery_id, caller.by if caller else None)}
+
+
+@router.post("/replay", response_model=Replayed, summary="Run stored deliveries again")
+async def replay(request: Request, caller: Operator, which: Which) -> Any:
+    """Run deliveries again: their records are due, and both sides are looked at."""
+    run: Runtime = request.app.state.run
+    return asdict(await deliveries.replay(run, which.ids, caller.by))
+
+
+@router.post("/deliveries/replay", response_model=Replayed, summary="Run all deliveries again that match")
+async def replay_matching(
+    request: Request,
+    caller: Operator,
+    which: Annotated[Wanted, Depends(wanted)],
+    expected: Annotated[int, Query(ge=0, le=MOST_AT_ONCE, description="how many that are, as you last saw it")],
+) -> Any:
+    """Run all that match again, the newest 10,000 at most; 409 when there are more by now than was expected."""
+    run: Runtime = request.app.state.run
+    found = await stored.ids(run.database, which, MOST_AT_ONCE)
+    if len(found) > expected:
+        raise HTTPException(409, f"{len(found)} match by now, not {expected}: look again")
+    if not found:
+        return {"deliveries": 0, "records": 0, "empty": 0, "unknown": []}
+    return asdict(await deliveries.replay(run, found, caller.by))

@@ -1,0 +1,124 @@
+"""What waits for a person, and why; trying it again, and letting it go."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from pydantic import BaseModel, Field
+
+from app.operations import failures
+from app.runtime import Runtime
+from app.store.failing import Group
+from app.sync.records import Kind, Side
+from app.web.auth import Caller, operator
+
+router = APIRouter(prefix="/failures", tags=["failures"])
+Operator = Annotated[Caller, Depends(operator)]
+_WORD = r"^[\w .-]{1,64}$"  # a database takes no NUL in a text
+
+
+class Cause(BaseModel):
+    """Failures of one cause; `sample` is the id of a link, `record` one of its records as a path of /records."""
+
+    cause: str = Field(examples=["FIELD_CUSTOM_VALIDATION_EXCEPTION"])
+    side: str = Field(examples=["salesforce"])
+    kind: str = Field(examples=["patient"])
+    fields: list[str] = Field(examples=[["MobilePhone"]])
+    count: int
+    held: bool
+    sample: str
+    record: str | None = Field(examples=["drchrono/patient/220000101"])
+    fix: str
+
+
+class Causes(BaseModel):
+    """Failures and holds by cause, the largest group first."""
+
+    items: list[Cause]
+    total: int
+    next: None = None
+
+
+class Done(BaseModel):
+    """How many it was done to."""
+
+    records: int
+
+
+def group(
+    cause: Annotated[str | None, Query(pattern=_WORD)] = None,
+    side: Side | None = None,
+    kind: Kind | None = None,
+    held: Annotated[bool | None, Query(description="only what is held, or only what is not")] = None,
+    field: Annotated[str | None, Query(pattern=_WORD, description="one of the fields it is about")] = None,
+) -> Group:
+    """Give which failures are meant."""
+    return Group(cause, side, kind, held, field)
+
+
+Meant = Annotated[Group, Depends(group)]
+Limit = Annotated[int | None, Query(ge=1, le=1_000_000, description="at most so many")]
+Expected = Annotated[int | None, Query(ge=0, description="how many there are, as you last saw it")]
+DryRun = Annotated[bool, Query(description="give the number, and do nothing")]
+
+
+@router.get("", response_model=Causes, summary="What waits for a person, grouped by cause")
+async def causes(request: Request, meant: Meant) -> Any:
+    """Give failures and holds by cause, with how many, which fields, and what to do."""
+    run: Runtime = request.app.state.run
+    items = [
+        {
+            "cause": one.cause,
+            "side": one.side,
+            "kind": one.kind,
+            "fields": one.fields,
+            "count": one.count,
+            "held": one.is_held,
+            "sample": one.link_id,
+            "record": one.sample and f"{one.sample[0]}/{one.kind}/{one.sample[1]}",
+            "fix": one.fix,
+        }
+        for one in await failures.causes(run, meant)
+    ]
+    return {"items": items, "total": len(items), "next": None}
+
+
+@router.post("/retry", response_model=Done, summary="Try failures again, a few or all that match")
+async def retry(
+    request: Request,
+    caller: Operator,
+    meant: Meant,
+    limit: Limit = None,
+    expected: Expected = None,
+    dry_run: DryRun = False,
+) -> Any:
+    """Make records due again, with all their attempts; without `limit`, `expected` must say how many there are."""
+    run: Runtime = request.app.state.run
+    if dry_run:
+        return {"records": await failures.number_of(run, meant, limit)}
+    await _must_be_as_seen(run, meant, limit, expected)
+    return {"records": await failures.try_again(run, meant, limit, caller.by)}
+
+
+@router.post("/discard", response_model=Done, summary="Let failures go, a few or all that match")
+async def discard(
+    request: Request,
+    caller: Operator,
+    meant: Meant,
+    limit: Limit = None,
+    expected: Expected = None,
+    dry_run: DryRun = False,
+) -> Any:
+    """Forget failures; their records are left alone until the next edit. `expected` as when they are tried again."""
+    run: Runtime = request.app.state.run
+    if dry_run:
+        return {"records": await failures.number_of(run, meant, limit)}
+    await _must_be_as_seen(run, meant, limit, expected)
+    return {"records": await failures.let_go(run, meant, limit, caller.by)}
+
+
+async def _must_be_as_seen(run: Runtime, meant: Group, limit: int | None, expected: int | None) -> None:
+    if limit is not None and expected is None:
+        return
+    number = await failures.number_of(run, meant)
+    if expected is None or not failures.is_as_seen(expected, number):
+        raise HTTPException(409, f"{number} match, not {expected}: look again, and send `expected`")

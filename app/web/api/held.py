@@ -1,0 +1,253 @@
+"""What is held for a person: each record with why, both sides of it, and what the person decides."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
+from pydantic import BaseModel, Field
+
+from app.operations import candidates, resolve
+from app.operations.deliveries import MASK
+from app.operations.resolve import Pick, Refusal
+from app.operations.vendor_reads import Unanswered
+from app.runtime import Runtime
+from app.store import decisions, failing
+from app.store.failing import Group
+from app.store.known import Known
+from app.sync.compared import Agreement
+from app.sync.records import Kind, Side
+from app.sync.retry import fix
+from app.web.auth import Caller, operator
+
+router = APIRouter(prefix="/held", tags=["held"])
+one_of = APIRouter(prefix="/{link_id}")
+Operator = Annotated[Caller, Depends(operator)]
+LinkId = Annotated[str, Path(pattern="^[0-9A-Za-z]{1,26}$", examples=["01JSYNTHETICLINK0000000000"])]
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "No such record"}}
+_REFUSED: dict[int | str, dict[str, Any]] = {409: {"description": "It is not decided; `detail` says why"}}
+
+
+class Held(BaseModel):
+    """A record that waits for a person's word; `link` names it here."""
+
+    link: str
+    side: str = Field(examples=["salesforce"])
+    kind: str = Field(examples=["patient"])
+    cause: str = Field(examples=["several_contacts"])
+    fields: list[str]
+    fix: str
+    drchrono_id: str | None
+    salesforce_id: str | None
+    decided: bool = Field(description="a person has decided, and it is to be carried out")
+    at: datetime
+
+
+class HeldRecords(BaseModel):
+    """Held records; `next` is what `after` takes to go on."""
+
+    items: list[Held]
+    total: int
+    next: str | None
+
+
+class Differing(BaseModel):
+    """A field that differs; `stamps` go back with a pick, so that it counts for these values alone."""
+
+    field: str = Field(examples=["email"])
+    drchrono: str | None = Field(examples=["•••"])
+    salesforce: str | None
+    one_way: bool = Field(description="DrChrono cannot take Salesforce's value")
+    stamps: dict[Side, str]
+
+
+class Candidate(BaseModel):
+    """A record that the held one could be; `same`: whether each field says what the held one does.
+
+    Beside a chart that has its Contact stands that one: it is what the held one can be merged into.
+    """
+
+    side: Side
+    id: str
+    fields: dict[str, str | None]
+    same: dict[str, bool]
+
+
+class Read(BaseModel):
+    """Both sides of a held record as just read; `answers`: `read`, or why a side said nothing."""
+
+    at: datetime
+    answers: dict[Side, str]
+    differing: list[Differing]
+    candidates: list[Candidate]
+
+
+class Picked(BaseModel):
+    """Whose value of a field counts, and the stamps it was read with."""
+
+    field: str = Field(max_length=64, examples=["email"])
+    side: Side
+    stamps: dict[Side, str] = Field(description="as `read` gave them")
+
+
+class Picks(BaseModel):
+    """What a person picks: all of it counts, or none."""
+
+    picks: list[Picked] = Field(min_length=1, max_length=100)
+
+
+class Choice(BaseModel):
+    """Which of several records it is."""
+
+    id: str = Field(max_length=64, pattern=r"^[\w.-]+$", examples=["003SYN0000000015EAA"])
+
+
+class Merge(BaseModel):
+    """Which Contact stays; the held one becomes that."""
+
+    into: str = Field(max_length=64, pattern=r"^[\w.-]+$", examples=["003SYN0000000015EAA"])
+
+
+class Decided(BaseModel):
+    """The decision is kept; a worker carries it out."""
+
+    decided: bool = True
+
+
+@router.get("", response_model=HeldRecords, summary="What waits for a person's word")
+async def held(
+    request: Request,
+    cause: Annotated[str | None, Query(pattern=r"^[\w .-]{1,64}$")] = None,
+    kind: Kind | None = None,
+    after: Annotated[str, Query(pattern="^[0-9A-Za-z]{0,26}$", description="`next` of the page before")] = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> Any:
+    """Give held records, with why and what to do."""
+    run: Runtime = request.app.state.run
+    group = Group(cause=cause, kind=kind, is_held=True)
+    rows = await failing.some(run.database, group, limit + 1, after)
+    shown = rows[:limit]
+    waiting = await decisions.waiting(run.database, [row.link_id for row in shown])
+    items = [
+        {
+            "link": row.link_id,
+            "side": row.side,
+            "kind": row.kind,
+            "cause": row.cause,
+            "fields": row.fields.split(",") if row.fields else [],
+            "fix": fix(row.cause),
+            "drchrono_id": row.drchrono_id,
+            "salesforce_id": row.salesforce_id,
+            "decided": row.link_id in waiting,
+            "at": row.at.isoformat(timespec="seconds"),
+        }
+        for row in shown
+    ]
+    more = items[-1]["link"] if len(rows) > limit else None
+    return {"items": items, "total": await failing.count(run.database, group), "next": more}
+
+
+async def known_held(request: Request, link_id: LinkId) -> Known:
+    """Give the record of a link; 404 when there is none."""
+    found = await resolve.find(request.app.state.run, link_id)
+    if found is None:
+        raise HTTPException(404, "no such record")
+    return found
+
+
+One = Annotated[Known, Depends(known_held)]
+
+
+@one_of.post("/read", response_model=Read, responses=_UNKNOWN, summary="Read what it waits for, masked")
+async def read(request: Request, one: One) -> Any:
+    """Read both sides of a held record, and whom it could be, by a call to each; it reads, so a viewer may."""
+    return await _read(request.app.state.run, one, None)
+
+
+@one_of.post("/reveal", response_model=Read, responses=_UNKNOWN, summary="Read it, values and all")
+async def reveal(request: Request, caller: Operator, one: One) -> Any:
+    """Read a held record and whom it could be, and give the values; who asked is noted first."""
+    return await _read(request.app.state.run, one, caller)
+
+
+@one_of.post(
+    "/settle",
+    response_model=Decided,
+    responses=_UNKNOWN | _REFUSED,
+    summary="Pick whose value counts, field by field",
+)
+async def settle(request: Request, caller: Operator, one: One, given: Picks) -> Any:
+    """Have the picked values written to the other side by a worker, if both sides still hold what was read."""
+    picks = [Pick(each.field, each.side, each.stamps) for each in given.picks]
+    return _answered(await resolve.settle(request.app.state.run, one, picks, caller.by))
+
+
+@one_of.post(
+    "/choose",
+    response_model=Decided,
+    responses=_UNKNOWN | _REFUSED,
+    summary="Say which of several records it is",
+)
+async def choose(request: Request, caller: Operator, one: One, given: Choice) -> Any:
+    """Have a worker link the record to one of several, if that still is who is wanted."""
+    return _answered(await resolve.choose(request.app.state.run, one, given.id, caller.by))
+
+
+@one_of.post(
+    "/merge",
+    response_model=Decided,
+    responses=_UNKNOWN | _REFUSED,
+    summary="Merge a Contact into the one its chart has",
+)
+async def merge(request: Request, caller: Operator, one: One, given: Merge) -> Any:
+    """Have Salesforce merge the held Contact into that one, if its chart still has it; what is empty there is filled.
+
+    Salesforce moves all that belongs to the held one, and puts it into its recycle bin; nothing here undoes that.
+    """
+    return _answered(await resolve.merge(request.app.state.run, one, given.into, caller.by))
+
+
+router.include_router(one_of)
+
+
+def _answered(refusal: Refusal | None) -> dict[str, Any]:
+    if refusal is not None:
+        raise HTTPException(409, refusal.text)
+    return {"decided": True}
+
+
+async def _read(run: Runtime, one: Known, caller: Caller | None) -> dict[str, Any]:
+    by = caller.by if caller else None
+    if (side := resolve.met(one)) is not None:
+        found = await candidates.of(run, one, by)
+        answer = "absent" if found.is_gone else "read"
+        answers = {side.other: answer, side: answer}
+        if found.silence is not None:
+            answers[found.silence.side] = found.silence.text
+        of_each = [
+            {
+                "side": ref.side,
+                "id": ref.id,
+                "fields": {line.name: _shown(line.theirs[at], by is not None) for line in found.lines},
+                "same": {line.name: line.same[at] for line in found.lines},
+            }
+            for at, ref in enumerate(found.refs)
+        ]
+        return {"at": found.at, "answers": answers, "differing": [], "candidates": of_each}
+    both = await resolve.seen(run, one, by)
+    differing = [
+        {
+            "field": field.seen.name,
+            "drchrono": field.seen.values[Side.DRCHRONO],
+            "salesforce": field.seen.values[Side.SALESFORCE],
+            "one_way": field.seen.is_one_way,
+            "stamps": field.stamps,
+        }
+        for field in both.fields
+        if field.seen.agreement is Agreement.DIFFERS
+    ]
+    answers = {side: answer.text if isinstance(answer, Unanswered) else answer for side, answer in both.answers.items()}
+    return {"at": both.at, "answers": answers, "differing": differing, "candidates": []}
+
+
+def _shown(value: str | None, is_revealed: bool) -> str | None:
+    return value if is_revealed or value is None else MASK

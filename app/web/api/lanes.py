@@ -1,0 +1,52 @@
+"""Pausing and resuming."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Request
+from pydantic import BaseModel, Field
+
+from app.operations import lanes
+from app.operations.lanes import LaneName
+from app.runtime import Runtime
+from app.store import queue_state
+from app.web.auth import Caller, operator
+
+router = APIRouter(prefix="/lanes", tags=["lanes"])
+Operator = Annotated[Caller, Depends(operator)]
+
+
+class Why(BaseModel):
+    """Why it is done, for whoever reads it later."""
+
+    reason: str = Field("", max_length=200, examples=["Salesforce is being upgraded"])
+
+
+class LaneState(BaseModel):
+    """A lane, and whether it is paused, why and since when."""
+
+    lane: str = Field(examples=["live"])
+    paused: bool
+    reason: str | None = Field(examples=["Salesforce is being upgraded"])
+    since: str | None = Field(examples=["2026-03-05T14:00:00+00:00"])
+
+
+class LaneStates(BaseModel):
+    """Every lane, most urgent first."""
+
+    lanes: list[LaneState]
+
+
+@router.post("/{lane}/pause", response_model=LaneStates, summary="Make no writes from a lane")
+async def pause(request: Request, lane: LaneName, caller: Operator, why: Annotated[Why | None, Body()] = None) -> Any:
+    """Pause a lane, or all of them: its work stays in it and makes no writes."""
+    run: Runtime = request.app.state.run
+    await lanes.pause(run, lane, why.reason if why else "", caller.by)
+    return {"lanes": await queue_state.lane_states(run.database)}
+
+
+@router.post("/{lane}/resume", response_model=LaneStates, summary="Let a lane write again")
+async def resume(request: Request, lane: LaneName, caller: Operator) -> Any:
+    """Resume a lane, or all of them, and ring for what waited in it."""
+    run: Runtime = request.app.state.run
+    await lanes.resume(run, lane, caller.by)
+    return {"lanes": await queue_state.lane_states(run.database)}

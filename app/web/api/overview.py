@@ -1,0 +1,68 @@
+"""The picture of both sides and the flow between them."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from app.operations.overview import picture
+from app.operations.queue import as_json
+from app.runtime import Runtime
+from app.sync.records import Side
+
+router = APIRouter(tags=["queue"])
+
+
+class Way(BaseModel):
+    """What flows to one side; `lately`: confirmed writes by ten minutes, six hours, oldest first."""
+
+    due: int
+    oldest_due_age_s: float
+    last_hour: int
+    today: int
+    lately: list[int]
+
+
+class Overview(BaseModel):
+    """How everything stands."""
+
+    at: str = Field(examples=["2026-03-05T14:00:00+00:00"])
+    to: dict[str, Way]
+    due: int
+    oldest_due_age_s: float
+    failed: int
+    held: int
+    rate_per_minute: int
+    paused: list[str]
+    heard_at: dict[str, str | None]
+    deliveries_last_hour: dict[str, int]
+    forecast: dict[str, Any]
+
+
+@router.get("/overview", response_model=Overview, summary="Both sides and the flow between them")
+async def overview(request: Request) -> Any:
+    """Give what the console's first page shows."""
+    run: Runtime = request.app.state.run
+    seen = await picture(run)
+    return {
+        "at": seen.at.isoformat(timespec="seconds"),
+        "to": {
+            side.value: {
+                "due": way.due,
+                "oldest_due_age_s": way.oldest_s,
+                "last_hour": way.last_hour,
+                "today": way.today,
+                "lately": way.lately,
+            }
+            for side, way in seen.to.items()
+        },
+        "due": seen.due,
+        "oldest_due_age_s": seen.oldest_s,
+        "failed": seen.failed,
+        "held": seen.held,
+        "rate_per_minute": seen.per_minute,
+        "paused": seen.paused,
+        "heard_at": {side.value: at and at.isoformat(timespec="seconds") for side, at in seen.heard.items()},
+        "deliveries_last_hour": {side.value: seen.came_in.get(side, 0) for side in Side},
+        "forecast": as_json(seen.forecast),
+    }

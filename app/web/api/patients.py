@@ -1,0 +1,86 @@
+"""Patients: those we know of, and whom a person may mean."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+
+from app.operations import patients
+from app.operations.patients import People, Person
+from app.runtime import Runtime
+from app.store import known
+from app.store.known import Standing
+from app.sync.records import Kind
+
+router = APIRouter(prefix="/patients", tags=["records"])
+
+
+class Patient(BaseModel):
+    """A patient, as Salesforce names them at this moment; we store no name."""
+
+    drchrono_id: str | None = Field(examples=["5070101"])
+    salesforce_id: str | None = Field(examples=["003SYN0000000015EAA"])
+    name: str | None = Field(description="null where Salesforce has not said", examples=["Fenna Fixture"])
+    birth_date: str | None = Field(examples=["1980-02-03"])
+    chart_id: str | None = Field(examples=["FIFE000001"])
+    state: Standing | None = Field(description="null where we have not heard of it yet")
+    cause: str | None = Field(description="why it failed or is held", examples=["several_contacts"])
+
+
+class Patients(BaseModel):
+    """Patients; `next` leads to the next page, `silence` says why Salesforce named nobody."""
+
+    items: list[Patient]
+    total: int | None = Field(
+        description="how many we know of, in this state where one is asked for; null for a search"
+    )
+    next: str | None
+    silence: str | None = Field(examples=["Salesforce is not connected, so it was not asked."])
+
+
+class Search(BaseModel):
+    """Whom you look for: words of a name, a birth date, a chart id or either side's id."""
+
+    words: str = Field(examples=["fixture 1980-02-03"])
+    after: str | None = Field(None, max_length=4096, description="`next` of the page before")
+
+
+@router.get("", response_model=Patients, summary="The patients we know of, the last one heard of first")
+async def listed(
+    request: Request,
+    before: Annotated[str | None, Query(pattern="^[0-9A-Za-z]{1,26}$", description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = patients.ON_A_PAGE,
+    state: Annotated[Standing | None, Query(description="those alone that stand so")] = None,
+) -> Any:
+    """Give a page of patients with the state of each; one call of Salesforce names them."""
+    run: Runtime = request.app.state.run
+    found = await patients.listed(run, before, limit, state)
+    return _page(found, await known.count(run.database, Kind.PATIENT, state))
+
+
+@router.post("", response_model=Patients, summary="Search patients; the words stay out of every address")
+async def searched(request: Request, sought: Search) -> Any:
+    """Give the patients that may be meant, by last name, by one call of Salesforce; it reads, so a viewer may."""
+    found = await patients.searched(request.app.state.run, sought.words, sought.after)
+    return _page(found or People(()), None)
+
+
+def _page(found: People, total: int | None) -> dict[str, Any]:
+    return {
+        "items": [_patient(one) for one in found.items],
+        "total": total,
+        "next": found.next,
+        "silence": found.silence and found.silence.text,
+    }
+
+
+def _patient(one: Person) -> dict[str, Any]:
+    return {
+        "drchrono_id": one.drchrono_id,
+        "salesforce_id": one.salesforce_id,
+        "name": one.name,
+        "birth_date": one.born,
+        "chart_id": one.chart,
+        "state": one.known and one.known.standing,
+        "cause": (one.known and one.known.cause) or None,
+    }

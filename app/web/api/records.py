@@ -1,0 +1,208 @@
+"""One record: its ids, its state, its history, both sides of it on demand, and looking at it again."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
+from pydantic import BaseModel, Field
+
+from app.operations import history, records
+from app.operations.history import Called, Came, Delivered, History
+from app.operations.records import BothSides
+from app.operations.vendor_reads import Unanswered
+from app.runtime import Runtime
+from app.store.known import Known, Standing
+from app.store.states import State
+from app.sync.compared import Agreement
+from app.sync.records import Kind, Ref, Side
+from app.sync.retry import fix
+from app.web.auth import Caller, operator
+
+router = APIRouter(prefix="/records/{side}/{kind}/{record_id}", tags=["records"])
+
+
+class Event(BaseModel):
+    """One thing that happened to a record: a delivery that came in, or a call we made."""
+
+    id: str
+    at: datetime
+    what: Literal["delivery", "call"]
+    side: Side = Field(description="where it came from, or went to")
+    name: str = Field(description="the delivery's event, or the call", examples=["PATIENT_MODIFY", "update"])
+    outcome: str = Field(description="what became of it: kept, confirmed, refused, unknown …", examples=["confirmed"])
+    ended_at: datetime | None = Field(description="when it was used up, or answered")
+    belongs_to: list[str] = Field(description="the calls that came of a delivery; the deliveries a call came of")
+    fields: list[str] = Field(description="what a call carried: names, never values", examples=[["email"]])
+    why: dict[str, str] = Field(description="what made a field travel, where that was no plain edit")
+    conflicts: dict[str, str] = Field(description="the rule that decided, of a field that both sides had changed")
+    code: str = Field(description="what the side answered with", examples=["DUPLICATE_VALUE"])
+
+
+class Record(BaseModel):
+    """A record as we know it: no value of it is stored."""
+
+    side: Side
+    kind: Kind
+    id: str = Field(examples=["5070101"])
+    drchrono_id: str | None = Field(examples=["5070101"])
+    salesforce_id: str | None = Field(examples=["003SYN0000000015EAA"])
+    state: Standing
+    cause: str | None = Field(description="why it failed or is held", examples=["several_contacts"])
+    fix: str | None = Field(description="what to do about that")
+    fields: list[str] = Field(description="the fields that is about")
+    lane: str = Field(examples=["live"])
+    due_at: datetime | None = Field(description="when it is looked at next; null while nothing is to be done")
+    synced_at: datetime | None
+    history: list[Event] = Field(description="newest first")
+    next: str | None = Field(description="what `before` takes to go on with the history")
+
+
+class Origin(BaseModel):
+    """How a value came to a side: by which call of ours, why, and what had come in for it."""
+
+    side: Side
+    at: datetime
+    call: str
+    why: str
+    rule: str = Field(description="where both sides had changed it, what decided", examples=["drchrono owns it"])
+    deliveries: list[str]
+
+
+class Value(BaseModel):
+    """One field on both sides. A value that was not read is null, and its side not among `read`."""
+
+    field: str = Field(examples=["email"])
+    drchrono_name: str = Field(examples=["email"])
+    salesforce_name: str = Field(examples=["Email"])
+    read: list[Side]
+    drchrono: str | None = Field(examples=["•••"])
+    salesforce: str | None
+    agreement: Agreement
+    moved: list[Side] = Field(description="the sides whose value is another one than both last agreed on")
+    unreadable: dict[Side, str]
+    owner: Side
+    one_way: bool
+    came: Origin | None
+
+
+class Values(BaseModel):
+    """Both sides of a record as just read; `answers`: `read`, `absent`, `not_linked`, or why a side said nothing."""
+
+    at: datetime
+    answers: dict[Side, str]
+    fields: list[Value]
+
+
+async def known_record(
+    request: Request,
+    side: Side,
+    kind: Kind,
+    record_id: Annotated[str, Path(description="the record's id on that side", examples=["5070101"])],
+) -> Known:
+    """Give the record an address names; 404 when nobody has heard of it."""
+    found = await records.find(request.app.state.run, Ref(side, kind, record_id))
+    if found is None:
+        raise HTTPException(404, f"nothing is known of that {kind.value}: no delivery and no comparison has named it")
+    return found
+
+
+One = Annotated[Known, Depends(known_record)]
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "Nobody has heard of the record"}}
+
+
+@router.get("", response_model=Record, responses=_UNKNOWN, summary="A record's ids, state and history")
+async def show(
+    request: Request,
+    side: Side,
+    one: One,
+    before: Annotated[str | None, Query(pattern="^[0-9A-Za-z]{1,26}$", description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = history.ON_A_PAGE,
+) -> Any:
+    """Give what we know of a record without a call: what came in, what we wrote and why, and how it stands."""
+    run: Runtime = request.app.state.run
+    return _record(side, one, await history.history(run, one, before, limit))
+
+
+@router.post("/read", response_model=Values, responses=_UNKNOWN, summary="Read both sides now; values are masked")
+async def read(request: Request, one: One) -> Any:
+    """Read a record on both sides, by a call to each, and compare them field by field; it reads, so a viewer may."""
+    return _values(await records.read(request.app.state.run, one))
+
+
+@router.post("/reveal", response_model=Values, responses=_UNKNOWN, summary="Read both sides now, values and all")
+async def reveal(request: Request, caller: Annotated[Caller, Depends(operator)], one: One) -> Any:
+    """Read a record on both sides and give its values; who asked is noted first."""
+    return _values(await records.reveal(request.app.state.run, one, caller.by))
+
+
+@router.post("/look", response_model=Record, responses=_UNKNOWN, summary="Look at a record again now")
+async def look(request: Request, side: Side, caller: Annotated[Caller, Depends(operator)], one: One) -> Any:
+    """Make a record due, DrChrono being asked what it holds; gives it as it then stands."""
+    run: Runtime = request.app.state.run
+    await records.look(run, one, caller.by)
+    again = await records.find(run, one.ref) or one
+    return _record(side, again, await history.history(run, again))
+
+
+def _record(side: Side, one: Known, told: History) -> dict[str, Any]:
+    link = one.link
+    return {
+        "side": side,
+        "kind": link.kind,
+        "id": link.id_on(side),
+        "drchrono_id": link.drchrono_id,
+        "salesforce_id": link.salesforce_id,
+        "state": one.standing,
+        "cause": one.cause or None,
+        "fix": fix(one.cause) if one.cause else None,
+        "fields": list(one.fields),
+        "lane": one.lane,
+        "due_at": one.due_at,
+        "synced_at": one.synced_at,
+        "history": [_event(item) for item in told.items],
+        "next": told.next,
+    }
+
+
+def _event(item: Delivered | Called) -> dict[str, Any]:
+    common = {"id": item.id, "at": item.at, "side": item.side}
+    if isinstance(item, Delivered):
+        nothing: dict[str, Any] = {"fields": [], "why": {}, "conflicts": {}, "code": ""}
+        ended = {"outcome": item.outcome, "ended_at": item.finished_at, "belongs_to": item.calls}
+        return common | nothing | ended | {"what": "delivery", "name": item.event}
+    answer = {"outcome": State(item.answer).value, "ended_at": item.answered_at, "code": item.code}
+    decided = {"fields": item.fields, "why": item.why, "conflicts": item.conflicts}
+    return common | answer | decided | {"what": "call", "name": item.call, "belongs_to": item.deliveries}
+
+
+def _values(both: BothSides) -> dict[str, Any]:
+    said = {side: one.text if isinstance(one, Unanswered) else one for side, one in both.answers.items()}
+    return {"at": both.at, "answers": said, "fields": [_value(one.seen, one.came) for one in both.fields]}
+
+
+def _value(seen: Any, came: Came | None) -> dict[str, Any]:
+    return {
+        "field": seen.name,
+        "drchrono_name": seen.names[Side.DRCHRONO],
+        "salesforce_name": seen.names[Side.SALESFORCE],
+        "read": list(seen.values),
+        "drchrono": seen.values.get(Side.DRCHRONO),
+        "salesforce": seen.values.get(Side.SALESFORCE),
+        "agreement": seen.agreement,
+        "moved": seen.moved,
+        "unreadable": seen.unreadable,
+        "owner": seen.owner,
+        "one_way": seen.is_one_way,
+        "came": came and _origin(came),
+    }
+
+
+def _origin(came: Came) -> dict[str, Any]:
+    return {
+        "side": came.side,
+        "at": came.at,
+        "call": came.call_id,
+        "why": came.why,
+        "rule": came.rule,
+        "deliveries": came.deliveries,
+    }

@@ -1,0 +1,39 @@
+"""The page of a day's appointments."""
+
+from datetime import date, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from app.operations import appointments
+from app.runtime import Runtime
+from app.web.auth import Caller
+from app.web.pages import page, reader
+
+router = APIRouter(prefix="/appointments")
+_DAY = timedelta(days=1)
+
+
+@router.get("")
+async def show(request: Request, caller: Annotated[Caller, Depends(reader)], day: str = "") -> Response:
+    """Show the appointments of a day; of today, where none is named."""
+    run: Runtime = request.app.state.run
+    today = appointments.today(run)
+    found = await appointments.of_day(run, _day(day) or today)
+    earlier, later = _beside(found.day, -_DAY), _beside(found.day, _DAY)
+    return page("appointments", caller, found=found, today=today, earlier=earlier, later=later)
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _beside(day: date, step: timedelta) -> date | None:
+    try:
+        return day + step
+    except OverflowError:
+        return None

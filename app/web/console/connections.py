@@ -1,0 +1,38 @@
+"""The page of both connections: who consented, for what, until when; connect, try out, disconnect."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from app.operations import connections, selfcheck
+from app.operations.health.model import Finding
+from app.runtime import Runtime
+from app.sync.records import Side
+from app.web.auth import Caller
+from app.web.pages import operator, page, reader
+
+router = APIRouter(prefix="/connections")
+
+
+@router.get("")
+async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> Response:
+    """Show who is connected, and the ways to change it."""
+    return await _shown(request, caller)
+
+
+@router.post("/{side}/test")
+async def try_out(request: Request, side: Side, caller: Annotated[Caller, Depends(operator)]) -> Response:
+    """Try a side out, and show what was found."""
+    return await _shown(request, caller, side, await selfcheck.try_out(request.app.state.run, side))
+
+
+async def _shown(
+    request: Request, caller: Caller, tried: Side | None = None, findings: Sequence[Finding] = ()
+) -> Response:
+    run: Runtime = request.app.state.run
+    health: Any = request.app.state.health
+    states = {side: await health.side(side) for side in Side}
+    found = await connections.connection_states(run)
+    return page("connections", caller, found=found, states=states, tried=tried, findings=findings, Side=Side)

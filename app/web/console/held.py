@@ -1,0 +1,166 @@
+"""The pages of what a person decides: records that are held, why, both sides of one, and the pick."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from app.operations import candidates, resolve
+from app.operations.candidates import Candidates
+from app.operations.records import BothSides
+from app.operations.resolve import Pick, Refusal
+from app.runtime import Runtime
+from app.store import conflicts, decisions, failing
+from app.store.audit import By
+from app.store.failing import Group
+from app.store.known import Known
+from app.sync.records import Side
+from app.sync.retry import fix
+from app.web.auth import Caller
+from app.web.pages import Message, PageRefused, form, message_page, operator, page, reader, redirect
+
+router = APIRouter(prefix="/held")
+Reader = Annotated[Caller, Depends(reader)]
+Operator = Annotated[Caller, Depends(operator)]
+_ON_A_PAGE = 50
+_ID = re.compile(r"[0-9A-Za-z]{1,26}", re.ASCII)
+_PICK = "pick "  # what a form calls the side that was picked of a field
+
+
+@router.get("")
+async def show(request: Request, caller: Reader, cause: str = "", after: str = "") -> Response:
+    """Show what is held, with what to do about each, and how many conflicts a rule has decided."""
+    run: Runtime = request.app.state.run
+    cause = cause.replace("\x00", "")  # which no database takes in a text
+    group = Group(cause=cause or None, is_held=True)
+    held = await failing.some(run.database, group, _ON_A_PAGE + 1, after if _ID.fullmatch(after) else "")
+    shown = held[:_ON_A_PAGE]
+    onward = {"cause": cause, "after": shown[-1].link_id} if len(held) > _ON_A_PAGE else None
+    return page(
+        "held",
+        caller,
+        held=shown,
+        more=f"/held?{urlencode(onward)}" if onward else None,
+        total=await failing.count(run.database, group),
+        cause=cause,
+        waiting=await decisions.waiting(run.database, [row.link_id for row in shown]),
+        conflicts_total=await conflicts.count(run.database),
+        fix=fix,
+    )
+
+
+@router.get("/{link_id}")
+async def one(request: Request, caller: Reader, link_id: str) -> Response:
+    """Show why a record is held, without a call."""
+    run: Runtime = request.app.state.run
+    return await _page(run, caller, await _found(run, caller, link_id))
+
+
+@router.post("/{link_id}")
+async def read(request: Request, caller: Reader, link_id: str) -> Response:
+    """Read both sides, or whom it could be, and show them masked; it reads, so a viewer may."""
+    run: Runtime = request.app.state.run
+    found = await _found(run, caller, link_id)
+    return await _page(run, caller, found, await _asked(run, found, None))
+
+
+@router.post("/{link_id}/reveal")
+async def reveal(request: Request, caller: Operator, link_id: str) -> Response:
+    """Read the same and show the values; that is noted."""
+    run: Runtime = request.app.state.run
+    found = await _found(run, caller, link_id)
+    return await _page(run, caller, found, await _asked(run, found, caller.by), is_revealed=True)
+
+
+@router.get("/{link_id}/reveal", dependencies=[Depends(reader)])
+async def masked_again(link_id: str) -> Response:
+    """Send whoever asks again for what was revealed back to the record."""
+    return redirect(f"/held/{link_id}" if _ID.fullmatch(link_id) else "/held")
+
+
+@router.post("/{link_id}/settle")
+async def settle(request: Request, caller: Operator, link_id: str) -> Response:
+    """Take whose value counts, field by field."""
+    run: Runtime = request.app.state.run
+    found = await _found(run, caller, link_id)
+    picks = _picks(await form(request))
+    return _done(caller, found, await resolve.settle(run, found, picks, caller.by))
+
+
+@router.post("/{link_id}/choose")
+async def choose(request: Request, caller: Operator, link_id: str) -> Response:
+    """Take which of several records it is."""
+    run: Runtime = request.app.state.run
+    found = await _found(run, caller, link_id)
+    chosen = (await form(request)).get("id", "")
+    return _done(caller, found, await resolve.choose(run, found, chosen, caller.by))
+
+
+@router.post("/{link_id}/merge")
+async def merge(request: Request, caller: Operator, link_id: str) -> Response:
+    """Take into which Contact this one goes."""
+    run: Runtime = request.app.state.run
+    found = await _found(run, caller, link_id)
+    into = (await form(request)).get("id", "")
+    return _done(caller, found, await resolve.merge(run, found, into, caller.by))
+
+
+def _picks(given: Mapping[str, str]) -> list[Pick]:
+    """Give what a form picked; what it does not pick is left as it is."""
+    return [
+        Pick(name.removeprefix(_PICK), Side(side), _stamps(given, name.removeprefix(_PICK)))
+        for name, side in given.items()
+        if name.startswith(_PICK) and side in set(Side)
+    ]
+
+
+def _stamps(given: Mapping[str, str], field: str) -> dict[Side, str]:
+    return {side: given.get(f"{side} {field}", "") for side in Side}
+
+
+async def _asked(run: Runtime, found: Known, by: By | None) -> BothSides | Candidates:
+    is_which = resolve.met(found) is not None
+    return await (candidates.of(run, found, by) if is_which else resolve.seen(run, found, by))
+
+
+async def _found(run: Runtime, caller: Caller, link_id: str) -> Known:
+    found = await resolve.find(run, link_id) if _ID.fullmatch(link_id) else None
+    if found is None:
+        text = "No such record is known; it may have become one with another."
+        raise PageRefused(message_page(Message("Not known", text, 404, (("Held", "/held"),)), caller))
+    return found
+
+
+def _done(caller: Caller, found: Known, refusal: Refusal | None) -> Response:
+    if refusal is not None:
+        ways = (("The record", f"/held/{found.id}"), ("Held", "/held"))
+        raise PageRefused(message_page(Message("That was not done", refusal.text, 409, ways), caller))
+    return redirect(f"/held/{found.id}")
+
+
+async def _page(
+    run: Runtime,
+    caller: Caller,
+    found: Known,
+    seen: BothSides | Candidates | None = None,
+    *,
+    is_revealed: bool = False,
+) -> Response:
+    return page(
+        "held_one",
+        caller,
+        one=found,
+        both=seen if isinstance(seen, BothSides) else None,
+        several=seen if isinstance(seen, Candidates) else None,
+        is_revealed=is_revealed,
+        is_decided=found.id in await decisions.waiting(run.database, [found.id]),
+        can_settle=resolve.waits_for_fields(found),
+        met=resolve.met(found),
+        can_choose=resolve.lacks(found) is not None,
+        can_merge=resolve.is_taken(found),
+        fix=fix(found.cause) if found.cause else "",
+        path=f"/held/{found.id}",
+    )

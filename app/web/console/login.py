@@ -1,0 +1,73 @@
+"""A person signs in with OPERATOR_TOKEN or VIEWER_TOKEN, and signs out again."""
+
+from math import ceil
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from app.log import log
+from app.operations.sign_in import SignInThrottle
+from app.runtime import Runtime
+from app.web.auth import SESSION_COOKIE, Access, is_from_elsewhere
+from app.web.pages import Message, form, message_page, own_path, page, reader, redirect
+
+router = APIRouter(tags=["pages"], include_in_schema=False)
+
+
+@router.get("/login")
+async def ask(request: Request, wanted: Annotated[str | None, Query(alias="next")] = None) -> Response:
+    """Show the form; who is signed in already goes on."""
+    access: Access = request.app.state.access
+    if await access.caller(request) is not None:
+        return redirect(own_path(wanted))
+    return _asked(request, own_path(wanted), None)
+
+
+def _asked(request: Request, wanted: str, complaint: str | None, status: int = 200) -> HTMLResponse:
+    """Give the form; who signs in on the way to connect is led on to DrChrono by it, which the browser must allow."""
+    run: Runtime = request.app.state.run
+    return page("login", None, status, onward=run.settings.drchrono_base_url, wanted=wanted, complaint=complaint)
+
+
+@router.post("/login")
+async def sign_in(request: Request) -> Response:
+    """Begin a session: always a new one, whatever cookie came along."""
+    run: Runtime = request.app.state.run
+    access: Access = request.app.state.access
+    throttle: SignInThrottle = request.app.state.throttle
+    if is_from_elsewhere(request):
+        return message_page(
+            Message("That was not sent from this page", "Sign in here.", 403, (("Sign in", "/login"),)), None
+        )
+    given = await form(request)
+    wanted, address = own_path(given.get("next")), request.client.host if request.client else ""
+    if wait := throttle.wait_s(address):
+        complaint = f"Too many wrong tokens. Try again in {ceil(wait)} s."
+        later = _asked(request, wanted, complaint, 429)
+        later.headers["Retry-After"] = str(ceil(wait))
+        return later
+    role = access.role_of_token(given.get("token", "").strip())
+    if role is None:
+        throttle.wrong(address)
+        log.warning("login.refused")
+        return _asked(request, wanted, "That token is not known.", 401)
+    throttle.right(address)
+    await access.sign_out(request)
+    answer = redirect(wanted)
+    answer.set_cookie(
+        SESSION_COOKIE, await access.sign_in(role), httponly=True, samesite="lax", secure=run.settings.is_secure
+    )
+    log.info("login.accepted", role=role.value)
+    return answer
+
+
+@router.post("/logout", dependencies=[Depends(reader)])
+async def sign_out(request: Request) -> Response:
+    """End the session, here and in every copy of its cookie."""
+    run: Runtime = request.app.state.run
+    access: Access = request.app.state.access
+    await access.sign_out(request)
+    answer = redirect("/login")
+    answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=run.settings.is_secure)
+    return answer

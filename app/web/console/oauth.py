@@ -1,0 +1,189 @@
+"""An operator joins the practice by OAuth: sent to DrChrono's consent page, received back, told what came of it.
+
+The state that goes out is signed, works once and not for long, and only for the browser that holds the cookie set with
+it. Every way it can end has a page of its own; a page never shows a token, and nothing is stored that is not ours.
+"""
+
+import hashlib
+import re
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from app.errors import OutcomeUnknown, Unauthorized, VendorError
+from app.log import log
+from app.operations import connections
+from app.operations.connections import CONNECT, NothingWaits, NowConnected, OtherPractice, Unidentified, WouldReplace
+from app.runtime import Runtime
+from app.store import audit, consents
+from app.store.audit import Act, Action, By
+from app.store.consents import Consents
+from app.sync.records import Side
+from app.web.auth import Caller
+from app.web.pages import Message, message_page, operator, page, redirect
+
+_COOKIE = "chronobridge_consent"
+_AGAIN = (("Start again", CONNECT), ("Connections", "/connections"))
+_NOT_CONFIRMED = (
+    "DrChrono did not confirm that it revoked the tokens: sign in there and remove this application's access."
+)
+_ERROR_NAME = re.compile(r"[a-z_]{1,40}")
+
+router = APIRouter(tags=["pages"], include_in_schema=False)
+Operator = Annotated[Caller, Depends(operator)]
+
+
+@router.get(CONNECT, dependencies=[Depends(operator)])
+async def send_away(request: Request) -> Response:
+    """Send the browser to DrChrono's consent page, with a state that only it can bring back."""
+    run: Runtime = request.app.state.run
+    drchrono = connections.drchrono_of(run)
+    nonce, browser = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    await Consents(run.database, run.vault).expect(nonce, browser)
+    answer = redirect(drchrono.grant.consent_url(connections.redirect_uri(run), str(_signer(run).dumps(nonce))))
+    answer.set_cookie(
+        _COOKIE,
+        browser,
+        max_age=int(consents.LIFE.total_seconds()),
+        path=CONNECT,
+        httponly=True,
+        samesite="lax",
+        secure=run.settings.is_secure,
+    )
+    return answer
+
+
+@router.get(connections.CALLBACK)
+async def receive(request: Request) -> Response:
+    """Take what DrChrono sent the browser back with; the cookie says that it is the one we sent away."""
+    run: Runtime = request.app.state.run
+    access = request.app.state.access
+    caller: Caller | None = await access.caller(request)
+    answer = await _received(run, request, caller)
+    answer.delete_cookie(_COOKIE, path=CONNECT, httponly=True, samesite="lax", secure=run.settings.is_secure)
+    return answer
+
+
+async def _received(run: Runtime, request: Request, caller: Caller | None) -> Response:
+    asked = request.query_params
+    if not await _is_expected(run, asked.get("state", ""), request.cookies.get(_COOKIE, "")):
+        text = (
+            "This answer does not belong to a request from this browser, was used already, or took longer than "
+            "10 minutes. Nothing was stored."
+        )
+        return message_page(Message("This consent cannot be used", text, 400, _AGAIN), caller)
+    if complaint := asked.get("error"):
+        return message_page(_not_given(complaint), caller)
+    if not (code := asked.get("code")):
+        return message_page(Message("DrChrono sent no code", "Nothing was stored.", 400, _AGAIN), caller)
+    try:
+        await connections.exchange_code(run, code)
+    except VendorError as error:
+        log.warning("consent.failed", side=Side.DRCHRONO.value, code=error.cause, status=error.status)
+        return message_page(_no_pair(error), caller)
+    return await _noted(run, await connections.settle(run, may_replace=False), caller)
+
+
+async def _is_expected(run: Runtime, state: str, browser: str) -> bool:
+    try:
+        nonce = _signer(run).loads(state, max_age=int(consents.LIFE.total_seconds()))
+    except BadSignature:
+        return False
+    is_whole = isinstance(nonce, str) and bool(browser)
+    return is_whole and await Consents(run.database, run.vault).take(nonce, browser)
+
+
+@router.post(f"{CONNECT}/ask")
+async def ask_again(request: Request, caller: Operator) -> Response:
+    """Ask DrChrono once more whose the waiting pair is."""
+    run: Runtime = request.app.state.run
+    return await _noted(run, await connections.settle(run, may_replace=False), caller)
+
+
+@router.post(f"{CONNECT}/confirm")
+async def confirm(request: Request, caller: Operator) -> Response:
+    """Let the waiting pair take another user's place."""
+    run: Runtime = request.app.state.run
+    return await _noted(run, await connections.settle(run, may_replace=True), caller)
+
+
+@router.post(f"{CONNECT}/decline")
+async def decline(request: Request, caller: Operator) -> Response:
+    """Leave everything as it was."""
+    is_revoked = await connections.decline(request.app.state.run)
+    text = "The new consent was given back to DrChrono." if is_revoked else f"It is forgotten here. {_NOT_CONFIRMED}"
+    return message_page(Message("Nothing was changed", text, 200, _AGAIN), caller)
+
+
+@router.post("/disconnect/drchrono")
+async def disconnect(request: Request, caller: Operator) -> Response:
+    """Forget the practice's tokens, and have DrChrono revoke them."""
+    run: Runtime = request.app.state.run
+    is_revoked = await connections.disconnect(run, caller.by)
+    text = "DrChrono's deliveries are still kept; nothing is read from it or written to it until you connect again."
+    text = text if is_revoked else f"{text} {_NOT_CONFIRMED}"
+    return message_page(Message("Disconnected", text, 200, _AGAIN), caller)
+
+
+async def _noted(run: Runtime, settled: connections.Settlement, caller: Caller | None) -> Response:
+    """Give the page that tells what came of a consent; one that is ours now is noted."""
+    if isinstance(settled, NowConnected):
+        by = caller.by if caller else By("operator", "consent")  # a script began it with a bearer; its browser has none
+        await audit.done(run.database, Act(by, Action.CONNECT, Side.DRCHRONO.value, 0))
+    return _told(settled, caller)
+
+
+def _told(settled: connections.Settlement, caller: Caller | None) -> Response:
+    match settled:
+        case NowConnected(account):
+            return page("connected", caller, account=account)
+        case WouldReplace(present, new):
+            return page("replace", caller, present=present, new=new)
+        case OtherPractice(ours, theirs):
+            text = (
+                f"This consent is of practice {theirs}, but this database belongs to practice {ours}: its links would "
+                "point to other people. Nothing was stored. Consent as a user of the practice, or give the other "
+                "practice a database of its own."
+            )
+            return message_page(Message("Another practice", text, 409, _AGAIN), caller)
+        case Unidentified(error):
+            return page("unidentified", caller, 502, cause=error.cause)
+        case NothingWaits():
+            text = "The consent was settled already, or waited too long. Look at Connections, or start again."
+            return message_page(Message("Nothing waits for a word", text, 410, _AGAIN), caller)
+
+
+def _not_given(error: str) -> Message:
+    if error == "access_denied":
+        text = "Somebody pressed Cancel on DrChrono's page. Nothing was stored."
+        return Message("Consent was not given", text, 403, _AGAIN)
+    name = error if _ERROR_NAME.fullmatch(error) else "an error without a proper name"
+    text = f"DrChrono answered {name}. Check the API application at DrChrono; nothing was stored."
+    return Message("DrChrono refused", text, 400, _AGAIN)
+
+
+def _no_pair(error: VendorError) -> Message:
+    match error:
+        case Unauthorized(code="invalid_grant"):
+            text = "DrChrono says that the code was used before or has expired. Nothing was stored; a new one is made."
+            return Message("The code cannot be used", text, 400, _AGAIN)
+        case Unauthorized():
+            text = (
+                f"DrChrono refused the application itself ({error.cause}): check DRCHRONO_CLIENT_ID and "
+                "DRCHRONO_CLIENT_SECRET against its API management page, and start the service again."
+            )
+            return Message("The application is not known", text, 400, _AGAIN)
+        case OutcomeUnknown():
+            text = "DrChrono's answer was lost on the way, and a code works only once. Nothing was stored."
+            return Message("No answer", text, 502, _AGAIN)
+    text = f"DrChrono does not answer now ({error.cause}). Nothing was stored; try again in a while."
+    return Message("DrChrono is away", text, 502, _AGAIN)
+
+
+def _signer(run: Runtime) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(
+        run.settings.signing_key, salt="consent", signer_kwargs={"digest_method": hashlib.sha256}
+    )

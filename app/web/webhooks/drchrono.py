@@ -1,0 +1,102 @@
+"""DrChrono's door: answers the verification, and keeps deliveries before it says 2xx.
+
+It checks size and sender and reads no more than which record is meant; there is no business rule here. A delivery with
+the right secret is kept even when it cannot be read: DrChrono switches off endpoints that answer errors.
+
+Source  DrChrono API reference, Webhooks (read 2026-08)
+"""
+
+from time import monotonic
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from app.errors import SignatureInvalid, StoreUnavailable
+from app.log import log
+from app.metrics.counted import DELIVERIES
+from app.runtime import Runtime
+from app.settings.types import secret_values
+from app.store.inbox import Delivery, Event, Inbox
+from app.sync.mapping import Mappings
+from app.sync.records import Side
+from app.vendors.drchrono import webhook, wire
+from app.web.webhooks.receive import read_body
+
+MOST_BYTES = 1024 * 1024
+_LONGEST_MSG = 4096
+
+router = APIRouter(prefix="/webhooks/drchrono", tags=["webhooks"])
+
+
+@router.get("", summary="DrChrono's verification of the callback address")
+async def verify(request: Request, msg: Annotated[str, Query(max_length=_LONGEST_MSG)]) -> JSONResponse:
+    """Answer with the HMAC of the message under the webhook's secret; 503 while no secret is set."""
+    secrets = secret_values(request.app.state.run.settings.drchrono_webhook_secrets)
+    if not secrets:
+        return JSONResponse({"detail": "set DRCHRONO_WEBHOOK_SECRETS"}, status_code=503)
+    return JSONResponse(webhook.verification(msg, secrets))
+
+
+async def receive(request: Request) -> Response:
+    """Answer 200 once the delivery is durable; 401 wrong secret, 413 too large, 503 could not be kept."""
+    started = monotonic()
+    run: Runtime = request.app.state.run
+    inbox: Inbox = request.app.state.inbox
+    headers = request.headers
+    if not webhook.is_genuine(headers.get(webhook.SIGNATURE), request.app.state.drchrono_secrets):
+        run.counts.add(DELIVERIES, Side.DRCHRONO, "refused")
+        raise SignatureInvalid("X-drchrono-signature is not one of the configured secrets")
+    body = await read_body(request, MOST_BYTES)
+    event = headers.get(webhook.EVENT, "")[:64]
+    if event == webhook.PING:
+        run.counts.add(DELIVERIES, Side.DRCHRONO, "ping")
+        return Response(status_code=200)
+    delivery = _delivery(run, event, headers.get(webhook.DELIVERY), body)
+    try:
+        await inbox.keep(delivery)
+    except StoreUnavailable:
+        run.counts.add(DELIVERIES, Side.DRCHRONO, "not_kept")
+        raise
+    run.counts.add(DELIVERIES, Side.DRCHRONO, delivery.outcome)
+    _say(delivery, event, started)
+    return Response(status_code=200)
+
+
+def _delivery(run: Runtime, event: str, vendor_id: str | None, body: bytes) -> Delivery:
+    """Give what is kept: of a readable body only what the mapping names.
+
+    Nothing of `receiver` is: it may hold the secret. A body that cannot be read is kept whole, sealed.
+    """
+    identity = (Side.DRCHRONO.encode(), event.encode(), (vendor_id or "").encode(), body)
+    key = run.keys.digest(*identity)
+    vendor_id = vendor_id[:128] if vendor_id else None
+    kind = wire.EVENT_KINDS.get(event)
+    try:
+        notice = wire.read_notice(body)
+    except wire.NotReadable:
+        return Delivery(Side.DRCHRONO, event, vendor_id, key, run.vault.seal_bytes(body), "unreadable")
+    if kind is None or kind not in run.mappings:
+        sealed = run.vault.seal({"id": notice.record_id, "updated_at": notice.version})
+        return Delivery(Side.DRCHRONO, event, vendor_id, key, sealed, "skipped")
+    sealed = run.vault.seal(_kept(run.mappings, event, notice, kind))
+    events = (Event(Side.DRCHRONO, kind, notice.record_id, notice.version),)
+    return Delivery(Side.DRCHRONO, event, vendor_id, key, sealed, "kept", events)
+
+
+def _kept(mappings: Mappings, event: str, notice: wire.Notice, kind: Any) -> dict[str, Any]:
+    return wire.marked(event, mappings[kind].keep(notice.object, "id", "updated_at", *wire.BESIDE))
+
+
+def _say(delivery: Delivery, event: str, started: float) -> None:
+    say = log.warning if delivery.outcome == "unreadable" else log.info
+    record = delivery.events[0] if delivery.events else None
+    say(
+        f"delivery.{delivery.outcome}",
+        delivery_id=delivery.id,
+        side=delivery.side.value,
+        kind=record.kind.value if record else None,
+        record_id=record.record_id if record else None,
+        cause=event if event in wire.EVENT_KINDS or delivery.outcome == "skipped" else None,
+        duration_ms=round((monotonic() - started) * 1000, 1),
+    )

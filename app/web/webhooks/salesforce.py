@@ -1,0 +1,173 @@
+"""Salesforce's doors: outbound messages and platform events, kept before they are acknowledged.
+
+Both are hints: which records may differ, never what they hold; nothing else of them is kept. An outbound message is
+acknowledged as a whole, once all of it is durable. One that cannot be read is kept whole and acknowledged too, or it
+would come again for a day.
+
+Source  SOAP API Developer Guide, Outbound Messaging; Platform Events Developer Guide (read 2026-11)
+"""
+
+import asyncio
+import hmac
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import JSONResponse, Response
+from ulid import ULID
+
+from app.errors import StoreUnavailable
+from app.log import log
+from app.metrics.counted import DELIVERIES
+from app.runtime import Runtime
+from app.settings.types import raw_keys, secret_values
+from app.store.inbox import Delivery, Event, Inbox
+from app.sync.records import Kind, Side
+from app.vendors.salesforce import events, outbound
+from app.web.webhooks.receive import read_body
+
+MOST_MESSAGE_BYTES, MOST_EVENT_BYTES = 8 * 1024 * 1024, 1024 * 1024
+_ORG_CHARACTERS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What tells a delivery from every other: the vendor's id where it gives one, else the rest."""
+
+    event: str
+    id: str
+    rest: bytes
+
+
+router = APIRouter(prefix="/webhooks/salesforce", tags=["webhooks"])
+
+
+@router.post("/outbound/{token}", summary="Outbound messages: SOAP in, one Ack for the whole message")
+async def receive_message(request: Request, token: str) -> Response:
+    """Answer Ack true once the message is durable; 404 wrong token, 403 another org, 400 hostile, 413, 503."""
+    started = monotonic()
+    run: Runtime = request.app.state.run
+    if not _is_known(token, secret_values(run.settings.salesforce_outbound_tokens)):
+        raise HTTPException(404, "there is nothing here")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise HTTPException(400, "send the message as it is, not compressed")
+    body = await read_body(request, MOST_MESSAGE_BYTES)
+    try:
+        message = await asyncio.to_thread(outbound.read, body)  # the largest takes seconds
+    except outbound.Hostile as why:
+        _count(run, "refused")
+        raise HTTPException(400, str(why)) from None
+    except outbound.NotReadable:
+        await _keep(request, [_delivery(run, _Identity("outbound", "", body), body, "unreadable")], started)
+        return _ack()
+    _must_be_our_org(run, [message.organization])
+    if message.has_session:
+        log.warning(
+            "delivery.session_dropped", side=Side.SALESFORCE.value, advice="Salesforce has stopped to send these"
+        )
+    found = [
+        Event(Side.SALESFORCE, kind, one.record_id, one.version)
+        for one in message.notifications
+        if one.record_id and (kind := _kind(run, one.object))
+    ]
+    # one that does not say which record it means was deleted before it was sent, or has a shape we do not know
+    is_whole = all(one.record_id and one.object for one in message.notifications)
+    outcome = "unreadable" if not is_whole else "kept" if found else "skipped"
+    told = [{"id": one.id, "object": one.object, "record": one.record_id} for one in message.notifications]
+    delivery = _delivery(run, _Identity("outbound", "", body), json.dumps(told).encode(), outcome, found)
+    await _keep(request, [delivery], started)
+    return _ack()
+
+
+@router.post("/events", summary="Platform events: from a Flow, from Apex, or relayed by EventBridge")
+async def receive_events(request: Request) -> JSONResponse:
+    """Answer 200 once every event is durable; 401 wrong bearer or signature, 403 another org, 413, 503."""
+    started = monotonic()
+    run: Runtime = request.app.state.run
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    known = secret_values(run.settings.salesforce_event_tokens)
+    if scheme.lower() != "bearer" or not _is_known(given.strip(), known):
+        raise HTTPException(401, "send Authorization: Bearer with one of SALESFORCE_EVENT_TOKENS")
+    body = await read_body(request, MOST_EVENT_BYTES)
+    keys = raw_keys(run.settings.salesforce_event_signing_keys)
+    signature = request.headers.get(events.SIGNATURE)
+    if keys and not events.is_signed(signature, body, keys, run.now().timestamp()):
+        raise HTTPException(401, f"send {events.SIGNATURE}: t=SECONDS,v1=HEX, the HMAC-SHA256 of `SECONDS.body`")
+    try:
+        batch = events.read(body)
+    except events.NotReadable:
+        await _keep(request, [_delivery(run, _Identity("event", "", body), body, "unreadable")], started)
+        return JSONResponse({"kept": 1})
+    _must_be_our_org(run, batch.organizations)
+    deliveries = [_change(run, change) for change in batch.changes]
+    await _keep(request, deliveries, started)
+    return JSONResponse({"kept": len(deliveries)})
+
+
+def _change(run: Runtime, change: events.Change) -> Delivery:
+    """Give one event as a delivery of its own: its uuid tells it from others, also when it comes in another batch."""
+    kind = _kind(run, change.object)
+    ids = dict.fromkeys(one for one in (change.record_id, change.master_id) if one)
+    found = [Event(Side.SALESFORCE, kind, one, change.version) for one in ids] if kind else []
+    told = {"object": change.object, "operation": change.operation, "records": list(ids)}
+    kept = json.dumps(told).encode()
+    # without an id, two edits of one second look the same; whoever sends so does not send again
+    identity = _Identity("event", change.uuid, b"" if change.uuid else str(ULID()).encode())
+    outcome = "unreadable" if not ids else "kept" if found else "skipped"
+    return _delivery(run, identity, kept, outcome, found)
+
+
+def _delivery(run: Runtime, identity: _Identity, kept: bytes, outcome: str, found: Iterable[Event] = ()) -> Delivery:
+    """Give what is to be kept, sealed; `identity` is what tells it from every other delivery."""
+    key = run.keys.digest(Side.SALESFORCE.encode(), identity.event.encode(), identity.id.encode(), identity.rest)
+    sealed = run.vault.seal_bytes(kept)
+    return Delivery(Side.SALESFORCE, identity.event, identity.id or None, key, sealed, outcome, tuple(found))
+
+
+async def _keep(request: Request, deliveries: Sequence[Delivery], started: float) -> None:
+    inbox: Inbox = request.app.state.inbox
+    try:
+        await asyncio.gather(*(inbox.keep(one) for one in deliveries))
+    except StoreUnavailable:
+        _count(request.app.state.run, "not_kept")
+        raise
+    for one in deliveries:
+        _count(request.app.state.run, one.outcome)
+        say = log.warning if one.outcome == "unreadable" else log.info
+        say(
+            f"delivery.{one.outcome}",
+            delivery_id=one.id,
+            side=one.side.value,
+            kind=one.events[0].kind.value if one.events else None,
+            group_size=len(one.events),
+            duration_ms=round((monotonic() - started) * 1000, 1),
+        )
+
+
+def _kind(run: Runtime, name: str) -> Kind | None:
+    return next((kind for kind, table in run.mappings.items() if table.object == name), None)
+
+
+def _is_known(given: str, known: Sequence[str]) -> bool:
+    found = False
+    for one in known:
+        found |= hmac.compare_digest(given.encode(), one.encode())
+    return found
+
+
+def _must_be_our_org(run: Runtime, given: Iterable[str]) -> None:
+    """Refuse a message of another org; with no org in the settings there is nothing to hold it against."""
+    ours = run.settings.salesforce_org_id
+    if ours is not None and any(one[:_ORG_CHARACTERS] != ours[:_ORG_CHARACTERS] for one in given):
+        _count(run, "refused")
+        raise HTTPException(403, "that is another organization than SALESFORCE_ORG_ID")
+
+
+def _ack() -> Response:
+    return Response(outbound.ACK, media_type="text/xml; charset=utf-8")
+
+
+def _count(run: Runtime, outcome: str) -> None:
+    run.counts.add(DELIVERIES, Side.SALESFORCE, outcome)
