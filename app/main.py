@@ -11,14 +11,14 @@ from fastapi.staticfiles import StaticFiles
 from app import runtime
 from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable, VendorError
 from app.log import log
-from app.metrics.counted import GROUP_SIZE
+from app.metrics.definitions import GROUP_SIZE
 from app.operations.health.monitor import HealthMonitor
 from app.operations.metrics import MetricsReader
 from app.operations.sign_in import SignInThrottle
 from app.settings.fields import Settings
 from app.settings.types import secret_values
-from app.store import instance
-from app.store.inbox import Delivery
+from app.store import lanes
+from app.store.inbox.group_commit import Delivery
 from app.web import probes
 from app.web.api import routes as api
 from app.web.auth import Access
@@ -83,8 +83,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 async def _recognise(run: runtime.Runtime) -> None:
     try:
-        if not await instance.recognise(run.database, run.settings.identity):
-            log.warning("instance.unknown", advice=instance.REASON)
+        if not await lanes.pause_if_cloned(run.database, run.settings.identity):
+            log.warning("instance.unknown", advice=lanes.CLONED)
     except StoreUnavailable:
         log.warning("database.away", advice="deliveries are answered 503 until it is back; is it migrated?")
 

@@ -12,18 +12,17 @@ from functools import partial
 from typing import Any
 
 from app.log import log
-from app.metrics.counted import RINGS_MISSED
-from app.metrics.counts import Counts
-from app.queue import Bell
+from app.metrics.definitions import RINGS_MISSED
 from app.settings.fields import Settings
 from app.settings.types import raw_keys
-from app.store.calls import Calls
-from app.store.connections import Connections
+from app.store.counters import ProcessCounters
 from app.store.database import Database
-from app.store.inbox import Committed, Inbox
-from app.store.inbox_postgres import PostgresInbox
-from app.store.inbox_sqlite import SqliteInbox
-from app.store.secrets import Vault
+from app.store.encryption import Vault
+from app.store.inbox.group_commit import Committed, Inbox
+from app.store.inbox.postgres import PostgresInbox
+from app.store.inbox.sqlite import SqliteInbox
+from app.store.rate_ledger import RateLedger
+from app.store.vendor_tokens import VendorTokens
 from app.sync import mapping_file
 from app.sync.base import HashKeys
 from app.sync.mapping import Mappings
@@ -40,6 +39,7 @@ from app.vendors.hourly import Hourly
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import Credentials, SalesforceGrant
 from app.vendors.token_store import TokenStore
+from app.wakeup import Wakeup
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,10 @@ class Runtime:
     vault: Vault
     keys: HashKeys
     mappings: Mappings
-    bell: Bell
+    bell: Wakeup
     drchrono: DrChrono | None
     salesforce: Salesforce | None
-    counts: Counts = field(default_factory=Counts)
+    counts: ProcessCounters = field(default_factory=ProcessCounters)
 
     def rules(self, kind: Kind) -> Rules:
         """Give the rules of a kind that is mapped."""
@@ -96,8 +96,8 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
     vault = Vault(tuple(key.get_secret_value().encode() for key in settings.encryption_keys))
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(settings.database_url).opened())
-        counts = Counts()
-        bell = Bell(settings.redis_url, lambda: counts.add(RINGS_MISSED))
+        counts = ProcessCounters()
+        bell = Wakeup(settings.redis_url, lambda: counts.add(RINGS_MISSED))
         stack.push_async_callback(bell.close)
         drchrono = salesforce = None
         if Side.DRCHRONO in settings.connected:
@@ -110,10 +110,10 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
                 context,
                 drchrono_budget(settings, database, counts),
             )
-            drchrono = DrChrono(application, Connections(database, vault, Side.DRCHRONO), context, _tell)
+            drchrono = DrChrono(application, VendorTokens(database, vault, Side.DRCHRONO), context, _tell)
             stack.push_async_callback(drchrono.close)
         if Side.SALESFORCE in settings.connected:
-            store = Connections(database, vault, Side.SALESFORCE)
+            store = VendorTokens(database, vault, Side.SALESFORCE)
             salesforce = salesforce_client(settings, store, context, salesforce_budget(settings, database, counts))
             stack.push_async_callback(salesforce.close)
         keys = HashKeys.of(raw_keys(settings.hash_keys))
@@ -130,20 +130,20 @@ def _tell(event: str, **line: Any) -> None:
     (log.info if event == "token.stored" else log.warning)(event, **line)
 
 
-def calls_of(settings: Settings, database: Database, side: Side) -> Calls:
+def calls_of(settings: Settings, database: Database, side: Side) -> RateLedger:
     """Give what is kept of the calls to a side that the settings name."""
     org = f"salesforce {settings.salesforce_org_id}"
-    return Calls(database, org if side is Side.SALESFORCE else settings.drchrono_client_id or "")
+    return RateLedger(database, org if side is Side.SALESFORCE else settings.drchrono_client_id or "")
 
 
-def drchrono_budget(settings: Settings, database: Database, counts: Counts | None = None) -> Hourly:
+def drchrono_budget(settings: Settings, database: Database, counts: ProcessCounters | None = None) -> Hourly:
     """Give the budget of the API application that the settings name; `counts`: where its calls are counted too."""
     allowance = Allowance(settings.drchrono_calls_per_hour, settings.drchrono_calls_per_second)
     heard = _heard(counts, Side.DRCHRONO)
     return Hourly(Side.DRCHRONO.value, calls_of(settings, database, Side.DRCHRONO), allowance, heard)
 
 
-def salesforce_budget(settings: Settings, database: Database, counts: Counts | None = None) -> Daily:
+def salesforce_budget(settings: Settings, database: Database, counts: ProcessCounters | None = None) -> Daily:
     """Give the budget of the org that the settings name; `counts`: where its calls are counted too."""
     told = calls_of(settings, database, Side.SALESFORCE)
     places = Places(settings.salesforce_calls_at_once, settings.salesforce_request_limit.total_seconds())
@@ -151,7 +151,7 @@ def salesforce_budget(settings: Settings, database: Database, counts: Counts | N
     return Daily(Side.SALESFORCE.value, told, settings.salesforce_daily_call_share, places, heard=heard)
 
 
-def _heard(counts: Counts | None, side: Side) -> Heard:
+def _heard(counts: ProcessCounters | None, side: Side) -> Heard:
     return ignored if counts is None else partial(counts.called, side)
 
 

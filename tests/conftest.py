@@ -19,8 +19,8 @@ import pytest
 
 from app.cli import supervise
 from app.store.database import Database
+from app.store.encryption import Vault
 from app.store.schema import migrate
-from app.store.secrets import Vault
 from app.sync.base import HashKeys
 from app.vendors.http import trusted
 

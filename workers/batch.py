@@ -7,8 +7,8 @@ from typing import Any
 
 from app.errors import SyncError
 from app.runtime import Runtime
-from app.store.due import Due, Taken
 from app.store.journal import Entry
+from app.store.work_queue import Due, LeasedBatch
 from app.sync.records import Fields, Kind, Lane, Link, Seen, Side, Sight
 from app.sync.rules import Rules
 from app.vendors.drchrono.client import DrChrono
@@ -22,7 +22,7 @@ class Batch:
 
     run: Runtime
     rules: Rules
-    taken: Taken
+    taken: LeasedBatch
     started: float = field(default_factory=monotonic)
 
     @property
@@ -91,4 +91,4 @@ Answered = Saved | Written | RecordRefused | SyncError
 
 def read_only_batch(run: Runtime, kind: Kind, lane: Lane, due: Sequence[Due] = ()) -> Batch:
     """Give a pass over records that nobody has leased: it may look, and writes nothing."""
-    return Batch(run, run.rules(kind), Taken(kind, lane, "", run.now(), tuple(due)))
+    return Batch(run, run.rules(kind), LeasedBatch(kind, lane, "", run.now(), tuple(due)))

@@ -15,9 +15,8 @@ from time import monotonic
 
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unreadable
 from app.store import journal
-from app.store.due import Due
-from app.store.links import BULKY
-from app.sync.records import Side
+from app.store.work_queue import Due
+from app.sync.records import BULKY, Side
 from app.vendors.salesforce import ingest
 from app.vendors.salesforce.ingest import ABORTED, OVER, Ingest
 from app.vendors.salesforce.wire import RecordRefused, Saved
@@ -121,7 +120,7 @@ async def settle_open_jobs(work: Batch) -> tuple[Batch, list[Observed]]:
             failed |= dict.fromkeys(link_ids, error)
             continue
         settle_in = work.run.settings.salesforce_request_limit if is_called_off else timedelta(0)
-        await journal.is_over(work.run.database, link_ids, job, settle_in)
+        await journal.close_job(work.run.database, link_ids, job, settle_in)
         settled[job] = work.taken.now + settle_in
     if not jobs:
         return work, []

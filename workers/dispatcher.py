@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from app.errors import StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
-from app.store import links
+from app.store import work_queue
 from app.sync.records import Kind, Lane
 from workers.batch import Batch
 from workers.sync import sync, take
@@ -113,8 +113,8 @@ async def poll_due(run: Runtime, wake: Callable[[Iterable[tuple[Kind, Lane]]], N
     while True:
         next_s = None
         try:
-            wake(await links.waiting(run.database))
-            next_s = await links.next_due_in_s(run.database)
+            wake(await work_queue.waiting(run.database))
+            next_s = await work_queue.next_due_in_s(run.database)
         except StoreUnavailable:
             log.warning("database.away", advice="work goes on by itself when it is back")
         await asyncio.sleep(min(POLL_EVERY_S, POLL_EVERY_S if next_s is None else max(next_s, 0.05)))

@@ -13,8 +13,8 @@ from datetime import timedelta
 from app.errors import StoreUnavailable, SyncError
 from app.log import log
 from app.runtime import Runtime
-from app.store import darkness, feeds, links, queue_state, schedules
-from app.store.darkness import Of
+from app.store import feeds, heartbeats, lanes, links, schedules
+from app.store.heartbeats import Beating
 from app.sync import silence
 from app.sync.records import Kind, Lane, Side
 from app.sync.silence import Feed
@@ -46,7 +46,7 @@ async def monitor_feeds(run: Runtime) -> None:
 async def check_feed(run: Runtime, side: Side) -> None:
     """Take in what a side has delivered, and look at the side itself where that is due; once for all workers."""
     name = f"feed_{side}"
-    if not await schedules.is_ours(run.database, name, EVERY):
+    if not await schedules.try_claim(run.database, name, EVERY):
         return
     before, feed, now = await feeds.hear(run.database, side)
     if before.silent_since is not None and feed.silent_since is None:
@@ -74,11 +74,11 @@ async def _may_look(run: Runtime, feed: Feed) -> bool:
 
     What changed while something was dark is compared first: no doubt begins with that.
     """
-    if run.drchrono is None or run.salesforce is None or await queue_state.is_paused(run.database, Lane.COMPARE):
+    if run.drchrono is None or run.salesforce is None or await lanes.is_paused(run.database, Lane.COMPARE):
         return False
-    if not feed.doubted and feed.silent_since is None and await darkness.noted(run.database):
+    if not feed.doubted and feed.silent_since is None and await heartbeats.open_outages(run.database):
         return False
-    return await darkness.is_there(run.database, Of.DOOR) and await is_callable(run, feed.side)
+    return await heartbeats.is_beating(run.database, Beating.DOOR) and await is_callable(run, feed.side)
 
 
 async def _missed(run: Runtime, feed: Feed) -> set[str]:
@@ -100,7 +100,7 @@ async def _missed_in_drchrono(run: Runtime, kind: Kind, _feed: Feed) -> set[str]
     rules, told, pages = run.rules(kind), dict[str, str](), 0
     async for page in drchrono_pages(run.drchrono.on(Lane.COMPARE), run.mappings[kind], run.now() + _TODAY):
         ids = [wire.record_id(row) for row in page.rows]
-        agreed = await links.agreed(run.database, kind, ids)
+        agreed = await links.healthy_pairs(run.database, kind, ids)
         for id_, row in zip(ids, page.rows, strict=True):
             if drchrono_row_changed(rules, row, agreed.get(id_)):
                 told[id_] = wire.version(row)
@@ -123,7 +123,7 @@ async def _missed_in_salesforce(run: Runtime, kind: Kind, feed: Feed) -> set[str
     clock = await visit_zones(work)
     async for page in salesforce_pages(run.salesforce.on(Lane.COMPARE), run.mappings[kind], since, ""):
         living = [salesforce_snapshot(work, clock, row) for row in page.rows if not row.get("IsDeleted")]
-        agreed = await links.agreed(run.database, kind, [one.id for one in living], Side.SALESFORCE)
+        agreed = await links.healthy_pairs(run.database, kind, [one.id for one in living], Side.SALESFORCE)
         told |= {one.id: one.version for one in living if salesforce_row_changed(rules, one, agreed.get(one.id))}
         break
     return await missed(run, kind, Side.SALESFORCE, told)

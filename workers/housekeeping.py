@@ -14,7 +14,7 @@ from datetime import timedelta
 from app.errors import StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
-from app.store import leftovers, retention, schedules, vacuum
+from app.store import retention, schedules
 from app.store.database import Database
 
 EVERY = timedelta(hours=1)
@@ -27,7 +27,7 @@ async def housekeeping(run: Runtime) -> None:
     """Do it whenever it is time, for ever."""
     while True:
         try:
-            if await schedules.is_ours(run.database, _NAME, EVERY):
+            if await schedules.try_claim(run.database, _NAME, EVERY):
                 await keep_house(run)
         except StoreUnavailable as error:
             log.warning("house.not_kept", cause=str(error), advice="it is gone on with in an hour")
@@ -53,8 +53,8 @@ async def tidy(database: Database, kept_for: Mapping[str, timedelta]) -> Counter
         async for name, count in batches:
             gone[name] += count
             worked_since = await _rest(worked_since)
-    gone["leftovers"] = await leftovers.forget(database)
-    async with aclosing(vacuum.steps(database)) as steps:
+    gone["leftovers"] = await retention.forget_leftovers(database)
+    async with aclosing(retention.vacuum_steps(database)) as steps:
         async for given_back in steps:
             gone["bytes"] += given_back
             worked_since = await _rest(worked_since)

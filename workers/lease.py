@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.errors import LeaseLost, StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
-from app.store import links
-from app.store.links import LEASE
+from app.store import work_queue
+from app.store.clock import LEASE
 from app.vendors.salesforce.org import CALL_DEADLINE_S
 from workers.batch import Batch
 
@@ -53,7 +53,7 @@ async def renewing(work: Batch) -> AsyncIterator[Lease]:
 
 async def _renew(run: Runtime, lease: Lease) -> None:
     async def work(connection: AsyncConnection) -> bool:
-        return bool(await links.renew(connection, lease.token))
+        return bool(await work_queue.renew(connection, lease.token))
 
     while True:
         await asyncio.sleep(LEASE.total_seconds() / _RENEWALS)

@@ -28,11 +28,11 @@ from app import runtime
 from app.errors import StoreUnavailable
 from app.log import log
 from app.operations import connections
-from app.queue import checked, listener
 from app.runtime import Runtime
 from app.settings import env_file
 from app.settings.fields import Settings
-from app.store import heartbeat
+from app.store import heartbeats
+from app.wakeup import checked, listener
 from workers.compare.outages import send_heartbeats
 from workers.compare.reconcile import reconcile_for_ever
 from workers.dispatcher import Dispatcher, poll_due
@@ -120,16 +120,16 @@ async def _closed(worker: object) -> None:
 async def _beating(run: Runtime, worker_id: str) -> None:
     while True:
         try:
-            if back := await heartbeat.beat(run.database, worker_id):
+            if back := await heartbeats.beat(run.database, worker_id):
                 log.warning("clock.turned_back", duration_ms=back // timedelta(milliseconds=1), advice=_CLOCK)
         except StoreUnavailable:
             log.warning("heartbeat.missed")
-        await asyncio.sleep(heartbeat.EVERY_S)
+        await asyncio.sleep(heartbeats.EVERY_S)
 
 
 async def _leave(run: Runtime, worker_id: str) -> None:
     try:
         await run.counts.save(run.database)
-        await heartbeat.leave(run.database, worker_id)
+        await heartbeats.leave(run.database, worker_id)
     except StoreUnavailable:
         log.warning("heartbeat.missed")

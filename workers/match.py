@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from app.errors import SyncError, Unauthorized, Unreadable
-from app.store import matching as store
+from app.store import identity_index as store
 from app.sync import first_contact
 from app.sync.first_contact import BUSY
 from app.sync.matching import alike, fingerprints, narrowed, question, search_key
@@ -101,7 +101,9 @@ async def match_before_create(
 
 async def _match(work: Batch, wishes: Sequence[CreateCandidate]) -> Matches:
     """Judge those that may be matched now; of one person, charts go first, and whoever meets somebody goes alone."""
-    ours = await store.take(work.run.database, work.taken.token, {wish.link_id: wish.prints[0] for wish in wishes})
+    ours = await store.lease_people(
+        work.run.database, work.taken.token, {wish.link_id: wish.prints[0] for wish in wishes}
+    )
     held = [wish for wish in wishes if wish.prints[0] in ours]
     charts = [wish for wish in held if wish.side is Side.SALESFORCE]
     contacts = {wish.prints[0]: wish for wish in reversed(held) if wish.side is Side.DRCHRONO}
@@ -119,7 +121,7 @@ async def match_charts(work: Batch, wishes: Mapping[str, CreateCandidate]) -> Ma
     if not wishes:
         return judged
     prints = [one for wish in wishes.values() for one in wish.prints]
-    known = await store.known(work.run.database, work.rules.table.kind, prints)
+    known = await store.known_people(work.run.database, work.rules.table.kind, prints)
     judged |= {wish.link_id: plan for wish in wishes.values() if (plan := _after_a_twin(work, wish, known))}
     wishes = {person: wish for person, wish in wishes.items() if wish.link_id not in judged}
     lists: dict[tuple[tuple[str, str], ...], asyncio.Task[list[Sight]]] = {}
@@ -136,7 +138,7 @@ async def match_charts(work: Batch, wishes: Mapping[str, CreateCandidate]) -> Ma
     return judged | await _merged(work, wishes.values(), judged)
 
 
-def _after_a_twin(work: Batch, wish: CreateCandidate, known: Sequence[store.Known]) -> Plan | None:
+def _after_a_twin(work: Batch, wish: CreateCandidate, known: Sequence[store.IndexedPerson]) -> Plan | None:
     """Have a Contact wait while another of its name is not done with the chart it may have made."""
     twins = [one for one in known if one.person in wish.prints and one.drchrono_id is None]
     others = [one for one in twins if one.link_id != wish.link_id]
@@ -178,7 +180,10 @@ async def _merged(work: Batch, wishes: Collection[CreateCandidate], judged: Matc
 
 
 async def _charts(
-    work: Batch, wish: CreateCandidate, known: Sequence[store.Known], lists: dict[tuple[tuple[str, str], ...], Any]
+    work: Batch,
+    wish: CreateCandidate,
+    known: Sequence[store.IndexedPerson],
+    lists: dict[tuple[tuple[str, str], ...], Any],
 ) -> list[Sight] | SyncError:
     """Give the charts that are who is wished for: as listed, and those our index knows, as they are now."""
     table = work.rules.table
@@ -224,7 +229,7 @@ async def _taken(work: Batch, charts: set[str]) -> set[str]:
     if not charts:
         return set()
     table = work.rules.table
-    paired = await store.paired(work.run.database, table.kind, Side.DRCHRONO, charts)
+    paired = await store.already_paired(work.run.database, table.kind, Side.DRCHRONO, charts)
     named = await work.salesforce.read(table.object, [], table.external_id, [], sorted(charts))
     return set(paired) | {str(one.get(table.external_id)) for one in named}
 
@@ -238,7 +243,7 @@ async def match_contacts(work: Batch, wishes: Sequence[CreateCandidate], busy: P
         contacts = await _contacts_born_with(work, wishes)
         found = {wish.link_id: alike(table, wish.who, contacts) for wish in wishes}
         ids = {one.id for those in found.values() for one in those}
-        paired = await store.paired(work.run.database, table.kind, Side.SALESFORCE, ids)
+        paired = await store.already_paired(work.run.database, table.kind, Side.SALESFORCE, ids)
     except SyncError as error:
         return dict.fromkeys((wish.link_id for wish in wishes), error)
     judged: Matches = {}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from app.runtime import Runtime
 from app.store import feeds, links
-from app.store.due import Due
+from app.store.work_queue import Due
 from app.sync.records import Kind, Lane, Link, Seen, Side, Sight
 from app.sync.silence import Change
 from workers.batch import Batch, Observed
@@ -19,7 +19,7 @@ _BY_ITSELF = (Lane.LIVE, Lane.RETRY, Lane.CONFIRM)  # what a compare or a first 
 
 async def missed(run: Runtime, kind: Kind, side: Side, versions: Mapping[str, str]) -> set[str]:
     """Give, of records that say news, the changes nobody has told of: known ones are due, or wait for a person."""
-    known = await links.in_hand(run.database, kind, list(versions), side)
+    known = await links.already_known(run.database, kind, list(versions), side)
     return {str(Change(kind, id_, version)) for id_, version in versions.items() if id_ not in known}
 
 

@@ -12,14 +12,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.errors import Gone, Rejected, SyncError
-from app.store.decisions import Ending
-from app.store.due import Due
-from app.store.endings import Result
-from app.store.states import State
+from app.store.resolutions import ResolutionEnd
+from app.store.result import Result
+from app.store.work_queue import Due
 from app.sync.base import Base
 from app.sync.matching import fingerprints
 from app.sync.own_writes import with_landed
-from app.sync.records import WHICH, Absent, Action, Decision, Deleted, Kind, Lane, Link, Plan, Seen, Side, Sight
+from app.sync.records import WHICH, Absent, Action, Decision, Deleted, Kind, Lane, Link, Plan, Seen, Side, Sight, State
 from app.sync.rules import Rules
 from app.sync.snapshots import BREAK, VIRTUAL
 from workers.batch import Batch, Observed, Outcome, Written
@@ -183,23 +182,23 @@ def finished_resolutions(seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome
         if name == WHICH:
             how = _identity_resolution(plan, decision, outcomes)
         elif name in plan.overtaken:
-            how = Ending.OVERTAKEN
+            how = ResolutionEnd.OVERTAKEN
         else:
-            how = Ending.DONE if name in plan.decided and _is_carried_out(name, plan, outcomes) else None
+            how = ResolutionEnd.DONE if name in plan.decided and _is_carried_out(name, plan, outcomes) else None
         if how is not None:
             ended[decision.id] = how.value
     return ended
 
 
-def _identity_resolution(plan: Plan, decision: Decision, outcomes: Mapping[Side, Outcome]) -> Ending | None:
+def _identity_resolution(plan: Plan, decision: Decision, outcomes: Mapping[Side, Outcome]) -> ResolutionEnd | None:
     """Say how a word on which record it is ended: while nothing could be matched or merged it stays open."""
     if plan.action is Action.MERGE:
-        return Ending.DONE if isinstance(outcomes.get(Side.SALESFORCE), Written) else None
+        return ResolutionEnd.DONE if isinstance(outcomes.get(Side.SALESFORCE), Written) else None
     if plan.action is Action.WAIT:
         return None
     is_linked = plan.action is Action.LINK and plan.twin == decision.twin
     is_merged = decision.side is Side.SALESFORCE and bool(plan.landed)
-    return Ending.DONE if is_linked or is_merged else Ending.OVERTAKEN
+    return ResolutionEnd.DONE if is_linked or is_merged else ResolutionEnd.OVERTAKEN
 
 
 def _is_carried_out(name: str, plan: Plan, outcomes: Mapping[Side, Outcome]) -> bool:

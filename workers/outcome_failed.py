@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.errors import LeaseLost, OutcomeUnknown, SyncError
-from app.store.endings import Failure, Result
+from app.store.result import Failure, Result
 from app.sync.absence import GONE_IN_DRCHRONO
 from app.sync.belief import raised_floor
 from app.sync.decide import WRITE_UNSETTLED

@@ -12,9 +12,9 @@ from typing import Any
 
 from app.errors import SyncError, Unauthorized, Undecryptable
 from app.log import log
-from app.store import parents, series, zones
-from app.store.decisions import Decided
-from app.store.due import Body, Due
+from app.store import dependencies, doctor_zones, link_claims
+from app.store.resolutions import Resolution
+from app.store.work_queue import Body, Due
 from app.sync.belief import believe
 from app.sync.records import Absent, Decision, Deleted, Ref, Seen, Side, Sight
 from app.sync.snapshots import place_in_series, skipped
@@ -203,7 +203,7 @@ async def with_linked_parents(work: Batch, held: SalesforceSnapshots) -> Salesfo
     }
     if not unlinked:
         return held
-    ids = await parents.drchrono_ids(work.run.database, unlinked)
+    ids = await dependencies.drchrono_ids_of(work.run.database, unlinked)
 
     def resolved(sight: Sight) -> Sight:
         known = {name: ids[kinds[name], id_] for name, id_ in sight.unlinked.items() if (kinds[name], id_) in ids}
@@ -221,7 +221,9 @@ async def with_predecessors(work: Batch, looked: Sequence[Observed]) -> list[Obs
         if isinstance(one.seen, Seen) and isinstance(one.seen.drchrono, Sight) and one.seen.drchrono.series
         if one.link.salesforce_id is None
     }
-    known = await series.known(work.run.database, work.rules.table.kind, set(places.values())) if places else {}
+    known = (
+        await link_claims.known_series(work.run.database, work.rules.table.kind, set(places.values())) if places else {}
+    )
     return [
         replace(one, seen=replace(one.seen, predecessor=known[places[one.link.id]]))
         if isinstance(one.seen, Seen) and places.get(one.link.id) in known
@@ -242,7 +244,7 @@ async def with_parents(work: Batch, looked: Sequence[Observed]) -> list[Observed
         for name, kind in kinds.items()
         if (value := sight.fields.get(name)) is not None
     }
-    far = await parents.how_far(work.run.database, refs) if refs else {}
+    far = await dependencies.status_of(work.run.database, refs) if refs else {}
     if not far:
         return list(looked)
     return [replace(one, seen=replace(one.seen, parents=far)) if isinstance(one.seen, Seen) else one for one in looked]
@@ -250,7 +252,7 @@ async def with_parents(work: Batch, looked: Sequence[Observed]) -> list[Observed
 
 async def visit_zones(work: Batch) -> VisitZones:
     """Give the zones known now, where the kind has times that need them."""
-    return VisitZones(work, await zones.all_zones(work.run.database) if work.rules.table.zoned else {})
+    return VisitZones(work, await doctor_zones.all_zones(work.run.database) if work.rules.table.zoned else {})
 
 
 def resolutions_of(work: Batch, due: Due) -> dict[str, Decision]:
@@ -261,7 +263,7 @@ def resolutions_of(work: Batch, due: Due) -> dict[str, Decision]:
     return {one.field: _resolution(work, one) for one in due.decided}
 
 
-def _resolution(work: Batch, one: Decided) -> Decision:
+def _resolution(work: Batch, one: Resolution) -> Decision:
     expects = {Side(side): stamp for side, stamp in one.expects.items()}
     if one.conflict_id is None:
         return Decision(one.id, one.side, expects, twin=one.twin)

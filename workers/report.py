@@ -12,8 +12,8 @@ from typing import Any
 from ulid import ULID
 
 from app.log import log
-from app.metrics.counted import END_TO_END
-from app.store.endings import Result
+from app.metrics.definitions import END_TO_END
+from app.store.result import Result
 from app.sync.mapping import EXTERNAL_ID
 from app.sync.records import Action, Plan, Side
 from workers.batch import Batch

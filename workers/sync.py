@@ -8,7 +8,8 @@ recorded is recorded whole.
 from collections.abc import Mapping, Sequence
 
 from app.runtime import Runtime
-from app.store import links, results
+from app.store import work_queue
+from app.store.outcomes import save
 from app.sync.decide import decide
 from app.sync.records import Kind, Lane, Plan, Seen, Side
 from workers import missed_events
@@ -32,8 +33,8 @@ async def take(
         return None
     lanes = [lane for lane in lanes if await run.salesforce.budget.wait(lane) is None]
     patience = run.salesforce.patience
-    crowd = links.Crowd(patience.above, patience.most) if may_be_crowd else None
-    taken = await links.take(run.database, kind, lanes, crowd=crowd)
+    crowd = work_queue.BulkThreshold(patience.above, patience.most) if may_be_crowd else None
+    taken = await work_queue.lease_batch(run.database, kind, lanes, crowd=crowd)
     return Batch(run, run.rules(kind), taken) if taken else None
 
 
@@ -63,7 +64,7 @@ async def record(
 ) -> set[Kind]:
     """Save how every look ended, in one transaction, and say it in one line each; gives the kinds it makes due."""
     endings = [outcome_of(work, one, plans.get(one.link.id), outcomes.get(one.link.id, {})) for one in looked]
-    saved = await results.record(work.run.database, work.taken.token, endings)
+    saved = await save(work.run.database, work.taken.token, endings)
     for ending in endings:
         log_outcome(work, ending, plans.get(ending.due.link.id), is_saved=ending.due.link.id in saved)
     record_latency(work, endings, saved)

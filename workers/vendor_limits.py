@@ -32,7 +32,7 @@ async def ask_limits_when_due(run: Runtime) -> None:
     """Ask Salesforce for its limits, when nothing is known of them and no other worker asks."""
     if run.salesforce is None or not await run.salesforce.budget.is_to_be_asked():
         return
-    if not await schedules.is_ours(run.database, _NAME, _EVERY):
+    if not await schedules.try_claim(run.database, _NAME, _EVERY):
         return
     try:
         _, left = await run.salesforce.daily_calls()

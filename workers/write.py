@@ -16,12 +16,11 @@ from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unreadabl
 from app.store import journal
 from app.store.conflicts import Conflict
 from app.store.journal import Answer, Entry
-from app.store.states import State
 from app.sync import rewrites
 from app.sync.first_contact import needed
 from app.sync.mapping import EXTERNAL_ID, Table
 from app.sync.own_writes import reasons, stamps
-from app.sync.records import Absent, Action, Deleted, Doubt, Fields, Link, Plan, Seen, Side, Sight
+from app.sync.records import Absent, Action, Deleted, Doubt, Fields, Link, Plan, Seen, Side, Sight, State
 from app.vendors.salesforce.client import MOST_RECORDS
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers import bulk_jobs, send_drchrono, send_salesforce

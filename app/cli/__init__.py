@@ -88,19 +88,19 @@ def rotate_keys() -> None:
     from app.settings import env_file
     from app.settings.types import secret_values
     from app.store.database import Database
-    from app.store.reseal import Done, reseal
+    from app.store.encryption import Vault
+    from app.store.key_rotation import RotationResult, rotate
     from app.store.schema import is_behind
-    from app.store.secrets import Vault
 
     known = env_file.load()
     vault = Vault(tuple(key.encode() for key in secret_values(known.encryption_keys)))
 
-    async def work() -> Done | None:
+    async def work() -> RotationResult | None:
         async with Database(known.database_url).opened() as database:
             if await is_behind(database):
                 return None
             with showing(Console()) as say:
-                return await reseal(database, vault, lambda at: say(str(at), at.rows, at.of))
+                return await rotate(database, vault, lambda at: say(str(at), at.rows, at.of))
 
     done = asyncio.run(work())
     if done is None:
@@ -202,7 +202,7 @@ def replay(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids o
     from app.operations.deliveries import replay as again
     from app.settings import env_file
     from app.store.audit import By
-    from app.store.replaying import Replayed
+    from app.store.deliveries import Replayed
 
     log.configure(logging.ERROR)
 

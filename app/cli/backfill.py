@@ -17,8 +17,8 @@ from app.cli import progress
 from app.errors import LeaseLost, StoreUnavailable, SyncError, Unauthorized, Unavailable, VendorError
 from app.runtime import Runtime
 from app.settings.fields import Settings
-from app.store import comparisons, heartbeat, links, scans, tallies
-from app.store.inbox import Inbox
+from app.store import clock, counters, heartbeats, links, queue_stats
+from app.store.inbox.group_commit import Inbox
 from app.sync.brake import advice
 from app.sync.records import Kind, Lane, Side
 from app.sync.retry import DRCHRONO_LACKS, SALESFORCE_LACKS, fix
@@ -54,7 +54,7 @@ async def run_backfill(settings: Settings, console: Console, kind: Kind | None, 
         if not is_connected(run, console):
             return False
         await tell_if_paused(run, console, lane, kinds)
-        began, before = run.now(), await tallies.read(run.database)
+        began, before = run.now(), await counters.read(run.database)
         courses = await _all_compared(run, console, kinds, lane)
         if courses.keys() != set(kinds):
             return False
@@ -107,7 +107,7 @@ async def _compared(
         try:
             return await compare(run, inbox, kind, EVER if lane is Lane.BACKFILL else None, lane, tell)
         except LeaseLost as error:
-            ends_s = _COMPARES_END_S if lane is Lane.COMPARE else scans.HELD.total_seconds() + 1
+            ends_s = _COMPARES_END_S if lane is Lane.COMPARE else clock.SCAN_LEASE.total_seconds() + 1
             wait_s = _LOOK_S
             if time.monotonic() - tried_at > ends_s:
                 raise
@@ -139,25 +139,25 @@ async def _follow(run: Runtime, console: Console, lane: Lane, kinds: Sequence[Ki
     with progress.showing(console) as say:
         most = 0
         while True:
-            left = await comparisons.left(run.database, lane, kinds)
+            left = await queue_stats.left_of_comparison(run.database, lane, kinds)
             most = max(most, left.records)
             say("applied by the workers", most - left.records, most)
             if not left.records:
                 return
             is_far = left.next_in_s is None or left.next_in_s > _PATIENCE_S
-            if left.is_paused or is_far or not await heartbeat.alive(run.database):
+            if left.is_paused or is_far or not await heartbeats.alive(run.database):
                 break
             await asyncio.sleep(_LOOK_S)
     for line in await _why(run, lane, left):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-async def _why(run: Runtime, lane: Lane, left: comparisons.Left) -> list[str]:
+async def _why(run: Runtime, lane: Lane, left: queue_stats.LeftOfComparison) -> list[str]:
     """Say why what is left is not followed to its end."""
     lines = [f"{left.records:,} are left to the workers"]
     if left.is_paused:
         lines.append(f"the lane {lane} is paused ({left.is_paused}); {advice(lane)}")
-    elif not await heartbeat.alive(run.database):
+    elif not await heartbeats.alive(run.database):
         lines.append("no worker is alive: start `chronobridge work`")
     else:
         lines.append("they wait for calls or for an answer; `chronobridge queue` says when they will be done")
@@ -168,12 +168,12 @@ async def print_summary(
     run: Runtime, console: Console, kinds: Sequence[Kind], before: dict[str, int], began: datetime
 ) -> None:
     """Say what was linked, created and updated since `before`, and what waits for people since `began`, by cause."""
-    now = await tallies.read(run.database)
+    now = await counters.read(run.database)
     for kind in kinds:
         counts = {what: now.get(f"{what}_{kind}", 0) - before.get(f"{what}_{kind}", 0) for what in _COUNTED}
         line = ", ".join(f"{count:,} {_COUNTED[what]}" for what, count in counts.items() if count)
         console.print(f"{kind}s: {line or 'nothing had to be done'}", markup=False, highlight=False)
-        for row in await comparisons.left_to_people(run.database, kind, began):
+        for row in await queue_stats.left_to_people(run.database, kind, began):
             what = "held" if row.is_held else "refused"
             told = f"  {row.records:,} {what}: {row.cause}; {fix(row.cause)}"
             console.print(told, markup=False, highlight=False, soft_wrap=True)
@@ -203,7 +203,7 @@ def is_connected(run: Runtime, console: Console) -> bool:
 
 async def tell_if_paused(run: Runtime, console: Console, lane: Lane, kinds: list[Kind]) -> None:
     """Say that a lane is paused, why, and what to do: what is found will wait in it, and nothing of it is written."""
-    left = await comparisons.left(run.database, lane, kinds)
+    left = await queue_stats.left_of_comparison(run.database, lane, kinds)
     if left.is_paused:
         console.print(f"the lane {lane} is paused: {left.is_paused}", style="red", markup=False, soft_wrap=True)
         waiting = f"{left.records:,} records wait in it, and so will what is found now; {advice(lane)}"

@@ -11,7 +11,7 @@ from app import runtime
 from app.operations import connections
 from app.runtime import Runtime
 from app.settings.fields import Settings
-from app.store.connections import Connections, Stored
+from app.store.vendor_tokens import Stored, VendorTokens
 from app.sync.records import Side
 from app.vendors import http
 
@@ -25,7 +25,7 @@ async def wait_for_consent(settings: Settings, console: Console, patience_s: flo
     """
     async with runtime.opened(settings) as run:
         connections.drchrono_of(run)
-        store = Connections(run.database, run.vault, Side.DRCHRONO)
+        store = VendorTokens(run.database, run.vault, Side.DRCHRONO)
         before = await store.read()
         address = connections.connect_url(settings)
         console.print(Text(f"Open this in a browser, and sign in with OPERATOR_TOKEN:\n\n  {address}\n"))
@@ -45,7 +45,7 @@ async def wait_for_consent(settings: Settings, console: Console, patience_s: flo
     return 0
 
 
-async def _changed(store: Connections, before: Stored, deadline: float) -> Stored | None:
+async def _changed(store: VendorTokens, before: Stored, deadline: float) -> Stored | None:
     """Give the connection once a person has consented; a mere refresh is none."""
     known = _consent(before)
     while monotonic() < deadline:

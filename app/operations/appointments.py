@@ -12,8 +12,8 @@ from typing import Any
 
 from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, salesforce_of, unanswered
 from app.runtime import Runtime
-from app.store import known, zones
-from app.store.known import Known
+from app.store import doctor_zones, record_views
+from app.store.record_views import RecordView
 from app.sync.clock import known_zone
 from app.sync.mapping import Row, Table
 from app.sync.records import Kind, Ref, Side
@@ -34,7 +34,7 @@ CLOSED = "outside_office_hours"
 class Visit:
     """One appointment. `at`: its doctor's wall clock, None where it cannot be read. `odd`: what is odd about it."""
 
-    known: Known | None
+    known: RecordView | None
     drchrono_id: str | None
     salesforce_id: str
     at: str | None
@@ -79,7 +79,7 @@ async def of_day(run: Runtime, day: date) -> Day:
         return Day(day, ())
     if client is None:
         return Day(day, (), silence=Unanswered(Side.SALESFORCE, NOT_CONNECTED))
-    by_doctor = await zones.all_zones(run.database)
+    by_doctor = await doctor_zones.all_zones(run.database)
     begin, end = _span(day, {*by_doctor.values(), *run.settings.office_time_zones.values()}, run)
     name = start.names[Side.SALESFORCE]
     within = f"{name} >= {moment(begin)} AND {name} < {moment(end)}"
@@ -88,7 +88,7 @@ async def of_day(run: Runtime, day: date) -> Day:
     except FAILS as error:
         return Day(day, (), silence=unanswered(Side.SALESFORCE, error))
     ids = [str(record["Id"]) for record in records]
-    linked = await known.of(run.database, Kind.APPOINTMENT, Side.SALESFORCE, ids)
+    linked = await record_views.of(run.database, Kind.APPOINTMENT, Side.SALESFORCE, ids)
     visits = [_visit(run, table, one, linked.get(str(one["Id"])), by_doctor) for one in records]
     of_it = [visit for visit in visits if visit.at is None or visit.at.startswith(day.isoformat())]
     return Day(day, sorted(of_it, key=lambda one: (one.at or "", one.salesforce_id)), len(records) == _MOST)
@@ -125,7 +125,7 @@ def _people(run: Runtime, table: Table) -> list[tuple[Row, tuple[str, ...]]]:
 
 
 def _visit(
-    run: Runtime, table: Table, record: Mapping[str, Any], one: Known | None, by_doctor: Mapping[str, str]
+    run: Runtime, table: Table, record: Mapping[str, Any], one: RecordView | None, by_doctor: Mapping[str, str]
 ) -> Visit:
     zone = zone_of(table, Side.SALESFORCE, record, run.settings.office_time_zones, by_doctor)
     row = table.rows.get(table.zoned or "")

@@ -12,9 +12,9 @@ from typing import Any
 from app.operations import records, resolve
 from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, drchrono_of, salesforce_of, unanswered
 from app.runtime import Runtime
-from app.store import audit, matching
+from app.store import audit, identity_index
 from app.store.audit import Act, Action, By
-from app.store.known import Known
+from app.store.record_views import RecordView
 from app.sync.mapping import Table
 from app.sync.matching import alike, identity, narrowed, question, search_key
 from app.sync.records import Absent, Ref, Side, Sight
@@ -42,7 +42,7 @@ class Candidates:
     is_gone: bool = False
 
 
-async def of(run: Runtime, one: Known, by: By | None = None) -> Candidates:
+async def of(run: Runtime, one: RecordView, by: By | None = None) -> Candidates:
     """Read a record and those it could be; whoever may see the values is noted before anything is shown.
 
     Raises  StoreUnavailable
@@ -63,14 +63,14 @@ async def of(run: Runtime, one: Known, by: By | None = None) -> Candidates:
     if isinstance(pairs, Unanswered):
         return replace(none, silence=pairs)
     if by is not None:
-        await audit.done(
+        await audit.record(
             run.database, Act(by, Action.REVEAL, f"{records.about(one)} and {len(found) + len(pairs)} alike")
         )
     refs = (*(Ref(side, kind, each.id) for each in found), *(Ref(side.other, kind, each.id) for each in pairs))
     return replace(none, refs=refs, lines=_lines(run.mappings[kind], own, [*found, *pairs]))
 
 
-async def _alike(run: Runtime, one: Known, own: Sight, side: Side) -> list[Sight] | Unanswered:
+async def _alike(run: Runtime, one: RecordView, own: Sight, side: Side) -> list[Sight] | Unanswered:
     table = run.mappings[one.link.kind]
     if identity(table, own.fields) is None:
         return []
@@ -83,12 +83,12 @@ async def _alike(run: Runtime, one: Known, own: Sight, side: Side) -> list[Sight
         return unanswered(side, error)
     found = alike(table, own.fields, sights)
     if side is Side.SALESFORCE:  # a Contact that has its chart is no candidate, though it may not name it yet
-        paired = await matching.paired(run.database, table.kind, side, {each.id for each in found})
+        paired = await identity_index.already_paired(run.database, table.kind, side, {each.id for each in found})
         found = [each for each in found if each.id not in paired]
     return narrowed(table, own.fields, found) if found else []
 
 
-async def _pairs(run: Runtime, one: Known, charts: Sequence[Sight]) -> list[Sight] | Unanswered:
+async def _pairs(run: Runtime, one: RecordView, charts: Sequence[Sight]) -> list[Sight] | Unanswered:
     """Give the Contacts that name these charts, but for the held one."""
     table, client = run.mappings[one.link.kind], salesforce_of(run)
     if client is None:

@@ -21,8 +21,8 @@ from app.runtime import Runtime
 from app.settings.fields import Settings
 from app.store import audit, links
 from app.store.audit import Act, Action, By
-from app.store.connections import Connections
-from app.store.consents import Consents
+from app.store.oauth_states import OAuthStates
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Side
 from app.vendors.drchrono.abilities import Ability, abilities, sees_whole_practice
 from app.vendors.drchrono.client import DrChrono
@@ -111,7 +111,7 @@ async def exchange_code(run: Runtime, code: str) -> None:
 
     Raises  Unauthorized when the code is used or expired, or the application refused; Unavailable, OutcomeUnknown
     """
-    drchrono, waiting = drchrono_of(run), Consents(run.database, run.vault)
+    drchrono, waiting = drchrono_of(run), OAuthStates(run.database, run.vault)
     pair = await drchrono.grant.exchange(code, redirect_uri(run))
     earlier = await waiting.held()
     await waiting.hold(pair)
@@ -124,7 +124,7 @@ async def settle(run: Runtime, *, may_replace: bool) -> Settlement:
 
     may_replace  a person has said that another user may take the place of the present one
     """
-    drchrono, waiting = drchrono_of(run), Consents(run.database, run.vault)
+    drchrono, waiting = drchrono_of(run), OAuthStates(run.database, run.vault)
     pair = await waiting.held()
     if pair is None:
         return NothingWaits()
@@ -132,7 +132,7 @@ async def settle(run: Runtime, *, may_replace: bool) -> Settlement:
         about = await _asked(drchrono, pair["access_token"])
     except VendorError as error:
         return Unidentified(error)
-    stored = await Connections(run.database, run.vault, Side.DRCHRONO).read()
+    stored = await VendorTokens(run.database, run.vault, Side.DRCHRONO).read()
     if stored.practice not in (None, about["practice"]):
         await waiting.drop()
         await _revoked(drchrono, pair)
@@ -148,7 +148,7 @@ async def settle(run: Runtime, *, may_replace: bool) -> Settlement:
 
 async def decline(run: Runtime) -> bool:
     """Leave everything as it is: the pair that waits is forgotten; False when DrChrono did not confirm its end."""
-    waiting = Consents(run.database, run.vault)
+    waiting = OAuthStates(run.database, run.vault)
     pair = await waiting.held()
     await waiting.drop()
     return pair is None or await _revoked(drchrono_of(run), pair)
@@ -166,7 +166,7 @@ async def revoke(run: Runtime) -> bool:
     try:
         await drchrono.broker.forget(drchrono.grant.revoke)
     except VendorError as error:
-        if (await Connections(run.database, run.vault, Side.DRCHRONO).read()).token is not None:
+        if (await VendorTokens(run.database, run.vault, Side.DRCHRONO).read()).token is not None:
             raise
         log.warning("practice.left", side=Side.DRCHRONO.value, code=error.cause, advice="DrChrono did not confirm it")
         return False
@@ -181,7 +181,7 @@ async def recover(run: Runtime) -> None:
     """
     if run.drchrono is None:
         return
-    store = Connections(run.database, run.vault, Side.DRCHRONO)
+    store = VendorTokens(run.database, run.vault, Side.DRCHRONO)
     for wait_s in (0.0, LEASE.total_seconds() + 1):
         await asyncio.sleep(wait_s)
         try:
@@ -196,7 +196,7 @@ async def recover(run: Runtime) -> None:
 
 async def resume(run: Runtime, side: Side) -> None:
     """Make due at once what waited because a side's credential was refused."""
-    await links.hurry(run.database, side)
+    await links.release_paused(run.database, side)
     run.bell.ring(run.mappings)
 
 
@@ -268,7 +268,7 @@ async def connection_states(run: Runtime) -> Mapping[Side, ConnectionState]:
         is_set_up = side in run.settings.connected
         found[side] = ConnectionState(side, is_set_up, has_token=False)
         with suppress(Undecryptable):  # its state says which key is missing
-            stored = await Connections(run.database, run.vault, side).read()
+            stored = await VendorTokens(run.database, run.vault, side).read()
             token = stored.token or {}
             found[side] = ConnectionState(
                 side,
@@ -287,5 +287,5 @@ async def disconnect(run: Runtime, by: By) -> bool:
     Raises  Misconfigured; Unavailable when a refresh under way does not end, and nothing was forgotten
     """
     is_revoked = await revoke(run)
-    await audit.done(run.database, Act(by, Action.DISCONNECT, Side.DRCHRONO.value, 0))
+    await audit.record(run.database, Act(by, Action.DISCONNECT, Side.DRCHRONO.value, 0))
     return is_revoked

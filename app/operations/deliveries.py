@@ -9,10 +9,9 @@ from typing import Any
 from app.errors import Undecryptable
 from app.log import log
 from app.runtime import Runtime
-from app.store import audit, deliveries, replaying
+from app.store import audit, deliveries
 from app.store.audit import Act, Action, By
-from app.store.deliveries import Wanted
-from app.store.replaying import Replayed
+from app.store.deliveries import Replayed, Wanted
 
 MASK = "•••"
 MOST_AT_ONCE = 10_000
@@ -85,7 +84,7 @@ async def body(run: Runtime, delivery_id: str, by: By | None) -> Mapping[str, st
     except Undecryptable:
         return None
     if by is not None:
-        await audit.done(run.database, Act(by, Action.REVEAL, f"delivery {delivery_id}"))
+        await audit.record(run.database, Act(by, Action.REVEAL, f"delivery {delivery_id}"))
         log.warning("delivery.revealed", delivery_id=delivery_id)
     return {name: _shown(value, is_masked=by is None) for name, value in _fields(raw).items()}
 
@@ -115,7 +114,7 @@ async def replay(run: Runtime, ids: Sequence[str], by: By) -> Replayed:
     Raises  StoreUnavailable
     """
     about = f"delivery {ids[0]}" if len(ids) == 1 else f"{len(ids)} deliveries"
-    told = await replaying.again(run.database, ids, Act(by, Action.REPLAY, about, len(ids)))
+    told = await deliveries.replay(run.database, ids, Act(by, Action.REPLAY, about, len(ids)))
     log.warning("deliveries.replayed", deliveries=told.deliveries, records=told.records)
     run.bell.ring(run.mappings)
     return told

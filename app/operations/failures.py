@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from app.log import log
 from app.runtime import Runtime
-from app.store import failing, queue_state
+from app.store import failures, queue_stats
 from app.store.audit import Act, Action, By
-from app.store.failing import Group
+from app.store.failures import Group
 from app.sync.records import Side
 from app.sync.retry import fix
 
@@ -34,8 +34,8 @@ async def causes(run: Runtime, group: Group | None = None) -> list[Cause]:
 
     Raises  StoreUnavailable
     """
-    rows = await queue_state.failure_groups(run.database, failing.of(group or Group()))
-    refs = await queue_state.refs_of(run.database, [row.sample for row in rows])
+    rows = await queue_stats.failure_groups(run.database, failures.group_of(group or Group()))
+    refs = await queue_stats.refs_of(run.database, [row.sample for row in rows])
     return [
         Cause(
             row.cause,
@@ -69,7 +69,7 @@ async def number_of(run: Runtime, group: Group, limit: int | None = None) -> int
 
     Raises  StoreUnavailable
     """
-    number = await failing.count(run.database, group)
+    number = await failures.count(run.database, group)
     return number if limit is None else min(number, limit)
 
 
@@ -79,7 +79,7 @@ async def try_again(run: Runtime, group: Group, limit: int | None, by: By) -> in
     Raises  StoreUnavailable
     """
     act = Act(by, Action.RETRY, named(group), await number_of(run, group, limit))
-    done = await failing.try_again(run.database, group, limit, act)
+    done = await failures.try_again(run.database, group, limit, act)
     log.warning("failures.retried", cause=group.cause, kind=group.kind, side=group.side, records=done)
     run.bell.ring(run.mappings)
     return done
@@ -91,7 +91,7 @@ async def let_go(run: Runtime, group: Group, limit: int | None, by: By) -> int:
     Raises  StoreUnavailable
     """
     act = Act(by, Action.DISCARD, named(group), await number_of(run, group, limit))
-    done = await failing.let_go(run.database, group, limit, act)
+    done = await failures.let_go(run.database, group, limit, act)
     log.warning("failures.discarded", cause=group.cause, kind=group.kind, side=group.side, records=done)
     return done
 

@@ -12,10 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from app.runtime import Runtime
-from app.store import histories
-from app.store.known import Known
-from app.store.states import State
-from app.sync.records import Side
+from app.store import record_views
+from app.store.record_views import RecordView
+from app.sync.records import Side, State
 
 ON_A_PAGE = 50
 _MOST_WRITES = 500
@@ -77,15 +76,15 @@ class History:
     next: str | None = None
 
 
-async def history(run: Runtime, one: Known, before: str | None = None, limit: int = ON_A_PAGE) -> History:
+async def history(run: Runtime, one: RecordView, before: str | None = None, limit: int = ON_A_PAGE) -> History:
     """Give what happened to a record, newest first.
 
     Raises  StoreUnavailable
     """
     ids = {side: one.link.id_on(side) for side in Side}
-    came_in = await histories.deliveries_of(run.database, one.link.kind, ids, 2 * limit, before)
-    writes = await histories.writes_of(run.database, one.id, 2 * limit, before)
-    conflicts = await histories.conflicts_of(run.database, one.id)
+    came_in = await record_views.deliveries_of(run.database, one.link.kind, ids, 2 * limit, before)
+    writes = await record_views.writes_of(run.database, one.id, 2 * limit, before)
+    conflicts = await record_views.conflicts_of(run.database, one.id)
     both: list[Delivered | Called] = [
         *(_delivered(row, writes) for row in came_in),
         *(_called(row, came_in, conflicts.get(row.id, ())) for row in writes),
@@ -94,12 +93,12 @@ async def history(run: Runtime, one: Known, before: str | None = None, limit: in
     return History(both[:limit], both[limit - 1].id if len(both) > limit else None)
 
 
-async def came(run: Runtime, one: Known) -> dict[str, Came]:
+async def came(run: Runtime, one: RecordView) -> dict[str, Came]:
     """Give, by field, the last write that is known to have carried it."""
     ids = {side: one.link.id_on(side) for side in Side}
-    writes = await histories.writes_of(run.database, one.id, _MOST_WRITES)
-    came_in = await histories.deliveries_of(run.database, one.link.kind, ids, _MOST_WRITES)
-    conflicts = await histories.conflicts_of(run.database, one.id)
+    writes = await record_views.writes_of(run.database, one.id, _MOST_WRITES)
+    came_in = await record_views.deliveries_of(run.database, one.link.kind, ids, _MOST_WRITES)
+    conflicts = await record_views.conflicts_of(run.database, one.id)
     found: dict[str, Came] = {}
     for row in writes:
         news = [name for name in row.stamps if name not in found]

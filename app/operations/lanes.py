@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from app.log import log
 from app.runtime import Runtime
-from app.store import queue_state
+from app.store import lanes
 from app.store.audit import Act, Action, By
 from app.sync.records import Lane
 
@@ -38,7 +38,7 @@ async def pause(run: Runtime, lane: LaneName, reason: str, by: By) -> None:
     Raises  StoreUnavailable
     """
     reason = reason.strip() or "paused by an operator"
-    await queue_state.set_paused(run.database, lane.lanes(), reason, Act(by, Action.PAUSE, lane.value, 0, reason))
+    await lanes.set_paused(run.database, lane.lanes(), reason, Act(by, Action.PAUSE, lane.value, 0, reason))
     log.warning("lane.paused", lane=lane.value)
 
 
@@ -47,6 +47,6 @@ async def resume(run: Runtime, lane: LaneName, by: By) -> None:
 
     Raises  StoreUnavailable
     """
-    await queue_state.set_paused(run.database, lane.lanes(), None, Act(by, Action.RESUME, lane.value, 0))
+    await lanes.set_paused(run.database, lane.lanes(), None, Act(by, Action.RESUME, lane.value, 0))
     run.bell.ring(run.mappings)
     log.warning("lane.resumed", lane=lane.value)

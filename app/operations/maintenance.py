@@ -5,7 +5,7 @@ import socket
 
 from app.errors import StoreUnavailable
 from app.settings.fields import Settings
-from app.store import heartbeat
+from app.store import heartbeats
 from app.store.database import Database
 
 _PATIENCE_S = 5.0
@@ -18,7 +18,7 @@ async def worker_lives(settings: Settings) -> tuple[bool, str]:
     """
     try:
         async with asyncio.timeout(_PATIENCE_S), Database(settings.database_url).opened() as database:
-            lives = bool(await heartbeat.alive(database, socket.gethostname()[:128]))
+            lives = bool(await heartbeats.alive(database, socket.gethostname()[:128]))
     except StoreUnavailable as error:
         return False, f"{error}, so no worker of this machine was heard of"
     except TimeoutError:

@@ -11,15 +11,15 @@ from itertools import product
 from time import monotonic
 
 from app.errors import StoreUnavailable, Undecryptable
-from app.metrics import counted, counts, stands
-from app.metrics.metric import OTHER, Metric
-from app.metrics.shown import Samples, text
+from app.metrics import definitions
+from app.metrics.definitions import OTHER, Metric
+from app.metrics.exposition import Samples, text
 from app.operations.health.model import State
 from app.operations.health.monitor import HealthMonitor
 from app.operations.queue import Forecast, forecast
 from app.runtime import Runtime
-from app.store import feeds, heartbeat, queue_state, scrape, tallies
-from app.store.connections import Connections
+from app.store import counters, feeds, heartbeats, lanes, queue_stats
+from app.store.vendor_tokens import VendorTokens
 from app.sync.failure_classes import class_of
 from app.sync.records import Lane, Side
 
@@ -31,13 +31,13 @@ _SLOW_S = 8.0
 
 # metric -> the name its labels make among the counts that people are shown too
 _NAMES: Mapping[Metric, str] = {
-    counted.APPLIED: "applied_{}_{}",
-    counted.CREATED: "created_{}_{}",
-    counted.LINKED: "linked_{}",
-    counted.CONFLICTS: "conflict_{}",
-    counted.PUT_BACKS: "put_back_{}",
-    counted.ODD_HOURS: "{}_{}",
-    counted.CONTRADICTED: "contradicted_delivery",
+    definitions.APPLIED: "applied_{}_{}",
+    definitions.CREATED: "created_{}_{}",
+    definitions.LINKED: "linked_{}",
+    definitions.CONFLICTS: "conflict_{}",
+    definitions.PUT_BACKS: "put_back_{}",
+    definitions.ODD_HOURS: "{}_{}",
+    definitions.CONTRADICTED: "contradicted_delivery",
 }
 
 
@@ -57,7 +57,7 @@ class MetricsReader:
         try:
             return text(await self._shared())
         except (StoreUnavailable, TimeoutError):
-            samples = Samples(stands.OF_THE_PROBES)
+            samples = Samples(definitions.OF_THE_PROBES)
             self._probes(samples)
             return text(samples)
 
@@ -69,12 +69,12 @@ class MetricsReader:
         return await asyncio.shield(self._looking)
 
     async def _look(self) -> Samples:
-        began, samples = monotonic(), Samples(stands.ALL)
+        began, samples = monotonic(), Samples(definitions.ALL)
         async with asyncio.timeout(_SLOW_S):
             await self._run.counts.save(self._run.database)
-            saved = await tallies.everything(self._run.database)
+            saved = await counters.everything(self._run.database)
             await read_standing(self._run, samples)
-        for metric, labels, parts in counts.read(saved):
+        for metric, labels, parts in counters.read_metrics(saved):
             samples.counted(metric, labels, parts)
         for metric, times, labels in counted_by_batches(saved):
             samples.add(metric, times, *labels)
@@ -84,9 +84,9 @@ class MetricsReader:
         return samples
 
     def _probes(self, samples: Samples) -> None:
-        samples.add(stands.READY, self._health.is_ready)
+        samples.add(definitions.READY, self._health.is_ready)
         for name, part in self._health.parts.items():
-            samples.add(stands.PART_OK, part.state is State.OK, name)
+            samples.add(definitions.PART_OK, part.state is State.OK, name)
 
 
 def counted_by_batches(saved: Mapping[str, int]) -> Iterator[tuple[Metric, int, tuple[str, ...]]]:
@@ -98,7 +98,7 @@ def counted_by_batches(saved: Mapping[str, int]) -> Iterator[tuple[Metric, int, 
     for name, count in saved.items():
         if name.startswith(_SKIPPED):
             cause = name.removeprefix(_SKIPPED)
-            yield counted.SKIPPED, count, (cause if cause in counted.SKIPPED.labels["cause"] else OTHER,)
+            yield definitions.SKIPPED, count, (cause if cause in definitions.SKIPPED.labels["cause"] else OTHER,)
 
 
 async def read_standing(run: Runtime, samples: Samples) -> None:
@@ -106,50 +106,50 @@ async def read_standing(run: Runtime, samples: Samples) -> None:
 
     Raises  StoreUnavailable
     """
-    samples.add(stands.WORKERS, await heartbeat.alive(run.database))
+    samples.add(definitions.WORKERS, await heartbeats.alive(run.database))
     await _waiting(run, samples)
     await _for_people(run, samples)
     _foretell(await forecast(run), samples)
     for side in sorted(run.settings.connected):
         await _token(run, side, samples)
     for side, feed in (await feeds.read(run.database)).items():
-        samples.add(stands.FEED_SILENT, feed.silent_since is not None, side)
-        samples.add(stands.FEED_FOUND, feed.found, side)
+        samples.add(definitions.FEED_SILENT, feed.silent_since is not None, side)
+        samples.add(definitions.FEED_FOUND, feed.found, side)
         if feed.heard_at is not None:
-            samples.add(stands.FEED_HEARD, feed.heard_at.timestamp(), side)
+            samples.add(definitions.FEED_HEARD, feed.heard_at.timestamp(), side)
 
 
 async def _waiting(run: Runtime, samples: Samples) -> None:
-    for one in await queue_state.due_counts(run.database):
+    for one in await queue_stats.due_counts(run.database):
         labels = (one.kind, one.lane, one.direction)
-        samples.add(stands.DUE, one.count, *labels)
-        samples.highest(stands.OLDEST_DUE, one.oldest_s, *labels)
-    for kind, records in (await scrape.leased(run.database)).items():
-        samples.add(stands.LEASES, records, kind)
-    for lane in await queue_state.lane_states(run.database):
-        samples.add(stands.LANE_PAUSED, lane["paused"], lane["lane"])
+        samples.add(definitions.DUE, one.count, *labels)
+        samples.highest(definitions.OLDEST_DUE, one.oldest_s, *labels)
+    for kind, records in (await queue_stats.leased_count(run.database)).items():
+        samples.add(definitions.LEASES, records, kind)
+    for lane in await lanes.lane_states(run.database):
+        samples.add(definitions.LANE_PAUSED, lane["paused"], lane["lane"])
 
 
 async def _for_people(run: Runtime, samples: Samples) -> None:
-    for row in await scrape.failed(run.database):
-        metric = stands.HELD if row.is_held else stands.FAILED
+    for row in await queue_stats.failed_counts(run.database):
+        metric = definitions.HELD if row.is_held else definitions.FAILED
         samples.add(metric, row.records, row.side, row.kind, class_of(row.cause))
-    for row in await queue_state.journal_counts(run.database):
-        samples.add(stands.UNSETTLED, row.writes, row.side, row.state)
+    for row in await queue_stats.journal_counts(run.database):
+        samples.add(definitions.UNSETTLED, row.writes, row.side, row.state)
 
 
 async def _token(run: Runtime, side: Side, samples: Samples) -> None:
     try:
-        stored = await Connections(run.database, run.vault, side).read()
+        stored = await VendorTokens(run.database, run.vault, side).read()
     except Undecryptable:
         return
-    samples.add(stands.TOKEN_REFUSED, stored.refused_code is not None, side)
+    samples.add(definitions.TOKEN_REFUSED, stored.refused_code is not None, side)
     if stored.token is None:
         return
     if stored.age_s is not None:
-        samples.add(stands.TOKEN_AGE, stored.age_s, side)
+        samples.add(definitions.TOKEN_AGE, stored.age_s, side)
     if stored.expires_in_s is not None:
-        samples.add(stands.TOKEN_LEFT, stored.expires_in_s, side)
+        samples.add(definitions.TOKEN_LEFT, stored.expires_in_s, side)
 
 
 def _foretell(found: Forecast, samples: Samples) -> None:
@@ -158,15 +158,15 @@ def _foretell(found: Forecast, samples: Samples) -> None:
     for side, one in ((Side.DRCHRONO, drchrono), (Side.SALESFORCE, salesforce)):
         if one is not None:
             paused_s = 0.0 if one.paused_until is None else (one.paused_until - found.now).total_seconds()
-            samples.add(stands.CALLS_PAUSED, paused_s, side)
+            samples.add(definitions.CALLS_PAUSED, paused_s, side)
     if salesforce is not None and salesforce.most:
-        samples.add(stands.CALLS_LEFT, max(salesforce.most - salesforce.used, 0), Side.SALESFORCE)
-        samples.add(stands.CALLS_LIMIT, salesforce.most, Side.SALESFORCE)
+        samples.add(definitions.CALLS_LEFT, max(salesforce.most - salesforce.used, 0), Side.SALESFORCE)
+        samples.add(definitions.CALLS_LIMIT, salesforce.most, Side.SALESFORCE)
     if drchrono is None:
         return
-    samples.add(stands.CALLS_LEFT, drchrono.calls_left, Side.DRCHRONO)
-    samples.add(stands.CALLS_LIMIT, drchrono.calls_per_hour, Side.DRCHRONO)
-    samples.add(stands.CAUGHT_UP, drchrono.caught_up_in_s)
+    samples.add(definitions.CALLS_LEFT, drchrono.calls_left, Side.DRCHRONO)
+    samples.add(definitions.CALLS_LIMIT, drchrono.calls_per_hour, Side.DRCHRONO)
+    samples.add(definitions.CAUGHT_UP, drchrono.caught_up_in_s)
     for lane in Lane:
-        samples.add(stands.CALLS_THIS_HOUR, drchrono.made.get(lane, 0), lane)
-        samples.add(stands.WAITING, drchrono.waiting.get(lane, 0), lane)
+        samples.add(definitions.CALLS_THIS_HOUR, drchrono.made.get(lane, 0), lane)
+        samples.add(definitions.WAITING, drchrono.waiting.get(lane, 0), lane)

@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 
 from app.operations.queue import Forecast, forecast
 from app.runtime import Runtime
-from app.store import feeds, flow, queue_state
-from app.store.flow import Calls
-from app.store.queue_state import DueCount
+from app.store import feeds, lanes, queue_stats
+from app.store.queue_stats import CallCounts, DueCount
 from app.sync.records import Side
 from app.sync.silence import Feed
 
@@ -53,11 +52,14 @@ async def picture(run: Runtime) -> Picture:
     Raises  StoreUnavailable
     """
     now = run.now()
-    counts = await queue_state.due_counts(run.database)
-    groups = await queue_state.failure_groups(run.database)
+    counts = await queue_stats.due_counts(run.database)
+    groups = await queue_stats.failure_groups(run.database)
     today = datetime.now(run.settings.hours.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    applied = await flow.applied(run.database, min(today, flow.slot_of(now - SPARK)))
-    known, calls = await feeds.read(run.database), await flow.came_in(run.database, now - timedelta(hours=1))
+    applied = await queue_stats.applied_per_slot(run.database, min(today, queue_stats.slot_of(now - SPARK)))
+    known, calls = (
+        await feeds.read(run.database),
+        await queue_stats.received_per_slot(run.database, now - timedelta(hours=1)),
+    )
     return Picture(
         at=now,
         to={side: _direction(side, now, today, counts, applied) for side in Side},
@@ -65,15 +67,15 @@ async def picture(run: Runtime) -> Picture:
         oldest_s=max((one.oldest_s for one in counts), default=0.0),
         failed=sum(row.records for row in groups if not row.is_held),
         held=sum(row.records for row in groups if row.is_held),
-        per_minute=await queue_state.synced_per_minute(run.database),
-        paused=tuple(one["lane"] for one in await queue_state.lane_states(run.database) if one["paused"]),
+        per_minute=await queue_stats.synced_per_minute(run.database),
+        paused=tuple(one["lane"] for one in await lanes.lane_states(run.database) if one["paused"]),
         heard={side: _heard(calls.get(side), known.get(side)) for side in Side},
         came_in={side: one.times for side, one in calls.items()},
         forecast=await forecast(run),
     )
 
 
-def _heard(calls: Calls | None, feed: Feed | None) -> datetime | None:
+def _heard(calls: CallCounts | None, feed: Feed | None) -> datetime | None:
     """Give when a side last delivered: what is older than an hour only its feed remembers."""
     return calls.last_at if calls else feed.heard_at if feed else None
 
@@ -86,13 +88,13 @@ def _direction(
     applied: Mapping[tuple[Side, datetime], int],
 ) -> Direction:
     ours = [one for one in counts if one.direction == _FROM[side]]
-    last = flow.slot_of(now)
-    slots = [last - flow.SLOT * back for back in range(SPARK // flow.SLOT - 1, -1, -1)]
+    last = queue_stats.slot_of(now)
+    slots = [last - queue_stats.SLOT * back for back in range(SPARK // queue_stats.SLOT - 1, -1, -1)]
     lately = tuple(applied.get((side, slot), 0) for slot in slots)
     return Direction(
         due=sum(one.count for one in ours),
         oldest_s=max((one.oldest_s for one in ours), default=0.0),
-        last_hour=sum(lately[-(timedelta(hours=1) // flow.SLOT) :]),
+        last_hour=sum(lately[-(timedelta(hours=1) // queue_stats.SLOT) :]),
         today=sum(writes for (to, slot), writes in applied.items() if to is side and slot >= today),
         lately=lately,
     )

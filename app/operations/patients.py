@@ -11,8 +11,8 @@ from typing import Any
 from app.errors import Undecryptable
 from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, salesforce_of, unanswered
 from app.runtime import Runtime
-from app.store import known
-from app.store.known import Known, Standing
+from app.store import record_views
+from app.store.record_views import RecordState, RecordView
 from app.sync.mapping import Table
 from app.sync.records import Kind, Ref, Side
 from app.sync.wanted import Wanted, wanted
@@ -27,7 +27,7 @@ ON_A_PAGE = 50
 class Person:
     """One patient, as Salesforce names them now, None where it has not said. `known`: None for one never heard of."""
 
-    known: Known | None
+    known: RecordView | None
     drchrono_id: str | None
     salesforce_id: str | None
     name: str | None = None
@@ -51,14 +51,14 @@ class People:
 
 
 async def listed(
-    run: Runtime, before: str | None = None, limit: int = ON_A_PAGE, standing: Standing | None = None
+    run: Runtime, before: str | None = None, limit: int = ON_A_PAGE, standing: RecordState | None = None
 ) -> People:
     """Give the patients we know of, or those that stand so, the last one heard of first.
 
     before  `next` of the page before
     Raises  StoreUnavailable
     """
-    found = await known.page(run.database, Kind.PATIENT, limit + 1, before, standing)
+    found = await record_views.page(run.database, Kind.PATIENT, limit + 1, before, standing)
     shown = found[:limit]
     records, why = await _named(run, [one.link.salesforce_id for one in shown if one.link.salesforce_id])
     table = run.mappings[Kind.PATIENT]
@@ -79,7 +79,7 @@ async def searched(run: Runtime, text: str, after: str | None = None, limit: int
     records, why = await _found(run, sought, after, limit + 1)
     shown = records[:limit]
     table, ids = run.mappings[Kind.PATIENT], [str(one["Id"]) for one in shown]
-    linked = await known.of(run.database, Kind.PATIENT, Side.SALESFORCE, ids)
+    linked = await record_views.of(run.database, Kind.PATIENT, Side.SALESFORCE, ids)
     items = [_person(table, one, linked.get(str(one["Id"]))) for one in shown]
     items += [
         _person(table, None, one) for id_, one in by_id.items() if id_ not in {each.id for each in linked.values()}
@@ -121,16 +121,16 @@ async def _found(
         return (), unanswered(Side.SALESFORCE, error)
 
 
-async def _by_id(run: Runtime, sought: Wanted) -> dict[str, Known]:
+async def _by_id(run: Runtime, sought: Wanted) -> dict[str, RecordView]:
     """Give the records that we know by the id that was typed, whether or not Salesforce has them."""
     refs = {Ref(Side.DRCHRONO, Kind.PATIENT, sought.key)} if sought.key else set()
     if finding.is_id(sought.key):
         refs.add(Ref(Side.SALESFORCE, Kind.PATIENT, long_id(sought.key)))
-    found = [await known.find(run.database, ref) for ref in sorted(refs)]
+    found = [await record_views.find(run.database, ref) for ref in sorted(refs)]
     return {one.id: one for one in found if one is not None}
 
 
-def _person(table: Table, record: Mapping[str, Any] | None, one: Known | None) -> Person:
+def _person(table: Table, record: Mapping[str, Any] | None, one: RecordView | None) -> Person:
     columns = Columns.of(table)
     given = record or {}
     name = " ".join(str(given[part]) for part in (columns.first, columns.last) if part and given.get(part))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.runtime import Runtime
-from app.store import queue_state, tallies
+from app.store import counters, lanes, queue_stats
 from app.sync.records import Lane
 
 
@@ -90,7 +90,7 @@ async def forecast(run: Runtime) -> Forecast:
 async def _drchrono(run: Runtime, now: datetime) -> DrChronoForecast | None:
     if run.drchrono is None:
         return None
-    waiting = await queue_state.waiting_for_drchrono(run.database)
+    waiting = await queue_stats.waiting_for_drchrono(run.database)
     stands = await run.drchrono.grant.budget.stands(waiting)
     return DrChronoForecast(
         stands.left,
@@ -156,12 +156,12 @@ async def queue_report(run: Runtime) -> dict[str, Any]:
 
     Raises  StoreUnavailable
     """
-    counts = await queue_state.due_counts(run.database)
-    groups = await queue_state.failure_groups(run.database)
+    counts = await queue_stats.due_counts(run.database)
+    groups = await queue_stats.failure_groups(run.database)
     return {
         "depth": sum(one.count for one in counts),
         "oldest_due_age_s": round(max((one.oldest_s for one in counts), default=0.0), 3),
-        "rate_per_minute": await queue_state.synced_per_minute(run.database),
+        "rate_per_minute": await queue_stats.synced_per_minute(run.database),
         "by_kind": [
             {
                 "kind": one.kind,
@@ -174,8 +174,8 @@ async def queue_report(run: Runtime) -> dict[str, Any]:
         ],
         "failed": sum(row.records for row in groups if not row.is_held),
         "held": sum(row.records for row in groups if row.is_held),
-        "unsettled_writes": sum(row.writes for row in await queue_state.journal_counts(run.database)),
-        "counted": await tallies.read(run.database),
-        "lanes": await queue_state.lane_states(run.database),
+        "unsettled_writes": sum(row.writes for row in await queue_stats.journal_counts(run.database)),
+        "counted": await counters.read(run.database),
+        "lanes": await lanes.lane_states(run.database),
         "forecast": as_json(await forecast(run)),
     }

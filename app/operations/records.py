@@ -18,9 +18,9 @@ from app.operations.deliveries import MASK
 from app.operations.history import Came, came
 from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, drchrono_of, salesforce_of, unanswered
 from app.runtime import Runtime
-from app.store import audit, known, links, zones
+from app.store import audit, doctor_zones, links, record_views
 from app.store.audit import Act, Action, By
-from app.store.known import Known
+from app.store.record_views import RecordView
 from app.sync.compared import Compared, compared
 from app.sync.records import Absent, Kind, Lane, Ref, Side, Sight
 from app.sync.zoned import zone_of
@@ -54,7 +54,7 @@ class BothSides:
     answers: Mapping[Side, str | Unanswered]
 
 
-async def find(run: Runtime, ref: Ref) -> Known | None:
+async def find(run: Runtime, ref: Ref) -> RecordView | None:
     """Give a record by either side's id, Salesforce's in 15 characters or in 18; None when nobody has heard of it.
 
     Raises  StoreUnavailable
@@ -63,10 +63,10 @@ async def find(run: Runtime, ref: Ref) -> Known | None:
         return None
     if ref.side is Side.SALESFORCE:
         ref = Ref(ref.side, ref.kind, long_id(ref.id) or ref.id)
-    return await known.find(run.database, ref)
+    return await record_views.find(run.database, ref)
 
 
-async def unread(run: Runtime, one: Known) -> BothSides:
+async def unread(run: Runtime, one: RecordView) -> BothSides:
     """Give what is known of a record's fields without a call: which there are, and how each came to be as it is.
 
     Raises  StoreUnavailable
@@ -74,7 +74,7 @@ async def unread(run: Runtime, one: Known) -> BothSides:
     return await _compared(run, one, {})
 
 
-async def read(run: Runtime, one: Known) -> BothSides:
+async def read(run: Runtime, one: RecordView) -> BothSides:
     """Read both sides of a record, by one call to each, and give what differs, every value masked.
 
     Raises  StoreUnavailable
@@ -83,17 +83,17 @@ async def read(run: Runtime, one: Known) -> BothSides:
     return replace(both, fields=[replace(field, seen=_masked(field.seen)) for field in both.fields])
 
 
-async def reveal(run: Runtime, one: Known, by: By) -> BothSides:
+async def reveal(run: Runtime, one: RecordView, by: By) -> BothSides:
     """Read both sides for a person who wants to see the values, and note that before anything is shown.
 
     Raises  StoreUnavailable: it could not be noted, so nothing is shown
     """
     both = await _read(run, one)
-    await audit.done(run.database, Act(by, Action.REVEAL, about(one)))
+    await audit.record(run.database, Act(by, Action.REVEAL, about(one)))
     return both
 
 
-async def look(run: Runtime, one: Known, by: By) -> None:
+async def look(run: Runtime, one: RecordView, by: By) -> None:
     """Let a record be looked at again, ahead of all but live edits, DrChrono being asked; noted in the same commit.
 
     Raises  StoreUnavailable
@@ -107,17 +107,19 @@ async def look(run: Runtime, one: Known, by: By) -> None:
     run.bell.ring([one.link.kind])
 
 
-def about(one: Known) -> str:
+def about(one: RecordView) -> str:
     """Name a record for the audit: by kind and id, never by a value."""
     return f"{one.link.kind.value} {one.ref.id}"
 
 
-async def _read(run: Runtime, one: Known) -> BothSides:
+async def _read(run: Runtime, one: RecordView) -> BothSides:
     salesforce, drchrono = await asyncio.gather(_salesforce(run, one), _drchrono(run, one))
     return await _compared(run, one, {Side.DRCHRONO: drchrono, Side.SALESFORCE: salesforce})
 
 
-async def _compared(run: Runtime, one: Known, found: Mapping[Side, Sight | Absent | Unanswered | None]) -> BothSides:
+async def _compared(
+    run: Runtime, one: RecordView, found: Mapping[Side, Sight | Absent | Unanswered | None]
+) -> BothSides:
     sights = {side: seen for side, seen in found.items() if isinstance(seen, Sight | Absent)}
     origins, rules = await came(run, one), run.rules(one.link.kind)
     fields = [
@@ -136,7 +138,7 @@ def _masked(seen: Compared) -> Compared:
     return replace(seen, values=hidden)
 
 
-async def read_side(run: Runtime, one: Known, side: Side) -> Sight | Absent | Unanswered | None:
+async def read_side(run: Runtime, one: RecordView, side: Side) -> Sight | Absent | Unanswered | None:
     """Read a record on one side, by one call; None where it is not known there.
 
     Raises  StoreUnavailable
@@ -144,7 +146,7 @@ async def read_side(run: Runtime, one: Known, side: Side) -> Sight | Absent | Un
     return await (_drchrono(run, one) if side is Side.DRCHRONO else _salesforce(run, one))
 
 
-async def _salesforce(run: Runtime, one: Known) -> Sight | Absent | Unanswered | None:
+async def _salesforce(run: Runtime, one: RecordView) -> Sight | Absent | Unanswered | None:
     client, table, link = salesforce_of(run), run.mappings[one.link.kind], one.link
     if link.salesforce_id is None:
         return None
@@ -157,7 +159,7 @@ async def _salesforce(run: Runtime, one: Known) -> Sight | Absent | Unanswered |
     return await sight(run, link.kind, Side.SALESFORCE, found[0]) if found else Absent.ABSENT
 
 
-async def _drchrono(run: Runtime, one: Known) -> Sight | Absent | Unanswered | None:
+async def _drchrono(run: Runtime, one: RecordView) -> Sight | Absent | Unanswered | None:
     client, table, link = drchrono_of(run), run.mappings[one.link.kind], one.link
     if link.drchrono_id is None:
         return None
@@ -173,7 +175,7 @@ async def _drchrono(run: Runtime, one: Known) -> Sight | Absent | Unanswered | N
 async def sight(run: Runtime, kind: Kind, side: Side, raw: Mapping[str, Any]) -> Sight:
     """Give a record as a side has just answered it."""
     table = run.mappings[kind]
-    by_doctor = await zones.all_zones(run.database) if table.zoned else {}
+    by_doctor = await doctor_zones.all_zones(run.database) if table.zoned else {}
     zone = zone_of(table, side, raw, run.settings.office_time_zones, by_doctor)
     record_id = wire.record_id(raw) if side is Side.DRCHRONO else str(raw["Id"])
     return table.read(side, record_id, raw, version="", confirmed=True, zone=zone)

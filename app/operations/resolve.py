@@ -20,15 +20,14 @@ from app.errors import Undecryptable
 from app.operations import records
 from app.operations.records import BothSides
 from app.runtime import Runtime
-from app.store import audit, conflicts, decisions, known, links
+from app.store import audit, conflicts, links, record_views, resolutions
 from app.store.audit import Act, Action, By
-from app.store.decisions import Decided
-from app.store.known import Known, Standing
-from app.store.states import State
+from app.store.record_views import RecordState, RecordView
+from app.store.resolutions import Resolution
 from app.sync.base import Base
 from app.sync.first_contact import IS_TAKEN, SEVERAL
 from app.sync.mapping import Direction
-from app.sync.records import WHICH, Kind, Lane, Link, Side
+from app.sync.records import WHICH, Kind, Lane, Link, Side, State
 from app.sync.rewrites import REWRITTEN
 from app.vendors.drchrono.client import TWIN_CODE
 from app.vendors.salesforce.client import MERGED
@@ -83,37 +82,37 @@ class Pick:
     stamps: Mapping[Side, str]
 
 
-def waits_for_fields(one: Known) -> bool:
+def waits_for_fields(one: RecordView) -> bool:
     """Say whether a record waits until a person has picked a side, field by field."""
-    return one.standing is Standing.HELD and one.cause in FIELDS
+    return one.standing is RecordState.HELD and one.cause in FIELDS
 
 
-def lacks(one: Known) -> Side | None:
+def lacks(one: RecordView) -> Side | None:
     """Give the side on which a person has to say which of several records it is; None where that is not asked."""
-    side = _WHICH_ON.get(one.cause) if one.standing is Standing.HELD else None
+    side = _WHICH_ON.get(one.cause) if one.standing is RecordState.HELD else None
     return side if side is not None and one.link.id_on(side) is None else None
 
 
-def is_taken(one: Known) -> bool:
+def is_taken(one: RecordView) -> bool:
     """Say whether a Contact is held because the chart it met has another one."""
-    return one.standing is Standing.HELD and one.cause == IS_TAKEN and one.link.drchrono_id is None
+    return one.standing is RecordState.HELD and one.cause == IS_TAKEN and one.link.drchrono_id is None
 
 
-def met(one: Known) -> Side | None:
+def met(one: RecordView) -> Side | None:
     """Give the side on which a held record met somebody: several, or one that has its pair."""
     return Side.DRCHRONO if is_taken(one) else lacks(one)
 
 
-async def find(run: Runtime, link_id: str) -> Known | None:
+async def find(run: Runtime, link_id: str) -> RecordView | None:
     """Give a record by its link; None when there is none.
 
     Raises  StoreUnavailable
     """
-    found = await known.by_id(run.database, link_id)
+    found = await record_views.by_id(run.database, link_id)
     return found if found is not None and found.link.kind in run.mappings else None
 
 
-async def seen(run: Runtime, one: Known, by: By | None = None) -> BothSides:
+async def seen(run: Runtime, one: RecordView, by: By | None = None) -> BothSides:
     """Read both sides: masked, or the values for whoever may see them, noted first.
 
     Raises  StoreUnavailable
@@ -121,7 +120,7 @@ async def seen(run: Runtime, one: Known, by: By | None = None) -> BothSides:
     return await (records.read(run, one) if by is None else records.reveal(run, one, by))
 
 
-async def settle(run: Runtime, one: Known, picks: Sequence[Pick], by: By) -> Refusal | None:
+async def settle(run: Runtime, one: RecordView, picks: Sequence[Pick], by: By) -> Refusal | None:
     """Have the picked side's value of each field written to the other one; None, or why none of it is.
 
     Raises  StoreUnavailable
@@ -131,14 +130,14 @@ async def settle(run: Runtime, one: Known, picks: Sequence[Pick], by: By) -> Ref
     if (refusal := _not_to_be(run, one, picks)) is not None:
         return refusal
     wanted = [
-        Decided(one.id, pick.field, pick.side, {side.value: stamp for side, stamp in pick.stamps.items()})
+        Resolution(one.id, pick.field, pick.side, {side.value: stamp for side, stamp in pick.stamps.items()})
         for pick in picks
     ]
     names = ", ".join(f"{pick.field}: {pick.side}" for pick in picks)
     return await _decided(run, one, wanted, Act(by, Action.SETTLE, f"{records.about(one)}, {names}"))
 
 
-async def choose(run: Runtime, one: Known, record_id: str, by: By) -> Refusal | None:
+async def choose(run: Runtime, one: RecordView, record_id: str, by: By) -> Refusal | None:
     """Have a record linked to one of several, if that still is who is wanted; None, or why not.
 
     Raises  StoreUnavailable
@@ -147,11 +146,11 @@ async def choose(run: Runtime, one: Known, record_id: str, by: By) -> Refusal | 
         return Refusal.NOT_HELD
     if not _ID.fullmatch(record_id):
         return Refusal.NO_ID
-    wanted = Decided(one.id, WHICH, side, twin=record_id)
+    wanted = Resolution(one.id, WHICH, side, twin=record_id)
     return await _decided(run, one, [wanted], Act(by, Action.SETTLE, f"{records.about(one)}, is {side} {record_id}"))
 
 
-async def merge(run: Runtime, one: Known, record_id: str, by: By) -> Refusal | None:
+async def merge(run: Runtime, one: RecordView, record_id: str, by: By) -> Refusal | None:
     """Have a Contact merged into the one its chart has, if it still is that chart's; None, or why not.
 
     Raises  StoreUnavailable
@@ -164,11 +163,11 @@ async def merge(run: Runtime, one: Known, record_id: str, by: By) -> Refusal | N
         return Refusal.NO_MERGE
     if not _ID.fullmatch(record_id):
         return Refusal.NO_ID
-    wanted = Decided(one.id, WHICH, Side.SALESFORCE, twin=record_id)
+    wanted = Resolution(one.id, WHICH, Side.SALESFORCE, twin=record_id)
     return await _decided(run, one, [wanted], Act(by, Action.MERGE, f"{records.about(one)}, into {record_id}"))
 
 
-def _not_to_be(run: Runtime, one: Known, picks: Sequence[Pick]) -> Refusal | None:
+def _not_to_be(run: Runtime, one: RecordView, picks: Sequence[Pick]) -> Refusal | None:
     rules = run.rules(one.link.kind)
     if not picks:
         return Refusal.NOTHING
@@ -183,16 +182,16 @@ def _not_to_be(run: Runtime, one: Known, picks: Sequence[Pick]) -> Refusal | Non
     return None
 
 
-async def _decided(run: Runtime, one: Known, wanted: Sequence[Decided], act: Act) -> Refusal | None:
+async def _decided(run: Runtime, one: RecordView, wanted: Sequence[Resolution], act: Act) -> Refusal | None:
     """Keep all of the decisions or none, make the record due, and ring."""
 
     async def work(connection: AsyncConnection) -> Refusal | None:
-        if await decisions.is_open(connection, one.id, [each.field for each in wanted]):
+        if await resolutions.is_open(connection, one.id, [each.field for each in wanted]):
             return Refusal.BUSY
         for each in wanted:
-            if not await decisions.keep(connection, each):
+            if not await resolutions.keep(connection, each):
                 raise _LostTheRaceError
-        await (links.due if wanted[0].twin is None else links.look_again)(connection, one.id, Lane.LIVE)
+        await (links.mark_link_due if wanted[0].twin is None else links.look_again)(connection, one.id, Lane.LIVE)
         await audit.note(connection, act)
         return None
 
@@ -298,7 +297,7 @@ async def reveal_conflict(run: Runtime, conflict_id: str, by: By) -> Mapping[Sid
     kept = _kept_values(run, row)
     if row is None or kept is None:
         return None
-    await audit.done(run.database, Act(by, Action.REVEAL, _about_conflict(row)))
+    await audit.record(run.database, Act(by, Action.REVEAL, _about_conflict(row)))
     return kept
 
 
@@ -315,9 +314,9 @@ async def undo(run: Runtime, conflict_id: str, by: By) -> UndoRefusal | None:
         wanted = UndoRefusal.UNKNOWN if row is None else _undo_resolution(run, row)
         if isinstance(wanted, UndoRefusal):
             return wanted
-        if not await decisions.keep(connection, wanted):
+        if not await resolutions.keep(connection, wanted):
             return UndoRefusal.BUSY
-        await links.due(connection, wanted.link_id, Lane.LIVE)
+        await links.mark_link_due(connection, wanted.link_id, Lane.LIVE)
         await audit.note(connection, Act(by, Action.UNDO, _about_conflict(row)))
         kinds.append(Kind(row.kind))
         return None
@@ -332,7 +331,7 @@ async def _conflict_row(run: Runtime, conflict_id: str) -> Any:
     return rows[0] if rows else None
 
 
-def _undo_resolution(run: Runtime, row: Any) -> Decided | UndoRefusal:
+def _undo_resolution(run: Runtime, row: Any) -> Resolution | UndoRefusal:
     """Give the decision that undoes a conflict, or why there is none."""
     if row.undo is not None:
         return UndoRefusal.ONCE
@@ -351,7 +350,7 @@ def _undo_resolution(run: Runtime, row: Any) -> Decided | UndoRefusal:
         return UndoRefusal.EDITED
     stamp = rules.stamp(link, row.field, kept[loser.other])
     expects = {side.value: stamp for side in Side}
-    return Decided(row.link_id, row.field, loser, expects, conflict_id=row.id)
+    return Resolution(row.link_id, row.field, loser, expects, conflict_id=row.id)
 
 
 def _kept_values(run: Runtime, row: Any) -> dict[Side, str | None] | None:

@@ -19,8 +19,8 @@ from app.operations.health.model import CheckState, Finding, good, red, warn
 from app.runtime import Runtime
 from app.settings.fields import Settings
 from app.settings.types import LOOPBACK, secret_values
-from app.store import links, queue_state
-from app.store.reseal import PLACES
+from app.store import links, queue_stats
+from app.store.key_rotation import PLACES
 from app.store.schema import is_behind
 from app.sync.records import Side
 from app.vendors import http
@@ -148,7 +148,7 @@ def _secret_of(answer: httpx.Response) -> object:
 
 async def check_deliveries(run: Runtime) -> AsyncIterator[Finding]:
     """Say when the last delivery of each kind came; one that never came is no failure."""
-    latest = await queue_state.latest_deliveries(run.database)
+    latest = await queue_stats.latest_deliveries(run.database)
     told = {(Side.DRCHRONO.value, kind.value) for kind in set(EVENT_KINDS.values()) & run.mappings.keys()}
     if run.settings.salesforce_outbound_tokens or run.settings.salesforce_event_tokens:
         told |= {(Side.SALESFORCE.value, kind.value) for kind in run.mappings}

@@ -13,7 +13,7 @@ from app.errors import Unauthorized, Unavailable, Undecryptable, VendorError
 from app.operations.connections import connect_url
 from app.operations.health.model import CheckState, Finding, good, red, warn
 from app.runtime import Runtime, drchrono_budget, salesforce_client
-from app.store.connections import Connections, Stored
+from app.store.vendor_tokens import Stored, VendorTokens
 from app.sync.mapping import Table
 from app.sync.records import Side
 from app.sync.retry import HOUR_IS_SPENT
@@ -37,7 +37,7 @@ async def check_drchrono(run: Runtime) -> AsyncIterator[Finding]:
         yield red("drchrono", "not connected: its settings are not there", fix)
         return
     try:
-        stored = await Connections(run.database, run.vault, Side.DRCHRONO).read()
+        stored = await VendorTokens(run.database, run.vault, Side.DRCHRONO).read()
         if stored.token is None:
             yield red("drchrono token", "nobody has connected the practice", f"open {address}")
             return

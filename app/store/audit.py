@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from app.store.clock import db_now
 from app.store.database import Database
-from app.store.tables import audit, db_now
+from app.store.tables import audit
 
 
 class Action(StrEnum):
@@ -68,7 +69,7 @@ async def note(connection: AsyncConnection, act: Act) -> None:
     await connection.execute(sa.insert(audit).values(**row))
 
 
-async def done(database: Database, act: Act) -> None:
+async def record(database: Database, act: Act) -> None:
     """Note an act that is done by something else than this database."""
 
     async def work(connection: AsyncConnection) -> None:

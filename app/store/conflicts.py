@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from app.store.clock import db_now
 from app.store.database import Database
-from app.store.states import State
-from app.store.tables import conflicts, db_now, decisions, journal, links
-from app.sync.records import Kind
+from app.store.tables import conflicts, decisions, journal, links
+from app.sync.records import Kind, State
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.errors import StoreUnavailable
-from app.store.pace import Pace
+from app.store.clock import Pace
 
 T = TypeVar("T")
 

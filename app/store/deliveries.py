@@ -1,16 +1,24 @@
-"""Stored deliveries, as a person looks through them: by side, outcome, kind and whether they are finished."""
+"""Stored deliveries, as a person looks through them, and their replay.
 
-from collections.abc import Sequence
+A replay makes due the records that a delivery told of: both sides are read, and the workers apply what differs.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store import audit
+from app.store.audit import Act
+from app.store.clock import db_now
 from app.store.database import Database
-from app.store.inbox import LISTED
-from app.store.tables import deliveries, events
-from app.sync.records import Kind, Side
+from app.store.inbox.group_commit import LISTED
+from app.store.links import due_again, mark_due
+from app.store.tables import deliveries, events, links
+from app.sync.records import Kind, Lane, Side
 
 
 class Outcome(StrEnum):
@@ -86,3 +94,73 @@ async def one(database: Database, delivery_id: str) -> sa.Row[Any] | None:
     """Give a delivery with its sealed body; None where there is none of that id."""
     rows = await database.read(sa.select(deliveries).where(deliveries.c.id == delivery_id))
     return rows[0] if rows else None
+
+
+REPLAY_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay came to.
+
+    deliveries  how many run again
+    records     how many records are due by it
+    empty       how many of them tell of no record that we sync, so that there is nothing to run
+    unknown     ids that are no delivery's
+    """
+
+    deliveries: int = 0
+    records: int = 0
+    empty: int = 0
+    unknown: tuple[str, ...] = ()
+
+
+async def replay(database: Database, ids: Sequence[str], act: Act | None) -> Replayed:
+    """Run deliveries again, in commits of 500; what was asked for and by whom is noted with the first.
+
+    Raises  StoreUnavailable: what was committed before runs, and all of it may be asked for again
+    """
+    wanted = sorted(set(ids))
+    told = Replayed()
+    for at in range(0, len(wanted), REPLAY_BATCH):
+
+        async def work(connection: AsyncConnection, part: Sequence[str] = wanted[at : at + REPLAY_BATCH]) -> Replayed:
+            if act is not None and part[0] == wanted[0]:
+                await audit.note(connection, act)
+            return await _again(connection, part)
+
+        more = await database.transact(work)
+        told = Replayed(
+            told.deliveries + more.deliveries,
+            told.records + more.records,
+            told.empty + more.empty,
+            told.unknown + more.unknown,
+        )
+    return told
+
+
+async def _again(connection: AsyncConnection, ids: Sequence[str]) -> Replayed:
+    here = sa.select(deliveries.c.id, deliveries.c.body.is_(None).label("is_bare")).where(deliveries.c.id.in_(ids))
+    is_bare = {row.id: row.is_bare for row in await connection.execute(here)}
+    asked = sa.select(events.c.delivery_id, events.c.side, events.c.kind, events.c.record_id)
+    told = (await connection.execute(asked.where(events.c.delivery_id.in_(is_bare)))).all()
+    refs = sorted({(row.side, row.kind, row.record_id) for row in told})
+    bare = {(row.side, row.kind, row.record_id) for row in told if is_bare[row.delivery_id]}
+    records = 0
+    for side, kind in sorted({(side, kind) for side, kind, _ in refs}):
+        of = [ref for ref in refs if ref[:2] == (side, kind)]
+        records += await mark_due(connection, Kind(kind), Side(side), [ref[2] for ref in of], Lane.RETRY)
+        await _ask_about(connection, Kind(kind), Side(side), [ref[2] for ref in of if ref in bare])
+    whole = [id_ for id_, bare_ in is_bare.items() if not bare_]
+    reopened = sa.update(events).where(events.c.delivery_id.in_(whole)).values(finished_at=None)
+    await connection.execute(reopened)
+    with_records = {row.delivery_id for row in told}
+    unknown = tuple(id_ for id_ in ids if id_ not in is_bare)
+    return Replayed(len(with_records), records, len(is_bare) - len(with_records), unknown)
+
+
+async def _ask_about(connection: AsyncConnection, kind: Kind, side: Side, ids: Iterable[str]) -> None:
+    """Have DrChrono asked about records of which no body is left; Salesforce is read at every look anyway."""
+    if side is Side.DRCHRONO and (gone := list(ids)):
+        theirs = sa.and_(links.c.kind == kind.value, links.c.drchrono_id.in_(gone))
+        await connection.execute(sa.update(links).where(theirs).values(confirm_at=db_now(), **due_again(Lane.RETRY)))

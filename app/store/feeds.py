@@ -11,10 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.darkness import note
+from app.store.clock import db_now
 from app.store.database import Database, insert_into
-from app.store.inbox import LISTED
-from app.store.tables import darkness, db_now, deliveries, events, feeds
+from app.store.heartbeats import record_outage
+from app.store.inbox.group_commit import LISTED
+from app.store.tables import darkness, deliveries, events, feeds
 from app.sync import silence
 from app.sync.records import Side
 from app.sync.silence import Change, Feed, Verdict
@@ -64,7 +65,7 @@ async def judged(database: Database, side: Side, verdict: Verdict) -> None:
         if verdict.new:
             now = await connection.scalar(sa.select(db_now()))
             assert now is not None
-            await note(connection, f"silent_{side}", now, now)
+            await record_outage(connection, f"silent_{side}", now, now)
 
     await database.transact(work)
 

@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
-from app.store import conflicts, links
+from app.store import conflicts, work_queue
+from app.store.clock import after, db_now
 from app.store.conflicts import Conflict
 from app.store.database import Database
-from app.store.states import OPEN, State
-from app.store.tables import after, db_now, journal
-from app.sync.records import Side
+from app.store.tables import journal
+from app.sync.records import OPEN, Side, State
 
 _LATELY = timedelta(minutes=10)
 
@@ -66,7 +66,7 @@ async def plan(
     """
 
     async def work(connection: AsyncConnection) -> set[str]:
-        ours = await links.renew(connection, token, [entry.link_id for entry in entries])
+        ours = await work_queue.renew(connection, token, [entry.link_id for entry in entries])
         rows = [
             {
                 "id": entry.id,
@@ -110,7 +110,7 @@ async def written_lately(database: Database, link_ids: Sequence[str]) -> dict[st
     return found
 
 
-async def is_over(database: Database, link_ids: Sequence[str], job: str, settle_in: timedelta) -> None:
+async def close_job(database: Database, link_ids: Sequence[str], job: str, settle_in: timedelta) -> None:
     """Journal of these links that a job of the vendor's has ended, and when what it has not written never will be."""
 
     async def work(connection: AsyncConnection) -> None:

@@ -2,26 +2,35 @@
 
 Contents go first, after RETENTION_DAYS: the bodies of deliveries, and the values a write replaced or a rule decided
 against. Their rows stay, so that a redelivery is still known and people can see what was done; they go much later. A
-batch is one short transaction that asks again whether each row is over, so that a run may end anywhere.
+batch is one short transaction that asks again whether each row is over, so that a run may end anywhere. The room it
+took is given back to the disk, a little at a time.
 
 SQLite never gives back the rest of a page: a row whose contents go moves to the table's end, and the pages it leaves
 become free (measured on 200,000 bodies of 900 bytes: 302 MB stay 302 MB without that, and become 57 MB with it).
 """
 
+import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.database import Database
-from app.store.inbox import LISTED
-from app.store.states import OPEN, State
-from app.store.tables import conflicts, db_now, decisions, deliveries, events, journal, links
-from app.sync.records import Kind
+from app.errors import StoreUnavailable
+from app.store import oauth_states, sessions
+from app.store.clock import after, db_now
+from app.store.database import BUSY_TIMEOUT_S, Database
+from app.store.inbox.group_commit import LISTED
+from app.store.tables import conflicts, connections, decisions, deliveries, events, journal, links
+from app.store.tables import consents as under_way
+from app.store.tables import sessions as signed_in
+from app.sync.records import OPEN, Kind, State
 
 LISTED_FOR = timedelta(days=1)  # our own copies of a list: no vendor sends them again, and DrChrono shows it any time
 ROWS_FOR = timedelta(days=400)  # a year to look back at, and a month to do it; vendors redeliver for 72 hours at most
@@ -159,3 +168,69 @@ async def _moved(connection: AsyncConnection, rule: Rule, ids: Sequence[str]) ->
     over = sa.and_(table.c.id == sa.bindparam("p_id"), rule.is_over(table))
     moved = sa.update(table).where(over).values({**dict.fromkeys(rule.dropped), "rowid": end})
     return (await connection.execute(moved, [{"p_id": id_} for id_ in ids])).rowcount
+
+
+async def forget_leftovers(database: Database) -> int:
+    """Forget sessions that ended, and consents nobody came back with; give how many rows."""
+
+    async def work(connection: AsyncConnection) -> int:
+        return sum([(await connection.execute(one)).rowcount for one in _statements()])
+
+    return await database.transact(work)
+
+
+def _statements() -> Sequence[sa.Delete | sa.Update]:
+    idle, old = signed_in.c.seen_at < after(-sessions.IDLE), signed_in.c.started_at < after(-sessions.LONGEST)
+    waited = connections.c.pending_at < after(-2 * oauth_states.LIFE)  # of no use to anybody after its life
+    return (
+        sa.delete(signed_in).where(sa.or_(idle, old)),
+        sa.delete(under_way).where(under_way.c.expires_at < db_now()),
+        sa.update(connections).where(waited).values(pending=None, pending_at=None),
+    )
+
+
+PAGES = 256  # a MiB
+_FREE_SHARE = 0.1
+_IMPATIENT_S = 0.05
+_INCREMENTAL = 2
+
+
+async def vacuum_steps(database: Database) -> AsyncGenerator[int]:
+    """Give back what is free, and give after each step how many bytes it was; at last the log is cut.
+
+    Raises  StoreUnavailable when the database fails
+    """
+    if not database.is_sqlite:
+        return
+    try:
+        while given_back := await asyncio.to_thread(_step, database.path):
+            yield given_back
+        await asyncio.to_thread(_cut_log, database.path)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreUnavailable(f"the database refused: {type(error).__name__}") from error
+
+
+def _opened(path: Path, patience_s: float) -> closing[sqlite3.Connection]:
+    address = f"{path.resolve().as_uri()}?mode=rw"  # one that is gone must not come back empty
+    return closing(sqlite3.connect(address, timeout=patience_s, isolation_level=None, uri=True))
+
+
+def _step(path: Path) -> int:
+    with _opened(path, BUSY_TIMEOUT_S) as connection:
+        size, pages, free, mode = (
+            int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_size", "page_count", "freelist_count", "auto_vacuum")
+        )
+        count = min(free - int(pages * _FREE_SHARE), PAGES)
+        if mode != _INCREMENTAL or count < PAGES:
+            return 0
+        connection.executescript(f"PRAGMA incremental_vacuum({count})")  # `execute` would stop after one page
+        left = int(connection.execute("PRAGMA page_count").fetchone()[0])
+        return (pages - left) * size
+
+
+def _cut_log(path: Path) -> None:
+    """Bring the log into the file and empty it; while somebody reads in it, that is left to the next time."""
+    with _opened(path, _IMPATIENT_S) as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # the bulk, with writers going on beside it
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -15,15 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.errors import LeaseLost
+from app.store.clock import SCAN_LEASE, after, db_now
 from app.store.database import Database, insert_into
-from app.store.due import Due, due_of
 from app.store.links import due_again
-from app.store.tables import after, db_now, failures, links, pointed, scans
+from app.store.tables import failures, links, pointed, scans
+from app.store.work_queue import Due, due_of
 from app.sync.records import Kind, Lane, Side
 
 _FORGOTTEN = timedelta(days=1)  # what a scan read that was cut off that long ago is no base to go on from
 _MOST = 500
-HELD = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Scan:
     owner: str
 
 
-async def begun(database: Database, name: str) -> tuple[Scan, bool]:
+async def acquire(database: Database, name: str) -> tuple[Scan, bool]:
     """Give the scan of a name, ours from now on, and whether it goes on from one that was cut off within a day.
 
     Raises  LeaseLost while another process goes through it
@@ -51,7 +51,7 @@ async def begun(database: Database, name: str) -> tuple[Scan, bool]:
         row = {"name": name, "id": str(ULID()), "started_at": db_now(), "state": {}, "saved_at": db_now()}
         made = insert_into(scans, connection.dialect).values(row).on_conflict_do_nothing()
         is_new = (await connection.scalar(made.returning(scans.c.id))) is not None
-        ours = sa.update(scans).where(scans.c.name == name, is_free).values(owner=owner, held_until=after(HELD))
+        ours = sa.update(scans).where(scans.c.name == name, is_free).values(owner=owner, held_until=after(SCAN_LEASE))
         found = (await connection.execute(ours.returning(scans))).one_or_none()
         return found and (Scan(found.name, found.id, found.started_at, found.state, owner), not is_new)
 
@@ -65,15 +65,17 @@ async def save(database: Database, scan: Scan, at: Mapping[str, Any]) -> None:
 
     Raises  LeaseLost when another process has taken it over
     """
-    await _ours(database, sa.update(scans).values(state=dict(at), saved_at=db_now(), held_until=after(HELD)), scan)
+    await _ours(
+        database, sa.update(scans).values(state=dict(at), saved_at=db_now(), held_until=after(SCAN_LEASE)), scan
+    )
 
 
-async def hold(database: Database, scan: Scan) -> None:
+async def renew(database: Database, scan: Scan) -> None:
     """Hold a scan for its full time from now on.
 
     Raises  LeaseLost when another process has taken it over
     """
-    await _ours(database, sa.update(scans).values(held_until=after(HELD)), scan)
+    await _ours(database, sa.update(scans).values(held_until=after(SCAN_LEASE)), scan)
 
 
 async def leave(database: Database, scan: Scan) -> None:
@@ -105,7 +107,7 @@ async def _ours(database: Database, change: sa.Update | sa.Delete, scan: Scan) -
         raise LeaseLost("another process has taken this comparing over")
 
 
-async def point(database: Database, scan: Scan, side: Side, link_ids: Sequence[str]) -> None:
+async def add_differing(database: Database, scan: Scan, side: Side, link_ids: Sequence[str]) -> None:
     """Note linked records that differ, by what a side holds; one that was noted stays so."""
 
     async def work(connection: AsyncConnection) -> None:
@@ -163,7 +165,7 @@ async def release(database: Database, name: str, lane: Lane) -> int:
         count += gone
 
 
-async def mark(database: Database, kind: Kind, side: Side, ids: Sequence[str], leg: str) -> None:
+async def mark_listed(database: Database, kind: Kind, side: Side, ids: Sequence[str], leg: str) -> None:
     """Note that a side's complete list showed these records; `leg`: which list."""
 
     async def work(connection: AsyncConnection) -> None:
@@ -189,7 +191,7 @@ async def unlisted(database: Database, kind: Kind, leg: str, began: str) -> list
     return [row.id for row in await database.read(missing.order_by(links.c.id))]
 
 
-async def doubt(database: Database, link_ids: Sequence[str]) -> None:
+async def require_confirmation(database: Database, link_ids: Sequence[str]) -> None:
     """Have DrChrono asked for these records when they are next looked at."""
 
     async def work(connection: AsyncConnection) -> None:

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store.clock import after, db_now
 from app.store.database import Database, insert_into
-from app.store.tables import after, db_now, schedules, watermarks
+from app.store.tables import schedules, watermarks
 
 
-async def is_ours(database: Database, name: str, every: timedelta) -> bool:
+async def try_claim(database: Database, name: str, every: timedelta) -> bool:
     """Say whether it is time and nobody else has begun; then the next time is `every` from now."""
 
     async def work(connection: AsyncConnection) -> bool:

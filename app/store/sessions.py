@@ -9,8 +9,9 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store.clock import after, db_now
 from app.store.database import Database
-from app.store.tables import after, db_now, sessions
+from app.store.tables import sessions
 
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)

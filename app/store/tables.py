@@ -1,17 +1,9 @@
-"""The tables, and the two types both databases share: an instant, and the database's own clock.
-
-An instant is kept as whole milliseconds since 1970: both databases compare and add it alike, and no driver can lose
-its zone. Times that decide who may work (leases, due) are always the database's.
-"""
-
-from datetime import UTC, datetime, timedelta
-from typing import Any
+"""The tables of both databases."""
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.types import TypeDecorator
 
-from app.store.states import OPEN
+from app.store.clock import Instant
+from app.sync.records import OPEN
 
 metadata = sa.MetaData(
     naming_convention={
@@ -20,55 +12,6 @@ metadata = sa.MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware UTC instant, kept as milliseconds since 1970."""
-
-    impl = sa.BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> int | None:  # noqa: ARG002
-        """Refuse a naive time: it would mean another moment on another machine."""
-        return None if value is None else millis(value)
-
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """Give the aware instant."""
-        return None if value is None else _EPOCH + timedelta(milliseconds=value)
-
-
-def millis(value: datetime) -> int:
-    """Give milliseconds since 1970 of an aware instant."""
-    return (value - _EPOCH) // timedelta(milliseconds=1)
-
-
-def instant(seconds: float) -> datetime:
-    """Give the instant so many seconds after 1970."""
-    return _EPOCH + timedelta(seconds=seconds)
-
-
-class db_now(sa.sql.functions.FunctionElement[datetime]):  # noqa: N801 - reads like SQL where it is used
-    """The database's clock, at this statement."""
-
-    type = Instant()
-    inherit_cache = True
-
-
-@compiles(db_now, "sqlite")
-def _sqlite_now(*_: Any, **__: Any) -> str:
-    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
-
-
-@compiles(db_now, "postgresql")
-def _postgresql_now(*_: Any, **__: Any) -> str:
-    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
-
-
-def after(span: timedelta) -> sa.ColumnElement[Any]:
-    """Give the database's clock plus a span."""
-    return sa.type_coerce(db_now(), sa.BigInteger) + sa.literal(span // timedelta(milliseconds=1), sa.BigInteger)
 
 
 deliveries = sa.Table(

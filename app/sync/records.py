@@ -270,3 +270,16 @@ class Plan:
     writes_key: bool = False
     decided: tuple[str, ...] = ()
     overtaken: tuple[str, ...] = ()
+
+
+class State(StrEnum):
+    """How far an outward call is known to have come."""
+
+    PLANNED = "planned"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+OPEN = (State.PLANNED.value, State.UNKNOWN.value)  # it may have been sent, and may yet land
+BULKY = frozenset({Lane.COMPARE, Lane.BACKFILL})  # lanes whose writes may go by a job of the vendor's

@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from app.store.calls import Calls
-from app.store.connections import Connections
+from app.store.rate_ledger import RateLedger
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Side
 from app.vendors import http
 from app.vendors.budget import Allowance
@@ -70,7 +70,7 @@ async def client_of(org, database, vault):
 
     def opened(**more):
         grant = SalesforceGrant(credentials(org, **more), context)
-        store = Connections(database, vault, Side.SALESFORCE)
+        store = VendorTokens(database, vault, Side.SALESFORCE)
         clients.append(Salesforce(grant, store, context, "67.0", lambda *_line, **_rest: None, unlimited()))
         return clients[-1]
 
@@ -100,10 +100,10 @@ async def practice(_drchrono_url, database, vault):
     """
     with httpx.Client(base_url=_drchrono_url) as control:
         control.post("/_control/reset")
-        store, context, opened = Connections(database, vault, Side.DRCHRONO), http.trusted(None), []
+        store, context, opened = VendorTokens(database, vault, Side.DRCHRONO), http.trusted(None), []
 
         def grant(budget=None, url=_drchrono_url):
-            budget = budget or Hourly("drchrono", Calls(database, APPLICATION), Allowance(10_000, 1000))
+            budget = budget or Hourly("drchrono", RateLedger(database, APPLICATION), Allowance(10_000, 1000))
             opened.append(DrChronoGrant(url, APPLICATION, "standin-secret", context, budget))
             return opened[-1]
 

@@ -17,7 +17,7 @@ from app.errors import (
     Unavailable,
     Unreadable,
 )
-from app.store.calls import Calls
+from app.store.rate_ledger import RateLedger
 from app.store.tables import allowances
 from app.sync.records import Lane
 from app.vendors import hourly
@@ -311,7 +311,7 @@ async def test_a_doctor_that_cannot_be_asked_about_now_is_an_error_of_ours(pract
 
 
 async def counted(database):
-    return sum((await Calls(database, APPLICATION).by_lane()).values())
+    return sum((await RateLedger(database, APPLICATION).by_lane()).values())
 
 
 async def test_every_call_is_counted_for_the_application(practice, drchrono):
@@ -346,7 +346,7 @@ async def test_a_bulk_list_is_counted_in_its_lane_the_asking_and_each_look(pract
     assert len(page.rows) == 3
     assert practice.counted("POST /api/patients_list") == 1
     assert practice.counted("GET /api/patients_list") == 4
-    assert (await Calls(practice.database, APPLICATION).by_lane())[Lane.BACKFILL] == 5
+    assert (await RateLedger(practice.database, APPLICATION).by_lane())[Lane.BACKFILL] == 5
 
 
 async def test_a_refusal_in_times_of_heavy_use_is_no_lost_permission(practice, drchrono):
@@ -365,7 +365,7 @@ async def test_a_refusal_in_times_of_heavy_use_is_no_lost_permission(practice, d
 
 
 async def test_a_call_that_cannot_be_counted_is_not_made(practice, drchrono):
-    class Away(Calls):
+    class Away(RateLedger):
         async def count(self, lane, admit):
             raise StoreUnavailable("the database is away")
 
@@ -381,7 +381,7 @@ async def test_a_call_that_cannot_be_counted_is_not_made(practice, drchrono):
 
 async def test_a_call_whose_seconds_are_full_for_long_holds_nobody_up_and_is_not_counted(practice, monkeypatch):
     monkeypatch.setattr(hourly, "_HELD_S", 1.5)
-    calls = Calls(practice.database, "ours")
+    calls = RateLedger(practice.database, "ours")
     budget = Hourly("drchrono", calls, Allowance(500, 1))
 
     ended = await asyncio.gather(*(budget.spend(Lane.LIVE, "GET") for _ in range(6)), return_exceptions=True)

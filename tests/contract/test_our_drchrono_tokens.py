@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from app.errors import Unauthorized, Unavailable
-from app.store import tables
-from app.store.calls import Calls
+from app.store import clock
+from app.store.rate_ledger import RateLedger
 from app.vendors.budget import Allowance
 from app.vendors.hourly import Hourly
 from app.vendors.tokens import CUT_OFF
@@ -69,7 +69,7 @@ async def test_many_calls_of_several_processes_that_find_the_token_expired_refre
 async def test_a_token_that_another_process_refreshed_under_a_call_is_read_again_and_not_refreshed(practice):
     other, under_way = await practice.join(), []
 
-    class RefreshedMeanwhile(Calls):
+    class RefreshedMeanwhile(RateLedger):
         async def count(self, lane, admit):
             if not under_way:
                 under_way.append(await other.broker.current())
@@ -152,7 +152,7 @@ async def test_a_refresh_that_only_fails_pauses_nothing_and_is_asked_again_later
         with pytest.raises(Unavailable):
             await drchrono.read(PATIENTS, "1")
     asked = practice.counted("POST /o/token")
-    await ages(practice.database, ask_again_at=tables.after(-SECOND))
+    await ages(practice.database, ask_again_at=clock.after(-SECOND))
     await drchrono.read(PATIENTS, "1")
 
     assert asked == 2, "the connect, and the refresh that failed"
@@ -166,7 +166,7 @@ async def test_a_pair_lost_with_the_answer_of_a_refresh_is_named_so(practice):
     practice.fault("POST /o/token", do="drop_after_commit")
     with pytest.raises(Unavailable):
         await drchrono.read(PATIENTS, "1")
-    await ages(practice.database, ask_again_at=tables.after(-SECOND))
+    await ages(practice.database, ask_again_at=clock.after(-SECOND))
 
     with pytest.raises(Unauthorized, match=CUT_OFF):
         await drchrono.read(PATIENTS, "1")

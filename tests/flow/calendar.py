@@ -3,7 +3,7 @@
 import json
 
 from app import runtime
-from app.store.links import point_out as due_again
+from app.store.links import mark_due as due_again
 from app.sync.records import Side
 from tests.flow.clinic import SECRET
 from workers.compare.reconcile import EVER, compare

@@ -15,13 +15,12 @@ import sqlalchemy as sa
 from app import runtime
 from app.main import create_app
 from app.settings import env_file
-from app.store.links import waiting
+from app.store.clock import db_now
 from app.store.tables import (
     allowances,
     audit,
     connections,
     consents,
-    db_now,
     deliveries,
     events,
     failures,
@@ -30,6 +29,7 @@ from app.store.tables import (
     matches,
     sessions,
 )
+from app.store.work_queue import waiting
 from app.sync.decide import decide
 from app.sync.records import Kind, Side
 from tests.flow.yesterday import is_remembered, remember

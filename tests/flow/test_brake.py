@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.store import queue_state
+from app.store import lanes
 from app.sync.records import Kind, Lane, Side
 from tests.flow.calendar import booked, books, compares, deletes, forgets
 from tests.flow.clinic import CONFIRM_AFTER
@@ -20,7 +20,7 @@ def phones(clinic):
 
 
 async def reasons(clinic):
-    return {one["lane"]: one["reason"] for one in await queue_state.lane_states(clinic.run.database) if one["paused"]}
+    return {one["lane"]: one["reason"] for one in await lanes.lane_states(clinic.run.database) if one["paused"]}
 
 
 @pytest.mark.timeout(120)
@@ -37,7 +37,7 @@ async def test_a_mapping_that_blanks_every_phone_waits_for_a_word(clinic, tmp_pa
     assert len(await clinic.unfinished()) == MANY, "nothing is forgotten"
 
     clinic.run = right  # the mapping is put right, and the lane resumed
-    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], None)
+    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], None)
     await clinic.settles()
 
     assert clinic.writes() == []
@@ -50,7 +50,7 @@ async def test_after_a_word_it_is_written(clinic, tmp_path):
     clinic.run = blank_phones(clinic, tmp_path)
     await compares(clinic, PATIENTS)
 
-    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], None)
+    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], None)
     await clinic.settles()
     await clinic.time_passes(CONFIRM_AFTER * 2)  # the stamps have not moved, so DrChrono is asked about each
     await clinic.settles()
@@ -138,7 +138,7 @@ async def test_a_first_load_of_any_size_is_no_matter_for_the_brake(clinic):
 
 async def test_a_live_edit_passes_while_the_rest_is_held_back(clinic):
     patient = await clinic.has_linked()
-    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], "the brake")
+    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], "the brake")
 
     await clinic.arrives(await clinic.edits(patient, city="Springfield"))
 
@@ -146,7 +146,7 @@ async def test_a_live_edit_passes_while_the_rest_is_held_back(clinic):
 
 
 async def test_while_the_lane_is_paused_nothing_is_compared_anew(clinic):
-    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], "the brake")
+    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], "the brake")
 
     await compare_when_due(clinic.run, None, lambda _kinds: None)
 

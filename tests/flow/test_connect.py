@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.store.connections import Connections
 from app.store.tables import connections, consents, metadata
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Side
 from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR, opened
@@ -81,7 +81,7 @@ async def test_the_overview_shows_whose_consent_is_held(browser):
 async def test_a_pair_is_kept_with_user_practice_scopes_and_expiry(unjoined):
     await unjoined.connects()
 
-    stored = await Connections(unjoined.run.database, unjoined.run.vault, Side.DRCHRONO).read()
+    stored = await VendorTokens(unjoined.run.database, unjoined.run.vault, Side.DRCHRONO).read()
     (row,) = await unjoined.rows(connections)
 
     assert stored.token["account"]["username"] == "fixture.provider"
@@ -93,7 +93,7 @@ async def test_a_pair_is_kept_with_user_practice_scopes_and_expiry(unjoined):
 
 async def test_nothing_of_the_pair_lies_in_the_database_in_clear(unjoined):
     await unjoined.connects()
-    pair = (await Connections(unjoined.run.database, unjoined.run.vault, Side.DRCHRONO).read()).token
+    pair = (await VendorTokens(unjoined.run.database, unjoined.run.vault, Side.DRCHRONO).read()).token
 
     stored = await everything_stored(unjoined)
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.store.connections import Connections
 from app.store.tables import connections
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Side
 from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR, opened
@@ -16,7 +16,7 @@ CONFIRM, DECLINE, ASK = "/connect/drchrono/confirm", "/connect/drchrono/decline"
 
 
 async def held(clinic):
-    return await Connections(clinic.run.database, clinic.run.vault, Side.DRCHRONO).read()
+    return await VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO).read()
 
 
 def tokens(clinic):

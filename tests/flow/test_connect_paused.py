@@ -6,9 +6,9 @@ import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
 
-from app.store.connections import Connections
-from app.store.secrets import Vault
+from app.store.encryption import Vault
 from app.store.tables import audit, connections
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Side
 from tests.flow.clinic import CONFIRM_AFTER, OPERATOR
 
@@ -180,7 +180,7 @@ async def test_a_drchrono_that_is_away_is_no_refusal(clinic, doubts):
 async def test_disconnecting_revokes_at_drchrono_and_forgets_here(clinic):
     answer = await clinic.web.post("/disconnect/drchrono", headers=BEARER)
 
-    stored = await Connections(clinic.run.database, clinic.run.vault, Side.DRCHRONO).read()
+    stored = await VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO).read()
     tokens = clinic.drchrono.get("/_control/tokens").json()
     assert (answer.status_code, "Disconnected" in answer.text) == (200, True)
     assert (stored.token, tokens["live"], tokens["revocations"]) == (None, 0, 1)
@@ -223,7 +223,7 @@ async def test_a_revocation_drchrono_did_not_confirm_is_forgotten_here_and_said(
 
     answer = await clinic.web.post("/disconnect/drchrono", headers=BEARER)
 
-    stored = await Connections(clinic.run.database, clinic.run.vault, Side.DRCHRONO).read()
+    stored = await VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO).read()
     assert stored.token is None
     assert "did not confirm" in answer.text
 

@@ -5,8 +5,9 @@ import sqlalchemy as sa
 
 from app import runtime
 from app.settings.fields import Settings
-from app.store.known import Standing
-from app.store.tables import audit, db_now, failures, links
+from app.store.clock import db_now
+from app.store.record_views import RecordState
+from app.store.tables import audit, failures, links
 from app.sync.records import Side
 from tests.flow.browser import HOME, browsing
 from tests.flow.clinic import OPERATOR, SECRET, opened, settings_of
@@ -149,7 +150,7 @@ async def test_the_list_of_one_state_holds_all_of_it_and_nobody_else(staffed):
     everybody = (await staffed.web.get("/api/v1/patients?limit=200", headers=READS)).json()["items"]
     by_state = {
         state: (await staffed.web.get(f"/api/v1/patients?limit=200&state={state}", headers=READS)).json()
-        for state in Standing
+        for state in RecordState
     }
 
     assert sum(found["total"] for found in by_state.values()) == len(everybody) == 20

@@ -5,7 +5,8 @@ from time import perf_counter
 import pytest
 import sqlalchemy as sa
 
-from app.store.tables import db_now, events, failures, journal, links
+from app.store.clock import db_now
+from app.store.tables import events, failures, journal, links
 from tests.flow.browser import HOME, browsing
 from tests.flow.clinic import OPERATOR
 from tests.store.build import change, on_sqlite

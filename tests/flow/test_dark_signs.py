@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from app.store import queue_state
-from app.store.connections import Connections
+from app.store import lanes
 from app.store.tables import darkness
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Lane, Side
 from tests.flow.calendar import forgets
 from tests.flow.clinic import opened, settings_of
@@ -94,7 +94,7 @@ async def test_a_database_that_was_away_is_a_door_that_was_closed(clinic):
 
 
 async def refused(clinic):
-    store = Connections(clinic.run.database, clinic.run.vault, Side.DRCHRONO)
+    store = VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO)
     await store.refuse(await store.lease(MINUTE), "invalid_grant")
 
 
@@ -163,12 +163,12 @@ async def test_a_compare_whose_worker_was_killed_is_made_by_another(clinic):
 
 
 async def test_a_paused_lane_makes_it_wait_and_nothing_is_forgotten(clinic):
-    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], "an operator's word")
+    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], "an operator's word")
     await ages(clinic, HOUR)
     await door_was_closed(clinic)
     await compares_when_due(clinic)
     while_paused = listed(clinic), await dark(clinic)
-    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], None)
+    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], None)
 
     await compares_when_due(clinic)
 

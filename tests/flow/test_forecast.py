@@ -11,7 +11,7 @@ from rich.console import Console
 
 from app.cli.queue import print_queue
 from app.settings import env_file
-from app.store.calls import Calls
+from app.store.rate_ledger import RateLedger
 from app.store.tables import links
 from app.sync.records import Lane
 from tests.flow.clinic import OPERATOR
@@ -77,7 +77,7 @@ async def test_what_goes_to_salesforce_alone_waits_for_no_call_of_drchronos(clin
 
 
 async def test_calls_are_told_by_lane_and_those_left_are_what_remains_of_the_hour(clinic):
-    application = Calls(clinic.run.database, clinic.run.settings.drchrono_client_id)
+    application = RateLedger(clinic.run.database, clinic.run.settings.drchrono_client_id)
     before = await drchrono(clinic)
 
     await application.count(Lane.COMPARE, lambda ledger: ((int(ledger.at // 3600),), 1, 0.0))

@@ -10,12 +10,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from ulid import ULID
 
 from app.errors import StoreUnavailable
-from app.metrics import stands
-from app.metrics.counted import RINGS_MISSED
-from app.metrics.counts import Counts
+from app.metrics import definitions
+from app.metrics.definitions import RINGS_MISSED
 from app.store import tables
-from app.store.links import take
-from app.store.tables import after, db_now
+from app.store.clock import after, db_now
+from app.store.counters import ProcessCounters
+from app.store.work_queue import lease_batch
 from app.sync.records import Kind
 from tests.flow.clinic import OPERATOR, opened
 from tests.store.build import change
@@ -24,7 +24,7 @@ BEARER = {"Authorization": f"Bearer {OPERATOR}"}
 SECOND = timedelta(seconds=1)
 MANY_LINKS, MANY_FAILURES, AT_ONCE = 100_000, 10_000, 5_000
 PATIENT = ("patient", "live")
-ORDER = {metric.name.removesuffix("_total"): tuple(metric.labels) for metric in stands.ALL}
+ORDER = {metric.name.removesuffix("_total"): tuple(metric.labels) for metric in definitions.ALL}
 
 
 async def scraped(clinic):
@@ -112,7 +112,7 @@ async def test_what_is_due_and_worked_on_is_told_by_kind_lane_and_direction(clin
     await change(clinic.run.database, sa.update(tables.links).where(due).values(due_at=after(-90 * SECOND)))
     before = await scraped(clinic)
 
-    await take(clinic.run.database, Kind.PATIENT)
+    await lease_batch(clinic.run.database, Kind.PATIENT)
 
     assert before["due_records", *PATIENT, "to_salesforce"] == 1
     assert 90 <= before["oldest_due_seconds", *PATIENT, "to_salesforce"] < 120
@@ -159,7 +159,7 @@ async def test_every_web_tells_the_same_and_a_restart_loses_nothing(clinic, know
 
 
 async def test_what_cannot_be_saved_is_kept_for_the_next_time(database):
-    counts = Counts()
+    counts = ProcessCounters()
     counts.add(RINGS_MISSED)
     await change(database, sa.text("ALTER TABLE tallies RENAME TO away"))
     with pytest.raises(StoreUnavailable):

@@ -5,7 +5,7 @@ from io import StringIO
 from rich.console import Console
 
 from app.cli.backfill import run_backfill
-from app.store import queue_state
+from app.store import lanes
 from app.sync.records import Kind, Lane
 from tests.flow.calendar import forgets
 from tests.flow.many import MANY, blank_phones, registers_many
@@ -24,13 +24,13 @@ async def reconciles(clinic, settings=None):
 async def test_what_is_found_waits_in_a_paused_lane_and_is_written_once_it_is_resumed(clinic):
     patient = await clinic.has_linked()
     await clinic.edits(patient, city="Springfield")
-    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], "paused by an operator")
+    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], "paused by an operator")
     forgets(clinic)
 
     went_well, said = await reconciles(clinic)
     await clinic.settles()
     before = clinic.writes()
-    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], None)
+    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], None)
     await clinic.settles()
 
     assert (went_well, before) == (True, [])

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from app.cli import supervise
 from app.errors import StoreUnavailable
 from app.operations.health.monitor import OLD_S, HealthMonitor
-from app.store import heartbeat, tables
-from app.store.calls import Calls
-from app.store.connections import Connections
-from app.store.heartbeat import ALIVE
-from app.store.tables import after
+from app.store import heartbeats, tables
+from app.store.clock import after
+from app.store.heartbeats import ALIVE
+from app.store.rate_ledger import RateLedger
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Lane, Side
 from tests.flow.clinic import OPERATOR, opened
 from tests.store.build import change
@@ -48,7 +48,7 @@ def update(database, table, **values):
 
 
 async def test_every_part_of_a_connected_clinic_is_told(clinic):
-    await heartbeat.beat(clinic.run.database, "one")
+    await heartbeats.beat(clinic.run.database, "one")
 
     found = await parts(clinic)
 
@@ -75,7 +75,7 @@ async def test_no_vendor_is_called_for_a_probe(clinic):
 
 
 async def test_a_worker_that_has_died_is_told_with_when_it_was_last_heard_of(clinic):
-    await heartbeat.beat(clinic.run.database, "one")
+    await heartbeats.beat(clinic.run.database, "one")
     alive = await part(clinic, "workers")
     await update(clinic.run.database, tables.workers, seen_at=after(-ALIVE - timedelta(seconds=1)))
 
@@ -177,7 +177,7 @@ async def test_a_part_that_cannot_be_looked_at_for_a_fault_of_ours_is_unknown_an
 
 
 async def refused(clinic):
-    store = Connections(clinic.run.database, clinic.run.vault, Side.DRCHRONO)
+    store = VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO)
     await store.refuse(await store.lease(MINUTE), "invalid_grant")
 
 
@@ -190,7 +190,7 @@ async def ended(clinic):
 
 
 async def cannot_be_refreshed(clinic):
-    store = Connections(clinic.run.database, clinic.run.vault, Side.DRCHRONO)
+    store = VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO)
     lease = await store.lease(MINUTE)
     await store.save(lease, lease.version, {"access_token": "a", "expires_in": 172800}, 60 * MINUTE, 60 * MINUTE)
 
@@ -225,7 +225,7 @@ async def test_a_practice_that_nobody_has_joined_has_no_token_to_tell_of(known, 
 
 
 async def spends_the_hour(clinic, calls):
-    application = Calls(clinic.run.database, clinic.run.settings.drchrono_client_id)
+    application = RateLedger(clinic.run.database, clinic.run.settings.drchrono_client_id)
     await application.count(Lane.COMPARE, lambda ledger: ((int(ledger.at // 3600),), 1, 0.0))
     theirs = tables.lane_calls.c.lane == Lane.COMPARE.value
     await change(clinic.run.database, sa.update(tables.lane_calls).where(theirs).values(made=calls))

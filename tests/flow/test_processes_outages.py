@@ -17,9 +17,10 @@ import redis
 import sqlalchemy as sa
 
 from app.cli.supervise import wait_for_port
-from app.queue import listens
+from app.store.clock import after, db_now
 from app.store.database import Database
-from app.store.tables import after, db_now, links, workers
+from app.store.tables import links, workers
+from app.wakeup import listens
 from tests.flow.burst import BURST, assert_nothing_lost_nothing_doubled, burst, reaches, settle
 from tests.harness.cluster import town
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from datetime import timedelta
 
-from app.store import links
+from app.store import work_queue
 from app.store.tables import journal
 from app.sync.decide import decide
 from app.sync.records import Kind, Lane
@@ -48,7 +48,7 @@ async def test_dying_at_the_door_before_the_commit_leaves_nothing_and_the_vendor
 async def test_dying_after_the_inbox_before_the_ring_is_found_by_the_sweep(clinic):
     await a_delivered_patient(clinic)  # there is no Redis here: nothing was rung
 
-    found = await links.waiting(clinic.run.database)
+    found = await work_queue.waiting(clinic.run.database)
 
     assert found == [(Kind.PATIENT, Lane.LIVE)]
     await assert_it_arrives_once(clinic)

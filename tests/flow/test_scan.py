@@ -151,7 +151,7 @@ async def test_a_page_that_is_read_twice_is_kept_once(many):
         await points_out(many, PATIENTS)
     many.drchrono.put("/_control/settings", json={"bulk_fails": False}).raise_for_status()
 
-    scan, goes_on = await scans.begun(many.run.database, "compare_patient")
+    scan, goes_on = await scans.acquire(many.run.database, "compare_patient")
 
     assert (kept, goes_on, scan.at) == (len(NAMES), True, {})
 

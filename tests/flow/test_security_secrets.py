@@ -7,7 +7,7 @@ import pytest
 
 from app import runtime
 from app.operations.connections import account_of
-from app.store.connections import Connections
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Side
 from tests.flow.browser import browsing
 from tests.flow.clinic import KEY, OPERATOR, SECRET, opened
@@ -34,7 +34,7 @@ async def staffed(known, empty_vendors):
 
 
 async def pair_of(clinic):
-    return (await Connections(clinic.run.database, clinic.run.vault, Side.DRCHRONO).read()).token
+    return (await VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO).read()).token
 
 
 async def a_day(clinic):
@@ -119,7 +119,7 @@ async def test_no_address_we_send_a_browser_to_holds_a_secret(staffed):
 )  # fmt: skip
 async def test_no_repr_holds_a_secret(staffed, what):
     run, pair = staffed.run, await pair_of(staffed)
-    connections = Connections(run.database, run.vault, Side.DRCHRONO)
+    connections = VendorTokens(run.database, run.vault, Side.DRCHRONO)
     stored = await connections.read()
     objects = {
         "settings": run.settings,
@@ -172,7 +172,7 @@ def test_no_process_writes_a_secret_into_its_log(tmp_path):
 def stored_tokens(here, which):
     async def read():
         async with runtime.opened(here.settings()) as run:
-            return (await Connections(run.database, run.vault, Side.DRCHRONO).read()).token
+            return (await VendorTokens(run.database, run.vault, Side.DRCHRONO).read()).token
 
     pair = asyncio.run(read())
     return {f"{which} {name}": pair[name] for name in ("access_token", "refresh_token")}

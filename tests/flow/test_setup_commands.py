@@ -16,10 +16,11 @@ from ulid import ULID
 from app.cli import init
 from app.settings import env_file
 from app.settings.env_file import fresh, render
+from app.store.clock import db_now
 from app.store.database import Database
+from app.store.encryption import Vault
 from app.store.schema import migrate
-from app.store.secrets import Vault
-from app.store.tables import db_now, deliveries
+from app.store.tables import deliveries
 from tests.harness.cluster import ROOT
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]

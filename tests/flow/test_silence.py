@@ -7,8 +7,8 @@ import sqlalchemy as sa
 import structlog
 
 from app import runtime
-from app.store import feeds, queue_state, schedules
-from app.store.darkness import Of
+from app.store import feeds, lanes, schedules
+from app.store.heartbeats import Beating
 from app.store.tables import darkness
 from app.sync.records import Kind, Lane, Side
 from tests.flow.calendar import forgets
@@ -53,7 +53,7 @@ async def listens(clinic):
 async def passes(clinic, span):
     """Time goes by in which door, worker and sides have given their signs; then the worker looks into both feeds."""
     await ages(clinic, span)
-    for of in Of:
+    for of in Beating:
         await schedules.raise_watermark(clinic.run.database, f"sign_{of}", clinic.run.now())
     await clinic.run.database.transact(_nothing_was_dark)
     await listens(clinic)
@@ -61,7 +61,7 @@ async def passes(clinic, span):
 
 async def _nothing_was_dark(connection):
     """The door itself may have given a sign in the midst of it, and taken the time that went by for darkness."""
-    await connection.execute(sa.delete(darkness).where(darkness.c.name.in_([of.value for of in Of])))
+    await connection.execute(sa.delete(darkness).where(darkness.c.name.in_([of.value for of in Beating])))
 
 
 async def feed(clinic, side=Side.DRCHRONO):
@@ -293,7 +293,7 @@ async def test_outside_office_hours_nobody_looks(clinic):
 
 async def test_while_comparing_is_paused_nobody_looks_and_that_is_said(clinic):
     await found_silent(clinic)
-    await queue_state.set_paused(clinic.run.database, [Lane.COMPARE], "an operator's word")
+    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], "an operator's word")
     before = clinic.calls("drchrono", "GET")
 
     await passes(clinic, SECOND)

@@ -1,6 +1,6 @@
 """Doctors and offices: DrChrono's alone, fetched by lists and by what refers to them; a doctor who moves zones."""
 
-from app.store import tallies
+from app.store import counters
 from app.sync.records import Kind
 from tests.flow.calendar import DOCTOR, TEN, booked, books, compares, forgets, has_visit, records, tells, visit_of
 from workers.compare.reconcile import apply_zones
@@ -36,7 +36,7 @@ async def test_an_edit_of_a_doctor_in_salesforce_is_put_back_at_the_next_list_an
 
     (now,) = records(clinic, "DrChrono_Doctor__c")
     assert (now["Last_Name__c"], now["Suspended__c"]) == (doctor["Last_Name__c"], False)
-    assert (await tallies.read(clinic.run.database))["put_back_doctor"] == 2
+    assert (await counters.read(clinic.run.database))["put_back_doctor"] == 2
 
 
 async def test_a_new_doctor_is_fetched_by_the_visit_that_refers_to_them(clinic):

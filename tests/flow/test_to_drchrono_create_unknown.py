@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.store import journal, matching
+from app.store import identity_index, journal
 from app.sync.decide import decide
 from tests.flow.clinic import DRCHRONO_LIMIT, SEARCH_GAP
 from tests.flow.test_to_drchrono_create import POST, assert_one_pair, causes, goes_on, named
@@ -277,10 +277,10 @@ async def test_a_dead_workers_match_is_free_once_its_lease_has_run_out(clinic, t
     await clinic.hears()
     work = await clinic.takes()
     person = {work.taken.due[0].link.id: "p" * 64}
-    first = await matching.take(clinic.run.database, work.taken.token, person)
-    other = await matching.take(clinic.run.database, "another", person)
+    first = await identity_index.lease_people(clinic.run.database, work.taken.token, person)
+    other = await identity_index.lease_people(clinic.run.database, "another", person)
 
     await clinic.time_passes(LEASE)
 
     assert (first, other) == ({"p" * 64}, set())
-    assert await matching.take(clinic.run.database, "another", person) == {"p" * 64}
+    assert await identity_index.lease_people(clinic.run.database, "another", person) == {"p" * 64}

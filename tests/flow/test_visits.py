@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app.store import tallies
+from app.store import counters
 from app.sync.records import Kind
 from tests.flow.calendar import (
     TEN,
@@ -200,7 +200,7 @@ async def test_a_break_and_an_untouched_occurrence_are_skipped_and_counted(clini
 
     assert records(clinic, "DrChrono_Appointment__c") == []
     assert await clinic.links(Kind.APPOINTMENT) == []
-    counts = await tallies.read(clinic.run.database)
+    counts = await counters.read(clinic.run.database)
     assert (counts["skipped_break"], counts["skipped_virtual"]) == (1, 1)
 
 

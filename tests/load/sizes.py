@@ -22,16 +22,15 @@ from rich.table import Table
 from ulid import ULID
 
 from app.cli import supervise
-from app.queue import Bell, listener
-from app.store import journal, links, results, retention
+from app.store import journal, outcomes, retention, work_queue
 from app.store.conflicts import Conflict
 from app.store.database import Database
-from app.store.inbox import Delivery, Event
+from app.store.encryption import Vault
+from app.store.inbox.group_commit import Delivery, Event
 from app.store.journal import Answer, Entry
 from app.store.schema import migrate
-from app.store.secrets import Vault
-from app.store.states import State
-from app.sync.records import Kind, Side
+from app.sync.records import Kind, Side, State
+from app.wakeup import Wakeup, listener
 from tests import conftest
 from tests.build import KEYS, a_link, a_patient
 from tests.store.build import a_result, open_inbox
@@ -61,7 +60,7 @@ def deliveries(first: int, count: int) -> list[Delivery]:
 
 async def work_off(database: Database) -> None:
     """Do all that is due as a worker does, without the vendors: every look writes, and one in fifty is a conflict."""
-    while batch := await links.take(database, Kind.PATIENT):
+    while batch := await work_queue.lease_batch(database, Kind.PATIENT):
         entries = []
         for at, due in enumerate(batch.due):
             both = (Conflict(Kind.PATIENT, "city", "drchrono owns it", REPLACED),) if at % 50 == 0 else ()
@@ -69,7 +68,7 @@ async def work_off(database: Database) -> None:
         await journal.plan(database, batch.token, entries, timedelta(minutes=10))
         await journal.answer(database, [Answer(entry.id, State.CONFIRMED) for entry in entries])
         done = [a_result(due, BASE, salesforce_id=f"003{due.link.drchrono_id:0>15}") for due in batch.due]
-        await results.record(database, batch.token, done)
+        await outcomes.save(database, batch.token, done)
 
 
 async def bytes_of(database: Database) -> dict[str, int]:
@@ -98,7 +97,7 @@ async def vacuumed(database: Database) -> None:
             await quiet.execute(sa.text("VACUUM ANALYZE"))
 
 
-async def fill(database: Database, bell: Bell, start: int, count: int) -> None:
+async def fill(database: Database, bell: Wakeup, start: int, count: int) -> None:
     """Let so many deliveries come in, in bursts, each worked off."""
     inbox = open_inbox(database, lambda group: bell.ring({event.kind for one in group for event in one.events}))
     for first in range(start, start + count, ROUND):
@@ -154,7 +153,7 @@ async def measure(database: Database, count: int, folder: Path) -> None:
         child.start()
         supervise.wait_for_port(port, child)
         url, rung = f"redis://127.0.0.1:{port}/0", []
-        bell, client = Bell(url, lambda: console.log("a ring was missed")), redis.Redis.from_url(url)
+        bell, client = Wakeup(url, lambda: console.log("a ring was missed")), redis.Redis.from_url(url)
         worker = listener(url, rung.append)
         listening = asyncio.create_task(worker.main())
         await asyncio.sleep(0.5)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import ulid
 from sqlalchemy import event
 
-from app.store.pace import Pace
+from app.store.clock import Pace
 from tests.standins.drchrono.clock import ZONE
 
 FIRST = datetime(2026, 1, 12, 17, 0, tzinfo=UTC)

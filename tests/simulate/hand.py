@@ -6,7 +6,7 @@ weight 0 is off.
 
 from dataclasses import dataclass, fields, replace
 
-from app.store.links import waiting
+from app.store.work_queue import waiting
 from tests.simulate.fields import VISIT
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import httpx
 
 from app.errors import Unavailable
-from app.store.calls import Calls
 from app.store.database import Database
+from app.store.rate_ledger import RateLedger
 from app.sync.records import Lane
 from app.sync.retry import after
 from app.vendors import http
@@ -136,7 +136,7 @@ class Worker:
 
     def __init__(self, url, clock, rng, shelf, practice, tell):
         self._database = unthreaded(Database(url), clock)
-        self.budget = Hourly("drchrono", Calls(self._database, "ours"), ALLOWED)
+        self.budget = Hourly("drchrono", RateLedger(self._database, "ours"), ALLOWED)
         self._gates = {is_live: asyncio.Semaphore(at_once) for is_live, at_once in _AT_ONCE.items()}
         self._rng, self._shelf, self._practice, self._tell = rng, shelf, practice, tell
         self._hand, self._tasks = {}, [asyncio.create_task(self._works(lane)) for lane in Lane]

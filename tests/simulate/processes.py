@@ -12,9 +12,9 @@ import httpx
 
 from app.main import create_app
 from app.settings.types import secret_values
-from app.store.calls import Calls
-from app.store.connections import Connections
-from app.store.inbox_sqlite import SqliteInbox
+from app.store.inbox.sqlite import SqliteInbox
+from app.store.rate_ledger import RateLedger
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Side
 from app.vendors.at_once import Places
 from app.vendors.budget import Allowance
@@ -97,16 +97,20 @@ class _OverCable(Salesforce):
 def _runtime(template, plain, database, vendors, worker):
     known, turns = template.settings, worker.turns
     client_id, secret = known.drchrono_client_id, known.drchrono_client_secret.get_secret_value()
-    budget = Hourly(DRCHRONO, Calls(plain, client_id), Allowance(known.drchrono_calls_per_hour, 10_000))
+    budget = Hourly(DRCHRONO, RateLedger(plain, client_id), Allowance(known.drchrono_calls_per_hour, 10_000))
     grant = DrChronoGrant(known.drchrono_base_url, client_id, secret, _NOBODY, budget)
-    drchrono = DrChrono(grant, Connections(plain, template.vault, Side.DRCHRONO), _NOBODY, _unheard)
+    drchrono = DrChrono(grant, VendorTokens(plain, template.vault, Side.DRCHRONO), _NOBODY, _unheard)
     _wired(drchrono._http, Wire(vendors, DRCHRONO, turns))
     _wired(grant._oauth, Wire(vendors, DRCHRONO))
     sign_in = SalesforceGrant(template.salesforce._grant._credentials, _NOBODY)
     _wired(sign_in._oauth, Wire(vendors, SALESFORCE))
-    store = Connections(plain, template.vault, Side.SALESFORCE)
+    store = VendorTokens(plain, template.vault, Side.SALESFORCE)
     told = Daily(
-        SALESFORCE, Calls(plain, SALESFORCE), known.salesforce_daily_call_share, Places(goes_on_s=0.0), remember_s=0.0
+        SALESFORCE,
+        RateLedger(plain, SALESFORCE),
+        known.salesforce_daily_call_share,
+        Places(goes_on_s=0.0),
+        remember_s=0.0,
     )
     salesforce = _OverCable(sign_in, store, _NOBODY, known.salesforce_api_version, _unheard, told)
     salesforce.cable, salesforce._threads = Cable(vendors), InTurn(turns, worker)

@@ -23,9 +23,9 @@ import structlog
 
 from app import runtime
 from app.runtime import Runtime
-from app.store import darkness, feeds, schedules
-from app.store.darkness import Of
+from app.store import feeds, heartbeats, schedules
 from app.store.database import Database
+from app.store.heartbeats import Beating
 from app.store.schema import migrate
 from app.sync.records import Side
 from tests.flow.clinic import settings_of
@@ -144,7 +144,7 @@ class Days:
             arrived = self.world.post.arrived()
             for letter in arrived:
                 assert await self.world.delivers(letter) == 200
-            await darkness.give(self.worker.database, Of.DOOR)
+            await heartbeats.beat_in(self.worker.database, Beating.DOOR)
             self.count += 1
             for side in Side if self.count % _LOOKS_EVERY == 0 else ():
                 await check_feed(self.run, side)
@@ -157,7 +157,7 @@ class Days:
     async def sleeps_until(self, moment):
         """Nobody edits at night; the door stays open."""
         self.world.passes((moment - self.clock.now()) // timedelta(milliseconds=1))
-        await schedules.raise_watermark(self.worker.database, f"sign_{Of.DOOR}", self.clock.now())
+        await schedules.raise_watermark(self.worker.database, f"sign_{Beating.DOOR}", self.clock.now())
 
     def edits(self):
         """What people do in one tick, by the hour of the day."""

@@ -21,10 +21,10 @@ import httpx
 from rich.console import Console
 from rich.progress import Progress
 
-from app.store.connections import Connections
 from app.store.database import Database
+from app.store.encryption import Vault
 from app.store.schema import migrate
-from app.store.secrets import Vault
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Side
 from app.vendors.tokens import CUT_OFF
 from tests.simulate.token_worker import KEY, client
@@ -80,7 +80,7 @@ async def race(database, folder, seed, wanted, say=lambda _: None):
     ):
         patient = control.post("/_control/patients?silent=true", json={}).json()
         (folder / "patient").write_text(str(patient["id"]))
-        store = Connections(database, Vault((KEY,)), Side.DRCHRONO)
+        store = VendorTokens(database, Vault((KEY,)), Side.DRCHRONO)
         drchrono = client(database, url, store, LEASE_S)
         command = [sys.executable, "-m", "tests.simulate.token_worker"]
         command += [database.url.render_as_string(hide_password=False), url, str(folder), str(seed), str(LEASE_S)]

@@ -15,10 +15,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from app.errors import SyncError, Unauthorized, Unavailable
-from app.store.calls import Calls
-from app.store.connections import Connections
 from app.store.database import Database
-from app.store.secrets import Vault
+from app.store.encryption import Vault
+from app.store.rate_ledger import RateLedger
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Side
 from app.vendors import http
 from app.vendors.budget import Allowance
@@ -32,7 +32,7 @@ DEATHS = {"answered": 0.2, "leased": 0.1}
 AT_ONCE, PAUSE_S = 2, 0.08
 
 
-class Mortal(Connections):
+class Mortal(VendorTokens):
     """The store of a process that is killed at the worst moments."""
 
     def __init__(self, database, vault, folder, seed):
@@ -62,7 +62,7 @@ class Mortal(Connections):
 def client(database, url, store, lease_s):
     context = http.trusted(None)
     grant = DrChronoGrant(
-        url, *CLIENT, context, Hourly("drchrono", Calls(database, CLIENT[0]), Allowance(100_000, 1000))
+        url, *CLIENT, context, Hourly("drchrono", RateLedger(database, CLIENT[0]), Allowance(100_000, 1000))
     )
     return DrChrono(grant, store, context, lambda *_, **__: None, timedelta(seconds=lease_s))
 

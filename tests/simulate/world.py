@@ -8,7 +8,7 @@ import random
 
 import sqlalchemy as sa
 
-from app.store import links as store_links
+from app.store import work_queue as store_links
 from app.store.tables import allowances, links
 from app.sync.records import Kind
 from tests.simulate.fields import KEYS, is_visit

@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy as sa
 from ulid import ULID
 
-from app.store import links, tables
-from app.store.endings import Result
-from app.store.inbox import Delivery, Event
-from app.store.inbox_postgres import PostgresInbox
-from app.store.inbox_sqlite import SqliteInbox
+from app.store import clock, tables, work_queue
+from app.store.inbox.group_commit import Delivery, Event
+from app.store.inbox.postgres import PostgresInbox
+from app.store.inbox.sqlite import SqliteInbox
 from app.store.journal import Entry
+from app.store.result import Result
 from app.sync.base import Base
 from app.sync.records import Kind, Side
 
@@ -74,7 +74,7 @@ async def came_in(database, *deliveries):
 async def taken(database, *record_ids, kind=Kind.PATIENT):
     """Let records become due, in this order, and take them."""
     await came_in(database, *(a_delivery(record_id, kind=kind) for record_id in record_ids))
-    return await links.take(database, kind)
+    return await work_queue.lease_batch(database, kind)
 
 
 async def rows(database, table):
@@ -102,7 +102,7 @@ async def change_link(database, record_id="1", **values):
 
 async def expire_leases(database):
     """Move every lease into the past, as the clock would."""
-    await change(database, sa.update(tables.links).values(lease_until=tables.after(-timedelta(seconds=1))))
+    await change(database, sa.update(tables.links).values(lease_until=clock.after(-timedelta(seconds=1))))
 
 
 async def ages(database, **columns):

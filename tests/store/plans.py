@@ -12,7 +12,7 @@ from contextlib import closing
 import sqlalchemy as sa
 
 from app.store import tables
-from app.store.tables import db_now
+from app.store.clock import db_now
 from tests.store.build import change, connected
 
 _TABLES = ("links", "deliveries", "events", "journal", "conflicts", "decisions")

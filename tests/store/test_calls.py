@@ -6,9 +6,9 @@ import itertools
 import pytest
 import sqlalchemy as sa
 
-from app.store import tables
-from app.store.calls import Calls
+from app.store import clock, tables
 from app.store.database import Database
+from app.store.rate_ledger import RateLedger
 from app.sync.records import Lane
 from tests.store.build import change
 
@@ -21,7 +21,7 @@ def in_this_hour(ledger):
 
 @pytest.fixture
 def calls(database):
-    return Calls(database, "ours")
+    return RateLedger(database, "ours")
 
 
 async def makes(calls, lane=Lane.LIVE, times=1):
@@ -37,7 +37,7 @@ async def counted(database):
 
 
 async def this_hour(database):
-    return (await database.read(sa.select(sa.type_coerce(tables.db_now(), sa.BigInteger))))[0][0] // HOUR_MS
+    return (await database.read(sa.select(sa.type_coerce(clock.db_now(), sa.BigInteger))))[0][0] // HOUR_MS
 
 
 async def add(database, hours_ago, made=1, application="ours", lane=Lane.LIVE):
@@ -54,7 +54,7 @@ async def test_before_the_first_call_none_was_made(calls):
 
 async def test_every_call_counts_for_its_application(database):
     for application in ("ours", "ours", "another"):
-        await makes(Calls(database, application))
+        await makes(RateLedger(database, application))
 
     assert await counted(database) == {"ours": 2, "another": 1}
 
@@ -95,7 +95,7 @@ async def test_no_call_is_admitted_twice_by_several_processes(database, calls):
         return ((hour,) if ledger.made.get(hour, 0) < 10 else ()), 1, 0.0
 
     async with Database(database.url.render_as_string(hide_password=False)).opened() as another:
-        counts = (one.count(Lane.LIVE, up_to_ten) for one in (calls, Calls(another, "ours")) for _ in range(20))
+        counts = (one.count(Lane.LIVE, up_to_ten) for one in (calls, RateLedger(another, "ours")) for _ in range(20))
         admitted = [is_counted for _, is_counted in await asyncio.gather(*counts)]
 
     assert sum(admitted) == 10
@@ -111,7 +111,7 @@ async def test_hours_of_two_days_ago_are_forgotten_when_an_hour_begins(database,
 
 
 async def test_an_application_with_a_long_name_is_counted_and_found(database):
-    calls = Calls(database, "a" * 100)
+    calls = RateLedger(database, "a" * 100)
 
     await makes(calls, times=2)
 
@@ -147,7 +147,9 @@ async def test_whoever_is_promised_a_moment_hears_of_those_who_were_before_which
         return at + 3600
 
     async with Database(database.url.render_as_string(hide_password=False)).opened() as another:
-        asked = (one.promise(Lane.COMPARE, [Lane.COMPARE], next_hour) for one in (calls, Calls(another, "ours")) * 10)
+        asked = (
+            one.promise(Lane.COMPARE, [Lane.COMPARE], next_hour) for one in (calls, RateLedger(another, "ours")) * 10
+        )
         await asyncio.gather(*asked)
 
     assert sorted(seen) == list(range(20))

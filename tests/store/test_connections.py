@@ -3,10 +3,10 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 
 from app.errors import LeaseLost
-from app.store import tables
-from app.store.connections import Connections, Stored
-from app.store.consents import Consents
-from app.store.secrets import Undecryptable, Vault
+from app.store import clock, tables
+from app.store.encryption import Undecryptable, Vault
+from app.store.oauth_states import OAuthStates
+from app.store.vendor_tokens import Stored, VendorTokens
 from app.sync.records import Side
 from tests.store.build import HOUR, PAIR, SECOND, ages, rows, save
 
@@ -15,7 +15,7 @@ A_LONG_TIME = 24 * HOUR
 
 @pytest.fixture
 def drchrono(database, vault):
-    return Connections(database, vault, Side.DRCHRONO)
+    return VendorTokens(database, vault, Side.DRCHRONO)
 
 
 async def test_a_side_never_connected_is_version_zero(drchrono):
@@ -26,7 +26,7 @@ async def test_a_saved_token_can_be_read_by_any_process(database, drchrono, vaul
     given = await save(drchrono)
 
     assert given == Stored(PAIR, 1)
-    assert await Connections(database, vault, Side.DRCHRONO).read() == given
+    assert await VendorTokens(database, vault, Side.DRCHRONO).read() == given
 
 
 async def test_every_save_is_a_version_more(drchrono):
@@ -37,7 +37,7 @@ async def test_every_save_is_a_version_more(drchrono):
 
 
 async def test_the_sides_are_apart(database, drchrono, vault):
-    salesforce = Connections(database, vault, Side.SALESFORCE)
+    salesforce = VendorTokens(database, vault, Side.SALESFORCE)
     await save(drchrono)
     await drchrono.lease(HOUR)
 
@@ -49,7 +49,7 @@ async def test_the_sides_are_apart(database, drchrono, vault):
 
 async def test_a_token_lies_nowhere_in_clear(database, drchrono, vault, tmp_path):
     await save(drchrono)
-    await Consents(database, vault).hold(PAIR)
+    await OAuthStates(database, vault).hold(PAIR)
 
     (row,) = await rows(database, tables.connections)
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir()) + repr(row).encode()
@@ -60,7 +60,7 @@ async def test_a_token_lies_nowhere_in_clear(database, drchrono, vault, tmp_path
 
 async def test_a_token_without_its_key_says_so(database, drchrono):
     await save(drchrono)
-    other = Connections(database, Vault((Fernet.generate_key(),)), Side.DRCHRONO)
+    other = VendorTokens(database, Vault((Fernet.generate_key(),)), Side.DRCHRONO)
 
     with pytest.raises(Undecryptable):
         await other.read()
@@ -68,7 +68,7 @@ async def test_a_token_without_its_key_says_so(database, drchrono):
 
 async def test_a_token_past_its_time_is_stale_and_still_there(database, drchrono):
     await save(drchrono)
-    await ages(database, refresh_at=tables.after(-SECOND))
+    await ages(database, refresh_at=clock.after(-SECOND))
 
     stored = await drchrono.read()
 
@@ -77,7 +77,7 @@ async def test_a_token_past_its_time_is_stale_and_still_there(database, drchrono
 
 async def test_a_token_past_its_life_is_expired(database, drchrono):
     await save(drchrono)
-    await ages(database, refresh_at=tables.after(-HOUR), expires_at=tables.after(-SECOND))
+    await ages(database, refresh_at=clock.after(-HOUR), expires_at=clock.after(-SECOND))
 
     stored = await drchrono.read()
 
@@ -88,7 +88,7 @@ async def test_the_spans_given_with_a_token_are_kept_from_the_databases_now(data
     await save(drchrono, refresh_in=8 * HOUR, lives=10 * HOUR)
 
     column = tables.connections.c
-    now = sa.type_coerce(tables.db_now(), sa.BigInteger)
+    now = sa.type_coerce(clock.db_now(), sa.BigInteger)
     spans = [sa.type_coerce(moment, sa.BigInteger) - now for moment in (column.refresh_at, column.expires_at)]
     refresh_in, lives = (await database.read(sa.select(*spans)))[0]
     assert 8 * HOUR - 30 * SECOND < refresh_in * SECOND / 1000 <= 8 * HOUR
@@ -108,7 +108,7 @@ async def test_a_token_without_a_life_is_never_stale_nor_expired(database, drchr
 async def test_a_refusal_is_remembered_with_its_code_and_since_when(database, drchrono):
     await save(drchrono)
     await drchrono.refuse(await drchrono.lease(HOUR), "invalid_grant")
-    await ages(database, refused_at=tables.after(-90 * SECOND))
+    await ages(database, refused_at=clock.after(-90 * SECOND))
 
     stored = await drchrono.read()
 
@@ -142,7 +142,7 @@ async def test_a_wait_the_vendor_asked_for_is_told_in_seconds_that_are_left(drch
 
 async def test_a_wait_that_is_over_is_none(database, drchrono):
     await drchrono.release(await drchrono.lease(HOUR), HOUR)
-    await ages(database, ask_again_at=tables.after(-SECOND))
+    await ages(database, ask_again_at=clock.after(-SECOND))
 
     assert (await drchrono.read()).ask_again_in_s == 0.0
 
@@ -168,7 +168,7 @@ async def test_a_token_that_follows_another_version_than_the_stored_one_is_not_s
 
 async def test_forgetting_leaves_no_token_no_refusal_and_no_waiting_pair(database, drchrono, vault):
     await save(drchrono)
-    await Consents(database, vault).hold({"access_token": "another's"})
+    await OAuthStates(database, vault).hold({"access_token": "another's"})
     await drchrono.refuse(await drchrono.lease(HOUR), "invalid_grant")
     await drchrono.release(await drchrono.lease(HOUR), HOUR)
 
@@ -202,7 +202,7 @@ async def test_a_token_that_says_nothing_of_its_practice_changes_nothing_about_i
 
 
 async def test_a_saved_token_takes_the_place_of_the_pair_that_waited(database, drchrono, vault):
-    await Consents(database, vault).hold(PAIR)
+    await OAuthStates(database, vault).hold(PAIR)
 
     await save(drchrono)
 

@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from app.errors import LeaseLost
-from app.store import tables
-from app.store.connections import Connections
+from app.store import clock, tables
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Side
 from tests.store.build import HOUR, PAIR, SECOND, ages, rows, save
 
@@ -17,11 +17,11 @@ HALF_A_MINUTE = timedelta(seconds=30)
 
 @pytest.fixture
 def drchrono(database, vault):
-    return Connections(database, vault, Side.DRCHRONO)
+    return VendorTokens(database, vault, Side.DRCHRONO)
 
 
 async def run_out(database):
-    await ages(database, lease_until=tables.after(-SECOND))
+    await ages(database, lease_until=clock.after(-SECOND))
 
 
 async def test_one_process_refreshes_at_a_time(drchrono):
@@ -32,7 +32,7 @@ async def test_one_process_refreshes_at_a_time(drchrono):
 
 
 async def test_of_many_that_ask_at_once_one_gets_the_lease(database, vault):
-    many = [Connections(database, vault, Side.DRCHRONO) for _ in range(8)]
+    many = [VendorTokens(database, vault, Side.DRCHRONO) for _ in range(8)]
 
     leases = await asyncio.gather(*(one.lease(HOUR) for one in many))
 
@@ -40,7 +40,7 @@ async def test_of_many_that_ask_at_once_one_gets_the_lease(database, vault):
 
 
 async def test_of_many_that_find_a_lease_run_out_one_gets_it(database, vault):
-    many = [Connections(database, vault, Side.DRCHRONO) for _ in range(8)]
+    many = [VendorTokens(database, vault, Side.DRCHRONO) for _ in range(8)]
     await many[0].lease(HOUR)
     await run_out(database)
 
@@ -54,7 +54,7 @@ async def test_a_lease_lasts_as_long_as_it_was_asked_for(database, drchrono, spa
     await drchrono.lease(span)
 
     until = sa.type_coerce(tables.connections.c.lease_until, sa.BigInteger)
-    ((left,),) = await database.read(sa.select(until - sa.type_coerce(tables.db_now(), sa.BigInteger)))
+    ((left,),) = await database.read(sa.select(until - sa.type_coerce(clock.db_now(), sa.BigInteger)))
     assert span - timedelta(seconds=20) < timedelta(milliseconds=left) <= span
 
 

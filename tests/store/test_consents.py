@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from app.store import tables
-from app.store.connections import Connections
-from app.store.consents import LIFE, Consents
+from app.store import clock, tables
+from app.store.oauth_states import LIFE, OAuthStates
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Side
 from tests.store.build import HOUR, PAIR, SECOND, ages, change, rows, save
 
@@ -17,12 +17,12 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def waiting(database, vault):
-    return Consents(database, vault)
+    return OAuthStates(database, vault)
 
 
 async def expires(database, span):
     """Move the end of every state, as the clock would."""
-    await change(database, sa.update(tables.consents).values(expires_at=tables.after(span)))
+    await change(database, sa.update(tables.consents).values(expires_at=clock.after(span)))
 
 
 async def test_the_browser_that_was_sent_away_is_known_when_it_comes_back(waiting):
@@ -71,7 +71,7 @@ async def test_a_state_lives_for_ten_minutes(database, waiting):
     await waiting.expect("state", "browser")
 
     until = sa.type_coerce(tables.consents.c.expires_at, sa.BigInteger)
-    ((left,),) = await database.read(sa.select(until - sa.type_coerce(tables.db_now(), sa.BigInteger)))
+    ((left,),) = await database.read(sa.select(until - sa.type_coerce(clock.db_now(), sa.BigInteger)))
     assert timedelta(minutes=9) < timedelta(milliseconds=left) <= timedelta(minutes=10)
 
 
@@ -99,7 +99,7 @@ async def test_neither_state_nor_browser_lies_in_clear(database, waiting):
 
 
 async def test_with_no_pair_waiting_none_is_given(database, waiting, vault):
-    await save(Connections(database, vault, Side.DRCHRONO))
+    await save(VendorTokens(database, vault, Side.DRCHRONO))
 
     assert await waiting.held() is None
 
@@ -113,11 +113,11 @@ async def test_a_pair_waits_where_nothing_was_ever_connected(waiting):
 async def test_any_process_finds_the_pair_that_waits(database, waiting, vault):
     await waiting.hold(PAIR)
 
-    assert await Consents(database, vault).held() == PAIR
+    assert await OAuthStates(database, vault).held() == PAIR
 
 
 async def test_a_pair_that_waits_is_no_connection_and_touches_none(database, waiting, vault):
-    ours = Connections(database, vault, Side.DRCHRONO)
+    ours = VendorTokens(database, vault, Side.DRCHRONO)
     before = await save(ours)
 
     await waiting.hold({"access_token": "another's"})
@@ -134,7 +134,7 @@ async def test_a_newer_pair_takes_the_place_of_the_one_that_waits(waiting):
 
 
 async def test_a_dropped_pair_is_gone_and_the_connection_is_not(database, waiting, vault):
-    ours = Connections(database, vault, Side.DRCHRONO)
+    ours = VendorTokens(database, vault, Side.DRCHRONO)
     before = await save(ours)
     await waiting.hold({"access_token": "another's"})
 
@@ -149,14 +149,14 @@ async def test_a_dropped_pair_is_gone_and_the_connection_is_not(database, waitin
 @pytest.mark.parametrize(("age", "found"), [(LIFE - MINUTE, PAIR), (LIFE + SECOND, None)], ids=["in time", "too late"])
 async def test_a_pair_does_not_wait_for_ever(database, waiting, age, found):
     await waiting.hold(PAIR)
-    await ages(database, pending_at=tables.after(-age))
+    await ages(database, pending_at=clock.after(-age))
 
     assert await waiting.held() == found
 
 
 async def test_a_new_pair_waits_its_own_time(database, waiting):
     await waiting.hold(PAIR)
-    await ages(database, pending_at=tables.after(-HOUR))
+    await ages(database, pending_at=clock.after(-HOUR))
 
     await waiting.hold(PAIR)
 
@@ -164,7 +164,7 @@ async def test_a_new_pair_waits_its_own_time(database, waiting):
 
 
 async def test_a_pair_of_the_other_side_is_left_alone(database, waiting, vault):
-    salesforce = Connections(database, vault, Side.SALESFORCE)
+    salesforce = VendorTokens(database, vault, Side.SALESFORCE)
     await save(salesforce)
 
     await waiting.hold(PAIR)

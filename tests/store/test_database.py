@@ -7,8 +7,9 @@ import sqlalchemy as sa
 
 from app.errors import StoreUnavailable
 from app.store import tables
+from app.store.clock import Instant, after, db_now, millis
 from app.store.database import BUSY_TIMEOUT_S, Database
-from app.store.tables import Instant, after, db_now, lanes, millis
+from app.store.tables import lanes
 from tests.store.build import a_standby, change, connected, on_postgresql, on_sqlite, rows, waits_for_a_lock
 
 A_LANE = {"lane": "live", "reason": "because", "paused_at": datetime(2026, 8, 1, 12, 30, 15, 123000, tzinfo=UTC)}

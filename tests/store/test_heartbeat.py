@@ -5,8 +5,8 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from app.store import tables
-from app.store.heartbeat import ALIVE, alive, beat, leave
-from app.store.tables import after
+from app.store.clock import after
+from app.store.heartbeats import ALIVE, alive, beat, leave
 from tests.store.build import change, rows
 
 HERE = socket.gethostname()[:128]

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from app.errors import StoreUnavailable
-from app.store import links, tables
-from app.store.inbox import BIGGEST_GROUP, MOST_WAITING, Room
+from app.store import clock, tables, work_queue
+from app.store.inbox.group_commit import BIGGEST_GROUP, MOST_WAITING, Room
 from app.sync.records import Kind, Lane, Side
 from tests.store.build import (
     a_delivery,
@@ -55,7 +55,7 @@ async def test_a_record_heard_of_for_the_first_time_is_due_as_a_lone_ref(databas
     assert (link.kind, link.salesforce_id, link.lane, link.generation) == ("patient", None, Lane.LIVE, 1)
     assert (link.base, link.base_version, link.floor, link.attempts) == ({}, 0, "", 0)
     assert link.lease_owner is None
-    (now,) = (await database.read(sa.select(tables.db_now())))[0]
+    (now,) = (await database.read(sa.select(clock.db_now())))[0]
     assert link.due_at <= now
 
 
@@ -129,20 +129,20 @@ async def test_a_redelivery_with_a_newer_body_counts(database, inbox):
 
 async def test_news_of_a_record_end_its_waiting_and_its_count_of_attempts(database, inbox):
     await inbox.keep(a_delivery("1"))
-    later = tables.after(timedelta(hours=1))
+    later = clock.after(timedelta(hours=1))
     await change_link(database, due_at=later, lane=Lane.RETRY.value, attempts=5)
 
     await inbox.keep(a_delivery("1"))
 
     link = await the_link(database)
-    (now,) = (await database.read(sa.select(tables.db_now())))[0]
+    (now,) = (await database.read(sa.select(clock.db_now())))[0]
     assert link.due_at <= now
     assert (link.lane, link.attempts) == (Lane.LIVE, 0)
 
 
 async def test_news_of_a_record_somebody_works_on_leave_the_lease(database, inbox):
     await inbox.keep(a_delivery("1"))
-    await change_link(database, lease_owner="worker", lease_until=tables.after(timedelta(minutes=1)))
+    await change_link(database, lease_owner="worker", lease_until=clock.after(timedelta(minutes=1)))
 
     await inbox.keep(a_delivery("1"))
 
@@ -152,7 +152,7 @@ async def test_news_of_a_record_somebody_works_on_leave_the_lease(database, inbo
 
 async def test_news_of_a_record_that_is_due_leave_its_place_in_the_queue(database, inbox):
     await inbox.keep(a_delivery("1"))
-    await change_link(database, due_at=tables.after(-timedelta(minutes=5)))
+    await change_link(database, due_at=clock.after(-timedelta(minutes=5)))
     before = (await the_link(database)).due_at
 
     await inbox.keep(a_delivery("1"))
@@ -260,7 +260,7 @@ async def test_text_that_is_no_unicode_hurts_only_itself(database, inbox):
         await inbox.keep(a_delivery("1\ud800", version="\ud800"))
     await inbox.keep(a_delivery("2"))
 
-    taken = await links.take(database, Kind.PATIENT)
+    taken = await work_queue.lease_batch(database, Kind.PATIENT)
 
     assert "2" in {due.link.drchrono_id for due in taken.due}
 

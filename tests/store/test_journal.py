@@ -2,11 +2,10 @@ from datetime import timedelta
 
 import pytest
 
-from app.store import journal, links, tables
+from app.store import clock, journal, tables, work_queue
+from app.store.clock import LEASE
 from app.store.journal import Answer
-from app.store.links import LEASE
-from app.store.states import State
-from app.sync.records import Kind
+from app.sync.records import Kind, State
 from tests.store.build import an_entry, change_link, expire_leases, rows, taken, the_link
 
 LIMIT = timedelta(minutes=10)
@@ -42,7 +41,7 @@ async def test_a_write_settles_when_the_vendor_has_given_it_up(database):
 
 async def test_planning_prolongs_the_leases(database):
     batch = await taken(database, "1")
-    await change_link(database, lease_until=tables.after(timedelta(seconds=1)))
+    await change_link(database, lease_until=clock.after(timedelta(seconds=1)))
 
     await journal.plan(database, batch.token, [an_entry(batch.due[0].link.id)], LIMIT)
 
@@ -61,7 +60,7 @@ async def test_leases_of_links_without_a_write_are_left(database):
 async def test_a_lost_lease_is_left_out_of_answer_and_journal(database):
     batch = await taken(database, "1", "2", "3")
     await change_link(database, "2", lease_owner="another")
-    await change_link(database, "3", lease_until=tables.after(-timedelta(seconds=1)))
+    await change_link(database, "3", lease_until=clock.after(-timedelta(seconds=1)))
 
     ours = await journal.plan(database, batch.token, [an_entry(due.link.id) for due in batch.due], LIMIT)
 
@@ -72,7 +71,7 @@ async def test_a_lost_lease_is_left_out_of_answer_and_journal(database):
 async def test_after_all_leases_are_lost_nothing_is_planned(database):
     batch = await taken(database, "1")
     await expire_leases(database)
-    await links.take(database, Kind.PATIENT)
+    await work_queue.lease_batch(database, Kind.PATIENT)
 
     assert await journal.plan(database, batch.token, [an_entry(batch.due[0].link.id)], LIMIT) == set()
     assert await rows(database, tables.journal) == []

@@ -5,10 +5,9 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from app.store import journal, links, matching, results, tables
+from app.store import clock, identity_index, journal, outcomes, tables, work_queue
 from app.store.journal import Answer, Entry
-from app.store.states import State
-from app.sync.records import Kind, Side
+from app.sync.records import Kind, Side, State
 from tests.store.build import a_result, change, change_link, rows, taken
 
 MINUTE = timedelta(minutes=1)
@@ -21,64 +20,64 @@ async def held(database):
 
 
 async def expire(database):
-    await change(database, sa.update(tables.matches).values(until=tables.after(-timedelta(seconds=1))))
+    await change(database, sa.update(tables.matches).values(until=clock.after(-timedelta(seconds=1))))
 
 
 async def test_whom_one_token_holds_no_other_gets_and_it_may_take_again(database):
-    first = await matching.take(database, "one", {"l1": ADA, "l2": BEA})
-    second = await matching.take(database, "two", {"l3": BEA, "l4": CLEO})
-    again = await matching.take(database, "one", {"l1": ADA})
+    first = await identity_index.lease_people(database, "one", {"l1": ADA, "l2": BEA})
+    second = await identity_index.lease_people(database, "two", {"l3": BEA, "l4": CLEO})
+    again = await identity_index.lease_people(database, "one", {"l1": ADA})
 
     assert (first, second, again) == ({ADA, BEA}, {CLEO}, {ADA})
     assert await held(database) == {ADA: "one", BEA: "one", CLEO: "two"}
 
 
 async def test_nothing_to_take_is_nothing_taken(database):
-    assert await matching.take(database, "one", {}) == set()
+    assert await identity_index.lease_people(database, "one", {}) == set()
 
 
 async def test_a_lease_that_ran_out_is_free(database):
-    await matching.take(database, "one", {"l1": ADA})
+    await identity_index.lease_people(database, "one", {"l1": ADA})
     await expire(database)
 
-    assert await matching.take(database, "two", {"l2": ADA}) == {ADA}
+    assert await identity_index.lease_people(database, "two", {"l2": ADA}) == {ADA}
 
 
 async def test_of_many_that_take_at_once_in_any_order_one_gets_each(database):
     wanted = [{f"l{n}{p}": p for p in (order)} for n, order in enumerate([(ADA, BEA, CLEO), (CLEO, BEA, ADA)] * 5)]
 
-    got = await asyncio.gather(*(matching.take(database, f"t{n}", one) for n, one in enumerate(wanted)))
+    got = await asyncio.gather(*(identity_index.lease_people(database, f"t{n}", one) for n, one in enumerate(wanted)))
 
     assert sorted(person for some in got for person in some) == [ADA, BEA, CLEO]
 
 
 async def test_the_index_knows_who_it_is_also_where_the_lease_was_anothers(database):
     work = await taken(database, "1")
-    await matching.take(database, "another", {"x": ADA})
+    await identity_index.lease_people(database, "another", {"x": ADA})
 
-    got = await matching.take(database, work.token, {work.due[0].link.id: ADA})
+    got = await identity_index.lease_people(database, work.token, {work.due[0].link.id: ADA})
 
     assert got == set()
-    assert [one.drchrono_id for one in await matching.known(database, PATIENT, [ADA])] == ["1"]
+    assert [one.drchrono_id for one in await identity_index.known_people(database, PATIENT, [ADA])] == ["1"]
 
 
 async def test_a_worker_that_lost_its_link_notes_nothing(database):
     work = await taken(database, "1")
     await change_link(database, lease_owner="another")
 
-    await matching.take(database, work.token, {work.due[0].link.id: ADA})
+    await identity_index.lease_people(database, work.token, {work.due[0].link.id: ADA})
 
-    assert await matching.known(database, PATIENT, [ADA]) == []
+    assert await identity_index.known_people(database, PATIENT, [ADA]) == []
 
 
 async def test_renewing_the_links_renews_the_match_and_recording_releases_it(database):
     work = await taken(database, "1")
-    await matching.take(database, work.token, {work.due[0].link.id: ADA})
-    await change(database, sa.update(tables.matches).values(until=tables.after(timedelta(0))))
+    await identity_index.lease_people(database, work.token, {work.due[0].link.id: ADA})
+    await change(database, sa.update(tables.matches).values(until=clock.after(timedelta(0))))
 
-    await database.transact(lambda connection: links.renew(connection, work.token))
+    await database.transact(lambda connection: work_queue.renew(connection, work.token))
     match, link = (await rows(database, tables.matches))[0], (await rows(database, tables.links))[0]
-    await results.record(database, work.token, [a_result(work.due[0])])
+    await outcomes.save(database, work.token, [a_result(work.due[0])])
 
     assert match.until >= link.lease_until
     assert await held(database) == {}
@@ -86,31 +85,35 @@ async def test_renewing_the_links_renews_the_match_and_recording_releases_it(dat
 
 async def test_recording_leaves_other_tokens_alone(database):
     work = await taken(database, "1")
-    await matching.take(database, "another", {"x": ADA})
+    await identity_index.lease_people(database, "another", {"x": ADA})
 
-    await results.record(database, work.token, [a_result(work.due[0])])
+    await outcomes.save(database, work.token, [a_result(work.due[0])])
 
     assert await held(database) == {ADA: "another"}
 
 
 async def test_a_look_that_does_not_say_who_it_is_leaves_the_index_as_it_was(database):
     work = await taken(database, "1")
-    await results.record(database, work.token, [a_result(work.due[0], person=ADA)])
+    await outcomes.save(database, work.token, [a_result(work.due[0], person=ADA)])
     again = await taken(database, "1")
 
-    await results.record(database, again.token, [a_result(again.due[0])])
+    await outcomes.save(database, again.token, [a_result(again.due[0])])
 
-    assert [one.person for one in await matching.known(database, PATIENT, [ADA, BEA])] == [ADA]
-    assert await matching.known(database, Kind.OFFICE, [ADA]) == []
+    assert [one.person for one in await identity_index.known_people(database, PATIENT, [ADA, BEA])] == [ADA]
+    assert await identity_index.known_people(database, Kind.OFFICE, [ADA]) == []
 
 
 async def test_pairs_are_told_from_lone_records(database):
     work = await taken(database, "1", "2")
     await change_link(database, "1", salesforce_id="003A")
 
-    assert await matching.paired(database, PATIENT, Side.DRCHRONO, {"1", "2", "3"}) == {"1": work.due[0].link.id}
-    assert await matching.paired(database, PATIENT, Side.SALESFORCE, {"003A", "003B"}) == {"003A": work.due[0].link.id}
-    assert await matching.paired(database, PATIENT, Side.SALESFORCE, set()) == {}
+    assert await identity_index.already_paired(database, PATIENT, Side.DRCHRONO, {"1", "2", "3"}) == {
+        "1": work.due[0].link.id
+    }
+    assert await identity_index.already_paired(database, PATIENT, Side.SALESFORCE, {"003A", "003B"}) == {
+        "003A": work.due[0].link.id
+    }
+    assert await identity_index.already_paired(database, PATIENT, Side.SALESFORCE, set()) == {}
 
 
 async def a_contact_with_a_create(database):
@@ -123,14 +126,14 @@ async def a_contact_with_a_create(database):
 
 
 async def again(database):
-    await change(database, sa.update(tables.links).values(lease_until=tables.after(-MINUTE)))
-    return (await links.take(database, PATIENT)).due[0]
+    await change(database, sa.update(tables.links).values(lease_until=clock.after(-MINUTE)))
+    return (await work_queue.lease_batch(database, PATIENT)).due[0]
 
 
 async def test_a_contact_whose_create_may_have_made_a_chart_is_known_and_its_successor_sees_what_was_sent(database):
     work, entry = await a_contact_with_a_create(database)
 
-    (known,) = await matching.known(database, PATIENT, [ADA])
+    (known,) = await identity_index.known_people(database, PATIENT, [ADA])
     (write,) = (await again(database)).link.own_writes
 
     assert (known.link_id, known.drchrono_id, known.is_due) == (work.due[0].link.id, None, True)
@@ -144,7 +147,7 @@ async def test_a_create_that_was_answered_but_not_recorded_is_remembered_until_t
     (write,) = due.link.own_writes
 
     token = (await rows(database, tables.links))[0].lease_owner
-    await results.record(database, token, [a_result(due, drchrono_id="77", again_in=timedelta(0))])
+    await outcomes.save(database, token, [a_result(due, drchrono_id="77", again_in=timedelta(0))])
 
     assert (write.made, work.due[0].link.id) == ("77", due.link.id)
     assert (await again(database)).link.own_writes == ()
@@ -155,19 +158,19 @@ async def test_a_refused_create_is_forgotten(database):
     await journal.answer(database, [Answer(entry.id, State.REFUSED, "HTTP_400")])
 
     assert (await again(database)).link.own_writes == ()
-    assert await matching.known(database, PATIENT, [ADA]) == []
+    assert await identity_index.known_people(database, PATIENT, [ADA]) == []
 
 
 async def test_the_first_search_is_noted_and_later_ones_do_not_move_it(database):
     _, entry = await a_contact_with_a_create(database)
     due = await again(database)
     token = (await rows(database, tables.links))[0].lease_owner
-    await results.record(database, token, [a_result(due, searched=(entry.id,), is_read=False, again_in=timedelta(0))])
+    await outcomes.save(database, token, [a_result(due, searched=(entry.id,), is_read=False, again_in=timedelta(0))])
     first = (await rows(database, tables.journal))[0].searched_at
 
     due = await again(database)
     token = (await rows(database, tables.links))[0].lease_owner
-    await results.record(database, token, [a_result(due, searched=(entry.id,))])
+    await outcomes.save(database, token, [a_result(due, searched=(entry.id,))])
 
     assert first is not None
     assert (await rows(database, tables.journal))[0].searched_at == first

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from app.store import links, parents, results, tables
+from app.store import clock, dependencies, links, outcomes, tables, work_queue
 from app.sync.records import Kind, Parent, Ref, Side
 from tests.store.build import SECOND, a_delivery, a_result, came_in, change, rows, taken, the_link
 
@@ -15,29 +15,29 @@ async def waits(database, record_id="v1", *refs):
     work = await taken(database, record_id, kind=VISIT)
     (due,) = work.due
     ending = a_result(due, is_read=False, again_in=30 * SECOND, awaits=refs or (DOCTOR,))
-    assert await results.record(database, work.token, [ending]) == {due.link.id}
+    assert await outcomes.save(database, work.token, [ending]) == {due.link.id}
 
 
 async def comes(database, **ending):
     """The doctor is taken, and linked unless told otherwise."""
-    work = await links.take(database, Kind.DOCTOR)
+    work = await work_queue.lease_batch(database, Kind.DOCTOR)
     (due,) = work.due
-    assert await results.record(
+    assert await outcomes.save(
         database, work.token, [a_result(due, **({"salesforce_id": "a02SYN000000001YBA"} | ending))]
     )
 
 
 async def due_kinds(database):
-    return {kind for kind, _lane in await links.waiting(database)}
+    return {kind for kind, _lane in await work_queue.waiting(database)}
 
 
 async def test_a_parent_nobody_has_heard_of_is_due_at_once_and_to_be_asked_for(database):
     await waits(database)
 
     assert await due_kinds(database) == {Kind.DOCTOR}
-    (due,) = (await links.take(database, Kind.DOCTOR)).due
+    (due,) = (await work_queue.lease_batch(database, Kind.DOCTOR)).due
     assert due.link.confirm_at is not None
-    assert await parents.how_far(database, {(Kind.DOCTOR, "7")}) == {(Kind.DOCTOR, "7"): Parent.COMING}
+    assert await dependencies.status_of(database, {(Kind.DOCTOR, "7")}) == {(Kind.DOCTOR, "7"): Parent.COMING}
 
 
 async def test_when_the_parent_is_linked_whoever_waited_is_due(database):
@@ -47,7 +47,7 @@ async def test_when_the_parent_is_linked_whoever_waited_is_due(database):
 
     assert await due_kinds(database) == {VISIT}
     assert await rows(database, tables.awaited) == []
-    assert await parents.how_far(database, {(Kind.DOCTOR, "7")}) == {}
+    assert await dependencies.status_of(database, {(Kind.DOCTOR, "7")}) == {}
 
 
 async def test_when_nothing_comes_of_the_parent_whoever_waited_is_due_too(database):
@@ -56,7 +56,7 @@ async def test_when_nothing_comes_of_the_parent_whoever_waited_is_due_too(databa
     await comes(database, salesforce_id=None)
 
     assert await due_kinds(database) == {VISIT}
-    assert await parents.how_far(database, {(Kind.DOCTOR, "7")}) == {(Kind.DOCTOR, "7"): Parent.NEVER}
+    assert await dependencies.status_of(database, {(Kind.DOCTOR, "7")}) == {(Kind.DOCTOR, "7"): Parent.NEVER}
 
 
 async def test_a_parent_that_has_to_be_looked_at_again_wakes_nobody(database):
@@ -72,9 +72,9 @@ async def test_a_parent_that_never_came_is_not_made_due_again_by_being_awaited_a
     await waits(database)
     await comes(database, salesforce_id=None)
 
-    work = await links.take(database, VISIT)
+    work = await work_queue.lease_batch(database, VISIT)
     ending = a_result(work.due[0], awaits=(DOCTOR,))
-    await results.record(database, work.token, [ending])
+    await outcomes.save(database, work.token, [ending])
 
     assert await due_kinds(database) == set()
     assert len(await rows(database, tables.awaited)) == 1, "should it come after all"
@@ -83,10 +83,10 @@ async def test_a_parent_that_never_came_is_not_made_due_again_by_being_awaited_a
 async def test_a_parent_that_comes_while_a_child_is_being_looked_at_is_not_missed(database):
     await waits(database)
     await came_in(database, a_delivery("v1", kind=VISIT))
-    work = await links.take(database, VISIT)
+    work = await work_queue.lease_batch(database, VISIT)
 
     await comes(database)
-    await results.record(database, work.token, [a_result(work.due[0], is_read=False, again_in=None)])
+    await outcomes.save(database, work.token, [a_result(work.due[0], is_read=False, again_in=None)])
 
     assert await due_kinds(database) == {VISIT}
 
@@ -95,9 +95,9 @@ async def test_a_parent_in_salesforce_is_awaited_by_its_own_id(database):
     contact = Ref(Side.SALESFORCE, PERSON, "003SYN000000001YBA")
     await waits(database, "v1", contact)
 
-    work = await links.take(database, PERSON)
+    work = await work_queue.lease_batch(database, PERSON)
     assert [due.link.salesforce_id for due in work.due] == ["003SYN000000001YBA"]
-    await results.record(database, work.token, [a_result(work.due[0], drchrono_id="9")])
+    await outcomes.save(database, work.token, [a_result(work.due[0], drchrono_id="9")])
 
     assert await due_kinds(database) == {VISIT}
 
@@ -108,7 +108,7 @@ async def test_many_children_of_one_parent_are_all_woken(database):
 
     await comes(database)
 
-    assert len((await links.take(database, VISIT)).due) == 3
+    assert len((await work_queue.lease_batch(database, VISIT)).due) == 3
 
 
 async def test_only_what_is_linked_is_pointed_out(database):
@@ -118,7 +118,7 @@ async def test_only_what_is_linked_is_pointed_out(database):
 
     async def work(connection):
         known = ["a02SYN000000001YBA", "a02SYN000000009YBA"]
-        return await links.point_out(connection, Kind.DOCTOR, Side.SALESFORCE, known)
+        return await links.mark_due(connection, Kind.DOCTOR, Side.SALESFORCE, known)
 
     assert await database.transact(work) == 1
     assert await due_kinds(database) == {Kind.DOCTOR}
@@ -127,22 +127,22 @@ async def test_only_what_is_linked_is_pointed_out(database):
 async def test_a_record_nobody_has_heard_of_is_noted_once(database):
     async def work(connection):
         ids = ["003SYN000000001YBA", "003SYN000000002YBA"]
-        return await links.note(connection, PERSON, ids)
+        return await links.add_unlinked(connection, PERSON, ids)
 
     assert (await database.transact(work), await database.transact(work)) == (2, 0)
-    assert len((await links.take(database, PERSON)).due) == 2
+    assert len((await work_queue.lease_batch(database, PERSON)).due) == 2
 
 
 async def test_agreed_is_what_is_linked_and_not_failed(database):
     work = await taken(database, "1", "2", "3")
     for due in work.due:
         linked = {} if due.link.drchrono_id == "2" else {"salesforce_id": f"003{due.link.drchrono_id}"}
-        assert await results.record(database, work.token, [a_result(due, base={"email": "stamp"}, **linked)])
+        assert await outcomes.save(database, work.token, [a_result(due, base={"email": "stamp"}, **linked)])
     failed = (await the_link(database, "3")).id
     values = {"side": "drchrono", "kind": "patient", "cause": "held", "fields": "", "is_held": True}
-    await change(database, sa.insert(tables.failures).values(link_id=failed, at=tables.db_now(), **values))
+    await change(database, sa.insert(tables.failures).values(link_id=failed, at=clock.db_now(), **values))
 
-    found = await links.agreed(database, PERSON, ["1", "2", "3", "4"])
+    found = await links.healthy_pairs(database, PERSON, ["1", "2", "3", "4"])
 
     assert {id_: dict(link.base.stamps) for id_, link in found.items()} == {"1": {"email": "stamp"}}
 
@@ -153,6 +153,6 @@ async def test_a_parent_that_comes_while_it_is_noted_that_a_child_waits_wakes_it
     await comes(database)
 
     ending = a_result(work.due[0], is_read=False, again_in=30 * SECOND, awaits=(DOCTOR,))
-    await results.record(database, work.token, [ending])
+    await outcomes.save(database, work.token, [ending])
 
     assert await due_kinds(database) == {VISIT}

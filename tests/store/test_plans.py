@@ -9,23 +9,22 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from app.store import (
+    clock,
     conflicts,
-    decisions,
-    histories,
-    inbox_sql,
     journal,
-    known,
-    links,
-    queue_state,
-    results,
+    outcomes,
+    queue_stats,
+    record_views,
+    resolutions,
     retention,
     tables,
+    work_queue,
 )
 from app.store.conflicts import NO_UNDO, Sort
-from app.store.decisions import Ending
+from app.store.inbox import statements
 from app.store.journal import Answer
-from app.store.states import State
-from app.sync.records import Kind, Lane, Ref, Side
+from app.store.resolutions import ResolutionEnd
+from app.sync.records import Kind, Lane, Ref, Side, State
 from tests.store.build import a_delivery, a_result, an_entry, change, on_sqlite, open_inbox, plan_of, statements_of
 from tests.store.plans import cost, fill, walked_through
 
@@ -46,7 +45,7 @@ async def let_due(database, among):
 async def let_rest(database):
     """Let nothing be due or open any more."""
     await change(database, sa.update(tables.links).values(due_at=None, lease_until=None))
-    await change(database, sa.update(tables.events).values(finished_at=tables.db_now()))
+    await change(database, sa.update(tables.events).values(finished_at=clock.db_now()))
 
 
 async def given_back(database):
@@ -57,20 +56,20 @@ async def given_back(database):
 
 async def a_whole_pass(database):
     """Take what is due, journal a write of each, and record the end."""
-    batch = await links.take(database, Kind.PATIENT)
+    batch = await work_queue.lease_batch(database, Kind.PATIENT)
     entries = [an_entry(due.link.id, replaced="sealed") for due in batch.due]
     await journal.written_lately(database, [due.link.id for due in batch.due])
     await journal.plan(database, batch.token, entries, timedelta(minutes=10))
     await journal.answer(database, [Answer(entry.id, State.UNKNOWN) for entry in entries])
     ends = zip(batch.due, entries, strict=True)
-    await results.record(database, batch.token, [a_result(due, settled={one.id: "confirmed"}) for due, one in ends])
+    await outcomes.save(database, batch.token, [a_result(due, settled={one.id: "confirmed"}) for due, one in ends])
 
 
 async def a_crowd_is_taken(database):
     """Take what waits to be created in Salesforce, many at once."""
     waiting = sa.update(tables.links).where(tables.links.c.due_at.is_not(None))
     await change(database, waiting.values(lane=Lane.BACKFILL.value, salesforce_id=None))
-    batch = await links.take(database, Kind.PATIENT, crowd=links.Crowd(50, 150))
+    batch = await work_queue.lease_batch(database, Kind.PATIENT, crowd=work_queue.BulkThreshold(50, 150))
     assert len(batch.due) == 150
 
 
@@ -84,24 +83,24 @@ async def keeping_house(database):
 
 async def the_first_page_of_patients(database):
     """Give the beginning of the list; its index is walked through, as far as the page."""
-    assert len(await known.page(database, Kind.PATIENT, 51)) == 51
+    assert len(await record_views.page(database, Kind.PATIENT, 51)) == 51
 
 
 async def a_later_page_of_patients(database):
     """Give a later page of the list, and what is known of those whom a search has found."""
-    assert await known.page(database, Kind.PATIENT, 51, "L5")
-    await known.of(database, Kind.PATIENT, Side.SALESFORCE, [f"003{n}" for n in range(50)])
+    assert await record_views.page(database, Kind.PATIENT, 51, "L5")
+    await record_views.of(database, Kind.PATIENT, Side.SALESFORCE, [f"003{n}" for n in range(50)])
 
 
 async def a_record_and_its_history(database):
     """Give a record by either side's id, and what happened to it, page by page."""
-    one = await known.find(database, Ref(Side.DRCHRONO, Kind.PATIENT, "7"))
-    assert one == await known.find(database, Ref(Side.SALESFORCE, Kind.PATIENT, "0037"))
+    one = await record_views.find(database, Ref(Side.DRCHRONO, Kind.PATIENT, "7"))
+    assert one == await record_views.find(database, Ref(Side.SALESFORCE, Kind.PATIENT, "0037"))
     ids = {side: one.link.id_on(side) for side in Side}
     for before in (None, "Z"):
-        assert await histories.deliveries_of(database, Kind.PATIENT, ids, 101, before)
-        assert await histories.writes_of(database, one.id, 101, before)
-    assert await histories.conflicts_of(database, one.id)
+        assert await record_views.deliveries_of(database, Kind.PATIENT, ids, 101, before)
+        assert await record_views.writes_of(database, one.id, 101, before)
+    assert await record_views.conflicts_of(database, one.id)
 
 
 @pytest.fixture
@@ -110,7 +109,7 @@ async def filled(database):
     await fill(database, 1, SOME)
     ends = (tables.conflicts.c.at, tables.decisions.c.ended_at)
     for column in (tables.deliveries.c.received_at, tables.journal.c.answered_at, *ends):
-        await change(database, sa.update(column.table).values({column: tables.after(-3 * DAY)}))
+        await change(database, sa.update(column.table).values({column: clock.after(-3 * DAY)}))
     await fill(database, SOME + 1, MANY)
     await let_due(database, MANY)
     return database
@@ -121,11 +120,11 @@ async def walks(database, sent):
 
 
 LOOKS = (
-    links.waiting,
-    links.next_due_in_s,
-    queue_state.due_counts,
-    queue_state.journal_counts,
-    queue_state.synced_per_minute,
+    work_queue.waiting,
+    work_queue.next_due_in_s,
+    queue_stats.due_counts,
+    queue_stats.journal_counts,
+    queue_stats.synced_per_minute,
     a_later_page_of_patients,
     a_record_and_its_history,
 )
@@ -146,9 +145,9 @@ async def test_what_a_person_decided_and_the_conflict_it_is_about_are_found_by_i
     async def asked(database):
         await database.read(conflicts.one("C7"))
         await conflicts.listed(database, Sort(field="email"), 50, "C9")
-        await decisions.waiting(database, ["L1", "L2"])
-        await database.transact(lambda connection: decisions.open_of(connection, ["L1", "L2"]))
-        await database.transact(lambda connection: decisions.end_of(connection, ["L1"], Ending.DROPPED))
+        await resolutions.waiting(database, ["L1", "L2"])
+        await database.transact(lambda connection: resolutions.open_of(connection, ["L1", "L2"]))
+        await database.transact(lambda connection: resolutions.end_of(connection, ["L1"], ResolutionEnd.DROPPED))
 
     sent = await statements_of(filled, asked)
 
@@ -170,7 +169,7 @@ async def test_the_inboxs_statements_walk_through_no_table(filled):
     group = [a_delivery(str(n)) for n in range(1, TAKEN)]
     group += [a_delivery(f"003{n}", side=Side.SALESFORCE) for n in range(1, TAKEN)]
 
-    texts, batches = inbox_sql.statements(dialect), inbox_sql.parameters(group)
+    texts, batches = statements.statements(dialect), statements.parameters(group)
 
     assert len(texts) == 4
     assert all(batches)
@@ -181,7 +180,7 @@ async def of_taking(database, among):
     """Give what it costs to take 200 due records among so many."""
     await let_rest(database)
     await let_due(database, among)
-    sent = await statements_of(database, links.take, Kind.PATIENT)
+    sent = await statements_of(database, work_queue.lease_batch, Kind.PATIENT)
     await given_back(database)
     return await cost(database, sent)
 
@@ -214,17 +213,17 @@ async def test_the_first_page_of_patients_costs_the_same_among_a_thousand_and_th
 
 async def of_a_crowd(database, behind):
     """Give what it costs to take a crowd of a hundred, so many others being due behind it that are linked."""
-    due = sa.update(tables.links).values(due_at=tables.db_now(), lane=Lane.BACKFILL.value)
+    due = sa.update(tables.links).values(due_at=clock.db_now(), lane=Lane.BACKFILL.value)
     await change(database, due.where(tables.links.c.id.in_([f"L{n}" for n in range(1, behind + 1)])))
     first = sa.update(tables.links).where(tables.links.c.id.in_([f"L{n}" for n in range(1, 101)]))
-    await change(database, first.values(due_at=tables.after(-DAY), salesforce_id=None))
+    await change(database, first.values(due_at=clock.after(-DAY), salesforce_id=None))
     sent = await statements_of(database, take_a_crowd)
     await given_back(database)
     return await cost(database, sent)
 
 
 async def take_a_crowd(database):
-    batch = await links.take(database, Kind.PATIENT, crowd=links.Crowd(50, 200))
+    batch = await work_queue.lease_batch(database, Kind.PATIENT, crowd=work_queue.BulkThreshold(50, 200))
     assert len(batch.due) == 100
 
 

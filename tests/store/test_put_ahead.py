@@ -5,10 +5,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from app.store import links, tables
-from app.store.heartbeat import beat
-from app.store.pace import Moment, Pace
-from app.store.tables import after
+from app.store import clock, tables, work_queue
+from app.store.clock import Moment, Pace, after
+from app.store.heartbeats import beat
 from app.sync.records import Kind
 from tests.store.build import HOUR, SECOND, change
 
@@ -33,13 +32,13 @@ async def planned(database, name, ago):
 
 async def was_put_ahead(database, by=HOUR, passed_s=0.0):
     """What this process noted last is a clock that was behind by so much; so many seconds have passed here since."""
-    (row,) = await database.read(sa.select(tables.db_now().label("now")))
+    (row,) = await database.read(sa.select(clock.db_now().label("now")))
     database.pace = Pace(lambda: passed_s)
     database.pace.note(Moment(row.now - by, 0.0))
 
 
 async def settles_in(database, name="01JAIR"):
-    asked = sa.select(tables.journal.c.settle_at, tables.db_now().label("now"))
+    asked = sa.select(tables.journal.c.settle_at, clock.db_now().label("now"))
     (row,) = await database.read(asked.where(tables.journal.c.id == name))
     return row.settle_at - row.now
 
@@ -47,7 +46,7 @@ async def settles_in(database, name="01JAIR"):
 async def test_whoever_takes_the_record_finds_a_write_that_may_still_land(clinic):
     await was_put_ahead(clinic)
 
-    taken = await links.take(clinic, Kind.PATIENT)
+    taken = await work_queue.lease_batch(clinic, Kind.PATIENT)
 
     (write,) = taken.due[0].link.own_writes
     assert LIMIT - MINUTE < write.settle_at - taken.now <= LIMIT
@@ -85,6 +84,6 @@ async def test_what_was_over_before_and_what_is_planned_after_keeps_its_time(cli
 async def test_time_that_passed_little_and_a_clock_that_was_turned_back_move_nothing(clinic, by, passed_s):
     await was_put_ahead(clinic, by, passed_s)
 
-    await links.take(clinic, Kind.PATIENT)
+    await work_queue.lease_batch(clinic, Kind.PATIENT)
 
     assert await settles_in(clinic) < -LIMIT

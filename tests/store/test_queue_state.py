@@ -3,12 +3,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from app.store import journal, queue_state, results, tables
-from app.store.endings import Failure
+from app.store import clock, journal, lanes, outcomes, queue_stats, tables
 from app.store.journal import Answer
-from app.store.queue_state import DueCount, set_paused
-from app.store.states import State
-from app.sync.records import Kind, Lane, Side
+from app.store.lanes import set_paused
+from app.store.queue_stats import DueCount
+from app.store.result import Failure
+from app.sync.records import Kind, Lane, Side, State
 from tests.store.build import (
     a_delivery,
     a_result,
@@ -26,17 +26,17 @@ LIMIT = timedelta(minutes=10)
 
 
 async def test_an_empty_database_has_nothing_to_tell(database):
-    assert await queue_state.due_counts(database) == []
-    assert await queue_state.synced_per_minute(database) == 0
-    assert await queue_state.failure_groups(database) == []
-    assert await queue_state.journal_counts(database) == []
+    assert await queue_stats.due_counts(database) == []
+    assert await queue_stats.synced_per_minute(database) == 0
+    assert await queue_stats.failure_groups(database) == []
+    assert await queue_stats.journal_counts(database) == []
 
 
 async def test_what_is_due_is_counted_by_kind_and_lane(database):
     await came_in(database, a_delivery("1", "2", "3"), a_delivery("4", kind=Kind.DOCTOR))
     await change_link(database, "3", lane=Lane.RETRY.value)
 
-    counts = await queue_state.due_counts(database)
+    counts = await queue_stats.due_counts(database)
 
     assert {(count.kind, count.lane): count.count for count in counts} == {
         ("patient", "live"): 2,
@@ -47,25 +47,25 @@ async def test_what_is_due_is_counted_by_kind_and_lane(database):
 
 async def test_the_age_is_that_of_the_longest_due(database):
     await came_in(database, a_delivery("1", "2"))
-    await change_link(database, "1", due_at=tables.after(-timedelta(seconds=90)))
+    await change_link(database, "1", due_at=clock.after(-timedelta(seconds=90)))
 
-    (count,) = await queue_state.due_counts(database)
+    (count,) = await queue_stats.due_counts(database)
 
     assert 90 <= count.oldest_s < 95
 
 
 async def test_what_is_due_later_counts_and_has_no_age(database):
     await came_in(database, a_delivery("1"))
-    await change_link(database, "1", due_at=tables.after(timedelta(minutes=5)))
+    await change_link(database, "1", due_at=clock.after(timedelta(minutes=5)))
 
-    assert await queue_state.due_counts(database) == [DueCount("patient", "live", "to_salesforce", 1, 0.0)]
+    assert await queue_stats.due_counts(database) == [DueCount("patient", "live", "to_salesforce", 1, 0.0)]
 
 
 async def test_what_is_done_is_not_counted(database):
     batch = await taken(database, "1")
-    await results.record(database, batch.token, [a_result(batch.due[0])])
+    await outcomes.save(database, batch.token, [a_result(batch.due[0])])
 
-    assert await queue_state.due_counts(database) == []
+    assert await queue_stats.due_counts(database) == []
 
 
 async def test_writes_confirmed_in_the_last_minute_are_the_rate(database):
@@ -74,10 +74,10 @@ async def test_writes_confirmed_in_the_last_minute_are_the_rate(database):
     await journal.plan(database, batch.token, [now, long_ago, refused, open_], LIMIT)
     answers = [Answer(now.id, State.CONFIRMED), Answer(long_ago.id, State.CONFIRMED), Answer(refused.id, State.REFUSED)]
     await journal.answer(database, answers)
-    then = tables.after(-timedelta(seconds=61))
+    then = clock.after(-timedelta(seconds=61))
     await change(database, sa.update(tables.journal).where(tables.journal.c.id == long_ago.id).values(answered_at=then))
 
-    assert await queue_state.synced_per_minute(database) == 1
+    assert await queue_stats.synced_per_minute(database) == 1
 
 
 async def test_failures_are_grouped_and_the_largest_group_comes_first(database):
@@ -85,9 +85,9 @@ async def test_failures_are_grouped_and_the_largest_group_comes_first(database):
     lacks, other = Failure(Side.SALESFORCE, "LACKS", ("email",)), Failure(Side.SALESFORCE, "A_OTHER", is_held=True)
     failures = [other, lacks, lacks]
     ends = [a_result(due, failure=failure) for due, failure in zip(batch.due, failures, strict=True)]
-    await results.record(database, batch.token, ends)
+    await outcomes.save(database, batch.token, ends)
 
-    groups = await queue_state.failure_groups(database)
+    groups = await queue_stats.failure_groups(database)
 
     assert [(group.side, group.kind, group.cause, group.fields, group.is_held, group.records) for group in groups] == [
         ("salesforce", "patient", "LACKS", "email", False, 2),
@@ -103,7 +103,7 @@ async def test_unsettled_writes_are_counted_by_side_and_state(database):
     answers = [Answer(entries[0].id, State.UNKNOWN), Answer(entries[1].id, State.CONFIRMED)]
     await journal.answer(database, answers)
 
-    counts = await queue_state.journal_counts(database)
+    counts = await queue_stats.journal_counts(database)
 
     assert {(count.side, count.state): count.writes for count in counts} == {
         ("salesforce", "unknown"): 1,
@@ -112,7 +112,7 @@ async def test_unsettled_writes_are_counted_by_side_and_state(database):
 
 
 async def test_lanes_are_told_most_urgent_first_and_run_unless_paused(database):
-    states = await queue_state.lane_states(database)
+    states = await lanes.lane_states(database)
 
     assert [state["lane"] for state in states] == ["live", "retry", "confirm", "compare", "backfill"]
     assert not [state for state in states if state["paused"] or state["reason"] or state["since"]]
@@ -121,7 +121,7 @@ async def test_lanes_are_told_most_urgent_first_and_run_unless_paused(database):
 async def test_a_paused_lane_says_why_and_since_when(database):
     await set_paused(database, [Lane.RETRY], "Salesforce is being upgraded")
 
-    (state,) = [state for state in await queue_state.lane_states(database) if state["paused"]]
+    (state,) = [state for state in await lanes.lane_states(database) if state["paused"]]
 
     assert (state["lane"], state["reason"]) == ("retry", "Salesforce is being upgraded")
     assert abs(datetime.fromisoformat(state["since"]) - datetime.now(UTC)) < timedelta(seconds=5)
@@ -131,7 +131,7 @@ async def test_pausing_again_takes_the_newer_reason(database):
     await set_paused(database, [Lane.RETRY], "first")
     await set_paused(database, [Lane.RETRY], "second")
 
-    assert [state["reason"] for state in await queue_state.lane_states(database) if state["paused"]] == ["second"]
+    assert [state["reason"] for state in await lanes.lane_states(database) if state["paused"]] == ["second"]
 
 
 async def test_resuming_one_lane_leaves_the_others(database):
@@ -139,14 +139,14 @@ async def test_resuming_one_lane_leaves_the_others(database):
 
     await set_paused(database, [Lane.LIVE], None)
 
-    paused = {state["lane"] for state in await queue_state.lane_states(database) if state["paused"]}
+    paused = {state["lane"] for state in await lanes.lane_states(database) if state["paused"]}
     assert paused == set(Lane) - {Lane.LIVE}
 
 
 async def test_a_long_reason_is_cut_not_refused(database):
     await set_paused(database, [Lane.LIVE], "x" * 300)
 
-    assert (await queue_state.lane_states(database))[0]["reason"] == "x" * 200
+    assert (await lanes.lane_states(database))[0]["reason"] == "x" * 200
 
 
 async def test_a_paused_lanes_work_stays_in_it(database):
@@ -154,16 +154,16 @@ async def test_a_paused_lanes_work_stays_in_it(database):
 
     await set_paused(database, [Lane.LIVE], "wait")
 
-    assert [(count.lane, count.count) for count in await queue_state.due_counts(database)] == [("live", 1)]
+    assert [(count.lane, count.count) for count in await queue_stats.due_counts(database)] == [("live", 1)]
 
 
 @on_sqlite
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (queue_state.due_counts, "ix_links_lane_due"),
-        (queue_state.synced_per_minute, "ix_journal_answered_at"),
-        (queue_state.journal_counts, "ix_journal_open"),
+        (queue_stats.due_counts, "ix_links_lane_due"),
+        (queue_stats.synced_per_minute, "ix_journal_answered_at"),
+        (queue_stats.journal_counts, "ix_journal_open"),
     ],
     ids=["due", "rate", "unsettled writes"],
 )

@@ -7,11 +7,12 @@ from cryptography.fernet import Fernet
 from ulid import ULID
 
 from app.store import conflicts
+from app.store.clock import db_now
 from app.store.conflicts import Conflict
 from app.store.database import Database
-from app.store.reseal import BATCH, PLACES, Done, look, reseal, swap
-from app.store.secrets import Vault
-from app.store.tables import connections, db_now, deliveries, journal, metadata
+from app.store.encryption import Vault
+from app.store.key_rotation import BATCH, PLACES, RotationResult, look, rotate, swap
+from app.store.tables import connections, deliveries, journal, metadata
 from app.sync.records import Kind
 from tests.store.build import change, rows
 
@@ -98,9 +99,9 @@ async def test_everything_sealed_comes_under_the_newest_key(database):
     await save(database, BEFORE, {"access_token": "of salesforce"}, "salesforce")
     await change(database, sa.update(connections).values(pending=BEFORE.seal("waits")))
 
-    done = await reseal(database, ROTATING)
+    done = await rotate(database, ROTATING)
 
-    assert done == Done(resealed=10, left=0, unopenable=0)
+    assert done == RotationResult(resealed=10, left=0, unopenable=0)
     assert await opened(database, AFTER) == dict(zip(ids, ["first", "second", "third"], strict=True))
     assert list((await opened(database, AFTER, WRITES)).values()) == [{"email": "old"}]
     assert list((await opened(database, AFTER, SENT)).values()) == [{"email": "new"}]
@@ -117,7 +118,7 @@ async def test_nothing_but_the_sealed_text_changes(database):
     await save(database, BEFORE, {"access_token": "a"})
     before = await lying(database)
 
-    await reseal(database, ROTATING)
+    await rotate(database, ROTATING)
 
     after, sealed = await lying(database), {place.sealed.name for place in PLACES}
     for place in PLACES:
@@ -129,23 +130,23 @@ async def test_nothing_but_the_sealed_text_changes(database):
 
 async def test_a_second_run_finds_nothing_to_do_and_writes_nothing(database):
     await bodies(database, BEFORE, "first", "second")
-    await reseal(database, ROTATING)
+    await rotate(database, ROTATING)
     before = await lying(database)
 
-    done = await reseal(database, ROTATING)
+    done = await rotate(database, ROTATING)
 
-    assert done == Done(resealed=0, left=0, unopenable=0)
+    assert done == RotationResult(resealed=0, left=0, unopenable=0)
     assert await lying(database) == before
 
 
 async def test_an_empty_database_has_nothing_to_do(database):
-    assert await reseal(database, ROTATING) == Done(resealed=0, left=0, unopenable=0)
+    assert await rotate(database, ROTATING) == RotationResult(resealed=0, left=0, unopenable=0)
 
 
 async def test_a_body_that_is_gone_stays_gone(database):
     (gone,) = await bodies(database, BEFORE, None)
 
-    done = await reseal(database, ROTATING)
+    done = await rotate(database, ROTATING)
 
     assert done.resealed == 0
     assert await opened(database, AFTER) == {gone: None}
@@ -156,9 +157,9 @@ async def test_what_no_key_opens_is_counted_and_left_as_it_is(database):
     (kept,) = await bodies(database, BEFORE, "kept")
     before = (await rows(database, deliveries))[0].body
 
-    done = await reseal(database, ROTATING)
+    done = await rotate(database, ROTATING)
 
-    assert done == Done(resealed=1, left=0, unopenable=1)
+    assert done == RotationResult(resealed=1, left=0, unopenable=1)
     found = {row.id: row.body for row in await rows(database, deliveries)}
     assert found[lost] == before
     assert AFTER.open(found[kept]) == "kept"
@@ -166,11 +167,11 @@ async def test_what_no_key_opens_is_counted_and_left_as_it_is(database):
 
 async def test_what_no_key_opened_is_sealed_anew_once_its_key_is_back(database):
     await bodies(database, STRANGER, "lost")
-    await reseal(database, ROTATING)
+    await rotate(database, ROTATING)
 
-    done = await reseal(database, Vault((NEW, OLD, LOST)))
+    done = await rotate(database, Vault((NEW, OLD, LOST)))
 
-    assert done == Done(resealed=1, left=0, unopenable=0)
+    assert done == RotationResult(resealed=1, left=0, unopenable=0)
     assert list((await opened(database, AFTER)).values()) == ["lost"]
 
 
@@ -187,11 +188,11 @@ async def test_a_run_cut_off_in_the_middle_is_continued_by_the_next(database):
             raise CutOffError
 
     with pytest.raises(CutOffError):
-        await reseal(database, ROTATING, die_after_a_batch)
+        await rotate(database, ROTATING, die_after_a_batch)
 
     current = [AFTER.is_current(row.body) for row in await rows(database, deliveries)]
     assert current == [True] * BATCH + [False] * (count - BATCH)
-    assert await reseal(database, ROTATING) == Done(resealed=count - BATCH, left=0, unopenable=0)
+    assert await rotate(database, ROTATING) == RotationResult(resealed=count - BATCH, left=0, unopenable=0)
     assert list((await opened(database, AFTER)).values()) == list(range(count))
 
 
@@ -199,7 +200,7 @@ async def test_a_walk_says_how_far_it_has_come(database):
     await bodies(database, BEFORE, *range(BATCH + 100))
     steps = []
 
-    await reseal(database, ROTATING, steps.append)
+    await rotate(database, ROTATING, steps.append)
 
     said = [(str(step), step.rows, step.of) for step in steps if step.place is BODIES]
     assert said == [
@@ -215,7 +216,7 @@ async def test_long_bodies_come_in_smaller_batches(database):
     batch = await look(database, ROTATING, BODIES, "")
 
     assert (batch.rows, batch.last) == (1, ids[0])
-    assert (await reseal(database, ROTATING)).resealed == 4
+    assert (await rotate(database, ROTATING)).resealed == 4
 
 
 async def test_a_token_refreshed_between_look_and_write_stays(database):
@@ -245,9 +246,9 @@ async def test_what_was_written_under_the_old_key_meanwhile_is_looked_at_again(d
         if (step.walk, step.place) == (1, WRITES):
             meanwhile(database, bodies, BEFORE, "late")
 
-    done = await reseal(database, ROTATING, writes_behind_the_walk)
+    done = await rotate(database, ROTATING, writes_behind_the_walk)
 
-    assert done == Done(resealed=2, left=0, unopenable=0)
+    assert done == RotationResult(resealed=2, left=0, unopenable=0)
     assert list((await opened(database, AFTER)).values()) == ["first", "late"]
 
 
@@ -260,7 +261,7 @@ async def test_tokens_saved_all_the_while_are_never_set_back(database):
 
     async def reseal_often():
         for _ in range(10):
-            await reseal(database, ROTATING)
+            await rotate(database, ROTATING)
 
     await asyncio.gather(refresh_often(), reseal_often())
 
@@ -274,7 +275,7 @@ async def test_who_still_seals_with_an_older_key_is_noticed_and_the_run_ends(dat
         if step.place is WRITES:
             meanwhile(database, bodies, BEFORE, "another")
 
-    done = await reseal(database, ROTATING, writes_behind_every_walk)
+    done = await rotate(database, ROTATING, writes_behind_every_walk)
 
     assert done.left == 1
     assert not done.is_complete
@@ -283,9 +284,9 @@ async def test_who_still_seals_with_an_older_key_is_noticed_and_the_run_ends(dat
 @pytest.mark.parametrize(
     ("done", "said"),
     [
-        (Done(resealed=3, left=0, unopenable=0), "the older keys can now be removed"),
-        (Done(resealed=3, left=2, unopenable=0), "2 came under an older key meanwhile"),
-        (Done(resealed=3, left=2, unopenable=1200),
+        (RotationResult(resealed=3, left=0, unopenable=0), "the older keys can now be removed"),
+        (RotationResult(resealed=3, left=2, unopenable=0), "2 came under an older key meanwhile"),
+        (RotationResult(resealed=3, left=2, unopenable=1200),
          "1,200 are sealed with a key that ENCRYPTION_KEYS lacks: put it at the end and run this again"),
     ],
     ids=["complete", "written meanwhile", "a key is missing"],

@@ -5,11 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from app.store import journal, links, results, tables
-from app.store.endings import Failure
+from app.store import clock, journal, outcomes, tables, work_queue
 from app.store.journal import Answer
-from app.store.states import State
-from app.sync.records import Kind, Lane, Side
+from app.store.result import Failure
+from app.sync.records import Kind, Lane, Side, State
 from tests.store.build import a_delivery, a_result, an_entry, came_in, change, on_postgresql, rows, the_failures
 
 CHART, CONTACT, OTHER_CONTACT = "1", "003000000000001AAA", "003000000000002AAA"
@@ -41,13 +40,13 @@ async def notice(database, side, key=None):
 async def taken_of(database, side):
     """The side's record falls due and is taken; gives the batch."""
     await notice(database, side)
-    return await links.take(database, Kind.PATIENT)
+    return await work_queue.lease_batch(database, Kind.PATIENT)
 
 
 async def left_alone(database, side, **result):
     """The side's lone ref was looked at and is no longer due; gives its link id."""
     batch = await taken_of(database, side)
-    await results.record(database, batch.token, [a_result(batch.due[0], **result)])
+    await outcomes.save(database, batch.token, [a_result(batch.due[0], **result)])
     return batch.due[0].link.id
 
 
@@ -64,7 +63,7 @@ async def test_a_lone_ref_that_is_not_due_ends_in_the_link_that_learns_of_it(dat
     await left_alone(database, side.other)
     batch = await taken_of(database, side)
 
-    saved = await results.record(database, batch.token, [learns(batch.due[0], base={"email": "agreed"})])
+    saved = await outcomes.save(database, batch.token, [learns(batch.due[0], base={"email": "agreed"})])
 
     link = await the_only_link(database)
     assert saved == {batch.due[0].link.id} == {link.id}
@@ -76,9 +75,9 @@ async def test_what_was_due_for_a_lone_ref_the_link_is_due_for_at_once(database,
     batch = await taken_of(database, side)
     await notice(database, side.other)
 
-    await results.record(database, batch.token, [learns(batch.due[0], again_in=SOON, lane=Lane.RETRY, attempts=2)])
+    await outcomes.save(database, batch.token, [learns(batch.due[0], again_in=SOON, lane=Lane.RETRY, attempts=2)])
 
-    again = await links.take(database, Kind.PATIENT)
+    again = await work_queue.lease_batch(database, Kind.PATIENT)
     (due,) = again.due
     assert (due.link.id, due.attempts) == (batch.due[0].link.id, 0)
     assert (len(due.bodies), len(due.notices)) == ((0, 1) if side is D else (1, 0))
@@ -88,11 +87,11 @@ async def test_what_was_due_for_a_lone_ref_the_link_is_due_for_at_once(database,
 async def test_after_that_both_sides_deliveries_are_finished_exactly_as_read(database, side):
     batch = await taken_of(database, side)
     await notice(database, side.other)
-    await results.record(database, batch.token, [learns(batch.due[0])])
-    again = await links.take(database, Kind.PATIENT)
+    await outcomes.save(database, batch.token, [learns(batch.due[0])])
+    again = await work_queue.lease_batch(database, Kind.PATIENT)
     between = [await notice(database, one) for one in Side]
 
-    await results.record(database, again.token, [a_result(again.due[0])])
+    await outcomes.save(database, again.token, [a_result(again.due[0])])
 
     still_open = {row.delivery_id for row in await rows(database, tables.events) if row.finished_at is None}
     assert still_open == {delivery.id for delivery in between}
@@ -105,9 +104,9 @@ async def test_a_delivery_between_take_and_save_is_counted_though_it_came_to_the
     await notice(database, side.other)
     await notice(database, side)
 
-    await results.record(database, batch.token, [learns(batch.due[0])])
+    await outcomes.save(database, batch.token, [learns(batch.due[0])])
 
-    (due,) = (await links.take(database, Kind.PATIENT)).due
+    (due,) = (await work_queue.lease_batch(database, Kind.PATIENT)).due
     assert (due.generation, due.base_version) == (2, 1)
     assert (len(due.bodies), len(due.notices)) == (1, 1)
 
@@ -116,7 +115,7 @@ async def test_a_lone_refs_failure_ends_with_it(database, side):
     await left_alone(database, side.other, failure=Failure(S, CAUSE))
     batch = await taken_of(database, side)
 
-    await results.record(database, batch.token, [learns(batch.due[0])])
+    await outcomes.save(database, batch.token, [learns(batch.due[0])])
 
     assert await the_failures(database) == {}
 
@@ -125,7 +124,7 @@ async def test_a_failure_of_the_link_itself_is_kept(database, side):
     await left_alone(database, side.other, failure=Failure(S, "OTHER"))
     batch = await taken_of(database, side)
 
-    await results.record(database, batch.token, [learns(batch.due[0], failure=Failure(S, CAUSE))])
+    await outcomes.save(database, batch.token, [learns(batch.due[0], failure=Failure(S, CAUSE))])
 
     assert {cause: row.link_id for cause, row in (await the_failures(database)).items()} == {
         CAUSE: batch.due[0].link.id
@@ -137,10 +136,10 @@ async def test_what_a_lone_ref_has_written_is_in_the_links_journal(database, sid
     entry = an_entry(batch.due[0].link.id)
     await journal.plan(database, batch.token, [entry], SOON)
     await journal.answer(database, [Answer(entry.id, State.CONFIRMED)])
-    await results.record(database, batch.token, [a_result(batch.due[0])])
+    await outcomes.save(database, batch.token, [a_result(batch.due[0])])
     batch = await taken_of(database, side)
 
-    await results.record(database, batch.token, [learns(batch.due[0])])
+    await outcomes.save(database, batch.token, [learns(batch.due[0])])
 
     assert [row.link_id for row in await rows(database, tables.journal)] == [batch.due[0].link.id]
 
@@ -149,8 +148,8 @@ async def test_a_lone_ref_another_worker_looks_at_is_absorbed_and_its_result_com
     slow = await taken_of(database, side.other)
     batch = await taken_of(database, side)
 
-    await results.record(database, batch.token, [learns(batch.due[0], base={"email": "agreed"})])
-    saved = await results.record(database, slow.token, [learns(slow.due[0], base={"email": "of the slow one"})])
+    await outcomes.save(database, batch.token, [learns(batch.due[0], base={"email": "agreed"})])
+    saved = await outcomes.save(database, slow.token, [learns(slow.due[0], base={"email": "of the slow one"})])
 
     link = await the_only_link(database)
     assert saved == set()
@@ -162,7 +161,7 @@ async def test_a_lone_ref_another_worker_looks_at_is_absorbed_and_its_result_com
 async def test_a_worker_whose_lone_ref_was_absorbed_starts_no_write(database, side):
     slow = await taken_of(database, side.other)
     batch = await taken_of(database, side)
-    await results.record(database, batch.token, [learns(batch.due[0])])
+    await outcomes.save(database, batch.token, [learns(batch.due[0])])
 
     ours = await journal.plan(database, slow.token, [an_entry(slow.due[0].link.id)], SOON)
 
@@ -179,7 +178,7 @@ async def test_a_lone_ref_with_a_write_in_the_air_stays_and_the_link_comes_back_
         await journal.answer(database, [Answer(entry.id, state)])
     batch = await taken_of(database, side)
 
-    saved = await results.record(database, batch.token, [learns(batch.due[0], base={"email": "agreed"})])
+    saved = await outcomes.save(database, batch.token, [learns(batch.due[0], base={"email": "agreed"})])
 
     found = {row.id: row for row in await rows(database, tables.links)}
     waiting, busy = found[batch.due[0].link.id], found[slow.due[0].link.id]
@@ -198,14 +197,14 @@ async def test_once_its_write_is_settled_the_lone_ref_ends_in_the_link(database,
     entry = an_entry(slow.due[0].link.id)
     await journal.plan(database, slow.token, [entry], SOON)
     batch = await taken_of(database, side)
-    await results.record(database, batch.token, [learns(batch.due[0])])
+    await outcomes.save(database, batch.token, [learns(batch.due[0])])
     await journal.answer(database, [Answer(entry.id, State.REFUSED)])
-    await results.record(database, slow.token, [a_result(slow.due[0])])
-    await change(database, tables.links.update().values(due_at=tables.db_now(), lane="live"))
-    again = await links.take(database, Kind.PATIENT)
+    await outcomes.save(database, slow.token, [a_result(slow.due[0])])
+    await change(database, tables.links.update().values(due_at=clock.db_now(), lane="live"))
+    again = await work_queue.lease_batch(database, Kind.PATIENT)
     (due,) = [due for due in again.due if due.link.id == batch.due[0].link.id]
 
-    await results.record(database, again.token, [learns(due)])
+    await outcomes.save(database, again.token, [learns(due)])
 
     link = await the_only_link(database)
     assert (link.drchrono_id, link.salesforce_id) == (CHART, CONTACT)
@@ -216,10 +215,10 @@ async def test_absorbing_costs_its_neighbours_nothing(database, side):
     for record_id in ("7", "8"):
         await came_in(database, a_delivery(record_id))
     await notice(database, side)
-    batch = await links.take(database, Kind.PATIENT)
+    batch = await work_queue.lease_batch(database, Kind.PATIENT)
     endings = [learns(due) if due.link.id_on(side) == of(side) else a_result(due, {"x": "new"}) for due in batch.due]
 
-    saved = await results.record(database, batch.token, endings)
+    saved = await outcomes.save(database, batch.token, endings)
 
     assert len(saved) == 3
     assert [row.base for row in await rows(database, tables.links) if row.drchrono_id in ("7", "8")] == [
@@ -232,9 +231,9 @@ async def test_a_record_of_another_link_is_held_and_neither_link_changes(databas
     await left_alone(database, D, salesforce_id=CONTACT)
     mine = "2" if side is D else OTHER_CONTACT
     await came_in(database, a_delivery(mine, side=side))
-    batch = await links.take(database, Kind.PATIENT)
+    batch = await work_queue.lease_batch(database, Kind.PATIENT)
 
-    await results.record(database, batch.token, [learns(batch.due[0], base={"email": "agreed"})])
+    await outcomes.save(database, batch.token, [learns(batch.due[0], base={"email": "agreed"})])
 
     held = (await the_failures(database))["contact_of_another_link"]
     assert (held.link_id, held.is_held) == (batch.due[0].link.id, True)
@@ -247,12 +246,12 @@ async def test_of_two_that_claim_one_lone_ref_the_first_absorbs_it_and_the_secon
     await left_alone(database, side.other)
     if is_due:
         await notice(database, side.other)
-        await links.take(database, Kind.PATIENT)
+        await work_queue.lease_batch(database, Kind.PATIENT)
     for record_id in ("2", "3") if side is D else (CONTACT, OTHER_CONTACT):
         await came_in(database, a_delivery(record_id, side=side))
-    batch = await links.take(database, Kind.PATIENT)
+    batch = await work_queue.lease_batch(database, Kind.PATIENT)
 
-    saved = await results.record(database, batch.token, [learns(due) for due in batch.due])
+    saved = await outcomes.save(database, batch.token, [learns(due) for due in batch.due])
 
     found = await rows(database, tables.links)
     assert (len(saved), len(found)) == (2, 2)
@@ -266,12 +265,12 @@ async def test_of_two_that_claim_one_lone_ref_the_first_gets_its_journal(databas
     entry = an_entry(batch.due[0].link.id)
     await journal.plan(database, batch.token, [entry], SOON)
     await journal.answer(database, [Answer(entry.id, State.CONFIRMED)])
-    await results.record(database, batch.token, [a_result(batch.due[0])])
+    await outcomes.save(database, batch.token, [a_result(batch.due[0])])
     for record_id in ("2", "3") if side is D else (CONTACT, OTHER_CONTACT):
         await came_in(database, a_delivery(record_id, side=side))
-    batch = await links.take(database, Kind.PATIENT)
+    batch = await work_queue.lease_batch(database, Kind.PATIENT)
 
-    await results.record(database, batch.token, [learns(due) for due in batch.due])
+    await outcomes.save(database, batch.token, [learns(due) for due in batch.due])
 
     (absorber,) = [row for row in await rows(database, tables.links) if row.drchrono_id and row.salesforce_id]
     assert [row.link_id for row in await rows(database, tables.journal)] == [absorber.id]
@@ -280,9 +279,9 @@ async def test_of_two_that_claim_one_lone_ref_the_first_gets_its_journal(databas
 async def test_two_lone_refs_of_one_batch_that_learn_of_each_other_become_one_link(database, side):
     await notice(database, side)
     await notice(database, side.other)
-    batch = await links.take(database, Kind.PATIENT)
+    batch = await work_queue.lease_batch(database, Kind.PATIENT)
 
-    await results.record(database, batch.token, [learns(due) for due in batch.due])
+    await outcomes.save(database, batch.token, [learns(due) for due in batch.due])
 
     link = await the_only_link(database)
     assert (link.drchrono_id, link.salesforce_id) == (CHART, CONTACT)
@@ -294,8 +293,8 @@ async def test_two_workers_whose_lone_refs_learn_of_each_other_at_once_leave_one
     one, other = await taken_of(database, side), await taken_of(database, side.other)
 
     saved = await asyncio.gather(
-        results.record(database, one.token, [learns(one.due[0])]),
-        results.record(database, other.token, [learns(other.due[0])]),
+        outcomes.save(database, one.token, [learns(one.due[0])]),
+        outcomes.save(database, other.token, [learns(other.due[0])]),
     )
 
     link = await the_only_link(database)

@@ -3,12 +3,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from app.store import consents, journal, leftovers, links, results, retention, sessions, tables
+from app.store import clock, journal, oauth_states, outcomes, retention, sessions, tables, work_queue
 from app.store.conflicts import Conflict, Sort, listed
-from app.store.inbox import LISTED
+from app.store.inbox.group_commit import LISTED
 from app.store.journal import Answer, Entry
-from app.store.states import State
-from app.sync.records import Kind, Side
+from app.sync.records import Kind, Side, State
 from tests.store.build import a_delivery, a_result, came_in, change, rows, the_link
 
 DAY = timedelta(days=1)
@@ -41,8 +40,8 @@ async def let_go(database, kept_for=KEPT_FOR, **rest):
 async def worked_off(database, *deliveries):
     """Let deliveries come in, and finish them."""
     await came_in(database, *deliveries)
-    while batch := await links.take(database, Kind.PATIENT):
-        await results.record(database, batch.token, [a_result(due) for due in batch.due])
+    while batch := await work_queue.lease_batch(database, Kind.PATIENT):
+        await outcomes.save(database, batch.token, [a_result(due) for due in batch.due])
 
 
 async def bodies(database):
@@ -52,14 +51,14 @@ async def bodies(database):
 async def written(database, state=State.CONFIRMED, record_id=None, conflicts=()):
     """Journal a write of a Contact without a chart, with this answer."""
     await came_in(database, a_delivery("003A", side=Side.SALESFORCE))
-    batch = await links.take(database, Kind.PATIENT)
+    batch = await work_queue.lease_batch(database, Kind.PATIENT)
     link_id = batch.due[0].link.id
     stamps = {"email": ("old", "new")}
     entry = Entry(link_id, Side.DRCHRONO, "create", stamps, "sealed", sent="sealed", conflicts=conflicts)
     await journal.plan(database, batch.token, [entry], LIMIT)
     if state is not State.PLANNED:
         await journal.answer(database, [Answer(entry.id, state, record_id=record_id)])
-    await results.record(database, batch.token, [a_result(batch.due[0])])
+    await outcomes.save(database, batch.token, [a_result(batch.due[0])])
     return link_id
 
 
@@ -93,15 +92,15 @@ async def test_an_unfinished_body_never_goes(database):
 
     assert not any(gone.values())
     assert await bodies(database) == {"waits": "sealed"}
-    batch = await links.take(database, Kind.PATIENT)
+    batch = await work_queue.lease_batch(database, Kind.PATIENT)
     assert [body.sealed for body in batch.due[0].bodies] == ["sealed"]
 
 
 async def test_a_body_stays_until_the_last_of_its_records_is_finished(database):
     await came_in(database, a_delivery("1", "2", key="both"))
-    batch = await links.take(database, Kind.PATIENT)
+    batch = await work_queue.lease_batch(database, Kind.PATIENT)
     first, second = batch.due
-    await results.record(database, batch.token, [a_result(first), a_result(second, is_read=False, again_in=DAY)])
+    await outcomes.save(database, batch.token, [a_result(first), a_result(second, is_read=False, again_in=DAY)])
     await pass_time(database, YEARS)
 
     await let_go(database)
@@ -133,7 +132,7 @@ async def test_a_redelivery_after_the_body_was_dropped_still_changes_nothing(dat
 
     assert await bodies(database) == {"twice": None}
     assert await the_link(database) == before
-    assert await links.take(database, Kind.PATIENT) is None
+    assert await work_queue.lease_batch(database, Kind.PATIENT) is None
 
 
 async def test_a_record_edited_after_its_old_bodies_were_dropped_still_syncs(database):
@@ -143,7 +142,7 @@ async def test_a_record_edited_after_its_old_bodies_were_dropped_still_syncs(dat
 
     await came_in(database, a_delivery("1", body="edited"))
 
-    batch = await links.take(database, Kind.PATIENT)
+    batch = await work_queue.lease_batch(database, Kind.PATIENT)
     assert [body.sealed for body in batch.due[0].bodies] == ["edited"]
 
 
@@ -154,9 +153,9 @@ async def test_our_own_lists_go_whole_after_a_day(database):
     await change(
         database, sa.update(tables.deliveries).where(tables.deliveries.c.delivery_key < "3").values(event=LISTED)
     )
-    batch = await links.take(database, Kind.PATIENT)
+    batch = await work_queue.lease_batch(database, Kind.PATIENT)
     done = [a_result(due) if due.link.drchrono_id != "2" else a_result(due, is_read=False) for due in batch.due]
-    await results.record(database, batch.token, done)
+    await outcomes.save(database, batch.token, done)
     await pass_time(database, 2 * DAY)
 
     gone = await let_go(database)
@@ -317,7 +316,7 @@ async def test_a_run_that_dies_between_two_batches_loses_nothing_and_is_gone_on_
 async def test_what_stays_does_not_stop_what_comes_after_it(database):
     await came_in(database, *(a_delivery(str(n), key=f"waits{n}") for n in range(5)))
     await came_in(database, *(a_delivery(key=f"over{n}") for n in range(3)))
-    same = tables.after(-MONTH)
+    same = clock.after(-MONTH)
     await change(database, sa.update(tables.deliveries).values(received_at=same))
 
     await let_go(database, most=2)
@@ -343,14 +342,14 @@ async def test_what_is_reopened_between_finding_and_letting_go_stays(database):
 
 async def test_leftovers_go_and_what_is_in_use_stays(database, vault):
     await sessions.begin(database, "a session", "print")
-    ours = consents.Consents(database, vault)
+    ours = oauth_states.OAuthStates(database, vault)
     await ours.expect("state", "browser")
     await ours.hold({"access_token": "Canary"})
 
-    assert await leftovers.forget(database) == 0
-    await change(database, sa.update(tables.sessions).values(seen_at=tables.after(-DAY)))
-    await change(database, sa.update(tables.consents).values(expires_at=tables.after(-DAY)))
-    await change(database, sa.update(tables.connections).values(pending_at=tables.after(-DAY)))
+    assert await retention.forget_leftovers(database) == 0
+    await change(database, sa.update(tables.sessions).values(seen_at=clock.after(-DAY)))
+    await change(database, sa.update(tables.consents).values(expires_at=clock.after(-DAY)))
+    await change(database, sa.update(tables.connections).values(pending_at=clock.after(-DAY)))
 
-    assert await leftovers.forget(database) == 3
+    assert await retention.forget_leftovers(database) == 3
     assert [row.pending for row in await rows(database, tables.connections)] == [None]

@@ -4,8 +4,8 @@ import pytest
 import sqlalchemy as sa
 
 from app.errors import LeaseLost
-from app.store import links, scans, tables
-from app.store.inbox import LISTED, Delivery, Event
+from app.store import clock, links, scans, tables
+from app.store.inbox.group_commit import LISTED, Delivery, Event
 from app.sync.records import Kind, Lane, Side
 from tests.store.build import came_in, change, taken
 
@@ -28,67 +28,67 @@ async def due(database):
 
 
 async def test_a_scan_that_was_cut_off_goes_on_where_it_stood(database):
-    first, goes_on = await scans.begun(database, NAME)
+    first, goes_on = await scans.acquire(database, NAME)
     await scans.save(database, first, AT)
     await scans.leave(database, first)
 
-    again, goes_on_again = await scans.begun(database, NAME)
+    again, goes_on_again = await scans.acquire(database, NAME)
 
     assert (goes_on, goes_on_again) == (False, True)
     assert (again.id, again.at, again.started_at) == (first.id, AT, first.started_at)
 
 
 async def test_one_process_at_a_time_goes_through_a_scan(database):
-    first, _ = await scans.begun(database, NAME)
+    first, _ = await scans.acquire(database, NAME)
 
     with pytest.raises(LeaseLost):
-        await scans.begun(database, NAME)
+        await scans.acquire(database, NAME)
 
-    await scans.hold(database, first)
+    await scans.renew(database, first)
     await scans.leave(database, first)
-    assert (await scans.begun(database, NAME))[1] is True
+    assert (await scans.acquire(database, NAME))[1] is True
 
 
 async def test_a_scan_whose_process_was_killed_is_taken_over_and_what_is_left_of_it_saves_nothing(database):
-    killed, _ = await scans.begun(database, NAME)
-    await change(database, sa.update(tables.scans).values(held_until=tables.after(-scans.HELD)))
+    killed, _ = await scans.acquire(database, NAME)
+    await change(database, sa.update(tables.scans).values(held_until=clock.after(-clock.SCAN_LEASE)))
 
-    ours, goes_on = await scans.begun(database, NAME)
+    ours, goes_on = await scans.acquire(database, NAME)
     await scans.save(database, ours, AT)
 
     assert goes_on is True
-    for late in (scans.save(database, killed, {}), scans.hold(database, killed), scans.end(database, killed)):
+    for late in (scans.save(database, killed, {}), scans.renew(database, killed), scans.end(database, killed)):
         with pytest.raises(LeaseLost):
             await late
     await scans.leave(database, killed)
     with pytest.raises(LeaseLost):
-        await scans.begun(database, NAME)
+        await scans.acquire(database, NAME)
 
 
 async def test_one_that_came_to_its_end_is_begun_anew(database):
-    first, _ = await scans.begun(database, NAME)
+    first, _ = await scans.acquire(database, NAME)
     await scans.save(database, first, AT)
     await scans.end(database, first)
 
-    again, goes_on = await scans.begun(database, NAME)
+    again, goes_on = await scans.acquire(database, NAME)
 
     assert (goes_on, again.at) == (False, {})
     assert again.id != first.id
 
 
 async def test_one_that_was_cut_off_days_ago_is_begun_anew(database):
-    first, _ = await scans.begun(database, NAME)
+    first, _ = await scans.acquire(database, NAME)
     await scans.save(database, first, AT)
-    old = tables.after(-2 * scans._FORGOTTEN)
+    old = clock.after(-2 * scans._FORGOTTEN)
     await change(database, sa.update(tables.scans).values(saved_at=old, held_until=old))
 
-    assert (await scans.begun(database, NAME))[1] is False
+    assert (await scans.acquire(database, NAME))[1] is False
 
 
 async def test_what_is_pointed_out_waits_and_is_let_go_together(database, linked):
-    scan, _ = await scans.begun(database, NAME)
-    await scans.point(database, scan, Side.DRCHRONO, linked[:2])
-    await scans.point(database, scan, Side.SALESFORCE, linked[1:2])
+    scan, _ = await scans.acquire(database, NAME)
+    await scans.add_differing(database, scan, Side.DRCHRONO, linked[:2])
+    await scans.add_differing(database, scan, Side.SALESFORCE, linked[1:2])
     waiting, before = await scans.waiting(database, NAME), await due(database)
 
     gone = await scans.release(database, NAME, Lane.COMPARE)
@@ -99,8 +99,8 @@ async def test_what_is_pointed_out_waits_and_is_let_go_together(database, linked
 
 
 async def test_a_live_edit_does_not_wait_for_the_rest(database, linked):
-    scan, _ = await scans.begun(database, NAME)
-    await scans.point(database, scan, Side.DRCHRONO, linked)
+    scan, _ = await scans.acquire(database, NAME)
+    await scans.add_differing(database, scan, Side.DRCHRONO, linked)
     work = await taken(database, "1")
     waiting = await scans.waiting(database, NAME)
 
@@ -112,18 +112,18 @@ async def test_a_live_edit_does_not_wait_for_the_rest(database, linked):
 
 
 async def test_another_scan_lets_go_of_its_own(database, linked):
-    ours, _ = await scans.begun(database, NAME)
-    other, _ = await scans.begun(database, "backfill_patient")
-    await scans.point(database, ours, Side.DRCHRONO, linked[:1])
-    await scans.point(database, other, Side.DRCHRONO, linked[1:])
+    ours, _ = await scans.acquire(database, NAME)
+    other, _ = await scans.acquire(database, "backfill_patient")
+    await scans.add_differing(database, ours, Side.DRCHRONO, linked[:1])
+    await scans.add_differing(database, other, Side.DRCHRONO, linked[1:])
 
     assert await scans.release(database, "backfill_patient", Lane.BACKFILL) == 2
     assert await due(database) == dict.fromkeys(linked[1:], "backfill")
 
 
 async def test_those_that_wait_are_given_in_batches_with_what_was_kept_of_them(database, linked):
-    scan, _ = await scans.begun(database, NAME)
-    await scans.point(database, scan, Side.DRCHRONO, linked)
+    scan, _ = await scans.acquire(database, NAME)
+    await scans.add_differing(database, scan, Side.DRCHRONO, linked)
 
     found = [due async for due in scans.batches(database, PATIENT, NAME, size=2)]
 
@@ -132,8 +132,8 @@ async def test_those_that_wait_are_given_in_batches_with_what_was_kept_of_them(d
 
 
 async def test_what_a_complete_list_did_not_show_is_found(database, linked):
-    scan, _ = await scans.begun(database, NAME)
-    await scans.mark(database, PATIENT, Side.DRCHRONO, ["0", "2"], "leg")
+    scan, _ = await scans.acquire(database, NAME)
+    await scans.mark_listed(database, PATIENT, Side.DRCHRONO, ["0", "2"], "leg")
 
     assert await scans.unlisted(database, PATIENT, "leg", "01Z") == [linked[1]]
     assert await scans.unlisted(database, PATIENT, "leg", "01J") == [], "linked after the list was begun"
@@ -142,14 +142,14 @@ async def test_what_a_complete_list_did_not_show_is_found(database, linked):
 
 async def test_what_waits_for_a_person_is_not_missed_again(database, linked):
     row = {"link_id": linked[0], "side": "drchrono", "kind": "patient", "cause": "gone", "fields": "", "is_held": True}
-    await change(database, sa.insert(tables.failures).values(**row, at=tables.db_now()))
+    await change(database, sa.insert(tables.failures).values(**row, at=clock.db_now()))
 
     assert await scans.unlisted(database, PATIENT, "leg", "01Z") == linked[1:]
 
 
 async def test_agreed_are_found_by_either_sides_ids(database, linked):
-    by_drchrono = await links.agreed(database, PATIENT, ["1", "7"])
-    by_salesforce = await links.agreed(database, PATIENT, ["0031", "0037"], Side.SALESFORCE)
+    by_drchrono = await links.healthy_pairs(database, PATIENT, ["1", "7"])
+    by_salesforce = await links.healthy_pairs(database, PATIENT, ["0031", "0037"], Side.SALESFORCE)
 
     assert {key: one.id for key, one in by_drchrono.items()} == {"1": linked[1]}
     assert {key: one.id for key, one in by_salesforce.items()} == {"0031": linked[1]}
@@ -157,10 +157,10 @@ async def test_agreed_are_found_by_either_sides_ids(database, linked):
 
 
 async def test_a_row_that_was_kept_makes_nothing_due_until_it_is_let_go(database, linked):
-    scan, _ = await scans.begun(database, NAME)
+    scan, _ = await scans.acquire(database, NAME)
     row = Event(Side.DRCHRONO, PATIENT, "0", "2026-01-12T08:16:00", lane=None)
     await came_in(database, Delivery(Side.DRCHRONO, LISTED, None, "key", "sealed", "kept", (row,)))
-    await scans.point(database, scan, Side.DRCHRONO, linked[:1])
+    await scans.add_differing(database, scan, Side.DRCHRONO, linked[:1])
 
     (found,) = [due async for due in scans.batches(database, PATIENT, NAME)]
 

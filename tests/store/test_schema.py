@@ -5,9 +5,9 @@ from alembic.migration import MigrationContext
 
 from app.errors import StoreUnavailable
 from app.store import tables
-from app.store.connections import Connections
 from app.store.database import Database
 from app.store.schema import is_behind, migrate
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Side
 from tests.store.build import (
     HOUR,
@@ -83,7 +83,7 @@ async def test_migrating_a_newer_database_leaves_it_alone(database):
 
 async def at_first_migration(database, vault):
     """Bring the database to how the first migration left it, with a connection, a delivery and a lane in it."""
-    ours = Connections(database, vault, Side.DRCHRONO)
+    ours = VendorTokens(database, vault, Side.DRCHRONO)
     await save(ours)
     await ours.refuse(await ours.lease(HOUR), "invalid_grant")
     await came_in(database, a_delivery("1"))
@@ -162,7 +162,7 @@ async def test_migrating_from_the_first_migration_keeps_what_was_there(database,
 
     await migrate(database)
 
-    stored = await Connections(database, vault, Side.DRCHRONO).read()
+    stored = await VendorTokens(database, vault, Side.DRCHRONO).read()
     assert (stored.token, stored.version, stored.refused_code) == (PAIR, 1, "invalid_grant")
     assert (stored.is_expired, stored.is_cut_off, stored.ask_again_in_s, stored.practice) == (False, False, 0.0, None)
     assert len(await rows(database, tables.deliveries)) == 1
@@ -173,7 +173,7 @@ async def test_a_connection_of_the_first_migration_can_be_refreshed_once_it_is_m
     await at_first_migration(database, vault)
     await migrate(database)
 
-    stored = await save(Connections(database, vault, Side.DRCHRONO), {"access_token": "next"})
+    stored = await save(VendorTokens(database, vault, Side.DRCHRONO), {"access_token": "next"})
 
     assert (stored.token, stored.version, stored.refused_code) == ({"access_token": "next"}, 2, None)
 

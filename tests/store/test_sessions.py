@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from app.store import sessions, tables
+from app.store import clock, sessions, tables
 from app.store.sessions import IDLE, LONGEST
 from tests.store.build import HOUR, SECOND, change, rows, statements_of
 
@@ -14,12 +14,12 @@ MINUTE = timedelta(minutes=1)
 
 async def moved(database, **spans):
     """Move moments of every session, as the clock would."""
-    moments = {name: tables.after(-span) for name, span in spans.items()}
+    moments = {name: clock.after(-span) for name, span in spans.items()}
     await change(database, sa.update(tables.sessions).values(**moments))
 
 
 async def seen_s_ago(database):
-    ago = sa.type_coerce(tables.db_now(), sa.BigInteger) - sa.type_coerce(tables.sessions.c.seen_at, sa.BigInteger)
+    ago = sa.type_coerce(clock.db_now(), sa.BigInteger) - sa.type_coerce(tables.sessions.c.seen_at, sa.BigInteger)
     return (await database.read(sa.select(ago)))[0][0] / 1000
 
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from app.store import links, tables
-from app.store.heartbeat import beat
-from app.store.tables import after
+from app.store import clock, tables
+from app.store.clock import after
+from app.store.heartbeats import beat
 from tests.store.build import HOUR, SECOND, change
 
 ALMOST = timedelta(minutes=59)
@@ -19,7 +19,7 @@ async def sets(database, table, **values):
 
 async def ahead(database, column):
     """By how much the only value of a column lies ahead of the database's clock."""
-    (row,) = await database.read(sa.select(column, tables.db_now().label("now")))
+    (row,) = await database.read(sa.select(column, clock.db_now().label("now")))
     return row[0] - row.now
 
 
@@ -55,7 +55,7 @@ async def test_a_lease_is_cut_to_its_length_and_not_taken_away(clinic):
     await beat(clinic, "one")
 
     for column in (tables.links.c.lease_until, tables.matches.c.until):
-        assert timedelta(seconds=10) < await ahead(clinic, column) <= links.LEASE * 2
+        assert timedelta(seconds=10) < await ahead(clinic, column) <= clock.LEASE * 2
 
 
 async def test_a_write_under_way_is_settled_when_its_vendors_limit_is_over(clinic):

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.errors import StoreUnavailable
-from app.store import tables, vacuum
+from app.store import retention, tables
 from app.store.database import Database
 from tests.store.build import a_delivery, came_in, change, on_postgresql, on_sqlite, rows
 
@@ -13,7 +13,7 @@ BODY = "x" * 20_000
 
 
 async def given_back(database):
-    return [size async for size in vacuum.steps(database)]
+    return [size async for size in retention.vacuum_steps(database)]
 
 
 async def filled_and_emptied(database, count=400):
@@ -33,7 +33,7 @@ async def test_what_is_free_is_given_back_in_steps_and_the_rest_is_still_there(d
     steps = await given_back(database)
 
     assert len(steps) > 3
-    assert max(steps) <= (vacuum.PAGES + 1) * 4096  # and a page that says where the others are
+    assert max(steps) <= (retention.PAGES + 1) * 4096  # and a page that says where the others are
     assert sum(steps) > 400 * len(BODY) * 0.7
     assert [row.body for row in await rows(database, tables.deliveries)] == [BODY]
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-import app.store.secrets
+import app.store.encryption
 from app import errors
 from app.errors import Disposition, SyncError, VendorError
 
@@ -21,7 +21,7 @@ def family():
 FAMILY = family()
 DRAWN = set(re.findall(r"[x+] (\w+)", errors.__doc__)) | {"SyncError"}
 VENDOR = [name for name, error in FAMILY.items() if issubclass(error, VendorError)]
-assert app.store.secrets.Undecryptable.__name__ in FAMILY  # the module is imported, so that its error is seen
+assert app.store.encryption.Undecryptable.__name__ in FAMILY  # the module is imported, so that its error is seen
 
 
 @pytest.mark.parametrize("name", FAMILY)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.metrics import counted, stands
-from app.metrics.counts import SUM, Counts, read
-from app.metrics.metric import OTHER, Type
-from app.metrics.shown import Samples, text
+from app.metrics import definitions
+from app.metrics.definitions import OTHER, SUM, Type
+from app.metrics.exposition import Samples, text
 from app.operations.metrics import counted_by_batches
+from app.store.counters import ProcessCounters, read_metrics
 from app.store.tables import tallies
 from app.sync.failure_classes import FailureClass, class_of
 from app.sync.records import Side
@@ -19,7 +19,7 @@ from app.sync.retry import _FIXES
 
 ODD = ("", "x" * 300, "kept|sum", "Canary", "220000101", 'a"b\nc', "патиент", "DRCHRONO")
 DOCUMENT = Path(__file__).parents[2] / "deploy" / "docs" / "metrics.md"
-EVERY = pytest.mark.parametrize("metric", stands.ALL, ids=lambda metric: metric.name)
+EVERY = pytest.mark.parametrize("metric", definitions.ALL, ids=lambda metric: metric.name)
 
 
 def families(samples):
@@ -41,18 +41,18 @@ def test_names_follow_the_convention_and_every_one_has_a_meaning(metric):
 
 
 def test_no_name_is_given_twice():
-    assert len({metric.name for metric in stands.ALL}) == len(stands.ALL)
+    assert len({metric.name for metric in definitions.ALL}) == len(definitions.ALL)
 
 
 @EVERY
 def test_odd_labels_make_no_more_series_than_there_can_be(metric):
-    samples, counts = Samples([metric]), Counts()
+    samples, counts = Samples([metric]), ProcessCounters()
     for labels in product(ODD, repeat=len(metric.labels)):
-        if metric in counted.BY_PROCESSES:
+        if metric in definitions.BY_PROCESSES:
             (counts.observe(metric, 1.0, *labels) if metric.buckets else counts.add(metric, *labels))
         elif not metric.buckets:
             samples.add(metric, 1.0, *labels)
-    for _, labels, parts in read(counts._new):
+    for _, labels, parts in read_metrics(counts._new):
         samples.counted(metric, labels, parts)
 
     assert series(samples) == (len(metric.buckets) + 3 if metric.buckets else 1)
@@ -61,17 +61,17 @@ def test_odd_labels_make_no_more_series_than_there_can_be(metric):
 
 
 def test_all_there_can_ever_be_is_bounded():
-    assert sum(metric.most_series for metric in stands.ALL) < 1500
+    assert sum(metric.most_series for metric in definitions.ALL) < 1500
 
 
-@pytest.mark.parametrize("metric", counted.BY_PROCESSES, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", definitions.BY_PROCESSES, ids=lambda metric: metric.name)
 def test_every_count_fits_into_the_database_and_is_read_back(metric):
-    counts = Counts()
+    counts = ProcessCounters()
     labels = list(product(*metric.labels.values()))
     for each in labels:
         (counts.observe(metric, 2.0, *each) if metric.buckets else counts.add(metric, *each))
 
-    found = list(read(counts._new))
+    found = list(read_metrics(counts._new))
 
     assert max(len(name) for name in counts._new) <= tallies.c.name.type.length
     assert sorted(each for _, each, _ in found) == sorted(labels)
@@ -79,13 +79,13 @@ def test_every_count_fits_into_the_database_and_is_read_back(metric):
 
 
 def test_counts_that_nobody_knows_any_more_make_no_series():
-    samples = Samples(stands.ALL)
+    samples = Samples(definitions.ALL)
     before, saved = (
         series(samples),
         {"chronobridge_old_total|x": 3, "chronobridge_deliveries_total": 1, "applied_x_y": 4},
     )
 
-    for metric, labels, parts in read(saved):
+    for metric, labels, parts in read_metrics(saved):
         samples.counted(metric, labels, parts)
     for metric, times, labels in counted_by_batches(saved | {"linked_Canary": 2}):
         samples.add(metric, times, *labels)
@@ -100,15 +100,17 @@ def test_skips_of_an_unknown_cause_are_counted_as_other():
 
 
 def test_a_histogram_adds_up_and_ends_with_all():
-    counts, samples = Counts(), Samples([counted.END_TO_END])
+    counts, samples = ProcessCounters(), Samples([definitions.END_TO_END])
     for lasted_s in (0.1, 0.2, 9999.0):
-        counts.observe(counted.END_TO_END, lasted_s, Side.DRCHRONO)
-    for metric, labels, parts in read(counts._new):
+        counts.observe(definitions.END_TO_END, lasted_s, Side.DRCHRONO)
+    for metric, labels, parts in read_metrics(counts._new):
         samples.counted(metric, labels, parts)
 
-    found = {(one.name, one.labels.get("le")): one.value for one in families(samples)[counted.END_TO_END.name].samples}
+    found = {
+        (one.name, one.labels.get("le")): one.value for one in families(samples)[definitions.END_TO_END.name].samples
+    }
 
-    name = counted.END_TO_END.name
+    name = definitions.END_TO_END.name
     assert [
         found[f"{name}_bucket", le]
         for le in ("0.1", "0.25", "7200", "7200.0", "+Inf")
@@ -133,11 +135,11 @@ def test_a_histogram_adds_up_and_ends_with_all():
     ],
 )
 def test_an_answers_status_is_counted_by_its_class(status, shown):
-    counts = Counts()
+    counts = ProcessCounters()
 
     counts.called(Side.SALESFORCE, status)
 
-    assert [labels for _, labels, _ in read(counts._new)] == [("salesforce", shown)]
+    assert [labels for _, labels, _ in read_metrics(counts._new)] == [("salesforce", shown)]
 
 
 @pytest.mark.parametrize("cause", _FIXES)
@@ -163,12 +165,12 @@ def test_the_documents_table_names_exactly_the_metrics_there_are():
     rows = re.findall(r"^\| `(chronobridge_\w+)` \| (\w+) \| (.*?) \|", DOCUMENT.read_text(), re.MULTILINE)
 
     told = {(name, type_, tuple(re.findall(r"`(\w+)`", labels))) for name, type_, labels in rows}
-    assert told == {(metric.name, metric.type.value, tuple(metric.labels)) for metric in stands.ALL}
-    assert len(rows) == len(stands.ALL)
+    assert told == {(metric.name, metric.type.value, tuple(metric.labels)) for metric in definitions.ALL}
+    assert len(rows) == len(definitions.ALL)
 
 
 def test_the_documents_alerts_name_only_metrics_there_are():
     named = set(re.findall(r"chronobridge_\w+", DOCUMENT.read_text()))
 
-    exposed = {metric.name + ending for metric in stands.ALL for ending in ("", "_bucket", "_sum", "_count")}
+    exposed = {metric.name + ending for metric in definitions.ALL for ending in ("", "_bucket", "_sum", "_count")}
     assert named <= exposed

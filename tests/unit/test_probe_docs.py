@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.metrics.stands import PARTS
+from app.metrics.definitions import PARTS
 
 DOCS = Path(__file__).parents[2] / "deploy" / "docs"
 PROBES = (DOCS / "probes.md").read_text()

@@ -22,9 +22,9 @@ from datetime import datetime, timedelta
 from app.errors import StoreUnavailable, Undecryptable
 from app.log import log
 from app.runtime import Runtime, calls_of
-from app.store import darkness, scans, schedules
-from app.store.connections import Connections
-from app.store.darkness import Dark, Of
+from app.store import heartbeats, scans, schedules
+from app.store.heartbeats import Beating, Outage
+from app.store.vendor_tokens import VendorTokens
 from app.sync.records import Kind, Side
 from app.vendors import budget
 from workers.compare.listing import EVER
@@ -60,13 +60,13 @@ def watermark_of(kind: Kind) -> str:
 
 async def beat(run: Runtime) -> None:
     """Give the signs of this worker, and of every side that can be called."""
-    well = [Of(side.value) for side in sorted(run.settings.connected) if await is_callable(run, side)]
-    for of in (Of.WORK, *well):
-        if (dark := await darkness.give(run.database, of)) is not None:
+    well = [Beating(side.value) for side in sorted(run.settings.connected) if await is_callable(run, side)]
+    for of in (Beating.WORK, *well):
+        if (dark := await heartbeats.beat_in(run.database, of)) is not None:
             log.warning("dark.over", **log_fields(dark))
 
 
-def log_fields(dark: Dark) -> dict[str, str | float]:
+def log_fields(dark: Outage) -> dict[str, str | float]:
     """Give what a log line says of a darkness."""
     lag_s = round((dark.until - dark.since).total_seconds())
     return {"cause": dark.name, "lag_s": lag_s, "advice": "what changed meanwhile is found by comparing, now"}
@@ -75,7 +75,7 @@ def log_fields(dark: Dark) -> dict[str, str | float]:
 async def is_callable(run: Runtime, side: Side) -> bool:
     """Say whether a side can be called as far as we know: connected, its credential not refused, and not out."""
     try:
-        stored = await Connections(run.database, run.vault, side).read()
+        stored = await VendorTokens(run.database, run.vault, side).read()
     except Undecryptable:
         return False
     if stored.refused_code is not None or (stored.token is None and side is Side.DRCHRONO):
@@ -83,21 +83,21 @@ async def is_callable(run: Runtime, side: Side) -> bool:
     return not budget.is_out((await calls_of(run.settings, run.database, side).read()).failures)
 
 
-async def due_comparison(run: Runtime, kind: Kind, dark: Sequence[Dark]) -> DueComparison | None:
+async def due_comparison(run: Runtime, kind: Kind, dark: Sequence[Outage]) -> DueComparison | None:
     """Give the compare of a kind that is due and that nobody else has begun, None where there is none."""
     mark = await schedules.watermark(run.database, watermark_of(kind))
     owed = [one for one in dark if mark is None or one.until > mark]
     if not owed or await scans.is_under_way(run.database, watermark_of(kind), _STILL):
-        is_ours = await schedules.is_ours(run.database, watermark_of(kind), run.settings.reconcile_every)
+        is_ours = await schedules.try_claim(run.database, watermark_of(kind), run.settings.reconcile_every)
         return DueComparison(watermark_of(kind)) if is_ours else None
     name = f"dark_{kind}"
-    if not await schedules.is_ours(run.database, name, AT_MOST_EVERY):
+    if not await schedules.try_claim(run.database, name, AT_MOST_EVERY):
         return None
     await schedules.again_in(run.database, watermark_of(kind), run.settings.reconcile_every)
     return DueComparison(name, _since(kind, owed, mark, run.now()))
 
 
-def _since(kind: Kind, owed: Sequence[Dark], mark: datetime | None, now: datetime) -> datetime | None:
+def _since(kind: Kind, owed: Sequence[Outage], mark: datetime | None, now: datetime) -> datetime | None:
     if kind is Kind.PATIENT and any(one.until - one.since > PATIENCE for one in owed):
         return EVER
     return None if mark is not None else min(now - NEVER_COMPARED, *(one.since for one in owed))
@@ -108,7 +108,7 @@ async def forget_compared(run: Runtime) -> None:
     marks = [await schedules.watermark(run.database, watermark_of(kind)) for kind in run.mappings]
     known = [mark for mark in marks if mark is not None]
     if len(known) == len(marks):
-        await darkness.forget(run.database, min(known))
+        await heartbeats.forget_outages(run.database, min(known))
 
 
 async def send_heartbeats(run: Runtime) -> None:
@@ -118,4 +118,4 @@ async def send_heartbeats(run: Runtime) -> None:
             await beat(run)
         except StoreUnavailable:
             log.warning("sign.missed", advice="when the database is back, it is compared what was missed")
-        await asyncio.sleep(darkness.EVERY.total_seconds())
+        await asyncio.sleep(heartbeats.OUTAGE_BEAT_EVERY.total_seconds())

@@ -17,9 +17,9 @@ from ulid import ULID
 
 from app.log import log
 from app.runtime import Runtime
-from app.store import links, queue_state, scans
-from app.store.due import Body, Due
+from app.store import lanes, links, scans
 from app.store.scans import Scan
+from app.store.work_queue import Body, Due
 from app.sync.base import Base
 from app.sync.brake import MOST_UNASKED, ChangeCount, advice, brake, expected_plan
 from app.sync.decide import decide
@@ -51,7 +51,7 @@ async def apply_brake(run: Runtime, asked: ScanRequest, scan: Scan) -> str:
     why = brake(prospect, linked, known.brake_share, known.brake_deletes)
     if why:
         reason = f"the brake, comparing {asked.kind}s: {why}"
-        await queue_state.set_paused(run.database, [asked.lane], reason)
+        await lanes.set_paused(run.database, [asked.lane], reason)
         log.error("brake.pulled", kind=asked.kind.value, lane=asked.lane.value, cause=why, advice=advice(asked.lane))
     return why
 
@@ -155,7 +155,7 @@ async def _charts(run: Runtime, found: DryRun, since: datetime | None, lane: Lan
     table, rules = run.mappings[found.kind], run.rules(found.kind)
     async for page in drchrono_pages(run.drchrono.on(lane), table, since):
         found.read[Side.DRCHRONO] += len(page.rows)
-        agreed = await links.agreed(run.database, found.kind, [wire.record_id(row) for row in page.rows])
+        agreed = await links.healthy_pairs(run.database, found.kind, [wire.record_id(row) for row in page.rows])
         news = [row for row in page.rows if drchrono_row_changed(rules, row, agreed.get(wire.record_id(row)))]
         due = [_due_of_row(run, found.kind, lane, row, agreed) for row in news]
         for at in range(0, len(due), _AT_ONCE):
@@ -177,7 +177,9 @@ async def _contacts(run: Runtime, found: DryRun, since: datetime | None, lane: L
     async for page in salesforce_pages(run.salesforce.on(lane), table, since, ""):
         found.read[Side.SALESFORCE] += len(page.rows)
         clock = await visit_zones(work)
-        agreed = await links.agreed(run.database, found.kind, [str(row["Id"]) for row in page.rows], Side.SALESFORCE)
+        agreed = await links.healthy_pairs(
+            run.database, found.kind, [str(row["Id"]) for row in page.rows], Side.SALESFORCE
+        )
         due = []
         for row in page.rows:
             link = agreed.get(str(row["Id"]))

@@ -16,8 +16,8 @@ from app import runtime
 from app.errors import StoreUnavailable, SyncError
 from app.log import log
 from app.runtime import Runtime
-from app.store import darkness, links, queue_state, schedules, zones
-from app.store.inbox import Inbox
+from app.store import doctor_zones, heartbeats, lanes, links, schedules
+from app.store.inbox.group_commit import Inbox
 from app.sync.mapping import Table
 from app.sync.records import Kind, Lane, Side
 from workers.compare import outages
@@ -53,9 +53,9 @@ async def compare_when_due(run: Runtime, inbox: Inbox, ring: Notify) -> None:
 
     What is owed because something was away is compared at once.
     """
-    if run.drchrono is None or run.salesforce is None or await queue_state.is_paused(run.database, Lane.COMPARE):
+    if run.drchrono is None or run.salesforce is None or await lanes.is_paused(run.database, Lane.COMPARE):
         return
-    owed = await darkness.noted(run.database)
+    owed = await heartbeats.open_outages(run.database)
     for kind in [one for one in ORDER if one in run.mappings]:
         turn = await outages.due_comparison(run, kind, owed)
         if turn is None:
@@ -106,7 +106,7 @@ async def apply_zones(run: Runtime, ring: Notify) -> None:
     if run.salesforce is None:
         return
     for table in [one for one in run.mappings.values() if one.zoned is not None]:
-        for change in await zones.changes(run.database):
+        for change in await doctor_zones.changes(run.database):
             try:
                 ids = await _to_come(run, table, change.doctor_id)
             except SyncError as error:
@@ -117,9 +117,9 @@ async def apply_zones(run: Runtime, ring: Notify) -> None:
             log.info("zone.applied", kind=table.kind.value, records=len(ids))
 
 
-def _applied(kind: Kind, change: zones.Change, ids: list[str]) -> Callable[[AsyncConnection], Any]:
+def _applied(kind: Kind, change: doctor_zones.Change, ids: list[str]) -> Callable[[AsyncConnection], Any]:
     async def work(connection: AsyncConnection) -> None:
-        await links.point_out(connection, kind, Side.SALESFORCE, ids)
-        await zones.applied(connection, change)
+        await links.mark_due(connection, kind, Side.SALESFORCE, ids)
+        await doctor_zones.applied(connection, change)
 
     return work

@@ -20,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.errors import LeaseLost, StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
-from app.store import links, scans
-from app.store.inbox import LISTED, Delivery, Event, Inbox
+from app.store import clock, links, scans
+from app.store.inbox.group_commit import LISTED, Delivery, Event, Inbox
 from app.store.scans import Scan
 from app.sync.mapping import Table
 from app.sync.records import Kind, Lane, Side
@@ -55,7 +55,7 @@ async def scan(run: Runtime, inbox: Inbox, asked: ScanRequest, tell: Progress = 
 
     Raises  SyncError, LeaseLost while another process does the same; the next scan of that name goes on where it stood
     """
-    saved, goes_on = await scans.begun(run.database, asked.name)
+    saved, goes_on = await scans.acquire(run.database, asked.name)
     async with _held(run, saved):
         course = Checkpoint.saved(saved.at) if saved.at else _begun(asked, saved)
         if goes_on:
@@ -88,9 +88,9 @@ async def _held(run: Runtime, saved: Scan) -> AsyncIterator[None]:
 
 async def _renew_scan(run: Runtime, saved: Scan) -> None:
     while True:
-        await asyncio.sleep(scans.HELD.total_seconds() / _RENEWALS)
+        await asyncio.sleep(clock.SCAN_LEASE.total_seconds() / _RENEWALS)
         try:
-            await scans.hold(run.database, saved)
+            await scans.renew(run.database, saved)
         except LeaseLost:
             return  # the next page is not saved, and so it is told
         except StoreUnavailable:
@@ -141,7 +141,9 @@ class ScanRun:
             found = await self._keep_charts(page.rows)
             if is_complete:
                 ids = [wire.record_id(row) for row in page.rows]
-                await scans.mark(self.run.database, self.asked.kind, Side.DRCHRONO, ids, self._mark(Side.DRCHRONO))
+                await scans.mark_listed(
+                    self.run.database, self.asked.kind, Side.DRCHRONO, ids, self._mark(Side.DRCHRONO)
+                )
             yield (course := course.onward(Side.DRCHRONO, page.onward, len(page.rows), found, page.of))
         if is_complete:
             await self._point_unlisted(Side.DRCHRONO)
@@ -173,8 +175,10 @@ class ScanRun:
                     await self._mark_living(page.rows)
                 await self._point_unlisted(Side.SALESFORCE)
             else:
-                agreed = await links.agreed(self.run.database, kind, ids, Side.SALESFORCE)
-                await scans.point(self.run.database, self.scan, Side.SALESFORCE, [one.id for one in agreed.values()])
+                agreed = await links.healthy_pairs(self.run.database, kind, ids, Side.SALESFORCE)
+                await scans.add_differing(
+                    self.run.database, self.scan, Side.SALESFORCE, [one.id for one in agreed.values()]
+                )
         yield course
 
     async def _release(self, course: Checkpoint) -> AsyncIterator[Checkpoint]:
@@ -185,7 +189,7 @@ class ScanRun:
     async def _keep_charts(self, rows: Sequence[dict[str, Any]]) -> int:
         """Keep the rows that tell of something, and give how many those are."""
         rules = self.run.rules(self.asked.kind)
-        agreed = await links.agreed(self.run.database, self.asked.kind, [wire.record_id(row) for row in rows])
+        agreed = await links.healthy_pairs(self.run.database, self.asked.kind, [wire.record_id(row) for row in rows])
         told = [row for row in rows if drchrono_row_changed(rules, row, agreed.get(wire.record_id(row)))]
         known = {wire.record_id(row): agreed[wire.record_id(row)].id for row in told if wire.record_id(row) in agreed}
         await self._doubt(
@@ -193,7 +197,7 @@ class ScanRun:
         )
         kept = (self._delivery(row, None if wire.record_id(row) in known else self.asked.lane) for row in told)
         await asyncio.gather(*(self.inbox.keep(one) for one in kept))
-        await scans.point(self.run.database, self.scan, Side.DRCHRONO, list(known.values()))
+        await scans.add_differing(self.run.database, self.scan, Side.DRCHRONO, list(known.values()))
         return len(told)
 
     def _delivery(self, row: dict[str, Any], lane: Lane | None) -> Delivery:
@@ -210,7 +214,7 @@ class ScanRun:
         kind, rules = self.asked.kind, self.run.rules(self.asked.kind)
         work = read_only_batch(self.run, kind, self.asked.lane)
         clock = await visit_zones(work)
-        agreed = await links.agreed(self.run.database, kind, [str(row["Id"]) for row in rows], Side.SALESFORCE)
+        agreed = await links.healthy_pairs(self.run.database, kind, [str(row["Id"]) for row in rows], Side.SALESFORCE)
         deleted = {str(row["Id"]) for row in rows if row.get("IsDeleted")}
         living = [salesforce_snapshot(work, clock, row) for row in rows if str(row["Id"]) not in deleted]
         told = {one.id for one in living if salesforce_row_changed(rules, one, agreed.get(one.id))}
@@ -219,10 +223,10 @@ class ScanRun:
         await self._doubt(Side.SALESFORCE, {one.id: one.version for one in living if one.id in told & agreed.keys()})
 
         async def work_on(connection: AsyncConnection) -> int:
-            again = await links.point_out(connection, kind, Side.SALESFORCE, others, self.asked.lane)
-            return again + await links.note(connection, kind, sorted(told & set(others)), self.asked.lane)
+            again = await links.mark_due(connection, kind, Side.SALESFORCE, others, self.asked.lane)
+            return again + await links.add_unlinked(connection, kind, sorted(told & set(others)), self.asked.lane)
 
-        await scans.point(self.run.database, self.scan, Side.SALESFORCE, known)
+        await scans.add_differing(self.run.database, self.scan, Side.SALESFORCE, known)
         return len(known) + await self.run.database.transact(work_on)
 
     async def _doubt(self, side: Side, versions: Mapping[str, str]) -> None:
@@ -232,14 +236,14 @@ class ScanRun:
 
     async def _mark_living(self, rows: Sequence[dict[str, Any]]) -> None:
         ids = [str(row["Id"]) for row in rows if not row.get("IsDeleted")]
-        await scans.mark(self.run.database, self.asked.kind, Side.SALESFORCE, ids, self._mark(Side.SALESFORCE))
+        await scans.mark_listed(self.run.database, self.asked.kind, Side.SALESFORCE, ids, self._mark(Side.SALESFORCE))
 
     async def _point_unlisted(self, side: Side) -> None:
         """Point out what a complete list did not show: the record itself is asked for."""
         missing = await scans.unlisted(self.run.database, self.asked.kind, self._mark(side), self.scan.id)
         if side is Side.DRCHRONO:
-            await scans.doubt(self.run.database, missing)
-        await scans.point(self.run.database, self.scan, side, missing)
+            await scans.require_confirmation(self.run.database, missing)
+        await scans.add_differing(self.run.database, self.scan, side, missing)
 
     def _mark(self, side: Side) -> str:
         return f"{self.scan.id[2:]}/{side[0]}"

@@ -8,8 +8,9 @@ from app.errors import StoreUnavailable
 from app.log import log
 from app.operations.health.model import OK, Observation, State
 from app.runtime import Runtime
-from app.store import darkness, heartbeat, queue_state, scrape
-from app.store.darkness import Dark, Of
+from app.store import heartbeats, queue_stats
+from app.store.heartbeats import Beating, Outage
+from app.store.lanes import lane_states
 from app.store.schema import is_behind
 from app.sync.records import Lane
 
@@ -24,12 +25,12 @@ _BY_SWEEP = "nothing is lost, changes are found by the sweep, every 2 s"
 
 async def database(run: Runtime) -> Observation:
     """Look at the database by writing to it that the door is open."""
-    dark: Dark | None = None
+    dark: Outage | None = None
 
     async def write(connection: AsyncConnection) -> None:
         nonlocal dark
         # it writes a row each time: what changes no row writes nothing, and a full disk would go unseen
-        dark = await darkness.sign(connection, Of.DOOR)
+        dark = await heartbeats.beat_of(connection, Beating.DOOR)
 
     try:
         if await is_behind(run.database):
@@ -56,16 +57,16 @@ async def redis(run: Runtime) -> Observation:
 
 async def workers(run: Runtime) -> Observation:
     """Look when the last worker gave a sign of life."""
-    if await heartbeat.alive(run.database):
+    if await heartbeats.alive(run.database):
         return OK
     advice = "no worker has been heard of for 15 s: start `chronobridge work`"
-    return Observation(State.DOWN, advice, await heartbeat.heard_at(run.database))
+    return Observation(State.DOWN, advice, await heartbeats.heard_at(run.database))
 
 
 async def backlog(run: Runtime) -> Observation:
     """Look how long the oldest change has waited; a first load may take its time."""
     for lanes, old_s in _OLD_S.items():
-        if (oldest_s := await scrape.oldest_s(run.database, lanes)) > old_s:
+        if (oldest_s := await queue_stats.oldest_due_s(run.database, lanes)) > old_s:
             what = "change" if Lane.LIVE in lanes else "record of a compare or first load"
             advice = f"the oldest {what} has been due for {oldest_s:.0f} s: look at workers and failures"
             return Observation(State.DEGRADED, advice, run.now() - timedelta(seconds=oldest_s - old_s))
@@ -74,7 +75,7 @@ async def backlog(run: Runtime) -> Observation:
 
 async def lanes(run: Runtime) -> Observation:
     """Look which lanes are paused."""
-    paused = [one for one in await queue_state.lane_states(run.database) if one["paused"]]
+    paused = [one for one in await lane_states(run.database) if one["paused"]]
     if not paused:
         return OK
     names = ", ".join(one["lane"] for one in paused)

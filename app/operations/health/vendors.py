@@ -9,8 +9,8 @@ from app.operations.connections import connect_url
 from app.operations.health.model import OK, Observation, State
 from app.runtime import Runtime, calls_of
 from app.settings.fields import Settings
-from app.store import feeds, queue_state
-from app.store.connections import Connections, Stored
+from app.store import feeds, lanes
+from app.store.vendor_tokens import Stored, VendorTokens
 from app.sync.records import Lane, Side
 from app.sync.silence import Feed
 from app.vendors import budget
@@ -39,7 +39,7 @@ async def connection(run: Runtime, side: Side) -> Observation:
         advice = f"set the {side.value.upper()}_… settings; its deliveries are kept meanwhile"
         return Observation(State.NOT_CONNECTED, advice)
     try:
-        stored = await Connections(run.database, run.vault, side).read()
+        stored = await VendorTokens(run.database, run.vault, side).read()
     except Undecryptable:
         return Observation(State.DOWN, _SEALED)
     joined = (
@@ -66,7 +66,7 @@ async def token(run: Runtime, side: Side) -> Observation | None:
     if side not in run.settings.connected:
         return None
     try:
-        stored = await Connections(run.database, run.vault, side).read()
+        stored = await VendorTokens(run.database, run.vault, side).read()
     except Undecryptable:
         return Observation(State.DOWN, _SEALED)
     if stored.token is None and side is Side.DRCHRONO:
@@ -99,7 +99,7 @@ async def feed_part(run: Runtime, side: Side) -> Observation | None:
     if side not in run.settings.connected:
         return None
     known = (await feeds.read(run.database)).get(side, Feed(side))
-    is_paused = await queue_state.is_paused(run.database, Lane.COMPARE)
+    is_paused = await lanes.is_paused(run.database, Lane.COMPARE)
     state, advice = feed_state(known, run.settings, is_paused=is_paused)
     return Observation(State(state), advice, known.silent_since)
 

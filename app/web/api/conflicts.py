@@ -11,9 +11,8 @@ from app.operations.resolve import UndoRefusal
 from app.runtime import Runtime
 from app.store import conflicts as store
 from app.store.conflicts import Sort
-from app.store.decisions import Ending
-from app.store.states import State
-from app.sync.records import Kind, Side
+from app.store.resolutions import ResolutionEnd
+from app.sync.records import Kind, Side, State
 from app.web.auth import Caller, operator
 
 router = APIRouter(prefix="/conflicts", tags=["conflicts"])
@@ -29,7 +28,7 @@ class Conflict(BaseModel):
     rule: str = Field(examples=["salesforce owns it"])
     winner: Side = Field(description="whose value both sides took")
     state: str = Field(description="what became of the write that carried it out", examples=["confirmed"])
-    undo: Ending | None = Field(description="how an undo of it stands; null while nobody has asked")
+    undo: ResolutionEnd | None = Field(description="how an undo of it stands; null while nobody has asked")
     can_be_undone: bool = Field(description="whether the old value is kept and nobody asked for it yet")
     drchrono_id: str | None = Field(examples=["5070101"])
     salesforce_id: str | None = Field(examples=["003SYN0000000015EAA"])
@@ -60,7 +59,7 @@ def sort(
     kind: Kind | None = None,
     field: Annotated[str | None, Query(pattern=r"^[\w .-]{1,64}$")] = None,
     state: Annotated[State | None, Query(description="what became of the rule's write")] = None,
-    undo: Annotated[Ending | None, Query(description="only those whose undo stands so")] = None,
+    undo: Annotated[ResolutionEnd | None, Query(description="only those whose undo stands so")] = None,
 ) -> Sort:
     """Give which conflicts are meant."""
     return Sort(kind, field, state, undo.value if undo else None)

@@ -11,9 +11,9 @@ from app.operations.deliveries import MASK
 from app.operations.resolve import Pick, Refusal
 from app.operations.vendor_reads import Unanswered
 from app.runtime import Runtime
-from app.store import decisions, failing
-from app.store.failing import Group
-from app.store.known import Known
+from app.store import failures, resolutions
+from app.store.failures import Group
+from app.store.record_views import RecordView
 from app.sync.compared import Agreement
 from app.sync.records import Kind, Side
 from app.sync.retry import fix
@@ -124,9 +124,9 @@ async def held(
     """Give held records, with why and what to do."""
     run: Runtime = request.app.state.run
     group = Group(cause=cause, kind=kind, is_held=True)
-    rows = await failing.some(run.database, group, limit + 1, after)
+    rows = await failures.some(run.database, group, limit + 1, after)
     shown = rows[:limit]
-    waiting = await decisions.waiting(run.database, [row.link_id for row in shown])
+    waiting = await resolutions.waiting(run.database, [row.link_id for row in shown])
     items = [
         {
             "link": row.link_id,
@@ -143,10 +143,10 @@ async def held(
         for row in shown
     ]
     more = items[-1]["link"] if len(rows) > limit else None
-    return {"items": items, "total": await failing.count(run.database, group), "next": more}
+    return {"items": items, "total": await failures.count(run.database, group), "next": more}
 
 
-async def known_held(request: Request, link_id: LinkId) -> Known:
+async def known_held(request: Request, link_id: LinkId) -> RecordView:
     """Give the record of a link; 404 when there is none."""
     found = await resolve.find(request.app.state.run, link_id)
     if found is None:
@@ -154,7 +154,7 @@ async def known_held(request: Request, link_id: LinkId) -> Known:
     return found
 
 
-One = Annotated[Known, Depends(known_held)]
+One = Annotated[RecordView, Depends(known_held)]
 
 
 @one_of.post("/read", response_model=Read, responses=_UNKNOWN, summary="Read what it waits for, masked")
@@ -215,7 +215,7 @@ def _answered(refusal: Refusal | None) -> dict[str, Any]:
     return {"decided": True}
 
 
-async def _read(run: Runtime, one: Known, caller: Caller | None) -> dict[str, Any]:
+async def _read(run: Runtime, one: RecordView, caller: Caller | None) -> dict[str, Any]:
     by = caller.by if caller else None
     if (side := resolve.met(one)) is not None:
         found = await candidates.of(run, one, by)

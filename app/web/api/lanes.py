@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app.operations import lanes
 from app.operations.lanes import LaneName
 from app.runtime import Runtime
-from app.store import queue_state
+from app.store.lanes import lane_states
 from app.web.auth import Caller, operator
 
 router = APIRouter(prefix="/lanes", tags=["lanes"])
@@ -41,7 +41,7 @@ async def pause(request: Request, lane: LaneName, caller: Operator, why: Annotat
     """Pause a lane, or all of them: its work stays in it and makes no writes."""
     run: Runtime = request.app.state.run
     await lanes.pause(run, lane, why.reason if why else "", caller.by)
-    return {"lanes": await queue_state.lane_states(run.database)}
+    return {"lanes": await lane_states(run.database)}
 
 
 @router.post("/{lane}/resume", response_model=LaneStates, summary="Let a lane write again")
@@ -49,4 +49,4 @@ async def resume(request: Request, lane: LaneName, caller: Operator) -> Any:
     """Resume a lane, or all of them, and ring for what waited in it."""
     run: Runtime = request.app.state.run
     await lanes.resume(run, lane, caller.by)
-    return {"lanes": await queue_state.lane_states(run.database)}
+    return {"lanes": await lane_states(run.database)}

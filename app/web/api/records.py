@@ -11,10 +11,9 @@ from app.operations.history import Called, Came, Delivered, History
 from app.operations.records import BothSides
 from app.operations.vendor_reads import Unanswered
 from app.runtime import Runtime
-from app.store.known import Known, Standing
-from app.store.states import State
+from app.store.record_views import RecordState, RecordView
 from app.sync.compared import Agreement
-from app.sync.records import Kind, Ref, Side
+from app.sync.records import Kind, Ref, Side, State
 from app.sync.retry import fix
 from app.web.auth import Caller, operator
 
@@ -46,7 +45,7 @@ class Record(BaseModel):
     id: str = Field(examples=["5070101"])
     drchrono_id: str | None = Field(examples=["5070101"])
     salesforce_id: str | None = Field(examples=["003SYN0000000015EAA"])
-    state: Standing
+    state: RecordState
     cause: str | None = Field(description="why it failed or is held", examples=["several_contacts"])
     fix: str | None = Field(description="what to do about that")
     fields: list[str] = Field(description="the fields that is about")
@@ -98,7 +97,7 @@ async def known_record(
     side: Side,
     kind: Kind,
     record_id: Annotated[str, Path(description="the record's id on that side", examples=["5070101"])],
-) -> Known:
+) -> RecordView:
     """Give the record an address names; 404 when nobody has heard of it."""
     found = await records.find(request.app.state.run, Ref(side, kind, record_id))
     if found is None:
@@ -106,7 +105,7 @@ async def known_record(
     return found
 
 
-One = Annotated[Known, Depends(known_record)]
+One = Annotated[RecordView, Depends(known_record)]
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "Nobody has heard of the record"}}
 
 
@@ -144,7 +143,7 @@ async def look(request: Request, side: Side, caller: Annotated[Caller, Depends(o
     return _record(side, again, await history.history(run, again))
 
 
-def _record(side: Side, one: Known, told: History) -> dict[str, Any]:
+def _record(side: Side, one: RecordView, told: History) -> dict[str, Any]:
     link = one.link
     return {
         "side": side,

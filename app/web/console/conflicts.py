@@ -13,9 +13,8 @@ from app.operations.resolve import SettledConflict, UndoRefusal
 from app.runtime import Runtime
 from app.store import conflicts
 from app.store.conflicts import NO_UNDO, Sort
-from app.store.decisions import Ending
-from app.store.states import State
-from app.sync.records import Kind, Side
+from app.store.resolutions import ResolutionEnd
+from app.sync.records import Kind, Side, State
 from app.web.auth import Caller
 from app.web.pages import Message, PageRefused, message_page, operator, page, reader, redirect
 
@@ -24,7 +23,7 @@ Reader = Annotated[Caller, Depends(reader)]
 Operator = Annotated[Caller, Depends(operator)]
 _ON_A_PAGE = 50
 _ID = re.compile(r"[0-9A-Za-z]{1,26}", re.ASCII)
-_UNDOS = (NO_UNDO, *(one.value for one in Ending))
+_UNDOS = (NO_UNDO, *(one.value for one in ResolutionEnd))
 
 
 @router.get("")

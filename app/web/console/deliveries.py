@@ -10,8 +10,7 @@ from app.operations import deliveries
 from app.operations.deliveries import MOST_AT_ONCE
 from app.runtime import Runtime
 from app.store import deliveries as stored
-from app.store.deliveries import Outcome, Wanted
-from app.store.replaying import Replayed
+from app.store.deliveries import Outcome, Replayed, Wanted
 from app.sync.records import Kind, Side
 from app.web.auth import Caller
 from app.web.pages import Message, form, message_page, operator, page, reader

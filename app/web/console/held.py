@@ -13,10 +13,10 @@ from app.operations.candidates import Candidates
 from app.operations.records import BothSides
 from app.operations.resolve import Pick, Refusal
 from app.runtime import Runtime
-from app.store import conflicts, decisions, failing
+from app.store import conflicts, failures, resolutions
 from app.store.audit import By
-from app.store.failing import Group
-from app.store.known import Known
+from app.store.failures import Group
+from app.store.record_views import RecordView
 from app.sync.records import Side
 from app.sync.retry import fix
 from app.web.auth import Caller
@@ -36,7 +36,7 @@ async def show(request: Request, caller: Reader, cause: str = "", after: str = "
     run: Runtime = request.app.state.run
     cause = cause.replace("\x00", "")  # which no database takes in a text
     group = Group(cause=cause or None, is_held=True)
-    held = await failing.some(run.database, group, _ON_A_PAGE + 1, after if _ID.fullmatch(after) else "")
+    held = await failures.some(run.database, group, _ON_A_PAGE + 1, after if _ID.fullmatch(after) else "")
     shown = held[:_ON_A_PAGE]
     onward = {"cause": cause, "after": shown[-1].link_id} if len(held) > _ON_A_PAGE else None
     return page(
@@ -44,9 +44,9 @@ async def show(request: Request, caller: Reader, cause: str = "", after: str = "
         caller,
         held=shown,
         more=f"/held?{urlencode(onward)}" if onward else None,
-        total=await failing.count(run.database, group),
+        total=await failures.count(run.database, group),
         cause=cause,
-        waiting=await decisions.waiting(run.database, [row.link_id for row in shown]),
+        waiting=await resolutions.waiting(run.database, [row.link_id for row in shown]),
         conflicts_total=await conflicts.count(run.database),
         fix=fix,
     )
@@ -121,12 +121,12 @@ def _stamps(given: Mapping[str, str], field: str) -> dict[Side, str]:
     return {side: given.get(f"{side} {field}", "") for side in Side}
 
 
-async def _asked(run: Runtime, found: Known, by: By | None) -> BothSides | Candidates:
+async def _asked(run: Runtime, found: RecordView, by: By | None) -> BothSides | Candidates:
     is_which = resolve.met(found) is not None
     return await (candidates.of(run, found, by) if is_which else resolve.seen(run, found, by))
 
 
-async def _found(run: Runtime, caller: Caller, link_id: str) -> Known:
+async def _found(run: Runtime, caller: Caller, link_id: str) -> RecordView:
     found = await resolve.find(run, link_id) if _ID.fullmatch(link_id) else None
     if found is None:
         text = "No such record is known; it may have become one with another."
@@ -134,7 +134,7 @@ async def _found(run: Runtime, caller: Caller, link_id: str) -> Known:
     return found
 
 
-def _done(caller: Caller, found: Known, refusal: Refusal | None) -> Response:
+def _done(caller: Caller, found: RecordView, refusal: Refusal | None) -> Response:
     if refusal is not None:
         ways = (("The record", f"/held/{found.id}"), ("Held", "/held"))
         raise PageRefused(message_page(Message("That was not done", refusal.text, 409, ways), caller))
@@ -144,7 +144,7 @@ def _done(caller: Caller, found: Known, refusal: Refusal | None) -> Response:
 async def _page(
     run: Runtime,
     caller: Caller,
-    found: Known,
+    found: RecordView,
     seen: BothSides | Candidates | None = None,
     *,
     is_revealed: bool = False,
@@ -156,7 +156,7 @@ async def _page(
         both=seen if isinstance(seen, BothSides) else None,
         several=seen if isinstance(seen, Candidates) else None,
         is_revealed=is_revealed,
-        is_decided=found.id in await decisions.waiting(run.database, [found.id]),
+        is_decided=found.id in await resolutions.waiting(run.database, [found.id]),
         can_settle=resolve.waits_for_fields(found),
         met=resolve.met(found),
         can_choose=resolve.lacks(found) is not None,

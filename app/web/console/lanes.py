@@ -8,7 +8,8 @@ from fastapi.responses import Response
 from app.operations import lanes
 from app.operations.lanes import MEANINGS, LaneName
 from app.runtime import Runtime
-from app.store import queue_state
+from app.store import queue_stats
+from app.store.lanes import lane_states
 from app.sync.records import Lane
 from app.web.auth import Caller
 from app.web.pages import form, operator, page, reader, redirect
@@ -21,7 +22,7 @@ Operator = Annotated[Caller, Depends(operator)]
 async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> Response:
     """Show every lane."""
     run: Runtime = request.app.state.run
-    counts = await queue_state.due_counts(run.database)
+    counts = await queue_stats.due_counts(run.database)
     rows = [
         {
             **state,
@@ -29,7 +30,7 @@ async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> 
             "due": sum(one.count for one in counts if one.lane == state["lane"]),
             "oldest_s": max((one.oldest_s for one in counts if one.lane == state["lane"]), default=0.0),
         }
-        for state in await queue_state.lane_states(run.database)
+        for state in await lane_states(run.database)
     ]
     return page("lanes", caller, lanes=rows)
 

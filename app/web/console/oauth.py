@@ -18,9 +18,9 @@ from app.log import log
 from app.operations import connections
 from app.operations.connections import CONNECT, NothingWaits, NowConnected, OtherPractice, Unidentified, WouldReplace
 from app.runtime import Runtime
-from app.store import audit, consents
+from app.store import audit, oauth_states
 from app.store.audit import Act, Action, By
-from app.store.consents import Consents
+from app.store.oauth_states import OAuthStates
 from app.sync.records import Side
 from app.web.auth import Caller
 from app.web.pages import Message, message_page, operator, page, redirect
@@ -42,12 +42,12 @@ async def send_away(request: Request) -> Response:
     run: Runtime = request.app.state.run
     drchrono = connections.drchrono_of(run)
     nonce, browser = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    await Consents(run.database, run.vault).expect(nonce, browser)
+    await OAuthStates(run.database, run.vault).expect(nonce, browser)
     answer = redirect(drchrono.grant.consent_url(connections.redirect_uri(run), str(_signer(run).dumps(nonce))))
     answer.set_cookie(
         _COOKIE,
         browser,
-        max_age=int(consents.LIFE.total_seconds()),
+        max_age=int(oauth_states.LIFE.total_seconds()),
         path=CONNECT,
         httponly=True,
         samesite="lax",
@@ -89,11 +89,11 @@ async def _received(run: Runtime, request: Request, caller: Caller | None) -> Re
 
 async def _is_expected(run: Runtime, state: str, browser: str) -> bool:
     try:
-        nonce = _signer(run).loads(state, max_age=int(consents.LIFE.total_seconds()))
+        nonce = _signer(run).loads(state, max_age=int(oauth_states.LIFE.total_seconds()))
     except BadSignature:
         return False
     is_whole = isinstance(nonce, str) and bool(browser)
-    return is_whole and await Consents(run.database, run.vault).take(nonce, browser)
+    return is_whole and await OAuthStates(run.database, run.vault).take(nonce, browser)
 
 
 @router.post(f"{CONNECT}/ask")
@@ -132,7 +132,7 @@ async def _noted(run: Runtime, settled: connections.Settlement, caller: Caller |
     """Give the page that tells what came of a consent; one that is ours now is noted."""
     if isinstance(settled, NowConnected):
         by = caller.by if caller else By("operator", "consent")  # a script began it with a bearer; its browser has none
-        await audit.done(run.database, Act(by, Action.CONNECT, Side.DRCHRONO.value, 0))
+        await audit.record(run.database, Act(by, Action.CONNECT, Side.DRCHRONO.value, 0))
     return _told(settled, caller)
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 
 from app.operations import patients
 from app.operations.patients import People
-from app.store.known import Standing
+from app.store.record_views import RecordState
 from app.web.auth import Caller
 from app.web.pages import form, page, reader
 
@@ -25,7 +25,7 @@ _LINK = re.compile(r"[0-9A-Za-z]{1,26}", re.ASCII)
 async def show(request: Request, caller: Reader, before: str = "", state: str = "") -> Response:
     """Show the patients we know of, or those in a state, the last one heard of first."""
     place = before if _LINK.fullmatch(before) else None
-    standing = Standing(state) if state in set(Standing) else None
+    standing = RecordState(state) if state in set(RecordState) else None
     return _page(caller, await patients.listed(request.app.state.run, place, standing=standing), standing=standing)
 
 
@@ -43,7 +43,9 @@ async def search(request: Request, caller: Reader) -> Response:
 
 
 def _page(
-    caller: Caller, found: People, words: str = "", *, is_search: bool = False, standing: Standing | None = None
+    caller: Caller, found: People, words: str = "", *, is_search: bool = False, standing: RecordState | None = None
 ) -> Response:
     state = standing.value if standing else ""
-    return page("patients", caller, found=found, words=words, is_search=is_search, state=state, states=list(Standing))
+    return page(
+        "patients", caller, found=found, words=words, is_search=is_search, state=state, states=list(RecordState)
+    )

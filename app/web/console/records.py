@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from app.operations import history, records
 from app.operations.records import BothSides
 from app.runtime import Runtime
-from app.store.known import Known
+from app.store.record_views import RecordView
 from app.sync.records import Kind, Ref, Side
 from app.sync.retry import fix
 from app.web.auth import Caller
@@ -60,7 +60,7 @@ async def look(request: Request, caller: Operator, side: str, kind: str, record_
     return redirect(_path(one))
 
 
-async def _known(run: Runtime, caller: Caller, side: str, kind: str, record_id: str) -> Known:
+async def _known(run: Runtime, caller: Caller, side: str, kind: str, record_id: str) -> RecordView:
     found = None
     if side in set(Side) and kind in set(Kind):
         found = await records.find(run, Ref(Side(side), Kind(kind), record_id))
@@ -72,7 +72,7 @@ async def _known(run: Runtime, caller: Caller, side: str, kind: str, record_id: 
 
 
 async def _page(
-    run: Runtime, caller: Caller, one: Known, both: BothSides, *, before: str = "", is_revealed: bool = False
+    run: Runtime, caller: Caller, one: RecordView, both: BothSides, *, before: str = "", is_revealed: bool = False
 ) -> Response:
     told = await history.history(run, one, before if _ID.fullmatch(before) else None)
     path = _path(one)
@@ -90,6 +90,6 @@ async def _page(
     )
 
 
-def _path(one: Known) -> str:
+def _path(one: RecordView) -> str:
     ref = one.ref
     return f"/records/{ref.side.value}/{ref.kind.value}/{ref.id}"

@@ -14,10 +14,10 @@ from fastapi.responses import JSONResponse
 
 from app.errors import SignatureInvalid, StoreUnavailable
 from app.log import log
-from app.metrics.counted import DELIVERIES
+from app.metrics.definitions import DELIVERIES
 from app.runtime import Runtime
 from app.settings.types import secret_values
-from app.store.inbox import Delivery, Event, Inbox
+from app.store.inbox.group_commit import Delivery, Event, Inbox
 from app.sync.mapping import Mappings
 from app.sync.records import Side
 from app.vendors.drchrono import webhook, wire

@@ -20,10 +20,10 @@ from ulid import ULID
 
 from app.errors import StoreUnavailable
 from app.log import log
-from app.metrics.counted import DELIVERIES
+from app.metrics.definitions import DELIVERIES
 from app.runtime import Runtime
 from app.settings.types import raw_keys, secret_values
-from app.store.inbox import Delivery, Event, Inbox
+from app.store.inbox.group_commit import Delivery, Event, Inbox
 from app.sync.records import Kind, Side
 from app.vendors.salesforce import events, outbound
 from app.web.webhooks.receive import read_body

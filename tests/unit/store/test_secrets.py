@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import Disposition
-from app.store.secrets import Undecryptable, Vault
+from app.store.encryption import Undecryptable, Vault
 
 OLD, NEW, OTHER = (Fernet.generate_key() for _ in range(3))
 DOCUMENTS = st.recursive(

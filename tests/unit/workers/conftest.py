@@ -2,13 +2,13 @@
 
 import pytest
 
-from app.queue import Bell
 from app.runtime import Runtime
 from app.store.database import Database
-from app.store.due import Body, Due, Taken
-from app.store.secrets import Vault
+from app.store.encryption import Vault
+from app.store.work_queue import Body, Due, LeasedBatch
 from app.sync.decide import decide
 from app.sync.records import Kind, Lane, Seen, Side
+from app.wakeup import Wakeup
 from tests.build import KEY, KEYS, LATER_STAMP, NOW, SHIPPED, rules
 from workers.batch import Batch, Observed
 from workers.outcome import outcome_of
@@ -21,7 +21,7 @@ def run(said, tmp_path):
     """A runtime whose parts are real and of which none is opened."""
     settings = said(ATTEMPT_LIMIT=ATTEMPT_LIMIT)
     database = Database(f"sqlite+aiosqlite:///{tmp_path}/never.db")
-    bell = Bell(None, lambda: None)
+    bell = Wakeup(None, lambda: None)
     return Runtime(settings, database, Vault((KEY.encode(),)), KEYS, {Kind.PATIENT: SHIPPED}, bell, None, None)
 
 
@@ -32,7 +32,7 @@ def end(run):
     def ending(link, what, outcome=None, attempts=0, by=None, side=Side.SALESFORCE):
         by = by or rules()
         due = Due(link, 1, 1, attempts, (Body("01JDELIVERY", 0, "sealed", LATER_STAMP, NOW),))
-        work = Batch(run, by, Taken(Kind.PATIENT, Lane.LIVE, "token", NOW, (due,)))
+        work = Batch(run, by, LeasedBatch(Kind.PATIENT, Lane.LIVE, "token", NOW, (due,)))
         plan = decide(by, link, what, NOW) if isinstance(what, Seen) else None
         outcomes = {} if outcome is None else {side: outcome}
         return outcome_of(work, Observed(due, what), plan, outcomes)

@@ -1,0 +1,151 @@
+"""Heartbeats: which workers live, and which of door, workers and sides have been out, since when and until when.
+
+Each worker has a row, touched every few seconds by the database's clock. What beats again after a minute or more was
+out, and that is recorded.
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store import clock_skew
+from app.store.clock import Moment, after, db_now
+from app.store.database import Database, insert_into
+from app.store.tables import darkness, watermarks, workers
+
+EVERY_S = 4.0
+ALIVE = timedelta(seconds=15)
+_FORGOTTEN = timedelta(days=1)
+
+
+async def beat(database: Database, worker_id: str) -> timedelta:
+    """Say that this worker lives; rows a day old are forgotten. Gives by how much the clock was turned back since.
+
+    Where it was put ahead, what is in the air waits anew.
+    """
+
+    async def work(connection: AsyncConnection) -> tuple[timedelta, Moment]:
+        jump = await clock_skew.rewind_deadlines(connection)
+        seen = sa.update(workers).where(workers.c.id == worker_id).values(seen_at=db_now())
+        if not (await connection.execute(seen)).rowcount:
+            row = {"id": worker_id, "host": socket.gethostname()[:128], "pid": os.getpid()}
+            await connection.execute(sa.insert(workers).values(**row, started_at=db_now(), seen_at=db_now()))
+            await connection.execute(sa.delete(workers).where(workers.c.seen_at < after(-_FORGOTTEN)))
+        return jump, await clock_skew.extend_pending_writes(connection, database.pace)
+
+    jump, moment = await database.transact(work)
+    database.pace.note(moment)
+    return jump
+
+
+async def leave(database: Database, worker_id: str) -> None:
+    """Take this worker off the list, as it stops."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
+
+    await database.transact(work)
+
+
+async def heard_at(database: Database) -> datetime | None:
+    """Give when a worker was heard of last; None when none was for a day."""
+    rows = await database.read(sa.select(workers.c.seen_at).order_by(workers.c.seen_at.desc()).limit(1))
+    return rows[0].seen_at if rows else None
+
+
+async def alive(database: Database, host: str | None = None) -> int:
+    """Give how many workers were heard of in the last 15 seconds, on one host or anywhere."""
+    counted = sa.select(sa.func.count()).select_from(workers).where(workers.c.seen_at >= after(-ALIVE))
+    if host is not None:
+        counted = counted.where(workers.c.host == host)
+    return int((await database.read(counted))[0][0])
+
+
+OUTAGE_BEAT_EVERY = timedelta(seconds=5)
+# a deploy, a fail-over or a pod that moves takes less, and what it missed both vendors send again within the hour
+COUNTS_AS_OUTAGE = timedelta(minutes=1)
+
+
+class Beating(StrEnum):
+    """What gives signs: the door while it can keep deliveries, a worker, and a side while it can be called."""
+
+    DOOR = "door"
+    WORK = "work"
+    DRCHRONO = "drchrono"
+    SALESFORCE = "salesforce"
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """From the last sign of something to its next, or all of that together when it happened again and again."""
+
+    name: str
+    since: datetime
+    until: datetime
+
+
+async def beat_of(connection: AsyncConnection, of: Beating) -> Outage | None:
+    """Give a sign of something, and what was dark until now; None when nothing was."""
+    name = f"sign_{of}"
+    last = sa.select(watermarks.c.at).where(watermarks.c.name == name).with_for_update()
+    before = await connection.scalar(last)
+    now = await connection.scalar(sa.select(db_now()))
+    assert now is not None
+    first = insert_into(watermarks, connection.dialect).values(name=name, at=now)
+    again = first.on_conflict_do_update(index_elements=[watermarks.c.name], set_={"at": first.excluded["at"]})
+    await connection.execute(again)
+    if before is None or now - before < COUNTS_AS_OUTAGE:
+        return None
+    await record_outage(connection, of.value, before, now)
+    return Outage(of.value, before, now)
+
+
+async def beat_in(database: Database, of: Beating) -> Outage | None:
+    """Give a sign of something if the last is some seconds old, and what was dark until now."""
+    recent = sa.select(watermarks.c.at).where(
+        watermarks.c.name == f"sign_{of}", watermarks.c.at > after(-OUTAGE_BEAT_EVERY)
+    )
+    if await database.read(recent):
+        return None
+
+    async def work(connection: AsyncConnection) -> Outage | None:
+        return await beat_of(connection, of)
+
+    return await database.transact(work)
+
+
+async def is_beating(database: Database, of: Beating) -> bool:
+    """Say whether something has given a sign within the time that is no darkness yet."""
+    recent = sa.select(watermarks.c.at).where(
+        watermarks.c.name == f"sign_{of}", watermarks.c.at > after(-COUNTS_AS_OUTAGE)
+    )
+    return bool(await database.read(recent))
+
+
+async def record_outage(connection: AsyncConnection, name: str, since: datetime, until: datetime) -> None:
+    """Note that something was dark; what was noted of it before, and is not over with, becomes one with it."""
+    first = insert_into(darkness, connection.dialect).values(name=name, since=since, until=until)
+    given = first.excluded["since"]
+    earliest = sa.case((darkness.c.since < given, darkness.c.since), else_=given)
+    merged = {"since": earliest, "until": first.excluded["until"]}
+    await connection.execute(first.on_conflict_do_update(index_elements=[darkness.c.name], set_=merged))
+
+
+async def open_outages(database: Database) -> list[Outage]:
+    """Give every darkness after which something is still to be compared."""
+    rows = await database.read(sa.select(darkness).order_by(darkness.c.name))
+    return [Outage(row.name, row.since, row.until) for row in rows]
+
+
+async def forget_outages(database: Database, until: datetime) -> None:
+    """Forget each that was over by a moment: everything was compared since."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(sa.delete(darkness).where(darkness.c.until <= until))
+
+    await database.transact(work)

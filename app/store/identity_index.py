@@ -1,0 +1,90 @@
+"""The match lease, and our own index of who is linked.
+
+A person is matched by one worker at a time, in either direction, from the search to the record: the lease is taken for
+a whole batch in one transaction, lasts at least as long as the leases of the links it serves (`links.renew` prolongs
+both), and is released by the record. The index holds what DrChrono's lists do not show yet. Both know a person by a
+keyed hash alone.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.clock import LEASE, after, db_now
+from app.store.database import Database, insert_into
+from app.store.tables import journal, links, matches
+from app.sync.records import OPEN, Kind, Side
+
+_LEFT_BEHIND = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedPerson:
+    """A link as the index knows it; without a chart it is one whose create may have made one. `is_due`: it goes on."""
+
+    link_id: str
+    drchrono_id: str | None
+    salesforce_id: str | None
+    person: str | None
+    is_due: bool
+
+
+async def lease_people(database: Database, token: str, persons: Mapping[str, str]) -> set[str]:
+    """Note who each link is, and give the persons that may be matched under this token until its leases end.
+
+    persons  link id -> person; whoever comes later finds them in the index, also those that have to wait
+    """
+    wanted = sorted(set(persons.values()))
+
+    async def work(connection: AsyncConnection) -> set[str]:
+        noted = sa.update(links).where(links.c.id == sa.bindparam("p_id"), links.c.lease_owner == token)
+        rows = [{"p_id": link_id, "p_person": person} for link_id, person in sorted(persons.items())]
+        await connection.execute(noted.values(person=sa.bindparam("p_person")), rows)
+        insert = insert_into(matches, connection.dialect)
+        until = after(LEASE)
+        taken = insert.values([{"person": person, "owner": token, "until": until} for person in wanted])
+        is_free = sa.or_(matches.c.until < db_now(), matches.c.owner == token)
+        ours = taken.on_conflict_do_update(
+            index_elements=[matches.c.person], set_={"owner": token, "until": until}, where=is_free
+        )
+        return set((await connection.scalars(ours.returning(matches.c.person))).all())
+
+    return await database.transact(work) if wanted else set()
+
+
+async def release_people(connection: AsyncConnection, token: str) -> None:
+    """Let others match whom a token held; what dead workers left behind goes some time later."""
+    is_over = sa.or_(matches.c.owner == token, matches.c.until < after(-_LEFT_BEHIND))
+    await connection.execute(sa.delete(matches).where(is_over))
+
+
+async def known_people(database: Database, kind: Kind, persons: Sequence[str]) -> list[IndexedPerson]:
+    """Give the links of these persons that have a chart, or have had one made as far as anybody knows."""
+    may_have = journal.c.state.in_(OPEN) | journal.c.record_id.is_not(None)
+    is_create = sa.and_(journal.c.side == Side.DRCHRONO.value, journal.c.call == "create", may_have)
+    has_chart = links.c.drchrono_id.is_not(None) | sa.exists().where(journal.c.link_id == links.c.id, is_create)
+    is_one = sa.and_(links.c.kind == kind.value, links.c.person.in_(persons), has_chart)
+    return await _person(database, is_one) if persons else []
+
+
+async def already_paired(database: Database, kind: Kind, side: Side, ids: Collection[str]) -> dict[str, str]:
+    """Give record id -> link id of the records of a side that are one half of a pair already."""
+    column = links.c[f"{side}_id"]
+    is_pair = (links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None))
+    is_one = sa.and_(links.c.kind == kind.value, column.in_(list(ids)), *is_pair)
+    found = await _person(database, is_one) if ids else []
+    return {(one.drchrono_id if side is Side.DRCHRONO else one.salesforce_id) or "": one.link_id for one in found}
+
+
+async def _person(database: Database, condition: sa.ColumnElement[bool]) -> list[IndexedPerson]:
+    rows = await database.read(
+        sa.select(links.c.id, links.c.drchrono_id, links.c.salesforce_id, links.c.person, links.c.due_at).where(
+            condition
+        )
+    )
+    return [
+        IndexedPerson(row.id, row.drchrono_id, row.salesforce_id, row.person, row.due_at is not None) for row in rows
+    ]

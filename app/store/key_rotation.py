@@ -1,0 +1,161 @@
+"""Sealing anew: everything in the database comes under the newest key, while the service runs.
+
+Each table is walked by its key, a batch at a time. A row that the newest key does not open is sealed anew and put back
+only where it is still what was read, so a value saved meanwhile (a token just refreshed) is never replaced by an older
+one. The walk is repeated until one finds nothing left to do: that covers what changed under us, and what a process
+that still seals with an older key wrote behind us. What is done stays done; a run that was cut off is run again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.errors import Undecryptable
+from app.store.database import Database
+from app.store.encryption import Vault
+from app.store.tables import conflicts, connections, deliveries, journal
+
+BATCH = 500
+_BATCH_CHARACTERS = 8 * 2**20  # a body may have a MiB and more: a batch ends earlier rather than fill the memory
+_WALKS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A column of sealed text, and the primary key its table is walked by."""
+
+    key: sa.Column[str]
+    sealed: sa.Column[str]
+
+    def __str__(self) -> str:
+        return f"{self.sealed.table.name}.{self.sealed.name}"
+
+
+PLACES = (
+    Place(deliveries.c.id, deliveries.c.body),
+    Place(journal.c.id, journal.c.replaced),
+    Place(journal.c.id, journal.c.sent),
+    Place(conflicts.c.id, conflicts.c.kept),
+    Place(connections.c.side, connections.c.token),
+    Place(connections.c.side, connections.c.pending),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows as read. `fresh`: key -> (what is there, the same sealed anew), where the newest key does not open it."""
+
+    last: str
+    rows: int
+    fresh: dict[str, tuple[str, str]]
+    unopenable: int
+
+
+@dataclass(frozen=True, slots=True)
+class RotationStep:
+    """How far a walk has come in one place."""
+
+    walk: int
+    place: Place
+    rows: int
+    of: int
+
+    def __str__(self) -> str:
+        return str(self.place) if self.walk == 1 else f"{self.place}, once more"
+
+
+@dataclass(frozen=True, slots=True)
+class RotationResult:
+    """What a run did. `left`: rows that were still being written under an older key when it gave up."""
+
+    resealed: int
+    left: int
+    unopenable: int
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the newest key alone opens everything."""
+        return not self.left and not self.unopenable
+
+    @property
+    def verdict(self) -> str:
+        """What is to be done now."""
+        again = "and run this again"
+        if self.unopenable:
+            return f"{self.unopenable:,} are sealed with a key that ENCRYPTION_KEYS lacks: put it at the end {again}"
+        if self.left:
+            return (
+                f"{self.left:,} came under an older key meanwhile: restart serve and work with the newest first {again}"
+            )
+        return (
+            "the newest key opens everything: the older keys can now be removed\n"
+            "(if serve and work began before the newest was put in front, restart them and run this again first)"
+        )
+
+
+async def rotate(
+    database: Database, vault: Vault, say: Callable[[RotationStep], None] = lambda _: None
+) -> RotationResult:
+    """Bring everything under the newest key; `say` hears of every batch.
+
+    Raises  StoreUnavailable when the database fails; what is done by then stays done
+    """
+    resealed = left = unopenable = 0
+    for walk in range(1, _WALKS + 1):
+        left = unopenable = 0
+        for place in PLACES:
+            rows, of, after = 0, await _count(database, place), ""
+            say(RotationStep(walk, place, rows, of))
+            while batch := await look(database, vault, place, after):
+                resealed += await swap(database, place, batch.fresh)
+                left, unopenable = left + len(batch.fresh), unopenable + batch.unopenable
+                rows, after = rows + batch.rows, batch.last
+                say(RotationStep(walk, place, rows, max(rows, of)))
+        if not left:
+            break
+    return RotationResult(resealed, left, unopenable)
+
+
+async def look(database: Database, vault: Vault, place: Place, after: str) -> Batch | None:
+    """Give the rows that follow a key, a batch of them; None when there are none."""
+    there = sa.and_(place.key > after, place.sealed.is_not(None))
+    key, sealed = place.key.label("key"), place.sealed.label("sealed")
+    sizes = sa.select(key, sa.func.length(place.sealed).label("size")).where(there).order_by(place.key).limit(BATCH)
+    last, characters = "", 0
+    for row in await database.read(sizes):
+        characters += row.size
+        if last and characters > _BATCH_CHARACTERS:
+            break
+        last = row.key
+    if not last:
+        return None
+    found = await database.read(sa.select(key, sealed).where(there, place.key <= last).order_by(place.key))
+    fresh, unopenable = {}, 0
+    for row in found:
+        try:
+            if not vault.is_current(row.sealed):
+                fresh[row.key] = (row.sealed, vault.reseal(row.sealed))
+        except Undecryptable:
+            unopenable += 1
+    return Batch(last, len(found), fresh, unopenable)
+
+
+async def swap(database: Database, place: Place, fresh: Mapping[str, tuple[str, str]]) -> int:
+    """Put rows back in one commit where they still are what was read; give how many were."""
+    still = sa.and_(place.key == sa.bindparam("p_at"), place.sealed == sa.bindparam("p_was"))
+    put = sa.update(place.key.table).where(still).values({place.sealed: sa.bindparam("p_anew")})
+
+    async def work(connection: AsyncConnection) -> int:
+        done = 0
+        for key, (was, anew) in fresh.items():
+            done += (await connection.execute(put, {"p_at": key, "p_was": was, "p_anew": anew})).rowcount
+        return done
+
+    return await database.transact(work) if fresh else 0
+
+
+async def _count(database: Database, place: Place) -> int:
+    counted = sa.select(sa.func.count()).select_from(place.key.table).where(place.sealed.is_not(None))
+    return int((await database.read(counted))[0][0])

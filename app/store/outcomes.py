@@ -1,0 +1,189 @@
+"""Outcomes: how leased links ended, saved in one transaction.
+
+Bases, what was seen up to, what is finished, what is due again, what failed.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store import counters, dependencies, doctor_zones, identity_index, resolutions
+from app.store.clock import db_now
+from app.store.database import Database
+from app.store.link_claims import without_claims, without_successors
+from app.store.resolutions import ResolutionEnd
+from app.store.result import Result
+from app.store.tables import events, failures, journal, links
+from app.sync.records import Side
+
+_SAVED = (
+    sa.update(links)
+    .where(links.c.id == sa.bindparam("p_id"))
+    .values(
+        drchrono_id=sa.bindparam("p_drchrono_id"),
+        salesforce_id=sa.bindparam("p_salesforce_id"),
+        base=sa.bindparam("p_base", type_=sa.JSON),
+        base_version=links.c.base_version + 1,
+        series=sa.func.coalesce(sa.bindparam("p_series", type_=sa.String), links.c.series),
+        person=sa.func.coalesce(sa.bindparam("p_person", type_=sa.String), links.c.person),
+        floor=sa.bindparam("p_floor"),
+        confirm_at=sa.bindparam("p_confirm_at"),
+        unsettled=sa.bindparam("p_unsettled", type_=sa.JSON),
+        lane=sa.bindparam("p_lane"),
+        due_at=sa.case(
+            (sa.bindparam("p_in_ms", type_=sa.BigInteger).is_(None), None),
+            else_=sa.type_coerce(db_now(), sa.BigInteger) + sa.bindparam("p_in_ms", type_=sa.BigInteger),
+        ),
+        attempts=sa.bindparam("p_attempts"),
+        last_error=sa.bindparam("p_last_error"),
+        synced_at=sa.case((sa.bindparam("p_is_synced", type_=sa.Boolean), db_now()), else_=links.c.synced_at),
+        lease_owner=None,
+        lease_until=None,
+    )
+)
+
+
+async def save(database: Database, token: str, results: Sequence[Result]) -> set[str]:
+    """Save how a batch ended, in one transaction, and give the link ids that were saved.
+
+    A result whose lease is lost, or whose base moved on, is left out: its successor looks for itself. Exactly the
+    deliveries read at take are finished; due is cleared only where nothing came in since.
+    """
+
+    async def work(connection: AsyncConnection) -> set[str]:
+        held = sa.select(links.c.id, links.c.generation, links.c.base_version, links.c.lane).where(
+            links.c.id.in_([result.due.link.id for result in results]), links.c.lease_owner == token
+        )
+        rows = {r.id: r for r in await connection.execute(held.order_by(links.c.id).with_for_update())}
+        saved = [r for r in results if (row := rows.get(r.due.link.id)) and row.base_version == r.due.base_version]
+        done = {result.due.link.id for result in saved}
+        saved = await without_claims(connection, await without_successors(connection, saved))
+        if saved:
+            await connection.execute(_SAVED, [_row(result, rows[result.due.link.id]) for result in saved])
+            await finish_deliveries(connection, saved)
+            await keep_failures(connection, saved)
+            await settle_writes(connection, saved)
+            await note_searches(connection, saved)
+            await resolutions.end(connection, {key: how for r in saved for key, how in r.decided.items()})
+            await forget_unlinked(connection, [r.due.link.id for r in saved if r.is_nobodys])
+            await _tell_others(connection, saved)
+        await identity_index.release_people(connection, token)
+        return done & {result.due.link.id for result in (*saved, *(one for one in results if one.succeeds))}
+
+    done = await database.transact(work)
+    if awaited := {ref for result in results for ref in result.awaits}:
+        await dependencies.wake_come(database, awaited)
+    return done
+
+
+def _row(result: Result, now: Any) -> dict[str, Any]:
+    """Give what is saved of a link; `now`: how it stands. What is left to do stays as urgent as it was, or less."""
+    is_news = result.is_news or now.generation != result.due.generation
+    lane = result.due.lane.behind(result.lane)
+    wait_ms = None if result.again_in is None else result.again_in // timedelta(milliseconds=1)
+    return {
+        "p_id": result.due.link.id,
+        "p_drchrono_id": result.drchrono_id,
+        "p_salesforce_id": result.salesforce_id,
+        "p_base": dict(result.base.stamps),
+        "p_floor": result.floor,
+        "p_series": result.series,
+        "p_person": result.person,
+        "p_confirm_at": result.confirm_at,
+        "p_unsettled": sorted(result.unsettled),
+        "p_lane": now.lane if is_news else lane.value,
+        "p_in_ms": 0 if is_news else wait_ms,
+        "p_attempts": 0 if is_news else result.attempts,
+        "p_last_error": result.last_error and result.last_error[:64],
+        "p_is_synced": result.failure is None and result.again_in is None,
+    }
+
+
+async def _tell_others(connection: AsyncConnection, saved: Sequence[Result]) -> None:
+    """Keep what the looks mean for other records: who waits for whom, who has come, a doctor's zone."""
+    waiting = {r.due.link.id: r.awaits for r in saved if r.awaits}
+    await dependencies.await_them(connection, waiting, saved[0].due.lane)
+    await dependencies.wake(connection, [ref for r in saved if r.has_come for ref in r.refs])
+    doctors = {r.drchrono_id: r.zone for r in saved if r.zone and r.drchrono_id}
+    await doctor_zones.keep(connection, doctors)
+    await counters.add(connection, Counter(name for r in saved for name in r.counts))
+
+
+async def finish_deliveries(connection: AsyncConnection, saved: Sequence[Result]) -> None:
+    """Finish exactly the deliveries that were used up, and all that was told of a Contact its link has left."""
+    done = [
+        {"p_delivery_id": delivery_id, "p_position": position}
+        for result in saved
+        for delivery_id, position in (
+            *((body.delivery_id, body.position) for body in result.due.bodies if result.is_read),
+            *(result.due.notices if result.is_read else ()),
+        )
+    ]
+    if done:
+        done.sort(key=lambda row: (row["p_delivery_id"], row["p_position"]))
+        finished = sa.update(events).values(finished_at=db_now())
+        await connection.execute(
+            finished.where(
+                events.c.delivery_id == sa.bindparam("p_delivery_id"), events.c.position == sa.bindparam("p_position")
+            ),
+            done,
+        )
+    for former in [result.due.link for result in saved if _is_elsewhere(result)]:
+        told = (events.c.kind == former.kind.value, events.c.record_id == former.salesforce_id)
+        is_open = (events.c.side == Side.SALESFORCE.value, *told, events.c.finished_at.is_(None))
+        await connection.execute(sa.update(events).where(*is_open).values(finished_at=db_now()))
+
+
+def _is_elsewhere(result: Result) -> bool:
+    """Say whether the link has another Contact now, so that what was told of its former one is over."""
+    former = result.due.link.salesforce_id
+    return former is not None and result.salesforce_id != former
+
+
+async def keep_failures(connection: AsyncConnection, saved: Sequence[Result]) -> None:
+    """Keep why records wait for a person now, in place of what they waited for before."""
+    mended = [r.due.link.id for r in saved if r.due.link.is_failed and (r.failure or r.is_read)]
+    if mended:
+        await connection.execute(sa.delete(failures).where(failures.c.link_id.in_(mended)))
+    rows = [
+        {
+            "link_id": r.due.link.id,
+            "side": r.failure.side.value,
+            "kind": r.due.link.kind.value,
+            "cause": r.failure.cause[:64],
+            "fields": ",".join(r.failure.fields)[:512],
+            "is_held": r.failure.is_held,
+        }
+        for r in saved
+        if r.failure
+    ]
+    if rows:
+        await connection.execute(sa.insert(failures).values(at=db_now()), rows)
+
+
+async def settle_writes(connection: AsyncConnection, saved: Sequence[Result]) -> None:
+    """Journal what became of own writes whose outcome is known now."""
+    rows = [{"p_id": key, "p_state": state} for r in saved for key, state in r.settled.items()]
+    if rows:
+        settled = sa.update(journal).where(journal.c.id == sa.bindparam("p_id"))
+        await connection.execute(settled.values(state=sa.bindparam("p_state"), answered_at=db_now()), rows)
+
+
+async def note_searches(connection: AsyncConnection, saved: Sequence[Result]) -> None:
+    """Journal when creates of ours were first searched for in vain."""
+    if ids := [key for r in saved for key in r.searched]:
+        first = sa.update(journal).where(journal.c.id.in_(ids), journal.c.searched_at.is_(None))
+        await connection.execute(first.values(searched_at=db_now()))
+
+
+async def forget_unlinked(connection: AsyncConnection, lone: Sequence[str]) -> None:
+    """Delete lone refs of nobody's records, unless something has come in for them since."""
+    if lone:
+        is_lone = sa.or_(links.c.drchrono_id.is_(None), links.c.salesforce_id.is_(None))
+        is_idle = sa.and_(links.c.due_at.is_(None), is_lone)
+        gone = sa.delete(links).where(links.c.id.in_(lone), is_idle).returning(links.c.id)
+        await resolutions.end_of(connection, (await connection.scalars(gone)).all(), ResolutionEnd.OVERTAKEN)

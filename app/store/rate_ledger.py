@@ -1,0 +1,241 @@
+"""What an API application has called, for all processes together: by clock hour and lane, and in this very second.
+
+A call is counted before it is made, by the database's clock. What did not fit was promised a minute to come in; once
+that minute has passed, the promise is over, kept or not. Also kept here: until when a vendor is to be left alone, and
+what it last said of its own allowance. Hours of two days ago are forgotten.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.clock import db_now, instant
+from app.store.database import Database, insert_into
+from app.store.tables import allowances, lane_calls, promises
+from app.sync.records import Lane
+
+_HOUR_S, _MINUTE_S, _KEPT_HOURS = 3600, 60, 48
+_MINUTE_MS = sa.literal_column(str(_MINUTE_S * 1000), sa.BigInteger)
+_HOUR_MS = sa.literal_column(str(_HOUR_S * 1000), sa.BigInteger)
+_LONGEST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What was called by a moment of the database's clock.
+
+    at            seconds since 1970
+    made          hour since 1970 -> calls, of the last hours
+    in_second     what has gone of this very second
+    closed_until  the vendor is to be left alone until then; 0 when it need not be
+    failures      calls in a row that failed
+    throttled_at  when the vendor last refused a call as one too many; 0 when it never did
+    used, most    what the vendor said it has counted, and allows; told_at: when (0: never)
+    """
+
+    at: float
+    made: Mapping[int, int] = field(default_factory=dict)
+    in_second: int = 0
+    closed_until: float = 0.0
+    failures: int = 0
+    throttled_at: float = 0.0
+    used: int = 0
+    most: int = 0
+    told_at: float = 0.0
+
+
+Admit = Callable[[Ledger], tuple[Sequence[int], int, float]]
+
+
+class RateLedger:
+    """The calls of one application. Its statements are made once: each call asks several of them."""
+
+    def __init__(self, database: Database, application: str) -> None:
+        self._database, self._name = database, application[:_LONGEST]
+        self._asked, self._promised = _asked(self._name), _promised(self._name)
+        insert = partial(insert_into, dialect=database.engine.dialect)
+        begun = insert(allowances).values(name=self._name, second=0, in_second=0, failures=0)
+        self._begun = begun.on_conflict_do_nothing()
+        self._locked = sa.select(allowances.c.name).where(allowances.c.name == self._name).with_for_update()
+        self._ours = sa.update(allowances).where(allowances.c.name == self._name)
+        self._second = self._ours.values(second=sa.bindparam("p_second"), in_second=sa.bindparam("p_in_second"))
+        call = {"application": self._name, "lane": sa.bindparam("p_lane")}
+        made = insert(lane_calls).values(**call, hour=sa.bindparam("p_hour"), made=1)
+        more = {"made": lane_calls.c.made + 1}
+        made = made.on_conflict_do_update(index_elements=[*lane_calls.primary_key], set_=more)
+        self._add_one = made.returning(lane_calls.c.made)
+        promise = insert(promises).values(**call, minute=sa.bindparam("p_minute"), calls=1)
+        again = {"calls": promises.c.calls + 1}
+        self._promise_one = promise.on_conflict_do_update(index_elements=[*promises.primary_key], set_=again)
+
+    async def read(self) -> Ledger:
+        """Give what was called by now."""
+        return _ledger(await self._database.read(self._asked))
+
+    async def count(self, lane: Lane, admit: Admit) -> tuple[Ledger, bool]:
+        """Count a call that is about to be made, if it is admitted; gives how things stood before, and whether it was.
+
+        admit  from how things stand, the hours it counts in, none where it may not be made; what has gone of this
+               second then; and for how many seconds nobody else may call
+        """
+
+        async def work(connection: AsyncConnection) -> tuple[Ledger, bool]:
+            ledger = await self._held(connection)
+            hours, in_second, alone_s = admit(ledger)
+            if not hours:
+                return ledger, False
+            await self._add(connection, lane, hours)
+            await connection.execute(self._second, {"p_second": int(ledger.at), "p_in_second": in_second})
+            if alone_s:
+                await connection.execute(self._ours.values(closed_until=instant(ledger.at + alone_s)))
+            return ledger, True
+
+        return await self._database.transact(work)
+
+    async def promise(self, lane: Lane, urgent: Sequence[Lane], fits_at: Callable[[Mapping[int, int]], float]) -> float:
+        """Promise a call of a lane a moment, remember that, and give it.
+
+        fits_at  the moment, from hour -> how many calls of the urgent lanes are still to come in it
+        """
+
+        async def work(connection: AsyncConnection) -> float:
+            await self._held(connection)
+            at = fits_at(_by_hour((await connection.execute(self._promised, _named(urgent))).all()))
+            await connection.execute(self._promise_one, {"p_minute": int(at // _MINUTE_S), "p_lane": lane.value})
+            return at
+
+        return await self._database.transact(work)
+
+    async def promised(self, lanes: Sequence[Lane]) -> dict[int, int]:
+        """Give hour -> how many calls of these lanes are still to come in it, from the next minute on."""
+        return _by_hour(await self._database.read(self._promised, _named(lanes)))
+
+    async def failed(self, closed_s: Callable[[int], float]) -> None:
+        """Count a failure more in a row, and leave the vendor alone for as long as it asks for.
+
+        Not while the vendor is left alone at its own word: that call was made before it.
+        """
+
+        async def work(connection: AsyncConnection) -> None:
+            ledger = await self._held(connection)
+            if ledger.closed_until > ledger.at and not ledger.failures:
+                return
+            failures = ledger.failures + 1
+            until = max(ledger.at + closed_s(failures), ledger.closed_until) if closed_s(failures) else 0.0
+            closed = {"closed_until": instant(until)} if until else {}
+            await connection.execute(self._ours.values(failures=failures, **closed))
+
+        await self._database.transact(work)
+
+    async def recovered(self) -> None:
+        """Forget the failures: the vendor has answered. What it has asked for itself stays."""
+        await self._say(allowances.c.failures > 0, failures=0, closed_until=None)
+
+    async def throttled(self, wait_s: float, *, is_spent: bool = True) -> None:
+        """Leave the vendor alone for so long at least, because it said so; it is not out.
+
+        is_spent  because its allowance is, and not only because it is busy
+        """
+
+        async def work(connection: AsyncConnection) -> None:
+            ledger = await self._held(connection)
+            until = instant(max(ledger.at + wait_s, ledger.closed_until))
+            at = {"throttled_at": db_now()} if is_spent else {}
+            await connection.execute(self._ours.values(failures=0, closed_until=until, **at))
+
+        await self._database.transact(work)
+
+    async def told(self, used: int, most: int) -> None:
+        """Keep what the vendor says of its own allowance."""
+        await self._say(used=used, most=most, told_at=db_now())
+
+    async def by_lane(self, hours_ago: int = 0) -> dict[Lane, int]:
+        """Give the calls of this hour by lane, or of an earlier one."""
+        hour = sa.type_coerce(db_now(), sa.BigInteger) // _HOUR_MS - hours_ago
+        of = (lane_calls.c.application == self._name, lane_calls.c.hour == hour)
+        made = sa.select(lane_calls.c.lane, lane_calls.c.made).where(*of)
+        return {Lane(row.lane): row.made for row in await self._database.read(made)}
+
+    async def _say(
+        self, *where: sa.ColumnElement[bool], **what: datetime | int | sa.ColumnElement[datetime] | None
+    ) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            await self._held(connection)
+            await connection.execute(self._ours.where(*where).values(**what))
+
+        await self._database.transact(work)
+
+    async def _held(self, connection: AsyncConnection) -> Ledger:
+        """Have everybody else who counts for the application wait for this transaction; gives how things stand."""
+        if not self._database.is_sqlite and await connection.scalar(self._locked) is None:
+            await connection.execute(self._begun)
+            await connection.execute(self._locked)
+        rows = (await connection.execute(self._asked)).all()
+        if rows[0].name is None:
+            await connection.execute(self._begun)
+        return _ledger(rows)
+
+    async def _add(self, connection: AsyncConnection, lane: Lane, hours: Sequence[int]) -> None:
+        for hour in sorted(hours):
+            if await connection.scalar(self._add_one, {"p_hour": hour, "p_lane": lane.value}) == 1:
+                await _forget(connection, hour)
+
+
+def _asked(name: str) -> sa.Select[Any]:
+    """Ask how things stand: one row for every hour of late in which there were calls, one at least."""
+    now_ms = sa.type_coerce(db_now(), sa.BigInteger)
+    ours = (lane_calls.c.application == name, lane_calls.c.hour >= now_ms // _HOUR_MS - 1)
+    made = sa.select(lane_calls.c.hour, sa.func.sum(lane_calls.c.made).label("made")).where(*ours)
+    by_hour = made.group_by(lane_calls.c.hour).subquery("by_hour")
+    here = sa.select(db_now().label("now")).subquery("here")
+    beside = here.outerjoin(allowances, allowances.c.name == name).outerjoin(by_hour, sa.true())
+    return sa.select(here.c.now, allowances, by_hour.c.hour, by_hour.c.made).select_from(beside)
+
+
+def _promised(name: str) -> sa.Select[Any]:
+    """Ask for hour -> calls still to come in it, of the lanes that are named."""
+    hour = (promises.c.minute // sa.literal_column("60", sa.BigInteger)).label("hour")
+    asked = sa.select(hour, sa.func.sum(promises.c.calls).label("calls")).group_by(hour)
+    of = (promises.c.application == name, promises.c.lane.in_(sa.bindparam("p_lanes", expanding=True)))
+    return asked.where(*of, promises.c.minute > sa.type_coerce(db_now(), sa.BigInteger) // _MINUTE_MS)
+
+
+def _named(lanes: Sequence[Lane]) -> dict[str, list[str]]:
+    return {"p_lanes": [lane.value for lane in lanes]}
+
+
+def _by_hour(rows: Sequence[sa.Row[Any]]) -> dict[int, int]:
+    return {int(row.hour): int(row.calls) for row in rows}
+
+
+def _ledger(rows: Sequence[sa.Row[Any]]) -> Ledger:
+    row = rows[0]
+    at = row.now.timestamp()
+    made = {one.hour: int(one.made) for one in rows if one.hour is not None}
+    if row.name is None:
+        return Ledger(at, made)
+    return Ledger(
+        at,
+        made,
+        row.in_second if row.second == int(at) else 0,
+        _seconds(row.closed_until),
+        row.failures,
+        _seconds(row.throttled_at),
+        row.used or 0,
+        row.most or 0,
+        _seconds(row.told_at),
+    )
+
+
+async def _forget(connection: AsyncConnection, hour: int) -> None:
+    await connection.execute(sa.delete(lane_calls).where(lane_calls.c.hour < hour - _KEPT_HOURS))
+    await connection.execute(sa.delete(promises).where(promises.c.minute < (hour - _KEPT_HOURS) * 60))
+
+
+def _seconds(at: datetime | None) -> float:
+    return at.timestamp() if at is not None else 0.0

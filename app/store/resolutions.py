@@ -1,0 +1,105 @@
+"""What people decided: of a field, whose value counts, or that an old one comes back; of a record, which one it is.
+
+A decision is kept with making its record due, in one commit, and ends with the look that carried it out, or that found
+it overtaken. Of one field at most one is open; an old value is put back once. No value lies here: an old one is read
+where it was kept, sealed, with its conflict.
+"""
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+from ulid import ULID
+
+from app.store.clock import db_now
+from app.store.database import Database, insert_into
+from app.store.tables import conflicts, decisions
+from app.sync.records import Side
+
+
+class ResolutionEnd(StrEnum):
+    """How a decision stands.
+
+    OVERTAKEN  somebody had edited the field since, so that edit stayed
+    DROPPED    a person let its failure go before it could be carried out
+    """
+
+    OPEN = "open"
+    DONE = "done"
+    OVERTAKEN = "overtaken"
+    DROPPED = "dropped"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Resolution:
+    """One decision as it is kept; `kept`: sealed, both values of the conflict whose old one comes back."""
+
+    link_id: str
+    field: str
+    side: Side
+    expects: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    twin: str | None = None
+    conflict_id: str | None = None
+    kept: str | None = None
+    id: str = dataclasses.field(default_factory=lambda: str(ULID()))
+
+
+async def keep(connection: AsyncConnection, one: Resolution) -> bool:
+    """Keep a decision; False where the field has an open one, or the old value was put back before."""
+    row = {
+        "id": one.id,
+        "link_id": one.link_id,
+        "field": one.field,
+        "side": one.side.value,
+        "twin": one.twin,
+        "expects": dict(one.expects),
+        "conflict_id": one.conflict_id,
+        "state": ResolutionEnd.OPEN.value,
+    }
+    insert = insert_into(decisions, connection.dialect).values(at=db_now(), **row)
+    made = await connection.execute(insert.on_conflict_do_nothing().returning(decisions.c.id))
+    return made.first() is not None
+
+
+async def is_open(connection: AsyncConnection, link_id: str, fields: Collection[str]) -> bool:
+    """Say whether one of these fields of a link has an open decision."""
+    theirs = (decisions.c.link_id == link_id, decisions.c.field.in_(sorted(fields)), decisions.c.ended_at.is_(None))
+    return (await connection.execute(sa.select(decisions.c.id).where(*theirs).limit(1))).first() is not None
+
+
+async def waiting(database: Database, link_ids: Sequence[str]) -> set[str]:
+    """Give the links of which a decision is still to be carried out."""
+    asked = sa.select(decisions.c.link_id).where(decisions.c.link_id.in_(link_ids), decisions.c.ended_at.is_(None))
+    return {row.link_id for row in await database.read(asked)} if link_ids else set()
+
+
+async def open_of(connection: AsyncConnection, link_ids: Sequence[str]) -> dict[str, list[Resolution]]:
+    """Give link id -> its open decisions."""
+    d = decisions.c
+    wanted = (d.id, d.link_id, d.field, d.side, d.expects, d.twin, d.conflict_id, conflicts.c.kept)
+    place = decisions.outerjoin(conflicts, conflicts.c.id == d.conflict_id)
+    asked = sa.select(*wanted).select_from(place).where(d.link_id.in_(link_ids), d.ended_at.is_(None))
+    found: dict[str, list[Resolution]] = {}
+    for row in await connection.execute(asked) if link_ids else ():
+        one = Resolution(
+            row.link_id, row.field, Side(row.side), row.expects, row.twin, row.conflict_id, row.kept, row.id
+        )
+        found.setdefault(row.link_id, []).append(one)
+    return found
+
+
+async def end(connection: AsyncConnection, ended: Mapping[str, str]) -> None:
+    """End decisions that are open: id -> how."""
+    if ended:
+        ends = sa.update(decisions).where(decisions.c.id == sa.bindparam("p_id"), decisions.c.ended_at.is_(None))
+        rows = [{"p_id": key, "p_state": state} for key, state in sorted(ended.items())]
+        await connection.execute(ends.values(state=sa.bindparam("p_state"), ended_at=db_now()), rows)
+
+
+async def end_of(connection: AsyncConnection, link_ids: Collection[str], how: ResolutionEnd) -> None:
+    """End the open decisions of links."""
+    if link_ids:
+        theirs = sa.and_(decisions.c.link_id.in_(sorted(link_ids)), decisions.c.ended_at.is_(None))
+        await connection.execute(sa.update(decisions).where(theirs).values(state=how.value, ended_at=db_now()))

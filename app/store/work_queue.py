@@ -1,0 +1,279 @@
+"""The work queue: links that are due, leased in batches, with the deliveries and unsettled writes that belong to them.
+
+A lease is on the link and lasts until a moment of the database's clock; its token is checked on every save.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+from ulid import ULID
+
+from app.store import clock_skew, resolutions
+from app.store.clock import LEASE, Moment, after, db_now
+from app.store.database import Database
+from app.store.inbox.group_commit import LISTED
+from app.store.resolutions import Resolution
+from app.store.tables import deliveries, events, failures, journal, lanes, links, matches
+from app.sync.base import Base
+from app.sync.records import BULKY, OPEN, Kind, Lane, Link, OwnWrite, Side, State
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One unfinished delivery of a record: its sealed body, and the event in it that is to be finished.
+
+    is_listed  it is a row of a list that DrChrono answered with, not what somebody delivered
+    """
+
+    delivery_id: str
+    position: int
+    sealed: str | None
+    version: str
+    received_at: datetime
+    is_listed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One link that was due, as it stood when taken, with the deliveries read at take.
+
+    bodies   what DrChrono delivered
+    notices  what Salesforce only pointed at: (delivery id, position) of each
+    decided  what people decided of it, and nobody has carried out yet
+    """
+
+    link: Link
+    generation: int
+    base_version: int
+    attempts: int
+    lane: Lane = Lane.LIVE
+    bodies: tuple[Body, ...] = ()
+    notices: tuple[tuple[str, int], ...] = ()
+    decided: tuple[Resolution, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedBatch:
+    """What a worker took, of which lane, the token that proves it, and the database's clock when it did."""
+
+    kind: Kind
+    lane: Lane
+    token: str
+    now: datetime
+    due: tuple[Due, ...]
+
+
+async def due_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -> tuple[Due, ...]:
+    """Give the links of rows as they stand, the longest due first, with what has come in for them and is unfinished."""
+    bodies = await _bodies_of(connection, kind, rows)
+    notices = await _notices_of(connection, kind, rows)
+    lone = [row.id for row in rows if row.drchrono_id is None]
+    writes = await _own_writes_of(connection, [row.id for row in rows], lone)
+    decided = await resolutions.open_of(connection, [row.id for row in rows])
+    return tuple(
+        Due(
+            _link_of(row, writes.get(row.id, ())),
+            row.generation,
+            row.base_version,
+            row.attempts,
+            Lane(row.lane),
+            tuple(bodies.get(row.drchrono_id, ())),
+            tuple(notices.get(row.salesforce_id, ())),
+            tuple(decided.get(row.id, ())),
+        )
+        for row in sorted(rows, key=lambda row: (row.due_at, row.id))
+    )
+
+
+def _link_of(row: Any, writes: Sequence[OwnWrite]) -> Link:
+    return Link(
+        row.id,
+        Kind(row.kind),
+        row.drchrono_id,
+        row.salesforce_id,
+        Base(row.base),
+        row.floor,
+        row.confirm_at,
+        tuple(writes),
+        frozenset(row.unsettled),
+        bool(row.is_failed),
+    )
+
+
+async def _bodies_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -> dict[str, list[Body]]:
+    ids = [row.drchrono_id for row in rows if row.drchrono_id]
+    found = await connection.execute(
+        sa.select(
+            events.c.record_id,
+            events.c.delivery_id,
+            events.c.position,
+            events.c.version,
+            deliveries.c.event,
+            deliveries.c.body,
+            deliveries.c.received_at,
+        )
+        .join(deliveries, deliveries.c.id == events.c.delivery_id)
+        .where(
+            events.c.side == Side.DRCHRONO.value,
+            events.c.kind == kind.value,
+            events.c.record_id.in_(ids),
+            events.c.finished_at.is_(None),
+        )
+        .order_by(deliveries.c.received_at, events.c.delivery_id, events.c.position)
+    )
+    bodies: dict[str, list[Body]] = {}
+    for row in found:
+        is_listed = row.event == LISTED
+        body = Body(row.delivery_id, row.position, row.body, row.version, row.received_at, is_listed)
+        bodies.setdefault(row.record_id, []).append(body)
+    return bodies
+
+
+async def _notices_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -> dict[str, list[tuple[str, int]]]:
+    notices: dict[str, list[tuple[str, int]]] = {}
+    if ids := [row.salesforce_id for row in rows if row.salesforce_id]:
+        open_ = (events.c.kind == kind.value, events.c.record_id.in_(ids), events.c.finished_at.is_(None))
+        asked = sa.select(events.c.record_id, events.c.delivery_id, events.c.position)
+        for row in await connection.execute(asked.where(events.c.side == Side.SALESFORCE.value, *open_)):
+            notices.setdefault(row.record_id, []).append((row.delivery_id, row.position))
+    return notices
+
+
+async def _own_writes_of(
+    connection: AsyncConnection, ids: Sequence[str], lone: Sequence[str]
+) -> dict[str, list[OwnWrite]]:
+    """Give the unsettled writes of links we hold; a *planned* one is a dead worker's, so it may have been sent.
+
+    Of a Contact without a chart also the create that made one: its worker died before it could say so in the link.
+    """
+    j = journal.c
+    is_open = sa.and_(j.link_id.in_(ids), j.state.in_(OPEN))
+    wanted = (j.id, j.link_id, j.side, j.stamps, j.settle_at, j.sent, j.record_id, j.searched_at, j.job)
+    found = list(await connection.execute(sa.select(*wanted).where(is_open).order_by(j.id)))
+    if lone:
+        has_made = sa.and_(j.link_id.in_(lone), j.state == State.CONFIRMED.value, j.record_id.is_not(None))
+        found += await connection.execute(sa.select(*wanted).where(has_made).order_by(j.id))
+    writes: dict[str, list[OwnWrite]] = {}
+    for row in found:
+        stamps = {name: (old, new) for name, (old, new) in row.stamps.items()}
+        made = (row.sent, row.record_id, row.searched_at)
+        write = OwnWrite(row.id, Side(row.side), stamps, row.settle_at, *made, row.job)
+        writes.setdefault(row.link_id, []).append(write)
+    return writes
+
+
+def _is_free() -> sa.ColumnElement[bool]:
+    paused = sa.select(lanes.c.lane).where(lanes.c.paused_at.is_not(None))
+    return sa.and_(
+        links.c.due_at <= db_now(),
+        sa.or_(links.c.lease_until.is_(None), links.c.lease_until < db_now()),
+        links.c.lane.not_in(paused),
+    )
+
+
+async def waiting(database: Database) -> list[tuple[Kind, Lane]]:
+    """Give the kinds and lanes of which something is due, unleased and not paused, the most urgent first."""
+    rows = await database.read(_WAITING)
+    found = {(row.kind, row.lane) for row in rows}
+    return [(kind, lane) for lane in Lane for kind in Kind if (kind.value, lane.value) in found]
+
+
+def _waiting() -> sa.Select[Any]:
+    """Ask kind by kind and lane by lane: each is one seek, however much is due."""
+    pairs = [
+        sa.select(sa.literal(kind.value).label("kind"), sa.literal(lane.value).label("lane"))
+        for kind in Kind
+        for lane in Lane
+    ]
+    each = sa.union_all(*pairs).subquery("each")
+    is_there = sa.exists().where(links.c.kind == each.c.kind, links.c.lane == each.c.lane, _is_free())
+    return sa.select(each.c.kind, each.c.lane).where(is_there)
+
+
+_WAITING = _waiting()
+
+
+async def next_due_in_s(database: Database) -> float | None:
+    """Give in how many seconds the next record falls due that is not due yet; None when none will."""
+    ahead = sa.type_coerce(sa.func.min(links.c.due_at), sa.BigInteger) - sa.type_coerce(db_now(), sa.BigInteger)
+    rows = await database.read(sa.select(ahead.label("ms")).where(links.c.due_at > db_now()))
+    return None if rows[0].ms is None else float(rows[0].ms) / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class BulkThreshold:
+    """So many that it pays to take more at once: where Salesforce lacks more than `above` of the `most` longest due."""
+
+    above: int
+    most: int
+
+
+_LACKING = sa.and_(links.c.salesforce_id.is_(None), links.c.drchrono_id.is_not(None))
+
+
+async def _bulk(connection: AsyncConnection, here: sa.Select[Any], crowd: BulkThreshold) -> Sequence[str]:
+    """Lock and give those of the longest due that Salesforce lacks; none where they are too few for a crowd.
+
+    No more than `crowd.most` are gone through, however many are due behind them.
+    """
+    first = here.add_columns(_LACKING.label("is_lacking")).order_by(links.c.due_at).limit(crowd.most)
+    among = first.subquery()
+    many = await connection.scalar(sa.select(sa.func.count()).select_from(among).where(among.c.is_lacking)) or 0
+    if many <= crowd.above:
+        return ()
+    return [row.id for row in await connection.execute(first.with_for_update(skip_locked=True)) if row.is_lacking]
+
+
+async def lease_batch(
+    database: Database,
+    kind: Kind,
+    lanes: Sequence[Lane] = tuple(Lane),
+    limit: int = 200,
+    crowd: BulkThreshold | None = None,
+) -> LeasedBatch | None:
+    """Lease up to `limit` due records of a kind, the longest due first, and give them; None when nothing is due.
+
+    All are of one lane: the first of these in which something is due. Other workers pass over what is leased.
+
+    crowd  how many more are taken of the least urgent lanes, when so many wait there to be created in Salesforce
+    """
+    token = str(ULID())
+
+    async def work(connection: AsyncConnection) -> tuple[LeasedBatch, Moment] | None:
+        for lane in lanes:
+            here = sa.select(links.c.id).where(links.c.kind == kind.value, links.c.lane == lane.value, _is_free())
+            if crowd and lane in BULKY and (ids := await _bulk(connection, here, crowd)):
+                break
+            chosen = here.order_by(links.c.due_at).limit(limit).with_for_update(skip_locked=True)
+            if ids := (await connection.scalars(chosen)).all():
+                break
+        else:
+            return None
+        leased = sa.update(links).where(links.c.id.in_(ids)).values(lease_owner=token, lease_until=after(LEASE))
+        is_failed = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
+        rows = (await connection.execute(leased.returning(links, db_now().label("now"), is_failed))).all()
+        moment = await clock_skew.extend_pending_writes(connection, database.pace, rows[0].now)
+        return LeasedBatch(kind, lane, token, rows[0].now, await due_of(connection, kind, rows)), moment
+
+    if (found := await database.transact(work)) is None:
+        return None
+    taken, moment = found
+    database.pace.note(moment)
+    return taken
+
+
+async def renew(connection: AsyncConnection, token: str, ids: Sequence[str] | None = None) -> set[str]:
+    """Prolong a lease by its full length, and give the link ids it still covers.
+
+    Whoever may be matched under it is held as long: so a lease that still covers a link covers its match.
+    """
+    ours = sa.update(links).where(links.c.lease_owner == token, links.c.lease_until >= db_now())
+    if ids is not None:
+        ours = ours.where(links.c.id.in_(ids))
+    kept = set((await connection.scalars(ours.values(lease_until=after(LEASE)).returning(links.c.id))).all())
+    await connection.execute(sa.update(matches).where(matches.c.owner == token).values(until=after(LEASE)))
+    return kept
