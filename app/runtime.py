@@ -23,22 +23,21 @@ from app.store.inbox.postgres import PostgresInbox
 from app.store.inbox.sqlite import SqliteInbox
 from app.store.rate_ledger import RateLedger
 from app.store.vendor_tokens import VendorTokens
-from app.sync import mapping_file
-from app.sync.base import HashKeys
-from app.sync.mapping import Mappings
-from app.sync.records import Kind, Side
-from app.sync.rules import Rules
+from app.sync.base import HashKeys, Rules
+from app.sync.mappings import file
+from app.sync.mappings.table import Mappings
+from app.sync.model import Kind, Side
 from app.vendors import http
-from app.vendors.at_once import Places
-from app.vendors.budget import Allowance
-from app.vendors.daily import Daily
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
-from app.vendors.heard import Heard, ignored
-from app.vendors.hourly import Hourly
+from app.vendors.http import OnResponse, ignore_response
+from app.vendors.rate_limit.concurrency import ConcurrencySlots
+from app.vendors.rate_limit.drchrono import DrChronoRateLimit
+from app.vendors.rate_limit.policy import Allowance
+from app.vendors.rate_limit.salesforce import SalesforceRateLimit
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import Credentials, SalesforceGrant
-from app.vendors.token_store import TokenStore
+from app.vendors.token_broker import TokenStore
 from app.wakeup import Wakeup
 
 
@@ -91,7 +90,7 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
 
     Raises  Misconfigured when the mapping file is wrong
     """
-    mappings = mapping_file.load(settings.mapping_file)
+    mappings = file.load(settings.mapping_file)
     context = http.trusted(settings.ca_bundle)
     vault = Vault(tuple(key.get_secret_value().encode() for key in settings.encryption_keys))
     async with AsyncExitStack() as stack:
@@ -136,26 +135,28 @@ def calls_of(settings: Settings, database: Database, side: Side) -> RateLedger:
     return RateLedger(database, org if side is Side.SALESFORCE else settings.drchrono_client_id or "")
 
 
-def drchrono_budget(settings: Settings, database: Database, counts: ProcessCounters | None = None) -> Hourly:
+def drchrono_budget(settings: Settings, database: Database, counts: ProcessCounters | None = None) -> DrChronoRateLimit:
     """Give the budget of the API application that the settings name; `counts`: where its calls are counted too."""
     allowance = Allowance(settings.drchrono_calls_per_hour, settings.drchrono_calls_per_second)
     heard = _heard(counts, Side.DRCHRONO)
-    return Hourly(Side.DRCHRONO.value, calls_of(settings, database, Side.DRCHRONO), allowance, heard)
+    return DrChronoRateLimit(Side.DRCHRONO.value, calls_of(settings, database, Side.DRCHRONO), allowance, heard)
 
 
-def salesforce_budget(settings: Settings, database: Database, counts: ProcessCounters | None = None) -> Daily:
+def salesforce_budget(
+    settings: Settings, database: Database, counts: ProcessCounters | None = None
+) -> SalesforceRateLimit:
     """Give the budget of the org that the settings name; `counts`: where its calls are counted too."""
     told = calls_of(settings, database, Side.SALESFORCE)
-    places = Places(settings.salesforce_calls_at_once, settings.salesforce_request_limit.total_seconds())
+    places = ConcurrencySlots(settings.salesforce_calls_at_once, settings.salesforce_request_limit.total_seconds())
     heard = _heard(counts, Side.SALESFORCE)
-    return Daily(Side.SALESFORCE.value, told, settings.salesforce_daily_call_share, places, heard=heard)
+    return SalesforceRateLimit(Side.SALESFORCE.value, told, settings.salesforce_daily_call_share, places, heard=heard)
 
 
-def _heard(counts: ProcessCounters | None, side: Side) -> Heard:
-    return ignored if counts is None else partial(counts.called, side)
+def _heard(counts: ProcessCounters | None, side: Side) -> OnResponse:
+    return ignore_response if counts is None else partial(counts.called, side)
 
 
-def salesforce_client(settings: Settings, store: TokenStore, context: Any, budget: Daily) -> Salesforce:
+def salesforce_client(settings: Settings, store: TokenStore, context: Any, budget: SalesforceRateLimit) -> Salesforce:
     """Give a client of the org that the settings name, keeping its token where it is told."""
     grant = SalesforceGrant(_credentials(settings), context, budget.heard)
     return Salesforce(grant, store, context, settings.salesforce_api_version, _tell, budget)

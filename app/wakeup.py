@@ -19,7 +19,7 @@ from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from app.errors import Misconfigured
-from app.sync.records import Kind
+from app.sync.model import Kind
 
 QUEUE = "chronobridge:rings"
 RING = "ring"

@@ -6,13 +6,11 @@ Everybody here is invented. Instants and stamps are fixed; nothing reads a clock
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from app.sync import mapping_file
-from app.sync.base import Base, HashKeys
-from app.sync.codec import Options
-from app.sync.codecs import CODECS
-from app.sync.mapping import Direction, OnConflict, Row, Table
-from app.sync.records import Absent, Kind, Link, OwnWrite, Seen, Side, Sight, Unheard
-from app.sync.rules import Rules
+from app.sync.base import HashKeys, Rules
+from app.sync.mappings import file
+from app.sync.mappings.codecs import CODECS, Options
+from app.sync.mappings.table import Direction, OnConflict, Row, Table
+from app.sync.model import Absent, Base, Kind, Link, NothingNew, PendingWrite, Seen, Side, Snapshot
 
 DRCHRONO_ID = "220000101"
 SALESFORCE_ID = "003SYN000000001YBA"
@@ -21,12 +19,12 @@ NOW = datetime(2026, 1, 12, 9, 0, tzinfo=UTC)
 STAMP = "2026-01-12T08:15:30"
 LATER_STAMP = "2026-01-12T08:20:00"
 ABSENT = Absent.ABSENT
-UNHEARD = Unheard.UNHEARD
+UNHEARD = NothingNew.UNHEARD
 CONFIRM_AFTER = timedelta(seconds=5)
 KEYS = HashKeys.of((b"k" * 32,))
 OTHER_KEYS = HashKeys.of((b"o" * 32,))
 
-SHIPPED = mapping_file.load()[Kind.PATIENT]
+SHIPPED = file.load()[Kind.PATIENT]
 
 _PATIENT = MappingProxyType(
     {
@@ -61,22 +59,22 @@ def a_chart(**fields):
 
 def a_body(version=STAMP, **fields):
     """What a delivery says of a patient: a hint, not confirmed."""
-    return Sight(DRCHRONO_ID, a_patient(**fields), version, confirmed=False)
+    return Snapshot(DRCHRONO_ID, a_patient(**fields), version, confirmed=False)
 
 
 def a_sight(version=STAMP, **fields):
     """A patient as DrChrono answered when asked."""
-    return Sight(DRCHRONO_ID, a_patient(**fields), version)
+    return Snapshot(DRCHRONO_ID, a_patient(**fields), version)
 
 
 def a_contact(**fields):
     """A patient's Contact, which names its chart, as Salesforce answered when asked."""
-    return Sight(SALESFORCE_ID, a_patient(**fields), "2026-01-12T08:16:00.000+0000", key=DRCHRONO_ID)
+    return Snapshot(SALESFORCE_ID, a_patient(**fields), "2026-01-12T08:16:00.000+0000", key=DRCHRONO_ID)
 
 
 def a_ticked_contact(**fields):
     """A Contact that names no chart, and that a person wants in DrChrono."""
-    return Sight(SALESFORCE_ID, a_patient(chart_id=None, patient_status=None, **fields), is_opted_in=True)
+    return Snapshot(SALESFORCE_ID, a_patient(chart_id=None, patient_status=None, **fields), is_opted_in=True)
 
 
 def rules(*rows, keys=KEYS):
@@ -130,7 +128,7 @@ def an_own_write(link, by, before, written, settle_at=NOW, write_id="01JWRITE", 
         name: (by.stamp(link, name, before[name]) if name in before else None, by.stamp(link, name, value))
         for name, value in written.items()
     }
-    return OwnWrite(write_id, side, stamps, settle_at)
+    return PendingWrite(write_id, side, stamps, settle_at)
 
 
 def seen(drchrono=None, salesforce=None):

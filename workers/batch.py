@@ -9,8 +9,8 @@ from app.errors import SyncError
 from app.runtime import Runtime
 from app.store.journal import Entry
 from app.store.work_queue import Due, LeasedBatch
-from app.sync.records import Fields, Kind, Lane, Link, Seen, Side, Sight
-from app.sync.rules import Rules
+from app.sync.base import Rules
+from app.sync.model import Fields, Kind, Lane, Link, Seen, Side, Snapshot
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.wire import RecordRefused, Saved
@@ -80,7 +80,7 @@ class Written:
     created: bool
     fields: Fields
     without: Mapping[str, str]
-    shown: Sight | None = None
+    shown: Snapshot | None = None
 
 
 Outcome = Written | RecordRefused | SyncError

@@ -16,9 +16,9 @@ from time import monotonic
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unreadable
 from app.store import journal
 from app.store.work_queue import Due
-from app.sync.records import BULKY, Side
-from app.vendors.salesforce import ingest
-from app.vendors.salesforce.ingest import ABORTED, OVER, Ingest
+from app.sync.model import BULKY, Side
+from app.vendors.salesforce import bulk_jobs
+from app.vendors.salesforce.bulk_jobs import ABORTED, OVER, BulkJobs
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers import send_salesforce
 from workers.batch import Batch, Observed, Outcome, Write, Written
@@ -51,7 +51,7 @@ def split_jobs(work: Batch, writes: Sequence[Write], *, is_create: bool) -> tupl
     groups: defaultdict[frozenset[str], list[tuple[Write, dict[str, str]]]] = defaultdict(list)
     rest: list[Write] = []
     for write in writes:
-        cells = ingest.cells(_record(work, write, is_create=is_create))
+        cells = bulk_jobs.cells(_record(work, write, is_create=is_create))
         if cells is None:
             rest.append(write)
             continue
@@ -72,13 +72,15 @@ async def open_job(work: Batch, lot: JobWrites) -> str:
     Raises  Unavailable, Unauthorized, Rejected, Unreadable
     """
     table = work.rules.table
-    return await Ingest(work.salesforce).begun(table.object, table.external_id if lot.is_create else None, lot.uploaded)
+    return await BulkJobs(work.salesforce).begun(
+        table.object, table.external_id if lot.is_create else None, lot.uploaded
+    )
 
 
 async def abort_job(work: Batch, job: str) -> bool:
     """Call off a job that was never closed, and say whether it is; one that stays open does no harm."""
     try:
-        await Ingest(work.salesforce).abort(job)
+        await BulkJobs(work.salesforce).abort(job)
     except SyncError:
         return False
     return True
@@ -88,7 +90,7 @@ async def run_job(work: Batch, lease: Lease, lot: JobWrites, job: str) -> dict[s
     """Have a job write its records, and give by link what became of each."""
     try:
         lease.must_outlast_a_write()
-        await Ingest(work.salesforce).close(job)
+        await BulkJobs(work.salesforce).close(job)
     except OutcomeUnknown:
         pass  # the job itself says whether it was closed
     except Rejected:
@@ -115,7 +117,7 @@ async def settle_open_jobs(work: Batch) -> tuple[Batch, list[Observed]]:
     failed: dict[str, SyncError] = {}
     for job, link_ids in jobs.items():
         try:
-            is_called_off = await Ingest(work.salesforce).ended(job) == ABORTED
+            is_called_off = await BulkJobs(work.salesforce).ended(job) == ABORTED
         except SyncError as error:
             failed |= dict.fromkeys(link_ids, error)
             continue
@@ -139,7 +141,7 @@ def _settled(due: Due, settled: Mapping[str, datetime]) -> Due:
 
 async def _followed(work: Batch, lot: JobWrites, job: str) -> dict[str, Outcome]:
     """Look at a job until it is over, calling it off when that takes too long, and give what it says of each record."""
-    org, table = Ingest(work.salesforce), work.rules.table
+    org, table = BulkJobs(work.salesforce), work.rules.table
     names = {table.external_id, *(row.shown(Side.SALESFORCE) for row in table.rows.values())}
     patience, waits = work.salesforce.patience, iter(work.salesforce.patience.looks_s)
     until, wait_s = monotonic() + patience.longest_s, 0.0
@@ -148,7 +150,7 @@ async def _followed(work: Batch, lot: JobWrites, job: str) -> dict[str, Outcome]
         await asyncio.sleep(wait_s)
         try:
             state = await org.state(job)
-            if state == ingest.OPEN:  # it was never closed; nor will it be
+            if state == bulk_jobs.OPEN:  # it was never closed; nor will it be
                 state = await org.ended(job)
             if state in OVER:
                 found = await org.results(job, _key(work, is_create=lot.is_create), names)
@@ -163,7 +165,7 @@ async def _followed(work: Batch, lot: JobWrites, job: str) -> dict[str, Outcome]
     return dict.fromkeys((write.link.id for write in lot.writes.values()), unknown)
 
 
-def _outcome(found: ingest.Results, key: str, write: Write, state: str) -> Outcome:
+def _outcome(found: bulk_jobs.Results, key: str, write: Write, state: str) -> Outcome:
     answered = found.answered.get(key)
     if isinstance(answered, Saved) and answered.id:
         return Written(answered.id, answered.created, write.fields, write.without)
@@ -177,8 +179,8 @@ def _outcome(found: ingest.Results, key: str, write: Write, state: str) -> Outco
 
 def _cut(group: Sequence[tuple[Write, dict[str, str]]], key: str, *, is_create: bool) -> list[JobWrites]:
     """Give a group as lots that can be uploaded within a call's deadline."""
-    uploaded = ingest.written([cells for _, cells in group])
-    if len(uploaded.encode()) > ingest.MOST_BYTES and len(group) > 1:
+    uploaded = bulk_jobs.written([cells for _, cells in group])
+    if len(uploaded.encode()) > bulk_jobs.MOST_BYTES and len(group) > 1:
         half = len(group) // 2
         return [lot for part in (group[:half], group[half:]) for lot in _cut(part, key, is_create=is_create)]
     return [JobWrites({cells[key]: write for write, cells in group}, uploaded, is_create)]

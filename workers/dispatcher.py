@@ -16,7 +16,7 @@ from app.errors import StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
 from app.store import work_queue
-from app.sync.records import Kind, Lane
+from app.sync.model import Kind, Lane
 from workers.batch import Batch
 from workers.sync import sync, take
 

@@ -15,9 +15,9 @@ from app.log import log
 from app.runtime import Runtime
 from app.store import feeds, heartbeats, lanes, links, schedules
 from app.store.heartbeats import Beating
-from app.sync import silence
-from app.sync.records import Kind, Lane, Side
-from app.sync.silence import Feed
+from app.sync import feed_health
+from app.sync.feed_health import Feed
+from app.sync.model import Kind, Lane, Side
 from app.vendors.drchrono import wire
 from workers.batch import read_only_batch
 from workers.compare.listing import drchrono_pages, drchrono_row_changed, salesforce_pages, salesforce_row_changed
@@ -51,7 +51,7 @@ async def check_feed(run: Runtime, side: Side) -> None:
     before, feed, now = await feeds.hear(run.database, side)
     if before.silent_since is not None and feed.silent_since is None:
         log.warning("feed.speaks_again", side=side.value, records=before.found)
-    is_due = silence.is_due(feed, run.settings.hours, run.settings.feed_quiet, now)
+    is_due = feed_health.is_due(feed, run.settings.hours, run.settings.feed_quiet, now)
     if not is_due or not await _may_look(run, feed):
         return
     try:
@@ -60,7 +60,7 @@ async def check_feed(run: Runtime, side: Side) -> None:
         await schedules.again_in(run.database, name, _AFTER_A_FAILURE)
         log.info("feed.not_looked_into", side=side.value, error=type(error).__name__, cause=str(error))
         return
-    verdict = silence.judge(feed, shown)
+    verdict = feed_health.judge(feed, shown)
     await feeds.judged(run.database, side, verdict)
     if verdict.new:
         log.warning("feed.silent", side=side.value, records=feed.found + verdict.new, advice=ADVICE)
@@ -117,7 +117,7 @@ async def _missed_in_salesforce(run: Runtime, kind: Kind, feed: Feed) -> set[str
     """
     assert run.salesforce is not None
     assert feed.heard_at is not None
-    since = min(feed.heard_at, feed.asked_at or feed.heard_at) - silence.UNDER_WAY
+    since = min(feed.heard_at, feed.asked_at or feed.heard_at) - feed_health.UNDER_WAY
     rules, told = run.rules(kind), dict[str, str]()
     work = read_only_batch(run, kind, Lane.COMPARE)
     clock = await visit_zones(work)

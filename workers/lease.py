@@ -12,7 +12,7 @@ from app.log import log
 from app.runtime import Runtime
 from app.store import work_queue
 from app.store.clock import LEASE
-from app.vendors.salesforce.org import CALL_DEADLINE_S
+from app.vendors.salesforce.transport import CALL_DEADLINE_S
 from workers.batch import Batch
 
 _RENEWALS = 4  # in one lease

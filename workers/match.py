@@ -14,10 +14,10 @@ from typing import Any
 
 from app.errors import SyncError, Unauthorized, Unreadable
 from app.store import identity_index as store
-from app.sync import first_contact
-from app.sync.first_contact import BUSY
-from app.sync.matching import alike, fingerprints, narrowed, question, search_key
-from app.sync.records import WHICH, Action, Decision, Fields, OwnWrite, Plan, Seen, Side, Sight
+from app.sync import create
+from app.sync.create import BUSY
+from app.sync.identity import alike, fingerprints, narrowed, question, search_key
+from app.sync.model import WHOLE_RECORD, Action, FieldResolution, Fields, PendingWrite, Plan, Seen, Side, Snapshot
 from app.vendors.drchrono import wire
 from workers.batch import Batch, Observed
 from workers.read import salesforce_snapshot, visit_zones
@@ -32,9 +32,9 @@ class CreateCandidate:
     side: Side
     who: Fields
     prints: tuple[str, ...]
-    attempt: OwnWrite | None = None
+    attempt: PendingWrite | None = None
     zone: str = ""
-    word: Decision | None = None
+    word: FieldResolution | None = None
 
     @property
     def chosen(self) -> str | None:
@@ -60,13 +60,13 @@ def candidate_of(work: Batch, looked: Observed, plan: Plan) -> CreateCandidate:
     attempt = next((write for write in looked.link.own_writes if write.side is Side.DRCHRONO), None)
     side = next(iter(plan.writes), Side.DRCHRONO)
     there = seen.salesforce if side is Side.DRCHRONO else seen.drchrono
-    who: Fields = there.fields if isinstance(there, Sight) else {}
+    who: Fields = there.fields if isinstance(there, Snapshot) else {}
     if plan.action is Action.FIND and attempt is not None and attempt.sent is not None:
         who = work.run.vault.open(attempt.sent)  # as it was then: the Contact may have changed its name since
     prints = fingerprints(rules.keys, rules.table, who)
-    zone = there.zone if isinstance(there, Sight) else ""
+    zone = there.zone if isinstance(there, Snapshot) else ""
     attempt = attempt if plan.action is Action.FIND else None
-    return CreateCandidate(looked.link.id, plan, side, who, prints, attempt, zone, seen.decided.get(WHICH))
+    return CreateCandidate(looked.link.id, plan, side, who, prints, attempt, zone, seen.decided.get(WHOLE_RECORD))
 
 
 _AGAIN = timedelta(seconds=1.5)
@@ -90,7 +90,7 @@ async def match_before_create(
         if wish.prints:
             wishes.append(wish)
         elif wish.side is Side.DRCHRONO:
-            judged[wish.link_id] = Plan(Action.HOLD, cause=first_contact.NOBODY)
+            judged[wish.link_id] = Plan(Action.HOLD, cause=create.NOBODY)
     if wishes:
         judged |= await _match(work, wishes)
     plans = {**plans, **{link_id: plan for link_id, plan in judged.items() if isinstance(plan, Plan)}}
@@ -124,7 +124,7 @@ async def match_charts(work: Batch, wishes: Mapping[str, CreateCandidate]) -> Ma
     known = await store.known_people(work.run.database, work.rules.table.kind, prints)
     judged |= {wish.link_id: plan for wish in wishes.values() if (plan := _after_a_twin(work, wish, known))}
     wishes = {person: wish for person, wish in wishes.items() if wish.link_id not in judged}
-    lists: dict[tuple[tuple[str, str], ...], asyncio.Task[list[Sight]]] = {}
+    lists: dict[tuple[tuple[str, str], ...], asyncio.Task[list[Snapshot]]] = {}
     found = dict(
         zip(wishes, await asyncio.gather(*(_charts(work, one, known, lists) for one in wishes.values())), strict=True)
     )
@@ -145,15 +145,15 @@ def _after_a_twin(work: Batch, wish: CreateCandidate, known: Sequence[store.Inde
     if not others or wish.attempt is not None:
         return None
     if not any(one.is_due for one in others):  # it waits for a person, and so does this one
-        return Plan(Action.HOLD, cause=first_contact.IS_TAKEN)
+        return Plan(Action.HOLD, cause=create.IS_TAKEN)
     return Plan(Action.WAIT, cause=BUSY, until=work.taken.now + work.rules.search_gap)
 
 
-def _judge(work: Batch, wish: CreateCandidate, found: Sequence[Sight], taken: set[str]) -> Plan:
+def _judge(work: Batch, wish: CreateCandidate, found: Sequence[Snapshot], taken: set[str]) -> Plan:
     charts = narrowed(work.rules.table, wish.who, found) if found else []
     if wish.attempt is not None:
-        return first_contact.sought(work.rules, wish.attempt, charts, taken, work.taken.now)
-    return first_contact.met(wish.plan, Side.DRCHRONO, charts, taken, wish.chosen)
+        return create.recheck_unanswered_create(work.rules, wish.attempt, charts, taken, work.taken.now)
+    return create.link_or_create(wish.plan, Side.DRCHRONO, charts, taken, wish.chosen)
 
 
 async def _merged(work: Batch, wishes: Collection[CreateCandidate], judged: Matches) -> Matches:
@@ -163,7 +163,7 @@ async def _merged(work: Batch, wishes: Collection[CreateCandidate], judged: Matc
         (wish, wish.winner, plan)
         for wish in wishes
         if wish.winner and wish.attempt is None
-        if isinstance(plan := judged[wish.link_id], Plan) and plan.cause == first_contact.IS_TAKEN
+        if isinstance(plan := judged[wish.link_id], Plan) and plan.cause == create.IS_TAKEN
     ]
     if not held:
         return {}
@@ -174,9 +174,7 @@ async def _merged(work: Batch, wishes: Collection[CreateCandidate], judged: Matc
     except SyncError as error:
         return {wish.link_id: error for wish, _, _ in held}
     contacts = {str(one["Id"]): salesforce_snapshot(work, clock, one) for one in records}
-    return {
-        wish.link_id: first_contact.merged(table, plan, wish.who, contacts.get(winner)) for wish, winner, plan in held
-    }
+    return {wish.link_id: create.plan_merge(table, plan, wish.who, contacts.get(winner)) for wish, winner, plan in held}
 
 
 async def _charts(
@@ -184,7 +182,7 @@ async def _charts(
     wish: CreateCandidate,
     known: Sequence[store.IndexedPerson],
     lists: dict[tuple[tuple[str, str], ...], Any],
-) -> list[Sight] | SyncError:
+) -> list[Snapshot] | SyncError:
     """Give the charts that are who is wished for: as listed, and those our index knows, as they are now."""
     table = work.rules.table
     asked = question(table, wish.who)
@@ -203,20 +201,20 @@ async def _charts(
     return found
 
 
-async def _listed(work: Batch, asked: Mapping[str, str]) -> list[Sight]:
+async def _listed(work: Batch, asked: Mapping[str, str]) -> list[Snapshot]:
     table = work.rules.table
     if work.drchrono is None:
         raise Unauthorized(Side.DRCHRONO.value, f"GET {table.path}", code="NOT_CONNECTED")
     return [_chart_snapshot(work, record) for record in await work.drchrono.listed(table.path, asked)]
 
 
-async def _read_chart(work: Batch, record_id: str) -> list[Sight]:
+async def _read_chart(work: Batch, record_id: str) -> list[Snapshot]:
     assert work.drchrono is not None
     record = await work.drchrono.read(work.rules.table.path, record_id)
     return [] if record is None else [_chart_snapshot(work, record)]
 
 
-def _chart_snapshot(work: Batch, record: Mapping[str, Any]) -> Sight:
+def _chart_snapshot(work: Batch, record: Mapping[str, Any]) -> Snapshot:
     try:
         id_ = wire.record_id(record)
     except ValueError:  # passing over it could make a second chart
@@ -254,11 +252,11 @@ async def match_contacts(work: Batch, wishes: Sequence[CreateCandidate], busy: P
             judged[wish.link_id] = busy
             continue
         met.add(wish.prints[0])
-        judged[wish.link_id] = first_contact.met(wish.plan, Side.SALESFORCE, free, (), wish.chosen)
+        judged[wish.link_id] = create.link_or_create(wish.plan, Side.SALESFORCE, free, (), wish.chosen)
     return judged
 
 
-async def _contacts_born_with(work: Batch, wishes: Sequence[CreateCandidate]) -> list[Sight]:
+async def _contacts_born_with(work: Batch, wishes: Sequence[CreateCandidate]) -> list[Snapshot]:
     table = work.rules.table
     keys = [search_key(table, wish.who, wish.zone) for wish in wishes]
     values = {day for _, day in keys if day is not None}

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from app.runtime import Runtime
 from app.store import feeds, links
 from app.store.work_queue import Due
-from app.sync.records import Kind, Lane, Link, Seen, Side, Sight
-from app.sync.silence import Change
+from app.sync.feed_health import UnannouncedChange
+from app.sync.model import Kind, Lane, Link, Seen, Side, Snapshot
 from workers.batch import Batch, Observed
 
 _BY_ITSELF = (Lane.LIVE, Lane.RETRY, Lane.CONFIRM)  # what a compare or a first load made due it has weighed itself
@@ -20,7 +20,7 @@ _BY_ITSELF = (Lane.LIVE, Lane.RETRY, Lane.CONFIRM)  # what a compare or a first 
 async def missed(run: Runtime, kind: Kind, side: Side, versions: Mapping[str, str]) -> set[str]:
     """Give, of records that say news, the changes nobody has told of: known ones are due, or wait for a person."""
     known = await links.already_known(run.database, kind, list(versions), side)
-    return {str(Change(kind, id_, version)) for id_, version in versions.items() if id_ not in known}
+    return {str(UnannouncedChange(kind, id_, version)) for id_, version in versions.items() if id_ not in known}
 
 
 async def record_missed_rows(run: Runtime, kind: Kind, side: Side, versions: Mapping[str, str]) -> None:
@@ -38,16 +38,16 @@ async def record_missed_events(work: Batch, looked: Sequence[Observed]) -> None:
         await feeds.taken_up(work.run.database, side, found, may_begin=work.taken.lane in _BY_ITSELF)
 
 
-def _change(work: Batch, looked: Observed, side: Side) -> Change | None:
+def _change(work: Batch, looked: Observed, side: Side) -> UnannouncedChange | None:
     """Give the change of a record that its side shows and has not told of; None where it shows none."""
     link = looked.link
     if not isinstance(looked.seen, Seen) or not _is_settled(link) or _is_told(looked.due, side):
         return None
     sight = looked.seen.drchrono if side is Side.DRCHRONO else looked.seen.salesforce
-    if not isinstance(sight, Sight) or sight.skipped:
+    if not isinstance(sight, Snapshot) or sight.skipped:
         return None
     changed = work.rules.changed(link, sight.fields) - {work.rules.table.zoned}
-    return Change(link.kind, sight.id, sight.version) if changed else None
+    return UnannouncedChange(link.kind, sight.id, sight.version) if changed else None
 
 
 def _is_settled(link: Link) -> bool:

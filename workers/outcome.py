@@ -12,14 +12,28 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.errors import Gone, Rejected, SyncError
-from app.store.resolutions import ResolutionEnd
 from app.store.result import Result
 from app.store.work_queue import Due
-from app.sync.base import Base
-from app.sync.matching import fingerprints
-from app.sync.own_writes import with_landed
-from app.sync.records import WHICH, Absent, Action, Decision, Deleted, Kind, Lane, Link, Plan, Seen, Side, Sight, State
-from app.sync.rules import Rules
+from app.sync.base import Rules
+from app.sync.identity import fingerprints
+from app.sync.model import (
+    WHOLE_RECORD,
+    Absent,
+    Action,
+    Base,
+    Deleted,
+    FieldResolution,
+    Kind,
+    Lane,
+    Link,
+    Plan,
+    Seen,
+    Side,
+    Snapshot,
+    WriteState,
+)
+from app.sync.pending_writes import with_landed
+from app.sync.resolutions import ResolutionEnd
 from app.sync.snapshots import BREAK, VIRTUAL
 from workers.batch import Batch, Observed, Outcome, Written
 from workers.outcome_failed import failed, left_to_person, not_created, used_up, waiting
@@ -38,10 +52,11 @@ def outcome_of(work: Batch, looked: Observed, plan: Plan | None, outcomes: Mappi
     result = replace(
         _kept(due),
         base=work.rules.advanced(due.link, with_landed(due.link, plan.landed).base, plan.agreed),
-        salesforce_id=due.link.salesforce_id or (seen.salesforce.id if isinstance(seen.salesforce, Sight) else None),
-        settled=dict.fromkeys(plan.landed, State.CONFIRMED.value) | dict.fromkeys(plan.lost, State.REFUSED.value),
+        salesforce_id=due.link.salesforce_id or (seen.salesforce.id if isinstance(seen.salesforce, Snapshot) else None),
+        settled=dict.fromkeys(plan.landed, WriteState.CONFIRMED.value)
+        | dict.fromkeys(plan.lost, WriteState.REFUSED.value),
         searched=plan.searched,
-        series=(seen.drchrono.series or None) if isinstance(seen.drchrono, Sight) else None,
+        series=(seen.drchrono.series or None) if isinstance(seen.drchrono, Snapshot) else None,
         person=_person(work.rules, due.link, seen),
     )
     if plan.action is Action.WAIT:
@@ -73,7 +88,7 @@ def outcome_of(work: Batch, looked: Observed, plan: Plan | None, outcomes: Mappi
 
 def _unwritten(work: Batch, result: Result, seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome]) -> Result | None:
     """Give the result of a write that did not succeed; None where all did."""
-    was_asked = isinstance(seen.drchrono, Sight) and seen.drchrono.confirmed
+    was_asked = isinstance(seen.drchrono, Snapshot) and seen.drchrono.confirmed
     for side, outcome in outcomes.items():
         if isinstance(outcome, Written):
             continue
@@ -89,7 +104,7 @@ def _written(work: Batch, result: Result, side: Side, seen: Seen, written: Writt
     """Give the result with what a side has taken; DrChrono has yet to show it."""
     agreed = dict(written.fields)
     here = seen.salesforce if side is Side.DRCHRONO else seen.drchrono
-    if written.created and isinstance(here, Sight):
+    if written.created and isinstance(here, Snapshot):
         there = written.shown.fields if written.shown is not None else dict.fromkeys(here.fields)
         agreed |= {name: None for name, value in here.fields.items() if value is None and there.get(name) is None}
     base = work.rules.advanced(result.due.link, result.base, agreed)
@@ -103,7 +118,7 @@ def _written(work: Batch, result: Result, side: Side, seen: Seen, written: Writt
 
 def _shown(work: Batch, link: Link, seen: Seen) -> AbstractSet[str]:
     """Give the fields of our earlier writes that DrChrono has shown by now: any value, where it was asked itself."""
-    if not isinstance(seen.drchrono, Sight):
+    if not isinstance(seen.drchrono, Snapshot):
         return frozenset()
     shown = seen.drchrono.fields.keys() & link.unsettled
     return shown if seen.drchrono.confirmed else shown - work.rules.changed(link, seen.drchrono.fields)
@@ -116,7 +131,7 @@ def _person(rules: Rules, link: Link, seen: Seen) -> str | None:
     """
     if link.drchrono_id is None and any(write.side is Side.DRCHRONO for write in link.own_writes):
         return None
-    sights = [sight for sight in (seen.drchrono, seen.salesforce) if isinstance(sight, Sight)]
+    sights = [sight for sight in (seen.drchrono, seen.salesforce) if isinstance(sight, Snapshot)]
     return next((found[0] for sight in sights if (found := fingerprints(rules.keys, rules.table, sight.fields))), None)
 
 
@@ -153,14 +168,14 @@ def _link_found(work: Batch, result: Result, seen: Seen, plan: Plan) -> Result:
     A Contact that names its chart has been looked at by that name; its chart's body may do.
     """
     link = result.due.link
-    is_named = isinstance(seen.salesforce, Sight) and seen.salesforce.key == plan.twin
+    is_named = isinstance(seen.salesforce, Snapshot) and seen.salesforce.key == plan.twin
     confirm_at = result.confirm_at if is_named else work.taken.now
     result = replace(result, again_in=timedelta(0), confirm_at=confirm_at, counts=(f"linked_{link.kind}",))
     is_chart = link.drchrono_id is not None
     return replace(result, salesforce_id=plan.twin) if is_chart else replace(result, drchrono_id=plan.twin)
 
 
-def _follow_master(rules: Rules, result: Result, salesforce: Sight | Absent | Deleted) -> Result:
+def _follow_master(rules: Rules, result: Result, salesforce: Snapshot | Absent | Deleted) -> Result:
     """Give a link the Contact that its own was merged into; that one is looked at next.
 
     Where the winner holds what was agreed on, that stays so, and an edit of DrChrono's that waits lands on it. In the
@@ -179,7 +194,7 @@ def finished_resolutions(seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome
     """Give the decisions that are over by a look: id -> how; one whose write has not succeeded stays open."""
     ended: dict[str, str] = {}
     for name, decision in seen.decided.items():
-        if name == WHICH:
+        if name == WHOLE_RECORD:
             how = _identity_resolution(plan, decision, outcomes)
         elif name in plan.overtaken:
             how = ResolutionEnd.OVERTAKEN
@@ -190,7 +205,9 @@ def finished_resolutions(seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome
     return ended
 
 
-def _identity_resolution(plan: Plan, decision: Decision, outcomes: Mapping[Side, Outcome]) -> ResolutionEnd | None:
+def _identity_resolution(
+    plan: Plan, decision: FieldResolution, outcomes: Mapping[Side, Outcome]
+) -> ResolutionEnd | None:
     """Say how a word on which record it is ended: while nothing could be matched or merged it stays open."""
     if plan.action is Action.MERGE:
         return ResolutionEnd.DONE if isinstance(outcomes.get(Side.SALESFORCE), Written) else None
@@ -254,7 +271,7 @@ def _applied_counters(outcomes: Mapping[Side, Outcome]) -> list[str]:
 def doctor_zone(work: Batch, seen: Seen) -> str:
     """Give a doctor's zone, where DrChrono has shown the doctor."""
     row = work.rules.table.row_of("timezone")
-    if work.rules.table.kind is not Kind.DOCTOR or row is None or not isinstance(seen.drchrono, Sight):
+    if work.rules.table.kind is not Kind.DOCTOR or row is None or not isinstance(seen.drchrono, Snapshot):
         return ""
     return seen.drchrono.fields.get(row.name) or ""
 

@@ -11,15 +11,15 @@ from datetime import timedelta
 
 from app.errors import LeaseLost, OutcomeUnknown, SyncError
 from app.store.result import Failure, Result
-from app.sync.absence import GONE_IN_DRCHRONO
-from app.sync.belief import raised_floor
-from app.sync.decide import WRITE_UNSETTLED
-from app.sync.first_contact import BUSY, MISSING, SEVERAL, UNANSWERED, UNSETTLED, salesforce_names
-from app.sync.mapping import Table
-from app.sync.parents import NO_PARENT
-from app.sync.records import Absent, Action, Lane, Plan, Seen, Side, Sight
-from app.sync.retry import LEFT_ALONE, Fate, Verdict, after, after_refusal, cause_of, paused_by
-from app.sync.rewrites import REWRITTEN
+from app.sync.create import BUSY, MISSING, SEVERAL, UNANSWERED, UNSETTLED, salesforce_names
+from app.sync.decide import NO_PARENT, WRITE_UNSETTLED
+from app.sync.deletions import GONE_IN_DRCHRONO
+from app.sync.failure_causes import CIRCUIT_OPEN, cause_of, paused_by
+from app.sync.loop_guard import REWRITTEN
+from app.sync.mappings.table import Table
+from app.sync.model import Absent, Action, Lane, Plan, Seen, Side, Snapshot
+from app.sync.retry import Fate, RetryDecision, after, after_refusal
+from app.sync.trust import raised_floor
 from app.vendors.drchrono.client import TWIN_CODE
 from app.vendors.salesforce.wire import RecordRefused
 from workers.batch import Batch, Outcome, Written
@@ -84,13 +84,13 @@ def failed(
     else:
         (cause, fields), verdict = cause_of(error), after(error, attempt, limit, jitter)
     if isinstance(error, LeaseLost):  # its successor looks at once
-        verdict = Verdict(Fate.RETRY)
+        verdict = RetryDecision(Fate.RETRY)
     if verdict.fate is Fate.DEAD_LETTER:
         failure = Failure(side, cause, fields, is_held=cause in _HELD)
         return replace(used_up(result, seen), failure=failure, last_error=cause)
     if verdict.fate is Fate.PAUSED:
         cause = paused_by(side)
-    spent = 0 if cause == LEFT_ALONE else result.attempts  # what the vendor's own failing has cost is given back
+    spent = 0 if cause == CIRCUIT_OPEN else result.attempts  # what the vendor's own failing has cost is given back
     return replace(
         result,
         again_in=timedelta(seconds=verdict.in_s),
@@ -113,7 +113,7 @@ def not_created(work: Batch, result: Result, error: SyncError | RecordRefused, s
 def used_up(result: Result, seen: Seen | None) -> Result:
     """Mark the deliveries as used up, and raise the floor to what was seen."""
     floor = result.floor
-    if seen is not None and isinstance(seen.drchrono, Sight):
+    if seen is not None and isinstance(seen.drchrono, Snapshot):
         floor = raised_floor(floor, seen.drchrono)
     elif seen is not None and seen.drchrono is Absent.ABSENT:  # what was sent before it went says nothing any more
         floor = max([floor, *(body.version for body in result.due.bodies)])

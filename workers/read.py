@@ -15,10 +15,9 @@ from app.log import log
 from app.store import dependencies, doctor_zones, link_claims
 from app.store.resolutions import Resolution
 from app.store.work_queue import Body, Due
-from app.sync.belief import believe
-from app.sync.records import Absent, Decision, Deleted, Ref, Seen, Side, Sight
-from app.sync.snapshots import place_in_series, skipped
-from app.sync.zoned import zone_of
+from app.sync.model import Absent, Deleted, FieldResolution, Ref, Seen, Side, Snapshot
+from app.sync.snapshots import place_in_series, skipped, zone_of
+from app.sync.trust import trusted_snapshot
 from app.vendors.drchrono import wire
 from workers.batch import Batch, Observed
 from workers.bulk_jobs import settle_open_jobs
@@ -47,7 +46,7 @@ async def _observe(work: Batch) -> list[Observed]:
     return await with_parents(work, looked)
 
 
-SalesforceSnapshots = Mapping[str, Sight | Deleted]
+SalesforceSnapshots = Mapping[str, Snapshot | Deleted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def _observed(work: Batch, clock: VisitZones, due: Due, held: SalesforceSnapshot
         decided = resolutions_of(work, due)
     except SyncError as error:
         return Observed(due, error)
-    return Observed(due, Seen(believe(work.rules, link, bodies, salesforce), salesforce, decided=decided))
+    return Observed(due, Seen(trusted_snapshot(work.rules, link, bodies, salesforce), salesforce, decided=decided))
 
 
 def _needs_confirmation(work: Batch, looked: Observed) -> bool:
@@ -99,7 +98,7 @@ def _is_sampled(work: Batch, looked: Observed) -> bool:
     if looked.due.bodies and looked.due.bodies[-1].is_listed:
         return False
     sight = looked.seen.drchrono if isinstance(looked.seen, Seen) else None
-    if not isinstance(sight, Sight) or sight.confirmed or sight.skipped or work.rules.table.is_one_way:
+    if not isinstance(sight, Snapshot) or sight.confirmed or sight.skipped or work.rules.table.is_one_way:
         return False
     drawn = int(work.run.keys.digest(b"sample", sight.id.encode(), sight.version.encode())[:8], 16)
     return drawn < work.run.settings.confirm_share * 0x100000000
@@ -112,12 +111,12 @@ async def _read_back(work: Batch, clock: VisitZones, looked: Observed) -> Observ
     """
     assert isinstance(looked.seen, Seen)
     believed = looked.seen.drchrono
-    assert isinstance(believed, Sight)
+    assert isinstance(believed, Snapshot)
     try:
         asked = await ask_drchrono(work, clock, believed.id)
     except SyncError:
         return looked
-    if not isinstance(asked, Sight) or asked.version < believed.version:
+    if not isinstance(asked, Snapshot) or asked.version < believed.version:
         return looked
     if asked.version == believed.version and work.rules.table.differing(asked, believed):
         log.error(
@@ -131,7 +130,7 @@ async def _read_back(work: Batch, clock: VisitZones, looked: Observed) -> Observ
     return replace(looked, seen=replace(looked.seen, drchrono=asked))
 
 
-def delivered_snapshot(work: Batch, clock: VisitZones, record_id: str, body: Body) -> Sight:
+def delivered_snapshot(work: Batch, clock: VisitZones, record_id: str, body: Body) -> Snapshot:
     """Give the sight of a record that a delivery carried.
 
     Raises  Undecryptable when its body is not kept any more, or its key is not known
@@ -142,7 +141,7 @@ def delivered_snapshot(work: Batch, clock: VisitZones, record_id: str, body: Bod
     return _drchrono_snapshot(work, clock, record_id, raw, body.version, confirmed=False)
 
 
-async def ask_drchrono(work: Batch, clock: VisitZones, record_id: str) -> Sight | Absent:
+async def ask_drchrono(work: Batch, clock: VisitZones, record_id: str) -> Snapshot | Absent:
     """Give what DrChrono answers that it holds.
 
     Raises  VendorError when it does not answer, or is not connected
@@ -157,21 +156,21 @@ async def ask_drchrono(work: Batch, clock: VisitZones, record_id: str) -> Sight 
 
 def _drchrono_snapshot(
     work: Batch, clock: VisitZones, record_id: str, raw: Mapping[str, Any], version: str, *, confirmed: bool
-) -> Sight:
+) -> Snapshot:
     zone = clock.zone(Side.DRCHRONO, raw)
     sight = work.rules.table.read(Side.DRCHRONO, record_id, raw, version=version, confirmed=confirmed, zone=zone)
     kind = work.rules.table.kind
     return replace(sight, skipped=skipped(kind, record_id, raw), series=place_in_series(kind, raw))
 
 
-async def read_salesforce(work: Batch, clock: VisitZones) -> dict[str, Sight | Deleted]:
+async def read_salesforce(work: Batch, clock: VisitZones) -> dict[str, Snapshot | Deleted]:
     """Give what Salesforce holds by link id: of a linked record by its Id, else by our external id."""
     table, due = work.rules.table, work.taken.due
     names = table.fields
     by_id = {one.link.salesforce_id: one.link.id for one in due if one.link.salesforce_id}
     by_key = {one.link.drchrono_id: one.link.id for one in due if not one.link.salesforce_id and one.link.drchrono_id}
     found = await work.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
-    held: dict[str, Sight | Deleted] = {}
+    held: dict[str, Snapshot | Deleted] = {}
     for record in found:
         sight = salesforce_snapshot(work, clock, record)
         for link_id in (by_id.get(record["Id"]), by_key.get(sight.key or "")):  # two refs may turn out to be one thing
@@ -186,7 +185,7 @@ async def read_salesforce(work: Batch, clock: VisitZones) -> dict[str, Sight | D
     return held
 
 
-def salesforce_snapshot(work: Batch, clock: VisitZones, record: Mapping[str, Any]) -> Sight:
+def salesforce_snapshot(work: Batch, clock: VisitZones, record: Mapping[str, Any]) -> Snapshot:
     """Give the sight of a record of Salesforce's as it was read."""
     stamp, zone = str(record.get("SystemModstamp") or ""), clock.zone(Side.SALESFORCE, record)
     return work.rules.table.read(Side.SALESFORCE, record["Id"], record, version=stamp, confirmed=True, zone=zone)
@@ -198,19 +197,19 @@ async def with_linked_parents(work: Batch, held: SalesforceSnapshots) -> Salesfo
     unlinked = {
         Ref(Side.SALESFORCE, kinds[name], id_)
         for sight in held.values()
-        if isinstance(sight, Sight)
+        if isinstance(sight, Snapshot)
         for name, id_ in sight.unlinked.items()
     }
     if not unlinked:
         return held
     ids = await dependencies.drchrono_ids_of(work.run.database, unlinked)
 
-    def resolved(sight: Sight) -> Sight:
+    def resolved(sight: Snapshot) -> Snapshot:
         known = {name: ids[kinds[name], id_] for name, id_ in sight.unlinked.items() if (kinds[name], id_) in ids}
         unreadable = {name: why for name, why in sight.unreadable.items() if name not in known}
         return replace(sight, fields={**sight.fields, **known}, unreadable=unreadable)
 
-    return {link_id: resolved(one) if isinstance(one, Sight) else one for link_id, one in held.items()}
+    return {link_id: resolved(one) if isinstance(one, Snapshot) else one for link_id, one in held.items()}
 
 
 async def with_predecessors(work: Batch, looked: Sequence[Observed]) -> list[Observed]:
@@ -218,7 +217,7 @@ async def with_predecessors(work: Batch, looked: Sequence[Observed]) -> list[Obs
     places = {
         one.link.id: one.seen.drchrono.series
         for one in looked
-        if isinstance(one.seen, Seen) and isinstance(one.seen.drchrono, Sight) and one.seen.drchrono.series
+        if isinstance(one.seen, Seen) and isinstance(one.seen.drchrono, Snapshot) and one.seen.drchrono.series
         if one.link.salesforce_id is None
     }
     known = (
@@ -240,7 +239,7 @@ async def with_parents(work: Batch, looked: Sequence[Observed]) -> list[Observed
         for one in looked
         if isinstance(one.seen, Seen)
         for sight in (one.seen.drchrono,)
-        if isinstance(sight, Sight)
+        if isinstance(sight, Snapshot)
         for name, kind in kinds.items()
         if (value := sight.fields.get(name)) is not None
     }
@@ -255,7 +254,7 @@ async def visit_zones(work: Batch) -> VisitZones:
     return VisitZones(work, await doctor_zones.all_zones(work.run.database) if work.rules.table.zoned else {})
 
 
-def resolutions_of(work: Batch, due: Due) -> dict[str, Decision]:
+def resolutions_of(work: Batch, due: Due) -> dict[str, FieldResolution]:
     """Give field -> what a person decided of it; an old value that is not kept any more decides nothing.
 
     Raises  Undecryptable when the key of an old value is not known
@@ -263,11 +262,11 @@ def resolutions_of(work: Batch, due: Due) -> dict[str, Decision]:
     return {one.field: _resolution(work, one) for one in due.decided}
 
 
-def _resolution(work: Batch, one: Resolution) -> Decision:
+def _resolution(work: Batch, one: Resolution) -> FieldResolution:
     expects = {Side(side): stamp for side, stamp in one.expects.items()}
     if one.conflict_id is None:
-        return Decision(one.id, one.side, expects, twin=one.twin)
+        return FieldResolution(one.id, one.side, expects, twin=one.twin)
     if one.kept is None:  # without stamps it counts nowhere: it ends as overtaken
-        return Decision(one.id, one.side, puts_back=True)
+        return FieldResolution(one.id, one.side, puts_back=True)
     kept: Mapping[str, str | None] = work.run.vault.open(one.kept)
-    return Decision(one.id, one.side, expects, puts_back=True, value=kept[one.side.value])
+    return FieldResolution(one.id, one.side, expects, puts_back=True, value=kept[one.side.value])

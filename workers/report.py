@@ -14,8 +14,8 @@ from ulid import ULID
 from app.log import log
 from app.metrics.definitions import END_TO_END
 from app.store.result import Result
-from app.sync.mapping import EXTERNAL_ID
-from app.sync.records import Action, Plan, Side
+from app.sync.mappings.table import EXTERNAL_ID
+from app.sync.model import Action, Plan, Side
 from workers.batch import Batch
 
 

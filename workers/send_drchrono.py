@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.errors import Rejected, SyncError, Unauthorized
-from app.sync.mapping import Table
-from app.sync.matching import alike
-from app.sync.records import Side
+from app.sync.identity import alike
+from app.sync.mappings.table import Table
+from app.sync.model import Side
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.client import OVERLAPS
 from app.vendors.salesforce.wire import RecordRefused, Saved

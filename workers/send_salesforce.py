@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.sync.mapping import Table
-from app.sync.records import Side
-from app.vendors.salesforce import merging
-from app.vendors.salesforce.merging import Merge
+from app.sync.mappings.table import Table
+from app.sync.model import Side
+from app.vendors.salesforce import soap_merge
+from app.vendors.salesforce.soap_merge import Merge
 from app.vendors.salesforce.wire import Saved
 from workers.batch import Answered, Batch, Write
 from workers.lease import Lease
@@ -43,7 +43,7 @@ async def merge(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[A
     """Merge each record into the one that stays, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
     asked = [Merge(write.id or "", write.beside) for write in batch]
-    answers = await merging.merge(work.salesforce, work.rules.table.object, asked)
+    answers = await soap_merge.merge(work.salesforce, work.rules.table.object, asked)
     return [
         replace(answer, id=write.id or "") if isinstance(answer, Saved) else answer
         for write, answer in zip(batch, answers, strict=True)

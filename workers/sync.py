@@ -11,7 +11,7 @@ from app.runtime import Runtime
 from app.store import work_queue
 from app.store.outcomes import save
 from app.sync.decide import decide
-from app.sync.records import Kind, Lane, Plan, Seen, Side
+from app.sync.model import Kind, Lane, Plan, Seen, Side
 from workers import missed_events
 from workers.batch import Batch, Observed, Outcome
 from workers.lease import renewing

@@ -11,7 +11,7 @@ from app.errors import StoreUnavailable, SyncError
 from app.log import log
 from app.runtime import Runtime
 from app.store import schedules
-from app.sync.records import Side
+from app.sync.model import Side
 
 _NAME = "salesforce_limits"
 _LOOK_S = 5.0

@@ -16,11 +16,23 @@ from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unreadabl
 from app.store import journal
 from app.store.conflicts import Conflict
 from app.store.journal import Answer, Entry
-from app.sync import rewrites
-from app.sync.first_contact import needed
-from app.sync.mapping import EXTERNAL_ID, Table
-from app.sync.own_writes import reasons, stamps
-from app.sync.records import Absent, Action, Deleted, Doubt, Fields, Link, Plan, Seen, Side, Sight, State
+from app.sync import loop_guard
+from app.sync.create import needed
+from app.sync.mappings.table import EXTERNAL_ID, Table
+from app.sync.model import (
+    Absent,
+    Action,
+    Deleted,
+    Fields,
+    Link,
+    NeedsConfirmation,
+    Plan,
+    Seen,
+    Side,
+    Snapshot,
+    WriteState,
+)
+from app.sync.pending_writes import write_reasons, write_stamps
 from app.vendors.salesforce.client import MOST_RECORDS
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers import bulk_jobs, send_drchrono, send_salesforce
@@ -175,13 +187,13 @@ def _answer(write: Write, outcome: Outcome) -> Answer:
     match outcome:
         case Written():
             made = outcome.id if write.entry.sent is not None else None
-            return Answer(write.entry.id, State.CONFIRMED, record_id=made)
+            return Answer(write.entry.id, WriteState.CONFIRMED, record_id=made)
         case RecordRefused():
-            return Answer(write.entry.id, State.REFUSED, outcome.code)
+            return Answer(write.entry.id, WriteState.REFUSED, outcome.code)
         case OutcomeUnknown():
-            return Answer(write.entry.id, State.UNKNOWN, outcome.cause)
+            return Answer(write.entry.id, WriteState.UNKNOWN, outcome.cause)
         case _:
-            return Answer(write.entry.id, State.REFUSED, type(outcome).__name__)
+            return Answer(write.entry.id, WriteState.REFUSED, type(outcome).__name__)
 
 
 async def stop_loops(work: Batch, looked: Sequence[Observed], plans: Mapping[str, Plan]) -> dict[str, Plan]:
@@ -190,7 +202,7 @@ async def stop_loops(work: Batch, looked: Sequence[Observed], plans: Mapping[str
     updates = [link_id for link_id, plan in plans.items() if plan.action is Action.WRITE or plan.writes_key]
     lately = await journal.written_lately(work.run.database, updates)
     return {
-        link_id: rewrites.without_rewrites(work.rules, links[link_id], plan, lately[link_id])
+        link_id: loop_guard.without_looping_fields(work.rules, links[link_id], plan, lately[link_id])
         if link_id in lately
         else plan
         for link_id, plan in plans.items()
@@ -211,29 +223,31 @@ def prepare_writes(work: Batch, looked: Observed, plan: Plan | None) -> Iterator
         if not fields and not writes_key:
             continue
         before = looked.seen.drchrono if side is Side.DRCHRONO else looked.seen.salesforce
-        if isinstance(before, Doubt):  # a record of Salesforce's alone: nobody has said anything of the chart to be
+        if isinstance(
+            before, NeedsConfirmation
+        ):  # a record of Salesforce's alone: nobody has said anything of the chart to be
             before = Absent.ABSENT
-        held = before.fields if isinstance(before, Sight) else {}
+        held = before.fields if isinstance(before, Snapshot) else {}
         replaced = {name: held[name] for name in fields if name in held}
         key = {EXTERNAL_ID: (None, work.rules.key_stamp(link, link.drchrono_id))} if writes_key else {}
         entry = Entry(
             link.id,
             side,
             "create" if is_create else "update",
-            {**stamps(work.rules, link, fields, before), **key},
+            {**write_stamps(work.rules, link, fields, before), **key},
             work.run.vault.seal(replaced) if replaced else None,
-            reasons(work.rules, plan, side),
+            write_reasons(work.rules, plan, side),
             work.run.vault.seal(dict(fields)) if is_create and side is Side.DRCHRONO else None,
             _conflicts(work, looked.seen, plan, fields),
         )
-        id_ = before.id if isinstance(before, Sight) else link.id_on(side)
+        id_ = before.id if isinstance(before, Snapshot) else link.id_on(side)
         beside = {work.rules.table.external_id: link.drchrono_id} if writes_key else plan.extra
         yield Write(link, id_, entry, fields, {}, plan.zone, beside)
 
 
-def _removal(work: Batch, link: Link, salesforce: Sight | Absent | Deleted, plan: Plan) -> Write:
+def _removal(work: Batch, link: Link, salesforce: Snapshot | Absent | Deleted, plan: Plan) -> Write:
     """Give the write by which a record of Salesforce's goes: deleted, or merged into another; what it held is kept."""
-    assert isinstance(salesforce, Sight)
+    assert isinstance(salesforce, Snapshot)
     entry = Entry(link.id, Side.SALESFORCE, plan.action.value, {}, work.run.vault.seal(dict(salesforce.fields)))
     filled = work.rules.table.write(Side.SALESFORCE, plan.writes.get(Side.SALESFORCE, {}))[0]
     beside = {"Id": plan.twin, **filled} if plan.action is Action.MERGE else {}
@@ -243,7 +257,7 @@ def _removal(work: Batch, link: Link, salesforce: Sight | Absent | Deleted, plan
 def _conflicts(work: Batch, seen: Seen, plan: Plan, fields: Fields) -> tuple[Conflict, ...]:
     """Give the conflicts that a write decides, with what each side held."""
     drchrono, salesforce, table = seen.drchrono, seen.salesforce, work.rules.table
-    if not isinstance(drchrono, Sight) or not isinstance(salesforce, Sight):
+    if not isinstance(drchrono, Snapshot) or not isinstance(salesforce, Snapshot):
         return ()
     return tuple(
         Conflict(

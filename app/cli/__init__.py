@@ -12,7 +12,7 @@ import typer
 
 from app.cli import harness
 from app.errors import Misconfigured, StoreUnavailable, SyncError
-from app.sync.records import Kind
+from app.sync.model import Kind
 
 app = typer.Typer(
     help="Keeps patients and appointments the same in DrChrono and Salesforce.",
@@ -119,10 +119,10 @@ def serve() -> None:
     from app import log
     from app.main import create_app
     from app.settings import env_file
-    from app.sync import mapping_file
+    from app.sync.mappings import file
 
     known = env_file.load()
-    mapping_file.load(known.mapping_file)
+    file.load(known.mapping_file)
     log.configure()
     _say_when_behind(known)
     for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once it has stopped: that is a good end
@@ -155,10 +155,10 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
         raise typer.Exit(0 if lives else 1)
     import uvloop
 
-    from app.sync import mapping_file
+    from app.sync.mappings import file
     from workers.main import work as work_on
 
-    mapping_file.load(known.mapping_file)
+    file.load(known.mapping_file)
     log.configure()
     _say_when_behind(known)
     uvloop.run(work_on(known))
@@ -237,10 +237,10 @@ def up() -> None:
     """Run everything on this machine: migrate, one web, one worker, and a Valkey when REDIS_URL is empty."""
     from app.cli import supervise
     from app.settings import env_file
-    from app.sync import mapping_file
+    from app.sync.mappings import file
 
     known = env_file.load()
-    mapping_file.load(known.mapping_file)
+    file.load(known.mapping_file)
     migrate()
     env, children = dict(os.environ), []
     if known.redis_url is None:

@@ -20,8 +20,8 @@ from app.settings.fields import Settings
 from app.store import clock, counters, heartbeats, links, queue_stats
 from app.store.inbox.group_commit import Inbox
 from app.sync.brake import advice
-from app.sync.records import Kind, Lane, Side
-from app.sync.retry import DRCHRONO_LACKS, SALESFORCE_LACKS, fix
+from app.sync.failure_causes import DRCHRONO_QUOTA_CAUSES, SALESFORCE_QUOTA_CAUSES, fix
+from app.sync.model import Kind, Lane, Side
 from workers.compare.checkpoint import Checkpoint, Phase
 from workers.compare.listing import EVER
 from workers.compare.reconcile import ORDER, compare
@@ -212,7 +212,7 @@ async def tell_if_paused(run: Runtime, console: Console, lane: Lane, kinds: list
 
 def has_no_calls(error: SyncError) -> bool:
     """Say whether it is calls that are lacking, and not the vendor that is away."""
-    return isinstance(error, Unavailable) and error.cause in (*DRCHRONO_LACKS, *SALESFORCE_LACKS)
+    return isinstance(error, Unavailable) and error.cause in (*DRCHRONO_QUOTA_CAUSES, *SALESFORCE_QUOTA_CAUSES)
 
 
 def explain(error: SyncError) -> str:

@@ -12,7 +12,7 @@ from app.operations import connections
 from app.runtime import Runtime
 from app.settings.fields import Settings
 from app.store.vendor_tokens import Stored, VendorTokens
-from app.sync.records import Side
+from app.sync.model import Side
 from app.vendors import http
 
 _LOOK_EVERY_S = 0.5

@@ -10,8 +10,8 @@ from app.errors import VendorError
 from app.runtime import Runtime
 from app.settings.fields import Settings
 from app.store import schedules
-from app.sync.records import Kind, Lane
-from app.sync.retry import fix
+from app.sync.failure_causes import fix
+from app.sync.model import Kind, Lane
 from workers.compare.outages import NEVER_COMPARED, watermark_of
 from workers.compare.preview import DryRun, preview
 from workers.compare.reconcile import ORDER

@@ -14,12 +14,12 @@ from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, salesf
 from app.runtime import Runtime
 from app.store import doctor_zones, record_views
 from app.store.record_views import RecordView
-from app.sync.clock import known_zone
-from app.sync.mapping import Row, Table
-from app.sync.records import Kind, Ref, Side
-from app.sync.zoned import zone_of
+from app.sync.mappings.local_time import known_zone
+from app.sync.mappings.table import Row, Table
+from app.sync.model import Kind, Ref, Side
+from app.sync.snapshots import zone_of
 from app.vendors.salesforce.client import moment
-from app.vendors.salesforce.finding import Columns
+from app.vendors.salesforce.search import Columns
 
 _MOST = 2_000
 _FIRST, _LAST = date(1700, 1, 2), date(4000, 12, 30)  # Salesforce knows no day before or after

@@ -15,9 +15,9 @@ from app.runtime import Runtime
 from app.store import audit, identity_index
 from app.store.audit import Act, Action, By
 from app.store.record_views import RecordView
-from app.sync.mapping import Table
-from app.sync.matching import alike, identity, narrowed, question, search_key
-from app.sync.records import Absent, Ref, Side, Sight
+from app.sync.identity import alike, identity, narrowed, question, search_key
+from app.sync.mappings.table import Table
+from app.sync.model import Absent, Ref, Side, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ async def of(run: Runtime, one: RecordView, by: By | None = None) -> Candidates:
     return replace(none, refs=refs, lines=_lines(run.mappings[kind], own, [*found, *pairs]))
 
 
-async def _alike(run: Runtime, one: RecordView, own: Sight, side: Side) -> list[Sight] | Unanswered:
+async def _alike(run: Runtime, one: RecordView, own: Snapshot, side: Side) -> list[Snapshot] | Unanswered:
     table = run.mappings[one.link.kind]
     if identity(table, own.fields) is None:
         return []
@@ -88,7 +88,7 @@ async def _alike(run: Runtime, one: RecordView, own: Sight, side: Side) -> list[
     return narrowed(table, own.fields, found) if found else []
 
 
-async def _pairs(run: Runtime, one: RecordView, charts: Sequence[Sight]) -> list[Sight] | Unanswered:
+async def _pairs(run: Runtime, one: RecordView, charts: Sequence[Snapshot]) -> list[Snapshot] | Unanswered:
     """Give the Contacts that name these charts, but for the held one."""
     table, client = run.mappings[one.link.kind], salesforce_of(run)
     if client is None:
@@ -102,19 +102,19 @@ async def _pairs(run: Runtime, one: RecordView, charts: Sequence[Sight]) -> list
     return [each for each in sights if each.id != one.link.salesforce_id]
 
 
-async def _contacts(run: Runtime, table: Table, own: Sight) -> Sequence[Mapping[str, Any]] | None:
+async def _contacts(run: Runtime, table: Table, own: Snapshot) -> Sequence[Mapping[str, Any]] | None:
     client, (name, day) = salesforce_of(run), search_key(table, own.fields, own.zone)
     if client is None or day is None:
         return None if client is None else []
     return await client.unnamed(table.object, table.fields, table.external_id, name, {day})
 
 
-async def _charts(run: Runtime, table: Table, own: Sight) -> Sequence[Mapping[str, Any]] | None:
+async def _charts(run: Runtime, table: Table, own: Snapshot) -> Sequence[Mapping[str, Any]] | None:
     client = drchrono_of(run)
     return None if client is None else await client.listed(table.path, question(table, own.fields))
 
 
-def _lines(table: Table, own: Sight, found: Sequence[Sight]) -> tuple[Line, ...]:
+def _lines(table: Table, own: Snapshot, found: Sequence[Snapshot]) -> tuple[Line, ...]:
     return tuple(
         Line(
             name,

@@ -23,10 +23,10 @@ from app.store import audit, links
 from app.store.audit import Act, Action, By
 from app.store.oauth_states import OAuthStates
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Side
-from app.vendors.drchrono.abilities import Ability, abilities, sees_whole_practice
+from app.sync.model import Side
 from app.vendors.drchrono.client import DrChrono
-from app.vendors.tokens import LEASE
+from app.vendors.drchrono.permissions import Permission, permissions_of, sees_whole_practice
+from app.vendors.token_broker import LEASE
 
 CALLBACK = "/connect/drchrono/callback"
 
@@ -41,7 +41,7 @@ class Account:
     username: str
     practice: str
     doctor: str
-    abilities: tuple[Ability, ...]
+    abilities: tuple[Permission, ...]
     sees_whole_practice: bool
 
 
@@ -227,7 +227,7 @@ def _account(pair: dict[str, Any], about: dict[str, Any]) -> Account:
         about["username"],
         about["practice"],
         about["doctor"],
-        abilities(pair, permissions),
+        permissions_of(pair, permissions),
         sees_whole_practice(permissions),
     )
 

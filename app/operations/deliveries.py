@@ -11,9 +11,9 @@ from app.log import log
 from app.runtime import Runtime
 from app.store import audit, deliveries
 from app.store.audit import Act, Action, By
-from app.store.deliveries import Replayed, Wanted
+from app.store.deliveries import DeliveryFilter, Replayed
+from app.sync.diff import MASK
 
-MASK = "•••"
 MOST_AT_ONCE = 10_000
 
 
@@ -45,7 +45,7 @@ class Kept:
     told: tuple[Told, ...]
 
 
-async def look_through(run: Runtime, wanted: Wanted, limit: int, before: str | None = None) -> list[Kept]:
+async def look_through(run: Runtime, wanted: DeliveryFilter, limit: int, before: str | None = None) -> list[Kept]:
     """Give deliveries that match, newest first, older than an id where told.
 
     Raises  StoreUnavailable

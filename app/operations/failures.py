@@ -7,8 +7,8 @@ from app.runtime import Runtime
 from app.store import failures, queue_stats
 from app.store.audit import Act, Action, By
 from app.store.failures import Group
-from app.sync.records import Side
-from app.sync.retry import fix
+from app.sync.failure_causes import fix
+from app.sync.model import Side
 
 FEW = 5
 _MAY_DIFFER = 20  # by a twentieth of it, a number is still the one that was seen

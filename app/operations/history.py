@@ -14,7 +14,7 @@ from typing import Any
 from app.runtime import Runtime
 from app.store import record_views
 from app.store.record_views import RecordView
-from app.sync.records import Side, State
+from app.sync.model import Side, WriteState
 
 ON_A_PAGE = 50
 _MOST_WRITES = 500
@@ -62,7 +62,7 @@ class Called:
     fields: tuple[str, ...]
     why: Mapping[str, str]
     conflicts: Mapping[str, str]
-    answer: State
+    answer: WriteState
     code: str
     answered_at: datetime | None
     deliveries: tuple[str, ...] = ()
@@ -102,7 +102,7 @@ async def came(run: Runtime, one: RecordView) -> dict[str, Came]:
     found: dict[str, Came] = {}
     for row in writes:
         news = [name for name in row.stamps if name not in found]
-        if row.state != State.CONFIRMED.value or not news:
+        if row.state != WriteState.CONFIRMED.value or not news:
             continue
         rules = {each.field: each.rule for each in conflicts.get(row.id, ())}
         behind = tuple(each.delivery_id for each in came_in if _led_to(each, row))
@@ -127,7 +127,7 @@ def _called(row: Any, came_in: Sequence[Any], conflicts: Sequence[Any]) -> Calle
         tuple(row.stamps),
         {name: str(why) for name, why in row.why.items()},
         {each.field: each.rule for each in conflicts},
-        State(row.state),
+        WriteState(row.state),
         row.code or "",
         row.answered_at,
         tuple(each.delivery_id for each in came_in if _led_to(each, row)),

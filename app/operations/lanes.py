@@ -6,7 +6,7 @@ from app.log import log
 from app.runtime import Runtime
 from app.store import lanes
 from app.store.audit import Act, Action, By
-from app.sync.records import Lane
+from app.sync.model import Lane
 
 MEANINGS = {
     Lane.LIVE: "edits people have just made",

@@ -20,8 +20,8 @@ from app.operations.queue import Forecast, forecast
 from app.runtime import Runtime
 from app.store import counters, feeds, heartbeats, lanes, queue_stats
 from app.store.vendor_tokens import VendorTokens
-from app.sync.failure_classes import class_of
-from app.sync.records import Lane, Side
+from app.sync.failure_causes import class_of
+from app.sync.model import Lane, Side
 
 _QUICK_S, _REST = 0.5, 5.0
 

@@ -8,8 +8,8 @@ from app.operations.queue import Forecast, forecast
 from app.runtime import Runtime
 from app.store import feeds, lanes, queue_stats
 from app.store.queue_stats import CallCounts, DueCount
-from app.sync.records import Side
-from app.sync.silence import Feed
+from app.sync.feed_health import Feed
+from app.sync.model import Side
 
 SPARK = timedelta(hours=6)
 _FROM: Mapping[Side, str] = {Side.SALESFORCE: "to_salesforce", Side.DRCHRONO: "to_drchrono"}

@@ -13,11 +13,11 @@ from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, salesf
 from app.runtime import Runtime
 from app.store import record_views
 from app.store.record_views import RecordState, RecordView
-from app.sync.mapping import Table
-from app.sync.records import Kind, Ref, Side
-from app.sync.wanted import Wanted, wanted
-from app.vendors.salesforce import finding
-from app.vendors.salesforce.finding import Columns
+from app.sync.mappings.table import Table
+from app.sync.model import Kind, Ref, Side
+from app.sync.patient_search import PatientSearch, parse_search
+from app.vendors.salesforce import search
+from app.vendors.salesforce.search import Columns
 from app.vendors.salesforce.wire import long_id
 
 ON_A_PAGE = 50
@@ -72,7 +72,7 @@ async def searched(run: Runtime, text: str, after: str | None = None, limit: int
     after   `next` of the page before; what is none counts for nothing
     Raises  StoreUnavailable
     """
-    sought = wanted(text)
+    sought = parse_search(text)
     if not sought:
         return None
     by_id = await _by_id(run, sought) if after is None else {}
@@ -103,15 +103,15 @@ async def _named(run: Runtime, ids: Sequence[str]) -> tuple[dict[str, Mapping[st
 
 
 async def _found(
-    run: Runtime, sought: Wanted, after: str | None, limit: int
+    run: Runtime, sought: PatientSearch, after: str | None, limit: int
 ) -> tuple[Sequence[Mapping[str, Any]], Unanswered | None]:
     client, table = salesforce_of(run), run.mappings[Kind.PATIENT]
     if client is None:
         return (), Unanswered(Side.SALESFORCE, NOT_CONNECTED)
-    columns, condition = Columns.of(table), finding.condition(table, sought)
+    columns, condition = Columns.of(table), search.condition(table, sought)
     if not condition:
         return (), None
-    if onward := finding.behind(columns, _opened(run, after)):
+    if onward := search.behind(columns, _opened(run, after)):
         condition = f"{condition} AND {onward}"
     order = [name for name in (columns.last, "Id") if name]
     names = (table.external_id, *columns.selected)
@@ -121,10 +121,10 @@ async def _found(
         return (), unanswered(Side.SALESFORCE, error)
 
 
-async def _by_id(run: Runtime, sought: Wanted) -> dict[str, RecordView]:
+async def _by_id(run: Runtime, sought: PatientSearch) -> dict[str, RecordView]:
     """Give the records that we know by the id that was typed, whether or not Salesforce has them."""
     refs = {Ref(Side.DRCHRONO, Kind.PATIENT, sought.key)} if sought.key else set()
-    if finding.is_id(sought.key):
+    if search.is_id(sought.key):
         refs.add(Ref(Side.SALESFORCE, Kind.PATIENT, long_id(sought.key)))
     found = [await record_views.find(run.database, ref) for ref in sorted(refs)]
     return {one.id: one for one in found if one is not None}

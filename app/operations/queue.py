@@ -11,7 +11,7 @@ from typing import Any
 
 from app.runtime import Runtime
 from app.store import counters, lanes, queue_stats
-from app.sync.records import Lane
+from app.sync.model import Lane
 
 
 @dataclass(frozen=True, slots=True)

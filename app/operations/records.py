@@ -14,16 +14,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.operations.deliveries import MASK
 from app.operations.history import Came, came
 from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, drchrono_of, salesforce_of, unanswered
 from app.runtime import Runtime
 from app.store import audit, doctor_zones, links, record_views
 from app.store.audit import Act, Action, By
 from app.store.record_views import RecordView
-from app.sync.compared import Compared, compared
-from app.sync.records import Absent, Kind, Lane, Ref, Side, Sight
-from app.sync.zoned import zone_of
+from app.sync.diff import MASK, FieldDiff, compare_fields
+from app.sync.model import Absent, Kind, Lane, Ref, Side, Snapshot
+from app.sync.snapshots import zone_of
 from app.vendors.drchrono import wire
 from app.vendors.salesforce.wire import long_id
 
@@ -37,7 +36,7 @@ class Field:
     stamps  side -> a keyed hash of what it held, by which a decision can tell whether it still does
     """
 
-    seen: Compared
+    seen: FieldDiff
     came: Came | None
     stamps: Mapping[Side, str] = dataclass_field(default_factory=dict)
 
@@ -118,9 +117,9 @@ async def _read(run: Runtime, one: RecordView) -> BothSides:
 
 
 async def _compared(
-    run: Runtime, one: RecordView, found: Mapping[Side, Sight | Absent | Unanswered | None]
+    run: Runtime, one: RecordView, found: Mapping[Side, Snapshot | Absent | Unanswered | None]
 ) -> BothSides:
-    sights = {side: seen for side, seen in found.items() if isinstance(seen, Sight | Absent)}
+    sights = {side: seen for side, seen in found.items() if isinstance(seen, Snapshot | Absent)}
     origins, rules = await came(run, one), run.rules(one.link.kind)
     fields = [
         Field(
@@ -128,17 +127,17 @@ async def _compared(
             origins.get(each.name),
             {side: rules.stamp(one.link, each.name, value) for side, value in each.values.items()},
         )
-        for each in compared(rules, one.link, sights)
+        for each in compare_fields(rules, one.link, sights)
     ]
     return BothSides(run.now(), fields, {side: _answer(seen) for side, seen in found.items()})
 
 
-def _masked(seen: Compared) -> Compared:
+def _masked(seen: FieldDiff) -> FieldDiff:
     hidden = {side: None if value is None else MASK for side, value in seen.values.items()}
     return replace(seen, values=hidden)
 
 
-async def read_side(run: Runtime, one: RecordView, side: Side) -> Sight | Absent | Unanswered | None:
+async def read_side(run: Runtime, one: RecordView, side: Side) -> Snapshot | Absent | Unanswered | None:
     """Read a record on one side, by one call; None where it is not known there.
 
     Raises  StoreUnavailable
@@ -146,7 +145,7 @@ async def read_side(run: Runtime, one: RecordView, side: Side) -> Sight | Absent
     return await (_drchrono(run, one) if side is Side.DRCHRONO else _salesforce(run, one))
 
 
-async def _salesforce(run: Runtime, one: RecordView) -> Sight | Absent | Unanswered | None:
+async def _salesforce(run: Runtime, one: RecordView) -> Snapshot | Absent | Unanswered | None:
     client, table, link = salesforce_of(run), run.mappings[one.link.kind], one.link
     if link.salesforce_id is None:
         return None
@@ -159,7 +158,7 @@ async def _salesforce(run: Runtime, one: RecordView) -> Sight | Absent | Unanswe
     return await sight(run, link.kind, Side.SALESFORCE, found[0]) if found else Absent.ABSENT
 
 
-async def _drchrono(run: Runtime, one: RecordView) -> Sight | Absent | Unanswered | None:
+async def _drchrono(run: Runtime, one: RecordView) -> Snapshot | Absent | Unanswered | None:
     client, table, link = drchrono_of(run), run.mappings[one.link.kind], one.link
     if link.drchrono_id is None:
         return None
@@ -172,7 +171,7 @@ async def _drchrono(run: Runtime, one: RecordView) -> Sight | Absent | Unanswere
     return await sight(run, link.kind, Side.DRCHRONO, found) if found is not None else Absent.ABSENT
 
 
-async def sight(run: Runtime, kind: Kind, side: Side, raw: Mapping[str, Any]) -> Sight:
+async def sight(run: Runtime, kind: Kind, side: Side, raw: Mapping[str, Any]) -> Snapshot:
     """Give a record as a side has just answered it."""
     table = run.mappings[kind]
     by_doctor = await doctor_zones.all_zones(run.database) if table.zoned else {}
@@ -181,7 +180,7 @@ async def sight(run: Runtime, kind: Kind, side: Side, raw: Mapping[str, Any]) ->
     return table.read(side, record_id, raw, version="", confirmed=True, zone=zone)
 
 
-def _answer(seen: Sight | Absent | Unanswered | None) -> str | Unanswered:
+def _answer(seen: Snapshot | Absent | Unanswered | None) -> str | Unanswered:
     if isinstance(seen, Unanswered):
         return seen
     if seen is None:

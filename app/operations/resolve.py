@@ -24,11 +24,10 @@ from app.store import audit, conflicts, links, record_views, resolutions
 from app.store.audit import Act, Action, By
 from app.store.record_views import RecordState, RecordView
 from app.store.resolutions import Resolution
-from app.sync.base import Base
-from app.sync.first_contact import IS_TAKEN, SEVERAL
-from app.sync.mapping import Direction
-from app.sync.records import WHICH, Kind, Lane, Link, Side, State
-from app.sync.rewrites import REWRITTEN
+from app.sync.create import IS_TAKEN, SEVERAL
+from app.sync.loop_guard import REWRITTEN
+from app.sync.mappings.table import Direction
+from app.sync.model import WHOLE_RECORD, Base, Kind, Lane, Link, Side, WriteState
 from app.vendors.drchrono.client import TWIN_CODE
 from app.vendors.salesforce.client import MERGED
 
@@ -146,7 +145,7 @@ async def choose(run: Runtime, one: RecordView, record_id: str, by: By) -> Refus
         return Refusal.NOT_HELD
     if not _ID.fullmatch(record_id):
         return Refusal.NO_ID
-    wanted = Resolution(one.id, WHICH, side, twin=record_id)
+    wanted = Resolution(one.id, WHOLE_RECORD, side, twin=record_id)
     return await _decided(run, one, [wanted], Act(by, Action.SETTLE, f"{records.about(one)}, is {side} {record_id}"))
 
 
@@ -163,7 +162,7 @@ async def merge(run: Runtime, one: RecordView, record_id: str, by: By) -> Refusa
         return Refusal.NO_MERGE
     if not _ID.fullmatch(record_id):
         return Refusal.NO_ID
-    wanted = Resolution(one.id, WHICH, Side.SALESFORCE, twin=record_id)
+    wanted = Resolution(one.id, WHOLE_RECORD, Side.SALESFORCE, twin=record_id)
     return await _decided(run, one, [wanted], Act(by, Action.MERGE, f"{records.about(one)}, into {record_id}"))
 
 
@@ -259,7 +258,7 @@ class SettledConflict:
     @property
     def can_be_undone(self) -> bool:
         """Whether to offer it; whether the field was edited since is found when it is pressed."""
-        return self.is_kept and self.undo is None and self.state == State.CONFIRMED.value
+        return self.is_kept and self.undo is None and self.state == WriteState.CONFIRMED.value
 
     @property
     def record(self) -> tuple[Side, str] | None:
@@ -335,7 +334,7 @@ def _undo_resolution(run: Runtime, row: Any) -> Resolution | UndoRefusal:
     """Give the decision that undoes a conflict, or why there is none."""
     if row.undo is not None:
         return UndoRefusal.ONCE
-    if row.state != State.CONFIRMED.value:
+    if row.state != WriteState.CONFIRMED.value:
         return UndoRefusal.NOT_WRITTEN
     kept, kind, loser = _kept_values(run, row), Kind(row.kind), Side(row.side)
     if kept is None:

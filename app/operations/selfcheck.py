@@ -22,7 +22,7 @@ from app.settings.types import LOOPBACK, secret_values
 from app.store import links, queue_stats
 from app.store.key_rotation import PLACES
 from app.store.schema import is_behind
-from app.sync.records import Side
+from app.sync.model import Side
 from app.vendors import http
 from app.vendors.drchrono import webhook
 from app.vendors.drchrono.wire import EVENT_KINDS

@@ -14,17 +14,16 @@ from app.operations.connections import connect_url
 from app.operations.health.model import CheckState, Finding, good, red, warn
 from app.runtime import Runtime, drchrono_budget, salesforce_client
 from app.store.vendor_tokens import Stored, VendorTokens
-from app.sync.mapping import Table
-from app.sync.records import Side
-from app.sync.retry import HOUR_IS_SPENT
+from app.sync.failure_causes import HOUR_IS_SPENT
+from app.sync.mappings.table import Table
+from app.sync.model import Side
 from app.vendors import http
-from app.vendors.daily import unlimited
-from app.vendors.drchrono.abilities import NOT_SHARED, abilities, sees_whole_practice
 from app.vendors.drchrono.client import DrChrono
+from app.vendors.drchrono.permissions import NOT_SHARED, permissions_of, sees_whole_practice
+from app.vendors.rate_limit.salesforce import unlimited
 from app.vendors.salesforce.client import Salesforce
-from app.vendors.salesforce.describe import misfits
-from app.vendors.token_store import Passing
-from app.vendors.tokens import CUT_OFF
+from app.vendors.salesforce.mapping_check import find_misfits
+from app.vendors.token_broker import CUT_OFF, UnstoredToken
 
 _FEW_LEFT = 0.1
 
@@ -78,7 +77,7 @@ def _refusal(cause: str) -> str:
 
 
 def _allowed(stored: Stored, permissions: Mapping[str, bool], address: str) -> list[Finding]:
-    able = abilities(stored.token or {}, permissions)
+    able = permissions_of(stored.token or {}, permissions)
     scopes = [scope for one in able for scope in one.missing_scopes]
     lacking = [name for one in able for name in one.missing_permissions]
     found = []
@@ -158,7 +157,7 @@ async def check_salesforce(run: Runtime) -> AsyncIterator[Finding]:
         fix = "set SALESFORCE_LOGIN_URL, _CLIENT_ID, _ORG_ID and a way to sign in"
         yield red("salesforce", "not connected: its settings are not there", fix)
         return
-    client = salesforce_client(run.settings, Passing(), http.trusted(run.settings.ca_bundle), unlimited())
+    client = salesforce_client(run.settings, UnstoredToken(), http.trusted(run.settings.ca_bundle), unlimited())
     try:
         async for finding in _checked_org(run, client):
             yield finding
@@ -236,7 +235,7 @@ async def _mapping(client: Salesforce, table: Table) -> AsyncIterator[Finding]:
         fix = "create it, or let the integration user see it: permission set, Object Settings"
         yield red(name, f"{table.object} is not there for the integration user", fix)
         return
-    found = misfits(table, described)
+    found = find_misfits(table, described)
     for one in found:
         yield (red if one.is_fatal else warn)(name, one.says, one.fix)
     if not any(one.is_fatal for one in found):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from app.errors import SyncError, Undecryptable, VendorError
 from app.runtime import Runtime
-from app.sync.records import Lane, Side
-from app.sync.retry import DRCHRONO_LACKS, SALESFORCE_LACKS, cause_of, fix
+from app.sync.failure_causes import DRCHRONO_QUOTA_CAUSES, SALESFORCE_QUOTA_CAUSES, cause_of, fix
+from app.sync.model import Lane, Side
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.salesforce.client import Salesforce
 
@@ -31,7 +31,7 @@ class Unanswered:
         name = _NAMES[self.side]
         if self.cause == NOT_CONNECTED:
             return f"{name} is not connected, so it was not asked."
-        if self.cause in (*DRCHRONO_LACKS, *SALESFORCE_LACKS):
+        if self.cause in (*DRCHRONO_QUOTA_CAUSES, *SALESFORCE_QUOTA_CAUSES):
             return f"{name} was not asked: the calls left are kept for edits that wait to travel."
         return f"{name} did not answer ({self.cause}). {fix(self.cause)}"
 

@@ -38,8 +38,8 @@ from app.settings.types import (
     raw_keys,
 )
 from app.sync import office_hours
+from app.sync.model import Side
 from app.sync.office_hours import OfficeHours
-from app.sync.records import Side
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.sync import office_hours
-from app.sync.clock import known_zone
+from app.sync.mappings.local_time import known_zone
 
 KEY_BYTES = 32
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -27,7 +27,7 @@ from app.store.tables import (
     watermarks,
     workers,
 )
-from app.sync.records import OPEN
+from app.sync.model import OPEN
 
 NOTICED = timedelta(seconds=30)  # clocks are put right by less all the time
 _TO_COME: Mapping[sa.Table, tuple[str, ...]] = {

@@ -11,7 +11,7 @@ from ulid import ULID
 from app.store.clock import db_now
 from app.store.database import Database
 from app.store.tables import conflicts, decisions, journal, links
-from app.sync.records import Kind, State
+from app.sync.model import Kind, WriteState
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Sort:
 
     kind: Kind | None = None
     field: str | None = None
-    state: State | None = None
+    state: WriteState | None = None
     undo: str | None = None
 
 

@@ -19,7 +19,7 @@ from app.errors import StoreUnavailable
 from app.metrics.definitions import BY_PROCESSES, SUM, VENDOR_CALLS, Metric
 from app.store.database import Database, insert_into
 from app.store.tables import tallies
-from app.sync.records import Side
+from app.sync.model import Side
 
 JOINT = "|"  # between the parts of a name that is no person's
 _LONGEST = 64

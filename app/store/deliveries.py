@@ -18,7 +18,7 @@ from app.store.database import Database
 from app.store.inbox.group_commit import LISTED
 from app.store.links import due_again, mark_due
 from app.store.tables import deliveries, events, links
-from app.sync.records import Kind, Lane, Side
+from app.sync.model import Kind, Lane, Side
 
 
 class Outcome(StrEnum):
@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DeliveryFilter:
     """Which deliveries are meant; None: all of them. `record_id` goes with a kind and a side."""
 
     side: Side | None = None
@@ -40,7 +40,7 @@ class Wanted:
     is_open: bool = False
 
 
-def _matching(wanted: Wanted) -> sa.ColumnElement[bool]:
+def _matching(wanted: DeliveryFilter) -> sa.ColumnElement[bool]:
     d, e = deliveries.c, events.c
     parts: list[sa.ColumnElement[bool]] = [d.event != LISTED]
     if wanted.side is not None:
@@ -59,7 +59,9 @@ def _matching(wanted: Wanted) -> sa.ColumnElement[bool]:
     return sa.and_(*parts)
 
 
-async def lately(database: Database, wanted: Wanted, limit: int, before: str | None = None) -> list[sa.Row[Any]]:
+async def lately(
+    database: Database, wanted: DeliveryFilter, limit: int, before: str | None = None
+) -> list[sa.Row[Any]]:
     """Give deliveries that match, newest first, older than an id where told; never a body."""
     d = deliveries.c
     asked = sa.select(d.id, d.side, d.event, d.vendor_id, d.outcome, d.received_at, d.body.is_(None).label("is_bare"))
@@ -67,13 +69,13 @@ async def lately(database: Database, wanted: Wanted, limit: int, before: str | N
     return await database.read(asked if before is None else asked.where(d.id < before))
 
 
-async def count(database: Database, wanted: Wanted) -> int:
+async def count(database: Database, wanted: DeliveryFilter) -> int:
     """Give how many match."""
     asked = sa.select(sa.func.count()).select_from(deliveries).where(_matching(wanted))
     return int((await database.read(asked))[0][0])
 
 
-async def ids(database: Database, wanted: Wanted, limit: int) -> list[str]:
+async def ids(database: Database, wanted: DeliveryFilter, limit: int) -> list[str]:
     """Give the ids of the newest that match."""
     asked = sa.select(deliveries.c.id).where(_matching(wanted)).order_by(deliveries.c.id.desc()).limit(limit)
     return [row.id for row in await database.read(asked)]

@@ -13,7 +13,7 @@ from ulid import ULID
 from app.store.clock import db_now
 from app.store.database import Database, insert_into
 from app.store.tables import awaited, links
-from app.sync.records import Kind, Lane, Parent, Ref, Side
+from app.sync.model import Kind, Lane, Parent, Ref, Side
 
 
 async def status_of(database: Database, refs: Collection[tuple[Kind, str]]) -> dict[tuple[Kind, str], Parent]:

@@ -12,9 +12,9 @@ from app.store.audit import Act
 from app.store.clock import db_now
 from app.store.database import Database
 from app.store.links import due_again
-from app.store.resolutions import ResolutionEnd
 from app.store.tables import failures, links
-from app.sync.records import Kind, Lane, Side
+from app.sync.model import Kind, Lane, Side
+from app.sync.resolutions import ResolutionEnd
 
 BATCH = 500
 _ASKED_AT_ONCE = sa.case((links.c.drchrono_id.is_not(None), db_now()))  # what it had told is used up

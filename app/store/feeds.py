@@ -16,9 +16,9 @@ from app.store.database import Database, insert_into
 from app.store.heartbeats import record_outage
 from app.store.inbox.group_commit import LISTED
 from app.store.tables import darkness, deliveries, events, feeds
-from app.sync import silence
-from app.sync.records import Side
-from app.sync.silence import Change, Feed, Verdict
+from app.sync import feed_health
+from app.sync.feed_health import Feed, FeedVerdict, UnannouncedChange
+from app.sync.model import Side
 
 _OVERLAP = timedelta(minutes=1)  # a delivery may be committed a little after the moment it bears
 _MOST = 5000  # of what was told since the last look, the newest
@@ -39,7 +39,7 @@ async def hear(database: Database, side: Side) -> tuple[Feed, Feed, datetime]:
         newest = await connection.scalar(theirs.order_by(deliveries.c.received_at.desc()).limit(1))
         values: dict[str, Any] = {"read_to": db_now()}
         if newest is not None and row.doubted:
-            doubted = silence.still_doubted(_feed(row), await _told(connection, side, since), newest)
+            doubted = feed_health.still_doubted(_feed(row), await _told(connection, side, since), newest)
             values["doubted"] = sorted(doubted)
         if newest is not None and (row.heard_at is None or newest > row.heard_at):
             values |= {"heard_at": newest, "silent_since": None, "found": 0}
@@ -50,7 +50,7 @@ async def hear(database: Database, side: Side) -> tuple[Feed, Feed, datetime]:
     return await database.transact(work)
 
 
-async def judged(database: Database, side: Side, verdict: Verdict) -> None:
+async def judged(database: Database, side: Side, verdict: FeedVerdict) -> None:
     """Keep what a look came to; what it newly found is owed a compare by the same commit."""
 
     async def work(connection: AsyncConnection) -> None:
@@ -72,12 +72,12 @@ async def judged(database: Database, side: Side, verdict: Verdict) -> None:
 
 async def shown(database: Database, side: Side, changes: Collection[str]) -> None:
     """Keep what a compare found that nobody has told of, as doubt of a feed, before it has it taken up."""
-    await _doubt(database, side, changes, silence.shown_again)
+    await _doubt(database, side, changes, feed_health.shown_again)
 
 
 async def taken_up(database: Database, side: Side, changes: Collection[str], *, may_begin: bool) -> None:
     """Keep what a pass took up that nobody has told of, as doubt of a feed; `may_begin`: also if there is none yet."""
-    await _doubt(database, side, changes, partial(silence.taken_up, may_begin=may_begin))
+    await _doubt(database, side, changes, partial(feed_health.taken_up, may_begin=may_begin))
 
 
 async def _doubt(
@@ -93,7 +93,7 @@ async def _doubt(
             return
         now = await connection.scalar(sa.select(db_now()))
         assert now is not None
-        untold = silence.untold(changes, await _told(connection, side, now - _OVERLAP))
+        untold = feed_health.unannounced(changes, await _told(connection, side, now - _OVERLAP))
         feed = _feed(row)
         kept = doubted(feed, untold) if untold else feed.doubted
         if kept == feed.doubted:
@@ -111,12 +111,12 @@ def _theirs(side: Side, since: datetime | None) -> list[sa.ColumnElement[bool]]:
     return theirs if since is None else [*theirs, deliveries.c.received_at > since]
 
 
-async def _told(connection: AsyncConnection, side: Side, since: datetime | None) -> list[Change]:
+async def _told(connection: AsyncConnection, side: Side, since: datetime | None) -> list[UnannouncedChange]:
     asked = sa.select(events.c.kind, events.c.record_id, events.c.version).join(
         deliveries, deliveries.c.id == events.c.delivery_id
     )
     newest = asked.where(*_theirs(side, since)).order_by(deliveries.c.received_at.desc()).limit(_MOST)
-    return [Change(row.kind, row.record_id, row.version) for row in await connection.execute(newest)]
+    return [UnannouncedChange(row.kind, row.record_id, row.version) for row in await connection.execute(newest)]
 
 
 async def read(database: Database) -> Mapping[Side, Feed]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.store.clock import LEASE, after, db_now
 from app.store.database import Database, insert_into
 from app.store.tables import journal, links, matches
-from app.sync.records import OPEN, Kind, Side
+from app.sync.model import OPEN, Kind, Side
 
 _LEFT_BEHIND = timedelta(hours=1)
 

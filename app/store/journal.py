@@ -19,7 +19,7 @@ from app.store.clock import after, db_now
 from app.store.conflicts import Conflict
 from app.store.database import Database
 from app.store.tables import journal
-from app.sync.records import OPEN, Side, State
+from app.sync.model import OPEN, Side, WriteState
 
 _LATELY = timedelta(minutes=10)
 
@@ -51,7 +51,7 @@ class Answer:
     """What became of one planned write; `record_id` is what a create in DrChrono has made."""
 
     entry_id: str
-    state: State
+    state: WriteState
     code: str | None = None
     record_id: str | None = None
 
@@ -83,7 +83,7 @@ async def plan(
         ]
         if rows:
             planned: dict[str, Any] = {
-                "state": State.PLANNED.value,
+                "state": WriteState.PLANNED.value,
                 "planned_at": db_now(),
                 "settle_at": after(request_limit),
                 "job": job,
@@ -99,7 +99,7 @@ async def plan(
 async def written_lately(database: Database, link_ids: Sequence[str]) -> dict[str, list[tuple[Side, str, str]]]:
     """Give link id -> (side, field, stamp of what was written) of each confirmed update of ten minutes."""
     found: dict[str, list[tuple[Side, str, str]]] = {}
-    is_update = sa.and_(journal.c.state == State.CONFIRMED.value, journal.c.call == "update")
+    is_update = sa.and_(journal.c.state == WriteState.CONFIRMED.value, journal.c.call == "update")
     lately = (journal.c.planned_at >= after(-_LATELY), is_update)
     asked = sa.select(journal.c.link_id, journal.c.side, journal.c.stamps).where(
         journal.c.link_id.in_(link_ids), *lately

@@ -14,7 +14,7 @@ from app.store.audit import Act
 from app.store.clock import db_now
 from app.store.database import Database, insert_into
 from app.store.tables import instance, lanes
-from app.sync.records import Lane
+from app.sync.model import Lane
 
 _LONGEST_IDENTITY = 512
 CLONED = "this database was started under another PUBLIC_URL or INSTANCE_ID; resume `all` if that is meant"

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.store import resolutions
 from app.store.clock import db_now
 from app.store.database import Database
-from app.store.resolutions import ResolutionEnd
 from app.store.result import Failure, Result
 from app.store.tables import failures, journal, links
-from app.sync.records import OPEN, Kind, Lane, Side
+from app.sync.model import OPEN, Kind, Lane, Side
+from app.sync.resolutions import ResolutionEnd
 
 _SOON = timedelta(seconds=2)
 

@@ -14,9 +14,8 @@ from ulid import ULID
 from app.store.clock import db_now
 from app.store.database import Database, insert_into
 from app.store.tables import failures, links
-from app.sync.base import Base
-from app.sync.records import Kind, Lane, Link, Side
-from app.sync.retry import paused_by
+from app.sync.failure_causes import paused_by
+from app.sync.model import Base, Kind, Lane, Link, Side
 
 _MOST_IDS = 500
 

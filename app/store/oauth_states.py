@@ -15,7 +15,7 @@ from app.store.clock import after, db_now
 from app.store.database import Database, insert_into
 from app.store.encryption import Vault
 from app.store.tables import connections, consents
-from app.sync.records import Side
+from app.sync.model import Side
 
 LIFE = timedelta(minutes=10)
 

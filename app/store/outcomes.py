@@ -15,10 +15,10 @@ from app.store import counters, dependencies, doctor_zones, identity_index, reso
 from app.store.clock import db_now
 from app.store.database import Database
 from app.store.link_claims import without_claims, without_successors
-from app.store.resolutions import ResolutionEnd
 from app.store.result import Result
 from app.store.tables import events, failures, journal, links
-from app.sync.records import Side
+from app.sync.model import Side
+from app.sync.resolutions import ResolutionEnd
 
 _SAVED = (
     sa.update(links)

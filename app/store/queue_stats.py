@@ -11,8 +11,8 @@ from app.store.clock import Instant, after, db_now, instant, millis
 from app.store.database import Database
 from app.store.inbox.group_commit import LISTED
 from app.store.tables import deliveries, events, failures, journal, lanes, links
-from app.sync.records import Kind, Lane, Side, State
-from app.sync.retry import DRCHRONO_LACKS
+from app.sync.failure_causes import DRCHRONO_QUOTA_CAUSES
+from app.sync.model import Kind, Lane, Side, WriteState
 
 _RECENT_S = 60
 
@@ -61,7 +61,7 @@ async def waiting_for_drchrono(database: Database) -> dict[Lane, int]:
     needs = (
         sa.and_(_is_told_by(Side.SALESFORCE), sa.not_(_is_told_by(Side.DRCHRONO))),
         links.c.confirm_at.is_not(None),
-        links.c.last_error.in_(DRCHRONO_LACKS),
+        links.c.last_error.in_(DRCHRONO_QUOTA_CAUSES),
     )
     due = sa.select(links.c.lane, sa.func.count().label("records")).where(links.c.due_at.is_not(None), sa.or_(*needs))
     return {Lane(row.lane): row.records for row in await database.read(due.group_by(links.c.lane))}
@@ -83,7 +83,7 @@ async def synced_per_minute(database: Database) -> int:
     rows = await database.read(
         sa.select(sa.func.count())
         .select_from(journal)
-        .where(journal.c.state == State.CONFIRMED.value, journal.c.answered_at >= since)
+        .where(journal.c.state == WriteState.CONFIRMED.value, journal.c.answered_at >= since)
     )
     return int(rows[0][0])
 
@@ -161,7 +161,7 @@ async def applied_per_slot(database: Database, since: datetime) -> dict[tuple[Si
     slot = (sa.type_coerce(journal.c.answered_at, sa.BigInteger) // _SLOT_MS).label("slot")
     rows = await database.read(
         sa.select(journal.c.side, slot, sa.func.count().label("writes"))
-        .where(journal.c.state == State.CONFIRMED.value, journal.c.answered_at >= since)
+        .where(journal.c.state == WriteState.CONFIRMED.value, journal.c.answered_at >= since)
         .group_by(journal.c.side, slot)
     )
     return {(Side(row.side), instant(row.slot * _SLOT_MS / 1000)): row.writes for row in rows}

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.store.clock import db_now, instant
 from app.store.database import Database, insert_into
 from app.store.tables import allowances, lane_calls, promises
-from app.sync.records import Lane
+from app.sync.model import Lane
 
 _HOUR_S, _MINUTE_S, _KEPT_HOURS = 3600, 60, 48
 _MINUTE_MS = sa.literal_column(str(_MINUTE_S * 1000), sa.BigInteger)

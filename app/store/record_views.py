@@ -10,8 +10,7 @@ import sqlalchemy as sa
 
 from app.store.database import Database
 from app.store.tables import conflicts, deliveries, events, failures, journal, links
-from app.sync.base import Base
-from app.sync.records import Kind, Link, Ref, Side
+from app.sync.model import Base, Kind, Link, Ref, Side
 
 _MOST_IDS = 500
 _place = links.outerjoin(failures, failures.c.link_id == links.c.id)

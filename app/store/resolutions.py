@@ -7,7 +7,6 @@ where it was kept, sealed, with its conflict.
 
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
-from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,20 +15,8 @@ from ulid import ULID
 from app.store.clock import db_now
 from app.store.database import Database, insert_into
 from app.store.tables import conflicts, decisions
-from app.sync.records import Side
-
-
-class ResolutionEnd(StrEnum):
-    """How a decision stands.
-
-    OVERTAKEN  somebody had edited the field since, so that edit stayed
-    DROPPED    a person let its failure go before it could be carried out
-    """
-
-    OPEN = "open"
-    DONE = "done"
-    OVERTAKEN = "overtaken"
-    DROPPED = "dropped"
+from app.sync.model import Side
+from app.sync.resolutions import ResolutionEnd
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

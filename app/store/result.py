@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from app.store.work_queue import Due
-from app.sync.base import Base
-from app.sync.records import Lane, Ref, Side
+from app.sync.model import Base, Lane, Ref, Side
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from app.store.inbox.group_commit import LISTED
 from app.store.tables import conflicts, connections, decisions, deliveries, events, journal, links
 from app.store.tables import consents as under_way
 from app.store.tables import sessions as signed_in
-from app.sync.records import OPEN, Kind, State
+from app.sync.model import OPEN, Kind, WriteState
 
 LISTED_FOR = timedelta(days=1)  # our own copies of a list: no vendor sends them again, and DrChrono shows it any time
 ROWS_FOR = timedelta(days=400)  # a year to look back at, and a month to do it; vendors redeliver for 72 hours at most
@@ -76,7 +76,9 @@ def _is_settled(table: sa.Table) -> sa.ColumnElement[bool]:
     has_chart = sa.and_(links.c.id == table.c.link_id, links.c.drchrono_id.is_not(None))
     names_it = sa.and_(links.c.kind.in_(_literals(Kind)), links.c.drchrono_id == table.c.record_id)
     is_linked = sa.or_(table.c.record_id.is_(None), _is_one(has_chart), _is_one(names_it))
-    return sa.or_(table.c.state == State.REFUSED.value, sa.and_(table.c.state == State.CONFIRMED.value, is_linked))
+    return sa.or_(
+        table.c.state == WriteState.REFUSED.value, sa.and_(table.c.state == WriteState.CONFIRMED.value, is_linked)
+    )
 
 
 def _is_one(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

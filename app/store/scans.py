@@ -20,7 +20,7 @@ from app.store.database import Database, insert_into
 from app.store.links import due_again
 from app.store.tables import failures, links, pointed, scans
 from app.store.work_queue import Due, due_of
-from app.sync.records import Kind, Lane, Side
+from app.sync.model import Kind, Lane, Side
 
 _FORGOTTEN = timedelta(days=1)  # what a scan read that was cut off that long ago is no base to go on from
 _MOST = 500

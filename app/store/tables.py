@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from app.store.clock import Instant
-from app.sync.records import OPEN
+from app.sync.model import OPEN
 
 metadata = sa.MetaData(
     naming_convention={

@@ -18,8 +18,7 @@ from app.store.database import Database
 from app.store.inbox.group_commit import LISTED
 from app.store.resolutions import Resolution
 from app.store.tables import deliveries, events, failures, journal, lanes, links, matches
-from app.sync.base import Base
-from app.sync.records import BULKY, OPEN, Kind, Lane, Link, OwnWrite, Side, State
+from app.sync.model import BULKY, OPEN, Base, Kind, Lane, Link, PendingWrite, Side, WriteState
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ async def due_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -
     )
 
 
-def _link_of(row: Any, writes: Sequence[OwnWrite]) -> Link:
+def _link_of(row: Any, writes: Sequence[PendingWrite]) -> Link:
     return Link(
         row.id,
         Kind(row.kind),
@@ -145,7 +144,7 @@ async def _notices_of(connection: AsyncConnection, kind: Kind, rows: Sequence[An
 
 async def _own_writes_of(
     connection: AsyncConnection, ids: Sequence[str], lone: Sequence[str]
-) -> dict[str, list[OwnWrite]]:
+) -> dict[str, list[PendingWrite]]:
     """Give the unsettled writes of links we hold; a *planned* one is a dead worker's, so it may have been sent.
 
     Of a Contact without a chart also the create that made one: its worker died before it could say so in the link.
@@ -155,13 +154,13 @@ async def _own_writes_of(
     wanted = (j.id, j.link_id, j.side, j.stamps, j.settle_at, j.sent, j.record_id, j.searched_at, j.job)
     found = list(await connection.execute(sa.select(*wanted).where(is_open).order_by(j.id)))
     if lone:
-        has_made = sa.and_(j.link_id.in_(lone), j.state == State.CONFIRMED.value, j.record_id.is_not(None))
+        has_made = sa.and_(j.link_id.in_(lone), j.state == WriteState.CONFIRMED.value, j.record_id.is_not(None))
         found += await connection.execute(sa.select(*wanted).where(has_made).order_by(j.id))
-    writes: dict[str, list[OwnWrite]] = {}
+    writes: dict[str, list[PendingWrite]] = {}
     for row in found:
         stamps = {name: (old, new) for name, (old, new) in row.stamps.items()}
         made = (row.sent, row.record_id, row.searched_at)
-        write = OwnWrite(row.id, Side(row.side), stamps, row.settle_at, *made, row.job)
+        write = PendingWrite(row.id, Side(row.side), stamps, row.settle_at, *made, row.job)
         writes.setdefault(row.link_id, []).append(write)
     return writes
 

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.sync.mapping import Direction, Table
-from app.sync.records import Absent, Action, Deleted, Fields, Lane, Link, Plan, Seen, Side, Sight, Unheard
-from app.sync.rules import Rules
+from app.sync.base import Rules
+from app.sync.mappings.table import Direction, Table
+from app.sync.model import Absent, Action, Deleted, Fields, Lane, Link, NothingNew, Plan, Seen, Side, Snapshot
 
 _UNSEEN = "…"  # DrChrono's value, which only DrChrono can tell
 
@@ -58,10 +58,10 @@ def _deletes(table: Table, seen: Seen, plan: Plan) -> bool:
 
 def expected_plan(rules: Rules, link: Link, seen: Seen, plan: Plan) -> Plan:
     """Give the plan that a look would end in, as if DrChrono held what was agreed on where it must be asked."""
-    is_unheard = isinstance(seen.drchrono, Unheard) and isinstance(seen.salesforce, Sight)
+    is_unheard = isinstance(seen.drchrono, NothingNew) and isinstance(seen.salesforce, Snapshot)
     if plan.action is not Action.WAIT or not is_unheard:
         return plan
-    assert isinstance(seen.salesforce, Sight)
+    assert isinstance(seen.salesforce, Snapshot)
     edited = rules.changed(link, seen.salesforce.fields)
     two_way = {name for name in edited if rules.table.rows[name].direction is Direction.BOTH}
     to_drchrono = {name: seen.salesforce.fields[name] for name in two_way}

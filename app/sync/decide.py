@@ -3,19 +3,38 @@
 First our own unsettled writes: one that shows over there has landed; one that does not may still land until the vendor
 gives the request up, so until then nothing else is written. Then absence, which is never answered by writing. Then
 creation, and last the merge. A create is only wished for here: what it would meet over there is looked for after
-(`first_contact.py`).
+(`create.py`).
+
+A record that refers to others comes after them (pure).
+
+What is to be written to Salesforce names its parents by their DrChrono ids, so they have to be there first. While one
+is on its way the record waits; one that can never come is left out where the record can do without it.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from app.sync.absence import gone_in_drchrono, gone_in_salesforce, is_deleted
-from app.sync.first_contact import OTHER_KEY, is_wanted, wished
-from app.sync.own_writes import has_landed, with_landed
-from app.sync.parents import with_parents
-from app.sync.records import Absent, Action, Deleted, Doubt, Kind, Link, Plan, Seen, Side, Sight, Unheard
-from app.sync.rules import Rules
-from app.sync.travel import created, edited_in_salesforce, merge_of, must_be_asked
+from app.sync.base import Rules
+from app.sync.create import OTHER_KEY, is_opted_in, plan_create
+from app.sync.deletions import gone_in_drchrono, gone_in_salesforce, is_deleted
+from app.sync.field_writes import created, edited_in_salesforce, merge_of, must_be_asked
+from app.sync.model import (
+    Absent,
+    Action,
+    Deleted,
+    Kind,
+    Link,
+    NeedsConfirmation,
+    NothingNew,
+    Parent,
+    Plan,
+    Ref,
+    Seen,
+    Side,
+    Snapshot,
+)
+from app.sync.pending_writes import has_landed, with_landed
 
 ASK = "ask_drchrono"  # DrChrono's own word is needed, now
 WRITE_UNSETTLED = "write_unsettled"  # a write of ours may yet land
@@ -25,7 +44,7 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done with one link."""
     if link.drchrono_id is None:
         return _lone(rules, link, seen.salesforce, now)
-    if isinstance(seen.drchrono, Sight) and seen.drchrono.skipped:
+    if isinstance(seen.drchrono, Snapshot) and seen.drchrono.skipped:
         return Plan(Action.NOTHING, cause=seen.drchrono.skipped)
     if not link.own_writes:
         return _settled(rules, link, seen, now)
@@ -42,7 +61,7 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     return replace(plan, landed=landed, lost=tuple(write.id for write in open_writes if write.settle_at <= now))
 
 
-def _lone(rules: Rules, link: Link, salesforce: Sight | Absent | Deleted, now: datetime) -> Plan:
+def _lone(rules: Rules, link: Link, salesforce: Snapshot | Absent | Deleted, now: datetime) -> Plan:
     """Say what a record of Salesforce's that belongs to no link is to us: nothing, one that names its own, a wish.
 
     A create of ours comes first, whatever became of the record: what it made must not be lost. A merge of ours that may
@@ -55,14 +74,14 @@ def _lone(rules: Rules, link: Link, salesforce: Sight | Absent | Deleted, now: d
     if attempts:
         return Plan(Action.FIND)
     merges = tuple(write.id for write in link.own_writes)
-    if not isinstance(salesforce, Sight):
+    if not isinstance(salesforce, Snapshot):
         return Plan(Action.NOTHING, landed=merges)
     if merges:
         until = max(write.settle_at for write in link.own_writes)
         return Plan(Action.WAIT, cause=WRITE_UNSETTLED, until=max(until, now), lost=merges if until <= now else ())
     if salesforce.key is not None:
         return Plan(Action.LINK, twin=salesforce.key)
-    return wished(rules, salesforce) if is_wanted(rules.table, salesforce) else Plan(Action.NOTHING)
+    return plan_create(rules, salesforce) if is_opted_in(rules.table, salesforce) else Plan(Action.NOTHING)
 
 
 def _asked(rules: Rules, link: Link, now: datetime) -> Plan:
@@ -71,45 +90,45 @@ def _asked(rules: Rules, link: Link, now: datetime) -> Plan:
     return Plan(Action.WAIT, cause=ASK, until=link.confirm_at or when)
 
 
-def _is_answer(drchrono: Sight | Absent | Doubt | Unheard) -> bool:
+def _is_answer(drchrono: Snapshot | Absent | NeedsConfirmation | NothingNew) -> bool:
     """Say whether DrChrono itself was asked and answered."""
-    return isinstance(drchrono, Absent) or (isinstance(drchrono, Sight) and drchrono.confirmed)
+    return isinstance(drchrono, Absent) or (isinstance(drchrono, Snapshot) and drchrono.confirmed)
 
 
 def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done when no write of ours is in the air, with the parents that are there."""
-    return with_parents(rules, _wanted(rules, link, seen, now), seen, now)
+    return with_parents(rules, _opted_in(rules, link, seen, now), seen, now)
 
 
-def _wanted(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
+def _opted_in(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done were all its parents there."""
     drchrono, salesforce = seen.drchrono, seen.salesforce
-    if isinstance(salesforce, Sight) and _names_another(link, salesforce):
+    if isinstance(salesforce, Snapshot) and _names_another(link, salesforce):
         return Plan(Action.HOLD, cause=OTHER_KEY)
-    if isinstance(drchrono, Doubt):
+    if isinstance(drchrono, NeedsConfirmation):
         return Plan(Action.WAIT, cause=drchrono.reason, until=link.confirm_at or now + rules.confirm_after)
-    is_asked = isinstance(drchrono, Sight) and drchrono.confirmed
-    if isinstance(drchrono, Absent) or (isinstance(drchrono, Sight) and is_asked and is_deleted(rules, drchrono)):
+    is_asked = isinstance(drchrono, Snapshot) and drchrono.confirmed
+    if isinstance(drchrono, Absent) or (isinstance(drchrono, Snapshot) and is_asked and is_deleted(rules, drchrono)):
         return gone_in_drchrono(rules, link, salesforce)
-    if isinstance(salesforce, Sight):
+    if isinstance(salesforce, Snapshot):
         return _with_key(link, _both_there(rules, link, seen, salesforce, now), drchrono, salesforce)
     if link.salesforce_id is not None:
         gone = gone_in_salesforce(rules, link, drchrono, salesforce, is_asked=is_asked)
         return gone or _asked(rules, link, now)
-    if isinstance(drchrono, Unheard) or (seen.predecessor is not None and not is_asked):
+    if isinstance(drchrono, NothingNew) or (seen.predecessor is not None and not is_asked):
         return _asked(rules, link, now)
     return Plan(Action.SUCCEED, twin=seen.predecessor) if seen.predecessor else created(rules, drchrono)
 
 
-def _names_another(link: Link, salesforce: Sight) -> bool:
+def _names_another(link: Link, salesforce: Snapshot) -> bool:
     """Say whether the record names another of DrChrono's than it is linked to; a visit may have changed its id."""
     return link.kind is not Kind.APPOINTMENT and salesforce.key not in (None, link.drchrono_id)
 
 
-def _both_there(rules: Rules, link: Link, seen: Seen, salesforce: Sight, now: datetime) -> Plan:
+def _both_there(rules: Rules, link: Link, seen: Seen, salesforce: Snapshot, now: datetime) -> Plan:
     """Say what two records that are there make of each other; what a person decided is weighed by DrChrono's word."""
     drchrono = seen.drchrono
-    if not isinstance(drchrono, Sight):
+    if not isinstance(drchrono, Snapshot):
         # what was heard while it waited for a person is used up, and was never agreed on
         edited = None if link.is_failed or seen.decided else edited_in_salesforce(rules, link, salesforce)
         return edited or _asked(rules, link, now)
@@ -118,12 +137,48 @@ def _both_there(rules: Rules, link: Link, seen: Seen, salesforce: Sight, now: da
     return _asked(rules, link, now) if not drchrono.confirmed and must_be else plan
 
 
-def _with_key(link: Link, plan: Plan, drchrono: Sight | Unheard, salesforce: Sight) -> Plan:
+def _with_key(link: Link, plan: Plan, drchrono: Snapshot | NothingNew, salesforce: Snapshot) -> Plan:
     """Have a Contact that does not say whose it is say so; by that it is found, whatever becomes of us.
 
     Where both have agreed before, that need not wait for DrChrono's word.
     """
     waits = plan.action is Action.WAIT
-    if salesforce.key == link.drchrono_id or (waits and isinstance(drchrono, Sight)):
+    if salesforce.key == link.drchrono_id or (waits and isinstance(drchrono, Snapshot)):
         return plan
     return replace(plan, action=plan.action if waits else Action.WRITE, writes_key=True)
+
+
+NO_PARENT = "parent_missing"
+_LOOK_AGAIN = timedelta(seconds=30)  # should its parent's coming not wake it
+
+
+def with_parents(rules: Rules, plan: Plan, seen: Seen, now: datetime) -> Plan:
+    """Give the plan as it can be carried out with the parents that are there."""
+    fields = plan.writes.get(Side.SALESFORCE, {})
+    refs = {
+        name: (kind, value) for name, kind in rules.table.parents.items() if (value := fields.get(name)) is not None
+    }
+    missing = {name: ref for name, ref in refs.items() if seen.parents.get(ref, Parent.LINKED) is not Parent.LINKED}
+    if not missing:
+        return whole(rules, plan)
+    awaits = tuple(dict.fromkeys(Ref(Side.DRCHRONO, kind, id_) for kind, id_ in missing.values()))
+    if any(seen.parents[ref] is Parent.COMING for ref in missing.values()):
+        waits = Plan(Action.WAIT, cause=NO_PARENT, until=now + _LOOK_AGAIN, awaits=awaits)
+        return replace(waits, writes_key=plan.writes_key)  # whose it is can be said before its parents are there
+    refused: Mapping[str, str] = {**plan.refused, **dict.fromkeys(missing, NO_PARENT)}
+    left = {name: value for name, value in fields.items() if name not in missing}
+    writes = {side: left if side is Side.SALESFORCE else wanted for side, wanted in plan.writes.items()}
+    writes = {side: wanted for side, wanted in writes.items() if wanted}
+    return whole(rules, replace(plan, writes=writes, refused=refused, awaits=awaits))
+
+
+def whole(rules: Rules, plan: Plan) -> Plan:
+    """Give the plan without a create that would lack what it is nothing without: a parent, or its time."""
+    lacks = any(
+        (row := rules.table.rows[name]).is_required and (row.parent or row.options.zone) for name in plan.refused
+    )
+    if plan.action is Action.CREATE and lacks:
+        return replace(plan, action=Action.NOTHING, writes={})
+    if plan.action is Action.WRITE and not plan.writes and not plan.writes_key:
+        return replace(plan, action=Action.NOTHING)
+    return plan

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.sync.decided import followed
-from app.sync.mapping import Direction, OnConflict, Row
-from app.sync.records import Decision, Fields, Link, Side
-from app.sync.rules import Rules
+from app.sync.base import Rules
+from app.sync.mappings.table import Direction, OnConflict, Row
+from app.sync.model import FieldResolution, Fields, Link, Side
+from app.sync.resolutions import apply_resolutions
 
 
-class Verdict(StrEnum):
+class FieldVerdict(StrEnum):
     """What is to become of one field."""
 
     AGREED = "agreed"
@@ -46,7 +46,7 @@ class Merged:
 
 
 def merge(
-    rules: Rules, link: Link, left: Fields, right: Fields, decided: Mapping[str, Decision] | None = None
+    rules: Rules, link: Link, left: Fields, right: Fields, decided: Mapping[str, FieldResolution] | None = None
 ) -> Merged:
     """Say what both sides should now hold.
 
@@ -55,7 +55,7 @@ def merge(
     decided field -> what a person decided of it
     Gives   the fields that were read on both sides, each with its verdict
     """
-    by_word = followed(rules, link, decided or {}, left, right)
+    by_word = apply_resolutions(rules, link, decided or {}, left, right)
     to: dict[Side, dict[str, str | None]] = {side: dict(by_word.to.get(side, {})) for side in Side}
     agreed: dict[str, str | None] = dict(by_word.agreed)
     conflicts, held, put_backs = [], [], []
@@ -71,9 +71,9 @@ def merge(
         if here_moved and there_moved and row.direction is Direction.BOTH:
             conflicts.append(name)
         verdict = _verdict(row, here, there, here_moved=here_moved, there_moved=there_moved)
-        if verdict is Verdict.HELD:
+        if verdict is FieldVerdict.HELD:
             held.append(name)
-        elif verdict is Verdict.TO_DRCHRONO:
+        elif verdict is FieldVerdict.TO_DRCHRONO:
             to[Side.DRCHRONO][name] = there
         else:
             to[Side.SALESFORCE][name] = here
@@ -96,14 +96,14 @@ def _with_their_zone(
 
 def _verdict(
     row: Row, here: str | None, there: str | None, *, here_moved: bool | None, there_moved: bool | None
-) -> Verdict:
-    owners = Verdict.TO_SALESFORCE if row.owner is Side.DRCHRONO else Verdict.TO_DRCHRONO
+) -> FieldVerdict:
+    owners = FieldVerdict.TO_SALESFORCE if row.owner is Side.DRCHRONO else FieldVerdict.TO_DRCHRONO
     if row.direction is Direction.TO_SALESFORCE:
-        return Verdict.TO_SALESFORCE
+        return FieldVerdict.TO_SALESFORCE
     if here_moved is None or there_moved is None:
         if here is None or there is None:
-            return Verdict.TO_DRCHRONO if here is None else Verdict.TO_SALESFORCE
+            return FieldVerdict.TO_DRCHRONO if here is None else FieldVerdict.TO_SALESFORCE
         return owners
     if here_moved and there_moved:
-        return Verdict.HELD if row.on_conflict is OnConflict.HOLD else owners
-    return Verdict.TO_DRCHRONO if there_moved else Verdict.TO_SALESFORCE
+        return FieldVerdict.HELD if row.on_conflict is OnConflict.HOLD else owners
+    return FieldVerdict.TO_DRCHRONO if there_moved else FieldVerdict.TO_SALESFORCE

@@ -1,10 +1,12 @@
-"""Snapshots: what a vendor's raw record shows, and which visits are none of ours."""
+"""Snapshots: what a vendor's raw record shows, by whose clock its times are read, and which visits are none of ours."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.sync.records import Kind
+from app.sync.mappings.codecs import Unfit
+from app.sync.mappings.table import Row, Table
+from app.sync.model import Kind, Side
 
 BREAK, VIRTUAL = "break", "virtual"
 
@@ -28,3 +30,20 @@ def place_in_series(kind: Kind, raw: Mapping[str, Any]) -> str:
     """Give the place of a visit in its series, which stays when its id does not; empty when it is in none."""
     place = raw.get("recurrence_instance_key")
     return place[:64] if kind is Kind.APPOINTMENT and isinstance(place, str) else ""
+
+
+def zone_of(
+    table: Table, side: Side, raw: Mapping[str, Any], by_office: Mapping[str, str], by_doctor: Mapping[str, str]
+) -> str:
+    """Give the zone of a vendor's record, verbatim; empty when it has none or its doctor is not known."""
+    if table.zoned is None:
+        return ""
+    doctor, office = (_value(table.row_of(name), side, raw) for name in ("doctor", "office"))
+    return by_office.get(office) or by_doctor.get(doctor, "")
+
+
+def _value(row: Row | None, side: Side, raw: Mapping[str, Any]) -> str:
+    try:
+        return (row and row.codec.read(side, raw.get(row.names[side]), row.options)) or ""
+    except Unfit:
+        return ""

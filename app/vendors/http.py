@@ -2,6 +2,7 @@
 
 import re
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,13 @@ import certifi
 import httpx
 
 from app.errors import Gone, OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable
+
+OnResponse = Callable[[int | None], None]
+
+
+def ignore_response(_status: int | None) -> None:
+    """Hear of it, and do nothing."""
+
 
 TIMEOUTS = httpx.Timeout(connect=5.0, read=15.0, write=15.0, pool=15.0)
 

@@ -10,13 +10,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from app.store.rate_ledger import RateLedger
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Side
+from app.sync.model import Side
 from app.vendors import http
-from app.vendors.budget import Allowance
-from app.vendors.daily import unlimited
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
-from app.vendors.hourly import Hourly
+from app.vendors.rate_limit.drchrono import DrChronoRateLimit
+from app.vendors.rate_limit.policy import Allowance
+from app.vendors.rate_limit.salesforce import unlimited
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import Credentials, SalesforceGrant
 from tests.contract import standins
@@ -103,7 +103,7 @@ async def practice(_drchrono_url, database, vault):
         store, context, opened = VendorTokens(database, vault, Side.DRCHRONO), http.trusted(None), []
 
         def grant(budget=None, url=_drchrono_url):
-            budget = budget or Hourly("drchrono", RateLedger(database, APPLICATION), Allowance(10_000, 1000))
+            budget = budget or DrChronoRateLimit("drchrono", RateLedger(database, APPLICATION), Allowance(10_000, 1000))
             opened.append(DrChronoGrant(url, APPLICATION, "standin-secret", context, budget))
             return opened[-1]
 

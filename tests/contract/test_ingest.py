@@ -5,7 +5,7 @@ import requests
 from simple_salesforce import Salesforce as SimpleSalesforce
 
 from app.errors import OutcomeUnknown, Rejected, Unavailable, Unreadable
-from app.vendors.salesforce.ingest import ABORTED, COMPLETE, FAILED, Ingest, cells, written
+from app.vendors.salesforce.bulk_jobs import ABORTED, COMPLETE, FAILED, BulkJobs, cells, written
 from app.vendors.salesforce.wire import RecordRefused, Saved
 
 KEY = "DrChrono_Patient_Id__c"
@@ -15,7 +15,7 @@ JOBS = "/services/data/v67.0/jobs/ingest"
 
 @pytest.fixture
 def jobs(salesforce):
-    return Ingest(salesforce)
+    return BulkJobs(salesforce)
 
 
 @pytest.fixture

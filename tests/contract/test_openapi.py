@@ -10,8 +10,8 @@ from inspect import iscoroutinefunction
 import pytest
 
 from app.errors import Gone, Rejected
-from app.sync import mapping_file
-from app.sync.records import Kind, Side
+from app.sync.mappings import file
+from app.sync.model import Kind, Side
 from app.vendors.drchrono.client import DrChrono
 from tests.contract import openapi
 from tests.contract.standins import OURS as DOCTOR
@@ -23,7 +23,7 @@ if not openapi.PLACE.is_file():
 PATIENTS, APPOINTMENTS = "/api/patients", "/api/appointments"
 OFFICE = 410001
 DAY = "2026-03-16"
-MAPPINGS = mapping_file.load()
+MAPPINGS = file.load()
 A_PATIENT = {"first_name": "Testa", "last_name": "Fixture", "gender": "Female", "doctor": DOCTOR}
 
 

@@ -19,10 +19,10 @@ from app.errors import (
 )
 from app.store.rate_ledger import RateLedger
 from app.store.tables import allowances
-from app.sync.records import Lane
-from app.vendors import hourly
-from app.vendors.budget import Allowance
-from app.vendors.hourly import Hourly
+from app.sync.model import Lane
+from app.vendors.rate_limit import drchrono as drchrono_rate_limit
+from app.vendors.rate_limit.drchrono import DrChronoRateLimit
+from app.vendors.rate_limit.policy import Allowance
 from tests.contract.conftest import APPLICATION, REDIRECT
 from tests.store.build import change
 
@@ -369,7 +369,7 @@ async def test_a_call_that_cannot_be_counted_is_not_made(practice, drchrono):
         async def count(self, lane, admit):
             raise StoreUnavailable("the database is away")
 
-    uncounted = practice.client(Hourly("drchrono", Away(practice.database, APPLICATION), Allowance(500, 4)))
+    uncounted = practice.client(DrChronoRateLimit("drchrono", Away(practice.database, APPLICATION), Allowance(500, 4)))
     practice.control.delete("/_control/calls")
 
     for call in (uncounted.read(PATIENTS, "1"), uncounted.user(), uncounted.grant.exchange("code", REDIRECT)):
@@ -380,9 +380,9 @@ async def test_a_call_that_cannot_be_counted_is_not_made(practice, drchrono):
 
 
 async def test_a_call_whose_seconds_are_full_for_long_holds_nobody_up_and_is_not_counted(practice, monkeypatch):
-    monkeypatch.setattr(hourly, "_HELD_S", 1.5)
+    monkeypatch.setattr(drchrono_rate_limit, "_HELD_S", 1.5)
     calls = RateLedger(practice.database, "ours")
-    budget = Hourly("drchrono", calls, Allowance(500, 1))
+    budget = DrChronoRateLimit("drchrono", calls, Allowance(500, 1))
 
     ended = await asyncio.gather(*(budget.spend(Lane.LIVE, "GET") for _ in range(6)), return_exceptions=True)
 

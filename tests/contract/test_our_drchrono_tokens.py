@@ -7,9 +7,9 @@ import pytest
 from app.errors import Unauthorized, Unavailable
 from app.store import clock
 from app.store.rate_ledger import RateLedger
-from app.vendors.budget import Allowance
-from app.vendors.hourly import Hourly
-from app.vendors.tokens import CUT_OFF
+from app.vendors.rate_limit.drchrono import DrChronoRateLimit
+from app.vendors.rate_limit.policy import Allowance
+from app.vendors.token_broker import CUT_OFF
 from tests.contract.conftest import APPLICATION
 from tests.store.build import SECOND, ages
 
@@ -76,7 +76,7 @@ async def test_a_token_that_another_process_refreshed_under_a_call_is_read_again
                 await other.broker.renewed(under_way[0])
             return await super().count(lane, admit)
 
-    budget = Hourly("drchrono", RefreshedMeanwhile(practice.database, APPLICATION), Allowance(500, 4))
+    budget = DrChronoRateLimit("drchrono", RefreshedMeanwhile(practice.database, APPLICATION), Allowance(500, 4))
     assert await practice.client(budget).read(PATIENTS, "1") is None
 
     assert (tokens(practice)["refreshes"], tokens(practice)["reuses"]) == (1, 0)

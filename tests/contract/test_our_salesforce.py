@@ -8,8 +8,8 @@ import requests
 from requests.adapters import BaseAdapter
 
 from app.errors import OutcomeUnknown, Rejected, Unauthorized, Unavailable, Unreadable
-from app.vendors.at_once import TOO_MANY, Places
-from app.vendors.daily import Daily, _Unkept
+from app.vendors.rate_limit.concurrency import TOO_MANY, ConcurrencySlots
+from app.vendors.rate_limit.salesforce import SalesforceRateLimit, _Unkept
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.wire import RecordRefused, Saved
 
@@ -216,7 +216,7 @@ class OverSilence(Salesforce):
 async def test_calls_nobody_answers_keep_their_places_and_hold_back_the_next(client_of):
     signed_in = client_of()
     await signed_in.broker.current()
-    budget = Daily("salesforce", _Unkept(), 1.0, Places(2, 600.0))
+    budget = SalesforceRateLimit("salesforce", _Unkept(), 1.0, ConcurrencySlots(2, 600.0))
     store = signed_in.broker._store
     client = OverSilence(signed_in._grant, store, signed_in._context, "67.0", lambda *_line, **_rest: None, budget)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import OutcomeUnknown, Rejected, Unavailable
-from app.vendors.salesforce.merging import Merge, merge
+from app.vendors.salesforce.soap_merge import Merge, merge
 from app.vendors.salesforce.wire import RecordRefused, Saved
 
 SOAP = "POST /services/Soap"

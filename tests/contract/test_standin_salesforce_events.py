@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.vendors.salesforce.events import is_signed, read
+from app.vendors.salesforce.platform_events import is_signed, read_events
 from tests.contract.listening import listening, quieted
 from tests.contract.standins import LOGIN
 from tests.standins.salesforce.app import create_app
@@ -69,7 +69,7 @@ def told(listener):
     return [
         (one.object, one.operation, one.record_id, one.master_id)
         for body in listener.bodies
-        for one in read(body).changes
+        for one in read_events(body).changes
     ]
 
 
@@ -92,8 +92,8 @@ def test_a_body_has_the_form_of_the_sample_and_names_its_org_and_no_value(org, l
     for events in (ours.get("events", [{}])[0], ours.get("detail", {}).get("payload", {})):
         events.pop("Master_Record_Id__c", None)  # the samples are of an update
     assert ours == sample
-    assert read(body).organizations == {ORG_ID}
-    assert [one.record_id for one in read(body).changes] == [record]
+    assert read_events(body).organizations == {ORG_ID}
+    assert [one.record_id for one in read_events(body).changes] == [record]
     assert (b"900001" in body, b"Canary" in body) == (True, False)
     assert listener.headers[0]["authorization"] == f"Bearer {TOKEN}"
 
@@ -143,7 +143,7 @@ def test_an_event_keeps_its_uuid_when_it_comes_again_and_shares_it_with_none(org
     person_creates(org)
     quiet(org)
 
-    uuids = [read(body).changes[0].uuid for body in listener.bodies]
+    uuids = [read_events(body).changes[0].uuid for body in listener.bodies]
     assert (len(uuids), len(set(uuids))) == (4, 2)
 
 

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import fromstring
 import httpx
 import pytest
 
-from app.vendors.salesforce.outbound import ACK, read
+from app.vendors.salesforce.outbound_messages import ACK, read_message
 from tests.contract.listening import listening, quieted, wait_until
 from tests.contract.standins import LOGIN
 from tests.standins.salesforce.app import create_app
@@ -135,7 +135,7 @@ def test_our_reader_finds_every_record_of_a_burst_in_messages_of_at_most_a_hundr
     program_creates(org, [f"N{number}" for number in range(250)])
 
     assert quiet(org)["delivered"] == 250
-    messages = [read(body) for body in listener.bodies]
+    messages = [read_message(body) for body in listener.bodies]
     assert max(len(one.notifications) for one in messages) == 100
     found = [(one.object, one.record_id) for message in messages for one in message.notifications]
     assert sorted(found) == [("Contact", row["Id"]) for row in org.get("/_control/records/Contact").json()["records"]]
@@ -149,7 +149,7 @@ def test_objects_never_share_a_message(org, listener):
     turned(org, hold=False)
     quiet(org)
 
-    found = sorted([one.object for one in read(body).notifications] for body in listener.bodies)
+    found = sorted([one.object for one in read_message(body).notifications] for body in listener.bodies)
     assert found == [["Account", "Account"], ["Contact", "Contact"]]
 
 
@@ -171,7 +171,7 @@ def test_a_record_deleted_before_the_message_left_comes_without_data(org, listen
     turned(org, hold=False)
     quiet(org)
 
-    (one,) = read(listener.bodies[0]).notifications
+    (one,) = read_message(listener.bodies[0]).notifications
     assert (one.object, one.record_id) == ("Contact", "")
     assert one.id.startswith("04l")
 

@@ -4,7 +4,7 @@ import json
 
 from app import runtime
 from app.store.links import mark_due as due_again
-from app.sync.records import Side
+from app.sync.model import Side
 from tests.flow.clinic import SECRET
 from workers.compare.reconcile import EVER, compare
 from workers.compare.scan import no_progress

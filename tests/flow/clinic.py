@@ -31,7 +31,7 @@ from app.store.tables import (
 )
 from app.store.work_queue import waiting
 from app.sync.decide import decide
-from app.sync.records import Kind, Side
+from app.sync.model import Kind, Side
 from tests.flow.yesterday import is_remembered, remember
 from workers.compare.reconcile import EVER, compare
 from workers.lease import renewing

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from importlib import resources
 
-from app.sync import mapping_file
-from app.sync.records import Kind
+from app.sync.mappings import file
+from app.sync.model import Kind
 from tests.flow.calendar import compares, forgets
 
 MANY = 101
@@ -22,4 +22,4 @@ def blank_phones(clinic, tmp_path):
     """The same clinic after somebody mapped the phone to a field that nobody fills in."""
     shipped = (resources.files("app.sync") / "mappings" / "default.toml").read_text()
     (tmp_path / "wrong.toml").write_text(shipped.replace('drchrono = "cell_phone"', 'drchrono = "office_phone"'))
-    return replace(clinic.run, mappings=mapping_file.load(tmp_path / "wrong.toml"))
+    return replace(clinic.run, mappings=file.load(tmp_path / "wrong.toml"))

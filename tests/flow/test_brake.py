@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.store import lanes
-from app.sync.records import Kind, Lane, Side
+from app.sync.model import Kind, Lane, Side
 from tests.flow.calendar import booked, books, compares, deletes, forgets
 from tests.flow.clinic import CONFIRM_AFTER
 from tests.flow.many import MANY, blank_phones, registers_many

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.flow.calendar import TEN, a_second_passes, booked, books, compares, deletes, forgets, has_visit, records
 from tests.flow.clinic import CONFIRM_AFTER
 

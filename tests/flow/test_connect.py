@@ -6,7 +6,7 @@ import pytest
 
 from app.store.tables import connections, consents, metadata
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Side
+from app.sync.model import Side
 from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR, opened
 

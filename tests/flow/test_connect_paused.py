@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from app.store.encryption import Vault
 from app.store.tables import audit, connections
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Side
+from app.sync.model import Side
 from tests.flow.clinic import CONFIRM_AFTER, OPERATOR
 
 BEARER = {"authorization": f"Bearer {OPERATOR}"}

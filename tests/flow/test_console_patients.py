@@ -8,7 +8,7 @@ from app.settings.fields import Settings
 from app.store.clock import db_now
 from app.store.record_views import RecordState
 from app.store.tables import audit, failures, links
-from app.sync.records import Side
+from app.sync.model import Side
 from tests.flow.browser import HOME, browsing
 from tests.flow.clinic import OPERATOR, SECRET, opened, settings_of
 from tests.store.build import change

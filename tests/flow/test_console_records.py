@@ -4,7 +4,7 @@ import pytest
 
 from app.settings.fields import Settings
 from app.store.tables import audit, deliveries
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.flow.browser import HOME, browsing
 from tests.flow.calendar import books, has_visit
 from tests.flow.clinic import OPERATOR, opened

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.store.tables import darkness
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.flow.calendar import (
     VISITS,
     a_second_passes,

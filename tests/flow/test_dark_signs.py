@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from app.store import lanes
 from app.store.tables import darkness
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Lane, Side
+from app.sync.model import Lane, Side
 from tests.flow.calendar import forgets
 from tests.flow.clinic import opened, settings_of
 from tests.flow.patience import HOUR, ages, compares_when_due

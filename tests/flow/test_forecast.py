@@ -13,7 +13,7 @@ from app.cli.queue import print_queue
 from app.settings import env_file
 from app.store.rate_ledger import RateLedger
 from app.store.tables import links
-from app.sync.records import Lane
+from app.sync.model import Lane
 from tests.flow.clinic import OPERATOR
 
 BEARER = {"Authorization": f"Bearer {OPERATOR}"}

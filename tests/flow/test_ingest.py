@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from app import runtime
-from app.sync.records import Kind, Lane
-from app.vendors.salesforce.org import Patience
+from app.sync.model import Kind, Lane
+from app.vendors.salesforce.transport import BulkPolicy
 from tests.flow.clinic import REQUEST_LIMIT
 from workers.compare.reconcile import EVER, compare
 
@@ -19,7 +19,7 @@ NAMES = ("Ada", "Ben", "Cleo", "Dora")
 @pytest.fixture
 async def crowded(clinic):
     """A clinic where more than two records are a crowd, and four patients that nobody has told us of."""
-    clinic.run.salesforce.patience = Patience(above=2, most=50, looks_s=(0.01,), longest_s=0.3)
+    clinic.run.salesforce.patience = BulkPolicy(above=2, most=50, looks_s=(0.01,), longest_s=0.3)
     for name in NAMES:
         await clinic.registers(first_name=name, last_name="Test")
     return clinic

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from app import runtime
-from app.sync.records import Kind, Lane
-from app.vendors.salesforce.org import Patience
+from app.sync.model import Kind, Lane
+from app.vendors.salesforce.transport import BulkPolicy
 from tests.flow.clinic import REQUEST_LIMIT
 from workers.compare.reconcile import EVER, compare
 
@@ -20,7 +20,7 @@ PAGE = "<html>a proxy's page</html>"
 @pytest.fixture
 async def crowded(clinic):
     """A clinic where more than two records are a crowd; a job is looked at a hundred times before it is called off."""
-    clinic.run.salesforce.patience = Patience(above=2, most=50, looks_s=(0.01,), longest_s=1.0)
+    clinic.run.salesforce.patience = BulkPolicy(above=2, most=50, looks_s=(0.01,), longest_s=1.0)
     for name in NAMES:
         await clinic.registers(first_name=name, last_name="Test", date_of_birth=BIRTHDAY)
     return clinic

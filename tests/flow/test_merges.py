@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app.sync.records import Kind, Side
+from app.sync.model import Kind, Side
 from tests.flow.calendar import forgets, tells
 from tests.flow.clinic import CONFIRM_AFTER
 from tests.store.build import a_delivery, came_in

@@ -16,7 +16,7 @@ from app.store import tables
 from app.store.clock import after, db_now
 from app.store.counters import ProcessCounters
 from app.store.work_queue import lease_batch
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.flow.clinic import OPERATOR, opened
 from tests.store.build import change
 

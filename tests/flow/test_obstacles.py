@@ -6,7 +6,7 @@ from rich.console import Console
 
 from app.cli.backfill import run_backfill
 from app.store import lanes
-from app.sync.records import Kind, Lane
+from app.sync.model import Kind, Lane
 from tests.flow.calendar import forgets
 from tests.flow.many import MANY, blank_phones, registers_many
 

@@ -16,7 +16,7 @@ from app.store.clock import after
 from app.store.heartbeats import ALIVE
 from app.store.rate_ledger import RateLedger
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Lane, Side
+from app.sync.model import Lane, Side
 from tests.flow.clinic import OPERATOR, opened
 from tests.store.build import change
 

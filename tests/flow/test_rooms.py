@@ -9,7 +9,7 @@ from datetime import timedelta
 from app.store import work_queue
 from app.store.tables import journal
 from app.sync.decide import decide
-from app.sync.records import Kind, Lane
+from app.sync.model import Kind, Lane
 from workers.lease import renewing
 from workers.read import read_both_sides
 from workers.write import execute

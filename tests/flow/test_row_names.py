@@ -6,7 +6,7 @@ from importlib import resources
 
 import pytest
 
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.flow.calendar import (
     OFFICE,
     TEN,

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.store.tables import allowances, schedules
-from app.sync.records import Lane
+from app.sync.model import Lane
 from workers.vendor_limits import ask_limits_when_due
 
 LIMITS = "GET /services/data/v67.0/limits"

@@ -3,7 +3,7 @@
 import pytest
 
 from app.store import counters
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.flow.calendar import compares, forgets
 
 pytestmark = pytest.mark.parametrize("share", [1.0])

@@ -9,7 +9,7 @@ from rich.console import Console
 from app.cli.backfill import print_summary
 from app.errors import Unavailable
 from app.store import scans
-from app.sync.records import Kind, Lane, Side
+from app.sync.model import Kind, Lane, Side
 from tests.flow.calendar import booked, compares, deletes_in_salesforce, forgets, has_visit, points_out
 from workers.compare.checkpoint import Phase
 

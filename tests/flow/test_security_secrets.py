@@ -8,7 +8,7 @@ import pytest
 from app import runtime
 from app.operations.connections import account_of
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Side
+from app.sync.model import Side
 from tests.flow.browser import browsing
 from tests.flow.clinic import KEY, OPERATOR, SECRET, opened
 from tests.harness.cluster import town

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.flow.calendar import a_second_passes, books_weekly, forgets, moves, records, visit_of
 from tests.flow.clinic import CONFIRM_AFTER
 

@@ -10,7 +10,7 @@ from app import runtime
 from app.store import feeds, lanes, schedules
 from app.store.heartbeats import Beating
 from app.store.tables import darkness
-from app.sync.records import Kind, Lane, Side
+from app.sync.model import Kind, Lane, Side
 from tests.flow.calendar import forgets
 from tests.flow.clinic import opened, settings_of
 from tests.flow.patience import ages, compares_when_due

@@ -1,7 +1,7 @@
 """Doctors and offices: DrChrono's alone, fetched by lists and by what refers to them; a doctor who moves zones."""
 
 from app.store import counters
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.flow.calendar import DOCTOR, TEN, booked, books, compares, forgets, has_visit, records, tells, visit_of
 from workers.compare.reconcile import apply_zones
 

@@ -1,7 +1,7 @@
 """A burst of edits in Salesforce: few reads, one PATCH each, never too many at once; and no value in any log line."""
 
 from app.store.clock import LEASE
-from app.sync.records import Lane
+from app.sync.model import Lane
 from tests.flow.clinic import DRCHRONO_LIMIT
 
 SLOW_S = 0.3

@@ -7,7 +7,7 @@ import pytest
 
 from app.settings.fields import Settings
 from app.store.tables import matches
-from app.sync.retry import fix
+from app.sync.failure_causes import fix
 from tests.flow.clinic import DOCTOR, TICKED, opened
 
 POST = "POST /api/patients"

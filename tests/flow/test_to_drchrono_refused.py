@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.settings.fields import Settings
-from app.sync.retry import fix
+from app.sync.failure_causes import fix
 from tests.flow.clinic import DRCHRONO_LIMIT, opened
 
 PATCH = "PATCH /api/patients"

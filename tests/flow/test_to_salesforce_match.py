@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.sync.retry import fix
+from app.sync.failure_causes import fix
 from tests.flow.test_to_drchrono_create import POST, WHO, causes, goes_on
 
 TESS = {"FirstName": "Tess", "LastName": "Sample", "Birthdate": "1990-02-03"}

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.sync.records import Side
-from app.vendors.budget import LONGEST_CLOSED_S
+from app.sync.model import Side
+from app.vendors.rate_limit.policy import LONGEST_CLOSED_S
 
 LATER = timedelta(hours=1)
 PATIENTS = 12

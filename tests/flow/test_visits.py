@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from app.store import counters
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.flow.calendar import (
     TEN,
     TEN_UTC,

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.flow.calendar import (
     VISITS,
     a_second_passes,

@@ -29,7 +29,7 @@ from app.store.encryption import Vault
 from app.store.inbox.group_commit import Delivery, Event
 from app.store.journal import Answer, Entry
 from app.store.schema import migrate
-from app.sync.records import Kind, Side, State
+from app.sync.model import Kind, Side, WriteState
 from app.wakeup import Wakeup, listener
 from tests import conftest
 from tests.build import KEYS, a_link, a_patient
@@ -66,7 +66,7 @@ async def work_off(database: Database) -> None:
             both = (Conflict(Kind.PATIENT, "city", "drchrono owns it", REPLACED),) if at % 50 == 0 else ()
             entries.append(Entry(due.link.id, Side.SALESFORCE, "update", STAMPS, REPLACED, conflicts=both))
         await journal.plan(database, batch.token, entries, timedelta(minutes=10))
-        await journal.answer(database, [Answer(entry.id, State.CONFIRMED) for entry in entries])
+        await journal.answer(database, [Answer(entry.id, WriteState.CONFIRMED) for entry in entries])
         done = [a_result(due, BASE, salesforce_id=f"003{due.link.drchrono_id:0>15}") for due in batch.due]
         await outcomes.save(database, batch.token, done)
 

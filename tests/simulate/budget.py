@@ -25,8 +25,8 @@ from rich.table import Table
 
 from app.store.database import Database
 from app.store.schema import migrate
-from app.sync.records import Lane
-from app.vendors.budget import HOUR_S
+from app.sync.model import Lane
+from app.vendors.rate_limit.policy import HOUR_S
 from tests.simulate.clock import Clock, unthreaded
 from tests.simulate.office import ALLOWED, WORKERS, Practice, Shelf, Thing, Worker
 from tests.simulate.running import lived

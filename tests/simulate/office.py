@@ -16,11 +16,11 @@ import httpx
 from app.errors import Unavailable
 from app.store.database import Database
 from app.store.rate_ledger import RateLedger
-from app.sync.records import Lane
+from app.sync.model import Lane
 from app.sync.retry import after
 from app.vendors import http
-from app.vendors.budget import HOUR_S, Allowance
-from app.vendors.hourly import Hourly
+from app.vendors.rate_limit.drchrono import DrChronoRateLimit
+from app.vendors.rate_limit.policy import HOUR_S, Allowance
 from tests.simulate.clock import unthreaded
 from tests.standins.drchrono.quota import Quota, throttled
 
@@ -136,7 +136,7 @@ class Worker:
 
     def __init__(self, url, clock, rng, shelf, practice, tell):
         self._database = unthreaded(Database(url), clock)
-        self.budget = Hourly("drchrono", RateLedger(self._database, "ours"), ALLOWED)
+        self.budget = DrChronoRateLimit("drchrono", RateLedger(self._database, "ours"), ALLOWED)
         self._gates = {is_live: asyncio.Semaphore(at_once) for is_live, at_once in _AT_ONCE.items()}
         self._rng, self._shelf, self._practice, self._tell = rng, shelf, practice, tell
         self._hand, self._tasks = {}, [asyncio.create_task(self._works(lane)) for lane in Lane]

@@ -15,13 +15,13 @@ from app.settings.types import secret_values
 from app.store.inbox.sqlite import SqliteInbox
 from app.store.rate_ledger import RateLedger
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Side
-from app.vendors.at_once import Places
-from app.vendors.budget import Allowance
-from app.vendors.daily import Daily
+from app.sync.model import Side
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
-from app.vendors.hourly import Hourly
+from app.vendors.rate_limit.concurrency import ConcurrencySlots
+from app.vendors.rate_limit.drchrono import DrChronoRateLimit
+from app.vendors.rate_limit.policy import Allowance
+from app.vendors.rate_limit.salesforce import SalesforceRateLimit
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import SalesforceGrant
 from tests.simulate.turns import WORKER, InTurn, InTurns
@@ -97,7 +97,7 @@ class _OverCable(Salesforce):
 def _runtime(template, plain, database, vendors, worker):
     known, turns = template.settings, worker.turns
     client_id, secret = known.drchrono_client_id, known.drchrono_client_secret.get_secret_value()
-    budget = Hourly(DRCHRONO, RateLedger(plain, client_id), Allowance(known.drchrono_calls_per_hour, 10_000))
+    budget = DrChronoRateLimit(DRCHRONO, RateLedger(plain, client_id), Allowance(known.drchrono_calls_per_hour, 10_000))
     grant = DrChronoGrant(known.drchrono_base_url, client_id, secret, _NOBODY, budget)
     drchrono = DrChrono(grant, VendorTokens(plain, template.vault, Side.DRCHRONO), _NOBODY, _unheard)
     _wired(drchrono._http, Wire(vendors, DRCHRONO, turns))
@@ -105,11 +105,11 @@ def _runtime(template, plain, database, vendors, worker):
     sign_in = SalesforceGrant(template.salesforce._grant._credentials, _NOBODY)
     _wired(sign_in._oauth, Wire(vendors, SALESFORCE))
     store = VendorTokens(plain, template.vault, Side.SALESFORCE)
-    told = Daily(
+    told = SalesforceRateLimit(
         SALESFORCE,
         RateLedger(plain, SALESFORCE),
         known.salesforce_daily_call_share,
-        Places(goes_on_s=0.0),
+        ConcurrencySlots(goes_on_s=0.0),
         remember_s=0.0,
     )
     salesforce = _OverCable(sign_in, store, _NOBODY, known.salesforce_api_version, _unheard, told)

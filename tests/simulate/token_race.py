@@ -25,8 +25,8 @@ from app.store.database import Database
 from app.store.encryption import Vault
 from app.store.schema import migrate
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Side
-from app.vendors.tokens import CUT_OFF
+from app.sync.model import Side
+from app.vendors.token_broker import CUT_OFF
 from tests.simulate.token_worker import KEY, client
 from tests.standins.drchrono.app import create_app
 from tests.standins.serve import running

@@ -19,12 +19,12 @@ from app.store.database import Database
 from app.store.encryption import Vault
 from app.store.rate_ledger import RateLedger
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Side
+from app.sync.model import Side
 from app.vendors import http
-from app.vendors.budget import Allowance
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
-from app.vendors.hourly import Hourly
+from app.vendors.rate_limit.drchrono import DrChronoRateLimit
+from app.vendors.rate_limit.policy import Allowance
 
 KEY = b"YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE="
 CLIENT = ("standin-client", "standin-secret")
@@ -62,7 +62,7 @@ class Mortal(VendorTokens):
 def client(database, url, store, lease_s):
     context = http.trusted(None)
     grant = DrChronoGrant(
-        url, *CLIENT, context, Hourly("drchrono", RateLedger(database, CLIENT[0]), Allowance(100_000, 1000))
+        url, *CLIENT, context, DrChronoRateLimit("drchrono", RateLedger(database, CLIENT[0]), Allowance(100_000, 1000))
     )
     return DrChrono(grant, store, context, lambda *_, **__: None, timedelta(seconds=lease_s))
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app.store import work_queue as store_links
 from app.store.tables import allowances, links
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.simulate.fields import KEYS, is_visit
 from tests.simulate.ledger import HUMAN, Ledger
 from tests.simulate.post import Post

@@ -16,8 +16,7 @@ from app.store.inbox.postgres import PostgresInbox
 from app.store.inbox.sqlite import SqliteInbox
 from app.store.journal import Entry
 from app.store.result import Result
-from app.sync.base import Base
-from app.sync.records import Kind, Side
+from app.sync.model import Base, Kind, Side
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 PAIR = {"access_token": "access-Canary", "refresh_token": "refresh-Canary"}

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from app.store import clock, tables
 from app.store.database import Database
 from app.store.rate_ledger import RateLedger
-from app.sync.records import Lane
+from app.sync.model import Lane
 from tests.store.build import change
 
 HOUR_MS = 3_600_000

@@ -7,7 +7,7 @@ from app.store import clock, tables
 from app.store.encryption import Undecryptable, Vault
 from app.store.oauth_states import OAuthStates
 from app.store.vendor_tokens import Stored, VendorTokens
-from app.sync.records import Side
+from app.sync.model import Side
 from tests.store.build import HOUR, PAIR, SECOND, ages, rows, save
 
 A_LONG_TIME = 24 * HOUR

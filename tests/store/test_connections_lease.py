@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from app.errors import LeaseLost
 from app.store import clock, tables
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Side
+from app.sync.model import Side
 from tests.store.build import HOUR, PAIR, SECOND, ages, rows, save
 
 HALF_A_MINUTE = timedelta(seconds=30)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from app.store import clock, tables
 from app.store.oauth_states import LIFE, OAuthStates
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Side
+from app.sync.model import Side
 from tests.store.build import HOUR, PAIR, SECOND, ages, change, rows, save
 
 MINUTE = timedelta(minutes=1)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from app.errors import StoreUnavailable
 from app.store import clock, tables, work_queue
 from app.store.inbox.group_commit import BIGGEST_GROUP, MOST_WAITING, Room
-from app.sync.records import Kind, Lane, Side
+from app.sync.model import Kind, Lane, Side
 from tests.store.build import (
     a_delivery,
     a_standby,

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from app.store import tables, work_queue
 from app.store.lanes import CLONED, lane_states, pause_if_cloned, set_paused
-from app.sync.records import Kind, Lane
+from app.sync.model import Kind, Lane
 from tests.store.build import a_delivery, came_in, connected, on_postgresql, rows, waits_for_a_lock
 
 HOME, ELSEWHERE = "https://sync.example.com#north", "https://sync.example.com#south"

@@ -5,7 +5,7 @@ import pytest
 from app.store import clock, journal, tables, work_queue
 from app.store.clock import LEASE
 from app.store.journal import Answer
-from app.sync.records import Kind, State
+from app.sync.model import Kind, WriteState
 from tests.store.build import an_entry, change_link, expire_leases, rows, taken, the_link
 
 LIMIT = timedelta(minutes=10)
@@ -21,7 +21,7 @@ async def test_a_plan_is_durable_before_the_call_with_all_a_successor_needs(data
     assert ours == {link_id}
     (row,) = await rows(database, tables.journal)
     assert (row.id, row.link_id, row.side, row.call, row.state) == (
-        entry.id, link_id, "salesforce", "create", State.PLANNED,
+        entry.id, link_id, "salesforce", "create", WriteState.PLANNED,
     )  # fmt: skip
     assert row.stamps == {"email": [None, "new"], "city": ["old", "gone"]}
     assert vault.open(row.replaced) == {"email": "Canary"}
@@ -81,7 +81,7 @@ async def test_planning_nothing_is_nothing_planned(database):
     assert await journal.plan(database, "token", [], LIMIT) == set()
 
 
-@pytest.mark.parametrize("state", [State.CONFIRMED, State.REFUSED, State.UNKNOWN])
+@pytest.mark.parametrize("state", [WriteState.CONFIRMED, WriteState.REFUSED, WriteState.UNKNOWN])
 async def test_an_answer_is_journalled(database, state):
     batch = await taken(database, "1", "2")
     answered, waiting = (an_entry(due.link.id) for due in batch.due)
@@ -101,7 +101,7 @@ async def test_many_answers_are_journalled_each_to_its_write(database):
     await journal.plan(database, batch.token, entries, LIMIT)
 
     await journal.answer(
-        database, [Answer(entry.id, State.CONFIRMED, f"code {at}") for at, entry in enumerate(entries)]
+        database, [Answer(entry.id, WriteState.CONFIRMED, f"code {at}") for at, entry in enumerate(entries)]
     )
 
     found = {row.id: row.code for row in await rows(database, tables.journal)}
@@ -122,6 +122,6 @@ async def test_a_vendors_long_code_is_cut_not_refused(database):
     entry = an_entry(batch.due[0].link.id)
     await journal.plan(database, batch.token, [entry], LIMIT)
 
-    await journal.answer(database, [Answer(entry.id, State.REFUSED, "C" * 65)])
+    await journal.answer(database, [Answer(entry.id, WriteState.REFUSED, "C" * 65)])
 
     assert [row.state for row in await rows(database, tables.journal)] == ["refused"]

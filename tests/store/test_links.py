@@ -7,8 +7,7 @@ import sqlalchemy as sa
 from app.store import journal, links, outcomes, tables, work_queue
 from app.store.clock import LEASE, after, db_now
 from app.store.lanes import set_paused
-from app.sync.base import Base
-from app.sync.records import Kind, Lane, Side, State
+from app.sync.model import Base, Kind, Lane, Side, WriteState
 from tests.store.build import (
     a_delivery,
     a_result,
@@ -249,7 +248,7 @@ async def test_only_unsettled_writes_are_own_writes(database, state, found):
     first = await taken(database, "1")
     entry = an_entry(first.due[0].link.id)
     await journal.plan(database, first.token, [entry], HOUR)
-    await journal.answer(database, [journal.Answer(entry.id, State(state))])
+    await journal.answer(database, [journal.Answer(entry.id, WriteState(state))])
     await expire_leases(database)
 
     (due,) = (await work_queue.lease_batch(database, Kind.PATIENT)).due

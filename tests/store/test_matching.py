@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from app.store import clock, identity_index, journal, outcomes, tables, work_queue
 from app.store.journal import Answer, Entry
-from app.sync.records import Kind, Side, State
+from app.sync.model import Kind, Side, WriteState
 from tests.store.build import a_result, change, change_link, rows, taken
 
 MINUTE = timedelta(minutes=1)
@@ -142,7 +142,7 @@ async def test_a_contact_whose_create_may_have_made_a_chart_is_known_and_its_suc
 
 async def test_a_create_that_was_answered_but_not_recorded_is_remembered_until_the_link_says_so(database):
     work, entry = await a_contact_with_a_create(database)
-    await journal.answer(database, [Answer(entry.id, State.CONFIRMED, record_id="77")])
+    await journal.answer(database, [Answer(entry.id, WriteState.CONFIRMED, record_id="77")])
     due = await again(database)
     (write,) = due.link.own_writes
 
@@ -155,7 +155,7 @@ async def test_a_create_that_was_answered_but_not_recorded_is_remembered_until_t
 
 async def test_a_refused_create_is_forgotten(database):
     _, entry = await a_contact_with_a_create(database)
-    await journal.answer(database, [Answer(entry.id, State.REFUSED, "HTTP_400")])
+    await journal.answer(database, [Answer(entry.id, WriteState.REFUSED, "HTTP_400")])
 
     assert (await again(database)).link.own_writes == ()
     assert await identity_index.known_people(database, PATIENT, [ADA]) == []

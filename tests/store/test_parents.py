@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from app.store import clock, dependencies, links, outcomes, tables, work_queue
-from app.sync.records import Kind, Parent, Ref, Side
+from app.sync.model import Kind, Parent, Ref, Side
 from tests.store.build import SECOND, a_delivery, a_result, came_in, change, rows, taken, the_link
 
 DOCTOR = Ref(Side.DRCHRONO, Kind.DOCTOR, "7")

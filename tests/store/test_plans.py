@@ -23,8 +23,8 @@ from app.store import (
 from app.store.conflicts import NO_UNDO, Sort
 from app.store.inbox import statements
 from app.store.journal import Answer
-from app.store.resolutions import ResolutionEnd
-from app.sync.records import Kind, Lane, Ref, Side, State
+from app.sync.model import Kind, Lane, Ref, Side, WriteState
+from app.sync.resolutions import ResolutionEnd
 from tests.store.build import a_delivery, a_result, an_entry, change, on_sqlite, open_inbox, plan_of, statements_of
 from tests.store.plans import cost, fill, walked_through
 
@@ -60,7 +60,7 @@ async def a_whole_pass(database):
     entries = [an_entry(due.link.id, replaced="sealed") for due in batch.due]
     await journal.written_lately(database, [due.link.id for due in batch.due])
     await journal.plan(database, batch.token, entries, timedelta(minutes=10))
-    await journal.answer(database, [Answer(entry.id, State.UNKNOWN) for entry in entries])
+    await journal.answer(database, [Answer(entry.id, WriteState.UNKNOWN) for entry in entries])
     ends = zip(batch.due, entries, strict=True)
     await outcomes.save(database, batch.token, [a_result(due, settled={one.id: "confirmed"}) for due, one in ends])
 
@@ -157,7 +157,7 @@ async def test_what_a_person_decided_and_the_conflict_it_is_about_are_found_by_i
 
 @on_sqlite
 async def test_conflicts_are_read_in_their_order_and_never_sorted(filled):
-    for sort in (Sort(), Sort(Kind.PATIENT), Sort(field="email"), Sort(state=State.CONFIRMED), Sort(undo=NO_UNDO)):
+    for sort in (Sort(), Sort(Kind.PATIENT), Sort(field="email"), Sort(state=WriteState.CONFIRMED), Sort(undo=NO_UNDO)):
         ((statement, given),) = await statements_of(filled, conflicts.listed, sort, 50, "C9")
 
         plan = plan_of(filled, statement, given)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from app.store import clock, tables, work_queue
 from app.store.clock import Moment, Pace, after
 from app.store.heartbeats import beat
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.store.build import HOUR, SECOND, change
 
 LIMIT, MINUTE = timedelta(minutes=10), timedelta(minutes=1)

@@ -8,7 +8,7 @@ from app.store.journal import Answer
 from app.store.lanes import set_paused
 from app.store.queue_stats import DueCount
 from app.store.result import Failure
-from app.sync.records import Kind, Lane, Side, State
+from app.sync.model import Kind, Lane, Side, WriteState
 from tests.store.build import (
     a_delivery,
     a_result,
@@ -72,7 +72,11 @@ async def test_writes_confirmed_in_the_last_minute_are_the_rate(database):
     batch = await taken(database, "1")
     now, long_ago, refused, open_ = (an_entry(batch.due[0].link.id) for _ in range(4))
     await journal.plan(database, batch.token, [now, long_ago, refused, open_], LIMIT)
-    answers = [Answer(now.id, State.CONFIRMED), Answer(long_ago.id, State.CONFIRMED), Answer(refused.id, State.REFUSED)]
+    answers = [
+        Answer(now.id, WriteState.CONFIRMED),
+        Answer(long_ago.id, WriteState.CONFIRMED),
+        Answer(refused.id, WriteState.REFUSED),
+    ]
     await journal.answer(database, answers)
     then = clock.after(-timedelta(seconds=61))
     await change(database, sa.update(tables.journal).where(tables.journal.c.id == long_ago.id).values(answered_at=then))
@@ -100,7 +104,7 @@ async def test_unsettled_writes_are_counted_by_side_and_state(database):
     batch = await taken(database, "1")
     entries = [an_entry(batch.due[0].link.id) for _ in range(4)]
     await journal.plan(database, batch.token, entries, LIMIT)
-    answers = [Answer(entries[0].id, State.UNKNOWN), Answer(entries[1].id, State.CONFIRMED)]
+    answers = [Answer(entries[0].id, WriteState.UNKNOWN), Answer(entries[1].id, WriteState.CONFIRMED)]
     await journal.answer(database, answers)
 
     counts = await queue_stats.journal_counts(database)

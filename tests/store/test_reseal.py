@@ -13,7 +13,7 @@ from app.store.database import Database
 from app.store.encryption import Vault
 from app.store.key_rotation import BATCH, PLACES, RotationResult, look, rotate, swap
 from app.store.tables import connections, deliveries, journal, metadata
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.store.build import change, rows
 
 OLDER, OLD, NEW, LOST = (Fernet.generate_key() for _ in range(4))

@@ -6,8 +6,7 @@ import pytest
 from app.store import journal, outcomes, tables, work_queue
 from app.store.result import Failure, Result
 from app.store.work_queue import Due
-from app.sync.base import Base
-from app.sync.records import Kind, Lane, Link, Side
+from app.sync.model import Base, Kind, Lane, Link, Side
 from tests.store.build import (
     a_delivery,
     a_result,

@@ -8,7 +8,7 @@ import pytest
 from app.store import clock, journal, outcomes, tables, work_queue
 from app.store.journal import Answer
 from app.store.result import Failure
-from app.sync.records import Kind, Lane, Side, State
+from app.sync.model import Kind, Lane, Side, WriteState
 from tests.store.build import a_delivery, a_result, an_entry, came_in, change, on_postgresql, rows, the_failures
 
 CHART, CONTACT, OTHER_CONTACT = "1", "003000000000001AAA", "003000000000002AAA"
@@ -135,7 +135,7 @@ async def test_what_a_lone_ref_has_written_is_in_the_links_journal(database, sid
     batch = await taken_of(database, side.other)
     entry = an_entry(batch.due[0].link.id)
     await journal.plan(database, batch.token, [entry], SOON)
-    await journal.answer(database, [Answer(entry.id, State.CONFIRMED)])
+    await journal.answer(database, [Answer(entry.id, WriteState.CONFIRMED)])
     await outcomes.save(database, batch.token, [a_result(batch.due[0])])
     batch = await taken_of(database, side)
 
@@ -169,7 +169,7 @@ async def test_a_worker_whose_lone_ref_was_absorbed_starts_no_write(database, si
     assert await rows(database, tables.journal) == []
 
 
-@pytest.mark.parametrize("state", [None, State.UNKNOWN], ids=["planned", "unknown"])
+@pytest.mark.parametrize("state", [None, WriteState.UNKNOWN], ids=["planned", "unknown"])
 async def test_a_lone_ref_with_a_write_in_the_air_stays_and_the_link_comes_back_for_it(database, side, state):
     slow = await taken_of(database, side.other)
     entry = an_entry(slow.due[0].link.id)
@@ -198,7 +198,7 @@ async def test_once_its_write_is_settled_the_lone_ref_ends_in_the_link(database,
     await journal.plan(database, slow.token, [entry], SOON)
     batch = await taken_of(database, side)
     await outcomes.save(database, batch.token, [learns(batch.due[0])])
-    await journal.answer(database, [Answer(entry.id, State.REFUSED)])
+    await journal.answer(database, [Answer(entry.id, WriteState.REFUSED)])
     await outcomes.save(database, slow.token, [a_result(slow.due[0])])
     await change(database, tables.links.update().values(due_at=clock.db_now(), lane="live"))
     again = await work_queue.lease_batch(database, Kind.PATIENT)
@@ -264,7 +264,7 @@ async def test_of_two_that_claim_one_lone_ref_the_first_gets_its_journal(databas
     batch = await taken_of(database, side.other)
     entry = an_entry(batch.due[0].link.id)
     await journal.plan(database, batch.token, [entry], SOON)
-    await journal.answer(database, [Answer(entry.id, State.CONFIRMED)])
+    await journal.answer(database, [Answer(entry.id, WriteState.CONFIRMED)])
     await outcomes.save(database, batch.token, [a_result(batch.due[0])])
     for record_id in ("2", "3") if side is D else (CONTACT, OTHER_CONTACT):
         await came_in(database, a_delivery(record_id, side=side))

@@ -7,7 +7,7 @@ from app.store import clock, journal, oauth_states, outcomes, retention, session
 from app.store.conflicts import Conflict, Sort, listed
 from app.store.inbox.group_commit import LISTED
 from app.store.journal import Answer, Entry
-from app.sync.records import Kind, Side, State
+from app.sync.model import Kind, Side, WriteState
 from tests.store.build import a_delivery, a_result, came_in, change, rows, the_link
 
 DAY = timedelta(days=1)
@@ -48,7 +48,7 @@ async def bodies(database):
     return {row.delivery_key: row.body for row in await rows(database, tables.deliveries)}
 
 
-async def written(database, state=State.CONFIRMED, record_id=None, conflicts=()):
+async def written(database, state=WriteState.CONFIRMED, record_id=None, conflicts=()):
     """Journal a write of a Contact without a chart, with this answer."""
     await came_in(database, a_delivery("003A", side=Side.SALESFORCE))
     batch = await work_queue.lease_batch(database, Kind.PATIENT)
@@ -56,7 +56,7 @@ async def written(database, state=State.CONFIRMED, record_id=None, conflicts=())
     stamps = {"email": ("old", "new")}
     entry = Entry(link_id, Side.DRCHRONO, "create", stamps, "sealed", sent="sealed", conflicts=conflicts)
     await journal.plan(database, batch.token, [entry], LIMIT)
-    if state is not State.PLANNED:
+    if state is not WriteState.PLANNED:
         await journal.answer(database, [Answer(entry.id, state, record_id=record_id)])
     await outcomes.save(database, batch.token, [a_result(batch.due[0])])
     return link_id
@@ -207,7 +207,7 @@ async def test_the_values_of_a_settled_write_go_and_its_row_stays(database):
 
 
 async def test_of_several_writes_exactly_the_settled_ones_lose_their_values(database):
-    for at, state in enumerate(State):
+    for at, state in enumerate(WriteState):
         await written(database, state, conflicts=(Conflict(Kind.PATIENT, "email", "drchrono owns it", "sealed"),))
         assert at == len(await rows(database, tables.journal)) - 1
     await pass_time(database, MONTH)
@@ -219,7 +219,7 @@ async def test_of_several_writes_exactly_the_settled_ones_lose_their_values(data
     assert (gone["values"], gone["undo"]) == (2, 2)
 
 
-@pytest.mark.parametrize("state", [State.PLANNED, State.UNKNOWN])
+@pytest.mark.parametrize("state", [WriteState.PLANNED, WriteState.UNKNOWN])
 async def test_the_values_of_an_unsettled_write_never_go(database, state):
     await written(database, state)
     await pass_time(database, YEARS)
@@ -242,10 +242,10 @@ async def test_the_values_of_a_create_stay_until_a_link_names_what_it_made(datab
 
 
 async def test_a_write_settled_late_keeps_its_values_from_then_on(database):
-    link_id = await written(database, State.UNKNOWN)
+    link_id = await written(database, WriteState.UNKNOWN)
     await pass_time(database, MONTH)
     (row,) = await rows(database, tables.journal)
-    await journal.answer(database, [Answer(row.id, State.REFUSED)])
+    await journal.answer(database, [Answer(row.id, WriteState.REFUSED)])
 
     await let_go(database)
 
@@ -254,7 +254,7 @@ async def test_a_write_settled_late_keeps_its_values_from_then_on(database):
 
 
 async def test_settled_writes_go_after_a_year_and_a_month(database):
-    await written(database, State.REFUSED)
+    await written(database, WriteState.REFUSED)
     await pass_time(database, YEARS)
 
     await let_go(database)
@@ -278,7 +278,7 @@ async def test_a_conflict_keeps_its_row_when_its_values_go(database):
 
 
 async def test_the_values_of_a_conflict_stay_while_its_write_is_unsettled(database):
-    await written(database, State.UNKNOWN, conflicts=(BOTH,))
+    await written(database, WriteState.UNKNOWN, conflicts=(BOTH,))
     await pass_time(database, YEARS)
 
     await let_go(database)

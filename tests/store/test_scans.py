@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from app.errors import LeaseLost
 from app.store import clock, links, scans, tables
 from app.store.inbox.group_commit import LISTED, Delivery, Event
-from app.sync.records import Kind, Lane, Side
+from app.sync.model import Kind, Lane, Side
 from tests.store.build import came_in, change, taken
 
 NAME, PATIENT = "compare_patient", Kind.PATIENT

@@ -8,7 +8,7 @@ from app.store import tables
 from app.store.database import Database
 from app.store.schema import is_behind, migrate
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Side
+from app.sync.model import Side
 from tests.store.build import (
     HOUR,
     PAIR,

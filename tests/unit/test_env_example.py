@@ -9,7 +9,7 @@ import pytest
 
 from app.settings.env_file import EXPECTED, fresh, render
 from app.settings.fields import Settings
-from app.sync.records import Side
+from app.sync.model import Side
 from tests.build import NEEDED
 
 TEXT = (Path(__file__).parents[2] / "deploy" / "env.example").read_text()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app import log
 from app.log import ALLOWED, guard
-from app.sync.records import Sight
+from app.sync.model import Snapshot
 
 CANARY = "Canary"
 
@@ -134,7 +134,7 @@ def test_however_an_exception_is_handed_over_its_message_stays_here(exc_info):
 
 @pytest.mark.parametrize(
     "line",
-    [{"error": ValueError(CANARY)}, {"plan": {"first_name": CANARY}}, {"plan": Sight("1", {"first_name": CANARY})}],
+    [{"error": ValueError(CANARY)}, {"plan": {"first_name": CANARY}}, {"plan": Snapshot("1", {"first_name": CANARY})}],
     ids=["exception", "fields with values", "sight"],
 )
 def test_an_object_under_an_allowed_key_does_not_spell_itself_out(line):

@@ -13,9 +13,8 @@ from app.metrics.exposition import Samples, text
 from app.operations.metrics import counted_by_batches
 from app.store.counters import ProcessCounters, read_metrics
 from app.store.tables import tallies
-from app.sync.failure_classes import FailureClass, class_of
-from app.sync.records import Side
-from app.sync.retry import _FIXES
+from app.sync.failure_causes import _FIXES, FailureClass, class_of
+from app.sync.model import Side
 
 ODD = ("", "x" * 300, "kept|sum", "Canary", "220000101", 'a"b\nc', "патиент", "DRCHRONO")
 DOCUMENT = Path(__file__).parents[2] / "deploy" / "docs" / "metrics.md"

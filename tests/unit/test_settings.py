@@ -9,7 +9,7 @@ import pytest
 from app.settings.env_file import EXPECTED
 from app.settings.fields import Settings
 from app.settings.types import raw_keys
-from app.sync.records import Side
+from app.sync.model import Side
 from tests.build import FOR_DRCHRONO, FOR_SALESFORCE, KEY, NEEDED
 
 BY_KEY = {"SALESFORCE_CLIENT_SECRET": None, "SALESFORCE_USERNAME": "a", "SALESFORCE_PRIVATE_KEY_FILE": "key.pem"}

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from app.sync.records import Kind, Lane, Side
+from app.sync.model import Kind, Lane, Side
 
 
 class Phase(StrEnum):

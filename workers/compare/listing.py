@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.sync.absence import is_deleted
-from app.sync.first_contact import is_wanted
-from app.sync.mapping import Table
-from app.sync.records import Kind, Link, Side, Sight
-from app.sync.rules import Rules
+from app.sync.base import Rules
+from app.sync.create import is_opted_in
+from app.sync.deletions import is_deleted
+from app.sync.mappings.table import Table
+from app.sync.model import Kind, Link, Side, Snapshot
 from app.sync.snapshots import skipped
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.client import DrChrono
@@ -154,12 +154,12 @@ def drchrono_row_changed(rules: Rules, row: Mapping[str, Any], link: Link | None
     return bool(rules.changed(link, sight.fields) - {rules.table.zoned})
 
 
-def salesforce_row_changed(rules: Rules, sight: Sight, link: Link | None) -> bool:
+def salesforce_row_changed(rules: Rules, sight: Snapshot, link: Link | None) -> bool:
     """Say whether a living record of Salesforce's tells of something; `link` as above.
 
     A record in no link does when it names a chart, or asks to be taken over.
     """
     if link is None:
-        return not rules.table.is_one_way and (sight.key is not None or is_wanted(rules.table, sight))
+        return not rules.table.is_one_way and (sight.key is not None or is_opted_in(rules.table, sight))
     is_named = sight.key == link.drchrono_id
     return not is_named or bool(rules.changed(link, sight.fields) - {rules.table.zoned}) or bool(sight.unreadable)

@@ -25,8 +25,8 @@ from app.runtime import Runtime, calls_of
 from app.store import heartbeats, scans, schedules
 from app.store.heartbeats import Beating, Outage
 from app.store.vendor_tokens import VendorTokens
-from app.sync.records import Kind, Side
-from app.vendors import budget
+from app.sync.model import Kind, Side
+from app.vendors.rate_limit import policy
 from workers.compare.listing import EVER
 
 AT_MOST_EVERY = timedelta(minutes=10)
@@ -80,7 +80,7 @@ async def is_callable(run: Runtime, side: Side) -> bool:
         return False
     if stored.refused_code is not None or (stored.token is None and side is Side.DRCHRONO):
         return False
-    return not budget.is_out((await calls_of(run.settings, run.database, side).read()).failures)
+    return not policy.breaker_open((await calls_of(run.settings, run.database, side).read()).failures)
 
 
 async def due_comparison(run: Runtime, kind: Kind, dark: Sequence[Outage]) -> DueComparison | None:

@@ -20,11 +20,10 @@ from app.runtime import Runtime
 from app.store import lanes, links, scans
 from app.store.scans import Scan
 from app.store.work_queue import Body, Due
-from app.sync.base import Base
 from app.sync.brake import MOST_UNASKED, ChangeCount, advice, brake, expected_plan
 from app.sync.decide import decide
-from app.sync.masked import masked
-from app.sync.records import Absent, Action, Fields, Kind, Lane, Link, Plan, Seen, Side, Sight, Unheard
+from app.sync.diff import masked
+from app.sync.model import Absent, Action, Base, Fields, Kind, Lane, Link, NothingNew, Plan, Seen, Side, Snapshot
 from app.vendors.drchrono import wire
 from workers import read
 from workers.batch import Batch, Observed, read_only_batch
@@ -73,9 +72,9 @@ async def preview_batch(work: Batch, prospect: ChangeCount, see: Show = lambda _
         see(due, seen, plan)
 
 
-def _unheard(link: Link) -> Absent | Unheard:
+def _unheard(link: Link) -> Absent | NothingNew:
     """Give what is known of a chart that nothing was kept of; one that a whole list did not show is taken for gone."""
-    return Unheard.UNHEARD if link.confirm_at is None else Absent.ABSENT
+    return NothingNew.UNHEARD if link.confirm_at is None else Absent.ABSENT
 
 
 _AT_ONCE, _SAMPLES = 200, 3
@@ -119,7 +118,7 @@ class DryRun:
         """Keep some changes of each field to be shown."""
         for side, fields in plan.writes.items():
             before = seen.salesforce if side is Side.SALESFORCE else seen.drchrono
-            held: Fields = before.fields if isinstance(before, Sight) else {}
+            held: Fields = before.fields if isinstance(before, Snapshot) else {}
             for name, value in fields.items():
                 some = self.samples.setdefault((side, name), [])
                 if len(some) < _SAMPLES:

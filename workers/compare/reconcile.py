@@ -18,8 +18,8 @@ from app.log import log
 from app.runtime import Runtime
 from app.store import doctor_zones, heartbeats, lanes, links, schedules
 from app.store.inbox.group_commit import Inbox
-from app.sync.mapping import Table
-from app.sync.records import Kind, Lane, Side
+from app.sync.mappings.table import Table
+from app.sync.model import Kind, Lane, Side
 from workers.compare import outages
 from workers.compare.checkpoint import Checkpoint, ScanRequest
 from workers.compare.listing import EVER

@@ -23,8 +23,8 @@ from app.runtime import Runtime
 from app.store import clock, links, scans
 from app.store.inbox.group_commit import LISTED, Delivery, Event, Inbox
 from app.store.scans import Scan
-from app.sync.mapping import Table
-from app.sync.records import Kind, Lane, Side
+from app.sync.mappings.table import Table
+from app.sync.model import Kind, Lane, Side
 from app.vendors.drchrono import wire
 from workers import missed_events
 from workers.batch import read_only_batch

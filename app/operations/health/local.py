@@ -12,7 +12,7 @@ from app.store import heartbeats, queue_stats
 from app.store.heartbeats import Beating, Outage
 from app.store.lanes import lane_states
 from app.store.schema import is_behind
-from app.sync.records import Lane
+from app.sync.model import Lane
 
 _OLD_S = {
     (Lane.LIVE, Lane.RETRY, Lane.CONFIRM): 60.0,  # somebody waits for it

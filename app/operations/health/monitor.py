@@ -15,7 +15,7 @@ from app.log import log
 from app.operations.health import local, vendors
 from app.operations.health.model import AWAY, SLOW_S, Look, Observation, Part, State
 from app.runtime import Runtime
-from app.sync.records import Side
+from app.sync.model import Side
 
 EVERY_S = 5.0
 OLD_S = 20.0

@@ -11,12 +11,12 @@ from app.runtime import Runtime, calls_of
 from app.settings.fields import Settings
 from app.store import feeds, lanes
 from app.store.vendor_tokens import Stored, VendorTokens
-from app.sync.records import Lane, Side
-from app.sync.silence import Feed
-from app.vendors import budget
-from app.vendors.daily import Standing as Day
-from app.vendors.hourly import Standing as Hour
-from app.vendors.tokens import CUT_OFF
+from app.sync.feed_health import Feed
+from app.sync.model import Lane, Side
+from app.vendors.rate_limit import policy
+from app.vendors.rate_limit.drchrono import HourStanding as Hour
+from app.vendors.rate_limit.salesforce import DayStanding as Day
+from app.vendors.token_broker import CUT_OFF
 
 _SEALED = "its token was sealed with a key that ENCRYPTION_KEYS lacks; put that key at the end"
 
@@ -51,7 +51,7 @@ async def connection(run: Runtime, side: Side) -> Observation:
 async def _answers(run: Runtime, side: Side) -> Observation | None:
     """Say that a vendor does not answer, as the calls of all processes have found; None while it does."""
     ledger = await calls_of(run.settings, run.database, side).read()
-    if not budget.is_out(ledger.failures):
+    if not policy.breaker_open(ledger.failures):
         return None
     wait_s = max(ledger.closed_until - ledger.at, 0)
     says = f"{NAMES[side]} has failed {ledger.failures} calls in a row; the next is tried in {wait_s:.0f} s"

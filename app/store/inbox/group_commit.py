@@ -14,7 +14,7 @@ from typing import Protocol
 from ulid import ULID
 
 from app.errors import StoreUnavailable
-from app.sync.records import Kind, Lane, Side
+from app.sync.model import Kind, Lane, Side
 
 LISTED = "LISTED"  # the event of a delivery we made to ourselves, from a vendor's list
 MOST_WAITING = 20_000

@@ -17,7 +17,7 @@ from app.store.clock import db_now
 from app.store.database import insert_into
 from app.store.inbox.group_commit import Delivery
 from app.store.tables import deliveries, events, links
-from app.sync.records import Lane, Side
+from app.sync.model import Lane, Side
 
 
 class _json_rows(sa.sql.functions.FunctionElement[Any]):  # noqa: N801 - reads like SQL where it is used

@@ -17,12 +17,11 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from app.errors import Gone, OutcomeUnknown, Rejected, SyncError, Unavailable, Unreadable
-from app.sync.records import Lane, Side
+from app.sync.model import Lane, Side
 from app.vendors import http
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.oauth import DrChronoGrant
-from app.vendors.token_store import TokenStore
-from app.vendors.tokens import LEASE, Broker, Policy, Tell
+from app.vendors.token_broker import LEASE, Broker, OnRefusal, Policy, TokenStore
 
 _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
@@ -50,7 +49,7 @@ class DrChrono:
     """The connected practice."""
 
     def __init__(
-        self, grant: DrChronoGrant, store: TokenStore, context: Any, tell: Tell, lease: timedelta = LEASE
+        self, grant: DrChronoGrant, store: TokenStore, context: Any, tell: OnRefusal, lease: timedelta = LEASE
     ) -> None:
         self._http = http.client(grant.base_url, context, headers=_HEADERS)
         self._gates = {

@@ -14,9 +14,9 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from app.errors import Unauthorized, Unavailable
-from app.sync.records import Lane, Side
+from app.sync.model import Lane, Side
 from app.vendors import http
-from app.vendors.hourly import Hourly
+from app.vendors.rate_limit.drchrono import DrChronoRateLimit
 
 _SIDE = Side.DRCHRONO.value
 _CALL = "POST /o/token/"
@@ -40,7 +40,9 @@ class DrChronoGrant:
     budget  counts a call before it is made; token calls count like any other
     """
 
-    def __init__(self, base_url: str, client_id: str, client_secret: str, context: Any, budget: Hourly) -> None:
+    def __init__(
+        self, base_url: str, client_id: str, client_secret: str, context: Any, budget: DrChronoRateLimit
+    ) -> None:
         self.base_url, self.budget = base_url.rstrip("/"), budget
         self._oauth = AsyncOAuth2Client(
             client_id,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.sync.records import Kind
+from app.sync.model import Kind
 
 EVENT_KINDS: Mapping[str, Kind] = {
     "PATIENT_CREATE": Kind.PATIENT,

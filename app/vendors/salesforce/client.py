@@ -9,8 +9,8 @@ from simple_salesforce.api import Salesforce as SimpleSalesforce
 from simple_salesforce.format import format_soql
 
 from app.errors import OutcomeUnknown, Rejected, Unreadable
-from app.sync.records import Side
-from app.vendors.salesforce.org import Org
+from app.sync.model import Side
+from app.vendors.salesforce.transport import Transport
 from app.vendors.salesforce.wire import RecordRefused, Saved, results
 
 MOST_RECORDS = 200
@@ -20,7 +20,7 @@ _LONGEST_SOQL = 7_000  # encoding may double it, and the address ends at 16,384 
 _SIDE = Side.SALESFORCE.value
 
 
-class Salesforce(Org):
+class Salesforce(Transport):
     """The connected org, by what is asked of it."""
 
     async def read(

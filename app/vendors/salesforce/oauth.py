@@ -16,9 +16,9 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.oauth2.rfc7523 import JWTBearerGrant
 
 from app.errors import Unauthorized, Unavailable
-from app.sync.records import Side
+from app.sync.model import Side
 from app.vendors import http
-from app.vendors.heard import Heard, ignored
+from app.vendors.http import OnResponse, ignore_response
 
 _SIDE = Side.SALESFORCE.value
 _CALL = "POST /services/oauth2/token"
@@ -48,7 +48,7 @@ class Credentials:
 class SalesforceGrant:
     """Asks for tokens, and says where they may be sent."""
 
-    def __init__(self, credentials: Credentials, context: Any, heard: Heard = ignored) -> None:
+    def __init__(self, credentials: Credentials, context: Any, heard: OnResponse = ignore_response) -> None:
         self._credentials, self._heard = credentials, heard
         self._url = f"{credentials.login_url}/services/oauth2/token"
         self._oauth = AsyncOAuth2Client(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable
-from app.sync.records import Side
-from app.vendors.daily import SPENT_S
+from app.sync.model import Side
+from app.vendors.rate_limit.salesforce import SPENT_S
 
 _SIDE = Side.SALESFORCE.value
 _BUSY_S = 5.0

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.operations import appointments
 from app.operations.appointments import Visit
 from app.runtime import Runtime
-from app.store.record_views import RecordState
+from app.web.api.states import Standing
 
 router = APIRouter(prefix="/appointments", tags=["records"])
 
@@ -27,7 +27,7 @@ class Appointment(BaseModel):
     status: str | None = Field(examples=["Confirmed"])
     deleted: bool = Field(description="it was deleted in DrChrono")
     odd: list[str] = Field(description="what is odd about its hour", examples=[["outside_office_hours"]])
-    state: RecordState | None = Field(description="null where we have not heard of it yet")
+    state: Standing | None = Field(description="null where we have not heard of it yet")
     cause: str | None = Field(description="why it failed or is held", examples=["overlaps_7010102"])
 
 

@@ -11,8 +11,8 @@ from app.operations.resolve import UndoRefusal
 from app.runtime import Runtime
 from app.store import conflicts as store
 from app.store.conflicts import Sort
-from app.store.resolutions import ResolutionEnd
-from app.sync.records import Kind, Side, State
+from app.sync.model import Kind, Side, WriteState
+from app.web.api.states import Ending, State
 from app.web.auth import Caller, operator
 
 router = APIRouter(prefix="/conflicts", tags=["conflicts"])
@@ -28,7 +28,7 @@ class Conflict(BaseModel):
     rule: str = Field(examples=["salesforce owns it"])
     winner: Side = Field(description="whose value both sides took")
     state: str = Field(description="what became of the write that carried it out", examples=["confirmed"])
-    undo: ResolutionEnd | None = Field(description="how an undo of it stands; null while nobody has asked")
+    undo: Ending | None = Field(description="how an undo of it stands; null while nobody has asked")
     can_be_undone: bool = Field(description="whether the old value is kept and nobody asked for it yet")
     drchrono_id: str | None = Field(examples=["5070101"])
     salesforce_id: str | None = Field(examples=["003SYN0000000015EAA"])
@@ -59,10 +59,10 @@ def sort(
     kind: Kind | None = None,
     field: Annotated[str | None, Query(pattern=r"^[\w .-]{1,64}$")] = None,
     state: Annotated[State | None, Query(description="what became of the rule's write")] = None,
-    undo: Annotated[ResolutionEnd | None, Query(description="only those whose undo stands so")] = None,
+    undo: Annotated[Ending | None, Query(description="only those whose undo stands so")] = None,
 ) -> Sort:
     """Give which conflicts are meant."""
-    return Sort(kind, field, state, undo.value if undo else None)
+    return Sort(kind, field, WriteState(state) if state else None, undo.value if undo else None)
 
 
 @router.get("", response_model=Conflicts, summary="What both sides had changed, and which rule decided")

@@ -12,7 +12,7 @@ from app.operations.connections import connect_url, connection_states
 from app.operations.connections import disconnect as disconnect_practice
 from app.operations.health.model import report
 from app.runtime import Runtime
-from app.sync.records import Side
+from app.sync.model import Side
 from app.web.auth import Caller, operator
 
 router = APIRouter(prefix="/connections", tags=["connections"])

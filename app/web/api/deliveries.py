@@ -10,8 +10,8 @@ from app.operations import deliveries
 from app.operations.deliveries import MOST_AT_ONCE
 from app.runtime import Runtime
 from app.store import deliveries as stored
-from app.store.deliveries import Outcome, Wanted
-from app.sync.records import Kind, Side
+from app.store.deliveries import DeliveryFilter, Outcome
+from app.sync.model import Kind, Side
 from app.web.auth import Caller, operator
 
 router = APIRouter(tags=["deliveries"])
@@ -78,15 +78,15 @@ def wanted(
     kind: Kind | None = None,
     record_id: Annotated[str | None, Query(max_length=64)] = None,
     open: Annotated[bool, Query(description="only what has not been dealt with yet")] = False,  # noqa: A002 - its name outside
-) -> Wanted:
+) -> DeliveryFilter:
     """Give which deliveries are meant."""
-    return Wanted(side, outcome, kind, record_id, open)
+    return DeliveryFilter(side, outcome, kind, record_id, open)
 
 
 @router.get("/deliveries", response_model=Deliveries, summary="What the vendors delivered, newest first")
 async def look_through(
     request: Request,
-    which: Annotated[Wanted, Depends(wanted)],
+    which: Annotated[DeliveryFilter, Depends(wanted)],
     before: Annotated[str | None, Query(max_length=26, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Any:
@@ -147,7 +147,7 @@ async def replay(request: Request, caller: Operator, which: Which) -> Any:
 async def replay_matching(
     request: Request,
     caller: Operator,
-    which: Annotated[Wanted, Depends(wanted)],
+    which: Annotated[DeliveryFilter, Depends(wanted)],
     expected: Annotated[int, Query(ge=0, le=MOST_AT_ONCE, description="how many that are, as you last saw it")],
 ) -> Any:
     """Run all that match again, the newest 10,000 at most; 409 when there are more by now than was expected."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app.operations import failures
 from app.runtime import Runtime
 from app.store.failures import Group
-from app.sync.records import Kind, Side
+from app.sync.model import Kind, Side
 from app.web.auth import Caller, operator
 
 router = APIRouter(prefix="/failures", tags=["failures"])

@@ -7,16 +7,15 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import candidates, resolve
-from app.operations.deliveries import MASK
 from app.operations.resolve import Pick, Refusal
 from app.operations.vendor_reads import Unanswered
 from app.runtime import Runtime
 from app.store import failures, resolutions
 from app.store.failures import Group
 from app.store.record_views import RecordView
-from app.sync.compared import Agreement
-from app.sync.records import Kind, Side
-from app.sync.retry import fix
+from app.sync.diff import MASK, Agreement
+from app.sync.failure_causes import fix
+from app.sync.model import Kind, Side
 from app.web.auth import Caller, operator
 
 router = APIRouter(prefix="/held", tags=["held"])

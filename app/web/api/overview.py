@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app.operations.overview import picture
 from app.operations.queue import as_json
 from app.runtime import Runtime
-from app.sync.records import Side
+from app.sync.model import Side
 
 router = APIRouter(tags=["queue"])
 

@@ -10,7 +10,8 @@ from app.operations.patients import People, Person
 from app.runtime import Runtime
 from app.store import record_views
 from app.store.record_views import RecordState
-from app.sync.records import Kind
+from app.sync.model import Kind
+from app.web.api.states import Standing
 
 router = APIRouter(prefix="/patients", tags=["records"])
 
@@ -23,7 +24,7 @@ class Patient(BaseModel):
     name: str | None = Field(description="null where Salesforce has not said", examples=["Fenna Fixture"])
     birth_date: str | None = Field(examples=["1980-02-03"])
     chart_id: str | None = Field(examples=["FIFE000001"])
-    state: RecordState | None = Field(description="null where we have not heard of it yet")
+    state: Standing | None = Field(description="null where we have not heard of it yet")
     cause: str | None = Field(description="why it failed or is held", examples=["several_contacts"])
 
 
@@ -50,12 +51,13 @@ async def listed(
     request: Request,
     before: Annotated[str | None, Query(pattern="^[0-9A-Za-z]{1,26}$", description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = patients.ON_A_PAGE,
-    state: Annotated[RecordState | None, Query(description="those alone that stand so")] = None,
+    state: Annotated[Standing | None, Query(description="those alone that stand so")] = None,
 ) -> Any:
     """Give a page of patients with the state of each; one call of Salesforce names them."""
     run: Runtime = request.app.state.run
-    found = await patients.listed(run, before, limit, state)
-    return _page(found, await record_views.count(run.database, Kind.PATIENT, state))
+    known = RecordState(state) if state else None
+    found = await patients.listed(run, before, limit, known)
+    return _page(found, await record_views.count(run.database, Kind.PATIENT, known))
 
 
 @router.post("", response_model=Patients, summary="Search patients; the words stay out of every address")

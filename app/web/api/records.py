@@ -11,10 +11,11 @@ from app.operations.history import Called, Came, Delivered, History
 from app.operations.records import BothSides
 from app.operations.vendor_reads import Unanswered
 from app.runtime import Runtime
-from app.store.record_views import RecordState, RecordView
-from app.sync.compared import Agreement
-from app.sync.records import Kind, Ref, Side, State
-from app.sync.retry import fix
+from app.store.record_views import RecordView
+from app.sync.diff import Agreement
+from app.sync.failure_causes import fix
+from app.sync.model import Kind, Ref, Side, WriteState
+from app.web.api.states import Standing
 from app.web.auth import Caller, operator
 
 router = APIRouter(prefix="/records/{side}/{kind}/{record_id}", tags=["records"])
@@ -45,7 +46,7 @@ class Record(BaseModel):
     id: str = Field(examples=["5070101"])
     drchrono_id: str | None = Field(examples=["5070101"])
     salesforce_id: str | None = Field(examples=["003SYN0000000015EAA"])
-    state: RecordState
+    state: Standing
     cause: str | None = Field(description="why it failed or is held", examples=["several_contacts"])
     fix: str | None = Field(description="what to do about that")
     fields: list[str] = Field(description="the fields that is about")
@@ -169,7 +170,7 @@ def _event(item: Delivered | Called) -> dict[str, Any]:
         nothing: dict[str, Any] = {"fields": [], "why": {}, "conflicts": {}, "code": ""}
         ended = {"outcome": item.outcome, "ended_at": item.finished_at, "belongs_to": item.calls}
         return common | nothing | ended | {"what": "delivery", "name": item.event}
-    answer = {"outcome": State(item.answer).value, "ended_at": item.answered_at, "code": item.code}
+    answer = {"outcome": WriteState(item.answer).value, "ended_at": item.answered_at, "code": item.code}
     decided = {"fields": item.fields, "why": item.why, "conflicts": item.conflicts}
     return common | answer | decided | {"what": "call", "name": item.call, "belongs_to": item.deliveries}
 

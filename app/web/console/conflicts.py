@@ -13,8 +13,8 @@ from app.operations.resolve import SettledConflict, UndoRefusal
 from app.runtime import Runtime
 from app.store import conflicts
 from app.store.conflicts import NO_UNDO, Sort
-from app.store.resolutions import ResolutionEnd
-from app.sync.records import Kind, Side, State
+from app.sync.model import Kind, Side, WriteState
+from app.sync.resolutions import ResolutionEnd
 from app.web.auth import Caller
 from app.web.pages import Message, PageRefused, message_page, operator, page, reader, redirect
 
@@ -44,7 +44,7 @@ async def show(request: Request, caller: Reader) -> Response:
         sort=sort,
         older=older,
         kinds=list(Kind),
-        states=list(State),
+        states=list(WriteState),
         undos=_UNDOS,
     )
 
@@ -87,7 +87,7 @@ def _sort(given: Mapping[str, str]) -> Sort:
     return Sort(
         Kind(kind) if kind in set(Kind) else None,
         given.get("field", "").replace("\x00", "").strip()[:64] or None,  # which no database takes
-        State(state) if state in set(State) else None,
+        WriteState(state) if state in set(WriteState) else None,
         undone if undone in _UNDOS else None,
     )
 

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from app.operations import connections, selfcheck
 from app.operations.health.model import Finding
 from app.runtime import Runtime
-from app.sync.records import Side
+from app.sync.model import Side
 from app.web.auth import Caller
 from app.web.pages import operator, page, reader
 

@@ -10,8 +10,8 @@ from app.operations import deliveries
 from app.operations.deliveries import MOST_AT_ONCE
 from app.runtime import Runtime
 from app.store import deliveries as stored
-from app.store.deliveries import Outcome, Replayed, Wanted
-from app.sync.records import Kind, Side
+from app.store.deliveries import DeliveryFilter, Outcome, Replayed
+from app.sync.model import Kind, Side
 from app.web.auth import Caller
 from app.web.pages import Message, form, message_page, operator, page, reader
 
@@ -21,10 +21,10 @@ Operator = Annotated[Caller, Depends(operator)]
 _ON_A_PAGE = 50
 
 
-def wanted(given: dict[str, str]) -> Wanted:
+def wanted(given: dict[str, str]) -> DeliveryFilter:
     """Give which deliveries a filter means; a word it does not know means all."""
     side, outcome, kind = given.get("side"), given.get("outcome"), given.get("kind")
-    return Wanted(
+    return DeliveryFilter(
         Side(side) if side in set(Side) else None,
         Outcome(outcome) if outcome in set(Outcome) else None,
         Kind(kind) if kind in set(Kind) else None,
@@ -33,7 +33,7 @@ def wanted(given: dict[str, str]) -> Wanted:
     )
 
 
-def as_fields(which: Wanted) -> dict[str, str]:
+def as_fields(which: DeliveryFilter) -> dict[str, str]:
     """Give the filter as the fields of a form."""
     given = {"side": which.side, "outcome": which.outcome, "kind": which.kind, "record_id": which.record_id}
     return {name: str(value) for name, value in given.items() if value} | ({"open": "1"} if which.is_open else {})

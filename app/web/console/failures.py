@@ -10,7 +10,7 @@ from app.operations import failures
 from app.operations.failures import FEW, named
 from app.runtime import Runtime
 from app.store.failures import Group
-from app.sync.records import Kind, Side
+from app.sync.model import Kind, Side
 from app.web.auth import Caller
 from app.web.pages import form, operator, page, reader, redirect
 

@@ -17,8 +17,8 @@ from app.store import conflicts, failures, resolutions
 from app.store.audit import By
 from app.store.failures import Group
 from app.store.record_views import RecordView
-from app.sync.records import Side
-from app.sync.retry import fix
+from app.sync.failure_causes import fix
+from app.sync.model import Side
 from app.web.auth import Caller
 from app.web.pages import Message, PageRefused, form, message_page, operator, page, reader, redirect
 

@@ -10,7 +10,7 @@ from app.operations.lanes import MEANINGS, LaneName
 from app.runtime import Runtime
 from app.store import queue_stats
 from app.store.lanes import lane_states
-from app.sync.records import Lane
+from app.sync.model import Lane
 from app.web.auth import Caller
 from app.web.pages import form, operator, page, reader, redirect
 

@@ -21,7 +21,7 @@ from app.runtime import Runtime
 from app.store import audit, oauth_states
 from app.store.audit import Act, Action, By
 from app.store.oauth_states import OAuthStates
-from app.sync.records import Side
+from app.sync.model import Side
 from app.web.auth import Caller
 from app.web.pages import Message, message_page, operator, page, redirect
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations.overview import Picture, picture
-from app.sync.records import Side
+from app.sync.model import Side
 from app.web.auth import Caller
 from app.web.pages import page, reader
 

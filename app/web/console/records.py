@@ -10,8 +10,8 @@ from app.operations import history, records
 from app.operations.records import BothSides
 from app.runtime import Runtime
 from app.store.record_views import RecordView
-from app.sync.records import Kind, Ref, Side
-from app.sync.retry import fix
+from app.sync.failure_causes import fix
+from app.sync.model import Kind, Ref, Side
 from app.web.auth import Caller
 from app.web.pages import Message, PageRefused, message_page, operator, page, reader, redirect
 

@@ -18,8 +18,8 @@ from app.metrics.definitions import DELIVERIES
 from app.runtime import Runtime
 from app.settings.types import secret_values
 from app.store.inbox.group_commit import Delivery, Event, Inbox
-from app.sync.mapping import Mappings
-from app.sync.records import Side
+from app.sync.mappings.table import Mappings
+from app.sync.model import Side
 from app.vendors.drchrono import webhook, wire
 from app.web.webhooks.receive import read_body
 

@@ -24,8 +24,8 @@ from app.metrics.definitions import DELIVERIES
 from app.runtime import Runtime
 from app.settings.types import raw_keys, secret_values
 from app.store.inbox.group_commit import Delivery, Event, Inbox
-from app.sync.records import Kind, Side
-from app.vendors.salesforce import events, outbound
+from app.sync.model import Kind, Side
+from app.vendors.salesforce import outbound_messages, platform_events
 from app.web.webhooks.receive import read_body
 
 MOST_MESSAGE_BYTES, MOST_EVENT_BYTES = 8 * 1024 * 1024, 1024 * 1024
@@ -55,11 +55,11 @@ async def receive_message(request: Request, token: str) -> Response:
         raise HTTPException(400, "send the message as it is, not compressed")
     body = await read_body(request, MOST_MESSAGE_BYTES)
     try:
-        message = await asyncio.to_thread(outbound.read, body)  # the largest takes seconds
-    except outbound.Hostile as why:
+        message = await asyncio.to_thread(outbound_messages.read_message, body)  # the largest takes seconds
+    except outbound_messages.Hostile as why:
         _count(run, "refused")
         raise HTTPException(400, str(why)) from None
-    except outbound.NotReadable:
+    except outbound_messages.UnreadableMessage:
         await _keep(request, [_delivery(run, _Identity("outbound", "", body), body, "unreadable")], started)
         return _ack()
     _must_be_our_org(run, [message.organization])
@@ -92,12 +92,14 @@ async def receive_events(request: Request) -> JSONResponse:
         raise HTTPException(401, "send Authorization: Bearer with one of SALESFORCE_EVENT_TOKENS")
     body = await read_body(request, MOST_EVENT_BYTES)
     keys = raw_keys(run.settings.salesforce_event_signing_keys)
-    signature = request.headers.get(events.SIGNATURE)
-    if keys and not events.is_signed(signature, body, keys, run.now().timestamp()):
-        raise HTTPException(401, f"send {events.SIGNATURE}: t=SECONDS,v1=HEX, the HMAC-SHA256 of `SECONDS.body`")
+    signature = request.headers.get(platform_events.SIGNATURE)
+    if keys and not platform_events.is_signed(signature, body, keys, run.now().timestamp()):
+        raise HTTPException(
+            401, f"send {platform_events.SIGNATURE}: t=SECONDS,v1=HEX, the HMAC-SHA256 of `SECONDS.body`"
+        )
     try:
-        batch = events.read(body)
-    except events.NotReadable:
+        batch = platform_events.read_events(body)
+    except platform_events.UnreadableEvents:
         await _keep(request, [_delivery(run, _Identity("event", "", body), body, "unreadable")], started)
         return JSONResponse({"kept": 1})
     _must_be_our_org(run, batch.organizations)
@@ -106,7 +108,7 @@ async def receive_events(request: Request) -> JSONResponse:
     return JSONResponse({"kept": len(deliveries)})
 
 
-def _change(run: Runtime, change: events.Change) -> Delivery:
+def _change(run: Runtime, change: platform_events.RecordChange) -> Delivery:
     """Give one event as a delivery of its own: its uuid tells it from others, also when it comes in another batch."""
     kind = _kind(run, change.object)
     ids = dict.fromkeys(one for one in (change.record_id, change.master_id) if one)
@@ -166,7 +168,7 @@ def _must_be_our_org(run: Runtime, given: Iterable[str]) -> None:
 
 
 def _ack() -> Response:
-    return Response(outbound.ACK, media_type="text/xml; charset=utf-8")
+    return Response(outbound_messages.ACK, media_type="text/xml; charset=utf-8")
 
 
 def _count(run: Runtime, outcome: str) -> None:

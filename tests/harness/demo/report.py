@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.sync import mapping_file
-from app.sync.records import Kind, Side
+from app.sync.mappings import file
+from app.sync.model import Kind, Side
 from tests.harness.cluster import Spent, Town
 
 
@@ -59,7 +59,7 @@ class Report:
 
 def compared(here: Town) -> Compared:
     """Compare every patient with the Contacts that bear its id, through the mapping's own normal forms."""
-    table = mapping_file.load()[Kind.PATIENT]
+    table = file.load()[Kind.PATIENT]
     doctors = {doctor["Id"]: doctor for doctor in here.records("DrChrono_Doctor__c")}
     patients = here.patients()
     contacts = [one | {"DrChrono_Doctor__r": doctors.get(one["DrChrono_Doctor__c"])} for one in here.contacts()]
@@ -89,7 +89,7 @@ def compared(here: Town) -> Compared:
 
 def latencies(here: Town, phases: Sequence[Phase]) -> dict[str, list[float]]:
     """Give for each phase how long each of its changes took to be written to Salesforce, in milliseconds."""
-    table = mapping_file.load()[Kind.PATIENT]
+    table = file.load()[Kind.PATIENT]
     names = {row.names[Side.DRCHRONO]: row.names[Side.SALESFORCE] for row in table.rows.values()}
     ids = {contact["Id"]: str(contact[table.external_id]) for contact in here.contacts()}
     written: dict[str, list[tuple[float, set[str]]]] = {}

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from app.sync.records import Kind, Side
+from app.sync.model import Kind, Side
 from tests.harness.verify.seen import Act, Call, Found, History
 
 CALLS_PER_SECOND = 10

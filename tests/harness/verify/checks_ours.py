@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from app.sync.records import Kind
+from app.sync.model import Kind
 from tests.harness.verify.seen import Act, Found, History, Probe, Spell
 
 TOLD_WITHIN_S = 30.0

@@ -7,7 +7,7 @@ patient's value.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-from app.sync.records import Kind, Side
+from app.sync.model import Kind, Side
 from tests.harness.verify.seen import Act, Edit, Found, History, Poison, Record
 
 Pair = tuple[Record | None, Record | None]

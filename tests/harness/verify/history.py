@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 
 from app.cli.supervise import Child
-from app.sync import mapping_file
-from app.sync.records import Side
+from app.sync.mappings import file
+from app.sync.model import Side
 from tests.harness.cluster import ROOT, Town, town
 from tests.harness.verify import probing, search
 from tests.harness.verify.checks_calls import api
@@ -41,7 +41,7 @@ class Story:
     def __init__(self, here: Town, seed: int, size: int, say: Say) -> None:
         self._here, self._seed, self._size, self._tell = here, seed, size, say
         self._rng = random.Random(seed)  # noqa: S311 - a seed must draw the same history again
-        self._mappings = mapping_file.load()
+        self._mappings = file.load()
         self.people = People(here, self._rng, self._mappings)
         self._observer = Observer(here, self._mappings, self.people.noted)
         self._rest = Rest(here, self._observer)

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.sync import mapping_file
-from app.sync.mapping import Direction, Mappings, Row, Table
-from app.sync.records import Fields, Kind, Side
+from app.sync.mappings import file
+from app.sync.mappings.table import Direction, Mappings, Row, Table
+from app.sync.model import Fields, Kind, Side
 from tests.harness.verify.seen import Record
 
 Raw = dict[str, Any]
-OBJECTS = {table.object: kind for kind, table in mapping_file.load().items()}
+OBJECTS = {table.object: kind for kind, table in file.load().items()}
 _WHO = {Kind.PATIENT: "date_of_birth", Kind.APPOINTMENT: "duration"}  # nobody in a history ever edits these
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from app.sync.mapping import Mappings
-from app.sync.records import Kind, Side
+from app.sync.mappings.table import Mappings
+from app.sync.model import Kind, Side
 from tests.harness.cluster import Town
 from tests.harness.verify.normal import OBJECTS, World, one_way
 from tests.harness.verify.people import Noted

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from app.sync.mapping import Mappings
-from app.sync.records import Kind, Side
+from app.sync.mappings.table import Mappings
+from app.sync.model import Kind, Side
 from tests.harness.cluster import Town
 
 _EDITED = ("first_name", "last_name", "email", "cell_phone", "home_phone", "address", "city", "zip_code")

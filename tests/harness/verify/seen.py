@@ -8,7 +8,7 @@ contract (queue, failures, conflicts, probes). Nothing comes from our tables. `a
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.sync.records import Fields, Kind, Side
+from app.sync.model import Fields, Kind, Side
 
 
 @dataclass(frozen=True, slots=True)

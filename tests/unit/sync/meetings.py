@@ -5,8 +5,8 @@ from datetime import timedelta
 from itertools import product
 
 from app.sync.decide import ASK, decide
-from app.sync.mapping import Direction, OnConflict
-from app.sync.records import Action, Seen, Side, Sight
+from app.sync.mappings.table import Direction, OnConflict
+from app.sync.model import Action, Seen, Side, Snapshot
 from tests.build import DRCHRONO_ID, NOW, UNHEARD, a_link, an_own_write
 from tests.unit.sync.worlds import NO_BASE, VALUES, D, S, World
 
@@ -34,11 +34,11 @@ class Meeting(World):
     def drchrono(self):
         if self.heard == UNTOLD:
             return UNHEARD
-        return Sight("1", {"note": self.here}, confirmed=self.heard == ASKED)
+        return Snapshot("1", {"note": self.here}, confirmed=self.heard == ASKED)
 
     def plan(self):
         return decide(
-            self.rules, self.link, Seen(self.drchrono, Sight("2", {"note": self.there}, key=DRCHRONO_ID)), NOW
+            self.rules, self.link, Seen(self.drchrono, Snapshot("2", {"note": self.there}, key=DRCHRONO_ID)), NOW
         )
 
     def carried_out(self, plan):

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sync.base import Base, HashKeys
+from app.sync.base import HashKeys
+from app.sync.model import Base
 from tests.build import KEYS, OTHER_KEYS, a_link, a_patient, a_row, rules
 
 NORMAL = st.none() | st.text()

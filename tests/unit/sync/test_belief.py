@@ -6,9 +6,8 @@ from itertools import permutations, product
 
 import pytest
 
-from app.sync.base import Base
-from app.sync.belief import believe, raised_floor
-from app.sync.records import Doubt, Side, Sight, Unheard
+from app.sync.model import Base, NeedsConfirmation, NothingNew, Side, Snapshot
+from app.sync.trust import raised_floor, trusted_snapshot
 from tests.build import (
     ABSENT,
     LATER_STAMP,
@@ -30,12 +29,12 @@ EARLIER, NEWER, NEWEST = "2026-01-12T08:00:00", "2026-01-12T08:30:00", "2026-01-
 
 def believed(*bodies, link=None, salesforce=None):
     """What is believed, or the reason why nothing is."""
-    answer = believe(RULES, link or a_link(), bodies, salesforce or a_contact())
-    return answer.reason if isinstance(answer, Doubt) else answer
+    answer = trusted_snapshot(RULES, link or a_link(), bodies, salesforce or a_contact())
+    return answer.reason if isinstance(answer, NeedsConfirmation) else answer
 
 
 def test_without_a_delivery_there_is_nothing_to_believe():
-    assert believed() is Unheard.UNHEARD
+    assert believed() is NothingNew.UNHEARD
 
 
 def test_a_newer_body_is_believed():
@@ -155,7 +154,7 @@ def test_a_field_without_a_readable_base_counts_as_changed():
 
 @pytest.mark.parametrize("confirmed", [True, False], ids=["asked", "delivered"])
 def test_a_newer_sight_raises_the_floor(confirmed):
-    assert raised_floor(STAMP, Sight("1", {}, LATER_STAMP, confirmed)) == LATER_STAMP
+    assert raised_floor(STAMP, Snapshot("1", {}, LATER_STAMP, confirmed)) == LATER_STAMP
 
 
 @pytest.mark.parametrize("version", ["", EARLIER])
@@ -191,14 +190,14 @@ def test_an_answer_without_a_stamp_leaves_the_floor():
 
 def test_a_link_to_a_row_with_no_identity_is_believed_whatever_changed():
     by = rules(a_row("note", owner=Side.SALESFORCE))
-    news = Sight("1", {"note": "b"}, NEWER, confirmed=False)
+    news = Snapshot("1", {"note": "b"}, NEWER, confirmed=False)
 
-    assert believe(by, a_link({"note": "a"}, by), [news], Sight("2", {"note": "a"})) == news
+    assert trusted_snapshot(by, a_link({"note": "a"}, by), [news], Snapshot("2", {"note": "a"})) == news
 
 
 def test_a_field_the_delivery_does_not_carry_speaks_against_nothing():
     fields = {name: value for name, value in a_patient(city="Newtown").items() if name != "last_name"}
-    news = Sight("1", fields, NEWER, confirmed=False)
+    news = Snapshot("1", fields, NEWER, confirmed=False)
 
     assert believed(news) == news
 
@@ -227,7 +226,7 @@ def test_a_newer_body_that_shows_what_we_wrote_beside_an_edit_of_another_field_i
 
 def test_a_body_that_does_not_speak_of_what_we_wrote_does_not_contradict_it():
     fields = {name: value for name, value in a_patient(state="NJ").items() if name != "city"}
-    news = Sight("1", fields, NEWER, confirmed=False)
+    news = Snapshot("1", fields, NEWER, confirmed=False)
 
     assert believed(news, link=PATCHED) == news
 

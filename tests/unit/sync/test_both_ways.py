@@ -6,8 +6,8 @@ from itertools import product
 import pytest
 
 from app.sync.decide import ASK, decide
-from app.sync.mapping import Direction, OnConflict
-from app.sync.records import Action, Seen, Side, Sight
+from app.sync.mappings.table import Direction, OnConflict
+from app.sync.model import Action, Seen, Side, Snapshot
 from tests.build import DRCHRONO_ID, NOW, UNHEARD, a_contact, a_link, a_row, a_sight, an_own_write, rules
 from tests.unit.sync.meetings import ASKED, LIMIT, TOLD, UNTOLD, Meeting, alone, meetings
 from tests.unit.sync.worlds import NO_BASE, D, S
@@ -127,7 +127,7 @@ def two_fields(owner):
 @pytest.mark.parametrize("landed", [(), (D,), (S,), (D, S)], ids=["neither", "the PATCH", "the update", "both"])
 def test_dying_with_a_write_to_each_side_in_the_air_leads_to_the_same_fields(owner, landed):
     by, link, here, there = two_fields(owner)
-    plan = decide(by, link, Seen(Sight("1", here), Sight("2", there, key=DRCHRONO_ID)), NOW)
+    plan = decide(by, link, Seen(Snapshot("1", here), Snapshot("2", there, key=DRCHRONO_ID)), NOW)
     held = {D: here, S: there}
     link = replace(
         link,
@@ -137,7 +137,7 @@ def test_dying_with_a_write_to_each_side_in_the_air_leads_to_the_same_fields(own
     )
     here, there = ({**held[side], **(plan.writes[side] if side in landed else {})} for side in (D, S))
 
-    again = decide(by, link, Seen(Sight("1", here), Sight("2", there, key=DRCHRONO_ID)), NOW)
+    again = decide(by, link, Seen(Snapshot("1", here), Snapshot("2", there, key=DRCHRONO_ID)), NOW)
 
     assert set(again.landed) == {side.value for side in landed}
     assert set(again.lost) == {side.value for side in (D, S) if side not in landed}

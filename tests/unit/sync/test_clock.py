@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from app.sync.clock import Flag, known_zone, to_local, to_utc
+from app.sync.mappings.local_time import ClockFlag, known_zone, to_local, to_utc
 
 TZDATA = resources.files("tzdata")
 EVERYWHERE = sorted({*(TZDATA / "zones").read_text().split()} - {"Factory"})
@@ -75,9 +75,9 @@ def assert_the_clock_is_followed(name, year):
 
             if instants:
                 assert (back, answer) == (local, instants[0]), (name, local)
-                assert flag is (Flag.REPEATED_HOUR if len(instants) > 1 else None), (name, local)
+                assert flag is (ClockFlag.REPEATED_HOUR if len(instants) > 1 else None), (name, local)
             else:
-                assert flag is Flag.MISSING_HOUR, (name, local)
+                assert flag is ClockFlag.MISSING_HOUR, (name, local)
                 assert back == (quarter + timedelta(hours=1)).isoformat(), (name, local)
 
 
@@ -110,12 +110,12 @@ def test_every_american_zone_is_known(name):
         ("2026-11-25T10:30:00", "2026-11-25T15:30:00", None),
         ("2026-07-01T10:30:00", "2026-07-01T14:30:00", None),
         ("2026-11-01T00:59:59", "2026-11-01T04:59:59", None),
-        ("2026-11-01T01:00:00", "2026-11-01T05:00:00", Flag.REPEATED_HOUR),
-        ("2026-11-01T01:59:59", "2026-11-01T05:59:59", Flag.REPEATED_HOUR),
+        ("2026-11-01T01:00:00", "2026-11-01T05:00:00", ClockFlag.REPEATED_HOUR),
+        ("2026-11-01T01:59:59", "2026-11-01T05:59:59", ClockFlag.REPEATED_HOUR),
         ("2026-11-01T02:00:00", "2026-11-01T07:00:00", None),
         ("2027-03-14T01:59:59", "2027-03-14T06:59:59", None),
-        ("2027-03-14T02:00:00", "2027-03-14T07:00:00", Flag.MISSING_HOUR),
-        ("2027-03-14T02:59:59", "2027-03-14T07:59:59", Flag.MISSING_HOUR),
+        ("2027-03-14T02:00:00", "2027-03-14T07:00:00", ClockFlag.MISSING_HOUR),
+        ("2027-03-14T02:59:59", "2027-03-14T07:59:59", ClockFlag.MISSING_HOUR),
         ("2027-03-14T03:00:00", "2027-03-14T07:00:00", None),
     ],
 )
@@ -128,7 +128,7 @@ def test_an_island_may_move_its_clock_by_half_an_hour():
 
     moment, flag = to_utc("2026-10-04T02:15:00", lord_howe)
 
-    assert (to_local(moment, lord_howe), flag) == ("2026-10-04T02:45:00", Flag.MISSING_HOUR)
+    assert (to_local(moment, lord_howe), flag) == ("2026-10-04T02:45:00", ClockFlag.MISSING_HOUR)
 
 
 @given(name=st.sampled_from(EVERYWHERE), local=st.datetimes())
@@ -147,7 +147,7 @@ def test_any_wall_time_of_any_zone_comes_back_equal_or_is_flagged(name, local):
 
     back = to_local(moment, zone)
     assert moment.utcoffset() == timedelta(0)
-    assert (back == text[:19]) is (flag is not Flag.MISSING_HOUR)
+    assert (back == text[:19]) is (flag is not ClockFlag.MISSING_HOUR)
     assert back >= text[:19]
 
 
@@ -162,8 +162,8 @@ def test_any_moment_comes_back_equal_or_is_the_second_of_a_repeated_hour(name, m
 
     back, flag = to_utc(to_local(moment, zone), zone)
 
-    assert flag is not Flag.MISSING_HOUR
-    assert back == moment or (back < moment and flag is Flag.REPEATED_HOUR)
+    assert flag is not ClockFlag.MISSING_HOUR
+    assert back == moment or (back < moment and flag is ClockFlag.REPEATED_HOUR)
 
 
 @given(seconds=st.integers(0, 86399), hours=st.integers(-12, 12))

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.sync.codec import Options, Unfit
-from app.sync.codecs import CODECS
-from app.sync.records import Side
+from app.sync.mappings.codecs import CODECS, Options, Unfit
+from app.sync.model import Side
 from tests.build import a_row
 
 BOTH_SIDES = pytest.mark.parametrize("side", Side, ids=[side.value for side in Side])

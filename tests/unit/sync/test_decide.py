@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sync.base import Base
 from app.sync.decide import decide
-from app.sync.mapping import Direction, OnConflict
-from app.sync.records import Action, Doubt, Plan, Seen, Side, Sight
+from app.sync.mappings.table import Direction, OnConflict
+from app.sync.model import Action, Base, NeedsConfirmation, Plan, Seen, Side, Snapshot
 from tests.build import (
     ABSENT,
     CONFIRM_AFTER,
@@ -89,7 +88,7 @@ def test_a_refused_field_does_not_stop_the_others():
 @pytest.mark.parametrize("side", Side, ids=[side.value for side in Side])
 def test_an_unreadable_field_is_named_and_does_not_stop_the_others(side):
     fields = {name: value for name, value in a_patient().items() if name != "gender"}
-    odd = Sight("1", fields, LATER_STAMP, unreadable={"gender": "unknown_value"})
+    odd = Snapshot("1", fields, LATER_STAMP, unreadable={"gender": "unknown_value"})
     other = a_contact(state="NJ") if side is D else a_sight(LATER_STAMP, state="NJ")
 
     plan = decided(None, *((odd, other) if side is D else (other, odd)))
@@ -103,7 +102,7 @@ def test_a_conflict_that_waits_for_a_person_is_refused_as_held():
     link = a_link({"note": "a", "memo": "a"}, by)
 
     plan = decided(
-        link, Sight("1", {"note": "b", "memo": "b"}), Sight("2", {"note": "c", "memo": "a"}, key=DRCHRONO_ID), by
+        link, Snapshot("1", {"note": "b", "memo": "b"}), Snapshot("2", {"note": "c", "memo": "a"}, key=DRCHRONO_ID), by
     )
 
     assert plan.refused == {"note": "held"}
@@ -113,7 +112,9 @@ def test_a_conflict_that_waits_for_a_person_is_refused_as_held():
 def test_a_put_back_is_named():
     by = rules(a_row("note", direction=Direction.TO_SALESFORCE))
 
-    plan = decided(a_link({"note": "a"}, by), Sight("1", {"note": "a"}), Sight("2", {"note": "b"}, key=DRCHRONO_ID), by)
+    plan = decided(
+        a_link({"note": "a"}, by), Snapshot("1", {"note": "a"}), Snapshot("2", {"note": "b"}, key=DRCHRONO_ID), by
+    )
 
     assert (plan.writes, plan.put_backs) == ({S: {"note": "a"}}, ("note",))
 
@@ -132,19 +133,19 @@ def test_a_linked_contact_that_is_gone_is_held_and_never_created_again():
 
 @pytest.mark.parametrize("salesforce", [ABSENT, a_contact()], ids=["absent", "there"])
 def test_a_doubt_waits_before_drchrono_is_asked(salesforce):
-    plan = decided(None, Doubt("not_newer"), salesforce)
+    plan = decided(None, NeedsConfirmation("not_newer"), salesforce)
 
     assert plan == Plan(Action.WAIT, cause="not_newer", until=NOW + CONFIRM_AFTER)
 
 
 def test_a_doubt_that_has_a_promised_moment_keeps_it():
-    assert decided(a_link(confirm_at=SOON), Doubt("not_newer")).until == SOON
+    assert decided(a_link(confirm_at=SOON), NeedsConfirmation("not_newer")).until == SOON
 
 
 VALUES = st.none() | st.sampled_from(["a", "b", "x" * 300]) | st.text()
 FIELDS = st.dictionaries(st.sampled_from(list(a_patient())), VALUES)
 SIGHTS = st.builds(
-    Sight,
+    Snapshot,
     id=st.just("1"),
     fields=FIELDS,
     version=st.text(max_size=5),
@@ -169,7 +170,9 @@ def links(draw):
 @given(
     link=links(),
     drchrono=st.one_of(
-        SIGHTS, st.sampled_from([ABSENT, UNHEARD]), st.builds(Doubt, st.sampled_from(["not_newer", "identity_changed"]))
+        SIGHTS,
+        st.sampled_from([ABSENT, UNHEARD]),
+        st.builds(NeedsConfirmation, st.sampled_from(["not_newer", "identity_changed"])),
     ),
     salesforce=st.one_of(SIGHTS, st.just(ABSENT)),
 )

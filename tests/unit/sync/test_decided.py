@@ -2,10 +2,10 @@
 
 from itertools import product
 
-from app.sync.decided import followed
-from app.sync.mapping import Direction
+from app.sync.mappings.table import Direction
 from app.sync.merge import merge
-from app.sync.records import WHICH, Decision
+from app.sync.model import WHOLE_RECORD, FieldResolution
+from app.sync.resolutions import apply_resolutions
 from tests.build import a_link, a_row, rules
 from tests.unit.sync.worlds import VALUES, D, S
 
@@ -16,7 +16,7 @@ SMALL = (None, "a", "b")
 def judged(decision, here, there, direction=BOTH):
     """What the word on the only field comes to: (what DrChrono takes, what Salesforce takes), agreed, overtaken."""
     by = rules(a_row(direction=direction))
-    found = followed(by, a_link({}, by), {"note": decision}, {"note": here}, {"note": there})
+    found = apply_resolutions(by, a_link({}, by), {"note": decision}, {"note": here}, {"note": there})
     return (found.to[D], found.to[S]), dict(found.agreed), set(found.overtaken)
 
 
@@ -24,13 +24,13 @@ def a_pick(side, here, there, by=None):
     by = by or rules(a_row())
     link = a_link({}, by)
     stamps = {D: by.stamp(link, "note", here), S: by.stamp(link, "note", there)}
-    return Decision("1", side, stamps)
+    return FieldResolution("1", side, stamps)
 
 
 def an_undo(value, both, by=None):
     by = by or rules(a_row())
     stamp = by.stamp(a_link({}, by), "note", both)
-    return Decision("1", D, {D: stamp, S: stamp}, puts_back=True, value=value)
+    return FieldResolution("1", D, {D: stamp, S: stamp}, puts_back=True, value=value)
 
 
 def test_the_picked_sides_value_goes_to_the_other_one_and_to_no_other():
@@ -97,16 +97,16 @@ def test_nothing_is_ever_written_to_drchrono_of_a_field_that_travels_one_way():
 
 def test_a_word_whose_stamps_no_key_can_read_counts_nowhere():
     for stamps in ({}, {D: "1.zzzzzz.x", S: ""}):
-        to, _, overtaken = judged(Decision("1", D, stamps), "a", "b")
+        to, _, overtaken = judged(FieldResolution("1", D, stamps), "a", "b")
 
         assert (to, overtaken) == (({}, {}), {"note"})
 
 
 def test_a_word_on_a_field_that_is_mapped_no_more_is_over_and_one_on_which_record_is_not_the_merges():
     by = rules(a_row())
-    words = {"fax": a_pick(D, "a", "b"), WHICH: Decision("2", S, twin="003SYN0000000015EAA")}
+    words = {"fax": a_pick(D, "a", "b"), WHOLE_RECORD: FieldResolution("2", S, twin="003SYN0000000015EAA")}
 
-    found = followed(by, a_link({}, by), words, {"note": "a"}, {"note": "b"})
+    found = apply_resolutions(by, a_link({}, by), words, {"note": "a"}, {"note": "b"})
 
     assert (found.overtaken, found.names) == ({"fax"}, frozenset())
 

@@ -5,16 +5,16 @@ from datetime import timedelta
 
 import pytest
 
+from app.sync.create import link_or_create, plan_merge, recheck_unanswered_create
 from app.sync.decide import decide
-from app.sync.first_contact import merged, met, sought
-from app.sync.records import Action, Deleted, OwnWrite, Plan, Seen, Side, Sight
+from app.sync.model import Action, Deleted, PendingWrite, Plan, Seen, Side, Snapshot
 from tests.build import ABSENT, DRCHRONO_ID, NOW, SALESFORCE_ID, UNHEARD, a_contact, a_link, a_ticked_contact, rules
 
 D, S = Side.DRCHRONO, Side.SALESFORCE
 RULES = replace(rules(), defaults={"doctor": 310001})
 GAP = RULES.search_gap
 LONE = replace(a_link({}), drchrono_id=None)
-CHARTS = [Sight(str(number), {}) for number in range(3)]
+CHARTS = [Snapshot(str(number), {}) for number in range(3)]
 TAKEN = Plan(Action.HOLD, cause="chart_of_another_contact", twin="0")
 CREATE = Plan(Action.CREATE, writes={D: {"first_name": "Testa"}})
 
@@ -24,7 +24,7 @@ def decided(salesforce, *writes, by=RULES):
 
 
 def a_create(settle_at=NOW, **more):
-    return OwnWrite("01JCREATE", D, {}, settle_at, sent="sealed", **more)
+    return PendingWrite("01JCREATE", D, {}, settle_at, sent="sealed", **more)
 
 
 def test_a_ticked_contact_is_created_with_what_it_holds_and_a_doctor():
@@ -45,13 +45,13 @@ def test_a_contacts_own_doctor_goes_before_the_default():
 
 def test_a_doctor_drchrono_does_not_have_is_not_replaced_by_the_default():
     fields = {name: value for name, value in a_ticked_contact().fields.items() if name != "doctor"}
-    plan = decided(Sight(SALESFORCE_ID, fields, unreadable={"doctor": "not_linked"}, is_opted_in=True))
+    plan = decided(Snapshot(SALESFORCE_ID, fields, unreadable={"doctor": "not_linked"}, is_opted_in=True))
 
     assert (plan.action, plan.refused) == (Action.NOTHING, {"doctor": "not_linked"})
 
 
 def test_fields_that_only_go_to_salesforce_are_not_sent():
-    ticked = Sight(SALESFORCE_ID, a_contact().fields, is_opted_in=True)
+    ticked = Snapshot(SALESFORCE_ID, a_contact().fields, is_opted_in=True)
 
     assert not {"chart_id", "patient_status"} & decided(ticked).writes[D].keys()
 
@@ -81,7 +81,7 @@ def test_what_is_missing_is_named_as_salesforce_names_it(lacks, named):
 
 def test_a_needed_field_that_cannot_be_read_is_refused_not_missing():
     fields = {name: value for name, value in a_ticked_contact().fields.items() if name != "gender"}
-    plan = decided(Sight(SALESFORCE_ID, fields, unreadable={"gender": "unknown_value"}, is_opted_in=True))
+    plan = decided(Snapshot(SALESFORCE_ID, fields, unreadable={"gender": "unknown_value"}, is_opted_in=True))
 
     assert (plan.action, plan.missing, plan.refused) == (Action.NOTHING, (), {"gender": "unknown_value"})
 
@@ -113,18 +113,18 @@ def test_a_chart_our_create_made_is_linked_whatever_became_of_the_contact(salesf
     ids=["none", "one", "another's", "several"],
 )
 def test_none_creates_one_links_several_hold(found, taken, plan):
-    assert met(CREATE, D, found, taken) == plan
+    assert link_or_create(CREATE, D, found, taken) == plan
 
 
 def a_winner(key="0", **fields):
-    return Sight("003SYN000000099YBA", {**a_contact().fields, **fields}, key=key)
+    return Snapshot("003SYN000000099YBA", {**a_contact().fields, **fields}, key=key)
 
 
 def test_a_contact_merged_into_its_charts_leaves_that_ones_values_and_fills_what_is_empty_there():
     own = {**a_contact().fields, "city": "Lost", "zip_code": "12345", "patient_status": "active", "doctor": "310002"}
     winner = a_winner(city="Kept", zip_code=None, patient_status=None, doctor=None)
 
-    plan = merged(RULES.table, TAKEN, own, winner)
+    plan = plan_merge(RULES.table, TAKEN, own, winner)
 
     assert (plan.action, plan.twin) == (Action.MERGE, winner.id)
     assert plan.writes == {S: {"zip_code": "12345"}}, "what travels one way, and a reference, is not sent"
@@ -132,11 +132,11 @@ def test_a_contact_merged_into_its_charts_leaves_that_ones_values_and_fills_what
 
 @pytest.mark.parametrize("winner", [None, a_winner(key="1"), a_winner(key=None)], ids=["gone", "another's", "nobody's"])
 def test_a_contact_is_merged_into_none_but_its_charts(winner):
-    assert merged(RULES.table, TAKEN, a_contact().fields, winner) == TAKEN
+    assert plan_merge(RULES.table, TAKEN, a_contact().fields, winner) == TAKEN
 
 
 def a_merge(settle_at):
-    return OwnWrite("01JMERGE", S, {}, settle_at)
+    return PendingWrite("01JMERGE", S, {}, settle_at)
 
 
 def test_a_merge_that_may_yet_happen_is_waited_for_and_nothing_is_planned_beside():
@@ -184,16 +184,18 @@ LATE = NOW + timedelta(minutes=1)
     ids=["first search", "first, long before the limit", "too soon", "before the limit", "second, late enough"],
 )
 def test_a_create_is_lost_only_after_two_searches_the_second_late_enough(attempt, expected):
-    assert sought(RULES, attempt, [], (), NOW) == expected
+    assert recheck_unanswered_create(RULES, attempt, [], (), NOW) == expected
 
 
 def test_a_create_that_is_found_has_landed():
-    assert sought(RULES, a_create(), CHARTS[:1], (), NOW) == Plan(Action.LINK, twin="0", landed=("01JCREATE",))
+    assert recheck_unanswered_create(RULES, a_create(), CHARTS[:1], (), NOW) == Plan(
+        Action.LINK, twin="0", landed=("01JCREATE",)
+    )
 
 
 @pytest.mark.parametrize(("found", "taken"), [(CHARTS, ()), (CHARTS[:1], ("0",))], ids=["several", "another's"])
 def test_a_create_that_may_be_any_of_several_stays_open_and_waits_for_a_person(found, taken):
-    plan = sought(RULES, a_create(NOW - 9 * GAP, searched_at=NOW - 9 * GAP), found, taken, NOW)
+    plan = recheck_unanswered_create(RULES, a_create(NOW - 9 * GAP, searched_at=NOW - 9 * GAP), found, taken, NOW)
 
     assert (plan.action, plan.landed, plan.lost) == (Action.HOLD, (), ())
 

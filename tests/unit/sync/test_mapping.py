@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sync import mapping_file
-from app.sync.mapping import Direction, OnConflict
-from app.sync.records import Kind, Side
+from app.sync.mappings import file
+from app.sync.mappings.table import Direction, OnConflict
+from app.sync.model import Kind, Side
 from tests.build import a_chart, a_patient
 
-TABLE = mapping_file.load()[Kind.PATIENT]
+TABLE = file.load()[Kind.PATIENT]
 BOTH_WAYS = {
     "first_name": ("FirstName", Side.DRCHRONO),
     "last_name": ("LastName", Side.DRCHRONO),

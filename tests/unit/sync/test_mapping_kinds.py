@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sync import mapping_file
-from app.sync.mapping import Direction
-from app.sync.records import Kind, Side
+from app.sync.mappings import file
+from app.sync.mappings.table import Direction
+from app.sync.model import Kind, Side
 
-MAPPINGS = mapping_file.load()
+MAPPINGS = file.load()
 KINDS = pytest.mark.parametrize("kind", Kind, ids=[kind.value for kind in Kind])
 ZONES = st.sampled_from(["US/Eastern", "US/Pacific", "US/Arizona", "America/Denver", "US/Hawaii"])
 WALLS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)).map(lambda at: at.replace(microsecond=0).isoformat())  # noqa: DTZ001

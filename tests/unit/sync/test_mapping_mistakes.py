@@ -3,8 +3,8 @@
 import pytest
 
 from app.errors import Misconfigured
-from app.sync import mapping_file
-from app.sync.records import Kind
+from app.sync.mappings import file
+from app.sync.model import Kind
 
 HEAD = '[patient]\ndrchrono = "/api/patients"\nobject = "Contact"\nexternal_id = "Key__c"\n'
 CITY = 'fields.city = { drchrono = "city", salesforce = "MailingCity", codec = "text", owner = "drchrono" }\n'
@@ -96,7 +96,7 @@ def complaint(tmp_path):
         path = tmp_path / "clinic.toml"
         path.write_text(text)
         with pytest.raises(Misconfigured) as raised:
-            mapping_file.load(path)
+            file.load(path)
         return str(raised.value), str(path)
 
     return complain
@@ -131,7 +131,7 @@ def test_what_is_not_utf8_is_said_to_be_no_toml(tmp_path):
     path.write_bytes(b"\xff\xfe")
 
     with pytest.raises(Misconfigured, match="is not TOML"):
-        mapping_file.load(path)
+        file.load(path)
 
 
 @pytest.mark.parametrize("name", ["absent.toml", "."], ids=["absent", "a folder"])
@@ -139,7 +139,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
     path = tmp_path / name
 
     with pytest.raises(Misconfigured) as raised:
-        mapping_file.load(path)
+        file.load(path)
 
     assert str(raised.value).startswith(f"MAPPING_FILE: {path} cannot be read (")
 
@@ -148,7 +148,7 @@ def test_a_file_of_the_clinic_replaces_the_shipped_one(tmp_path):
     path = tmp_path / "clinic.toml"
     path.write_text(a_city(owner='"salesforce"', on_conflict='"hold"') + 'constants.AccountId = "001"\n')
 
-    tables = mapping_file.load(path)
+    tables = file.load(path)
 
     assert list(tables) == [Kind.PATIENT]
     assert list(tables[Kind.PATIENT].rows) == ["city"]

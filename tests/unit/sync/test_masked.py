@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.sync.masked import masked
+from app.sync.diff import masked
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.sync.base import HashKeys
-from app.sync.matching import alike, fingerprints, identity, narrowed, normal, question
-from app.sync.records import Kind, Sight
+from app.sync.identity import alike, fingerprints, identity, narrowed, normal, question
+from app.sync.model import Kind, Snapshot
 from tests.build import KEYS, SHIPPED, a_patient
 
 NEWER = HashKeys.of((b"n" * 32, b"k" * 32))
 
 
 def somebody(id_="1", **fields):
-    return Sight(id_, a_patient(**fields))
+    return Snapshot(id_, a_patient(**fields))
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.sync.mapping import OnConflict
+from app.sync.mappings.table import OnConflict
 from app.sync.merge import merge
-from app.sync.records import Side
+from app.sync.model import Side
 from tests.build import a_link, a_row, rules
 from tests.unit.sync.worlds import NO_BASE, D, S, holding
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from app.sync.decide import decide
-from app.sync.own_writes import has_landed, stamps
-from app.sync.records import Action, Plan, Side, Sight
+from app.sync.model import Action, Plan, Side, Snapshot
+from app.sync.pending_writes import has_landed, write_stamps
 from tests.build import (
     ABSENT,
     DRCHRONO_ID,
@@ -90,7 +90,7 @@ def test_one_field_that_shows_the_new_value_is_enough_for_a_write_to_have_landed
 
 @pytest.mark.parametrize(
     "salesforce",
-    [ABSENT, a_contact(), a_contact(cell_phone="5550100142"), Sight("1", {})],
+    [ABSENT, a_contact(), a_contact(cell_phone="5550100142"), Snapshot("1", {})],
     ids=["absent", "old value", "old value otherwise written", "not read"],
 )
 def test_a_write_that_does_not_show_has_not_landed(salesforce):
@@ -111,13 +111,13 @@ def test_a_write_of_a_field_that_left_the_mapping_has_not_landed():
 def test_the_journal_keeps_stamps_of_what_was_there_and_of_what_is_written():
     link = a_link()
 
-    kept = stamps(RULES, link, {"city": "Newtown"}, a_contact())
+    kept = write_stamps(RULES, link, {"city": "Newtown"}, a_contact())
 
     assert kept == {"city": (RULES.stamp(link, "city", "Testville"), RULES.stamp(link, "city", "Newtown"))}
 
 
 def test_the_journal_knows_nothing_of_what_was_there_before_a_create():
-    assert stamps(RULES, a_lone_ref(), {"city": "Newtown"}, ABSENT)["city"][0] is None
+    assert write_stamps(RULES, a_lone_ref(), {"city": "Newtown"}, ABSENT)["city"][0] is None
 
 
 def one_field(owner, agreed, written, settle_at=NOW):
@@ -132,7 +132,7 @@ def one_field(owner, agreed, written, settle_at=NOW):
 def test_a_lost_write_is_made_again_over_what_it_would_have_replaced(agreed):
     by, link = one_field(Side.DRCHRONO, agreed, ("x", "b"))
 
-    plan = decided(link, Sight("1", {"note": "b"}), Sight("2", {"note": "x"}, key=DRCHRONO_ID), by)
+    plan = decided(link, Snapshot("1", {"note": "b"}), Snapshot("2", {"note": "x"}, key=DRCHRONO_ID), by)
 
     assert plan.writes == {S: {"note": "b"}}
 
@@ -140,7 +140,7 @@ def test_a_lost_write_is_made_again_over_what_it_would_have_replaced(agreed):
 def test_after_a_lost_write_emptiness_still_never_beats_a_value_on_a_first_match():
     by, link = one_field(Side.DRCHRONO, {}, ("x", "b"))
 
-    plan = decided(link, Sight("1", {"note": None}), Sight("2", {"note": "x"}, key=DRCHRONO_ID), by)
+    plan = decided(link, Snapshot("1", {"note": None}), Snapshot("2", {"note": "x"}, key=DRCHRONO_ID), by)
 
     assert plan.writes == {Side.DRCHRONO: {"note": "x"}}
 
@@ -150,6 +150,6 @@ def test_after_a_lost_write_an_edit_over_there_travels_when_ours_was_taken_back(
     """Agreed on a; Salesforce's user writes x, DrChrono's b; our write of b is lost; DrChrono's user returns to a."""
     by, link = one_field(owner, {"note": "a"}, ("x", "b"))
 
-    plan = decided(link, Sight("1", {"note": "a"}), Sight("2", {"note": "x"}, key=DRCHRONO_ID), by)
+    plan = decided(link, Snapshot("1", {"note": "a"}), Snapshot("2", {"note": "x"}, key=DRCHRONO_ID), by)
 
     assert plan.writes == {Side.DRCHRONO: {"note": "x"}}

@@ -6,7 +6,7 @@ import pytest
 
 from app.sync.brake import ChangeCount, brake, expected_plan
 from app.sync.decide import decide
-from app.sync.records import Deleted, Side, Unheard
+from app.sync.model import Deleted, NothingNew, Side
 from tests.build import NOW, a_contact, a_link, a_patient, a_sight, rules, seen
 
 D, S = Side.DRCHRONO, Side.SALESFORCE
@@ -37,14 +37,16 @@ def test_what_one_side_changed_counts_on_the_other():
 
 
 def test_an_edit_in_salesforce_counts_though_drchrono_must_be_asked_first():
-    found = counted(seen(drchrono=Unheard.UNHEARD, salesforce=a_contact(last_name="Renamed", email="new@example.com")))
+    found = counted(
+        seen(drchrono=NothingNew.UNHEARD, salesforce=a_contact(last_name="Renamed", email="new@example.com"))
+    )
 
     assert found.records == 1
     assert found.fields == {(D, "last_name"): 1, (D, "email"): 1}
 
 
 def test_what_is_edited_where_nothing_may_be_counts_as_put_back():
-    found = counted(seen(drchrono=Unheard.UNHEARD, salesforce=a_contact(chart_id="EDITED")))
+    found = counted(seen(drchrono=NothingNew.UNHEARD, salesforce=a_contact(chart_id="EDITED")))
 
     assert found.fields == {(S, "chart_id"): 1}
 

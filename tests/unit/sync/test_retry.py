@@ -19,9 +19,10 @@ from app.errors import (
     Unavailable,
     Unreadable,
 )
-from app.sync.retry import RETRYABLE_CODES, Fate, Verdict, after, after_refusal, backoff_s, cause_of, fix
+from app.sync.failure_causes import cause_of, fix
+from app.sync.retry import RETRYABLE_CODES, Fate, RetryDecision, after, after_refusal, backoff_s
 from app.vendors import http
-from app.vendors.salesforce import org, wire
+from app.vendors.salesforce import transport, wire
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 CALL = ("salesforce", "PATCH composite/sobjects")
@@ -50,9 +51,9 @@ MISTAKES_OF_OURS = {"JSON_PARSER_ERROR", "MALFORMED_ID", "MALFORMED_QUERY", "NOT
 PASSING = {"ENTITY_IS_DELETED", "QUERY_TIMEOUT", "REQUEST_LIMIT_EXCEEDED", "SERVER_UNAVAILABLE", "UNKNOWN_EXCEPTION"}
 # what a person meets when the attempts are spent, or an answer cannot be read
 OF_THE_VENDOR = {
-    "no answer to a write": cause_of(org.translated(requests.ReadTimeout(), "PATCH", writes=True))[0],
-    "a cut connection": cause_of(org.translated(requests.ConnectionError(), "PATCH", writes=True))[0],
-    "our own deadline": cause_of(org.translated(TimeoutError(), "PATCH", writes=True))[0],
+    "no answer to a write": cause_of(transport.translated(requests.ReadTimeout(), "PATCH", writes=True))[0],
+    "a cut connection": cause_of(transport.translated(requests.ConnectionError(), "PATCH", writes=True))[0],
+    "our own deadline": cause_of(transport.translated(TimeoutError(), "PATCH", writes=True))[0],
     "a server error": cause_of(wire.refused(500, "<html>", "PATCH", writes=True))[0],
     "a bad gateway": cause_of(wire.refused(502, "<html>", "PATCH", writes=True))[0],
     "an answer that does not fit": "ANSWER_DOES_NOT_FIT",
@@ -67,7 +68,7 @@ OF_THE_VENDOR = {
 def test_a_refused_credential_pauses_the_side_and_spends_nothing():
     verdict = after(Unauthorized("salesforce", "token"), 1, 8, 0)
 
-    assert verdict == Verdict(Fate.PAUSED, 60.0, spends=False)
+    assert verdict == RetryDecision(Fate.PAUSED, 60.0, spends=False)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_a_vendor_that_names_a_wait_is_not_asked_earlier(jitter, wait):
 
 @pytest.mark.parametrize("error", [Rejected(*CALL), Unreadable(*CALL), Misconfigured()], ids=lambda e: type(e).__name__)
 def test_what_would_fail_again_waits_for_a_person_at_once(error):
-    assert after(error, 1, 8, 0) == Verdict(Fate.DEAD_LETTER, spends=True)
+    assert after(error, 1, 8, 0) == RetryDecision(Fate.DEAD_LETTER, spends=True)
 
 
 @pytest.mark.parametrize("attempt", range(1, 8))
@@ -113,7 +114,7 @@ def test_a_passing_refusal_is_tried_again_until_the_limit(code):
 
 @pytest.mark.parametrize("code", sorted({*REFUSALS, "UNKNOWN", ""} - RETRYABLE_CODES))
 def test_a_lasting_refusal_waits_for_a_person_at_once(code):
-    assert after_refusal(code, 1, 8, 0) == Verdict(Fate.DEAD_LETTER, spends=True)
+    assert after_refusal(code, 1, 8, 0) == RetryDecision(Fate.DEAD_LETTER, spends=True)
 
 
 @given(attempt=st.integers(1, 900), jitter=JITTER)

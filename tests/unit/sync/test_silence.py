@@ -5,9 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.sync.feed_health import (
+    Feed,
+    FeedVerdict,
+    UnannouncedChange,
+    is_due,
+    judge,
+    shown_again,
+    still_doubted,
+    taken_up,
+    unannounced,
+)
+from app.sync.model import Side
 from app.sync.office_hours import parse
-from app.sync.records import Side
-from app.sync.silence import Change, Feed, Verdict, is_due, judge, shown_again, still_doubted, taken_up, untold
 
 HOURS, QUIET = parse("Mon-Fri 08:00-18:00 UTC"), timedelta(minutes=15)
 TEN = datetime(2026, 1, 12, 10, tzinfo=UTC)  # a Monday
@@ -57,18 +67,18 @@ def of(*changes):
 @pytest.mark.parametrize(
     ("feed", "shown", "verdict"),
     [
-        (FEED, (), Verdict()),
-        (FEED, (A,), Verdict(doubted=of(A))),
-        (replace(FEED, doubted=of(A)), (A, B), Verdict(explained=of(A, B), silent_since=TEN, new=2)),
-        (replace(FEED, doubted=of(A)), (), Verdict()),
-        (replace(FEED, doubted=of(A)), (B,), Verdict(doubted=of(B))),
-        (replace(FEED, doubted=of(A)), (A_AGAIN,), Verdict(explained=of(A_AGAIN), silent_since=TEN, new=1)),
-        (replace(FEED, doubted=of(A_TAKEN)), (), Verdict(silent_since=TEN, new=1)),
-        (replace(FEED, explained=of(A)), (A,), Verdict(explained=of(A))),
+        (FEED, (), FeedVerdict()),
+        (FEED, (A,), FeedVerdict(doubted=of(A))),
+        (replace(FEED, doubted=of(A)), (A, B), FeedVerdict(explained=of(A, B), silent_since=TEN, new=2)),
+        (replace(FEED, doubted=of(A)), (), FeedVerdict()),
+        (replace(FEED, doubted=of(A)), (B,), FeedVerdict(doubted=of(B))),
+        (replace(FEED, doubted=of(A)), (A_AGAIN,), FeedVerdict(explained=of(A_AGAIN), silent_since=TEN, new=1)),
+        (replace(FEED, doubted=of(A_TAKEN)), (), FeedVerdict(silent_since=TEN, new=1)),
+        (replace(FEED, explained=of(A)), (A,), FeedVerdict(explained=of(A))),
         (
             replace(FEED, silent_since=TEN, explained=of(A)),
             (A, B),
-            Verdict(explained=of(A, B), silent_since=TEN, new=1),
+            FeedVerdict(explained=of(A, B), silent_since=TEN, new=1),
         ),
     ],
     ids=["quiet", "perhaps", "proven", "came late", "others", "changed again", "taken up", "known", "and goes on"],
@@ -81,15 +91,15 @@ def test_only_what_is_there_at_a_second_look_proves_a_feed_silent(feed, shown, v
     ("told", "left"),
     [
         ((), (A, B)),
-        ((Change("appointment", "1", "w"),), (B,)),
-        ((Change("appointment", "7", "w"),), (A, B)),
-        ((Change("appointment", "7", "y"),), (B,)),
-        ((Change("appointment", "7", ""), Change("doctor", "7", "z")), (A, B)),
+        ((UnannouncedChange("appointment", "1", "w"),), (B,)),
+        ((UnannouncedChange("appointment", "7", "w"),), (A, B)),
+        ((UnannouncedChange("appointment", "7", "y"),), (B,)),
+        ((UnannouncedChange("appointment", "7", ""), UnannouncedChange("doctor", "7", "z")), (A, B)),
     ],
     ids=["nothing", "it itself", "an older one", "a later one", "none that can be compared"],
 )
 def test_a_delivery_speaks_against_the_doubt_it_names_and_those_of_changes_before_its_own(told, left):
-    assert untold((A, B), told) == of(*left)
+    assert unannounced((A, B), told) == of(*left)
 
 
 @pytest.mark.parametrize(("after", "left"), [(14, (A,)), (15, ())])

@@ -5,18 +5,31 @@ from datetime import timedelta
 
 import pytest
 
-from app.sync import mapping_file
-from app.sync.base import Base
-from app.sync.belief import believe
+from app.sync.base import Rules
 from app.sync.decide import decide
-from app.sync.records import Absent, Action, Deleted, Doubt, Kind, Link, Parent, Ref, Seen, Side, Sight, Unheard
-from app.sync.rules import Rules
+from app.sync.mappings import file
+from app.sync.model import (
+    Absent,
+    Action,
+    Base,
+    Deleted,
+    Kind,
+    Link,
+    NeedsConfirmation,
+    NothingNew,
+    Parent,
+    Ref,
+    Seen,
+    Side,
+    Snapshot,
+)
+from app.sync.trust import trusted_snapshot
 from tests.build import CONFIRM_AFTER, KEYS, NOW, STAMP
 
-TABLE = mapping_file.load()[Kind.APPOINTMENT]
+TABLE = file.load()[Kind.APPOINTMENT]
 RULES = Rules(TABLE, KEYS, CONFIRM_AFTER)
 VISIT, RECORD = "340000501", "a01SYN000000001YBA"
-ABSENT, UNHEARD = Absent.ABSENT, Unheard.UNHEARD
+ABSENT, UNHEARD = Absent.ABSENT, NothingNew.UNHEARD
 FIELDS = {
     "patient": "1",
     "doctor": "2",
@@ -35,12 +48,12 @@ FIELDS = {
 
 def here(version=STAMP, *, confirmed=True, zone="US/Eastern", **fields):
     """A visit as DrChrono holds it."""
-    return Sight(VISIT, {**FIELDS, "time_zone": zone, **fields}, version, confirmed=confirmed, zone=zone)
+    return Snapshot(VISIT, {**FIELDS, "time_zone": zone, **fields}, version, confirmed=confirmed, zone=zone)
 
 
 def there(zone="US/Eastern", **fields):
     """A visit as Salesforce holds it; `zone` is that of its doctor now."""
-    return Sight(RECORD, {**FIELDS, **fields}, "v", key=VISIT, zone=zone)
+    return Snapshot(RECORD, {**FIELDS, **fields}, "v", key=VISIT, zone=zone)
 
 
 def linked(**differences):
@@ -104,7 +117,7 @@ def test_a_change_of_zone_asks_drchrono_nothing():
 def test_a_change_of_zone_is_no_news_of_a_body():
     body = here(confirmed=False, zone="US/Central")
 
-    assert believe(RULES, linked(), [body], there()) is body
+    assert trusted_snapshot(RULES, linked(), [body], there()) is body
 
 
 def test_one_way_fields_of_both_sides_are_put_back_and_no_conflict():
@@ -145,15 +158,15 @@ def test_a_deleted_visit_nobody_knows_is_not_created(drchrono):
 def test_a_body_that_says_deleted_is_only_a_reason_to_ask():
     body = here("2026-01-12T09:00:00", confirmed=False, deleted="true")
 
-    assert believe(RULES, linked(), [body], there()) == Doubt("says_deleted")
-    assert believe(RULES, lone(), [body], ABSENT) == Doubt("says_deleted")
+    assert trusted_snapshot(RULES, linked(), [body], there()) == NeedsConfirmation("says_deleted")
+    assert trusted_snapshot(RULES, lone(), [body], ABSENT) == NeedsConfirmation("says_deleted")
 
 
 def test_a_body_that_calls_a_linked_visit_a_break_is_only_a_reason_to_ask():
     body = replace(here("2026-01-12T09:00:00", confirmed=False), skipped="break")
 
-    assert believe(RULES, linked(), [body], there()) == Doubt("says_break")
-    assert believe(RULES, lone(), [body], ABSENT) is body
+    assert trusted_snapshot(RULES, linked(), [body], there()) == NeedsConfirmation("says_break")
+    assert trusted_snapshot(RULES, lone(), [body], ABSENT) is body
     assert plan(lone(), body, ABSENT) == plan(lone(), replace(body, confirmed=True), ABSENT)
 
 
@@ -223,6 +236,6 @@ def test_a_visit_that_was_given_another_id_is_named_anew_also_where_no_zone_is_m
 def test_a_look_that_is_not_due_yet_keeps_its_promise():
     promised = NOW + timedelta(minutes=1)
 
-    found = plan(linked(confirm_at=promised), Doubt("says_deleted"), there())
+    found = plan(linked(confirm_at=promised), NeedsConfirmation("says_deleted"), there())
 
     assert (found.action, found.until) == (Action.WAIT, promised)

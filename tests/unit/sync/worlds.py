@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from itertools import product
 
-from app.sync.mapping import Direction, OnConflict
+from app.sync.mappings.table import Direction, OnConflict
 from app.sync.merge import merge
-from app.sync.own_writes import has_landed, with_landed
-from app.sync.records import Seen, Side, Sight
+from app.sync.model import Seen, Side, Snapshot
+from app.sync.pending_writes import has_landed, with_landed
 from tests.build import ABSENT, a_link, a_row, an_own_write, rules
 
 NO_BASE = object()
@@ -41,7 +41,7 @@ class World:
         return self.here, self.there
 
     def merged(self):
-        there = Sight("2", {"note": self.there})
+        there = Snapshot("2", {"note": self.there})
         shown = Seen(ABSENT, there)
         landed = {write.id for write in self.link.own_writes if has_landed(self.rules, self.link, write, shown)}
         return merge(self.rules, with_landed(self.link, landed), {"note": self.here}, there.fields)

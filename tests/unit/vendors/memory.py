@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.errors import LeaseLost, StoreUnavailable
-from app.vendors.tokens import Broker, Policy
+from app.vendors.token_broker import Broker, Policy
 
 
 @dataclass(frozen=True)

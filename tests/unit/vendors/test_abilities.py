@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.vendors.drchrono.abilities import abilities, sees_whole_practice
 from app.vendors.drchrono.oauth import SCOPES
+from app.vendors.drchrono.permissions import permissions_of, sees_whole_practice
 
 PERMISSIONS = json.loads((Path(__file__).parents[2] / "samples" / "drchrono" / "user_current.json").read_text())[
     "permissions"
@@ -23,7 +23,7 @@ def without(*scopes):
 
 def missing(pair, permissions):
     """What is not there: its name -> the scopes and permissions that are missing."""
-    found = abilities(pair, permissions)
+    found = permissions_of(pair, permissions)
     return {one.what: (*one.missing_scopes, *one.missing_permissions) for one in found if not one.is_there}
 
 
@@ -50,7 +50,7 @@ def test_a_missing_scope_is_named_where_it_is_needed_and_nowhere_else(scope, wha
 
 
 def test_every_scope_we_ask_for_is_needed_for_something():
-    needed = {scope for one in abilities({"scope": ""}, {}) for scope in one.missing_scopes}
+    needed = {scope for one in permissions_of({"scope": ""}, {}) for scope in one.missing_scopes}
 
     assert needed == set(SCOPES)
 
@@ -122,4 +122,4 @@ def test_patients_that_are_not_shared_are_no_missing_ability():
     permissions=st.dictionaries(st.text(), st.booleans()),
 )
 def test_whatever_is_said_all_abilities_are_spoken_of_in_their_order(scope, permissions):
-    assert [one.what for one in abilities({"scope": scope}, permissions)] == [PATIENTS, APPOINTMENTS, PEOPLE]
+    assert [one.what for one in permissions_of({"scope": scope}, permissions)] == [PATIENTS, APPOINTMENTS, PEOPLE]

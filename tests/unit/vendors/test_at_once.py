@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.errors import Unavailable
-from app.vendors.at_once import TOO_MANY, Places
+from app.vendors.rate_limit.concurrency import TOO_MANY, ConcurrencySlots
 from tests.simulate.clock import Clock
 from tests.simulate.running import lived
 
@@ -44,7 +44,7 @@ def by_clock():
 
     def run(story, most=3, goes_on_s=600.0):
         async def told():
-            return await story(Calls(Places(most, goes_on_s), goes_on_s))
+            return await story(Calls(ConcurrencySlots(most, goes_on_s), goes_on_s))
 
         return lived(Clock(), told())
 

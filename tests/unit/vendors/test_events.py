@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.vendors.salesforce.events import MOST_EVENTS, Batch, Change, NotReadable, read
+from app.vendors.salesforce.platform_events import MOST_EVENTS, EventBatch, RecordChange, UnreadableEvents, read_events
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "salesforce"
 ORG, ADA, BEN = "00DSYN0000000012BA", "003SYN000000001YBA", "003SYN000000002YBA"
@@ -28,7 +28,7 @@ def sample(name):
 
 
 def told(document):
-    return read(json.dumps(document).encode())
+    return read_events(json.dumps(document).encode())
 
 
 def an_event(**more):
@@ -36,8 +36,8 @@ def an_event(**more):
 
 
 def test_a_flows_callout_is_one_change_without_a_uuid():
-    assert told(sample(FLOW)) == Batch(
-        frozenset({ORG}), (Change("", "Contact", ADA, "", "CREATEORUPDATE", "2026-11-20T15:04:05Z"),)
+    assert told(sample(FLOW)) == EventBatch(
+        frozenset({ORG}), (RecordChange("", "Contact", ADA, "", "CREATEORUPDATE", "2026-11-20T15:04:05Z"),)
     )
 
 
@@ -52,11 +52,11 @@ def test_a_batch_by_apex_is_each_of_its_changes_in_order():
 
 
 def test_events_as_apex_serialises_them_name_no_org():
-    assert told(sample(RAW)) == Batch(frozenset(), (Change(UUID, "Contact", ADA, "", "UPDATE", ""),))
+    assert told(sample(RAW)) == EventBatch(frozenset(), (RecordChange(UUID, "Contact", ADA, "", "UPDATE", ""),))
 
 
 def test_a_relayed_event_takes_its_org_from_where_it_came_from():
-    assert told(sample(RELAY)) == Batch(frozenset({ORG}), (Change(UUID, "Contact", ADA, "", "UPDATE", ""),))
+    assert told(sample(RELAY)) == EventBatch(frozenset({ORG}), (RecordChange(UUID, "Contact", ADA, "", "UPDATE", ""),))
 
 
 @pytest.mark.parametrize("source", ["aws.partner/other.com/00DSYN0000000012BA/1", "aws.s3", "", None, 7])
@@ -118,7 +118,7 @@ def test_what_is_no_text_is_taken_as_not_said(name, value):
     ids=str,
 )  # fmt: skip
 def test_an_event_that_names_no_record_is_not_read(wrong):
-    with pytest.raises(NotReadable):
+    with pytest.raises(UnreadableEvents):
         told(an_event(**wrong))
 
 
@@ -135,8 +135,8 @@ def test_an_event_that_names_no_record_does_not_take_its_neighbours_with_it():
     ids=lambda body: body[:24].decode(errors="replace") or "empty",
 )  # fmt: skip
 def test_what_has_none_of_the_shapes_is_not_read(body):
-    with pytest.raises(NotReadable):
-        read(body)
+    with pytest.raises(UnreadableEvents):
+        read_events(body)
 
 
 @pytest.mark.parametrize(
@@ -146,25 +146,25 @@ def test_what_has_none_of_the_shapes_is_not_read(body):
 )  # fmt: skip
 @pytest.mark.parametrize("wrapped", [lambda one: one, lambda one: [one], lambda one: {"events": [one]}])
 def test_a_change_event_is_none_of_the_shapes(name, wrapped):
-    with pytest.raises(NotReadable):
+    with pytest.raises(UnreadableEvents):
         told(wrapped(sample(name)))
 
 
 @pytest.mark.parametrize("name", ["bulk2_successful_results", "bulk2_failed_results"])
 def test_rows_of_a_bulk_job_are_none_of_the_shapes(name):
-    with pytest.raises(NotReadable):
-        read((SAMPLES / f"{name}.csv").read_bytes())
+    with pytest.raises(UnreadableEvents):
+        read_events((SAMPLES / f"{name}.csv").read_bytes())
 
 
 def test_a_batch_has_at_most_as_many_events_as_a_trigger_is_given():
     assert len(told([an_event()] * MOST_EVENTS).changes) == MOST_EVENTS == 2000
 
-    with pytest.raises(NotReadable):
+    with pytest.raises(UnreadableEvents):
         told([an_event()] * (MOST_EVENTS + 1))
 
 
 def test_what_is_not_readable_is_not_quoted():
-    with pytest.raises(NotReadable) as raised:
+    with pytest.raises(UnreadableEvents) as raised:
         told([{"Record_Id__c": "Canary"}])
 
     assert "Canary" not in str(raised.value)
@@ -174,8 +174,8 @@ def test_what_is_not_readable_is_not_quoted():
 @example(body=b'{"source": [], "organizationId": {}, "recordId": "003SYN000000001", "objectApiName": "Contact"}')
 def test_whatever_comes_is_a_batch_or_not_readable(body):
     try:
-        batch = read(body)
-    except NotReadable:
+        batch = read_events(body)
+    except UnreadableEvents:
         return
 
     assert all(len(one.record_id) in (0, 18) for one in batch.changes)

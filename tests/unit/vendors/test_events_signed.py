@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.vendors.salesforce.events import is_signed
+from app.vendors.salesforce.platform_events import is_signed
 
 KEY, NEXT, OTHER = (letter * 32 for letter in (b"a", b"b", b"c"))
 BODY, NOW_S = b'{"recordId": "003SYN000000001YBA"}', 1_795_187_045.5

@@ -4,18 +4,18 @@ from datetime import date
 
 import pytest
 
-from app.sync import mapping_file
-from app.sync.records import Kind
-from app.sync.wanted import Wanted
-from app.vendors.salesforce.finding import Columns, behind, condition, is_id
+from app.sync.mappings import file
+from app.sync.model import Kind
+from app.sync.patient_search import PatientSearch
+from app.vendors.salesforce.search import Columns, behind, condition, is_id
 
-PATIENT = mapping_file.load(None)[Kind.PATIENT]
+PATIENT = file.load(None)[Kind.PATIENT]
 COLUMNS = Columns.of(PATIENT)
 OURS = "(Sync_To_DrChrono__c = true OR DrChrono_Patient_Id__c != null)"
 
 
 def test_a_name_and_a_birth_date_are_both_to_fit_among_those_that_are_patients():
-    found = condition(PATIENT, Wanted(("roe",), date(1990, 2, 3)))
+    found = condition(PATIENT, PatientSearch(("roe",), date(1990, 2, 3)))
 
     assert found == (
         "((FirstName LIKE 'roe%' OR FirstName LIKE '% roe%' OR FirstName LIKE '%-roe%' OR LastName LIKE 'roe%' "
@@ -24,7 +24,7 @@ def test_a_name_and_a_birth_date_are_both_to_fit_among_those_that_are_patients()
 
 
 def test_one_word_may_be_an_id_or_a_charts_as_well():
-    found = condition(PATIENT, Wanted(key="003SYN00000000A"))
+    found = condition(PATIENT, PatientSearch(key="003SYN00000000A"))
 
     assert found == (
         "((DrChrono_Patient_Id__c = '003SYN00000000A') OR (DrChrono_Chart_Id__c LIKE '003SYN00000000A%') "
@@ -38,11 +38,11 @@ def test_one_word_may_be_an_id_or_a_charts_as_well():
     [("100%", "100\\%"), ("a_b", "a\\_b"), ("O'Neill", "O\\'Neill"), ("back\\slash", "back\\\\slash"), ('"', '\\"')],
 )
 def test_wildcards_and_quotes_are_letters(word, quoted):
-    assert f"FirstName LIKE '{quoted}%'" in condition(PATIENT, Wanted((word,)))
+    assert f"FirstName LIKE '{quoted}%'" in condition(PATIENT, PatientSearch((word,)))
 
 
 def test_nothing_to_look_for_is_no_condition():
-    assert condition(PATIENT, Wanted()) == ""
+    assert condition(PATIENT, PatientSearch()) == ""
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.vendors.salesforce.outbound import ACK, MOST_NOTIFICATIONS, Message, Notification, NotReadable, read
+from app.vendors.salesforce.outbound_messages import (
+    ACK,
+    MOST_NOTIFICATIONS,
+    Message,
+    Notification,
+    UnreadableMessage,
+    read_message,
+)
 from tests.soap import ADA, ORG, a_message, a_notification
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "salesforce"
@@ -19,17 +26,17 @@ def sample(name):
 
 
 def told(body):
-    return [(one.object, one.record_id) for one in read(body).notifications]
+    return [(one.object, one.record_id) for one in read_message(body).notifications]
 
 
 def test_a_message_says_who_sent_it_and_which_record_may_differ_in_which_version():
-    assert read(sample("outbound_message_contact_1")) == Message(
+    assert read_message(sample("outbound_message_contact_1")) == Message(
         ORG, False, (Notification("04lSYN000000001YBA", "Contact", ADA, "2026-11-20T15:04:05.000Z"),)
     )
 
 
 def test_each_notification_of_a_message_is_told_in_order():
-    found = read(sample("outbound_message_custom_object_3")).notifications
+    found = read_message(sample("outbound_message_custom_object_3")).notifications
 
     assert [(one.id, one.object, one.record_id, one.version) for one in found] == [
         ("04lSYN000000002YBA", "DrChrono_Appointment__c", "a01SYN000000001YBA", "2026-11-20T15:05:00.000Z"),
@@ -39,21 +46,21 @@ def test_each_notification_of_a_message_is_told_in_order():
 
 
 def test_a_redelivery_tells_the_same_notification_in_a_newer_version():
-    first = read(sample("outbound_message_contact_1")).notifications[0]
-    (again,) = read(sample("outbound_message_redelivery_same_ids_newer_values")).notifications
+    first = read_message(sample("outbound_message_contact_1")).notifications[0]
+    (again,) = read_message(sample("outbound_message_redelivery_same_ids_newer_values")).notifications
 
     assert (again.id, again.record_id) == (first.id, first.record_id)
     assert again.version > first.version
 
 
 def test_a_record_that_was_deleted_before_the_message_left_is_noticed_and_has_no_id():
-    (one,) = read(sample("outbound_message_record_deleted_before_send")).notifications
+    (one,) = read_message(sample("outbound_message_record_deleted_before_send")).notifications
 
     assert one == Notification("04lSYN000000005YBA", "Contact", "", "")
 
 
 def test_another_org_is_told_as_it_is_written():
-    assert read(sample("outbound_message_wrong_org")).organization == "00DSYN0000000092BA"
+    assert read_message(sample("outbound_message_wrong_org")).organization == "00DSYN0000000092BA"
 
 
 def test_a_sender_with_prefixes_of_its_own_and_no_types_is_understood():
@@ -67,7 +74,7 @@ def test_a_prefix_means_nothing(ours, theirs):
     changed = re.sub(rf"\b{ours}(?=[:=])", theirs, body)
 
     assert changed != body
-    assert read(changed.encode()) == read(body.encode())
+    assert read_message(changed.encode()) == read_message(body.encode())
 
 
 @pytest.mark.parametrize(
@@ -80,8 +87,8 @@ def test_a_prefix_means_nothing(ours, theirs):
 def test_the_same_names_in_another_namespace_are_no_message(namespace):
     body = sample("outbound_message_contact_1").replace(namespace.encode(), namespace.encode() + b"x")
 
-    with pytest.raises(NotReadable):
-        read(body)
+    with pytest.raises(UnreadableMessage):
+        read_message(body)
 
 
 def test_a_field_named_id_in_another_namespace_is_no_record_id():
@@ -104,7 +111,7 @@ def test_a_short_record_id_is_told_in_its_long_form():
 
 @pytest.mark.parametrize("stamp", ["2026-11-20T15:04:05.000Z", "2026-11-20T15:04:05Z", "2026-11-20T15:04:05.123456Z"])
 def test_a_stamp_is_taken_as_it_is(stamp):
-    assert read(a_message(a_notification(SystemModstamp=stamp))).notifications[0].version == stamp
+    assert read_message(a_message(a_notification(SystemModstamp=stamp))).notifications[0].version == stamp
 
 
 @pytest.mark.parametrize(
@@ -113,12 +120,12 @@ def test_a_stamp_is_taken_as_it_is(stamp):
     ids=repr,
 )
 def test_what_cannot_be_compared_as_text_is_no_stamp(stamp):
-    assert read(a_message(a_notification(SystemModstamp=stamp))).notifications[0].version == ""
+    assert read_message(a_message(a_notification(SystemModstamp=stamp))).notifications[0].version == ""
 
 
 @pytest.mark.parametrize(("session", "has"), [(None, False), ("", False), (" \n", False), ("00D!secret", True)])
 def test_a_session_id_is_noticed_and_not_told(session, has):
-    message = read(a_message(session=session))
+    message = read_message(a_message(session=session))
 
     assert message.has_session is has
     assert "secret" not in repr(message)
@@ -128,13 +135,15 @@ def test_a_session_id_is_noticed_and_not_told(session, has):
 def test_of_up_to_a_hundred_notifications_none_is_forgotten(given):
     ids = [f"003SYN{number:09d}"[:15] for number in given]
 
-    found = read(a_message(*(a_notification(one) for one in ids))).notifications
+    found = read_message(a_message(*(a_notification(one) for one in ids))).notifications
 
     assert [one.record_id[:15] for one in found] == ids
 
 
 def test_no_value_of_a_record_is_in_what_is_told():
-    assert not re.search("Alex|Sample|example|555|1980|900001", repr(read(sample("outbound_message_contact_1"))))
+    assert not re.search(
+        "Alex|Sample|example|555|1980|900001", repr(read_message(sample("outbound_message_contact_1")))
+    )
 
 
 def test_the_answer_means_what_the_vendors_sample_means():
@@ -160,7 +169,9 @@ def test_the_vendors_wsdl_describes_the_messages_that_are_read():
     assert told == [part.get("name") for part in parts]
     assert body[0].tag == f"{{{wsdl.get('targetNamespace')}}}notifications"
     assert int(parts[-1].get("maxOccurs")) == MOST_NOTIFICATIONS
-    assert read(ET.tostring(ET.fromstring(sample("outbound_message_contact_1")))).notifications[0].record_id == ADA
+    assert (
+        read_message(ET.tostring(ET.fromstring(sample("outbound_message_contact_1")))).notifications[0].record_id == ADA
+    )
 
 
 def test_every_field_the_vendors_wsdl_has_may_be_in_a_message_and_none_is_told():
@@ -170,7 +181,7 @@ def test_every_field_the_vendors_wsdl_has_may_be_in_a_message_and_none_is_told()
     )
     names = [one.get("name") for one in contact.iter("{http://www.w3.org/2001/XMLSchema}element")]
 
-    message = read(a_message(a_notification(**dict.fromkeys(names, "Canary"))))
+    message = read_message(a_message(a_notification(**dict.fromkeys(names, "Canary"))))
 
     assert {"LastName", "SystemModstamp", "DrChrono_Patient_Id__c"} <= set(names)
     assert "Canary" not in repr(message)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.vendors.salesforce.outbound import Hostile, Message, NotReadable, read
+from app.vendors.salesforce.outbound_messages import Hostile, Message, UnreadableMessage, read_message
 from tests.soap import a_message, a_notification
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "salesforce"
@@ -20,8 +20,8 @@ PIECES = [b"<", b">", b"/", b"&", b'"', b"<!DOCTYPE x>", b"<!--", b"]]>", b"<![C
 
 def answered(body):
     try:
-        return type(read(body))
-    except (Hostile, NotReadable) as answer:
+        return type(read_message(body))
+    except (Hostile, UnreadableMessage) as answer:
         return type(answer)
 
 
@@ -112,12 +112,12 @@ def test_a_message_has_at_most_a_hundred_notifications(count, answer):
          "no such prefix", "no envelope", "not utf-8"],
 )  # fmt: skip
 def test_what_is_no_message_is_not_read(body):
-    assert answered(body) is NotReadable
+    assert answered(body) is UnreadableMessage
 
 
 def test_what_is_not_readable_is_not_quoted():
-    with pytest.raises(NotReadable) as raised:
-        read(b"<Canary>Canary")
+    with pytest.raises(UnreadableMessage) as raised:
+        read_message(b"<Canary>Canary")
 
     assert "Canary" not in str(raised.value)
     assert raised.value.__cause__ is None
@@ -125,8 +125,8 @@ def test_what_is_not_readable_is_not_quoted():
 
 @pytest.mark.parametrize(
     ("opening", "piece", "answer"),
-    [(b"", b"<a>", Hostile), (b"", b"<Notification/>", Hostile), (b"<a>", b"x", NotReadable),
-     (b"<a>", b"&amp;", NotReadable), (b"", b"<!---->", NotReadable)],
+    [(b"", b"<a>", Hostile), (b"", b"<Notification/>", Hostile), (b"<a>", b"x", UnreadableMessage),
+     (b"<a>", b"&amp;", UnreadableMessage), (b"", b"<!---->", UnreadableMessage)],
     ids=["nested", "notifications", "text", "references", "comments"],
 )  # fmt: skip
 def test_eight_mebibytes_of_one_thing_take_little_time_and_no_more_memory_than_they_are(opening, piece, answer):
@@ -161,7 +161,7 @@ def test_a_full_message_of_records_with_two_hundred_fields_is_a_message():
 @example(body=b"\xfe\xff\x00<")
 @example(body=b"<?xml version='1.0' encoding='\xff'?>")
 def test_any_bytes_give_one_of_three_answers(body):
-    assert answered(body) in (Message, Hostile, NotReadable)
+    assert answered(body) in (Message, Hostile, UnreadableMessage)
 
 
 @given(real=st.sampled_from(REAL), data=st.data())
@@ -173,11 +173,15 @@ def test_any_change_of_a_real_message_gives_one_of_three_answers(real, data):
         end = data.draw(st.integers(start, min(start + 40, len(changed))))
         changed[start:end] = data.draw(st.binary(max_size=8) | st.sampled_from(PIECES))
 
-    assert answered(bytes(changed)) in (Message, Hostile, NotReadable)
+    assert answered(bytes(changed)) in (Message, Hostile, UnreadableMessage)
 
 
 @given(value=st.text(), name=st.sampled_from(["LastName", "Id", "SystemModstamp"]))
 def test_any_text_in_a_field_gives_one_of_three_answers(value, name):
     field = f"<sf:{name}>{value}</sf:{name}></sObject>".encode()
 
-    assert answered(a_message(a_notification("")).replace(b"</sObject>", field)) in (Message, Hostile, NotReadable)
+    assert answered(a_message(a_notification("")).replace(b"</sObject>", field)) in (
+        Message,
+        Hostile,
+        UnreadableMessage,
+    )

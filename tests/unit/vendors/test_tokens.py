@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.errors import Unavailable
-from app.vendors.tokens import Token
+from app.vendors.token_broker import Token
 from tests.unit.vendors.memory import Memory, Row, Vendor, a_broker, stored, until
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from app.errors import OutcomeUnknown, Unauthorized, Unavailable
-from app.vendors.tokens import CUT_OFF
+from app.vendors.token_broker import CUT_OFF
 from tests.unit.vendors.memory import Memory, Row, Vendor, a_broker, stored, until
 
 LEASE = timedelta(seconds=30)

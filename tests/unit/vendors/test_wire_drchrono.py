@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.sync.records import Kind
+from app.sync.model import Kind
 from app.vendors.drchrono.wire import EVENT_KINDS, NotReadable, read_notice, record_id, version
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "drchrono"

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from app.sync.records import Kind, Side
+from app.sync.model import Kind, Side
 from tests.harness.verify.seen import (
     Act,
     Burst,

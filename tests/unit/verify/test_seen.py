@@ -2,14 +2,14 @@
 
 import pytest
 
-from app.sync import mapping_file
-from app.sync.records import Kind, Side
+from app.sync.mappings import file
+from app.sync.model import Kind, Side
 from tests.harness.verify.faults import Fault, counted, struck
 from tests.harness.verify.normal import World, one_way, owners
 from tests.harness.verify.search import places
 from tests.unit.verify.build import call
 
-MAPPINGS = mapping_file.load()
+MAPPINGS = file.load()
 DOCTOR = {"id": 310001, "timezone": "US/Eastern", "first_name": "F", "last_name": "P"}
 PATIENT = {
     "id": 7,

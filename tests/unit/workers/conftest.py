@@ -7,7 +7,7 @@ from app.store.database import Database
 from app.store.encryption import Vault
 from app.store.work_queue import Body, Due, LeasedBatch
 from app.sync.decide import decide
-from app.sync.records import Kind, Lane, Seen, Side
+from app.sync.model import Kind, Lane, Seen, Side
 from app.wakeup import Wakeup
 from tests.build import KEY, KEYS, LATER_STAMP, NOW, SHIPPED, rules
 from workers.batch import Batch, Observed

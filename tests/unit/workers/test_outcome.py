@@ -7,8 +7,8 @@ import pytest
 
 from app.errors import Unavailable
 from app.sync.decide import decide
-from app.sync.mapping import OnConflict
-from app.sync.records import Doubt, Lane, Seen, Side, Sight
+from app.sync.mappings.table import OnConflict
+from app.sync.model import Lane, NeedsConfirmation, Seen, Side, Snapshot
 from app.vendors.salesforce.wire import RecordRefused
 from tests.build import (
     ABSENT,
@@ -89,7 +89,7 @@ def test_a_conflict_that_waits_keeps_its_base_and_is_held(end):
     by = rules(a_row(on_conflict=OnConflict.HOLD))
     link = a_link({"note": "a"}, by)
 
-    result = end(link, Seen(Sight("1", {"note": "b"}), Sight("2", {"note": "c"})), by=by)
+    result = end(link, Seen(Snapshot("1", {"note": "b"}), Snapshot("2", {"note": "c"})), by=by)
 
     assert result.base == link.base
     assert (result.failure.cause, result.failure.is_held) == ("held", True)
@@ -130,7 +130,7 @@ def test_a_record_that_is_gone_is_held_and_keeps_its_base(end, what, cause, side
 
 
 def test_a_doubt_keeps_the_delivery_and_promises_a_question(end):
-    result = end(a_link(), seen(Doubt("not_newer")))
+    result = end(a_link(), seen(NeedsConfirmation("not_newer")))
 
     assert (result.is_read, result.lane, result.last_error) == (False, Lane.CONFIRM, "not_newer")
     assert (result.again_in, result.confirm_at) == (timedelta(seconds=5), NOW + timedelta(seconds=5))
@@ -165,7 +165,7 @@ def test_what_became_of_an_unsettled_write_is_journalled(end, shown, state):
     [
         (a_sight(LATER_STAMP, email="c@example.com"), RecordRefused("UNABLE_TO_LOCK_ROW")),
         (a_sight(LATER_STAMP, email="c@example.com"), Unavailable(*CALL)),
-        (Doubt("not_newer"), None),
+        (NeedsConfirmation("not_newer"), None),
     ],
     ids=["locked", "away", "doubted"],
 )

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.errors import Gone, LeaseLost, OutcomeUnknown, Rejected, Unauthorized, Unavailable
-from app.sync.records import Lane, Seen, Side
+from app.sync.model import Lane, Seen, Side
 from app.vendors.salesforce.wire import RecordRefused
 from tests.build import (
     DRCHRONO_ID,

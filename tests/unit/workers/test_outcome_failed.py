@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.errors import LeaseLost, OutcomeUnknown, Rejected, Unauthorized, Unavailable, Unreadable
-from app.sync.records import Lane, Side
+from app.sync.model import Lane, Side
 from app.vendors.salesforce.wire import RecordRefused
 from tests.build import LATER_STAMP, NOW, SALESFORCE_ID, STAMP, a_link, a_patient, a_sight, seen
 from tests.unit.workers.conftest import ATTEMPT_LIMIT

@@ -1,0 +1,139 @@
+"""First contact: what a record of Salesforce's needs to become one of DrChrono's, and what was found in its place.
+
+A chart is created once. So before a record is created on either side, the other side is searched; one match links,
+several wait for a person, none creates. A create whose answer never came is searched for twice before it counts as
+lost. (Pure: `workers/match.py` does the searching.)
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from app.sync.base import Rules
+from app.sync.identity import FINDERS, rows_of
+from app.sync.mappings.table import Direction, Table
+from app.sync.model import WHOLE_RECORD, Action, Fields, Kind, PendingWrite, Plan, Ref, Side, Snapshot
+
+MISSING = "missing_for_drchrono"
+BUSY = "match_busy"
+IS_TAKEN = "chart_of_another_contact"
+OTHER_KEY = "names_another_chart"
+UNSETTLED = "create_unsettled"
+NOBODY = "says_not_who"
+UNANSWERED = "create_unanswered"
+SEVERAL: Mapping[Side, str] = {Side.DRCHRONO: "several_charts", Side.SALESFORCE: "several_contacts"}
+
+# what DrChrono demands of a new record beside what the mapping says, and where Salesforce would hold it
+_DEMANDED: Mapping[Kind, Mapping[str, str]] = {Kind.PATIENT: {"doctor": "DrChrono_Doctor__c"}}
+
+
+def is_opted_in(table: Table, salesforce: Snapshot) -> bool:
+    """Say whether a record of Salesforce's is to become one of DrChrono's.
+
+    Only where it is said what DrChrono demands, and where it could be found again.
+    """
+    can_be = table.kind in FINDERS and any(row.is_required for row in table.rows.values())
+    return can_be and salesforce.is_opted_in
+
+
+def plan_create(rules: Rules, salesforce: Snapshot) -> Plan:
+    """Say how a record that a person wants in DrChrono comes to be there, or what it lacks."""
+    table = rules.table
+    filled = {name: value for name, value in salesforce.fields.items() if _goes(table, name) and value is not None}
+    _, unfit = table.write(Side.DRCHRONO, filled)
+    fields = {name: value for name, value in filled.items() if name not in unfit}
+    refused = {name: why for name, why in {**salesforce.unreadable, **unfit}.items() if _goes(table, name)}
+    told = fields.keys() | refused.keys()
+    mapped = rows_of(table, list(demanded(table)))
+    extra = {
+        name: rules.defaults[name]
+        for name in demanded(table)
+        if name in rules.defaults and (name not in mapped or mapped[name].name not in told)
+    }
+    helped = {mapped[name].name for name in extra if name in mapped}
+    missing = {table.name_of(name, Side.SALESFORCE) for name in needed(table) - told - helped}
+    missing |= {there for name, there in demanded(table).items() if name not in mapped and name not in extra}
+    if missing or needed(table) & refused.keys():
+        awaits = tuple(
+            Ref(Side.SALESFORCE, kind, salesforce.unlinked[name])
+            for name, kind in table.parents.items()
+            if name in salesforce.unlinked
+        )
+        return Plan(Action.NOTHING, refused=refused, missing=tuple(sorted(missing)), awaits=awaits)
+    return Plan(Action.CREATE, writes={Side.DRCHRONO: fields}, refused=refused, extra=extra)
+
+
+def demanded(table: Table) -> Mapping[str, str]:
+    """Give what DrChrono demands whatever the mapping says: its name -> where Salesforce would hold it."""
+    return _DEMANDED.get(table.kind, {})
+
+
+def needed(table: Table) -> set[str]:
+    """Give the fields without which no record is created in DrChrono."""
+    finder = FINDERS.get(table.kind)
+    names = [*demanded(table), *(finder.needs if finder else ())]
+    return {row.name for row in table.rows.values() if row.is_required} | {
+        row.name for row in rows_of(table, names).values()
+    }
+
+
+def salesforce_names(table: Table, names: Sequence[str]) -> tuple[str, ...]:
+    """Give what Salesforce calls these fields of DrChrono's; one it does not have keeps its name."""
+    mapped = rows_of(table, names)
+    return tuple(
+        mapped[name].shown(Side.SALESFORCE) if name in mapped else demanded(table).get(name, name) for name in names
+    )
+
+
+def _goes(table: Table, name: str) -> bool:
+    return table.rows[name].direction is Direction.BOTH
+
+
+def link_or_create(
+    plan: Plan, side: Side, matches: Sequence[Snapshot], taken: Collection[str], chosen: str | None = None
+) -> Plan:
+    """Say what becomes of a create on a side, now that it is known whom it would meet there.
+
+    taken   which of the matches belong to another pair
+    chosen  which of them a person says it is; one that is none of them any more creates nothing either
+    """
+    if chosen is not None:
+        matches = [one for one in matches if one.id == chosen]
+        if not matches:
+            return Plan(Action.HOLD, cause=SEVERAL[side], overtaken=(WHOLE_RECORD,))
+    if not matches:
+        return plan
+    if len(matches) > 1:
+        return Plan(Action.HOLD, cause=SEVERAL[side])
+    if matches[0].id in taken:
+        return Plan(Action.HOLD, cause=IS_TAKEN, twin=matches[0].id)
+    return Plan(Action.LINK, twin=matches[0].id)
+
+
+def plan_merge(table: Table, held: Plan, own: Fields, winner: Snapshot | None) -> Plan:
+    """Say how a Contact that met a chart which has its own becomes that one, as a person said; held where it is not.
+
+    The winner keeps what it holds; what is empty there is filled. A reference cannot be sent with a merge.
+    """
+    if winner is None or winner.key is None or winner.key != held.twin:
+        return held
+    lacks = {name for name, value in winner.fields.items() if value is None and not table.rows[name].parent}
+    filled = {name: own[name] for name in lacks & own.keys() if own[name] is not None and _goes(table, name)}
+    return Plan(Action.MERGE, twin=winner.id, writes={Side.SALESFORCE: filled})
+
+
+def recheck_unanswered_create(
+    rules: Rules, attempt: PendingWrite, matches: Sequence[Snapshot], taken: Collection[str], now: datetime
+) -> Plan:
+    """Say what is known of a create whose answer never came, after another search for what it may have made.
+
+    It is lost when two searches, apart from each other, found nothing, and the second came so long after DrChrono must
+    have given the request up that its lists show what it made. Whoever wants it then begins anew, with a new search.
+    """
+    if matches:
+        plan = link_or_create(Plan(Action.NOTHING), Side.DRCHRONO, matches, taken)
+        return replace(plan, landed=(attempt.id,)) if plan.action is Action.LINK else plan
+    again_at = max(attempt.searched_at or now, attempt.settle_at) + rules.search_gap
+    if attempt.searched_at is None or now < again_at:
+        return Plan(Action.WAIT, cause=UNSETTLED, until=again_at, searched=(attempt.id,))
+    return Plan(Action.WAIT, cause=UNSETTLED, until=now, lost=(attempt.id,))

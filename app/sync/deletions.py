@@ -1,0 +1,80 @@
+"""What is to be done when one side does not hold a record any more (pure).
+
+Absence is never answered by creating. A visit that DrChrono deleted is marked in Salesforce, or deleted there; one
+that Salesforce deleted is cancelled in DrChrono, unless it has taken place or was touched there meanwhile. Everything
+else waits for a person: patients are never deleted, and a record we may not see any more is not a deleted one.
+"""
+
+from app.sync.base import Rules
+from app.sync.mappings.table import Table
+from app.sync.model import Absent, Action, Deleted, Fields, Link, NothingNew, Plan, Side, Snapshot
+
+GONE_IN_DRCHRONO, GONE_IN_SALESFORCE, NEVER_HERE = "gone_in_drchrono", "gone_in_salesforce", "never_here"
+_STATUS = "status"  # DrChrono's name
+_CANCELLED = "Cancelled"
+_TOOK_PLACE = frozenset(
+    {"Arrived", "Checked In", "Checked In Online", "In Room", "In Session", "Complete", "No Show"}
+)  # of DrChrono's own statuses
+
+
+def is_deleted(rules: Rules, sight: Snapshot) -> bool:
+    """Say whether DrChrono itself says that it deleted the record."""
+    tombstone = rules.table.tombstone
+    return tombstone is not None and sight.fields.get(tombstone) is not None
+
+
+def is_cancelled(table: Table, fields: Fields) -> bool:
+    """Say whether a visit was called off."""
+    status = table.row_of(_STATUS)
+    return status is not None and fields.get(status.name) == _CANCELLED
+
+
+def gone_in_drchrono(rules: Rules, link: Link, salesforce: Snapshot | Absent | Deleted) -> Plan:
+    """Say what becomes of a record that DrChrono has deleted or does not show: it was asked."""
+    tombstone = rules.table.tombstone
+    if tombstone is None:
+        return Plan(Action.HOLD, cause=GONE_IN_DRCHRONO)
+    if link.salesforce_id is None:
+        return Plan(Action.NOTHING, cause=NEVER_HERE)
+    if not isinstance(salesforce, Snapshot):
+        return Plan(Action.NOTHING)
+    if rules.deletes:
+        return Plan(Action.DELETE)
+    if salesforce.fields.get(tombstone) is not None:
+        return Plan(Action.NOTHING, agreed={tombstone: salesforce.fields[tombstone]})
+    return Plan(Action.WRITE, writes={Side.SALESFORCE: {tombstone: "true"}})
+
+
+def gone_in_salesforce(
+    rules: Rules, link: Link, drchrono: Snapshot | NothingNew, salesforce: Absent | Deleted, *, is_asked: bool
+) -> Plan | None:
+    """Say what becomes of a linked record that Salesforce does not hold; None when DrChrono has to be asked first.
+
+    is_asked  whether DrChrono's sight is its own answer
+    """
+    if isinstance(salesforce, Deleted) and salesforce.master is not None:
+        return Plan(Action.FOLLOW)
+    status = rules.table.row_of(_STATUS)
+    if isinstance(salesforce, Absent) or status is None or not rules.cancels:
+        return Plan(Action.HOLD, cause=GONE_IN_SALESFORCE)
+    return _cancelled(rules, link, drchrono, status.name, is_asked=is_asked)
+
+
+def _cancelled(
+    rules: Rules, link: Link, drchrono: Snapshot | NothingNew, status: str, *, is_asked: bool
+) -> Plan | None:
+    """Say how a visit that was deleted in Salesforce comes to be cancelled in DrChrono.
+
+    status  what we call the field that says so
+    """
+    if isinstance(drchrono, NothingNew):
+        was_cancelled = rules.matches(link, status, link.base.stamps.get(status), _CANCELLED) is True
+        return Plan(Action.NOTHING) if was_cancelled else None
+    shown = drchrono.fields.get(status)
+    if is_deleted(rules, drchrono) or shown == _CANCELLED:
+        return Plan(Action.NOTHING, agreed={status: shown})
+    if not is_asked:
+        return None
+    if rules.changed(link, drchrono.fields) - {rules.table.zoned} or shown in _TOOK_PLACE:
+        return Plan(Action.HOLD, cause=GONE_IN_SALESFORCE)
+    return Plan(Action.WRITE, writes={Side.DRCHRONO: {status: _CANCELLED}})

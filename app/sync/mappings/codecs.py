@@ -1,0 +1,220 @@
+"""One small codec per sort of value, by name: how a side writes it, and when two values are equal.
+
+A codec reads a side's raw value into a tidy one (a string, or None for empty), writes the tidy one back, and gives
+its *normal* form. Tidy values travel as people typed them; only normal forms are compared, so `(555) 010-0142` and
+`555-010-0142` are the same phone. A value a codec cannot carry is answered by `Unfit`, never trimmed in silence.
+Raise a codec's `version` whenever its normal form changes: bases made by the old one then count as absent.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from app.sync.model import Side
+
+
+class Unfit(ValueError):  # noqa: N818
+    """A value has no counterpart; the message is a stable reason that names no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a row of the mapping may say to its codec.
+
+    max_length  the longest text Salesforce's field takes, in characters
+    values      DrChrono's value -> Salesforce's, for `enum`
+    to          the kind a `reference` points at; `key` that kind's external id in Salesforce
+    local       the row that carries a `local_time` to Salesforce as it reads; `zone` the one that carries its zone
+    """
+
+    max_length: int | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    to: str = ""
+    key: str = ""
+    local: str = ""
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How one sort of value is read, written and compared."""
+
+    name: str
+    version: int
+    read: Callable[[Side, Any, Options], str | None]
+    write: Callable[[Side, str | None, Options], Any]
+    normal: Callable[[str | None], str | None]
+    options: frozenset[str] = frozenset()
+
+
+def tidy(raw: Any) -> str | None:
+    """Give text without its margins, None when nothing is left.
+
+    Raises  Unfit for what is no text
+    """
+    if raw is None:
+        return None
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        raise Unfit("not_text")
+    text = str(raw).replace("\r\n", "\n").replace("\r", "\n").strip()
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a letter: legal in JSON, but no encoding carries it
+        raise Unfit("not_text") from None
+    return text or None
+
+
+def empty(side: Side) -> str | None:
+    """Empty text is null in Salesforce and an empty string in DrChrono."""
+    return None if side is Side.SALESFORCE else ""
+
+
+def _read_text(_side: Side, raw: Any, _options: Options) -> str | None:
+    return tidy(raw)
+
+
+def _write_text(side: Side, value: str | None, options: Options) -> str | None:
+    if value is None:
+        return empty(side)
+    if options.max_length is not None and len(value) > options.max_length:
+        raise Unfit("too_long")
+    return value
+
+
+def _as_is(value: str | None) -> str | None:
+    return value
+
+
+def _folded(value: str | None) -> str | None:
+    return None if value is None else value.casefold()
+
+
+def _read_enum(side: Side, raw: Any, options: Options) -> str | None:
+    value = tidy(raw)
+    if value is None:
+        return None
+    known = options.values if side is Side.DRCHRONO else {there: here for here, there in options.values.items()}
+    if value not in known:
+        raise Unfit("unknown_value")
+    return value if side is Side.DRCHRONO else known[value]
+
+
+def _write_enum(side: Side, value: str | None, options: Options) -> str | None:
+    if value is None:
+        return empty(side)
+    if value not in options.values:
+        raise Unfit("unknown_value")
+    return value if side is Side.DRCHRONO else options.values[value]
+
+
+def _read_date(_side: Side, raw: Any, _options: Options) -> str | None:
+    value = tidy(raw)
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        raise Unfit("not_a_date") from None
+
+
+def _write_date(_side: Side, value: str | None, _options: Options) -> str | None:
+    return value  # both sides take null for an empty date
+
+
+_EXTENSION = re.compile(r"(?:ext\.?|extension|x|#)\s*(\d+)\s*$", re.IGNORECASE)
+_NATIONAL_DIGITS = 10
+
+
+def _normal_phone(value: str | None) -> str | None:
+    """Give the digits alone: without the leading 1 of North America, with `x` before an extension."""
+    if value is None:
+        return None
+    found = _EXTENSION.search(value)
+    extension = f"x{found[1]}" if found else ""
+    digits = re.sub(r"\D", "", value[: found.start()] if found else value)
+    if len(digits) == _NATIONAL_DIGITS + 1 and digits.startswith("1"):
+        digits = digits[1:]
+    return (digits + extension) or value.casefold()
+
+
+def _read_number(_side: Side, raw: Any, _options: Options) -> str | None:
+    """Read 30, 30.0 and "30.00" as the same text; DrChrono gives decimals as strings."""
+    value = tidy(raw)
+    if value is None:
+        return None
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise Unfit("not_a_number") from None
+    if not number.is_finite() or abs(number) >= _LARGEST:
+        raise Unfit("not_a_number")
+    return f"{number.normalize() + 0:f}"
+
+
+_LARGEST = 10**15  # above it a float is not exact
+
+
+def _write_number(side: Side, value: str | None, _options: Options) -> int | float | str | None:
+    if value is None:
+        return None
+    number = Decimal(value)
+    if number == number.to_integral_value():
+        return int(number)
+    return float(number) if side is Side.SALESFORCE else value
+
+
+def _read_flag(_side: Side, raw: Any, _options: Options) -> str | None:
+    """Read yes as text and no as empty: a checkbox knows no third state."""
+    text = str(raw) if isinstance(raw, bool) else tidy(raw)
+    if text is None or text.casefold() in ("false", "0"):
+        return None
+    if text.casefold() in ("true", "1"):
+        return "true"
+    raise Unfit("not_a_flag")
+
+
+def _write_flag(_side: Side, value: str | None, _options: Options) -> bool:
+    return value is not None
+
+
+def _read_reference(side: Side, raw: Any, options: Options) -> str | None:
+    """Read the other record's DrChrono id, wherever it stands: it is the reference on both sides."""
+    if side is Side.DRCHRONO or raw is None:
+        return None if raw == 0 else tidy(raw)
+    key = tidy(raw.get(options.key)) if isinstance(raw, dict) else None
+    if key is None:
+        raise Unfit("parent_not_linked")
+    return key
+
+
+def _write_reference(side: Side, value: str | None, options: Options) -> Any:
+    if value is None:
+        return None
+    if side is Side.SALESFORCE:
+        return {options.key: value}
+    return int(value) if value.isdecimal() else value
+
+
+def _read_joined(_side: Side, raw: Any, _options: Options) -> str | None:
+    """Read several fields as one text, in their order."""
+    parts = raw if isinstance(raw, tuple) else (raw,)
+    return " ".join(text for part in parts if (text := tidy(part))) or None
+
+
+CODECS: Mapping[str, Codec] = {
+    codec.name: codec
+    for codec in (
+        Codec("text", 1, _read_text, _write_text, _as_is, frozenset({"max_length"})),
+        Codec("email", 1, _read_text, _write_text, _folded, frozenset({"max_length"})),
+        Codec("phone", 1, _read_text, _write_text, _normal_phone, frozenset({"max_length"})),
+        Codec("enum", 1, _read_enum, _write_enum, _as_is, frozenset({"values"})),
+        Codec("date", 1, _read_date, _write_date, _as_is),
+        Codec("number", 1, _read_number, _write_number, _as_is),
+        Codec("flag", 1, _read_flag, _write_flag, _as_is),
+        Codec("reference", 1, _read_reference, _write_reference, _as_is, frozenset({"to"})),
+        Codec("joined", 1, _read_joined, _write_text, _as_is, frozenset({"max_length"})),
+    )
+}

@@ -1,0 +1,212 @@
+"""The mapping as tables of rows, and both sides' records read and written through them.
+
+Nothing outside a table is kept or written. Field values are compared only here, in one normal form per codec.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from app.sync.mappings import local_time
+from app.sync.mappings.codecs import Codec, Options, Unfit
+from app.sync.mappings.local_time import LOCAL_TIME, UtcTime, WallTime
+from app.sync.model import Fields, Kind, Side, Snapshot
+
+ZONE = "doctor.timezone"  # not the record's own: its doctor's, or what the settings say of its office
+DELETED = "deleted_flag"
+EXTERNAL_ID = "external id"  # of Salesforce's record, which is no row; no row of TOML reads so by accident
+
+
+class Direction(StrEnum):
+    """Which way a field travels."""
+
+    BOTH = "both"
+    TO_SALESFORCE = "to_salesforce"
+
+
+class OnConflict(StrEnum):
+    """Who decides when both sides changed a field."""
+
+    OWNER = "owner"
+    HOLD = "hold"
+
+
+# Rows and tables have no slots: what follows from them is found once, for every record asks for it.
+@dataclass(frozen=True)
+class Row:
+    """One field of one kind: its name on each side and its rules."""
+
+    name: str
+    names: Mapping[Side, str]
+    codec: Codec
+    options: Options
+    direction: Direction
+    owner: Side
+    on_conflict: OnConflict
+    is_identity: bool
+    is_required: bool = False
+
+    def equal(self, one: str | None, other: str | None) -> bool:
+        """Say whether two tidy values mean the same."""
+        return self.codec.normal(one) == self.codec.normal(other)
+
+    @cached_property
+    def parent(self) -> Kind | None:
+        """The kind it refers to, if it does."""
+        return Kind(self.options.to) if self.options.to else None
+
+    def shown(self, side: Side) -> str:
+        """Give the field's name as people of that side know it; a relationship's is its look-up's."""
+        name = self.names[side]
+        if side is Side.DRCHRONO or not self.options.to:
+            return name
+        return f"{name.removesuffix('__r')}__c" if name.endswith("__r") else f"{name}Id"
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The fields of DrChrono it is read from."""
+        name = self.names[Side.DRCHRONO]
+        return tuple(name.split()) if self.codec.name == "joined" else (name,)
+
+    @cached_property
+    def selected(self) -> tuple[str, ...]:
+        """What has to be selected of a Salesforce record to read it."""
+        name = self.names[Side.SALESFORCE]
+        return (f"{name}.{self.options.key}", f"{name}.Id") if self.options.to else (name,)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The mapping of one kind."""
+
+    kind: Kind
+    path: str
+    object: str
+    external_id: str
+    rows: Mapping[str, Row]
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    opt_in: str | None = None
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """What is read of Salesforce's object, beside its id and the external id."""
+        names = tuple(name for row in self.rows.values() for name in row.selected)
+        return (*names, self.opt_in) if self.opt_in else names
+
+    def row_of(self, name: str) -> Row | None:
+        """Give the row of a field by DrChrono's name for it, its copies left aside; what we call the row says nothing.
+
+        A copy travels one way, and stands below the row it is a copy of: the mapping file is refused otherwise.
+        """
+        return self._by_drchrono.get(name)
+
+    @cached_property
+    def _by_drchrono(self) -> Mapping[str, Row]:
+        return {row.names[Side.DRCHRONO]: row for row in [*self.rows.values()][::-1]}  # of several the first
+
+    def name_of(self, name: str, side: Side) -> str:
+        """Give what a side calls a field of ours, the external id included."""
+        return self.external_id if name == EXTERNAL_ID else self.rows[name].shown(side)
+
+    @cached_property
+    def is_one_way(self) -> bool:
+        """Whether nothing of the kind ever travels to DrChrono."""
+        return all(row.direction is Direction.TO_SALESFORCE for row in self.rows.values())
+
+    @cached_property
+    def tombstone(self) -> str | None:
+        """The row that says in Salesforce that a record was deleted in DrChrono."""
+        row = self.row_of(DELETED)
+        return row.name if row else None
+
+    @cached_property
+    def zoned(self) -> str | None:
+        """The row that carries the zone of the record's times."""
+        row = self.row_of(ZONE)
+        return row.name if row else None
+
+    @cached_property
+    def parents(self) -> Mapping[str, Kind]:
+        """The rows that refer to other records, and the kinds they refer to."""
+        return {row.name: row.parent for row in self.rows.values() if row.parent}
+
+    def read(
+        self, side: Side, record_id: str, raw: Mapping[str, Any], *, version: str, confirmed: bool, zone: str = ""
+    ) -> Snapshot:
+        """Give the sight of a vendor's record; keys outside the table are passed over.
+
+        zone  that of the record's doctor or office, verbatim; empty where it is not known
+        """
+        fields: dict[str, str | None] = {}
+        unreadable: dict[str, str] = {}
+        unlinked: dict[str, str] = {}
+        for row in self.rows.values():
+            if not self._is_given(row, side, raw, zone):
+                continue
+            value = self._raw_value(row, side, raw, zone)
+            try:
+                fields[row.name] = row.codec.read(side, value, row.options)
+            except Unfit as why:
+                unreadable[row.name] = str(why)
+                if row.options.to and isinstance(value, dict) and value.get("Id"):
+                    unlinked[row.name] = str(value["Id"])
+        key = str(raw.get(self.external_id) or "").strip() or None if side is Side.SALESFORCE else None
+        is_opted_in = side is Side.SALESFORCE and (self.opt_in is None or raw.get(self.opt_in) is True)
+        return Snapshot(record_id, fields, version, confirmed, unreadable, key, zone, unlinked, is_opted_in=is_opted_in)
+
+    def _is_given(self, row: Row, side: Side, raw: Mapping[str, Any], zone: str) -> bool:
+        if side is Side.DRCHRONO and row.sources == (ZONE,):
+            return bool(zone)
+        names = row.sources if side is Side.DRCHRONO else (row.names[side],)
+        return any(name in raw for name in names)
+
+    def _raw_value(self, row: Row, side: Side, raw: Mapping[str, Any], zone: str) -> Any:
+        if side is Side.DRCHRONO:
+            if row.sources == (ZONE,):
+                return zone
+            parts = tuple(raw.get(name) for name in row.sources)
+            return parts if len(parts) > 1 else parts[0]
+        value = raw[row.names[side]]
+        if row.codec is LOCAL_TIME:
+            beside = [self.rows[name].names[side] for name in (row.options.local, row.options.zone)]
+            return UtcTime(value, raw.get(beside[0]), raw.get(beside[1]), zone)
+        return value
+
+    def write(self, side: Side, fields: Fields, zone: str = "") -> tuple[dict[str, Any], dict[str, str]]:
+        """Give the vendor's names and values for these fields, and field -> why for those that cannot travel."""
+        raw: dict[str, Any] = {}
+        refused: dict[str, str] = {}
+        for name, value in fields.items():
+            row = self.rows[name]
+            if side is Side.DRCHRONO and value is None and (row.is_required or row.parent):
+                refused[name] = "cannot_be_empty"
+                continue
+            is_wall = row.codec is LOCAL_TIME and side is Side.SALESFORCE
+            given: Any = WallTime(value, zone) if is_wall else value
+            try:
+                raw[row.names[side] if value is not None else row.shown(side)] = row.codec.write(
+                    side, given, row.options
+                )
+            except Unfit as why:
+                refused[name] = str(why)
+        return raw, refused
+
+    def flags(self, fields: Fields, zone: str) -> dict[str, str]:
+        """Give field -> what a change of clocks does to it on its way to Salesforce."""
+        times = {name: value for name, value in fields.items() if self.rows[name].codec is LOCAL_TIME}
+        return {name: str(found) for name, value in times.items() if (found := local_time.flag(value, zone))}
+
+    def differing(self, one: Snapshot, other: Snapshot) -> set[str]:
+        """Give the fields that two sights of a record do not agree on; the zone is not the record's own."""
+        both = (one.fields.keys() & other.fields.keys()) - {self.zoned}
+        return {name for name in both if not self.rows[name].equal(one.fields[name], other.fields[name])}
+
+    def keep(self, raw: Mapping[str, Any], *beside: str) -> dict[str, Any]:
+        """Give what of a DrChrono record may be stored: the fields of the table, and the keys named beside them."""
+        wanted = {name for row in self.rows.values() for name in row.sources} | set(beside)
+        return {name: value for name, value in raw.items() if name in wanted}
+
+
+Mappings = Mapping[Kind, Table]

@@ -1,0 +1,290 @@
+"""The words of the core, as frozen types: side, kind, snapshot, link, plan.
+
+A *snapshot* is one record as one side holds it, as just read. `Fields` holds tidy values: a key that is absent was
+not read, so it says nothing; None was read, and is empty.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+Fields = Mapping[str, str | None]
+WHOLE_RECORD = "which record"  # of what can be decided: no row of TOML reads so by accident
+
+
+class Side(StrEnum):
+    """The two systems; neither is ours, neither is the source."""
+
+    DRCHRONO = "drchrono"
+    SALESFORCE = "salesforce"
+
+    @property
+    def other(self) -> "Side":
+        """The side across."""
+        return Side.SALESFORCE if self is Side.DRCHRONO else Side.DRCHRONO
+
+
+class Kind(StrEnum):
+    """What is kept the same."""
+
+    PATIENT = "patient"
+    APPOINTMENT = "appointment"
+    DOCTOR = "doctor"
+    OFFICE = "office"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """One record on one side."""
+
+    side: Side
+    kind: Kind
+    id: str
+
+
+class Lane(StrEnum):
+    """How urgent a piece of work is, most urgent first."""
+
+    LIVE = "live"
+    RETRY = "retry"
+    CONFIRM = "confirm"
+    COMPARE = "compare"
+    BACKFILL = "backfill"
+
+    def behind(self, other: "Lane") -> "Lane":
+        """Give the less urgent of two."""
+        return max(self, other, key=list(Lane).index)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One record as one side holds it.
+
+    version     the vendor's own change stamp, comparable only with others of the same record and side
+    confirmed   we asked and the side answered; False for the body of a delivery, which is only a hint
+    unreadable  field -> why its raw value has no counterpart here; such a field is absent from `fields`
+    key         the other side's id that the record carries; only Salesforce's do
+    zone        that of the times in it, verbatim; empty where it has none or none is known
+    unlinked    field -> Salesforce's id of a record it refers to, which carries no DrChrono id
+    series      its place in a series of visits, which its id need not keep
+    skipped     why it is none of ours: a break, or an occurrence nobody has touched
+    is_opted_in  a person wants it on the other side, or its kind needs no such word; only of Salesforce's
+    """
+
+    id: str
+    fields: Fields
+    version: str = ""
+    confirmed: bool = True
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
+    zone: str = ""
+    unlinked: Mapping[str, str] = field(default_factory=dict)
+    skipped: str = ""
+    series: str = ""
+    is_opted_in: bool = False
+
+
+class Absent(StrEnum):
+    """We asked, and the side does not hold (or does not show) the record."""
+
+    ABSENT = "absent"
+
+
+class NothingNew(StrEnum):
+    """Nothing came from the side since both last agreed: as far as we know it holds what the base says."""
+
+    UNHEARD = "unheard"
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """Salesforce says that the record was deleted; `master` is the one it was merged into, if it was."""
+
+    master: Snapshot | None = None
+
+
+class Parent(StrEnum):
+    """How far a record is that another one refers to."""
+
+    LINKED = "linked"
+    COMING = "coming"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsConfirmation:
+    """What was delivered may not be believed yet; a GET decides. `reason` is a stable name."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldResolution:
+    """What a person decided of one field of a link, or (`twin`) which record on that side it is.
+
+    side       whose value counts; of an old value the side that it was taken from
+    expects    side -> stamp of what that side held when the person looked
+    puts_back  both sides are to hold `value`, whatever either holds now
+    """
+
+    id: str
+    side: Side
+    expects: Mapping[Side, str] = field(default_factory=dict)
+    puts_back: bool = False
+    value: str | None = field(default=None, repr=False)
+    twin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Both sides of one link as just looked at.
+
+    decided  field -> what a person decided of it; of `WHICH`, which record over there it is
+    predecessor  the link of the same visit under an earlier id
+    parents  (kind, DrChrono id) -> how far it is, of the records that are referred to and not known to be linked
+    """
+
+    drchrono: Snapshot | Absent | NeedsConfirmation | NothingNew
+    salesforce: Snapshot | Absent | Deleted
+    parents: Mapping[tuple[Kind, str], Parent] = field(default_factory=dict)
+    predecessor: str | None = None
+    decided: Mapping[str, FieldResolution] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingWrite:
+    """A write of ours whose outcome is not known, and the side it went to.
+
+    stamps      field -> (stamp of what was there, stamp of what we wrote); None where nothing was known
+    settle_at   from then on the vendor has given the request up: what has not landed never will
+    sent        sealed: what a create sent, to find by it what it may have made
+    made        what a create is known to have made, while no link says so
+    searched_at when a create was first searched for, in vain
+    job         the vendor's job it was sent by, while nobody has seen that one end
+    """
+
+    id: str
+    side: Side
+    stamps: Mapping[str, tuple[str | None, str]]
+    settle_at: datetime
+    sent: str | None = None
+    made: str | None = None
+    searched_at: datetime | None = None
+    job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """field -> stamp of what both sides last agreed on; a field is absent when they never did."""
+
+    stamps: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Two refs that are the same thing; a lone ref while the other side's id is None.
+
+    floor       the highest DrChrono `updated_at` whose state we have taken in
+    confirm_at  when a GET was promised for a doubted body; None when nothing is doubted
+    own_writes  our writes whose outcome is not known, oldest first
+    unsettled   fields we have written to DrChrono, which has not shown them since
+    is_failed   a failure of it waits for a person
+    """
+
+    id: str
+    kind: Kind
+    drchrono_id: str | None
+    salesforce_id: str | None
+    base: Base
+    floor: str = ""
+    confirm_at: datetime | None = None
+    own_writes: tuple[PendingWrite, ...] = ()
+    unsettled: frozenset[str] = frozenset()
+    is_failed: bool = False
+
+    def id_on(self, side: Side) -> str | None:
+        """The record's id on that side, None while unknown."""
+        return self.drchrono_id if side is Side.DRCHRONO else self.salesforce_id
+
+
+class Action(StrEnum):
+    """What `decide` answers.
+
+    CREATE  on the side it is missing from, once nothing was found there that it could be (`workers/match.py`)
+    DELETE  delete the record in Salesforce
+    FIND    a create of ours may have happened: look for what it made
+    LINK    it is known which record over there it is: `twin`; look at that one
+    SUCCEED the visit is one we know, under another id; give its link that id
+    FOLLOW  the Contact was merged into another; look at that one
+    MERGE   a person says that the Contact is another: have Salesforce merge it into that one, `twin`
+    """
+
+    NOTHING = "nothing"
+    WRITE = "write"
+    CREATE = "create"
+    DELETE = "delete"
+    FIND = "find"
+    LINK = "link"
+    FOLLOW = "follow"
+    MERGE = "merge"
+    SUCCEED = "succeed"
+    WAIT = "wait"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done with one link.
+
+    writes      side -> the fields it should take
+    agreed      what both sides hold equal already: the base may advance to it
+    conflicts   fields both sides changed, differently; the winner's value is in `writes`
+    put_backs   one-way fields somebody edited on the wrong side
+    refused     field -> why its value cannot travel; the others still do
+    flags       field -> what a change of clocks did to it on its way; it travels nevertheless
+    zone        that of the times that are written
+    awaits      the records it refers to that have to be there first
+    cause       why it waits or holds, or is none of ours; a stable name
+    until       WAIT: when to look again
+    landed      ids of own writes found to have happened; `lost` those that never did; `searched` those not found yet
+    twin        LINK: the record's id on the side the link lacks; MERGE: the Contact's that stays; HOLD: whom it met
+    missing     Salesforce's fields that must be filled before DrChrono takes the record
+    extra       DrChrono's fields a create sends beside those of the table
+    writes_key  the Contact is to carry its chart's id, which it does not
+    decided     fields of which a person's word is followed; `overtaken` those that somebody has edited since
+    """
+
+    action: Action
+    writes: Mapping[Side, Fields] = field(default_factory=dict)
+    agreed: Fields = field(default_factory=dict)
+    conflicts: tuple[str, ...] = ()
+    put_backs: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
+    zone: str = ""
+    awaits: tuple["Ref", ...] = ()
+    cause: str = ""
+    until: datetime | None = None
+    landed: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    searched: tuple[str, ...] = ()
+    twin: str | None = None
+    missing: tuple[str, ...] = ()
+    extra: Mapping[str, int] = field(default_factory=dict)
+    writes_key: bool = False
+    decided: tuple[str, ...] = ()
+    overtaken: tuple[str, ...] = ()
+
+
+class WriteState(StrEnum):
+    """How far an outward call is known to have come."""
+
+    PLANNED = "planned"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+OPEN = (WriteState.PLANNED.value, WriteState.UNKNOWN.value)  # it may have been sent, and may yet land
+BULKY = frozenset({Lane.COMPARE, Lane.BACKFILL})  # lanes whose writes may go by a job of the vendor's

@@ -1,0 +1,86 @@
+"""When a delivered DrChrono body may be believed (pure).
+
+The signature header is a shared secret, not a signature of the body; stamps have no zone and run backwards in autumn;
+redeliveries carry the state of their first sending. So a body is a hint. It is believed when nothing speaks against
+it; else it is neither believed nor dropped, and one GET, some seconds later, decides.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from app.sync.base import Rules
+from app.sync.mappings.table import Table
+from app.sync.model import Absent, Deleted, Link, NeedsConfirmation, NothingNew, Snapshot
+
+# A stamp's clock goes back one hour in autumn; a floor further above a confirmed look was never true.
+_EXPLAINED_BY_AUTUMN = timedelta(hours=2)
+
+
+def trusted_snapshot(
+    rules: Rules, link: Link, bodies: Sequence[Snapshot], salesforce: Snapshot | Absent | Deleted
+) -> Snapshot | NeedsConfirmation | NothingNew:
+    """Give the state DrChrono may be believed to hold, or why a GET must decide.
+
+    bodies  the bodies of the unfinished deliveries of this record, in the order they were received
+    """
+    if not bodies:
+        is_asked = link.confirm_at is not None or link.drchrono_id is None
+        return NeedsConfirmation("nothing_delivered") if is_asked or not link.base.stamps else NothingNew.UNHEARD
+    if rules.table.is_one_way:  # no webhook tells of these: we asked for them ourselves
+        return bodies[-1]
+    *earlier, newest = _first_sights(bodies)
+    changed = rules.changed(link, newest.fields) - {rules.table.zoned}  # which no body carries
+    if newest.skipped:
+        return newest if link.salesforce_id is None else NeedsConfirmation(f"says_{newest.skipped}")
+    tombstone = rules.table.tombstone
+    if tombstone in changed and newest.fields[tombstone] is not None:
+        reason = "says_deleted"
+    elif link.unsettled & changed:
+        reason = "contradicts_our_write"
+    elif any(body.version >= newest.version for body in earlier):
+        reason = "deliveries_disagree"
+    elif not changed and not (link.is_failed and newest.version < link.floor):
+        reason = ""
+    elif not newest.version or newest.version <= link.floor:
+        reason = "not_newer"
+    else:
+        reason = _identity_doubt(rules.table, link, newest, changed, salesforce)
+    return NeedsConfirmation(reason) if reason else newest
+
+
+def _first_sights(bodies: Sequence[Snapshot]) -> list[Snapshot]:
+    """Leave out what says again what an earlier delivery said: a redelivery is no news."""
+    distinct: list[Snapshot] = []
+    for body in bodies:
+        if all((body.version, body.fields) != (known.version, known.fields) for known in distinct):
+            distinct.append(body)
+    return distinct
+
+
+def _identity_doubt(
+    table: Table, link: Link, newest: Snapshot, changed: Collection[str], salesforce: Snapshot | Absent | Deleted
+) -> str:
+    """Say what speaks against a newer body: another identity, or a Contact it would be linked to that differs."""
+    if link.salesforce_id is not None:
+        return "identity_changed" if any(table.rows[name].is_identity for name in changed) else ""
+    is_foreign = isinstance(salesforce, Snapshot) and not link.own_writes and _differs(table, newest, salesforce)
+    return "existing_contact" if is_foreign else ""
+
+
+def _differs(table: Table, one: Snapshot, other: Snapshot) -> bool:
+    return bool(table.differing(one, other))
+
+
+def raised_floor(floor: str, sight: Snapshot) -> str:
+    """Give the floor after a sight was taken in: the highest stamp seen.
+
+    It stays up when a GET shows an earlier stamp, because a stale body from before the clock went back would pass a
+    lowered one. Only a floor that no change of clocks explains is brought down.
+    """
+    if sight.version >= floor or not sight.confirmed or not sight.version:
+        return max(floor, sight.version)
+    try:
+        gap = datetime.fromisoformat(floor) - datetime.fromisoformat(sight.version)
+    except (ValueError, TypeError):
+        return sight.version
+    return sight.version if gap > _EXPLAINED_BY_AUTUMN else floor

@@ -1,0 +1,88 @@
+"""Finding: a person's words as the condition of one query, quoted, their wildcards taken as what they are (pure).
+
+A name's word is looked for at the beginning of a name and of each of its parts, so `ann` finds Ann, Anna and
+Mary Ann, not Joanna: the org need not compare the middle of every name it holds.
+"""
+
+import re
+from dataclasses import dataclass
+
+from simple_salesforce.format import format_soql
+
+from app.sync.mappings.table import Table
+from app.sync.model import Side
+from app.sync.patient_search import PatientSearch
+from app.vendors.salesforce.wire import long_id
+
+_BEGINS_AN_ID = re.compile(r"\d|a\d", re.ASCII)  # a standard object's, a custom one's: no name
+_BEGINNINGS = ("{:like}%", "% {:like}%", "%-{:like}%")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What Salesforce calls the fields a person is known by; empty for one that is not mapped."""
+
+    first: str
+    last: str
+    born: str
+    chart: str
+
+    @classmethod
+    def of(cls, table: Table) -> "Columns":
+        """Give those of a mapping."""
+        rows = (table.row_of(name) for name in ("first_name", "last_name", "date_of_birth", "chart_id"))
+        return cls(*(row.names[Side.SALESFORCE] if row else "" for row in rows))
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """Those that are there."""
+        return tuple(dict.fromkeys(name for name in (self.first, self.last, self.born, self.chart) if name))
+
+
+def condition(table: Table, wanted: PatientSearch) -> str:
+    """Give the condition that finds whom a person may mean, among those that are patients; empty where none can."""
+    columns = Columns.of(table)
+    who = [_named(columns, word) for word in wanted.names if columns.first or columns.last]
+    if wanted.born is not None and columns.born:
+        who.append(format_soql(f"{columns.born} = {{}}", wanted.born))
+    ways = [" AND ".join(who)] if who else []
+    if wanted.key:
+        ways.append(format_soql(f"{table.external_id} = {{}}", wanted.key))
+        if columns.chart:
+            ways.append(format_soql(f"{columns.chart} LIKE '{{:like}}%'", wanted.key))
+        if is_id(wanted.key):
+            ways.append(format_soql("Id = {}", long_id(wanted.key)))
+    if not ways:
+        return ""
+    found = ways[0] if len(ways) == 1 else " OR ".join(f"({way})" for way in ways)
+    ours = concerned(table)
+    return f"({found}) AND {ours}" if ours else f"({found})"
+
+
+def is_id(text: str) -> bool:
+    """Say whether a word is surely one of Salesforce's ids: Salesforce refuses a query for what only looks like one."""
+    whole = long_id(text)
+    return _BEGINS_AN_ID.match(text) is not None and whole != "" and whole[15:].startswith(text[15:].upper())
+
+
+def concerned(table: Table) -> str:
+    """Give the condition that a record concerns us; empty where every one does."""
+    return f"({table.opt_in} = true OR {table.external_id} != null)" if table.opt_in else ""
+
+
+def behind(columns: Columns, last: tuple[str | None, str] | None) -> str:
+    """Give the condition of what comes behind the last one of a page: its last name and Id."""
+    if last is None:
+        return ""
+    name, id_ = last
+    if not columns.last:
+        return format_soql("Id > {}", id_)
+    if name is None:  # the nameless come first
+        return format_soql(f"({columns.last} != null OR ({columns.last} = null AND Id > {{}}))", id_)
+    return format_soql(f"({columns.last} > {{}} OR ({columns.last} = {{}} AND Id > {{}}))", name, name, id_)
+
+
+def _named(columns: Columns, word: str) -> str:
+    names = [name for name in (columns.first, columns.last) if name]
+    ways = [format_soql(f"{name} LIKE '{begins}'", word) for name in names for begins in _BEGINNINGS]
+    return f"({' OR '.join(ways)})"

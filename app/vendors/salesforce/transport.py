@@ -1,0 +1,212 @@
+"""The connected Salesforce org: how a call of simple-salesforce's is made, counted, and what its failing means.
+
+The library is synchronous and blocks, so it runs in our threads, one session per thread, with our own
+`requests.Session`: it sets no time-outs and drops per-call headers on a repeat, so both live on the session. It never
+logs in by itself; the token is injected and refreshed by the broker. A thread cannot be cancelled: a call we gave up
+on may still land, so for a write that is an unknown outcome.
+
+Source  simple-salesforce 1.12.10, api.py and util.py
+"""
+
+import asyncio
+import copy
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+import requests
+from requests.adapters import HTTPAdapter
+from simple_salesforce.api import Salesforce as SimpleSalesforce
+from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession, SalesforceOperationError
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+
+from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable, Unreadable
+from app.sync.model import Lane, Side
+from app.vendors.http import OnResponse
+from app.vendors.rate_limit.concurrency import TOO_MANY
+from app.vendors.rate_limit.salesforce import SPENT_S, SalesforceRateLimit
+from app.vendors.salesforce.oauth import SalesforceGrant
+from app.vendors.salesforce.wire import refused
+from app.vendors.token_broker import Broker, OnRefusal, Policy, Token, TokenStore
+
+T = TypeVar("T")
+
+CALL_DEADLINE_S = 12.0
+_CONNECT_S, _READ_S = 4.0, 10.0
+_LIMIT = "REQUEST_LIMIT_EXCEEDED"
+_REMEMBER_S = 1.0  # a new sign-in leaves the old session alive
+_SIDE = Side.SALESFORCE.value
+_TOKEN_MOVED = "TOKEN_MOVED"  # noqa: S105 - a code
+
+
+class _Adapter(HTTPAdapter):
+    """Time-outs on every request, our trusted roots, and `heard` hears of each."""
+
+    def __init__(self, context: Any, heard: OnResponse) -> None:
+        self._context, self._heard = context, heard
+        super().__init__(pool_maxsize=1)  # a session is one thread's
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> Any:
+        return super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
+
+    def send(self, request: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        kwargs["timeout"] = (_CONNECT_S, _READ_S)
+        try:
+            response = super().send(request, **kwargs)
+        except requests.RequestException:
+            self._heard(None)
+            raise
+        self._heard(response.status_code)
+        return response
+
+
+class _UsageHeader:
+    """What Salesforce last said of the calls it has counted."""
+
+    usage: str | None = None
+
+    def hear(self, response: requests.Response, **_: Any) -> None:
+        self.usage = response.headers.get("Sforce-Limit-Info") or self.usage
+
+
+@dataclass(frozen=True, slots=True)
+class BulkPolicy:
+    """When writes go by a job, and how it is waited for.
+
+    above      more writes than that go by a job
+    most       so many go by one at most
+    looks_s    the waits between looks at a job; the last is repeated
+    longest_s  for how long a job is waited for before it is called off
+    """
+
+    above: int = 2_000
+    most: int = 5_000
+    looks_s: tuple[float, ...] = (1.0, 2.0, 4.0, 7.0, 10.0)
+    longest_s: float = 600.0
+
+
+class Transport:
+    """The connected org, and every call to it."""
+
+    def __init__(
+        self,
+        grant: SalesforceGrant,
+        store: TokenStore,
+        context: Any,
+        version: str,
+        tell: OnRefusal,
+        budget: SalesforceRateLimit,
+    ) -> None:
+        self._grant, self._context, self._version = grant, context, version
+        self.budget, self.lane, self._heard = budget, Lane.LIVE, _UsageHeader()
+        self.patience = BulkPolicy()
+        self.broker = Broker(_SIDE, store, grant.ask, Policy(is_final=False, remember_s=_REMEMBER_S), tell)
+        self._threads = ThreadPoolExecutor(budget.places.most, thread_name_prefix="salesforce")
+        self._local = threading.local()
+
+    def on(self, lane: Lane) -> Self:
+        """Give the same org, its calls made for a lane."""
+        there = copy.copy(self)
+        there.lane = lane
+        return there
+
+    async def close(self) -> None:
+        """Let the threads go; a call that hangs is left to its own time-out."""
+        await self.broker.close()
+        self.budget.places.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._grant.close()
+
+    async def called(
+        self, call: str, ask: Callable[[SimpleSalesforce], T], *, writes: bool, is_admitted: bool = False
+    ) -> T:
+        """Give the answer to one call of the library's, made in a thread of ours, counted and within its deadline.
+
+        writes  it changes a record over there, so an answer that never came leaves it unknown
+        Raises  Unavailable, OutcomeUnknown, Unauthorized, Rejected, Unreadable
+        """
+        if not is_admitted:
+            await self.budget.admit(self.lane, call)
+        try:
+            found = await self._answered(call, ask, writes=writes)
+        except (Unavailable, OutcomeUnknown) as error:
+            if isinstance(error, Unavailable) and error.code == _LIMIT:
+                wait_s = error.retry_in_s or SPENT_S
+                await self.budget.refused(wait_s, is_spent=wait_s >= SPENT_S)
+            elif error.code not in (_TOKEN_MOVED, TOO_MANY):
+                await self.budget.failed()
+            raise
+        except (Rejected, Unreadable):
+            await self.budget.answered(self._heard.usage)
+            raise
+        await self.budget.answered(self._heard.usage)
+        return found
+
+    async def _answered(self, call: str, ask: Callable[[SimpleSalesforce], T], *, writes: bool) -> T:
+        token = await self.broker.current()
+        try:
+            return await self._in_thread(call, ask, token, writes=writes)
+        except SalesforceExpiredSession:
+            token = await self.broker.renewed(token)
+        try:
+            return await self._in_thread(call, ask, token, writes=writes)
+        except SalesforceExpiredSession as error:
+            if not await self.broker.refuse(token, "HTTP_401"):
+                raise Unavailable(_SIDE, call, code=_TOKEN_MOVED, retry_in_s=1.0) from error
+            raise Unauthorized(_SIDE, call, status=401) from error
+
+    async def _in_thread(self, call: str, ask: Callable[[SimpleSalesforce], T], token: Token, *, writes: bool) -> T:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + CALL_DEADLINE_S
+        async with self.budget.places.one(_SIDE, call, deadline) as place:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await loop.run_in_executor(self._threads, lambda: ask(self._library(token)))
+            except SalesforceExpiredSession:
+                raise
+            except SalesforceError as error:
+                raise refused(error.status, error.content, call, writes=writes) from None
+            except (requests.RequestException, TimeoutError) as error:
+                place.is_given_up = isinstance(error, TimeoutError | requests.ReadTimeout)
+                raise translated(error, call, writes=writes) from None
+            except SalesforceOperationError:  # an upload that was answered otherwise than by 201
+                raise Unreadable(_SIDE, call, code="NOT_TAKEN") from None
+            except ValueError:
+                raise (OutcomeUnknown if writes else Unreadable)(_SIDE, call, code="NOT_JSON") from None
+
+    def _library(self, token: Token) -> SimpleSalesforce:
+        """Give this thread's library object for a token."""
+        if getattr(self._local, "version", None) != token.version:
+            session = requests.Session()
+            session.mount("https://", _Adapter(self._context, self.budget.heard))
+            session.hooks["response"].append(self._heard.hear)
+            session.headers.update(
+                {
+                    "Sforce-Call-Options": "client=Chronobridge",
+                    # every create is keyed by our external id, so an alert-type duplicate rule may not stop it
+                    "Sforce-Duplicate-Rule-Header": "allowSave=true",
+                }
+            )
+            self._local.library = SimpleSalesforce(
+                instance_url=self._grant.allowed_instance(token.beside),
+                session_id=token.value,
+                version=self._version,
+                session=session,
+                object_pairs_hook=dict,
+            )
+            self._local.version = token.version
+        library: SimpleSalesforce = self._local.library
+        return library
+
+
+def translated(error: Exception, call: str, *, writes: bool) -> SyncError:
+    """Give our error for one of requests'; what was never sent cannot have happened."""
+    reason = error.args[0] if error.args else None
+    never_sent = isinstance(
+        error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.InvalidURL
+    ) or (isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError | ConnectTimeoutError))
+    if never_sent or not writes:
+        return Unavailable(_SIDE, call, code=type(error).__name__)
+    return OutcomeUnknown(_SIDE, call, code=type(error).__name__)

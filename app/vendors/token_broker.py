@@ -1,0 +1,396 @@
+"""The token broker: one refresher for all processes, whoever needs a token.
+
+A token is read from the store for every call, and asked for only under a lease that all processes share; the others
+wait and read what the winner stored. A new pair is durable before anyone uses it, because a refresh kills the old one.
+A refusal is remembered, so that a bad credential never becomes a storm of log-ins, and so is a vendor's wish to be left
+alone. Between the vendor's answer and our commit a crash loses a single-use pair: nothing is done there but the commit.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from time import monotonic
+from typing import Any, Protocol
+
+from app.errors import LeaseLost, OutcomeUnknown, StoreUnavailable, Unauthorized, Unavailable
+
+
+class Stored(Protocol):
+    """A token as the store holds it; see `app/store/connections.py`."""
+
+    @property
+    def token(self) -> dict[str, Any] | None:
+        """What the vendor gave; None before there was one."""
+
+    @property
+    def version(self) -> int:
+        """Grows with every token stored."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether an early refresh is due."""
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the life the vendor stated is over."""
+
+    @property
+    def refused_for_s(self) -> float | None:
+        """How long ago the vendor refused our credential; None when it did not."""
+
+    @property
+    def refused_code(self) -> str | None:
+        """What it said."""
+
+    @property
+    def ask_again_in_s(self) -> float:
+        """How long the vendor is to be left alone."""
+
+
+class Lease(Protocol):
+    """The right to ask for a token."""
+
+    @property
+    def follows_cut_off(self) -> bool:
+        """Whether whoever had it before never came back."""
+
+
+class TokenStore(Protocol):
+    """What the broker needs of the store."""
+
+    async def read(self) -> Stored:
+        """Give what is stored now."""
+
+    async def lease(self, span: timedelta) -> Any | None:
+        """Take the right to ask, for a while; None when another process has it."""
+
+    async def save(
+        self, lease: Any, version: int, token: dict[str, Any], refresh_in: timedelta | None, lives: timedelta | None
+    ) -> Stored:
+        """Store the token that follows a version durably, and let the lease go."""
+
+    async def refuse(self, lease: Any, code: str) -> None:
+        """Remember a refusal and let the lease go; LeaseLost when a token has followed the refused one."""
+
+    async def release(self, lease: Any, ask_again_in: timedelta | None = None, *, is_answered: bool = True) -> None:
+        """Let the lease go without a token."""
+
+    async def forget(self, lease: Any) -> None:
+        """Forget the token and let the lease go."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    token: dict[str, Any] | None = None
+    version: int = 0
+    is_stale: bool = False
+    is_expired: bool = False
+    refused_for_s: float | None = None
+    refused_code: str | None = None
+    ask_again_in_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Free:
+    follows_cut_off: bool = False
+
+
+class UnstoredToken:
+    """Keeps a token for as long as this object lives, for one user of it: what a check asks for is stored nowhere."""
+
+    def __init__(self) -> None:
+        self._kept = _Kept()
+
+    async def read(self) -> Stored:
+        """Give what is kept."""
+        return self._kept
+
+    async def lease(self, _span: timedelta) -> Lease | None:
+        """Give the right to ask."""
+        return _Free()
+
+    async def save(
+        self, _lease: Any, version: int, token: dict[str, Any], _refresh_in: timedelta | None, _lives: timedelta | None
+    ) -> Stored:
+        """Keep a token."""
+        self._kept = _Kept(token, version + 1)
+        return self._kept
+
+    async def refuse(self, _lease: Any, code: str) -> None:
+        """Remember a refusal."""
+        self._kept = replace(self._kept, refused_for_s=0.0, refused_code=code)
+
+    async def release(self, _lease: Any, ask_again_in: timedelta | None = None, *, is_answered: bool = True) -> None:
+        """Keep nothing new."""
+
+    async def forget(self, _lease: Any) -> None:
+        """Forget the token."""
+        self._kept = _Kept()
+
+
+LEASE = timedelta(seconds=30)
+CUT_OFF = "REFRESH_CUT_OFF"
+_REFRESH_AT, _JITTER = 0.8, 0.05  # of the life the vendor states; the rest is margin for calls in flight
+_ASK_AGAIN_AFTER_S = 60.0
+_AWAY_S = 2.0
+_LOOK_AGAIN_S = 0.05
+_SAVE_AGAIN_S = 0.2
+_GRANT_SHARE = 0.5  # of the lease: what is left of it is for saving the answer
+
+
+Grant = Callable[[dict[str, Any] | None], Awaitable[dict[str, Any]]]
+OnRefusal = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token, with what came beside it; `version` tells two apart. `is_fresh`: asked for just now, by us."""
+
+    value: str
+    version: int
+    beside: dict[str, Any]
+    is_fresh: bool = False
+
+    def __repr__(self) -> str:
+        return f"Token(version={self.version})"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a vendor's tokens want to be treated.
+
+    is_final    they are single use: a refusal stays until somebody connects anew; else it is asked again in a minute
+    remember_s  how long a token read from the store is used without reading it again; 0 where a refresh by another
+                process kills it at once
+    lease       how long one process may ask before another may
+    """
+
+    is_final: bool
+    remember_s: float = 0.0
+    lease: timedelta = LEASE
+
+
+class Broker:
+    """Gives the token of one side to everybody in this process.
+
+    grant  asks the vendor for a token, given the stored one (None at first)
+    tell   told in one named line what became of an asking
+    """
+
+    def __init__(self, side: str, store: TokenStore, grant: Grant, policy: Policy, tell: OnRefusal) -> None:
+        self._side, self._store, self._grant, self._policy, self._tell = side, store, grant, policy, tell
+        self._patience_s = policy.lease.total_seconds() * 4 / 3
+        self._known: tuple[Token, float] | None = None
+        self._queue = asyncio.Lock()
+        self._asking: set[asyncio.Task[Token]] = set()
+
+    async def current(self) -> Token:
+        """Give the token to call with, as stored now: another process may have refreshed it, which killed the old one.
+
+        Raises  Unauthorized when there is none and none is to be had; Unavailable when the vendor is away
+        """
+        if self._known is not None and monotonic() - self._known[1] < self._policy.remember_s:
+            return self._known[0]
+        token = await self._newer_than(0)
+        self._known = (token, monotonic())
+        return token
+
+    async def renewed(self, failed: Token) -> Token:
+        """Give a token newer than one the vendor just refused: the stored one, else a fresh one.
+
+        Raises  as `current`
+        """
+        self._known = None
+        return await self._newer_than(failed.version)
+
+    async def refuse(self, failed: Token, code: str) -> bool:
+        """Remember that the vendor refuses even a fresh token; False when it has been replaced meanwhile."""
+        self._known = None
+        if (await self._store.read()).version != failed.version:
+            return False
+        lease = await self._leased()
+        stored = await self._store.read()
+        if stored.version != failed.version or stored.is_expired:
+            await self._store.release(lease)
+            return False
+        return await self._refused(lease, code, failed.version) is None
+
+    async def recover(self) -> None:
+        """Ask for the token that follows the stored one: a refresh was cut off, so nobody knows whether that one lives.
+
+        Raises  as `current`
+        """
+        self._known = None
+        await self._newer_than((await self._store.read()).version)
+
+    async def replace(self, token: dict[str, Any]) -> None:
+        """Store a token that a person's consent gave us, whatever was there before."""
+        self._known = None
+        while True:
+            lease = await self._leased()
+            with suppress(LeaseLost):  # a slow refresher saved in between: what a person wants is newer
+                await self._saved(lease, (await self._store.read()).version, token)
+                return
+            await self._let_go(lease)
+
+    async def forget(self, revoke: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        """Have the stored token revoked, if there is one, and forget it, also when the vendor could not be told.
+
+        Raises  whatever `revoke` raises, once it is forgotten
+        """
+        self._known, lease = None, await self._leased()
+        stored = await self._store.read()
+        try:
+            if stored.token is not None:
+                await revoke(stored.token)
+        finally:
+            try:
+                await self._store.forget(lease)
+            except LeaseLost:  # revoking took long
+                await self._store.forget(await self._leased())
+
+    async def close(self) -> None:
+        """Wait for an asking under way: its answer must be stored."""
+        await asyncio.gather(*self._asking, return_exceptions=True)
+
+    async def _newer_than(self, version: int) -> Token:
+        if token := self._usable(await self._store.read(), version):
+            return token
+        async with self._queue:  # those of this process ask one after the other, and mostly find it done
+            deadline = monotonic() + self._patience_s  # of waiting: an asking under way is never cut off
+            while monotonic() < deadline:
+                if token := self._usable(await self._store.read(), version):
+                    return token
+                if lease := await self._store.lease(self._policy.lease):
+                    return await self._asked_for(lease, version)
+                await asyncio.sleep(_LOOK_AGAIN_S)
+        raise Unavailable(self._side, "token", code="REFRESH_TAKES_TOO_LONG")
+
+    def _usable(self, stored: Stored, version: int) -> Token | None:
+        """Give the stored token, or None when one must be asked for now.
+
+        Raises  Unauthorized, Unavailable when nobody may ask now
+        """
+        if stored.refused_for_s is not None and (self._policy.is_final or stored.refused_for_s < _ASK_AGAIN_AFTER_S):
+            raise Unauthorized(self._side, "token", code=stored.refused_code or "")
+        token = _token(stored, version)
+        if token is not None and (not stored.is_stale or stored.ask_again_in_s > 0):
+            return token  # an early refresh can wait until the vendor wants to be asked
+        if stored.ask_again_in_s > 0:
+            raise Unavailable(self._side, "token", code="TOKEN_NOT_NOW", retry_in_s=stored.ask_again_in_s)
+        return None
+
+    async def _asked_for(self, lease: Any, version: int) -> Token:
+        """Ask in a task of its own, which ends in the store even when whoever waits for it gives up."""
+        task = asyncio.create_task(self._ask(lease, version), name=f"token {self._side}")
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return await asyncio.shield(task)
+
+    async def _ask(self, lease: Any, version: int) -> Token:
+        """Ask under a lease, and end it: with the answer stored, or with what keeps others from asking in vain."""
+        deadline = monotonic() + self._policy.lease.total_seconds() * _GRANT_SHARE
+        stored = await self._store.read()
+        try:
+            usable = self._usable(stored, version)
+        except BaseException:  # refused meanwhile, or to be left alone
+            await self._store.release(lease, is_answered=not lease.follows_cut_off)
+            raise
+        if usable is not None:  # somebody was faster
+            await self._store.release(lease, is_answered=not lease.follows_cut_off)
+            return usable
+        if lease.follows_cut_off:
+            self._tell("token.cut_off_found", side=self._side, advice="trying the stored token once")
+        try:
+            async with asyncio.timeout(max(deadline - monotonic(), 0)):
+                answer = await self._grant(stored.token)
+        except BaseException as error:  # noqa: BLE001 - raised again, or a token that is still good
+            return await self._without_answer(lease, stored, version, error)
+        try:
+            saved = await self._saved(lease, stored.version, {**(stored.token or {}), **answer})
+        except LeaseLost:  # somebody has connected anew, or disconnected
+            await self._let_go(lease)
+            saved = await self._store.read()
+        token = _token(saved, version)
+        if token is None:
+            raise Unauthorized(self._side, "token", code="NOT_CONNECTED")
+        return replace(token, is_fresh=True)
+
+    async def _without_answer(self, lease: Any, stored: Stored, version: int, error: BaseException) -> Token:
+        """End a lease that brought no token; gives the one that is still good, where only an early refresh was due."""
+        match error:
+            case Unauthorized():
+                is_lost = lease.follows_cut_off and self._policy.is_final and error.code == "invalid_grant"
+                code = CUT_OFF if is_lost else error.cause
+                if saved := await self._refused(lease, code, version):
+                    return saved
+                raise Unauthorized(self._side, "token", status=error.status, code=code) from None
+            case Unavailable():
+                await self._store.release(lease, timedelta(seconds=error.retry_in_s or _AWAY_S))
+            case OutcomeUnknown() | TimeoutError():
+                await self._store.release(lease, timedelta(seconds=_AWAY_S), is_answered=False)
+                error = Unavailable(self._side, "token", code="NO_ANSWER", retry_in_s=_AWAY_S)
+            case _:
+                await self._store.release(lease, is_answered=False)
+                raise error
+        if good := _token(stored, version):
+            return good
+        raise error
+
+    async def _refused(self, lease: Any, code: str, version: int) -> Token | None:
+        """Remember a refusal; gives the token that somebody stored meanwhile, which the refusal says nothing of."""
+        try:
+            await self._store.refuse(lease, code)
+        except LeaseLost:
+            await self._let_go(lease)
+            return _token(await self._store.read(), version)
+        self._tell("token.refused", side=self._side, code=code)
+        return None
+
+    async def _let_go(self, lease: Any) -> None:
+        with suppress(LeaseLost):
+            await self._store.release(lease)
+
+    async def _saved(self, lease: Any, version: int, token: dict[str, Any]) -> Stored:
+        """Store an answer, again and again while the database is away: a single-use pair exists only here."""
+        lives = _life(token)
+        share = _REFRESH_AT + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - nothing hangs on guessing it
+        refresh_in = None if lives is None else lives * share
+        deadline = monotonic() + self._policy.lease.total_seconds()
+        while True:
+            try:
+                stored = await self._store.save(lease, version, token, refresh_in, lives)
+            except StoreUnavailable:
+                if monotonic() > deadline:
+                    self._tell("token.not_stored", side=self._side, advice="the practice may have to be connected anew")
+                    raise
+                await asyncio.sleep(_SAVE_AGAIN_S)
+            else:
+                self._tell("token.stored", side=self._side)
+                return stored
+
+    async def _leased(self) -> Any:
+        deadline = monotonic() + self._patience_s
+        while monotonic() < deadline:
+            if lease := await self._store.lease(self._policy.lease):
+                return lease
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        raise Unavailable(self._side, "token", code="REFRESH_TAKES_TOO_LONG")
+
+
+def _life(token: dict[str, Any]) -> timedelta | None:
+    with suppress(TypeError, ValueError, OverflowError):
+        if (life := float(token.get("expires_in") or 0)) > 0:
+            return timedelta(seconds=life)
+    return None
+
+
+def _token(stored: Stored, newer_than: int) -> Token | None:
+    """Give the stored token where it is newer than a version and its life is not over."""
+    if stored.token is None or stored.version <= newer_than or stored.is_expired:
+        return None
+    return Token(stored.token["access_token"], stored.version, stored.token)
