@@ -35,7 +35,9 @@ def singular(word):
 
 def words_of(text):
     """Give the words of a name; one with a hyphen also in one piece, as a file name has it."""
-    return {singular(word) for piece in (text, text.replace("-", "")) for word in re.findall(r"[a-z0-9]+", piece.lower())}
+    return {
+        singular(word) for piece in (text, text.replace("-", "")) for word in re.findall(r"[a-z0-9]+", piece.lower())
+    }
 
 
 TERMS, OTHERS = first_column("Terms"), first_column("Words of file names that are not terms")
