@@ -14,7 +14,7 @@ question, `disposition`, and only `app/sync/retry.py` asks it.
         + OutcomeUnknown          read back a write whose answer never came: it may have happened
         + Unauthorized            pause     no record's retries are spent on a bad credential
         + Rejected                dead      the same request would fail again
-        + Gone                    decide    becomes an absent sight
+        + Gone                    decide    becomes an absent snapshot
         + Unreadable              dead      the answer does not fit our wire model
       x LeaseLost                 retry     another worker has it; nothing more may be saved
       x Misconfigured             stop      found at start, never mid-flight
@@ -125,7 +125,7 @@ class Rejected(VendorError):  # noqa: N818
 
 
 class Gone(VendorError):  # noqa: N818
-    """The record is not there: deleted, merged, or out of our sight."""
+    """The record is not there: deleted, merged, or out of our snapshot."""
 
     disposition = Disposition.DECIDE
 

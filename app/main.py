@@ -8,13 +8,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from app import runtime
 from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable, VendorError
 from app.log import log
 from app.metrics.definitions import GROUP_SIZE
 from app.operations.health.monitor import HealthMonitor
 from app.operations.metrics import MetricsReader
 from app.operations.sign_in import SignInThrottle
+from app.runtime import Runtime, open_inbox, open_runtime, settle_memory
 from app.settings.fields import Settings
 from app.settings.types import secret_values
 from app.store import lanes
@@ -24,7 +24,7 @@ from app.web.api import routes as api
 from app.web.auth import Access
 from app.web.console import login, oauth
 from app.web.console import routes as console
-from app.web.pages import Message, PageRefused, message_page
+from app.web.pages import PageMessage, PageRefused, message_page
 from app.web.webhooks import drchrono, salesforce
 
 
@@ -33,24 +33,24 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with runtime.opened(settings) as run:
+        async with open_runtime(settings) as runtime:
 
             def committed(group: Sequence[Delivery]) -> None:
-                run.counts.observe(GROUP_SIZE, len(group))
+                runtime.counts.observe(GROUP_SIZE, len(group))
                 if kinds := {event.kind for delivery in group for event in delivery.events}:
-                    run.bell.ring(kinds)
+                    runtime.wakeup.notify(kinds)
 
-            app.state.run = run
+            app.state.runtime = runtime
             app.state.drchrono_secrets = secret_values(settings.drchrono_webhook_secrets)
-            app.state.inbox = runtime.inbox(run, committed)
-            app.state.health = HealthMonitor(run)
-            app.state.numbers = MetricsReader(run, app.state.health)
-            app.state.access, app.state.throttle = Access(settings, run.database), SignInThrottle()
-            await _recognise(run)
+            app.state.inbox = open_inbox(runtime, committed)
+            app.state.health = HealthMonitor(runtime)
+            app.state.numbers = MetricsReader(runtime, app.state.health)
+            app.state.access, app.state.throttle = Access(settings, runtime.database), SignInThrottle()
+            await _recognise(runtime)
             await app.state.health.look()
             watch = asyncio.create_task(app.state.health.watch())
-            saving = asyncio.create_task(run.counts.saving(run.database))
-            runtime.settle_memory()
+            saving = asyncio.create_task(runtime.counts.saving(runtime.database))
+            settle_memory()
             log.info("web.started", port=settings.port, url=settings.public_url, sides=sorted(settings.connected))
             yield
             app.state.health.stop()
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.gather(watch, saving, return_exceptions=True)
             await app.state.inbox.close()
             with suppress(StoreUnavailable):
-                await run.counts.save(run.database)
+                await runtime.counts.save(runtime.database)
             log.info("web.stopped")
 
     app = FastAPI(title="Chronobridge", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -81,9 +81,9 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def _recognise(run: runtime.Runtime) -> None:
+async def _recognise(runtime: Runtime) -> None:
     try:
-        if not await lanes.pause_if_cloned(run.database, run.settings.identity):
+        if not await lanes.pause_if_cloned(runtime.database, runtime.settings.identity):
             log.warning("instance.unknown", advice=lanes.CLONED)
     except StoreUnavailable:
         log.warning("database.away", advice="deliveries are answered 503 until it is back; is it migrated?")
@@ -95,13 +95,13 @@ async def _instead(_request: Request, error: Exception) -> Response:
 
 
 async def _not_set_up(_request: Request, error: Exception) -> Response:
-    return message_page(Message("Not set up", str(error), 409, (("Connections", "/connections"),)), None)
+    return message_page(PageMessage("Not set up", str(error), 409, (("Connections", "/connections"),)), None)
 
 
 async def _not_done(_request: Request, error: Exception) -> Response:
     assert isinstance(error, VendorError)
     text = f"It was not done ({error.cause}). Try again in a minute."
-    return message_page(Message("Not now", text, 502, (("Connections", "/connections"),)), None)
+    return message_page(PageMessage("Not now", text, 502, (("Connections", "/connections"),)), None)
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
@@ -112,6 +112,6 @@ async def _refused(_request: Request, error: Exception) -> JSONResponse:
 async def _unavailable(request: Request, _error: Exception) -> Response:
     if "text/html" in request.headers.get("accept", ""):
         text = "The database does not answer, so nothing can be shown or done now. /healthz says more."
-        return message_page(Message("The database is away", text, 503), None)
+        return message_page(PageMessage("The database is away", text, 503), None)
     detail = "it could not be stored now; send it again"
     return JSONResponse({"detail": detail}, status_code=503, headers={"Retry-After": "30"})

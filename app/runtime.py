@@ -50,7 +50,7 @@ class Runtime:
     vault: Vault
     keys: HashKeys
     mappings: Mappings
-    bell: Wakeup
+    wakeup: Wakeup
     drchrono: DrChrono | None
     salesforce: Salesforce | None
     counts: ProcessCounters = field(default_factory=ProcessCounters)
@@ -85,7 +85,7 @@ def settle_memory() -> None:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Runtime]:
+async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """Open everything the settings name, and close it at the end.
 
     Raises  Misconfigured when the mapping file is wrong
@@ -119,9 +119,9 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
         yield Runtime(settings, database, vault, keys, mappings, bell, drchrono, salesforce, counts)
 
 
-def inbox(run: Runtime, committed: Committed) -> Inbox:
+def open_inbox(runtime: Runtime, committed: Committed) -> Inbox:
     """Open an inbox that calls `committed` after each commit; whoever opens it closes it."""
-    database = run.database
+    database = runtime.database
     return SqliteInbox(database.path, committed) if database.is_sqlite else PostgresInbox(database.url, committed)
 
 
@@ -129,7 +129,7 @@ def _tell(event: str, **line: Any) -> None:
     (log.info if event == "token.stored" else log.warning)(event, **line)
 
 
-def calls_of(settings: Settings, database: Database, side: Side) -> RateLedger:
+def ledger_of(settings: Settings, database: Database, side: Side) -> RateLedger:
     """Give what is kept of the calls to a side that the settings name."""
     org = f"salesforce {settings.salesforce_org_id}"
     return RateLedger(database, org if side is Side.SALESFORCE else settings.drchrono_client_id or "")
@@ -139,14 +139,14 @@ def drchrono_budget(settings: Settings, database: Database, counts: ProcessCount
     """Give the budget of the API application that the settings name; `counts`: where its calls are counted too."""
     allowance = Allowance(settings.drchrono_calls_per_hour, settings.drchrono_calls_per_second)
     heard = _heard(counts, Side.DRCHRONO)
-    return DrChronoRateLimit(Side.DRCHRONO.value, calls_of(settings, database, Side.DRCHRONO), allowance, heard)
+    return DrChronoRateLimit(Side.DRCHRONO.value, ledger_of(settings, database, Side.DRCHRONO), allowance, heard)
 
 
 def salesforce_budget(
     settings: Settings, database: Database, counts: ProcessCounters | None = None
 ) -> SalesforceRateLimit:
     """Give the budget of the org that the settings name; `counts`: where its calls are counted too."""
-    told = calls_of(settings, database, Side.SALESFORCE)
+    told = ledger_of(settings, database, Side.SALESFORCE)
     places = ConcurrencySlots(settings.salesforce_calls_at_once, settings.salesforce_request_limit.total_seconds())
     heard = _heard(counts, Side.SALESFORCE)
     return SalesforceRateLimit(Side.SALESFORCE.value, told, settings.salesforce_daily_call_share, places, heard=heard)

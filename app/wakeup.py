@@ -47,7 +47,7 @@ class Wakeup:
         self._wanted: set[Kind] = set()
         self._task: asyncio.Task[None] | None = None
 
-    def ring(self, kinds: Iterable[Kind]) -> None:
+    def notify(self, kinds: Iterable[Kind]) -> None:
         """Ring for these kinds, without waiting for Redis.
 
         The first ring goes out at once. Commits that come within the worker's poll delay of a ring share the next: it
@@ -109,14 +109,14 @@ def checked(url: str | None) -> dict[str, Any]:
     return {"redis_settings": _settings(url), "queue_name": QUEUE, "health_check_key": listens(), "functions": []}
 
 
-def listener(url: str, ring: Callable[[list[str]], None]) -> Worker:
+def listener(url: str, notify: Callable[[list[str]], None]) -> Worker:
     """Give the worker's end: an arq worker whose only job passes the kinds on and ends at once.
 
     So nothing long ever runs in arq, and a killed worker leaves no job behind that would sleep for its timeout.
     """
 
     async def job(ctx: dict[Any, Any], kinds: list[str]) -> None:  # noqa: ARG001 - arq passes it by name
-        ring(kinds)
+        notify(kinds)
 
     return Worker(
         [func(job, name=RING, keep_result=0, timeout=5, max_tries=3)],

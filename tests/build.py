@@ -62,7 +62,7 @@ def a_body(version=STAMP, **fields):
     return Snapshot(DRCHRONO_ID, a_patient(**fields), version, confirmed=False)
 
 
-def a_sight(version=STAMP, **fields):
+def a_snapshot(version=STAMP, **fields):
     """A patient as DrChrono answered when asked."""
     return Snapshot(DRCHRONO_ID, a_patient(**fields), version)
 
@@ -100,7 +100,7 @@ def a_lone_ref(**differences):
 
 def a_link(agreed=None, by=None, **differences):
     """A linked patient whose sides last agreed on these fields, taken in at STAMP."""
-    link = a_lone_ref(**{"salesforce_id": SALESFORCE_ID, "floor": STAMP, **differences})
+    link = a_lone_ref(**{"salesforce_id": SALESFORCE_ID, "seen_up_to": STAMP, **differences})
     if "base" in differences:
         return link
     return with_base(link, a_patient() if agreed is None else agreed, by or rules())
@@ -114,10 +114,10 @@ def with_base(link, agreed, by):
         link.drchrono_id,
         link.salesforce_id,
         by.advanced(link, link.base, agreed),
-        link.floor,
-        link.confirm_at,
+        link.seen_up_to,
+        link.confirm_due_at,
         link.own_writes,
-        link.unsettled,
+        link.unconfirmed_fields,
         link.is_failed,
     )
 
@@ -133,7 +133,7 @@ def an_own_write(link, by, before, written, settle_at=NOW, write_id="01JWRITE", 
 
 def seen(drchrono=None, salesforce=None):
     """Both sides as just looked at; ordinary unless said otherwise."""
-    return Seen(a_sight() if drchrono is None else drchrono, a_contact() if salesforce is None else salesforce)
+    return Seen(a_snapshot() if drchrono is None else drchrono, a_contact() if salesforce is None else salesforce)
 
 
 KEY = "J1bZ3pXW6gq8b2Jw0m0f0y4Q9o1xGmVtq5cQ8n3yR7U="

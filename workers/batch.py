@@ -20,21 +20,21 @@ from app.vendors.salesforce.wire import RecordRefused, Saved
 class Batch:
     """One pass over what was taken: what it works with, by which rules, and since when (monotonic)."""
 
-    run: Runtime
+    runtime: Runtime
     rules: Rules
-    taken: LeasedBatch
+    leased: LeasedBatch
     started: float = field(default_factory=monotonic)
 
     @property
     def drchrono(self) -> DrChrono | None:
         """The practice, its calls counted in the lane of what was taken; None when it is not connected."""
-        return self.run.drchrono and self.run.drchrono.on(self.taken.lane)
+        return self.runtime.drchrono and self.runtime.drchrono.on(self.leased.lane)
 
     @property
     def salesforce(self) -> Salesforce:
         """The org, called for the lane of what was taken; nothing is taken while it is not connected."""
-        assert self.run.salesforce is not None
-        return self.run.salesforce.on(self.taken.lane)
+        assert self.runtime.salesforce is not None
+        return self.runtime.salesforce.on(self.leased.lane)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,6 @@ Outcome = Written | RecordRefused | SyncError
 Answered = Saved | Written | RecordRefused | SyncError
 
 
-def read_only_batch(run: Runtime, kind: Kind, lane: Lane, due: Sequence[Due] = ()) -> Batch:
+def read_only_batch(runtime: Runtime, kind: Kind, lane: Lane, due: Sequence[Due] = ()) -> Batch:
     """Give a pass over records that nobody has leased: it may look, and writes nothing."""
-    return Batch(run, run.rules(kind), LeasedBatch(kind, lane, "", run.now(), tuple(due)))
+    return Batch(runtime, runtime.rules(kind), LeasedBatch(kind, lane, "", runtime.now(), tuple(due)))

@@ -40,18 +40,18 @@ class JobWrites:
     is_create: bool
 
 
-def split_jobs(work: Batch, writes: Sequence[Write], *, is_create: bool) -> tuple[list[JobWrites], list[Write]]:
+def split_jobs(batch: Batch, writes: Sequence[Write], *, is_create: bool) -> tuple[list[JobWrites], list[Write]]:
     """Give the writes that go by jobs, and those that go in calls: all where they are too few, or of an urgent lane.
 
     Updates of one job change the same fields, creates name the same kinds of parents: no cell that counts is empty.
     """
-    patience = work.salesforce.patience
-    if work.taken.lane not in BULKY or len(writes) <= patience.above:
+    patience = batch.salesforce.patience
+    if batch.leased.lane not in BULKY or len(writes) <= patience.above:
         return [], list(writes)
     groups: defaultdict[frozenset[str], list[tuple[Write, dict[str, str]]]] = defaultdict(list)
     rest: list[Write] = []
     for write in writes:
-        cells = bulk_jobs.cells(_record(work, write, is_create=is_create))
+        cells = bulk_jobs.cells(_record(batch, write, is_create=is_create))
         if cells is None:
             rest.append(write)
             continue
@@ -62,54 +62,54 @@ def split_jobs(work: Batch, writes: Sequence[Write], *, is_create: bool) -> tupl
         if len(group) <= patience.above:
             rest += [write for write, _ in group]
         else:
-            found += _cut(group, _key(work, is_create=is_create), is_create=is_create)
+            found += _cut(group, _key(batch, is_create=is_create), is_create=is_create)
     return found, rest
 
 
-async def open_job(work: Batch, lot: JobWrites) -> str:
+async def open_job(batch: Batch, lot: JobWrites) -> str:
     """Have a job that holds the records of a lot and has written none of them; gives its id.
 
     Raises  Unavailable, Unauthorized, Rejected, Unreadable
     """
-    table = work.rules.table
-    return await BulkJobs(work.salesforce).begun(
+    table = batch.rules.table
+    return await BulkJobs(batch.salesforce).begun(
         table.object, table.external_id if lot.is_create else None, lot.uploaded
     )
 
 
-async def abort_job(work: Batch, job: str) -> bool:
+async def abort_job(batch: Batch, job: str) -> bool:
     """Call off a job that was never closed, and say whether it is; one that stays open does no harm."""
     try:
-        await BulkJobs(work.salesforce).abort(job)
+        await BulkJobs(batch.salesforce).abort(job)
     except SyncError:
         return False
     return True
 
 
-async def run_job(work: Batch, lease: Lease, lot: JobWrites, job: str) -> dict[str, Outcome]:
+async def run_job(batch: Batch, lease: Lease, lot: JobWrites, job: str) -> dict[str, Outcome]:
     """Have a job write its records, and give by link what became of each."""
     try:
         lease.must_outlast_a_write()
-        await BulkJobs(work.salesforce).close(job)
+        await BulkJobs(batch.salesforce).close(job)
     except OutcomeUnknown:
         pass  # the job itself says whether it was closed
     except Rejected:
-        await abort_job(work, job)
+        await abort_job(batch, job)
         return {write.link.id: RecordRefused(NOT_COME_TO) for write in lot.writes.values()}
     except SyncError as error:
         # an answer that says no is believed only where the job was called off: else it may be closed all the same
-        told = error if await abort_job(work, job) else OutcomeUnknown(_SIDE, "PATCH jobs/ingest", code=_CALLED_OFF)
+        told = error if await abort_job(batch, job) else OutcomeUnknown(_SIDE, "PATCH jobs/ingest", code=_CALLED_OFF)
         return {write.link.id: told for write in lot.writes.values()}
-    return await _followed(work, lot, job)
+    return await _followed(batch, lot, job)
 
 
-async def settle_open_jobs(work: Batch) -> tuple[Batch, list[Observed]]:
+async def settle_open_jobs(batch: Batch) -> tuple[Batch, list[Observed]]:
     """Give the pass with no write in it that is still in a job, and, with why, the links of which that was not found.
 
     What a job that was called off had under way may end a little later; of one that has ended all is written.
     """
     jobs: defaultdict[str, list[str]] = defaultdict(list)
-    for due in work.taken.due:
+    for due in batch.leased.due:
         for write in due.link.own_writes:
             if write.job is not None:
                 jobs[write.job].append(due.link.id)
@@ -117,18 +117,18 @@ async def settle_open_jobs(work: Batch) -> tuple[Batch, list[Observed]]:
     failed: dict[str, SyncError] = {}
     for job, link_ids in jobs.items():
         try:
-            is_called_off = await BulkJobs(work.salesforce).ended(job) == ABORTED
+            is_called_off = await BulkJobs(batch.salesforce).ended(job) == ABORTED
         except SyncError as error:
             failed |= dict.fromkeys(link_ids, error)
             continue
-        settle_in = work.run.settings.salesforce_request_limit if is_called_off else timedelta(0)
-        await journal.close_job(work.run.database, link_ids, job, settle_in)
-        settled[job] = work.taken.now + settle_in
+        settle_in = batch.runtime.settings.salesforce_request_limit if is_called_off else timedelta(0)
+        await journal.close_job(batch.runtime.database, link_ids, job, settle_in)
+        settled[job] = batch.leased.now + settle_in
     if not jobs:
-        return work, []
-    well = tuple(_settled(due, settled) for due in work.taken.due if due.link.id not in failed)
-    ill = [Observed(due, failed[due.link.id]) for due in work.taken.due if due.link.id in failed]
-    return replace(work, taken=replace(work.taken, due=well)), ill
+        return batch, []
+    well = tuple(_settled(due, settled) for due in batch.leased.due if due.link.id not in failed)
+    ill = [Observed(due, failed[due.link.id]) for due in batch.leased.due if due.link.id in failed]
+    return replace(batch, leased=replace(batch.leased, due=well)), ill
 
 
 def _settled(due: Due, settled: Mapping[str, datetime]) -> Due:
@@ -139,11 +139,11 @@ def _settled(due: Due, settled: Mapping[str, datetime]) -> Due:
     return replace(due, link=replace(due.link, own_writes=own))
 
 
-async def _followed(work: Batch, lot: JobWrites, job: str) -> dict[str, Outcome]:
+async def _followed(batch: Batch, lot: JobWrites, job: str) -> dict[str, Outcome]:
     """Look at a job until it is over, calling it off when that takes too long, and give what it says of each record."""
-    org, table = BulkJobs(work.salesforce), work.rules.table
+    org, table = BulkJobs(batch.salesforce), batch.rules.table
     names = {table.external_id, *(row.shown(Side.SALESFORCE) for row in table.rows.values())}
-    patience, waits = work.salesforce.patience, iter(work.salesforce.patience.looks_s)
+    patience, waits = batch.salesforce.patience, iter(batch.salesforce.patience.looks_s)
     until, wait_s = monotonic() + patience.longest_s, 0.0
     while monotonic() < until:
         wait_s = next(waits, wait_s)
@@ -153,7 +153,7 @@ async def _followed(work: Batch, lot: JobWrites, job: str) -> dict[str, Outcome]
             if state == bulk_jobs.OPEN:  # it was never closed; nor will it be
                 state = await org.ended(job)
             if state in OVER:
-                found = await org.results(job, _key(work, is_create=lot.is_create), names)
+                found = await org.results(job, _key(batch, is_create=lot.is_create), names)
                 return {write.link.id: _outcome(found, key, write, state) for key, write in lot.writes.items()}
         except (Rejected, Unreadable):
             break  # asking again would not help; looking at the records tells
@@ -186,12 +186,12 @@ def _cut(group: Sequence[tuple[Write, dict[str, str]]], key: str, *, is_create: 
     return [JobWrites({cells[key]: write for write, cells in group}, uploaded, is_create)]
 
 
-def _record(work: Batch, write: Write, *, is_create: bool) -> dict[str, object]:
+def _record(batch: Batch, write: Write, *, is_create: bool) -> dict[str, object]:
     record = (send_salesforce.record_to_create if is_create else send_salesforce.record_to_update)(
-        work.rules.table, write
+        batch.rules.table, write
     )
     return record if is_create else {"Id": record.pop("id"), **record}
 
 
-def _key(work: Batch, *, is_create: bool) -> str:
-    return work.rules.table.external_id if is_create else "Id"
+def _key(batch: Batch, *, is_create: bool) -> str:
+    return batch.rules.table.external_id if is_create else "Id"

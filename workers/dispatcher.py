@@ -32,21 +32,21 @@ KindLane = tuple[Kind, Lane]
 class Dispatcher:
     """Works off what is due, kind by kind and lane by lane, whenever it is rung."""
 
-    def __init__(self, run: Runtime) -> None:
-        self._run = run
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
         self._tasks: defaultdict[KindLane, set[asyncio.Task[None]]] = defaultdict(set)
         self._more: set[KindLane] = set()
         self._in_crowd: KindLane | None = None  # one at a time, for it takes memory
         self._is_stopping = False
 
-    def ring(self, kinds: Iterable[str]) -> None:
+    def notify(self, kinds: Iterable[str]) -> None:
         """Have the live edits of these kinds looked at at once; the sweep finds what is less urgent."""
         self.wake((Kind(kind), Lane.LIVE) for kind in kinds)
 
     def wake(self, places: Iterable[KindLane]) -> None:
         """Have these kinds and lanes looked at soon; returns at once."""
         for place in places:
-            if place[0] not in self._run.mappings:
+            if place[0] not in self._runtime.mappings:
                 continue
             self._more.add(place)
             if all(task.done() for task in self._tasks[place]):
@@ -63,11 +63,11 @@ class Dispatcher:
         self._tasks[place].add(task)
         task.add_done_callback(self._tasks[place].discard)
 
-    async def _sync(self, work: Batch) -> None:
+    async def _sync(self, batch: Batch) -> None:
         try:
-            self.ring(kind.value for kind in await sync(work))
+            self.notify(kind.value for kind in await sync(batch))
         finally:
-            if len(work.taken.due) > FULL:
+            if len(batch.leased.due) > FULL:
                 self._in_crowd = None
 
     async def _take(self, place: KindLane) -> Batch | None:
@@ -76,45 +76,45 @@ class Dispatcher:
         is_first = self._in_crowd is None
         if is_first:
             self._in_crowd = place
-        work = None
+        batch = None
         try:
-            work = await take(self._run, kind, [lane], may_be_crowd=is_first)
+            batch = await take(self._runtime, kind, [lane], may_be_crowd=is_first)
         finally:
-            if is_first and (work is None or len(work.taken.due) <= FULL):
+            if is_first and (batch is None or len(batch.leased.due) <= FULL):
                 self._in_crowd = None
-        return work
+        return batch
 
     async def _work_off(self, place: KindLane) -> None:
         kind, lane = place
         while not self._is_stopping:
             self._more.discard(place)
             try:
-                work = await self._take(place)
-                is_full = work is not None and len(work.taken.due) == FULL
+                batch = await self._take(place)
+                is_full = batch is not None and len(batch.leased.due) == FULL
                 if is_full and len(self._tasks[place]) < _PASSES_AT_ONCE:
                     self._start(place)
-                if work is not None:
-                    await self._sync(work)
+                if batch is not None:
+                    await self._sync(batch)
             except StoreUnavailable:
                 log.warning("database.away", kind=kind.value, advice="the sweep looks again in seconds")
                 return
             except Exception:  # noqa: BLE001 - the wrapper: one bad pass must not end the worker; its leases run out
                 log.exception("pass.failed", kind=kind.value, lane=lane.value)
                 return
-            if not is_full and (len(self._tasks[place]) > 1 or (work is None and place not in self._more)):
+            if not is_full and (len(self._tasks[place]) > 1 or (batch is None and place not in self._more)):
                 return
 
 
 POLL_EVERY_S = 2.0
 
 
-async def poll_due(run: Runtime, wake: Callable[[Iterable[tuple[Kind, Lane]]], None]) -> None:
+async def poll_due(runtime: Runtime, wake: Callable[[Iterable[tuple[Kind, Lane]]], None]) -> None:
     """Wake whoever works off a kind and lane of which something waits, for ever."""
     while True:
         next_s = None
         try:
-            wake(await work_queue.waiting(run.database))
-            next_s = await work_queue.next_due_in_s(run.database)
+            wake(await work_queue.waiting(runtime.database))
+            next_s = await work_queue.next_due_in_s(runtime.database)
         except StoreUnavailable:
             log.warning("database.away", advice="work goes on by itself when it is back")
         await asyncio.sleep(min(POLL_EVERY_S, POLL_EVERY_S if next_s is None else max(next_s, 0.05)))

@@ -32,36 +32,36 @@ _AFTER_A_FAILURE = timedelta(minutes=1)
 _TODAY = timedelta(days=1)  # `of_drchrono` begins two days earlier: with yesterday, which is today in some zone
 
 
-async def monitor_feeds(run: Runtime) -> None:
+async def monitor_feeds(runtime: Runtime) -> None:
     """Do it for ever."""
     while True:
         try:
-            for side in sorted(run.settings.connected):
-                await check_feed(run, side)
+            for side in sorted(runtime.settings.connected):
+                await check_feed(runtime, side)
         except StoreUnavailable:
             log.warning("feeds.not_looked_into", advice="they are when the database is back")
         await asyncio.sleep(EVERY.total_seconds())
 
 
-async def check_feed(run: Runtime, side: Side) -> None:
+async def check_feed(runtime: Runtime, side: Side) -> None:
     """Take in what a side has delivered, and look at the side itself where that is due; once for all workers."""
     name = f"feed_{side}"
-    if not await schedules.try_claim(run.database, name, EVERY):
+    if not await schedules.try_claim(runtime.database, name, EVERY):
         return
-    before, feed, now = await feeds.hear(run.database, side)
+    before, feed, now = await feeds.hear(runtime.database, side)
     if before.silent_since is not None and feed.silent_since is None:
         log.warning("feed.speaks_again", side=side.value, records=before.found)
-    is_due = feed_health.is_due(feed, run.settings.hours, run.settings.feed_quiet, now)
-    if not is_due or not await _may_look(run, feed):
+    is_due = feed_health.is_due(feed, runtime.settings.hours, runtime.settings.feed_quiet, now)
+    if not is_due or not await _may_look(runtime, feed):
         return
     try:
-        shown = await _missed(run, feed)
+        shown = await _missed(runtime, feed)
     except SyncError as error:
-        await schedules.again_in(run.database, name, _AFTER_A_FAILURE)
+        await schedules.again_in(runtime.database, name, _AFTER_A_FAILURE)
         log.info("feed.not_looked_into", side=side.value, error=type(error).__name__, cause=str(error))
         return
     verdict = feed_health.judge(feed, shown)
-    await feeds.judged(run.database, side, verdict)
+    await feeds.judged(runtime.database, side, verdict)
     if verdict.new:
         log.warning("feed.silent", side=side.value, records=feed.found + verdict.new, advice=ADVICE)
 
@@ -69,61 +69,61 @@ async def check_feed(run: Runtime, side: Side) -> None:
 ADVICE = "see that it is still set up at the vendor: `chronobridge check`; until it delivers it is compared"
 
 
-async def _may_look(run: Runtime, feed: Feed) -> bool:
+async def _may_look(runtime: Runtime, feed: Feed) -> bool:
     """Say whether what the side shows would tell of its feed: our own door is open, and comparing is not paused.
 
     What changed while something was dark is compared first: no doubt begins with that.
     """
-    if run.drchrono is None or run.salesforce is None or await lanes.is_paused(run.database, Lane.COMPARE):
+    if runtime.drchrono is None or runtime.salesforce is None or await lanes.is_paused(runtime.database, Lane.COMPARE):
         return False
-    if not feed.doubted and feed.silent_since is None and await heartbeats.open_outages(run.database):
+    if not feed.doubted and feed.silent_since is None and await heartbeats.open_outages(runtime.database):
         return False
-    return await heartbeats.is_beating(run.database, Beating.DOOR) and await is_callable(run, feed.side)
+    return await heartbeats.is_beating(runtime.database, Beating.DOOR) and await is_callable(runtime, feed.side)
 
 
-async def _missed(run: Runtime, feed: Feed) -> set[str]:
+async def _missed(runtime: Runtime, feed: Feed) -> set[str]:
     """Give the changes a side shows that nobody has told of; at the first look the busiest kind with any is enough.
 
     Raises  SyncError
     """
     found: set[str] = set()
     for kind in BUSIEST_FIRST:
-        if kind in run.mappings and (not found or feed.doubted or feed.silent_since):
+        if kind in runtime.mappings and (not found or feed.doubted or feed.silent_since):
             found |= await (_missed_in_drchrono if feed.side is Side.DRCHRONO else _missed_in_salesforce)(
-                run, kind, feed
+                runtime, kind, feed
             )
     return found
 
 
-async def _missed_in_drchrono(run: Runtime, kind: Kind, _feed: Feed) -> set[str]:
-    assert run.drchrono is not None
-    rules, told, pages = run.rules(kind), dict[str, str](), 0
-    async for page in drchrono_pages(run.drchrono.on(Lane.COMPARE), run.mappings[kind], run.now() + _TODAY):
+async def _missed_in_drchrono(runtime: Runtime, kind: Kind, _feed: Feed) -> set[str]:
+    assert runtime.drchrono is not None
+    rules, told, pages = runtime.rules(kind), dict[str, str](), 0
+    async for page in drchrono_pages(runtime.drchrono.on(Lane.COMPARE), runtime.mappings[kind], runtime.now() + _TODAY):
         ids = [wire.record_id(row) for row in page.rows]
-        agreed = await links.healthy_pairs(run.database, kind, ids)
+        agreed = await links.healthy_pairs(runtime.database, kind, ids)
         for id_, row in zip(ids, page.rows, strict=True):
             if drchrono_row_changed(rules, row, agreed.get(id_)):
                 told[id_] = wire.version(row)
         pages += 1
         if pages == _MOST_PAGES:
             break
-    return await missed(run, kind, Side.DRCHRONO, told)
+    return await missed(runtime, kind, Side.DRCHRONO, told)
 
 
-async def _missed_in_salesforce(run: Runtime, kind: Kind, feed: Feed) -> set[str]:
+async def _missed_in_salesforce(runtime: Runtime, kind: Kind, feed: Feed) -> set[str]:
     """One page: what changed since the feed was last heard or looked into, or little before that.
 
     Those that were deleted are left aside: they show for ever.
     """
-    assert run.salesforce is not None
+    assert runtime.salesforce is not None
     assert feed.heard_at is not None
     since = min(feed.heard_at, feed.asked_at or feed.heard_at) - feed_health.UNDER_WAY
-    rules, told = run.rules(kind), dict[str, str]()
-    work = read_only_batch(run, kind, Lane.COMPARE)
-    clock = await visit_zones(work)
-    async for page in salesforce_pages(run.salesforce.on(Lane.COMPARE), run.mappings[kind], since, ""):
-        living = [salesforce_snapshot(work, clock, row) for row in page.rows if not row.get("IsDeleted")]
-        agreed = await links.healthy_pairs(run.database, kind, [one.id for one in living], Side.SALESFORCE)
+    rules, told = runtime.rules(kind), dict[str, str]()
+    batch = read_only_batch(runtime, kind, Lane.COMPARE)
+    clock = await visit_zones(batch)
+    async for page in salesforce_pages(runtime.salesforce.on(Lane.COMPARE), runtime.mappings[kind], since, ""):
+        living = [salesforce_snapshot(batch, clock, row) for row in page.rows if not row.get("IsDeleted")]
+        agreed = await links.healthy_pairs(runtime.database, kind, [one.id for one in living], Side.SALESFORCE)
         told |= {one.id: one.version for one in living if salesforce_row_changed(rules, one, agreed.get(one.id))}
         break
-    return await missed(run, kind, Side.SALESFORCE, told)
+    return await missed(runtime, kind, Side.SALESFORCE, told)

@@ -23,21 +23,21 @@ _LOOK_S = 60.0
 _SHORTEST_REST_S = 0.01
 
 
-async def housekeeping(run: Runtime) -> None:
+async def housekeeping(runtime: Runtime) -> None:
     """Do it whenever it is time, for ever."""
     while True:
         try:
-            if await schedules.try_claim(run.database, _NAME, EVERY):
-                await keep_house(run)
+            if await schedules.try_claim(runtime.database, _NAME, EVERY):
+                await keep_house(runtime)
         except StoreUnavailable as error:
             log.warning("house.not_kept", cause=str(error), advice="it is gone on with in an hour")
         await asyncio.sleep(_LOOK_S)
 
 
-async def keep_house(run: Runtime) -> Counter[str]:
+async def keep_house(runtime: Runtime) -> Counter[str]:
     """Let go of what is old by the settings, and say in one line what went."""
     began = time.monotonic()
-    gone = await tidy(run.database, retention.ages(timedelta(days=run.settings.retention_days)))
+    gone = await tidy(runtime.database, retention.ages(timedelta(days=runtime.settings.retention_days)))
     said = ", ".join(f"{name} {count}" for name, count in gone.items() if count) or "nothing was old"
     log.info("house.kept", outcome=said, duration_ms=round((time.monotonic() - began) * 1000))
     return gone

@@ -39,10 +39,10 @@ class Lease:
 
 
 @asynccontextmanager
-async def renewing(work: Batch) -> AsyncIterator[Lease]:
+async def renewing(batch: Batch) -> AsyncIterator[Lease]:
     """Renew the lease of what was taken until the block ends."""
-    lease = Lease(work.taken.token)
-    task = asyncio.create_task(_renew(work.run, lease))
+    lease = Lease(batch.leased.token)
+    task = asyncio.create_task(_renew(batch.runtime, lease))
     try:
         yield lease
     finally:
@@ -51,7 +51,7 @@ async def renewing(work: Batch) -> AsyncIterator[Lease]:
             await task
 
 
-async def _renew(run: Runtime, lease: Lease) -> None:
+async def _renew(runtime: Runtime, lease: Lease) -> None:
     async def work(connection: AsyncConnection) -> bool:
         return bool(await work_queue.renew(connection, lease.token))
 
@@ -59,7 +59,7 @@ async def _renew(run: Runtime, lease: Lease) -> None:
         await asyncio.sleep(LEASE.total_seconds() / _RENEWALS)
         asked_at = monotonic()
         try:
-            if not await run.database.transact(work):
+            if not await runtime.database.transact(work):
                 return
         except StoreUnavailable:
             log.warning("lease.not_renewed")

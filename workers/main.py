@@ -24,11 +24,10 @@ from typing import Any
 from redis.exceptions import RedisError
 from ulid import ULID
 
-from app import runtime
 from app.errors import StoreUnavailable
 from app.log import log
 from app.operations import connections
-from app.runtime import Runtime
+from app.runtime import Runtime, open_runtime, settle_memory
 from app.settings import env_file
 from app.settings.fields import Settings
 from app.store import heartbeats
@@ -57,22 +56,22 @@ async def work(settings: Settings) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with runtime.opened(settings) as run:
-        drain, worker_id = Dispatcher(run), str(ULID())
+    async with open_runtime(settings) as runtime:
+        drain, worker_id = Dispatcher(runtime), str(ULID())
         jobs = [
-            asyncio.create_task(poll_due(run, drain.wake), name="sweep"),
-            asyncio.create_task(_beating(run, worker_id), name="heartbeat"),
-            asyncio.create_task(reconcile_for_ever(run, drain.ring), name="reconcile"),
-            asyncio.create_task(send_heartbeats(run), name="signs"),
-            asyncio.create_task(monitor_feeds(run), name="feeds"),
-            asyncio.create_task(housekeeping(run), name="house"),
-            asyncio.create_task(poll_salesforce_limits(run), name="limits"),
-            asyncio.create_task(run.counts.saving(run.database), name="counts"),
+            asyncio.create_task(poll_due(runtime, drain.wake), name="sweep"),
+            asyncio.create_task(_beating(runtime, worker_id), name="heartbeat"),
+            asyncio.create_task(reconcile_for_ever(runtime, drain.notify), name="reconcile"),
+            asyncio.create_task(send_heartbeats(runtime), name="signs"),
+            asyncio.create_task(monitor_feeds(runtime), name="feeds"),
+            asyncio.create_task(housekeeping(runtime), name="house"),
+            asyncio.create_task(poll_salesforce_limits(runtime), name="limits"),
+            asyncio.create_task(runtime.counts.saving(runtime.database), name="counts"),
         ]
         if settings.redis_url:
-            jobs.append(asyncio.create_task(_listening(settings.redis_url, drain.ring), name="listen"))
-        recovery = asyncio.create_task(connections.recover(run), name="recover")
-        runtime.settle_memory()
+            jobs.append(asyncio.create_task(_listening(settings.redis_url, drain.notify), name="listen"))
+        recovery = asyncio.create_task(connections.recover(runtime), name="recover")
+        settle_memory()
         log.info("worker.started", worker_id=worker_id, pid=os.getpid(), sides=sorted(settings.connected))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([stopped, *jobs], return_when=asyncio.FIRST_COMPLETED)
@@ -84,17 +83,17 @@ async def work(settings: Settings) -> None:
                 await drain.stop()
         except TimeoutError:
             log.warning("worker.hurried", advice="a pass did not end in time; its leases run out by themselves")
-        await _leave(run, worker_id)
+        await _leave(runtime, worker_id)
         log.info("worker.stopped", worker_id=worker_id)
         for error in ended:
             if isinstance(error, Exception):
                 raise error
 
 
-async def _listening(url: str, ring: Callable[[Iterable[str]], None]) -> None:
+async def _listening(url: str, notify: Callable[[Iterable[str]], None]) -> None:
     wait = 0.5
     while True:
-        worker = listener(url, ring)
+        worker = listener(url, notify)
         started = asyncio.get_running_loop().time()
         try:
             await worker.main()
@@ -117,19 +116,19 @@ async def _closed(worker: object) -> None:
             log.info("redis.closed")
 
 
-async def _beating(run: Runtime, worker_id: str) -> None:
+async def _beating(runtime: Runtime, worker_id: str) -> None:
     while True:
         try:
-            if back := await heartbeats.beat(run.database, worker_id):
+            if back := await heartbeats.beat(runtime.database, worker_id):
                 log.warning("clock.turned_back", duration_ms=back // timedelta(milliseconds=1), advice=_CLOCK)
         except StoreUnavailable:
             log.warning("heartbeat.missed")
         await asyncio.sleep(heartbeats.EVERY_S)
 
 
-async def _leave(run: Runtime, worker_id: str) -> None:
+async def _leave(runtime: Runtime, worker_id: str) -> None:
     try:
-        await run.counts.save(run.database)
-        await heartbeats.leave(run.database, worker_id)
+        await runtime.counts.save(runtime.database)
+        await heartbeats.leave(runtime.database, worker_id)
     except StoreUnavailable:
         log.warning("heartbeat.missed")

@@ -17,42 +17,42 @@ from workers.batch import Batch, Observed
 _BY_ITSELF = (Lane.LIVE, Lane.RETRY, Lane.CONFIRM)  # what a compare or a first load made due it has weighed itself
 
 
-async def missed(run: Runtime, kind: Kind, side: Side, versions: Mapping[str, str]) -> set[str]:
+async def missed(runtime: Runtime, kind: Kind, side: Side, versions: Mapping[str, str]) -> set[str]:
     """Give, of records that say news, the changes nobody has told of: known ones are due, or wait for a person."""
-    known = await links.already_known(run.database, kind, list(versions), side)
+    known = await links.already_known(runtime.database, kind, list(versions), side)
     return {str(UnannouncedChange(kind, id_, version)) for id_, version in versions.items() if id_ not in known}
 
 
-async def record_missed_rows(run: Runtime, kind: Kind, side: Side, versions: Mapping[str, str]) -> None:
+async def record_missed_rows(runtime: Runtime, kind: Kind, side: Side, versions: Mapping[str, str]) -> None:
     """Have the feed of a side doubted for what a compare is shown of linked records."""
-    if versions and run.settings.hours.is_open(run.now()):
-        await feeds.shown(run.database, side, await missed(run, kind, side, versions))
+    if versions and runtime.settings.hours.is_open(runtime.now()):
+        await feeds.shown(runtime.database, side, await missed(runtime, kind, side, versions))
 
 
-async def record_missed_events(work: Batch, looked: Sequence[Observed]) -> None:
+async def record_missed_events(batch: Batch, observed: Sequence[Observed]) -> None:
     """Have the feeds doubted for what a pass has seen on a side that did not tell of it."""
-    if work.rules.table.is_one_way or not work.run.settings.hours.is_open(work.taken.now):
+    if batch.rules.table.is_one_way or not batch.runtime.settings.hours.is_open(batch.leased.now):
         return
     for side in Side:
-        found = {str(change) for one in looked if (change := _change(work, one, side))}
-        await feeds.taken_up(work.run.database, side, found, may_begin=work.taken.lane in _BY_ITSELF)
+        found = {str(change) for one in observed if (change := _change(batch, one, side))}
+        await feeds.taken_up(batch.runtime.database, side, found, may_begin=batch.leased.lane in _BY_ITSELF)
 
 
-def _change(work: Batch, looked: Observed, side: Side) -> UnannouncedChange | None:
+def _change(batch: Batch, observed: Observed, side: Side) -> UnannouncedChange | None:
     """Give the change of a record that its side shows and has not told of; None where it shows none."""
-    link = looked.link
-    if not isinstance(looked.seen, Seen) or not _is_settled(link) or _is_told(looked.due, side):
+    link = observed.link
+    if not isinstance(observed.seen, Seen) or not _is_settled(link) or _is_told(observed.due, side):
         return None
-    sight = looked.seen.drchrono if side is Side.DRCHRONO else looked.seen.salesforce
-    if not isinstance(sight, Snapshot) or sight.skipped:
+    snapshot = observed.seen.drchrono if side is Side.DRCHRONO else observed.seen.salesforce
+    if not isinstance(snapshot, Snapshot) or snapshot.skipped:
         return None
-    changed = work.rules.changed(link, sight.fields) - {work.rules.table.zoned}
-    return UnannouncedChange(link.kind, sight.id, sight.version) if changed else None
+    changed = batch.rules.changed(link, snapshot.fields) - {batch.rules.table.zoned}
+    return UnannouncedChange(link.kind, snapshot.id, snapshot.version) if changed else None
 
 
 def _is_settled(link: Link) -> bool:
     is_pair = link.drchrono_id is not None and link.salesforce_id is not None
-    return is_pair and not (link.is_failed or link.own_writes or link.unsettled)
+    return is_pair and not (link.is_failed or link.own_writes or link.unconfirmed_fields)
 
 
 def _is_told(due: Due, side: Side) -> bool:

@@ -19,7 +19,6 @@ from app.sync.identity import fingerprints
 from app.sync.model import (
     WHOLE_RECORD,
     Absent,
-    Action,
     Base,
     Deleted,
     FieldResolution,
@@ -27,6 +26,7 @@ from app.sync.model import (
     Lane,
     Link,
     Plan,
+    PlanKind,
     Seen,
     Side,
     Snapshot,
@@ -41,98 +41,100 @@ from workers.outcome_failed import failed, left_to_person, not_created, used_up,
 _ASK_AGAIN = timedelta(minutes=1)
 
 
-def outcome_of(work: Batch, looked: Observed, plan: Plan | None, outcomes: Mapping[Side, Outcome]) -> Result:
+def outcome_of(batch: Batch, observed: Observed, plan: Plan | None, outcomes: Mapping[Side, Outcome]) -> Result:
     """Give what to save of one look; `outcomes`: what became of the writes to each side."""
-    due, seen = looked.due, looked.seen
+    due, seen = observed.due, observed.seen
     if isinstance(seen, Rejected) and seen.side == Side.SALESFORCE:  # the batch was refused: a permission, the mapping
         return replace(_kept(due), again_in=_ASK_AGAIN, lane=Lane.RETRY, last_error=seen.cause)
     if isinstance(seen, SyncError):
-        return failed(work, _kept(due), seen, None)
+        return failed(batch, _kept(due), seen, None)
     assert plan is not None
     result = replace(
         _kept(due),
-        base=work.rules.advanced(due.link, with_landed(due.link, plan.landed).base, plan.agreed),
+        base=batch.rules.advanced(due.link, with_landed(due.link, plan.landed).base, plan.agreed),
         salesforce_id=due.link.salesforce_id or (seen.salesforce.id if isinstance(seen.salesforce, Snapshot) else None),
         settled=dict.fromkeys(plan.landed, WriteState.CONFIRMED.value)
         | dict.fromkeys(plan.lost, WriteState.REFUSED.value),
         searched=plan.searched,
         series=(seen.drchrono.series or None) if isinstance(seen.drchrono, Snapshot) else None,
-        person=_person(work.rules, due.link, seen),
+        identity_hash=_identity_hash(batch.rules, due.link, seen),
     )
-    if plan.action is Action.WAIT:
-        return waiting(work, result, plan)
-    if due.link.unsettled:
-        result = replace(result, unsettled=due.link.unsettled - _shown(work, due.link, seen))
-    if plan.action in (Action.LINK, Action.FOLLOW, Action.SUCCEED):
-        return replace(linked(work, result, seen, plan), decided=finished_resolutions(seen, plan, {}))
+    if plan.action is PlanKind.WAIT:
+        return waiting(batch, result, plan)
+    if due.link.unconfirmed_fields:
+        result = replace(result, unconfirmed_fields=due.link.unconfirmed_fields - _shown(batch, due.link, seen))
+    if plan.action in (PlanKind.LINK, PlanKind.FOLLOW, PlanKind.SUCCEED):
+        return replace(linked(batch, result, seen, plan), decided=finished_resolutions(seen, plan, {}))
     result = replace(result, decided=finished_resolutions(seen, plan, outcomes))
     for side, outcome in outcomes.items():
         if isinstance(outcome, Written):
-            result = _written(work, result, side, seen, outcome)
-    if plan.action is Action.DELETE and isinstance(outcomes.get(Side.SALESFORCE), Written):
-        tombstone = {work.rules.table.tombstone: "true"} if work.rules.table.tombstone else {}
-        result = replace(result, base=work.rules.advanced(due.link, result.base, tombstone))
-    if (unwritten := _unwritten(work, result, seen, plan, outcomes)) is not None:
+            result = _written(batch, result, side, seen, outcome)
+    if plan.action is PlanKind.DELETE and isinstance(outcomes.get(Side.SALESFORCE), Written):
+        tombstone = {batch.rules.table.tombstone: "true"} if batch.rules.table.tombstone else {}
+        result = replace(result, base=batch.rules.advanced(due.link, result.base, tombstone))
+    if (unwritten := _unwritten(batch, result, seen, plan, outcomes)) is not None:
         return unwritten
-    done = left_to_person(used_up(result, seen), plan, work.rules.table, outcomes)
-    is_lone = due.link.drchrono_id is None and plan.action is Action.NOTHING and done.failure is None
-    is_nobodys = is_lone or plan.action is Action.MERGE or plan.cause in (BREAK, VIRTUAL)
+    done = left_to_person(used_up(result, seen), plan, batch.rules.table, outcomes)
+    is_lone = due.link.drchrono_id is None and plan.action is PlanKind.NOTHING and done.failure is None
+    is_nobodys = is_lone or plan.action is PlanKind.MERGE or plan.cause in (BREAK, VIRTUAL)
     return replace(
         done,
         is_nobodys=is_nobodys,
         awaits=plan.awaits,
-        zone=doctor_zone(work, seen),
-        counts=counters_of(work, looked, plan, outcomes),
+        zone=doctor_zone(batch, seen),
+        counts=counters_of(batch, observed, plan, outcomes),
     )
 
 
-def _unwritten(work: Batch, result: Result, seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome]) -> Result | None:
+def _unwritten(batch: Batch, result: Result, seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome]) -> Result | None:
     """Give the result of a write that did not succeed; None where all did."""
     was_asked = isinstance(seen.drchrono, Snapshot) and seen.drchrono.confirmed
     for side, outcome in outcomes.items():
         if isinstance(outcome, Written):
             continue
-        if side is Side.DRCHRONO and plan.action is Action.CREATE:
-            return not_created(work, result, outcome, seen)
+        if side is Side.DRCHRONO and plan.action is PlanKind.CREATE:
+            return not_created(batch, result, outcome, seen)
         if isinstance(outcome, Gone) and not was_asked:  # it was there; DrChrono is asked before anybody is told so
-            return replace(result, again_in=timedelta(0), confirm_at=work.taken.now, lane=Lane.CONFIRM)
-        return failed(work, result, outcome, seen, side)
+            return replace(result, again_in=timedelta(0), confirm_due_at=batch.leased.now, lane=Lane.CONFIRM)
+        return failed(batch, result, outcome, seen, side)
     return None
 
 
-def _written(work: Batch, result: Result, side: Side, seen: Seen, written: Written) -> Result:
+def _written(batch: Batch, result: Result, side: Side, seen: Seen, written: Written) -> Result:
     """Give the result with what a side has taken; DrChrono has yet to show it."""
     agreed = dict(written.fields)
     here = seen.salesforce if side is Side.DRCHRONO else seen.drchrono
     if written.created and isinstance(here, Snapshot):
         there = written.shown.fields if written.shown is not None else dict.fromkeys(here.fields)
         agreed |= {name: None for name, value in here.fields.items() if value is None and there.get(name) is None}
-    base = work.rules.advanced(result.due.link, result.base, agreed)
+    base = batch.rules.advanced(result.due.link, result.base, agreed)
     if side is Side.SALESFORCE:
         return replace(result, base=base, salesforce_id=written.id)
-    result = replace(result, base=base, unsettled=result.unsettled | written.fields.keys())
+    result = replace(result, base=base, unconfirmed_fields=result.unconfirmed_fields | written.fields.keys())
     if written.shown is None:
         return result
     return replace(result, drchrono_id=written.id, again_in=timedelta(0))  # the next look has the Contact name it
 
 
-def _shown(work: Batch, link: Link, seen: Seen) -> AbstractSet[str]:
+def _shown(batch: Batch, link: Link, seen: Seen) -> AbstractSet[str]:
     """Give the fields of our earlier writes that DrChrono has shown by now: any value, where it was asked itself."""
     if not isinstance(seen.drchrono, Snapshot):
         return frozenset()
-    shown = seen.drchrono.fields.keys() & link.unsettled
-    return shown if seen.drchrono.confirmed else shown - work.rules.changed(link, seen.drchrono.fields)
+    shown = seen.drchrono.fields.keys() & link.unconfirmed_fields
+    return shown if seen.drchrono.confirmed else shown - batch.rules.changed(link, seen.drchrono.fields)
 
 
-def _person(rules: Rules, link: Link, seen: Seen) -> str | None:
+def _identity_hash(rules: Rules, link: Link, seen: Seen) -> str | None:
     """Give who it is, as our index knows people; DrChrono's word goes first, for it owns the name.
 
     Who a create was sent for stays until it is known what became of it.
     """
     if link.drchrono_id is None and any(write.side is Side.DRCHRONO for write in link.own_writes):
         return None
-    sights = [sight for sight in (seen.drchrono, seen.salesforce) if isinstance(sight, Snapshot)]
-    return next((found[0] for sight in sights if (found := fingerprints(rules.keys, rules.table, sight.fields))), None)
+    snapshots = [snapshot for snapshot in (seen.drchrono, seen.salesforce) if isinstance(snapshot, Snapshot)]
+    return next(
+        (found[0] for snapshot in snapshots if (found := fingerprints(rules.keys, rules.table, snapshot.fields))), None
+    )
 
 
 def _kept(due: Due) -> Result:
@@ -143,34 +145,34 @@ def _kept(due: Due) -> Result:
         base=link.base,
         drchrono_id=link.drchrono_id,
         salesforce_id=link.salesforce_id,
-        floor=link.floor,
+        seen_up_to=link.seen_up_to,
         is_read=False,
-        confirm_at=link.confirm_at,
+        confirm_due_at=link.confirm_due_at,
         attempts=due.attempts,
-        unsettled=link.unsettled,
+        unconfirmed_fields=link.unconfirmed_fields,
     )
 
 
-def linked(work: Batch, result: Result, seen: Seen, plan: Plan) -> Result:
+def linked(batch: Batch, result: Result, seen: Seen, plan: Plan) -> Result:
     """Give the result of a ref that turned out to be another record, or another's; that one is looked at next."""
-    if plan.action is Action.SUCCEED:
+    if plan.action is PlanKind.SUCCEED:
         return replace(result, succeeds=plan.twin, again_in=timedelta(0))
     return (
-        _follow_master(work.rules, result, seen.salesforce)
-        if plan.action is Action.FOLLOW
-        else _link_found(work, result, seen, plan)
+        _follow_master(batch.rules, result, seen.salesforce)
+        if plan.action is PlanKind.FOLLOW
+        else _link_found(batch, result, seen, plan)
     )
 
 
-def _link_found(work: Batch, result: Result, seen: Seen, plan: Plan) -> Result:
+def _link_found(batch: Batch, result: Result, seen: Seen, plan: Plan) -> Result:
     """Give the result of a link to a record that is there; DrChrono is asked what it holds before anything is written.
 
     A Contact that names its chart has been looked at by that name; its chart's body may do.
     """
     link = result.due.link
     is_named = isinstance(seen.salesforce, Snapshot) and seen.salesforce.key == plan.twin
-    confirm_at = result.confirm_at if is_named else work.taken.now
-    result = replace(result, again_in=timedelta(0), confirm_at=confirm_at, counts=(f"linked_{link.kind}",))
+    confirm_at = result.confirm_due_at if is_named else batch.leased.now
+    result = replace(result, again_in=timedelta(0), confirm_due_at=confirm_at, counts=(f"linked_{link.kind}",))
     is_chart = link.drchrono_id is not None
     return replace(result, salesforce_id=plan.twin) if is_chart else replace(result, drchrono_id=plan.twin)
 
@@ -209,11 +211,11 @@ def _identity_resolution(
     plan: Plan, decision: FieldResolution, outcomes: Mapping[Side, Outcome]
 ) -> ResolutionEnd | None:
     """Say how a word on which record it is ended: while nothing could be matched or merged it stays open."""
-    if plan.action is Action.MERGE:
+    if plan.action is PlanKind.MERGE:
         return ResolutionEnd.DONE if isinstance(outcomes.get(Side.SALESFORCE), Written) else None
-    if plan.action is Action.WAIT:
+    if plan.action is PlanKind.WAIT:
         return None
-    is_linked = plan.action is Action.LINK and plan.twin == decision.twin
+    is_linked = plan.action is PlanKind.LINK and plan.twin == decision.twin
     is_merged = decision.side is Side.SALESFORCE and bool(plan.landed)
     return ResolutionEnd.DONE if is_linked or is_merged else ResolutionEnd.OVERTAKEN
 
@@ -226,18 +228,18 @@ def _is_carried_out(name: str, plan: Plan, outcomes: Mapping[Side, Outcome]) -> 
     return all(isinstance(one, Written) and name in one.fields for one in written)
 
 
-def counters_of(work: Batch, looked: Observed, plan: Plan, outcomes: Mapping[Side, Outcome]) -> tuple[str, ...]:
+def counters_of(batch: Batch, observed: Observed, plan: Plan, outcomes: Mapping[Side, Outcome]) -> tuple[str, ...]:
     """Give what is counted of a look whose writes, if any, have succeeded, by name."""
-    kind = work.rules.table.kind
-    skipped = [f"skipped_{plan.cause}"] if plan.action is Action.NOTHING and plan.cause else []
+    kind = batch.rules.table.kind
+    skipped = [f"skipped_{plan.cause}"] if plan.action is PlanKind.NOTHING and plan.cause else []
     return (
         *skipped,
-        *(["contradicted_delivery"] if looked.is_contradicted else []),
+        *(["contradicted_delivery"] if observed.is_contradicted else []),
         *(
             f"{done}_{kind}"
             for done in (
                 *_written_counters(plan, outcomes),
-                *_landed_counters(looked, plan),
+                *_landed_counters(observed, plan),
                 *_applied_counters(outcomes),
             )
         ),
@@ -252,14 +254,14 @@ def _written_counters(plan: Plan, outcomes: Mapping[Side, Outcome]) -> list[str]
     written = {side: outcome for side, outcome in outcomes.items() if isinstance(outcome, Written)}
     if not written:
         return []
-    if plan.action is not Action.CREATE:
-        return ["merged" if plan.action is Action.MERGE else "updated"]
+    if plan.action is not PlanKind.CREATE:
+        return ["merged" if plan.action is PlanKind.MERGE else "updated"]
     return [f"created_{side}" if outcome.created else "linked" for side, outcome in written.items()]
 
 
-def _landed_counters(looked: Observed, plan: Plan) -> list[str]:
+def _landed_counters(observed: Observed, plan: Plan) -> list[str]:
     """Say what an earlier create has made whose answer never came: its record was found now."""
-    link = looked.link
+    link = observed.link
     ours = (write for write in link.own_writes if write.side is Side.SALESFORCE and write.id in plan.landed)
     return [f"created_{write.side}" for write in ours if link.salesforce_id is None]
 
@@ -268,18 +270,18 @@ def _applied_counters(outcomes: Mapping[Side, Outcome]) -> list[str]:
     return [f"applied_{side}" for side, outcome in outcomes.items() if isinstance(outcome, Written)]
 
 
-def doctor_zone(work: Batch, seen: Seen) -> str:
+def doctor_zone(batch: Batch, seen: Seen) -> str:
     """Give a doctor's zone, where DrChrono has shown the doctor."""
-    row = work.rules.table.row_of("timezone")
-    if work.rules.table.kind is not Kind.DOCTOR or row is None or not isinstance(seen.drchrono, Snapshot):
+    row = batch.rules.table.row_of("timezone")
+    if batch.rules.table.kind is not Kind.DOCTOR or row is None or not isinstance(seen.drchrono, Snapshot):
         return ""
     return seen.drchrono.fields.get(row.name) or ""
 
 
-def kinds_to_wake(work: Batch, endings: Sequence[Result]) -> set[Kind]:
+def kinds_to_wake(batch: Batch, endings: Sequence[Result]) -> set[Kind]:
     """Give the kinds of which something is due because of how looks ended."""
     awaited = {ref.kind for one in endings for ref in one.awaits}
     has_come = any(one.has_come for one in endings)
-    mine = work.rules.table.kind
-    children = {kind for kind, table in work.run.mappings.items() if mine in table.parents.values()}
+    mine = batch.rules.table.kind
+    children = {kind for kind, table in batch.runtime.mappings.items() if mine in table.parents.values()}
     return awaited | ({mine} if awaited else set()) | (children if has_come else set())

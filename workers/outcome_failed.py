@@ -17,9 +17,9 @@ from app.sync.deletions import GONE_IN_DRCHRONO
 from app.sync.failure_causes import CIRCUIT_OPEN, cause_of, paused_by
 from app.sync.loop_guard import REWRITTEN
 from app.sync.mappings.table import Table
-from app.sync.model import Absent, Action, Lane, Plan, Seen, Side, Snapshot
+from app.sync.model import Absent, Lane, Plan, PlanKind, Seen, Side, Snapshot
 from app.sync.retry import Fate, RetryDecision, after, after_refusal
-from app.sync.trust import raised_floor
+from app.sync.trust import raise_seen_up_to
 from app.vendors.drchrono.client import TWIN_CODE
 from app.vendors.salesforce.wire import RecordRefused
 from workers.batch import Batch, Outcome, Written
@@ -29,15 +29,15 @@ _IN_DRCHRONO = (GONE_IN_DRCHRONO, SEVERAL[Side.DRCHRONO])  # where a person is t
 _HELD = ("held", REWRITTEN, TWIN_CODE)
 
 
-def waiting(work: Batch, result: Result, plan: Plan) -> Result:
+def waiting(batch: Batch, result: Result, plan: Plan) -> Result:
     """Give the result of a look that waits, until when the plan says; one that waited too often is left to a person."""
     assert plan.until is not None
-    if plan.cause == UNSETTLED and plan.lost and result.attempts >= work.run.settings.attempt_limit:
+    if plan.cause == UNSETTLED and plan.lost and result.attempts >= batch.runtime.settings.attempt_limit:
         return replace(used_up(result, None), failure=Failure(Side.DRCHRONO, UNANSWERED), last_error=UNANSWERED)
     return replace(
         result,
-        again_in=max(plan.until - work.taken.now, timedelta(0)),
-        confirm_at=result.confirm_at if plan.cause in _NO_QUESTIONS else plan.until,
+        again_in=max(plan.until - batch.leased.now, timedelta(0)),
+        confirm_due_at=result.confirm_due_at if plan.cause in _NO_QUESTIONS else plan.until,
         lane=Lane.LIVE if plan.awaits else Lane.CONFIRM,
         last_error=plan.cause,
         awaits=plan.awaits,
@@ -46,7 +46,7 @@ def waiting(work: Batch, result: Result, plan: Plan) -> Result:
 
 def left_to_person(result: Result, plan: Plan, table: Table, outcomes: Mapping[Side, Outcome]) -> Result:
     """Give the result with the failure a person has to mend: what is held, missing or refused; as it is without one."""
-    if plan.action is Action.HOLD:
+    if plan.action is PlanKind.HOLD:
         side = Side.DRCHRONO if plan.cause in _IN_DRCHRONO else Side.SALESFORCE
         return replace(result, failure=Failure(side, plan.cause, is_held=True), last_error=plan.cause)
     if plan.missing:
@@ -55,7 +55,7 @@ def left_to_person(result: Result, plan: Plan, table: Table, outcomes: Mapping[S
     for outcome in outcomes.values():
         if isinstance(outcome, Written):
             refused |= outcome.without
-    if plan.action is Action.CREATE and not outcomes and not refused:
+    if plan.action is PlanKind.CREATE and not outcomes and not refused:
         return replace(result, failure=Failure(Side.SALESFORCE, "nothing_to_create"), last_error="nothing_to_create")
     if not refused and plan.flags:
         cause = next(iter(plan.flags.values()))
@@ -64,21 +64,21 @@ def left_to_person(result: Result, plan: Plan, table: Table, outcomes: Mapping[S
     if not refused:
         return result
     cause = next(iter(refused.values()))
-    is_drchronos = Side.DRCHRONO in outcomes and Side.SALESFORCE not in outcomes and plan.action is not Action.CREATE
+    is_drchronos = Side.DRCHRONO in outcomes and Side.SALESFORCE not in outcomes and plan.action is not PlanKind.CREATE
     side = Side.DRCHRONO if is_drchronos else Side.SALESFORCE
     names = tuple(sorted(table.name_of(name, side) for name, why in refused.items() if why == cause))
     return replace(result, failure=Failure(side, cause, names, is_held=cause in _HELD), last_error=cause)
 
 
 def failed(
-    work: Batch, result: Result, error: SyncError | RecordRefused, seen: Seen | None, side: Side = Side.SALESFORCE
+    batch: Batch, result: Result, error: SyncError | RecordRefused, seen: Seen | None, side: Side = Side.SALESFORCE
 ) -> Result:
     """Give the result of a look or a write that failed: tried again later, or left to a person when that is no use.
 
     side  where the failure is, unless the error itself says so
     """
     side = Side(getattr(error, "side", side))
-    attempt, limit, jitter = result.attempts + 1, work.run.settings.attempt_limit, random.random()  # noqa: S311
+    attempt, limit, jitter = result.attempts + 1, batch.runtime.settings.attempt_limit, random.random()  # noqa: S311
     if isinstance(error, RecordRefused):
         cause, fields, verdict = error.code, error.fields, after_refusal(error.code, attempt, limit, jitter)
     else:
@@ -100,21 +100,21 @@ def failed(
     )
 
 
-def not_created(work: Batch, result: Result, error: SyncError | RecordRefused, seen: Seen) -> Result:
+def not_created(batch: Batch, result: Result, error: SyncError | RecordRefused, seen: Seen) -> Result:
     """Give the result of a create in DrChrono that failed; one that may have happened is looked for, never given up."""
     if isinstance(error, OutcomeUnknown):
-        again_in, attempts = work.rules.confirm_after, result.attempts + 1
+        again_in, attempts = batch.rules.confirm_after, result.attempts + 1
         return replace(result, again_in=again_in, lane=Lane.CONFIRM, attempts=attempts, last_error=error.cause[:64])
     if isinstance(error, RecordRefused):  # whoever mends it does so in Salesforce
-        error = RecordRefused(error.code, salesforce_names(work.rules.table, error.fields))
-    return failed(work, result, error, seen)
+        error = RecordRefused(error.code, salesforce_names(batch.rules.table, error.fields))
+    return failed(batch, result, error, seen)
 
 
 def used_up(result: Result, seen: Seen | None) -> Result:
     """Mark the deliveries as used up, and raise the floor to what was seen."""
-    floor = result.floor
+    floor = result.seen_up_to
     if seen is not None and isinstance(seen.drchrono, Snapshot):
-        floor = raised_floor(floor, seen.drchrono)
+        floor = raise_seen_up_to(floor, seen.drchrono)
     elif seen is not None and seen.drchrono is Absent.ABSENT:  # what was sent before it went says nothing any more
         floor = max([floor, *(body.version for body in result.due.bodies)])
-    return replace(result, is_read=True, floor=floor, confirm_at=None, attempts=0, last_error=None)
+    return replace(result, is_read=True, seen_up_to=floor, confirm_due_at=None, attempts=0, last_error=None)

@@ -14,8 +14,8 @@ from app.errors import SyncError, Unauthorized, Undecryptable
 from app.log import log
 from app.store import dependencies, doctor_zones, link_claims
 from app.store.resolutions import Resolution
-from app.store.work_queue import Body, Due
-from app.sync.model import Absent, Deleted, FieldResolution, Ref, Seen, Side, Snapshot
+from app.store.work_queue import DeliveredBody, Due
+from app.sync.model import Absent, Deleted, FieldResolution, RecordRef, Seen, Side, Snapshot
 from app.sync.snapshots import place_in_series, skipped, zone_of
 from app.sync.trust import trusted_snapshot
 from app.vendors.drchrono import wire
@@ -23,27 +23,29 @@ from workers.batch import Batch, Observed
 from workers.bulk_jobs import settle_open_jobs
 
 
-async def read_both_sides(work: Batch) -> list[Observed]:
+async def read_both_sides(batch: Batch) -> list[Observed]:
     """Give for each link what both sides hold, or why that could not be seen."""
-    work, unseen = await settle_open_jobs(work)
-    return [*unseen, *(await _observe(work) if work.taken.due else ())]
+    batch, unseen = await settle_open_jobs(batch)
+    return [*unseen, *(await _observe(batch) if batch.leased.due else ())]
 
 
-async def _observe(work: Batch) -> list[Observed]:
-    clock = await visit_zones(work)
+async def _observe(batch: Batch) -> list[Observed]:
+    clock = await visit_zones(batch)
     try:
-        held: SalesforceSnapshots = await read_salesforce(work, clock)
+        held: SalesforceSnapshots = await read_salesforce(batch, clock)
     except SyncError as error:
-        return [Observed(due, error) for due in work.taken.due]
-    held = await with_linked_parents(work, held)
-    looked = [_observed(work, clock, due, held) for due in work.taken.due]
-    asked = [_confirm(work, clock, one) for one in looked if _needs_confirmation(work, one)]
+        return [Observed(due, error) for due in batch.leased.due]
+    held = await with_linked_parents(batch, held)
+    observed = [_observed(batch, clock, due, held) for due in batch.leased.due]
+    asked = [_confirm(batch, clock, one) for one in observed if _needs_confirmation(batch, one)]
     asked += [
-        _read_back(work, clock, one) for one in looked if not _needs_confirmation(work, one) and _is_sampled(work, one)
+        _read_back(batch, clock, one)
+        for one in observed
+        if not _needs_confirmation(batch, one) and _is_sampled(batch, one)
     ]
     answers = {one.link.id: one for one in await asyncio.gather(*asked)}
-    looked = await with_predecessors(work, [answers.get(one.link.id, one) for one in looked])
-    return await with_parents(work, looked)
+    observed = await with_predecessors(batch, [answers.get(one.link.id, one) for one in observed])
+    return await with_parents(batch, observed)
 
 
 SalesforceSnapshots = Mapping[str, Snapshot | Deleted]
@@ -53,220 +55,227 @@ SalesforceSnapshots = Mapping[str, Snapshot | Deleted]
 class VisitZones:
     """The zones that visits are read in: the doctor's, unless the settings name one for the office."""
 
-    work: Batch
+    batch: Batch
     by_doctor: Mapping[str, str]
 
     def zone(self, side: Side, raw: Mapping[str, Any]) -> str:
         """Give the zone of a vendor's record, verbatim; empty when it has none or its doctor is not known."""
-        by_office = self.work.run.settings.office_time_zones
-        return zone_of(self.work.rules.table, side, raw, by_office, self.by_doctor)
+        by_office = self.batch.runtime.settings.office_time_zones
+        return zone_of(self.batch.rules.table, side, raw, by_office, self.by_doctor)
 
 
-def _observed(work: Batch, clock: VisitZones, due: Due, held: SalesforceSnapshots) -> Observed:
+def _observed(batch: Batch, clock: VisitZones, due: Due, held: SalesforceSnapshots) -> Observed:
     link = due.link
     salesforce = held.get(link.id, Absent.ABSENT)
     try:
-        bodies = [delivered_snapshot(work, clock, link.drchrono_id or "", body) for body in due.bodies]
-        decided = resolutions_of(work, due)
+        bodies = [delivered_snapshot(batch, clock, link.drchrono_id or "", body) for body in due.bodies]
+        decided = resolutions_of(batch, due)
     except SyncError as error:
         return Observed(due, error)
-    return Observed(due, Seen(trusted_snapshot(work.rules, link, bodies, salesforce), salesforce, decided=decided))
+    return Observed(due, Seen(trusted_snapshot(batch.rules, link, bodies, salesforce), salesforce, decided=decided))
 
 
-def _needs_confirmation(work: Batch, looked: Observed) -> bool:
+def _needs_confirmation(batch: Batch, observed: Observed) -> bool:
     """Say whether a GET was promised and its time has come; what was delivered meanwhile does not do in its place."""
-    promised = looked.link.confirm_at
-    has_record = isinstance(looked.seen, Seen) and looked.link.drchrono_id is not None
-    return has_record and promised is not None and promised <= work.taken.now
+    promised = observed.link.confirm_due_at
+    has_record = isinstance(observed.seen, Seen) and observed.link.drchrono_id is not None
+    return has_record and promised is not None and promised <= batch.leased.now
 
 
-async def _confirm(work: Batch, clock: VisitZones, looked: Observed) -> Observed:
+async def _confirm(batch: Batch, clock: VisitZones, observed: Observed) -> Observed:
     """Ask DrChrono what it holds, as was promised."""
-    assert isinstance(looked.seen, Seen)
+    assert isinstance(observed.seen, Seen)
     try:
-        asked = await ask_drchrono(work, clock, looked.link.drchrono_id or "")
-        return replace(looked, seen=replace(looked.seen, drchrono=asked))
+        asked = await ask_drchrono(batch, clock, observed.link.drchrono_id or "")
+        return replace(observed, seen=replace(observed.seen, drchrono=asked))
     except SyncError as error:
-        return replace(looked, seen=error)
+        return replace(observed, seen=error)
 
 
-def _is_sampled(work: Batch, looked: Observed) -> bool:
+def _is_sampled(batch: Batch, observed: Observed) -> bool:
     """Say whether a believed body is one of the few that are read back; whoever forges one cannot tell.
 
     A row of a list needs none of that: DrChrono itself has answered with it.
     """
-    if looked.due.bodies and looked.due.bodies[-1].is_listed:
+    if observed.due.bodies and observed.due.bodies[-1].is_listed:
         return False
-    sight = looked.seen.drchrono if isinstance(looked.seen, Seen) else None
-    if not isinstance(sight, Snapshot) or sight.confirmed or sight.skipped or work.rules.table.is_one_way:
+    snapshot = observed.seen.drchrono if isinstance(observed.seen, Seen) else None
+    if not isinstance(snapshot, Snapshot) or snapshot.confirmed or snapshot.skipped or batch.rules.table.is_one_way:
         return False
-    drawn = int(work.run.keys.digest(b"sample", sight.id.encode(), sight.version.encode())[:8], 16)
-    return drawn < work.run.settings.confirm_share * 0x100000000
+    drawn = int(batch.runtime.keys.digest(b"sample", snapshot.id.encode(), snapshot.version.encode())[:8], 16)
+    return drawn < batch.runtime.settings.confirm_share * 0x100000000
 
 
-async def _read_back(work: Batch, clock: VisitZones, looked: Observed) -> Observed:
+async def _read_back(batch: Batch, clock: VisitZones, observed: Observed) -> Observed:
     """Read back what was believed; one that says something else at the same stamp was not DrChrono's.
 
     DrChrono may show a record as it was some seconds ago, so an older answer says nothing.
     """
-    assert isinstance(looked.seen, Seen)
-    believed = looked.seen.drchrono
+    assert isinstance(observed.seen, Seen)
+    believed = observed.seen.drchrono
     assert isinstance(believed, Snapshot)
     try:
-        asked = await ask_drchrono(work, clock, believed.id)
+        asked = await ask_drchrono(batch, clock, believed.id)
     except SyncError:
-        return looked
+        return observed
     if not isinstance(asked, Snapshot) or asked.version < believed.version:
-        return looked
-    if asked.version == believed.version and work.rules.table.differing(asked, believed):
+        return observed
+    if asked.version == believed.version and batch.rules.table.differing(asked, believed):
         log.error(
             "delivery.contradicted",
-            kind=looked.link.kind.value,
+            kind=observed.link.kind.value,
             record_id=believed.id,
-            fields=sorted(work.rules.table.differing(asked, believed)),
+            fields=sorted(batch.rules.table.differing(asked, believed)),
             advice="somebody else may know the webhook's secret: change it at DrChrono and here",
         )
-        return replace(looked, seen=replace(looked.seen, drchrono=asked), is_contradicted=True)
-    return replace(looked, seen=replace(looked.seen, drchrono=asked))
+        return replace(observed, seen=replace(observed.seen, drchrono=asked), is_contradicted=True)
+    return replace(observed, seen=replace(observed.seen, drchrono=asked))
 
 
-def delivered_snapshot(work: Batch, clock: VisitZones, record_id: str, body: Body) -> Snapshot:
-    """Give the sight of a record that a delivery carried.
+def delivered_snapshot(batch: Batch, clock: VisitZones, record_id: str, body: DeliveredBody) -> Snapshot:
+    """Give the snapshot of a record that a delivery carried.
 
     Raises  Undecryptable when its body is not kept any more, or its key is not known
     """
     if body.sealed is None:
         raise Undecryptable("the body of an unfinished delivery was dropped")
-    raw: Mapping[str, Any] = work.run.vault.open(body.sealed)
-    return _drchrono_snapshot(work, clock, record_id, raw, body.version, confirmed=False)
+    raw: Mapping[str, Any] = batch.runtime.vault.open(body.sealed)
+    return _drchrono_snapshot(batch, clock, record_id, raw, body.version, confirmed=False)
 
 
-async def ask_drchrono(work: Batch, clock: VisitZones, record_id: str) -> Snapshot | Absent:
+async def ask_drchrono(batch: Batch, clock: VisitZones, record_id: str) -> Snapshot | Absent:
     """Give what DrChrono answers that it holds.
 
     Raises  VendorError when it does not answer, or is not connected
     """
-    if work.drchrono is None:
+    if batch.drchrono is None:
         raise Unauthorized(Side.DRCHRONO.value, "GET", code="NOT_CONNECTED")
-    record = await work.drchrono.read(work.rules.table.path, record_id)
+    record = await batch.drchrono.read(batch.rules.table.path, record_id)
     if record is None:
         return Absent.ABSENT
-    return _drchrono_snapshot(work, clock, record_id, record, wire.version(record), confirmed=True)
+    return _drchrono_snapshot(batch, clock, record_id, record, wire.version(record), confirmed=True)
 
 
 def _drchrono_snapshot(
-    work: Batch, clock: VisitZones, record_id: str, raw: Mapping[str, Any], version: str, *, confirmed: bool
+    batch: Batch, clock: VisitZones, record_id: str, raw: Mapping[str, Any], version: str, *, confirmed: bool
 ) -> Snapshot:
     zone = clock.zone(Side.DRCHRONO, raw)
-    sight = work.rules.table.read(Side.DRCHRONO, record_id, raw, version=version, confirmed=confirmed, zone=zone)
-    kind = work.rules.table.kind
-    return replace(sight, skipped=skipped(kind, record_id, raw), series=place_in_series(kind, raw))
+    snapshot = batch.rules.table.read(Side.DRCHRONO, record_id, raw, version=version, confirmed=confirmed, zone=zone)
+    kind = batch.rules.table.kind
+    return replace(snapshot, skipped=skipped(kind, record_id, raw), series=place_in_series(kind, raw))
 
 
-async def read_salesforce(work: Batch, clock: VisitZones) -> dict[str, Snapshot | Deleted]:
+async def read_salesforce(batch: Batch, clock: VisitZones) -> dict[str, Snapshot | Deleted]:
     """Give what Salesforce holds by link id: of a linked record by its Id, else by our external id."""
-    table, due = work.rules.table, work.taken.due
+    table, due = batch.rules.table, batch.leased.due
     names = table.fields
     by_id = {one.link.salesforce_id: one.link.id for one in due if one.link.salesforce_id}
     by_key = {one.link.drchrono_id: one.link.id for one in due if not one.link.salesforce_id and one.link.drchrono_id}
-    found = await work.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
+    found = await batch.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
     held: dict[str, Snapshot | Deleted] = {}
     for record in found:
-        sight = salesforce_snapshot(work, clock, record)
-        for link_id in (by_id.get(record["Id"]), by_key.get(sight.key or "")):  # two refs may turn out to be one thing
+        snapshot = salesforce_snapshot(batch, clock, record)
+        for link_id in (
+            by_id.get(record["Id"]),
+            by_key.get(snapshot.key or ""),
+        ):  # two refs may turn out to be one thing
             if link_id is not None:
-                held[link_id] = sight
+                held[link_id] = snapshot
     if missing := [id_ for id_, link_id in by_id.items() if link_id not in held]:
-        gone = await work.salesforce.deleted(table.object, missing)
+        gone = await batch.salesforce.deleted(table.object, missing)
         winners = sorted({winner for winner in gone.values() if winner})
-        found = await work.salesforce.read(table.object, names, table.external_id, winners, []) if winners else []
-        sights = {record["Id"]: salesforce_snapshot(work, clock, record) for record in found}
-        held |= {by_id[id_]: Deleted(sights.get(winner or "")) for id_, winner in gone.items()}
+        found = await batch.salesforce.read(table.object, names, table.external_id, winners, []) if winners else []
+        snapshots = {record["Id"]: salesforce_snapshot(batch, clock, record) for record in found}
+        held |= {by_id[id_]: Deleted(snapshots.get(winner or "")) for id_, winner in gone.items()}
     return held
 
 
-def salesforce_snapshot(work: Batch, clock: VisitZones, record: Mapping[str, Any]) -> Snapshot:
-    """Give the sight of a record of Salesforce's as it was read."""
+def salesforce_snapshot(batch: Batch, clock: VisitZones, record: Mapping[str, Any]) -> Snapshot:
+    """Give the snapshot of a record of Salesforce's as it was read."""
     stamp, zone = str(record.get("SystemModstamp") or ""), clock.zone(Side.SALESFORCE, record)
-    return work.rules.table.read(Side.SALESFORCE, record["Id"], record, version=stamp, confirmed=True, zone=zone)
+    return batch.rules.table.read(Side.SALESFORCE, record["Id"], record, version=stamp, confirmed=True, zone=zone)
 
 
-async def with_linked_parents(work: Batch, held: SalesforceSnapshots) -> SalesforceSnapshots:
+async def with_linked_parents(batch: Batch, held: SalesforceSnapshots) -> SalesforceSnapshots:
     """Give references to records that are linked, and do not say so in Salesforce yet, as what they are."""
-    kinds = work.rules.table.parents
+    kinds = batch.rules.table.parents
     unlinked = {
-        Ref(Side.SALESFORCE, kinds[name], id_)
-        for sight in held.values()
-        if isinstance(sight, Snapshot)
-        for name, id_ in sight.unlinked.items()
+        RecordRef(Side.SALESFORCE, kinds[name], id_)
+        for snapshot in held.values()
+        if isinstance(snapshot, Snapshot)
+        for name, id_ in snapshot.unlinked.items()
     }
     if not unlinked:
         return held
-    ids = await dependencies.drchrono_ids_of(work.run.database, unlinked)
+    ids = await dependencies.drchrono_ids_of(batch.runtime.database, unlinked)
 
-    def resolved(sight: Snapshot) -> Snapshot:
-        known = {name: ids[kinds[name], id_] for name, id_ in sight.unlinked.items() if (kinds[name], id_) in ids}
-        unreadable = {name: why for name, why in sight.unreadable.items() if name not in known}
-        return replace(sight, fields={**sight.fields, **known}, unreadable=unreadable)
+    def resolved(snapshot: Snapshot) -> Snapshot:
+        known = {name: ids[kinds[name], id_] for name, id_ in snapshot.unlinked.items() if (kinds[name], id_) in ids}
+        unreadable = {name: why for name, why in snapshot.unreadable.items() if name not in known}
+        return replace(snapshot, fields={**snapshot.fields, **known}, unreadable=unreadable)
 
     return {link_id: resolved(one) if isinstance(one, Snapshot) else one for link_id, one in held.items()}
 
 
-async def with_predecessors(work: Batch, looked: Sequence[Observed]) -> list[Observed]:
+async def with_predecessors(batch: Batch, observed: Sequence[Observed]) -> list[Observed]:
     """Say with every visit nobody knows whether it is one we know under another id."""
     places = {
         one.link.id: one.seen.drchrono.series
-        for one in looked
+        for one in observed
         if isinstance(one.seen, Seen) and isinstance(one.seen.drchrono, Snapshot) and one.seen.drchrono.series
         if one.link.salesforce_id is None
     }
     known = (
-        await link_claims.known_series(work.run.database, work.rules.table.kind, set(places.values())) if places else {}
+        await link_claims.known_series(batch.runtime.database, batch.rules.table.kind, set(places.values()))
+        if places
+        else {}
     )
     return [
         replace(one, seen=replace(one.seen, predecessor=known[places[one.link.id]]))
         if isinstance(one.seen, Seen) and places.get(one.link.id) in known
         else one
-        for one in looked
+        for one in observed
     ]
 
 
-async def with_parents(work: Batch, looked: Sequence[Observed]) -> list[Observed]:
+async def with_parents(batch: Batch, observed: Sequence[Observed]) -> list[Observed]:
     """Say with every look how far the records are that DrChrono's refers to."""
-    kinds = work.rules.table.parents
+    kinds = batch.rules.table.parents
     refs = {
         (kind, value)
-        for one in looked
+        for one in observed
         if isinstance(one.seen, Seen)
-        for sight in (one.seen.drchrono,)
-        if isinstance(sight, Snapshot)
+        for snapshot in (one.seen.drchrono,)
+        if isinstance(snapshot, Snapshot)
         for name, kind in kinds.items()
-        if (value := sight.fields.get(name)) is not None
+        if (value := snapshot.fields.get(name)) is not None
     }
-    far = await dependencies.status_of(work.run.database, refs) if refs else {}
+    far = await dependencies.status_of(batch.runtime.database, refs) if refs else {}
     if not far:
-        return list(looked)
-    return [replace(one, seen=replace(one.seen, parents=far)) if isinstance(one.seen, Seen) else one for one in looked]
+        return list(observed)
+    return [
+        replace(one, seen=replace(one.seen, parents=far)) if isinstance(one.seen, Seen) else one for one in observed
+    ]
 
 
-async def visit_zones(work: Batch) -> VisitZones:
+async def visit_zones(batch: Batch) -> VisitZones:
     """Give the zones known now, where the kind has times that need them."""
-    return VisitZones(work, await doctor_zones.all_zones(work.run.database) if work.rules.table.zoned else {})
+    return VisitZones(batch, await doctor_zones.all_zones(batch.runtime.database) if batch.rules.table.zoned else {})
 
 
-def resolutions_of(work: Batch, due: Due) -> dict[str, FieldResolution]:
+def resolutions_of(batch: Batch, due: Due) -> dict[str, FieldResolution]:
     """Give field -> what a person decided of it; an old value that is not kept any more decides nothing.
 
     Raises  Undecryptable when the key of an old value is not known
     """
-    return {one.field: _resolution(work, one) for one in due.decided}
+    return {one.field: _resolution(batch, one) for one in due.decided}
 
 
-def _resolution(work: Batch, one: Resolution) -> FieldResolution:
+def _resolution(batch: Batch, one: Resolution) -> FieldResolution:
     expects = {Side(side): stamp for side, stamp in one.expects.items()}
     if one.conflict_id is None:
         return FieldResolution(one.id, one.side, expects, twin=one.twin)
     if one.kept is None:  # without stamps it counts nowhere: it ends as overtaken
         return FieldResolution(one.id, one.side, puts_back=True)
-    kept: Mapping[str, str | None] = work.run.vault.open(one.kept)
+    kept: Mapping[str, str | None] = batch.runtime.vault.open(one.kept)
     return FieldResolution(one.id, one.side, expects, puts_back=True, value=kept[one.side.value])

@@ -15,13 +15,13 @@ from app.log import log
 from app.metrics.definitions import END_TO_END
 from app.store.result import Result
 from app.sync.mappings.table import EXTERNAL_ID
-from app.sync.model import Action, Plan, Side
+from app.sync.model import Plan, PlanKind, Side
 from workers.batch import Batch
 
 
-def log_outcome(work: Batch, result: Result, plan: Plan | None, *, is_saved: bool) -> None:
+def log_outcome(batch: Batch, result: Result, plan: Plan | None, *, is_saved: bool) -> None:
     """Log how one look ended."""
-    line = _line(work, result) | (_plan_fields(plan) if plan else {"plan": "none"})
+    line = _line(batch, result) | (_plan_fields(plan) if plan else {"plan": "none"})
     if not is_saved:
         log.warning("lease.lost", **line)
     elif result.failure is not None:
@@ -32,11 +32,11 @@ def log_outcome(work: Batch, result: Result, plan: Plan | None, *, is_saved: boo
         log.info("record.waits", **line, cause=result.last_error, retry_in_s=wait)
     else:
         if result.due.bodies:
-            line["lag_s"] = round((work.run.now() - result.due.bodies[0].received_at).total_seconds(), 3)
-        log.info("record.unchanged" if plan and plan.action is Action.NOTHING else "record.synced", **line)
+            line["lag_s"] = round((batch.runtime.now() - result.due.bodies[0].received_at).total_seconds(), 3)
+        log.info("record.unchanged" if plan and plan.action is PlanKind.NOTHING else "record.synced", **line)
 
 
-def _line(work: Batch, result: Result) -> dict[str, Any]:
+def _line(batch: Batch, result: Result) -> dict[str, Any]:
     link, bodies = result.due.link, result.due.bodies
     return {
         "kind": link.kind.value,
@@ -44,7 +44,7 @@ def _line(work: Batch, result: Result) -> dict[str, Any]:
         "record_id": link.drchrono_id or link.salesforce_id,
         "delivery_id": bodies[-1].delivery_id if bodies else None,
         "attempt": result.due.attempts + 1,
-        "duration_ms": round((monotonic() - work.started) * 1000),
+        "duration_ms": round((monotonic() - batch.started) * 1000),
     }
 
 
@@ -59,14 +59,14 @@ def _plan_fields(plan: Plan) -> dict[str, Any]:
     return {"plan": plan.action.value} | {name: fields for name, fields in names.items() if fields}
 
 
-def record_latency(work: Batch, endings: Sequence[Result], saved: AbstractSet[str]) -> None:
+def record_latency(batch: Batch, endings: Sequence[Result], saved: AbstractSet[str]) -> None:
     """Count every delivery that was used up; not those whose record failed, for of these nothing has arrived."""
-    now = work.run.now()
+    now = batch.runtime.now()
     for ending in endings:
         if ending.due.link.id in saved and ending.is_read and ending.failure is None:
             for side, came_at in _arrivals(ending):
                 lasted_s = max((now - came_at).total_seconds(), 0.0)
-                work.run.counts.observe(END_TO_END, lasted_s, side)
+                batch.runtime.counts.observe(END_TO_END, lasted_s, side)
 
 
 def _arrivals(ending: Result) -> list[tuple[Side, datetime]]:

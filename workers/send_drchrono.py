@@ -19,39 +19,39 @@ from workers.batch import Answered, Batch, Write, Written
 from workers.lease import Lease
 
 
-async def patch(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+async def patch(batch: Batch, lease: Lease, writes: Sequence[Write]) -> Sequence[Answered]:
     """Send each record its changed fields, and give what was answered of each, in their order."""
 
     async def one(write: Write) -> Answered:
         assert write.id is not None
-        if work.drchrono is None:
+        if batch.drchrono is None:
             return Unauthorized(write.side.value, "PATCH", code="NOT_CONNECTED")
-        table = work.rules.table
+        table = batch.rules.table
         try:
             raw = table.write(Side.DRCHRONO, write.fields)[0]
-            await work.drchrono.update(table.path, write.id, raw, lease.must_outlast_a_write)
+            await batch.drchrono.update(table.path, write.id, raw, lease.must_outlast_a_write)
         except Rejected as error:
             return _refused(table, error)
         except SyncError as error:
             return error
         return Saved(write.id, created=False)
 
-    return await asyncio.gather(*(one(write) for write in batch))
+    return await asyncio.gather(*(one(write) for write in writes))
 
 
-async def post(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+async def post(batch: Batch, lease: Lease, writes: Sequence[Write]) -> Sequence[Answered]:
     """Create each record, and give what was answered of each, in their order, with what DrChrono showed."""
 
     async def one(write: Write) -> Answered:
-        table = work.rules.table
-        if work.drchrono is None:
+        table = batch.rules.table
+        if batch.drchrono is None:
             return Unauthorized(write.side.value, "POST", code="NOT_CONNECTED")
         raw = {**write.beside, **table.write(Side.DRCHRONO, write.fields)[0]}
         try:
-            made = await work.drchrono.create(table.path, raw, lease.must_outlast_a_write)
+            made = await batch.drchrono.create(table.path, raw, lease.must_outlast_a_write)
         except Rejected as error:
             try:
-                ours = await _our_first_attempt(work, write, error)
+                ours = await _our_first_attempt(batch, write, error)
             except SyncError as unseen:
                 return unseen
             if ours is None:
@@ -63,20 +63,20 @@ async def post(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[An
         shown = table.read(Side.DRCHRONO, id_, made, version=wire.version(made), confirmed=True)
         return Written(id_, created=True, fields=write.fields, without=write.without, shown=shown)
 
-    return await asyncio.gather(*(one(write) for write in batch))
+    return await asyncio.gather(*(one(write) for write in writes))
 
 
-async def _our_first_attempt(work: Batch, write: Write, error: Rejected) -> dict[str, Any] | None:
+async def _our_first_attempt(batch: Batch, write: Write, error: Rejected) -> dict[str, Any] | None:
     """Give the visit that is in the way of a new one, when it is that very one, made by an attempt nobody answered."""
-    assert work.drchrono is not None
+    assert batch.drchrono is not None
     if not error.code.startswith(OVERLAPS):
         return None
-    table = work.rules.table
-    record = await work.drchrono.read(table.path, error.code.removeprefix(OVERLAPS))
+    table = batch.rules.table
+    record = await batch.drchrono.read(table.path, error.code.removeprefix(OVERLAPS))
     if record is None:
         return None
-    sight = table.read(Side.DRCHRONO, wire.record_id(record), record, version="", confirmed=True)
-    return record if alike(table, write.fields, [sight]) else None
+    snapshot = table.read(Side.DRCHRONO, wire.record_id(record), record, version="", confirmed=True)
+    return record if alike(table, write.fields, [snapshot]) else None
 
 
 def _refused(table: Table, error: Rejected) -> RecordRefused | Rejected:

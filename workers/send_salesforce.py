@@ -11,42 +11,42 @@ from typing import Any
 from app.sync.mappings.table import Table
 from app.sync.model import Side
 from app.vendors.salesforce import soap_merge
-from app.vendors.salesforce.soap_merge import Merge
+from app.vendors.salesforce.soap_merge import MergePair
 from app.vendors.salesforce.wire import Saved
 from workers.batch import Answered, Batch, Write
 from workers.lease import Lease
 
 
-async def create(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+async def create(batch: Batch, lease: Lease, writes: Sequence[Write]) -> Sequence[Answered]:
     """Upsert each record by our external id, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
-    table = work.rules.table
-    return await work.salesforce.upsert(
-        table.object, table.external_id, [record_to_create(table, write) for write in batch]
+    table = batch.rules.table
+    return await batch.salesforce.upsert(
+        table.object, table.external_id, [record_to_create(table, write) for write in writes]
     )
 
 
-async def update(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+async def update(batch: Batch, lease: Lease, writes: Sequence[Write]) -> Sequence[Answered]:
     """Update each record by its Id, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
-    table = work.rules.table
-    return await work.salesforce.update(table.object, [record_to_update(table, write) for write in batch])
+    table = batch.rules.table
+    return await batch.salesforce.update(table.object, [record_to_update(table, write) for write in writes])
 
 
-async def delete(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+async def delete(batch: Batch, lease: Lease, writes: Sequence[Write]) -> Sequence[Answered]:
     """Delete each record by its Id, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
-    return await work.salesforce.delete([write.id or "" for write in batch])
+    return await batch.salesforce.delete([write.id or "" for write in writes])
 
 
-async def merge(work: Batch, lease: Lease, batch: Sequence[Write]) -> Sequence[Answered]:
+async def merge(batch: Batch, lease: Lease, writes: Sequence[Write]) -> Sequence[Answered]:
     """Merge each record into the one that stays, and give what was answered of each, in their order."""
     lease.must_outlast_a_write()
-    asked = [Merge(write.id or "", write.beside) for write in batch]
-    answers = await soap_merge.merge(work.salesforce, work.rules.table.object, asked)
+    asked = [MergePair(write.id or "", write.beside) for write in writes]
+    answers = await soap_merge.merge(batch.salesforce, batch.rules.table.object, asked)
     return [
         replace(answer, id=write.id or "") if isinstance(answer, Saved) else answer
-        for write, answer in zip(batch, answers, strict=True)
+        for write, answer in zip(writes, answers, strict=True)
     ]
 
 

@@ -23,49 +23,52 @@ from workers.write import execute, stop_loops
 
 
 async def take(
-    run: Runtime, kind: Kind, lanes: Sequence[Lane] = tuple(Lane), *, may_be_crowd: bool = True
+    runtime: Runtime, kind: Kind, lanes: Sequence[Lane] = tuple(Lane), *, may_be_crowd: bool = True
 ) -> Batch | None:
     """Lease what is due of a kind, of the most urgent of these lanes; a crowd of creates at once, if it may be.
 
     None when nothing is, or Salesforce is not connected or may not be called now: no look goes without it.
     """
-    if run.salesforce is None or kind not in run.mappings:
+    if runtime.salesforce is None or kind not in runtime.mappings:
         return None
-    lanes = [lane for lane in lanes if await run.salesforce.budget.wait(lane) is None]
-    patience = run.salesforce.patience
+    lanes = [lane for lane in lanes if await runtime.salesforce.budget.wait(lane) is None]
+    patience = runtime.salesforce.patience
     crowd = work_queue.BulkThreshold(patience.above, patience.most) if may_be_crowd else None
-    taken = await work_queue.lease_batch(run.database, kind, lanes, crowd=crowd)
-    return Batch(run, run.rules(kind), taken) if taken else None
+    taken = await work_queue.lease_batch(runtime.database, kind, lanes, crowd=crowd)
+    return Batch(runtime, runtime.rules(kind), taken) if taken else None
 
 
-async def sync(work: Batch) -> set[Kind]:
+async def sync(batch: Batch) -> set[Kind]:
     """Bring both sides of what was taken to agree, as far as they let us; every outcome is recorded and logged.
 
     Gives   the kinds of which something is due because of it: parents that are awaited, and those who waited
 
     Raises  StoreUnavailable when the database is away: the leases run out, and the records come back
     """
-    async with renewing(work) as lease:
-        looked = await read_both_sides(work)
-        await missed_events.record_missed_events(work, looked)
+    async with renewing(batch) as lease:
+        looked = await read_both_sides(batch)
+        await missed_events.record_missed_events(batch, looked)
         plans = {
-            one.link.id: decide(work.rules, one.link, one.seen, work.taken.now)
+            one.link.id: decide(batch.rules, one.link, one.seen, batch.leased.now)
             for one in looked
             if isinstance(one.seen, Seen)
         }
-        plans = await stop_loops(work, looked, plans)
-        looked, plans = await match_before_create(work, looked, plans)
-        outcomes = await execute(work, lease, looked, plans)
-        return await record(work, looked, plans, outcomes)
+        plans = await stop_loops(batch, looked, plans)
+        looked, plans = await match_before_create(batch, looked, plans)
+        outcomes = await execute(batch, lease, looked, plans)
+        return await record(batch, looked, plans, outcomes)
 
 
 async def record(
-    work: Batch, looked: Sequence[Observed], plans: Mapping[str, Plan], outcomes: Mapping[str, Mapping[Side, Outcome]]
+    batch: Batch,
+    observed: Sequence[Observed],
+    plans: Mapping[str, Plan],
+    outcomes: Mapping[str, Mapping[Side, Outcome]],
 ) -> set[Kind]:
     """Save how every look ended, in one transaction, and say it in one line each; gives the kinds it makes due."""
-    endings = [outcome_of(work, one, plans.get(one.link.id), outcomes.get(one.link.id, {})) for one in looked]
-    saved = await save(work.run.database, work.taken.token, endings)
+    endings = [outcome_of(batch, one, plans.get(one.link.id), outcomes.get(one.link.id, {})) for one in observed]
+    saved = await save(batch.runtime.database, batch.leased.token, endings)
     for ending in endings:
-        log_outcome(work, ending, plans.get(ending.due.link.id), is_saved=ending.due.link.id in saved)
-    record_latency(work, endings, saved)
-    return kinds_to_wake(work, endings)
+        log_outcome(batch, ending, plans.get(ending.due.link.id), is_saved=ending.due.link.id in saved)
+    record_latency(batch, endings, saved)
+    return kinds_to_wake(batch, endings)

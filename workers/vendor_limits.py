@@ -18,29 +18,29 @@ _LOOK_S = 5.0
 _EVERY, _AFTER_A_FAILURE = timedelta(seconds=30), timedelta(minutes=10)
 
 
-async def poll_salesforce_limits(run: Runtime) -> None:
+async def poll_salesforce_limits(runtime: Runtime) -> None:
     """Ask whenever it is time, for ever."""
     while True:
         try:
-            await ask_limits_when_due(run)
+            await ask_limits_when_due(runtime)
         except StoreUnavailable:
             log.warning("database.away", advice="the limits are asked for when it is back")
         await asyncio.sleep(_LOOK_S)
 
 
-async def ask_limits_when_due(run: Runtime) -> None:
+async def ask_limits_when_due(runtime: Runtime) -> None:
     """Ask Salesforce for its limits, when nothing is known of them and no other worker asks."""
-    if run.salesforce is None or not await run.salesforce.budget.is_to_be_asked():
+    if runtime.salesforce is None or not await runtime.salesforce.budget.is_to_be_asked():
         return
-    if not await schedules.try_claim(run.database, _NAME, _EVERY):
+    if not await schedules.try_claim(runtime.database, _NAME, _EVERY):
         return
     try:
-        _, left = await run.salesforce.daily_calls()
+        _, left = await runtime.salesforce.daily_calls()
     except StoreUnavailable:
         raise
     except SyncError as error:
-        is_paused = (await run.salesforce.budget.stands()).paused_for_s > 0  # then it says itself when to ask again
-        await schedules.again_in(run.database, _NAME, _EVERY if is_paused else _AFTER_A_FAILURE)
+        is_paused = (await runtime.salesforce.budget.stands()).paused_for_s > 0  # then it says itself when to ask again
+        await schedules.again_in(runtime.database, _NAME, _EVERY if is_paused else _AFTER_A_FAILURE)
         log.warning("limits.not_told", side=Side.SALESFORCE.value, error=type(error).__name__, cause=str(error))
         return
     log.info("limits.told", side=Side.SALESFORCE.value, budget_left=left)

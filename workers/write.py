@@ -14,19 +14,19 @@ from ulid import ULID
 
 from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unreadable
 from app.store import journal
-from app.store.conflicts import Conflict
+from app.store.conflicts import DecidedConflict
 from app.store.journal import Answer, Entry
 from app.sync import loop_guard
 from app.sync.create import needed
 from app.sync.mappings.table import EXTERNAL_ID, Table
 from app.sync.model import (
     Absent,
-    Action,
     Deleted,
     Fields,
     Link,
     NeedsConfirmation,
     Plan,
+    PlanKind,
     Seen,
     Side,
     Snapshot,
@@ -47,10 +47,10 @@ Send = Callable[[Batch, Lease, Sequence[Write]], Awaitable[Sequence[Answered]]]
 
 
 async def execute(
-    work: Batch, lease: Lease, looked: Sequence[Observed], plans: Mapping[str, Plan]
+    batch: Batch, lease: Lease, observed: Sequence[Observed], plans: Mapping[str, Plan]
 ) -> dict[str, dict[Side, Outcome]]:
     """Write what the plans say; link id -> side -> what became of it. Links without a write are left out."""
-    planned = [write for one in looked for write in prepare_writes(work, one, plans.get(one.link.id))]
+    planned = [write for one in observed for write in prepare_writes(batch, one, plans.get(one.link.id))]
     patches = [one for one in planned if one.side is Side.DRCHRONO and one.id is not None]
     patches, late = patches[:MOST_RECORDS], patches[MOST_RECORDS:]  # no record is held for so long
     posts = [one for one in planned if one.side is Side.DRCHRONO and one.id is None]
@@ -59,18 +59,18 @@ async def execute(
     deletes = [one for one in there if one.entry.call == "delete"]
     merges = [one for one in there if one.entry.call == "merge"]
     updates = [one for one in there if one.entry.call not in ("delete", "merge")]
-    made, creates = bulk_jobs.split_jobs(work, creates, is_create=True)
-    changed, updates = bulk_jobs.split_jobs(work, updates, is_create=False)
+    made, creates = bulk_jobs.split_jobs(batch, creates, is_create=True)
+    changed, updates = bulk_jobs.split_jobs(batch, updates, is_create=False)
     salesforce = [
-        *(_by_job(work, lease, send_salesforce.create, lot) for lot in made),
-        *(_by_job(work, lease, send_salesforce.update, lot) for lot in changed),
-        _in_calls(work, lease, send_salesforce.create, creates),
-        _in_calls(work, lease, send_salesforce.update, updates),
-        _in_calls(work, lease, send_salesforce.delete, deletes),
-        _in_calls(work, lease, send_salesforce.merge, merges),
+        *(_by_job(batch, lease, send_salesforce.create, lot) for lot in made),
+        *(_by_job(batch, lease, send_salesforce.update, lot) for lot in changed),
+        _in_calls(batch, lease, send_salesforce.create, creates),
+        _in_calls(batch, lease, send_salesforce.update, updates),
+        _in_calls(batch, lease, send_salesforce.delete, deletes),
+        _in_calls(batch, lease, send_salesforce.merge, merges),
     ]
     drchrono = [
-        _in_rows(work, lease, send, writes)
+        _in_rows(batch, lease, send, writes)
         for send, writes in ((send_drchrono.patch, patches), (send_drchrono.post, posts))
     ]
     patched, posted, *found = await asyncio.gather(*drchrono, *salesforce)
@@ -82,40 +82,40 @@ async def execute(
     return outcomes
 
 
-async def _in_rows(work: Batch, lease: Lease, send: Send, writes: Sequence[Write]) -> dict[str, Outcome]:
+async def _in_rows(batch: Batch, lease: Lease, send: Send, writes: Sequence[Write]) -> dict[str, Outcome]:
     """Write to DrChrono row after row, each planned only when its turn has come: it takes four calls a second."""
     outcomes: dict[str, Outcome] = {}
     for at in range(0, len(writes), _WRITES_IN_A_ROW):
-        outcomes |= await _journalled(work, lease, send, writes[at : at + _WRITES_IN_A_ROW])
+        outcomes |= await _journalled(batch, lease, send, writes[at : at + _WRITES_IN_A_ROW])
     return outcomes
 
 
-async def _in_calls(work: Batch, lease: Lease, send: Send, writes: Sequence[Write]) -> dict[str, Outcome]:
+async def _in_calls(batch: Batch, lease: Lease, send: Send, writes: Sequence[Write]) -> dict[str, Outcome]:
     """Write to Salesforce, 200 records a call."""
-    batches = [writes[at : at + MOST_RECORDS] for at in range(0, len(writes), MOST_RECORDS)]
-    found = await asyncio.gather(*(_journalled(work, lease, send, batch) for batch in batches))
+    parts = [writes[at : at + MOST_RECORDS] for at in range(0, len(writes), MOST_RECORDS)]
+    found = await asyncio.gather(*(_journalled(batch, lease, send, part) for part in parts))
     return {link_id: outcome for one in found for link_id, outcome in one.items()}
 
 
-async def _by_job(work: Batch, lease: Lease, send: Send, lot: JobWrites) -> dict[str, Outcome]:
+async def _by_job(batch: Batch, lease: Lease, send: Send, lot: JobWrites) -> dict[str, Outcome]:
     """Write a lot by one job of Salesforce's; what a job does not do for it goes in calls."""
-    database, writes = work.run.database, list(lot.writes.values())
+    database, writes = batch.runtime.database, list(lot.writes.values())
     try:
-        job = await bulk_jobs.open_job(work, lot)
+        job = await bulk_jobs.open_job(batch, lot)
     except (Rejected, Unreadable):  # jobs are not for us in this org, or not for this object
-        return await _in_calls(work, lease, send, writes)
+        return await _in_calls(batch, lease, send, writes)
     except SyncError as error:
         return dict.fromkeys((write.link.id for write in writes), error)
     ours = await journal.plan(database, lease.token, [write.entry for write in writes], bulk_jobs.KEPT, job)
     if len(ours) == len(writes):
-        outcomes = await bulk_jobs.run_job(work, lease, lot, job)
+        outcomes = await bulk_jobs.run_job(batch, lease, lot, job)
     else:
-        await bulk_jobs.abort_job(work, job)
+        await bulk_jobs.abort_job(batch, job)
         outcomes = dict.fromkeys((write.link.id for write in writes), LeaseLost("the lease ran out before its job"))
     answers = [_answer(write, outcomes[write.link.id]) for write in writes if write.link.id in ours]
     await journal.answer(database, answers)
-    again = [kept for write in writes if (kept := _for_calls(work.rules.table, write, outcomes[write.link.id]))]
-    return outcomes | await _in_calls(work, lease, send, again)
+    again = [kept for write in writes if (kept := _for_calls(batch.rules.table, write, outcomes[write.link.id]))]
+    return outcomes | await _in_calls(batch, lease, send, again)
 
 
 def _for_calls(table: Table, write: Write, outcome: Outcome) -> Write | None:
@@ -126,38 +126,38 @@ def _for_calls(table: Table, write: Write, outcome: Outcome) -> Write | None:
     return _without_refused(table, write, outcome)
 
 
-async def _journalled(work: Batch, lease: Lease, send: Send, batch: Sequence[Write]) -> dict[str, Outcome]:
-    database, known = work.run.database, work.run.settings
-    is_drchrono = batch[0].side is Side.DRCHRONO
+async def _journalled(batch: Batch, lease: Lease, send: Send, planned: Sequence[Write]) -> dict[str, Outcome]:
+    database, known = batch.runtime.database, batch.runtime.settings
+    is_drchrono = planned[0].side is Side.DRCHRONO
     limit = known.drchrono_request_limit if is_drchrono else known.salesforce_request_limit
-    ours = await journal.plan(database, lease.token, [write.entry for write in batch], limit)
+    ours = await journal.plan(database, lease.token, [write.entry for write in planned], limit)
     lost = LeaseLost("the lease ran out before its write could start")
-    outcomes: dict[str, Outcome] = {write.link.id: lost for write in batch if write.link.id not in ours}
-    writes = [write for write in batch if write.link.id in ours]
-    outcomes |= await _sent(work, lease, send, writes)
+    outcomes: dict[str, Outcome] = {write.link.id: lost for write in planned if write.link.id not in ours}
+    writes = [write for write in planned if write.link.id in ours]
+    outcomes |= await _sent(batch, lease, send, writes)
     await journal.answer(database, [_answer(write, outcomes[write.link.id]) for write in writes])
-    again = [kept for write in writes if (kept := _without_refused(work.rules.table, write, outcomes[write.link.id]))]
-    return outcomes | (await _journalled(work, lease, send, again) if again else {})
+    again = [kept for write in writes if (kept := _without_refused(batch.rules.table, write, outcomes[write.link.id]))]
+    return outcomes | (await _journalled(batch, lease, send, again) if again else {})
 
 
-async def _sent(work: Batch, lease: Lease, send: Send, batch: Sequence[Write]) -> dict[str, Outcome]:
-    if not batch:
+async def _sent(batch: Batch, lease: Lease, send: Send, writes: Sequence[Write]) -> dict[str, Outcome]:
+    if not writes:
         return {}
     try:
-        results = await send(work, lease, batch)
+        results = await send(batch, lease, writes)
     except Rejected as error:
-        if len(batch) == 1:
-            return {batch[0].link.id: error}
-        half = len(batch) // 2
-        parts = [await _sent(work, lease, send, part) for part in (batch[:half], batch[half:])]
+        if len(writes) == 1:
+            return {writes[0].link.id: error}
+        half = len(writes) // 2
+        parts = [await _sent(batch, lease, send, part) for part in (writes[:half], writes[half:])]
         return parts[0] | parts[1]
     except SyncError as error:
-        return dict.fromkeys((write.link.id for write in batch), error)
+        return dict.fromkeys((write.link.id for write in writes), error)
     return {
         write.link.id: Written(result.id, result.created, write.fields, write.without)
         if isinstance(result, Saved)
         else result
-        for write, result in zip(batch, results, strict=True)
+        for write, result in zip(writes, results, strict=True)
     }
 
 
@@ -196,75 +196,75 @@ def _answer(write: Write, outcome: Outcome) -> Answer:
             return Answer(write.entry.id, WriteState.REFUSED, type(outcome).__name__)
 
 
-async def stop_loops(work: Batch, looked: Sequence[Observed], plans: Mapping[str, Plan]) -> dict[str, Plan]:
+async def stop_loops(batch: Batch, observed: Sequence[Observed], plans: Mapping[str, Plan]) -> dict[str, Plan]:
     """Give the plans without the fields that keep coming back to a value we wrote again and again."""
-    links = {one.link.id: one.link for one in looked}
-    updates = [link_id for link_id, plan in plans.items() if plan.action is Action.WRITE or plan.writes_key]
-    lately = await journal.written_lately(work.run.database, updates)
+    links = {one.link.id: one.link for one in observed}
+    updates = [link_id for link_id, plan in plans.items() if plan.action is PlanKind.WRITE or plan.writes_key]
+    lately = await journal.written_lately(batch.runtime.database, updates)
     return {
-        link_id: loop_guard.without_looping_fields(work.rules, links[link_id], plan, lately[link_id])
+        link_id: loop_guard.without_looping_fields(batch.rules, links[link_id], plan, lately[link_id])
         if link_id in lately
         else plan
         for link_id, plan in plans.items()
     }
 
 
-def prepare_writes(work: Batch, looked: Observed, plan: Plan | None) -> Iterator[Write]:
+def prepare_writes(batch: Batch, observed: Observed, plan: Plan | None) -> Iterator[Write]:
     """Give the writes of one plan, at most one to a side; none where nothing was seen or nothing is planned."""
-    if plan is None or not isinstance(looked.seen, Seen):
+    if plan is None or not isinstance(observed.seen, Seen):
         return
-    link, is_create = looked.link, plan.action is Action.CREATE
-    if plan.action in (Action.DELETE, Action.MERGE):
-        yield _removal(work, link, looked.seen.salesforce, plan)
+    link, is_create = observed.link, plan.action is PlanKind.CREATE
+    if plan.action in (PlanKind.DELETE, PlanKind.MERGE):
+        yield _removal(batch, link, observed.seen.salesforce, plan)
         return
     for side in Side:
         fields = plan.writes.get(side, {})
         writes_key = plan.writes_key and side is Side.SALESFORCE
         if not fields and not writes_key:
             continue
-        before = looked.seen.drchrono if side is Side.DRCHRONO else looked.seen.salesforce
+        before = observed.seen.drchrono if side is Side.DRCHRONO else observed.seen.salesforce
         if isinstance(
             before, NeedsConfirmation
         ):  # a record of Salesforce's alone: nobody has said anything of the chart to be
             before = Absent.ABSENT
         held = before.fields if isinstance(before, Snapshot) else {}
         replaced = {name: held[name] for name in fields if name in held}
-        key = {EXTERNAL_ID: (None, work.rules.key_stamp(link, link.drchrono_id))} if writes_key else {}
+        key = {EXTERNAL_ID: (None, batch.rules.key_stamp(link, link.drchrono_id))} if writes_key else {}
         entry = Entry(
             link.id,
             side,
             "create" if is_create else "update",
-            {**write_stamps(work.rules, link, fields, before), **key},
-            work.run.vault.seal(replaced) if replaced else None,
-            write_reasons(work.rules, plan, side),
-            work.run.vault.seal(dict(fields)) if is_create and side is Side.DRCHRONO else None,
-            _conflicts(work, looked.seen, plan, fields),
+            {**write_stamps(batch.rules, link, fields, before), **key},
+            batch.runtime.vault.seal(replaced) if replaced else None,
+            write_reasons(batch.rules, plan, side),
+            batch.runtime.vault.seal(dict(fields)) if is_create and side is Side.DRCHRONO else None,
+            _conflicts(batch, observed.seen, plan, fields),
         )
         id_ = before.id if isinstance(before, Snapshot) else link.id_on(side)
-        beside = {work.rules.table.external_id: link.drchrono_id} if writes_key else plan.extra
+        beside = {batch.rules.table.external_id: link.drchrono_id} if writes_key else plan.extra
         yield Write(link, id_, entry, fields, {}, plan.zone, beside)
 
 
-def _removal(work: Batch, link: Link, salesforce: Snapshot | Absent | Deleted, plan: Plan) -> Write:
+def _removal(batch: Batch, link: Link, salesforce: Snapshot | Absent | Deleted, plan: Plan) -> Write:
     """Give the write by which a record of Salesforce's goes: deleted, or merged into another; what it held is kept."""
     assert isinstance(salesforce, Snapshot)
-    entry = Entry(link.id, Side.SALESFORCE, plan.action.value, {}, work.run.vault.seal(dict(salesforce.fields)))
-    filled = work.rules.table.write(Side.SALESFORCE, plan.writes.get(Side.SALESFORCE, {}))[0]
-    beside = {"Id": plan.twin, **filled} if plan.action is Action.MERGE else {}
+    entry = Entry(link.id, Side.SALESFORCE, plan.action.value, {}, batch.runtime.vault.seal(dict(salesforce.fields)))
+    filled = batch.rules.table.write(Side.SALESFORCE, plan.writes.get(Side.SALESFORCE, {}))[0]
+    beside = {"Id": plan.twin, **filled} if plan.action is PlanKind.MERGE else {}
     return Write(link, salesforce.id, entry, {}, {}, beside=beside)
 
 
-def _conflicts(work: Batch, seen: Seen, plan: Plan, fields: Fields) -> tuple[Conflict, ...]:
+def _conflicts(batch: Batch, seen: Seen, plan: Plan, fields: Fields) -> tuple[DecidedConflict, ...]:
     """Give the conflicts that a write decides, with what each side held."""
-    drchrono, salesforce, table = seen.drchrono, seen.salesforce, work.rules.table
+    drchrono, salesforce, table = seen.drchrono, seen.salesforce, batch.rules.table
     if not isinstance(drchrono, Snapshot) or not isinstance(salesforce, Snapshot):
         return ()
     return tuple(
-        Conflict(
+        DecidedConflict(
             table.kind,
             name,
             f"{table.rows[name].owner} owns it",
-            work.run.vault.seal({Side.DRCHRONO: drchrono.fields[name], Side.SALESFORCE: salesforce.fields[name]}),
+            batch.runtime.vault.seal({Side.DRCHRONO: drchrono.fields[name], Side.SALESFORCE: salesforce.fields[name]}),
         )
         for name in plan.conflicts
         if name in fields

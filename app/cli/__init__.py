@@ -198,17 +198,18 @@ def _compare(kind: Kind | None, *, since_ever: bool, dry_run: bool) -> None:
 @app.command()
 def replay(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids of stored deliveries")]) -> None:
     """Run stored deliveries again: both sides are looked at, and the workers apply what differs."""
-    from app import log, runtime
+    from app import log
     from app.operations.deliveries import replay as again
+    from app.runtime import open_runtime
     from app.settings import env_file
     from app.store.audit import By
-    from app.store.deliveries import Replayed
+    from app.store.deliveries import ReplayResult
 
     log.configure(logging.ERROR)
 
-    async def work() -> Replayed:
-        async with runtime.opened(env_file.load()) as run:
-            return await again(run, ids, By("operator", "command"))
+    async def work() -> ReplayResult:
+        async with open_runtime(env_file.load()) as runtime:
+            return await again(runtime, ids, By("operator", "command"))
 
     told = asyncio.run(work())
     print(f"{told.deliveries} of {len(set(ids))} run again, {told.records} records are due by that")
@@ -287,16 +288,17 @@ def connect_drchrono(
 @disconnect_commands.command("drchrono")
 def disconnect_drchrono() -> None:
     """Forget the practice's tokens, and have DrChrono revoke them."""
-    from app import log, runtime
+    from app import log
     from app.operations.connections import disconnect
+    from app.runtime import open_runtime
     from app.settings import env_file
     from app.store.audit import By
 
     log.configure(logging.ERROR)
 
     async def work() -> bool:
-        async with runtime.opened(env_file.load()) as run:
-            return await disconnect(run, By("operator", "command"))
+        async with open_runtime(env_file.load()) as runtime:
+            return await disconnect(runtime, By("operator", "command"))
 
     if asyncio.run(work()):
         print("disconnected: DrChrono has revoked the tokens, and they are forgotten here")

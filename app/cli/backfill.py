@@ -12,10 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
-from app import runtime
 from app.cli import progress
 from app.errors import LeaseLost, StoreUnavailable, SyncError, Unauthorized, Unavailable, VendorError
-from app.runtime import Runtime
+from app.runtime import Runtime, open_inbox, open_runtime
 from app.settings.fields import Settings
 from app.store import clock, counters, heartbeats, links, queue_stats
 from app.store.inbox.group_commit import Inbox
@@ -48,64 +47,77 @@ async def run_backfill(settings: Settings, console: Console, kind: Kind | None, 
 
     Raises  SyncError
     """
-    async with runtime.opened(settings) as run:
-        kinds = [one for one in ORDER if one in run.mappings and kind in (None, one)]
+    async with open_runtime(settings) as runtime:
+        kinds = [one for one in ORDER if one in runtime.mappings and kind in (None, one)]
         lane = Lane.BACKFILL if since_ever else Lane.COMPARE
-        if not is_connected(run, console):
+        if not is_connected(runtime, console):
             return False
-        await tell_if_paused(run, console, lane, kinds)
-        began, before = run.now(), await counters.read(run.database)
-        courses = await _all_compared(run, console, kinds, lane)
-        if courses.keys() != set(kinds):
+        await tell_if_paused(runtime, console, lane, kinds)
+        began, before = runtime.now(), await counters.read(runtime.database)
+        checkpoints = await _all_compared(runtime, console, kinds, lane)
+        if checkpoints.keys() != set(kinds):
             return False
-        await _follow(run, console, lane, kinds)
-        await print_summary(run, console, kinds, before, began)
+        await _follow(runtime, console, lane, kinds)
+        await print_summary(runtime, console, kinds, before, began)
     return True
 
 
-async def _all_compared(run: Runtime, console: Console, kinds: Sequence[Kind], lane: Lane) -> dict[Kind, Checkpoint]:
+async def _all_compared(
+    runtime: Runtime, console: Console, kinds: Sequence[Kind], lane: Lane
+) -> dict[Kind, Checkpoint]:
     """Compare kind after kind, and give what each came to; where one could not be, it and the rest are left out."""
-    inbox = runtime.inbox(run, lambda group: run.bell.ring({one.kind for each in group for one in each.events}))
-    courses: dict[Kind, Checkpoint] = {}
+    inbox = open_inbox(
+        runtime, lambda group: runtime.wakeup.notify({one.kind for each in group for one in each.events})
+    )
+    checkpoints: dict[Kind, Checkpoint] = {}
     why = ""
     try:
         with progress.showing(console) as say:
             for one in kinds:
-                courses[one] = await _compared(run, inbox, one, lane, say, console)
+                checkpoints[one] = await _compared(runtime, inbox, one, lane, say, console)
     except (VendorError, LeaseLost) as error:
-        why = f"{kinds[len(courses)]}s were not compared to the end: {explain(error)}"
+        why = f"{kinds[len(checkpoints)]}s were not compared to the end: {explain(error)}"
     finally:
         await inbox.close()
-    for one, course in courses.items():
-        console.print(_came_to(one, course), markup=False, highlight=False, soft_wrap=True)
+    for one, checkpoint in checkpoints.items():
+        console.print(_came_to(one, checkpoint), markup=False, highlight=False, soft_wrap=True)
     if why:
         console.print(why, style="red", markup=False, highlight=False, soft_wrap=True)
         console.print("the same command goes on where it stood", highlight=False)
-    return courses
+    return checkpoints
 
 
 async def _compared(
-    run: Runtime, inbox: Inbox, kind: Kind, lane: Lane, say: progress.Say, console: Console
+    runtime: Runtime, inbox: Inbox, kind: Kind, lane: Lane, say: progress.Say, console: Console
 ) -> Checkpoint:
     """Compare a kind to the end, however often its calls run out on the way.
 
     Raises  SyncError: a vendor or the database stays away, or another process goes through the same and does not end
     """
-    assert run.drchrono is not None
-    budget, known, tried_at = run.drchrono.grant.budget, await links.linked(run.database, kind), time.monotonic()
+    assert runtime.drchrono is not None
+    budget, known, tried_at = (
+        runtime.drchrono.grant.budget,
+        await links.linked(runtime.database, kind),
+        time.monotonic(),
+    )
     is_told = False
 
-    async def tell(kind: Kind, course: Checkpoint) -> None:
+    async def tell(kind: Kind, checkpoint: Checkpoint) -> None:
         nonlocal tried_at
         tried_at = time.monotonic()
-        is_drchrono = course.leg is Phase.DRCHRONO
-        read = course.read.get(Side.DRCHRONO if is_drchrono else Side.SALESFORCE, 0)
-        of = course.of or (max(known, read) if lane is Lane.BACKFILL and course.place else read)
-        say(f"{kind}s of {_WORDS[course.leg]}", read, of, f"{await budget.left():,} calls left" if is_drchrono else "")
+        is_drchrono = checkpoint.phase is Phase.DRCHRONO
+        read = checkpoint.read.get(Side.DRCHRONO if is_drchrono else Side.SALESFORCE, 0)
+        of = checkpoint.of or (max(known, read) if lane is Lane.BACKFILL and checkpoint.cursor else read)
+        say(
+            f"{kind}s of {_WORDS[checkpoint.phase]}",
+            read,
+            of,
+            f"{await budget.left():,} calls left" if is_drchrono else "",
+        )
 
     while True:
         try:
-            return await compare(run, inbox, kind, EVER if lane is Lane.BACKFILL else None, lane, tell)
+            return await compare(runtime, inbox, kind, EVER if lane is Lane.BACKFILL else None, lane, tell)
         except LeaseLost as error:
             ends_s = _COMPARES_END_S if lane is Lane.COMPARE else clock.SCAN_LEASE.total_seconds() + 1
             wait_s = _LOOK_S
@@ -127,37 +139,37 @@ async def _compared(
         await asyncio.sleep(wait_s)
 
 
-def _came_to(kind: Kind, course: Checkpoint) -> str:
-    read = ", ".join(f"{count:,} of {NAMES[Side(side)]}" for side, count in course.read.items()) or "nothing"
-    found = sum(course.found.values())
-    stopped = f"; held back by the brake: {course.stopped}" if course.stopped else ""
+def _came_to(kind: Kind, checkpoint: Checkpoint) -> str:
+    read = ", ".join(f"{count:,} of {NAMES[Side(side)]}" for side, count in checkpoint.read.items()) or "nothing"
+    found = sum(checkpoint.found.values())
+    stopped = f"; held back by the brake: {checkpoint.stopped}" if checkpoint.stopped else ""
     return f"{kind}s: read {read}; {found:,} to be looked at{stopped}"
 
 
-async def _follow(run: Runtime, console: Console, lane: Lane, kinds: Sequence[Kind]) -> None:
+async def _follow(runtime: Runtime, console: Console, lane: Lane, kinds: Sequence[Kind]) -> None:
     """Show how the workers get on, until nothing is left, nobody works, or the rest has to wait."""
     with progress.showing(console) as say:
         most = 0
         while True:
-            left = await queue_stats.left_of_comparison(run.database, lane, kinds)
+            left = await queue_stats.left_of_comparison(runtime.database, lane, kinds)
             most = max(most, left.records)
             say("applied by the workers", most - left.records, most)
             if not left.records:
                 return
             is_far = left.next_in_s is None or left.next_in_s > _PATIENCE_S
-            if left.is_paused or is_far or not await heartbeats.alive(run.database):
+            if left.is_paused or is_far or not await heartbeats.alive(runtime.database):
                 break
             await asyncio.sleep(_LOOK_S)
-    for line in await _why(run, lane, left):
+    for line in await _why(runtime, lane, left):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-async def _why(run: Runtime, lane: Lane, left: queue_stats.LeftOfComparison) -> list[str]:
+async def _why(runtime: Runtime, lane: Lane, left: queue_stats.LeftOfComparison) -> list[str]:
     """Say why what is left is not followed to its end."""
     lines = [f"{left.records:,} are left to the workers"]
     if left.is_paused:
         lines.append(f"the lane {lane} is paused ({left.is_paused}); {advice(lane)}")
-    elif not await heartbeats.alive(run.database):
+    elif not await heartbeats.alive(runtime.database):
         lines.append("no worker is alive: start `chronobridge work`")
     else:
         lines.append("they wait for calls or for an answer; `chronobridge queue` says when they will be done")
@@ -165,15 +177,15 @@ async def _why(run: Runtime, lane: Lane, left: queue_stats.LeftOfComparison) -> 
 
 
 async def print_summary(
-    run: Runtime, console: Console, kinds: Sequence[Kind], before: dict[str, int], began: datetime
+    runtime: Runtime, console: Console, kinds: Sequence[Kind], before: dict[str, int], began: datetime
 ) -> None:
     """Say what was linked, created and updated since `before`, and what waits for people since `began`, by cause."""
-    now = await counters.read(run.database)
+    now = await counters.read(runtime.database)
     for kind in kinds:
         counts = {what: now.get(f"{what}_{kind}", 0) - before.get(f"{what}_{kind}", 0) for what in _COUNTED}
         line = ", ".join(f"{count:,} {_COUNTED[what]}" for what, count in counts.items() if count)
         console.print(f"{kind}s: {line or 'nothing had to be done'}", markup=False, highlight=False)
-        for row in await queue_stats.left_to_people(run.database, kind, began):
+        for row in await queue_stats.left_to_people(runtime.database, kind, began):
             what = "held" if row.is_held else "refused"
             told = f"  {row.records:,} {what}: {row.cause}; {fix(row.cause)}"
             console.print(told, markup=False, highlight=False, soft_wrap=True)
@@ -193,17 +205,17 @@ NAMES: Mapping[Side, str] = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesf
 _NOT_CONNECTED = "NOT_CONNECTED"
 
 
-def is_connected(run: Runtime, console: Console) -> bool:
+def is_connected(runtime: Runtime, console: Console) -> bool:
     """Say whether both sides are connected, and if not, what to do."""
-    if run.drchrono is None or run.salesforce is None:
+    if runtime.drchrono is None or runtime.salesforce is None:
         console.print("[red]both sides must be connected to be compared; run: chronobridge check")
         return False
     return True
 
 
-async def tell_if_paused(run: Runtime, console: Console, lane: Lane, kinds: list[Kind]) -> None:
+async def tell_if_paused(runtime: Runtime, console: Console, lane: Lane, kinds: list[Kind]) -> None:
     """Say that a lane is paused, why, and what to do: what is found will wait in it, and nothing of it is written."""
-    left = await queue_stats.left_of_comparison(run.database, lane, kinds)
+    left = await queue_stats.left_of_comparison(runtime.database, lane, kinds)
     if left.is_paused:
         console.print(f"the lane {lane} is paused: {left.is_paused}", style="red", markup=False, soft_wrap=True)
         waiting = f"{left.records:,} records wait in it, and so will what is found now; {advice(lane)}"

@@ -7,11 +7,10 @@ import httpx
 from rich.console import Console
 from rich.text import Text
 
-from app import runtime
 from app.operations import connections
-from app.runtime import Runtime
+from app.runtime import Runtime, open_runtime
 from app.settings.fields import Settings
-from app.store.vendor_tokens import Stored, VendorTokens
+from app.store.vendor_tokens import StoredToken, VendorTokens
 from app.sync.model import Side
 from app.vendors import http
 
@@ -23,13 +22,13 @@ async def wait_for_consent(settings: Settings, console: Console, patience_s: flo
 
     Raises  Misconfigured when DrChrono's settings are not there, StoreUnavailable
     """
-    async with runtime.opened(settings) as run:
-        connections.drchrono_of(run)
-        store = VendorTokens(run.database, run.vault, Side.DRCHRONO)
+    async with open_runtime(settings) as runtime:
+        connections.drchrono_of(runtime)
+        store = VendorTokens(runtime.database, runtime.vault, Side.DRCHRONO)
         before = await store.read()
         address = connections.connect_url(settings)
         console.print(Text(f"Open this in a browser, and sign in with OPERATOR_TOKEN:\n\n  {address}\n"))
-        if not await _answers(run):
+        if not await _answers(runtime):
             console.print(Text("Nothing answers there yet: start `chronobridge serve` (or `up`) and mind PUBLIC_URL."))
         with console.status("waiting for the consent … (Ctrl-C gives up, nothing is lost by it)"):
             after = await _changed(store, before, monotonic() + patience_s)
@@ -45,7 +44,7 @@ async def wait_for_consent(settings: Settings, console: Console, patience_s: flo
     return 0
 
 
-async def _changed(store: VendorTokens, before: Stored, deadline: float) -> Stored | None:
+async def _changed(store: VendorTokens, before: StoredToken, deadline: float) -> StoredToken | None:
     """Give the connection once a person has consented; a mere refresh is none."""
     known = _consent(before)
     while monotonic() < deadline:
@@ -56,13 +55,13 @@ async def _changed(store: VendorTokens, before: Stored, deadline: float) -> Stor
     return None
 
 
-def _consent(stored: Stored) -> str | None:
+def _consent(stored: StoredToken) -> str | None:
     return ((stored.token or {}).get("account") or {}).get("consent")
 
 
-async def _answers(run: Runtime) -> bool:
+async def _answers(runtime: Runtime) -> bool:
     try:
-        async with http.client(run.settings.public_url, http.trusted(run.settings.ca_bundle)) as client:
+        async with http.client(runtime.settings.public_url, http.trusted(runtime.settings.ca_bundle)) as client:
             return (await client.get("/livez")).is_success
     except (httpx.HTTPError, httpx.InvalidURL):
         return False

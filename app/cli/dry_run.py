@@ -3,11 +3,10 @@
 from rich.console import Console
 from rich.table import Table
 
-from app import runtime
 from app.cli import progress
 from app.cli.backfill import NAMES, explain, is_connected
 from app.errors import VendorError
-from app.runtime import Runtime
+from app.runtime import Runtime, open_runtime
 from app.settings.fields import Settings
 from app.store import schedules
 from app.sync.failure_causes import fix
@@ -22,35 +21,35 @@ async def print_dry_run(settings: Settings, console: Console, kind: Kind | None,
 
     Raises  StoreUnavailable
     """
-    async with runtime.opened(settings) as run:
-        if not is_connected(run, console):
+    async with open_runtime(settings) as runtime:
+        if not is_connected(runtime, console):
             return False
         found: dict[Kind, DryRun] = {}
         with progress.showing(console) as say:
-            for one in [one for one in ORDER if one in run.mappings and kind in (None, one)]:
+            for one in [one for one in ORDER if one in runtime.mappings and kind in (None, one)]:
                 try:
-                    found[one] = await _looked(run, one, say, since_ever=since_ever)
+                    found[one] = await _looked(runtime, one, say, since_ever=since_ever)
                 except VendorError as error:
                     console.print(f"{one}s: {explain(error)}", style="red", markup=False, soft_wrap=True)
                     return False
         for each in found.values():
-            _show(run, console, each)
+            _show(runtime, console, each)
         console.print("nothing was written, on either side or here")
     return True
 
 
-async def _looked(run: Runtime, kind: Kind, say: progress.Say, *, since_ever: bool) -> DryRun:
+async def _looked(runtime: Runtime, kind: Kind, say: progress.Say, *, since_ever: bool) -> DryRun:
     lane = Lane.BACKFILL if since_ever else Lane.COMPARE
-    mark = await schedules.watermark(run.database, watermark_of(kind)) or run.now() - NEVER_COMPARED
+    mark = await schedules.watermark(runtime.database, watermark_of(kind)) or runtime.now() - NEVER_COMPARED
 
     def tell(found: DryRun) -> None:
         read = found.read.total()
         say(f"{kind}s read", read, read)
 
-    return await preview(run, kind, None if since_ever else mark, lane, tell)
+    return await preview(runtime, kind, None if since_ever else mark, lane, tell)
 
 
-def _show(run: Runtime, console: Console, found: DryRun) -> None:
+def _show(runtime: Runtime, console: Console, found: DryRun) -> None:
     read = " and ".join(f"{count:,} of {NAMES[side]}" for side, count in found.read.items()) or "nothing"
     console.print(
         f"\n[bold]{found.kind}s[/]: {read} read, {found.prospect.records:,} of the linked would change", highlight=False
@@ -58,7 +57,7 @@ def _show(run: Runtime, console: Console, found: DryRun) -> None:
     for line in _new(found):
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if found.prospect.fields:
-        console.print(_fields(run, found))
+        console.print(_fields(runtime, found))
     if found.stops:
         console.print(
             f"  [red]the brake would stop this until you resume its lane: {found.stops}",
@@ -83,12 +82,12 @@ def _new(found: DryRun) -> list[str]:
     return lines
 
 
-def _fields(run: Runtime, found: DryRun) -> Table:
+def _fields(runtime: Runtime, found: DryRun) -> Table:
     table = Table("field", "written in", pad_edge=False)
     table.add_column("records", justify="right")
     table.add_column("emptied", justify="right")
     table.add_column("samples (masked)")
-    mapped = run.mappings[found.kind]
+    mapped = runtime.mappings[found.kind]
     for (side, name), count in found.prospect.fields.most_common():
         blanks = found.prospect.blanks[side, name]
         samples = "\n".join(f"{one.record_id}: {one.before} → {one.after}" for one in found.samples[side, name])

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app import runtime
 from app.operations.queue import queue_report
+from app.runtime import open_runtime
 from app.settings.fields import Settings
 
 _TO = {"to_drchrono": "to DrChrono", "to_salesforce": "to Salesforce"}
@@ -21,8 +21,8 @@ async def print_queue(settings: Settings, console: Console, *, as_json: bool) ->
 
     Raises  StoreUnavailable
     """
-    async with runtime.opened(settings) as run:
-        found = await queue_report(run)
+    async with open_runtime(settings) as runtime:
+        found = await queue_report(runtime)
     if as_json:
         console.print_json(json.dumps(found))
         return

@@ -16,7 +16,7 @@ from app.store import doctor_zones, record_views
 from app.store.record_views import RecordView
 from app.sync.mappings.local_time import known_zone
 from app.sync.mappings.table import Row, Table
-from app.sync.model import Kind, Ref, Side
+from app.sync.model import Kind, RecordRef, Side
 from app.sync.snapshots import zone_of
 from app.vendors.salesforce.client import moment
 from app.vendors.salesforce.search import Columns
@@ -47,10 +47,10 @@ class Visit:
     odd: tuple[str, ...] = ()
 
     @property
-    def ref(self) -> Ref:
+    def ref(self) -> RecordRef:
         """One name for the record."""
         side = Side.DRCHRONO if self.drchrono_id else Side.SALESFORCE
-        return Ref(side, Kind.APPOINTMENT, self.drchrono_id or self.salesforce_id)
+        return RecordRef(side, Kind.APPOINTMENT, self.drchrono_id or self.salesforce_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,61 +63,61 @@ class Day:
     silence: Unanswered | None = None
 
 
-def today(run: Runtime) -> date:
+def today(runtime: Runtime) -> date:
     """Give the day it is at the clinic."""
-    return run.now().astimezone(run.settings.hours.zone).date()
+    return runtime.now().astimezone(runtime.settings.hours.zone).date()
 
 
-async def of_day(run: Runtime, day: date) -> Day:
+async def of_day(runtime: Runtime, day: date) -> Day:
     """Give the visits of a day.
 
     Raises  StoreUnavailable
     """
-    client, table = salesforce_of(run), run.mappings.get(Kind.APPOINTMENT)
+    client, table = salesforce_of(runtime), runtime.mappings.get(Kind.APPOINTMENT)
     start = table.row_of("scheduled_time") if table else None
     if table is None or start is None or not _FIRST <= day <= _LAST:
         return Day(day, ())
     if client is None:
         return Day(day, (), silence=Unanswered(Side.SALESFORCE, NOT_CONNECTED))
-    by_doctor = await doctor_zones.all_zones(run.database)
-    begin, end = _span(day, {*by_doctor.values(), *run.settings.office_time_zones.values()}, run)
+    by_doctor = await doctor_zones.all_zones(runtime.database)
+    begin, end = _span(day, {*by_doctor.values(), *runtime.settings.office_time_zones.values()}, runtime)
     name = start.names[Side.SALESFORCE]
     within = f"{name} >= {moment(begin)} AND {name} < {moment(end)}"
     try:
-        records = await client.select(table.object, _names(run, table), within, [name, "Id"], _MOST)
+        records = await client.select(table.object, _names(runtime, table), within, [name, "Id"], _MOST)
     except FAILS as error:
         return Day(day, (), silence=unanswered(Side.SALESFORCE, error))
     ids = [str(record["Id"]) for record in records]
-    linked = await record_views.of(run.database, Kind.APPOINTMENT, Side.SALESFORCE, ids)
-    visits = [_visit(run, table, one, linked.get(str(one["Id"])), by_doctor) for one in records]
+    linked = await record_views.of(runtime.database, Kind.APPOINTMENT, Side.SALESFORCE, ids)
+    visits = [_visit(runtime, table, one, linked.get(str(one["Id"])), by_doctor) for one in records]
     of_it = [visit for visit in visits if visit.at is None or visit.at.startswith(day.isoformat())]
     return Day(day, sorted(of_it, key=lambda one: (one.at or "", one.salesforce_id)), len(records) == _MOST)
 
 
-def _span(day: date, names: Iterable[str], run: Runtime) -> tuple[datetime, datetime]:
+def _span(day: date, names: Iterable[str], runtime: Runtime) -> tuple[datetime, datetime]:
     """Give the first and the last instant that may be of a day, by the zones in use; by all there are, if none is."""
     found = [zone for name in names if (zone := known_zone(name)) is not None]
     noon = datetime.combine(day, time(12), UTC)
-    offsets = [noon.astimezone(zone).utcoffset() or timedelta(0) for zone in (*found, run.settings.hours.zone)]
+    offsets = [noon.astimezone(zone).utcoffset() or timedelta(0) for zone in (*found, runtime.settings.hours.zone)]
     east, west = (max(offsets) + _LEEWAY, min(offsets) - _LEEWAY) if found else (_EAST, _WEST)
     midnight = datetime.combine(day, time(0), UTC)
     return midnight - east, midnight + _DAY - west
 
 
-def _names(run: Runtime, table: Table) -> list[str]:
+def _names(runtime: Runtime, table: Table) -> list[str]:
     """Give what is selected: no reason for a visit and no note, and the names of who meets."""
     rows = [row for row in table.rows.values() if set(row.sources) & set(_SHOWN)]
     names = [table.external_id, *(name for row in rows for name in row.selected)]
-    for field, columns in _people(run, table):
+    for field, columns in _people(runtime, table):
         names += [f"{field.names[Side.SALESFORCE]}.{column}" for column in columns]
     return names
 
 
-def _people(run: Runtime, table: Table) -> list[tuple[Row, tuple[str, ...]]]:
+def _people(runtime: Runtime, table: Table) -> list[tuple[Row, tuple[str, ...]]]:
     """Give the rows that refer to people, and what Salesforce calls their names."""
     found = []
     for field, kind in (("patient", Kind.PATIENT), ("doctor", Kind.DOCTOR)):
-        row, people = table.row_of(field), run.mappings.get(kind)
+        row, people = table.row_of(field), runtime.mappings.get(kind)
         if row is not None and people is not None:
             columns = Columns.of(people)
             found.append((row, tuple(name for name in (columns.first, columns.last) if name)))
@@ -125,21 +125,21 @@ def _people(run: Runtime, table: Table) -> list[tuple[Row, tuple[str, ...]]]:
 
 
 def _visit(
-    run: Runtime, table: Table, record: Mapping[str, Any], one: RecordView | None, by_doctor: Mapping[str, str]
+    runtime: Runtime, table: Table, record: Mapping[str, Any], one: RecordView | None, by_doctor: Mapping[str, str]
 ) -> Visit:
-    zone = zone_of(table, Side.SALESFORCE, record, run.settings.office_time_zones, by_doctor)
+    zone = zone_of(table, Side.SALESFORCE, record, runtime.settings.office_time_zones, by_doctor)
     row = table.rows.get(table.zoned or "")
     beside = str(record.get(row.names[Side.SALESFORCE]) or "") if row else ""
-    zone = zone or (beside if known_zone(beside) else run.settings.hours.zone.key)
-    sight = table.read(Side.SALESFORCE, str(record["Id"]), record, version="", confirmed=True, zone=zone)
-    values = {name: sight.fields.get(row.name) for name in _SHOWN if (row := table.row_of(name)) is not None}
-    names = {row.name: _name(record.get(row.names[Side.SALESFORCE]), parts) for row, parts in _people(run, table)}
-    flags = table.flags(sight.fields, zone).values()
+    zone = zone or (beside if known_zone(beside) else runtime.settings.hours.zone.key)
+    snapshot = table.read(Side.SALESFORCE, str(record["Id"]), record, version="", confirmed=True, zone=zone)
+    values = {name: snapshot.fields.get(row.name) for name in _SHOWN if (row := table.row_of(name)) is not None}
+    names = {row.name: _name(record.get(row.names[Side.SALESFORCE]), parts) for row, parts in _people(runtime, table)}
+    flags = table.flags(snapshot.fields, zone).values()
     at = values.get("scheduled_time")
     return Visit(
         one,
-        one.link.drchrono_id if one else sight.key,
-        sight.id,
+        one.link.drchrono_id if one else snapshot.key,
+        snapshot.id,
         at,
         zone,
         values.get("duration"),
@@ -147,7 +147,7 @@ def _visit(
         names.get("doctor"),
         values.get("status"),
         values.get("deleted_flag") is not None,
-        (*flags, *([CLOSED] if _is_closed(run, at, zone) else [])),
+        (*flags, *([CLOSED] if _is_closed(runtime, at, zone) else [])),
     )
 
 
@@ -156,9 +156,9 @@ def _name(parent: Any, parts: Sequence[str]) -> str | None:
     return " ".join(str(given[part]) for part in parts if given.get(part)) or None
 
 
-def _is_closed(run: Runtime, at: str | None, zone: str) -> bool:
+def _is_closed(runtime: Runtime, at: str | None, zone: str) -> bool:
     """Say whether a visit begins while the clinic is closed; one that keeps no hours never is."""
-    hours, here = run.settings.hours, known_zone(zone)
+    hours, here = runtime.settings.hours, known_zone(zone)
     if at is None or here is None or not hours.spans:
         return False
     return not hours.is_open(datetime.fromisoformat(at).replace(tzinfo=here))

@@ -17,7 +17,7 @@ from app.store.audit import Act, Action, By
 from app.store.record_views import RecordView
 from app.sync.identity import alike, identity, narrowed, question, search_key
 from app.sync.mappings.table import Table
-from app.sync.model import Absent, Ref, Side, Snapshot
+from app.sync.model import Absent, RecordRef, Side, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,82 +35,85 @@ class Candidates:
     """Whom a record could be, or what the one it met is the pair of; or (`silence`) why that is not known now."""
 
     at: datetime
-    own: Ref
-    refs: tuple[Ref, ...] = ()
+    own: RecordRef
+    refs: tuple[RecordRef, ...] = ()
     lines: tuple[Line, ...] = ()
     silence: Unanswered | None = None
     is_gone: bool = False
 
 
-async def of(run: Runtime, one: RecordView, by: By | None = None) -> Candidates:
+async def of(runtime: Runtime, one: RecordView, by: By | None = None) -> Candidates:
     """Read a record and those it could be; whoever may see the values is noted before anything is shown.
 
     Raises  StoreUnavailable
     """
     side = resolve.met(one)
     assert side is not None
-    kind, at = one.link.kind, run.now()
-    none = Candidates(at, Ref(side.other, kind, one.link.id_on(side.other) or ""))
-    own = await records.read_side(run, one, side.other)
+    kind, at = one.link.kind, runtime.now()
+    none = Candidates(at, RecordRef(side.other, kind, one.link.id_on(side.other) or ""))
+    own = await records.read_side(runtime, one, side.other)
     if isinstance(own, Unanswered):
         return replace(none, silence=own)
     if own is None or isinstance(own, Absent):
         return replace(none, is_gone=True)
-    found = await _alike(run, one, own, side)
+    found = await _alike(runtime, one, own, side)
     if isinstance(found, Unanswered):
         return replace(none, silence=found)
-    pairs = await _pairs(run, one, found) if resolve.is_taken(one) else []
+    pairs = await _pairs(runtime, one, found) if resolve.is_taken(one) else []
     if isinstance(pairs, Unanswered):
         return replace(none, silence=pairs)
     if by is not None:
         await audit.record(
-            run.database, Act(by, Action.REVEAL, f"{records.about(one)} and {len(found) + len(pairs)} alike")
+            runtime.database, Act(by, Action.REVEAL, f"{records.about(one)} and {len(found) + len(pairs)} alike")
         )
-    refs = (*(Ref(side, kind, each.id) for each in found), *(Ref(side.other, kind, each.id) for each in pairs))
-    return replace(none, refs=refs, lines=_lines(run.mappings[kind], own, [*found, *pairs]))
+    refs = (
+        *(RecordRef(side, kind, each.id) for each in found),
+        *(RecordRef(side.other, kind, each.id) for each in pairs),
+    )
+    return replace(none, refs=refs, lines=_lines(runtime.mappings[kind], own, [*found, *pairs]))
 
 
-async def _alike(run: Runtime, one: RecordView, own: Snapshot, side: Side) -> list[Snapshot] | Unanswered:
-    table = run.mappings[one.link.kind]
+async def _alike(runtime: Runtime, one: RecordView, own: Snapshot, side: Side) -> list[Snapshot] | Unanswered:
+    table = runtime.mappings[one.link.kind]
     if identity(table, own.fields) is None:
         return []
     try:
-        raws = await (_charts(run, table, own) if side is Side.DRCHRONO else _contacts(run, table, own))
+        raws = await (_charts(runtime, table, own) if side is Side.DRCHRONO else _contacts(runtime, table, own))
         if raws is None:
             return Unanswered(side, NOT_CONNECTED)
-        sights = [await records.sight(run, table.kind, side, raw) for raw in raws]
+        snapshots = [await records.snapshot(runtime, table.kind, side, raw) for raw in raws]
     except FAILS as error:
         return unanswered(side, error)
-    found = alike(table, own.fields, sights)
+    found = alike(table, own.fields, snapshots)
     if side is Side.SALESFORCE:  # a Contact that has its chart is no candidate, though it may not name it yet
-        paired = await identity_index.already_paired(run.database, table.kind, side, {each.id for each in found})
+        paired = await identity_index.already_paired(runtime.database, table.kind, side, {each.id for each in found})
         found = [each for each in found if each.id not in paired]
     return narrowed(table, own.fields, found) if found else []
 
 
-async def _pairs(run: Runtime, one: RecordView, charts: Sequence[Snapshot]) -> list[Snapshot] | Unanswered:
+async def _pairs(runtime: Runtime, one: RecordView, charts: Sequence[Snapshot]) -> list[Snapshot] | Unanswered:
     """Give the Contacts that name these charts, but for the held one."""
-    table, client = run.mappings[one.link.kind], salesforce_of(run)
+    table, client = runtime.mappings[one.link.kind], salesforce_of(runtime)
     if client is None:
         return Unanswered(Side.SALESFORCE, NOT_CONNECTED)
     keys = sorted(each.id for each in charts)
     try:
         raws = await client.read(table.object, table.fields, table.external_id, [], keys) if keys else []
-        sights = [await records.sight(run, table.kind, Side.SALESFORCE, raw) for raw in raws]
+        snapshots = [await records.snapshot(runtime, table.kind, Side.SALESFORCE, raw) for raw in raws]
     except FAILS as error:
         return unanswered(Side.SALESFORCE, error)
-    return [each for each in sights if each.id != one.link.salesforce_id]
+    return [each for each in snapshots if each.id != one.link.salesforce_id]
 
 
-async def _contacts(run: Runtime, table: Table, own: Snapshot) -> Sequence[Mapping[str, Any]] | None:
-    client, (name, day) = salesforce_of(run), search_key(table, own.fields, own.zone)
+async def _contacts(runtime: Runtime, table: Table, own: Snapshot) -> Sequence[Mapping[str, Any]] | None:
+    client, (name, day) = salesforce_of(runtime), search_key(table, own.fields, own.zone)
     if client is None or day is None:
         return None if client is None else []
     return await client.unnamed(table.object, table.fields, table.external_id, name, {day})
 
 
-async def _charts(run: Runtime, table: Table, own: Snapshot) -> Sequence[Mapping[str, Any]] | None:
-    client = drchrono_of(run)
+async def _charts(runtime: Runtime, table: Table, own: Snapshot) -> Sequence[Mapping[str, Any]] | None:
+    client = drchrono_of(runtime)
     return None if client is None else await client.listed(table.path, question(table, own.fields))
 
 

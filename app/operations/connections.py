@@ -83,17 +83,17 @@ class NothingWaits:
 Settlement = NowConnected | WouldReplace | OtherPractice | Unidentified | NothingWaits
 
 
-def drchrono_of(run: Runtime) -> DrChrono:
+def drchrono_of(runtime: Runtime) -> DrChrono:
     """Give the client of DrChrono.
 
     Raises  Misconfigured when its settings are not there
     """
-    if run.drchrono is None:
+    if runtime.drchrono is None:
         raise Misconfigured(
             "DRCHRONO_CLIENT_ID, DRCHRONO_CLIENT_SECRET and DRCHRONO_WEBHOOK_SECRETS are not set: expected the API "
             "application's values from DrChrono's API management page"
         )
-    return run.drchrono
+    return runtime.drchrono
 
 
 def connect_url(settings: Settings) -> str:
@@ -101,30 +101,30 @@ def connect_url(settings: Settings) -> str:
     return f"{settings.public_url}{CONNECT}"
 
 
-def redirect_uri(run: Runtime) -> str:
+def redirect_uri(runtime: Runtime) -> str:
     """Give the address DrChrono sends a browser back to; it must be registered there letter by letter."""
-    return f"{run.settings.public_url}{CALLBACK}"
+    return f"{runtime.settings.public_url}{CALLBACK}"
 
 
-async def exchange_code(run: Runtime, code: str) -> None:
+async def exchange_code(runtime: Runtime, code: str) -> None:
     """Exchange a code, and keep the pair until it is settled.
 
     Raises  Unauthorized when the code is used or expired, or the application refused; Unavailable, OutcomeUnknown
     """
-    drchrono, waiting = drchrono_of(run), OAuthStates(run.database, run.vault)
-    pair = await drchrono.grant.exchange(code, redirect_uri(run))
+    drchrono, waiting = drchrono_of(runtime), OAuthStates(runtime.database, runtime.vault)
+    pair = await drchrono.grant.exchange(code, redirect_uri(runtime))
     earlier = await waiting.held()
     await waiting.hold(pair)
     if earlier is not None:  # nobody will ever speak for it
         await _revoked(drchrono, earlier)
 
 
-async def settle(run: Runtime, *, may_replace: bool) -> Settlement:
+async def settle(runtime: Runtime, *, may_replace: bool) -> Settlement:
     """Ask whose the waiting pair is, and make it ours if it may be; everything that waited for it is due at once.
 
     may_replace  a person has said that another user may take the place of the present one
     """
-    drchrono, waiting = drchrono_of(run), OAuthStates(run.database, run.vault)
+    drchrono, waiting = drchrono_of(runtime), OAuthStates(runtime.database, runtime.vault)
     pair = await waiting.held()
     if pair is None:
         return NothingWaits()
@@ -132,7 +132,7 @@ async def settle(run: Runtime, *, may_replace: bool) -> Settlement:
         about = await _asked(drchrono, pair["access_token"])
     except VendorError as error:
         return Unidentified(error)
-    stored = await VendorTokens(run.database, run.vault, Side.DRCHRONO).read()
+    stored = await VendorTokens(runtime.database, runtime.vault, Side.DRCHRONO).read()
     if stored.practice not in (None, about["practice"]):
         await waiting.drop()
         await _revoked(drchrono, pair)
@@ -142,31 +142,31 @@ async def settle(run: Runtime, *, may_replace: bool) -> Settlement:
         return WouldReplace(_account(stored.token or {}, present), _account(pair, about))
     await drchrono.broker.replace({**pair, "account": about})
     log.warning("practice.joined", side=Side.DRCHRONO.value)
-    await resume(run, Side.DRCHRONO)
+    await resume(runtime, Side.DRCHRONO)
     return NowConnected(_account(pair, about))
 
 
-async def decline(run: Runtime) -> bool:
+async def decline(runtime: Runtime) -> bool:
     """Leave everything as it is: the pair that waits is forgotten; False when DrChrono did not confirm its end."""
-    waiting = OAuthStates(run.database, run.vault)
+    waiting = OAuthStates(runtime.database, runtime.vault)
     pair = await waiting.held()
     await waiting.drop()
-    return pair is None or await _revoked(drchrono_of(run), pair)
+    return pair is None or await _revoked(drchrono_of(runtime), pair)
 
 
-async def revoke(run: Runtime) -> bool:
+async def revoke(runtime: Runtime) -> bool:
     """Forget the practice's token pair and have DrChrono revoke it; False when DrChrono did not confirm that.
 
     A pair that waits for a word dies with it.
 
     Raises  Unavailable when a refresh under way does not end, and nothing was forgotten
     """
-    drchrono = drchrono_of(run)
-    await decline(run)
+    drchrono = drchrono_of(runtime)
+    await decline(runtime)
     try:
         await drchrono.broker.forget(drchrono.grant.revoke)
     except VendorError as error:
-        if (await VendorTokens(run.database, run.vault, Side.DRCHRONO).read()).token is not None:
+        if (await VendorTokens(runtime.database, runtime.vault, Side.DRCHRONO).read()).token is not None:
             raise
         log.warning("practice.left", side=Side.DRCHRONO.value, code=error.cause, advice="DrChrono did not confirm it")
         return False
@@ -174,30 +174,30 @@ async def revoke(run: Runtime) -> bool:
     return True
 
 
-async def recover(run: Runtime) -> None:
+async def recover(runtime: Runtime) -> None:
     """Settle at the start what a refresh that was cut off has left: the stored pair still lives, or nobody has one.
 
     Somebody who asks right now is given the time to end.
     """
-    if run.drchrono is None:
+    if runtime.drchrono is None:
         return
-    store = VendorTokens(run.database, run.vault, Side.DRCHRONO)
+    store = VendorTokens(runtime.database, runtime.vault, Side.DRCHRONO)
     for wait_s in (0.0, LEASE.total_seconds() + 1):
         await asyncio.sleep(wait_s)
         try:
             if (await store.read()).is_cut_off:
-                await run.drchrono.broker.recover()
+                await runtime.drchrono.broker.recover()
         except Unauthorized as error:
-            advice = f"connect the practice anew at {connect_url(run.settings)}"
+            advice = f"connect the practice anew at {connect_url(runtime.settings)}"
             log.error("token.lost", side=Side.DRCHRONO.value, code=error.cause, advice=advice)
         except SyncError as error:
             log.warning("token.not_settled", side=Side.DRCHRONO.value, error=type(error).__name__)
 
 
-async def resume(run: Runtime, side: Side) -> None:
+async def resume(runtime: Runtime, side: Side) -> None:
     """Make due at once what waited because a side's credential was refused."""
-    await links.release_paused(run.database, side)
-    run.bell.ring(run.mappings)
+    await links.release_paused(runtime.database, side)
+    runtime.wakeup.notify(runtime.mappings)
 
 
 def account_of(token: dict[str, Any] | None) -> Account | None:
@@ -258,17 +258,17 @@ class ConnectionState:
     expires_in_s: float | None = None
 
 
-async def connection_states(run: Runtime) -> Mapping[Side, ConnectionState]:
+async def connection_states(runtime: Runtime) -> Mapping[Side, ConnectionState]:
     """Give how both sides are connected, as stored; no vendor is asked.
 
     Raises  StoreUnavailable
     """
     found = {}
     for side in Side:
-        is_set_up = side in run.settings.connected
+        is_set_up = side in runtime.settings.connected
         found[side] = ConnectionState(side, is_set_up, has_token=False)
         with suppress(Undecryptable):  # its state says which key is missing
-            stored = await VendorTokens(run.database, run.vault, side).read()
+            stored = await VendorTokens(runtime.database, runtime.vault, side).read()
             token = stored.token or {}
             found[side] = ConnectionState(
                 side,
@@ -281,11 +281,11 @@ async def connection_states(run: Runtime) -> Mapping[Side, ConnectionState]:
     return found
 
 
-async def disconnect(run: Runtime, by: By) -> bool:
+async def disconnect(runtime: Runtime, by: By) -> bool:
     """Forget the practice's tokens and have DrChrono revoke them; False when DrChrono did not confirm that.
 
     Raises  Misconfigured; Unavailable when a refresh under way does not end, and nothing was forgotten
     """
-    is_revoked = await revoke(run)
-    await audit.record(run.database, Act(by, Action.DISCONNECT, Side.DRCHRONO.value, 0))
+    is_revoked = await revoke(runtime)
+    await audit.record(runtime.database, Act(by, Action.DISCONNECT, Side.DRCHRONO.value, 0))
     return is_revoked

@@ -11,7 +11,7 @@ from app.log import log
 from app.runtime import Runtime
 from app.store import audit, deliveries
 from app.store.audit import Act, Action, By
-from app.store.deliveries import DeliveryFilter, Replayed
+from app.store.deliveries import DeliveryFilter, ReplayResult
 from app.sync.diff import MASK
 
 MOST_AT_ONCE = 10_000
@@ -45,22 +45,22 @@ class Kept:
     told: tuple[Told, ...]
 
 
-async def look_through(run: Runtime, wanted: DeliveryFilter, limit: int, before: str | None = None) -> list[Kept]:
+async def look_through(runtime: Runtime, wanted: DeliveryFilter, limit: int, before: str | None = None) -> list[Kept]:
     """Give deliveries that match, newest first, older than an id where told.
 
     Raises  StoreUnavailable
     """
-    rows = await deliveries.lately(run.database, wanted, limit, before)
-    told = await deliveries.told(run.database, [row.id for row in rows])
+    rows = await deliveries.lately(runtime.database, wanted, limit, before)
+    told = await deliveries.told(runtime.database, [row.id for row in rows])
     return [Kept(**row._asdict(), told=_told(told.get(row.id, []))) for row in rows]
 
 
-async def one(run: Runtime, delivery_id: str) -> Kept | None:
+async def one(runtime: Runtime, delivery_id: str) -> Kept | None:
     """Give one delivery; None where there is none of that id."""
-    row = await deliveries.one(run.database, delivery_id)
+    row = await deliveries.one(runtime.database, delivery_id)
     if row is None:
         return None
-    told = await deliveries.told(run.database, [row.id])
+    told = await deliveries.told(runtime.database, [row.id])
     is_bare = row.body is None
     return Kept(
         row.id, row.side, row.event, row.vendor_id, row.outcome, row.received_at, is_bare, _told(told.get(row.id, []))
@@ -71,20 +71,20 @@ def _told(rows: Sequence[Any]) -> tuple[Told, ...]:
     return tuple(Told(row.side, row.kind, row.record_id, row.version, row.finished_at) for row in rows)
 
 
-async def body(run: Runtime, delivery_id: str, by: By | None) -> Mapping[str, str] | None:
+async def body(runtime: Runtime, delivery_id: str, by: By | None) -> Mapping[str, str] | None:
     """Give name -> value of what we kept of a delivery's body; masked unless somebody reveals it, which is noted.
 
     Gives None where nothing is left of it, or where no configured key opens it.
     """
-    row = await deliveries.one(run.database, delivery_id)
+    row = await deliveries.one(runtime.database, delivery_id)
     if row is None or row.body is None:
         return None
     try:
-        raw = run.vault.open_bytes(row.body)
+        raw = runtime.vault.open_bytes(row.body)
     except Undecryptable:
         return None
     if by is not None:
-        await audit.record(run.database, Act(by, Action.REVEAL, f"delivery {delivery_id}"))
+        await audit.record(runtime.database, Act(by, Action.REVEAL, f"delivery {delivery_id}"))
         log.warning("delivery.revealed", delivery_id=delivery_id)
     return {name: _shown(value, is_masked=by is None) for name, value in _fields(raw).items()}
 
@@ -108,13 +108,13 @@ def _shown(value: Any, *, is_masked: bool) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-async def replay(run: Runtime, ids: Sequence[str], by: By) -> Replayed:
+async def replay(runtime: Runtime, ids: Sequence[str], by: By) -> ReplayResult:
     """Run deliveries again, note it, and ring.
 
     Raises  StoreUnavailable
     """
     about = f"delivery {ids[0]}" if len(ids) == 1 else f"{len(ids)} deliveries"
-    told = await deliveries.replay(run.database, ids, Act(by, Action.REPLAY, about, len(ids)))
+    told = await deliveries.replay(runtime.database, ids, Act(by, Action.REPLAY, about, len(ids)))
     log.warning("deliveries.replayed", deliveries=told.deliveries, records=told.records)
-    run.bell.ring(run.mappings)
+    runtime.wakeup.notify(runtime.mappings)
     return told

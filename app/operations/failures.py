@@ -15,7 +15,7 @@ _MAY_DIFFER = 20  # by a twentieth of it, a number is still the one that was see
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class CauseGroup:
     """Failures of one cause. `sample`: (side, id) of one of its records, to look at; None where it has no id."""
 
     cause: str
@@ -29,15 +29,15 @@ class Cause:
     fix: str
 
 
-async def causes(run: Runtime, group: Group | None = None) -> list[Cause]:
+async def causes(runtime: Runtime, group: Group | None = None) -> list[CauseGroup]:
     """Give failures and holds by cause, the largest first; those of a group alone where told.
 
     Raises  StoreUnavailable
     """
-    rows = await queue_stats.failure_groups(run.database, failures.group_of(group or Group()))
-    refs = await queue_stats.refs_of(run.database, [row.sample for row in rows])
+    rows = await queue_stats.failure_groups(runtime.database, failures.group_of(group or Group()))
+    refs = await queue_stats.refs_of(runtime.database, [row.sample for row in rows])
     return [
-        Cause(
+        CauseGroup(
             row.cause,
             row.side,
             row.kind,
@@ -64,34 +64,34 @@ def is_as_seen(expected: int, number: int) -> bool:
     return abs(number - expected) <= max(1, expected // _MAY_DIFFER)
 
 
-async def number_of(run: Runtime, group: Group, limit: int | None = None) -> int:
+async def number_of(runtime: Runtime, group: Group, limit: int | None = None) -> int:
     """Give how many an act would touch.
 
     Raises  StoreUnavailable
     """
-    number = await failures.count(run.database, group)
+    number = await failures.count(runtime.database, group)
     return number if limit is None else min(number, limit)
 
 
-async def try_again(run: Runtime, group: Group, limit: int | None, by: By) -> int:
+async def try_again(runtime: Runtime, group: Group, limit: int | None, by: By) -> int:
     """Have failures of a group tried again, at most so many, and ring; gives how many.
 
     Raises  StoreUnavailable
     """
-    act = Act(by, Action.RETRY, named(group), await number_of(run, group, limit))
-    done = await failures.try_again(run.database, group, limit, act)
+    act = Act(by, Action.RETRY, named(group), await number_of(runtime, group, limit))
+    done = await failures.try_again(runtime.database, group, limit, act)
     log.warning("failures.retried", cause=group.cause, kind=group.kind, side=group.side, records=done)
-    run.bell.ring(run.mappings)
+    runtime.wakeup.notify(runtime.mappings)
     return done
 
 
-async def let_go(run: Runtime, group: Group, limit: int | None, by: By) -> int:
+async def let_go(runtime: Runtime, group: Group, limit: int | None, by: By) -> int:
     """Forget failures of a group, at most so many; their records are left alone until the next edit. Gives how many.
 
     Raises  StoreUnavailable
     """
-    act = Act(by, Action.DISCARD, named(group), await number_of(run, group, limit))
-    done = await failures.let_go(run.database, group, limit, act)
+    act = Act(by, Action.DISCARD, named(group), await number_of(runtime, group, limit))
+    done = await failures.let_go(runtime.database, group, limit, act)
     log.warning("failures.discarded", cause=group.cause, kind=group.kind, side=group.side, records=done)
     return done
 

@@ -33,7 +33,7 @@ class Came:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DeliveryEvent:
     """Something came in; `calls` are the writes that came of it. `finished_at`: None while it waits to be looked at."""
 
     id: str
@@ -46,7 +46,7 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class CallEvent:
     """One write of ours.
 
     side       where it went
@@ -72,20 +72,20 @@ class Called:
 class History:
     """A page of it; `next` is what `before` takes to go on."""
 
-    items: Sequence[Delivered | Called] = field(default_factory=tuple)
+    items: Sequence[DeliveryEvent | CallEvent] = field(default_factory=tuple)
     next: str | None = None
 
 
-async def history(run: Runtime, one: RecordView, before: str | None = None, limit: int = ON_A_PAGE) -> History:
+async def history(runtime: Runtime, one: RecordView, before: str | None = None, limit: int = ON_A_PAGE) -> History:
     """Give what happened to a record, newest first.
 
     Raises  StoreUnavailable
     """
     ids = {side: one.link.id_on(side) for side in Side}
-    came_in = await record_views.deliveries_of(run.database, one.link.kind, ids, 2 * limit, before)
-    writes = await record_views.writes_of(run.database, one.id, 2 * limit, before)
-    conflicts = await record_views.conflicts_of(run.database, one.id)
-    both: list[Delivered | Called] = [
+    came_in = await record_views.deliveries_of(runtime.database, one.link.kind, ids, 2 * limit, before)
+    writes = await record_views.writes_of(runtime.database, one.id, 2 * limit, before)
+    conflicts = await record_views.conflicts_of(runtime.database, one.id)
+    both: list[DeliveryEvent | CallEvent] = [
         *(_delivered(row, writes) for row in came_in),
         *(_called(row, came_in, conflicts.get(row.id, ())) for row in writes),
     ]
@@ -93,12 +93,12 @@ async def history(run: Runtime, one: RecordView, before: str | None = None, limi
     return History(both[:limit], both[limit - 1].id if len(both) > limit else None)
 
 
-async def came(run: Runtime, one: RecordView) -> dict[str, Came]:
+async def came(runtime: Runtime, one: RecordView) -> dict[str, Came]:
     """Give, by field, the last write that is known to have carried it."""
     ids = {side: one.link.id_on(side) for side in Side}
-    writes = await record_views.writes_of(run.database, one.id, _MOST_WRITES)
-    came_in = await record_views.deliveries_of(run.database, one.link.kind, ids, _MOST_WRITES)
-    conflicts = await record_views.conflicts_of(run.database, one.id)
+    writes = await record_views.writes_of(runtime.database, one.id, _MOST_WRITES)
+    came_in = await record_views.deliveries_of(runtime.database, one.link.kind, ids, _MOST_WRITES)
+    conflicts = await record_views.conflicts_of(runtime.database, one.id)
     found: dict[str, Came] = {}
     for row in writes:
         news = [name for name in row.stamps if name not in found]
@@ -112,14 +112,14 @@ async def came(run: Runtime, one: RecordView) -> dict[str, Came]:
     return found
 
 
-def _delivered(row: Any, writes: Sequence[Any]) -> Delivered:
+def _delivered(row: Any, writes: Sequence[Any]) -> DeliveryEvent:
     calls = tuple(each.id for each in writes if _led_to(row, each))
     side = Side(row.side)
-    return Delivered(row.delivery_id, row.received_at, side, row.event, row.outcome, row.finished_at, calls)
+    return DeliveryEvent(row.delivery_id, row.received_at, side, row.event, row.outcome, row.finished_at, calls)
 
 
-def _called(row: Any, came_in: Sequence[Any], conflicts: Sequence[Any]) -> Called:
-    return Called(
+def _called(row: Any, came_in: Sequence[Any], conflicts: Sequence[Any]) -> CallEvent:
+    return CallEvent(
         row.id,
         row.planned_at,
         Side(row.side),

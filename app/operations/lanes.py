@@ -32,21 +32,21 @@ class LaneName(StrEnum):
         return list(Lane) if self is LaneName.ALL else [Lane(self.value)]
 
 
-async def pause(run: Runtime, lane: LaneName, reason: str, by: By) -> None:
+async def pause(runtime: Runtime, lane: LaneName, reason: str, by: By) -> None:
     """Pause a lane: its work stays in it and makes no writes.
 
     Raises  StoreUnavailable
     """
     reason = reason.strip() or "paused by an operator"
-    await lanes.set_paused(run.database, lane.lanes(), reason, Act(by, Action.PAUSE, lane.value, 0, reason))
+    await lanes.set_paused(runtime.database, lane.lanes(), reason, Act(by, Action.PAUSE, lane.value, 0, reason))
     log.warning("lane.paused", lane=lane.value)
 
 
-async def resume(run: Runtime, lane: LaneName, by: By) -> None:
+async def resume(runtime: Runtime, lane: LaneName, by: By) -> None:
     """Resume a lane, and ring for what waited in it.
 
     Raises  StoreUnavailable
     """
-    await lanes.set_paused(run.database, lane.lanes(), None, Act(by, Action.RESUME, lane.value, 0))
-    run.bell.ring(run.mappings)
+    await lanes.set_paused(runtime.database, lane.lanes(), None, Act(by, Action.RESUME, lane.value, 0))
+    runtime.wakeup.notify(runtime.mappings)
     log.warning("lane.resumed", lane=lane.value)

@@ -14,7 +14,7 @@ from app.errors import StoreUnavailable, Undecryptable
 from app.metrics import definitions
 from app.metrics.definitions import OTHER, Metric
 from app.metrics.exposition import Samples, text
-from app.operations.health.model import State
+from app.operations.health.model import PartState
 from app.operations.health.monitor import HealthMonitor
 from app.operations.queue import Forecast, forecast
 from app.runtime import Runtime
@@ -47,8 +47,8 @@ _SKIPPED = "skipped_"
 class MetricsReader:
     """Gives the numbers to whoever scrapes."""
 
-    def __init__(self, run: Runtime, health: HealthMonitor) -> None:
-        self._run, self._health = run, health
+    def __init__(self, runtime: Runtime, health: HealthMonitor) -> None:
+        self._runtime, self._health = runtime, health
         self._looking: asyncio.Task[Samples] | None = None
         self._seen: tuple[Samples, float] | None = None
 
@@ -71,9 +71,9 @@ class MetricsReader:
     async def _look(self) -> Samples:
         began, samples = monotonic(), Samples(definitions.ALL)
         async with asyncio.timeout(_SLOW_S):
-            await self._run.counts.save(self._run.database)
-            saved = await counters.everything(self._run.database)
-            await read_standing(self._run, samples)
+            await self._runtime.counts.save(self._runtime.database)
+            saved = await counters.everything(self._runtime.database)
+            await read_standing(self._runtime, samples)
         for metric, labels, parts in counters.read_metrics(saved):
             samples.counted(metric, labels, parts)
         for metric, times, labels in counted_by_batches(saved):
@@ -86,7 +86,7 @@ class MetricsReader:
     def _probes(self, samples: Samples) -> None:
         samples.add(definitions.READY, self._health.is_ready)
         for name, part in self._health.parts.items():
-            samples.add(definitions.PART_OK, part.state is State.OK, name)
+            samples.add(definitions.PART_OK, part.state is PartState.OK, name)
 
 
 def counted_by_batches(saved: Mapping[str, int]) -> Iterator[tuple[Metric, int, tuple[str, ...]]]:
@@ -101,46 +101,46 @@ def counted_by_batches(saved: Mapping[str, int]) -> Iterator[tuple[Metric, int, 
             yield definitions.SKIPPED, count, (cause if cause in definitions.SKIPPED.labels["cause"] else OTHER,)
 
 
-async def read_standing(run: Runtime, samples: Samples) -> None:
+async def read_standing(runtime: Runtime, samples: Samples) -> None:
     """Put in how everything stands now.
 
     Raises  StoreUnavailable
     """
-    samples.add(definitions.WORKERS, await heartbeats.alive(run.database))
-    await _waiting(run, samples)
-    await _for_people(run, samples)
-    _foretell(await forecast(run), samples)
-    for side in sorted(run.settings.connected):
-        await _token(run, side, samples)
-    for side, feed in (await feeds.read(run.database)).items():
+    samples.add(definitions.WORKERS, await heartbeats.alive(runtime.database))
+    await _waiting(runtime, samples)
+    await _for_people(runtime, samples)
+    _foretell(await forecast(runtime), samples)
+    for side in sorted(runtime.settings.connected):
+        await _token(runtime, side, samples)
+    for side, feed in (await feeds.read(runtime.database)).items():
         samples.add(definitions.FEED_SILENT, feed.silent_since is not None, side)
         samples.add(definitions.FEED_FOUND, feed.found, side)
         if feed.heard_at is not None:
             samples.add(definitions.FEED_HEARD, feed.heard_at.timestamp(), side)
 
 
-async def _waiting(run: Runtime, samples: Samples) -> None:
-    for one in await queue_stats.due_counts(run.database):
+async def _waiting(runtime: Runtime, samples: Samples) -> None:
+    for one in await queue_stats.due_counts(runtime.database):
         labels = (one.kind, one.lane, one.direction)
         samples.add(definitions.DUE, one.count, *labels)
         samples.highest(definitions.OLDEST_DUE, one.oldest_s, *labels)
-    for kind, records in (await queue_stats.leased_count(run.database)).items():
+    for kind, records in (await queue_stats.leased_count(runtime.database)).items():
         samples.add(definitions.LEASES, records, kind)
-    for lane in await lanes.lane_states(run.database):
+    for lane in await lanes.lane_states(runtime.database):
         samples.add(definitions.LANE_PAUSED, lane["paused"], lane["lane"])
 
 
-async def _for_people(run: Runtime, samples: Samples) -> None:
-    for row in await queue_stats.failed_counts(run.database):
+async def _for_people(runtime: Runtime, samples: Samples) -> None:
+    for row in await queue_stats.failed_counts(runtime.database):
         metric = definitions.HELD if row.is_held else definitions.FAILED
         samples.add(metric, row.records, row.side, row.kind, class_of(row.cause))
-    for row in await queue_stats.journal_counts(run.database):
+    for row in await queue_stats.journal_counts(runtime.database):
         samples.add(definitions.UNSETTLED, row.writes, row.side, row.state)
 
 
-async def _token(run: Runtime, side: Side, samples: Samples) -> None:
+async def _token(runtime: Runtime, side: Side, samples: Samples) -> None:
     try:
-        stored = await VendorTokens(run.database, run.vault, side).read()
+        stored = await VendorTokens(runtime.database, runtime.vault, side).read()
     except Undecryptable:
         return
     samples.add(definitions.TOKEN_REFUSED, stored.refused_code is not None, side)

@@ -16,7 +16,7 @@ _FROM: Mapping[Side, str] = {Side.SALESFORCE: "to_salesforce", Side.DRCHRONO: "t
 
 
 @dataclass(frozen=True, slots=True)
-class Direction:
+class FlowDirection:
     """What flows to one side.
 
     lately  confirmed writes of each ten minutes of the last six hours, oldest first
@@ -34,7 +34,7 @@ class Picture:
     """How both sides and the flow between them stand, as of `at`; `heard`: when each side last delivered."""
 
     at: datetime
-    to: Mapping[Side, Direction]
+    to: Mapping[Side, FlowDirection]
     due: int
     oldest_s: float
     failed: int
@@ -46,19 +46,19 @@ class Picture:
     forecast: Forecast
 
 
-async def picture(run: Runtime) -> Picture:
+async def picture(runtime: Runtime) -> Picture:
     """Give the picture, from what the database knows; no vendor is asked.
 
     Raises  StoreUnavailable
     """
-    now = run.now()
-    counts = await queue_stats.due_counts(run.database)
-    groups = await queue_stats.failure_groups(run.database)
-    today = datetime.now(run.settings.hours.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    applied = await queue_stats.applied_per_slot(run.database, min(today, queue_stats.slot_of(now - SPARK)))
+    now = runtime.now()
+    counts = await queue_stats.due_counts(runtime.database)
+    groups = await queue_stats.failure_groups(runtime.database)
+    today = datetime.now(runtime.settings.hours.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    applied = await queue_stats.applied_per_slot(runtime.database, min(today, queue_stats.slot_of(now - SPARK)))
     known, calls = (
-        await feeds.read(run.database),
-        await queue_stats.received_per_slot(run.database, now - timedelta(hours=1)),
+        await feeds.read(runtime.database),
+        await queue_stats.received_per_slot(runtime.database, now - timedelta(hours=1)),
     )
     return Picture(
         at=now,
@@ -67,11 +67,11 @@ async def picture(run: Runtime) -> Picture:
         oldest_s=max((one.oldest_s for one in counts), default=0.0),
         failed=sum(row.records for row in groups if not row.is_held),
         held=sum(row.records for row in groups if row.is_held),
-        per_minute=await queue_stats.synced_per_minute(run.database),
-        paused=tuple(one["lane"] for one in await lanes.lane_states(run.database) if one["paused"]),
+        per_minute=await queue_stats.synced_per_minute(runtime.database),
+        paused=tuple(one["lane"] for one in await lanes.lane_states(runtime.database) if one["paused"]),
         heard={side: _heard(calls.get(side), known.get(side)) for side in Side},
         came_in={side: one.times for side, one in calls.items()},
-        forecast=await forecast(run),
+        forecast=await forecast(runtime),
     )
 
 
@@ -86,12 +86,12 @@ def _direction(
     today: datetime,
     counts: list[DueCount],
     applied: Mapping[tuple[Side, datetime], int],
-) -> Direction:
+) -> FlowDirection:
     ours = [one for one in counts if one.direction == _FROM[side]]
     last = queue_stats.slot_of(now)
     slots = [last - queue_stats.SLOT * back for back in range(SPARK // queue_stats.SLOT - 1, -1, -1)]
     lately = tuple(applied.get((side, slot), 0) for slot in slots)
-    return Direction(
+    return FlowDirection(
         due=sum(one.count for one in ours),
         oldest_s=max((one.oldest_s for one in ours), default=0.0),
         last_hour=sum(lately[-(timedelta(hours=1) // queue_stats.SLOT) :]),

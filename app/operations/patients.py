@@ -14,7 +14,7 @@ from app.runtime import Runtime
 from app.store import record_views
 from app.store.record_views import RecordState, RecordView
 from app.sync.mappings.table import Table
-from app.sync.model import Kind, Ref, Side
+from app.sync.model import Kind, RecordRef, Side
 from app.sync.patient_search import PatientSearch, parse_search
 from app.vendors.salesforce import search
 from app.vendors.salesforce.search import Columns
@@ -35,10 +35,10 @@ class Person:
     chart: str | None = None
 
     @property
-    def ref(self) -> Ref:
+    def ref(self) -> RecordRef:
         """One name for the record."""
         side = Side.DRCHRONO if self.drchrono_id else Side.SALESFORCE
-        return Ref(side, Kind.PATIENT, self.drchrono_id or self.salesforce_id or "")
+        return RecordRef(side, Kind.PATIENT, self.drchrono_id or self.salesforce_id or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +51,22 @@ class People:
 
 
 async def listed(
-    run: Runtime, before: str | None = None, limit: int = ON_A_PAGE, standing: RecordState | None = None
+    runtime: Runtime, before: str | None = None, limit: int = ON_A_PAGE, standing: RecordState | None = None
 ) -> People:
     """Give the patients we know of, or those that stand so, the last one heard of first.
 
     before  `next` of the page before
     Raises  StoreUnavailable
     """
-    found = await record_views.page(run.database, Kind.PATIENT, limit + 1, before, standing)
+    found = await record_views.page(runtime.database, Kind.PATIENT, limit + 1, before, standing)
     shown = found[:limit]
-    records, why = await _named(run, [one.link.salesforce_id for one in shown if one.link.salesforce_id])
-    table = run.mappings[Kind.PATIENT]
+    records, why = await _named(runtime, [one.link.salesforce_id for one in shown if one.link.salesforce_id])
+    table = runtime.mappings[Kind.PATIENT]
     items = [_person(table, records.get(one.link.salesforce_id or ""), one) for one in shown]
     return People(items, shown[-1].id if len(found) > limit else None, why)
 
 
-async def searched(run: Runtime, text: str, after: str | None = None, limit: int = ON_A_PAGE) -> People | None:
+async def searched(runtime: Runtime, text: str, after: str | None = None, limit: int = ON_A_PAGE) -> People | None:
     """Give the patients a person may mean, by last name; None where too little was said to look for.
 
     after   `next` of the page before; what is none counts for nothing
@@ -75,22 +75,22 @@ async def searched(run: Runtime, text: str, after: str | None = None, limit: int
     sought = parse_search(text)
     if not sought:
         return None
-    by_id = await _by_id(run, sought) if after is None else {}
-    records, why = await _found(run, sought, after, limit + 1)
+    by_id = await _by_id(runtime, sought) if after is None else {}
+    records, why = await _found(runtime, sought, after, limit + 1)
     shown = records[:limit]
-    table, ids = run.mappings[Kind.PATIENT], [str(one["Id"]) for one in shown]
-    linked = await record_views.of(run.database, Kind.PATIENT, Side.SALESFORCE, ids)
+    table, ids = runtime.mappings[Kind.PATIENT], [str(one["Id"]) for one in shown]
+    linked = await record_views.of(runtime.database, Kind.PATIENT, Side.SALESFORCE, ids)
     items = [_person(table, one, linked.get(str(one["Id"]))) for one in shown]
     items += [
         _person(table, None, one) for id_, one in by_id.items() if id_ not in {each.id for each in linked.values()}
     ]
-    onward = _sealed(run, table, shown[-1]) if len(records) > limit else None
+    onward = _sealed(runtime, table, shown[-1]) if len(records) > limit else None
     return People(items, onward, why)
 
 
-async def _named(run: Runtime, ids: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], Unanswered | None]:
+async def _named(runtime: Runtime, ids: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], Unanswered | None]:
     """Give what Salesforce holds of these Contacts by Id, or why it said nothing."""
-    client, table = salesforce_of(run), run.mappings[Kind.PATIENT]
+    client, table = salesforce_of(runtime), runtime.mappings[Kind.PATIENT]
     if client is None:
         return {}, Unanswered(Side.SALESFORCE, NOT_CONNECTED)
     if not ids:
@@ -103,15 +103,15 @@ async def _named(run: Runtime, ids: Sequence[str]) -> tuple[dict[str, Mapping[st
 
 
 async def _found(
-    run: Runtime, sought: PatientSearch, after: str | None, limit: int
+    runtime: Runtime, sought: PatientSearch, after: str | None, limit: int
 ) -> tuple[Sequence[Mapping[str, Any]], Unanswered | None]:
-    client, table = salesforce_of(run), run.mappings[Kind.PATIENT]
+    client, table = salesforce_of(runtime), runtime.mappings[Kind.PATIENT]
     if client is None:
         return (), Unanswered(Side.SALESFORCE, NOT_CONNECTED)
     columns, condition = Columns.of(table), search.condition(table, sought)
     if not condition:
         return (), None
-    if onward := search.behind(columns, _opened(run, after)):
+    if onward := search.behind(columns, _opened(runtime, after)):
         condition = f"{condition} AND {onward}"
     order = [name for name in (columns.last, "Id") if name]
     names = (table.external_id, *columns.selected)
@@ -121,12 +121,12 @@ async def _found(
         return (), unanswered(Side.SALESFORCE, error)
 
 
-async def _by_id(run: Runtime, sought: PatientSearch) -> dict[str, RecordView]:
+async def _by_id(runtime: Runtime, sought: PatientSearch) -> dict[str, RecordView]:
     """Give the records that we know by the id that was typed, whether or not Salesforce has them."""
-    refs = {Ref(Side.DRCHRONO, Kind.PATIENT, sought.key)} if sought.key else set()
+    refs = {RecordRef(Side.DRCHRONO, Kind.PATIENT, sought.key)} if sought.key else set()
     if search.is_id(sought.key):
-        refs.add(Ref(Side.SALESFORCE, Kind.PATIENT, long_id(sought.key)))
-    found = [await record_views.find(run.database, ref) for ref in sorted(refs)]
+        refs.add(RecordRef(Side.SALESFORCE, Kind.PATIENT, long_id(sought.key)))
+    found = [await record_views.find(runtime.database, ref) for ref in sorted(refs)]
     return {one.id: one for one in found if one is not None}
 
 
@@ -149,14 +149,14 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _sealed(run: Runtime, table: Table, last: Mapping[str, Any]) -> str:
+def _sealed(runtime: Runtime, table: Table, last: Mapping[str, Any]) -> str:
     """Give where a page ends, which a name says: so it is sealed."""
-    return run.vault.seal([last.get(Columns.of(table).last), str(last["Id"])])
+    return runtime.vault.seal([last.get(Columns.of(table).last), str(last["Id"])])
 
 
-def _opened(run: Runtime, after: str | None) -> tuple[str | None, str] | None:
+def _opened(runtime: Runtime, after: str | None) -> tuple[str | None, str] | None:
     try:
-        name, id_ = run.vault.open(after) if after else (None, "")
+        name, id_ = runtime.vault.open(after) if after else (None, "")
     except (Undecryptable, ValueError, TypeError):
         return None
     return (name, id_) if isinstance(id_, str) and id_ and isinstance(name, str | None) else None

@@ -78,20 +78,20 @@ class Forecast:
         return [one.said(self.now) for one in (self.drchrono, self.salesforce) if one is not None]
 
 
-async def forecast(run: Runtime) -> Forecast:
+async def forecast(runtime: Runtime) -> Forecast:
     """Give how both vendors stand now.
 
     Raises  StoreUnavailable
     """
-    now = run.now()
-    return Forecast(now, await _drchrono(run, now), await _salesforce(run, now))
+    now = runtime.now()
+    return Forecast(now, await _drchrono(runtime, now), await _salesforce(runtime, now))
 
 
-async def _drchrono(run: Runtime, now: datetime) -> DrChronoForecast | None:
-    if run.drchrono is None:
+async def _drchrono(runtime: Runtime, now: datetime) -> DrChronoForecast | None:
+    if runtime.drchrono is None:
         return None
-    waiting = await queue_stats.waiting_for_drchrono(run.database)
-    stands = await run.drchrono.grant.budget.stands(waiting)
+    waiting = await queue_stats.waiting_for_drchrono(runtime.database)
+    stands = await runtime.drchrono.grant.budget.stands(waiting)
     return DrChronoForecast(
         stands.left,
         stands.per_hour,
@@ -104,10 +104,10 @@ async def _drchrono(run: Runtime, now: datetime) -> DrChronoForecast | None:
     )
 
 
-async def _salesforce(run: Runtime, now: datetime) -> SalesforceForecast | None:
-    if run.salesforce is None:
+async def _salesforce(runtime: Runtime, now: datetime) -> SalesforceForecast | None:
+    if runtime.salesforce is None:
         return None
-    stands = await run.salesforce.budget.stands()
+    stands = await runtime.salesforce.budget.stands()
     return SalesforceForecast(stands.used, stands.most, stands.share, _until(now, stands.paused_for_s))
 
 
@@ -151,17 +151,17 @@ def _clock(at: datetime, now: datetime) -> str:
     return f"{at:%H:%M} UTC" if at.date() == now.date() else f"{at:%H:%M} UTC on {at:%d %B}"
 
 
-async def queue_report(run: Runtime) -> dict[str, Any]:
+async def queue_report(runtime: Runtime) -> dict[str, Any]:
     """Give depth, age of the oldest, rate, failures, holds, what was skipped or put back, lanes, and the forecast.
 
     Raises  StoreUnavailable
     """
-    counts = await queue_stats.due_counts(run.database)
-    groups = await queue_stats.failure_groups(run.database)
+    counts = await queue_stats.due_counts(runtime.database)
+    groups = await queue_stats.failure_groups(runtime.database)
     return {
         "depth": sum(one.count for one in counts),
         "oldest_due_age_s": round(max((one.oldest_s for one in counts), default=0.0), 3),
-        "rate_per_minute": await queue_stats.synced_per_minute(run.database),
+        "rate_per_minute": await queue_stats.synced_per_minute(runtime.database),
         "by_kind": [
             {
                 "kind": one.kind,
@@ -174,8 +174,8 @@ async def queue_report(run: Runtime) -> dict[str, Any]:
         ],
         "failed": sum(row.records for row in groups if not row.is_held),
         "held": sum(row.records for row in groups if row.is_held),
-        "unsettled_writes": sum(row.writes for row in await queue_stats.journal_counts(run.database)),
-        "counted": await counters.read(run.database),
-        "lanes": await lanes.lane_states(run.database),
-        "forecast": as_json(await forecast(run)),
+        "unsettled_writes": sum(row.writes for row in await queue_stats.journal_counts(runtime.database)),
+        "counted": await counters.read(runtime.database),
+        "lanes": await lanes.lane_states(runtime.database),
+        "forecast": as_json(await forecast(runtime)),
     }

@@ -21,7 +21,7 @@ from app.store import audit, doctor_zones, links, record_views
 from app.store.audit import Act, Action, By
 from app.store.record_views import RecordView
 from app.sync.diff import MASK, FieldDiff, compare_fields
-from app.sync.model import Absent, Kind, Lane, Ref, Side, Snapshot
+from app.sync.model import Absent, Kind, Lane, RecordRef, Side, Snapshot
 from app.sync.snapshots import zone_of
 from app.vendors.drchrono import wire
 from app.vendors.salesforce.wire import long_id
@@ -53,46 +53,46 @@ class BothSides:
     answers: Mapping[Side, str | Unanswered]
 
 
-async def find(run: Runtime, ref: Ref) -> RecordView | None:
+async def find(runtime: Runtime, ref: RecordRef) -> RecordView | None:
     """Give a record by either side's id, Salesforce's in 15 characters or in 18; None when nobody has heard of it.
 
     Raises  StoreUnavailable
     """
-    if ref.kind not in run.mappings or not _ID.fullmatch(ref.id):
+    if ref.kind not in runtime.mappings or not _ID.fullmatch(ref.id):
         return None
     if ref.side is Side.SALESFORCE:
-        ref = Ref(ref.side, ref.kind, long_id(ref.id) or ref.id)
-    return await record_views.find(run.database, ref)
+        ref = RecordRef(ref.side, ref.kind, long_id(ref.id) or ref.id)
+    return await record_views.find(runtime.database, ref)
 
 
-async def unread(run: Runtime, one: RecordView) -> BothSides:
+async def unread(runtime: Runtime, one: RecordView) -> BothSides:
     """Give what is known of a record's fields without a call: which there are, and how each came to be as it is.
 
     Raises  StoreUnavailable
     """
-    return await _compared(run, one, {})
+    return await _compared(runtime, one, {})
 
 
-async def read(run: Runtime, one: RecordView) -> BothSides:
+async def read(runtime: Runtime, one: RecordView) -> BothSides:
     """Read both sides of a record, by one call to each, and give what differs, every value masked.
 
     Raises  StoreUnavailable
     """
-    both = await _read(run, one)
+    both = await _read(runtime, one)
     return replace(both, fields=[replace(field, seen=_masked(field.seen)) for field in both.fields])
 
 
-async def reveal(run: Runtime, one: RecordView, by: By) -> BothSides:
+async def reveal(runtime: Runtime, one: RecordView, by: By) -> BothSides:
     """Read both sides for a person who wants to see the values, and note that before anything is shown.
 
     Raises  StoreUnavailable: it could not be noted, so nothing is shown
     """
-    both = await _read(run, one)
-    await audit.record(run.database, Act(by, Action.REVEAL, about(one)))
+    both = await _read(runtime, one)
+    await audit.record(runtime.database, Act(by, Action.REVEAL, about(one)))
     return both
 
 
-async def look(run: Runtime, one: RecordView, by: By) -> None:
+async def look(runtime: Runtime, one: RecordView, by: By) -> None:
     """Let a record be looked at again, ahead of all but live edits, DrChrono being asked; noted in the same commit.
 
     Raises  StoreUnavailable
@@ -102,8 +102,8 @@ async def look(run: Runtime, one: RecordView, by: By) -> None:
         await links.look_again(connection, one.id, Lane.LIVE)
         await audit.note(connection, Act(by, Action.LOOK, about(one)))
 
-    await run.database.transact(work)
-    run.bell.ring([one.link.kind])
+    await runtime.database.transact(work)
+    runtime.wakeup.notify([one.link.kind])
 
 
 def about(one: RecordView) -> str:
@@ -111,25 +111,25 @@ def about(one: RecordView) -> str:
     return f"{one.link.kind.value} {one.ref.id}"
 
 
-async def _read(run: Runtime, one: RecordView) -> BothSides:
-    salesforce, drchrono = await asyncio.gather(_salesforce(run, one), _drchrono(run, one))
-    return await _compared(run, one, {Side.DRCHRONO: drchrono, Side.SALESFORCE: salesforce})
+async def _read(runtime: Runtime, one: RecordView) -> BothSides:
+    salesforce, drchrono = await asyncio.gather(_salesforce(runtime, one), _drchrono(runtime, one))
+    return await _compared(runtime, one, {Side.DRCHRONO: drchrono, Side.SALESFORCE: salesforce})
 
 
 async def _compared(
-    run: Runtime, one: RecordView, found: Mapping[Side, Snapshot | Absent | Unanswered | None]
+    runtime: Runtime, one: RecordView, found: Mapping[Side, Snapshot | Absent | Unanswered | None]
 ) -> BothSides:
-    sights = {side: seen for side, seen in found.items() if isinstance(seen, Snapshot | Absent)}
-    origins, rules = await came(run, one), run.rules(one.link.kind)
+    snapshots = {side: seen for side, seen in found.items() if isinstance(seen, Snapshot | Absent)}
+    origins, rules = await came(runtime, one), runtime.rules(one.link.kind)
     fields = [
         Field(
             each,
             origins.get(each.name),
             {side: rules.stamp(one.link, each.name, value) for side, value in each.values.items()},
         )
-        for each in compare_fields(rules, one.link, sights)
+        for each in compare_fields(rules, one.link, snapshots)
     ]
-    return BothSides(run.now(), fields, {side: _answer(seen) for side, seen in found.items()})
+    return BothSides(runtime.now(), fields, {side: _answer(seen) for side, seen in found.items()})
 
 
 def _masked(seen: FieldDiff) -> FieldDiff:
@@ -137,16 +137,16 @@ def _masked(seen: FieldDiff) -> FieldDiff:
     return replace(seen, values=hidden)
 
 
-async def read_side(run: Runtime, one: RecordView, side: Side) -> Snapshot | Absent | Unanswered | None:
+async def read_side(runtime: Runtime, one: RecordView, side: Side) -> Snapshot | Absent | Unanswered | None:
     """Read a record on one side, by one call; None where it is not known there.
 
     Raises  StoreUnavailable
     """
-    return await (_drchrono(run, one) if side is Side.DRCHRONO else _salesforce(run, one))
+    return await (_drchrono(runtime, one) if side is Side.DRCHRONO else _salesforce(runtime, one))
 
 
-async def _salesforce(run: Runtime, one: RecordView) -> Snapshot | Absent | Unanswered | None:
-    client, table, link = salesforce_of(run), run.mappings[one.link.kind], one.link
+async def _salesforce(runtime: Runtime, one: RecordView) -> Snapshot | Absent | Unanswered | None:
+    client, table, link = salesforce_of(runtime), runtime.mappings[one.link.kind], one.link
     if link.salesforce_id is None:
         return None
     if client is None:
@@ -155,11 +155,11 @@ async def _salesforce(run: Runtime, one: RecordView) -> Snapshot | Absent | Unan
         found = await client.read(table.object, table.fields, table.external_id, [link.salesforce_id], [])
     except FAILS as error:
         return unanswered(Side.SALESFORCE, error)
-    return await sight(run, link.kind, Side.SALESFORCE, found[0]) if found else Absent.ABSENT
+    return await snapshot(runtime, link.kind, Side.SALESFORCE, found[0]) if found else Absent.ABSENT
 
 
-async def _drchrono(run: Runtime, one: RecordView) -> Snapshot | Absent | Unanswered | None:
-    client, table, link = drchrono_of(run), run.mappings[one.link.kind], one.link
+async def _drchrono(runtime: Runtime, one: RecordView) -> Snapshot | Absent | Unanswered | None:
+    client, table, link = drchrono_of(runtime), runtime.mappings[one.link.kind], one.link
     if link.drchrono_id is None:
         return None
     if client is None:
@@ -168,14 +168,14 @@ async def _drchrono(run: Runtime, one: RecordView) -> Snapshot | Absent | Unansw
         found = await client.read(table.path, link.drchrono_id)
     except FAILS as error:
         return unanswered(Side.DRCHRONO, error)
-    return await sight(run, link.kind, Side.DRCHRONO, found) if found is not None else Absent.ABSENT
+    return await snapshot(runtime, link.kind, Side.DRCHRONO, found) if found is not None else Absent.ABSENT
 
 
-async def sight(run: Runtime, kind: Kind, side: Side, raw: Mapping[str, Any]) -> Snapshot:
+async def snapshot(runtime: Runtime, kind: Kind, side: Side, raw: Mapping[str, Any]) -> Snapshot:
     """Give a record as a side has just answered it."""
-    table = run.mappings[kind]
-    by_doctor = await doctor_zones.all_zones(run.database) if table.zoned else {}
-    zone = zone_of(table, side, raw, run.settings.office_time_zones, by_doctor)
+    table = runtime.mappings[kind]
+    by_doctor = await doctor_zones.all_zones(runtime.database) if table.zoned else {}
+    zone = zone_of(table, side, raw, runtime.settings.office_time_zones, by_doctor)
     record_id = wire.record_id(raw) if side is Side.DRCHRONO else str(raw["Id"])
     return table.read(side, record_id, raw, version="", confirmed=True, zone=zone)
 

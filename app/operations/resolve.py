@@ -102,41 +102,41 @@ def met(one: RecordView) -> Side | None:
     return Side.DRCHRONO if is_taken(one) else lacks(one)
 
 
-async def find(run: Runtime, link_id: str) -> RecordView | None:
+async def find(runtime: Runtime, link_id: str) -> RecordView | None:
     """Give a record by its link; None when there is none.
 
     Raises  StoreUnavailable
     """
-    found = await record_views.by_id(run.database, link_id)
-    return found if found is not None and found.link.kind in run.mappings else None
+    found = await record_views.by_id(runtime.database, link_id)
+    return found if found is not None and found.link.kind in runtime.mappings else None
 
 
-async def seen(run: Runtime, one: RecordView, by: By | None = None) -> BothSides:
+async def seen(runtime: Runtime, one: RecordView, by: By | None = None) -> BothSides:
     """Read both sides: masked, or the values for whoever may see them, noted first.
 
     Raises  StoreUnavailable
     """
-    return await (records.read(run, one) if by is None else records.reveal(run, one, by))
+    return await (records.read(runtime, one) if by is None else records.reveal(runtime, one, by))
 
 
-async def settle(run: Runtime, one: RecordView, picks: Sequence[Pick], by: By) -> Refusal | None:
+async def settle(runtime: Runtime, one: RecordView, picks: Sequence[Pick], by: By) -> Refusal | None:
     """Have the picked side's value of each field written to the other one; None, or why none of it is.
 
     Raises  StoreUnavailable
     """
     if not waits_for_fields(one):
         return Refusal.NOT_HELD
-    if (refusal := _not_to_be(run, one, picks)) is not None:
+    if (refusal := _not_to_be(runtime, one, picks)) is not None:
         return refusal
     wanted = [
         Resolution(one.id, pick.field, pick.side, {side.value: stamp for side, stamp in pick.stamps.items()})
         for pick in picks
     ]
     names = ", ".join(f"{pick.field}: {pick.side}" for pick in picks)
-    return await _decided(run, one, wanted, Act(by, Action.SETTLE, f"{records.about(one)}, {names}"))
+    return await _decided(runtime, one, wanted, Act(by, Action.SETTLE, f"{records.about(one)}, {names}"))
 
 
-async def choose(run: Runtime, one: RecordView, record_id: str, by: By) -> Refusal | None:
+async def choose(runtime: Runtime, one: RecordView, record_id: str, by: By) -> Refusal | None:
     """Have a record linked to one of several, if that still is who is wanted; None, or why not.
 
     Raises  StoreUnavailable
@@ -146,10 +146,12 @@ async def choose(run: Runtime, one: RecordView, record_id: str, by: By) -> Refus
     if not _ID.fullmatch(record_id):
         return Refusal.NO_ID
     wanted = Resolution(one.id, WHOLE_RECORD, side, twin=record_id)
-    return await _decided(run, one, [wanted], Act(by, Action.SETTLE, f"{records.about(one)}, is {side} {record_id}"))
+    return await _decided(
+        runtime, one, [wanted], Act(by, Action.SETTLE, f"{records.about(one)}, is {side} {record_id}")
+    )
 
 
-async def merge(run: Runtime, one: RecordView, record_id: str, by: By) -> Refusal | None:
+async def merge(runtime: Runtime, one: RecordView, record_id: str, by: By) -> Refusal | None:
     """Have a Contact merged into the one its chart has, if it still is that chart's; None, or why not.
 
     Raises  StoreUnavailable
@@ -158,16 +160,16 @@ async def merge(run: Runtime, one: RecordView, record_id: str, by: By) -> Refusa
         return Refusal.NOT_HELD
     if record_id == one.link.salesforce_id:
         return Refusal.ITSELF
-    if run.mappings[one.link.kind].object not in MERGED:
+    if runtime.mappings[one.link.kind].object not in MERGED:
         return Refusal.NO_MERGE
     if not _ID.fullmatch(record_id):
         return Refusal.NO_ID
     wanted = Resolution(one.id, WHOLE_RECORD, Side.SALESFORCE, twin=record_id)
-    return await _decided(run, one, [wanted], Act(by, Action.MERGE, f"{records.about(one)}, into {record_id}"))
+    return await _decided(runtime, one, [wanted], Act(by, Action.MERGE, f"{records.about(one)}, into {record_id}"))
 
 
-def _not_to_be(run: Runtime, one: RecordView, picks: Sequence[Pick]) -> Refusal | None:
-    rules = run.rules(one.link.kind)
+def _not_to_be(runtime: Runtime, one: RecordView, picks: Sequence[Pick]) -> Refusal | None:
+    rules = runtime.rules(one.link.kind)
     if not picks:
         return Refusal.NOTHING
     for pick in picks:
@@ -181,7 +183,7 @@ def _not_to_be(run: Runtime, one: RecordView, picks: Sequence[Pick]) -> Refusal 
     return None
 
 
-async def _decided(run: Runtime, one: RecordView, wanted: Sequence[Resolution], act: Act) -> Refusal | None:
+async def _decided(runtime: Runtime, one: RecordView, wanted: Sequence[Resolution], act: Act) -> Refusal | None:
     """Keep all of the decisions or none, make the record due, and ring."""
 
     async def work(connection: AsyncConnection) -> Refusal | None:
@@ -195,10 +197,10 @@ async def _decided(run: Runtime, one: RecordView, wanted: Sequence[Resolution], 
         return None
 
     try:
-        refusal = await run.database.transact(work)
+        refusal = await runtime.database.transact(work)
     except _LostTheRaceError:  # rolled back, whatever of it was kept
         return Refusal.BUSY
-    run.bell.ring([one.link.kind])
+    runtime.wakeup.notify([one.link.kind])
     return refusal
 
 
@@ -278,29 +280,29 @@ def conflict_of(row: Any) -> SettledConflict:
     )
 
 
-async def find_conflict(run: Runtime, conflict_id: str) -> SettledConflict | None:
+async def find_conflict(runtime: Runtime, conflict_id: str) -> SettledConflict | None:
     """Give one conflict; None when none is kept under that id.
 
     Raises  StoreUnavailable
     """
-    row = await _conflict_row(run, conflict_id)
+    row = await _conflict_row(runtime, conflict_id)
     return conflict_of(row) if row is not None else None
 
 
-async def reveal_conflict(run: Runtime, conflict_id: str, by: By) -> Mapping[Side, str | None] | None:
+async def reveal_conflict(runtime: Runtime, conflict_id: str, by: By) -> Mapping[Side, str | None] | None:
     """Give what each side had held, noted before anything is shown; None where it is not kept.
 
     Raises  StoreUnavailable: it could not be noted, so nothing is shown
     """
-    row = await _conflict_row(run, conflict_id)
-    kept = _kept_values(run, row)
+    row = await _conflict_row(runtime, conflict_id)
+    kept = _kept_values(runtime, row)
     if row is None or kept is None:
         return None
-    await audit.record(run.database, Act(by, Action.REVEAL, _about_conflict(row)))
+    await audit.record(runtime.database, Act(by, Action.REVEAL, _about_conflict(row)))
     return kept
 
 
-async def undo(run: Runtime, conflict_id: str, by: By) -> UndoRefusal | None:
+async def undo(runtime: Runtime, conflict_id: str, by: By) -> UndoRefusal | None:
     """Have the old value put back where it was taken from, and on the other side; None, or why it is not.
 
     Raises  StoreUnavailable
@@ -310,7 +312,7 @@ async def undo(run: Runtime, conflict_id: str, by: By) -> UndoRefusal | None:
     async def work(connection: AsyncConnection) -> UndoRefusal | None:
         kinds.clear()
         row = (await connection.execute(conflicts.one(conflict_id))).first()
-        wanted = UndoRefusal.UNKNOWN if row is None else _undo_resolution(run, row)
+        wanted = UndoRefusal.UNKNOWN if row is None else _undo_resolution(runtime, row)
         if isinstance(wanted, UndoRefusal):
             return wanted
         if not await resolutions.keep(connection, wanted):
@@ -320,30 +322,30 @@ async def undo(run: Runtime, conflict_id: str, by: By) -> UndoRefusal | None:
         kinds.append(Kind(row.kind))
         return None
 
-    refusal = await run.database.transact(work)
-    run.bell.ring(kinds)
+    refusal = await runtime.database.transact(work)
+    runtime.wakeup.notify(kinds)
     return refusal
 
 
-async def _conflict_row(run: Runtime, conflict_id: str) -> Any:
-    rows = await run.database.read(conflicts.one(conflict_id))
+async def _conflict_row(runtime: Runtime, conflict_id: str) -> Any:
+    rows = await runtime.database.read(conflicts.one(conflict_id))
     return rows[0] if rows else None
 
 
-def _undo_resolution(run: Runtime, row: Any) -> Resolution | UndoRefusal:
+def _undo_resolution(runtime: Runtime, row: Any) -> Resolution | UndoRefusal:
     """Give the decision that undoes a conflict, or why there is none."""
     if row.undo is not None:
         return UndoRefusal.ONCE
     if row.state != WriteState.CONFIRMED.value:
         return UndoRefusal.NOT_WRITTEN
-    kept, kind, loser = _kept_values(run, row), Kind(row.kind), Side(row.side)
+    kept, kind, loser = _kept_values(runtime, row), Kind(row.kind), Side(row.side)
     if kept is None:
         return UndoRefusal.NOT_KEPT
-    if kind not in run.mappings or row.field not in run.mappings[kind].rows:
+    if kind not in runtime.mappings or row.field not in runtime.mappings[kind].rows:
         return UndoRefusal.NOT_MAPPED
     if not row.drchrono_id or not row.salesforce_id:
         return UndoRefusal.EDITED
-    rules = run.rules(kind)
+    rules = runtime.rules(kind)
     link = Link(row.link_id, kind, row.drchrono_id, row.salesforce_id, Base(row.base))
     if rules.moved(link, row.field, kept[loser.other]) is not False:
         return UndoRefusal.EDITED
@@ -352,11 +354,11 @@ def _undo_resolution(run: Runtime, row: Any) -> Resolution | UndoRefusal:
     return Resolution(row.link_id, row.field, loser, expects, conflict_id=row.id)
 
 
-def _kept_values(run: Runtime, row: Any) -> dict[Side, str | None] | None:
+def _kept_values(runtime: Runtime, row: Any) -> dict[Side, str | None] | None:
     if row is None or row.kept is None:
         return None
     try:
-        kept: Mapping[str, str | None] = run.vault.open(row.kept)
+        kept: Mapping[str, str | None] = runtime.vault.open(row.kept)
     except Undecryptable:
         return None
     return {side: kept[side.value] for side in Side}

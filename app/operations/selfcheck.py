@@ -12,11 +12,10 @@ import httpx
 import sqlalchemy as sa
 from ulid import ULID
 
-from app import runtime
 from app.errors import StoreUnavailable, Undecryptable
 from app.operations import vendor_checks
 from app.operations.health.model import CheckState, Finding, good, red, warn
-from app.runtime import Runtime
+from app.runtime import Runtime, open_runtime
 from app.settings.fields import Settings
 from app.settings.types import LOOPBACK, secret_values
 from app.store import links, queue_stats
@@ -33,11 +32,11 @@ async def check_everything(settings: Settings) -> AsyncIterator[Finding]:
 
     Raises  Misconfigured when the mapping file is wrong
     """
-    async with runtime.opened(settings) as run:
+    async with open_runtime(settings) as runtime:
         yield good("settings", "complete, every value of the right form")
-        database = await check_database(run)
+        database = await check_database(runtime)
         yield database
-        yield await check_redis(run)
+        yield await check_redis(runtime)
         if database.state is CheckState.OK:
             parts = [check_keys, vendor_checks.check_drchrono, vendor_checks.check_salesforce]
         else:
@@ -45,11 +44,11 @@ async def check_everything(settings: Settings) -> AsyncIterator[Finding]:
             parts = [vendor_checks.check_salesforce]
         try:
             for part in parts:
-                async for finding in part(run):
+                async for finding in part(runtime):
                     yield finding
-            yield await check_webhook_address(run)
+            yield await check_webhook_address(runtime)
             if database.state is CheckState.OK:
-                async for finding in check_deliveries(run):
+                async for finding in check_deliveries(runtime):
                     yield finding
         except StoreUnavailable:
             yield red("database", "went away while we looked", "check that it runs, its disk and DATABASE_URL")
@@ -61,38 +60,38 @@ _SAMPLE = 200
 _SLOW_S = 10.0
 
 
-async def check_database(run: Runtime) -> Finding:
+async def check_database(runtime: Runtime) -> Finding:
     """Look whether the database answers and has its schema."""
-    kind = "SQLite" if run.database.is_sqlite else "PostgreSQL"
+    kind = "SQLite" if runtime.database.is_sqlite else "PostgreSQL"
     try:
         async with asyncio.timeout(_SLOW_S):
-            if await is_behind(run.database):
+            if await is_behind(runtime.database):
                 return red("database", f"{kind} answers, but its schema is behind", "run `chronobridge migrate`")
     except (StoreUnavailable, TimeoutError):
         return red("database", f"{kind} cannot be reached", "check that it runs, and DATABASE_URL")
     return good("database", f"{kind} answers and is migrated")
 
 
-async def check_redis(run: Runtime) -> Finding:
+async def check_redis(runtime: Runtime) -> Finding:
     """Look whether the doorbell rings."""
-    if run.settings.redis_url is None:
+    if runtime.settings.redis_url is None:
         says = "REDIS_URL is empty: `up` starts a Valkey of its own; `serve` and `work` find changes every 2 s"
         return good("redis", says)
-    if await run.bell.is_up():
+    if await runtime.wakeup.is_up():
         return good("redis", "answers")
     return red("redis", "does not answer", "check that it runs, and REDIS_URL; meanwhile changes are found every 2 s")
 
 
-async def check_keys(run: Runtime) -> AsyncIterator[Finding]:
+async def check_keys(runtime: Runtime) -> AsyncIterator[Finding]:
     """Look whether the configured keys open what is stored: the newest and the oldest of every sort."""
-    closed = sum([await _unopenable(run, place.key, place.sealed) for place in PLACES])
+    closed = sum([await _unopenable(runtime, place.key, place.sealed) for place in PLACES])
     if closed:
         fix = "put the key that is missing back, at the end of ENCRYPTION_KEYS"
         yield red("encryption keys", f"{closed} of the stored things looked at cannot be read", fix)
     else:
         yield good("encryption keys", "open what is stored")
-    bases = await links.latest_bases(run.database, _SAMPLE)
-    if foreign := sum(not all(map(run.keys.knows, base.stamps.values())) for base in bases):
+    bases = await links.latest_bases(runtime.database, _SAMPLE)
+    if foreign := sum(not all(map(runtime.keys.knows, base.stamps.values())) for base in bases):
         says = f"{foreign} of the records looked at were agreed on under a key that HASH_KEYS lacks"
         fix = "put that key back, at the end of HASH_KEYS; without it, fields that differ follow their owner"
         yield red("hash keys", says, fix)
@@ -100,27 +99,27 @@ async def check_keys(run: Runtime) -> AsyncIterator[Finding]:
         yield good("hash keys", "know what both sides agreed on")
 
 
-async def _unopenable(run: Runtime, key: sa.Column[str], sealed: sa.Column[str]) -> int:
+async def _unopenable(runtime: Runtime, key: sa.Column[str], sealed: sa.Column[str]) -> int:
     there = sa.select(sealed.label("sealed")).where(sealed.is_not(None)).limit(_SAMPLE)
     closed = 0
     for order in (key.asc(), key.desc()):
-        for row in await run.database.read(there.order_by(order)):
+        for row in await runtime.database.read(there.order_by(order)):
             try:
-                run.vault.open_bytes(row.sealed)
+                runtime.vault.open_bytes(row.sealed)
             except Undecryptable:
                 closed += 1
     return closed
 
 
-async def check_webhook_address(run: Runtime) -> Finding:
+async def check_webhook_address(runtime: Runtime) -> Finding:
     """Ask ourselves what DrChrono's verification asks, at the address it would use."""
-    name, url = "webhook", f"{run.settings.public_url}/webhooks/drchrono"
-    given = secret_values(run.settings.drchrono_webhook_secrets)
+    name, url = "webhook", f"{runtime.settings.public_url}/webhooks/drchrono"
+    given = secret_values(runtime.settings.drchrono_webhook_secrets)
     if not given:
         return red(name, "DRCHRONO_WEBHOOK_SECRETS is not set", "set it, with DrChrono's client id and secret")
     asked = secrets.token_hex(8)
     try:
-        async with http.client(url, http.trusted(run.settings.ca_bundle)) as client:
+        async with http.client(url, http.trusted(runtime.settings.ca_bundle)) as client:
             answer = await client.get(url, params={"msg": asked})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         says = f"{url} cannot be reached from here ({type(error).__name__})"
@@ -146,12 +145,12 @@ def _secret_of(answer: httpx.Response) -> object:
     return document.get("secret_token") if isinstance(document, dict) else None
 
 
-async def check_deliveries(run: Runtime) -> AsyncIterator[Finding]:
+async def check_deliveries(runtime: Runtime) -> AsyncIterator[Finding]:
     """Say when the last delivery of each kind came; one that never came is no failure."""
-    latest = await queue_stats.latest_deliveries(run.database)
-    told = {(Side.DRCHRONO.value, kind.value) for kind in set(EVENT_KINDS.values()) & run.mappings.keys()}
-    if run.settings.salesforce_outbound_tokens or run.settings.salesforce_event_tokens:
-        told |= {(Side.SALESFORCE.value, kind.value) for kind in run.mappings}
+    latest = await queue_stats.latest_deliveries(runtime.database)
+    told = {(Side.DRCHRONO.value, kind.value) for kind in set(EVENT_KINDS.values()) & runtime.mappings.keys()}
+    if runtime.settings.salesforce_outbound_tokens or runtime.settings.salesforce_event_tokens:
+        told |= {(Side.SALESFORCE.value, kind.value) for kind in runtime.mappings}
     for side, kind in sorted(told | latest.keys()):
         name = f"last delivery: {side} {kind}"
         if (side, kind) not in latest:
@@ -173,9 +172,9 @@ def _ago(seconds: float) -> str:
 _CHECKS = {Side.DRCHRONO: vendor_checks.check_drchrono, Side.SALESFORCE: vendor_checks.check_salesforce}
 
 
-async def try_out(run: Runtime, side: Side) -> list[Finding]:
+async def try_out(runtime: Runtime, side: Side) -> list[Finding]:
     """Try a side out, as `chronobridge check` does; nothing is changed by it, and it costs a few calls.
 
     Raises  StoreUnavailable
     """
-    return [finding async for finding in _CHECKS[side](run)]
+    return [finding async for finding in _CHECKS[side](runtime)]

@@ -13,7 +13,7 @@ from app.errors import Unauthorized, Unavailable, Undecryptable, VendorError
 from app.operations.connections import connect_url
 from app.operations.health.model import CheckState, Finding, good, red, warn
 from app.runtime import Runtime, drchrono_budget, salesforce_client
-from app.store.vendor_tokens import Stored, VendorTokens
+from app.store.vendor_tokens import StoredToken, VendorTokens
 from app.sync.failure_causes import HOUR_IS_SPENT
 from app.sync.mappings.table import Table
 from app.sync.model import Side
@@ -28,19 +28,19 @@ from app.vendors.token_broker import CUT_OFF, UnstoredToken
 _FEW_LEFT = 0.1
 
 
-async def check_drchrono(run: Runtime) -> AsyncIterator[Finding]:
+async def check_drchrono(runtime: Runtime) -> AsyncIterator[Finding]:
     """Look at everything of DrChrono, as far as it lets us."""
-    address = connect_url(run.settings)
-    if run.drchrono is None:
+    address = connect_url(runtime.settings)
+    if runtime.drchrono is None:
         fix = "set DRCHRONO_CLIENT_ID, DRCHRONO_CLIENT_SECRET and DRCHRONO_WEBHOOK_SECRETS"
         yield red("drchrono", "not connected: its settings are not there", fix)
         return
     try:
-        stored = await VendorTokens(run.database, run.vault, Side.DRCHRONO).read()
+        stored = await VendorTokens(runtime.database, runtime.vault, Side.DRCHRONO).read()
         if stored.token is None:
             yield red("drchrono token", "nobody has connected the practice", f"open {address}")
             return
-        user = await run.drchrono.user()
+        user = await runtime.drchrono.user()
     except Undecryptable:
         yield red("drchrono token", "cannot be read", "put the key that is missing back, at the end of ENCRYPTION_KEYS")
         return
@@ -49,7 +49,7 @@ async def check_drchrono(run: Runtime) -> AsyncIterator[Finding]:
         return
     except VendorError as error:
         if error.cause == HOUR_IS_SPENT:
-            yield await _drchrono_calls_left(run)
+            yield await _drchrono_calls_left(runtime)
             return
         yield red(
             "drchrono token", f"DrChrono does not answer ({error.cause})", "check DRCHRONO_BASE_URL; try again later"
@@ -63,8 +63,8 @@ async def check_drchrono(run: Runtime) -> AsyncIterator[Finding]:
         yield good("drchrono user", f"{user.username}, practice group {user.practice}")
     for finding in _allowed(stored, user.permissions, address):
         yield finding
-    yield await _drchrono_calls_left(run)
-    async for finding in _zones(run.drchrono):
+    yield await _drchrono_calls_left(runtime)
+    async for finding in _zones(runtime.drchrono):
         yield finding
 
 
@@ -76,7 +76,7 @@ def _refusal(cause: str) -> str:
     return f"DrChrono refused it ({cause})"
 
 
-def _allowed(stored: Stored, permissions: Mapping[str, bool], address: str) -> list[Finding]:
+def _allowed(stored: StoredToken, permissions: Mapping[str, bool], address: str) -> list[Finding]:
     able = permissions_of(stored.token or {}, permissions)
     scopes = [scope for one in able for scope in one.missing_scopes]
     lacking = [name for one in able for name in one.missing_permissions]
@@ -99,9 +99,9 @@ def _allowed(stored: Stored, permissions: Mapping[str, bool], address: str) -> l
     return found
 
 
-async def _drchrono_calls_left(run: Runtime) -> Finding:
-    limit = run.settings.drchrono_calls_per_hour
-    left = await drchrono_budget(run.settings, run.database).left()
+async def _drchrono_calls_left(runtime: Runtime) -> Finding:
+    limit = runtime.settings.drchrono_calls_per_hour
+    left = await drchrono_budget(runtime.settings, runtime.database).left()
     says = f"{left} of {limit} left this hour, as we count them"
     if left == 0:
         return red("drchrono calls", says, "wait for the top of the hour; see what else uses this API application")
@@ -151,49 +151,49 @@ _SIGN_IN = {
 }
 
 
-async def check_salesforce(run: Runtime) -> AsyncIterator[Finding]:
+async def check_salesforce(runtime: Runtime) -> AsyncIterator[Finding]:
     """Look at everything of Salesforce, as far as it lets us."""
-    if run.salesforce is None:
+    if runtime.salesforce is None:
         fix = "set SALESFORCE_LOGIN_URL, _CLIENT_ID, _ORG_ID and a way to sign in"
         yield red("salesforce", "not connected: its settings are not there", fix)
         return
-    client = salesforce_client(run.settings, UnstoredToken(), http.trusted(run.settings.ca_bundle), unlimited())
+    client = salesforce_client(runtime.settings, UnstoredToken(), http.trusted(runtime.settings.ca_bundle), unlimited())
     try:
-        async for finding in _checked_org(run, client):
+        async for finding in _checked_org(runtime, client):
             yield finding
     finally:
         await client.close()
 
 
-async def _checked_org(run: Runtime, client: Salesforce) -> AsyncIterator[Finding]:
-    way = "client credentials" if run.settings.salesforce_client_secret else "JWT bearer"
+async def _checked_org(runtime: Runtime, client: Salesforce) -> AsyncIterator[Finding]:
+    way = "client credentials" if runtime.settings.salesforce_client_secret else "JWT bearer"
     try:
         await client.broker.current()
     except Unauthorized as error:
         if error.code == "OTHER_ORG":
             yield good("salesforce token", f"given, by {way}")
-            says = f"it is for another org than {run.settings.salesforce_org_id}"
+            says = f"it is for another org than {runtime.settings.salesforce_org_id}"
             yield red("salesforce org", says, "correct SALESFORCE_ORG_ID, or SALESFORCE_LOGIN_URL and the app's id")
             return
         fix = _SIGN_IN.get(error.code, "check the app, its policies and the integration user in Salesforce's setup")
         yield red("salesforce token", f"refused, by {way} ({error.cause})", fix)
         return
     except VendorError as error:
-        says = f"{run.settings.salesforce_login_url} does not answer ({error.cause})"
+        says = f"{runtime.settings.salesforce_login_url} does not answer ({error.cause})"
         yield red("salesforce token", says, "check SALESFORCE_LOGIN_URL and the network; try again later")
         return
     yield good("salesforce token", f"given, by {way}")
-    yield good("salesforce org", f"{run.settings.salesforce_org_id}, as in the settings")
+    yield good("salesforce org", f"{runtime.settings.salesforce_org_id}, as in the settings")
     for look in (_version, _salesforce_calls_left):
         try:
-            finding = await look(run, client)
+            finding = await look(runtime, client)
         except VendorError as error:
             yield _no_answer(error)
             return
         yield finding
         if finding.state is CheckState.RED:  # every further call would be refused for the same reason
             return
-    for table in run.mappings.values():
+    for table in runtime.mappings.values():
         async for finding in _mapping(client, table):
             yield finding
 
@@ -206,8 +206,8 @@ def _no_answer(error: VendorError) -> Finding:
     return red("salesforce api", f"the org refuses ({error.cause})", "give the integration user API access")
 
 
-async def _version(run: Runtime, client: Salesforce) -> Finding:
-    ours, offered = run.settings.salesforce_api_version, await client.versions()
+async def _version(runtime: Runtime, client: Salesforce) -> Finding:
+    ours, offered = runtime.settings.salesforce_api_version, await client.versions()
     if ours in offered:
         return good("salesforce version", f"API {ours}")
     fix = f"set SALESFORCE_API_VERSION to one of them; {offered[-1] if offered else 'none'} is the newest"

@@ -41,11 +41,11 @@ def unanswered(side: Side, error: SyncError) -> Unanswered:
     return Unanswered(side, cause_of(error)[0])
 
 
-def salesforce_of(run: Runtime) -> Salesforce | None:
+def salesforce_of(runtime: Runtime) -> Salesforce | None:
     """Give the org, called behind live edits; None when it is not connected."""
-    return run.salesforce and run.salesforce.on(LANE)
+    return runtime.salesforce and runtime.salesforce.on(LANE)
 
 
-def drchrono_of(run: Runtime) -> DrChrono | None:
+def drchrono_of(runtime: Runtime) -> DrChrono | None:
     """Give the practice, called behind live edits; None when it is not connected."""
-    return run.drchrono and run.drchrono.on(LANE)
+    return runtime.drchrono and runtime.drchrono.on(LANE)

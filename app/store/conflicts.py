@@ -15,7 +15,7 @@ from app.sync.model import Kind, WriteState
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Conflict:
+class DecidedConflict:
     """One field that both sides had changed; `kept`: sealed, what each of them held."""
 
     kind: Kind
@@ -25,7 +25,7 @@ class Conflict:
     id: str = dataclasses.field(default_factory=lambda: str(ULID()))
 
 
-async def keep(connection: AsyncConnection, decided: Sequence[tuple[str, str, Conflict]]) -> None:
+async def keep(connection: AsyncConnection, decided: Sequence[tuple[str, str, DecidedConflict]]) -> None:
     """Keep conflicts with the writes that carry out what was decided: (journal id, link id, conflict) of each."""
     rows = [
         {

@@ -102,7 +102,7 @@ REPLAY_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayResult:
     """What a replay came to.
 
     deliveries  how many run again
@@ -117,22 +117,24 @@ class Replayed:
     unknown: tuple[str, ...] = ()
 
 
-async def replay(database: Database, ids: Sequence[str], act: Act | None) -> Replayed:
+async def replay(database: Database, ids: Sequence[str], act: Act | None) -> ReplayResult:
     """Run deliveries again, in commits of 500; what was asked for and by whom is noted with the first.
 
     Raises  StoreUnavailable: what was committed before runs, and all of it may be asked for again
     """
     wanted = sorted(set(ids))
-    told = Replayed()
+    told = ReplayResult()
     for at in range(0, len(wanted), REPLAY_BATCH):
 
-        async def work(connection: AsyncConnection, part: Sequence[str] = wanted[at : at + REPLAY_BATCH]) -> Replayed:
+        async def work(
+            connection: AsyncConnection, part: Sequence[str] = wanted[at : at + REPLAY_BATCH]
+        ) -> ReplayResult:
             if act is not None and part[0] == wanted[0]:
                 await audit.note(connection, act)
             return await _again(connection, part)
 
         more = await database.transact(work)
-        told = Replayed(
+        told = ReplayResult(
             told.deliveries + more.deliveries,
             told.records + more.records,
             told.empty + more.empty,
@@ -141,7 +143,7 @@ async def replay(database: Database, ids: Sequence[str], act: Act | None) -> Rep
     return told
 
 
-async def _again(connection: AsyncConnection, ids: Sequence[str]) -> Replayed:
+async def _again(connection: AsyncConnection, ids: Sequence[str]) -> ReplayResult:
     here = sa.select(deliveries.c.id, deliveries.c.body.is_(None).label("is_bare")).where(deliveries.c.id.in_(ids))
     is_bare = {row.id: row.is_bare for row in await connection.execute(here)}
     asked = sa.select(events.c.delivery_id, events.c.side, events.c.kind, events.c.record_id)
@@ -158,7 +160,7 @@ async def _again(connection: AsyncConnection, ids: Sequence[str]) -> Replayed:
     await connection.execute(reopened)
     with_records = {row.delivery_id for row in told}
     unknown = tuple(id_ for id_ in ids if id_ not in is_bare)
-    return Replayed(len(with_records), records, len(is_bare) - len(with_records), unknown)
+    return ReplayResult(len(with_records), records, len(is_bare) - len(with_records), unknown)
 
 
 async def _ask_about(connection: AsyncConnection, kind: Kind, side: Side, ids: Iterable[str]) -> None:

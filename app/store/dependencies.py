@@ -13,7 +13,7 @@ from ulid import ULID
 from app.store.clock import db_now
 from app.store.database import Database, insert_into
 from app.store.tables import awaited, links
-from app.sync.model import Kind, Lane, Parent, Ref, Side
+from app.sync.model import Kind, Lane, Parent, RecordRef, Side
 
 
 async def status_of(database: Database, refs: Collection[tuple[Kind, str]]) -> dict[tuple[Kind, str], Parent]:
@@ -31,7 +31,7 @@ async def status_of(database: Database, refs: Collection[tuple[Kind, str]]) -> d
     return found
 
 
-async def drchrono_ids_of(database: Database, refs: Collection[Ref]) -> dict[tuple[Kind, str], str]:
+async def drchrono_ids_of(database: Database, refs: Collection[RecordRef]) -> dict[tuple[Kind, str], str]:
     """Give, by kind and Salesforce id, the DrChrono ids of the records that are linked."""
     found: dict[tuple[Kind, str], str] = {}
     for kind in sorted({ref.kind for ref in refs}):
@@ -42,7 +42,7 @@ async def drchrono_ids_of(database: Database, refs: Collection[Ref]) -> dict[tup
     return found
 
 
-async def await_them(connection: AsyncConnection, waiting: Mapping[str, Sequence[Ref]], lane: Lane) -> None:
+async def await_them(connection: AsyncConnection, waiting: Mapping[str, Sequence[RecordRef]], lane: Lane) -> None:
     """Note for which records links wait (link id -> refs); those nobody has heard of are due at once, in their lane."""
     refs = sorted({ref for refs in waiting.values() for ref in refs})
     for side in Side:
@@ -61,7 +61,7 @@ async def await_them(connection: AsyncConnection, waiting: Mapping[str, Sequence
         await connection.execute(insert_into(awaited, connection.dialect).on_conflict_do_nothing(), rows)
 
 
-async def wake_come(database: Database, refs: Collection[Ref]) -> None:
+async def wake_come(database: Database, refs: Collection[RecordRef]) -> None:
     """Make due whoever waits for what was linked while it was being noted that they wait.
 
     To be called once that note is committed: whoever links one of these later sees it.
@@ -75,14 +75,16 @@ async def wake_come(database: Database, refs: Collection[Ref]) -> None:
             is_linked = sa.and_(links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None))
             asked = sa.select(links.c.kind, column.label("id")).where(column.in_(ids), is_linked)
             come += [
-                ref for row in await connection.execute(asked) if (ref := Ref(side, Kind(row.kind), row.id)) in refs
+                ref
+                for row in await connection.execute(asked)
+                if (ref := RecordRef(side, Kind(row.kind), row.id)) in refs
             ]
         await wake(connection, come)
 
     await database.transact(work)
 
 
-async def wake(connection: AsyncConnection, come: Iterable[Ref]) -> None:
+async def wake(connection: AsyncConnection, come: Iterable[RecordRef]) -> None:
     """Make due whoever waits for one of these."""
     by_place: dict[tuple[Side, Kind], list[str]] = {}
     for ref in come:

@@ -16,7 +16,7 @@ from ulid import ULID
 
 from app.store import conflicts, work_queue
 from app.store.clock import after, db_now
-from app.store.conflicts import Conflict
+from app.store.conflicts import DecidedConflict
 from app.store.database import Database
 from app.store.tables import journal
 from app.sync.model import OPEN, Side, WriteState
@@ -42,7 +42,7 @@ class Entry:
     replaced: str | None = None
     why: Mapping[str, str] = field(default_factory=dict)
     sent: str | None = None
-    conflicts: tuple[Conflict, ...] = ()
+    conflicts: tuple[DecidedConflict, ...] = ()
     id: str = field(default_factory=lambda: str(ULID()))
 
 

@@ -44,7 +44,7 @@ PLACES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class RotationBatch:
     """Rows as read. `fresh`: key -> (what is there, the same sealed anew), where the newest key does not open it."""
 
     last: str
@@ -118,7 +118,7 @@ async def rotate(
     return RotationResult(resealed, left, unopenable)
 
 
-async def look(database: Database, vault: Vault, place: Place, after: str) -> Batch | None:
+async def look(database: Database, vault: Vault, place: Place, after: str) -> RotationBatch | None:
     """Give the rows that follow a key, a batch of them; None when there are none."""
     there = sa.and_(place.key > after, place.sealed.is_not(None))
     key, sealed = place.key.label("key"), place.sealed.label("sealed")
@@ -139,7 +139,7 @@ async def look(database: Database, vault: Vault, place: Place, after: str) -> Ba
                 fresh[row.key] = (row.sealed, vault.reseal(row.sealed))
         except Undecryptable:
             unopenable += 1
-    return Batch(last, len(found), fresh, unopenable)
+    return RotationBatch(last, len(found), fresh, unopenable)
 
 
 async def swap(database: Database, place: Place, fresh: Mapping[str, tuple[str, str]]) -> int:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app.store.database import Database
 from app.store.tables import conflicts, deliveries, events, failures, journal, links
-from app.sync.model import Base, Kind, Link, Ref, Side
+from app.sync.model import Base, Kind, Link, RecordRef, Side
 
 _MOST_IDS = 500
 _place = links.outerjoin(failures, failures.c.link_id == links.c.id)
@@ -51,10 +51,10 @@ class RecordView:
         return self.link.id
 
     @property
-    def ref(self) -> Ref:
+    def ref(self) -> RecordRef:
         """One name for it: DrChrono's where it has one."""
         side = Side.DRCHRONO if self.link.drchrono_id else Side.SALESFORCE
-        return Ref(side, self.link.kind, self.link.id_on(side) or "")
+        return RecordRef(side, self.link.kind, self.link.id_on(side) or "")
 
 
 async def page(
@@ -85,7 +85,7 @@ async def of(database: Database, kind: Kind, side: Side, ids: Collection[str]) -
     return found
 
 
-async def find(database: Database, ref: Ref) -> RecordView | None:
+async def find(database: Database, ref: RecordRef) -> RecordView | None:
     """Give a record; None when nobody has heard of it."""
     return (await of(database, ref.kind, ref.side, [ref.id])).get(ref.id)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from app.store.work_queue import Due
-from app.sync.model import Base, Lane, Ref, Side
+from app.sync.model import Base, Lane, RecordRef, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Result:
     is_read     the deliveries read at take are used up; False keeps them for the next look
     again_in    how long until the next look; None clears due, unless something came in meanwhile
     settled     own writes whose outcome is known now: journal id -> state
-    unsettled   fields written to DrChrono that it has not shown since
+    unconfirmed_fields  fields written to DrChrono that it has not shown since
     is_news     something came in for it under another name: it is due again at once
     is_nobodys  a lone ref that is no business of ours: nothing is remembered of it
     series      its place in a series of visits; None where this look did not say
@@ -35,39 +35,39 @@ class Result:
     counts      what is to be counted of this look, by name
     searched    creates of ours that were searched for in vain: journal ids
     decided     what people decided that is over: id -> how it ended
-    person      keyed hash of who it is; None where this look did not say
+    identity_hash  keyed hash of who it is; None where this look did not say
     """
 
     due: Due
     base: Base
     drchrono_id: str | None
     salesforce_id: str | None
-    floor: str
+    seen_up_to: str
     is_read: bool
     again_in: timedelta | None = None
-    confirm_at: datetime | None = None
+    confirm_due_at: datetime | None = None
     lane: Lane = Lane.LIVE
     attempts: int = 0
     last_error: str | None = None
     failure: Failure | None = None
     settled: Mapping[str, str] = field(default_factory=dict)
-    unsettled: frozenset[str] = frozenset()
+    unconfirmed_fields: frozenset[str] = frozenset()
     is_news: bool = False
     is_nobodys: bool = False
     searched: tuple[str, ...] = ()
-    person: str | None = None
+    identity_hash: str | None = None
     series: str | None = None
     succeeds: str | None = None
-    awaits: tuple[Ref, ...] = ()
+    awaits: tuple[RecordRef, ...] = ()
     zone: str = ""
     counts: tuple[str, ...] = ()
     decided: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def refs(self) -> list[Ref]:
+    def refs(self) -> list[RecordRef]:
         """The record, on each side it is known on."""
         ids = ((Side.DRCHRONO, self.drchrono_id), (Side.SALESFORCE, self.salesforce_id))
-        return [Ref(side, self.due.link.kind, id_) for side, id_ in ids if id_]
+        return [RecordRef(side, self.due.link.kind, id_) for side, id_ in ids if id_]
 
     @property
     def has_come(self) -> bool:

@@ -25,7 +25,7 @@ Note = Callable[[AsyncConnection], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredToken:
     """A token as stored.
 
     is_stale        past its time for an early refresh, though it may still be good
@@ -52,7 +52,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class TokenLease:
     """The right to ask for the token that follows `version`; `follows_cut_off`: who had it before never came back."""
 
     owner: str
@@ -67,7 +67,7 @@ class VendorTokens:
         self._database, self._vault, self._side = database, vault, side
         self._is_ours, self._stored = connections.c.side == side.value, f"token_{side}"
 
-    async def read(self) -> Stored:
+    async def read(self) -> StoredToken:
         """Give what is stored now; version 0 when nothing ever was.
 
         Raises  Undecryptable when no configured key opens the token
@@ -90,9 +90,9 @@ class VendorTokens:
             ).where(self._is_ours)
         )
         if not rows:
-            return Stored()
+            return StoredToken()
         row = rows[0]
-        return Stored(
+        return StoredToken(
             self._vault.open(row.token) if row.token else None,
             row.version,
             bool(row.is_stale),
@@ -106,11 +106,11 @@ class VendorTokens:
             None if row.age_ms is None else row.age_ms / 1000,
         )
 
-    async def lease(self, span: timedelta) -> Lease | None:
+    async def lease(self, span: timedelta) -> TokenLease | None:
         """Take the right to ask for a token, for a while; None when another process has it."""
         owner = str(ULID())
 
-        async def work(connection: AsyncConnection) -> Lease | None:
+        async def work(connection: AsyncConnection) -> TokenLease | None:
             insert = insert_into(connections, connection.dialect)
             await connection.execute(insert.values(side=self._side.value, version=0).on_conflict_do_nothing())
             there = sa.select(connections.c.asked_at, connections.c.version).where(self._is_ours).with_for_update()
@@ -120,18 +120,18 @@ class VendorTokens:
                 .where(self._is_ours, _is_free())
                 .values(lease_owner=owner, lease_until=after(span), asked_at=db_now())
             )
-            return Lease(owner, before.version, before.asked_at is not None) if taken.rowcount else None
+            return TokenLease(owner, before.version, before.asked_at is not None) if taken.rowcount else None
 
         return await self._database.transact(work)
 
     async def save(
         self,
-        lease: Lease,
+        lease: TokenLease,
         version: int,
         token: dict[str, Any],
         refresh_in: timedelta | None = None,
         lives: timedelta | None = None,
-    ) -> Stored:
+    ) -> StoredToken:
         """Store the token that follows `version` and let the lease go; it is durable before anyone can use it.
 
         A pair that waited for a word is forgotten; the practice of the token's account is remembered for good.
@@ -155,7 +155,7 @@ class VendorTokens:
         await self._end(lease, connections.c.version == version, saved, self._note)
         return await self.read()
 
-    async def refuse(self, lease: Lease, code: str) -> None:
+    async def refuse(self, lease: TokenLease, code: str) -> None:
         """Remember that the vendor refused our credential, so that nobody asks again at once.
 
         Raises  LeaseLost when the lease has passed on, or a token has followed the refused one meanwhile
@@ -163,7 +163,9 @@ class VendorTokens:
         same = sa.and_(_held_by(lease), connections.c.version == lease.version)
         await self._end(lease, same, {"refused_at": db_now(), "refused_code": code[:64]})
 
-    async def release(self, lease: Lease, ask_again_in: timedelta | None = None, *, is_answered: bool = True) -> None:
+    async def release(
+        self, lease: TokenLease, ask_again_in: timedelta | None = None, *, is_answered: bool = True
+    ) -> None:
         """Let the lease go without a token.
 
         ask_again_in  how long nobody is to ask
@@ -172,7 +174,7 @@ class VendorTokens:
         values: dict[str, Any] = {} if ask_again_in is None else {"ask_again_at": after(ask_again_in)}
         await self._end(lease, _held_by(lease), values if is_answered else values | {"asked_at": db_now()})
 
-    async def forget(self, lease: Lease) -> None:
+    async def forget(self, lease: TokenLease) -> None:
         """Forget the token and the pair that waits, and let the lease go; whose practice it was stays known."""
         gone = dict.fromkeys(("token", "refresh_at", "expires_at", "refused_at", "refused_code", "ask_again_at"))
         version = connections.c.version + 1
@@ -186,7 +188,7 @@ class VendorTokens:
         )
 
     async def _end(
-        self, lease: Lease, condition: sa.ColumnElement[bool], values: dict[str, Any], note: Note | None = None
+        self, lease: TokenLease, condition: sa.ColumnElement[bool], values: dict[str, Any], note: Note | None = None
     ) -> None:
         """Save under a condition, and let the lease go where it is still ours; `note`: what is noted with it."""
         owner, until = connections.c.lease_owner, connections.c.lease_until
@@ -206,7 +208,7 @@ class VendorTokens:
         await self._database.transact(work)
 
 
-def _held_by(lease: Lease) -> sa.ColumnElement[bool]:
+def _held_by(lease: TokenLease) -> sa.ColumnElement[bool]:
     return connections.c.lease_owner == lease.owner
 
 

@@ -22,7 +22,7 @@ from app.sync.model import BULKY, OPEN, Base, Kind, Lane, Link, PendingWrite, Si
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class DeliveredBody:
     """One unfinished delivery of a record: its sealed body, and the event in it that is to be finished.
 
     is_listed  it is a row of a list that DrChrono answered with, not what somebody delivered
@@ -50,7 +50,7 @@ class Due:
     base_version: int
     attempts: int
     lane: Lane = Lane.LIVE
-    bodies: tuple[Body, ...] = ()
+    bodies: tuple[DeliveredBody, ...] = ()
     notices: tuple[tuple[str, int], ...] = ()
     decided: tuple[Resolution, ...] = ()
 
@@ -103,7 +103,7 @@ def _link_of(row: Any, writes: Sequence[PendingWrite]) -> Link:
     )
 
 
-async def _bodies_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -> dict[str, list[Body]]:
+async def _bodies_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -> dict[str, list[DeliveredBody]]:
     ids = [row.drchrono_id for row in rows if row.drchrono_id]
     found = await connection.execute(
         sa.select(
@@ -124,10 +124,10 @@ async def _bodies_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any
         )
         .order_by(deliveries.c.received_at, events.c.delivery_id, events.c.position)
     )
-    bodies: dict[str, list[Body]] = {}
+    bodies: dict[str, list[DeliveredBody]] = {}
     for row in found:
         is_listed = row.event == LISTED
-        body = Body(row.delivery_id, row.position, row.body, row.version, row.received_at, is_listed)
+        body = DeliveredBody(row.delivery_id, row.position, row.body, row.version, row.received_at, is_listed)
         bodies.setdefault(row.record_id, []).append(body)
     return bodies
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from app.sync.base import Rules
 from app.sync.mappings.table import Direction, Table
-from app.sync.model import Absent, Action, Deleted, Fields, Lane, Link, NothingNew, Plan, Seen, Side, Snapshot
+from app.sync.model import Absent, Deleted, Fields, Lane, Link, NothingNew, Plan, PlanKind, Seen, Side, Snapshot
 
 _UNSEEN = "…"  # DrChrono's value, which only DrChrono can tell
 
@@ -38,10 +38,10 @@ class ChangeCount:
     def add(self, table: Table, seen: Seen, plan: Plan) -> None:
         """Count what a look would lead to."""
         writes = {(side, name): value for side, fields in plan.writes.items() for name, value in fields.items()}
-        if plan.action is Action.HOLD or plan.refused:
-            self.holds.update({plan.cause} if plan.action is Action.HOLD else set(plan.refused.values()))
+        if plan.action is PlanKind.HOLD or plan.refused:
+            self.holds.update({plan.cause} if plan.action is PlanKind.HOLD else set(plan.refused.values()))
         self.deletes += _deletes(table, seen, plan)
-        self.records += bool(writes) or plan.action is Action.DELETE
+        self.records += bool(writes) or plan.action is PlanKind.DELETE
         self.fields.update(writes.keys())
         self.blanks.update(place for place, value in writes.items() if value is None)
 
@@ -49,24 +49,24 @@ class ChangeCount:
 def _deletes(table: Table, seen: Seen, plan: Plan) -> bool:
     """Say whether one side's deletion would be carried over to the other, or a record is not shown any more."""
     if isinstance(seen.salesforce, Deleted):
-        return plan.action not in (Action.NOTHING, Action.FOLLOW)
+        return plan.action not in (PlanKind.NOTHING, PlanKind.FOLLOW)
     if Absent.ABSENT in (seen.drchrono, seen.salesforce):
-        return plan.action is not Action.NOTHING
+        return plan.action is not PlanKind.NOTHING
     marks = table.tombstone is not None and table.tombstone in plan.writes.get(Side.SALESFORCE, {})
-    return marks or plan.action is Action.DELETE
+    return marks or plan.action is PlanKind.DELETE
 
 
 def expected_plan(rules: Rules, link: Link, seen: Seen, plan: Plan) -> Plan:
     """Give the plan that a look would end in, as if DrChrono held what was agreed on where it must be asked."""
     is_unheard = isinstance(seen.drchrono, NothingNew) and isinstance(seen.salesforce, Snapshot)
-    if plan.action is not Action.WAIT or not is_unheard:
+    if plan.action is not PlanKind.WAIT or not is_unheard:
         return plan
     assert isinstance(seen.salesforce, Snapshot)
     edited = rules.changed(link, seen.salesforce.fields)
     two_way = {name for name in edited if rules.table.rows[name].direction is Direction.BOTH}
     to_drchrono = {name: seen.salesforce.fields[name] for name in two_way}
     writes: dict[Side, Fields] = {Side.DRCHRONO: to_drchrono, Side.SALESFORCE: dict.fromkeys(edited - two_way, _UNSEEN)}
-    return Plan(Action.WRITE, writes=writes) if edited else plan
+    return Plan(PlanKind.WRITE, writes=writes) if edited else plan
 
 
 def brake(prospect: ChangeCount, linked: int, share: float, deletes: int) -> str:

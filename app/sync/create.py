@@ -12,7 +12,7 @@ from datetime import datetime
 from app.sync.base import Rules
 from app.sync.identity import FINDERS, rows_of
 from app.sync.mappings.table import Direction, Table
-from app.sync.model import WHOLE_RECORD, Action, Fields, Kind, PendingWrite, Plan, Ref, Side, Snapshot
+from app.sync.model import WHOLE_RECORD, Fields, Kind, PendingWrite, Plan, PlanKind, RecordRef, Side, Snapshot
 
 MISSING = "missing_for_drchrono"
 BUSY = "match_busy"
@@ -55,12 +55,12 @@ def plan_create(rules: Rules, salesforce: Snapshot) -> Plan:
     missing |= {there for name, there in demanded(table).items() if name not in mapped and name not in extra}
     if missing or needed(table) & refused.keys():
         awaits = tuple(
-            Ref(Side.SALESFORCE, kind, salesforce.unlinked[name])
+            RecordRef(Side.SALESFORCE, kind, salesforce.unlinked[name])
             for name, kind in table.parents.items()
             if name in salesforce.unlinked
         )
-        return Plan(Action.NOTHING, refused=refused, missing=tuple(sorted(missing)), awaits=awaits)
-    return Plan(Action.CREATE, writes={Side.DRCHRONO: fields}, refused=refused, extra=extra)
+        return Plan(PlanKind.NOTHING, refused=refused, missing=tuple(sorted(missing)), awaits=awaits)
+    return Plan(PlanKind.CREATE, writes={Side.DRCHRONO: fields}, refused=refused, extra=extra)
 
 
 def demanded(table: Table) -> Mapping[str, str]:
@@ -100,14 +100,14 @@ def link_or_create(
     if chosen is not None:
         matches = [one for one in matches if one.id == chosen]
         if not matches:
-            return Plan(Action.HOLD, cause=SEVERAL[side], overtaken=(WHOLE_RECORD,))
+            return Plan(PlanKind.HOLD, cause=SEVERAL[side], overtaken=(WHOLE_RECORD,))
     if not matches:
         return plan
     if len(matches) > 1:
-        return Plan(Action.HOLD, cause=SEVERAL[side])
+        return Plan(PlanKind.HOLD, cause=SEVERAL[side])
     if matches[0].id in taken:
-        return Plan(Action.HOLD, cause=IS_TAKEN, twin=matches[0].id)
-    return Plan(Action.LINK, twin=matches[0].id)
+        return Plan(PlanKind.HOLD, cause=IS_TAKEN, twin=matches[0].id)
+    return Plan(PlanKind.LINK, twin=matches[0].id)
 
 
 def plan_merge(table: Table, held: Plan, own: Fields, winner: Snapshot | None) -> Plan:
@@ -119,7 +119,7 @@ def plan_merge(table: Table, held: Plan, own: Fields, winner: Snapshot | None) -
         return held
     lacks = {name for name, value in winner.fields.items() if value is None and not table.rows[name].parent}
     filled = {name: own[name] for name in lacks & own.keys() if own[name] is not None and _goes(table, name)}
-    return Plan(Action.MERGE, twin=winner.id, writes={Side.SALESFORCE: filled})
+    return Plan(PlanKind.MERGE, twin=winner.id, writes={Side.SALESFORCE: filled})
 
 
 def recheck_unanswered_create(
@@ -131,9 +131,9 @@ def recheck_unanswered_create(
     have given the request up that its lists show what it made. Whoever wants it then begins anew, with a new search.
     """
     if matches:
-        plan = link_or_create(Plan(Action.NOTHING), Side.DRCHRONO, matches, taken)
-        return replace(plan, landed=(attempt.id,)) if plan.action is Action.LINK else plan
+        plan = link_or_create(Plan(PlanKind.NOTHING), Side.DRCHRONO, matches, taken)
+        return replace(plan, landed=(attempt.id,)) if plan.action is PlanKind.LINK else plan
     again_at = max(attempt.searched_at or now, attempt.settle_at) + rules.search_gap
     if attempt.searched_at is None or now < again_at:
-        return Plan(Action.WAIT, cause=UNSETTLED, until=again_at, searched=(attempt.id,))
-    return Plan(Action.WAIT, cause=UNSETTLED, until=now, lost=(attempt.id,))
+        return Plan(PlanKind.WAIT, cause=UNSETTLED, until=again_at, searched=(attempt.id,))
+    return Plan(PlanKind.WAIT, cause=UNSETTLED, until=now, lost=(attempt.id,))

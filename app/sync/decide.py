@@ -21,7 +21,6 @@ from app.sync.deletions import gone_in_drchrono, gone_in_salesforce, is_deleted
 from app.sync.field_writes import created, edited_in_salesforce, merge_of, must_be_asked
 from app.sync.model import (
     Absent,
-    Action,
     Deleted,
     Kind,
     Link,
@@ -29,7 +28,8 @@ from app.sync.model import (
     NothingNew,
     Parent,
     Plan,
-    Ref,
+    PlanKind,
+    RecordRef,
     Seen,
     Side,
     Snapshot,
@@ -45,7 +45,7 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     if link.drchrono_id is None:
         return _lone(rules, link, seen.salesforce, now)
     if isinstance(seen.drchrono, Snapshot) and seen.drchrono.skipped:
-        return Plan(Action.NOTHING, cause=seen.drchrono.skipped)
+        return Plan(PlanKind.NOTHING, cause=seen.drchrono.skipped)
     if not link.own_writes:
         return _settled(rules, link, seen, now)
     landed = tuple(write.id for write in link.own_writes if has_landed(rules, link, write, seen))
@@ -55,7 +55,7 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     settling = [write.settle_at for write in open_writes if write.settle_at > now]
     if settling:
         is_ours_to_ask = any(write.side is Side.DRCHRONO for write in open_writes)
-        plan = Plan(Action.WAIT, cause=ASK if is_ours_to_ask else WRITE_UNSETTLED, until=max(settling))
+        plan = Plan(PlanKind.WAIT, cause=ASK if is_ours_to_ask else WRITE_UNSETTLED, until=max(settling))
     else:
         plan = _settled(rules, with_landed(link, landed), seen, now)
     return replace(plan, landed=landed, lost=tuple(write.id for write in open_writes if write.settle_at <= now))
@@ -70,24 +70,24 @@ def _lone(rules: Rules, link: Link, salesforce: Snapshot | Absent | Deleted, now
     attempts = [write for write in link.own_writes if write.side is Side.DRCHRONO]
     made = next((write for write in attempts if write.made is not None), None)
     if made is not None:
-        return Plan(Action.LINK, twin=made.made, landed=(made.id,))
+        return Plan(PlanKind.LINK, twin=made.made, landed=(made.id,))
     if attempts:
-        return Plan(Action.FIND)
+        return Plan(PlanKind.FIND)
     merges = tuple(write.id for write in link.own_writes)
     if not isinstance(salesforce, Snapshot):
-        return Plan(Action.NOTHING, landed=merges)
+        return Plan(PlanKind.NOTHING, landed=merges)
     if merges:
         until = max(write.settle_at for write in link.own_writes)
-        return Plan(Action.WAIT, cause=WRITE_UNSETTLED, until=max(until, now), lost=merges if until <= now else ())
+        return Plan(PlanKind.WAIT, cause=WRITE_UNSETTLED, until=max(until, now), lost=merges if until <= now else ())
     if salesforce.key is not None:
-        return Plan(Action.LINK, twin=salesforce.key)
-    return plan_create(rules, salesforce) if is_opted_in(rules.table, salesforce) else Plan(Action.NOTHING)
+        return Plan(PlanKind.LINK, twin=salesforce.key)
+    return plan_create(rules, salesforce) if is_opted_in(rules.table, salesforce) else Plan(PlanKind.NOTHING)
 
 
 def _asked(rules: Rules, link: Link, now: datetime) -> Plan:
     """Have DrChrono asked: at once, or, where it has yet to show what it took of us, once a read need not be stale."""
-    when = now + rules.confirm_after if link.unsettled else now
-    return Plan(Action.WAIT, cause=ASK, until=link.confirm_at or when)
+    when = now + rules.confirm_after if link.unconfirmed_fields else now
+    return Plan(PlanKind.WAIT, cause=ASK, until=link.confirm_due_at or when)
 
 
 def _is_answer(drchrono: Snapshot | Absent | NeedsConfirmation | NothingNew) -> bool:
@@ -104,9 +104,9 @@ def _opted_in(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done were all its parents there."""
     drchrono, salesforce = seen.drchrono, seen.salesforce
     if isinstance(salesforce, Snapshot) and _names_another(link, salesforce):
-        return Plan(Action.HOLD, cause=OTHER_KEY)
+        return Plan(PlanKind.HOLD, cause=OTHER_KEY)
     if isinstance(drchrono, NeedsConfirmation):
-        return Plan(Action.WAIT, cause=drchrono.reason, until=link.confirm_at or now + rules.confirm_after)
+        return Plan(PlanKind.WAIT, cause=drchrono.reason, until=link.confirm_due_at or now + rules.confirm_after)
     is_asked = isinstance(drchrono, Snapshot) and drchrono.confirmed
     if isinstance(drchrono, Absent) or (isinstance(drchrono, Snapshot) and is_asked and is_deleted(rules, drchrono)):
         return gone_in_drchrono(rules, link, salesforce)
@@ -117,7 +117,7 @@ def _opted_in(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         return gone or _asked(rules, link, now)
     if isinstance(drchrono, NothingNew) or (seen.predecessor is not None and not is_asked):
         return _asked(rules, link, now)
-    return Plan(Action.SUCCEED, twin=seen.predecessor) if seen.predecessor else created(rules, drchrono)
+    return Plan(PlanKind.SUCCEED, twin=seen.predecessor) if seen.predecessor else created(rules, drchrono)
 
 
 def _names_another(link: Link, salesforce: Snapshot) -> bool:
@@ -142,10 +142,10 @@ def _with_key(link: Link, plan: Plan, drchrono: Snapshot | NothingNew, salesforc
 
     Where both have agreed before, that need not wait for DrChrono's word.
     """
-    waits = plan.action is Action.WAIT
+    waits = plan.action is PlanKind.WAIT
     if salesforce.key == link.drchrono_id or (waits and isinstance(drchrono, Snapshot)):
         return plan
-    return replace(plan, action=plan.action if waits else Action.WRITE, writes_key=True)
+    return replace(plan, action=plan.action if waits else PlanKind.WRITE, writes_key=True)
 
 
 NO_PARENT = "parent_missing"
@@ -161,9 +161,9 @@ def with_parents(rules: Rules, plan: Plan, seen: Seen, now: datetime) -> Plan:
     missing = {name: ref for name, ref in refs.items() if seen.parents.get(ref, Parent.LINKED) is not Parent.LINKED}
     if not missing:
         return whole(rules, plan)
-    awaits = tuple(dict.fromkeys(Ref(Side.DRCHRONO, kind, id_) for kind, id_ in missing.values()))
+    awaits = tuple(dict.fromkeys(RecordRef(Side.DRCHRONO, kind, id_) for kind, id_ in missing.values()))
     if any(seen.parents[ref] is Parent.COMING for ref in missing.values()):
-        waits = Plan(Action.WAIT, cause=NO_PARENT, until=now + _LOOK_AGAIN, awaits=awaits)
+        waits = Plan(PlanKind.WAIT, cause=NO_PARENT, until=now + _LOOK_AGAIN, awaits=awaits)
         return replace(waits, writes_key=plan.writes_key)  # whose it is can be said before its parents are there
     refused: Mapping[str, str] = {**plan.refused, **dict.fromkeys(missing, NO_PARENT)}
     left = {name: value for name, value in fields.items() if name not in missing}
@@ -177,8 +177,8 @@ def whole(rules: Rules, plan: Plan) -> Plan:
     lacks = any(
         (row := rules.table.rows[name]).is_required and (row.parent or row.options.zone) for name in plan.refused
     )
-    if plan.action is Action.CREATE and lacks:
-        return replace(plan, action=Action.NOTHING, writes={})
-    if plan.action is Action.WRITE and not plan.writes and not plan.writes_key:
-        return replace(plan, action=Action.NOTHING)
+    if plan.action is PlanKind.CREATE and lacks:
+        return replace(plan, action=PlanKind.NOTHING, writes={})
+    if plan.action is PlanKind.WRITE and not plan.writes and not plan.writes_key:
+        return replace(plan, action=PlanKind.NOTHING)
     return plan

@@ -7,7 +7,7 @@ else waits for a person: patients are never deleted, and a record we may not see
 
 from app.sync.base import Rules
 from app.sync.mappings.table import Table
-from app.sync.model import Absent, Action, Deleted, Fields, Link, NothingNew, Plan, Side, Snapshot
+from app.sync.model import Absent, Deleted, Fields, Link, NothingNew, Plan, PlanKind, Side, Snapshot
 
 GONE_IN_DRCHRONO, GONE_IN_SALESFORCE, NEVER_HERE = "gone_in_drchrono", "gone_in_salesforce", "never_here"
 _STATUS = "status"  # DrChrono's name
@@ -17,10 +17,10 @@ _TOOK_PLACE = frozenset(
 )  # of DrChrono's own statuses
 
 
-def is_deleted(rules: Rules, sight: Snapshot) -> bool:
+def is_deleted(rules: Rules, snapshot: Snapshot) -> bool:
     """Say whether DrChrono itself says that it deleted the record."""
     tombstone = rules.table.tombstone
-    return tombstone is not None and sight.fields.get(tombstone) is not None
+    return tombstone is not None and snapshot.fields.get(tombstone) is not None
 
 
 def is_cancelled(table: Table, fields: Fields) -> bool:
@@ -33,16 +33,16 @@ def gone_in_drchrono(rules: Rules, link: Link, salesforce: Snapshot | Absent | D
     """Say what becomes of a record that DrChrono has deleted or does not show: it was asked."""
     tombstone = rules.table.tombstone
     if tombstone is None:
-        return Plan(Action.HOLD, cause=GONE_IN_DRCHRONO)
+        return Plan(PlanKind.HOLD, cause=GONE_IN_DRCHRONO)
     if link.salesforce_id is None:
-        return Plan(Action.NOTHING, cause=NEVER_HERE)
+        return Plan(PlanKind.NOTHING, cause=NEVER_HERE)
     if not isinstance(salesforce, Snapshot):
-        return Plan(Action.NOTHING)
+        return Plan(PlanKind.NOTHING)
     if rules.deletes:
-        return Plan(Action.DELETE)
+        return Plan(PlanKind.DELETE)
     if salesforce.fields.get(tombstone) is not None:
-        return Plan(Action.NOTHING, agreed={tombstone: salesforce.fields[tombstone]})
-    return Plan(Action.WRITE, writes={Side.SALESFORCE: {tombstone: "true"}})
+        return Plan(PlanKind.NOTHING, agreed={tombstone: salesforce.fields[tombstone]})
+    return Plan(PlanKind.WRITE, writes={Side.SALESFORCE: {tombstone: "true"}})
 
 
 def gone_in_salesforce(
@@ -50,13 +50,13 @@ def gone_in_salesforce(
 ) -> Plan | None:
     """Say what becomes of a linked record that Salesforce does not hold; None when DrChrono has to be asked first.
 
-    is_asked  whether DrChrono's sight is its own answer
+    is_asked  whether DrChrono's snapshot is its own answer
     """
     if isinstance(salesforce, Deleted) and salesforce.master is not None:
-        return Plan(Action.FOLLOW)
+        return Plan(PlanKind.FOLLOW)
     status = rules.table.row_of(_STATUS)
     if isinstance(salesforce, Absent) or status is None or not rules.cancels:
-        return Plan(Action.HOLD, cause=GONE_IN_SALESFORCE)
+        return Plan(PlanKind.HOLD, cause=GONE_IN_SALESFORCE)
     return _cancelled(rules, link, drchrono, status.name, is_asked=is_asked)
 
 
@@ -69,12 +69,12 @@ def _cancelled(
     """
     if isinstance(drchrono, NothingNew):
         was_cancelled = rules.matches(link, status, link.base.stamps.get(status), _CANCELLED) is True
-        return Plan(Action.NOTHING) if was_cancelled else None
+        return Plan(PlanKind.NOTHING) if was_cancelled else None
     shown = drchrono.fields.get(status)
     if is_deleted(rules, drchrono) or shown == _CANCELLED:
-        return Plan(Action.NOTHING, agreed={status: shown})
+        return Plan(PlanKind.NOTHING, agreed={status: shown})
     if not is_asked:
         return None
     if rules.changed(link, drchrono.fields) - {rules.table.zoned} or shown in _TOOK_PLACE:
-        return Plan(Action.HOLD, cause=GONE_IN_SALESFORCE)
-    return Plan(Action.WRITE, writes={Side.DRCHRONO: {status: _CANCELLED}})
+        return Plan(PlanKind.HOLD, cause=GONE_IN_SALESFORCE)
+    return Plan(PlanKind.WRITE, writes={Side.DRCHRONO: {status: _CANCELLED}})

@@ -43,18 +43,18 @@ class FieldDiff:
     is_one_way: bool
 
 
-def compare_fields(rules: Rules, link: Link, sights: BothSnapshots) -> tuple[FieldDiff, ...]:
+def compare_fields(rules: Rules, link: Link, snapshots: BothSnapshots) -> tuple[FieldDiff, ...]:
     """Give every field of the mapping, in its order, as far as the sides were read."""
-    read = {side: sight for side, sight in sights.items() if isinstance(sight, Snapshot)}
+    read = {side: snapshot for side, snapshot in snapshots.items() if isinstance(snapshot, Snapshot)}
     found = []
     for name, row in rules.table.rows.items():
-        values = {side: sight.fields[name] for side, sight in read.items() if name in sight.fields}
+        values = {side: snapshot.fields[name] for side, snapshot in read.items() if name in snapshot.fields}
         moved = tuple(side for side, value in values.items() if rules.moved(link, name, value))
         agreement = Agreement.UNKNOWN
         if len(values) == len(Side):
             is_equal = row.equal(values[Side.DRCHRONO], values[Side.SALESFORCE])
             agreement = Agreement.EQUAL if is_equal else Agreement.DIFFERS
-        unreadable = {side: sight.unreadable[name] for side, sight in read.items() if name in sight.unreadable}
+        unreadable = {side: snapshot.unreadable[name] for side, snapshot in read.items() if name in snapshot.unreadable}
         names = {side: row.shown(side) for side in Side}
         is_one_way = row.direction is Direction.TO_SALESFORCE
         found.append(FieldDiff(name, names, values, unreadable, agreement, moved, row.owner, is_one_way))

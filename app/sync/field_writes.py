@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from app.sync.base import Rules
 from app.sync.mappings.table import Direction, OnConflict, Row, Table
 from app.sync.merge import merge
-from app.sync.model import Action, FieldResolution, Fields, Link, Plan, Side, Snapshot
+from app.sync.model import FieldResolution, Fields, Link, Plan, PlanKind, Side, Snapshot
 
 
 def created(rules: Rules, drchrono: Snapshot) -> Plan:
@@ -16,7 +16,7 @@ def created(rules: Rules, drchrono: Snapshot) -> Plan:
     filled = {name: value for name, value in drchrono.fields.items() if value is not None}
     fields, refused = _fit(rules.table, Side.SALESFORCE, filled, drchrono.zone)
     return Plan(
-        Action.CREATE,
+        PlanKind.CREATE,
         writes={Side.SALESFORCE: fields},
         refused={**refused, **drchrono.unreadable},
         flags=rules.table.flags(fields, drchrono.zone),
@@ -38,7 +38,7 @@ def edited_in_salesforce(rules: Rules, link: Link, salesforce: Snapshot) -> Plan
     to_salesforce, unfit = _fit(rules.table, Side.SALESFORCE, _rezoned(rules, salesforce), salesforce.zone)
     writes = {side: fit for side, fit in ((Side.DRCHRONO, to_drchrono), (Side.SALESFORCE, to_salesforce)) if fit}
     return Plan(
-        Action.WRITE if writes else Action.NOTHING,
+        PlanKind.WRITE if writes else PlanKind.NOTHING,
         writes=writes,
         refused={**salesforce.unreadable, **refused, **unfit},
         flags=rules.table.flags(to_salesforce, salesforce.zone),
@@ -85,7 +85,7 @@ def merge_of(
         if fit:
             writes[side] = fit
     return Plan(
-        Action.WRITE if writes else Action.NOTHING,
+        PlanKind.WRITE if writes else PlanKind.NOTHING,
         writes=writes,
         agreed=merged.agreed,
         conflicts=merged.conflicts,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from app.sync.base import Rules
 from app.sync.mappings.table import EXTERNAL_ID
-from app.sync.model import Action, Fields, Link, Plan, Side
+from app.sync.model import Fields, Link, Plan, PlanKind, Side
 
 REWRITTEN = "rewritten"
 _RETURNS = 3  # in ten minutes: the same value written so often is no person's edit
@@ -35,5 +35,5 @@ def without_looping_fields(rules: Rules, link: Link, plan: Plan, written: Collec
     if not rewritten:
         return plan
     left = {side: fields for side, fields in writes.items() if fields}
-    action = plan.action if left or writes_key or plan.action is Action.WAIT else Action.NOTHING
+    action = plan.action if left or writes_key or plan.action is PlanKind.WAIT else PlanKind.NOTHING
     return replace(plan, action=action, writes=left, writes_key=writes_key, refused={**plan.refused, **rewritten})

@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Ref:
+class RecordRef:
     """One record on one side."""
 
     side: Side
@@ -185,10 +185,10 @@ class Base:
 class Link:
     """Two refs that are the same thing; a lone ref while the other side's id is None.
 
-    floor       the highest DrChrono `updated_at` whose state we have taken in
-    confirm_at  when a GET was promised for a doubted body; None when nothing is doubted
+    seen_up_to  the highest DrChrono `updated_at` whose state we have taken in
+    confirm_due_at  when a GET was promised for a doubted body; None when nothing is doubted
     own_writes  our writes whose outcome is not known, oldest first
-    unsettled   fields we have written to DrChrono, which has not shown them since
+    unconfirmed_fields  fields we have written to DrChrono, which has not shown them since
     is_failed   a failure of it waits for a person
     """
 
@@ -197,10 +197,10 @@ class Link:
     drchrono_id: str | None
     salesforce_id: str | None
     base: Base
-    floor: str = ""
-    confirm_at: datetime | None = None
+    seen_up_to: str = ""
+    confirm_due_at: datetime | None = None
     own_writes: tuple[PendingWrite, ...] = ()
-    unsettled: frozenset[str] = frozenset()
+    unconfirmed_fields: frozenset[str] = frozenset()
     is_failed: bool = False
 
     def id_on(self, side: Side) -> str | None:
@@ -208,7 +208,7 @@ class Link:
         return self.drchrono_id if side is Side.DRCHRONO else self.salesforce_id
 
 
-class Action(StrEnum):
+class PlanKind(StrEnum):
     """What `decide` answers.
 
     CREATE  on the side it is missing from, once nothing was found there that it could be (`workers/match.py`)
@@ -255,7 +255,7 @@ class Plan:
     decided     fields of which a person's word is followed; `overtaken` those that somebody has edited since
     """
 
-    action: Action
+    action: PlanKind
     writes: Mapping[Side, Fields] = field(default_factory=dict)
     agreed: Fields = field(default_factory=dict)
     conflicts: tuple[str, ...] = ()
@@ -263,7 +263,7 @@ class Plan:
     refused: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[str, str] = field(default_factory=dict)
     zone: str = ""
-    awaits: tuple["Ref", ...] = ()
+    awaits: tuple["RecordRef", ...] = ()
     cause: str = ""
     until: datetime | None = None
     landed: tuple[str, ...] = ()

@@ -38,16 +38,20 @@ def has_landed(rules: Rules, link: Link, write: PendingWrite, seen: Seen) -> boo
     one: a person may have changed the others since. Where nothing was known of what was there, a create, all of it
     must show: a person may have made that record, and what they left empty would count as emptied.
     """
-    sight = seen.drchrono if write.side is Side.DRCHRONO else seen.salesforce
-    if not isinstance(sight, Snapshot) or not sight.confirmed:
+    snapshot = seen.drchrono if write.side is Side.DRCHRONO else seen.salesforce
+    if not isinstance(snapshot, Snapshot) or not snapshot.confirmed:
         return False
     shown = [
-        (old, rules.matches(link, name, old, sight.fields[name]), rules.matches(link, name, new, sight.fields[name]))
+        (
+            old,
+            rules.matches(link, name, old, snapshot.fields[name]),
+            rules.matches(link, name, new, snapshot.fields[name]),
+        )
         for name, (old, new) in write.stamps.items()
-        if name in rules.table.rows and name in sight.fields
+        if name in rules.table.rows and name in snapshot.fields
     ]
     if not shown:
-        return EXTERNAL_ID in write.stamps and sight.key is not None and sight.key == link.drchrono_id
+        return EXTERNAL_ID in write.stamps and snapshot.key is not None and snapshot.key == link.drchrono_id
     if all(old is None for old, _, _ in shown):
         return all(is_new for _, _, is_new in shown)
     moved = [is_new for _, is_old, is_new in shown if bool(is_old) is not bool(is_new)]

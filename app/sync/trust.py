@@ -24,31 +24,31 @@ def trusted_snapshot(
     bodies  the bodies of the unfinished deliveries of this record, in the order they were received
     """
     if not bodies:
-        is_asked = link.confirm_at is not None or link.drchrono_id is None
+        is_asked = link.confirm_due_at is not None or link.drchrono_id is None
         return NeedsConfirmation("nothing_delivered") if is_asked or not link.base.stamps else NothingNew.UNHEARD
     if rules.table.is_one_way:  # no webhook tells of these: we asked for them ourselves
         return bodies[-1]
-    *earlier, newest = _first_sights(bodies)
+    *earlier, newest = _first_snapshots(bodies)
     changed = rules.changed(link, newest.fields) - {rules.table.zoned}  # which no body carries
     if newest.skipped:
         return newest if link.salesforce_id is None else NeedsConfirmation(f"says_{newest.skipped}")
     tombstone = rules.table.tombstone
     if tombstone in changed and newest.fields[tombstone] is not None:
         reason = "says_deleted"
-    elif link.unsettled & changed:
+    elif link.unconfirmed_fields & changed:
         reason = "contradicts_our_write"
     elif any(body.version >= newest.version for body in earlier):
         reason = "deliveries_disagree"
-    elif not changed and not (link.is_failed and newest.version < link.floor):
+    elif not changed and not (link.is_failed and newest.version < link.seen_up_to):
         reason = ""
-    elif not newest.version or newest.version <= link.floor:
+    elif not newest.version or newest.version <= link.seen_up_to:
         reason = "not_newer"
     else:
         reason = _identity_doubt(rules.table, link, newest, changed, salesforce)
     return NeedsConfirmation(reason) if reason else newest
 
 
-def _first_sights(bodies: Sequence[Snapshot]) -> list[Snapshot]:
+def _first_snapshots(bodies: Sequence[Snapshot]) -> list[Snapshot]:
     """Leave out what says again what an earlier delivery said: a redelivery is no news."""
     distinct: list[Snapshot] = []
     for body in bodies:
@@ -71,16 +71,16 @@ def _differs(table: Table, one: Snapshot, other: Snapshot) -> bool:
     return bool(table.differing(one, other))
 
 
-def raised_floor(floor: str, sight: Snapshot) -> str:
-    """Give the floor after a sight was taken in: the highest stamp seen.
+def raise_seen_up_to(floor: str, snapshot: Snapshot) -> str:
+    """Give the floor after a snapshot was taken in: the highest stamp seen.
 
     It stays up when a GET shows an earlier stamp, because a stale body from before the clock went back would pass a
     lowered one. Only a floor that no change of clocks explains is brought down.
     """
-    if sight.version >= floor or not sight.confirmed or not sight.version:
-        return max(floor, sight.version)
+    if snapshot.version >= floor or not snapshot.confirmed or not snapshot.version:
+        return max(floor, snapshot.version)
     try:
-        gap = datetime.fromisoformat(floor) - datetime.fromisoformat(sight.version)
+        gap = datetime.fromisoformat(floor) - datetime.fromisoformat(snapshot.version)
     except (ValueError, TypeError):
-        return sight.version
-    return sight.version if gap > _EXPLAINED_BY_AUTUMN else floor
+        return snapshot.version
+    return snapshot.version if gap > _EXPLAINED_BY_AUTUMN else floor

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from app.errors import LeaseLost, OutcomeUnknown, StoreUnavailable, Unauthorized, Unavailable
 
 
-class Stored(Protocol):
+class StoredTokenView(Protocol):
     """A token as the store holds it; see `app/store/connections.py`."""
 
     @property
@@ -50,7 +50,7 @@ class Stored(Protocol):
         """How long the vendor is to be left alone."""
 
 
-class Lease(Protocol):
+class TokenLeaseView(Protocol):
     """The right to ask for a token."""
 
     @property
@@ -61,7 +61,7 @@ class Lease(Protocol):
 class TokenStore(Protocol):
     """What the broker needs of the store."""
 
-    async def read(self) -> Stored:
+    async def read(self) -> StoredTokenView:
         """Give what is stored now."""
 
     async def lease(self, span: timedelta) -> Any | None:
@@ -69,7 +69,7 @@ class TokenStore(Protocol):
 
     async def save(
         self, lease: Any, version: int, token: dict[str, Any], refresh_in: timedelta | None, lives: timedelta | None
-    ) -> Stored:
+    ) -> StoredTokenView:
         """Store the token that follows a version durably, and let the lease go."""
 
     async def refuse(self, lease: Any, code: str) -> None:
@@ -104,17 +104,17 @@ class UnstoredToken:
     def __init__(self) -> None:
         self._kept = _Kept()
 
-    async def read(self) -> Stored:
+    async def read(self) -> StoredTokenView:
         """Give what is kept."""
         return self._kept
 
-    async def lease(self, _span: timedelta) -> Lease | None:
+    async def lease(self, _span: timedelta) -> TokenLeaseView | None:
         """Give the right to ask."""
         return _Free()
 
     async def save(
         self, _lease: Any, version: int, token: dict[str, Any], _refresh_in: timedelta | None, _lives: timedelta | None
-    ) -> Stored:
+    ) -> StoredTokenView:
         """Keep a token."""
         self._kept = _Kept(token, version + 1)
         return self._kept
@@ -269,7 +269,7 @@ class Broker:
                 await asyncio.sleep(_LOOK_AGAIN_S)
         raise Unavailable(self._side, "token", code="REFRESH_TAKES_TOO_LONG")
 
-    def _usable(self, stored: Stored, version: int) -> Token | None:
+    def _usable(self, stored: StoredTokenView, version: int) -> Token | None:
         """Give the stored token, or None when one must be asked for now.
 
         Raises  Unauthorized, Unavailable when nobody may ask now
@@ -320,7 +320,7 @@ class Broker:
             raise Unauthorized(self._side, "token", code="NOT_CONNECTED")
         return replace(token, is_fresh=True)
 
-    async def _without_answer(self, lease: Any, stored: Stored, version: int, error: BaseException) -> Token:
+    async def _without_answer(self, lease: Any, stored: StoredTokenView, version: int, error: BaseException) -> Token:
         """End a lease that brought no token; gives the one that is still good, where only an early refresh was due."""
         match error:
             case Unauthorized():
@@ -355,7 +355,7 @@ class Broker:
         with suppress(LeaseLost):
             await self._store.release(lease)
 
-    async def _saved(self, lease: Any, version: int, token: dict[str, Any]) -> Stored:
+    async def _saved(self, lease: Any, version: int, token: dict[str, Any]) -> StoredTokenView:
         """Store an answer, again and again while the database is away: a single-use pair exists only here."""
         lives = _life(token)
         share = _REFRESH_AT + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - nothing hangs on guessing it
@@ -389,7 +389,7 @@ def _life(token: dict[str, Any]) -> timedelta | None:
     return None
 
 
-def _token(stored: Stored, newer_than: int) -> Token | None:
+def _token(stored: StoredTokenView, newer_than: int) -> Token | None:
     """Give the stored token where it is newer than a version and its life is not over."""
     if stored.token is None or stored.version <= newer_than or stored.is_expired:
         return None

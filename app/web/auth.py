@@ -159,7 +159,7 @@ def is_from_elsewhere(request: Request) -> bool:
     """Say whether a browser tells that another site sent this request; scripts tell nothing."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return True
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     origin = request.headers.get("origin")
-    ours = {run.settings.public_url, f"{request.url.scheme}://{request.headers.get('host', '')}"}
+    ours = {runtime.settings.public_url, f"{request.url.scheme}://{request.headers.get('host', '')}"}
     return origin is not None and origin not in ours

@@ -91,7 +91,7 @@ _templates.globals["nav"] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class PageMessage:
     """A page that says one thing, and what can be done about it. `ways` are links: text -> path of ours."""
 
     title: str
@@ -119,7 +119,7 @@ def page(name: str, caller: Caller | None, status: int = 200, *, onward: str = "
     return HTMLResponse(text, status, {**HEADERS, "Content-Security-Policy": policy})
 
 
-def message_page(message: Message, caller: Caller | None) -> HTMLResponse:
+def message_page(message: PageMessage, caller: Caller | None) -> HTMLResponse:
     """Give the page that says a message."""
     return page("message", caller, message.status, message=message)
 
@@ -163,7 +163,7 @@ async def operator(request: Request) -> Caller:
     found = await _known(request)
     if found.role is not Role.OPERATOR:
         text = "You are signed in to read. Sign out, and sign in with OPERATOR_TOKEN."
-        raise PageRefused(message_page(Message("Only an operator may do this", text, 403), found))
+        raise PageRefused(message_page(PageMessage("Only an operator may do this", text, 403), found))
     await _must_be_meant(request, found)
     return found
 
@@ -175,7 +175,7 @@ async def _known(request: Request) -> Caller:
         return found
     if "authorization" in request.headers:
         raise PageRefused(
-            message_page(Message("That token is not known", "Send OPERATOR_TOKEN as bearer token.", 401), None)
+            message_page(PageMessage("That token is not known", "Send OPERATOR_TOKEN as bearer token.", 401), None)
         )
     if request.method == "GET":
         away = f"/login?next={quote(request.url.path, safe='/')}"
@@ -183,7 +183,7 @@ async def _known(request: Request) -> Caller:
             raise PageRefused(Response(status_code=401, headers={**HEADERS, "HX-Redirect": away}))
         raise PageRefused(redirect(away))
     raise PageRefused(
-        message_page(Message("You are signed out", "Sign in and try again.", 401, (("Sign in", "/login"),)), None)
+        message_page(PageMessage("You are signed out", "Sign in and try again.", 401, (("Sign in", "/login"),)), None)
     )
 
 
@@ -192,7 +192,9 @@ async def _must_be_meant(request: Request, found: Caller) -> None:
         return
     if is_from_elsewhere(request) or not is_meant(found, (await form(request)).get(CSRF_FIELD)):
         text = "The form came from another site, or from a page of an earlier sign-in. Nothing was done."
-        raise PageRefused(message_page(Message("That was not sent from this page", text, 403, (("Back", "/"),)), found))
+        raise PageRefused(
+            message_page(PageMessage("That was not sent from this page", text, 403, (("Back", "/"),)), found)
+        )
 
 
 _OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9/_.-]*", re.ASCII)

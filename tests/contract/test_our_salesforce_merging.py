@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import OutcomeUnknown, Rejected, Unavailable
-from app.vendors.salesforce.soap_merge import Merge, merge
+from app.vendors.salesforce.soap_merge import MergePair, merge
 from app.vendors.salesforce.wire import RecordRefused, Saved
 
 SOAP = "POST /services/Soap"
@@ -30,7 +30,7 @@ async def test_the_loser_becomes_the_winner_which_keeps_what_it_holds_and_takes_
     winner, loser = a_contact(org, **{KEY: "1"}, MailingCity="Kept"), a_contact(org, MailingCity="Lost")
     values = {"Email": "a&b@example.com", "FirstName": "<Ann>"}
 
-    (answer,) = await merge(salesforce, "Contact", [Merge(loser, {"Id": winner, **values})])
+    (answer,) = await merge(salesforce, "Contact", [MergePair(loser, {"Id": winner, **values})])
 
     assert answer == Saved(winner, created=False)
     assert {name: held(org, winner)[name] for name in values} == values
@@ -43,7 +43,9 @@ async def test_each_pair_is_answered_for_itself_in_order(salesforce, org):
     org.control.delete(f"/_control/records/Contact/{gone}")
 
     answers = await merge(
-        salesforce, "Contact", [Merge(gone, {"Id": winner}), Merge(loser, {"Id": winner}), Merge(loser, {"Id": winner})]
+        salesforce,
+        "Contact",
+        [MergePair(gone, {"Id": winner}), MergePair(loser, {"Id": winner}), MergePair(loser, {"Id": winner})],
     )
 
     assert answers == [
@@ -54,7 +56,7 @@ async def test_each_pair_is_answered_for_itself_in_order(salesforce, org):
 async def test_a_refused_value_names_its_field_and_nothing_is_merged(salesforce, org):
     winner, loser = a_contact(org), a_contact(org)
 
-    (answer,) = await merge(salesforce, "Contact", [Merge(loser, {"Id": winner, "Email": "none"})])
+    (answer,) = await merge(salesforce, "Contact", [MergePair(loser, {"Id": winner, "Email": "none"})])
 
     assert answer == RecordRefused("INVALID_EMAIL_ADDRESS", ("Email",))
     assert held(org, loser)["IsDeleted"] is False
@@ -65,7 +67,7 @@ async def test_a_session_that_is_over_is_renewed_once_and_the_merge_goes_on(sale
     await salesforce.read("Contact", ["LastName"], KEY, [winner], [])
     org.control.post("/_control/sessions/expire")
 
-    (answer,) = await merge(salesforce, "Contact", [Merge(loser, {"Id": winner})])
+    (answer,) = await merge(salesforce, "Contact", [MergePair(loser, {"Id": winner})])
 
     assert answer == Saved(winner, created=False)
     assert org.control.get("/_control/sessions").json()["logins"] == 2
@@ -91,7 +93,7 @@ async def test_every_bad_answer_becomes_one_of_our_errors(salesforce, org, fault
     org.control.post("/_control/faults", json={"match": SOAP, **fault})
 
     with pytest.raises(expected) as caught:
-        await merge(salesforce, "Contact", [Merge(loser, {"Id": winner})])
+        await merge(salesforce, "Contact", [MergePair(loser, {"Id": winner})])
 
     assert caught.value.code == code
     assert "spoken of a person" not in str(caught.value) + repr(caught.value)
@@ -104,7 +106,7 @@ async def test_too_many_calls_at_once_are_no_spent_day(salesforce, org):
     for one in (body, a_fault("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")):
         org.control.post("/_control/faults", json={"match": SOAP, "do": "error", "body": one})
         with pytest.raises(Unavailable) as caught:
-            await merge(salesforce, "Contact", [Merge(a_contact(org), {"Id": a_contact(org)})])
+            await merge(salesforce, "Contact", [MergePair(a_contact(org), {"Id": a_contact(org)})])
         waits.append(caught.value.retry_in_s)
 
     at_once, a_day = waits
@@ -116,14 +118,14 @@ async def test_an_answer_with_entities_is_not_opened(salesforce, org):
     org.control.post("/_control/faults", json={"match": SOAP, "do": "error", "status": 200, "body": bomb})
 
     with pytest.raises(OutcomeUnknown):
-        await merge(salesforce, "Contact", [Merge(a_contact(org), {"Id": a_contact(org)})])
+        await merge(salesforce, "Contact", [MergePair(a_contact(org), {"Id": a_contact(org)})])
 
 
 async def test_a_merge_counts_as_one_call_of_the_day(salesforce, org):
     winner, losers = a_contact(org), [a_contact(org) for _ in range(3)]
     _, before = await salesforce.daily_calls()
 
-    await merge(salesforce, "Contact", [Merge(one, {"Id": winner}) for one in losers])
+    await merge(salesforce, "Contact", [MergePair(one, {"Id": winner}) for one in losers])
 
     _, after = await salesforce.daily_calls()
     assert before - after == 2

@@ -2,7 +2,7 @@
 
 import json
 
-from app import runtime
+from app.runtime import open_inbox
 from app.store.links import mark_due as due_again
 from app.sync.model import Side
 from tests.flow.clinic import SECRET
@@ -120,10 +120,10 @@ async def compares(clinic, *kinds, since=EVER):
 
 async def points_out(clinic, *kinds, since=EVER, tell=no_progress):
     """These kinds are compared; no worker has looked at what differs yet."""
-    inbox = runtime.inbox(clinic.run, lambda _group: None)
+    inbox = open_inbox(clinic.runtime, lambda _group: None)
     try:
         for kind in kinds:
-            await compare(clinic.run, inbox, kind, since, tell=tell)
+            await compare(clinic.runtime, inbox, kind, since, tell=tell)
     finally:
         await inbox.close()
 
@@ -134,7 +134,7 @@ async def tells(clinic, kind, record_id, operation="UPDATE"):
     async def work(connection):
         await due_again(connection, kind, Side.SALESFORCE, [record_id])
 
-    await clinic.run.database.transact(work)
+    await clinic.runtime.database.transact(work)
     await clinic.settles()
     return operation
 

@@ -12,8 +12,8 @@ from datetime import timedelta
 import httpx
 import sqlalchemy as sa
 
-from app import runtime
 from app.main import create_app
+from app.runtime import open_inbox, open_runtime
 from app.settings import env_file
 from app.store.clock import db_now
 from app.store.tables import (
@@ -66,7 +66,7 @@ class Clinic:
     confirm_after = CONFIRM_AFTER
 
     def __init__(self, run, web, drchrono, salesforce):
-        self.run, self.web, self.drchrono, self.salesforce = run, web, drchrono, salesforce
+        self.runtime, self.web, self.drchrono, self.salesforce = run, web, drchrono, salesforce
         self._sent = 0
 
     async def connects(self, user=None, scope=None):
@@ -139,14 +139,14 @@ class Clinic:
 
     async def takes(self, kind=Kind.PATIENT):
         """A worker takes what is due of a kind, and does nothing with it yet."""
-        return await take(self.run, kind)
+        return await take(self.runtime, kind)
 
     async def looks(self, work):
         return await read_both_sides(work)
 
     async def writes_out(self, work, looked):
         """Carry out what a look asks for, and die before it is recorded; gives what became of it."""
-        plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
+        plans = {one.link.id: decide(work.rules, one.link, one.seen, work.leased.now) for one in looked}
         async with renewing(work) as lease:
             looked, plans = await match_before_create(work, looked, plans)
             return plans, await execute(work, lease, looked, plans)
@@ -179,7 +179,7 @@ class Clinic:
     async def settles(self):
         """Workers do all that is due now; gives how many passes that took."""
         passes = 0
-        while places := await waiting(self.run.database):
+        while places := await waiting(self.runtime.database):
             if (work := await self.takes(places[0][0])) is None:  # a side is not connected
                 break
             await sync(work)
@@ -189,9 +189,9 @@ class Clinic:
 
     async def knows_the_staff(self):
         """Doctors and offices are there, as at any clinic that runs; what that took is not counted."""
-        inbox = runtime.inbox(self.run, lambda _group: None)
+        inbox = open_inbox(self.runtime, lambda _group: None)
         for kind in (Kind.DOCTOR, Kind.OFFICE):
-            await compare(self.run, inbox, kind, EVER)
+            await compare(self.runtime, inbox, kind, EVER)
             await self.settles()
         await inbox.close()
         self.salesforce.delete("/_control/writes")
@@ -202,7 +202,7 @@ class Clinic:
                 await connection.execute(sa.delete(table))
             await connection.execute(sa.delete(connections).where(connections.c.side == Side.SALESFORCE.value))
 
-        await self.run.database.transact(forget)
+        await self.runtime.database.transact(forget)
 
     async def arrives(self, patient, **how):
         """DrChrono delivers, and the workers settle it."""
@@ -226,14 +226,14 @@ class Clinic:
                 moved = {name: sa.type_coerce(table.c[name], sa.BigInteger) - ms for name in names}
                 await connection.execute(sa.update(table).values(moved))
 
-        await self.run.database.transact(work)
+        await self.runtime.database.transact(work)
 
     async def rows(self, table):
-        return await self.run.database.read(sa.select(table))
+        return await self.runtime.database.read(sa.select(table))
 
     async def link(self, patient):
         found = sa.select(links).where(links.c.drchrono_id == str(patient["id"]))
-        return (await self.run.database.read(found))[0]
+        return (await self.runtime.database.read(found))[0]
 
     async def failures(self):
         return [(row.side, row.cause, row.fields) for row in await self.rows(failures)]
@@ -243,7 +243,7 @@ class Clinic:
 
     async def clock_is_put_ahead(self, span):
         """Somebody sets the database's clock: all it remembers was so long ago, though no time has passed here."""
-        database = self.run.database
+        database = self.runtime.database
         (row,) = await database.read(sa.select(db_now().label("now")))
         await self.time_passes(span)
         database.pace.note(database.pace.read(row.now - span))
@@ -283,7 +283,7 @@ class Clinic:
     async def replaced(self):
         """The values our writes replaced, unsealed, in the order they were written."""
         kept = [row.replaced for row in await self.rows(journal) if row.replaced]
-        return [self.run.vault.open(sealed) for sealed in kept]
+        return [self.runtime.vault.open(sealed) for sealed in kept]
 
     def calls(self, side, method_and_path):
         counts = getattr(self, side).get("/_control/calls").json()["counts"]
@@ -348,19 +348,19 @@ async def opened(known, drchrono, salesforce, *, connects=True, from_memory=Fals
     from_memory  both stand-ins are as after a reset, so what was lived through once need not be again
     """
     app = create_app(known)
-    async with app.router.lifespan_context(app), runtime.opened(known) as run:
+    async with app.router.lifespan_context(app), open_runtime(known) as runtime:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://sync") as web:
-            if run.drchrono is not None:
-                run.drchrono.bulk_waits_s = (0.0,) * 5
-            if run.salesforce is not None:
-                run.salesforce.budget._remember_s = 0.0  # time may be moved
-            clinic = Clinic(run, web, drchrono, salesforce)
+            if runtime.drchrono is not None:
+                runtime.drchrono.bulk_waits_s = (0.0,) * 5
+            if runtime.salesforce is not None:
+                runtime.salesforce.budget._remember_s = 0.0  # time may be moved
+            clinic = Clinic(runtime, web, drchrono, salesforce)
             clinic.app = app
-            if run.drchrono is not None and connects and not (from_memory and await is_remembered(clinic, known)):
+            if runtime.drchrono is not None and connects and not (from_memory and await is_remembered(clinic, known)):
                 await clinic.connects()
-                if run.salesforce is not None and not await clinic.links(Kind.DOCTOR):
-                    async with runtime.opened(known) as before:  # as a worker of yesterday would have done it
+                if runtime.salesforce is not None and not await clinic.links(Kind.DOCTOR):
+                    async with open_runtime(known) as before:  # as a worker of yesterday would have done it
                         await Clinic(before, web, drchrono, salesforce).knows_the_staff()
                 if from_memory:
                     await remember(clinic, known)

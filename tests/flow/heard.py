@@ -28,7 +28,7 @@ async def due(clinic):
 
 async def kept(clinic):
     """What is kept of each delivery, unsealed."""
-    return [json.loads(clinic.run.vault.open_bytes(row.body)) for row in await clinic.rows(deliveries)]
+    return [json.loads(clinic.runtime.vault.open_bytes(row.body)) for row in await clinic.rows(deliveries)]
 
 
 async def holdings(clinic):
@@ -39,13 +39,13 @@ async def holdings(clinic):
             for value in row:
                 found.append(str(value))
                 with contextlib.suppress(SyncError, AttributeError, TypeError, ValueError):
-                    found.append(clinic.run.vault.open_bytes(value).decode(errors="replace"))
-    if clinic.run.database.is_sqlite:
-        path = clinic.run.database.path
+                    found.append(clinic.runtime.vault.open_bytes(value).decode(errors="replace"))
+    if clinic.runtime.database.is_sqlite:
+        path = clinic.runtime.database.path
         found += [file.read_bytes().decode("latin-1") for file in path.parent.glob(f"{path.name}*")]
     return "\n".join(found)
 
 
 async def say(clinic, statement):
     """Do to the database what no door would."""
-    await clinic.run.database.transact(lambda connection: connection.execute(sa.text(statement)))
+    await clinic.runtime.database.transact(lambda connection: connection.execute(sa.text(statement)))

@@ -22,4 +22,4 @@ def blank_phones(clinic, tmp_path):
     """The same clinic after somebody mapped the phone to a field that nobody fills in."""
     shipped = (resources.files("app.sync") / "mappings" / "default.toml").read_text()
     (tmp_path / "wrong.toml").write_text(shipped.replace('drchrono = "cell_phone"', 'drchrono = "office_phone"'))
-    return replace(clinic.run, mappings=file.load(tmp_path / "wrong.toml"))
+    return replace(clinic.runtime, mappings=file.load(tmp_path / "wrong.toml"))

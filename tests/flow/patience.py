@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from app import runtime
+from app.runtime import open_inbox
 from app.store.tables import darkness, deliveries, feeds, scans, schedules, watermarks
 from tests.flow.clinic import ORG_ID
 from tests.standins.drchrono.webhooks import REDELIVERED_AFTER_H
@@ -90,13 +90,13 @@ async def ages(clinic, span):
             moved = {name: sa.type_coerce(table.c[name], sa.BigInteger) - ms for name in names}
             await connection.execute(sa.update(table).values(moved))
 
-    await clinic.run.database.transact(work)
+    await clinic.runtime.database.transact(work)
 
 
 async def compares_when_due(clinic):
     """A worker looks whether it is time to compare; nobody has looked at what it found yet."""
-    inbox = runtime.inbox(clinic.run, lambda _group: None)
+    inbox = open_inbox(clinic.runtime, lambda _group: None)
     try:
-        await compare_when_due(clinic.run, inbox, lambda _kinds: None)
+        await compare_when_due(clinic.runtime, inbox, lambda _kinds: None)
     finally:
         await inbox.close()

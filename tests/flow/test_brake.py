@@ -20,13 +20,13 @@ def phones(clinic):
 
 
 async def reasons(clinic):
-    return {one["lane"]: one["reason"] for one in await lanes.lane_states(clinic.run.database) if one["paused"]}
+    return {one["lane"]: one["reason"] for one in await lanes.lane_states(clinic.runtime.database) if one["paused"]}
 
 
 @pytest.mark.timeout(120)
 async def test_a_mapping_that_blanks_every_phone_waits_for_a_word(clinic, tmp_path):
     await registers_many(clinic)
-    right, clinic.run = clinic.run, blank_phones(clinic, tmp_path)
+    right, clinic.runtime = clinic.runtime, blank_phones(clinic, tmp_path)
 
     await compares(clinic, PATIENTS)
 
@@ -36,8 +36,8 @@ async def test_a_mapping_that_blanks_every_phone_waits_for_a_word(clinic, tmp_pa
     assert "cell_phone would be emptied on 101 records of Salesforce" in why
     assert len(await clinic.unfinished()) == MANY, "nothing is forgotten"
 
-    clinic.run = right  # the mapping is put right, and the lane resumed
-    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], None)
+    clinic.runtime = right  # the mapping is put right, and the lane resumed
+    await lanes.set_paused(clinic.runtime.database, [Lane.COMPARE], None)
     await clinic.settles()
 
     assert clinic.writes() == []
@@ -47,10 +47,10 @@ async def test_a_mapping_that_blanks_every_phone_waits_for_a_word(clinic, tmp_pa
 @pytest.mark.timeout(120)
 async def test_after_a_word_it_is_written(clinic, tmp_path):
     await registers_many(clinic)
-    clinic.run = blank_phones(clinic, tmp_path)
+    clinic.runtime = blank_phones(clinic, tmp_path)
     await compares(clinic, PATIENTS)
 
-    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], None)
+    await lanes.set_paused(clinic.runtime.database, [Lane.COMPARE], None)
     await clinic.settles()
     await clinic.time_passes(CONFIRM_AFTER * 2)  # the stamps have not moved, so DrChrono is asked about each
     await clinic.settles()
@@ -79,7 +79,7 @@ async def test_the_plan_tells_beforehand_and_writes_nothing(clinic, tmp_path):
 
 async def test_more_deletions_than_a_handful_wait(clinic):
     visits = await has_visits(clinic, 3)
-    clinic.run = replace(clinic.run, settings=clinic.run.settings.model_copy(update={"brake_deletes": 2}))
+    clinic.runtime = replace(clinic.runtime, settings=clinic.runtime.settings.model_copy(update={"brake_deletes": 2}))
     for visit in visits:
         deletes(clinic, visit)
 
@@ -106,7 +106,7 @@ async def test_a_handful_of_deletions_passes(clinic):
 
 async def test_charts_that_a_list_does_not_show_any_more_are_not_asked_for_one_by_one(clinic):
     """As when a doctor's charts are no longer shared with the account: DrChrono would say of each that it is gone."""
-    clinic.run = replace(clinic.run, settings=clinic.run.settings.model_copy(update={"brake_deletes": 2}))
+    clinic.runtime = replace(clinic.runtime, settings=clinic.runtime.settings.model_copy(update={"brake_deletes": 2}))
     patients = [await clinic.registers(first_name=name) for name in ("Ada", "Ben", "Cleo")]
     await compares(clinic, PATIENTS)
     for patient in patients:
@@ -138,7 +138,7 @@ async def test_a_first_load_of_any_size_is_no_matter_for_the_brake(clinic):
 
 async def test_a_live_edit_passes_while_the_rest_is_held_back(clinic):
     patient = await clinic.has_linked()
-    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], "the brake")
+    await lanes.set_paused(clinic.runtime.database, [Lane.COMPARE], "the brake")
 
     await clinic.arrives(await clinic.edits(patient, city="Springfield"))
 
@@ -146,8 +146,8 @@ async def test_a_live_edit_passes_while_the_rest_is_held_back(clinic):
 
 
 async def test_while_the_lane_is_paused_nothing_is_compared_anew(clinic):
-    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], "the brake")
+    await lanes.set_paused(clinic.runtime.database, [Lane.COMPARE], "the brake")
 
-    await compare_when_due(clinic.run, None, lambda _kinds: None)
+    await compare_when_due(clinic.runtime, None, lambda _kinds: None)
 
     assert clinic.calls("drchrono", "GET") == 0

@@ -116,7 +116,7 @@ async def test_a_schema_that_is_behind_says_what_to_run(known, tmp_path):
 
 
 async def test_a_database_that_loses_a_table_while_we_look_is_told_and_ends_the_looking(clinic, known):
-    await clinic.run.database.transact(lambda connection: connection.execute(sa.text("DROP TABLE lane_calls")))
+    await clinic.runtime.database.transact(lambda connection: connection.execute(sa.text("DROP TABLE lane_calls")))
 
     findings = await found(known)
 

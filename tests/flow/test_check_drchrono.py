@@ -174,7 +174,7 @@ async def test_few_calls_left_are_a_warning(clinic, known):
     made = [
         {"application": known.drchrono_client_id, "lane": "retry", "made": 455, "hour": at} for at in (hour, hour + 1)
     ]
-    await clinic.run.database.transact(lambda connection: connection.execute(sa.insert(lane_calls), made))
+    await clinic.runtime.database.transact(lambda connection: connection.execute(sa.insert(lane_calls), made))
 
     few = line(await found(changed(known, drchrono_calls_per_hour=500)), "drchrono calls")
 
@@ -216,9 +216,9 @@ async def test_doctors_that_cannot_be_listed_now_are_not_blamed_on_a_scope(clini
 
 
 async def test_a_refresh_that_was_cut_off_is_told_as_such(clinic, known):
-    values = {"refused_at": clinic.run.now(), "refused_code": "REFRESH_CUT_OFF"}
+    values = {"refused_at": clinic.runtime.now(), "refused_code": "REFRESH_CUT_OFF"}
     refused = sa.update(connections).where(connections.c.side == "drchrono").values(**values)
-    await clinic.run.database.transact(lambda connection: connection.execute(refused))
+    await clinic.runtime.database.transact(lambda connection: connection.execute(refused))
 
     token = line(await found(known), "drchrono token")
 
@@ -226,7 +226,7 @@ async def test_a_refresh_that_was_cut_off_is_told_as_such(clinic, known):
 
 
 async def test_nothing_secret_stands_in_any_line(clinic, known):
-    pair = clinic.run.vault.open((await clinic.rows(connections))[0].token)
+    pair = clinic.runtime.vault.open((await clinic.rows(connections))[0].token)
 
     told = json.dumps([(one.says, one.fix) for one in await found(known)])
 

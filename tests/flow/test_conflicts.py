@@ -24,7 +24,7 @@ async def test_a_conflict_says_its_rule_and_keeps_both_values(clinic):
     assert (item["field"], item["kind"], item["rule"]) == ("email", "patient", "salesforce owns it")
     assert (item["winner"], item["state"], item["drchrono_id"]) == ("salesforce", "confirmed", str(patient["id"]))
     (row,) = await clinic.rows(conflicts)
-    assert clinic.run.vault.open(row.kept) == {"drchrono": "desk@example.com", "salesforce": "crm@example.com"}
+    assert clinic.runtime.vault.open(row.kept) == {"drchrono": "desk@example.com", "salesforce": "crm@example.com"}
     assert "example.com" not in str(answer)
 
 

@@ -34,7 +34,7 @@ async def browser(unjoined):
 async def everything_stored(clinic):
     """Every row of every table as text, and the bytes of the file where there is one."""
     rows = [repr(row) for table in metadata.sorted_tables for row in await clinic.rows(table)]
-    database = clinic.run.database
+    database = clinic.runtime.database
     files = database.path.parent.glob(f"{database.path.name}*") if database.is_sqlite else ()
     return "\n".join(rows).encode() + b"".join(file.read_bytes() for file in files)
 
@@ -81,19 +81,19 @@ async def test_the_overview_shows_whose_consent_is_held(browser):
 async def test_a_pair_is_kept_with_user_practice_scopes_and_expiry(unjoined):
     await unjoined.connects()
 
-    stored = await VendorTokens(unjoined.run.database, unjoined.run.vault, Side.DRCHRONO).read()
+    stored = await VendorTokens(unjoined.runtime.database, unjoined.runtime.vault, Side.DRCHRONO).read()
     (row,) = await unjoined.rows(connections)
 
     assert stored.token["account"]["username"] == "fixture.provider"
     assert (stored.practice, stored.token["account"]["practice"]) == ("510001", "510001")
     assert stored.token["scope"] == SCOPES
-    lives = row.expires_at - unjoined.run.now()
+    lives = row.expires_at - unjoined.runtime.now()
     assert 172_700 < lives.total_seconds() <= 172_800
 
 
 async def test_nothing_of_the_pair_lies_in_the_database_in_clear(unjoined):
     await unjoined.connects()
-    pair = (await VendorTokens(unjoined.run.database, unjoined.run.vault, Side.DRCHRONO).read()).token
+    pair = (await VendorTokens(unjoined.runtime.database, unjoined.runtime.vault, Side.DRCHRONO).read()).token
 
     stored = await everything_stored(unjoined)
 
@@ -107,7 +107,7 @@ async def test_a_waiting_pair_lies_in_the_database_sealed_too(unjoined):
     await unjoined.connects()
 
     (row,) = await unjoined.rows(connections)
-    pair = unjoined.run.vault.open(row.pending)
+    pair = unjoined.runtime.vault.open(row.pending)
     assert pair["access_token"].encode() not in await everything_stored(unjoined)
 
 

@@ -16,7 +16,7 @@ CONFIRM, DECLINE, ASK = "/connect/drchrono/confirm", "/connect/drchrono/decline"
 
 
 async def held(clinic):
-    return await VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO).read()
+    return await VendorTokens(clinic.runtime.database, clinic.runtime.vault, Side.DRCHRONO).read()
 
 
 def tokens(clinic):
@@ -30,7 +30,7 @@ async def waits(clinic):
 
 async def reads_a_doctor(clinic):
     """The service uses the token it holds."""
-    return len(await clinic.run.drchrono.listed("/api/doctors")) == 1
+    return len(await clinic.runtime.drchrono.listed("/api/doctors")) == 1
 
 
 async def test_the_same_user_again_replaces_the_pair_without_asking(clinic):

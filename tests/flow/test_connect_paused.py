@@ -180,7 +180,7 @@ async def test_a_drchrono_that_is_away_is_no_refusal(clinic, doubts):
 async def test_disconnecting_revokes_at_drchrono_and_forgets_here(clinic):
     answer = await clinic.web.post("/disconnect/drchrono", headers=BEARER)
 
-    stored = await VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO).read()
+    stored = await VendorTokens(clinic.runtime.database, clinic.runtime.vault, Side.DRCHRONO).read()
     tokens = clinic.drchrono.get("/_control/tokens").json()
     assert (answer.status_code, "Disconnected" in answer.text) == (200, True)
     assert (stored.token, tokens["live"], tokens["revocations"]) == (None, 0, 1)
@@ -223,7 +223,7 @@ async def test_a_revocation_drchrono_did_not_confirm_is_forgotten_here_and_said(
 
     answer = await clinic.web.post("/disconnect/drchrono", headers=BEARER)
 
-    stored = await VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO).read()
+    stored = await VendorTokens(clinic.runtime.database, clinic.runtime.vault, Side.DRCHRONO).read()
     assert stored.token is None
     assert "did not confirm" in answer.text
 
@@ -252,7 +252,7 @@ async def test_connecting_after_a_disconnect_sets_what_waited_going(clinic, doub
 
 async def test_without_the_key_of_its_tokens_the_page_says_which_setting_to_mend(clinic):
     foreign = sa.update(connections).values(token=Vault((Fernet.generate_key(),)).seal({}))
-    await clinic.run.database.transact(lambda connection: connection.execute(foreign))
+    await clinic.runtime.database.transact(lambda connection: connection.execute(foreign))
 
     answer = await clinic.web.get("/connections", headers=BEARER)
 

@@ -242,7 +242,7 @@ async def test_without_drchronos_settings_a_page_says_which_are_missing(database
 
 async def test_a_database_that_goes_away_is_a_503_without_a_traceback(unjoined, browser, capsys):
     answer = await came_back(unjoined, browser)
-    await unjoined.run.database.transact(lambda connection: connection.execute(sa.text("DROP TABLE consents")))
+    await unjoined.runtime.database.transact(lambda connection: connection.execute(sa.text("DROP TABLE consents")))
 
     away = await browser.open("/connect/drchrono")
     returned = await unjoined.web.get(CALLBACK, params=answer, headers={"cookie": "chronobridge_consent=x"})

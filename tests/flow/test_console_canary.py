@@ -75,7 +75,7 @@ async def test_what_is_looked_for_and_revealed_is_in_no_log_audit_metric_or_addr
         patient, shown = await everything_done(clinic, browser)
         numbers = (await clinic.web.get("/metrics")).text
     lines = "".join(capsys.readouterr())
-    tables = {table.name: str(await clinic.run.database.read(sa.select(table))) for table in metadata.sorted_tables}
+    tables = {table.name: str(await clinic.runtime.database.read(sa.select(table))) for table in metadata.sorted_tables}
 
     assert sum("Canarysson" in page.text for page in shown) >= 7  # it was there to be leaked
     assert f"patient {patient['id']}" in tables["audit"]

@@ -136,7 +136,7 @@ async def test_a_delivery_whose_body_was_dropped_has_drchrono_asked_instead(clin
     async def drop(connection):
         await connection.execute(sa.update(deliveries).values(body=None))
 
-    await clinic.run.database.transact(drop)
+    await clinic.runtime.database.transact(drop)
     await clinic.web.post("/api/v1/replay", headers=BEARER, json={"ids": [first["id"]]})
     await clinic.settles()
 

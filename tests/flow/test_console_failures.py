@@ -146,7 +146,7 @@ async def test_of_one_cause_those_about_a_field_are_meant_alone(failing):
     ids = sorted(row.link_id for row in await failing.rows(failures))
     for about, link_id in (("Email", ids[0]), ("Email,Home_Email__c", ids[1]), ("Home_Email__c", ids[2])):
         await change(
-            failing.run.database, sa.update(failures).where(failures.c.link_id == link_id).values(fields=about)
+            failing.runtime.database, sa.update(failures).where(failures.c.link_id == link_id).values(fields=about)
         )
 
     async def number(field):
@@ -173,7 +173,7 @@ async def test_a_number_that_has_changed_much_is_said_on_the_page_and_nothing_is
         await browser.open("/failures")
         await browser.presses(f"Try all {MANY} again…")
         left = sa.select(failures.c.link_id).order_by(failures.c.link_id).limit(3)
-        await change(failing.run.database, sa.delete(failures).where(failures.c.link_id.in_(left)))
+        await change(failing.runtime.database, sa.delete(failures).where(failures.c.link_id.in_(left)))
         told = await browser.presses(f"Try {MANY}")
         await browser.presses("Try 4")
 

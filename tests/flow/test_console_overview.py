@@ -59,10 +59,10 @@ async def test_what_was_written_more_than_six_hours_ago_is_in_no_line(clinic):
     await clinic.has_linked(first_name="Ada", last_name="Test")
 
     async def age(connection):
-        long_ago = clinic.run.now() - timedelta(hours=7)
+        long_ago = clinic.runtime.now() - timedelta(hours=7)
         await connection.execute(sa.update(journal).values(answered_at=long_ago))
 
-    await clinic.run.database.transact(age)
+    await clinic.runtime.database.transact(age)
 
     assert sum((await overview(clinic))["to"]["salesforce"]["lately"]) == 0
 

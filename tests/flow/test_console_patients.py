@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from app import runtime
+from app.runtime import ledger_of
 from app.settings.fields import Settings
 from app.store.clock import db_now
 from app.store.record_views import RecordState
@@ -140,12 +140,12 @@ async def test_the_list_of_one_state_holds_all_of_it_and_nobody_else(staffed):
     for row in rows[::4]:
         row["salesforce_id"] = None
     rows.append({**rows[1], "id": rows[1]["id"][:-4] + "9999", "kind": "doctor"})
-    await change(staffed.run.database, sa.insert(links).values(rows))
-    await change(staffed.run.database, sa.update(links).where(links.c.drchrono_id < "13").values(due_at=db_now()))
+    await change(staffed.runtime.database, sa.insert(links).values(rows))
+    await change(staffed.runtime.database, sa.update(links).where(links.c.drchrono_id < "13").values(due_at=db_now()))
     why = {"side": "salesforce", "kind": "patient", "fields": "", "at": db_now()}
     for row in rows[1:20:3]:
         failed = {**why, "link_id": row["id"], "cause": "x", "is_held": row["id"] > rows[9]["id"]}
-        await change(staffed.run.database, sa.insert(failures).values(failed))
+        await change(staffed.runtime.database, sa.insert(failures).values(failed))
 
     everybody = (await staffed.web.get("/api/v1/patients?limit=200", headers=READS)).json()["items"]
     by_state = {
@@ -227,8 +227,8 @@ async def test_with_salesforce_away_the_list_is_there_by_id_and_state_and_the_pa
 
 async def test_with_no_call_left_to_others_than_live_edits_nobody_is_asked_for_a_name(staffed):
     patient = await staffed.has_linked(**ADA)
-    await runtime.calls_of(staffed.run.settings, staffed.run.database, Side.SALESFORCE).told(600, 1000)
-    staffed.app.state.run.salesforce.budget._known = None
+    await ledger_of(staffed.runtime.settings, staffed.runtime.database, Side.SALESFORCE).told(600, 1000)
+    staffed.app.state.runtime.salesforce.budget._known = None
     staffed.salesforce.delete("/_control/calls")
 
     found = await searched(staffed, "ada")

@@ -50,14 +50,14 @@ PAGES = {
 @pytest.fixture
 async def crowded(clinic):
     """A clinic that knows 100,000 patients, a tenth of them failed, and of one of them more than 500 calls."""
-    await fill(clinic.run.database, 1, MANY)
+    await fill(clinic.runtime.database, 1, MANY)
     why = {"side": "salesforce", "kind": "patient", "cause": "DUPLICATE_VALUE", "fields": "email", "is_held": False}
     rows = sa.select(links.c.id, *(sa.literal(value).label(name) for name, value in why.items()), db_now().label("at"))
     newest = rows.where(links.c.kind == "patient").order_by(links.c.id.desc()).limit(FAILED)
-    await change(clinic.run.database, sa.insert(failures).from_select(["link_id", *why, "at"], newest))
+    await change(clinic.runtime.database, sa.insert(failures).from_select(["link_id", *why, "at"], newest))
     for table, theirs in ((events, {"record_id": "5"}), (journal, {"link_id": "L5"})):
         first = table.c.delivery_id if table is events else table.c.id
-        await change(clinic.run.database, sa.update(table).where(first.like("_99%")).values(theirs))
+        await change(clinic.runtime.database, sa.update(table).where(first.like("_99%")).values(theirs))
     return clinic
 
 

@@ -152,7 +152,7 @@ async def test_revealing_gives_the_values_and_is_noted_without_any(staffed):
 
 async def test_what_cannot_be_noted_is_not_revealed(staffed):
     patient = await staffed.has_linked(**ADA)
-    refuse = "RAISE(ABORT, 'full')" if staffed.run.database.is_sqlite else None
+    refuse = "RAISE(ABORT, 'full')" if staffed.runtime.database.is_sqlite else None
 
     async def work(connection):
         if refuse:
@@ -161,7 +161,7 @@ async def test_what_cannot_be_noted_is_not_revealed(staffed):
         else:
             await connection.exec_driver_sql("ALTER TABLE audit ADD CONSTRAINT full_ CHECK (records < 0)")
 
-    await staffed.run.database.transact(work)
+    await staffed.runtime.database.transact(work)
 
     answer = await acted(staffed, patient, "reveal")
 

@@ -82,7 +82,7 @@ async def test_a_zone_nobody_knows_is_asked_for_all_round_the_earth(clinic, is_k
         await connection.execute(sa.delete(zones))
 
     if not is_kept:
-        await clinic.run.database.transact(forgets)
+        await clinic.runtime.database.transact(forgets)
 
     (one,) = (await of_day(clinic, DAY))["items"]
 

@@ -35,7 +35,7 @@ async def clinic(database, empty_vendors):
 
 async def everybody_signs(clinic):
     await clinic.app.state.health.look()
-    await beat(clinic.run)
+    await beat(clinic.runtime)
 
 
 async def dark(clinic):
@@ -52,7 +52,7 @@ async def door_was_closed(clinic):
 
 
 async def workers_were_gone(clinic):
-    await beat(clinic.run)
+    await beat(clinic.runtime)
 
 
 async def test_a_blip_is_no_darkness(clinic):
@@ -94,7 +94,7 @@ async def test_a_database_that_was_away_is_a_door_that_was_closed(clinic):
 
 
 async def refused(clinic):
-    store = VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO)
+    store = VendorTokens(clinic.runtime.database, clinic.runtime.vault, Side.DRCHRONO)
     await store.refuse(await store.lease(MINUTE), "invalid_grant")
 
 
@@ -104,12 +104,12 @@ async def connected_anew(clinic):
 
 async def out(clinic):
     for _ in range(3):
-        await clinic.run.drchrono.grant.budget.failed()
+        await clinic.runtime.drchrono.grant.budget.failed()
 
 
 async def answers_again(clinic):
     await clinic.time_passes(5 * MINUTE)
-    await clinic.run.drchrono.user()
+    await clinic.runtime.drchrono.user()
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ async def test_a_compare_whose_worker_was_killed_is_made_by_another(clinic):
     await door_was_closed(clinic)
     clinic.breaks("drchrono", "GET /api/doctors", "slow", delay_s=30)
     dying = asyncio.create_task(compares_when_due(clinic))
-    while not await clinic.run.database.read(sa.text("SELECT name FROM scans")):  # noqa: ASYNC110 - until it has begun
+    while not await clinic.runtime.database.read(sa.text("SELECT name FROM scans")):  # noqa: ASYNC110 - until it has begun
         await asyncio.sleep(0.01)
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
@@ -163,12 +163,12 @@ async def test_a_compare_whose_worker_was_killed_is_made_by_another(clinic):
 
 
 async def test_a_paused_lane_makes_it_wait_and_nothing_is_forgotten(clinic):
-    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], "an operator's word")
+    await lanes.set_paused(clinic.runtime.database, [Lane.COMPARE], "an operator's word")
     await ages(clinic, HOUR)
     await door_was_closed(clinic)
     await compares_when_due(clinic)
     while_paused = listed(clinic), await dark(clinic)
-    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], None)
+    await lanes.set_paused(clinic.runtime.database, [Lane.COMPARE], None)
 
     await compares_when_due(clinic)
 

@@ -35,7 +35,7 @@ async def metrics(clinic):
 
 async def printed(clinic, **how):
     out = io.StringIO()
-    await print_queue(clinic.run.settings, Console(file=out, width=100, soft_wrap=how["as_json"]), **how)
+    await print_queue(clinic.runtime.settings, Console(file=out, width=100, soft_wrap=how["as_json"]), **how)
     return out.getvalue()
 
 
@@ -77,7 +77,7 @@ async def test_what_goes_to_salesforce_alone_waits_for_no_call_of_drchronos(clin
 
 
 async def test_calls_are_told_by_lane_and_those_left_are_what_remains_of_the_hour(clinic):
-    application = RateLedger(clinic.run.database, clinic.run.settings.drchrono_client_id)
+    application = RateLedger(clinic.runtime.database, clinic.runtime.settings.drchrono_client_id)
     before = await drchrono(clinic)
 
     await application.count(Lane.COMPARE, lambda ledger: ((int(ledger.at // 3600),), 1, 0.0))
@@ -89,7 +89,7 @@ async def test_calls_are_told_by_lane_and_those_left_are_what_remains_of_the_hou
 
 
 async def test_a_drchrono_that_wants_to_be_left_alone_is_said_to_be_and_until_when(clinic, edited):
-    await clinic.run.drchrono.grant.budget.answered(429, 2295.0)
+    await clinic.runtime.drchrono.grant.budget.answered(429, 2295.0)
 
     found = await drchrono(clinic)
 
@@ -100,8 +100,8 @@ async def test_a_drchrono_that_wants_to_be_left_alone_is_said_to_be_and_until_wh
 
 
 async def test_salesforces_day_is_told_once_it_has_been_heard_of(clinic):
-    clinic.app.state.run.salesforce.budget._remember_s = 0.0
-    await clinic.run.salesforce.budget.asked(1234, 100_000)
+    clinic.app.state.runtime.salesforce.budget._remember_s = 0.0
+    await clinic.runtime.salesforce.budget.asked(1234, 100_000)
 
     after = (await queue(clinic))["forecast"]["salesforce"]
 
@@ -111,9 +111,9 @@ async def test_salesforces_day_is_told_once_it_has_been_heard_of(clinic):
 
 
 async def test_the_numbers_are_in_the_metrics(clinic, edited):
-    clinic.app.state.run.salesforce.budget._remember_s = 0.0
-    await clinic.run.salesforce.budget.asked(1234, 100_000)
-    await clinic.run.drchrono.user()
+    clinic.app.state.runtime.salesforce.budget._remember_s = 0.0
+    await clinic.runtime.salesforce.budget.asked(1234, 100_000)
+    await clinic.runtime.drchrono.user()
 
     found = await metrics(clinic)
 
@@ -152,7 +152,7 @@ async def test_a_script_gets_what_the_api_says(clinic, edited):
 async def test_without_a_side_there_is_nothing_to_forecast_of_it(clinic):
     known = env_file.load(
         _env_file=None,
-        database_url=clinic.run.database.url.render_as_string(hide_password=False),
+        database_url=clinic.runtime.database.url.render_as_string(hide_password=False),
         public_url="https://sync.example.com",
         encryption_keys="YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE=",
         hash_keys="YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE=",
@@ -173,6 +173,6 @@ async def test_a_record_that_had_no_call_left_waits_for_one(clinic, cause):
     async def refused(connection):
         await connection.execute(sa.update(links).values(last_error=cause, lane=Lane.RETRY.value))
 
-    await clinic.run.database.transact(refused)
+    await clinic.runtime.database.transact(refused)
 
     assert (await drchrono(clinic))["waiting"]["retry"] == 1

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app import runtime
+from app.runtime import open_inbox
 from app.sync.model import Kind, Lane
 from app.vendors.salesforce.transport import BulkPolicy
 from tests.flow.clinic import REQUEST_LIMIT
@@ -19,15 +19,15 @@ NAMES = ("Ada", "Ben", "Cleo", "Dora")
 @pytest.fixture
 async def crowded(clinic):
     """A clinic where more than two records are a crowd, and four patients that nobody has told us of."""
-    clinic.run.salesforce.patience = BulkPolicy(above=2, most=50, looks_s=(0.01,), longest_s=0.3)
+    clinic.runtime.salesforce.patience = BulkPolicy(above=2, most=50, looks_s=(0.01,), longest_s=0.3)
     for name in NAMES:
         await clinic.registers(first_name=name, last_name="Test")
     return clinic
 
 
 async def points_out(clinic):
-    inbox = runtime.inbox(clinic.run, lambda _group: None)
-    await compare(clinic.run, inbox, Kind.PATIENT, EVER, Lane.BACKFILL)
+    inbox = open_inbox(clinic.runtime, lambda _group: None)
+    await compare(clinic.runtime, inbox, Kind.PATIENT, EVER, Lane.BACKFILL)
     await inbox.close()
 
 

@@ -135,7 +135,7 @@ async def test_what_is_told_of_the_loser_while_its_link_moves_is_over_too(clinic
     work = await clinic.takes()
     looked = await clinic.looks(work)
     outcome = await clinic.writes_out(work, looked)
-    await came_in(clinic.run.database, a_delivery(loser["Id"], side=Side.SALESFORCE))
+    await came_in(clinic.runtime.database, a_delivery(loser["Id"], side=Side.SALESFORCE))
 
     await clinic.records(work, looked, outcome)
     await settles(clinic)

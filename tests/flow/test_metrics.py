@@ -45,7 +45,7 @@ async def worker(clinic):
     """What a worker that stops does: it saves what it has counted."""
 
     async def stops():
-        await clinic.run.counts.save(clinic.run.database)
+        await clinic.runtime.counts.save(clinic.runtime.database)
 
     return stops
 
@@ -100,7 +100,7 @@ async def test_a_record_that_fails_has_not_arrived(clinic, worker):
 async def test_calls_are_counted_by_what_was_answered(clinic, worker, fault, status):
     clinic.breaks("drchrono", "GET /api/users/current", **fault, next=1)
 
-    await asyncio.gather(clinic.run.drchrono.user(), return_exceptions=True)
+    await asyncio.gather(clinic.runtime.drchrono.user(), return_exceptions=True)
     await worker()
 
     assert (await scraped(clinic))["vendor_calls_total", "drchrono", status] == 1
@@ -109,10 +109,10 @@ async def test_calls_are_counted_by_what_was_answered(clinic, worker, fault, sta
 async def test_what_is_due_and_worked_on_is_told_by_kind_lane_and_direction(clinic):
     await clinic.delivers(await clinic.registers(first_name="Ada"))
     due = tables.links.c.due_at.is_not(None)
-    await change(clinic.run.database, sa.update(tables.links).where(due).values(due_at=after(-90 * SECOND)))
+    await change(clinic.runtime.database, sa.update(tables.links).where(due).values(due_at=after(-90 * SECOND)))
     before = await scraped(clinic)
 
-    await lease_batch(clinic.run.database, Kind.PATIENT)
+    await lease_batch(clinic.runtime.database, Kind.PATIENT)
 
     assert before["due_records", *PATIENT, "to_salesforce"] == 1
     assert 90 <= before["oldest_due_seconds", *PATIENT, "to_salesforce"] < 120
@@ -123,8 +123,8 @@ async def test_what_is_due_and_worked_on_is_told_by_kind_lane_and_direction(clin
 async def test_a_token_is_told_with_its_age_and_what_is_left_of_it(clinic):
     await clinic.connects()
     noted = tables.watermarks.c.name == "token_drchrono"
-    await change(clinic.run.database, sa.update(tables.watermarks).where(noted).values(at=after(-600 * SECOND)))
-    await change(clinic.run.database, sa.update(tables.connections).values(expires_at=after(7200 * SECOND)))
+    await change(clinic.runtime.database, sa.update(tables.watermarks).where(noted).values(at=after(-600 * SECOND)))
+    await change(clinic.runtime.database, sa.update(tables.connections).values(expires_at=after(7200 * SECOND)))
 
     found = await scraped(clinic)
 
@@ -206,7 +206,7 @@ async def fill(database):
 
 @pytest.mark.timeout(120)
 async def test_a_hundred_thousand_links_and_ten_thousand_failures_make_neither_scrape_nor_look_slow(clinic):
-    await fill(clinic.run.database)
+    await fill(clinic.runtime.database)
     await scraped(clinic)
 
     spent = []

@@ -16,7 +16,7 @@ PATIENTS = Kind.PATIENT
 async def reconciles(clinic, settings=None):
     """Somebody runs `chronobridge reconcile`; gives whether it went well, and what it printed."""
     out = StringIO()
-    known = settings or clinic.run.settings
+    known = settings or clinic.runtime.settings
     went_well = await run_backfill(known, Console(file=out, width=400), PATIENTS, since_ever=False)
     return went_well, out.getvalue()
 
@@ -24,13 +24,13 @@ async def reconciles(clinic, settings=None):
 async def test_what_is_found_waits_in_a_paused_lane_and_is_written_once_it_is_resumed(clinic):
     patient = await clinic.has_linked()
     await clinic.edits(patient, city="Springfield")
-    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], "paused by an operator")
+    await lanes.set_paused(clinic.runtime.database, [Lane.COMPARE], "paused by an operator")
     forgets(clinic)
 
     went_well, said = await reconciles(clinic)
     await clinic.settles()
     before = clinic.writes()
-    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], None)
+    await lanes.set_paused(clinic.runtime.database, [Lane.COMPARE], None)
     await clinic.settles()
 
     assert (went_well, before) == (True, [])
@@ -42,7 +42,7 @@ async def test_what_is_found_waits_in_a_paused_lane_and_is_written_once_it_is_re
 async def test_what_the_brake_holds_back_is_handed_over_and_said(clinic, tmp_path):
     await registers_many(clinic)
     blank_phones(clinic, tmp_path)
-    wrong = clinic.run.settings.model_copy(update={"mapping_file": tmp_path / "wrong.toml"})
+    wrong = clinic.runtime.settings.model_copy(update={"mapping_file": tmp_path / "wrong.toml"})
     await edits_all(clinic)
 
     went_well, said = await reconciles(clinic, wrong)
@@ -62,7 +62,7 @@ async def edits_all(clinic):
 async def test_a_practice_that_is_not_connected_is_said_with_the_command_to_run(clinic):
     await clinic.web.post(
         "/disconnect/drchrono",
-        headers={"authorization": f"Bearer {clinic.run.settings.operator_token.get_secret_value()}"},
+        headers={"authorization": f"Bearer {clinic.runtime.settings.operator_token.get_secret_value()}"},
     )
 
     went_well, said = await reconciles(clinic)

@@ -48,7 +48,7 @@ def update(database, table, **values):
 
 
 async def test_every_part_of_a_connected_clinic_is_told(clinic):
-    await heartbeats.beat(clinic.run.database, "one")
+    await heartbeats.beat(clinic.runtime.database, "one")
 
     found = await parts(clinic)
 
@@ -75,9 +75,9 @@ async def test_no_vendor_is_called_for_a_probe(clinic):
 
 
 async def test_a_worker_that_has_died_is_told_with_when_it_was_last_heard_of(clinic):
-    await heartbeats.beat(clinic.run.database, "one")
+    await heartbeats.beat(clinic.runtime.database, "one")
     alive = await part(clinic, "workers")
-    await update(clinic.run.database, tables.workers, seen_at=after(-ALIVE - timedelta(seconds=1)))
+    await update(clinic.runtime.database, tables.workers, seen_at=after(-ALIVE - timedelta(seconds=1)))
 
     dead = await part(clinic, "workers")
 
@@ -122,12 +122,12 @@ async def locked(database, table):
 
 
 async def test_a_database_that_lets_nobody_write_is_not_ready_and_is_ready_again_once_it_does(clinic):
-    health = clinic.app.state.health = HealthMonitor(clinic.app.state.run, slow_s=0.3)
-    async with locked(clinic.run.database, tables.watermarks):
+    health = clinic.app.state.health = HealthMonitor(clinic.app.state.runtime, slow_s=0.3)
+    async with locked(clinic.runtime.database, tables.watermarks):
         await health.look()
         ready, found = await clinic.web.get("/readyz"), (await clinic.web.get("/healthz")).json()["parts"]
 
-    await asyncio.gather(*clinic.app.state.run.database._running)  # the write that hung
+    await asyncio.gather(*clinic.app.state.runtime.database._running)  # the write that hung
     again = await part(clinic, "database")
 
     assert (ready.status_code, ready.json()["status"]) == (503, "down")
@@ -139,9 +139,9 @@ async def test_a_database_that_lets_nobody_write_is_not_ready_and_is_ready_again
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_a_part_that_hangs_holds_up_no_other(clinic):
-    health = HealthMonitor(clinic.app.state.run, slow_s=0.3)
+    health = HealthMonitor(clinic.app.state.runtime, slow_s=0.3)
 
-    async with locked(clinic.run.database, tables.feeds):
+    async with locked(clinic.runtime.database, tables.feeds):
         await health.look()
 
     found = {name: one["state"] for name, one in health.report()["parts"].items()}
@@ -151,7 +151,7 @@ async def test_a_part_that_hangs_holds_up_no_other(clinic):
 
 async def test_a_watch_that_stops_is_told_and_nothing_it_said_is_believed_any_more(clinic):
     clock = Clock()
-    health = clinic.app.state.health = HealthMonitor(clinic.app.state.run, clock)
+    health = clinic.app.state.health = HealthMonitor(clinic.app.state.runtime, clock)
     await health.look()
     clock.now += OLD_S
     still = (await clinic.web.get("/readyz")).status_code
@@ -177,20 +177,20 @@ async def test_a_part_that_cannot_be_looked_at_for_a_fault_of_ours_is_unknown_an
 
 
 async def refused(clinic):
-    store = VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO)
+    store = VendorTokens(clinic.runtime.database, clinic.runtime.vault, Side.DRCHRONO)
     await store.refuse(await store.lease(MINUTE), "invalid_grant")
 
 
 async def nearly_ended(clinic):
-    await update(clinic.run.database, tables.connections, refresh_at=after(-MINUTE), expires_at=after(60 * MINUTE))
+    await update(clinic.runtime.database, tables.connections, refresh_at=after(-MINUTE), expires_at=after(60 * MINUTE))
 
 
 async def ended(clinic):
-    await update(clinic.run.database, tables.connections, refresh_at=after(-MINUTE), expires_at=after(-MINUTE))
+    await update(clinic.runtime.database, tables.connections, refresh_at=after(-MINUTE), expires_at=after(-MINUTE))
 
 
 async def cannot_be_refreshed(clinic):
-    store = VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO)
+    store = VendorTokens(clinic.runtime.database, clinic.runtime.vault, Side.DRCHRONO)
     lease = await store.lease(MINUTE)
     await store.save(lease, lease.version, {"access_token": "a", "expires_in": 172800}, 60 * MINUTE, 60 * MINUTE)
 
@@ -216,7 +216,7 @@ async def test_a_token_is_told_of_before_it_stops_the_side(clinic, happens, stat
 
 async def test_a_practice_that_nobody_has_joined_has_no_token_to_tell_of(known, empty_vendors):
     async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce, connects=False) as clinic:
-        await asyncio.gather(clinic.run.drchrono.user(), return_exceptions=True)
+        await asyncio.gather(clinic.runtime.drchrono.user(), return_exceptions=True)
 
         found = await parts(clinic)
 
@@ -225,10 +225,10 @@ async def test_a_practice_that_nobody_has_joined_has_no_token_to_tell_of(known, 
 
 
 async def spends_the_hour(clinic, calls):
-    application = RateLedger(clinic.run.database, clinic.run.settings.drchrono_client_id)
+    application = RateLedger(clinic.runtime.database, clinic.runtime.settings.drchrono_client_id)
     await application.count(Lane.COMPARE, lambda ledger: ((int(ledger.at // 3600),), 1, 0.0))
     theirs = tables.lane_calls.c.lane == Lane.COMPARE.value
-    await change(clinic.run.database, sa.update(tables.lane_calls).where(theirs).values(made=calls))
+    await change(clinic.runtime.database, sa.update(tables.lane_calls).where(theirs).values(made=calls))
 
 
 @pytest.mark.parametrize(
@@ -251,8 +251,8 @@ async def test_an_hour_that_is_spent_is_told_and_so_is_one_that_nearly_is(clinic
     ids=["spent", "nearly"],
 )
 async def test_a_days_share_that_is_spent_is_told_and_so_is_one_that_nearly_is(clinic, used, says):
-    clinic.app.state.run.salesforce.budget._remember_s = 0.0
-    await clinic.run.salesforce.budget.asked(used, 100_000)
+    clinic.app.state.runtime.salesforce.budget._remember_s = 0.0
+    await clinic.runtime.salesforce.budget.asked(used, 100_000)
 
     found = await part(clinic, "salesforce_budget")
 
@@ -261,18 +261,18 @@ async def test_a_days_share_that_is_spent_is_told_and_so_is_one_that_nearly_is(c
 
 
 async def test_a_vendor_that_wants_to_be_left_alone_is_told(clinic):
-    await clinic.run.drchrono.grant.budget.answered(429, 600.0)
+    await clinic.runtime.drchrono.grant.budget.answered(429, 600.0)
 
     assert "left alone for" in (await part(clinic, "drchrono_budget"))["advice"]
 
 
 async def test_a_vendor_that_does_not_answer_is_told_from_the_calls_that_failed(clinic):
     for _ in range(3):
-        await clinic.run.drchrono.grant.budget.failed()
+        await clinic.runtime.drchrono.grant.budget.failed()
     out = await part(clinic, "drchrono")
 
     await clinic.time_passes(5 * MINUTE)
-    await clinic.run.drchrono.user()
+    await clinic.runtime.drchrono.user()
 
     assert (out["state"], (await part(clinic, "drchrono"))["state"]) == ("down", "ok")
     assert "failed 3 calls in a row" in out["advice"]
@@ -292,7 +292,9 @@ async def test_a_backlog_is_told_once_somebody_waits_too_long_and_a_first_load_m
 ):
     await clinic.delivers(await clinic.registers(first_name="Ada"))
     due = tables.links.c.due_at.is_not(None)
-    await change(clinic.run.database, sa.update(tables.links).where(due).values(due_at=after(-waited), lane=lane.value))
+    await change(
+        clinic.runtime.database, sa.update(tables.links).where(due).values(due_at=after(-waited), lane=lane.value)
+    )
 
     assert (await part(clinic, "backlog"))["state"] == state
 
@@ -309,7 +311,7 @@ async def test_a_scrape_of_a_database_that_is_gone_still_tells_what_the_probes_k
     async def gone(connection):
         await connection.execute(sa.text("DROP TABLE tallies"))
 
-    await clinic.run.database.transact(gone)
+    await clinic.runtime.database.transact(gone)
     with pytest.raises(StoreUnavailable):
         await clinic.app.state.numbers._shared()
 

@@ -48,7 +48,7 @@ async def test_dying_at_the_door_before_the_commit_leaves_nothing_and_the_vendor
 async def test_dying_after_the_inbox_before_the_ring_is_found_by_the_sweep(clinic):
     await a_delivered_patient(clinic)  # there is no Redis here: nothing was rung
 
-    found = await work_queue.waiting(clinic.run.database)
+    found = await work_queue.waiting(clinic.runtime.database)
 
     assert found == [(Kind.PATIENT, Lane.LIVE)]
     await assert_it_arrives_once(clinic)
@@ -68,7 +68,7 @@ async def test_dying_after_deciding_has_done_nothing(clinic):
     work = await clinic.takes()
 
     (one,) = await read_both_sides(work)
-    decide(work.rules, one.link, one.seen, work.taken.now)
+    decide(work.rules, one.link, one.seen, work.leased.now)
 
     assert clinic.contacts() == []
     await assert_it_arrives_once(clinic)
@@ -79,7 +79,7 @@ async def test_dying_between_the_answer_and_the_record_makes_the_next_look_advan
     work = await clinic.takes()
     async with renewing(work) as lease:
         looked = await read_both_sides(work)
-        plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
+        plans = {one.link.id: decide(work.rules, one.link, one.seen, work.leased.now) for one in looked}
         await execute(work, lease, looked, plans)
 
     assert (await clinic.link(patient)).base == {}

@@ -42,8 +42,8 @@ async def test_a_visit_is_read_by_the_clock_of_its_doctor(clinic):
 
 
 async def test_a_visit_is_read_by_the_clock_the_settings_name_for_its_office(clinic):
-    settings = clinic.run.settings.model_copy(update={"office_time_zones": {str(OFFICE): "US/Pacific"}})
-    clinic.run = replace(clinic.run, settings=settings)
+    settings = clinic.runtime.settings.model_copy(update={"office_time_zones": {str(OFFICE): "US/Pacific"}})
+    clinic.runtime = replace(clinic.runtime, settings=settings)
 
     await has_visit(clinic)
 

@@ -30,7 +30,7 @@ async def later(clinic, span):
             earlier = sa.type_coerce(column, sa.BigInteger) - ms
             await connection.execute(sa.update(column.table).values({column.name: earlier}))
 
-    await clinic.run.database.transact(work)
+    await clinic.runtime.database.transact(work)
     await clinic.time_passes(span)
 
 
@@ -43,7 +43,7 @@ async def forgotten(clinic):
     async def work(connection):
         await connection.execute(sa.delete(allowances))
 
-    await clinic.run.database.transact(work)
+    await clinic.runtime.database.transact(work)
     clinic.salesforce.delete("/_control/calls")
 
 
@@ -57,7 +57,7 @@ async def test_the_share_is_known_before_the_first_record(clinic):
     await forgotten(clinic)
     org(clinic, daily_calls=1000)
 
-    await ask_limits_when_due(clinic.run)
+    await ask_limits_when_due(clinic.runtime)
 
     row = await standing(clinic)
     assert (row.most, asked(clinic)) == (1000, 1)
@@ -66,13 +66,13 @@ async def test_the_share_is_known_before_the_first_record(clinic):
 
 async def test_what_was_told_today_is_not_asked_again_and_yesterdays_is(clinic):
     await forgotten(clinic)
-    await ask_limits_when_due(clinic.run)
+    await ask_limits_when_due(clinic.runtime)
 
     for _ in range(3):
-        await ask_limits_when_due(clinic.run)
+        await ask_limits_when_due(clinic.runtime)
     today = asked(clinic)
     await later(clinic, timedelta(hours=25))
-    await ask_limits_when_due(clinic.run)
+    await ask_limits_when_due(clinic.runtime)
 
     assert (today, asked(clinic)) == (1, 2)
 
@@ -81,11 +81,11 @@ async def test_an_org_that_does_not_answer_is_asked_again_later(clinic):
     await forgotten(clinic)
     clinic.breaks("salesforce", LIMITS, "error", next=1, status=500)
 
-    await ask_limits_when_due(clinic.run)
-    await ask_limits_when_due(clinic.run)
+    await ask_limits_when_due(clinic.runtime)
+    await ask_limits_when_due(clinic.runtime)
     meanwhile = asked(clinic)
     await later(clinic, timedelta(minutes=11))
-    await ask_limits_when_due(clinic.run)
+    await ask_limits_when_due(clinic.runtime)
 
     assert (meanwhile, asked(clinic)) == (1, 2)
     assert (await standing(clinic)).most == 115_000
@@ -97,12 +97,12 @@ async def test_a_day_that_is_spent_is_asked_about_by_one_cheap_call_and_opens_th
 
     for _ in range(3):  # nothing has recovered: five minutes each
         await later(clinic, timedelta(seconds=301))
-        await ask_limits_when_due(clinic.run)
+        await ask_limits_when_due(clinic.runtime)
         await clinic.settles()
     while_spent = clinic.calls("salesforce", "")
     org(clinic, daily_calls=115_000)
     await later(clinic, timedelta(seconds=301))
-    await ask_limits_when_due(clinic.run)
+    await ask_limits_when_due(clinic.runtime)
     await later(clinic, timedelta(minutes=10))
     await clinic.settles()
 
@@ -114,7 +114,7 @@ async def test_while_the_day_is_spent_no_record_is_taken_even_of_live_edits(clin
     await spent(clinic)
 
     await later(clinic, timedelta(seconds=301))
-    why, wait_s = await clinic.run.salesforce.budget.wait(Lane.LIVE)
+    why, wait_s = await clinic.runtime.salesforce.budget.wait(Lane.LIVE)
 
     assert (why, 0 < wait_s <= 90) == ("day_is_spent", True)
 
@@ -124,7 +124,7 @@ async def test_where_no_worker_asks_the_next_call_finds_out_itself(clinic):
 
     await later(clinic, timedelta(seconds=395))
 
-    assert await clinic.run.salesforce.budget.wait(Lane.LIVE) is None
+    assert await clinic.runtime.salesforce.budget.wait(Lane.LIVE) is None
 
 
 @pytest.mark.parametrize(
@@ -143,5 +143,5 @@ async def test_too_many_at_once_pauses_for_seconds_and_too_many_today_for_minute
 
     await clinic.arrives(await clinic.registers(first_name="Ada"))
 
-    stands = await clinic.run.salesforce.budget.stands()
+    stands = await clinic.runtime.salesforce.budget.stands()
     assert at_least_s < stands.paused_for_s <= at_most_s

@@ -161,7 +161,7 @@ async def test_what_cannot_be_read_is_kept_flagged_and_acknowledged(clinic, caps
 
     (row,) = await clinic.rows(deliveries)
     assert answer.status_code == 200
-    assert (row.outcome, clinic.run.vault.open_bytes(row.body)) == ("unreadable", body)
+    assert (row.outcome, clinic.runtime.vault.open_bytes(row.body)) == ("unreadable", body)
     assert "delivery.unreadable" in "".join(capsys.readouterr())
 
 
@@ -184,7 +184,7 @@ async def test_a_relay_of_another_org_is_refused(clinic):
 
 async def test_with_keys_a_body_must_be_signed(signing):
     body = json.dumps(an_event()).encode()
-    now_s = int(signing.run.now().timestamp())
+    now_s = int(signing.runtime.now().timestamp())
 
     def signed(at_s, over):
         mac = hmac.new(b"a1" * 16, f"{at_s}.".encode() + over, hashlib.sha256).hexdigest()

@@ -20,7 +20,7 @@ async def test_a_body_that_drchrono_denies_at_its_own_stamp_is_told_and_not_carr
     await clinic.arrives({**patient, "city": "Forgedville"}, event="PATIENT_CREATE")
 
     assert clinic.contact()["MailingCity"] == "Testville"
-    assert (await counters.read(clinic.run.database))["contradicted_delivery"] == 1
+    assert (await counters.read(clinic.runtime.database))["contradicted_delivery"] == 1
     assert "Forgedville" not in (await clinic.web.get("/metrics")).text
     assert "chronobridge_contradicted_deliveries_total 1.0" in (await clinic.web.get("/metrics")).text
 
@@ -33,7 +33,7 @@ async def test_a_body_that_drchrono_bears_out_is_carried_and_costs_one_read(clin
 
     assert clinic.contact()["MailingCity"] == "Testville"
     assert clinic.calls("drchrono", "GET /api/patients") == 1
-    assert "contradicted_delivery" not in await counters.read(clinic.run.database)
+    assert "contradicted_delivery" not in await counters.read(clinic.runtime.database)
 
 
 async def test_when_drchrono_cannot_be_asked_the_body_does(clinic):

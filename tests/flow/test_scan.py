@@ -85,8 +85,8 @@ async def test_one_that_was_cut_off_in_drchrono_goes_on_with_the_page_it_had_not
 async def test_a_chart_that_slips_between_two_pages_as_an_earlier_one_goes_is_not_missed(many, is_cut_off):
     first = min(many.charts(), key=lambda chart: chart["id"])
 
-    async def vanishes(_kind, course):
-        if course.read == {"drchrono": 2}:
+    async def vanishes(_kind, checkpoint):
+        if checkpoint.read == {"drchrono": 2}:
             many.drchrono.delete(f"/_control/patients/{first['id']}?silent=true")
             if is_cut_off:
                 raise Unavailable("drchrono", "POST")
@@ -107,9 +107,9 @@ async def test_one_that_goes_on_tells_all_that_was_gone_through(many):
         await points_out(many, PATIENTS)
     told = []
 
-    async def tell(_kind, course):
-        if course.leg is Phase.DRCHRONO:
-            told.append(course.read[Side.DRCHRONO])
+    async def tell(_kind, checkpoint):
+        if checkpoint.phase is Phase.DRCHRONO:
+            told.append(checkpoint.read[Side.DRCHRONO])
 
     await points_out(many, PATIENTS, tell=tell)
 
@@ -151,7 +151,7 @@ async def test_a_page_that_is_read_twice_is_kept_once(many):
         await points_out(many, PATIENTS)
     many.drchrono.put("/_control/settings", json={"bulk_fails": False}).raise_for_status()
 
-    scan, goes_on = await scans.acquire(many.run.database, "compare_patient")
+    scan, goes_on = await scans.acquire(many.runtime.database, "compare_patient")
 
     assert (kept, goes_on, scan.at) == (len(NAMES), True, {})
 
@@ -207,8 +207,8 @@ async def test_a_record_that_both_sides_edited_is_looked_at_once(clinic):
     await clinic.carries_on(work)
     await clinic.settles()
 
-    assert len(work.taken.due) == 1
-    assert work.taken.lane is Lane.COMPARE
+    assert len(work.leased.due) == 1
+    assert work.leased.lane is Lane.COMPARE
     assert clinic.contact()["MailingCity"] == "Springfield"
     assert clinic.chart(patient)["email"] == "moved@example.com"
 
@@ -229,9 +229,9 @@ async def test_ten_thousand_that_are_equal_cost_few_calls(clinic):
 
 async def test_the_summary_says_what_became_of_all(clinic):
     await clinic.registers(first_name="Created")
-    began, out = clinic.run.now(), StringIO()
+    began, out = clinic.runtime.now(), StringIO()
     await compares(clinic, PATIENTS)
 
-    await print_summary(clinic.run, Console(file=out, width=200), [PATIENTS], {}, began)
+    await print_summary(clinic.runtime, Console(file=out, width=200), [PATIENTS], {}, began)
 
     assert out.getvalue() == "patients: 1 created in Salesforce\n"

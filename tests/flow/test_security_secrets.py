@@ -5,8 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from app import runtime
 from app.operations.connections import account_of
+from app.runtime import open_runtime
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Side
 from tests.flow.browser import browsing
@@ -34,7 +34,7 @@ async def staffed(known, empty_vendors):
 
 
 async def pair_of(clinic):
-    return (await VendorTokens(clinic.run.database, clinic.run.vault, Side.DRCHRONO).read()).token
+    return (await VendorTokens(clinic.runtime.database, clinic.runtime.vault, Side.DRCHRONO).read()).token
 
 
 async def a_day(clinic):
@@ -61,13 +61,13 @@ async def a_day(clinic):
         await seen(browser.open("/"))
     secrets |= {f"first {name}": value for name, value in (await pair_of(clinic)).items() if name.endswith("_token")}
     clinic.drchrono.post("/_control/tokens/expire")
-    await clinic.run.drchrono.listed("/api/doctors")
+    await clinic.runtime.drchrono.listed("/api/doctors")
     secrets |= {f"next {name}": value for name, value in (await pair_of(clinic)).items() if name.endswith("_token")}
     await clinic.arrives(await clinic.registers(first_name="Ada", last_name="Test"))
     await clinic.delivers({"id": 7}, secret="a-guess-that-is-wrong")
     clinic.drchrono.post("/_control/tokens/revoke")
     with pytest.raises(Exception, match="drchrono") as refused:
-        await clinic.run.drchrono.listed("/api/doctors")
+        await clinic.runtime.drchrono.listed("/api/doctors")
     answers.append(httpx.Response(500, text=repr(refused.value) + str(refused.value)))
     for method, path in (
         ("GET", "/"), ("GET", "/healthz"), ("GET", "/metrics"), ("GET", "/api/v1/queue"), ("GET", "/api/v1/failures"),
@@ -118,7 +118,7 @@ async def test_no_address_we_send_a_browser_to_holds_a_secret(staffed):
     ],
 )  # fmt: skip
 async def test_no_repr_holds_a_secret(staffed, what):
-    run, pair = staffed.run, await pair_of(staffed)
+    run, pair = staffed.runtime, await pair_of(staffed)
     connections = VendorTokens(run.database, run.vault, Side.DRCHRONO)
     stored = await connections.read()
     objects = {
@@ -171,8 +171,8 @@ def test_no_process_writes_a_secret_into_its_log(tmp_path):
 
 def stored_tokens(here, which):
     async def read():
-        async with runtime.opened(here.settings()) as run:
-            return (await VendorTokens(run.database, run.vault, Side.DRCHRONO).read()).token
+        async with open_runtime(here.settings()) as runtime:
+            return (await VendorTokens(runtime.database, runtime.vault, Side.DRCHRONO).read()).token
 
     pair = asyncio.run(read())
     return {f"{which} {name}": pair[name] for name in ("access_token", "refresh_token")}

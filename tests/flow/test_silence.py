@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from app import runtime
+from app.runtime import open_inbox
 from app.store import feeds, lanes, schedules
 from app.store.heartbeats import Beating
 from app.store.tables import darkness
@@ -45,17 +45,17 @@ async def clinic(request, database, empty_vendors):
 async def listens(clinic):
     """Door and worker give their signs, and the worker looks into both feeds."""
     await clinic.app.state.health.look()
-    await beat(clinic.run)
+    await beat(clinic.runtime)
     for side in Side:
-        await check_feed(clinic.run, side)
+        await check_feed(clinic.runtime, side)
 
 
 async def passes(clinic, span):
     """Time goes by in which door, worker and sides have given their signs; then the worker looks into both feeds."""
     await ages(clinic, span)
     for of in Beating:
-        await schedules.raise_watermark(clinic.run.database, f"sign_{of}", clinic.run.now())
-    await clinic.run.database.transact(_nothing_was_dark)
+        await schedules.raise_watermark(clinic.runtime.database, f"sign_{of}", clinic.runtime.now())
+    await clinic.runtime.database.transact(_nothing_was_dark)
     await listens(clinic)
 
 
@@ -65,7 +65,7 @@ async def _nothing_was_dark(connection):
 
 
 async def feed(clinic, side=Side.DRCHRONO):
-    return (await feeds.read(clinic.run.database))[side]
+    return (await feeds.read(clinic.runtime.database))[side]
 
 
 async def part(clinic, name="drchrono_feed"):
@@ -180,9 +180,9 @@ async def test_what_waits_for_a_person_is_no_proof(clinic):
 
 async def compared(clinic):
     """The hourly compare of patients, as it comes by itself."""
-    inbox = runtime.inbox(clinic.run, lambda _group: None)
+    inbox = open_inbox(clinic.runtime, lambda _group: None)
     try:
-        await compare(clinic.run, inbox, Kind.PATIENT)
+        await compare(clinic.runtime, inbox, Kind.PATIENT)
     finally:
         await inbox.close()
     await clinic.settles()
@@ -293,7 +293,7 @@ async def test_outside_office_hours_nobody_looks(clinic):
 
 async def test_while_comparing_is_paused_nobody_looks_and_that_is_said(clinic):
     await found_silent(clinic)
-    await lanes.set_paused(clinic.run.database, [Lane.COMPARE], "an operator's word")
+    await lanes.set_paused(clinic.runtime.database, [Lane.COMPARE], "an operator's word")
     before = clinic.calls("drchrono", "GET")
 
     await passes(clinic, SECOND)
@@ -305,9 +305,9 @@ async def test_while_comparing_is_paused_nobody_looks_and_that_is_said(clinic):
 async def test_while_our_own_door_is_closed_nobody_is_suspected(clinic):
     await clinic.edits(clinic.patient, city="Springfield")
     await ages(clinic, QUIET)
-    await beat(clinic.run)
+    await beat(clinic.runtime)
 
-    await check_feed(clinic.run, Side.DRCHRONO)
+    await check_feed(clinic.runtime, Side.DRCHRONO)
 
     assert clinic.calls("drchrono", "GET") == 0
 
@@ -334,7 +334,7 @@ async def test_a_side_that_is_not_connected_has_no_feed(database, empty_vendors)
     )
     async with opened(known, it.drchrono, it.salesforce) as clinic:
         for side in known.connected:
-            await check_feed(clinic.run, side)
+            await check_feed(clinic.runtime, side)
         await clinic.app.state.health.look()
         shown = (await clinic.web.get("/healthz")).json()["parts"]
 

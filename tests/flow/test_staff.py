@@ -36,7 +36,7 @@ async def test_an_edit_of_a_doctor_in_salesforce_is_put_back_at_the_next_list_an
 
     (now,) = records(clinic, "DrChrono_Doctor__c")
     assert (now["Last_Name__c"], now["Suspended__c"]) == (doctor["Last_Name__c"], False)
-    assert (await counters.read(clinic.run.database))["put_back_doctor"] == 2
+    assert (await counters.read(clinic.runtime.database))["put_back_doctor"] == 2
 
 
 async def test_a_new_doctor_is_fetched_by_the_visit_that_refers_to_them(clinic):
@@ -73,7 +73,7 @@ async def test_a_doctors_change_of_zone_moves_the_visits_to_come_and_asks_drchro
     await compares(clinic, Kind.DOCTOR)
     forgets(clinic)
 
-    await apply_zones(clinic.run, lambda _kinds: None)
+    await apply_zones(clinic.runtime, lambda _kinds: None)
     await clinic.settles()
 
     there = booked(clinic)
@@ -83,7 +83,7 @@ async def test_a_doctors_change_of_zone_moves_the_visits_to_come_and_asks_drchro
     assert clinic.calls("drchrono", "GET") == 0
     assert clinic.calls("drchrono", "PATCH") == 0
 
-    await apply_zones(clinic.run, lambda _kinds: None)
+    await apply_zones(clinic.runtime, lambda _kinds: None)
     assert [row.due_at for row in await clinic.links(Kind.APPOINTMENT)] == [None]
 
 
@@ -92,7 +92,7 @@ async def test_a_visit_that_is_over_is_not_moved_by_a_change_of_zone(clinic):
     clinic.drchrono.put(f"/_control/doctors/{DOCTOR}", json={"timezone": "US/Central"}).raise_for_status()
     await compares(clinic, Kind.DOCTOR)
 
-    await apply_zones(clinic.run, lambda _kinds: None)
+    await apply_zones(clinic.runtime, lambda _kinds: None)
     await clinic.settles()
 
     assert booked(clinic)["Time_Zone__c"] == "US/Eastern"

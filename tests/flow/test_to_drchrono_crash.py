@@ -50,10 +50,10 @@ async def test_dying_after_the_lease_or_the_look_has_done_nothing(clinic, edited
 async def test_dying_after_planned_before_the_patch_is_found_by_asking_and_patched_once(clinic, edited):
     work = await clinic.takes()
     (one,) = await read_both_sides(work)
-    plan = decide(work.rules, one.link, one.seen, work.taken.now)
+    plan = decide(work.rules, one.link, one.seen, work.leased.now)
     entries = [write.entry for write in prepare_writes(work, one, plan)]
     async with renewing(work) as lease:
-        await journal.plan(clinic.run.database, lease.token, entries, DRCHRONO_LIMIT)
+        await journal.plan(clinic.runtime.database, lease.token, entries, DRCHRONO_LIMIT)
 
     await clinic.time_passes(LATER)
     await clinic.settles()

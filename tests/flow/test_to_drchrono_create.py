@@ -39,7 +39,7 @@ async def assert_one_pair(clinic):
     (link,) = await clinic.links()
     assert (link.drchrono_id, link.salesforce_id) == (str(chart["id"]), clinic.contact()["Id"])
     assert (link.due_at, await clinic.unfinished(), await clinic.failures()) == (None, [], [])
-    assert [row.person for row in await clinic.rows(matches) if row.until > clinic.run.now()] == []
+    assert [row.person for row in await clinic.rows(matches) if row.until > clinic.runtime.now()] == []
     return chart
 
 

@@ -104,11 +104,11 @@ async def test_dying_between_planned_and_post_leads_to_one_chart(clinic, ticked)
     await clinic.hears()
     work = await clinic.takes()
     looked = await clinic.looks(work)
-    plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
+    plans = {one.link.id: decide(work.rules, one.link, one.seen, work.leased.now) for one in looked}
     async with renewing(work) as lease:
         looked, plans = await match_before_create(work, looked, plans)
         entries = [write.entry for write in prepare_writes(work, looked[0], plans[looked[0].link.id])]
-        await journal.plan(clinic.run.database, lease.token, entries, DRCHRONO_LIMIT)
+        await journal.plan(clinic.runtime.database, lease.token, entries, DRCHRONO_LIMIT)
     await clinic.time_passes(LEASE)
     await clinic.settles()
     at_first = (clinic.calls("drchrono", POST), await states(clinic))
@@ -124,11 +124,11 @@ async def test_while_a_post_is_in_the_air_a_clock_that_is_put_ahead_does_not_end
     await clinic.hears()
     work = await clinic.takes()
     looked = await clinic.looks(work)
-    plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
+    plans = {one.link.id: decide(work.rules, one.link, one.seen, work.leased.now) for one in looked}
     async with renewing(work) as lease:
         looked, plans = await match_before_create(work, looked, plans)
         entries = [write.entry for write in prepare_writes(work, looked[0], plans[looked[0].link.id])]
-        await journal.plan(clinic.run.database, lease.token, entries, DRCHRONO_LIMIT)
+        await journal.plan(clinic.runtime.database, lease.token, entries, DRCHRONO_LIMIT)
     await clinic.clock_is_put_ahead(HOUR)
     for _ in range(3):
         await clinic.time_passes(DRCHRONO_LIMIT / 4)
@@ -177,7 +177,7 @@ async def test_dying_in_the_match_leaves_it_to_the_next(clinic, ticked):
     await clinic.hears()
     work = await clinic.takes()
     looked = await clinic.looks(work)
-    plans = {one.link.id: decide(work.rules, one.link, one.seen, work.taken.now) for one in looked}
+    plans = {one.link.id: decide(work.rules, one.link, one.seen, work.leased.now) for one in looked}
     await match_before_create(work, looked, plans)
     await clinic.time_passes(LEASE)
 
@@ -276,11 +276,11 @@ async def test_a_twin_waits_while_a_create_is_unknown(clinic, ticked):
 async def test_a_dead_workers_match_is_free_once_its_lease_has_run_out(clinic, ticked):
     await clinic.hears()
     work = await clinic.takes()
-    person = {work.taken.due[0].link.id: "p" * 64}
-    first = await identity_index.lease_people(clinic.run.database, work.taken.token, person)
-    other = await identity_index.lease_people(clinic.run.database, "another", person)
+    person = {work.leased.due[0].link.id: "p" * 64}
+    first = await identity_index.lease_people(clinic.runtime.database, work.leased.token, person)
+    other = await identity_index.lease_people(clinic.runtime.database, "another", person)
 
     await clinic.time_passes(LEASE)
 
     assert (first, other) == ({"p" * 64}, set())
-    assert await identity_index.lease_people(clinic.run.database, "another", person) == {"p" * 64}
+    assert await identity_index.lease_people(clinic.runtime.database, "another", person) == {"p" * 64}

@@ -146,7 +146,7 @@ async def test_a_worker_that_dies_with_its_writes_made_and_not_recorded_doubles_
 async def killed_at(clinic, await_number):
     """A worker carries on and is killed at its nth await of a call or a commit; False where it had ended before."""
     work = await clinic.takes()
-    count, transact = 0, clinic.run.database.transact
+    count, transact = 0, clinic.runtime.database.transact
     gate = asyncio.Event()
 
     async def counted(unit):
@@ -157,7 +157,7 @@ async def killed_at(clinic, await_number):
             await asyncio.Event().wait()
         return await transact(unit)
 
-    database = clinic.run.database
+    database = clinic.runtime.database
     database.transact = counted
     task, fell = asyncio.create_task(sync(work)), asyncio.create_task(gate.wait())
     await asyncio.wait({task, fell}, return_when=asyncio.FIRST_COMPLETED)

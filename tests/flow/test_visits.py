@@ -200,7 +200,7 @@ async def test_a_break_and_an_untouched_occurrence_are_skipped_and_counted(clini
 
     assert records(clinic, "DrChrono_Appointment__c") == []
     assert await clinic.links(Kind.APPOINTMENT) == []
-    counts = await counters.read(clinic.run.database)
+    counts = await counters.read(clinic.runtime.database)
     assert (counts["skipped_break"], counts["skipped_virtual"]) == (1, 1)
 
 

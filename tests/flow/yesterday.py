@@ -40,7 +40,7 @@ async def is_remembered(clinic, known):
             moved = [{key: _moved(value, later) for key, value in row.items()} for row in rows]
             await connection.execute(sa.insert(table), moved)
 
-    await clinic.run.database.transact(put_back)
+    await clinic.runtime.database.transact(put_back)
     return True
 
 

@@ -23,10 +23,10 @@ from ulid import ULID
 
 from app.cli import supervise
 from app.store import journal, outcomes, retention, work_queue
-from app.store.conflicts import Conflict
+from app.store.conflicts import DecidedConflict
 from app.store.database import Database
 from app.store.encryption import Vault
-from app.store.inbox.group_commit import Delivery, Event
+from app.store.inbox.group_commit import Delivery, RecordEvent
 from app.store.journal import Answer, Entry
 from app.store.schema import migrate
 from app.sync.model import Kind, Side, WriteState
@@ -52,7 +52,7 @@ def deliveries(first: int, count: int) -> list[Delivery]:
     """So many deliveries, ten in a row to each of the records in turn."""
     given = []
     for n in range(first, first + count):
-        event = Event(Side.DRCHRONO, Kind.PATIENT, str(n // PER_RECORD % RECORDS), "2026-01-12T08:15:30")
+        event = RecordEvent(Side.DRCHRONO, Kind.PATIENT, str(n // PER_RECORD % RECORDS), "2026-01-12T08:15:30")
         key = KEYS.digest(str(n).encode())
         given.append(Delivery(Side.DRCHRONO, "PATIENT_MODIFY", f"d{n}", key, BODY, "kept", (event,)))
     return given
@@ -63,7 +63,7 @@ async def work_off(database: Database) -> None:
     while batch := await work_queue.lease_batch(database, Kind.PATIENT):
         entries = []
         for at, due in enumerate(batch.due):
-            both = (Conflict(Kind.PATIENT, "city", "drchrono owns it", REPLACED),) if at % 50 == 0 else ()
+            both = (DecidedConflict(Kind.PATIENT, "city", "drchrono owns it", REPLACED),) if at % 50 == 0 else ()
             entries.append(Entry(due.link.id, Side.SALESFORCE, "update", STAMPS, REPLACED, conflicts=both))
         await journal.plan(database, batch.token, entries, timedelta(minutes=10))
         await journal.answer(database, [Answer(entry.id, WriteState.CONFIRMED) for entry in entries])
@@ -99,7 +99,7 @@ async def vacuumed(database: Database) -> None:
 
 async def fill(database: Database, bell: Wakeup, start: int, count: int) -> None:
     """Let so many deliveries come in, in bursts, each worked off."""
-    inbox = open_inbox(database, lambda group: bell.ring({event.kind for one in group for event in one.events}))
+    inbox = open_inbox(database, lambda group: bell.notify({event.kind for one in group for event in one.events}))
     for first in range(start, start + count, ROUND):
         began = time.monotonic()
         await asyncio.gather(*(inbox.keep(one) for one in deliveries(first, min(ROUND, start + count - first))))

@@ -14,7 +14,7 @@ from time import perf_counter
 
 import structlog
 
-from app import runtime
+from app.runtime import open_runtime
 from app.store.database import Database
 from app.store.schema import migrate
 from tests.flow.clinic import settings_of
@@ -149,5 +149,5 @@ async def stage():
             salesforce_event_tokens=EVENTS, confirm_after="PT5S", drchrono_calls_per_second=100_000,
             drchrono_calls_per_hour=100_000, attempt_limit=50,
         )  # fmt: skip
-        async with runtime.opened(known) as template:
+        async with open_runtime(known) as template:
             yield Stage(folder, template)

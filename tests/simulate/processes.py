@@ -43,7 +43,7 @@ class Attempt:
             self.looked_at[side] = self.worker.step()
 
     def link_of(self, chart):
-        due = self.work.taken.due if self.work else ()
+        due = self.work.leased.due if self.work else ()
         return next((one.link for one in due if one.link.drchrono_id == str(chart)), None)
 
 
@@ -54,7 +54,7 @@ class Worker:
         self.name, self.turns, self.step, self.current, self.task = name, turns, step, None, None
         self._clock, self.since = vendors.clock, 0
         self.database = database
-        self.run = _runtime(template, self.database, InTurns(self.database, turns), vendors, self)
+        self.runtime = _runtime(template, self.database, InTurns(self.database, turns), vendors, self)
 
     @property
     def is_busy(self):
@@ -68,7 +68,7 @@ class Worker:
         self.task = asyncio.create_task(self._pass(kind), context=context)
 
     async def _pass(self, kind):
-        self.current.work = await take(self.run, kind)
+        self.current.work = await take(self.runtime, kind)
         if self.current.work is not None:
             await sync(self.current.work)
 
@@ -77,9 +77,9 @@ class Worker:
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
-        await self.run.drchrono.close()
-        await self.run.salesforce.broker.close()
-        await self.run.salesforce._grant.close()
+        await self.runtime.drchrono.close()
+        await self.runtime.salesforce.broker.close()
+        await self.runtime.salesforce._grant.close()
         await self.database.engine.dispose()
 
 
@@ -144,7 +144,7 @@ class Web:
     def __init__(self, template, database, clock):
         self.database = database
         self.app = create_app(template.settings)
-        self.app.state.run = replace(template, database=self.database)
+        self.app.state.runtime = replace(template, database=self.database)
         self.app.state.drchrono_secrets = secret_values(template.settings.drchrono_webhook_secrets)
         self.app.state.inbox = _Inbox(self.database.path, clock)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
@@ -163,4 +163,4 @@ class Web:
 async def connects(worker, vendors):
     """The practice is connected, as by a person who presses Allow."""
     code = vendors.practice.allow(CALLBACK, "")
-    await worker.run.drchrono.broker.replace(await worker.run.drchrono.grant.exchange(code, CALLBACK))
+    await worker.runtime.drchrono.broker.replace(await worker.runtime.drchrono.grant.exchange(code, CALLBACK))

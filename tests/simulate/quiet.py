@@ -21,8 +21,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from app import runtime
-from app.runtime import Runtime
+from app.runtime import Runtime, open_runtime
 from app.store import feeds, heartbeats, schedules
 from app.store.database import Database
 from app.store.heartbeats import Beating
@@ -126,8 +125,8 @@ class Days:
     async def begins(self):
         worker = self.world.hires()
         await connects(worker, self.world.vendors)
-        self.run, self.worker = _timed(worker.run, self.clock), worker
-        worker.run = self.run
+        self.runtime, self.worker = _timed(worker.runtime, self.clock), worker
+        worker.runtime = self.runtime
         for number in range(_PATIENTS):
             made = self.world.person(
                 DRCHRONO, "POST", "patients", first_name=f"P{number}", last_name="Fixture", date_of_birth="1990-01-02"
@@ -147,9 +146,9 @@ class Days:
             await heartbeats.beat_in(self.worker.database, Beating.DOOR)
             self.count += 1
             for side in Side if self.count % _LOOKS_EVERY == 0 else ():
-                await check_feed(self.run, side)
+                await check_feed(self.runtime, side)
             if self.count % _COMPARES_EVERY == 0:
-                await compare_when_due(self.run, self.world.web.app.state.inbox, lambda _kinds: None)
+                await compare_when_due(self.runtime, self.world.web.app.state.inbox, lambda _kinds: None)
             while (arrived or self.count % _COMPARES_EVERY == 0) and await self.world.works(self.worker):
                 pass
             self.world.trace.clear()
@@ -225,7 +224,7 @@ async def lived(seed, days=1, broken=None, break_hour=None):
             salesforce_event_tokens=EVENTS, confirm_after="PT5S", drchrono_calls_per_second=100_000,
             drchrono_calls_per_hour=100_000, attempt_limit=50, office_hours=HOURS,
         )  # fmt: skip
-        async with runtime.opened(known) as template:
+        async with open_runtime(known) as template:
             it = Days(Stage(folder, template), seed)
             with drawn_from(seed, it.clock), structlog.testing.capture_logs() as it.world.lines:
                 try:

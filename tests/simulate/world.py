@@ -192,7 +192,7 @@ class World:
         self.tells("both sides are compared")
         worker = self.workers[0] if self.workers else self.hires()
         for kind in ORDER:
-            await compare(worker.run, self.web.app.state.inbox, kind, since=self.clock.first)
+            await compare(worker.runtime, self.web.app.state.inbox, kind, since=self.clock.first)
         await self.settles()
 
     async def rows(self, table):

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ulid import ULID
 
 from app.store import clock, tables, work_queue
-from app.store.inbox.group_commit import Delivery, Event
+from app.store.inbox.group_commit import Delivery, RecordEvent
 from app.store.inbox.postgres import PostgresInbox
 from app.store.inbox.sqlite import SqliteInbox
 from app.store.journal import Entry
@@ -26,7 +26,7 @@ on_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=Tru
 
 
 def a_delivery(*record_ids, key=None, side=Side.DRCHRONO, kind=Kind.PATIENT, version="", body="sealed", **rest):
-    events = tuple(Event(side, kind, record_id, version) for record_id in record_ids)
+    events = tuple(RecordEvent(side, kind, record_id, version) for record_id in record_ids)
     return Delivery(side, "PATIENT_MODIFY", None, key or str(ULID()), body, "kept", events, **rest)
 
 
@@ -38,7 +38,7 @@ def a_result(due, base=None, **rest):
     """How a look ended that used up what it read and changed nothing, unless said otherwise."""
     link = due.link
     ids = {"drchrono_id": link.drchrono_id, "salesforce_id": link.salesforce_id}
-    given = {**ids, "floor": link.floor, "is_read": True} | rest
+    given = {**ids, "seen_up_to": link.seen_up_to, "is_read": True} | rest
     return Result(due, base=link.base if base is None else Base(base), **given)
 
 

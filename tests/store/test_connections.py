@@ -6,7 +6,7 @@ from app.errors import LeaseLost
 from app.store import clock, tables
 from app.store.encryption import Undecryptable, Vault
 from app.store.oauth_states import OAuthStates
-from app.store.vendor_tokens import Stored, VendorTokens
+from app.store.vendor_tokens import StoredToken, VendorTokens
 from app.sync.model import Side
 from tests.store.build import HOUR, PAIR, SECOND, ages, rows, save
 
@@ -19,13 +19,13 @@ def drchrono(database, vault):
 
 
 async def test_a_side_never_connected_is_version_zero(drchrono):
-    assert await drchrono.read() == Stored(None, 0)
+    assert await drchrono.read() == StoredToken(None, 0)
 
 
 async def test_a_saved_token_can_be_read_by_any_process(database, drchrono, vault):
     given = await save(drchrono)
 
-    assert given == Stored(PAIR, 1)
+    assert given == StoredToken(PAIR, 1)
     assert await VendorTokens(database, vault, Side.DRCHRONO).read() == given
 
 
@@ -163,7 +163,7 @@ async def test_a_token_that_follows_another_version_than_the_stored_one_is_not_s
         with pytest.raises(LeaseLost):
             await drchrono.save(lease, version, {"access_token": "late"}, HOUR, HOUR)
 
-    assert (await drchrono.read()) == Stored(PAIR, 1)
+    assert (await drchrono.read()) == StoredToken(PAIR, 1)
 
 
 async def test_forgetting_leaves_no_token_no_refusal_and_no_waiting_pair(database, drchrono, vault):
@@ -174,7 +174,7 @@ async def test_forgetting_leaves_no_token_no_refusal_and_no_waiting_pair(databas
 
     await drchrono.forget(await drchrono.lease(HOUR))
 
-    assert await drchrono.read() == Stored(None, 2)
+    assert await drchrono.read() == StoredToken(None, 2)
     (row,) = await rows(database, tables.connections)
     emptied = ("token", "refresh_at", "expires_at", "refused_at", "ask_again_at", "pending", "pending_at", "asked_at")
     assert [getattr(row, name) for name in emptied] == [None] * len(emptied)

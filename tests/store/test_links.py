@@ -52,7 +52,7 @@ async def test_what_is_due_is_taken_with_all_that_a_look_needs(database):
     (due,) = batch.due
     assert (due.generation, due.base_version, due.attempts) == (1, 0, 0)
     assert (due.link.kind, due.link.drchrono_id, due.link.salesforce_id) == (Kind.PATIENT, "1", None)
-    assert (due.link.base, due.link.floor, due.link.confirm_at) == (Base(), "", None)
+    assert (due.link.base, due.link.seen_up_to, due.link.confirm_due_at) == (Base(), "", None)
     assert (due.link.own_writes, due.link.is_failed) == ((), False)
     (body,) = due.bodies
     assert (body.sealed, body.version, body.position) == ("sealed body", "2026-08-01T10:00:00", 0)
@@ -66,8 +66,8 @@ async def test_what_was_recorded_is_there_at_the_next_take(database):
         batch.due[0],
         {"email": "1.abc.def"},
         salesforce_id="003000000000001AAA",
-        floor="2026-08-01T10:00:00",
-        confirm_at=confirm_at,
+        seen_up_to="2026-08-01T10:00:00",
+        confirm_due_at=confirm_at,
         again_in=timedelta(0),
         attempts=3,
     )
@@ -77,8 +77,8 @@ async def test_what_was_recorded_is_there_at_the_next_take(database):
 
     assert due.link.base == Base({"email": "1.abc.def"})
     assert due.link.salesforce_id == "003000000000001AAA"
-    assert due.link.floor == "2026-08-01T10:00:00"
-    assert due.link.confirm_at == confirm_at
+    assert due.link.seen_up_to == "2026-08-01T10:00:00"
+    assert due.link.confirm_due_at == confirm_at
     assert (due.base_version, due.attempts) == (1, 3)
 
 

@@ -94,7 +94,7 @@ async def test_recording_leaves_other_tokens_alone(database):
 
 async def test_a_look_that_does_not_say_who_it_is_leaves_the_index_as_it_was(database):
     work = await taken(database, "1")
-    await outcomes.save(database, work.token, [a_result(work.due[0], person=ADA)])
+    await outcomes.save(database, work.token, [a_result(work.due[0], identity_hash=ADA)])
     again = await taken(database, "1")
 
     await outcomes.save(database, again.token, [a_result(again.due[0])])

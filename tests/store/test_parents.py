@@ -3,10 +3,10 @@
 import sqlalchemy as sa
 
 from app.store import clock, dependencies, links, outcomes, tables, work_queue
-from app.sync.model import Kind, Parent, Ref, Side
+from app.sync.model import Kind, Parent, RecordRef, Side
 from tests.store.build import SECOND, a_delivery, a_result, came_in, change, rows, taken, the_link
 
-DOCTOR = Ref(Side.DRCHRONO, Kind.DOCTOR, "7")
+DOCTOR = RecordRef(Side.DRCHRONO, Kind.DOCTOR, "7")
 VISIT, PERSON = Kind.APPOINTMENT, Kind.PATIENT
 
 
@@ -36,7 +36,7 @@ async def test_a_parent_nobody_has_heard_of_is_due_at_once_and_to_be_asked_for(d
 
     assert await due_kinds(database) == {Kind.DOCTOR}
     (due,) = (await work_queue.lease_batch(database, Kind.DOCTOR)).due
-    assert due.link.confirm_at is not None
+    assert due.link.confirm_due_at is not None
     assert await dependencies.status_of(database, {(Kind.DOCTOR, "7")}) == {(Kind.DOCTOR, "7"): Parent.COMING}
 
 
@@ -92,7 +92,7 @@ async def test_a_parent_that_comes_while_a_child_is_being_looked_at_is_not_misse
 
 
 async def test_a_parent_in_salesforce_is_awaited_by_its_own_id(database):
-    contact = Ref(Side.SALESFORCE, PERSON, "003SYN000000001YBA")
+    contact = RecordRef(Side.SALESFORCE, PERSON, "003SYN000000001YBA")
     await waits(database, "v1", contact)
 
     work = await work_queue.lease_batch(database, PERSON)

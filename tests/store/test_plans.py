@@ -23,7 +23,7 @@ from app.store import (
 from app.store.conflicts import NO_UNDO, Sort
 from app.store.inbox import statements
 from app.store.journal import Answer
-from app.sync.model import Kind, Lane, Ref, Side, WriteState
+from app.sync.model import Kind, Lane, RecordRef, Side, WriteState
 from app.sync.resolutions import ResolutionEnd
 from tests.store.build import a_delivery, a_result, an_entry, change, on_sqlite, open_inbox, plan_of, statements_of
 from tests.store.plans import cost, fill, walked_through
@@ -94,8 +94,8 @@ async def a_later_page_of_patients(database):
 
 async def a_record_and_its_history(database):
     """Give a record by either side's id, and what happened to it, page by page."""
-    one = await record_views.find(database, Ref(Side.DRCHRONO, Kind.PATIENT, "7"))
-    assert one == await record_views.find(database, Ref(Side.SALESFORCE, Kind.PATIENT, "0037"))
+    one = await record_views.find(database, RecordRef(Side.DRCHRONO, Kind.PATIENT, "7"))
+    assert one == await record_views.find(database, RecordRef(Side.SALESFORCE, Kind.PATIENT, "0037"))
     ids = {side: one.link.id_on(side) for side in Side}
     for before in (None, "Z"):
         assert await record_views.deliveries_of(database, Kind.PATIENT, ids, 101, before)

@@ -8,7 +8,7 @@ from ulid import ULID
 
 from app.store import conflicts
 from app.store.clock import db_now
-from app.store.conflicts import Conflict
+from app.store.conflicts import DecidedConflict
 from app.store.database import Database
 from app.store.encryption import Vault
 from app.store.key_rotation import BATCH, PLACES, RotationResult, look, rotate, swap
@@ -93,7 +93,9 @@ async def test_everything_sealed_comes_under_the_newest_key(database):
     ids += await bodies(database, Vault((OLDER,)), "third")
     await replaced(database, BEFORE, {"email": "old"})
     await change(database, sa.update(journal).values(sent=BEFORE.seal({"email": "new"})))
-    conflict = Conflict(Kind.PATIENT, "email", "salesforce owns it", BEFORE.seal({"drchrono": "a", "salesforce": "b"}))
+    conflict = DecidedConflict(
+        Kind.PATIENT, "email", "salesforce owns it", BEFORE.seal({"drchrono": "a", "salesforce": "b"})
+    )
     await database.transact(lambda connection: conflicts.keep(connection, [("journal", "link", conflict)]))
     await save(database, BEFORE, {"access_token": "of drchrono"})
     await save(database, BEFORE, {"access_token": "of salesforce"}, "salesforce")

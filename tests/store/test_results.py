@@ -33,7 +33,7 @@ async def open_events(database):
 async def test_a_result_is_saved_whole_and_lets_the_lease_go(database):
     batch = await taken(database, "1")
     result = a_result(
-        batch.due[0], {"email": "1.key.hash"}, salesforce_id="003000000000001AAA", floor="2026-08-01T10:00:00"
+        batch.due[0], {"email": "1.key.hash"}, salesforce_id="003000000000001AAA", seen_up_to="2026-08-01T10:00:00"
     )
 
     saved = await outcomes.save(database, batch.token, [result])
@@ -348,7 +348,7 @@ async def test_a_failing_save_saves_nothing_of_the_batch(database):
         base=Base({"email": "new"}),
         drchrono_id=again.due[0].link.drchrono_id,
         salesforce_id=None,
-        floor="",
+        seen_up_to="",
         is_read=True,
         failure=Failure(Side.SALESFORCE, "OTHER"),
     )

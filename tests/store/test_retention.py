@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.store import clock, journal, oauth_states, outcomes, retention, sessions, tables, work_queue
-from app.store.conflicts import Conflict, Sort, listed
+from app.store.conflicts import DecidedConflict, Sort, listed
 from app.store.inbox.group_commit import LISTED
 from app.store.journal import Answer, Entry
 from app.sync.model import Kind, Side, WriteState
@@ -208,7 +208,9 @@ async def test_the_values_of_a_settled_write_go_and_its_row_stays(database):
 
 async def test_of_several_writes_exactly_the_settled_ones_lose_their_values(database):
     for at, state in enumerate(WriteState):
-        await written(database, state, conflicts=(Conflict(Kind.PATIENT, "email", "drchrono owns it", "sealed"),))
+        await written(
+            database, state, conflicts=(DecidedConflict(Kind.PATIENT, "email", "drchrono owns it", "sealed"),)
+        )
         assert at == len(await rows(database, tables.journal)) - 1
     await pass_time(database, MONTH)
 
@@ -264,7 +266,7 @@ async def test_settled_writes_go_after_a_year_and_a_month(database):
 
 # --- conflicts ---
 
-BOTH = Conflict(Kind.PATIENT, "email", "salesforce owns it", "sealed")
+BOTH = DecidedConflict(Kind.PATIENT, "email", "salesforce owns it", "sealed")
 
 
 async def test_a_conflict_keeps_its_row_when_its_values_go(database):

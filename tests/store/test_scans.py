@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from app.errors import LeaseLost
 from app.store import clock, links, scans, tables
-from app.store.inbox.group_commit import LISTED, Delivery, Event
+from app.store.inbox.group_commit import LISTED, Delivery, RecordEvent
 from app.sync.model import Kind, Lane, Side
 from tests.store.build import came_in, change, taken
 
@@ -158,7 +158,7 @@ async def test_agreed_are_found_by_either_sides_ids(database, linked):
 
 async def test_a_row_that_was_kept_makes_nothing_due_until_it_is_let_go(database, linked):
     scan, _ = await scans.acquire(database, NAME)
-    row = Event(Side.DRCHRONO, PATIENT, "0", "2026-01-12T08:16:00", lane=None)
+    row = RecordEvent(Side.DRCHRONO, PATIENT, "0", "2026-01-12T08:16:00", lane=None)
     await came_in(database, Delivery(Side.DRCHRONO, LISTED, None, "key", "sealed", "kept", (row,)))
     await scans.add_differing(database, scan, Side.DRCHRONO, linked[:1])
 

@@ -135,7 +135,7 @@ def test_however_an_exception_is_handed_over_its_message_stays_here(exc_info):
 @pytest.mark.parametrize(
     "line",
     [{"error": ValueError(CANARY)}, {"plan": {"first_name": CANARY}}, {"plan": Snapshot("1", {"first_name": CANARY})}],
-    ids=["exception", "fields with values", "sight"],
+    ids=["exception", "fields with values", "snapshot"],
 )
 def test_an_object_under_an_allowed_key_does_not_spell_itself_out(line):
     assert CANARY not in json.dumps(logged(lambda: say("record.failed", **line)))

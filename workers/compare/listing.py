@@ -44,21 +44,21 @@ _ACTIVE = "A"  # of `patient_status`
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records as the vendor gave them; `onward`: the place of the next page, empty after the last.
+    """Some records as the vendor gave them; `next_cursor`: of the next page, empty after the last.
 
     of  how many records there are in all, where the vendor says so
     """
 
     rows: list[dict[str, Any]]
-    onward: str
+    next_cursor: str
     of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """What was read already: the place of the next page, how many records came, and how many there were."""
+    """What was read already: the cursor of the next page, how many records came, and how many there were."""
 
-    place: str = ""
+    cursor: str = ""
     read: int = 0
     of: int | None = None
 
@@ -76,7 +76,7 @@ async def drchrono_pages(
 
     Raises  VendorError
     """
-    how, _, where = before.place.partition(" ")
+    how, _, where = before.cursor.partition(" ")
     needs_day = since is not None or table.kind is Kind.APPOINTMENT
     day = {"since": f"{(since or EVER) - _DAYS:%Y-%m-%d}"} if needs_day else {}
     asked = {} if table.is_one_way else {**day, **_SHOWN.get(table.kind, {})}
@@ -89,8 +89,10 @@ async def drchrono_pages(
         if has_bulk and (shows_inactive or table.kind is not Kind.PATIENT):
             return
         where = ""
-    async for rows, onward in client.places(table.path, asked, where):
-        yield Page([row for row in rows if wire.record_id(row) not in seen], f"{_PLAIN} {onward}" if onward else "")
+    async for rows, next_cursor in client.places(table.path, asked, where):
+        yield Page(
+            [row for row in rows if wire.record_id(row) not in seen], f"{_PLAIN} {next_cursor}" if next_cursor else ""
+        )
 
 
 def _is_inactive(row: Mapping[str, Any]) -> bool:
@@ -105,7 +107,7 @@ async def _bulk(
     Each page is cut from the list as it is by then: where a record goes, another slips to a page that was read. So
     where fewer came than there ever were, the list is gone through once more for those that are missing.
     """
-    first = int(before.place.removeprefix(_BULK) or 1)
+    first = int(before.cursor.removeprefix(_BULK) or 1)
     most = before.of or 0
     for start in (first, 1):
         number = start
@@ -148,18 +150,18 @@ def drchrono_row_changed(rules: Rules, row: Mapping[str, Any], link: Link | None
     if rules.table.is_one_way:
         return True
     record_id = wire.record_id(row)
-    sight = rules.table.read(Side.DRCHRONO, record_id, row, version="", confirmed=False)
+    snapshot = rules.table.read(Side.DRCHRONO, record_id, row, version="", confirmed=False)
     if link is None:
-        return not is_deleted(rules, sight) and not skipped(rules.table.kind, record_id, row)
-    return bool(rules.changed(link, sight.fields) - {rules.table.zoned})
+        return not is_deleted(rules, snapshot) and not skipped(rules.table.kind, record_id, row)
+    return bool(rules.changed(link, snapshot.fields) - {rules.table.zoned})
 
 
-def salesforce_row_changed(rules: Rules, sight: Snapshot, link: Link | None) -> bool:
+def salesforce_row_changed(rules: Rules, snapshot: Snapshot, link: Link | None) -> bool:
     """Say whether a living record of Salesforce's tells of something; `link` as above.
 
     A record in no link does when it names a chart, or asks to be taken over.
     """
     if link is None:
-        return not rules.table.is_one_way and (sight.key is not None or is_opted_in(rules.table, sight))
-    is_named = sight.key == link.drchrono_id
-    return not is_named or bool(rules.changed(link, sight.fields) - {rules.table.zoned}) or bool(sight.unreadable)
+        return not rules.table.is_one_way and (snapshot.key is not None or is_opted_in(rules.table, snapshot))
+    is_named = snapshot.key == link.drchrono_id
+    return not is_named or bool(rules.changed(link, snapshot.fields) - {rules.table.zoned}) or bool(snapshot.unreadable)

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 
 from app.errors import StoreUnavailable, Undecryptable
 from app.log import log
-from app.runtime import Runtime, calls_of
+from app.runtime import Runtime, ledger_of
 from app.store import heartbeats, scans, schedules
 from app.store.heartbeats import Beating, Outage
 from app.store.vendor_tokens import VendorTokens
@@ -58,11 +58,11 @@ def watermark_of(kind: Kind) -> str:
     return f"compare_{kind}"
 
 
-async def beat(run: Runtime) -> None:
+async def beat(runtime: Runtime) -> None:
     """Give the signs of this worker, and of every side that can be called."""
-    well = [Beating(side.value) for side in sorted(run.settings.connected) if await is_callable(run, side)]
+    well = [Beating(side.value) for side in sorted(runtime.settings.connected) if await is_callable(runtime, side)]
     for of in (Beating.WORK, *well):
-        if (dark := await heartbeats.beat_in(run.database, of)) is not None:
+        if (dark := await heartbeats.beat_in(runtime.database, of)) is not None:
             log.warning("dark.over", **log_fields(dark))
 
 
@@ -72,29 +72,29 @@ def log_fields(dark: Outage) -> dict[str, str | float]:
     return {"cause": dark.name, "lag_s": lag_s, "advice": "what changed meanwhile is found by comparing, now"}
 
 
-async def is_callable(run: Runtime, side: Side) -> bool:
+async def is_callable(runtime: Runtime, side: Side) -> bool:
     """Say whether a side can be called as far as we know: connected, its credential not refused, and not out."""
     try:
-        stored = await VendorTokens(run.database, run.vault, side).read()
+        stored = await VendorTokens(runtime.database, runtime.vault, side).read()
     except Undecryptable:
         return False
     if stored.refused_code is not None or (stored.token is None and side is Side.DRCHRONO):
         return False
-    return not policy.breaker_open((await calls_of(run.settings, run.database, side).read()).failures)
+    return not policy.breaker_open((await ledger_of(runtime.settings, runtime.database, side).read()).failures)
 
 
-async def due_comparison(run: Runtime, kind: Kind, dark: Sequence[Outage]) -> DueComparison | None:
+async def due_comparison(runtime: Runtime, kind: Kind, dark: Sequence[Outage]) -> DueComparison | None:
     """Give the compare of a kind that is due and that nobody else has begun, None where there is none."""
-    mark = await schedules.watermark(run.database, watermark_of(kind))
+    mark = await schedules.watermark(runtime.database, watermark_of(kind))
     owed = [one for one in dark if mark is None or one.until > mark]
-    if not owed or await scans.is_under_way(run.database, watermark_of(kind), _STILL):
-        is_ours = await schedules.try_claim(run.database, watermark_of(kind), run.settings.reconcile_every)
+    if not owed or await scans.is_under_way(runtime.database, watermark_of(kind), _STILL):
+        is_ours = await schedules.try_claim(runtime.database, watermark_of(kind), runtime.settings.reconcile_every)
         return DueComparison(watermark_of(kind)) if is_ours else None
     name = f"dark_{kind}"
-    if not await schedules.try_claim(run.database, name, AT_MOST_EVERY):
+    if not await schedules.try_claim(runtime.database, name, AT_MOST_EVERY):
         return None
-    await schedules.again_in(run.database, watermark_of(kind), run.settings.reconcile_every)
-    return DueComparison(name, _since(kind, owed, mark, run.now()))
+    await schedules.again_in(runtime.database, watermark_of(kind), runtime.settings.reconcile_every)
+    return DueComparison(name, _since(kind, owed, mark, runtime.now()))
 
 
 def _since(kind: Kind, owed: Sequence[Outage], mark: datetime | None, now: datetime) -> datetime | None:
@@ -103,19 +103,19 @@ def _since(kind: Kind, owed: Sequence[Outage], mark: datetime | None, now: datet
     return None if mark is not None else min(now - NEVER_COMPARED, *(one.since for one in owed))
 
 
-async def forget_compared(run: Runtime) -> None:
+async def forget_compared(runtime: Runtime) -> None:
     """Forget every darkness after which all kinds were compared."""
-    marks = [await schedules.watermark(run.database, watermark_of(kind)) for kind in run.mappings]
+    marks = [await schedules.watermark(runtime.database, watermark_of(kind)) for kind in runtime.mappings]
     known = [mark for mark in marks if mark is not None]
     if len(known) == len(marks):
-        await heartbeats.forget_outages(run.database, min(known))
+        await heartbeats.forget_outages(runtime.database, min(known))
 
 
-async def send_heartbeats(run: Runtime) -> None:
+async def send_heartbeats(runtime: Runtime) -> None:
     """Give this worker's signs, for ever."""
     while True:
         try:
-            await beat(run)
+            await beat(runtime)
         except StoreUnavailable:
             log.warning("sign.missed", advice="when the database is back, it is compared what was missed")
         await asyncio.sleep(heartbeats.OUTAGE_BEAT_EVERY.total_seconds())

@@ -12,10 +12,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import runtime
 from app.errors import StoreUnavailable, SyncError
 from app.log import log
-from app.runtime import Runtime
+from app.runtime import Runtime, open_inbox
 from app.store import doctor_zones, heartbeats, lanes, links, schedules
 from app.store.inbox.group_commit import Inbox
 from app.sync.mappings.table import Table
@@ -24,7 +23,7 @@ from workers.compare import outages
 from workers.compare.checkpoint import Checkpoint, ScanRequest
 from workers.compare.listing import EVER
 from workers.compare.outages import NEVER_COMPARED, watermark_of
-from workers.compare.scan import Progress, no_progress, scan
+from workers.compare.scan import ScanProgress, no_progress, scan
 
 Notify = Callable[[Iterable[str]], None]
 
@@ -33,14 +32,14 @@ _LOOK_S = 2.0
 _AFTER_A_FAILURE = timedelta(minutes=1)
 
 
-async def reconcile_for_ever(run: Runtime, ring: Notify) -> None:
+async def reconcile_for_ever(runtime: Runtime, notify: Notify) -> None:
     """Do it whenever it is time, for ever."""
-    inbox = runtime.inbox(run, lambda group: ring({event.kind for one in group for event in one.events}))
+    inbox = open_inbox(runtime, lambda group: notify({event.kind for one in group for event in one.events}))
     try:
         while True:
             try:
-                await compare_when_due(run, inbox, ring)
-                await apply_zones(run, ring)
+                await compare_when_due(runtime, inbox, notify)
+                await apply_zones(runtime, notify)
             except StoreUnavailable:
                 log.warning("database.away", advice="it is compared when it is back")
             await asyncio.sleep(_LOOK_S)
@@ -48,35 +47,35 @@ async def reconcile_for_ever(run: Runtime, ring: Notify) -> None:
         await inbox.close()
 
 
-async def compare_when_due(run: Runtime, inbox: Inbox, ring: Notify) -> None:
+async def compare_when_due(runtime: Runtime, inbox: Inbox, notify: Notify) -> None:
     """Compare every kind, once every RECONCILE_EVERY for all workers together, unless the lane is paused.
 
     What is owed because something was away is compared at once.
     """
-    if run.drchrono is None or run.salesforce is None or await lanes.is_paused(run.database, Lane.COMPARE):
+    if runtime.drchrono is None or runtime.salesforce is None or await lanes.is_paused(runtime.database, Lane.COMPARE):
         return
-    owed = await heartbeats.open_outages(run.database)
-    for kind in [one for one in ORDER if one in run.mappings]:
-        turn = await outages.due_comparison(run, kind, owed)
+    owed = await heartbeats.open_outages(runtime.database)
+    for kind in [one for one in ORDER if one in runtime.mappings]:
+        turn = await outages.due_comparison(runtime, kind, owed)
         if turn is None:
             continue
         try:
-            await compare(run, inbox, kind, turn.since)
-            ring([kind.value])
+            await compare(runtime, inbox, kind, turn.since)
+            notify([kind.value])
         except SyncError as error:
-            await schedules.again_in(run.database, turn.name, _AFTER_A_FAILURE)
+            await schedules.again_in(runtime.database, turn.name, _AFTER_A_FAILURE)
             log.warning("compare.failed", kind=kind.value, error=type(error).__name__, cause=str(error))
     if owed:
-        await outages.forget_compared(run)
+        await outages.forget_compared(runtime)
 
 
 async def compare(
-    run: Runtime,
+    runtime: Runtime,
     inbox: Inbox,
     kind: Kind,
     since: datetime | None = None,
     lane: Lane = Lane.COMPARE,
-    tell: Progress = no_progress,
+    tell: ScanProgress = no_progress,
 ) -> Checkpoint:
     """Point out every record of a kind that either side says has changed, or hold all of them back by the brake.
 
@@ -84,36 +83,36 @@ async def compare(
     Raises  SyncError; the next compare goes on where this one stood
     """
     name = watermark_of(kind)
-    begin = since or await schedules.watermark(run.database, name) or run.now() - NEVER_COMPARED
-    course = await scan(run, inbox, ScanRequest(kind, lane, None if begin == EVER else begin), tell)
-    await schedules.raise_watermark(run.database, name, datetime.fromisoformat(course.began))
-    log.info("compare.done", kind=kind.value, records=sum(course.found.values()))
-    return course
+    begin = since or await schedules.watermark(runtime.database, name) or runtime.now() - NEVER_COMPARED
+    checkpoint = await scan(runtime, inbox, ScanRequest(kind, lane, None if begin == EVER else begin), tell)
+    await schedules.raise_watermark(runtime.database, name, datetime.fromisoformat(checkpoint.began))
+    log.info("compare.done", kind=kind.value, records=sum(checkpoint.found.values()))
+    return checkpoint
 
 
-async def _to_come(run: Runtime, table: Table, doctor_id: str) -> list[str]:
+async def _to_come(runtime: Runtime, table: Table, doctor_id: str) -> list[str]:
     """Give the visits of a doctor that Salesforce holds and that are still to come."""
-    assert run.salesforce is not None
+    assert runtime.salesforce is not None
     doctor = next(row for row in table.rows.values() if row.parent is Kind.DOCTOR)
     start = next(row for row in table.rows.values() if row.options.zone == table.zoned)
     names = doctor.selected[0], start.names[Side.SALESFORCE]
     condition = f"{names[0]} = {{}} AND {names[1]} > {{}}"
-    return await run.salesforce.where(table.object, condition, doctor_id, run.now())
+    return await runtime.salesforce.where(table.object, condition, doctor_id, runtime.now())
 
 
-async def apply_zones(run: Runtime, ring: Notify) -> None:
+async def apply_zones(runtime: Runtime, notify: Notify) -> None:
     """Have the visits to come of doctors whose zone has changed looked at again."""
-    if run.salesforce is None:
+    if runtime.salesforce is None:
         return
-    for table in [one for one in run.mappings.values() if one.zoned is not None]:
-        for change in await doctor_zones.changes(run.database):
+    for table in [one for one in runtime.mappings.values() if one.zoned is not None]:
+        for change in await doctor_zones.changes(runtime.database):
             try:
-                ids = await _to_come(run, table, change.doctor_id)
+                ids = await _to_come(runtime, table, change.doctor_id)
             except SyncError as error:
                 log.warning("zone.not_applied", kind=table.kind.value, error=type(error).__name__, cause=str(error))
                 return
-            await run.database.transact(_applied(table.kind, change, ids))
-            ring([table.kind.value])
+            await runtime.database.transact(_applied(table.kind, change, ids))
+            notify([table.kind.value])
             log.info("zone.applied", kind=table.kind.value, records=len(ids))
 
 

@@ -11,7 +11,7 @@ two processes that would go through the same, one does.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from app.errors import LeaseLost, StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
 from app.store import clock, links, scans
-from app.store.inbox.group_commit import LISTED, Delivery, Event, Inbox
+from app.store.inbox.group_commit import LISTED, Delivery, Inbox, RecordEvent
 from app.store.scans import Scan
 from app.sync.mappings.table import Table
 from app.sync.model import Kind, Lane, Side
@@ -40,57 +40,57 @@ from workers.compare.listing import (
 from workers.compare.preview import apply_brake
 from workers.read import salesforce_snapshot, visit_zones
 
-Progress = Callable[[Kind, Checkpoint], Awaitable[None]]
+ScanProgress = Callable[[Kind, Checkpoint], Awaitable[None]]
 
 
 _RENEWALS = 3  # in one lease
 
 
-async def no_progress(_kind: Kind, _course: Checkpoint) -> None:
+async def no_progress(_kind: Kind, _checkpoint: Checkpoint) -> None:
     """Tell nobody."""
 
 
-async def scan(run: Runtime, inbox: Inbox, asked: ScanRequest, tell: Progress = no_progress) -> Checkpoint:
+async def scan(runtime: Runtime, inbox: Inbox, asked: ScanRequest, tell: ScanProgress = no_progress) -> Checkpoint:
     """Point out every record of a kind that differs, as far as either side tells; gives what it came to.
 
     Raises  SyncError, LeaseLost while another process does the same; the next scan of that name goes on where it stood
     """
-    saved, goes_on = await scans.acquire(run.database, asked.name)
-    async with _held(run, saved):
-        course = Checkpoint.saved(saved.at) if saved.at else _begun(asked, saved)
+    saved, goes_on = await scans.acquire(runtime.database, asked.name)
+    async with _held(runtime, saved):
+        checkpoint = Checkpoint.restored(saved.at) if saved.at else _begun(asked, saved)
         if goes_on:
-            log.info("scan.goes_on", kind=asked.kind.value, leg=course.leg, records=sum(course.read.values()))
-        asked = replace(asked, since=datetime.fromisoformat(course.since) if course.since else None)
-        walk = ScanRun(run, inbox, asked, saved)
-        for leg in list(Phase)[list(Phase).index(course.leg) :]:
-            if leg != course.leg:
-                course = replace(course, leg=leg, place="", of=None)
-                await scans.save(run.database, saved, asdict(course))
-            async for here in walk.along(course):
-                course = here
-                await scans.save(run.database, saved, asdict(course))
-                await tell(asked.kind, course)
-        await scans.end(run.database, saved)
-    return course
+            log.info("scan.goes_on", kind=asked.kind.value, leg=checkpoint.phase, records=sum(checkpoint.read.values()))
+        asked = replace(asked, since=datetime.fromisoformat(checkpoint.since) if checkpoint.since else None)
+        walk = ScanRun(runtime, inbox, asked, saved)
+        for phase in list(Phase)[list(Phase).index(checkpoint.phase) :]:
+            if phase != checkpoint.phase:
+                checkpoint = replace(checkpoint, phase=phase, cursor="", of=None)
+                await scans.save(runtime.database, saved, checkpoint.to_save())
+            async for here in walk.run_phase(checkpoint):
+                checkpoint = here
+                await scans.save(runtime.database, saved, checkpoint.to_save())
+                await tell(asked.kind, checkpoint)
+        await scans.end(runtime.database, saved)
+    return checkpoint
 
 
 @asynccontextmanager
-async def _held(run: Runtime, saved: Scan) -> AsyncIterator[None]:
+async def _held(runtime: Runtime, saved: Scan) -> AsyncIterator[None]:
     """Hold a scan while the block runs, however long a vendor takes, and let it go at the end."""
-    task = asyncio.create_task(_renew_scan(run, saved))
+    task = asyncio.create_task(_renew_scan(runtime, saved))
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await scans.leave(run.database, saved)
+        await scans.leave(runtime.database, saved)
 
 
-async def _renew_scan(run: Runtime, saved: Scan) -> None:
+async def _renew_scan(runtime: Runtime, saved: Scan) -> None:
     while True:
         await asyncio.sleep(clock.SCAN_LEASE.total_seconds() / _RENEWALS)
         try:
-            await scans.renew(run.database, saved)
+            await scans.renew(runtime.database, saved)
         except LeaseLost:
             return  # the next page is not saved, and so it is told
         except StoreUnavailable:
@@ -108,7 +108,7 @@ _TOLD_OF = timedelta(days=14)  # Salesforce tells of its deletions for 15 days
 class ScanRun:
     """One scan on its way; both sides are connected."""
 
-    run: Runtime
+    runtime: Runtime
     inbox: Inbox
     asked: ScanRequest
     scan: Scan
@@ -116,57 +116,59 @@ class ScanRun:
     @property
     def table(self) -> Table:
         """The mapping of what is gone through."""
-        return self.run.mappings[self.asked.kind]
+        return self.runtime.mappings[self.asked.kind]
 
-    def along(self, course: Checkpoint) -> AsyncIterator[Checkpoint]:
-        """Go along the leg the course is on, and give the course behind each page.
+    def run_phase(self, checkpoint: Checkpoint) -> AsyncIterator[Checkpoint]:
+        """Run the phase of the checkpoint, and give the checkpoint behind each page.
 
         Raises  SyncError
         """
-        legs = {
+        phases = {
             Phase.DRCHRONO: self._drchrono,
             Phase.SALESFORCE: self._salesforce,
             Phase.DELETED: self._deleted,
             Phase.RELEASE: self._release,
         }
-        return legs[course.leg](course)
+        return phases[checkpoint.phase](checkpoint)
 
-    async def _drchrono(self, course: Checkpoint) -> AsyncIterator[Checkpoint]:
+    async def _drchrono(self, checkpoint: Checkpoint) -> AsyncIterator[Checkpoint]:
         """Every row is as a delivery; where all were shown, those that were not are asked for."""
-        assert self.run.drchrono is not None
+        assert self.runtime.drchrono is not None
         is_complete = self.asked.since is None or self.table.is_one_way
-        before = Resume(course.place, course.read.get(Side.DRCHRONO.value, 0), course.of)
-        pages = drchrono_pages(self.run.drchrono.on(self.asked.lane), self.table, self.asked.since, before)
+        before = Resume(checkpoint.cursor, checkpoint.read.get(Side.DRCHRONO.value, 0), checkpoint.of)
+        pages = drchrono_pages(self.runtime.drchrono.on(self.asked.lane), self.table, self.asked.since, before)
         async for page in pages:
             found = await self._keep_charts(page.rows)
             if is_complete:
                 ids = [wire.record_id(row) for row in page.rows]
                 await scans.mark_listed(
-                    self.run.database, self.asked.kind, Side.DRCHRONO, ids, self._mark(Side.DRCHRONO)
+                    self.runtime.database, self.asked.kind, Side.DRCHRONO, ids, self._mark(Side.DRCHRONO)
                 )
-            yield (course := course.onward(Side.DRCHRONO, page.onward, len(page.rows), found, page.of))
+            yield (checkpoint := checkpoint.advanced(Side.DRCHRONO, page.next_cursor, len(page.rows), found, page.of))
         if is_complete:
             await self._point_unlisted(Side.DRCHRONO)
 
-    async def _salesforce(self, course: Checkpoint) -> AsyncIterator[Checkpoint]:
-        assert self.run.salesforce is not None
+    async def _salesforce(self, checkpoint: Checkpoint) -> AsyncIterator[Checkpoint]:
+        assert self.runtime.salesforce is not None
         is_complete = self.asked.since is None
-        pages = salesforce_pages(self.run.salesforce.on(self.asked.lane), self.table, self.asked.since, course.place)
+        pages = salesforce_pages(
+            self.runtime.salesforce.on(self.asked.lane), self.table, self.asked.since, checkpoint.cursor
+        )
         async for page in pages:
             found = await self._note_contacts(page.rows)
             if is_complete:
                 await self._mark_living(page.rows)
-            yield (course := course.onward(Side.SALESFORCE, page.onward, len(page.rows), found))
+            yield (checkpoint := checkpoint.advanced(Side.SALESFORCE, page.next_cursor, len(page.rows), found))
         if is_complete:
             await self._point_unlisted(Side.SALESFORCE)
 
-    async def _deleted(self, course: Checkpoint) -> AsyncIterator[Checkpoint]:
+    async def _deleted(self, checkpoint: Checkpoint) -> AsyncIterator[Checkpoint]:
         """What Salesforce deleted for good shows in no query; it keeps a list of that for some days.
 
         Where that does not reach back, all that is there is gone through, and what is missing is asked for.
         """
-        assert self.run.salesforce is not None
-        client, kind, now = self.run.salesforce.on(self.asked.lane), self.asked.kind, self.run.now()
+        assert self.runtime.salesforce is not None
+        client, kind, now = self.runtime.salesforce.on(self.asked.lane), self.asked.kind, self.runtime.now()
         if self.asked.since is not None:
             since = self.asked.since - LATE
             ids = await client.gone(self.table.object, since, now) if now - since < _TOLD_OF else None
@@ -175,21 +177,23 @@ class ScanRun:
                     await self._mark_living(page.rows)
                 await self._point_unlisted(Side.SALESFORCE)
             else:
-                agreed = await links.healthy_pairs(self.run.database, kind, ids, Side.SALESFORCE)
+                agreed = await links.healthy_pairs(self.runtime.database, kind, ids, Side.SALESFORCE)
                 await scans.add_differing(
-                    self.run.database, self.scan, Side.SALESFORCE, [one.id for one in agreed.values()]
+                    self.runtime.database, self.scan, Side.SALESFORCE, [one.id for one in agreed.values()]
                 )
-        yield course
+        yield checkpoint
 
-    async def _release(self, course: Checkpoint) -> AsyncIterator[Checkpoint]:
-        why = await apply_brake(self.run, self.asked, self.scan)
-        await scans.release(self.run.database, self.scan.name, self.asked.lane)
-        yield replace(course, stopped=why)
+    async def _release(self, checkpoint: Checkpoint) -> AsyncIterator[Checkpoint]:
+        why = await apply_brake(self.runtime, self.asked, self.scan)
+        await scans.release(self.runtime.database, self.scan.name, self.asked.lane)
+        yield replace(checkpoint, stopped=why)
 
     async def _keep_charts(self, rows: Sequence[dict[str, Any]]) -> int:
         """Keep the rows that tell of something, and give how many those are."""
-        rules = self.run.rules(self.asked.kind)
-        agreed = await links.healthy_pairs(self.run.database, self.asked.kind, [wire.record_id(row) for row in rows])
+        rules = self.runtime.rules(self.asked.kind)
+        agreed = await links.healthy_pairs(
+            self.runtime.database, self.asked.kind, [wire.record_id(row) for row in rows]
+        )
         told = [row for row in rows if drchrono_row_changed(rules, row, agreed.get(wire.record_id(row)))]
         known = {wire.record_id(row): agreed[wire.record_id(row)].id for row in told if wire.record_id(row) in agreed}
         await self._doubt(
@@ -197,26 +201,28 @@ class ScanRun:
         )
         kept = (self._delivery(row, None if wire.record_id(row) in known else self.asked.lane) for row in told)
         await asyncio.gather(*(self.inbox.keep(one) for one in kept))
-        await scans.add_differing(self.run.database, self.scan, Side.DRCHRONO, list(known.values()))
+        await scans.add_differing(self.runtime.database, self.scan, Side.DRCHRONO, list(known.values()))
         return len(told)
 
     def _delivery(self, row: dict[str, Any], lane: Lane | None) -> Delivery:
         """Give a row as a delivery to ourselves, kept once a scan however often it is listed."""
         kind, record_id, version = self.asked.kind, wire.record_id(row), wire.version(row)
         parts = (LISTED, self.scan.id, kind, record_id, version)
-        key = self.run.keys.digest(*(part.encode() for part in parts))
-        sealed = self.run.vault.seal(self.table.keep(row, "id", "updated_at", *wire.BESIDE))
-        events = (Event(Side.DRCHRONO, kind, record_id, version, lane),)
+        key = self.runtime.keys.digest(*(part.encode() for part in parts))
+        sealed = self.runtime.vault.seal(self.table.keep(row, "id", "updated_at", *wire.BESIDE))
+        events = (RecordEvent(Side.DRCHRONO, kind, record_id, version, lane),)
         return Delivery(Side.DRCHRONO, LISTED, None, key, sealed, "kept", events)
 
     async def _note_contacts(self, rows: Sequence[dict[str, Any]]) -> int:
         """Point out the records that tell of something, and note those that ask to be taken over; gives how many."""
-        kind, rules = self.asked.kind, self.run.rules(self.asked.kind)
-        work = read_only_batch(self.run, kind, self.asked.lane)
-        clock = await visit_zones(work)
-        agreed = await links.healthy_pairs(self.run.database, kind, [str(row["Id"]) for row in rows], Side.SALESFORCE)
+        kind, rules = self.asked.kind, self.runtime.rules(self.asked.kind)
+        batch = read_only_batch(self.runtime, kind, self.asked.lane)
+        clock = await visit_zones(batch)
+        agreed = await links.healthy_pairs(
+            self.runtime.database, kind, [str(row["Id"]) for row in rows], Side.SALESFORCE
+        )
         deleted = {str(row["Id"]) for row in rows if row.get("IsDeleted")}
-        living = [salesforce_snapshot(work, clock, row) for row in rows if str(row["Id"]) not in deleted]
+        living = [salesforce_snapshot(batch, clock, row) for row in rows if str(row["Id"]) not in deleted]
         told = {one.id for one in living if salesforce_row_changed(rules, one, agreed.get(one.id))}
         known = [agreed[id_].id for id_ in sorted((told | deleted) & agreed.keys())]
         others = [str(row["Id"]) for row in rows if str(row["Id"]) not in agreed]
@@ -226,24 +232,26 @@ class ScanRun:
             again = await links.mark_due(connection, kind, Side.SALESFORCE, others, self.asked.lane)
             return again + await links.add_unlinked(connection, kind, sorted(told & set(others)), self.asked.lane)
 
-        await scans.add_differing(self.run.database, self.scan, Side.SALESFORCE, known)
-        return len(known) + await self.run.database.transact(work_on)
+        await scans.add_differing(self.runtime.database, self.scan, Side.SALESFORCE, known)
+        return len(known) + await self.runtime.database.transact(work_on)
 
     async def _doubt(self, side: Side, versions: Mapping[str, str]) -> None:
         """Have the feed of a side doubted for what linked records show that nobody has told of, before it is let go."""
         if self.asked.lane is Lane.COMPARE and not self.table.is_one_way:
-            await missed_events.record_missed_rows(self.run, self.asked.kind, side, versions)
+            await missed_events.record_missed_rows(self.runtime, self.asked.kind, side, versions)
 
     async def _mark_living(self, rows: Sequence[dict[str, Any]]) -> None:
         ids = [str(row["Id"]) for row in rows if not row.get("IsDeleted")]
-        await scans.mark_listed(self.run.database, self.asked.kind, Side.SALESFORCE, ids, self._mark(Side.SALESFORCE))
+        await scans.mark_listed(
+            self.runtime.database, self.asked.kind, Side.SALESFORCE, ids, self._mark(Side.SALESFORCE)
+        )
 
     async def _point_unlisted(self, side: Side) -> None:
         """Point out what a complete list did not show: the record itself is asked for."""
-        missing = await scans.unlisted(self.run.database, self.asked.kind, self._mark(side), self.scan.id)
+        missing = await scans.unlisted(self.runtime.database, self.asked.kind, self._mark(side), self.scan.id)
         if side is Side.DRCHRONO:
-            await scans.require_confirmation(self.run.database, missing)
-        await scans.add_differing(self.run.database, self.scan, side, missing)
+            await scans.require_confirmation(self.runtime.database, missing)
+        await scans.add_differing(self.runtime.database, self.scan, side, missing)
 
     def _mark(self, side: Side) -> str:
         return f"{self.scan.id[2:]}/{side[0]}"

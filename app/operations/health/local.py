@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import StoreUnavailable
 from app.log import log
-from app.operations.health.model import OK, Observation, State
+from app.operations.health.model import OK, Observation, PartState
 from app.runtime import Runtime
 from app.store import heartbeats, queue_stats
 from app.store.heartbeats import Beating, Outage
@@ -23,7 +23,7 @@ _UNWRITABLE = "the database cannot be written: check that it runs, its disk and 
 _BY_SWEEP = "nothing is lost, changes are found by the sweep, every 2 s"
 
 
-async def database(run: Runtime) -> Observation:
+async def database(runtime: Runtime) -> Observation:
     """Look at the database by writing to it that the door is open."""
     dark: Outage | None = None
 
@@ -33,9 +33,9 @@ async def database(run: Runtime) -> Observation:
         dark = await heartbeats.beat_of(connection, Beating.DOOR)
 
     try:
-        if await is_behind(run.database):
-            return Observation(State.DOWN, "run `chronobridge migrate`")
-        await run.database.transact(write)
+        if await is_behind(runtime.database):
+            return Observation(PartState.DOWN, "run `chronobridge migrate`")
+        await runtime.database.transact(write)
     except StoreUnavailable:
         return unwritable()
     if dark is not None:
@@ -45,38 +45,40 @@ async def database(run: Runtime) -> Observation:
 
 def unwritable() -> Observation:
     """Say that the database cannot be written, or takes too long to be."""
-    return Observation(State.DOWN, _UNWRITABLE)
+    return Observation(PartState.DOWN, _UNWRITABLE)
 
 
-async def redis(run: Runtime) -> Observation:
+async def redis(runtime: Runtime) -> Observation:
     """Look whether Redis answers."""
-    if run.settings.redis_url is None:
-        return Observation(State.DEGRADED, "REDIS_URL is empty: changes are found by the sweep, every 2 s")
-    return OK if await run.bell.is_up() else Observation(State.DEGRADED, f"Redis does not answer: {_BY_SWEEP}")
+    if runtime.settings.redis_url is None:
+        return Observation(PartState.DEGRADED, "REDIS_URL is empty: changes are found by the sweep, every 2 s")
+    return (
+        OK if await runtime.wakeup.is_up() else Observation(PartState.DEGRADED, f"Redis does not answer: {_BY_SWEEP}")
+    )
 
 
-async def workers(run: Runtime) -> Observation:
+async def workers(runtime: Runtime) -> Observation:
     """Look when the last worker gave a sign of life."""
-    if await heartbeats.alive(run.database):
+    if await heartbeats.alive(runtime.database):
         return OK
     advice = "no worker has been heard of for 15 s: start `chronobridge work`"
-    return Observation(State.DOWN, advice, await heartbeats.heard_at(run.database))
+    return Observation(PartState.DOWN, advice, await heartbeats.heard_at(runtime.database))
 
 
-async def backlog(run: Runtime) -> Observation:
+async def backlog(runtime: Runtime) -> Observation:
     """Look how long the oldest change has waited; a first load may take its time."""
     for lanes, old_s in _OLD_S.items():
-        if (oldest_s := await queue_stats.oldest_due_s(run.database, lanes)) > old_s:
+        if (oldest_s := await queue_stats.oldest_due_s(runtime.database, lanes)) > old_s:
             what = "change" if Lane.LIVE in lanes else "record of a compare or first load"
             advice = f"the oldest {what} has been due for {oldest_s:.0f} s: look at workers and failures"
-            return Observation(State.DEGRADED, advice, run.now() - timedelta(seconds=oldest_s - old_s))
+            return Observation(PartState.DEGRADED, advice, runtime.now() - timedelta(seconds=oldest_s - old_s))
     return OK
 
 
-async def lanes(run: Runtime) -> Observation:
+async def lanes(runtime: Runtime) -> Observation:
     """Look which lanes are paused."""
-    paused = [one for one in await lane_states(run.database) if one["paused"]]
+    paused = [one for one in await lane_states(runtime.database) if one["paused"]]
     if not paused:
         return OK
     names = ", ".join(one["lane"] for one in paused)
-    return Observation(State.DEGRADED, f"paused: {names}; POST /api/v1/lanes/all/resume when that is right")
+    return Observation(PartState.DEGRADED, f"paused: {names}; POST /api/v1/lanes/all/resume when that is right")

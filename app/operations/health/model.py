@@ -9,7 +9,7 @@ from typing import Any
 SLOW_S = 4.0
 
 
-class State(StrEnum):
+class PartState(StrEnum):
     """How a part is.
 
     DEGRADED       it works, and somebody should look
@@ -28,7 +28,7 @@ class State(StrEnum):
 class Observation:
     """What a look at a part found; `since`: since when it is so, where that is known better than by looking."""
 
-    state: State = State.OK
+    state: PartState = PartState.OK
     advice: str | None = None
     since: datetime | None = None
 
@@ -37,7 +37,7 @@ class Observation:
 class Part:
     """A part as it is known to be, since when."""
 
-    state: State
+    state: PartState
     advice: str | None
     since: datetime
 
@@ -45,7 +45,7 @@ class Part:
 Look = Callable[[], Awaitable[Observation | None]]
 
 
-AWAY = Observation(State.UNKNOWN, "unknown while the database is away")
+AWAY = Observation(PartState.UNKNOWN, "unknown while the database is away")
 
 
 OK = Observation()

@@ -13,7 +13,7 @@ from time import monotonic
 from app.errors import StoreUnavailable
 from app.log import log
 from app.operations.health import local, vendors
-from app.operations.health.model import AWAY, SLOW_S, Look, Observation, Part, State
+from app.operations.health.model import AWAY, SLOW_S, Look, Observation, Part, PartState
 from app.runtime import Runtime
 from app.sync.model import Side
 
@@ -30,11 +30,11 @@ class HealthMonitor:
     slow_s  how long a look at one part may take
     """
 
-    def __init__(self, run: Runtime, clock: Callable[[], float] = monotonic, slow_s: float = SLOW_S) -> None:
-        self._run, self._clock, self._slow_s = run, clock, slow_s
+    def __init__(self, runtime: Runtime, clock: Callable[[], float] = monotonic, slow_s: float = SLOW_S) -> None:
+        self._runtime, self._clock, self._slow_s = runtime, clock, slow_s
         self._parts: dict[str, Part] = {}
         self._looked_at = clock()
-        self._looks = _looks(run)
+        self._looks = _looks(runtime)
         self._few = asyncio.Semaphore(_AT_ONCE)
         self._stopping = asyncio.Event()
 
@@ -42,23 +42,23 @@ class HealthMonitor:
     def is_ready(self) -> bool:
         """Whether deliveries can be accepted: the database can be written and has its schema."""
         part = self._parts.get("database")
-        return part is not None and part.state is State.OK and not self._is_old
+        return part is not None and part.state is PartState.OK and not self._is_old
 
     @property
     def status(self) -> str:
         """Whether deliveries are accepted and everything is well: ok, degraded or down."""
         if not self.is_ready:
             return "down"
-        return "degraded" if {part.state for part in self._parts.values()} - {State.OK} else "ok"
+        return "degraded" if {part.state for part in self._parts.values()} - {PartState.OK} else "ok"
 
     @property
     def parts(self) -> Mapping[str, Part]:
         """How every part is known to be; once the last look is too old, nothing is."""
         looked = datetime.now(UTC) - timedelta(seconds=self._clock() - self._looked_at)
         if not self._is_old:
-            return {"watch": Part(State.OK, None, looked), **self._parts}
-        old = dict.fromkeys(self._parts, Part(State.UNKNOWN, "nobody has looked lately", looked))
-        return {"watch": Part(State.DOWN, _STOPPED, looked), **old}
+            return {"watch": Part(PartState.OK, None, looked), **self._parts}
+        old = dict.fromkeys(self._parts, Part(PartState.UNKNOWN, "nobody has looked lately", looked))
+        return {"watch": Part(PartState.DOWN, _STOPPED, looked), **old}
 
     def report(self) -> dict[str, object]:
         """Give every part with its state, since when, its age and advice."""
@@ -91,12 +91,12 @@ class HealthMonitor:
 
     async def look(self) -> None:
         """Look at every part once, within two times the four seconds that a part is given."""
-        run = self._run
+        run = self._runtime
         found = await self._all({"database": partial(local.database, run), "redis": partial(local.redis, run)})
         database = found["database"]
-        if database is not None and database.state is State.UNKNOWN:  # it took too long, so a delivery would too
+        if database is not None and database.state is PartState.UNKNOWN:  # it took too long, so a delivery would too
             database = found["database"] = local.unwritable()
-        if database is not None and database.state is State.OK:
+        if database is not None and database.state is PartState.OK:
             found |= await self._all(self._looks)
         else:
             found |= dict.fromkeys(self._looks, AWAY)
@@ -107,7 +107,7 @@ class HealthMonitor:
 
         Raises  StoreUnavailable
         """
-        found = await vendors.connection(self._run, side)
+        found = await vendors.connection(self._runtime, side)
         return found.state.value, found.advice
 
     @property
@@ -128,10 +128,10 @@ class HealthMonitor:
         except StoreUnavailable:
             return AWAY
         except TimeoutError:
-            return Observation(State.UNKNOWN, f"it took longer than {self._slow_s:g} s to look at it")
+            return Observation(PartState.UNKNOWN, f"it took longer than {self._slow_s:g} s to look at it")
         except Exception as error:  # noqa: BLE001 - one part must not end the watch over all of them
             log.error("part.not_seen", cause=name, error=type(error).__name__)
-            return Observation(State.UNKNOWN, f"it cannot be looked at ({type(error).__name__}): report that")
+            return Observation(PartState.UNKNOWN, f"it cannot be looked at ({type(error).__name__}): report that")
 
     def _remember(self, found: Mapping[str, Observation]) -> None:
         now, before = datetime.now(UTC), self._parts
@@ -141,19 +141,19 @@ class HealthMonitor:
         self._looked_at = self._clock()
 
 
-def _looks(run: Runtime) -> dict[str, Look]:
+def _looks(runtime: Runtime) -> dict[str, Look]:
     """Give every part beside database and Redis, each with the look at it."""
     looks: dict[str, Look] = {
-        "workers": partial(local.workers, run),
-        "backlog": partial(local.backlog, run),
-        "lanes": partial(local.lanes, run),
+        "workers": partial(local.workers, runtime),
+        "backlog": partial(local.backlog, runtime),
+        "lanes": partial(local.lanes, runtime),
     }
     for side in Side:
-        looks[side.value] = partial(vendors.connection, run, side)
-        if side in run.settings.connected:
-            looks[f"{side}_token"] = partial(vendors.token, run, side)
-            looks[f"{side}_feed"] = partial(vendors.feed_part, run, side)
-            looks[f"{side}_budget"] = partial(vendors.quota_part, run, side)
+        looks[side.value] = partial(vendors.connection, runtime, side)
+        if side in runtime.settings.connected:
+            looks[f"{side}_token"] = partial(vendors.token, runtime, side)
+            looks[f"{side}_feed"] = partial(vendors.feed_part, runtime, side)
+            looks[f"{side}_budget"] = partial(vendors.quota_part, runtime, side)
     return looks
 
 

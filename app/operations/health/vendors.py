@@ -6,11 +6,11 @@ from typing import Any
 
 from app.errors import Undecryptable
 from app.operations.connections import connect_url
-from app.operations.health.model import OK, Observation, State
-from app.runtime import Runtime, calls_of
+from app.operations.health.model import OK, Observation, PartState
+from app.runtime import Runtime, ledger_of
 from app.settings.fields import Settings
 from app.store import feeds, lanes
-from app.store.vendor_tokens import Stored, VendorTokens
+from app.store.vendor_tokens import StoredToken, VendorTokens
 from app.sync.feed_health import Feed
 from app.sync.model import Lane, Side
 from app.vendors.rate_limit import policy
@@ -30,116 +30,120 @@ _RENEWS: Mapping[Side, str] = {
 }
 
 
-async def connection(run: Runtime, side: Side) -> Observation:
+async def connection(runtime: Runtime, side: Side) -> Observation:
     """Look at one side's connection: whether it is set up and joined, its credential is taken, and it answers.
 
     Raises  StoreUnavailable
     """
-    if side not in run.settings.connected:
+    if side not in runtime.settings.connected:
         advice = f"set the {side.value.upper()}_… settings; its deliveries are kept meanwhile"
-        return Observation(State.NOT_CONNECTED, advice)
+        return Observation(PartState.NOT_CONNECTED, advice)
     try:
-        stored = await VendorTokens(run.database, run.vault, side).read()
+        stored = await VendorTokens(runtime.database, runtime.vault, side).read()
     except Undecryptable:
-        return Observation(State.DOWN, _SEALED)
+        return Observation(PartState.DOWN, _SEALED)
     joined = (
-        _salesforce_advice(stored) if side is Side.SALESFORCE else _drchrono_advice(stored, connect_url(run.settings))
+        _salesforce_advice(stored)
+        if side is Side.SALESFORCE
+        else _drchrono_advice(stored, connect_url(runtime.settings))
     )
-    return joined if joined.state in (State.DOWN, State.NOT_CONNECTED) else await _answers(run, side) or joined
+    return (
+        joined if joined.state in (PartState.DOWN, PartState.NOT_CONNECTED) else await _answers(runtime, side) or joined
+    )
 
 
-async def _answers(run: Runtime, side: Side) -> Observation | None:
+async def _answers(runtime: Runtime, side: Side) -> Observation | None:
     """Say that a vendor does not answer, as the calls of all processes have found; None while it does."""
-    ledger = await calls_of(run.settings, run.database, side).read()
+    ledger = await ledger_of(runtime.settings, runtime.database, side).read()
     if not policy.breaker_open(ledger.failures):
         return None
     wait_s = max(ledger.closed_until - ledger.at, 0)
     says = f"{NAMES[side]} has failed {ledger.failures} calls in a row; the next is tried in {wait_s:.0f} s"
-    return Observation(State.DOWN, f"{says}: nothing is lost, see its status page if it goes on")
+    return Observation(PartState.DOWN, f"{says}: nothing is lost, see its status page if it goes on")
 
 
-async def token(run: Runtime, side: Side) -> Observation | None:
+async def token(runtime: Runtime, side: Side) -> Observation | None:
     """Look at a side's token: whether it can be refreshed, and is before it ends; None where there is none.
 
     Raises  StoreUnavailable
     """
-    if side not in run.settings.connected:
+    if side not in runtime.settings.connected:
         return None
     try:
-        stored = await VendorTokens(run.database, run.vault, side).read()
+        stored = await VendorTokens(runtime.database, runtime.vault, side).read()
     except Undecryptable:
-        return Observation(State.DOWN, _SEALED)
+        return Observation(PartState.DOWN, _SEALED)
     if stored.token is None and side is Side.DRCHRONO:
         return None  # nobody has joined the practice, which its own part says
     if stored.refused_code is not None:
-        return Observation(State.DOWN, f"refused ({stored.refused_code}): the part {side} says what to do")
-    return None if stored.token is None else _lives(stored, stored.token, side, connect_url(run.settings))
+        return Observation(PartState.DOWN, f"refused ({stored.refused_code}): the part {side} says what to do")
+    return None if stored.token is None else _lives(stored, stored.token, side, connect_url(runtime.settings))
 
 
-def _lives(stored: Stored, held: Mapping[str, Any], side: Side, address: str) -> Observation:
+def _lives(stored: StoredToken, held: Mapping[str, Any], side: Side, address: str) -> Observation:
     again = f"connect the practice anew at {address}"
     if side is Side.DRCHRONO and not held.get("refresh_token"):
         ended = "it has ended" if stored.is_expired else "it ends"
         return Observation(
-            State.DOWN if stored.is_expired else State.DEGRADED, f"{ended} and cannot be refreshed: {again}"
+            PartState.DOWN if stored.is_expired else PartState.DEGRADED, f"{ended} and cannot be refreshed: {again}"
         )
     if stored.is_expired:
-        return Observation(State.DEGRADED, f"it has ended; {_RENEWS[side]}")
+        return Observation(PartState.DEGRADED, f"it has ended; {_RENEWS[side]}")
     near_s = float(held.get("expires_in") or 0) * _NEAR
     if stored.is_stale and stored.expires_in_s is not None and stored.expires_in_s < near_s:
-        return Observation(State.DEGRADED, f"it ends in {stored.expires_in_s / 60:.0f} minutes; {_RENEWS[side]}")
+        return Observation(PartState.DEGRADED, f"it ends in {stored.expires_in_s / 60:.0f} minutes; {_RENEWS[side]}")
     return OK
 
 
-async def feed_part(run: Runtime, side: Side) -> Observation | None:
+async def feed_part(runtime: Runtime, side: Side) -> Observation | None:
     """Look whether a side tells of its changes; None where it is not connected.
 
     Raises  StoreUnavailable
     """
-    if side not in run.settings.connected:
+    if side not in runtime.settings.connected:
         return None
-    known = (await feeds.read(run.database)).get(side, Feed(side))
-    is_paused = await lanes.is_paused(run.database, Lane.COMPARE)
-    state, advice = feed_state(known, run.settings, is_paused=is_paused)
-    return Observation(State(state), advice, known.silent_since)
+    known = (await feeds.read(runtime.database)).get(side, Feed(side))
+    is_paused = await lanes.is_paused(runtime.database, Lane.COMPARE)
+    state, advice = feed_state(known, runtime.settings, is_paused=is_paused)
+    return Observation(PartState(state), advice, known.silent_since)
 
 
-def _salesforce_advice(stored: Stored) -> Observation:
+def _salesforce_advice(stored: StoredToken) -> Observation:
     if stored.refused_code is None:
         return OK
     refused = f"Salesforce refused our credential ({stored.refused_code})"
-    return Observation(State.DOWN, f"{refused}: `chronobridge check` says what to change")
+    return Observation(PartState.DOWN, f"{refused}: `chronobridge check` says what to change")
 
 
-def _drchrono_advice(stored: Stored, address: str) -> Observation:
+def _drchrono_advice(stored: StoredToken, address: str) -> Observation:
     if stored.refused_code == CUT_OFF:
         lost = "a token refresh was cut off, and DrChrono's answer was lost with it"
-        return Observation(State.DOWN, f"{lost}: connect the practice anew at {address}")
+        return Observation(PartState.DOWN, f"{lost}: connect the practice anew at {address}")
     if stored.token is None:
-        return Observation(State.NOT_CONNECTED, f"nobody has connected the practice: open {address}")
+        return Observation(PartState.NOT_CONNECTED, f"nobody has connected the practice: open {address}")
     if stored.refused_code == "invalid_client":
         wrong = "DrChrono refused the application: correct DRCHRONO_CLIENT_ID and DRCHRONO_CLIENT_SECRET"
-        return Observation(State.DOWN, f"{wrong}, then connect the practice anew at {address}")
+        return Observation(PartState.DOWN, f"{wrong}, then connect the practice anew at {address}")
     if stored.refused_code is not None:
         refused = f"DrChrono refused our tokens ({stored.refused_code})"
-        return Observation(State.DOWN, f"{refused}: connect the practice anew at {address}")
+        return Observation(PartState.DOWN, f"{refused}: connect the practice anew at {address}")
     if stored.is_cut_off:
         cut = "a token refresh was cut off; the stored token is tried once more before the next call"
-        return Observation(State.DEGRADED, cut)
+        return Observation(PartState.DEGRADED, cut)
     return OK
 
 
 _NEARLY = 0.9
 
 
-async def quota_part(run: Runtime, side: Side) -> Observation | None:
+async def quota_part(runtime: Runtime, side: Side) -> Observation | None:
     """Look at the budget of a side; None where it is not connected.
 
     Raises  StoreUnavailable
     """
     if side is Side.DRCHRONO:
-        return None if run.drchrono is None else _drchrono_hour(await run.drchrono.grant.budget.stands({}))
-    return None if run.salesforce is None else _salesforce_day(await run.salesforce.budget.stands())
+        return None if runtime.drchrono is None else _drchrono_hour(await runtime.drchrono.grant.budget.stands({}))
+    return None if runtime.salesforce is None else _salesforce_day(await runtime.salesforce.budget.stands())
 
 
 def _drchrono_hour(stands: Hour) -> Observation:
@@ -148,12 +152,12 @@ def _drchrono_hour(stands: Hour) -> Observation:
     minutes = f"in {stands.resets_in_s / 60:.0f} minutes"
     if stands.left <= 0:
         return Observation(
-            State.DEGRADED, f"the hour's {stands.per_hour:,} calls are spent; edits wait, and go on {minutes}"
+            PartState.DEGRADED, f"the hour's {stands.per_hour:,} calls are spent; edits wait, and go on {minutes}"
         )
     if stands.left < stands.per_hour * (1 - _NEARLY):
         by = max(Lane, key=lambda lane: stands.made.get(lane, 0))
         spent = f"{stands.left:,} of the hour's {stands.per_hour:,} calls are left, most went to the lane {by}"
-        return Observation(State.DEGRADED, f"{spent}; a new hour begins {minutes}")
+        return Observation(PartState.DEGRADED, f"{spent}; a new hour begins {minutes}")
     return OK
 
 
@@ -164,17 +168,17 @@ def _salesforce_day(stands: Day) -> Observation:
         return OK  # Salesforce has not said yet what its day allows
     used, ours = f"{stands.used:,} of the day's {stands.most:,} calls are used", int(stands.most * stands.share)
     if stands.used >= ours:
-        return Observation(State.DEGRADED, f"{used}, ours and those of others: only live edits go on")
+        return Observation(PartState.DEGRADED, f"{used}, ours and those of others: only live edits go on")
     if stands.used >= ours * _NEARLY:
         return Observation(
-            State.DEGRADED, f"{used}; from {ours:,} on only live edits go on (SALESFORCE_DAILY_CALL_SHARE)"
+            PartState.DEGRADED, f"{used}; from {ours:,} on only live edits go on (SALESFORCE_DAILY_CALL_SHARE)"
         )
     return OK
 
 
 def _paused(side: Side, span_s: float) -> Observation:
     return Observation(
-        State.DEGRADED, f"{NAMES[side]} is left alone for {span_s:.0f} s more, then calls go on by themselves"
+        PartState.DEGRADED, f"{NAMES[side]} is left alone for {span_s:.0f} s more, then calls go on by themselves"
     )
 
 

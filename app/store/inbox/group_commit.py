@@ -22,7 +22,7 @@ BIGGEST_GROUP = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class RecordEvent:
     """What a delivery says of one record; `lane`: in which it falls due by it, None where it does not yet."""
 
     side: Side
@@ -47,7 +47,7 @@ class Delivery:
     key: str
     body: str
     outcome: str
-    events: tuple[Event, ...] = ()
+    events: tuple[RecordEvent, ...] = ()
     id: str = field(default_factory=lambda: str(ULID()))
 
 

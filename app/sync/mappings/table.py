@@ -135,7 +135,7 @@ class Table:
     def read(
         self, side: Side, record_id: str, raw: Mapping[str, Any], *, version: str, confirmed: bool, zone: str = ""
     ) -> Snapshot:
-        """Give the sight of a vendor's record; keys outside the table are passed over.
+        """Give the snapshot of a vendor's record; keys outside the table are passed over.
 
         zone  that of the record's doctor or office, verbatim; empty where it is not known
         """
@@ -199,7 +199,7 @@ class Table:
         return {name: str(found) for name, value in times.items() if (found := local_time.flag(value, zone))}
 
     def differing(self, one: Snapshot, other: Snapshot) -> set[str]:
-        """Give the fields that two sights of a record do not agree on; the zone is not the record's own."""
+        """Give the fields that two snapshots of a record do not agree on; the zone is not the record's own."""
         both = (one.fields.keys() & other.fields.keys()) - {self.zoned}
         return {name for name in both if not self.rows[name].equal(one.fields[name], other.fields[name])}
 

@@ -33,14 +33,14 @@ _BROKE = frozenset({"UNKNOWN_EXCEPTION", "SERVER_UNAVAILABLE", "REQUEST_RUNNING_
 
 
 @dataclass(frozen=True, slots=True)
-class Merge:
+class MergePair:
     """Two records that become one; `winner`: the `Id` of the one that stays, and what it is to hold from then on."""
 
     loser: str
     winner: Mapping[str, Any]
 
 
-async def merge(org: Transport, table: str, merges: Sequence[Merge]) -> list[Saved | RecordRefused]:
+async def merge(org: Transport, table: str, merges: Sequence[MergePair]) -> list[Saved | RecordRefused]:
     """Merge pairs of records, and give one result a pair, in order; a merged one's id is the winner's.
 
     Raises  Unavailable, OutcomeUnknown, Unauthorized, Rejected
@@ -61,7 +61,7 @@ async def merge(org: Transport, table: str, merges: Sequence[Merge]) -> list[Sav
     return found
 
 
-def _envelope(session: str, table: str, merges: Sequence[Merge]) -> bytes:
+def _envelope(session: str, table: str, merges: Sequence[MergePair]) -> bytes:
     envelope = Element(f"{{{_SOAP}}}Envelope")
     header = SubElement(envelope, f"{{{_SOAP}}}Header")
     SubElement(SubElement(header, _name("SessionHeader")), _name("sessionId")).text = session

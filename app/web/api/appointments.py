@@ -47,8 +47,8 @@ async def of_day(
     request: Request, day: Annotated[date | None, Query(description="today at the clinic, unless said")] = None
 ) -> Any:
     """Give a day's appointments with the state of each, by one call of Salesforce."""
-    run: Runtime = request.app.state.run
-    found = await appointments.of_day(run, day or appointments.today(run))
+    runtime: Runtime = request.app.state.runtime
+    found = await appointments.of_day(runtime, day or appointments.today(runtime))
     return {
         "day": found.day,
         "items": [_appointment(one) for one in found.items],

@@ -41,8 +41,8 @@ async def acts(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Any:
     """Give what was done, by whom, to what and why; nothing of it is ever changed or dropped."""
-    run: Runtime = request.app.state.run
-    found = await audit.lately(run.database, limit + 1, action=action, before=before)
+    runtime: Runtime = request.app.state.runtime
+    found = await audit.lately(runtime.database, limit + 1, action=action, before=before)
     items = [{**row._asdict(), "at": row.at.isoformat(timespec="seconds")} for row in found[:limit]]
     more = items[-1]["id"] if len(found) > limit else None
-    return {"items": items, "total": await audit.count(run.database, action), "next": more}
+    return {"items": items, "total": await audit.count(runtime.database, action), "next": more}

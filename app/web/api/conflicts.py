@@ -73,17 +73,17 @@ async def conflicts(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Any:
     """Give conflicts, newest first, with what became of each and of its undo."""
-    run: Runtime = request.app.state.run
-    rows = await store.listed(run.database, meant, limit + 1, before)
+    runtime: Runtime = request.app.state.runtime
+    rows = await store.listed(runtime.database, meant, limit + 1, before)
     items = [_said(resolve.conflict_of(row)) for row in rows[:limit]]
     more = items[-1]["id"] if len(rows) > limit else None
-    return {"items": items, "total": await store.count(run.database, meant), "next": more}
+    return {"items": items, "total": await store.count(runtime.database, meant), "next": more}
 
 
 @router.get("/{conflict_id}", response_model=Conflict, responses=_UNKNOWN, summary="One conflict")
 async def conflict(request: Request, conflict_id: ConflictId) -> Any:
     """Give one conflict; its values are for `reveal`."""
-    return _said(await _found(request.app.state.run, conflict_id))
+    return _said(await _found(request.app.state.runtime, conflict_id))
 
 
 @router.post(
@@ -91,9 +91,9 @@ async def conflict(request: Request, conflict_id: ConflictId) -> Any:
 )
 async def reveal(request: Request, caller: Operator, conflict_id: ConflictId) -> Any:
     """Give both values; who asked is noted first."""
-    run: Runtime = request.app.state.run
-    await _found(run, conflict_id)
-    values = await resolve.reveal_conflict(run, conflict_id, caller.by)
+    runtime: Runtime = request.app.state.runtime
+    await _found(runtime, conflict_id)
+    values = await resolve.reveal_conflict(runtime, conflict_id, caller.by)
     if values is None:
         raise HTTPException(410, UndoRefusal.NOT_KEPT.text)
     return {"values": values}
@@ -107,15 +107,15 @@ async def reveal(request: Request, caller: Operator, conflict_id: ConflictId) ->
 )
 async def undo(request: Request, caller: Operator, conflict_id: ConflictId) -> Any:
     """Have the old value written to both sides by a worker, if nobody has edited the field since; once only."""
-    run: Runtime = request.app.state.run
-    await _found(run, conflict_id)
-    if (refusal := await resolve.undo(run, conflict_id, caller.by)) is not None:
+    runtime: Runtime = request.app.state.runtime
+    await _found(runtime, conflict_id)
+    if (refusal := await resolve.undo(runtime, conflict_id, caller.by)) is not None:
         raise HTTPException(409, refusal.text)
-    return _said(await _found(run, conflict_id))
+    return _said(await _found(runtime, conflict_id))
 
 
-async def _found(run: Runtime, conflict_id: str) -> resolve.SettledConflict:
-    found = await resolve.find_conflict(run, conflict_id)
+async def _found(runtime: Runtime, conflict_id: str) -> resolve.SettledConflict:
+    found = await resolve.find_conflict(runtime, conflict_id)
     if found is None:
         raise HTTPException(404, UndoRefusal.UNKNOWN.text)
     return found

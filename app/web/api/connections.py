@@ -67,15 +67,15 @@ class Report(BaseModel):
 @router.get("", response_model=Connections, summary="How each side is connected")
 async def connections(request: Request) -> Any:
     """Give both sides as stored; no vendor is asked."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     items = [
         {
             **{name: value for name, value in asdict(one).items() if name != "account"},
             "username": one.account and one.account.username,
             "practice": one.account and one.account.practice,
-            "connect_url": connect_url(run.settings) if one.side is Side.DRCHRONO else None,
+            "connect_url": connect_url(runtime.settings) if one.side is Side.DRCHRONO else None,
         }
-        for one in (await connection_states(run)).values()
+        for one in (await connection_states(runtime)).values()
     ]
     return {"items": items, "total": len(items), "next": None}
 
@@ -83,7 +83,7 @@ async def connections(request: Request) -> Any:
 @router.post("/{side}/test", response_model=Report, summary="Try a side out")
 async def test(request: Request, side: Side, _caller: Annotated[Caller, Depends(operator)]) -> Any:
     """Ask a side for what the service needs of it; a few calls, and nothing is changed."""
-    return report(await selfcheck.try_out(request.app.state.run, side))
+    return report(await selfcheck.try_out(request.app.state.runtime, side))
 
 
 @router.post(
@@ -95,7 +95,7 @@ async def test(request: Request, side: Side, _caller: Annotated[Caller, Depends(
 async def disconnect(request: Request, caller: Annotated[Caller, Depends(operator)]) -> Any:
     """Disconnect the practice; its deliveries are still kept, and nothing is read or written until it is connected."""
     try:
-        return {"revoked": await disconnect_practice(request.app.state.run, caller.by)}
+        return {"revoked": await disconnect_practice(request.app.state.runtime, caller.by)}
     except Misconfigured as error:
         raise HTTPException(409, str(error)) from None
     except VendorError as error:

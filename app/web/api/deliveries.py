@@ -91,11 +91,11 @@ async def look_through(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Any:
     """Give deliveries that match, without their bodies."""
-    run: Runtime = request.app.state.run
-    found = await deliveries.look_through(run, which, limit + 1, before)
+    runtime: Runtime = request.app.state.runtime
+    found = await deliveries.look_through(runtime, which, limit + 1, before)
     items = [as_json(one) for one in found[:limit]]
     more = found[limit - 1].id if len(found) > limit else None
-    return {"items": items, "total": await stored.count(run.database, which), "next": more}
+    return {"items": items, "total": await stored.count(runtime.database, which), "next": more}
 
 
 def as_json(one: deliveries.Kept) -> dict[str, Any]:
@@ -130,17 +130,17 @@ async def reveal(request: Request, delivery_id: str, caller: Operator) -> Any:
 
 
 async def _body(request: Request, delivery_id: str, caller: Caller | None) -> dict[str, Any]:
-    run: Runtime = request.app.state.run
-    if await deliveries.one(run, delivery_id) is None:
+    runtime: Runtime = request.app.state.runtime
+    if await deliveries.one(runtime, delivery_id) is None:
         raise HTTPException(404, "there is no such delivery")
-    return {"id": delivery_id, "fields": await deliveries.body(run, delivery_id, caller.by if caller else None)}
+    return {"id": delivery_id, "fields": await deliveries.body(runtime, delivery_id, caller.by if caller else None)}
 
 
 @router.post("/replay", response_model=Replayed, summary="Run stored deliveries again")
 async def replay(request: Request, caller: Operator, which: Which) -> Any:
     """Run deliveries again: their records are due, and both sides are looked at."""
-    run: Runtime = request.app.state.run
-    return asdict(await deliveries.replay(run, which.ids, caller.by))
+    runtime: Runtime = request.app.state.runtime
+    return asdict(await deliveries.replay(runtime, which.ids, caller.by))
 
 
 @router.post("/deliveries/replay", response_model=Replayed, summary="Run all deliveries again that match")
@@ -151,10 +151,10 @@ async def replay_matching(
     expected: Annotated[int, Query(ge=0, le=MOST_AT_ONCE, description="how many that are, as you last saw it")],
 ) -> Any:
     """Run all that match again, the newest 10,000 at most; 409 when there are more by now than was expected."""
-    run: Runtime = request.app.state.run
-    found = await stored.ids(run.database, which, MOST_AT_ONCE)
+    runtime: Runtime = request.app.state.runtime
+    found = await stored.ids(runtime.database, which, MOST_AT_ONCE)
     if len(found) > expected:
         raise HTTPException(409, f"{len(found)} match by now, not {expected}: look again")
     if not found:
         return {"deliveries": 0, "records": 0, "empty": 0, "unknown": []}
-    return asdict(await deliveries.replay(run, found, caller.by))
+    return asdict(await deliveries.replay(runtime, found, caller.by))

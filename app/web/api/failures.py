@@ -64,7 +64,7 @@ DryRun = Annotated[bool, Query(description="give the number, and do nothing")]
 @router.get("", response_model=Causes, summary="What waits for a person, grouped by cause")
 async def causes(request: Request, meant: Meant) -> Any:
     """Give failures and holds by cause, with how many, which fields, and what to do."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     items = [
         {
             "cause": one.cause,
@@ -77,7 +77,7 @@ async def causes(request: Request, meant: Meant) -> Any:
             "record": one.sample and f"{one.sample[0]}/{one.kind}/{one.sample[1]}",
             "fix": one.fix,
         }
-        for one in await failures.causes(run, meant)
+        for one in await failures.causes(runtime, meant)
     ]
     return {"items": items, "total": len(items), "next": None}
 
@@ -92,11 +92,11 @@ async def retry(
     dry_run: DryRun = False,
 ) -> Any:
     """Make records due again, with all their attempts; without `limit`, `expected` must say how many there are."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     if dry_run:
-        return {"records": await failures.number_of(run, meant, limit)}
-    await _must_be_as_seen(run, meant, limit, expected)
-    return {"records": await failures.try_again(run, meant, limit, caller.by)}
+        return {"records": await failures.number_of(runtime, meant, limit)}
+    await _must_be_as_seen(runtime, meant, limit, expected)
+    return {"records": await failures.try_again(runtime, meant, limit, caller.by)}
 
 
 @router.post("/discard", response_model=Done, summary="Let failures go, a few or all that match")
@@ -109,16 +109,16 @@ async def discard(
     dry_run: DryRun = False,
 ) -> Any:
     """Forget failures; their records are left alone until the next edit. `expected` as when they are tried again."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     if dry_run:
-        return {"records": await failures.number_of(run, meant, limit)}
-    await _must_be_as_seen(run, meant, limit, expected)
-    return {"records": await failures.let_go(run, meant, limit, caller.by)}
+        return {"records": await failures.number_of(runtime, meant, limit)}
+    await _must_be_as_seen(runtime, meant, limit, expected)
+    return {"records": await failures.let_go(runtime, meant, limit, caller.by)}
 
 
-async def _must_be_as_seen(run: Runtime, meant: Group, limit: int | None, expected: int | None) -> None:
+async def _must_be_as_seen(runtime: Runtime, meant: Group, limit: int | None, expected: int | None) -> None:
     if limit is not None and expected is None:
         return
-    number = await failures.number_of(run, meant)
+    number = await failures.number_of(runtime, meant)
     if expected is None or not failures.is_as_seen(expected, number):
         raise HTTPException(409, f"{number} match, not {expected}: look again, and send `expected`")

@@ -121,11 +121,11 @@ async def held(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Any:
     """Give held records, with why and what to do."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     group = Group(cause=cause, kind=kind, is_held=True)
-    rows = await failures.some(run.database, group, limit + 1, after)
+    rows = await failures.some(runtime.database, group, limit + 1, after)
     shown = rows[:limit]
-    waiting = await resolutions.waiting(run.database, [row.link_id for row in shown])
+    waiting = await resolutions.waiting(runtime.database, [row.link_id for row in shown])
     items = [
         {
             "link": row.link_id,
@@ -142,12 +142,12 @@ async def held(
         for row in shown
     ]
     more = items[-1]["link"] if len(rows) > limit else None
-    return {"items": items, "total": await failures.count(run.database, group), "next": more}
+    return {"items": items, "total": await failures.count(runtime.database, group), "next": more}
 
 
 async def known_held(request: Request, link_id: LinkId) -> RecordView:
     """Give the record of a link; 404 when there is none."""
-    found = await resolve.find(request.app.state.run, link_id)
+    found = await resolve.find(request.app.state.runtime, link_id)
     if found is None:
         raise HTTPException(404, "no such record")
     return found
@@ -159,13 +159,13 @@ One = Annotated[RecordView, Depends(known_held)]
 @one_of.post("/read", response_model=Read, responses=_UNKNOWN, summary="Read what it waits for, masked")
 async def read(request: Request, one: One) -> Any:
     """Read both sides of a held record, and whom it could be, by a call to each; it reads, so a viewer may."""
-    return await _read(request.app.state.run, one, None)
+    return await _read(request.app.state.runtime, one, None)
 
 
 @one_of.post("/reveal", response_model=Read, responses=_UNKNOWN, summary="Read it, values and all")
 async def reveal(request: Request, caller: Operator, one: One) -> Any:
     """Read a held record and whom it could be, and give the values; who asked is noted first."""
-    return await _read(request.app.state.run, one, caller)
+    return await _read(request.app.state.runtime, one, caller)
 
 
 @one_of.post(
@@ -177,7 +177,7 @@ async def reveal(request: Request, caller: Operator, one: One) -> Any:
 async def settle(request: Request, caller: Operator, one: One, given: Picks) -> Any:
     """Have the picked values written to the other side by a worker, if both sides still hold what was read."""
     picks = [Pick(each.field, each.side, each.stamps) for each in given.picks]
-    return _answered(await resolve.settle(request.app.state.run, one, picks, caller.by))
+    return _answered(await resolve.settle(request.app.state.runtime, one, picks, caller.by))
 
 
 @one_of.post(
@@ -188,7 +188,7 @@ async def settle(request: Request, caller: Operator, one: One, given: Picks) -> 
 )
 async def choose(request: Request, caller: Operator, one: One, given: Choice) -> Any:
     """Have a worker link the record to one of several, if that still is who is wanted."""
-    return _answered(await resolve.choose(request.app.state.run, one, given.id, caller.by))
+    return _answered(await resolve.choose(request.app.state.runtime, one, given.id, caller.by))
 
 
 @one_of.post(
@@ -202,7 +202,7 @@ async def merge(request: Request, caller: Operator, one: One, given: Merge) -> A
 
     Salesforce moves all that belongs to the held one, and puts it into its recycle bin; nothing here undoes that.
     """
-    return _answered(await resolve.merge(request.app.state.run, one, given.into, caller.by))
+    return _answered(await resolve.merge(request.app.state.runtime, one, given.into, caller.by))
 
 
 router.include_router(one_of)
@@ -214,10 +214,10 @@ def _answered(refusal: Refusal | None) -> dict[str, Any]:
     return {"decided": True}
 
 
-async def _read(run: Runtime, one: RecordView, caller: Caller | None) -> dict[str, Any]:
+async def _read(runtime: Runtime, one: RecordView, caller: Caller | None) -> dict[str, Any]:
     by = caller.by if caller else None
     if (side := resolve.met(one)) is not None:
-        found = await candidates.of(run, one, by)
+        found = await candidates.of(runtime, one, by)
         answer = "absent" if found.is_gone else "read"
         answers = {side.other: answer, side: answer}
         if found.silence is not None:
@@ -232,7 +232,7 @@ async def _read(run: Runtime, one: RecordView, caller: Caller | None) -> dict[st
             for at, ref in enumerate(found.refs)
         ]
         return {"at": found.at, "answers": answers, "differing": [], "candidates": of_each}
-    both = await resolve.seen(run, one, by)
+    both = await resolve.seen(runtime, one, by)
     differing = [
         {
             "field": field.seen.name,

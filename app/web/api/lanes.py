@@ -39,14 +39,14 @@ class LaneStates(BaseModel):
 @router.post("/{lane}/pause", response_model=LaneStates, summary="Make no writes from a lane")
 async def pause(request: Request, lane: LaneName, caller: Operator, why: Annotated[Why | None, Body()] = None) -> Any:
     """Pause a lane, or all of them: its work stays in it and makes no writes."""
-    run: Runtime = request.app.state.run
-    await lanes.pause(run, lane, why.reason if why else "", caller.by)
-    return {"lanes": await lane_states(run.database)}
+    runtime: Runtime = request.app.state.runtime
+    await lanes.pause(runtime, lane, why.reason if why else "", caller.by)
+    return {"lanes": await lane_states(runtime.database)}
 
 
 @router.post("/{lane}/resume", response_model=LaneStates, summary="Let a lane write again")
 async def resume(request: Request, lane: LaneName, caller: Operator) -> Any:
     """Resume a lane, or all of them, and ring for what waited in it."""
-    run: Runtime = request.app.state.run
-    await lanes.resume(run, lane, caller.by)
-    return {"lanes": await lane_states(run.database)}
+    runtime: Runtime = request.app.state.runtime
+    await lanes.resume(runtime, lane, caller.by)
+    return {"lanes": await lane_states(runtime.database)}

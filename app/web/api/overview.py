@@ -42,8 +42,8 @@ class Overview(BaseModel):
 @router.get("/overview", response_model=Overview, summary="Both sides and the flow between them")
 async def overview(request: Request) -> Any:
     """Give what the console's first page shows."""
-    run: Runtime = request.app.state.run
-    seen = await picture(run)
+    runtime: Runtime = request.app.state.runtime
+    seen = await picture(runtime)
     return {
         "at": seen.at.isoformat(timespec="seconds"),
         "to": {

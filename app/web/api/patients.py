@@ -54,16 +54,16 @@ async def listed(
     state: Annotated[Standing | None, Query(description="those alone that stand so")] = None,
 ) -> Any:
     """Give a page of patients with the state of each; one call of Salesforce names them."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     known = RecordState(state) if state else None
-    found = await patients.listed(run, before, limit, known)
-    return _page(found, await record_views.count(run.database, Kind.PATIENT, known))
+    found = await patients.listed(runtime, before, limit, known)
+    return _page(found, await record_views.count(runtime.database, Kind.PATIENT, known))
 
 
 @router.post("", response_model=Patients, summary="Search patients; the words stay out of every address")
 async def searched(request: Request, sought: Search) -> Any:
     """Give the patients that may be meant, by last name, by one call of Salesforce; it reads, so a viewer may."""
-    found = await patients.searched(request.app.state.run, sought.words, sought.after)
+    found = await patients.searched(request.app.state.runtime, sought.words, sought.after)
     return _page(found or People(()), None)
 
 

@@ -13,5 +13,5 @@ router = APIRouter(tags=["queue"])
 @router.get("/queue", summary="What waits, by kind and lane")
 async def queue(request: Request) -> dict[str, Any]:
     """Give depth, age of the oldest, rate, failures, holds, what was skipped or put back, lanes, and the forecast."""
-    run: Runtime = request.app.state.run
-    return await queue_report(run)
+    runtime: Runtime = request.app.state.runtime
+    return await queue_report(runtime)

@@ -7,14 +7,14 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import history, records
-from app.operations.history import Called, Came, Delivered, History
+from app.operations.history import CallEvent, Came, DeliveryEvent, History
 from app.operations.records import BothSides
 from app.operations.vendor_reads import Unanswered
 from app.runtime import Runtime
 from app.store.record_views import RecordView
 from app.sync.diff import Agreement
 from app.sync.failure_causes import fix
-from app.sync.model import Kind, Ref, Side, WriteState
+from app.sync.model import Kind, RecordRef, Side, WriteState
 from app.web.api.states import Standing
 from app.web.auth import Caller, operator
 
@@ -100,7 +100,7 @@ async def known_record(
     record_id: Annotated[str, Path(description="the record's id on that side", examples=["5070101"])],
 ) -> RecordView:
     """Give the record an address names; 404 when nobody has heard of it."""
-    found = await records.find(request.app.state.run, Ref(side, kind, record_id))
+    found = await records.find(request.app.state.runtime, RecordRef(side, kind, record_id))
     if found is None:
         raise HTTPException(404, f"nothing is known of that {kind.value}: no delivery and no comparison has named it")
     return found
@@ -119,29 +119,29 @@ async def show(
     limit: Annotated[int, Query(ge=1, le=200)] = history.ON_A_PAGE,
 ) -> Any:
     """Give what we know of a record without a call: what came in, what we wrote and why, and how it stands."""
-    run: Runtime = request.app.state.run
-    return _record(side, one, await history.history(run, one, before, limit))
+    runtime: Runtime = request.app.state.runtime
+    return _record(side, one, await history.history(runtime, one, before, limit))
 
 
 @router.post("/read", response_model=Values, responses=_UNKNOWN, summary="Read both sides now; values are masked")
 async def read(request: Request, one: One) -> Any:
     """Read a record on both sides, by a call to each, and compare them field by field; it reads, so a viewer may."""
-    return _values(await records.read(request.app.state.run, one))
+    return _values(await records.read(request.app.state.runtime, one))
 
 
 @router.post("/reveal", response_model=Values, responses=_UNKNOWN, summary="Read both sides now, values and all")
 async def reveal(request: Request, caller: Annotated[Caller, Depends(operator)], one: One) -> Any:
     """Read a record on both sides and give its values; who asked is noted first."""
-    return _values(await records.reveal(request.app.state.run, one, caller.by))
+    return _values(await records.reveal(request.app.state.runtime, one, caller.by))
 
 
 @router.post("/look", response_model=Record, responses=_UNKNOWN, summary="Look at a record again now")
 async def look(request: Request, side: Side, caller: Annotated[Caller, Depends(operator)], one: One) -> Any:
     """Make a record due, DrChrono being asked what it holds; gives it as it then stands."""
-    run: Runtime = request.app.state.run
-    await records.look(run, one, caller.by)
-    again = await records.find(run, one.ref) or one
-    return _record(side, again, await history.history(run, again))
+    runtime: Runtime = request.app.state.runtime
+    await records.look(runtime, one, caller.by)
+    again = await records.find(runtime, one.ref) or one
+    return _record(side, again, await history.history(runtime, again))
 
 
 def _record(side: Side, one: RecordView, told: History) -> dict[str, Any]:
@@ -164,9 +164,9 @@ def _record(side: Side, one: RecordView, told: History) -> dict[str, Any]:
     }
 
 
-def _event(item: Delivered | Called) -> dict[str, Any]:
+def _event(item: DeliveryEvent | CallEvent) -> dict[str, Any]:
     common = {"id": item.id, "at": item.at, "side": item.side}
-    if isinstance(item, Delivered):
+    if isinstance(item, DeliveryEvent):
         nothing: dict[str, Any] = {"fields": [], "why": {}, "conflicts": {}, "code": ""}
         ended = {"outcome": item.outcome, "ended_at": item.finished_at, "belongs_to": item.calls}
         return common | nothing | ended | {"what": "delivery", "name": item.event}

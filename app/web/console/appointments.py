@@ -18,9 +18,9 @@ _DAY = timedelta(days=1)
 @router.get("")
 async def show(request: Request, caller: Annotated[Caller, Depends(reader)], day: str = "") -> Response:
     """Show the appointments of a day; of today, where none is named."""
-    run: Runtime = request.app.state.run
-    today = appointments.today(run)
-    found = await appointments.of_day(run, _day(day) or today)
+    runtime: Runtime = request.app.state.runtime
+    today = appointments.today(runtime)
+    found = await appointments.of_day(runtime, _day(day) or today)
     earlier, later = _beside(found.day, -_DAY), _beside(found.day, _DAY)
     return page("appointments", caller, found=found, today=today, earlier=earlier, later=later)
 

@@ -20,9 +20,9 @@ async def show(
     request: Request, caller: Annotated[Caller, Depends(reader)], action: str = "", before: str = ""
 ) -> Response:
     """Show what was done."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     wanted = Action(action) if action in set(Action) else None
-    found = await audit.lately(run.database, _ON_A_PAGE + 1, action=wanted, before=before or None)
+    found = await audit.lately(runtime.database, _ON_A_PAGE + 1, action=wanted, before=before or None)
     acts = found[:_ON_A_PAGE]
     older = f"/audit?action={wanted or ''}&before={acts[-1].id}" if len(found) > _ON_A_PAGE else None
     return page("audit", caller, acts=acts, actions=list(Action), wanted=wanted, older=older)

@@ -16,7 +16,7 @@ from app.store.conflicts import NO_UNDO, Sort
 from app.sync.model import Kind, Side, WriteState
 from app.sync.resolutions import ResolutionEnd
 from app.web.auth import Caller
-from app.web.pages import Message, PageRefused, message_page, operator, page, reader, redirect
+from app.web.pages import PageMessage, PageRefused, message_page, operator, page, reader, redirect
 
 router = APIRouter(prefix="/conflicts")
 Reader = Annotated[Caller, Depends(reader)]
@@ -29,7 +29,7 @@ _UNDOS = (NO_UNDO, *(one.value for one in ResolutionEnd))
 @router.get("")
 async def show(request: Request, caller: Reader) -> Response:
     """Show conflicts, newest first; those of a filter alone where one is given."""
-    run, given = request.app.state.run, request.query_params
+    run, given = request.app.state.runtime, request.query_params
     sort = _sort(given)
     before = given.get("before", "")
     rows = await conflicts.listed(run.database, sort, _ON_A_PAGE + 1, before if _ID.fullmatch(before) else None)
@@ -52,15 +52,15 @@ async def show(request: Request, caller: Reader) -> Response:
 @router.get("/{conflict_id}")
 async def one(request: Request, caller: Reader, conflict_id: str) -> Response:
     """Show one conflict, its values masked."""
-    return _page(caller, await _found(request.app.state.run, caller, conflict_id), None)
+    return _page(caller, await _found(request.app.state.runtime, caller, conflict_id), None)
 
 
 @router.post("/{conflict_id}/reveal")
 async def reveal(request: Request, caller: Operator, conflict_id: str) -> Response:
     """Show what each side had held; that is noted."""
-    run: Runtime = request.app.state.run
-    found = await _found(run, caller, conflict_id)
-    values = await resolve.reveal_conflict(run, conflict_id, caller.by)
+    runtime: Runtime = request.app.state.runtime
+    found = await _found(runtime, caller, conflict_id)
+    values = await resolve.reveal_conflict(runtime, conflict_id, caller.by)
     if values is None:
         raise _not_done(caller, UndoRefusal.NOT_KEPT, conflict_id)
     return _page(caller, found, values)
@@ -75,9 +75,9 @@ async def masked_again(conflict_id: str) -> Response:
 @router.post("/{conflict_id}/undo")
 async def undo(request: Request, caller: Operator, conflict_id: str) -> Response:
     """Have the old value put back."""
-    run: Runtime = request.app.state.run
-    await _found(run, caller, conflict_id)
-    if (refusal := await resolve.undo(run, conflict_id, caller.by)) is not None:
+    runtime: Runtime = request.app.state.runtime
+    await _found(runtime, caller, conflict_id)
+    if (refusal := await resolve.undo(runtime, conflict_id, caller.by)) is not None:
         raise _not_done(caller, refusal, conflict_id)
     return redirect(f"/conflicts/{conflict_id}")
 
@@ -92,17 +92,17 @@ def _sort(given: Mapping[str, str]) -> Sort:
     )
 
 
-async def _found(run: Runtime, caller: Caller, conflict_id: str) -> SettledConflict:
-    found = await resolve.find_conflict(run, conflict_id) if _ID.fullmatch(conflict_id) else None
+async def _found(runtime: Runtime, caller: Caller, conflict_id: str) -> SettledConflict:
+    found = await resolve.find_conflict(runtime, conflict_id) if _ID.fullmatch(conflict_id) else None
     if found is None:
         ways = (("Conflicts", "/conflicts"),)
-        raise PageRefused(message_page(Message("Not known", UndoRefusal.UNKNOWN.text, 404, ways), caller))
+        raise PageRefused(message_page(PageMessage("Not known", UndoRefusal.UNKNOWN.text, 404, ways), caller))
     return found
 
 
 def _not_done(caller: Caller, refusal: UndoRefusal, conflict_id: str) -> PageRefused:
     ways = (("The conflict", f"/conflicts/{conflict_id}"), ("Conflicts", "/conflicts"))
-    return PageRefused(message_page(Message("That was not done", refusal.text, 409, ways), caller))
+    return PageRefused(message_page(PageMessage("That was not done", refusal.text, 409, ways), caller))
 
 
 def _page(caller: Caller, found: SettledConflict, values: Mapping[Side, str | None] | None) -> Response:

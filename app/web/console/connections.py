@@ -25,14 +25,14 @@ async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> 
 @router.post("/{side}/test")
 async def try_out(request: Request, side: Side, caller: Annotated[Caller, Depends(operator)]) -> Response:
     """Try a side out, and show what was found."""
-    return await _shown(request, caller, side, await selfcheck.try_out(request.app.state.run, side))
+    return await _shown(request, caller, side, await selfcheck.try_out(request.app.state.runtime, side))
 
 
 async def _shown(
     request: Request, caller: Caller, tried: Side | None = None, findings: Sequence[Finding] = ()
 ) -> Response:
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     health: Any = request.app.state.health
     states = {side: await health.side(side) for side in Side}
-    found = await connections.connection_states(run)
+    found = await connections.connection_states(runtime)
     return page("connections", caller, found=found, states=states, tried=tried, findings=findings, Side=Side)

@@ -10,10 +10,10 @@ from app.operations import deliveries
 from app.operations.deliveries import MOST_AT_ONCE
 from app.runtime import Runtime
 from app.store import deliveries as stored
-from app.store.deliveries import DeliveryFilter, Outcome, Replayed
+from app.store.deliveries import DeliveryFilter, Outcome, ReplayResult
 from app.sync.model import Kind, Side
 from app.web.auth import Caller
-from app.web.pages import Message, form, message_page, operator, page, reader
+from app.web.pages import PageMessage, form, message_page, operator, page, reader
 
 router = APIRouter(prefix="/deliveries")
 Reader = Annotated[Caller, Depends(reader)]
@@ -42,9 +42,9 @@ def as_fields(which: DeliveryFilter) -> dict[str, str]:
 @router.get("")
 async def show(request: Request, caller: Reader, before: str = "") -> Response:
     """Show deliveries that match, newest first."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     which = wanted(dict(request.query_params))
-    found = await deliveries.look_through(run, which, _ON_A_PAGE + 1, before or None)
+    found = await deliveries.look_through(runtime, which, _ON_A_PAGE + 1, before or None)
     fields = as_fields(which)
     older = None
     if len(found) > _ON_A_PAGE:
@@ -56,14 +56,14 @@ async def show(request: Request, caller: Reader, before: str = "") -> Response:
 @router.post("/replay")
 async def replay(request: Request, caller: Operator) -> Response:
     """Say how many match; once that number was seen and meant, run them again."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     given = await form(request)
     which = wanted(given)
-    ids = await stored.ids(run.database, which, MOST_AT_ONCE)
+    ids = await stored.ids(runtime.database, which, MOST_AT_ONCE)
     if given.get("expected") != str(len(ids)):
-        more = await stored.count(run.database, which) if len(ids) == MOST_AT_ONCE else len(ids)
+        more = await stored.count(runtime.database, which) if len(ids) == MOST_AT_ONCE else len(ids)
         return page("replay", caller, number=len(ids), total=more, fields=as_fields(which))
-    return _told(await deliveries.replay(run, ids, caller.by) if ids else Replayed(), caller)
+    return _told(await deliveries.replay(runtime, ids, caller.by) if ids else ReplayResult(), caller)
 
 
 @router.get("/{delivery_id}")
@@ -79,29 +79,30 @@ async def reveal(request: Request, caller: Operator, delivery_id: str) -> Respon
 
 
 async def _inspected(request: Request, caller: Caller, delivery_id: str, *, is_revealed: bool) -> Response:
-    run: Runtime = request.app.state.run
-    one = await deliveries.one(run, delivery_id)
+    runtime: Runtime = request.app.state.runtime
+    one = await deliveries.one(runtime, delivery_id)
     if one is None:
         ways = (("Deliveries", "/deliveries"),)
         return message_page(
-            Message("No such delivery", "There is none of that id; old ones lose their bodies only.", 404, ways), caller
+            PageMessage("No such delivery", "There is none of that id; old ones lose their bodies only.", 404, ways),
+            caller,
         )
-    fields = await deliveries.body(run, delivery_id, caller.by if is_revealed else None)
+    fields = await deliveries.body(runtime, delivery_id, caller.by if is_revealed else None)
     return page("delivery", caller, one=one, fields=fields, is_revealed=is_revealed)
 
 
 @router.post("/{delivery_id}/replay")
 async def replay_one(request: Request, caller: Operator, delivery_id: str) -> Response:
     """Run one again."""
-    return _told(await deliveries.replay(request.app.state.run, [delivery_id], caller.by), caller)
+    return _told(await deliveries.replay(request.app.state.runtime, [delivery_id], caller.by), caller)
 
 
-def _told(replayed: Replayed, caller: Caller) -> Response:
+def _told(replayed: ReplayResult, caller: Caller) -> Response:
     ways = (("Deliveries", "/deliveries"), ("Overview", "/"))
     if replayed.unknown and not replayed.deliveries:
-        return message_page(Message("No such delivery", "Nothing was run again.", 404, ways), caller)
+        return message_page(PageMessage("No such delivery", "Nothing was run again.", 404, ways), caller)
     due = "1 record is" if replayed.records == 1 else f"{replayed.records:,} records are"
     text = f"{replayed.deliveries:,} run again; {due} due by that."
     if replayed.empty:
         text += f" {replayed.empty:,} tell of no record that is synced: there is nothing to run."
-    return message_page(Message("Run again", text, 200, ways), caller)
+    return message_page(PageMessage("Run again", text, 200, ways), caller)

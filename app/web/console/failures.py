@@ -40,7 +40,7 @@ def _word(given: str | None) -> str | None:
 async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> Response:
     """Show every cause, the largest first; those of a filter alone where one is given."""
     wanted = _group({name: value for name, value in request.query_params.items() if name != "fields"})
-    found = await failures.causes(request.app.state.run, wanted)
+    found = await failures.causes(request.app.state.runtime, wanted)
     total = sum(one.count for one in found)
     given = {name: value for name, value in _fields(wanted).items() if name != "fields"}
     return page(
@@ -60,33 +60,33 @@ async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> 
 @router.post("/retry")
 async def retry(request: Request, caller: Operator) -> Response:
     """Try a few at once; all of them only after their number was seen and meant."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     given = await form(request)
     group = _group(given)
     if given.get("few"):
-        await failures.try_again(run, group, FEW, caller.by)
+        await failures.try_again(runtime, group, FEW, caller.by)
         return redirect("/failures")
-    if (asked := await _asked(run, caller, group, given, "retry")) is not None:
+    if (asked := await _asked(runtime, caller, group, given, "retry")) is not None:
         return asked
-    await failures.try_again(run, group, None, caller.by)
+    await failures.try_again(runtime, group, None, caller.by)
     return redirect("/failures")
 
 
 @router.post("/discard")
 async def discard(request: Request, caller: Operator) -> Response:
     """Let all of a group go, after their number was seen and meant."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     given = await form(request)
     group = _group(given)
-    if (asked := await _asked(run, caller, group, given, "discard")) is not None:
+    if (asked := await _asked(runtime, caller, group, given, "discard")) is not None:
         return asked
-    await failures.let_go(run, group, None, caller.by)
+    await failures.let_go(runtime, group, None, caller.by)
     return redirect("/failures")
 
 
-async def _asked(run: Runtime, caller: Caller, group: Group, given: Mapping[str, str], act: str) -> Response | None:
+async def _asked(runtime: Runtime, caller: Caller, group: Group, given: Mapping[str, str], act: str) -> Response | None:
     """Give the page that says the number and asks; None where a number was meant that is still about right."""
-    number, expected = await failures.number_of(run, group), given.get("expected", "")
+    number, expected = await failures.number_of(runtime, group), given.get("expected", "")
     was_seen = expected.isascii() and expected.isdigit() and len(expected) <= _DIGITS
     if was_seen and failures.is_as_seen(int(expected), number):
         return None

@@ -20,7 +20,7 @@ from app.store.record_views import RecordView
 from app.sync.failure_causes import fix
 from app.sync.model import Side
 from app.web.auth import Caller
-from app.web.pages import Message, PageRefused, form, message_page, operator, page, reader, redirect
+from app.web.pages import PageMessage, PageRefused, form, message_page, operator, page, reader, redirect
 
 router = APIRouter(prefix="/held")
 Reader = Annotated[Caller, Depends(reader)]
@@ -33,10 +33,10 @@ _PICK = "pick "  # what a form calls the side that was picked of a field
 @router.get("")
 async def show(request: Request, caller: Reader, cause: str = "", after: str = "") -> Response:
     """Show what is held, with what to do about each, and how many conflicts a rule has decided."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     cause = cause.replace("\x00", "")  # which no database takes in a text
     group = Group(cause=cause or None, is_held=True)
-    held = await failures.some(run.database, group, _ON_A_PAGE + 1, after if _ID.fullmatch(after) else "")
+    held = await failures.some(runtime.database, group, _ON_A_PAGE + 1, after if _ID.fullmatch(after) else "")
     shown = held[:_ON_A_PAGE]
     onward = {"cause": cause, "after": shown[-1].link_id} if len(held) > _ON_A_PAGE else None
     return page(
@@ -44,10 +44,10 @@ async def show(request: Request, caller: Reader, cause: str = "", after: str = "
         caller,
         held=shown,
         more=f"/held?{urlencode(onward)}" if onward else None,
-        total=await failures.count(run.database, group),
+        total=await failures.count(runtime.database, group),
         cause=cause,
-        waiting=await resolutions.waiting(run.database, [row.link_id for row in shown]),
-        conflicts_total=await conflicts.count(run.database),
+        waiting=await resolutions.waiting(runtime.database, [row.link_id for row in shown]),
+        conflicts_total=await conflicts.count(runtime.database),
         fix=fix,
     )
 
@@ -55,24 +55,24 @@ async def show(request: Request, caller: Reader, cause: str = "", after: str = "
 @router.get("/{link_id}")
 async def one(request: Request, caller: Reader, link_id: str) -> Response:
     """Show why a record is held, without a call."""
-    run: Runtime = request.app.state.run
-    return await _page(run, caller, await _found(run, caller, link_id))
+    runtime: Runtime = request.app.state.runtime
+    return await _page(runtime, caller, await _found(runtime, caller, link_id))
 
 
 @router.post("/{link_id}")
 async def read(request: Request, caller: Reader, link_id: str) -> Response:
     """Read both sides, or whom it could be, and show them masked; it reads, so a viewer may."""
-    run: Runtime = request.app.state.run
-    found = await _found(run, caller, link_id)
-    return await _page(run, caller, found, await _asked(run, found, None))
+    runtime: Runtime = request.app.state.runtime
+    found = await _found(runtime, caller, link_id)
+    return await _page(runtime, caller, found, await _asked(runtime, found, None))
 
 
 @router.post("/{link_id}/reveal")
 async def reveal(request: Request, caller: Operator, link_id: str) -> Response:
     """Read the same and show the values; that is noted."""
-    run: Runtime = request.app.state.run
-    found = await _found(run, caller, link_id)
-    return await _page(run, caller, found, await _asked(run, found, caller.by), is_revealed=True)
+    runtime: Runtime = request.app.state.runtime
+    found = await _found(runtime, caller, link_id)
+    return await _page(runtime, caller, found, await _asked(runtime, found, caller.by), is_revealed=True)
 
 
 @router.get("/{link_id}/reveal", dependencies=[Depends(reader)])
@@ -84,28 +84,28 @@ async def masked_again(link_id: str) -> Response:
 @router.post("/{link_id}/settle")
 async def settle(request: Request, caller: Operator, link_id: str) -> Response:
     """Take whose value counts, field by field."""
-    run: Runtime = request.app.state.run
-    found = await _found(run, caller, link_id)
+    runtime: Runtime = request.app.state.runtime
+    found = await _found(runtime, caller, link_id)
     picks = _picks(await form(request))
-    return _done(caller, found, await resolve.settle(run, found, picks, caller.by))
+    return _done(caller, found, await resolve.settle(runtime, found, picks, caller.by))
 
 
 @router.post("/{link_id}/choose")
 async def choose(request: Request, caller: Operator, link_id: str) -> Response:
     """Take which of several records it is."""
-    run: Runtime = request.app.state.run
-    found = await _found(run, caller, link_id)
+    runtime: Runtime = request.app.state.runtime
+    found = await _found(runtime, caller, link_id)
     chosen = (await form(request)).get("id", "")
-    return _done(caller, found, await resolve.choose(run, found, chosen, caller.by))
+    return _done(caller, found, await resolve.choose(runtime, found, chosen, caller.by))
 
 
 @router.post("/{link_id}/merge")
 async def merge(request: Request, caller: Operator, link_id: str) -> Response:
     """Take into which Contact this one goes."""
-    run: Runtime = request.app.state.run
-    found = await _found(run, caller, link_id)
+    runtime: Runtime = request.app.state.runtime
+    found = await _found(runtime, caller, link_id)
     into = (await form(request)).get("id", "")
-    return _done(caller, found, await resolve.merge(run, found, into, caller.by))
+    return _done(caller, found, await resolve.merge(runtime, found, into, caller.by))
 
 
 def _picks(given: Mapping[str, str]) -> list[Pick]:
@@ -121,28 +121,28 @@ def _stamps(given: Mapping[str, str], field: str) -> dict[Side, str]:
     return {side: given.get(f"{side} {field}", "") for side in Side}
 
 
-async def _asked(run: Runtime, found: RecordView, by: By | None) -> BothSides | Candidates:
+async def _asked(runtime: Runtime, found: RecordView, by: By | None) -> BothSides | Candidates:
     is_which = resolve.met(found) is not None
-    return await (candidates.of(run, found, by) if is_which else resolve.seen(run, found, by))
+    return await (candidates.of(runtime, found, by) if is_which else resolve.seen(runtime, found, by))
 
 
-async def _found(run: Runtime, caller: Caller, link_id: str) -> RecordView:
-    found = await resolve.find(run, link_id) if _ID.fullmatch(link_id) else None
+async def _found(runtime: Runtime, caller: Caller, link_id: str) -> RecordView:
+    found = await resolve.find(runtime, link_id) if _ID.fullmatch(link_id) else None
     if found is None:
         text = "No such record is known; it may have become one with another."
-        raise PageRefused(message_page(Message("Not known", text, 404, (("Held", "/held"),)), caller))
+        raise PageRefused(message_page(PageMessage("Not known", text, 404, (("Held", "/held"),)), caller))
     return found
 
 
 def _done(caller: Caller, found: RecordView, refusal: Refusal | None) -> Response:
     if refusal is not None:
         ways = (("The record", f"/held/{found.id}"), ("Held", "/held"))
-        raise PageRefused(message_page(Message("That was not done", refusal.text, 409, ways), caller))
+        raise PageRefused(message_page(PageMessage("That was not done", refusal.text, 409, ways), caller))
     return redirect(f"/held/{found.id}")
 
 
 async def _page(
-    run: Runtime,
+    runtime: Runtime,
     caller: Caller,
     found: RecordView,
     seen: BothSides | Candidates | None = None,
@@ -156,7 +156,7 @@ async def _page(
         both=seen if isinstance(seen, BothSides) else None,
         several=seen if isinstance(seen, Candidates) else None,
         is_revealed=is_revealed,
-        is_decided=found.id in await resolutions.waiting(run.database, [found.id]),
+        is_decided=found.id in await resolutions.waiting(runtime.database, [found.id]),
         can_settle=resolve.waits_for_fields(found),
         met=resolve.met(found),
         can_choose=resolve.lacks(found) is not None,

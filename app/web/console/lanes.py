@@ -21,8 +21,8 @@ Operator = Annotated[Caller, Depends(operator)]
 @router.get("")
 async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> Response:
     """Show every lane."""
-    run: Runtime = request.app.state.run
-    counts = await queue_stats.due_counts(run.database)
+    runtime: Runtime = request.app.state.runtime
+    counts = await queue_stats.due_counts(runtime.database)
     rows = [
         {
             **state,
@@ -30,7 +30,7 @@ async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> 
             "due": sum(one.count for one in counts if one.lane == state["lane"]),
             "oldest_s": max((one.oldest_s for one in counts if one.lane == state["lane"]), default=0.0),
         }
-        for state in await lane_states(run.database)
+        for state in await lane_states(runtime.database)
     ]
     return page("lanes", caller, lanes=rows)
 
@@ -38,12 +38,12 @@ async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> 
 @router.post("/{lane}/pause")
 async def pause(request: Request, lane: LaneName, caller: Operator) -> Response:
     """Pause a lane."""
-    await lanes.pause(request.app.state.run, lane, (await form(request)).get("reason", ""), caller.by)
+    await lanes.pause(request.app.state.runtime, lane, (await form(request)).get("reason", ""), caller.by)
     return redirect("/lanes")
 
 
 @router.post("/{lane}/resume")
 async def resume(request: Request, lane: LaneName, caller: Operator) -> Response:
     """Resume a lane."""
-    await lanes.resume(request.app.state.run, lane, caller.by)
+    await lanes.resume(request.app.state.runtime, lane, caller.by)
     return redirect("/lanes")

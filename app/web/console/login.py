@@ -10,7 +10,7 @@ from app.log import log
 from app.operations.sign_in import SignInThrottle
 from app.runtime import Runtime
 from app.web.auth import SESSION_COOKIE, Access, is_from_elsewhere
-from app.web.pages import Message, form, message_page, own_path, page, reader, redirect
+from app.web.pages import PageMessage, form, message_page, own_path, page, reader, redirect
 
 router = APIRouter(tags=["pages"], include_in_schema=False)
 
@@ -26,19 +26,19 @@ async def ask(request: Request, wanted: Annotated[str | None, Query(alias="next"
 
 def _asked(request: Request, wanted: str, complaint: str | None, status: int = 200) -> HTMLResponse:
     """Give the form; who signs in on the way to connect is led on to DrChrono by it, which the browser must allow."""
-    run: Runtime = request.app.state.run
-    return page("login", None, status, onward=run.settings.drchrono_base_url, wanted=wanted, complaint=complaint)
+    runtime: Runtime = request.app.state.runtime
+    return page("login", None, status, onward=runtime.settings.drchrono_base_url, wanted=wanted, complaint=complaint)
 
 
 @router.post("/login")
 async def sign_in(request: Request) -> Response:
     """Begin a session: always a new one, whatever cookie came along."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     access: Access = request.app.state.access
     throttle: SignInThrottle = request.app.state.throttle
     if is_from_elsewhere(request):
         return message_page(
-            Message("That was not sent from this page", "Sign in here.", 403, (("Sign in", "/login"),)), None
+            PageMessage("That was not sent from this page", "Sign in here.", 403, (("Sign in", "/login"),)), None
         )
     given = await form(request)
     wanted, address = own_path(given.get("next")), request.client.host if request.client else ""
@@ -56,7 +56,7 @@ async def sign_in(request: Request) -> Response:
     await access.sign_out(request)
     answer = redirect(wanted)
     answer.set_cookie(
-        SESSION_COOKIE, await access.sign_in(role), httponly=True, samesite="lax", secure=run.settings.is_secure
+        SESSION_COOKIE, await access.sign_in(role), httponly=True, samesite="lax", secure=runtime.settings.is_secure
     )
     log.info("login.accepted", role=role.value)
     return answer
@@ -65,9 +65,9 @@ async def sign_in(request: Request) -> Response:
 @router.post("/logout", dependencies=[Depends(reader)])
 async def sign_out(request: Request) -> Response:
     """End the session, here and in every copy of its cookie."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     access: Access = request.app.state.access
     await access.sign_out(request)
     answer = redirect("/login")
-    answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=run.settings.is_secure)
+    answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=runtime.settings.is_secure)
     return answer

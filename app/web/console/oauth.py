@@ -23,7 +23,7 @@ from app.store.audit import Act, Action, By
 from app.store.oauth_states import OAuthStates
 from app.sync.model import Side
 from app.web.auth import Caller
-from app.web.pages import Message, message_page, operator, page, redirect
+from app.web.pages import PageMessage, message_page, operator, page, redirect
 
 _COOKIE = "chronobridge_consent"
 _AGAIN = (("Start again", CONNECT), ("Connections", "/connections"))
@@ -39,11 +39,11 @@ Operator = Annotated[Caller, Depends(operator)]
 @router.get(CONNECT, dependencies=[Depends(operator)])
 async def send_away(request: Request) -> Response:
     """Send the browser to DrChrono's consent page, with a state that only it can bring back."""
-    run: Runtime = request.app.state.run
-    drchrono = connections.drchrono_of(run)
+    runtime: Runtime = request.app.state.runtime
+    drchrono = connections.drchrono_of(runtime)
     nonce, browser = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    await OAuthStates(run.database, run.vault).expect(nonce, browser)
-    answer = redirect(drchrono.grant.consent_url(connections.redirect_uri(run), str(_signer(run).dumps(nonce))))
+    await OAuthStates(runtime.database, runtime.vault).expect(nonce, browser)
+    answer = redirect(drchrono.grant.consent_url(connections.redirect_uri(runtime), str(_signer(runtime).dumps(nonce))))
     answer.set_cookie(
         _COOKIE,
         browser,
@@ -51,7 +51,7 @@ async def send_away(request: Request) -> Response:
         path=CONNECT,
         httponly=True,
         samesite="lax",
-        secure=run.settings.is_secure,
+        secure=runtime.settings.is_secure,
     )
     return answer
 
@@ -59,80 +59,80 @@ async def send_away(request: Request) -> Response:
 @router.get(connections.CALLBACK)
 async def receive(request: Request) -> Response:
     """Take what DrChrono sent the browser back with; the cookie says that it is the one we sent away."""
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     access = request.app.state.access
     caller: Caller | None = await access.caller(request)
-    answer = await _received(run, request, caller)
-    answer.delete_cookie(_COOKIE, path=CONNECT, httponly=True, samesite="lax", secure=run.settings.is_secure)
+    answer = await _received(runtime, request, caller)
+    answer.delete_cookie(_COOKIE, path=CONNECT, httponly=True, samesite="lax", secure=runtime.settings.is_secure)
     return answer
 
 
-async def _received(run: Runtime, request: Request, caller: Caller | None) -> Response:
+async def _received(runtime: Runtime, request: Request, caller: Caller | None) -> Response:
     asked = request.query_params
-    if not await _is_expected(run, asked.get("state", ""), request.cookies.get(_COOKIE, "")):
+    if not await _is_expected(runtime, asked.get("state", ""), request.cookies.get(_COOKIE, "")):
         text = (
             "This answer does not belong to a request from this browser, was used already, or took longer than "
             "10 minutes. Nothing was stored."
         )
-        return message_page(Message("This consent cannot be used", text, 400, _AGAIN), caller)
+        return message_page(PageMessage("This consent cannot be used", text, 400, _AGAIN), caller)
     if complaint := asked.get("error"):
         return message_page(_not_given(complaint), caller)
     if not (code := asked.get("code")):
-        return message_page(Message("DrChrono sent no code", "Nothing was stored.", 400, _AGAIN), caller)
+        return message_page(PageMessage("DrChrono sent no code", "Nothing was stored.", 400, _AGAIN), caller)
     try:
-        await connections.exchange_code(run, code)
+        await connections.exchange_code(runtime, code)
     except VendorError as error:
         log.warning("consent.failed", side=Side.DRCHRONO.value, code=error.cause, status=error.status)
         return message_page(_no_pair(error), caller)
-    return await _noted(run, await connections.settle(run, may_replace=False), caller)
+    return await _noted(runtime, await connections.settle(runtime, may_replace=False), caller)
 
 
-async def _is_expected(run: Runtime, state: str, browser: str) -> bool:
+async def _is_expected(runtime: Runtime, state: str, browser: str) -> bool:
     try:
-        nonce = _signer(run).loads(state, max_age=int(oauth_states.LIFE.total_seconds()))
+        nonce = _signer(runtime).loads(state, max_age=int(oauth_states.LIFE.total_seconds()))
     except BadSignature:
         return False
     is_whole = isinstance(nonce, str) and bool(browser)
-    return is_whole and await OAuthStates(run.database, run.vault).take(nonce, browser)
+    return is_whole and await OAuthStates(runtime.database, runtime.vault).take(nonce, browser)
 
 
 @router.post(f"{CONNECT}/ask")
 async def ask_again(request: Request, caller: Operator) -> Response:
     """Ask DrChrono once more whose the waiting pair is."""
-    run: Runtime = request.app.state.run
-    return await _noted(run, await connections.settle(run, may_replace=False), caller)
+    runtime: Runtime = request.app.state.runtime
+    return await _noted(runtime, await connections.settle(runtime, may_replace=False), caller)
 
 
 @router.post(f"{CONNECT}/confirm")
 async def confirm(request: Request, caller: Operator) -> Response:
     """Let the waiting pair take another user's place."""
-    run: Runtime = request.app.state.run
-    return await _noted(run, await connections.settle(run, may_replace=True), caller)
+    runtime: Runtime = request.app.state.runtime
+    return await _noted(runtime, await connections.settle(runtime, may_replace=True), caller)
 
 
 @router.post(f"{CONNECT}/decline")
 async def decline(request: Request, caller: Operator) -> Response:
     """Leave everything as it was."""
-    is_revoked = await connections.decline(request.app.state.run)
+    is_revoked = await connections.decline(request.app.state.runtime)
     text = "The new consent was given back to DrChrono." if is_revoked else f"It is forgotten here. {_NOT_CONFIRMED}"
-    return message_page(Message("Nothing was changed", text, 200, _AGAIN), caller)
+    return message_page(PageMessage("Nothing was changed", text, 200, _AGAIN), caller)
 
 
 @router.post("/disconnect/drchrono")
 async def disconnect(request: Request, caller: Operator) -> Response:
     """Forget the practice's tokens, and have DrChrono revoke them."""
-    run: Runtime = request.app.state.run
-    is_revoked = await connections.disconnect(run, caller.by)
+    runtime: Runtime = request.app.state.runtime
+    is_revoked = await connections.disconnect(runtime, caller.by)
     text = "DrChrono's deliveries are still kept; nothing is read from it or written to it until you connect again."
     text = text if is_revoked else f"{text} {_NOT_CONFIRMED}"
-    return message_page(Message("Disconnected", text, 200, _AGAIN), caller)
+    return message_page(PageMessage("Disconnected", text, 200, _AGAIN), caller)
 
 
-async def _noted(run: Runtime, settled: connections.Settlement, caller: Caller | None) -> Response:
+async def _noted(runtime: Runtime, settled: connections.Settlement, caller: Caller | None) -> Response:
     """Give the page that tells what came of a consent; one that is ours now is noted."""
     if isinstance(settled, NowConnected):
         by = caller.by if caller else By("operator", "consent")  # a script began it with a bearer; its browser has none
-        await audit.record(run.database, Act(by, Action.CONNECT, Side.DRCHRONO.value, 0))
+        await audit.record(runtime.database, Act(by, Action.CONNECT, Side.DRCHRONO.value, 0))
     return _told(settled, caller)
 
 
@@ -148,42 +148,42 @@ def _told(settled: connections.Settlement, caller: Caller | None) -> Response:
                 "point to other people. Nothing was stored. Consent as a user of the practice, or give the other "
                 "practice a database of its own."
             )
-            return message_page(Message("Another practice", text, 409, _AGAIN), caller)
+            return message_page(PageMessage("Another practice", text, 409, _AGAIN), caller)
         case Unidentified(error):
             return page("unidentified", caller, 502, cause=error.cause)
         case NothingWaits():
             text = "The consent was settled already, or waited too long. Look at Connections, or start again."
-            return message_page(Message("Nothing waits for a word", text, 410, _AGAIN), caller)
+            return message_page(PageMessage("Nothing waits for a word", text, 410, _AGAIN), caller)
 
 
-def _not_given(error: str) -> Message:
+def _not_given(error: str) -> PageMessage:
     if error == "access_denied":
         text = "Somebody pressed Cancel on DrChrono's page. Nothing was stored."
-        return Message("Consent was not given", text, 403, _AGAIN)
+        return PageMessage("Consent was not given", text, 403, _AGAIN)
     name = error if _ERROR_NAME.fullmatch(error) else "an error without a proper name"
     text = f"DrChrono answered {name}. Check the API application at DrChrono; nothing was stored."
-    return Message("DrChrono refused", text, 400, _AGAIN)
+    return PageMessage("DrChrono refused", text, 400, _AGAIN)
 
 
-def _no_pair(error: VendorError) -> Message:
+def _no_pair(error: VendorError) -> PageMessage:
     match error:
         case Unauthorized(code="invalid_grant"):
             text = "DrChrono says that the code was used before or has expired. Nothing was stored; a new one is made."
-            return Message("The code cannot be used", text, 400, _AGAIN)
+            return PageMessage("The code cannot be used", text, 400, _AGAIN)
         case Unauthorized():
             text = (
                 f"DrChrono refused the application itself ({error.cause}): check DRCHRONO_CLIENT_ID and "
                 "DRCHRONO_CLIENT_SECRET against its API management page, and start the service again."
             )
-            return Message("The application is not known", text, 400, _AGAIN)
+            return PageMessage("The application is not known", text, 400, _AGAIN)
         case OutcomeUnknown():
             text = "DrChrono's answer was lost on the way, and a code works only once. Nothing was stored."
-            return Message("No answer", text, 502, _AGAIN)
+            return PageMessage("No answer", text, 502, _AGAIN)
     text = f"DrChrono does not answer now ({error.cause}). Nothing was stored; try again in a while."
-    return Message("DrChrono is away", text, 502, _AGAIN)
+    return PageMessage("DrChrono is away", text, 502, _AGAIN)
 
 
-def _signer(run: Runtime) -> URLSafeTimedSerializer:
+def _signer(runtime: Runtime) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(
-        run.settings.signing_key, salt="consent", signer_kwargs={"digest_method": hashlib.sha256}
+        runtime.settings.signing_key, salt="consent", signer_kwargs={"digest_method": hashlib.sha256}
     )

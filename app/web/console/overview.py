@@ -19,7 +19,7 @@ _WIDE, _HIGH = 180, 36
 async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> Response:
     """Show how everything stands; the page asks again by itself every three seconds."""
     parts: Any = request.app.state.health.report()["parts"]
-    seen = await picture(request.app.state.run)
+    seen = await picture(request.app.state.runtime)
     sparks = {side: spark(seen.to[side].lately) for side in Side}
     unwell = {name: part for name, part in parts.items() if part["state"] != "ok"}
     return page(

@@ -26,14 +26,14 @@ async def show(request: Request, caller: Reader, before: str = "", state: str = 
     """Show the patients we know of, or those in a state, the last one heard of first."""
     place = before if _LINK.fullmatch(before) else None
     standing = RecordState(state) if state in set(RecordState) else None
-    return _page(caller, await patients.listed(request.app.state.run, place, standing=standing), standing=standing)
+    return _page(caller, await patients.listed(request.app.state.runtime, place, standing=standing), standing=standing)
 
 
 @router.post("")
 async def search(request: Request, caller: Reader) -> Response:
     """Show whom a person may mean; without words, the list."""
     given = await form(request)
-    words, run = given.get("words", "").strip(), request.app.state.run
+    words, run = given.get("words", "").strip(), request.app.state.runtime
     found = await patients.searched(run, words, given.get("after") or None)
     if found is None or (found.silence and not found.items):
         listed = await patients.listed(run)

@@ -11,9 +11,9 @@ from app.operations.records import BothSides
 from app.runtime import Runtime
 from app.store.record_views import RecordView
 from app.sync.failure_causes import fix
-from app.sync.model import Kind, Ref, Side
+from app.sync.model import Kind, RecordRef, Side
 from app.web.auth import Caller
-from app.web.pages import Message, PageRefused, message_page, operator, page, reader, redirect
+from app.web.pages import PageMessage, PageRefused, message_page, operator, page, reader, redirect
 
 router = APIRouter(prefix="/records/{side}/{kind}/{record_id}")
 Reader = Annotated[Caller, Depends(reader)]
@@ -24,57 +24,57 @@ _ID = re.compile(r"[0-9A-Za-z]{1,26}", re.ASCII)
 @router.get("")
 async def show(request: Request, caller: Reader, side: str, kind: str, record_id: str, before: str = "") -> Response:
     """Show what we know of a record, without a call."""
-    run: Runtime = request.app.state.run
-    one = await _known(run, caller, side, kind, record_id)
-    return await _page(run, caller, one, await records.unread(run, one), before=before)
+    runtime: Runtime = request.app.state.runtime
+    one = await _known(runtime, caller, side, kind, record_id)
+    return await _page(runtime, caller, one, await records.unread(runtime, one), before=before)
 
 
 @router.post("")
 async def read(request: Request, caller: Reader, side: str, kind: str, record_id: str) -> Response:
     """Read both sides and show them, masked; it reads, so a viewer may."""
-    run: Runtime = request.app.state.run
-    one = await _known(run, caller, side, kind, record_id)
-    return await _page(run, caller, one, await records.read(run, one))
+    runtime: Runtime = request.app.state.runtime
+    one = await _known(runtime, caller, side, kind, record_id)
+    return await _page(runtime, caller, one, await records.read(runtime, one))
 
 
 @router.post("/reveal")
 async def reveal(request: Request, caller: Operator, side: str, kind: str, record_id: str) -> Response:
     """Read both sides and show their values; that is noted."""
-    run: Runtime = request.app.state.run
-    one = await _known(run, caller, side, kind, record_id)
-    return await _page(run, caller, one, await records.reveal(run, one, caller.by), is_revealed=True)
+    runtime: Runtime = request.app.state.runtime
+    one = await _known(runtime, caller, side, kind, record_id)
+    return await _page(runtime, caller, one, await records.reveal(runtime, one, caller.by), is_revealed=True)
 
 
 @router.get("/reveal")
 async def masked_again(caller: Reader, request: Request, side: str, kind: str, record_id: str) -> Response:
     """Send whoever asks again for what was revealed back to the record."""
-    return redirect(_path(await _known(request.app.state.run, caller, side, kind, record_id)))
+    return redirect(_path(await _known(request.app.state.runtime, caller, side, kind, record_id)))
 
 
 @router.post("/look")
 async def look(request: Request, caller: Operator, side: str, kind: str, record_id: str) -> Response:
     """Let the record be looked at again now."""
-    run: Runtime = request.app.state.run
-    one = await _known(run, caller, side, kind, record_id)
-    await records.look(run, one, caller.by)
+    runtime: Runtime = request.app.state.runtime
+    one = await _known(runtime, caller, side, kind, record_id)
+    await records.look(runtime, one, caller.by)
     return redirect(_path(one))
 
 
-async def _known(run: Runtime, caller: Caller, side: str, kind: str, record_id: str) -> RecordView:
+async def _known(runtime: Runtime, caller: Caller, side: str, kind: str, record_id: str) -> RecordView:
     found = None
     if side in set(Side) and kind in set(Kind):
-        found = await records.find(run, Ref(Side(side), Kind(kind), record_id))
+        found = await records.find(runtime, RecordRef(Side(side), Kind(kind), record_id))
     if found is None:
         text = "Nothing is known of that record: no delivery and no comparison has named it."
         ways = (("Patients", "/patients"), ("Appointments", "/appointments"))
-        raise PageRefused(message_page(Message("Not known", text, 404, ways), caller))
+        raise PageRefused(message_page(PageMessage("Not known", text, 404, ways), caller))
     return found
 
 
 async def _page(
-    run: Runtime, caller: Caller, one: RecordView, both: BothSides, *, before: str = "", is_revealed: bool = False
+    runtime: Runtime, caller: Caller, one: RecordView, both: BothSides, *, before: str = "", is_revealed: bool = False
 ) -> Response:
-    told = await history.history(run, one, before if _ID.fullmatch(before) else None)
+    told = await history.history(runtime, one, before if _ID.fullmatch(before) else None)
     path = _path(one)
     return page(
         "record",

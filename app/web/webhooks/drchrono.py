@@ -17,7 +17,7 @@ from app.log import log
 from app.metrics.definitions import DELIVERIES
 from app.runtime import Runtime
 from app.settings.types import secret_values
-from app.store.inbox.group_commit import Delivery, Event, Inbox
+from app.store.inbox.group_commit import Delivery, Inbox, RecordEvent
 from app.sync.mappings.table import Mappings
 from app.sync.model import Side
 from app.vendors.drchrono import webhook, wire
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/webhooks/drchrono", tags=["webhooks"])
 @router.get("", summary="DrChrono's verification of the callback address")
 async def verify(request: Request, msg: Annotated[str, Query(max_length=_LONGEST_MSG)]) -> JSONResponse:
     """Answer with the HMAC of the message under the webhook's secret; 503 while no secret is set."""
-    secrets = secret_values(request.app.state.run.settings.drchrono_webhook_secrets)
+    secrets = secret_values(request.app.state.runtime.settings.drchrono_webhook_secrets)
     if not secrets:
         return JSONResponse({"detail": "set DRCHRONO_WEBHOOK_SECRETS"}, status_code=503)
     return JSONResponse(webhook.verification(msg, secrets))
@@ -41,46 +41,46 @@ async def verify(request: Request, msg: Annotated[str, Query(max_length=_LONGEST
 async def receive(request: Request) -> Response:
     """Answer 200 once the delivery is durable; 401 wrong secret, 413 too large, 503 could not be kept."""
     started = monotonic()
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     inbox: Inbox = request.app.state.inbox
     headers = request.headers
     if not webhook.is_genuine(headers.get(webhook.SIGNATURE), request.app.state.drchrono_secrets):
-        run.counts.add(DELIVERIES, Side.DRCHRONO, "refused")
+        runtime.counts.add(DELIVERIES, Side.DRCHRONO, "refused")
         raise SignatureInvalid("X-drchrono-signature is not one of the configured secrets")
     body = await read_body(request, MOST_BYTES)
     event = headers.get(webhook.EVENT, "")[:64]
     if event == webhook.PING:
-        run.counts.add(DELIVERIES, Side.DRCHRONO, "ping")
+        runtime.counts.add(DELIVERIES, Side.DRCHRONO, "ping")
         return Response(status_code=200)
-    delivery = _delivery(run, event, headers.get(webhook.DELIVERY), body)
+    delivery = _delivery(runtime, event, headers.get(webhook.DELIVERY), body)
     try:
         await inbox.keep(delivery)
     except StoreUnavailable:
-        run.counts.add(DELIVERIES, Side.DRCHRONO, "not_kept")
+        runtime.counts.add(DELIVERIES, Side.DRCHRONO, "not_kept")
         raise
-    run.counts.add(DELIVERIES, Side.DRCHRONO, delivery.outcome)
+    runtime.counts.add(DELIVERIES, Side.DRCHRONO, delivery.outcome)
     _say(delivery, event, started)
     return Response(status_code=200)
 
 
-def _delivery(run: Runtime, event: str, vendor_id: str | None, body: bytes) -> Delivery:
+def _delivery(runtime: Runtime, event: str, vendor_id: str | None, body: bytes) -> Delivery:
     """Give what is kept: of a readable body only what the mapping names.
 
     Nothing of `receiver` is: it may hold the secret. A body that cannot be read is kept whole, sealed.
     """
     identity = (Side.DRCHRONO.encode(), event.encode(), (vendor_id or "").encode(), body)
-    key = run.keys.digest(*identity)
+    key = runtime.keys.digest(*identity)
     vendor_id = vendor_id[:128] if vendor_id else None
     kind = wire.EVENT_KINDS.get(event)
     try:
         notice = wire.read_notice(body)
     except wire.NotReadable:
-        return Delivery(Side.DRCHRONO, event, vendor_id, key, run.vault.seal_bytes(body), "unreadable")
-    if kind is None or kind not in run.mappings:
-        sealed = run.vault.seal({"id": notice.record_id, "updated_at": notice.version})
+        return Delivery(Side.DRCHRONO, event, vendor_id, key, runtime.vault.seal_bytes(body), "unreadable")
+    if kind is None or kind not in runtime.mappings:
+        sealed = runtime.vault.seal({"id": notice.record_id, "updated_at": notice.version})
         return Delivery(Side.DRCHRONO, event, vendor_id, key, sealed, "skipped")
-    sealed = run.vault.seal(_kept(run.mappings, event, notice, kind))
-    events = (Event(Side.DRCHRONO, kind, notice.record_id, notice.version),)
+    sealed = runtime.vault.seal(_kept(runtime.mappings, event, notice, kind))
+    events = (RecordEvent(Side.DRCHRONO, kind, notice.record_id, notice.version),)
     return Delivery(Side.DRCHRONO, event, vendor_id, key, sealed, "kept", events)
 
 

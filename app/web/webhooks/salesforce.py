@@ -23,7 +23,7 @@ from app.log import log
 from app.metrics.definitions import DELIVERIES
 from app.runtime import Runtime
 from app.settings.types import raw_keys, secret_values
-from app.store.inbox.group_commit import Delivery, Event, Inbox
+from app.store.inbox.group_commit import Delivery, Inbox, RecordEvent
 from app.sync.model import Kind, Side
 from app.vendors.salesforce import outbound_messages, platform_events
 from app.web.webhooks.receive import read_body
@@ -48,8 +48,8 @@ router = APIRouter(prefix="/webhooks/salesforce", tags=["webhooks"])
 async def receive_message(request: Request, token: str) -> Response:
     """Answer Ack true once the message is durable; 404 wrong token, 403 another org, 400 hostile, 413, 503."""
     started = monotonic()
-    run: Runtime = request.app.state.run
-    if not _is_known(token, secret_values(run.settings.salesforce_outbound_tokens)):
+    runtime: Runtime = request.app.state.runtime
+    if not _is_known(token, secret_values(runtime.settings.salesforce_outbound_tokens)):
         raise HTTPException(404, "there is nothing here")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise HTTPException(400, "send the message as it is, not compressed")
@@ -57,26 +57,26 @@ async def receive_message(request: Request, token: str) -> Response:
     try:
         message = await asyncio.to_thread(outbound_messages.read_message, body)  # the largest takes seconds
     except outbound_messages.Hostile as why:
-        _count(run, "refused")
+        _count(runtime, "refused")
         raise HTTPException(400, str(why)) from None
     except outbound_messages.UnreadableMessage:
-        await _keep(request, [_delivery(run, _Identity("outbound", "", body), body, "unreadable")], started)
+        await _keep(request, [_delivery(runtime, _Identity("outbound", "", body), body, "unreadable")], started)
         return _ack()
-    _must_be_our_org(run, [message.organization])
+    _must_be_our_org(runtime, [message.organization])
     if message.has_session:
         log.warning(
             "delivery.session_dropped", side=Side.SALESFORCE.value, advice="Salesforce has stopped to send these"
         )
     found = [
-        Event(Side.SALESFORCE, kind, one.record_id, one.version)
+        RecordEvent(Side.SALESFORCE, kind, one.record_id, one.version)
         for one in message.notifications
-        if one.record_id and (kind := _kind(run, one.object))
+        if one.record_id and (kind := _kind(runtime, one.object))
     ]
     # one that does not say which record it means was deleted before it was sent, or has a shape we do not know
     is_whole = all(one.record_id and one.object for one in message.notifications)
     outcome = "unreadable" if not is_whole else "kept" if found else "skipped"
     told = [{"id": one.id, "object": one.object, "record": one.record_id} for one in message.notifications]
-    delivery = _delivery(run, _Identity("outbound", "", body), json.dumps(told).encode(), outcome, found)
+    delivery = _delivery(runtime, _Identity("outbound", "", body), json.dumps(told).encode(), outcome, found)
     await _keep(request, [delivery], started)
     return _ack()
 
@@ -85,46 +85,48 @@ async def receive_message(request: Request, token: str) -> Response:
 async def receive_events(request: Request) -> JSONResponse:
     """Answer 200 once every event is durable; 401 wrong bearer or signature, 403 another org, 413, 503."""
     started = monotonic()
-    run: Runtime = request.app.state.run
+    runtime: Runtime = request.app.state.runtime
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    known = secret_values(run.settings.salesforce_event_tokens)
+    known = secret_values(runtime.settings.salesforce_event_tokens)
     if scheme.lower() != "bearer" or not _is_known(given.strip(), known):
         raise HTTPException(401, "send Authorization: Bearer with one of SALESFORCE_EVENT_TOKENS")
     body = await read_body(request, MOST_EVENT_BYTES)
-    keys = raw_keys(run.settings.salesforce_event_signing_keys)
+    keys = raw_keys(runtime.settings.salesforce_event_signing_keys)
     signature = request.headers.get(platform_events.SIGNATURE)
-    if keys and not platform_events.is_signed(signature, body, keys, run.now().timestamp()):
+    if keys and not platform_events.is_signed(signature, body, keys, runtime.now().timestamp()):
         raise HTTPException(
             401, f"send {platform_events.SIGNATURE}: t=SECONDS,v1=HEX, the HMAC-SHA256 of `SECONDS.body`"
         )
     try:
         batch = platform_events.read_events(body)
     except platform_events.UnreadableEvents:
-        await _keep(request, [_delivery(run, _Identity("event", "", body), body, "unreadable")], started)
+        await _keep(request, [_delivery(runtime, _Identity("event", "", body), body, "unreadable")], started)
         return JSONResponse({"kept": 1})
-    _must_be_our_org(run, batch.organizations)
-    deliveries = [_change(run, change) for change in batch.changes]
+    _must_be_our_org(runtime, batch.organizations)
+    deliveries = [_change(runtime, change) for change in batch.changes]
     await _keep(request, deliveries, started)
     return JSONResponse({"kept": len(deliveries)})
 
 
-def _change(run: Runtime, change: platform_events.RecordChange) -> Delivery:
+def _change(runtime: Runtime, change: platform_events.RecordChange) -> Delivery:
     """Give one event as a delivery of its own: its uuid tells it from others, also when it comes in another batch."""
-    kind = _kind(run, change.object)
+    kind = _kind(runtime, change.object)
     ids = dict.fromkeys(one for one in (change.record_id, change.master_id) if one)
-    found = [Event(Side.SALESFORCE, kind, one, change.version) for one in ids] if kind else []
+    found = [RecordEvent(Side.SALESFORCE, kind, one, change.version) for one in ids] if kind else []
     told = {"object": change.object, "operation": change.operation, "records": list(ids)}
     kept = json.dumps(told).encode()
     # without an id, two edits of one second look the same; whoever sends so does not send again
     identity = _Identity("event", change.uuid, b"" if change.uuid else str(ULID()).encode())
     outcome = "unreadable" if not ids else "kept" if found else "skipped"
-    return _delivery(run, identity, kept, outcome, found)
+    return _delivery(runtime, identity, kept, outcome, found)
 
 
-def _delivery(run: Runtime, identity: _Identity, kept: bytes, outcome: str, found: Iterable[Event] = ()) -> Delivery:
+def _delivery(
+    runtime: Runtime, identity: _Identity, kept: bytes, outcome: str, found: Iterable[RecordEvent] = ()
+) -> Delivery:
     """Give what is to be kept, sealed; `identity` is what tells it from every other delivery."""
-    key = run.keys.digest(Side.SALESFORCE.encode(), identity.event.encode(), identity.id.encode(), identity.rest)
-    sealed = run.vault.seal_bytes(kept)
+    key = runtime.keys.digest(Side.SALESFORCE.encode(), identity.event.encode(), identity.id.encode(), identity.rest)
+    sealed = runtime.vault.seal_bytes(kept)
     return Delivery(Side.SALESFORCE, identity.event, identity.id or None, key, sealed, outcome, tuple(found))
 
 
@@ -133,10 +135,10 @@ async def _keep(request: Request, deliveries: Sequence[Delivery], started: float
     try:
         await asyncio.gather(*(inbox.keep(one) for one in deliveries))
     except StoreUnavailable:
-        _count(request.app.state.run, "not_kept")
+        _count(request.app.state.runtime, "not_kept")
         raise
     for one in deliveries:
-        _count(request.app.state.run, one.outcome)
+        _count(request.app.state.runtime, one.outcome)
         say = log.warning if one.outcome == "unreadable" else log.info
         say(
             f"delivery.{one.outcome}",
@@ -148,8 +150,8 @@ async def _keep(request: Request, deliveries: Sequence[Delivery], started: float
         )
 
 
-def _kind(run: Runtime, name: str) -> Kind | None:
-    return next((kind for kind, table in run.mappings.items() if table.object == name), None)
+def _kind(runtime: Runtime, name: str) -> Kind | None:
+    return next((kind for kind, table in runtime.mappings.items() if table.object == name), None)
 
 
 def _is_known(given: str, known: Sequence[str]) -> bool:
@@ -159,11 +161,11 @@ def _is_known(given: str, known: Sequence[str]) -> bool:
     return found
 
 
-def _must_be_our_org(run: Runtime, given: Iterable[str]) -> None:
+def _must_be_our_org(runtime: Runtime, given: Iterable[str]) -> None:
     """Refuse a message of another org; with no org in the settings there is nothing to hold it against."""
-    ours = run.settings.salesforce_org_id
+    ours = runtime.settings.salesforce_org_id
     if ours is not None and any(one[:_ORG_CHARACTERS] != ours[:_ORG_CHARACTERS] for one in given):
-        _count(run, "refused")
+        _count(runtime, "refused")
         raise HTTPException(403, "that is another organization than SALESFORCE_ORG_ID")
 
 
@@ -171,5 +173,5 @@ def _ack() -> Response:
     return Response(outbound_messages.ACK, media_type="text/xml; charset=utf-8")
 
 
-def _count(run: Runtime, outcome: str) -> None:
-    run.counts.add(DELIVERIES, Side.SALESFORCE, outcome)
+def _count(runtime: Runtime, outcome: str) -> None:
+    runtime.counts.add(DELIVERIES, Side.SALESFORCE, outcome)

@@ -73,9 +73,9 @@ class World:
         table = self.mappings[kind]
         whole = raw if side is Side.DRCHRONO else raw | dict(self._relationships(table, raw))
         zone = self._zone(side, kind, record_id)
-        sight = table.read(side, record_id, whole, version="", confirmed=True, zone=zone)
-        known = {name: table.rows[name].codec.normal(value) for name, value in sight.fields.items()}
-        return known | dict.fromkeys(sight.unreadable, "unreadable")
+        snapshot = table.read(side, record_id, whole, version="", confirmed=True, zone=zone)
+        known = {name: table.rows[name].codec.normal(value) for name, value in snapshot.fields.items()}
+        return known | dict.fromkeys(snapshot.unreadable, "unreadable")
 
     def _relationships(self, table: Table, raw: Raw) -> Iterable[tuple[str, Raw | None]]:
         for row in table.rows.values():

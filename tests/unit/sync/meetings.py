@@ -6,7 +6,7 @@ from itertools import product
 
 from app.sync.decide import ASK, decide
 from app.sync.mappings.table import Direction, OnConflict
-from app.sync.model import Action, Seen, Side, Snapshot
+from app.sync.model import PlanKind, Seen, Side, Snapshot
 from tests.build import DRCHRONO_ID, NOW, UNHEARD, a_link, an_own_write
 from tests.unit.sync.worlds import NO_BASE, VALUES, D, S, World
 
@@ -76,7 +76,7 @@ class Meeting(World):
         for _ in range(8):
             plan = world.plan()
             plans.append(plan)
-            if plan.action is Action.WAIT:
+            if plan.action is PlanKind.WAIT:
                 world = world.waited(plan)
                 continue
             world = world.carried_out(plan).recorded(plan)

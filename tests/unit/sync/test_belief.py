@@ -1,13 +1,13 @@
 """Belief: a delivered body is taken for the present only while nothing speaks against it; else a GET decides."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import permutations, product
 
 import pytest
 
 from app.sync.model import Base, NeedsConfirmation, NothingNew, Side, Snapshot
-from app.sync.trust import raised_floor, trusted_snapshot
+from app.sync.trust import raise_seen_up_to, trusted_snapshot
 from tests.build import (
     ABSENT,
     LATER_STAMP,
@@ -18,7 +18,7 @@ from tests.build import (
     a_lone_ref,
     a_patient,
     a_row,
-    a_sight,
+    a_snapshot,
     an_own_write,
     rules,
 )
@@ -154,12 +154,12 @@ def test_a_field_without_a_readable_base_counts_as_changed():
 
 @pytest.mark.parametrize("confirmed", [True, False], ids=["asked", "delivered"])
 def test_a_newer_sight_raises_the_floor(confirmed):
-    assert raised_floor(STAMP, Snapshot("1", {}, LATER_STAMP, confirmed)) == LATER_STAMP
+    assert raise_seen_up_to(STAMP, Snapshot("1", {}, LATER_STAMP, confirmed)) == LATER_STAMP
 
 
 @pytest.mark.parametrize("version", ["", EARLIER])
 def test_a_delivery_never_lowers_the_floor(version):
-    assert raised_floor(STAMP, a_body(version)) == STAMP
+    assert raise_seen_up_to(STAMP, a_body(version)) == STAMP
 
 
 @pytest.mark.parametrize("minutes", [1, 59, 60, 120])
@@ -167,25 +167,25 @@ def test_a_stamp_from_after_the_clock_went_back_leaves_the_floor_up(minutes):
     before = datetime.fromisoformat("2026-11-01T01:59:30")
     after = (before - timedelta(minutes=minutes)).isoformat()
 
-    assert raised_floor(before.isoformat(), a_sight(after)) == before.isoformat()
+    assert raise_seen_up_to(before.isoformat(), a_snapshot(after)) == before.isoformat()
 
 
 def test_a_body_from_before_the_clock_went_back_does_not_pass_a_confirmed_look():
-    floor = raised_floor("2026-11-01T01:59:30", a_sight("2026-11-01T01:05:00"))
+    floor = raise_seen_up_to("2026-11-01T01:59:30", a_snapshot("2026-11-01T01:05:00"))
     stale = a_body("2026-11-01T01:40:00", city="Oldtown")
 
-    assert believed(stale, link=a_link(floor=floor)) == "not_newer"
+    assert believed(stale, link=a_link(seen_up_to=floor)) == "not_newer"
 
 
 @pytest.mark.parametrize(
     "floor", ["2026-01-12T10:15:31", "9999-12-31T23:59:59", "9999-99-99T99:99:99"], ids=["2 h", "never", "no instant"]
 )
 def test_a_floor_that_no_change_of_clocks_explains_is_brought_down_by_a_confirmed_look(floor):
-    assert raised_floor(floor, a_sight(STAMP)) == STAMP
+    assert raise_seen_up_to(floor, a_snapshot(STAMP)) == STAMP
 
 
 def test_an_answer_without_a_stamp_leaves_the_floor():
-    assert raised_floor(STAMP, a_sight("")) == STAMP
+    assert raise_seen_up_to(STAMP, a_snapshot("")) == STAMP
 
 
 def test_a_link_to_a_row_with_no_identity_is_believed_whatever_changed():
@@ -202,7 +202,7 @@ def test_a_field_the_delivery_does_not_carry_speaks_against_nothing():
     assert believed(news) == news
 
 
-PATCHED = a_link(unsettled=frozenset({"city"}))
+PATCHED = a_link(unconfirmed_fields=frozenset({"city"}))
 
 
 @pytest.mark.parametrize("version", [NEWER, STAMP, EARLIER, ""], ids=["newer", "at the floor", "older", "no stamp"])
@@ -239,7 +239,12 @@ def test_the_newest_body_alone_contradicts():
 
 @pytest.mark.parametrize(
     "link",
-    [a_link(base=Base()), a_lone_ref(), a_link(confirm_at=datetime(2026, 1, 12)), replace(a_link(), drchrono_id=None)],  # noqa: DTZ001
+    [
+        a_link(base=Base()),
+        a_lone_ref(),
+        a_link(confirm_due_at=datetime(2026, 1, 12, tzinfo=UTC)),
+        replace(a_link(), drchrono_id=None),
+    ],
     ids=["no base", "lone chart", "promised", "lone Contact"],
 )
 def test_silence_is_no_word_where_nothing_was_agreed_or_a_question_was_promised(link):

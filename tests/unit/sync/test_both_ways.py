@@ -7,8 +7,8 @@ import pytest
 
 from app.sync.decide import ASK, decide
 from app.sync.mappings.table import Direction, OnConflict
-from app.sync.model import Action, Seen, Side, Snapshot
-from tests.build import DRCHRONO_ID, NOW, UNHEARD, a_contact, a_link, a_row, a_sight, an_own_write, rules
+from app.sync.model import PlanKind, Seen, Side, Snapshot
+from tests.build import DRCHRONO_ID, NOW, UNHEARD, a_contact, a_link, a_row, a_snapshot, an_own_write, rules
 from tests.unit.sync.meetings import ASKED, LIMIT, TOLD, UNTOLD, Meeting, alone, meetings
 from tests.unit.sync.worlds import NO_BASE, D, S
 
@@ -47,7 +47,7 @@ def test_an_echo_plans_nothing_and_asks_nothing():
     for one in meetings(lambda w: w.here == w.there == w.base):
         plan = one.plan()
 
-        assert (plan.action, plan.writes) == (Action.NOTHING, {}), str(one)
+        assert (plan.action, plan.writes) == (PlanKind.NOTHING, {}), str(one)
 
 
 def test_a_conflict_is_decided_by_the_owner_only_after_what_drchrono_said_itself_where_it_would_lose_to_a_body():
@@ -113,7 +113,7 @@ def test_a_patch_that_lands_only_after_the_first_look_leads_to_the_same_fields()
         calm, plan = one.at_rest()[0], one.plan()
         looked = replace(one.dies(landed=False), heard=ASKED)
 
-        assert looked.plan().action is Action.WAIT, str(one)
+        assert looked.plan().action is PlanKind.WAIT, str(one)
         assert looked.carried_out(plan).at_rest()[0].holds == calm.holds, str(one)
 
 
@@ -149,7 +149,7 @@ def test_a_patch_is_of_the_moved_fields_and_of_no_other():
     for count in product((False, True), repeat=len(names)):
         moved = {name: "12345-6789" for name, is_moved in zip(names, count, strict=True) if is_moved}
 
-        for drchrono in (UNHEARD, a_sight()):
+        for drchrono in (UNHEARD, a_snapshot()):
             plan = decide(rules(), a_link(), Seen(drchrono, a_contact(**moved)), NOW)
 
             assert plan.writes.get(D, {}) == moved, moved
@@ -202,9 +202,9 @@ def test_what_a_delivered_body_may_carry_without_a_question(here, there, owner, 
 def test_one_field_that_needs_a_question_makes_the_others_wait_for_it_and_all_travel_after():
     contact = a_contact(first_name="Tess", email="new@example.com")
 
-    untold, asked = (decide(rules(), a_link(), Seen(here, contact), NOW) for here in (UNHEARD, a_sight()))
+    untold, asked = (decide(rules(), a_link(), Seen(here, contact), NOW) for here in (UNHEARD, a_snapshot()))
 
-    assert (untold.action, untold.cause) == (Action.WAIT, ASK)
+    assert (untold.action, untold.cause) == (PlanKind.WAIT, ASK)
     assert asked.writes == {D: {"first_name": "Tess", "email": "new@example.com"}}
 
 
@@ -221,11 +221,11 @@ OLD, NEW = {"city": "Testville"}, {"city": "Newtown"}
     ("side", "drchrono", "contact", "cause", "wait"),
     [
         (D, UNHEARD, NEW, ASK, NOW - NOW),
-        (D, a_sight(**NEW), NEW, "", None),
-        (D, a_sight(**OLD), NEW, ASK, LIMIT),
+        (D, a_snapshot(**NEW), NEW, "", None),
+        (D, a_snapshot(**OLD), NEW, ASK, LIMIT),
         (S, UNHEARD, OLD, "write_unsettled", LIMIT),
-        (S, a_sight(**NEW), OLD, "write_unsettled", LIMIT),
-        (S, a_sight(**NEW), NEW, "", None),
+        (S, a_snapshot(**NEW), OLD, "write_unsettled", LIMIT),
+        (S, a_snapshot(**NEW), NEW, "", None),
     ],
     ids=["to D, untold", "to D, landed", "to D, not yet", "to S, not yet", "to S, not yet, asked", "to S, landed"],
 )
@@ -238,7 +238,7 @@ def test_what_a_write_in_the_air_waits_for(side, drchrono, contact, cause, wait)
 
 
 def test_a_body_settles_no_patch_even_where_it_shows_the_value():
-    body = replace(a_sight(**NEW), confirmed=False)
+    body = replace(a_snapshot(**NEW), confirmed=False)
 
     plan = decide(rules(), in_the_air(D), Seen(body, a_contact(**NEW)), NOW)
 
@@ -246,13 +246,13 @@ def test_a_body_settles_no_patch_even_where_it_shows_the_value():
 
 
 def test_a_patch_that_does_not_show_when_drchrono_gave_it_up_is_made_again():
-    plan = decide(rules(), in_the_air(D, NOW), Seen(a_sight(**OLD), a_contact(**NEW)), NOW)
+    plan = decide(rules(), in_the_air(D, NOW), Seen(a_snapshot(**OLD), a_contact(**NEW)), NOW)
 
     assert (plan.lost, plan.writes) == (("01JWRITE",), {D: NEW})
 
 
 def test_a_question_that_was_promised_for_a_later_moment_keeps_it():
-    link = replace(in_the_air(D), confirm_at=NOW + LIMIT / 2)
+    link = replace(in_the_air(D), confirm_due_at=NOW + LIMIT / 2)
 
     assert decide(rules(), link, Seen(UNHEARD, a_contact(**NEW)), NOW).until == NOW + LIMIT / 2
 
@@ -263,5 +263,5 @@ def test_a_lone_contact_is_linked_only_where_it_names_a_chart_and_never_written(
 
     plan = decide(rules(), link, Seen(UNHEARD, replace(a_contact(), key=key)), NOW)
 
-    assert plan.action is (Action.LINK if key else Action.NOTHING)
+    assert plan.action is (PlanKind.LINK if key else PlanKind.NOTHING)
     assert plan.writes == {}

@@ -14,8 +14,8 @@ LINKED = Link("L1", Kind.PATIENT, "1", "0031", RULES.advanced(LINK, Base(), AGRE
 
 
 def seen(drchrono, salesforce, link=LINKED):
-    sights = {Side.DRCHRONO: drchrono, Side.SALESFORCE: salesforce}
-    return {one.name: one for one in compare_fields(RULES, link, sights)}
+    snapshots = {Side.DRCHRONO: drchrono, Side.SALESFORCE: salesforce}
+    return {one.name: one for one in compare_fields(RULES, link, snapshots)}
 
 
 def test_values_that_mean_the_same_are_equal_however_they_are_written():

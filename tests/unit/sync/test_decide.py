@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.sync.decide import decide
 from app.sync.mappings.table import Direction, OnConflict
-from app.sync.model import Action, Base, NeedsConfirmation, Plan, Seen, Side, Snapshot
+from app.sync.model import Base, NeedsConfirmation, Plan, PlanKind, Seen, Side, Snapshot
 from tests.build import (
     ABSENT,
     CONFIRM_AFTER,
@@ -22,7 +22,7 @@ from tests.build import (
     a_lone_ref,
     a_patient,
     a_row,
-    a_sight,
+    a_snapshot,
     an_own_write,
     rules,
     seen,
@@ -38,21 +38,21 @@ def decided(link=None, drchrono=None, salesforce=None, by=RULES):
 
 
 def test_an_echo_changes_nothing():
-    assert decided().action is Action.NOTHING
+    assert decided().action is PlanKind.NOTHING
 
 
 def test_an_edit_in_drchrono_is_written_to_salesforce_field_by_field():
-    plan = decided(drchrono=a_sight(LATER_STAMP, cell_phone="(555) 010-0199"))
+    plan = decided(drchrono=a_snapshot(LATER_STAMP, cell_phone="(555) 010-0199"))
 
-    assert (plan.action, plan.writes) == (Action.WRITE, {S: {"cell_phone": "(555) 010-0199"}})
+    assert (plan.action, plan.writes) == (PlanKind.WRITE, {S: {"cell_phone": "(555) 010-0199"}})
 
 
 def test_a_field_that_was_emptied_is_emptied_over_there():
-    assert decided(drchrono=a_sight(LATER_STAMP, city=None)).writes == {S: {"city": None}}
+    assert decided(drchrono=a_snapshot(LATER_STAMP, city=None)).writes == {S: {"city": None}}
 
 
 def test_what_both_hold_equal_is_agreed_beside_a_write():
-    plan = decided(drchrono=a_sight(LATER_STAMP, city="Newtown"))
+    plan = decided(drchrono=a_snapshot(LATER_STAMP, city="Newtown"))
 
     assert plan.agreed == {name: value for name, value in a_patient().items() if name != "city"}
 
@@ -60,26 +60,26 @@ def test_what_both_hold_equal_is_agreed_beside_a_write():
 def test_a_lone_chart_is_created_with_everything_that_is_filled():
     plan = decided(a_lone_ref(), salesforce=ABSENT)
 
-    assert plan.action is Action.CREATE
+    assert plan.action is PlanKind.CREATE
     assert plan.writes == {S: {name: value for name, value in a_patient().items() if value is not None}}
 
 
 def test_a_lone_chart_whose_contact_is_there_is_merged_with_it():
     plan = decided(a_lone_ref(), salesforce=a_contact(city=None))
 
-    assert (plan.action, plan.writes) == (Action.WRITE, {S: {"city": "Testville"}})
+    assert (plan.action, plan.writes) == (PlanKind.WRITE, {S: {"city": "Testville"}})
 
 
 def test_a_refused_field_does_not_stop_a_create():
-    plan = decided(a_lone_ref(), a_sight(city="x" * 41), ABSENT)
+    plan = decided(a_lone_ref(), a_snapshot(city="x" * 41), ABSENT)
 
-    assert plan.action is Action.CREATE
+    assert plan.action is PlanKind.CREATE
     assert plan.refused == {"city": "too_long"}
     assert plan.writes[S].keys() == {name for name, value in a_patient().items() if value} - {"city"}
 
 
 def test_a_refused_field_does_not_stop_the_others():
-    plan = decided(drchrono=a_sight(LATER_STAMP, city="x" * 41, state="NJ"))
+    plan = decided(drchrono=a_snapshot(LATER_STAMP, city="x" * 41, state="NJ"))
 
     assert plan.refused == {"city": "too_long"}
     assert plan.writes == {S: {"state": "NJ"}}
@@ -89,7 +89,7 @@ def test_a_refused_field_does_not_stop_the_others():
 def test_an_unreadable_field_is_named_and_does_not_stop_the_others(side):
     fields = {name: value for name, value in a_patient().items() if name != "gender"}
     odd = Snapshot("1", fields, LATER_STAMP, unreadable={"gender": "unknown_value"})
-    other = a_contact(state="NJ") if side is D else a_sight(LATER_STAMP, state="NJ")
+    other = a_contact(state="NJ") if side is D else a_snapshot(LATER_STAMP, state="NJ")
 
     plan = decided(None, *((odd, other) if side is D else (other, odd)))
 
@@ -122,24 +122,24 @@ def test_a_put_back_is_named():
 @pytest.mark.parametrize("salesforce", [ABSENT, a_contact()], ids=["absent", "there"])
 @pytest.mark.parametrize("link", [a_link(), a_lone_ref()], ids=["linked", "alone"])
 def test_a_chart_that_is_gone_is_held_and_nothing_is_written(link, salesforce):
-    assert decided(link, ABSENT, salesforce) == Plan(Action.HOLD, cause="gone_in_drchrono")
+    assert decided(link, ABSENT, salesforce) == Plan(PlanKind.HOLD, cause="gone_in_drchrono")
 
 
 def test_a_linked_contact_that_is_gone_is_held_and_never_created_again():
-    plan = decided(drchrono=a_sight(LATER_STAMP, city="Newtown"), salesforce=ABSENT)
+    plan = decided(drchrono=a_snapshot(LATER_STAMP, city="Newtown"), salesforce=ABSENT)
 
-    assert plan == Plan(Action.HOLD, cause="gone_in_salesforce")
+    assert plan == Plan(PlanKind.HOLD, cause="gone_in_salesforce")
 
 
 @pytest.mark.parametrize("salesforce", [ABSENT, a_contact()], ids=["absent", "there"])
 def test_a_doubt_waits_before_drchrono_is_asked(salesforce):
     plan = decided(None, NeedsConfirmation("not_newer"), salesforce)
 
-    assert plan == Plan(Action.WAIT, cause="not_newer", until=NOW + CONFIRM_AFTER)
+    assert plan == Plan(PlanKind.WAIT, cause="not_newer", until=NOW + CONFIRM_AFTER)
 
 
 def test_a_doubt_that_has_a_promised_moment_keeps_it():
-    assert decided(a_link(confirm_at=SOON), NeedsConfirmation("not_newer")).until == SOON
+    assert decided(a_link(confirm_due_at=SOON), NeedsConfirmation("not_newer")).until == SOON
 
 
 VALUES = st.none() | st.sampled_from(["a", "b", "x" * 300]) | st.text()
@@ -164,7 +164,9 @@ def links(draw):
     )
     agreed = RULES.advanced(link, link.base, draw(FIELDS))
     unsettled = draw(st.frozensets(st.sampled_from(list(a_patient()))))
-    return replace(link, base=agreed, own_writes=writes, unsettled=unsettled, confirm_at=draw(st.none() | MOMENTS))
+    return replace(
+        link, base=agreed, own_writes=writes, unconfirmed_fields=unsettled, confirm_due_at=draw(st.none() | MOMENTS)
+    )
 
 
 @given(
@@ -179,12 +181,18 @@ def links(draw):
 def test_whatever_was_seen_there_is_a_plan_that_can_be_carried_out(link, drchrono, salesforce):
     plan = decide(RULES, link, Seen(drchrono, salesforce), NOW)
 
-    assert (plan.until is not None) is (plan.action is Action.WAIT)
-    assert not plan.writes or plan.action in (Action.WRITE, Action.CREATE)
-    assert plan.writes or plan.writes_key or plan.action not in (Action.WRITE, Action.CREATE)
+    assert (plan.until is not None) is (plan.action is PlanKind.WAIT)
+    assert not plan.writes or plan.action in (PlanKind.WRITE, PlanKind.CREATE)
+    assert plan.writes or plan.writes_key or plan.action not in (PlanKind.WRITE, PlanKind.CREATE)
     assert not plan.writes_key or (link.drchrono_id is not None and salesforce.key is None)
     assert set(plan.landed).isdisjoint(plan.lost)
-    lone = (Action.NOTHING, Action.LINK, Action.FIND, Action.CREATE, *([Action.WAIT] if link.own_writes else []))
+    lone = (
+        PlanKind.NOTHING,
+        PlanKind.LINK,
+        PlanKind.FIND,
+        PlanKind.CREATE,
+        *([PlanKind.WAIT] if link.own_writes else []),
+    )
     assert link.drchrono_id is not None or plan.action in lone
     for side, fields in plan.writes.items():
         assert side is S or fields.keys() <= salesforce.fields.keys(), (

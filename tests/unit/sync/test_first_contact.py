@@ -7,7 +7,7 @@ import pytest
 
 from app.sync.create import link_or_create, plan_merge, recheck_unanswered_create
 from app.sync.decide import decide
-from app.sync.model import Action, Deleted, PendingWrite, Plan, Seen, Side, Snapshot
+from app.sync.model import Deleted, PendingWrite, Plan, PlanKind, Seen, Side, Snapshot
 from tests.build import ABSENT, DRCHRONO_ID, NOW, SALESFORCE_ID, UNHEARD, a_contact, a_link, a_ticked_contact, rules
 
 D, S = Side.DRCHRONO, Side.SALESFORCE
@@ -15,8 +15,8 @@ RULES = replace(rules(), defaults={"doctor": 310001})
 GAP = RULES.search_gap
 LONE = replace(a_link({}), drchrono_id=None)
 CHARTS = [Snapshot(str(number), {}) for number in range(3)]
-TAKEN = Plan(Action.HOLD, cause="chart_of_another_contact", twin="0")
-CREATE = Plan(Action.CREATE, writes={D: {"first_name": "Testa"}})
+TAKEN = Plan(PlanKind.HOLD, cause="chart_of_another_contact", twin="0")
+CREATE = Plan(PlanKind.CREATE, writes={D: {"first_name": "Testa"}})
 
 
 def decided(salesforce, *writes, by=RULES):
@@ -32,7 +32,7 @@ def test_a_ticked_contact_is_created_with_what_it_holds_and_a_doctor():
 
     plan = decided(a_ticked_contact(**empty))
 
-    assert plan.action is Action.CREATE
+    assert plan.action is PlanKind.CREATE
     assert plan.writes == {D: {n: v for n, v in a_ticked_contact(**empty).fields.items() if v is not None}}
     assert plan.extra == {"doctor": 310001}
 
@@ -47,7 +47,7 @@ def test_a_doctor_drchrono_does_not_have_is_not_replaced_by_the_default():
     fields = {name: value for name, value in a_ticked_contact().fields.items() if name != "doctor"}
     plan = decided(Snapshot(SALESFORCE_ID, fields, unreadable={"doctor": "not_linked"}, is_opted_in=True))
 
-    assert (plan.action, plan.refused) == (Action.NOTHING, {"doctor": "not_linked"})
+    assert (plan.action, plan.refused) == (PlanKind.NOTHING, {"doctor": "not_linked"})
 
 
 def test_fields_that_only_go_to_salesforce_are_not_sent():
@@ -65,7 +65,7 @@ def test_only_what_is_opted_in_and_can_be_created_is(box, created):
 
     plan = decided(replace(a_ticked_contact(), is_opted_in=box), by=replace(RULES, table=table))
 
-    assert (plan.action is Action.CREATE) is (box and created)
+    assert (plan.action is PlanKind.CREATE) is (box and created)
 
 
 @pytest.mark.parametrize(
@@ -76,14 +76,14 @@ def test_only_what_is_opted_in_and_can_be_created_is(box, created):
 def test_what_is_missing_is_named_as_salesforce_names_it(lacks, named):
     plan = decided(a_ticked_contact(**lacks))
 
-    assert (plan.action, plan.missing, plan.writes) == (Action.NOTHING, named, {})
+    assert (plan.action, plan.missing, plan.writes) == (PlanKind.NOTHING, named, {})
 
 
 def test_a_needed_field_that_cannot_be_read_is_refused_not_missing():
     fields = {name: value for name, value in a_ticked_contact().fields.items() if name != "gender"}
     plan = decided(Snapshot(SALESFORCE_ID, fields, unreadable={"gender": "unknown_value"}, is_opted_in=True))
 
-    assert (plan.action, plan.missing, plan.refused) == (Action.NOTHING, (), {"gender": "unknown_value"})
+    assert (plan.action, plan.missing, plan.refused) == (PlanKind.NOTHING, (), {"gender": "unknown_value"})
 
 
 def test_without_a_default_doctor_the_doctor_is_missing():
@@ -92,23 +92,23 @@ def test_without_a_default_doctor_the_doctor_is_missing():
 
 @pytest.mark.parametrize("salesforce", [a_ticked_contact(), a_contact(), ABSENT], ids=["wished", "names one", "gone"])
 def test_a_create_in_the_air_is_looked_for_before_anything_else(salesforce):
-    assert decided(salesforce, a_create()).action is Action.FIND
+    assert decided(salesforce, a_create()).action is PlanKind.FIND
 
 
 @pytest.mark.parametrize("salesforce", [a_ticked_contact(), a_contact(), ABSENT], ids=["wished", "names one", "gone"])
 def test_a_chart_our_create_made_is_linked_whatever_became_of_the_contact(salesforce):
     plan = decided(salesforce, a_create(made="77"))
 
-    assert (plan.action, plan.twin, plan.landed) == (Action.LINK, "77", ("01JCREATE",))
+    assert (plan.action, plan.twin, plan.landed) == (PlanKind.LINK, "77", ("01JCREATE",))
 
 
 @pytest.mark.parametrize(
     ("found", "taken", "plan"),
     [
         ([], (), CREATE),
-        (CHARTS[:1], (), Plan(Action.LINK, twin="0")),
+        (CHARTS[:1], (), Plan(PlanKind.LINK, twin="0")),
         (CHARTS[:1], ("0",), TAKEN),
-        (CHARTS, ("0",), Plan(Action.HOLD, cause="several_charts")),
+        (CHARTS, ("0",), Plan(PlanKind.HOLD, cause="several_charts")),
     ],
     ids=["none", "one", "another's", "several"],
 )
@@ -126,7 +126,7 @@ def test_a_contact_merged_into_its_charts_leaves_that_ones_values_and_fills_what
 
     plan = plan_merge(RULES.table, TAKEN, own, winner)
 
-    assert (plan.action, plan.twin) == (Action.MERGE, winner.id)
+    assert (plan.action, plan.twin) == (PlanKind.MERGE, winner.id)
     assert plan.writes == {S: {"zip_code": "12345"}}, "what travels one way, and a reference, is not sent"
 
 
@@ -144,20 +144,20 @@ def test_a_merge_that_may_yet_happen_is_waited_for_and_nothing_is_planned_beside
 
     plan = decided(a_ticked_contact(), a_merge(later))
 
-    assert (plan.action, plan.until, plan.lost, plan.landed) == (Action.WAIT, later, (), ())
+    assert (plan.action, plan.until, plan.lost, plan.landed) == (PlanKind.WAIT, later, (), ())
 
 
 def test_a_merge_that_can_not_happen_any_more_is_lost_and_the_next_look_begins_anew():
     plan = decided(a_ticked_contact(), a_merge(NOW))
 
-    assert (plan.action, plan.until, plan.lost) == (Action.WAIT, NOW, ("01JMERGE",))
+    assert (plan.action, plan.until, plan.lost) == (PlanKind.WAIT, NOW, ("01JMERGE",))
 
 
 @pytest.mark.parametrize("settle_at", [NOW, NOW + timedelta(hours=1)])
 def test_a_merge_whose_contact_is_gone_has_happened(settle_at):
     plan = decided(Deleted(a_winner()), a_merge(settle_at))
 
-    assert (plan.action, plan.landed, plan.lost) == (Action.NOTHING, ("01JMERGE",), ())
+    assert (plan.action, plan.landed, plan.lost) == (PlanKind.NOTHING, ("01JMERGE",), ())
 
 
 LATE = NOW + timedelta(minutes=1)
@@ -166,19 +166,19 @@ LATE = NOW + timedelta(minutes=1)
 @pytest.mark.parametrize(
     ("attempt", "expected"),
     [
-        (a_create(), Plan(Action.WAIT, cause="create_unsettled", until=NOW + GAP, searched=("01JCREATE",))),
-        (a_create(LATE), Plan(Action.WAIT, cause="create_unsettled", until=LATE + GAP, searched=("01JCREATE",))),
+        (a_create(), Plan(PlanKind.WAIT, cause="create_unsettled", until=NOW + GAP, searched=("01JCREATE",))),
+        (a_create(LATE), Plan(PlanKind.WAIT, cause="create_unsettled", until=LATE + GAP, searched=("01JCREATE",))),
         (
             a_create(searched_at=NOW - GAP / 2),
-            Plan(Action.WAIT, cause="create_unsettled", until=NOW + GAP, searched=("01JCREATE",)),
+            Plan(PlanKind.WAIT, cause="create_unsettled", until=NOW + GAP, searched=("01JCREATE",)),
         ),
         (
             a_create(LATE, searched_at=NOW - 2 * GAP),
-            Plan(Action.WAIT, cause="create_unsettled", until=LATE + GAP, searched=("01JCREATE",)),
+            Plan(PlanKind.WAIT, cause="create_unsettled", until=LATE + GAP, searched=("01JCREATE",)),
         ),
         (
             a_create(NOW - 2 * GAP, searched_at=NOW - GAP),
-            Plan(Action.WAIT, cause="create_unsettled", until=NOW, lost=("01JCREATE",)),
+            Plan(PlanKind.WAIT, cause="create_unsettled", until=NOW, lost=("01JCREATE",)),
         ),
     ],
     ids=["first search", "first, long before the limit", "too soon", "before the limit", "second, late enough"],
@@ -189,7 +189,7 @@ def test_a_create_is_lost_only_after_two_searches_the_second_late_enough(attempt
 
 def test_a_create_that_is_found_has_landed():
     assert recheck_unanswered_create(RULES, a_create(), CHARTS[:1], (), NOW) == Plan(
-        Action.LINK, twin="0", landed=("01JCREATE",)
+        PlanKind.LINK, twin="0", landed=("01JCREATE",)
     )
 
 
@@ -197,18 +197,18 @@ def test_a_create_that_is_found_has_landed():
 def test_a_create_that_may_be_any_of_several_stays_open_and_waits_for_a_person(found, taken):
     plan = recheck_unanswered_create(RULES, a_create(NOW - 9 * GAP, searched_at=NOW - 9 * GAP), found, taken, NOW)
 
-    assert (plan.action, plan.landed, plan.lost) == (Action.HOLD, (), ())
+    assert (plan.action, plan.landed, plan.lost) == (PlanKind.HOLD, (), ())
 
 
 def test_a_linked_contact_that_names_nobody_is_told_whose_it_is():
     plan = decide(RULES, a_link(), Seen(UNHEARD, replace(a_contact(), key=None)), NOW)
 
-    assert (plan.action, plan.writes_key, plan.writes) == (Action.WRITE, True, {})
+    assert (plan.action, plan.writes_key, plan.writes) == (PlanKind.WRITE, True, {})
 
 
 @pytest.mark.parametrize("heard", [UNHEARD, ABSENT])
 def test_a_linked_contact_that_names_another_chart_is_held(heard):
     assert decide(RULES, a_link(), Seen(heard, replace(a_contact(), key="other")), NOW) == Plan(
-        Action.HOLD, cause="names_another_chart"
+        PlanKind.HOLD, cause="names_another_chart"
     )
     assert a_link().drchrono_id == DRCHRONO_ID

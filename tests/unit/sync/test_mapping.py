@@ -65,24 +65,24 @@ def test_the_shipped_file_fills_no_constant():
 
 
 def test_a_chart_is_read_into_the_fields_of_the_table():
-    sight = TABLE.read(Side.DRCHRONO, "1", a_chart(), version="v", confirmed=True)
+    snapshot = TABLE.read(Side.DRCHRONO, "1", a_chart(), version="v", confirmed=True)
 
-    assert sight.fields == a_patient()
+    assert snapshot.fields == a_patient()
 
 
 def test_what_a_side_did_not_send_is_not_taken_for_empty():
-    sight = TABLE.read(Side.SALESFORCE, "003", {"Email": None}, version="", confirmed=True)
+    snapshot = TABLE.read(Side.SALESFORCE, "003", {"Email": None}, version="", confirmed=True)
 
-    assert sight.fields == {"email": None}
+    assert snapshot.fields == {"email": None}
 
 
 def test_a_value_without_a_counterpart_is_named_and_does_not_stop_the_others():
     raw = a_chart(gender="Unheard", date_of_birth="soon")
 
-    sight = TABLE.read(Side.DRCHRONO, "1", raw, version="", confirmed=True)
+    snapshot = TABLE.read(Side.DRCHRONO, "1", raw, version="", confirmed=True)
 
-    assert sight.unreadable == {"gender": "unknown_value", "date_of_birth": "not_a_date"}
-    assert sight.fields.keys() == a_patient().keys() - sight.unreadable.keys()
+    assert snapshot.unreadable == {"gender": "unknown_value", "date_of_birth": "not_a_date"}
+    assert snapshot.fields.keys() == a_patient().keys() - snapshot.unreadable.keys()
 
 
 def test_a_value_that_cannot_travel_is_named_and_does_not_stop_the_others():

@@ -104,10 +104,10 @@ def test_a_lookup_is_written_by_its_relationship_and_emptied_by_its_own_name():
 def test_a_parent_that_carries_no_id_is_named_by_its_own():
     raw = {"Patient__r": {"DrChrono_Patient_Id__c": None, "Id": "003SYN000000001YBA"}}
 
-    sight = MAPPINGS[Kind.APPOINTMENT].read(Side.SALESFORCE, "a01", raw, version="", confirmed=True)
+    snapshot = MAPPINGS[Kind.APPOINTMENT].read(Side.SALESFORCE, "a01", raw, version="", confirmed=True)
 
-    assert sight.unreadable == {"patient": "parent_not_linked"}
-    assert sight.unlinked == {"patient": "003SYN000000001YBA"}
+    assert snapshot.unreadable == {"patient": "parent_not_linked"}
+    assert snapshot.unlinked == {"patient": "003SYN000000001YBA"}
 
 
 def test_an_instant_somebody_moved_is_read_by_the_clock_that_counts_now():
@@ -117,9 +117,11 @@ def test_an_instant_somebody_moved_is_read_by_the_clock_that_counts_now():
         "Time_Zone__c": "US/Eastern",
     }
 
-    sight = MAPPINGS[Kind.APPOINTMENT].read(Side.SALESFORCE, "a01", raw, version="", confirmed=True, zone="US/Pacific")
+    snapshot = MAPPINGS[Kind.APPOINTMENT].read(
+        Side.SALESFORCE, "a01", raw, version="", confirmed=True, zone="US/Pacific"
+    )
 
-    assert sight.fields["scheduled_time"] == "2026-12-03T10:00:00"
+    assert snapshot.fields["scheduled_time"] == "2026-12-03T10:00:00"
 
 
 @pytest.mark.parametrize("local", ["9999-12-31T23:00:00", "0001-01-01T00:30:00"])
@@ -129,11 +131,11 @@ def test_the_ends_of_the_calendar_are_refused_by_name_or_carried(local, zone):
 
     raw, refused = table.write(Side.SALESFORCE, {"scheduled_time": local}, zone)
     given = {"Start__c": f"{local}Z", "Local_Start__c": local, "Time_Zone__c": zone}
-    sight = table.read(Side.SALESFORCE, "a01", given, version="", confirmed=True, zone=zone)
+    snapshot = table.read(Side.SALESFORCE, "a01", given, version="", confirmed=True, zone=zone)
 
     assert refused in ({}, {"scheduled_time": "not_a_local_time"})
     assert bool(raw) is not bool(refused)
-    assert sight.fields.get("scheduled_time") or sight.unreadable["scheduled_time"] in (
+    assert snapshot.fields.get("scheduled_time") or snapshot.unreadable["scheduled_time"] in (
         "not_an_instant",
         "not_a_local_time",
     )

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.sync.decide import decide
-from app.sync.model import Action, Plan, Side, Snapshot
+from app.sync.model import Plan, PlanKind, Side, Snapshot
 from app.sync.pending_writes import has_landed, write_stamps
 from tests.build import (
     ABSENT,
@@ -18,7 +18,7 @@ from tests.build import (
     a_lone_ref,
     a_patient,
     a_row,
-    a_sight,
+    a_snapshot,
     an_own_write,
     rules,
     seen,
@@ -42,9 +42,9 @@ def linked_with_write(before, written, settle_at, **differences):
 def test_while_a_write_of_ours_may_still_land_nothing_else_is_written(salesforce):
     link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, SOON)
 
-    plan = decided(link, a_sight(LATER_STAMP, city="Newertown"), salesforce)
+    plan = decided(link, a_snapshot(LATER_STAMP, city="Newertown"), salesforce)
 
-    assert plan == Plan(Action.WAIT, cause="write_unsettled", until=SOON)
+    assert plan == Plan(PlanKind.WAIT, cause="write_unsettled", until=SOON)
 
 
 def test_of_several_unsettled_writes_the_last_to_settle_is_waited_for():
@@ -58,7 +58,7 @@ def test_of_several_unsettled_writes_the_last_to_settle_is_waited_for():
 def test_a_write_that_shows_over_there_has_landed_and_holds_up_nothing():
     link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, SOON)
 
-    plan = decided(link, a_sight(LATER_STAMP, city="Newertown"), a_contact(city="Newtown"))
+    plan = decided(link, a_snapshot(LATER_STAMP, city="Newertown"), a_contact(city="Newtown"))
 
     assert (plan.landed, plan.lost) == (("01JWRITE",), ())
     assert plan.writes == {S: {"city": "Newertown"}}
@@ -68,7 +68,7 @@ def test_a_write_that_shows_over_there_has_landed_and_holds_up_nothing():
 def test_a_write_that_does_not_show_when_the_vendor_gave_it_up_is_lost_and_made_again(settle_at):
     link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, settle_at)
 
-    plan = decided(link, a_sight(LATER_STAMP, city="Newtown"))
+    plan = decided(link, a_snapshot(LATER_STAMP, city="Newtown"))
 
     assert (plan.landed, plan.lost) == ((), ("01JWRITE",))
     assert plan.writes == {S: {"city": "Newtown"}}
@@ -78,7 +78,7 @@ def test_an_unsettled_create_is_not_tried_again_before_the_vendor_gave_it_up():
     link = a_lone_ref()
     link = replace(link, own_writes=(an_own_write(link, RULES, {}, a_patient(), SOON),))
 
-    assert decided(link, salesforce=ABSENT).action is Action.WAIT
+    assert decided(link, salesforce=ABSENT).action is PlanKind.WAIT
 
 
 def test_one_field_that_shows_the_new_value_is_enough_for_a_write_to_have_landed():

@@ -7,7 +7,7 @@ import pytest
 from app.sync.brake import ChangeCount, brake, expected_plan
 from app.sync.decide import decide
 from app.sync.model import Deleted, NothingNew, Side
-from tests.build import NOW, a_contact, a_link, a_patient, a_sight, rules, seen
+from tests.build import NOW, a_contact, a_link, a_patient, a_snapshot, rules, seen
 
 D, S = Side.DRCHRONO, Side.SALESFORCE
 LINKED, SHARE, DELETES = 1000, 0.2, 10
@@ -27,7 +27,7 @@ def judged(prospect, linked=LINKED):
 
 
 def test_what_one_side_changed_counts_on_the_other():
-    edited = seen(drchrono=a_sight(cell_phone=None, city="Springfield"))
+    edited = seen(drchrono=a_snapshot(cell_phone=None, city="Springfield"))
 
     found = counted(edited, edited)
 
@@ -94,6 +94,6 @@ def test_none_may_mean_none():
 
 def test_what_was_agreed_to_be_empty_is_not_emptied_again():
     link = a_link(agreed=a_patient(cell_phone=None))
-    view = seen(drchrono=a_sight(cell_phone=None), salesforce=a_contact(cell_phone=None))
+    view = seen(drchrono=a_snapshot(cell_phone=None), salesforce=a_contact(cell_phone=None))
 
     assert counted(replace(view), link=link) == ChangeCount()

@@ -10,7 +10,6 @@ from app.sync.decide import decide
 from app.sync.mappings import file
 from app.sync.model import (
     Absent,
-    Action,
     Base,
     Deleted,
     Kind,
@@ -18,7 +17,8 @@ from app.sync.model import (
     NeedsConfirmation,
     NothingNew,
     Parent,
-    Ref,
+    PlanKind,
+    RecordRef,
     Seen,
     Side,
     Snapshot,
@@ -73,15 +73,15 @@ def plan(link, drchrono, salesforce, rules=RULES, **parents):
 def test_a_visit_waits_for_its_patient():
     found = plan(lone(), here(), ABSENT, patient=Parent.COMING)
 
-    assert (found.action, found.cause) == (Action.WAIT, "parent_missing")
-    assert found.awaits == (Ref(Side.DRCHRONO, Kind.PATIENT, "1"),)
+    assert (found.action, found.cause) == (PlanKind.WAIT, "parent_missing")
+    assert found.awaits == (RecordRef(Side.DRCHRONO, Kind.PATIENT, "1"),)
     assert found.until > NOW
 
 
 def test_a_visit_without_a_patient_that_could_come_is_not_created():
     found = plan(lone(), here(), ABSENT, patient=Parent.NEVER)
 
-    assert (found.action, found.writes, found.refused) == (Action.NOTHING, {}, {"patient": "parent_missing"})
+    assert (found.action, found.writes, found.refused) == (PlanKind.NOTHING, {}, {"patient": "parent_missing"})
     assert found.awaits, "should the patient come after all"
 
 
@@ -98,7 +98,7 @@ def test_another_patient_that_can_never_come_does_not_hold_up_the_rest():
 def test_an_unknown_zone_refuses_a_new_visit_by_the_name_of_its_time():
     found = plan(lone(), here(zone="Mars/Olympus"), ABSENT)
 
-    assert (found.action, found.refused) == (Action.NOTHING, {"scheduled_time": "unknown_time_zone"})
+    assert (found.action, found.refused) == (PlanKind.NOTHING, {"scheduled_time": "unknown_time_zone"})
 
 
 def test_a_change_of_zone_carries_the_instant_again():
@@ -131,12 +131,12 @@ def test_one_way_fields_of_both_sides_are_put_back_and_no_conflict():
 def test_what_drchrono_deleted_is_marked(drchrono):
     found = plan(linked(), drchrono, there())
 
-    assert (found.action, found.writes) == (Action.WRITE, {Side.SALESFORCE: {"deleted": "true"}})
+    assert (found.action, found.writes) == (PlanKind.WRITE, {Side.SALESFORCE: {"deleted": "true"}})
 
 
 @pytest.mark.parametrize("drchrono", [ABSENT, here(deleted="true")], ids=["404", "flag"])
 def test_what_drchrono_deleted_is_deleted_where_that_is_wanted(drchrono):
-    assert plan(linked(), drchrono, there(), replace(RULES, deletes=True)).action is Action.DELETE
+    assert plan(linked(), drchrono, there(), replace(RULES, deletes=True)).action is PlanKind.DELETE
 
 
 @pytest.mark.parametrize("salesforce", [ABSENT, Deleted()], ids=["absent", "deleted"])
@@ -144,13 +144,13 @@ def test_what_drchrono_deleted_is_deleted_where_that_is_wanted(drchrono):
 def test_what_both_have_deleted_is_done(drchrono, salesforce):
     found = plan(linked(), drchrono, salesforce)
 
-    assert (found.action, found.writes) == (Action.NOTHING, {})
+    assert (found.action, found.writes) == (PlanKind.NOTHING, {})
 
 
 @pytest.mark.parametrize("drchrono", [ABSENT, here(deleted="true")], ids=["404", "flag"])
 def test_a_deleted_visit_nobody_knows_is_not_created(drchrono):
     assert (plan(lone(), drchrono, ABSENT).action, plan(lone(), drchrono, ABSENT).cause) == (
-        Action.NOTHING,
+        PlanKind.NOTHING,
         "never_here",
     )
 
@@ -174,7 +174,7 @@ def test_what_salesforce_deleted_is_cancelled_once_drchrono_was_asked():
     first = plan(linked(), UNHEARD, Deleted())
     then = plan(linked(), here(), Deleted())
 
-    assert (first.action, first.cause) == (Action.WAIT, "ask_drchrono")
+    assert (first.action, first.cause) == (PlanKind.WAIT, "ask_drchrono")
     assert then.writes == {Side.DRCHRONO: {"status": "Cancelled"}}
 
 
@@ -183,28 +183,28 @@ def test_a_visit_that_took_place_waits_for_a_person(status):
     base = RULES.advanced(linked(), linked().base, {"status": status})
     found = plan(linked(base=base), here(status=status), Deleted())
 
-    assert (found.action, found.cause) == (Action.HOLD, "gone_in_salesforce")
+    assert (found.action, found.cause) == (PlanKind.HOLD, "gone_in_salesforce")
 
 
 def test_a_visit_somebody_has_touched_in_drchrono_since_waits_for_a_person():
-    assert plan(linked(), here(scheduled_time="2026-12-09T09:00:00"), Deleted()).action is Action.HOLD
+    assert plan(linked(), here(scheduled_time="2026-12-09T09:00:00"), Deleted()).action is PlanKind.HOLD
 
 
 def test_a_cancelled_visit_is_not_cancelled_again():
     base = RULES.advanced(linked(), linked().base, {"status": "Cancelled"})
 
-    assert plan(linked(base=base), UNHEARD, Deleted()).action is Action.NOTHING
-    assert plan(linked(), here(status="Cancelled"), Deleted()).action is Action.NOTHING
+    assert plan(linked(base=base), UNHEARD, Deleted()).action is PlanKind.NOTHING
+    assert plan(linked(), here(status="Cancelled"), Deleted()).action is PlanKind.NOTHING
 
 
 def test_a_visit_we_may_not_see_any_more_is_not_a_deleted_one():
     found = plan(linked(), here(), ABSENT)
 
-    assert (found.action, found.cause) == (Action.HOLD, "gone_in_salesforce")
+    assert (found.action, found.cause) == (PlanKind.HOLD, "gone_in_salesforce")
 
 
 def test_where_deletes_are_held_nothing_is_cancelled():
-    assert plan(linked(), here(), Deleted(), replace(RULES, cancels=False)).action is Action.HOLD
+    assert plan(linked(), here(), Deleted(), replace(RULES, cancels=False)).action is PlanKind.HOLD
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_where_deletes_are_held_nothing_is_cancelled():
 def test_a_time_the_clocks_make_odd_travels_and_is_flagged(zone, local, flag):
     found = plan(lone(), here(zone=zone, scheduled_time=local, local_start=local), ABSENT)
 
-    assert found.action is Action.CREATE
+    assert found.action is PlanKind.CREATE
     assert found.flags == ({"scheduled_time": flag} if flag else {})
 
 
@@ -230,12 +230,12 @@ def test_a_visit_that_was_given_another_id_is_named_anew_also_where_no_zone_is_m
 
     found = plan(linked(), UNHEARD, renumbered, replace(RULES, table=replace(TABLE, rows=rows)))
 
-    assert (found.action, found.writes_key) == (Action.WRITE, True)
+    assert (found.action, found.writes_key) == (PlanKind.WRITE, True)
 
 
 def test_a_look_that_is_not_due_yet_keeps_its_promise():
     promised = NOW + timedelta(minutes=1)
 
-    found = plan(linked(confirm_at=promised), NeedsConfirmation("says_deleted"), there())
+    found = plan(linked(confirm_due_at=promised), NeedsConfirmation("says_deleted"), there())
 
-    assert (found.action, found.until) == (Action.WAIT, promised)
+    assert (found.action, found.until) == (PlanKind.WAIT, promised)

@@ -37,7 +37,7 @@ def a_request(method="POST", settings=None, **headers):
         (name.replace("_", "-").encode(), value if isinstance(value, bytes) else value.encode())
         for name, value in headers.items()
     ]
-    app = SimpleNamespace(state=SimpleNamespace(run=SimpleNamespace(settings=settings)))
+    app = SimpleNamespace(state=SimpleNamespace(runtime=SimpleNamespace(settings=settings)))
     scope = {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": given_, "app": app}
     return Request({**scope, "scheme": "http", "server": ("127.0.0.1", 8000)})
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.web.pages import HEADERS, Message, message_page, own_path, redirect
+from app.web.pages import HEADERS, PageMessage, message_page, own_path, redirect
 
 SITE = "https://sync.example.com"
 EVIL = [
@@ -43,7 +43,7 @@ def test_wherever_a_browser_goes_it_stays_with_us(wanted):
 
 
 @pytest.mark.parametrize(
-    "answer", [message_page(Message("Title", "Text"), None), redirect("/connect")], ids=["a page", "a way to one"]
+    "answer", [message_page(PageMessage("Title", "Text"), None), redirect("/connect")], ids=["a page", "a way to one"]
 )
 @pytest.mark.parametrize("name", HEADERS)
 def test_every_answer_to_a_browser_carries_what_protects_it(answer, name):
@@ -73,7 +73,7 @@ def test_a_page_runs_our_script_only_and_sends_its_forms_to_us_only():
 
 
 def test_what_a_page_shows_is_escaped():
-    body = message_page(Message("<b>Canary</b>", '"><script>alert(1)</script>'), None).body.decode()
+    body = message_page(PageMessage("<b>Canary</b>", '"><script>alert(1)</script>'), None).body.decode()
 
     assert "<script>" not in body
     assert "<b>Canary</b>" not in body
@@ -81,7 +81,7 @@ def test_what_a_page_shows_is_escaped():
 
 
 def test_a_page_has_the_status_of_what_it_says():
-    assert message_page(Message("Title", "Text", 403), None).status_code == 403
+    assert message_page(PageMessage("Title", "Text", 403), None).status_code == 403
 
 
 def test_a_browser_is_sent_on_to_read_and_never_to_post_again():

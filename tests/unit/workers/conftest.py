@@ -5,7 +5,7 @@ import pytest
 from app.runtime import Runtime
 from app.store.database import Database
 from app.store.encryption import Vault
-from app.store.work_queue import Body, Due, LeasedBatch
+from app.store.work_queue import DeliveredBody, Due, LeasedBatch
 from app.sync.decide import decide
 from app.sync.model import Kind, Lane, Seen, Side
 from app.wakeup import Wakeup
@@ -31,7 +31,7 @@ def end(run):
 
     def ending(link, what, outcome=None, attempts=0, by=None, side=Side.SALESFORCE):
         by = by or rules()
-        due = Due(link, 1, 1, attempts, (Body("01JDELIVERY", 0, "sealed", LATER_STAMP, NOW),))
+        due = Due(link, 1, 1, attempts, (DeliveredBody("01JDELIVERY", 0, "sealed", LATER_STAMP, NOW),))
         work = Batch(run, by, LeasedBatch(Kind.PATIENT, Lane.LIVE, "token", NOW, (due,)))
         plan = decide(by, link, what, NOW) if isinstance(what, Seen) else None
         outcomes = {} if outcome is None else {side: outcome}

@@ -20,7 +20,7 @@ from tests.build import (
     a_lone_ref,
     a_patient,
     a_row,
-    a_sight,
+    a_snapshot,
     an_own_write,
     rules,
     seen,
@@ -42,14 +42,14 @@ def agreed(link, base):
     return {name for name in base.stamps if base.stamps[name] != link.base.stamps.get(name)}
 
 
-NEWS = seen(a_sight(LATER_STAMP, city="Newtown", state="NJ"))
+NEWS = seen(a_snapshot(LATER_STAMP, city="Newtown", state="NJ"))
 
 
 def test_an_echo_uses_its_delivery_up_and_asks_for_nothing(end):
-    result = end(a_link(), seen(a_sight(LATER_STAMP)), attempts=2)
+    result = end(a_link(), seen(a_snapshot(LATER_STAMP)), attempts=2)
 
     assert (result.is_read, result.again_in, result.failure, result.attempts) == (True, None, None, 0)
-    assert result.floor == LATER_STAMP
+    assert result.seen_up_to == LATER_STAMP
 
 
 def test_a_base_advances_to_what_was_written(end):
@@ -73,14 +73,14 @@ def test_a_field_that_was_refused_keeps_its_base_while_the_others_advance(end):
 def test_a_field_that_cannot_travel_keeps_its_base_and_makes_a_failure(end):
     link = a_link()
 
-    result = end(link, seen(a_sight(LATER_STAMP, city="x" * 41, state="NJ")), written(state="NJ"))
+    result = end(link, seen(a_snapshot(LATER_STAMP, city="x" * 41, state="NJ")), written(state="NJ"))
 
     assert agreed(link, result.base) == {"state"}
     assert result.failure.cause == "too_long"
 
 
 def test_a_failure_names_the_fields_as_salesforce_does(end):
-    result = end(a_link(), seen(a_sight(LATER_STAMP, city="x" * 41, zip_code="x" * 21)))
+    result = end(a_link(), seen(a_snapshot(LATER_STAMP, city="x" * 41, zip_code="x" * 21)))
 
     assert result.failure.fields == ("MailingCity", "MailingPostalCode")
 
@@ -133,7 +133,7 @@ def test_a_doubt_keeps_the_delivery_and_promises_a_question(end):
     result = end(a_link(), seen(NeedsConfirmation("not_newer")))
 
     assert (result.is_read, result.lane, result.last_error) == (False, Lane.CONFIRM, "not_newer")
-    assert (result.again_in, result.confirm_at) == (timedelta(seconds=5), NOW + timedelta(seconds=5))
+    assert (result.again_in, result.confirm_due_at) == (timedelta(seconds=5), NOW + timedelta(seconds=5))
 
 
 def test_an_unsettled_write_is_waited_for_without_promising_a_question(end):
@@ -142,7 +142,7 @@ def test_an_unsettled_write_is_waited_for_without_promising_a_question(end):
 
     result = end(link, seen())
 
-    assert (result.is_read, result.again_in, result.confirm_at) == (False, timedelta(minutes=5), None)
+    assert (result.is_read, result.again_in, result.confirm_due_at) == (False, timedelta(minutes=5), None)
 
 
 def with_unsettled(link, before, now, settle_at=SOON):
@@ -155,7 +155,7 @@ def with_unsettled(link, before, now, settle_at=SOON):
 def test_what_became_of_an_unsettled_write_is_journalled(end, shown, state):
     link = with_unsettled(a_link(a_patient(email="a@example.com")), "a@example.com", "b@example.com", NOW)
 
-    result = end(link, seen(a_sight(LATER_STAMP, email="b@example.com"), a_contact(email=shown)))
+    result = end(link, seen(a_snapshot(LATER_STAMP, email="b@example.com"), a_contact(email=shown)))
 
     assert result.settled == {"01JWRITE": state}
 
@@ -163,8 +163,8 @@ def test_what_became_of_an_unsettled_write_is_journalled(end, shown, state):
 @pytest.mark.parametrize(
     ("drchrono", "outcome"),
     [
-        (a_sight(LATER_STAMP, email="c@example.com"), RecordRefused("UNABLE_TO_LOCK_ROW")),
-        (a_sight(LATER_STAMP, email="c@example.com"), Unavailable(*CALL)),
+        (a_snapshot(LATER_STAMP, email="c@example.com"), RecordRefused("UNABLE_TO_LOCK_ROW")),
+        (a_snapshot(LATER_STAMP, email="c@example.com"), Unavailable(*CALL)),
         (NeedsConfirmation("not_newer"), None),
     ],
     ids=["locked", "away", "doubted"],
@@ -176,10 +176,10 @@ def test_an_edit_after_a_write_that_landed_unseen_survives_a_failed_attempt(end,
     result = end(link, Seen(drchrono, contact), outcome)
 
     again = replace(link, base=result.base, own_writes=())
-    plan = decide(rules(), again, Seen(a_sight(LATER_STAMP, email="c@example.com"), contact), NOW)
+    plan = decide(rules(), again, Seen(a_snapshot(LATER_STAMP, email="c@example.com"), contact), NOW)
 
     assert plan.writes == {S: {"email": "c@example.com"}}
 
 
 def test_an_answered_question_is_no_longer_promised(end):
-    assert end(a_link(confirm_at=NOW), seen(a_sight(LATER_STAMP))).confirm_at is None
+    assert end(a_link(confirm_due_at=NOW), seen(a_snapshot(LATER_STAMP))).confirm_due_at is None

@@ -18,7 +18,7 @@ from tests.build import (
     a_contact,
     a_link,
     a_patient,
-    a_sight,
+    a_snapshot,
     rules,
 )
 from workers.batch import Written
@@ -45,36 +45,41 @@ def test_what_was_patched_is_agreed_and_unsettled_and_nothing_else_is(end):
     result = end(link, edited(), PATCHED, side=D)
 
     assert agreed(link, result.base) == {"email"}
-    assert result.unsettled == {"email"}
-    assert (result.is_read, result.again_in, result.floor) == (True, None, link.floor)
+    assert result.unconfirmed_fields == {"email"}
+    assert (result.is_read, result.again_in, result.seen_up_to) == (True, None, link.seen_up_to)
 
 
-@pytest.mark.parametrize("shown", [a_sight(LATER_STAMP), a_body(LATER_STAMP)], ids=["asked", "delivered"])
+@pytest.mark.parametrize("shown", [a_snapshot(LATER_STAMP), a_body(LATER_STAMP)], ids=["asked", "delivered"])
 def test_what_drchrono_shows_as_we_wrote_it_is_settled(end, shown):
-    assert end(a_link(unsettled=frozenset({"city"})), Seen(shown, a_contact())).unsettled == frozenset()
+    assert (
+        end(a_link(unconfirmed_fields=frozenset({"city"})), Seen(shown, a_contact())).unconfirmed_fields == frozenset()
+    )
 
 
 def test_drchronos_own_word_settles_also_what_it_shows_otherwise(end):
-    shown = a_sight(LATER_STAMP, city="Newtown")
+    shown = a_snapshot(LATER_STAMP, city="Newtown")
 
     result = end(
-        a_link(unsettled=frozenset({"city"})),
+        a_link(unconfirmed_fields=frozenset({"city"})),
         Seen(shown, a_contact()),
         Written(SALESFORCE_ID, created=False, fields={"city": "Newtown"}, without={}),
     )
 
-    assert result.unsettled == frozenset()
+    assert result.unconfirmed_fields == frozenset()
 
 
 def test_silence_settles_nothing(end):
-    assert end(a_link(unsettled=frozenset({"city"})), edited(), PATCHED, side=D).unsettled == {"city", "email"}
+    assert end(a_link(unconfirmed_fields=frozenset({"city"})), edited(), PATCHED, side=D).unconfirmed_fields == {
+        "city",
+        "email",
+    }
 
 
-@pytest.mark.parametrize("shown", [a_sight(LATER_STAMP), a_body(LATER_STAMP)], ids=["asked", "delivered"])
+@pytest.mark.parametrize("shown", [a_snapshot(LATER_STAMP), a_body(LATER_STAMP)], ids=["asked", "delivered"])
 def test_what_is_patched_once_more_is_unsettled_though_the_look_before_showed_the_last_patch(end, shown):
-    result = end(a_link(unsettled=frozenset({"email"})), edited(shown), PATCHED, side=D)
+    result = end(a_link(unconfirmed_fields=frozenset({"email"})), edited(shown), PATCHED, side=D)
 
-    assert result.unsettled == {"email"}
+    assert result.unconfirmed_fields == {"email"}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +92,7 @@ def test_a_patch_that_did_not_end_well_agrees_on_nothing_and_keeps_what_was_read
 
     result = end(link, edited(), error, side=D)
 
-    assert (result.base, result.unsettled) == (link.base, frozenset())
+    assert (result.base, result.unconfirmed_fields) == (link.base, frozenset())
     assert (result.is_read, result.failure) == (False, None)
     assert result.again_in is not None
 
@@ -100,7 +105,7 @@ def test_what_the_whole_practice_suffers_from_spends_no_attempt(end, error):
 def test_a_chart_that_is_not_found_is_asked_for_at_once(end):
     result = end(a_link(), edited(), Gone(*CALL), side=D)
 
-    assert (result.again_in, result.confirm_at, result.lane) == (timedelta(0), NOW, Lane.CONFIRM)
+    assert (result.again_in, result.confirm_due_at, result.lane) == (timedelta(0), NOW, Lane.CONFIRM)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +123,7 @@ def test_what_drchrono_refuses_for_good_is_drchronos_failure_and_agrees_on_nothi
     result = end(link, edited(), outcome, side=D)
 
     assert (result.failure.side, result.failure.cause, result.is_read) == (D, cause, True)
-    assert (result.base, result.unsettled) == (link.base, frozenset())
+    assert (result.base, result.unconfirmed_fields) == (link.base, frozenset())
 
 
 def test_fields_drchrono_refused_are_named_as_drchrono_does_and_the_rest_is_agreed(end):
@@ -130,7 +135,7 @@ def test_fields_drchrono_refused_are_named_as_drchrono_does_and_the_rest_is_agre
 
     assert (result.failure.side, result.failure.fields) == (D, ("email",))
     assert agreed(link, result.base) == {"city"}
-    assert result.unsettled == {"city"}
+    assert result.unconfirmed_fields == {"city"}
 
 
 def test_a_lone_contact_that_names_a_chart_learns_it_and_is_looked_at_again_at_once(end):
@@ -153,7 +158,7 @@ def test_a_contact_that_is_nobodys_uses_its_notice_up(end):
 def test_a_question_asks_at_once_and_keeps_what_was_read(end):
     result = end(a_link(), Seen(UNHEARD, a_contact(first_name="Tess")))
 
-    assert (result.again_in, result.confirm_at, result.lane) == (timedelta(0), NOW, Lane.CONFIRM)
+    assert (result.again_in, result.confirm_due_at, result.lane) == (timedelta(0), NOW, Lane.CONFIRM)
     assert (result.is_read, result.attempts) == (False, 0)
 
 

@@ -7,12 +7,12 @@ import pytest
 from app.errors import LeaseLost, OutcomeUnknown, Rejected, Unauthorized, Unavailable, Unreadable
 from app.sync.model import Lane, Side
 from app.vendors.salesforce.wire import RecordRefused
-from tests.build import LATER_STAMP, NOW, SALESFORCE_ID, STAMP, a_link, a_patient, a_sight, seen
+from tests.build import LATER_STAMP, NOW, SALESFORCE_ID, STAMP, a_link, a_patient, a_snapshot, seen
 from tests.unit.workers.conftest import ATTEMPT_LIMIT
 
 CALL = ("salesforce", "PATCH composite/sobjects")
 SOON = NOW + timedelta(minutes=5)
-NEWS = seen(a_sight(LATER_STAMP, city="Newtown", state="NJ"))
+NEWS = seen(a_snapshot(LATER_STAMP, city="Newtown", state="NJ"))
 
 
 def agreed(link, base):
@@ -65,7 +65,7 @@ def test_a_lasting_refusal_names_its_cause_and_fields_and_uses_the_delivery_up(e
     result = end(a_link(), NEWS, RecordRefused("REQUIRED_FIELD_MISSING", ("LastName",)))
 
     assert (result.failure.cause, result.failure.fields) == ("REQUIRED_FIELD_MISSING", ("LastName",))
-    assert (result.is_read, result.floor) == (True, LATER_STAMP)
+    assert (result.is_read, result.seen_up_to) == (True, LATER_STAMP)
 
 
 @pytest.mark.parametrize("outcome", [RecordRefused("REQUIRED_FIELD_MISSING"), Unavailable(*CALL)], ids=["ever", "now"])
@@ -97,17 +97,17 @@ def test_an_answer_that_cannot_be_read_makes_a_failure_of_its_side(end):
 
 
 def test_a_question_that_got_no_answer_stays_promised(end):
-    link = a_link(confirm_at=NOW)
+    link = a_link(confirm_due_at=NOW)
 
-    assert end(link, Unavailable("drchrono", "GET")).confirm_at == NOW
+    assert end(link, Unavailable("drchrono", "GET")).confirm_due_at == NOW
 
 
 def test_a_look_that_failed_keeps_everything_as_it_was(end):
-    link = a_link(confirm_at=SOON)
+    link = a_link(confirm_due_at=SOON)
 
     result = end(link, Unavailable(*CALL))
 
-    assert (result.base, result.floor, result.salesforce_id, result.confirm_at) == (
+    assert (result.base, result.seen_up_to, result.salesforce_id, result.confirm_due_at) == (
         link.base,
         STAMP,
         SALESFORCE_ID,
