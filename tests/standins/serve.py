@@ -75,7 +75,7 @@ def running(
     """Gives the base URL of the app, served on a thread until the block ends."""
     listener = _listen(port)
     server = _Server(_config(app, ssl_certfile, ssl_keyfile))
-    thread = threading.Thread(target=server.runtime, kwargs={"sockets": [listener]}, name="stand-in", daemon=True)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="stand-in", daemon=True)
     thread.start()
     try:
         deadline = time.monotonic() + START_LIMIT_S
