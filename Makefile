@@ -3,8 +3,6 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-# side by side, three processes for two cores, as some of them wait for processes of ours; each has its own PostgreSQL
-BESIDE := -n $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 2) * 3 // 2))') --dist worksteal
 # tests start a hundred processes of ours; none of them should compile everything anew
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -25,7 +23,7 @@ $(READY): requirements.lock pyproject.toml
 
 setup: $(READY)  ## make .venv with everything, from the lock file
 
-check: $(READY)  ## format, lint, types, imports, deploy files, unit tests: under a minute
+check: $(READY)  ## format, lint, types, imports, deploy files: half a minute
 	@$(BIN)/ruff format --check --quiet . || (echo "run: make format"; exit 1)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
@@ -35,16 +33,15 @@ check: $(READY)  ## format, lint, types, imports, deploy files, unit tests: unde
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@$(BIN)/yamllint --strict deploy/compose.yaml .pre-commit-config.yaml
 	@$(BIN)/shellcheck .ci/run
-	@$(BIN)/python -m pytest tests/unit $(BESIDE)
 
 format: $(READY)  ## let ruff format and fix what it can
 	@$(BIN)/ruff check --quiet --fix-only . ; $(BIN)/ruff format --quiet .
 
-test: $(READY)  ## every test a fresh machine can run, side by side; flows on one of the two databases each
-	@$(BIN)/python -m pytest -m "not long" $(BESIDE)
+test: $(READY)  ## every test a fresh machine can run, in two runs side by side; flows on PostgreSQL
+	@$(BIN)/python -m tests.side_by_side $(ARGS)
 
-long: $(READY)  ## what `test` runs a seeded slice of, in full; flows on the other database
-	@$(BIN)/python -m pytest -m long
+long: $(READY)  ## what `test` runs a seeded slice of, in full; flows on SQLite; all of the stand-ins' own tests
+	@$(BIN)/python -m pytest -m long -n 2 --dist worksteal $(ARGS)
 
 demo: $(READY)  ## the whole story on this machine, stays up until Ctrl-C
 	@$(BIN)/chronobridge demo $(ARGS)

@@ -27,6 +27,7 @@ from app.sync.base import HashKeys, Rules
 from app.sync.mappings import file
 from app.sync.mappings.table import Mappings
 from app.sync.model import Kind, Side
+from app.timings import Timings, of_this_process
 from app.vendors import http
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
@@ -70,6 +71,11 @@ class Runtime:
             defaults={"doctor": int(doctor)} if doctor is not None else {},
         )
 
+    @property
+    def timings(self) -> Timings:
+        """Give how long the service's own waits are."""
+        return self.database.timings
+
     def now(self) -> datetime:
         """Give the present instant."""
         return datetime.now(UTC)
@@ -92,9 +98,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """
     mappings = file.load(settings.mapping_file)
     context = http.trusted(settings.ca_bundle)
+    timings = of_this_process()
     vault = Vault(tuple(key.get_secret_value().encode() for key in settings.encryption_keys))
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database(settings.database_url).opened())
+        database = await stack.enter_async_context(Database(settings.database_url, timings).opened())
         counts = ProcessCounters()
         bell = Wakeup(settings.redis_url, lambda: counts.add(RINGS_MISSED))
         stack.push_async_callback(bell.close)
@@ -110,10 +117,12 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 drchrono_budget(settings, database, counts),
             )
             drchrono = DrChrono(application, VendorTokens(database, vault, Side.DRCHRONO), context, _tell)
+            drchrono.timings = timings
             stack.push_async_callback(drchrono.close)
         if Side.SALESFORCE in settings.connected:
             store = VendorTokens(database, vault, Side.SALESFORCE)
             salesforce = salesforce_client(settings, store, context, salesforce_budget(settings, database, counts))
+            salesforce.timings = timings
             stack.push_async_callback(salesforce.close)
         keys = HashKeys.of(raw_keys(settings.hash_keys))
         yield Runtime(settings, database, vault, keys, mappings, bell, drchrono, salesforce, counts)

@@ -20,11 +20,11 @@ from redis.exceptions import RedisError
 
 from app.errors import Misconfigured
 from app.sync.model import Kind
+from app.timings import REAL, Timings
 
 QUEUE = "chronobridge:rings"
 RING = "ring"
 POLL_DELAY_S = 0.01  # arq's own default of 0.5 s would be most of an idle delivery's latency
-LISTENS_S = 10  # how often a worker says that it listens; the word is forgotten a second later
 _RING_TIMEOUT_S = 2.0
 
 
@@ -109,7 +109,7 @@ def checked(url: str | None) -> dict[str, Any]:
     return {"redis_settings": _settings(url), "queue_name": QUEUE, "health_check_key": listens(), "functions": []}
 
 
-def listener(url: str, notify: Callable[[list[str]], None]) -> Worker:
+def listener(url: str, notify: Callable[[list[str]], None], timings: Timings = REAL) -> Worker:
     """Give the worker's end: an arq worker whose only job passes the kinds on and ends at once.
 
     So nothing long ever runs in arq, and a killed worker leaves no job behind that would sleep for its timeout.
@@ -128,7 +128,7 @@ def listener(url: str, notify: Callable[[list[str]], None]) -> Worker:
         log_results=False,
         max_jobs=50,
         health_check_key=listens(),
-        health_check_interval=LISTENS_S,
+        health_check_interval=timings.listens_s,
         job_serializer=_serialize,
         job_deserializer=json.loads,
     )

@@ -31,6 +31,7 @@ from app.runtime import Runtime, open_runtime, settle_memory
 from app.settings import env_file
 from app.settings.fields import Settings
 from app.store import heartbeats
+from app.timings import Timings
 from app.wakeup import checked, listener
 from workers.compare.outages import send_heartbeats
 from workers.compare.reconcile import reconcile_for_ever
@@ -39,7 +40,6 @@ from workers.feed_monitor import monitor_feeds
 from workers.housekeeping import housekeeping
 from workers.vendor_limits import poll_salesforce_limits
 
-_LONGEST_WAIT_S = 10.0
 _GRACE_S = 20.0
 _CLOCK = "the database's clock; what waited for an hour to come twice is due now: see that its host keeps time"
 
@@ -69,7 +69,9 @@ async def work(settings: Settings) -> None:
             asyncio.create_task(runtime.counts.saving(runtime.database), name="counts"),
         ]
         if settings.redis_url:
-            jobs.append(asyncio.create_task(_listening(settings.redis_url, drain.notify), name="listen"))
+            jobs.append(
+                asyncio.create_task(_listening(settings.redis_url, drain.notify, runtime.timings), name="listen")
+            )
         recovery = asyncio.create_task(connections.recover(runtime), name="recover")
         settle_memory()
         log.info("worker.started", worker_id=worker_id, pid=os.getpid(), sides=sorted(settings.connected))
@@ -90,10 +92,10 @@ async def work(settings: Settings) -> None:
                 raise error
 
 
-async def _listening(url: str, notify: Callable[[Iterable[str]], None]) -> None:
+async def _listening(url: str, notify: Callable[[Iterable[str]], None], timings: Timings) -> None:
     wait = 0.5
     while True:
-        worker = listener(url, notify)
+        worker = listener(url, notify, timings)
         started = asyncio.get_running_loop().time()
         try:
             await worker.main()
@@ -101,10 +103,10 @@ async def _listening(url: str, notify: Callable[[Iterable[str]], None]) -> None:
             log.warning("redis.away", error=type(error).__name__, retry_in_s=wait, advice="the sweep works meanwhile")
         finally:
             await _closed(worker)
-        if asyncio.get_running_loop().time() - started > _LONGEST_WAIT_S:
+        if asyncio.get_running_loop().time() - started > timings.redis_wait_s:
             wait = 0.5
         await asyncio.sleep(wait)
-        wait = min(wait * 2, _LONGEST_WAIT_S)
+        wait = min(wait * 2, timings.redis_wait_s)
 
 
 async def _closed(worker: object) -> None:
@@ -123,7 +125,7 @@ async def _beating(runtime: Runtime, worker_id: str) -> None:
                 log.warning("clock.turned_back", duration_ms=back // timedelta(milliseconds=1), advice=_CLOCK)
         except StoreUnavailable:
             log.warning("heartbeat.missed")
-        await asyncio.sleep(heartbeats.EVERY_S)
+        await asyncio.sleep(runtime.timings.beat_s)
 
 
 async def _leave(runtime: Runtime, worker_id: str) -> None:

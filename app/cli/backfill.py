@@ -16,7 +16,7 @@ from app.cli import progress
 from app.errors import LeaseLost, StoreUnavailable, SyncError, Unauthorized, Unavailable, VendorError
 from app.runtime import Runtime, open_inbox, open_runtime
 from app.settings.fields import Settings
-from app.store import clock, counters, heartbeats, links, queue_stats
+from app.store import counters, heartbeats, links, queue_stats
 from app.store.inbox.group_commit import Inbox
 from app.sync.brake import advice
 from app.sync.failure_causes import DRCHRONO_QUOTA_CAUSES, SALESFORCE_QUOTA_CAUSES, fix
@@ -119,7 +119,7 @@ async def _compared(
         try:
             return await compare(runtime, inbox, kind, EVER if lane is Lane.BACKFILL else None, lane, tell)
         except LeaseLost as error:
-            ends_s = _COMPARES_END_S if lane is Lane.COMPARE else clock.SCAN_LEASE.total_seconds() + 1
+            ends_s = _COMPARES_END_S if lane is Lane.COMPARE else runtime.timings.scan_held.total_seconds() + 1
             wait_s = _LOOK_S
             if time.monotonic() - tried_at > ends_s:
                 raise

@@ -98,7 +98,3 @@ def _postgresql_now(*_: Any, **__: Any) -> str:
 def after(span: timedelta) -> sa.ColumnElement[Any]:
     """Give the database's clock plus a span."""
     return sa.type_coerce(db_now(), sa.BigInteger) + sa.literal(span // timedelta(milliseconds=1), sa.BigInteger)
-
-
-LEASE = timedelta(seconds=20)
-SCAN_LEASE = timedelta(seconds=10)

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.clock import LEASE, SCAN_LEASE, Moment, Pace, db_now, millis
+from app.store.clock import Moment, Pace, db_now, millis
 from app.store.tables import (
     allowances,
     connections,
@@ -28,6 +28,7 @@ from app.store.tables import (
     workers,
 )
 from app.sync.model import OPEN
+from app.timings import REAL
 
 NOTICED = timedelta(seconds=30)  # clocks are put right by less all the time
 _TO_COME: Mapping[sa.Table, tuple[str, ...]] = {
@@ -39,9 +40,9 @@ _TO_COME: Mapping[sa.Table, tuple[str, ...]] = {
     feeds: ("read_to", "heard_at", "asked_at"),
 }
 _LEASES: tuple[tuple[sa.Column[Any], timedelta], ...] = (
-    (links.c.lease_until, LEASE),
-    (matches.c.until, LEASE),
-    (scans.c.held_until, SCAN_LEASE),
+    (links.c.lease_until, REAL.lease),
+    (matches.c.until, REAL.lease),
+    (scans.c.held_until, REAL.scan_held),
     (connections.c.lease_until, timedelta(seconds=30)),  # whoever asks for a token gives up by then
 )
 

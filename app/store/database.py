@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from app.errors import StoreUnavailable
 from app.store.clock import Pace
+from app.timings import REAL, Timings
 
 T = TypeVar("T")
 
@@ -41,8 +42,8 @@ ONLY_READS = "25006"  # a server that has lost its part to another: its connecti
 class Database:
     """Where everything is remembered. Open it with `opened`."""
 
-    def __init__(self, url: str) -> None:
-        self.url = sa.make_url(url)
+    def __init__(self, url: str, timings: Timings = REAL) -> None:
+        self.url, self.timings = sa.make_url(url), timings
         self.engine = _engine(self.url)
         self.pace = Pace()
         self._running: set[asyncio.Future[Any]] = set()

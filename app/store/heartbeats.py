@@ -18,8 +18,6 @@ from app.store.clock import Moment, after, db_now
 from app.store.database import Database, insert_into
 from app.store.tables import darkness, watermarks, workers
 
-EVERY_S = 4.0
-ALIVE = timedelta(seconds=15)
 _FORGOTTEN = timedelta(days=1)
 
 
@@ -59,8 +57,8 @@ async def heard_at(database: Database) -> datetime | None:
 
 
 async def alive(database: Database, host: str | None = None) -> int:
-    """Give how many workers were heard of in the last 15 seconds, on one host or anywhere."""
-    counted = sa.select(sa.func.count()).select_from(workers).where(workers.c.seen_at >= after(-ALIVE))
+    """Give how many workers were heard of lately, on one host or anywhere."""
+    counted = sa.select(sa.func.count()).select_from(workers).where(workers.c.seen_at >= after(-database.timings.alive))
     if host is not None:
         counted = counted.where(workers.c.host == host)
     return int((await database.read(counted))[0][0])

@@ -13,7 +13,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.clock import LEASE, after, db_now
+from app.store.clock import after, db_now
 from app.store.database import Database, insert_into
 from app.store.tables import journal, links, matches
 from app.sync.model import OPEN, Kind, Side
@@ -44,7 +44,7 @@ async def lease_people(database: Database, token: str, persons: Mapping[str, str
         rows = [{"p_id": link_id, "p_person": person} for link_id, person in sorted(persons.items())]
         await connection.execute(noted.values(person=sa.bindparam("p_person")), rows)
         insert = insert_into(matches, connection.dialect)
-        until = after(LEASE)
+        until = after(database.timings.lease)
         taken = insert.values([{"person": person, "owner": token, "until": until} for person in wanted])
         is_free = sa.or_(matches.c.until < db_now(), matches.c.owner == token)
         ours = taken.on_conflict_do_update(

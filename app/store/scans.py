@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.errors import LeaseLost
-from app.store.clock import SCAN_LEASE, after, db_now
+from app.store.clock import after, db_now
 from app.store.database import Database, insert_into
 from app.store.links import due_again
 from app.store.tables import failures, links, pointed, scans
@@ -51,7 +51,11 @@ async def acquire(database: Database, name: str) -> tuple[Scan, bool]:
         row = {"name": name, "id": str(ULID()), "started_at": db_now(), "state": {}, "saved_at": db_now()}
         made = insert_into(scans, connection.dialect).values(row).on_conflict_do_nothing()
         is_new = (await connection.scalar(made.returning(scans.c.id))) is not None
-        ours = sa.update(scans).where(scans.c.name == name, is_free).values(owner=owner, held_until=after(SCAN_LEASE))
+        ours = (
+            sa.update(scans)
+            .where(scans.c.name == name, is_free)
+            .values(owner=owner, held_until=after(database.timings.scan_held))
+        )
         found = (await connection.execute(ours.returning(scans))).one_or_none()
         return found and (Scan(found.name, found.id, found.started_at, found.state, owner), not is_new)
 
@@ -66,7 +70,9 @@ async def save(database: Database, scan: Scan, at: Mapping[str, Any]) -> None:
     Raises  LeaseLost when another process has taken it over
     """
     await _ours(
-        database, sa.update(scans).values(state=dict(at), saved_at=db_now(), held_until=after(SCAN_LEASE)), scan
+        database,
+        sa.update(scans).values(state=dict(at), saved_at=db_now(), held_until=after(database.timings.scan_held)),
+        scan,
     )
 
 
@@ -75,7 +81,7 @@ async def renew(database: Database, scan: Scan) -> None:
 
     Raises  LeaseLost when another process has taken it over
     """
-    await _ours(database, sa.update(scans).values(held_until=after(SCAN_LEASE)), scan)
+    await _ours(database, sa.update(scans).values(held_until=after(database.timings.scan_held)), scan)
 
 
 async def leave(database: Database, scan: Scan) -> None:

@@ -5,7 +5,7 @@ A lease is on the link and lasts until a moment of the database's clock; its tok
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.store import clock_skew, resolutions
-from app.store.clock import LEASE, Moment, after, db_now
+from app.store.clock import Moment, after, db_now
 from app.store.database import Database
 from app.store.inbox.group_commit import LISTED
 from app.store.resolutions import Resolution
@@ -252,7 +252,8 @@ async def lease_batch(
                 break
         else:
             return None
-        leased = sa.update(links).where(links.c.id.in_(ids)).values(lease_owner=token, lease_until=after(LEASE))
+        until = after(database.timings.lease)
+        leased = sa.update(links).where(links.c.id.in_(ids)).values(lease_owner=token, lease_until=until)
         is_failed = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
         rows = (await connection.execute(leased.returning(links, db_now().label("now"), is_failed))).all()
         moment = await clock_skew.extend_pending_writes(connection, database.pace, rows[0].now)
@@ -265,7 +266,9 @@ async def lease_batch(
     return taken
 
 
-async def renew(connection: AsyncConnection, token: str, ids: Sequence[str] | None = None) -> set[str]:
+async def renew(
+    connection: AsyncConnection, token: str, lease: timedelta, ids: Sequence[str] | None = None
+) -> set[str]:
     """Prolong a lease by its full length, and give the link ids it still covers.
 
     Whoever may be matched under it is held as long: so a lease that still covers a link covers its match.
@@ -273,6 +276,6 @@ async def renew(connection: AsyncConnection, token: str, ids: Sequence[str] | No
     ours = sa.update(links).where(links.c.lease_owner == token, links.c.lease_until >= db_now())
     if ids is not None:
         ours = ours.where(links.c.id.in_(ids))
-    kept = set((await connection.scalars(ours.values(lease_until=after(LEASE)).returning(links.c.id))).all())
-    await connection.execute(sa.update(matches).where(matches.c.owner == token).values(until=after(LEASE)))
+    kept = set((await connection.scalars(ours.values(lease_until=after(lease)).returning(links.c.id))).all())
+    await connection.execute(sa.update(matches).where(matches.c.owner == token).values(until=after(lease)))
     return kept

@@ -287,4 +287,6 @@ class WriteState(StrEnum):
 
 
 OPEN = (WriteState.PLANNED.value, WriteState.UNKNOWN.value)  # it may have been sent, and may yet land
+
+
 BULKY = frozenset({Lane.COMPARE, Lane.BACKFILL})  # lanes whose writes may go by a job of the vendor's

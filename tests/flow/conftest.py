@@ -1,15 +1,12 @@
 """Both stand-ins for the whole run, emptied before each test; a clinic on either kind of database."""
 
-import asyncio
 import ssl
 from types import SimpleNamespace
 
-import asyncpg
 import httpx
 import pytest
 
 from tests.flow.clinic import opened, settings_of
-from tests.harness.cluster import town
 from tests.standins.drchrono.app import create_app as drchrono_app
 from tests.standins.salesforce.app import create_app as salesforce_app
 from tests.standins.salesforce.tls import throwaway
@@ -51,22 +48,3 @@ def known(database, empty_vendors):
 async def clinic(known, empty_vendors):
     async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce, from_memory=True) as it:
         yield it
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def here(request, tmp_path):
-    """Real processes of the service and of both vendors, on each kind of database."""
-    overrides = {}
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgresql")
-        overrides["DATABASE_URL"] = server.url + tmp_path.name.lower()
-        asyncio.run(_created(server.url + "postgres", tmp_path.name.lower()))
-    with town(tmp_path, overrides) as it:
-        it.drchrono.put("/_control/settings", json={"calls_per_hour": 0})
-        yield it
-
-
-async def _created(url, name):
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    await connection.execute(f'CREATE DATABASE "{name}"')
-    await connection.close()

@@ -1,6 +1,7 @@
 """What the probes say of each part once it has stopped, and of themselves."""
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -10,13 +11,14 @@ import sqlalchemy as sa
 
 from app.cli import supervise
 from app.errors import StoreUnavailable
-from app.operations.health.monitor import OLD_S, HealthMonitor
+from app.operations.health.monitor import HealthMonitor
+from app.operations.maintenance import worker_lives
 from app.store import heartbeats, tables
 from app.store.clock import after
-from app.store.heartbeats import ALIVE
 from app.store.rate_ledger import RateLedger
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Lane, Side
+from app.timings import REAL
 from tests.flow.clinic import OPERATOR, opened
 from tests.store.build import change
 
@@ -77,7 +79,7 @@ async def test_no_vendor_is_called_for_a_probe(clinic):
 async def test_a_worker_that_has_died_is_told_with_when_it_was_last_heard_of(clinic):
     await heartbeats.beat(clinic.runtime.database, "one")
     alive = await part(clinic, "workers")
-    await update(clinic.runtime.database, tables.workers, seen_at=after(-ALIVE - timedelta(seconds=1)))
+    await update(clinic.runtime.database, tables.workers, seen_at=after(-REAL.alive - timedelta(seconds=1)))
 
     dead = await part(clinic, "workers")
 
@@ -153,7 +155,7 @@ async def test_a_watch_that_stops_is_told_and_nothing_it_said_is_believed_any_mo
     clock = Clock()
     health = clinic.app.state.health = HealthMonitor(clinic.app.state.runtime, clock)
     await health.look()
-    clock.now += OLD_S
+    clock.now += REAL.probe_old_s
     still = (await clinic.web.get("/readyz")).status_code
 
     clock.now += 1
@@ -162,7 +164,7 @@ async def test_a_watch_that_stops_is_told_and_nothing_it_said_is_believed_any_mo
     assert (still, ready.status_code, found["status"]) == (200, 503, "down")
     assert {one["state"] for name, one in found["parts"].items() if name != "watch"} == {"unknown"}
     assert found["parts"]["watch"]["state"] == "down"
-    assert found["parts"]["watch"]["age_s"] >= OLD_S
+    assert found["parts"]["watch"]["age_s"] >= REAL.probe_old_s
 
 
 async def test_a_part_that_cannot_be_looked_at_for_a_fault_of_ours_is_unknown_and_the_watch_goes_on(clinic):
@@ -321,3 +323,16 @@ async def test_a_scrape_of_a_database_that_is_gone_still_tells_what_the_probes_k
     assert "chronobridge_ready 1.0" in scraped.text
     assert 'chronobridge_part_ok{part="workers"} 0.0' in scraped.text
     assert "chronobridge_due_records" not in scraped.text
+
+
+async def test_the_workers_probe_ends_with_one_line_where_the_database_is_away_or_hangs(known):
+    away = known.model_copy(update={"database_url": "postgresql+asyncpg://postgres@127.0.0.1:9/none"})
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # it takes the connection, and says nothing
+        port = mute.getsockname()[1]
+        hangs = known.model_copy(update={"database_url": f"postgresql+asyncpg://postgres@127.0.0.1:{port}/none"})
+
+        found = [await worker_lives(each) for each in (away, hangs)]
+
+    assert [lives for lives, _ in found] == [False, False]
+    assert found[0][1].startswith("the database refused: ")
+    assert found[1][1].startswith("the database did not answer in 5 s")

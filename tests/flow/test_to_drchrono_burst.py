@@ -1,7 +1,7 @@
 """A burst of edits in Salesforce: few reads, one PATCH each, never too many at once; and no value in any log line."""
 
-from app.store.clock import LEASE
 from app.sync.model import Lane
+from app.timings import REAL
 from tests.flow.clinic import DRCHRONO_LIMIT
 
 SLOW_S = 0.3
@@ -73,7 +73,7 @@ async def test_dying_in_the_middle_of_a_burst_loses_nothing(clinic):
     clinic.drchrono.delete("/_control/faults")
 
     for _ in range(3):
-        await clinic.time_passes(2 * LEASE)
+        await clinic.time_passes(2 * REAL.lease)
         await clinic.settles()
     await clinic.time_passes(DRCHRONO_LIMIT)
     await clinic.settles()

@@ -88,6 +88,7 @@ class Town:
         )  # fmt: skip
         self.serve = self._child("serve", "app.cli", "serve")
         self.work = self._child("work", "app.cli", "work")
+        self.children = [self.valkey, self.drchrono_process, self.salesforce_process, self.serve, self.work]
         self.web: httpx.Client
         self.drchrono: httpx.Client
         self.salesforce: httpx.Client
@@ -113,7 +114,7 @@ class Town:
         """Start web and worker, and wait until deliveries are accepted and a worker lives."""
         self.serve.start()
         self.work.start()
-        self.wait_until(self._is_ready, "the service to be ready", _READY_S)
+        self.wait_until(self.is_ready, "the service to be ready", _READY_S)
 
     def start_connected(self) -> None:
         """Start the web, connect the practice, and only then a worker: its first compare finds both sides."""
@@ -121,7 +122,7 @@ class Town:
         self.wait_until(self.accepts, "the web to be ready", _READY_S)
         self.connect()
         self.work.start()
-        self.wait_until(self._is_ready, "a worker to live", _READY_S)
+        self.wait_until(self.is_ready, "a worker to live", _READY_S)
 
     def connect(self) -> None:
         """Have both vendors tell of what changes there, and connect the practice."""
@@ -129,7 +130,8 @@ class Town:
         self.set_up_outbound_messages()
         self.connect_practice()
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Say whether deliveries are accepted and a worker lives."""
         with suppress(httpx.HTTPError):
             parts = self.web.get("/healthz").json()["parts"]
             return bool(self.web.get("/readyz").is_success and parts.get("workers", {}).get("state") == "ok")
@@ -247,9 +249,8 @@ class Town:
 def town(folder: Path, overrides: Mapping[str, str] | None = None, *, service: bool = True) -> Iterator[Town]:
     """Give a running town, connected and verified, and stop all of it at the end."""
     it = Town(folder, overrides)
-    children = [it.valkey, it.drchrono_process, it.salesforce_process, it.serve, it.work]
     with ExitStack() as stack:
-        stack.callback(stop_all, children)
+        stack.callback(stop_all, it.children)
         it.open_vendors()
         bearer = {"Authorization": f"Bearer {it.operator_token}"}
         it.web = stack.enter_context(httpx.Client(base_url=it.given["PUBLIC_URL"], headers=bearer, timeout=30))

@@ -31,8 +31,8 @@ from app.store.journal import Answer, Entry
 from app.store.schema import migrate
 from app.sync.model import Kind, Side, WriteState
 from app.wakeup import Wakeup, listener
-from tests import conftest
 from tests.build import KEYS, a_link, a_patient
+from tests.postgresql import running_postgresql
 from tests.store.build import a_result, open_inbox
 from workers.housekeeping import tidy
 
@@ -206,7 +206,7 @@ def main() -> None:
         server = folder / "postgresql"
         folder.chmod(0o711)
         server.mkdir()
-        with conftest.running_postgresql(server) as postgresql:
+        with running_postgresql(server) as postgresql:
             asyncio.run(run(postgresql.url + "postgres", given.deliveries, folder))
 
 

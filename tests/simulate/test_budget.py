@@ -1,4 +1,4 @@
-"""A slice of what `make simulate-budget` lives through at length: two hours, and one with somebody else in it."""
+"""A slice of what `make simulate-budget` lives through at length: an hour; `make long` adds one shared with others."""
 
 import pytest
 
@@ -7,7 +7,9 @@ from tests.simulate.budget import FITS, OTHERS, OVER, complaints, stretch
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.mark.parametrize(("load", "hours"), [(FITS, 2), (OTHERS, 1)], ids=["ours", "shared"])
+@pytest.mark.parametrize(
+    ("load", "hours"), [(FITS, 1), pytest.param(OTHERS, 1, marks=pytest.mark.long)], ids=["ours", "shared"]
+)
 def test_four_workers_that_die_now_and_then_keep_within_the_hour_and_use_it(load, hours):
     told = stretch(load.name, seed=7, hours=hours)
 

@@ -12,7 +12,9 @@ TAKEN_UP = (15, 19)  # a pass, and the hourly compare, take the first change up 
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize(("seed", "side", "hour"), [(1, "drchrono", 0.7), (3, "salesforce", 0.5)])
+@pytest.mark.parametrize(
+    ("seed", "side", "hour"), [(1, "drchrono", 0.7), pytest.param(3, "salesforce", 0.5, marks=pytest.mark.long)]
+)
 async def test_a_feed_that_stops_is_found_within_half_an_hour_of_the_first_edit_it_keeps_to_itself(seed, side, hour):
     told = await lived(seed, 1, side, hour)
 
@@ -22,7 +24,8 @@ async def test_a_feed_that_stops_is_found_within_half_an_hour_of_the_first_edit_
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("seed", [TRICKLES, *(pytest.param(seed, marks=pytest.mark.long) for seed in TAKEN_UP)])
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [TRICKLES, *TAKEN_UP])
 async def test_neither_what_was_still_under_way_nor_what_is_taken_up_meanwhile_hides_it_for_longer(seed):
     side, break_hour = broken_of(seed)
 

@@ -6,7 +6,8 @@ import sqlalchemy as sa
 
 from app.store import tables
 from app.store.clock import after
-from app.store.heartbeats import ALIVE, alive, beat, leave
+from app.store.heartbeats import alive, beat, leave
+from app.timings import REAL
 from tests.store.build import change, rows
 
 HERE = socket.gethostname()[:128]
@@ -33,7 +34,7 @@ async def test_a_first_beat_says_where_the_worker_runs(database):
 async def test_further_beats_touch_the_same_row(database):
     await beat(database, "one")
     (first,) = await rows(database, tables.workers)
-    await last_heard_of(database, "one", ALIVE)
+    await last_heard_of(database, "one", REAL.alive)
 
     await beat(database, "one")
 

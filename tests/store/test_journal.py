@@ -3,9 +3,9 @@ from datetime import timedelta
 import pytest
 
 from app.store import clock, journal, tables, work_queue
-from app.store.clock import LEASE
 from app.store.journal import Answer
 from app.sync.model import Kind, WriteState
+from app.timings import REAL
 from tests.store.build import an_entry, change_link, expire_leases, rows, taken, the_link
 
 LIMIT = timedelta(minutes=10)
@@ -45,7 +45,7 @@ async def test_planning_prolongs_the_leases(database):
 
     await journal.plan(database, batch.token, [an_entry(batch.due[0].link.id)], LIMIT)
 
-    assert (await the_link(database)).lease_until - batch.now > LEASE - timedelta(seconds=1)
+    assert (await the_link(database)).lease_until - batch.now > REAL.lease - timedelta(seconds=1)
 
 
 async def test_leases_of_links_without_a_write_are_left(database):

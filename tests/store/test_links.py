@@ -5,9 +5,10 @@ import pytest
 import sqlalchemy as sa
 
 from app.store import journal, links, outcomes, tables, work_queue
-from app.store.clock import LEASE, after, db_now
+from app.store.clock import after, db_now
 from app.store.lanes import set_paused
 from app.sync.model import Base, Kind, Lane, Side, WriteState
+from app.timings import REAL
 from tests.store.build import (
     a_delivery,
     a_result,
@@ -116,8 +117,8 @@ async def test_what_is_taken_is_leased_for_the_lease_time_by_the_databases_clock
 
     link = await the_link(database)
     assert link.lease_owner == batch.token
-    assert timedelta(0) <= link.lease_until - (batch.now + LEASE) < timedelta(seconds=1) or (
-        timedelta(0) <= batch.now + LEASE - link.lease_until < timedelta(seconds=1)
+    assert timedelta(0) <= link.lease_until - (batch.now + REAL.lease) < timedelta(seconds=1) or (
+        timedelta(0) <= batch.now + REAL.lease - link.lease_until < timedelta(seconds=1)
     )
 
 
@@ -348,7 +349,7 @@ async def test_renewing_prolongs_a_lease_by_its_full_length(database):
 
     link = await the_link(database)
     assert covered == {batch.due[0].link.id}
-    assert link.lease_until - batch.now > LEASE - timedelta(seconds=1)
+    assert link.lease_until - batch.now > REAL.lease - timedelta(seconds=1)
 
 
 async def test_renewing_only_some_leaves_the_others(database):
@@ -421,4 +422,4 @@ async def test_take_reads_the_due_index_of_postgresql(database):
 
 
 async def renewed(database, token, ids=None):
-    return await database.transact(lambda connection: work_queue.renew(connection, token, ids))
+    return await database.transact(lambda connection: work_queue.renew(connection, token, REAL.lease, ids))

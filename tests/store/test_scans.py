@@ -7,6 +7,7 @@ from app.errors import LeaseLost
 from app.store import clock, links, scans, tables
 from app.store.inbox.group_commit import LISTED, Delivery, RecordEvent
 from app.sync.model import Kind, Lane, Side
+from app.timings import REAL
 from tests.store.build import came_in, change, taken
 
 NAME, PATIENT = "compare_patient", Kind.PATIENT
@@ -51,7 +52,7 @@ async def test_one_process_at_a_time_goes_through_a_scan(database):
 
 async def test_a_scan_whose_process_was_killed_is_taken_over_and_what_is_left_of_it_saves_nothing(database):
     killed, _ = await scans.acquire(database, NAME)
-    await change(database, sa.update(tables.scans).values(held_until=clock.after(-clock.SCAN_LEASE)))
+    await change(database, sa.update(tables.scans).values(held_until=clock.after(-REAL.scan_held)))
 
     ours, goes_on = await scans.acquire(database, NAME)
     await scans.save(database, ours, AT)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from app.store import clock, tables
 from app.store.clock import after
 from app.store.heartbeats import beat
+from app.timings import REAL
 from tests.store.build import HOUR, SECOND, change
 
 ALMOST = timedelta(minutes=59)
@@ -55,7 +56,7 @@ async def test_a_lease_is_cut_to_its_length_and_not_taken_away(clinic):
     await beat(clinic, "one")
 
     for column in (tables.links.c.lease_until, tables.matches.c.until):
-        assert timedelta(seconds=10) < await ahead(clinic, column) <= clock.LEASE * 2
+        assert timedelta(seconds=10) < await ahead(clinic, column) <= REAL.lease * 2
 
 
 async def test_a_write_under_way_is_settled_when_its_vendors_limit_is_over(clinic):

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.errors import LeaseLost, StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
-from app.store import clock, links, scans
+from app.store import links, scans
 from app.store.inbox.group_commit import LISTED, Delivery, Inbox, RecordEvent
 from app.store.scans import Scan
 from app.sync.mappings.table import Table
@@ -88,7 +88,7 @@ async def _held(runtime: Runtime, saved: Scan) -> AsyncIterator[None]:
 
 async def _renew_scan(runtime: Runtime, saved: Scan) -> None:
     while True:
-        await asyncio.sleep(clock.SCAN_LEASE.total_seconds() / _RENEWALS)
+        await asyncio.sleep(runtime.timings.scan_held.total_seconds() / _RENEWALS)
         try:
             await scans.renew(runtime.database, saved)
         except LeaseLost:

@@ -17,8 +17,6 @@ from app.operations.health.model import AWAY, SLOW_S, Look, Observation, Part, P
 from app.runtime import Runtime
 from app.sync.model import Side
 
-EVERY_S = 5.0
-OLD_S = 20.0
 _AT_ONCE = 4  # as many connections as the pool keeps open, and one to spare
 _STOPPED = "this web has stopped to look at its parts: restart it"
 
@@ -80,7 +78,7 @@ class HealthMonitor:
         """Keep looking until it is stopped; the first look was made before."""
         while not self._stopping.is_set():
             try:
-                async with asyncio.timeout(EVERY_S):
+                async with asyncio.timeout(self._runtime.timings.probe_s):
                     await self._stopping.wait()
             except TimeoutError:
                 await self.look()
@@ -112,7 +110,7 @@ class HealthMonitor:
 
     @property
     def _is_old(self) -> bool:
-        return self._clock() - self._looked_at > OLD_S
+        return self._clock() - self._looked_at > self._runtime.timings.probe_old_s
 
     async def _all(self, looks: Mapping[str, Look]) -> dict[str, Observation | None]:
         """Give what each look finds; none is still looking after this, even where it is cut off."""

@@ -18,6 +18,7 @@ import httpx
 
 from app.errors import Gone, OutcomeUnknown, Rejected, SyncError, Unavailable, Unreadable
 from app.sync.model import Lane, Side
+from app.timings import REAL
 from app.vendors import http
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.oauth import DrChronoGrant
@@ -25,7 +26,6 @@ from app.vendors.token_broker import LEASE, Broker, OnRefusal, Policy, TokenStor
 
 _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
-WRITE_DEADLINE_S = 12.0
 _AT_ONCE, _AT_ONCE_BEHIND = 4, 3  # of one process: live edits; all the rest
 _TWIN = "potential duplicate"  # DrChrono's words, with a 400 or a 409, under whatever key
 TWIN_CODE = "potential_duplicate"
@@ -57,6 +57,7 @@ class DrChrono:
         }
         self.lane = Lane.LIVE
         self.bulk_waits_s: Sequence[float] = BULK_WAITS_S
+        self.timings = REAL
         self.grant = grant
         self.broker = Broker(_SIDE, store, grant.refresh, Policy(is_final=True, lease=lease), tell)
 
@@ -251,7 +252,7 @@ class DrChrono:
                 await budget.spend(self.lane, call)
                 if write is not None:
                     write.may_start()
-                async with asyncio.timeout(None if write is None else WRITE_DEADLINE_S):
+                async with asyncio.timeout(None if write is None else self.timings.call_s):
                     response = await self._http.request(method, url, headers=headers, json=fields)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             budget.heard(None)

@@ -24,6 +24,7 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable, Unreadable
 from app.sync.model import Lane, Side
+from app.timings import REAL, Timings
 from app.vendors.http import OnResponse
 from app.vendors.rate_limit.concurrency import TOO_MANY
 from app.vendors.rate_limit.salesforce import SPENT_S, SalesforceRateLimit
@@ -33,8 +34,6 @@ from app.vendors.token_broker import Broker, OnRefusal, Policy, Token, TokenStor
 
 T = TypeVar("T")
 
-CALL_DEADLINE_S = 12.0
-_CONNECT_S, _READ_S = 4.0, 10.0
 _LIMIT = "REQUEST_LIMIT_EXCEEDED"
 _REMEMBER_S = 1.0  # a new sign-in leaves the old session alive
 _SIDE = Side.SALESFORCE.value
@@ -44,15 +43,15 @@ _TOKEN_MOVED = "TOKEN_MOVED"  # noqa: S105 - a code
 class _Adapter(HTTPAdapter):
     """Time-outs on every request, our trusted roots, and `heard` hears of each."""
 
-    def __init__(self, context: Any, heard: OnResponse) -> None:
-        self._context, self._heard = context, heard
+    def __init__(self, context: Any, heard: OnResponse, timings: Timings) -> None:
+        self._context, self._heard, self._timings = context, heard, timings
         super().__init__(pool_maxsize=1)  # a session is one thread's
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> Any:
         return super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
 
     def send(self, request: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
-        kwargs["timeout"] = (_CONNECT_S, _READ_S)
+        kwargs["timeout"] = (self._timings.connect_s, self._timings.read_s)
         try:
             response = super().send(request, **kwargs)
         except requests.RequestException:
@@ -101,7 +100,7 @@ class Transport:
     ) -> None:
         self._grant, self._context, self._version = grant, context, version
         self.budget, self.lane, self._heard = budget, Lane.LIVE, _UsageHeader()
-        self.patience = BulkPolicy()
+        self.patience, self.timings = BulkPolicy(), REAL
         self.broker = Broker(_SIDE, store, grant.ask, Policy(is_final=False, remember_s=_REMEMBER_S), tell)
         self._threads = ThreadPoolExecutor(budget.places.most, thread_name_prefix="salesforce")
         self._local = threading.local()
@@ -159,7 +158,7 @@ class Transport:
 
     async def _in_thread(self, call: str, ask: Callable[[SimpleSalesforce], T], token: Token, *, writes: bool) -> T:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + CALL_DEADLINE_S
+        deadline = loop.time() + self.timings.call_s
         async with self.budget.places.one(_SIDE, call, deadline) as place:
             try:
                 async with asyncio.timeout_at(deadline):
@@ -180,7 +179,7 @@ class Transport:
         """Give this thread's library object for a token."""
         if getattr(self._local, "version", None) != token.version:
             session = requests.Session()
-            session.mount("https://", _Adapter(self._context, self.budget.heard))
+            session.mount("https://", _Adapter(self._context, self.budget.heard, self.timings))
             session.hooks["response"].append(self._heard.hear)
             session.headers.update(
                 {

@@ -1,7 +1,7 @@
 """What the demo shows at its end: what each side holds, how long each change took, what it cost, and the verdict."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -57,12 +57,16 @@ class Report:
         return is_equal and is_whole and found.created == self.registered + self.burst
 
 
-def compared(here: Town) -> Compared:
-    """Compare every patient with the Contacts that bear its id, through the mapping's own normal forms."""
+def compared(here: Town, among: Container[str] | None = None) -> Compared:
+    """Compare every patient, or each of these, with the Contacts that bear its id, in the mapping's normal forms."""
     table = file.load()[Kind.PATIENT]
     doctors = {doctor["Id"]: doctor for doctor in here.records("DrChrono_Doctor__c")}
-    patients = here.patients()
-    contacts = [one | {"DrChrono_Doctor__r": doctors.get(one["DrChrono_Doctor__c"])} for one in here.contacts()]
+    patients = {id_: patient for id_, patient in here.patients().items() if among is None or id_ in among}
+    contacts = [
+        one | {"DrChrono_Doctor__r": doctors.get(one["DrChrono_Doctor__c"])}
+        for one in here.contacts()
+        if among is None or str(one[table.external_id]) in among
+    ]
     by_id: dict[str, list[dict[str, Any]]] = {}
     for contact in contacts:
         by_id.setdefault(str(contact[table.external_id]), []).append(contact)

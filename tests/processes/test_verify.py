@@ -19,7 +19,6 @@ def run(folder, *arguments, timeout=30):
     )  # fmt: skip
 
 
-@pytest.mark.processes
 @pytest.mark.timeout(240)
 def test_a_small_history_breaks_no_promise_and_every_promise_has_its_row():
     done = run(ROOT, "verify", "--seeds", "1", "--first", "35", "--size", "8", timeout=220)

@@ -1,12 +1,10 @@
 """The commands that set an installation up and keep its keys fresh, as a person at a terminal meets them."""
 
 import asyncio
-import os
 import re
 import signal
 import stat
 import subprocess
-import sys
 
 import pytest
 import sqlalchemy as sa
@@ -14,31 +12,15 @@ from cryptography.fernet import Fernet
 from ulid import ULID
 
 from app.cli import init
-from app.settings import env_file
 from app.settings.env_file import fresh, render
 from app.store.clock import db_now
 from app.store.database import Database
 from app.store.encryption import Vault
 from app.store.schema import migrate
 from app.store.tables import deliveries
-from tests.harness.cluster import ROOT
-
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
+from tests.processes.commands import as_a_process, chronobridge, ordinary, started
 
 OLD, NEW, LOST = (Fernet.generate_key().decode() for _ in range(3))
-COMMAND = (sys.executable, "-m", "app.cli")
-
-
-def given(**variables):
-    """An environment that says of the service only what it is given."""
-    clean = {name: value for name, value in os.environ.items() if name.upper() not in env_file.EXPECTED}
-    return clean | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"} | variables
-
-
-def chronobridge(folder, env, *arguments):
-    return subprocess.run(
-        [*COMMAND, *arguments], env=env, cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 def made(folder):
@@ -85,16 +67,16 @@ def folder(tmp_path):
 
 
 def test_init_alone_is_enough_for_a_first_start(tmp_path):
-    begun = chronobridge(tmp_path, given(), "init")
+    begun = as_a_process(tmp_path, ordinary(), "init")
 
     assert begun.returncode == 0
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
-    migrated = chronobridge(tmp_path, given(), "migrate")
+    migrated = as_a_process(tmp_path, ordinary(), "migrate")
     assert (migrated.returncode, migrated.stdout, migrated.stderr) == (0, "the database is up to date\n", "")
 
 
 def test_init_prints_no_secret(tmp_path):
-    begun = chronobridge(tmp_path, given(), "init", "--public-url", "https://sync.example.com/")
+    begun = chronobridge(tmp_path, ordinary(), "init", "--public-url", "https://sync.example.com/")
 
     assert "https://sync.example.com/webhooks/drchrono" in begun.stdout
     values = {name: value for name, value in made(tmp_path).items() if len(value) >= 43 and "://" not in value}
@@ -103,10 +85,10 @@ def test_init_prints_no_secret(tmp_path):
 
 
 def test_init_changes_no_file_that_is_there(tmp_path):
-    chronobridge(tmp_path, given(), "init")
+    chronobridge(tmp_path, ordinary(), "init")
     before = (tmp_path / ".env").read_bytes()
 
-    again = chronobridge(tmp_path, given(), "init", "--public-url", "https://sync.example.com")
+    again = chronobridge(tmp_path, ordinary(), "init", "--public-url", "https://sync.example.com")
 
     assert (again.returncode, again.stdout) == (1, "")
     assert again.stderr == "chronobridge: .env is already there and stays as it is\n"
@@ -115,7 +97,7 @@ def test_init_changes_no_file_that_is_there(tmp_path):
 
 @pytest.mark.parametrize("url", ["http://sync.example.com", "sync.example.com", ""])
 def test_init_refuses_a_wrong_address_in_one_line_and_writes_nothing(tmp_path, url):
-    refused = chronobridge(tmp_path, given(), "init", "--public-url", url)
+    refused = chronobridge(tmp_path, ordinary(), "init", "--public-url", url)
 
     assert (refused.returncode, refused.stdout) == (2, "")
     assert re.fullmatch(r"chronobridge: --public-url is wrong \(.*\): expected .*; for example .*\n", refused.stderr)
@@ -125,7 +107,7 @@ def test_init_refuses_a_wrong_address_in_one_line_and_writes_nothing(tmp_path, u
 def test_after_rotating_the_keys_the_new_one_is_enough(folder):
     keep_bodies(folder, OLD, 3)
 
-    rotated = chronobridge(folder, given(ENCRYPTION_KEYS=f"{NEW},{OLD}"), "rotate-keys")
+    rotated = chronobridge(folder, ordinary(ENCRYPTION_KEYS=f"{NEW},{OLD}"), "rotate-keys")
 
     assert (rotated.returncode, rotated.stderr) == (0, "")
     assert rotated.stdout.splitlines()[:4] == [
@@ -134,7 +116,7 @@ def test_after_rotating_the_keys_the_new_one_is_enough(folder):
         "3 sealed anew",
         "the newest key opens everything: the older keys can now be removed",
     ]
-    alone = chronobridge(folder, given(ENCRYPTION_KEYS=NEW), "rotate-keys")
+    alone = chronobridge(folder, ordinary(ENCRYPTION_KEYS=NEW), "rotate-keys")
     assert (alone.returncode, alone.stdout.splitlines()[1]) == (0, "0 sealed anew")
 
 
@@ -143,7 +125,7 @@ def test_a_key_that_is_missing_is_asked_for_and_the_older_ones_must_stay(folder)
     keep_bodies(folder, OLD, 1)
     before = sealed_bodies(folder)
 
-    rotated = chronobridge(folder, given(ENCRYPTION_KEYS=f"{NEW},{OLD}"), "rotate-keys")
+    rotated = chronobridge(folder, ordinary(ENCRYPTION_KEYS=f"{NEW},{OLD}"), "rotate-keys")
 
     assert rotated.returncode == 1
     assert rotated.stderr == (
@@ -154,9 +136,9 @@ def test_a_key_that_is_missing_is_asked_for_and_the_older_ones_must_stay(folder)
 
 
 def test_without_a_schema_it_says_what_to_run(tmp_path):
-    chronobridge(tmp_path, given(), "init")
+    chronobridge(tmp_path, ordinary(), "init")
 
-    rotated = chronobridge(tmp_path, given(), "rotate-keys")
+    rotated = chronobridge(tmp_path, ordinary(), "rotate-keys")
 
     assert rotated.returncode == 1
     assert rotated.stderr == "chronobridge: the database's schema is behind; run: chronobridge migrate\n"
@@ -164,10 +146,10 @@ def test_without_a_schema_it_says_what_to_run(tmp_path):
 
 def test_killed_in_the_middle_it_loses_nothing_and_is_run_again(folder):
     keep_bodies(folder, OLD, 4000)
-    env = given(ENCRYPTION_KEYS=f"{NEW},{OLD}")
+    env = ordinary(ENCRYPTION_KEYS=f"{NEW},{OLD}")
     newest, both = Vault((NEW.encode(),)), Vault((NEW.encode(), OLD.encode()))
 
-    with subprocess.Popen([*COMMAND, "rotate-keys"], env=env, cwd=folder, stdout=subprocess.DEVNULL) as process:
+    with started(folder, env, "rotate-keys", stdout=subprocess.DEVNULL) as process:
         while process.poll() is None and not newest.is_current(sealed_bodies(folder, 1)[0]):
             pass
         process.send_signal(signal.SIGKILL)

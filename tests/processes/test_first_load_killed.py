@@ -8,7 +8,7 @@ from app.cli.supervise import Child, stop_all
 from tests.harness.cluster import town
 from tests.harness.demo.report import compared
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 PATIENTS, PAGE = 450, 150
 ASK, LOOK = "POST /api/patients_list", "GET /api/patients_list"

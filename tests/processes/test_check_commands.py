@@ -1,46 +1,22 @@
 """`check`, `connect` and `disconnect` at a terminal: exit codes, one line per thing, JSON on stdout alone."""
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 
 import pytest
 
-from tests.harness.cluster import town
-
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory):
-    """A whole town, connected, whose service answers at PUBLIC_URL."""
-    with town(tmp_path_factory.mktemp("town")) as it:
-        yield it
-
-
-@pytest.fixture(autouse=True)
-def connected(here):
-    """Whatever the test before did, the practice is connected."""
-    for vendor in (here.drchrono, here.salesforce):
-        vendor.delete("/_control/faults")
-    here.drchrono.post("/_control/oauth/user", json={"user": "610001"})
-    here.connect_practice()
-
-
-def command(here, *arguments, **variables):
-    return [sys.executable, "-m", "app.cli", *arguments], {
-        "env": here.env | variables,
-        "cwd": here.folder,
-        "text": True,
-    }
+from tests.processes import commands
+from tests.processes.commands import as_a_process, started
 
 
 def chronobridge(here, *arguments, **variables):
-    line, options = command(here, *arguments, **variables)
-    return subprocess.run(line, capture_output=True, timeout=60, check=False, **options)
+    return commands.chronobridge(here.folder, here.env | variables, *arguments)
+
+
+def connecting(here, **streams):
+    return started(here.folder, here.env, "connect", "drchrono", stdout=subprocess.PIPE, **streams)
 
 
 def test_where_nothing_is_red_check_ends_with_0(here):
@@ -50,6 +26,12 @@ def test_where_nothing_is_red_check_ends_with_0(here):
     assert "everything is right" in ended.stdout
     assert "✓ salesforce token: given, by client credentials" in ended.stdout
     assert "✗" not in ended.stdout
+
+
+def test_as_a_process_check_and_disconnect_end_with_0_too(here):
+    ended = [as_a_process(here.folder, here.env, *words) for words in (["check"], ["disconnect", "drchrono"])]
+
+    assert [(one.returncode, one.stderr) for one in ended] == [(0, "")] * 2
 
 
 def test_a_red_line_has_its_fix_below_and_ends_check_with_1(here):
@@ -106,8 +88,7 @@ def test_check_says_no_secret(here):
 
 
 def test_connect_says_where_to_go_waits_and_ends_with_0_once_somebody_has_been_there(here):
-    line, options = command(here, "connect", "drchrono", PYTHONUNBUFFERED="1")
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as waiting:
+    with connecting(here, stderr=subprocess.PIPE) as waiting:
         said = waiting.stdout.readline() + waiting.stdout.readline() + waiting.stdout.readline()
         was_waiting = waiting.poll() is None
         here.connect_practice()
@@ -123,12 +104,10 @@ def test_connect_says_what_the_user_cannot_do(here):
     here.drchrono.put("/_control/users/610002", json={"permissions": {"access_scheduling": False}})
     here.web.post("/disconnect/drchrono")
     here.drchrono.post("/_control/oauth/user", json={"user": "610002"})
-    line, options = command(here, "connect", "drchrono", PYTHONUNBUFFERED="1")
-    with subprocess.Popen(line, stdout=subprocess.PIPE, **options) as waiting:
+    with connecting(here) as waiting:
         waiting.stdout.readline()
         here.connect_practice()
         rest, _ = waiting.communicate(timeout=30)
-    here.web.post("/disconnect/drchrono")
 
     assert "Connected as fixture.staff" in rest
     assert "✗ it cannot see and write appointments (lacks access_scheduling, access_clinical_notes)" in rest
@@ -141,10 +120,9 @@ def test_connect_gives_up_with_1_when_nobody_comes(here):
 
 
 def test_connect_interrupted_ends_without_a_traceback(here):
-    line, options = command(here, "connect", "drchrono", PYTHONUNBUFFERED="1")
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as waiting:
+    with connecting(here, stderr=subprocess.PIPE) as waiting:
         waiting.stdout.readline()
-        os.kill(waiting.pid, signal.SIGINT)
+        waiting.send_signal(signal.SIGINT)
         _, complaint = waiting.communicate(timeout=30)
 
     assert waiting.returncode != 0

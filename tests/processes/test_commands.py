@@ -4,42 +4,28 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 
 import httpx
 import pytest
 
 from app.cli.supervise import free_port
-from app.settings import env_file
-from tests.harness.cluster import ROOT, Town, town
-
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
+from tests.processes.commands import as_a_process, chronobridge, ordinary, started
 
 
 def given(tmp_path, **more):
     """A complete environment without any vendor."""
-    clean = {name: value for name, value in os.environ.items() if name not in env_file.EXPECTED}
     key = "YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE="
     port = free_port()
-    return (
-        clean
-        | {
-            "PYTHONPATH": str(ROOT),
-            "DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/chronobridge.db",
-            "PUBLIC_URL": f"http://127.0.0.1:{port}",
-            "PORT": str(port),
-            "ENCRYPTION_KEYS": key,
-            "HASH_KEYS": key,
-            "OPERATOR_TOKEN": "operator-token-of-the-tests",
-        }
-        | more
+    return ordinary(
+        DATABASE_URL=f"sqlite+aiosqlite:///{tmp_path}/chronobridge.db",
+        PUBLIC_URL=f"http://127.0.0.1:{port}",
+        PORT=str(port),
+        ENCRYPTION_KEYS=key,
+        HASH_KEYS=key,
+        OPERATOR_TOKEN="operator-token-of-the-tests",
+        **more,
     )
-
-
-def chronobridge(tmp_path, env, *arguments):
-    command = [sys.executable, "-m", "app.cli", *arguments]
-    return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize("command", ["serve", "work", "up", "migrate"])
@@ -85,7 +71,7 @@ def test_the_queue_is_told_at_a_terminal(tmp_path):
     env = given(tmp_path)
     chronobridge(tmp_path, env, "migrate")
 
-    told = [chronobridge(tmp_path, env, "queue", *more) for more in ([], ["--json"])]
+    told = [chronobridge(tmp_path, env, "queue"), as_a_process(tmp_path, env, "queue", "--json")]
 
     assert [one.returncode for one in told] == [0, 0]
     assert told[0].stdout == "nothing waits; 0 failed, 0 held, 0 writes a minute\n"
@@ -94,14 +80,10 @@ def test_the_queue_is_told_at_a_terminal(tmp_path):
 
 def test_serve_starts_without_a_schema_says_so_and_is_not_ready(tmp_path):
     env = given(tmp_path)
-    with subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "serve"], env=env, cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            status = wait_for(env, "/readyz")
-        finally:
-            process.terminate()
-            _, said = process.communicate(timeout=30)
+    with started(tmp_path, env, "serve", stderr=subprocess.PIPE) as process:
+        status = wait_for(env, "/readyz")
+        process.terminate()
+        _, said = process.communicate(timeout=30)
 
     assert (status, process.returncode) == (503, 0)
     assert "run: chronobridge migrate" in said
@@ -119,17 +101,15 @@ def wait_for(env, path):
 
 def test_up_runs_web_worker_and_valkey_restarts_what_falls_and_stops_all_of_it(tmp_path):
     env = given(tmp_path)
-    with subprocess.Popen([sys.executable, "-m", "app.cli", "up"], env=env, cwd=tmp_path) as process:
-        try:
-            ready = wait_for(env, "/readyz")
-            children = child_pids(process.pid)
-            web = next(pid for pid, line in children.items() if line.endswith("serve"))
-            os.kill(web, 9)
-            again = wait_for_new(env, process.pid, web)
-            health = chronobridge(tmp_path, env, "work", "--health")
-        finally:
-            process.terminate()
-            code = process.wait(40)
+    with started(tmp_path, env, "up") as process:
+        ready = wait_for(env, "/readyz")
+        children = child_pids(process.pid)
+        web = next(pid for pid, line in children.items() if line.endswith("serve"))
+        os.kill(web, 9)
+        again = wait_for_new(env, process.pid, web)
+        health = as_a_process(tmp_path, env, "work", "--health")
+        process.terminate()
+        code = process.wait(40)
 
     assert (ready, again, code) == (200, 200, 0)
     assert len(children) == 3, "a Valkey, a web, a worker"
@@ -167,24 +147,3 @@ def test_the_workers_probe_fails_where_no_worker_lives(tmp_path):
     chronobridge(tmp_path, env, "migrate")
 
     assert chronobridge(tmp_path, env, "work", "--health").returncode == 1
-
-
-def test_a_dead_workers_leases_return_within_thirty_seconds(tmp_path):
-    with town(tmp_path) as here:
-        here.salesforce.post(
-            "/_control/faults", json={"match": "PATCH /services/data", "do": "timeout_before", "delay_s": 60, "next": 1}
-        )
-        here.drchrono.post("/_control/patients", json={"first_name": "Ada", "last_name": "Test"})
-        here.wait_until(lambda: patches(here) == 1, "the write to hang")
-        here.work.kill()
-        killed = time.monotonic()
-        here.work.start()
-        here.wait_until(lambda: here.contacts() != [], "the lease to return", 60)
-        returned_s = time.monotonic() - killed
-
-    assert returned_s < 30
-
-
-def patches(here: Town):
-    counts = here.salesforce.get("/_control/calls").json()["counts"]
-    return sum(count for name, count in counts.items() if name.startswith("PATCH"))

@@ -1,0 +1,69 @@
+"""What the service stands on goes in a burst, and comes back: its database, its Redis."""
+
+import shutil
+
+import pytest
+import redis
+
+from app.cli.supervise import wait_for_port
+from app.wakeup import listens
+from tests.harness.cluster import town
+from tests.postgresql import said, with_a_template
+from tests.processes.burst import assert_nothing_lost_nothing_doubled, burst, reaches, settle
+from tests.processes.conftest import TIMINGS
+
+# between two tries to reach Redis: it waits no longer however long that takes
+LONGEST_WAIT = f'"retry_in_s": {TIMINGS.redis_wait_s}'
+
+
+@pytest.fixture
+def crashable():
+    """A PostgreSQL of one's own."""
+    with with_a_template() as server:
+        yield server
+
+
+def test_a_postgresql_that_crashes_and_one_that_is_demoted_lose_no_acknowledged_change(tmp_path, crashable):
+    with town(tmp_path, {"DATABASE_URL": crashable.url + "migrated"}) as here:
+        sender = burst(here)
+        sender.start()
+        here.wait_until(reaches(sender, 0.2), "the burst to be under way")
+        crashable.stop("immediate")
+        here.wait_until(lambda: not here.accepts(), "/readyz to tell of it", 30)
+        crashable.start()
+        here.wait_until(reaches(sender, 0.5), "the burst to go on", 60)
+        before = len(sender.refused)
+        said(
+            crashable.url + "postgres",
+            "ALTER DATABASE migrated SET default_transaction_read_only = on",
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'migrated'",
+        )
+        here.wait_until(lambda: len(sender.refused) > before + 10, "deliveries to be refused")
+        said(crashable.url + "postgres", "ALTER DATABASE migrated RESET default_transaction_read_only")
+
+        found = settle(here, sender)
+
+    assert_nothing_lost_nothing_doubled(found)
+    assert set(sender.refused) == {503}
+
+
+def test_a_redis_that_is_gone_for_long_and_comes_back_empty_is_rung_again(here):
+    before, waited = len(here.contacts()), here.work.log.read_text().count(LONGEST_WAIT)
+    here.valkey.kill()
+    here.drchrono.post("/_control/patients", json={"first_name": "Ada", "last_name": "Test"})
+    here.wait_until(here.is_quiet, "the patient to arrive without Redis")
+    here.wait_until(
+        lambda: here.work.log.read_text().count(LONGEST_WAIT) > waited, "the worker to have waited its longest", 40
+    )
+    shutil.rmtree(here.folder / "valkey" / "appendonlydir")
+
+    here.valkey.start()
+    wait_for_port(here.ports["valkey"], here.valkey)
+    with redis.Redis.from_url(here.given["REDIS_URL"]) as client:
+        here.wait_until(lambda: client.exists(listens()), "the worker to listen again", 30)
+        here.drchrono.post("/_control/patients", json={"first_name": "Ben", "last_name": "Test"})
+        here.wait_until(here.is_quiet, "the patient to arrive")
+        rung = client.info("commandstats")["cmdstat_zadd"]["calls"]
+
+    assert len(here.contacts()) == before + 2
+    assert rung > 0

@@ -1,0 +1,67 @@
+"""The probes of real processes: what is killed is told within half a minute, by the web and beside the worker."""
+
+import subprocess
+import sys
+import time
+
+from tests.processes.conftest import SCALE, TIMINGS
+
+TOLD_WITHIN_S = 30.0 * SCALE
+STARTED_S = 10.0  # what starting the command of a probe may take
+
+
+def ran(here, *command, **variables):
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        env=here.env | variables,
+        cwd=here.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def arqs_check(here, **variables):
+    return ran(here, "arq", "--check", "workers.main.WorkerSettings", **variables)
+
+
+def state(here, part):
+    return here.web.get("/healthz").json()["parts"][part]["state"]
+
+
+def test_what_is_killed_is_told_within_half_a_minute_by_every_probe(here):
+    lives = ran(here, "app.cli", "work", "--health"), arqs_check(here)
+    here.work.kill()
+    here.valkey.kill()
+    killed_at, told = time.monotonic(), {}
+    while len(told) < 2 and time.monotonic() - killed_at < TOLD_WITHIN_S + 5:
+        told |= {
+            part: time.monotonic() - killed_at
+            for part in ("workers", "redis")
+            if part not in told and state(here, part) != "ok"
+        }
+        time.sleep(0.2)
+    dead = ran(here, "app.cli", "work", "--health"), arqs_check(here)
+    ready = here.web.get("/readyz").status_code
+
+    assert (lives[0].returncode, lives[0].stdout) == (0, "a worker lives\n")
+    assert lives[1].returncode == 0, lives[1].stderr
+    assert {part for part, after_s in told.items() if after_s <= TOLD_WITHIN_S} == {"workers", "redis"}, told
+    assert [one.returncode for one in dead] == [1, 1]
+    assert dead[0].stdout == f"no worker of this machine was heard of for {TIMINGS.alive.total_seconds():.0f} s\n"
+    assert ready == 200
+
+
+def test_arqs_check_fails_once_a_worker_that_was_killed_has_not_said_for_long_that_it_listens(here):
+    here.wait_until(lambda: arqs_check(here).returncode == 0, "arq's check to pass", TOLD_WITHIN_S + STARTED_S)
+    here.work.kill()
+
+    here.wait_until(lambda: arqs_check(here).returncode == 1, "arq's check to fail", TOLD_WITHIN_S + STARTED_S)
+
+
+def test_without_a_redis_arqs_check_says_what_to_use_instead(here):
+    found = arqs_check(here, REDIS_URL="")
+
+    assert found.returncode == 1
+    assert "chronobridge work --health" in found.stderr
