@@ -1,12 +1,13 @@
 """Error, attempt -> what becomes of the record: again in n seconds, a dead letter, or the whole side waits.
 
-Every cause a person may meet has its fix in words here, so that a failure always says why and what to do.
+What a cause means stands in `failure_causes.py`.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from app.errors import Disposition, SyncError, Unavailable
+from app.sync.failure_causes import look_up
 
 
 class Fate(StrEnum):
@@ -54,7 +55,7 @@ def after_refusal(code: str, attempt: int, limit: int, jitter: float) -> RetryDe
 
     Source  REST API Developer Guide, Status Codes and Error Responses
     """
-    return _again(attempt, limit, jitter) if code in RETRYABLE_CODES else RetryDecision(Fate.DEAD_LETTER, spends=True)
+    return _again(attempt, limit, jitter) if look_up(code).passes else RetryDecision(Fate.DEAD_LETTER, spends=True)
 
 
 def _again(attempt: int, limit: int, jitter: float) -> RetryDecision:
@@ -66,17 +67,3 @@ def _again(attempt: int, limit: int, jitter: float) -> RetryDecision:
 def backoff_s(attempt: int, jitter: float) -> float:
     """Give the wait before the next attempt: doubling from one second to a quarter of an hour, jittered by half."""
     return float(min(_FIRST_S * 2 ** min(attempt - 1, _MOST_DOUBLINGS), _LONGEST_S) * (0.75 + jitter / 2))
-
-
-RETRYABLE_CODES = frozenset(
-    {
-        "UNABLE_TO_LOCK_ROW",
-        "SERVER_UNAVAILABLE",
-        "UNKNOWN_EXCEPTION",
-        "DUPLICATE_VALUE",  # the race of two creates: the next look finds the other one
-        "INVALID_CROSS_REFERENCE_KEY",  # the parent may not be there yet
-        "REQUEST_LIMIT_EXCEEDED",
-        "QUERY_TIMEOUT",
-        "ENTITY_IS_DELETED",  # the next look sees it gone and holds
-    }
-)
