@@ -18,7 +18,7 @@ from app.sync.mappings.local_time import known_zone
 from app.sync.mappings.table import Row, Table
 from app.sync.model import Kind, RecordRef, Side
 from app.sync.snapshots import zone_of
-from app.vendors.salesforce.client import moment
+from app.vendors.salesforce import search
 from app.vendors.salesforce.search import Columns
 
 _MOST = 2_000
@@ -81,8 +81,7 @@ async def of_day(runtime: Runtime, day: date) -> Day:
         return Day(day, (), silence=Unanswered(Side.SALESFORCE, NOT_CONNECTED))
     by_doctor = await doctor_zones.all_zones(runtime.database)
     begin, end = _span(day, {*by_doctor.values(), *runtime.settings.office_time_zones.values()}, runtime)
-    name = start.names[Side.SALESFORCE]
-    within = f"{name} >= {moment(begin)} AND {name} < {moment(end)}"
+    within, name = search.starts_between(table, begin, end)
     try:
         records = await client.select(table.object, _names(runtime, table), within, [name, "Id"], _MOST)
     except FAILS as error:

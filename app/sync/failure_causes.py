@@ -57,7 +57,7 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class FailureCause:
     """One cause.
 
     fix       what a person does about it, in a sentence or two
@@ -82,138 +82,142 @@ _REFUSED = "The vendor refused the request itself; report it with the record's i
 _OTHER = "Look the code up in the vendor's documentation, correct the record, then try again."
 
 _ROWS = (
-    Cause(
+    FailureCause(
         "STRING_TOO_LONG",
         FailureClass.VALUE,
         "Shorten the named field in DrChrono, or lengthen it in Salesforce and in the mapping.",
     ),
-    Cause(
+    FailureCause(
         "too_long",
         FailureClass.VALUE,
         "Shorten the named field in DrChrono, or raise max_length in the mapping and the field's length.",
     ),
-    Cause(
+    FailureCause(
         "unknown_value",
         FailureClass.VALUE,
         "Add the value to the named field's `values` in the mapping, and to Salesforce's picklist.",
     ),
-    Cause("not_a_date", FailureClass.VALUE, "Correct the named date; it must be a calendar day."),
-    Cause(
+    FailureCause("not_a_date", FailureClass.VALUE, "Correct the named date; it must be a calendar day."),
+    FailureCause(
         "not_a_number",
         FailureClass.VALUE,
         "The named field holds something that is no number; correct it where it was entered.",
     ),
-    Cause("not_a_flag", FailureClass.VALUE, "The named field is neither yes nor no; map it with another codec."),
-    Cause(
+    FailureCause("not_a_flag", FailureClass.VALUE, "The named field is neither yes nor no; map it with another codec."),
+    FailureCause(
         "not_a_local_time",
         FailureClass.VALUE,
         "DrChrono gave a time in a form we do not know; report it with the record's id.",
     ),
-    Cause(
+    FailureCause(
         "not_an_instant",
         FailureClass.VALUE,
         "Salesforce gave a time in a form we do not know; map the field to a date and time.",
     ),
-    Cause(
+    FailureCause(
         "not_text",
         FailureClass.VALUE,
         "The named field holds something that is no text; correct it, or map it with another codec.",
     ),
-    Cause(
+    FailureCause(
         "unknown_time_zone",
         FailureClass.VALUE,
         "Correct the time zone of the visit's doctor in DrChrono's account settings.",
     ),
-    Cause(
+    FailureCause(
         "repeated_hour",
         FailureClass.VALUE,
         "The clocks go back then, so the time exists twice; we took the first. Ask the practice.",
     ),
-    Cause(
+    FailureCause(
         "missing_hour",
         FailureClass.VALUE,
         "The clocks go forward then, so that time does not exist; we took an hour later. Move the visit.",
     ),
-    Cause("INVALID_EMAIL_ADDRESS", FailureClass.VALUE, "Correct the e-mail address; Salesforce does not accept it."),
-    Cause(
+    FailureCause(
+        "INVALID_EMAIL_ADDRESS", FailureClass.VALUE, "Correct the e-mail address; Salesforce does not accept it."
+    ),
+    FailureCause(
         "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
         FailureClass.VALUE,
         "Add the value to the picklist in Salesforce, or map it to another one.",
     ),
-    Cause("HTTP_400", FailureClass.VALUE, "DrChrono does not take the named field's value; correct it in Salesforce."),
-    Cause(
+    FailureCause(
+        "HTTP_400", FailureClass.VALUE, "DrChrono does not take the named field's value; correct it in Salesforce."
+    ),
+    FailureCause(
         "REQUIRED_FIELD_MISSING",
         FailureClass.MISSING,
         "Fill the named field in DrChrono, or give it a value in the mapping, then save again.",
     ),
-    Cause(
+    FailureCause(
         "cannot_be_empty",
         FailureClass.MISSING,
         "DrChrono does not do without the named field; fill it in again in Salesforce.",
     ),
-    Cause(
+    FailureCause(
         "missing_for_drchrono",
         FailureClass.MISSING,
         "Fill the named field in Salesforce; DrChrono takes no new patient without it. For the doctor, "
         "DRCHRONO_DEFAULT_DOCTOR does too.",
     ),
-    Cause(
+    FailureCause(
         "says_not_who", FailureClass.MISSING, "The name has no letter in it; correct it in Salesforce.", is_held=True
     ),
-    Cause(
+    FailureCause(
         "nothing_to_create",
         FailureClass.MISSING,
         "Every mapped field of it is empty in DrChrono; fill in at least the name there.",
     ),
-    Cause(
+    FailureCause(
         "FIELD_CUSTOM_VALIDATION_EXCEPTION",
         FailureClass.RULE,
         "A validation rule in Salesforce refuses it; satisfy or relax the rule.",
     ),
-    Cause(
+    FailureCause(
         "DUPLICATES_DETECTED",
         FailureClass.RULE,
         "A blocking duplicate rule in Salesforce refuses it; merge the records or relax the rule.",
     ),
-    Cause(
+    FailureCause(
         "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
         FailureClass.RULE,
         "A trigger or flow in Salesforce failed on this record; mend it there.",
     ),
-    Cause(
+    FailureCause(
         "UNABLE_TO_LOCK_ROW",
         FailureClass.RULE,
         "Something in Salesforce keeps the record locked; find the automation, then try again.",
         passes=True,
     ),
-    Cause(
+    FailureCause(
         "INVALID_FIELD",
         FailureClass.ACCESS,
         "The mapping names a field the integration user does not see; create it or grant access to it.",
     ),
-    Cause(
+    FailureCause(
         "INSUFFICIENT_ACCESS_OR_READONLY",
         FailureClass.ACCESS,
         "Give the integration user edit access to the object and its fields.",
     ),
-    Cause(
+    FailureCause(
         "HTTP_403",
         FailureClass.ACCESS,
         "The connected user lacks a permission or a scope for this call; grant it, then try again.",
     ),
-    Cause(
+    FailureCause(
         "DUPLICATE_VALUE",
         FailureClass.IDENTITY,
         "Two Contacts claim one DrChrono id; clear it on the wrong one.",
         passes=True,
     ),
-    Cause(
+    FailureCause(
         "contact_of_another_link",
         FailureClass.IDENTITY,
         "Two charts claim one Contact, or two Contacts one chart; clear the wrong DrChrono id.",
         is_held=True,
     ),
-    Cause(
+    FailureCause(
         "several_charts",
         FailureClass.IDENTITY,
         "Several charts have this name and birth date; pick one in Held, or put the right one's id into the Contact.",
@@ -221,27 +225,27 @@ _ROWS = (
         side=Side.DRCHRONO,
         decision=Decision.RECORD_IN_DRCHRONO,
     ),
-    Cause(
+    FailureCause(
         "several_contacts",
         FailureClass.IDENTITY,
         "Several Contacts have this name and birth date; pick one in Held, or put the chart's id into the right one.",
         is_held=True,
         decision=Decision.RECORD_IN_SALESFORCE,
     ),
-    Cause(
+    FailureCause(
         "chart_of_another_contact",
         FailureClass.IDENTITY,
         "The chart of this name and birth date has its Contact; merge the two, here or there.",
         is_held=True,
         decision=Decision.MERGE,
     ),
-    Cause(
+    FailureCause(
         "names_another_chart",
         FailureClass.IDENTITY,
         "The Contact names another chart than the one it is linked to; correct its DrChrono id.",
         is_held=True,
     ),
-    Cause(
+    FailureCause(
         "potential_duplicate",
         FailureClass.IDENTITY,
         "DrChrono takes the patient for one it has; look in Held whom it shows, and pick that one. Whom "
@@ -249,87 +253,87 @@ _ROWS = (
         is_held=True,
         decision=Decision.RECORD_IN_DRCHRONO,
     ),
-    Cause(
+    FailureCause(
         "OTHER_RECORD",
         FailureClass.IDENTITY,
         "DrChrono answered with another record than asked for; report it with the record's id.",
     ),
-    Cause(
+    FailureCause(
         "parent_missing",
         FailureClass.PARENT,
         "The record named there is gone in DrChrono or cannot be brought over; mend that one first.",
     ),
-    Cause(
+    FailureCause(
         "parent_not_linked",
         FailureClass.PARENT,
         "It refers to a record that DrChrono does not know; tick that one's box, or choose another.",
     ),
-    Cause(
+    FailureCause(
         "INVALID_CROSS_REFERENCE_KEY",
         FailureClass.PARENT,
         "The record refers to one that Salesforce does not have; bring that one in first.",
         passes=True,
     ),
-    Cause(
+    FailureCause(
         "ENTITY_IS_DELETED",
         FailureClass.GONE,
         "The Contact was deleted meanwhile; undelete it in Salesforce, or let it go here.",
         passes=True,
     ),
-    Cause(
+    FailureCause(
         "gone_in_salesforce",
         FailureClass.GONE,
         "Deleted in Salesforce, or not shared with us; undelete or share it, or let it go here.",
         is_held=True,
     ),
-    Cause(
+    FailureCause(
         "gone_in_drchrono",
         FailureClass.GONE,
         "It was deleted, merged or hidden from our user in DrChrono; look there before acting here.",
         is_held=True,
         side=Side.DRCHRONO,
     ),
-    Cause(
+    FailureCause(
         "held",
         FailureClass.CONFLICT,
         "Both sides changed the named field; pick in Held which value counts, or save it on both sides.",
         is_held=True,
         decision=Decision.FIELDS,
     ),
-    Cause(
+    FailureCause(
         "rewritten",
         FailureClass.CONFLICT,
         "Some automation keeps rewriting the named field; find and stop it, then pick in Held what counts.",
         is_held=True,
         decision=Decision.FIELDS,
     ),
-    Cause(
+    FailureCause(
         "create_unsettled",
         FailureClass.ANSWER,
         "DrChrono did not answer, and what it made cannot be searched for; look there by hand.",
     ),
-    Cause(
+    FailureCause(
         "create_unanswered",
         FailureClass.ANSWER,
         "DrChrono did not answer, and made no chart, at every attempt; try again when it is well.",
     ),
-    Cause(
+    FailureCause(
         "UNKNOWN",
         FailureClass.ANSWER,
         "Salesforce gave no reason; save the Contact there by hand, and what it complains of is the reason.",
     ),
-    Cause("QUERY_TIMEOUT", FailureClass.ANSWER, _BUSY, passes=True),
-    Cause("REQUEST_LIMIT_EXCEEDED", FailureClass.ANSWER, _BUSY, passes=True),
-    Cause("SERVER_UNAVAILABLE", FailureClass.ANSWER, _BUSY, passes=True),
-    Cause("UNKNOWN_EXCEPTION", FailureClass.ANSWER, _BUSY, passes=True),
-    Cause("ANSWER_DOES_NOT_FIT", FailureClass.ANSWER, _NO_ANSWER),
-    Cause("NOT_JSON", FailureClass.ANSWER, _NO_ANSWER),
-    Cause("NO_RECORDS", FailureClass.ANSWER, _NO_ANSWER),
-    Cause("OutcomeUnknown", FailureClass.ANSWER, _NO_ANSWER),
-    Cause("Unreadable", FailureClass.ANSWER, _NO_ANSWER),
-    Cause("NO_ANSWER", FailureClass.ANSWER, _OTHER),
+    FailureCause("QUERY_TIMEOUT", FailureClass.ANSWER, _BUSY, passes=True),
+    FailureCause("REQUEST_LIMIT_EXCEEDED", FailureClass.ANSWER, _BUSY, passes=True),
+    FailureCause("SERVER_UNAVAILABLE", FailureClass.ANSWER, _BUSY, passes=True),
+    FailureCause("UNKNOWN_EXCEPTION", FailureClass.ANSWER, _BUSY, passes=True),
+    FailureCause("ANSWER_DOES_NOT_FIT", FailureClass.ANSWER, _NO_ANSWER),
+    FailureCause("NOT_JSON", FailureClass.ANSWER, _NO_ANSWER),
+    FailureCause("NO_RECORDS", FailureClass.ANSWER, _NO_ANSWER),
+    FailureCause("OutcomeUnknown", FailureClass.ANSWER, _NO_ANSWER),
+    FailureCause("Unreadable", FailureClass.ANSWER, _NO_ANSWER),
+    FailureCause("NO_ANSWER", FailureClass.ANSWER, _OTHER),
 )
-CAUSES: Mapping[str, Cause] = {cause.name: cause for cause in _ROWS}
+CAUSES: Mapping[str, FailureCause] = {cause.name: cause for cause in _ROWS}
 
 OVERLAPS = "overlaps_"  # and the id of the visit that is in the way
 CIRCUIT_OPEN = "left_alone"  # a vendor that failed several calls in a row: none is made for a while
@@ -338,16 +342,18 @@ DRCHRONO_QUOTA_CAUSES = (HOUR_IS_SPENT, SECONDS_ARE_FULL, "HTTP_429")  # calls, 
 SALESFORCE_QUOTA_CAUSES = (DAY_IS_SPENT, "REQUEST_LIMIT_EXCEEDED")
 
 
-def look_up(name: str) -> Cause:
+def look_up(name: str) -> FailureCause:
     """Give the row of a cause; one that is not in the table has what its form says of it."""
     if name in CAUSES:
         return CAUSES[name]
     if name.startswith(OVERLAPS):
         visit = name.removeprefix(OVERLAPS)
-        return Cause(name, FailureClass.CLASH, f"Visit {visit} is at that time in DrChrono; move one of the two.")
+        return FailureCause(
+            name, FailureClass.CLASH, f"Visit {visit} is at that time in DrChrono; move one of the two."
+        )
     if name.startswith("HTTP_5") or name.endswith(("Timeout", "Error")):
-        return Cause(name, FailureClass.ANSWER, _NO_ANSWER)
-    return Cause(name, FailureClass.OTHER, _REFUSED if name.startswith("HTTP_4") else _OTHER)
+        return FailureCause(name, FailureClass.ANSWER, _NO_ANSWER)
+    return FailureCause(name, FailureClass.OTHER, _REFUSED if name.startswith("HTTP_4") else _OTHER)
 
 
 def class_of(cause: str) -> FailureClass:

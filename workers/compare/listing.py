@@ -19,6 +19,7 @@ from app.sync.model import Kind, Link, Side, Snapshot
 from app.sync.snapshots import skipped
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.client import DrChrono
+from app.vendors.salesforce import search
 from app.vendors.salesforce.client import Salesforce
 
 _DAYS = timedelta(days=2)  # DrChrono's `since` knows days only, of a zone it does not name
@@ -129,7 +130,7 @@ async def salesforce_pages(client: Salesforce, table: Table, since: datetime | N
     Of all Contacts there ever were, those concern us that name a chart or ask to be taken over.
     """
     names = (*table.fields, table.external_id)
-    concerns_us = f"({table.opt_in} = true OR {table.external_id} != null)" if since is None and table.opt_in else ""
+    concerns_us = search.concerned(table) if since is None else ""
     after = (since or EVER) - LATE
     while True:
         stamp, _, last = place.partition(" ")

@@ -19,6 +19,7 @@ from app.store import doctor_zones, heartbeats, lanes, links, schedules
 from app.store.inbox.group_commit import Inbox
 from app.sync.mappings.table import Table
 from app.sync.model import Kind, Lane, Side
+from app.vendors.salesforce import search
 from workers.compare import outages
 from workers.compare.checkpoint import Checkpoint, ScanRequest
 from workers.compare.listing import EVER
@@ -93,11 +94,7 @@ async def compare(
 async def _to_come(runtime: Runtime, table: Table, doctor_id: str) -> list[str]:
     """Give the visits of a doctor that Salesforce holds and that are still to come."""
     assert runtime.salesforce is not None
-    doctor = next(row for row in table.rows.values() if row.parent is Kind.DOCTOR)
-    start = next(row for row in table.rows.values() if row.options.zone == table.zoned)
-    names = doctor.selected[0], start.names[Side.SALESFORCE]
-    condition = f"{names[0]} = {{}} AND {names[1]} > {{}}"
-    return await runtime.salesforce.where(table.object, condition, doctor_id, runtime.now())
+    return await runtime.salesforce.where(table.object, search.to_come(table, doctor_id, runtime.now()))
 
 
 async def apply_zones(runtime: Runtime, notify: Notify) -> None:

@@ -1,7 +1,7 @@
 """What we ask of Salesforce and have it write, over simple-salesforce: reads, upserts, updates, 200 records a call."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import requests
@@ -11,7 +11,7 @@ from simple_salesforce.format import format_soql
 from app.errors import OutcomeUnknown, Rejected, Unreadable
 from app.sync.model import Side
 from app.vendors.salesforce.transport import Transport
-from app.vendors.salesforce.wire import RecordRefused, Saved, results
+from app.vendors.salesforce.wire import RecordRefused, Saved, moment, results
 
 MOST_RECORDS = 200
 MERGED = frozenset({"Account", "Contact", "Lead"})  # the objects that Salesforce merges
@@ -241,8 +241,3 @@ class Salesforce(Transport):
         if found is None:  # it was answered, but we cannot tell what for which record
             raise OutcomeUnknown(_SIDE, call, code="ANSWER_DOES_NOT_FIT")
         return found
-
-
-def moment(at: datetime) -> str:
-    """Give an instant as queries have it, to the millisecond."""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"

@@ -1,4 +1,6 @@
-"""Finding: a person's words as the condition of one query, quoted, their wildcards taken as what they are (pure).
+"""Search: the conditions of our queries, values quoted: whom a person means, what concerns us, visits by time (pure).
+
+A person's wildcards are taken as what they are.
 
 A name's word is looked for at the beginning of a name and of each of its parts, so `ann` finds Ann, Anna and
 Mary Ann, not Joanna: the org need not compare the middle of every name it holds.
@@ -6,13 +8,14 @@ Mary Ann, not Joanna: the org need not compare the middle of every name it holds
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from simple_salesforce.format import format_soql
 
-from app.sync.mappings.table import Table
-from app.sync.model import Side
+from app.sync.mappings.table import Row, Table
+from app.sync.model import Kind, Side
 from app.sync.patient_search import PatientSearch
-from app.vendors.salesforce.wire import long_id
+from app.vendors.salesforce.wire import long_id, moment
 
 _BEGINS_AN_ID = re.compile(r"\d|a\d", re.ASCII)  # a standard object's, a custom one's: no name
 _BEGINNINGS = ("{:like}%", "% {:like}%", "%-{:like}%")
@@ -68,6 +71,22 @@ def is_id(text: str) -> bool:
 def concerned(table: Table) -> str:
     """Give the condition that a record concerns us; empty where every one does."""
     return f"({table.opt_in} = true OR {table.external_id} != null)" if table.opt_in else ""
+
+
+def starts_between(table: Table, begin: datetime, end: datetime) -> tuple[str, str]:
+    """Give the condition that a visit starts in a span, and the field it starts by."""
+    name = _start(table).names[Side.SALESFORCE]
+    return f"{name} >= {moment(begin)} AND {name} < {moment(end)}", name
+
+
+def to_come(table: Table, doctor_id: str, now: datetime) -> str:
+    """Give the condition that a visit is of a doctor, by DrChrono's id, and still to come."""
+    doctor = next(row for row in table.rows.values() if row.parent is Kind.DOCTOR)
+    return format_soql(f"{doctor.selected[0]} = {{}} AND {_start(table).names[Side.SALESFORCE]} > {{}}", doctor_id, now)
+
+
+def _start(table: Table) -> Row:
+    return next(row for row in table.rows.values() if row.options.zone == table.zoned)
 
 
 def behind(columns: Columns, last: tuple[str | None, str] | None) -> str:

@@ -5,6 +5,7 @@ Top-level errors say `errorCode`, those inside a collection `statusCode`; a 5xx 
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable
@@ -89,3 +90,8 @@ def refused(status: int, content: Any, call: str, *, writes: bool) -> SyncError:
         return Unauthorized(_SIDE, call, status=status, code=code)
     fields = tuple(name for name in _list(first.get("fields")) if isinstance(name, str))
     return Rejected(_SIDE, call, status=status, code=code, fields=fields)
+
+
+def moment(at: datetime) -> str:
+    """Give an instant as queries have it, to the millisecond."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
