@@ -14,11 +14,11 @@ from app.metrics.definitions import GROUP_SIZE
 from app.operations.health.monitor import HealthMonitor
 from app.operations.metrics import MetricsReader
 from app.operations.sign_in import SignInThrottle
+from app.ports import Delivery
 from app.runtime import Runtime, open_inbox, open_runtime, settle_memory
 from app.settings.fields import Settings
 from app.settings.types import secret_values
 from app.store import lanes
-from app.store.inbox.group_commit import Delivery
 from app.web import probes
 from app.web.api import routes as api
 from app.web.auth import Access

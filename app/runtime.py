@@ -13,12 +13,12 @@ from typing import Any
 
 from app.log import log
 from app.metrics.definitions import RINGS_MISSED
+from app.ports import Committed, Inbox, TokenStore
 from app.settings.fields import Settings
 from app.settings.types import raw_keys
 from app.store.counters import ProcessCounters
 from app.store.database import Database
 from app.store.encryption import Vault
-from app.store.inbox.group_commit import Committed, Inbox
 from app.store.inbox.postgres import PostgresInbox
 from app.store.inbox.sqlite import SqliteInbox
 from app.store.rate_ledger import RateLedger
@@ -38,7 +38,6 @@ from app.vendors.rate_limit.policy import Allowance
 from app.vendors.rate_limit.salesforce import SalesforceRateLimit
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import Credentials, SalesforceGrant
-from app.vendors.token_broker import TokenStore
 from app.wakeup import Wakeup
 
 

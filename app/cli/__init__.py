@@ -200,9 +200,9 @@ def replay(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids o
     """Run stored deliveries again: both sides are looked at, and the workers apply what differs."""
     from app import log
     from app.operations.deliveries import replay as again
+    from app.ports import By
     from app.runtime import open_runtime
     from app.settings import env_file
-    from app.store.audit import By
     from app.store.deliveries import ReplayResult
 
     log.configure(logging.ERROR)
@@ -290,9 +290,9 @@ def disconnect_drchrono() -> None:
     """Forget the practice's tokens, and have DrChrono revoke them."""
     from app import log
     from app.operations.connections import disconnect
+    from app.ports import By
     from app.runtime import open_runtime
     from app.settings import env_file
-    from app.store.audit import By
 
     log.configure(logging.ERROR)
 

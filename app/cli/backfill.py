@@ -14,10 +14,10 @@ from rich.console import Console
 
 from app.cli import progress
 from app.errors import LeaseLost, StoreUnavailable, SyncError, Unauthorized, Unavailable, VendorError
+from app.ports import Inbox
 from app.runtime import Runtime, open_inbox, open_runtime
 from app.settings.fields import Settings
 from app.store import counters, heartbeats, links, queue_stats
-from app.store.inbox.group_commit import Inbox
 from app.sync.brake import advice
 from app.sync.failure_causes import DRCHRONO_QUOTA_CAUSES, SALESFORCE_QUOTA_CAUSES, fix
 from app.sync.model import Kind, Lane, Side

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from app.operations import connections
+from app.ports import StoredToken
 from app.runtime import Runtime, open_runtime
 from app.settings.fields import Settings
-from app.store.vendor_tokens import StoredToken, VendorTokens
+from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Side
 from app.vendors import http
 

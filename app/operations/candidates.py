@@ -11,9 +11,9 @@ from typing import Any
 
 from app.operations import records, resolve
 from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, drchrono_of, salesforce_of, unanswered
+from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import audit, identity_index
-from app.store.audit import Act, Action, By
 from app.store.record_views import RecordView
 from app.sync.identity import alike, identity, narrowed, question, search_key
 from app.sync.mappings.table import Table

@@ -17,10 +17,10 @@ from ulid import ULID
 
 from app.errors import Misconfigured, SyncError, Unauthorized, Undecryptable, VendorError
 from app.log import log
+from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.settings.fields import Settings
 from app.store import audit, links
-from app.store.audit import Act, Action, By
 from app.store.oauth_states import OAuthStates
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Side

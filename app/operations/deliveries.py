@@ -8,9 +8,9 @@ from typing import Any
 
 from app.errors import Undecryptable
 from app.log import log
+from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import audit, deliveries
-from app.store.audit import Act, Action, By
 from app.store.deliveries import DeliveryFilter, ReplayResult
 from app.sync.diff import MASK
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from app.log import log
+from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import failures, queue_stats
-from app.store.audit import Act, Action, By
 from app.store.failures import Group
 from app.sync.failure_causes import fix
 from app.sync.model import Side

@@ -3,9 +3,9 @@
 from enum import StrEnum
 
 from app.log import log
+from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import lanes
-from app.store.audit import Act, Action, By
 from app.sync.model import Lane
 
 MEANINGS = {

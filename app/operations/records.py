@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.operations.history import Came, came
 from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, drchrono_of, salesforce_of, unanswered
+from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import audit, doctor_zones, links, record_views
-from app.store.audit import Act, Action, By
 from app.store.record_views import RecordView
 from app.sync.diff import MASK, FieldDiff, compare_fields
 from app.sync.model import Absent, Kind, Lane, RecordRef, Side, Snapshot

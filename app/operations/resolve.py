@@ -19,9 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.errors import Undecryptable
 from app.operations import records
 from app.operations.records import BothSides
+from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import audit, conflicts, links, record_views, resolutions
-from app.store.audit import Act, Action, By
 from app.store.record_views import RecordState, RecordView
 from app.store.resolutions import Resolution
 from app.sync.create import IS_TAKEN, SEVERAL

@@ -12,8 +12,9 @@ import httpx
 from app.errors import Unauthorized, Unavailable, Undecryptable, VendorError
 from app.operations.connections import connect_url
 from app.operations.health.model import CheckState, Finding, good, red, warn
+from app.ports import StoredToken
 from app.runtime import Runtime, drchrono_budget, salesforce_client
-from app.store.vendor_tokens import StoredToken, VendorTokens
+from app.store.vendor_tokens import VendorTokens
 from app.sync.failure_causes import HOUR_IS_SPENT
 from app.sync.mappings.table import Table
 from app.sync.model import Side

@@ -1,57 +1,15 @@
 """Who did what: one row for each act of a person or a script, only ever added to; never a patient's value in it."""
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from app.ports import Act, Action
 from app.store.clock import db_now
 from app.store.database import Database
 from app.store.tables import audit
-
-
-class Action(StrEnum):
-    """What can be done here."""
-
-    PAUSE = "pause"
-    RESUME = "resume"
-    CONNECT = "connect"
-    DISCONNECT = "disconnect"
-    REVEAL = "reveal"
-    REPLAY = "replay"
-    LOOK = "look"
-    RETRY = "retry"
-    DISCARD = "discard"
-    SETTLE = "settle"
-    MERGE = "merge"
-    UNDO = "undo"
-
-
-@dataclass(frozen=True, slots=True)
-class By:
-    """Who acts: their role, and which session, bearer or command it was."""
-
-    role: str
-    who: str
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One act.
-
-    about    what it was done to, by name or id: a lane, a side, `patient 123`
-    records  how many records or deliveries it touched
-    reason   why, in the person's words
-    """
-
-    by: By
-    action: Action
-    about: str
-    records: int = 1
-    reason: str = ""
 
 
 async def note(connection: AsyncConnection, act: Act) -> None:

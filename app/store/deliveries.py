@@ -11,11 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.ports import LISTED, Act
 from app.store import audit
-from app.store.audit import Act
 from app.store.clock import db_now
 from app.store.database import Database
-from app.store.inbox.group_commit import LISTED
 from app.store.links import due_again, mark_due
 from app.store.tables import deliveries, events, links
 from app.sync.model import Kind, Lane, Side

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.ports import Act
 from app.store import audit, resolutions
-from app.store.audit import Act
 from app.store.clock import db_now
 from app.store.database import Database
 from app.store.links import due_again

@@ -11,10 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.ports import LISTED
 from app.store.clock import db_now
 from app.store.database import Database, insert_into
 from app.store.heartbeats import record_outage
-from app.store.inbox.group_commit import LISTED
 from app.store.tables import darkness, deliveries, events, feeds
 from app.sync import feed_health
 from app.sync.feed_health import Feed, FeedVerdict, UnannouncedChange

@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.ports import Act
 from app.store import audit
-from app.store.audit import Act
 from app.store.clock import db_now
 from app.store.database import Database, insert_into
 from app.store.tables import instance, lanes

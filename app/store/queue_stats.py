@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.ports import LISTED
 from app.store.clock import Instant, after, db_now, instant, millis
 from app.store.database import Database
-from app.store.inbox.group_commit import LISTED
 from app.store.tables import deliveries, events, failures, journal, lanes, links
 from app.sync.failure_causes import DRCHRONO_QUOTA_CAUSES
 from app.sync.model import Kind, Lane, Side, WriteState

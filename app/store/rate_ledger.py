@@ -6,7 +6,6 @@ what it last said of its own allowance. Hours of two days ago are forgotten.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.ports import Admit, Ledger
 from app.store.clock import db_now, instant
 from app.store.database import Database, insert_into
 from app.store.tables import allowances, lane_calls, promises
@@ -23,33 +23,6 @@ _HOUR_S, _MINUTE_S, _KEPT_HOURS = 3600, 60, 48
 _MINUTE_MS = sa.literal_column(str(_MINUTE_S * 1000), sa.BigInteger)
 _HOUR_MS = sa.literal_column(str(_HOUR_S * 1000), sa.BigInteger)
 _LONGEST = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """What was called by a moment of the database's clock.
-
-    at            seconds since 1970
-    made          hour since 1970 -> calls, of the last hours
-    in_second     what has gone of this very second
-    closed_until  the vendor is to be left alone until then; 0 when it need not be
-    failures      calls in a row that failed
-    throttled_at  when the vendor last refused a call as one too many; 0 when it never did
-    used, most    what the vendor said it has counted, and allows; told_at: when (0: never)
-    """
-
-    at: float
-    made: Mapping[int, int] = field(default_factory=dict)
-    in_second: int = 0
-    closed_until: float = 0.0
-    failures: int = 0
-    throttled_at: float = 0.0
-    used: int = 0
-    most: int = 0
-    told_at: float = 0.0
-
-
-Admit = Callable[[Ledger], tuple[Sequence[int], int, float]]
 
 
 class RateLedger:

@@ -23,10 +23,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import StoreUnavailable
+from app.ports import LISTED
 from app.store import oauth_states, sessions
 from app.store.clock import after, db_now
 from app.store.database import BUSY_TIMEOUT_S, Database
-from app.store.inbox.group_commit import LISTED
 from app.store.tables import conflicts, connections, decisions, deliveries, events, journal, links
 from app.store.tables import consents as under_way
 from app.store.tables import sessions as signed_in

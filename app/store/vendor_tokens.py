@@ -6,7 +6,6 @@ cleared by whatever ends it: found later, it tells of a refresh that was cut off
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.errors import LeaseLost
+from app.ports import StoredToken, TokenLease
 from app.store.clock import after, db_now
 from app.store.database import Database, insert_into
 from app.store.encryption import Vault
@@ -22,42 +22,6 @@ from app.store.tables import connections, watermarks
 from app.sync.model import Side
 
 Note = Callable[[AsyncConnection], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredToken:
-    """A token as stored.
-
-    is_stale        past its time for an early refresh, though it may still be good
-    is_expired      past the life the vendor stated
-    refused_for_s   since the vendor refused our credential; None when it did not
-    ask_again_in_s  the vendor asked to be left alone for so long; 0 when it did not
-    is_cut_off      somebody asked for a token and never came back with the answer
-    practice        the DrChrono practice this database belongs to, kept when it is disconnected
-    age_s           since it was stored; None where that was before it was noted
-    expires_in_s    until the end the vendor stated, negative once it is past; None when it stated none
-    """
-
-    token: dict[str, Any] | None = field(default=None, repr=False)
-    version: int = 0
-    is_stale: bool = False
-    is_expired: bool = False
-    refused_for_s: float | None = None
-    refused_code: str | None = None
-    ask_again_in_s: float = 0.0
-    is_cut_off: bool = False
-    practice: str | None = None
-    expires_in_s: float | None = field(default=None, compare=False)
-    age_s: float | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLease:
-    """The right to ask for the token that follows `version`; `follows_cut_off`: who had it before never came back."""
-
-    owner: str
-    version: int
-    follows_cut_off: bool
 
 
 class VendorTokens:

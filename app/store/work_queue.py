@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from app.ports import LISTED
 from app.store import clock_skew, resolutions
 from app.store.clock import Moment, after, db_now
 from app.store.database import Database
-from app.store.inbox.group_commit import LISTED
 from app.store.resolutions import Resolution
 from app.store.tables import deliveries, events, failures, journal, lanes, links, matches
 from app.sync.model import BULKY, OPEN, Base, Kind, Lane, Link, PendingWrite, Side, WriteState

@@ -13,122 +13,50 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from app.errors import LeaseLost, OutcomeUnknown, StoreUnavailable, Unauthorized, Unavailable
-
-
-class StoredTokenView(Protocol):
-    """A token as the store holds it; see `app/store/connections.py`."""
-
-    @property
-    def token(self) -> dict[str, Any] | None:
-        """What the vendor gave; None before there was one."""
-
-    @property
-    def version(self) -> int:
-        """Grows with every token stored."""
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether an early refresh is due."""
-
-    @property
-    def is_expired(self) -> bool:
-        """Whether the life the vendor stated is over."""
-
-    @property
-    def refused_for_s(self) -> float | None:
-        """How long ago the vendor refused our credential; None when it did not."""
-
-    @property
-    def refused_code(self) -> str | None:
-        """What it said."""
-
-    @property
-    def ask_again_in_s(self) -> float:
-        """How long the vendor is to be left alone."""
-
-
-class TokenLeaseView(Protocol):
-    """The right to ask for a token."""
-
-    @property
-    def follows_cut_off(self) -> bool:
-        """Whether whoever had it before never came back."""
-
-
-class TokenStore(Protocol):
-    """What the broker needs of the store."""
-
-    async def read(self) -> StoredTokenView:
-        """Give what is stored now."""
-
-    async def lease(self, span: timedelta) -> Any | None:
-        """Take the right to ask, for a while; None when another process has it."""
-
-    async def save(
-        self, lease: Any, version: int, token: dict[str, Any], refresh_in: timedelta | None, lives: timedelta | None
-    ) -> StoredTokenView:
-        """Store the token that follows a version durably, and let the lease go."""
-
-    async def refuse(self, lease: Any, code: str) -> None:
-        """Remember a refusal and let the lease go; LeaseLost when a token has followed the refused one."""
-
-    async def release(self, lease: Any, ask_again_in: timedelta | None = None, *, is_answered: bool = True) -> None:
-        """Let the lease go without a token."""
-
-    async def forget(self, lease: Any) -> None:
-        """Forget the token and let the lease go."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    token: dict[str, Any] | None = None
-    version: int = 0
-    is_stale: bool = False
-    is_expired: bool = False
-    refused_for_s: float | None = None
-    refused_code: str | None = None
-    ask_again_in_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Free:
-    follows_cut_off: bool = False
+from app.ports import StoredToken, TokenLease, TokenStore
 
 
 class UnstoredToken:
     """Keeps a token for as long as this object lives, for one user of it: what a check asks for is stored nowhere."""
 
     def __init__(self) -> None:
-        self._kept = _Kept()
+        self._kept = StoredToken()
 
-    async def read(self) -> StoredTokenView:
+    async def read(self) -> StoredToken:
         """Give what is kept."""
         return self._kept
 
-    async def lease(self, _span: timedelta) -> TokenLeaseView | None:
+    async def lease(self, _span: timedelta) -> TokenLease | None:
         """Give the right to ask."""
-        return _Free()
+        return TokenLease("", self._kept.version, follows_cut_off=False)
 
     async def save(
-        self, _lease: Any, version: int, token: dict[str, Any], _refresh_in: timedelta | None, _lives: timedelta | None
-    ) -> StoredTokenView:
+        self,
+        _lease: TokenLease,
+        version: int,
+        token: dict[str, Any],
+        _refresh_in: timedelta | None = None,
+        _lives: timedelta | None = None,
+    ) -> StoredToken:
         """Keep a token."""
-        self._kept = _Kept(token, version + 1)
+        self._kept = StoredToken(token, version + 1)
         return self._kept
 
-    async def refuse(self, _lease: Any, code: str) -> None:
+    async def refuse(self, _lease: TokenLease, code: str) -> None:
         """Remember a refusal."""
         self._kept = replace(self._kept, refused_for_s=0.0, refused_code=code)
 
-    async def release(self, _lease: Any, ask_again_in: timedelta | None = None, *, is_answered: bool = True) -> None:
+    async def release(
+        self, _lease: TokenLease, _ask_again_in: timedelta | None = None, *, is_answered: bool = True
+    ) -> None:
         """Keep nothing new."""
 
-    async def forget(self, _lease: Any) -> None:
+    async def forget(self, _lease: TokenLease) -> None:
         """Forget the token."""
-        self._kept = _Kept()
+        self._kept = StoredToken()
 
 
 LEASE = timedelta(seconds=30)
@@ -269,7 +197,7 @@ class Broker:
                 await asyncio.sleep(_LOOK_AGAIN_S)
         raise Unavailable(self._side, "token", code="REFRESH_TAKES_TOO_LONG")
 
-    def _usable(self, stored: StoredTokenView, version: int) -> Token | None:
+    def _usable(self, stored: StoredToken, version: int) -> Token | None:
         """Give the stored token, or None when one must be asked for now.
 
         Raises  Unauthorized, Unavailable when nobody may ask now
@@ -283,7 +211,7 @@ class Broker:
             raise Unavailable(self._side, "token", code="TOKEN_NOT_NOW", retry_in_s=stored.ask_again_in_s)
         return None
 
-    async def _asked_for(self, lease: Any, version: int) -> Token:
+    async def _asked_for(self, lease: TokenLease, version: int) -> Token:
         """Ask in a task of its own, which ends in the store even when whoever waits for it gives up."""
         task = asyncio.create_task(self._ask(lease, version), name=f"token {self._side}")
         self._asking.add(task)
@@ -291,7 +219,7 @@ class Broker:
         task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         return await asyncio.shield(task)
 
-    async def _ask(self, lease: Any, version: int) -> Token:
+    async def _ask(self, lease: TokenLease, version: int) -> Token:
         """Ask under a lease, and end it: with the answer stored, or with what keeps others from asking in vain."""
         deadline = monotonic() + self._policy.lease.total_seconds() * _GRANT_SHARE
         stored = await self._store.read()
@@ -320,7 +248,9 @@ class Broker:
             raise Unauthorized(self._side, "token", code="NOT_CONNECTED")
         return replace(token, is_fresh=True)
 
-    async def _without_answer(self, lease: Any, stored: StoredTokenView, version: int, error: BaseException) -> Token:
+    async def _without_answer(
+        self, lease: TokenLease, stored: StoredToken, version: int, error: BaseException
+    ) -> Token:
         """End a lease that brought no token; gives the one that is still good, where only an early refresh was due."""
         match error:
             case Unauthorized():
@@ -341,7 +271,7 @@ class Broker:
             return good
         raise error
 
-    async def _refused(self, lease: Any, code: str, version: int) -> Token | None:
+    async def _refused(self, lease: TokenLease, code: str, version: int) -> Token | None:
         """Remember a refusal; gives the token that somebody stored meanwhile, which the refusal says nothing of."""
         try:
             await self._store.refuse(lease, code)
@@ -351,11 +281,11 @@ class Broker:
         self._tell("token.refused", side=self._side, code=code)
         return None
 
-    async def _let_go(self, lease: Any) -> None:
+    async def _let_go(self, lease: TokenLease) -> None:
         with suppress(LeaseLost):
             await self._store.release(lease)
 
-    async def _saved(self, lease: Any, version: int, token: dict[str, Any]) -> StoredTokenView:
+    async def _saved(self, lease: TokenLease, version: int, token: dict[str, Any]) -> StoredToken:
         """Store an answer, again and again while the database is away: a single-use pair exists only here."""
         lives = _life(token)
         share = _REFRESH_AT + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - nothing hangs on guessing it
@@ -373,7 +303,7 @@ class Broker:
                 self._tell("token.stored", side=self._side)
                 return stored
 
-    async def _leased(self) -> Any:
+    async def _leased(self) -> TokenLease:
         deadline = monotonic() + self._patience_s
         while monotonic() < deadline:
             if lease := await self._store.lease(self._policy.lease):
@@ -389,7 +319,7 @@ def _life(token: dict[str, Any]) -> timedelta | None:
     return None
 
 
-def _token(stored: StoredTokenView, newer_than: int) -> Token | None:
+def _token(stored: StoredToken, newer_than: int) -> Token | None:
     """Give the stored token where it is newer than a version and its life is not over."""
     if stored.token is None or stored.version <= newer_than or stored.is_expired:
         return None

@@ -14,10 +14,10 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 from itsdangerous import BadSignature, Signer, URLSafeSerializer
 
+from app.ports import By
 from app.runtime import Runtime
 from app.settings.fields import Settings
 from app.store import sessions
-from app.store.audit import By
 from app.store.database import Database
 
 SESSION_COOKIE = "chronobridge_session"

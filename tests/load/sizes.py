@@ -22,11 +22,11 @@ from rich.table import Table
 from ulid import ULID
 
 from app.cli import supervise
+from app.ports import Delivery, RecordEvent
 from app.store import journal, outcomes, retention, work_queue
 from app.store.conflicts import DecidedConflict
 from app.store.database import Database
 from app.store.encryption import Vault
-from app.store.inbox.group_commit import Delivery, RecordEvent
 from app.store.journal import Answer, Entry
 from app.store.schema import migrate
 from app.sync.model import Kind, Side, WriteState

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from ulid import ULID
 
+from app.ports import Delivery, RecordEvent
 from app.store import clock, tables, work_queue
-from app.store.inbox.group_commit import Delivery, RecordEvent
 from app.store.inbox.postgres import PostgresInbox
 from app.store.inbox.sqlite import SqliteInbox
 from app.store.journal import Entry

@@ -3,10 +3,11 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 
 from app.errors import LeaseLost
+from app.ports import StoredToken
 from app.store import clock, tables
 from app.store.encryption import Undecryptable, Vault
 from app.store.oauth_states import OAuthStates
-from app.store.vendor_tokens import StoredToken, VendorTokens
+from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Side
 from tests.store.build import HOUR, PAIR, SECOND, ages, rows, save
 

@@ -3,9 +3,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from app.ports import LISTED
 from app.store import clock, journal, oauth_states, outcomes, retention, sessions, tables, work_queue
 from app.store.conflicts import DecidedConflict, Sort, listed
-from app.store.inbox.group_commit import LISTED
 from app.store.journal import Answer, Entry
 from app.sync.model import Kind, Side, WriteState
 from tests.store.build import a_delivery, a_result, came_in, change, rows, the_link

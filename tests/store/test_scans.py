@@ -4,8 +4,8 @@ import pytest
 import sqlalchemy as sa
 
 from app.errors import LeaseLost
+from app.ports import LISTED, Delivery, RecordEvent
 from app.store import clock, links, scans, tables
-from app.store.inbox.group_commit import LISTED, Delivery, RecordEvent
 from app.sync.model import Kind, Lane, Side
 from app.timings import REAL
 from tests.store.build import came_in, change, taken

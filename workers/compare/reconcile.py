@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import StoreUnavailable, SyncError
 from app.log import log
+from app.ports import Inbox
 from app.runtime import Runtime, open_inbox
 from app.store import doctor_zones, heartbeats, lanes, links, schedules
-from app.store.inbox.group_commit import Inbox
 from app.sync.mappings.table import Table
 from app.sync.model import Kind, Lane, Side
 from app.vendors.salesforce import search

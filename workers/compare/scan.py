@@ -19,9 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import LeaseLost, StoreUnavailable
 from app.log import log
+from app.ports import LISTED, Delivery, Inbox, RecordEvent
 from app.runtime import Runtime
 from app.store import links, scans
-from app.store.inbox.group_commit import LISTED, Delivery, Inbox, RecordEvent
 from app.store.scans import Scan
 from app.sync.mappings.table import Table
 from app.sync.model import Kind, Lane, Side

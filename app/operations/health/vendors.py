@@ -7,10 +7,11 @@ from typing import Any
 from app.errors import Undecryptable
 from app.operations.connections import connect_url
 from app.operations.health.model import OK, Observation, PartState
+from app.ports import StoredToken
 from app.runtime import Runtime, ledger_of
 from app.settings.fields import Settings
 from app.store import feeds, lanes
-from app.store.vendor_tokens import StoredToken, VendorTokens
+from app.store.vendor_tokens import VendorTokens
 from app.sync.feed_health import Feed
 from app.sync.model import Lane, Side
 from app.vendors.rate_limit import policy

@@ -7,64 +7,14 @@ request by request, so that one bad row hurts only itself.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
-
-from ulid import ULID
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from app.errors import StoreUnavailable
-from app.sync.model import Kind, Lane, Side
+from app.ports import Committed, Delivery
 
-LISTED = "LISTED"  # the event of a delivery we made to ourselves, from a vendor's list
 MOST_WAITING = 20_000
 BIGGEST_GROUP = 500
-
-
-@dataclass(frozen=True, slots=True)
-class RecordEvent:
-    """What a delivery says of one record; `lane`: in which it falls due by it, None where it does not yet."""
-
-    side: Side
-    kind: Kind
-    record_id: str
-    version: str = ""
-    lane: Lane | None = Lane.LIVE
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One request a vendor made to us, ready to be kept.
-
-    key      unique: a keyed hash over side, event, vendor's delivery id and body
-    body     sealed
-    outcome  kept, skipped (an event we do not sync) or unreadable
-    """
-
-    side: Side
-    event: str
-    vendor_id: str | None
-    key: str
-    body: str
-    outcome: str
-    events: tuple[RecordEvent, ...] = ()
-    id: str = field(default_factory=lambda: str(ULID()))
-
-
-class Inbox(Protocol):
-    """What a door needs of the inbox."""
-
-    async def keep(self, delivery: Delivery) -> None:
-        """Return once the delivery is durable.
-
-        Raises  StoreUnavailable when it could not be made so: nothing may be acknowledged
-        """
-
-    async def close(self) -> None:
-        """Let go of the database, after what waits is written."""
-
-
-Committed = Callable[[Sequence[Delivery]], None]
 
 
 @dataclass(slots=True)

@@ -7,8 +7,9 @@ from sqlalchemy import URL
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from app.errors import StoreUnavailable
+from app.ports import Committed, Delivery
 from app.store.database import BUSY_TIMEOUT_S
-from app.store.inbox.group_commit import Committed, Delivery, Room, Waiting
+from app.store.inbox.group_commit import Room, Waiting
 from app.store.inbox.statements import parameters, statements
 
 # the last: a server that has lost its part to another

@@ -13,8 +13,9 @@ from pathlib import Path
 from sqlalchemy.dialects import sqlite
 
 from app.errors import StoreUnavailable
+from app.ports import Committed, Delivery
 from app.store.database import BUSY_TIMEOUT_S
-from app.store.inbox.group_commit import Committed, Delivery, Room, Waiting
+from app.store.inbox.group_commit import Room, Waiting
 from app.store.inbox.statements import parameters, statements
 
 

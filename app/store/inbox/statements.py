@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from ulid import ULID
 
+from app.ports import Delivery
 from app.store.clock import db_now
 from app.store.database import insert_into
-from app.store.inbox.group_commit import Delivery
 from app.store.tables import deliveries, events, links
 from app.sync.model import Lane, Side
 

@@ -17,12 +17,13 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from app.errors import Gone, OutcomeUnknown, Rejected, SyncError, Unavailable, Unreadable
+from app.ports import TokenStore
 from app.sync.model import Lane, Side
 from app.timings import REAL
 from app.vendors import http
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.oauth import DrChronoGrant
-from app.vendors.token_broker import LEASE, Broker, OnRefusal, Policy, TokenStore
+from app.vendors.token_broker import LEASE, Broker, OnRefusal, Policy
 
 _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value

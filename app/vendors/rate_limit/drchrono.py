@@ -1,52 +1,27 @@
 """DrChrono's budget: every call of every process is counted before it is made; what does not fit hears when it will.
 
-The rules are `budget.py`'s. A call waits here for its second at most, and not where those are full for long; one that
+The rules are `policy.py`'s. A call waits here for its second at most, and not where those are full for long; one that
 has to wait for its hour is refused at once, so that it holds up nobody.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from app.errors import Unavailable
+from app.ports import HourStore, Ledger
 from app.sync.failure_causes import CIRCUIT_OPEN, HOUR_IS_SPENT, SECONDS_ARE_FULL
 from app.sync.model import Lane
 from app.vendors.http import OnResponse, ignore_response
 from app.vendors.rate_limit import policy
-from app.vendors.rate_limit.policy import HOUR_S, LANES, Allowance, HourLedger
+from app.vendors.rate_limit.policy import HOUR_S, LANES, Allowance
 
 _HELD_S, _CROWDED_S = 20.0, 5.0  # how long a call waits for its second; and then, out of the way
 _ALONE_S = 5.0  # how long the first call after an outage has the vendor to itself
 _LONGEST_THROTTLE_S = float(HOUR_S)
 _SHORTEST_THROTTLE_S = 1.0
 _TOO_MANY, _AILS = 429, 500  # HTTP's
-
-
-class HourStore(Protocol):
-    """What a budget needs of whoever counts; `app/store/calls.py` is the one for all processes."""
-
-    async def read(self) -> Any:
-        """Give how things stand."""
-
-    async def count(self, lane: Lane, admit: Callable[[Any], tuple[Sequence[int], int, float]]) -> tuple[Any, bool]:
-        """Count a call, if it is admitted."""
-
-    async def promise(self, lane: Lane, urgent: Sequence[Lane], fits_at: Callable[[Mapping[int, int]], float]) -> float:
-        """Promise a call a moment, behind those that were promised one, and give it."""
-
-    async def by_lane(self, hours_ago: int = 0) -> Mapping[Lane, int]:
-        """Give the calls of an hour by lane."""
-
-    async def failed(self, closed_s: Callable[[int], float]) -> None:
-        """Count a failure in a row."""
-
-    async def recovered(self) -> None:
-        """Forget the failures."""
-
-    async def throttled(self, wait_s: float) -> None:
-        """Leave the vendor alone for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +118,9 @@ class DrChronoRateLimit:
     async def was_throttled(self) -> bool:
         """Say whether the vendor has refused calls as too many within the hour: its 403s may mean no more than that."""
         ledger = await self._calls.read()
-        return bool(ledger.at - ledger.throttled_at < HOUR_S)
+        return ledger.at - ledger.throttled_at < HOUR_S
 
-    def _admit(self, ledger: HourLedger, lane: Lane) -> tuple[Sequence[int], int, float]:
+    def _admit(self, ledger: Ledger, lane: Lane) -> tuple[Sequence[int], int, float]:
         if ledger.closed_until > ledger.at or not policy.has_room(ledger, self.allowance, lane):
             return (), 0, 0.0
         if policy.second_s(ledger, self.allowance, lane):
@@ -153,7 +128,7 @@ class DrChronoRateLimit:
         alone_s = _ALONE_S if policy.breaker_open(ledger.failures) else 0.0
         return policy.quota_hours(ledger.at), policy.taken(ledger, self.allowance), alone_s
 
-    async def _promised(self, ledger: HourLedger, lane: Lane) -> float:
+    async def _promised(self, ledger: Ledger, lane: Lane) -> float:
         urgent = LANES[: LANES.index(lane) + 1]
         at = await self._calls.promise(lane, urgent, lambda ahead: policy.fits_at(ledger, self.allowance, lane, ahead))
         return max(at - ledger.at, 0.1)

@@ -19,8 +19,8 @@ one call more than all that were told so before it.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
+from app.ports import Ledger
 from app.sync.model import Lane
 
 HOUR_S = 3600
@@ -57,43 +57,19 @@ class Allowance:
         return self.per_second if lane is Lane.LIVE else max(self.per_second - 1, 1)
 
 
-class HourLedger(Protocol):
-    """What was called by a moment of the database's clock; `app/store/calls.py` keeps it."""
-
-    @property
-    def at(self) -> float:
-        """That moment, in seconds since 1970."""
-
-    @property
-    def made(self) -> Mapping[int, int]:
-        """Hour since 1970 -> calls."""
-
-    @property
-    def in_second(self) -> int:
-        """Calls in this very second, those included that went by because nobody made them."""
-
-    @property
-    def closed_until(self) -> float:
-        """The vendor is to be left alone until then; 0 when it need not be."""
-
-    @property
-    def failures(self) -> int:
-        """How many calls in a row have failed."""
-
-
 def quota_hours(at: float) -> tuple[int, ...]:
     """Give the hours in which a call counts that is made now: near the full hour it is two."""
     return tuple(sorted({int((at - EDGE_S) // HOUR_S), int((at + EDGE_S) // HOUR_S)}))
 
 
-def has_room(ledger: HourLedger, allowance: Allowance, lane: Lane) -> bool:
+def has_room(ledger: Ledger, allowance: Allowance, lane: Lane) -> bool:
     """Say whether one call more fits its hour; the second is another matter."""
     return all(
         ledger.made.get(hour, 0) < allowance.up_to(lane, _share(ledger.at, hour)) for hour in quota_hours(ledger.at)
     )
 
 
-def second_s(ledger: HourLedger, allowance: Allowance, lane: Lane) -> float:
+def second_s(ledger: Ledger, allowance: Allowance, lane: Lane) -> float:
     """Give how long a call waits for its part of a second; 0 when this one has room."""
     share, most = ledger.at % 1, allowance.in_a_second(lane)
     part = _part(ledger, allowance)
@@ -104,7 +80,7 @@ def second_s(ledger: HourLedger, allowance: Allowance, lane: Lane) -> float:
     return next(free, _parts(allowance)) / _parts(allowance) - share
 
 
-def taken(ledger: HourLedger, allowance: Allowance) -> int:
+def taken(ledger: Ledger, allowance: Allowance) -> int:
     """Give what has gone of this second once a call is made now."""
     return max(ledger.in_second, _before(allowance, _part(ledger, allowance))) + 1
 
@@ -113,7 +89,7 @@ def _parts(allowance: Allowance) -> int:
     return min(_PARTS, allowance.per_second)
 
 
-def _part(ledger: HourLedger, allowance: Allowance) -> int:
+def _part(ledger: Ledger, allowance: Allowance) -> int:
     return int(ledger.at % 1 * _parts(allowance))
 
 
@@ -127,7 +103,7 @@ def _share(at: float, hour: int) -> float:
 
 
 def fits_at(
-    ledger: HourLedger,
+    ledger: Ledger,
     allowance: Allowance,
     lane: Lane,
     ahead: Mapping[int, int],
@@ -160,7 +136,7 @@ def _into_s(allowance: Allowance, lane: Lane, nth: int) -> float:
 
 
 def caught_up_at(
-    ledger: HourLedger, allowance: Allowance, waiting: Mapping[Lane, int], of_late: Mapping[Lane, int]
+    ledger: Ledger, allowance: Allowance, waiting: Mapping[Lane, int], of_late: Mapping[Lane, int]
 ) -> float | None:
     """Give when the last of those that wait will have been called, as far as we know; None when nobody waits.
 
@@ -176,7 +152,7 @@ def caught_up_at(
     return last
 
 
-def _expected(ledger: HourLedger, per_hour: int) -> Mapping[int, int]:
+def _expected(ledger: Ledger, per_hour: int) -> Mapping[int, int]:
     hour = int(ledger.at // HOUR_S)
     left_of_this = {hour: int(per_hour * (1 - _share(ledger.at, hour)))}
     return left_of_this | dict.fromkeys(range(hour + 1, hour + _HOURS_AHEAD), per_hour)
@@ -198,11 +174,11 @@ def breaker_wait_s(failures: int, jitter: float) -> float:
     return float(min(_FIRST_CLOSED_S * 2**doublings * (0.75 + jitter / 2), LONGEST_CLOSED_S))
 
 
-def left(ledger: HourLedger, allowance: Allowance) -> int:
+def left(ledger: Ledger, allowance: Allowance) -> int:
     """Give how many calls the hour has left."""
     return max(allowance.per_hour - ledger.made.get(int(ledger.at // HOUR_S), 0), 0)
 
 
-def resets_in_s(ledger: HourLedger) -> int:
+def resets_in_s(ledger: Ledger) -> int:
     """Give how long until the hour ends."""
     return math.ceil(HOUR_S - ledger.at % HOUR_S)

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Protocol
 
 from app.errors import Unavailable
+from app.ports import DayStore, Ledger
 from app.sync.failure_causes import CIRCUIT_OPEN, DAY_IS_SPENT
 from app.sync.model import Lane, Side
 from app.vendors.http import OnResponse, ignore_response
@@ -27,25 +27,6 @@ _LOOK_AGAIN_S = 600.0  # how old Salesforce's word may be before a call that doe
 _REMEMBER_S = 1.0
 _TOLD_EVERY_S = 30.0
 _USED = re.compile(r"\bapi-usage=(\d+)/(\d+)")
-
-
-class DayStore(Protocol):
-    """What a budget needs of whoever remembers; `app/store/calls.py` is the one for all processes."""
-
-    async def read(self) -> Any:
-        """Give how things stand."""
-
-    async def told(self, used: int, most: int) -> None:
-        """Keep what the vendor says of its allowance."""
-
-    async def failed(self, closed_s: Callable[[int], float]) -> None:
-        """Count a failure in a row."""
-
-    async def recovered(self) -> None:
-        """Forget the failures."""
-
-    async def throttled(self, wait_s: float, *, is_spent: bool = True) -> None:
-        """Leave the vendor alone for so long, because its allowance is spent or it is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +63,7 @@ class SalesforceRateLimit:
     ) -> None:
         self._side, self._told, self.share, self._remember_s, self.heard = side, told, share, remember_s, heard
         self.places = places or ConcurrencySlots()
-        self._known: tuple[Any, float] | None = None
+        self._known: tuple[Ledger, float] | None = None
         self._said_at = -_TOLD_EVERY_S
         self._said = (0, 0)
 
@@ -158,31 +139,20 @@ class SalesforceRateLimit:
         paused_until = ledger.closed_until + (_ASKED_FOR_S if _is_spent(ledger) else 0.0)
         return DayStanding(ledger.used, ledger.most, self.share, max(paused_until - at, 0.0))
 
-    async def _read(self) -> tuple[Any, float]:
+    async def _read(self) -> tuple[Ledger, float]:
         if self._known is None or monotonic() - self._known[1] >= self._remember_s:
             self._known = await self._told.read(), monotonic()
         return self._known[0], monotonic() - self._known[1]
 
 
-def _is_spent(ledger: Any) -> bool:
+def _is_spent(ledger: Ledger) -> bool:
     """Say whether the day's calls were spent when Salesforce last said anything of them."""
-    return bool(ledger.throttled_at > ledger.told_at)
-
-
-@dataclass(frozen=True, slots=True)
-class _Nothing:
-    at: float = 0.0
-    closed_until: float = 0.0
-    failures: int = 0
-    throttled_at: float = 0.0
-    used: int = 0
-    most: int = 0
-    told_at: float = 0.0
+    return ledger.throttled_at > ledger.told_at
 
 
 class _Unkept:
-    async def read(self) -> _Nothing:
-        return _Nothing()
+    async def read(self) -> Ledger:
+        return Ledger(at=0.0)
 
     async def told(self, used: int, most: int) -> None:
         pass

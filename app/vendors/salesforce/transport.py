@@ -23,6 +23,7 @@ from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSessi
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable, Unreadable
+from app.ports import TokenStore
 from app.sync.model import Lane, Side
 from app.timings import REAL, Timings
 from app.vendors.http import OnResponse
@@ -30,7 +31,7 @@ from app.vendors.rate_limit.concurrency import TOO_MANY
 from app.vendors.rate_limit.salesforce import SPENT_S, SalesforceRateLimit
 from app.vendors.salesforce.oauth import SalesforceGrant
 from app.vendors.salesforce.wire import refused
-from app.vendors.token_broker import Broker, OnRefusal, Policy, Token, TokenStore
+from app.vendors.token_broker import Broker, OnRefusal, Policy, Token
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from app.ports import Action
 from app.runtime import Runtime
 from app.store import audit
-from app.store.audit import Action
 
 router = APIRouter(tags=["audit"])
 

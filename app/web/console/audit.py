@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from app.ports import Action
 from app.runtime import Runtime
 from app.store import audit
-from app.store.audit import Action
 from app.web.auth import Caller
 from app.web.pages import page, reader
 

@@ -12,9 +12,9 @@ from app.operations import candidates, resolve
 from app.operations.candidates import Candidates
 from app.operations.records import BothSides
 from app.operations.resolve import Pick, Refusal
+from app.ports import By
 from app.runtime import Runtime
 from app.store import conflicts, failures, resolutions
-from app.store.audit import By
 from app.store.failures import Group
 from app.store.record_views import RecordView
 from app.sync.failure_causes import fix

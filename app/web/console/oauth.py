@@ -17,9 +17,9 @@ from app.errors import OutcomeUnknown, Unauthorized, VendorError
 from app.log import log
 from app.operations import connections
 from app.operations.connections import CONNECT, NothingWaits, NowConnected, OtherPractice, Unidentified, WouldReplace
+from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import audit, oauth_states
-from app.store.audit import Act, Action, By
 from app.store.oauth_states import OAuthStates
 from app.sync.model import Side
 from app.web.auth import Caller

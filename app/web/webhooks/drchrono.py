@@ -15,9 +15,9 @@ from fastapi.responses import JSONResponse
 from app.errors import SignatureInvalid, StoreUnavailable
 from app.log import log
 from app.metrics.definitions import DELIVERIES
+from app.ports import Delivery, Inbox, RecordEvent
 from app.runtime import Runtime
 from app.settings.types import secret_values
-from app.store.inbox.group_commit import Delivery, Inbox, RecordEvent
 from app.sync.mappings.table import Mappings
 from app.sync.model import Side
 from app.vendors.drchrono import webhook, wire

@@ -21,9 +21,9 @@ from ulid import ULID
 from app.errors import StoreUnavailable
 from app.log import log
 from app.metrics.definitions import DELIVERIES
+from app.ports import Delivery, Inbox, RecordEvent
 from app.runtime import Runtime
 from app.settings.types import raw_keys, secret_values
-from app.store.inbox.group_commit import Delivery, Inbox, RecordEvent
 from app.sync.model import Kind, Side
 from app.vendors.salesforce import outbound_messages, platform_events
 from app.web.webhooks.receive import read_body

@@ -5,18 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.errors import LeaseLost, StoreUnavailable
+from app.ports import StoredToken
 from app.vendors.token_broker import Broker, Policy
-
-
-@dataclass(frozen=True)
-class Row:
-    token: dict | None = None
-    version: int = 0
-    is_stale: bool = False
-    is_expired: bool = False
-    refused_for_s: float | None = None
-    refused_code: str | None = None
-    ask_again_in_s: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +24,7 @@ class Memory:
     """
 
     def __init__(self, row=None, *, is_asked=False, away=0, door=None):
-        self.row, self.is_asked, self.away, self.door = row or Row(), is_asked, away, door
+        self.row, self.is_asked, self.away, self.door = row or StoredToken(), is_asked, away, door
         self.holder, self.has_run_out, self.saved_for = None, False, []
 
     def run_out(self):
@@ -60,7 +50,7 @@ class Memory:
         if version != self.row.version:
             raise LeaseLost("another token has followed that version")
         self.saved_for.append((refresh_in, lives))
-        self._ended(lease, Row(token, version + 1))
+        self._ended(lease, StoredToken(token, version + 1))
         return self.row
 
     async def refuse(self, lease, code):
@@ -76,7 +66,7 @@ class Memory:
 
     async def forget(self, lease):
         self._must_be_held_by(lease)
-        self._ended(lease, Row(version=self.row.version + 1))
+        self._ended(lease, StoredToken(version=self.row.version + 1))
 
     def _must_be_held_by(self, lease):
         if lease is not self.holder:
@@ -106,7 +96,7 @@ class Vendor:
 
 
 def stored(value="stored", version=3, **differences):
-    return Row({"access_token": value, "refresh_token": "r"}, version, **differences)
+    return StoredToken({"access_token": value, "refresh_token": "r"}, version, **differences)
 
 
 def a_broker(store, vendor, *, is_final=True, told=None, **policy):

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from app.errors import Unavailable
+from app.ports import StoredToken
 from app.vendors.token_broker import Token
-from tests.unit.vendors.memory import Memory, Row, Vendor, a_broker, stored, until
+from tests.unit.vendors.memory import Memory, Vendor, a_broker, stored, until
 
 
 async def test_a_stored_token_is_used_without_asking():
@@ -164,7 +165,7 @@ async def test_a_refresh_token_that_the_vendor_does_not_repeat_is_kept():
 
 async def test_what_is_known_of_the_account_outlives_a_refresh():
     account = {"user_id": "610001"}
-    store = Memory(Row({"access_token": "a", "refresh_token": "r", "account": account}, 3, is_stale=True))
+    store = Memory(StoredToken({"access_token": "a", "refresh_token": "r", "account": account}, 3, is_stale=True))
 
     await a_broker(store, Vendor(refresh_token="next")).current()
 
@@ -185,7 +186,7 @@ async def test_a_refresh_is_due_between_three_quarters_and_85_hundredths_of_the_
 
 
 async def test_the_life_of_a_refreshed_token_is_the_one_its_own_answer_states():
-    store = Memory(Row({"access_token": "a", "expires_in": 172_800}, 3, is_stale=True))
+    store = Memory(StoredToken({"access_token": "a", "expires_in": 172_800}, 3, is_stale=True))
 
     await a_broker(store, Vendor(expires_in=600)).current()
 

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from app.errors import OutcomeUnknown, Unauthorized, Unavailable
+from app.ports import StoredToken
 from app.vendors.token_broker import CUT_OFF
-from tests.unit.vendors.memory import Memory, Row, Vendor, a_broker, stored, until
+from tests.unit.vendors.memory import Memory, Vendor, a_broker, stored, until
 
 LEASE = timedelta(seconds=30)
 STALE = stored(is_stale=True)
@@ -125,7 +126,7 @@ async def test_of_many_that_settle_a_cut_off_one_asks():
 @pytest.mark.parametrize("is_final", [True, False], ids=["single use", "asked for anew"])
 @pytest.mark.parametrize("seconds", [0, 59, 60, 3600])
 async def test_a_refusal_is_asked_again_after_a_minute_unless_it_is_final(seconds, is_final):
-    store, vendor = Memory(Row(refused_for_s=float(seconds))), Vendor(refused())
+    store, vendor = Memory(StoredToken(refused_for_s=float(seconds))), Vendor(refused())
 
     with pytest.raises(Unauthorized):
         await a_broker(store, vendor, is_final=is_final).current()
@@ -161,7 +162,7 @@ async def test_after_a_cut_off_refresh_the_stored_pair_is_tried_once_and_may_be_
     assert told == ["token.cut_off_found", "token.stored"]
 
 
-@pytest.mark.parametrize("row", [Row(), EXPIRED], ids=["none yet", "expired"])
+@pytest.mark.parametrize("row", [StoredToken(), EXPIRED], ids=["none yet", "expired"])
 async def test_a_wait_the_vendor_asks_for_is_remembered_for_everybody(row):
     store, vendor = Memory(row), Vendor(throttled())
 
@@ -254,7 +255,7 @@ async def test_a_fresh_token_that_is_refused_is_remembered():
 
 
 @pytest.mark.parametrize(
-    "row", [stored("somebody else's", 4), EXPIRED, Row(version=4)], ids=["replaced", "expired", "disconnected"]
+    "row", [stored("somebody else's", 4), EXPIRED, StoredToken(version=4)], ids=["replaced", "expired", "disconnected"]
 )
 async def test_a_refused_token_that_is_no_longer_the_one_condemns_nobody(row):
     store = Memory(stored())

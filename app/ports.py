@@ -1,0 +1,253 @@
+"""Ports: what two floors share and neither owns, each once and typed.
+
+The store keeps deliveries, acts, tokens and counts of calls; the web, the operations and the vendors' clients speak of
+them, and none of these floors may import another. So the values are here, and the protocols of what gives and takes
+them; `runtime.py` joins the two ends.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from ulid import ULID
+
+from app.sync.model import Kind, Lane, Side
+
+# The inbox: web, workers and store
+
+LISTED = "LISTED"  # the event of a delivery we made to ourselves, from a vendor's list
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEvent:
+    """What a delivery says of one record; `lane`: in which it falls due by it, None where it does not yet."""
+
+    side: Side
+    kind: Kind
+    record_id: str
+    version: str = ""
+    lane: Lane | None = Lane.LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One request a vendor made to us, ready to be kept.
+
+    key      unique: a keyed hash over side, event, vendor's delivery id and body
+    body     sealed
+    outcome  kept, skipped (an event we do not sync) or unreadable
+    """
+
+    side: Side
+    event: str
+    vendor_id: str | None
+    key: str
+    body: str
+    outcome: str
+    events: tuple[RecordEvent, ...] = ()
+    id: str = field(default_factory=lambda: str(ULID()))
+
+
+Committed = Callable[[Sequence[Delivery]], None]
+
+
+class Inbox(Protocol):
+    """What a webhook needs of the inbox."""
+
+    async def keep(self, delivery: Delivery) -> None:
+        """Return once the delivery is durable.
+
+        Raises  StoreUnavailable when it could not be made so: nothing may be acknowledged
+        """
+
+    async def close(self) -> None:
+        """Let go of the database, after what waits is written."""
+
+
+# The audit: web, operations and store
+
+
+class Action(StrEnum):
+    """What can be done here."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CONNECT = "connect"
+    DISCONNECT = "disconnect"
+    REVEAL = "reveal"
+    REPLAY = "replay"
+    LOOK = "look"
+    RETRY = "retry"
+    DISCARD = "discard"
+    SETTLE = "settle"
+    MERGE = "merge"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who acts: their role, and which session, bearer or command it was."""
+
+    role: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act.
+
+    about    what it was done to, by name or id: a lane, a side, `patient 123`
+    records  how many records or deliveries it touched
+    reason   why, in the person's words
+    """
+
+    by: By
+    action: Action
+    about: str
+    records: int = 1
+    reason: str = ""
+
+
+# Vendors' tokens: the token broker and the store
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """A token as stored.
+
+    version         grows with every token stored; 0 when there never was one
+    is_stale        past its time for an early refresh, though it may still be good
+    is_expired      past the life the vendor stated
+    refused_for_s   since the vendor refused our credential; None when it did not
+    ask_again_in_s  the vendor asked to be left alone for so long; 0 when it did not
+    is_cut_off      somebody asked for a token and never came back with the answer
+    practice        the DrChrono practice this database belongs to, kept when it is disconnected
+    age_s           since it was stored; None where that was before it was noted
+    expires_in_s    until the end the vendor stated, negative once it is past; None when it stated none
+    """
+
+    token: dict[str, Any] | None = field(default=None, repr=False)
+    version: int = 0
+    is_stale: bool = False
+    is_expired: bool = False
+    refused_for_s: float | None = None
+    refused_code: str | None = None
+    ask_again_in_s: float = 0.0
+    is_cut_off: bool = False
+    practice: str | None = None
+    expires_in_s: float | None = field(default=None, compare=False)
+    age_s: float | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLease:
+    """The right to ask for the token that follows `version`; `follows_cut_off`: who had it before never came back."""
+
+    owner: str
+    version: int
+    follows_cut_off: bool
+
+
+class TokenStore(Protocol):
+    """What the token broker needs of whoever keeps a token."""
+
+    async def read(self) -> StoredToken:
+        """Give what is stored now."""
+
+    async def lease(self, span: timedelta, /) -> TokenLease | None:
+        """Take the right to ask, for a while; None when another process has it."""
+
+    async def save(
+        self,
+        lease: TokenLease,
+        version: int,
+        token: dict[str, Any],
+        refresh_in: timedelta | None = None,
+        lives: timedelta | None = None,
+        /,
+    ) -> StoredToken:
+        """Store the token that follows a version durably, and let the lease go.
+
+        Raises  LeaseLost when another token has followed that version already
+        """
+
+    async def refuse(self, lease: TokenLease, code: str, /) -> None:
+        """Remember a refusal and let the lease go; LeaseLost when a token has followed the refused one."""
+
+    async def release(
+        self, lease: TokenLease, ask_again_in: timedelta | None = None, /, *, is_answered: bool = True
+    ) -> None:
+        """Let the lease go without a token."""
+
+    async def forget(self, lease: TokenLease, /) -> None:
+        """Forget the token and let the lease go."""
+
+
+# Calls: the rate limits and the store
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What was called by a moment of the database's clock.
+
+    at            seconds since 1970
+    made          hour since 1970 -> calls, of the last hours
+    in_second     what has gone of this very second, with the calls that went by because nobody made them
+    closed_until  the vendor is to be left alone until then; 0 when it need not be
+    failures      calls in a row that failed
+    throttled_at  when the vendor last refused a call as one too many; 0 when it never did
+    used, most    what the vendor said it has counted, and allows; told_at: when (0: never)
+    """
+
+    at: float
+    made: Mapping[int, int] = field(default_factory=dict)
+    in_second: int = 0
+    closed_until: float = 0.0
+    failures: int = 0
+    throttled_at: float = 0.0
+    used: int = 0
+    most: int = 0
+    told_at: float = 0.0
+
+
+# from how things stand: the hours a call counts in, none where it may not be made; what has gone of this second then;
+# and for how many seconds nobody else may call
+Admit = Callable[[Ledger], tuple[Sequence[int], int, float]]
+
+
+class BreakerStore(Protocol):
+    """What every rate limit needs of whoever counts: how things stand, and whether the vendor answers."""
+
+    async def read(self) -> Ledger:
+        """Give how things stand."""
+
+    async def failed(self, closed_s: Callable[[int], float]) -> None:
+        """Count a failure more in a row, and leave the vendor alone for as long as it asks for."""
+
+    async def recovered(self) -> None:
+        """Forget the failures."""
+
+    async def throttled(self, wait_s: float, *, is_spent: bool = True) -> None:
+        """Leave the vendor alone for so long, because its allowance is spent, or else because it is busy."""
+
+
+class HourStore(BreakerStore, Protocol):
+    """What a limit by the clock hour needs."""
+
+    async def count(self, lane: Lane, admit: Admit) -> tuple[Ledger, bool]:
+        """Count a call, if it is admitted; gives how things stood before, and whether it was."""
+
+    async def promise(self, lane: Lane, urgent: Sequence[Lane], fits_at: Callable[[Mapping[int, int]], float]) -> float:
+        """Promise a call a moment, behind those that were promised one, and give it."""
+
+    async def by_lane(self, hours_ago: int = 0) -> Mapping[Lane, int]:
+        """Give the calls of an hour by lane."""
+
+
+class DayStore(BreakerStore, Protocol):
+    """What a limit by the vendor's own count needs."""
+
+    async def told(self, used: int, most: int) -> None:
+        """Keep what the vendor says of its allowance."""
