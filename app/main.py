@@ -13,7 +13,7 @@ from app.log import log
 from app.metrics.definitions import GROUP_SIZE
 from app.operations.health.monitor import HealthMonitor
 from app.operations.metrics import MetricsReader
-from app.operations.sign_in import SignInThrottle
+from app.operations.sign_in import SignIn, SignInThrottle
 from app.ports import Delivery
 from app.runtime import Runtime, open_inbox, open_runtime, settle_memory
 from app.settings.fields import Settings
@@ -21,7 +21,6 @@ from app.settings.types import secret_values
 from app.store import lanes
 from app.web import probes
 from app.web.api import routes as api
-from app.web.auth import Access
 from app.web.console import login, oauth
 from app.web.console import routes as console
 from app.web.pages import PageMessage, PageRefused, message_page
@@ -45,7 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.inbox = open_inbox(runtime, committed)
             app.state.health = HealthMonitor(runtime)
             app.state.numbers = MetricsReader(runtime, app.state.health)
-            app.state.access, app.state.throttle = Access(settings, runtime.database), SignInThrottle()
+            app.state.sign_in, app.state.throttle = SignIn(runtime), SignInThrottle()
             await _recognise(runtime)
             await app.state.health.look()
             watch = asyncio.create_task(app.state.health.watch())

@@ -67,15 +67,10 @@ def init_command(
 @app.command()
 def migrate() -> None:
     """Bring the database's schema up to date."""
+    from app.operations import maintenance
     from app.settings import env_file
-    from app.store.database import Database
-    from app.store.schema import migrate as bring_up
 
-    async def work() -> None:
-        async with Database(env_file.load().database_url).opened() as database:
-            await bring_up(database)
-
-    asyncio.run(work())
+    asyncio.run(maintenance.migrate(env_file.load().database_url))
     print("the database is up to date")
 
 
@@ -85,24 +80,16 @@ def rotate_keys() -> None:
     from rich.console import Console
 
     from app.cli.progress import showing
+    from app.operations import maintenance
     from app.settings import env_file
     from app.settings.types import secret_values
-    from app.store.database import Database
-    from app.store.encryption import Vault
-    from app.store.key_rotation import RotationResult, rotate
-    from app.store.schema import is_behind
 
     known = env_file.load()
-    vault = Vault(tuple(key.encode() for key in secret_values(known.encryption_keys)))
-
-    async def work() -> RotationResult | None:
-        async with Database(known.database_url).opened() as database:
-            if await is_behind(database):
-                return None
-            with showing(Console()) as say:
-                return await rotate(database, vault, lambda at: say(str(at), at.rows, at.of))
-
-    done = asyncio.run(work())
+    with showing(Console()) as say:
+        rotation = maintenance.rotate_keys(
+            known.database_url, secret_values(known.encryption_keys), lambda at: say(str(at), at.rows, at.of)
+        )
+        done = asyncio.run(rotation)
     if done is None:
         print("chronobridge: the database's schema is behind; run: chronobridge migrate", file=sys.stderr)
         raise typer.Exit(1)
@@ -124,7 +111,7 @@ def serve() -> None:
     known = env_file.load()
     file.load(known.mapping_file)
     log.configure()
-    _say_when_behind(known)
+    _say_when_behind(known.database_url)
     for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once it has stopped: that is a good end
         signal.signal(name, lambda *_: sys.exit(0))
     uvicorn.run(
@@ -150,7 +137,7 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
     if health:  # before anything else is imported: a probe runs every few seconds
         from app.operations.maintenance import worker_lives
 
-        lives, says = asyncio.run(worker_lives(known))
+        lives, says = asyncio.run(worker_lives(known.database_url))
         print(says)
         raise typer.Exit(0 if lives else 1)
     import uvloop
@@ -160,7 +147,7 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
 
     file.load(known.mapping_file)
     log.configure()
-    _say_when_behind(known)
+    _say_when_behind(known.database_url)
     uvloop.run(work_on(known))
 
 
@@ -199,11 +186,11 @@ def _compare(kind: Kind | None, *, since_ever: bool, dry_run: bool) -> None:
 def replay(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids of stored deliveries")]) -> None:
     """Run stored deliveries again: both sides are looked at, and the workers apply what differs."""
     from app import log
+    from app.operations.deliveries import ReplayResult
     from app.operations.deliveries import replay as again
     from app.ports import By
     from app.runtime import open_runtime
     from app.settings import env_file
-    from app.store.deliveries import ReplayResult
 
     log.configure(logging.ERROR)
 
@@ -311,19 +298,11 @@ app.command()(harness.demo)
 app.command()(harness.verify)
 
 
-def _say_when_behind(known: object) -> None:
-    from app.settings.fields import Settings
-    from app.store.database import Database
-    from app.store.schema import is_behind
-
-    assert isinstance(known, Settings)
-
-    async def look() -> bool:
-        async with Database(known.database_url).opened() as database:
-            return await is_behind(database)
+def _say_when_behind(database_url: str) -> None:
+    from app.operations import maintenance
 
     try:
-        if asyncio.run(look()):
+        if asyncio.run(maintenance.is_behind(database_url)):
             print("chronobridge: the database's schema is behind; run: chronobridge migrate", file=sys.stderr)
     except StoreUnavailable as error:
         print(f"chronobridge: {error}; starting anyway", file=sys.stderr)

@@ -1,26 +1,29 @@
 """Connections: connecting a DrChrono practice and leaving it.
 
 Whose consent came, whether it may be ours, and what resumes by it; how each side is connected, and disconnecting.
-
+The state that a browser is sent away with is signed, works once and not for long, and only for that browser.
 
 A token pair is kept before anything else is done with it, and becomes ours only once DrChrono has said whose it is: a
 pair of another practice never does, one of another user only after a person's word.
 """
 
 import asyncio
+import hashlib
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 from ulid import ULID
 
 from app.errors import Misconfigured, SyncError, Unauthorized, Undecryptable, VendorError
 from app.log import log
-from app.ports import Act, Action, By
+from app.ports import Act, Action, By, StoredToken
 from app.runtime import Runtime
-from app.settings.fields import Settings
-from app.store import audit, links
+from app.store import audit, links, oauth_states
 from app.store.oauth_states import OAuthStates
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Side
@@ -29,9 +32,9 @@ from app.vendors.drchrono.permissions import Permission, permissions_of, sees_wh
 from app.vendors.token_broker import LEASE
 
 CALLBACK = "/connect/drchrono/callback"
-
-
 CONNECT = "/connect/drchrono"
+CONSENT_LIFE = oauth_states.LIFE
+_LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +99,44 @@ def drchrono_of(runtime: Runtime) -> DrChrono:
     return runtime.drchrono
 
 
-def connect_url(settings: Settings) -> str:
+def connect_url(runtime: Runtime) -> str:
     """Give the address an operator opens to join the practice."""
-    return f"{settings.public_url}{CONNECT}"
+    return f"{runtime.settings.public_url}{CONNECT}"
 
 
 def redirect_uri(runtime: Runtime) -> str:
     """Give the address DrChrono sends a browser back to; it must be registered there letter by letter."""
     return f"{runtime.settings.public_url}{CALLBACK}"
+
+
+async def begin_consent(runtime: Runtime) -> tuple[str, str]:
+    """Give the address of DrChrono's consent page, and what tells the browser that is sent there from any other.
+
+    Raises  Misconfigured, StoreUnavailable
+    """
+    drchrono = drchrono_of(runtime)
+    nonce, browser = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    await OAuthStates(runtime.database, runtime.vault).expect(nonce, browser)
+    return drchrono.grant.consent_url(redirect_uri(runtime), str(_signer(runtime).dumps(nonce))), browser
+
+
+async def accept_state(runtime: Runtime, state: str, browser: str) -> bool:
+    """Use up a state, and say whether this browser was sent away with it a short while ago; no state is used twice.
+
+    Raises  StoreUnavailable
+    """
+    try:
+        nonce = _signer(runtime).loads(state, max_age=int(CONSENT_LIFE.total_seconds()))
+    except BadSignature:
+        return False
+    is_whole = isinstance(nonce, str) and bool(browser)
+    return is_whole and await OAuthStates(runtime.database, runtime.vault).take(nonce, browser)
+
+
+def _signer(runtime: Runtime) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(
+        runtime.settings.signing_key, salt="consent", signer_kwargs={"digest_method": hashlib.sha256}
+    )
 
 
 async def exchange_code(runtime: Runtime, code: str) -> None:
@@ -119,11 +152,19 @@ async def exchange_code(runtime: Runtime, code: str) -> None:
         await _revoked(drchrono, earlier)
 
 
-async def settle(runtime: Runtime, *, may_replace: bool) -> Settlement:
+async def settle(runtime: Runtime, by: By, *, may_replace: bool) -> Settlement:
     """Ask whose the waiting pair is, and make it ours if it may be; everything that waited for it is due at once.
 
     may_replace  a person has said that another user may take the place of the present one
+    Raises  Misconfigured, StoreUnavailable
     """
+    settled = await _settled(runtime, may_replace=may_replace)
+    if isinstance(settled, NowConnected):
+        await audit.record(runtime.database, Act(by, Action.CONNECT, Side.DRCHRONO.value, 0))
+    return settled
+
+
+async def _settled(runtime: Runtime, *, may_replace: bool) -> Settlement:
     drchrono, waiting = drchrono_of(runtime), OAuthStates(runtime.database, runtime.vault)
     pair = await waiting.held()
     if pair is None:
@@ -188,7 +229,7 @@ async def recover(runtime: Runtime) -> None:
             if (await store.read()).is_cut_off:
                 await runtime.drchrono.broker.recover()
         except Unauthorized as error:
-            advice = f"connect the practice anew at {connect_url(runtime.settings)}"
+            advice = f"connect the practice anew at {connect_url(runtime)}"
             log.error("token.lost", side=Side.DRCHRONO.value, code=error.cause, advice=advice)
         except SyncError as error:
             log.warning("token.not_settled", side=Side.DRCHRONO.value, error=type(error).__name__)
@@ -198,6 +239,32 @@ async def resume(runtime: Runtime, side: Side) -> None:
     """Make due at once what waited because a side's credential was refused."""
     await links.release_paused(runtime.database, side)
     runtime.wakeup.notify(runtime.mappings)
+
+
+async def consent_of(runtime: Runtime) -> str | None:
+    """Give a name of the consent that is ours now, which a refresh leaves as it is; None where there is none.
+
+    Raises  StoreUnavailable
+    """
+    return _consent(await VendorTokens(runtime.database, runtime.vault, Side.DRCHRONO).read())
+
+
+async def await_consent(runtime: Runtime, known: str | None, patience_s: float) -> Account | None:
+    """Give whose consent we hold, once a person has given another one than is known; None when nobody did in time.
+
+    Raises  StoreUnavailable
+    """
+    store, deadline = VendorTokens(runtime.database, runtime.vault, Side.DRCHRONO), monotonic() + patience_s
+    while monotonic() < deadline:
+        stored = await store.read()
+        if stored.refused_code is None and _consent(stored) not in (None, known):
+            return account_of(stored.token)
+        await asyncio.sleep(_LOOK_EVERY_S)
+    return None
+
+
+def _consent(stored: StoredToken) -> str | None:
+    return ((stored.token or {}).get("account") or {}).get("consent")
 
 
 def account_of(token: dict[str, Any] | None) -> Account | None:

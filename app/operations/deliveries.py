@@ -11,10 +11,11 @@ from app.log import log
 from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import audit, deliveries
-from app.store.deliveries import DeliveryFilter, ReplayResult
+from app.store.deliveries import DeliveryFilter
 from app.sync.diff import MASK
 
 MOST_AT_ONCE = 10_000
+ReplayResult = deliveries.ReplayResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,70 @@
-"""Maintenance: does a worker of this machine live? For a probe beside it, which must end soon either way."""
+"""Maintenance: bring the schema up to date, encrypt everything anew, and whether a worker of this machine lives.
+
+Each opens the database for itself and nothing else, because it is for when the rest is not yet, or not any more, fit to
+be opened.
+"""
 
 import asyncio
 import socket
+from collections.abc import Callable, Sequence
 
 from app.errors import StoreUnavailable
-from app.settings.fields import Settings
-from app.store import heartbeats
+from app.store import heartbeats, key_rotation
 from app.store.database import Database
+from app.store.encryption import Vault
+from app.store.key_rotation import RotationResult, RotationStep
 from app.timings import of_this_process
 
 _PATIENCE_S = 5.0
 
 
-async def worker_lives(settings: Settings) -> tuple[bool, str]:
-    """Say whether a worker of this machine was heard of lately, and that in words.
+async def migrate(database_url: str) -> None:
+    """Bring the database's schema up to date; a newer one is left alone.
+
+    Raises  StoreUnavailable
+    """
+    from app.store import schema  # with alembic, which a probe of the worker need not wait for
+
+    async with Database(database_url).opened() as database:
+        await schema.migrate(database)
+
+
+async def is_behind(database_url: str) -> bool:
+    """Say whether the database's schema has to be brought up to date first.
+
+    Raises  StoreUnavailable
+    """
+    from app.store import schema
+
+    async with Database(database_url).opened() as database:
+        return await schema.is_behind(database)
+
+
+async def rotate_keys(
+    database_url: str, keys: Sequence[str], tell: Callable[[RotationStep], None]
+) -> RotationResult | None:
+    """Encrypt everything anew under the first of these keys, while the service runs; None where the schema is behind.
+
+    tell    hears of every batch
+    Raises  StoreUnavailable; what is done by then stays done
+    """
+    from app.store import schema
+
+    vault = Vault(tuple(key.encode() for key in keys))
+    async with Database(database_url).opened() as database:
+        if await schema.is_behind(database):
+            return None
+        return await key_rotation.rotate(database, vault, tell)
+
+
+async def worker_lives(database_url: str) -> tuple[bool, str]:
+    """Say whether a worker of this machine was heard of lately, and that in words; soon, for a probe.
 
     What cannot be asked is not known to live: a worker that cannot reach the database does nothing.
     """
     timings = of_this_process()
     try:
-        async with asyncio.timeout(_PATIENCE_S), Database(settings.database_url, timings).opened() as database:
+        async with asyncio.timeout(_PATIENCE_S), Database(database_url, timings).opened() as database:
             lives = bool(await heartbeats.alive(database, socket.gethostname()[:128]))
     except StoreUnavailable as error:
         return False, f"{error}, so no worker of this machine was heard of"

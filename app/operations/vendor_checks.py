@@ -31,7 +31,7 @@ _FEW_LEFT = 0.1
 
 async def check_drchrono(runtime: Runtime) -> AsyncIterator[Finding]:
     """Look at everything of DrChrono, as far as it lets us."""
-    address = connect_url(runtime.settings)
+    address = connect_url(runtime)
     if runtime.drchrono is None:
         fix = "set DRCHRONO_CLIENT_ID, DRCHRONO_CLIENT_SECRET and DRCHRONO_WEBHOOK_SECRETS"
         yield red("drchrono", "not connected: its settings are not there", fix)

@@ -12,7 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from app.errors import BodyTooLarge
-from app.web.auth import CSRF_FIELD, Access, Caller, Role, is_from_elsewhere, is_meant
+from app.operations.sign_in import Caller, Role
+from app.web.auth import CSRF_FIELD, caller_of, is_from_elsewhere, is_meant
 from app.web.webhooks.receive import read_body
 
 _MOST_BYTES = 64 * 1024
@@ -169,8 +170,7 @@ async def operator(request: Request) -> Caller:
 
 
 async def _known(request: Request) -> Caller:
-    access: Access = request.app.state.access
-    found = await access.caller(request)
+    found = await caller_of(request)
     if found is not None:
         return found
     if "authorization" in request.headers:

@@ -331,7 +331,7 @@ async def test_the_workers_probe_ends_with_one_line_where_the_database_is_away_o
         port = mute.getsockname()[1]
         hangs = known.model_copy(update={"database_url": f"postgresql+asyncpg://postgres@127.0.0.1:{port}/none"})
 
-        found = [await worker_lives(each) for each in (away, hangs)]
+        found = [await worker_lives(each.database_url) for each in (away, hangs)]
 
     assert [lives for lives, _ in found] == [False, False]
     assert found[0][1].startswith("the database refused: ")

@@ -43,11 +43,7 @@ async def connection(runtime: Runtime, side: Side) -> Observation:
         stored = await VendorTokens(runtime.database, runtime.vault, side).read()
     except Undecryptable:
         return Observation(PartState.DOWN, _SEALED)
-    joined = (
-        _salesforce_advice(stored)
-        if side is Side.SALESFORCE
-        else _drchrono_advice(stored, connect_url(runtime.settings))
-    )
+    joined = _salesforce_advice(stored) if side is Side.SALESFORCE else _drchrono_advice(stored, connect_url(runtime))
     return (
         joined if joined.state in (PartState.DOWN, PartState.NOT_CONNECTED) else await _answers(runtime, side) or joined
     )
@@ -78,7 +74,7 @@ async def token(runtime: Runtime, side: Side) -> Observation | None:
         return None  # nobody has joined the practice, which its own part says
     if stored.refused_code is not None:
         return Observation(PartState.DOWN, f"refused ({stored.refused_code}): the part {side} says what to do")
-    return None if stored.token is None else _lives(stored, stored.token, side, connect_url(runtime.settings))
+    return None if stored.token is None else _lives(stored, stored.token, side, connect_url(runtime))
 
 
 def _lives(stored: StoredToken, held: Mapping[str, Any], side: Side, address: str) -> Observation:

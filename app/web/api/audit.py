@@ -1,13 +1,14 @@
 """Who did what."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from app.operations import audit
 from app.ports import Action
 from app.runtime import Runtime
-from app.store import audit
 
 router = APIRouter(tags=["audit"])
 
@@ -42,7 +43,6 @@ async def acts(
 ) -> Any:
     """Give what was done, by whom, to what and why; nothing of it is ever changed or dropped."""
     runtime: Runtime = request.app.state.runtime
-    found = await audit.lately(runtime.database, limit + 1, action=action, before=before)
-    items = [{**row._asdict(), "at": row.at.isoformat(timespec="seconds")} for row in found[:limit]]
-    more = items[-1]["id"] if len(found) > limit else None
-    return {"items": items, "total": await audit.count(runtime.database, action), "next": more}
+    found = await audit.acts(runtime, limit, action, before)
+    items = [{**asdict(one), "at": one.at.isoformat(timespec="seconds")} for one in found.items]
+    return {"items": items, "total": found.total, "next": found.next}

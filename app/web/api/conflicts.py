@@ -8,12 +8,13 @@ from pydantic import BaseModel, Field
 
 from app.operations import resolve
 from app.operations.resolve import UndoRefusal
+from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.store import conflicts as store
 from app.store.conflicts import Sort
 from app.sync.model import Kind, Side, WriteState
 from app.web.api.states import Ending, State
-from app.web.auth import Caller, operator
+from app.web.auth import operator
 
 router = APIRouter(prefix="/conflicts", tags=["conflicts"])
 Operator = Annotated[Caller, Depends(operator)]

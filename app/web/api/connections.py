@@ -11,9 +11,10 @@ from app.operations import selfcheck
 from app.operations.connections import connect_url, connection_states
 from app.operations.connections import disconnect as disconnect_practice
 from app.operations.health.model import report
+from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.sync.model import Side
-from app.web.auth import Caller, operator
+from app.web.auth import operator
 
 router = APIRouter(prefix="/connections", tags=["connections"])
 
@@ -73,7 +74,7 @@ async def connections(request: Request) -> Any:
             **{name: value for name, value in asdict(one).items() if name != "account"},
             "username": one.account and one.account.username,
             "practice": one.account and one.account.practice,
-            "connect_url": connect_url(runtime.settings) if one.side is Side.DRCHRONO else None,
+            "connect_url": connect_url(runtime) if one.side is Side.DRCHRONO else None,
         }
         for one in (await connection_states(runtime)).values()
     ]

@@ -8,11 +8,12 @@ from pydantic import BaseModel, Field
 
 from app.operations import deliveries
 from app.operations.deliveries import MOST_AT_ONCE
+from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.store import deliveries as stored
 from app.store.deliveries import DeliveryFilter, Outcome
 from app.sync.model import Kind, Side
-from app.web.auth import Caller, operator
+from app.web.auth import operator
 
 router = APIRouter(tags=["deliveries"])
 Operator = Annotated[Caller, Depends(operator)]

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import failures
+from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.store.failures import Group
 from app.sync.model import Kind, Side
-from app.web.auth import Caller, operator
+from app.web.auth import operator
 
 router = APIRouter(prefix="/failures", tags=["failures"])
 Operator = Annotated[Caller, Depends(operator)]

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.operations import candidates, resolve
 from app.operations.resolve import Pick, Refusal
+from app.operations.sign_in import Caller
 from app.operations.vendor_reads import Unanswered
 from app.runtime import Runtime
 from app.store import failures, resolutions
@@ -16,7 +17,7 @@ from app.store.record_views import RecordView
 from app.sync.diff import MASK, Agreement
 from app.sync.failure_causes import fix
 from app.sync.model import Kind, Side
-from app.web.auth import Caller, operator
+from app.web.auth import operator
 
 router = APIRouter(prefix="/held", tags=["held"])
 one_of = APIRouter(prefix="/{link_id}")

@@ -7,9 +7,10 @@ from pydantic import BaseModel, Field
 
 from app.operations import lanes
 from app.operations.lanes import LaneName
+from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.store.lanes import lane_states
-from app.web.auth import Caller, operator
+from app.web.auth import operator
 
 router = APIRouter(prefix="/lanes", tags=["lanes"])
 Operator = Annotated[Caller, Depends(operator)]

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import appointments
+from app.operations.sign_in import Caller
 from app.runtime import Runtime
-from app.web.auth import Caller
 from app.web.pages import page, reader
 
 router = APIRouter(prefix="/appointments")

@@ -10,12 +10,12 @@ from fastapi.responses import Response
 
 from app.operations import resolve
 from app.operations.resolve import SettledConflict, UndoRefusal
+from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.store import conflicts
 from app.store.conflicts import NO_UNDO, Sort
 from app.sync.model import Kind, Side, WriteState
 from app.sync.resolutions import ResolutionEnd
-from app.web.auth import Caller
 from app.web.pages import PageMessage, PageRefused, message_page, operator, page, reader, redirect
 
 router = APIRouter(prefix="/conflicts")

@@ -8,9 +8,9 @@ from fastapi.responses import Response
 
 from app.operations import connections, selfcheck
 from app.operations.health.model import Finding
+from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.sync.model import Side
-from app.web.auth import Caller
 from app.web.pages import operator, page, reader
 
 router = APIRouter(prefix="/connections")

@@ -8,11 +8,11 @@ from fastapi.responses import Response
 
 from app.operations import deliveries
 from app.operations.deliveries import MOST_AT_ONCE
+from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.store import deliveries as stored
 from app.store.deliveries import DeliveryFilter, Outcome, ReplayResult
 from app.sync.model import Kind, Side
-from app.web.auth import Caller
 from app.web.pages import PageMessage, form, message_page, operator, page, reader
 
 router = APIRouter(prefix="/deliveries")

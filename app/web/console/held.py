@@ -12,6 +12,7 @@ from app.operations import candidates, resolve
 from app.operations.candidates import Candidates
 from app.operations.records import BothSides
 from app.operations.resolve import Pick, Refusal
+from app.operations.sign_in import Caller
 from app.ports import By
 from app.runtime import Runtime
 from app.store import conflicts, failures, resolutions
@@ -19,7 +20,6 @@ from app.store.failures import Group
 from app.store.record_views import RecordView
 from app.sync.failure_causes import fix
 from app.sync.model import Side
-from app.web.auth import Caller
 from app.web.pages import PageMessage, PageRefused, form, message_page, operator, page, reader, redirect
 
 router = APIRouter(prefix="/held")

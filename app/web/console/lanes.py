@@ -7,11 +7,11 @@ from fastapi.responses import Response
 
 from app.operations import lanes
 from app.operations.lanes import MEANINGS, LaneName
+from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.store import queue_stats
 from app.store.lanes import lane_states
 from app.sync.model import Lane
-from app.web.auth import Caller
 from app.web.pages import form, operator, page, reader, redirect
 
 router = APIRouter(prefix="/lanes")

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.log import log
-from app.operations.sign_in import SignInThrottle
+from app.operations.sign_in import SignIn, SignInThrottle
 from app.runtime import Runtime
-from app.web.auth import SESSION_COOKIE, Access, is_from_elsewhere
+from app.web.auth import SESSION_COOKIE, caller_of, is_from_elsewhere
+from app.web.auth import sign_out as end_session
 from app.web.pages import PageMessage, form, message_page, own_path, page, reader, redirect
 
 router = APIRouter(tags=["pages"], include_in_schema=False)
@@ -18,8 +19,7 @@ router = APIRouter(tags=["pages"], include_in_schema=False)
 @router.get("/login")
 async def ask(request: Request, wanted: Annotated[str | None, Query(alias="next")] = None) -> Response:
     """Show the form; who is signed in already goes on."""
-    access: Access = request.app.state.access
-    if await access.caller(request) is not None:
+    if await caller_of(request) is not None:
         return redirect(own_path(wanted))
     return _asked(request, own_path(wanted), None)
 
@@ -34,7 +34,7 @@ def _asked(request: Request, wanted: str, complaint: str | None, status: int = 2
 async def sign_in(request: Request) -> Response:
     """Begin a session: always a new one, whatever cookie came along."""
     runtime: Runtime = request.app.state.runtime
-    access: Access = request.app.state.access
+    known: SignIn = request.app.state.sign_in
     throttle: SignInThrottle = request.app.state.throttle
     if is_from_elsewhere(request):
         return message_page(
@@ -47,16 +47,16 @@ async def sign_in(request: Request) -> Response:
         later = _asked(request, wanted, complaint, 429)
         later.headers["Retry-After"] = str(ceil(wait))
         return later
-    role = access.role_of_token(given.get("token", "").strip())
+    role = known.role_of_token(given.get("token", "").strip())
     if role is None:
         throttle.wrong(address)
         log.warning("login.refused")
         return _asked(request, wanted, "That token is not known.", 401)
     throttle.right(address)
-    await access.sign_out(request)
+    await end_session(request)
     answer = redirect(wanted)
     answer.set_cookie(
-        SESSION_COOKIE, await access.sign_in(role), httponly=True, samesite="lax", secure=runtime.settings.is_secure
+        SESSION_COOKIE, await known.begin(role), httponly=True, samesite="lax", secure=runtime.settings.is_secure
     )
     log.info("login.accepted", role=role.value)
     return answer
@@ -66,8 +66,7 @@ async def sign_in(request: Request) -> Response:
 async def sign_out(request: Request) -> Response:
     """End the session, here and in every copy of its cookie."""
     runtime: Runtime = request.app.state.runtime
-    access: Access = request.app.state.access
-    await access.sign_out(request)
+    await end_session(request)
     answer = redirect("/login")
     answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=runtime.settings.is_secure)
     return answer

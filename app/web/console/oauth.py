@@ -4,25 +4,21 @@ The state that goes out is signed, works once and not for long, and only for the
 it. Every way it can end has a page of its own; a page never shows a token, and nothing is stored that is not ours.
 """
 
-import hashlib
 import re
-import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from app.errors import OutcomeUnknown, Unauthorized, VendorError
 from app.log import log
 from app.operations import connections
 from app.operations.connections import CONNECT, NothingWaits, NowConnected, OtherPractice, Unidentified, WouldReplace
-from app.ports import Act, Action, By
+from app.operations.sign_in import Caller
+from app.ports import By
 from app.runtime import Runtime
-from app.store import audit, oauth_states
-from app.store.oauth_states import OAuthStates
 from app.sync.model import Side
-from app.web.auth import Caller
+from app.web.auth import caller_of
 from app.web.pages import PageMessage, message_page, operator, page, redirect
 
 _COOKIE = "chronobridge_consent"
@@ -40,14 +36,12 @@ Operator = Annotated[Caller, Depends(operator)]
 async def send_away(request: Request) -> Response:
     """Send the browser to DrChrono's consent page, with a state that only it can bring back."""
     runtime: Runtime = request.app.state.runtime
-    drchrono = connections.drchrono_of(runtime)
-    nonce, browser = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    await OAuthStates(runtime.database, runtime.vault).expect(nonce, browser)
-    answer = redirect(drchrono.grant.consent_url(connections.redirect_uri(runtime), str(_signer(runtime).dumps(nonce))))
+    address, browser = await connections.begin_consent(runtime)
+    answer = redirect(address)
     answer.set_cookie(
         _COOKIE,
         browser,
-        max_age=int(oauth_states.LIFE.total_seconds()),
+        max_age=int(connections.CONSENT_LIFE.total_seconds()),
         path=CONNECT,
         httponly=True,
         samesite="lax",
@@ -60,16 +54,14 @@ async def send_away(request: Request) -> Response:
 async def receive(request: Request) -> Response:
     """Take what DrChrono sent the browser back with; the cookie says that it is the one we sent away."""
     runtime: Runtime = request.app.state.runtime
-    access = request.app.state.access
-    caller: Caller | None = await access.caller(request)
-    answer = await _received(runtime, request, caller)
+    answer = await _received(runtime, request, await caller_of(request))
     answer.delete_cookie(_COOKIE, path=CONNECT, httponly=True, samesite="lax", secure=runtime.settings.is_secure)
     return answer
 
 
 async def _received(runtime: Runtime, request: Request, caller: Caller | None) -> Response:
     asked = request.query_params
-    if not await _is_expected(runtime, asked.get("state", ""), request.cookies.get(_COOKIE, "")):
+    if not await connections.accept_state(runtime, asked.get("state", ""), request.cookies.get(_COOKIE, "")):
         text = (
             "This answer does not belong to a request from this browser, was used already, or took longer than "
             "10 minutes. Nothing was stored."
@@ -84,30 +76,21 @@ async def _received(runtime: Runtime, request: Request, caller: Caller | None) -
     except VendorError as error:
         log.warning("consent.failed", side=Side.DRCHRONO.value, code=error.cause, status=error.status)
         return message_page(_no_pair(error), caller)
-    return await _noted(runtime, await connections.settle(runtime, may_replace=False), caller)
-
-
-async def _is_expected(runtime: Runtime, state: str, browser: str) -> bool:
-    try:
-        nonce = _signer(runtime).loads(state, max_age=int(oauth_states.LIFE.total_seconds()))
-    except BadSignature:
-        return False
-    is_whole = isinstance(nonce, str) and bool(browser)
-    return is_whole and await OAuthStates(runtime.database, runtime.vault).take(nonce, browser)
+    return _told(await connections.settle(runtime, _by(caller), may_replace=False), caller)
 
 
 @router.post(f"{CONNECT}/ask")
 async def ask_again(request: Request, caller: Operator) -> Response:
     """Ask DrChrono once more whose the waiting pair is."""
     runtime: Runtime = request.app.state.runtime
-    return await _noted(runtime, await connections.settle(runtime, may_replace=False), caller)
+    return _told(await connections.settle(runtime, _by(caller), may_replace=False), caller)
 
 
 @router.post(f"{CONNECT}/confirm")
 async def confirm(request: Request, caller: Operator) -> Response:
     """Let the waiting pair take another user's place."""
     runtime: Runtime = request.app.state.runtime
-    return await _noted(runtime, await connections.settle(runtime, may_replace=True), caller)
+    return _told(await connections.settle(runtime, _by(caller), may_replace=True), caller)
 
 
 @router.post(f"{CONNECT}/decline")
@@ -128,12 +111,9 @@ async def disconnect(request: Request, caller: Operator) -> Response:
     return message_page(PageMessage("Disconnected", text, 200, _AGAIN), caller)
 
 
-async def _noted(runtime: Runtime, settled: connections.Settlement, caller: Caller | None) -> Response:
-    """Give the page that tells what came of a consent; one that is ours now is noted."""
-    if isinstance(settled, NowConnected):
-        by = caller.by if caller else By("operator", "consent")  # a script began it with a bearer; its browser has none
-        await audit.record(runtime.database, Act(by, Action.CONNECT, Side.DRCHRONO.value, 0))
-    return _told(settled, caller)
+def _by(caller: Caller | None) -> By:
+    """Give who consents; a script began it with a bearer where its browser has no session."""
+    return caller.by if caller else By("operator", "consent")
 
 
 def _told(settled: connections.Settlement, caller: Caller | None) -> Response:
@@ -181,9 +161,3 @@ def _no_pair(error: VendorError) -> PageMessage:
             return PageMessage("No answer", text, 502, _AGAIN)
     text = f"DrChrono does not answer now ({error.cause}). Nothing was stored; try again in a while."
     return PageMessage("DrChrono is away", text, 502, _AGAIN)
-
-
-def _signer(runtime: Runtime) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(
-        runtime.settings.signing_key, salt="consent", signer_kwargs={"digest_method": hashlib.sha256}
-    )

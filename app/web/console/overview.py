@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations.overview import Picture, picture
+from app.operations.sign_in import Caller
 from app.sync.model import Side
-from app.web.auth import Caller
 from app.web.pages import page, reader
 
 router = APIRouter()

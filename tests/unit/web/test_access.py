@@ -7,9 +7,13 @@ from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.operations.sign_in import Caller, Role, SignIn
+from app.runtime import Runtime
 from app.store.database import Database
-from app.web.auth import CSRF_FIELD, SESSION_COOKIE, Access, Caller, Role, is_from_elsewhere, is_meant
-from tests.build import KEY, NEEDED
+from app.store.encryption import Vault
+from app.wakeup import Wakeup
+from app.web.auth import CSRF_FIELD, SESSION_COOKIE, caller_of, is_from_elsewhere, is_meant
+from tests.build import KEY, KEYS, NEEDED
 
 OPERATOR = NEEDED["OPERATOR_TOKEN"]
 VIEWER = "viewer-token-of-enough-characters"
@@ -21,7 +25,9 @@ def access_of(said, tmp_path):
     """Gives what knows the tokens of these settings; its database cannot be opened, so nothing here may ask it."""
 
     def opened(**variables):
-        return Access(said(**{"VIEWER_TOKEN": VIEWER, **variables}), Database(f"sqlite+aiosqlite:///{tmp_path}/no/no"))
+        settings = said(**{"VIEWER_TOKEN": VIEWER, **variables})
+        database, vault = Database(f"sqlite+aiosqlite:///{tmp_path}/no/no"), Vault((KEY.encode(),))
+        return SignIn(Runtime(settings, database, vault, KEYS, {}, Wakeup(None, lambda: None), None, None))
 
     return opened
 
@@ -31,13 +37,13 @@ def access(access_of):
     return access_of()
 
 
-def a_request(method="POST", settings=None, **headers):
+def a_request(method="POST", settings=None, sign_in=None, **headers):
     """A request with these headers; `_` stands for a hyphen."""
     given_ = [
         (name.replace("_", "-").encode(), value if isinstance(value, bytes) else value.encode())
         for name, value in headers.items()
     ]
-    app = SimpleNamespace(state=SimpleNamespace(runtime=SimpleNamespace(settings=settings)))
+    app = SimpleNamespace(state=SimpleNamespace(runtime=SimpleNamespace(settings=settings), sign_in=sign_in))
     scope = {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": given_, "app": app}
     return Request({**scope, "scheme": "http", "server": ("127.0.0.1", 8000)})
 
@@ -74,7 +80,9 @@ def test_a_print_does_not_show_its_token_and_differs_by_key(access_of):
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 async def test_a_bearer_is_known_by_its_token_and_needs_no_csrf(access, scheme):
-    assert await access.caller(a_request(authorization=f"{scheme} {OPERATOR}")) == Caller(Role.OPERATOR, None)
+    found = await caller_of(a_request(sign_in=access, authorization=f"{scheme} {OPERATOR}"))
+
+    assert found == Caller(Role.OPERATOR, None)
 
 
 @pytest.mark.parametrize(
@@ -83,24 +91,24 @@ async def test_a_bearer_is_known_by_its_token_and_needs_no_csrf(access, scheme):
 async def test_any_other_authorization_is_a_strangers_whatever_cookie_comes_with_it(access, given_):
     cookie = f"{SESSION_COOKIE}={access._cookie.dumps('session')}"
 
-    assert await access.caller(a_request(authorization=given_, cookie=cookie)) is None
+    assert await caller_of(a_request(sign_in=access, authorization=given_, cookie=cookie)) is None
 
 
 async def test_a_token_with_letters_beyond_ascii_that_the_settings_take_is_known(access_of):
     token = "schlüssel-aus-der-klinik"
 
-    found = await access_of(OPERATOR_TOKEN=token).caller(a_request(authorization=f"Bearer {token}"))
+    found = await caller_of(a_request(sign_in=access_of(OPERATOR_TOKEN=token), authorization=f"Bearer {token}"))
 
     assert found == Caller(Role.OPERATOR)
 
 
 async def test_whoever_sends_nothing_is_a_stranger(access):
-    assert await access.caller(a_request()) is None
+    assert await caller_of(a_request(sign_in=access)) is None
 
 
 @pytest.mark.parametrize("value", ["", "x", "x.y", "a.b.c", "ImEi.", '"a"', "%00", "é"], ids=repr)
 async def test_a_cookie_that_is_none_of_ours_is_a_strangers(access, value):
-    assert await access.caller(a_request(cookie=f"{SESSION_COOKIE}={value}")) is None
+    assert await caller_of(a_request(sign_in=access, cookie=f"{SESSION_COOKIE}={value}")) is None
 
 
 async def test_a_cookie_that_was_changed_or_signed_elsewhere_is_a_strangers(access_of):
@@ -108,7 +116,7 @@ async def test_a_cookie_that_was_changed_or_signed_elsewhere_is_a_strangers(acce
     good = ours._cookie.dumps("session")
 
     for bad in (theirs._cookie.dumps("session"), good[:-1], ours._cookie.dumps(["session"]), ours._cookie.dumps(7)):
-        assert await ours.caller(a_request(cookie=f"{SESSION_COOKIE}={bad}")) is None
+        assert await caller_of(a_request(sign_in=ours, cookie=f"{SESSION_COOKIE}={bad}")) is None
 
 
 @pytest.mark.parametrize(
