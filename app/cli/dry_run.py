@@ -8,12 +8,10 @@ from app.cli.backfill import NAMES, explain, is_connected
 from app.errors import VendorError
 from app.runtime import Runtime, open_runtime
 from app.settings.fields import Settings
-from app.store import schedules
 from app.sync.failure_causes import fix
 from app.sync.model import Kind, Lane
-from workers.compare.outages import NEVER_COMPARED, watermark_of
 from workers.compare.preview import DryRun, preview
-from workers.compare.reconcile import ORDER
+from workers.compare.reconcile import ORDER, compared_up_to
 
 
 async def print_dry_run(settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool) -> bool:
@@ -40,13 +38,13 @@ async def print_dry_run(settings: Settings, console: Console, kind: Kind | None,
 
 async def _looked(runtime: Runtime, kind: Kind, say: progress.Say, *, since_ever: bool) -> DryRun:
     lane = Lane.BACKFILL if since_ever else Lane.COMPARE
-    mark = await schedules.watermark(runtime.database, watermark_of(kind)) or runtime.now() - NEVER_COMPARED
+    since = None if since_ever else await compared_up_to(runtime, kind)
 
     def tell(found: DryRun) -> None:
         read = found.read.total()
         say(f"{kind}s read", read, read)
 
-    return await preview(runtime, kind, None if since_ever else mark, lane, tell)
+    return await preview(runtime, kind, since, lane, tell)
 
 
 def _show(runtime: Runtime, console: Console, found: DryRun) -> None:

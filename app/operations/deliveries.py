@@ -8,13 +8,15 @@ from typing import Any
 
 from app.errors import Undecryptable
 from app.log import log
+from app.operations.pages import ListPage, first_of
 from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import audit, deliveries
-from app.store.deliveries import DeliveryFilter
 from app.sync.diff import MASK
 
 MOST_AT_ONCE = 10_000
+DeliveryFilter = deliveries.DeliveryFilter
+Outcome = deliveries.Outcome
 ReplayResult = deliveries.ReplayResult
 
 
@@ -46,14 +48,37 @@ class Kept:
     told: tuple[Told, ...]
 
 
-async def look_through(runtime: Runtime, wanted: DeliveryFilter, limit: int, before: str | None = None) -> list[Kept]:
+@dataclass(frozen=True, slots=True)
+class ToReplay:
+    """Deliveries that would run again: the newest of those that match, 10,000 at most; `total`: how many match."""
+
+    ids: tuple[str, ...]
+    total: int
+
+
+async def look_through(
+    runtime: Runtime, wanted: DeliveryFilter, limit: int, before: str | None = None, *, is_counted: bool = True
+) -> ListPage[Kept]:
     """Give deliveries that match, newest first, older than an id where told.
+
+    is_counted  whether the page says how many match: of millions that takes a while
+    Raises      StoreUnavailable
+    """
+    rows = await deliveries.lately(runtime.database, wanted, limit + 1, before)
+    told = await deliveries.told(runtime.database, [row.id for row in rows])
+    found = [Kept(**row._asdict(), told=_told(told.get(row.id, []))) for row in rows]
+    total = await deliveries.count(runtime.database, wanted) if is_counted else None
+    return first_of(found, limit, lambda one: one.id, total)
+
+
+async def to_replay(runtime: Runtime, wanted: DeliveryFilter) -> ToReplay:
+    """Give what would run again, for a person to see its number before they mean it.
 
     Raises  StoreUnavailable
     """
-    rows = await deliveries.lately(runtime.database, wanted, limit, before)
-    told = await deliveries.told(runtime.database, [row.id for row in rows])
-    return [Kept(**row._asdict(), told=_told(told.get(row.id, []))) for row in rows]
+    ids = await deliveries.ids(runtime.database, wanted, MOST_AT_ONCE)
+    is_cut = len(ids) == MOST_AT_ONCE
+    return ToReplay(tuple(ids), await deliveries.count(runtime.database, wanted) if is_cut else len(ids))
 
 
 async def one(runtime: Runtime, delivery_id: str) -> Kept | None:
@@ -110,10 +135,12 @@ def _shown(value: Any, *, is_masked: bool) -> str:
 
 
 async def replay(runtime: Runtime, ids: Sequence[str], by: By) -> ReplayResult:
-    """Run deliveries again, note it, and ring.
+    """Run deliveries again, note it, and ring; of none nothing is noted.
 
     Raises  StoreUnavailable
     """
+    if not ids:
+        return ReplayResult()
     about = f"delivery {ids[0]}" if len(ids) == 1 else f"{len(ids)} deliveries"
     told = await deliveries.replay(runtime.database, ids, Act(by, Action.REPLAY, about, len(ids)))
     log.warning("deliveries.replayed", deliveries=told.deliveries, records=told.records)

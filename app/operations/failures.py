@@ -6,11 +6,11 @@ from app.log import log
 from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import failures, queue_stats
-from app.store.failures import Group
 from app.sync.failure_causes import fix
 from app.sync.model import Side
 
 FEW = 5
+Group = failures.Group
 _MAY_DIFFER = 20  # by a twentieth of it, a number is still the one that was seen
 
 

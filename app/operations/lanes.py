@@ -1,11 +1,14 @@
 """Pausing and resuming lanes, as a person or a script does it: noted, with the reason, in the same commit."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from app.log import log
 from app.ports import Act, Action, By
 from app.runtime import Runtime
-from app.store import lanes
+from app.store import lanes, queue_stats
 from app.sync.model import Lane
 
 MEANINGS = {
@@ -30,6 +33,50 @@ class LaneName(StrEnum):
     def lanes(self) -> list[Lane]:
         """Give the lanes that are meant."""
         return list(Lane) if self is LaneName.ALL else [Lane(self.value)]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """A lane as a person sees it: what it is for, what waits in it, and why and since when it is paused."""
+
+    lane: Lane
+    is_paused: bool
+    reason: str | None
+    since: datetime | None
+    meaning: str
+    due: int
+    oldest_s: float
+
+
+LaneStatus = lanes.LaneStatus
+
+
+async def lane_states(runtime: Runtime) -> Sequence[LaneStatus]:
+    """Give every lane, most urgent first, whether it is paused and why.
+
+    Raises  StoreUnavailable
+    """
+    return await lanes.lane_states(runtime.database)
+
+
+async def lane_views(runtime: Runtime) -> Sequence[LaneView]:
+    """Give every lane, most urgent first, with what waits in it.
+
+    Raises  StoreUnavailable
+    """
+    counts = await queue_stats.due_counts(runtime.database)
+    return [
+        LaneView(
+            one.lane,
+            one.is_paused,
+            one.reason,
+            one.since,
+            MEANINGS[one.lane],
+            sum(each.count for each in counts if each.lane == one.lane),
+            max((each.oldest_s for each in counts if each.lane == one.lane), default=0.0),
+        )
+        for one in await lane_states(runtime)
+    ]
 
 
 async def pause(runtime: Runtime, lane: LaneName, reason: str, by: By) -> None:

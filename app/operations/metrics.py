@@ -127,7 +127,7 @@ async def _waiting(runtime: Runtime, samples: Samples) -> None:
     for kind, records in (await queue_stats.leased_count(runtime.database)).items():
         samples.add(definitions.LEASES, records, kind)
     for lane in await lanes.lane_states(runtime.database):
-        samples.add(definitions.LANE_PAUSED, lane["paused"], lane["lane"])
+        samples.add(definitions.LANE_PAUSED, lane.is_paused, lane.lane)
 
 
 async def _for_people(runtime: Runtime, samples: Samples) -> None:

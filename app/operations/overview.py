@@ -68,7 +68,7 @@ async def picture(runtime: Runtime) -> Picture:
         failed=sum(row.records for row in groups if not row.is_held),
         held=sum(row.records for row in groups if row.is_held),
         per_minute=await queue_stats.synced_per_minute(runtime.database),
-        paused=tuple(one["lane"] for one in await lanes.lane_states(runtime.database) if one["paused"]),
+        paused=tuple(one.lane.value for one in await lanes.lane_states(runtime.database) if one.is_paused),
         heard={side: _heard(calls.get(side), known.get(side)) for side in Side},
         came_in={side: one.times for side, one in calls.items()},
         forecast=await forecast(runtime),

@@ -12,7 +12,7 @@ from app.errors import Undecryptable
 from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, salesforce_of, unanswered
 from app.runtime import Runtime
 from app.store import record_views
-from app.store.record_views import RecordState, RecordView
+from app.store.record_views import RecordView
 from app.sync.mappings.table import Table
 from app.sync.model import Kind, RecordRef, Side
 from app.sync.patient_search import PatientSearch, parse_search
@@ -21,6 +21,7 @@ from app.vendors.salesforce.search import Columns
 from app.vendors.salesforce.wire import long_id
 
 ON_A_PAGE = 50
+RecordState = record_views.RecordState
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,14 @@ async def listed(
     table = runtime.mappings[Kind.PATIENT]
     items = [_person(table, records.get(one.link.salesforce_id or ""), one) for one in shown]
     return People(items, shown[-1].id if len(found) > limit else None, why)
+
+
+async def count(runtime: Runtime, standing: RecordState | None = None) -> int:
+    """Give how many patients we know of, or how many of them stand so.
+
+    Raises  StoreUnavailable
+    """
+    return await record_views.count(runtime.database, Kind.PATIENT, standing)
 
 
 async def searched(runtime: Runtime, text: str, after: str | None = None, limit: int = ON_A_PAGE) -> People | None:

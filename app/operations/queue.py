@@ -4,7 +4,7 @@ The forecast is made of what our own count says, so no vendor is called for it. 
 call, and as many calls as in the hour before are expected to come between from more urgent lanes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 from app.runtime import Runtime
 from app.store import counters, lanes, queue_stats
 from app.sync.model import Lane
+
+DueCount = queue_stats.DueCount
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ async def _salesforce(runtime: Runtime, now: datetime) -> SalesforceForecast | N
     return SalesforceForecast(stands.used, stands.most, stands.share, _until(now, stands.paused_for_s))
 
 
-def as_json(found: Forecast) -> dict[str, Any]:
+def forecast_as_json(found: Forecast) -> dict[str, Any]:
     """Give a forecast as the API and `chronobridge queue --json` say it."""
     drchrono, salesforce = found.drchrono, found.salesforce
     return {
@@ -151,17 +153,55 @@ def _clock(at: datetime, now: datetime) -> str:
     return f"{at:%H:%M} UTC" if at.date() == now.date() else f"{at:%H:%M} UTC on {at:%d %B}"
 
 
-async def queue_report(runtime: Runtime) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class QueueReport:
+    """What waits, what failed and what is held, and when it will all be through.
+
+    oldest_due_age_s   for how long the oldest has been due
+    by_kind            what is due, by kind, direction and lane
+    unsettled_writes   writes of which it is not known yet whether they landed
+    counted            what was counted since ever, by name: created, linked, skipped, put back
+    """
+
+    depth: int
+    oldest_due_age_s: float
+    rate_per_minute: int
+    by_kind: Sequence[DueCount]
+    failed: int
+    held: int
+    unsettled_writes: int
+    counted: Mapping[str, int]
+    lanes: Sequence[lanes.LaneStatus]
+    forecast: Forecast
+
+
+async def queue_report(runtime: Runtime) -> QueueReport:
     """Give depth, age of the oldest, rate, failures, holds, what was skipped or put back, lanes, and the forecast.
 
     Raises  StoreUnavailable
     """
     counts = await queue_stats.due_counts(runtime.database)
     groups = await queue_stats.failure_groups(runtime.database)
+    return QueueReport(
+        depth=sum(one.count for one in counts),
+        oldest_due_age_s=max((one.oldest_s for one in counts), default=0.0),
+        rate_per_minute=await queue_stats.synced_per_minute(runtime.database),
+        by_kind=counts,
+        failed=sum(row.records for row in groups if not row.is_held),
+        held=sum(row.records for row in groups if row.is_held),
+        unsettled_writes=sum(row.writes for row in await queue_stats.journal_counts(runtime.database)),
+        counted=await counters.read(runtime.database),
+        lanes=await lanes.lane_states(runtime.database),
+        forecast=await forecast(runtime),
+    )
+
+
+def report_as_json(found: QueueReport) -> dict[str, Any]:
+    """Give a report as the API and `chronobridge queue --json` say it."""
     return {
-        "depth": sum(one.count for one in counts),
-        "oldest_due_age_s": round(max((one.oldest_s for one in counts), default=0.0), 3),
-        "rate_per_minute": await queue_stats.synced_per_minute(runtime.database),
+        "depth": found.depth,
+        "oldest_due_age_s": round(found.oldest_due_age_s, 3),
+        "rate_per_minute": found.rate_per_minute,
         "by_kind": [
             {
                 "kind": one.kind,
@@ -170,12 +210,20 @@ async def queue_report(runtime: Runtime) -> dict[str, Any]:
                 "depth": one.count,
                 "oldest_due_age_s": round(one.oldest_s, 3),
             }
-            for one in counts
+            for one in found.by_kind
         ],
-        "failed": sum(row.records for row in groups if not row.is_held),
-        "held": sum(row.records for row in groups if row.is_held),
-        "unsettled_writes": sum(row.writes for row in await queue_stats.journal_counts(runtime.database)),
-        "counted": await counters.read(runtime.database),
-        "lanes": await lanes.lane_states(runtime.database),
-        "forecast": as_json(await forecast(runtime)),
+        "failed": found.failed,
+        "held": found.held,
+        "unsettled_writes": found.unsettled_writes,
+        "counted": dict(found.counted),
+        "lanes": [
+            {
+                "lane": one.lane.value,
+                "paused": one.is_paused,
+                "reason": one.reason,
+                "since": one.since and one.since.isoformat(),
+            }
+            for one in found.lanes
+        ],
+        "forecast": forecast_as_json(found.forecast),
     }

@@ -12,20 +12,18 @@ from dataclasses import field as dataclass_field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.operations.history import Came, came
 from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, drchrono_of, salesforce_of, unanswered
 from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import audit, doctor_zones, links, record_views
-from app.store.record_views import RecordView
 from app.sync.diff import MASK, FieldDiff, compare_fields
 from app.sync.model import Absent, Kind, Lane, RecordRef, Side, Snapshot
 from app.sync.snapshots import zone_of
 from app.vendors.drchrono import wire
 from app.vendors.salesforce.wire import long_id
 
+RecordView = record_views.RecordView
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -97,12 +95,7 @@ async def look(runtime: Runtime, one: RecordView, by: By) -> None:
 
     Raises  StoreUnavailable
     """
-
-    async def work(connection: AsyncConnection) -> None:
-        await links.look_again(connection, one.id, Lane.LIVE)
-        await audit.note(connection, Act(by, Action.LOOK, about(one)))
-
-    await runtime.database.transact(work)
+    await links.have_looked_at(runtime.database, one.id, Lane.LIVE, Act(by, Action.LOOK, about(one)))
     runtime.wakeup.notify([one.link.kind])
 
 

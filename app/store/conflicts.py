@@ -112,6 +112,8 @@ async def _count(database: Database, sort: Sort, *, has_undo: bool) -> int:
     return int((await database.read(asked))[0][0])
 
 
-def one(conflict_id: str) -> sa.Select[Any]:
-    """Give the statement of one conflict, with both values as they were kept, sealed, and what its sides agree on."""
-    return _asked().add_columns(conflicts.c.kept, links.c.base).where(conflicts.c.id == conflict_id)
+async def find(database: Database, conflict_id: str) -> sa.Row[Any] | None:
+    """Give one conflict, with both values as they were kept, sealed, and what its sides agree on; None: unknown."""
+    asked = _asked().add_columns(conflicts.c.kept, links.c.base).where(conflicts.c.id == conflict_id)
+    rows = await database.read(asked)
+    return rows[0] if rows else None

@@ -1,6 +1,6 @@
 """The doctors' time zones, by which visits are read; a change of one has to be applied to the visits to come."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -8,7 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.clock import db_now
 from app.store.database import Database, insert_into
+from app.store.links import mark_due
 from app.store.tables import zones
+from app.sync.model import Kind, Side
 
 _LONGEST = 64
 
@@ -44,6 +46,16 @@ async def changes(database: Database) -> list[Change]:
     """Give the changes of zone that are still to be applied."""
     asked = sa.select(zones.c.doctor_id, zones.c.changed_at).where(zones.c.applied_at < zones.c.changed_at)
     return [Change(row.doctor_id, row.changed_at) for row in await database.read(asked)]
+
+
+async def apply_change(database: Database, kind: Kind, change: Change, ids: Sequence[str]) -> None:
+    """Make due the visits that Salesforce holds by these ids, and remember that a change was applied, in one commit."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await mark_due(connection, kind, Side.SALESFORCE, ids)
+        await applied(connection, change)
+
+    await database.transact(work)
 
 
 async def applied(connection: AsyncConnection, change: Change) -> None:

@@ -103,6 +103,15 @@ async def beat_of(connection: AsyncConnection, of: Beating) -> Outage | None:
     return Outage(of.value, before, now)
 
 
+async def beat_now(database: Database, of: Beating) -> Outage | None:
+    """Give a sign of something, however old the last is, and what was dark until now; it always writes a row."""
+
+    async def work(connection: AsyncConnection) -> Outage | None:
+        return await beat_of(connection, of)
+
+    return await database.transact(work)
+
+
 async def beat_in(database: Database, of: Beating) -> Outage | None:
     """Give a sign of something if the last is some seconds old, and what was dark until now."""
     recent = sa.select(watermarks.c.at).where(

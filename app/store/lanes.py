@@ -4,7 +4,8 @@ A restored or cloned database must not start writing to two vendors. The first s
 under another identity pauses every lane until an operator resumes.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -40,16 +41,21 @@ async def pause_if_cloned(database: Database, identity: str) -> bool:
     return await database.transact(work)
 
 
-async def lane_states(database: Database) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """A lane; `reason` and `since`: why it is paused, and since when."""
+
+    lane: Lane
+    is_paused: bool = False
+    reason: str | None = None
+    since: datetime | None = None
+
+
+async def lane_states(database: Database) -> list[LaneStatus]:
     """Give every lane, most urgent first, whether it is paused and why."""
     paused = {row.lane: row for row in await database.read(sa.select(lanes).where(lanes.c.paused_at.is_not(None)))}
     return [
-        {
-            "lane": lane.value,
-            "paused": lane.value in paused,
-            "reason": paused[lane.value].reason if lane.value in paused else None,
-            "since": paused[lane.value].paused_at.isoformat() if lane.value in paused else None,
-        }
+        LaneStatus(lane, True, row.reason, row.paused_at) if (row := paused.get(lane.value)) else LaneStatus(lane)
         for lane in Lane
     ]
 

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from app.ports import Act
+from app.store import audit
 from app.store.clock import db_now
 from app.store.database import Database, insert_into
 from app.store.tables import failures, links
@@ -67,6 +69,16 @@ async def look_again(connection: AsyncConnection, link_id: str, lane: Lane) -> N
     await connection.execute(again)
 
 
+async def have_looked_at(database: Database, link_id: str, lane: Lane, act: Act) -> None:
+    """Make a link due, with nothing believed, and note who asked for that, in one commit."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await look_again(connection, link_id, lane)
+        await audit.note(connection, act)
+
+    await database.transact(work)
+
+
 async def add_unlinked(connection: AsyncConnection, kind: Kind, ids: Sequence[str], lane: Lane = Lane.LIVE) -> int:
     """Make lone refs, due at once, of Salesforce records nobody has heard of; gives how many."""
     insert = insert_into(links, connection.dialect)
@@ -76,6 +88,20 @@ async def add_unlinked(connection: AsyncConnection, kind: Kind, ids: Sequence[st
         made = await connection.execute(lone.values([{**row, "due_at": db_now()} for row in rows[at : at + _MOST_IDS]]))
         count += len(made.all())
     return count
+
+
+async def mark_seen(database: Database, kind: Kind, known: Sequence[str], news: Sequence[str], lane: Lane) -> int:
+    """Make due what Salesforce showed, in one commit, and give how many that are.
+
+    known  ids that may have a link: those that have none are left alone
+    news   ids that become lone refs where nobody has heard of them
+    """
+
+    async def work(connection: AsyncConnection) -> int:
+        again = await mark_due(connection, kind, Side.SALESFORCE, known, lane)
+        return again + await add_unlinked(connection, kind, news, lane)
+
+    return await database.transact(work)
 
 
 async def healthy_pairs(

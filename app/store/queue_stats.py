@@ -214,10 +214,20 @@ async def left_of_comparison(database: Database, lane: Lane, kinds: Sequence[Kin
     return LeftOfComparison(row.records, None if row.ms is None else max(float(row.ms) / 1000, 0.0), "".join(reasons))
 
 
-async def left_to_people(database: Database, kind: Kind, since: datetime) -> list[sa.Row[Any]]:
+@dataclass(frozen=True, slots=True)
+class LeftToPeople:
+    """Failures of one cause: how many records, and whether they are held."""
+
+    cause: str
+    is_held: bool
+    records: int
+
+
+async def left_to_people(database: Database, kind: Kind, since: datetime) -> list[LeftToPeople]:
     """Give the failures of a kind since a moment by cause, the largest group first."""
     group = (failures.c.cause, failures.c.is_held)
     asked = sa.select(*group, sa.func.count().label("records")).where(
         failures.c.kind == kind.value, failures.c.at >= since
     )
-    return await database.read(asked.group_by(*group).order_by(sa.desc("records"), failures.c.cause))
+    rows = await database.read(asked.group_by(*group).order_by(sa.desc("records"), failures.c.cause))
+    return [LeftToPeople(row.cause, row.is_held, row.records) for row in rows]

@@ -12,10 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from app.ports import Act
+from app.store import audit
 from app.store.clock import db_now
 from app.store.database import Database, insert_into
+from app.store.links import look_again, mark_link_due
 from app.store.tables import conflicts, decisions
-from app.sync.model import Side
+from app.sync.model import Lane, Side
 from app.sync.resolutions import ResolutionEnd
 
 
@@ -31,6 +34,32 @@ class Resolution:
     conflict_id: str | None = None
     kept: str | None = None
     id: str = dataclasses.field(default_factory=lambda: str(ULID()))
+
+
+class _LostTheRaceError(Exception):
+    """Somebody else decided about one of the fields in the same moment."""
+
+
+async def decide(database: Database, link_id: str, wanted: Sequence[Resolution], act: Act) -> bool:
+    """Keep all of a link's decisions or none, make it due and note the act, in one commit; False where one is open.
+
+    A decision that names a record has both sides asked again.
+    """
+
+    async def work(connection: AsyncConnection) -> bool:
+        if await is_open(connection, link_id, [each.field for each in wanted]):
+            return False
+        for each in wanted:
+            if not await keep(connection, each):
+                raise _LostTheRaceError
+        await (mark_link_due if wanted[0].twin is None else look_again)(connection, link_id, Lane.LIVE)
+        await audit.note(connection, act)
+        return True
+
+    try:
+        return await database.transact(work)
+    except _LostTheRaceError:  # rolled back, whatever of it was kept
+        return False
 
 
 async def keep(connection: AsyncConnection, one: Resolution) -> bool:

@@ -20,7 +20,7 @@ def phones(clinic):
 
 
 async def reasons(clinic):
-    return {one["lane"]: one["reason"] for one in await lanes.lane_states(clinic.runtime.database) if one["paused"]}
+    return {one.lane: one.reason for one in await lanes.lane_states(clinic.runtime.database) if one.is_paused}
 
 
 @pytest.mark.timeout(120)

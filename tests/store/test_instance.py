@@ -31,9 +31,7 @@ async def test_a_copy_started_elsewhere_has_every_lane_paused(database):
     assert await pause_if_cloned(database, ELSEWHERE) is False
 
     states = await lane_states(database)
-    assert [(state["lane"], state["paused"], state["reason"]) for state in states] == [
-        (lane, True, CLONED) for lane in Lane
-    ]
+    assert [(state.lane, state.is_paused, state.reason) for state in states] == [(lane, True, CLONED) for lane in Lane]
     assert await work_queue.lease_batch(database, Kind.PATIENT) is None
 
 
@@ -43,7 +41,7 @@ async def test_a_lane_paused_before_stays_paused_under_another_identity(database
 
     await pause_if_cloned(database, ELSEWHERE)
 
-    assert all(state["paused"] for state in await lane_states(database))
+    assert all(state.is_paused for state in await lane_states(database))
 
 
 async def test_after_the_operator_resumed_the_new_identity_is_home(database):
@@ -60,7 +58,7 @@ async def test_a_restart_of_the_copy_leaves_the_lanes_paused(database):
     await pause_if_cloned(database, ELSEWHERE)
 
     assert await pause_if_cloned(database, ELSEWHERE) is True
-    assert all(state["paused"] for state in await lane_states(database))
+    assert all(state.is_paused for state in await lane_states(database))
 
 
 async def test_going_back_is_another_identity_too(database):

@@ -118,24 +118,24 @@ async def test_unsettled_writes_are_counted_by_side_and_state(database):
 async def test_lanes_are_told_most_urgent_first_and_run_unless_paused(database):
     states = await lanes.lane_states(database)
 
-    assert [state["lane"] for state in states] == ["live", "retry", "confirm", "compare", "backfill"]
-    assert not [state for state in states if state["paused"] or state["reason"] or state["since"]]
+    assert [state.lane for state in states] == ["live", "retry", "confirm", "compare", "backfill"]
+    assert not [state for state in states if state.is_paused or state.reason or state.since]
 
 
 async def test_a_paused_lane_says_why_and_since_when(database):
     await set_paused(database, [Lane.RETRY], "Salesforce is being upgraded")
 
-    (state,) = [state for state in await lanes.lane_states(database) if state["paused"]]
+    (state,) = [state for state in await lanes.lane_states(database) if state.is_paused]
 
-    assert (state["lane"], state["reason"]) == ("retry", "Salesforce is being upgraded")
-    assert abs(datetime.fromisoformat(state["since"]) - datetime.now(UTC)) < timedelta(seconds=5)
+    assert (state.lane, state.reason) == ("retry", "Salesforce is being upgraded")
+    assert abs(datetime.fromisoformat(state.since) - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 async def test_pausing_again_takes_the_newer_reason(database):
     await set_paused(database, [Lane.RETRY], "first")
     await set_paused(database, [Lane.RETRY], "second")
 
-    assert [state["reason"] for state in await lanes.lane_states(database) if state["paused"]] == ["second"]
+    assert [state.reason for state in await lanes.lane_states(database) if state.is_paused] == ["second"]
 
 
 async def test_resuming_one_lane_leaves_the_others(database):
@@ -143,14 +143,14 @@ async def test_resuming_one_lane_leaves_the_others(database):
 
     await set_paused(database, [Lane.LIVE], None)
 
-    paused = {state["lane"] for state in await lanes.lane_states(database) if state["paused"]}
+    paused = {state.lane for state in await lanes.lane_states(database) if state.is_paused}
     assert paused == set(Lane) - {Lane.LIVE}
 
 
 async def test_a_long_reason_is_cut_not_refused(database):
     await set_paused(database, [Lane.LIVE], "x" * 300)
 
-    assert (await lanes.lane_states(database))[0]["reason"] == "x" * 200
+    assert (await lanes.lane_states(database))[0].reason == "x" * 200
 
 
 async def test_a_paused_lanes_work_stays_in_it(database):

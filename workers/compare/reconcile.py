@@ -8,17 +8,14 @@ A doctor who has moved to another zone has the visits to come looked at again. A
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import StoreUnavailable, SyncError
 from app.log import log
 from app.ports import Inbox
 from app.runtime import Runtime, open_inbox
-from app.store import doctor_zones, heartbeats, lanes, links, schedules
+from app.store import doctor_zones, heartbeats, lanes, schedules
 from app.sync.mappings.table import Table
-from app.sync.model import Kind, Lane, Side
+from app.sync.model import Kind, Lane
 from app.vendors.salesforce import search
 from workers.compare import outages
 from workers.compare.checkpoint import Checkpoint, ScanRequest
@@ -70,6 +67,11 @@ async def compare_when_due(runtime: Runtime, inbox: Inbox, notify: Notify) -> No
         await outages.forget_compared(runtime)
 
 
+async def compared_up_to(runtime: Runtime, kind: Kind) -> datetime:
+    """Give up to when a kind was compared; two days ago where it never was."""
+    return await schedules.watermark(runtime.database, watermark_of(kind)) or runtime.now() - NEVER_COMPARED
+
+
 async def compare(
     runtime: Runtime,
     inbox: Inbox,
@@ -84,7 +86,7 @@ async def compare(
     Raises  SyncError; the next compare goes on where this one stood
     """
     name = watermark_of(kind)
-    begin = since or await schedules.watermark(runtime.database, name) or runtime.now() - NEVER_COMPARED
+    begin = since or await compared_up_to(runtime, kind)
     checkpoint = await scan(runtime, inbox, ScanRequest(kind, lane, None if begin == EVER else begin), tell)
     await schedules.raise_watermark(runtime.database, name, datetime.fromisoformat(checkpoint.began))
     log.info("compare.done", kind=kind.value, records=sum(checkpoint.found.values()))
@@ -108,14 +110,6 @@ async def apply_zones(runtime: Runtime, notify: Notify) -> None:
             except SyncError as error:
                 log.warning("zone.not_applied", kind=table.kind.value, error=type(error).__name__, cause=str(error))
                 return
-            await runtime.database.transact(_applied(table.kind, change, ids))
+            await doctor_zones.apply_change(runtime.database, table.kind, change, ids)
             notify([table.kind.value])
             log.info("zone.applied", kind=table.kind.value, records=len(ids))
-
-
-def _applied(kind: Kind, change: doctor_zones.Change, ids: list[str]) -> Callable[[AsyncConnection], Any]:
-    async def work(connection: AsyncConnection) -> None:
-        await links.mark_due(connection, kind, Side.SALESFORCE, ids)
-        await doctor_zones.applied(connection, change)
-
-    return work

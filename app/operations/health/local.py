@@ -2,14 +2,12 @@
 
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.errors import StoreUnavailable
 from app.log import log
 from app.operations.health.model import OK, Observation, PartState
 from app.runtime import Runtime
 from app.store import heartbeats, queue_stats
-from app.store.heartbeats import Beating, Outage
+from app.store.heartbeats import Beating
 from app.store.lanes import lane_states
 from app.store.schema import is_behind
 from app.sync.model import Lane
@@ -25,17 +23,11 @@ _BY_SWEEP = "nothing is lost, changes are found by the sweep, every 2 s"
 
 async def database(runtime: Runtime) -> Observation:
     """Look at the database by writing to it that the door is open."""
-    dark: Outage | None = None
-
-    async def write(connection: AsyncConnection) -> None:
-        nonlocal dark
-        # it writes a row each time: what changes no row writes nothing, and a full disk would go unseen
-        dark = await heartbeats.beat_of(connection, Beating.DOOR)
-
     try:
         if await is_behind(runtime.database):
             return Observation(PartState.DOWN, "run `chronobridge migrate`")
-        await runtime.database.transact(write)
+        # it writes a row each time: what changes no row writes nothing, and a full disk would go unseen
+        dark = await heartbeats.beat_now(runtime.database, Beating.DOOR)
     except StoreUnavailable:
         return unwritable()
     if dark is not None:
@@ -77,8 +69,8 @@ async def backlog(runtime: Runtime) -> Observation:
 
 async def lanes(runtime: Runtime) -> Observation:
     """Look which lanes are paused."""
-    paused = [one for one in await lane_states(runtime.database) if one["paused"]]
+    paused = [one for one in await lane_states(runtime.database) if one.is_paused]
     if not paused:
         return OK
-    names = ", ".join(one["lane"] for one in paused)
+    names = ", ".join(one.lane for one in paused)
     return Observation(PartState.DEGRADED, f"paused: {names}; POST /api/v1/lanes/all/resume when that is right")

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from pydantic import BaseModel, Field
 
+from app.operations import conflicts as operations
 from app.operations import resolve
-from app.operations.resolve import UndoRefusal
+from app.operations.conflicts import SettledConflict, Sort
+from app.operations.resolve import Refusal
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
-from app.store import conflicts as store
-from app.store.conflicts import Sort
 from app.sync.model import Kind, Side, WriteState
 from app.web.api.states import Ending, State
 from app.web.auth import operator
@@ -75,10 +75,8 @@ async def conflicts(
 ) -> Any:
     """Give conflicts, newest first, with what became of each and of its undo."""
     runtime: Runtime = request.app.state.runtime
-    rows = await store.listed(runtime.database, meant, limit + 1, before)
-    items = [_said(resolve.conflict_of(row)) for row in rows[:limit]]
-    more = items[-1]["id"] if len(rows) > limit else None
-    return {"items": items, "total": await store.count(runtime.database, meant), "next": more}
+    found = await operations.listed(runtime, meant, limit, before)
+    return {"items": [_said(one) for one in found.items], "total": found.total, "next": found.next}
 
 
 @router.get("/{conflict_id}", response_model=Conflict, responses=_UNKNOWN, summary="One conflict")
@@ -94,9 +92,9 @@ async def reveal(request: Request, caller: Operator, conflict_id: ConflictId) ->
     """Give both values; who asked is noted first."""
     runtime: Runtime = request.app.state.runtime
     await _found(runtime, conflict_id)
-    values = await resolve.reveal_conflict(runtime, conflict_id, caller.by)
+    values = await operations.reveal(runtime, conflict_id, caller.by)
     if values is None:
-        raise HTTPException(410, UndoRefusal.NOT_KEPT.text)
+        raise HTTPException(410, Refusal.NOT_KEPT.value)
     return {"values": values}
 
 
@@ -111,17 +109,17 @@ async def undo(request: Request, caller: Operator, conflict_id: ConflictId) -> A
     runtime: Runtime = request.app.state.runtime
     await _found(runtime, conflict_id)
     if (refusal := await resolve.undo(runtime, conflict_id, caller.by)) is not None:
-        raise HTTPException(409, refusal.text)
+        raise HTTPException(409, refusal.value)
     return _said(await _found(runtime, conflict_id))
 
 
-async def _found(runtime: Runtime, conflict_id: str) -> resolve.SettledConflict:
-    found = await resolve.find_conflict(runtime, conflict_id)
+async def _found(runtime: Runtime, conflict_id: str) -> SettledConflict:
+    found = await operations.find(runtime, conflict_id)
     if found is None:
-        raise HTTPException(404, UndoRefusal.UNKNOWN.text)
+        raise HTTPException(404, Refusal.UNKNOWN.value)
     return found
 
 
-def _said(one: resolve.SettledConflict) -> dict[str, Any]:
+def _said(one: SettledConflict) -> dict[str, Any]:
     names = ("id", "kind", "field", "rule", "winner", "state", "undo", "can_be_undone", "drchrono_id", "salesforce_id")
     return {**{name: getattr(one, name) for name in names}, "at": one.at.isoformat(timespec="seconds")}

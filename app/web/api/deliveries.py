@@ -7,11 +7,9 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import deliveries
-from app.operations.deliveries import MOST_AT_ONCE
+from app.operations.deliveries import MOST_AT_ONCE, DeliveryFilter, Outcome
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
-from app.store import deliveries as stored
-from app.store.deliveries import DeliveryFilter, Outcome
 from app.sync.model import Kind, Side
 from app.web.auth import operator
 
@@ -93,10 +91,8 @@ async def look_through(
 ) -> Any:
     """Give deliveries that match, without their bodies."""
     runtime: Runtime = request.app.state.runtime
-    found = await deliveries.look_through(runtime, which, limit + 1, before)
-    items = [as_json(one) for one in found[:limit]]
-    more = found[limit - 1].id if len(found) > limit else None
-    return {"items": items, "total": await stored.count(runtime.database, which), "next": more}
+    found = await deliveries.look_through(runtime, which, limit, before)
+    return {"items": [as_json(one) for one in found.items], "total": found.total, "next": found.next}
 
 
 def as_json(one: deliveries.Kept) -> dict[str, Any]:
@@ -153,9 +149,7 @@ async def replay_matching(
 ) -> Any:
     """Run all that match again, the newest 10,000 at most; 409 when there are more by now than was expected."""
     runtime: Runtime = request.app.state.runtime
-    found = await stored.ids(runtime.database, which, MOST_AT_ONCE)
-    if len(found) > expected:
-        raise HTTPException(409, f"{len(found)} match by now, not {expected}: look again")
-    if not found:
-        return {"deliveries": 0, "records": 0, "empty": 0, "unknown": []}
-    return asdict(await deliveries.replay(runtime, found, caller.by))
+    ids = (await deliveries.to_replay(runtime, which)).ids
+    if len(ids) > expected:
+        raise HTTPException(409, f"{len(ids)} match by now, not {expected}: look again")
+    return asdict(await deliveries.replay(runtime, ids, caller.by))

@@ -1,14 +1,16 @@
 """What waits for a person, and why; trying it again, and letting it go."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import failures
+from app.operations.failures import Group
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
-from app.store.failures import Group
 from app.sync.model import Kind, Side
 from app.web.auth import operator
 
@@ -94,10 +96,8 @@ async def retry(
 ) -> Any:
     """Make records due again, with all their attempts; without `limit`, `expected` must say how many there are."""
     runtime: Runtime = request.app.state.runtime
-    if dry_run:
-        return {"records": await failures.number_of(runtime, meant, limit)}
-    await _must_be_as_seen(runtime, meant, limit, expected)
-    return {"records": await failures.try_again(runtime, meant, limit, caller.by)}
+    act = partial(failures.try_again, runtime, meant, limit, caller.by)
+    return {"records": await _touched(runtime, meant, limit, expected, None if dry_run else act)}
 
 
 @router.post("/discard", response_model=Done, summary="Let failures go, a few or all that match")
@@ -111,10 +111,18 @@ async def discard(
 ) -> Any:
     """Forget failures; their records are left alone until the next edit. `expected` as when they are tried again."""
     runtime: Runtime = request.app.state.runtime
-    if dry_run:
-        return {"records": await failures.number_of(runtime, meant, limit)}
+    act = partial(failures.let_go, runtime, meant, limit, caller.by)
+    return {"records": await _touched(runtime, meant, limit, expected, None if dry_run else act)}
+
+
+async def _touched(
+    runtime: Runtime, meant: Group, limit: int | None, expected: int | None, act: Callable[[], Awaitable[int]] | None
+) -> int:
+    """Act, and give to how many; without an act, to how many it would be."""
+    if act is None:
+        return await failures.number_of(runtime, meant, limit)
     await _must_be_as_seen(runtime, meant, limit, expected)
-    return {"records": await failures.let_go(runtime, meant, limit, caller.by)}
+    return await act()
 
 
 async def _must_be_as_seen(runtime: Runtime, meant: Group, limit: int | None, expected: int | None) -> None:

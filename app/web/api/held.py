@@ -6,16 +6,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from pydantic import BaseModel, Field
 
-from app.operations import candidates, resolve
+from app.operations import held as operations
+from app.operations import resolve
+from app.operations.candidates import Candidates
+from app.operations.records import BothSides, RecordView
 from app.operations.resolve import Pick, Refusal
 from app.operations.sign_in import Caller
 from app.operations.vendor_reads import Unanswered
 from app.runtime import Runtime
-from app.store import failures, resolutions
-from app.store.failures import Group
-from app.store.record_views import RecordView
 from app.sync.diff import MASK, Agreement
-from app.sync.failure_causes import fix
 from app.sync.model import Kind, Side
 from app.web.auth import operator
 
@@ -123,32 +122,28 @@ async def held(
 ) -> Any:
     """Give held records, with why and what to do."""
     runtime: Runtime = request.app.state.runtime
-    group = Group(cause=cause, kind=kind, is_held=True)
-    rows = await failures.some(runtime.database, group, limit + 1, after)
-    shown = rows[:limit]
-    waiting = await resolutions.waiting(runtime.database, [row.link_id for row in shown])
+    found = await operations.listed(runtime, limit, after, cause=cause, kind=kind)
     items = [
         {
-            "link": row.link_id,
-            "side": row.side,
-            "kind": row.kind,
-            "cause": row.cause,
-            "fields": row.fields.split(",") if row.fields else [],
-            "fix": fix(row.cause),
-            "drchrono_id": row.drchrono_id,
-            "salesforce_id": row.salesforce_id,
-            "decided": row.link_id in waiting,
-            "at": row.at.isoformat(timespec="seconds"),
+            "link": one.link_id,
+            "side": one.side,
+            "kind": one.kind,
+            "cause": one.cause,
+            "fields": one.fields,
+            "fix": one.fix,
+            "drchrono_id": one.drchrono_id,
+            "salesforce_id": one.salesforce_id,
+            "decided": one.is_decided,
+            "at": one.at.isoformat(timespec="seconds"),
         }
-        for row in shown
+        for one in found.items
     ]
-    more = items[-1]["link"] if len(rows) > limit else None
-    return {"items": items, "total": await failures.count(runtime.database, group), "next": more}
+    return {"items": items, "total": found.total, "next": found.next}
 
 
 async def known_held(request: Request, link_id: LinkId) -> RecordView:
     """Give the record of a link; 404 when there is none."""
-    found = await resolve.find(request.app.state.runtime, link_id)
+    found = await operations.find(request.app.state.runtime, link_id)
     if found is None:
         raise HTTPException(404, "no such record")
     return found
@@ -160,13 +155,13 @@ One = Annotated[RecordView, Depends(known_held)]
 @one_of.post("/read", response_model=Read, responses=_UNKNOWN, summary="Read what it waits for, masked")
 async def read(request: Request, one: One) -> Any:
     """Read both sides of a held record, and whom it could be, by a call to each; it reads, so a viewer may."""
-    return await _read(request.app.state.runtime, one, None)
+    return _seen(await operations.read(request.app.state.runtime, one), is_revealed=False)
 
 
 @one_of.post("/reveal", response_model=Read, responses=_UNKNOWN, summary="Read it, values and all")
 async def reveal(request: Request, caller: Operator, one: One) -> Any:
     """Read a held record and whom it could be, and give the values; who asked is noted first."""
-    return await _read(request.app.state.runtime, one, caller)
+    return _seen(await operations.read(request.app.state.runtime, one, caller.by), is_revealed=True)
 
 
 @one_of.post(
@@ -211,29 +206,32 @@ router.include_router(one_of)
 
 def _answered(refusal: Refusal | None) -> dict[str, Any]:
     if refusal is not None:
-        raise HTTPException(409, refusal.text)
+        raise HTTPException(409, refusal.value)
     return {"decided": True}
 
 
-async def _read(runtime: Runtime, one: RecordView, caller: Caller | None) -> dict[str, Any]:
-    by = caller.by if caller else None
-    if (side := resolve.met(one)) is not None:
-        found = await candidates.of(runtime, one, by)
-        answer = "absent" if found.is_gone else "read"
-        answers = {side.other: answer, side: answer}
-        if found.silence is not None:
-            answers[found.silence.side] = found.silence.text
-        of_each = [
-            {
-                "side": ref.side,
-                "id": ref.id,
-                "fields": {line.name: _shown(line.theirs[at], by is not None) for line in found.lines},
-                "same": {line.name: line.same[at] for line in found.lines},
-            }
-            for at, ref in enumerate(found.refs)
-        ]
-        return {"at": found.at, "answers": answers, "differing": [], "candidates": of_each}
-    both = await resolve.seen(runtime, one, by)
+def _seen(found: BothSides | Candidates, *, is_revealed: bool) -> dict[str, Any]:
+    return _candidates(found, is_revealed) if isinstance(found, Candidates) else _both(found)
+
+
+def _candidates(found: Candidates, is_revealed: bool) -> dict[str, Any]:
+    answer = "absent" if found.is_gone else "read"
+    answers = {found.own.side: answer, found.own.side.other: answer}
+    if found.silence is not None:
+        answers[found.silence.side] = found.silence.text
+    of_each = [
+        {
+            "side": ref.side,
+            "id": ref.id,
+            "fields": {line.name: _shown(line.theirs[at], is_revealed) for line in found.lines},
+            "same": {line.name: line.same[at] for line in found.lines},
+        }
+        for at, ref in enumerate(found.refs)
+    ]
+    return {"at": found.at, "answers": answers, "differing": [], "candidates": of_each}
+
+
+def _both(found: BothSides) -> dict[str, Any]:
     differing = [
         {
             "field": field.seen.name,
@@ -242,11 +240,11 @@ async def _read(runtime: Runtime, one: RecordView, caller: Caller | None) -> dic
             "one_way": field.seen.is_one_way,
             "stamps": field.stamps,
         }
-        for field in both.fields
+        for field in found.fields
         if field.seen.agreement is Agreement.DIFFERS
     ]
-    answers = {side: answer.text if isinstance(answer, Unanswered) else answer for side, answer in both.answers.items()}
-    return {"at": both.at, "answers": answers, "differing": differing, "candidates": []}
+    said = {side: answer.text if isinstance(answer, Unanswered) else answer for side, answer in found.answers.items()}
+    return {"at": found.at, "answers": said, "differing": differing, "candidates": []}
 
 
 def _shown(value: str | None, is_revealed: bool) -> str | None:

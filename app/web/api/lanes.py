@@ -6,10 +6,9 @@ from fastapi import APIRouter, Body, Depends, Request
 from pydantic import BaseModel, Field
 
 from app.operations import lanes
-from app.operations.lanes import LaneName
+from app.operations.lanes import LaneName, lane_states
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
-from app.store.lanes import lane_states
 from app.web.auth import operator
 
 router = APIRouter(prefix="/lanes", tags=["lanes"])
@@ -42,7 +41,7 @@ async def pause(request: Request, lane: LaneName, caller: Operator, why: Annotat
     """Pause a lane, or all of them: its work stays in it and makes no writes."""
     runtime: Runtime = request.app.state.runtime
     await lanes.pause(runtime, lane, why.reason if why else "", caller.by)
-    return {"lanes": await lane_states(runtime.database)}
+    return await _all(runtime)
 
 
 @router.post("/{lane}/resume", response_model=LaneStates, summary="Let a lane write again")
@@ -50,4 +49,18 @@ async def resume(request: Request, lane: LaneName, caller: Operator) -> Any:
     """Resume a lane, or all of them, and ring for what waited in it."""
     runtime: Runtime = request.app.state.runtime
     await lanes.resume(runtime, lane, caller.by)
-    return {"lanes": await lane_states(runtime.database)}
+    return await _all(runtime)
+
+
+async def _all(runtime: Runtime) -> dict[str, Any]:
+    return {
+        "lanes": [
+            {
+                "lane": one.lane.value,
+                "paused": one.is_paused,
+                "reason": one.reason,
+                "since": one.since and one.since.isoformat(),
+            }
+            for one in await lane_states(runtime)
+        ]
+    }

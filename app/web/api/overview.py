@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from app.operations.overview import picture
-from app.operations.queue import as_json
+from app.operations.queue import forecast_as_json
 from app.runtime import Runtime
 from app.sync.model import Side
 
@@ -64,5 +64,5 @@ async def overview(request: Request) -> Any:
         "paused": seen.paused,
         "heard_at": {side.value: at and at.isoformat(timespec="seconds") for side, at in seen.heard.items()},
         "deliveries_last_hour": {side.value: seen.came_in.get(side, 0) for side in Side},
-        "forecast": as_json(seen.forecast),
+        "forecast": forecast_as_json(seen.forecast),
     }

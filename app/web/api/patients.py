@@ -6,11 +6,8 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import patients
-from app.operations.patients import People, Person
+from app.operations.patients import People, Person, RecordState
 from app.runtime import Runtime
-from app.store import record_views
-from app.store.record_views import RecordState
-from app.sync.model import Kind
 from app.web.api.states import Standing
 
 router = APIRouter(prefix="/patients", tags=["records"])
@@ -57,7 +54,7 @@ async def listed(
     runtime: Runtime = request.app.state.runtime
     known = RecordState(state) if state else None
     found = await patients.listed(runtime, before, limit, known)
-    return _page(found, await record_views.count(runtime.database, Kind.PATIENT, known))
+    return _page(found, await patients.count(runtime, known))
 
 
 @router.post("", response_model=Patients, summary="Search patients; the words stay out of every address")

@@ -8,11 +8,10 @@ from pydantic import BaseModel, Field
 
 from app.operations import history, records
 from app.operations.history import CallEvent, Came, DeliveryEvent, History
-from app.operations.records import BothSides
+from app.operations.records import BothSides, RecordView
 from app.operations.sign_in import Caller
 from app.operations.vendor_reads import Unanswered
 from app.runtime import Runtime
-from app.store.record_views import RecordView
 from app.sync.diff import Agreement
 from app.sync.failure_causes import fix
 from app.sync.model import Kind, RecordRef, Side, WriteState

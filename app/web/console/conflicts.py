@@ -8,12 +8,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from app.operations import resolve
-from app.operations.resolve import SettledConflict, UndoRefusal
+from app.operations import conflicts, resolve
+from app.operations.conflicts import NO_UNDO, SettledConflict, Sort
+from app.operations.resolve import Refusal
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
-from app.store import conflicts
-from app.store.conflicts import NO_UNDO, Sort
 from app.sync.model import Kind, Side, WriteState
 from app.sync.resolutions import ResolutionEnd
 from app.web.pages import PageMessage, PageRefused, message_page, operator, page, reader, redirect
@@ -29,18 +28,19 @@ _UNDOS = (NO_UNDO, *(one.value for one in ResolutionEnd))
 @router.get("")
 async def show(request: Request, caller: Reader) -> Response:
     """Show conflicts, newest first; those of a filter alone where one is given."""
-    run, given = request.app.state.runtime, request.query_params
+    runtime: Runtime = request.app.state.runtime
+    given = request.query_params
     sort = _sort(given)
     before = given.get("before", "")
-    rows = await conflicts.listed(run.database, sort, _ON_A_PAGE + 1, before if _ID.fullmatch(before) else None)
+    found = await conflicts.listed(runtime, sort, _ON_A_PAGE, before if _ID.fullmatch(before) else None)
     told = {"kind": sort.kind, "field": sort.field, "state": sort.state, "undo": sort.undo}
     chosen = {name: str(value) for name, value in told.items() if value}
-    older = f"/conflicts?{urlencode({**chosen, 'before': rows[_ON_A_PAGE - 1].id})}" if len(rows) > _ON_A_PAGE else None
+    older = f"/conflicts?{urlencode({**chosen, 'before': found.next})}" if found.next else None
     return page(
         "conflicts",
         caller,
-        found=[resolve.conflict_of(row) for row in rows[:_ON_A_PAGE]],
-        total=await conflicts.count(run.database, sort),
+        found=found.items,
+        total=found.total,
         sort=sort,
         older=older,
         kinds=list(Kind),
@@ -60,9 +60,9 @@ async def reveal(request: Request, caller: Operator, conflict_id: str) -> Respon
     """Show what each side had held; that is noted."""
     runtime: Runtime = request.app.state.runtime
     found = await _found(runtime, caller, conflict_id)
-    values = await resolve.reveal_conflict(runtime, conflict_id, caller.by)
+    values = await conflicts.reveal(runtime, conflict_id, caller.by)
     if values is None:
-        raise _not_done(caller, UndoRefusal.NOT_KEPT, conflict_id)
+        raise _not_done(caller, Refusal.NOT_KEPT, conflict_id)
     return _page(caller, found, values)
 
 
@@ -93,16 +93,16 @@ def _sort(given: Mapping[str, str]) -> Sort:
 
 
 async def _found(runtime: Runtime, caller: Caller, conflict_id: str) -> SettledConflict:
-    found = await resolve.find_conflict(runtime, conflict_id) if _ID.fullmatch(conflict_id) else None
+    found = await conflicts.find(runtime, conflict_id) if _ID.fullmatch(conflict_id) else None
     if found is None:
         ways = (("Conflicts", "/conflicts"),)
-        raise PageRefused(message_page(PageMessage("Not known", UndoRefusal.UNKNOWN.text, 404, ways), caller))
+        raise PageRefused(message_page(PageMessage("Not known", Refusal.UNKNOWN.value, 404, ways), caller))
     return found
 
 
-def _not_done(caller: Caller, refusal: UndoRefusal, conflict_id: str) -> PageRefused:
+def _not_done(caller: Caller, refusal: Refusal, conflict_id: str) -> PageRefused:
     ways = (("The conflict", f"/conflicts/{conflict_id}"), ("Conflicts", "/conflicts"))
-    return PageRefused(message_page(PageMessage("That was not done", refusal.text, 409, ways), caller))
+    return PageRefused(message_page(PageMessage("That was not done", refusal.value, 409, ways), caller))
 
 
 def _page(caller: Caller, found: SettledConflict, values: Mapping[Side, str | None] | None) -> Response:

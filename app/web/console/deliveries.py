@@ -7,11 +7,9 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import deliveries
-from app.operations.deliveries import MOST_AT_ONCE
+from app.operations.deliveries import DeliveryFilter, Outcome, ReplayResult
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
-from app.store import deliveries as stored
-from app.store.deliveries import DeliveryFilter, Outcome, ReplayResult
 from app.sync.model import Kind, Side
 from app.web.pages import PageMessage, form, message_page, operator, page, reader
 
@@ -44,13 +42,11 @@ async def show(request: Request, caller: Reader, before: str = "") -> Response:
     """Show deliveries that match, newest first."""
     runtime: Runtime = request.app.state.runtime
     which = wanted(dict(request.query_params))
-    found = await deliveries.look_through(runtime, which, _ON_A_PAGE + 1, before or None)
+    found = await deliveries.look_through(runtime, which, _ON_A_PAGE, before or None, is_counted=False)
     fields = as_fields(which)
-    older = None
-    if len(found) > _ON_A_PAGE:
-        older = f"/deliveries?{urlencode({**fields, 'before': found[_ON_A_PAGE - 1].id})}"
+    older = f"/deliveries?{urlencode({**fields, 'before': found.next})}" if found.next else None
     choices = {"side": list(Side), "outcome": list(Outcome), "kind": list(Kind)}
-    return page("deliveries", caller, found=found[:_ON_A_PAGE], fields=fields, choices=choices, older=older)
+    return page("deliveries", caller, found=found.items, fields=fields, choices=choices, older=older)
 
 
 @router.post("/replay")
@@ -59,11 +55,10 @@ async def replay(request: Request, caller: Operator) -> Response:
     runtime: Runtime = request.app.state.runtime
     given = await form(request)
     which = wanted(given)
-    ids = await stored.ids(runtime.database, which, MOST_AT_ONCE)
-    if given.get("expected") != str(len(ids)):
-        more = await stored.count(runtime.database, which) if len(ids) == MOST_AT_ONCE else len(ids)
-        return page("replay", caller, number=len(ids), total=more, fields=as_fields(which))
-    return _told(await deliveries.replay(runtime, ids, caller.by) if ids else ReplayResult(), caller)
+    found = await deliveries.to_replay(runtime, which)
+    if given.get("expected") != str(len(found.ids)):
+        return page("replay", caller, number=len(found.ids), total=found.total, fields=as_fields(which))
+    return _told(await deliveries.replay(runtime, found.ids, caller.by), caller)
 
 
 @router.get("/{delivery_id}")

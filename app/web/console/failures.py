@@ -7,10 +7,9 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import failures
-from app.operations.failures import FEW, named
+from app.operations.failures import FEW, Group, named
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
-from app.store.failures import Group
 from app.sync.model import Kind, Side
 from app.web.pages import form, operator, page, reader, redirect
 

@@ -8,16 +8,12 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from app.operations import candidates, resolve
+from app.operations import conflicts, held, resolve
 from app.operations.candidates import Candidates
-from app.operations.records import BothSides
+from app.operations.records import BothSides, RecordView
 from app.operations.resolve import Pick, Refusal
 from app.operations.sign_in import Caller
-from app.ports import By
 from app.runtime import Runtime
-from app.store import conflicts, failures, resolutions
-from app.store.failures import Group
-from app.store.record_views import RecordView
 from app.sync.failure_causes import fix
 from app.sync.model import Side
 from app.web.pages import PageMessage, PageRefused, form, message_page, operator, page, reader, redirect
@@ -35,20 +31,15 @@ async def show(request: Request, caller: Reader, cause: str = "", after: str = "
     """Show what is held, with what to do about each, and how many conflicts a rule has decided."""
     runtime: Runtime = request.app.state.runtime
     cause = cause.replace("\x00", "")  # which no database takes in a text
-    group = Group(cause=cause or None, is_held=True)
-    held = await failures.some(runtime.database, group, _ON_A_PAGE + 1, after if _ID.fullmatch(after) else "")
-    shown = held[:_ON_A_PAGE]
-    onward = {"cause": cause, "after": shown[-1].link_id} if len(held) > _ON_A_PAGE else None
+    found = await held.listed(runtime, _ON_A_PAGE, after if _ID.fullmatch(after) else "", cause=cause or None)
     return page(
         "held",
         caller,
-        held=shown,
-        more=f"/held?{urlencode(onward)}" if onward else None,
-        total=await failures.count(runtime.database, group),
+        held=found.items,
+        more=f"/held?{urlencode({'cause': cause, 'after': found.next})}" if found.next else None,
+        total=found.total,
         cause=cause,
-        waiting=await resolutions.waiting(runtime.database, [row.link_id for row in shown]),
-        conflicts_total=await conflicts.count(runtime.database),
-        fix=fix,
+        conflicts_total=await conflicts.count(runtime),
     )
 
 
@@ -64,7 +55,7 @@ async def read(request: Request, caller: Reader, link_id: str) -> Response:
     """Read both sides, or whom it could be, and show them masked; it reads, so a viewer may."""
     runtime: Runtime = request.app.state.runtime
     found = await _found(runtime, caller, link_id)
-    return await _page(runtime, caller, found, await _asked(runtime, found, None))
+    return await _page(runtime, caller, found, await held.read(runtime, found))
 
 
 @router.post("/{link_id}/reveal")
@@ -72,7 +63,7 @@ async def reveal(request: Request, caller: Operator, link_id: str) -> Response:
     """Read the same and show the values; that is noted."""
     runtime: Runtime = request.app.state.runtime
     found = await _found(runtime, caller, link_id)
-    return await _page(runtime, caller, found, await _asked(runtime, found, caller.by), is_revealed=True)
+    return await _page(runtime, caller, found, await held.read(runtime, found, caller.by), is_revealed=True)
 
 
 @router.get("/{link_id}/reveal", dependencies=[Depends(reader)])
@@ -121,13 +112,8 @@ def _stamps(given: Mapping[str, str], field: str) -> dict[Side, str]:
     return {side: given.get(f"{side} {field}", "") for side in Side}
 
 
-async def _asked(runtime: Runtime, found: RecordView, by: By | None) -> BothSides | Candidates:
-    is_which = resolve.met(found) is not None
-    return await (candidates.of(runtime, found, by) if is_which else resolve.seen(runtime, found, by))
-
-
 async def _found(runtime: Runtime, caller: Caller, link_id: str) -> RecordView:
-    found = await resolve.find(runtime, link_id) if _ID.fullmatch(link_id) else None
+    found = await held.find(runtime, link_id) if _ID.fullmatch(link_id) else None
     if found is None:
         text = "No such record is known; it may have become one with another."
         raise PageRefused(message_page(PageMessage("Not known", text, 404, (("Held", "/held"),)), caller))
@@ -137,7 +123,7 @@ async def _found(runtime: Runtime, caller: Caller, link_id: str) -> RecordView:
 def _done(caller: Caller, found: RecordView, refusal: Refusal | None) -> Response:
     if refusal is not None:
         ways = (("The record", f"/held/{found.id}"), ("Held", "/held"))
-        raise PageRefused(message_page(PageMessage("That was not done", refusal.text, 409, ways), caller))
+        raise PageRefused(message_page(PageMessage("That was not done", refusal.value, 409, ways), caller))
     return redirect(f"/held/{found.id}")
 
 
@@ -156,11 +142,7 @@ async def _page(
         both=seen if isinstance(seen, BothSides) else None,
         several=seen if isinstance(seen, Candidates) else None,
         is_revealed=is_revealed,
-        is_decided=found.id in await resolutions.waiting(runtime.database, [found.id]),
-        can_settle=resolve.waits_for_fields(found),
-        met=resolve.met(found),
-        can_choose=resolve.lacks(found) is not None,
-        can_merge=resolve.is_taken(found),
+        choices=await held.choices_of(runtime, found),
         fix=fix(found.cause) if found.cause else "",
         path=f"/held/{found.id}",
     )

@@ -11,9 +11,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import patients
-from app.operations.patients import People
+from app.operations.patients import People, RecordState
 from app.operations.sign_in import Caller
-from app.store.record_views import RecordState
 from app.web.pages import form, page, reader
 
 router = APIRouter(prefix="/patients")

@@ -7,10 +7,9 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import history, records
-from app.operations.records import BothSides
+from app.operations.records import BothSides, RecordView
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
-from app.store.record_views import RecordView
 from app.sync.failure_causes import fix
 from app.sync.model import Kind, RecordRef, Side
 from app.web.pages import PageMessage, PageRefused, message_page, operator, page, reader, redirect
