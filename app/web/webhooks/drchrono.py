@@ -12,16 +12,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from app.errors import SignatureInvalid, StoreUnavailable
-from app.log import log
-from app.metrics.definitions import DELIVERIES
-from app.ports import Delivery, Inbox, RecordEvent
+from app.errors import SignatureInvalid
+from app.ports import Delivery, RecordEvent
 from app.runtime import Runtime
 from app.settings.types import secret_values
 from app.sync.mappings.table import Mappings
 from app.sync.model import Side
 from app.vendors.drchrono import webhook, wire
-from app.web.webhooks.receive import read_body
+from app.web.webhooks.receive import count, keep, read_body
 
 MOST_BYTES = 1024 * 1024
 _LONGEST_MSG = 4096
@@ -42,24 +40,17 @@ async def receive(request: Request) -> Response:
     """Answer 200 once the delivery is durable; 401 wrong secret, 413 too large, 503 could not be kept."""
     started = monotonic()
     runtime: Runtime = request.app.state.runtime
-    inbox: Inbox = request.app.state.inbox
     headers = request.headers
     if not webhook.is_genuine(headers.get(webhook.SIGNATURE), request.app.state.drchrono_secrets):
-        runtime.counts.add(DELIVERIES, Side.DRCHRONO, "refused")
+        count(request, Side.DRCHRONO, "refused")
         raise SignatureInvalid("X-drchrono-signature is not one of the configured secrets")
     body = await read_body(request, MOST_BYTES)
     event = headers.get(webhook.EVENT, "")[:64]
     if event == webhook.PING:
-        runtime.counts.add(DELIVERIES, Side.DRCHRONO, "ping")
+        count(request, Side.DRCHRONO, "ping")
         return Response(status_code=200)
     delivery = _delivery(runtime, event, headers.get(webhook.DELIVERY), body)
-    try:
-        await inbox.keep(delivery)
-    except StoreUnavailable:
-        runtime.counts.add(DELIVERIES, Side.DRCHRONO, "not_kept")
-        raise
-    runtime.counts.add(DELIVERIES, Side.DRCHRONO, delivery.outcome)
-    _say(delivery, event, started)
+    await keep(request, Side.DRCHRONO, [delivery], started, _log_fields)
     return Response(status_code=200)
 
 
@@ -88,15 +79,10 @@ def _kept(mappings: Mappings, event: str, notice: wire.Notice, kind: Any) -> dic
     return wire.marked(event, mappings[kind].keep(notice.object, "id", "updated_at", *wire.BESIDE))
 
 
-def _say(delivery: Delivery, event: str, started: float) -> None:
-    say = log.warning if delivery.outcome == "unreadable" else log.info
-    record = delivery.events[0] if delivery.events else None
-    say(
-        f"delivery.{delivery.outcome}",
-        delivery_id=delivery.id,
-        side=delivery.side.value,
-        kind=record.kind.value if record else None,
-        record_id=record.record_id if record else None,
-        cause=event if event in wire.EVENT_KINDS or delivery.outcome == "skipped" else None,
-        duration_ms=round((monotonic() - started) * 1000, 1),
-    )
+def _log_fields(delivery: Delivery) -> dict[str, str | int | None]:
+    """Give which record it is, and the event: of a body that cannot be read only where we know it."""
+    is_known = delivery.event in wire.EVENT_KINDS or delivery.outcome == "skipped"
+    return {
+        "record_id": delivery.events[0].record_id if delivery.events else None,
+        "cause": delivery.event if is_known else None,
+    }

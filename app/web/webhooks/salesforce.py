@@ -18,15 +18,13 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from ulid import ULID
 
-from app.errors import StoreUnavailable
 from app.log import log
-from app.metrics.definitions import DELIVERIES
-from app.ports import Delivery, Inbox, RecordEvent
+from app.ports import Delivery, RecordEvent
 from app.runtime import Runtime
 from app.settings.types import raw_keys, secret_values
 from app.sync.model import Kind, Side
 from app.vendors.salesforce import outbound_messages, platform_events
-from app.web.webhooks.receive import read_body
+from app.web.webhooks.receive import count, keep, read_body
 
 MOST_MESSAGE_BYTES, MOST_EVENT_BYTES = 8 * 1024 * 1024, 1024 * 1024
 _ORG_CHARACTERS = 15
@@ -57,12 +55,12 @@ async def receive_message(request: Request, token: str) -> Response:
     try:
         message = await asyncio.to_thread(outbound_messages.read_message, body)  # the largest takes seconds
     except outbound_messages.Hostile as why:
-        _count(runtime, "refused")
+        count(request, Side.SALESFORCE, "refused")
         raise HTTPException(400, str(why)) from None
     except outbound_messages.UnreadableMessage:
         await _keep(request, [_delivery(runtime, _Identity("outbound", "", body), body, "unreadable")], started)
         return _ack()
-    _must_be_our_org(runtime, [message.organization])
+    _must_be_our_org(request, [message.organization])
     if message.has_session:
         log.warning(
             "delivery.session_dropped", side=Side.SALESFORCE.value, advice="Salesforce has stopped to send these"
@@ -102,7 +100,7 @@ async def receive_events(request: Request) -> JSONResponse:
     except platform_events.UnreadableEvents:
         await _keep(request, [_delivery(runtime, _Identity("event", "", body), body, "unreadable")], started)
         return JSONResponse({"kept": 1})
-    _must_be_our_org(runtime, batch.organizations)
+    _must_be_our_org(request, batch.organizations)
     deliveries = [_change(runtime, change) for change in batch.changes]
     await _keep(request, deliveries, started)
     return JSONResponse({"kept": len(deliveries)})
@@ -131,23 +129,7 @@ def _delivery(
 
 
 async def _keep(request: Request, deliveries: Sequence[Delivery], started: float) -> None:
-    inbox: Inbox = request.app.state.inbox
-    try:
-        await asyncio.gather(*(inbox.keep(one) for one in deliveries))
-    except StoreUnavailable:
-        _count(request.app.state.runtime, "not_kept")
-        raise
-    for one in deliveries:
-        _count(request.app.state.runtime, one.outcome)
-        say = log.warning if one.outcome == "unreadable" else log.info
-        say(
-            f"delivery.{one.outcome}",
-            delivery_id=one.id,
-            side=one.side.value,
-            kind=one.events[0].kind.value if one.events else None,
-            group_size=len(one.events),
-            duration_ms=round((monotonic() - started) * 1000, 1),
-        )
+    await keep(request, Side.SALESFORCE, deliveries, started, lambda one: {"group_size": len(one.events)})
 
 
 def _kind(runtime: Runtime, name: str) -> Kind | None:
@@ -161,17 +143,14 @@ def _is_known(given: str, known: Sequence[str]) -> bool:
     return found
 
 
-def _must_be_our_org(runtime: Runtime, given: Iterable[str]) -> None:
+def _must_be_our_org(request: Request, given: Iterable[str]) -> None:
     """Refuse a message of another org; with no org in the settings there is nothing to hold it against."""
+    runtime: Runtime = request.app.state.runtime
     ours = runtime.settings.salesforce_org_id
     if ours is not None and any(one[:_ORG_CHARACTERS] != ours[:_ORG_CHARACTERS] for one in given):
-        _count(runtime, "refused")
+        count(request, Side.SALESFORCE, "refused")
         raise HTTPException(403, "that is another organization than SALESFORCE_ORG_ID")
 
 
 def _ack() -> Response:
     return Response(outbound_messages.ACK, media_type="text/xml; charset=utf-8")
-
-
-def _count(runtime: Runtime, outcome: str) -> None:
-    runtime.counts.add(DELIVERIES, Side.SALESFORCE, outcome)
