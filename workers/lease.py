@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.errors import LeaseLost, StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
@@ -51,14 +49,11 @@ async def renewing(batch: Batch) -> AsyncIterator[Lease]:
 
 
 async def _renew(runtime: Runtime, lease: Lease) -> None:
-    async def work(connection: AsyncConnection) -> bool:
-        return bool(await work_queue.renew(connection, lease.token, runtime.timings.lease))
-
     while True:
         await asyncio.sleep(runtime.timings.lease.total_seconds() / _RENEWALS)
         asked_at = monotonic()
         try:
-            if not await runtime.database.transact(work):
+            if not await work_queue.renew_lease(runtime.database, lease.token):
                 return
         except StoreUnavailable:
             log.warning("lease.not_renewed")

@@ -9,17 +9,15 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import httpx
-import sqlalchemy as sa
 from ulid import ULID
 
-from app.errors import StoreUnavailable, Undecryptable
+from app.errors import StoreUnavailable
 from app.operations import vendor_checks
 from app.operations.health.model import CheckState, Finding, good, red, warn
 from app.runtime import Runtime, open_runtime
 from app.settings.fields import Settings
 from app.settings.types import LOOPBACK, secret_values
-from app.store import links, queue_stats
-from app.store.key_rotation import PLACES
+from app.store import key_rotation, links, queue_stats
 from app.store.schema import is_behind
 from app.sync.model import Side
 from app.vendors import http
@@ -84,8 +82,7 @@ async def check_redis(runtime: Runtime) -> Finding:
 
 async def check_keys(runtime: Runtime) -> AsyncIterator[Finding]:
     """Look whether the configured keys open what is stored: the newest and the oldest of every sort."""
-    closed = sum([await _unopenable(runtime, place.key, place.sealed) for place in PLACES])
-    if closed:
+    if closed := await key_rotation.unopenable_count(runtime.database, runtime.vault, _SAMPLE):
         fix = "put the key that is missing back, at the end of ENCRYPTION_KEYS"
         yield red("encryption keys", f"{closed} of the stored things looked at cannot be read", fix)
     else:
@@ -97,18 +94,6 @@ async def check_keys(runtime: Runtime) -> AsyncIterator[Finding]:
         yield red("hash keys", says, fix)
     else:
         yield good("hash keys", "know what both sides agreed on")
-
-
-async def _unopenable(runtime: Runtime, key: sa.Column[str], sealed: sa.Column[str]) -> int:
-    there = sa.select(sealed.label("sealed")).where(sealed.is_not(None)).limit(_SAMPLE)
-    closed = 0
-    for order in (key.asc(), key.desc()):
-        for row in await runtime.database.read(there.order_by(order)):
-            try:
-                runtime.vault.open_bytes(row.sealed)
-            except Undecryptable:
-                closed += 1
-    return closed
 
 
 async def check_webhook_address(runtime: Runtime) -> Finding:

@@ -118,6 +118,20 @@ async def rotate(
     return RotationResult(resealed, left, unopenable)
 
 
+async def unopenable_count(database: Database, vault: Vault, limit: int) -> int:
+    """Give how many cannot be opened of what is sealed: the newest and the oldest of every place, `limit` of each."""
+    closed = 0
+    for place in PLACES:
+        there = sa.select(place.sealed.label("sealed")).where(place.sealed.is_not(None)).limit(limit)
+        for order in (place.key.asc(), place.key.desc()):
+            for row in await database.read(there.order_by(order)):
+                try:
+                    vault.open_bytes(row.sealed)
+                except Undecryptable:
+                    closed += 1
+    return closed
+
+
 async def look(database: Database, vault: Vault, place: Place, after: str) -> RotationBatch | None:
     """Give the rows that follow a key, a batch of them; None when there are none."""
     there = sa.and_(place.key > after, place.sealed.is_not(None))

@@ -266,6 +266,18 @@ async def lease_batch(
     return taken
 
 
+async def renew_lease(database: Database, token: str) -> bool:
+    """Prolong a lease by its full length, and say whether it still covers anything.
+
+    Raises  StoreUnavailable
+    """
+
+    async def work(connection: AsyncConnection) -> bool:
+        return bool(await renew(connection, token, database.timings.lease))
+
+    return await database.transact(work)
+
+
 async def renew(
     connection: AsyncConnection, token: str, lease: timedelta, ids: Sequence[str] | None = None
 ) -> set[str]:

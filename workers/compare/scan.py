@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.errors import LeaseLost, StoreUnavailable
 from app.log import log
 from app.ports import LISTED, Delivery, Inbox, RecordEvent
@@ -228,12 +226,9 @@ class ScanRun:
         others = [str(row["Id"]) for row in rows if str(row["Id"]) not in agreed]
         await self._doubt(Side.SALESFORCE, {one.id: one.version for one in living if one.id in told & agreed.keys()})
 
-        async def work_on(connection: AsyncConnection) -> int:
-            again = await links.mark_due(connection, kind, Side.SALESFORCE, others, self.asked.lane)
-            return again + await links.add_unlinked(connection, kind, sorted(told & set(others)), self.asked.lane)
-
         await scans.add_differing(self.runtime.database, self.scan, Side.SALESFORCE, known)
-        return len(known) + await self.runtime.database.transact(work_on)
+        news = sorted(told & set(others))
+        return len(known) + await links.mark_seen(self.runtime.database, kind, others, news, self.asked.lane)
 
     async def _doubt(self, side: Side, versions: Mapping[str, str]) -> None:
         """Have the feed of a side doubted for what linked records show that nobody has told of, before it is let go."""
