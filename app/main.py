@@ -17,7 +17,6 @@ from app.operations.sign_in import SignIn, SignInThrottle
 from app.ports import Delivery
 from app.runtime import Runtime, open_inbox, open_runtime, settle_memory
 from app.settings.fields import Settings
-from app.settings.types import secret_values
 from app.store import lanes
 from app.web import probes
 from app.web.api import routes as api
@@ -40,7 +39,6 @@ def create_app(settings: Settings) -> FastAPI:
                     runtime.wakeup.notify(kinds)
 
             app.state.runtime = runtime
-            app.state.drchrono_secrets = secret_values(settings.drchrono_webhook_secrets)
             app.state.inbox = open_inbox(runtime, committed)
             app.state.health = HealthMonitor(runtime)
             app.state.numbers = MetricsReader(runtime, app.state.health)

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from app.log import log
 from app.metrics.definitions import RINGS_MISSED
 from app.ports import Committed, Inbox, TokenStore
 from app.settings.fields import Settings
-from app.settings.types import raw_keys
+from app.settings.types import LOOPBACK, raw_keys, secret_values
 from app.store.counters import ProcessCounters
 from app.store.database import Database
 from app.store.encryption import Vault
@@ -42,6 +43,22 @@ from app.wakeup import Wakeup
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookSecrets:
+    """What proves who sends a delivery, in clear; several of a sort while one takes another's place.
+
+    drchrono     the secret token of the webhook
+    outbound     tokens in the address of Salesforce's outbound messages
+    events       bearer tokens of platform events
+    event_keys   what signs those events; none: they need no signature
+    """
+
+    drchrono: tuple[str, ...] = field(default=(), repr=False)
+    outbound: tuple[str, ...] = field(default=(), repr=False)
+    events: tuple[str, ...] = field(default=(), repr=False)
+    event_keys: tuple[bytes, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Runtime:
     """What every part of the service works with."""
 
@@ -54,6 +71,17 @@ class Runtime:
     drchrono: DrChrono | None
     salesforce: Salesforce | None
     counts: ProcessCounters = field(default_factory=ProcessCounters)
+    webhook_secrets: WebhookSecrets = field(init=False)
+
+    def __post_init__(self) -> None:
+        known = self.settings
+        given = WebhookSecrets(
+            secret_values(known.drchrono_webhook_secrets),
+            secret_values(known.salesforce_outbound_tokens),
+            secret_values(known.salesforce_event_tokens),
+            raw_keys(known.salesforce_event_signing_keys),
+        )
+        object.__setattr__(self, "webhook_secrets", given)  # read at every delivery, so made once
 
     def rules(self, kind: Kind) -> Rules:
         """Give the rules of a kind that is mapped."""
@@ -74,6 +102,11 @@ class Runtime:
     def timings(self) -> Timings:
         """Give how long the service's own waits are."""
         return self.database.timings
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether PUBLIC_URL is this machine's loopback, which no vendor can reach."""
+        return urlsplit(self.settings.public_url).hostname in LOOPBACK
 
     def now(self) -> datetime:
         """Give the present instant."""

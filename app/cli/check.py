@@ -9,6 +9,7 @@ from rich.text import Text
 from app.errors import Misconfigured
 from app.operations.health.model import CheckState, Finding, is_good, red, report
 from app.operations.selfcheck import check_everything
+from app.runtime import open_runtime
 from app.settings import env_file
 
 _MARKS = {CheckState.OK: ("✓", "green"), CheckState.WARNING: ("!", "yellow"), CheckState.RED: ("✗", "red")}
@@ -41,8 +42,9 @@ async def print_check_json(console: Console) -> int:
 
 async def _found() -> AsyncIterator[Finding]:
     try:
-        async for finding in check_everything(env_file.load()):
-            yield finding
+        async with open_runtime(env_file.load()) as runtime:
+            async for finding in check_everything(runtime):
+                yield finding
     except Misconfigured as error:
         problem, _, fix = str(error).partition(": expected ")
         yield red("settings", problem, f"expected {fix}" if fix else "correct it")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.operations.pages import ListPage, first_of
+from app.operations.model import ListPage, first_of
 from app.ports import Action
 from app.runtime import Runtime
 from app.store import audit

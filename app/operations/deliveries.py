@@ -8,7 +8,7 @@ from typing import Any
 
 from app.errors import Undecryptable
 from app.log import log
-from app.operations.pages import ListPage, first_of
+from app.operations.model import ListPage, first_of
 from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import audit, deliveries

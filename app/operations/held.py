@@ -8,7 +8,7 @@ from datetime import datetime
 
 from app.operations import candidates, records, resolve
 from app.operations.candidates import Candidates
-from app.operations.pages import ListPage, first_of
+from app.operations.model import ListPage, first_of
 from app.operations.records import BothSides
 from app.ports import By
 from app.runtime import Runtime

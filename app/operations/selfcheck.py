@@ -14,9 +14,7 @@ from ulid import ULID
 from app.errors import StoreUnavailable
 from app.operations import vendor_checks
 from app.operations.health.model import CheckState, Finding, good, red, warn
-from app.runtime import Runtime, open_runtime
-from app.settings.fields import Settings
-from app.settings.types import LOOPBACK, secret_values
+from app.runtime import Runtime
 from app.store import key_rotation, links, queue_stats
 from app.store.schema import is_behind
 from app.sync.model import Side
@@ -25,31 +23,27 @@ from app.vendors.drchrono import webhook
 from app.vendors.drchrono.wire import EVENT_KINDS
 
 
-async def check_everything(settings: Settings) -> AsyncIterator[Finding]:
-    """Look at everything and say how each thing is, as soon as it is known; nothing is changed by it.
-
-    Raises  Misconfigured when the mapping file is wrong
-    """
-    async with open_runtime(settings) as runtime:
-        yield good("settings", "complete, every value of the right form")
-        database = await check_database(runtime)
-        yield database
-        yield await check_redis(runtime)
+async def check_everything(runtime: Runtime) -> AsyncIterator[Finding]:
+    """Look at everything and say how each thing is, as soon as it is known; nothing is changed by it."""
+    yield good("settings", "complete, every value of the right form")
+    database = await check_database(runtime)
+    yield database
+    yield await check_redis(runtime)
+    if database.state is CheckState.OK:
+        parts = [check_keys, vendor_checks.check_drchrono, vendor_checks.check_salesforce]
+    else:
+        yield red("drchrono", "not looked at: its token is in the database", "mend the database first")
+        parts = [vendor_checks.check_salesforce]
+    try:
+        for part in parts:
+            async for finding in part(runtime):
+                yield finding
+        yield await check_webhook_address(runtime)
         if database.state is CheckState.OK:
-            parts = [check_keys, vendor_checks.check_drchrono, vendor_checks.check_salesforce]
-        else:
-            yield red("drchrono", "not looked at: its token is in the database", "mend the database first")
-            parts = [vendor_checks.check_salesforce]
-        try:
-            for part in parts:
-                async for finding in part(runtime):
-                    yield finding
-            yield await check_webhook_address(runtime)
-            if database.state is CheckState.OK:
-                async for finding in check_deliveries(runtime):
-                    yield finding
-        except StoreUnavailable:
-            yield red("database", "went away while we looked", "check that it runs, its disk and DATABASE_URL")
+            async for finding in check_deliveries(runtime):
+                yield finding
+    except StoreUnavailable:
+        yield red("database", "went away while we looked", "check that it runs, its disk and DATABASE_URL")
 
 
 _SAMPLE = 200
@@ -99,7 +93,7 @@ async def check_keys(runtime: Runtime) -> AsyncIterator[Finding]:
 async def check_webhook_address(runtime: Runtime) -> Finding:
     """Ask ourselves what DrChrono's verification asks, at the address it would use."""
     name, url = "webhook", f"{runtime.settings.public_url}/webhooks/drchrono"
-    given = secret_values(runtime.settings.drchrono_webhook_secrets)
+    given = runtime.webhook_secrets.drchrono
     if not given:
         return red(name, "DRCHRONO_WEBHOOK_SECRETS is not set", "set it, with DrChrono's client id and secret")
     asked = secrets.token_hex(8)
@@ -116,7 +110,7 @@ async def check_webhook_address(runtime: Runtime) -> Finding:
     if _secret_of(answer) != webhook.verification(asked, given)["secret_token"]:
         fix = "restart the service with these settings, or point PUBLIC_URL at it"
         return red(name, f"{url} answers with another secret than the first of DRCHRONO_WEBHOOK_SECRETS", fix)
-    if httpx.URL(url).host in LOOPBACK:
+    if runtime.is_on_loopback:
         says = f"{url} answers the verification rightly, but no vendor can reach this machine's loopback"
         return warn(name, says, "set PUBLIC_URL to the https address that the vendors will use")
     return good(name, f"{url} answers the verification rightly")
@@ -134,7 +128,7 @@ async def check_deliveries(runtime: Runtime) -> AsyncIterator[Finding]:
     """Say when the last delivery of each kind came; one that never came is no failure."""
     latest = await queue_stats.latest_deliveries(runtime.database)
     told = {(Side.DRCHRONO.value, kind.value) for kind in set(EVENT_KINDS.values()) & runtime.mappings.keys()}
-    if runtime.settings.salesforce_outbound_tokens or runtime.settings.salesforce_event_tokens:
+    if runtime.webhook_secrets.outbound or runtime.webhook_secrets.events:
         told |= {(Side.SALESFORCE.value, kind.value) for kind in runtime.mappings}
     for side, kind in sorted(told | latest.keys()):
         name = f"last delivery: {side} {kind}"

@@ -6,6 +6,7 @@ from app.cli.supervise import free_port
 from app.main import create_app
 from app.operations.health.model import CheckState
 from app.operations.selfcheck import check_everything
+from app.runtime import open_runtime
 from app.settings.fields import Settings
 from tests.standins.serve import running
 
@@ -28,7 +29,8 @@ def served(known, **more):
 
 async def found(known):
     """Give everything the check says, in its order."""
-    return [finding async for finding in check_everything(known)]
+    async with open_runtime(known) as runtime:
+        return [finding async for finding in check_everything(runtime)]
 
 
 def reds(findings):

@@ -11,7 +11,6 @@ from dataclasses import replace
 import httpx
 
 from app.main import create_app
-from app.settings.types import secret_values
 from app.store.inbox.sqlite import SqliteInbox
 from app.store.rate_ledger import RateLedger
 from app.store.vendor_tokens import VendorTokens
@@ -145,7 +144,6 @@ class Web:
         self.database = database
         self.app = create_app(template.settings)
         self.app.state.runtime = replace(template, database=self.database)
-        self.app.state.drchrono_secrets = secret_values(template.settings.drchrono_webhook_secrets)
         self.app.state.inbox = _Inbox(self.database.path, clock)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://sync")

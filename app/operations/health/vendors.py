@@ -9,7 +9,6 @@ from app.operations.connections import connect_url
 from app.operations.health.model import OK, Observation, PartState
 from app.ports import StoredToken
 from app.runtime import Runtime, ledger_of
-from app.settings.fields import Settings
 from app.store import feeds, lanes
 from app.store.vendor_tokens import VendorTokens
 from app.sync.feed_health import Feed
@@ -101,7 +100,7 @@ async def feed_part(runtime: Runtime, side: Side) -> Observation | None:
         return None
     known = (await feeds.read(runtime.database)).get(side, Feed(side))
     is_paused = await lanes.is_paused(runtime.database, Lane.COMPARE)
-    state, advice = feed_state(known, runtime.settings, is_paused=is_paused)
+    state, advice = feed_state(known, runtime, is_paused=is_paused)
     return Observation(PartState(state), advice, known.silent_since)
 
 
@@ -194,24 +193,24 @@ _SEE: Mapping[Side, str] = {
 }
 
 
-def feed_state(feed: Feed, settings: Settings, *, is_paused: bool) -> tuple[str, str | None]:
+def feed_state(feed: Feed, runtime: Runtime, *, is_paused: bool) -> tuple[str, str | None]:
     """Give the state of a feed, and advice; a feed that never delivered is well, and says what is to be done."""
     name = NAMES[feed.side]
     if feed.heard_at is None:
-        return "ok", f"{name} has never called: {_SET_UP[feed.side].format(settings.public_url)}"
+        return "ok", f"{name} has never called: {_SET_UP[feed.side].format(runtime.settings.public_url)}"
     if feed.silent_since is not None:
         changes = f"{feed.found} change{'' if feed.found == 1 else 's'} found by comparing"
         paused = "; the lane compare is paused, so nobody compares now" if is_paused else ""
         return (
             "degraded",
-            f"{name} stopped calling at {_silent_since(feed, settings)}; {changes}{paused}; {_SEE[feed.side]}",
+            f"{name} stopped calling at {_silent_since(feed, runtime)}; {changes}{paused}; {_SEE[feed.side]}",
         )
     return "ok", None
 
 
-def _silent_since(feed: Feed, settings: Settings) -> str:
+def _silent_since(feed: Feed, runtime: Runtime) -> str:
     """Give when a feed was last heard, by the clinic's clock; with the day where that was not today."""
-    zone = settings.hours.zone
+    zone = runtime.settings.hours.zone
     assert feed.silent_since is not None
     at, today = feed.silent_since.astimezone(zone), datetime.now(zone).date()
     return f"{at:%H:%M}{'' if at.date() == today else f' on {at:%Y-%m-%d}'} ({zone.key})"

@@ -15,7 +15,6 @@ from fastapi.responses import JSONResponse
 from app.errors import SignatureInvalid
 from app.ports import Delivery, RecordEvent
 from app.runtime import Runtime
-from app.settings.types import secret_values
 from app.sync.mappings.table import Mappings
 from app.sync.model import Side
 from app.vendors.drchrono import webhook, wire
@@ -30,7 +29,8 @@ router = APIRouter(prefix="/webhooks/drchrono", tags=["webhooks"])
 @router.get("", summary="DrChrono's verification of the callback address")
 async def verify(request: Request, msg: Annotated[str, Query(max_length=_LONGEST_MSG)]) -> JSONResponse:
     """Answer with the HMAC of the message under the webhook's secret; 503 while no secret is set."""
-    secrets = secret_values(request.app.state.runtime.settings.drchrono_webhook_secrets)
+    runtime: Runtime = request.app.state.runtime
+    secrets = runtime.webhook_secrets.drchrono
     if not secrets:
         return JSONResponse({"detail": "set DRCHRONO_WEBHOOK_SECRETS"}, status_code=503)
     return JSONResponse(webhook.verification(msg, secrets))
@@ -41,7 +41,7 @@ async def receive(request: Request) -> Response:
     started = monotonic()
     runtime: Runtime = request.app.state.runtime
     headers = request.headers
-    if not webhook.is_genuine(headers.get(webhook.SIGNATURE), request.app.state.drchrono_secrets):
+    if not webhook.is_genuine(headers.get(webhook.SIGNATURE), runtime.webhook_secrets.drchrono):
         count(request, Side.DRCHRONO, "refused")
         raise SignatureInvalid("X-drchrono-signature is not one of the configured secrets")
     body = await read_body(request, MOST_BYTES)

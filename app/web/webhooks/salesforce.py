@@ -21,7 +21,6 @@ from ulid import ULID
 from app.log import log
 from app.ports import Delivery, RecordEvent
 from app.runtime import Runtime
-from app.settings.types import raw_keys, secret_values
 from app.sync.model import Kind, Side
 from app.vendors.salesforce import outbound_messages, platform_events
 from app.web.webhooks.receive import count, keep, read_body
@@ -47,7 +46,7 @@ async def receive_message(request: Request, token: str) -> Response:
     """Answer Ack true once the message is durable; 404 wrong token, 403 another org, 400 hostile, 413, 503."""
     started = monotonic()
     runtime: Runtime = request.app.state.runtime
-    if not _is_known(token, secret_values(runtime.settings.salesforce_outbound_tokens)):
+    if not _is_known(token, runtime.webhook_secrets.outbound):
         raise HTTPException(404, "there is nothing here")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise HTTPException(400, "send the message as it is, not compressed")
@@ -85,11 +84,11 @@ async def receive_events(request: Request) -> JSONResponse:
     started = monotonic()
     runtime: Runtime = request.app.state.runtime
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    known = secret_values(runtime.settings.salesforce_event_tokens)
+    known = runtime.webhook_secrets.events
     if scheme.lower() != "bearer" or not _is_known(given.strip(), known):
         raise HTTPException(401, "send Authorization: Bearer with one of SALESFORCE_EVENT_TOKENS")
     body = await read_body(request, MOST_EVENT_BYTES)
-    keys = raw_keys(runtime.settings.salesforce_event_signing_keys)
+    keys = runtime.webhook_secrets.event_keys
     signature = request.headers.get(platform_events.SIGNATURE)
     if keys and not platform_events.is_signed(signature, body, keys, runtime.now().timestamp()):
         raise HTTPException(

@@ -1,4 +1,4 @@
-"""Pages: one page of a list, as an operation gives it to console, API and command line alike."""
+"""The type that operations share: one page of a list, as console, API and command line get it alike."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
