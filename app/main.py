@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -14,10 +15,12 @@ from app.metrics.definitions import GROUP_SIZE
 from app.operations.health.monitor import HealthMonitor
 from app.operations.metrics import MetricsReader
 from app.operations.sign_in import SignIn, SignInThrottle
+from app.periodic import every
 from app.ports import Delivery
 from app.runtime import Runtime, open_inbox, open_runtime, settle_memory
 from app.settings.fields import Settings
 from app.store import lanes
+from app.store.counters import SAVED_EVERY_S
 from app.web import probes
 from app.web.api import routes as api
 from app.web.console import login, oauth
@@ -46,7 +49,8 @@ def create_app(settings: Settings) -> FastAPI:
             await _recognise(runtime)
             await app.state.health.look()
             watch = asyncio.create_task(app.state.health.watch())
-            saving = asyncio.create_task(runtime.counts.saving(runtime.database))
+            save = partial(runtime.counts.save, runtime.database)
+            saving = asyncio.create_task(every(SAVED_EVERY_S, save, first_in_s=SAVED_EVERY_S))
             settle_memory()
             log.info("web.started", port=settings.port, url=settings.public_url, sides=sorted(settings.connected))
             yield

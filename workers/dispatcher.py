@@ -10,7 +10,7 @@ a lost wake-up, an expired lease and a retry whose time has come are all one cas
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from app.errors import StoreUnavailable
 from app.log import log
@@ -21,10 +21,8 @@ from workers.batch import Batch
 from workers.sync import sync, take
 
 FULL = 200
-
-
+POLL_EVERY_S = 2.0
 _PASSES_AT_ONCE = 3
-
 
 KindLane = tuple[Kind, Lane]
 
@@ -51,6 +49,14 @@ class Dispatcher:
             self._more.add(place)
             if all(task.done() for task in self._tasks[place]):
                 self._start(place)
+
+    async def poll(self) -> float | None:
+        """Start on every kind and lane of which something waits; gives in how many seconds the next falls due.
+
+        Raises  StoreUnavailable
+        """
+        self.wake(await work_queue.waiting(self._runtime.database))
+        return await work_queue.next_due_in_s(self._runtime.database)
 
     async def stop(self) -> None:
         """Let the passes under way end, and start no more."""
@@ -103,18 +109,3 @@ class Dispatcher:
                 return
             if not is_full and (len(self._tasks[place]) > 1 or (batch is None and place not in self._more)):
                 return
-
-
-POLL_EVERY_S = 2.0
-
-
-async def poll_due(runtime: Runtime, wake: Callable[[Iterable[tuple[Kind, Lane]]], None]) -> None:
-    """Wake whoever works off a kind and lane of which something waits, for ever."""
-    while True:
-        next_s = None
-        try:
-            wake(await work_queue.waiting(runtime.database))
-            next_s = await work_queue.next_due_in_s(runtime.database)
-        except StoreUnavailable:
-            log.warning("database.away", advice="work goes on by itself when it is back")
-        await asyncio.sleep(min(POLL_EVERY_S, POLL_EVERY_S if next_s is None else max(next_s, 0.05)))

@@ -7,10 +7,9 @@ of DrChrono's hour. All of it counts in the lane of comparing; while that is pau
 takes up meanwhile is no longer there to be looked at: it is told by `untold.py`.
 """
 
-import asyncio
 from datetime import timedelta
 
-from app.errors import StoreUnavailable, SyncError
+from app.errors import SyncError
 from app.log import log
 from app.runtime import Runtime
 from app.store import feeds, heartbeats, lanes, links, schedules
@@ -32,15 +31,13 @@ _AFTER_A_FAILURE = timedelta(minutes=1)
 _TODAY = timedelta(days=1)  # `of_drchrono` begins two days earlier: with yesterday, which is today in some zone
 
 
-async def monitor_feeds(runtime: Runtime) -> None:
-    """Do it for ever."""
-    while True:
-        try:
-            for side in sorted(runtime.settings.connected):
-                await check_feed(runtime, side)
-        except StoreUnavailable:
-            log.warning("feeds.not_looked_into", advice="they are when the database is back")
-        await asyncio.sleep(EVERY.total_seconds())
+async def check_feeds(runtime: Runtime) -> None:
+    """Check the feed of every side that is connected.
+
+    Raises  StoreUnavailable
+    """
+    for side in sorted(runtime.settings.connected):
+        await check_feed(runtime, side)
 
 
 async def check_feed(runtime: Runtime, side: Side) -> None:

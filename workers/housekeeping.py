@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import timedelta
 
-from app.errors import StoreUnavailable
 from app.log import log
 from app.runtime import Runtime
 from app.store import retention, schedules
@@ -19,19 +18,16 @@ from app.store.database import Database
 
 EVERY = timedelta(hours=1)
 _NAME = "housekeeping"
-_LOOK_S = 60.0
 _SHORTEST_REST_S = 0.01
 
 
-async def housekeeping(runtime: Runtime) -> None:
-    """Do it whenever it is time, for ever."""
-    while True:
-        try:
-            if await schedules.try_claim(runtime.database, _NAME, EVERY):
-                await keep_house(runtime)
-        except StoreUnavailable as error:
-            log.warning("house.not_kept", cause=str(error), advice="it is gone on with in an hour")
-        await asyncio.sleep(_LOOK_S)
+async def keep_house_when_due(runtime: Runtime) -> None:
+    """Do it when it is time and no other worker has begun.
+
+    Raises  StoreUnavailable
+    """
+    if await schedules.try_claim(runtime.database, _NAME, EVERY):
+        await keep_house(runtime)
 
 
 async def keep_house(runtime: Runtime) -> Counter[str]:

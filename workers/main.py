@@ -1,17 +1,9 @@
-"""Every job and every schedule of a worker, on one screen.
+"""Every regular task of a worker on one screen: `schedule_of`; and how a worker starts and ends.
 
-    listen     rings from Redis, restarted with a growing wait when Redis is away
-    sweep      what Redis forgot, every 2 s
-    heartbeat  that this worker lives, every 4 s
-    reconcile  what only a list tells of, every RECONCILE_EVERY; visits whose doctor has moved to another zone
-    signs      that this worker lives and which side can be called, every 5 s; after a darkness it is compared at once
-    feeds      whether a vendor has stopped calling, every 15 s; it is asked only where its feed is quiet for too long
-    house      what is finished and old goes, and its room is given back, every hour
-    limits     what Salesforce has left of its day, at the start and while it has nothing left
-    counts     what this worker has counted is saved, every 5 s
+    listen     wake-ups from Redis, restarted with a growing wait when Redis is away
     recover    once: whether a token refresh that was cut off has lost the practice's tokens
 
-The first two end in the drain, which works off what is due. SIGTERM lets the passes under way end.
+Wake-ups and the poll end in the dispatcher, which works off what is due. SIGTERM lets the batches under way end.
 """
 
 import asyncio
@@ -19,7 +11,8 @@ import os
 import signal
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple, NoReturn
 
 from redis.exceptions import RedisError
 from ulid import ULID
@@ -27,21 +20,62 @@ from ulid import ULID
 from app.errors import StoreUnavailable
 from app.log import log
 from app.operations import connections
+from app.periodic import Missed, Task, every
+from app.ports import Inbox
 from app.runtime import Runtime, open_runtime, settle_memory
 from app.settings import env_file
 from app.settings.fields import Settings
 from app.store import heartbeats
+from app.store.counters import SAVED_EVERY_S
 from app.timings import Timings
 from app.wakeup import checked, listener
-from workers.compare.outages import send_heartbeats
-from workers.compare.reconcile import reconcile_for_ever
-from workers.dispatcher import Dispatcher, poll_due
-from workers.feed_monitor import monitor_feeds
-from workers.housekeeping import housekeeping
-from workers.vendor_limits import poll_salesforce_limits
+from workers.compare import outages
+from workers.compare.reconcile import own_inbox, reconcile_when_due
+from workers.dispatcher import POLL_EVERY_S, Dispatcher
+from workers.feed_monitor import check_feeds
+from workers.housekeeping import keep_house_when_due
+from workers.vendor_limits import ask_limits_when_due
 
 _GRACE_S = 20.0
 _CLOCK = "the database's clock; what waited for an hour to come twice is due now: see that its host keeps time"
+
+
+class Periodic(NamedTuple):
+    """One regular task: what it does, how many seconds lie between two runs, and what is logged of a missed one."""
+
+    name: str
+    every_s: float
+    task: Task
+    missed: Missed | None = None
+
+
+def schedule_of(runtime: Runtime, dispatcher: Dispatcher, inbox: Inbox, worker_id: str) -> tuple[Periodic, ...]:
+    """Give every regular task of a worker.
+
+    sweep      what Redis forgot, and sooner where something falls due sooner
+    heartbeat  that this worker lives
+    reconcile  what only a list tells of, every RECONCILE_EVERY; visits whose doctor has moved to another zone
+    signs      which side can be called; after an outage it is compared at once
+    feeds      whether a vendor has stopped calling; it is asked only where its feed is quiet for too long
+    house      what is finished and old goes, and its room is given back, once an hour
+    limits     what Salesforce has left of its day, at the start and while it has nothing left
+    counts     what this worker has counted is saved; what could not be is kept for the next time
+    """
+    beat, signs = partial(_beat, runtime, worker_id), partial(outages.beat, runtime)
+    compare = partial(reconcile_when_due, runtime, inbox, dispatcher.notify)
+    feeds, house, limits = (partial(one, runtime) for one in (check_feeds, keep_house_when_due, ask_limits_when_due))
+    save = partial(runtime.counts.save, runtime.database)
+    away, told_later = "database.away", "when the database is back, it is compared what was missed"
+    return (
+        Periodic("sweep", POLL_EVERY_S, dispatcher.poll, Missed(away, "work goes on by itself when it is back")),
+        Periodic("heartbeat", runtime.timings.beat_s, beat, Missed("heartbeat.missed", "it is tried again in seconds")),
+        Periodic("reconcile", 2, compare, Missed(away, "it is compared when it is back")),
+        Periodic("signs", 5, signs, Missed("sign.missed", told_later)),
+        Periodic("feeds", 15, feeds, Missed("feeds.not_looked_into", "they are when the database is back")),
+        Periodic("house", 60, house, Missed("house.not_kept", "it is gone on with in an hour")),
+        Periodic("limits", 5, limits, Missed(away, "the limits are asked for when it is back")),
+        Periodic("counts", SAVED_EVERY_S, save),
+    )
 
 
 def __getattr__(name: str) -> dict[str, Any]:
@@ -57,32 +91,27 @@ async def work(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with open_runtime(settings) as runtime:
-        drain, worker_id = Dispatcher(runtime), str(ULID())
-        jobs = [
-            asyncio.create_task(poll_due(runtime, drain.wake), name="sweep"),
-            asyncio.create_task(_beating(runtime, worker_id), name="heartbeat"),
-            asyncio.create_task(reconcile_for_ever(runtime, drain.notify), name="reconcile"),
-            asyncio.create_task(send_heartbeats(runtime), name="signs"),
-            asyncio.create_task(monitor_feeds(runtime), name="feeds"),
-            asyncio.create_task(housekeeping(runtime), name="house"),
-            asyncio.create_task(poll_salesforce_limits(runtime), name="limits"),
-            asyncio.create_task(runtime.counts.saving(runtime.database), name="counts"),
-        ]
-        if settings.redis_url:
-            jobs.append(
-                asyncio.create_task(_listening(settings.redis_url, drain.notify, runtime.timings), name="listen")
-            )
-        recovery = asyncio.create_task(connections.recover(runtime), name="recover")
-        settle_memory()
-        log.info("worker.started", worker_id=worker_id, pid=os.getpid(), sides=sorted(settings.connected))
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait([stopped, *jobs], return_when=asyncio.FIRST_COMPLETED)
-        for job in (recovery, *jobs):
-            job.cancel()
-        ended = await asyncio.gather(*jobs, return_exceptions=True)
+        dispatcher, worker_id = Dispatcher(runtime), str(ULID())
+        async with own_inbox(runtime, dispatcher.notify) as inbox:
+            jobs = [
+                asyncio.create_task(every(one.every_s, one.task, one.missed), name=one.name)
+                for one in schedule_of(runtime, dispatcher, inbox, worker_id)
+            ]
+            if settings.redis_url:
+                jobs.append(
+                    asyncio.create_task(_listen(settings.redis_url, dispatcher.notify, runtime.timings), name="listen")
+                )
+            recovery = asyncio.create_task(connections.recover(runtime), name="recover")
+            settle_memory()
+            log.info("worker.started", worker_id=worker_id, pid=os.getpid(), sides=sorted(settings.connected))
+            stopped = asyncio.create_task(stop.wait())
+            await asyncio.wait([stopped, *jobs], return_when=asyncio.FIRST_COMPLETED)
+            for job in (recovery, *jobs):
+                job.cancel()
+            ended = await asyncio.gather(*jobs, return_exceptions=True)
         try:
             async with asyncio.timeout(_GRACE_S):
-                await drain.stop()
+                await dispatcher.stop()
         except TimeoutError:
             log.warning("worker.hurried", advice="a pass did not end in time; its leases run out by themselves")
         await _leave(runtime, worker_id)
@@ -92,7 +121,7 @@ async def work(settings: Settings) -> None:
                 raise error
 
 
-async def _listening(url: str, notify: Callable[[Iterable[str]], None], timings: Timings) -> None:
+async def _listen(url: str, notify: Callable[[Iterable[str]], None], timings: Timings) -> NoReturn:
     wait = 0.5
     while True:
         worker = listener(url, notify, timings)
@@ -118,14 +147,9 @@ async def _closed(worker: object) -> None:
             log.info("redis.closed")
 
 
-async def _beating(runtime: Runtime, worker_id: str) -> None:
-    while True:
-        try:
-            if back := await heartbeats.beat(runtime.database, worker_id):
-                log.warning("clock.turned_back", duration_ms=back // timedelta(milliseconds=1), advice=_CLOCK)
-        except StoreUnavailable:
-            log.warning("heartbeat.missed")
-        await asyncio.sleep(runtime.timings.beat_s)
+async def _beat(runtime: Runtime, worker_id: str) -> None:
+    if back := await heartbeats.beat(runtime.database, worker_id):
+        log.warning("clock.turned_back", duration_ms=back // timedelta(milliseconds=1), advice=_CLOCK)
 
 
 async def _leave(runtime: Runtime, worker_id: str) -> None:

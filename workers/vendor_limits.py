@@ -4,7 +4,6 @@ Once at the start, unless it was told within the day; and while its calls are sp
 workers together. A failure is logged and tried again: until then the answers of calls say the same.
 """
 
-import asyncio
 from datetime import timedelta
 
 from app.errors import StoreUnavailable, SyncError
@@ -14,18 +13,7 @@ from app.store import schedules
 from app.sync.model import Side
 
 _NAME = "salesforce_limits"
-_LOOK_S = 5.0
 _EVERY, _AFTER_A_FAILURE = timedelta(seconds=30), timedelta(minutes=10)
-
-
-async def poll_salesforce_limits(runtime: Runtime) -> None:
-    """Ask whenever it is time, for ever."""
-    while True:
-        try:
-            await ask_limits_when_due(runtime)
-        except StoreUnavailable:
-            log.warning("database.away", advice="the limits are asked for when it is back")
-        await asyncio.sleep(_LOOK_S)
 
 
 async def ask_limits_when_due(runtime: Runtime) -> None:

@@ -6,7 +6,6 @@ seconds. While the database is away it is kept here. What is saved is as bounded
 parts are for Prometheus; people are shown the others: what was skipped, put back, decided by a rule.
 """
 
-import asyncio
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -87,15 +86,6 @@ class ProcessCounters:
             with self._lock:
                 self._new.update(new)
             raise
-
-    async def saving(self, database: Database) -> None:
-        """Save every five seconds, for ever; while the database is away, later."""
-        while True:
-            await asyncio.sleep(SAVED_EVERY_S)
-            try:
-                await self.save(database)
-            except StoreUnavailable:
-                continue
 
     def _count(self, name: str, times: int = 1) -> None:
         with self._lock:

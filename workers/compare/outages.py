@@ -14,12 +14,11 @@ and one for every 2,000 there are. However often something goes out, a kind is c
 most.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.errors import StoreUnavailable, Undecryptable
+from app.errors import Undecryptable
 from app.log import log
 from app.runtime import Runtime, ledger_of
 from app.store import heartbeats, scans, schedules
@@ -109,13 +108,3 @@ async def forget_compared(runtime: Runtime) -> None:
     known = [mark for mark in marks if mark is not None]
     if len(known) == len(marks):
         await heartbeats.forget_outages(runtime.database, min(known))
-
-
-async def send_heartbeats(runtime: Runtime) -> None:
-    """Give this worker's signs, for ever."""
-    while True:
-        try:
-            await beat(runtime)
-        except StoreUnavailable:
-            log.warning("sign.missed", advice="when the database is back, it is compared what was missed")
-        await asyncio.sleep(heartbeats.OUTAGE_BEAT_EVERY.total_seconds())

@@ -1,15 +1,15 @@
 """Compare: have everything looked at that has changed on either side, every so often and when asked to.
 
 What was missed by webhook or message is found by what each side says has changed since; doctors and offices raise no
-webhooks, so DrChrono's list of them is all we hear of them. After something was away it is done at once (`dark.py`).
+webhooks, so DrChrono's list of them is all we hear of them. After something was away it is done at once (`outages.py`).
 A doctor who has moved to another zone has the visits to come looked at again. A first load is a compare since ever.
 """
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
-from app.errors import StoreUnavailable, SyncError
+from app.errors import SyncError
 from app.log import log
 from app.ports import Inbox
 from app.runtime import Runtime, open_inbox
@@ -26,23 +26,26 @@ from workers.compare.scan import ScanProgress, no_progress, scan
 Notify = Callable[[Iterable[str]], None]
 
 ORDER = (Kind.DOCTOR, Kind.OFFICE, Kind.PATIENT, Kind.APPOINTMENT)  # parents first
-_LOOK_S = 2.0
 _AFTER_A_FAILURE = timedelta(minutes=1)
 
 
-async def reconcile_for_ever(runtime: Runtime, notify: Notify) -> None:
-    """Do it whenever it is time, for ever."""
+@asynccontextmanager
+async def own_inbox(runtime: Runtime, notify: Notify) -> AsyncIterator[Inbox]:
+    """Give the inbox for what comparing finds; each of its commits is notified of, and it is closed at the end."""
     inbox = open_inbox(runtime, lambda group: notify({event.kind for one in group for event in one.events}))
     try:
-        while True:
-            try:
-                await compare_when_due(runtime, inbox, notify)
-                await apply_zones(runtime, notify)
-            except StoreUnavailable:
-                log.warning("database.away", advice="it is compared when it is back")
-            await asyncio.sleep(_LOOK_S)
+        yield inbox
     finally:
         await inbox.close()
+
+
+async def reconcile_when_due(runtime: Runtime, inbox: Inbox, notify: Notify) -> None:
+    """Compare what is due, and have the visits looked at whose doctor has moved to another zone.
+
+    Raises  StoreUnavailable
+    """
+    await compare_when_due(runtime, inbox, notify)
+    await apply_zones(runtime, notify)
 
 
 async def compare_when_due(runtime: Runtime, inbox: Inbox, notify: Notify) -> None:
