@@ -10,12 +10,10 @@ two processes that would go through the same, one does.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.errors import LeaseLost, StoreUnavailable
 from app.log import log
 from app.ports import LISTED, Delivery, Inbox, RecordEvent
 from app.runtime import Runtime
@@ -36,12 +34,10 @@ from workers.compare.listing import (
     salesforce_row_changed,
 )
 from workers.compare.preview import apply_brake
+from workers.lease import LeasedScan, renewing
 from workers.read import salesforce_snapshot, visit_zones
 
 ScanProgress = Callable[[Kind, Checkpoint], Awaitable[None]]
-
-
-_RENEWALS = 3  # in one lease
 
 
 async def no_progress(_kind: Kind, _checkpoint: Checkpoint) -> None:
@@ -54,45 +50,26 @@ async def scan(runtime: Runtime, inbox: Inbox, asked: ScanRequest, tell: ScanPro
     Raises  SyncError, LeaseLost while another process does the same; the next scan of that name goes on where it stood
     """
     saved, goes_on = await scans.acquire(runtime.database, asked.name)
-    async with _held(runtime, saved):
-        checkpoint = Checkpoint.restored(saved.at) if saved.at else _begun(asked, saved)
-        if goes_on:
-            log.info("scan.goes_on", kind=asked.kind.value, leg=checkpoint.phase, records=sum(checkpoint.read.values()))
-        asked = replace(asked, since=datetime.fromisoformat(checkpoint.since) if checkpoint.since else None)
-        walk = ScanRun(runtime, inbox, asked, saved)
-        for phase in list(Phase)[list(Phase).index(checkpoint.phase) :]:
-            if phase != checkpoint.phase:
-                checkpoint = replace(checkpoint, phase=phase, cursor="", of=None)
-                await scans.save(runtime.database, saved, checkpoint.to_save())
-            async for here in walk.run_phase(checkpoint):
-                checkpoint = here
-                await scans.save(runtime.database, saved, checkpoint.to_save())
-                await tell(asked.kind, checkpoint)
-        await scans.end(runtime.database, saved)
-    return checkpoint
-
-
-@asynccontextmanager
-async def _held(runtime: Runtime, saved: Scan) -> AsyncIterator[None]:
-    """Hold a scan while the block runs, however long a vendor takes, and let it go at the end."""
-    task = asyncio.create_task(_renew_scan(runtime, saved))
     try:
-        yield
+        async with renewing(LeasedScan(runtime, saved)):
+            checkpoint = Checkpoint.restored(saved.at) if saved.at else _begun(asked, saved)
+            if goes_on:
+                read = sum(checkpoint.read.values())
+                log.info("scan.goes_on", kind=asked.kind.value, leg=checkpoint.phase, records=read)
+            asked = replace(asked, since=datetime.fromisoformat(checkpoint.since) if checkpoint.since else None)
+            walk = ScanRun(runtime, inbox, asked, saved)
+            for phase in list(Phase)[list(Phase).index(checkpoint.phase) :]:
+                if phase != checkpoint.phase:
+                    checkpoint = replace(checkpoint, phase=phase, cursor="", of=None)
+                    await scans.save(runtime.database, saved, checkpoint.to_save())
+                async for here in walk.run_phase(checkpoint):
+                    checkpoint = here
+                    await scans.save(runtime.database, saved, checkpoint.to_save())
+                    await tell(asked.kind, checkpoint)
+            await scans.end(runtime.database, saved)
+            return checkpoint
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
         await scans.leave(runtime.database, saved)
-
-
-async def _renew_scan(runtime: Runtime, saved: Scan) -> None:
-    while True:
-        await asyncio.sleep(runtime.timings.scan_held.total_seconds() / _RENEWALS)
-        try:
-            await scans.renew(runtime.database, saved)
-        except LeaseLost:
-            return  # the next page is not saved, and so it is told
-        except StoreUnavailable:
-            log.warning("scan.not_held")
 
 
 def _begun(asked: ScanRequest, saved: Scan) -> Checkpoint:
