@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 from redis.exceptions import RedisError
 from ulid import ULID
 
+from app.compat import worker_pool
 from app.errors import StoreUnavailable
 from app.log import log
 from app.operations import connections
@@ -139,7 +140,7 @@ async def _listen(url: str, notify: Callable[[Iterable[str]], None], timings: Ti
 
 
 async def _closed(worker: object) -> None:
-    pool = getattr(worker, "_pool", None)
+    pool = worker_pool(worker)
     if pool is not None:
         try:
             await pool.aclose(close_connection_pool=True)

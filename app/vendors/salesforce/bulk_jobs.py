@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from simple_salesforce.api import Salesforce as SimpleSalesforce
-from simple_salesforce.bulk2 import Operation, _Bulk2Client
+from simple_salesforce.bulk2 import Operation
 
+from app.compat import bulk_client
 from app.errors import Rejected, SyncError, Unavailable, Unreadable
 from app.sync.model import Side
 from app.vendors.salesforce.transport import Transport
@@ -56,13 +57,13 @@ class BulkJobs:
         operation = Operation.upsert if external_id else Operation.update
 
         def create(library: SimpleSalesforce) -> Any:
-            return _client(library, table).create_job(operation, external_id_field=external_id)
+            return bulk_client(library, table).create_job(operation, external_id_field=external_id)
 
         job = _text(await self._org.called("POST jobs/ingest", create, writes=False), "id", "POST jobs/ingest")
         try:
             await self._org.called(
                 "PUT jobs/ingest/batches",
-                lambda library: _client(library, table).upload_job_data(job, uploaded),
+                lambda library: bulk_client(library, table).upload_job_data(job, uploaded),
                 writes=False,
             )
         except SyncError:
@@ -76,7 +77,7 @@ class BulkJobs:
 
         Raises  Unavailable, OutcomeUnknown, Unauthorized, Rejected
         """
-        await self._org.called("PATCH jobs/ingest", lambda library: _client(library).close_job(job), writes=True)
+        await self._org.called("PATCH jobs/ingest", lambda library: bulk_client(library).close_job(job), writes=True)
 
     async def abort(self, job: str) -> None:
         """Have a job write no more than what it has under way.
@@ -84,7 +85,7 @@ class BulkJobs:
         Raises  Unavailable, Unauthorized, Rejected when it has ended
         """
         call = "PATCH jobs/ingest Aborted"
-        await self._org.called(call, lambda library: _client(library).abort_job(job, is_query=False), writes=False)
+        await self._org.called(call, lambda library: bulk_client(library).abort_job(job, is_query=False), writes=False)
 
     async def state(self, job: str) -> str:
         """Give how far a job is, as Salesforce calls it.
@@ -93,7 +94,7 @@ class BulkJobs:
         """
         call = "GET jobs/ingest"
         found = await self._org.called(
-            call, lambda library: _client(library).get_job(job, is_query=False), writes=False
+            call, lambda library: bulk_client(library).get_job(job, is_query=False), writes=False
         )
         return _text(found, "state", call)
 
@@ -134,7 +135,7 @@ class BulkJobs:
     async def _rows(self, job: str, which: str, key: str) -> list[dict[str, str]]:
         call = f"GET jobs/ingest/{which}"
         found = await self._org.called(
-            call, lambda library: _client(library).get_ingest_results(job, which), writes=False
+            call, lambda library: bulk_client(library).get_ingest_results(job, which), writes=False
         )
         if not found.strip():
             return []
@@ -184,12 +185,6 @@ def _cell(value: Any) -> str:
     if value is None or value == "":
         return _EMPTIED
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _client(library: SimpleSalesforce, table: str = "") -> Any:
-    """Give the library's calls for jobs, with the session and the token of now."""
-    bulk: Any = library.bulk2
-    return _Bulk2Client(table, bulk.bulk2_url, dict(bulk.headers), bulk.session)
 
 
 def _text(answer: Any, name: str, call: str) -> str:

