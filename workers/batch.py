@@ -55,8 +55,12 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
-    """One record's write; `id` is the record to write to, None to create it. `beside`: raw values no row has."""
+class PreparedWrite:
+    """One record's write, ready to be journalled and sent; `id` is the record to write to, None to create it.
+
+    without  field -> why it was left out, after the side had refused it
+    beside   raw values no row has
+    """
 
     link: Link
     id: str | None

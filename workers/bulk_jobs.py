@@ -21,7 +21,7 @@ from app.vendors.salesforce import bulk_jobs
 from app.vendors.salesforce.bulk_jobs import ABORTED, OVER, BulkJobs
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers import send_salesforce
-from workers.batch import Batch, Observed, Outcome, Write, Written
+from workers.batch import Batch, Observed, Outcome, PreparedWrite, Written
 from workers.lease import Lease
 
 KEPT = timedelta(days=7)  # Salesforce keeps no job for longer
@@ -35,12 +35,14 @@ _UNTOLD, _CALLED_OFF = "NO_RESULT", "JOB_ABORTED"
 class JobWrites:
     """The writes of one job, by their key in it, and its CSV. `is_create`: upserted by our external id."""
 
-    writes: Mapping[str, Write]
+    writes: Mapping[str, PreparedWrite]
     uploaded: str
     is_create: bool
 
 
-def split_jobs(batch: Batch, writes: Sequence[Write], *, is_create: bool) -> tuple[list[JobWrites], list[Write]]:
+def split_jobs(
+    batch: Batch, writes: Sequence[PreparedWrite], *, is_create: bool
+) -> tuple[list[JobWrites], list[PreparedWrite]]:
     """Give the writes that go by jobs, and those that go in calls: all where they are too few, or of an urgent lane.
 
     Updates of one job change the same fields, creates name the same kinds of parents: no cell that counts is empty.
@@ -48,8 +50,8 @@ def split_jobs(batch: Batch, writes: Sequence[Write], *, is_create: bool) -> tup
     patience = batch.salesforce.patience
     if batch.leased.lane not in BULKY or len(writes) <= patience.above:
         return [], list(writes)
-    groups: defaultdict[frozenset[str], list[tuple[Write, dict[str, str]]]] = defaultdict(list)
-    rest: list[Write] = []
+    groups: defaultdict[frozenset[str], list[tuple[PreparedWrite, dict[str, str]]]] = defaultdict(list)
+    rest: list[PreparedWrite] = []
     for write in writes:
         cells = bulk_jobs.cells(_record(batch, write, is_create=is_create))
         if cells is None:
@@ -165,7 +167,7 @@ async def _followed(batch: Batch, lot: JobWrites, job: str) -> dict[str, Outcome
     return dict.fromkeys((write.link.id for write in lot.writes.values()), unknown)
 
 
-def _outcome(found: bulk_jobs.Results, key: str, write: Write, state: str) -> Outcome:
+def _outcome(found: bulk_jobs.Results, key: str, write: PreparedWrite, state: str) -> Outcome:
     answered = found.answered.get(key)
     if isinstance(answered, Saved) and answered.id:
         return Written(answered.id, answered.created, write.fields, write.without)
@@ -177,7 +179,7 @@ def _outcome(found: bulk_jobs.Results, key: str, write: Write, state: str) -> Ou
     return OutcomeUnknown(_SIDE, "PATCH jobs/ingest", code=code)
 
 
-def _cut(group: Sequence[tuple[Write, dict[str, str]]], key: str, *, is_create: bool) -> list[JobWrites]:
+def _cut(group: Sequence[tuple[PreparedWrite, dict[str, str]]], key: str, *, is_create: bool) -> list[JobWrites]:
     """Give a group as lots that can be uploaded within a call's deadline."""
     uploaded = bulk_jobs.written([cells for _, cells in group])
     if len(uploaded.encode()) > bulk_jobs.MOST_BYTES and len(group) > 1:
@@ -186,7 +188,7 @@ def _cut(group: Sequence[tuple[Write, dict[str, str]]], key: str, *, is_create: 
     return [JobWrites({cells[key]: write for write, cells in group}, uploaded, is_create)]
 
 
-def _record(batch: Batch, write: Write, *, is_create: bool) -> dict[str, object]:
+def _record(batch: Batch, write: PreparedWrite, *, is_create: bool) -> dict[str, object]:
     record = (send_salesforce.record_to_create if is_create else send_salesforce.record_to_update)(
         batch.rules.table, write
     )

@@ -8,7 +8,7 @@ believed.
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,8 @@ from app.store import identity_index as store
 from app.sync import create
 from app.sync.create import BUSY
 from app.sync.identity import alike, fingerprints, narrowed, question, search_key
-from app.sync.model import WHOLE_RECORD, FieldResolution, Fields, PendingWrite, Plan, PlanKind, Seen, Side, Snapshot
+from app.sync.model import WHOLE_RECORD, FieldResolution, Fields, PendingWrite, Seen, Side, Snapshot
+from app.sync.plan import Create, FindCreated, Hold, LinkTo, MergeContacts, Plan, Wait
 from app.vendors.drchrono import wire
 from workers.batch import Batch, Observed
 from workers.read import salesforce_snapshot, visit_zones
@@ -28,7 +29,7 @@ class CreateCandidate:
     """A record that is to be created on a side, or may have been (`attempt`), and who it is; `word`: a person's."""
 
     link_id: str
-    plan: Plan
+    plan: Create | FindCreated
     side: Side
     who: Fields
     prints: tuple[str, ...]
@@ -47,10 +48,11 @@ class CreateCandidate:
         return self.word.twin if self.word and self.word.side is not self.side else None
 
 
-Matches = dict[str, Plan | SyncError]
+Match = Create | LinkTo | MergeContacts | Hold | Wait
+Matches = dict[str, Match | SyncError]
 
 
-def candidate_of(batch: Batch, observed: Observed, plan: Plan) -> CreateCandidate:
+def candidate_of(batch: Batch, observed: Observed, plan: Create | FindCreated) -> CreateCandidate:
     """Give who is to be created, or was perhaps, by the plan of a look.
 
     Raises  Undecryptable when what an attempt sent cannot be opened
@@ -58,14 +60,14 @@ def candidate_of(batch: Batch, observed: Observed, plan: Plan) -> CreateCandidat
     seen, rules = observed.seen, batch.rules
     assert isinstance(seen, Seen)
     attempt = next((write for write in observed.link.own_writes if write.side is Side.DRCHRONO), None)
-    side = next(iter(plan.writes), Side.DRCHRONO)
+    side = plan.side if isinstance(plan, Create) else Side.DRCHRONO
     there = seen.salesforce if side is Side.DRCHRONO else seen.drchrono
     who: Fields = there.fields if isinstance(there, Snapshot) else {}
-    if plan.action is PlanKind.FIND and attempt is not None and attempt.sent is not None:
+    if isinstance(plan, FindCreated) and attempt is not None and attempt.sent is not None:
         who = batch.runtime.vault.open(attempt.sent)  # as it was then: the Contact may have changed its name since
     prints = fingerprints(rules.keys, rules.table, who)
     zone = there.zone if isinstance(there, Snapshot) else ""
-    attempt = attempt if plan.action is PlanKind.FIND else None
+    attempt = attempt if isinstance(plan, FindCreated) else None
     return CreateCandidate(observed.link.id, plan, side, who, prints, attempt, zone, seen.decided.get(WHOLE_RECORD))
 
 
@@ -74,13 +76,13 @@ _AGAIN = timedelta(seconds=1.5)
 
 async def match_before_create(
     batch: Batch, observed: Sequence[Observed], plans: Mapping[str, Plan]
-) -> tuple[list[Observed], dict[str, Plan]]:
-    """Give the looks and plans anew, each create and each search for one replaced by what was found of it."""
+) -> dict[str, Plan | SyncError]:
+    """Give the plans, each create and each search for one replaced by what was found of it, or why nothing could be."""
     judged: Matches = {}
     wishes = []
     for one in observed:
         plan = plans.get(one.link.id)
-        if plan is None or plan.action not in (PlanKind.CREATE, PlanKind.FIND):
+        if not isinstance(plan, Create | FindCreated):
             continue
         try:
             wish = candidate_of(batch, one, plan)
@@ -90,13 +92,10 @@ async def match_before_create(
         if wish.prints:
             wishes.append(wish)
         elif wish.side is Side.DRCHRONO:
-            judged[wish.link_id] = Plan(PlanKind.HOLD, cause=create.NOBODY)
+            judged[wish.link_id] = Hold(create.NOBODY)
     if wishes:
         judged |= await _match(batch, wishes)
-    plans = {**plans, **{link_id: plan for link_id, plan in judged.items() if isinstance(plan, Plan)}}
-    failed = {link_id: error for link_id, error in judged.items() if isinstance(error, SyncError)}
-    observed = [replace(one, seen=failed[one.link.id]) if one.link.id in failed else one for one in observed]
-    return observed, {link_id: plan for link_id, plan in plans.items() if link_id not in failed}
+    return {**plans, **judged}
 
 
 async def _match(batch: Batch, wishes: Sequence[CreateCandidate]) -> Matches:
@@ -109,7 +108,7 @@ async def _match(batch: Batch, wishes: Sequence[CreateCandidate]) -> Matches:
     contacts = {wish.prints[0]: wish for wish in reversed(held) if wish.side is Side.DRCHRONO}
     for wish in charts:
         contacts.pop(wish.prints[0], None)
-    busy = Plan(PlanKind.WAIT, cause=BUSY, until=batch.leased.now + _AGAIN)
+    busy = Wait(BUSY, batch.leased.now + _AGAIN)
     judged: Matches = dict.fromkeys((wish.link_id for wish in wishes), busy)
     of_charts, of_contacts = await asyncio.gather(match_contacts(batch, charts, busy), match_charts(batch, contacts))
     return judged | of_charts | of_contacts
@@ -138,22 +137,23 @@ async def match_charts(batch: Batch, wishes: Mapping[str, CreateCandidate]) -> M
     return judged | await _merged(batch, wishes.values(), judged)
 
 
-def _after_a_twin(batch: Batch, wish: CreateCandidate, known: Sequence[store.IndexedPerson]) -> Plan | None:
+def _after_a_twin(batch: Batch, wish: CreateCandidate, known: Sequence[store.IndexedPerson]) -> Hold | Wait | None:
     """Have a Contact wait while another of its name is not done with the chart it may have made."""
     twins = [one for one in known if one.person in wish.prints and one.drchrono_id is None]
     others = [one for one in twins if one.link_id != wish.link_id]
     if not others or wish.attempt is not None:
         return None
     if not any(one.is_due for one in others):  # it waits for a person, and so does this one
-        return Plan(PlanKind.HOLD, cause=create.IS_TAKEN)
-    return Plan(PlanKind.WAIT, cause=BUSY, until=batch.leased.now + batch.rules.search_gap)
+        return Hold(create.IS_TAKEN)
+    return Wait(BUSY, batch.leased.now + batch.rules.search_gap)
 
 
-def _judge(batch: Batch, wish: CreateCandidate, found: Sequence[Snapshot], taken: set[str]) -> Plan:
+def _judge(batch: Batch, wish: CreateCandidate, found: Sequence[Snapshot], taken: set[str]) -> Match:
     charts = narrowed(batch.rules.table, wish.who, found) if found else []
-    if wish.attempt is not None:
-        return create.recheck_unanswered_create(batch.rules, wish.attempt, charts, taken, batch.leased.now)
-    return create.link_or_create(wish.plan, Side.DRCHRONO, charts, taken, wish.chosen)
+    if isinstance(wish.plan, Create):
+        return create.link_or_create(wish.plan, charts, taken, wish.chosen)
+    assert wish.attempt is not None
+    return create.recheck_unanswered_create(batch.rules, wish.attempt, charts, taken, batch.leased.now)
 
 
 async def _merged(batch: Batch, wishes: Collection[CreateCandidate], judged: Matches) -> Matches:
@@ -163,7 +163,7 @@ async def _merged(batch: Batch, wishes: Collection[CreateCandidate], judged: Mat
         (wish, wish.winner, plan)
         for wish in wishes
         if wish.winner and wish.attempt is None
-        if isinstance(plan := judged[wish.link_id], Plan) and plan.cause == create.IS_TAKEN
+        if isinstance(plan := judged[wish.link_id], Hold) and plan.cause == create.IS_TAKEN
     ]
     if not held:
         return {}
@@ -234,7 +234,7 @@ async def _taken(batch: Batch, charts: set[str]) -> set[str]:
     return set(paired) | {str(one.get(table.external_id)) for one in named}
 
 
-async def match_contacts(batch: Batch, wishes: Sequence[CreateCandidate], busy: Plan) -> Matches:
+async def match_contacts(batch: Batch, wishes: Sequence[CreateCandidate], busy: Wait) -> Matches:
     """Judge charts by the Contacts that name no chart; Salesforce's answer is never stale."""
     if not wishes:
         return {}
@@ -254,7 +254,8 @@ async def match_contacts(batch: Batch, wishes: Sequence[CreateCandidate], busy: 
             judged[wish.link_id] = busy
             continue
         met.add(wish.prints[0])
-        judged[wish.link_id] = create.link_or_create(wish.plan, Side.SALESFORCE, free, (), wish.chosen)
+        assert isinstance(wish.plan, Create)
+        judged[wish.link_id] = create.link_or_create(wish.plan, free, (), wish.chosen)
     return judged
 
 

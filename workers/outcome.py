@@ -18,69 +18,86 @@ from app.sync.base import Rules
 from app.sync.identity import fingerprints
 from app.sync.model import (
     WHOLE_RECORD,
-    Absent,
     Base,
-    Deleted,
     FieldResolution,
     Kind,
     Lane,
     Link,
-    Plan,
-    PlanKind,
     Seen,
     Side,
     Snapshot,
     WriteState,
 )
 from app.sync.pending_writes import with_landed
+from app.sync.plan import (
+    Comparison,
+    Create,
+    Delete,
+    Follow,
+    Incomplete,
+    LinkTo,
+    MergeContacts,
+    Nothing,
+    Plan,
+    Succeed,
+    Wait,
+    Write,
+    planned_writes,
+    refused_fields,
+)
 from app.sync.resolutions import ResolutionEnd
 from app.sync.snapshots import BREAK, VIRTUAL
 from workers.batch import Batch, Observed, Outcome, Written
-from workers.outcome_failed import failed, left_to_person, not_created, used_up, waiting
+from workers.outcome_failed import failed, flags_of, left_to_person, not_created, used_up, waiting
 
 _ASK_AGAIN = timedelta(minutes=1)
 
 
-def outcome_of(batch: Batch, observed: Observed, plan: Plan | None, outcomes: Mapping[Side, Outcome]) -> Result:
+def outcome_of(
+    batch: Batch, observed: Observed, plan: Plan | SyncError | None, outcomes: Mapping[Side, Outcome]
+) -> Result:
     """Give what to save of one look; `outcomes`: what became of the writes to each side."""
-    due, seen = observed.due, observed.seen
+    due, seen = observed.due, plan if isinstance(plan, SyncError) else observed.seen
     if isinstance(seen, Rejected) and seen.side == Side.SALESFORCE:  # the batch was refused: a permission, the mapping
         return replace(_kept(due), again_in=_ASK_AGAIN, lane=Lane.RETRY, last_error=seen.cause)
     if isinstance(seen, SyncError):
         return failed(batch, _kept(due), seen, None)
     assert plan is not None
+    assert not isinstance(plan, SyncError)
+    landed, compared = plan.settled.landed, _compared(plan)
     result = replace(
         _kept(due),
-        base=batch.rules.advanced(due.link, with_landed(due.link, plan.landed).base, plan.agreed),
+        base=batch.rules.advanced(due.link, with_landed(due.link, landed).base, compared.agreed),
         salesforce_id=due.link.salesforce_id or (seen.salesforce.id if isinstance(seen.salesforce, Snapshot) else None),
-        settled=dict.fromkeys(plan.landed, WriteState.CONFIRMED.value)
-        | dict.fromkeys(plan.lost, WriteState.REFUSED.value),
-        searched=plan.searched,
+        settled=dict.fromkeys(landed, WriteState.CONFIRMED.value)
+        | dict.fromkeys(plan.settled.lost, WriteState.REFUSED.value),
+        searched=plan.searched if isinstance(plan, Wait) else (),
         series=(seen.drchrono.series or None) if isinstance(seen.drchrono, Snapshot) else None,
         identity_hash=_identity_hash(batch.rules, due.link, seen),
     )
-    if plan.action is PlanKind.WAIT:
+    if isinstance(plan, Wait):
         return waiting(batch, result, plan)
     if due.link.unconfirmed_fields:
         result = replace(result, unconfirmed_fields=due.link.unconfirmed_fields - _shown(batch, due.link, seen))
-    if plan.action in (PlanKind.LINK, PlanKind.FOLLOW, PlanKind.SUCCEED):
+    if isinstance(plan, LinkTo | Follow | Succeed):
         return replace(linked(batch, result, seen, plan), decided=finished_resolutions(seen, plan, {}))
     result = replace(result, decided=finished_resolutions(seen, plan, outcomes))
     for side, outcome in outcomes.items():
         if isinstance(outcome, Written):
             result = _written(batch, result, side, seen, outcome)
-    if plan.action is PlanKind.DELETE and isinstance(outcomes.get(Side.SALESFORCE), Written):
+    if isinstance(plan, Delete) and isinstance(outcomes.get(Side.SALESFORCE), Written):
         tombstone = {batch.rules.table.tombstone: "true"} if batch.rules.table.tombstone else {}
         result = replace(result, base=batch.rules.advanced(due.link, result.base, tombstone))
     if (unwritten := _unwritten(batch, result, seen, plan, outcomes)) is not None:
         return unwritten
     done = left_to_person(used_up(result, seen), plan, batch.rules.table, outcomes)
-    is_lone = due.link.drchrono_id is None and plan.action is PlanKind.NOTHING and done.failure is None
-    is_nobodys = is_lone or plan.action is PlanKind.MERGE or plan.cause in (BREAK, VIRTUAL)
+    is_lone = due.link.drchrono_id is None and isinstance(plan, Nothing) and done.failure is None
+    is_skipped = isinstance(plan, Nothing) and plan.cause in (BREAK, VIRTUAL)
+    is_nobodys = is_lone or is_skipped or isinstance(plan, MergeContacts)
     return replace(
         done,
         is_nobodys=is_nobodys,
-        awaits=plan.awaits,
+        awaits=plan.awaits if isinstance(plan, Nothing | Incomplete | Write | Create) else (),
         zone=doctor_zone(batch, seen),
         counts=counters_of(batch, observed, plan, outcomes),
     )
@@ -92,7 +109,7 @@ def _unwritten(batch: Batch, result: Result, seen: Seen, plan: Plan, outcomes: M
     for side, outcome in outcomes.items():
         if isinstance(outcome, Written):
             continue
-        if side is Side.DRCHRONO and plan.action is PlanKind.CREATE:
+        if side is Side.DRCHRONO and isinstance(plan, Create):
             return not_created(batch, result, outcome, seen)
         if isinstance(outcome, Gone) and not was_asked:  # it was there; DrChrono is asked before anybody is told so
             return replace(result, again_in=timedelta(0), confirm_due_at=batch.leased.now, lane=Lane.CONFIRM)
@@ -137,6 +154,10 @@ def _identity_hash(rules: Rules, link: Link, seen: Seen) -> str | None:
     )
 
 
+def _compared(plan: Plan) -> Comparison:
+    return plan.compared if isinstance(plan, Nothing | Write) else Comparison()
+
+
 def _kept(due: Due) -> Result:
     """Give a result that changes nothing."""
     link = due.link
@@ -153,39 +174,36 @@ def _kept(due: Due) -> Result:
     )
 
 
-def linked(batch: Batch, result: Result, seen: Seen, plan: Plan) -> Result:
+def linked(batch: Batch, result: Result, seen: Seen, plan: LinkTo | Follow | Succeed) -> Result:
     """Give the result of a ref that turned out to be another record, or another's; that one is looked at next."""
-    if plan.action is PlanKind.SUCCEED:
-        return replace(result, succeeds=plan.twin, again_in=timedelta(0))
-    return (
-        _follow_master(batch.rules, result, seen.salesforce)
-        if plan.action is PlanKind.FOLLOW
-        else _link_found(batch, result, seen, plan)
-    )
+    match plan:
+        case Succeed():
+            return replace(result, succeeds=plan.predecessor, again_in=timedelta(0))
+        case Follow():
+            return _follow_master(batch.rules, result, plan.master)
+        case LinkTo():
+            return _link_found(batch, result, seen, plan)
 
 
-def _link_found(batch: Batch, result: Result, seen: Seen, plan: Plan) -> Result:
+def _link_found(batch: Batch, result: Result, seen: Seen, plan: LinkTo) -> Result:
     """Give the result of a link to a record that is there; DrChrono is asked what it holds before anything is written.
 
     A Contact that names its chart has been looked at by that name; its chart's body may do.
     """
     link = result.due.link
-    is_named = isinstance(seen.salesforce, Snapshot) and seen.salesforce.key == plan.twin
+    is_named = isinstance(seen.salesforce, Snapshot) and seen.salesforce.key == plan.link_to
     confirm_at = result.confirm_due_at if is_named else batch.leased.now
     result = replace(result, again_in=timedelta(0), confirm_due_at=confirm_at, counts=(f"linked_{link.kind}",))
     is_chart = link.drchrono_id is not None
-    return replace(result, salesforce_id=plan.twin) if is_chart else replace(result, drchrono_id=plan.twin)
+    return replace(result, salesforce_id=plan.link_to) if is_chart else replace(result, drchrono_id=plan.link_to)
 
 
-def _follow_master(rules: Rules, result: Result, salesforce: Snapshot | Absent | Deleted) -> Result:
+def _follow_master(rules: Rules, result: Result, master: Snapshot) -> Result:
     """Give a link the Contact that its own was merged into; that one is looked at next.
 
     Where the winner holds what was agreed on, that stays so, and an edit of DrChrono's that waits lands on it. In the
     rest the two meet for the first time: its owner decides, and an empty field is filled.
     """
-    assert isinstance(salesforce, Deleted)
-    assert salesforce.master is not None
-    master = salesforce.master
     link, held = result.due.link, result.base.stamps
     shared = {name: stamp for name, stamp in held.items() if rules.matches(link, name, stamp, master.fields.get(name))}
     base = Base(shared)
@@ -198,10 +216,14 @@ def finished_resolutions(seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome
     for name, decision in seen.decided.items():
         if name == WHOLE_RECORD:
             how = _identity_resolution(plan, decision, outcomes)
-        elif name in plan.overtaken:
+        elif name in _compared(plan).overtaken:
             how = ResolutionEnd.OVERTAKEN
         else:
-            how = ResolutionEnd.DONE if name in plan.decided and _is_carried_out(name, plan, outcomes) else None
+            how = (
+                ResolutionEnd.DONE
+                if name in _compared(plan).decided and _is_carried_out(name, plan, outcomes)
+                else None
+            )
         if how is not None:
             ended[decision.id] = how.value
     return ended
@@ -211,19 +233,19 @@ def _identity_resolution(
     plan: Plan, decision: FieldResolution, outcomes: Mapping[Side, Outcome]
 ) -> ResolutionEnd | None:
     """Say how a word on which record it is ended: while nothing could be matched or merged it stays open."""
-    if plan.action is PlanKind.MERGE:
+    if isinstance(plan, MergeContacts):
         return ResolutionEnd.DONE if isinstance(outcomes.get(Side.SALESFORCE), Written) else None
-    if plan.action is PlanKind.WAIT:
+    if isinstance(plan, Wait):
         return None
-    is_linked = plan.action is PlanKind.LINK and plan.twin == decision.twin
-    is_merged = decision.side is Side.SALESFORCE and bool(plan.landed)
+    is_linked = isinstance(plan, LinkTo) and plan.link_to == decision.twin
+    is_merged = decision.side is Side.SALESFORCE and bool(plan.settled.landed)
     return ResolutionEnd.DONE if is_linked or is_merged else ResolutionEnd.OVERTAKEN
 
 
 def _is_carried_out(name: str, plan: Plan, outcomes: Mapping[Side, Outcome]) -> bool:
-    if name in plan.refused:
+    if name in refused_fields(plan):
         return False
-    sides = [side for side in Side if name in plan.writes.get(side, {})]
+    sides = [side for side in Side if name in planned_writes(plan).get(side, {})]
     written = [outcomes.get(side) for side in sides]
     return all(isinstance(one, Written) and name in one.fields for one in written)
 
@@ -231,7 +253,7 @@ def _is_carried_out(name: str, plan: Plan, outcomes: Mapping[Side, Outcome]) -> 
 def counters_of(batch: Batch, observed: Observed, plan: Plan, outcomes: Mapping[Side, Outcome]) -> tuple[str, ...]:
     """Give what is counted of a look whose writes, if any, have succeeded, by name."""
     kind = batch.rules.table.kind
-    skipped = [f"skipped_{plan.cause}"] if plan.action is PlanKind.NOTHING and plan.cause else []
+    skipped = [f"skipped_{plan.cause}"] if isinstance(plan, Nothing) and plan.cause else []
     return (
         *skipped,
         *(["contradicted_delivery"] if observed.is_contradicted else []),
@@ -243,9 +265,9 @@ def counters_of(batch: Batch, observed: Observed, plan: Plan, outcomes: Mapping[
                 *_applied_counters(outcomes),
             )
         ),
-        *(f"put_back_{kind}" for _ in plan.put_backs),
-        *(f"conflict_{kind}" for _ in plan.conflicts),
-        *(f"{flag}_{kind}" for flag in plan.flags.values()),
+        *(f"put_back_{kind}" for _ in _compared(plan).put_backs),
+        *(f"conflict_{kind}" for _ in _compared(plan).conflicts),
+        *(f"{flag}_{kind}" for flag in flags_of(plan).values()),
     )
 
 
@@ -254,15 +276,15 @@ def _written_counters(plan: Plan, outcomes: Mapping[Side, Outcome]) -> list[str]
     written = {side: outcome for side, outcome in outcomes.items() if isinstance(outcome, Written)}
     if not written:
         return []
-    if plan.action is not PlanKind.CREATE:
-        return ["merged" if plan.action is PlanKind.MERGE else "updated"]
+    if not isinstance(plan, Create):
+        return ["merged" if isinstance(plan, MergeContacts) else "updated"]
     return [f"created_{side}" if outcome.created else "linked" for side, outcome in written.items()]
 
 
 def _landed_counters(observed: Observed, plan: Plan) -> list[str]:
     """Say what an earlier create has made whose answer never came: its record was found now."""
     link = observed.link
-    ours = (write for write in link.own_writes if write.side is Side.SALESFORCE and write.id in plan.landed)
+    ours = (write for write in link.own_writes if write.side is Side.SALESFORCE and write.id in plan.settled.landed)
     return [f"created_{write.side}" for write in ours if link.salesforce_id is None]
 
 

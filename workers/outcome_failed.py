@@ -17,7 +17,8 @@ from app.sync.deletions import GONE_IN_DRCHRONO
 from app.sync.failure_causes import CIRCUIT_OPEN, cause_of, paused_by
 from app.sync.loop_guard import REWRITTEN
 from app.sync.mappings.table import Table
-from app.sync.model import Absent, Lane, Plan, PlanKind, Seen, Side, Snapshot
+from app.sync.model import Absent, Lane, Seen, Side, Snapshot
+from app.sync.plan import Create, Hold, Incomplete, Nothing, Plan, Wait, Write, refused_fields
 from app.sync.retry import Fate, RetryDecision, after, after_refusal
 from app.sync.trust import raise_seen_up_to
 from app.vendors.drchrono.client import TWIN_CODE
@@ -29,10 +30,9 @@ _IN_DRCHRONO = (GONE_IN_DRCHRONO, SEVERAL[Side.DRCHRONO])  # where a person is t
 _HELD = ("held", REWRITTEN, TWIN_CODE)
 
 
-def waiting(batch: Batch, result: Result, plan: Plan) -> Result:
+def waiting(batch: Batch, result: Result, plan: Wait) -> Result:
     """Give the result of a look that waits, until when the plan says; one that waited too often is left to a person."""
-    assert plan.until is not None
-    if plan.cause == UNSETTLED and plan.lost and result.attempts >= batch.runtime.settings.attempt_limit:
+    if plan.cause == UNSETTLED and plan.settled.lost and result.attempts >= batch.runtime.settings.attempt_limit:
         return replace(used_up(result, None), failure=Failure(Side.DRCHRONO, UNANSWERED), last_error=UNANSWERED)
     return replace(
         result,
@@ -44,27 +44,38 @@ def waiting(batch: Batch, result: Result, plan: Plan) -> Result:
     )
 
 
+def flags_of(plan: Plan) -> Mapping[str, str]:
+    """Give field -> what a change of clocks did to it on its way, of what a plan writes."""
+    match plan:
+        case Nothing() | Write():
+            return plan.compared.flags
+        case Create() | Incomplete():
+            return plan.flags
+        case _:
+            return {}
+
+
 def left_to_person(result: Result, plan: Plan, table: Table, outcomes: Mapping[Side, Outcome]) -> Result:
     """Give the result with the failure a person has to mend: what is held, missing or refused; as it is without one."""
-    if plan.action is PlanKind.HOLD:
+    if isinstance(plan, Hold):
         side = Side.DRCHRONO if plan.cause in _IN_DRCHRONO else Side.SALESFORCE
         return replace(result, failure=Failure(side, plan.cause, is_held=True), last_error=plan.cause)
-    if plan.missing:
+    if isinstance(plan, Incomplete) and plan.missing:
         return replace(result, failure=Failure(Side.SALESFORCE, MISSING, plan.missing), last_error=MISSING)
-    refused = dict(plan.refused)
+    refused, flags = dict(refused_fields(plan)), flags_of(plan)
     for outcome in outcomes.values():
         if isinstance(outcome, Written):
             refused |= outcome.without
-    if plan.action is PlanKind.CREATE and not outcomes and not refused:
+    if isinstance(plan, Create) and not outcomes and not refused:
         return replace(result, failure=Failure(Side.SALESFORCE, "nothing_to_create"), last_error="nothing_to_create")
-    if not refused and plan.flags:
-        cause = next(iter(plan.flags.values()))
-        names = tuple(sorted(table.rows[name].shown(Side.DRCHRONO) for name in plan.flags))
+    if not refused and flags:
+        cause = next(iter(flags.values()))
+        names = tuple(sorted(table.rows[name].shown(Side.DRCHRONO) for name in flags))
         return replace(result, failure=Failure(Side.DRCHRONO, cause, names), last_error=cause)
     if not refused:
         return result
     cause = next(iter(refused.values()))
-    is_drchronos = Side.DRCHRONO in outcomes and Side.SALESFORCE not in outcomes and plan.action is not PlanKind.CREATE
+    is_drchronos = Side.DRCHRONO in outcomes and Side.SALESFORCE not in outcomes and not isinstance(plan, Create)
     side = Side.DRCHRONO if is_drchronos else Side.SALESFORCE
     names = tuple(sorted(table.name_of(name, side) for name, why in refused.items() if why == cause))
     return replace(result, failure=Failure(side, cause, names, is_held=cause in _HELD), last_error=cause)

@@ -3,7 +3,7 @@
 Ids, field names and numbers, never a value.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from time import monotonic
@@ -11,17 +11,53 @@ from typing import Any
 
 from ulid import ULID
 
+from app.errors import SyncError
 from app.log import log
 from app.metrics.definitions import END_TO_END
 from app.store.result import Result
 from app.sync.mappings.table import EXTERNAL_ID
-from app.sync.model import Plan, PlanKind, Side
+from app.sync.model import Side
+from app.sync.plan import (
+    Comparison,
+    Create,
+    Delete,
+    FindCreated,
+    Follow,
+    Hold,
+    Incomplete,
+    LinkTo,
+    MergeContacts,
+    Nothing,
+    Plan,
+    Succeed,
+    Wait,
+    Write,
+    planned_writes,
+    refused_fields,
+)
 from workers.batch import Batch
 
+PLAN_WORDS: Mapping[type[Plan], str] = {
+    Nothing: "nothing",
+    Incomplete: "nothing",
+    Write: "write",
+    Create: "create",
+    FindCreated: "find",
+    Delete: "delete",
+    LinkTo: "link",
+    Succeed: "succeed",
+    Follow: "follow",
+    MergeContacts: "merge",
+    Wait: "wait",
+    Hold: "hold",
+}  # what the log calls each kind of plan
 
-def log_outcome(batch: Batch, result: Result, plan: Plan | None, *, is_saved: bool) -> None:
+
+def log_outcome(batch: Batch, result: Result, plan: Plan | SyncError | None, *, is_saved: bool) -> None:
     """Log how one look ended."""
-    line = _line(batch, result) | (_plan_fields(plan) if plan else {"plan": "none"})
+    line = _line(batch, result) | (
+        {"plan": "none"} if plan is None or isinstance(plan, SyncError) else _plan_fields(plan)
+    )
     if not is_saved:
         log.warning("lease.lost", **line)
     elif result.failure is not None:
@@ -33,7 +69,7 @@ def log_outcome(batch: Batch, result: Result, plan: Plan | None, *, is_saved: bo
     else:
         if result.due.bodies:
             line["lag_s"] = round((batch.runtime.now() - result.due.bodies[0].received_at).total_seconds(), 3)
-        log.info("record.unchanged" if plan and plan.action is PlanKind.NOTHING else "record.synced", **line)
+        log.info("record.unchanged" if isinstance(plan, Nothing | Incomplete) else "record.synced", **line)
 
 
 def _line(batch: Batch, result: Result) -> dict[str, Any]:
@@ -49,14 +85,17 @@ def _line(batch: Batch, result: Result) -> dict[str, Any]:
 
 
 def _plan_fields(plan: Plan) -> dict[str, Any]:
+    writes = planned_writes(plan)
+    compared = plan.compared if isinstance(plan, Write | Nothing) else Comparison()
+    names_chart = isinstance(plan, Write | Wait) and plan.writes_key
     names = {
-        "changed": sorted(plan.writes.get(Side.SALESFORCE, {})) + ([EXTERNAL_ID] if plan.writes_key else []),
-        "patched": sorted(plan.writes.get(Side.DRCHRONO, {})),
-        "conflicts": plan.conflicts,
-        "put_backs": plan.put_backs,
-        "refused": sorted(plan.refused),
+        "changed": sorted(writes.get(Side.SALESFORCE, {})) + ([EXTERNAL_ID] if names_chart else []),
+        "patched": sorted(writes.get(Side.DRCHRONO, {})),
+        "conflicts": compared.conflicts,
+        "put_backs": compared.put_backs,
+        "refused": sorted(refused_fields(plan)),
     }
-    return {"plan": plan.action.value} | {name: fields for name, fields in names.items() if fields}
+    return {"plan": PLAN_WORDS[type(plan)]} | {name: fields for name, fields in names.items() if fields}
 
 
 def record_latency(batch: Batch, endings: Sequence[Result], saved: AbstractSet[str]) -> None:

@@ -15,14 +15,14 @@ from app.sync.model import Side
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.client import OVERLAPS
 from app.vendors.salesforce.wire import RecordRefused, Saved
-from workers.batch import Answered, Batch, Write, Written
+from workers.batch import Answered, Batch, PreparedWrite, Written
 from workers.lease import Lease
 
 
-async def patch(batch: Batch, lease: Lease, writes: Sequence[Write]) -> Sequence[Answered]:
+async def patch(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> Sequence[Answered]:
     """Send each record its changed fields, and give what was answered of each, in their order."""
 
-    async def one(write: Write) -> Answered:
+    async def one(write: PreparedWrite) -> Answered:
         assert write.id is not None
         if batch.drchrono is None:
             return Unauthorized(write.side.value, "PATCH", code="NOT_CONNECTED")
@@ -39,10 +39,10 @@ async def patch(batch: Batch, lease: Lease, writes: Sequence[Write]) -> Sequence
     return await asyncio.gather(*(one(write) for write in writes))
 
 
-async def post(batch: Batch, lease: Lease, writes: Sequence[Write]) -> Sequence[Answered]:
+async def post(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> Sequence[Answered]:
     """Create each record, and give what was answered of each, in their order, with what DrChrono showed."""
 
-    async def one(write: Write) -> Answered:
+    async def one(write: PreparedWrite) -> Answered:
         table = batch.rules.table
         if batch.drchrono is None:
             return Unauthorized(write.side.value, "POST", code="NOT_CONNECTED")
@@ -66,7 +66,7 @@ async def post(batch: Batch, lease: Lease, writes: Sequence[Write]) -> Sequence[
     return await asyncio.gather(*(one(write) for write in writes))
 
 
-async def _our_first_attempt(batch: Batch, write: Write, error: Rejected) -> dict[str, Any] | None:
+async def _our_first_attempt(batch: Batch, write: PreparedWrite, error: Rejected) -> dict[str, Any] | None:
     """Give the visit that is in the way of a new one, when it is that very one, made by an attempt nobody answered."""
     assert batch.drchrono is not None
     if not error.code.startswith(OVERLAPS):

@@ -7,11 +7,13 @@ recorded is recorded whole.
 
 from collections.abc import Mapping, Sequence
 
+from app.errors import SyncError
 from app.runtime import Runtime
 from app.store import work_queue
 from app.store.outcomes import save
 from app.sync.decide import decide
-from app.sync.model import Kind, Lane, Plan, Seen, Side
+from app.sync.model import Kind, Lane, Seen, Side
+from app.sync.plan import Plan
 from workers import missed_events
 from workers.batch import Batch, Observed, Outcome
 from workers.lease import renewing
@@ -54,15 +56,15 @@ async def sync(batch: Batch) -> set[Kind]:
             if isinstance(one.seen, Seen)
         }
         plans = await stop_loops(batch, looked, plans)
-        looked, plans = await match_before_create(batch, looked, plans)
-        outcomes = await execute(batch, lease, looked, plans)
-        return await record(batch, looked, plans, outcomes)
+        matched = await match_before_create(batch, looked, plans)
+        outcomes = await execute(batch, lease, looked, matched)
+        return await record(batch, looked, matched, outcomes)
 
 
 async def record(
     batch: Batch,
     observed: Sequence[Observed],
-    plans: Mapping[str, Plan],
+    plans: Mapping[str, Plan | SyncError],
     outcomes: Mapping[str, Mapping[Side, Outcome]],
 ) -> set[Kind]:
     """Save how every look ended, in one transaction, and say it in one line each; gives the kinds it makes due."""

@@ -9,6 +9,7 @@ each side takes a write is in `send_drchrono.py` and `send_salesforce.py`.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ulid import ULID
 
@@ -25,29 +26,29 @@ from app.sync.model import (
     Fields,
     Link,
     NeedsConfirmation,
-    Plan,
-    PlanKind,
+    NothingNew,
     Seen,
     Side,
     Snapshot,
     WriteState,
 )
 from app.sync.pending_writes import write_reasons, write_stamps
+from app.sync.plan import Comparison, Create, Delete, MergeContacts, Plan, Wait, Write, planned_writes
 from app.vendors.salesforce.client import MOST_RECORDS
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers import bulk_jobs, send_drchrono, send_salesforce
-from workers.batch import Answered, Batch, Observed, Outcome, Write, Written
+from workers.batch import Answered, Batch, Observed, Outcome, PreparedWrite, Written
 from workers.bulk_jobs import JobWrites
 from workers.lease import Lease
 
 _WRITES_IN_A_ROW = 8  # each of a row would need a GET or a search, should we die in it
 
 
-Send = Callable[[Batch, Lease, Sequence[Write]], Awaitable[Sequence[Answered]]]
+Send = Callable[[Batch, Lease, Sequence[PreparedWrite]], Awaitable[Sequence[Answered]]]
 
 
 async def execute(
-    batch: Batch, lease: Lease, observed: Sequence[Observed], plans: Mapping[str, Plan]
+    batch: Batch, lease: Lease, observed: Sequence[Observed], plans: Mapping[str, Plan | SyncError]
 ) -> dict[str, dict[Side, Outcome]]:
     """Write what the plans say; link id -> side -> what became of it. Links without a write are left out."""
     planned = [write for one in observed for write in prepare_writes(batch, one, plans.get(one.link.id))]
@@ -82,7 +83,7 @@ async def execute(
     return outcomes
 
 
-async def _in_rows(batch: Batch, lease: Lease, send: Send, writes: Sequence[Write]) -> dict[str, Outcome]:
+async def _in_rows(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, Outcome]:
     """Write to DrChrono row after row, each planned only when its turn has come: it takes four calls a second."""
     outcomes: dict[str, Outcome] = {}
     for at in range(0, len(writes), _WRITES_IN_A_ROW):
@@ -90,7 +91,7 @@ async def _in_rows(batch: Batch, lease: Lease, send: Send, writes: Sequence[Writ
     return outcomes
 
 
-async def _in_calls(batch: Batch, lease: Lease, send: Send, writes: Sequence[Write]) -> dict[str, Outcome]:
+async def _in_calls(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, Outcome]:
     """Write to Salesforce, 200 records a call."""
     parts = [writes[at : at + MOST_RECORDS] for at in range(0, len(writes), MOST_RECORDS)]
     found = await asyncio.gather(*(_journalled(batch, lease, send, part) for part in parts))
@@ -118,7 +119,7 @@ async def _by_job(batch: Batch, lease: Lease, send: Send, lot: JobWrites) -> dic
     return outcomes | await _in_calls(batch, lease, send, again)
 
 
-def _for_calls(table: Table, write: Write, outcome: Outcome) -> Write | None:
+def _for_calls(table: Table, write: PreparedWrite, outcome: Outcome) -> PreparedWrite | None:
     """Give what is left to be written of a record in a call, after a job; None where nothing is."""
     if isinstance(outcome, RecordRefused) and outcome.code in bulk_jobs.IN_CALLS:
         decided = tuple(replace(one, id=str(ULID())) for one in write.entry.conflicts)
@@ -126,7 +127,7 @@ def _for_calls(table: Table, write: Write, outcome: Outcome) -> Write | None:
     return _without_refused(table, write, outcome)
 
 
-async def _journalled(batch: Batch, lease: Lease, send: Send, planned: Sequence[Write]) -> dict[str, Outcome]:
+async def _journalled(batch: Batch, lease: Lease, send: Send, planned: Sequence[PreparedWrite]) -> dict[str, Outcome]:
     database, known = batch.runtime.database, batch.runtime.settings
     is_drchrono = planned[0].side is Side.DRCHRONO
     limit = known.drchrono_request_limit if is_drchrono else known.salesforce_request_limit
@@ -140,7 +141,7 @@ async def _journalled(batch: Batch, lease: Lease, send: Send, planned: Sequence[
     return outcomes | (await _journalled(batch, lease, send, again) if again else {})
 
 
-async def _sent(batch: Batch, lease: Lease, send: Send, writes: Sequence[Write]) -> dict[str, Outcome]:
+async def _sent(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, Outcome]:
     if not writes:
         return {}
     try:
@@ -161,7 +162,7 @@ async def _sent(batch: Batch, lease: Lease, send: Send, writes: Sequence[Write])
     }
 
 
-def _without_refused(table: Table, write: Write, outcome: Outcome) -> Write | None:
+def _without_refused(table: Table, write: PreparedWrite, outcome: Outcome) -> PreparedWrite | None:
     """Give the write without the fields it was refused for; None when it was not, or nothing would be left.
 
     A required field is named because it lacks, so leaving it out would not help.
@@ -183,7 +184,7 @@ def _without_refused(table: Table, write: Write, outcome: Outcome) -> Write | No
     return replace(write, entry=entry, fields=kept, without={**write.without, **refused})
 
 
-def _answer(write: Write, outcome: Outcome) -> Answer:
+def _answer(write: PreparedWrite, outcome: Outcome) -> Answer:
     match outcome:
         case Written():
             made = outcome.id if write.entry.sent is not None else None
@@ -199,62 +200,98 @@ def _answer(write: Write, outcome: Outcome) -> Answer:
 async def stop_loops(batch: Batch, observed: Sequence[Observed], plans: Mapping[str, Plan]) -> dict[str, Plan]:
     """Give the plans without the fields that keep coming back to a value we wrote again and again."""
     links = {one.link.id: one.link for one in observed}
-    updates = [link_id for link_id, plan in plans.items() if plan.action is PlanKind.WRITE or plan.writes_key]
-    lately = await journal.written_lately(batch.runtime.database, updates)
-    return {
-        link_id: loop_guard.without_looping_fields(batch.rules, links[link_id], plan, lately[link_id])
-        if link_id in lately
-        else plan
-        for link_id, plan in plans.items()
+    updates = {link_id: plan for link_id, plan in plans.items() if isinstance(plan, Write | Wait) and _updates(plan)}
+    lately = await journal.written_lately(batch.runtime.database, list(updates))
+    guarded = {
+        link_id: loop_guard.without_looping_fields(batch.rules, links[link_id], updates[link_id], written)
+        for link_id, written in lately.items()
     }
+    return {**plans, **guarded}
 
 
-def prepare_writes(batch: Batch, observed: Observed, plan: Plan | None) -> Iterator[Write]:
+def _updates(plan: Write | Wait) -> bool:
+    """Say whether a plan changes a record: one that waits may have a Contact name its chart meanwhile."""
+    return isinstance(plan, Write) or plan.writes_key
+
+
+def prepare_writes(batch: Batch, observed: Observed, plan: Plan | SyncError | None) -> Iterator[PreparedWrite]:
     """Give the writes of one plan, at most one to a side; none where nothing was seen or nothing is planned."""
-    if plan is None or not isinstance(observed.seen, Seen):
+    if not isinstance(observed.seen, Seen):
         return
-    link, is_create = observed.link, plan.action is PlanKind.CREATE
-    if plan.action in (PlanKind.DELETE, PlanKind.MERGE):
-        yield _removal(batch, link, observed.seen.salesforce, plan)
-        return
+    link, seen, table = observed.link, observed.seen, batch.rules.table
+    match plan:
+        case Write() | Wait():
+            yield from _prepare_updates(batch, link, seen, plan)
+        case Create() if plan.fields:
+            yield _prepare_create(batch, link, seen, plan)
+        case Delete():
+            yield _prepare_removal(batch, link, seen, "delete", {})
+        case MergeContacts():
+            filled = table.write(Side.SALESFORCE, plan.fields)[0]
+            yield _prepare_removal(batch, link, seen, "merge", {"Id": plan.merge_into, **filled})
+
+
+def _prepare_updates(batch: Batch, link: Link, seen: Seen, plan: Write | Wait) -> Iterator[PreparedWrite]:
+    """Give the writes that change records on both sides, and have a Contact name its chart."""
+    compared, zone = (plan.compared, plan.zone) if isinstance(plan, Write) else (Comparison(), "")
     for side in Side:
-        fields = plan.writes.get(side, {})
+        fields = planned_writes(plan).get(side, {})
         writes_key = plan.writes_key and side is Side.SALESFORCE
         if not fields and not writes_key:
             continue
-        before = observed.seen.drchrono if side is Side.DRCHRONO else observed.seen.salesforce
-        if isinstance(
-            before, NeedsConfirmation
-        ):  # a record of Salesforce's alone: nobody has said anything of the chart to be
-            before = Absent.ABSENT
-        held = before.fields if isinstance(before, Snapshot) else {}
-        replaced = {name: held[name] for name in fields if name in held}
+        before = _held(seen, side)
         key = {EXTERNAL_ID: (None, batch.rules.key_stamp(link, link.drchrono_id))} if writes_key else {}
         entry = Entry(
             link.id,
             side,
-            "create" if is_create else "update",
+            "update",
             {**write_stamps(batch.rules, link, fields, before), **key},
-            batch.runtime.vault.seal(replaced) if replaced else None,
-            write_reasons(batch.rules, plan, side),
-            batch.runtime.vault.seal(dict(fields)) if is_create and side is Side.DRCHRONO else None,
-            _conflicts(batch, observed.seen, plan, fields),
+            _replaced(batch, fields, before),
+            write_reasons(batch.rules, compared, fields),
+            None,
+            _conflicts(batch, seen, compared, fields),
         )
         id_ = before.id if isinstance(before, Snapshot) else link.id_on(side)
-        beside = {batch.rules.table.external_id: link.drchrono_id} if writes_key else plan.extra
-        yield Write(link, id_, entry, fields, {}, plan.zone, beside)
+        beside = {batch.rules.table.external_id: link.drchrono_id} if writes_key else {}
+        yield PreparedWrite(link, id_, entry, fields, {}, zone, beside)
 
 
-def _removal(batch: Batch, link: Link, salesforce: Snapshot | Absent | Deleted, plan: Plan) -> Write:
+def _prepare_create(batch: Batch, link: Link, seen: Seen, plan: Create) -> PreparedWrite:
+    """Give the write that makes a record; what is sent to DrChrono is kept, to find by it what it may have made."""
+    before = _held(seen, plan.side)
+    entry = Entry(
+        link.id,
+        plan.side,
+        "create",
+        write_stamps(batch.rules, link, plan.fields, before),
+        _replaced(batch, plan.fields, before),
+        sent=batch.runtime.vault.seal(dict(plan.fields)) if plan.side is Side.DRCHRONO else None,
+    )
+    id_ = before.id if isinstance(before, Snapshot) else link.id_on(plan.side)
+    return PreparedWrite(link, id_, entry, plan.fields, {}, plan.zone, plan.extra)
+
+
+def _prepare_removal(batch: Batch, link: Link, seen: Seen, call: str, beside: Mapping[str, Any]) -> PreparedWrite:
     """Give the write by which a record of Salesforce's goes: deleted, or merged into another; what it held is kept."""
-    assert isinstance(salesforce, Snapshot)
-    entry = Entry(link.id, Side.SALESFORCE, plan.action.value, {}, batch.runtime.vault.seal(dict(salesforce.fields)))
-    filled = batch.rules.table.write(Side.SALESFORCE, plan.writes.get(Side.SALESFORCE, {}))[0]
-    beside = {"Id": plan.twin, **filled} if plan.action is PlanKind.MERGE else {}
-    return Write(link, salesforce.id, entry, {}, {}, beside=beside)
+    assert isinstance(seen.salesforce, Snapshot)
+    entry = Entry(link.id, Side.SALESFORCE, call, {}, batch.runtime.vault.seal(dict(seen.salesforce.fields)))
+    return PreparedWrite(link, seen.salesforce.id, entry, {}, {}, beside=beside)
 
 
-def _conflicts(batch: Batch, seen: Seen, plan: Plan, fields: Fields) -> tuple[DecidedConflict, ...]:
+def _held(seen: Seen, side: Side) -> Snapshot | Absent | Deleted | NothingNew:
+    """Give what a side held before a write; of the chart that a Contact is to become nobody has said anything."""
+    held = seen.drchrono if side is Side.DRCHRONO else seen.salesforce
+    return Absent.ABSENT if isinstance(held, NeedsConfirmation) else held
+
+
+def _replaced(batch: Batch, fields: Fields, before: Snapshot | Absent | Deleted | NothingNew) -> str | None:
+    """Give, sealed, the values that a write replaces; None where none are known."""
+    held = before.fields if isinstance(before, Snapshot) else {}
+    replaced = {name: held[name] for name in fields if name in held}
+    return batch.runtime.vault.seal(replaced) if replaced else None
+
+
+def _conflicts(batch: Batch, seen: Seen, compared: Comparison, fields: Fields) -> tuple[DecidedConflict, ...]:
     """Give the conflicts that a write decides, with what each side held."""
     drchrono, salesforce, table = seen.drchrono, seen.salesforce, batch.rules.table
     if not isinstance(drchrono, Snapshot) or not isinstance(salesforce, Snapshot):
@@ -266,6 +303,6 @@ def _conflicts(batch: Batch, seen: Seen, plan: Plan, fields: Fields) -> tuple[De
             f"{table.rows[name].owner} owns it",
             batch.runtime.vault.seal({Side.DRCHRONO: drchrono.fields[name], Side.SALESFORCE: salesforce.fields[name]}),
         )
-        for name in plan.conflicts
+        for name in compared.conflicts
         if name in fields
     )

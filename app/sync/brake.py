@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from app.sync.base import Rules
 from app.sync.mappings.table import Direction, Table
-from app.sync.model import Absent, Deleted, Fields, Lane, Link, NothingNew, Plan, PlanKind, Seen, Side, Snapshot
+from app.sync.model import Absent, Deleted, Fields, Lane, Link, NothingNew, Seen, Side, Snapshot
+from app.sync.plan import Delete, Follow, Hold, Incomplete, Nothing, Plan, Wait, Write, planned_writes, refused_fields
 
 _UNSEEN = "…"  # DrChrono's value, which only DrChrono can tell
 
@@ -37,11 +38,12 @@ class ChangeCount:
 
     def add(self, table: Table, seen: Seen, plan: Plan) -> None:
         """Count what a look would lead to."""
-        writes = {(side, name): value for side, fields in plan.writes.items() for name, value in fields.items()}
-        if plan.action is PlanKind.HOLD or plan.refused:
-            self.holds.update({plan.cause} if plan.action is PlanKind.HOLD else set(plan.refused.values()))
+        writes = {
+            (side, name): value for side, fields in planned_writes(plan).items() for name, value in fields.items()
+        }
+        self.holds.update({plan.cause} if isinstance(plan, Hold) else set(refused_fields(plan).values()))
         self.deletes += _deletes(table, seen, plan)
-        self.records += bool(writes) or plan.action is PlanKind.DELETE
+        self.records += bool(writes) or isinstance(plan, Delete)
         self.fields.update(writes.keys())
         self.blanks.update(place for place, value in writes.items() if value is None)
 
@@ -49,24 +51,24 @@ class ChangeCount:
 def _deletes(table: Table, seen: Seen, plan: Plan) -> bool:
     """Say whether one side's deletion would be carried over to the other, or a record is not shown any more."""
     if isinstance(seen.salesforce, Deleted):
-        return plan.action not in (PlanKind.NOTHING, PlanKind.FOLLOW)
+        return not isinstance(plan, Nothing | Incomplete | Follow)
     if Absent.ABSENT in (seen.drchrono, seen.salesforce):
-        return plan.action is not PlanKind.NOTHING
-    marks = table.tombstone is not None and table.tombstone in plan.writes.get(Side.SALESFORCE, {})
-    return marks or plan.action is PlanKind.DELETE
+        return not isinstance(plan, Nothing | Incomplete)
+    marks = table.tombstone is not None and table.tombstone in planned_writes(plan).get(Side.SALESFORCE, {})
+    return marks or isinstance(plan, Delete)
 
 
 def expected_plan(rules: Rules, link: Link, seen: Seen, plan: Plan) -> Plan:
     """Give the plan that a look would end in, as if DrChrono held what was agreed on where it must be asked."""
     is_unheard = isinstance(seen.drchrono, NothingNew) and isinstance(seen.salesforce, Snapshot)
-    if plan.action is not PlanKind.WAIT or not is_unheard:
+    if not isinstance(plan, Wait) or not is_unheard:
         return plan
     assert isinstance(seen.salesforce, Snapshot)
     edited = rules.changed(link, seen.salesforce.fields)
     two_way = {name for name in edited if rules.table.rows[name].direction is Direction.BOTH}
     to_drchrono = {name: seen.salesforce.fields[name] for name in two_way}
     writes: dict[Side, Fields] = {Side.DRCHRONO: to_drchrono, Side.SALESFORCE: dict.fromkeys(edited - two_way, _UNSEEN)}
-    return Plan(PlanKind.WRITE, writes=writes) if edited else plan
+    return Write(writes) if edited else plan
 
 
 def brake(prospect: ChangeCount, linked: int, share: float, deletes: int) -> str:

@@ -12,7 +12,8 @@ from datetime import datetime
 from app.sync.base import Rules
 from app.sync.identity import FINDERS, rows_of
 from app.sync.mappings.table import Direction, Table
-from app.sync.model import WHOLE_RECORD, Fields, Kind, PendingWrite, Plan, PlanKind, RecordRef, Side, Snapshot
+from app.sync.model import Fields, Kind, PendingWrite, RecordRef, Side, Snapshot
+from app.sync.plan import Create, Hold, Incomplete, LinkTo, MergeContacts, SettledWrites, Wait
 
 MISSING = "missing_for_drchrono"
 BUSY = "match_busy"
@@ -36,7 +37,7 @@ def is_opted_in(table: Table, salesforce: Snapshot) -> bool:
     return can_be and salesforce.is_opted_in
 
 
-def plan_create(rules: Rules, salesforce: Snapshot) -> Plan:
+def plan_create(rules: Rules, salesforce: Snapshot) -> Create | Incomplete:
     """Say how a record that a person wants in DrChrono comes to be there, or what it lacks."""
     table = rules.table
     filled = {name: value for name, value in salesforce.fields.items() if _goes(table, name) and value is not None}
@@ -59,8 +60,8 @@ def plan_create(rules: Rules, salesforce: Snapshot) -> Plan:
             for name, kind in table.parents.items()
             if name in salesforce.unlinked
         )
-        return Plan(PlanKind.NOTHING, refused=refused, missing=tuple(sorted(missing)), awaits=awaits)
-    return Plan(PlanKind.CREATE, writes={Side.DRCHRONO: fields}, refused=refused, extra=extra)
+        return Incomplete(tuple(sorted(missing)), refused, awaits=awaits)
+    return Create(Side.DRCHRONO, fields, refused, extra=extra)
 
 
 def demanded(table: Table) -> Mapping[str, str]:
@@ -90,9 +91,9 @@ def _goes(table: Table, name: str) -> bool:
 
 
 def link_or_create(
-    plan: Plan, side: Side, matches: Sequence[Snapshot], taken: Collection[str], chosen: str | None = None
-) -> Plan:
-    """Say what becomes of a create on a side, now that it is known whom it would meet there.
+    plan: Create, matches: Sequence[Snapshot], taken: Collection[str], chosen: str | None = None
+) -> Create | LinkTo | Hold:
+    """Say what becomes of a create, now that it is known whom it would meet on its side.
 
     taken   which of the matches belong to another pair
     chosen  which of them a person says it is; one that is none of them any more creates nothing either
@@ -100,40 +101,43 @@ def link_or_create(
     if chosen is not None:
         matches = [one for one in matches if one.id == chosen]
         if not matches:
-            return Plan(PlanKind.HOLD, cause=SEVERAL[side], overtaken=(WHOLE_RECORD,))
-    if not matches:
-        return plan
+            return Hold(SEVERAL[plan.side])
+    return _met(plan.side, matches, taken) if matches else plan
+
+
+def _met(side: Side, matches: Sequence[Snapshot], taken: Collection[str]) -> LinkTo | Hold:
+    """Say what becomes of a record that met others on a side: one links, several wait for a person."""
     if len(matches) > 1:
-        return Plan(PlanKind.HOLD, cause=SEVERAL[side])
+        return Hold(SEVERAL[side])
     if matches[0].id in taken:
-        return Plan(PlanKind.HOLD, cause=IS_TAKEN, twin=matches[0].id)
-    return Plan(PlanKind.LINK, twin=matches[0].id)
+        return Hold(IS_TAKEN, matches[0].id)
+    return LinkTo(matches[0].id)
 
 
-def plan_merge(table: Table, held: Plan, own: Fields, winner: Snapshot | None) -> Plan:
+def plan_merge(table: Table, held: Hold, own: Fields, winner: Snapshot | None) -> MergeContacts | Hold:
     """Say how a Contact that met a chart which has its own becomes that one, as a person said; held where it is not.
 
     The winner keeps what it holds; what is empty there is filled. A reference cannot be sent with a merge.
     """
-    if winner is None or winner.key is None or winner.key != held.twin:
+    if winner is None or winner.key is None or winner.key != held.met_id:
         return held
     lacks = {name for name, value in winner.fields.items() if value is None and not table.rows[name].parent}
     filled = {name: own[name] for name in lacks & own.keys() if own[name] is not None and _goes(table, name)}
-    return Plan(PlanKind.MERGE, twin=winner.id, writes={Side.SALESFORCE: filled})
+    return MergeContacts(winner.id, filled)
 
 
 def recheck_unanswered_create(
     rules: Rules, attempt: PendingWrite, matches: Sequence[Snapshot], taken: Collection[str], now: datetime
-) -> Plan:
+) -> LinkTo | Hold | Wait:
     """Say what is known of a create whose answer never came, after another search for what it may have made.
 
     It is lost when two searches, apart from each other, found nothing, and the second came so long after DrChrono must
     have given the request up that its lists show what it made. Whoever wants it then begins anew, with a new search.
     """
     if matches:
-        plan = link_or_create(Plan(PlanKind.NOTHING), Side.DRCHRONO, matches, taken)
-        return replace(plan, landed=(attempt.id,)) if plan.action is PlanKind.LINK else plan
+        plan = _met(Side.DRCHRONO, matches, taken)
+        return replace(plan, settled=SettledWrites(landed=(attempt.id,))) if isinstance(plan, LinkTo) else plan
     again_at = max(attempt.searched_at or now, attempt.settle_at) + rules.search_gap
     if attempt.searched_at is None or now < again_at:
-        return Plan(PlanKind.WAIT, cause=UNSETTLED, until=again_at, searched=(attempt.id,))
-    return Plan(PlanKind.WAIT, cause=UNSETTLED, until=now, lost=(attempt.id,))
+        return Wait(UNSETTLED, again_at, searched=(attempt.id,))
+    return Wait(UNSETTLED, now, settled=SettledWrites(lost=(attempt.id,)))

@@ -11,7 +11,6 @@ What is to be written to Salesforce names its parents by their DrChrono ids, so 
 is on its way the record waits; one that can never come is left out where the record can do without it.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -27,14 +26,26 @@ from app.sync.model import (
     NeedsConfirmation,
     NothingNew,
     Parent,
-    Plan,
-    PlanKind,
     RecordRef,
     Seen,
     Side,
     Snapshot,
 )
 from app.sync.pending_writes import has_landed, with_landed
+from app.sync.plan import (
+    Create,
+    FindCreated,
+    Hold,
+    Incomplete,
+    LinkTo,
+    Nothing,
+    Plan,
+    SettledWrites,
+    Succeed,
+    Wait,
+    Write,
+    planned_writes,
+)
 
 ASK = "ask_drchrono"  # DrChrono's own word is needed, now
 WRITE_UNSETTLED = "write_unsettled"  # a write of ours may yet land
@@ -45,20 +56,21 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     if link.drchrono_id is None:
         return _lone(rules, link, seen.salesforce, now)
     if isinstance(seen.drchrono, Snapshot) and seen.drchrono.skipped:
-        return Plan(PlanKind.NOTHING, cause=seen.drchrono.skipped)
+        return Nothing(seen.drchrono.skipped)
     if not link.own_writes:
         return _settled(rules, link, seen, now)
     landed = tuple(write.id for write in link.own_writes if has_landed(rules, link, write, seen))
     open_writes = [write for write in link.own_writes if write.id not in landed]
     if any(write.side is Side.DRCHRONO for write in open_writes) and not _is_answer(seen.drchrono):
-        return replace(_asked(rules, link, now), landed=landed)
+        return replace(_asked(rules, link, now), settled=SettledWrites(landed))
     settling = [write.settle_at for write in open_writes if write.settle_at > now]
     if settling:
         is_ours_to_ask = any(write.side is Side.DRCHRONO for write in open_writes)
-        plan = Plan(PlanKind.WAIT, cause=ASK if is_ours_to_ask else WRITE_UNSETTLED, until=max(settling))
+        plan: Plan = Wait(ASK if is_ours_to_ask else WRITE_UNSETTLED, max(settling))
     else:
         plan = _settled(rules, with_landed(link, landed), seen, now)
-    return replace(plan, landed=landed, lost=tuple(write.id for write in open_writes if write.settle_at <= now))
+    lost = tuple(write.id for write in open_writes if write.settle_at <= now)
+    return replace(plan, settled=SettledWrites(landed, lost))
 
 
 def _lone(rules: Rules, link: Link, salesforce: Snapshot | Absent | Deleted, now: datetime) -> Plan:
@@ -68,26 +80,26 @@ def _lone(rules: Rules, link: Link, salesforce: Snapshot | Absent | Deleted, now
     yet happen is waited for; it has, when the record is gone.
     """
     attempts = [write for write in link.own_writes if write.side is Side.DRCHRONO]
-    made = next((write for write in attempts if write.made is not None), None)
-    if made is not None:
-        return Plan(PlanKind.LINK, twin=made.made, landed=(made.id,))
+    for write in attempts:
+        if write.made is not None:
+            return LinkTo(write.made, settled=SettledWrites(landed=(write.id,)))
     if attempts:
-        return Plan(PlanKind.FIND)
+        return FindCreated()
     merges = tuple(write.id for write in link.own_writes)
     if not isinstance(salesforce, Snapshot):
-        return Plan(PlanKind.NOTHING, landed=merges)
+        return Nothing(settled=SettledWrites(landed=merges))
     if merges:
         until = max(write.settle_at for write in link.own_writes)
-        return Plan(PlanKind.WAIT, cause=WRITE_UNSETTLED, until=max(until, now), lost=merges if until <= now else ())
+        return Wait(WRITE_UNSETTLED, max(until, now), settled=SettledWrites(lost=merges if until <= now else ()))
     if salesforce.key is not None:
-        return Plan(PlanKind.LINK, twin=salesforce.key)
-    return plan_create(rules, salesforce) if is_opted_in(rules.table, salesforce) else Plan(PlanKind.NOTHING)
+        return LinkTo(salesforce.key)
+    return plan_create(rules, salesforce) if is_opted_in(rules.table, salesforce) else Nothing()
 
 
-def _asked(rules: Rules, link: Link, now: datetime) -> Plan:
+def _asked(rules: Rules, link: Link, now: datetime) -> Wait:
     """Have DrChrono asked: at once, or, where it has yet to show what it took of us, once a read need not be stale."""
     when = now + rules.confirm_after if link.unconfirmed_fields else now
-    return Plan(PlanKind.WAIT, cause=ASK, until=link.confirm_due_at or when)
+    return Wait(ASK, link.confirm_due_at or when)
 
 
 def _is_answer(drchrono: Snapshot | Absent | NeedsConfirmation | NothingNew) -> bool:
@@ -104,9 +116,9 @@ def _opted_in(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done were all its parents there."""
     drchrono, salesforce = seen.drchrono, seen.salesforce
     if isinstance(salesforce, Snapshot) and _names_another(link, salesforce):
-        return Plan(PlanKind.HOLD, cause=OTHER_KEY)
+        return Hold(OTHER_KEY)
     if isinstance(drchrono, NeedsConfirmation):
-        return Plan(PlanKind.WAIT, cause=drchrono.reason, until=link.confirm_due_at or now + rules.confirm_after)
+        return Wait(drchrono.reason, link.confirm_due_at or now + rules.confirm_after)
     is_asked = isinstance(drchrono, Snapshot) and drchrono.confirmed
     if isinstance(drchrono, Absent) or (isinstance(drchrono, Snapshot) and is_asked and is_deleted(rules, drchrono)):
         return gone_in_drchrono(rules, link, salesforce)
@@ -117,7 +129,7 @@ def _opted_in(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         return gone or _asked(rules, link, now)
     if isinstance(drchrono, NothingNew) or (seen.predecessor is not None and not is_asked):
         return _asked(rules, link, now)
-    return Plan(PlanKind.SUCCEED, twin=seen.predecessor) if seen.predecessor else created(rules, drchrono)
+    return Succeed(seen.predecessor) if seen.predecessor else created(rules, drchrono)
 
 
 def _names_another(link: Link, salesforce: Snapshot) -> bool:
@@ -125,7 +137,7 @@ def _names_another(link: Link, salesforce: Snapshot) -> bool:
     return link.kind is not Kind.APPOINTMENT and salesforce.key not in (None, link.drchrono_id)
 
 
-def _both_there(rules: Rules, link: Link, seen: Seen, salesforce: Snapshot, now: datetime) -> Plan:
+def _both_there(rules: Rules, link: Link, seen: Seen, salesforce: Snapshot, now: datetime) -> Write | Nothing | Wait:
     """Say what two records that are there make of each other; what a person decided is weighed by DrChrono's word."""
     drchrono = seen.drchrono
     if not isinstance(drchrono, Snapshot):
@@ -137,15 +149,16 @@ def _both_there(rules: Rules, link: Link, seen: Seen, salesforce: Snapshot, now:
     return _asked(rules, link, now) if not drchrono.confirmed and must_be else plan
 
 
-def _with_key(link: Link, plan: Plan, drchrono: Snapshot | NothingNew, salesforce: Snapshot) -> Plan:
+def _with_key(
+    link: Link, plan: Write | Nothing | Wait, drchrono: Snapshot | NothingNew, salesforce: Snapshot
+) -> Write | Nothing | Wait:
     """Have a Contact that does not say whose it is say so; by that it is found, whatever becomes of us.
 
     Where both have agreed before, that need not wait for DrChrono's word.
     """
-    waits = plan.action is PlanKind.WAIT
-    if salesforce.key == link.drchrono_id or (waits and isinstance(drchrono, Snapshot)):
+    if salesforce.key == link.drchrono_id or (isinstance(plan, Wait) and isinstance(drchrono, Snapshot)):
         return plan
-    return replace(plan, action=plan.action if waits else PlanKind.WRITE, writes_key=True)
+    return Write({}, plan.compared, writes_key=True) if isinstance(plan, Nothing) else replace(plan, writes_key=True)
 
 
 NO_PARENT = "parent_missing"
@@ -154,7 +167,9 @@ _LOOK_AGAIN = timedelta(seconds=30)  # should its parent's coming not wake it
 
 def with_parents(rules: Rules, plan: Plan, seen: Seen, now: datetime) -> Plan:
     """Give the plan as it can be carried out with the parents that are there."""
-    fields = plan.writes.get(Side.SALESFORCE, {})
+    if not isinstance(plan, Write | Create):
+        return plan
+    fields = planned_writes(plan).get(Side.SALESFORCE, {})
     refs = {
         name: (kind, value) for name, kind in rules.table.parents.items() if (value := fields.get(name)) is not None
     }
@@ -163,22 +178,24 @@ def with_parents(rules: Rules, plan: Plan, seen: Seen, now: datetime) -> Plan:
         return whole(rules, plan)
     awaits = tuple(dict.fromkeys(RecordRef(Side.DRCHRONO, kind, id_) for kind, id_ in missing.values()))
     if any(seen.parents[ref] is Parent.COMING for ref in missing.values()):
-        waits = Plan(PlanKind.WAIT, cause=NO_PARENT, until=now + _LOOK_AGAIN, awaits=awaits)
-        return replace(waits, writes_key=plan.writes_key)  # whose it is can be said before its parents are there
-    refused: Mapping[str, str] = {**plan.refused, **dict.fromkeys(missing, NO_PARENT)}
+        writes_key = isinstance(plan, Write) and plan.writes_key  # whose it is can be said before its parents are there
+        return Wait(NO_PARENT, now + _LOOK_AGAIN, awaits, writes_key=writes_key)
     left = {name: value for name, value in fields.items() if name not in missing}
+    refused = dict.fromkeys(missing, NO_PARENT)
+    if isinstance(plan, Create):
+        return whole(rules, replace(plan, fields=left, refused={**plan.refused, **refused}, awaits=awaits))
     writes = {side: left if side is Side.SALESFORCE else wanted for side, wanted in plan.writes.items()}
     writes = {side: wanted for side, wanted in writes.items() if wanted}
-    return whole(rules, replace(plan, writes=writes, refused=refused, awaits=awaits))
+    compared = replace(plan.compared, refused={**plan.compared.refused, **refused})
+    return whole(rules, replace(plan, writes=writes, compared=compared, awaits=awaits))
 
 
-def whole(rules: Rules, plan: Plan) -> Plan:
+def whole(rules: Rules, plan: Write | Create) -> Write | Create | Nothing | Incomplete:
     """Give the plan without a create that would lack what it is nothing without: a parent, or its time."""
+    if isinstance(plan, Write):
+        is_empty = not plan.writes and not plan.writes_key
+        return Nothing(compared=plan.compared, awaits=plan.awaits) if is_empty else plan
     lacks = any(
         (row := rules.table.rows[name]).is_required and (row.parent or row.options.zone) for name in plan.refused
     )
-    if plan.action is PlanKind.CREATE and lacks:
-        return replace(plan, action=PlanKind.NOTHING, writes={})
-    if plan.action is PlanKind.WRITE and not plan.writes and not plan.writes_key:
-        return replace(plan, action=PlanKind.NOTHING)
-    return plan
+    return Incomplete(refused=plan.refused, flags=plan.flags, awaits=plan.awaits) if lacks else plan

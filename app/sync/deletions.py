@@ -7,7 +7,8 @@ else waits for a person: patients are never deleted, and a record we may not see
 
 from app.sync.base import Rules
 from app.sync.mappings.table import Table
-from app.sync.model import Absent, Deleted, Fields, Link, NothingNew, Plan, PlanKind, Side, Snapshot
+from app.sync.model import Absent, Deleted, Fields, Link, NothingNew, Side, Snapshot
+from app.sync.plan import Comparison, Delete, Follow, Hold, Nothing, Plan, Write
 
 GONE_IN_DRCHRONO, GONE_IN_SALESFORCE, NEVER_HERE = "gone_in_drchrono", "gone_in_salesforce", "never_here"
 _STATUS = "status"  # DrChrono's name
@@ -33,16 +34,16 @@ def gone_in_drchrono(rules: Rules, link: Link, salesforce: Snapshot | Absent | D
     """Say what becomes of a record that DrChrono has deleted or does not show: it was asked."""
     tombstone = rules.table.tombstone
     if tombstone is None:
-        return Plan(PlanKind.HOLD, cause=GONE_IN_DRCHRONO)
+        return Hold(GONE_IN_DRCHRONO)
     if link.salesforce_id is None:
-        return Plan(PlanKind.NOTHING, cause=NEVER_HERE)
+        return Nothing(NEVER_HERE)
     if not isinstance(salesforce, Snapshot):
-        return Plan(PlanKind.NOTHING)
+        return Nothing()
     if rules.deletes:
-        return Plan(PlanKind.DELETE)
+        return Delete()
     if salesforce.fields.get(tombstone) is not None:
-        return Plan(PlanKind.NOTHING, agreed={tombstone: salesforce.fields[tombstone]})
-    return Plan(PlanKind.WRITE, writes={Side.SALESFORCE: {tombstone: "true"}})
+        return Nothing(compared=Comparison(agreed={tombstone: salesforce.fields[tombstone]}))
+    return Write({Side.SALESFORCE: {tombstone: "true"}})
 
 
 def gone_in_salesforce(
@@ -53,28 +54,28 @@ def gone_in_salesforce(
     is_asked  whether DrChrono's snapshot is its own answer
     """
     if isinstance(salesforce, Deleted) and salesforce.master is not None:
-        return Plan(PlanKind.FOLLOW)
+        return Follow(salesforce.master)
     status = rules.table.row_of(_STATUS)
     if isinstance(salesforce, Absent) or status is None or not rules.cancels:
-        return Plan(PlanKind.HOLD, cause=GONE_IN_SALESFORCE)
+        return Hold(GONE_IN_SALESFORCE)
     return _cancelled(rules, link, drchrono, status.name, is_asked=is_asked)
 
 
 def _cancelled(
     rules: Rules, link: Link, drchrono: Snapshot | NothingNew, status: str, *, is_asked: bool
-) -> Plan | None:
+) -> Nothing | Write | Hold | None:
     """Say how a visit that was deleted in Salesforce comes to be cancelled in DrChrono.
 
     status  what we call the field that says so
     """
     if isinstance(drchrono, NothingNew):
         was_cancelled = rules.matches(link, status, link.base.stamps.get(status), _CANCELLED) is True
-        return Plan(PlanKind.NOTHING) if was_cancelled else None
+        return Nothing() if was_cancelled else None
     shown = drchrono.fields.get(status)
     if is_deleted(rules, drchrono) or shown == _CANCELLED:
-        return Plan(PlanKind.NOTHING, agreed={status: shown})
+        return Nothing(compared=Comparison(agreed={status: shown}))
     if not is_asked:
         return None
     if rules.changed(link, drchrono.fields) - {rules.table.zoned} or shown in _TOOK_PLACE:
-        return Plan(PlanKind.HOLD, cause=GONE_IN_SALESFORCE)
-    return Plan(PlanKind.WRITE, writes={Side.DRCHRONO: {status: _CANCELLED}})
+        return Hold(GONE_IN_SALESFORCE)
+    return Write({Side.DRCHRONO: {status: _CANCELLED}})

@@ -8,23 +8,24 @@ from collections.abc import Mapping
 from app.sync.base import Rules
 from app.sync.mappings.table import Direction, OnConflict, Row, Table
 from app.sync.merge import merge
-from app.sync.model import FieldResolution, Fields, Link, Plan, PlanKind, Side, Snapshot
+from app.sync.model import FieldResolution, Fields, Link, Side, Snapshot
+from app.sync.plan import Comparison, Create, Nothing, Write
 
 
-def created(rules: Rules, drchrono: Snapshot) -> Plan:
+def created(rules: Rules, drchrono: Snapshot) -> Create:
     """Say how a record that Salesforce does not hold comes to be there."""
     filled = {name: value for name, value in drchrono.fields.items() if value is not None}
     fields, refused = _fit(rules.table, Side.SALESFORCE, filled, drchrono.zone)
-    return Plan(
-        PlanKind.CREATE,
-        writes={Side.SALESFORCE: fields},
+    return Create(
+        Side.SALESFORCE,
+        fields,
         refused={**refused, **drchrono.unreadable},
         flags=rules.table.flags(fields, drchrono.zone),
         zone=drchrono.zone,
     )
 
 
-def edited_in_salesforce(rules: Rules, link: Link, salesforce: Snapshot) -> Plan | None:
+def edited_in_salesforce(rules: Rules, link: Link, salesforce: Snapshot) -> Write | Nothing | None:
     """Say what an edit in Salesforce asks for, when DrChrono has said nothing since both last agreed.
 
     Fields that Salesforce owns may be written at once; any other needs DrChrono's own word first: None.
@@ -37,13 +38,10 @@ def edited_in_salesforce(rules: Rules, link: Link, salesforce: Snapshot) -> Plan
     to_drchrono, refused = _fit(rules.table, Side.DRCHRONO, edits)
     to_salesforce, unfit = _fit(rules.table, Side.SALESFORCE, _rezoned(rules, salesforce), salesforce.zone)
     writes = {side: fit for side, fit in ((Side.DRCHRONO, to_drchrono), (Side.SALESFORCE, to_salesforce)) if fit}
-    return Plan(
-        PlanKind.WRITE if writes else PlanKind.NOTHING,
-        writes=writes,
-        refused={**salesforce.unreadable, **refused, **unfit},
-        flags=rules.table.flags(to_salesforce, salesforce.zone),
-        zone=salesforce.zone,
+    compared = Comparison(
+        refused={**salesforce.unreadable, **refused, **unfit}, flags=rules.table.flags(to_salesforce, salesforce.zone)
     )
+    return Write(writes, compared, zone=salesforce.zone) if writes else Nothing(compared=compared)
 
 
 def _rezoned(rules: Rules, salesforce: Snapshot) -> dict[str, str | None]:
@@ -61,10 +59,12 @@ def _may_win(row: Row) -> bool:
     return is_two_way and row.owner is Side.SALESFORCE
 
 
-def must_be_asked(table: Table, plan: Plan) -> bool:
+def must_be_asked(table: Table, plan: Write | Nothing) -> bool:
     """Say whether a delivered body alone may not carry a plan: it could overwrite what its side does not own."""
+    if isinstance(plan, Nothing):
+        return False
     to_drchrono = plan.writes.get(Side.DRCHRONO, {})
-    wins = [name for name in plan.conflicts if name in plan.writes.get(Side.SALESFORCE, {})]
+    wins = [name for name in plan.compared.conflicts if name in plan.writes.get(Side.SALESFORCE, {})]
     return bool(wins) or not all(_may_win(table.rows[name]) for name in to_drchrono)
 
 
@@ -74,7 +74,7 @@ def merge_of(
     drchrono: Snapshot,
     salesforce: Snapshot,
     decided: Mapping[str, FieldResolution] | None = None,
-) -> Plan:
+) -> Write | Nothing:
     """Say what two records that were both seen should take of each other; `decided`: by a person's word."""
     merged = merge(rules, link, drchrono.fields, salesforce.fields, decided)
     writes: dict[Side, Fields] = {}
@@ -84,18 +84,16 @@ def merge_of(
         refused |= unfit
         if fit:
             writes[side] = fit
-    return Plan(
-        PlanKind.WRITE if writes else PlanKind.NOTHING,
-        writes=writes,
+    compared = Comparison(
         agreed=merged.agreed,
         conflicts=merged.conflicts,
         put_backs=merged.put_backs,
         refused=refused,
         flags=rules.table.flags(writes.get(Side.SALESFORCE, {}), drchrono.zone),
-        zone=drchrono.zone,
         decided=merged.decided,
         overtaken=merged.overtaken,
     )
+    return Write(writes, compared, zone=drchrono.zone) if writes else Nothing(compared=compared)
 
 
 def _fit(table: Table, side: Side, fields: Fields, zone: str = "") -> tuple[dict[str, str | None], dict[str, str]]:

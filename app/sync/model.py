@@ -1,4 +1,4 @@
-"""The words of the core, as frozen types: side, kind, snapshot, link, plan.
+"""The words of the core, as frozen types: side, kind, snapshot, link. What is planned for a link is in `plan.py`.
 
 A *snapshot* is one record as one side holds it, as just read. `Fields` holds tidy values: a key that is absent was
 not read, so it says nothing; None was read, and is empty.
@@ -206,75 +206,6 @@ class Link:
     def id_on(self, side: Side) -> str | None:
         """The record's id on that side, None while unknown."""
         return self.drchrono_id if side is Side.DRCHRONO else self.salesforce_id
-
-
-class PlanKind(StrEnum):
-    """What `decide` answers.
-
-    CREATE  on the side it is missing from, once nothing was found there that it could be (`workers/match.py`)
-    DELETE  delete the record in Salesforce
-    FIND    a create of ours may have happened: look for what it made
-    LINK    it is known which record over there it is: `twin`; look at that one
-    SUCCEED the visit is one we know, under another id; give its link that id
-    FOLLOW  the Contact was merged into another; look at that one
-    MERGE   a person says that the Contact is another: have Salesforce merge it into that one, `twin`
-    """
-
-    NOTHING = "nothing"
-    WRITE = "write"
-    CREATE = "create"
-    DELETE = "delete"
-    FIND = "find"
-    LINK = "link"
-    FOLLOW = "follow"
-    MERGE = "merge"
-    SUCCEED = "succeed"
-    WAIT = "wait"
-    HOLD = "hold"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be done with one link.
-
-    writes      side -> the fields it should take
-    agreed      what both sides hold equal already: the base may advance to it
-    conflicts   fields both sides changed, differently; the winner's value is in `writes`
-    put_backs   one-way fields somebody edited on the wrong side
-    refused     field -> why its value cannot travel; the others still do
-    flags       field -> what a change of clocks did to it on its way; it travels nevertheless
-    zone        that of the times that are written
-    awaits      the records it refers to that have to be there first
-    cause       why it waits or holds, or is none of ours; a stable name
-    until       WAIT: when to look again
-    landed      ids of own writes found to have happened; `lost` those that never did; `searched` those not found yet
-    twin        LINK: the record's id on the side the link lacks; MERGE: the Contact's that stays; HOLD: whom it met
-    missing     Salesforce's fields that must be filled before DrChrono takes the record
-    extra       DrChrono's fields a create sends beside those of the table
-    writes_key  the Contact is to carry its chart's id, which it does not
-    decided     fields of which a person's word is followed; `overtaken` those that somebody has edited since
-    """
-
-    action: PlanKind
-    writes: Mapping[Side, Fields] = field(default_factory=dict)
-    agreed: Fields = field(default_factory=dict)
-    conflicts: tuple[str, ...] = ()
-    put_backs: tuple[str, ...] = ()
-    refused: Mapping[str, str] = field(default_factory=dict)
-    flags: Mapping[str, str] = field(default_factory=dict)
-    zone: str = ""
-    awaits: tuple["RecordRef", ...] = ()
-    cause: str = ""
-    until: datetime | None = None
-    landed: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
-    searched: tuple[str, ...] = ()
-    twin: str | None = None
-    missing: tuple[str, ...] = ()
-    extra: Mapping[str, int] = field(default_factory=dict)
-    writes_key: bool = False
-    decided: tuple[str, ...] = ()
-    overtaken: tuple[str, ...] = ()
 
 
 class WriteState(StrEnum):

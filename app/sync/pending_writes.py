@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from app.sync.base import Rules
 from app.sync.mappings.table import EXTERNAL_ID
-from app.sync.model import Absent, Base, Deleted, Fields, Link, NothingNew, PendingWrite, Plan, Seen, Side, Snapshot
+from app.sync.model import Absent, Base, Deleted, Fields, Link, NothingNew, PendingWrite, Seen, Side, Snapshot
+from app.sync.plan import Comparison
 
 
 def write_stamps(
@@ -23,12 +24,12 @@ def write_stamps(
     return {name: (known[name], rules.stamp(link, name, value)) for name, value in fields.items()}
 
 
-def write_reasons(rules: Rules, plan: Plan, side: Side) -> Mapping[str, str]:
+def write_reasons(rules: Rules, compared: Comparison, fields: Fields) -> Mapping[str, str]:
     """Give what the journal keeps of why a side's fields are written, where that is no plain edit."""
-    owners = {name: f"conflict: {rules.table.rows[name].owner} owns it" for name in plan.conflicts}
-    told = owners | dict.fromkeys(plan.put_backs, "put back: it travels one way")
-    told |= dict.fromkeys(plan.decided, "a person decided")
-    return {name: why for name, why in told.items() if name in plan.writes.get(side, {})}
+    owners = {name: f"conflict: {rules.table.rows[name].owner} owns it" for name in compared.conflicts}
+    told = owners | dict.fromkeys(compared.put_backs, "put back: it travels one way")
+    told |= dict.fromkeys(compared.decided, "a person decided")
+    return {name: why for name, why in told.items() if name in fields}
 
 
 def has_landed(rules: Rules, link: Link, write: PendingWrite, seen: Seen) -> bool:

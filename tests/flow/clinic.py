@@ -148,7 +148,7 @@ class Clinic:
         """Carry out what a look asks for, and die before it is recorded; gives what became of it."""
         plans = {one.link.id: decide(work.rules, one.link, one.seen, work.leased.now) for one in looked}
         async with renewing(work) as lease:
-            looked, plans = await match_before_create(work, looked, plans)
+            plans = await match_before_create(work, looked, plans)
             return plans, await execute(work, lease, looked, plans)
 
     async def records(self, work, looked, outcome):

@@ -106,7 +106,7 @@ async def test_dying_between_planned_and_post_leads_to_one_chart(clinic, ticked)
     looked = await clinic.looks(work)
     plans = {one.link.id: decide(work.rules, one.link, one.seen, work.leased.now) for one in looked}
     async with renewing(work) as lease:
-        looked, plans = await match_before_create(work, looked, plans)
+        plans = await match_before_create(work, looked, plans)
         entries = [write.entry for write in prepare_writes(work, looked[0], plans[looked[0].link.id])]
         await journal.plan(clinic.runtime.database, lease.token, entries, DRCHRONO_LIMIT)
     await clinic.time_passes(LEASE)
@@ -126,7 +126,7 @@ async def test_while_a_post_is_in_the_air_a_clock_that_is_put_ahead_does_not_end
     looked = await clinic.looks(work)
     plans = {one.link.id: decide(work.rules, one.link, one.seen, work.leased.now) for one in looked}
     async with renewing(work) as lease:
-        looked, plans = await match_before_create(work, looked, plans)
+        plans = await match_before_create(work, looked, plans)
         entries = [write.entry for write in prepare_writes(work, looked[0], plans[looked[0].link.id])]
         await journal.plan(clinic.runtime.database, lease.token, entries, DRCHRONO_LIMIT)
     await clinic.clock_is_put_ahead(HOUR)

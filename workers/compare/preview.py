@@ -15,15 +15,18 @@ from typing import Any
 
 from ulid import ULID
 
+from app.errors import SyncError
 from app.log import log
 from app.runtime import Runtime
 from app.store import lanes, links, scans
 from app.store.scans import Scan
 from app.store.work_queue import DeliveredBody, Due
 from app.sync.brake import MOST_UNASKED, ChangeCount, advice, brake, expected_plan
+from app.sync.create import BUSY
 from app.sync.decide import decide
 from app.sync.diff import masked
-from app.sync.model import Absent, Base, Fields, Kind, Lane, Link, NothingNew, Plan, PlanKind, Seen, Side, Snapshot
+from app.sync.model import Absent, Base, Fields, Kind, Lane, Link, NothingNew, Seen, Side, Snapshot
+from app.sync.plan import Create, Hold, Incomplete, Nothing, Plan, Wait, planned_writes
 from app.vendors.drchrono import wire
 from workers import read
 from workers.batch import Batch, Observed, read_only_batch
@@ -80,9 +83,6 @@ def _unheard(link: Link) -> Absent | NothingNew:
 _AT_ONCE, _SAMPLES = 200, 3
 
 
-_NAMESAKE = Plan(PlanKind.WAIT)  # of two charts of one person, the second waits for the first
-
-
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One change of a field: the record on the side it would be written to, and masked values."""
@@ -116,7 +116,7 @@ class DryRun:
 
     def see(self, due: Due, seen: Seen, plan: Plan) -> None:
         """Keep some changes of each field to be shown."""
-        for side, fields in plan.writes.items():
+        for side, fields in planned_writes(plan).items():
             before = seen.salesforce if side is Side.SALESFORCE else seen.drchrono
             held: Fields = before.fields if isinstance(before, Snapshot) else {}
             for name, value in fields.items():
@@ -213,20 +213,22 @@ async def _preview_matches(runtime: Runtime, found: DryRun, due: Sequence[Due], 
         chart = read.delivered_snapshot(batch, clock, one.link.drchrono_id or "", one.bodies[-1])
         seen = Seen(chart, Absent.ABSENT)
         plan = decide(batch.rules, one.link, seen, batch.leased.now)
-        wish = candidate_of(batch, Observed(one, seen), plan) if plan.action is PlanKind.CREATE else None
+        wish = candidate_of(batch, Observed(one, seen), plan) if isinstance(plan, Create) else None
         if wish is not None and wish.prints:
             wishes.append(wish)
-        elif plan.action is PlanKind.HOLD:
+        elif isinstance(plan, Hold):
             found.unclear[plan.cause] += 1
         else:
-            found.created += plan.action not in (PlanKind.NOTHING, PlanKind.WAIT)
-    judged = await match_contacts(batch, wishes, _NAMESAKE)
+            found.created += not isinstance(plan, Nothing | Incomplete | Wait)
+    namesake = Wait(BUSY, batch.leased.now)  # of two charts of one person, the second waits for the first
+    judged = await match_contacts(batch, wishes, namesake)
     for verdict in judged.values():
-        if not isinstance(verdict, Plan):
-            raise verdict
-        if verdict.action is PlanKind.HOLD:
-            found.unclear[verdict.cause] += 1
-        elif verdict.action is PlanKind.CREATE:
-            found.created += 1
-        else:
-            found.linked += 1
+        match verdict:
+            case SyncError():
+                raise verdict
+            case Hold():
+                found.unclear[verdict.cause] += 1
+            case Create():
+                found.created += 1
+            case _:
+                found.linked += 1

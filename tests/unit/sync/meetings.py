@@ -6,7 +6,8 @@ from itertools import product
 
 from app.sync.decide import ASK, decide
 from app.sync.mappings.table import Direction, OnConflict
-from app.sync.model import PlanKind, Seen, Side, Snapshot
+from app.sync.model import Seen, Side, Snapshot
+from app.sync.plan import Nothing, Wait, Write, planned_writes
 from tests.build import DRCHRONO_ID, NOW, UNHEARD, a_link, an_own_write
 from tests.unit.sync.worlds import NO_BASE, VALUES, D, S, World
 
@@ -43,14 +44,17 @@ class Meeting(World):
 
     def carried_out(self, plan):
         """The same world after the plan's writes, recorded by nobody."""
-        here, there = (plan.writes.get(side, {}).get("note", held) for side, held in ((D, self.here), (S, self.there)))
+        here, there = (
+            planned_writes(plan).get(side, {}).get("note", held) for side, held in ((D, self.here), (S, self.there))
+        )
         return replace(self, here=here, there=there)
 
     def dies(self, *, landed):
         """Plan and send what is to be sent, and die: it is in the air, whether it landed or never will."""
         plan = self.plan()
         sent = tuple(
-            (side, self.base_or_held(side), fields["note"], NOW + LIMIT) for side, fields in plan.writes.items()
+            (side, self.base_or_held(side), fields["note"], NOW + LIMIT)
+            for side, fields in planned_writes(plan).items()
         )
         after = self.carried_out(plan) if landed else self
         return replace(after, in_the_air=self.in_the_air + sent)
@@ -62,11 +66,12 @@ class Meeting(World):
 
     def recorded(self, plan):
         base = self.base
-        for number in plan.landed:
+        for number in plan.settled.landed:
             base = self.in_the_air[int(number)][2]
-        for fields in (plan.agreed, *plan.writes.values()):
+        agreed = plan.compared.agreed if isinstance(plan, Nothing | Write) else {}
+        for fields in (agreed, *planned_writes(plan).values()):
             base = fields.get("note", base)
-        done = {*plan.landed, *plan.lost}
+        done = {*plan.settled.landed, *plan.settled.lost}
         left = tuple(write for number, write in enumerate(self.in_the_air) if str(number) not in done)
         return replace(self, base=base, in_the_air=left)
 
@@ -76,11 +81,11 @@ class Meeting(World):
         for _ in range(8):
             plan = world.plan()
             plans.append(plan)
-            if plan.action is PlanKind.WAIT:
+            if isinstance(plan, Wait):
                 world = world.waited(plan)
                 continue
             world = world.carried_out(plan).recorded(plan)
-            if not plan.writes:
+            if not planned_writes(plan):
                 return world, plans
         raise AssertionError(f"it never comes to rest: {self}")
 

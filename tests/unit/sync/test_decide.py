@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 
 from app.sync.decide import decide
 from app.sync.mappings.table import Direction, OnConflict
-from app.sync.model import Base, NeedsConfirmation, Plan, PlanKind, Seen, Side, Snapshot
+from app.sync.model import Base, NeedsConfirmation, Seen, Side, Snapshot
+from app.sync.plan import (
+    Create,
+    FindCreated,
+    Hold,
+    Incomplete,
+    LinkTo,
+    Nothing,
+    Wait,
+    Write,
+    planned_writes,
+    refused_fields,
+)
 from tests.build import (
     ABSENT,
     CONFIRM_AFTER,
@@ -38,13 +50,13 @@ def decided(link=None, drchrono=None, salesforce=None, by=RULES):
 
 
 def test_an_echo_changes_nothing():
-    assert decided().action is PlanKind.NOTHING
+    assert isinstance(decided(), Nothing)
 
 
 def test_an_edit_in_drchrono_is_written_to_salesforce_field_by_field():
     plan = decided(drchrono=a_snapshot(LATER_STAMP, cell_phone="(555) 010-0199"))
 
-    assert (plan.action, plan.writes) == (PlanKind.WRITE, {S: {"cell_phone": "(555) 010-0199"}})
+    assert (type(plan), plan.writes) == (Write, {S: {"cell_phone": "(555) 010-0199"}})
 
 
 def test_a_field_that_was_emptied_is_emptied_over_there():
@@ -54,34 +66,32 @@ def test_a_field_that_was_emptied_is_emptied_over_there():
 def test_what_both_hold_equal_is_agreed_beside_a_write():
     plan = decided(drchrono=a_snapshot(LATER_STAMP, city="Newtown"))
 
-    assert plan.agreed == {name: value for name, value in a_patient().items() if name != "city"}
+    assert plan.compared.agreed == {name: value for name, value in a_patient().items() if name != "city"}
 
 
 def test_a_lone_chart_is_created_with_everything_that_is_filled():
     plan = decided(a_lone_ref(), salesforce=ABSENT)
 
-    assert plan.action is PlanKind.CREATE
-    assert plan.writes == {S: {name: value for name, value in a_patient().items() if value is not None}}
+    assert plan == Create(S, {name: value for name, value in a_patient().items() if value is not None})
 
 
 def test_a_lone_chart_whose_contact_is_there_is_merged_with_it():
     plan = decided(a_lone_ref(), salesforce=a_contact(city=None))
 
-    assert (plan.action, plan.writes) == (PlanKind.WRITE, {S: {"city": "Testville"}})
+    assert (type(plan), plan.writes) == (Write, {S: {"city": "Testville"}})
 
 
 def test_a_refused_field_does_not_stop_a_create():
     plan = decided(a_lone_ref(), a_snapshot(city="x" * 41), ABSENT)
 
-    assert plan.action is PlanKind.CREATE
-    assert plan.refused == {"city": "too_long"}
-    assert plan.writes[S].keys() == {name for name, value in a_patient().items() if value} - {"city"}
+    assert (type(plan), plan.side, plan.refused) == (Create, S, {"city": "too_long"})
+    assert plan.fields.keys() == {name for name, value in a_patient().items() if value} - {"city"}
 
 
 def test_a_refused_field_does_not_stop_the_others():
     plan = decided(drchrono=a_snapshot(LATER_STAMP, city="x" * 41, state="NJ"))
 
-    assert plan.refused == {"city": "too_long"}
+    assert plan.compared.refused == {"city": "too_long"}
     assert plan.writes == {S: {"state": "NJ"}}
 
 
@@ -93,7 +103,7 @@ def test_an_unreadable_field_is_named_and_does_not_stop_the_others(side):
 
     plan = decided(None, *((odd, other) if side is D else (other, odd)))
 
-    assert plan.refused == {"gender": "unknown_value"}
+    assert plan.compared.refused == {"gender": "unknown_value"}
     assert plan.writes == {side: {"state": "NJ"}}
 
 
@@ -105,7 +115,7 @@ def test_a_conflict_that_waits_for_a_person_is_refused_as_held():
         link, Snapshot("1", {"note": "b", "memo": "b"}), Snapshot("2", {"note": "c", "memo": "a"}, key=DRCHRONO_ID), by
     )
 
-    assert plan.refused == {"note": "held"}
+    assert plan.compared.refused == {"note": "held"}
     assert plan.writes == {S: {"memo": "b"}}
 
 
@@ -116,26 +126,26 @@ def test_a_put_back_is_named():
         a_link({"note": "a"}, by), Snapshot("1", {"note": "a"}), Snapshot("2", {"note": "b"}, key=DRCHRONO_ID), by
     )
 
-    assert (plan.writes, plan.put_backs) == ({S: {"note": "a"}}, ("note",))
+    assert (plan.writes, plan.compared.put_backs) == ({S: {"note": "a"}}, ("note",))
 
 
 @pytest.mark.parametrize("salesforce", [ABSENT, a_contact()], ids=["absent", "there"])
 @pytest.mark.parametrize("link", [a_link(), a_lone_ref()], ids=["linked", "alone"])
 def test_a_chart_that_is_gone_is_held_and_nothing_is_written(link, salesforce):
-    assert decided(link, ABSENT, salesforce) == Plan(PlanKind.HOLD, cause="gone_in_drchrono")
+    assert decided(link, ABSENT, salesforce) == Hold("gone_in_drchrono")
 
 
 def test_a_linked_contact_that_is_gone_is_held_and_never_created_again():
     plan = decided(drchrono=a_snapshot(LATER_STAMP, city="Newtown"), salesforce=ABSENT)
 
-    assert plan == Plan(PlanKind.HOLD, cause="gone_in_salesforce")
+    assert plan == Hold("gone_in_salesforce")
 
 
 @pytest.mark.parametrize("salesforce", [ABSENT, a_contact()], ids=["absent", "there"])
 def test_a_doubt_waits_before_drchrono_is_asked(salesforce):
     plan = decided(None, NeedsConfirmation("not_newer"), salesforce)
 
-    assert plan == Plan(PlanKind.WAIT, cause="not_newer", until=NOW + CONFIRM_AFTER)
+    assert plan == Wait("not_newer", NOW + CONFIRM_AFTER)
 
 
 def test_a_doubt_that_has_a_promised_moment_keeps_it():
@@ -181,22 +191,16 @@ def links(draw):
 def test_whatever_was_seen_there_is_a_plan_that_can_be_carried_out(link, drchrono, salesforce):
     plan = decide(RULES, link, Seen(drchrono, salesforce), NOW)
 
-    assert (plan.until is not None) is (plan.action is PlanKind.WAIT)
-    assert not plan.writes or plan.action in (PlanKind.WRITE, PlanKind.CREATE)
-    assert plan.writes or plan.writes_key or plan.action not in (PlanKind.WRITE, PlanKind.CREATE)
-    assert not plan.writes_key or (link.drchrono_id is not None and salesforce.key is None)
-    assert set(plan.landed).isdisjoint(plan.lost)
-    lone = (
-        PlanKind.NOTHING,
-        PlanKind.LINK,
-        PlanKind.FIND,
-        PlanKind.CREATE,
-        *([PlanKind.WAIT] if link.own_writes else []),
-    )
-    assert link.drchrono_id is not None or plan.action in lone
-    for side, fields in plan.writes.items():
+    writes, writes_key = planned_writes(plan), isinstance(plan, Write | Wait) and plan.writes_key
+    assert not writes or isinstance(plan, Write | Create)
+    assert writes or writes_key or not isinstance(plan, Write | Create)
+    assert not writes_key or (link.drchrono_id is not None and salesforce.key is None)
+    assert set(plan.settled.landed).isdisjoint(plan.settled.lost)
+    lone = (Nothing, Incomplete, LinkTo, FindCreated, Create, *([Wait] if link.own_writes else []))
+    assert link.drchrono_id is not None or isinstance(plan, lone)
+    for side, fields in writes.items():
         assert side is S or fields.keys() <= salesforce.fields.keys(), (
             "a PATCH carries what Salesforce was seen to hold"
         )
         assert RULES.table.write(side, fields)[1] == {}
-        assert not fields.keys() & plan.refused.keys()
+        assert not fields.keys() & refused_fields(plan).keys()

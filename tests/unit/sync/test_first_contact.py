@@ -7,7 +7,19 @@ import pytest
 
 from app.sync.create import link_or_create, plan_merge, recheck_unanswered_create
 from app.sync.decide import decide
-from app.sync.model import Deleted, PendingWrite, Plan, PlanKind, Seen, Side, Snapshot
+from app.sync.model import Deleted, PendingWrite, Seen, Side, Snapshot
+from app.sync.plan import (
+    Create,
+    FindCreated,
+    Hold,
+    Incomplete,
+    LinkTo,
+    MergeContacts,
+    Nothing,
+    SettledWrites,
+    Wait,
+    Write,
+)
 from tests.build import ABSENT, DRCHRONO_ID, NOW, SALESFORCE_ID, UNHEARD, a_contact, a_link, a_ticked_contact, rules
 
 D, S = Side.DRCHRONO, Side.SALESFORCE
@@ -15,8 +27,8 @@ RULES = replace(rules(), defaults={"doctor": 310001})
 GAP = RULES.search_gap
 LONE = replace(a_link({}), drchrono_id=None)
 CHARTS = [Snapshot(str(number), {}) for number in range(3)]
-TAKEN = Plan(PlanKind.HOLD, cause="chart_of_another_contact", twin="0")
-CREATE = Plan(PlanKind.CREATE, writes={D: {"first_name": "Testa"}})
+TAKEN = Hold("chart_of_another_contact", met_id="0")
+CREATE = Create(D, {"first_name": "Testa"})
 
 
 def decided(salesforce, *writes, by=RULES):
@@ -32,28 +44,27 @@ def test_a_ticked_contact_is_created_with_what_it_holds_and_a_doctor():
 
     plan = decided(a_ticked_contact(**empty))
 
-    assert plan.action is PlanKind.CREATE
-    assert plan.writes == {D: {n: v for n, v in a_ticked_contact(**empty).fields.items() if v is not None}}
-    assert plan.extra == {"doctor": 310001}
+    filled = {n: v for n, v in a_ticked_contact(**empty).fields.items() if v is not None}
+    assert plan == Create(D, filled, extra={"doctor": 310001})
 
 
 def test_a_contacts_own_doctor_goes_before_the_default():
     plan = decided(a_ticked_contact(doctor="310002"))
 
-    assert (plan.writes[D]["doctor"], plan.extra) == ("310002", {})
+    assert (plan.fields["doctor"], plan.extra) == ("310002", {})
 
 
 def test_a_doctor_drchrono_does_not_have_is_not_replaced_by_the_default():
     fields = {name: value for name, value in a_ticked_contact().fields.items() if name != "doctor"}
     plan = decided(Snapshot(SALESFORCE_ID, fields, unreadable={"doctor": "not_linked"}, is_opted_in=True))
 
-    assert (plan.action, plan.refused) == (PlanKind.NOTHING, {"doctor": "not_linked"})
+    assert (type(plan), plan.refused) == (Incomplete, {"doctor": "not_linked"})
 
 
 def test_fields_that_only_go_to_salesforce_are_not_sent():
     ticked = Snapshot(SALESFORCE_ID, a_contact().fields, is_opted_in=True)
 
-    assert not {"chart_id", "patient_status"} & decided(ticked).writes[D].keys()
+    assert not {"chart_id", "patient_status"} & decided(ticked).fields.keys()
 
 
 @pytest.mark.parametrize("box", [True, False])
@@ -65,7 +76,7 @@ def test_only_what_is_opted_in_and_can_be_created_is(box, created):
 
     plan = decided(replace(a_ticked_contact(), is_opted_in=box), by=replace(RULES, table=table))
 
-    assert (plan.action is PlanKind.CREATE) is (box and created)
+    assert isinstance(plan, Create) is (box and created)
 
 
 @pytest.mark.parametrize(
@@ -76,14 +87,14 @@ def test_only_what_is_opted_in_and_can_be_created_is(box, created):
 def test_what_is_missing_is_named_as_salesforce_names_it(lacks, named):
     plan = decided(a_ticked_contact(**lacks))
 
-    assert (plan.action, plan.missing, plan.writes) == (PlanKind.NOTHING, named, {})
+    assert plan == Incomplete(missing=named)
 
 
 def test_a_needed_field_that_cannot_be_read_is_refused_not_missing():
     fields = {name: value for name, value in a_ticked_contact().fields.items() if name != "gender"}
     plan = decided(Snapshot(SALESFORCE_ID, fields, unreadable={"gender": "unknown_value"}, is_opted_in=True))
 
-    assert (plan.action, plan.missing, plan.refused) == (PlanKind.NOTHING, (), {"gender": "unknown_value"})
+    assert plan == Incomplete(refused={"gender": "unknown_value"})
 
 
 def test_without_a_default_doctor_the_doctor_is_missing():
@@ -92,28 +103,28 @@ def test_without_a_default_doctor_the_doctor_is_missing():
 
 @pytest.mark.parametrize("salesforce", [a_ticked_contact(), a_contact(), ABSENT], ids=["wished", "names one", "gone"])
 def test_a_create_in_the_air_is_looked_for_before_anything_else(salesforce):
-    assert decided(salesforce, a_create()).action is PlanKind.FIND
+    assert decided(salesforce, a_create()) == FindCreated()
 
 
 @pytest.mark.parametrize("salesforce", [a_ticked_contact(), a_contact(), ABSENT], ids=["wished", "names one", "gone"])
 def test_a_chart_our_create_made_is_linked_whatever_became_of_the_contact(salesforce):
     plan = decided(salesforce, a_create(made="77"))
 
-    assert (plan.action, plan.twin, plan.landed) == (PlanKind.LINK, "77", ("01JCREATE",))
+    assert plan == LinkTo("77", settled=SettledWrites(landed=("01JCREATE",)))
 
 
 @pytest.mark.parametrize(
     ("found", "taken", "plan"),
     [
         ([], (), CREATE),
-        (CHARTS[:1], (), Plan(PlanKind.LINK, twin="0")),
+        (CHARTS[:1], (), LinkTo("0")),
         (CHARTS[:1], ("0",), TAKEN),
-        (CHARTS, ("0",), Plan(PlanKind.HOLD, cause="several_charts")),
+        (CHARTS, ("0",), Hold("several_charts")),
     ],
     ids=["none", "one", "another's", "several"],
 )
 def test_none_creates_one_links_several_hold(found, taken, plan):
-    assert link_or_create(CREATE, D, found, taken) == plan
+    assert link_or_create(CREATE, found, taken) == plan
 
 
 def a_winner(key="0", **fields):
@@ -126,8 +137,7 @@ def test_a_contact_merged_into_its_charts_leaves_that_ones_values_and_fills_what
 
     plan = plan_merge(RULES.table, TAKEN, own, winner)
 
-    assert (plan.action, plan.twin) == (PlanKind.MERGE, winner.id)
-    assert plan.writes == {S: {"zip_code": "12345"}}, "what travels one way, and a reference, is not sent"
+    assert plan == MergeContacts(winner.id, {"zip_code": "12345"}), "what travels one way, and a reference, is not sent"
 
 
 @pytest.mark.parametrize("winner", [None, a_winner(key="1"), a_winner(key=None)], ids=["gone", "another's", "nobody's"])
@@ -144,20 +154,20 @@ def test_a_merge_that_may_yet_happen_is_waited_for_and_nothing_is_planned_beside
 
     plan = decided(a_ticked_contact(), a_merge(later))
 
-    assert (plan.action, plan.until, plan.lost, plan.landed) == (PlanKind.WAIT, later, (), ())
+    assert plan == Wait("write_unsettled", later)
 
 
 def test_a_merge_that_can_not_happen_any_more_is_lost_and_the_next_look_begins_anew():
     plan = decided(a_ticked_contact(), a_merge(NOW))
 
-    assert (plan.action, plan.until, plan.lost) == (PlanKind.WAIT, NOW, ("01JMERGE",))
+    assert plan == Wait("write_unsettled", NOW, settled=SettledWrites(lost=("01JMERGE",)))
 
 
 @pytest.mark.parametrize("settle_at", [NOW, NOW + timedelta(hours=1)])
 def test_a_merge_whose_contact_is_gone_has_happened(settle_at):
     plan = decided(Deleted(a_winner()), a_merge(settle_at))
 
-    assert (plan.action, plan.landed, plan.lost) == (PlanKind.NOTHING, ("01JMERGE",), ())
+    assert plan == Nothing(settled=SettledWrites(landed=("01JMERGE",)))
 
 
 LATE = NOW + timedelta(minutes=1)
@@ -166,19 +176,19 @@ LATE = NOW + timedelta(minutes=1)
 @pytest.mark.parametrize(
     ("attempt", "expected"),
     [
-        (a_create(), Plan(PlanKind.WAIT, cause="create_unsettled", until=NOW + GAP, searched=("01JCREATE",))),
-        (a_create(LATE), Plan(PlanKind.WAIT, cause="create_unsettled", until=LATE + GAP, searched=("01JCREATE",))),
+        (a_create(), Wait("create_unsettled", NOW + GAP, searched=("01JCREATE",))),
+        (a_create(LATE), Wait("create_unsettled", LATE + GAP, searched=("01JCREATE",))),
         (
             a_create(searched_at=NOW - GAP / 2),
-            Plan(PlanKind.WAIT, cause="create_unsettled", until=NOW + GAP, searched=("01JCREATE",)),
+            Wait("create_unsettled", NOW + GAP, searched=("01JCREATE",)),
         ),
         (
             a_create(LATE, searched_at=NOW - 2 * GAP),
-            Plan(PlanKind.WAIT, cause="create_unsettled", until=LATE + GAP, searched=("01JCREATE",)),
+            Wait("create_unsettled", LATE + GAP, searched=("01JCREATE",)),
         ),
         (
             a_create(NOW - 2 * GAP, searched_at=NOW - GAP),
-            Plan(PlanKind.WAIT, cause="create_unsettled", until=NOW, lost=("01JCREATE",)),
+            Wait("create_unsettled", NOW, settled=SettledWrites(lost=("01JCREATE",))),
         ),
     ],
     ids=["first search", "first, long before the limit", "too soon", "before the limit", "second, late enough"],
@@ -188,8 +198,8 @@ def test_a_create_is_lost_only_after_two_searches_the_second_late_enough(attempt
 
 
 def test_a_create_that_is_found_has_landed():
-    assert recheck_unanswered_create(RULES, a_create(), CHARTS[:1], (), NOW) == Plan(
-        PlanKind.LINK, twin="0", landed=("01JCREATE",)
+    assert recheck_unanswered_create(RULES, a_create(), CHARTS[:1], (), NOW) == LinkTo(
+        "0", settled=SettledWrites(landed=("01JCREATE",))
     )
 
 
@@ -197,18 +207,16 @@ def test_a_create_that_is_found_has_landed():
 def test_a_create_that_may_be_any_of_several_stays_open_and_waits_for_a_person(found, taken):
     plan = recheck_unanswered_create(RULES, a_create(NOW - 9 * GAP, searched_at=NOW - 9 * GAP), found, taken, NOW)
 
-    assert (plan.action, plan.landed, plan.lost) == (PlanKind.HOLD, (), ())
+    assert (type(plan), plan.settled) == (Hold, SettledWrites())
 
 
 def test_a_linked_contact_that_names_nobody_is_told_whose_it_is():
     plan = decide(RULES, a_link(), Seen(UNHEARD, replace(a_contact(), key=None)), NOW)
 
-    assert (plan.action, plan.writes_key, plan.writes) == (PlanKind.WRITE, True, {})
+    assert (type(plan), plan.writes_key, plan.writes) == (Write, True, {})
 
 
 @pytest.mark.parametrize("heard", [UNHEARD, ABSENT])
 def test_a_linked_contact_that_names_another_chart_is_held(heard):
-    assert decide(RULES, a_link(), Seen(heard, replace(a_contact(), key="other")), NOW) == Plan(
-        PlanKind.HOLD, cause="names_another_chart"
-    )
+    assert decide(RULES, a_link(), Seen(heard, replace(a_contact(), key="other")), NOW) == Hold("names_another_chart")
     assert a_link().drchrono_id == DRCHRONO_ID

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from app.sync.decide import decide
-from app.sync.model import Plan, PlanKind, Side, Snapshot
+from app.sync.model import Side, Snapshot
 from app.sync.pending_writes import has_landed, write_stamps
+from app.sync.plan import SettledWrites, Wait
 from tests.build import (
     ABSENT,
     DRCHRONO_ID,
@@ -44,7 +45,7 @@ def test_while_a_write_of_ours_may_still_land_nothing_else_is_written(salesforce
 
     plan = decided(link, a_snapshot(LATER_STAMP, city="Newertown"), salesforce)
 
-    assert plan == Plan(PlanKind.WAIT, cause="write_unsettled", until=SOON)
+    assert plan == Wait("write_unsettled", SOON)
 
 
 def test_of_several_unsettled_writes_the_last_to_settle_is_waited_for():
@@ -60,7 +61,7 @@ def test_a_write_that_shows_over_there_has_landed_and_holds_up_nothing():
 
     plan = decided(link, a_snapshot(LATER_STAMP, city="Newertown"), a_contact(city="Newtown"))
 
-    assert (plan.landed, plan.lost) == (("01JWRITE",), ())
+    assert plan.settled == SettledWrites(landed=("01JWRITE",))
     assert plan.writes == {S: {"city": "Newertown"}}
 
 
@@ -70,7 +71,7 @@ def test_a_write_that_does_not_show_when_the_vendor_gave_it_up_is_lost_and_made_
 
     plan = decided(link, a_snapshot(LATER_STAMP, city="Newtown"))
 
-    assert (plan.landed, plan.lost) == ((), ("01JWRITE",))
+    assert plan.settled == SettledWrites(lost=("01JWRITE",))
     assert plan.writes == {S: {"city": "Newtown"}}
 
 
@@ -78,7 +79,7 @@ def test_an_unsettled_create_is_not_tried_again_before_the_vendor_gave_it_up():
     link = a_lone_ref()
     link = replace(link, own_writes=(an_own_write(link, RULES, {}, a_patient(), SOON),))
 
-    assert decided(link, salesforce=ABSENT).action is PlanKind.WAIT
+    assert isinstance(decided(link, salesforce=ABSENT), Wait)
 
 
 def test_one_field_that_shows_the_new_value_is_enough_for_a_write_to_have_landed():

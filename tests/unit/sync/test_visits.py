@@ -17,12 +17,12 @@ from app.sync.model import (
     NeedsConfirmation,
     NothingNew,
     Parent,
-    PlanKind,
     RecordRef,
     Seen,
     Side,
     Snapshot,
 )
+from app.sync.plan import Create, Delete, Hold, Incomplete, Nothing, Wait, Write
 from app.sync.trust import trusted_snapshot
 from tests.build import CONFIRM_AFTER, KEYS, NOW, STAMP
 
@@ -73,7 +73,7 @@ def plan(link, drchrono, salesforce, rules=RULES, **parents):
 def test_a_visit_waits_for_its_patient():
     found = plan(lone(), here(), ABSENT, patient=Parent.COMING)
 
-    assert (found.action, found.cause) == (PlanKind.WAIT, "parent_missing")
+    assert (type(found), found.cause) == (Wait, "parent_missing")
     assert found.awaits == (RecordRef(Side.DRCHRONO, Kind.PATIENT, "1"),)
     assert found.until > NOW
 
@@ -81,7 +81,7 @@ def test_a_visit_waits_for_its_patient():
 def test_a_visit_without_a_patient_that_could_come_is_not_created():
     found = plan(lone(), here(), ABSENT, patient=Parent.NEVER)
 
-    assert (found.action, found.writes, found.refused) == (PlanKind.NOTHING, {}, {"patient": "parent_missing"})
+    assert (type(found), found.refused) == (Incomplete, {"patient": "parent_missing"})
     assert found.awaits, "should the patient come after all"
 
 
@@ -92,20 +92,23 @@ def test_another_patient_that_can_never_come_does_not_hold_up_the_rest():
     )
 
     assert found.writes[Side.SALESFORCE]["patient"] == "9"
-    assert (missing.writes, missing.refused) == ({Side.SALESFORCE: {"status": "y"}}, {"patient": "parent_missing"})
+    assert (missing.writes, missing.compared.refused) == (
+        {Side.SALESFORCE: {"status": "y"}},
+        {"patient": "parent_missing"},
+    )
 
 
 def test_an_unknown_zone_refuses_a_new_visit_by_the_name_of_its_time():
     found = plan(lone(), here(zone="Mars/Olympus"), ABSENT)
 
-    assert (found.action, found.refused) == (PlanKind.NOTHING, {"scheduled_time": "unknown_time_zone"})
+    assert (type(found), found.refused) == (Incomplete, {"scheduled_time": "unknown_time_zone"})
 
 
 def test_a_change_of_zone_carries_the_instant_again():
     found = plan(linked(), here(zone="US/Central"), there(zone="US/Central"))
 
     assert found.writes == {Side.SALESFORCE: {"time_zone": "US/Central", "scheduled_time": FIELDS["scheduled_time"]}}
-    assert (found.zone, found.put_backs, found.conflicts) == ("US/Central", (), ())
+    assert (found.zone, found.compared.put_backs, found.compared.conflicts) == ("US/Central", (), ())
 
 
 def test_a_change_of_zone_asks_drchrono_nothing():
@@ -123,7 +126,7 @@ def test_a_change_of_zone_is_no_news_of_a_body():
 def test_one_way_fields_of_both_sides_are_put_back_and_no_conflict():
     found = plan(linked(), here(local_start="2026-12-01T11:30:00"), there(local_start="2026-12-09T09:00:00"))
 
-    assert found.conflicts == ()
+    assert found.compared.conflicts == ()
     assert found.writes[Side.SALESFORCE]["local_start"] == "2026-12-01T11:30:00"
 
 
@@ -131,12 +134,12 @@ def test_one_way_fields_of_both_sides_are_put_back_and_no_conflict():
 def test_what_drchrono_deleted_is_marked(drchrono):
     found = plan(linked(), drchrono, there())
 
-    assert (found.action, found.writes) == (PlanKind.WRITE, {Side.SALESFORCE: {"deleted": "true"}})
+    assert found == Write({Side.SALESFORCE: {"deleted": "true"}})
 
 
 @pytest.mark.parametrize("drchrono", [ABSENT, here(deleted="true")], ids=["404", "flag"])
 def test_what_drchrono_deleted_is_deleted_where_that_is_wanted(drchrono):
-    assert plan(linked(), drchrono, there(), replace(RULES, deletes=True)).action is PlanKind.DELETE
+    assert plan(linked(), drchrono, there(), replace(RULES, deletes=True)) == Delete()
 
 
 @pytest.mark.parametrize("salesforce", [ABSENT, Deleted()], ids=["absent", "deleted"])
@@ -144,15 +147,12 @@ def test_what_drchrono_deleted_is_deleted_where_that_is_wanted(drchrono):
 def test_what_both_have_deleted_is_done(drchrono, salesforce):
     found = plan(linked(), drchrono, salesforce)
 
-    assert (found.action, found.writes) == (PlanKind.NOTHING, {})
+    assert isinstance(found, Nothing)
 
 
 @pytest.mark.parametrize("drchrono", [ABSENT, here(deleted="true")], ids=["404", "flag"])
 def test_a_deleted_visit_nobody_knows_is_not_created(drchrono):
-    assert (plan(lone(), drchrono, ABSENT).action, plan(lone(), drchrono, ABSENT).cause) == (
-        PlanKind.NOTHING,
-        "never_here",
-    )
+    assert plan(lone(), drchrono, ABSENT) == Nothing("never_here")
 
 
 def test_a_body_that_says_deleted_is_only_a_reason_to_ask():
@@ -174,7 +174,7 @@ def test_what_salesforce_deleted_is_cancelled_once_drchrono_was_asked():
     first = plan(linked(), UNHEARD, Deleted())
     then = plan(linked(), here(), Deleted())
 
-    assert (first.action, first.cause) == (PlanKind.WAIT, "ask_drchrono")
+    assert (type(first), first.cause) == (Wait, "ask_drchrono")
     assert then.writes == {Side.DRCHRONO: {"status": "Cancelled"}}
 
 
@@ -183,28 +183,28 @@ def test_a_visit_that_took_place_waits_for_a_person(status):
     base = RULES.advanced(linked(), linked().base, {"status": status})
     found = plan(linked(base=base), here(status=status), Deleted())
 
-    assert (found.action, found.cause) == (PlanKind.HOLD, "gone_in_salesforce")
+    assert found == Hold("gone_in_salesforce")
 
 
 def test_a_visit_somebody_has_touched_in_drchrono_since_waits_for_a_person():
-    assert plan(linked(), here(scheduled_time="2026-12-09T09:00:00"), Deleted()).action is PlanKind.HOLD
+    assert plan(linked(), here(scheduled_time="2026-12-09T09:00:00"), Deleted()) == Hold("gone_in_salesforce")
 
 
 def test_a_cancelled_visit_is_not_cancelled_again():
     base = RULES.advanced(linked(), linked().base, {"status": "Cancelled"})
 
-    assert plan(linked(base=base), UNHEARD, Deleted()).action is PlanKind.NOTHING
-    assert plan(linked(), here(status="Cancelled"), Deleted()).action is PlanKind.NOTHING
+    assert isinstance(plan(linked(base=base), UNHEARD, Deleted()), Nothing)
+    assert isinstance(plan(linked(), here(status="Cancelled"), Deleted()), Nothing)
 
 
 def test_a_visit_we_may_not_see_any_more_is_not_a_deleted_one():
     found = plan(linked(), here(), ABSENT)
 
-    assert (found.action, found.cause) == (PlanKind.HOLD, "gone_in_salesforce")
+    assert found == Hold("gone_in_salesforce")
 
 
 def test_where_deletes_are_held_nothing_is_cancelled():
-    assert plan(linked(), here(), Deleted(), replace(RULES, cancels=False)).action is PlanKind.HOLD
+    assert plan(linked(), here(), Deleted(), replace(RULES, cancels=False)) == Hold("gone_in_salesforce")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_where_deletes_are_held_nothing_is_cancelled():
 def test_a_time_the_clocks_make_odd_travels_and_is_flagged(zone, local, flag):
     found = plan(lone(), here(zone=zone, scheduled_time=local, local_start=local), ABSENT)
 
-    assert found.action is PlanKind.CREATE
+    assert isinstance(found, Create)
     assert found.flags == ({"scheduled_time": flag} if flag else {})
 
 
@@ -230,7 +230,7 @@ def test_a_visit_that_was_given_another_id_is_named_anew_also_where_no_zone_is_m
 
     found = plan(linked(), UNHEARD, renumbered, replace(RULES, table=replace(TABLE, rows=rows)))
 
-    assert (found.action, found.writes_key) == (PlanKind.WRITE, True)
+    assert (type(found), found.writes_key) == (Write, True)
 
 
 def test_a_look_that_is_not_due_yet_keeps_its_promise():
@@ -238,4 +238,4 @@ def test_a_look_that_is_not_due_yet_keeps_its_promise():
 
     found = plan(linked(confirm_due_at=promised), NeedsConfirmation("says_deleted"), there())
 
-    assert (found.action, found.until) == (PlanKind.WAIT, promised)
+    assert (type(found), found.until) == (Wait, promised)
