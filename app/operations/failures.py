@@ -34,7 +34,7 @@ async def causes(runtime: Runtime, group: Group | None = None) -> list[CauseGrou
 
     Raises  StoreUnavailable
     """
-    rows = await queue_stats.failure_groups(runtime.database, failures.group_of(group or Group()))
+    rows = await queue_stats.failure_groups(runtime.database, group)
     refs = await queue_stats.refs_of(runtime.database, [row.sample for row in rows])
     return [
         CauseGroup(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from app.log import log
 from app.ports import Act, Action, By
@@ -11,6 +12,7 @@ from app.runtime import Runtime
 from app.store import lanes, queue_stats
 from app.sync.model import Lane
 
+LaneStatus = lanes.LaneStatus
 MEANINGS = {
     Lane.LIVE: "edits people have just made",
     Lane.RETRY: "what failed and is tried again",
@@ -48,15 +50,18 @@ class LaneView:
     oldest_s: float
 
 
-LaneStatus = lanes.LaneStatus
-
-
 async def lane_states(runtime: Runtime) -> Sequence[LaneStatus]:
     """Give every lane, most urgent first, whether it is paused and why.
 
     Raises  StoreUnavailable
     """
     return await lanes.lane_states(runtime.database)
+
+
+def lane_as_json(one: LaneStatus) -> dict[str, Any]:
+    """Give a lane as the API and `chronobridge queue --json` say it."""
+    since = one.since and one.since.isoformat()
+    return {"lane": one.lane.value, "paused": one.is_paused, "reason": one.reason, "since": since}
 
 
 async def lane_views(runtime: Runtime) -> Sequence[LaneView]:

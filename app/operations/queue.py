@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.operations.lanes import LaneStatus, lane_as_json, lane_states
 from app.runtime import Runtime
-from app.store import counters, lanes, queue_stats
+from app.store import counters, queue_stats
 from app.sync.model import Lane
 
 DueCount = queue_stats.DueCount
@@ -171,7 +172,7 @@ class QueueReport:
     held: int
     unsettled_writes: int
     counted: Mapping[str, int]
-    lanes: Sequence[lanes.LaneStatus]
+    lanes: Sequence[LaneStatus]
     forecast: Forecast
 
 
@@ -191,7 +192,7 @@ async def queue_report(runtime: Runtime) -> QueueReport:
         held=sum(row.records for row in groups if row.is_held),
         unsettled_writes=sum(row.writes for row in await queue_stats.journal_counts(runtime.database)),
         counted=await counters.read(runtime.database),
-        lanes=await lanes.lane_states(runtime.database),
+        lanes=await lane_states(runtime),
         forecast=await forecast(runtime),
     )
 
@@ -216,14 +217,6 @@ def report_as_json(found: QueueReport) -> dict[str, Any]:
         "held": found.held,
         "unsettled_writes": found.unsettled_writes,
         "counted": dict(found.counted),
-        "lanes": [
-            {
-                "lane": one.lane.value,
-                "paused": one.is_paused,
-                "reason": one.reason,
-                "since": one.since and one.since.isoformat(),
-            }
-            for one in found.lanes
-        ],
+        "lanes": [lane_as_json(one) for one in found.lanes],
         "forecast": forecast_as_json(found.forecast),
     }

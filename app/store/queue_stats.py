@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from app.ports import LISTED
 from app.store.clock import Instant, after, db_now, instant, millis
 from app.store.database import Database
+from app.store.failures import Group, group_of
 from app.store.tables import deliveries, events, failures, journal, lanes, links
 from app.sync.failure_causes import DRCHRONO_QUOTA_CAUSES
 from app.sync.model import Kind, Lane, Side, WriteState
@@ -88,13 +89,13 @@ async def synced_per_minute(database: Database) -> int:
     return int(rows[0][0])
 
 
-async def failure_groups(database: Database, these: sa.ColumnElement[bool] | None = None) -> list[sa.Row[Any]]:
-    """Give failures, or these of them, grouped by side, kind, cause and fields, the largest group first."""
-    group = (failures.c.side, failures.c.kind, failures.c.cause, failures.c.fields, failures.c.is_held)
+async def failure_groups(database: Database, group: Group | None = None) -> list[sa.Row[Any]]:
+    """Give failures, or those of a group, grouped by side, kind, cause and fields, the largest group first."""
+    parts = (failures.c.side, failures.c.kind, failures.c.cause, failures.c.fields, failures.c.is_held)
     return await database.read(
-        sa.select(*group, sa.func.count().label("records"), sa.func.min(failures.c.link_id).label("sample"))
-        .where(sa.true() if these is None else these)
-        .group_by(*group)
+        sa.select(*parts, sa.func.count().label("records"), sa.func.min(failures.c.link_id).label("sample"))
+        .where(group_of(group or Group()))
+        .group_by(*parts)
         .order_by(sa.desc("records"), failures.c.cause)
     )
 

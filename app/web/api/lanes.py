@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Depends, Request
 from pydantic import BaseModel, Field
 
 from app.operations import lanes
-from app.operations.lanes import LaneName, lane_states
+from app.operations.lanes import LaneName, lane_as_json, lane_states
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.web.auth import operator
@@ -53,14 +53,4 @@ async def resume(request: Request, lane: LaneName, caller: Operator) -> Any:
 
 
 async def _all(runtime: Runtime) -> dict[str, Any]:
-    return {
-        "lanes": [
-            {
-                "lane": one.lane.value,
-                "paused": one.is_paused,
-                "reason": one.reason,
-                "since": one.since and one.since.isoformat(),
-            }
-            for one in await lane_states(runtime)
-        ]
-    }
+    return {"lanes": [lane_as_json(one) for one in await lane_states(runtime)]}
