@@ -10,7 +10,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
@@ -38,7 +37,6 @@ from workers.housekeeping import keep_house_when_due
 from workers.vendor_limits import ask_limits_when_due
 
 _GRACE_S = 20.0
-_CLOCK = "the database's clock; what waited for an hour to come twice is due now: see that its host keeps time"
 
 
 class Periodic(NamedTuple):
@@ -54,24 +52,22 @@ def schedule_of(runtime: Runtime, dispatcher: Dispatcher, inbox: Inbox, worker_i
     """Give every regular task of a worker.
 
     sweep      what Redis forgot, and sooner where something falls due sooner
-    heartbeat  that this worker lives
+    heartbeat  that this worker lives, and which side can be called; after an outage it is compared at once
     reconcile  what only a list tells of, every RECONCILE_EVERY; visits whose doctor has moved to another zone
-    signs      which side can be called; after an outage it is compared at once
     feeds      whether a vendor has stopped calling; it is asked only where its feed is quiet for too long
     house      what is finished and old goes, and its room is given back, once an hour
     limits     what Salesforce has left of its day, at the start and while it has nothing left
     counts     what this worker has counted is saved; what could not be is kept for the next time
     """
-    beat, signs = partial(_beat, runtime, worker_id), partial(outages.beat, runtime)
+    beat = partial(outages.beat, runtime, worker_id)
     compare = partial(reconcile_when_due, runtime, inbox, dispatcher.notify)
     feeds, house, limits = (partial(one, runtime) for one in (check_feeds, keep_house_when_due, ask_limits_when_due))
     save = partial(runtime.counts.save, runtime.database)
     away, told_later = "database.away", "when the database is back, it is compared what was missed"
     return (
         Periodic("sweep", POLL_EVERY_S, dispatcher.poll, Missed(away, "work goes on by itself when it is back")),
-        Periodic("heartbeat", runtime.timings.beat_s, beat, Missed("heartbeat.missed", "it is tried again in seconds")),
+        Periodic("heartbeat", runtime.timings.beat_s, beat, Missed("heartbeat.missed", told_later)),
         Periodic("reconcile", 2, compare, Missed(away, "it is compared when it is back")),
-        Periodic("signs", 5, signs, Missed("sign.missed", told_later)),
         Periodic("feeds", 15, feeds, Missed("feeds.not_looked_into", "they are when the database is back")),
         Periodic("house", 60, house, Missed("house.not_kept", "it is gone on with in an hour")),
         Periodic("limits", 5, limits, Missed(away, "the limits are asked for when it is back")),
@@ -146,11 +142,6 @@ async def _closed(worker: object) -> None:
             await pool.aclose(close_connection_pool=True)
         except (RedisError, OSError):
             log.info("redis.closed")
-
-
-async def _beat(runtime: Runtime, worker_id: str) -> None:
-    if back := await heartbeats.beat(runtime.database, worker_id):
-        log.warning("clock.turned_back", duration_ms=back // timedelta(milliseconds=1), advice=_CLOCK)
 
 
 async def _leave(runtime: Runtime, worker_id: str) -> None:

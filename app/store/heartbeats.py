@@ -1,11 +1,13 @@
 """Heartbeats: which workers live, and which of door, workers and sides have been out, since when and until when.
 
-Each worker has a row, touched every few seconds by the database's clock. What beats again after a minute or more was
-out, and that is recorded.
+A worker beats every few seconds, by the database's clock, in one transaction: its own row, and one for each of what it
+can say: that workers are at it, and which sides can be called. What beats again after a minute or more was out, and
+that is recorded.
 """
 
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,26 +21,69 @@ from app.store.database import Database, insert_into
 from app.store.tables import darkness, watermarks, workers
 
 _FORGOTTEN = timedelta(days=1)
+_JUST_NOW = timedelta(seconds=3)  # another worker has said the same: one of them all is enough
+# a deploy, a fail-over or a pod that moves takes less, and what it missed both vendors send again within the hour
+COUNTS_AS_OUTAGE = timedelta(minutes=1)
 
 
-async def beat(database: Database, worker_id: str) -> timedelta:
-    """Say that this worker lives; rows a day old are forgotten. Gives by how much the clock was turned back since.
+class Beating(StrEnum):
+    """What gives signs: the door while it can keep deliveries, a worker, and a side while it can be called."""
 
-    Where it was put ahead, what is in the air waits anew.
+    DOOR = "door"
+    WORK = "work"
+    DRCHRONO = "drchrono"
+    SALESFORCE = "salesforce"
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """From the last sign of something to its next, or all of that together when it happened again and again."""
+
+    name: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a heartbeat showed: by how much the clock was turned back since the last one, and which outages are over."""
+
+    turned_back: timedelta
+    over: tuple[Outage, ...]
+
+
+async def beat(database: Database, worker_id: str, well: Sequence[Beating] = ()) -> Beat:
+    """Record that this worker lives, and what else it has seen to be well; rows of workers a day old are forgotten.
+
+    Where the clock was turned back, what waits for a moment is brought back; where it was put ahead, what is in the air
+    waits anew.
     """
 
-    async def work(connection: AsyncConnection) -> tuple[timedelta, Moment]:
+    async def work(connection: AsyncConnection) -> tuple[Beat, Moment]:
         jump = await clock_skew.rewind_deadlines(connection)
         seen = sa.update(workers).where(workers.c.id == worker_id).values(seen_at=db_now())
         if not (await connection.execute(seen)).rowcount:
             row = {"id": worker_id, "host": socket.gethostname()[:128], "pid": os.getpid()}
             await connection.execute(sa.insert(workers).values(**row, started_at=db_now(), seen_at=db_now()))
             await connection.execute(sa.delete(workers).where(workers.c.seen_at < after(-_FORGOTTEN)))
-        return jump, await clock_skew.extend_pending_writes(connection, database.pace)
+        found = [await beat_of(connection, of) for of in await _not_just_beaten(connection, (Beating.WORK, *well))]
+        over = tuple(outage for outage in found if outage is not None)
+        return Beat(jump, over), await clock_skew.extend_pending_writes(connection, database.pace)
 
-    jump, moment = await database.transact(work)
+    found, moment = await database.transact(work)
     database.pace.note(moment)
-    return jump
+    return found
+
+
+async def _not_just_beaten(connection: AsyncConnection, ours: Sequence[Beating]) -> list[Beating]:
+    names = [_mark_of(of) for of in ours]
+    lately = sa.select(watermarks.c.name).where(watermarks.c.name.in_(names), watermarks.c.at > after(-_JUST_NOW))
+    beaten = set((await connection.scalars(lately)).all())
+    return [of for of in ours if _mark_of(of) not in beaten]
+
+
+def _mark_of(of: Beating) -> str:
+    return f"sign_{of}"
 
 
 async def leave(database: Database, worker_id: str) -> None:
@@ -64,32 +109,9 @@ async def alive(database: Database, host: str | None = None) -> int:
     return int((await database.read(counted))[0][0])
 
 
-OUTAGE_BEAT_EVERY = timedelta(seconds=5)
-# a deploy, a fail-over or a pod that moves takes less, and what it missed both vendors send again within the hour
-COUNTS_AS_OUTAGE = timedelta(minutes=1)
-
-
-class Beating(StrEnum):
-    """What gives signs: the door while it can keep deliveries, a worker, and a side while it can be called."""
-
-    DOOR = "door"
-    WORK = "work"
-    DRCHRONO = "drchrono"
-    SALESFORCE = "salesforce"
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """From the last sign of something to its next, or all of that together when it happened again and again."""
-
-    name: str
-    since: datetime
-    until: datetime
-
-
 async def beat_of(connection: AsyncConnection, of: Beating) -> Outage | None:
     """Give a sign of something, and what was dark until now; None when nothing was."""
-    name = f"sign_{of}"
+    name = _mark_of(of)
     last = sa.select(watermarks.c.at).where(watermarks.c.name == name).with_for_update()
     before = await connection.scalar(last)
     now = await connection.scalar(sa.select(db_now()))
@@ -112,24 +134,10 @@ async def beat_now(database: Database, of: Beating) -> Outage | None:
     return await database.transact(work)
 
 
-async def beat_in(database: Database, of: Beating) -> Outage | None:
-    """Give a sign of something if the last is some seconds old, and what was dark until now."""
-    recent = sa.select(watermarks.c.at).where(
-        watermarks.c.name == f"sign_{of}", watermarks.c.at > after(-OUTAGE_BEAT_EVERY)
-    )
-    if await database.read(recent):
-        return None
-
-    async def work(connection: AsyncConnection) -> Outage | None:
-        return await beat_of(connection, of)
-
-    return await database.transact(work)
-
-
 async def is_beating(database: Database, of: Beating) -> bool:
     """Say whether something has given a sign within the time that is no darkness yet."""
     recent = sa.select(watermarks.c.at).where(
-        watermarks.c.name == f"sign_{of}", watermarks.c.at > after(-COUNTS_AS_OUTAGE)
+        watermarks.c.name == _mark_of(of), watermarks.c.at > after(-COUNTS_AS_OUTAGE)
     )
     return bool(await database.read(recent))
 

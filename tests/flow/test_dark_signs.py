@@ -35,7 +35,7 @@ async def clinic(database, empty_vendors):
 
 async def everybody_signs(clinic):
     await clinic.app.state.health.look()
-    await beat(clinic.runtime)
+    await beat(clinic.runtime, "one")
 
 
 async def dark(clinic):
@@ -52,7 +52,7 @@ async def door_was_closed(clinic):
 
 
 async def workers_were_gone(clinic):
-    await beat(clinic.runtime)
+    await beat(clinic.runtime, "one")
 
 
 async def test_a_blip_is_no_darkness(clinic):

@@ -45,7 +45,7 @@ async def clinic(request, database, empty_vendors):
 async def listens(clinic):
     """Door and worker give their signs, and the worker looks into both feeds."""
     await clinic.app.state.health.look()
-    await beat(clinic.runtime)
+    await beat(clinic.runtime, "one")
     for side in Side:
         await check_feed(clinic.runtime, side)
 
@@ -305,7 +305,7 @@ async def test_while_comparing_is_paused_nobody_looks_and_that_is_said(clinic):
 async def test_while_our_own_door_is_closed_nobody_is_suspected(clinic):
     await clinic.edits(clinic.patient, city="Springfield")
     await ages(clinic, QUIET)
-    await beat(clinic.runtime)
+    await beat(clinic.runtime, "one")
 
     await check_feed(clinic.runtime, Side.DRCHRONO)
 

@@ -143,7 +143,7 @@ class Days:
             arrived = self.world.post.arrived()
             for letter in arrived:
                 assert await self.world.delivers(letter) == 200
-            await heartbeats.beat_in(self.worker.database, Beating.DOOR)
+            await self.worker.database.transact(lambda connection: heartbeats.beat_of(connection, Beating.DOOR))
             self.count += 1
             for side in Side if self.count % _LOOKS_EVERY == 0 else ():
                 await check_feed(self.runtime, side)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from app.store import tables
 from app.store.clock import after
-from app.store.heartbeats import alive, beat, leave
+from app.store.heartbeats import Beating, alive, beat, is_beating, leave, open_outages
 from app.timings import REAL
 from tests.store.build import change, rows
 
@@ -87,3 +87,45 @@ async def test_rows_a_day_old_are_forgotten_when_a_worker_starts(database):
     await beat(database, "new")
 
     assert {row.id for row in await rows(database, tables.workers)} == {"not so old", "new"}
+
+
+async def silent(database, of, ago):
+    name = f"sign_{of}"
+    marks = tables.watermarks
+    await change(database, sa.update(marks).where(marks.c.name == name).values(at=after(-ago)))
+
+
+async def test_one_beat_says_that_workers_are_at_it_and_which_side_can_be_called(database):
+    await beat(database, "one", [Beating.SALESFORCE])
+
+    said = {of: await is_beating(database, of) for of in Beating}
+    assert {of for of, beats in said.items() if beats} == {Beating.WORK, Beating.SALESFORCE}
+
+
+async def test_what_beats_again_after_a_minute_was_out_and_the_beat_says_so(database):
+    await beat(database, "one", [Beating.DRCHRONO, Beating.SALESFORCE])
+    await silent(database, Beating.WORK, timedelta(minutes=5))
+    await silent(database, Beating.DRCHRONO, timedelta(minutes=2))
+
+    found = await beat(database, "one", [Beating.DRCHRONO, Beating.SALESFORCE])
+
+    assert [one.name for one in found.over] == ["work", "drchrono"]
+    assert [one.name for one in await open_outages(database)] == ["drchrono", "work"]
+
+
+async def test_of_several_workers_one_beats_for_all_and_each_for_itself(database):
+    await beat(database, "one")
+    (before,) = await rows(database, tables.watermarks)
+
+    await beat(database, "two")
+
+    (after_it,) = await rows(database, tables.watermarks)
+    assert after_it.at == before.at
+    assert await alive(database) == 2
+
+
+async def test_a_worker_that_was_away_while_another_beat_was_no_outage(database):
+    await beat(database, "one")
+    await last_heard_of(database, "one", timedelta(minutes=5))
+
+    assert (await beat(database, "one")).over == ()

@@ -37,6 +37,7 @@ NEVER_COMPARED = timedelta(days=2)
 PATIENCE = timedelta(hours=7)  # DrChrono's last redelivery; what comes later than that comes never
 
 
+_CLOCK = "the database's clock; what waited for an hour to come twice is due now: see that its host keeps time"
 _STILL = timedelta(minutes=2)  # a scan saved that lately is somebody's who is at it
 
 
@@ -57,12 +58,18 @@ def watermark_of(kind: Kind) -> str:
     return f"compare_{kind}"
 
 
-async def beat(runtime: Runtime) -> None:
-    """Give the signs of this worker, and of every side that can be called."""
+async def beat(runtime: Runtime, worker_id: str) -> None:
+    """Record the heartbeat of this worker, and of every side that can be called; what that showed is logged.
+
+    Raises  StoreUnavailable
+    """
     well = [Beating(side.value) for side in sorted(runtime.settings.connected) if await is_callable(runtime, side)]
-    for of in (Beating.WORK, *well):
-        if (dark := await heartbeats.beat_in(runtime.database, of)) is not None:
-            log.warning("dark.over", **log_fields(dark))
+    found = await heartbeats.beat(runtime.database, worker_id, well)
+    if found.turned_back:
+        back_ms = found.turned_back // timedelta(milliseconds=1)
+        log.warning("clock.turned_back", duration_ms=back_ms, advice=_CLOCK)
+    for dark in found.over:
+        log.warning("dark.over", **log_fields(dark))
 
 
 def log_fields(dark: Outage) -> dict[str, str | float]:
