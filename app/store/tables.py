@@ -232,16 +232,6 @@ sessions = sa.Table(
     sa.Column("seen_at", Instant, nullable=False),
 )
 
-calls = sa.Table(
-    "calls",
-    metadata,
-    sa.Column("application", sa.String(64), primary_key=True),
-    sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("made", sa.Integer, nullable=False),
-    sa.Column("second", sa.BigInteger, nullable=False, server_default="0"),
-    sa.Column("in_second", sa.Integer, nullable=False, server_default="0"),
-)
-
 lane_calls = sa.Table(
     "lane_calls",
     metadata,

@@ -114,7 +114,6 @@ async def at_first_migration(database, vault):
         for table in (
             "consents",
             "sessions",
-            "calls",
             "awaited",
             "zones",
             "schedules",
