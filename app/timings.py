@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from datetime import timedelta
 
+TOKEN_LEASE = timedelta(seconds=30)  # whoever asks a vendor for a token gives up by then
 _SCALE = "CHRONOBRIDGE_TIME_SCALE"  # for tests alone, and no setting: nobody should run a clinic by it
 
 

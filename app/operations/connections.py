@@ -27,9 +27,9 @@ from app.store import audit, links, oauth_states
 from app.store.oauth_states import OAuthStates
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Side
+from app.timings import TOKEN_LEASE
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.permissions import Permission, permissions_of, sees_whole_practice
-from app.vendors.token_broker import LEASE
 
 CALLBACK = "/connect/drchrono/callback"
 CONNECT = "/connect/drchrono"
@@ -223,7 +223,7 @@ async def recover(runtime: Runtime) -> None:
     if runtime.drchrono is None:
         return
     store = VendorTokens(runtime.database, runtime.vault, Side.DRCHRONO)
-    for wait_s in (0.0, LEASE.total_seconds() + 1):
+    for wait_s in (0.0, TOKEN_LEASE.total_seconds() + 1):
         await asyncio.sleep(wait_s)
         try:
             if (await store.read()).is_cut_off:

@@ -98,3 +98,15 @@ def _postgresql_now(*_: Any, **__: Any) -> str:
 def after(span: timedelta) -> sa.ColumnElement[Any]:
     """Give the database's clock plus a span."""
     return sa.type_coerce(db_now(), sa.BigInteger) + sa.literal(span // timedelta(milliseconds=1), sa.BigInteger)
+
+
+# What a column of instants says it is (`info`), for a clock that jumps and for tests that move time:
+#   deadline  something is due or over then, or was read up to it: one too far ahead hides what there is
+#   lease     somebody has a right until then, for `length` at most
+#   stamp     something happened then
+DEADLINE, STAMP = {"time": "deadline"}, {"time": "stamp"}
+
+
+def lease(length: timedelta) -> dict[str, Any]:
+    """Give what a column says that ends a lease of this length."""
+    return {"time": "lease", "length": length}

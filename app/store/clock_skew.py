@@ -3,48 +3,26 @@
 Workers touch their rows every few seconds, so a row from the future shows that the clock went back, and by how much:
 somebody set it, or another server took over whose clock is behind. What was to come at a moment comes at that moment
 less the jump, which is too early at worst; leases are cut to their full length, so whoever works keeps what he has. A
-watermark from the future would hide what changes until then. A clock that jumps forward needs less: leases end early,
-and whoever lost one saves nothing; what is in the air waits anew.
+watermark from the future would hide what changes until then. Which columns those are, the tables say. A clock that
+jumps forward needs less: leases end early, and whoever lost one saves nothing; what is in the air waits anew.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.clock import Moment, Pace, db_now, millis
+from app.store.clock import NOTICED_AT_ONCE, Moment, Pace, db_now, millis
 from app.store.tables import (
-    allowances,
-    connections,
-    feeds,
+    instants,
     journal,
-    links,
-    matches,
-    scans,
-    schedules,
-    watermarks,
     workers,
 )
 from app.sync.model import OPEN
-from app.timings import REAL
 
-NOTICED = timedelta(seconds=30)  # clocks are put right by less all the time
-_TO_COME: Mapping[sa.Table, tuple[str, ...]] = {
-    links: ("due_at", "confirm_at"),
-    allowances: ("closed_until",),
-    connections: ("refresh_at", "expires_at", "ask_again_at"),
-    schedules: ("next_at",),
-    watermarks: ("at",),
-    feeds: ("read_to", "heard_at", "asked_at"),
-}
-_LEASES: tuple[tuple[sa.Column[Any], timedelta], ...] = (
-    (links.c.lease_until, REAL.lease),
-    (matches.c.until, REAL.lease),
-    (scans.c.held_until, REAL.scan_held),
-    (connections.c.lease_until, timedelta(seconds=30)),  # whoever asks for a token gives up by then
-)
+# what a write waits for is moved with the write, by how much is left of it
+_DEADLINES = [column for column in instants("deadline") if column is not journal.c.settle_at]
 
 
 async def rewind_deadlines(connection: AsyncConnection) -> timedelta:
@@ -53,7 +31,7 @@ async def rewind_deadlines(connection: AsyncConnection) -> timedelta:
     latest = sa.func.max(sa.type_coerce(workers.c.seen_at, sa.BigInteger))
     ahead_ms = await connection.scalar(sa.select(latest - ms))
     jump = timedelta(milliseconds=int(ahead_ms or 0))
-    if jump < NOTICED:
+    if jump < NOTICED_AT_ONCE:
         return timedelta(0)
     # of several workers the first to get here does it; the others find no row from the future any more
     from_the_future = await connection.scalars(
@@ -62,12 +40,11 @@ async def rewind_deadlines(connection: AsyncConnection) -> timedelta:
     if not from_the_future.all():
         return timedelta(0)
     await connection.execute(sa.update(workers).where(workers.c.seen_at > db_now()).values(seen_at=db_now()))
-    for table, names in _TO_COME.items():
-        for name in names:
-            earlier = sa.type_coerce(table.c[name], sa.BigInteger) - _jumped_millis(jump)
-            await _move(connection, table.c[name], ms, earlier)
-    for column, span in _LEASES:
-        await _move(connection, column, ms + _jumped_millis(span), ms + _jumped_millis(span))
+    for column in _DEADLINES:
+        await _move(connection, column, ms, sa.type_coerce(column, sa.BigInteger) - _jumped_millis(jump))
+    for column in instants("lease"):
+        longest = ms + _jumped_millis(column.info["length"])
+        await _move(connection, column, longest, longest)
     await _settle(connection)
     return jump
 

@@ -1,9 +1,18 @@
-"""The tables of both databases."""
+"""The tables of both databases. Each instant says what it is: a deadline, a lease or a stamp (`clock.py`)."""
+
+from typing import Any
 
 import sqlalchemy as sa
 
-from app.store.clock import Instant
+from app.store.clock import DEADLINE, STAMP, Instant, lease
 from app.sync.model import OPEN
+from app.timings import REAL, TOKEN_LEASE
+
+
+def instants(*times: str) -> list[sa.Column[Any]]:
+    """Give every column that is a `deadline`, a `lease` or a `stamp`, as asked."""
+    return [column for table in metadata.tables.values() for column in table.c if column.info.get("time") in times]
+
 
 metadata = sa.MetaData(
     naming_convention={
@@ -24,7 +33,7 @@ deliveries = sa.Table(
     sa.Column("delivery_key", sa.String(64), nullable=False, unique=True),
     sa.Column("body", sa.Text),
     sa.Column("outcome", sa.String(16), nullable=False),
-    sa.Column("received_at", Instant, nullable=False, index=True),
+    sa.Column("received_at", Instant, nullable=False, index=True, info=STAMP),
 )
 
 events = sa.Table(
@@ -36,7 +45,7 @@ events = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("record_id", sa.String(64), nullable=False),
     sa.Column("version", sa.String(32), nullable=False),
-    sa.Column("finished_at", Instant),
+    sa.Column("finished_at", Instant, info=STAMP),
 )
 sa.Index(
     "ix_events_open",
@@ -60,18 +69,18 @@ links = sa.Table(
     sa.Column("base", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("base_version", sa.Integer, nullable=False, server_default="0"),
     sa.Column("floor", sa.String(32), nullable=False, server_default=""),
-    sa.Column("confirm_at", Instant),
+    sa.Column("confirm_at", Instant, info=DEADLINE),
     sa.Column("unsettled", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("person", sa.String(64)),
     sa.Column("series", sa.String(64)),
     sa.Column("generation", sa.BigInteger, nullable=False, server_default="1"),
     sa.Column("lane", sa.String(16), nullable=False, server_default="live"),
-    sa.Column("due_at", Instant),
+    sa.Column("due_at", Instant, info=DEADLINE),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_error", sa.String(64)),
     sa.Column("lease_owner", sa.String(26)),
-    sa.Column("lease_until", Instant),
-    sa.Column("synced_at", Instant),
+    sa.Column("lease_until", Instant, info=lease(REAL.lease)),
+    sa.Column("synced_at", Instant, info=STAMP),
     sa.Column("listed_in", sa.String(26)),
     sa.UniqueConstraint("kind", "drchrono_id"),
     sa.UniqueConstraint("kind", "salesforce_id"),
@@ -101,7 +110,7 @@ matches = sa.Table(
     metadata,
     sa.Column("person", sa.String(64), primary_key=True),
     sa.Column("owner", sa.String(26), nullable=False),
-    sa.Column("until", Instant, nullable=False),
+    sa.Column("until", Instant, nullable=False, info=lease(REAL.lease)),
 )
 sa.Index("ix_matches_owner", matches.c.owner)
 
@@ -118,11 +127,11 @@ journal = sa.Table(
     sa.Column("sent", sa.Text),
     sa.Column("record_id", sa.String(64)),
     sa.Column("job", sa.String(18)),
-    sa.Column("searched_at", Instant),
+    sa.Column("searched_at", Instant, info=STAMP),
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("planned_at", Instant, nullable=False),
-    sa.Column("settle_at", Instant, nullable=False),
-    sa.Column("answered_at", Instant, index=True),
+    sa.Column("planned_at", Instant, nullable=False, info=STAMP),
+    sa.Column("settle_at", Instant, nullable=False, info=DEADLINE),
+    sa.Column("answered_at", Instant, index=True, info=STAMP),
     sa.Column("code", sa.String(64)),
 )
 sa.Index("ix_journal_link_id", journal.c.link_id)
@@ -143,7 +152,7 @@ conflicts = sa.Table(
     sa.Column("field", sa.String(64), nullable=False),
     sa.Column("rule", sa.String(64), nullable=False),
     sa.Column("kept", sa.Text),  # None: too old to be put back
-    sa.Column("at", Instant, nullable=False, index=True),
+    sa.Column("at", Instant, nullable=False, index=True, info=STAMP),
 )
 sa.Index("ix_conflicts_link_id", conflicts.c.link_id)
 sa.Index("ix_conflicts_field", conflicts.c.field, conflicts.c.id)
@@ -159,8 +168,8 @@ decisions = sa.Table(
     sa.Column("expects", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("conflict_id", sa.String(26), unique=True),
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("at", Instant, nullable=False),
-    sa.Column("ended_at", Instant),
+    sa.Column("at", Instant, nullable=False, info=STAMP),
+    sa.Column("ended_at", Instant, info=STAMP),
 )
 _has_ended = decisions.c.ended_at.is_not(None)
 sa.Index("ix_decisions_ended_at", decisions.c.ended_at, sqlite_where=_has_ended, postgresql_where=_has_ended)
@@ -192,7 +201,7 @@ failures = sa.Table(
     sa.Column("cause", sa.String(64), nullable=False),
     sa.Column("fields", sa.String(512), nullable=False),
     sa.Column("is_held", sa.Boolean, nullable=False),
-    sa.Column("at", Instant, nullable=False),
+    sa.Column("at", Instant, nullable=False, info=STAMP),
 )
 sa.Index("ix_failures_cause", failures.c.side, failures.c.kind, failures.c.cause)
 
@@ -202,17 +211,17 @@ connections = sa.Table(
     sa.Column("side", sa.String(16), primary_key=True),
     sa.Column("token", sa.Text),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("refresh_at", Instant),
+    sa.Column("refresh_at", Instant, info=DEADLINE),
     sa.Column("lease_owner", sa.String(26)),
-    sa.Column("lease_until", Instant),
-    sa.Column("refused_at", Instant),
+    sa.Column("lease_until", Instant, info=lease(TOKEN_LEASE)),
+    sa.Column("refused_at", Instant, info=STAMP),
     sa.Column("refused_code", sa.String(64)),
-    sa.Column("expires_at", Instant),
-    sa.Column("asked_at", Instant),
-    sa.Column("ask_again_at", Instant),
+    sa.Column("expires_at", Instant, info=DEADLINE),
+    sa.Column("asked_at", Instant, info=STAMP),
+    sa.Column("ask_again_at", Instant, info=DEADLINE),
     sa.Column("practice", sa.String(64)),
     sa.Column("pending", sa.Text),
-    sa.Column("pending_at", Instant),
+    sa.Column("pending_at", Instant, info=STAMP),
 )
 
 consents = sa.Table(
@@ -220,7 +229,7 @@ consents = sa.Table(
     metadata,
     sa.Column("state", sa.String(64), primary_key=True),
     sa.Column("browser", sa.String(64), nullable=False),
-    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False, info=DEADLINE),
 )
 
 sessions = sa.Table(
@@ -228,8 +237,8 @@ sessions = sa.Table(
     metadata,
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("token", sa.String(64), nullable=False),
-    sa.Column("started_at", Instant, nullable=False),
-    sa.Column("seen_at", Instant, nullable=False),
+    sa.Column("started_at", Instant, nullable=False, info=STAMP),
+    sa.Column("seen_at", Instant, nullable=False, info=STAMP),
 )
 
 lane_calls = sa.Table(
@@ -257,11 +266,11 @@ allowances = sa.Table(
     sa.Column("second", sa.BigInteger, nullable=False),
     sa.Column("in_second", sa.Integer, nullable=False),
     sa.Column("failures", sa.Integer, nullable=False),
-    sa.Column("closed_until", Instant),
-    sa.Column("throttled_at", Instant),
+    sa.Column("closed_until", Instant, info=DEADLINE),
+    sa.Column("throttled_at", Instant, info=STAMP),
     sa.Column("used", sa.Integer),
     sa.Column("most", sa.Integer),
-    sa.Column("told_at", Instant),
+    sa.Column("told_at", Instant, info=STAMP),
 )
 
 scans = sa.Table(
@@ -269,11 +278,11 @@ scans = sa.Table(
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("id", sa.String(26), nullable=False),
-    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("started_at", Instant, nullable=False, info=STAMP),
     sa.Column("state", sa.JSON, nullable=False),
-    sa.Column("saved_at", Instant, nullable=False),
+    sa.Column("saved_at", Instant, nullable=False, info=STAMP),
     sa.Column("owner", sa.String(26)),
-    sa.Column("held_until", Instant),
+    sa.Column("held_until", Instant, info=lease(REAL.scan_held)),
 )
 
 pointed = sa.Table(
@@ -289,12 +298,12 @@ feeds = sa.Table(
     "feeds",
     metadata,
     sa.Column("side", sa.String(16), primary_key=True),
-    sa.Column("read_to", Instant),
-    sa.Column("heard_at", Instant),
-    sa.Column("asked_at", Instant),
+    sa.Column("read_to", Instant, info=DEADLINE),
+    sa.Column("heard_at", Instant, info=DEADLINE),
+    sa.Column("asked_at", Instant, info=DEADLINE),
     sa.Column("doubted", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("explained", sa.JSON, nullable=False, server_default="[]"),
-    sa.Column("silent_since", Instant),
+    sa.Column("silent_since", Instant, info=STAMP),
     sa.Column("found", sa.Integer, nullable=False, server_default="0"),
 )
 
@@ -302,8 +311,8 @@ darkness = sa.Table(
     "darkness",
     metadata,
     sa.Column("name", sa.String(32), primary_key=True),
-    sa.Column("since", Instant, nullable=False),
-    sa.Column("until", Instant, nullable=False),
+    sa.Column("since", Instant, nullable=False, info=STAMP),
+    sa.Column("until", Instant, nullable=False, info=STAMP),
 )
 
 awaited = sa.Table(
@@ -321,22 +330,22 @@ zones = sa.Table(
     metadata,
     sa.Column("doctor_id", sa.String(64), primary_key=True),
     sa.Column("zone", sa.String(64), nullable=False),
-    sa.Column("changed_at", Instant, nullable=False),
-    sa.Column("applied_at", Instant, nullable=False),
+    sa.Column("changed_at", Instant, nullable=False, info=STAMP),
+    sa.Column("applied_at", Instant, nullable=False, info=STAMP),
 )
 
 schedules = sa.Table(
     "schedules",
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
-    sa.Column("next_at", Instant, nullable=False),
+    sa.Column("next_at", Instant, nullable=False, info=DEADLINE),
 )
 
 watermarks = sa.Table(
     "watermarks",
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
-    sa.Column("at", Instant, nullable=False),
+    sa.Column("at", Instant, nullable=False, info=DEADLINE),
 )
 
 tallies = sa.Table(
@@ -350,7 +359,7 @@ lanes = sa.Table(
     "lanes",
     metadata,
     sa.Column("lane", sa.String(16), primary_key=True),
-    sa.Column("paused_at", Instant),
+    sa.Column("paused_at", Instant, info=STAMP),
     sa.Column("reason", sa.String(200), nullable=False),
 )
 
@@ -360,15 +369,15 @@ workers = sa.Table(
     sa.Column("id", sa.String(26), primary_key=True),
     sa.Column("host", sa.String(128), nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
-    sa.Column("started_at", Instant, nullable=False),
-    sa.Column("seen_at", Instant, nullable=False),
+    sa.Column("started_at", Instant, nullable=False, info=STAMP),
+    sa.Column("seen_at", Instant, nullable=False, info=STAMP),
 )
 
 audit = sa.Table(
     "audit",
     metadata,
     sa.Column("id", sa.String(26), primary_key=True),
-    sa.Column("at", Instant, nullable=False),
+    sa.Column("at", Instant, nullable=False, info=STAMP),
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("who", sa.String(64), nullable=False),
     sa.Column("action", sa.String(32), nullable=False),
@@ -382,5 +391,5 @@ instance = sa.Table(
     "instance",
     metadata,
     sa.Column("identity", sa.String(512), primary_key=True),
-    sa.Column("recorded_at", Instant, nullable=False),
+    sa.Column("recorded_at", Instant, nullable=False, info=STAMP),
 )

@@ -17,6 +17,7 @@ from typing import Any
 
 from app.errors import LeaseLost, OutcomeUnknown, StoreUnavailable, Unauthorized, Unavailable
 from app.ports import StoredToken, TokenLease, TokenStore
+from app.timings import TOKEN_LEASE
 
 
 class UnstoredToken:
@@ -59,7 +60,6 @@ class UnstoredToken:
         self._kept = StoredToken()
 
 
-LEASE = timedelta(seconds=30)
 CUT_OFF = "REFRESH_CUT_OFF"
 _REFRESH_AT, _JITTER = 0.8, 0.05  # of the life the vendor states; the rest is margin for calls in flight
 _ASK_AGAIN_AFTER_S = 60.0
@@ -98,7 +98,7 @@ class Policy:
 
     is_final: bool
     remember_s: float = 0.0
-    lease: timedelta = LEASE
+    lease: timedelta = TOKEN_LEASE
 
 
 class Broker:

@@ -19,15 +19,23 @@ from app.store.clock import db_now
 from app.store.tables import (
     allowances,
     audit,
+    conflicts,
     connections,
-    consents,
+    darkness,
+    decisions,
     deliveries,
     events,
     failures,
+    feeds,
+    instance,
+    instants,
     journal,
     links,
-    matches,
-    sessions,
+    scans,
+    schedules,
+    watermarks,
+    workers,
+    zones,
 )
 from app.store.work_queue import waiting
 from app.sync.decide import decide
@@ -58,6 +66,30 @@ TICKED = {
     "Email": "tess@example.com",
     "Sync_To_DrChrono__c": True,
 }
+
+
+# what the service does every so often, what it has read up to when, and since when: moved by `patience.ages` alone
+REGULAR = (watermarks, schedules, darkness, deliveries, scans, feeds)
+# what no passing of time moves: the vendors' tokens, which live by the machine's clock; the signs of workers; and what
+# is only told to people
+UNMOVED = (
+    *(column for column in connections.c if column is not connections.c.pending_at),
+    *(column for table in (workers, conflicts, decisions, failures, zones, audit, instance) for column in table.c),
+    events.c.finished_at,
+    links.c.synced_at,
+    journal.c.answered_at,
+    allowances.c.told_at,
+)
+TIMES = [column for column in instants("deadline", "lease", "stamp") if not any(column is one for one in UNMOVED)]
+MOVED = [column for column in TIMES if column.table not in REGULAR]
+
+
+async def move_back(connection, columns, span):
+    """Let these columns be so much longer ago."""
+    ms = span // timedelta(milliseconds=1)
+    for column in columns:
+        earlier = sa.type_coerce(column, sa.BigInteger) - ms
+        await connection.execute(sa.update(column.table).values({column.name: earlier}))
 
 
 class Clinic:
@@ -211,20 +243,9 @@ class Clinic:
 
     async def time_passes(self, span):
         """Move everything the database remembers back by a span: the clock itself cannot be moved."""
-        ms = span // timedelta(milliseconds=1)
 
         async def work(connection):
-            for table, names in (
-                (links, ("due_at", "confirm_at", "lease_until")),
-                (journal, ("planned_at", "settle_at", "searched_at")),
-                (matches, ("until",)),
-                (consents, ("expires_at",)),
-                (sessions, ("started_at", "seen_at")),
-                (connections, ("pending_at",)),
-                (allowances, ("closed_until", "throttled_at")),
-            ):
-                moved = {name: sa.type_coerce(table.c[name], sa.BigInteger) - ms for name in names}
-                await connection.execute(sa.update(table).values(moved))
+            await move_back(connection, MOVED, span)
 
         await self.runtime.database.transact(work)
 

@@ -9,11 +9,8 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import sqlalchemy as sa
-
 from app.runtime import open_inbox
-from app.store.tables import darkness, deliveries, feeds, scans, schedules, watermarks
-from tests.flow.clinic import ORG_ID
+from tests.flow.clinic import ORG_ID, TIMES, move_back
 from tests.standins.drchrono.webhooks import REDELIVERED_AFTER_H
 from tests.standins.salesforce.outbound_courier import Policy
 from workers.compare.reconcile import compare_when_due
@@ -75,20 +72,9 @@ async def event(clinic, record, operation):
 
 async def ages(clinic, span):
     """All the service remembers was that long ago, what it did every so often and up to when, too."""
-    await clinic.time_passes(span)
-    ms = span // timedelta(milliseconds=1)
 
     async def work(connection):
-        for table, names in (
-            (watermarks, ("at",)),
-            (schedules, ("next_at",)),
-            (darkness, ("since", "until")),
-            (deliveries, ("received_at",)),
-            (scans, ("started_at", "saved_at")),
-            (feeds, ("read_to", "heard_at", "asked_at", "silent_since")),
-        ):
-            moved = {name: sa.type_coerce(table.c[name], sa.BigInteger) - ms for name in names}
-            await connection.execute(sa.update(table).values(moved))
+        await move_back(connection, TIMES, span)
 
     await clinic.runtime.database.transact(work)
 

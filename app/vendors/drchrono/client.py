@@ -19,11 +19,11 @@ import httpx
 from app.errors import Gone, OutcomeUnknown, Rejected, SyncError, Unavailable, Unreadable
 from app.ports import TokenStore
 from app.sync.model import Lane, Side
-from app.timings import REAL
+from app.timings import REAL, TOKEN_LEASE
 from app.vendors import http
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.oauth import DrChronoGrant
-from app.vendors.token_broker import LEASE, Broker, OnRefusal, Policy
+from app.vendors.token_broker import Broker, OnRefusal, Policy
 
 _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
@@ -50,7 +50,7 @@ class DrChrono:
     """The connected practice."""
 
     def __init__(
-        self, grant: DrChronoGrant, store: TokenStore, context: Any, tell: OnRefusal, lease: timedelta = LEASE
+        self, grant: DrChronoGrant, store: TokenStore, context: Any, tell: OnRefusal, lease: timedelta = TOKEN_LEASE
     ) -> None:
         self._http = http.client(grant.base_url, context, headers=_HEADERS)
         self._gates = {
