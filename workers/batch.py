@@ -87,7 +87,7 @@ class Written:
     shown: Snapshot | None = None
 
 
-Outcome = Written | RecordRefused | SyncError
+WriteAnswer = Written | RecordRefused | SyncError
 
 
 Answered = Saved | Written | RecordRefused | SyncError

@@ -21,7 +21,7 @@ from app.vendors.salesforce import bulk_jobs
 from app.vendors.salesforce.bulk_jobs import ABORTED, OVER, BulkJobs
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers import send_salesforce
-from workers.batch import Batch, Observed, Outcome, PreparedWrite, Written
+from workers.batch import Batch, Observed, PreparedWrite, WriteAnswer, Written
 from workers.lease import Lease
 
 KEPT = timedelta(days=7)  # Salesforce keeps no job for longer
@@ -88,7 +88,7 @@ async def abort_job(batch: Batch, job: str) -> bool:
     return True
 
 
-async def run_job(batch: Batch, lease: Lease, lot: JobWrites, job: str) -> dict[str, Outcome]:
+async def run_job(batch: Batch, lease: Lease, lot: JobWrites, job: str) -> dict[str, WriteAnswer]:
     """Have a job write its records, and give by link what became of each."""
     try:
         lease.must_outlast_a_write()
@@ -141,7 +141,7 @@ def _settled(due: Due, settled: Mapping[str, datetime]) -> Due:
     return replace(due, link=replace(due.link, own_writes=own))
 
 
-async def _followed(batch: Batch, lot: JobWrites, job: str) -> dict[str, Outcome]:
+async def _followed(batch: Batch, lot: JobWrites, job: str) -> dict[str, WriteAnswer]:
     """Look at a job until it is over, calling it off when that takes too long, and give what it says of each record."""
     org, table = BulkJobs(batch.salesforce), batch.rules.table
     names = {table.external_id, *(row.shown(Side.SALESFORCE) for row in table.rows.values())}
@@ -167,7 +167,7 @@ async def _followed(batch: Batch, lot: JobWrites, job: str) -> dict[str, Outcome
     return dict.fromkeys((write.link.id for write in lot.writes.values()), unknown)
 
 
-def _outcome(found: bulk_jobs.Results, key: str, write: PreparedWrite, state: str) -> Outcome:
+def _outcome(found: bulk_jobs.Results, key: str, write: PreparedWrite, state: str) -> WriteAnswer:
     answered = found.answered.get(key)
     if isinstance(answered, Saved) and answered.id:
         return Written(answered.id, answered.created, write.fields, write.without)

@@ -18,7 +18,7 @@ from app.sync import create
 from app.sync.create import BUSY
 from app.sync.identity import alike, fingerprints, narrowed, question, search_key
 from app.sync.model import WHOLE_RECORD, FieldResolution, Fields, PendingWrite, Seen, Side, Snapshot
-from app.sync.plan import Create, FindCreated, Hold, LinkTo, MergeContacts, Plan, Wait
+from app.sync.plan import Create, FindCreated, Hold, LinkTo, MergeContacts, Plan, ReadyPlan, Wait
 from app.vendors.drchrono import wire
 from workers.batch import Batch, Observed
 from workers.read import salesforce_snapshot, visit_zones
@@ -76,94 +76,100 @@ _AGAIN = timedelta(seconds=1.5)
 
 async def match_before_create(
     batch: Batch, observed: Sequence[Observed], plans: Mapping[str, Plan]
-) -> dict[str, Plan | SyncError]:
+) -> dict[str, ReadyPlan | SyncError]:
     """Give the plans, each create and each search for one replaced by what was found of it, or why nothing could be."""
-    judged: Matches = {}
-    wishes = []
+    judged: dict[str, ReadyPlan | SyncError] = {}
+    candidates = []
     for one in observed:
         plan = plans.get(one.link.id)
         if not isinstance(plan, Create | FindCreated):
             continue
         try:
-            wish = candidate_of(batch, one, plan)
+            candidate = candidate_of(batch, one, plan)
         except SyncError as error:
             judged[one.link.id] = error
             continue
-        if wish.prints:
-            wishes.append(wish)
-        elif wish.side is Side.DRCHRONO:
-            judged[wish.link_id] = Hold(create.NOBODY)
-    if wishes:
-        judged |= await _match(batch, wishes)
-    return {**plans, **judged}
+        if candidate.prints:
+            candidates.append(candidate)
+        elif candidate.side is Side.DRCHRONO:
+            judged[candidate.link_id] = Hold(create.NOBODY)
+    if candidates:
+        judged |= await _match(batch, candidates)
+    return {link_id: plan for link_id, plan in plans.items() if not isinstance(plan, FindCreated)} | judged
 
 
-async def _match(batch: Batch, wishes: Sequence[CreateCandidate]) -> Matches:
+async def _match(batch: Batch, candidates: Sequence[CreateCandidate]) -> Matches:
     """Judge those that may be matched now; of one person, charts go first, and whoever meets somebody goes alone."""
     ours = await store.lease_people(
-        batch.runtime.database, batch.leased.token, {wish.link_id: wish.prints[0] for wish in wishes}
+        batch.runtime.database, batch.leased.token, {candidate.link_id: candidate.prints[0] for candidate in candidates}
     )
-    held = [wish for wish in wishes if wish.prints[0] in ours]
-    charts = [wish for wish in held if wish.side is Side.SALESFORCE]
-    contacts = {wish.prints[0]: wish for wish in reversed(held) if wish.side is Side.DRCHRONO}
-    for wish in charts:
-        contacts.pop(wish.prints[0], None)
+    held = [candidate for candidate in candidates if candidate.prints[0] in ours]
+    charts = [candidate for candidate in held if candidate.side is Side.SALESFORCE]
+    contacts = {candidate.prints[0]: candidate for candidate in reversed(held) if candidate.side is Side.DRCHRONO}
+    for candidate in charts:
+        contacts.pop(candidate.prints[0], None)
     busy = Wait(BUSY, batch.leased.now + _AGAIN)
-    judged: Matches = dict.fromkeys((wish.link_id for wish in wishes), busy)
+    judged: Matches = dict.fromkeys((candidate.link_id for candidate in candidates), busy)
     of_charts, of_contacts = await asyncio.gather(match_contacts(batch, charts, busy), match_charts(batch, contacts))
     return judged | of_charts | of_contacts
 
 
-async def match_charts(batch: Batch, wishes: Mapping[str, CreateCandidate]) -> Matches:
+async def match_charts(batch: Batch, candidates: Mapping[str, CreateCandidate]) -> Matches:
     """Judge Contacts, and creates that were not answered, by the charts there are."""
     judged: Matches = {}
-    if not wishes:
+    if not candidates:
         return judged
-    prints = [one for wish in wishes.values() for one in wish.prints]
+    prints = [one for candidate in candidates.values() for one in candidate.prints]
     known = await store.known_people(batch.runtime.database, batch.rules.table.kind, prints)
-    judged |= {wish.link_id: plan for wish in wishes.values() if (plan := _after_a_twin(batch, wish, known))}
-    wishes = {person: wish for person, wish in wishes.items() if wish.link_id not in judged}
+    judged |= {
+        candidate.link_id: plan for candidate in candidates.values() if (plan := _after_a_twin(batch, candidate, known))
+    }
+    candidates = {person: candidate for person, candidate in candidates.items() if candidate.link_id not in judged}
     lists: dict[tuple[tuple[str, str], ...], asyncio.Task[list[Snapshot]]] = {}
     found = dict(
-        zip(wishes, await asyncio.gather(*(_charts(batch, one, known, lists) for one in wishes.values())), strict=True)
+        zip(
+            candidates,
+            await asyncio.gather(*(_charts(batch, one, known, lists) for one in candidates.values())),
+            strict=True,
+        )
     )
     try:
         taken = await _taken(batch, {one.id for those in found.values() if isinstance(those, list) for one in those})
     except SyncError as error:
-        return judged | {wish.link_id: error for wish in wishes.values()}
-    for person, wish in wishes.items():
+        return judged | {candidate.link_id: error for candidate in candidates.values()}
+    for person, candidate in candidates.items():
         those = found[person]
-        judged[wish.link_id] = those if isinstance(those, SyncError) else _judge(batch, wish, those, taken)
-    return judged | await _merged(batch, wishes.values(), judged)
+        judged[candidate.link_id] = those if isinstance(those, SyncError) else _judge(batch, candidate, those, taken)
+    return judged | await _merged(batch, candidates.values(), judged)
 
 
-def _after_a_twin(batch: Batch, wish: CreateCandidate, known: Sequence[store.IndexedPerson]) -> Hold | Wait | None:
+def _after_a_twin(batch: Batch, candidate: CreateCandidate, known: Sequence[store.IndexedPerson]) -> Hold | Wait | None:
     """Have a Contact wait while another of its name is not done with the chart it may have made."""
-    twins = [one for one in known if one.person in wish.prints and one.drchrono_id is None]
-    others = [one for one in twins if one.link_id != wish.link_id]
-    if not others or wish.attempt is not None:
+    twins = [one for one in known if one.person in candidate.prints and one.drchrono_id is None]
+    others = [one for one in twins if one.link_id != candidate.link_id]
+    if not others or candidate.attempt is not None:
         return None
     if not any(one.is_due for one in others):  # it waits for a person, and so does this one
         return Hold(create.IS_TAKEN)
     return Wait(BUSY, batch.leased.now + batch.rules.search_gap)
 
 
-def _judge(batch: Batch, wish: CreateCandidate, found: Sequence[Snapshot], taken: set[str]) -> Match:
-    charts = narrowed(batch.rules.table, wish.who, found) if found else []
-    if isinstance(wish.plan, Create):
-        return create.link_or_create(wish.plan, charts, taken, wish.chosen)
-    assert wish.attempt is not None
-    return create.recheck_unanswered_create(batch.rules, wish.attempt, charts, taken, batch.leased.now)
+def _judge(batch: Batch, candidate: CreateCandidate, found: Sequence[Snapshot], taken: set[str]) -> Match:
+    charts = narrowed(batch.rules.table, candidate.who, found) if found else []
+    if isinstance(candidate.plan, Create):
+        return create.link_or_create(candidate.plan, charts, taken, candidate.chosen)
+    assert candidate.attempt is not None
+    return create.recheck_unanswered_create(batch.rules, candidate.attempt, charts, taken, batch.leased.now)
 
 
-async def _merged(batch: Batch, wishes: Collection[CreateCandidate], judged: Matches) -> Matches:
+async def _merged(batch: Batch, candidates: Collection[CreateCandidate], judged: Matches) -> Matches:
     """Judge anew the Contacts whose chart has its own, of which a person has said that they are that one."""
     table = batch.rules.table
     held = [
-        (wish, wish.winner, plan)
-        for wish in wishes
-        if wish.winner and wish.attempt is None
-        if isinstance(plan := judged[wish.link_id], Hold) and plan.cause == create.IS_TAKEN
+        (candidate, candidate.winner, plan)
+        for candidate in candidates
+        if candidate.winner and candidate.attempt is None
+        if isinstance(plan := judged[candidate.link_id], Hold) and plan.cause == create.IS_TAKEN
     ]
     if not held:
         return {}
@@ -172,30 +178,33 @@ async def _merged(batch: Batch, wishes: Collection[CreateCandidate], judged: Mat
         records = await batch.salesforce.read(table.object, table.fields, table.external_id, asked, [])
         clock = await visit_zones(batch)
     except SyncError as error:
-        return {wish.link_id: error for wish, _, _ in held}
+        return {candidate.link_id: error for candidate, _, _ in held}
     contacts = {str(one["Id"]): salesforce_snapshot(batch, clock, one) for one in records}
-    return {wish.link_id: create.plan_merge(table, plan, wish.who, contacts.get(winner)) for wish, winner, plan in held}
+    return {
+        candidate.link_id: create.plan_merge(table, plan, candidate.who, contacts.get(winner))
+        for candidate, winner, plan in held
+    }
 
 
 async def _charts(
     batch: Batch,
-    wish: CreateCandidate,
+    candidate: CreateCandidate,
     known: Sequence[store.IndexedPerson],
     lists: dict[tuple[tuple[str, str], ...], Any],
 ) -> list[Snapshot] | SyncError:
-    """Give the charts that are who is wished for: as listed, and those our index knows, as they are now."""
+    """Give the charts that are who is to be created: as listed, and those our index knows, as they are now."""
     table = batch.rules.table
-    asked = question(table, wish.who)
+    asked = question(table, candidate.who)
     key = tuple(sorted(asked.items()))
     if key not in lists:
         lists[key] = asyncio.ensure_future(_listed(batch, asked))
     try:
-        found = alike(table, wish.who, await lists[key])
+        found = alike(table, candidate.who, await lists[key])
         listed = {one.id for one in found}
-        unlisted = {one.drchrono_id for one in known if one.person in wish.prints} - listed
+        unlisted = {one.drchrono_id for one in known if one.person in candidate.prints} - listed
         found += alike(
             table,
-            wish.who,
+            candidate.who,
             [snapshot for id_ in sorted(filter(None, unlisted)) for snapshot in await _read_chart(batch, id_)],
         )
     except SyncError as error:
@@ -234,34 +243,34 @@ async def _taken(batch: Batch, charts: set[str]) -> set[str]:
     return set(paired) | {str(one.get(table.external_id)) for one in named}
 
 
-async def match_contacts(batch: Batch, wishes: Sequence[CreateCandidate], busy: Wait) -> Matches:
+async def match_contacts(batch: Batch, candidates: Sequence[CreateCandidate], busy: Wait) -> Matches:
     """Judge charts by the Contacts that name no chart; Salesforce's answer is never stale."""
-    if not wishes:
+    if not candidates:
         return {}
     table = batch.rules.table
     try:
-        contacts = await _contacts_born_with(batch, wishes)
-        found = {wish.link_id: alike(table, wish.who, contacts) for wish in wishes}
+        contacts = await _contacts_born_with(batch, candidates)
+        found = {candidate.link_id: alike(table, candidate.who, contacts) for candidate in candidates}
         ids = {one.id for those in found.values() for one in those}
         paired = await store.already_paired(batch.runtime.database, table.kind, Side.SALESFORCE, ids)
     except SyncError as error:
-        return dict.fromkeys((wish.link_id for wish in wishes), error)
+        return dict.fromkeys((candidate.link_id for candidate in candidates), error)
     judged: Matches = {}
     met = set()
-    for wish in wishes:
-        free = narrowed(table, wish.who, [one for one in found[wish.link_id] if one.id not in paired])
-        if free and wish.prints[0] in met:
-            judged[wish.link_id] = busy
+    for candidate in candidates:
+        free = narrowed(table, candidate.who, [one for one in found[candidate.link_id] if one.id not in paired])
+        if free and candidate.prints[0] in met:
+            judged[candidate.link_id] = busy
             continue
-        met.add(wish.prints[0])
-        assert isinstance(wish.plan, Create)
-        judged[wish.link_id] = create.link_or_create(wish.plan, free, (), wish.chosen)
+        met.add(candidate.prints[0])
+        assert isinstance(candidate.plan, Create)
+        judged[candidate.link_id] = create.link_or_create(candidate.plan, free, (), candidate.chosen)
     return judged
 
 
-async def _contacts_born_with(batch: Batch, wishes: Sequence[CreateCandidate]) -> list[Snapshot]:
+async def _contacts_born_with(batch: Batch, candidates: Sequence[CreateCandidate]) -> list[Snapshot]:
     table = batch.rules.table
-    keys = [search_key(table, wish.who, wish.zone) for wish in wishes]
+    keys = [search_key(table, candidate.who, candidate.zone) for candidate in candidates]
     values = {day for _, day in keys if day is not None}
     if not values:
         return []

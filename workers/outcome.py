@@ -1,4 +1,4 @@
-"""Outcome: how one link's turn ended, as the row that is to be saved.
+"""Outcome: how one link's turn ended, as the row that is to be saved. Every kind of plan ends in one function here.
 
 The base advances field by field, and only where both sides are known to hold the same; a field that was held or
 refused keeps its old one. A turn that found out which record it is links it, and that one is read next. One that did
@@ -9,36 +9,24 @@ a doctor's zone, which resolutions of people are over, and the kinds it makes du
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from datetime import timedelta
 
-from app.errors import Gone, Rejected, SyncError
-from app.store.result import Result
-from app.store.work_queue import Due
+from app.errors import Gone, SyncError
+from app.store.result import Effects, Identity, LinkChange, Result, Retry
 from app.sync.base import Rules
 from app.sync.identity import fingerprints
-from app.sync.model import (
-    WHOLE_RECORD,
-    Base,
-    FieldResolution,
-    Kind,
-    Lane,
-    Link,
-    Seen,
-    Side,
-    Snapshot,
-    WriteState,
-)
+from app.sync.model import WHOLE_RECORD, Base, FieldResolution, Kind, Lane, Link, Seen, Side, Snapshot
 from app.sync.pending_writes import with_landed
 from app.sync.plan import (
     Comparison,
     Create,
     Delete,
     Follow,
+    Hold,
     Incomplete,
     LinkTo,
     MergeContacts,
     Nothing,
-    Plan,
+    ReadyPlan,
     Succeed,
     Wait,
     Write,
@@ -47,98 +35,185 @@ from app.sync.plan import (
 )
 from app.sync.resolutions import ResolutionEnd
 from app.sync.snapshots import BREAK, VIRTUAL
-from workers.batch import Batch, Observed, Outcome, Written
-from workers.outcome_failed import failed, flags_of, left_to_person, not_created, used_up, waiting
+from app.vendors.salesforce.wire import RecordRefused
+from workers.batch import Batch, Observed, WriteAnswer, Written
+from workers.outcome_failed import failed, failure_of, flags_of, not_created, not_read, taken_in, waiting
 
-_ASK_AGAIN = timedelta(minutes=1)
+Answers = Mapping[Side, WriteAnswer]  # what became of the writes to each side
 
 
-def outcome_of(
-    batch: Batch, observed: Observed, plan: Plan | SyncError | None, outcomes: Mapping[Side, Outcome]
-) -> Result:
-    """Give what to save of one look; `outcomes`: what became of the writes to each side."""
-    due, seen = observed.due, plan if isinstance(plan, SyncError) else observed.seen
-    if isinstance(seen, Rejected) and seen.side == Side.SALESFORCE:  # the batch was refused: a permission, the mapping
-        return replace(_kept(due), again_in=_ASK_AGAIN, lane=Lane.RETRY, last_error=seen.cause)
+def outcome_of(batch: Batch, observed: Observed, plan: ReadyPlan | SyncError | None, answers: Answers) -> Result:
+    """Give what to save of one look; `plan`: what was planned of it, or why nothing could be."""
+    seen = plan if isinstance(plan, SyncError) else observed.seen
     if isinstance(seen, SyncError):
-        return failed(batch, _kept(due), seen, None)
+        return not_read(batch, observed.due, seen)
     assert plan is not None
     assert not isinstance(plan, SyncError)
-    landed, compared = plan.settled.landed, _compared(plan)
-    result = replace(
-        _kept(due),
-        base=batch.rules.advanced(due.link, with_landed(due.link, landed).base, compared.agreed),
-        salesforce_id=due.link.salesforce_id or (seen.salesforce.id if isinstance(seen.salesforce, Snapshot) else None),
-        settled=dict.fromkeys(landed, WriteState.CONFIRMED.value)
-        | dict.fromkeys(plan.settled.lost, WriteState.REFUSED.value),
+    return _ended(batch, observed, _read(batch, observed, seen, plan, answers), seen, plan, answers)
+
+
+def _ended(batch: Batch, observed: Observed, read: Result, seen: Seen, plan: ReadyPlan, answers: Answers) -> Result:
+    """Give the result of a look at both sides, by the kind of its plan."""
+    match plan:
+        case Wait():
+            return waiting(batch, read, plan)
+        case LinkTo():
+            return _linked(batch, read, seen, plan)
+        case Follow():
+            return _followed(batch, read, plan)
+        case Succeed():
+            return replace(read, retry=Retry(), change=LinkChange(succeeds=plan.predecessor))
+        case Nothing():
+            return _left_alone(batch, observed, read, plan)
+        case Incomplete() | Hold():
+            return _done(batch, observed, read, plan, answers)
+        case Write() | Create() | Delete() | MergeContacts():
+            return _written(batch, observed, read, plan, answers)
+
+
+def _read(batch: Batch, observed: Observed, seen: Seen, plan: ReadyPlan, answers: Answers) -> Result:
+    """Give what every look that saw both sides says: what they agree on, who it is, what is known of our writes."""
+    due, rules = observed.due, batch.rules
+    contact_id = seen.salesforce.id if isinstance(seen.salesforce, Snapshot) else None
+    shown = frozenset[str]() if isinstance(plan, Wait) else _shown(rules, due.link, seen)
+    link = replace(
+        due.link,
+        salesforce_id=due.link.salesforce_id or contact_id,
+        base=rules.advanced(due.link, with_landed(due.link, plan.settled.landed).base, _compared(plan).agreed),
+        unconfirmed_fields=due.link.unconfirmed_fields - shown,
+    )
+    series = (seen.drchrono.series or None) if isinstance(seen.drchrono, Snapshot) else None
+    return Result(
+        due,
+        link,
+        attempts=due.attempts,
+        identity=Identity(_identity_hash(rules, due.link, seen), series),
+        settled=plan.settled,
         searched=plan.searched if isinstance(plan, Wait) else (),
-        series=(seen.drchrono.series or None) if isinstance(seen.drchrono, Snapshot) else None,
-        identity_hash=_identity_hash(batch.rules, due.link, seen),
+        resolutions=finished_resolutions(seen, plan, answers),
     )
-    if isinstance(plan, Wait):
-        return waiting(batch, result, plan)
-    if due.link.unconfirmed_fields:
-        result = replace(result, unconfirmed_fields=due.link.unconfirmed_fields - _shown(batch, due.link, seen))
-    if isinstance(plan, LinkTo | Follow | Succeed):
-        return replace(linked(batch, result, seen, plan), decided=finished_resolutions(seen, plan, {}))
-    result = replace(result, decided=finished_resolutions(seen, plan, outcomes))
-    for side, outcome in outcomes.items():
-        if isinstance(outcome, Written):
-            result = _written(batch, result, side, seen, outcome)
-    if isinstance(plan, Delete) and isinstance(outcomes.get(Side.SALESFORCE), Written):
-        tombstone = {batch.rules.table.tombstone: "true"} if batch.rules.table.tombstone else {}
-        result = replace(result, base=batch.rules.advanced(due.link, result.base, tombstone))
-    if (unwritten := _unwritten(batch, result, seen, plan, outcomes)) is not None:
-        return unwritten
-    done = left_to_person(used_up(result, seen), plan, batch.rules.table, outcomes)
-    is_lone = due.link.drchrono_id is None and isinstance(plan, Nothing) and done.failure is None
-    is_skipped = isinstance(plan, Nothing) and plan.cause in (BREAK, VIRTUAL)
-    is_nobodys = is_lone or is_skipped or isinstance(plan, MergeContacts)
+
+
+def _done(
+    batch: Batch,
+    observed: Observed,
+    read: Result,
+    plan: Nothing | Incomplete | Hold | Write | Create | Delete | MergeContacts,
+    answers: Answers,
+    *,
+    is_nobodys: bool = False,
+) -> Result:
+    """Give the result of a look after which nothing is left to do, unless a person has something to mend."""
+    assert isinstance(observed.seen, Seen)
+    awaits = plan.awaits if isinstance(plan, Nothing | Incomplete | Write | Create) else ()
     return replace(
-        done,
-        is_nobodys=is_nobodys,
-        awaits=plan.awaits if isinstance(plan, Nothing | Incomplete | Write | Create) else (),
-        zone=doctor_zone(batch, seen),
-        counts=counters_of(batch, observed, plan, outcomes),
+        read,
+        link=taken_in(read, observed.seen),
+        is_read=True,
+        attempts=0,
+        failure=failure_of(plan, batch.rules.table, answers),
+        change=LinkChange(is_nobodys=is_nobodys),
+        effects=Effects(awaits, doctor_zone(batch, observed.seen), counters_of(batch, observed, plan, answers)),
     )
 
 
-def _unwritten(batch: Batch, result: Result, seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome]) -> Result | None:
-    """Give the result of a write that did not succeed; None where all did."""
+def _left_alone(batch: Batch, observed: Observed, read: Result, plan: Nothing) -> Result:
+    """Give the result of a look that asks for nothing; of what is none of ours nothing is remembered."""
+    is_nobodys = read.link.drchrono_id is None or plan.cause in (BREAK, VIRTUAL)
+    return _done(batch, observed, read, plan, {}, is_nobodys=is_nobodys)
+
+
+def _written(
+    batch: Batch,
+    observed: Observed,
+    read: Result,
+    plan: Write | Create | Delete | MergeContacts,
+    answers: Answers,
+) -> Result:
+    """Give the result of writes: what the sides have taken is agreed, and what they have not taken is tried again."""
+    seen, rules = observed.seen, batch.rules
+    assert isinstance(seen, Seen)
+    link = read.link
+    for side, answer in answers.items():
+        if isinstance(answer, Written):
+            link = _link_after(rules, link, side, seen, answer)
+    if isinstance(plan, Delete) and isinstance(answers.get(Side.SALESFORCE), Written) and rules.table.tombstone:
+        link = replace(link, base=rules.advanced(link, link.base, {rules.table.tombstone: "true"}))
+    is_made = any(isinstance(one, Written) and one.shown is not None for one in answers.values())
+    again = Retry() if is_made else None  # the next look has the Contact name its chart
+    written = replace(read, link=link, retry=again)
+    for side, answer in answers.items():
+        if not isinstance(answer, Written):
+            return _unwritten(batch, written, seen, plan, side, answer)
+    return _done(batch, observed, written, plan, answers, is_nobodys=isinstance(plan, MergeContacts))
+
+
+def _unwritten(
+    batch: Batch,
+    written: Result,
+    seen: Seen,
+    plan: Write | Create | Delete | MergeContacts,
+    side: Side,
+    error: SyncError | RecordRefused,
+) -> Result:
+    """Give the result of a write that a side has not taken, beside what the other one has."""
+    if side is Side.DRCHRONO and isinstance(plan, Create):
+        return not_created(batch, written, error, seen)
     was_asked = isinstance(seen.drchrono, Snapshot) and seen.drchrono.confirmed
-    for side, outcome in outcomes.items():
-        if isinstance(outcome, Written):
-            continue
-        if side is Side.DRCHRONO and isinstance(plan, Create):
-            return not_created(batch, result, outcome, seen)
-        if isinstance(outcome, Gone) and not was_asked:  # it was there; DrChrono is asked before anybody is told so
-            return replace(result, again_in=timedelta(0), confirm_due_at=batch.leased.now, lane=Lane.CONFIRM)
-        return failed(batch, result, outcome, seen, side)
-    return None
+    if isinstance(error, Gone) and not was_asked:  # it was there; DrChrono is asked before anybody is told so
+        link = replace(written.link, confirm_due_at=batch.leased.now)
+        return replace(written, link=link, retry=Retry(lane=Lane.CONFIRM))
+    return failed(batch, written, error, seen, side)
 
 
-def _written(batch: Batch, result: Result, side: Side, seen: Seen, written: Written) -> Result:
-    """Give the result with what a side has taken; DrChrono has yet to show it."""
+def _link_after(rules: Rules, link: Link, side: Side, seen: Seen, written: Written) -> Link:
+    """Give the link with what a side has taken; DrChrono has yet to show it."""
     agreed = dict(written.fields)
     here = seen.salesforce if side is Side.DRCHRONO else seen.drchrono
     if written.created and isinstance(here, Snapshot):
         there = written.shown.fields if written.shown is not None else dict.fromkeys(here.fields)
         agreed |= {name: None for name, value in here.fields.items() if value is None and there.get(name) is None}
-    base = batch.rules.advanced(result.due.link, result.base, agreed)
+    link = replace(link, base=rules.advanced(link, link.base, agreed))
     if side is Side.SALESFORCE:
-        return replace(result, base=base, salesforce_id=written.id)
-    result = replace(result, base=base, unconfirmed_fields=result.unconfirmed_fields | written.fields.keys())
-    if written.shown is None:
-        return result
-    return replace(result, drchrono_id=written.id, again_in=timedelta(0))  # the next look has the Contact name it
+        return replace(link, salesforce_id=written.id)
+    link = replace(link, unconfirmed_fields=link.unconfirmed_fields | written.fields.keys())
+    return link if written.shown is None else replace(link, drchrono_id=written.id)
 
 
-def _shown(batch: Batch, link: Link, seen: Seen) -> AbstractSet[str]:
+def _linked(batch: Batch, read: Result, seen: Seen, plan: LinkTo) -> Result:
+    """Give the result of a link to a record that is there; DrChrono is asked what it holds before anything is written.
+
+    A Contact that names its chart has been looked at by that name; its chart's body may do.
+    """
+    link = read.link
+    is_named = isinstance(seen.salesforce, Snapshot) and seen.salesforce.key == plan.link_to
+    link = replace(link, confirm_due_at=link.confirm_due_at if is_named else batch.leased.now)
+    is_chart = link.drchrono_id is not None
+    link = replace(link, salesforce_id=plan.link_to) if is_chart else replace(link, drchrono_id=plan.link_to)
+    return replace(read, link=link, retry=Retry(), effects=Effects(counts=(f"linked_{link.kind}",)))
+
+
+def _followed(batch: Batch, read: Result, plan: Follow) -> Result:
+    """Give a link the Contact that its own was merged into; that one is looked at next.
+
+    Where the winner holds what was agreed on, that stays so, and an edit of DrChrono's that waits lands on it. In the
+    rest the two meet for the first time: its owner decides, and an empty field is filled.
+    """
+    link, fields = read.link, plan.master.fields
+    shared = {
+        name: stamp
+        for name, stamp in link.base.stamps.items()
+        if batch.rules.matches(link, name, stamp, fields.get(name))
+    }
+    return replace(read, link=replace(link, salesforce_id=plan.master.id, base=Base(shared)), retry=Retry())
+
+
+def _shown(rules: Rules, link: Link, seen: Seen) -> AbstractSet[str]:
     """Give the fields of our earlier writes that DrChrono has shown by now: any value, where it was asked itself."""
     if not isinstance(seen.drchrono, Snapshot):
         return frozenset()
     shown = seen.drchrono.fields.keys() & link.unconfirmed_fields
-    return shown if seen.drchrono.confirmed else shown - batch.rules.changed(link, seen.drchrono.fields)
+    return shown if seen.drchrono.confirmed else shown - rules.changed(link, seen.drchrono.fields)
 
 
 def _identity_hash(rules: Rules, link: Link, seen: Seen) -> str | None:
@@ -154,87 +229,30 @@ def _identity_hash(rules: Rules, link: Link, seen: Seen) -> str | None:
     )
 
 
-def _compared(plan: Plan) -> Comparison:
+def _compared(plan: ReadyPlan) -> Comparison:
     return plan.compared if isinstance(plan, Nothing | Write) else Comparison()
 
 
-def _kept(due: Due) -> Result:
-    """Give a result that changes nothing."""
-    link = due.link
-    return Result(
-        due,
-        base=link.base,
-        drchrono_id=link.drchrono_id,
-        salesforce_id=link.salesforce_id,
-        seen_up_to=link.seen_up_to,
-        is_read=False,
-        confirm_due_at=link.confirm_due_at,
-        attempts=due.attempts,
-        unconfirmed_fields=link.unconfirmed_fields,
-    )
-
-
-def linked(batch: Batch, result: Result, seen: Seen, plan: LinkTo | Follow | Succeed) -> Result:
-    """Give the result of a ref that turned out to be another record, or another's; that one is looked at next."""
-    match plan:
-        case Succeed():
-            return replace(result, succeeds=plan.predecessor, again_in=timedelta(0))
-        case Follow():
-            return _follow_master(batch.rules, result, plan.master)
-        case LinkTo():
-            return _link_found(batch, result, seen, plan)
-
-
-def _link_found(batch: Batch, result: Result, seen: Seen, plan: LinkTo) -> Result:
-    """Give the result of a link to a record that is there; DrChrono is asked what it holds before anything is written.
-
-    A Contact that names its chart has been looked at by that name; its chart's body may do.
-    """
-    link = result.due.link
-    is_named = isinstance(seen.salesforce, Snapshot) and seen.salesforce.key == plan.link_to
-    confirm_at = result.confirm_due_at if is_named else batch.leased.now
-    result = replace(result, again_in=timedelta(0), confirm_due_at=confirm_at, counts=(f"linked_{link.kind}",))
-    is_chart = link.drchrono_id is not None
-    return replace(result, salesforce_id=plan.link_to) if is_chart else replace(result, drchrono_id=plan.link_to)
-
-
-def _follow_master(rules: Rules, result: Result, master: Snapshot) -> Result:
-    """Give a link the Contact that its own was merged into; that one is looked at next.
-
-    Where the winner holds what was agreed on, that stays so, and an edit of DrChrono's that waits lands on it. In the
-    rest the two meet for the first time: its owner decides, and an empty field is filled.
-    """
-    link, held = result.due.link, result.base.stamps
-    shared = {name: stamp for name, stamp in held.items() if rules.matches(link, name, stamp, master.fields.get(name))}
-    base = Base(shared)
-    return replace(result, salesforce_id=master.id, base=base, again_in=timedelta(0))
-
-
-def finished_resolutions(seen: Seen, plan: Plan, outcomes: Mapping[Side, Outcome]) -> dict[str, str]:
+def finished_resolutions(seen: Seen, plan: ReadyPlan, answers: Answers) -> dict[str, str]:
     """Give the decisions that are over by a look: id -> how; one whose write has not succeeded stays open."""
     ended: dict[str, str] = {}
+    compared = _compared(plan)
     for name, decision in seen.decided.items():
         if name == WHOLE_RECORD:
-            how = _identity_resolution(plan, decision, outcomes)
-        elif name in _compared(plan).overtaken:
+            how = _identity_resolution(plan, decision, answers)
+        elif name in compared.overtaken:
             how = ResolutionEnd.OVERTAKEN
         else:
-            how = (
-                ResolutionEnd.DONE
-                if name in _compared(plan).decided and _is_carried_out(name, plan, outcomes)
-                else None
-            )
+            how = ResolutionEnd.DONE if name in compared.decided and _is_carried_out(name, plan, answers) else None
         if how is not None:
             ended[decision.id] = how.value
     return ended
 
 
-def _identity_resolution(
-    plan: Plan, decision: FieldResolution, outcomes: Mapping[Side, Outcome]
-) -> ResolutionEnd | None:
+def _identity_resolution(plan: ReadyPlan, decision: FieldResolution, answers: Answers) -> ResolutionEnd | None:
     """Say how a word on which record it is ended: while nothing could be matched or merged it stays open."""
     if isinstance(plan, MergeContacts):
-        return ResolutionEnd.DONE if isinstance(outcomes.get(Side.SALESFORCE), Written) else None
+        return ResolutionEnd.DONE if isinstance(answers.get(Side.SALESFORCE), Written) else None
     if isinstance(plan, Wait):
         return None
     is_linked = isinstance(plan, LinkTo) and plan.link_to == decision.twin
@@ -242,15 +260,15 @@ def _identity_resolution(
     return ResolutionEnd.DONE if is_linked or is_merged else ResolutionEnd.OVERTAKEN
 
 
-def _is_carried_out(name: str, plan: Plan, outcomes: Mapping[Side, Outcome]) -> bool:
+def _is_carried_out(name: str, plan: ReadyPlan, answers: Answers) -> bool:
     if name in refused_fields(plan):
         return False
     sides = [side for side in Side if name in planned_writes(plan).get(side, {})]
-    written = [outcomes.get(side) for side in sides]
+    written = [answers.get(side) for side in sides]
     return all(isinstance(one, Written) and name in one.fields for one in written)
 
 
-def counters_of(batch: Batch, observed: Observed, plan: Plan, outcomes: Mapping[Side, Outcome]) -> tuple[str, ...]:
+def counters_of(batch: Batch, observed: Observed, plan: ReadyPlan, answers: Answers) -> tuple[str, ...]:
     """Give what is counted of a look whose writes, if any, have succeeded, by name."""
     kind = batch.rules.table.kind
     skipped = [f"skipped_{plan.cause}"] if isinstance(plan, Nothing) and plan.cause else []
@@ -260,9 +278,9 @@ def counters_of(batch: Batch, observed: Observed, plan: Plan, outcomes: Mapping[
         *(
             f"{done}_{kind}"
             for done in (
-                *_written_counters(plan, outcomes),
+                *_written_counters(plan, answers),
                 *_landed_counters(observed, plan),
-                *_applied_counters(outcomes),
+                *_applied_counters(answers),
             )
         ),
         *(f"put_back_{kind}" for _ in _compared(plan).put_backs),
@@ -271,25 +289,25 @@ def counters_of(batch: Batch, observed: Observed, plan: Plan, outcomes: Mapping[
     )
 
 
-def _written_counters(plan: Plan, outcomes: Mapping[Side, Outcome]) -> list[str]:
+def _written_counters(plan: ReadyPlan, answers: Answers) -> list[str]:
     """Say what the writes did: made a record, met one that bore our key, or changed one."""
-    written = {side: outcome for side, outcome in outcomes.items() if isinstance(outcome, Written)}
+    written = {side: answer for side, answer in answers.items() if isinstance(answer, Written)}
     if not written:
         return []
     if not isinstance(plan, Create):
         return ["merged" if isinstance(plan, MergeContacts) else "updated"]
-    return [f"created_{side}" if outcome.created else "linked" for side, outcome in written.items()]
+    return [f"created_{side}" if answer.created else "linked" for side, answer in written.items()]
 
 
-def _landed_counters(observed: Observed, plan: Plan) -> list[str]:
+def _landed_counters(observed: Observed, plan: ReadyPlan) -> list[str]:
     """Say what an earlier create has made whose answer never came: its record was found now."""
     link = observed.link
     ours = (write for write in link.own_writes if write.side is Side.SALESFORCE and write.id in plan.settled.landed)
     return [f"created_{write.side}" for write in ours if link.salesforce_id is None]
 
 
-def _applied_counters(outcomes: Mapping[Side, Outcome]) -> list[str]:
-    return [f"applied_{side}" for side, outcome in outcomes.items() if isinstance(outcome, Written)]
+def _applied_counters(answers: Answers) -> list[str]:
+    return [f"applied_{side}" for side, answer in answers.items() if isinstance(answer, Written)]
 
 
 def doctor_zone(batch: Batch, seen: Seen) -> str:
@@ -300,10 +318,10 @@ def doctor_zone(batch: Batch, seen: Seen) -> str:
     return seen.drchrono.fields.get(row.name) or ""
 
 
-def kinds_to_wake(batch: Batch, endings: Sequence[Result]) -> set[Kind]:
+def kinds_to_wake(batch: Batch, results: Sequence[Result]) -> set[Kind]:
     """Give the kinds of which something is due because of how looks ended."""
-    awaited = {ref.kind for one in endings for ref in one.awaits}
-    has_come = any(one.has_come for one in endings)
+    awaited = {ref.kind for one in results for ref in one.effects.awaits}
+    has_come = any(one.has_come for one in results)
     mine = batch.rules.table.kind
     children = {kind for kind, table in batch.runtime.mappings.items() if mine in table.parents.values()}
     return awaited | ({mine} if awaited else set()) | (children if has_come else set())

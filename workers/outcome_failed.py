@@ -9,42 +9,81 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from app.errors import LeaseLost, OutcomeUnknown, SyncError
-from app.store.result import Failure, Result
+from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError
+from app.store.result import Effects, Failure, Result, Retry
+from app.store.work_queue import Due
 from app.sync.create import BUSY, MISSING, SEVERAL, UNANSWERED, UNSETTLED, salesforce_names
 from app.sync.decide import NO_PARENT, WRITE_UNSETTLED
 from app.sync.deletions import GONE_IN_DRCHRONO
 from app.sync.failure_causes import CIRCUIT_OPEN, cause_of, paused_by
 from app.sync.loop_guard import REWRITTEN
 from app.sync.mappings.table import Table
-from app.sync.model import Absent, Lane, Seen, Side, Snapshot
-from app.sync.plan import Create, Hold, Incomplete, Nothing, Plan, Wait, Write, refused_fields
+from app.sync.model import Absent, Lane, Link, Seen, Side, Snapshot
+from app.sync.plan import Create, Hold, Incomplete, Nothing, ReadyPlan, Wait, Write, refused_fields
 from app.sync.retry import Fate, RetryDecision, after, after_refusal
 from app.sync.trust import raise_seen_up_to
 from app.vendors.drchrono.client import TWIN_CODE
 from app.vendors.salesforce.wire import RecordRefused
-from workers.batch import Batch, Outcome, Written
+from workers.batch import Batch, WriteAnswer, Written
 
 _NO_QUESTIONS = (WRITE_UNSETTLED, NO_PARENT, BUSY, UNSETTLED)  # it waits, but not to ask DrChrono about one record
 _IN_DRCHRONO = (GONE_IN_DRCHRONO, SEVERAL[Side.DRCHRONO])  # where a person is to look
+_ASK_AGAIN = timedelta(minutes=1)
 _HELD = ("held", REWRITTEN, TWIN_CODE)
 
 
-def waiting(batch: Batch, result: Result, plan: Wait) -> Result:
+def not_read(batch: Batch, due: Due, error: SyncError) -> Result:
+    """Give the result of a link whose sides could not be seen, or of which nothing could be matched."""
+    kept = Result(due, due.link, attempts=due.attempts)
+    if isinstance(error, Rejected) and error.side == Side.SALESFORCE:  # of a whole batch: a permission, the mapping
+        return replace(kept, retry=Retry(_ASK_AGAIN, Lane.RETRY, error.cause))
+    return failed(batch, kept, error, None)
+
+
+def waiting(batch: Batch, read: Result, plan: Wait) -> Result:
     """Give the result of a look that waits, until when the plan says; one that waited too often is left to a person."""
-    if plan.cause == UNSETTLED and plan.settled.lost and result.attempts >= batch.runtime.settings.attempt_limit:
-        return replace(used_up(result, None), failure=Failure(Side.DRCHRONO, UNANSWERED), last_error=UNANSWERED)
+    is_lost = plan.cause == UNSETTLED and bool(plan.settled.lost)
+    if is_lost and read.attempts >= batch.runtime.settings.attempt_limit:
+        return _dead_letter(read, None, Failure(Side.DRCHRONO, UNANSWERED))
+    asks = plan.cause not in _NO_QUESTIONS
     return replace(
-        result,
-        again_in=max(plan.until - batch.leased.now, timedelta(0)),
-        confirm_due_at=result.confirm_due_at if plan.cause in _NO_QUESTIONS else plan.until,
-        lane=Lane.LIVE if plan.awaits else Lane.CONFIRM,
-        last_error=plan.cause,
-        awaits=plan.awaits,
+        read,
+        link=replace(read.link, confirm_due_at=plan.until) if asks else read.link,
+        retry=Retry(
+            max(plan.until - batch.leased.now, timedelta(0)),
+            Lane.LIVE if plan.awaits else Lane.CONFIRM,
+            plan.cause,
+        ),
+        effects=Effects(plan.awaits),
     )
 
 
-def flags_of(plan: Plan) -> Mapping[str, str]:
+def failure_of(plan: ReadyPlan, table: Table, answers: Mapping[Side, WriteAnswer]) -> Failure | None:
+    """Give what a person has to mend after a look: what is held, missing or refused; None where nothing is."""
+    if isinstance(plan, Hold):
+        side = Side.DRCHRONO if plan.cause in _IN_DRCHRONO else Side.SALESFORCE
+        return Failure(side, plan.cause, is_held=True)
+    if isinstance(plan, Incomplete) and plan.missing:
+        return Failure(Side.SALESFORCE, MISSING, plan.missing)
+    refused, flags = dict(refused_fields(plan)), flags_of(plan)
+    for answer in answers.values():
+        if isinstance(answer, Written):
+            refused |= answer.without
+    if isinstance(plan, Create) and not answers and not refused:
+        return Failure(Side.SALESFORCE, "nothing_to_create")
+    if not refused and flags:
+        names = tuple(sorted(table.rows[name].shown(Side.DRCHRONO) for name in flags))
+        return Failure(Side.DRCHRONO, next(iter(flags.values())), names)
+    if not refused:
+        return None
+    cause = next(iter(refused.values()))
+    is_drchronos = Side.DRCHRONO in answers and Side.SALESFORCE not in answers and not isinstance(plan, Create)
+    side = Side.DRCHRONO if is_drchronos else Side.SALESFORCE
+    names = tuple(sorted(table.name_of(name, side) for name, why in refused.items() if why == cause))
+    return Failure(side, cause, names, is_held=cause in _HELD)
+
+
+def flags_of(plan: ReadyPlan) -> Mapping[str, str]:
     """Give field -> what a change of clocks did to it on its way, of what a plan writes."""
     match plan:
         case Nothing() | Write():
@@ -53,32 +92,6 @@ def flags_of(plan: Plan) -> Mapping[str, str]:
             return plan.flags
         case _:
             return {}
-
-
-def left_to_person(result: Result, plan: Plan, table: Table, outcomes: Mapping[Side, Outcome]) -> Result:
-    """Give the result with the failure a person has to mend: what is held, missing or refused; as it is without one."""
-    if isinstance(plan, Hold):
-        side = Side.DRCHRONO if plan.cause in _IN_DRCHRONO else Side.SALESFORCE
-        return replace(result, failure=Failure(side, plan.cause, is_held=True), last_error=plan.cause)
-    if isinstance(plan, Incomplete) and plan.missing:
-        return replace(result, failure=Failure(Side.SALESFORCE, MISSING, plan.missing), last_error=MISSING)
-    refused, flags = dict(refused_fields(plan)), flags_of(plan)
-    for outcome in outcomes.values():
-        if isinstance(outcome, Written):
-            refused |= outcome.without
-    if isinstance(plan, Create) and not outcomes and not refused:
-        return replace(result, failure=Failure(Side.SALESFORCE, "nothing_to_create"), last_error="nothing_to_create")
-    if not refused and flags:
-        cause = next(iter(flags.values()))
-        names = tuple(sorted(table.rows[name].shown(Side.DRCHRONO) for name in flags))
-        return replace(result, failure=Failure(Side.DRCHRONO, cause, names), last_error=cause)
-    if not refused:
-        return result
-    cause = next(iter(refused.values()))
-    is_drchronos = Side.DRCHRONO in outcomes and Side.SALESFORCE not in outcomes and not isinstance(plan, Create)
-    side = Side.DRCHRONO if is_drchronos else Side.SALESFORCE
-    names = tuple(sorted(table.name_of(name, side) for name, why in refused.items() if why == cause))
-    return replace(result, failure=Failure(side, cause, names, is_held=cause in _HELD), last_error=cause)
 
 
 def failed(
@@ -97,35 +110,38 @@ def failed(
     if isinstance(error, LeaseLost):  # its successor looks at once
         verdict = RetryDecision(Fate.RETRY)
     if verdict.fate is Fate.DEAD_LETTER:
-        failure = Failure(side, cause, fields, is_held=cause in _HELD)
-        return replace(used_up(result, seen), failure=failure, last_error=cause)
+        return _dead_letter(result, seen, Failure(side, cause, fields, is_held=cause in _HELD))
     if verdict.fate is Fate.PAUSED:
         cause = paused_by(side)
     spent = 0 if cause == CIRCUIT_OPEN else result.attempts  # what the vendor's own failing has cost is given back
     return replace(
         result,
-        again_in=timedelta(seconds=verdict.in_s),
-        lane=Lane.RETRY,
+        retry=Retry(timedelta(seconds=verdict.in_s), Lane.RETRY, cause),
         attempts=attempt if verdict.spends else spent,
-        last_error=cause,
     )
 
 
 def not_created(batch: Batch, result: Result, error: SyncError | RecordRefused, seen: Seen) -> Result:
     """Give the result of a create in DrChrono that failed; one that may have happened is looked for, never given up."""
     if isinstance(error, OutcomeUnknown):
-        again_in, attempts = batch.rules.confirm_after, result.attempts + 1
-        return replace(result, again_in=again_in, lane=Lane.CONFIRM, attempts=attempts, last_error=error.cause[:64])
+        retry = Retry(batch.rules.confirm_after, Lane.CONFIRM, error.cause[:64])
+        return replace(result, retry=retry, attempts=result.attempts + 1)
     if isinstance(error, RecordRefused):  # whoever mends it does so in Salesforce
         error = RecordRefused(error.code, salesforce_names(batch.rules.table, error.fields))
     return failed(batch, result, error, seen)
 
 
-def used_up(result: Result, seen: Seen | None) -> Result:
-    """Mark the deliveries as used up, and raise the floor to what was seen."""
-    floor = result.seen_up_to
+def _dead_letter(result: Result, seen: Seen | None, failure: Failure) -> Result:
+    """Give the result of what is left to a person: it is tried no more, and what was read is used up."""
+    return replace(result, link=taken_in(result, seen), is_read=True, attempts=0, retry=None, failure=failure)
+
+
+def taken_in(result: Result, seen: Seen | None) -> Link:
+    """Give the link once what was read is used up: `seen_up_to` is raised to it, and no question is promised."""
+    link = result.link
+    floor = link.seen_up_to
     if seen is not None and isinstance(seen.drchrono, Snapshot):
         floor = raise_seen_up_to(floor, seen.drchrono)
     elif seen is not None and seen.drchrono is Absent.ABSENT:  # what was sent before it went says nothing any more
         floor = max([floor, *(body.version for body in result.due.bodies)])
-    return replace(result, is_read=True, seen_up_to=floor, confirm_due_at=None, attempts=0, last_error=None)
+    return replace(link, seen_up_to=floor, confirm_due_at=None)

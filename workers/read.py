@@ -21,12 +21,18 @@ from app.sync.trust import trusted_snapshot
 from app.vendors.drchrono import wire
 from workers.batch import Batch, Observed
 from workers.bulk_jobs import settle_open_jobs
+from workers.missed_events import record_missed_events
 
 
 async def read_both_sides(batch: Batch) -> list[Observed]:
-    """Give for each link what both sides hold, or why that could not be seen."""
+    """Give for each link what both sides hold, or why that could not be seen.
+
+    A change that no delivery told of has its feed doubted, before a save could hide it.
+    """
     batch, unseen = await settle_open_jobs(batch)
-    return [*unseen, *(await _observe(batch) if batch.leased.due else ())]
+    observed = [*unseen, *(await _observe(batch) if batch.leased.due else ())]
+    await record_missed_events(batch, observed)
+    return observed
 
 
 async def _observe(batch: Batch) -> list[Observed]:

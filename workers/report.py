@@ -21,14 +21,13 @@ from app.sync.plan import (
     Comparison,
     Create,
     Delete,
-    FindCreated,
     Follow,
     Hold,
     Incomplete,
     LinkTo,
     MergeContacts,
     Nothing,
-    Plan,
+    ReadyPlan,
     Succeed,
     Wait,
     Write,
@@ -37,12 +36,11 @@ from app.sync.plan import (
 )
 from workers.batch import Batch
 
-PLAN_WORDS: Mapping[type[Plan], str] = {
+PLAN_WORDS: Mapping[type[ReadyPlan], str] = {
     Nothing: "nothing",
     Incomplete: "nothing",
     Write: "write",
     Create: "create",
-    FindCreated: "find",
     Delete: "delete",
     LinkTo: "link",
     Succeed: "succeed",
@@ -53,19 +51,25 @@ PLAN_WORDS: Mapping[type[Plan], str] = {
 }  # what the log calls each kind of plan
 
 
-def log_outcome(batch: Batch, result: Result, plan: Plan | SyncError | None, *, is_saved: bool) -> None:
-    """Log how one look ended."""
-    line = _line(batch, result) | (
-        {"plan": "none"} if plan is None or isinstance(plan, SyncError) else _plan_fields(plan)
-    )
+def report_batch(
+    batch: Batch, plans: Mapping[str, ReadyPlan | SyncError], results: Sequence[Result], saved: AbstractSet[str]
+) -> None:
+    """Log how every look of a batch ended, one line each, and count how long its deliveries took."""
+    for result in results:
+        _log_outcome(batch, result, plans.get(result.due.link.id), is_saved=result.due.link.id in saved)
+    _record_latency(batch, results, saved)
+
+
+def _log_outcome(batch: Batch, result: Result, plan: ReadyPlan | SyncError | None, *, is_saved: bool) -> None:
+    line = _line(batch, result) | _plan_fields(plan)
     if not is_saved:
         log.warning("lease.lost", **line)
     elif result.failure is not None:
         line |= {"cause": result.failure.cause, "fields": result.failure.fields}
         log.warning("record.held" if result.failure.is_held else "record.failed", **line)
-    elif result.again_in is not None:
-        wait = round(result.again_in / timedelta(seconds=1), 1)
-        log.info("record.waits", **line, cause=result.last_error, retry_in_s=wait)
+    elif result.retry is not None:
+        wait = round(result.retry.again_in / timedelta(seconds=1), 1)
+        log.info("record.waits", **line, cause=result.retry.cause, retry_in_s=wait)
     else:
         if result.due.bodies:
             line["lag_s"] = round((batch.runtime.now() - result.due.bodies[0].received_at).total_seconds(), 3)
@@ -84,7 +88,9 @@ def _line(batch: Batch, result: Result) -> dict[str, Any]:
     }
 
 
-def _plan_fields(plan: Plan) -> dict[str, Any]:
+def _plan_fields(plan: ReadyPlan | SyncError | None) -> dict[str, Any]:
+    if plan is None or isinstance(plan, SyncError):
+        return {"plan": "none"}
     writes = planned_writes(plan)
     compared = plan.compared if isinstance(plan, Write | Nothing) else Comparison()
     names_chart = isinstance(plan, Write | Wait) and plan.writes_key
@@ -98,17 +104,17 @@ def _plan_fields(plan: Plan) -> dict[str, Any]:
     return {"plan": PLAN_WORDS[type(plan)]} | {name: fields for name, fields in names.items() if fields}
 
 
-def record_latency(batch: Batch, endings: Sequence[Result], saved: AbstractSet[str]) -> None:
+def _record_latency(batch: Batch, results: Sequence[Result], saved: AbstractSet[str]) -> None:
     """Count every delivery that was used up; not those whose record failed, for of these nothing has arrived."""
     now = batch.runtime.now()
-    for ending in endings:
-        if ending.due.link.id in saved and ending.is_read and ending.failure is None:
-            for side, came_at in _arrivals(ending):
+    for result in results:
+        if result.due.link.id in saved and result.is_read and result.failure is None:
+            for side, came_at in _arrivals(result):
                 lasted_s = max((now - came_at).total_seconds(), 0.0)
                 batch.runtime.counts.observe(END_TO_END, lasted_s, side)
 
 
-def _arrivals(ending: Result) -> list[tuple[Side, datetime]]:
+def _arrivals(result: Result) -> list[tuple[Side, datetime]]:
     """Give who delivered and when; the rows of a list that we asked for ourselves were delivered by nobody."""
-    bodies = [(Side.DRCHRONO, one.received_at) for one in ending.due.bodies if not one.is_listed]
-    return bodies + [(Side.SALESFORCE, ULID.from_str(id_).datetime) for id_, _ in ending.due.notices]
+    bodies = [(Side.DRCHRONO, one.received_at) for one in result.due.bodies if not one.is_listed]
+    return bodies + [(Side.SALESFORCE, ULID.from_str(id_).datetime) for id_, _ in result.due.notices]

@@ -1,27 +1,26 @@
 """START HERE: the whole life of one change, from due to agreed.
 
-Take what is due, look at both sides, decide (pure), match what would be created, write, record. A crash at any line
-loses nothing: what was taken is leased and comes back, what was planned is looked at before anything else, and what is
-recorded is recorded whole.
+Take what is due; then one batch down the page: read both sides, decide (pure), stop loops, match what would be created,
+write, save, and report. Each step is one call into one module. A crash at any line loses nothing: what was taken is
+leased and comes back, what was planned is looked at before anything else, and what is saved is saved whole.
 """
 
 from collections.abc import Mapping, Sequence
 
-from app.errors import SyncError
 from app.runtime import Runtime
-from app.store import work_queue
+from app.store import journal, work_queue
 from app.store.outcomes import save
 from app.sync.decide import decide
-from app.sync.model import Kind, Lane, Seen, Side
-from app.sync.plan import Plan
-from workers import missed_events
-from workers.batch import Batch, Observed, Outcome
+from app.sync.loop_guard import without_looping_fields
+from app.sync.model import Kind, Lane, Seen
+from app.sync.plan import Plan, Wait, Write
+from workers.batch import Batch, Observed
 from workers.lease import renewing
 from workers.match import match_before_create
 from workers.outcome import kinds_to_wake, outcome_of
 from workers.read import read_both_sides
-from workers.report import log_outcome, record_latency
-from workers.write import execute, stop_loops
+from workers.report import report_batch
+from workers.write import execute
 
 
 async def take(
@@ -41,36 +40,45 @@ async def take(
 
 
 async def sync(batch: Batch) -> set[Kind]:
-    """Bring both sides of what was taken to agree, as far as they let us; every outcome is recorded and logged.
+    """Bring both sides of what was taken to agree, as far as they let us; every outcome is saved and logged.
 
     Gives   the kinds of which something is due because of it: parents that are awaited, and those who waited
 
     Raises  StoreUnavailable when the database is away: the leases run out, and the records come back
     """
     async with renewing(batch) as lease:
-        looked = await read_both_sides(batch)
-        await missed_events.record_missed_events(batch, looked)
-        plans = {
-            one.link.id: decide(batch.rules, one.link, one.seen, batch.leased.now)
-            for one in looked
-            if isinstance(one.seen, Seen)
-        }
-        plans = await stop_loops(batch, looked, plans)
-        matched = await match_before_create(batch, looked, plans)
-        outcomes = await execute(batch, lease, looked, matched)
-        return await record(batch, looked, matched, outcomes)
+        observed = await read_both_sides(batch)
+        plans = decide_all(batch, observed)
+        plans = await stop_loops(batch, observed, plans)
+        ready = await match_before_create(batch, observed, plans)
+        answers = await execute(batch, lease, observed, ready)
+        results = [outcome_of(batch, one, ready.get(one.link.id), answers.get(one.link.id, {})) for one in observed]
+        saved = await save(batch.runtime.database, batch.leased.token, results)
+    report_batch(batch, ready, results, saved)
+    return kinds_to_wake(batch, results)
 
 
-async def record(
-    batch: Batch,
-    observed: Sequence[Observed],
-    plans: Mapping[str, Plan | SyncError],
-    outcomes: Mapping[str, Mapping[Side, Outcome]],
-) -> set[Kind]:
-    """Save how every look ended, in one transaction, and say it in one line each; gives the kinds it makes due."""
-    endings = [outcome_of(batch, one, plans.get(one.link.id), outcomes.get(one.link.id, {})) for one in observed]
-    saved = await save(batch.runtime.database, batch.leased.token, endings)
-    for ending in endings:
-        log_outcome(batch, ending, plans.get(ending.due.link.id), is_saved=ending.due.link.id in saved)
-    record_latency(batch, endings, saved)
-    return kinds_to_wake(batch, endings)
+def decide_all(batch: Batch, observed: Sequence[Observed]) -> dict[str, Plan]:
+    """Give link id -> what is to be done with it; a link whose sides could not be seen has no plan."""
+    return {
+        one.link.id: decide(batch.rules, one.link, one.seen, batch.leased.now)
+        for one in observed
+        if isinstance(one.seen, Seen)
+    }
+
+
+async def stop_loops(batch: Batch, observed: Sequence[Observed], plans: Mapping[str, Plan]) -> dict[str, Plan]:
+    """Give the plans without the fields that keep coming back to a value we wrote again and again."""
+    links = {one.link.id: one.link for one in observed}
+    updates = {link_id: plan for link_id, plan in plans.items() if isinstance(plan, Write | Wait) and _updates(plan)}
+    lately = await journal.written_lately(batch.runtime.database, list(updates))
+    guarded = {
+        link_id: without_looping_fields(batch.rules, links[link_id], updates[link_id], written)
+        for link_id, written in lately.items()
+    }
+    return {**plans, **guarded}
+
+
+def _updates(plan: Write | Wait) -> bool:
+    """Say whether a plan changes a record: one that waits may have a Contact name its chart meanwhile."""
+    return isinstance(plan, Write) or plan.writes_key

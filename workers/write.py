@@ -17,7 +17,6 @@ from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unreadabl
 from app.store import journal
 from app.store.conflicts import DecidedConflict
 from app.store.journal import Answer, Entry
-from app.sync import loop_guard
 from app.sync.create import needed
 from app.sync.mappings.table import EXTERNAL_ID, Table
 from app.sync.model import (
@@ -33,11 +32,11 @@ from app.sync.model import (
     WriteState,
 )
 from app.sync.pending_writes import write_reasons, write_stamps
-from app.sync.plan import Comparison, Create, Delete, MergeContacts, Plan, Wait, Write, planned_writes
+from app.sync.plan import Comparison, Create, Delete, MergeContacts, ReadyPlan, Wait, Write, planned_writes
 from app.vendors.salesforce.client import MOST_RECORDS
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers import bulk_jobs, send_drchrono, send_salesforce
-from workers.batch import Answered, Batch, Observed, Outcome, PreparedWrite, Written
+from workers.batch import Answered, Batch, Observed, PreparedWrite, WriteAnswer, Written
 from workers.bulk_jobs import JobWrites
 from workers.lease import Lease
 
@@ -48,8 +47,8 @@ Send = Callable[[Batch, Lease, Sequence[PreparedWrite]], Awaitable[Sequence[Answ
 
 
 async def execute(
-    batch: Batch, lease: Lease, observed: Sequence[Observed], plans: Mapping[str, Plan | SyncError]
-) -> dict[str, dict[Side, Outcome]]:
+    batch: Batch, lease: Lease, observed: Sequence[Observed], plans: Mapping[str, ReadyPlan | SyncError]
+) -> dict[str, dict[Side, WriteAnswer]]:
     """Write what the plans say; link id -> side -> what became of it. Links without a write are left out."""
     planned = [write for one in observed for write in prepare_writes(batch, one, plans.get(one.link.id))]
     patches = [one for one in planned if one.side is Side.DRCHRONO and one.id is not None]
@@ -76,29 +75,29 @@ async def execute(
     ]
     patched, posted, *found = await asyncio.gather(*drchrono, *salesforce)
     patched |= dict.fromkeys((one.link.id for one in late), LeaseLost("too many for one pass"))
-    outcomes: dict[str, dict[Side, Outcome]] = {}
+    outcomes: dict[str, dict[Side, WriteAnswer]] = {}
     for side, answered in ((Side.DRCHRONO, patched | posted), *((Side.SALESFORCE, one) for one in found)):
         for link_id, outcome in answered.items():
             outcomes.setdefault(link_id, {})[side] = outcome
     return outcomes
 
 
-async def _in_rows(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, Outcome]:
+async def _in_rows(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
     """Write to DrChrono row after row, each planned only when its turn has come: it takes four calls a second."""
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, WriteAnswer] = {}
     for at in range(0, len(writes), _WRITES_IN_A_ROW):
         outcomes |= await _journalled(batch, lease, send, writes[at : at + _WRITES_IN_A_ROW])
     return outcomes
 
 
-async def _in_calls(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, Outcome]:
+async def _in_calls(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
     """Write to Salesforce, 200 records a call."""
     parts = [writes[at : at + MOST_RECORDS] for at in range(0, len(writes), MOST_RECORDS)]
     found = await asyncio.gather(*(_journalled(batch, lease, send, part) for part in parts))
     return {link_id: outcome for one in found for link_id, outcome in one.items()}
 
 
-async def _by_job(batch: Batch, lease: Lease, send: Send, lot: JobWrites) -> dict[str, Outcome]:
+async def _by_job(batch: Batch, lease: Lease, send: Send, lot: JobWrites) -> dict[str, WriteAnswer]:
     """Write a lot by one job of Salesforce's; what a job does not do for it goes in calls."""
     database, writes = batch.runtime.database, list(lot.writes.values())
     try:
@@ -119,7 +118,7 @@ async def _by_job(batch: Batch, lease: Lease, send: Send, lot: JobWrites) -> dic
     return outcomes | await _in_calls(batch, lease, send, again)
 
 
-def _for_calls(table: Table, write: PreparedWrite, outcome: Outcome) -> PreparedWrite | None:
+def _for_calls(table: Table, write: PreparedWrite, outcome: WriteAnswer) -> PreparedWrite | None:
     """Give what is left to be written of a record in a call, after a job; None where nothing is."""
     if isinstance(outcome, RecordRefused) and outcome.code in bulk_jobs.IN_CALLS:
         decided = tuple(replace(one, id=str(ULID())) for one in write.entry.conflicts)
@@ -127,13 +126,15 @@ def _for_calls(table: Table, write: PreparedWrite, outcome: Outcome) -> Prepared
     return _without_refused(table, write, outcome)
 
 
-async def _journalled(batch: Batch, lease: Lease, send: Send, planned: Sequence[PreparedWrite]) -> dict[str, Outcome]:
+async def _journalled(
+    batch: Batch, lease: Lease, send: Send, planned: Sequence[PreparedWrite]
+) -> dict[str, WriteAnswer]:
     database, known = batch.runtime.database, batch.runtime.settings
     is_drchrono = planned[0].side is Side.DRCHRONO
     limit = known.drchrono_request_limit if is_drchrono else known.salesforce_request_limit
     ours = await journal.plan(database, lease.token, [write.entry for write in planned], limit)
     lost = LeaseLost("the lease ran out before its write could start")
-    outcomes: dict[str, Outcome] = {write.link.id: lost for write in planned if write.link.id not in ours}
+    outcomes: dict[str, WriteAnswer] = {write.link.id: lost for write in planned if write.link.id not in ours}
     writes = [write for write in planned if write.link.id in ours]
     outcomes |= await _sent(batch, lease, send, writes)
     await journal.answer(database, [_answer(write, outcomes[write.link.id]) for write in writes])
@@ -141,7 +142,7 @@ async def _journalled(batch: Batch, lease: Lease, send: Send, planned: Sequence[
     return outcomes | (await _journalled(batch, lease, send, again) if again else {})
 
 
-async def _sent(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, Outcome]:
+async def _sent(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
     if not writes:
         return {}
     try:
@@ -162,7 +163,7 @@ async def _sent(batch: Batch, lease: Lease, send: Send, writes: Sequence[Prepare
     }
 
 
-def _without_refused(table: Table, write: PreparedWrite, outcome: Outcome) -> PreparedWrite | None:
+def _without_refused(table: Table, write: PreparedWrite, outcome: WriteAnswer) -> PreparedWrite | None:
     """Give the write without the fields it was refused for; None when it was not, or nothing would be left.
 
     A required field is named because it lacks, so leaving it out would not help.
@@ -184,7 +185,7 @@ def _without_refused(table: Table, write: PreparedWrite, outcome: Outcome) -> Pr
     return replace(write, entry=entry, fields=kept, without={**write.without, **refused})
 
 
-def _answer(write: PreparedWrite, outcome: Outcome) -> Answer:
+def _answer(write: PreparedWrite, outcome: WriteAnswer) -> Answer:
     match outcome:
         case Written():
             made = outcome.id if write.entry.sent is not None else None
@@ -197,24 +198,7 @@ def _answer(write: PreparedWrite, outcome: Outcome) -> Answer:
             return Answer(write.entry.id, WriteState.REFUSED, type(outcome).__name__)
 
 
-async def stop_loops(batch: Batch, observed: Sequence[Observed], plans: Mapping[str, Plan]) -> dict[str, Plan]:
-    """Give the plans without the fields that keep coming back to a value we wrote again and again."""
-    links = {one.link.id: one.link for one in observed}
-    updates = {link_id: plan for link_id, plan in plans.items() if isinstance(plan, Write | Wait) and _updates(plan)}
-    lately = await journal.written_lately(batch.runtime.database, list(updates))
-    guarded = {
-        link_id: loop_guard.without_looping_fields(batch.rules, links[link_id], updates[link_id], written)
-        for link_id, written in lately.items()
-    }
-    return {**plans, **guarded}
-
-
-def _updates(plan: Write | Wait) -> bool:
-    """Say whether a plan changes a record: one that waits may have a Contact name its chart meanwhile."""
-    return isinstance(plan, Write) or plan.writes_key
-
-
-def prepare_writes(batch: Batch, observed: Observed, plan: Plan | SyncError | None) -> Iterator[PreparedWrite]:
+def prepare_writes(batch: Batch, observed: Observed, plan: ReadyPlan | SyncError | None) -> Iterator[PreparedWrite]:
     """Give the writes of one plan, at most one to a side; none where nothing was seen or nothing is planned."""
     if not isinstance(observed.seen, Seen):
         return

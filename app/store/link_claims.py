@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.store import resolutions
 from app.store.clock import db_now
 from app.store.database import Database
-from app.store.result import Failure, Result
+from app.store.result import Failure, Result, Retry
 from app.store.tables import failures, journal, links
-from app.sync.model import OPEN, Kind, Lane, Side
+from app.sync.model import OPEN, Kind, Lane, Link, Side
 from app.sync.resolutions import ResolutionEnd
 
 _SOON = timedelta(seconds=2)
@@ -27,9 +27,10 @@ async def without_successors(connection: AsyncConnection, saved: Sequence[Result
     """Give links the new ids of their records; a link that is being worked on gets it a little later."""
     left = []
     for result in saved:
-        if result.succeeds is None:
+        predecessor = result.change.succeeds
+        if predecessor is None:
             left.append(result)
-        elif not await succeed(connection, result.due.link.id, result.succeeds, result.due.link.drchrono_id or ""):
+        elif not await succeed(connection, result.due.link.id, predecessor, result.due.link.drchrono_id or ""):
             left.append(_later(result))
     return left
 
@@ -75,14 +76,14 @@ async def _without_claims_on(connection: AsyncConnection, side: Side, saved: Seq
         elif id_ is not None:
             claimed.add(id_)
             if id_ in news:
-                result = replace(result, is_news=True)  # noqa: PLW2901
+                result = replace(result, change=replace(result.change, is_news=True))  # noqa: PLW2901
         kept.append(result)
     return kept
 
 
 def _new_id(result: Result, side: Side) -> str | None:
     """Give the id a result adds to its link on a side."""
-    id_ = result.drchrono_id if side is Side.DRCHRONO else result.salesforce_id
+    id_ = result.link.id_on(side)
     return id_ if id_ and id_ != result.due.link.id_on(side) else None
 
 
@@ -108,27 +109,33 @@ async def _hurry(connection: AsyncConnection, ids: Sequence[str]) -> None:
 
 
 def _held(result: Result) -> Result:
-    cause = "contact_of_another_link"
+    """Leave a link to a person because the record it claims is another link's."""
     return replace(
-        _unchanged(result),
+        result,
+        link=_without_claim(result),
         is_read=True,
-        failure=Failure(Side.SALESFORCE, cause, is_held=True),
-        last_error=cause,
-        again_in=None,
-        decided=dict.fromkeys(result.decided, ResolutionEnd.OVERTAKEN.value),
+        retry=None,
+        failure=Failure(Side.SALESFORCE, "contact_of_another_link", is_held=True),
+        resolutions=dict.fromkeys(result.resolutions, ResolutionEnd.OVERTAKEN.value),
     )
 
 
 def _later(result: Result) -> Result:
     """Leave a link as it is while the lone ref it claims has a write under way."""
     return replace(
-        _unchanged(result), is_read=False, again_in=_SOON, lane=Lane.RETRY, last_error="other_ref_busy", failure=None
+        result,
+        link=_without_claim(result),
+        is_read=False,
+        retry=Retry(_SOON, Lane.RETRY, "other_ref_busy"),
+        failure=None,
+        resolutions={},
     )
 
 
-def _unchanged(result: Result) -> Result:
-    link = result.due.link
-    return replace(result, drchrono_id=link.drchrono_id, salesforce_id=link.salesforce_id, base=link.base, decided={})
+def _without_claim(result: Result) -> Link:
+    """Give the link as it stands without the record it claims: the two agreed on nothing."""
+    was = result.due.link
+    return replace(result.link, drchrono_id=was.drchrono_id, salesforce_id=was.salesforce_id, base=was.base)
 
 
 async def known_series(database: Database, kind: Kind, places: Collection[str]) -> dict[str, str]:

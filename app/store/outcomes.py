@@ -17,7 +17,7 @@ from app.store.database import Database
 from app.store.link_claims import without_claims, without_successors
 from app.store.result import Result
 from app.store.tables import events, failures, journal, links
-from app.sync.model import Side
+from app.sync.model import Side, WriteState
 from app.sync.resolutions import ResolutionEnd
 
 _SAVED = (
@@ -68,49 +68,50 @@ async def save(database: Database, token: str, results: Sequence[Result]) -> set
             await keep_failures(connection, saved)
             await settle_writes(connection, saved)
             await note_searches(connection, saved)
-            await resolutions.end(connection, {key: how for r in saved for key, how in r.decided.items()})
-            await forget_unlinked(connection, [r.due.link.id for r in saved if r.is_nobodys])
+            await resolutions.end(connection, {key: how for r in saved for key, how in r.resolutions.items()})
+            await forget_unlinked(connection, [r.due.link.id for r in saved if r.change.is_nobodys])
             await _tell_others(connection, saved)
         await identity_index.release_people(connection, token)
-        return done & {result.due.link.id for result in (*saved, *(one for one in results if one.succeeds))}
+        return done & {result.due.link.id for result in (*saved, *(one for one in results if one.change.succeeds))}
 
     done = await database.transact(work)
-    if awaited := {ref for result in results for ref in result.awaits}:
+    if awaited := {ref for result in results for ref in result.effects.awaits}:
         await dependencies.wake_come(database, awaited)
     return done
 
 
 def _row(result: Result, now: Any) -> dict[str, Any]:
     """Give what is saved of a link; `now`: how it stands. What is left to do stays as urgent as it was, or less."""
-    is_news = result.is_news or now.generation != result.due.generation
-    lane = result.due.lane.behind(result.lane)
-    wait_ms = None if result.again_in is None else result.again_in // timedelta(milliseconds=1)
+    link, retry = result.link, result.retry
+    is_news = result.change.is_news or now.generation != result.due.generation
+    lane = result.due.lane.behind(retry.lane) if retry else result.due.lane
+    wait_ms = retry.again_in // timedelta(milliseconds=1) if retry else None
     return {
-        "p_id": result.due.link.id,
-        "p_drchrono_id": result.drchrono_id,
-        "p_salesforce_id": result.salesforce_id,
-        "p_base": dict(result.base.stamps),
-        "p_floor": result.seen_up_to,
-        "p_series": result.series,
-        "p_person": result.identity_hash,
-        "p_confirm_at": result.confirm_due_at,
-        "p_unsettled": sorted(result.unconfirmed_fields),
+        "p_id": link.id,
+        "p_drchrono_id": link.drchrono_id,
+        "p_salesforce_id": link.salesforce_id,
+        "p_base": dict(link.base.stamps),
+        "p_floor": link.seen_up_to,
+        "p_series": result.identity.series,
+        "p_person": result.identity.hash,
+        "p_confirm_at": link.confirm_due_at,
+        "p_unsettled": sorted(link.unconfirmed_fields),
         "p_lane": now.lane if is_news else lane.value,
         "p_in_ms": 0 if is_news else wait_ms,
         "p_attempts": 0 if is_news else result.attempts,
         "p_last_error": result.last_error and result.last_error[:64],
-        "p_is_synced": result.failure is None and result.again_in is None,
+        "p_is_synced": result.failure is None and retry is None,
     }
 
 
 async def _tell_others(connection: AsyncConnection, saved: Sequence[Result]) -> None:
     """Keep what the looks mean for other records: who waits for whom, who has come, a doctor's zone."""
-    waiting = {r.due.link.id: r.awaits for r in saved if r.awaits}
+    waiting = {r.due.link.id: r.effects.awaits for r in saved if r.effects.awaits}
     await dependencies.await_them(connection, waiting, saved[0].due.lane)
     await dependencies.wake(connection, [ref for r in saved if r.has_come for ref in r.refs])
-    doctors = {r.drchrono_id: r.zone for r in saved if r.zone and r.drchrono_id}
+    doctors = {r.link.drchrono_id: r.effects.zone for r in saved if r.effects.zone and r.link.drchrono_id}
     await doctor_zones.keep(connection, doctors)
-    await counters.add(connection, Counter(name for r in saved for name in r.counts))
+    await counters.add(connection, Counter(name for r in saved for name in r.effects.counts))
 
 
 async def finish_deliveries(connection: AsyncConnection, saved: Sequence[Result]) -> None:
@@ -141,7 +142,7 @@ async def finish_deliveries(connection: AsyncConnection, saved: Sequence[Result]
 def _is_elsewhere(result: Result) -> bool:
     """Say whether the link has another Contact now, so that what was told of its former one is over."""
     former = result.due.link.salesforce_id
-    return former is not None and result.salesforce_id != former
+    return former is not None and result.link.salesforce_id != former
 
 
 async def keep_failures(connection: AsyncConnection, saved: Sequence[Result]) -> None:
@@ -167,7 +168,13 @@ async def keep_failures(connection: AsyncConnection, saved: Sequence[Result]) ->
 
 async def settle_writes(connection: AsyncConnection, saved: Sequence[Result]) -> None:
     """Journal what became of own writes whose outcome is known now."""
-    rows = [{"p_id": key, "p_state": state} for r in saved for key, state in r.settled.items()]
+    ends = [
+        (key, state)
+        for r in saved
+        for keys, state in ((r.settled.landed, WriteState.CONFIRMED), (r.settled.lost, WriteState.REFUSED))
+        for key in keys
+    ]
+    rows = [{"p_id": key, "p_state": state.value} for key, state in ends]
     if rows:
         settled = sa.update(journal).where(journal.c.id == sa.bindparam("p_id"))
         await connection.execute(settled.values(state=sa.bindparam("p_state"), answered_at=db_now()), rows)

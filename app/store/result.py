@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from app.store.work_queue import Due
-from app.sync.model import Base, Lane, RecordRef, Side
+from app.sync.model import Lane, Link, RecordRef, Side
+from app.sync.plan import SettledWrites
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,60 +20,96 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """How one look at a link ended, ready to be saved.
+class Retry:
+    """When the link is looked at again, how urgent that is, and why: at once, and for no cause, where all is well."""
 
-    is_read     the deliveries read at take are used up; False keeps them for the next look
-    again_in    how long until the next look; None clears due, unless something came in meanwhile
-    settled     own writes whose outcome is known now: journal id -> state
-    unconfirmed_fields  fields written to DrChrono that it has not shown since
-    is_news     something came in for it under another name: it is due again at once
-    is_nobodys  a lone ref that is no business of ours: nothing is remembered of it
-    series      its place in a series of visits; None where this look did not say
-    succeeds    the link that the record is another id of
-    awaits      the records it refers to that are not there yet
-    zone        of a doctor: the zone of their visits
-    counts      what is to be counted of this look, by name
-    searched    creates of ours that were searched for in vain: journal ids
-    decided     what people decided that is over: id -> how it ended
-    identity_hash  keyed hash of who it is; None where this look did not say
+    again_in: timedelta = timedelta(0)
+    lane: Lane = Lane.LIVE
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the record is; None where this look did not say.
+
+    hash    keyed hash of a person's name and birth date
+    series  a visit's place in its series
     """
 
-    due: Due
-    base: Base
-    drchrono_id: str | None
-    salesforce_id: str | None
-    seen_up_to: str
-    is_read: bool
-    again_in: timedelta | None = None
-    confirm_due_at: datetime | None = None
-    lane: Lane = Lane.LIVE
-    attempts: int = 0
-    last_error: str | None = None
-    failure: Failure | None = None
-    settled: Mapping[str, str] = field(default_factory=dict)
-    unconfirmed_fields: frozenset[str] = frozenset()
+    hash: str | None = None
+    series: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChange:
+    """What becomes of the link itself.
+
+    succeeds    the link that the record is another id of: that one takes the id
+    is_news     something came in for it under another name: it is due again at once
+    is_nobodys  a lone ref that is no business of ours: nothing is remembered of it
+    """
+
+    succeeds: str | None = None
     is_news: bool = False
     is_nobodys: bool = False
-    searched: tuple[str, ...] = ()
-    identity_hash: str | None = None
-    series: str | None = None
-    succeeds: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What the look means beyond its own record.
+
+    awaits  the records it refers to that are not there yet
+    zone    of a doctor: the zone of their visits
+    counts  what is to be counted of it, by name
+    """
+
     awaits: tuple[RecordRef, ...] = ()
     zone: str = ""
     counts: tuple[str, ...] = ()
-    decided: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one look at a link ended, ready to be saved.
+
+    due          the link as it stood when taken;  `link`: as it stands from now on
+    is_read      the deliveries read at take are used up; False keeps them for the next look
+    attempts     how many were spent since it last went well
+    retry        when it is looked at again; None clears due, unless something came in meanwhile
+    settled      own writes whose outcome is known now
+    searched     creates of ours that were searched for in vain: journal ids
+    resolutions  what people decided that is over: id -> how it ended
+    """
+
+    due: Due
+    link: Link
+    is_read: bool = False
+    attempts: int = 0
+    retry: Retry | None = None
+    failure: Failure | None = None
+    change: LinkChange = LinkChange()
+    identity: Identity = Identity()
+    settled: SettledWrites = field(default_factory=SettledWrites)
+    searched: tuple[str, ...] = ()
+    effects: Effects = Effects()
+    resolutions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def last_error(self) -> str | None:
+        """What is wrong: why it waits for a person, or is tried again."""
+        of = self.failure or self.retry
+        return of.cause if of else None
 
     @property
     def refs(self) -> list[RecordRef]:
         """The record, on each side it is known on."""
-        ids = ((Side.DRCHRONO, self.drchrono_id), (Side.SALESFORCE, self.salesforce_id))
-        return [RecordRef(side, self.due.link.kind, id_) for side, id_ in ids if id_]
+        ids = ((side, self.link.id_on(side)) for side in Side)
+        return [RecordRef(side, self.link.kind, id_) for side, id_ in ids if id_]
 
     @property
     def has_come(self) -> bool:
         """Whether those who refer to the record need wait no longer: it is linked now, or nothing comes of it."""
         was_linked = self.due.link.drchrono_id and self.due.link.salesforce_id
-        is_linked = self.drchrono_id and self.salesforce_id
-        is_over = self.again_in is None and not self.is_nobodys  # a Contact may be ticked later
+        is_linked = self.link.drchrono_id and self.link.salesforce_id
+        is_over = self.retry is None and not self.change.is_nobodys  # a Contact may be ticked later
         return not was_linked and bool(is_linked or is_over)

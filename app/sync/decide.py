@@ -2,7 +2,7 @@
 
 First our own unsettled writes: one that shows over there has landed; one that does not may still land until the vendor
 gives the request up, so until then nothing else is written. Then absence, which is never answered by writing. Then
-creation, and last the merge. A create is only wished for here: what it would meet over there is looked for after
+creation, and last the merge. A create is only planned here: what it would meet over there is looked for after
 (`create.py`).
 
 A record that refers to others comes after them (pure).
@@ -74,7 +74,7 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
 
 
 def _lone(rules: Rules, link: Link, salesforce: Snapshot | Absent | Deleted, now: datetime) -> Plan:
-    """Say what a record of Salesforce's that belongs to no link is to us: nothing, one that names its own, a wish.
+    """Say what becomes of a record of Salesforce's that belongs to no link: nothing, a link, or a create.
 
     A create of ours comes first, whatever became of the record: what it made must not be lost. A merge of ours that may
     yet happen is waited for; it has, when the record is gone.

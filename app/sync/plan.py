@@ -176,20 +176,8 @@ class Hold(_Plan):
     met_id: str | None = None
 
 
-Plan = (
-    Nothing
-    | Write
-    | Create
-    | Incomplete
-    | FindCreated
-    | Delete
-    | LinkTo
-    | Succeed
-    | Follow
-    | MergeContacts
-    | Wait
-    | Hold
-)
+ReadyPlan = Nothing | Write | Create | Incomplete | Delete | LinkTo | Succeed | Follow | MergeContacts | Wait | Hold
+Plan = ReadyPlan | FindCreated
 
 
 def planned_writes(plan: Plan) -> Mapping[Side, Fields]:

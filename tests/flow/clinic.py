@@ -16,6 +16,7 @@ from app.main import create_app
 from app.runtime import open_inbox, open_runtime
 from app.settings import env_file
 from app.store.clock import db_now
+from app.store.outcomes import save
 from app.store.tables import (
     allowances,
     audit,
@@ -44,8 +45,10 @@ from tests.flow.yesterday import is_remembered, remember
 from workers.compare.reconcile import EVER, compare
 from workers.lease import renewing
 from workers.match import match_before_create
+from workers.outcome import outcome_of
 from workers.read import read_both_sides
-from workers.sync import record, sync, take
+from workers.report import report_batch
+from workers.sync import sync, take
 from workers.write import execute
 
 SECRET = "webhook-secret-of-the-tests"
@@ -184,7 +187,10 @@ class Clinic:
             return plans, await execute(work, lease, looked, plans)
 
     async def records(self, work, looked, outcome):
-        await record(work, looked, *outcome)
+        plans, answers = outcome
+        results = [outcome_of(work, one, plans.get(one.link.id), answers.get(one.link.id, {})) for one in looked]
+        saved = await save(work.runtime.database, work.leased.token, results)
+        report_batch(work, plans, results, saved)
 
     async def carries_on(self, work):
         if work is not None:

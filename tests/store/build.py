@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
@@ -15,9 +16,11 @@ from app.store import clock, tables, work_queue
 from app.store.inbox.postgres import PostgresInbox
 from app.store.inbox.sqlite import SqliteInbox
 from app.store.journal import Entry
-from app.store.result import Result
+from app.store.result import Effects, Identity, LinkChange, Result, Retry
 from app.sync.model import Base, Kind, Side
+from app.sync.plan import SettledWrites
 
+LINK = ("drchrono_id", "salesforce_id", "seen_up_to", "confirm_due_at", "unconfirmed_fields")
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 PAIR = {"access_token": "access-Canary", "refresh_token": "refresh-Canary"}
 
@@ -36,10 +39,24 @@ def an_entry(link_id, call="update", replaced=None, **stamps):
 
 def a_result(due, base=None, **rest):
     """How a look ended that used up what it read and changed nothing, unless said otherwise."""
-    link = due.link
-    ids = {"drchrono_id": link.drchrono_id, "salesforce_id": link.salesforce_id}
-    given = {**ids, "seen_up_to": link.seen_up_to, "is_read": True} | rest
-    return Result(due, base=link.base if base is None else Base(base), **given)
+
+    def given(**names):
+        return {field: rest.pop(name) for field, name in names.items() if name in rest}
+
+    now = {name: rest.pop(name) for name in LINK if name in rest} | ({} if base is None else {"base": Base(base)})
+    again = given(again_in="again_in", lane="lane", cause="last_error")
+    settled = rest.pop("settled", {})
+    parts = {
+        "retry": Retry(**again) if again.get("again_in") is not None else None,
+        "identity": Identity(**given(hash="identity_hash", series="series")),
+        "change": LinkChange(**given(succeeds="succeeds", is_nobodys="is_nobodys")),
+        "effects": Effects(**given(awaits="awaits", zone="zone", counts="counts")),
+        "settled": SettledWrites(
+            tuple(key for key, state in settled.items() if state == "confirmed"),
+            tuple(key for key, state in settled.items() if state == "refused"),
+        ),
+    }
+    return Result(due, replace(due.link, **now), **({"is_read": True} | parts | rest))
 
 
 def open_inbox(database, committed=lambda _group: None):

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -193,7 +194,7 @@ async def test_nothing_to_save_is_nothing_saved(database):
 
 async def test_a_failure_is_kept_with_its_cause_and_fields(database):
     batch = await taken(database, "1", "2")
-    of_one = a_result(batch.due[0], failure=Failure(Side.SALESFORCE, LATE, ("email", "city")), last_error=LATE)
+    of_one = a_result(batch.due[0], failure=Failure(Side.SALESFORCE, LATE, ("email", "city")))
     of_two = a_result(batch.due[1], failure=Failure(Side.DRCHRONO, "gone_in_drchrono", is_held=True))
 
     await outcomes.save(database, batch.token, [of_one, of_two])
@@ -260,7 +261,7 @@ async def test_a_long_error_is_cut_not_refused(database):
     batch = await taken(database, "1", "2")
 
     saved = await outcomes.save(
-        database, batch.token, [a_result(batch.due[0], last_error="C" * 65), a_result(batch.due[1])]
+        database, batch.token, [a_result(batch.due[0], again_in=SOON, last_error="C" * 65), a_result(batch.due[1])]
     )
 
     assert len(saved) == 2
@@ -345,10 +346,7 @@ async def test_a_failing_save_saves_nothing_of_the_batch(database):
     again = await taken(database, "1", "2")
     blind = Result(  # a look that does not know of the failure collides with it
         Due(blinded(again.due[0].link), again.due[0].generation, again.due[0].base_version, 0),
-        base=Base({"email": "new"}),
-        drchrono_id=again.due[0].link.drchrono_id,
-        salesforce_id=None,
-        seen_up_to="",
+        replace(blinded(again.due[0].link), base=Base({"email": "new"})),
         is_read=True,
         failure=Failure(Side.SALESFORCE, "OTHER"),
     )

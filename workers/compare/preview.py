@@ -208,20 +208,20 @@ async def _preview_matches(runtime: Runtime, found: DryRun, due: Sequence[Due], 
     """Say of charts that are new to us whom they would meet in Salesforce."""
     batch = read_only_batch(runtime, found.kind, lane, due)
     clock = await visit_zones(batch)
-    wishes = []
+    candidates = []
     for one in due:
         chart = read.delivered_snapshot(batch, clock, one.link.drchrono_id or "", one.bodies[-1])
         seen = Seen(chart, Absent.ABSENT)
         plan = decide(batch.rules, one.link, seen, batch.leased.now)
-        wish = candidate_of(batch, Observed(one, seen), plan) if isinstance(plan, Create) else None
-        if wish is not None and wish.prints:
-            wishes.append(wish)
+        candidate = candidate_of(batch, Observed(one, seen), plan) if isinstance(plan, Create) else None
+        if candidate is not None and candidate.prints:
+            candidates.append(candidate)
         elif isinstance(plan, Hold):
             found.unclear[plan.cause] += 1
         else:
             found.created += not isinstance(plan, Nothing | Incomplete | Wait)
     namesake = Wait(BUSY, batch.leased.now)  # of two charts of one person, the second waits for the first
-    judged = await match_contacts(batch, wishes, namesake)
+    judged = await match_contacts(batch, candidates, namesake)
     for verdict in judged.values():
         match verdict:
             case SyncError():

@@ -9,6 +9,7 @@ from app.errors import Unavailable
 from app.sync.decide import decide
 from app.sync.mappings.table import OnConflict
 from app.sync.model import Lane, NeedsConfirmation, Seen, Side, Snapshot
+from app.sync.plan import SettledWrites
 from app.vendors.salesforce.wire import RecordRefused
 from tests.build import (
     ABSENT,
@@ -48,8 +49,8 @@ NEWS = seen(a_snapshot(LATER_STAMP, city="Newtown", state="NJ"))
 def test_an_echo_uses_its_delivery_up_and_asks_for_nothing(end):
     result = end(a_link(), seen(a_snapshot(LATER_STAMP)), attempts=2)
 
-    assert (result.is_read, result.again_in, result.failure, result.attempts) == (True, None, None, 0)
-    assert result.seen_up_to == LATER_STAMP
+    assert (result.is_read, result.retry, result.failure, result.attempts) == (True, None, None, 0)
+    assert result.link.seen_up_to == LATER_STAMP
 
 
 def test_a_base_advances_to_what_was_written(end):
@@ -57,8 +58,8 @@ def test_a_base_advances_to_what_was_written(end):
 
     result = end(link, NEWS, written(city="Newtown", state="NJ"))
 
-    assert agreed(link, result.base) == {"city", "state"}
-    assert rules().moved(replace(link, base=result.base), "city", "Newtown") is False
+    assert agreed(link, result.link.base) == {"city", "state"}
+    assert rules().moved(replace(link, base=result.link.base), "city", "Newtown") is False
 
 
 def test_a_field_that_was_refused_keeps_its_base_while_the_others_advance(end):
@@ -66,7 +67,7 @@ def test_a_field_that_was_refused_keeps_its_base_while_the_others_advance(end):
 
     result = end(link, NEWS, written(state="NJ", without={"city": "STRING_TOO_LONG"}))
 
-    assert agreed(link, result.base) == {"state"}
+    assert agreed(link, result.link.base) == {"state"}
     assert (result.failure.cause, result.failure.is_held) == ("STRING_TOO_LONG", False)
 
 
@@ -75,7 +76,7 @@ def test_a_field_that_cannot_travel_keeps_its_base_and_makes_a_failure(end):
 
     result = end(link, seen(a_snapshot(LATER_STAMP, city="x" * 41, state="NJ")), written(state="NJ"))
 
-    assert agreed(link, result.base) == {"state"}
+    assert agreed(link, result.link.base) == {"state"}
     assert result.failure.cause == "too_long"
 
 
@@ -91,28 +92,28 @@ def test_a_conflict_that_waits_keeps_its_base_and_is_held(end):
 
     result = end(link, Seen(Snapshot("1", {"note": "b"}), Snapshot("2", {"note": "c"})), by=by)
 
-    assert result.base == link.base
+    assert result.link.base == link.base
     assert (result.failure.cause, result.failure.is_held) == ("held", True)
 
 
 def test_a_create_links_and_agrees_also_on_what_is_empty(end):
     result = end(a_lone_ref(), seen(salesforce=ABSENT), written(created=True, city="Testville"))
 
-    assert result.salesforce_id == SALESFORCE_ID
-    assert result.base.stamps.keys() == {"city", "home_phone"}
+    assert result.link.salesforce_id == SALESFORCE_ID
+    assert result.link.base.stamps.keys() == {"city", "home_phone"}
 
 
 def test_an_upsert_that_met_a_record_does_not_claim_that_its_other_fields_are_empty(end):
     result = end(a_lone_ref(), seen(salesforce=ABSENT), written(created=False, city="Testville"))
 
-    assert result.base.stamps.keys() == {"city"}
+    assert result.link.base.stamps.keys() == {"city"}
 
 
 def test_a_contact_that_is_found_is_linked_also_when_nothing_is_written(end):
     result = end(a_lone_ref(), seen())
 
-    assert result.salesforce_id == SALESFORCE_ID
-    assert result.base.stamps.keys() == a_patient().keys()
+    assert result.link.salesforce_id == SALESFORCE_ID
+    assert result.link.base.stamps.keys() == a_patient().keys()
 
 
 @pytest.mark.parametrize(
@@ -126,14 +127,14 @@ def test_a_record_that_is_gone_is_held_and_keeps_its_base(end, what, cause, side
     result = end(link, what)
 
     assert (result.failure.cause, result.failure.side, result.failure.is_held) == (cause, side, True)
-    assert result.base == link.base
+    assert result.link.base == link.base
 
 
 def test_a_doubt_keeps_the_delivery_and_promises_a_question(end):
     result = end(a_link(), seen(NeedsConfirmation("not_newer")))
 
-    assert (result.is_read, result.lane, result.last_error) == (False, Lane.CONFIRM, "not_newer")
-    assert (result.again_in, result.confirm_due_at) == (timedelta(seconds=5), NOW + timedelta(seconds=5))
+    assert (result.is_read, result.retry.lane, result.last_error) == (False, Lane.CONFIRM, "not_newer")
+    assert (result.retry.again_in, result.link.confirm_due_at) == (timedelta(seconds=5), NOW + timedelta(seconds=5))
 
 
 def test_an_unsettled_write_is_waited_for_without_promising_a_question(end):
@@ -142,7 +143,7 @@ def test_an_unsettled_write_is_waited_for_without_promising_a_question(end):
 
     result = end(link, seen())
 
-    assert (result.is_read, result.again_in, result.confirm_due_at) == (False, timedelta(minutes=5), None)
+    assert (result.is_read, result.retry.again_in, result.link.confirm_due_at) == (False, timedelta(minutes=5), None)
 
 
 def with_unsettled(link, before, now, settle_at=SOON):
@@ -150,14 +151,19 @@ def with_unsettled(link, before, now, settle_at=SOON):
 
 
 @pytest.mark.parametrize(
-    ("shown", "state"), [("b@example.com", "confirmed"), ("a@example.com", "refused")], ids=["landed", "lost"]
+    ("shown", "settled"),
+    [
+        ("b@example.com", SettledWrites(landed=("01JWRITE",))),
+        ("a@example.com", SettledWrites(lost=("01JWRITE",))),
+    ],
+    ids=["landed", "lost"],
 )
-def test_what_became_of_an_unsettled_write_is_journalled(end, shown, state):
+def test_what_became_of_an_unsettled_write_is_journalled(end, shown, settled):
     link = with_unsettled(a_link(a_patient(email="a@example.com")), "a@example.com", "b@example.com", NOW)
 
     result = end(link, seen(a_snapshot(LATER_STAMP, email="b@example.com"), a_contact(email=shown)))
 
-    assert result.settled == {"01JWRITE": state}
+    assert result.settled == settled
 
 
 @pytest.mark.parametrize(
@@ -175,11 +181,11 @@ def test_an_edit_after_a_write_that_landed_unseen_survives_a_failed_attempt(end,
     contact = a_contact(email="b@example.com")
     result = end(link, Seen(drchrono, contact), outcome)
 
-    again = replace(link, base=result.base, own_writes=())
+    again = replace(link, base=result.link.base, own_writes=())
     plan = decide(rules(), again, Seen(a_snapshot(LATER_STAMP, email="c@example.com"), contact), NOW)
 
     assert plan.writes == {S: {"email": "c@example.com"}}
 
 
 def test_an_answered_question_is_no_longer_promised(end):
-    assert end(a_link(confirm_due_at=NOW), seen(a_snapshot(LATER_STAMP))).confirm_due_at is None
+    assert end(a_link(confirm_due_at=NOW), seen(a_snapshot(LATER_STAMP))).link.confirm_due_at is None

@@ -44,15 +44,16 @@ def test_what_was_patched_is_agreed_and_unsettled_and_nothing_else_is(end):
 
     result = end(link, edited(), PATCHED, side=D)
 
-    assert agreed(link, result.base) == {"email"}
-    assert result.unconfirmed_fields == {"email"}
-    assert (result.is_read, result.again_in, result.seen_up_to) == (True, None, link.seen_up_to)
+    assert agreed(link, result.link.base) == {"email"}
+    assert result.link.unconfirmed_fields == {"email"}
+    assert (result.is_read, result.retry, result.link.seen_up_to) == (True, None, link.seen_up_to)
 
 
 @pytest.mark.parametrize("shown", [a_snapshot(LATER_STAMP), a_body(LATER_STAMP)], ids=["asked", "delivered"])
 def test_what_drchrono_shows_as_we_wrote_it_is_settled(end, shown):
     assert (
-        end(a_link(unconfirmed_fields=frozenset({"city"})), Seen(shown, a_contact())).unconfirmed_fields == frozenset()
+        end(a_link(unconfirmed_fields=frozenset({"city"})), Seen(shown, a_contact())).link.unconfirmed_fields
+        == frozenset()
     )
 
 
@@ -65,11 +66,11 @@ def test_drchronos_own_word_settles_also_what_it_shows_otherwise(end):
         Written(SALESFORCE_ID, created=False, fields={"city": "Newtown"}, without={}),
     )
 
-    assert result.unconfirmed_fields == frozenset()
+    assert result.link.unconfirmed_fields == frozenset()
 
 
 def test_silence_settles_nothing(end):
-    assert end(a_link(unconfirmed_fields=frozenset({"city"})), edited(), PATCHED, side=D).unconfirmed_fields == {
+    assert end(a_link(unconfirmed_fields=frozenset({"city"})), edited(), PATCHED, side=D).link.unconfirmed_fields == {
         "city",
         "email",
     }
@@ -79,7 +80,7 @@ def test_silence_settles_nothing(end):
 def test_what_is_patched_once_more_is_unsettled_though_the_look_before_showed_the_last_patch(end, shown):
     result = end(a_link(unconfirmed_fields=frozenset({"email"})), edited(shown), PATCHED, side=D)
 
-    assert result.unconfirmed_fields == {"email"}
+    assert result.link.unconfirmed_fields == {"email"}
 
 
 @pytest.mark.parametrize(
@@ -92,9 +93,9 @@ def test_a_patch_that_did_not_end_well_agrees_on_nothing_and_keeps_what_was_read
 
     result = end(link, edited(), error, side=D)
 
-    assert (result.base, result.unconfirmed_fields) == (link.base, frozenset())
+    assert (result.link.base, result.link.unconfirmed_fields) == (link.base, frozenset())
     assert (result.is_read, result.failure) == (False, None)
-    assert result.again_in is not None
+    assert result.retry is not None
 
 
 @pytest.mark.parametrize("error", [Unauthorized(*CALL), Unavailable(*CALL)], ids=["credential", "away"])
@@ -105,7 +106,7 @@ def test_what_the_whole_practice_suffers_from_spends_no_attempt(end, error):
 def test_a_chart_that_is_not_found_is_asked_for_at_once(end):
     result = end(a_link(), edited(), Gone(*CALL), side=D)
 
-    assert (result.again_in, result.confirm_due_at, result.lane) == (timedelta(0), NOW, Lane.CONFIRM)
+    assert (result.retry.again_in, result.link.confirm_due_at, result.retry.lane) == (timedelta(0), NOW, Lane.CONFIRM)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_what_drchrono_refuses_for_good_is_drchronos_failure_and_agrees_on_nothi
     result = end(link, edited(), outcome, side=D)
 
     assert (result.failure.side, result.failure.cause, result.is_read) == (D, cause, True)
-    assert (result.base, result.unconfirmed_fields) == (link.base, frozenset())
+    assert (result.link.base, result.link.unconfirmed_fields) == (link.base, frozenset())
 
 
 def test_fields_drchrono_refused_are_named_as_drchrono_does_and_the_rest_is_agreed(end):
@@ -134,8 +135,8 @@ def test_fields_drchrono_refused_are_named_as_drchrono_does_and_the_rest_is_agre
     result = end(link, seen, written, side=D)
 
     assert (result.failure.side, result.failure.fields) == (D, ("email",))
-    assert agreed(link, result.base) == {"city"}
-    assert result.unconfirmed_fields == {"city"}
+    assert agreed(link, result.link.base) == {"city"}
+    assert result.link.unconfirmed_fields == {"city"}
 
 
 def test_a_lone_contact_that_names_a_chart_learns_it_and_is_looked_at_again_at_once(end):
@@ -143,29 +144,29 @@ def test_a_lone_contact_that_names_a_chart_learns_it_and_is_looked_at_again_at_o
 
     result = end(link, Seen(UNHEARD, replace(a_contact(), key=DRCHRONO_ID)))
 
-    assert (result.drchrono_id, result.salesforce_id) == (DRCHRONO_ID, SALESFORCE_ID)
-    assert (result.is_read, result.again_in) == (False, timedelta(0))
-    assert result.base == link.base, "nothing is agreed before DrChrono was asked"
+    assert (result.link.drchrono_id, result.link.salesforce_id) == (DRCHRONO_ID, SALESFORCE_ID)
+    assert (result.is_read, result.retry.again_in) == (False, timedelta(0))
+    assert result.link.base == link.base, "nothing is agreed before DrChrono was asked"
 
 
 def test_a_contact_that_is_nobodys_uses_its_notice_up(end):
     result = end(replace(a_link({}), drchrono_id=None), Seen(UNHEARD, replace(a_contact(), key=None)))
 
-    assert (result.is_read, result.again_in, result.failure) == (True, None, None)
-    assert result.drchrono_id is None
+    assert (result.is_read, result.retry, result.failure) == (True, None, None)
+    assert result.link.drchrono_id is None
 
 
 def test_a_question_asks_at_once_and_keeps_what_was_read(end):
     result = end(a_link(), Seen(UNHEARD, a_contact(first_name="Tess")))
 
-    assert (result.again_in, result.confirm_due_at, result.lane) == (timedelta(0), NOW, Lane.CONFIRM)
+    assert (result.retry.again_in, result.link.confirm_due_at, result.retry.lane) == (timedelta(0), NOW, Lane.CONFIRM)
     assert (result.is_read, result.attempts) == (False, 0)
 
 
 def test_an_edit_that_was_never_patched_is_still_an_edit_at_the_next_look(end):
     link = a_link()
 
-    after = replace(link, base=end(link, edited(), Unavailable(*CALL), side=D).base)
+    after = replace(link, base=end(link, edited(), Unavailable(*CALL), side=D).link.base)
 
     assert rules().changed(after, {"email": EDIT["email"]}) == {"email"}
     assert rules().changed(after, a_patient()) == set()
