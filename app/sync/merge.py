@@ -19,7 +19,6 @@ from app.sync.resolutions import apply_resolutions
 class FieldVerdict(StrEnum):
     """What is to become of one field."""
 
-    AGREED = "agreed"
     TO_SALESFORCE = "to_salesforce"
     TO_DRCHRONO = "to_drchrono"
     HELD = "held"

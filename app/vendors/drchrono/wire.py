@@ -85,7 +85,6 @@ class User:
     username: str
     practice: str
     doctor_id: str | None
-    is_doctor: bool
     permissions: Mapping[str, bool]
 
 
@@ -103,7 +102,7 @@ def user(record: Any) -> User:
     permissions = {str(name): _is_true(value) for name, value in given.items()} if isinstance(given, dict) else {}
     username = str(record.get("username") or "")[:150]
     doctor_id = _id_text(record.get("doctor")) or None
-    return User(record_id(record), username, practice, doctor_id, _is_true(record.get("is_doctor")), permissions)
+    return User(record_id(record), username, practice, doctor_id, permissions)
 
 
 def _id_text(value: Any) -> str:

@@ -16,7 +16,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-NAMES = st.sampled_from(["id", "username", "practice_group", "doctor", "is_doctor", "permissions"])
+NAMES = st.sampled_from(["id", "username", "practice_group", "doctor", "permissions"])
 
 
 def changed(**fields):
@@ -27,7 +27,7 @@ def test_a_live_users_answer_says_who_consented():
     found = user(CURRENT)
 
     assert (found.id, found.username, found.practice) == ("610001", "fixture.provider", "510001")
-    assert (found.doctor_id, found.is_doctor) == ("310001", True)
+    assert found.doctor_id == "310001"
     assert (found.permissions["share_patients"], found.permissions["access_billing"]) == (True, False)
 
 
@@ -64,9 +64,9 @@ def test_a_user_may_belong_to_no_doctor(doctor):
     ids=repr,
 )  # fmt: skip
 def test_a_claim_is_true_only_when_it_says_so(told, is_so):
-    found = changed(is_doctor=told, permissions={"share_patients": told})
+    found = changed(permissions={"share_patients": told})
 
-    assert (found.is_doctor, found.permissions["share_patients"]) == (is_so, is_so)
+    assert found.permissions["share_patients"] is is_so
 
 
 @pytest.mark.parametrize("permissions", [None, [], "all", 7], ids=repr)
