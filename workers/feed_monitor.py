@@ -4,7 +4,7 @@ A look costs a DrChrono call for every 250 visits changed since yesterday, four 
 no visit tells anything; of Salesforce one query a kind. That is at most two calls of each in FEED_QUIET where little
 has changed, in office hours; while a feed is silent two in ten minutes and a compare for what they show: below a tenth
 of DrChrono's hour. All of it counts in the lane of comparing; while that is paused nobody looks. What somebody else
-takes up meanwhile is no longer there to be looked at: it is told by `untold.py`.
+takes up meanwhile is no longer there to be looked at: `missed_events.py` tells it.
 """
 
 from datetime import timedelta
@@ -24,11 +24,11 @@ from workers.compare.outages import is_callable
 from workers.missed_events import missed
 from workers.read import salesforce_snapshot, visit_zones
 
-EVERY = timedelta(seconds=15)
+LOOK_EVERY_S = 15.0
 BUSIEST_FIRST = (Kind.APPOINTMENT, Kind.PATIENT)  # a clinic's visits change more often; other kinds have no webhooks
 _MOST_PAGES = 4
 _AFTER_A_FAILURE = timedelta(minutes=1)
-_TODAY = timedelta(days=1)  # `of_drchrono` begins two days earlier: with yesterday, which is today in some zone
+_TODAY = timedelta(days=1)  # `drchrono_pages` begins two days earlier: with yesterday, which is today in some zone
 
 
 async def check_feeds(runtime: Runtime) -> None:
@@ -43,7 +43,7 @@ async def check_feeds(runtime: Runtime) -> None:
 async def check_feed(runtime: Runtime, side: Side) -> None:
     """Take in what a side has delivered, and look at the side itself where that is due; once for all workers."""
     name = f"feed_{side}"
-    if not await schedules.try_claim(runtime.database, name, EVERY):
+    if not await schedules.try_claim(runtime.database, name, timedelta(seconds=LOOK_EVERY_S)):
         return
     before, feed, now = await feeds.hear(runtime.database, side)
     if before.silent_since is not None and feed.silent_since is None:

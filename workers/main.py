@@ -32,7 +32,7 @@ from app.wakeup import checked, listener
 from workers.compare import outages
 from workers.compare.reconcile import own_inbox, reconcile_when_due
 from workers.dispatcher import POLL_EVERY_S, Dispatcher
-from workers.feed_monitor import check_feeds
+from workers.feed_monitor import LOOK_EVERY_S, check_feeds
 from workers.housekeeping import keep_house_when_due
 from workers.vendor_limits import ask_limits_when_due
 
@@ -68,7 +68,7 @@ def schedule_of(runtime: Runtime, dispatcher: Dispatcher, inbox: Inbox, worker_i
         Periodic("sweep", POLL_EVERY_S, dispatcher.poll, Missed(away, "work goes on by itself when it is back")),
         Periodic("heartbeat", runtime.timings.beat_s, beat, Missed("heartbeat.missed", told_later)),
         Periodic("reconcile", 2, compare, Missed(away, "it is compared when it is back")),
-        Periodic("feeds", 15, feeds, Missed("feeds.not_looked_into", "they are when the database is back")),
+        Periodic("feeds", LOOK_EVERY_S, feeds, Missed("feeds.not_looked_into", "they are when the database is back")),
         Periodic("house", 60, house, Missed("house.not_kept", "it is gone on with in an hour")),
         Periodic("limits", 5, limits, Missed(away, "the limits are asked for when it is back")),
         Periodic("counts", SAVED_EVERY_S, save),

@@ -131,7 +131,7 @@ async def lived(request, known, empty_vendors):
 
 
 def most_calls(life, span):
-    """What `workers/dark.py` says a compare after a darkness costs at most: (of DrChrono, of Salesforce)."""
+    """What `workers/compare/outages.py` says a compare after a darkness costs at most: (of DrChrono, of Salesforce)."""
     pages = math.ceil(len(life.patients) / 250)
     drchrono = 3 + 5 * math.ceil(len(life.patients) / 1000) if span > PATIENCE else 3 + pages
     return drchrono, (4 if span > TOLD_OF else 3) * len(Kind)
