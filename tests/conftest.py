@@ -1,10 +1,12 @@
 """The few fixtures everybody needs: both databases, a Valkey, and keys. The servers are real ones, out of wheels."""
 
 import contextlib
+import shlex
 import shutil
 import signal
 import ssl
 
+import psutil
 import pytest
 
 from app.cli import supervise
@@ -57,6 +59,24 @@ def pytest_collection_modifyitems(items):
         given = item.callspec.params if hasattr(item, "callspec") else {}
         if item.path.parent.name in _THROUGH_THE_STORE and given.get("database") == "sqlite":
             item.add_marker(pytest.mark.long)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _leaves_no_process():
+    """Whatever a test has started is gone with it, or with the last one; what is not ends here, and is told."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    left = [one for one in set(psutil.Process().children(recursive=True)) - before if _is_at_work(one)]
+    said = [shlex.join(one.cmdline()) for one in left]
+    for one in left:
+        one.kill()
+    assert said == []
+
+
+def _is_at_work(process):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 @pytest.fixture(scope="session", autouse=True)

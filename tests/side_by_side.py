@@ -2,7 +2,8 @@
 
     python -m tests.side_by_side [ARGUMENTS OF PYTEST]
 
-The rest is told as it runs, the other run whole at its end, so neither tells into the other. 0 only when both gave 0.
+The rest is told as it runs, then the browser's tests; the processes' run beside both is told whole at the end, so none
+tells into another. 0 only when each gave 0.
 """
 
 import signal
@@ -13,33 +14,34 @@ from pathlib import Path
 
 from app.cli.supervise import Child, stop_all
 
-WAITING = ("tests/processes", "tests/browser")
 PYTEST = (sys.executable, "-m", "pytest")
-REST_BESIDE = "2"
+PROCESSES, BROWSER = "tests/processes", "tests/browser"
+REST = ("tests", f"--ignore={PROCESSES}", f"--ignore={BROWSER}", "-n", "2", "--dist", "worksteal")
 
 
 def main(arguments):
-    """Run both, and give the exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that both are stopped
+    """Run all of it, and give the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that whatever runs is stopped
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chronobridge-test-") as folder:
-        waiting = Child("the processes", [*PYTEST, *WAITING, *arguments], log=Path(folder) / "waiting.log")
-        spared = [f"--ignore={each}" for each in WAITING]
-        rest = Child("the rest", [*PYTEST, "tests", *spared, "-n", REST_BESIDE, "--dist", "worksteal", *arguments])
+        beside = Child("the processes", [*PYTEST, PROCESSES, *arguments], log=Path(folder) / "beside.log")
+        here = [Child("the rest", [*PYTEST, *REST, *arguments]), Child("the browser", [*PYTEST, BROWSER, *arguments])]
+        codes = {}
         try:
-            for run in (waiting, rest):
+            beside.start()
+            for run in here:
+                print(f"\n{run.name}:", flush=True)
                 run.start()
-            codes = {"the rest": rest.process.wait()}
-            print(f"\n{', '.join(WAITING)}, run beside that:", flush=True)
-            codes[waiting.name] = waiting.process.wait()
-            print(waiting.log.read_text(errors="replace"), end="")
+                codes[run.name] = run.process.wait()
+            codes[beside.name] = beside.process.wait()
         except KeyboardInterrupt:
-            return 1
+            codes[beside.name] = 1
         finally:
-            stop_all([waiting, rest])
+            stop_all([beside, *here])
+            print(f"\n{beside.name}, beside that:\n{beside.log.read_text(errors='replace')}", end="")
     failed = [name for name, code in codes.items() if code]
-    said = f"failed: {', '.join(failed)}" if failed else "both good"
-    print(f"\nboth runs, side by side: {said}, {time.monotonic() - began:.0f} s")
+    said = f"failed: {', '.join(failed)}" if failed else "all good"
+    print(f"\n{', '.join(codes)}: {said}, {time.monotonic() - began:.0f} s")
     return 1 if failed else 0
 
 

@@ -19,13 +19,14 @@ from app.vendors.rate_limit.policy import Allowance
 from app.vendors.rate_limit.salesforce import unlimited
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import Credentials, SalesforceGrant
-from tests.contract import standins
-from tests.contract.standins import CLIENT, LOGIN, PROVIDER
 from tests.standins.drchrono.app import create_app as drchrono_app
 from tests.standins.salesforce.app import create_app as salesforce_app
 from tests.standins.salesforce.org import Credentials as OrgCredentials
 from tests.standins.salesforce.tls import throwaway
 from tests.standins.serve import running
+from tests.standins.tests.conftest import api, control, server, session, signed_in
+
+__all__ = ["api", "control", "server", "session", "signed_in"]  # fixtures that the stand-ins' own tests have, too
 
 USER = "sync@clinic.example"
 REDIRECT = "http://127.0.0.1/callback"
@@ -132,56 +133,3 @@ async def practice(_drchrono_url, database, vault):
         )  # fmt: skip
         for one in opened:
             await one.close()
-
-
-@pytest.fixture(scope="module")
-def server():
-    """The address of a DrChrono stand-in."""
-    with running(drchrono_app()) as url:
-        yield url
-
-
-@pytest.fixture
-def control(server):
-    """Its control door, as on the first day."""
-    with httpx.Client(base_url=f"{server}/_control") as control:
-        control.post("/reset")
-        yield control
-
-
-@pytest.fixture
-def signed_in(server, control):
-    """Gives a client that calls as this user."""
-    clients = []
-
-    def client(user=PROVIDER, scope=""):
-        asked = {"redirect_uri": standins.REDIRECT, "user": user, "scope": scope}
-        code = control.post("/oauth/code", json=asked).json()["code"]
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": standins.REDIRECT, **CLIENT}
-        token = httpx.post(f"{server}/o/token/", data=form).json()["access_token"]
-        clients.append(httpx.Client(base_url=f"{server}/api", headers={"Authorization": f"Bearer {token}"}))
-        return clients[-1]
-
-    yield client
-    for opened in clients:
-        opened.close()
-
-
-@pytest.fixture
-def api(signed_in):
-    return signed_in()
-
-
-@pytest.fixture(scope="module")
-def _salesforce():
-    with running(salesforce_app()) as url, httpx.Client(base_url=url) as client:
-        yield client
-
-
-@pytest.fixture
-def session(_salesforce):
-    """A client with a session in an org as it was on the first day."""
-    _salesforce.post("/_control/reset")
-    token = _salesforce.post("/services/oauth2/token", data=LOGIN).json()["access_token"]
-    _salesforce.headers["Authorization"] = f"Bearer {token}"
-    return _salesforce

@@ -14,8 +14,8 @@ from app.sync.mappings import file
 from app.sync.model import Kind, Side
 from app.vendors.drchrono.client import DrChrono
 from tests.contract import openapi
-from tests.contract.standins import OURS as DOCTOR
-from tests.contract.standins import PROVIDER, STAFF
+from tests.standins.tests.known import OURS as DOCTOR
+from tests.standins.tests.known import PROVIDER, STAFF
 
 if not openapi.PLACE.is_file():
     pytest.skip(openapi.ABSENT, allow_module_level=True)

@@ -10,9 +10,9 @@ import pytest
 
 from app.vendors.salesforce.platform_events import is_signed, read_events
 from tests.contract.listening import listening, quieted
-from tests.contract.standins import LOGIN
 from tests.standins.salesforce.app import create_app
 from tests.standins.serve import running
+from tests.standins.tests.known import LOGIN
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "salesforce"
 ORG_ID, HUMAN = "00DSYN0000000012BA", "005SYN000000001YBA"

@@ -9,9 +9,9 @@ import pytest
 
 from app.vendors.salesforce.outbound_messages import ACK, read_message
 from tests.contract.listening import listening, quieted, wait_until
-from tests.contract.standins import LOGIN
 from tests.standins.salesforce.app import create_app
 from tests.standins.serve import running
+from tests.standins.tests.known import LOGIN
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "salesforce"
 FIELDS = ["LastName", "SystemModstamp", "Birthdate", "FirstName", "Sync_To_DrChrono__c", "LastModifiedById"]

@@ -40,3 +40,4 @@ def test_what_is_copied_reaches_the_builder_and_nothing_else_does():
     assert "*" in lines
     assert let_in == set().union(*copied().values())
     assert [one for one in let_in if not (ROOT / one).exists()] == []
+    assert lines.index("tests/standins/tests") > lines.index("!tests/standins"), "the last line that fits counts"

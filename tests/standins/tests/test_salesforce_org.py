@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.contract.standins import LOGIN
 from tests.standins.salesforce.ids import canonical
 from tests.standins.salesforce.org import ORG_ID
+from tests.standins.tests.known import LOGIN
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.contract.standins import STRANGER, sample
+from tests.standins.tests.known import STRANGER, sample
 
 KINDS = ["patients", "appointments"]
 COMPLETE = {"patients": "bulk_patients_complete", "appointments": "bulk_appointments_complete"}

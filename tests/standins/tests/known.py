@@ -14,7 +14,7 @@ LOGIN = {  # at Salesforce
     "client_id": "standin-client-id",
     "client_secret": "standin-client-secret",
 }
-_SAMPLES = Path(__file__).parents[1] / "samples" / "drchrono"
+_SAMPLES = Path(__file__).parents[2] / "samples" / "drchrono"
 
 
 def sample(name):

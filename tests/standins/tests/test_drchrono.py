@@ -15,7 +15,7 @@ import pytest
 from tests.standins.drchrono.app import create_app
 from tests.standins.serve import running
 
-SAMPLES = Path(__file__).parents[1] / "samples" / "drchrono"
+SAMPLES = Path(__file__).parents[2] / "samples" / "drchrono"
 REDIRECT = "http://127.0.0.1:1/connect/callback"
 CLIENT = {"client_id": "standin-client", "client_secret": "standin-secret"}
 SECRET = "synthetic-webhook-secret-0123456789abcdef"

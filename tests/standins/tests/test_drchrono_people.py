@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.standins import NOT_ALLOWED, NOT_FOUND, OURS, PROVIDER, STAFF, STRANGER, THEIRS
+from tests.standins.tests.known import NOT_ALLOWED, NOT_FOUND, OURS, PROVIDER, STAFF, STRANGER, THEIRS
 
 
 def patient(control, **fields):

@@ -34,7 +34,7 @@ from tests.standins.salesforce.soql import parse
 from tests.standins.salesforce.tls import throwaway
 from tests.standins.serve import running
 
-SAMPLES = Path(__file__).parents[1] / "samples" / "salesforce"
+SAMPLES = Path(__file__).parents[2] / "samples" / "salesforce"
 KEY = "DrChrono_Patient_Id__c"
 ID, SECRET, USER = "client", "s3cret/+", "sync@clinic.test"
 
@@ -930,7 +930,7 @@ def test_it_runs_as_a_process_of_its_own(tmp_path):
     ca_file = tmp_path / "ca.pem"
     command = [sys.executable, "-m", "tests.standins.salesforce", "--port", "0", "--ca-file", str(ca_file)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2], env={**os.environ, "PYTHONPATH": "."}
+        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3], env={**os.environ, "PYTHONPATH": "."}
     ) as process:
         word, base = process.stdout.readline().split()
         with requests.Session() as session:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.standins import NOT_ALLOWED, NOT_FOUND, PROVIDER, STRANGER, THEIRS, assert_alike, sample
+from tests.standins.tests.known import NOT_ALLOWED, NOT_FOUND, PROVIDER, STRANGER, THEIRS, assert_alike, sample
 
 DAY = "2026-03-16"
 

@@ -7,8 +7,8 @@ import time
 import httpx
 import pytest
 
-from tests.contract.standins import CLIENT, REDIRECT, assert_alike, sample
-from tests.contract.test_standin_drchrono import bearer, deliveries, hooked
+from tests.standins.tests.known import CLIENT, REDIRECT, assert_alike, sample
+from tests.standins.tests.test_drchrono import bearer, deliveries, hooked
 
 MONDAY = "2026-03-02"
 SERIES = {"scheduled_time": f"{MONDAY}T14:00:00", "recur_end_date": "2026-06-29", "reason": "Synthetic weekly visit"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.standins import LOGIN
+from tests.standins.tests.known import LOGIN
 
 DATA = "/services/data/v67.0"
 KEY = "DrChrono_Patient_Id__c"
