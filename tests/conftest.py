@@ -141,7 +141,7 @@ def valkey_url(tmp_path_factory):
     child = supervise.valkey(tmp_path_factory.mktemp("valkey"), port)
     with supervise.supervised([child]):
         child.start()
-        supervise.wait_for_port(port, child)
+        supervise.wait_for_port(port, child, 60)
         yield f"redis://127.0.0.1:{port}/0"
 
 

@@ -104,12 +104,12 @@ def valkey(folder: Path, port: int) -> Child:
     return Child("valkey", command, log=folder / "valkey.log")
 
 
-def wait_for_port(port: int, child: Child) -> None:
+def wait_for_port(port: int, child: Child, within_s: float = _STARTED_S) -> None:
     """Wait until something accepts on a loopback port.
 
     Raises  RuntimeError when the process ended first, or does not accept in time
     """
-    deadline = time.monotonic() + _STARTED_S
+    deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if not child.is_running:
             break
