@@ -37,7 +37,7 @@ def test_a_web_and_workers_that_are_killed_lose_no_acknowledged_change(here):
     assert_nothing_lost_nothing_doubled(settle(here, sender))
 
 
-@on_both
+@pytest.mark.parametrize("here", ["postgresql"], indirect=True)  # on SQLite `verify` does the same to Redis
 def test_a_wiped_and_a_vanished_redis_lose_no_acknowledged_change(here):
     sender = burst(here)
     sender.start()
