@@ -141,7 +141,7 @@ async def test_a_database_that_lets_nobody_write_is_not_ready_and_is_ready_again
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_a_part_that_hangs_holds_up_no_other(clinic):
-    health = HealthMonitor(clinic.app.state.runtime, slow_s=0.3)
+    health = HealthMonitor(clinic.app.state.runtime, slow_s=2.0)
 
     async with locked(clinic.runtime.database, tables.feeds):
         await health.look()
