@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from app.errors import Gone, SyncError
+from app.metrics import definitions as tallies
 from app.store.result import Effects, Identity, LinkChange, Result, Retry
 from app.sync.base import Rules
 from app.sync.identity import fingerprints
@@ -190,7 +191,7 @@ def _linked(batch: Batch, read: Result, seen: Seen, plan: LinkTo) -> Result:
     link = replace(link, confirm_due_at=link.confirm_due_at if is_named else batch.leased.now)
     is_chart = link.drchrono_id is not None
     link = replace(link, salesforce_id=plan.link_to) if is_chart else replace(link, drchrono_id=plan.link_to)
-    return replace(read, link=link, retry=Retry(), effects=Effects(counts=(f"linked_{link.kind}",)))
+    return replace(read, link=link, retry=Retry(), effects=Effects(counts=(tallies.LINKED_TALLY.of(link.kind),)))
 
 
 def _followed(batch: Batch, read: Result, plan: Follow) -> Result:
@@ -269,45 +270,36 @@ def _is_carried_out(name: str, plan: ReadyPlan, answers: Answers) -> bool:
 
 
 def counters_of(batch: Batch, observed: Observed, plan: ReadyPlan, answers: Answers) -> tuple[str, ...]:
-    """Give what is counted of a look whose writes, if any, have succeeded, by name."""
-    kind = batch.rules.table.kind
-    skipped = [f"skipped_{plan.cause}"] if isinstance(plan, Nothing) and plan.cause else []
+    """Give what is counted of a look whose writes, if any, have succeeded: the names of tallies."""
+    kind, compared = batch.rules.table.kind, _compared(plan)
     return (
-        *skipped,
-        *(["contradicted_delivery"] if observed.is_contradicted else []),
-        *(
-            f"{done}_{kind}"
-            for done in (
-                *_written_counters(plan, answers),
-                *_landed_counters(observed, plan),
-                *_applied_counters(answers),
-            )
-        ),
-        *(f"put_back_{kind}" for _ in _compared(plan).put_backs),
-        *(f"conflict_{kind}" for _ in _compared(plan).conflicts),
-        *(f"{flag}_{kind}" for flag in flags_of(plan).values()),
+        *([tallies.SKIPPED_TALLY.of(plan.cause)] if isinstance(plan, Nothing) and plan.cause else []),
+        *([tallies.CONTRADICTED_TALLY.of()] if observed.is_contradicted else []),
+        *_write_tallies(kind, plan, answers),
+        *_landed_tallies(observed, plan),
+        *(tallies.APPLIED_TALLY.of(side, kind) for side, answer in answers.items() if isinstance(answer, Written)),
+        *(tallies.PUT_BACK_TALLY.of(kind) for _ in compared.put_backs),
+        *(tallies.CONFLICT_TALLY.of(kind) for _ in compared.conflicts),
+        *(tallies.ODD_HOUR_TALLY.of(flag, kind) for flag in flags_of(plan).values()),
     )
 
 
-def _written_counters(plan: ReadyPlan, answers: Answers) -> list[str]:
+def _write_tallies(kind: Kind, plan: ReadyPlan, answers: Answers) -> list[str]:
     """Say what the writes did: made a record, met one that bore our key, or changed one."""
     written = {side: answer for side, answer in answers.items() if isinstance(answer, Written)}
     if not written:
         return []
     if not isinstance(plan, Create):
-        return ["merged" if isinstance(plan, MergeContacts) else "updated"]
-    return [f"created_{side}" if answer.created else "linked" for side, answer in written.items()]
+        return [(tallies.MERGED_TALLY if isinstance(plan, MergeContacts) else tallies.UPDATED_TALLY).of(kind)]
+    linked = tallies.LINKED_TALLY.of(kind)
+    return [tallies.CREATED_TALLY.of(side, kind) if answer.created else linked for side, answer in written.items()]
 
 
-def _landed_counters(observed: Observed, plan: ReadyPlan) -> list[str]:
+def _landed_tallies(observed: Observed, plan: ReadyPlan) -> list[str]:
     """Say what an earlier create has made whose answer never came: its record was found now."""
     link = observed.link
     ours = (write for write in link.own_writes if write.side is Side.SALESFORCE and write.id in plan.settled.landed)
-    return [f"created_{write.side}" for write in ours if link.salesforce_id is None]
-
-
-def _applied_counters(answers: Answers) -> list[str]:
-    return [f"applied_{side}" for side, answer in answers.items() if isinstance(answer, Written)]
+    return [tallies.CREATED_TALLY.of(write.side, link.kind) for write in ours if link.salesforce_id is None]
 
 
 def doctor_zone(batch: Batch, seen: Seen) -> str:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from app.cli import progress
 from app.errors import LeaseLost, StoreUnavailable, SyncError, Unauthorized, Unavailable, VendorError
+from app.metrics.definitions import CREATED_TALLY, LINKED_TALLY, UPDATED_TALLY
 from app.operations import backfill
 from app.ports import Inbox
 from app.runtime import Runtime, open_inbox, open_runtime
@@ -182,8 +183,8 @@ async def print_summary(
     """Say what was linked, created and updated since `before`, and what waits for people since `began`, by cause."""
     now = await backfill.counted(runtime)
     for kind in kinds:
-        counts = {what: now.get(f"{what}_{kind}", 0) - before.get(f"{what}_{kind}", 0) for what in _COUNTED}
-        line = ", ".join(f"{count:,} {_COUNTED[what]}" for what, count in counts.items() if count)
+        counts = {done: now.get(name, 0) - before.get(name, 0) for name, done in _counted(kind).items()}
+        line = ", ".join(f"{count:,} {done}" for done, count in counts.items() if count)
         console.print(f"{kind}s: {line or 'nothing had to be done'}", markup=False, highlight=False)
         for row in await backfill.left_to_people(runtime, kind, began):
             what = "held" if row.is_held else "refused"
@@ -191,12 +192,14 @@ async def print_summary(
             console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
-_COUNTED = {
-    "linked": "linked to one that was there",
-    "created_salesforce": "created in Salesforce",
-    "created_drchrono": "created in DrChrono",
-    "updated": "updated",
-}
+def _counted(kind: Kind) -> dict[str, str]:
+    """Give the names of the tallies of a kind that a person is told of, each with what was done."""
+    return {
+        LINKED_TALLY.of(kind): "linked to one that was there",
+        CREATED_TALLY.of(Side.SALESFORCE, kind): "created in Salesforce",
+        CREATED_TALLY.of(Side.DRCHRONO, kind): "created in DrChrono",
+        UPDATED_TALLY.of(kind): "updated",
+    }
 
 
 NAMES: Mapping[Side, str] = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}

@@ -120,6 +120,36 @@ BY_PROCESSES = (DELIVERIES, VENDOR_CALLS, RINGS_MISSED, END_TO_END, GROUP_SIZE)
 BY_LOOKS = (APPLIED, CREATED, LINKED, CONFLICTS, PUT_BACKS, ODD_HOURS, SKIPPED, CONTRADICTED)
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A count that is saved in the commit of a link's outcome, by a name that people are shown too.
+
+    name    with a place for each label
+    metric  the metric that it makes, by the same labels; None where only people are shown it
+    """
+
+    name: str
+    metric: Metric | None = None
+
+    def of(self, *labels: str) -> str:
+        """Give its name for these values of its labels."""
+        return self.name.format(*labels)
+
+
+APPLIED_TALLY = Tally("applied_{}_{}", APPLIED)
+CREATED_TALLY = Tally("created_{}_{}", CREATED)
+LINKED_TALLY = Tally("linked_{}", LINKED)
+UPDATED_TALLY, MERGED_TALLY = Tally("updated_{}"), Tally("merged_{}")
+CONFLICT_TALLY, PUT_BACK_TALLY = Tally("conflict_{}", CONFLICTS), Tally("put_back_{}", PUT_BACKS)
+ODD_HOUR_TALLY = Tally("{}_{}", ODD_HOURS)
+SKIPPED_TALLY = Tally("skipped_{}", SKIPPED)
+CONTRADICTED_TALLY = Tally("contradicted_delivery", CONTRADICTED)
+TALLIES = (
+    *(APPLIED_TALLY, CREATED_TALLY, LINKED_TALLY, UPDATED_TALLY, MERGED_TALLY, CONFLICT_TALLY, PUT_BACK_TALLY),
+    *(ODD_HOUR_TALLY, SKIPPED_TALLY, CONTRADICTED_TALLY),
+)
+
+
 LANES = tuple(lane.value for lane in Lane)
 DIRECTIONS = ("to_salesforce", "to_drchrono")
 PARTS = (

@@ -12,7 +12,7 @@ from time import monotonic
 
 from app.errors import StoreUnavailable, Undecryptable
 from app.metrics import definitions
-from app.metrics.definitions import OTHER, Metric
+from app.metrics.definitions import Metric
 from app.metrics.exposition import Samples, text
 from app.operations.health.model import PartState
 from app.operations.health.monitor import HealthMonitor
@@ -27,21 +27,6 @@ _QUICK_S, _REST = 0.5, 5.0
 
 
 _SLOW_S = 8.0
-
-
-# metric -> the name its labels make among the counts that people are shown too
-_NAMES: Mapping[Metric, str] = {
-    definitions.APPLIED: "applied_{}_{}",
-    definitions.CREATED: "created_{}_{}",
-    definitions.LINKED: "linked_{}",
-    definitions.CONFLICTS: "conflict_{}",
-    definitions.PUT_BACKS: "put_back_{}",
-    definitions.ODD_HOURS: "{}_{}",
-    definitions.CONTRADICTED: "contradicted_delivery",
-}
-
-
-_SKIPPED = "skipped_"
 
 
 class MetricsReader:
@@ -91,14 +76,16 @@ class MetricsReader:
 
 def counted_by_batches(saved: Mapping[str, int]) -> Iterator[tuple[Metric, int, tuple[str, ...]]]:
     """Give what looks have counted: the metric, how often, and its labels; names nobody knows make none."""
-    for metric, name in _NAMES.items():
+    for tally in definitions.TALLIES:
+        if (metric := tally.metric) is None or tally is definitions.SKIPPED_TALLY:
+            continue
         for labels in product(*metric.labels.values()):
-            if count := saved.get(name.format(*labels)):
+            if count := saved.get(tally.of(*labels)):
                 yield metric, count, labels
+    skipped = definitions.SKIPPED_TALLY.of("")
     for name, count in saved.items():
-        if name.startswith(_SKIPPED):
-            cause = name.removeprefix(_SKIPPED)
-            yield definitions.SKIPPED, count, (cause if cause in definitions.SKIPPED.labels["cause"] else OTHER,)
+        if name.startswith(skipped):  # by a cause that may have no label of its own
+            yield definitions.SKIPPED, count, definitions.SKIPPED.bounded([name.removeprefix(skipped)])
 
 
 async def read_standing(runtime: Runtime, samples: Samples) -> None:
