@@ -22,7 +22,7 @@ from workers.batch import read_only_batch
 from workers.compare.listing import drchrono_pages, drchrono_row_changed, salesforce_pages, salesforce_row_changed
 from workers.compare.outages import is_callable
 from workers.missed_events import missed
-from workers.read import salesforce_snapshot, visit_zones
+from workers.read import reader_of
 
 LOOK_EVERY_S = 15.0
 BUSIEST_FIRST = (Kind.APPOINTMENT, Kind.PATIENT)  # a clinic's visits change more often; other kinds have no webhooks
@@ -117,9 +117,9 @@ async def _missed_in_salesforce(runtime: Runtime, kind: Kind, feed: Feed) -> set
     since = min(feed.heard_at, feed.asked_at or feed.heard_at) - feed_health.UNDER_WAY
     rules, told = runtime.rules(kind), dict[str, str]()
     batch = read_only_batch(runtime, kind, Lane.COMPARE)
-    clock = await visit_zones(batch)
+    reader = await reader_of(batch)
     async for page in salesforce_pages(runtime.salesforce.on(Lane.COMPARE), runtime.mappings[kind], since, ""):
-        living = [salesforce_snapshot(batch, clock, row) for row in page.rows if not row.get("IsDeleted")]
+        living = [reader.salesforce(row) for row in page.rows if not row.get("IsDeleted")]
         agreed = await links.healthy_pairs(runtime.database, kind, [one.id for one in living], Side.SALESFORCE)
         told |= {one.id: one.version for one in living if salesforce_row_changed(rules, one, agreed.get(one.id))}
         break

@@ -19,9 +19,10 @@ from app.sync.create import BUSY
 from app.sync.identity import alike, fingerprints, narrowed, question, search_key
 from app.sync.model import WHOLE_RECORD, FieldResolution, Fields, PendingWrite, Seen, Side, Snapshot
 from app.sync.plan import Create, FindCreated, Hold, LinkTo, MergeContacts, Plan, ReadyPlan, Wait
+from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from workers.batch import Batch, Observed
-from workers.read import salesforce_snapshot, visit_zones
+from workers.read import reader_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +177,10 @@ async def _merged(batch: Batch, candidates: Collection[CreateCandidate], judged:
     asked = sorted({winner for _, winner, _ in held})
     try:
         records = await batch.salesforce.read(table.object, table.fields, table.external_id, asked, [])
-        clock = await visit_zones(batch)
+        reader = await reader_of(batch)
     except SyncError as error:
         return {candidate.link_id: error for candidate, _, _ in held}
-    contacts = {str(one["Id"]): salesforce_snapshot(batch, clock, one) for one in records}
+    contacts = {str(one["Id"]): reader.salesforce(one) for one in records}
     return {
         candidate.link_id: create.plan_merge(table, plan, candidate.who, contacts.get(winner))
         for candidate, winner, plan in held
@@ -230,7 +231,7 @@ def _chart_snapshot(batch: Batch, record: Mapping[str, Any]) -> Snapshot:
         id_ = wire.record_id(record)
     except ValueError:  # passing over it could make a second chart
         raise Unreadable(Side.DRCHRONO.value, f"GET {batch.rules.table.path}", code="NO_ID") from None
-    return batch.rules.table.read(Side.DRCHRONO, id_, record, version=wire.version(record), confirmed=True)
+    return SideReader(batch.rules.table).drchrono(id_, record, wire.version(record))
 
 
 async def _taken(batch: Batch, charts: set[str]) -> set[str]:
@@ -275,5 +276,5 @@ async def _contacts_born_with(batch: Batch, candidates: Sequence[CreateCandidate
     if not values:
         return []
     records = await batch.salesforce.unnamed(table.object, table.fields, table.external_id, keys[0][0], values)
-    clock = await visit_zones(batch)
-    return [salesforce_snapshot(batch, clock, one) for one in records]
+    reader = await reader_of(batch)
+    return [reader.salesforce(one) for one in records]

@@ -7,7 +7,7 @@ visit that one was under an earlier id, is told from our own index.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from app.errors import SyncError, Unauthorized, Undecryptable
@@ -16,7 +16,7 @@ from app.store import dependencies, doctor_zones, link_claims
 from app.store.resolutions import Resolution
 from app.store.work_queue import DeliveredBody, Due
 from app.sync.model import Absent, Deleted, FieldResolution, RecordRef, Seen, Side, Snapshot
-from app.sync.snapshots import place_in_series, skipped, zone_of
+from app.sync.snapshots import SideReader
 from app.sync.trust import trusted_snapshot
 from app.vendors.drchrono import wire
 from workers.batch import Batch, Observed
@@ -36,16 +36,16 @@ async def read_both_sides(batch: Batch) -> list[Observed]:
 
 
 async def _observe(batch: Batch) -> list[Observed]:
-    clock = await visit_zones(batch)
+    reader = await reader_of(batch)
     try:
-        held: SalesforceSnapshots = await read_salesforce(batch, clock)
+        held: SalesforceSnapshots = await read_salesforce(batch, reader)
     except SyncError as error:
         return [Observed(due, error) for due in batch.leased.due]
     held = await with_linked_parents(batch, held)
-    observed = [_observed(batch, clock, due, held) for due in batch.leased.due]
-    asked = [_confirm(batch, clock, one) for one in observed if _needs_confirmation(batch, one)]
+    observed = [_observed(batch, reader, due, held) for due in batch.leased.due]
+    asked = [_confirm(batch, reader, one) for one in observed if _needs_confirmation(batch, one)]
     asked += [
-        _read_back(batch, clock, one)
+        _read_back(batch, reader, one)
         for one in observed
         if not _needs_confirmation(batch, one) and _is_sampled(batch, one)
     ]
@@ -57,24 +57,11 @@ async def _observe(batch: Batch) -> list[Observed]:
 SalesforceSnapshots = Mapping[str, Snapshot | Deleted]
 
 
-@dataclass(frozen=True, slots=True)
-class VisitZones:
-    """The zones that visits are read in: the doctor's, unless the settings name one for the office."""
-
-    batch: Batch
-    by_doctor: Mapping[str, str]
-
-    def zone(self, side: Side, raw: Mapping[str, Any]) -> str:
-        """Give the zone of a vendor's record, verbatim; empty when it has none or its doctor is not known."""
-        by_office = self.batch.runtime.settings.office_time_zones
-        return zone_of(self.batch.rules.table, side, raw, by_office, self.by_doctor)
-
-
-def _observed(batch: Batch, clock: VisitZones, due: Due, held: SalesforceSnapshots) -> Observed:
+def _observed(batch: Batch, reader: SideReader, due: Due, held: SalesforceSnapshots) -> Observed:
     link = due.link
     salesforce = held.get(link.id, Absent.ABSENT)
     try:
-        bodies = [delivered_snapshot(batch, clock, link.drchrono_id or "", body) for body in due.bodies]
+        bodies = [delivered_snapshot(batch, reader, link.drchrono_id or "", body) for body in due.bodies]
         decided = resolutions_of(batch, due)
     except SyncError as error:
         return Observed(due, error)
@@ -88,11 +75,11 @@ def _needs_confirmation(batch: Batch, observed: Observed) -> bool:
     return has_record and promised is not None and promised <= batch.leased.now
 
 
-async def _confirm(batch: Batch, clock: VisitZones, observed: Observed) -> Observed:
+async def _confirm(batch: Batch, reader: SideReader, observed: Observed) -> Observed:
     """Ask DrChrono what it holds, as was promised."""
     assert isinstance(observed.seen, Seen)
     try:
-        asked = await ask_drchrono(batch, clock, observed.link.drchrono_id or "")
+        asked = await ask_drchrono(batch, reader, observed.link.drchrono_id or "")
         return replace(observed, seen=replace(observed.seen, drchrono=asked))
     except SyncError as error:
         return replace(observed, seen=error)
@@ -112,7 +99,7 @@ def _is_sampled(batch: Batch, observed: Observed) -> bool:
     return drawn < batch.runtime.settings.confirm_share * 0x100000000
 
 
-async def _read_back(batch: Batch, clock: VisitZones, observed: Observed) -> Observed:
+async def _read_back(batch: Batch, reader: SideReader, observed: Observed) -> Observed:
     """Read back what was believed; one that says something else at the same stamp was not DrChrono's.
 
     DrChrono may show a record as it was some seconds ago, so an older answer says nothing.
@@ -121,7 +108,7 @@ async def _read_back(batch: Batch, clock: VisitZones, observed: Observed) -> Obs
     believed = observed.seen.drchrono
     assert isinstance(believed, Snapshot)
     try:
-        asked = await ask_drchrono(batch, clock, believed.id)
+        asked = await ask_drchrono(batch, reader, believed.id)
     except SyncError:
         return observed
     if not isinstance(asked, Snapshot) or asked.version < believed.version:
@@ -138,7 +125,7 @@ async def _read_back(batch: Batch, clock: VisitZones, observed: Observed) -> Obs
     return replace(observed, seen=replace(observed.seen, drchrono=asked))
 
 
-def delivered_snapshot(batch: Batch, clock: VisitZones, record_id: str, body: DeliveredBody) -> Snapshot:
+def delivered_snapshot(batch: Batch, reader: SideReader, record_id: str, body: DeliveredBody) -> Snapshot:
     """Give the snapshot of a record that a delivery carried.
 
     Raises  Undecryptable when its body is not kept any more, or its key is not known
@@ -146,10 +133,10 @@ def delivered_snapshot(batch: Batch, clock: VisitZones, record_id: str, body: De
     if body.sealed is None:
         raise Undecryptable("the body of an unfinished delivery was dropped")
     raw: Mapping[str, Any] = batch.runtime.vault.open(body.sealed)
-    return _drchrono_snapshot(batch, clock, record_id, raw, body.version, confirmed=False)
+    return reader.drchrono(record_id, raw, body.version, confirmed=False)
 
 
-async def ask_drchrono(batch: Batch, clock: VisitZones, record_id: str) -> Snapshot | Absent:
+async def ask_drchrono(batch: Batch, reader: SideReader, record_id: str) -> Snapshot | Absent:
     """Give what DrChrono answers that it holds.
 
     Raises  VendorError when it does not answer, or is not connected
@@ -159,19 +146,10 @@ async def ask_drchrono(batch: Batch, clock: VisitZones, record_id: str) -> Snaps
     record = await batch.drchrono.read(batch.rules.table.path, record_id)
     if record is None:
         return Absent.ABSENT
-    return _drchrono_snapshot(batch, clock, record_id, record, wire.version(record), confirmed=True)
+    return reader.drchrono(record_id, record, wire.version(record))
 
 
-def _drchrono_snapshot(
-    batch: Batch, clock: VisitZones, record_id: str, raw: Mapping[str, Any], version: str, *, confirmed: bool
-) -> Snapshot:
-    zone = clock.zone(Side.DRCHRONO, raw)
-    snapshot = batch.rules.table.read(Side.DRCHRONO, record_id, raw, version=version, confirmed=confirmed, zone=zone)
-    kind = batch.rules.table.kind
-    return replace(snapshot, skipped=skipped(kind, record_id, raw), series=place_in_series(kind, raw))
-
-
-async def read_salesforce(batch: Batch, clock: VisitZones) -> dict[str, Snapshot | Deleted]:
+async def read_salesforce(batch: Batch, reader: SideReader) -> dict[str, Snapshot | Deleted]:
     """Give what Salesforce holds by link id: of a linked record by its Id, else by our external id."""
     table, due = batch.rules.table, batch.leased.due
     names = table.fields
@@ -180,7 +158,7 @@ async def read_salesforce(batch: Batch, clock: VisitZones) -> dict[str, Snapshot
     found = await batch.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
     held: dict[str, Snapshot | Deleted] = {}
     for record in found:
-        snapshot = salesforce_snapshot(batch, clock, record)
+        snapshot = reader.salesforce(record)
         for link_id in (
             by_id.get(record["Id"]),
             by_key.get(snapshot.key or ""),
@@ -191,15 +169,9 @@ async def read_salesforce(batch: Batch, clock: VisitZones) -> dict[str, Snapshot
         gone = await batch.salesforce.deleted(table.object, missing)
         winners = sorted({winner for winner in gone.values() if winner})
         found = await batch.salesforce.read(table.object, names, table.external_id, winners, []) if winners else []
-        snapshots = {record["Id"]: salesforce_snapshot(batch, clock, record) for record in found}
+        snapshots = {record["Id"]: reader.salesforce(record) for record in found}
         held |= {by_id[id_]: Deleted(snapshots.get(winner or "")) for id_, winner in gone.items()}
     return held
-
-
-def salesforce_snapshot(batch: Batch, clock: VisitZones, record: Mapping[str, Any]) -> Snapshot:
-    """Give the snapshot of a record of Salesforce's as it was read."""
-    stamp, zone = str(record.get("SystemModstamp") or ""), clock.zone(Side.SALESFORCE, record)
-    return batch.rules.table.read(Side.SALESFORCE, record["Id"], record, version=stamp, confirmed=True, zone=zone)
 
 
 async def with_linked_parents(batch: Batch, held: SalesforceSnapshots) -> SalesforceSnapshots:
@@ -264,9 +236,10 @@ async def with_parents(batch: Batch, observed: Sequence[Observed]) -> list[Obser
     ]
 
 
-async def visit_zones(batch: Batch) -> VisitZones:
-    """Give the zones known now, where the kind has times that need them."""
-    return VisitZones(batch, await doctor_zones.all_zones(batch.runtime.database) if batch.rules.table.zoned else {})
+async def reader_of(batch: Batch) -> SideReader:
+    """Give what reads this kind's records, with the zones of doctors as they are known now where times need them."""
+    by_doctor = await doctor_zones.all_zones(batch.runtime.database) if batch.rules.table.zoned else {}
+    return SideReader(batch.rules.table, batch.runtime.settings.office_time_zones, by_doctor)
 
 
 def resolutions_of(batch: Batch, due: Due) -> dict[str, FieldResolution]:

@@ -12,6 +12,7 @@ from app.errors import Rejected, SyncError, Unauthorized
 from app.sync.identity import alike
 from app.sync.mappings.table import Table
 from app.sync.model import Side
+from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.client import OVERLAPS
 from app.vendors.salesforce.wire import RecordRefused, Saved
@@ -60,7 +61,7 @@ async def post(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> S
         except SyncError as error:
             return error
         id_ = wire.record_id(made)
-        shown = table.read(Side.DRCHRONO, id_, made, version=wire.version(made), confirmed=True)
+        shown = SideReader(table).drchrono(id_, made, wire.version(made))
         return Written(id_, created=True, fields=write.fields, without=write.without, shown=shown)
 
     return await asyncio.gather(*(one(write) for write in writes))
@@ -75,7 +76,7 @@ async def _our_first_attempt(batch: Batch, write: PreparedWrite, error: Rejected
     record = await batch.drchrono.read(table.path, error.code.removeprefix(OVERLAPS))
     if record is None:
         return None
-    snapshot = table.read(Side.DRCHRONO, wire.record_id(record), record, version="", confirmed=True)
+    snapshot = SideReader(table).drchrono(wire.record_id(record), record)
     return record if alike(table, write.fields, [snapshot]) else None
 
 

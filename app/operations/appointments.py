@@ -17,7 +17,7 @@ from app.store.record_views import RecordView
 from app.sync.mappings.local_time import known_zone
 from app.sync.mappings.table import Row, Table
 from app.sync.model import Kind, RecordRef, Side
-from app.sync.snapshots import zone_of
+from app.sync.snapshots import SideReader
 from app.vendors.salesforce import search
 from app.vendors.salesforce.search import Columns
 
@@ -126,27 +126,26 @@ def _people(runtime: Runtime, table: Table) -> list[tuple[Row, tuple[str, ...]]]
 def _visit(
     runtime: Runtime, table: Table, record: Mapping[str, Any], one: RecordView | None, by_doctor: Mapping[str, str]
 ) -> Visit:
-    zone = zone_of(table, Side.SALESFORCE, record, runtime.settings.office_time_zones, by_doctor)
+    reader = SideReader(table, runtime.settings.office_time_zones, by_doctor)
     row = table.rows.get(table.zoned or "")
     beside = str(record.get(row.names[Side.SALESFORCE]) or "") if row else ""
-    zone = zone or (beside if known_zone(beside) else runtime.settings.hours.zone.key)
-    snapshot = table.read(Side.SALESFORCE, str(record["Id"]), record, version="", confirmed=True, zone=zone)
+    snapshot = reader.salesforce(record, or_zone=beside if known_zone(beside) else runtime.settings.hours.zone.key)
     values = {name: snapshot.fields.get(row.name) for name in _SHOWN if (row := table.row_of(name)) is not None}
     names = {row.name: _name(record.get(row.names[Side.SALESFORCE]), parts) for row, parts in _people(runtime, table)}
-    flags = table.flags(snapshot.fields, zone).values()
+    flags = table.flags(snapshot.fields, snapshot.zone).values()
     at = values.get("scheduled_time")
     return Visit(
         one,
         one.link.drchrono_id if one else snapshot.key,
         snapshot.id,
         at,
-        zone,
+        snapshot.zone,
         values.get("duration"),
         names.get("patient"),
         names.get("doctor"),
         values.get("status"),
         values.get("deleted_flag") is not None,
-        (*flags, *([CLOSED] if _is_closed(runtime, at, zone) else [])),
+        (*flags, *([CLOSED] if _is_closed(runtime, at, snapshot.zone) else [])),
     )
 
 

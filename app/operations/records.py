@@ -19,7 +19,7 @@ from app.runtime import Runtime
 from app.store import audit, doctor_zones, links, record_views
 from app.sync.diff import MASK, FieldDiff, compare_fields
 from app.sync.model import Absent, Kind, Lane, RecordRef, Side, Snapshot
-from app.sync.snapshots import zone_of
+from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from app.vendors.salesforce.wire import long_id
 
@@ -168,9 +168,8 @@ async def snapshot(runtime: Runtime, kind: Kind, side: Side, raw: Mapping[str, A
     """Give a record as a side has just answered it."""
     table = runtime.mappings[kind]
     by_doctor = await doctor_zones.all_zones(runtime.database) if table.zoned else {}
-    zone = zone_of(table, side, raw, runtime.settings.office_time_zones, by_doctor)
-    record_id = wire.record_id(raw) if side is Side.DRCHRONO else str(raw["Id"])
-    return table.read(side, record_id, raw, version="", confirmed=True, zone=zone)
+    reader = SideReader(table, runtime.settings.office_time_zones, by_doctor)
+    return reader.salesforce(raw) if side is Side.SALESFORCE else reader.drchrono(wire.record_id(raw), raw)
 
 
 def _answer(seen: Snapshot | Absent | Unanswered | None) -> str | Unanswered:

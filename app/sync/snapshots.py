@@ -2,16 +2,53 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.sync.mappings.codecs import Unfit
 from app.sync.mappings.table import Row, Table
-from app.sync.model import Kind, Side
+from app.sync.model import Kind, Side, Snapshot
 
 BREAK, VIRTUAL = "break", "virtual"
-
-
 _OCCURRENCE = re.compile(r"\d{4}-?\d\d-?\d\d_\w+", re.ASCII)  # an occurrence of a series that nobody has touched
+_LONGEST_PLACE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SideReader:
+    """Reads the raw records of one kind, as either side gives them, into snapshots.
+
+    The times of a visit are read in the zone of its doctor, unless the settings name one for its office; without the
+    zones of doctors (`by_doctor`) a time is read as far as it can be without.
+    """
+
+    table: Table
+    by_office: Mapping[str, str] = field(default_factory=dict)
+    by_doctor: Mapping[str, str] = field(default_factory=dict)
+
+    def drchrono(
+        self, record_id: str, raw: Mapping[str, Any], version: str = "", *, confirmed: bool = True
+    ) -> Snapshot:
+        """Give the snapshot of a record of DrChrono's, which says why it is none of ours and its place in a series.
+
+        version    the record's own stamp; empty where it does not matter
+        confirmed  DrChrono itself has answered so; False of a delivered body
+        """
+        kind, zone = self.table.kind, self.zone(Side.DRCHRONO, raw)
+        read = self.table.read(Side.DRCHRONO, record_id, raw, version=version, confirmed=confirmed, zone=zone)
+        return replace(read, skipped=skipped(kind, record_id, raw), series=_place_in_series(kind, raw))
+
+    def salesforce(self, raw: Mapping[str, Any], *, or_zone: str = "") -> Snapshot:
+        """Give the snapshot of a record of Salesforce's; `or_zone`: the zone of one whose doctor's is not known."""
+        zone, stamp = self.zone(Side.SALESFORCE, raw) or or_zone, str(raw.get("SystemModstamp") or "")
+        return self.table.read(Side.SALESFORCE, str(raw["Id"]), raw, version=stamp, confirmed=True, zone=zone)
+
+    def zone(self, side: Side, raw: Mapping[str, Any]) -> str:
+        """Give the zone of a record, verbatim; empty when it has none or its doctor is not known."""
+        if self.table.zoned is None:
+            return ""
+        doctor, office = (_value(self.table.row_of(name), side, raw) for name in ("doctor", "office"))
+        return self.by_office.get(office) or self.by_doctor.get(doctor, "")
 
 
 def skipped(kind: Kind, record_id: str, raw: Mapping[str, Any]) -> str:
@@ -26,20 +63,10 @@ def skipped(kind: Kind, record_id: str, raw: Mapping[str, Any]) -> str:
     return VIRTUAL if _OCCURRENCE.fullmatch(record_id) else ""
 
 
-def place_in_series(kind: Kind, raw: Mapping[str, Any]) -> str:
+def _place_in_series(kind: Kind, raw: Mapping[str, Any]) -> str:
     """Give the place of a visit in its series, which stays when its id does not; empty when it is in none."""
     place = raw.get("recurrence_instance_key")
-    return place[:64] if kind is Kind.APPOINTMENT and isinstance(place, str) else ""
-
-
-def zone_of(
-    table: Table, side: Side, raw: Mapping[str, Any], by_office: Mapping[str, str], by_doctor: Mapping[str, str]
-) -> str:
-    """Give the zone of a vendor's record, verbatim; empty when it has none or its doctor is not known."""
-    if table.zoned is None:
-        return ""
-    doctor, office = (_value(table.row_of(name), side, raw) for name in ("doctor", "office"))
-    return by_office.get(office) or by_doctor.get(doctor, "")
+    return place[:_LONGEST_PLACE] if kind is Kind.APPOINTMENT and isinstance(place, str) else ""
 
 
 def _value(row: Row | None, side: Side, raw: Mapping[str, Any]) -> str:

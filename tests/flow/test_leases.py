@@ -4,7 +4,7 @@ import asyncio
 
 from app.store import scans
 from app.store import tables as t
-from app.store.clock import LEASE
+from app.timings import REAL
 from workers.lease import LeasedScan, renewing
 
 
@@ -20,7 +20,7 @@ async def test_the_leases_of_a_batch_and_of_a_scan_are_renewed_while_the_work_go
     scan, _ = await scans.acquire(clinic.runtime.database, "compare_patient")
     before = await ends(clinic)
 
-    async with renewing(batch), renewing(LeasedScan(clinic.runtime, scan)), asyncio.timeout(LEASE.total_seconds()):
+    async with renewing(batch), renewing(LeasedScan(clinic.runtime, scan)), asyncio.timeout(REAL.lease.total_seconds()):
         while not all(late > early for early, late in zip(before, await ends(clinic), strict=True)):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 

@@ -15,8 +15,8 @@ from app.sync.base import Rules
 from app.sync.create import is_opted_in
 from app.sync.deletions import is_deleted
 from app.sync.mappings.table import Table
-from app.sync.model import Kind, Link, Side, Snapshot
-from app.sync.snapshots import skipped
+from app.sync.model import Kind, Link, Snapshot
+from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.salesforce import search
@@ -151,9 +151,9 @@ def drchrono_row_changed(rules: Rules, row: Mapping[str, Any], link: Link | None
     if rules.table.is_one_way:
         return True
     record_id = wire.record_id(row)
-    snapshot = rules.table.read(Side.DRCHRONO, record_id, row, version="", confirmed=False)
+    snapshot = SideReader(rules.table).drchrono(record_id, row, confirmed=False)
     if link is None:
-        return not is_deleted(rules, snapshot) and not skipped(rules.table.kind, record_id, row)
+        return not is_deleted(rules, snapshot) and not snapshot.skipped
     return bool(rules.changed(link, snapshot.fields) - {rules.table.zoned})
 
 

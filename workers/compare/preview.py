@@ -33,7 +33,7 @@ from workers.batch import Batch, Observed, read_only_batch
 from workers.compare.checkpoint import ScanRequest
 from workers.compare.listing import drchrono_pages, drchrono_row_changed, salesforce_pages, salesforce_row_changed
 from workers.match import candidate_of, match_contacts
-from workers.read import salesforce_snapshot, visit_zones
+from workers.read import reader_of
 
 Show = Callable[[Due, Seen, Plan], None]
 
@@ -63,11 +63,11 @@ async def preview_batch(batch: Batch, prospect: ChangeCount, see: Show = lambda 
 
     Raises  SyncError when Salesforce cannot be read, or a kept body cannot be opened
     """
-    clock = await visit_zones(batch)
-    held = await read.read_salesforce(batch, clock)
+    reader = await reader_of(batch)
+    held = await read.read_salesforce(batch, reader)
     for due in batch.leased.due:
         link = replace(due.link, own_writes=())
-        bodies = [read.delivered_snapshot(batch, clock, link.drchrono_id or "", body) for body in due.bodies]
+        bodies = [read.delivered_snapshot(batch, reader, link.drchrono_id or "", body) for body in due.bodies]
         drchrono = replace(bodies[-1], confirmed=True) if bodies else _unheard(link)
         seen = Seen(drchrono, held.get(link.id, Absent.ABSENT))
         plan = expected_plan(batch.rules, link, seen, decide(batch.rules, link, seen, batch.leased.now))
@@ -179,16 +179,14 @@ async def _contacts(runtime: Runtime, found: DryRun, since: datetime | None, lan
     )
     async for page in salesforce_pages(runtime.salesforce.on(lane), table, since, ""):
         found.read[Side.SALESFORCE] += len(page.rows)
-        clock = await visit_zones(batch)
+        reader = await reader_of(batch)
         agreed = await links.healthy_pairs(
             runtime.database, found.kind, [str(row["Id"]) for row in page.rows], Side.SALESFORCE
         )
         due = []
         for row in page.rows:
             link = agreed.get(str(row["Id"]))
-            is_news = bool(row.get("IsDeleted")) or salesforce_row_changed(
-                rules, salesforce_snapshot(batch, clock, row), link
-            )
+            is_news = bool(row.get("IsDeleted")) or salesforce_row_changed(rules, reader.salesforce(row), link)
             if is_news and link is not None:
                 due.append(Due(link, 0, 0, 0, lane))
             elif is_news and not row.get("IsDeleted") and not row.get(table.external_id):
@@ -207,10 +205,10 @@ async def _preview_due(runtime: Runtime, found: DryRun, due: Sequence[Due], lane
 async def _preview_matches(runtime: Runtime, found: DryRun, due: Sequence[Due], lane: Lane) -> None:
     """Say of charts that are new to us whom they would meet in Salesforce."""
     batch = read_only_batch(runtime, found.kind, lane, due)
-    clock = await visit_zones(batch)
+    reader = await reader_of(batch)
     candidates = []
     for one in due:
-        chart = read.delivered_snapshot(batch, clock, one.link.drchrono_id or "", one.bodies[-1])
+        chart = read.delivered_snapshot(batch, reader, one.link.drchrono_id or "", one.bodies[-1])
         seen = Seen(chart, Absent.ABSENT)
         plan = decide(batch.rules, one.link, seen, batch.leased.now)
         candidate = candidate_of(batch, Observed(one, seen), plan) if isinstance(plan, Create) else None

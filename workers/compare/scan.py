@@ -35,7 +35,7 @@ from workers.compare.listing import (
 )
 from workers.compare.preview import apply_brake
 from workers.lease import LeasedScan, renewing
-from workers.read import salesforce_snapshot, visit_zones
+from workers.read import reader_of
 
 ScanProgress = Callable[[Kind, Checkpoint], Awaitable[None]]
 
@@ -192,12 +192,12 @@ class ScanRun:
         """Point out the records that tell of something, and note those that ask to be taken over; gives how many."""
         kind, rules = self.asked.kind, self.runtime.rules(self.asked.kind)
         batch = read_only_batch(self.runtime, kind, self.asked.lane)
-        clock = await visit_zones(batch)
+        reader = await reader_of(batch)
         agreed = await links.healthy_pairs(
             self.runtime.database, kind, [str(row["Id"]) for row in rows], Side.SALESFORCE
         )
         deleted = {str(row["Id"]) for row in rows if row.get("IsDeleted")}
-        living = [salesforce_snapshot(batch, clock, row) for row in rows if str(row["Id"]) not in deleted]
+        living = [reader.salesforce(row) for row in rows if str(row["Id"]) not in deleted]
         told = {one.id for one in living if salesforce_row_changed(rules, one, agreed.get(one.id))}
         known = [agreed[id_].id for id_ in sorted((told | deleted) & agreed.keys())]
         others = [str(row["Id"]) for row in rows if str(row["Id"]) not in agreed]
