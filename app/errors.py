@@ -1,7 +1,8 @@
 """Every error of the service, drawn as one family; the standard library only.
 
 Expected outcomes are return values. These are for what the caller could not have known. Each class answers one
-question, `disposition`, and only `app/sync/retry.py` asks it.
+question, `disposition`: what becomes of a record whose attempt ended in it. Only `app/sync/retry.py` asks it. Where a
+class says nothing, that is a dead letter.
 
     SyncError
       x DeliveryRefused                     answered at the door; nothing kept
@@ -14,25 +15,22 @@ question, `disposition`, and only `app/sync/retry.py` asks it.
         + OutcomeUnknown          read back a write whose answer never came: it may have happened
         + Unauthorized            pause     no record's retries are spent on a bad credential
         + Rejected                dead      the same request would fail again
-        + Gone                    decide    becomes an absent snapshot
+        + Gone                    dead      the record is not there: of a read it becomes an absent snapshot instead
         + Unreadable              dead      the answer does not fit our wire model
       x LeaseLost                 retry     another worker has it; nothing more may be saved
-      x Misconfigured             stop      found at start, never mid-flight
+      x Misconfigured                       found at start, never mid-flight
 """
 
 from enum import StrEnum
 
 
 class Disposition(StrEnum):
-    """What is to be done about an error."""
+    """What is to be done about a record whose attempt ended in an error."""
 
-    REFUSE = "refuse"
     RETRY = "retry"
     READ_BACK = "read_back"
     PAUSE_SIDE = "pause_side"
     DEAD_LETTER = "dead_letter"
-    DECIDE = "decide"
-    STOP = "stop"
 
 
 class SyncError(Exception):
@@ -44,7 +42,6 @@ class SyncError(Exception):
 class DeliveryRefused(SyncError):  # noqa: N818 - the family is named for what happened
     """A delivery was turned away at the door; nothing of it is kept."""
 
-    disposition = Disposition.REFUSE
     status = 400
 
 
@@ -127,7 +124,7 @@ class Rejected(VendorError):  # noqa: N818
 class Gone(VendorError):  # noqa: N818
     """The record is not there: deleted, merged, or out of our snapshot."""
 
-    disposition = Disposition.DECIDE
+    disposition = Disposition.DEAD_LETTER
 
 
 class Unreadable(VendorError):  # noqa: N818
@@ -144,5 +141,3 @@ class LeaseLost(SyncError):  # noqa: N818
 
 class Misconfigured(SyncError):  # noqa: N818
     """A setting is missing or malformed; the message names it, says what is expected and gives an example."""
-
-    disposition = Disposition.STOP

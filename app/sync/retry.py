@@ -46,7 +46,7 @@ def after(error: SyncError, attempt: int, limit: int, jitter: float) -> RetryDec
             return RetryDecision(Fate.RETRY, wait + min(wait / 2, _MOST_JITTER_S) * jitter)
         case Disposition.READ_BACK:
             return _again(attempt, limit, jitter)
-        case _:
+        case Disposition.DEAD_LETTER:
             return RetryDecision(Fate.DEAD_LETTER, spends=True)
 
 

@@ -39,6 +39,10 @@ def test_every_error_answers_what_is_to_be_done(error):
     assert error.disposition in Disposition
 
 
+def test_every_disposition_is_some_errors_answer():
+    assert {error.disposition for error in FAMILY.values()} == set(Disposition)
+
+
 @pytest.mark.parametrize("error", FAMILY.values(), ids=FAMILY.keys())
 def test_every_error_says_what_it_means(error):
     assert inspect.getdoc(error)
