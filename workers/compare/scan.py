@@ -55,7 +55,7 @@ async def scan(runtime: Runtime, inbox: Inbox, asked: ScanRequest, tell: ScanPro
             checkpoint = Checkpoint.restored(saved.at) if saved.at else _begun(asked, saved)
             if goes_on:
                 read = sum(checkpoint.read.values())
-                log.info("scan.goes_on", kind=asked.kind.value, leg=checkpoint.phase, records=read)
+                log.info("scan.goes_on", kind=asked.kind.value, phase=checkpoint.phase.value, records=read)
             asked = replace(asked, since=datetime.fromisoformat(checkpoint.since) if checkpoint.since else None)
             walk = ScanRun(runtime, inbox, asked, saved)
             for phase in list(Phase)[list(Phase).index(checkpoint.phase) :]:
