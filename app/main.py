@@ -1,11 +1,12 @@
-"""The web app: doors, probes, the console and its JSON, joined over one runtime."""
+"""The web app: webhooks, probes, the API and the console, joined over one runtime."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from types import ModuleType
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
@@ -22,11 +23,62 @@ from app.settings.fields import Settings
 from app.store import lanes
 from app.store.counters import SAVED_EVERY_S
 from app.web import probes
-from app.web.api import routes as api
+from app.web.api import appointments as appointments_api
+from app.web.api import audit as audit_api
+from app.web.api import conflicts as conflicts_api
+from app.web.api import connections as connections_api
+from app.web.api import deliveries as deliveries_api
+from app.web.api import failures as failures_api
+from app.web.api import held as held_api
+from app.web.api import lanes as lanes_api
+from app.web.api import overview as overview_api
+from app.web.api import patients as patients_api
+from app.web.api import queue as queue_api
+from app.web.api import records as records_api
+from app.web.auth import reader
+from app.web.console import appointments as appointments_pages
+from app.web.console import audit as audit_pages
+from app.web.console import conflicts as conflicts_pages
+from app.web.console import connections as connections_pages
+from app.web.console import deliveries as deliveries_pages
+from app.web.console import failures as failures_pages
+from app.web.console import held as held_pages
+from app.web.console import lanes as lanes_pages
 from app.web.console import login, oauth
-from app.web.console import routes as console
+from app.web.console import overview as overview_pages
+from app.web.console import patients as patients_pages
+from app.web.console import records as records_pages
 from app.web.pages import PageMessage, PageRefused, message_page
 from app.web.webhooks import drchrono, salesforce
+
+# whatever the console can do, a script can do by the API; the role is checked before anything of a request is looked at
+_API = (
+    overview_api,
+    queue_api,
+    patients_api,
+    appointments_api,
+    records_api,
+    failures_api,
+    held_api,
+    conflicts_api,
+    deliveries_api,
+    lanes_api,
+    connections_api,
+    audit_api,
+)
+_PAGES = (
+    overview_pages,
+    patients_pages,
+    appointments_pages,
+    records_pages,
+    failures_pages,
+    held_pages,
+    conflicts_pages,
+    deliveries_pages,
+    lanes_pages,
+    connections_pages,
+    audit_pages,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -69,8 +121,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(drchrono.router)
     app.include_router(salesforce.router)
     app.include_router(probes.router)
-    app.include_router(api.router)
-    app.include_router(console.router)
+    app.include_router(_joined(_API, APIRouter(prefix="/api/v1", dependencies=[Depends(reader), Depends(_unkept)])))
+    app.include_router(_joined(_PAGES, APIRouter(tags=["pages"], include_in_schema=False)))
     app.include_router(login.router)
     app.include_router(oauth.router)
     app.mount("/static", StaticFiles(packages=[("app.web", "static")]))
@@ -80,6 +132,17 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(DeliveryRefused, _refused)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     return app
+
+
+def _joined(parts: Sequence[ModuleType], router: APIRouter) -> APIRouter:
+    for part in parts:
+        router.include_router(part.router)
+    return router
+
+
+def _unkept(response: Response) -> None:
+    """Let nothing between us and who asked keep the answer: some name patients."""
+    response.headers["Cache-Control"] = "no-store"
 
 
 async def _recognise(runtime: Runtime) -> None:

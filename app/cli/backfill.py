@@ -15,7 +15,7 @@ from rich.console import Console
 from app.cli import progress
 from app.errors import LeaseLost, StoreUnavailable, SyncError, Unauthorized, Unavailable, VendorError
 from app.metrics.definitions import CREATED_TALLY, LINKED_TALLY, UPDATED_TALLY
-from app.operations import backfill
+from app.operations import queue
 from app.ports import Inbox
 from app.runtime import Runtime, open_inbox, open_runtime
 from app.settings.fields import Settings
@@ -54,7 +54,7 @@ async def run_backfill(settings: Settings, console: Console, kind: Kind | None, 
         if not is_connected(runtime, console):
             return False
         await tell_if_paused(runtime, console, lane, kinds)
-        began, before = runtime.now(), await backfill.counted(runtime)
+        began, before = runtime.now(), await queue.counted_so_far(runtime)
         checkpoints = await _all_compared(runtime, console, kinds, lane)
         if checkpoints.keys() != set(kinds):
             return False
@@ -98,7 +98,7 @@ async def _compared(
     assert runtime.drchrono is not None
     budget, known, tried_at = (
         runtime.drchrono.grant.budget,
-        await backfill.linked_count(runtime, kind),
+        await queue.linked_count(runtime, kind),
         time.monotonic(),
     )
     is_told = False
@@ -152,25 +152,25 @@ async def _follow(runtime: Runtime, console: Console, lane: Lane, kinds: Sequenc
     with progress.showing(console) as say:
         most = 0
         while True:
-            left = await backfill.left_of(runtime, lane, kinds)
+            left = await queue.left_of_comparison(runtime, lane, kinds)
             most = max(most, left.records)
             say("applied by the workers", most - left.records, most)
             if not left.records:
                 return
             is_far = left.next_in_s is None or left.next_in_s > _PATIENCE_S
-            if left.is_paused or is_far or not await backfill.has_workers(runtime):
+            if left.is_paused or is_far or not await queue.has_workers(runtime):
                 break
             await asyncio.sleep(_LOOK_S)
     for line in await _why(runtime, lane, left):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-async def _why(runtime: Runtime, lane: Lane, left: backfill.LeftOfComparison) -> list[str]:
+async def _why(runtime: Runtime, lane: Lane, left: queue.LeftOfComparison) -> list[str]:
     """Say why what is left is not followed to its end."""
     lines = [f"{left.records:,} are left to the workers"]
     if left.is_paused:
         lines.append(f"the lane {lane} is paused ({left.is_paused}); {advice(lane)}")
-    elif not await backfill.has_workers(runtime):
+    elif not await queue.has_workers(runtime):
         lines.append("no worker is alive: start `chronobridge work`")
     else:
         lines.append("they wait for calls or for an answer; `chronobridge queue` says when they will be done")
@@ -181,12 +181,12 @@ async def print_summary(
     runtime: Runtime, console: Console, kinds: Sequence[Kind], before: Mapping[str, int], began: datetime
 ) -> None:
     """Say what was linked, created and updated since `before`, and what waits for people since `began`, by cause."""
-    now = await backfill.counted(runtime)
+    now = await queue.counted_so_far(runtime)
     for kind in kinds:
         counts = {done: now.get(name, 0) - before.get(name, 0) for name, done in _counted(kind).items()}
         line = ", ".join(f"{count:,} {done}" for done, count in counts.items() if count)
         console.print(f"{kind}s: {line or 'nothing had to be done'}", markup=False, highlight=False)
-        for row in await backfill.left_to_people(runtime, kind, began):
+        for row in await queue.left_to_people(runtime, kind, began):
             what = "held" if row.is_held else "refused"
             told = f"  {row.records:,} {what}: {row.cause}; {fix(row.cause)}"
             console.print(told, markup=False, highlight=False, soft_wrap=True)
@@ -218,7 +218,7 @@ def is_connected(runtime: Runtime, console: Console) -> bool:
 
 async def tell_if_paused(runtime: Runtime, console: Console, lane: Lane, kinds: list[Kind]) -> None:
     """Say that a lane is paused, why, and what to do: what is found will wait in it, and nothing of it is written."""
-    left = await backfill.left_of(runtime, lane, kinds)
+    left = await queue.left_of_comparison(runtime, lane, kinds)
     if left.is_paused:
         console.print(f"the lane {lane} is paused: {left.is_paused}", style="red", markup=False, soft_wrap=True)
         waiting = f"{left.records:,} records wait in it, and so will what is found now; {advice(lane)}"

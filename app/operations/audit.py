@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.operations.model import ListPage, first_of
-from app.ports import Action
+from app.ports import Action, ListPage, first_of
 from app.runtime import Runtime
 from app.store import audit
 

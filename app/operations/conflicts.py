@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from app.errors import Undecryptable
-from app.operations.model import ListPage, first_of
-from app.ports import Act, Action, By
+from app.ports import Act, Action, By, ListPage, first_of
 from app.runtime import Runtime
 from app.store import audit, conflicts
 from app.sync.model import Kind, Side, WriteState

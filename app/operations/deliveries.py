@@ -8,8 +8,7 @@ from typing import Any
 
 from app.errors import Undecryptable
 from app.log import log
-from app.operations.model import ListPage, first_of
-from app.ports import Act, Action, By
+from app.ports import Act, Action, By, ListPage, first_of
 from app.runtime import Runtime
 from app.store import audit, deliveries
 from app.sync.diff import MASK

@@ -19,7 +19,7 @@ from app.store import key_rotation, links, queue_stats
 from app.store.schema import is_behind
 from app.sync.model import Side
 from app.vendors import http
-from app.vendors.drchrono import webhook
+from app.vendors.drchrono import wire
 from app.vendors.drchrono.wire import EVENT_KINDS
 
 
@@ -107,7 +107,7 @@ async def check_webhook_address(runtime: Runtime) -> Finding:
         return red(
             name, f"{url} answers {answer.status_code}", "let the proxy pass /webhooks/drchrono on to the service"
         )
-    if _secret_of(answer) != webhook.verification(asked, given)["secret_token"]:
+    if _secret_of(answer) != wire.verification(asked, given)["secret_token"]:
         fix = "restart the service with these settings, or point PUBLIC_URL at it"
         return red(name, f"{url} answers with another secret than the first of DRCHRONO_WEBHOOK_SECRETS", fix)
     if runtime.is_on_loopback:

@@ -5,7 +5,7 @@ import pytest
 from app.store.record_views import RecordState
 from app.sync.model import WriteState
 from app.sync.resolutions import ResolutionEnd
-from app.web.api.states import Ending, Standing, State
+from app.web.api.records import Ending, Standing, State
 
 
 @pytest.mark.parametrize(

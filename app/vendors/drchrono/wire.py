@@ -4,9 +4,11 @@ The event's name is in a header only; the body is `{"receiver": â€¦, "object": â
 webhook's secret, so nothing of it is ever kept.
 """
 
+import hashlib
+import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,3 +168,21 @@ def version(record: Mapping[str, Any]) -> str:
     """Give a record's `updated_at`, which compares as text with others of the same record; empty when absent."""
     stamp = record.get("updated_at")
     return stamp if isinstance(stamp, str) and _STAMP.fullmatch(stamp) else ""
+
+
+SIGNATURE, EVENT, DELIVERY = "x-drchrono-signature", "x-drchrono-event", "x-drchrono-delivery"
+PING = "PING"
+
+
+def is_genuine(signature: str | None, secrets: Sequence[str]) -> bool:
+    """Say whether the header equals one of our secrets; every secret is compared, in constant time."""
+    given = (signature or "").encode("latin-1", "replace")  # the very bytes of the header
+    found = False
+    for secret in secrets:
+        found |= hmac.compare_digest(given, secret.encode())
+    return found and bool(given)
+
+
+def verification(msg: str, secrets: Sequence[str]) -> dict[str, str]:
+    """Give the answer to DrChrono's `GET ?msg=`: the hex HMAC-SHA256 of the message under the first secret."""
+    return {"secret_token": hmac.digest(secrets[0].encode(), msg.encode(), hashlib.sha256).hex()}

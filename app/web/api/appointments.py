@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.operations import appointments
 from app.operations.appointments import Visit
 from app.runtime import Runtime
-from app.web.api.states import Standing
+from app.web.api.records import Standing
 
 router = APIRouter(prefix="/appointments", tags=["records"])
 

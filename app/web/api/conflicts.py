@@ -13,7 +13,7 @@ from app.operations.resolve import Refusal
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.sync.model import Kind, Side, WriteState
-from app.web.api.states import Ending, State
+from app.web.api.records import Ending, State
 from app.web.auth import operator
 
 router = APIRouter(prefix="/conflicts", tags=["conflicts"])

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from pydantic import BaseModel, Field
 
-from app.operations import held as operations
 from app.operations import resolve
+from app.operations import resolve as operations
 from app.operations.candidates import Candidates
 from app.operations.records import BothSides, RecordView
 from app.operations.resolve import Pick, Refusal

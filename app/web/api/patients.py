@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app.operations import patients
 from app.operations.patients import People, Person, RecordState
 from app.runtime import Runtime
-from app.web.api.states import Standing
+from app.web.api.records import Standing
 
 router = APIRouter(prefix="/patients", tags=["records"])
 

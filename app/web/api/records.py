@@ -1,6 +1,7 @@
 """One record: its ids, its state, its history, both sides of it on demand, and looking at it again."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
@@ -15,8 +16,40 @@ from app.runtime import Runtime
 from app.sync.diff import Agreement
 from app.sync.failure_causes import fix
 from app.sync.model import Kind, RecordRef, Side, WriteState
-from app.web.api.states import Standing
 from app.web.auth import operator
+
+
+class Standing(StrEnum):
+    """How a record stands, for a person."""
+
+    IN_STEP = "in_step"
+    ON_ITS_WAY = "on_its_way"
+    FAILED = "failed"
+    HELD = "held"
+    ALONE = "alone"
+
+
+class State(StrEnum):
+    """How far an outward call is known to have come."""
+
+    PLANNED = "planned"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class Ending(StrEnum):
+    """How a decision stands.
+
+    OVERTAKEN  somebody had edited the field since, so that edit stayed
+    DROPPED    a person let its failure go before it could be carried out
+    """
+
+    OPEN = "open"
+    DONE = "done"
+    OVERTAKEN = "overtaken"
+    DROPPED = "dropped"
+
 
 router = APIRouter(prefix="/records/{side}/{kind}/{record_id}", tags=["records"])
 

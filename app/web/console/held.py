@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from app.operations import conflicts, held, resolve
+from app.operations import conflicts, resolve
 from app.operations.candidates import Candidates
 from app.operations.records import BothSides, RecordView
 from app.operations.resolve import Pick, Refusal
@@ -31,7 +31,7 @@ async def show(request: Request, caller: Reader, cause: str = "", after: str = "
     """Show what is held, with what to do about each, and how many conflicts a rule has decided."""
     runtime: Runtime = request.app.state.runtime
     cause = cause.replace("\x00", "")  # which no database takes in a text
-    found = await held.listed(runtime, _ON_A_PAGE, after if _ID.fullmatch(after) else "", cause=cause or None)
+    found = await resolve.listed(runtime, _ON_A_PAGE, after if _ID.fullmatch(after) else "", cause=cause or None)
     return page(
         "held",
         caller,
@@ -55,7 +55,7 @@ async def read(request: Request, caller: Reader, link_id: str) -> Response:
     """Read both sides, or whom it could be, and show them masked; it reads, so a viewer may."""
     runtime: Runtime = request.app.state.runtime
     found = await _found(runtime, caller, link_id)
-    return await _page(runtime, caller, found, await held.read(runtime, found))
+    return await _page(runtime, caller, found, await resolve.read(runtime, found))
 
 
 @router.post("/{link_id}/reveal")
@@ -63,7 +63,7 @@ async def reveal(request: Request, caller: Operator, link_id: str) -> Response:
     """Read the same and show the values; that is noted."""
     runtime: Runtime = request.app.state.runtime
     found = await _found(runtime, caller, link_id)
-    return await _page(runtime, caller, found, await held.read(runtime, found, caller.by), is_revealed=True)
+    return await _page(runtime, caller, found, await resolve.read(runtime, found, caller.by), is_revealed=True)
 
 
 @router.get("/{link_id}/reveal", dependencies=[Depends(reader)])
@@ -113,7 +113,7 @@ def _stamps(given: Mapping[str, str], field: str) -> dict[Side, str]:
 
 
 async def _found(runtime: Runtime, caller: Caller, link_id: str) -> RecordView:
-    found = await held.find(runtime, link_id) if _ID.fullmatch(link_id) else None
+    found = await resolve.find(runtime, link_id) if _ID.fullmatch(link_id) else None
     if found is None:
         text = "No such record is known; it may have become one with another."
         raise PageRefused(message_page(PageMessage("Not known", text, 404, (("Held", "/held"),)), caller))
@@ -142,7 +142,7 @@ async def _page(
         both=seen if isinstance(seen, BothSides) else None,
         several=seen if isinstance(seen, Candidates) else None,
         is_revealed=is_revealed,
-        choices=await held.choices_of(runtime, found),
+        choices=await resolve.choices_of(runtime, found),
         fix=fix(found.cause) if found.cause else "",
         path=f"/held/{found.id}",
     )

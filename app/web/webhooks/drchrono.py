@@ -17,7 +17,7 @@ from app.ports import Delivery, RecordEvent
 from app.runtime import Runtime
 from app.sync.mappings.table import Mappings
 from app.sync.model import Side
-from app.vendors.drchrono import webhook, wire
+from app.vendors.drchrono import wire
 from app.web.webhooks.receive import count, keep, read_body
 
 MOST_BYTES = 1024 * 1024
@@ -33,7 +33,7 @@ async def verify(request: Request, msg: Annotated[str, Query(max_length=_LONGEST
     secrets = runtime.webhook_secrets.drchrono
     if not secrets:
         return JSONResponse({"detail": "set DRCHRONO_WEBHOOK_SECRETS"}, status_code=503)
-    return JSONResponse(webhook.verification(msg, secrets))
+    return JSONResponse(wire.verification(msg, secrets))
 
 
 async def receive(request: Request) -> Response:
@@ -41,15 +41,15 @@ async def receive(request: Request) -> Response:
     started = monotonic()
     runtime: Runtime = request.app.state.runtime
     headers = request.headers
-    if not webhook.is_genuine(headers.get(webhook.SIGNATURE), runtime.webhook_secrets.drchrono):
+    if not wire.is_genuine(headers.get(wire.SIGNATURE), runtime.webhook_secrets.drchrono):
         count(request, Side.DRCHRONO, "refused")
         raise SignatureInvalid("X-drchrono-signature is not one of the configured secrets")
     body = await read_body(request, MOST_BYTES)
-    event = headers.get(webhook.EVENT, "")[:64]
-    if event == webhook.PING:
+    event = headers.get(wire.EVENT, "")[:64]
+    if event == wire.PING:
         count(request, Side.DRCHRONO, "ping")
         return Response(status_code=200)
-    delivery = _delivery(runtime, event, headers.get(webhook.DELIVERY), body)
+    delivery = _delivery(runtime, event, headers.get(wire.DELIVERY), body)
     await keep(request, Side.DRCHRONO, [delivery], started, _log_fields)
     return Response(status_code=200)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.vendors.drchrono.webhook import is_genuine, verification
+from app.vendors.drchrono.wire import is_genuine, verification
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "drchrono"
 NEW, OLD = "synthetic-webhook-secret-0123456789abcdef", "an-older-webhook-secret"
