@@ -14,8 +14,8 @@ from typing import Any
 
 from app.errors import SyncError, Unauthorized, Unreadable
 from app.store import identity_index as store
-from app.sync import create
-from app.sync.create import BUSY
+from app.sync import create, failure_causes
+from app.sync.failure_causes import BUSY
 from app.sync.identity import alike, fingerprints, narrowed, question, search_key
 from app.sync.model import WHOLE_RECORD, FieldResolution, Fields, PendingWrite, Seen, Side, Snapshot
 from app.sync.plan import Create, FindCreated, Hold, LinkTo, MergeContacts, Plan, ReadyPlan, Wait
@@ -93,7 +93,7 @@ async def match_before_create(
         if candidate.prints:
             candidates.append(candidate)
         elif candidate.side is Side.DRCHRONO:
-            judged[candidate.link_id] = Hold(create.NOBODY)
+            judged[candidate.link_id] = Hold(failure_causes.NOBODY)
     if candidates:
         judged |= await _match(batch, candidates)
     return {link_id: plan for link_id, plan in plans.items() if not isinstance(plan, FindCreated)} | judged
@@ -151,7 +151,7 @@ def _after_a_twin(batch: Batch, candidate: CreateCandidate, known: Sequence[stor
     if not others or candidate.attempt is not None:
         return None
     if not any(one.is_due for one in others):  # it waits for a person, and so does this one
-        return Hold(create.IS_TAKEN)
+        return Hold(failure_causes.IS_TAKEN)
     return Wait(BUSY, batch.leased.now + batch.rules.search_gap)
 
 
@@ -170,7 +170,7 @@ async def _merged(batch: Batch, candidates: Collection[CreateCandidate], judged:
         (candidate, candidate.winner, plan)
         for candidate in candidates
         if candidate.winner and candidate.attempt is None
-        if isinstance(plan := judged[candidate.link_id], Hold) and plan.cause == create.IS_TAKEN
+        if isinstance(plan := judged[candidate.link_id], Hold) and plan.cause == failure_causes.IS_TAKEN
     ]
     if not held:
         return {}

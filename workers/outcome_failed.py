@@ -1,4 +1,4 @@
-"""Unfinished: looks that did not end in agreement, and what is done about it.
+"""Outcomes that failed: links that did not end in agreement, and what is done about it.
 
 One waits for a moment that is known, one is tried again later, one is left to a person, with the cause and the fields
 as the side calls them where it is to be mended.
@@ -12,24 +12,30 @@ from datetime import timedelta
 from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError
 from app.store.result import Effects, Failure, Result, Retry
 from app.store.work_queue import Due
-from app.sync.create import BUSY, MISSING, SEVERAL, UNANSWERED, UNSETTLED, salesforce_names
-from app.sync.decide import NO_PARENT, WRITE_UNSETTLED
-from app.sync.deletions import GONE_IN_DRCHRONO
-from app.sync.failure_causes import CIRCUIT_OPEN, cause_of, paused_by
-from app.sync.loop_guard import REWRITTEN
+from app.sync.create import salesforce_names
+from app.sync.failure_causes import (
+    BUSY,
+    CIRCUIT_OPEN,
+    MISSING,
+    NO_PARENT,
+    NOTHING_TO_CREATE,
+    UNANSWERED,
+    UNSETTLED,
+    WRITE_UNSETTLED,
+    cause_of,
+    look_up,
+    paused_by,
+)
 from app.sync.mappings.table import Table
 from app.sync.model import Absent, Lane, Link, Seen, Side, Snapshot
 from app.sync.plan import Create, Hold, Incomplete, Nothing, ReadyPlan, Wait, Write, refused_fields
 from app.sync.retry import Fate, RetryDecision, after, after_refusal
 from app.sync.trust import raise_seen_up_to
-from app.vendors.drchrono.client import TWIN_CODE
 from app.vendors.salesforce.wire import RecordRefused
 from workers.batch import Batch, WriteAnswer, Written
 
 _NO_QUESTIONS = (WRITE_UNSETTLED, NO_PARENT, BUSY, UNSETTLED)  # it waits, but not to ask DrChrono about one record
-_IN_DRCHRONO = (GONE_IN_DRCHRONO, SEVERAL[Side.DRCHRONO])  # where a person is to look
 _ASK_AGAIN = timedelta(minutes=1)
-_HELD = ("held", REWRITTEN, TWIN_CODE)
 
 
 def not_read(batch: Batch, due: Due, error: SyncError) -> Result:
@@ -61,8 +67,7 @@ def waiting(batch: Batch, read: Result, plan: Wait) -> Result:
 def failure_of(plan: ReadyPlan, table: Table, answers: Mapping[Side, WriteAnswer]) -> Failure | None:
     """Give what a person has to mend after a look: what is held, missing or refused; None where nothing is."""
     if isinstance(plan, Hold):
-        side = Side.DRCHRONO if plan.cause in _IN_DRCHRONO else Side.SALESFORCE
-        return Failure(side, plan.cause, is_held=True)
+        return Failure(look_up(plan.cause).side, plan.cause, is_held=True)
     if isinstance(plan, Incomplete) and plan.missing:
         return Failure(Side.SALESFORCE, MISSING, plan.missing)
     refused, flags = dict(refused_fields(plan)), flags_of(plan)
@@ -70,7 +75,7 @@ def failure_of(plan: ReadyPlan, table: Table, answers: Mapping[Side, WriteAnswer
         if isinstance(answer, Written):
             refused |= answer.without
     if isinstance(plan, Create) and not answers and not refused:
-        return Failure(Side.SALESFORCE, "nothing_to_create")
+        return Failure(Side.SALESFORCE, NOTHING_TO_CREATE)
     if not refused and flags:
         names = tuple(sorted(table.rows[name].shown(Side.DRCHRONO) for name in flags))
         return Failure(Side.DRCHRONO, next(iter(flags.values())), names)
@@ -80,7 +85,7 @@ def failure_of(plan: ReadyPlan, table: Table, answers: Mapping[Side, WriteAnswer
     is_drchronos = Side.DRCHRONO in answers and Side.SALESFORCE not in answers and not isinstance(plan, Create)
     side = Side.DRCHRONO if is_drchronos else Side.SALESFORCE
     names = tuple(sorted(table.name_of(name, side) for name, why in refused.items() if why == cause))
-    return Failure(side, cause, names, is_held=cause in _HELD)
+    return Failure(side, cause, names, is_held=look_up(cause).is_held)
 
 
 def flags_of(plan: ReadyPlan) -> Mapping[str, str]:
@@ -110,7 +115,7 @@ def failed(
     if isinstance(error, LeaseLost):  # its successor looks at once
         verdict = RetryDecision(Fate.RETRY)
     if verdict.fate is Fate.DEAD_LETTER:
-        return _dead_letter(result, seen, Failure(side, cause, fields, is_held=cause in _HELD))
+        return _dead_letter(result, seen, Failure(side, cause, fields, is_held=look_up(cause).is_held))
     if verdict.fate is Fate.PAUSED:
         cause = paused_by(side)
     spent = 0 if cause == CIRCUIT_OPEN else result.attempts  # what the vendor's own failing has cost is given back

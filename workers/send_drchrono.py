@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.errors import Rejected, SyncError, Unauthorized
+from app.sync.failure_causes import OVERLAPS
 from app.sync.identity import alike
 from app.sync.mappings.table import Table
 from app.sync.model import Side
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
-from app.vendors.drchrono.client import OVERLAPS
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers.batch import Answered, Batch, PreparedWrite, Written
 from workers.lease import Lease

@@ -24,18 +24,15 @@ from app.store import failures, record_views, resolutions
 from app.store.failures import Group
 from app.store.record_views import RecordState, RecordView
 from app.store.resolutions import Resolution
-from app.sync.create import IS_TAKEN, SEVERAL
-from app.sync.failure_causes import fix
-from app.sync.loop_guard import REWRITTEN
+from app.sync.failure_causes import Decision, fix, look_up
 from app.sync.mappings.table import Direction
 from app.sync.model import WHOLE_RECORD, Base, Kind, Link, Side, WriteState
-from app.vendors.drchrono.client import TWIN_CODE
 from app.vendors.salesforce.client import MERGED
 
-FIELDS = frozenset({"held", REWRITTEN})  # causes of which a person picks a side, field by field
-
-
-_WHICH_ON = {**{cause: side for side, cause in SEVERAL.items()}, TWIN_CODE: Side.DRCHRONO}  # a person says which it is
+_RECORD_ON: Mapping[Decision | None, Side] = {
+    Decision.RECORD_IN_DRCHRONO: Side.DRCHRONO,
+    Decision.RECORD_IN_SALESFORCE: Side.SALESFORCE,
+}
 
 
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
@@ -75,23 +72,28 @@ class Pick:
 
 def waits_for_fields(one: RecordView) -> bool:
     """Say whether a record waits until a person has picked a side, field by field."""
-    return one.standing is RecordState.HELD and one.cause in FIELDS
+    return _decision(one) is Decision.FIELDS
 
 
 def lacks(one: RecordView) -> Side | None:
     """Give the side on which a person has to say which of several records it is; None where that is not asked."""
-    side = _WHICH_ON.get(one.cause) if one.standing is RecordState.HELD else None
+    side = _RECORD_ON.get(_decision(one))
     return side if side is not None and one.link.id_on(side) is None else None
 
 
 def is_taken(one: RecordView) -> bool:
     """Say whether a Contact is held because the chart it met has another one."""
-    return one.standing is RecordState.HELD and one.cause == IS_TAKEN and one.link.drchrono_id is None
+    return _decision(one) is Decision.MERGE and one.link.drchrono_id is None
 
 
 def met(one: RecordView) -> Side | None:
     """Give the side on which a held record met somebody: several, or one that has its pair."""
     return Side.DRCHRONO if is_taken(one) else lacks(one)
+
+
+def _decision(one: RecordView) -> Decision | None:
+    """Give the decision that a held record waits for; None where it is not held, or the word is a vendor's."""
+    return look_up(one.cause).decision if one.standing is RecordState.HELD else None
 
 
 async def settle(runtime: Runtime, one: RecordView, picks: Sequence[Pick], by: By) -> Refusal | None:

@@ -10,19 +10,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.sync.base import Rules
+from app.sync.failure_causes import IS_TAKEN, SEVERAL, UNSETTLED
 from app.sync.identity import FINDERS, rows_of
 from app.sync.mappings.table import Direction, Table
 from app.sync.model import Fields, Kind, PendingWrite, RecordRef, Side, Snapshot
 from app.sync.plan import Create, Hold, Incomplete, LinkTo, MergeContacts, SettledWrites, Wait
-
-MISSING = "missing_for_drchrono"
-BUSY = "match_busy"
-IS_TAKEN = "chart_of_another_contact"
-OTHER_KEY = "names_another_chart"
-UNSETTLED = "create_unsettled"
-NOBODY = "says_not_who"
-UNANSWERED = "create_unanswered"
-SEVERAL: Mapping[Side, str] = {Side.DRCHRONO: "several_charts", Side.SALESFORCE: "several_contacts"}
 
 # what DrChrono demands of a new record beside what the mapping says, and where Salesforce would hold it
 _DEMANDED: Mapping[Kind, Mapping[str, str]] = {Kind.PATIENT: {"doctor": "DrChrono_Doctor__c"}}

@@ -15,8 +15,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.sync.base import Rules
-from app.sync.create import OTHER_KEY, is_opted_in, plan_create
+from app.sync.create import is_opted_in, plan_create
 from app.sync.deletions import gone_in_drchrono, gone_in_salesforce, is_deleted
+from app.sync.failure_causes import ASK, NO_PARENT, OTHER_KEY, WRITE_UNSETTLED
 from app.sync.field_writes import created, edited_in_salesforce, merge_of, must_be_asked
 from app.sync.model import (
     Absent,
@@ -46,9 +47,6 @@ from app.sync.plan import (
     Write,
     planned_writes,
 )
-
-ASK = "ask_drchrono"  # DrChrono's own word is needed, now
-WRITE_UNSETTLED = "write_unsettled"  # a write of ours may yet land
 
 
 def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
@@ -161,7 +159,6 @@ def _with_key(
     return Write({}, plan.compared, writes_key=True) if isinstance(plan, Nothing) else replace(plan, writes_key=True)
 
 
-NO_PARENT = "parent_missing"
 _LOOK_AGAIN = timedelta(seconds=30)  # should its parent's coming not wake it
 
 

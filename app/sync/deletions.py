@@ -6,11 +6,11 @@ else waits for a person: patients are never deleted, and a record we may not see
 """
 
 from app.sync.base import Rules
+from app.sync.failure_causes import GONE_IN_DRCHRONO, GONE_IN_SALESFORCE, NEVER_HERE
 from app.sync.mappings.table import Table
 from app.sync.model import Absent, Deleted, Fields, Link, NothingNew, Side, Snapshot
 from app.sync.plan import Comparison, Delete, Follow, Hold, Nothing, Plan, Write
 
-GONE_IN_DRCHRONO, GONE_IN_SALESFORCE, NEVER_HERE = "gone_in_drchrono", "gone_in_salesforce", "never_here"
 _STATUS = "status"  # DrChrono's name
 _CANCELLED = "Cancelled"
 _TOOK_PLACE = frozenset(

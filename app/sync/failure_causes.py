@@ -76,11 +76,34 @@ class FailureCause:
     passes: bool = False
 
 
+# what a record waits or is held for, by the names that the core gives it
+HELD, REWRITTEN = "held", "rewritten"
+MISSING, NO_PARENT, NOTHING_TO_CREATE = "missing_for_drchrono", "parent_missing", "nothing_to_create"
+GONE_IN_DRCHRONO, GONE_IN_SALESFORCE = "gone_in_drchrono", "gone_in_salesforce"
+SEVERAL: Mapping[Side, str] = {Side.DRCHRONO: "several_charts", Side.SALESFORCE: "several_contacts"}
+IS_TAKEN, OTHER_KEY = "chart_of_another_contact", "names_another_chart"
+NOBODY, UNSETTLED, UNANSWERED = "says_not_who", "create_unsettled", "create_unanswered"
+TWIN_CODE = "potential_duplicate"
+OVERLAPS = "overlaps_"  # and the id of the visit that is in the way
+# what a record waits for by itself, and no person ever sees as a failure
+ASK = "ask_drchrono"  # DrChrono's own word is needed, now
+WRITE_UNSETTLED = "write_unsettled"  # a write of ours may yet land
+BUSY = "match_busy"
+NEVER_HERE = "never_here"
+CIRCUIT_OPEN = "left_alone"  # a vendor that failed several calls in a row: none is made for a while
+HOUR_IS_SPENT, SECONDS_ARE_FULL, DAY_IS_SPENT = "hour_is_spent", "seconds_are_full", "day_is_spent"
+DRCHRONO_QUOTA_CAUSES = (HOUR_IS_SPENT, SECONDS_ARE_FULL, "HTTP_429")  # calls, that is: the vendor is not away
+SALESFORCE_QUOTA_CAUSES = (DAY_IS_SPENT, "REQUEST_LIMIT_EXCEEDED")
+
 _BUSY = "The vendor was too busy for every attempt; try again later, and ask the vendor when it goes on."
 _NO_ANSWER = "The vendor did not answer, or not so that it could be read; try again, and ask the vendor if it repeats."
 _REFUSED = "The vendor refused the request itself; report it with the record's id."
 _OTHER = "Look the code up in the vendor's documentation, correct the record, then try again."
 
+_UNREADABLE = (
+    "ANSWER_DOES_NOT_FIT NOT_JSON NO_RECORDS OutcomeUnknown Unreadable NO_ID NO_USER NO_FIELDS "
+    "NO_LIMITS NO_VERSIONS NO_JOB NO_KEY NOT_CSV NOT_TAKEN OTHER_HOST ENDLESS_LIST job_failed"
+)
 _ROWS = (
     FailureCause(
         "STRING_TOO_LONG",
@@ -156,16 +179,14 @@ _ROWS = (
         "DrChrono does not do without the named field; fill it in again in Salesforce.",
     ),
     FailureCause(
-        "missing_for_drchrono",
+        MISSING,
         FailureClass.MISSING,
         "Fill the named field in Salesforce; DrChrono takes no new patient without it. For the doctor, "
         "DRCHRONO_DEFAULT_DOCTOR does too.",
     ),
+    FailureCause(NOBODY, FailureClass.MISSING, "The name has no letter in it; correct it in Salesforce.", is_held=True),
     FailureCause(
-        "says_not_who", FailureClass.MISSING, "The name has no letter in it; correct it in Salesforce.", is_held=True
-    ),
-    FailureCause(
-        "nothing_to_create",
+        NOTHING_TO_CREATE,
         FailureClass.MISSING,
         "Every mapped field of it is empty in DrChrono; fill in at least the name there.",
     ),
@@ -218,7 +239,7 @@ _ROWS = (
         is_held=True,
     ),
     FailureCause(
-        "several_charts",
+        SEVERAL[Side.DRCHRONO],
         FailureClass.IDENTITY,
         "Several charts have this name and birth date; pick one in Held, or put the right one's id into the Contact.",
         is_held=True,
@@ -226,27 +247,27 @@ _ROWS = (
         decision=Decision.RECORD_IN_DRCHRONO,
     ),
     FailureCause(
-        "several_contacts",
+        SEVERAL[Side.SALESFORCE],
         FailureClass.IDENTITY,
         "Several Contacts have this name and birth date; pick one in Held, or put the chart's id into the right one.",
         is_held=True,
         decision=Decision.RECORD_IN_SALESFORCE,
     ),
     FailureCause(
-        "chart_of_another_contact",
+        IS_TAKEN,
         FailureClass.IDENTITY,
         "The chart of this name and birth date has its Contact; merge the two, here or there.",
         is_held=True,
         decision=Decision.MERGE,
     ),
     FailureCause(
-        "names_another_chart",
+        OTHER_KEY,
         FailureClass.IDENTITY,
         "The Contact names another chart than the one it is linked to; correct its DrChrono id.",
         is_held=True,
     ),
     FailureCause(
-        "potential_duplicate",
+        TWIN_CODE,
         FailureClass.IDENTITY,
         "DrChrono takes the patient for one it has; look in Held whom it shows, and pick that one. Whom "
         "it does not show, find there, and put the id into the Contact.",
@@ -259,7 +280,7 @@ _ROWS = (
         "DrChrono answered with another record than asked for; report it with the record's id.",
     ),
     FailureCause(
-        "parent_missing",
+        NO_PARENT,
         FailureClass.PARENT,
         "The record named there is gone in DrChrono or cannot be brought over; mend that one first.",
     ),
@@ -281,39 +302,39 @@ _ROWS = (
         passes=True,
     ),
     FailureCause(
-        "gone_in_salesforce",
+        GONE_IN_SALESFORCE,
         FailureClass.GONE,
         "Deleted in Salesforce, or not shared with us; undelete or share it, or let it go here.",
         is_held=True,
     ),
     FailureCause(
-        "gone_in_drchrono",
+        GONE_IN_DRCHRONO,
         FailureClass.GONE,
         "It was deleted, merged or hidden from our user in DrChrono; look there before acting here.",
         is_held=True,
         side=Side.DRCHRONO,
     ),
     FailureCause(
-        "held",
+        HELD,
         FailureClass.CONFLICT,
         "Both sides changed the named field; pick in Held which value counts, or save it on both sides.",
         is_held=True,
         decision=Decision.FIELDS,
     ),
     FailureCause(
-        "rewritten",
+        REWRITTEN,
         FailureClass.CONFLICT,
         "Some automation keeps rewriting the named field; find and stop it, then pick in Held what counts.",
         is_held=True,
         decision=Decision.FIELDS,
     ),
     FailureCause(
-        "create_unsettled",
+        UNSETTLED,
         FailureClass.ANSWER,
         "DrChrono did not answer, and what it made cannot be searched for; look there by hand.",
     ),
     FailureCause(
-        "create_unanswered",
+        UNANSWERED,
         FailureClass.ANSWER,
         "DrChrono did not answer, and made no chart, at every attempt; try again when it is well.",
     ),
@@ -326,20 +347,10 @@ _ROWS = (
     FailureCause("REQUEST_LIMIT_EXCEEDED", FailureClass.ANSWER, _BUSY, passes=True),
     FailureCause("SERVER_UNAVAILABLE", FailureClass.ANSWER, _BUSY, passes=True),
     FailureCause("UNKNOWN_EXCEPTION", FailureClass.ANSWER, _BUSY, passes=True),
-    FailureCause("ANSWER_DOES_NOT_FIT", FailureClass.ANSWER, _NO_ANSWER),
-    FailureCause("NOT_JSON", FailureClass.ANSWER, _NO_ANSWER),
-    FailureCause("NO_RECORDS", FailureClass.ANSWER, _NO_ANSWER),
-    FailureCause("OutcomeUnknown", FailureClass.ANSWER, _NO_ANSWER),
-    FailureCause("Unreadable", FailureClass.ANSWER, _NO_ANSWER),
     FailureCause("NO_ANSWER", FailureClass.ANSWER, _OTHER),
+    *(FailureCause(name, FailureClass.ANSWER, _NO_ANSWER) for name in _UNREADABLE.split()),
 )
 CAUSES: Mapping[str, FailureCause] = {cause.name: cause for cause in _ROWS}
-
-OVERLAPS = "overlaps_"  # and the id of the visit that is in the way
-CIRCUIT_OPEN = "left_alone"  # a vendor that failed several calls in a row: none is made for a while
-HOUR_IS_SPENT, SECONDS_ARE_FULL, DAY_IS_SPENT = "hour_is_spent", "seconds_are_full", "day_is_spent"
-DRCHRONO_QUOTA_CAUSES = (HOUR_IS_SPENT, SECONDS_ARE_FULL, "HTTP_429")  # calls, that is: the vendor is not away
-SALESFORCE_QUOTA_CAUSES = (DAY_IS_SPENT, "REQUEST_LIMIT_EXCEEDED")
 
 
 def look_up(name: str) -> FailureCause:

@@ -6,6 +6,7 @@ A value that a side cannot take is named with why; the others still travel. (Pur
 from collections.abc import Mapping
 
 from app.sync.base import Rules
+from app.sync.failure_causes import HELD
 from app.sync.mappings.table import Direction, OnConflict, Row, Table
 from app.sync.merge import merge
 from app.sync.model import FieldResolution, Fields, Link, Side, Snapshot
@@ -78,7 +79,7 @@ def merge_of(
     """Say what two records that were both seen should take of each other; `decided`: by a person's word."""
     merged = merge(rules, link, drchrono.fields, salesforce.fields, decided)
     writes: dict[Side, Fields] = {}
-    refused: dict[str, str] = {**salesforce.unreadable, **drchrono.unreadable, **dict.fromkeys(merged.held, "held")}
+    refused: dict[str, str] = {**salesforce.unreadable, **drchrono.unreadable, **dict.fromkeys(merged.held, HELD)}
     for side, fields in merged.to.items():
         fit, unfit = _fit(rules.table, side, fields, drchrono.zone)
         refused |= unfit

@@ -5,11 +5,11 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from app.sync.base import Rules
+from app.sync.failure_causes import REWRITTEN
 from app.sync.mappings.table import EXTERNAL_ID
 from app.sync.model import Fields, Link, Side
 from app.sync.plan import Nothing, Wait, Write
 
-REWRITTEN = "rewritten"
 _RETURNS = 3  # in ten minutes: the same value written so often is no person's edit
 
 

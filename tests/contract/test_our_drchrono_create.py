@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import LeaseLost, OutcomeUnknown, Rejected, Unavailable
-from app.vendors.drchrono.client import TWIN_CODE
+from app.sync.failure_causes import TWIN_CODE
 
 PATIENTS = "/api/patients"
 ADA = {"first_name": "Ada", "last_name": "Test", "date_of_birth": "1980-01-02", "gender": "Female", "doctor": 310001}

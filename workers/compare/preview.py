@@ -22,9 +22,9 @@ from app.store import lanes, links, scans
 from app.store.scans import Scan
 from app.store.work_queue import DeliveredBody, Due
 from app.sync.brake import MOST_UNASKED, ChangeCount, advice, brake, expected_plan
-from app.sync.create import BUSY
 from app.sync.decide import decide
 from app.sync.diff import masked
+from app.sync.failure_causes import BUSY
 from app.sync.model import Absent, Base, Fields, Kind, Lane, Link, NothingNew, Seen, Side, Snapshot
 from app.sync.plan import Create, Hold, Incomplete, Nothing, Plan, Wait, planned_writes
 from app.vendors.drchrono import wire

@@ -18,6 +18,7 @@ import httpx
 
 from app.errors import Gone, OutcomeUnknown, Rejected, SyncError, Unavailable, Unreadable
 from app.ports import TokenStore
+from app.sync.failure_causes import OVERLAPS, TWIN_CODE
 from app.sync.model import Lane, Side
 from app.timings import REAL, TOKEN_LEASE
 from app.vendors import http
@@ -29,9 +30,7 @@ _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
 _AT_ONCE, _AT_ONCE_BEHIND = 4, 3  # of one process: live edits; all the rest
 _TWIN = "potential duplicate"  # DrChrono's words, with a 400 or a 409, under whatever key
-TWIN_CODE = "potential_duplicate"
 _OVERLAP = re.compile(r"overlaps with(?: appointment)?[^\w]*(\w[\w-]{0,40})", re.IGNORECASE | re.ASCII)
-OVERLAPS = "overlaps_"  # and the id of the visit that is in the way
 _BUSY_S = 60.0  # heavy use is answered with 403s too, which are no lost permission
 BULK_ROWS = 1000
 # between looks, each of which is a call: a page takes seconds to be made, and an hour at most

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import product
 
-from app.sync.decide import ASK, decide
+from app.sync.decide import decide
+from app.sync.failure_causes import ASK
 from app.sync.mappings.table import Direction, OnConflict
 from app.sync.model import Seen, Side, Snapshot
 from app.sync.plan import Nothing, Wait, Write, planned_writes

@@ -5,7 +5,8 @@ from itertools import product
 
 import pytest
 
-from app.sync.decide import ASK, decide
+from app.sync.decide import decide
+from app.sync.failure_causes import ASK
 from app.sync.mappings.table import Direction, OnConflict
 from app.sync.model import Seen, Side, Snapshot
 from app.sync.plan import LinkTo, Nothing, SettledWrites, Wait, Write, planned_writes, refused_fields
