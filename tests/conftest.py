@@ -5,6 +5,7 @@ import shlex
 import shutil
 import signal
 import ssl
+from pathlib import Path
 
 import psutil
 import pytest
@@ -18,7 +19,8 @@ from tests.ground import ordinary_signals, ordinary_variables
 from tests.postgresql import in_a_loop_of_its_own, migrated, say, with_a_template
 
 _KEY = b"a1" * 16
-_THROUGH_THE_STORE = ("flow", "contract", "simulate")
+_TESTS = Path(__file__).parent
+_THROUGH_THE_STORE = {"flow", "contract", "simulate"}
 _SHARED = pytest.StashKey()
 
 
@@ -57,7 +59,7 @@ def pytest_collection_modifyitems(items):
     """
     for item in items:
         given = item.callspec.params if hasattr(item, "callspec") else {}
-        if item.path.parent.name in _THROUGH_THE_STORE and given.get("database") == "sqlite":
+        if _THROUGH_THE_STORE & {*item.path.relative_to(_TESTS).parts} and given.get("database") == "sqlite":
             item.add_marker(pytest.mark.long)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.sync.failure_causes import fix
-from tests.flow.test_to_drchrono_create import POST, WHO, causes, goes_on
+from tests.flow.create.test_in_drchrono import POST, WHO, causes, goes_on
 
 TESS = {"FirstName": "Tess", "LastName": "Sample", "Birthdate": "1990-02-03"}
 UPSERT = "PATCH /services/data/v67.0/composite/sobjects/Contact"

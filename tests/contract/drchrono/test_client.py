@@ -28,7 +28,7 @@ from tests.store.build import change
 
 PROVIDER, STAFF, STRANGER = "610001", "610002", "610901"
 PATIENTS = "/api/patients"
-SAMPLES = Path(__file__).parents[1] / "samples" / "drchrono"
+SAMPLES = Path(__file__).parents[2] / "samples" / "drchrono"
 HTML_500 = json.loads((SAMPLES / "error_500_html.json").read_text())
 DOWN = {"do": "error", "status": HTML_500["status"], "body": HTML_500["body"]}
 

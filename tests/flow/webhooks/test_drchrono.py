@@ -11,7 +11,7 @@ from app.store.tables import deliveries
 from tests.flow.clinic import OPERATOR, SECRET, opened
 from tests.flow.heard import changed
 
-SAMPLES = Path(__file__).parents[1] / "samples" / "drchrono"
+SAMPLES = Path(__file__).parents[2] / "samples" / "drchrono"
 
 
 async def post(clinic, body, **headers):

@@ -11,7 +11,7 @@ import pytest
 from app.store import identity_index, journal
 from app.sync.decide import decide
 from tests.flow.clinic import DRCHRONO_LIMIT, SEARCH_GAP
-from tests.flow.test_to_drchrono_create import POST, assert_one_pair, causes, goes_on, named
+from tests.flow.create.test_in_drchrono import POST, assert_one_pair, causes, goes_on, named
 from workers.lease import renewing
 from workers.match import match_before_create
 from workers.write import prepare_writes

@@ -14,7 +14,7 @@ from tests.standins.salesforce.app import create_app
 from tests.standins.serve import running
 from tests.standins.tests.known import LOGIN
 
-SAMPLES = Path(__file__).parents[1] / "samples" / "salesforce"
+SAMPLES = Path(__file__).parents[2] / "samples" / "salesforce"
 ORG_ID, HUMAN = "00DSYN0000000012BA", "005SYN000000001YBA"
 TOKEN, KEY = "event-token-of-the-tests", base64.urlsafe_b64encode(b"k" * 32).decode()
 SHAPES = {

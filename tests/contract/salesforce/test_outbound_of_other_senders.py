@@ -13,7 +13,7 @@ from tests.standins.salesforce.app import create_app
 from tests.standins.serve import running
 from tests.standins.tests.known import LOGIN
 
-SAMPLES = Path(__file__).parents[1] / "samples" / "salesforce"
+SAMPLES = Path(__file__).parents[2] / "samples" / "salesforce"
 FIELDS = ["LastName", "SystemModstamp", "Birthdate", "FirstName", "Sync_To_DrChrono__c", "LastModifiedById"]
 SF = "{urn:sobject.enterprise.soap.sforce.com}"
 
