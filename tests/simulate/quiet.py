@@ -108,7 +108,7 @@ def _timed(run, clock):
         def now(self):
             return clock.now()
 
-    return Timed(**{one.name: getattr(run, one.name) for one in fields(Runtime)})
+    return Timed(**{one.name: getattr(run, one.name) for one in fields(Runtime) if one.init})
 
 
 class Days:

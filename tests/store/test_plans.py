@@ -143,7 +143,7 @@ async def test_nothing_walks_through_a_table_that_grows(filled, runs):
 
 async def test_what_a_person_decided_and_the_conflict_it_is_about_are_found_by_index(filled):
     async def asked(database):
-        await database.read(conflicts.one("C7"))
+        await conflicts.find(database, "C7")
         await conflicts.listed(database, Sort(field="email"), 50, "C9")
         await resolutions.waiting(database, ["L1", "L2"])
         await database.transact(lambda connection: resolutions.open_of(connection, ["L1", "L2"]))
