@@ -135,8 +135,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(settings.database_url, timings).opened())
         counts = ProcessCounters()
-        bell = Wakeup(settings.redis_url, lambda: counts.add(RINGS_MISSED))
-        stack.push_async_callback(bell.close)
+        wakeup = Wakeup(settings.redis_url, lambda: counts.add(RINGS_MISSED))
+        stack.push_async_callback(wakeup.close)
         drchrono = salesforce = None
         if Side.DRCHRONO in settings.connected:
             assert settings.drchrono_client_id is not None
@@ -157,7 +157,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             salesforce.timings = timings
             stack.push_async_callback(salesforce.close)
         keys = HashKeys.of(raw_keys(settings.hash_keys))
-        yield Runtime(settings, database, vault, keys, mappings, bell, drchrono, salesforce, counts)
+        yield Runtime(settings, database, vault, keys, mappings, wakeup, drchrono, salesforce, counts)
 
 
 def open_inbox(runtime: Runtime, committed: Committed) -> Inbox:

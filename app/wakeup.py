@@ -1,7 +1,7 @@
 """The doorbell: arq on Redis or Valkey. It carries names of kinds, never a value; the database is the memory.
 
 Every ring is a job of its own (arq refuses a job id that is queued, running, or whose result is kept), results are not
-kept, and payloads are JSON. A ring that Redis does not take is no loss: the sweep finds what is due.
+kept, and payloads are JSON. A wake-up that Redis does not take is no loss: the poll finds what is due.
 
 Source  arq 0.28, worker.py and connections.py
 """

@@ -38,7 +38,7 @@ class Dispatcher:
         self._is_stopping = False
 
     def notify(self, kinds: Iterable[str]) -> None:
-        """Have the live edits of these kinds looked at at once; the sweep finds what is less urgent."""
+        """Have the live edits of these kinds looked at at once; the poll finds what is less urgent."""
         self.wake((Kind(kind), Lane.LIVE) for kind in kinds)
 
     def wake(self, places: Iterable[KindLane]) -> None:
@@ -65,7 +65,7 @@ class Dispatcher:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self, place: KindLane) -> None:
-        task = asyncio.create_task(self._work_off(place), name=f"drain {place[0]} {place[1]}")
+        task = asyncio.create_task(self._work_off(place), name=f"dispatch {place[0]} {place[1]}")
         self._tasks[place].add(task)
         task.add_done_callback(self._tasks[place].discard)
 
@@ -102,7 +102,7 @@ class Dispatcher:
                 if batch is not None:
                     await self._sync(batch)
             except StoreUnavailable:
-                log.warning("database.away", kind=kind.value, advice="the sweep looks again in seconds")
+                log.warning("database.away", kind=kind.value, advice="the poll looks again in seconds")
                 return
             except Exception:  # noqa: BLE001 - the wrapper: one bad pass must not end the worker; its leases run out
                 log.exception("pass.failed", kind=kind.value, lane=lane.value)

@@ -51,7 +51,7 @@ class Periodic(NamedTuple):
 def schedule_of(runtime: Runtime, dispatcher: Dispatcher, inbox: Inbox, worker_id: str) -> tuple[Periodic, ...]:
     """Give every regular task of a worker.
 
-    sweep      what Redis forgot, and sooner where something falls due sooner
+    poll       what Redis forgot, and sooner where something falls due sooner
     heartbeat  that this worker lives, and which side can be called; after an outage it is compared at once
     reconcile  what only a list tells of, every RECONCILE_EVERY; visits whose doctor has moved to another zone
     feeds      whether a vendor has stopped calling; it is asked only where its feed is quiet for too long
@@ -65,7 +65,7 @@ def schedule_of(runtime: Runtime, dispatcher: Dispatcher, inbox: Inbox, worker_i
     save = partial(runtime.counts.save, runtime.database)
     away, told_later = "database.away", "when the database is back, it is compared what was missed"
     return (
-        Periodic("sweep", POLL_EVERY_S, dispatcher.poll, Missed(away, "work goes on by itself when it is back")),
+        Periodic("poll", POLL_EVERY_S, dispatcher.poll, Missed(away, "work goes on by itself when it is back")),
         Periodic("heartbeat", runtime.timings.beat_s, beat, Missed("heartbeat.missed", told_later)),
         Periodic("reconcile", 2, compare, Missed(away, "it is compared when it is back")),
         Periodic("feeds", LOOK_EVERY_S, feeds, Missed("feeds.not_looked_into", "they are when the database is back")),
@@ -126,7 +126,7 @@ async def _listen(url: str, notify: Callable[[Iterable[str]], None], timings: Ti
         try:
             await worker.main()
         except (RedisError, OSError, TimeoutError) as error:
-            log.warning("redis.away", error=type(error).__name__, retry_in_s=wait, advice="the sweep works meanwhile")
+            log.warning("redis.away", error=type(error).__name__, retry_in_s=wait, advice="the poll works meanwhile")
         finally:
             await _closed(worker)
         if asyncio.get_running_loop().time() - started > timings.redis_wait_s:

@@ -66,7 +66,7 @@ VENDOR_CALLS = Metric(
     {"side": SIDES, "status": ("2xx", "3xx", "4xx", "429", "5xx", "none")},
 )
 RINGS_MISSED = Metric(
-    "chronobridge_rings_missed_total", Type.COUNTER, "Rings that Redis did not take; the sweep makes up for them"
+    "chronobridge_rings_missed_total", Type.COUNTER, "Wake-ups that Redis did not take; the poll makes up for them"
 )
 END_TO_END = Metric(
     "chronobridge_end_to_end_seconds",

@@ -1,4 +1,4 @@
-"""What an API application has called, for all processes together: by clock hour and lane, and in this very second.
+"""The ledger of the rate limit: what an application has called, for all processes, by hour and lane, and this second.
 
 A call is counted before it is made, by the database's clock. What did not fit was promised a minute to come in; once
 that minute has passed, the promise is over, kept or not. Also kept here: until when a vendor is to be left alone, and

@@ -1,4 +1,4 @@
-"""The brake: what comparing both sides would change, counted before anything of it is written (pure).
+"""The brake, a safety stop for mass changes: what a comparison would change, counted before it is written (pure).
 
 It lets pass what a clinic does in days, and stops what only a mistake would ask for. It says nothing of records that
 are new to us, on either side: those are matched and created one by one, whatever comes.

@@ -2,7 +2,7 @@
 
 Causes are without end, their classes are few. A row says of what class a cause is, what a person does about it, on
 which side, whether the record waits for a person's decision and for which, and whether it passes by itself. So a
-failure always says why and what to do; what a vendor says beyond the table has the fix of its form, or a general one.
+dead letter always says why and what to do; what the table does not have has the fix of its form, or a general one.
 """
 
 from collections.abc import Mapping

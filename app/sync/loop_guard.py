@@ -1,4 +1,4 @@
-"""Rewrites: some automation over there undoes what we write, we write it again, and so without end; here it ends."""
+"""The loop guard: an automation over there undoes what we write, we write it again, like ping-pong; here it ends."""
 
 from collections import Counter
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""The three-way merge: what both sides should now hold, field by field.
+"""The three-way merge: what both sides should now hold, field by field, and who wins a conflict.
 
 A side *moved* a field when its value differs from the base. One moved: it travels. Both moved, differently: the
 field's rule decides, unless a person has. Neither has a base (a first match): the owner's value travels, but emptiness

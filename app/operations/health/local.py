@@ -18,7 +18,7 @@ _OLD_S = {
 }
 _REPAIRED = "what the vendors have given up on meanwhile is found by comparing, now"
 _UNWRITABLE = "the database cannot be written: check that it runs, its disk and DATABASE_URL"
-_BY_SWEEP = "nothing is lost, changes are found by the sweep, every 2 s"
+_BY_POLL = "nothing is lost, changes are found by the poll, every 2 s"
 
 
 async def database(runtime: Runtime) -> Observation:
@@ -43,9 +43,9 @@ def unwritable() -> Observation:
 async def redis(runtime: Runtime) -> Observation:
     """Look whether Redis answers."""
     if runtime.settings.redis_url is None:
-        return Observation(PartState.DEGRADED, "REDIS_URL is empty: changes are found by the sweep, every 2 s")
+        return Observation(PartState.DEGRADED, "REDIS_URL is empty: changes are found by the poll, every 2 s")
     return (
-        OK if await runtime.wakeup.is_up() else Observation(PartState.DEGRADED, f"Redis does not answer: {_BY_SWEEP}")
+        OK if await runtime.wakeup.is_up() else Observation(PartState.DEGRADED, f"Redis does not answer: {_BY_POLL}")
     )
 
 

@@ -1,8 +1,8 @@
 """The inbox's three statements, written once in Core and run compiled on the raw drivers of both databases.
 
-Keep the deliveries whose key is not known; then, of those kept, their events; then make their records due. A whole
-group travels as one JSON array per statement, so a commit costs five calls into the driver however large the group:
-each call hands Python's lock to the requests and has to win it back.
+Deduplication: keep the deliveries whose key is not known; then, of those kept, their events; then make their records
+due. A whole group travels as one JSON array per statement, so a commit costs five calls into the driver however large
+the group: each call hands Python's lock to the requests and has to win it back.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""DrChrono's budget: every call of every process is counted before it is made; what does not fit hears when it will.
+"""DrChrono's rate limit: every call of every process is counted before it is made; what does not fit hears when.
 
 The rules are `policy.py`'s. A call waits here for its second at most, and not where those are full for long; one that
 has to wait for its hour is refused at once, so that it holds up nobody.

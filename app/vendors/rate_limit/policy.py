@@ -1,4 +1,4 @@
-"""How the calls that a vendor allows are shared out: by the clock hour, by lane, so many in a second (pure).
+"""The rate limit policy: how a vendor's quota of calls is shared out by hour, lane and second, and the circuit breaker.
 
 DrChrono counts the calls of an application by the clock hour and refuses the rest of it; it never says how many are
 left. So every call is counted before it is made, and each lane but the live edits' leaves a part of the hour to those
@@ -37,7 +37,7 @@ RESERVED: Mapping[Lane, float] = {
 _HOURS_AHEAD = 24 * 30
 _MOST_BETWEEN = 0.5  # of an hour's calls: more than that was no ordinary hour
 _PARTS = 4  # of a second, each with its part of the calls
-_BREAKER_THRESHOLD = 2  # failures in a row before a vendor is left alone: one record alone may fail
+_BREAKER_THRESHOLD = 2  # failures in a row before the circuit breaker opens: one record alone may fail
 _FIRST_CLOSED_S, LONGEST_CLOSED_S, _MOST_DOUBLINGS = 5.0, 150.0, 8
 
 

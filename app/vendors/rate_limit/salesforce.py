@@ -1,4 +1,4 @@
-"""Salesforce's budget: it counts our calls by the day and says so with every answer, so we need not.
+"""Salesforce's rate limit: it counts our calls against the day's quota and says so with every answer, so we need not.
 
 Live edits may use all of the day; everything less urgent stops at a share of it, and looks again now and then. Once
 Salesforce refuses a call as one more than the day has, it is left alone until somebody has asked it for its limits
@@ -20,7 +20,7 @@ from app.vendors.http import OnResponse, ignore_response
 from app.vendors.rate_limit import policy
 from app.vendors.rate_limit.concurrency import ConcurrencySlots
 
-SPENT_S = 300.0  # how long before the limits are asked for again
+SPENT_S = 300.0  # how long we pause at a spent quota, before the limits are asked for again
 _ASKED_FOR_S = 90.0  # how long everybody else waits for who asks; longer, and nobody does
 _OLD_S = 24 * 3600.0
 _LOOK_AGAIN_S = 600.0  # how old Salesforce's word may be before a call that does not fit asks for a newer one

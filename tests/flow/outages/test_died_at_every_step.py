@@ -1,5 +1,5 @@
 """Dying in each room of one event's way, and what is true afterwards. Rooms that are processes are killed for real in
-`test_processes.py`; here a worker stops for good at an exact line.
+`tests/processes/test_kills.py`; here a worker stops for good at an exact line.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ async def test_dying_at_the_door_before_the_commit_leaves_nothing_and_the_vendor
     await assert_it_arrives_once(clinic)
 
 
-async def test_dying_after_the_inbox_before_the_ring_is_found_by_the_sweep(clinic):
+async def test_dying_after_the_inbox_before_the_wakeup_is_found_by_the_poll(clinic):
     await a_delivered_patient(clinic)  # there is no Redis here: nothing was rung
 
     found = await work_queue.waiting(clinic.runtime.database)
