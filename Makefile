@@ -37,7 +37,7 @@ check: $(READY)  ## format, lint, types, imports, deploy files: half a minute
 format: $(READY)  ## let ruff format and fix what it can
 	@$(BIN)/ruff check --quiet --fix-only . ; $(BIN)/ruff format --quiet .
 
-test: $(READY)  ## every test a fresh machine can run, in two runs side by side; flows on PostgreSQL
+test: $(READY)  ## every test a fresh machine can run, side by side; flows on PostgreSQL
 	@$(BIN)/python -m tests.side_by_side $(ARGS)
 
 long: $(READY)  ## what `test` runs a seeded slice of, in full; flows on SQLite; all of the stand-ins' own tests

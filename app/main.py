@@ -81,8 +81,26 @@ _PAGES = (
 )
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Give the app for these settings; everything is opened when it starts, nothing before."""
+def _joined(parts: Sequence[ModuleType], router: APIRouter) -> APIRouter:
+    for part in parts:
+        router.include_router(part.router)
+    return router
+
+
+def _unkept(response: Response) -> None:
+    """Let nothing between us and who asked keep the answer: some name patients."""
+    response.headers["Cache-Control"] = "no-store"
+
+
+_API_ROUTER = _joined(_API, APIRouter(prefix="/api/v1", dependencies=[Depends(reader), Depends(_unkept)]))
+_PAGES_ROUTER = _joined(_PAGES, APIRouter(tags=["pages"], include_in_schema=False))
+
+
+def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
+    """Give the app for these settings; everything is opened when it starts, nothing before.
+
+    has_the_process  nothing else lives in it: what was made by then is kept out of every later garbage collection
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -103,7 +121,8 @@ def create_app(settings: Settings) -> FastAPI:
             watch = asyncio.create_task(app.state.health.watch())
             save = partial(runtime.counts.save, runtime.database)
             saving = asyncio.create_task(every(SAVED_EVERY_S, save, first_in_s=SAVED_EVERY_S))
-            settle_memory()
+            if has_the_process:
+                settle_memory()
             log.info("web.started", port=settings.port, url=settings.public_url, sides=sorted(settings.connected))
             yield
             app.state.health.stop()
@@ -121,8 +140,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(drchrono.router)
     app.include_router(salesforce.router)
     app.include_router(probes.router)
-    app.include_router(_joined(_API, APIRouter(prefix="/api/v1", dependencies=[Depends(reader), Depends(_unkept)])))
-    app.include_router(_joined(_PAGES, APIRouter(tags=["pages"], include_in_schema=False)))
+    app.include_router(_API_ROUTER)
+    app.include_router(_PAGES_ROUTER)
     app.include_router(login.router)
     app.include_router(oauth.router)
     app.mount("/static", StaticFiles(packages=[("app.web", "static")]))
@@ -132,17 +151,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(DeliveryRefused, _refused)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     return app
-
-
-def _joined(parts: Sequence[ModuleType], router: APIRouter) -> APIRouter:
-    for part in parts:
-        router.include_router(part.router)
-    return router
-
-
-def _unkept(response: Response) -> None:
-    """Let nothing between us and who asked keep the answer: some name patients."""
-    response.headers["Cache-Control"] = "no-store"
 
 
 async def _recognise(runtime: Runtime) -> None:

@@ -2,10 +2,11 @@
 
     python -m tests.side_by_side [ARGUMENTS OF PYTEST]
 
-The rest is told as it runs, then the browser's tests; the processes' run beside both is told whole at the end, so none
-tells into another. 0 only when each gave 0.
+The rest is told as it runs; beside it the processes' tests run, and then the browser's: both are told whole at the
+end, so none tells into another. 0 only when each gave 0.
 """
 
+import os
 import signal
 import sys
 import tempfile
@@ -16,7 +17,8 @@ from app.cli.supervise import Child, stop_all
 
 PYTEST = (sys.executable, "-m", "pytest")
 PROCESSES, BROWSER = "tests/processes", "tests/browser"
-REST = ("tests", f"--ignore={PROCESSES}", f"--ignore={BROWSER}", "-n", "2", "--dist", "worksteal")
+WORKERS = max(2, (os.cpu_count() or 2) * 3 // 2)  # a test waits for its database about a third of its time
+REST = ("tests", f"--ignore={PROCESSES}", f"--ignore={BROWSER}", "-n", str(WORKERS), "--dist", "worksteal")
 
 
 def main(arguments):
@@ -24,21 +26,25 @@ def main(arguments):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that whatever runs is stopped
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chronobridge-test-") as folder:
-        beside = Child("the processes", [*PYTEST, PROCESSES, *arguments], log=Path(folder) / "beside.log")
-        here = [Child("the rest", [*PYTEST, *REST, *arguments]), Child("the browser", [*PYTEST, BROWSER, *arguments])]
+        rest = Child("the rest", [*PYTEST, *REST, *arguments])
+        beside = [
+            Child(name, [*PYTEST, place, *arguments], log=Path(folder) / f"{place.rpartition('/')[2]}.log")
+            for name, place in (("the processes", PROCESSES), ("the browser", BROWSER))
+        ]
         codes = {}
         try:
-            beside.start()
-            for run in here:
-                print(f"\n{run.name}:", flush=True)
+            rest.start()
+            for run in beside:
                 run.start()
                 codes[run.name] = run.process.wait()
-            codes[beside.name] = beside.process.wait()
+            codes[rest.name] = rest.process.wait()
         except KeyboardInterrupt:
-            codes[beside.name] = 1
+            codes[rest.name] = 1
         finally:
-            stop_all([beside, *here])
-            print(f"\n{beside.name}, beside that:\n{beside.log.read_text(errors='replace')}", end="")
+            stop_all([rest, *beside])
+            for run in beside:
+                if run.log.exists():
+                    print(f"\n{run.name}, beside that:\n{run.log.read_text(errors='replace')}", end="")
     failed = [name for name, code in codes.items() if code]
     said = f"failed: {', '.join(failed)}" if failed else "all good"
     print(f"\n{', '.join(codes)}: {said}, {time.monotonic() - began:.0f} s")

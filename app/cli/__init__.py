@@ -115,7 +115,7 @@ def serve() -> None:
     for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once it has stopped: that is a good end
         signal.signal(name, lambda *_: sys.exit(0))
     uvicorn.run(
-        create_app(known),
+        create_app(known, has_the_process=True),
         host=known.host,
         port=known.port,
         access_log=False,  # tokens live in paths, and our own line per delivery says more

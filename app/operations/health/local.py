@@ -44,9 +44,7 @@ async def redis(runtime: Runtime) -> Observation:
     """Look whether Redis answers."""
     if runtime.settings.redis_url is None:
         return Observation(PartState.DEGRADED, "REDIS_URL is empty: changes are found by the poll, every 2 s")
-    return (
-        OK if await runtime.wakeup.is_up() else Observation(PartState.DEGRADED, f"Redis does not answer: {_BY_POLL}")
-    )
+    return OK if await runtime.wakeup.is_up() else Observation(PartState.DEGRADED, f"Redis does not answer: {_BY_POLL}")
 
 
 async def workers(runtime: Runtime) -> Observation:

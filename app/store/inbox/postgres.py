@@ -1,6 +1,7 @@
 """The inbox on PostgreSQL: one writer task on its own connection, opened when first needed and again after a loss."""
 
 import asyncio
+from functools import cache
 
 import asyncpg
 from sqlalchemy import URL
@@ -21,7 +22,7 @@ class PostgresInbox:
 
     def __init__(self, url: URL, committed: Committed) -> None:
         self._dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._statements = statements(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
+        self._statements = _compiled()
         self._room = Room(committed)
         self._bell = asyncio.Event()
         self._connection: asyncpg.Connection | None = None
@@ -76,3 +77,8 @@ class PostgresInbox:
             for text, rows in zip(self._statements, batches, strict=True):
                 if rows:
                     await self._connection.execute(text, rows)
+
+
+@cache
+def _compiled() -> list[str]:
+    return statements(PGDialect_asyncpg())  # type: ignore[no-untyped-call]

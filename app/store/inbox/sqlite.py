@@ -8,6 +8,7 @@ import asyncio
 import os
 import sqlite3
 import threading
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy.dialects import sqlite
@@ -24,7 +25,7 @@ class SqliteInbox:
 
     def __init__(self, path: Path, committed: Committed) -> None:
         self._path = path
-        self._statements = statements(sqlite.dialect(paramstyle="qmark"))
+        self._statements = _compiled()
         self._room = Room(committed)
         self._bell = threading.Condition()
         self._connection: sqlite3.Connection | None = None
@@ -114,3 +115,8 @@ class SqliteInbox:
 def _inode(path: Path) -> tuple[int, int]:
     found = os.stat(path)  # noqa: PTH116 - on the hot path
     return found.st_dev, found.st_ino
+
+
+@cache
+def _compiled() -> list[str]:
+    return statements(sqlite.dialect(paramstyle="qmark"))
