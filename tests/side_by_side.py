@@ -17,7 +17,7 @@ from app.cli.supervise import Child, stop_all
 
 PYTEST = (sys.executable, "-m", "pytest")
 PROCESSES, BROWSER = "tests/processes", "tests/browser"
-WORKERS = max(2, (os.cpu_count() or 2) * 3 // 2)  # a test waits for its database about a third of its time
+WORKERS = max(2, os.cpu_count() or 2)
 REST = ("tests", f"--ignore={PROCESSES}", f"--ignore={BROWSER}", "-n", str(WORKERS), "--dist", "worksteal")
 
 
