@@ -9,6 +9,7 @@ from types import ModuleType
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import BaseRoute
 
 from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable, VendorError
 from app.log import log
@@ -92,8 +93,18 @@ def _unkept(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
-_API_ROUTER = _joined(_API, APIRouter(prefix="/api/v1", dependencies=[Depends(reader), Depends(_unkept)]))
-_PAGES_ROUTER = _joined(_PAGES, APIRouter(tags=["pages"], include_in_schema=False))
+def _all_routes() -> list[BaseRoute]:
+    """Give the routes of the whole app; they know no settings, so every app of a process shares them."""
+    whole = APIRouter()
+    whole.add_route("/webhooks/drchrono", drchrono.receive, methods=["POST"])
+    api = _joined(_API, APIRouter(prefix="/api/v1", dependencies=[Depends(reader), Depends(_unkept)]))
+    pages = _joined(_PAGES, APIRouter(tags=["pages"], include_in_schema=False))
+    for router in (drchrono.router, salesforce.router, probes.router, api, pages, login.router, oauth.router):
+        whole.include_router(router)
+    return whole.routes
+
+
+_ROUTES = _all_routes()
 
 
 def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
@@ -136,14 +147,7 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
             log.info("web.stopped")
 
     app = FastAPI(title="Chronobridge", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_route("/webhooks/drchrono", drchrono.receive, methods=["POST"])
-    app.include_router(drchrono.router)
-    app.include_router(salesforce.router)
-    app.include_router(probes.router)
-    app.include_router(_API_ROUTER)
-    app.include_router(_PAGES_ROUTER)
-    app.include_router(login.router)
-    app.include_router(oauth.router)
+    app.router.routes.extend(_ROUTES)
     app.mount("/static", StaticFiles(packages=[("app.web", "static")]))
     app.add_exception_handler(PageRefused, _instead)
     app.add_exception_handler(Misconfigured, _not_set_up)

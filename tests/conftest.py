@@ -10,6 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.util import LRUCache
 
 from app.cli import supervise
 from app.store.database import Database
@@ -160,3 +164,21 @@ def vault():
 @pytest.fixture
 def keys():
     return HashKeys.of((_KEY,))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _each_statement_is_compiled_once():
+    """Every test has engines of its own; what they compile is the same for each kind of database, so they share it."""
+    shared = {}
+
+    def share(connection):
+        kind = type(connection.dialect)
+        connection.execution_options(compiled_cache=shared.setdefault(kind, LRUCache(2_000)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (PGDialect_asyncpg, SQLiteDialect_aiosqlite):
+            patch.setattr(kind, "__hash__", lambda self: hash(type(self)))
+            patch.setattr(kind, "__eq__", lambda self, other: type(self) is type(other))
+        event.listen(Engine, "engine_connect", share)
+        yield
+        event.remove(Engine, "engine_connect", share)
