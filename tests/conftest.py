@@ -1,11 +1,13 @@
 """The few fixtures everybody needs: both databases, a Valkey, and keys. The servers are real ones, out of wheels."""
 
 import contextlib
+import gc
 import os
 import shlex
 import shutil
 import signal
 import ssl
+from collections import defaultdict
 from pathlib import Path
 
 import psutil
@@ -26,6 +28,7 @@ from tests.postgresql import in_a_loop_of_its_own, migrated, say, with_a_templat
 _KEY = b"a1" * 16
 _TESTS = Path(__file__).parent
 _THROUGH_THE_STORE = {"flow", "contract", "simulate"}
+_AT_THE_DOOR = ("security", "webhooks")
 _SHARED = pytest.StashKey()
 
 
@@ -63,13 +66,26 @@ def pytest_unconfigure(config):
 def pytest_collection_modifyitems(items):
     """What the store does is tested on both kinds of database; whatever goes through it on PostgreSQL, as it runs.
 
-    `make long` runs those on SQLite, and the tests of the stand-ins alone: nothing of ours is in them.
+    `make long` runs those on SQLite, and the tests of the stand-ins alone: nothing of ours is in them. A flow that is
+    told of many values is told of the first and the last here, and of all of them there; not one that guards the door.
     """
+    told = defaultdict(list)
     for item in items:
         given, folders = item.callspec.params if hasattr(item, "callspec") else {}, item.path.relative_to(_TESTS).parts
         is_a_twin = bool(_THROUGH_THE_STORE & {*folders}) and given.get("database") == "sqlite"
         if is_a_twin or folders[:2] == ("standins", "tests"):
             item.add_marker(pytest.mark.long)
+        elif folders[0] == "flow" and folders[1] not in _AT_THE_DOOR:
+            told[item.path, item.originalname].append(item)
+    for items_of_one in told.values():
+        for item in items_of_one[1:-1]:
+            item.add_marker(pytest.mark.long)
+
+
+def pytest_collection_finish():
+    """Thousands of tests were made and stay to the end: no later collection need go through them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
