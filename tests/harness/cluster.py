@@ -101,14 +101,15 @@ class Town:
         """Start the stand-ins and the Valkey, and migrate the database."""
         for child in (self.valkey, self.drchrono_process, self.salesforce_process):
             child.start()
-        migrate = [sys.executable, "-m", "app.cli", "migrate"]
-        subprocess.run(migrate, env=self.env, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
         for name, child in (
             ("valkey", self.valkey),
             ("drchrono", self.drchrono_process),
             ("salesforce", self.salesforce_process),
         ):
             wait_for_port(self.ports[name], child, _READY_S)
+        # not before: the settings name the authority's file, which the Salesforce stand-in writes when it starts
+        migrate = [sys.executable, "-m", "app.cli", "migrate"]
+        subprocess.run(migrate, env=self.env, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
 
     def start_service(self) -> None:
         """Start web and worker, and wait until deliveries are accepted and a worker lives."""
