@@ -78,8 +78,20 @@ class Falls:
         self._starts_web()
 
     def _starts_web(self) -> None:
+        """Start the web; it was down when it was last asked in vain, and from then on it may answer any moment."""
         self._here.serve.start()
-        self._here.wait_until(self._here.accepts, "the web to be back")
+        asked_in_vain = time.time()
+
+        def accepts() -> bool:
+            nonlocal asked_in_vain
+            asked = time.time()
+            if self._here.accepts():
+                return True
+            asked_in_vain = asked
+            return False
+
+        self._here.wait_until(accepts, "the web to be back")
+        self._ends("web", asked_in_vain)
         self._now("web", is_up=True)
 
     def flushes_redis(self) -> None:
@@ -139,10 +151,10 @@ class Falls:
         self._ends(what)
         self._spells.append(Spell(what, is_up, time.time()))
 
-    def _ends(self, what: str) -> None:
+    def _ends(self, what: str, at: float | None = None) -> None:
         for index, one in enumerate(self._spells):
             if one.what == what and one.until is None:
-                self._spells[index] = Spell(what, one.is_up, one.since, time.time())
+                self._spells[index] = Spell(what, one.is_up, one.since, time.time() if at is None else at)
 
 
 def _stopped(child: Child) -> None:
