@@ -69,6 +69,10 @@ class Undecryptable(SyncError):  # noqa: N818
     disposition = Disposition.RETRY
 
 
+class Displaced(Undecryptable):
+    """The key is there, but the text was sealed for another row or column, or was changed."""
+
+
 class VendorError(SyncError):
     """A call to a vendor did not do what it should; says which call, never a value of a record."""
 

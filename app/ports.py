@@ -15,6 +15,25 @@ from ulid import ULID
 
 from app.sync.model import Kind, Lane, Side
 
+# Sealed texts: web, operations, workers and store
+
+
+class SealedColumn(StrEnum):
+    """Where sealed texts lie: table and column, or what carries one outside of the database."""
+
+    DELIVERY_BODY = "deliveries.body"
+    WRITE_REPLACED = "journal.replaced"
+    WRITE_SENT = "journal.sent"
+    CONFLICT_KEPT = "conflicts.kept"
+    CONNECTION_TOKEN = "connections.token"  # noqa: S105 - a column's name
+    CONNECTION_PENDING = "connections.pending"
+    PATIENTS_CURSOR = "cursor of patients"
+
+    def of(self, key: str) -> str:
+        """Name the place of one sealed text, by the primary key of its row."""
+        return f"{self.value} {key}"
+
+
 # The inbox: web, workers and store
 
 LISTED = "LISTED"  # the event of a delivery we made to ourselves, from a vendor's list

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from app.errors import SyncError, Unauthorized, Unreadable
+from app.ports import SealedColumn
 from app.store import identity_index as store
 from app.sync import create, failure_causes
 from app.sync.failure_causes import BUSY
@@ -65,7 +66,8 @@ def candidate_of(batch: Batch, observed: Observed, plan: Create | FindCreated) -
     there = seen.salesforce if side is Side.DRCHRONO else seen.drchrono
     who: Fields = there.fields if isinstance(there, Snapshot) else {}
     if isinstance(plan, FindCreated) and attempt is not None and attempt.sent is not None:
-        who = batch.runtime.vault.open(attempt.sent)  # as it was then: the Contact may have changed its name since
+        # as it was then: the Contact may have changed its name since
+        who = batch.runtime.vault.open(attempt.sent, SealedColumn.WRITE_SENT.of(attempt.id))
     prints = fingerprints(rules.keys, rules.table, who)
     zone = there.zone if isinstance(there, Snapshot) else ""
     attempt = attempt if isinstance(plan, FindCreated) else None

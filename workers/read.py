@@ -12,6 +12,7 @@ from typing import Any
 
 from app.errors import SyncError, Unauthorized, Undecryptable
 from app.log import log
+from app.ports import SealedColumn
 from app.store import dependencies, doctor_zones, link_claims
 from app.store.resolutions import Resolution
 from app.store.work_queue import DeliveredBody, Due
@@ -132,7 +133,7 @@ def delivered_snapshot(batch: Batch, reader: SideReader, record_id: str, body: D
     """
     if body.sealed is None:
         raise Undecryptable("the body of an unfinished delivery was dropped")
-    raw: Mapping[str, Any] = batch.runtime.vault.open(body.sealed)
+    raw: Mapping[str, Any] = batch.runtime.vault.open(body.sealed, SealedColumn.DELIVERY_BODY.of(body.delivery_id))
     return reader.drchrono(record_id, raw, body.version, confirmed=False)
 
 
@@ -256,5 +257,5 @@ def _resolution(batch: Batch, one: Resolution) -> FieldResolution:
         return FieldResolution(one.id, one.side, expects, twin=one.twin)
     if one.kept is None:  # without stamps it counts nowhere: it ends as overtaken
         return FieldResolution(one.id, one.side, puts_back=True)
-    kept: Mapping[str, str | None] = batch.runtime.vault.open(one.kept)
+    kept: Mapping[str, str | None] = batch.runtime.vault.open(one.kept, SealedColumn.CONFLICT_KEPT.of(one.conflict_id))
     return FieldResolution(one.id, one.side, expects, puts_back=True, value=kept[one.side.value])

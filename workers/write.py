@@ -14,11 +14,12 @@ from typing import Any
 from ulid import ULID
 
 from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unreadable
+from app.ports import SealedColumn
 from app.store import journal
 from app.store.conflicts import DecidedConflict
 from app.store.journal import Answer, Entry
 from app.sync.create import needed
-from app.sync.mappings.table import EXTERNAL_ID, Table
+from app.sync.mappings.table import EXTERNAL_ID
 from app.sync.model import (
     Absent,
     Deleted,
@@ -114,16 +115,15 @@ async def _by_job(batch: Batch, lease: Lease, send: Send, lot: JobWrites) -> dic
         outcomes = dict.fromkeys((write.link.id for write in writes), LeaseLost("the lease ran out before its job"))
     answers = [_answer(write, outcomes[write.link.id]) for write in writes if write.link.id in ours]
     await journal.answer(database, answers)
-    again = [kept for write in writes if (kept := _for_calls(batch.rules.table, write, outcomes[write.link.id]))]
+    again = [kept for write in writes if (kept := _for_calls(batch, write, outcomes[write.link.id]))]
     return outcomes | await _in_calls(batch, lease, send, again)
 
 
-def _for_calls(table: Table, write: PreparedWrite, outcome: WriteAnswer) -> PreparedWrite | None:
+def _for_calls(batch: Batch, write: PreparedWrite, outcome: WriteAnswer) -> PreparedWrite | None:
     """Give what is left to be written of a record in a call, after a job; None where nothing is."""
     if isinstance(outcome, RecordRefused) and outcome.code in bulk_jobs.IN_CALLS:
-        decided = tuple(replace(one, id=str(ULID())) for one in write.entry.conflicts)
-        return replace(write, entry=replace(write.entry, id=str(ULID()), conflicts=decided))
-    return _without_refused(table, write, outcome)
+        return replace(write, entry=journal.again(write.entry, batch.runtime.vault))
+    return _without_refused(batch, write, outcome)
 
 
 async def _journalled(
@@ -138,7 +138,7 @@ async def _journalled(
     writes = [write for write in planned if write.link.id in ours]
     outcomes |= await _sent(batch, lease, send, writes)
     await journal.answer(database, [_answer(write, outcomes[write.link.id]) for write in writes])
-    again = [kept for write in writes if (kept := _without_refused(batch.rules.table, write, outcomes[write.link.id]))]
+    again = [kept for write in writes if (kept := _without_refused(batch, write, outcomes[write.link.id]))]
     return outcomes | (await _journalled(batch, lease, send, again) if again else {})
 
 
@@ -163,13 +163,14 @@ async def _sent(batch: Batch, lease: Lease, send: Send, writes: Sequence[Prepare
     }
 
 
-def _without_refused(table: Table, write: PreparedWrite, outcome: WriteAnswer) -> PreparedWrite | None:
+def _without_refused(batch: Batch, write: PreparedWrite, outcome: WriteAnswer) -> PreparedWrite | None:
     """Give the write without the fields it was refused for; None when it was not, or nothing would be left.
 
     A required field is named because it lacks, so leaving it out would not help.
     """
     if not isinstance(outcome, RecordRefused) or outcome.code == "REQUIRED_FIELD_MISSING":
         return None
+    table = batch.rules.table
     rows = [row for row in table.rows.values() if row.name in write.fields]
     names = {name: row.name for row in rows for name in (row.names[write.side], row.shown(write.side))}
     refused = {names[field]: outcome.code for field in outcome.fields if field in names}
@@ -179,9 +180,9 @@ def _without_refused(table: Table, write: PreparedWrite, outcome: WriteAnswer) -
         return None
     stamps = {name: pair for name, pair in write.entry.stamps.items() if name not in refused}
     why = {name: reason for name, reason in write.entry.why.items() if name in kept}
-    known = write.entry
-    decided = tuple(replace(one, id=str(ULID())) for one in known.conflicts if one.field in kept)
-    entry = Entry(write.link.id, write.side, known.call, stamps, known.replaced, why, known.sent, decided)
+    decided = tuple(one for one in write.entry.conflicts if one.field in kept)
+    less = replace(write.entry, stamps=stamps, why=why, conflicts=decided)
+    entry = journal.again(less, batch.runtime.vault)
     return replace(write, entry=entry, fields=kept, without={**write.without, **refused})
 
 
@@ -224,16 +225,18 @@ def _prepare_updates(batch: Batch, link: Link, seen: Seen, plan: Write | Wait) -
         if not fields and not writes_key:
             continue
         before = _held(seen, side)
+        entry_id = str(ULID())
         key = {EXTERNAL_ID: (None, batch.rules.key_stamp(link, link.drchrono_id))} if writes_key else {}
         entry = Entry(
             link.id,
             side,
             "update",
             {**write_stamps(batch.rules, link, fields, before), **key},
-            _replaced(batch, fields, before),
+            _replaced(batch, entry_id, fields, before),
             write_reasons(batch.rules, compared, fields),
             None,
             _conflicts(batch, seen, compared, fields),
+            entry_id,
         )
         id_ = before.id if isinstance(before, Snapshot) else link.id_on(side)
         beside = {batch.rules.table.external_id: link.drchrono_id} if writes_key else {}
@@ -242,14 +245,16 @@ def _prepare_updates(batch: Batch, link: Link, seen: Seen, plan: Write | Wait) -
 
 def _prepare_create(batch: Batch, link: Link, seen: Seen, plan: Create) -> PreparedWrite:
     """Give the write that makes a record; what is sent to DrChrono is kept, to find by it what it may have made."""
-    before = _held(seen, plan.side)
+    before, entry_id = _held(seen, plan.side), str(ULID())
+    sent = batch.runtime.vault.seal(dict(plan.fields), SealedColumn.WRITE_SENT.of(entry_id))
     entry = Entry(
         link.id,
         plan.side,
         "create",
         write_stamps(batch.rules, link, plan.fields, before),
-        _replaced(batch, plan.fields, before),
-        sent=batch.runtime.vault.seal(dict(plan.fields)) if plan.side is Side.DRCHRONO else None,
+        _replaced(batch, entry_id, plan.fields, before),
+        sent=sent if plan.side is Side.DRCHRONO else None,
+        id=entry_id,
     )
     id_ = before.id if isinstance(before, Snapshot) else link.id_on(plan.side)
     return PreparedWrite(link, id_, entry, plan.fields, {}, plan.zone, plan.extra)
@@ -258,7 +263,9 @@ def _prepare_create(batch: Batch, link: Link, seen: Seen, plan: Create) -> Prepa
 def _prepare_removal(batch: Batch, link: Link, seen: Seen, call: str, beside: Mapping[str, Any]) -> PreparedWrite:
     """Give the write by which a record of Salesforce's goes: deleted, or merged into another; what it held is kept."""
     assert isinstance(seen.salesforce, Snapshot)
-    entry = Entry(link.id, Side.SALESFORCE, call, {}, batch.runtime.vault.seal(dict(seen.salesforce.fields)))
+    entry_id = str(ULID())
+    held = batch.runtime.vault.seal(dict(seen.salesforce.fields), SealedColumn.WRITE_REPLACED.of(entry_id))
+    entry = Entry(link.id, Side.SALESFORCE, call, {}, held, id=entry_id)
     return PreparedWrite(link, seen.salesforce.id, entry, {}, {}, beside=beside)
 
 
@@ -268,11 +275,13 @@ def _held(seen: Seen, side: Side) -> Snapshot | Absent | Deleted | NothingNew:
     return Absent.ABSENT if isinstance(held, NeedsConfirmation) else held
 
 
-def _replaced(batch: Batch, fields: Fields, before: Snapshot | Absent | Deleted | NothingNew) -> str | None:
+def _replaced(
+    batch: Batch, entry_id: str, fields: Fields, before: Snapshot | Absent | Deleted | NothingNew
+) -> str | None:
     """Give, sealed, the values that a write replaces; None where none are known."""
     held = before.fields if isinstance(before, Snapshot) else {}
     replaced = {name: held[name] for name in fields if name in held}
-    return batch.runtime.vault.seal(replaced) if replaced else None
+    return batch.runtime.vault.seal(replaced, SealedColumn.WRITE_REPLACED.of(entry_id)) if replaced else None
 
 
 def _conflicts(batch: Batch, seen: Seen, compared: Comparison, fields: Fields) -> tuple[DecidedConflict, ...]:
@@ -280,13 +289,11 @@ def _conflicts(batch: Batch, seen: Seen, compared: Comparison, fields: Fields) -
     drchrono, salesforce, table = seen.drchrono, seen.salesforce, batch.rules.table
     if not isinstance(drchrono, Snapshot) or not isinstance(salesforce, Snapshot):
         return ()
-    return tuple(
-        DecidedConflict(
-            table.kind,
-            name,
-            f"{table.rows[name].owner} owns it",
-            batch.runtime.vault.seal({Side.DRCHRONO: drchrono.fields[name], Side.SALESFORCE: salesforce.fields[name]}),
-        )
-        for name in compared.conflicts
-        if name in fields
-    )
+    found = []
+    for name in compared.conflicts:
+        if name in fields:
+            id_ = str(ULID())
+            held = {Side.DRCHRONO: drchrono.fields[name], Side.SALESFORCE: salesforce.fields[name]}
+            kept = batch.runtime.vault.seal(held, SealedColumn.CONFLICT_KEPT.of(id_))
+            found.append(DecidedConflict(table.kind, name, f"{table.rows[name].owner} owns it", kept, id_))
+    return tuple(found)

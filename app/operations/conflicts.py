@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from app.errors import Undecryptable
-from app.ports import Act, Action, By, ListPage, first_of
+from app.ports import Act, Action, By, ListPage, SealedColumn, first_of
 from app.runtime import Runtime
 from app.store import audit, conflicts
 from app.sync.model import Kind, Side, WriteState
@@ -97,7 +97,7 @@ def kept_values(runtime: Runtime, row: Any) -> dict[Side, str | None] | None:
     if row is None or row.kept is None:
         return None
     try:
-        kept: Mapping[str, str | None] = runtime.vault.open(row.kept)
+        kept: Mapping[str, str | None] = runtime.vault.open(row.kept, SealedColumn.CONFLICT_KEPT.of(row.id))
     except Undecryptable:
         return None
     return {side: kept[side.value] for side in Side}

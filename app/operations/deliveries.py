@@ -8,7 +8,7 @@ from typing import Any
 
 from app.errors import Undecryptable
 from app.log import log
-from app.ports import Act, Action, By, ListPage, first_of
+from app.ports import Act, Action, By, ListPage, SealedColumn, first_of
 from app.runtime import Runtime
 from app.store import audit, deliveries
 from app.sync.diff import MASK
@@ -105,7 +105,7 @@ async def body(runtime: Runtime, delivery_id: str, by: By | None) -> Mapping[str
     if row is None or row.body is None:
         return None
     try:
-        raw = runtime.vault.open_bytes(row.body)
+        raw = runtime.vault.open_bytes(row.body, SealedColumn.DELIVERY_BODY.of(delivery_id))
     except Undecryptable:
         return None
     if by is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.errors import Undecryptable
 from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, salesforce_of, unanswered
+from app.ports import SealedColumn
 from app.runtime import Runtime
 from app.store import record_views
 from app.store.record_views import RecordView
@@ -160,12 +161,12 @@ def _text(value: Any) -> str | None:
 
 def _sealed(runtime: Runtime, table: Table, last: Mapping[str, Any]) -> str:
     """Give where a page ends, which a name says: so it is sealed."""
-    return runtime.vault.seal([last.get(Columns.of(table).last), str(last["Id"])])
+    return runtime.vault.seal([last.get(Columns.of(table).last), str(last["Id"])], SealedColumn.PATIENTS_CURSOR.value)
 
 
 def _opened(runtime: Runtime, after: str | None) -> tuple[str | None, str] | None:
     try:
-        name, id_ = runtime.vault.open(after) if after else (None, "")
+        name, id_ = runtime.vault.open(after, SealedColumn.PATIENTS_CURSOR.value) if after else (None, "")
     except (Undecryptable, ValueError, TypeError):
         return None
     return (name, id_) if isinstance(id_, str) and id_ and isinstance(name, str | None) else None

@@ -77,7 +77,10 @@ async def check_redis(runtime: Runtime) -> Finding:
 async def check_keys(runtime: Runtime) -> AsyncIterator[Finding]:
     """Look whether the configured keys open what is stored: the newest and the oldest of every sort."""
     if closed := await key_rotation.unopenable_count(runtime.database, runtime.vault, _SAMPLE):
-        fix = "put the key that is missing back, at the end of ENCRYPTION_KEYS"
+        fix = (
+            "put the key that is missing back, at the end of ENCRYPTION_KEYS; where none is, "
+            "`chronobridge rotate-keys` names the rows whose text was moved there or changed"
+        )
         yield red("encryption keys", f"{closed} of the stored things looked at cannot be read", fix)
     else:
         yield good("encryption keys", "open what is stored")

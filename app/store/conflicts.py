@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from app.ports import SealedColumn
 from app.store.clock import db_now
 from app.store.database import Database
+from app.store.encryption import Vault
 from app.store.tables import conflicts, decisions, journal, links
 from app.sync.model import Kind, WriteState
 
@@ -23,6 +25,16 @@ class DecidedConflict:
     rule: str
     kept: str
     id: str = dataclasses.field(default_factory=lambda: str(ULID()))
+
+
+def again(decided: DecidedConflict, vault: Vault) -> DecidedConflict:
+    """Give the same conflict as a row of its own: its values are sealed anew for that row.
+
+    Raises  Undecryptable when no configured key opens them any more
+    """
+    id_ = str(ULID())
+    kept = vault.reseal(decided.kept, SealedColumn.CONFLICT_KEPT.of(decided.id), SealedColumn.CONFLICT_KEPT.of(id_))
+    return dataclasses.replace(decided, id=id_, kept=kept)
 
 
 async def keep(connection: AsyncConnection, decided: Sequence[tuple[str, str, DecidedConflict]]) -> None:

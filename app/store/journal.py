@@ -6,7 +6,7 @@ values it replaced, so that a person can put them back.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,10 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from app.ports import SealedColumn
 from app.store import conflicts, work_queue
 from app.store.clock import after, db_now
 from app.store.conflicts import DecidedConflict
 from app.store.database import Database
+from app.store.encryption import Vault
 from app.store.tables import journal
 from app.sync.model import OPEN, Side, WriteState
 
@@ -44,6 +46,25 @@ class Entry:
     sent: str | None = None
     conflicts: tuple[DecidedConflict, ...] = ()
     id: str = field(default_factory=lambda: str(ULID()))
+
+
+def again(entry: Entry, vault: Vault) -> Entry:
+    """Give the same write as a row of its own: what is sealed in it is sealed anew for that row.
+
+    Raises  Undecryptable when no configured key opens it any more
+    """
+    id_ = str(ULID())
+
+    def moved(sealed: str | None, column: SealedColumn) -> str | None:
+        return sealed and vault.reseal(sealed, column.of(entry.id), column.of(id_))
+
+    return replace(
+        entry,
+        id=id_,
+        replaced=moved(entry.replaced, SealedColumn.WRITE_REPLACED),
+        sent=moved(entry.sent, SealedColumn.WRITE_SENT),
+        conflicts=tuple(conflicts.again(one, vault) for one in entry.conflicts),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""Sealing anew: everything in the database comes under the newest key, while the service runs.
+"""Sealing anew: everything in the database comes under the newest key and is bound to its row, while the service runs.
 
-Each table is walked by its key, a batch at a time. A row that the newest key does not open is sealed anew and put back
-only where it is still what was read, so a value saved meanwhile (a token just refreshed) is never replaced by an older
-one. The walk is repeated until one finds nothing left to do: that covers what changed under us, and what a process
-that still seals with an older key wrote behind us. What is done stays done; a run that was cut off is run again.
+Each table is walked by its key, a batch at a time. A text that the newest key does not open, or that an older version
+bound to no row, is sealed anew and put back only where it is still what was read, so a value saved meanwhile (a token
+just refreshed) is never replaced by an older one. The walk is repeated until one finds nothing left to do: that covers
+what changed under us, and what a process that still seals with an older key wrote behind us. What is done stays done; a
+run that was cut off is run again.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.errors import Undecryptable
+from app.errors import Displaced, Undecryptable
+from app.ports import SealedColumn
 from app.store.database import Database
 from app.store.encryption import Vault
 from app.store.tables import conflicts, connections, deliveries, journal
@@ -20,6 +22,7 @@ from app.store.tables import conflicts, connections, deliveries, journal
 BATCH = 500
 _BATCH_CHARACTERS = 8 * 2**20  # a body may have a MiB and more: a batch ends earlier rather than fill the memory
 _WALKS = 4
+_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ class Place:
 
     key: sa.Column[str]
     sealed: sa.Column[str]
+
+    @property
+    def column(self) -> SealedColumn:
+        """What its sealed texts are bound to, beside their row's key."""
+        return SealedColumn(str(self))
 
     def __str__(self) -> str:
         return f"{self.sealed.table.name}.{self.sealed.name}"
@@ -51,6 +59,7 @@ class RotationBatch:
     rows: int
     fresh: dict[str, tuple[str, str]]
     unopenable: int
+    displaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +77,22 @@ class RotationStep:
 
 @dataclass(frozen=True, slots=True)
 class RotationResult:
-    """What a run did. `left`: rows that were still being written under an older key when it gave up."""
+    """What a run did.
+
+    left        rows that were still being written under an older key when it gave up
+    unopenable  texts whose key is not configured
+    displaced   the places of texts that were changed, or were moved there from another row
+    """
 
     resealed: int
     left: int
     unopenable: int
+    displaced: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:
         """Whether the newest key alone opens everything."""
-        return not self.left and not self.unopenable
+        return not self.left and not self.unopenable and not self.displaced
 
     @property
     def verdict(self) -> str:
@@ -88,6 +103,11 @@ class RotationResult:
         if self.left:
             return (
                 f"{self.left:,} came under an older key meanwhile: restart serve and work with the newest first {again}"
+            )
+        if self.displaced:
+            return (
+                f"{len(self.displaced):,} were changed, or moved there from another row, and open with no key: "
+                f"{', '.join(self.displaced[:_NAMED])}; restore these from a backup {again}"
             )
         return (
             "the newest key opens everything: the older keys can now be removed\n"
@@ -103,30 +123,36 @@ async def rotate(
     Raises  StoreUnavailable when the database fails; what is done by then stays done
     """
     resealed = left = unopenable = 0
+    displaced: tuple[str, ...] = ()
     for walk in range(1, _WALKS + 1):
-        left = unopenable = 0
+        left, unopenable, displaced = 0, 0, ()
         for place in PLACES:
             rows, of, after = 0, await _count(database, place), ""
             say(RotationStep(walk, place, rows, of))
             while batch := await look(database, vault, place, after):
                 resealed += await swap(database, place, batch.fresh)
                 left, unopenable = left + len(batch.fresh), unopenable + batch.unopenable
+                displaced += batch.displaced
                 rows, after = rows + batch.rows, batch.last
                 say(RotationStep(walk, place, rows, max(rows, of)))
         if not left:
             break
-    return RotationResult(resealed, left, unopenable)
+    return RotationResult(resealed, left, unopenable, displaced)
 
 
 async def unopenable_count(database: Database, vault: Vault, limit: int) -> int:
     """Give how many cannot be opened of what is sealed: the newest and the oldest of every place, `limit` of each."""
     closed = 0
     for place in PLACES:
-        there = sa.select(place.sealed.label("sealed")).where(place.sealed.is_not(None)).limit(limit)
+        there = (
+            sa.select(place.key.label("key"), place.sealed.label("sealed"))
+            .where(place.sealed.is_not(None))
+            .limit(limit)
+        )
         for order in (place.key.asc(), place.key.desc()):
             for row in await database.read(there.order_by(order)):
                 try:
-                    vault.open_bytes(row.sealed)
+                    vault.open_bytes(row.sealed, place.column.of(row.key))
                 except Undecryptable:
                     closed += 1
     return closed
@@ -146,14 +172,17 @@ async def look(database: Database, vault: Vault, place: Place, after: str) -> Ro
     if not last:
         return None
     found = await database.read(sa.select(key, sealed).where(there, place.key <= last).order_by(place.key))
-    fresh, unopenable = {}, 0
+    fresh, unopenable, displaced = {}, 0, list[str]()
     for row in found:
+        at = place.column.of(row.key)
         try:
-            if not vault.is_current(row.sealed):
-                fresh[row.key] = (row.sealed, vault.reseal(row.sealed))
+            if not vault.is_current(row.sealed, at):
+                fresh[row.key] = (row.sealed, vault.reseal(row.sealed, at))
+        except Displaced:
+            displaced.append(at)
         except Undecryptable:
             unopenable += 1
-    return RotationBatch(last, len(found), fresh, unopenable)
+    return RotationBatch(last, len(found), fresh, unopenable, tuple(displaced))
 
 
 async def swap(database: Database, place: Place, fresh: Mapping[str, tuple[str, str]]) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.ports import SealedColumn
 from app.store.clock import after, db_now
 from app.store.database import Database, insert_into
 from app.store.encryption import Vault
@@ -18,6 +19,7 @@ from app.store.tables import connections, consents
 from app.sync.model import Side
 
 LIFE = timedelta(minutes=10)
+_PENDING = SealedColumn.CONNECTION_PENDING.of(Side.DRCHRONO.value)
 
 
 class OAuthStates:
@@ -48,7 +50,7 @@ class OAuthStates:
 
     async def hold(self, pair: dict[str, Any]) -> None:
         """Keep a pair until somebody says what becomes of it; it takes the place of any other that waits."""
-        sealed = self._vault.seal(pair)
+        sealed = self._vault.seal(pair, _PENDING)
 
         async def work(connection: AsyncConnection) -> None:
             insert = insert_into(connections, connection.dialect)
@@ -61,7 +63,7 @@ class OAuthStates:
         """Give the pair that waits; None when there is none, or it has waited too long."""
         fresh = connections.c.pending_at >= after(-LIFE)
         rows = await self._database.read(_ours(sa.select(connections.c.pending)).where(fresh))
-        return self._vault.open(rows[0].pending) if rows and rows[0].pending else None
+        return self._vault.open(rows[0].pending, _PENDING) if rows and rows[0].pending else None
 
     async def drop(self) -> None:
         """Forget the pair that waits."""

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.errors import LeaseLost
-from app.ports import StoredToken, TokenLease
+from app.ports import SealedColumn, StoredToken, TokenLease
 from app.store.clock import after, db_now
 from app.store.database import Database, insert_into
 from app.store.encryption import Vault
@@ -29,6 +29,7 @@ class VendorTokens:
 
     def __init__(self, database: Database, vault: Vault, side: Side) -> None:
         self._database, self._vault, self._side = database, vault, side
+        self._place = SealedColumn.CONNECTION_TOKEN.of(side.value)
         self._is_ours, self._stored = connections.c.side == side.value, f"token_{side}"
 
     async def read(self) -> StoredToken:
@@ -57,7 +58,7 @@ class VendorTokens:
             return StoredToken()
         row = rows[0]
         return StoredToken(
-            self._vault.open(row.token) if row.token else None,
+            self._vault.open(row.token, self._place) if row.token else None,
             row.version,
             bool(row.is_stale),
             bool(row.is_expired),
@@ -104,7 +105,7 @@ class VendorTokens:
         Raises  LeaseLost when another token has followed that version already
         """
         saved = {
-            "token": self._vault.seal(token),
+            "token": self._vault.seal(token, self._place),
             "version": version + 1,
             "refresh_at": None if refresh_in is None else after(refresh_in),
             "expires_at": None if lives is None else after(lives),

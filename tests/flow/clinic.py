@@ -13,6 +13,7 @@ import httpx
 import sqlalchemy as sa
 
 from app.main import create_app
+from app.ports import SealedColumn
 from app.runtime import open_inbox, open_runtime
 from app.settings import env_file
 from app.store.clock import db_now
@@ -307,10 +308,14 @@ class Clinic:
         """A patient as DrChrono holds it now."""
         return self.drchrono.get("/_control/patients").json()["patients"][str(patient["id"])]
 
+    def body(self, row):
+        """What is kept of a delivery, unsealed, as bytes."""
+        return self.runtime.vault.open_bytes(row.body, SealedColumn.DELIVERY_BODY.of(row.id))
+
     async def replaced(self):
         """The values our writes replaced, unsealed, in the order they were written."""
-        kept = [row.replaced for row in await self.rows(journal) if row.replaced]
-        return [self.runtime.vault.open(sealed) for sealed in kept]
+        kept = [row for row in await self.rows(journal) if row.replaced]
+        return [self.runtime.vault.open(row.replaced, SealedColumn.WRITE_REPLACED.of(row.id)) for row in kept]
 
     def calls(self, side, method_and_path):
         counts = getattr(self, side).get("/_control/calls").json()["counts"]

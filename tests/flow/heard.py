@@ -7,6 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from app.errors import SyncError
+from app.store.key_rotation import PLACES
 from app.store.tables import deliveries, events, metadata
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "salesforce"
@@ -28,7 +29,7 @@ async def due(clinic):
 
 async def kept(clinic):
     """What is kept of each delivery, unsealed."""
-    return [json.loads(clinic.runtime.vault.open_bytes(row.body)) for row in await clinic.rows(deliveries)]
+    return [json.loads(clinic.body(row)) for row in await clinic.rows(deliveries)]
 
 
 async def holdings(clinic):
@@ -36,10 +37,13 @@ async def holdings(clinic):
     found = []
     for table in metadata.tables.values():
         for row in await clinic.rows(table):
-            for value in row:
-                found.append(str(value))
-                with contextlib.suppress(SyncError, AttributeError, TypeError, ValueError):
-                    found.append(clinic.runtime.vault.open_bytes(value).decode(errors="replace"))
+            found += [str(value) for value in row]
+    for place in PLACES:
+        for row in await clinic.rows(place.key.table):
+            key, sealed = row._mapping[place.key], row._mapping[place.sealed]
+            with contextlib.suppress(SyncError):
+                opened = clinic.runtime.vault.open_bytes(sealed, place.column.of(key)) if sealed else b""
+                found.append(opened.decode(errors="replace"))
     if clinic.runtime.database.is_sqlite:
         path = clinic.runtime.database.path
         found += [file.read_bytes().decode("latin-1") for file in path.parent.glob(f"{path.name}*")]

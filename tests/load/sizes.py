@@ -43,8 +43,8 @@ BASE = dict(a_link().base.stamps)
 
 console = Console(width=120)
 vault = Vault((Fernet.generate_key(),))
-BODY = vault.seal({"id": "220000101", "updated_at": "2026-01-12T08:15:30", **a_patient()})
-REPLACED = vault.seal({"cell_phone": "(555) 010-0142", "city": "Testville"})
+BODY = vault.seal({"id": "220000101", "updated_at": "2026-01-12T08:15:30", **a_patient()}, "a place")
+REPLACED = vault.seal({"cell_phone": "(555) 010-0142", "city": "Testville"}, "a place")
 STAMPS = {name: (BASE[name], BASE[name]) for name in ("cell_phone", "city")}
 
 

@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 from ulid import ULID
 
 from app.cli import init
+from app.ports import SealedColumn
 from app.settings.env_file import fresh, render
 from app.store.clock import db_now
 from app.store.database import Database
@@ -44,7 +45,9 @@ def keep_bodies(folder, key, count):
     rest = {"side": "drchrono", "event": "PATIENT_MODIFY", "outcome": "kept"}
 
     def a_row(at):
-        return {"id": str(ULID()), "delivery_key": str(ULID()), "body": vault.seal(f"Canary {at}"), **rest}
+        id_ = str(ULID())
+        body = vault.seal(f"Canary {at}", SealedColumn.DELIVERY_BODY.of(id_))
+        return {"id": id_, "delivery_key": str(ULID()), "body": body, **rest}
 
     async def work(connection):
         await connection.execute(sa.insert(deliveries).values(received_at=db_now()), [a_row(at) for at in range(count)])
@@ -53,9 +56,10 @@ def keep_bodies(folder, key, count):
 
 
 def sealed_bodies(folder, count=None):
-    """Give the bodies as they lie there, in the order in which they are sealed anew."""
-    statement = sa.select(deliveries.c.body).order_by(deliveries.c.id).limit(count)
-    return [row.body for row in in_a_database(folder, lambda database: database.read(statement))]
+    """Give the bodies as they lie there and their places, in the order in which they are sealed anew."""
+    statement = sa.select(deliveries.c.id, deliveries.c.body).order_by(deliveries.c.id).limit(count)
+    found = in_a_database(folder, lambda database: database.read(statement))
+    return [(row.body, SealedColumn.DELIVERY_BODY.of(row.id)) for row in found]
 
 
 @pytest.fixture
@@ -150,12 +154,12 @@ def test_killed_in_the_middle_it_loses_nothing_and_is_run_again(folder):
     newest, both = Vault((NEW.encode(),)), Vault((NEW.encode(), OLD.encode()))
 
     with started(folder, env, "rotate-keys", stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None and not newest.is_current(sealed_bodies(folder, 1)[0]):
+        while process.poll() is None and not newest.is_current(*sealed_bodies(folder, 1)[0]):
             pass
         process.send_signal(signal.SIGKILL)
 
     halfway = sealed_bodies(folder)
-    assert sorted(both.open(body) for body in halfway) == sorted(f"Canary {at}" for at in range(4000))
+    assert sorted(both.open(*body) for body in halfway) == sorted(f"Canary {at}" for at in range(4000))
     again = chronobridge(folder, env, "rotate-keys")
     assert again.returncode == 0
-    assert [body for body in sealed_bodies(folder) if not newest.is_current(body)] == []
+    assert [body for body in sealed_bodies(folder) if not newest.is_current(*body)] == []

@@ -14,7 +14,9 @@ LIMIT = timedelta(minutes=10)
 async def test_a_plan_is_durable_before_the_call_with_all_a_successor_needs(database, vault):
     batch = await taken(database, "1")
     link_id = batch.due[0].link.id
-    entry = an_entry(link_id, "create", vault.seal({"email": "Canary"}), email=(None, "new"), city=("old", "gone"))
+    entry = an_entry(
+        link_id, "create", vault.seal({"email": "Canary"}, "a place"), email=(None, "new"), city=("old", "gone")
+    )
 
     ours = await journal.plan(database, batch.token, [entry], LIMIT)
 
@@ -24,7 +26,7 @@ async def test_a_plan_is_durable_before_the_call_with_all_a_successor_needs(data
         entry.id, link_id, "salesforce", "create", WriteState.PLANNED,
     )  # fmt: skip
     assert row.stamps == {"email": [None, "new"], "city": ["old", "gone"]}
-    assert vault.open(row.replaced) == {"email": "Canary"}
+    assert vault.open(row.replaced, "a place") == {"email": "Canary"}
     assert "Canary" not in row.replaced
     assert (row.answered_at, row.code) == (None, None)
 

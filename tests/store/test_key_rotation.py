@@ -1,4 +1,5 @@
 import asyncio
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -6,12 +7,14 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from ulid import ULID
 
+from app.errors import Undecryptable
 from app.store import conflicts
 from app.store.clock import db_now
 from app.store.conflicts import DecidedConflict
 from app.store.database import Database
 from app.store.encryption import Vault
 from app.store.key_rotation import BATCH, PLACES, RotationResult, look, rotate, swap
+from app.store.tables import conflicts as conflicts_table
 from app.store.tables import connections, deliveries, journal, metadata
 from app.sync.model import Kind
 from tests.store.build import change, rows
@@ -37,20 +40,25 @@ async def insert(database, table, given, values):
 async def bodies(database, vault, *contents, given=DELIVERY):
     """Keep deliveries' bodies; None is one whose body is gone. Gives their ids."""
     ids = [str(ULID()) for _ in contents]
-    sealed = [None if content is None else vault.seal(content) for content in contents]
+    sealed = [
+        None if content is None else vault.seal(content, BODIES.column.of(id_))
+        for id_, content in zip(ids, contents, strict=True)
+    ]
     values = [{"id": id_, "delivery_key": id_, "body": body} for id_, body in zip(ids, sealed, strict=True)]
     await insert(database, deliveries, given, values)
     return ids
 
 
 async def replaced(database, vault, *contents):
-    values = [{"id": str(ULID()), "replaced": vault.seal(content)} for content in contents]
+    ids = [str(ULID()) for _ in contents]
+    sealed = [vault.seal(content, WRITES.column.of(id_)) for id_, content in zip(ids, contents, strict=True)]
+    values = [{"id": id_, "replaced": text} for id_, text in zip(ids, sealed, strict=True)]
     await insert(database, journal, WRITE, values)
 
 
 async def save(database, vault, token, side="drchrono"):
     """Store a token, as whoever refreshed it does."""
-    sealed = vault.seal(token)
+    sealed = vault.seal(token, TOKENS.column.of(side))
 
     async def work(connection):
         there = sa.update(connections).where(connections.c.side == side).values(token=sealed)
@@ -74,7 +82,7 @@ def meanwhile(database, write, *arguments):
 async def opened(database, vault, place=BODIES):
     """What lies in a place, by its key; a key that does not open it ends the test."""
     there = {row._mapping[place.key]: row._mapping[place.sealed] for row in await rows(database, place.key.table)}
-    return {key: sealed and vault.open(sealed) for key, sealed in there.items()}
+    return {key: sealed and vault.open(sealed, place.column.of(key)) for key, sealed in there.items()}
 
 
 async def lying(database):
@@ -92,14 +100,18 @@ async def test_everything_sealed_comes_under_the_newest_key(database):
     ids = await bodies(database, BEFORE, "first", "second")
     ids += await bodies(database, Vault((OLDER,)), "third")
     await replaced(database, BEFORE, {"email": "old"})
-    await change(database, sa.update(journal).values(sent=BEFORE.seal({"email": "new"})))
-    conflict = DecidedConflict(
-        Kind.PATIENT, "email", "salesforce owns it", BEFORE.seal({"drchrono": "a", "salesforce": "b"})
-    )
+    (write,) = await rows(database, journal)
+    sent = BEFORE.seal({"email": "new"}, SENT.column.of(write.id))
+    await change(database, sa.update(journal).values(sent=sent))
+    id_ = str(ULID())
+    kept = BEFORE.seal({"drchrono": "a", "salesforce": "b"}, DECIDED.column.of(id_))
+    conflict = DecidedConflict(Kind.PATIENT, "email", "salesforce owns it", kept, id_)
     await database.transact(lambda connection: conflicts.keep(connection, [("journal", "link", conflict)]))
     await save(database, BEFORE, {"access_token": "of drchrono"})
     await save(database, BEFORE, {"access_token": "of salesforce"}, "salesforce")
-    await change(database, sa.update(connections).values(pending=BEFORE.seal("waits")))
+    for side in ("drchrono", "salesforce"):
+        waits = BEFORE.seal("waits", PENDING.column.of(side))
+        await change(database, sa.update(connections).where(connections.c.side == side).values(pending=waits))
 
     done = await rotate(database, ROTATING)
 
@@ -164,7 +176,7 @@ async def test_what_no_key_opens_is_counted_and_left_as_it_is(database):
     assert done == RotationResult(resealed=1, left=0, unopenable=1)
     found = {row.id: row.body for row in await rows(database, deliveries)}
     assert found[lost] == before
-    assert AFTER.open(found[kept]) == "kept"
+    assert AFTER.open(found[kept], BODIES.column.of(kept)) == "kept"
 
 
 async def test_what_no_key_opened_is_sealed_anew_once_its_key_is_back(database):
@@ -192,7 +204,7 @@ async def test_a_run_cut_off_in_the_middle_is_continued_by_the_next(database):
     with pytest.raises(CutOffError):
         await rotate(database, ROTATING, die_after_a_batch)
 
-    current = [AFTER.is_current(row.body) for row in await rows(database, deliveries)]
+    current = [AFTER.is_current(row.body, BODIES.column.of(row.id)) for row in await rows(database, deliveries)]
     assert current == [True] * BATCH + [False] * (count - BATCH)
     assert await rotate(database, ROTATING) == RotationResult(resealed=count - BATCH, left=0, unopenable=0)
     assert list((await opened(database, AFTER)).values()) == list(range(count))
@@ -296,3 +308,78 @@ async def test_who_still_seals_with_an_older_key_is_noticed_and_the_run_ends(dat
 def test_only_a_complete_run_lets_the_older_keys_go(done, said):
     assert said in done.verdict
     assert ("can now be removed" in done.verdict) is done.is_complete
+
+
+async def swapped(database, vault):
+    """Seal two rows of every place, and let each lie where the other was sealed."""
+    ids = {"deliveries": ("01A", "01B"), "journal": ("01A", "01B"), "conflicts": ("01A", "01B")}
+    given = {
+        "deliveries": DELIVERY,
+        "journal": WRITE,
+        "conflicts": {
+            "journal_id": "j",
+            "link_id": "l",
+            "kind": "patient",
+            "field": "email",
+            "rule": "r",
+            "at": db_now(),
+        },
+        "connections": {"version": 1},
+    }
+    for table in (deliveries, journal, conflicts_table, connections):
+        places, name = [place for place in PLACES if place.key.table is table], table.name
+        first, second = ids.get(name, ("drchrono", "salesforce"))
+        beside = {"deliveries": "delivery_key"}.get(name)
+        values = [
+            {places[0].key.name: key, **({beside: key} if beside else {})}
+            | {place.sealed.name: vault.seal(f"of {other}", place.column.of(other)) for place in places}
+            for key, other in ((first, second), (second, first))
+        ]
+        await insert(database, table, given[name], values)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+async def test_a_text_moved_to_another_row_opens_there_with_no_key(database, place):
+    await swapped(database, BEFORE)
+
+    for row in await rows(database, place.key.table):
+        at = place.column.of(row._mapping[place.key])
+        with pytest.raises(Undecryptable, match=f"{re.escape(at)}.*moved here"):
+            ROTATING.open(row._mapping[place.sealed], at)
+
+
+async def test_a_text_moved_to_another_row_is_named_and_never_sealed_anew_for_it(database):
+    await swapped(database, BEFORE)
+    before = await lying(database)
+
+    done = await rotate(database, ROTATING)
+
+    places = [
+        place.column.of(row._mapping[place.key]) for place in PLACES for row in await rows(database, place.key.table)
+    ]
+    assert done == RotationResult(resealed=0, left=0, unopenable=0, displaced=tuple(places))
+    assert not done.is_complete
+    assert "deliveries.body 01A" in done.verdict
+    assert await lying(database) == before
+
+
+async def test_a_text_moved_to_another_column_of_its_row_does_not_open_there(database):
+    await save(database, BEFORE, {"access_token": "a"})
+    await change(database, sa.update(connections).values(pending=connections.c.token))
+
+    (row,) = await rows(database, connections)
+    with pytest.raises(Undecryptable):
+        BEFORE.open(row.pending, PENDING.column.of(row.side))
+
+
+async def test_what_an_older_version_bound_to_no_row_is_bound_when_it_is_sealed_anew(database):
+    unbound = Fernet(NEW).encrypt(b'"first"').decode()
+    await insert(database, deliveries, DELIVERY, [{"id": "01A", "delivery_key": "01A", "body": unbound}])
+
+    done = await rotate(database, AFTER)
+
+    (row,) = await rows(database, deliveries)
+    assert done == RotationResult(resealed=1, left=0, unopenable=0)
+    assert AFTER.open(row.body, BODIES.column.of("01A")) == "first"
+    with pytest.raises(Undecryptable):
+        AFTER.open(row.body, BODIES.column.of("01B"))

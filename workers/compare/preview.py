@@ -17,6 +17,7 @@ from ulid import ULID
 
 from app.errors import SyncError
 from app.log import log
+from app.ports import SealedColumn
 from app.runtime import Runtime
 from app.store import lanes, links, scans
 from app.store.scans import Scan
@@ -163,7 +164,8 @@ async def _charts(runtime: Runtime, found: DryRun, since: datetime | None, lane:
 
 def _due_of_row(runtime: Runtime, kind: Kind, lane: Lane, row: dict[str, Any], agreed: Mapping[str, Link]) -> Due:
     record_id = wire.record_id(row)
-    sealed = runtime.vault.seal(runtime.mappings[kind].keep(row, "id", "updated_at", *wire.BESIDE))
+    kept = runtime.mappings[kind].keep(row, "id", "updated_at", *wire.BESIDE)
+    sealed = runtime.vault.seal(kept, SealedColumn.DELIVERY_BODY.of(""))
     body = DeliveredBody("", 0, sealed, wire.version(row), runtime.now())
     link = agreed.get(record_id) or Link(str(ULID()), kind, record_id, None, Base())
     return Due(link, 0, 0, 0, lane, (body,))

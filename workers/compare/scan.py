@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from ulid import ULID
+
 from app.log import log
-from app.ports import LISTED, Delivery, Inbox, RecordEvent
+from app.ports import LISTED, Delivery, Inbox, RecordEvent, SealedColumn
 from app.runtime import Runtime
 from app.store import links, scans
 from app.store.scans import Scan
@@ -184,9 +186,10 @@ class ScanRun:
         kind, record_id, version = self.asked.kind, wire.record_id(row), wire.version(row)
         parts = (LISTED, self.scan.id, kind, record_id, version)
         key = self.runtime.keys.digest(*(part.encode() for part in parts))
-        sealed = self.runtime.vault.seal(self.table.keep(row, "id", "updated_at", *wire.BESIDE))
+        kept, id_ = self.table.keep(row, "id", "updated_at", *wire.BESIDE), str(ULID())
+        sealed = self.runtime.vault.seal(kept, SealedColumn.DELIVERY_BODY.of(id_))
         events = (RecordEvent(Side.DRCHRONO, kind, record_id, version, lane),)
-        return Delivery(Side.DRCHRONO, LISTED, None, key, sealed, "kept", events)
+        return Delivery(Side.DRCHRONO, LISTED, None, key, sealed, "kept", events, id_)
 
     async def _note_contacts(self, rows: Sequence[dict[str, Any]]) -> int:
         """Point out the records that tell of something, and note those that ask to be taken over; gives how many."""

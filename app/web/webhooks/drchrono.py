@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
+from ulid import ULID
 
 from app.errors import SignatureInvalid
-from app.ports import Delivery, RecordEvent
+from app.ports import Delivery, RecordEvent, SealedColumn
 from app.runtime import Runtime
 from app.sync.mappings.table import Mappings
 from app.sync.model import Side
@@ -63,16 +64,20 @@ def _delivery(runtime: Runtime, event: str, vendor_id: str | None, body: bytes) 
     key = runtime.keys.digest(*identity)
     vendor_id = vendor_id[:128] if vendor_id else None
     kind = wire.EVENT_KINDS.get(event)
+    id_ = str(ULID())
+    place = SealedColumn.DELIVERY_BODY.of(id_)
     try:
         notice = wire.read_notice(body)
     except wire.NotReadable:
-        return Delivery(Side.DRCHRONO, event, vendor_id, key, runtime.vault.seal_bytes(body), "unreadable")
+        return Delivery(
+            Side.DRCHRONO, event, vendor_id, key, runtime.vault.seal_bytes(body, place), "unreadable", id=id_
+        )
     if kind is None or kind not in runtime.mappings:
-        sealed = runtime.vault.seal({"id": notice.record_id, "updated_at": notice.version})
-        return Delivery(Side.DRCHRONO, event, vendor_id, key, sealed, "skipped")
-    sealed = runtime.vault.seal(_kept(runtime.mappings, event, notice, kind))
+        sealed = runtime.vault.seal({"id": notice.record_id, "updated_at": notice.version}, place)
+        return Delivery(Side.DRCHRONO, event, vendor_id, key, sealed, "skipped", id=id_)
+    sealed = runtime.vault.seal(_kept(runtime.mappings, event, notice, kind), place)
     events = (RecordEvent(Side.DRCHRONO, kind, notice.record_id, notice.version),)
-    return Delivery(Side.DRCHRONO, event, vendor_id, key, sealed, "kept", events)
+    return Delivery(Side.DRCHRONO, event, vendor_id, key, sealed, "kept", events, id_)
 
 
 def _kept(mappings: Mappings, event: str, notice: wire.Notice, kind: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse, Response
 from ulid import ULID
 
 from app.log import log
-from app.ports import Delivery, RecordEvent
+from app.ports import Delivery, RecordEvent, SealedColumn
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.vendors.salesforce import outbound_messages, platform_events
@@ -123,8 +123,9 @@ def _delivery(
 ) -> Delivery:
     """Give what is to be kept, sealed; `identity` is what tells it from every other delivery."""
     key = runtime.keys.digest(Side.SALESFORCE.encode(), identity.event.encode(), identity.id.encode(), identity.rest)
-    sealed = runtime.vault.seal_bytes(kept)
-    return Delivery(Side.SALESFORCE, identity.event, identity.id or None, key, sealed, outcome, tuple(found))
+    id_ = str(ULID())
+    sealed = runtime.vault.seal_bytes(kept, SealedColumn.DELIVERY_BODY.of(id_))
+    return Delivery(Side.SALESFORCE, identity.event, identity.id or None, key, sealed, outcome, tuple(found), id_)
 
 
 async def _keep(request: Request, deliveries: Sequence[Delivery], started: float) -> None:

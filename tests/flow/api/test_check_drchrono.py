@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.operations.health.model import CheckState
+from app.ports import SealedColumn
 from app.store.tables import connections, lane_calls
 from tests.flow.checked import changed, found, line, reds
 from tests.flow.clinic import OPERATOR, opened
@@ -226,7 +227,9 @@ async def test_a_refresh_that_was_cut_off_is_told_as_such(clinic, known):
 
 
 async def test_nothing_secret_stands_in_any_line(clinic, known):
-    pair = clinic.runtime.vault.open((await clinic.rows(connections))[0].token)
+    pair = clinic.runtime.vault.open(
+        (await clinic.rows(connections))[0].token, SealedColumn.CONNECTION_TOKEN.of("drchrono")
+    )
 
     told = json.dumps([(one.says, one.fix) for one in await found(known)])
 

@@ -26,7 +26,7 @@ async def test_a_conflict_follows_the_owner_and_keeps_what_lost(clinic):
     await clinic.settles()
 
     assert clinic.contact()["FirstName"] == "Adaline"
-    kept = [clinic.runtime.vault.open(row.replaced) for row in await clinic.rows(journal) if row.replaced]
+    kept = await clinic.replaced()
     assert kept == [{"first_name": "Adele"}]
 
 

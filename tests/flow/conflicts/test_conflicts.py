@@ -1,5 +1,6 @@
 """Both sides changed one field: the rule decides, both values are kept, and it is told without telling them."""
 
+from app.ports import SealedColumn
 from app.store.tables import conflicts
 from tests.flow.clinic import OPERATOR
 
@@ -24,7 +25,8 @@ async def test_a_conflict_says_its_rule_and_keeps_both_values(clinic):
     assert (item["field"], item["kind"], item["rule"]) == ("email", "patient", "salesforce owns it")
     assert (item["winner"], item["state"], item["drchrono_id"]) == ("salesforce", "confirmed", str(patient["id"]))
     (row,) = await clinic.rows(conflicts)
-    assert clinic.runtime.vault.open(row.kept) == {"drchrono": "desk@example.com", "salesforce": "crm@example.com"}
+    kept = clinic.runtime.vault.open(row.kept, SealedColumn.CONFLICT_KEPT.of(row.id))
+    assert kept == {"drchrono": "desk@example.com", "salesforce": "crm@example.com"}
     assert "example.com" not in str(answer)
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.ports import SealedColumn
 from app.store.tables import connections, consents, metadata
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Side
@@ -107,7 +108,7 @@ async def test_a_waiting_pair_lies_in_the_database_sealed_too(unjoined):
     await unjoined.connects()
 
     (row,) = await unjoined.rows(connections)
-    pair = unjoined.runtime.vault.open(row.pending)
+    pair = unjoined.runtime.vault.open(row.pending, SealedColumn.CONNECTION_PENDING.of("drchrono"))
     assert pair["access_token"].encode() not in await everything_stored(unjoined)
 
 

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
 
+from app.ports import SealedColumn
 from app.store.encryption import Vault
 from app.store.tables import audit, connections
 from app.store.vendor_tokens import VendorTokens
@@ -251,7 +252,9 @@ async def test_connecting_after_a_disconnect_sets_what_waited_going(clinic, doub
 
 
 async def test_without_the_key_of_its_tokens_the_page_says_which_setting_to_mend(clinic):
-    foreign = sa.update(connections).values(token=Vault((Fernet.generate_key(),)).seal({}))
+    foreign = sa.update(connections).values(
+        token=Vault((Fernet.generate_key(),)).seal({}, SealedColumn.CONNECTION_TOKEN.of("drchrono"))
+    )
     await clinic.runtime.database.transact(lambda connection: connection.execute(foreign))
 
     answer = await clinic.web.get("/connections", headers=BEARER)

@@ -170,7 +170,10 @@ async def test_what_cannot_be_read_is_kept_flagged_and_acknowledged(clinic, caps
 
     (row,) = await clinic.rows(deliveries)
     assert is_acked(answer)
-    assert (row.outcome, clinic.runtime.vault.open_bytes(row.body)) == ("unreadable", body)
+    assert (row.outcome, clinic.body(row)) == (
+        "unreadable",
+        body,
+    )
     assert "delivery.unreadable" in "".join(capsys.readouterr())
     assert await clinic.takes() is None
 

@@ -161,7 +161,10 @@ async def test_what_cannot_be_read_is_kept_flagged_and_acknowledged(clinic, caps
 
     (row,) = await clinic.rows(deliveries)
     assert answer.status_code == 200
-    assert (row.outcome, clinic.runtime.vault.open_bytes(row.body)) == ("unreadable", body)
+    assert (row.outcome, clinic.body(row)) == (
+        "unreadable",
+        body,
+    )
     assert "delivery.unreadable" in "".join(capsys.readouterr())
 
 
