@@ -89,8 +89,14 @@ class Inbox(Protocol):
 
 
 class Action(StrEnum):
-    """What can be done here."""
+    """What can be done here, and what the audit notes of itself."""
 
+    SIGN_IN = "sign_in"
+    SIGN_IN_REFUSED = "sign_in_refused"
+    SIGN_OUT = "sign_out"
+    LIST = "list"
+    SEARCH = "search"
+    SHOW = "show"
     PAUSE = "pause"
     RESUME = "resume"
     CONNECT = "connect"
@@ -103,14 +109,27 @@ class Action(StrEnum):
     SETTLE = "settle"
     MERGE = "merge"
     UNDO = "undo"
+    RECONCILE = "reconcile"
+    BACKFILL = "backfill"
+    ROTATE_KEYS = "rotate_keys"
+    EXPORT = "export"
+    ANCHOR = "anchor"
+    CHECKPOINT = "checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who acts: their role, and which session, bearer or command it was."""
+    """Who acts.
+
+    who      which session, bearer or command it was
+    name     the account, or for a command the user of the operating system; empty where nobody is known
+    is_poll  a page looked again by itself: nobody need be sitting in front of it
+    """
 
     role: str
     who: str
+    name: str = ""
+    is_poll: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +139,7 @@ class Act:
     about    what it was done to, by name or id: a lane, a side, `patient 123`
     records  how many records or deliveries it touched
     reason   why, in the person's words
+    ids      the records or rows that were shown
     """
 
     by: By
@@ -127,6 +147,7 @@ class Act:
     about: str
     records: int = 1
     reason: str = ""
+    ids: tuple[str, ...] = ()
 
 
 # Vendors' tokens: the token broker and the store

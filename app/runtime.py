@@ -17,6 +17,7 @@ from app.metrics.definitions import RINGS_MISSED
 from app.ports import Committed, Inbox, TokenStore
 from app.settings.fields import Settings
 from app.settings.types import LOOPBACK, raw_keys, secret_values
+from app.store.audit_chain import AuditKeys
 from app.store.counters import ProcessCounters
 from app.store.database import Database
 from app.store.encryption import Vault
@@ -131,9 +132,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     mappings = file.load(settings.mapping_file)
     context = http.trusted(settings.ca_bundle)
     timings = of_this_process()
-    vault = Vault(tuple(key.get_secret_value().encode() for key in settings.encryption_keys))
+    sealing = tuple(key.get_secret_value().encode() for key in settings.encryption_keys)
+    vault, audit_keys = Vault(sealing), AuditKeys.of(sealing)
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database(settings.database_url, timings).opened())
+        database = await stack.enter_async_context(Database(settings.database_url, timings, audit_keys).opened())
         counts = ProcessCounters()
         wakeup = Wakeup(settings.redis_url, lambda: counts.add(RINGS_MISSED))
         stack.push_async_callback(wakeup.close)

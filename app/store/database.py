@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.errors import StoreUnavailable
+from app.store.audit_chain import NO_KEYS, AuditKeys
 from app.store.clock import Pace
 from app.timings import REAL, Timings
 
@@ -42,8 +43,8 @@ ONLY_READS = "25006"  # a server that has lost its part to another: its connecti
 class Database:
     """Where everything is remembered. Open it with `opened`."""
 
-    def __init__(self, url: str, timings: Timings = REAL) -> None:
-        self.url, self.timings = sa.make_url(url), timings
+    def __init__(self, url: str, timings: Timings = REAL, audit_keys: AuditKeys = NO_KEYS) -> None:
+        self.url, self.timings, self.audit_keys = sa.make_url(url), timings, audit_keys
         self.engine = _engine(self.url)
         self.pace = Pace()
         self._running: set[asyncio.Future[Any]] = set()

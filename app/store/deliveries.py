@@ -128,9 +128,10 @@ async def replay(database: Database, ids: Sequence[str], act: Act | None) -> Rep
         async def work(
             connection: AsyncConnection, part: Sequence[str] = wanted[at : at + REPLAY_BATCH]
         ) -> ReplayResult:
+            again = await _again(connection, part)
             if act is not None and part[0] == wanted[0]:
-                await audit.note(connection, act)
-            return await _again(connection, part)
+                await audit.note(database, connection, act)
+            return again
 
         more = await database.transact(work)
         told = ReplayResult(

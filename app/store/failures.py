@@ -124,7 +124,7 @@ async def _in_batches(
             if ids:
                 await do(connection, ids)
             if ids and not after:
-                await audit.note(connection, act)
+                await audit.note(database, connection, act)
             return ids
 
         ids = await database.transact(work)

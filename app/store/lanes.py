@@ -77,6 +77,6 @@ async def set_paused(database: Database, names: list[Lane], reason: str | None, 
                 [{"lane": name.value, "reason": reason[:200]} for name in names],
             )
         if act is not None:
-            await audit.note(connection, act)
+            await audit.note(database, connection, act)
 
     await database.transact(work)

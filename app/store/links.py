@@ -74,7 +74,7 @@ async def have_looked_at(database: Database, link_id: str, lane: Lane, act: Act)
 
     async def work(connection: AsyncConnection) -> None:
         await look_again(connection, link_id, lane)
-        await audit.note(connection, act)
+        await audit.note(database, connection, act)
 
     await database.transact(work)
 

@@ -53,7 +53,7 @@ async def decide(database: Database, link_id: str, wanted: Sequence[Resolution],
             if not await keep(connection, each):
                 raise _LostTheRaceError
         await (mark_link_due if wanted[0].twin is None else look_again)(connection, link_id, Lane.LIVE)
-        await audit.note(connection, act)
+        await audit.note(database, connection, act)
         return True
 
     try:

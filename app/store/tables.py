@@ -237,6 +237,8 @@ sessions = sa.Table(
     metadata,
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("token", sa.String(64), nullable=False),
+    sa.Column("name", sa.String(254), nullable=False, server_default=""),
+    sa.Column("role", sa.String(16), nullable=False, server_default=""),
     sa.Column("started_at", Instant, nullable=False, info=STAMP),
     sa.Column("seen_at", Instant, nullable=False, info=STAMP),
 )
@@ -384,8 +386,23 @@ audit = sa.Table(
     sa.Column("about", sa.String(200), nullable=False),
     sa.Column("records", sa.Integer, nullable=False),
     sa.Column("reason", sa.String(200), nullable=False),
+    sa.Column("name", sa.String(254), nullable=False, server_default=""),
+    sa.Column("ids", sa.String(16_000), nullable=False, server_default=""),
+    sa.Column("position", sa.BigInteger),  # None: noted before the audit was a chain
+    sa.Column("digest", sa.String(64)),
+    sa.Column("mac", sa.String(64)),
+    sa.Column("key_id", sa.String(8)),
 )
 sa.Index("ix_audit_action", audit.c.action, audit.c.id)
+sa.Index("ix_audit_position", audit.c.position, unique=True)
+
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+)
 
 instance = sa.Table(
     "instance",

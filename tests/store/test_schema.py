@@ -130,6 +130,7 @@ async def at_first_migration(database, vault):
             "decisions",
             "matches",
             "audit",
+            "audit_head",
         ):
             await connection.execute(sa.text(f"DROP TABLE {table}"))
 
