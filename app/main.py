@@ -124,7 +124,7 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
 
             app.state.runtime = runtime
             app.state.inbox = open_inbox(runtime, committed)
-            app.state.health = HealthMonitor(runtime)
+            app.state.health = HealthMonitor(runtime, app.state.inbox)
             app.state.numbers = MetricsReader(runtime, app.state.health)
             app.state.sign_in, app.state.throttle = SignIn(runtime), SignInThrottle()
             await _recognise(runtime)

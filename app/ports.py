@@ -81,6 +81,12 @@ class Inbox(Protocol):
         Raises  StoreUnavailable when it could not be made so: nothing may be acknowledged
         """
 
+    async def probe(self) -> None:
+        """Return once all that keeping a delivery takes was done with one of no vendor, and undone.
+
+        Raises  StoreUnavailable when it could not be: a delivery could not be kept either
+        """
+
     async def close(self) -> None:
         """Let go of the database, after what waits is written."""
 

@@ -135,7 +135,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     sealing = tuple(key.get_secret_value().encode() for key in settings.encryption_keys)
     vault, audit_keys = Vault(sealing), AuditKeys.of(sealing)
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database(settings.database_url, timings, audit_keys).opened())
+        known = Database(settings.database_url, timings, audit_keys, settings.ca_bundle)
+        database = await stack.enter_async_context(known.opened())
         counts = ProcessCounters()
         wakeup = Wakeup(settings.redis_url, lambda: counts.add(RINGS_MISSED))
         stack.push_async_callback(wakeup.close)
@@ -165,7 +166,9 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
 def open_inbox(runtime: Runtime, committed: Committed) -> Inbox:
     """Open an inbox that calls `committed` after each commit; whoever opens it closes it."""
     database = runtime.database
-    return SqliteInbox(database.path, committed) if database.is_sqlite else PostgresInbox(database.url, committed)
+    if database.address is not None:
+        return PostgresInbox(database.address, committed)
+    return SqliteInbox(database.path, committed)
 
 
 def _tell(event: str, **line: Any) -> None:

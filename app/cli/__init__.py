@@ -70,7 +70,8 @@ def migrate() -> None:
     from app.operations import maintenance
     from app.settings import env_file
 
-    asyncio.run(maintenance.migrate(env_file.load().database_url))
+    known = env_file.load()
+    asyncio.run(maintenance.migrate(known.database_url, known.ca_bundle))
     print("the database is up to date")
 
 
@@ -86,8 +87,9 @@ def rotate_keys() -> None:
 
     known = env_file.load()
     with showing(Console()) as say:
+        keys = secret_values(known.encryption_keys)
         rotation = maintenance.rotate_keys(
-            known.database_url, secret_values(known.encryption_keys), lambda at: say(str(at), at.rows, at.of)
+            known.database_url, known.ca_bundle, keys, lambda at: say(str(at), at.rows, at.of)
         )
         done = asyncio.run(rotation)
     if done is None:
@@ -111,7 +113,7 @@ def serve() -> None:
     known = env_file.load()
     file.load(known.mapping_file)
     log.configure()
-    _say_when_behind(known.database_url)
+    _say_when_behind(known.database_url, known.ca_bundle)
     for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once it has stopped: that is a good end
         signal.signal(name, lambda *_: sys.exit(0))
     uvicorn.run(
@@ -137,7 +139,7 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
     if health:  # before anything else is imported: a probe runs every few seconds
         from app.operations.maintenance import worker_lives
 
-        lives, says = asyncio.run(worker_lives(known.database_url))
+        lives, says = asyncio.run(worker_lives(known.database_url, known.ca_bundle))
         print(says)
         raise typer.Exit(0 if lives else 1)
     import uvloop
@@ -147,7 +149,7 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
 
     file.load(known.mapping_file)
     log.configure()
-    _say_when_behind(known.database_url)
+    _say_when_behind(known.database_url, known.ca_bundle)
     uvloop.run(work_on(known))
 
 
@@ -298,11 +300,11 @@ app.command()(harness.demo)
 app.command()(harness.verify)
 
 
-def _say_when_behind(database_url: str) -> None:
+def _say_when_behind(database_url: str, ca_bundle: Path | None) -> None:
     from app.operations import maintenance
 
     try:
-        if asyncio.run(maintenance.is_behind(database_url)):
+        if asyncio.run(maintenance.is_behind(database_url, ca_bundle)):
             print("chronobridge: the database's schema is behind; run: chronobridge migrate", file=sys.stderr)
     except StoreUnavailable as error:
         print(f"chronobridge: {error}; starting anyway", file=sys.stderr)

@@ -7,6 +7,7 @@ be opened.
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from app.errors import StoreUnavailable
 from app.store import heartbeats, key_rotation
@@ -18,30 +19,30 @@ from app.timings import of_this_process
 _PATIENCE_S = 5.0
 
 
-async def migrate(database_url: str) -> None:
+async def migrate(database_url: str, ca_bundle: Path | None) -> None:
     """Bring the database's schema up to date; a newer one is left alone.
 
     Raises  StoreUnavailable
     """
     from app.store import schema  # with alembic, which a probe of the worker need not wait for
 
-    async with Database(database_url).opened() as database:
+    async with Database(database_url, ca_bundle=ca_bundle).opened() as database:
         await schema.migrate(database)
 
 
-async def is_behind(database_url: str) -> bool:
+async def is_behind(database_url: str, ca_bundle: Path | None) -> bool:
     """Say whether the database's schema has to be brought up to date first.
 
     Raises  StoreUnavailable
     """
     from app.store import schema
 
-    async with Database(database_url).opened() as database:
+    async with Database(database_url, ca_bundle=ca_bundle).opened() as database:
         return await schema.is_behind(database)
 
 
 async def rotate_keys(
-    database_url: str, keys: Sequence[str], tell: Callable[[RotationStep], None]
+    database_url: str, ca_bundle: Path | None, keys: Sequence[str], tell: Callable[[RotationStep], None]
 ) -> RotationResult | None:
     """Encrypt everything anew under the first of these keys, while the service runs; None where the schema is behind.
 
@@ -51,20 +52,20 @@ async def rotate_keys(
     from app.store import schema
 
     vault = Vault(tuple(key.encode() for key in keys))
-    async with Database(database_url).opened() as database:
+    async with Database(database_url, ca_bundle=ca_bundle).opened() as database:
         if await schema.is_behind(database):
             return None
         return await key_rotation.rotate(database, vault, tell)
 
 
-async def worker_lives(database_url: str) -> tuple[bool, str]:
+async def worker_lives(database_url: str, ca_bundle: Path | None) -> tuple[bool, str]:
     """Say whether a worker of this machine was heard of lately, and that in words; soon, for a probe.
 
     What cannot be asked is not known to live: a worker that cannot reach the database does nothing.
     """
     timings = of_this_process()
     try:
-        async with asyncio.timeout(_PATIENCE_S), Database(database_url, timings).opened() as database:
+        async with asyncio.timeout(_PATIENCE_S), Database(database_url, timings, ca_bundle).opened() as database:
             lives = bool(await heartbeats.alive(database, socket.gethostname()[:128]))
     except StoreUnavailable as error:
         return False, f"{error}, so no worker of this machine was heard of"

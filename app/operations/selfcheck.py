@@ -29,7 +29,7 @@ async def check_everything(runtime: Runtime) -> AsyncIterator[Finding]:
     database = await check_database(runtime)
     yield database
     yield await check_redis(runtime)
-    if database.state is CheckState.OK:
+    if database.state is not CheckState.RED:
         parts = [check_keys, vendor_checks.check_drchrono, vendor_checks.check_salesforce]
     else:
         yield red("drchrono", "not looked at: its token is in the database", "mend the database first")
@@ -39,7 +39,7 @@ async def check_everything(runtime: Runtime) -> AsyncIterator[Finding]:
             async for finding in part(runtime):
                 yield finding
         yield await check_webhook_address(runtime)
-        if database.state is CheckState.OK:
+        if database.state is not CheckState.RED:
             async for finding in check_deliveries(runtime):
                 yield finding
     except StoreUnavailable:
@@ -61,6 +61,10 @@ async def check_database(runtime: Runtime) -> Finding:
                 return red("database", f"{kind} answers, but its schema is behind", "run `chronobridge migrate`")
     except (StoreUnavailable, TimeoutError):
         return red("database", f"{kind} cannot be reached", "check that it runs, and DATABASE_URL")
+    address = runtime.database.address
+    if address is not None and not address.is_verified:
+        says = f"{kind} answers and is migrated, but nothing proves that it is yours (sslmode={address.tls})"
+        return warn("database", says, "use sslmode=verify-full in DATABASE_URL, with sslrootcert or CA_BUNDLE")
     return good("database", f"{kind} answers and is migrated")
 
 

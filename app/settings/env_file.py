@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from app.database_url import is_postgres, read_postgres
 from app.errors import Misconfigured
 from app.settings.fields import Generated, Section, Settings
 
@@ -114,6 +115,12 @@ def _files(settings: Settings) -> None:
             ssl.create_default_context(cafile=str(settings.ca_bundle))
         except (ssl.SSLError, OSError):
             raise _wrong("CA_BUNDLE", "names a file that holds no certificates in PEM form") from None
+    if is_postgres(settings.database_url):
+        try:
+            read_postgres(settings.database_url, settings.ca_bundle).arguments()
+        except OSError:  # ssl.SSLError is one
+            problem = "names a file (sslrootcert, sslcert, sslkey) that is not there or not in PEM form, or is locked"
+            raise _wrong("DATABASE_URL", problem) from None
     if settings.salesforce_private_key_file is not None:
         try:
             key = load_pem_private_key(settings.salesforce_private_key_file.read_bytes(), password=None)

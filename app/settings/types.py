@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
+from app.database_url import SQLITE, is_postgres, read_postgres
 from app.sync import office_hours
 from app.sync.mappings.local_time import known_zone
 
@@ -80,14 +79,16 @@ def _origin(value: str) -> str:
 
 
 def _database_url(value: str) -> str:
-    if not value.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
+    if is_postgres(value):
+        read_postgres(value)  # raises, and says why
+        return value
+    if not value.startswith(SQLITE):
         raise ValueError("it names no database this service can use")
-    if value.startswith("sqlite") and value.removeprefix("sqlite+aiosqlite:///") in ("", ":memory:"):
+    path = value.removeprefix(SQLITE)
+    if path in ("", ":memory:"):
         raise ValueError("a database in memory would lose what was acknowledged")
-    try:
-        make_url(value)
-    except (ArgumentError, ValueError):
-        raise ValueError("it is not an address") from None
+    if not value.isprintable() or "?" in value or "#" in value:
+        raise ValueError("it holds a ?, a # or a line break: behind /// only the path of a file can stand")
     return value
 
 

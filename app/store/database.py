@@ -6,7 +6,7 @@ transaction that turns into a writer ignores the busy timeout.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,8 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
+from app.database_url import PostgresAddress, is_postgres, read_postgres
 from app.errors import StoreUnavailable
+from app.store import postgres
 from app.store.audit_chain import NO_KEYS, AuditKeys
 from app.store.clock import Pace
 from app.timings import REAL, Timings
@@ -41,18 +44,27 @@ ONLY_READS = "25006"  # a server that has lost its part to another: its connecti
 
 
 class Database:
-    """Where everything is remembered. Open it with `opened`."""
+    """Where everything is remembered. Open it with `opened`.
 
-    def __init__(self, url: str, timings: Timings = REAL, audit_keys: AuditKeys = NO_KEYS) -> None:
-        self.url, self.timings, self.audit_keys = sa.make_url(url), timings, audit_keys
-        self.engine = _engine(self.url)
+    address     of PostgreSQL; None where the embedded database is used
+    audit_keys  what chains the rows of the audit
+    ca_bundle   further roots by which a PostgreSQL server may prove itself
+    """
+
+    def __init__(
+        self, url: str, timings: Timings = REAL, audit_keys: AuditKeys = NO_KEYS, ca_bundle: Path | None = None
+    ) -> None:
+        self.address = read_postgres(url, ca_bundle) if is_postgres(url) else None
+        self.url = sa.make_url(url) if self.address is None else postgres.url_of(self.address)
+        self.timings, self.audit_keys = timings, audit_keys
+        self.engine = _engine(self.url, self.address)
         self.pace = Pace()
         self._running: set[asyncio.Future[Any]] = set()
 
     @property
     def is_sqlite(self) -> bool:
         """Whether the embedded database is used."""
-        return self.url.get_backend_name() == "sqlite"
+        return self.address is None
 
     @property
     def path(self) -> Path:
@@ -91,10 +103,35 @@ class Database:
         """
         try:
             async with self.engine.connect() as connection:
-                quiet = await connection.execution_options(**(_ALONE if self.is_sqlite else _AUTOCOMMIT))
-                return list((await quiet.execute(statement, parameters)).all())
+                if not self._must_pin:
+                    await connection.execution_options(**(_ALONE if self.is_sqlite else _AUTOCOMMIT))
+                return list((await connection.execute(statement, parameters)).all())
         except (DBAPIError, OSError, TimeoutError) as error:
             raise StoreUnavailable(_said(error)) from error
+
+    @property
+    def _must_pin(self) -> bool:
+        """Whether only a transaction keeps the steps of one statement together, as behind a pooler."""
+        return self.address is not None and self.address.is_pooled
+
+    @asynccontextmanager
+    async def patient(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection of its own, in no transaction, whose statements may take as long as they need.
+
+        Raises  StoreUnavailable when the database cannot be reached
+        """
+        if self.address is None:
+            async with self.engine.connect() as connection:
+                yield connection
+            return
+        engine = create_async_engine(
+            "postgresql+asyncpg://", **postgres.engine_options(self.address), poolclass=NullPool
+        )
+        try:
+            async with engine.connect() as connection:
+                yield connection
+        finally:
+            await engine.dispose()
 
     @asynccontextmanager
     async def opened(self) -> Any:
@@ -111,19 +148,20 @@ def insert_into(table: sa.Table, dialect: sa.Dialect) -> sqlite.Insert | postgre
     return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
 
 
-def _engine(url: sa.URL) -> AsyncEngine:
-    options: dict[str, Any] = {"hide_parameters": True}
-    if url.get_backend_name() == "postgresql":
-        limits = {"command_timeout": _COMMAND_S}
+def _engine(url: sa.URL, address: PostgresAddress | None) -> AsyncEngine:
+    if address is not None:
+        options = postgres.engine_options(address, _COMMAND_S)
+        # a pooler keeps its side of a connection; a ping in no transaction would go to any server behind it
+        pings = not address.is_pooled
         engine = create_async_engine(
-            url, **options, connect_args=limits, pool_size=5, max_overflow=5, pool_pre_ping=True
+            "postgresql+asyncpg://", **options, pool_size=5, max_overflow=5, pool_pre_ping=pings
         )
         sa.event.listen(engine.sync_engine, "handle_error", _leave_for_the_one_that_writes)
         return engine
     if url.database:
         with suppress(OSError):  # whoever connects hears that it is not there
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url, **options)
+    engine = create_async_engine(url, hide_parameters=True)
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

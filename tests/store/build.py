@@ -62,7 +62,7 @@ def a_result(due, base=None, **rest):
 def open_inbox(database, committed=lambda _group: None):
     if database.is_sqlite:
         return SqliteInbox(database.path, committed)
-    return PostgresInbox(database.url, committed)
+    return PostgresInbox(database.address, committed)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from datetime import timedelta
 from app.errors import StoreUnavailable
 from app.log import log
 from app.operations.health.model import OK, Observation, PartState
+from app.ports import Inbox
 from app.runtime import Runtime
 from app.store import heartbeats, queue_stats
 from app.store.heartbeats import Beating
@@ -21,11 +22,12 @@ _UNWRITABLE = "the database cannot be written: check that it runs, its disk and 
 _BY_POLL = "nothing is lost, changes are found by the poll, every 2 s"
 
 
-async def database(runtime: Runtime) -> Observation:
-    """Look at the database by writing to it that the door is open."""
+async def database(runtime: Runtime, inbox: Inbox) -> Observation:
+    """Look at the database as a delivery would, through the inbox, and write to it that the door is open."""
     try:
         if await is_behind(runtime.database):
             return Observation(PartState.DOWN, "run `chronobridge migrate`")
+        await inbox.probe()
         # it writes a row each time: what changes no row writes nothing, and a full disk would go unseen
         dark = await heartbeats.beat_now(runtime.database, Beating.DOOR)
     except StoreUnavailable:

@@ -14,6 +14,7 @@ from app.errors import StoreUnavailable
 from app.log import log
 from app.operations.health import local, vendors
 from app.operations.health.model import AWAY, SLOW_S, Look, Observation, Part, PartState
+from app.ports import Inbox
 from app.runtime import Runtime
 from app.sync.model import Side
 
@@ -24,11 +25,15 @@ _STOPPED = "this web has stopped to look at its parts: restart it"
 class HealthMonitor:
     """Looks at every part, and remembers what it found.
 
+    inbox   that of this process, through which the database is looked at
     clock   counts seconds, and never back
     slow_s  how long a look at one part may take
     """
 
-    def __init__(self, runtime: Runtime, clock: Callable[[], float] = monotonic, slow_s: float = SLOW_S) -> None:
+    def __init__(
+        self, runtime: Runtime, inbox: Inbox, clock: Callable[[], float] = monotonic, slow_s: float = SLOW_S
+    ) -> None:
+        self._inbox = inbox
         self._runtime, self._clock, self._slow_s = runtime, clock, slow_s
         self._parts: dict[str, Part] = {}
         self._looked_at = clock()
@@ -90,7 +95,9 @@ class HealthMonitor:
     async def look(self) -> None:
         """Look at every part once, within two times the four seconds that a part is given."""
         run = self._runtime
-        found = await self._all({"database": partial(local.database, run), "redis": partial(local.redis, run)})
+        found = await self._all(
+            {"database": partial(local.database, run, self._inbox), "redis": partial(local.redis, run)}
+        )
         database = found["database"]
         if database is not None and database.state is PartState.UNKNOWN:  # it took too long, so a delivery would too
             database = found["database"] = local.unwritable()

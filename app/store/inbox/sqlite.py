@@ -8,15 +8,15 @@ import asyncio
 import os
 import sqlite3
 import threading
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from sqlalchemy.dialects import sqlite
 
-from app.errors import StoreUnavailable
 from app.ports import Committed, Delivery
 from app.store.database import BUSY_TIMEOUT_S
-from app.store.inbox.group_commit import Room, Waiting
+from app.store.inbox.group_commit import Room, Waiting, probe_delivery, refused
 from app.store.inbox.statements import parameters, statements
 
 
@@ -40,6 +40,13 @@ class SqliteInbox:
             self._bell.notify()
         await done
 
+    async def probe(self) -> None:
+        """See `Inbox.probe`."""
+        with self._bell:
+            done = self._room.enter_probe()
+            self._bell.notify()
+        await done
+
     async def close(self) -> None:
         """See `Inbox.close`."""
         with self._bell:
@@ -51,34 +58,42 @@ class SqliteInbox:
         while True:
             with self._bell:
                 self._bell.wait_for(lambda: self._room or self._room.is_closed)
-                group = self._room.group()
+                probes, group = self._room.probes(), self._room.group()
+            if probes:
+                self._room.answer_probes(probes, self._failure([probe_delivery()], keeps=False)[0])
             if group:
                 self._settle(group)
-            else:
+            if not probes and not group:
                 self._let_go()
                 return
 
     def _settle(self, group: list[Waiting]) -> None:
-        try:
-            self._commit(group)
-        except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits must be answered
-            is_store = isinstance(error, sqlite3.OperationalError | OSError)  # full, locked or gone: true of everybody
-            if len(group) == 1 or is_store:
-                self._room.answer(group, StoreUnavailable(f"the database refused: {type(error).__name__}"))
-            else:
-                for one in group:
-                    self._settle([one])
-        else:
-            self._room.answer(group, None)
+        error, is_store = self._failure([one.delivery for one in group], keeps=True)
+        if error is None or len(group) == 1 or is_store:
+            self._room.answer(group, error)
+            return
+        for one in group:
+            self._settle([one])
 
-    def _commit(self, group: list[Waiting]) -> None:
-        connection, batches = self._connected(), parameters([one.delivery for one in group])
+    def _failure(self, deliveries: Sequence[Delivery], *, keeps: bool) -> tuple[Exception | None, bool]:
+        """Write deliveries, and give why that failed, and whether it is true of everybody: full, locked or gone.
+
+        keeps  whether they stay; else all of it is rolled back
+        """
+        try:
+            self._write_all(deliveries, keeps=keeps)
+        except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits must be answered
+            return refused(error), isinstance(error, sqlite3.OperationalError | OSError)
+        return None, False
+
+    def _write_all(self, deliveries: Sequence[Delivery], *, keeps: bool) -> None:
+        connection, batches = self._connected(), parameters(deliveries)
         try:
             connection.execute("BEGIN IMMEDIATE")
             for text, rows in zip(self._statements, batches, strict=True):
                 if rows:
                     connection.execute(text, (rows,))
-            connection.execute("COMMIT")
+            connection.execute("COMMIT" if keeps else "ROLLBACK")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

@@ -8,6 +8,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from app.cli import supervise
 from app.errors import StoreUnavailable
@@ -124,7 +125,7 @@ async def locked(database, table):
 
 
 async def test_a_database_that_lets_nobody_write_is_not_ready_and_is_ready_again_once_it_does(clinic):
-    health = clinic.app.state.health = HealthMonitor(clinic.app.state.runtime, slow_s=0.3)
+    health = clinic.app.state.health = HealthMonitor(clinic.app.state.runtime, clinic.app.state.inbox, slow_s=0.3)
     async with locked(clinic.runtime.database, tables.watermarks):
         await health.look()
         ready, found = await clinic.web.get("/readyz"), (await clinic.web.get("/healthz")).json()["parts"]
@@ -141,7 +142,7 @@ async def test_a_database_that_lets_nobody_write_is_not_ready_and_is_ready_again
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_a_part_that_hangs_holds_up_no_other(clinic):
-    health = HealthMonitor(clinic.app.state.runtime, slow_s=2.0)
+    health = HealthMonitor(clinic.app.state.runtime, clinic.app.state.inbox, slow_s=2.0)
 
     async with locked(clinic.runtime.database, tables.feeds):
         await health.look()
@@ -153,7 +154,7 @@ async def test_a_part_that_hangs_holds_up_no_other(clinic):
 
 async def test_a_watch_that_stops_is_told_and_nothing_it_said_is_believed_any_more(clinic):
     clock = Clock()
-    health = clinic.app.state.health = HealthMonitor(clinic.app.state.runtime, clock)
+    health = clinic.app.state.health = HealthMonitor(clinic.app.state.runtime, clinic.app.state.inbox, clock)
     await health.look()
     clock.now += REAL.probe_old_s
     still = (await clinic.web.get("/readyz")).status_code
@@ -331,8 +332,31 @@ async def test_the_workers_probe_ends_with_one_line_where_the_database_is_away_o
         port = mute.getsockname()[1]
         hangs = known.model_copy(update={"database_url": f"postgresql+asyncpg://postgres@127.0.0.1:{port}/none"})
 
-        found = [await worker_lives(each.database_url) for each in (away, hangs)]
+        found = [await worker_lives(each.database_url, None) for each in (away, hangs)]
 
     assert [lives for lives, _ in found] == [False, False]
     assert found[0][1].startswith("the database refused: ")
     assert found[1][1].startswith("the database did not answer in 5 s")
+
+
+REFUSES = {
+    True: ["CREATE TRIGGER refuses BEFORE INSERT ON deliveries BEGIN SELECT RAISE(ABORT, 'Canary'); END"],
+    False: [
+        "CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'Canary'; END $$",
+        "CREATE TRIGGER refuses BEFORE INSERT ON deliveries EXECUTE FUNCTION refuses()",
+    ],
+}
+
+
+async def test_a_web_whose_inbox_keeps_nothing_is_not_ready_though_the_rest_of_the_database_can_be_written(clinic):
+    database = clinic.runtime.database
+    for statement in REFUSES[database.is_sqlite]:
+        await change(database, sa.text(statement))
+
+    with structlog.testing.capture_logs() as lines:
+        answer = await clinic.delivers(await clinic.registers())
+    found = await part(clinic, "database")
+
+    assert (answer, found["state"], (await clinic.web.get("/readyz")).status_code) == (503, "down", 503)
+    (line,) = [line for line in lines if line["event"] == "group.not_kept"]
+    assert (line["deliveries"], "Error" in line["error"], "Canary" in str(lines)) == (1, True, False)
