@@ -7,7 +7,6 @@ class says nothing, that is a dead letter.
     SyncError
       x DeliveryRefused                     answered at the door; nothing kept
         + SignatureInvalid        401
-        + BodyTooLarge            413
       x StoreUnavailable          503       the delivery could not be made durable: the vendor must send again
       x Undecryptable             retry     no configured key opens it; it waits until the key is back
       x VendorError(side, call, status, code)
@@ -49,12 +48,6 @@ class SignatureInvalid(DeliveryRefused):
     """The sender did not know the shared secret."""
 
     status = 401
-
-
-class BodyTooLarge(DeliveryRefused):
-    """The body is larger than the door takes."""
-
-    status = 413
 
 
 class StoreUnavailable(SyncError):  # noqa: N818

@@ -9,7 +9,9 @@ import atexit
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections import Counter
+from collections.abc import Callable, MutableMapping
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -22,11 +24,12 @@ ALLOWED = frozenset(
         "delivery_id side kind record_id link_id cause job_id attempt lane phase",
         "plan changed conflicts put_backs refused patched fields outcome disposition retry_in_s",
         "call status code vendor_request_id budget_left duration_ms lag_s",
-        "error frames advice group_size worker_id pid port url sides role dropped",
+        "error frames advice group_size worker_id pid port url sides role address count dropped",
     )
     for name in names.split()
 )
 _LONGEST = 200
+_MINUTE_S = 60.0
 
 
 class Lines:
@@ -106,6 +109,22 @@ class _Foreign(logging.Formatter):
             line["exc_info"] = record.exc_info  # type: ignore[assignment]
         stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "", line)
         return str(structlog.processors.JSONRenderer()(None, "", guard(None, "", dict(stamped))))
+
+
+class OncePerMinute:
+    """Logs what strangers can cause at will: each event once a minute at most, with how often it happened by then."""
+
+    def __init__(self, say: Callable[..., object], now: Callable[[], float] = monotonic) -> None:
+        self._say, self._now = say, now
+        self._said: dict[str, float] = {}
+        self._since = Counter[str]()
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        """Log an event, or count it for its next line. `count`: how often it happened since its last one."""
+        self._since[event] += 1
+        if self._now() - self._said.get(event, -_MINUTE_S) >= _MINUTE_S:
+            self._said[event] = self._now()
+            self._say(event, count=self._since.pop(event), **fields)
 
 
 def configure(level: int = logging.INFO) -> None:

@@ -9,6 +9,7 @@ from types import ModuleType
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 
 from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable, VendorError
@@ -24,6 +25,7 @@ from app.settings.fields import Settings
 from app.store import lanes
 from app.store.counters import SAVED_EVERY_S
 from app.web import probes
+from app.web.admission import Admission, names_of
 from app.web.api import appointments as appointments_api
 from app.web.api import audit as audit_api
 from app.web.api import conflicts as conflicts_api
@@ -52,7 +54,7 @@ from app.web.console import records as records_pages
 from app.web.pages import PageMessage, PageRefused, message_page
 from app.web.webhooks import drchrono, salesforce
 
-# whatever the console can do, a script can do by the API; the role is checked before anything of a request is looked at
+# whatever the console can do, a script can do by the API
 _API = (
     overview_api,
     queue_api,
@@ -80,6 +82,13 @@ _PAGES = (
     connections_pages,
     audit_pages,
 )
+
+
+_LIMITS = {
+    "/webhooks/drchrono": drchrono.MOST_BYTES,
+    "/webhooks/salesforce/events": salesforce.MOST_EVENT_BYTES,
+    "/webhooks/salesforce/outbound/": salesforce.MOST_MESSAGE_BYTES,
+}
 
 
 def _joined(parts: Sequence[ModuleType], router: APIRouter) -> APIRouter:
@@ -146,7 +155,20 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
                 await runtime.counts.save(runtime.database)
             log.info("web.stopped")
 
-    app = FastAPI(title="Chronobridge", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Chronobridge",
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat whatever stands in a path, and to whom Host says
+    )
+    app.add_middleware(
+        Admission,
+        hosts=names_of(settings.public_url, settings.host),
+        limits=_LIMITS,
+        is_forwarded=bool(settings.trusted_proxies),
+    )
     app.router.routes.extend(_ROUTES)
     app.mount("/static", StaticFiles(packages=[("app.web", "static")]))
     app.add_exception_handler(PageRefused, _instead)
@@ -154,6 +176,7 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
     app.add_exception_handler(VendorError, _not_done)
     app.add_exception_handler(DeliveryRefused, _refused)
     app.add_exception_handler(StoreUnavailable, _unavailable)
+    app.add_exception_handler(ClientDisconnect, _gone)
     return app
 
 
@@ -183,6 +206,11 @@ async def _not_done(_request: Request, error: Exception) -> Response:
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DeliveryRefused)
     return JSONResponse({"detail": str(error)}, status_code=error.status)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """Answer nobody: whoever sent half a body went away."""
+    return Response(status_code=499)
 
 
 async def _unavailable(request: Request, _error: Exception) -> Response:

@@ -103,12 +103,11 @@ def rotate_keys() -> None:
 @app.command()
 def serve() -> None:
     """Answer the vendors, the probes and the operator."""
-    import uvicorn
-
     from app import log
     from app.main import create_app
     from app.settings import env_file
     from app.sync.mappings import file
+    from app.web.server import limits_of_this_process, server
 
     known = env_file.load()
     file.load(known.mapping_file)
@@ -116,17 +115,14 @@ def serve() -> None:
     _say_when_behind(known.database_url, known.ca_bundle)
     for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once it has stopped: that is a good end
         signal.signal(name, lambda *_: sys.exit(0))
-    uvicorn.run(
+    server(
         create_app(known, has_the_process=True),
         host=known.host,
         port=known.port,
-        access_log=False,  # tokens live in paths, and our own line per delivery says more
-        log_config=None,
-        proxy_headers=bool(known.trusted_proxies),
-        forwarded_allow_ips=list(known.trusted_proxies),
-        server_header=False,
-        timeout_graceful_shutdown=20,
-    )
+        proxies=known.trusted_proxies,
+        is_secure=known.is_secure,
+        limits=limits_of_this_process(),
+    ).run()
 
 
 @app.command()

@@ -65,6 +65,11 @@ VENDOR_CALLS = Metric(
     "Requests made of a vendor, by the class of its answer's status; none: no answer came",
     {"side": SIDES, "status": ("2xx", "3xx", "4xx", "429", "5xx", "none")},
 )
+FORWARDED = Metric(
+    "chronobridge_untrusted_forwards_total",
+    Type.COUNTER,
+    "Requests that a proxy said to have passed on, which TRUSTED_PROXIES does not name",
+)
 RINGS_MISSED = Metric(
     "chronobridge_rings_missed_total", Type.COUNTER, "Wake-ups that Redis did not take; the poll makes up for them"
 )
@@ -116,7 +121,7 @@ CONTRADICTED = Metric(
     "Deliveries whose body DrChrono, when asked, denied",
 )
 
-BY_PROCESSES = (DELIVERIES, VENDOR_CALLS, RINGS_MISSED, END_TO_END, GROUP_SIZE)
+BY_PROCESSES = (DELIVERIES, FORWARDED, VENDOR_CALLS, RINGS_MISSED, END_TO_END, GROUP_SIZE)
 BY_LOOKS = (APPLIED, CREATED, LINKED, CONFLICTS, PUT_BACKS, ODD_HOURS, SKIPPED, CONTRADICTED)
 
 

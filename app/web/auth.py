@@ -20,10 +20,17 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 async def caller_of(request: Request) -> Caller | None:
-    """Give who asks; None for a stranger.
+    """Give who asks; None for a stranger. It is looked up once a request.
 
     Raises  StoreUnavailable when a session cannot be looked up
     """
+    if not hasattr(request.state, "caller"):
+        request.state.caller = await _looked_up(request)
+    found: Caller | None = request.state.caller
+    return found
+
+
+async def _looked_up(request: Request) -> Caller | None:
     sign_in: SignIn = request.app.state.sign_in
     if given := request.headers.get("authorization"):
         scheme, _, token = given.partition(" ")
@@ -46,11 +53,17 @@ def _as_sent(header: str) -> str:
         return header
 
 
-async def reader(request: Request) -> Caller:
-    """Let whoever may read the operator's JSON in; 401 for a stranger, 403 for a session's request that is forged."""
+async def known(request: Request) -> Caller:
+    """Give who asks for the operator's JSON; 401 for a stranger."""
     found = await caller_of(request)
     if found is None:
         raise HTTPException(401, "send Authorization: Bearer with OPERATOR_TOKEN", {"WWW-Authenticate": "Bearer"})
+    return found
+
+
+async def reader(request: Request) -> Caller:
+    """Let whoever may read the operator's JSON in; 401 for a stranger, 403 for a session's request that is forged."""
+    found = await known(request)
     if request.method not in _SAFE and not (
         is_meant(found, request.headers.get(CSRF_HEADER)) and (found.csrf is None or not is_from_elsewhere(request))
     ):

@@ -6,18 +6,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from app.errors import BodyTooLarge
 from app.operations.sign_in import Caller, Role
 from app.web.auth import CSRF_FIELD, caller_of, is_from_elsewhere, is_meant
-from app.web.webhooks.receive import read_body
-
-_MOST_BYTES = 64 * 1024
-
 
 _MOST_FIELDS = 400  # three for each mapped field that differs
 
@@ -131,16 +126,16 @@ def redirect(path: str) -> RedirectResponse:
 
 
 async def form(request: Request) -> dict[str, str]:
-    """Give the fields of a small form; asked again, the same ones: a body comes only once.
+    """Give the fields of a form; asked again, the same ones.
 
-    Raises  BodyTooLarge
+    Raises  HTTPException for too many fields
     """
     if not hasattr(request.state, "form"):
-        raw = await read_body(request, _MOST_BYTES)
+        raw = await request.body()
         try:
             fields = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
         except ValueError:
-            raise BodyTooLarge(f"a form has {_MOST_FIELDS} fields at most") from None
+            raise HTTPException(413, f"a form has {_MOST_FIELDS} fields at most") from None
         request.state.form = dict(fields)
     given: dict[str, str] = request.state.form
     return given
@@ -149,9 +144,9 @@ async def form(request: Request) -> dict[str, str]:
 async def reader(request: Request) -> Caller:
     """Let whoever is signed in see a page, or act on one of ours.
 
-    Raises  PageRefused: a stranger's browser is sent to sign in and comes back; BodyTooLarge
+    Raises  PageRefused: a stranger's browser is sent to sign in and comes back; HTTPException as `form`
     """
-    found = await _known(request)
+    found = await known(request)
     await _must_be_meant(request, found)
     return found
 
@@ -161,7 +156,7 @@ async def operator(request: Request) -> Caller:
 
     Raises  as `reader`; the role is checked first
     """
-    found = await _known(request)
+    found = await known(request)
     if found.role is not Role.OPERATOR:
         text = "You are signed in to read. Sign out, and sign in with OPERATOR_TOKEN."
         raise PageRefused(message_page(PageMessage("Only an operator may do this", text, 403), found))
@@ -169,7 +164,11 @@ async def operator(request: Request) -> Caller:
     return found
 
 
-async def _known(request: Request) -> Caller:
+async def known(request: Request) -> Caller:
+    """Give who is signed in.
+
+    Raises  PageRefused for a stranger
+    """
     found = await caller_of(request)
     if found is not None:
         return found

@@ -8,6 +8,7 @@ from app.operations.health.monitor import HealthMonitor
 from app.operations.metrics import MetricsReader
 
 router = APIRouter(tags=["probes"])
+PATHS = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})
 
 
 @router.get("/livez", summary="The process answers")

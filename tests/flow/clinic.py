@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import httpx
 import sqlalchemy as sa
@@ -382,7 +383,9 @@ async def opened(known, drchrono, salesforce, *, connects=True, from_memory=Fals
     app = create_app(known)
     async with app.router.lifespan_context(app), open_runtime(known) as runtime:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://sync") as web:
+        async with httpx.AsyncClient(
+            transport=transport, base_url=f"http://{urlsplit(known.public_url).netloc}"
+        ) as web:
             if runtime.drchrono is not None:
                 runtime.drchrono.bulk_waits_s = (0.0,) * 5
             if runtime.salesforce is not None:

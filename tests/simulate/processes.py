@@ -146,7 +146,7 @@ class Web:
         self.app.state.runtime = replace(template, database=self.database)
         self.app.state.inbox = _Inbox(self.database.path, clock)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://sync")
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
     async def gets(self, path, content, headers):
         """A vendor delivers; gives the status we answered."""

@@ -10,7 +10,7 @@ from time import monotonic
 
 from starlette.requests import Request
 
-from app.errors import BodyTooLarge, StoreUnavailable
+from app.errors import StoreUnavailable
 from app.log import log
 from app.metrics.definitions import DELIVERIES
 from app.ports import Delivery, Inbox
@@ -18,22 +18,6 @@ from app.runtime import Runtime
 from app.sync.model import Side
 
 LogFields = Callable[[Delivery], Mapping[str, str | int | None]]
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """Give the whole body.
-
-    Raises  BodyTooLarge before more than `limit` bytes are read
-    """
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
-        raise BodyTooLarge(f"the body is larger than {limit} bytes")
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > limit:
-            raise BodyTooLarge(f"the body is larger than {limit} bytes")
-    return bytes(body)
 
 
 def count(request: Request, side: Side, outcome: str) -> None:

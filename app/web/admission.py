@@ -1,0 +1,142 @@
+"""Admission: what every request meets before a route: its host, its size, who asks, how many there are at once.
+
+FastAPI reads and parses a body before it asks any dependency, so none of this can be left to the routes: whoever has no
+right to be heard is answered before a byte of the body is read, and a body has a limit on every path. A path is closed
+to strangers unless it is named here or a webhook's, which knows its senders itself. Probes are answered by whatever
+name they are asked (a kubelet names the pod's address), and however many requests are under way.
+"""
+
+from collections.abc import Collection, Mapping
+from urllib.parse import urlsplit
+
+from fastapi import HTTPException, Request
+from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import StoreUnavailable
+from app.log import OncePerMinute, log
+from app.metrics.definitions import FORWARDED
+from app.runtime import Runtime
+from app.web import auth, pages, probes
+
+MOST_BYTES = 64 * 1024
+MOST_AT_ONCE = 2_000
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+WEBHOOKS, API = "/webhooks/", "/api/"
+OPEN = frozenset({"/login", "/openapi.json", "/connect/drchrono/callback"})  # the callback's state is its proof
+_OPEN_BELOW = (WEBHOOKS, "/static/")
+_COME_AGAIN_S = "5"
+
+
+class Admission:
+    """The layer in front of routing.
+
+    hosts         the names by which this service may be asked, beside this machine's own
+    limits        beginning of a path -> how many bytes a body there may have; every other: 64 KiB
+    is_forwarded  whether a proxy is trusted to say for whom it asks
+    at_once       how many requests may be under way, probes apart
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Collection[str],
+        limits: Mapping[str, int],
+        is_forwarded: bool = True,
+        at_once: int = MOST_AT_ONCE,
+    ) -> None:
+        self._app, self._limits, self._is_forwarded = app, tuple(limits.items()), is_forwarded
+        self._hosts = frozenset((*hosts, *LOOPBACK))
+        self._warn = OncePerMinute(log.warning)
+        self._most_at_once, self._at_once = at_once, 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request here, or hand it on with its body limited."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path, most = scope["path"], self._limit(scope["path"])
+        if path in probes.PATHS:
+            await self._app(scope, _limited(receive, most), send)
+            return
+        self._at_once += 1
+        try:
+            await self._admit(scope, path, most)
+        except (AnyHTTPException, pages.PageRefused, StoreUnavailable) as error:
+            request = Request(scope)
+            handlers = request.app.exception_handlers
+            handle = next(handlers[one] for one in type(error).__mro__ if one in handlers)
+            answer = await handle(request, error)
+            await answer(scope, receive, send)
+        else:
+            await self._app(scope, _limited(receive, most), send)
+        finally:
+            self._at_once -= 1
+
+    def _limit(self, path: str) -> int:
+        return next((most for beginning, most in self._limits if path.startswith(beginning)), MOST_BYTES)
+
+    async def _admit(self, scope: Scope, path: str, most: int) -> None:
+        """Return where a request may go on.
+
+        Raises  HTTPException, PageRefused, StoreUnavailable: what is answered instead
+        """
+        if self._at_once > self._most_at_once:
+            self._warn("web.busy")
+            raise HTTPException(503, "too many requests at once; come again", {"Retry-After": _COME_AGAIN_S})
+        host, length, is_forwarded = b"", b"", False
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value
+            elif name == b"content-length":
+                length = value
+            elif name == b"x-forwarded-for":
+                is_forwarded = True
+        if _name(host) not in self._hosts:
+            self._warn("host.unknown", advice="let the proxy pass on the Host it was asked by: PUBLIC_URL's")
+            raise HTTPException(421, "this service answers by the host of PUBLIC_URL only")
+        if length.isdigit() and int(length[:20]) > most:
+            raise _too_large(most)
+        if is_forwarded and not self._is_forwarded:
+            runtime: Runtime = scope["app"].state.runtime
+            runtime.counts.add(FORWARDED)
+        if path not in OPEN and not path.startswith(_OPEN_BELOW):
+            request = Request(scope)
+            await (auth.known(request) if path.startswith(API) else pages.known(request))
+
+
+def names_of(public_url: str, host: str) -> frozenset[str]:
+    """Give the names by which a service may be asked: PUBLIC_URL's, and the address it listens on if it is one."""
+    return frozenset(filter(None, (urlsplit(public_url).hostname, host.lower())))
+
+
+def _name(host: bytes) -> str:
+    """Give the name a Host header asks for, without its port."""
+    text = host.decode("latin-1").lower()
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0].removesuffix(".") if "@" not in text else ""
+
+
+def _limited(receive: Receive, most: int) -> Receive:
+    """Give a body's parts up to so many bytes in all.
+
+    Raises  HTTPException at the part that is one too many
+    """
+    read = 0
+
+    async def limited() -> Message:
+        nonlocal read
+        message = await receive()
+        if message["type"] == "http.request":
+            read += len(message.get("body", b""))
+            if read > most:
+                raise _too_large(most)
+        return message
+
+    return limited
+
+
+def _too_large(most: int) -> HTTPException:
+    return HTTPException(413, f"the body is larger than {most} bytes")
