@@ -17,7 +17,8 @@ from app.log import log
 from app.metrics.definitions import GROUP_SIZE
 from app.operations.health.monitor import HealthMonitor
 from app.operations.metrics import MetricsReader
-from app.operations.sign_in import SignIn, SignInThrottle
+from app.operations.sign_in import SignIn
+from app.operations.throttle import Throttle
 from app.periodic import every
 from app.ports import Delivery
 from app.runtime import Runtime, open_inbox, open_runtime, settle_memory
@@ -135,7 +136,7 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
             app.state.inbox = open_inbox(runtime, committed)
             app.state.health = HealthMonitor(runtime, app.state.inbox)
             app.state.numbers = MetricsReader(runtime, app.state.health)
-            app.state.sign_in, app.state.throttle = SignIn(runtime), SignInThrottle()
+            app.state.sign_in, app.state.throttle = SignIn(runtime), Throttle(runtime.counts)
             await _recognise(runtime)
             await app.state.health.look()
             watch = asyncio.create_task(app.state.health.watch())

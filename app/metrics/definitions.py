@@ -70,6 +70,12 @@ FORWARDED = Metric(
     Type.COUNTER,
     "Requests that a proxy said to have passed on, which TRUSTED_PROXIES does not name",
 )
+WRONG_SECRETS = Metric(
+    "chronobridge_wrong_secrets_total",
+    Type.COUNTER,
+    "Requests with a wrong secret, by what it was to open: a page, the API, or a webhook",
+    {"secret": ("login", "bearer", "webhook", "outbound", "event")},
+)
 RINGS_MISSED = Metric(
     "chronobridge_rings_missed_total", Type.COUNTER, "Wake-ups that Redis did not take; the poll makes up for them"
 )
@@ -121,7 +127,7 @@ CONTRADICTED = Metric(
     "Deliveries whose body DrChrono, when asked, denied",
 )
 
-BY_PROCESSES = (DELIVERIES, FORWARDED, VENDOR_CALLS, RINGS_MISSED, END_TO_END, GROUP_SIZE)
+BY_PROCESSES = (DELIVERIES, FORWARDED, WRONG_SECRETS, VENDOR_CALLS, RINGS_MISSED, END_TO_END, GROUP_SIZE)
 BY_LOOKS = (APPLIED, CREATED, LINKED, CONFLICTS, PUT_BACKS, ODD_HOURS, SKIPPED, CONTRADICTED)
 
 

@@ -65,7 +65,10 @@ async def worker_lives(database_url: str, ca_bundle: Path | None) -> tuple[bool,
     """
     timings = of_this_process()
     try:
-        async with asyncio.timeout(_PATIENCE_S), Database(database_url, timings, ca_bundle).opened() as database:
+        async with (
+            asyncio.timeout(_PATIENCE_S),
+            Database(database_url, timings, ca_bundle=ca_bundle).opened() as database,
+        ):
             lives = bool(await heartbeats.alive(database, socket.gethostname()[:128]))
     except StoreUnavailable as error:
         return False, f"{error}, so no worker of this machine was heard of"

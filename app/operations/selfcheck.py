@@ -12,10 +12,11 @@ import httpx
 from ulid import ULID
 
 from app.errors import StoreUnavailable
+from app.metrics.definitions import FORWARDED
 from app.operations import vendor_checks
 from app.operations.health.model import CheckState, Finding, good, red, warn
 from app.runtime import Runtime
-from app.store import key_rotation, links, queue_stats
+from app.store import counters, key_rotation, links, queue_stats
 from app.store.schema import is_behind
 from app.sync.model import Side
 from app.vendors import http
@@ -40,6 +41,7 @@ async def check_everything(runtime: Runtime) -> AsyncIterator[Finding]:
                 yield finding
         yield await check_webhook_address(runtime)
         if database.state is not CheckState.RED:
+            yield await check_proxies(runtime)
             async for finding in check_deliveries(runtime):
                 yield finding
     except StoreUnavailable:
@@ -121,6 +123,20 @@ async def check_webhook_address(runtime: Runtime) -> Finding:
         says = f"{url} answers the verification rightly, but no vendor can reach this machine's loopback"
         return warn(name, says, "set PUBLIC_URL to the https address that the vendors will use")
     return good(name, f"{url} answers the verification rightly")
+
+
+async def check_proxies(runtime: Runtime) -> Finding:
+    """Look whether requests came by a proxy that nobody trusts: to us, all behind it have one address.
+
+    Raises  StoreUnavailable
+    """
+    name, trusted = "proxies", runtime.settings.trusted_proxies
+    if trusted:
+        return good(name, f"X-Forwarded-For counts from {', '.join(trusted)}")
+    if any(saved.startswith(FORWARDED.name) for saved in await counters.everything(runtime.database)):
+        says = "requests came with X-Forwarded-For, and TRUSTED_PROXIES is empty: all behind the proxy look like one"
+        return warn(name, says, "set TRUSTED_PROXIES to the proxy's address")
+    return good(name, "no request came by a proxy")
 
 
 def _secret_of(answer: httpx.Response) -> object:

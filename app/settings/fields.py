@@ -26,12 +26,12 @@ from app.settings.types import (
     Key,
     Keys,
     NeededKeys,
+    Networks,
     OfficeZones,
     OrgId,
     Origin,
     OrNone,
     RedisUrl,
-    Texts,
     Token,
     Tokens,
     WebUrl,
@@ -98,8 +98,10 @@ class Settings(BaseSettings):
     )
     host: Annotated[str, SERVICE] = Field("127.0.0.1", description="the address to listen on", examples=["127.0.0.1"])
     port: Annotated[int, SERVICE] = Field(8000, ge=1, le=65535, description="a port number", examples=["8000"])
-    trusted_proxies: Annotated[Texts, SERVICE] = Field(
-        (), description="a comma list of proxy addresses whose X-Forwarded-For counts", examples=["10.0.0.7"]
+    trusted_proxies: Annotated[Networks, SERVICE] = Field(
+        (),
+        description="a comma list of IP addresses or networks of proxies whose X-Forwarded-For counts",
+        examples=["10.0.0.7,10.1.0.0/16"],
     )
     encryption_keys: Annotated[NeededKeys, SERVICE, KEY] = Field(
         description="a comma list of url-safe base64 keys of 32 bytes, newest first\n"

@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -60,6 +61,19 @@ def _token(value: SecretStr) -> SecretStr:
 
 def _tokens(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return tuple(_token(one) for one in value)
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for one in value:
+        try:
+            network = ip_network(one)
+        except ValueError:
+            raise ValueError(
+                "it names what is no IP address or network; a host's name and * count for nobody"
+            ) from None
+        if network.prefixlen == 0:
+            raise ValueError("it names every address there is, so anybody could say to be anybody")
+    return value
 
 
 def _web_url(value: str) -> str:
@@ -119,6 +133,7 @@ T = TypeVar("T")
 OrNone = Annotated[T | None, BeforeValidator(_empty_is_none)]
 
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]  # comma lists are plain text, not JSON
+Networks = Annotated[Texts, AfterValidator(_networks)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_parts)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 Keys = Annotated[Secrets, AfterValidator(_keys)]

@@ -35,7 +35,11 @@ async def add(connection: AsyncConnection, counts: Mapping[str, int]) -> None:
 
 async def read(database: Database) -> dict[str, int]:
     """Give every count for people by its name."""
-    return {name: times for name, times in (await everything(database)).items() if JOINT not in name}
+    return {
+        name: times
+        for name, times in (await everything(database)).items()
+        if JOINT not in name and name not in _BY_NAME
+    }
 
 
 async def everything(database: Database) -> dict[str, int]:

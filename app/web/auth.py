@@ -6,11 +6,13 @@ that is, `operations/sign_in.py` knows.
 """
 
 import hmac
+from math import ceil
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 
 from app.operations.sign_in import Caller, Role, SignIn
+from app.operations.throttle import Secret, Throttle
 from app.runtime import Runtime
 
 SESSION_COOKIE = "chronobridge_session"
@@ -57,6 +59,7 @@ async def known(request: Request) -> Caller:
     """Give who asks for the operator's JSON; 401 for a stranger."""
     found = await caller_of(request)
     if found is None:
+        refuse_bearer(request)
         raise HTTPException(401, "send Authorization: Bearer with OPERATOR_TOKEN", {"WWW-Authenticate": "Bearer"})
     return found
 
@@ -71,6 +74,30 @@ async def reader(request: Request) -> Caller:
             403, f"a signed-in page sends {CSRF_HEADER} with what changes something; a script, a bearer"
         )
     return found
+
+
+def refuse_bearer(request: Request) -> None:
+    """Count a bearer that is nobody's; a request without one is no guess.
+
+    Raises  as `refuse`
+    """
+    if "authorization" in request.headers:
+        refuse(request, Secret.BEARER)
+
+
+def refuse(request: Request, secret: Secret) -> None:
+    """Count and log a secret that was wrong.
+
+    Raises  HTTPException while whoever sent it has to wait; who knows a secret never does
+    """
+    throttle: Throttle = request.app.state.throttle
+    if wait_s := throttle.refuse(secret, address_of(request)):
+        raise HTTPException(429, "too many wrong secrets from this address", {"Retry-After": str(ceil(wait_s))})
+
+
+def address_of(request: Request) -> str:
+    """Give who a request came from: as a trusted proxy says, else as the connection does."""
+    return request.client.host if request.client else ""
 
 
 def operator(found: Annotated[Caller, Depends(reader)]) -> Caller:

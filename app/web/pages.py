@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from app.operations.sign_in import Caller, Role
-from app.web.auth import CSRF_FIELD, caller_of, is_from_elsewhere, is_meant
+from app.web.auth import CSRF_FIELD, caller_of, is_from_elsewhere, is_meant, refuse_bearer
 
 _MOST_FIELDS = 400  # three for each mapped field that differs
 
@@ -167,11 +167,12 @@ async def operator(request: Request) -> Caller:
 async def known(request: Request) -> Caller:
     """Give who is signed in.
 
-    Raises  PageRefused for a stranger
+    Raises  PageRefused for a stranger; HTTPException as `auth.refuse`
     """
     found = await caller_of(request)
     if found is not None:
         return found
+    refuse_bearer(request)
     if "authorization" in request.headers:
         raise PageRefused(
             message_page(PageMessage("That token is not known", "Send OPERATOR_TOKEN as bearer token.", 401), None)

@@ -107,7 +107,7 @@ def test_the_environment_wins_over_a_file_beside_us(said, tmp_path):
 
 
 def test_comma_lists_are_plain_text(said):
-    assert said(TRUSTED_PROXIES=" 10.0.0.7, 10.0.0.8 ,").trusted_proxies == ("10.0.0.7", "10.0.0.8")
+    assert said(TRUSTED_PROXIES=" 10.0.0.7, 10.8.0.0/16,::1 ,").trusted_proxies == ("10.0.0.7", "10.8.0.0/16", "::1")
 
 
 def test_durations_are_iso_8601(said):

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.log import log
-from app.operations.sign_in import SignIn, SignInThrottle
+from app.operations.sign_in import SignIn
+from app.operations.throttle import Secret, Throttle
 from app.runtime import Runtime
-from app.web.auth import SESSION_COOKIE, caller_of, is_from_elsewhere
+from app.web.auth import SESSION_COOKIE, address_of, caller_of, is_from_elsewhere
 from app.web.auth import sign_out as end_session
 from app.web.pages import PageMessage, form, message_page, own_path, page, reader, redirect
 
@@ -35,24 +36,22 @@ async def sign_in(request: Request) -> Response:
     """Begin a session: always a new one, whatever cookie came along."""
     runtime: Runtime = request.app.state.runtime
     known: SignIn = request.app.state.sign_in
-    throttle: SignInThrottle = request.app.state.throttle
+    throttle: Throttle = request.app.state.throttle
     if is_from_elsewhere(request):
         return message_page(
             PageMessage("That was not sent from this page", "Sign in here.", 403, (("Sign in", "/login"),)), None
         )
     given = await form(request)
-    wanted, address = own_path(given.get("next")), request.client.host if request.client else ""
-    if wait := throttle.wait_s(address):
-        complaint = f"Too many wrong tokens. Try again in {ceil(wait)} s."
-        later = _asked(request, wanted, complaint, 429)
-        later.headers["Retry-After"] = str(ceil(wait))
-        return later
+    wanted, address = own_path(given.get("next")), address_of(request)
     role = known.role_of_token(given.get("token", "").strip())
+    if role is None and (wait_s := throttle.refuse(Secret.SIGN_IN, address)):
+        complaint = f"That token is not known, and it was not the first. Wait {ceil(wait_s)} s before another guess."
+        later = _asked(request, wanted, complaint, 429)
+        later.headers["Retry-After"] = str(ceil(wait_s))
+        return later
     if role is None:
-        throttle.wrong(address)
-        log.warning("login.refused")
         return _asked(request, wanted, "That token is not known.", 401)
-    throttle.right(address)
+    throttle.forget(address)
     await end_session(request)
     answer = redirect(wanted)
     answer.set_cookie(

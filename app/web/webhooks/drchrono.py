@@ -14,11 +14,13 @@ from fastapi.responses import JSONResponse
 from ulid import ULID
 
 from app.errors import SignatureInvalid
+from app.operations.throttle import Secret
 from app.ports import Delivery, RecordEvent, SealedColumn
 from app.runtime import Runtime
 from app.sync.mappings.table import Mappings
 from app.sync.model import Side
 from app.vendors.drchrono import wire
+from app.web.auth import refuse
 from app.web.webhooks.receive import count, keep
 
 MOST_BYTES = 1024 * 1024
@@ -44,6 +46,7 @@ async def receive(request: Request) -> Response:
     headers = request.headers
     if not wire.is_genuine(headers.get(wire.SIGNATURE), runtime.webhook_secrets.drchrono):
         count(request, Side.DRCHRONO, "refused")
+        refuse(request, Secret.DRCHRONO)
         raise SignatureInvalid("X-drchrono-signature is not one of the configured secrets")
     body = await request.body()
     event = headers.get(wire.EVENT, "")[:64]

@@ -19,10 +19,12 @@ from fastapi.responses import JSONResponse, Response
 from ulid import ULID
 
 from app.log import log
+from app.operations.throttle import Secret
 from app.ports import Delivery, RecordEvent, SealedColumn
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.vendors.salesforce import outbound_messages, platform_events
+from app.web.auth import refuse
 from app.web.webhooks.receive import count, keep
 
 MOST_MESSAGE_BYTES, MOST_EVENT_BYTES = 8 * 1024 * 1024, 1024 * 1024
@@ -47,6 +49,7 @@ async def receive_message(request: Request, token: str) -> Response:
     started = monotonic()
     runtime: Runtime = request.app.state.runtime
     if not _is_known(token, runtime.webhook_secrets.outbound):
+        refuse(request, Secret.OUTBOUND)
         raise HTTPException(404, "there is nothing here")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise HTTPException(400, "send the message as it is, not compressed")
@@ -86,6 +89,7 @@ async def receive_events(request: Request) -> JSONResponse:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     known = runtime.webhook_secrets.events
     if scheme.lower() != "bearer" or not _is_known(given.strip(), known):
+        refuse(request, Secret.EVENTS)
         raise HTTPException(401, "send Authorization: Bearer with one of SALESFORCE_EVENT_TOKENS")
     body = await request.body()
     keys = runtime.webhook_secrets.event_keys

@@ -36,7 +36,7 @@ async def test_the_lines_come_in_the_order_a_person_would_go_about_it(clinic, kn
         "settings", "database", "redis", "encryption keys", "hash keys",
         "drchrono token", "drchrono user", "drchrono scopes", "drchrono permissions", "drchrono calls",
         "doctors' zones", "salesforce token", "salesforce org", "salesforce version", "salesforce calls",
-        "mapping: patient", "mapping: appointment", "mapping: doctor", "mapping: office", "webhook",
+        "mapping: patient", "mapping: appointment", "mapping: doctor", "mapping: office", "webhook", "proxies",
         "last delivery: drchrono appointment", "last delivery: drchrono patient",
         "last delivery: salesforce appointment", "last delivery: salesforce doctor",
         "last delivery: salesforce office", "last delivery: salesforce patient",
@@ -47,6 +47,18 @@ async def test_every_line_that_is_not_right_says_what_to_do_and_no_other_does(cl
     findings = await found(known)
 
     assert [one for one in findings if (one.fix is None) is not (one.state is CheckState.OK)] == []
+
+
+async def test_a_proxy_that_nobody_trusts_is_told_of_once_a_request_came_by_it(clinic, known):
+    before = line(await found(known), "proxies")
+    await clinic.web.get("/login", headers={"x-forwarded-for": "198.51.100.7"})
+    await clinic.app.state.runtime.counts.save(clinic.runtime.database)
+
+    after = line(await found(known), "proxies")
+    trusting = line(await found(changed(known, trusted_proxies="10.0.0.7")), "proxies")
+
+    assert (before.state, after.state, trusting.state) == (CheckState.OK, CheckState.WARNING, CheckState.OK)
+    assert "TRUSTED_PROXIES" in after.fix
 
 
 async def test_the_check_changes_nothing_of_what_is_stored_but_the_count_of_its_calls(clinic, known):
