@@ -17,10 +17,13 @@ class says nothing, that is a dead letter.
         + Gone                    dead      the record is not there: of a read it becomes an absent snapshot instead
         + Unreadable              dead      the answer does not fit our wire model
       x LeaseLost                 retry     another worker has it; nothing more may be saved
+      x OtherInstance             retry     another installation has the database; no call is made
       x Misconfigured                       found at start, never mid-flight
 """
 
 from enum import StrEnum
+
+OTHER_INSTANCE = "this database was opened first under another PUBLIC_URL or INSTANCE_ID; resume `all` if this is meant"
 
 
 class Disposition(StrEnum):
@@ -134,6 +137,15 @@ class LeaseLost(SyncError):  # noqa: N818
     """Another worker holds the lease now; nothing more may be saved under the old one."""
 
     disposition = Disposition.RETRY
+
+
+class OtherInstance(SyncError):  # noqa: N818
+    """The database belongs to an installation with another identity, so this one makes no call until it is resumed."""
+
+    disposition = Disposition.RETRY
+
+    def __init__(self) -> None:
+        super().__init__(OTHER_INSTANCE)
 
 
 class Misconfigured(SyncError):  # noqa: N818

@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 
-from app.errors import DeliveryRefused, Misconfigured, StoreUnavailable, VendorError
+from app.errors import DeliveryRefused, Misconfigured, OtherInstance, StoreUnavailable, VendorError
 from app.log import log
 from app.metrics.definitions import GROUP_SIZE
 from app.operations.health.monitor import HealthMonitor
@@ -21,9 +21,8 @@ from app.operations.sign_in import SignIn
 from app.operations.throttle import Throttle
 from app.periodic import every
 from app.ports import Delivery
-from app.runtime import Runtime, open_inbox, open_runtime, settle_memory
+from app.runtime import open_inbox, open_runtime, settle_memory
 from app.settings.fields import Settings
-from app.store import lanes
 from app.store.counters import SAVED_EVERY_S
 from app.web import probes
 from app.web.admission import Admission, names_of
@@ -137,7 +136,6 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
             app.state.health = HealthMonitor(runtime, app.state.inbox)
             app.state.numbers = MetricsReader(runtime, app.state.health)
             app.state.sign_in, app.state.throttle = SignIn(runtime), Throttle(runtime.counts)
-            await _recognise(runtime)
             await app.state.health.look()
             watch = asyncio.create_task(app.state.health.watch())
             save = partial(runtime.counts.save, runtime.database)
@@ -175,18 +173,11 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
     app.add_exception_handler(PageRefused, _instead)
     app.add_exception_handler(Misconfigured, _not_set_up)
     app.add_exception_handler(VendorError, _not_done)
+    app.add_exception_handler(OtherInstance, _another_instance)
     app.add_exception_handler(DeliveryRefused, _refused)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     app.add_exception_handler(ClientDisconnect, _gone)
     return app
-
-
-async def _recognise(runtime: Runtime) -> None:
-    try:
-        if not await lanes.pause_if_cloned(runtime.database, runtime.settings.identity):
-            log.warning("instance.unknown", advice=lanes.CLONED)
-    except StoreUnavailable:
-        log.warning("database.away", advice="deliveries are answered 503 until it is back; is it migrated?")
 
 
 async def _instead(_request: Request, error: Exception) -> Response:
@@ -202,6 +193,12 @@ async def _not_done(_request: Request, error: Exception) -> Response:
     assert isinstance(error, VendorError)
     text = f"It was not done ({error.cause}). Try again in a minute."
     return message_page(PageMessage("Not now", text, 502, (("Connections", "/connections"),)), None)
+
+
+async def _another_instance(request: Request, error: Exception) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        return message_page(PageMessage("Another installation", f"{error}.", 409, (("Lanes", "/lanes"),)), None)
+    return JSONResponse({"detail": str(error)}, status_code=409)
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:

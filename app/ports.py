@@ -172,6 +172,7 @@ class StoredToken:
     practice        the DrChrono practice this database belongs to, kept when it is disconnected
     age_s           since it was stored; None where that was before it was noted
     expires_in_s    until the end the vendor stated, negative once it is past; None when it stated none
+    is_ours         this installation may use it; a copy of the database may not
     """
 
     token: dict[str, Any] | None = field(default=None, repr=False)
@@ -185,6 +186,7 @@ class StoredToken:
     practice: str | None = None
     expires_in_s: float | None = field(default=None, compare=False)
     age_s: float | None = field(default=None, compare=False)
+    is_ours: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,10 @@ class TokenStore(Protocol):
         """Give what is stored now."""
 
     async def lease(self, span: timedelta, /) -> TokenLease | None:
-        """Take the right to ask, for a while; None when another process has it."""
+        """Take the right to ask, for a while; None when another process has it.
+
+        Raises  OtherInstance
+        """
 
     async def save(
         self,
@@ -283,7 +288,10 @@ class HourStore(BreakerStore, Protocol):
     """What a limit by the clock hour needs."""
 
     async def count(self, lane: Lane, admit: Admit) -> tuple[Ledger, bool]:
-        """Count a call, if it is admitted; gives how things stood before, and whether it was."""
+        """Count a call, if it is admitted; gives how things stood before, and whether it was.
+
+        Raises  OtherInstance
+        """
 
     async def promise(self, lane: Lane, urgent: Sequence[Lane], fits_at: Callable[[Mapping[int, int]], float]) -> float:
         """Promise a call a moment, behind those that were promised one, and give it."""

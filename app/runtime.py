@@ -12,11 +12,13 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.errors import OTHER_INSTANCE, OtherInstance, StoreUnavailable
 from app.log import log
 from app.metrics.definitions import RINGS_MISSED
 from app.ports import Committed, Inbox, TokenStore
 from app.settings.fields import Settings
 from app.settings.types import LOOPBACK, raw_keys, secret_values
+from app.store import fence
 from app.store.audit_chain import AuditKeys
 from app.store.counters import ProcessCounters
 from app.store.database import Database
@@ -109,6 +111,14 @@ class Runtime:
         """Whether PUBLIC_URL is this machine's loopback, which no vendor can reach."""
         return urlsplit(self.settings.public_url).hostname in LOOPBACK
 
+    async def must_be_ours(self) -> None:
+        """Let something go on only where the database belongs to this installation.
+
+        Raises  OtherInstance, StoreUnavailable
+        """
+        if not await fence.is_ours(self.database):
+            raise OtherInstance
+
     def now(self) -> datetime:
         """Give the present instant."""
         return datetime.now(UTC)
@@ -125,7 +135,7 @@ def settle_memory() -> None:
 
 @asynccontextmanager
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
-    """Open everything the settings name, and close it at the end.
+    """Open everything the settings name, and close it at the end; a database that is another's is recognized.
 
     Raises  Misconfigured when the mapping file is wrong
     """
@@ -135,8 +145,9 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     sealing = tuple(key.get_secret_value().encode() for key in settings.encryption_keys)
     vault, audit_keys = Vault(sealing), AuditKeys.of(sealing)
     async with AsyncExitStack() as stack:
-        known = Database(settings.database_url, timings, audit_keys, settings.ca_bundle)
+        known = Database(settings.database_url, timings, audit_keys, settings.ca_bundle, settings.identity)
         database = await stack.enter_async_context(known.opened())
+        await _recognize(database)
         counts = ProcessCounters()
         wakeup = Wakeup(settings.redis_url, lambda: counts.add(RINGS_MISSED))
         stack.push_async_callback(wakeup.close)
@@ -161,6 +172,15 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             stack.push_async_callback(salesforce.close)
         keys = HashKeys.of(raw_keys(settings.hash_keys))
         yield Runtime(settings, database, vault, keys, mappings, wakeup, drchrono, salesforce, counts)
+
+
+async def _recognize(database: Database) -> None:
+    """Record whom a new database belongs to, and say where this one belongs to another: nothing will be called then."""
+    try:
+        if not await fence.recognize(database):
+            log.warning("instance.unknown", advice=OTHER_INSTANCE)
+    except StoreUnavailable:
+        log.warning("database.away", advice="deliveries are answered 503 until it is back; is it migrated?")
 
 
 def open_inbox(runtime: Runtime, committed: Committed) -> Inbox:

@@ -13,10 +13,11 @@ from app.vendors import http
 async def wait_for_consent(settings: Settings, console: Console, patience_s: float) -> int:
     """Wait until the practice is connected anew; gives the exit code.
 
-    Raises  Misconfigured when DrChrono's settings are not there, StoreUnavailable
+    Raises  Misconfigured when DrChrono's settings are not there, OtherInstance, StoreUnavailable
     """
     async with open_runtime(settings) as runtime:
         connections.drchrono_of(runtime)
+        await runtime.must_be_ours()
         known = await connections.consent_of(runtime)
         address = connections.connect_url(runtime)
         console.print(Text(f"Open this in a browser, and sign in with OPERATOR_TOKEN:\n\n  {address}\n"))

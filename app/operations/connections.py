@@ -19,7 +19,7 @@ from typing import Any
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from ulid import ULID
 
-from app.errors import Misconfigured, SyncError, Unauthorized, Undecryptable, VendorError
+from app.errors import Misconfigured, OtherInstance, SyncError, Unauthorized, Undecryptable, VendorError
 from app.log import log
 from app.ports import Act, Action, By, StoredToken
 from app.runtime import Runtime
@@ -115,6 +115,7 @@ async def begin_consent(runtime: Runtime) -> tuple[str, str]:
     Raises  Misconfigured, StoreUnavailable
     """
     drchrono = drchrono_of(runtime)
+    await runtime.must_be_ours()
     nonce, browser = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     await OAuthStates(runtime.database, runtime.vault).expect(nonce, browser)
     return drchrono.grant.consent_url(redirect_uri(runtime), str(_signer(runtime).dumps(nonce))), browser
@@ -145,6 +146,7 @@ async def exchange_code(runtime: Runtime, code: str) -> None:
     Raises  Unauthorized when the code is used or expired, or the application refused; Unavailable, OutcomeUnknown
     """
     drchrono, waiting = drchrono_of(runtime), OAuthStates(runtime.database, runtime.vault)
+    await runtime.must_be_ours()
     pair = await drchrono.grant.exchange(code, redirect_uri(runtime))
     earlier = await waiting.held()
     await waiting.hold(pair)
@@ -166,6 +168,7 @@ async def settle(runtime: Runtime, by: By, *, may_replace: bool) -> Settlement:
 
 async def _settled(runtime: Runtime, *, may_replace: bool) -> Settlement:
     drchrono, waiting = drchrono_of(runtime), OAuthStates(runtime.database, runtime.vault)
+    await runtime.must_be_ours()
     pair = await waiting.held()
     if pair is None:
         return NothingWaits()
@@ -189,6 +192,7 @@ async def _settled(runtime: Runtime, *, may_replace: bool) -> Settlement:
 
 async def decline(runtime: Runtime) -> bool:
     """Leave everything as it is: the pair that waits is forgotten; False when DrChrono did not confirm its end."""
+    await runtime.must_be_ours()
     waiting = OAuthStates(runtime.database, runtime.vault)
     pair = await waiting.held()
     await waiting.drop()
@@ -228,6 +232,8 @@ async def recover(runtime: Runtime) -> None:
         try:
             if (await store.read()).is_cut_off:
                 await runtime.drchrono.broker.recover()
+        except OtherInstance:
+            return  # the first call once it is resumed finds the same
         except Unauthorized as error:
             advice = f"connect the practice anew at {connect_url(runtime)}"
             log.error("token.lost", side=Side.DRCHRONO.value, code=error.cause, advice=advice)

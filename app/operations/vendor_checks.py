@@ -9,7 +9,15 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from app.errors import Unauthorized, Unavailable, Undecryptable, VendorError
+from app.errors import (
+    OTHER_INSTANCE,
+    OtherInstance,
+    StoreUnavailable,
+    Unauthorized,
+    Unavailable,
+    Undecryptable,
+    VendorError,
+)
 from app.operations.connections import connect_url
 from app.operations.health.model import CheckState, Finding, good, red, warn
 from app.ports import StoredToken
@@ -35,6 +43,9 @@ async def check_drchrono(runtime: Runtime) -> AsyncIterator[Finding]:
     if runtime.drchrono is None:
         fix = "set DRCHRONO_CLIENT_ID, DRCHRONO_CLIENT_SECRET and DRCHRONO_WEBHOOK_SECRETS"
         yield red("drchrono", "not connected: its settings are not there", fix)
+        return
+    if await _is_anothers(runtime):
+        yield _not_asked(Side.DRCHRONO)
         return
     try:
         stored = await VendorTokens(runtime.database, runtime.vault, Side.DRCHRONO).read()
@@ -67,6 +78,22 @@ async def check_drchrono(runtime: Runtime) -> AsyncIterator[Finding]:
     yield await _drchrono_calls_left(runtime)
     async for finding in _zones(runtime.drchrono):
         yield finding
+
+
+async def _is_anothers(runtime: Runtime) -> bool:
+    """Say whether the database belongs to another installation; what cannot be asked is not known to."""
+    try:
+        await runtime.must_be_ours()
+    except StoreUnavailable:
+        return False
+    except OtherInstance:
+        return True
+    return False
+
+
+def _not_asked(side: Side) -> Finding:
+    says, _, fix = OTHER_INSTANCE.partition("; ")
+    return red(side.value, f"not asked: {says}", fix)
 
 
 def _refusal(cause: str) -> str:
@@ -157,6 +184,9 @@ async def check_salesforce(runtime: Runtime) -> AsyncIterator[Finding]:
     if runtime.salesforce is None:
         fix = "set SALESFORCE_LOGIN_URL, _CLIENT_ID, _ORG_ID and a way to sign in"
         yield red("salesforce", "not connected: its settings are not there", fix)
+        return
+    if await _is_anothers(runtime):
+        yield _not_asked(Side.SALESFORCE)
         return
     client = salesforce_client(runtime.settings, UnstoredToken(), http.trusted(runtime.settings.ca_bundle), unlimited())
     try:

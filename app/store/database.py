@@ -8,6 +8,7 @@ transaction that turns into a writer ignores the busy timeout.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 5.0
 _TRIES = 4
+_LONGEST_IDENTITY = 512
 _COMMAND_S = 30.0  # PostgreSQL: a server that hangs is away
 _LOG_BYTES = 64 * 2**20  # what SQLite's log is cut down to, once a burst or a long reader has let it grow
 _PRAGMAS = (
@@ -49,14 +51,21 @@ class Database:
     address     of PostgreSQL; None where the embedded database is used
     audit_keys  what chains the rows of the audit
     ca_bundle   further roots by which a PostgreSQL server may prove itself
+    identity    whose installation opens it (`fence.py`)
     """
 
     def __init__(
-        self, url: str, timings: Timings = REAL, audit_keys: AuditKeys = NO_KEYS, ca_bundle: Path | None = None
+        self,
+        url: str,
+        timings: Timings = REAL,
+        audit_keys: AuditKeys = NO_KEYS,
+        ca_bundle: Path | None = None,
+        identity: str = "",
     ) -> None:
         self.address = read_postgres(url, ca_bundle) if is_postgres(url) else None
         self.url = sa.make_url(url) if self.address is None else postgres.url_of(self.address)
-        self.timings, self.audit_keys = timings, audit_keys
+        self.timings, self.audit_keys, self.identity = timings, audit_keys, identity[:_LONGEST_IDENTITY]
+        self.opened_at = datetime.now(UTC)
         self.engine = _engine(self.url, self.address)
         self.pace = Pace()
         self._running: set[asyncio.Future[Any]] = set()

@@ -87,7 +87,7 @@ async def plan(
     """
 
     async def work(connection: AsyncConnection) -> set[str]:
-        ours = await work_queue.renew(connection, token, database.timings.lease, [entry.link_id for entry in entries])
+        ours = await work_queue.renew(connection, database, token, [entry.link_id for entry in entries])
         rows = [
             {
                 "id": entry.id,

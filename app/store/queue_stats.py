@@ -11,7 +11,8 @@ from app.ports import LISTED
 from app.store.clock import Instant, after, db_now, instant, millis
 from app.store.database import Database
 from app.store.failures import Group, group_of
-from app.store.tables import deliveries, events, failures, journal, lanes, links
+from app.store.lanes import lane_states
+from app.store.tables import deliveries, events, failures, journal, links
 from app.sync.failure_causes import DRCHRONO_QUOTA_CAUSES
 from app.sync.model import Kind, Lane, Side, WriteState
 
@@ -210,8 +211,7 @@ async def left_of_comparison(database: Database, lane: Lane, kinds: Sequence[Kin
         links.c.due_at.is_not(None),
     )
     (row,) = await database.read(sa.select(sa.func.count().label("records"), ahead.label("ms")).where(*is_here))
-    paused = sa.select(lanes.c.reason).where(lanes.c.lane == lane.value, lanes.c.paused_at.is_not(None))
-    reasons = [one.reason for one in await database.read(paused)]
+    reasons = [one.reason or "" for one in await lane_states(database) if one.is_paused and one.lane is lane]
     return LeftOfComparison(row.records, None if row.ms is None else max(float(row.ms) / 1000, 0.0), "".join(reasons))
 
 

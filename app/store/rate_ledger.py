@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ports import Admit, Ledger
+from app.store import fence
 from app.store.clock import db_now, instant
 from app.store.database import Database, insert_into
 from app.store.tables import allowances, lane_calls, promises
@@ -55,9 +56,11 @@ class RateLedger:
 
         admit  from how things stand, the hours it counts in, none where it may not be made; what has gone of this
                second then; and for how many seconds nobody else may call
+        Raises  OtherInstance
         """
 
         async def work(connection: AsyncConnection) -> tuple[Ledger, bool]:
+            await fence.require(connection, self._database)
             ledger = await self._held(connection)
             hours, in_second, alone_s = admit(ledger)
             if not hours:

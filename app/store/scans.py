@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.errors import LeaseLost
+from app.store import fence
 from app.store.clock import after, db_now
 from app.store.database import Database, insert_into
 from app.store.links import due_again
@@ -40,11 +41,12 @@ class Scan:
 async def acquire(database: Database, name: str) -> tuple[Scan, bool]:
     """Give the scan of a name, ours from now on, and whether it goes on from one that was cut off within a day.
 
-    Raises  LeaseLost while another process goes through it
+    Raises  LeaseLost while another process goes through it, OtherInstance
     """
     owner = str(ULID())
 
     async def work(connection: AsyncConnection) -> tuple[Scan, bool] | None:
+        await fence.require(connection, database)
         is_free = sa.or_(scans.c.held_until.is_(None), scans.c.held_until < db_now())
         old = sa.and_(scans.c.name == name, scans.c.saved_at < after(-_FORGOTTEN), is_free)
         await connection.execute(sa.delete(scans).where(old))
@@ -106,6 +108,8 @@ async def end(database: Database, scan: Scan) -> None:
 
 async def _ours(database: Database, change: sa.Update | sa.Delete, scan: Scan) -> None:
     async def work(connection: AsyncConnection) -> bool:
+        if not await fence.is_held(connection, database):
+            return False
         ours = change.where(scans.c.name == scan.name, scans.c.owner == scan.owner)
         return bool((await connection.execute(ours)).rowcount)
 

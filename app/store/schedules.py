@@ -5,15 +5,21 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store import fence
 from app.store.clock import after, db_now
 from app.store.database import Database, insert_into
 from app.store.tables import schedules, watermarks
 
 
 async def try_claim(database: Database, name: str, every: timedelta) -> bool:
-    """Say whether it is time and nobody else has begun; then the next time is `every` from now."""
+    """Say whether it is time and nobody else has begun; then the next time is `every` from now.
+
+    It is never time where another installation acts.
+    """
 
     async def work(connection: AsyncConnection) -> bool:
+        if not await fence.is_held(connection, database):
+            return False
         insert = insert_into(schedules, connection.dialect)
         first = insert.values(name=name, next_at=after(every))
         claim = first.on_conflict_do_update(

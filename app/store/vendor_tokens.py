@@ -15,6 +15,7 @@ from ulid import ULID
 
 from app.errors import LeaseLost
 from app.ports import SealedColumn, StoredToken, TokenLease
+from app.store import fence
 from app.store.clock import after, db_now
 from app.store.database import Database, insert_into
 from app.store.encryption import Vault
@@ -52,6 +53,7 @@ class VendorTokens:
                 sa.and_(column.asked_at.is_not(None), _is_free()).label("is_cut_off"),
                 column.practice,
                 (now - sa.type_coerce(stored_at, sa.BigInteger)).label("age_ms"),
+                fence.is_ours_now(self._database).label("is_ours"),
             ).where(self._is_ours)
         )
         if not rows:
@@ -69,13 +71,18 @@ class VendorTokens:
             row.practice,
             None if row.expires_in_ms is None else row.expires_in_ms / 1000,
             None if row.age_ms is None else row.age_ms / 1000,
+            bool(row.is_ours),
         )
 
     async def lease(self, span: timedelta) -> TokenLease | None:
-        """Take the right to ask for a token, for a while; None when another process has it."""
+        """Take the right to ask for a token, for a while; None when another process has it.
+
+        Raises  OtherInstance
+        """
         owner = str(ULID())
 
         async def work(connection: AsyncConnection) -> TokenLease | None:
+            await fence.require(connection, self._database)
             insert = insert_into(connections, connection.dialect)
             await connection.execute(insert.values(side=self._side.value, version=0).on_conflict_do_nothing())
             there = sa.select(connections.c.asked_at, connections.c.version).where(self._is_ours).with_for_update()

@@ -5,7 +5,7 @@ A lease is on the link and lasts until a moment of the database's clock; its tok
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.ports import LISTED
-from app.store import clock_skew, resolutions
+from app.store import clock_skew, fence, resolutions
 from app.store.clock import Moment, after, db_now
 from app.store.database import Database
 from app.store.resolutions import Resolution
@@ -175,7 +175,12 @@ def _is_free() -> sa.ColumnElement[bool]:
 
 
 async def waiting(database: Database) -> list[tuple[Kind, Lane]]:
-    """Give the kinds and lanes of which something is due, unleased and not paused, the most urgent first."""
+    """Give the kinds and lanes of which something is due, unleased and not paused, the most urgent first.
+
+    There are none where another installation acts.
+    """
+    if not await fence.is_ours(database):
+        return []
     rows = await database.read(_WAITING)
     found = {(row.kind, row.lane) for row in rows}
     return [(kind, lane) for lane in Lane for kind in Kind if (kind.value, lane.value) in found]
@@ -236,13 +241,16 @@ async def lease_batch(
 ) -> LeasedBatch | None:
     """Lease up to `limit` due records of a kind, the longest due first, and give them; None when nothing is due.
 
-    All are of one lane: the first of these in which something is due. Other workers pass over what is leased.
+    All are of one lane: the first of these in which something is due. Other workers pass over what is leased; an
+    installation that may not act is given none.
 
     crowd  how many more are taken of the least urgent lanes, when so many wait there to be created in Salesforce
     """
     token = str(ULID())
 
     async def work(connection: AsyncConnection) -> tuple[LeasedBatch, Moment] | None:
+        if not await fence.is_held(connection, database):
+            return None
         for lane in lanes:
             here = sa.select(links.c.id).where(links.c.kind == kind.value, links.c.lane == lane.value, _is_free())
             if crowd and lane in BULKY and (ids := await _bulk(connection, here, crowd)):
@@ -273,18 +281,21 @@ async def renew_lease(database: Database, token: str) -> bool:
     """
 
     async def work(connection: AsyncConnection) -> bool:
-        return bool(await renew(connection, token, database.timings.lease))
+        return bool(await renew(connection, database, token))
 
     return await database.transact(work)
 
 
 async def renew(
-    connection: AsyncConnection, token: str, lease: timedelta, ids: Sequence[str] | None = None
+    connection: AsyncConnection, database: Database, token: str, ids: Sequence[str] | None = None
 ) -> set[str]:
-    """Prolong a lease by its full length, and give the link ids it still covers.
+    """Prolong a lease by its full length, and give the link ids it still covers; none where another installation acts.
 
     Whoever may be matched under it is held as long: so a lease that still covers a link covers its match.
     """
+    if not await fence.is_held(connection, database):
+        return set()
+    lease = database.timings.lease
     ours = sa.update(links).where(links.c.lease_owner == token, links.c.lease_until >= db_now())
     if ids is not None:
         ours = ours.where(links.c.id.in_(ids))

@@ -15,7 +15,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
-from app.errors import LeaseLost, OutcomeUnknown, StoreUnavailable, Unauthorized, Unavailable
+from app.errors import LeaseLost, OtherInstance, OutcomeUnknown, StoreUnavailable, Unauthorized, Unavailable
 from app.ports import StoredToken, TokenLease, TokenStore
 from app.timings import TOKEN_LEASE
 
@@ -118,7 +118,8 @@ class Broker:
     async def current(self) -> Token:
         """Give the token to call with, as stored now: another process may have refreshed it, which killed the old one.
 
-        Raises  Unauthorized when there is none and none is to be had; Unavailable when the vendor is away
+        Raises  Unauthorized when there is none and none is to be had; Unavailable when the vendor is away;
+                OtherInstance when the database belongs to another installation
         """
         if self._known is not None and monotonic() - self._known[1] < self._policy.remember_s:
             return self._known[0]
@@ -200,8 +201,10 @@ class Broker:
     def _usable(self, stored: StoredToken, version: int) -> Token | None:
         """Give the stored token, or None when one must be asked for now.
 
-        Raises  Unauthorized, Unavailable when nobody may ask now
+        Raises  Unauthorized, Unavailable when nobody may ask now; OtherInstance
         """
+        if not stored.is_ours:
+            raise OtherInstance
         if stored.refused_for_s is not None and (self._policy.is_final or stored.refused_for_s < _ASK_AGAIN_AFTER_S):
             raise Unauthorized(self._side, "token", code=stored.refused_code or "")
         token = _token(stored, version)

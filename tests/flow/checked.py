@@ -2,12 +2,15 @@
 
 from contextlib import contextmanager
 
+import httpx
+
 from app.cli.supervise import free_port
 from app.main import create_app
 from app.operations.health.model import CheckState
 from app.operations.selfcheck import check_everything
 from app.runtime import open_runtime
 from app.settings.fields import Settings
+from tests.flow.clinic import OPERATOR
 from tests.standins.serve import running
 
 CALLBACK = "connect/drchrono/callback"
@@ -23,7 +26,9 @@ def served(known, **more):
     """Give the settings of a service that listens on this machine, until the block ends."""
     port = free_port()
     listening = changed(known, public_url=f"http://127.0.0.1:{port}", port=port, **more)
-    with running(create_app(listening), port=port):
+    with running(create_app(listening), port=port) as url:
+        bearer = {"authorization": f"Bearer {OPERATOR}"}
+        httpx.post(f"{url}/api/v1/lanes/all/resume", headers=bearer).raise_for_status()  # it is another address
         yield listening
 
 

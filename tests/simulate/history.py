@@ -72,8 +72,9 @@ class Stage:
 
     def lends(self):
         """Give a database that nobody else of this history uses; one of the last history knows its statements."""
+        known = self.template.settings
         if self._lent == len(self._databases):
-            self._databases.append(unthreaded(Database(self.template.settings.database_url), self.clock))
+            self._databases.append(unthreaded(Database(known.database_url, identity=known.identity), self.clock))
         self._lent += 1
         return self._databases[self._lent - 1]
 

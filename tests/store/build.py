@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ulid import ULID
 
 from app.ports import Delivery, RecordEvent
-from app.store import clock, tables, work_queue
+from app.store import clock, fence, tables, work_queue
 from app.store.inbox.postgres import PostgresInbox
 from app.store.inbox.sqlite import SqliteInbox
 from app.store.journal import Entry
@@ -169,7 +169,8 @@ async def waits_for_a_lock(database):
 
 
 async def statements_of(database, run, *arguments):
-    """Run a store function and give the statements it sent, with their parameters."""
+    """Run a store function on a database that is ours, and give the statements it sent, with their parameters."""
+    await fence.recognize(database)
     sent = []
 
     def listen(_connection, _cursor, statement, parameters, _context, _many):

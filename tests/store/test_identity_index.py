@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from app.store import clock, identity_index, journal, outcomes, tables, work_queue
 from app.store.journal import Answer, Entry
 from app.sync.model import Kind, Side, WriteState
-from app.timings import REAL
 from tests.store.build import a_result, change, change_link, rows, taken
 
 MINUTE = timedelta(minutes=1)
@@ -76,7 +75,7 @@ async def test_renewing_the_links_renews_the_match_and_recording_releases_it(dat
     await identity_index.lease_people(database, work.token, {work.due[0].link.id: ADA})
     await change(database, sa.update(tables.matches).values(until=clock.after(timedelta(0))))
 
-    await database.transact(lambda connection: work_queue.renew(connection, work.token, REAL.lease))
+    await database.transact(lambda connection: work_queue.renew(connection, database, work.token))
     match, link = (await rows(database, tables.matches))[0], (await rows(database, tables.links))[0]
     await outcomes.save(database, work.token, [a_result(work.due[0])])
 

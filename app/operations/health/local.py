@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app.errors import StoreUnavailable
+from app.errors import OTHER_INSTANCE, StoreUnavailable
 from app.log import log
 from app.operations.health.model import OK, Observation, PartState
 from app.ports import Inbox
@@ -72,5 +72,7 @@ async def lanes(runtime: Runtime) -> Observation:
     paused = [one for one in await lane_states(runtime.database) if one.is_paused]
     if not paused:
         return OK
+    if any(one.reason == OTHER_INSTANCE for one in paused):
+        return Observation(PartState.DEGRADED, OTHER_INSTANCE, runtime.database.opened_at)
     names = ", ".join(one.lane for one in paused)
     return Observation(PartState.DEGRADED, f"paused: {names}; POST /api/v1/lanes/all/resume when that is right")

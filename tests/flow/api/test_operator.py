@@ -65,8 +65,9 @@ async def test_a_cloned_database_starts_with_every_lane_paused_until_an_operator
     await clinic.delivers(patient)
     copied = known.model_copy(update={"public_url": "https://staging.example.com"})
 
-    async with opened(copied, empty_vendors.drchrono, empty_vendors.salesforce) as clone:
+    async with opened(copied, empty_vendors.drchrono, empty_vendors.salesforce, connects=False) as clone:
         await clone.settles()
+        refused = await clone.web.get("/connect/drchrono", headers=HEADERS)
         before = clone.contacts()
         health = (await clone.web.get("/healthz")).json()["parts"]["lanes"]
         await clone.web.post("/api/v1/lanes/all/resume", headers=HEADERS)
@@ -75,6 +76,7 @@ async def test_a_cloned_database_starts_with_every_lane_paused_until_an_operator
 
     assert (before, len(after)) == ([], 1)
     assert health["state"] == "degraded"
+    assert refused.status_code == 409
 
 
 async def test_the_queue_tells_depth_age_kinds_and_lanes(clinic):
