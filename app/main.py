@@ -1,6 +1,5 @@
 """The web app: webhooks, probes, the API and the console, joined over one runtime."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -19,7 +18,7 @@ from app.operations.health.monitor import HealthMonitor
 from app.operations.metrics import MetricsReader
 from app.operations.sign_in import SignIn
 from app.operations.throttle import Throttle
-from app.periodic import every
+from app.periodic import Supervisor
 from app.ports import Delivery
 from app.runtime import open_inbox, open_runtime, settle_memory
 from app.settings.fields import Settings
@@ -133,22 +132,20 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
 
             app.state.runtime = runtime
             app.state.inbox = open_inbox(runtime, committed)
-            app.state.health = HealthMonitor(runtime, app.state.inbox)
+            jobs = Supervisor()
+            app.state.health = HealthMonitor(runtime, app.state.inbox, jobs=jobs)
             app.state.numbers = MetricsReader(runtime, app.state.health)
             app.state.sign_in, app.state.throttle = SignIn(runtime), Throttle(runtime.counts)
             await app.state.health.look()
-            watch = asyncio.create_task(app.state.health.watch())
+            jobs.start("health", app.state.health.watch)
             save = partial(runtime.counts.save, runtime.database)
-            saving = asyncio.create_task(every(SAVED_EVERY_S, save, first_in_s=SAVED_EVERY_S))
+            jobs.every("counts", SAVED_EVERY_S, save, first_in_s=SAVED_EVERY_S)
             if has_the_process:
                 settle_memory()
             log.info("web.started", port=settings.port, url=settings.public_url, sides=sorted(settings.connected))
             yield
             app.state.health.stop()
-            saving.cancel()
-            await asyncio.wait({watch}, timeout=2)  # a look at a database that hangs is cut off all the same
-            watch.cancel()
-            await asyncio.gather(watch, saving, return_exceptions=True)
+            await jobs.stop(after="health", within_s=2)  # a look at a database that hangs is cut off all the same
             await app.state.inbox.close()
             with suppress(StoreUnavailable):
                 await runtime.counts.save(runtime.database)

@@ -7,7 +7,7 @@ them; `runtime.py` joins the two ends.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -89,6 +89,19 @@ class Inbox(Protocol):
 
     async def close(self) -> None:
         """Let go of the database, after what waits is written."""
+
+
+# The jobs of a process: the supervisor, the store and the health page
+
+
+@dataclass(frozen=True, slots=True)
+class FailingJob:
+    """A job that fails, with the class of its error; `worker`: host and process id, empty where it is this process."""
+
+    name: str
+    error: str
+    since: datetime
+    worker: str = ""
 
 
 # The audit: web, operations and store

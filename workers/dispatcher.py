@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from app.errors import StoreUnavailable
 from app.log import log
+from app.periodic import Supervisor
 from app.runtime import Runtime
 from app.store import work_queue
 from app.sync.model import Kind, Lane
@@ -28,10 +29,10 @@ KindLane = tuple[Kind, Lane]
 
 
 class Dispatcher:
-    """Works off what is due, kind by kind and lane by lane, whenever it is rung."""
+    """Works off what is due, kind by kind and lane by lane, whenever it is rung; `jobs` is told which passes fail."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(self, runtime: Runtime, jobs: Supervisor | None = None) -> None:
+        self._runtime, self._jobs = runtime, jobs or Supervisor()
         self._tasks: defaultdict[KindLane, set[asyncio.Task[None]]] = defaultdict(set)
         self._more: set[KindLane] = set()
         self._in_crowd: KindLane | None = None  # one at a time, for it takes memory
@@ -92,6 +93,7 @@ class Dispatcher:
 
     async def _work_off(self, place: KindLane) -> None:
         kind, lane = place
+        name = f"pass {kind} {lane}"
         while not self._is_stopping:
             self._more.discard(place)
             try:
@@ -104,8 +106,10 @@ class Dispatcher:
             except StoreUnavailable:
                 log.warning("database.away", kind=kind.value, advice="the poll looks again in seconds")
                 return
-            except Exception:  # noqa: BLE001 - the wrapper: one bad pass must not end the worker; its leases run out
+            except Exception as error:  # noqa: BLE001 - the wrapper: one bad pass must not end the worker; its leases run out
                 log.exception("pass.failed", kind=kind.value, lane=lane.value)
+                self._jobs.failed(name, error)
                 return
+            self._jobs.succeeded(name)
             if not is_full and (len(self._tasks[place]) > 1 or (batch is None and place not in self._more)):
                 return

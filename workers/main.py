@@ -3,7 +3,8 @@
     listen     wake-ups from Redis, restarted with a growing wait when Redis is away
     recover    once: whether a token refresh that was cut off has lost the practice's tokens
 
-Wake-ups and the poll end in the dispatcher, which works off what is due. SIGTERM lets the batches under way end.
+Wake-ups and the poll end in the dispatcher, which works off what is due. All of it runs under one supervisor: what
+fails is started again, and named by the heartbeat. SIGTERM lets the batches under way end.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from app.compat import worker_pool
 from app.errors import StoreUnavailable
 from app.log import log
 from app.operations import connections
-from app.periodic import Missed, Task, every
+from app.periodic import Missed, Supervisor, Task
 from app.ports import Inbox
 from app.runtime import Runtime, open_runtime, settle_memory
 from app.settings import env_file
@@ -48,7 +49,9 @@ class Periodic(NamedTuple):
     missed: Missed | None = None
 
 
-def schedule_of(runtime: Runtime, dispatcher: Dispatcher, inbox: Inbox, worker_id: str) -> tuple[Periodic, ...]:
+def schedule_of(
+    runtime: Runtime, dispatcher: Dispatcher, inbox: Inbox, worker_id: str, jobs: Supervisor
+) -> tuple[Periodic, ...]:
     """Give every regular task of a worker.
 
     poll       what Redis forgot, and sooner where something falls due sooner
@@ -59,7 +62,7 @@ def schedule_of(runtime: Runtime, dispatcher: Dispatcher, inbox: Inbox, worker_i
     limits     what Salesforce has left of its day, at the start and while it has nothing left
     counts     what this worker has counted is saved; what could not be is kept for the next time
     """
-    beat = partial(outages.beat, runtime, worker_id)
+    beat = partial(outages.beat, runtime, worker_id, lambda: jobs.failing)
     compare = partial(reconcile_when_due, runtime, inbox, dispatcher.notify)
     feeds, house, limits = (partial(one, runtime) for one in (check_feeds, keep_house_when_due, ask_limits_when_due))
     save = partial(runtime.counts.save, runtime.database)
@@ -88,24 +91,18 @@ async def work(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with open_runtime(settings) as runtime:
-        dispatcher, worker_id = Dispatcher(runtime), str(ULID())
+        jobs, worker_id = Supervisor(), str(ULID())
+        dispatcher = Dispatcher(runtime, jobs)
         async with own_inbox(runtime, dispatcher.notify) as inbox:
-            jobs = [
-                asyncio.create_task(every(one.every_s, one.task, one.missed), name=one.name)
-                for one in schedule_of(runtime, dispatcher, inbox, worker_id)
-            ]
+            for one in schedule_of(runtime, dispatcher, inbox, worker_id, jobs):
+                jobs.every(one.name, one.every_s, one.task, one.missed)
             if settings.redis_url:
-                jobs.append(
-                    asyncio.create_task(_listen(settings.redis_url, dispatcher.notify, runtime.timings), name="listen")
-                )
-            recovery = asyncio.create_task(connections.recover(runtime), name="recover")
+                jobs.start("listen", partial(_listen, settings.redis_url, dispatcher.notify, runtime.timings))
+            jobs.start("recover", partial(connections.recover, runtime))
             settle_memory()
             log.info("worker.started", worker_id=worker_id, pid=os.getpid(), sides=sorted(settings.connected))
-            stopped = asyncio.create_task(stop.wait())
-            await asyncio.wait([stopped, *jobs], return_when=asyncio.FIRST_COMPLETED)
-            for job in (recovery, *jobs):
-                job.cancel()
-            ended = await asyncio.gather(*jobs, return_exceptions=True)
+            await stop.wait()
+            await jobs.stop()
         try:
             async with asyncio.timeout(_GRACE_S):
                 await dispatcher.stop()
@@ -113,9 +110,6 @@ async def work(settings: Settings) -> None:
             log.warning("worker.hurried", advice="a pass did not end in time; its leases run out by themselves")
         await _leave(runtime, worker_id)
         log.info("worker.stopped", worker_id=worker_id)
-        for error in ended:
-            if isinstance(error, Exception):
-                raise error
 
 
 async def _listen(url: str, notify: Callable[[Iterable[str]], None], timings: Timings) -> NoReturn:

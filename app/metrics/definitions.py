@@ -164,7 +164,7 @@ TALLIES = (
 LANES = tuple(lane.value for lane in Lane)
 DIRECTIONS = ("to_salesforce", "to_drchrono")
 PARTS = (
-    *("watch", "database", "redis", "workers", "backlog", "lanes"),
+    *("watch", "database", "redis", "workers", "jobs", "backlog", "lanes"),
     *(f"{side}{what}" for side in SIDES for what in ("", "_token", "_feed", "_budget")),
 )
 _DUE = {"kind": KINDS, "lane": LANES, "direction": DIRECTIONS}

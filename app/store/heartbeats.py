@@ -7,7 +7,7 @@ that is recorded.
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,6 +15,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.ports import FailingJob
 from app.store import clock_skew
 from app.store.clock import Moment, after, db_now
 from app.store.database import Database, insert_into
@@ -52,19 +53,25 @@ class Beat:
     over: tuple[Outage, ...]
 
 
-async def beat(database: Database, worker_id: str, well: Sequence[Beating] = ()) -> Beat:
+async def beat(
+    database: Database, worker_id: str, well: Sequence[Beating] = (), failing: Mapping[str, FailingJob] | None = None
+) -> Beat:
     """Record that this worker lives, and what else it has seen to be well; rows of workers a day old are forgotten.
+
+    failing  which of its jobs fail, by name
 
     Where the clock was turned back, what waits for a moment is brought back; where it was put ahead, what is in the air
     waits anew.
     """
+    fails = {name: {"error": one.error, "since": one.since.isoformat()} for name, one in (failing or {}).items()}
 
     async def work(connection: AsyncConnection) -> tuple[Beat, Moment]:
         jump = await clock_skew.rewind_deadlines(connection)
-        seen = sa.update(workers).where(workers.c.id == worker_id).values(seen_at=db_now())
+        now = {"seen_at": db_now(), "failing": fails}
+        seen = sa.update(workers).where(workers.c.id == worker_id).values(now)
         if not (await connection.execute(seen)).rowcount:
             row = {"id": worker_id, "host": socket.gethostname()[:128], "pid": os.getpid()}
-            await connection.execute(sa.insert(workers).values(**row, started_at=db_now(), seen_at=db_now()))
+            await connection.execute(sa.insert(workers).values(**row, started_at=db_now(), **now))
             await connection.execute(sa.delete(workers).where(workers.c.seen_at < after(-_FORGOTTEN)))
         found = [await beat_of(connection, of) for of in await _not_just_beaten(connection, (Beating.WORK, *well))]
         over = tuple(outage for outage in found if outage is not None)
@@ -107,6 +114,17 @@ async def alive(database: Database, host: str | None = None) -> int:
     if host is not None:
         counted = counted.where(workers.c.host == host)
     return int((await database.read(counted))[0][0])
+
+
+async def failing_jobs(database: Database) -> list[FailingJob]:
+    """Give the jobs that fail in workers that were heard of lately."""
+    lively = workers.c.seen_at >= after(-database.timings.alive)
+    rows = await database.read(sa.select(workers).where(lively).order_by(workers.c.id))
+    return [
+        FailingJob(name, said["error"], datetime.fromisoformat(said["since"]), f"{row.host}/{row.pid}")
+        for row in rows
+        for name, said in row.failing.items()
+    ]
 
 
 async def beat_of(connection: AsyncConnection, of: Beating) -> Outage | None:

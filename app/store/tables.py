@@ -373,6 +373,7 @@ workers = sa.Table(
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("started_at", Instant, nullable=False, info=STAMP),
     sa.Column("seen_at", Instant, nullable=False, info=STAMP),
+    sa.Column("failing", sa.JSON, nullable=False, server_default="{}"),
 )
 
 audit = sa.Table(

@@ -1,12 +1,13 @@
 import os
 import socket
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+from app.ports import FailingJob
 from app.store import tables
 from app.store.clock import after
-from app.store.heartbeats import Beating, alive, beat, is_beating, leave, open_outages
+from app.store.heartbeats import Beating, alive, beat, failing_jobs, is_beating, leave, open_outages
 from app.timings import REAL
 from tests.store.build import change, rows
 
@@ -129,3 +130,18 @@ async def test_a_worker_that_was_away_while_another_beat_was_no_outage(database)
     await last_heard_of(database, "one", timedelta(minutes=5))
 
     assert (await beat(database, "one")).over == ()
+
+
+async def test_a_beat_says_which_jobs_of_a_living_worker_fail(database):
+    ours = f"{HERE}/{os.getpid()}"
+    failing = FailingJob("reconcile", "KeyError", datetime(2026, 3, 5, 14, tzinfo=UTC))
+    await beat(database, "one", (), {"reconcile": failing})
+    await beat(database, "two")
+    while_it_fails = await failing_jobs(database)
+    await last_heard_of(database, "one", REAL.alive + timedelta(seconds=1))
+    once_it_is_dead = await failing_jobs(database)
+
+    await beat(database, "one")
+
+    assert while_it_fails == [FailingJob("reconcile", "KeyError", failing.since, ours)]
+    assert (once_it_is_dead, await failing_jobs(database)) == ([], [])

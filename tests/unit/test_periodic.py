@@ -1,4 +1,4 @@
-"""The one loop: it goes on while the database is away, runs sooner when told so, and hides no other error."""
+"""The loop waits for a database that is away; the supervisor starts a job that fails again, and ends no other."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.errors import StoreUnavailable
-from app.periodic import Missed, every
+from app.periodic import Missed, Supervisor, every
 
 HOUR_S = 3600.0
 MISSED = Missed("feeds.not_looked_into", "they are when the database is back")
@@ -74,3 +74,95 @@ async def test_it_waits_for_its_time(how):
 async def test_any_other_error_ends_the_loop():
     with pytest.raises(ZeroDivisionError):
         await every(0, runs(ZeroDivisionError("a mistake of ours")), MISSED)
+
+
+class Ticks:
+    """Counts seconds as told."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+async def ended(jobs, name):
+    """Wait until a job has come to its end."""
+    async with asyncio.timeout(5):
+        await jobs._tasks[name]
+
+
+async def test_a_job_that_fails_is_started_again_and_its_siblings_go_on():
+    jobs, sibling = Supervisor(first_s=0), asyncio.Event()
+    attempts = iter(
+        [ValueError("Canary"), asyncio.CancelledError(), BaseExceptionGroup("Canary", [ValueError()]), None]
+    )
+
+    async def falls():
+        if (error := next(attempts)) is not None:
+            raise error
+
+    with capture_logs() as lines:
+        jobs.start("sibling", sibling.wait)
+        jobs.start("falls", falls)
+        await ended(jobs, "falls")
+
+    assert not jobs._tasks["sibling"].done()
+    assert [line["cause"] for line in lines if line["event"] == "job.failed"] == ["falls"] * 3
+    await jobs.stop()
+
+
+async def test_each_failure_in_a_row_is_waited_for_twice_as_long_and_an_end_that_was_well_starts_anew():
+    jobs, last = Supervisor(first_s=0.001, longest_s=0.004), asyncio.Event()
+    fail, well = ValueError(), None
+    answers = iter([fail, fail, fail, fail, well, fail, EndError()])
+
+    async def task():
+        answer = next(answers)
+        if isinstance(answer, EndError):
+            last.set()
+            await asyncio.Event().wait()
+        if answer is not None:
+            raise answer
+
+    with capture_logs() as lines:
+        jobs.every("task", 0, task)
+        async with asyncio.timeout(5):
+            await last.wait()
+
+    assert [line["retry_in_s"] for line in lines] == [0.001, 0.002, 0.004, 0.004, 0.001]
+    await jobs.stop()
+
+
+def test_what_fails_is_named_with_its_class_since_it_began_and_a_minute_after_it_is_well():
+    clock = Ticks()
+    jobs = Supervisor(clock=clock)
+    jobs.failed("reconcile", KeyError("Canary"))
+    (first,) = jobs.failing.values()
+
+    jobs.failed("reconcile", ValueError("Canary"))
+    (again,) = jobs.failing.values()
+    jobs.succeeded("reconcile")
+    clock.now = 59.0
+    named = set(jobs.failing)
+    clock.now = 61.0
+
+    assert (first.name, first.error, again.error, again.since) == ("reconcile", "KeyError", "ValueError", first.since)
+    assert (named, set(jobs.failing)) == ({"reconcile"}, set())
+
+
+async def test_a_stop_ends_every_job_also_one_that_waits_to_be_started_again():
+    jobs = Supervisor(first_s=HOUR_S)
+    began = asyncio.Event()
+
+    async def falls():
+        began.set()
+        raise ValueError
+
+    jobs.start("falls", falls)
+    jobs.start("waits", asyncio.Event().wait)
+    await began.wait()
+
+    async with asyncio.timeout(5):
+        await jobs.stop()
+
+    assert all(task.done() for task in jobs._tasks.values())

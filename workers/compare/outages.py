@@ -14,19 +14,23 @@ and one for every 2,000 there are. However often something goes out, a kind is c
 most.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.errors import Undecryptable
+from app.errors import OtherInstance, Undecryptable
 from app.log import log
+from app.ports import FailingJob
 from app.runtime import Runtime, ledger_of
-from app.store import heartbeats, scans, schedules
+from app.store import fence, heartbeats, scans, schedules
 from app.store.heartbeats import Beating, Outage
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Kind, Side
 from app.vendors.rate_limit import policy
 from workers.compare.listing import EVER
+
+INSTANCE = "instance"  # the name under which a worker says that it may not act
+
 
 AT_MOST_EVERY = timedelta(minutes=10)
 
@@ -58,13 +62,22 @@ def watermark_of(kind: Kind) -> str:
     return f"compare_{kind}"
 
 
-async def beat(runtime: Runtime, worker_id: str) -> None:
-    """Record the heartbeat of this worker, and of every side that can be called; what that showed is logged.
+def _none() -> Mapping[str, FailingJob]:
+    return {}
+
+
+async def beat(runtime: Runtime, worker_id: str, failing: Callable[[], Mapping[str, FailingJob]] = _none) -> None:
+    """Record the heartbeat of this worker, with its jobs that fail, and of every side that can be called.
+
+    What that showed is logged. That the database belongs to another installation is named as a job that fails.
 
     Raises  StoreUnavailable
     """
     well = [Beating(side.value) for side in sorted(runtime.settings.connected) if await is_callable(runtime, side)]
-    found = await heartbeats.beat(runtime.database, worker_id, well)
+    fails = dict(failing())
+    if not await fence.is_ours(runtime.database):
+        fails[INSTANCE] = FailingJob(INSTANCE, OtherInstance.__name__, runtime.database.opened_at)
+    found = await heartbeats.beat(runtime.database, worker_id, well, fails)
     if found.turned_back:
         back_ms = found.turned_back // timedelta(milliseconds=1)
         log.warning("clock.turned_back", duration_ms=back_ms, advice=_CLOCK)

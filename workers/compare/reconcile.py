@@ -66,6 +66,9 @@ async def compare_when_due(runtime: Runtime, inbox: Inbox, notify: Notify) -> No
         except SyncError as error:
             await schedules.again_in(runtime.database, turn.name, _AFTER_A_FAILURE)
             log.warning("compare.failed", kind=kind.value, error=type(error).__name__, cause=str(error))
+        except Exception:
+            await schedules.again_in(runtime.database, turn.name, _AFTER_A_FAILURE)
+            raise
     if owed:
         await outages.forget_compared(runtime)
 

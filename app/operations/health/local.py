@@ -1,11 +1,12 @@
 """The parts that are here: database, Redis, workers, what waits, and paused lanes."""
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from app.errors import OTHER_INSTANCE, StoreUnavailable
+from app.errors import OTHER_INSTANCE, OtherInstance, StoreUnavailable
 from app.log import log
 from app.operations.health.model import OK, Observation, PartState
-from app.ports import Inbox
+from app.ports import FailingJob, Inbox
 from app.runtime import Runtime
 from app.store import heartbeats, queue_stats
 from app.store.heartbeats import Beating
@@ -55,6 +56,21 @@ async def workers(runtime: Runtime) -> Observation:
         return OK
     advice = f"no worker has been heard of for {runtime.timings.alive.total_seconds():.0f} s: start `chronobridge work`"
     return Observation(PartState.DOWN, advice, await heartbeats.heard_at(runtime.database))
+
+
+async def jobs(runtime: Runtime, ours: Callable[[], Mapping[str, FailingJob]]) -> Observation:
+    """Look which jobs fail, here and in the workers; they are started again by themselves."""
+    failing = [*ours().values(), *await heartbeats.failing_jobs(runtime.database)]
+    if not failing:
+        return OK
+    names = ", ".join(f"{one.name} of {one.worker or 'this web'} ({one.error})" for one in failing)
+    anothers = any(one.error == OtherInstance.__name__ for one in failing)
+    fix = (
+        OTHER_INSTANCE
+        if anothers
+        else "each is tried again by itself; its lines `job.failed` and `pass.failed` say where"
+    )
+    return Observation(PartState.DEGRADED, f"failing: {names}; {fix}", min(one.since for one in failing))
 
 
 async def backlog(runtime: Runtime) -> Observation:

@@ -14,6 +14,7 @@ from app.errors import StoreUnavailable
 from app.log import log
 from app.operations.health import local, vendors
 from app.operations.health.model import AWAY, SLOW_S, Look, Observation, Part, PartState
+from app.periodic import Supervisor
 from app.ports import Inbox
 from app.runtime import Runtime
 from app.sync.model import Side
@@ -28,16 +29,22 @@ class HealthMonitor:
     inbox   that of this process, through which the database is looked at
     clock   counts seconds, and never back
     slow_s  how long a look at one part may take
+    jobs    runs the jobs of this process
     """
 
     def __init__(
-        self, runtime: Runtime, inbox: Inbox, clock: Callable[[], float] = monotonic, slow_s: float = SLOW_S
+        self,
+        runtime: Runtime,
+        inbox: Inbox,
+        clock: Callable[[], float] = monotonic,
+        slow_s: float = SLOW_S,
+        jobs: Supervisor | None = None,
     ) -> None:
         self._inbox = inbox
         self._runtime, self._clock, self._slow_s = runtime, clock, slow_s
         self._parts: dict[str, Part] = {}
         self._looked_at = clock()
-        self._looks = _looks(runtime)
+        self._looks = _looks(runtime, jobs or Supervisor())
         self._few = asyncio.Semaphore(_AT_ONCE)
         self._stopping = asyncio.Event()
 
@@ -146,10 +153,11 @@ class HealthMonitor:
         self._looked_at = self._clock()
 
 
-def _looks(runtime: Runtime) -> dict[str, Look]:
+def _looks(runtime: Runtime, jobs: Supervisor) -> dict[str, Look]:
     """Give every part beside database and Redis, each with the look at it."""
     looks: dict[str, Look] = {
         "workers": partial(local.workers, runtime),
+        "jobs": partial(local.jobs, runtime, lambda: jobs.failing),
         "backlog": partial(local.backlog, runtime),
         "lanes": partial(local.lanes, runtime),
     }

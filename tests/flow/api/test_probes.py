@@ -1,9 +1,10 @@
 """What the probes say of each part once it has stopped, and of themselves."""
 
 import asyncio
+import os
 import socket
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -14,6 +15,8 @@ from app.cli import supervise
 from app.errors import StoreUnavailable
 from app.operations.health.monitor import HealthMonitor
 from app.operations.maintenance import worker_lives
+from app.ports import FailingJob
+from app.runtime import open_runtime
 from app.store import heartbeats, tables
 from app.store.clock import after
 from app.store.rate_ledger import RateLedger
@@ -22,6 +25,7 @@ from app.sync.model import Lane, Side
 from app.timings import REAL
 from tests.flow.clinic import OPERATOR, opened
 from tests.store.build import change
+from workers.compare import outages
 
 MINUTE = timedelta(minutes=1)
 BEARER = {"Authorization": f"Bearer {OPERATOR}"}
@@ -57,7 +61,7 @@ async def test_every_part_of_a_connected_clinic_is_told(clinic):
 
     assert {name for name, one in found.items() if one["state"] == "ok"} == found.keys() - {"redis"}
     assert found.keys() == {
-        *("watch", "database", "redis", "workers", "backlog", "lanes"),
+        *("watch", "database", "redis", "workers", "jobs", "backlog", "lanes"),
         *("drchrono", "drchrono_token", "drchrono_feed", "drchrono_budget"),
         *("salesforce", "salesforce_token", "salesforce_feed", "salesforce_budget"),
     } - {"salesforce_token"}  # nobody has asked for one yet
@@ -87,6 +91,22 @@ async def test_a_worker_that_has_died_is_told_with_when_it_was_last_heard_of(cli
     assert (alive["state"], dead["state"]) == ("ok", "down")
     assert 15 < dead["age_s"] < 30
     assert "chronobridge work" in dead["advice"]
+
+
+async def test_a_job_that_fails_here_or_in_a_worker_is_named_with_what_to_do(clinic):
+    at = datetime(2026, 3, 5, 14, tzinfo=UTC)
+    await heartbeats.beat(clinic.runtime.database, "one", (), {"reconcile": FailingJob("reconcile", "KeyError", at)})
+    in_a_worker = await part(clinic, "jobs")
+    elsewhere = clinic.runtime.settings.model_copy(update={"instance_id": "copy"})
+    async with open_runtime(elsewhere) as stray:
+        await outages.beat(stray, "two")
+
+    with_a_stray = await part(clinic, "jobs")
+
+    assert (in_a_worker["state"], in_a_worker["since"]) == ("degraded", at.isoformat(timespec="seconds"))
+    assert f"reconcile of {socket.gethostname()[:128]}/{os.getpid()} (KeyError)" in in_a_worker["advice"]
+    assert "(OtherInstance)" in with_a_stray["advice"]
+    assert "another PUBLIC_URL or INSTANCE_ID" in with_a_stray["advice"]
 
 
 async def test_a_redis_that_stops_is_told_and_takes_nothing_from_readiness(known, empty_vendors, tmp_path):
