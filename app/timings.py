@@ -26,6 +26,7 @@ class Timings:
     alive: timedelta = timedelta(seconds=15)
     listens_s: float = 10.0  # how often a worker says to Redis that it listens; it is forgotten a second later
     redis_wait_s: float = 10.0  # the longest between two tries to reach Redis
+    pool_s: float = 3.0  # for a connection to the database; less than a look of the probes may take
     probe_s: float = 5.0
     probe_old_s: float = 20.0
 

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -42,6 +43,10 @@ _PRAGMAS = (
 _AUTOCOMMIT, _ALONE = {"isolation_level": "AUTOCOMMIT"}, {"stands_alone": True}
 # deadlock, serialization failure, admin shutdown, and connections that went away under us
 _PASSING_SQLSTATES = frozenset({"40P01", "40001", "57P01", "57P02", "57P03"})
+# the database or its driver says no, no connection is to be had in time, or the one we have is gone
+_REFUSALS = (DBAPIError, PoolTimeoutError, DisconnectionError, OSError, TimeoutError)
+# of a process: kept open; and at most, for its passes, its jobs and whoever looks, none of whom holds one for long
+_KEPT_OPEN, _MOST_OPEN = 5, 20
 ONLY_READS = "25006"  # a server that has lost its part to another: its connections must not be used on
 
 
@@ -66,7 +71,7 @@ class Database:
         self.url = sa.make_url(url) if self.address is None else postgres.url_of(self.address)
         self.timings, self.audit_keys, self.identity = timings, audit_keys, identity[:_LONGEST_IDENTITY]
         self.opened_at = datetime.now(UTC)
-        self.engine = _engine(self.url, self.address)
+        self.engine = _engine(self.url, self.address, timings.pool_s)
         self.pace = Pace()
         self._running: set[asyncio.Future[Any]] = set()
 
@@ -99,7 +104,7 @@ class Database:
             try:
                 async with self.engine.begin() as connection:
                     return await work(connection)
-            except (DBAPIError, OSError, TimeoutError) as error:
+            except _REFUSALS as error:
                 if attempt == _TRIES or not _passes(error):
                     raise StoreUnavailable(_said(error)) from error
             await asyncio.sleep(0.02 * attempt)
@@ -115,7 +120,7 @@ class Database:
                 if not self._must_pin:
                     await connection.execution_options(**(_ALONE if self.is_sqlite else _AUTOCOMMIT))
                 return list((await connection.execute(statement, parameters)).all())
-        except (DBAPIError, OSError, TimeoutError) as error:
+        except _REFUSALS as error:
             raise StoreUnavailable(_said(error)) from error
 
     @property
@@ -157,20 +162,19 @@ def insert_into(table: sa.Table, dialect: sa.Dialect) -> sqlite.Insert | postgre
     return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
 
 
-def _engine(url: sa.URL, address: PostgresAddress | None) -> AsyncEngine:
+def _engine(url: sa.URL, address: PostgresAddress | None, patience_s: float) -> AsyncEngine:
+    pool = {"pool_size": _KEPT_OPEN, "max_overflow": _MOST_OPEN - _KEPT_OPEN, "pool_timeout": patience_s}
     if address is not None:
         options = postgres.engine_options(address, _COMMAND_S)
         # a pooler keeps its side of a connection; a ping in no transaction would go to any server behind it
         pings = not address.is_pooled
-        engine = create_async_engine(
-            "postgresql+asyncpg://", **options, pool_size=5, max_overflow=5, pool_pre_ping=pings
-        )
+        engine = create_async_engine("postgresql+asyncpg://", **options, **pool, pool_pre_ping=pings)
         sa.event.listen(engine.sync_engine, "handle_error", _leave_for_the_one_that_writes)
         return engine
     if url.database:
         with suppress(OSError):  # whoever connects hears that it is not there
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url, hide_parameters=True)
+    engine = create_async_engine(url, hide_parameters=True, **pool)
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -1,15 +1,18 @@
 import asyncio
 import sqlite3
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
 
 from app.errors import StoreUnavailable
+from app.operations.health.model import SLOW_S
 from app.store import tables
 from app.store.clock import Instant, after, db_now, millis
 from app.store.database import BUSY_TIMEOUT_S, Database
 from app.store.tables import lanes
+from app.timings import REAL
 from tests.store.build import a_standby, change, connected, on_postgresql, on_sqlite, rows, waits_for_a_lock
 
 A_LANE = {"lane": "live", "reason": "because", "paused_at": datetime(2026, 8, 1, 12, 30, 15, 123000, tzinfo=UTC)}
@@ -314,3 +317,21 @@ async def test_a_unit_of_work_whose_caller_is_cancelled_ends_whole_and_keeps_no_
         await change(database, sa.update(lanes).values(lane="retry"))
     assert caller.cancelled()
     assert [(row.lane, row.reason) for row in await rows(database, lanes)] == [("retry", "to its end")]
+
+
+async def test_a_pool_whose_connections_are_all_taken_is_unavailable_and_well_once_one_is_free(database):
+    url = database.url.render_as_string(hide_password=False)
+    async with Database(url, REAL.times(0.02)).opened() as crowded, AsyncExitStack() as taken:
+        while crowded.engine.pool.checkedout() < crowded.engine.pool.size() + crowded.engine.pool._max_overflow:
+            await taken.enter_async_context(crowded.engine.connect())
+
+        for refused in (crowded.read(sa.select(lanes)), crowded.transact(insert_a_lane)):
+            with pytest.raises(StoreUnavailable, match="the database refused: TimeoutError"):
+                await refused
+        await taken.aclose()
+
+        assert await crowded.read(sa.select(lanes)) == []
+
+
+def test_whoever_waits_for_a_connection_is_answered_before_a_look_of_the_probes_ends():
+    assert REAL.pool_s < SLOW_S

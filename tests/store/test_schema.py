@@ -93,6 +93,7 @@ async def at_first_migration(database, vault):
         for column in added:
             await connection.execute(sa.text(f"ALTER TABLE connections DROP COLUMN {column}"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN unsettled"))
+        await connection.execute(sa.text("ALTER TABLE workers DROP COLUMN failing"))
         for index in (
             "ix_deliveries_body",
             "ix_deliveries_listed",

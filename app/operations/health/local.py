@@ -64,10 +64,10 @@ async def jobs(runtime: Runtime, ours: Callable[[], Mapping[str, FailingJob]]) -
     if not failing:
         return OK
     names = ", ".join(f"{one.name} of {one.worker or 'this web'} ({one.error})" for one in failing)
-    anothers = any(one.error == OtherInstance.__name__ for one in failing)
+    is_stray = any(one.error == OtherInstance.__name__ for one in failing)
     fix = (
         OTHER_INSTANCE
-        if anothers
+        if is_stray
         else "each is tried again by itself; its lines `job.failed` and `pass.failed` say where"
     )
     return Observation(PartState.DEGRADED, f"failing: {names}; {fix}", min(one.since for one in failing))
