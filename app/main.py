@@ -6,6 +6,7 @@ from functools import partial
 from types import ModuleType
 
 from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
@@ -51,6 +52,7 @@ from app.web.console import overview as overview_pages
 from app.web.console import patients as patients_pages
 from app.web.console import records as records_pages
 from app.web.pages import PageMessage, PageRefused, message_page
+from app.web.validation import refuse_invalid
 from app.web.webhooks import drchrono, salesforce
 
 # whatever the console can do, a script can do by the API
@@ -174,6 +176,7 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
     app.add_exception_handler(DeliveryRefused, _refused)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(RequestValidationError, refuse_invalid)
     return app
 
 

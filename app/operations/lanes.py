@@ -89,7 +89,7 @@ async def pause(runtime: Runtime, lane: LaneName, reason: str, by: By) -> None:
 
     Raises  StoreUnavailable
     """
-    reason = reason.replace("\0", "").strip() or "paused by an operator"  # PostgreSQL keeps no NUL
+    reason = reason.strip() or "paused by an operator"
     await lanes.set_paused(runtime.database, lane.lanes(), reason, Act(by, Action.PAUSE, lane.value, 0, reason))
     log.warning("lane.paused", lane=lane.value)
 

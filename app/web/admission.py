@@ -1,4 +1,4 @@
-"""Admission: what every request meets before a route: its host, its size, who asks, how many there are at once.
+"""Admission: what every request meets before a route: its host, size and address, who asks, how many there are at once.
 
 FastAPI reads and parses a body before it asks any dependency, so none of this can be left to the routes: whoever has no
 right to be heard is answered before a byte of the body is read, and a body has a limit on every path. A path is closed
@@ -18,6 +18,7 @@ from app.log import OncePerMinute, log
 from app.metrics.definitions import FORWARDED
 from app.runtime import Runtime
 from app.web import auth, pages, probes
+from app.web.validation import must_be_fit_address
 
 MOST_BYTES = 64 * 1024
 MOST_AT_ONCE = 2_000
@@ -98,6 +99,7 @@ class Admission:
             raise HTTPException(421, "this service answers by the host of PUBLIC_URL only")
         if length.isdigit() and int(length[:20]) > most:
             raise _too_large(most)
+        must_be_fit_address(path, scope["query_string"])
         if is_forwarded and not self._is_forwarded:
             runtime: Runtime = scope["app"].state.runtime
             runtime.counts.add(FORWARDED)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from app.operations.sign_in import Caller, Role
 from app.web.auth import CSRF_FIELD, caller_of, is_from_elsewhere, is_meant, refuse_bearer
+from app.web.validation import must_be_fit_form
 
 _MOST_FIELDS = 400  # three for each mapped field that differs
 
@@ -128,7 +129,7 @@ def redirect(path: str) -> RedirectResponse:
 async def form(request: Request) -> dict[str, str]:
     """Give the fields of a form; asked again, the same ones.
 
-    Raises  HTTPException for too many fields
+    Raises  HTTPException for too many fields, or a NUL in one
     """
     if not hasattr(request.state, "form"):
         raw = await request.body()
@@ -137,6 +138,7 @@ async def form(request: Request) -> dict[str, str]:
         except ValueError:
             raise HTTPException(413, f"a form has {_MOST_FIELDS} fields at most") from None
         request.state.form = dict(fields)
+        must_be_fit_form(request.state.form)
     given: dict[str, str] = request.state.form
     return given
 

@@ -12,6 +12,7 @@ from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.web.auth import operator
+from app.web.validation import RequestBody
 
 router = APIRouter(tags=["deliveries"])
 Operator = Annotated[Caller, Depends(operator)]
@@ -56,7 +57,7 @@ class Body(BaseModel):
     fields: dict[str, str] | None = Field(description="null: nothing of it is left, or no key opens it")
 
 
-class Which(BaseModel):
+class Which(RequestBody):
     """Deliveries by id."""
 
     ids: list[Id] = Field(min_length=1, max_length=MOST_AT_ONCE)

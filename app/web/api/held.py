@@ -17,6 +17,7 @@ from app.runtime import Runtime
 from app.sync.diff import MASK, Agreement
 from app.sync.model import Kind, Side
 from app.web.auth import operator
+from app.web.validation import RequestBody
 
 router = APIRouter(prefix="/held", tags=["held"])
 one_of = APIRouter(prefix="/{link_id}")
@@ -80,7 +81,7 @@ class Read(BaseModel):
     candidates: list[Candidate]
 
 
-class Picked(BaseModel):
+class Picked(RequestBody):
     """Whose value of a field counts, and the stamps it was read with."""
 
     field: str = Field(max_length=64, examples=["email"])
@@ -88,19 +89,19 @@ class Picked(BaseModel):
     stamps: dict[Side, str] = Field(description="as `read` gave them")
 
 
-class Picks(BaseModel):
+class Picks(RequestBody):
     """What a person picks: all of it counts, or none."""
 
     picks: list[Picked] = Field(min_length=1, max_length=100)
 
 
-class Choice(BaseModel):
+class Choice(RequestBody):
     """Which of several records it is."""
 
     id: str = Field(max_length=64, pattern=r"^[\w.-]+$", examples=["003SYN0000000015EAA"])
 
 
-class Merge(BaseModel):
+class Merge(RequestBody):
     """Which Contact stays; the held one becomes that."""
 
     into: str = Field(max_length=64, pattern=r"^[\w.-]+$", examples=["003SYN0000000015EAA"])

@@ -10,12 +10,13 @@ from app.operations.lanes import LaneName, lane_as_json, lane_states
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.web.auth import operator
+from app.web.validation import RequestBody
 
 router = APIRouter(prefix="/lanes", tags=["lanes"])
 Operator = Annotated[Caller, Depends(operator)]
 
 
-class Why(BaseModel):
+class Why(RequestBody):
     """Why it is done, for whoever reads it later."""
 
     reason: str = Field("", max_length=200, examples=["Salesforce is being upgraded"])

@@ -9,6 +9,7 @@ from app.operations import patients
 from app.operations.patients import People, Person, RecordState
 from app.runtime import Runtime
 from app.web.api.records import Standing
+from app.web.validation import RequestBody
 
 router = APIRouter(prefix="/patients", tags=["records"])
 
@@ -36,7 +37,7 @@ class Patients(BaseModel):
     silence: str | None = Field(examples=["Salesforce is not connected, so it was not asked."])
 
 
-class Search(BaseModel):
+class Search(RequestBody):
     """Whom you look for: words of a name, a birth date, a chart id or either side's id."""
 
     words: str = Field(examples=["fixture 1980-02-03"])

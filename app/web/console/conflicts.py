@@ -86,7 +86,7 @@ def _sort(given: Mapping[str, str]) -> Sort:
     kind, state, undone = given.get("kind"), given.get("state"), given.get("undo")
     return Sort(
         Kind(kind) if kind in set(Kind) else None,
-        given.get("field", "").replace("\x00", "").strip()[:64] or None,  # which no database takes
+        given.get("field", "").strip()[:64] or None,
         WriteState(state) if state in set(WriteState) else None,
         undone if undone in _UNDOS else None,
     )

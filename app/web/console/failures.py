@@ -32,7 +32,7 @@ def _group(given: Mapping[str, str]) -> Group:
 
 def _word(given: str | None) -> str | None:
     """Give what was typed, without what no database takes in a text."""
-    return given and given.replace("\x00", "").strip()
+    return given and given.strip()
 
 
 @router.get("")

@@ -30,7 +30,6 @@ _PICK = "pick "  # what a form calls the side that was picked of a field
 async def show(request: Request, caller: Reader, cause: str = "", after: str = "") -> Response:
     """Show what is held, with what to do about each, and how many conflicts a rule has decided."""
     runtime: Runtime = request.app.state.runtime
-    cause = cause.replace("\x00", "")  # which no database takes in a text
     found = await resolve.listed(runtime, _ON_A_PAGE, after if _ID.fullmatch(after) else "", cause=cause or None)
     return page(
         "held",

@@ -45,12 +45,3 @@ def _tried(address, folder, examples, *which):
         ],
         capture_output=True, text=True, check=False, cwd=folder, timeout=280,
     )  # fmt: skip
-
-
-async def test_what_postgresql_cannot_keep_is_left_out_of_a_reason(clinic):
-    bearer = {"authorization": f"Bearer {OPERATOR}"}
-
-    paused = await clinic.web.post("/api/v1/lanes/live/pause", json={"reason": "an up\0grade"}, headers=bearer)
-
-    assert paused.status_code == 200
-    assert [one["reason"] for one in paused.json()["lanes"] if one["lane"] == "live"] == ["an upgrade"]
