@@ -137,11 +137,12 @@ def seen(drchrono=None, salesforce=None):
 
 
 KEY = "J1bZ3pXW6gq8b2Jw0m0f0y4Q9o1xGmVtq5cQ8n3yR7U="
+HASH_KEY = "Qk3nB0c7yUe5wTz1RrLxV8aMZp2sHdFg6jK9uXoYi4E="
 NEEDED = MappingProxyType(
     {
         "PUBLIC_URL": "https://sync.example.com",
         "ENCRYPTION_KEYS": KEY,
-        "HASH_KEYS": KEY,
+        "HASH_KEYS": HASH_KEY,
         "OPERATOR_TOKEN": "operator-token-of-enough-characters",
     }
 )

@@ -40,5 +40,5 @@ def _heard(_number, _frame):
 def ordinary_variables(environ=os.environ):
     """Forget what says something of our service, of a terminal, or of a proxy on the way to loopback."""
     for name in list(environ):
-        if name.upper() in env_file.EXPECTED or name in _OTHERS or name.lower().endswith("_proxy"):
+        if env_file.is_ours(name) or name in _OTHERS or name.lower().endswith("_proxy"):
             del environ[name]

@@ -26,7 +26,11 @@ app.add_typer(disconnect_commands, name="disconnect")
 
 
 def main() -> None:
-    """Run a command; a wrong setting ends it with one line and no traceback."""
+    """Run a command; a wrong setting ends it with one line and no traceback.
+
+    Whatever a command writes (database, keys, logs) is nobody else's to read.
+    """
+    os.umask(0o077)
     try:
         app()
     except Misconfigured as error:

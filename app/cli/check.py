@@ -42,8 +42,9 @@ async def print_check_json(console: Console) -> int:
 
 async def _found() -> AsyncIterator[Finding]:
     try:
-        async with open_runtime(env_file.load()) as runtime:
-            async for finding in check_everything(runtime):
+        settings = env_file.load()
+        async with open_runtime(settings) as runtime:
+            async for finding in check_everything(runtime, env_file.secret_files(settings)):
                 yield finding
     except Misconfigured as error:
         problem, _, fix = str(error).partition(": expected ")

@@ -5,8 +5,12 @@ Our own part comes first, then each vendor, then what came in.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+import shlex
+import stat
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 from ulid import ULID
@@ -24,9 +28,15 @@ from app.vendors.drchrono import wire
 from app.vendors.drchrono.wire import EVENT_KINDS
 
 
-async def check_everything(runtime: Runtime) -> AsyncIterator[Finding]:
-    """Look at everything and say how each thing is, as soon as it is known; nothing is changed by it."""
+async def check_everything(
+    runtime: Runtime, secret_files: Mapping[str, Path] = MappingProxyType({})
+) -> AsyncIterator[Finding]:
+    """Look at everything and say how each thing is, as soon as it is known; nothing is changed by it.
+
+    secret_files  where secrets of the settings lie, by what names the file
+    """
     yield good("settings", "complete, every value of the right form")
+    yield check_files(runtime, secret_files)
     database = await check_database(runtime)
     yield database
     yield await check_redis(runtime)
@@ -52,6 +62,30 @@ _SAMPLE = 200
 
 
 _SLOW_S = 10.0
+
+
+_MOUNTED = Path("/run/secrets")  # in a container, where nobody else is
+
+
+def check_files(runtime: Runtime, secret_files: Mapping[str, Path]) -> Finding:
+    """Look whether other users of this machine may read or write what is secret, or the embedded database."""
+    files = dict(secret_files)
+    if runtime.database.is_sqlite:
+        path = runtime.database.path
+        beside = (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"))
+        files |= {f"DATABASE_URL {one.name}": one for one in beside}
+    open_to_all = {name: path for name, path in files.items() if _is_open_to_others(path)}
+    if not open_to_all:
+        return good("files", "what is secret is not for other users of this machine to read")
+    paths = " ".join(shlex.quote(str(path)) for path in open_to_all.values())
+    return red("files", f"other users may read or write {', '.join(open_to_all)}", f"chmod o= {paths}")
+
+
+def _is_open_to_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & stat.S_IRWXO) and not path.absolute().is_relative_to(_MOUNTED)
+    except OSError:
+        return False
 
 
 async def check_database(runtime: Runtime) -> Finding:

@@ -3,20 +3,23 @@
 A wrong setting ends the start with one line: the variable, what is expected and an example. The database, the keys,
 the operator's token and PUBLIC_URL must be right to start. Each side's settings are all or none: none means *not
 connected*, which blocks only calls to that side. `deploy/env.example` is `render({})`, and `chronobridge init` renders
-the same text with `fresh` values; both are made from the fields, so nothing about a setting is said twice.
+the same text with `fresh` values; both are made from the fields, so nothing about a setting is said twice. Every secret
+may also stand in a file of its own, which NAME_FILE names.
 
     make env-example    writes deploy/env.example anew
 """
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from app.database_url import is_postgres, read_postgres
 from app.errors import Misconfigured
@@ -26,7 +29,8 @@ _WIDTH = 120
 _TO_COPY = """\
 # Every setting of Chronobridge, once. `chronobridge init` writes this file with fresh keys; or copy it to `.env` beside
 # where the service starts (for the compose file: to `deploy/.env`), fill in what is empty, and uncomment what you need.
-# A value that is wrong stops the start with one line that says which and why.
+# A value that is wrong stops the start with one line that says which and why. A secret may also stand in a file: set
+# NAME_FILE to its path then, and leave NAME out.
 """
 _OF_ITS_OWN = """\
 # Every setting of Chronobridge, once, with keys made for this installation. Uncomment what you need; a value that is
@@ -56,6 +60,16 @@ FIELDS: Mapping[str, FieldInfo] = {name.upper(): field for name, field in Settin
 EXPECTED = {name: (_description(field)[0], _example(field)) for name, field in FIELDS.items()}
 
 
+def _holds_secrets(field: Any) -> bool:
+    return field is SecretStr or any(_holds_secrets(part) for part in get_args(field))
+
+
+# the settings that hold a secret, an address with a password included
+SECRETS = tuple(name for name, field in FIELDS.items() if field.repr is False or _holds_secrets(field.annotation))
+_OF_VENDORS = {"DRCHRONO_CLIENT_SECRET", "SALESFORCE_CLIENT_SECRET"}  # each vendor makes its own
+_LARGEST_FILE_BYTES = 64 * 2**10
+
+
 def load(**given: Any) -> Settings:
     """Read the settings and check them all.
 
@@ -63,7 +77,7 @@ def load(**given: Any) -> Settings:
     Raises  Misconfigured with one line that names the variable, what is expected and an example
     """
     try:
-        settings = Settings(**given)
+        settings = Settings(**_from_files(given), **given)
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False, include_url=False)[0]
         name = str(first["loc"][0]).upper()
@@ -71,9 +85,86 @@ def load(**given: Any) -> Settings:
         raise _wrong(name, problem) from None
     if settings.viewer_token == settings.operator_token:
         raise _wrong("VIEWER_TOKEN", "is the same as OPERATOR_TOKEN, so whoever reads could also act")
+    _shared(settings)
     _all_or_none(settings)
     _files(settings)
     return settings
+
+
+def _from_files(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the secrets that NAME_FILE names, without the line's end."""
+    found: dict[str, Any] = {}
+    for name, path in _named_files(given).items():
+        if name.lower() not in given:
+            found[name.lower()] = _content(name, path)
+    return found
+
+
+def _named_files(given: Mapping[str, Any]) -> dict[str, Path]:
+    """Give the file of every secret that has one, as the environment and the `.env` say."""
+    in_file = DotEnvSettingsSource(Settings, env_file=given.get("_env_file", Settings.model_config.get("env_file")))
+    said = {**in_file.env_vars, **EnvSettingsSource(Settings).env_vars}
+    named = {}
+    for name in SECRETS:
+        if path := said.get(f"{name}_file".lower()):
+            if said.get(name.lower()):
+                raise _wrong(name, f"is set twice, by itself and by {name}_FILE; keep one")
+            named[name] = Path(path)
+    return named
+
+
+def _content(name: str, path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE_BYTES + 1).decode()
+    except (OSError, ValueError):
+        content = ""
+    text = content.removesuffix("\n").removesuffix("\r")
+    if not text or len(content) > _LARGEST_FILE_BYTES:
+        problem = "names a file that is not there, cannot be read, is empty or is no text"
+        raise Misconfigured(
+            f"{name}_FILE {problem}: expected the path of a file that holds {EXPECTED[name][0]}; "
+            f"for example {name}_FILE=/run/secrets/{name.lower()}"
+        )
+    return text
+
+
+def is_ours(variable: str) -> bool:
+    """Say whether a variable is a setting of ours, or names the file of one."""
+    return variable.upper() in EXPECTED or variable.upper().removesuffix("_FILE") in SECRETS
+
+
+def secret_files(settings: Settings) -> dict[str, Path]:
+    """Give every file that holds a secret of the settings, by the setting that names it; the `.env` by its name."""
+    files = {f"{name}_FILE": path for name, path in _named_files({}).items()}
+    if (beside := Path(".env")).is_file():
+        files[".env"] = beside
+    if settings.salesforce_private_key_file is not None:
+        files["SALESFORCE_PRIVATE_KEY_FILE"] = settings.salesforce_private_key_file
+    if is_postgres(settings.database_url):
+        query = read_postgres(settings.database_url).query
+        files |= {"DATABASE_URL sslkey": Path(query["sslkey"])} if "sslkey" in query else {}
+    return files
+
+
+def _shared(settings: Settings) -> None:
+    """Refuse one secret in two places: who knows it for the one could use it for the other."""
+    names: dict[str, str] = {}
+    for name in SECRETS:
+        for value in set(_values(getattr(settings, name.lower()))):
+            other = names.setdefault(value, name)
+            if other != name and not (name in _OF_VENDORS and other in _OF_VENDORS):
+                raise _wrong(name, f"holds a secret that {other} holds too; give each its own")
+
+
+def _values(value: Any) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, Mapping):
+        yield from _values(tuple(value.values()))
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from _values(one)
 
 
 def _plain(message: str) -> str:
@@ -144,17 +235,19 @@ def render(values: Mapping[str, str]) -> str:
     text = [_OF_ITS_OWN if values else _TO_COPY]
     for section, members in groupby(FIELDS.items(), key=lambda member: _metadata(member[1], Section)):
         text.append("\n\n" + f"# --- {section.title if section else ''} ".ljust(_WIDTH, "-") + "\n")
-        text += ["\n".join(["", *_comment(field), _line(name, field, values), ""]) for name, field in members]
+        text += ["\n".join(["", *_comment(name, field), _line(name, field, values), ""]) for name, field in members]
     return "".join(text)
 
 
-def _comment(field: FieldInfo) -> list[str]:
+def _comment(name: str, field: FieldInfo) -> list[str]:
     expected, *more = _description(field)
     generated = _metadata(field, Generated)
     if generated:
         more.append(f"Make one with: {generated.command}")
     elif field.is_required():
         expected += f", for example {_example(field)}"
+    if name in SECRETS:
+        more.append(f"Or {name}_FILE: the path of a file that holds it.")
     return [f"# {line}" for line in (expected, *more)]
 
 

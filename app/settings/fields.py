@@ -23,15 +23,17 @@ from app.settings.types import (
     DoctorId,
     Duration,
     Hours,
+    Interval,
     Key,
     Keys,
     NeededKeys,
     Networks,
     OfficeZones,
     OrgId,
-    Origin,
     OrNone,
+    PathTokens,
     RedisUrl,
+    SalesforceOrigin,
     Token,
     Tokens,
     WebUrl,
@@ -83,6 +85,7 @@ class Settings(BaseSettings):
         "sqlite+aiosqlite:///var/chronobridge.db",
         repr=False,
         description="sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER:PASSWORD@HOST/NAME\n"
+        "A PostgreSQL on another host must prove its name, unless sslmode asks for less; see deploy/docs/database.md.\n"
         "SQLite serves one machine; that file holds everything. The compose file sets this itself.",
         examples=["sqlite+aiosqlite:///var/chronobridge.db"],
     )
@@ -181,7 +184,7 @@ class Settings(BaseSettings):
         examples=["PT30S"],
     )
 
-    salesforce_login_url: Annotated[OrNone[Origin], SALESFORCE] = Field(
+    salesforce_login_url: Annotated[OrNone[SalesforceOrigin], SALESFORCE] = Field(
         None, description="the https address of your My Domain", examples=["https://acme.my.salesforce.com"]
     )
     salesforce_client_id: Annotated[OrNone[str], SALESFORCE] = Field(
@@ -201,7 +204,7 @@ class Settings(BaseSettings):
     salesforce_org_id: Annotated[OrNone[OrgId], SALESFORCE] = Field(
         None, description="the organization id, 15 or 18 characters", examples=["00D5g000001AbCdEAK"]
     )
-    salesforce_outbound_tokens: Annotated[Tokens, SALESFORCE, TOKEN] = Field(
+    salesforce_outbound_tokens: Annotated[PathTokens, SALESFORCE, TOKEN] = Field(
         (),
         description="a comma list of secrets of at least 16 characters, the end of the outbound messages' address\n"
         "In Salesforce: PUBLIC_URL/webhooks/salesforce/outbound/ and one of these; two while it is changed.",
@@ -274,9 +277,9 @@ class Settings(BaseSettings):
         "A delivery proves only that its sender knows the secret; a false one is told in the log and in /metrics.",
         examples=["0.01"],
     )
-    reconcile_every: Annotated[Duration, WORK] = Field(
+    reconcile_every: Annotated[Interval, WORK] = Field(
         timedelta(hours=1),
-        description="how often both sides are compared, an ISO 8601 duration",
+        description="how often both sides are compared, an ISO 8601 duration of a minute or more",
         examples=["PT1H"],
     )
     office_hours: Annotated[Hours, WORK] = Field(
@@ -286,9 +289,9 @@ class Settings(BaseSettings):
         "Angeles; hours that are not yours cost a few calls and raise no alarm.",
         examples=["Mon-Fri 08:00-21:00 America/New_York"],
     )
-    feed_quiet: Annotated[Duration, WORK] = Field(
+    feed_quiet: Annotated[Interval, WORK] = Field(
         timedelta(minutes=15),
-        description="how long a vendor may tell of nothing in office hours, an ISO 8601 duration\n"
+        description="how long a vendor may tell of nothing in office hours, an ISO 8601 duration of a minute or more\n"
         "Then one look at its list shows whether something changed; ten minutes later a second one is the proof.",
         examples=["PT15M"],
     )

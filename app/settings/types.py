@@ -20,7 +20,10 @@ from app.sync.mappings.local_time import known_zone
 
 KEY_BYTES = 32
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+SALESFORCE_SUFFIXES = (".my.salesforce.com", ".my.salesforce.mil", ".salesforce.com")
 _SHORTEST_TOKEN = 16
+_FEWEST_CHARACTERS, _FEWEST_BYTES = 8, 12  # different ones; 32 bytes drawn at random have about 30
+_IN_A_PATH = re.compile(r"[A-Za-z0-9._~-]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*")  # and not dots alone
 
 
 def _parts(value: Any) -> Any:
@@ -39,12 +42,19 @@ def _zones(value: Any) -> Any:
 
 def _key(value: SecretStr) -> SecretStr:
     try:
-        size = len(base64.b64decode(value.get_secret_value().encode(), altchars=b"-_", validate=True))
+        key = base64.b64decode(value.get_secret_value().encode(), altchars=b"-_", validate=True)
     except ValueError:
-        size = 0
-    if size != KEY_BYTES:
+        key = b""
+    if len(key) != KEY_BYTES:
         raise ValueError("a key is not url-safe base64 of 32 bytes")
+    if len(set(key)) < _FEWEST_BYTES or _repeats(key):
+        raise ValueError("a key repeats itself, so it was not drawn at random")
     return value
+
+
+def _repeats(text: Any) -> bool:
+    """Say whether a text or bytes are one piece, again and again."""
+    return text in (text + text)[1:-1]
 
 
 def _keys(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -56,6 +66,10 @@ def _token(value: SecretStr) -> SecretStr:
         raise ValueError("it begins or ends with a blank, which no form or header would carry")
     if len(value.get_secret_value()) < _SHORTEST_TOKEN:
         raise ValueError(f"it is shorter than {_SHORTEST_TOKEN} characters, so it can be guessed")
+    if not value.get_secret_value().isprintable():
+        raise ValueError("it holds a line break or another character that no header would carry")
+    if len(set(value.get_secret_value())) < _FEWEST_CHARACTERS or _repeats(value.get_secret_value()):
+        raise ValueError("it repeats itself, so it can be guessed")
     return value
 
 
@@ -76,8 +90,20 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _path_tokens(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if not all(_IN_A_PATH.fullmatch(one.get_secret_value()) for one in value):
+        raise ValueError("it stands in an address, so it may hold letters, digits, - . _ and ~ only")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable() or " " in value or "\\" in value:
+        raise ValueError("it holds a blank, a backslash or a line break")
+    return value
+
+
 def _web_url(value: str) -> str:
-    url = urlsplit(value)
+    url = urlsplit(_one_line(value))
     if url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment or url.username:
         raise ValueError("it is not an https address")
     if url.scheme == "http" and url.hostname not in LOOPBACK:
@@ -90,6 +116,13 @@ def _origin(value: str) -> str:
     if urlsplit(value).scheme != "https" or urlsplit(value).path.rstrip("/"):
         raise ValueError("it is not the https address of a host")
     return _web_url(value)
+
+
+def _salesforce_origin(value: str) -> str:
+    host = urlsplit(_origin(_one_line(value))).hostname or ""
+    if not host.endswith(SALESFORCE_SUFFIXES) and host not in LOOPBACK:
+        raise ValueError(f"its host ends in none of {', '.join(SALESFORCE_SUFFIXES)}: another would get the secret")
+    return value.rstrip("/")
 
 
 def _database_url(value: str) -> str:
@@ -107,7 +140,7 @@ def _database_url(value: str) -> str:
 
 
 def _redis_url(value: str) -> str:
-    url = urlsplit(value)
+    url = urlsplit(_one_line(value))
     if url.scheme not in ("redis", "rediss", "unix") or not (url.hostname or url.path):
         raise ValueError("it is not an address that begins with redis:// or rediss://")
     _ = url.port  # raises for a port that is none
@@ -140,9 +173,10 @@ Keys = Annotated[Secrets, AfterValidator(_keys)]
 NeededKeys = Annotated[Keys, Field(min_length=1)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
 Tokens = Annotated[Secrets, AfterValidator(_tokens)]
+PathTokens = Annotated[Tokens, AfterValidator(_path_tokens)]
 
 WebUrl = Annotated[str, AfterValidator(_web_url)]
-Origin = Annotated[str, AfterValidator(_origin)]
+SalesforceOrigin = Annotated[str, AfterValidator(_salesforce_origin)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 
@@ -150,7 +184,8 @@ DoctorId = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
 OrgId = Annotated[str, AfterValidator(_org_id)]
 OfficeZones = Annotated[Mapping[str, str], NoDecode, BeforeValidator(_zones)]
 Hours = Annotated[str, AfterValidator(_hours)]
-Duration = Annotated[timedelta, Field(gt=timedelta(0))]
+Duration = Annotated[timedelta, Field(ge=timedelta(seconds=1))]
+Interval = Annotated[timedelta, Field(ge=timedelta(minutes=1))]  # what is done every so often
 
 
 def secret_values(secrets: Sequence[SecretStr]) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ from app.store.tables import (
 from app.store.work_queue import waiting
 from app.sync.decide import decide
 from app.sync.model import Kind, Side
+from tests.build import HASH_KEY, KEY
 from tests.flow.yesterday import is_remembered, remember
 from workers.compare.reconcile import EVER, compare
 from workers.lease import renewing
@@ -56,7 +57,6 @@ from workers.write import execute
 SECRET = "webhook-secret-of-the-tests"
 OUTBOUND = "outbound-token-of-the-tests"
 OPERATOR = "operator-token-of-the-tests"
-KEY = "YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE="
 ORG_ID = "00DSYN0000000012BA"
 DOCTOR = "310001"
 SEARCH_GAP = timedelta(seconds=30)
@@ -349,7 +349,7 @@ def settings_of(database, drchrono_url, salesforce_url, ca_file, **more):
         "database_url": database.url.render_as_string(hide_password=False),
         "public_url": "https://sync.example.com",
         "encryption_keys": KEY,
-        "hash_keys": KEY,
+        "hash_keys": HASH_KEY,
         "operator_token": OPERATOR,
         "ca_bundle": ca_file,
         "drchrono_base_url": drchrono_url,

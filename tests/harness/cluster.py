@@ -77,7 +77,7 @@ class Town:
             "DRCHRONO_SEARCH_GAP": "PT3S",
         }
         self.given = given | dict(overrides or {})
-        self.env = {name: value for name, value in os.environ.items() if name.upper() not in env_file.EXPECTED}
+        self.env = {name: value for name, value in os.environ.items() if not env_file.is_ours(name)}
         self.env |= self.given | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self.valkey = valkey(folder / "valkey", ports["valkey"])
         self.drchrono_process = self._child("drchrono", "tests.standins.drchrono", "--port", str(ports["drchrono"]))

@@ -40,11 +40,14 @@ def chronobridge(folder, env, *arguments):
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
+        before = os.umask(0o022)
         try:
             cli.main()
             code = 0
         except SystemExit as ended:
             code = ended.code or 0
+        finally:
+            os.umask(before)
     return Ended(code, out.getvalue(), err.getvalue())
 
 

@@ -10,19 +10,19 @@ import httpx
 import pytest
 
 from app.cli.supervise import free_port
+from tests.build import HASH_KEY, KEY
 from tests.processes.commands import as_a_process, chronobridge, ordinary, started
 
 
 def given(tmp_path, **more):
     """A complete environment without any vendor."""
-    key = "YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE="
     port = free_port()
     return ordinary(
         DATABASE_URL=f"sqlite+aiosqlite:///{tmp_path}/chronobridge.db",
         PUBLIC_URL=f"http://127.0.0.1:{port}",
         PORT=str(port),
-        ENCRYPTION_KEYS=key,
-        HASH_KEYS=key,
+        ENCRYPTION_KEYS=KEY,
+        HASH_KEYS=HASH_KEY,
         OPERATOR_TOKEN="operator-token-of-the-tests",
         **more,
     )

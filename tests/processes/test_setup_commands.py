@@ -163,3 +163,14 @@ def test_killed_in_the_middle_it_loses_nothing_and_is_run_again(folder):
     again = chronobridge(folder, env, "rotate-keys")
     assert again.returncode == 0
     assert [body for body in sealed_bodies(folder) if not newest.is_current(*body)] == []
+
+
+def test_what_a_command_writes_is_nobody_elses_to_read(tmp_path):
+    env = ordinary(DATABASE_URL="sqlite+aiosqlite:///var/chronobridge.db")
+
+    chronobridge(tmp_path, env, "init")
+    chronobridge(tmp_path, env, "migrate")
+
+    written = [tmp_path / ".env", tmp_path / "var", *(tmp_path / "var").iterdir()]
+    assert len(written) >= 3
+    assert {path.name: oct(path.stat().st_mode & 0o077) for path in written if path.stat().st_mode & 0o077} == {}

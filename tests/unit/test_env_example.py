@@ -81,7 +81,7 @@ def test_every_secret_is_left_empty_with_the_command_that_makes_one(name):
 
 @pytest.mark.parametrize("left_out", [BY_KEY, {"SALESFORCE_CLIENT_SECRET"}], ids=["by secret", "by key"])
 def test_every_example_uncommented_connects_both_sides(said, files, left_out):
-    given = {**EXAMPLES, **files, **dict.fromkeys(SECRET_NAMES, "0123456789abcdef")}
+    given = {**EXAMPLES, **files, **{name: f"0123456789abcdef-{name}" for name in SECRET_NAMES}}
 
     settings = said(**{name: value for name, value in given.items() if name not in left_out})
 

@@ -1,21 +1,27 @@
 """Settings: what a right environment means, and that no secret can be read off the settings."""
 
+import base64
 from datetime import timedelta
 from pathlib import Path
 
 import certifi
 import pytest
 
-from app.settings.env_file import EXPECTED
+from app.settings.env_file import EXPECTED, secret_files
+from app.settings.env_file import SECRETS as SECRETS_OF_OURS
 from app.settings.fields import Settings
-from app.settings.types import raw_keys
+from app.settings.types import SALESFORCE_SUFFIXES, raw_keys
 from app.sync.model import Side
-from tests.build import FOR_DRCHRONO, FOR_SALESFORCE, KEY, NEEDED
+from app.vendors.salesforce import oauth
+from tests.build import FOR_DRCHRONO, FOR_SALESFORCE, HASH_KEY, KEY, NEEDED
 
 BY_KEY = {"SALESFORCE_CLIENT_SECRET": None, "SALESFORCE_USERNAME": "a", "SALESFORCE_PRIVATE_KEY_FILE": "key.pem"}
 OPTIONAL = sorted(EXPECTED.keys() - NEEDED.keys())
-OTHER_KEY = "bmV3" * 10 + "bmU="
+OTHER_KEY = "pN4vZ8qTtYkW2mRj6sXcB1hLfD5gA9uEoI3xVb7nQzM="
+THIRD_KEY = "b9Fq2LwXr5NzT8vYc1KmP4hGdS7jAe0uUi6oEy3RxWk="
 SECRETS = {"SESSION_KEY": OTHER_KEY, "VIEWER_TOKEN": "viewer-token-of-enough-characters"}
+WHOLE = {**NEEDED, **FOR_DRCHRONO, **FOR_SALESFORCE, **SECRETS, "SALESFORCE_EVENT_SIGNING_KEYS": OTHER_KEY}
+WHOLE |= dict.fromkeys(("SALESFORCE_OUTBOUND_TOKENS", "SALESFORCE_EVENT_TOKENS"), "a-token-of-sixteen-characters")
 EXAMPLES = {name: example for name, (_, example) in EXPECTED.items() if not example.startswith("the output")}
 
 
@@ -115,14 +121,14 @@ def test_durations_are_iso_8601(said):
 
 
 def test_keys_are_given_as_their_bytes_newest_first(said):
-    keys = raw_keys(said(HASH_KEYS=f"{OTHER_KEY},{KEY}").hash_keys)
+    keys = raw_keys(said(HASH_KEYS=f"{OTHER_KEY},{HASH_KEY}").hash_keys)
 
-    assert keys[0] == b"new" * 10 + b"ne"
+    assert keys[0] == base64.urlsafe_b64decode(OTHER_KEY)
     assert [len(key) for key in keys] == [32, 32]
 
 
 def test_sessions_are_signed_with_their_own_key_where_there_is_one(said):
-    assert said(SESSION_KEY=OTHER_KEY).signing_key == b"new" * 10 + b"ne"
+    assert said(SESSION_KEY=OTHER_KEY).signing_key == base64.urlsafe_b64decode(OTHER_KEY)
 
 
 def test_without_one_they_are_signed_with_a_key_made_from_the_newest_encryption_key(said):
@@ -135,7 +141,7 @@ def test_without_one_they_are_signed_with_a_key_made_from_the_newest_encryption_
 
 
 def test_a_session_key_of_its_own_outlives_a_rotation_of_the_others(said):
-    rotated = said(SESSION_KEY=OTHER_KEY, ENCRYPTION_KEYS=f"{OTHER_KEY},{KEY}")
+    rotated = said(SESSION_KEY=OTHER_KEY, ENCRYPTION_KEYS=f"{THIRD_KEY},{KEY}")
 
     assert rotated.signing_key == said(SESSION_KEY=OTHER_KEY).signing_key
 
@@ -166,3 +172,42 @@ def test_a_copy_of_an_installation_has_another_identity(said, other):
     ours = said().identity
 
     assert said(**other).identity != ours
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+@pytest.mark.parametrize("name", SECRETS_OF_OURS)
+def test_every_secret_may_stand_in_a_file_of_its_own(said, tmp_path, name, end):
+    value = WHOLE.get(name) or EXPECTED[name][1]
+    (tmp_path / "secret").write_bytes(f"{value}{end}".encode())
+    side = FOR_DRCHRONO if name.startswith("DRCHRONO") else FOR_SALESFORCE if name.startswith("SALESFORCE") else {}
+
+    by_itself = said(**{**side, name: value})
+    by_file = said(**{**side, name: "", f"{name}_FILE": tmp_path / "secret"})
+
+    assert by_file == by_itself
+
+
+def test_the_file_beside_us_may_name_the_file_of_a_secret(said, tmp_path):
+    (tmp_path / "token").write_text("viewer-token-of-enough-characters\n")
+    (tmp_path / ".env").write_text(f"VIEWER_TOKEN_FILE={tmp_path}/token\n")
+
+    assert said().viewer_token.get_secret_value() == "viewer-token-of-enough-characters"
+
+
+def test_every_file_of_a_secret_is_known_by_what_names_it(said, tmp_path, rsa_key):
+    for name, content in (("key.pem", rsa_key[1]), ("token", "viewer-token-of-enough-characters"), (".env", "")):
+        (tmp_path / name).write_text(content)
+
+    files = secret_files(said(**{**FOR_SALESFORCE, **BY_KEY, "VIEWER_TOKEN_FILE": "token"}))
+
+    assert {name: path.name for name, path in files.items()} == {
+        ".env": ".env", "VIEWER_TOKEN_FILE": "token", "SALESFORCE_PRIVATE_KEY_FILE": "key.pem",
+    }  # fmt: skip
+
+
+def test_salesforces_own_addresses_are_those_its_client_sends_tokens_to():
+    assert oauth._OWN_SUFFIXES == SALESFORCE_SUFFIXES
+
+
+def test_salesforces_stand_in_on_this_machine_may_be_named(said):
+    assert said(**{**FOR_SALESFORCE, "SALESFORCE_LOGIN_URL": "https://127.0.0.1:8443/"}).connected == {Side.SALESFORCE}

@@ -1,5 +1,7 @@
 """Whatever is wrong with the settings ends in one line: the variable, what is expected and an example, no secret."""
 
+import base64
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -18,9 +20,20 @@ BY_KEY = {
     "SALESFORCE_USERNAME": "sync@acme.example",
     "SALESFORCE_PRIVATE_KEY_FILE": "key.pem",
 }
+WEAK_KEY = base64.urlsafe_b64encode(b"sixteen bytes ab" * 2).decode()
 WRONG = {
     "DATABASE_URL": ["mysql://root:hunter2secret@db/x", "sqlite+aiosqlite:///:memory:", "sqlite+aiosqlite:///"],
-    "PUBLIC_URL": ["ftp://a", "sync.example.com", "https://", "https://a?b=hunter2secret", "https://u:p@a", "http://a"],
+    "PUBLIC_URL": [
+        "https://sync.exa\nmple.com",
+        "https://sync.example.com\\.evil.example",
+        "https://a b",
+        "ftp://a",
+        "sync.example.com",
+        "https://",
+        "https://a?b=hunter2secret",
+        "https://u:p@a",
+        "http://a",
+    ],
     "PORT": ["0", "65536", "http", "80.5"],
     "TRUSTED_PROXIES": [
         "*",
@@ -32,17 +45,47 @@ WRONG = {
         "::/0",
         "10.0.0.7;::1",
     ],
-    "ENCRYPTION_KEYS": ["hunter2secret", f"{KEY},hunter2secret", KEY[:-1], "c2hvcnQ=", ","],
+    "ENCRYPTION_KEYS": [
+        "A" * 43 + "=",
+        "hunter2s" * 5 + "h0=",
+        WEAK_KEY,
+        "hunter2secret",
+        f"{KEY},hunter2secret",
+        KEY[:-1],
+        "c2hvcnQ=",
+        ",",
+    ],
     "HASH_KEYS": ["hunter2secret", f"{KEY},hunter2secret", "ключ"],
     "SESSION_KEY": ["hunter2secret", KEY[:-1], "c2hvcnQ=", f"{KEY},{KEY}", "ключ"],
-    "OPERATOR_TOKEN": ["hunter2secret", " " * 20, f" {'hunter2secret' * 2}", f"{'hunter2secret' * 2}\t"],
+    "OPERATOR_TOKEN": [
+        "a" * 40,
+        "abcdefgh" * 3,
+        "hunter2hun\nter2secret",
+        "hunter2secret",
+        " " * 20,
+        f" {'hunter2secret' * 2}",
+        f"{'hunter2secret' * 2}\t",
+    ],
     "VIEWER_TOKEN": ["hunter2secret", f"{'hunter2secret' * 2} ", NEEDED["OPERATOR_TOKEN"]],
     "MAPPING_FILE": ["absent.toml", "."],
     "CA_BUNDLE": ["absent.pem"],
     "DRCHRONO_BASE_URL": ["http://app.drchrono.com", "app.drchrono.com", "http://localhost.example.com"],
     "DRCHRONO_WEBHOOK_SECRETS": ["hunter2secret", "webhook-secret-of-enough-characters,hunter2secret"],
     "DRCHRONO_CALLS_PER_HOUR": ["0", "-500", "many", "1.5"],
-    "SALESFORCE_LOGIN_URL": ["http://127.0.0.1", "https://acme.my.salesforce.com/services", "acme"],
+    "SALESFORCE_OUTBOUND_TOKENS": ["hunter2secret/of-the-path", "hunter2secret?of=the&path", "a1b2c3d4e5f6g7h8%"],
+    "SALESFORCE_EVENT_TOKENS": ["ab" * 20, f"event-token-of-the-tests,{'abc' * 12}"],
+    "RECONCILE_EVERY": ["PT0.001S", "PT59S", "-PT1H"],
+    "FEED_QUIET": ["PT1S"],
+    "DRCHRONO_SEARCH_GAP": ["PT0.5S"],
+    "REDIS_URL": ["redis://127.0.0.1:6379/0\n", "redis://a b"],
+    "SALESFORCE_LOGIN_URL": [
+        "https://acme.my.salesforce.com.evil.example",
+        "https://evilsalesforce.com",
+        "https://acme.my.salesforce.com\n",
+        "http://127.0.0.1",
+        "https://acme.my.salesforce.com/services",
+        "acme",
+    ],
     "SALESFORCE_ORG_ID": ["00D", "0055g000001AbCdEAK", "00D5g000001AbCdEA", "00D5g000001AbCdEAK0"],
     "SALESFORCE_API_VERSION": ["67", "v67.0", "67.5"],
     "SALESFORCE_REQUEST_LIMIT": ["PT0S", "-PT1M", "soon"],
@@ -165,3 +208,65 @@ def test_a_key_in_der_form_is_refused(complaint, key_file, rsa_key):
     key_file.write_bytes(rsa_key[0].private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
 
     assert refused(complaint(**BY_KEY))
+
+
+DOORS = {
+    "OPERATOR_TOKEN": {},
+    "VIEWER_TOKEN": {},
+    "DRCHRONO_WEBHOOK_SECRETS": FOR_DRCHRONO,
+    "SALESFORCE_OUTBOUND_TOKENS": {},
+    "SALESFORCE_EVENT_TOKENS": {},
+}
+
+
+@pytest.mark.parametrize(("first", "second"), [
+    (first, second) for first in DOORS for second in (*DOORS, "DRCHRONO_CLIENT_SECRET") if first != second
+])  # fmt: skip
+def test_one_secret_opens_one_door(complaint, first, second):
+    same = dict.fromkeys((first, second), "4f8c-the-same-secret-in-two-places")
+
+    line = complaint(**{**FOR_DRCHRONO, **same})
+
+    assert first in line
+    assert second in line
+    assert "4f8c" not in line
+
+
+@pytest.mark.parametrize("name", ["HASH_KEYS", "SESSION_KEY", "SALESFORCE_EVENT_SIGNING_KEYS"])
+def test_one_key_serves_one_purpose(complaint, name):
+    line = complaint(**{name: KEY})
+
+    assert line.startswith(f"{name} holds a secret that ENCRYPTION_KEYS holds too; give each its own")
+
+
+def test_a_secret_that_is_there_twice_is_refused(complaint, tmp_path):
+    (tmp_path / "token").write_text(NEEDED["OPERATOR_TOKEN"])
+
+    line = complaint(OPERATOR_TOKEN_FILE=tmp_path / "token")
+
+    assert line.startswith("OPERATOR_TOKEN is set twice, by itself and by OPERATOR_TOKEN_FILE; keep one")
+
+
+NO_SECRETS = {"absent": None, "empty": b"", "blank": b"\n", "binary": b"\xff\xfe", "endless": b"x" * 70_000}
+
+
+@pytest.mark.parametrize("content", NO_SECRETS.values(), ids=list(NO_SECRETS))
+def test_a_file_that_holds_no_secret_ends_the_start_in_one_line(complaint, tmp_path, content):
+    if content is not None:
+        (tmp_path / "token").write_bytes(content)
+
+    line = complaint(OPERATOR_TOKEN=None, OPERATOR_TOKEN_FILE="token")
+
+    assert line.startswith(
+        "OPERATOR_TOKEN_FILE names a file that is not there, cannot be read, is empty or is no text:"
+    )
+    assert "\n" not in line
+
+
+def test_what_a_file_holds_is_checked_and_not_repeated(complaint, tmp_path):
+    (tmp_path / "token").write_text("hunter2\n")
+
+    line = complaint(OPERATOR_TOKEN=None, OPERATOR_TOKEN_FILE="token")
+
+    assert line.startswith("OPERATOR_TOKEN is wrong (")
+    assert "hunter2" not in line

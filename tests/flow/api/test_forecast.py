@@ -14,6 +14,7 @@ from app.settings import env_file
 from app.store.rate_ledger import RateLedger
 from app.store.tables import links
 from app.sync.model import Lane
+from tests.build import HASH_KEY, KEY
 from tests.flow.clinic import OPERATOR
 
 BEARER = {"Authorization": f"Bearer {OPERATOR}"}
@@ -154,8 +155,8 @@ async def test_without_a_side_there_is_nothing_to_forecast_of_it(clinic):
         _env_file=None,
         database_url=clinic.runtime.database.url.render_as_string(hide_password=False),
         public_url="https://sync.example.com",
-        encryption_keys="YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE=",
-        hash_keys="YTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE=",
+        encryption_keys=KEY,
+        hash_keys=HASH_KEY,
         operator_token=OPERATOR,
     )
     out = io.StringIO()

@@ -10,6 +10,8 @@ from starlette.routing import Route
 from app.cli.supervise import free_port
 from app.errors import Misconfigured
 from app.operations.health.model import CheckState, report
+from app.operations.selfcheck import check_files
+from app.runtime import open_runtime
 from app.store.tables import connections, metadata
 from tests.flow.checked import changed, found, line, reds, served
 from tests.flow.clinic import SECRET
@@ -33,7 +35,7 @@ async def test_the_lines_come_in_the_order_a_person_would_go_about_it(clinic, kn
         findings = await found(listening)
 
     assert [finding.name for finding in findings] == [
-        "settings", "database", "redis", "encryption keys", "hash keys",
+        "settings", "files", "database", "redis", "encryption keys", "hash keys",
         "drchrono token", "drchrono user", "drchrono scopes", "drchrono permissions", "drchrono calls",
         "doctors' zones", "salesforce token", "salesforce org", "salesforce version", "salesforce calls",
         "mapping: patient", "mapping: appointment", "mapping: doctor", "mapping: office", "webhook", "proxies",
@@ -222,3 +224,20 @@ async def test_the_last_delivery_is_shown_and_one_that_never_came_is_no_failure(
 
     assert (before.state, before.says, after.state) == (CheckState.OK, "none yet", CheckState.OK)
     assert after.says.endswith("s ago")
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_what_other_users_may_read_is_red_and_names_each_file_with_the_command(clinic, known, tmp_path):
+    key, closed = tmp_path / "a key.pem", tmp_path / "closed"
+    for path in (key, closed):
+        path.write_text("secret")
+    path = clinic.runtime.database.path
+    for one, mode in ((key, 0o644), (closed, 0o640), (path, 0o600), (path.with_name(f"{path.name}-wal"), 0o604)):
+        one.chmod(mode)
+
+    async with open_runtime(known) as runtime:
+        found = check_files(runtime, {"OPERATOR_TOKEN_FILE": closed, "SALESFORCE_PRIVATE_KEY_FILE": key})
+
+    assert found.state is CheckState.RED
+    assert found.says == f"other users may read or write SALESFORCE_PRIVATE_KEY_FILE, DATABASE_URL {path.name}-wal"
+    assert found.fix == f"chmod o= '{key}' {path}-wal"

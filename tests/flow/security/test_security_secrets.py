@@ -6,8 +6,9 @@ import pytest
 from app.operations.connections import account_of
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Side
+from tests.build import HASH_KEY, KEY
 from tests.flow.browser import browsing
-from tests.flow.clinic import KEY, OPERATOR, SECRET, opened
+from tests.flow.clinic import OPERATOR, SECRET, opened
 
 VIEWER = "viewer-token-of-the-tests"
 BEARER = {"authorization": f"Bearer {OPERATOR}"}
@@ -18,7 +19,7 @@ CONFIGURED = {
     "SALESFORCE_CLIENT_SECRET": "standin-client-secret",
     "DRCHRONO_WEBHOOK_SECRETS": SECRET,
     "ENCRYPTION_KEYS": KEY,
-    "HASH_KEYS": "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",
+    "HASH_KEYS": HASH_KEY,
 }
 
 

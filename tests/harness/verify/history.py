@@ -30,7 +30,7 @@ from tests.harness.verify.people import People
 from tests.harness.verify.rest import Rest
 from tests.harness.verify.seen import Act, Burst, History, Probe
 
-_COMPARED_EVERY = "PT30S"
+_COMPARED_EVERY = "PT1M"
 _MOST_PAUSE_S = 0.3
 Say = Callable[[str, int], None]
 

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from cryptography.fernet import Fernet
 from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from tests.build import KEY, KEYS, NEEDED
 
 OPERATOR = NEEDED["OPERATOR_TOKEN"]
 VIEWER = "viewer-token-of-enough-characters"
-OTHER_KEY = "bmV3" * 10 + "bmU="
+SESSION_KEY, OTHER_KEY = (Fernet.generate_key().decode() for _ in range(2))
 
 
 @pytest.fixture
@@ -71,10 +72,10 @@ def test_without_a_viewers_token_there_are_no_viewers(access_of):
 
 
 def test_a_print_does_not_show_its_token_and_differs_by_key(access_of):
-    ours, theirs = access_of(SESSION_KEY=KEY), access_of(SESSION_KEY=OTHER_KEY)
+    ours, theirs = access_of(SESSION_KEY=SESSION_KEY), access_of(SESSION_KEY=OTHER_KEY)
 
     assert OPERATOR not in repr(vars(ours))
-    assert ours._print(OPERATOR) == access_of(SESSION_KEY=KEY)._print(OPERATOR)
+    assert ours._print(OPERATOR) == access_of(SESSION_KEY=SESSION_KEY)._print(OPERATOR)
     assert ours._print(OPERATOR) != theirs._print(OPERATOR)
 
 
@@ -112,7 +113,7 @@ async def test_a_cookie_that_is_none_of_ours_is_a_strangers(access, value):
 
 
 async def test_a_cookie_that_was_changed_or_signed_elsewhere_is_a_strangers(access_of):
-    ours, theirs = access_of(SESSION_KEY=KEY), access_of(SESSION_KEY=OTHER_KEY)
+    ours, theirs = access_of(SESSION_KEY=SESSION_KEY), access_of(SESSION_KEY=OTHER_KEY)
     good = ours._cookie.dumps("session")
 
     for bad in (theirs._cookie.dumps("session"), good[:-1], ours._cookie.dumps(["session"]), ours._cookie.dumps(7)):
