@@ -9,6 +9,7 @@ class says nothing, that is a dead letter.
         + SignatureInvalid        401
       x StoreUnavailable          503       the delivery could not be made durable: the vendor must send again
       x Undecryptable             retry     no configured key opens it; it waits until the key is back
+        + Displaced               retry     it was sealed for another row or column, so it is not opened here
       x VendorError(side, call, status, code)
         + Unavailable             retry     no connection, 5xx, 429; the vendor did not do it
         + OutcomeUnknown          read back a write whose answer never came: it may have happened
