@@ -22,17 +22,6 @@ def bulk_client(library: Any, table: str = "") -> Any:
     return _Bulk2Client(table, bulk.bulk2_url, dict(bulk.headers), bulk.session)
 
 
-def worker_pool(worker: object) -> Any | None:
-    """Give an arq worker's connections to Redis, None where it has made none.
-
-    Its public `close` first asks Redis to delete the key of its health check, so it raises where Redis is away, and
-    leaves the connections open.
-
-    Source  arq 0.28.0, worker.py, `Worker._pool`
-    """
-    return getattr(worker, "_pool", None)
-
-
 def valkey_binary() -> Path:
     """Give where the embedded Valkey's program is.
 

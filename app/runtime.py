@@ -149,7 +149,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         database = await stack.enter_async_context(known.opened())
         await _recognize(database)
         counts = ProcessCounters()
-        wakeup = Wakeup(settings.redis_url, lambda: counts.add(RINGS_MISSED))
+        wakeup = Wakeup(settings.redis_url, lambda: counts.add(RINGS_MISSED), settings.ca_bundle)
         stack.push_async_callback(wakeup.close)
         drchrono = salesforce = None
         if Side.DRCHRONO in settings.connected:

@@ -10,15 +10,20 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable, Iterable
-from typing import Any
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
 
-from arq import create_pool, func
+from arq import func
 from arq.connections import ArqRedis, RedisSettings
 from arq.constants import health_check_key_suffix
 from arq.worker import Worker
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
+from app import redis_url
 from app.errors import Misconfigured
+from app.log import log
+from app.redis_url import RedisAddress, read_redis
 from app.sync.model import Kind
 from app.timings import REAL, Timings
 
@@ -26,24 +31,25 @@ QUEUE = "chronobridge:rings"
 RING = "ring"
 POLL_DELAY_S = 0.01  # arq's own default of 0.5 s would be most of an idle delivery's latency
 _RING_TIMEOUT_S = 2.0
+_FIRST_WAIT_S = 0.5
 
 
 def _serialize(document: dict[str, Any]) -> bytes:
     return json.dumps(document, default=str).encode()
 
 
-def _settings(url: str) -> RedisSettings:
-    settings = RedisSettings.from_dsn(url)
-    settings.conn_timeout, settings.conn_retries = 1, 0
-    return settings
+def _client(address: RedisAddress) -> ArqRedis:
+    client = address.client(ArqRedis)
+    client.job_serializer, client.job_deserializer, client.default_queue_name = _serialize, json.loads, QUEUE
+    return client
 
 
 class Wakeup:
     """The door's end: rings after a commit, in the background, and lives on without Redis."""
 
-    def __init__(self, url: str | None, missed: Callable[[], None]) -> None:
-        self._url, self._missed = url, missed
-        self._pool: ArqRedis | None = None
+    def __init__(self, url: str | None, missed: Callable[[], None], ca_bundle: Path | None = None) -> None:
+        self._redis = None if url is None else _client(read_redis(url, ca_bundle))
+        self._missed = missed
         self._wanted: set[Kind] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -54,17 +60,17 @@ class Wakeup:
         is sent after all of them, so none loses its wake-up, and a burst does not pay for a job per commit.
         """
         self._wanted |= set(kinds)
-        if self._url is not None and (self._task is None or self._task.done()):
+        if self._redis is not None and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._ring())
 
     async def is_up(self) -> bool:
         """Say whether Redis answers."""
-        if self._url is None:
+        if self._redis is None:
             return False
         try:
             async with asyncio.timeout(_RING_TIMEOUT_S):
-                await (await self._connected()).ping()
-        except (RedisError, OSError, TimeoutError):
+                await self._redis.ping()
+        except Exception:  # noqa: BLE001 - whatever it answers, it does not as it should
             return False
         return True
 
@@ -72,26 +78,19 @@ class Wakeup:
         """Let rings under way end, and the connection go."""
         if self._task is not None:
             await self._task
-        if self._pool is not None:
-            await self._pool.aclose()
+        if self._redis is not None:
+            await redis_url.close(self._redis)
 
     async def _ring(self) -> None:
+        assert self._redis is not None
         while self._wanted:
             kinds, self._wanted = sorted(kind.value for kind in self._wanted), set()
             try:
                 async with asyncio.timeout(_RING_TIMEOUT_S):
-                    await (await self._connected()).enqueue_job(RING, kinds)
-            except (RedisError, OSError, TimeoutError):
+                    await self._redis.enqueue_job(RING, kinds)
+            except Exception:  # noqa: BLE001 - the poll finds what is due, whatever has become of the ring
                 self._missed()
             await asyncio.sleep(POLL_DELAY_S)  # the worker looks no oftener, so more rings would only cost it time
-
-    async def _connected(self) -> ArqRedis:
-        if self._pool is None:
-            assert self._url is not None
-            self._pool = await create_pool(
-                _settings(self._url), default_queue_name=QUEUE, job_serializer=_serialize, job_deserializer=json.loads
-            )
-        return self._pool
 
 
 def listens() -> str:
@@ -99,17 +98,75 @@ def listens() -> str:
     return f"{QUEUE}{health_check_key_suffix}:{socket.gethostname()}"
 
 
-def checked(url: str | None) -> dict[str, Any]:
+def checked(url: str | None, ca_bundle: Path | None = None) -> dict[str, Any]:
     """Give what arq's own check needs to know of the workers of this machine; it starts none.
 
     Raises  Misconfigured without a Redis
     """
     if url is None:
         raise Misconfigured("REDIS_URL is empty, so no worker listens: use `chronobridge work --health`")
-    return {"redis_settings": _settings(url), "queue_name": QUEUE, "health_check_key": listens(), "functions": []}
+    settings = _arq_settings(read_redis(url, ca_bundle))
+    return {"redis_settings": settings, "queue_name": QUEUE, "health_check_key": listens(), "functions": []}
 
 
-def listener(url: str, notify: Callable[[list[str]], None], timings: Timings = REAL) -> Worker:
+def _arq_settings(address: RedisAddress) -> RedisSettings:
+    """Give an address as arq's own check reads it; it knows nothing of sentinels that ask for a password."""
+    said = address.options
+    tls = {name: value for name, value in said.items() if name.startswith("ssl_")}
+    where: dict[str, Any] = {"unix_socket_path": said.get("path")}
+    if address.service:
+        where = {"host": list(address.hosts), "sentinel": True, "sentinel_master": address.service}
+    elif address.hosts:
+        where = dict(zip(("host", "port"), address.hosts[0], strict=True))
+    user, password = said.get("username"), said.get("password")
+    return RedisSettings(
+        **where, **tls, username=user, password=password, database=said["db"], ssl=address.is_tls, conn_retries=0
+    )
+
+
+async def listen(
+    url: str, notify: Callable[[Iterable[str]], None], timings: Timings = REAL, ca_bundle: Path | None = None
+) -> NoReturn:
+    """Pass on wake-ups for ever; while Redis is away it is tried again, after a wait that grows.
+
+    What lies in the queue and cannot be read would end every listener there is, one after the other. So the queue is
+    emptied then: whatever it said, all kinds are looked at instead.
+
+    Raises  whatever such a thing has raised, once it is gone
+    """
+    wait = _FIRST_WAIT_S
+    while True:
+        redis = _client(read_redis(url, ca_bundle))
+        started, worker = asyncio.get_running_loop().time(), listener(redis, notify, timings)
+        try:
+            await worker.main()
+        except (RedisError, OSError, TimeoutError) as error:
+            if isinstance(error, ResponseError):  # the queue may be something that is no queue
+                await _empty(redis, notify)
+            log.warning("redis.away", error=type(error).__name__, retry_in_s=wait, advice="the poll works meanwhile")
+        except Exception:
+            await _empty(redis, notify)
+            raise
+        finally:
+            with suppress(RedisError, OSError, TimeoutError):
+                async with asyncio.timeout(_RING_TIMEOUT_S):  # of jobs that wait for nothing but Redis
+                    await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+            with suppress(RedisError, OSError):
+                await redis_url.close(redis)
+        if asyncio.get_running_loop().time() - started > timings.redis_wait_s:
+            wait = _FIRST_WAIT_S
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, timings.redis_wait_s)
+
+
+async def _empty(redis: ArqRedis, notify: Callable[[Iterable[str]], None]) -> None:
+    with suppress(RedisError, OSError, TimeoutError):
+        async with asyncio.timeout(_RING_TIMEOUT_S):
+            await redis.delete(QUEUE)
+    notify(kind.value for kind in Kind)
+
+
+def listener(redis: ArqRedis, notify: Callable[[list[str]], None], timings: Timings = REAL) -> Worker:
     """Give the worker's end: an arq worker whose only job passes the kinds on and ends at once.
 
     So nothing long ever runs in arq, and a killed worker leaves no job behind that would sleep for its timeout.
@@ -121,7 +178,7 @@ def listener(url: str, notify: Callable[[list[str]], None], timings: Timings = R
     return Worker(
         [func(job, name=RING, keep_result=0, timeout=5, max_tries=3)],
         queue_name=QUEUE,
-        redis_settings=_settings(url),
+        redis_pool=redis,
         handle_signals=False,
         poll_delay=POLL_DELAY_S,
         keep_result=0,

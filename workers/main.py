@@ -10,14 +10,11 @@ fails is started again, and named by the heartbeat. SIGTERM lets the batches und
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-from redis.exceptions import RedisError
 from ulid import ULID
 
-from app.compat import worker_pool
 from app.errors import StoreUnavailable
 from app.log import log
 from app.operations import connections
@@ -28,8 +25,7 @@ from app.settings import env_file
 from app.settings.fields import Settings
 from app.store import heartbeats
 from app.store.counters import SAVED_EVERY_S
-from app.timings import Timings
-from app.wakeup import checked, listener
+from app.wakeup import checked, listen
 from workers.compare import outages
 from workers.compare.reconcile import own_inbox, reconcile_when_due
 from workers.dispatcher import POLL_EVERY_S, Dispatcher
@@ -82,7 +78,8 @@ def __getattr__(name: str) -> dict[str, Any]:
     """Give what `arq workers.main.WorkerSettings --check` asks for; the settings are read only when it does."""
     if name != "WorkerSettings":
         raise AttributeError(name)
-    return checked(env_file.load().redis_url)
+    known = env_file.load()
+    return checked(known.redis_url, known.ca_bundle)
 
 
 async def work(settings: Settings) -> None:
@@ -97,7 +94,10 @@ async def work(settings: Settings) -> None:
             for one in schedule_of(runtime, dispatcher, inbox, worker_id, jobs):
                 jobs.every(one.name, one.every_s, one.task, one.missed)
             if settings.redis_url:
-                jobs.start("listen", partial(_listen, settings.redis_url, dispatcher.notify, runtime.timings))
+                jobs.start(
+                    "listen",
+                    partial(listen, settings.redis_url, dispatcher.notify, runtime.timings, settings.ca_bundle),
+                )
             jobs.start("recover", partial(connections.recover, runtime))
             settle_memory()
             log.info("worker.started", worker_id=worker_id, pid=os.getpid(), sides=sorted(settings.connected))
@@ -110,32 +110,6 @@ async def work(settings: Settings) -> None:
             log.warning("worker.hurried", advice="a pass did not end in time; its leases run out by themselves")
         await _leave(runtime, worker_id)
         log.info("worker.stopped", worker_id=worker_id)
-
-
-async def _listen(url: str, notify: Callable[[Iterable[str]], None], timings: Timings) -> NoReturn:
-    wait = 0.5
-    while True:
-        worker = listener(url, notify, timings)
-        started = asyncio.get_running_loop().time()
-        try:
-            await worker.main()
-        except (RedisError, OSError, TimeoutError) as error:
-            log.warning("redis.away", error=type(error).__name__, retry_in_s=wait, advice="the poll works meanwhile")
-        finally:
-            await _closed(worker)
-        if asyncio.get_running_loop().time() - started > timings.redis_wait_s:
-            wait = 0.5
-        await asyncio.sleep(wait)
-        wait = min(wait * 2, timings.redis_wait_s)
-
-
-async def _closed(worker: object) -> None:
-    pool = worker_pool(worker)
-    if pool is not None:
-        try:
-            await pool.aclose(close_connection_pool=True)
-        except (RedisError, OSError):
-            log.info("redis.closed")
 
 
 async def _leave(runtime: Runtime, worker_id: str) -> None:

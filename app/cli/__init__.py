@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import sys
 from pathlib import Path
@@ -234,9 +235,9 @@ def up() -> None:
     migrate()
     env, children = dict(os.environ), []
     if known.redis_url is None:
-        port = supervise.free_port()
-        env["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
-        children.append(supervise.valkey(Path("var/valkey"), port))
+        port, password = supervise.free_port(), secrets.token_urlsafe(32)
+        env["REDIS_URL"] = f"redis://:{password}@127.0.0.1:{port}/0"
+        children.append(supervise.valkey(Path("var/valkey"), port, password))
     command = [sys.executable, "-m", "app.cli"]
     children += [supervise.Child(name, [*command, name], env) for name in ("serve", "work")]
     with supervise.supervised(children):

@@ -94,12 +94,20 @@ def stop_all(children: Sequence[Child]) -> None:
         child.wait(time.monotonic() + _GRACE_S)
 
 
-def valkey(folder: Path, port: int) -> Child:
-    """Give an embedded Valkey that keeps its append-only file in a folder."""
+def valkey(folder: Path, port: int, password: str = "") -> Child:
+    """Give an embedded Valkey that keeps its append-only file in a folder.
+
+    password  what it asks of whoever connects, so that nobody else on this machine can ring or listen; it is read from
+              a file that is ours alone, because everybody may read a command line
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    secrets = folder / "valkey.conf"
+    secrets.unlink(missing_ok=True)
+    secrets.touch(0o600)
+    secrets.write_text(f"requirepass {password}\n" if password else "")
     command = [
-        str(valkey_binary()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder.resolve()),
-        "--appendonly", "yes", "--save", "", "--loglevel", "warning",
+        str(valkey_binary()), str(secrets.resolve()), "--port", str(port), "--bind", "127.0.0.1",
+        "--dir", str(folder.resolve()), "--appendonly", "yes", "--save", "", "--loglevel", "warning",
     ]  # fmt: skip
     return Child("valkey", command, log=folder / "valkey.log")
 

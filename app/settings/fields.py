@@ -93,6 +93,9 @@ class Settings(BaseSettings):
         None,
         repr=False,
         description="the address of a Redis or Valkey\n"
+        "redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// by TLS, unix:///PATH?db=DB, or with sentinels\n"
+        "redis+sentinel://[USER:PASSWORD@]HOST:26379,HOST:26379/SERVICE[/DB] (rediss+sentinel:// by TLS).\n"
+        "Write a password percent-encoded. By TLS the host name is verified, by CA_BUNDLE too.\n"
         "Unset: `up` starts one of its own; `serve` and `work` find changes every 2 s instead of at once.",
         examples=["redis://127.0.0.1:6379/0"],
     )

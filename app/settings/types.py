@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from app.database_url import SQLITE, is_postgres, read_postgres
+from app.redis_url import read_redis
 from app.sync import office_hours
 from app.sync.mappings.local_time import known_zone
 
@@ -140,10 +141,7 @@ def _database_url(value: str) -> str:
 
 
 def _redis_url(value: str) -> str:
-    url = urlsplit(_one_line(value))
-    if url.scheme not in ("redis", "rediss", "unix") or not (url.hostname or url.path):
-        raise ValueError("it is not an address that begins with redis:// or rediss://")
-    _ = url.port  # raises for a port that is none
+    read_redis(_one_line(value))  # raises, and says why
     return value
 
 

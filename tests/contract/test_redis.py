@@ -1,0 +1,188 @@
+"""Both ends of the doorbell against a real Valkey: every way to reach it, and what others have left in its queue."""
+
+import asyncio
+import contextlib
+import json
+import ssl
+import stat
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+
+import pytest
+import redis.asyncio
+import trustme
+from structlog.testing import capture_logs
+
+from app.cli.supervise import Child, free_port, supervised, valkey, wait_for_port
+from app.compat import valkey_binary
+from app.periodic import Supervisor
+from app.sync.model import Kind
+from app.wakeup import QUEUE, Wakeup, listen
+
+PASSWORD = "p@ss/word:%"
+QUOTED = "p%40ss%2Fword%3A%25"
+
+
+@contextmanager
+def running(folder, port, *arguments):
+    """A Valkey or a sentinel, as told."""
+    child = Child("valkey", [str(valkey_binary()), *arguments], log=folder / "valkey.log", cwd=folder)
+    with supervised([child]):
+        child.start()
+        wait_for_port(port, child, 60)
+        yield
+
+
+@pytest.fixture
+def protected(tmp_path):
+    """A Valkey that asks for a password; gives its port."""
+    port = free_port()
+    child = valkey(tmp_path, port, PASSWORD)
+    with supervised([child]):
+        child.start()
+        wait_for_port(port, child, 60)
+        yield port
+
+
+class Heard:
+    """What a worker was notified of."""
+
+    def __init__(self):
+        self.kinds, self._news = set(), asyncio.Event()
+
+    def notify(self, kinds):
+        self.kinds |= set(kinds)
+        self._news.set()
+
+    async def hears(self, kinds):
+        async with asyncio.timeout(8):
+            while not set(kinds) <= self.kinds:
+                self._news.clear()
+                await self._news.wait()
+
+
+@asynccontextmanager
+async def joined(url, ca_bundle=None):
+    """A door that rings, and a worker that listens."""
+    bell, jobs, heard = Wakeup(url, lambda: None, ca_bundle), Supervisor(first_s=0.01), Heard()
+    jobs.start("listen", partial(listen, url, heard.notify, ca_bundle=ca_bundle))
+    try:
+        yield bell, heard, jobs
+    finally:
+        await jobs.stop()
+        await bell.close()
+
+
+async def rings_through(url, ca_bundle=None):
+    async with joined(url, ca_bundle) as (bell, heard, _):
+        assert await bell.is_up()
+        bell.notify([Kind.PATIENT])
+        await heard.hears([Kind.PATIENT])
+
+
+async def test_a_password_with_signs_is_decoded_and_nobody_without_it_is_let_in(protected):
+    await rings_through(f"redis://:{QUOTED}@127.0.0.1:{protected}/0")
+
+    bell = Wakeup(f"redis://127.0.0.1:{protected}/0", lambda: None)
+    assert not await bell.is_up()
+    await bell.close()
+
+
+def test_the_embedded_valkeys_password_is_on_no_command_line_and_in_nobody_elses_file(protected, tmp_path):
+    child = valkey(tmp_path / "other", free_port(), PASSWORD)
+
+    assert not [word for word in child.command if PASSWORD in word]
+    assert stat.S_IMODE((tmp_path / "other" / "valkey.conf").stat().st_mode) == 0o600
+
+
+async def test_a_socket_is_reached(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("s")
+    port, path = free_port(), folder / "v.sock"
+    with running(folder, port, "--port", str(port), "--unixsocket", str(path), "--save", ""):
+        await rings_through(f"unix://{path}?db=2")
+
+
+async def test_the_server_that_sentinels_name_is_reached(tmp_path, protected):
+    port = free_port()
+    conf = tmp_path / "sentinel.conf"
+    conf.write_text(
+        f"port {port}\nsentinel monitor clinic 127.0.0.1 {protected} 1\nsentinel auth-pass clinic {PASSWORD}\n"
+    )
+    down = free_port()
+    with running(tmp_path, port, str(conf), "--sentinel"):
+        await rings_through(f"redis+sentinel://:{QUOTED}@127.0.0.1:{down},127.0.0.1:{port}/clinic/0")
+
+
+@asynccontextmanager
+async def behind_tls(port, certificate):
+    """Something that speaks TLS, and passes on what it is told to a port; gives its own."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(context)
+
+    async def passed_on(reader, writer):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+        writer.close()
+
+    async def meet(reader, writer):
+        there = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(passed_on(reader, there[1]), passed_on(there[0], writer))
+
+    async with await asyncio.start_server(meet, "127.0.0.1", 0, ssl=context) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_by_tls_the_host_name_is_verified_with_our_own_roots(tmp_path, protected):
+    authority, roots = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(roots)
+    async with behind_tls(protected, authority.issue_cert("localhost")) as port:
+        await rings_through(f"rediss://:{QUOTED}@localhost:{port}/0", roots)
+
+        for host, trusted in (("127.0.0.1", roots), ("localhost", None)):
+            stranger = Wakeup(f"rediss://:{QUOTED}@{host}:{port}/0", lambda: None, trusted)
+            assert not await stranger.is_up()
+            await stranger.close()
+
+
+async def not_text(client):
+    await client.zadd(QUEUE, {b"\xff\xfe": 1})
+
+
+async def a_job_of_another_shape(client):
+    await client.set("arq:job:odd", json.dumps({"t": 1, "f": "ring", "a": [["patient"]], "k": {}, "et": "yesterday"}))
+    await client.zadd(QUEUE, {"odd": 1})
+
+
+async def a_job_that_is_no_job(client):
+    await client.set("arq:job:odd", b"\x80 not JSON")
+    await client.zadd(QUEUE, {"odd": 1})
+
+
+async def kinds_that_are_none(client):
+    await client.set("arq:job:odd", json.dumps({"t": 1, "f": "ring", "a": [["nonsense", 7]], "k": {}, "et": 1}))
+    await client.zadd(QUEUE, {"odd": 1})
+
+
+async def no_queue(client):
+    await client.set(QUEUE, "a text")
+
+
+@pytest.mark.parametrize(
+    "leave", [not_text, a_job_of_another_shape, a_job_that_is_no_job, kinds_that_are_none, no_queue]
+)
+async def test_whatever_lies_in_the_queue_ends_nothing_and_does_not_stay(valkey_url, leave):
+    async with redis.asyncio.Redis.from_url(valkey_url) as client:
+        await client.flushall()
+        await leave(client)
+        with capture_logs():
+            async with joined(valkey_url) as (bell, heard, jobs):
+                async with asyncio.timeout(8):
+                    while await client.exists(QUEUE):  # noqa: ASYNC110 - the queue is in another process
+                        await asyncio.sleep(0.01)
+                heard.kinds.clear()
+                bell.notify([Kind.OFFICE])
+                await heard.hears([Kind.OFFICE])
+
+                assert not jobs._tasks["listen"].done()
+        assert await client.exists(QUEUE) == 0
