@@ -54,6 +54,7 @@ from app.web.console import records as records_pages
 from app.web.pages import PageMessage, PageRefused, message_page
 from app.web.validation import refuse_invalid
 from app.web.webhooks import drchrono, salesforce
+from app.web.webhooks.receive import LargeBodies
 
 # whatever the console can do, a script can do by the API
 _API = (
@@ -137,6 +138,7 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
             jobs = Supervisor()
             app.state.health = HealthMonitor(runtime, app.state.inbox, jobs=jobs)
             app.state.numbers = MetricsReader(runtime, app.state.health)
+            app.state.large_bodies = LargeBodies()
             app.state.sign_in, app.state.throttle = SignIn(runtime), Throttle(runtime.counts)
             await app.state.health.look()
             jobs.start("health", app.state.health.watch)

@@ -9,7 +9,14 @@ import sqlalchemy as sa
 
 from app.errors import StoreUnavailable
 from app.store import clock, tables, work_queue
-from app.store.inbox.group_commit import BIGGEST_GROUP, MOST_WAITING, Room
+from app.store.inbox.group_commit import (
+    BIGGEST_GROUP,
+    BIGGEST_GROUP_BYTES,
+    MOST_WAITING,
+    MOST_WAITING_BYTES,
+    Room,
+)
+from app.store.inbox.postgres import PostgresInbox
 from app.sync.model import Kind, Lane, Side
 from tests.store.build import (
     a_delivery,
@@ -184,6 +191,49 @@ async def test_no_commit_is_bigger_than_the_biggest_group(database, inbox, group
     assert sum(len(group) for group in groups) == 2 * BIGGEST_GROUP + 10
 
 
+async def test_no_commit_holds_more_bytes_than_the_biggest_group(database, inbox, groups):
+    large = "x" * (BIGGEST_GROUP_BYTES // 4)
+    async with writers_locked_out(database):
+        tasks = keep_all(inbox, [a_delivery(body=large) for _ in range(9)])
+        await asyncio.sleep(0)
+
+    await asyncio.gather(*tasks)
+
+    assert max(len(group) for group in groups) == 3
+    assert sum(len(group) for group in groups) == 9
+
+
+async def test_one_that_is_larger_than_any_group_is_kept_alone(database, inbox, groups):
+    huge = a_delivery(body="x" * (BIGGEST_GROUP_BYTES + 1))
+
+    await asyncio.gather(*keep_all(inbox, [a_delivery("1"), huge, a_delivery("2")]))
+
+    assert [huge] in groups
+    assert len(await kept_keys(database)) == 3
+
+
+@on_postgresql
+async def test_what_is_too_much_to_write_in_time_is_written_half_by_half(database, groups):
+    connection = await connected(database)
+    await connection.execute(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " PERFORM pg_sleep(CASE WHEN length(NEW.body) > 100000 THEN 0.4 ELSE 0 END); RETURN NEW; END $$"
+    )
+    await connection.execute("CREATE TRIGGER slow BEFORE INSERT ON deliveries FOR EACH ROW EXECUTE FUNCTION slow()")
+    await connection.close()
+    inbox = PostgresInbox(database.address, groups.append, busy_s=1.0)
+    large, small = [a_delivery(body="x" * 110_000) for _ in range(3)], a_delivery("1")
+
+    async with writers_locked_out(database):
+        tasks = keep_all(inbox, [*large, small])
+        await asyncio.sleep(0)
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    await inbox.close()
+
+    assert answers == [None] * 4
+    assert max(len(group) for group in groups) < 4
+
+
 async def test_nobody_is_answered_before_the_commit(database, inbox, groups):
     async with writers_locked_out(database):
         (task,) = keep_all(inbox, [a_delivery("1")])
@@ -302,6 +352,19 @@ async def test_a_full_waiting_room_turns_the_next_one_away():
 
     with pytest.raises(StoreUnavailable, match="too many"):
         room.enter(delivery)
+
+
+async def test_a_waiting_room_full_of_bytes_turns_the_next_one_away_until_they_are_written():
+    room = Room(lambda _group: None)
+    large = a_delivery(body="x" * (MOST_WAITING_BYTES // 2))
+    room.enter(large)
+
+    with pytest.raises(StoreUnavailable, match="too many"):
+        room.enter(large)
+    room.answer(room.group(), None)
+    await asyncio.sleep(0)
+
+    room.enter(large)
 
 
 async def test_a_database_locked_by_another_is_unavailable_until_it_is_free_again(database, inbox, groups):

@@ -2,8 +2,9 @@
 
 Concurrent requests wait beside each other for one writer, which commits whatever waits (group commit): durability per
 request, cost per batch. A request is answered only after the commit that holds it. A group that fails is tried again
-request by request, so that one bad row hurts only itself. Probes wait for the same writer, and are answered before the
-next group: what they find is what a delivery would.
+request by request, so that one bad row hurts only itself; one that was too much to write in time, half by half. What
+waits, and what shares a commit, is limited in number and in bytes. Probes wait for the same writer, and are answered
+before the next group: what they find is what a delivery would.
 """
 
 import asyncio
@@ -16,8 +17,11 @@ from app.log import log
 from app.ports import Committed, Delivery, RecordEvent
 from app.sync.model import Kind, Side
 
-MOST_WAITING = 20_000
-BIGGEST_GROUP = 500
+MOST_WAITING, MOST_WAITING_BYTES = 20_000, 64 * 1024 * 1024
+BIGGEST_GROUP, BIGGEST_GROUP_BYTES = 500, 8 * 1024 * 1024
+_LIGHT_BYTES = 256 * 1024  # so little is written in time, or nothing is
+_TRIED_S = 10.0  # for how long a delivery is tried again in a smaller group
+_OF_ITSELF_BYTES, _EVENT_BYTES = 512, 256  # about what is written of a delivery beside its body
 _NOBODY = "0"  # no vendor gives this id
 
 
@@ -27,6 +31,12 @@ class Waiting:
 
     delivery: Delivery
     done: asyncio.Future[None]
+    until: float
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much is written of it."""
+        return _OF_ITSELF_BYTES + len(self.delivery.body or "") + len(self.delivery.events) * _EVENT_BYTES
 
 
 class Room:
@@ -36,6 +46,7 @@ class Room:
         self._loop = asyncio.get_running_loop()
         self._committed = committed
         self._waiting: deque[Waiting] = deque()
+        self._bytes, self._group_bytes = 0, BIGGEST_GROUP_BYTES
         self._probes: list[asyncio.Future[None]] = []
         self.is_closed = False
 
@@ -46,10 +57,12 @@ class Room:
         """
         if self.is_closed:
             raise StoreUnavailable("the service is stopping")
-        if len(self._waiting) >= MOST_WAITING:
+        waiting = Waiting(delivery, self._loop.create_future(), self._loop.time() + _TRIED_S)
+        size = waiting.size_bytes
+        if len(self._waiting) >= MOST_WAITING or (self._bytes and self._bytes + size > MOST_WAITING_BYTES):
             raise StoreUnavailable("too many deliveries wait for the database")
-        waiting = Waiting(delivery, self._loop.create_future())
         self._waiting.append(waiting)
+        self._bytes += size
         return waiting.done
 
     def enter_probe(self) -> asyncio.Future[None]:
@@ -70,7 +83,28 @@ class Room:
 
     def group(self) -> list[Waiting]:
         """Take everybody who waits, up to the biggest group; called by the writer alone."""
-        return [self._waiting.popleft() for _ in range(min(len(self._waiting), BIGGEST_GROUP))]
+        group: list[Waiting] = []
+        room_bytes = self._group_bytes
+        while self._waiting and len(group) < BIGGEST_GROUP:
+            room_bytes -= self._waiting[0].size_bytes
+            if group and room_bytes < 0:
+                break
+            group.append(self._waiting.popleft())
+        return group
+
+    def parts(self, group: list[Waiting], error: Exception, *, is_everybodys: bool) -> list[list[Waiting]]:
+        """Give in which parts a group that failed is tried again; none: it has failed.
+
+        is_everybodys  it would fail in any group: the database is full, locked or gone
+        """
+        if len(group) == 1:
+            return []
+        if isinstance(error.__cause__, TimeoutError) and sum(one.size_bytes for one in group) > _LIGHT_BYTES:
+            self._group_bytes = max(self._group_bytes // 2, _LIGHT_BYTES)
+            is_late = min(one.until for one in group) < self._loop.time()
+            half = len(group) // 2
+            return [] if is_late else [group[:half], group[half:]]
+        return [] if is_everybodys else [[one] for one in group]
 
     def __bool__(self) -> bool:
         return bool(self._waiting or self._probes)
@@ -79,17 +113,24 @@ class Room:
         """Wake a group, from any thread, in one hop into the loop."""
         if isinstance(error, StoreUnavailable):
             log.warning("group.not_kept", error=type(error.__cause__ or error).__name__, deliveries=len(group))
+        elif error is None:
+            self._group_bytes = min(self._group_bytes * 2, BIGGEST_GROUP_BYTES)
         committed = [one.delivery for one in group] if error is None else []
-        self._wake([one.done for one in group], error, committed)
+        self._wake([one.done for one in group], error, committed, sum(one.size_bytes for one in group))
 
     def answer_probes(self, probes: Sequence[asyncio.Future[None]], error: Exception | None) -> None:
         """Wake probes, from any thread."""
         self._wake(probes, error, [])
 
     def _wake(
-        self, waiting: Sequence[asyncio.Future[None]], error: Exception | None, committed: Sequence[Delivery]
+        self,
+        waiting: Sequence[asyncio.Future[None]],
+        error: Exception | None,
+        committed: Sequence[Delivery],
+        size_bytes: int = 0,
     ) -> None:
         def wake() -> None:
+            self._bytes -= size_bytes
             for one in waiting:
                 if one.done():
                     continue  # its client went away meanwhile

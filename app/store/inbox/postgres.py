@@ -21,8 +21,8 @@ _AWAY = (OSError, asyncpg.InterfaceError, asyncpg.ReadOnlySQLTransactionError)
 class PostgresInbox:
     """See `Inbox`."""
 
-    def __init__(self, address: PostgresAddress, committed: Committed) -> None:
-        self._address = address
+    def __init__(self, address: PostgresAddress, committed: Committed, busy_s: float = BUSY_TIMEOUT_S) -> None:
+        self._address, self._busy_s = address, busy_s
         self._statements = _compiled()
         self._room = Room(committed)
         self._bell = asyncio.Event()
@@ -61,11 +61,12 @@ class PostgresInbox:
 
     async def _settle(self, group: list[Waiting]) -> None:
         error = await self._failure([one.delivery for one in group], keeps=True)
-        if error is None or len(group) == 1 or self._connection is None:
+        parts = error and self._room.parts(group, error, is_everybodys=self._connection is None)
+        if not parts:
             self._room.answer(group, error)
             return
-        for one in group:
-            await self._settle([one])
+        for part in parts:
+            await self._settle(part)
 
     async def _failure(self, deliveries: Sequence[Delivery], *, keeps: bool) -> Exception | None:
         """Write deliveries, and give why that failed; without a connection afterwards when it was everybody's failure.
@@ -73,7 +74,7 @@ class PostgresInbox:
         keeps  whether they stay; else all of it is rolled back
         """
         try:
-            async with asyncio.timeout(BUSY_TIMEOUT_S):
+            async with asyncio.timeout(self._busy_s):
                 await self._written(deliveries, keeps=keeps)
         except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits must be answered
             if isinstance(error, _AWAY) or self._is_lost():

@@ -69,11 +69,12 @@ class SqliteInbox:
 
     def _settle(self, group: list[Waiting]) -> None:
         error, is_store = self._failure([one.delivery for one in group], keeps=True)
-        if error is None or len(group) == 1 or is_store:
+        parts = error and self._room.parts(group, error, is_everybodys=is_store)
+        if not parts:
             self._room.answer(group, error)
             return
-        for one in group:
-            self._settle([one])
+        for part in parts:
+            self._settle(part)
 
     def _failure(self, deliveries: Sequence[Delivery], *, keeps: bool) -> tuple[Exception | None, bool]:
         """Write deliveries, and give why that failed, and whether it is true of everybody: full, locked or gone.

@@ -21,7 +21,7 @@ from app.sync.mappings.table import Mappings
 from app.sync.model import Side
 from app.vendors.drchrono import wire
 from app.web.auth import refuse
-from app.web.webhooks.receive import count, keep
+from app.web.webhooks.receive import KEPT_BYTES, count, keep, whole_body
 
 MOST_BYTES = 1024 * 1024
 _LONGEST_MSG = 4096
@@ -48,12 +48,12 @@ async def receive(request: Request) -> Response:
         count(request, Side.DRCHRONO, "refused")
         refuse(request, Secret.DRCHRONO)
         raise SignatureInvalid("X-drchrono-signature is not one of the configured secrets")
-    body = await request.body()
     event = headers.get(wire.EVENT, "")[:64]
-    if event == wire.PING:
-        count(request, Side.DRCHRONO, "ping")
-        return Response(status_code=200)
-    delivery = _delivery(runtime, event, headers.get(wire.DELIVERY), body)
+    async with whole_body(request) as body:
+        if event == wire.PING:
+            count(request, Side.DRCHRONO, "ping")
+            return Response(status_code=200)
+        delivery = _delivery(runtime, event, headers.get(wire.DELIVERY), body)
     await keep(request, Side.DRCHRONO, [delivery], started, _log_fields)
     return Response(status_code=200)
 
@@ -61,7 +61,7 @@ async def receive(request: Request) -> Response:
 def _delivery(runtime: Runtime, event: str, vendor_id: str | None, body: bytes) -> Delivery:
     """Give what is kept: of a readable body only what the mapping names.
 
-    Nothing of `receiver` is: it may hold the secret. A body that cannot be read is kept whole, sealed.
+    Nothing of `receiver` is: it may hold the secret. Of a body that cannot be read the beginning is kept, sealed.
     """
     identity = (Side.DRCHRONO.encode(), event.encode(), (vendor_id or "").encode(), body)
     key = runtime.keys.digest(*identity)
@@ -72,9 +72,8 @@ def _delivery(runtime: Runtime, event: str, vendor_id: str | None, body: bytes) 
     try:
         notice = wire.read_notice(body)
     except wire.NotReadable:
-        return Delivery(
-            Side.DRCHRONO, event, vendor_id, key, runtime.vault.seal_bytes(body, place), "unreadable", id=id_
-        )
+        sealed = runtime.vault.seal_bytes(body[:KEPT_BYTES], place)
+        return Delivery(Side.DRCHRONO, event, vendor_id, key, sealed, "unreadable", id=id_)
     if kind is None or kind not in runtime.mappings:
         sealed = runtime.vault.seal({"id": notice.record_id, "updated_at": notice.version}, place)
         return Delivery(Side.DRCHRONO, event, vendor_id, key, sealed, "skipped", id=id_)

@@ -5,7 +5,8 @@ errors. Who may send, what of a body names a record, and what is answered, each 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from time import monotonic
 
 from starlette.requests import Request
@@ -18,6 +19,51 @@ from app.runtime import Runtime
 from app.sync.model import Side
 
 LogFields = Callable[[Delivery], Mapping[str, str | int | None]]
+
+
+KEPT_BYTES = 64 * 1024  # of a body that cannot be read: enough to see what it was
+_LARGE_BYTES, _LARGE_AT_ONCE, _TURN_S = 64 * 1024, 2, 20.0
+
+
+class LargeBodies:
+    """Turns: of large bodies two are read and understood at once; the others stay with their senders meanwhile."""
+
+    def __init__(self) -> None:
+        self._turns = asyncio.Semaphore(_LARGE_AT_ONCE)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Hold one of the turns until the block ends.
+
+        Raises  StoreUnavailable when none comes free in 20 s
+        """
+        try:
+            async with asyncio.timeout(_TURN_S):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise StoreUnavailable("too many large bodies at once") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+
+@asynccontextmanager
+async def whole_body(request: Request) -> AsyncIterator[bytes]:
+    """Give the whole body; a large one has its turn until the block ends, so read it there and keep it after.
+
+    Raises  StoreUnavailable when too many are large; HTTPException at what is beyond the path's limit
+    """
+    body = bytearray()
+    async with AsyncExitStack() as stack:
+        has_turn = False
+        async for part in request.stream():
+            body += part
+            if len(body) > _LARGE_BYTES and not has_turn:
+                large: LargeBodies = request.app.state.large_bodies
+                await stack.enter_async_context(large.turn())
+                has_turn = True
+        yield bytes(body)
 
 
 def count(request: Request, side: Side, outcome: str) -> None:

@@ -1,8 +1,8 @@
 """Salesforce's doors: outbound messages and platform events, kept before they are acknowledged.
 
 Both are hints: which records may differ, never what they hold; nothing else of them is kept. An outbound message is
-acknowledged as a whole, once all of it is durable. One that cannot be read is kept whole and acknowledged too, or it
-would come again for a day.
+acknowledged as a whole, once all of it is durable. Of one that cannot be read the beginning is kept, and it is
+acknowledged too, or it would come again for a day.
 
 Source  SOAP API Developer Guide, Outbound Messaging; Platform Events Developer Guide (read 2026-11)
 """
@@ -25,7 +25,7 @@ from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.vendors.salesforce import outbound_messages, platform_events
 from app.web.auth import refuse
-from app.web.webhooks.receive import count, keep
+from app.web.webhooks.receive import KEPT_BYTES, count, keep, whole_body
 
 MOST_MESSAGE_BYTES, MOST_EVENT_BYTES = 8 * 1024 * 1024, 1024 * 1024
 _ORG_CHARACTERS = 15
@@ -53,15 +53,24 @@ async def receive_message(request: Request, token: str) -> Response:
         raise HTTPException(404, "there is nothing here")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise HTTPException(400, "send the message as it is, not compressed")
-    body = await request.body()
+    async with whole_body(request) as body:
+        delivery = await _message(request, runtime, body)
+    await _keep(request, [delivery], started)
+    return _ack()
+
+
+async def _message(request: Request, runtime: Runtime, body: bytes) -> Delivery:
+    """Give what is to be kept of an outbound message.
+
+    Raises  HTTPException for a hostile one, and for one of another org
+    """
     try:
         message = await asyncio.to_thread(outbound_messages.read_message, body)  # the largest takes seconds
     except outbound_messages.Hostile as why:
         count(request, Side.SALESFORCE, "refused")
         raise HTTPException(400, str(why)) from None
     except outbound_messages.UnreadableMessage:
-        await _keep(request, [_delivery(runtime, _Identity("outbound", "", body), body, "unreadable")], started)
-        return _ack()
+        return _delivery(runtime, _Identity("outbound", "", body), body[:KEPT_BYTES], "unreadable")
     _must_be_our_org(request, [message.organization])
     if message.has_session:
         log.warning(
@@ -76,9 +85,7 @@ async def receive_message(request: Request, token: str) -> Response:
     is_whole = all(one.record_id and one.object for one in message.notifications)
     outcome = "unreadable" if not is_whole else "kept" if found else "skipped"
     told = [{"id": one.id, "object": one.object, "record": one.record_id} for one in message.notifications]
-    delivery = _delivery(runtime, _Identity("outbound", "", body), json.dumps(told).encode(), outcome, found)
-    await _keep(request, [delivery], started)
-    return _ack()
+    return _delivery(runtime, _Identity("outbound", "", body), json.dumps(told).encode(), outcome, found)
 
 
 @router.post("/events", summary="Platform events: from a Flow, from Apex, or relayed by EventBridge")
@@ -91,7 +98,17 @@ async def receive_events(request: Request) -> JSONResponse:
     if scheme.lower() != "bearer" or not _is_known(given.strip(), known):
         refuse(request, Secret.EVENTS)
         raise HTTPException(401, "send Authorization: Bearer with one of SALESFORCE_EVENT_TOKENS")
-    body = await request.body()
+    async with whole_body(request) as body:
+        deliveries = _events(request, runtime, body)
+    await _keep(request, deliveries, started)
+    return JSONResponse({"kept": len(deliveries)})
+
+
+def _events(request: Request, runtime: Runtime, body: bytes) -> list[Delivery]:
+    """Give what is to be kept of platform events.
+
+    Raises  HTTPException for a wrong signature, and for events of another org
+    """
     keys = runtime.webhook_secrets.event_keys
     signature = request.headers.get(platform_events.SIGNATURE)
     if keys and not platform_events.is_signed(signature, body, keys, runtime.now().timestamp()):
@@ -101,12 +118,9 @@ async def receive_events(request: Request) -> JSONResponse:
     try:
         batch = platform_events.read_events(body)
     except platform_events.UnreadableEvents:
-        await _keep(request, [_delivery(runtime, _Identity("event", "", body), body, "unreadable")], started)
-        return JSONResponse({"kept": 1})
+        return [_delivery(runtime, _Identity("event", "", body), body[:KEPT_BYTES], "unreadable")]
     _must_be_our_org(request, batch.organizations)
-    deliveries = [_change(runtime, change) for change in batch.changes]
-    await _keep(request, deliveries, started)
-    return JSONResponse({"kept": len(deliveries)})
+    return [_change(runtime, change) for change in batch.changes]
 
 
 def _change(runtime: Runtime, change: platform_events.RecordChange) -> Delivery:
