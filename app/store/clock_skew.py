@@ -17,6 +17,7 @@ from app.store.clock import NOTICED_AT_ONCE, Moment, Pace, db_now, millis
 from app.store.tables import (
     instants,
     journal,
+    sessions,
     workers,
 )
 from app.sync.model import OPEN
@@ -45,6 +46,11 @@ async def rewind_deadlines(connection: AsyncConnection) -> timedelta:
     for column in instants("lease"):
         longest = ms + _jumped_millis(column.info["length"])
         await _move(connection, column, longest, longest)
+    # a session ends by its age, so whenever it began, that was longer ago than the clock says now
+    ages = {
+        one: sa.type_coerce(sessions.c[one], sa.BigInteger) - _jumped_millis(jump) for one in ("started_at", "seen_at")
+    }
+    await connection.execute(sa.update(sessions).values(ages))
     await _settle(connection)
     return jump
 

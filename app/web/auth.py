@@ -15,10 +15,21 @@ from app.operations.sign_in import Caller, Role, SignIn
 from app.operations.throttle import Secret, Throttle
 from app.runtime import Runtime
 
-SESSION_COOKIE = "chronobridge_session"
+_SESSION_COOKIE = "chronobridge_session"
 CSRF_FIELD, CSRF_HEADER = "csrf_token", "x-csrf-token"
 POLL_HEADER = "x-poll"  # a page that looks again by itself: nobody need be sitting in front of it
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def cookie_name(request: Request, name: str) -> str:
+    """Give what a cookie of ours is called: by https so that no browser lets another host or plain http set it."""
+    runtime: Runtime = request.app.state.runtime
+    return f"__Host-{name}" if runtime.settings.is_secure else name
+
+
+def session_cookie(request: Request) -> str:
+    """Give what the cookie of a session is called."""
+    return cookie_name(request, _SESSION_COOKIE)
 
 
 async def caller_of(request: Request) -> Caller | None:
@@ -37,14 +48,14 @@ async def _looked_up(request: Request) -> Caller | None:
     if given := request.headers.get("authorization"):
         scheme, _, token = given.partition(" ")
         return sign_in.bearer(_as_sent(token).strip()) if scheme.lower() == "bearer" else None
-    cookie = request.cookies.get(SESSION_COOKIE, "")
+    cookie = request.cookies.get(session_cookie(request), "")
     return await sign_in.signed_in(cookie, is_used=POLL_HEADER not in request.headers)
 
 
 async def sign_out(request: Request) -> None:
     """End the session of a request, if it has one."""
     sign_in: SignIn = request.app.state.sign_in
-    await sign_in.end(request.cookies.get(SESSION_COOKIE, ""))
+    await sign_in.end(request.cookies.get(session_cookie(request), ""))
 
 
 def _as_sent(header: str) -> str:

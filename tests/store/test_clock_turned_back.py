@@ -53,6 +53,20 @@ async def test_what_was_to_come_comes_as_if_the_hour_had_not_been_added(clinic):
     assert ALMOST < await ahead(clinic, tables.schedules.c.next_at) < HOUR + timedelta(seconds=5)
 
 
+async def test_a_session_is_as_old_as_it_is_and_a_consent_as_long_lived(clinic):
+    await change(
+        clinic, sa.insert(tables.sessions).values(id="s", token="t", started_at=after(-HOUR), seen_at=after(HOUR))
+    )
+    await change(clinic, sa.insert(tables.consents).values(state="s", browser="b", expires_at=after(HOUR + SECOND)))
+    await sets(clinic, tables.workers, seen_at=after(HOUR))
+
+    await beat(clinic, "one")
+
+    assert -2 * HOUR - timedelta(seconds=5) < await ahead(clinic, tables.sessions.c.started_at) < -HOUR - ALMOST
+    assert timedelta(seconds=-5) < await ahead(clinic, tables.sessions.c.seen_at) < timedelta(minutes=1)
+    assert timedelta(seconds=-5) < await ahead(clinic, tables.consents.c.expires_at) < timedelta(minutes=1)
+
+
 async def test_a_lease_is_cut_to_its_length_and_not_taken_away(clinic):
     await sets(clinic, tables.workers, seen_at=after(HOUR))
 

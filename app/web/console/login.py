@@ -10,7 +10,7 @@ from app.log import log
 from app.operations.sign_in import SignIn
 from app.operations.throttle import Secret, Throttle
 from app.runtime import Runtime
-from app.web.auth import SESSION_COOKIE, address_of, caller_of, is_from_elsewhere
+from app.web.auth import address_of, caller_of, is_from_elsewhere, session_cookie
 from app.web.auth import sign_out as end_session
 from app.web.pages import PageMessage, form, message_page, own_path, page, reader, redirect
 
@@ -55,7 +55,11 @@ async def sign_in(request: Request) -> Response:
     await end_session(request)
     answer = redirect(wanted)
     answer.set_cookie(
-        SESSION_COOKIE, await known.begin(role), httponly=True, samesite="lax", secure=runtime.settings.is_secure
+        session_cookie(request),
+        await known.begin(role),
+        httponly=True,
+        samesite="lax",
+        secure=runtime.settings.is_secure,
     )
     log.info("login.accepted", role=role.value)
     return answer
@@ -67,5 +71,5 @@ async def sign_out(request: Request) -> Response:
     runtime: Runtime = request.app.state.runtime
     await end_session(request)
     answer = redirect("/login")
-    answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=runtime.settings.is_secure)
+    answer.delete_cookie(session_cookie(request), httponly=True, samesite="lax", secure=runtime.settings.is_secure)
     return answer

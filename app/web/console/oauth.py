@@ -18,7 +18,7 @@ from app.operations.sign_in import Caller
 from app.ports import By
 from app.runtime import Runtime
 from app.sync.model import Side
-from app.web.auth import caller_of
+from app.web.auth import caller_of, cookie_name
 from app.web.pages import PageMessage, message_page, operator, page, redirect
 
 _COOKIE = "chronobridge_consent"
@@ -39,10 +39,9 @@ async def send_away(request: Request) -> Response:
     address, browser = await connections.begin_consent(runtime)
     answer = redirect(address)
     answer.set_cookie(
-        _COOKIE,
+        cookie_name(request, _COOKIE),
         browser,
         max_age=int(connections.CONSENT_LIFE.total_seconds()),
-        path=CONNECT,
         httponly=True,
         samesite="lax",
         secure=runtime.settings.is_secure,
@@ -55,13 +54,17 @@ async def receive(request: Request) -> Response:
     """Take what DrChrono sent the browser back with; the cookie says that it is the one we sent away."""
     runtime: Runtime = request.app.state.runtime
     answer = await _received(runtime, request, await caller_of(request))
-    answer.delete_cookie(_COOKIE, path=CONNECT, httponly=True, samesite="lax", secure=runtime.settings.is_secure)
+    answer.delete_cookie(
+        cookie_name(request, _COOKIE), httponly=True, samesite="lax", secure=runtime.settings.is_secure
+    )
     return answer
 
 
 async def _received(runtime: Runtime, request: Request, caller: Caller | None) -> Response:
     asked = request.query_params
-    if not await connections.accept_state(runtime, asked.get("state", ""), request.cookies.get(_COOKIE, "")):
+    if not await connections.accept_state(
+        runtime, asked.get("state", ""), request.cookies.get(cookie_name(request, _COOKIE), "")
+    ):
         text = (
             "This answer does not belong to a request from this browser, was used already, or took longer than "
             "10 minutes. Nothing was stored."

@@ -120,8 +120,8 @@ async def test_state_and_cookie_of_a_consent_under_way_are_kept_as_hashes_only(u
 
     assert len(await unjoined.rows(consents)) == 1
     assert consent.url.params["state"].encode() not in stored
-    assert browser.cookie("chronobridge_consent").value.encode() not in stored
-    assert browser.cookie("chronobridge_session").value.encode() not in stored
+    assert browser.cookie("__Host-chronobridge_consent").value.encode() not in stored
+    assert browser.cookie("__Host-chronobridge_session").value.encode() not in stored
 
 
 async def test_cancel_has_a_page_of_its_own_and_stores_nothing(unjoined, browser):

@@ -78,14 +78,14 @@ async def test_a_state_signed_with_another_key_is_refused(unjoined, browser):
 
 async def test_a_state_works_once(unjoined, browser):
     answer = await came_back(unjoined, browser)
-    cookie = browser.cookie("chronobridge_consent").value
+    cookie = browser.cookie("__Host-chronobridge_consent").value
     await back(browser, **answer)
     another = unjoined.drchrono.post(
         "/_control/oauth/code", json={"redirect_uri": f"https://sync.example.com{CALLBACK}"}
     ).json()["code"]
 
     replayed = await unjoined.web.get(
-        CALLBACK, params=answer | {"code": another}, headers={"cookie": f"chronobridge_consent={cookie}"}
+        CALLBACK, params=answer | {"code": another}, headers={"cookie": f"__Host-chronobridge_consent={cookie}"}
     )
 
     assert REFUSED in replayed.text
@@ -134,7 +134,7 @@ async def test_a_state_younger_than_ten_minutes_still_works(unjoined, browser):
 async def test_the_browsers_cookie_is_gone_after_coming_back(unjoined, browser):
     await back(browser, state="wrong")
 
-    assert browser.cookie("chronobridge_consent") is None
+    assert browser.cookie("__Host-chronobridge_consent") is None
 
 
 async def test_a_used_code_says_so_and_offers_a_new_start(unjoined, browser):
@@ -245,7 +245,7 @@ async def test_a_database_that_goes_away_is_a_503_without_a_traceback(unjoined, 
     await unjoined.runtime.database.transact(lambda connection: connection.execute(sa.text("DROP TABLE consents")))
 
     away = await browser.open("/connect/drchrono")
-    returned = await unjoined.web.get(CALLBACK, params=answer, headers={"cookie": "chronobridge_consent=x"})
+    returned = await unjoined.web.get(CALLBACK, params=answer, headers={"cookie": "__Host-chronobridge_consent=x"})
 
     assert (away.status, returned.status_code, grants(unjoined)) == (503, 503, 0)
     assert "Traceback" not in away.response.text + returned.text + capsys.readouterr().err

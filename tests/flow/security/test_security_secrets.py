@@ -49,8 +49,8 @@ async def a_day(clinic):
         await seen(browser.presses("Sign out"))
         await seen(browser.open("/connect/drchrono"))
         await seen(browser.signs_in(OPERATOR))
-        secrets["session"] = browser.cookie("chronobridge_session").value
-        secrets["consent cookie"] = browser.cookie("chronobridge_consent").value
+        secrets["session"] = browser.cookie("__Host-chronobridge_session").value
+        secrets["consent cookie"] = browser.cookie("__Host-chronobridge_consent").value
         clinic.breaks("drchrono", "GET /api/users/current", "error", status=503)
         await seen(browser.presses("Allow"))
         secrets["code"] = browser.visited[-1].split("code=")[1].split("&")[0]
@@ -96,7 +96,9 @@ async def test_no_address_we_send_a_browser_to_holds_a_secret(staffed):
     async with browsing(staffed) as browser:
         await browser.open("/connect/drchrono?token=x")
         await browser.signs_in(OPERATOR)
-        cookies = {name: browser.cookie(name).value for name in ("chronobridge_consent", "chronobridge_session")}
+        cookies = {
+            name: browser.cookie(name).value for name in ("__Host-chronobridge_consent", "__Host-chronobridge_session")
+        }
         await browser.presses("Allow")
         pair = await pair_of(staffed)
     secrets = CONFIGURED | cookies | {name: pair[name] for name in ("access_token", "refresh_token")}

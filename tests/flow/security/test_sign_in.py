@@ -11,7 +11,7 @@ from tests.flow.browser import HOME, browsing
 from tests.flow.clinic import OPERATOR, opened
 
 VIEWER = "viewer-token-of-the-tests"
-COOKIE = "chronobridge_session"
+COOKIE = "__Host-chronobridge_session"
 
 
 class Clock:
@@ -229,6 +229,8 @@ async def test_cookies_are_for_us_alone_and_for_https_where_people_come_by_it(
         flags = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")[1:]}
         assert {"httponly", "samesite=lax"} <= flags
         assert ("secure" in flags) is is_secure
+        assert answer.headers["set-cookie"].startswith("__Host-") is is_secure
+        assert "path=/" in flags
         assert not [flag for flag in flags if flag.startswith("domain")]
 
 

@@ -9,7 +9,7 @@ from app.store.tables import sessions
 from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR, opened
 
-COOKIE = "chronobridge_session"
+COOKIE = "__Host-chronobridge_session"
 NEW_OPERATOR = "operator-token-after-the-change"
 BEARER = {"authorization": f"Bearer {OPERATOR}"}
 
@@ -164,7 +164,7 @@ async def test_a_forged_cookie_is_a_strangers(unjoined, browser, forged):
 
 async def test_the_consents_cookie_or_its_state_is_no_session(unjoined, browser):
     consent = await browser.open("/connect/drchrono")
-    values = [consent.url.params["state"], browser.cookie("chronobridge_consent").value]
+    values = [consent.url.params["state"], browser.cookie("__Host-chronobridge_consent").value]
 
     assert [is_stranger(await with_cookie(unjoined, value)) for value in values] == [True, True]
 

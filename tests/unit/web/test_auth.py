@@ -13,7 +13,7 @@ from app.runtime import Runtime
 from app.store.database import Database
 from app.store.encryption import Vault
 from app.wakeup import Wakeup
-from app.web.auth import CSRF_FIELD, SESSION_COOKIE, caller_of, is_from_elsewhere, is_meant
+from app.web.auth import CSRF_FIELD, caller_of, is_from_elsewhere, is_meant
 from tests.build import KEY, KEYS, NEEDED
 
 OPERATOR = NEEDED["OPERATOR_TOKEN"]
@@ -38,7 +38,11 @@ def access(access_of):
     return access_of()
 
 
-def a_request(method="POST", settings=None, sign_in=None, **headers):
+COOKIE = "chronobridge_session"
+BY_HTTP = SimpleNamespace(is_secure=False)
+
+
+def a_request(method="POST", settings=BY_HTTP, sign_in=None, **headers):
     """A request with these headers; `_` stands for a hyphen."""
     given_ = [
         (name.replace("_", "-").encode(), value if isinstance(value, bytes) else value.encode())
@@ -90,7 +94,7 @@ async def test_a_bearer_is_known_by_its_token_and_needs_no_csrf(access, scheme):
     "given_", ["Bearer", "Bearer ", "Bearer wrong", f"Basic {OPERATOR}", OPERATOR, f"Token {OPERATOR}"], ids=repr
 )
 async def test_any_other_authorization_is_a_strangers_whatever_cookie_comes_with_it(access, given_):
-    cookie = f"{SESSION_COOKIE}={access._cookie.dumps('session')}"
+    cookie = f"{COOKIE}={access._cookie.dumps('session')}"
 
     assert await caller_of(a_request(sign_in=access, authorization=given_, cookie=cookie)) is None
 
@@ -109,7 +113,7 @@ async def test_whoever_sends_nothing_is_a_stranger(access):
 
 @pytest.mark.parametrize("value", ["", "x", "x.y", "a.b.c", "ImEi.", '"a"', "%00", "é"], ids=repr)
 async def test_a_cookie_that_is_none_of_ours_is_a_strangers(access, value):
-    assert await caller_of(a_request(sign_in=access, cookie=f"{SESSION_COOKIE}={value}")) is None
+    assert await caller_of(a_request(sign_in=access, cookie=f"{COOKIE}={value}")) is None
 
 
 async def test_a_cookie_that_was_changed_or_signed_elsewhere_is_a_strangers(access_of):
@@ -117,7 +121,7 @@ async def test_a_cookie_that_was_changed_or_signed_elsewhere_is_a_strangers(acce
     good = ours._cookie.dumps("session")
 
     for bad in (theirs._cookie.dumps("session"), good[:-1], ours._cookie.dumps(["session"]), ours._cookie.dumps(7)):
-        assert await caller_of(a_request(sign_in=ours, cookie=f"{SESSION_COOKIE}={bad}")) is None
+        assert await caller_of(a_request(sign_in=ours, cookie=f"{COOKIE}={bad}")) is None
 
 
 @pytest.mark.parametrize(
