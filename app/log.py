@@ -1,16 +1,20 @@
 """Log lines as JSON, one wide line per attempt, and the guard that keeps patients and secrets out of them.
 
-The guard is a list of what may pass, not of what may not: any other key is dropped and only its name is said. Lines of
-other libraries lose their arguments, and exceptions their messages, because either may carry a value.
+The guard is a list of what may pass, not of what may not: any other key is dropped and only its name is said. Whatever
+else would write to stderr goes through it too: lines of libraries, warnings, and errors that nobody caught, in whatever
+thread, task or finalizer. Of an error its class and place pass, never its message; of a library's line what wrote it
+and where, and its text only where that is known by heart, because any other may have a value in it.
 """
 
 import asyncio
 import atexit
 import logging
 import sys
+import threading
 import traceback
+import warnings
 from collections import Counter
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from time import monotonic
 from types import TracebackType
 from typing import Any
@@ -100,15 +104,66 @@ def _failure(exc_info: Any) -> dict[str, Any]:
     return {"error": type(error).__name__, "frames": frames[-8:]}
 
 
+# texts of libraries that hold no value; their arguments are left out all the same
+KNOWN_BY_HEART = frozenset(
+    {
+        "ASGI callable returned without completing response.",
+        "ASGI callable returned without starting response.",
+        "Exception in ASGI application\n",
+        "Future exception was never retrieved",
+        "Invalid HTTP request received.",
+        "Task exception was never retrieved",
+        "Task was destroyed but it is pending!",
+        "Unsupported upgrade request.",
+        "deserializing job %s failed",
+        "job %s expired",
+        "job %s, function %r not found",
+    }
+)
+
+
+def _known(text: object) -> str:
+    return text.strip() if type(text) is str and text in KNOWN_BY_HEART else "library.message"
+
+
 class _Foreign(logging.Formatter):
-    """A line of another library: its template without the arguments."""
+    """A line of another library: which wrote it and where; its text where that is known by heart."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {"event": str(record.msg), "level": record.levelname.lower(), "logger": record.name}
-        if record.exc_info:
-            line["exc_info"] = record.exc_info  # type: ignore[assignment]
+        line: dict[str, Any] = {"event": _known(record.msg), "level": record.levelname.lower(), "logger": record.name}
+        if record.exc_info and record.exc_info[1] is not None:
+            line["exc_info"] = record.exc_info
+        else:
+            line["frames"] = [f"{record.filename}:{record.lineno}"]
         stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "", line)
         return str(structlog.processors.JSONRenderer()(None, "", guard(None, "", dict(stamped))))
+
+
+def loop_failed(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    """Say what an event loop has to say of a task or a callback that nobody waits for."""
+    structlog.get_logger().error("loop.failed", cause=_known(context.get("message")), exc_info=context.get("exception"))
+
+
+def command_failed(error: BaseException) -> None:
+    """Say what ended this process, or a part of it that nothing waits for."""
+    structlog.get_logger().critical("process.failed", exc_info=error)
+
+
+def _uncaught(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    command_failed(error)
+
+
+def _thread_failed(found: threading.ExceptHookArgs) -> None:
+    structlog.get_logger().error("thread.failed", exc_info=found.exc_value)
+
+
+def _unraisable(found: Any) -> None:
+    structlog.get_logger().error("finalizer.failed", exc_info=found.exc_value)
+
+
+def _warned(_message: object, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+    place = f"{filename.rsplit('/', 1)[-1]}:{lineno}"
+    structlog.get_logger().warning("library.warning", error=category.__name__, frames=[place])
 
 
 class OncePerMinute:
@@ -128,7 +183,7 @@ class OncePerMinute:
 
 
 def configure(level: int = logging.INFO) -> None:
-    """Send every line of this process to stderr as JSON, through the guard."""
+    """Send every line of this process to stderr as JSON, through the guard, and whatever nobody catches with it."""
     lines = Lines()
     structlog.configure(
         processors=[
@@ -144,3 +199,5 @@ def configure(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Foreign())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    sys.excepthook, sys.unraisablehook, threading.excepthook = _uncaught, _unraisable, _thread_failed
+    warnings.showwarning = _warned  # type: ignore[assignment]

@@ -3,6 +3,7 @@
 Importing this opens nothing. What a side needs that is not configured is None: that side is *not connected*.
 """
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.errors import OTHER_INSTANCE, OtherInstance, StoreUnavailable
-from app.log import log
+from app.log import log, loop_failed
 from app.metrics.definitions import RINGS_MISSED
 from app.ports import Committed, Inbox, TokenStore
 from app.settings.fields import Settings
@@ -139,6 +140,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
 
     Raises  Misconfigured when the mapping file is wrong
     """
+    asyncio.get_running_loop().set_exception_handler(loop_failed)
     mappings = file.load(settings.mapping_file)
     context = http.trusted(settings.ca_bundle)
     timings = of_this_process()

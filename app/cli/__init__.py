@@ -19,9 +19,10 @@ app = typer.Typer(
     help="Keeps patients and appointments the same in DrChrono and Salesforce.",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,  # a traceback shows messages and locals, and both may hold a value
 )
-connect_commands = typer.Typer(help="Connect a vendor.", no_args_is_help=True)
-disconnect_commands = typer.Typer(help="Disconnect a vendor.", no_args_is_help=True)
+connect_commands = typer.Typer(help="Connect a vendor.", no_args_is_help=True, pretty_exceptions_enable=False)
+disconnect_commands = typer.Typer(help="Disconnect a vendor.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(connect_commands, name="connect")
 app.add_typer(disconnect_commands, name="disconnect")
 
@@ -42,6 +43,12 @@ def main() -> None:
         sys.exit(1)
     except SyncError as error:
         print(f"chronobridge: {error}; `chronobridge check` says what is wrong", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - said by class and place, never by its message
+        from app import log
+
+        log.configure(logging.ERROR)
+        log.command_failed(error)
         sys.exit(1)
 
 

@@ -1,13 +1,20 @@
 """The log: what is not on the list does not pass, and neither an exception nor a library can carry a value out."""
 
 import asyncio
+import gc
 import io
 import json
 import logging
+import sys
+import threading
+import warnings
 from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
 
+import arq
 import pytest
 import structlog
+import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,12 +43,13 @@ class Stderr(io.StringIO):
 def configured():
     """Log as the service does, onto what is given; put the loggers back as they were."""
     root = logging.getLogger()
-    before = root.handlers[:], root.level
+    before, hooks = (root.handlers[:], root.level), hooks_of_the_guard()
     root.handlers = []
     with redirect_stderr(Stderr()) as stderr:
         log.configure()
         yield stderr
     root.handlers, root.level = before
+    sys.excepthook, sys.unraisablehook, threading.excepthook, warnings.showwarning = hooks
     structlog.reset_defaults()
 
 
@@ -141,23 +149,131 @@ def test_an_object_under_an_allowed_key_does_not_spell_itself_out(line):
     assert CANARY not in json.dumps(logged(lambda: say("record.failed", **line)))
 
 
-def test_a_library_loses_its_arguments():
-    [line] = logged(lambda: logging.getLogger("httpx").warning("cannot reach %s as %s", CANARY, "Fixture"))
+@pytest.mark.parametrize(
+    "say_so",
+    [
+        lambda library: library.warning("cannot reach %s as %s", CANARY, "Fixture"),
+        lambda library: library.warning(f"cannot reach {CANARY}"),
+        lambda library: library.warning(ValueError(CANARY)),
+        lambda library: library.error("job failed: exception=%r", raised()),
+        lambda library: library.error("failed", exc_info=raised()),
+        lambda library: library.error("failed", exc_info=(None, None, None)),
+    ],
+    ids=["arguments", "f-string", "object", "repr", "exception", "no exception"],
+)
+def test_a_librarys_line_says_who_wrote_it_and_where_and_nothing_else(say_so):
+    [line] = logged(lambda: say_so(logging.getLogger("httpx")))
 
-    assert (line["event"], line["logger"], line["level"]) == ("cannot reach %s as %s", "httpx", "warning")
+    assert (line["event"], line["logger"]) == ("library.message", "httpx")
+    assert all(frame.startswith("test_log.py:") for frame in line["frames"])
     assert CANARY not in json.dumps(line)
+
+
+def test_a_librarys_text_that_is_known_by_heart_passes_without_its_arguments():
+    [line] = logged(lambda: logging.getLogger("arq.worker").warning("job %s expired", CANARY))
+
+    assert line["event"] == "job %s expired"
+    assert CANARY not in json.dumps(line)
+
+
+@pytest.mark.parametrize("text", sorted(log.KNOWN_BY_HEART))
+def test_every_text_that_is_known_by_heart_is_a_librarys_own(text):
+    folders = [Path(module.__file__).parent for module in (arq, asyncio, uvicorn)]
+    written = text.removeprefix("Task ").removeprefix("Future ").encode("unicode_escape").decode()  # asyncio adds which
+
+    assert any(written in file.read_text() for folder in folders for file in folder.rglob("*.py"))
+
+
+async def in_a_task(loop):
+    asyncio.create_task(fails(), name=CANARY)  # noqa: RUF006 - nobody waits for it
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    gc.collect()
+
+
+async def in_a_callback(loop):
+    loop.call_soon(fails_with, CANARY)
+    await asyncio.sleep(0)
+
+
+async def fails():
+    raise raised()
+
+
+def fails_with(_value):
+    raise raised()
+
+
+@pytest.mark.parametrize("somewhere", [in_a_task, in_a_callback])
+async def test_what_fails_where_nobody_waits_is_said_by_class_and_place(somewhere):
+    loop = asyncio.get_running_loop()
+    with configured() as stderr:
+        loop.set_exception_handler(log.loop_failed)
+        await somewhere(loop)
+        await asyncio.sleep(0)
+    loop.set_exception_handler(None)
+
+    [line] = stderr.lines
+    assert (line["event"], line["error"], CANARY in json.dumps(line)) == ("loop.failed", "ValueError", False)
+    assert any(frame.startswith("test_log.py:") for frame in line["frames"])
+
+
+class Fallen:
+    """Cannot be let go of without an error."""
+
+    def __del__(self):
+        raise raised()
+
+
+def in_a_thread():
+    thread = threading.Thread(target=fails_with, args=(CANARY,), name=CANARY)
+    thread.start()
+    thread.join()
+
+
+def in_a_finalizer():
+    Fallen()
+    gc.collect()
+
+
+def at_the_top():
+    try:
+        raise raised()
+    except ValueError:
+        sys.excepthook(*sys.exc_info())
+
+
+def as_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = hooks_of_the_guard()[3]
+        warnings.warn(f"a warning of {CANARY}", UserWarning, stacklevel=1)
+
+
+def hooks_of_the_guard():
+    return sys.excepthook, sys.unraisablehook, threading.excepthook, warnings.showwarning
+
+
+@pytest.mark.parametrize(
+    ("act", "event", "error"),
+    [
+        (in_a_thread, "thread.failed", "ValueError"),
+        (in_a_finalizer, "finalizer.failed", "ValueError"),
+        (at_the_top, "process.failed", "ValueError"),
+        (as_a_warning, "library.warning", "UserWarning"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value else "",
+)
+def test_whatever_nobody_catches_is_said_by_class_and_place(act, event, error):
+    [line] = logged(act)
+
+    assert (line["event"], line["error"], CANARY in json.dumps(line)) == (event, error, False)
+    assert any(frame.startswith("test_log.py:") for frame in line["frames"])
 
 
 def test_a_librarys_extra_fields_are_not_written():
     [line] = logged(lambda: logging.getLogger("arq.worker").warning("job failed", extra={"payload": CANARY}))
 
-    assert CANARY not in json.dumps(line)
-
-
-def test_a_librarys_exception_loses_its_message():
-    [line] = logged(lambda: logging.getLogger("sqlalchemy").error("failed", exc_info=raised()))
-
-    assert line["error"] == "ValueError"
     assert CANARY not in json.dumps(line)
 
 
