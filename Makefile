@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load sizes screenshots serve work up lock migration env-example clean
+.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load soak sizes screenshots serve work up lock migration env-example clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -66,6 +66,9 @@ bench: $(READY)  ## throughput, latency and cost as ratios of one run; writes be
 
 first-load: $(READY)  ## PATIENTS=100000: a first load, then comparing with nothing changed: calls, seconds, memory
 	@$(BIN)/python -m tests.load.first_load --patients $(or $(PATIENTS),100000)
+
+soak: $(READY)  ## MINUTES=30: everybody at real processes on both databases, with faults and odd things; what a process holds stays flat
+	@$(BIN)/python -m tests.load.soak --minutes $(or $(MINUTES),30)
 
 sizes: $(READY)  ## DELIVERIES=1000000 DATABASE=sqlite or postgresql: bytes at the peak, and after housekeeping
 	@$(BIN)/python -m tests.load.sizes --deliveries $(or $(DELIVERIES),1000000) --database $(or $(DATABASE),sqlite)
