@@ -24,6 +24,7 @@ from app.ports import Delivery
 from app.runtime import open_inbox, open_runtime, settle_memory
 from app.settings.fields import Settings
 from app.store.counters import SAVED_EVERY_S
+from app.vendors.rate_limit.bucket import TokenBuckets
 from app.web import probes
 from app.web.admission import Admission, names_of
 from app.web.api import appointments as appointments_api
@@ -138,7 +139,7 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
             jobs = Supervisor()
             app.state.health = HealthMonitor(runtime, app.state.inbox, jobs=jobs)
             app.state.numbers = MetricsReader(runtime, app.state.health)
-            app.state.large_bodies = LargeBodies()
+            app.state.large_bodies, app.state.verifications = LargeBodies(), TokenBuckets(drchrono.VERIFIED_A_MINUTE)
             app.state.sign_in, app.state.throttle = SignIn(runtime), Throttle(runtime.counts)
             await app.state.health.look()
             jobs.start("health", app.state.health.watch)

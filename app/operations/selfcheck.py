@@ -139,6 +139,9 @@ async def check_webhook_address(runtime: Runtime) -> Finding:
     given = runtime.webhook_secrets.drchrono
     if not given:
         return red(name, "DRCHRONO_WEBHOOK_SECRETS is not set", "set it, with DrChrono's client id and secret")
+    if not runtime.settings.drchrono_answers_verification:
+        says = "the verification is switched off by DRCHRONO_ANSWERS_VERIFICATION, so the address was not tried"
+        return warn(name, says, "set it to true while the webhook is made or its address changed")
     asked = secrets.token_hex(8)
     try:
         async with http.client(url, http.trusted(runtime.settings.ca_bundle)) as client:

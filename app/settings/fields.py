@@ -36,6 +36,7 @@ from app.settings.types import (
     SalesforceOrigin,
     Token,
     Tokens,
+    WebhookSecrets,
     WebUrl,
     raw_keys,
 )
@@ -150,10 +151,19 @@ class Settings(BaseSettings):
     drchrono_client_secret: Annotated[OrNone[SecretStr], DRCHRONO] = Field(
         None, description="the client secret of the API application", examples=["h0w…"]
     )
-    drchrono_webhook_secrets: Annotated[Tokens, DRCHRONO, replace(TOKEN, is_active=False)] = Field(  # all or none
-        (),
-        description="a comma list of webhook secrets of at least 16 characters, the one in use first\n"
-        "Put the same into the webhook's form at DrChrono. Uncomment it together with the id and the secret.",
+    drchrono_webhook_secrets: Annotated[WebhookSecrets, DRCHRONO, replace(TOKEN, is_active=False)] = (
+        Field(  # all or none
+            (),
+            description="a comma list of webhook secrets of at least 32 characters, the one in use first\n"
+            "Put the same into the webhook's form at DrChrono. Uncomment it together with the id and the secret.",
+        )
+    )
+    drchrono_answers_verification: Annotated[bool, DRCHRONO] = Field(
+        True,
+        description="true or false: whether DrChrono's verification of the webhook address is answered\n"
+        "It is needed while the webhook is made or its address changed. Whoever asks is answered with a hash of what\n"
+        "they asked under the secret; false once it is verified, and nobody is.",
+        examples=["true"],
     )
     drchrono_calls_per_hour: Annotated[int, DRCHRONO] = Field(
         500,

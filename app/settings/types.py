@@ -22,7 +22,7 @@ from app.sync.mappings.local_time import known_zone
 KEY_BYTES = 32
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SALESFORCE_SUFFIXES = (".my.salesforce.com", ".my.salesforce.mil", ".salesforce.com")
-_SHORTEST_TOKEN = 16
+_SHORTEST_TOKEN, _SHORTEST_WEBHOOK_SECRET = 16, 32
 _FEWEST_CHARACTERS, _FEWEST_BYTES = 8, 12  # different ones; 32 bytes drawn at random have about 30
 _IN_A_PATH = re.compile(r"[A-Za-z0-9._~-]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*")  # and not dots alone
 
@@ -72,6 +72,18 @@ def _token(value: SecretStr) -> SecretStr:
     if len(set(value.get_secret_value())) < _FEWEST_CHARACTERS or _repeats(value.get_secret_value()):
         raise ValueError("it repeats itself, so it can be guessed")
     return value
+
+
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    if len(_token(value).get_secret_value()) < _SHORTEST_WEBHOOK_SECRET:
+        raise ValueError(
+            f"it is shorter than {_SHORTEST_WEBHOOK_SECRET} characters, and the verification helps whoever guesses"
+        )
+    return value
+
+
+def _webhook_secrets(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    return tuple(_webhook_secret(one) for one in value)
 
 
 def _tokens(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -171,6 +183,7 @@ Keys = Annotated[Secrets, AfterValidator(_keys)]
 NeededKeys = Annotated[Keys, Field(min_length=1)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
 Tokens = Annotated[Secrets, AfterValidator(_tokens)]
+WebhookSecrets = Annotated[Secrets, AfterValidator(_webhook_secrets)]
 PathTokens = Annotated[Tokens, AfterValidator(_path_tokens)]
 
 WebUrl = Annotated[str, AfterValidator(_web_url)]

@@ -54,7 +54,7 @@ from workers.report import report_batch
 from workers.sync import sync, take
 from workers.write import execute
 
-SECRET = "webhook-secret-of-the-tests"
+SECRET = "the-webhook-secret-of-all-the-tests"
 OUTBOUND = "outbound-token-of-the-tests"
 OPERATOR = "operator-token-of-the-tests"
 ORG_ID = "00DSYN0000000012BA"

@@ -43,7 +43,7 @@ def test_a_missing_setting_stops_every_command_with_one_line_that_names_it(tmp_p
 
 
 def test_half_a_side_stops_the_start_and_names_what_is_missing(tmp_path):
-    env = given(tmp_path, DRCHRONO_CLIENT_ID="id", DRCHRONO_WEBHOOK_SECRETS="webhook-secret-of-the-tests")
+    env = given(tmp_path, DRCHRONO_CLIENT_ID="id", DRCHRONO_WEBHOOK_SECRETS="the-webhook-secret-of-all-the-tests")
 
     ended = chronobridge(tmp_path, env, "serve")
 

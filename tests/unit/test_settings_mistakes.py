@@ -70,7 +70,11 @@ WRONG = {
     "MAPPING_FILE": ["absent.toml", "."],
     "CA_BUNDLE": ["absent.pem"],
     "DRCHRONO_BASE_URL": ["http://app.drchrono.com", "app.drchrono.com", "http://localhost.example.com"],
-    "DRCHRONO_WEBHOOK_SECRETS": ["hunter2secret", "webhook-secret-of-enough-characters,hunter2secret"],
+    "DRCHRONO_WEBHOOK_SECRETS": [
+        "hunter2secret",
+        "webhook-secret-of-enough-characters,hunter2secret",
+        "hunter2secret-that-is-too-short",
+    ],
     "DRCHRONO_CALLS_PER_HOUR": ["0", "-500", "many", "1.5"],
     "SALESFORCE_OUTBOUND_TOKENS": ["hunter2secret/of-the-path", "hunter2secret?of=the&path", "a1b2c3d4e5f6g7h8%"],
     "SALESFORCE_EVENT_TOKENS": ["ab" * 20, f"event-token-of-the-tests,{'abc' * 12}"],

@@ -6,10 +6,11 @@ the right secret is kept even when it cannot be read: DrChrono switches off endp
 Source  DrChrono API reference, Webhooks (read 2026-08)
 """
 
+from math import ceil
 from time import monotonic
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from ulid import ULID
 
@@ -20,19 +21,31 @@ from app.runtime import Runtime
 from app.sync.mappings.table import Mappings
 from app.sync.model import Side
 from app.vendors.drchrono import wire
+from app.vendors.rate_limit.bucket import TokenBuckets
 from app.web.auth import refuse
 from app.web.webhooks.receive import KEPT_BYTES, count, keep, whole_body
 
 MOST_BYTES = 1024 * 1024
-_LONGEST_MSG = 4096
+_LONGEST_MSG, _LONGEST_ANSWERED = 4096, 256
+VERIFIED_A_MINUTE = 20
 
 router = APIRouter(prefix="/webhooks/drchrono", tags=["webhooks"])
 
 
 @router.get("", summary="DrChrono's verification of the callback address")
 async def verify(request: Request, msg: Annotated[str, Query(max_length=_LONGEST_MSG)]) -> JSONResponse:
-    """Answer with the HMAC of the message under the webhook's secret; 503 while no secret is set."""
+    """Answer with the HMAC of the message under the webhook's secret; 503 while no secret is set.
+
+    To anybody, which is the vendor's protocol: so seldom, only while it is wanted, and no message of any form.
+    """
     runtime: Runtime = request.app.state.runtime
+    if not runtime.settings.drchrono_answers_verification:
+        raise HTTPException(404, "the verification is switched off: DRCHRONO_ANSWERS_VERIFICATION")
+    if not 1 <= len(msg) <= _LONGEST_ANSWERED or not msg.isprintable():
+        raise HTTPException(400, f"msg is to be 1 to {_LONGEST_ANSWERED} printable characters")
+    verifications: TokenBuckets = request.app.state.verifications
+    if wait_s := verifications.take():
+        raise HTTPException(429, "asked too often", {"Retry-After": str(ceil(wait_s))})
     secrets = runtime.webhook_secrets.drchrono
     if not secrets:
         return JSONResponse({"detail": "set DRCHRONO_WEBHOOK_SECRETS"}, status_code=503)

@@ -208,9 +208,9 @@ async def test_a_webhook_that_knows_another_secret_is_told(clinic, known, body):
 
 async def test_while_the_webhooks_secret_is_rotated_the_first_one_counts(clinic, known):
     with served(known) as listening:
-        new_in_front = f"a-new-webhook-secret-in-front,{SECRET}"
+        new_in_front = f"a-new-webhook-secret-to-stand-in-front,{SECRET}"
         ours_is_newer = line(await found(changed(listening, drchrono_webhook_secrets=new_in_front)), "webhook")
-        new_behind = f"{SECRET},an-old-webhook-secret-behind"
+        new_behind = f"{SECRET},an-old-webhook-secret-to-stand-behind"
         same_first = line(await found(changed(listening, drchrono_webhook_secrets=new_behind)), "webhook")
 
     assert (ours_is_newer.state, same_first.state) == (CheckState.RED, CheckState.WARNING)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.store.tables import deliveries
+from app.vendors.rate_limit.bucket import TokenBuckets
+from app.web.webhooks.drchrono import VERIFIED_A_MINUTE
 from tests.flow.clinic import OPERATOR, SECRET, opened
 from tests.flow.heard import changed
 
@@ -30,6 +32,39 @@ async def test_the_verification_answers_the_hmac_of_the_message(clinic):
 
     expected = hmac.new(SECRET.encode(), "ünïcode & more".encode(), hashlib.sha256).hexdigest()
     assert (answer.status_code, answer.json()) == (200, {"secret_token": expected})
+
+
+@pytest.mark.parametrize(
+    "msg", ["", "x" * 257, "x" * 5000, "a\nb", "a\tb"], ids=["none", "257", "5000", "line break", "tab"]
+)
+async def test_a_message_of_no_reasonable_form_is_not_answered(clinic, msg):
+    answer = await clinic.web.get("/webhooks/drchrono", params={"msg": msg})
+
+    assert answer.status_code in (400, 422)
+    assert "secret_token" not in answer.text
+
+
+async def test_the_verification_is_answered_so_often_and_no_oftener(clinic):
+    clinic.app.state.verifications = TokenBuckets(VERIFIED_A_MINUTE, lambda: 0.0)
+    answers = [
+        await clinic.web.get("/webhooks/drchrono", params={"msg": f"guess {number}"})
+        for number in range(VERIFIED_A_MINUTE + 5)
+    ]
+
+    assert [answer.status_code for answer in answers[:VERIFIED_A_MINUTE]] == [200] * VERIFIED_A_MINUTE
+    assert [answer.status_code for answer in answers[VERIFIED_A_MINUTE:]] == [429] * 5
+    assert answers[-1].headers["retry-after"] == "3"
+
+
+async def test_the_verification_is_answered_only_while_it_is_wanted(known, empty_vendors):
+    given = changed(known, drchrono_answers_verification=False)
+
+    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce, connects=False) as clinic:
+        answer = await clinic.web.get("/webhooks/drchrono", params={"msg": "anything"})
+        ping = {"x-drchrono-signature": SECRET, "x-drchrono-event": "PING"}
+        delivered = await clinic.web.post("/webhooks/drchrono", content=b"{}", headers=ping)
+
+    assert (answer.status_code, delivered.status_code) == (404, 200)
 
 
 async def test_the_verification_answers_as_the_vendors_worked_example(known, empty_vendors):
