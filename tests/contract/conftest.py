@@ -52,7 +52,7 @@ def org(key, tmp_path_factory):
         running(app, ssl_certfile=files.certificate, ssl_keyfile=files.key) as url,
         httpx.Client(base_url=url, verify=ssl.create_default_context(cafile=str(ca_file))) as control,
     ):
-        yield SimpleNamespace(url=url, ca_file=ca_file, control=control)
+        yield SimpleNamespace(url=url, ca_file=ca_file, control=control, files=files)
 
 
 def credentials(org, **more):

@@ -12,6 +12,7 @@ A rule is `{"match": "POST /api/patients", "do": "error", "next": 1, "status": 5
             drop_before           close the connection without an answer; the work is not done
             slow                  wait `delay_s`, then do the work and answer
     body    JSON, or text; text that begins with `<` goes out as HTML
+    headers more headers of that answer
     delay_s seconds, default 30
 
 Control calls never fail. The first matching rule counts.
@@ -49,6 +50,7 @@ class Rule:
     next: int | None = 1
     status: int | None = None
     body: Any = None
+    headers: dict[str, str] | None = None
     delay_s: float = 30.0
 
     def __post_init__(self) -> None:
@@ -65,8 +67,10 @@ class Rule:
         status = self.status or default_status
         if isinstance(self.body, str):
             media = "text/html" if self.body.lstrip().startswith("<") else "text/plain"
-            return Response(self.body, status, media_type=media)
-        return Response(status_code=status) if self.body is None else JSONResponse(self.body, status)
+            return Response(self.body, status, self.headers, media_type=media)
+        if self.body is None:
+            return Response(status_code=status, headers=self.headers)
+        return JSONResponse(self.body, status, self.headers)
 
 
 class Faults:

@@ -3,7 +3,8 @@
 The library is synchronous and blocks, so it runs in our threads, one session per thread, with our own
 `requests.Session`: it sets no time-outs and drops per-call headers on a repeat, so both live on the session. It never
 logs in by itself; the token is injected and refreshed by the broker. A thread cannot be cancelled: a call we gave up
-on may still land, so for a write that is an unknown outcome.
+on may still land, so for a write that is an unknown outcome. Whatever an answer says, it speaks to the org's instance
+alone: a redirect is not followed, an address elsewhere not asked.
 
 Source  simple-salesforce 1.12.10, api.py and util.py
 """
@@ -18,9 +19,11 @@ from typing import Any, Self, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
 from simple_salesforce.api import Salesforce as SimpleSalesforce
 from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession, SalesforceOperationError
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+from urllib3.util import parse_url
 
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable, Unreadable
 from app.ports import TokenStore
@@ -38,13 +41,22 @@ T = TypeVar("T")
 _LIMIT = "REQUEST_LIMIT_EXCEEDED"
 _REMEMBER_S = 1.0  # a new sign-in leaves the old session alive
 _SIDE = Side.SALESFORCE.value
+_OTHER_HOST = "OTHER_HOST"
 _TOKEN_MOVED = "TOKEN_MOVED"  # noqa: S105 - a code
 
 
-class _Adapter(HTTPAdapter):
-    """Time-outs on every request, our trusted roots, and `heard` hears of each."""
+class OtherHostError(requests.exceptions.InvalidURL):
+    """An answer of Salesforce's led elsewhere than to the org's instance: nothing was sent there."""
 
-    def __init__(self, context: Any, heard: OnResponse, timings: Timings) -> None:
+
+class _Adapter(HTTPAdapter):
+    """Time-outs on every request, our trusted roots, and `heard` hears of each; to the instance and nowhere else.
+
+    The library takes addresses out of answers: where a list goes on, where results lie. Each carries the token.
+    """
+
+    def __init__(self, instance: str, context: Any, heard: OnResponse, timings: Timings) -> None:
+        self._instance = _origin(instance)
         self._context, self._heard, self._timings = context, heard, timings
         super().__init__(pool_maxsize=1)  # a session is one thread's
 
@@ -52,6 +64,8 @@ class _Adapter(HTTPAdapter):
         return super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
 
     def send(self, request: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        if _origin(request.url) != self._instance:
+            raise OtherHostError(_OTHER_HOST)
         kwargs["timeout"] = (self._timings.connect_s, self._timings.read_s)
         try:
             response = super().send(request, **kwargs)
@@ -60,6 +74,12 @@ class _Adapter(HTTPAdapter):
             raise
         self._heard(response.status_code)
         return response
+
+
+def _origin(url: str) -> tuple[str | None, str | None, int | None]:
+    """Give scheme, host and port as urllib3 reads them, which is what connects."""
+    found = parse_url(url)
+    return found.scheme, found.host, found.port or (443 if found.scheme == "https" else None)
 
 
 class _UsageHeader:
@@ -168,6 +188,8 @@ class Transport:
                 raise
             except SalesforceError as error:
                 raise refused(error.status, error.content, call, writes=writes) from None
+            except OtherHostError:
+                raise Unreadable(_SIDE, call, code=_OTHER_HOST) from None
             except (requests.RequestException, TimeoutError) as error:
                 place.is_given_up = isinstance(error, TimeoutError | requests.ReadTimeout)
                 raise translated(error, call, writes=writes) from None
@@ -179,8 +201,13 @@ class Transport:
     def _library(self, token: Token) -> SimpleSalesforce:
         """Give this thread's library object for a token."""
         if getattr(self._local, "version", None) != token.version:
-            session = requests.Session()
-            session.mount("https://", _Adapter(self._context, self.budget.heard, self.timings))
+            instance, session = self._grant.allowed_instance(token.beside), requests.Session()
+            adapter = _Adapter(instance, self._context, self.budget.heard, self.timings)
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, adapter)
+            session.max_redirects = 0  # it would send the body again, wherever that leads
+            session.trust_env = False  # a .netrc would take the token's place
+            session.proxies = dict(get_environ_proxies(instance, no_proxy=None))
             session.hooks["response"].append(self._heard.hear)
             session.headers.update(
                 {
@@ -190,7 +217,7 @@ class Transport:
                 }
             )
             self._local.library = SimpleSalesforce(
-                instance_url=self._grant.allowed_instance(token.beside),
+                instance_url=instance,
                 session_id=token.value,
                 version=self._version,
                 session=session,
