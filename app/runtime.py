@@ -5,7 +5,7 @@ Importing this opens nothing. What a side needs that is not configured is None: 
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,7 +39,8 @@ from app.vendors.drchrono.oauth import DrChronoGrant
 from app.vendors.http import OnResponse, ignore_response
 from app.vendors.rate_limit.concurrency import ConcurrencySlots
 from app.vendors.rate_limit.drchrono import DrChronoRateLimit
-from app.vendors.rate_limit.policy import Allowance
+from app.vendors.rate_limit.policy import QUESTIONS_PER_HOUR, QUESTIONS_SHARE, Allowance
+from app.vendors.rate_limit.questions import QuestionLimit
 from app.vendors.rate_limit.salesforce import SalesforceRateLimit
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import Credentials, SalesforceGrant
@@ -76,6 +77,7 @@ class Runtime:
     salesforce: Salesforce | None
     counts: ProcessCounters = field(default_factory=ProcessCounters)
     webhook_secrets: WebhookSecrets = field(init=False)
+    questions: Mapping[Side, QuestionLimit] = field(init=False)
 
     def __post_init__(self) -> None:
         known = self.settings
@@ -86,6 +88,8 @@ class Runtime:
             raw_keys(known.salesforce_event_signing_keys),
         )
         object.__setattr__(self, "webhook_secrets", given)  # read at every delivery, so made once
+        limits = {side: question_limit(known, self.database, side) for side in Side}
+        object.__setattr__(self, "questions", limits)
 
     def rules(self, kind: Kind) -> Rules:
         """Give the rules of a kind that is mapped."""
@@ -208,6 +212,13 @@ def drchrono_budget(settings: Settings, database: Database, counts: ProcessCount
     allowance = Allowance(settings.drchrono_calls_per_hour, settings.drchrono_calls_per_second)
     heard = _heard(counts, Side.DRCHRONO)
     return DrChronoRateLimit(Side.DRCHRONO.value, ledger_of(settings, database, Side.DRCHRONO), allowance, heard)
+
+
+def question_limit(settings: Settings, database: Database, side: Side) -> QuestionLimit:
+    """Give the limit of what people may ask of a side that the settings name."""
+    per_hour = max(int(settings.drchrono_calls_per_hour * QUESTIONS_SHARE), 1)
+    allowance = Allowance(per_hour if side is Side.DRCHRONO else QUESTIONS_PER_HOUR, settings.drchrono_calls_per_second)
+    return QuestionLimit(side.value, RateLedger(database, f"questions {side.value}"), allowance)
 
 
 def salesforce_budget(

@@ -92,6 +92,7 @@ BUSY = "match_busy"
 NEVER_HERE = "never_here"
 CIRCUIT_OPEN = "left_alone"  # a vendor that failed several calls in a row: none is made for a while
 HOUR_IS_SPENT, SECONDS_ARE_FULL, DAY_IS_SPENT = "hour_is_spent", "seconds_are_full", "day_is_spent"
+ASKED_TOO_OFTEN = "asked_too_often"  # of what a person wants to see: no record's failure
 DRCHRONO_QUOTA_CAUSES = (HOUR_IS_SPENT, SECONDS_ARE_FULL, "HTTP_429")  # calls, that is: the vendor is not away
 SALESFORCE_QUOTA_CAUSES = (DAY_IS_SPENT, "REQUEST_LIMIT_EXCEEDED")
 

@@ -2,7 +2,7 @@
 
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,12 @@ import httpx
 
 from app.errors import Gone, OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable
 
+BeforeCall = Callable[[str], Awaitable[None]]
 OnResponse = Callable[[int | None], None]
+
+
+async def admit_any(_call: str) -> None:
+    """Let any call be made."""
 
 
 def ignore_response(_status: int | None) -> None:

@@ -14,6 +14,7 @@ from fastapi import Depends, HTTPException, Request
 from app.operations.sign_in import Caller, Role, SignIn
 from app.operations.throttle import Secret, Throttle
 from app.runtime import Runtime
+from app.vendors.rate_limit.questions import asker
 
 _SESSION_COOKIE = "chronobridge_session"
 CSRF_FIELD, CSRF_HEADER = "csrf_token", "x-csrf-token"
@@ -40,6 +41,8 @@ async def caller_of(request: Request) -> Caller | None:
     if not hasattr(request.state, "caller"):
         request.state.caller = await _looked_up(request)
     found: Caller | None = request.state.caller
+    if found is not None and found.csrf is not None:
+        asker.set(found.who)
     return found
 
 

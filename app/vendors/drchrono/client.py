@@ -56,15 +56,16 @@ class DrChrono:
             is_live: asyncio.Semaphore(_AT_ONCE if is_live else _AT_ONCE_BEHIND) for is_live in (True, False)
         }
         self.lane = Lane.LIVE
+        self.before: http.BeforeCall = http.admit_any
         self.bulk_waits_s: Sequence[float] = BULK_WAITS_S
         self.timings = REAL
         self.grant = grant
         self.broker = Broker(_SIDE, store, grant.refresh, Policy(is_final=True, lease=lease), tell)
 
-    def on(self, lane: Lane) -> Self:
-        """Give the same practice, its calls counted in a lane."""
+    def on(self, lane: Lane, before: http.BeforeCall = http.admit_any) -> Self:
+        """Give the same practice, its calls counted in a lane; `before` is asked first, and may refuse one."""
         there = copy.copy(self)
-        there.lane = lane
+        there.lane, there.before = lane, before
         return there
 
     async def read(self, path: str, record_id: str) -> dict[str, Any] | None:
@@ -249,6 +250,7 @@ class DrChrono:
         budget = self.grant.budget
         try:
             async with self._gates[self.lane is Lane.LIVE]:
+                await self.before(call)
                 await budget.spend(self.lane, call)
                 if write is not None:
                     write.may_start()

@@ -34,6 +34,8 @@ RESERVED: Mapping[Lane, float] = {
     Lane.COMPARE: 0.3,
     Lane.BACKFILL: 0.4,
 }
+QUESTIONS_SHARE = 0.1  # of DrChrono's hour, for what people want to see
+QUESTIONS_PER_HOUR = 1_000  # of Salesforce's day of tens of thousands
 _HOURS_AHEAD = 24 * 30
 _MOST_BETWEEN = 0.5  # of an hour's calls: more than that was no ordinary hour
 _PARTS = 4  # of a second, each with its part of the calls

@@ -29,7 +29,7 @@ from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavai
 from app.ports import TokenStore
 from app.sync.model import Lane, Side
 from app.timings import REAL, Timings
-from app.vendors.http import OnResponse
+from app.vendors.http import BeforeCall, OnResponse, admit_any
 from app.vendors.rate_limit.concurrency import TOO_MANY
 from app.vendors.rate_limit.salesforce import SPENT_S, SalesforceRateLimit
 from app.vendors.salesforce.oauth import SalesforceGrant
@@ -121,15 +121,16 @@ class Transport:
     ) -> None:
         self._grant, self._context, self._version = grant, context, version
         self.budget, self.lane, self._heard = budget, Lane.LIVE, _UsageHeader()
+        self.before: BeforeCall = admit_any
         self.patience, self.timings = BulkPolicy(), REAL
         self.broker = Broker(_SIDE, store, grant.ask, Policy(is_final=False, remember_s=_REMEMBER_S), tell)
         self._threads = ThreadPoolExecutor(budget.places.most, thread_name_prefix="salesforce")
         self._local = threading.local()
 
-    def on(self, lane: Lane) -> Self:
-        """Give the same org, its calls made for a lane."""
+    def on(self, lane: Lane, before: BeforeCall = admit_any) -> Self:
+        """Give the same org, its calls made for a lane; `before` is asked first, and may refuse one."""
         there = copy.copy(self)
-        there.lane = lane
+        there.lane, there.before = lane, before
         return there
 
     async def close(self) -> None:
@@ -148,6 +149,7 @@ class Transport:
         Raises  Unavailable, OutcomeUnknown, Unauthorized, Rejected, Unreadable
         """
         if not is_admitted:
+            await self.before(call)
             await self.budget.admit(self.lane, call)
         try:
             found = await self._answered(call, ask, writes=writes)
