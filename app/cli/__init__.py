@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -83,7 +84,8 @@ def migrate() -> None:
     from app.settings import env_file
 
     known = env_file.load()
-    asyncio.run(maintenance.migrate(known.database_url, known.ca_bundle))
+    tell = partial(print, "chronobridge:", file=sys.stderr)
+    asyncio.run(maintenance.migrate(known.database_url, known.ca_bundle, tell))
     print("the database is up to date")
 
 

@@ -19,15 +19,16 @@ from app.timings import of_this_process
 _PATIENCE_S = 5.0
 
 
-async def migrate(database_url: str, ca_bundle: Path | None) -> None:
+async def migrate(database_url: str, ca_bundle: Path | None, tell: Callable[[str], None]) -> None:
     """Bring the database's schema up to date; a newer one is left alone.
 
+    tell    hears what is waited for
     Raises  StoreUnavailable
     """
     from app.store import schema  # with alembic, which a probe of the worker need not wait for
 
     async with Database(database_url, ca_bundle=ca_bundle).opened() as database:
-        await schema.migrate(database)
+        await schema.migrate(database, tell)
 
 
 async def is_behind(database_url: str, ca_bundle: Path | None) -> bool:

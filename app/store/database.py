@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -129,21 +130,29 @@ class Database:
         return self.address is not None and self.address.is_pooled
 
     @asynccontextmanager
-    async def patient(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection of its own, in no transaction, whose statements may take as long as they need.
+    async def patient(self, lock_timeout_s: float) -> AsyncIterator[AsyncConnection]:
+        """Give a connection of its own to PostgreSQL, whose statements may take as long as they need.
 
-        Raises  StoreUnavailable when the database cannot be reached
+        lock_timeout_s  how long one in a transaction waits for a lock; whoever comes after it waits as long
+        Raises          StoreUnavailable when the database cannot be reached, or refuses what is done with it
         """
-        if self.address is None:
-            async with self.engine.connect() as connection:
-                yield connection
-            return
+        assert self.address is not None
         engine = create_async_engine(
             "postgresql+asyncpg://", **postgres.engine_options(self.address), poolclass=NullPool
         )
+
+        @sa.event.listens_for(engine.sync_engine, "begin")
+        def begin(connection: sa.Connection) -> None:
+            if connection.get_isolation_level() != _AUTOCOMMIT["isolation_level"]:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(lock_timeout_s * 1000)}")
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+
         try:
             async with engine.connect() as connection:
                 yield connection
+        except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise StoreUnavailable(_said(error)) from error
         finally:
             await engine.dispose()
 

@@ -1,10 +1,14 @@
+import asyncio
+from contextlib import asynccontextmanager
+
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from app.errors import StoreUnavailable
-from app.store import tables
+from app.store import schema, tables
 from app.store.database import Database
 from app.store.schema import is_behind, migrate
 from app.store.vendor_tokens import VendorTokens
@@ -255,3 +259,77 @@ async def test_a_code_without_rights_sees_a_failure_not_a_schema_behind(database
 async def _table_names(database):
     async with database.engine.connect() as connection:
         return set(await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names()))
+
+
+@asynccontextmanager
+async def held(database, *statements):
+    """Somebody's transaction has done these and stays open; gives the connection, and ends with the block."""
+    connection = await connected(database)
+    async with connection.transaction():
+        for statement in statements:
+            await connection.execute(statement)
+        yield connection
+    await connection.close()
+
+
+class Told(asyncio.Event):
+    """Hears what a migration waits for."""
+
+    def __call__(self, said):
+        self.said = said
+        self.set()
+
+
+async def at_migration(database, revision):
+    """Bring the database to how an older version left it."""
+    await an_empty_database(database)
+    async with database.patient(1) as connection:
+        await connection.run_sync(lambda sync: command.upgrade(schema._config(sync), revision))
+
+
+@on_postgresql
+async def test_a_migration_waits_for_another_for_longer_than_a_statement_may_take(database):
+    await at_migration(database, "0011")
+    told, url = Told(), f"{database.url.render_as_string(hide_password=False)}?command_timeout=0.1"
+    async with Database(url).opened() as hurried:
+        async with held(database, f"SELECT pg_advisory_xact_lock({0x6368726F6E6F})") as other:
+            migrating = asyncio.create_task(migrate(hurried, told))
+            await told.wait()
+            await other.execute("SELECT pg_sleep(0.3)")
+            assert not migrating.done()
+        await migrating
+
+    assert "another migration" in told.said
+    assert await is_behind(database) is False
+
+
+@on_postgresql
+async def test_a_migration_that_needs_a_table_lets_deliveries_through_while_it_waits(database, inbox):
+    await at_migration(database, "0011")
+    told = Told()
+    async with held(database, "LOCK TABLE calls IN ACCESS SHARE MODE"):
+        migrating = asyncio.create_task(migrate(database, told, lock_timeout_s=0.05))
+        await told.wait()
+        await inbox.keep(a_delivery("1"))
+        assert not migrating.done()
+    await migrating
+
+    assert "in use" in told.said
+    assert await is_behind(database) is False
+    assert len(await rows(database, tables.deliveries)) == 1
+
+
+@on_postgresql
+async def test_an_index_that_was_cut_off_while_it_was_built_is_built_again(database):
+    await at_migration(database, "0009")
+    await change(database, sa.text("CREATE INDEX ix_links_kind ON links (kind, id)"))
+    await change(
+        database, sa.text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_links_kind'::regclass")
+    )
+
+    await migrate(database)
+
+    invalid = await database.read(sa.text("SELECT 1 FROM pg_index WHERE NOT indisvalid"))
+    assert invalid == []
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []

@@ -3,9 +3,11 @@
 from alembic import context
 
 config = context.config
+connection = config.attributes["connection"]
 context.configure(
-    connection=config.attributes["connection"],
+    connection=connection,
     target_metadata=config.attributes["metadata"],
-    transaction_per_migration=False,
+    transaction_per_migration=connection.dialect.name == "postgresql",  # SQLite's are all in one
 )
-context.run_migrations()
+with context.begin_transaction():
+    context.run_migrations()

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from app.store.migrations.large_indexes import create_index
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -20,7 +22,7 @@ def upgrade() -> None:
     with op.batch_alter_table("conflicts") as conflicts:  # SQLite makes the table anew for this
         conflicts.alter_column("kept", existing_type=sa.Text(), nullable=True)
     for name, table, at, there in _OLD:
-        op.create_index(name, table, [at, "id"], sqlite_where=sa.text(there), postgresql_where=sa.text(there))
+        create_index(name, table, [at, "id"], there)
 
 
 def downgrade() -> None:

@@ -1,6 +1,6 @@
 """A record's history is found by the record, and the records of a kind are gone through in their order."""
 
-from alembic import op
+from app.store.migrations.large_indexes import create_index
 
 revision = "0010"
 down_revision = "0009"
@@ -9,9 +9,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_index("ix_events_record", "events", ["record_id", "delivery_id"])
-    op.create_index("ix_links_kind", "links", ["kind", "id"])
-    op.create_index("ix_conflicts_link_id", "conflicts", ["link_id"])
+    create_index("ix_events_record", "events", ["record_id", "delivery_id"])
+    create_index("ix_links_kind", "links", ["kind", "id"])
+    create_index("ix_conflicts_link_id", "conflicts", ["link_id"])
 
 
 def downgrade() -> None:
