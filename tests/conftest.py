@@ -73,9 +73,10 @@ def pytest_collection_modifyitems(items):
     for item in items:
         given, folders = item.callspec.params if hasattr(item, "callspec") else {}, item.path.relative_to(_TESTS).parts
         is_a_twin = bool(_THROUGH_THE_STORE & {*folders}) and given.get("database") == "sqlite"
+        is_a_twin = is_a_twin and item.get_closest_marker("both") is None
         if is_a_twin or folders[:2] == ("standins", "tests"):
             item.add_marker(pytest.mark.long)
-        elif folders[0] == "flow" and folders[1] not in _AT_THE_DOOR:
+        elif folders[0] == "flow" and folders[1] not in _AT_THE_DOOR and item.get_closest_marker("both") is None:
             told[item.path, item.originalname].append(item)
     for items_of_one in told.values():
         for item in items_of_one[1:-1]:

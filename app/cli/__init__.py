@@ -8,13 +8,16 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli import harness
 from app.errors import Misconfigured, StoreUnavailable, SyncError
 from app.sync.model import Kind
+
+if TYPE_CHECKING:
+    from app.operations.lanes import LaneName
 
 app = typer.Typer(
     help="Keeps patients and appointments the same in DrChrono and Salesforce.",
@@ -217,6 +220,63 @@ def replay(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids o
     for unknown in told.unknown:
         print(f"{unknown} is no delivery's id: GET /api/v1/deliveries lists them", file=sys.stderr)
     raise typer.Exit(1 if told.unknown else 0)
+
+
+_Lane = Annotated[str, typer.Argument(metavar="LANE", help="live, retry, confirm, compare, backfill or all")]
+
+
+@app.command()
+def pause(
+    lane: _Lane = "all",
+    reason: Annotated[str, typer.Option(help="why; shown wherever the lane is")] = "",
+) -> None:
+    """Pause a lane: its work stays in it, and nothing of it is written."""
+    from app import log
+    from app.cli import lanes
+    from app.settings import env_file
+
+    log.configure(logging.ERROR)
+    name = _lane(lane)
+    asyncio.run(lanes.pause(env_file.load(), name, reason))
+    print(f"paused: {name}")
+
+
+@app.command()
+def resume(
+    lane: _Lane = "all",
+    *,
+    restored: Annotated[
+        bool, typer.Option("--restored", help="after a backup was restored: compare, show, and ask first")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="with --restored: do not ask, go on")] = False,
+) -> None:
+    """Resume a lane, or all of them; after a restored backup only what was looked at is written."""
+    from rich.console import Console
+
+    from app import log
+    from app.cli import lanes
+    from app.settings import env_file
+
+    log.configure(logging.ERROR)
+    name, known = _lane(lane), env_file.load()
+    if not restored:
+        asyncio.run(lanes.resume(known, name))
+        print(f"resumed: {name}")
+        return
+
+    def is_meant() -> bool:
+        return yes or typer.confirm("Is that right, and shall it be written?")
+
+    raise typer.Exit(0 if asyncio.run(lanes.resume_restored(known, Console(), is_meant)) else 1)
+
+
+def _lane(name: str) -> "LaneName":
+    from app.operations.lanes import LaneName
+
+    try:
+        return LaneName(name)
+    except ValueError:
+        raise typer.BadParameter(f"{name} is no lane; there are {', '.join(LaneName)}") from None
 
 
 @app.command("queue")

@@ -74,8 +74,8 @@ def _upgrade(connection: sa.Connection) -> None:
 async def _only_one(address: PostgresAddress, tell: Callable[[str], None]) -> AsyncIterator[None]:
     """Hold the lock of whoever migrates until the block ends, in a transaction of its own, once nobody else has it.
 
-    Whoever waits asks again and again, and whoever has it asks nothing more: a question under way, or an answer not read
-    to its end, keeps a snapshot, and an index that is built beside the writes would wait for that, for ever.
+    Whoever waits asks again and again, and whoever has it asks nothing more: a query under way, or an answer
+    that is not read to its end, keeps a snapshot; an index that is built beside the writes would wait for it for ever.
     """
     guard = await postgres.connect(address)
     try:

@@ -147,3 +147,31 @@ def test_the_workers_probe_fails_where_no_worker_lives(tmp_path):
     chronobridge(tmp_path, env, "migrate")
 
     assert chronobridge(tmp_path, env, "work", "--health").returncode == 1
+
+
+def test_a_lane_is_paused_and_resumed_by_a_command(tmp_path):
+    env = given(tmp_path)
+    chronobridge(tmp_path, env, "migrate")
+
+    paused = chronobridge(tmp_path, env, "pause", "compare", "--reason", "month's end")
+    waits = lanes_of(chronobridge(tmp_path, env, "queue", "--json"))
+    resumed = chronobridge(tmp_path, env, "resume", "compare")
+    runs = lanes_of(chronobridge(tmp_path, env, "queue", "--json"))
+
+    assert (paused.stdout, resumed.stdout) == ("paused: compare\n", "resumed: compare\n")
+    assert (waits["compare"], waits["live"]["paused"]) == (
+        waits["compare"] | {"paused": True, "reason": "month's end"},
+        False,
+    )
+    assert not any(one["paused"] for one in runs.values())
+
+
+def test_a_lane_that_is_none_is_wrong_usage(tmp_path):
+    ended = chronobridge(tmp_path, given(tmp_path), "pause", "everything")
+
+    assert ended.returncode == 2
+    assert "everything is no lane; there are live, retry, confirm" in ended.stderr
+
+
+def lanes_of(told):
+    return {one["lane"]: one for one in json.loads(told.stdout)["lanes"]}
