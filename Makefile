@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load soak sizes screenshots serve work up lock migration env-example clean
+.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load soak sizes screenshots serve work up lock audit migration env-example clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -16,7 +16,8 @@ help:  ## list the targets
 $(READY): requirements.lock pyproject.toml
 	@echo "setting up $(VENV) from requirements.lock (once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip --quiet --disable-pip-version-check install uv==0.13.9 2>/dev/null
+	@awk '/^uv==/ { found = 1 } found { print; if (!/\\$$/) exit }' requirements.lock > $(VENV)/uv.lock
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes --no-deps -r $(VENV)/uv.lock 2>/dev/null
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --system-certs --quiet --require-hashes --compile-bytecode -r requirements.lock
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --system-certs --quiet --no-deps -e .
 	@touch $@
@@ -32,7 +33,7 @@ check: $(READY)  ## format, lint, types, imports, deploy files: half a minute
 	@$(BIN)/hadolint deploy/Dockerfile
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@$(BIN)/yamllint --strict deploy/compose.yaml .pre-commit-config.yaml
-	@$(BIN)/shellcheck .ci/run
+	@$(BIN)/shellcheck .ci/run deploy/make-secrets deploy/postgres-init.sh
 
 format: $(READY)  ## let ruff format and fix what it can
 	@$(BIN)/ruff check --quiet --fix-only . ; $(BIN)/ruff format --quiet .
@@ -79,9 +80,15 @@ screenshots: $(READY)  ## every page of the console with demo data, into deploy/
 up serve work: $(READY)  ## run the service (needs settings, see deploy/env.example)
 	@$(BIN)/chronobridge $@
 
-lock: $(READY)  ## resolve pyproject.toml into requirements.lock and the image's deploy/requirements.lock, with hashes
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
-	@echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --constraint requirements.lock pyproject.toml - -o deploy/requirements.lock
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
+lock: $(READY)  ## resolve pyproject.toml into requirements.lock and the images' two under deploy/, with hashes
+	@$(COMPILE) --extra dev pyproject.toml -o requirements.lock
+	@echo 'setuptools>=77' | $(COMPILE) --constraint requirements.lock pyproject.toml - -o deploy/requirements.lock
+	@$(COMPILE) --constraint requirements.lock --extra demo pyproject.toml -o deploy/requirements.demo.lock
+
+audit: $(READY)  ## known flaws of everything in the lock files; asks PyPI, so it needs the network
+	@for lock in requirements.lock deploy/requirements.lock deploy/requirements.demo.lock; do \
+		$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$lock || exit 1; done
 
 migration: $(READY)  ## M="what it adds": a new empty migration
 	@$(BIN)/alembic revision -m "$(M)"

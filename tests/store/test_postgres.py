@@ -8,8 +8,10 @@ import socket
 import socketserver
 import ssl
 import struct
+import subprocess
 import threading
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -20,8 +22,10 @@ from app.errors import StoreUnavailable
 from app.store import tables
 from app.store.database import Database
 from app.store.schema import is_behind, migrate
+from tests.postgresql import _PSQL
 from tests.store.build import a_delivery, change, on_postgresql, open_inbox, rows, taken
 
+ROLES = Path(__file__).parents[2] / "deploy" / "postgres-roles.sql"
 POOLER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 ASKS_FOR_TLS = struct.pack("!ii", 8, 80877103)
 
@@ -212,3 +216,27 @@ async def test_a_probe_finds_what_keeps_a_delivery_out_and_leaves_nothing_behind
     await inbox.probe()
 
     assert groups == []
+
+
+@on_postgresql
+async def test_the_service_reads_and_writes_rows_in_tables_that_only_their_owner_can_change(database, postgres_url):
+    name = database.url.database
+    roles = {"owner": f"owner_{name}"[:60], "service": f"service_{name}"[:60]}
+    given = {**roles, "owner_password": "o", "service_password": "s"}
+    where = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    sets = [f"--set={key}={value}" for key, value in given.items()]
+    subprocess.run([_PSQL / "bin" / "psql", "--quiet", *sets, "--file", ROLES, where], check=True, capture_output=True)
+    owner, service = (database.url.set(username=one).render_as_string(hide_password=False) for one in roles.values())
+
+    async with Database(owner).opened() as ours:
+        await change(ours, sa.text("DROP TABLE alembic_version, audit_head CASCADE"))
+        await change(ours, sa.text("CREATE TABLE later (id INTEGER)"))
+    async with reached(service) as (ours, inbox):
+        await inbox.keep(a_delivery("1"))
+        assert await rows(ours, tables.deliveries)
+        await change(ours, sa.text("INSERT INTO later VALUES (1)"))
+        for forbidden in ("DROP TABLE later", "ALTER TABLE links ADD x INTEGER", "CREATE TABLE mine (id INTEGER)",
+                          "TRUNCATE deliveries"):  # fmt: skip
+            with pytest.raises(StoreUnavailable) as refused:
+                await change(ours, sa.text(forbidden))
+            assert refused.value.__cause__.orig.sqlstate == "42501", "it has no right to"
