@@ -27,7 +27,8 @@ from app.store.database import Database
 from app.store.schema import migrate
 from app.sync.model import Lane
 from app.vendors.rate_limit.policy import HOUR_S
-from tests.simulate.clock import Clock, unthreaded
+from tests.simulate.clock import Clock
+from tests.simulate.database import at_once
 from tests.simulate.office import ALLOWED, WORKERS, Practice, Shelf, Thing, Worker
 from tests.simulate.running import lived
 
@@ -204,7 +205,7 @@ def stretch(name, seed, hours=STRETCH_HOURS):
     random.seed(f"{name} {seed} jitter")
 
     async def live(url):
-        async with unthreaded(Database(url), clock).opened() as database:
+        async with at_once(Database(url), clock).opened() as database:
             await migrate(database)
             return await Office(url, clock, rng, LOADS[name]).lives(hours)
 

@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import ulid
-from sqlalchemy import event
 
-from app.store.clock import Pace
 from tests.standins.drchrono.clock import ZONE
 
 FIRST = datetime(2026, 1, 12, 17, 0, tzinfo=UTC)
@@ -40,45 +38,6 @@ class Clock:
 
     def julian(self, _when):
         return (self.epoch_ms() + 0.25) / _DAY_MS + _EPOCH_JULIAN
-
-
-class _Here:
-    """In place of the driver's thread and its queue: what is asked for is done at once."""
-
-    def start(self):
-        pass
-
-    def put_nowait(self, asked):
-        future, function = asked
-        try:
-            done = function()
-        except BaseException as error:
-            if future is None:
-                raise
-            future.set_exception(error)
-        else:
-            if future is not None:
-                future.set_result(done)
-
-
-def unthreaded(database, clock):
-    """Have a SQLite database driven from this thread, by this clock: no two statements can race for an answer."""
-    engine, database.pace = database.engine.sync_engine, Pace(lambda: clock.ms / 1000)
-
-    def here(*args, **kwargs):
-        connection = database.engine.dialect.dbapi.aiosqlite.connect(*args, **kwargs)
-        connection._tx = connection._thread = _Here()
-        return connection
-
-    @event.listens_for(engine, "do_connect")
-    def connect(_dialect, _record, _args, parameters):
-        parameters["async_creator_fn"] = here
-
-    @event.listens_for(engine, "connect")
-    def set_clock(connection, _record):
-        connection.create_function("julianday", 1, clock.julian)
-
-    return database
 
 
 @contextmanager

@@ -5,10 +5,8 @@ The same seed tells the same history: what may happen is in `hand.py`, what must
 
 import hashlib
 import random
-import shutil
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
@@ -18,7 +16,8 @@ from app.runtime import open_runtime
 from app.store.database import Database
 from app.store.schema import migrate
 from tests.flow.clinic import settings_of
-from tests.simulate.clock import AUTUMN, FIRST, Clock, drawn_from, unthreaded
+from tests.simulate.clock import AUTUMN, FIRST, Clock, drawn_from
+from tests.simulate.database import Memory
 from tests.simulate.hand import ACTIONS, POOL, Mix, drawn, weights
 from tests.simulate.oracle import complaints
 from tests.simulate.post import EVENTS
@@ -66,27 +65,16 @@ class Told:
 class Stage:
     """Where histories are told, one after the other, in one process: a migrated database and a runtime to copy."""
 
-    def __init__(self, folder, template):
-        self._folder, self.template, self.clock = folder, template, Clock()
-        self._databases, self._lent = [], 0
-
-    def lends(self):
-        """Give a database that nobody else of this history uses; one of the last history knows its statements."""
-        known = self.template.settings
-        if self._lent == len(self._databases):
-            self._databases.append(unthreaded(Database(known.database_url, identity=known.identity), self.clock))
-        self._lent += 1
-        return self._databases[self._lent - 1]
+    def __init__(self, migrated, template):
+        self.template, self.clock = template, Clock()
+        self.memory = Memory(template.settings, migrated, self.clock)
 
     async def tells(self, seed, mix=None):
         """Tell one history."""
         started, told = perf_counter(), Told(seed)
-        self.clock.ms = self._lent = 0
+        self.clock.ms = 0
         self.clock.first = AUTUMN if random.Random(f"{seed} season").random() < _AUTUMN else FIRST
-        path = self.template.settings.database_url.removeprefix("sqlite+aiosqlite:///")
-        for old in Path(path).parent.glob("history.db*"):
-            old.unlink()
-        shutil.copyfile(self._folder / "migrated.db", path)
+        self.memory.starts_anew()
         world = World(self, seed, [])
         told.trace = world.trace
         with drawn_from(seed, world.clock), structlog.testing.capture_logs() as world.lines:
@@ -139,16 +127,19 @@ async def _lived(world, mix):
 
 @asynccontextmanager
 async def stage():
-    """Give a stage, in a folder of memory where there is one."""
-    memory = Path("/dev/shm")
-    with TemporaryDirectory(prefix="history-", dir=memory if memory.is_dir() else None) as name:
-        folder = Path(name)
-        async with Database(f"sqlite+aiosqlite:///{folder}/migrated.db").opened() as database:
+    """Give a stage."""
+    with TemporaryDirectory(prefix="history-") as folder:
+        database = Database(f"sqlite+aiosqlite:///{folder}/migrated.db")
+        async with database.opened():
             await migrate(database)
         known = settings_of(
-            Database(f"sqlite+aiosqlite:///{folder}/history.db"), URLS[DRCHRONO], URLS[SALESFORCE], None,
+            database, URLS[DRCHRONO], URLS[SALESFORCE], None,
             salesforce_event_tokens=EVENTS, confirm_after="PT5S", drchrono_calls_per_second=100_000,
             drchrono_calls_per_hour=100_000, attempt_limit=50,
         )  # fmt: skip
         async with open_runtime(known) as template:
-            yield Stage(folder, template)
+            one = Stage(database.path, template)
+            try:
+                yield one
+            finally:
+                one.memory.ends()

@@ -7,10 +7,11 @@ A seed whose history breaks a promise is told whole; add it to `KEPT` once it ho
 """
 
 import argparse
-import asyncio
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import AsyncExitStack
+from functools import cache
 from time import monotonic
 
 from rich.console import Console
@@ -18,8 +19,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tests.simulate.history import stage
+from tests.simulate.running import runner
 
-_AT_ONCE = 20
+_AT_ONCE = 10
 
 
 def main():
@@ -35,26 +37,23 @@ def main():
     return _all(range(given.first, given.first + given.seeds), console)
 
 
+@cache
+def _here():
+    """Give this process's runner and stage, and what keeps it open: what is compiled for one history, all find."""
+    running, is_open = runner(), AsyncExitStack()
+    return running, running.run(is_open.enter_async_context(stage())), is_open
+
+
 def _told(seeds):
-    """Tell some histories, one after the other, in this process; those that hold come without their trace."""
-
-    async def tell():
-        async with stage() as one:
-            return [await one.tells(seed) for seed in seeds]
-
-    return asyncio.run(tell())
+    """Tell some histories, one after the other, in this process."""
+    running, one, _ = _here()
+    return [running.run(one.tells(seed)) for seed in seeds]
 
 
 def _brief(seeds):
-    return [told if not told.complaints else _shortest(told.seed) for told in _told(seeds)]
-
-
-def _shortest(seed):
-    async def tell():
-        async with stage() as one:
-            return await one.shortest(seed)
-
-    return asyncio.run(tell())
+    """Tell some histories; one that fails is told again, up to where it first does."""
+    running, one, _ = _here()
+    return [told if not told.complaints else running.run(one.shortest(told.seed)) for told in _told(seeds)]
 
 
 def _all(seeds, console):

@@ -21,7 +21,7 @@ from app.sync.retry import after
 from app.vendors import http
 from app.vendors.rate_limit.drchrono import DrChronoRateLimit
 from app.vendors.rate_limit.policy import HOUR_S, Allowance
-from tests.simulate.clock import unthreaded
+from tests.simulate.database import at_once
 from tests.standins.drchrono.quota import Quota, throttled
 
 ALLOWED = Allowance(500, 4)
@@ -135,7 +135,7 @@ class Worker:
     """A process with a budget of its own on the database that all share."""
 
     def __init__(self, url, clock, rng, shelf, practice, tell):
-        self._database = unthreaded(Database(url), clock)
+        self._database = at_once(Database(url), clock)
         self.budget = DrChronoRateLimit("drchrono", RateLedger(self._database, "ours"), ALLOWED)
         self._gates = {is_live: asyncio.Semaphore(at_once) for is_live, at_once in _AT_ONCE.items()}
         self._rng, self._shelf, self._practice, self._tell = rng, shelf, practice, tell

@@ -11,7 +11,7 @@ from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Any
 
-from app.store.database import Database
+from tests.simulate.database import Remembering
 
 WORKER = ContextVar("worker", default=None)
 _PATIENCE_S = 5.0
@@ -91,7 +91,7 @@ class InTurn(Executor):
         return answer
 
 
-class InTurns(Database):
+class InTurns(Remembering):
     """A database, already opened, whose transactions wait for their turn."""
 
     def __init__(self, opened, turns):

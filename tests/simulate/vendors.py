@@ -17,7 +17,7 @@ from tests.standins.drchrono.app import create_app as drchrono_app
 from tests.standins.salesforce.app import create_app as salesforce_app
 
 DRCHRONO, SALESFORCE = "drchrono", "salesforce"
-URLS = {DRCHRONO: "https://practice.example.test", SALESFORCE: "https://org.example.test"}
+URLS = {DRCHRONO: "https://practice.example.test", SALESFORCE: "https://org.my.salesforce.com"}
 CALLBACK = "https://sync.example.com/connect/drchrono/callback"
 _WRITES = ("PATCH", "POST", "DELETE")
 _BUSY = {
@@ -38,28 +38,38 @@ class NoAnswerError(Exception):
         self.is_sent = is_sent
 
 
+class Exchange:
+    """A request made of an app in this process, and its `answer`: status, headers and body."""
+
+    def __init__(self, method, url, headers, body):
+        parts, self._body, self._said = urlsplit(str(url)), body or b"", []
+        self.scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method,
+            "scheme": parts.scheme, "path": unquote(parts.path), "raw_path": parts.path.encode(),
+            "query_string": parts.query.encode(), "headers": [(b"host", parts.netloc.encode()), *headers],
+            "server": (parts.hostname, 443), "client": ("127.0.0.1", 1), "root_path": "", "state": {},
+        }  # fmt: skip
+
+    async def receive(self):
+        return {"type": "http.request", "body": self._body, "more_body": False}
+
+    async def send(self, message):
+        self._said.append(message)
+
+    @property
+    def answer(self):
+        start, *rest = self._said
+        return start["status"], start["headers"], b"".join(part.get("body", b"") for part in rest)
+
+
 def answered(app, method, url, headers, body):
     """Call an app that never waits; gives status, headers and body."""
-    parts, said = urlsplit(str(url)), []
-
-    async def receive():
-        return {"type": "http.request", "body": body or b"", "more_body": False}
-
-    async def send(message):
-        said.append(message)
-
-    scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": parts.scheme,
-        "path": unquote(parts.path), "raw_path": parts.path.encode(), "query_string": parts.query.encode(),
-        "headers": [(b"host", parts.netloc.encode()), *headers], "server": (parts.hostname, 443),
-        "client": ("127.0.0.1", 1), "root_path": "", "state": {},
-    }  # fmt: skip
+    request = Exchange(method, url, headers, body)
     try:
-        app(scope, receive, send).send(None)
+        app(request.scope, request.receive, request.send).send(None)
     except StopIteration:
-        start, *rest = said
-        return start["status"], start["headers"], b"".join(part.get("body", b"") for part in rest)
-    raise AssertionError(f"{method} {parts.path} waits for something")
+        return request.answer
+    raise AssertionError(f"{method} {url} waits for something")
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ class World:
         self.trace, self.steps, self.workers, self.dead = [], 0, [], []
         self.vanished, self.named, self.hot, self.days = set(), set(), (), {}
         self.vendors, self.post = Vendors(self.clock, self.rng, self.tells), Post(self.rng)
-        self.web = Web(stage.template, stage.lends(), self.clock)
+        self.web = Web(stage.template, stage.memory.lends(), stage.memory.connection)
         self.ledger = Ledger(lambda kind: stage.template.rules(Kind(kind)), self.partner, self.key_of)
         self.vendors.practice.dispatcher.raise_event = self._drchrono_changed
         self.vendors.org.listeners.append(self._salesforce_changed)
@@ -122,7 +122,7 @@ class World:
     def hires(self):
         """A worker's process is started."""
         number = len(self.workers) + len(self.dead)
-        here = (self.stage.template, self.stage.lends(), self.vendors, self.turns, self.step)
+        here = (self.stage.template, self.stage.memory.lends(), self.vendors, self.turns, self.step)
         self.workers.append(Worker(f"w{number}", *here))
         return self.workers[-1]
 
