@@ -42,11 +42,13 @@ class Observed:
     """One link as taken, with what both sides hold, or why that could not be seen.
 
     is_contradicted  DrChrono, when asked, denied a body that was believed
+    delivered        what the bodies of its unfinished deliveries show, believed or not
     """
 
     due: Due
     seen: Seen | SyncError
     is_contradicted: bool = False
+    delivered: tuple[Snapshot, ...] = ()
 
     @property
     def link(self) -> Link:

@@ -3,12 +3,13 @@
 Only one worker matches a person at a time, in either direction, from here to the save, so a Contact and a chart of
 one person that come at the same moment end as one pair. Salesforce is asked once for a whole batch. DrChrono's lists
 are some seconds old, so our own index is asked beside them, and what only the index knows is read before it is
-believed.
+believed. A write that makes a linked record somebody else takes part: nobody is matched beside it.
 """
 
 import asyncio
+from collections import ChainMap
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,12 +18,13 @@ from app.ports import SealedColumn
 from app.store import identity_index as store
 from app.sync import create, failure_causes
 from app.sync.failure_causes import BUSY
-from app.sync.identity import alike, fingerprints, narrowed, question, search_key
+from app.sync.identity import alike, fingerprints, narrowed, question, says_who, search_key
 from app.sync.model import WHOLE_RECORD, FieldResolution, Fields, PendingWrite, Seen, Side, Snapshot
-from app.sync.plan import Create, FindCreated, Hold, LinkTo, MergeContacts, Plan, ReadyPlan, Wait
+from app.sync.plan import Create, FindCreated, Hold, LinkTo, MergeContacts, Plan, ReadyPlan, Wait, Write
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from workers.batch import Batch, Observed
+from workers.outcome import identity_of
 from workers.read import reader_of
 
 
@@ -40,14 +42,22 @@ class CreateCandidate:
     word: FieldResolution | None = None
 
     @property
-    def chosen(self) -> str | None:
-        """Which of several over there it is, by a person's word."""
-        return self.word.twin if self.word and self.word.side is self.side else None
+    def word_there(self) -> FieldResolution | None:
+        """What a person says of whom it would meet: which one it is, or that a new one is right."""
+        return self.word if self.word and self.word.side is self.side else None
 
     @property
     def winner(self) -> str | None:
         """Which one on its own side it is, by a person's word."""
         return self.word.twin if self.word and self.word.side is not self.side else None
+
+
+@dataclass(frozen=True, slots=True)
+class ChartsFound:
+    """The charts that are who is wanted; `not_shown`: ids of those that were, and that DrChrono shows no more."""
+
+    shown: Sequence[Snapshot]
+    not_shown: Sequence[str]
 
 
 Match = Create | LinkTo | MergeContacts | Hold | Wait
@@ -82,9 +92,11 @@ async def match_before_create(
 ) -> dict[str, ReadyPlan | SyncError]:
     """Give the plans, each create and each search for one replaced by what was found of it, or why nothing could be."""
     judged: dict[str, ReadyPlan | SyncError] = {}
-    candidates = []
+    candidates, renamed = [], {}
     for one in observed:
         plan = plans.get(one.link.id)
+        if isinstance(plan, Write) and (person := _renamed_to(batch, one, plan)) is not None:
+            renamed[one.link.id] = person
         if not isinstance(plan, Create | FindCreated):
             continue
         try:
@@ -96,22 +108,59 @@ async def match_before_create(
             candidates.append(candidate)
         elif candidate.side is Side.DRCHRONO:
             judged[candidate.link_id] = Hold(failure_causes.NOBODY)
-    if candidates:
-        judged |= await _match(batch, candidates)
+    if candidates or renamed:
+        known_as = _known_as(batch, observed) if any(one.side is Side.DRCHRONO for one in candidates) else ()
+        ours = await _lease(batch, candidates, renamed, known_as)
+        busy = {link_id: plans[link_id] for link_id, person in renamed.items() if person not in ours}
+        judged |= {link_id: replace(_busy(batch), settled=plan.settled) for link_id, plan in busy.items()}
+        judged |= await _match(batch, candidates, ours, renamed.values())
     return {link_id: plan for link_id, plan in plans.items() if not isinstance(plan, FindCreated)} | judged
 
 
-async def _match(batch: Batch, candidates: Sequence[CreateCandidate]) -> Matches:
-    """Judge those that may be matched now; of one person, charts go first, and whoever meets somebody goes alone."""
-    ours = await store.lease_people(
-        batch.runtime.database, batch.leased.token, {candidate.link_id: candidate.prints[0] for candidate in candidates}
-    )
+def _renamed_to(batch: Batch, observed: Observed, plan: Write) -> str | None:
+    """Give whom a plan makes of a record of DrChrono's: one whose chart it then is; None where it stays who it is."""
+    seen, written, rules = observed.seen, plan.writes.get(Side.DRCHRONO, {}), batch.rules
+    if not isinstance(seen, Seen) or not says_who(rules.table) & written.keys():
+        return None
+    held = [side.fields for side in (seen.salesforce, seen.drchrono) if isinstance(side, Snapshot)]
+    found = fingerprints(rules.keys, rules.table, ChainMap(*(dict(one) for one in (written, *reversed(held)))))
+    return found[0] if found else None
+
+
+def _known_as(batch: Batch, observed: Sequence[Observed]) -> list[tuple[str, str]]:
+    """Give (link id, person) of whom the charts are that were taken with those that are to be created."""
+    of_each = [(one.link, identity_of(batch.rules, one)) for one in observed if one.link.drchrono_id is not None]
+    return [(link.id, person) for link, who in of_each for person in who.all]
+
+
+async def _lease(
+    batch: Batch,
+    candidates: Sequence[CreateCandidate],
+    renamed: Mapping[str, str],
+    known_as: Collection[tuple[str, str]],
+) -> set[str]:
+    persons = {candidate.link_id: candidate.prints[0] for candidate in candidates}
+    return await store.lease_people(batch.runtime.database, batch.leased.token, persons, renamed, known_as)
+
+
+def _busy(batch: Batch) -> Wait:
+    return Wait(BUSY, batch.leased.now + _AGAIN)
+
+
+async def _match(
+    batch: Batch, candidates: Sequence[CreateCandidate], ours: Collection[str], renamed: Collection[str]
+) -> Matches:
+    """Judge those that may be matched now; of one person, charts go first, and whoever meets somebody goes alone.
+
+    ours     the persons that may be
+    renamed  those that this pass makes of linked records: no chart is made beside one
+    """
     held = [candidate for candidate in candidates if candidate.prints[0] in ours]
     charts = [candidate for candidate in held if candidate.side is Side.SALESFORCE]
     contacts = {candidate.prints[0]: candidate for candidate in reversed(held) if candidate.side is Side.DRCHRONO}
-    for candidate in charts:
-        contacts.pop(candidate.prints[0], None)
-    busy = Wait(BUSY, batch.leased.now + _AGAIN)
+    for person in (*(candidate.prints[0] for candidate in charts), *renamed):
+        contacts.pop(person, None)
+    busy = _busy(batch)
     judged: Matches = dict.fromkeys((candidate.link_id for candidate in candidates), busy)
     of_charts, of_contacts = await asyncio.gather(match_contacts(batch, charts, busy), match_charts(batch, contacts))
     return judged | of_charts | of_contacts
@@ -137,7 +186,8 @@ async def match_charts(batch: Batch, candidates: Mapping[str, CreateCandidate]) 
         )
     )
     try:
-        taken = await _taken(batch, {one.id for those in found.values() if isinstance(those, list) for one in those})
+        charts = {one.id for those in found.values() if isinstance(those, ChartsFound) for one in those.shown}
+        taken = await _taken(batch, charts)
     except SyncError as error:
         return judged | {candidate.link_id: error for candidate in candidates.values()}
     for person, candidate in candidates.items():
@@ -157,10 +207,10 @@ def _after_a_twin(batch: Batch, candidate: CreateCandidate, known: Sequence[stor
     return Wait(BUSY, batch.leased.now + batch.rules.search_gap)
 
 
-def _judge(batch: Batch, candidate: CreateCandidate, found: Sequence[Snapshot], taken: set[str]) -> Match:
-    charts = narrowed(batch.rules.table, candidate.who, found) if found else []
+def _judge(batch: Batch, candidate: CreateCandidate, found: ChartsFound, taken: set[str]) -> Match:
+    charts = narrowed(batch.rules.table, candidate.who, found.shown) if found.shown else []
     if isinstance(candidate.plan, Create):
-        return create.link_or_create(candidate.plan, charts, taken, candidate.chosen)
+        return create.link_or_create(candidate.plan, charts, taken, found.not_shown, candidate.word_there)
     assert candidate.attempt is not None
     return create.recheck_unanswered_create(batch.rules, candidate.attempt, charts, taken, batch.leased.now)
 
@@ -194,8 +244,11 @@ async def _charts(
     candidate: CreateCandidate,
     known: Sequence[store.IndexedPerson],
     lists: dict[tuple[tuple[str, str], ...], Any],
-) -> list[Snapshot] | SyncError:
-    """Give the charts that are who is to be created: as listed, and those our index knows, as they are now."""
+) -> ChartsFound | SyncError:
+    """Give the charts that are who is to be created: as listed, and those our index knows, as they are now.
+
+    Of a kind that is deleted over there, one that is gone is over; any other may only be hidden.
+    """
     table = batch.rules.table
     asked = question(table, candidate.who)
     key = tuple(sorted(asked.items()))
@@ -204,15 +257,13 @@ async def _charts(
     try:
         found = alike(table, candidate.who, await lists[key])
         listed = {one.id for one in found}
-        unlisted = {one.drchrono_id for one in known if one.person in candidate.prints} - listed
-        found += alike(
-            table,
-            candidate.who,
-            [snapshot for id_ in sorted(filter(None, unlisted)) for snapshot in await _read_chart(batch, id_)],
-        )
+        unlisted = {one.drchrono_id for one in known if one.person in candidate.prints and one.drchrono_id} - listed
+        read = {id_: await _read_chart(batch, id_) for id_ in sorted(filter(None, unlisted))}
     except SyncError as error:
         return error
-    return found
+    found += alike(table, candidate.who, [one for one in read.values() if one is not None])
+    gone = [id_ for id_, one in read.items() if one is None]
+    return ChartsFound(found, gone if table.tombstone is None else [])
 
 
 async def _listed(batch: Batch, asked: Mapping[str, str]) -> list[Snapshot]:
@@ -222,10 +273,10 @@ async def _listed(batch: Batch, asked: Mapping[str, str]) -> list[Snapshot]:
     return [_chart_snapshot(batch, record) for record in await batch.drchrono.listed(table.path, asked)]
 
 
-async def _read_chart(batch: Batch, record_id: str) -> list[Snapshot]:
+async def _read_chart(batch: Batch, record_id: str) -> Snapshot | None:
     assert batch.drchrono is not None
     record = await batch.drchrono.read(batch.rules.table.path, record_id)
-    return [] if record is None else [_chart_snapshot(batch, record)]
+    return None if record is None else _chart_snapshot(batch, record)
 
 
 def _chart_snapshot(batch: Batch, record: Mapping[str, Any]) -> Snapshot:
@@ -267,7 +318,7 @@ async def match_contacts(batch: Batch, candidates: Sequence[CreateCandidate], bu
             continue
         met.add(candidate.prints[0])
         assert isinstance(candidate.plan, Create)
-        judged[candidate.link_id] = create.link_or_create(candidate.plan, free, (), candidate.chosen)
+        judged[candidate.link_id] = create.link_or_create(candidate.plan, free, (), word=candidate.word_there)
     return judged
 
 

@@ -47,7 +47,7 @@ def outcome_of(batch: Batch, observed: Observed, plan: ReadyPlan | SyncError | N
     """Give what to save of one look; `plan`: what was planned of it, or why nothing could be."""
     seen = plan if isinstance(plan, SyncError) else observed.seen
     if isinstance(seen, SyncError):
-        return not_read(batch, observed.due, seen)
+        return replace(not_read(batch, observed.due, seen), identity=identity_of(batch.rules, observed))
     assert plan is not None
     assert not isinstance(plan, SyncError)
     return _ended(batch, observed, _read(batch, observed, seen, plan, answers), seen, plan, answers)
@@ -88,7 +88,7 @@ def _read(batch: Batch, observed: Observed, seen: Seen, plan: ReadyPlan, answers
         due,
         link,
         attempts=due.attempts,
-        identity=Identity(_identity_hash(rules, due.link, seen), series),
+        identity=replace(identity_of(rules, observed), series=series),
         settled=plan.settled,
         searched=plan.searched if isinstance(plan, Wait) else (),
         resolutions=finished_resolutions(seen, plan, answers),
@@ -217,17 +217,22 @@ def _shown(rules: Rules, link: Link, seen: Seen) -> AbstractSet[str]:
     return shown if seen.drchrono.confirmed else shown - rules.changed(link, seen.drchrono.fields)
 
 
-def _identity_hash(rules: Rules, link: Link, seen: Seen) -> str | None:
-    """Give who it is, as our index knows people; DrChrono's word goes first, for it owns the name.
+def identity_of(rules: Rules, observed: Observed) -> Identity:
+    """Give who it is, as our index knows people, and who else was said of it; DrChrono's word goes first.
 
     Who a create was sent for stays until it is known what became of it.
     """
+    link, seen = observed.link, observed.seen
+    others = _fingerprints(rules, observed.delivered)
     if link.drchrono_id is None and any(write.side is Side.DRCHRONO for write in link.own_writes):
-        return None
-    snapshots = [snapshot for snapshot in (seen.drchrono, seen.salesforce) if isinstance(snapshot, Snapshot)]
-    return next(
-        (found[0] for snapshot in snapshots if (found := fingerprints(rules.keys, rules.table, snapshot.fields))), None
-    )
+        return Identity(others=others)
+    sides = (seen.drchrono, seen.salesforce) if isinstance(seen, Seen) else ()
+    found = [person for one in sides if isinstance(one, Snapshot) for person in _fingerprints(rules, [one])]
+    return Identity(found[0] if found else None, others=others)
+
+
+def _fingerprints(rules: Rules, snapshots: Sequence[Snapshot]) -> frozenset[str]:
+    return frozenset(found[0] for one in snapshots if (found := fingerprints(rules.keys, rules.table, one.fields)))
 
 
 def _compared(plan: ReadyPlan) -> Comparison:
@@ -256,6 +261,10 @@ def _identity_resolution(plan: ReadyPlan, decision: FieldResolution, answers: An
         return ResolutionEnd.DONE if isinstance(answers.get(Side.SALESFORCE), Written) else None
     if isinstance(plan, Wait):
         return None
+    if decision.twin is None:  # that a new one is right
+        is_made = isinstance(answers.get(Side.DRCHRONO), Written) or bool(plan.settled.landed)
+        still = None if isinstance(plan, Create) else ResolutionEnd.OVERTAKEN
+        return ResolutionEnd.DONE if is_made else still
     is_linked = isinstance(plan, LinkTo) and plan.link_to == decision.twin
     is_merged = decision.side is Side.SALESFORCE and bool(plan.settled.landed)
     return ResolutionEnd.DONE if is_linked or is_merged else ResolutionEnd.OVERTAKEN

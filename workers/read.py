@@ -66,7 +66,8 @@ def _observed(batch: Batch, reader: SideReader, due: Due, held: SalesforceSnapsh
         decided = resolutions_of(batch, due)
     except SyncError as error:
         return Observed(due, error)
-    return Observed(due, Seen(trusted_snapshot(batch.rules, link, bodies, salesforce), salesforce, decided=decided))
+    seen = Seen(trusted_snapshot(batch.rules, link, bodies, salesforce), salesforce, decided=decided)
+    return Observed(due, seen, delivered=tuple(bodies))
 
 
 def _needs_confirmation(batch: Batch, observed: Observed) -> bool:

@@ -1,7 +1,8 @@
 """Candidates: whom a held record met (several, or one that has its pair), read now for a person to tell them apart.
 
 One call reads the record itself, one those it could be; the same search and the same comparison as a worker makes. Of a
-chart that has its pair, one more reads that: the Contact which the held one can be merged into.
+chart that has its pair, one more reads that: the Contact which the held one can be merged into. What our own index
+knows of the person, and DrChrono does not show any more, is named beside them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import audit, identity_index
 from app.store.record_views import RecordView
-from app.sync.identity import alike, identity, narrowed, question, search_key
+from app.sync.identity import alike, fingerprints, identity, narrowed, question, search_key
 from app.sync.mappings.table import Table
 from app.sync.model import Absent, RecordRef, Side, Snapshot
 
@@ -32,12 +33,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Whom a record could be, or what the one it met is the pair of; or (`silence`) why that is not known now."""
+    """Whom a record could be, or what the one it met is the pair of; or (`silence`) why that is not known now.
+
+    not_shown  charts that were this one's when last heard of, and are not among those that are shown
+    """
 
     at: datetime
     own: RecordRef
     refs: tuple[RecordRef, ...] = ()
     lines: tuple[Line, ...] = ()
+    not_shown: tuple[RecordRef, ...] = ()
     silence: Unanswered | None = None
     is_gone: bool = False
 
@@ -70,7 +75,8 @@ async def of(runtime: Runtime, one: RecordView, by: By | None = None) -> Candida
         *(RecordRef(side, kind, each.id) for each in found),
         *(RecordRef(side.other, kind, each.id) for each in pairs),
     )
-    return replace(none, refs=refs, lines=_lines(runtime.mappings[kind], own, [*found, *pairs]))
+    lines = _lines(runtime.mappings[kind], own, [*found, *pairs])
+    return replace(none, refs=refs, lines=lines, not_shown=await _not_shown(runtime, one, own, found))
 
 
 async def _alike(runtime: Runtime, one: RecordView, own: Snapshot, side: Side) -> list[Snapshot] | Unanswered:
@@ -89,6 +95,18 @@ async def _alike(runtime: Runtime, one: RecordView, own: Snapshot, side: Side) -
         paired = await identity_index.already_paired(runtime.database, table.kind, side, {each.id for each in found})
         found = [each for each in found if each.id not in paired]
     return narrowed(table, own.fields, found) if found else []
+
+
+async def _not_shown(
+    runtime: Runtime, one: RecordView, own: Snapshot, found: Sequence[Snapshot]
+) -> tuple[RecordRef, ...]:
+    """Give the charts that our index knows as the person, where the record waits because none of them is shown."""
+    if not resolve.may_be_new(one):
+        return ()
+    prints = fingerprints(runtime.keys, runtime.mappings[one.link.kind], own.fields)
+    known = await identity_index.known_people(runtime.database, one.link.kind, prints)
+    ids = {each.drchrono_id for each in known if each.drchrono_id} - {each.id for each in found}
+    return tuple(RecordRef(Side.DRCHRONO, one.link.kind, id_) for id_ in sorted(ids))
 
 
 async def _pairs(runtime: Runtime, one: RecordView, charts: Sequence[Snapshot]) -> list[Snapshot] | Unanswered:

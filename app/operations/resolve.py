@@ -32,6 +32,7 @@ from app.vendors.salesforce.client import MERGED
 _RECORD_ON: Mapping[Decision | None, Side] = {
     Decision.RECORD_IN_DRCHRONO: Side.DRCHRONO,
     Decision.RECORD_IN_SALESFORCE: Side.SALESFORCE,
+    Decision.NEW_IN_DRCHRONO: Side.DRCHRONO,
 }
 
 
@@ -81,6 +82,11 @@ def lacks(one: RecordView) -> Side | None:
     return side if side is not None and one.link.id_on(side) is None else None
 
 
+def may_be_new(one: RecordView) -> bool:
+    """Say whether a person may say that a new chart is right, though one was known that is not shown any more."""
+    return _decision(one) is Decision.NEW_IN_DRCHRONO and one.link.drchrono_id is None
+
+
 def is_taken(one: RecordView) -> bool:
     """Say whether a Contact is held because the chart it met has another one."""
     return _decision(one) is Decision.MERGE and one.link.drchrono_id is None
@@ -126,6 +132,17 @@ async def choose(runtime: Runtime, one: RecordView, record_id: str, by: By) -> R
     return await _decided(
         runtime, one, [wanted], Act(by, Action.SETTLE, f"{records.about(one)}, is {side} {record_id}")
     )
+
+
+async def create(runtime: Runtime, one: RecordView, by: By) -> Refusal | None:
+    """Have a new chart made beside the one that is not shown any more, if none is found by then; None, or why not.
+
+    Raises  StoreUnavailable
+    """
+    if not may_be_new(one):
+        return Refusal.NOT_HELD
+    wanted = Resolution(one.id, WHOLE_RECORD, Side.DRCHRONO)
+    return await _decided(runtime, one, [wanted], Act(by, Action.SETTLE, f"{records.about(one)}, a new chart is right"))
 
 
 async def merge(runtime: Runtime, one: RecordView, record_id: str, by: By) -> Refusal | None:
@@ -232,6 +249,7 @@ class Choices:
     can_settle: bool
     can_choose: bool
     can_merge: bool
+    can_create: bool
     met: Side | None
 
 
@@ -282,6 +300,7 @@ async def choices_of(runtime: Runtime, one: RecordView) -> Choices:
         waits_for_fields(one),
         lacks(one) is not None,
         is_taken(one),
+        may_be_new(one),
         met(one),
     )
 

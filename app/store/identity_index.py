@@ -2,11 +2,12 @@
 
 A person is matched by one worker at a time, in either direction, from the search to the record: the lease is taken for
 a whole batch in one transaction, lasts at least as long as the leases of the links it serves (`links.renew` prolongs
-both), and is released by the record. The index holds what DrChrono's lists do not show yet. Both know a person by a
+both), and is released by the record. The index holds what DrChrono's lists do not show yet, or not any more: a link is
+found by who it is now (`links.person`) and by whoever it was known as before (`identities`). Both know a person by a
 keyed hash alone.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.clock import after, db_now
 from app.store.database import Database, insert_into
-from app.store.tables import journal, links, matches
+from app.store.tables import identities, journal, links, matches
 from app.sync.model import OPEN, Kind, Side
 
 _LEFT_BEHIND = timedelta(hours=1)
@@ -23,7 +24,11 @@ _LEFT_BEHIND = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class IndexedPerson:
-    """A link as the index knows it; without a chart it is one whose create may have made one. `is_due`: it goes on."""
+    """A link as the index knows it; without a chart it is one whose create may have made one.
+
+    person  who it is, or was
+    is_due  it goes on
+    """
 
     link_id: str
     drchrono_id: str | None
@@ -32,17 +37,35 @@ class IndexedPerson:
     is_due: bool
 
 
-async def lease_people(database: Database, token: str, persons: Mapping[str, str]) -> set[str]:
+async def lease_people(
+    database: Database,
+    token: str,
+    persons: Mapping[str, str],
+    renamed: Mapping[str, str] | None = None,
+    known_as: Collection[tuple[str, str]] = (),
+) -> set[str]:
     """Note who each link is, and give the persons that may be matched under this token until its leases end.
 
-    persons  link id -> person; whoever comes later finds them in the index, also those that have to wait
+    persons   link id -> person; whoever comes later finds them in the index, also those that have to wait
+    renamed   link id -> whom a write of ours is about to make of a linked record; leased too, and noted beside
+    known_as  (link id, person) of what a side has said of others that were taken with them; noted only
     """
-    wanted = sorted(set(persons.values()))
+    renamed = renamed or {}
+    wanted = sorted({*persons.values(), *renamed.values()})
 
     async def work(connection: AsyncConnection) -> set[str]:
+        beside = {*renamed.items(), *known_as}
+        ids = sorted({*persons, *(id_ for id_, _ in beside)})
+        is_chart = (links.c.id.in_(ids), links.c.lease_owner == token, links.c.drchrono_id.is_not(None))
+        charts = await connection.execute(sa.select(links.c.id, links.c.person).where(*is_chart))
+        was = {row.id: row.person for row in charts}
+        known_before = {(id_, was[id_]) for id_ in persons if id_ in was}
+        told = {(id_, person) for id_, person in beside if id_ in was}
+        await note_identities(connection, known_before | told, {**was, **persons})
         noted = sa.update(links).where(links.c.id == sa.bindparam("p_id"), links.c.lease_owner == token)
         rows = [{"p_id": link_id, "p_person": person} for link_id, person in sorted(persons.items())]
-        await connection.execute(noted.values(person=sa.bindparam("p_person")), rows)
+        if rows:
+            await connection.execute(noted.values(person=sa.bindparam("p_person")), rows)
         insert = insert_into(matches, connection.dialect)
         until = after(database.timings.lease)
         taken = insert.values([{"person": person, "owner": token, "until": until} for person in wanted])
@@ -55,6 +78,37 @@ async def lease_people(database: Database, token: str, persons: Mapping[str, str
     return await database.transact(work) if wanted else set()
 
 
+async def note_identities(
+    connection: AsyncConnection, known_as: Iterable[tuple[str, str | None]], now: Mapping[str, str | None]
+) -> None:
+    """Keep who links were known as, (link id, person) each, beside who they are `now`; a link's id -> person."""
+    others = sorted({(id_, person) for id_, person in known_as if person is not None and now.get(id_) != person})
+    if others:
+        rows = [{"link_id": link_id, "person": person} for link_id, person in others]
+        await connection.execute(insert_into(identities, connection.dialect).on_conflict_do_nothing(), rows)
+
+
+async def move_identities(
+    connection: AsyncConnection, into: Mapping[str, str], persons: Iterable[tuple[str, str | None]]
+) -> None:
+    """Have links be known as those were whose place they take: id of a link that goes -> id of the one that stays.
+
+    persons  (id, person) of who those are that go
+    """
+    if not into:
+        return
+    asked = sa.select(identities.c.link_id, identities.c.person).where(identities.c.link_id.in_(sorted(into)))
+    known = [*persons, *((row.link_id, row.person) for row in await connection.execute(asked))]
+    await note_identities(connection, [(into[id_], person) for id_, person in known], {})
+    await forget_identities(connection, into)
+
+
+async def forget_identities(connection: AsyncConnection, link_ids: Collection[str]) -> None:
+    """Forget who links were known as."""
+    if link_ids:
+        await connection.execute(sa.delete(identities).where(identities.c.link_id.in_(sorted(link_ids))))
+
+
 async def release_people(connection: AsyncConnection, token: str) -> None:
     """Let others match whom a token held; what dead workers left behind goes some time later."""
     is_over = sa.or_(matches.c.owner == token, matches.c.until < after(-_LEFT_BEHIND))
@@ -62,12 +116,16 @@ async def release_people(connection: AsyncConnection, token: str) -> None:
 
 
 async def known_people(database: Database, kind: Kind, persons: Sequence[str]) -> list[IndexedPerson]:
-    """Give the links of these persons that have a chart, or have had one made as far as anybody knows."""
+    """Give the links that are, or ever were, of these persons and have a chart, or a create that may have made one."""
     may_have = journal.c.state.in_(OPEN) | journal.c.record_id.is_not(None)
     is_create = sa.and_(journal.c.side == Side.DRCHRONO.value, journal.c.call == "create", may_have)
     has_chart = links.c.drchrono_id.is_not(None) | sa.exists().where(journal.c.link_id == links.c.id, is_create)
-    is_one = sa.and_(links.c.kind == kind.value, links.c.person.in_(persons), has_chart)
-    return await _person(database, is_one) if persons else []
+    is_one = sa.and_(links.c.kind == kind.value, has_chart)
+    if not persons:
+        return []
+    now = await _person(database, sa.and_(is_one, links.c.person.in_(persons)))
+    once = sa.and_(is_one, links.c.id == identities.c.link_id, identities.c.person.in_(persons))
+    return now + await _person(database, once, identities.c.person)
 
 
 async def already_paired(database: Database, kind: Kind, side: Side, ids: Collection[str]) -> dict[str, str]:
@@ -79,12 +137,11 @@ async def already_paired(database: Database, kind: Kind, side: Side, ids: Collec
     return {(one.drchrono_id if side is Side.DRCHRONO else one.salesforce_id) or "": one.link_id for one in found}
 
 
-async def _person(database: Database, condition: sa.ColumnElement[bool]) -> list[IndexedPerson]:
-    rows = await database.read(
-        sa.select(links.c.id, links.c.drchrono_id, links.c.salesforce_id, links.c.person, links.c.due_at).where(
-            condition
-        )
-    )
+async def _person(
+    database: Database, condition: sa.ColumnElement[bool], person: sa.ColumnElement[str | None] = links.c.person
+) -> list[IndexedPerson]:
+    known = (links.c.id, links.c.drchrono_id, links.c.salesforce_id, person.label("person"), links.c.due_at)
+    rows = await database.read(sa.select(*known).where(condition))
     return [
         IndexedPerson(row.id, row.drchrono_id, row.salesforce_id, row.person, row.due_at is not None) for row in rows
     ]

@@ -12,7 +12,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store import resolutions
+from app.store import identity_index, resolutions
 from app.store.clock import db_now
 from app.store.database import Database
 from app.store.result import Failure, Result, Retry
@@ -93,8 +93,10 @@ async def _absorbed(connection: AsyncConnection, into: Mapping[str, str]) -> set
         return set()
     is_open = journal.c.state.in_(OPEN)  # or has made a record that no link has yet
     is_written = sa.exists().where(journal.c.link_id == links.c.id, is_open | journal.c.record_id.is_not(None))
-    gone = sa.delete(links).where(links.c.id.in_(list(into)), sa.not_(is_written)).returning(links.c.id)
-    absorbed = set((await connection.scalars(gone)).all())
+    gone = sa.delete(links).where(links.c.id.in_(list(into)), sa.not_(is_written))
+    persons = {row.id: row.person for row in await connection.execute(gone.returning(links.c.id, links.c.person))}
+    absorbed = set(persons)
+    await identity_index.move_identities(connection, {one: into[one] for one in absorbed}, persons.items())
     await connection.execute(sa.delete(failures).where(failures.c.link_id.in_(absorbed)))
     await resolutions.end_of(connection, absorbed, ResolutionEnd.OVERTAKEN)
     for link_id in absorbed:
@@ -154,7 +156,8 @@ async def succeed(connection: AsyncConnection, lone_id: str, link_id: str, drchr
     await connection.execute(sa.delete(failures).where(failures.c.link_id == lone_id))
     await resolutions.end_of(connection, [lone_id], ResolutionEnd.OVERTAKEN)
     await connection.execute(sa.update(journal).where(journal.c.link_id == lone_id).values(link_id=link_id))
-    await connection.execute(sa.delete(links).where(links.c.id == lone_id))
+    person = await connection.scalar(sa.delete(links).where(links.c.id == lone_id).returning(links.c.person))
+    await identity_index.move_identities(connection, {lone_id: link_id}, [(lone_id, person)])
     anew = {
         "drchrono_id": drchrono_id,
         "floor": "",

@@ -4,7 +4,7 @@ Bases, what was seen up to, what is finished, what is due again, what failed.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -55,7 +55,7 @@ async def save(database: Database, token: str, results: Sequence[Result]) -> set
     """
 
     async def work(connection: AsyncConnection) -> set[str]:
-        held = sa.select(links.c.id, links.c.generation, links.c.base_version, links.c.lane).where(
+        held = sa.select(links.c.id, links.c.generation, links.c.base_version, links.c.lane, links.c.person).where(
             links.c.id.in_([result.due.link.id for result in results]), links.c.lease_owner == token
         )
         rows = {r.id: r for r in await connection.execute(held.order_by(links.c.id).with_for_update())}
@@ -63,6 +63,7 @@ async def save(database: Database, token: str, results: Sequence[Result]) -> set
         done = {result.due.link.id for result in saved}
         saved = await without_claims(connection, await without_successors(connection, saved))
         if saved:
+            await note_former_identities(connection, saved, {id_: row.person for id_, row in rows.items()})
             await connection.execute(_SAVED, [_row(result, rows[result.due.link.id]) for result in saved])
             await finish_deliveries(connection, saved)
             await keep_failures(connection, saved)
@@ -102,6 +103,17 @@ def _row(result: Result, now: Any) -> dict[str, Any]:
         "p_last_error": result.last_error and result.last_error[:64],
         "p_is_synced": result.failure is None and retry is None,
     }
+
+
+async def note_former_identities(
+    connection: AsyncConnection, saved: Sequence[Result], persons: Mapping[str, str | None]
+) -> None:
+    """Keep who charts were known as, and who else was said of them; `persons`: link id -> who it was until now."""
+    charts = [result for result in saved if result.link.drchrono_id is not None]
+    now = {r.link.id: r.identity.hash or persons[r.link.id] for r in charts}
+    former = [(r.link.id, persons[r.link.id]) for r in charts if r.due.link.drchrono_id is not None]
+    said = [(r.link.id, person) for r in charts for person in r.identity.others]
+    await identity_index.note_identities(connection, [*former, *said], now)
 
 
 async def _tell_others(connection: AsyncConnection, saved: Sequence[Result]) -> None:
@@ -193,4 +205,6 @@ async def forget_unlinked(connection: AsyncConnection, lone: Sequence[str]) -> N
         is_lone = sa.or_(links.c.drchrono_id.is_(None), links.c.salesforce_id.is_(None))
         is_idle = sa.and_(links.c.due_at.is_(None), is_lone)
         gone = sa.delete(links).where(links.c.id.in_(lone), is_idle).returning(links.c.id)
-        await resolutions.end_of(connection, (await connection.scalars(gone)).all(), ResolutionEnd.OVERTAKEN)
+        ids = (await connection.scalars(gone)).all()
+        await identity_index.forget_identities(connection, ids)
+        await resolutions.end_of(connection, ids, ResolutionEnd.OVERTAKEN)

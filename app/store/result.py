@@ -33,11 +33,18 @@ class Identity:
     """Who the record is; None where this look did not say.
 
     hash    keyed hash of a person's name and birth date
+    others  the same of whoever else what was delivered says that it is
     series  a visit's place in its series
     """
 
     hash: str | None = None
     series: str | None = None
+    others: frozenset[str] = frozenset()
+
+    @property
+    def all(self) -> frozenset[str]:
+        """Everybody that it is said to be."""
+        return self.others if self.hash is None else self.others | {self.hash}
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,14 @@ sa.Index(
     postgresql_where=links.c.person.is_not(None),
 )
 
+identities = sa.Table(
+    "identities",
+    metadata,
+    sa.Column("person", sa.String(64), primary_key=True),
+    sa.Column("link_id", sa.String(26), primary_key=True),
+)
+sa.Index("ix_identities_link_id", identities.c.link_id)
+
 matches = sa.Table(
     "matches",
     metadata,

@@ -1,8 +1,9 @@
 """First contact: what a record of Salesforce's needs to become one of DrChrono's, and what was found in its place.
 
 A chart is created once. So before a record is created on either side, the other side is searched; one match links,
-several wait for a person, none creates. A create whose answer never came is searched for twice before it counts as
-lost. (Pure: `workers/match.py` does the searching.)
+several wait for a person, none creates. Whoever is known to have had a chart, which is not shown any more, gets another
+by a person's word alone. A create whose answer never came is searched for twice before it counts as lost. (Pure:
+`workers/match.py` does the searching.)
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,10 +11,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.sync.base import Rules
-from app.sync.failure_causes import IS_TAKEN, SEVERAL, UNSETTLED
+from app.sync.failure_causes import IS_TAKEN, NOT_SHOWN, SEVERAL, UNSETTLED
 from app.sync.identity import FINDERS, rows_of
 from app.sync.mappings.table import Direction, Table
-from app.sync.model import Fields, Kind, PendingWrite, RecordRef, Side, Snapshot
+from app.sync.model import FieldResolution, Fields, Kind, PendingWrite, RecordRef, Side, Snapshot
 from app.sync.plan import Create, Hold, Incomplete, LinkTo, MergeContacts, SettledWrites, Wait
 
 # what DrChrono demands of a new record beside what the mapping says, and where Salesforce would hold it
@@ -83,18 +84,26 @@ def _goes(table: Table, name: str) -> bool:
 
 
 def link_or_create(
-    plan: Create, matches: Sequence[Snapshot], taken: Collection[str], chosen: str | None = None
+    plan: Create,
+    matches: Sequence[Snapshot],
+    taken: Collection[str],
+    not_shown: Sequence[str] = (),
+    word: FieldResolution | None = None,
 ) -> Create | LinkTo | Hold:
     """Say what becomes of a create, now that it is known whom it would meet on its side.
 
-    taken   which of the matches belong to another pair
-    chosen  which of them a person says it is; one that is none of them any more creates nothing either
+    taken      which of the matches belong to another pair
+    not_shown  those that our index knows as this one, and the side does not show any more
+    word       which of the matches a person says it is (one that is none of them any more creates nothing either), or,
+               where it names none, that a new one is right beside those that are not shown
     """
-    if chosen is not None:
-        matches = [one for one in matches if one.id == chosen]
-        if not matches:
-            return Hold(SEVERAL[plan.side])
-    return _met(plan.side, matches, taken) if matches else plan
+    if word is not None and word.twin is not None:
+        matches = [one for one in matches if one.id == word.twin]
+    if matches:
+        return _met(plan.side, matches, taken)
+    if not_shown and (word is None or word.twin is not None):
+        return Hold(NOT_SHOWN, not_shown[0])
+    return Hold(SEVERAL[plan.side]) if word is not None and word.twin is not None else plan
 
 
 def _met(side: Side, matches: Sequence[Snapshot], taken: Collection[str]) -> LinkTo | Hold:

@@ -47,12 +47,14 @@ class Decision(StrEnum):
 
     FIELDS                whose value of a field counts
     RECORD_IN_DRCHRONO    which of several charts it is; RECORD_IN_SALESFORCE which of several Contacts
+    NEW_IN_DRCHRONO       that a new chart is right, or which of those that are shown by then it is
     MERGE                 that a Contact is the one its chart has: the two are merged
     """
 
     FIELDS = "fields"
     RECORD_IN_DRCHRONO = "record_in_drchrono"
     RECORD_IN_SALESFORCE = "record_in_salesforce"
+    NEW_IN_DRCHRONO = "new_in_drchrono"
     MERGE = "merge"
 
 
@@ -81,7 +83,7 @@ HELD, REWRITTEN = "held", "rewritten"
 MISSING, NO_PARENT, NOTHING_TO_CREATE = "missing_for_drchrono", "parent_missing", "nothing_to_create"
 GONE_IN_DRCHRONO, GONE_IN_SALESFORCE = "gone_in_drchrono", "gone_in_salesforce"
 SEVERAL: Mapping[Side, str] = {Side.DRCHRONO: "several_charts", Side.SALESFORCE: "several_contacts"}
-IS_TAKEN, OTHER_KEY = "chart_of_another_contact", "names_another_chart"
+IS_TAKEN, OTHER_KEY, NOT_SHOWN = "chart_of_another_contact", "names_another_chart", "chart_not_shown"
 NOBODY, UNSETTLED, UNANSWERED = "says_not_who", "create_unsettled", "create_unanswered"
 TWIN_CODE = "potential_duplicate"
 OVERLAPS = "overlaps_"  # and the id of the visit that is in the way
@@ -260,6 +262,15 @@ _ROWS = (
         "The chart of this name and birth date has its Contact; merge the two, here or there.",
         is_held=True,
         decision=Decision.MERGE,
+    ),
+    FailureCause(
+        NOT_SHOWN,
+        FailureClass.IDENTITY,
+        "This person had a chart, which DrChrono does not show any more: deleted, merged or hidden from our user. Find "
+        "the right one there and put its id into the Contact, or say in Held that a new one is right.",
+        is_held=True,
+        side=Side.DRCHRONO,
+        decision=Decision.NEW_IN_DRCHRONO,
     ),
     FailureCause(
         OTHER_KEY,

@@ -72,6 +72,12 @@ def rows_of(table: Table, names: Sequence[str]) -> dict[str, Row]:
     return {name: row for name in names if (row := table.row_of(name)) is not None}
 
 
+def says_who(table: Table) -> set[str]:
+    """Give our names of the fields that say who a record of a kind is."""
+    finder = FINDERS.get(table.kind)
+    return {row.name for row in rows_of(table, finder.needs if finder else ()).values()}
+
+
 def identity(table: Table, fields: Fields) -> tuple[str, ...] | None:
     """Give who a record is; None where it does not say so, or its kind is not searched for."""
     finder = FINDERS.get(table.kind)

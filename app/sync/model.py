@@ -121,7 +121,9 @@ class NeedsConfirmation:
 
 @dataclass(frozen=True, slots=True)
 class FieldResolution:
-    """What a person decided of one field of a link, or (`twin`) which record on that side it is.
+    """What a person decided of one field of a link, or of the whole record which one on that side it is (`twin`).
+
+    Of the whole record without a `twin`: that a new one is right.
 
     side       whose value counts; of an old value the side that it was taken from
     expects    side -> stamp of what that side held when the person looked

@@ -47,6 +47,9 @@ class Ledger:
     showed: dict = field(default_factory=dict)
     partners: dict = field(default_factory=dict)
     made: list = field(default_factory=list)
+    vanished: set = field(default_factory=set)
+    told: list = field(default_factory=list)
+    learned: dict = field(default_factory=dict)
 
     def read(self, side, id_, raw):
         return {name: row.read(side, raw, self.key_of) for name, row in rows_of(side, id_).items()}
@@ -85,13 +88,32 @@ class Ledger:
     def _pair(self, side, id_):
         return id_ if side == DRCHRONO else self.partner(SALESFORCE, id_) or id_
 
+    def hears(self, step, chart, raw):
+        """A delivery says who a chart is."""
+        self.told.append((step, str(chart), self._who(self.read(DRCHRONO, chart, raw))))
+
+    def learns(self, since, charts):
+        """A pass that took these charts at a step has ended: whom it was told of by then is known."""
+        for step, chart, who in self.told:
+            if step <= since and chart in charts:
+                self.learned.setdefault(chart, set()).add(who)
+
     def _judge_create(self, step, id_, now, by):
-        """Say whether there was a chart of this person already when we looked for one."""
+        """Say whether there was a chart of this person already when we looked for one.
+
+        One that has vanished is found by nobody, so it counts as whom it was known to be when it was looked for.
+        """
         self.made.append(id_)
         for (side, other), held in self.held.items():
-            is_twin = side == DRCHRONO and not is_visit(side, other) and all(held[name] == now[name] for name in _WHO)
+            if side != DRCHRONO or is_visit(side, other) or other == id_:
+                continue
+            is_known = other not in self.vanished or self._who(held) in self.learned.get(str(other), ())
+            is_twin = is_known and self._who(held) == self._who(now)
             if is_twin and max(self.last[side, other, name].step for name in _WHO) <= by.looked_at[DRCHRONO]:
                 self.wrong.append(f"{id_} at {step}: a second chart of whom {other} is the chart")
+
+    def _who(self, held):
+        return tuple(held[name] for name in _WHO)
 
     def _judge(self, change):
         """Say whether a write of ours may replace what it replaced."""

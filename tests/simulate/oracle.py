@@ -61,6 +61,9 @@ def _reason(world, link, row):
         case "chart_of_another_contact" | "several_charts" | "several_contacts":
             contact = link.salesforce_id or world.partner(DRCHRONO, chart)
             return "" if _has_namesake(world, contact) else "nobody else ever had that name"
+        case "chart_not_shown":
+            was = [one for one in world.vanished if _has_been(world, (DRCHRONO, one), (SALESFORCE, link.salesforce_id))]
+            return "" if was else "no chart of that name has vanished"
         case "gone_in_drchrono":
             return chart in world.charts and "its chart is there"
         case "rewritten":
@@ -70,28 +73,21 @@ def _reason(world, link, row):
             return "" if merged or link.salesforce_id in world.named else "no Contact was merged, or names its chart"
         case "DUPLICATE_VALUE":
             return "" if world.partner(DRCHRONO, chart) in world.named else "no other Contact names its chart"
-        case "chart_of_another_contact" | "several_charts" | "several_contacts":
-            return "" if _has_a_twin(world, contact or world.charts.get(chart)) else "nobody bears that name"
     return "nothing explains it"
-
-
-def _has_a_twin(world, row):
-    """Say whether two records of either side are of one name and birth date."""
-    who = [
-        (str(one.get("first_name") or one.get("FirstName")), str(one.get("last_name") or one.get("LastName")))
-        for one in (*world.charts.values(), *world.contacts.values())
-    ]
-    mine = (str(row.get("first_name") or row.get("FirstName")), str(row.get("last_name") or row.get("LastName")))
-    return who.count(mine) > 1
 
 
 def _has_namesake(world, contact):
     """Say whether anybody else ever had the name and birth date of a Contact."""
-    who, showed = ("first_name", "last_name", "date_of_birth"), world.ledger.showed
-    mine = [showed.get((SALESFORCE, contact, name), {None}) for name in who]
-    others = {(side, id_) for side, id_, _ in showed if id_ != contact}
-    return any(
-        all(own & showed.get((*one, name), {None}) for own, name in zip(mine, who, strict=True)) for one in others
+    others = {(side, id_) for side, id_, _ in world.ledger.showed if id_ != contact}
+    return any(_has_been(world, one, (SALESFORCE, contact)) for one in others)
+
+
+def _has_been(world, one, other):
+    """Say whether two records, each by side and id, may ever have been of one name and birth date."""
+    showed = world.ledger.showed
+    return all(
+        showed.get((*one, name), {None}) & showed.get((*other, name), {None})
+        for name in ("first_name", "last_name", "date_of_birth")
     )
 
 
@@ -109,7 +105,8 @@ def _is_rewritten(world, chart, row):
 def _pair(world, chart, link, failure):
     """Compare a chart with its Contact."""
     contact = world.partner(DRCHRONO, chart)
-    gone = [row for row in world.gone if row["DrChrono_Patient_Id__c"] == str(chart)]
+    own = link and link.salesforce_id
+    gone = [row for row in world.gone if row["DrChrono_Patient_Id__c"] == str(chart) or row["Id"] == own]
     if contact is None:
         if failure is not None:
             return []  # its Contact was deleted, or merged into another chart's: that is for a person to say

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tests.flow.clinic import ORG_ID, OUTBOUND, SECRET, outbound_message
 
 EVENTS = "event-token-of-the-tests"
+CHARTS = "/webhooks/drchrono"
 _OPERATIONS = {"created": "CREATE", "deleted": "DELETE", "undeleted": "UNDELETE", "merged": "MERGE"}
 
 
@@ -38,7 +39,7 @@ class Post:
             "content-type": "application/json",
         }  # fmt: skip
         body = json.dumps({"receiver": {"id": 1}, "object": record})
-        self.bag.append(Letter("/webhooks/drchrono", body, headers, f"{event} {record['id']} {record['updated_at']}"))
+        self.bag.append(Letter(CHARTS, body, headers, f"{event} {record['id']} {record['updated_at']}"))
 
     def salesforce(self, kind, row, op):
         """An outbound message where there is one, else a platform event; now and then the event although there is."""

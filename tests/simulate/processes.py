@@ -48,9 +48,9 @@ class Attempt:
 class Worker:
     """One worker's process; it works when told to, and stops at every turn."""
 
-    def __init__(self, name, template, database, vendors, turns, step):
+    def __init__(self, name, template, database, vendors, turns, step, ledger):
         self.name, self.turns, self.step, self.current, self.task = name, turns, step, None, None
-        self._clock, self.since = vendors.clock, 0
+        self._clock, self.since, self._ledger = vendors.clock, 0, ledger
         self.database = database
         self.runtime = _runtime(template, self.database, InTurns(self.database, turns), vendors, self)
 
@@ -69,6 +69,8 @@ class Worker:
         self.current.work = await take(self.runtime, kind)
         if self.current.work is not None:
             await sync(self.current.work)
+            charts = {one.link.drchrono_id for one in self.current.work.leased.due}
+            self._ledger.learns(self.current.taken_at, charts)
 
     async def ends(self):
         """Take it away, whatever it was doing."""

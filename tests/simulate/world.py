@@ -13,7 +13,7 @@ from app.store.tables import allowances, links
 from app.sync.model import Kind
 from tests.simulate.fields import KEYS, is_visit
 from tests.simulate.ledger import HUMAN, Ledger
-from tests.simulate.post import Post
+from tests.simulate.post import CHARTS, Post
 from tests.simulate.processes import Web, Worker
 from tests.simulate.turns import Turns
 from tests.simulate.vendors import DRCHRONO, SALESFORCE, URLS, Vendors, answered
@@ -40,6 +40,7 @@ class World:
         self.vendors, self.post = Vendors(self.clock, self.rng, self.tells), Post(self.rng)
         self.web = Web(stage.template, stage.memory.lends(), stage.memory.connection)
         self.ledger = Ledger(lambda kind: stage.template.rules(Kind(kind)), self.partner, self.key_of)
+        self.ledger.vanished = self.vanished
         self.vendors.practice.dispatcher.raise_event = self._drchrono_changed
         self.vendors.org.listeners.append(self._salesforce_changed)
 
@@ -122,7 +123,7 @@ class World:
     def hires(self):
         """A worker's process is started."""
         number = len(self.workers) + len(self.dead)
-        here = (self.stage.template, self.stage.memory.lends(), self.vendors, self.turns, self.step)
+        here = (self.stage.template, self.stage.memory.lends(), self.vendors, self.turns, self.step, self.ledger)
         self.workers.append(Worker(f"w{number}", *here))
         return self.workers[-1]
 
@@ -133,6 +134,8 @@ class World:
         self.dead.append(worker)
 
     async def delivers(self, letter):
+        if letter.path == CHARTS and not is_visit(DRCHRONO, (raw := json.loads(letter.content)["object"])["id"]):
+            self.ledger.hears(self.steps, raw["id"], raw)
         return await self.web.gets(letter.path, letter.content, letter.headers)
 
     def passes(self, ms):

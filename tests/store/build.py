@@ -48,7 +48,7 @@ def a_result(due, base=None, **rest):
     settled = rest.pop("settled", {})
     parts = {
         "retry": Retry(**again) if again.get("again_in") is not None else None,
-        "identity": Identity(**given(hash="identity_hash", series="series")),
+        "identity": Identity(**given(hash="identity_hash", series="series", others="known_as")),
         "change": LinkChange(**given(succeeds="succeeds", is_nobodys="is_nobodys")),
         "effects": Effects(**given(awaits="awaits", zone="zone", counts="counts")),
         "settled": SettledWrites(

@@ -103,6 +103,50 @@ async def test_a_look_that_does_not_say_who_it_is_leaves_the_index_as_it_was(dat
     assert await identity_index.known_people(database, Kind.OFFICE, [ADA]) == []
 
 
+async def test_a_chart_is_found_by_every_name_it_was_known_under_and_told_apart_by_the_name_asked_for(database):
+    work = await taken(database, "1")
+    await outcomes.save(database, work.token, [a_result(work.due[0], identity_hash=ADA)])
+    again = await taken(database, "1")
+    await outcomes.save(database, again.token, [a_result(again.due[0], identity_hash=BEA, known_as={CLEO})])
+
+    found = await identity_index.known_people(database, PATIENT, [ADA, BEA, CLEO])
+
+    assert {(one.drchrono_id, one.person) for one in found} == {("1", ADA), ("1", BEA), ("1", CLEO)}
+
+
+async def test_whom_a_write_makes_of_a_record_is_leased_with_those_who_are_matched_and_known_at_once(database):
+    work = await taken(database, "1")
+    link_id = work.due[0].link.id
+
+    ours = await identity_index.lease_people(database, work.token, {}, {link_id: ADA})
+    others = await identity_index.lease_people(database, "another", {"x": ADA})
+
+    assert (ours, others) == ({ADA}, set())
+    assert [one.drchrono_id for one in await identity_index.known_people(database, PATIENT, [ADA])] == ["1"]
+
+
+async def test_a_contact_without_a_chart_is_known_under_no_former_name(database):
+    work = await taken(database, "1")
+    await change_link(database, "1", drchrono_id=None, salesforce_id="003A", person=ADA)
+
+    await identity_index.lease_people(database, work.token, {work.due[0].link.id: BEA})
+
+    assert await rows(database, tables.identities) == []
+
+
+async def test_a_link_is_known_as_those_whose_place_it_takes_and_what_goes_is_forgotten(database):
+    work = await taken(database, "1", "2")
+    one, other = sorted(work.due, key=lambda due: due.link.drchrono_id)
+    kept = [a_result(one, identity_hash=ADA, known_as={BEA}), a_result(other, identity_hash=CLEO)]
+    await outcomes.save(database, work.token, kept)
+    into = {one.link.id: other.link.id}
+
+    await database.transact(lambda connection: identity_index.move_identities(connection, into, [(one.link.id, ADA)]))
+
+    known = {(row.link_id, row.person) for row in await rows(database, tables.identities)}
+    assert known == {(other.link.id, ADA), (other.link.id, BEA)}
+
+
 async def test_pairs_are_told_from_lone_records(database):
     work = await taken(database, "1", "2")
     await change_link(database, "1", salesforce_id="003A")

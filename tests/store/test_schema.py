@@ -133,6 +133,7 @@ async def at_first_migration(database, vault):
             "darkness",
             "conflicts",
             "decisions",
+            "identities",
             "matches",
             "audit",
             "audit_head",

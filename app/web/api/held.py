@@ -79,6 +79,7 @@ class Read(BaseModel):
     answers: dict[Side, str]
     differing: list[Differing]
     candidates: list[Candidate]
+    not_shown: list[str] = Field(description="charts that were this person's, and that DrChrono shows no more")
 
 
 class Picked(RequestBody):
@@ -202,6 +203,17 @@ async def merge(request: Request, caller: Operator, one: One, given: Merge) -> A
     return _answered(await resolve.merge(request.app.state.runtime, one, given.into, caller.by))
 
 
+@one_of.post(
+    "/create",
+    response_model=Decided,
+    responses=_UNKNOWN | _REFUSED,
+    summary="Say that a new chart is right",
+)
+async def create(request: Request, caller: Operator, one: One) -> Any:
+    """Have a worker create a chart beside the one that DrChrono shows no more, if none is found by then."""
+    return _answered(await resolve.create(request.app.state.runtime, one, caller.by))
+
+
 router.include_router(one_of)
 
 
@@ -229,7 +241,8 @@ def _candidates(found: Candidates, is_revealed: bool) -> dict[str, Any]:
         }
         for at, ref in enumerate(found.refs)
     ]
-    return {"at": found.at, "answers": answers, "differing": [], "candidates": of_each}
+    not_shown = [ref.id for ref in found.not_shown]
+    return {"at": found.at, "answers": answers, "differing": [], "candidates": of_each, "not_shown": not_shown}
 
 
 def _both(found: BothSides) -> dict[str, Any]:
@@ -245,7 +258,7 @@ def _both(found: BothSides) -> dict[str, Any]:
         if field.seen.agreement is Agreement.DIFFERS
     ]
     said = {side: answer.text if isinstance(answer, Unanswered) else answer for side, answer in found.answers.items()}
-    return {"at": found.at, "answers": said, "differing": differing, "candidates": []}
+    return {"at": found.at, "answers": said, "differing": differing, "candidates": [], "not_shown": []}
 
 
 def _shown(value: str | None, is_revealed: bool) -> str | None:

@@ -98,6 +98,14 @@ async def merge(request: Request, caller: Operator, link_id: str) -> Response:
     return _done(caller, found, await resolve.merge(runtime, found, into, caller.by))
 
 
+@router.post("/{link_id}/create")
+async def create(request: Request, caller: Operator, link_id: str) -> Response:
+    """Take that a new chart is right."""
+    runtime: Runtime = request.app.state.runtime
+    found = await _found(runtime, caller, link_id)
+    return _done(caller, found, await resolve.create(runtime, found, caller.by))
+
+
 def _picks(given: Mapping[str, str]) -> list[Pick]:
     """Give what a form picked; what it does not pick is left as it is."""
     return [

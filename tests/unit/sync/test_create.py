@@ -7,7 +7,7 @@ import pytest
 
 from app.sync.create import link_or_create, plan_merge, recheck_unanswered_create
 from app.sync.decide import decide
-from app.sync.model import Deleted, PendingWrite, Seen, Side, Snapshot
+from app.sync.model import Deleted, FieldResolution, PendingWrite, Seen, Side, Snapshot
 from app.sync.plan import (
     Create,
     FindCreated,
@@ -125,6 +125,24 @@ def test_a_chart_our_create_made_is_linked_whatever_became_of_the_contact(salesf
 )
 def test_none_creates_one_links_several_hold(found, taken, plan):
     assert link_or_create(CREATE, found, taken) == plan
+
+
+A_NEW_ONE = FieldResolution("01JWORD", D)
+
+
+@pytest.mark.parametrize(
+    ("found", "word", "plan"),
+    [
+        ([], None, Hold("chart_not_shown", met_id="7")),
+        ([], A_NEW_ONE, CREATE),
+        ([], replace(A_NEW_ONE, twin="0"), Hold("chart_not_shown", met_id="7")),
+        (CHARTS[:1], None, LinkTo("0")),
+        (CHARTS[:1], A_NEW_ONE, LinkTo("0")),
+    ],
+    ids=["nobody is shown", "a new one is right", "one that is not shown", "one is shown", "one is shown after all"],
+)
+def test_whose_known_chart_is_not_shown_any_more_is_created_by_a_persons_word_alone(found, word, plan):
+    assert link_or_create(CREATE, found, (), ["7"], word) == plan
 
 
 def a_winner(key="0", **fields):
