@@ -4,6 +4,7 @@ import httpx
 from rich.console import Console
 from rich.text import Text
 
+from app.errors import OtherInstance
 from app.operations import connections
 from app.runtime import Runtime, open_runtime
 from app.settings.fields import Settings
@@ -13,14 +14,17 @@ from app.vendors import http
 async def wait_for_consent(settings: Settings, console: Console, patience_s: float) -> int:
     """Wait until the practice is connected anew; gives the exit code.
 
-    Raises  Misconfigured when DrChrono's settings are not there, OtherInstance, StoreUnavailable
+    Raises  Misconfigured when DrChrono's settings are not there, StoreUnavailable
     """
     async with open_runtime(settings) as runtime:
         connections.drchrono_of(runtime)
-        await runtime.must_be_ours()
         known = await connections.consent_of(runtime)
         address = connections.connect_url(runtime)
         console.print(Text(f"Open this in a browser, and sign in with OPERATOR_TOKEN:\n\n  {address}\n"))
+        try:
+            await runtime.must_be_ours()
+        except OtherInstance as error:  # the page at that address says so, too
+            console.print(Text(f"No consent can be given yet: {error}."))
         if not await _answers(runtime):
             console.print(Text("Nothing answers there yet: start `chronobridge serve` (or `up`) and mind PUBLIC_URL."))
         with console.status("waiting for the consent … (Ctrl-C gives up, nothing is lost by it)"):

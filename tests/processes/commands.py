@@ -5,6 +5,8 @@ import io
 import os
 import subprocess
 import sys
+import threading
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from unittest.mock import patch
@@ -33,6 +35,7 @@ def ordinary(**variables):
 def chronobridge(folder, env, *arguments):
     """Run a command here, in a folder and an environment: a second and a half cheaper than a process of its own."""
     out, err = io.StringIO(), io.StringIO()
+    hooks = sys.excepthook, sys.unraisablehook, threading.excepthook, warnings.showwarning
     with (
         patch.dict(os.environ, env, clear=True),
         patch.object(sys, "argv", ["chronobridge", *arguments]),
@@ -48,6 +51,7 @@ def chronobridge(folder, env, *arguments):
             code = ended.code or 0
         finally:
             os.umask(before)
+    sys.excepthook, sys.unraisablehook, threading.excepthook, warnings.showwarning = hooks  # a command has its own
     return Ended(code, out.getvalue(), err.getvalue())
 
 
