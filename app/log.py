@@ -167,19 +167,19 @@ def _warned(_message: object, category: type[Warning], filename: str, lineno: in
 
 
 class OncePerMinute:
-    """Logs what strangers can cause at will: each event once a minute at most, with how often it happened by then."""
+    """Warns of what strangers can cause at will: each event once a minute at most, with how often it happened."""
 
-    def __init__(self, say: Callable[..., object], now: Callable[[], float] = monotonic) -> None:
-        self._say, self._now = say, now
+    def __init__(self, now: Callable[[], float] = monotonic) -> None:
+        self._now = now
         self._said: dict[str, float] = {}
         self._since = Counter[str]()
 
     def __call__(self, event: str, **fields: Any) -> None:
-        """Log an event, or count it for its next line. `count`: how often it happened since its last one."""
+        """Warn of an event, or count it for its next line. `count`: how often it happened since its last one."""
         self._since[event] += 1
         if self._now() - self._said.get(event, -_MINUTE_S) >= _MINUTE_S:
             self._said[event] = self._now()
-            self._say(event, count=self._since.pop(event), **fields)
+            structlog.get_logger().warning(event, count=self._since.pop(event), **fields)
 
 
 def configure(level: int = logging.INFO) -> None:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
 from time import monotonic
 
-from app.log import OncePerMinute, log
+from app.log import OncePerMinute
 from app.metrics.definitions import WRONG_SECRETS
 from app.store.counters import ProcessCounters
 
@@ -38,7 +38,7 @@ class Throttle:
 
     def __init__(self, counts: ProcessCounters, now: Callable[[], float] = monotonic) -> None:
         self._counts, self._now = counts, now
-        self._warn = OncePerMinute(log.warning, now)
+        self._warn = OncePerMinute(now)
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def refuse(self, secret: Secret, address: str) -> float:

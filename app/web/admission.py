@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import StoreUnavailable
-from app.log import OncePerMinute, log
+from app.log import OncePerMinute
 from app.metrics.definitions import FORWARDED
 from app.runtime import Runtime
 from app.web import auth, pages, probes
@@ -49,7 +49,7 @@ class Admission:
     ) -> None:
         self._app, self._limits, self._is_forwarded = app, tuple(limits.items()), is_forwarded
         self._hosts = frozenset((*hosts, *LOOPBACK))
-        self._warn = OncePerMinute(log.warning)
+        self._warn = OncePerMinute()
         self._most_at_once, self._at_once = at_once, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

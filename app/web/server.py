@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.log import OncePerMinute, log
+from app.log import OncePerMinute
 
 _HSTS = ("Strict-Transport-Security", "max-age=31536000")
 _TICKS_IN_A_SECOND = 10  # uvicorn's
@@ -53,7 +53,7 @@ class LimitedProtocol(HttpToolsProtocol):
     """One connection, its deadlines, and what it may send."""
 
     limits = ConnectionLimits()
-    warn = OncePerMinute(log.warning)
+    warn = OncePerMinute()
     until: float | None = None  # the loop's time at which we no longer wait for the client
     _stalled_until: float | None = None
     _is_in_head, _head_bytes = False, 0

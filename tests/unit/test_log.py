@@ -297,3 +297,11 @@ async def test_the_lines_of_one_turn_are_all_written_in_order_and_in_one_write()
 
     assert [line["event"] for line in stderr.lines] == ["line 0", "line 1", "line 2"]
     assert stderr.writes == 1
+
+
+def test_what_warns_once_a_minute_goes_through_the_guard_whenever_it_was_made():
+    warn = log.OncePerMinute(lambda: 0.0)
+
+    lines = logged(lambda: [warn("host.unknown", advice="here", patient=CANARY) for _ in range(3)])
+
+    assert [(line["event"], line["count"], line["dropped"]) for line in lines] == [("host.unknown", 1, ["patient"])]
