@@ -114,6 +114,18 @@ async def test_a_database_that_is_away_is_one_line_and_the_rest_is_looked_at(kno
     assert line(findings, "drchrono").fix == "mend the database first"
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+async def test_a_server_that_need_not_prove_itself_is_told_with_what_to_do(clinic, known):
+    here = clinic.runtime.database.url
+    url = f"postgresql://postgres@127.0.0.1:{here.port},db.example.invalid/{here.database}?sslmode=disable"
+
+    findings = await found(changed(known, database_url=url))
+
+    database = line(findings, "database")
+    assert (database.state, "sslmode=verify-full" in database.fix) == (CheckState.WARNING, True)
+    assert line(findings, "encryption keys").state is CheckState.OK, "the rest is looked at"
+
+
 async def test_a_database_in_a_folder_that_cannot_be_made_is_one_line_too(known, tmp_path):
     (tmp_path / "file").write_text("")
 
