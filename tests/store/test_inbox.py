@@ -21,6 +21,7 @@ from app.sync.model import Kind, Lane, Side
 from tests.store.build import (
     a_delivery,
     a_standby,
+    change,
     change_link,
     connected,
     on_postgresql,
@@ -570,3 +571,33 @@ async def test_what_was_sealed_lies_nowhere_in_clear(database, inbox, vault, tmp
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir()) if database.is_sqlite else row.body.encode()
     assert row.body.encode() in stored
     assert b"Canary" not in stored
+
+
+async def test_a_probe_finds_what_keeps_a_delivery_out_and_leaves_nothing_behind(database, inbox, groups):
+    await inbox.probe()
+    assert [await rows(database, table) for table in (tables.deliveries, tables.events, tables.links)] == [[], [], []]
+
+    await change(database, sa.text("ALTER TABLE events RENAME TO elsewhere"))
+    with pytest.raises(StoreUnavailable, match="the database refused"):
+        await inbox.probe()
+    await change(database, sa.text("ALTER TABLE elsewhere RENAME TO events"))
+    await inbox.probe()
+
+    assert groups == []
+
+
+async def test_probes_and_deliveries_do_not_keep_each_other_out(database, inbox, groups):
+    deliveries = [a_delivery(str(number)) for number in range(300)]
+
+    await asyncio.gather(*keep_all(inbox, deliveries), *(inbox.probe() for _ in range(30)))
+
+    assert await kept_keys(database) == {delivery.key for delivery in deliveries}
+    assert sorted(one.id for group in groups for one in group) == sorted(one.id for one in deliveries)
+
+
+async def test_a_probe_of_an_inbox_that_is_closed_is_refused(database):
+    inbox = open_inbox(database)
+    await inbox.close()
+
+    with pytest.raises(StoreUnavailable):
+        await inbox.probe()

@@ -205,20 +205,6 @@ async def test_without_kept_statements_each_read_is_a_transaction_of_its_own(dat
 
 
 @on_postgresql
-async def test_a_probe_finds_what_keeps_a_delivery_out_and_leaves_nothing_behind(database, inbox, groups):
-    await inbox.probe()
-    assert [await rows(database, table) for table in (tables.deliveries, tables.events, tables.links)] == [[], [], []]
-
-    await change(database, sa.text("ALTER TABLE events RENAME TO elsewhere"))
-    with pytest.raises(StoreUnavailable, match="UndefinedTable"):
-        await inbox.probe()
-    await change(database, sa.text("ALTER TABLE elsewhere RENAME TO events"))
-    await inbox.probe()
-
-    assert groups == []
-
-
-@on_postgresql
 async def test_the_service_reads_and_writes_rows_in_tables_that_only_their_owner_can_change(database, postgres_url):
     name = database.url.database
     roles = {"owner": f"owner_{name}"[:60], "service": f"service_{name}"[:60]}
