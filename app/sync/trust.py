@@ -14,6 +14,7 @@ from app.sync.model import Absent, Deleted, Link, NeedsConfirmation, NothingNew,
 
 # A stamp's clock goes back one hour in autumn; a floor further above a confirmed look was never true.
 _EXPLAINED_BY_AUTUMN = timedelta(hours=2)
+_HOUR, _TOLD_TWICE = "2026-11-01T01", "T01"  # between one and two the clock goes back to one
 
 
 def trusted_snapshot(
@@ -37,15 +38,22 @@ def trusted_snapshot(
         reason = "says_deleted"
     elif link.unconfirmed_fields & changed:
         reason = "contradicts_our_write"
-    elif any(body.version >= newest.version for body in earlier):
+    elif not all(_is_after(newest.version, body.version) for body in earlier):
         reason = "deliveries_disagree"
     elif not changed and not (link.is_failed and newest.version < link.seen_up_to):
         reason = ""
-    elif not newest.version or newest.version <= link.seen_up_to:
+    elif not _is_after(newest.version, link.seen_up_to):
         reason = "not_newer"
     else:
         reason = _identity_doubt(rules.table, link, newest, changed, salesforce)
     return NeedsConfirmation(reason) if reason else newest
+
+
+def _is_after(version: str, other: str) -> bool:
+    """Say whether a stamp is surely of a later moment than another: not within the hour that autumn tells twice."""
+    hour = version[: len(_HOUR)]
+    is_told_twice = hour.endswith(_TOLD_TWICE) and hour == other[: len(_HOUR)]
+    return version > other and not is_told_twice
 
 
 def _first_snapshots(bodies: Sequence[Snapshot]) -> list[Snapshot]:

@@ -170,6 +170,24 @@ def test_a_stamp_from_after_the_clock_went_back_leaves_the_floor_up(minutes):
     assert raise_seen_up_to(before.isoformat(), a_snapshot(after)) == before.isoformat()
 
 
+FIRST_TIME, SECOND_TIME = "2026-11-01T01:58:00", "2026-11-01T01:21:00"  # of the hour that is told twice
+
+
+def test_stamps_of_the_hour_that_autumn_tells_twice_say_nothing_of_the_order_of_deliveries():
+    created, deleted = a_body(FIRST_TIME), a_body(SECOND_TIME, city="Newtown")
+
+    answers = [believed(*bodies, link=a_lone_ref()) for bodies in ((created, deleted), (deleted, created))]
+
+    assert answers == ["deliveries_disagree"] * 2
+
+
+def test_a_stamp_of_the_hour_that_autumn_tells_twice_does_not_pass_another_of_it():
+    stale, hour_later = a_body(FIRST_TIME, city="Oldtown"), a_body("2026-11-01T02:00:00", city="Newtown")
+
+    assert believed(stale, link=a_link(seen_up_to=SECOND_TIME)) == "not_newer"
+    assert believed(hour_later, link=a_link(seen_up_to=FIRST_TIME)) == hour_later
+
+
 def test_a_body_from_before_the_clock_went_back_does_not_pass_a_confirmed_look():
     floor = raise_seen_up_to("2026-11-01T01:59:30", a_snapshot("2026-11-01T01:05:00"))
     stale = a_body("2026-11-01T01:40:00", city="Oldtown")
