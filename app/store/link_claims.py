@@ -17,6 +17,7 @@ from app.store.clock import db_now
 from app.store.database import Database
 from app.store.result import Failure, Result, Retry
 from app.store.tables import failures, journal, links
+from app.sync.failure_causes import OTHER_LINK
 from app.sync.model import OPEN, Kind, Lane, Link, Side
 from app.sync.resolutions import ResolutionEnd
 
@@ -117,7 +118,7 @@ def _held(result: Result) -> Result:
         link=_without_claim(result),
         is_read=True,
         retry=None,
-        failure=Failure(Side.SALESFORCE, "contact_of_another_link", is_held=True),
+        failure=Failure(Side.SALESFORCE, OTHER_LINK, is_held=True),
         resolutions=dict.fromkeys(result.resolutions, ResolutionEnd.OVERTAKEN.value),
     )
 

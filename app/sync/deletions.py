@@ -6,7 +6,7 @@ else waits for a person: patients are never deleted, and a record we may not see
 """
 
 from app.sync.base import Rules
-from app.sync.failure_causes import GONE_IN_DRCHRONO, GONE_IN_SALESFORCE, NEVER_HERE
+from app.sync.failure_causes import GONE_IN_DRCHRONO, GONE_IN_SALESFORCE, NEVER_HERE, OTHER_LINK
 from app.sync.mappings.table import Table
 from app.sync.model import Absent, Deleted, Fields, Link, NothingNew, Side, Snapshot
 from app.sync.plan import Comparison, Delete, Follow, Hold, Nothing, Plan, Write
@@ -54,7 +54,8 @@ def gone_in_salesforce(
     is_asked  whether DrChrono's snapshot is its own answer
     """
     if isinstance(salesforce, Deleted) and salesforce.master is not None:
-        return Follow(salesforce.master)
+        names_another = salesforce.master.key not in (None, link.drchrono_id)
+        return Hold(OTHER_LINK) if names_another else Follow(salesforce.master)
     status = rules.table.row_of(_STATUS)
     if isinstance(salesforce, Absent) or status is None or not rules.cancels:
         return Hold(GONE_IN_SALESFORCE)

@@ -84,6 +84,7 @@ MISSING, NO_PARENT, NOTHING_TO_CREATE = "missing_for_drchrono", "parent_missing"
 GONE_IN_DRCHRONO, GONE_IN_SALESFORCE = "gone_in_drchrono", "gone_in_salesforce"
 SEVERAL: Mapping[Side, str] = {Side.DRCHRONO: "several_charts", Side.SALESFORCE: "several_contacts"}
 IS_TAKEN, OTHER_KEY, NOT_SHOWN = "chart_of_another_contact", "names_another_chart", "chart_not_shown"
+OTHER_LINK = "contact_of_another_link"
 NOBODY, UNSETTLED, UNANSWERED = "says_not_who", "create_unsettled", "create_unanswered"
 TWIN_CODE = "potential_duplicate"
 OVERLAPS = "overlaps_"  # and the id of the visit that is in the way
@@ -236,7 +237,7 @@ _ROWS = (
         passes=True,
     ),
     FailureCause(
-        "contact_of_another_link",
+        OTHER_LINK,
         FailureClass.IDENTITY,
         "Two charts claim one Contact, or two Contacts one chart; clear the wrong DrChrono id.",
         is_held=True,
