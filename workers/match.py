@@ -19,7 +19,7 @@ from app.store import identity_index as store
 from app.sync import create, failure_causes
 from app.sync.failure_causes import BUSY
 from app.sync.identity import alike, fingerprints, narrowed, question, says_who, search_key
-from app.sync.model import WHOLE_RECORD, FieldResolution, Fields, PendingWrite, Seen, Side, Snapshot
+from app.sync.model import WHOLE_RECORD, FieldResolution, Fields, Link, PendingWrite, Seen, Side, Snapshot
 from app.sync.plan import Create, FindCreated, Hold, LinkTo, MergeContacts, Plan, ReadyPlan, Wait, Write
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
@@ -30,9 +30,13 @@ from workers.read import reader_of
 
 @dataclass(frozen=True, slots=True)
 class CreateCandidate:
-    """A record that is to be created on a side, or may have been (`attempt`), and who it is; `word`: a person's."""
+    """A record that is to be created on a side, or may have been (`attempt`), and who it is.
 
-    link_id: str
+    word      what a person says of it
+    known_as  everybody that its side says it is
+    """
+
+    link: Link
     plan: Create | FindCreated
     side: Side
     who: Fields
@@ -40,6 +44,7 @@ class CreateCandidate:
     attempt: PendingWrite | None = None
     zone: str = ""
     word: FieldResolution | None = None
+    known_as: frozenset[str] = frozenset()
 
     @property
     def word_there(self) -> FieldResolution | None:
@@ -81,7 +86,8 @@ def candidate_of(batch: Batch, observed: Observed, plan: Create | FindCreated) -
     prints = fingerprints(rules.keys, rules.table, who)
     zone = there.zone if isinstance(there, Snapshot) else ""
     attempt = attempt if isinstance(plan, FindCreated) else None
-    return CreateCandidate(observed.link.id, plan, side, who, prints, attempt, zone, seen.decided.get(WHOLE_RECORD))
+    word, known_as = seen.decided.get(WHOLE_RECORD), identity_of(rules, observed).all
+    return CreateCandidate(observed.link, plan, side, who, prints, attempt, zone, word, known_as)
 
 
 _AGAIN = timedelta(seconds=1.5)
@@ -107,7 +113,7 @@ async def match_before_create(
         if candidate.prints:
             candidates.append(candidate)
         elif candidate.side is Side.DRCHRONO:
-            judged[candidate.link_id] = Hold(failure_causes.NOBODY)
+            judged[candidate.link.id] = Hold(failure_causes.NOBODY)
     if candidates or renamed:
         known_as = _known_as(batch, observed) if any(one.side is Side.DRCHRONO for one in candidates) else ()
         ours = await _lease(batch, candidates, renamed, known_as)
@@ -139,7 +145,7 @@ async def _lease(
     renamed: Mapping[str, str],
     known_as: Collection[tuple[str, str]],
 ) -> set[str]:
-    persons = {candidate.link_id: candidate.prints[0] for candidate in candidates}
+    persons = {candidate.link.id: candidate.prints[0] for candidate in candidates}
     return await store.lease_people(batch.runtime.database, batch.leased.token, persons, renamed, known_as)
 
 
@@ -158,11 +164,15 @@ async def _match(
     held = [candidate for candidate in candidates if candidate.prints[0] in ours]
     charts = [candidate for candidate in held if candidate.side is Side.SALESFORCE]
     contacts = {candidate.prints[0]: candidate for candidate in reversed(held) if candidate.side is Side.DRCHRONO}
-    for person in (*(candidate.prints[0] for candidate in charts), *renamed):
+    expected = await _expected(batch, charts)
+    first = [candidate.prints[0] for candidate in charts if candidate.link.id not in expected]
+    for person in (*first, *renamed):
         contacts.pop(person, None)
     busy = _busy(batch)
-    judged: Matches = dict.fromkeys((candidate.link_id for candidate in candidates), busy)
-    of_charts, of_contacts = await asyncio.gather(match_contacts(batch, charts, busy), match_charts(batch, contacts))
+    judged: Matches = dict.fromkeys((candidate.link.id for candidate in candidates), busy)
+    of_charts, of_contacts = await asyncio.gather(
+        match_contacts(batch, charts, busy, expected), match_charts(batch, contacts)
+    )
     return judged | of_charts | of_contacts
 
 
@@ -174,9 +184,9 @@ async def match_charts(batch: Batch, candidates: Mapping[str, CreateCandidate]) 
     prints = [one for candidate in candidates.values() for one in candidate.prints]
     known = await store.known_people(batch.runtime.database, batch.rules.table.kind, prints)
     judged |= {
-        candidate.link_id: plan for candidate in candidates.values() if (plan := _after_a_twin(batch, candidate, known))
+        candidate.link.id: plan for candidate in candidates.values() if (plan := _after_a_twin(batch, candidate, known))
     }
-    candidates = {person: candidate for person, candidate in candidates.items() if candidate.link_id not in judged}
+    candidates = {person: candidate for person, candidate in candidates.items() if candidate.link.id not in judged}
     lists: dict[tuple[tuple[str, str], ...], asyncio.Task[list[Snapshot]]] = {}
     found = dict(
         zip(
@@ -189,17 +199,17 @@ async def match_charts(batch: Batch, candidates: Mapping[str, CreateCandidate]) 
         charts = {one.id for those in found.values() if isinstance(those, ChartsFound) for one in those.shown}
         taken = await _taken(batch, charts)
     except SyncError as error:
-        return judged | {candidate.link_id: error for candidate in candidates.values()}
+        return judged | {candidate.link.id: error for candidate in candidates.values()}
     for person, candidate in candidates.items():
         those = found[person]
-        judged[candidate.link_id] = those if isinstance(those, SyncError) else _judge(batch, candidate, those, taken)
+        judged[candidate.link.id] = those if isinstance(those, SyncError) else _judge(batch, candidate, those, taken)
     return judged | await _merged(batch, candidates.values(), judged)
 
 
 def _after_a_twin(batch: Batch, candidate: CreateCandidate, known: Sequence[store.IndexedPerson]) -> Hold | Wait | None:
     """Have a Contact wait while another of its name is not done with the chart it may have made."""
     twins = [one for one in known if one.person in candidate.prints and one.drchrono_id is None]
-    others = [one for one in twins if one.link_id != candidate.link_id]
+    others = [one for one in twins if one.link_id != candidate.link.id]
     if not others or candidate.attempt is not None:
         return None
     if not any(one.is_due for one in others):  # it waits for a person, and so does this one
@@ -212,7 +222,9 @@ def _judge(batch: Batch, candidate: CreateCandidate, found: ChartsFound, taken: 
     if isinstance(candidate.plan, Create):
         return create.link_or_create(candidate.plan, charts, taken, found.not_shown, candidate.word_there)
     assert candidate.attempt is not None
-    return create.recheck_unanswered_create(batch.rules, candidate.attempt, charts, taken, batch.leased.now)
+    return create.recheck_unanswered_create(
+        batch.rules, candidate.link, candidate.attempt, charts, taken, batch.leased.now
+    )
 
 
 async def _merged(batch: Batch, candidates: Collection[CreateCandidate], judged: Matches) -> Matches:
@@ -222,7 +234,7 @@ async def _merged(batch: Batch, candidates: Collection[CreateCandidate], judged:
         (candidate, candidate.winner, plan)
         for candidate in candidates
         if candidate.winner and candidate.attempt is None
-        if isinstance(plan := judged[candidate.link_id], Hold) and plan.cause == failure_causes.IS_TAKEN
+        if isinstance(plan := judged[candidate.link.id], Hold) and plan.cause == failure_causes.IS_TAKEN
     ]
     if not held:
         return {}
@@ -231,10 +243,10 @@ async def _merged(batch: Batch, candidates: Collection[CreateCandidate], judged:
         records = await batch.salesforce.read(table.object, table.fields, table.external_id, asked, [])
         reader = await reader_of(batch)
     except SyncError as error:
-        return {candidate.link_id: error for candidate, _, _ in held}
+        return {candidate.link.id: error for candidate, _, _ in held}
     contacts = {str(one["Id"]): reader.salesforce(one) for one in records}
     return {
-        candidate.link_id: create.plan_merge(table, plan, candidate.who, contacts.get(winner))
+        candidate.link.id: create.plan_merge(table, plan, candidate.who, contacts.get(winner))
         for candidate, winner, plan in held
     }
 
@@ -297,29 +309,50 @@ async def _taken(batch: Batch, charts: set[str]) -> set[str]:
     return set(paired) | {str(one.get(table.external_id)) for one in named}
 
 
-async def match_contacts(batch: Batch, candidates: Sequence[CreateCandidate], busy: Wait) -> Matches:
-    """Judge charts by the Contacts that name no chart; Salesforce's answer is never stale."""
+async def match_contacts(
+    batch: Batch, candidates: Sequence[CreateCandidate], busy: Wait, expected: Collection[str] = ()
+) -> Matches:
+    """Judge charts by the Contacts that name no chart; Salesforce's answer is never stale.
+
+    One that is `expected` by a Contact that is called otherwise now waits for that one's search.
+    """
     if not candidates:
         return {}
     table = batch.rules.table
     try:
         contacts = await _contacts_born_with(batch, candidates)
-        found = {candidate.link_id: alike(table, candidate.who, contacts) for candidate in candidates}
+        found = {candidate.link.id: alike(table, candidate.who, contacts) for candidate in candidates}
         ids = {one.id for those in found.values() for one in those}
         paired = await store.already_paired(batch.runtime.database, table.kind, Side.SALESFORCE, ids)
     except SyncError as error:
-        return dict.fromkeys((candidate.link_id for candidate in candidates), error)
+        return dict.fromkeys((candidate.link.id for candidate in candidates), error)
     judged: Matches = {}
     met = set()
     for candidate in candidates:
-        free = narrowed(table, candidate.who, [one for one in found[candidate.link_id] if one.id not in paired])
+        free = narrowed(table, candidate.who, [one for one in found[candidate.link.id] if one.id not in paired])
+        if not free and candidate.link.id in expected:
+            judged[candidate.link.id] = Wait(BUSY, batch.leased.now + batch.rules.search_gap)
+            continue
         if free and candidate.prints[0] in met:
-            judged[candidate.link_id] = busy
+            judged[candidate.link.id] = busy
             continue
         met.add(candidate.prints[0])
         assert isinstance(candidate.plan, Create)
-        judged[candidate.link_id] = create.link_or_create(candidate.plan, free, (), word=candidate.word_there)
+        judged[candidate.link.id] = create.link_or_create(candidate.plan, free, (), word=candidate.word_there)
     return judged
+
+
+async def _expected(batch: Batch, candidates: Sequence[CreateCandidate]) -> set[str]:
+    """Give the link ids of charts that a create of ours, whose outcome is not known yet, may have made for a Contact.
+
+    Such a chart belongs to that Contact, also where either of them goes by another name since.
+    """
+    database, kind = batch.runtime.database, batch.rules.table.kind
+    former = await store.identities_of(database, [candidate.link.id for candidate in candidates])
+    names = {one.link.id: {*one.prints, *one.known_as, *former.get(one.link.id, ())} for one in candidates}
+    known = await store.known_people(database, kind, sorted({person for some in names.values() for person in some}))
+    sent_for = {one.person for one in known if one.drchrono_id is None and one.is_due}
+    return {link_id for link_id, some in names.items() if some & sent_for}
 
 
 async def _contacts_born_with(batch: Batch, candidates: Sequence[CreateCandidate]) -> list[Snapshot]:

@@ -128,6 +128,15 @@ async def known_people(database: Database, kind: Kind, persons: Sequence[str]) -
     return now + await _person(database, once, identities.c.person)
 
 
+async def identities_of(database: Database, link_ids: Sequence[str]) -> dict[str, set[str]]:
+    """Give link id -> who else it was known as, of those that were."""
+    found: dict[str, set[str]] = {}
+    asked = sa.select(identities.c.link_id, identities.c.person).where(identities.c.link_id.in_(link_ids))
+    for row in await database.read(asked) if link_ids else ():
+        found.setdefault(row.link_id, set()).add(row.person)
+    return found
+
+
 async def already_paired(database: Database, kind: Kind, side: Side, ids: Collection[str]) -> dict[str, str]:
     """Give record id -> link id of the records of a side that are one half of a pair already."""
     column = links.c[f"{side}_id"]

@@ -7,14 +7,14 @@ by a person's word alone. A create whose answer never came is searched for twice
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from app.sync.base import Rules
 from app.sync.failure_causes import IS_TAKEN, NOT_SHOWN, SEVERAL, UNSETTLED
 from app.sync.identity import FINDERS, rows_of
 from app.sync.mappings.table import Direction, Table
-from app.sync.model import FieldResolution, Fields, Kind, PendingWrite, RecordRef, Side, Snapshot
+from app.sync.model import FieldResolution, Fields, Kind, Link, PendingWrite, RecordRef, Side, Snapshot
+from app.sync.pending_writes import is_shown
 from app.sync.plan import Create, Hold, Incomplete, LinkTo, MergeContacts, SettledWrites, Wait
 
 # what DrChrono demands of a new record beside what the mapping says, and where Salesforce would hold it
@@ -128,16 +128,22 @@ def plan_merge(table: Table, held: Hold, own: Fields, winner: Snapshot | None) -
 
 
 def recheck_unanswered_create(
-    rules: Rules, attempt: PendingWrite, matches: Sequence[Snapshot], taken: Collection[str], now: datetime
-) -> LinkTo | Hold | Wait:
+    rules: Rules,
+    link: Link,
+    attempt: PendingWrite,
+    matches: Sequence[Snapshot],
+    taken: Collection[str],
+    now: datetime,
+) -> LinkTo | Wait:
     """Say what is known of a create whose answer never came, after another search for what it may have made.
 
-    It is lost when two searches, apart from each other, found nothing, and the second came so long after DrChrono must
-    have given the request up that its lists show what it made. Whoever wants it then begins anew, with a new search.
+    One match that nobody has and that shows all that was sent is what it made. Anybody else may have made any other: so
+    that one changes nothing, and the create is lost when two searches, apart from each other, did not find it, and the
+    second came so long after DrChrono must have given the request up that its lists show what it made. Whoever wants it
+    then begins anew, with a new search, which links or holds whom it meets.
     """
-    if matches:
-        plan = _met(Side.DRCHRONO, matches, taken)
-        return replace(plan, settled=SettledWrites(landed=(attempt.id,))) if isinstance(plan, LinkTo) else plan
+    if len(matches) == 1 and matches[0].id not in taken and is_shown(rules, link, attempt, matches[0]):
+        return LinkTo(matches[0].id, settled=SettledWrites(landed=(attempt.id,)))
     again_at = max(attempt.searched_at or now, attempt.settle_at) + rules.search_gap
     if attempt.searched_at is None or now < again_at:
         return Wait(UNSETTLED, again_at, searched=(attempt.id,))

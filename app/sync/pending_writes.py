@@ -33,15 +33,18 @@ def write_reasons(rules: Rules, compared: Comparison, fields: Fields) -> Mapping
 
 
 def has_landed(rules: Rules, link: Link, write: PendingWrite, seen: Seen) -> bool:
-    """Say whether a write of ours shows on the side it went to.
+    """Say whether a write of ours shows on the side it went to, by that side's own word."""
+    snapshot = seen.drchrono if write.side is Side.DRCHRONO else seen.salesforce
+    return isinstance(snapshot, Snapshot) and snapshot.confirmed and is_shown(rules, link, write, snapshot)
+
+
+def is_shown(rules: Rules, link: Link, write: PendingWrite, snapshot: Snapshot) -> bool:
+    """Say whether a write of ours shows in what its side has answered.
 
     One request writes one record whole or not at all, so it has when one field shows the new value and none the old
     one: a person may have changed the others since. Where nothing was known of what was there, a create, all of it
     must show: a person may have made that record, and what they left empty would count as emptied.
     """
-    snapshot = seen.drchrono if write.side is Side.DRCHRONO else seen.salesforce
-    if not isinstance(snapshot, Snapshot) or not snapshot.confirmed:
-        return False
     shown = [
         (
             old,

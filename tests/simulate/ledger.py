@@ -81,7 +81,8 @@ class Ledger:
         if found:
             counts = self.edits if by is HUMAN else self.writes
             is_paid = by is HUMAN or any((side, id_, step, change.name) not in self.decided for change in found)
-            counts[side, id_] = counts.get((side, id_), 0) + is_paid
+            whose = (side, id_, self.partner(side, id_) if side == SALESFORCE else id_)  # the chart's of that moment
+            counts[whose] = counts.get(whose, 0) + is_paid
         self.changes += found
         return [change.name for change in found]
 
@@ -138,7 +139,9 @@ class Ledger:
         if base is None and change.after is None:
             self.wrong.append(f"{here}: {edit.after!r} was blanked, though nothing was agreed before")
         if base is None or not row.is_plain:
-            return  # they meet for the first time, or the base is not in our words
+            if row.owner != change.side:
+                self.decided.add(here)
+            return  # they meet for the first time, where the owner's counts; or the base is not in our words
         rules = self.rules("appointment" if is_visit(change.side, change.id) else "patient")
         if _is(rules, link, change.name, base, edit.after):
             across = SALESFORCE if change.side == DRCHRONO else DRCHRONO

@@ -167,7 +167,7 @@ def _thrift(world):
     writes, edits = Counter(), Counter(ledger.made)
     for total, counts in ((writes, ledger.writes), (edits, ledger.edits)):
         for one, count in counts.items():
-            total[thing(*one)] += count
+            total[one[2] or thing(*one[:2])] += count
     edits.update(thing(SALESFORCE, id_) for id_ in merged)
     for one, count in writes.items():
         if count > edits[one]:

@@ -193,6 +193,56 @@ async def test_an_answer_that_never_came_is_no_reason_for_a_second_chart_where_t
     assert "chart_not_shown" in [one["cause"] for one in await items(clinic)]
 
 
+async def test_a_chart_that_an_unanswered_create_made_waits_for_its_contact_whatever_that_is_called_now(clinic):
+    clinic.breaks("drchrono", POST, "drop_after_commit", next=1)
+    contact = await is_ticked(clinic)
+    (chart,) = clinic.charts()
+    clinic.human_edits_contact(contact, Birthdate="1991-01-01")
+    await clinic.arrives(chart, event="PATIENT_CREATE")
+    at_first = len(clinic.contacts())
+
+    for _ in range(6):
+        await clinic.time_passes(clinic.runtime.settings.drchrono_request_limit)
+        await clinic.settles()
+
+    assert (at_first, len(clinic.contacts()), made(clinic)) == (1, 1, 1)
+    assert await linked(clinic) == {contact: str(chart["id"])}
+    assert [row.state for row in await clinic.journal("drchrono") if row.call == "create"] == ["confirmed"]
+
+
+@pytest.mark.parametrize("others", [1, 2], ids=["a namesake with a Contact", "several namesakes"])
+async def test_a_create_that_was_never_answered_does_not_stay_unknown_beside_a_hold(clinic, others):
+    clinic.breaks("drchrono", POST, "drop_before", next=1)
+    await is_ticked(clinic)
+    for _ in range(others):
+        await clinic.registers(**{**WHO, "gender": "Male"})
+    if others == 1:
+        clinic.human_enters_contact(DrChrono_Patient_Id__c=str(clinic.charts()[0]["id"]))
+
+    for _ in range(6):
+        await clinic.time_passes(clinic.runtime.settings.drchrono_request_limit)
+        await clinic.settles()
+
+    assert [one["cause"] for one in await items(clinic)] == [
+        "chart_of_another_contact" if others == 1 else "several_charts"
+    ]
+    assert [row.state for row in await clinic.journal("drchrono") if row.call == "create"] == ["refused"]
+
+
+async def test_a_namesake_who_came_while_a_create_was_unanswered_agrees_on_nothing_yet(clinic):
+    clinic.breaks("drchrono", POST, "drop_before", next=1)
+    contact = await is_ticked(clinic, Email="crm@example.com")
+    chart = await clinic.registers(**WHO, email="desk@example.com")
+
+    for _ in range(6):
+        await clinic.time_passes(clinic.runtime.settings.drchrono_request_limit)
+        await clinic.settles()
+
+    assert await linked(clinic) == {contact: str(chart["id"])}
+    assert clinic.chart(chart)["email"] == "crm@example.com", "they meet for the first time, so its owner's counts"
+    assert clinic.contact()["Email"] == "crm@example.com"
+
+
 async def test_a_write_that_gives_a_chart_the_name_of_a_ticked_contact_goes_before_a_create_in_the_same_pass(clinic):
     chart = await clinic.has_linked(**{**WHO, "last_name": "Other"})
     clinic.human_edits_contact(LastName="Sample")

@@ -35,8 +35,8 @@ def decided(salesforce, *writes, by=RULES):
     return decide(by, replace(LONE, own_writes=writes), Seen(UNHEARD, salesforce), NOW)
 
 
-def a_create(settle_at=NOW, **more):
-    return PendingWrite("01JCREATE", D, {}, settle_at, sent="sealed", **more)
+def a_create(settle_at=NOW, stamps=None, **more):
+    return PendingWrite("01JCREATE", D, stamps or {}, settle_at, sent="sealed", **more)
 
 
 def test_a_ticked_contact_is_created_with_what_it_holds_and_a_doctor():
@@ -212,20 +212,42 @@ LATE = NOW + timedelta(minutes=1)
     ids=["first search", "first, long before the limit", "too soon", "before the limit", "second, late enough"],
 )
 def test_a_create_is_lost_only_after_two_searches_the_second_late_enough(attempt, expected):
-    assert recheck_unanswered_create(RULES, attempt, [], (), NOW) == expected
+    assert recheck_unanswered_create(RULES, LONE, attempt, [], (), NOW) == expected
 
 
-def test_a_create_that_is_found_has_landed():
-    assert recheck_unanswered_create(RULES, a_create(), CHARTS[:1], (), NOW) == LinkTo(
+SENT = {"first_name": "Testa", "gender": "Male"}
+
+
+def sent(**more):
+    return a_create(**more, stamps={name: (None, RULES.stamp(LONE, name, value)) for name, value in SENT.items()})
+
+
+def test_a_create_that_is_found_with_all_that_was_sent_has_landed():
+    found = [Snapshot("0", {**SENT, "city": "entered since"})]
+
+    assert recheck_unanswered_create(RULES, LONE, sent(), found, (), NOW) == LinkTo(
         "0", settled=SettledWrites(landed=("01JCREATE",))
     )
 
 
-@pytest.mark.parametrize(("found", "taken"), [(CHARTS, ()), (CHARTS[:1], ("0",))], ids=["several", "another's"])
-def test_a_create_that_may_be_any_of_several_stays_open_and_waits_for_a_person(found, taken):
-    plan = recheck_unanswered_create(RULES, a_create(NOW - 9 * GAP, searched_at=NOW - 9 * GAP), found, taken, NOW)
+@pytest.mark.parametrize(
+    ("found", "taken"),
+    [
+        ([Snapshot("0", SENT), Snapshot("1", SENT)], ()),
+        ([Snapshot("0", SENT)], ("0",)),
+        ([Snapshot("0", {**SENT, "gender": "Female"})], ()),
+    ],
+    ids=["several", "another's", "not what was sent"],
+)
+def test_a_create_that_may_not_have_made_what_is_found_agrees_on_nothing_and_is_lost_in_time(found, taken):
+    late = sent(settle_at=NOW - 9 * GAP, searched_at=NOW - 9 * GAP)
 
-    assert (type(plan), plan.settled) == (Hold, SettledWrites())
+    plans = [recheck_unanswered_create(RULES, LONE, one, found, taken, NOW) for one in (sent(), late)]
+
+    assert plans == [
+        Wait("create_unsettled", NOW + GAP, searched=("01JCREATE",)),
+        Wait("create_unsettled", NOW, settled=SettledWrites(lost=("01JCREATE",))),
+    ], "whoever wants it begins anew, and the new search holds or links"
 
 
 def test_a_linked_contact_that_names_nobody_is_told_whose_it_is():
