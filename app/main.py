@@ -48,7 +48,7 @@ from app.web.console import deliveries as deliveries_pages
 from app.web.console import failures as failures_pages
 from app.web.console import held as held_pages
 from app.web.console import lanes as lanes_pages
-from app.web.console import login, oauth
+from app.web.console import login, oauth, oidc
 from app.web.console import overview as overview_pages
 from app.web.console import patients as patients_pages
 from app.web.console import records as records_pages
@@ -92,6 +92,7 @@ _LIMITS = {
     "/webhooks/salesforce/events": salesforce.MOST_EVENT_BYTES,
     "/webhooks/salesforce/outbound/": salesforce.MOST_MESSAGE_BYTES,
 }
+_REFUSALS_EVERY_S = 60.0
 
 
 def _joined(parts: Sequence[ModuleType], router: APIRouter) -> APIRouter:
@@ -111,7 +112,16 @@ def _all_routes() -> list[BaseRoute]:
     whole.add_route("/webhooks/drchrono", drchrono.receive, methods=["POST"])
     api = _joined(_API, APIRouter(prefix="/api/v1", dependencies=[Depends(reader), Depends(_unkept)]))
     pages = _joined(_PAGES, APIRouter(tags=["pages"], include_in_schema=False))
-    for router in (drchrono.router, salesforce.router, probes.router, api, pages, login.router, oauth.router):
+    for router in (
+        drchrono.router,
+        salesforce.router,
+        probes.router,
+        api,
+        pages,
+        login.router,
+        oidc.router,
+        oauth.router,
+    ):
         whole.include_router(router)
     return whole.routes
 
@@ -145,12 +155,14 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
             jobs.start("health", app.state.health.watch)
             save = partial(runtime.counts.save, runtime.database)
             jobs.every("counts", SAVED_EVERY_S, save, first_in_s=SAVED_EVERY_S)
+            jobs.every("refusals", _REFUSALS_EVERY_S, app.state.sign_in.note_refusals)
             if has_the_process:
                 settle_memory()
             log.info("web.started", port=settings.port, url=settings.public_url, sides=sorted(settings.connected))
             yield
             app.state.health.stop()
             await jobs.stop(after="health", within_s=2)  # a look at a database that hangs is cut off all the same
+            await app.state.sign_in.note_refusals()
             await app.state.inbox.close()
             with suppress(StoreUnavailable):
                 await runtime.counts.save(runtime.database)

@@ -28,6 +28,7 @@ class SealedColumn(StrEnum):
     CONNECTION_TOKEN = "connections.token"  # noqa: S105 - a column's name
     CONNECTION_PENDING = "connections.pending"
     PATIENTS_CURSOR = "cursor of patients"
+    SIGN_IN_COOKIE = "cookie of a sign-in"
 
     def of(self, key: str) -> str:
         """Name the place of one sealed text, by the primary key of its row."""

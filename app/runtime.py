@@ -37,6 +37,7 @@ from app.vendors import http
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
 from app.vendors.http import OnResponse, ignore_response
+from app.vendors.oidc import OidcClient
 from app.vendors.rate_limit.concurrency import ConcurrencySlots
 from app.vendors.rate_limit.drchrono import DrChronoRateLimit
 from app.vendors.rate_limit.policy import QUESTIONS_PER_HOUR, QUESTIONS_SHARE, Allowance
@@ -76,6 +77,7 @@ class Runtime:
     drchrono: DrChrono | None
     salesforce: Salesforce | None
     counts: ProcessCounters = field(default_factory=ProcessCounters)
+    oidc: OidcClient | None = None
     webhook_secrets: WebhookSecrets = field(init=False)
     questions: Mapping[Side, QuestionLimit] = field(init=False)
 
@@ -177,7 +179,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             salesforce.timings = timings
             stack.push_async_callback(salesforce.close)
         keys = HashKeys.of(raw_keys(settings.hash_keys))
-        yield Runtime(settings, database, vault, keys, mappings, wakeup, drchrono, salesforce, counts)
+        oidc = oidc_client(settings, context)
+        if oidc is not None:
+            stack.push_async_callback(oidc.close)
+        yield Runtime(settings, database, vault, keys, mappings, wakeup, drchrono, salesforce, counts, oidc)
 
 
 async def _recognize(database: Database) -> None:
@@ -195,6 +200,16 @@ def open_inbox(runtime: Runtime, committed: Committed) -> Inbox:
     if database.address is not None:
         return PostgresInbox(database.address, committed)
     return SqliteInbox(database.path, committed)
+
+
+def oidc_client(settings: Settings, context: Any) -> OidcClient | None:
+    """Give this service as a client of the issuer that the settings name; None where they name none."""
+    if settings.oidc_issuer is None:
+        return None
+    assert settings.oidc_client_id is not None
+    assert settings.oidc_client_secret is not None
+    secret = settings.oidc_client_secret.get_secret_value()
+    return OidcClient(settings.oidc_issuer, settings.oidc_client_id, secret, settings.oidc_scopes, context)
 
 
 def _tell(event: str, **line: Any) -> None:

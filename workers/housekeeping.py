@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from app.log import log
 from app.runtime import Runtime
-from app.store import retention, schedules
+from app.store import audit, retention, schedules
 from app.store.database import Database
 
 EVERY = timedelta(hours=1)
@@ -34,8 +34,11 @@ async def keep_house(runtime: Runtime) -> Counter[str]:
     """Let go of what is old by the settings, and say in one line what went."""
     began = time.monotonic()
     gone = await tidy(runtime.database, retention.ages(timedelta(days=runtime.settings.retention_days)))
+    gone["audit"] = await audit.drop_old(runtime.database, timedelta(days=runtime.settings.audit_retention_days))
     said = ", ".join(f"{name} {count}" for name, count in gone.items() if count) or "nothing was old"
     log.info("house.kept", outcome=said, duration_ms=round((time.monotonic() - began) * 1000))
+    # kept with the logs, apart from the database, it shows later whether the audit's end was cut off
+    log.info("audit.anchored", outcome=str(await audit.head(runtime.database)))
     return gone
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import harness
+from app.cli import audit, harness
 from app.errors import Misconfigured, StoreUnavailable, SyncError
 from app.sync.model import Kind
 
@@ -25,10 +25,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # a traceback shows messages and locals, and both may hold a value
 )
+_SHORTEST_SECRET = 32  # of an account, as the settings take it
 connect_commands = typer.Typer(help="Connect a vendor.", no_args_is_help=True, pretty_exceptions_enable=False)
 disconnect_commands = typer.Typer(help="Disconnect a vendor.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(connect_commands, name="connect")
 app.add_typer(disconnect_commands, name="disconnect")
+app.add_typer(audit.commands, name="audit")
 
 
 def main() -> None:
@@ -80,6 +82,21 @@ def init_command(
     print_steps(Console(), url)
 
 
+@app.command("hash-secret")
+def hash_secret_command() -> None:
+    """Print the hash of a secret, which OPERATORS and VIEWERS take in its place; it is typed unseen, or piped in."""
+    from app.operations.accounts import hash_secret
+
+    is_typed = sys.stdin.isatty()
+    secret = typer.prompt("Secret", hide_input=True, err=True) if is_typed else sys.stdin.readline().strip()
+    if len(secret) < _SHORTEST_SECRET:
+        print(
+            f"chronobridge: a secret has {_SHORTEST_SECRET} characters at least: openssl rand -hex 32", file=sys.stderr
+        )
+        raise typer.Exit(2)
+    print(hash_secret(secret))
+
+
 @app.command()
 def migrate() -> None:
     """Bring the database's schema up to date."""
@@ -99,6 +116,7 @@ def rotate_keys() -> None:
 
     from app.cli.progress import showing
     from app.operations import maintenance
+    from app.operations.audit import by_command
     from app.settings import env_file
     from app.settings.types import secret_values
 
@@ -106,7 +124,7 @@ def rotate_keys() -> None:
     with showing(Console()) as say:
         keys = secret_values(known.encryption_keys)
         rotation = maintenance.rotate_keys(
-            known.database_url, known.ca_bundle, keys, lambda at: say(str(at), at.rows, at.of)
+            known.database_url, known.ca_bundle, keys, by_command(), lambda at: say(str(at), at.rows, at.of)
         )
         done = asyncio.run(rotation)
     if done is None:
@@ -201,9 +219,9 @@ def _compare(kind: Kind | None, *, since_ever: bool, dry_run: bool) -> None:
 def replay(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids of stored deliveries")]) -> None:
     """Run stored deliveries again: both sides are looked at, and the workers apply what differs."""
     from app import log
+    from app.operations.audit import by_command
     from app.operations.deliveries import ReplayResult
     from app.operations.deliveries import replay as again
-    from app.ports import By
     from app.runtime import open_runtime
     from app.settings import env_file
 
@@ -211,7 +229,7 @@ def replay(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids o
 
     async def work() -> ReplayResult:
         async with open_runtime(env_file.load()) as runtime:
-            return await again(runtime, ids, By("operator", "command"))
+            return await again(runtime, ids, by_command())
 
     told = asyncio.run(work())
     print(f"{told.deliveries} of {len(set(ids))} run again, {told.records} records are due by that")
@@ -348,8 +366,8 @@ def connect_drchrono(
 def disconnect_drchrono() -> None:
     """Forget the practice's tokens, and have DrChrono revoke them."""
     from app import log
+    from app.operations.audit import by_command
     from app.operations.connections import disconnect
-    from app.ports import By
     from app.runtime import open_runtime
     from app.settings import env_file
 
@@ -357,7 +375,7 @@ def disconnect_drchrono() -> None:
 
     async def work() -> bool:
         async with open_runtime(env_file.load()) as runtime:
-            return await disconnect(runtime, By("operator", "command"))
+            return await disconnect(runtime, by_command())
 
     if asyncio.run(work()):
         print("disconnected: DrChrono has revoked the tokens, and they are forgotten here")

@@ -16,7 +16,8 @@ from app.cli import progress
 from app.errors import LeaseLost, StoreUnavailable, SyncError, Unauthorized, Unavailable, VendorError
 from app.metrics.definitions import CREATED_TALLY, LINKED_TALLY, UPDATED_TALLY
 from app.operations import queue
-from app.ports import Inbox
+from app.operations.audit import note_command
+from app.ports import Action, Inbox
 from app.runtime import Runtime, open_inbox, open_runtime
 from app.settings.fields import Settings
 from app.sync.brake import advice
@@ -54,6 +55,9 @@ async def run_backfill(settings: Settings, console: Console, kind: Kind | None, 
         if not is_connected(runtime, console):
             return False
         await tell_if_paused(runtime, console, lane, kinds)
+        await note_command(
+            runtime, Action.BACKFILL if since_ever else Action.RECONCILE, ", ".join(f"{one}s" for one in kinds)
+        )
         began, before = runtime.now(), await queue.counted_so_far(runtime)
         checkpoints = await _all_compared(runtime, console, kinds, lane)
         if checkpoints.keys() != set(kinds):

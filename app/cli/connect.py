@@ -20,7 +20,7 @@ async def wait_for_consent(settings: Settings, console: Console, patience_s: flo
         connections.drchrono_of(runtime)
         known = await connections.consent_of(runtime)
         address = connections.connect_url(runtime)
-        console.print(Text(f"Open this in a browser, and sign in with OPERATOR_TOKEN:\n\n  {address}\n"))
+        console.print(Text(f"Open this in a browser, and sign in as an operator:\n\n  {address}\n"))
         try:
             await runtime.must_be_ours()
         except OtherInstance as error:  # the page at that address says so, too

@@ -10,13 +10,12 @@ from rich.console import Console
 
 from app.cli.dry_run import print_dry_run
 from app.operations import lanes
+from app.operations.audit import by_command
 from app.operations.lanes import LaneName
-from app.ports import By
 from app.runtime import open_runtime
 from app.settings.fields import Settings
 
 RESTORED = "the database was restored from a backup"
-_BY = By("operator", "command")
 
 
 async def pause(settings: Settings, lane: LaneName, reason: str) -> None:
@@ -25,7 +24,7 @@ async def pause(settings: Settings, lane: LaneName, reason: str) -> None:
     Raises  StoreUnavailable
     """
     async with open_runtime(settings) as runtime:
-        await lanes.pause(runtime, lane, reason, _BY)
+        await lanes.pause(runtime, lane, reason, by_command())
 
 
 async def resume(settings: Settings, lane: LaneName) -> None:
@@ -34,7 +33,7 @@ async def resume(settings: Settings, lane: LaneName) -> None:
     Raises  StoreUnavailable
     """
     async with open_runtime(settings) as runtime:
-        await lanes.resume(runtime, lane, _BY)
+        await lanes.resume(runtime, lane, by_command())
 
 
 async def resume_restored(settings: Settings, console: Console, is_meant: Callable[[], bool]) -> bool:

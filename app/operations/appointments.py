@@ -63,6 +63,16 @@ class Day:
     silence: Unanswered | None = None
 
 
+def about(day: Day) -> str:
+    """Name a day for the audit."""
+    return f"appointments of {day.day.isoformat()}"
+
+
+def ids(day: Day) -> tuple[str, ...]:
+    """Give the ids of the appointments of a day, for the audit."""
+    return tuple(one.ref.id for one in day.items)
+
+
 def today(runtime: Runtime) -> date:
     """Give the day it is at the clinic."""
     return runtime.now().astimezone(runtime.settings.hours.zone).date()

@@ -108,6 +108,11 @@ def about(row: Any) -> str:
     return f"{row.kind} {row.drchrono_id or row.salesforce_id or row.link_id}, {row.field}"
 
 
+def named(one: SettledConflict) -> str:
+    """Name a conflict for the audit: by kind, id and field, never by a value."""
+    return f"{one.kind.value} {one.drchrono_id or one.salesforce_id or one.id}, {one.field}"
+
+
 def _conflict(row: Any) -> SettledConflict:
     """Give a conflict of its row; one whose write is forgotten cannot tell who lost."""
     loser = Side(row.side) if row.side else Side.DRCHRONO

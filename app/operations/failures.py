@@ -1,5 +1,6 @@
 """What waits for a person: grouped by cause with the fix in words; tried again or let go, a few or all of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.log import log
@@ -50,6 +51,11 @@ async def causes(runtime: Runtime, group: Group | None = None) -> list[CauseGrou
         )
         for row in rows
     ]
+
+
+def ids(found: Sequence[CauseGroup]) -> tuple[str, ...]:
+    """Give the ids of the records that are named as samples, for the audit."""
+    return tuple(one.sample[1] for one in found if one.sample)
 
 
 def _shown(ids: tuple[str | None, str | None]) -> tuple[str, str] | None:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.errors import StoreUnavailable
-from app.store import heartbeats, key_rotation
+from app.ports import Act, Action, By
+from app.store import audit, heartbeats, key_rotation
+from app.store.audit_chain import AuditKeys
 from app.store.database import Database
 from app.store.encryption import Vault
 from app.store.key_rotation import RotationResult, RotationStep
@@ -43,7 +45,7 @@ async def is_behind(database_url: str, ca_bundle: Path | None) -> bool:
 
 
 async def rotate_keys(
-    database_url: str, ca_bundle: Path | None, keys: Sequence[str], tell: Callable[[RotationStep], None]
+    database_url: str, ca_bundle: Path | None, keys: Sequence[str], by: By, tell: Callable[[RotationStep], None]
 ) -> RotationResult | None:
     """Encrypt everything anew under the first of these keys, while the service runs; None where the schema is behind.
 
@@ -52,11 +54,14 @@ async def rotate_keys(
     """
     from app.store import schema
 
-    vault = Vault(tuple(key.encode() for key in keys))
-    async with Database(database_url, ca_bundle=ca_bundle).opened() as database:
+    sealing = tuple(key.encode() for key in keys)
+    async with Database(database_url, ca_bundle=ca_bundle, audit_keys=AuditKeys.of(sealing)).opened() as database:
         if await schema.is_behind(database):
             return None
-        return await key_rotation.rotate(database, vault, tell)
+        done = await key_rotation.rotate(database, Vault(sealing), tell)
+        # the audit is signed with the newest key by that, so the older ones are not needed to vouch for it
+        await audit.record(database, Act(by, Action.ROTATE_KEYS, "everything sealed", done.resealed))
+        return done
 
 
 async def worker_lives(database_url: str, ca_bundle: Path | None) -> tuple[bool, str]:

@@ -52,6 +52,11 @@ class People:
     silence: Unanswered | None = None
 
 
+def ids(people: People) -> tuple[str, ...]:
+    """Give the ids of the patients on a page, for the audit."""
+    return tuple(one.ref.id for one in people.items)
+
+
 async def listed(
     runtime: Runtime, before: str | None = None, limit: int = ON_A_PAGE, standing: RecordState | None = None
 ) -> People:

@@ -253,6 +253,11 @@ class Choices:
     met: Side | None
 
 
+def ids(held: Sequence[HeldRecord]) -> tuple[str, ...]:
+    """Give the ids of held records, for the audit."""
+    return tuple(one.drchrono_id or one.salesforce_id or one.link_id for one in held)
+
+
 async def listed(
     runtime: Runtime, limit: int, after: str = "", *, cause: str | None = None, kind: Kind | None = None
 ) -> ListPage[HeldRecord]:

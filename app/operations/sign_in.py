@@ -1,27 +1,28 @@
-"""Sign-in: what a token stands for, and the sessions that are opened with one.
+"""Sign-in: who sends a request, by a bearer's token or a session, and what the audit notes of signing in.
 
-A token is never kept: only a print of it under the session key, which a session remembers too, so that another
-OPERATOR_TOKEN ends the sessions of the old one.
+A session remembers whose it is and the print of the account it was begun with, so that a changed secret, another role
+or an account that is gone ends its sessions. Who was refused is noted once a minute for an account and for all others,
+with how often it was: a stranger's requests must not write to the database without end.
 """
 
 import hashlib
-import hmac
 import secrets
-from dataclasses import dataclass
-from enum import StrEnum
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import monotonic
 
 from itsdangerous import BadSignature, Signer, URLSafeSerializer
 
-from app.ports import By
+from app.errors import StoreUnavailable
+from app.log import log
+from app.operations.accounts import Accounts, NamedAccount, Role
+from app.ports import Act, Action, By
 from app.runtime import Runtime
-from app.store import sessions
+from app.store import audit, sessions
 
-
-class Role(StrEnum):
-    """Who asks."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
+_REFUSALS_S = 60.0
+_MOST_NAMES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Caller:
     role: Role
     csrf: str | None = None
     who: str = "bearer"
+    name: str = ""
+    is_poll: bool = False
 
     @property
     def may_act(self) -> bool:
@@ -40,45 +43,88 @@ class Caller:
     @property
     def by(self) -> By:
         """How the audit names them."""
-        return By(self.role.value, self.who)
+        return By(self.role.value, self.who, self.name, self.is_poll)
 
 
 class SignIn:
-    """Knows the tokens and the sessions."""
+    """Knows the accounts and the sessions."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, now: Callable[[], float] = monotonic) -> None:
+        known = runtime.settings
+        self._now, self._refusals = now, Counter[str]()
+        self._refused_at: OrderedDict[str, float] = OrderedDict()
         self._database = runtime.database
-        key = self._print_key = runtime.settings.signing_key
+        key = known.signing_key
         self._cookie = URLSafeSerializer(key, salt="session", signer_kwargs={"digest_method": hashlib.sha256})
         self._csrf = Signer(key, salt="csrf", digest_method=hashlib.sha256)
-        given = ((Role.OPERATOR, runtime.settings.operator_token), (Role.VIEWER, runtime.settings.viewer_token))
-        self._prints = {role: self._print(token.get_secret_value()) for role, token in given if token is not None}
+        self.accounts = Accounts(key, known.operators, known.viewers, known.operator_token, known.viewer_token)
+        self._issuer_print = self.accounts.print_of("issuer", known.oidc_identity) if known.oidc_identity else None
 
-    def role_of_token(self, token: str) -> Role | None:
-        """Give the role a token stands for; every known one is compared, in constant time."""
-        return self._role_of_print(self._print(token))
+    async def bearer(self, token: str) -> Caller | None:
+        """Give who sends a token with their request; None for a stranger.
 
-    def bearer(self, token: str) -> Caller | None:
-        """Give who sends a token with their request; None for a stranger."""
-        role = self.role_of_token(token)
-        return Caller(role) if role else None
+        Raises  TooManyChecks
+        """
+        found = await self.accounts.of_token(token)
+        return Caller(found.role, name=found.name) if found else None
 
-    async def begin(self, role: Role) -> str:
-        """Begin a session, and give what its cookie holds.
+    def by_issuer(self, role: Role, name: str) -> NamedAccount | None:
+        """Give whom the issuer has signed in; None where the name is that of an account of the settings."""
+        if self._issuer_print is None or self.accounts.name_of(name) is not None:
+            return None
+        return NamedAccount(role, name, self._issuer_print)
+
+    async def begin(self, account: NamedAccount) -> str:
+        """Begin a session, note it, and give what its cookie holds.
 
         Raises  StoreUnavailable
         """
         session = secrets.token_urlsafe(32)
-        await sessions.begin(self._database, _hash(session), self._prints[role])
+        caller = self._caller(session, account)
+        await sessions.begin(self._database, _hash(session), account.print, account.role.value, account.name)
+        await audit.record(self._database, Act(caller.by, Action.SIGN_IN, account.name, 0))
         return str(self._cookie.dumps(session))
 
     async def end(self, cookie: str) -> None:
-        """End the session of a cookie, if it is one of ours.
+        """End the session of a cookie, if it is one of ours, and note it.
 
         Raises  StoreUnavailable
         """
+        found = await self.signed_in(cookie, is_used=False)
         if session := self._session(cookie):
             await sessions.end(self._database, _hash(session))
+        if found is not None:
+            await audit.record(self._database, Act(found.by, Action.SIGN_OUT, found.name, 0))
+
+    async def refused(self, name: str) -> None:
+        """Note that somebody was refused: at once, and those of the next minute by their number.
+
+        name    of the account that was tried; empty where there is none of that name
+        """
+        self.count_refused(name)
+        if self._now() - self._refused_at.get(name, -_REFUSALS_S) >= _REFUSALS_S:
+            await self._note_refusals(name)
+
+    def count_refused(self, name: str) -> None:
+        """Count somebody who was refused, for the next note: a bearer's guess must cost the database nothing."""
+        self._refusals[name] += 1
+
+    async def note_refusals(self) -> None:
+        """Note those who were refused since the last note of their account."""
+        for name in [name for name, count in self._refusals.items() if count]:
+            await self._note_refusals(name)
+
+    async def _note_refusals(self, name: str) -> None:
+        count, self._refusals[name] = self._refusals[name], 0
+        self._refused_at[name] = self._now()
+        while len(self._refused_at) > _MOST_NAMES:
+            self._refused_at.popitem(last=False)
+        try:
+            act = Act(By("stranger", "sign-in", name), Action.SIGN_IN_REFUSED, name or "no account of ours", count)
+            await audit.record(self._database, act)
+        except StoreUnavailable:  # refusing must not need the database
+            self._refusals[name] += count
+            log.warning("login.refused_unnoted", records=count)
 
     async def signed_in(self, cookie: str, *, is_used: bool) -> Caller | None:
         """Give whose session a cookie is; None for a stranger, and once it is over. `is_used`: count it as use.
@@ -87,11 +133,17 @@ class SignIn:
         """
         if (session := self._session(cookie)) is None:
             return None
-        found = await sessions.token_of(self._database, _hash(session), is_used=is_used)
-        role = self._role_of_print(found) if found else None
-        if role is None:
+        found = await sessions.find(self._database, _hash(session), is_used=is_used)
+        if found is None:
             return None
-        return Caller(role, self._csrf.get_signature(session).decode(), f"session {_hash(session)[:8]}")
+        account = self.accounts.of_print(found.token)
+        if account is None and self._issuer_print is not None and found.token == self._issuer_print:
+            account = self.by_issuer(Role(found.role), found.name)
+        return replace(self._caller(session, account), is_poll=not is_used) if account else None
+
+    def _caller(self, session: str, account: NamedAccount) -> Caller:
+        csrf = self._csrf.get_signature(session).decode()
+        return Caller(account.role, csrf, f"session {_hash(session)[:8]}", account.name)
 
     def _session(self, cookie: str) -> str | None:
         try:
@@ -99,18 +151,6 @@ class SignIn:
         except BadSignature:
             return None
         return session if isinstance(session, str) and session else None
-
-    def _print(self, token: str) -> str:
-        return hmac.new(
-            self._print_key, b"token " + token.encode("utf-8", "surrogateescape"), hashlib.sha256
-        ).hexdigest()
-
-    def _role_of_print(self, print_: str) -> Role | None:
-        found = None
-        for role, known in self._prints.items():
-            if hmac.compare_digest(print_, known):
-                found = role
-        return found
 
 
 def _hash(session: str) -> str:

@@ -66,7 +66,8 @@ def _holds_secrets(field: Any) -> bool:
 
 # the settings that hold a secret, an address with a password included
 SECRETS = tuple(name for name, field in FIELDS.items() if field.repr is False or _holds_secrets(field.annotation))
-_OF_VENDORS = {"DRCHRONO_CLIENT_SECRET", "SALESFORCE_CLIENT_SECRET"}  # each vendor makes its own
+_OF_VENDORS = {"DRCHRONO_CLIENT_SECRET", "SALESFORCE_CLIENT_SECRET", "OIDC_CLIENT_SECRET"}  # each makes its own
+_NAMED = {"OPERATORS", "VIEWERS"}  # name:secret
 _LARGEST_FILE_BYTES = 64 * 2**10
 
 
@@ -85,6 +86,7 @@ def load(**given: Any) -> Settings:
         raise _wrong(name, problem) from None
     if settings.viewer_token == settings.operator_token:
         raise _wrong("VIEWER_TOKEN", "is the same as OPERATOR_TOKEN, so whoever reads could also act")
+    _accounts(settings)
     _shared(settings)
     _all_or_none(settings)
     _files(settings)
@@ -151,7 +153,8 @@ def _shared(settings: Settings) -> None:
     """Refuse one secret in two places: who knows it for the one could use it for the other."""
     names: dict[str, str] = {}
     for name in SECRETS:
-        for value in set(_values(getattr(settings, name.lower()))):
+        values = set(_values(getattr(settings, name.lower())))
+        for value in {one.partition(":")[2] for one in values} if name in _NAMED else values:
             other = names.setdefault(value, name)
             if other != name and not (name in _OF_VENDORS and other in _OF_VENDORS):
                 raise _wrong(name, f"holds a secret that {other} holds too; give each its own")
@@ -176,9 +179,29 @@ def _wrong(name: str, problem: str) -> Misconfigured:
     return Misconfigured(f"{name} {problem}: expected {expected}; for example {name}={example}")
 
 
+def _accounts(settings: Settings) -> None:
+    names: set[str] = set()
+    proofs: set[str] = set()
+    for variable, accounts in (("OPERATORS", settings.operators), ("VIEWERS", settings.viewers)):
+        for one in accounts:
+            name, _, proof = one.get_secret_value().partition(":")
+            if name.lower() in names:
+                raise _wrong(variable, f"names {name} twice, or VIEWERS names who is in OPERATORS; give each one name")
+            if proof in proofs:
+                raise _wrong(variable, f"gives {name} a secret that another account has; give each its own")
+            names.add(name.lower())
+            proofs.add(proof)
+
+
 def _all_or_none(settings: Settings) -> None:
     drchrono = ("drchrono_client_id", "drchrono_client_secret", "drchrono_webhook_secrets")
     _complete(settings, "DrChrono", drchrono)
+    _complete(settings, "the issuer", ("oidc_issuer", "oidc_client_id", "oidc_client_secret"))
+    has_roles = settings.oidc_operator_claim or settings.oidc_viewer_claim
+    if settings.oidc_issuer and not has_roles:
+        raise _wrong("OIDC_OPERATOR_CLAIM", "is missing, and OIDC_VIEWER_CLAIM too, so nobody could sign in")
+    if has_roles and not settings.oidc_issuer:
+        raise _wrong("OIDC_ISSUER", "is missing while other settings of the issuer are there")
     by_secret = settings.salesforce_client_secret is not None
     by_key = settings.salesforce_username is not None or settings.salesforce_private_key_file is not None
     if by_secret and by_key:

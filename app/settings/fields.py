@@ -19,11 +19,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.settings.types import (
     KEY_BYTES,
+    Accounts,
+    Claims,
     DatabaseUrl,
     DoctorId,
     Duration,
     Hours,
     Interval,
+    Issuer,
     Key,
     Keys,
     NeededKeys,
@@ -34,6 +37,7 @@ from app.settings.types import (
     PathTokens,
     RedisUrl,
     SalesforceOrigin,
+    Scopes,
     Token,
     Tokens,
     WebhookSecrets,
@@ -67,12 +71,14 @@ class Generated:
 
 
 SERVICE = Section("This service")
+PEOPLE = Section("Sign-in by an identity provider (OpenID Connect): all of issuer, id and secret, or none")
 DRCHRONO = Section("DrChrono: all of id, secret and webhook secrets, or none (not connected)")
 SALESFORCE = Section("Salesforce: login address, id, organization, and one way to sign in; or none (not connected)")
 WORK = Section("How it works")
 
 KEY = Generated("openssl rand -base64 32 | tr '+/' '-_'", lambda: Fernet.generate_key().decode())
 TOKEN = Generated("openssl rand -hex 32", lambda: secrets.token_hex(32))
+ACCOUNT = Generated("echo anna:$(openssl rand -hex 32)", lambda: f"anna:{secrets.token_hex(32)}", is_active=False)
 
 
 class Settings(BaseSettings):
@@ -126,10 +132,20 @@ class Settings(BaseSettings):
     )
     operator_token: Annotated[Token, SERVICE, TOKEN] = Field(
         description="a secret of at least 16 characters\n"
-        "Whoever holds it may see and do everything on the operator's pages.",
+        "For scripts: whoever holds it may see and do everything, under the name operator. People have OPERATORS.",
     )
     viewer_token: Annotated[OrNone[Token], SERVICE, TOKEN] = Field(
-        None, description="a secret of at least 16 characters\nReads only."
+        None, description="a secret of at least 16 characters\nFor scripts that read only, under the name viewer."
+    )
+    operators: Annotated[Accounts, SERVICE, ACCOUNT] = Field(
+        (),
+        description="a comma list of name:secret, with secrets of at least 32 characters\n"
+        "People who may see and do everything, each by a name that the audit notes. In place of a secret its hash may\n"
+        "stand, which `chronobridge hash-secret` makes; in single quotes, because of its dollar signs.",
+    )
+    viewers: Annotated[Accounts, SERVICE, ACCOUNT] = Field(
+        (),
+        description="a comma list of name:secret, with secrets of at least 32 characters\nPeople who read only.",
     )
     mapping_file: Annotated[OrNone[Path], SERVICE] = Field(
         None,
@@ -138,6 +154,39 @@ class Settings(BaseSettings):
     )
     ca_bundle: Annotated[OrNone[Path], SERVICE] = Field(
         None, description="the path of a PEM file with extra trusted roots", examples=["/etc/ssl/clinic-roots.pem"]
+    )
+
+    oidc_issuer: Annotated[OrNone[Issuer], PEOPLE] = Field(
+        None,
+        description="the https address of the issuer, as its tokens name it\n"
+        "Register PUBLIC_URL/login/oidc/callback there as redirect address.",
+        examples=["https://id.example.com"],
+    )
+    oidc_client_id: Annotated[OrNone[str], PEOPLE] = Field(
+        None, description="the client id of this service at the issuer", examples=["chronobridge"]
+    )
+    oidc_client_secret: Annotated[OrNone[SecretStr], PEOPLE] = Field(
+        None, description="the client secret of this service at the issuer", examples=["8F2…"]
+    )
+    oidc_operator_claim: Annotated[Claims, PEOPLE] = Field(
+        (),
+        description="a comma list of claim=value; one of them makes an operator\n"
+        "A claim inside of another is written with a dot: realm_access.roles=front-desk.",
+        examples=["groups=front-desk"],
+    )
+    oidc_viewer_claim: Annotated[Claims, PEOPLE] = Field(
+        (), description="a comma list of claim=value; one of them makes a viewer", examples=["groups=billing"]
+    )
+    oidc_name_claim: Annotated[str, PEOPLE] = Field(
+        "email",
+        min_length=1,
+        description="the claim that is a person's name in the audit: email or preferred_username",
+        examples=["email"],
+    )
+    oidc_scopes: Annotated[Scopes, PEOPLE] = Field(
+        "openid email profile",
+        description="the scopes that are asked for, with blanks between\nSome issuers send groups only for one more.",
+        examples=["openid email profile"],
     )
 
     drchrono_base_url: Annotated[WebUrl, DRCHRONO] = Field(
@@ -331,6 +380,14 @@ class Settings(BaseSettings):
         "Bodies of deliveries and replaced values, sealed: for replay and undo. What is unfinished stays.",
         examples=["30"],
     )
+    audit_retention_days: Annotated[int, WORK] = Field(
+        2_557,
+        ge=1,
+        le=36_500,
+        description="for how many days it is kept who did what, 1 or more\n"
+        "Unset: seven years, one more than HIPAA asks for.",
+        examples=["2557"],
+    )
     instance_id: Annotated[str, WORK] = Field(
         "",
         description="a name that tells this installation from its copies\n"
@@ -347,6 +404,14 @@ class Settings(BaseSettings):
         if self.salesforce_client_id:
             sides.add(Side.SALESFORCE)
         return frozenset(sides)
+
+    @property
+    def oidc_identity(self) -> str:
+        """What sessions by the issuer stand on: a change of it ends them; empty where no issuer is set up."""
+        if self.oidc_issuer is None:
+            return ""
+        roles = (*self.oidc_operator_claim, "/", *self.oidc_viewer_claim)
+        return " ".join((self.oidc_issuer, self.oidc_client_id or "", self.oidc_name_claim, *roles))
 
     @property
     def hours(self) -> OfficeHours:

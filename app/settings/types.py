@@ -115,6 +115,89 @@ def _one_line(value: str) -> str:
     return value
 
 
+_ACCOUNT_NAME = re.compile(r"[A-Za-z0-9._~-]{1,64}", re.ASCII)
+_HASH_GOES_ON = re.compile(r"[a-z]=[0-9]+(\$.*)?", re.ASCII)  # what follows a comma inside of a hash
+_HASH = re.compile(
+    r"\$argon2id\$v=19\$m=(?P<m>[0-9]{1,7}),t=(?P<t>[1-9][0-9]{0,2}),p=[1-9]\$"
+    r"(?P<salt>[A-Za-z0-9+/]{11,})\$(?P<hash>[A-Za-z0-9+/]{22,})"
+)
+_WEAKEST_HASH, _SLOWEST_HASH = 35_840, 8_388_608  # KiB times passes; the first is what OWASP asks for at least
+_SHORTEST_ACCOUNT_SECRET = 32
+RESERVED_NAMES = ("operator", "viewer")  # what the two tokens of scripts are called
+
+
+def _account_parts(value: Any) -> Any:
+    """Give the accounts of a comma list; a hash holds commas of its own."""
+    if not isinstance(value, str):
+        return value
+    parts: list[str] = []
+    for part in value.split(","):
+        if parts and "$argon2" in parts[-1] and _HASH_GOES_ON.fullmatch(part):
+            parts[-1] += f",{part}"
+        else:
+            parts.append(part.strip())
+    return tuple(part for part in parts if part)
+
+
+def _accounts(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for number, one in enumerate(value, 1):
+        name, colon, secret = one.get_secret_value().partition(":")
+        if not colon:
+            raise ValueError(f"account {number} is not written name:secret")
+        if not _ACCOUNT_NAME.fullmatch(name):
+            raise ValueError(f"account {number} has no name of 1 to 64 letters, digits, dots, hyphens, _ or ~")
+        if name.lower() in RESERVED_NAMES:
+            raise ValueError(f"account {number} has the name {name}, which the tokens of scripts go by")
+        if problem := _secret_problem(secret):
+            raise ValueError(f"the secret of {name} {problem}")
+    return value
+
+
+def _is_base64(text: str) -> bool:
+    padded = text + "=" * (-len(text) % 4)
+    try:
+        return base64.b64encode(base64.b64decode(padded, validate=True)).decode() == padded
+    except ValueError:
+        return False
+
+
+def _secret_problem(secret: str) -> str | None:
+    if secret.startswith("$"):
+        found = _HASH.fullmatch(secret)
+        if found is None or not _is_base64(found["salt"]) or not _is_base64(found["hash"]):
+            return "is a hash of another kind than argon2id, or is cut; make one with `chronobridge hash-secret`"
+        cost = int(found["m"]) * int(found["t"])
+        if not _WEAKEST_HASH <= cost <= _SLOWEST_HASH:
+            return f"is a hash that is too {'weak' if cost < _WEAKEST_HASH else 'slow to check'}"
+        return None
+    if len(secret) < _SHORTEST_ACCOUNT_SECRET:
+        return f"is shorter than {_SHORTEST_ACCOUNT_SECRET} characters, so it can be guessed"
+    if re.search(r"\s", secret):
+        return "holds a blank"
+    try:
+        _token(SecretStr(secret))
+    except ValueError as error:
+        return f"cannot be taken: {error}"
+    return None
+
+
+def _claims(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(claim and wanted for claim, _, wanted in (one.partition("=") for one in value)):
+        raise ValueError("one of them is not written claim=value")
+    return value
+
+
+def _issuer(value: str) -> str:
+    _web_url(value)
+    return value  # as it is: tokens repeat it to the letter, a slash at its end included
+
+
+def _scopes(value: str) -> str:
+    if "openid" not in value.split():
+        raise ValueError("openid is not among them")
+    return value
+
+
 def _web_url(value: str) -> str:
     url = urlsplit(_one_line(value))
     if url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment or url.username:
@@ -185,6 +268,13 @@ Token = Annotated[SecretStr, AfterValidator(_token)]
 Tokens = Annotated[Secrets, AfterValidator(_tokens)]
 WebhookSecrets = Annotated[Secrets, AfterValidator(_webhook_secrets)]
 PathTokens = Annotated[Tokens, AfterValidator(_path_tokens)]
+Accounts = Annotated[
+    tuple[SecretStr, ...], NoDecode, BeforeValidator(_account_parts), AfterValidator(_accounts)
+]  # each name:secret
+
+Claims = Annotated[Texts, AfterValidator(_claims)]
+Issuer = Annotated[str, AfterValidator(_issuer)]
+Scopes = Annotated[str, AfterValidator(_scopes)]
 
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 SalesforceOrigin = Annotated[str, AfterValidator(_salesforce_origin)]

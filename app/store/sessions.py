@@ -1,10 +1,11 @@
 """Who is signed in: one row per session, so that signing out means it, in every process.
 
 A session ends when nobody used it for a while, and at the latest after some hours. Only a hash of its id is kept, and a
-print of the token it was opened with: another OPERATOR_TOKEN ends the sessions of the old one.
+print of the account it was begun with: what changes the account ends its sessions.
 """
 
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,21 +23,22 @@ def _is_open() -> sa.ColumnElement[bool]:
     return sa.and_(sessions.c.seen_at >= after(-IDLE), sessions.c.started_at >= after(-LONGEST))
 
 
-async def begin(database: Database, session: str, token: str) -> None:
-    """Remember a session and the print of its token; those that are over are forgotten."""
+async def begin(database: Database, session: str, token: str, role: str, name: str) -> None:
+    """Remember a session, the print of its account, and whose it is; those that are over are forgotten."""
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(sa.delete(sessions).where(sa.not_(_is_open())))
-        row = {"id": session, "token": token, "started_at": db_now(), "seen_at": db_now()}
+        row = {"id": session, "token": token, "role": role, "name": name, "started_at": db_now(), "seen_at": db_now()}
         await connection.execute(sa.insert(sessions).values(**row))
 
     await database.transact(work)
 
 
-async def token_of(database: Database, session: str, *, is_used: bool = True) -> str | None:
-    """Give the print of an open session's token, None when it is over; `is_used`: count this as use of it."""
+async def find(database: Database, session: str, *, is_used: bool = True) -> sa.Row[Any] | None:
+    """Give the `token`, `role` and `name` of an open session, None when it is over; `is_used`: count this as use."""
     touched = (sessions.c.seen_at < after(-_TOUCHED_EVERY)).label("is_to_be_touched")
-    rows = await database.read(sa.select(sessions.c.token, touched).where(sessions.c.id == session, _is_open()))
+    asked = sa.select(sessions.c.token, sessions.c.role, sessions.c.name, touched)
+    rows = await database.read(asked.where(sessions.c.id == session, _is_open()))
     if not rows:
         return None
     if rows[0].is_to_be_touched and is_used:
@@ -45,7 +47,7 @@ async def token_of(database: Database, session: str, *, is_used: bool = True) ->
             await connection.execute(sa.update(sessions).where(sessions.c.id == session).values(seen_at=db_now()))
 
         await database.transact(work)
-    return str(rows[0].token)
+    return rows[0]
 
 
 async def end(database: Database, session: str) -> None:

@@ -24,7 +24,8 @@ MOST_BYTES = 64 * 1024
 MOST_AT_ONCE = 2_000
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 WEBHOOKS, API = "/webhooks/", "/api/"
-OPEN = frozenset({"/login", "/openapi.json", "/connect/drchrono/callback"})  # the callback's state is its proof
+# a callback's state is its proof
+OPEN = frozenset({"/login", "/login/oidc", "/login/oidc/callback", "/openapi.json", "/connect/drchrono/callback"})
 _OPEN_BELOW = (WEBHOOKS, "/static/")
 _COME_AGAIN_S = "5"
 

@@ -11,7 +11,8 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 
-from app.operations.sign_in import Caller, Role, SignIn
+from app.operations.accounts import Role, TooManyChecks
+from app.operations.sign_in import Caller, SignIn
 from app.operations.throttle import Secret, Throttle
 from app.runtime import Runtime
 from app.vendors.rate_limit.questions import asker
@@ -34,9 +35,9 @@ def session_cookie(request: Request) -> str:
 
 
 async def caller_of(request: Request) -> Caller | None:
-    """Give who asks; None for a stranger. It is looked up once a request.
+    """Give who asks, by the request's headers alone; None for a stranger. It is looked up once a request.
 
-    Raises  StoreUnavailable when a session cannot be looked up
+    Raises  StoreUnavailable when a session cannot be looked up; HTTPException 429 when too many tokens are unknown
     """
     if not hasattr(request.state, "caller"):
         request.state.caller = await _looked_up(request)
@@ -50,9 +51,20 @@ async def _looked_up(request: Request) -> Caller | None:
     sign_in: SignIn = request.app.state.sign_in
     if given := request.headers.get("authorization"):
         scheme, _, token = given.partition(" ")
-        return sign_in.bearer(_as_sent(token).strip()) if scheme.lower() == "bearer" else None
+        return await _bearer(sign_in, _as_sent(token).strip()) if scheme.lower() == "bearer" else None
     cookie = request.cookies.get(session_cookie(request), "")
     return await sign_in.signed_in(cookie, is_used=POLL_HEADER not in request.headers)
+
+
+async def _bearer(sign_in: SignIn, token: str) -> Caller | None:
+    try:
+        found = await sign_in.bearer(token)
+    except TooManyChecks:
+        text = "too many tokens that are not known are being checked; send it again in a moment"
+        raise HTTPException(429, text, {"Retry-After": "1"}) from None
+    if found is None:
+        sign_in.count_refused(sign_in.accounts.name_of(token.partition(":")[0]) or "")
+    return found
 
 
 async def sign_out(request: Request) -> None:
@@ -74,7 +86,8 @@ async def known(request: Request) -> Caller:
     found = await caller_of(request)
     if found is None:
         refuse_bearer(request)
-        raise HTTPException(401, "send Authorization: Bearer with OPERATOR_TOKEN", {"WWW-Authenticate": "Bearer"})
+        text = "send Authorization: Bearer with OPERATOR_TOKEN or the secret of an account"
+        raise HTTPException(401, text, {"WWW-Authenticate": "Bearer"})
     return found
 
 
@@ -88,6 +101,9 @@ async def reader(request: Request) -> Caller:
             403, f"a signed-in page sends {CSRF_HEADER} with what changes something; a script, a bearer"
         )
     return found
+
+
+Reader = Annotated[Caller, Depends(reader)]
 
 
 def refuse_bearer(request: Request) -> None:
@@ -117,7 +133,7 @@ def address_of(request: Request) -> str:
 def operator(found: Annotated[Caller, Depends(reader)]) -> Caller:
     """Let only operators act; 403 for a viewer."""
     if found.role is not Role.OPERATOR:
-        raise HTTPException(403, "VIEWER_TOKEN reads only; use OPERATOR_TOKEN")
+        raise HTTPException(403, "a viewer reads only; use OPERATOR_TOKEN or the secret of an operator")
     return found
 
 

@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from app.operations.sign_in import Caller, Role
+from app.operations.accounts import Role
+from app.operations.sign_in import Caller
 from app.web.auth import CSRF_FIELD, caller_of, is_from_elsewhere, is_meant, refuse_bearer
 from app.web.validation import must_be_fit_form
 
@@ -160,7 +161,7 @@ async def operator(request: Request) -> Caller:
     """
     found = await known(request)
     if found.role is not Role.OPERATOR:
-        text = "You are signed in to read. Sign out, and sign in with OPERATOR_TOKEN."
+        text = "You are signed in to read. Sign out, and sign in as one of OPERATORS or with OPERATOR_TOKEN."
         raise PageRefused(message_page(PageMessage("Only an operator may do this", text, 403), found))
     await _must_be_meant(request, found)
     return found
@@ -176,9 +177,8 @@ async def known(request: Request) -> Caller:
         return found
     refuse_bearer(request)
     if "authorization" in request.headers:
-        raise PageRefused(
-            message_page(PageMessage("That token is not known", "Send OPERATOR_TOKEN as bearer token.", 401), None)
-        )
+        text = "Send OPERATOR_TOKEN or the secret of an account as bearer token."
+        raise PageRefused(message_page(PageMessage("That token is not known", text, 401), None))
     if request.method == "GET":
         away = f"/login?next={quote(request.url.path, safe='/')}"
         if "hx-request" in request.headers:  # a script follows no redirect to another page: it is told to go there

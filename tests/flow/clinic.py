@@ -62,6 +62,7 @@ DOCTOR = "310001"
 SEARCH_GAP = timedelta(seconds=30)
 CONFIRM_AFTER, REQUEST_LIMIT = timedelta(seconds=60), timedelta(minutes=10)
 DRCHRONO_LIMIT = timedelta(minutes=2)
+LOOKS = {"sign_in", "sign_out", "list", "search", "show"}  # what the audit notes of people who change nothing
 MOST_NOTIFICATIONS = 100  # of one outbound message
 TICKED = {
     "FirstName": "Tess",

@@ -23,19 +23,21 @@ async def seen_s_ago(database):
     return (await database.read(sa.select(ago)))[0][0] / 1000
 
 
-async def test_a_session_stands_for_the_token_it_was_opened_with(database):
-    await sessions.begin(database, "ours", "print of the operator's")
-    await sessions.begin(database, "theirs", "print of the viewer's")
+async def test_a_session_stands_for_the_account_it_was_begun_with(database):
+    await sessions.begin(database, "ours", "print of the operator's", "operator", "anna")
+    await sessions.begin(database, "theirs", "print of the viewer's", "viewer", "ben")
 
-    assert await sessions.token_of(database, "ours") == "print of the operator's"
-    assert await sessions.token_of(database, "theirs") == "print of the viewer's"
+    found = [await sessions.find(database, session) for session in ("ours", "theirs")]
+    assert [(one.token, one.role, one.name) for one in found] == [
+        ("print of the operator's", "operator", "anna"), ("print of the viewer's", "viewer", "ben"),
+    ]  # fmt: skip
 
 
 async def test_a_session_nobody_began_is_nobodys(database):
-    await sessions.begin(database, "ours", "print")
+    await sessions.begin(database, "ours", "print", "operator", "anna")
 
-    assert await sessions.token_of(database, "another") is None
-    assert await sessions.token_of(database, "") is None
+    assert await sessions.find(database, "another") is None
+    assert await sessions.find(database, "") is None
 
 
 def test_the_limits_are_half_an_hour_unused_and_half_a_day_in_all():
@@ -53,52 +55,52 @@ def test_the_limits_are_half_an_hour_unused_and_half_a_day_in_all():
     ids=["used lately", "not used", "used and old", "used and too old"],
 )
 async def test_a_session_ends_unused_and_at_the_latest_after_some_hours(database, unused, since, is_open):
-    await sessions.begin(database, "ours", "print")
+    await sessions.begin(database, "ours", "print", "operator", "anna")
     await moved(database, seen_at=unused, started_at=since)
 
-    assert (await sessions.token_of(database, "ours") is not None) is is_open
+    assert (await sessions.find(database, "ours") is not None) is is_open
 
 
 async def test_using_a_session_prolongs_it(database):
-    await sessions.begin(database, "ours", "print")
+    await sessions.begin(database, "ours", "print", "operator", "anna")
     await moved(database, seen_at=IDLE - MINUTE)
 
-    await sessions.token_of(database, "ours")
+    await sessions.find(database, "ours")
 
     assert await seen_s_ago(database) < 30
 
 
 async def test_a_session_that_is_over_is_not_brought_back_by_asking(database):
-    await sessions.begin(database, "ours", "print")
+    await sessions.begin(database, "ours", "print", "operator", "anna")
     await moved(database, seen_at=IDLE + SECOND)
 
-    await sessions.token_of(database, "ours")
+    await sessions.find(database, "ours")
 
-    assert await sessions.token_of(database, "ours") is None
+    assert await sessions.find(database, "ours") is None
 
 
 @pytest.mark.parametrize(("unused_s", "writes"), [(20, 0), (61, 1)], ids=["within the minute", "after it"])
 async def test_use_is_written_down_once_a_minute_at_most(database, unused_s, writes):
-    await sessions.begin(database, "ours", "print")
+    await sessions.begin(database, "ours", "print", "operator", "anna")
     await moved(database, seen_at=unused_s * SECOND)
 
-    sent = await statements_of(database, sessions.token_of, "ours")
+    sent = await statements_of(database, sessions.find, "ours")
 
     assert sum(statement.startswith("UPDATE") for statement, _ in sent) == writes
 
 
 async def test_a_session_that_was_ended_is_over(database):
-    await sessions.begin(database, "ours", "print")
-    await sessions.begin(database, "theirs", "print")
+    await sessions.begin(database, "ours", "print", "operator", "anna")
+    await sessions.begin(database, "theirs", "print", "operator", "anna")
 
     await sessions.end(database, "ours")
 
-    assert await sessions.token_of(database, "ours") is None
-    assert await sessions.token_of(database, "theirs") == "print"
+    assert await sessions.find(database, "ours") is None
+    assert (await sessions.find(database, "theirs")).token == "print"
 
 
 async def test_ending_a_session_twice_is_no_failure(database):
-    await sessions.begin(database, "ours", "print")
+    await sessions.begin(database, "ours", "print", "operator", "anna")
 
     await sessions.end(database, "ours")
     await sessions.end(database, "ours")
@@ -108,18 +110,18 @@ async def test_ending_a_session_twice_is_no_failure(database):
 
 @pytest.mark.parametrize("over", [{"seen_at": IDLE + SECOND}, {"started_at": LONGEST + SECOND}], ids=["idle", "old"])
 async def test_sessions_that_are_over_are_forgotten_when_somebody_signs_in(database, over):
-    await sessions.begin(database, "old", "print")
+    await sessions.begin(database, "old", "print", "operator", "anna")
     await moved(database, **over)
 
-    await sessions.begin(database, "new", "print")
+    await sessions.begin(database, "new", "print", "operator", "anna")
 
     assert [row.id for row in await rows(database, tables.sessions)] == ["new"]
 
 
 async def test_signing_in_ends_nobody_elses_session(database):
-    await sessions.begin(database, "first", "print")
+    await sessions.begin(database, "first", "print", "operator", "anna")
     await moved(database, seen_at=IDLE - MINUTE, started_at=11 * HOUR)
 
-    await sessions.begin(database, "second", "print")
+    await sessions.begin(database, "second", "print", "operator", "anna")
 
-    assert await sessions.token_of(database, "first") == "print"
+    assert (await sessions.find(database, "first")).token == "print"

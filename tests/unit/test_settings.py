@@ -19,10 +19,23 @@ BY_KEY = {"SALESFORCE_CLIENT_SECRET": None, "SALESFORCE_USERNAME": "a", "SALESFO
 OPTIONAL = sorted(EXPECTED.keys() - NEEDED.keys())
 OTHER_KEY = "pN4vZ8qTtYkW2mRj6sXcB1hLfD5gA9uEoI3xVb7nQzM="
 THIRD_KEY = "b9Fq2LwXr5NzT8vYc1KmP4hGdS7jAe0uUi6oEy3RxWk="
+FOR_OIDC = {
+    "OIDC_ISSUER": "https://id.example.com",
+    "OIDC_CLIENT_ID": "chronobridge",
+    "OIDC_CLIENT_SECRET": "a secret",
+    "OIDC_OPERATOR_CLAIM": "groups=front-desk",
+}
 SECRETS = {"SESSION_KEY": OTHER_KEY, "VIEWER_TOKEN": "viewer-token-of-enough-characters"}
-WHOLE = {**NEEDED, **FOR_DRCHRONO, **FOR_SALESFORCE, **SECRETS, "SALESFORCE_EVENT_SIGNING_KEYS": OTHER_KEY}
+WHOLE = {**NEEDED, **FOR_DRCHRONO, **FOR_SALESFORCE, **FOR_OIDC, **SECRETS, "SALESFORCE_EVENT_SIGNING_KEYS": OTHER_KEY}
+WHOLE |= {"OPERATORS": "anna:0123456789abcdef-fedcba9876543210", "VIEWERS": "ben:a-secret-of-an-account-that-is-long"}
 WHOLE |= dict.fromkeys(("SALESFORCE_OUTBOUND_TOKENS", "SALESFORCE_EVENT_TOKENS"), "a-token-of-sixteen-characters")
+SIDES = {"DRCHRONO": FOR_DRCHRONO, "SALESFORCE": FOR_SALESFORCE, "OIDC": FOR_OIDC}
 EXAMPLES = {name: example for name, (_, example) in EXPECTED.items() if not example.startswith("the output")}
+
+
+def side_of(name):
+    """Give what has to be set beside a variable."""
+    return SIDES.get(name.partition("_")[0], {})
 
 
 def test_the_least_that_is_needed_starts_with_neither_side_connected(said):
@@ -41,7 +54,7 @@ def test_every_example_can_be_taken_as_it_stands(said, tmp_path, rsa_key, name):
     if example.startswith("/etc/"):
         example = str(tmp_path / Path(example).name)
         Path(example).write_text(content.get(name, ""))
-    side = FOR_DRCHRONO if name.startswith("DRCHRONO") else FOR_SALESFORCE if name.startswith("SALESFORCE") else {}
+    side = side_of(name)
     by_key = BY_KEY if name in BY_KEY and name != "SALESFORCE_CLIENT_SECRET" else {}
 
     settings = said(**{**side, **by_key, name: example})
@@ -179,7 +192,7 @@ def test_a_copy_of_an_installation_has_another_identity(said, other):
 def test_every_secret_may_stand_in_a_file_of_its_own(said, tmp_path, name, end):
     value = WHOLE.get(name) or EXPECTED[name][1]
     (tmp_path / "secret").write_bytes(f"{value}{end}".encode())
-    side = FOR_DRCHRONO if name.startswith("DRCHRONO") else FOR_SALESFORCE if name.startswith("SALESFORCE") else {}
+    side = side_of(name)
 
     by_itself = said(**{**side, name: value})
     by_file = said(**{**side, name: "", f"{name}_FILE": tmp_path / "secret"})

@@ -21,6 +21,7 @@ BY_KEY = {
     "SALESFORCE_PRIVATE_KEY_FILE": "key.pem",
 }
 WEAK_KEY = base64.urlsafe_b64encode(b"sixteen bytes ab" * 2).decode()
+LONG, LONGER = "0123456789abcdef-fedcba9876543210", "another-secret-of-an-account-that-is-long"
 WRONG = {
     "DATABASE_URL": ["mysql://root:hunter2secret@db/x", "sqlite+aiosqlite:///:memory:", "sqlite+aiosqlite:///"],
     "PUBLIC_URL": [
@@ -67,6 +68,32 @@ WRONG = {
         f"{'hunter2secret' * 2}\t",
     ],
     "VIEWER_TOKEN": ["hunter2secret", f"{'hunter2secret' * 2} ", NEEDED["OPERATOR_TOKEN"]],
+    "OPERATORS": [
+        "hunter2secret",
+        f":{LONG}",
+        f"an na:{LONG}",
+        f"ann/a:{LONG}",
+        f"{'a' * 65}:{LONG}",
+        f"operator:{LONG}",
+        f"Viewer:{LONG}",
+        "anna:hunter2secret",
+        "anna:",
+        f"anna:{'a' * 40}",
+        f"anna:{LONG} {LONG}",
+        f"anna:{LONG},Anna:{LONGER}",
+        f"anna:{LONG},ben:{LONG}",
+        "anna:$2b$12$hunter2secrethunter2secrethunter2secrethunter2secre",
+        "anna:$argon2id$v=19$m=8,t=1,p=1$NtSotpIw3nC+zhYj3CKphQ$fl/wnob57qKndK5D+vwOzqU2crTQBEQ6EFiO+0jsdrY",
+        "anna:$argon2id$v=19$m=9999999,t=99,p=1$NtSotpIw3nC+zhYj3CKphQ$fl/wnob57qKndK5D+vwOzqU2crTQBEQ6EFiO+0jsdrY",
+        "anna:$argon2id$v=19$m=65536,t=3,p=1$NtSotpIw3nC+zhYj3CKphQ$fl/wnob57",
+        "anna:$argon2id$v=19$m=65536",
+    ],
+    "VIEWERS": ["hunter2secret", "ben:hunter2secret"],
+    "OIDC_ISSUER": ["http://id.example.com", "id.example.com", "https://id.example.com?x=hunter2secret"],
+    "OIDC_OPERATOR_CLAIM": ["groups", "=front-desk", "groups=", "groups=a,b"],
+    "OIDC_VIEWER_CLAIM": ["groups"],
+    "OIDC_SCOPES": ["email profile"],
+    "AUDIT_RETENTION_DAYS": ["0", "-1", "for ever"],
     "MAPPING_FILE": ["absent.toml", "."],
     "CA_BUNDLE": ["absent.pem"],
     "DRCHRONO_BASE_URL": ["http://app.drchrono.com", "app.drchrono.com", "http://localhost.example.com"],
@@ -274,3 +301,39 @@ def test_what_a_file_holds_is_checked_and_not_repeated(complaint, tmp_path):
 
     assert line.startswith("OPERATOR_TOKEN is wrong (")
     assert "hunter2" not in line
+
+
+OIDC = {
+    "OIDC_ISSUER": "https://id.example.com",
+    "OIDC_CLIENT_ID": "chronobridge",
+    "OIDC_CLIENT_SECRET": "hunter2secret",
+    "OIDC_OPERATOR_CLAIM": "groups=front-desk",
+}
+
+
+@pytest.mark.parametrize("name", OIDC)
+def test_an_issuer_is_set_up_whole_or_not_at_all(complaint, name):
+    assert complaint(**{**OIDC, name: None}).startswith(f"{name} is missing")
+
+
+def test_who_reads_and_acts_by_two_accounts_has_two_names(complaint):
+    said = complaint(OPERATORS=f"anna:{LONG}", VIEWERS=f"anna:{LONGER}")
+
+    assert said.startswith("VIEWERS names anna twice, or VIEWERS names who is in OPERATORS")
+
+
+def test_a_hash_holds_commas_and_stands_beside_other_accounts(said):
+    hashed = "$argon2id$v=19$m=65536,t=3,p=1$NtSotpIw3nC+zhYj3CKphQ$fl/wnob57qKndK5D+vwOzqU2crTQBEQ6EFiO+0jsdrY"
+
+    known = said(OPERATORS=f"anna:{LONG}, ben:{hashed},cleo:{LONGER},")
+
+    found = [one.get_secret_value() for one in known.operators]
+    assert found == [f"anna:{LONG}", f"ben:{hashed}", f"cleo:{LONGER}"]
+
+
+@pytest.mark.parametrize("name", ["OPERATOR_TOKEN", "SALESFORCE_EVENT_TOKENS"])
+def test_an_account_has_a_secret_that_opens_no_other_door(complaint, name):
+    line = complaint(**{"OPERATORS": f"anna:{LONG}", name: LONG})
+
+    assert "holds a secret that" in line
+    assert LONG not in line

@@ -8,8 +8,11 @@ from pydantic import BaseModel, Field
 
 from app.operations import appointments
 from app.operations.appointments import Visit
+from app.operations.audit import note_view
+from app.ports import Action
 from app.runtime import Runtime
 from app.web.api.records import Standing
+from app.web.auth import Reader
 
 router = APIRouter(prefix="/appointments", tags=["records"])
 
@@ -44,11 +47,14 @@ class Appointments(BaseModel):
 
 @router.get("", response_model=Appointments, summary="The appointments of a day, by their doctors' wall clocks")
 async def of_day(
-    request: Request, day: Annotated[date | None, Query(description="today at the clinic, unless said")] = None
+    request: Request,
+    caller: Reader,
+    day: Annotated[date | None, Query(description="today at the clinic, unless said")] = None,
 ) -> Any:
     """Give a day's appointments with the state of each, by one call of Salesforce."""
     runtime: Runtime = request.app.state.runtime
     found = await appointments.of_day(runtime, day or appointments.today(runtime))
+    await note_view(runtime, caller.by, Action.LIST, appointments.about(found), appointments.ids(found))
     return {
         "day": found.day,
         "items": [_appointment(one) for one in found.items],

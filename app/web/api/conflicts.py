@@ -8,13 +8,15 @@ from pydantic import BaseModel, Field
 
 from app.operations import conflicts as operations
 from app.operations import resolve
+from app.operations.audit import note_view
 from app.operations.conflicts import SettledConflict, Sort
 from app.operations.resolve import Refusal
 from app.operations.sign_in import Caller
+from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side, WriteState
 from app.web.api.records import Ending, State
-from app.web.auth import operator
+from app.web.auth import Reader, operator
 
 router = APIRouter(prefix="/conflicts", tags=["conflicts"])
 Operator = Annotated[Caller, Depends(operator)]
@@ -69,6 +71,7 @@ def sort(
 @router.get("", response_model=Conflicts, summary="What both sides had changed, and which rule decided")
 async def conflicts(
     request: Request,
+    caller: Reader,
     meant: Annotated[Sort, Depends(sort)],
     before: Annotated[str | None, Query(pattern="^[0-9A-Za-z]{1,26}$", description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
@@ -76,13 +79,17 @@ async def conflicts(
     """Give conflicts, newest first, with what became of each and of its undo."""
     runtime: Runtime = request.app.state.runtime
     found = await operations.listed(runtime, meant, limit, before)
+    await note_view(runtime, caller.by, Action.LIST, "conflicts", [one.id for one in found.items])
     return {"items": [_said(one) for one in found.items], "total": found.total, "next": found.next}
 
 
 @router.get("/{conflict_id}", response_model=Conflict, responses=_UNKNOWN, summary="One conflict")
-async def conflict(request: Request, conflict_id: ConflictId) -> Any:
+async def conflict(request: Request, caller: Reader, conflict_id: ConflictId) -> Any:
     """Give one conflict; its values are for `reveal`."""
-    return _said(await _found(request.app.state.runtime, conflict_id))
+    runtime: Runtime = request.app.state.runtime
+    found = await _found(runtime, conflict_id)
+    await note_view(runtime, caller.by, Action.SHOW, operations.named(found), (found.id,))
+    return _said(found)
 
 
 @router.post(

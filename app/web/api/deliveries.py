@@ -7,11 +7,13 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import deliveries
+from app.operations.audit import note_view
 from app.operations.deliveries import MOST_AT_ONCE, DeliveryFilter, Outcome
 from app.operations.sign_in import Caller
+from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
-from app.web.auth import operator
+from app.web.auth import Reader, operator
 from app.web.validation import RequestBody
 
 router = APIRouter(tags=["deliveries"])
@@ -86,6 +88,7 @@ def wanted(
 @router.get("/deliveries", response_model=Deliveries, summary="What the vendors delivered, newest first")
 async def look_through(
     request: Request,
+    caller: Reader,
     which: Annotated[DeliveryFilter, Depends(wanted)],
     before: Annotated[str | None, Query(max_length=26, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
@@ -93,6 +96,7 @@ async def look_through(
     """Give deliveries that match, without their bodies."""
     runtime: Runtime = request.app.state.runtime
     found = await deliveries.look_through(runtime, which, limit, before)
+    await note_view(runtime, caller.by, Action.LIST, "deliveries", [one.id for one in found.items])
     return {"items": [as_json(one) for one in found.items], "total": found.total, "next": found.next}
 
 
@@ -111,9 +115,12 @@ def as_json(one: deliveries.Kept) -> dict[str, Any]:
     summary="A delivery's body, masked",
     responses={404: {"description": "there is no such delivery"}},
 )
-async def body(request: Request, delivery_id: str) -> Any:
+async def body(request: Request, caller: Reader, delivery_id: str) -> Any:
     """Give which fields a body has; whether each holds something, and never what."""
-    return await _body(request, delivery_id, None)
+    shown = await _body(request, delivery_id, None)
+    runtime: Runtime = request.app.state.runtime
+    await note_view(runtime, caller.by, Action.SHOW, f"delivery {delivery_id}", (delivery_id,))
+    return shown
 
 
 @router.post(

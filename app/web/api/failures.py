@@ -8,11 +8,13 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import failures
+from app.operations.audit import note_view
 from app.operations.failures import Group
 from app.operations.sign_in import Caller
+from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
-from app.web.auth import operator
+from app.web.auth import Reader, operator
 
 router = APIRouter(prefix="/failures", tags=["failures"])
 Operator = Annotated[Caller, Depends(operator)]
@@ -65,9 +67,11 @@ DryRun = Annotated[bool, Query(description="give the number, and do nothing")]
 
 
 @router.get("", response_model=Causes, summary="What waits for a person, grouped by cause")
-async def causes(request: Request, meant: Meant) -> Any:
+async def causes(request: Request, caller: Reader, meant: Meant) -> Any:
     """Give failures and holds by cause, with how many, which fields, and what to do."""
     runtime: Runtime = request.app.state.runtime
+    found = await failures.causes(runtime, meant)
+    await note_view(runtime, caller.by, Action.LIST, "failures", failures.ids(found))
     items = [
         {
             "cause": one.cause,
@@ -80,7 +84,7 @@ async def causes(request: Request, meant: Meant) -> Any:
             "record": one.sample and f"{one.sample[0]}/{one.kind}/{one.sample[1]}",
             "fix": one.fix,
         }
-        for one in await failures.causes(runtime, meant)
+        for one in found
     ]
     return {"items": items, "total": len(items), "next": None}
 

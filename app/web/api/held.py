@@ -8,15 +8,17 @@ from pydantic import BaseModel, Field
 
 from app.operations import resolve
 from app.operations import resolve as operations
+from app.operations.audit import note_view
 from app.operations.candidates import Candidates
-from app.operations.records import BothSides, RecordView
+from app.operations.records import BothSides, RecordView, about
 from app.operations.resolve import Pick, Refusal
 from app.operations.sign_in import Caller
 from app.operations.vendor_reads import Unanswered
+from app.ports import Action
 from app.runtime import Runtime
 from app.sync.diff import MASK, Agreement
 from app.sync.model import Kind, Side
-from app.web.auth import operator
+from app.web.auth import Reader, operator
 from app.web.validation import RequestBody
 
 router = APIRouter(prefix="/held", tags=["held"])
@@ -117,6 +119,7 @@ class Decided(BaseModel):
 @router.get("", response_model=HeldRecords, summary="What waits for a person's word")
 async def held(
     request: Request,
+    caller: Reader,
     cause: Annotated[str | None, Query(pattern=r"^[\w .-]{1,64}$")] = None,
     kind: Kind | None = None,
     after: Annotated[str, Query(pattern="^[0-9A-Za-z]{0,26}$", description="`next` of the page before")] = "",
@@ -125,6 +128,7 @@ async def held(
     """Give held records, with why and what to do."""
     runtime: Runtime = request.app.state.runtime
     found = await operations.listed(runtime, limit, after, cause=cause, kind=kind)
+    await note_view(runtime, caller.by, Action.LIST, "held", operations.ids(found.items))
     items = [
         {
             "link": one.link_id,
@@ -155,9 +159,12 @@ One = Annotated[RecordView, Depends(known_held)]
 
 
 @one_of.post("/read", response_model=Read, responses=_UNKNOWN, summary="Read what it waits for, masked")
-async def read(request: Request, one: One) -> Any:
+async def read(request: Request, caller: Reader, one: One) -> Any:
     """Read both sides of a held record, and whom it could be, by a call to each; it reads, so a viewer may."""
-    return _seen(await operations.read(request.app.state.runtime, one), is_revealed=False)
+    runtime: Runtime = request.app.state.runtime
+    answered = await operations.read(runtime, one)
+    await note_view(runtime, caller.by, Action.SHOW, about(one), (one.ref.id,))
+    return _seen(answered, is_revealed=False)
 
 
 @one_of.post("/reveal", response_model=Read, responses=_UNKNOWN, summary="Read it, values and all")

@@ -6,9 +6,12 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import patients
+from app.operations.audit import note_view
 from app.operations.patients import People, Person, RecordState
+from app.ports import Action
 from app.runtime import Runtime
 from app.web.api.records import Standing
+from app.web.auth import Reader
 from app.web.validation import RequestBody
 
 router = APIRouter(prefix="/patients", tags=["records"])
@@ -47,6 +50,7 @@ class Search(RequestBody):
 @router.get("", response_model=Patients, summary="The patients we know of, the last one heard of first")
 async def listed(
     request: Request,
+    caller: Reader,
     before: Annotated[str | None, Query(pattern="^[0-9A-Za-z]{1,26}$", description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = patients.ON_A_PAGE,
     state: Annotated[Standing | None, Query(description="those alone that stand so")] = None,
@@ -55,14 +59,19 @@ async def listed(
     runtime: Runtime = request.app.state.runtime
     known = RecordState(state) if state else None
     found = await patients.listed(runtime, before, limit, known)
+    await note_view(runtime, caller.by, Action.LIST, "patients", patients.ids(found))
     return _page(found, await patients.count(runtime, known))
 
 
 @router.post("", response_model=Patients, summary="Search patients; the words stay out of every address")
-async def searched(request: Request, sought: Search) -> Any:
+async def searched(request: Request, caller: Reader, sought: Search) -> Any:
     """Give the patients that may be meant, by last name, by one call of Salesforce; it reads, so a viewer may."""
-    found = await patients.searched(request.app.state.runtime, sought.words, sought.after)
-    return _page(found or People(()), None)
+    runtime: Runtime = request.app.state.runtime
+    found = await patients.searched(runtime, sought.words, sought.after)
+    if found is None:  # too little was said to look for, so nobody was
+        return _page(People(()), None)
+    await note_view(runtime, caller.by, Action.SEARCH, "patients", patients.ids(found))
+    return _page(found, None)
 
 
 def _page(found: People, total: int | None) -> dict[str, Any]:

@@ -8,15 +8,17 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import history, records
+from app.operations.audit import note_view
 from app.operations.history import CallEvent, Came, DeliveryEvent, History
 from app.operations.records import BothSides, RecordView
 from app.operations.sign_in import Caller
 from app.operations.vendor_reads import Unanswered
+from app.ports import Action
 from app.runtime import Runtime
 from app.sync.diff import Agreement
 from app.sync.failure_causes import fix
 from app.sync.model import Kind, RecordRef, Side, WriteState
-from app.web.auth import operator
+from app.web.auth import Reader, operator
 
 
 class Standing(StrEnum):
@@ -146,6 +148,7 @@ _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "Nobody has he
 @router.get("", response_model=Record, responses=_UNKNOWN, summary="A record's ids, state and history")
 async def show(
     request: Request,
+    caller: Reader,
     side: Side,
     one: One,
     before: Annotated[str | None, Query(pattern="^[0-9A-Za-z]{1,26}$", description="`next` of the page before")] = None,
@@ -153,13 +156,17 @@ async def show(
 ) -> Any:
     """Give what we know of a record without a call: what came in, what we wrote and why, and how it stands."""
     runtime: Runtime = request.app.state.runtime
+    await note_view(runtime, caller.by, Action.SHOW, records.about(one), (one.ref.id,))
     return _record(side, one, await history.history(runtime, one, before, limit))
 
 
 @router.post("/read", response_model=Values, responses=_UNKNOWN, summary="Read both sides now; values are masked")
-async def read(request: Request, one: One) -> Any:
+async def read(request: Request, caller: Reader, one: One) -> Any:
     """Read a record on both sides, by a call to each, and compare them field by field; it reads, so a viewer may."""
-    return _values(await records.read(request.app.state.runtime, one))
+    runtime: Runtime = request.app.state.runtime
+    both = await records.read(runtime, one)
+    await note_view(runtime, caller.by, Action.SHOW, records.about(one), (one.ref.id,))
+    return _values(both)
 
 
 @router.post("/reveal", response_model=Values, responses=_UNKNOWN, summary="Read both sides now, values and all")

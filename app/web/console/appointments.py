@@ -7,7 +7,9 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import appointments
+from app.operations.audit import note_view
 from app.operations.sign_in import Caller
+from app.ports import Action
 from app.runtime import Runtime
 from app.web.pages import page, reader
 
@@ -21,6 +23,7 @@ async def show(request: Request, caller: Annotated[Caller, Depends(reader)], day
     runtime: Runtime = request.app.state.runtime
     today = appointments.today(runtime)
     found = await appointments.of_day(runtime, _day(day) or today)
+    await note_view(runtime, caller.by, Action.LIST, appointments.about(found), appointments.ids(found))
     earlier, later = _beside(found.day, -_DAY), _beside(found.day, _DAY)
     return page("appointments", caller, found=found, today=today, earlier=earlier, later=later)
 

@@ -9,9 +9,11 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import conflicts, resolve
+from app.operations.audit import note_view
 from app.operations.conflicts import NO_UNDO, SettledConflict, Sort
 from app.operations.resolve import Refusal
 from app.operations.sign_in import Caller
+from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side, WriteState
 from app.sync.resolutions import ResolutionEnd
@@ -33,6 +35,7 @@ async def show(request: Request, caller: Reader) -> Response:
     sort = _sort(given)
     before = given.get("before", "")
     found = await conflicts.listed(runtime, sort, _ON_A_PAGE, before if _ID.fullmatch(before) else None)
+    await note_view(runtime, caller.by, Action.LIST, "conflicts", [one.id for one in found.items])
     told = {"kind": sort.kind, "field": sort.field, "state": sort.state, "undo": sort.undo}
     chosen = {name: str(value) for name, value in told.items() if value}
     older = f"/conflicts?{urlencode({**chosen, 'before': found.next})}" if found.next else None
@@ -52,7 +55,10 @@ async def show(request: Request, caller: Reader) -> Response:
 @router.get("/{conflict_id}")
 async def one(request: Request, caller: Reader, conflict_id: str) -> Response:
     """Show one conflict, its values masked."""
-    return _page(caller, await _found(request.app.state.runtime, caller, conflict_id), None)
+    runtime: Runtime = request.app.state.runtime
+    found = await _found(runtime, caller, conflict_id)
+    await note_view(runtime, caller.by, Action.SHOW, conflicts.named(found), (found.id,))
+    return _page(caller, found, None)
 
 
 @router.post("/{conflict_id}/reveal")

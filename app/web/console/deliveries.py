@@ -7,8 +7,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import deliveries
+from app.operations.audit import note_view
 from app.operations.deliveries import DeliveryFilter, Outcome, ReplayResult
 from app.operations.sign_in import Caller
+from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.web.pages import PageMessage, form, message_page, operator, page, reader
@@ -43,6 +45,7 @@ async def show(request: Request, caller: Reader, before: str = "") -> Response:
     runtime: Runtime = request.app.state.runtime
     which = wanted(dict(request.query_params))
     found = await deliveries.look_through(runtime, which, _ON_A_PAGE, before or None, is_counted=False)
+    await note_view(runtime, caller.by, Action.LIST, "deliveries", [one.id for one in found.items])
     fields = as_fields(which)
     older = f"/deliveries?{urlencode({**fields, 'before': found.next})}" if found.next else None
     choices = {"side": list(Side), "outcome": list(Outcome), "kind": list(Kind)}
@@ -83,6 +86,8 @@ async def _inspected(request: Request, caller: Caller, delivery_id: str, *, is_r
             caller,
         )
     fields = await deliveries.body(runtime, delivery_id, caller.by if is_revealed else None)
+    if not is_revealed:
+        await note_view(runtime, caller.by, Action.SHOW, f"delivery {one.id}", (one.id,))
     return page("delivery", caller, one=one, fields=fields, is_revealed=is_revealed)
 
 

@@ -7,8 +7,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import failures
+from app.operations.audit import note_view
 from app.operations.failures import FEW, Group, named
 from app.operations.sign_in import Caller
+from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.web.pages import form, operator, page, reader, redirect
@@ -39,7 +41,9 @@ def _word(given: str | None) -> str | None:
 async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> Response:
     """Show every cause, the largest first; those of a filter alone where one is given."""
     wanted = _group({name: value for name, value in request.query_params.items() if name != "fields"})
-    found = await failures.causes(request.app.state.runtime, wanted)
+    runtime: Runtime = request.app.state.runtime
+    found = await failures.causes(runtime, wanted)
+    await note_view(runtime, caller.by, Action.LIST, "failures", failures.ids(found))
     total = sum(one.count for one in found)
     given = {name: value for name, value in _fields(wanted).items() if name != "fields"}
     return page(

@@ -9,10 +9,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import conflicts, resolve
+from app.operations.audit import note_view
 from app.operations.candidates import Candidates
-from app.operations.records import BothSides, RecordView
+from app.operations.records import BothSides, RecordView, about
 from app.operations.resolve import Pick, Refusal
 from app.operations.sign_in import Caller
+from app.ports import Action
 from app.runtime import Runtime
 from app.sync.failure_causes import fix
 from app.sync.model import Side
@@ -31,6 +33,7 @@ async def show(request: Request, caller: Reader, cause: str = "", after: str = "
     """Show what is held, with what to do about each, and how many conflicts a rule has decided."""
     runtime: Runtime = request.app.state.runtime
     found = await resolve.listed(runtime, _ON_A_PAGE, after if _ID.fullmatch(after) else "", cause=cause or None)
+    await note_view(runtime, caller.by, Action.LIST, "held", resolve.ids(found.items))
     return page(
         "held",
         caller,
@@ -46,7 +49,9 @@ async def show(request: Request, caller: Reader, cause: str = "", after: str = "
 async def one(request: Request, caller: Reader, link_id: str) -> Response:
     """Show why a record is held, without a call."""
     runtime: Runtime = request.app.state.runtime
-    return await _page(runtime, caller, await _found(runtime, caller, link_id))
+    found = await _found(runtime, caller, link_id)
+    await note_view(runtime, caller.by, Action.SHOW, about(found), (found.ref.id,))
+    return await _page(runtime, caller, found)
 
 
 @router.post("/{link_id}")
@@ -54,7 +59,9 @@ async def read(request: Request, caller: Reader, link_id: str) -> Response:
     """Read both sides, or whom it could be, and show them masked; it reads, so a viewer may."""
     runtime: Runtime = request.app.state.runtime
     found = await _found(runtime, caller, link_id)
-    return await _page(runtime, caller, found, await resolve.read(runtime, found))
+    answered = await resolve.read(runtime, found)
+    await note_view(runtime, caller.by, Action.SHOW, about(found), (found.ref.id,))
+    return await _page(runtime, caller, found, answered)
 
 
 @router.post("/{link_id}/reveal")

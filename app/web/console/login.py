@@ -1,12 +1,14 @@
-"""A person signs in with OPERATOR_TOKEN or VIEWER_TOKEN, and signs out again."""
+"""A person signs in by an account of the settings or with one of the two tokens, and signs out again."""
 
 from math import ceil
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.log import log
+from app.operations.accounts import NamedAccount, TooManyChecks
 from app.operations.sign_in import SignIn
 from app.operations.throttle import Secret, Throttle
 from app.runtime import Runtime
@@ -28,13 +30,18 @@ async def ask(request: Request, wanted: Annotated[str | None, Query(alias="next"
 def _asked(request: Request, wanted: str, complaint: str | None, status: int = 200) -> HTMLResponse:
     """Give the form; who signs in on the way to connect is led on to DrChrono by it, which the browser must allow."""
     runtime: Runtime = request.app.state.runtime
-    return page("login", None, status, onward=runtime.settings.drchrono_base_url, wanted=wanted, complaint=complaint)
+    known = runtime.settings
+    has_names = bool(known.operators or known.viewers)
+    issuer = urlsplit(known.oidc_issuer).hostname if known.oidc_issuer else None
+    onward = known.drchrono_base_url
+    return page(
+        "login", None, status, onward=onward, wanted=wanted, complaint=complaint, has_names=has_names, issuer=issuer
+    )
 
 
 @router.post("/login")
 async def sign_in(request: Request) -> Response:
     """Begin a session: always a new one, whatever cookie came along."""
-    runtime: Runtime = request.app.state.runtime
     known: SignIn = request.app.state.sign_in
     throttle: Throttle = request.app.state.throttle
     if is_from_elsewhere(request):
@@ -42,26 +49,37 @@ async def sign_in(request: Request) -> Response:
             PageMessage("That was not sent from this page", "Sign in here.", 403, (("Sign in", "/login"),)), None
         )
     given = await form(request)
-    wanted, address = own_path(given.get("next")), address_of(request)
-    role = known.role_of_token(given.get("token", "").strip())
-    if role is None and (wait_s := throttle.refuse(Secret.SIGN_IN, address)):
-        complaint = f"That token is not known, and it was not the first. Wait {ceil(wait_s)} s before another guess."
-        later = _asked(request, wanted, complaint, 429)
-        later.headers["Retry-After"] = str(ceil(wait_s))
-        return later
-    if role is None:
+    wanted, address, name = own_path(given.get("next")), address_of(request), given.get("name", "").strip()
+    try:
+        account = await known.accounts.of_token(given.get("token", "").strip(), name)
+    except TooManyChecks:
+        return _asked(request, wanted, "Too many people sign in at this moment. Try again.", 429)
+    if account is None:
+        await known.refused(known.accounts.name_of(name) or "")
+        if wait_s := throttle.refuse(Secret.SIGN_IN, address):
+            text = f"That token is not known, and it was not the first. Wait {ceil(wait_s)} s before another guess."
+            later = _asked(request, wanted, text, 429)
+            later.headers["Retry-After"] = str(ceil(wait_s))
+            return later
         return _asked(request, wanted, "That token is not known.", 401)
     throttle.forget(address)
+    return await begin_session(request, account, wanted)
+
+
+async def begin_session(request: Request, account: NamedAccount, wanted: str) -> Response:
+    """Begin a session in this browser, and end the one it had; gives the way to the page that was wanted."""
+    runtime: Runtime = request.app.state.runtime
+    known: SignIn = request.app.state.sign_in
     await end_session(request)
     answer = redirect(wanted)
     answer.set_cookie(
         session_cookie(request),
-        await known.begin(role),
+        await known.begin(account),
         httponly=True,
         samesite="lax",
         secure=runtime.settings.is_secure,
     )
-    log.info("login.accepted", role=role.value)
+    log.info("login.accepted", role=account.role.value)
     return answer
 
 

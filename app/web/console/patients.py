@@ -11,8 +11,11 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import patients
+from app.operations.audit import note_view
 from app.operations.patients import People, RecordState
 from app.operations.sign_in import Caller
+from app.ports import Action
+from app.runtime import Runtime
 from app.web.pages import form, page, reader
 
 router = APIRouter(prefix="/patients")
@@ -25,7 +28,10 @@ async def show(request: Request, caller: Reader, before: str = "", state: str = 
     """Show the patients we know of, or those in a state, the last one heard of first."""
     place = before if _LINK.fullmatch(before) else None
     standing = RecordState(state) if state in set(RecordState) else None
-    return _page(caller, await patients.listed(request.app.state.runtime, place, standing=standing), standing=standing)
+    runtime: Runtime = request.app.state.runtime
+    found = await patients.listed(runtime, place, standing=standing)
+    await note_view(runtime, caller.by, Action.LIST, "patients", patients.ids(found))
+    return _page(caller, found, standing=standing)
 
 
 @router.post("")
@@ -37,7 +43,9 @@ async def search(request: Request, caller: Reader) -> Response:
     if found is None or (found.silence and not found.items):
         listed = await patients.listed(run)
         found = People(listed.items, listed.next, found.silence if found else listed.silence)
+        await note_view(run, caller.by, Action.LIST, "patients", patients.ids(found))
         return _page(caller, found, words, is_search=False)
+    await note_view(run, caller.by, Action.SEARCH, "patients", patients.ids(found))
     return _page(caller, found, words, is_search=True)
 
 

@@ -7,8 +7,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import history, records
+from app.operations.audit import note_view
 from app.operations.records import BothSides, RecordView
 from app.operations.sign_in import Caller
+from app.ports import Action
 from app.runtime import Runtime
 from app.sync.failure_causes import fix
 from app.sync.model import Kind, RecordRef, Side
@@ -25,6 +27,7 @@ async def show(request: Request, caller: Reader, side: str, kind: str, record_id
     """Show what we know of a record, without a call."""
     runtime: Runtime = request.app.state.runtime
     one = await _known(runtime, caller, side, kind, record_id)
+    await note_view(runtime, caller.by, Action.SHOW, records.about(one), (one.ref.id,))
     return await _page(runtime, caller, one, await records.unread(runtime, one), before=before)
 
 
@@ -33,7 +36,9 @@ async def read(request: Request, caller: Reader, side: str, kind: str, record_id
     """Read both sides and show them, masked; it reads, so a viewer may."""
     runtime: Runtime = request.app.state.runtime
     one = await _known(runtime, caller, side, kind, record_id)
-    return await _page(runtime, caller, one, await records.read(runtime, one))
+    both = await records.read(runtime, one)
+    await note_view(runtime, caller.by, Action.SHOW, records.about(one), (one.ref.id,))
+    return await _page(runtime, caller, one, both)
 
 
 @router.post("/reveal")

@@ -1,5 +1,6 @@
 """Who asks: the role of a token, what a bearer is, which cookies are ours, and which requests were meant."""
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,8 @@ from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.operations.sign_in import Caller, Role, SignIn
+from app.operations.accounts import Role
+from app.operations.sign_in import Caller, SignIn
 from app.runtime import Runtime
 from app.store.database import Database
 from app.store.encryption import Vault
@@ -54,40 +56,42 @@ def a_request(method="POST", settings=BY_HTTP, sign_in=None, **headers):
 
 
 @pytest.mark.parametrize(("token", "role"), [(OPERATOR, Role.OPERATOR), (VIEWER, Role.VIEWER)])
-def test_a_token_stands_for_its_role(access, token, role):
-    assert access.role_of_token(token) is role
+async def test_a_token_stands_for_its_role(access, token, role):
+    assert await access.bearer(token) == Caller(role, name=role.value)
 
 
 @pytest.mark.parametrize("token", ["", " ", OPERATOR[:-1], OPERATOR + "x", OPERATOR.upper(), f"{OPERATOR} ", "é"])
-def test_any_other_token_is_a_strangers(access, token):
-    assert access.role_of_token(token) is None
+async def test_any_other_token_is_a_strangers(access, token):
+    assert await access.bearer(token) is None
 
 
 @given(token=st.text())
 def test_no_text_crashes_the_look_at_a_token(access, token):
-    assert access.role_of_token(token) is None
+    assert asyncio.run(access.bearer(token)) is None
 
 
-def test_without_a_viewers_token_there_are_no_viewers(access_of):
+async def test_without_a_viewers_token_there_are_no_viewers(access_of):
     access = access_of(VIEWER_TOKEN=None)
 
-    assert access.role_of_token(OPERATOR) is Role.OPERATOR
-    assert access.role_of_token(VIEWER) is None
+    assert (await access.bearer(OPERATOR)).role is Role.OPERATOR
+    assert await access.bearer(VIEWER) is None
 
 
 def test_a_print_does_not_show_its_token_and_differs_by_key(access_of):
     ours, theirs = access_of(SESSION_KEY=SESSION_KEY), access_of(SESSION_KEY=OTHER_KEY)
 
-    assert OPERATOR not in repr(vars(ours))
-    assert ours._print(OPERATOR) == access_of(SESSION_KEY=SESSION_KEY)._print(OPERATOR)
-    assert ours._print(OPERATOR) != theirs._print(OPERATOR)
+    again = access_of(SESSION_KEY=SESSION_KEY)
+    prints = [[one.print for one in it.accounts.known] for it in (ours, again, theirs)]
+    assert OPERATOR not in repr(vars(ours)) + repr(vars(ours.accounts))
+    assert prints[0] == prints[1]
+    assert not set(prints[0]) & set(prints[2])
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 async def test_a_bearer_is_known_by_its_token_and_needs_no_csrf(access, scheme):
     found = await caller_of(a_request(sign_in=access, authorization=f"{scheme} {OPERATOR}"))
 
-    assert found == Caller(Role.OPERATOR, None)
+    assert found == Caller(Role.OPERATOR, None, name="operator")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,7 @@ async def test_a_token_with_letters_beyond_ascii_that_the_settings_take_is_known
 
     found = await caller_of(a_request(sign_in=access_of(OPERATOR_TOKEN=token), authorization=f"Bearer {token}"))
 
-    assert found == Caller(Role.OPERATOR)
+    assert found == Caller(Role.OPERATOR, name="operator")
 
 
 async def test_whoever_sends_nothing_is_a_stranger(access):
