@@ -106,7 +106,7 @@ class Admission:
             runtime.counts.add(FORWARDED)
         if path not in OPEN and not path.startswith(_OPEN_BELOW):
             request = Request(scope)
-            await (auth.known(request) if path.startswith(API) else pages.known(request))
+            await (auth.reader(request) if path.startswith(API) else pages.known(request))
 
 
 def names_of(public_url: str, host: str) -> frozenset[str]:
