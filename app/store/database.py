@@ -137,9 +137,11 @@ class Database:
         Raises          StoreUnavailable when the database cannot be reached, or refuses what is done with it
         """
         assert self.address is not None
-        engine = create_async_engine(
-            "postgresql+asyncpg://", **postgres.engine_options(self.address), poolclass=NullPool
-        )
+        options = postgres.engine_options(self.address)
+        if not self.address.is_pooled:  # which passes on few settings; those below hold in transactions alone
+            told = options["connect_args"].get("server_settings", {})
+            options["connect_args"]["server_settings"] = told | {"statement_timeout": "0"}
+        engine = create_async_engine("postgresql+asyncpg://", **options, poolclass=NullPool)
 
         @sa.event.listens_for(engine.sync_engine, "begin")
         def begin(connection: sa.Connection) -> None:

@@ -25,6 +25,7 @@ from tests.store.build import (
     rows,
     save,
     the_link,
+    waits_for_a_lock,
 )
 
 
@@ -334,3 +335,17 @@ async def test_an_index_that_was_cut_off_while_it_was_built_is_built_again(datab
     assert invalid == []
     async with database.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+
+
+@on_postgresql
+async def test_an_index_waits_for_older_transactions_whatever_limit_the_database_has_for_a_statement(database):
+    await at_migration(database, "0009")
+    await change(database, sa.text(f'ALTER DATABASE "{database.url.database}" SET statement_timeout = 200'))
+    async with held(database, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1") as other:
+        migrating = asyncio.create_task(migrate(database))
+        await waits_for_a_lock(database)
+        await other.execute("SET LOCAL statement_timeout = 0; SELECT pg_sleep(0.4)")
+        assert not migrating.done()
+    await migrating
+
+    assert await is_behind(database) is False
