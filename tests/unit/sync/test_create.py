@@ -11,6 +11,7 @@ from app.sync.model import Deleted, FieldResolution, PendingWrite, Seen, Side, S
 from app.sync.plan import (
     Create,
     FindCreated,
+    Follow,
     Hold,
     Incomplete,
     LinkTo,
@@ -20,7 +21,18 @@ from app.sync.plan import (
     Wait,
     Write,
 )
-from tests.build import ABSENT, DRCHRONO_ID, NOW, SALESFORCE_ID, UNHEARD, a_contact, a_link, a_ticked_contact, rules
+from tests.build import (
+    ABSENT,
+    DRCHRONO_ID,
+    NOW,
+    SALESFORCE_ID,
+    UNHEARD,
+    a_contact,
+    a_link,
+    a_snapshot,
+    a_ticked_contact,
+    rules,
+)
 
 D, S = Side.DRCHRONO, Side.SALESFORCE
 RULES = replace(rules(), defaults={"doctor": 310001})
@@ -260,3 +272,16 @@ def test_a_linked_contact_that_names_nobody_is_told_whose_it_is():
 def test_a_linked_contact_that_names_another_chart_is_held(heard):
     assert decide(RULES, a_link(), Seen(heard, replace(a_contact(), key="other")), NOW) == Hold("names_another_chart")
     assert a_link().drchrono_id == DRCHRONO_ID
+
+
+@pytest.mark.parametrize(
+    ("key", "plan"),
+    [(None, Follow), (DRCHRONO_ID, Follow), ("other", Hold)],
+    ids=["nobody's", "its own", "another chart's"],
+)
+def test_a_link_follows_its_contact_into_one_that_names_no_other_chart(key, plan):
+    into = replace(a_contact(), id="003SYN000000099YBA", key=key)
+
+    decided = decide(RULES, a_link(), Seen(a_snapshot(), Deleted(into)), NOW)
+
+    assert decided == (Follow(into) if plan is Follow else Hold("contact_of_another_link"))
