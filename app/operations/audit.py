@@ -102,20 +102,15 @@ async def note_view(runtime: Runtime, by: By, action: Action, about: str, ids: C
 
     Raises  StoreUnavailable: it could not be noted, so nothing may be shown
     """
-    if by.is_poll and not _is_first_poll(runtime, by, action, about):
+    noted, key = _polls.setdefault(runtime.database, OrderedDict()), (by, action, about)
+    if by.is_poll and monotonic() - noted.get(key, -_POLL_S) < _POLL_S:
         return
     await audit.record(runtime.database, Act(by, action, about, len(ids), ids=tuple(ids)))
-
-
-def _is_first_poll(runtime: Runtime, by: By, action: Action, about: str) -> bool:
-    noted, key, now = _polls.setdefault(runtime.database, OrderedDict()), (by, action, about), monotonic()
-    if now - noted.get(key, -_POLL_S) < _POLL_S:
-        return False
-    noted[key] = now
-    noted.move_to_end(key)
-    while len(noted) > _MOST_POLLS:
-        noted.popitem(last=False)
-    return True
+    if by.is_poll:
+        noted[key] = monotonic()
+        noted.move_to_end(key)
+        while len(noted) > _MOST_POLLS:
+            noted.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)

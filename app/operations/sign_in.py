@@ -10,6 +10,7 @@ import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from hmac import compare_digest
 from time import monotonic
 
 from itsdangerous import BadSignature, Signer, URLSafeSerializer
@@ -137,7 +138,7 @@ class SignIn:
         if found is None:
             return None
         account = self.accounts.of_print(found.token)
-        if account is None and self._issuer_print is not None and found.token == self._issuer_print:
+        if account is None and self._issuer_print is not None and compare_digest(found.token, self._issuer_print):
             account = self.by_issuer(Role(found.role), found.name)
         return replace(self._caller(session, account), is_poll=not is_used) if account else None
 

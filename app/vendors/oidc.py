@@ -29,6 +29,8 @@ _KEPT_S = 3600.0
 _DEADLINE_S = 10.0  # for all of the issuer's answers to one step, however slowly they trickle in
 _LEEWAY_S = 60
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+# what Authlib raises of a token that is none, or that a key of another kind has signed
+_UNCOUNTED = (JoseError, ValueError, TypeError, AttributeError, KeyError)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -89,7 +91,7 @@ class OidcClient:
             return self._verified(text, known, nonce)
         except (_UnknownKeyError, BadSignatureError):
             return self._counted(text, await self._issuer(is_fresh=True), nonce)
-        except (JoseError, ValueError) as error:
+        except _UNCOUNTED as error:
             raise _refused(error) from None
 
     async def close(self) -> None:
@@ -99,7 +101,7 @@ class OidcClient:
     def _counted(self, text: str, known: OidcIssuer, nonce: str) -> Mapping[str, Any]:
         try:
             return self._verified(text, known, nonce)
-        except (JoseError, ValueError, _UnknownKeyError) as error:
+        except (*_UNCOUNTED, _UnknownKeyError) as error:
             raise _refused(error) from None
 
     def _verified(self, text: str, known: OidcIssuer, nonce: str) -> Mapping[str, Any]:

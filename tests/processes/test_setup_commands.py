@@ -1,6 +1,7 @@
 """The commands that set an installation up and keep its keys fresh, as a person at a terminal meets them."""
 
 import asyncio
+import io
 import re
 import signal
 import stat
@@ -18,7 +19,7 @@ from app.store.clock import db_now
 from app.store.database import Database
 from app.store.encryption import Vault
 from app.store.schema import migrate
-from app.store.tables import deliveries
+from app.store.tables import audit, deliveries
 from tests.processes.commands import as_a_process, chronobridge, ordinary, started
 
 OLD, NEW, LOST = (Fernet.generate_key().decode() for _ in range(3))
@@ -174,3 +175,46 @@ def test_what_a_command_writes_is_nobody_elses_to_read(tmp_path):
     written = [tmp_path / ".env", tmp_path / "var", *(tmp_path / "var").iterdir()]
     assert len(written) >= 3
     assert {path.name: oct(path.stat().st_mode & 0o077) for path in written if path.stat().st_mode & 0o077} == {}
+
+
+def test_the_hash_of_a_secret_is_printed_and_an_account_takes_it(folder, monkeypatch):
+    secret = "0123456789abcdef-fedcba9876543210"
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{secret}\n"))
+
+    hashed = chronobridge(folder, ordinary(), "hash-secret")
+
+    assert (hashed.returncode, secret in hashed.stdout + hashed.stderr) == (0, False)
+    known = chronobridge(folder, ordinary(OPERATORS=f"anna:{hashed.stdout.strip()}"), "audit", "verify")
+    assert known.returncode == 0
+
+
+def test_a_secret_that_can_be_guessed_is_not_hashed(folder, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+
+    hashed = chronobridge(folder, ordinary(), "hash-secret")
+
+    assert (hashed.returncode, hashed.stdout) == (2, "")
+    assert "32 characters" in hashed.stderr
+
+
+def test_the_audit_is_verified_exported_and_verified_again_after_it_was_changed(folder):
+    exported = chronobridge(folder, ordinary(), "audit", "export", "--output", "audit.csv", "--since", "2020-01-01")
+    again = chronobridge(folder, ordinary(), "audit", "export", "--output", "audit.csv")
+    whole = chronobridge(folder, ordinary(), "audit", "verify")
+    lie = sa.update(audit).values(name="somebody else")
+    in_a_database(folder, lambda database: database.transact(lambda connection: connection.execute(lie)))
+    broken = chronobridge(folder, ordinary(), "audit", "verify")
+
+    assert (exported.returncode, (folder / "audit.csv").stat().st_mode & 0o777) == (0, 0o600)
+    assert (folder / "audit.csv").read_text().startswith("position,id,at,role,name,who,action,")
+    assert (again.returncode, "audit.csv cannot be written" in again.stderr) == (1, True)
+    assert (whole.returncode, whole.stdout.splitlines()[0]) == (0, "whole: 1 rows, each vouched for")
+    assert (broken.returncode, broken.stdout.startswith("broken: row 1 (")) == (1, True)
+
+
+def test_rotating_keys_is_noted_so_that_the_old_key_may_go(folder):
+    rotated = chronobridge(folder, ordinary(ENCRYPTION_KEYS=f"{NEW},{OLD}"), "rotate-keys")
+
+    verified = chronobridge(folder, ordinary(ENCRYPTION_KEYS=NEW), "audit", "verify")
+
+    assert (rotated.returncode, verified.returncode) == (0, 0)

@@ -24,7 +24,19 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 CLIENT_ID, CLIENT_SECRET = "chronobridge", "secret-of-the-client-at-the-issuer"
-WRONGS = ("nonce", "no_nonce", "audience", "issuer", "expired", "unsigned", "hmac", "foreign_key", "no_token", "page")
+WRONGS = (
+    "nonce",
+    "no_nonce",
+    "audience",
+    "issuer",
+    "expired",
+    "unsigned",
+    "hmac",
+    "foreign_key",
+    "garbage",
+    "no_token",
+    "page",
+)
 
 
 @dataclass
@@ -167,6 +179,8 @@ def _id_token(it: _State, here: str, asked: dict[str, str]) -> str:
             return jwt.encode(claims, None, "none", {"kid": it.key.id})
         case "hmac":
             return jwt.encode(claims, CLIENT_SECRET, "HS256", {"kid": it.key.id})
+        case "garbage":
+            return "e30.e30.e30"
         case "foreign_key":
             return jwt.encode(claims, _Key().private, "RS256", {"kid": it.key.id})
     return jwt.encode(claims, it.key.private, "RS256", {"kid": it.key.id})
