@@ -66,14 +66,16 @@ def pytest_unconfigure(config):
 def pytest_collection_modifyitems(items):
     """What the store does is tested on both kinds of database; whatever goes through it on PostgreSQL, as it runs.
 
-    `make long` runs those on SQLite, and the tests of the stand-ins alone: nothing of ours is in them. A flow that is
-    told of many values is told of the first and the last here, and of all of them there; not one that guards the door.
+    `make long` runs those on SQLite, and the tests of the stand-ins alone: nothing of ours is in them. What is told on
+    SQLite alone is told here. A flow that is told of many values is told of the first and the last here, and of all of
+    them there; not one that guards the door.
     """
     told = defaultdict(list)
+    on_postgresql = {(item.path, item.originalname) for item in items if _database_of(item) == "postgresql"}
     for item in items:
-        given, folders = item.callspec.params if hasattr(item, "callspec") else {}, item.path.relative_to(_TESTS).parts
-        is_a_twin = bool(_THROUGH_THE_STORE & {*folders}) and given.get("database") == "sqlite"
-        is_a_twin = is_a_twin and item.get_closest_marker("both") is None
+        folders = item.path.relative_to(_TESTS).parts
+        is_a_twin = _database_of(item) == "sqlite" and (item.path, item.originalname) in on_postgresql
+        is_a_twin = is_a_twin and bool(_THROUGH_THE_STORE & {*folders}) and item.get_closest_marker("both") is None
         if is_a_twin or folders[:2] == ("standins", "tests"):
             item.add_marker(pytest.mark.long)
         elif folders[0] == "flow" and folders[1] not in _AT_THE_DOOR and item.get_closest_marker("both") is None:
@@ -81,6 +83,10 @@ def pytest_collection_modifyitems(items):
     for items_of_one in told.values():
         for item in items_of_one[1:-1]:
             item.add_marker(pytest.mark.long)
+
+
+def _database_of(item):
+    return item.callspec.params.get("database") if hasattr(item, "callspec") else None
 
 
 def pytest_collection_finish():
