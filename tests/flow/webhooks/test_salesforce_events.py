@@ -1,6 +1,7 @@
 """The door for platform events: a bearer, perhaps a signature, and every event durable before it is answered."""
 
 import asyncio
+import base64
 import gzip
 import hashlib
 import hmac
@@ -190,7 +191,7 @@ async def test_with_keys_a_body_must_be_signed(signing):
     now_s = int(signing.runtime.now().timestamp())
 
     def signed(at_s, over):
-        mac = hmac.new(b"a1" * 16, f"{at_s}.".encode() + over, hashlib.sha256).hexdigest()
+        mac = hmac.new(base64.urlsafe_b64decode(KEY), f"{at_s}.".encode() + over, hashlib.sha256).hexdigest()
         return {"x-chronobridge-signature": f"t={at_s},v1={mac}"}
 
     answers = [
