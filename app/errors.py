@@ -8,13 +8,17 @@ class says nothing, that is a dead letter.
       x DeliveryRefused                     answered at the door; nothing kept
         + SignatureInvalid        401
       x StoreUnavailable          503       the delivery could not be made durable: the vendor must send again
+        + ValueRefused            limited   the database is there, and does not take a value: the record's fault
       x Undecryptable             retry     no configured key opens it; it waits until the key is back
         + Displaced               retry     it was sealed for another row or column, so it is not opened here
+      x Unexpected                limited   nobody foresaw it: one record fails of it, and its neighbors go on
+      x BatchFailed               retry     every record of a batch fails of the same: none of them is to blame
       x VendorError(side, call, status, code)
         + Unavailable             retry     no connection, 5xx, 429; the vendor did not do it
         + OutcomeUnknown          read back a write whose answer never came: it may have happened
         + Unauthorized            pause     no record's retries are spent on a bad credential
         + Rejected                dead      the same request would fail again
+          + IdRefused             dead      asked about one record alone: about any other the vendor answers
         + Gone                    dead      the record is not there: of a read it becomes an absent snapshot instead
         + Unreadable              dead      the answer does not fit our wire model
       x LeaseLost                 retry     another worker has it; nothing more may be saved
@@ -31,6 +35,7 @@ class Disposition(StrEnum):
     """What is to be done about a record whose attempt ended in an error."""
 
     RETRY = "retry"
+    RETRY_LIMITED = "retry_limited"
     READ_BACK = "read_back"
     PAUSE_SIDE = "pause_side"
     DEAD_LETTER = "dead_letter"
@@ -56,6 +61,31 @@ class SignatureInvalid(DeliveryRefused):
 
 class StoreUnavailable(SyncError):  # noqa: N818
     """The store could not make something durable: full, locked or gone."""
+
+    disposition = Disposition.RETRY
+
+
+class ValueRefused(StoreUnavailable):
+    """The database is there and does not take a value: without it, the same is done."""
+
+    disposition = Disposition.RETRY_LIMITED
+
+
+class Unexpected(SyncError):  # noqa: N818
+    """Something that nobody foresaw went wrong with one record. `place`: the class of it, and where it was raised.
+
+    The error itself is its `__cause__`; its message may hold a value.
+    """
+
+    disposition = Disposition.RETRY_LIMITED
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        super().__init__(place)
+
+
+class BatchFailed(SyncError):  # noqa: N818
+    """Every record of a batch fails of the same, a mistake of ours or a broken mapping; no attempt is spent on it."""
 
     disposition = Disposition.RETRY
 
@@ -120,6 +150,10 @@ class Rejected(VendorError):  # noqa: N818
     """The vendor understood and refused; the same request would fail again."""
 
     disposition = Disposition.DEAD_LETTER
+
+
+class IdRefused(Rejected):
+    """The vendor refused to be asked about one record, and answers about any other: its id is none."""
 
 
 class Gone(VendorError):  # noqa: N818

@@ -86,6 +86,12 @@ END_TO_END = Metric(
     {"side": SIDES},
     (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
 )
+UNREADABLE_ROWS = Metric(
+    "chronobridge_list_rows_unreadable_total",
+    Type.COUNTER,
+    "Rows of a vendor's lists that were passed over, because they were no record with a usable id",
+    _BY_BOTH,
+)
 GROUP_SIZE = Metric(
     "chronobridge_inbox_group_size",
     Type.HISTOGRAM,
@@ -127,7 +133,16 @@ CONTRADICTED = Metric(
     "Deliveries whose body DrChrono, when asked, denied",
 )
 
-BY_PROCESSES = (DELIVERIES, FORWARDED, WRONG_SECRETS, VENDOR_CALLS, RINGS_MISSED, END_TO_END, GROUP_SIZE)
+BY_PROCESSES = (
+    DELIVERIES,
+    FORWARDED,
+    WRONG_SECRETS,
+    VENDOR_CALLS,
+    RINGS_MISSED,
+    END_TO_END,
+    UNREADABLE_ROWS,
+    GROUP_SIZE,
+)
 BY_LOOKS = (APPLIED, CREATED, LINKED, CONFLICTS, PUT_BACKS, ODD_HOURS, SKIPPED, CONTRADICTED)
 
 

@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.database_url import PostgresAddress, is_postgres, read_postgres
-from app.errors import StoreUnavailable
+from app.errors import StoreUnavailable, ValueRefused
 from app.store import postgres
 from app.store.audit_chain import NO_KEYS, AuditKeys
 from app.store.clock import Pace
@@ -45,7 +45,8 @@ _AUTOCOMMIT, _ALONE = {"isolation_level": "AUTOCOMMIT"}, {"stands_alone": True}
 # deadlock, serialization failure, admin shutdown, and connections that went away under us
 _PASSING_SQLSTATES = frozenset({"40P01", "40001", "57P01", "57P02", "57P03"})
 # the database or its driver says no, no connection is to be had in time, or the one we have is gone
-_REFUSALS = (DBAPIError, PoolTimeoutError, DisconnectionError, OSError, TimeoutError)
+_REFUSALS = (DBAPIError, PoolTimeoutError, DisconnectionError, OSError, TimeoutError, UnicodeError, OverflowError)
+_DATA_CLASSES = ("22", "23", "54")  # of SQLSTATEs: data exceptions, integrity constraints, limits of size
 # of a process: kept open; and at most, for its passes, its jobs and whoever looks, none of whom holds one for long
 _KEPT_OPEN, _MOST_OPEN = 5, 20
 ONLY_READS = "25006"  # a server that has lost its part to another: its connections must not be used on
@@ -92,7 +93,8 @@ class Database:
 
         Whoever waits may be cancelled, the transaction not: cut off between two statements it would keep its locks.
 
-        Raises  StoreUnavailable when the database cannot be reached or written
+        Raises  StoreUnavailable when the database cannot be reached or written; ValueRefused when that is the fault of
+                what was to be written
         """
         task = asyncio.ensure_future(self._transacted(work))
         self._running.add(task)
@@ -107,14 +109,14 @@ class Database:
                     return await work(connection)
             except _REFUSALS as error:
                 if attempt == _TRIES or not _passes(error):
-                    raise StoreUnavailable(_said(error)) from error
+                    raise _translated(error) from error
             await asyncio.sleep(0.02 * attempt)
         raise AssertionError
 
     async def read(self, statement: sa.Executable, parameters: Any = None) -> list[sa.Row[Any]]:
         """Give the rows of one statement, in no transaction of ours.
 
-        Raises  StoreUnavailable when the database cannot be reached
+        Raises  StoreUnavailable when the database cannot be reached; ValueRefused when it does not take a parameter
         """
         try:
             async with self.engine.connect() as connection:
@@ -122,7 +124,7 @@ class Database:
                     await connection.execution_options(**(_ALONE if self.is_sqlite else _AUTOCOMMIT))
                 return list((await connection.execute(statement, parameters)).all())
         except _REFUSALS as error:
-            raise StoreUnavailable(_said(error)) from error
+            raise _translated(error) from error
 
     @property
     def _must_pin(self) -> bool:
@@ -217,6 +219,17 @@ def _passes(error: BaseException) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     return getattr(cause, "sqlstate", None) in _PASSING_SQLSTATES
+
+
+def _translated(error: BaseException) -> StoreUnavailable:
+    """Give our error for a refusal: a value that no database takes is another thing than a database that is away."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    is_a_value = (
+        isinstance(error, DataError | IntegrityError | UnicodeError | OverflowError)
+        or isinstance(getattr(cause, "__cause__", None), asyncpg.DataError)  # the driver did not even send it
+        or (getattr(cause, "sqlstate", None) or "").startswith(_DATA_CLASSES)
+    )
+    return (ValueRefused if is_a_value else StoreUnavailable)(_said(error))
 
 
 def _said(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.errors import SyncError, VendorError
+from app.errors import BatchFailed, IdRefused, SyncError, Unexpected, ValueRefused, VendorError
 from app.sync.model import Side
 
 
@@ -26,6 +26,7 @@ class FailureClass(StrEnum):
     CONFLICT  both sides changed a field, or something keeps changing it
     CLASH     another visit is at that time
     ANSWER    the vendor did not answer, or not so that it could be read
+    INTERNAL  it met a mistake of this service, which the log tells of
     OTHER     none of these
     """
 
@@ -39,6 +40,7 @@ class FailureClass(StrEnum):
     CONFLICT = "conflict"
     CLASH = "clash"
     ANSWER = "answer"
+    INTERNAL = "internal"
     OTHER = "other"
 
 
@@ -88,6 +90,9 @@ OTHER_LINK = "contact_of_another_link"
 NOBODY, UNSETTLED, UNANSWERED = "says_not_who", "create_unsettled", "create_unanswered"
 TWIN_CODE = "potential_duplicate"
 OVERLAPS = "overlaps_"  # and the id of the visit that is in the way
+NOT_AN_ID, OUT_OF_RANGE = "not_an_id", "date_out_of_range"
+ID_REFUSED, VALUE_NOT_STORED = "id_refused", "value_not_stored"
+UNEXPECTED, EVERY_RECORD_FAILS = "unexpected_error", "every_record_fails"
 # what a record waits for by itself, and no person ever sees as a failure
 ASK = "ask_drchrono"  # DrChrono's own word is needed, now
 WRITE_UNSETTLED = "write_unsettled"  # a write of ours may yet land
@@ -108,70 +113,28 @@ _UNREADABLE = (
     "ANSWER_DOES_NOT_FIT NOT_JSON NO_RECORDS OutcomeUnknown Unreadable NO_ID NO_USER NO_FIELDS "
     "NO_LIMITS NO_VERSIONS NO_JOB NO_KEY NOT_CSV NOT_TAKEN OTHER_HOST ENDLESS_LIST job_failed"
 )
+_VALUES = {  # what is wrong with a value, and what a person does about it
+    "STRING_TOO_LONG": "Shorten the named field in DrChrono, or lengthen it in Salesforce and in the mapping.",
+    "too_long": "Shorten the named field in DrChrono, or raise max_length in the mapping and the field's length.",
+    "unknown_value": "Add the value to the named field's `values` in the mapping, and to Salesforce's picklist.",
+    "not_a_date": "Correct the named date; it must be a calendar day.",
+    "not_a_number": "The named field holds something that is no number; correct it where it was entered.",
+    "not_a_flag": "The named field is neither yes nor no; map it with another codec.",
+    "not_a_local_time": "DrChrono gave a time in a form we do not know; report it with the record's id.",
+    "not_an_instant": "Salesforce gave a time in a form we do not know; map the field to a date and time.",
+    "not_text": "The named field holds something that is no text; correct it, or map it with another codec.",
+    NOT_AN_ID: "The named field refers to a record by something that is no id; correct it where it was entered.",
+    OUT_OF_RANGE: "Correct the named date; Salesforce takes the years 1700 to 4000.",
+    VALUE_NOT_STORED: "The database does not take something of it; look for an odd character or an endless text in it.",
+    "unknown_time_zone": "Correct the time zone of the visit's doctor in DrChrono's account settings.",
+    "repeated_hour": "The clocks go back then, so the time exists twice; we took the first. Ask the practice.",
+    "missing_hour": "The clocks go forward then, so that time does not exist; we took an hour later. Move the visit.",
+    "INVALID_EMAIL_ADDRESS": "Correct the e-mail address; Salesforce does not accept it.",
+    "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": "Add the value to the picklist in Salesforce, or map it to another one.",
+    "HTTP_400": "DrChrono does not take the named field's value; correct it in Salesforce.",
+}
 _ROWS = (
-    FailureCause(
-        "STRING_TOO_LONG",
-        FailureClass.VALUE,
-        "Shorten the named field in DrChrono, or lengthen it in Salesforce and in the mapping.",
-    ),
-    FailureCause(
-        "too_long",
-        FailureClass.VALUE,
-        "Shorten the named field in DrChrono, or raise max_length in the mapping and the field's length.",
-    ),
-    FailureCause(
-        "unknown_value",
-        FailureClass.VALUE,
-        "Add the value to the named field's `values` in the mapping, and to Salesforce's picklist.",
-    ),
-    FailureCause("not_a_date", FailureClass.VALUE, "Correct the named date; it must be a calendar day."),
-    FailureCause(
-        "not_a_number",
-        FailureClass.VALUE,
-        "The named field holds something that is no number; correct it where it was entered.",
-    ),
-    FailureCause("not_a_flag", FailureClass.VALUE, "The named field is neither yes nor no; map it with another codec."),
-    FailureCause(
-        "not_a_local_time",
-        FailureClass.VALUE,
-        "DrChrono gave a time in a form we do not know; report it with the record's id.",
-    ),
-    FailureCause(
-        "not_an_instant",
-        FailureClass.VALUE,
-        "Salesforce gave a time in a form we do not know; map the field to a date and time.",
-    ),
-    FailureCause(
-        "not_text",
-        FailureClass.VALUE,
-        "The named field holds something that is no text; correct it, or map it with another codec.",
-    ),
-    FailureCause(
-        "unknown_time_zone",
-        FailureClass.VALUE,
-        "Correct the time zone of the visit's doctor in DrChrono's account settings.",
-    ),
-    FailureCause(
-        "repeated_hour",
-        FailureClass.VALUE,
-        "The clocks go back then, so the time exists twice; we took the first. Ask the practice.",
-    ),
-    FailureCause(
-        "missing_hour",
-        FailureClass.VALUE,
-        "The clocks go forward then, so that time does not exist; we took an hour later. Move the visit.",
-    ),
-    FailureCause(
-        "INVALID_EMAIL_ADDRESS", FailureClass.VALUE, "Correct the e-mail address; Salesforce does not accept it."
-    ),
-    FailureCause(
-        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
-        FailureClass.VALUE,
-        "Add the value to the picklist in Salesforce, or map it to another one.",
-    ),
-    FailureCause(
-        "HTTP_400", FailureClass.VALUE, "DrChrono does not take the named field's value; correct it in Salesforce."
-    ),
+    *(FailureCause(name, FailureClass.VALUE, fix) for name, fix in _VALUES.items()),
     FailureCause(
         "REQUIRED_FIELD_MISSING",
         FailureClass.MISSING,
@@ -288,6 +251,11 @@ _ROWS = (
         decision=Decision.RECORD_IN_DRCHRONO,
     ),
     FailureCause(
+        ID_REFUSED,
+        FailureClass.IDENTITY,
+        "Salesforce refuses every question about this record, and about no other; look at its id, then discard it.",
+    ),
+    FailureCause(
         "OTHER_RECORD",
         FailureClass.IDENTITY,
         "DrChrono answered with another record than asked for; report it with the record's id.",
@@ -356,6 +324,16 @@ _ROWS = (
         FailureClass.ANSWER,
         "Salesforce gave no reason; save the Contact there by hand, and what it complains of is the reason.",
     ),
+    FailureCause(
+        UNEXPECTED,
+        FailureClass.INTERNAL,
+        "This record met a mistake of this service; report the log's line `record.unexpected`, then try again.",
+    ),
+    FailureCause(
+        EVERY_RECORD_FAILS,
+        FailureClass.INTERNAL,
+        "No record is to blame; look at the mapping's last change, report the log's line `batch.failed`.",
+    ),
     FailureCause("QUERY_TIMEOUT", FailureClass.ANSWER, _BUSY, passes=True),
     FailureCause("REQUEST_LIMIT_EXCEEDED", FailureClass.ANSWER, _BUSY, passes=True),
     FailureCause("SERVER_UNAVAILABLE", FailureClass.ANSWER, _BUSY, passes=True),
@@ -395,8 +373,18 @@ def paused_by(side: str) -> str:
     return f"{side}_paused"
 
 
+_NAMED: Mapping[type[SyncError], str] = {
+    IdRefused: ID_REFUSED,
+    ValueRefused: VALUE_NOT_STORED,
+    Unexpected: UNEXPECTED,
+    BatchFailed: EVERY_RECORD_FAILS,
+}
+
+
 def cause_of(error: SyncError) -> tuple[str, tuple[str, ...]]:
     """Give the stable name of an error and the field names it blames."""
+    if type(error) in _NAMED:
+        return _NAMED[type(error)], ()
     if isinstance(error, VendorError):
         return error.cause, error.fields
     return type(error).__name__, ()

@@ -6,7 +6,7 @@ What a cause means stands in `failure_causes.py`.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.errors import Disposition, SyncError, Unavailable
+from app.errors import BatchFailed, Disposition, SyncError, Unavailable
 from app.sync.failure_causes import look_up
 
 
@@ -30,6 +30,10 @@ class RetryDecision:
 _FIRST_S, _LONGEST_S, _MOST_DOUBLINGS = 1.0, 900.0, 10
 _VENDOR_DOWN_S, _MOST_JITTER_S = 10.0, 20.0
 _SIDE_PAUSED_S = 60.0
+_BATCH_FAILED_S = 60.0  # and no jitter: those that come back together are told again that it is none of theirs
+_UNFORESEEN_S = (
+    30.0  # whether it is the record's own fault is not sure, and a mistake of ours takes a while to be found
+)
 
 
 def after(error: SyncError, attempt: int, limit: int, jitter: float) -> RetryDecision:
@@ -41,11 +45,15 @@ def after(error: SyncError, attempt: int, limit: int, jitter: float) -> RetryDec
     match error.disposition:
         case Disposition.PAUSE_SIDE:
             return RetryDecision(Fate.PAUSED, _SIDE_PAUSED_S * (1 + jitter / 2))
+        case Disposition.RETRY if isinstance(error, BatchFailed):
+            return RetryDecision(Fate.RETRY, _BATCH_FAILED_S)
         case Disposition.RETRY:
             wait = error.retry_in_s if isinstance(error, Unavailable) and error.retry_in_s else _VENDOR_DOWN_S
             return RetryDecision(Fate.RETRY, wait + min(wait / 2, _MOST_JITTER_S) * jitter)
         case Disposition.READ_BACK:
             return _again(attempt, limit, jitter)
+        case Disposition.RETRY_LIMITED:
+            return _again(attempt, limit, jitter, _UNFORESEEN_S)
         case Disposition.DEAD_LETTER:
             return RetryDecision(Fate.DEAD_LETTER, spends=True)
 
@@ -58,12 +66,12 @@ def after_refusal(code: str, attempt: int, limit: int, jitter: float) -> RetryDe
     return _again(attempt, limit, jitter) if look_up(code).passes else RetryDecision(Fate.DEAD_LETTER, spends=True)
 
 
-def _again(attempt: int, limit: int, jitter: float) -> RetryDecision:
+def _again(attempt: int, limit: int, jitter: float, first_s: float = _FIRST_S) -> RetryDecision:
     if attempt >= limit:
         return RetryDecision(Fate.DEAD_LETTER, spends=True)
-    return RetryDecision(Fate.RETRY, backoff_s(attempt, jitter), spends=True)
+    return RetryDecision(Fate.RETRY, backoff_s(attempt, jitter, first_s), spends=True)
 
 
-def backoff_s(attempt: int, jitter: float) -> float:
-    """Give the wait before the next attempt: doubling from one second to a quarter of an hour, jittered by half."""
-    return float(min(_FIRST_S * 2 ** min(attempt - 1, _MOST_DOUBLINGS), _LONGEST_S) * (0.75 + jitter / 2))
+def backoff_s(attempt: int, jitter: float, first_s: float = _FIRST_S) -> float:
+    """Give the wait before the next attempt: doubling from the first to a quarter of an hour, jittered by half."""
+    return float(min(first_s * 2 ** min(attempt - 1, _MOST_DOUBLINGS), _LONGEST_S) * (0.75 + jitter / 2))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 import sqlalchemy as sa
 
-from app.errors import StoreUnavailable
+from app.errors import StoreUnavailable, ValueRefused
 from app.operations.health.model import SLOW_S
 from app.store import tables
 from app.store.clock import Instant, after, db_now, millis
@@ -69,8 +69,39 @@ async def test_an_error_says_what_kind_it_was_and_no_value(database):
 
 
 async def test_reading_a_table_that_is_not_there_is_unavailable(database):
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable) as caught:
         await database.read(sa.text("SELECT * FROM nothing"))
+
+    assert not isinstance(caught.value, ValueRefused)
+
+
+@pytest.mark.parametrize("lane", ["live\ud800", "twice", None], ids=["half a letter", "a key twice", "null"])
+async def test_a_value_that_the_database_does_not_take_is_told_from_a_database_that_is_away(database, lane):
+    async def work(connection):
+        await connection.execute(sa.insert(lanes), [A_LANE | {"lane": lane}] * 2)
+
+    with pytest.raises(ValueRefused) as caught:
+        await database.transact(work)
+
+    assert "ud800" not in str(caught.value)
+    assert await rows(database, lanes) == []
+
+
+@pytest.mark.parametrize("lane", ["live\x00", "far longer than a lane"], ids=["NUL", "too long"])
+@on_postgresql
+async def test_a_text_that_postgresql_does_not_take_is_told_from_a_database_that_is_away(database, lane):
+    with pytest.raises(ValueRefused):
+        await database.transact(lambda connection: connection.execute(sa.insert(lanes).values(A_LANE | {"lane": lane})))
+
+
+async def test_a_question_about_half_a_letter_is_told_from_a_database_that_is_away(database):
+    with pytest.raises(ValueRefused):
+        await database.read(sa.select(lanes).where(lanes.c.lane == "\ud800"))
+
+
+async def test_a_number_that_no_column_takes_is_told_from_a_database_that_is_away(database):
+    with pytest.raises(ValueRefused):
+        await database.read(sa.select(tables.tallies).where(tables.tallies.c.count == 10**70))
 
 
 async def test_an_instant_comes_back_aware_and_to_the_millisecond(database):
