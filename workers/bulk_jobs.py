@@ -16,6 +16,7 @@ from time import monotonic
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unreadable
 from app.store import journal
 from app.store.work_queue import Due
+from app.sync.mappings.codecs import is_record_id
 from app.sync.model import BULKY, Side
 from app.vendors.salesforce import bulk_jobs
 from app.vendors.salesforce.bulk_jobs import ABORTED, OVER, BulkJobs
@@ -169,7 +170,7 @@ async def _followed(batch: Batch, lot: JobWrites, job: str) -> dict[str, WriteAn
 
 def _outcome(found: bulk_jobs.Results, key: str, write: PreparedWrite, state: str) -> WriteAnswer:
     answered = found.answered.get(key)
-    if isinstance(answered, Saved) and answered.id:
+    if isinstance(answered, Saved) and is_record_id(answered.id, Side.SALESFORCE):
         return Written(answered.id, answered.created, write.fields, write.without)
     if isinstance(answered, RecordRefused):
         return answered

@@ -17,8 +17,10 @@ from datetime import datetime, timedelta
 from app.sync.base import Rules
 from app.sync.create import is_opted_in, plan_create
 from app.sync.deletions import gone_in_drchrono, gone_in_salesforce, is_deleted
-from app.sync.failure_causes import ASK, NO_PARENT, OTHER_KEY, WRITE_UNSETTLED
+from app.sync.failure_causes import ASK, NO_PARENT, NOT_AN_ID, OTHER_KEY, WRITE_UNSETTLED
 from app.sync.field_writes import created, edited_in_salesforce, merge_of, must_be_asked
+from app.sync.mappings.codecs import is_record_id
+from app.sync.mappings.table import EXTERNAL_ID
 from app.sync.model import (
     Absent,
     Deleted,
@@ -90,7 +92,8 @@ def _lone(rules: Rules, link: Link, salesforce: Snapshot | Absent | Deleted, now
         until = max(write.settle_at for write in link.own_writes)
         return Wait(WRITE_UNSETTLED, max(until, now), settled=SettledWrites(lost=merges if until <= now else ()))
     if salesforce.key is not None:
-        return LinkTo(salesforce.key)
+        is_chart = is_record_id(salesforce.key)
+        return LinkTo(salesforce.key) if is_chart else Incomplete(refused={EXTERNAL_ID: NOT_AN_ID})
     return plan_create(rules, salesforce) if is_opted_in(rules.table, salesforce) else Nothing()
 
 

@@ -20,7 +20,7 @@ def created(rules: Rules, drchrono: Snapshot) -> Create:
     return Create(
         Side.SALESFORCE,
         fields,
-        refused={**refused, **drchrono.unreadable},
+        refused={**drchrono.unreadable, **refused},  # what cannot be read may be why another one cannot travel
         flags=rules.table.flags(fields, drchrono.zone),
         zone=drchrono.zone,
     )

@@ -40,7 +40,6 @@ class Finder:
 
 
 _DAY = "date"
-_FIRST_YEAR, _LAST_YEAR = 1700, 4000  # of Salesforce's dates: one odd day would refuse a whole search
 FINDERS: Mapping[Kind, Finder] = {
     Kind.PATIENT: Finder(
         names=("first_name", "last_name"),
@@ -109,14 +108,13 @@ def question(table: Table, fields: Fields) -> dict[str, str]:
 
 
 def search_key(table: Table, who: Fields, zone: str = "") -> tuple[str, date | datetime | None]:
-    """Give Salesforce's field that a record is searched by, and the day or instant; None where it knows no such one."""
+    """Give Salesforce's field that a record is searched by, and the day or instant; None where it takes no such one."""
     (row,) = rows_of(table, [FINDERS[table.kind].key]).values()
     name = row.names[Side.SALESFORCE]
     raw = table.write(Side.SALESFORCE, {row.name: who[row.name]}, zone)[0].get(name)
     if not isinstance(raw, str):
         return name, None
-    day = datetime.fromisoformat(raw) if "T" in raw else date.fromisoformat(raw)
-    return name, day if _FIRST_YEAR <= day.year <= _LAST_YEAR else None
+    return name, datetime.fromisoformat(raw) if "T" in raw else date.fromisoformat(raw)
 
 
 def alike(table: Table, wanted: Fields, candidates: Iterable[Snapshot]) -> list[Snapshot]:

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.sync.mappings.codecs import Unfit
+from app.sync.mappings.codecs import Unfit, is_record_id
 from app.sync.mappings.table import Row, Table
 from app.sync.model import Kind, Side, Snapshot
 
 BREAK, VIRTUAL = "break", "virtual"
 _OCCURRENCE = re.compile(r"\d{4}-?\d\d-?\d\d_\w+", re.ASCII)  # an occurrence of a series that nobody has touched
-_LONGEST_PLACE = 64
+_STAMP = re.compile(r"[0-9T:.Z+-]{1,32}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class SideReader:
     def salesforce(self, raw: Mapping[str, Any], *, or_zone: str = "") -> Snapshot:
         """Give the snapshot of a record of Salesforce's; `or_zone`: the zone of one whose doctor's is not known."""
         zone, stamp = self.zone(Side.SALESFORCE, raw) or or_zone, str(raw.get("SystemModstamp") or "")
+        stamp = stamp if _STAMP.fullmatch(stamp) else ""
         return self.table.read(Side.SALESFORCE, str(raw["Id"]), raw, version=stamp, confirmed=True, zone=zone)
 
     def zone(self, side: Side, raw: Mapping[str, Any]) -> str:
@@ -64,9 +65,12 @@ def skipped(kind: Kind, record_id: str, raw: Mapping[str, Any]) -> str:
 
 
 def _place_in_series(kind: Kind, raw: Mapping[str, Any]) -> str:
-    """Give the place of a visit in its series, which stays when its id does not; empty when it is in none."""
+    """Give the place of a visit in its series, which stays when its id does not; empty when it is in none.
+
+    What is no key is no place: cut or mended it could be another visit's.
+    """
     place = raw.get("recurrence_instance_key")
-    return place[:_LONGEST_PLACE] if kind is Kind.APPOINTMENT and isinstance(place, str) else ""
+    return str(place).strip() if kind is Kind.APPOINTMENT and is_record_id(place) else ""
 
 
 def _value(row: Row | None, side: Side, raw: Mapping[str, Any]) -> str:

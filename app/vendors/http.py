@@ -63,6 +63,22 @@ def translated(error: httpx.HTTPError | httpx.InvalidURL, side: str, call: str, 
     return OutcomeUnknown(side, call, code=type(error).__name__)
 
 
+_CODE = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+_LONGEST_NAME = 128
+
+
+def code_in(said: Any) -> str:
+    """Give the code that a vendor says, as far as it is one; empty where it is none."""
+    found = _CODE.match(said) if isinstance(said, str) else None
+    return found[0] if found else ""
+
+
+def names_in(said: Any) -> tuple[str, ...]:
+    """Give the fields that a vendor names; what can be no name is left out."""
+    given = said if isinstance(said, list | tuple) else ()
+    return tuple(one for one in given if isinstance(one, str) and one.isprintable() and len(one) <= _LONGEST_NAME)
+
+
 _WAIT = re.compile(r"available in\s+(\d+(?:\.\d+)?)\s*second")
 
 

@@ -50,8 +50,12 @@ class Codec:
     options: frozenset[str] = frozenset()
 
 
+# legal in JSON and in no XML; the first of them in no PostgreSQL either
+_CARRIED_NOWHERE = dict.fromkeys((*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0xFFFE, 0xFFFF))
+
+
 def tidy(raw: Any) -> str | None:
-    """Give text without its margins, None when nothing is left.
+    """Give text without its margins and what nothing carries, None when nothing is left.
 
     Raises  Unfit for what is no text
     """
@@ -59,12 +63,46 @@ def tidy(raw: Any) -> str | None:
         return None
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
         raise Unfit("not_text")
-    text = str(raw).replace("\r\n", "\n").replace("\r", "\n").strip()
     try:
+        text = str(raw).replace("\r\n", "\n").replace("\r", "\n").translate(_CARRIED_NOWHERE).strip()
         text.encode()
-    except UnicodeEncodeError:  # half a letter: legal in JSON, but no encoding carries it
+    except ValueError:  # half a letter: legal in JSON, but no encoding carries it; or a number without end
         raise Unfit("not_text") from None
     return text or None
+
+
+_LONGEST_ID = 64
+_SALESFORCE_ID = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?", re.ASCII)
+
+
+def record_id(raw: Any, side: Side = Side.DRCHRONO) -> str | None:
+    """Give the id of a record of a side as text, None where there is none.
+
+    Every id that comes from a vendor goes through here, a reference and a place in a series too. Nothing is cut or
+    dropped: what is left would be another record's.
+
+    Raises  Unfit for what is no id: not printable, longer than 64 characters, or but a step in a path; one of
+            Salesforce's has 15 letters and digits, or 18
+    """
+    if raw is None:
+        return None
+    if isinstance(raw, bool) or not isinstance(raw, str | int):
+        raise Unfit("not_text")
+    if isinstance(raw, int) and abs(raw) >= 10**_LONGEST_ID:
+        raise Unfit("not_an_id")
+    text = str(raw).strip()
+    is_whole = len(text) <= _LONGEST_ID and text.isprintable() and text.strip(".")
+    if text and not (_SALESFORCE_ID.fullmatch(text) if side is Side.SALESFORCE else is_whole):
+        raise Unfit("not_an_id")
+    return text or None
+
+
+def is_record_id(raw: Any, side: Side = Side.DRCHRONO) -> bool:
+    """Say whether something is the id of a record of a side."""
+    try:
+        return record_id(raw, side) is not None
+    except Unfit:
+        return False
 
 
 def empty(side: Side) -> str | None:
@@ -120,7 +158,12 @@ def _read_date(_side: Side, raw: Any, _options: Options) -> str | None:
         raise Unfit("not_a_date") from None
 
 
-def _write_date(_side: Side, value: str | None, _options: Options) -> str | None:
+FIRST_YEAR, LAST_YEAR = 1700, 4000  # of Salesforce's dates, and of its instants
+
+
+def _write_date(side: Side, value: str | None, _options: Options) -> str | None:
+    if value is not None and side is Side.SALESFORCE and not FIRST_YEAR <= int(value[:4]) <= LAST_YEAR:
+        raise Unfit("date_out_of_range")
     return value  # both sides take null for an empty date
 
 
@@ -149,12 +192,13 @@ def _read_number(_side: Side, raw: Any, _options: Options) -> str | None:
         number = Decimal(value)
     except InvalidOperation:
         raise Unfit("not_a_number") from None
-    if not number.is_finite() or abs(number) >= _LARGEST:
+    if not number.is_finite() or abs(number) >= _LARGEST or (number and number.adjusted() < -_MOST_PLACES):
         raise Unfit("not_a_number")
     return f"{number.normalize() + 0:f}"
 
 
 _LARGEST = 10**15  # above it a float is not exact
+_MOST_PLACES = 15  # a smaller one is nothing that anybody has measured, and may be of millions of digits
 
 
 def _write_number(side: Side, value: str | None, _options: Options) -> int | float | str | None:
@@ -183,8 +227,8 @@ def _write_flag(_side: Side, value: str | None, _options: Options) -> bool:
 def _read_reference(side: Side, raw: Any, options: Options) -> str | None:
     """Read the other record's DrChrono id, wherever it stands: it is the reference on both sides."""
     if side is Side.DRCHRONO or raw is None:
-        return None if raw == 0 else tidy(raw)
-    key = tidy(raw.get(options.key)) if isinstance(raw, dict) else None
+        return None if raw == 0 else record_id(raw)
+    key = record_id(raw.get(options.key)) if isinstance(raw, dict) else None
     if key is None:
         raise Unfit("parent_not_linked")
     return key
@@ -195,7 +239,7 @@ def _write_reference(side: Side, value: str | None, options: Options) -> Any:
         return None
     if side is Side.SALESFORCE:
         return {options.key: value}
-    return int(value) if value.isdecimal() else value
+    return int(value) if value.isascii() and value.isdecimal() and str(int(value)) == value else value
 
 
 def _read_joined(_side: Side, raw: Any, _options: Options) -> str | None:

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import resources
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,11 @@ def _table(file: str, kind: Kind, table: Any) -> Table:
     constants = table.get("constants", {})
     if not isinstance(constants, dict):
         raise _wrong(file, kind, "constants", 'must be a table: { AccountId = "001…" }')
-    for name in constants:
+    for name, value in constants.items():
         if (first := taken.get((Side.SALESFORCE, name.lower()))) is not None:
             raise _wrong(file, kind, f"constants.{name}", f"is mapped already by {first}")
+        if not isinstance(value, str | int | float) or (isinstance(value, float) and not isfinite(value)):
+            raise _wrong(file, kind, f"constants.{name}", "must be a text, a number, true or false")
     return Table(kind, table["drchrono"], table["object"], table["external_id"], rows, constants, opt_in)
 
 

@@ -20,7 +20,7 @@ from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.sync.mappings.codecs import Codec, Options, Unfit, tidy
+from app.sync.mappings.codecs import FIRST_YEAR, LAST_YEAR, Codec, Options, Unfit, tidy
 from app.sync.model import Side
 
 _NAIVE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?", re.ASCII)
@@ -172,7 +172,10 @@ def _write(side: Side, value: Any, _options: Options) -> str | None:
     zone = known_zone(value.zone)
     if zone is None:
         raise Unfit("unknown_time_zone")
-    return _utc(value.local, zone)[0].strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    start = _utc(value.local, zone)[0].replace(tzinfo=None, microsecond=0)
+    if not FIRST_YEAR <= start.year <= LAST_YEAR:
+        raise Unfit("date_out_of_range")
+    return f"{start.isoformat(timespec='milliseconds')}+0000"
 
 
 def flag(local: str | None, zone: str) -> ClockFlag | None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from app.sync.mappings import local_time
-from app.sync.mappings.codecs import Codec, Options, Unfit
+from app.sync.mappings.codecs import Codec, Options, Unfit, is_record_id
 from app.sync.mappings.local_time import LOCAL_TIME, UtcTime, WallTime
 from app.sync.model import Fields, Kind, Side, Snapshot
 
@@ -150,8 +150,8 @@ class Table:
                 fields[row.name] = row.codec.read(side, value, row.options)
             except Unfit as why:
                 unreadable[row.name] = str(why)
-                if row.options.to and isinstance(value, dict) and value.get("Id"):
-                    unlinked[row.name] = str(value["Id"])
+                if row.options.to and isinstance(value, dict) and is_record_id(value.get("Id"), Side.SALESFORCE):
+                    unlinked[row.name] = value["Id"]
         key = str(raw.get(self.external_id) or "").strip() or None if side is Side.SALESFORCE else None
         is_opted_in = side is Side.SALESFORCE and (self.opt_in is None or raw.get(self.opt_in) is True)
         return Snapshot(record_id, fields, version, confirmed, unreadable, key, zone, unlinked, is_opted_in=is_opted_in)

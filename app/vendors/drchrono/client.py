@@ -129,17 +129,19 @@ class DrChrono:
         return [record async for page in self.pages(path, asked) for record in page]
 
     async def pages(self, path: str, asked: Mapping[str, str] | None = None) -> AsyncIterator[list[dict[str, Any]]]:
-        """Give a list page by page, as DrChrono cuts it.
+        """Give a list page by page, as DrChrono cuts it; whatever is in it is a record.
 
         Raises  as `read`
         """
-        async for records, _ in self.places(path, asked):
-            yield records
+        async for rows, _ in self.places(path, asked):
+            if not all(isinstance(row, dict) for row in rows):
+                raise Unreadable(_SIDE, f"GET {path}", code="NO_RECORDS")
+            yield rows
 
     async def places(
         self, path: str, asked: Mapping[str, str] | None = None, place: str = ""
-    ) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
-        """Give a list page by page, each with the place of the next one; from a place on, where one is given.
+    ) -> AsyncIterator[tuple[list[Any], str]]:
+        """Give the rows of a list, as they are, page by page, each with the place of the next; from a place on.
 
         Raises  as `read`
         """
@@ -298,5 +300,5 @@ def _complaint(response: httpx.Response, call: str) -> SyncError:
         named = response.json()
     except ValueError:
         named = None
-    fields = tuple(str(name) for name in named if name != "detail") if isinstance(named, dict) else ()
+    fields = http.names_in([name for name in named if name != "detail"]) if isinstance(named, dict) else ()
     return Rejected(_SIDE, call, status=error.status, fields=fields)

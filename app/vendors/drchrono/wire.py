@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.sync.mappings import codecs
+from app.sync.mappings.codecs import Unfit
 from app.sync.model import Kind
 
 EVENT_KINDS: Mapping[str, Kind] = {
@@ -25,7 +27,6 @@ EVENT_KINDS: Mapping[str, Kind] = {
 BESIDE = ("appt_is_break", "recurrence_instance_key")  # of a visit, what says whether it is ours
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
-_LONGEST_ID = 64
 
 
 class NotReadable(ValueError):  # noqa: N818
@@ -61,13 +62,18 @@ def record_id(record: Mapping[str, Any]) -> str:
 
     Raises  NotReadable
     """
-    value = record.get("id")
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    try:
+        found = codecs.record_id(record.get("id"))
+    except Unfit:
+        raise NotReadable("the object's id is none") from None
+    if found is None:
         raise NotReadable("the object has no id")
-    text = str(value).strip()
-    if not text or len(text) > _LONGEST_ID or not text.isprintable():
-        raise NotReadable("the object's id is none")
-    return text
+    return found
+
+
+def readable(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Give the rows of a list that are records with an id: each is read for itself, and a list may hold anything."""
+    return [row for row in rows if isinstance(row, dict) and codecs.is_record_id(row.get("id"))]
 
 
 def marked(event: str, record: dict[str, Any]) -> dict[str, Any]:
@@ -108,21 +114,20 @@ def user(record: Any) -> User:
 
 
 def _id_text(value: Any) -> str:
-    is_id = isinstance(value, int | str) and not isinstance(value, bool)
-    return str(value).strip()[:_LONGEST_ID] if is_id else ""
+    return str(value).strip() if codecs.is_record_id(value) else ""
 
 
 def _is_true(value: Any) -> bool:
     return value is True or (isinstance(value, str) and value.strip().lower() == "true")
 
 
-def page(document: Any) -> tuple[list[dict[str, Any]], str | None]:
-    """Give the records of one page of a list, and where the next one is.
+def page(document: Any) -> tuple[list[Any], str | None]:
+    """Give the rows of one page of a list, as they are, and where the next one is.
 
     Raises  NotReadable
     """
     records = document.get("results", document.get("data")) if isinstance(document, dict) else None
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+    if not isinstance(records, list):
         raise NotReadable("the page has no records")
     onward = document.get("next")
     return records, onward if isinstance(onward, str) and onward else None
@@ -132,7 +137,7 @@ def page(document: Any) -> tuple[list[dict[str, Any]], str | None]:
 class BulkPage:
     """One page of a bulk list; `of`: how many records the whole list had when the page was made."""
 
-    rows: list[dict[str, Any]]
+    rows: list[Any]
     is_last: bool
     of: int | None = None
 

@@ -20,7 +20,9 @@ from simple_salesforce.bulk2 import Operation
 
 from app.compat import bulk_client
 from app.errors import Rejected, SyncError, Unavailable, Unreadable
+from app.sync.mappings.codecs import is_record_id
 from app.sync.model import Side
+from app.vendors.http import code_in
 from app.vendors.salesforce.transport import Transport
 from app.vendors.salesforce.wire import RecordRefused, Saved
 
@@ -189,7 +191,7 @@ def _cell(value: Any) -> str:
 
 def _text(answer: Any, name: str, call: str) -> str:
     found = answer.get(name) if isinstance(answer, dict) else None
-    if not isinstance(found, str) or not found:
+    if not isinstance(found, str) or not found or (name == "id" and not is_record_id(found, Side.SALESFORCE)):
         raise Unreadable(_SIDE, call, code="NO_JOB")
     return found
 
@@ -200,4 +202,4 @@ def _refusal(said: str, names: Collection[str]) -> RecordRefused:
     if found is None:
         return RecordRefused("UNKNOWN")
     fields = [name for name in re.split(r"[,\s]+", found[2] or "") if name in names]
-    return RecordRefused(found[1][:64], tuple(dict.fromkeys(fields)))
+    return RecordRefused(code_in(found[1]) or "UNKNOWN", tuple(dict.fromkeys(fields)))

@@ -9,9 +9,10 @@ from simple_salesforce.api import Salesforce as SimpleSalesforce
 from simple_salesforce.format import format_soql
 
 from app.errors import OutcomeUnknown, Rejected, Unreadable
+from app.sync.mappings.codecs import is_record_id
 from app.sync.model import Side
 from app.vendors.salesforce.transport import Transport
-from app.vendors.salesforce.wire import RecordRefused, Saved, moment, results
+from app.vendors.salesforce.wire import RecordRefused, Saved, moment, readable, results
 
 MOST_RECORDS = 200
 MERGED = frozenset({"Account", "Contact", "Lead"})  # the objects that Salesforce merges
@@ -61,21 +62,23 @@ class Salesforce(Transport):
 
     async def upsert(
         self, table: str, external_id: str, records: Sequence[dict[str, Any]]
-    ) -> list[Saved | RecordRefused]:
+    ) -> list[Saved | RecordRefused | OutcomeUnknown]:
         """Create or update records by their external id; one result per record, in order.
 
         Raises  Unavailable, OutcomeUnknown, Unauthorized, Rejected, Unreadable
         """
         return await self._saved(f"composite/sobjects/{table}/{external_id}", table, records)
 
-    async def update(self, table: str, records: Sequence[dict[str, Any]]) -> list[Saved | RecordRefused]:
+    async def update(
+        self, table: str, records: Sequence[dict[str, Any]]
+    ) -> list[Saved | RecordRefused | OutcomeUnknown]:
         """Update records by the `id` each one carries; one result per record, in order.
 
         Raises  as `upsert`
         """
         return await self._saved("composite/sobjects", table, records)
 
-    async def delete(self, ids: Sequence[str]) -> list[Saved | RecordRefused]:
+    async def delete(self, ids: Sequence[str]) -> list[Saved | RecordRefused | OutcomeUnknown]:
         """Delete records by their Ids; one result per record, in order.
 
         Raises  as `upsert`
@@ -86,7 +89,7 @@ class Salesforce(Transport):
         answer = await self.called(
             call, lambda library: library.restful(path, params=parameters, method="DELETE"), writes=True
         )
-        found = results(answer, len(ids))
+        found = results(answer, len(ids), call)
         if found is None:
             raise OutcomeUnknown(_SIDE, call, code="ANSWER_DOES_NOT_FIT")
         return found
@@ -102,7 +105,10 @@ class Salesforce(Transport):
             half = len(ids) // 2
             return await self.deleted(table, ids[:half]) | await self.deleted(table, ids[half:])
         found = await self._query(soql, is_all=True)
-        return {record["Id"]: record.get("MasterRecordId") for record in found}
+        masters = {record["Id"]: record.get("MasterRecordId") for record in found}
+        if not all(master is None or is_record_id(master, Side.SALESFORCE) for master in masters.values()):
+            raise Unreadable(_SIDE, "GET query", code="NO_ID")
+        return masters
 
     async def where(self, table: str, condition: str, *values: Any, deleted: bool = False) -> list[str]:
         """Give the Ids of the records for which a condition holds; its `{}` are filled with the values, quoted.
@@ -113,19 +119,19 @@ class Salesforce(Transport):
         soql = format_soql(f"SELECT Id FROM {table} WHERE {condition}", *values)  # noqa: S608 - names are ours
         found = await self.called(
             "GET query",
-            lambda library: [str(one["Id"]) for one in library.query_all_iter(soql, include_deleted=deleted)],
+            lambda library: [one["Id"] for one in readable([*library.query_all_iter(soql, include_deleted=deleted)])],
             writes=False,
         )
         return list(found)
 
     async def changed(
         self, table: str, since: datetime, behind: tuple[str, str] | None, names: Sequence[str], concerns_us: str = ""
-    ) -> list[dict[str, Any]]:
-        """Give the records that changed since a moment, deleted ones too, in the order of their change: one call.
+    ) -> list[Any]:
+        """Give the rows that changed since a moment, deleted ones too, in the order of their change: one call.
 
         behind       change stamp and Id of the last record that was given before; None at the beginning
         concerns_us  a condition beside
-        Gives        up to 2,000 of them, none behind the last
+        Gives        up to 2,000 of them, as they are, none behind the last
         Raises       as `read`
         """
         if behind is None:
@@ -136,7 +142,7 @@ class Salesforce(Transport):
         condition = f"{moved} AND {concerns_us}" if concerns_us else moved
         selected = ", ".join(dict.fromkeys(["Id", "SystemModstamp", "IsDeleted", *names]))
         order = f"ORDER BY SystemModstamp, Id LIMIT {_MOST_LISTED}"
-        return await self._query(f"SELECT {selected} FROM {table} WHERE {condition} {order}", is_all=True)  # noqa: S608 - names are ours
+        return await self._rows(f"SELECT {selected} FROM {table} WHERE {condition} {order}", is_all=True)  # noqa: S608 - names are ours
 
     async def select(
         self, table: str, names: Sequence[str], condition: str, order: Sequence[str], limit: int
@@ -148,7 +154,7 @@ class Salesforce(Transport):
         """
         selected = ", ".join(dict.fromkeys(["Id", *names]))
         soql = f"SELECT {selected} FROM {table} WHERE {condition} ORDER BY {', '.join(order)} LIMIT {limit}"  # noqa: S608 - names are ours
-        return await self._query(soql)
+        return readable(await self._rows(soql))
 
     async def gone(self, table: str, since: datetime, until: datetime) -> list[str] | None:
         """Give the Ids of the records that were deleted in a span, for good ones too; None where that is forgotten.
@@ -162,7 +168,8 @@ class Salesforce(Transport):
         )
         try:
             earliest = datetime.fromisoformat(answer["earliestDateAvailable"])
-            return None if earliest > since else [str(one["id"]) for one in answer["deletedRecords"]]
+            told = readable([{**one, "Id": one.get("id")} for one in answer["deletedRecords"] if isinstance(one, dict)])
+            return None if earliest > since else [one["Id"] for one in told]
         except (KeyError, TypeError, ValueError):
             raise Unreadable(_SIDE, call, code="NO_RECORDS") from None
 
@@ -216,7 +223,15 @@ class Salesforce(Transport):
         return tuple(str(one["version"]) for one in offered)
 
     async def _query(self, soql: str, *, is_all: bool = False, whole: bool = False) -> list[dict[str, Any]]:
-        """Give what a query finds; the first 2,000 records, which `read` never exceeds, or the `whole` of them.
+        """Give the records that a query finds; what it found must be known to the last one."""
+        rows = await self._rows(soql, is_all=is_all, whole=whole)
+        records = readable(rows)
+        if len(records) != len(rows):
+            raise Unreadable(_SIDE, "GET query", code="NO_ID")
+        return records
+
+    async def _rows(self, soql: str, *, is_all: bool = False, whole: bool = False) -> list[Any]:
+        """Give what a query finds, as it is; the first 2,000 rows, which `read` never exceeds, or the `whole` of them.
 
         is_all  deleted ones too
         """
@@ -226,18 +241,20 @@ class Salesforce(Transport):
 
         answer = await self.called("GET query", ask, writes=False)
         try:
-            return [dict(record) for record in answer["records"]]
+            return list(answer["records"])
         except (KeyError, TypeError):
             raise Unreadable(_SIDE, "GET query", code="NO_RECORDS") from None
 
-    async def _saved(self, path: str, table: str, records: Sequence[dict[str, Any]]) -> list[Saved | RecordRefused]:
+    async def _saved(
+        self, path: str, table: str, records: Sequence[dict[str, Any]]
+    ) -> list[Saved | RecordRefused | OutcomeUnknown]:
         call = f"PATCH {path}"
         body = {
             "allOrNone": False,
             "records": [{"attributes": {"type": table}, **record} for record in records],
         }
         answer = await self.called(call, lambda library: library.restful(path, method="PATCH", json=body), writes=True)
-        found = results(answer, len(records))
+        found = results(answer, len(records), call)
         if found is None:  # it was answered, but we cannot tell what for which record
             raise OutcomeUnknown(_SIDE, call, code="ANSWER_DOES_NOT_FIT")
         return found

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from app.vendors.salesforce.wire import long_id
+from app.vendors.salesforce.wire import id_of
 
 MOST_NOTIFICATIONS = 100
 _DEEPEST, _MOST_ATTRIBUTES = 12, 100
@@ -121,13 +121,14 @@ def _parsed(body: bytes) -> Element:
 
 def _notification(element: Element) -> Notification:
     record = element.find(f"{_OUTBOUND}sObject")
-    record_id = long_id(_text(record, f"{_SOBJECT}Id"))
+    given = _text(record, f"{_SOBJECT}Id")
     stamp = _text(record, f"{_SOBJECT}SystemModstamp")
     kind = (record.get(_TYPE) or "").rpartition(":")[2] if record is not None else ""
+    kind = kind or _STANDARD.get(given[:3], "")
     return Notification(
         _text(element, f"{_OUTBOUND}Id")[:64],
-        kind or _STANDARD.get(record_id[:3], ""),
-        record_id,
+        kind,
+        id_of(kind, given),
         stamp if _STAMP.fullmatch(stamp) else "",
     )
 

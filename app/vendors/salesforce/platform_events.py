@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from app.vendors.salesforce.wire import long_id
+from app.vendors.salesforce.wire import id_of
 
 MOST_EVENTS = 2000
 SIGNATURE = "x-chronobridge-signature"
@@ -89,15 +89,15 @@ def _events(document: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def _change(event: Mapping[str, Any]) -> RecordChange:
-    """Give one event; the Flow's callout spells its keys in its own way."""
+    """Give one event; the Flow's callout spells its keys in its own way. An id of another object's names no record."""
     kind = _text(event, "Object_Api_Name__c", "objectApiName")
-    record_id = long_id(_text(event, "Record_Id__c", "recordId"))
+    kind = kind if _NAME.fullmatch(kind) else ""
     uuid, version = _text(event, "EventUuid", "eventUuid"), _text(event, "systemModstamp")
     return RecordChange(
         uuid if _UUID.fullmatch(uuid) else "",
-        kind if _NAME.fullmatch(kind) else "",
-        record_id if _NAME.fullmatch(kind) else "",
-        long_id(_text(event, "Master_Record_Id__c", "masterRecordId")),
+        kind,
+        id_of(kind, _text(event, "Record_Id__c", "recordId")) if kind else "",
+        id_of(kind, _text(event, "Master_Record_Id__c", "masterRecordId")),
         _text(event, "Operation__c", "operation").upper()[:16],
         version if _STAMP.fullmatch(version) else "",
     )

@@ -20,6 +20,7 @@ from simple_salesforce.exceptions import SalesforceExpiredSession, SalesforceGen
 
 from app.errors import OutcomeUnknown
 from app.sync.model import Side
+from app.vendors.http import code_in, names_in
 from app.vendors.salesforce.transport import Transport
 from app.vendors.salesforce.wire import RecordRefused, Saved
 
@@ -91,8 +92,8 @@ def _result(given: Element) -> Saved | RecordRefused:
     error = given.find(_name("errors"))
     if error is None:
         return RecordRefused("UNKNOWN")
-    fields = tuple(one.text for one in error.findall(_name("fields")) if one.text)
-    return RecordRefused((error.findtext(_name("statusCode")) or "UNKNOWN")[:64], fields)
+    fields = names_in([one.text for one in error.findall(_name("fields")) if one.text])
+    return RecordRefused(code_in(error.findtext(_name("statusCode"))) or "UNKNOWN", fields)
 
 
 def _refuse(address: str, answer: requests.Response) -> None:

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable
+from app.sync.mappings.codecs import is_record_id
 from app.sync.model import Side
+from app.vendors.http import code_in, names_in
 from app.vendors.rate_limit.salesforce import SPENT_S
 
 _SIDE = Side.SALESFORCE.value
@@ -50,25 +52,48 @@ def long_id(given: str) -> str:
     return short + "".join(_SUFFIX[one] for one in bits)
 
 
-def results(answer: Any, count: int) -> list[Saved | RecordRefused] | None:
-    """Give one result per record sent, in their order; None when the answer does not fit."""
+# every org's standard objects share these key prefixes; a custom object's is the org's own, and begins with an a
+_KEY_PREFIXES = {"Account": "001", "Contact": "003", "Lead": "00Q"}
+
+
+def id_of(table: str, given: str) -> str:
+    """Give the id of an object's record in its 18 characters; empty when it can be none of it, or of any.
+
+    Salesforce refuses a whole query for one id that only looks like one.
+    """
+    whole = long_id(given)
+    prefix = _KEY_PREFIXES.get(table, "a" if table.endswith("__c") else "")
+    is_prefixed = whole.startswith(prefix) and (whole[:1] != "a" or prefix == "a" or not table)
+    return whole if is_prefixed and whole[15:].startswith(given[15:].upper()) else ""
+
+
+def readable(rows: Any) -> list[dict[str, Any]]:
+    """Give the rows of an answer that are records with an Id: each is read for itself."""
+    return [dict(row) for row in _list(rows) if isinstance(row, dict) and is_record_id(row.get("Id"), Side.SALESFORCE)]
+
+
+def results(answer: Any, count: int, call: str = "PATCH") -> list[Saved | RecordRefused | OutcomeUnknown] | None:
+    """Give one result per record sent, in their order; None when the answer does not fit.
+
+    What is said of one record, and cannot be read, leaves that one unknown.
+    """
     if not isinstance(answer, list) or len(answer) != count:
         return None
-    found: list[Saved | RecordRefused] = []
-    for item in answer:
-        if not isinstance(item, dict):
-            return None
-        if item.get("success") is True and isinstance(item.get("id"), str):
-            found.append(Saved(item["id"], created=item.get("created") is True))
-        else:
-            found.append(_refusal(item.get("errors")))
-    return found
+    return [_result(item, call) for item in answer]
+
+
+def _result(item: Any, call: str) -> Saved | RecordRefused | OutcomeUnknown:
+    if isinstance(item, dict) and item.get("success") is not True:
+        return _refusal(item.get("errors"))
+    if not isinstance(item, dict) or not is_record_id(item.get("id"), Side.SALESFORCE):
+        return OutcomeUnknown(_SIDE, call, code="ANSWER_DOES_NOT_FIT")
+    return Saved(item["id"], created=item.get("created") is True)
 
 
 def _refusal(errors: Any) -> RecordRefused:
     known = [error for error in _list(errors) if isinstance(error, dict)]
-    fields = dict.fromkeys(name for error in known for name in _list(error.get("fields")) if isinstance(name, str))
-    return RecordRefused(str((known[0].get("statusCode") if known else None) or "UNKNOWN")[:64], tuple(fields))
+    fields = dict.fromkeys(name for error in known for name in names_in(error.get("fields")))
+    return RecordRefused(code_in(known[0].get("statusCode") if known else None) or "UNKNOWN", tuple(fields))
 
 
 def _list(value: Any) -> list[Any]:
@@ -78,7 +103,7 @@ def _list(value: Any) -> list[Any]:
 def refused(status: int, content: Any, call: str, *, writes: bool) -> SyncError:
     """Give our error for an answer that is no success."""
     first = content[0] if isinstance(content, list) and content and isinstance(content[0], dict) else {}
-    code = str(first.get("errorCode") or "")[:64]
+    code = code_in(first.get("errorCode"))
     if code == "REQUEST_LIMIT_EXCEEDED":
         is_busy = "concurrent" in str(first.get("message")).casefold()  # too many at once, not too many in a day
         return Unavailable(_SIDE, call, status=status, code=code, retry_in_s=_BUSY_S if is_busy else SPENT_S)
@@ -88,10 +113,10 @@ def refused(status: int, content: Any, call: str, *, writes: bool) -> SyncError:
         return OutcomeUnknown(_SIDE, call, status=status, code=code)
     if status == 401 or code in _SIDE_CODES:  # noqa: PLR2004
         return Unauthorized(_SIDE, call, status=status, code=code)
-    fields = tuple(name for name in _list(first.get("fields")) if isinstance(name, str))
+    fields = names_in(first.get("fields"))
     return Rejected(_SIDE, call, status=status, code=code, fields=fields)
 
 
 def moment(at: datetime) -> str:
     """Give an instant as queries have it, to the millisecond."""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"

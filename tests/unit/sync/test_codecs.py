@@ -1,5 +1,7 @@
 """Codecs: what a side wrote is read tidily, written back unchanged, and compared in one normal form."""
 
+from datetime import date
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -47,11 +49,21 @@ def test_an_enum_comes_back_as_it_went(side, value):
 
 
 @BOTH_SIDES
-@given(day=st.one_of(st.none(), st.dates()))
+@given(day=st.one_of(st.none(), st.dates(date(1700, 1, 1), date(4000, 12, 31))))
+@example(day=date(1700, 1, 1))
+@example(day=date(4000, 12, 31))
 def test_a_date_comes_back_as_it_went(side, day):
     value = None if day is None else day.isoformat()
 
     assert read("date", write("date", value, side), side) == value
+
+
+@pytest.mark.parametrize("day", ["0202-12-01", "1699-12-31", "4001-01-01", "9999-12-31"])
+def test_a_date_that_salesforce_does_not_take_is_left_out_by_name_and_goes_to_drchrono(day):
+    with pytest.raises(Unfit, match=r"^date_out_of_range$"):
+        write("date", read("date", day), Side.SALESFORCE)
+
+    assert write("date", read("date", day), Side.DRCHRONO) == day
 
 
 @TEXTUAL
@@ -166,12 +178,50 @@ def test_what_is_no_text_is_refused(name, raw):
 @given(raw=st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
 @pytest.mark.parametrize("name", CODECS)
 def test_a_refusal_never_quotes_the_value(name, raw):
-    reasons = {"not_text", "not_a_date", "not_a_number", "not_a_flag", "not_a_local_time", "unknown_value"}
+    reasons = {"not_text", "not_an_id", "not_a_date", "not_a_number", "not_a_flag", "not_a_local_time", "unknown_value"}
 
     try:
         read(name, raw, options=GENDERS)
     except Unfit as why:
         assert str(why) in reasons  # noqa: PT017 - most values are read, which is fine
+
+
+@pytest.mark.parametrize("odd", ["\x00", "\x0b", "\x1f", "\ufffe"], ids=ascii)
+@TEXTUAL
+def test_a_character_that_is_carried_nowhere_is_dropped(name, odd):
+    assert read(name, f"{odd}Test{odd}a {odd}") == "Testa"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["9" * 65, 10**70, -(10**64), "31\x000001", "31\ud8000001", "31\n0001", "..", "."],
+    ids=["65", "a number", "negative", "NUL", "half a letter", "two lines", "up", "here"],
+)
+@BOTH_SIDES
+def test_what_is_no_id_is_refused_and_never_mended_into_anothers(side, raw):
+    given = raw if side is Side.DRCHRONO else {"Key__c": raw}
+
+    with pytest.raises(Unfit, match=r"^not_an_id$"):
+        read("reference", given, side, Options(to="doctor", key="Key__c"))
+
+
+@pytest.mark.parametrize("raw", ["310001", " 310001 ", 310001])
+@BOTH_SIDES
+def test_an_id_is_the_same_as_text_and_as_number(side, raw):
+    given = raw if side is Side.DRCHRONO else {"Key__c": raw}
+
+    assert read("reference", given, side, Options(to="doctor", key="Key__c")) == "310001"
+
+
+@pytest.mark.parametrize(("value", "sent"), [("310001", 310001), ("0310001", "0310001"), ("٣١", "٣١"), ("9_1", "9_1")])
+def test_a_reference_is_sent_as_a_number_only_where_it_is_the_same_id(value, sent):
+    assert write("reference", value, Side.DRCHRONO) == sent
+
+
+@pytest.mark.parametrize("raw", ["1e-1000000", "1e-16", "NaN", "Infinity", float("nan"), float("inf"), 10**70, "1e70"])
+def test_what_no_number_field_takes_is_refused(raw):
+    with pytest.raises(Unfit, match=r"^not_a_number$"):
+        read("number", raw)
 
 
 @TEXTUAL

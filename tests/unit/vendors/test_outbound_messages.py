@@ -105,6 +105,11 @@ def test_a_record_of_a_standard_object_needs_no_type_and_another_has_no_object()
     assert told(untyped) == [("Contact", ADA), ("", "a01SYN000000001YBA")]
 
 
+@pytest.mark.parametrize("record_id", ["001SYN000000001YBA", f"{ADA[:15]}AAA", "x" * 18])
+def test_an_id_that_is_none_of_the_objects_names_no_record_and_takes_no_neighbour_with_it(record_id):
+    assert told(a_message(a_notification(record_id), a_notification(ADA))) == [("Contact", ""), ("Contact", ADA)]
+
+
 def test_a_short_record_id_is_told_in_its_long_form():
     assert told(a_message(a_notification(ADA[:15]))) == [("Contact", ADA)]
 

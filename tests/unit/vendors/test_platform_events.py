@@ -122,6 +122,36 @@ def test_an_event_that_names_no_record_is_not_read(wrong):
         told(an_event(**wrong))
 
 
+@pytest.mark.parametrize(
+    "record_id",
+    ["001SYN000000001YBA", "a01SYN000000001YBA", f"{ADA[:15]}AAA", "sixteen letters.", "../users/current"],
+    ids=["an Account's", "a custom object's", "another suffix", "no id", "a path"],
+)
+def test_an_id_that_is_none_of_the_objects_names_no_record(record_id):
+    whole = told({"events": [an_event(), an_event(Record_Id__c=record_id, Master_Record_Id__c=record_id)]})
+
+    assert [(one.record_id, one.master_id) for one in whole.changes[1:]] == [("", "")]
+    assert whole.changes[0].record_id == ADA
+
+
+@pytest.mark.parametrize(
+    ("name", "record_id"),
+    [
+        ("DrChrono_Appointment__c", "a01SYN000000001YBA"),
+        ("Pet__c", "aB0SYN0000000015jw"),
+        ("Case", "500SYN000000001YBA"),
+    ],
+)
+def test_an_id_of_any_other_object_is_told_by_how_its_kind_begins(name, record_id):
+    def named(given):
+        return (
+            told({"events": [an_event(), an_event(Object_Api_Name__c=name, Record_Id__c=given)]}).changes[1].record_id
+        )
+
+    assert named(record_id[:15])[:15] == record_id[:15]
+    assert named(ADA if name.endswith("__c") else "a01SYN000000001YBA") == ""
+
+
 def test_an_event_that_names_no_record_does_not_take_its_neighbours_with_it():
     batch = told({"events": [an_event(), an_event(Record_Id__c="")]})
 

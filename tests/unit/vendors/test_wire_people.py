@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.vendors.drchrono.wire import NotReadable, User, page, user
+from app.vendors.drchrono.wire import NotReadable, User, page, readable, record_id, user
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "drchrono"
 CURRENT = json.loads((SAMPLES / "user_current.json").read_text())
@@ -113,7 +113,7 @@ def test_a_page_without_an_address_is_the_last_one(onward):
 
 
 @pytest.mark.parametrize(
-    "document", [None, [], "page", {}, {"results": None}, {"results": {}}, {"results": [1]}, {"detail": "no"}], ids=repr
+    "document", [None, [], "page", {}, {"results": None}, {"results": {}}, {"detail": "no"}], ids=repr
 )
 def test_what_is_no_page_is_not_read(document):
     with pytest.raises(NotReadable):
@@ -127,5 +127,11 @@ def test_whatever_comes_is_a_page_or_not_readable(document):
     except NotReadable:
         return
 
-    assert all(isinstance(record, dict) for record in records)
+    assert all(isinstance(record, dict) and record_id(record) for record in readable(records))
     assert onward is None or onward
+
+
+def test_each_row_of_a_page_is_read_for_itself():
+    odd = [None, 7, [], {}, {"id": True}, {"id": ""}, {"id": "x" * 65}, {"id": "1\x00"}, {"id": ".."}, {"id": [1]}]
+
+    assert readable([odd[0], {"id": 1}, *odd[1:], {"id": "340000501"}]) == [{"id": 1}, {"id": "340000501"}]
