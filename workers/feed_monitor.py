@@ -19,7 +19,13 @@ from app.sync.feed_health import Feed
 from app.sync.model import Kind, Lane, Side
 from app.vendors.drchrono import wire
 from workers.batch import read_only_batch
-from workers.compare.listing import drchrono_pages, drchrono_row_changed, salesforce_pages, salesforce_row_changed
+from workers.compare.listing import (
+    changed_contacts,
+    changed_rows,
+    drchrono_pages,
+    record_unreadable_rows,
+    salesforce_pages,
+)
 from workers.compare.outages import is_callable
 from workers.missed_events import missed
 from workers.read import reader_of
@@ -96,11 +102,9 @@ async def _missed_in_drchrono(runtime: Runtime, kind: Kind, _feed: Feed) -> set[
     assert runtime.drchrono is not None
     rules, told, pages = runtime.rules(kind), dict[str, str](), 0
     async for page in drchrono_pages(runtime.drchrono.on(Lane.COMPARE), runtime.mappings[kind], runtime.now() + _TODAY):
-        ids = [wire.record_id(row) for row in page.rows]
-        agreed = await links.healthy_pairs(runtime.database, kind, ids)
-        for id_, row in zip(ids, page.rows, strict=True):
-            if drchrono_row_changed(rules, row, agreed.get(id_)):
-                told[id_] = wire.version(row)
+        record_unreadable_rows(runtime, kind, Side.DRCHRONO, page.unreadable)
+        agreed = await links.healthy_pairs(runtime.database, kind, [wire.record_id(row) for row in page.rows])
+        told |= {id_: wire.version(row) for id_, row in changed_rows(rules, page.rows, agreed).items()}
         pages += 1
         if pages == _MOST_PAGES:
             break
@@ -119,8 +123,9 @@ async def _missed_in_salesforce(runtime: Runtime, kind: Kind, feed: Feed) -> set
     batch = read_only_batch(runtime, kind, Lane.COMPARE)
     reader = await reader_of(batch)
     async for page in salesforce_pages(runtime.salesforce.on(Lane.COMPARE), runtime.mappings[kind], since, ""):
-        living = [reader.salesforce(row) for row in page.rows if not row.get("IsDeleted")]
-        agreed = await links.healthy_pairs(runtime.database, kind, [one.id for one in living], Side.SALESFORCE)
-        told |= {one.id: one.version for one in living if salesforce_row_changed(rules, one, agreed.get(one.id))}
+        record_unreadable_rows(runtime, kind, Side.SALESFORCE, page.unreadable)
+        ids = [row["Id"] for row in page.rows if not row.get("IsDeleted")]
+        agreed = await links.healthy_pairs(runtime.database, kind, ids, Side.SALESFORCE)
+        told |= changed_contacts(rules, reader, page.rows, agreed)
         break
     return await missed(runtime, kind, Side.SALESFORCE, told)

@@ -13,19 +13,21 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from app.errors import SyncError, Unauthorized, Unreadable
+from app.errors import SyncError, Unauthorized, Unreadable, VendorError
 from app.ports import SealedColumn
 from app.store import identity_index as store
 from app.sync import create, failure_causes
 from app.sync.failure_causes import BUSY
-from app.sync.identity import alike, fingerprints, narrowed, question, says_who, search_key
+from app.sync.identity import alike, fingerprints, identity, narrowed, question, says_who, search_key
+from app.sync.mappings.table import Table
 from app.sync.model import WHOLE_RECORD, FieldResolution, Fields, Link, PendingWrite, Seen, Side, Snapshot
 from app.sync.plan import Create, FindCreated, Hold, LinkTo, MergeContacts, Plan, ReadyPlan, Wait, Write
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from workers.batch import Batch, Observed
+from workers.bisection import one_by_one, side_by_side
 from workers.outcome import identity_of
-from workers.read import reader_of
+from workers.read import ask_salesforce, reader_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +96,30 @@ _AGAIN = timedelta(seconds=1.5)
 
 
 async def match_before_create(
-    batch: Batch, observed: Sequence[Observed], plans: Mapping[str, Plan]
+    batch: Batch, observed: Sequence[Observed], plans: Mapping[str, Plan | SyncError]
 ) -> dict[str, ReadyPlan | SyncError]:
     """Give the plans, each create and each search for one replaced by what was found of it, or why nothing could be."""
     judged: dict[str, ReadyPlan | SyncError] = {}
-    candidates, renamed = [], {}
-    for one in observed:
-        plan = plans.get(one.link.id)
-        if isinstance(plan, Write) and (person := _renamed_to(batch, one, plan)) is not None:
-            renamed[one.link.id] = person
-        if not isinstance(plan, Create | FindCreated):
-            continue
-        try:
-            candidate = candidate_of(batch, one, plan)
-        except SyncError as error:
-            judged[one.link.id] = error
-            continue
-        if candidate.prints:
+    candidates = []
+    looks = {one.link.id: one for one in observed}
+    creates = {
+        link_id: (looks[link_id], plan) for link_id, plan in plans.items() if isinstance(plan, Create | FindCreated)
+    }
+    for link_id, candidate in one_by_one(creates, lambda one: candidate_of(batch, *one)).items():
+        if isinstance(candidate, SyncError):
+            judged[link_id] = candidate
+        elif candidate.prints:
             candidates.append(candidate)
         elif candidate.side is Side.DRCHRONO:
-            judged[candidate.link.id] = Hold(failure_causes.NOBODY)
+            judged[link_id] = Hold(failure_causes.NOBODY)
+    writes = {link_id: (looks[link_id], plan) for link_id, plan in plans.items() if isinstance(plan, Write)}
+    persons = one_by_one(writes, lambda one: _renamed_to(batch, *one))
+    judged |= {link_id: error for link_id, error in persons.items() if isinstance(error, SyncError)}
+    renamed = {link_id: person for link_id, person in persons.items() if isinstance(person, str)}
     if candidates or renamed:
         known_as = _known_as(batch, observed) if any(one.side is Side.DRCHRONO for one in candidates) else ()
         ours = await _lease(batch, candidates, renamed, known_as)
-        busy = {link_id: plans[link_id] for link_id, person in renamed.items() if person not in ours}
+        busy = {link_id: writes[link_id][1] for link_id, person in renamed.items() if person not in ours}
         judged |= {link_id: replace(_busy(batch), settled=plan.settled) for link_id, plan in busy.items()}
         judged |= await _match(batch, candidates, ours, renamed.values())
     return {link_id: plan for link_id, plan in plans.items() if not isinstance(plan, FindCreated)} | judged
@@ -135,8 +137,9 @@ def _renamed_to(batch: Batch, observed: Observed, plan: Write) -> str | None:
 
 def _known_as(batch: Batch, observed: Sequence[Observed]) -> list[tuple[str, str]]:
     """Give (link id, person) of whom the charts are that were taken with those that are to be created."""
-    of_each = [(one.link, identity_of(batch.rules, one)) for one in observed if one.link.drchrono_id is not None]
-    return [(link.id, person) for link, who in of_each for person in who.all]
+    charts = {one.link.id: one for one in observed if one.link.drchrono_id is not None}
+    found = one_by_one(charts, lambda one: identity_of(batch.rules, one).all)
+    return [(link_id, who) for link_id, all_ in found.items() if not isinstance(all_, SyncError) for who in all_]
 
 
 async def _lease(
@@ -186,24 +189,28 @@ async def match_charts(batch: Batch, candidates: Mapping[str, CreateCandidate]) 
     judged |= {
         candidate.link.id: plan for candidate in candidates.values() if (plan := _after_a_twin(batch, candidate, known))
     }
-    candidates = {person: candidate for person, candidate in candidates.items() if candidate.link.id not in judged}
+    left = {one.link.id: one for one in candidates.values() if one.link.id not in judged}
     lists: dict[tuple[tuple[str, str], ...], asyncio.Task[list[Snapshot]]] = {}
-    found = dict(
-        zip(
-            candidates,
-            await asyncio.gather(*(_charts(batch, one, known, lists) for one in candidates.values())),
-            strict=True,
-        )
-    )
+    found = await side_by_side(left, lambda one: _charts(batch, one, known, lists))
+    met = {link_id: those for link_id, those in found.items() if not isinstance(those, SyncError)}
+
+    async def taken_of(part: Mapping[str, ChartsFound]) -> dict[str, set[str]]:
+        return dict.fromkeys(part, await _taken(batch, {one.id for those in part.values() for one in those.shown}))
+
     try:
-        charts = {one.id for those in found.values() if isinstance(those, ChartsFound) for one in those.shown}
-        taken = await _taken(batch, charts)
-    except SyncError as error:
-        return judged | {candidate.link.id: error for candidate in candidates.values()}
-    for person, candidate in candidates.items():
-        those = found[person]
-        judged[candidate.link.id] = those if isinstance(those, SyncError) else _judge(batch, candidate, those, taken)
-    return judged | await _merged(batch, candidates.values(), judged)
+        taken = await ask_salesforce(batch, met, taken_of)
+    except VendorError as error:
+        return judged | dict.fromkeys(left, error)
+
+    def judge(one: CreateCandidate) -> Match | SyncError:
+        those = found[one.link.id]
+        if isinstance(those, SyncError):
+            return those
+        others = taken[one.link.id]
+        return others if isinstance(others, SyncError) else _judge(batch, one, those, others)
+
+    judged |= one_by_one(left, judge)
+    return judged | await _merged(batch, left.values(), judged)
 
 
 def _after_a_twin(batch: Batch, candidate: CreateCandidate, known: Sequence[store.IndexedPerson]) -> Hold | Wait | None:
@@ -242,13 +249,16 @@ async def _merged(batch: Batch, candidates: Collection[CreateCandidate], judged:
     try:
         records = await batch.salesforce.read(table.object, table.fields, table.external_id, asked, [])
         reader = await reader_of(batch)
-    except SyncError as error:
+    except VendorError as error:
         return {candidate.link.id: error for candidate, _, _ in held}
-    contacts = {str(one["Id"]): reader.salesforce(one) for one in records}
-    return {
-        candidate.link.id: create.plan_merge(table, plan, candidate.who, contacts.get(winner))
-        for candidate, winner, plan in held
-    }
+    contacts = {one["Id"]: one for one in records}
+
+    def merge(one: tuple[CreateCandidate, str, Hold]) -> Match:
+        candidate, winner, plan = one
+        there = reader.salesforce(contacts[winner]) if winner in contacts else None
+        return create.plan_merge(table, plan, candidate.who, there)
+
+    return one_by_one({one[0].link.id: one for one in held}, merge)
 
 
 async def _charts(
@@ -268,6 +278,7 @@ async def _charts(
         lists[key] = asyncio.ensure_future(_listed(batch, asked))
     try:
         found = alike(table, candidate.who, await lists[key])
+        _must_be_charts(table, candidate.who, await lists[key])
         listed = {one.id for one in found}
         unlisted = {one.drchrono_id for one in known if one.person in candidate.prints and one.drchrono_id} - listed
         read = {id_: await _read_chart(batch, id_) for id_ in sorted(filter(None, unlisted))}
@@ -292,11 +303,21 @@ async def _read_chart(batch: Batch, record_id: str) -> Snapshot | None:
 
 
 def _chart_snapshot(batch: Batch, record: Mapping[str, Any]) -> Snapshot:
-    try:
-        id_ = wire.record_id(record)
-    except ValueError:  # passing over it could make a second chart
-        raise Unreadable(Side.DRCHRONO.value, f"GET {batch.rules.table.path}", code="NO_ID") from None
+    id_ = wire.record_id(record) if wire.readable([record]) else _NO_ID
     return SideReader(batch.rules.table).drchrono(id_, record, wire.version(record))
+
+
+_NO_ID = ""
+
+
+def _must_be_charts(table: Table, who: Fields, listed: Sequence[Snapshot]) -> None:
+    """Let nobody be created where a row without a usable id may be their chart: a second one would be made.
+
+    Raises  Unreadable
+    """
+    wanted = (None, identity(table, who))
+    if any(one.id == _NO_ID and identity(table, one.fields) in wanted for one in listed):
+        raise Unreadable(Side.DRCHRONO.value, f"GET {table.path}", code="NO_ID")
 
 
 async def _taken(batch: Batch, charts: set[str]) -> set[str]:
@@ -319,27 +340,32 @@ async def match_contacts(
     if not candidates:
         return {}
     table = batch.rules.table
+    reader = await reader_of(batch)
+
+    async def search(part: Mapping[str, CreateCandidate]) -> dict[str, list[Snapshot]]:
+        return await _free_contacts(batch, reader, part)
+
+    asked = {candidate.link.id: candidate for candidate in candidates}
     try:
-        contacts = await _contacts_born_with(batch, candidates)
-        found = {candidate.link.id: alike(table, candidate.who, contacts) for candidate in candidates}
-        ids = {one.id for those in found.values() for one in those}
-        paired = await store.already_paired(batch.runtime.database, table.kind, Side.SALESFORCE, ids)
-    except SyncError as error:
-        return dict.fromkeys((candidate.link.id for candidate in candidates), error)
-    judged: Matches = {}
+        found = await ask_salesforce(batch, asked, search)
+    except VendorError as error:
+        return dict.fromkeys(asked, error)
     met = set()
-    for candidate in candidates:
-        free = narrowed(table, candidate.who, [one for one in found[candidate.link.id] if one.id not in paired])
+
+    def judge(candidate: CreateCandidate) -> Match | SyncError:
+        those = found[candidate.link.id]
+        if isinstance(those, SyncError):
+            return those
+        free = narrowed(table, candidate.who, those)
         if not free and candidate.link.id in expected:
-            judged[candidate.link.id] = Wait(BUSY, batch.leased.now + batch.rules.search_gap)
-            continue
+            return Wait(BUSY, batch.leased.now + batch.rules.search_gap)
         if free and candidate.prints[0] in met:
-            judged[candidate.link.id] = busy
-            continue
+            return busy
         met.add(candidate.prints[0])
         assert isinstance(candidate.plan, Create)
-        judged[candidate.link.id] = create.link_or_create(candidate.plan, free, (), word=candidate.word_there)
-    return judged
+        return create.link_or_create(candidate.plan, free, (), word=candidate.word_there)
+
+    return one_by_one(asked, judge)
 
 
 async def _expected(batch: Batch, candidates: Sequence[CreateCandidate]) -> set[str]:
@@ -355,12 +381,19 @@ async def _expected(batch: Batch, candidates: Sequence[CreateCandidate]) -> set[
     return {link_id for link_id, some in names.items() if some & sent_for}
 
 
-async def _contacts_born_with(batch: Batch, candidates: Sequence[CreateCandidate]) -> list[Snapshot]:
+async def _free_contacts(
+    batch: Batch, reader: SideReader, candidates: Mapping[str, CreateCandidate]
+) -> dict[str, list[Snapshot]]:
+    """Give the Contacts that are who is to be created, and name no chart and are in no pair."""
     table = batch.rules.table
-    keys = [search_key(table, candidate.who, candidate.zone) for candidate in candidates]
-    values = {day for _, day in keys if day is not None}
+    keys = {link_id: search_key(table, one.who, one.zone) for link_id, one in candidates.items()}
+    values = {day for _, day in keys.values() if day is not None}
     if not values:
-        return []
-    records = await batch.salesforce.unnamed(table.object, table.fields, table.external_id, keys[0][0], values)
-    reader = await reader_of(batch)
-    return [reader.salesforce(one) for one in records]
+        return {link_id: [] for link_id in candidates}
+    (name,) = {name for name, _ in keys.values()}
+    records = await batch.salesforce.unnamed(table.object, table.fields, table.external_id, name, values)
+    contacts = [reader.salesforce(one) for one in records]
+    found = {link_id: alike(table, one.who, contacts) for link_id, one in candidates.items()}
+    ids = {one.id for those in found.values() for one in those}
+    paired = await store.already_paired(batch.runtime.database, table.kind, Side.SALESFORCE, ids)
+    return {link_id: [one for one in those if one.id not in paired] for link_id, those in found.items()}

@@ -6,6 +6,7 @@ or that DrChrono has yet to show as we wrote them prove nothing.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from app.runtime import Runtime
 from app.store import feeds, links
@@ -13,6 +14,7 @@ from app.store.work_queue import Due
 from app.sync.feed_health import UnannouncedChange
 from app.sync.model import Kind, Lane, Link, Seen, Side, Snapshot
 from workers.batch import Batch, Observed
+from workers.bisection import halved, one_by_one
 
 _BY_ITSELF = (Lane.LIVE, Lane.RETRY, Lane.CONFIRM)  # what a compare or a first load made due it has weighed itself
 
@@ -34,11 +36,18 @@ async def record_missed_events(batch: Batch, observed: Sequence[Observed]) -> No
     if batch.rules.table.is_one_way or not batch.runtime.settings.hours.is_open(batch.leased.now):
         return
     for side in Side:
-        found = {str(change) for one in observed if (change := _change(batch, one, side))}
-        await feeds.taken_up(batch.runtime.database, side, found, may_begin=batch.leased.lane in _BY_ITSELF)
+        seen = one_by_one({one.link.id: one for one in observed}, partial(_change, batch, side))
+        changed = {str(one): one for one in seen.values() if isinstance(one, UnannouncedChange)}
+        await halved(changed, partial(_take_up, batch, side))
 
 
-def _change(batch: Batch, observed: Observed, side: Side) -> UnannouncedChange | None:
+async def _take_up(batch: Batch, side: Side, changes: Mapping[str, UnannouncedChange]) -> Mapping[str, bool]:
+    may_begin = batch.leased.lane in _BY_ITSELF
+    await feeds.taken_up(batch.runtime.database, side, set(changes), may_begin=may_begin)
+    return dict.fromkeys(changes, True)
+
+
+def _change(batch: Batch, side: Side, observed: Observed) -> UnannouncedChange | None:
     """Give the change of a record that its side shows and has not told of; None where it shows none."""
     link = observed.link
     if not isinstance(observed.seen, Seen) or not _is_settled(link) or _is_told(observed.due, side):

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from app.errors import Gone, SyncError
 from app.metrics import definitions as tallies
+from app.store.outcomes import save
 from app.store.result import Effects, Identity, LinkChange, Result, Retry
 from app.sync.base import Rules
 from app.sync.identity import fingerprints
@@ -38,9 +39,58 @@ from app.sync.resolutions import ResolutionEnd
 from app.sync.snapshots import BREAK, VIRTUAL
 from app.vendors.salesforce.wire import RecordRefused
 from workers.batch import Batch, Observed, WriteAnswer, Written
+from workers.bisection import halved, one_by_one
 from workers.outcome_failed import failed, failure_of, flags_of, not_created, not_read, taken_in, waiting
 
+_LONGEST_ZONE = 64  # no zone's name is half as long
 Answers = Mapping[Side, WriteAnswer]  # what became of the writes to each side
+
+
+def outcomes_of(
+    batch: Batch,
+    observed: Sequence[Observed],
+    plans: Mapping[str, ReadyPlan | SyncError],
+    answers: Mapping[str, Answers],
+) -> list[Result]:
+    """Give what to save of each look. What was written is in the journal, also where no outcome can be made of it."""
+
+    def end(one: Observed) -> Result:
+        return outcome_of(batch, one, plans.get(one.link.id), answers.get(one.link.id, {}))
+
+    looks = {one.link.id: one for one in observed}
+    return [
+        not_read(batch, looks[link_id].due, result) if isinstance(result, SyncError) else result
+        for link_id, result in one_by_one(looks, end).items()
+    ]
+
+
+async def save_each(batch: Batch, results: Sequence[Result]) -> tuple[list[Result], set[str]]:
+    """Save how a batch ended; gives the results as they were saved, and the link ids that were.
+
+    All in one transaction; where the database does not take one of them, its neighbors are saved without it, and it is
+    saved as a failure. Who may be matched stays leased until the last of them is.
+
+    Raises  StoreUnavailable
+    """
+    database, token = batch.runtime.database, batch.leased.token
+    saved: set[str] = set()
+
+    async def keep(part: Mapping[str, Result]) -> Mapping[str, bool]:
+        done = await save(database, token, list(part.values()), is_last=len(part) == len(results))
+        saved.update(done)
+        return {link_id: link_id in done for link_id in part}
+
+    whole = {result.due.link.id: result for result in results}
+    kept = await halved(whole, keep)
+    failed = {
+        link_id: not_read(batch, whole[link_id].due, error)
+        for link_id, error in kept.items()
+        if isinstance(error, SyncError)
+    }
+    if failed:
+        await halved(failed, keep)
+        await save(database, token, ())
+    return [failed.get(link_id, result) for link_id, result in whole.items()], saved
 
 
 def outcome_of(batch: Batch, observed: Observed, plan: ReadyPlan | SyncError | None, answers: Answers) -> Result:
@@ -316,7 +366,7 @@ def doctor_zone(batch: Batch, seen: Seen) -> str:
     row = batch.rules.table.row_of("timezone")
     if batch.rules.table.kind is not Kind.DOCTOR or row is None or not isinstance(seen.drchrono, Snapshot):
         return ""
-    return seen.drchrono.fields.get(row.name) or ""
+    return (seen.drchrono.fields.get(row.name) or "")[:_LONGEST_ZONE]
 
 
 def kinds_to_wake(batch: Batch, results: Sequence[Result]) -> set[Kind]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError
+from app.errors import IdRefused, LeaseLost, OutcomeUnknown, Rejected, SyncError
 from app.store.result import Effects, Failure, Result, Retry
 from app.store.work_queue import Due
 from app.sync.create import salesforce_names
@@ -41,7 +41,8 @@ _ASK_AGAIN = timedelta(minutes=1)
 def not_read(batch: Batch, due: Due, error: SyncError) -> Result:
     """Give the result of a link whose sides could not be seen, or of which nothing could be matched."""
     kept = Result(due, due.link, attempts=due.attempts)
-    if isinstance(error, Rejected) and error.side == Side.SALESFORCE:  # of a whole batch: a permission, the mapping
+    # refused whoever it is about: a permission, the mapping
+    if isinstance(error, Rejected) and not isinstance(error, IdRefused) and error.side == Side.SALESFORCE:
         return replace(kept, retry=Retry(_ASK_AGAIN, Lane.RETRY, error.cause))
     return failed(batch, kept, error, None)
 

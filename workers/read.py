@@ -1,26 +1,37 @@
 """Read: what each side holds now of every leased link.
 
-Salesforce is read in one call for the whole batch. DrChrono's calls are scarce, so the newest delivered body counts as
+Salesforce is read in one call for the whole batch; where it refuses that for the sake of one id, that one is found by
+halving. DrChrono's calls are scarce, so the newest delivered body counts as
 a read while nothing contradicts it; in doubt one GET decides, some seconds later. What the records refer to, and the
 visit that one was under an earlier id, is told from our own index.
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from app.errors import SyncError, Unauthorized, Undecryptable
+from app.errors import (
+    IdRefused,
+    Rejected,
+    SyncError,
+    Unauthorized,
+    Unavailable,
+    Undecryptable,
+    Unreadable,
+    ValueRefused,
+    VendorError,
+)
 from app.log import log
 from app.ports import SealedColumn
 from app.store import dependencies, doctor_zones, link_claims
 from app.store.resolutions import Resolution
 from app.store.work_queue import DeliveredBody, Due
-from app.sync.model import Absent, Deleted, FieldResolution, RecordRef, Seen, Side, Snapshot
+from app.sync.model import Absent, Deleted, FieldResolution, Link, RecordRef, Seen, Side, Snapshot
 from app.sync.snapshots import SideReader
 from app.sync.trust import trusted_snapshot
 from app.vendors.drchrono import wire
 from workers.batch import Batch, Observed
+from workers.bisection import halved, one_by_one, side_by_side
 from workers.bulk_jobs import settle_open_jobs
 from workers.missed_events import record_missed_events
 
@@ -37,35 +48,49 @@ async def read_both_sides(batch: Batch) -> list[Observed]:
 
 
 async def _observe(batch: Batch) -> list[Observed]:
-    reader = await reader_of(batch)
+    """Give for each link what both sides hold; what cannot be read of one is that one's failure alone."""
+    reader, due = await reader_of(batch), {one.link.id: one for one in batch.leased.due}
     try:
-        held: SalesforceSnapshots = await read_salesforce(batch, reader)
-    except SyncError as error:
-        return [Observed(due, error) for due in batch.leased.due]
-    held = await with_linked_parents(batch, held)
-    observed = [_observed(batch, reader, due, held) for due in batch.leased.due]
-    asked = [_confirm(batch, reader, one) for one in observed if _needs_confirmation(batch, one)]
-    asked += [
-        _read_back(batch, reader, one)
-        for one in observed
-        if not _needs_confirmation(batch, one) and _is_sampled(batch, one)
+        held = await read_salesforce(batch, reader)
+    except VendorError as error:
+        return [Observed(one, error) for one in due.values()]
+
+    def look(one: Due) -> Observed:
+        return _observed(batch, reader, one, held.get(one.link.id, Absent.ABSENT))
+
+    def ask(one: Observed) -> Awaitable[Observed]:
+        return (_confirm if _needs_confirmation(batch, one) else _read_back)(batch, reader, one)
+
+    observed = _of_each(due, one_by_one(due, look))
+    asked = {one.link.id: one for one in observed if _needs_confirmation(batch, one) or _is_sampled(batch, one)}
+    observed = _of_each(due, {one.link.id: one for one in observed} | await side_by_side(asked, ask))
+    for find in (with_predecessors, with_parents):
+
+        async def found(part: Mapping[str, Observed], find: Any = find) -> Mapping[str, Observed]:
+            return {one.link.id: one for one in await find(batch, list(part.values()))}
+
+        observed = _of_each(due, await halved({one.link.id: one for one in observed}, found))
+    return observed
+
+
+def _of_each(due: Mapping[str, Due], found: Mapping[str, Observed | SyncError]) -> list[Observed]:
+    """Give what was observed of each link; of one that a step failed for, why."""
+    return [
+        Observed(one, seen) if isinstance(seen := found[link_id], SyncError) else seen for link_id, one in due.items()
     ]
-    answers = {one.link.id: one for one in await asyncio.gather(*asked)}
-    observed = await with_predecessors(batch, [answers.get(one.link.id, one) for one in observed])
-    return await with_parents(batch, observed)
 
 
-SalesforceSnapshots = Mapping[str, Snapshot | Deleted]
+SalesforceSnapshots = Mapping[str, Snapshot | Deleted | SyncError]
 
 
-def _observed(batch: Batch, reader: SideReader, due: Due, held: SalesforceSnapshots) -> Observed:
+def _observed(
+    batch: Batch, reader: SideReader, due: Due, salesforce: Snapshot | Deleted | Absent | SyncError
+) -> Observed:
     link = due.link
-    salesforce = held.get(link.id, Absent.ABSENT)
-    try:
-        bodies = [delivered_snapshot(batch, reader, link.drchrono_id or "", body) for body in due.bodies]
-        decided = resolutions_of(batch, due)
-    except SyncError as error:
-        return Observed(due, error)
+    if isinstance(salesforce, SyncError):
+        return Observed(due, salesforce)
+    bodies = [delivered_snapshot(batch, reader, link.drchrono_id or "", body) for body in due.bodies]
+    decided = resolutions_of(batch, due)
     seen = Seen(trusted_snapshot(batch.rules, link, bodies, salesforce), salesforce, decided=decided)
     return Observed(due, seen, delivered=tuple(bodies))
 
@@ -80,11 +105,8 @@ def _needs_confirmation(batch: Batch, observed: Observed) -> bool:
 async def _confirm(batch: Batch, reader: SideReader, observed: Observed) -> Observed:
     """Ask DrChrono what it holds, as was promised."""
     assert isinstance(observed.seen, Seen)
-    try:
-        asked = await ask_drchrono(batch, reader, observed.link.drchrono_id or "")
-        return replace(observed, seen=replace(observed.seen, drchrono=asked))
-    except SyncError as error:
-        return replace(observed, seen=error)
+    asked = await ask_drchrono(batch, reader, observed.link.drchrono_id or "")
+    return replace(observed, seen=replace(observed.seen, drchrono=asked))
 
 
 def _is_sampled(batch: Batch, observed: Observed) -> bool:
@@ -151,12 +173,70 @@ async def ask_drchrono(batch: Batch, reader: SideReader, record_id: str) -> Snap
     return reader.drchrono(record_id, record, wire.version(record))
 
 
-async def read_salesforce(batch: Batch, reader: SideReader) -> dict[str, Snapshot | Deleted]:
-    """Give what Salesforce holds by link id: of a linked record by its Id, else by our external id."""
-    table, due = batch.rules.table, batch.leased.due
+T = TypeVar("T")
+R = TypeVar("R")
+
+_NOBODY = "-"  # no external id of anybody
+
+
+async def read_salesforce(batch: Batch, reader: SideReader) -> SalesforceSnapshots:
+    """Give what Salesforce holds by link id, or why it does not say so of one; what it does not hold is left out.
+
+    Raises  VendorError
+    """
+    due = {one.link.id: one.link for one in batch.leased.due}
+
+    async def read(part: Mapping[str, Link]) -> dict[str, Snapshot | Deleted]:
+        return await _read_links(batch, reader, part)
+
+    held = await ask_salesforce(batch, due, read)
+    linked = {id_: one for id_, one in held.items() if isinstance(one, Snapshot)}
+
+    async def resolved(part: Mapping[str, Snapshot]) -> dict[str, Snapshot]:
+        return await with_linked_parents(batch, part)
+
+    return {**held, **await halved(linked, resolved)}
+
+
+async def ask_salesforce(
+    batch: Batch, records: Mapping[str, T], ask: Callable[[Mapping[str, T]], Awaitable[Mapping[str, R]]]
+) -> dict[str, R | SyncError]:
+    """Give what Salesforce answers to a question about many records, or why it does not of one.
+
+    What it refuses to answer is asked about nobody. Where it answers that, somebody's id is to blame, and the question
+    is halved until that one stands alone; else the question itself is refused, whoever it is about.
+
+    Raises  VendorError; Rejected where every such question is refused
+    """
+    try:
+        return await halved(records, ask)
+    except (Rejected, Unreadable):
+        await _ask_about_nobody(batch)
+        found = await halved(records, ask, (ValueRefused, Rejected, Unreadable))
+    return {
+        id_: IdRefused(one.side, one.call, status=one.status, code=one.code) if isinstance(one, Rejected) else one
+        for id_, one in found.items()
+    }
+
+
+async def _ask_about_nobody(batch: Batch) -> None:
+    """Put the question that was not answered about nobody.
+
+    Raises  Rejected, and whatever else says that it is refused whoever it is about
+    """
+    table = batch.rules.table
+    try:
+        await batch.salesforce.read(table.object, table.fields, table.external_id, [], [_NOBODY])
+    except Unreadable as error:  # an answer that is none, to whatever is asked, is no word of Salesforce's
+        raise Unavailable(error.side, error.call, status=error.status, code=error.code) from error
+
+
+async def _read_links(batch: Batch, reader: SideReader, links: Mapping[str, Link]) -> dict[str, Snapshot | Deleted]:
+    """Give what Salesforce holds of links: of a linked record by its Id, else by our external id."""
+    table, due = batch.rules.table, links.values()
     names = table.fields
-    by_id = {one.link.salesforce_id: one.link.id for one in due if one.link.salesforce_id}
-    by_key = {one.link.drchrono_id: one.link.id for one in due if not one.link.salesforce_id and one.link.drchrono_id}
+    by_id = {one.salesforce_id: one.id for one in due if one.salesforce_id}
+    by_key = {one.drchrono_id: one.id for one in due if not one.salesforce_id and one.drchrono_id}
     found = await batch.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
     held: dict[str, Snapshot | Deleted] = {}
     for record in found:
@@ -176,17 +256,16 @@ async def read_salesforce(batch: Batch, reader: SideReader) -> dict[str, Snapsho
     return held
 
 
-async def with_linked_parents(batch: Batch, held: SalesforceSnapshots) -> SalesforceSnapshots:
+async def with_linked_parents(batch: Batch, held: Mapping[str, Snapshot]) -> dict[str, Snapshot]:
     """Give references to records that are linked, and do not say so in Salesforce yet, as what they are."""
     kinds = batch.rules.table.parents
     unlinked = {
         RecordRef(Side.SALESFORCE, kinds[name], id_)
         for snapshot in held.values()
-        if isinstance(snapshot, Snapshot)
         for name, id_ in snapshot.unlinked.items()
     }
     if not unlinked:
-        return held
+        return {**held}
     ids = await dependencies.drchrono_ids_of(batch.runtime.database, unlinked)
 
     def resolved(snapshot: Snapshot) -> Snapshot:
@@ -194,7 +273,7 @@ async def with_linked_parents(batch: Batch, held: SalesforceSnapshots) -> Salesf
         unreadable = {name: why for name, why in snapshot.unreadable.items() if name not in known}
         return replace(snapshot, fields={**snapshot.fields, **known}, unreadable=unreadable)
 
-    return {link_id: resolved(one) if isinstance(one, Snapshot) else one for link_id, one in held.items()}
+    return {link_id: resolved(one) for link_id, one in held.items()}
 
 
 async def with_predecessors(batch: Batch, observed: Sequence[Observed]) -> list[Observed]:

@@ -4,19 +4,19 @@ A create there cannot be repeated. A visit that is in the way of a new one may b
 whose answer never came: then it is the answer.
 """
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from app.errors import Rejected, SyncError, Unauthorized
-from app.sync.failure_causes import OVERLAPS
+from app.errors import BatchFailed, OutcomeUnknown, Rejected, SyncError, Unauthorized, Unexpected
+from app.sync.failure_causes import OVERLAPS, UNEXPECTED
 from app.sync.identity import alike
 from app.sync.mappings.table import Table
-from app.sync.model import Side
+from app.sync.model import Side, Snapshot
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers.batch import Answered, Batch, PreparedWrite, Written
+from workers.bisection import one_by_one, side_by_side
 from workers.lease import Lease
 
 
@@ -37,7 +37,7 @@ async def patch(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> 
             return error
         return Saved(write.id, created=False)
 
-    return await asyncio.gather(*(one(write) for write in writes))
+    return await _each(writes, one)
 
 
 async def post(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> Sequence[Answered]:
@@ -61,10 +61,21 @@ async def post(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> S
         except SyncError as error:
             return error
         id_ = wire.record_id(made)
-        shown = SideReader(table).drchrono(id_, made, wire.version(made))
-        return Written(id_, created=True, fields=write.fields, without=write.without, shown=shown)
+        shown = one_by_one({write.link.id: made}, lambda raw: SideReader(table).drchrono(id_, raw, wire.version(raw)))
+        there = shown[write.link.id]  # it is there, also where nothing can be made of how it was shown
+        there = Snapshot(id_, {}) if isinstance(there, SyncError) else there
+        return Written(id_, created=True, fields=write.fields, without=write.without, shown=there)
 
-    return await asyncio.gather(*(one(write) for write in writes))
+    return await _each(writes, one)
+
+
+async def _each(
+    writes: Sequence[PreparedWrite], send: Callable[[PreparedWrite], Awaitable[Answered]]
+) -> Sequence[Answered]:
+    """Send writes side by side; one that nobody foresaw the end of may have happened."""
+    answers = await side_by_side({write.link.id: write for write in writes}, send)
+    unknown = OutcomeUnknown(Side.DRCHRONO.value, "PATCH or POST", code=UNEXPECTED)
+    return [unknown if isinstance(one, Unexpected | BatchFailed) else one for one in answers.values()]
 
 
 async def _our_first_attempt(batch: Batch, write: PreparedWrite, error: Rejected) -> dict[str, Any] | None:

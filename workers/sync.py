@@ -1,23 +1,26 @@
 """START HERE: the whole life of one change, from due to agreed.
 
 Take what is due; then one batch down the page: read both sides, decide (pure), stop loops, match what would be created,
-write, save, and report. Each step is one call into one module. A crash at any line loses nothing: what was taken is
-leased and comes back, what was planned is looked at before anything else, and what is saved is saved whole.
+write, save, and report. Each step is one call into one module. A record that a step fails for holds up no other: from
+there on it is an error in place of a plan, and ends as a failure (`bisection.py`). A crash at any line loses nothing:
+what was taken is leased and comes back, what was planned is looked at before anything else, and what is saved is saved
+whole.
 """
 
 from collections.abc import Mapping, Sequence
 
+from app.errors import SyncError
 from app.runtime import Runtime
 from app.store import journal, work_queue
-from app.store.outcomes import save
 from app.sync.decide import decide
 from app.sync.loop_guard import without_looping_fields
 from app.sync.model import Kind, Lane, Seen
 from app.sync.plan import Plan, Wait, Write
 from workers.batch import Batch, Observed
+from workers.bisection import halved, one_by_one
 from workers.lease import renewing
 from workers.match import match_before_create
-from workers.outcome import kinds_to_wake, outcome_of
+from workers.outcome import kinds_to_wake, outcomes_of, save_each
 from workers.read import read_both_sides
 from workers.report import report_batch
 from workers.write import execute
@@ -52,31 +55,33 @@ async def sync(batch: Batch) -> set[Kind]:
         plans = await stop_loops(batch, observed, plans)
         ready = await match_before_create(batch, observed, plans)
         answers = await execute(batch, lease, observed, ready)
-        results = [outcome_of(batch, one, ready.get(one.link.id), answers.get(one.link.id, {})) for one in observed]
-        saved = await save(batch.runtime.database, batch.leased.token, results)
+        results, saved = await save_each(batch, outcomes_of(batch, observed, ready, answers))
     report_batch(batch, ready, results, saved)
     return kinds_to_wake(batch, results)
 
 
-def decide_all(batch: Batch, observed: Sequence[Observed]) -> dict[str, Plan]:
-    """Give link id -> what is to be done with it; a link whose sides could not be seen has no plan."""
-    return {
-        one.link.id: decide(batch.rules, one.link, one.seen, batch.leased.now)
-        for one in observed
-        if isinstance(one.seen, Seen)
-    }
+Plans = Mapping[str, Plan | SyncError]  # link id -> what is to be done with it, or why that could not be said
 
 
-async def stop_loops(batch: Batch, observed: Sequence[Observed], plans: Mapping[str, Plan]) -> dict[str, Plan]:
+def decide_all(batch: Batch, observed: Sequence[Observed]) -> Plans:
+    """Give what is to be done with each link; one whose sides could not be seen has no plan."""
+    seen = {one.link.id: (one.link, one.seen) for one in observed if isinstance(one.seen, Seen)}
+    return one_by_one(seen, lambda one: decide(batch.rules, *one, batch.leased.now))
+
+
+async def stop_loops(batch: Batch, observed: Sequence[Observed], plans: Plans) -> Plans:
     """Give the plans without the fields that keep coming back to a value we wrote again and again."""
     links = {one.link.id: one.link for one in observed}
     updates = {link_id: plan for link_id, plan in plans.items() if isinstance(plan, Write | Wait) and _updates(plan)}
-    lately = await journal.written_lately(batch.runtime.database, list(updates))
-    guarded = {
-        link_id: without_looping_fields(batch.rules, links[link_id], updates[link_id], written)
-        for link_id, written in lately.items()
-    }
-    return {**plans, **guarded}
+
+    async def guard(part: Mapping[str, Write | Wait]) -> Plans:
+        lately = await journal.written_lately(batch.runtime.database, list(part))
+        return {
+            link_id: without_looping_fields(batch.rules, links[link_id], part[link_id], written)
+            for link_id, written in lately.items()
+        }
+
+    return {**plans, **await halved(updates, guard)}
 
 
 def _updates(plan: Write | Wait) -> bool:

@@ -7,19 +7,22 @@ each side takes a write is in `send_drchrono.py` and `send_salesforce.py`.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ulid import ULID
 
-from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unreadable
+from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unreadable, ValueRefused
+from app.log import log
 from app.ports import SealedColumn
 from app.store import journal
 from app.store.conflicts import DecidedConflict
 from app.store.journal import Answer, Entry
 from app.sync.create import needed
-from app.sync.mappings.table import EXTERNAL_ID
+from app.sync.failure_causes import UNEXPECTED
+from app.sync.mappings.table import EXTERNAL_ID, Table
 from app.sync.model import (
     Absent,
     Deleted,
@@ -38,6 +41,7 @@ from app.vendors.salesforce.client import MOST_RECORDS
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers import bulk_jobs, send_drchrono, send_salesforce
 from workers.batch import Answered, Batch, Observed, PreparedWrite, WriteAnswer, Written
+from workers.bisection import halved, one_by_one
 from workers.bulk_jobs import JobWrites
 from workers.lease import Lease
 
@@ -51,7 +55,13 @@ async def execute(
     batch: Batch, lease: Lease, observed: Sequence[Observed], plans: Mapping[str, ReadyPlan | SyncError]
 ) -> dict[str, dict[Side, WriteAnswer]]:
     """Write what the plans say; link id -> side -> what became of it. Links without a write are left out."""
-    planned = [write for one in observed for write in prepare_writes(batch, one, plans.get(one.link.id))]
+    looks = {one.link.id: one for one in observed}
+
+    def prepare(one: Observed) -> list[PreparedWrite]:
+        return [sendable(batch.rules.table, write) for write in prepare_writes(batch, one, plans.get(one.link.id))]
+
+    prepared = one_by_one(looks, prepare)
+    planned = [write for writes in prepared.values() if not isinstance(writes, SyncError) for write in writes]
     patches = [one for one in planned if one.side is Side.DRCHRONO and one.id is not None]
     patches, late = patches[:MOST_RECORDS], patches[MOST_RECORDS:]  # no record is held for so long
     posts = [one for one in planned if one.side is Side.DRCHRONO and one.id is None]
@@ -76,11 +86,21 @@ async def execute(
     ]
     patched, posted, *found = await asyncio.gather(*drchrono, *salesforce)
     patched |= dict.fromkeys((one.link.id for one in late), LeaseLost("too many for one pass"))
-    outcomes: dict[str, dict[Side, WriteAnswer]] = {}
+    outcomes: dict[str, dict[Side, WriteAnswer]] = {
+        link_id: {_side_of(plans[link_id]): error}
+        for link_id, error in prepared.items()
+        if isinstance(error, SyncError)
+    }
     for side, answered in ((Side.DRCHRONO, patched | posted), *((Side.SALESFORCE, one) for one in found)):
         for link_id, outcome in answered.items():
             outcomes.setdefault(link_id, {})[side] = outcome
     return outcomes
+
+
+def _side_of(plan: ReadyPlan | SyncError) -> Side:
+    """Give the side that a plan whose writes could not be made would have written to."""
+    sides = () if isinstance(plan, SyncError) else planned_writes(plan)
+    return next(iter(sides), Side.SALESFORCE)
 
 
 async def _in_rows(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
@@ -107,14 +127,17 @@ async def _by_job(batch: Batch, lease: Lease, send: Send, lot: JobWrites) -> dic
         return await _in_calls(batch, lease, send, writes)
     except SyncError as error:
         return dict.fromkeys((write.link.id for write in writes), error)
-    ours = await journal.plan(database, lease.token, [write.entry for write in writes], bulk_jobs.KEPT, job)
+    try:
+        ours = await journal.plan(database, lease.token, [write.entry for write in writes], bulk_jobs.KEPT, job)
+    except ValueRefused:  # one of them; in calls it is found by halving
+        await bulk_jobs.abort_job(batch, job)
+        return await _in_calls(batch, lease, send, writes)
     if len(ours) == len(writes):
-        outcomes = await bulk_jobs.run_job(batch, lease, lot, job)
+        outcomes = await _followed(bulk_jobs.run_job(batch, lease, lot, job), writes)
     else:
         await bulk_jobs.abort_job(batch, job)
         outcomes = dict.fromkeys((write.link.id for write in writes), LeaseLost("the lease ran out before its job"))
-    answers = [_answer(write, outcomes[write.link.id]) for write in writes if write.link.id in ours]
-    await journal.answer(database, answers)
+    await _journal_answers(batch, [write for write in writes if write.link.id in ours], outcomes)
     again = [kept for write in writes if (kept := _for_calls(batch, write, outcomes[write.link.id]))]
     return outcomes | await _in_calls(batch, lease, send, again)
 
@@ -129,17 +152,50 @@ def _for_calls(batch: Batch, write: PreparedWrite, outcome: WriteAnswer) -> Prep
 async def _journalled(
     batch: Batch, lease: Lease, send: Send, planned: Sequence[PreparedWrite]
 ) -> dict[str, WriteAnswer]:
+    """Write records of one side: journal them as planned, send them, journal what was answered.
+
+    What cannot be journalled of a record is that record's failure, and nothing of it was sent.
+    """
     database, known = batch.runtime.database, batch.runtime.settings
     is_drchrono = planned[0].side is Side.DRCHRONO
     limit = known.drchrono_request_limit if is_drchrono else known.salesforce_request_limit
-    ours = await journal.plan(database, lease.token, [write.entry for write in planned], limit)
+
+    async def plan(part: Mapping[str, PreparedWrite]) -> dict[str, bool]:
+        ours = await journal.plan(database, lease.token, [write.entry for write in part.values()], limit)
+        return {link_id: link_id in ours for link_id in part}
+
+    journalled = await halved({write.link.id: write for write in planned}, plan)
     lost = LeaseLost("the lease ran out before its write could start")
-    outcomes: dict[str, WriteAnswer] = {write.link.id: lost for write in planned if write.link.id not in ours}
-    writes = [write for write in planned if write.link.id in ours]
+    outcomes: dict[str, WriteAnswer] = {
+        link_id: found if isinstance(found, SyncError) else lost
+        for link_id, found in journalled.items()
+        if found is not True
+    }
+    writes = [write for write in planned if write.link.id not in outcomes]
     outcomes |= await _sent(batch, lease, send, writes)
-    await journal.answer(database, [_answer(write, outcomes[write.link.id]) for write in writes])
+    await _journal_answers(batch, writes, outcomes)
     again = [kept for write in writes if (kept := _without_refused(batch, write, outcomes[write.link.id]))]
     return outcomes | (await _journalled(batch, lease, send, again) if again else {})
+
+
+def sendable(table: Table, write: PreparedWrite) -> PreparedWrite:
+    """Give a write whose record can be made and sent; whatever speaks against that shows before anything is planned.
+
+    Raises  any error
+    """
+    raw, _ = table.write(write.side, write.fields, write.zone)
+    json.dumps({**table.constants, **write.beside, **raw}, ensure_ascii=False, allow_nan=False).encode()
+    return write
+
+
+async def _journal_answers(batch: Batch, writes: Sequence[PreparedWrite], outcomes: Mapping[str, WriteAnswer]) -> None:
+    """Journal what was answered; a write whose answer cannot be journalled stays open there, and is looked for."""
+
+    async def answer(part: Mapping[str, PreparedWrite]) -> dict[str, bool]:
+        await journal.answer(batch.runtime.database, [_answer(one, outcomes[id_]) for id_, one in part.items()])
+        return dict.fromkeys(part, True)
+
+    await halved({write.link.id: write for write in writes}, answer)
 
 
 async def _sent(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
@@ -155,12 +211,31 @@ async def _sent(batch: Batch, lease: Lease, send: Send, writes: Sequence[Prepare
         return parts[0] | parts[1]
     except SyncError as error:
         return dict.fromkeys((write.link.id for write in writes), error)
+    except Exception:  # noqa: BLE001 - it was on its way: whatever it is, every one of them may have been written
+        return _all_unknown(writes)
     return {
         write.link.id: Written(result.id, result.created, write.fields, write.without)
         if isinstance(result, Saved)
         else result
         for write, result in zip(writes, results, strict=True)
     }
+
+
+async def _followed(job: Awaitable[dict[str, WriteAnswer]], writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
+    """Give what a job says of its writes; where that cannot be followed any more, they are looked for."""
+    try:
+        return await job
+    except SyncError:
+        raise
+    except Exception:  # noqa: BLE001 - the job goes on without us
+        return _all_unknown(writes)
+
+
+def _all_unknown(writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
+    """Give writes that nobody knows the outcome of, and log the error that is being handled."""
+    log.exception("write.unexpected", side=writes[0].side.value, records=len(writes))
+    unknown = OutcomeUnknown(writes[0].side.value, writes[0].entry.call, code=UNEXPECTED)
+    return dict.fromkeys((write.link.id for write in writes), unknown)
 
 
 def _without_refused(batch: Batch, write: PreparedWrite, outcome: WriteAnswer) -> PreparedWrite | None:

@@ -47,11 +47,13 @@ _SAVED = (
 )
 
 
-async def save(database: Database, token: str, results: Sequence[Result]) -> set[str]:
+async def save(database: Database, token: str, results: Sequence[Result], *, is_last: bool = True) -> set[str]:
     """Save how a batch ended, in one transaction, and give the link ids that were saved.
 
     A result whose lease is lost, or whose base moved on, is left out: its successor looks for itself. Exactly the
     deliveries read at take are finished; due is cleared only where nothing came in since.
+
+    is_last  what the token holds for matching is let go; False while more of its batch is to be saved
     """
 
     async def work(connection: AsyncConnection) -> set[str]:
@@ -72,7 +74,8 @@ async def save(database: Database, token: str, results: Sequence[Result]) -> set
             await resolutions.end(connection, {key: how for r in saved for key, how in r.resolutions.items()})
             await forget_unlinked(connection, [r.due.link.id for r in saved if r.change.is_nobodys])
             await _tell_others(connection, saved)
-        await identity_index.release_people(connection, token)
+        if is_last:
+            await identity_index.release_people(connection, token)
         return done & {result.due.link.id for result in (*saved, *(one for one in results if one.change.succeeds))}
 
     done = await database.transact(work)

@@ -3,24 +3,31 @@
 DrChrono's bulk lists give a thousand records for two or three calls, its plain lists at most 250 for one: all of a
 kind comes by the first, where DrChrono has them, and what has changed lately by the second. Salesforce has no cursors
 that last, so each page begins behind the last record of the one before. Whether a row says anything but what both
-sides last agreed on is told from our own base; no call is made for it.
+sides last agreed on is told from our own base; no call is made for it. Each row is read for itself: one that is no
+record with a usable id is passed over and counted.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from app.errors import BatchFailed, SyncError
+from app.log import log
+from app.metrics.definitions import UNREADABLE_ROWS
+from app.runtime import Runtime
 from app.sync.base import Rules
 from app.sync.create import is_opted_in
 from app.sync.deletions import is_deleted
 from app.sync.mappings.table import Table
-from app.sync.model import Kind, Link, Snapshot
+from app.sync.model import Kind, Link, Side, Snapshot
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.salesforce import search
+from app.vendors.salesforce import wire as salesforce
 from app.vendors.salesforce.client import Salesforce
+from workers.bisection import one_by_one
 
 _DAYS = timedelta(days=2)  # DrChrono's `since` knows days only, of a zone it does not name
 
@@ -40,6 +47,9 @@ _SHOWN: Mapping[Kind, Mapping[str, str]] = {
 _BULK, _PLAIN = "bulk", "plain"
 
 
+_ODD_ROWS = "all others were read; have the vendor look for records without an id in that list"
+
+
 _ACTIVE = "A"  # of `patient_status`
 
 
@@ -47,12 +57,14 @@ _ACTIVE = "A"  # of `patient_status`
 class Page:
     """Some records as the vendor gave them; `next_cursor`: of the next page, empty after the last.
 
-    of  how many records there are in all, where the vendor says so
+    of          how many records there are in all, where the vendor says so
+    unreadable  how many rows were no record with a usable id, and were passed over
     """
 
     rows: list[dict[str, Any]]
     next_cursor: str
     of: int | None = None
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +91,7 @@ async def drchrono_pages(
     """
     how, _, where = before.cursor.partition(" ")
     needs_day = since is not None or table.kind is Kind.APPOINTMENT
-    day = {"since": f"{(since or EVER) - _DAYS:%Y-%m-%d}"} if needs_day else {}
+    day = {"since": ((since or EVER) - _DAYS).date().isoformat()} if needs_day else {}
     asked = {} if table.is_one_way else {**day, **_SHOWN.get(table.kind, {})}
     seen = set[str]()
     if since is None and table.kind in _SHOWN and how != _PLAIN:
@@ -91,9 +103,10 @@ async def drchrono_pages(
             return
         where = ""
     async for rows, next_cursor in client.places(table.path, asked, where):
-        yield Page(
-            [row for row in rows if wire.record_id(row) not in seen], f"{_PLAIN} {next_cursor}" if next_cursor else ""
-        )
+        records = wire.readable(rows)
+        news = [record for record in records if wire.record_id(record) not in seen]
+        there = f"{_PLAIN} {next_cursor}" if next_cursor else ""
+        yield Page(news, there, unreadable=len(rows) - len(records))
 
 
 def _is_inactive(row: Mapping[str, Any]) -> bool:
@@ -109,18 +122,21 @@ async def _bulk(
     where fewer came than there ever were, the list is gone through once more for those that are missing.
     """
     first = int(before.cursor.removeprefix(_BULK) or 1)
-    most = before.of or 0
+    most, unreadable = before.of or 0, 0
     for start in (first, 1):
         number = start
         while number:
             found = await client.bulk(path, asked, number)
             if found is None:
                 return
-            rows = [row for row in found.rows if wire.record_id(row) not in seen]
+            records = wire.readable(found.rows)
+            rows = [record for record in records if wire.record_id(record) not in seen]
             seen |= {wire.record_id(row) for row in rows}
             number, most = 0 if found.is_last else number + 1, max(most, found.of or 0)
-            yield Page(rows, f"{_BULK} {number}" if number else "", most or None)
-        if before.read + len(seen) >= most:
+            odd = len(found.rows) - len(records) if start == first else 0  # what was passed over once is no news
+            unreadable += odd
+            yield Page(rows, f"{_BULK} {number}" if number else "", most or None, odd)
+        if before.read + len(seen) + unreadable >= most:
             return
 
 
@@ -135,10 +151,57 @@ async def salesforce_pages(client: Salesforce, table: Table, since: datetime | N
     while True:
         stamp, _, last = place.partition(" ")
         found = await client.changed(table.object, after, (stamp, last) if last else None, names, concerns_us)
-        if not found:
+        records = salesforce.readable(found)
+        places = [
+            f"{row['SystemModstamp']} {row['Id']}" for row in records if _is_moment(row.get("SystemModstamp"))
+        ]  # nothing can be asked for behind another row
+        before, place = place, places[-1] if places else ""
+        if found:
+            yield Page(records, place, unreadable=len(found) - len(records))
+        if not place or place == before:
             return
-        place = f"{found[-1]['SystemModstamp']} {found[-1]['Id']}"
-        yield Page(found, place)
+
+
+def _is_moment(said: Any) -> bool:
+    try:
+        return datetime.fromisoformat(str(said)).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def record_unreadable_rows(runtime: Runtime, kind: Kind, side: Side, count: int) -> None:
+    """Count and log the rows of a list that were passed over, because they were no record with a usable id."""
+    for _ in range(count):
+        runtime.counts.add(UNREADABLE_ROWS, side, kind)
+    if count:
+        log.warning("list.rows_unreadable", side=side.value, kind=kind.value, records=count, advice=_ODD_ROWS)
+
+
+def changed_rows(rules: Rules, rows: Sequence[dict[str, Any]], agreed: Mapping[str, Link]) -> dict[str, dict[str, Any]]:
+    """Give, by its id, each row of DrChrono's that tells of something; one of which that cannot be said is looked at.
+
+    agreed  record id -> the link that is well
+    Raises  BatchFailed where it can be said of none
+    """
+    found = {wire.record_id(row): row for row in rows}
+    told = one_by_one(found, lambda row: drchrono_row_changed(rules, row, agreed.get(wire.record_id(row))))
+    return {record_id: found[record_id] for record_id in _news(told)}
+
+
+def changed_contacts(
+    rules: Rules, reader: SideReader, rows: Sequence[dict[str, Any]], agreed: Mapping[str, Link]
+) -> dict[str, str]:
+    """Give, by its Id, the stamp of each living row of Salesforce's that tells of something; as `changed_rows`."""
+    living = {row["Id"]: row for row in rows if not row.get("IsDeleted")}
+    told = one_by_one(living, lambda row: salesforce_row_changed(rules, reader.salesforce(row), agreed.get(row["Id"])))
+    return {record_id: str(living[record_id].get("SystemModstamp") or "") for record_id in _news(told)}
+
+
+def _news(told: Mapping[str, bool | SyncError]) -> list[str]:
+    for error in told.values():
+        if isinstance(error, BatchFailed):
+            raise error
+    return [record_id for record_id, is_news in told.items() if is_news]
 
 
 def drchrono_row_changed(rules: Rules, row: Mapping[str, Any], link: Link | None) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ulid import ULID
 
-from app.errors import SyncError
+from app.errors import IdRefused, SyncError, Unexpected, ValueRefused
 from app.log import log
 from app.ports import SealedColumn
 from app.runtime import Runtime
@@ -31,9 +31,16 @@ from app.sync.plan import Create, Hold, Incomplete, Nothing, Plan, Wait, planned
 from app.vendors.drchrono import wire
 from workers import read
 from workers.batch import Batch, Observed, read_only_batch
+from workers.bisection import one_by_one
 from workers.compare.checkpoint import ScanRequest
-from workers.compare.listing import drchrono_pages, drchrono_row_changed, salesforce_pages, salesforce_row_changed
-from workers.match import candidate_of, match_contacts
+from workers.compare.listing import (
+    changed_contacts,
+    changed_rows,
+    drchrono_pages,
+    record_unreadable_rows,
+    salesforce_pages,
+)
+from workers.match import CreateCandidate, candidate_of, match_contacts
 from workers.read import reader_of
 
 Show = Callable[[Due, Seen, Plan], None]
@@ -66,14 +73,33 @@ async def preview_batch(batch: Batch, prospect: ChangeCount, see: Show = lambda 
     """
     reader = await reader_of(batch)
     held = await read.read_salesforce(batch, reader)
-    for due in batch.leased.due:
+
+    def look(due: Due) -> tuple[Seen, Plan] | SyncError:
         link = replace(due.link, own_writes=())
+        salesforce = held.get(link.id, Absent.ABSENT)
+        if isinstance(salesforce, SyncError):
+            return salesforce
         bodies = [read.delivered_snapshot(batch, reader, link.drchrono_id or "", body) for body in due.bodies]
         drchrono = replace(bodies[-1], confirmed=True) if bodies else _unheard(link)
-        seen = Seen(drchrono, held.get(link.id, Absent.ABSENT))
-        plan = expected_plan(batch.rules, link, seen, decide(batch.rules, link, seen, batch.leased.now))
-        prospect.add(batch.rules.table, seen, plan)
-        see(due, seen, plan)
+        seen = Seen(drchrono, salesforce)
+        return seen, expected_plan(batch.rules, link, seen, decide(batch.rules, link, seen, batch.leased.now))
+
+    due = {one.link.id: one for one in batch.leased.due}
+    for link_id, found in one_by_one(due, look).items():
+        if isinstance(found, SyncError):
+            _must_be_its_own(found)
+            continue
+        prospect.add(batch.rules.table, *found)
+        see(due[link_id], *found)
+
+
+def _must_be_its_own(error: SyncError) -> None:
+    """Pass over a record that cannot be looked at; it changes nothing, and becomes a failure when it is synced.
+
+    Raises  SyncError, where it is not the record's own fault
+    """
+    if not isinstance(error, Unexpected | ValueRefused | IdRefused):
+        raise error
 
 
 def _unheard(link: Link) -> Absent | NothingNew:
@@ -156,8 +182,9 @@ async def _charts(runtime: Runtime, found: DryRun, since: datetime | None, lane:
     async for page in drchrono_pages(runtime.drchrono.on(lane), table, since):
         found.read[Side.DRCHRONO] += len(page.rows)
         agreed = await links.healthy_pairs(runtime.database, found.kind, [wire.record_id(row) for row in page.rows])
-        news = [row for row in page.rows if drchrono_row_changed(rules, row, agreed.get(wire.record_id(row)))]
-        due = [_due_of_row(runtime, found.kind, lane, row, agreed) for row in news]
+        record_unreadable_rows(runtime, found.kind, Side.DRCHRONO, page.unreadable)
+        news = changed_rows(rules, page.rows, agreed)
+        due = [_due_of_row(runtime, found.kind, lane, row, agreed) for row in news.values()]
         for at in range(0, len(due), _AT_ONCE):
             yield due[at : at + _AT_ONCE]
 
@@ -185,10 +212,12 @@ async def _contacts(runtime: Runtime, found: DryRun, since: datetime | None, lan
         agreed = await links.healthy_pairs(
             runtime.database, found.kind, [str(row["Id"]) for row in page.rows], Side.SALESFORCE
         )
+        record_unreadable_rows(runtime, found.kind, Side.SALESFORCE, page.unreadable)
+        news = changed_contacts(rules, reader, page.rows, agreed)
         due = []
         for row in page.rows:
             link = agreed.get(str(row["Id"]))
-            is_news = bool(row.get("IsDeleted")) or salesforce_row_changed(rules, reader.salesforce(row), link)
+            is_news = bool(row.get("IsDeleted")) or row["Id"] in news
             if is_news and link is not None:
                 due.append(Due(link, 0, 0, 0, lane))
             elif is_news and not row.get("IsDeleted") and not row.get(table.external_id):
@@ -208,12 +237,19 @@ async def _preview_matches(runtime: Runtime, found: DryRun, due: Sequence[Due], 
     """Say of charts that are new to us whom they would meet in Salesforce."""
     batch = read_only_batch(runtime, found.kind, lane, due)
     reader = await reader_of(batch)
-    candidates = []
-    for one in due:
+
+    def look(one: Due) -> tuple[Plan, CreateCandidate | None]:
         chart = read.delivered_snapshot(batch, reader, one.link.drchrono_id or "", one.bodies[-1])
         seen = Seen(chart, Absent.ABSENT)
         plan = decide(batch.rules, one.link, seen, batch.leased.now)
-        candidate = candidate_of(batch, Observed(one, seen), plan) if isinstance(plan, Create) else None
+        return plan, candidate_of(batch, Observed(one, seen), plan) if isinstance(plan, Create) else None
+
+    candidates = []
+    for looked in one_by_one({one.link.id: one for one in due}, look).values():
+        if isinstance(looked, SyncError):
+            _must_be_its_own(looked)
+            continue
+        plan, candidate = looked
         if candidate is not None and candidate.prints:
             candidates.append(candidate)
         elif isinstance(plan, Hold):
@@ -225,7 +261,7 @@ async def _preview_matches(runtime: Runtime, found: DryRun, due: Sequence[Due], 
     for verdict in judged.values():
         match verdict:
             case SyncError():
-                raise verdict
+                _must_be_its_own(verdict)
             case Hold():
                 found.unclear[verdict.cause] += 1
             case Create():

@@ -30,10 +30,11 @@ from workers.compare.checkpoint import Checkpoint, Phase, ScanRequest
 from workers.compare.listing import (
     LATE,
     Resume,
+    changed_contacts,
+    changed_rows,
     drchrono_pages,
-    drchrono_row_changed,
+    record_unreadable_rows,
     salesforce_pages,
-    salesforce_row_changed,
 )
 from workers.compare.preview import apply_brake
 from workers.lease import LeasedScan, renewing
@@ -114,7 +115,9 @@ class ScanRun:
         is_complete = self.asked.since is None or self.table.is_one_way
         before = Resume(checkpoint.cursor, checkpoint.read.get(Side.DRCHRONO.value, 0), checkpoint.of)
         pages = drchrono_pages(self.runtime.drchrono.on(self.asked.lane), self.table, self.asked.since, before)
+        unreadable = 0
         async for page in pages:
+            unreadable += page.unreadable
             found = await self._keep_charts(page.rows)
             if is_complete:
                 ids = [wire.record_id(row) for row in page.rows]
@@ -122,6 +125,7 @@ class ScanRun:
                     self.runtime.database, self.asked.kind, Side.DRCHRONO, ids, self._mark(Side.DRCHRONO)
                 )
             yield (checkpoint := checkpoint.advanced(Side.DRCHRONO, page.next_cursor, len(page.rows), found, page.of))
+        record_unreadable_rows(self.runtime, self.asked.kind, Side.DRCHRONO, unreadable)
         if is_complete:
             await self._point_unlisted(Side.DRCHRONO)
 
@@ -131,11 +135,14 @@ class ScanRun:
         pages = salesforce_pages(
             self.runtime.salesforce.on(self.asked.lane), self.table, self.asked.since, checkpoint.cursor
         )
+        unreadable = 0
         async for page in pages:
+            unreadable += page.unreadable
             found = await self._note_contacts(page.rows)
             if is_complete:
                 await self._mark_living(page.rows)
             yield (checkpoint := checkpoint.advanced(Side.SALESFORCE, page.next_cursor, len(page.rows), found))
+        record_unreadable_rows(self.runtime, self.asked.kind, Side.SALESFORCE, unreadable)
         if is_complete:
             await self._point_unlisted(Side.SALESFORCE)
 
@@ -171,12 +178,10 @@ class ScanRun:
         agreed = await links.healthy_pairs(
             self.runtime.database, self.asked.kind, [wire.record_id(row) for row in rows]
         )
-        told = [row for row in rows if drchrono_row_changed(rules, row, agreed.get(wire.record_id(row)))]
-        known = {wire.record_id(row): agreed[wire.record_id(row)].id for row in told if wire.record_id(row) in agreed}
-        await self._doubt(
-            Side.DRCHRONO, {id_: wire.version(row) for row in told if (id_ := wire.record_id(row)) in known}
-        )
-        kept = (self._delivery(row, None if wire.record_id(row) in known else self.asked.lane) for row in told)
+        told = changed_rows(rules, rows, agreed)
+        known = {record_id: agreed[record_id].id for record_id in told if record_id in agreed}
+        await self._doubt(Side.DRCHRONO, {record_id: wire.version(told[record_id]) for record_id in known})
+        kept = (self._delivery(row, None if id_ in known else self.asked.lane) for id_, row in told.items())
         await asyncio.gather(*(self.inbox.keep(one) for one in kept))
         await scans.add_differing(self.runtime.database, self.scan, Side.DRCHRONO, list(known.values()))
         return len(told)
@@ -200,14 +205,13 @@ class ScanRun:
             self.runtime.database, kind, [str(row["Id"]) for row in rows], Side.SALESFORCE
         )
         deleted = {str(row["Id"]) for row in rows if row.get("IsDeleted")}
-        living = [reader.salesforce(row) for row in rows if str(row["Id"]) not in deleted]
-        told = {one.id for one in living if salesforce_row_changed(rules, one, agreed.get(one.id))}
-        known = [agreed[id_].id for id_ in sorted((told | deleted) & agreed.keys())]
+        told = changed_contacts(rules, reader, rows, agreed)
+        known = [agreed[id_].id for id_ in sorted((told.keys() | deleted) & agreed.keys())]
         others = [str(row["Id"]) for row in rows if str(row["Id"]) not in agreed]
-        await self._doubt(Side.SALESFORCE, {one.id: one.version for one in living if one.id in told & agreed.keys()})
+        await self._doubt(Side.SALESFORCE, {id_: stamp for id_, stamp in told.items() if id_ in agreed})
 
         await scans.add_differing(self.runtime.database, self.scan, Side.SALESFORCE, known)
-        news = sorted(told & set(others))
+        news = sorted(told.keys() & set(others))
         return len(known) + await links.mark_seen(self.runtime.database, kind, others, news, self.asked.lane)
 
     async def _doubt(self, side: Side, versions: Mapping[str, str]) -> None:

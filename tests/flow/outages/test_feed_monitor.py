@@ -340,3 +340,16 @@ async def test_a_side_that_is_not_connected_has_no_feed(database, empty_vendors)
 
     assert "salesforce_feed" in shown
     assert "drchrono_feed" not in shown
+
+
+async def test_odd_rows_of_a_list_end_no_look_into_a_feed(clinic):
+    odd = {"results": [None, 7, [], {}, {"id": "9" * 65}, {"id": "1\x00"}], "next": None}
+    for path in ("/api/patients", "/api/appointments"):
+        clinic.breaks("drchrono", f"GET {path}", "error", status=200, body=odd, next=None)
+
+    with structlog.testing.capture_logs() as lines:
+        await passes(clinic, QUIET)
+
+    passed_over = [line["records"] for line in lines if line["event"] == "list.rows_unreadable"]
+    assert passed_over[:1] == [len(odd["results"])]
+    assert [line for line in lines if line["event"] == "feed.not_looked_into"] == []

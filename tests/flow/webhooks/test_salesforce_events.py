@@ -246,3 +246,29 @@ async def test_the_same_event_from_many_at_once_is_kept_once(clinic):
 
     assert {answer.status_code for answer in answers} == {200}
     assert len(await due(clinic)) == 1
+
+
+@pytest.mark.parametrize(
+    "record_id",
+    [
+        "001SYN000000001YBA",
+        "003SYN000000001ZZZ",
+        "x" * 18,
+        "9" * 100,
+        "\x00" * 18,
+        "\ud800",
+        "../users/current",
+        7,
+        None,
+    ],
+    ids=ascii,
+)
+async def test_an_id_that_is_none_of_its_objects_is_kept_as_unreadable_and_its_neighbour_is_heard(clinic, record_id):
+    contact = clinic.human_ticks_contact()
+
+    answer = await post(clinic, a_batch(an_event(record_id, "u-1"), an_event(contact, "u-2")))
+    await clinic.settles()
+
+    assert answer.status_code == 200
+    assert sorted(await outcomes(clinic)) == ["kept", "unreadable"]
+    assert [chart["first_name"] for chart in clinic.charts()] == ["Tess"]
