@@ -68,17 +68,19 @@ def pytest_collection_modifyitems(items):
 
     `make long` runs those on SQLite, and the tests of the stand-ins alone: nothing of ours is in them. What is told on
     SQLite alone is told here. A flow that is told of many values is told of the first and the last here, and of all of
-    them there; not one that guards the door.
+    them there; not one that guards the door, nor one whose rule may break on either kind of database (`both`).
     """
     told = defaultdict(list)
     on_postgresql = {(item.path, item.originalname) for item in items if _database_of(item) == "postgresql"}
     for item in items:
+        if item.get_closest_marker("both"):
+            continue
         folders = item.path.relative_to(_TESTS).parts
         is_a_twin = _database_of(item) == "sqlite" and (item.path, item.originalname) in on_postgresql
-        is_a_twin = is_a_twin and bool(_THROUGH_THE_STORE & {*folders}) and item.get_closest_marker("both") is None
+        is_a_twin = is_a_twin and bool(_THROUGH_THE_STORE & {*folders})
         if is_a_twin or folders[:2] == ("standins", "tests"):
             item.add_marker(pytest.mark.long)
-        elif folders[0] == "flow" and folders[1] not in _AT_THE_DOOR and item.get_closest_marker("both") is None:
+        elif folders[0] == "flow" and folders[1] not in _AT_THE_DOOR:
             told[item.path, item.originalname].append(item)
     for items_of_one in told.values():
         for item in items_of_one[1:-1]:

@@ -11,7 +11,7 @@ A rule is `{"match": "POST /api/patients", "do": "error", "next": 1, "status": 5
             drop_after_commit     do the work, then close the connection without an answer
             drop_before           close the connection without an answer; the work is not done
             slow                  wait `delay_s`, then do the work and answer
-    body    JSON, or text; text that begins with `<` goes out as HTML
+    body    JSON, or text; text that begins with `<` goes out as HTML, with `{` or `[` as JSON, as it is
     headers more headers of that answer
     delay_s seconds, default 30
 
@@ -66,8 +66,8 @@ class Rule:
     def answer(self, default_status: int) -> Response:
         status = self.status or default_status
         if isinstance(self.body, str):
-            media = "text/html" if self.body.lstrip().startswith("<") else "text/plain"
-            return Response(self.body, status, self.headers, media_type=media)
+            media = {"<": "text/html", "{": "application/json", "[": "application/json"}.get(self.body.lstrip()[:1])
+            return Response(self.body, status, self.headers, media_type=media or "text/plain")
         if self.body is None:
             return Response(status_code=status, headers=self.headers)
         return JSONResponse(self.body, status, self.headers)
