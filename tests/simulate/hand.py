@@ -4,9 +4,10 @@ An action gives False where it is impossible just now. A new sort of event is on
 weight 0 is off.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 from app.store.work_queue import waiting
+from tests.simulate import odd
 from tests.simulate.fields import VISIT
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
 
@@ -47,7 +48,10 @@ NAMES = {
 class Mix:
     """How often each action is drawn, beside the others; and how rough the world is.
 
-    mail, calls  the share of letters, and of calls, that something happens to
+    mail, calls      the share of letters, and of calls, that something happens to
+    pages, odd_rows  the share of calls that a gateway answers, and of lists that hold a row nobody can read
+
+    What only rough histories have comes last, and is off: so it changes no history that has none of it.
     """
 
     steps: int = 60
@@ -76,6 +80,19 @@ class Mix:
     worker_dies: float = 0.7
     time_passes: float = 3.0
     tokens_expire: float = 0.1
+    pages: float = field(default=0.0, repr=False)
+    odd_rows: float = field(default=0.0, repr=False)
+    chart_turns_odd: float = field(default=0.0, repr=False)
+    visit_turns_odd: float = field(default=0.0, repr=False)
+    odd_letter: float = field(default=0.0, repr=False)
+    chart_hidden: float = field(default=0.0, repr=False)
+    chart_shown: float = field(default=0.0, repr=False)
+    job_cancelled: float = field(default=0.0, repr=False)
+    sides_compared: float = field(default=0.0, repr=False)
+
+    @property
+    def is_rough(self):
+        return any(getattr(self, one.name) for one in fields(self) if not one.repr)
 
 
 async def chart_created(world, mix):
@@ -283,8 +300,9 @@ def _edit(rng, hot, side):
     return {NAMES[name]: value or None for name, value in values.items()}
 
 
-_SHAPE = ("steps", "people", "mail", "calls")
-ACTIONS = {one.name: globals()[one.name] for one in fields(Mix) if one.name not in _SHAPE}
+_SHAPE = ("steps", "people", "mail", "calls", "pages", "odd_rows")
+_FUNCTIONS = {**vars(odd), **globals()}
+ACTIONS = {one.name: _FUNCTIONS[one.name] for one in fields(Mix) if one.name not in _SHAPE}
 
 
 def drawn(rng, mix):

@@ -3,11 +3,14 @@
     python -m tests.simulate.many [--seeds 1000] [--first 1]         what `make simulate` runs
     python -m tests.simulate.many --show 42                          one history, line by line
 
-A seed whose history breaks a promise is told whole; add it to `KEPT` once it holds again.
+Each seed tells a plain history, and one in three a rough one too (`rough.py`); `--plain` and `--rough` tell one sort
+alone, `--rough` of every seed. A seed whose history breaks a promise is told up to there; add it to `KEPT` once it
+holds again.
 """
 
 import argparse
 import os
+import random
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import AsyncExitStack
@@ -18,10 +21,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tests.simulate.hand import Mix
 from tests.simulate.history import stage
+from tests.simulate.rough import ROUGH
 from tests.simulate.running import runner
 
 _AT_ONCE = 10
+_ROUGH = 1 / 3  # of all seeds
+PLAIN = Mix()
 
 
 def main():
@@ -29,12 +36,24 @@ def main():
     parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--show", type=int)
+    sort = parser.add_mutually_exclusive_group()
+    sort.add_argument("--plain", action="store_const", dest="sort", const=PLAIN)
+    sort.add_argument("--rough", action="store_const", dest="sort", const=ROUGH)
     given, console = parser.parse_args(), Console(soft_wrap=True)
     if given.show is not None:
-        (told,) = _told([given.show])
+        (told,) = _told([(given.show, given.sort or PLAIN)])
         console.print(escape(str(told)))
         return bool(told.complaints)
-    return _all(range(given.first, given.first + given.seeds), console)
+    return _all([*_sorts(range(given.first, given.first + given.seeds), given.sort)], console)
+
+
+def _sorts(seeds, sort):
+    """Give each seed with the mix of what it tells."""
+    for seed in seeds:
+        if sort is not ROUGH:
+            yield seed, PLAIN
+        if sort is ROUGH or (sort is None and random.Random(f"{seed} is rough").random() < _ROUGH):
+            yield seed, ROUGH
 
 
 @cache
@@ -44,39 +63,40 @@ def _here():
     return running, running.run(is_open.enter_async_context(stage())), is_open
 
 
-def _told(seeds):
+def _told(asked):
     """Tell some histories, one after the other, in this process."""
     running, one, _ = _here()
-    return [running.run(one.tells(seed)) for seed in seeds]
+    return [running.run(one.tells(*seed_and_mix)) for seed_and_mix in asked]
 
 
-def _brief(seeds):
+def _brief(asked):
     """Tell some histories; one that fails is told again, up to where it first does."""
     running, one, _ = _here()
-    return [told if not told.complaints else running.run(one.shortest(told.seed)) for told in _told(seeds)]
+    told = zip(asked, _told(asked), strict=True)
+    return [found if not found.complaints else running.run(one.shortest(*again)) for again, found in told]
 
 
-def _all(seeds, console):
+def _all(asked, console):
     bad, edits, writes, overtaken = [], 0, 0, 0
-    batches = [seeds[at : at + _AT_ONCE] for at in range(0, len(seeds), _AT_ONCE)]
+    batches = [asked[at : at + _AT_ONCE] for at in range(0, len(asked), _AT_ONCE)]
     words = TextColumn("{task.completed:.0f} of {task.total:.0f}, {task.fields[rate]:.1f}/s, {task.fields[bad]} failed")
     with (
         Progress(BarColumn(), words, TimeRemainingColumn(), console=console, speed_estimate_period=60) as progress,
         ProcessPoolExecutor(os.cpu_count()) as pool,
     ):
-        task = progress.add_task("histories", total=len(seeds), bad=0, rate=0.0)
+        task = progress.add_task("histories", total=len(asked), bad=0, rate=0.0)
         started, count = monotonic(), 0
         for done in as_completed([pool.submit(_brief, batch) for batch in batches]):
             for told in done.result():
                 edits, writes, overtaken = edits + told.edits, writes + told.writes, overtaken + told.overtaken
                 if told.complaints:
-                    bad.append(told.seed)
+                    bad.append(f"{told.seed}{' (rough)' if told.is_rough else ''}")
                     console.print(escape(str(told)))
             count += len(done.result())
             progress.update(task, completed=count, bad=len(bad), rate=count / (monotonic() - started))
-    console.print(f"{len(seeds)} histories: {edits} edits by people, {writes} writes by us that changed something;")
+    console.print(f"{len(asked)} histories: {edits} edits by people, {writes} writes by us that changed something;")
     console.print(f"{overtaken} fields were edited between our look and our write, and that edit was overwritten")
-    console.print("every promise held" if not bad else f"broken by seeds {sorted(bad)}", style="bold")
+    console.print("every promise held" if not bad else f"broken by seeds {', '.join(sorted(bad))}", style="bold")
     return bool(bad)
 
 

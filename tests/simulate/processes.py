@@ -5,10 +5,12 @@ Each has its own clients and its own connections to the one database, so that on
 
 import asyncio
 import ssl
+import traceback
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
 
+from app.errors import SyncError
 from app.main import create_app
 from app.store.inbox.sqlite import SqliteInbox
 from app.store.rate_ledger import RateLedger
@@ -22,8 +24,9 @@ from app.vendors.rate_limit.policy import Allowance
 from app.vendors.rate_limit.salesforce import SalesforceRateLimit
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import SalesforceGrant
-from tests.simulate.turns import WORKER, InTurn, InTurns
+from tests.simulate.turns import ATTEMPT, WORKER, InTurn, InTurns
 from tests.simulate.vendors import CALLBACK, DRCHRONO, SALESFORCE, Cable, Exchange, Wire
+from workers.compare.reconcile import compare
 from workers.sync import sync, take
 
 _NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: no call may leave this process
@@ -60,10 +63,25 @@ class Worker:
 
     def starts(self, kind):
         """Begin a pass over what is due."""
+        self._begins(self._pass(kind))
+
+    def _begins(self, job):
         context = copy_context()
-        context.run(WORKER.set, self)
         self.current, self.since = Attempt(self, self.step()), self._clock.ms
-        self.task = asyncio.create_task(self._pass(kind), context=context)
+        context.run(WORKER.set, self)
+        context.run(ATTEMPT.set, self.current)
+        self.task = asyncio.create_task(job, context=context)
+        self.task.add_done_callback(self._ended)
+
+    def _ended(self, task):
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, SyncError):
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            self.turns.errors.append(f"{type(error).__name__} in {place.name} ({place.lineno})")
+
+    def compares(self, inbox, kind, since):
+        """Begin to compare both sides, of one kind."""
+        self._begins(compare(self.runtime, inbox, kind, since=since))
 
     async def _pass(self, kind):
         self.current.work = await take(self.runtime, kind)

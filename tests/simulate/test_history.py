@@ -1,20 +1,28 @@
+"""Histories that nobody has told before: their seeds are drawn by the day, so that each day's tests look elsewhere."""
+
+import random
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.simulate.hand import Mix
 from tests.simulate.history import BROKEN, KEPT, stage
+from tests.simulate.rough import ROUGH
 
 AT_ONCE = 10
-SEEDS = [seed for seed in range(1, 126) if seed not in [broken for broken, *_ in BROKEN]][:20]
+TODAY = random.Random(datetime.now(UTC).date().isoformat())
+SEEDS = TODAY.sample(range(100_000, 1_000_000), 20)
+ROUGH_SEEDS = TODAY.sample(range(100_000, 1_000_000), 10)
 
 
-async def told(*seeds):
+async def told(*seeds, mix=None):
     async with stage() as one:
-        return [await one.tells(seed) for seed in seeds]
+        return [await one.tells(seed, mix) for seed in seeds]
 
 
-async def whole(broken):
+async def whole(broken, mix=None):
     async with stage() as one:
-        return "\n".join([str(await one.shortest(told.seed)) for told in broken])
+        return "\n".join([str(await one.shortest(told.seed, mix)) for told in broken])
 
 
 @pytest.mark.timeout(300)
@@ -23,6 +31,14 @@ async def test_whatever_happens_both_sides_agree_and_nothing_is_lost_once_everyt
     broken = [one for one in await told(*SEEDS[at : at + AT_ONCE]) if one.complaints]
 
     assert not broken, await whole(broken)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+async def test_whatever_is_odd_hurts_itself_alone():
+    broken = [one for one in await told(*ROUGH_SEEDS, mix=ROUGH) if one.complaints]
+
+    assert not broken, await whole(broken, ROUGH)
 
 
 @pytest.mark.parametrize(
@@ -41,3 +57,9 @@ async def test_the_same_seed_tells_the_same_history():
 
     assert once.trace == again.trace
     assert once.hash != other.hash
+
+
+async def test_the_same_seed_tells_the_same_rough_history():
+    once, again = await told(7, 7, mix=ROUGH)
+
+    assert once.trace == again.trace

@@ -14,6 +14,7 @@ from typing import Any
 from tests.simulate.database import Remembering
 
 WORKER = ContextVar("worker", default=None)
+ATTEMPT = ContextVar("attempt", default=None)
 _PATIENCE_S = 5.0
 
 
@@ -27,10 +28,10 @@ class Turn:
 
 
 class Turns:
-    """Everybody who waits, in the order they came. `is_open`: nobody has to."""
+    """Everybody who waits, in the order they came. `is_open`: nobody has to. `errors`: what no job should end with."""
 
     def __init__(self):
-        self.waiting, self.is_open = [], False
+        self.waiting, self.is_open, self.errors = [], False, []
 
     async def at(self, where):
         """Wait for a turn, if a worker comes here; anybody else passes."""

@@ -12,7 +12,8 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from tests.simulate.turns import WORKER
+from tests.simulate.odd import spoiled
+from tests.simulate.turns import ATTEMPT, WORKER
 from tests.standins.drchrono.app import create_app as drchrono_app
 from tests.standins.salesforce.app import create_app as salesforce_app
 
@@ -28,6 +29,16 @@ _BUSY = {
 READS = ("no connection", "throttled", "503", "no answer")
 WRITES = (*READS, "500", "500 though done", "done, no answer", "done later, no answer")
 _REFUSED = {"503": 503, "500": 500, "500 though done": 500}
+_HTML = [(b"content-type", b"text/html")]
+# what a gateway says in a vendor's place
+_PAGES = {
+    "a page, 200": (200, _HTML, b"<html>We will be right back</html>"),
+    "a page, 404": (404, _HTML, b"<html>Not found</html>"),
+    "a login page": (302, [(b"location", b"https://login.example.test/"), *_HTML], b""),
+    "a proxy's 401": (401, [(b"www-authenticate", b"Basic"), *_HTML], b"<html>Who are you?</html>"),
+    "a proxy's 403": (403, _HTML, b"<html>Blocked</html>"),
+    "JSON of another shape": (200, [(b"content-type", b"application/json")], b'{"status": "ok"}'),
+}
 
 
 class NoAnswerError(Exception):
@@ -74,9 +85,11 @@ def answered(app, method, url, headers, body):
 
 @dataclass(slots=True)
 class Trouble:
-    """How often a call goes wrong; a write twice as often."""
+    """How often a call goes wrong; a write twice as often. How often a gateway answers; and a list holds an odd row."""
 
     share: float = 0.0
+    pages: float = 0.0
+    odd_rows: float = 0.0
 
 
 class Vendors:
@@ -99,7 +112,9 @@ class Vendors:
         fault = self._fault(method) if worker is not None and "/o/token" not in url and "/oauth2/" not in url else ""
         if fault:
             self.tell(f"{side} {method}: {fault}")
-        asked = (side, method, url, headers, body, worker and worker.current)
+        asked = (side, method, url, headers, body, ATTEMPT.get())
+        if worker is not None and not fault and self._meets(self.trouble.pages):
+            return self._page(asked)
         if fault == "no connection":
             raise NoAnswerError(is_sent=False)
         if fault == "done later, no answer":
@@ -112,7 +127,29 @@ class Vendors:
             return _REFUSED[fault], [(b"content-type", b"text/html")], b"<html>sorry</html>"
         if fault:
             raise NoAnswerError(is_sent=True)
+        if worker is not None and method == "GET" and self._meets(self.trouble.odd_rows):
+            content = self._with_an_odd_row(side, content)
         return status, given, content
+
+    def _meets(self, share):
+        return bool(share) and self.rng.random() < share
+
+    def _page(self, asked):
+        """A gateway answers, after a write perhaps though it was done; who asks for a token it never lets through."""
+        side, method, url, *_ = asked
+        name = self.rng.choice(sorted(_PAGES))
+        is_done = method in _WRITES and "/o/token" not in url and "/oauth2/" not in url and self.rng.random() < 0.5
+        self.tell(f"{side} {method}: {name}{', though done' if is_done else ''}")
+        if is_done:
+            self.does(*asked)
+        return _PAGES[name]
+
+    def _with_an_odd_row(self, side, content):
+        found = spoiled(content, self.rng) if side == DRCHRONO else None
+        if found is None:
+            return content
+        self.tell(f"{side}: a list has an odd row")
+        return found
 
     def does(self, side, method, url, headers, body, author):
         """The vendor does what it was asked; what changes there is the author's doing."""

@@ -16,7 +16,7 @@ from tests.simulate.ledger import HUMAN, Ledger
 from tests.simulate.post import CHARTS, Post
 from tests.simulate.processes import Web, Worker
 from tests.simulate.turns import Turns
-from tests.simulate.vendors import DRCHRONO, SALESFORCE, URLS, Vendors, answered
+from tests.simulate.vendors import DRCHRONO, SALESFORCE, URLS, Trouble, Vendors, answered
 from workers.compare.reconcile import ORDER, compare
 
 _JSON = [(b"content-type", b"application/json")]
@@ -37,6 +37,7 @@ class World:
         self.rng = random.Random(f"{seed}")
         self.trace, self.steps, self.workers, self.dead = [], 0, [], []
         self.vanished, self.named, self.hot, self.days = set(), set(), (), {}
+        self.odd, self.hidden = set(), {}
         self.vendors, self.post = Vendors(self.clock, self.rng, self.tells), Post(self.rng)
         self.web = Web(stage.template, stage.memory.lends(), stage.memory.connection)
         self.ledger = Ledger(lambda kind: stage.template.rules(Kind(kind)), self.partner, self.key_of)
@@ -146,7 +147,7 @@ class World:
 
     async def settles(self):
         """Nobody edits and nothing goes wrong any more: what is under way arrives, until nothing is due."""
-        self.vendors.trouble.share, self.turns.is_open = 0.0, True
+        self.vendors.trouble, self.turns.is_open = Trouble(), True
         while self.turns.waiting:
             await self.turns.lets(self.turns.waiting[0])
         worker = self.workers[0] if self.workers else self.hires()
