@@ -15,7 +15,7 @@ _PATIENT = {
     "chart_id": _TEXTS, "patient_status": _TEXTS,
 }  # fmt: skip
 _VISIT = {
-    "scheduled_time": ("0202-12-01T10:30:00", "9999-12-31T23:59:00"), "reason": ("x" * 40_000, *_TEXTS),
+    "scheduled_time": ("0202-12-01T10:30:00", "9999-12-31T12:00:00"), "reason": ("x" * 40_000, *_TEXTS),
     "notes": ("x" * 40_000, *_TEXTS), "status": _TEXTS, "patient": (10**70,), "doctor": (10**70,),
     "office": (10**70,), "duration": (10**12, -5), "exam_room": (10**12,),
 }  # fmt: skip
