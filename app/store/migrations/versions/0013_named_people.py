@@ -6,7 +6,7 @@ Rows of before stay outside the chain; its first row vouches for them.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015"
+revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None
