@@ -59,7 +59,8 @@ class SignIn:
         self._cookie = URLSafeSerializer(key, salt="session", signer_kwargs={"digest_method": hashlib.sha256})
         self._csrf = Signer(key, salt="csrf", digest_method=hashlib.sha256)
         self.accounts = Accounts(key, known.operators, known.viewers, known.operator_token, known.viewer_token)
-        self._issuer_print = self.accounts.print_of("issuer", known.oidc_identity) if known.oidc_identity else None
+        identity = _issuer_identity(runtime)
+        self._issuer_print = self.accounts.print_of("issuer", identity) if identity else None
 
     async def bearer(self, token: str) -> Caller | None:
         """Give who sends a token with their request; None for a stranger.
@@ -156,3 +157,12 @@ class SignIn:
 
 def _hash(session: str) -> str:
     return hashlib.sha256(session.encode()).hexdigest()
+
+
+def _issuer_identity(runtime: Runtime) -> str:
+    """Give what sessions by the issuer stand on: a change of it ends them; empty where no issuer is set up."""
+    known = runtime.settings
+    if known.oidc_issuer is None:
+        return ""
+    roles = (*known.oidc_operator_claim, "/", *known.oidc_viewer_claim)
+    return " ".join((known.oidc_issuer, known.oidc_client_id or "", known.oidc_name_claim, *roles))

@@ -23,7 +23,8 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from app.database_url import is_postgres, read_postgres
 from app.errors import Misconfigured
-from app.settings.fields import Generated, Section, Settings
+from app.settings.fields import Settings
+from app.settings.types import Generated, Section
 
 _WIDTH = 120
 _TO_COPY = """\

@@ -4,21 +4,23 @@ A description's first line says what is expected; further lines are for whoever 
 fields is that of the env file. What only holds between settings is checked by `env_file.load`.
 """
 
-import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.settings.types import (
-    KEY_BYTES,
+    ACCOUNT,
+    DRCHRONO,
+    KEY,
+    PEOPLE,
+    SALESFORCE,
+    SERVICE,
+    TOKEN,
+    WORK,
     Accounts,
     Claims,
     DatabaseUrl,
@@ -42,43 +44,11 @@ from app.settings.types import (
     Tokens,
     WebhookSecrets,
     WebUrl,
-    raw_keys,
+    key_of_sessions,
 )
 from app.sync import office_hours
 from app.sync.model import Side
 from app.sync.office_hours import OfficeHours
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """The heading of the env file under which a setting stands."""
-
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """How a value that nobody else has is generated; such a setting has no example, as one in print would be used.
-
-    command    prints a value, in a shell
-    generate   gives a value, for `chronobridge init`
-    is_active  whether the setting is switched on in init's file, or commented out there until others are set with it
-    """
-
-    command: str
-    generate: Callable[[], str]
-    is_active: bool = True
-
-
-SERVICE = Section("This service")
-PEOPLE = Section("Sign-in by an identity provider (OpenID Connect): all of issuer, id and secret, or none")
-DRCHRONO = Section("DrChrono: all of id, secret and webhook secrets, or none (not connected)")
-SALESFORCE = Section("Salesforce: login address, id, organization, and one way to sign in; or none (not connected)")
-WORK = Section("How it works")
-
-KEY = Generated("openssl rand -base64 32 | tr '+/' '-_'", lambda: Fernet.generate_key().decode())
-TOKEN = Generated("openssl rand -hex 32", lambda: secrets.token_hex(32))
-ACCOUNT = Generated("echo anna:$(openssl rand -hex 32)", lambda: f"anna:{secrets.token_hex(32)}", is_active=False)
 
 
 class Settings(BaseSettings):
@@ -398,20 +368,8 @@ class Settings(BaseSettings):
     @property
     def connected(self) -> frozenset[Side]:
         """The sides whose settings are there; all or none of a side's are, or the start has failed."""
-        sides = set()
-        if self.drchrono_client_id:
-            sides.add(Side.DRCHRONO)
-        if self.salesforce_client_id:
-            sides.add(Side.SALESFORCE)
-        return frozenset(sides)
-
-    @property
-    def oidc_identity(self) -> str:
-        """What sessions by the issuer stand on: a change of it ends them; empty where no issuer is set up."""
-        if self.oidc_issuer is None:
-            return ""
-        roles = (*self.oidc_operator_claim, "/", *self.oidc_viewer_claim)
-        return " ".join((self.oidc_issuer, self.oidc_client_id or "", self.oidc_name_claim, *roles))
+        ids = {Side.DRCHRONO: self.drchrono_client_id, Side.SALESFORCE: self.salesforce_client_id}
+        return frozenset(side for side, id_ in ids.items() if id_)
 
     @property
     def hours(self) -> OfficeHours:
@@ -431,10 +389,7 @@ class Settings(BaseSettings):
     @property
     def signing_key(self) -> bytes:
         """What people's sessions are signed with: SESSION_KEY, or a key of its own made from ENCRYPTION_KEYS."""
-        if self.session_key is not None:
-            return raw_keys([self.session_key])[0]
-        newest = raw_keys(self.encryption_keys)[0]
-        return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"chronobridge sessions").derive(newest)
+        return key_of_sessions(self.session_key, self.encryption_keys)
 
     @property
     def identity(self) -> str:

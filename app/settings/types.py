@@ -1,16 +1,22 @@
 """The types of settings: a key, a URL, a comma list, a zone, each read from text and checked.
 
-A check complains without the value, which may be a secret. Which settings there are is for `fields.py`.
+A check complains without the value, which may be a secret. At the end stand the headings of the env file, and how
+values that nobody else has are generated. Which settings there are is for `fields.py`.
 """
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
@@ -297,3 +303,43 @@ def secret_values(secrets: Sequence[SecretStr]) -> tuple[str, ...]:
 def raw_keys(keys: Sequence[SecretStr]) -> tuple[bytes, ...]:
     """Give keys as their 32 bytes."""
     return tuple(base64.urlsafe_b64decode(key.get_secret_value()) for key in keys)
+
+
+def key_of_sessions(key: SecretStr | None, encryption_keys: Sequence[SecretStr]) -> bytes:
+    """Give the 32 bytes that sessions are signed with: this one, or one of their own made from the newest of those."""
+    if key is not None:
+        return raw_keys([key])[0]
+    newest = raw_keys(encryption_keys)[0]
+    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"chronobridge sessions").derive(newest)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The heading of the env file under which a setting stands."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """How a value that nobody else has is generated; such a setting has no example, as one in print would be used.
+
+    command    prints a value, in a shell
+    generate   gives a value, for `chronobridge init`
+    is_active  whether the setting is switched on in init's file, or commented out there until others are set with it
+    """
+
+    command: str
+    generate: Callable[[], str]
+    is_active: bool = True
+
+
+SERVICE = Section("This service")
+PEOPLE = Section("Sign-in by an identity provider (OpenID Connect): all of issuer, id and secret, or none")
+DRCHRONO = Section("DrChrono: all of id, secret and webhook secrets, or none (not connected)")
+SALESFORCE = Section("Salesforce: login address, id, organization, and one way to sign in; or none (not connected)")
+WORK = Section("How it works")
+
+KEY = Generated("openssl rand -base64 32 | tr '+/' '-_'", lambda: Fernet.generate_key().decode())
+TOKEN = Generated("openssl rand -hex 32", lambda: secrets.token_hex(32))
+ACCOUNT = Generated("echo anna:$(openssl rand -hex 32)", lambda: f"anna:{secrets.token_hex(32)}", is_active=False)

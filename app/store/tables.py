@@ -14,6 +14,11 @@ def instants(*times: str) -> list[sa.Column[Any]]:
     return [column for table in metadata.tables.values() for column in table.c if column.info.get("time") in times]
 
 
+def _only(rows: sa.ColumnElement[bool]) -> dict[str, Any]:
+    """Say of which rows an index is."""
+    return {"sqlite_where": rows, "postgresql_where": rows}
+
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -47,14 +52,7 @@ events = sa.Table(
     sa.Column("version", sa.String(32), nullable=False),
     sa.Column("finished_at", Instant, info=STAMP),
 )
-sa.Index(
-    "ix_events_open",
-    events.c.side,
-    events.c.kind,
-    events.c.record_id,
-    sqlite_where=events.c.finished_at.is_(None),
-    postgresql_where=events.c.finished_at.is_(None),
-)
+sa.Index("ix_events_open", events.c.side, events.c.kind, events.c.record_id, **_only(events.c.finished_at.is_(None)))
 sa.Index(
     "ix_events_record", events.c.record_id, events.c.delivery_id
 )  # kind and side too: open ones would be sought here
@@ -90,20 +88,10 @@ for _name, _columns in (
     ("ix_links_due_at", (links.c.due_at,)),
 ):
     _is_due = links.c.due_at.is_not(None)
-    sa.Index(_name, *_columns, sqlite_where=_is_due, postgresql_where=_is_due)
+    sa.Index(_name, *_columns, **_only(_is_due))
 sa.Index("ix_links_kind", links.c.kind, links.c.id)
-sa.Index(
-    "ix_links_series",
-    links.c.series,
-    sqlite_where=links.c.series.is_not(None),
-    postgresql_where=links.c.series.is_not(None),
-)
-sa.Index(
-    "ix_links_person",
-    links.c.person,
-    sqlite_where=links.c.person.is_not(None),
-    postgresql_where=links.c.person.is_not(None),
-)
+sa.Index("ix_links_series", links.c.series, **_only(links.c.series.is_not(None)))
+sa.Index("ix_links_person", links.c.person, **_only(links.c.person.is_not(None)))
 
 identities = sa.Table(
     "identities",
@@ -143,12 +131,7 @@ journal = sa.Table(
     sa.Column("code", sa.String(64)),
 )
 sa.Index("ix_journal_link_id", journal.c.link_id)
-sa.Index(
-    "ix_journal_open",
-    journal.c.link_id,
-    sqlite_where=journal.c.state.in_(OPEN),
-    postgresql_where=journal.c.state.in_(OPEN),
-)
+sa.Index("ix_journal_open", journal.c.link_id, **_only(journal.c.state.in_(OPEN)))
 
 conflicts = sa.Table(
     "conflicts",
@@ -180,16 +163,9 @@ decisions = sa.Table(
     sa.Column("ended_at", Instant, info=STAMP),
 )
 _has_ended = decisions.c.ended_at.is_not(None)
-sa.Index("ix_decisions_ended_at", decisions.c.ended_at, sqlite_where=_has_ended, postgresql_where=_has_ended)
+sa.Index("ix_decisions_ended_at", decisions.c.ended_at, **_only(_has_ended))
 _is_open = decisions.c.ended_at.is_(None)
-sa.Index(
-    "ix_decisions_open",
-    decisions.c.link_id,
-    decisions.c.field,
-    unique=True,
-    sqlite_where=_is_open,
-    postgresql_where=_is_open,
-)
+sa.Index("ix_decisions_open", decisions.c.link_id, decisions.c.field, unique=True, **_only(_is_open))
 
 # what is old and still there, for app/store/retention.py
 for _name, _at, _there in (
@@ -198,7 +174,7 @@ for _name, _at, _there in (
     ("ix_journal_values", journal.c.answered_at, sa.or_(journal.c.replaced.is_not(None), journal.c.sent.is_not(None))),
     ("ix_conflicts_kept", conflicts.c.at, conflicts.c.kept.is_not(None)),
 ):
-    sa.Index(_name, _at, _at.table.c.id, sqlite_where=_there, postgresql_where=_there)
+    sa.Index(_name, _at, _at.table.c.id, **_only(_there))
 
 failures = sa.Table(
     "failures",
