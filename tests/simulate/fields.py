@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
 
 _EXTENSION = re.compile(r"(?:ext\.?|extension|x|#)\s*(\d+)\s*$", re.IGNORECASE)
+_CARRIED_NOWHERE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what XML 1.0 has no place for
 _DOCTORS_ZONE = ZoneInfo("US/Eastern")
 D, S = DRCHRONO, SALESFORCE
 
@@ -38,7 +39,7 @@ def _phone(value):
     found = _EXTENSION.search(value)
     digits = re.sub(r"\D", "", value[: found.start()] if found else value)
     digits = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
-    return f"{digits}x{found[1]}" if found else digits
+    return f"{digits}x{found[1]}" if found else digits or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ class Field:
         value = raw.get(self.on(side))
         if self.to and side == SALESFORCE:
             value = value and key_of(self.to, value)
-        return None if value is None or not str(value).strip() else self.normal(str(value).strip())
+        text = "" if value is None else _CARRIED_NOWHERE.sub("", str(value)).strip()
+        return self.normal(text) if text else None
 
 
 def _by_name(*rows):

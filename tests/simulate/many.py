@@ -42,7 +42,7 @@ def main():
     given, console = parser.parse_args(), Console(soft_wrap=True)
     if given.show is not None:
         (told,) = _told([(given.show, given.sort or PLAIN)])
-        console.print(escape(str(told)))
+        console.print(_shown(told))
         return bool(told.complaints)
     return _all([*_sorts(range(given.first, given.first + given.seeds), given.sort)], console)
 
@@ -61,6 +61,11 @@ def _here():
     """Give this process's runner and stage, and what keeps it open: what is compiled for one history, all find."""
     running, is_open = runner(), AsyncExitStack()
     return running, running.run(is_open.enter_async_context(stage())), is_open
+
+
+def _shown(told):
+    """Give a history as any terminal takes it: rough ones hold half letters and control characters."""
+    return escape(str(told).encode("utf-8", "backslashreplace").decode())
 
 
 def _told(asked):
@@ -91,7 +96,7 @@ def _all(asked, console):
                 edits, writes, overtaken = edits + told.edits, writes + told.writes, overtaken + told.overtaken
                 if told.complaints:
                     bad.append(f"{told.seed}{' (rough)' if told.is_rough else ''}")
-                    console.print(escape(str(told)))
+                    console.print(_shown(told))
             count += len(done.result())
             progress.update(task, completed=count, bad=len(bad), rate=count / (monotonic() - started))
     console.print(f"{len(asked)} histories: {edits} edits by people, {writes} writes by us that changed something;")
