@@ -178,7 +178,7 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
     )
     app.add_middleware(
         Admission,
-        hosts=names_of(settings.public_url, settings.host),
+        hosts=names_of(settings.public_url, settings.host, *settings.allowed_hosts),
         limits=_LIMITS,
         is_forwarded=bool(settings.trusted_proxies),
     )

@@ -26,6 +26,7 @@ from app.settings.types import (
     DatabaseUrl,
     DoctorId,
     Duration,
+    HostNames,
     Hours,
     Interval,
     Issuer,
@@ -46,9 +47,8 @@ from app.settings.types import (
     WebUrl,
     key_of_sessions,
 )
-from app.sync import office_hours
 from app.sync.model import Side
-from app.sync.office_hours import OfficeHours
+from app.sync.office_hours import OfficeHours, parse
 
 
 class Settings(BaseSettings):
@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     )
     host: Annotated[str, SERVICE] = Field("127.0.0.1", description="the address to listen on", examples=["127.0.0.1"])
     port: Annotated[int, SERVICE] = Field(8000, ge=1, le=65535, description="a port number", examples=["8000"])
+    allowed_hosts: Annotated[HostNames, SERVICE] = Field(
+        (), description="a comma list of further names a proxy asks for this service by", examples=["web,sync.internal"]
+    )
     trusted_proxies: Annotated[Networks, SERVICE] = Field(
         (),
         description="a comma list of IP addresses or networks of proxies whose X-Forwarded-For counts",
@@ -374,7 +377,7 @@ class Settings(BaseSettings):
     @property
     def hours(self) -> OfficeHours:
         """When the clinic is open."""
-        return office_hours.parse(self.office_hours)
+        return parse(self.office_hours)
 
     @property
     def private_key(self) -> str | None:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -30,6 +30,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SALESFORCE_SUFFIXES = (".my.salesforce.com", ".my.salesforce.mil", ".salesforce.com")
 _SHORTEST_TOKEN, _SHORTEST_WEBHOOK_SECRET = 16, 32
 _FEWEST_CHARACTERS, _FEWEST_BYTES = 8, 12  # different ones; 32 bytes drawn at random have about 30
+_HOST_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?")
 _IN_A_PATH = re.compile(r"[A-Za-z0-9._~-]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*")  # and not dots alone
 
 
@@ -107,6 +108,21 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
         if network.prefixlen == 0:
             raise ValueError("it names every address there is, so anybody could say to be anybody")
     return value
+
+
+def _host_names(value: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(one.lower() for one in value)
+    if not all(_HOST_NAME.fullmatch(one) or _is_address(one) for one in names):
+        raise ValueError("it names what is no host: no scheme, no port, no path, and no *")
+    return names
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _path_tokens(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -265,6 +281,7 @@ T = TypeVar("T")
 OrNone = Annotated[T | None, BeforeValidator(_empty_is_none)]
 
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]  # comma lists are plain text, not JSON
+HostNames = Annotated[Texts, AfterValidator(_host_names)]
 Networks = Annotated[Texts, AfterValidator(_networks)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_parts)]
 Key = Annotated[SecretStr, AfterValidator(_key)]

@@ -96,8 +96,8 @@ class Admission:
             elif name == b"x-forwarded-for":
                 is_forwarded = True
         if _name(host) not in self._hosts:
-            self._warn("host.unknown", advice="let the proxy pass on the Host it was asked by: PUBLIC_URL's")
-            raise HTTPException(421, "this service answers by the host of PUBLIC_URL only")
+            self._warn("host.unknown", advice="let the proxy pass on Host as it came, or name it in ALLOWED_HOSTS")
+            raise HTTPException(421, "this service answers by the host of PUBLIC_URL and ALLOWED_HOSTS only")
         if length.isdigit() and int(length[:20]) > most:
             raise _too_large(most)
         must_be_fit_address(path, scope["query_string"])
@@ -109,9 +109,9 @@ class Admission:
             await (auth.reader(request) if path.startswith(API) else pages.known(request))
 
 
-def names_of(public_url: str, host: str) -> frozenset[str]:
-    """Give the names by which a service may be asked: PUBLIC_URL's, and the address it listens on if it is one."""
-    return frozenset(filter(None, (urlsplit(public_url).hostname, host.lower())))
+def names_of(public_url: str, host: str, *others: str) -> frozenset[str]:
+    """Give the names by which a service may be asked: PUBLIC_URL's, the address it listens on, and others."""
+    return frozenset(filter(None, (urlsplit(public_url).hostname, host.lower(), *others)))
 
 
 def _name(host: bytes) -> str:

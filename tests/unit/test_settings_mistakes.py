@@ -36,6 +36,7 @@ WRONG = {
         "http://a",
     ],
     "PORT": ["0", "65536", "http", "80.5"],
+    "ALLOWED_HOSTS": ["*", "https://web", "web:8000", "web/x", "-web", "a b", ".internal"],
     "TRUSTED_PROXIES": [
         "*",
         "proxy",

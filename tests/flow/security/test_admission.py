@@ -5,7 +5,7 @@ The routes are found in the app itself, so that a new one is met here without be
 
 import pytest
 
-from tests.flow.clinic import OPERATOR, OUTBOUND, SECRET
+from tests.flow.clinic import OPERATOR, OUTBOUND, SECRET, opened
 from tests.flow.heard import changed
 from tests.flow.security.test_security import PUBLIC, routes
 
@@ -119,6 +119,15 @@ async def test_only_our_own_name_and_this_machines_are_answered(clinic, host, st
 
     assert answer.status_code == status
     assert "evil" not in answer.text
+
+
+async def test_a_proxy_may_ask_by_a_name_that_the_settings_allow(known, empty_vendors):
+    given = changed(known, allowed_hosts="web, Sync.Internal")
+    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce, connects=False) as clinic:
+        asked = ("web:8000", "sync.internal", "internal")
+        answers = [await clinic.web.get("/login", headers={"host": host}) for host in asked]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 421]
 
 
 @pytest.mark.parametrize("probe", ["/livez", "/readyz", "/healthz", "/metrics"])
