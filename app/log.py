@@ -15,6 +15,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from time import monotonic
 from types import TracebackType
 from typing import Any
@@ -39,7 +40,8 @@ _MINUTE_S = 60.0
 class Lines:
     """Writes lines to stderr; those of one turn of the event loop go out in one write.
 
-    A write lets other threads take Python's lock, so a line per request would cost far more than its bytes.
+    A write lets other threads take Python's lock, so a line per request would cost far more than its bytes. Where
+    stderr takes no more, as on a full disk, lines are lost: nothing that only wanted to be told of may fail of it.
     """
 
     def __init__(self) -> None:
@@ -65,8 +67,9 @@ class Lines:
         """Write what waits."""
         lines, self._lines, self._loop = self._lines, [], None
         if lines:
-            sys.stderr.write("".join(f"{line}\n" for line in lines))
-            sys.stderr.flush()
+            with suppress(OSError, ValueError):  # the latter: it is closed
+                sys.stderr.write("".join(f"{line}\n" for line in lines))
+                sys.stderr.flush()
 
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()

@@ -10,7 +10,6 @@ alarms while nothing was broken, and how long it took until a broken feed was fo
 import argparse
 import asyncio
 import random
-import shutil
 import statistics
 import sys
 from dataclasses import dataclass, field, fields
@@ -218,14 +217,13 @@ async def lived(seed, days=1, broken=None, break_hour=None):
         folder = Path(name)
         async with Database(f"sqlite+aiosqlite:///{folder}/migrated.db").opened() as database:
             await migrate(database)
-        shutil.copyfile(folder / "migrated.db", folder / "history.db")
         known = settings_of(
             Database(f"sqlite+aiosqlite:///{folder}/history.db"), URLS[DRCHRONO], URLS[SALESFORCE], None,
             salesforce_event_tokens=EVENTS, confirm_after="PT5S", drchrono_calls_per_second=100_000,
             drchrono_calls_per_hour=100_000, attempt_limit=50, office_hours=HOURS,
         )  # fmt: skip
         async with open_runtime(known) as template:
-            it = Days(Stage(folder, template), seed)
+            it = Days(Stage(folder / "migrated.db", template), seed)
             with drawn_from(seed, it.clock), structlog.testing.capture_logs() as it.world.lines:
                 try:
                     await it.begins()

@@ -343,7 +343,7 @@ async def test_what_is_reopened_between_finding_and_letting_go_stays(database):
 
 
 async def test_leftovers_go_and_what_is_in_use_stays(database, vault):
-    await sessions.begin(database, "a session", "print")
+    await sessions.begin(database, "a session", "print", "operator", "anna")
     ours = oauth_states.OAuthStates(database, vault)
     await ours.expect("state", "browser")
     await ours.hold({"access_token": "Canary"})

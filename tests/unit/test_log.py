@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import log
-from app.log import ALLOWED, guard
+from app.log import ALLOWED, Lines, guard
 from app.sync.model import Snapshot
 
 CANARY = "Canary"
@@ -305,3 +305,23 @@ def test_what_warns_once_a_minute_goes_through_the_guard_whenever_it_was_made():
     lines = logged(lambda: [warn("host.unknown", advice="here", patient=CANARY) for _ in range(3)])
 
     assert [(line["event"], line["count"], line["dropped"]) for line in lines] == [("host.unknown", 1, ["patient"])]
+
+
+def test_a_line_that_stderr_does_not_take_ends_nothing(monkeypatch):
+    lines, taken = Lines(), []
+
+    class Full:
+        def write(self, text):
+            if not taken:
+                taken.append(None)
+                raise OSError(27, "File too large")
+            taken.append(text)
+
+        def flush(self):
+            pass
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    lines.msg("lost")
+    lines.msg("written")
+
+    assert taken == [None, "written\n"]

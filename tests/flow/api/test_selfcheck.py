@@ -244,7 +244,8 @@ async def test_what_other_users_may_read_is_red_and_names_each_file_with_the_com
     for path in (key, closed):
         path.write_text("secret")
     path = clinic.runtime.database.path
-    for one, mode in ((key, 0o644), (closed, 0o640), (path, 0o600), (path.with_name(f"{path.name}-wal"), 0o604)):
+    log, index = (path.with_name(f"{path.name}-{end}") for end in ("wal", "shm"))
+    for one, mode in ((key, 0o644), (closed, 0o640), (path, 0o600), (log, 0o604), (index, 0o600)):
         one.chmod(mode)
 
     async with open_runtime(known) as runtime:
