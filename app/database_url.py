@@ -17,7 +17,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 SQLITE = "sqlite+aiosqlite:///"
 _POSTGRES = ("postgresql+asyncpg://", "postgresql://", "postgres://")
@@ -163,19 +163,21 @@ def read_postgres(url: str, ca_bundle: Path | None = None) -> PostgresAddress:
     """
     if not url.isprintable() or " " in url:
         raise ValueError("it holds a blank or a line break")
-    parts = urlsplit(url)
-    if parts.fragment or "#" in url:
+    if "#" in url:
         raise ValueError("it holds a #, which ends an address: write it as %23")
-    login, _, where = parts.netloc.rpartition("@")
+    # not urlsplit: with several hosts, what is between brackets is no whole host, which Python judges by its version
+    front, _, asked = url.partition("://")[2].partition("?")
+    place, _, name = front.partition("/")
+    login, _, where = place.rpartition("@")
     user, _, password = login.partition(":")
-    query = _query(parts.query)
+    query = _query(asked)
     hosts = _hosts(where, query)
     _check(query)
     return PostgresAddress(
         hosts,
         unquote(user) or None,
         unquote(password) or None,
-        unquote(parts.path.lstrip("/")) or None,
+        unquote(name.lstrip("/")) or None,
         query,
         _mode(query),
         _is_pooled(query),

@@ -167,10 +167,8 @@ def pooler(url, place):
     config.write_text(
         f"[databases]\n{url.database} = host={url.host} port={url.port} user=postgres\n"
         f"[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port={port}\nauth_type=any\nunix_socket_dir=\n"
-        f"pool_mode=transaction\ndefault_pool_size=2\nserver_reset_query_always=0\nlogfile={place}/pooler.log\n"
+        f"pool_mode=transaction\ndefault_pool_size=2\nserver_reset_query_always=0\n"
     )
-    for folder in (place, *place.parents[:2]):
-        folder.chmod(0o777)
     child = supervise.Child("pooler", [POOLER, *(["-u", "nobody"] if os.geteuid() == 0 else []), str(config)],
                             log=place / "out.log")  # fmt: skip
     with supervise.supervised([child]):
