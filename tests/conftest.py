@@ -27,7 +27,7 @@ from tests.postgresql import in_a_loop_of_its_own, migrated, say, with_a_templat
 
 _KEY = b"a1" * 16
 _TESTS = Path(__file__).parent
-_THROUGH_THE_STORE = {"flow", "contract", "simulate"}
+_TOLD_ON = {"flow": "postgresql", "simulate": "postgresql", "contract": "sqlite"}
 _AT_THE_DOOR = ("security", "webhooks")
 _SHARED = pytest.StashKey()
 
@@ -66,18 +66,21 @@ def pytest_unconfigure(config):
 def pytest_collection_modifyitems(items):
     """What the store does is tested on both kinds of database; whatever goes through it on PostgreSQL, as it runs.
 
-    `make long` runs those on SQLite, and the tests of the stand-ins alone: nothing of ours is in them. What is told on
-    SQLite alone is told here. A flow that is told of many values is told of the first and the last here, and of all of
-    them there; not one that guards the door, nor one whose rule may break on either kind of database (`both`).
+    A call to a vendor only keeps its tokens there, so it is told on SQLite. `make long` runs each of them on the other
+    kind, and the tests of the stand-ins alone: nothing of ours is in them. What is told on one kind alone is told here.
+    A flow that is told of many values is told of the first and the last here, and of all of them there; not one that
+    guards the door, nor one whose rule may break on either kind of database (`both`).
     """
     told = defaultdict(list)
-    on_postgresql = {(item.path, item.originalname) for item in items if _database_of(item) == "postgresql"}
+    kinds = defaultdict(set)
+    for item in items:
+        kinds[item.path, item.originalname].add(_database_of(item))
     for item in items:
         if item.get_closest_marker("both"):
             continue
         folders = item.path.relative_to(_TESTS).parts
-        is_a_twin = _database_of(item) == "sqlite" and (item.path, item.originalname) in on_postgresql
-        is_a_twin = is_a_twin and bool(_THROUGH_THE_STORE & {*folders})
+        wanted = _TOLD_ON.get(folders[0])
+        is_a_twin = wanted in kinds[item.path, item.originalname] and _database_of(item) not in (None, wanted)
         if is_a_twin or folders[:2] == ("standins", "tests"):
             item.add_marker(pytest.mark.long)
         elif folders[0] == "flow" and folders[1] not in _AT_THE_DOOR:

@@ -9,9 +9,9 @@ from tests.simulate.hand import Mix
 from tests.simulate.history import BROKEN, KEPT, stage
 from tests.simulate.rough import ROUGH
 
-AT_ONCE = 10
+AT_ONCE = 5
 TODAY = random.Random(datetime.now(UTC).date().isoformat())
-SEEDS = TODAY.sample(range(100_000, 1_000_000), 20)
+SEEDS = TODAY.sample(range(100_000, 1_000_000), 10)
 ROUGH_SEEDS = TODAY.sample(range(100_000, 1_000_000), 10)
 
 
