@@ -67,6 +67,9 @@ class ChartsFound:
     not_shown: Sequence[str]
 
 
+_AGAIN = timedelta(seconds=1.5)
+_NO_ID = ""  # of a row whose id names nothing
+
 Match = Create | LinkTo | MergeContacts | Hold | Wait
 Matches = dict[str, Match | SyncError]
 
@@ -90,9 +93,6 @@ def candidate_of(batch: Batch, observed: Observed, plan: Create | FindCreated) -
     attempt = attempt if isinstance(plan, FindCreated) else None
     word, known_as = seen.decided.get(WHOLE_RECORD), identity_of(rules, observed).all
     return CreateCandidate(observed.link, plan, side, who, prints, attempt, zone, word, known_as)
-
-
-_AGAIN = timedelta(seconds=1.5)
 
 
 async def match_before_create(
@@ -305,9 +305,6 @@ async def _read_chart(batch: Batch, record_id: str) -> Snapshot | None:
 def _chart_snapshot(batch: Batch, record: Mapping[str, Any]) -> Snapshot:
     id_ = wire.record_id(record) if wire.readable([record]) else _NO_ID
     return SideReader(batch.rules.table).drchrono(id_, record, wire.version(record))
-
-
-_NO_ID = ""
 
 
 def _must_be_charts(table: Table, who: Fields, listed: Sequence[Snapshot]) -> None:
