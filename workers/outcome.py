@@ -36,7 +36,7 @@ from app.sync.plan import (
     refused_fields,
 )
 from app.sync.resolutions import ResolutionEnd
-from app.sync.snapshots import BREAK, VIRTUAL
+from app.sync.snapshots import BREAK, NO_TIME, VIRTUAL
 from app.vendors.salesforce.wire import RecordRefused
 from workers.batch import Batch, Observed, WriteAnswer, Written
 from workers.bisection import halved, one_by_one
@@ -170,7 +170,7 @@ def _done(
 
 def _left_alone(batch: Batch, observed: Observed, read: Result, plan: Nothing) -> Result:
     """Give the result of a look that asks for nothing; of what is none of ours nothing is remembered."""
-    is_nobodys = read.link.drchrono_id is None or plan.cause in (BREAK, VIRTUAL)
+    is_nobodys = read.link.drchrono_id is None or plan.cause in (BREAK, VIRTUAL, NO_TIME)
     return _done(batch, observed, read, plan, {}, is_nobodys=is_nobodys)
 
 

@@ -125,7 +125,7 @@ SKIPPED = Metric(
     "chronobridge_records_skipped_total",
     Type.COUNTER,
     "Looks at records that are none of ours",
-    {"cause": ("break", "virtual", "never_here")},
+    {"cause": ("break", "virtual", "no_time", "never_here")},
 )
 CONTRADICTED = Metric(
     "chronobridge_contradicted_deliveries_total",

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from app.sync.base import Rules
 from app.sync.create import is_opted_in, plan_create
-from app.sync.deletions import gone_in_drchrono, gone_in_salesforce, is_deleted
+from app.sync.deletions import gone_in_drchrono, gone_in_salesforce, is_no_more
 from app.sync.failure_causes import ASK, NO_PARENT, NOT_AN_ID, OTHER_KEY, WRITE_UNSETTLED
 from app.sync.field_writes import created, edited_in_salesforce, merge_of, must_be_asked
 from app.sync.mappings.codecs import is_record_id
@@ -55,7 +55,7 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done with one link."""
     if link.drchrono_id is None:
         return _lone(rules, link, seen.salesforce, now)
-    if isinstance(seen.drchrono, Snapshot) and seen.drchrono.skipped:
+    if isinstance(seen.drchrono, Snapshot) and seen.drchrono.skipped and link.salesforce_id is None:
         return Nothing(seen.drchrono.skipped)
     if not link.own_writes:
         return _settled(rules, link, seen, now)
@@ -120,9 +120,9 @@ def _opted_in(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         return Hold(OTHER_KEY)
     if isinstance(drchrono, NeedsConfirmation):
         return Wait(drchrono.reason, link.confirm_due_at or now + rules.confirm_after)
+    if isinstance(drchrono, Absent) or (isinstance(drchrono, Snapshot) and is_no_more(rules, drchrono)):
+        return gone_in_drchrono(rules, link, drchrono, salesforce)
     is_asked = isinstance(drchrono, Snapshot) and drchrono.confirmed
-    if isinstance(drchrono, Absent) or (isinstance(drchrono, Snapshot) and is_asked and is_deleted(rules, drchrono)):
-        return gone_in_drchrono(rules, link, salesforce)
     if isinstance(salesforce, Snapshot):
         return _with_key(link, _both_there(rules, link, seen, salesforce, now), drchrono, salesforce)
     if link.salesforce_id is not None:

@@ -30,8 +30,18 @@ def is_cancelled(table: Table, fields: Fields) -> bool:
     return status is not None and fields.get(status.name) == _CANCELLED
 
 
-def gone_in_drchrono(rules: Rules, link: Link, salesforce: Snapshot | Absent | Deleted) -> Plan:
-    """Say what becomes of a record that DrChrono has deleted or does not show: it was asked."""
+def is_no_more(rules: Rules, drchrono: Snapshot) -> bool:
+    """Say whether DrChrono, when it was asked, said that it deleted the record, or showed what is no visit."""
+    return drchrono.confirmed and (bool(drchrono.skipped) or is_deleted(rules, drchrono))
+
+
+def gone_in_drchrono(
+    rules: Rules, link: Link, drchrono: Snapshot | Absent, salesforce: Snapshot | Absent | Deleted
+) -> Plan:
+    """Say what becomes of a record that DrChrono has deleted or does not show.
+
+    A visit that became a block of the calendar, or lost its time, is marked and never deleted: it may be one again.
+    """
     tombstone = rules.table.tombstone
     if tombstone is None:
         return Hold(GONE_IN_DRCHRONO)
@@ -39,7 +49,7 @@ def gone_in_drchrono(rules: Rules, link: Link, salesforce: Snapshot | Absent | D
         return Nothing(NEVER_HERE)
     if not isinstance(salesforce, Snapshot):
         return Nothing()
-    if rules.deletes:
+    if rules.deletes and not (isinstance(drchrono, Snapshot) and drchrono.skipped):
         return Delete()
     if salesforce.fields.get(tombstone) is not None:
         return Nothing(compared=Comparison(agreed={tombstone: salesforce.fields[tombstone]}))

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.sync.mappings.codecs import Unfit, is_record_id
+from app.sync.mappings.codecs import Unfit, is_record_id, tidy
 from app.sync.mappings.table import Row, Table
 from app.sync.model import Kind, Side, Snapshot
 
-BREAK, VIRTUAL = "break", "virtual"
+BREAK, VIRTUAL, NO_TIME = "break", "virtual", "no_time"
 _OCCURRENCE = re.compile(r"\d{4}-?\d\d-?\d\d_\w+", re.ASCII)  # an occurrence of a series that nobody has touched
 _STAMP = re.compile(r"[0-9T:.Z+-]{1,32}", re.ASCII)
 
@@ -55,13 +55,26 @@ class SideReader:
 def skipped(kind: Kind, record_id: str, raw: Mapping[str, Any]) -> str:
     """Say why a record of DrChrono's is none of ours; empty when it is.
 
+    A block of the calendar has no patient, whatever its flag says; a patient that cannot be read is one all the same.
+
     Source  DrChrono fact sheet 5.5: breaks have no patient; an untouched occurrence has date_series as its id
     """
     if kind is not Kind.APPOINTMENT:
         return ""
-    if raw.get("appt_is_break") is True:
+    if _says(raw, "appt_is_break") in ("true", "1") or _says(raw, "patient") in ("", "0"):
         return BREAK
+    if not _says(raw, "scheduled_time"):
+        return NO_TIME
     return VIRTUAL if _OCCURRENCE.fullmatch(record_id) else ""
+
+
+def _says(raw: Mapping[str, Any], name: str) -> str:
+    """Give what a value says in small letters, empty where nothing is said, `unreadable` for what is no text."""
+    value = raw.get(name)
+    try:
+        return (tidy(str(value) if isinstance(value, bool) else value) or "").casefold()
+    except Unfit:
+        return "unreadable"
 
 
 def _place_in_series(kind: Kind, raw: Mapping[str, Any]) -> str:

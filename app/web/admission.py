@@ -4,8 +4,12 @@ FastAPI reads and parses a body before it asks any dependency, so none of this c
 right to be heard is answered before a byte of the body is read, and a body has a limit on every path. A path is closed
 to strangers unless it is named here or a webhook's, which knows its senders itself. Probes are answered by whatever
 name they are asked (a kubelet names the pod's address), and however many requests are under way.
+
+An address typed with a slash too many means the one without: those who send webhooks follow no redirect, and one
+would repeat whatever stands in the path.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
@@ -28,6 +32,7 @@ WEBHOOKS, API = "/webhooks/", "/api/"
 OPEN = frozenset({"/login", "/login/oidc", "/login/oidc/callback", "/openapi.json", "/connect/drchrono/callback"})
 _OPEN_BELOW = (WEBHOOKS, "/static/")
 _COME_AGAIN_S = "5"
+_SLASHES = re.compile("/{2,}")
 
 
 class Admission:
@@ -58,7 +63,8 @@ class Admission:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path, most = scope["path"], self._limit(scope["path"])
+        path = _tidy(scope["path"])
+        scope, most = {**scope, "path": path}, self._limit(path)
         if path in probes.PATHS:
             await self._app(scope, _limited(receive, most), send)
             return
@@ -112,6 +118,11 @@ class Admission:
 def names_of(public_url: str, host: str, *others: str) -> frozenset[str]:
     """Give the names by which a service may be asked: PUBLIC_URL's, the address it listens on, and others."""
     return frozenset(filter(None, (urlsplit(public_url).hostname, host.lower(), *others)))
+
+
+def _tidy(path: str) -> str:
+    """Give a path without doubled slashes, and without one at its end."""
+    return _SLASHES.sub("/", path).rstrip("/") or "/"
 
 
 def _name(host: bytes) -> str:

@@ -57,10 +57,11 @@ def a_second_passes(clinic):
     clinic.drchrono.put("/_control/clock", json={"offset_s": clinic._tick()})
 
 
-async def moves(clinic, visit, **fields):
-    """A human changes a visit at DrChrono; nothing is delivered yet."""
+async def moves(clinic, visit, *, unchecked="false", **fields):
+    """A human changes a visit at DrChrono, `unchecked` even to what its API does not take; nothing is delivered yet."""
     a_second_passes(clinic)
-    answer = clinic.drchrono.patch(f"/_control/appointments/{visit['id']}?silent=true", json=fields)
+    asked = {"silent": "true", "unchecked": unchecked}
+    answer = clinic.drchrono.patch(f"/_control/appointments/{visit['id']}", params=asked, json=fields)
     return answer.raise_for_status().json()
 
 

@@ -24,7 +24,8 @@ EVENT_KINDS: Mapping[str, Kind] = {
     "APPOINTMENT_DELETE": Kind.APPOINTMENT,
 }
 
-BESIDE = ("appt_is_break", "recurrence_instance_key")  # of a visit, what says whether it is ours
+# of a visit, what says whether it is ours
+BESIDE = ("appt_is_break", "recurrence_instance_key", "patient", "scheduled_time")
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
 

@@ -8,6 +8,8 @@ Source  SOAP API Developer Guide, Outbound Messaging (read 2026-11)
 """
 
 import re
+import sys
+from codecs import getincrementaldecoder
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -34,6 +36,10 @@ _MOST_KEPT = 10 + 5 * MOST_NOTIFICATIONS
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _DECLARED = re.compile(rb"<\?xml[^>]*\sencoding\s*=\s*[\"']([^\"']*)[\"']")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+# a text that somebody pasted may hold what no XML carries, written out or as a number; its neighbors are readable
+_CARRIED_NOWHERE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_LONGEST_REFERENCE = 16
+_REFERENCE = re.compile(r"&#(?:x([0-9A-Fa-f]{1,12})|([0-9]{1,13}));", re.ASCII)
 # a sender may leave the type out; ids of standard objects begin with a prefix that every org shares
 _STANDARD = {"003": "Contact", "001": "Account"}
 
@@ -75,7 +81,7 @@ class Message:
 def read_message(body: bytes) -> Message:
     """Give what an outbound message says.
 
-    Raises  Hostile, NotReadable
+    Raises  Hostile, UnreadableMessage
     """
     declared = _DECLARED.match(body.lstrip(b"\xef\xbb\xbf \t\r\n")[:_LONGEST_DECLARATION])
     if (declared and declared[1].lower() not in (b"utf-8", b"utf8", b"us-ascii")) or b"\x00" in body[:200]:
@@ -95,12 +101,36 @@ def read_message(body: bytes) -> Message:
     return Message(_text(notifications, f"{_OUTBOUND}OrganizationId"), bool(session.strip()), found)
 
 
+class _Mended:
+    """A message part by part, without the characters that no XML carries."""
+
+    def __init__(self, body: bytes) -> None:
+        self._source, self._decoder, self._left = BytesIO(body), getincrementaldecoder("utf-8")("replace"), ""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Give the next part, empty at the end; a reference that is cut in two stays for the part after."""
+        while True:
+            part = self._source.read(size)
+            text = self._left + self._decoder.decode(part, final=not part)
+            begun = text.rfind("&", -_LONGEST_REFERENCE) if part else -1
+            text, self._left = (text, "") if begun < 0 or ";" in text[begun:] else (text[:begun], text[begun:])
+            found = _CARRIED_NOWHERE.sub("", _REFERENCE.sub(_kept_reference, text)).encode()
+            if found or not part:
+                return found
+
+
+def _kept_reference(found: re.Match[str]) -> str:
+    number = int(found[1], 16) if found[1] else int(found[2])
+    is_letter = number <= sys.maxunicode and not 0xD800 <= number < 0xE000  # noqa: PLR2004 - halves of letters
+    return found[0] if is_letter and not _CARRIED_NOWHERE.match(chr(number)) else ""
+
+
 def _parsed(body: bytes) -> Element:
     """Give the `notifications` element, of which only identity is kept; what is too much is refused as it is met."""
     path: list[Element] = []
     root: Element | None = None
     kept = 0
-    for event, element in iterparse(BytesIO(body), events=("start", "end"), forbid_dtd=True):
+    for event, element in iterparse(_Mended(body), events=("start", "end"), forbid_dtd=True):
         if event == "end":
             path.pop()
             if path and element.tag not in _IDENTITY:

@@ -57,7 +57,7 @@ class EventBatch:
 def read_events(body: bytes) -> EventBatch:
     """Give what a request says.
 
-    Raises  NotReadable
+    Raises  UnreadableEvents
     """
     try:
         document = json.loads(body)
@@ -89,7 +89,11 @@ def _events(document: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def _change(event: Mapping[str, Any]) -> RecordChange:
-    """Give one event; the Flow's callout spells its keys in its own way. An id of another object's names no record."""
+    """Give one event; the Flow's callout spells its keys in its own way. An id of another object's names no record.
+
+    Whoever builds the Flow types the names, and Salesforce knows no case in them.
+    """
+    event = {name.casefold(): value for name, value in event.items()}
     kind = _text(event, "Object_Api_Name__c", "objectApiName")
     kind = kind if _NAME.fullmatch(kind) else ""
     uuid, version = _text(event, "EventUuid", "eventUuid"), _text(event, "systemModstamp")
@@ -104,7 +108,7 @@ def _change(event: Mapping[str, Any]) -> RecordChange:
 
 
 def _text(event: Mapping[str, Any], *names: str) -> str:
-    return next((value.strip() for name in names if isinstance(value := event.get(name), str)), "")
+    return next((value.strip() for name in names if isinstance(value := event.get(name.casefold()), str)), "")
 
 
 def is_signed(header: str | None, body: bytes, keys: Sequence[bytes], now_s: float) -> bool:

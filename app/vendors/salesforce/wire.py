@@ -53,16 +53,16 @@ def long_id(given: str) -> str:
 
 
 # every org's standard objects share these key prefixes; a custom object's is the org's own, and begins with an a
-_KEY_PREFIXES = {"Account": "001", "Contact": "003", "Lead": "00Q"}
+_KEY_PREFIXES = {"account": "001", "contact": "003", "lead": "00Q"}
 
 
 def id_of(table: str, given: str) -> str:
     """Give the id of an object's record in its 18 characters; empty when it can be none of it, or of any.
 
-    Salesforce refuses a whole query for one id that only looks like one.
+    Salesforce refuses a whole query for one id that only looks like one, and knows no case in an object's name.
     """
-    whole = long_id(given)
-    prefix = _KEY_PREFIXES.get(table, "a" if table.endswith("__c") else "")
+    whole, name = long_id(given), table.casefold()
+    prefix = _KEY_PREFIXES.get(name, "a" if name.endswith("__c") else "")
     is_prefixed = whole.startswith(prefix) and (whole[:1] != "a" or prefix == "a" or not table)
     return whole if is_prefixed and whole[15:].startswith(given[15:].upper()) else ""
 

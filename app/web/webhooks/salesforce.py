@@ -151,7 +151,9 @@ async def _keep(request: Request, deliveries: Sequence[Delivery], started: float
 
 
 def _kind(runtime: Runtime, name: str) -> Kind | None:
-    return next((kind for kind, table in runtime.mappings.items() if table.object == name), None)
+    """Give the kind an object's name means, in whatever case it was typed."""
+    asked = name.casefold()
+    return next((kind for kind, table in runtime.mappings.items() if table.object.casefold() == asked), None)
 
 
 def _is_known(given: str, known: Sequence[str]) -> bool:

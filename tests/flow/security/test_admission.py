@@ -92,12 +92,24 @@ async def test_a_stranger_is_told_401_before_what_they_sent_is_looked_at(clinic,
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 
-@pytest.mark.parametrize("path", ["/webhooks/salesforce/events/", f"/webhooks/salesforce/outbound/{OUTBOUND}/"])
-async def test_a_trailing_slash_leads_nowhere(clinic, path):
-    answer = await clinic.web.post(path, content=b"{}", headers={"host": "evil.example"} | DOORS[path[:-1]][0])
+@pytest.mark.parametrize(
+    "path", ["/webhooks/drchrono/", "//webhooks/salesforce/events", f"/webhooks/salesforce//outbound/{OUTBOUND}//"]
+)
+async def test_a_slash_too_many_means_the_address_without_it(clinic, path):
+    door = path.replace("//", "/").rstrip("/")
+    headers, most = DOORS[door]
 
-    assert answer.status_code in (404, 421)
-    assert "location" not in answer.headers
+    heard = await clinic.web.post(f"https://sync.example.com{path}", content=b"{}", headers=headers)
+    too_large, read = await sent(clinic, "POST", path, most + 1, declared=True, **headers)
+
+    assert (heard.status_code, too_large.status_code, read) == (200, 413, 0)
+
+
+@pytest.mark.parametrize("path", ["/livez/", "//livez", "/api/v1/queue/", "/login/"])
+async def test_a_slash_too_many_is_no_way_around_the_door_nor_a_redirect(clinic, path):
+    answer = await clinic.web.get(f"https://sync.example.com{path}")
+
+    assert answer.status_code == (401 if "/api/" in path else 200)
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,19 @@ async def test_a_visit_deleted_before_we_heard_of_it_is_never_created(clinic):
     assert await clinic.failures() == []
 
 
+async def test_a_visit_that_became_a_block_is_marked_and_is_a_visit_again_with_its_patient(clinic):
+    visit = await has_visit(clinic)
+
+    await clinic.arrives(await moves(clinic, visit, patient=None, unchecked="true"), event="APPOINTMENT_MODIFY")
+    await clinic.time_passes(CONFIRM_AFTER + timedelta(seconds=1))
+    await clinic.settles()
+    marked = booked(clinic)["Deleted__c"]
+    await clinic.arrives(await moves(clinic, visit, patient=visit["patient"]), event="APPOINTMENT_MODIFY")
+
+    assert (marked, booked(clinic)["Deleted__c"]) == (True, False)
+    assert await clinic.failures() == []
+
+
 async def test_a_break_and_an_untouched_occurrence_are_skipped_and_counted(clinic):
     pause = clinic.drchrono.post(
         "/_control/breaks?silent=true", json={"doctor": 310001, "office": 410001, "scheduled_time": TEN, "duration": 60}

@@ -146,6 +146,12 @@ async def test_a_batch_of_the_most_events_is_kept_whole(clinic):
     assert [record for _, _, record in await due(clinic)] == ids
 
 
+async def test_an_object_is_known_in_whatever_case_its_name_was_typed(clinic):
+    await post(clinic, an_event(Object_Api_Name__c="contact"))
+
+    assert await due(clinic) == [("salesforce", "patient", ADA)]
+
+
 async def test_an_object_we_do_not_sync_is_kept_as_skipped(clinic):
     answer = await post(clinic, an_event(Object_Api_Name__c="Case"))
 

@@ -23,6 +23,7 @@ from app.sync.model import (
     Snapshot,
 )
 from app.sync.plan import Create, Delete, Hold, Incomplete, Nothing, Wait, Write
+from app.sync.snapshots import SideReader
 from app.sync.trust import trusted_snapshot
 from tests.build import CONFIRM_AFTER, KEYS, NOW, STAMP
 
@@ -168,6 +169,42 @@ def test_a_body_that_calls_a_linked_visit_a_break_is_only_a_reason_to_ask():
     assert trusted_snapshot(RULES, linked(), [body], there()) == NeedsConfirmation("says_break")
     assert trusted_snapshot(RULES, lone(), [body], ABSENT) is body
     assert plan(lone(), body, ABSENT) == plan(lone(), replace(body, confirmed=True), ABSENT)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"appt_is_break": True}, "break"),
+        ({"appt_is_break": "true"}, "break"),
+        ({"appt_is_break": False, "patient": None}, "break"),
+        ({"appt_is_break": None, "patient": ""}, "break"),
+        ({"patient": 0}, "break"),
+        ({"scheduled_time": None}, "no_time"),
+        ({"scheduled_time": " "}, "no_time"),
+        ({"patient": {"id": 1}}, ""),
+        ({"appt_is_break": 0}, ""),
+    ],
+    ids=str,
+)
+def test_what_has_no_patient_or_no_time_is_no_visit_whatever_its_flag_says(said, reason):
+    raw = {"id": VISIT, "patient": 1, "scheduled_time": "2026-12-01T10:30:00", "appt_is_break": False} | said
+
+    assert SideReader(TABLE).drchrono(VISIT, raw).skipped == reason
+    assert SideReader(file.load()[Kind.PATIENT]).drchrono("1", {"id": 1} | said).skipped == ""
+
+
+@pytest.mark.parametrize("deletes", [False, True])
+def test_a_linked_visit_that_became_a_block_is_marked_once_and_never_deleted(deletes):
+    rules, block = replace(RULES, deletes=deletes), replace(here(patient=None), skipped="break")
+
+    found = decide(rules, linked(), Seen(block, there()), NOW)
+    again = decide(rules, linked(), Seen(block, there(deleted="true")), NOW)
+
+    assert found.writes == {Side.SALESFORCE: {"deleted": "true"}}
+    assert isinstance(again, Nothing)
+    assert decide(rules, linked(), Seen(here(), there(deleted="true")), NOW).writes == {
+        Side.SALESFORCE: {"deleted": None}
+    }
 
 
 def test_what_salesforce_deleted_is_cancelled_once_drchrono_was_asked():

@@ -191,3 +191,16 @@ def test_every_field_the_vendors_wsdl_has_may_be_in_a_message_and_none_is_told()
     assert {"LastName", "SystemModstamp", "DrChrono_Patient_Id__c"} <= set(names)
     assert "Canary" not in repr(message)
     assert [one.record_id for one in message.notifications] == [ADA]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [b"\x0b", b"\x02", b"\x00", b"&#11;", b"&#x1F;", b"&#0;", b"&#xFFFE;", b"&#xD800;", b"&#99999999;",
+     "\uffff".encode(), b"\xed\xa0\x80", b"\xff"],
+    ids=repr,
+)  # fmt: skip
+def test_a_value_with_what_xml_does_not_carry_hides_no_record_of_its_message(odd):
+    second = a_notification("003SYN000000002YBA", Description="pasted ODD text &amp; more")
+    body = a_message(a_notification(), second).replace(b"ODD", odd)
+
+    assert told(body) == [("Contact", ADA), ("Contact", "003SYN000000002YBA")]

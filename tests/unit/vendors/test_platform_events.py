@@ -72,12 +72,13 @@ def test_every_org_a_body_names_is_told():
 
 def test_one_event_means_the_same_in_every_shape():
     flow = {"eventUuid": UUID, "objectApiName": "Contact", "recordId": ADA[:15], "operation": "Update"}
+    typed = {name.upper(): value for name, value in an_event().items()}
     relayed = sample(RELAY)
     relayed["detail"]["payload"] = an_event()
 
-    shapes = [told(one).changes for one in (an_event(), [an_event()], {"events": [an_event()]}, relayed, flow)]
+    shapes = [told(one).changes for one in (an_event(), [an_event()], {"events": [an_event()]}, relayed, flow, typed)]
 
-    assert shapes == [shapes[0]] * 5
+    assert shapes == [shapes[0]] * 6
 
 
 @pytest.mark.parametrize("name", ["Master_Record_Id__c", "masterRecordId"])
