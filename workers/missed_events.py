@@ -55,8 +55,8 @@ def _change(batch: Batch, side: Side, observed: Observed) -> UnannouncedChange |
     snapshot = observed.seen.drchrono if side is Side.DRCHRONO else observed.seen.salesforce
     if not isinstance(snapshot, Snapshot) or snapshot.skipped:
         return None
-    changed = batch.rules.changed(link, snapshot.fields) - {batch.rules.table.zoned}
-    return UnannouncedChange(link.kind, snapshot.id, snapshot.version) if changed else None
+    is_news = bool(batch.rules.news(link, snapshot))
+    return UnannouncedChange(link.kind, snapshot.id, snapshot.version) if is_news else None
 
 
 def _is_settled(link: Link) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from app.sync.mappings.table import EXTERNAL_ID, Table
-from app.sync.model import Base, Fields, Link
+from app.sync.model import Base, Fields, Link, Snapshot
 
 _HASH_BYTES = 15  # 120 bits: no accidental equality, and 20 characters without padding
 _DIGEST_CHARACTERS = _HASH_BYTES * 4 // 3
@@ -117,6 +117,13 @@ class Rules:
     def changed(self, link: Link, fields: Fields) -> set[str]:
         """Give the names of the fields that differ from the base, or have none."""
         return {name for name, value in fields.items() if self.moved(link, name, value) is not False}
+
+    def news(self, link: Link, snapshot: Snapshot) -> set[str]:
+        """Give the names of the fields that a record holds otherwise than was agreed, one that nobody can read too.
+
+        The zone of its times is not the record's own, and no news.
+        """
+        return (self.changed(link, snapshot.fields) | snapshot.unreadable.keys()) - {self.table.zoned or ""}
 
     def advanced(self, link: Link, base: Base, agreed: Fields) -> Base:
         """Give the base moved on to what both sides are known to hold now."""

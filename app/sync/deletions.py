@@ -87,6 +87,6 @@ def _cancelled(
         return Nothing(compared=Comparison(agreed={status: shown}))
     if not is_asked:
         return None
-    if rules.changed(link, drchrono.fields) - {rules.table.zoned} or shown in _TOOK_PLACE:
+    if rules.news(link, drchrono) or shown in _TOOK_PLACE:
         return Hold(GONE_IN_SALESFORCE)
     return Write({Side.DRCHRONO: {status: _CANCELLED}})

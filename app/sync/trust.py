@@ -30,7 +30,7 @@ def trusted_snapshot(
     if rules.table.is_one_way:  # no webhook tells of these: we asked for them ourselves
         return bodies[-1]
     *earlier, newest = _first_snapshots(bodies)
-    changed = rules.changed(link, newest.fields) - {rules.table.zoned}  # which no body carries
+    changed = rules.news(link, newest)
     if newest.skipped:
         return newest if link.salesforce_id is None else NeedsConfirmation(f"says_{newest.skipped}")
     tombstone = rules.table.tombstone

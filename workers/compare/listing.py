@@ -217,7 +217,7 @@ def drchrono_row_changed(rules: Rules, row: Mapping[str, Any], link: Link | None
     snapshot = SideReader(rules.table).drchrono(record_id, row, confirmed=False)
     if link is None:
         return not is_deleted(rules, snapshot) and not snapshot.skipped
-    return bool(rules.changed(link, snapshot.fields) - {rules.table.zoned})
+    return bool(rules.news(link, snapshot))
 
 
 def salesforce_row_changed(rules: Rules, snapshot: Snapshot, link: Link | None) -> bool:
@@ -228,4 +228,4 @@ def salesforce_row_changed(rules: Rules, snapshot: Snapshot, link: Link | None) 
     if link is None:
         return not rules.table.is_one_way and (snapshot.key is not None or is_opted_in(rules.table, snapshot))
     is_named = snapshot.key == link.drchrono_id
-    return not is_named or bool(rules.changed(link, snapshot.fields) - {rules.table.zoned}) or bool(snapshot.unreadable)
+    return not is_named or bool(rules.news(link, snapshot))

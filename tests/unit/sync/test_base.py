@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.sync.base import HashKeys
-from app.sync.model import Base
+from app.sync.model import Base, Snapshot
 from tests.build import KEYS, OTHER_KEYS, a_link, a_patient, a_row, rules
 
 NORMAL = st.none() | st.text()
@@ -113,6 +113,13 @@ def test_what_changed_is_named_also_where_there_is_no_base():
     link = a_link({"note": "a", "memo": "a"}, by)
 
     assert by.changed(link, {"note": "a", "memo": "b", "text": "a"}) == {"memo", "text"}
+
+
+def test_a_value_that_nobody_can_read_is_news():
+    odd = Snapshot("1", {"note": "a"}, unreadable={"memo": "not_text"})
+    by = rules(a_row("note"), a_row("memo"))
+
+    assert by.news(a_link({"note": "a", "memo": "a"}, by), odd) == {"memo"}
 
 
 def test_a_keyed_digest_depends_on_the_key_and_on_where_its_parts_end():

@@ -60,6 +60,13 @@ def test_a_body_that_differs_without_being_newer_is_doubted(version):
     assert believed(a_body(version, city="Oldtown")) == "not_newer"
 
 
+def test_a_body_with_a_value_nobody_can_read_is_doubted_unless_it_is_newer():
+    odd = replace(a_body(NEWER), unreadable={"doctor": "not_an_id"})
+
+    assert believed(odd) == odd
+    assert believed(replace(odd, version=STAMP)) == "not_newer"
+
+
 def test_a_body_that_shows_the_agreed_state_of_a_failed_link_is_doubted_when_older_than_what_failed():
     assert believed(a_body(EARLIER), link=a_link(is_failed=True)) == "not_newer"
 
