@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from app.sync.failure_causes import FailureClass
-from app.sync.model import Kind, Lane, Side
+from app.sync.model import FailureClass, Kind, Lane, Side
 
 OTHER = "other"
 

@@ -24,9 +24,9 @@ from app.store import failures, record_views, resolutions
 from app.store.failures import Group
 from app.store.record_views import RecordState, RecordView
 from app.store.resolutions import Resolution
-from app.sync.failure_causes import Decision, fix, look_up
+from app.sync.failure_causes import fix, look_up
 from app.sync.mappings.table import Direction
-from app.sync.model import WHOLE_RECORD, Base, Kind, Link, Side, WriteState
+from app.sync.model import WHOLE_RECORD, Base, Decision, Kind, Link, Side, WriteState
 from app.vendors.salesforce.client import MERGED
 
 _RECORD_ON: Mapping[Decision | None, Side] = {

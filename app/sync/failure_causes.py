@@ -3,82 +3,14 @@
 Causes are without end, their classes are few. A row says of what class a cause is, what a person does about it, on
 which side, whether the record waits for a person's decision and for which, and whether it passes by itself. So a
 dead letter always says why and what to do; what the table does not have has the fix of its form, or a general one.
+Ours are here, Salesforce's codes in `vendor_errors.py`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 
 from app.errors import BatchFailed, IdRefused, SyncError, Unexpected, ValueRefused, VendorError
-from app.sync.model import Side
-
-
-class FailureClass(StrEnum):
-    """What sort of thing is wrong with a record that waits for a person.
-
-    VALUE     a value the other side does not take
-    MISSING   something it needs is not filled in
-    RULE      a rule or an automation in Salesforce refuses it
-    ACCESS    a right or a field the integration user lacks
-    IDENTITY  it is not clear which record it is
-    PARENT    what it refers to is not there
-    GONE      it is there on one side only
-    CONFLICT  both sides changed a field, or something keeps changing it
-    CLASH     another visit is at that time
-    ANSWER    the vendor did not answer, or not so that it could be read
-    INTERNAL  it met a mistake of this service, which the log tells of
-    OTHER     none of these
-    """
-
-    VALUE = "value"
-    MISSING = "missing"
-    RULE = "rule"
-    ACCESS = "access"
-    IDENTITY = "identity"
-    PARENT = "parent"
-    GONE = "gone"
-    CONFLICT = "conflict"
-    CLASH = "clash"
-    ANSWER = "answer"
-    INTERNAL = "internal"
-    OTHER = "other"
-
-
-class Decision(StrEnum):
-    """What a person decides of a held record.
-
-    FIELDS                whose value of a field counts
-    RECORD_IN_DRCHRONO    which of several charts it is; RECORD_IN_SALESFORCE which of several Contacts
-    NEW_IN_DRCHRONO       that a new chart is right, or which of those that are shown by then it is
-    MERGE                 that a Contact is the one its chart has: the two are merged
-    """
-
-    FIELDS = "fields"
-    RECORD_IN_DRCHRONO = "record_in_drchrono"
-    RECORD_IN_SALESFORCE = "record_in_salesforce"
-    NEW_IN_DRCHRONO = "new_in_drchrono"
-    MERGE = "merge"
-
-
-@dataclass(frozen=True, slots=True)
-class FailureCause:
-    """One cause.
-
-    fix       what a person does about it, in a sentence or two
-    side      where that is, if it is held
-    is_held   the record waits for a person's decision, not only for a mend
-    decision  which decision that is; None where it is taken at the vendor's
-    passes    it may pass by itself, so a record that Salesforce refuses for it is tried again
-    """
-
-    name: str
-    group: FailureClass
-    fix: str
-    side: Side = Side.SALESFORCE
-    is_held: bool = False
-    decision: Decision | None = None
-    passes: bool = False
-
+from app.sync import vendor_errors
+from app.sync.model import Decision, FailureCause, FailureClass, Side
 
 # what a record waits or is held for, by the names that the core gives it
 HELD, REWRITTEN = "held", "rewritten"
@@ -104,7 +36,6 @@ ASKED_TOO_OFTEN = "asked_too_often"  # of what a person wants to see: no record'
 DRCHRONO_QUOTA_CAUSES = (HOUR_IS_SPENT, SECONDS_ARE_FULL, "HTTP_429")  # calls, that is: the vendor is not away
 SALESFORCE_QUOTA_CAUSES = (DAY_IS_SPENT, "REQUEST_LIMIT_EXCEEDED")
 
-_BUSY = "The vendor was too busy for every attempt; try again later, and ask the vendor when it goes on."
 _NO_ANSWER = "The vendor did not answer, or not so that it could be read; try again, and ask the vendor if it repeats."
 _REFUSED = "The vendor refused the request itself; report it with the record's id."
 _OTHER = "Look the code up in the vendor's documentation, correct the record, then try again."
@@ -114,7 +45,6 @@ _UNREADABLE = (
     "NO_LIMITS NO_VERSIONS NO_JOB NO_KEY NOT_CSV NOT_TAKEN OTHER_HOST ENDLESS_LIST job_failed"
 )
 _VALUES = {  # what is wrong with a value, and what a person does about it
-    "STRING_TOO_LONG": "Shorten the named field in DrChrono, or lengthen it in Salesforce and in the mapping.",
     "too_long": "Shorten the named field in DrChrono, or raise max_length in the mapping and the field's length.",
     "unknown_value": "Add the value to the named field's `values` in the mapping, and to Salesforce's picklist.",
     "not_a_date": "Correct the named date; it must be a calendar day.",
@@ -129,17 +59,10 @@ _VALUES = {  # what is wrong with a value, and what a person does about it
     "unknown_time_zone": "Correct the time zone of the visit's doctor in DrChrono's account settings.",
     "repeated_hour": "The clocks go back then, so the time exists twice; we took the first. Ask the practice.",
     "missing_hour": "The clocks go forward then, so that time does not exist; we took an hour later. Move the visit.",
-    "INVALID_EMAIL_ADDRESS": "Correct the e-mail address; Salesforce does not accept it.",
-    "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": "Add the value to the picklist in Salesforce, or map it to another one.",
     "HTTP_400": "DrChrono does not take the named field's value; correct it in Salesforce.",
 }
 _ROWS = (
     *(FailureCause(name, FailureClass.VALUE, fix) for name, fix in _VALUES.items()),
-    FailureCause(
-        "REQUIRED_FIELD_MISSING",
-        FailureClass.MISSING,
-        "Fill the named field in DrChrono, or give it a value in the mapping, then save again.",
-    ),
     FailureCause(
         "cannot_be_empty",
         FailureClass.MISSING,
@@ -158,46 +81,9 @@ _ROWS = (
         "Every mapped field of it is empty in DrChrono; fill in at least the name there.",
     ),
     FailureCause(
-        "FIELD_CUSTOM_VALIDATION_EXCEPTION",
-        FailureClass.RULE,
-        "A validation rule in Salesforce refuses it; satisfy or relax the rule.",
-    ),
-    FailureCause(
-        "DUPLICATES_DETECTED",
-        FailureClass.RULE,
-        "A blocking duplicate rule in Salesforce refuses it; merge the records or relax the rule.",
-    ),
-    FailureCause(
-        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
-        FailureClass.RULE,
-        "A trigger or flow in Salesforce failed on this record; mend it there.",
-    ),
-    FailureCause(
-        "UNABLE_TO_LOCK_ROW",
-        FailureClass.RULE,
-        "Something in Salesforce keeps the record locked; find the automation, then try again.",
-        passes=True,
-    ),
-    FailureCause(
-        "INVALID_FIELD",
-        FailureClass.ACCESS,
-        "The mapping names a field the integration user does not see; create it or grant access to it.",
-    ),
-    FailureCause(
-        "INSUFFICIENT_ACCESS_OR_READONLY",
-        FailureClass.ACCESS,
-        "Give the integration user edit access to the object and its fields.",
-    ),
-    FailureCause(
         "HTTP_403",
         FailureClass.ACCESS,
         "The connected user lacks a permission or a scope for this call; grant it, then try again.",
-    ),
-    FailureCause(
-        "DUPLICATE_VALUE",
-        FailureClass.IDENTITY,
-        "Two Contacts claim one DrChrono id; clear it on the wrong one.",
-        passes=True,
     ),
     FailureCause(
         OTHER_LINK,
@@ -271,18 +157,6 @@ _ROWS = (
         "It refers to a record that DrChrono does not know; tick that one's box, or choose another.",
     ),
     FailureCause(
-        "INVALID_CROSS_REFERENCE_KEY",
-        FailureClass.PARENT,
-        "The record refers to one that Salesforce does not have; bring that one in first.",
-        passes=True,
-    ),
-    FailureCause(
-        "ENTITY_IS_DELETED",
-        FailureClass.GONE,
-        "The Contact was deleted meanwhile; undelete it in Salesforce, or let it go here.",
-        passes=True,
-    ),
-    FailureCause(
         GONE_IN_SALESFORCE,
         FailureClass.GONE,
         "Deleted in Salesforce, or not shared with us; undelete or share it, or let it go here.",
@@ -334,14 +208,10 @@ _ROWS = (
         FailureClass.INTERNAL,
         "No record is to blame; look at the mapping's last change, report the log's line `batch.failed`.",
     ),
-    FailureCause("QUERY_TIMEOUT", FailureClass.ANSWER, _BUSY, passes=True),
-    FailureCause("REQUEST_LIMIT_EXCEEDED", FailureClass.ANSWER, _BUSY, passes=True),
-    FailureCause("SERVER_UNAVAILABLE", FailureClass.ANSWER, _BUSY, passes=True),
-    FailureCause("UNKNOWN_EXCEPTION", FailureClass.ANSWER, _BUSY, passes=True),
     FailureCause("NO_ANSWER", FailureClass.ANSWER, _OTHER),
     *(FailureCause(name, FailureClass.ANSWER, _NO_ANSWER) for name in _UNREADABLE.split()),
 )
-CAUSES: Mapping[str, FailureCause] = {cause.name: cause for cause in _ROWS}
+CAUSES: Mapping[str, FailureCause] = {cause.name: cause for cause in (*vendor_errors.ROWS, *_ROWS)}
 
 
 def look_up(name: str) -> FailureCause:
@@ -355,6 +225,8 @@ def look_up(name: str) -> FailureCause:
         )
     if name.startswith("HTTP_5") or name.endswith(("Timeout", "Error")):
         return FailureCause(name, FailureClass.ANSWER, _NO_ANSWER)
+    if (found := vendor_errors.of_its_kind(name)) is not None:
+        return found
     return FailureCause(name, FailureClass.OTHER, _REFUSED if name.startswith("HTTP_4") else _OTHER)
 
 

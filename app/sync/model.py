@@ -1,4 +1,4 @@
-"""The words of the core, as frozen types: side, kind, snapshot, link. What is planned for a link is in `plan.py`.
+"""The words of the core, as frozen types: side, kind, snapshot, link, cause. What is planned for a link: `plan.py`.
 
 A *snapshot* is one record as one side holds it, as just read. `Fields` holds tidy values: a key that is absent was
 not read, so it says nothing; None was read, and is empty.
@@ -223,3 +223,89 @@ OPEN = (WriteState.PLANNED.value, WriteState.UNKNOWN.value)  # it may have been 
 
 
 BULKY = frozenset({Lane.COMPARE, Lane.BACKFILL})  # lanes whose writes may go by a job of the vendor's
+
+
+class FailureClass(StrEnum):
+    """What sort of thing is wrong with a record that waits for a person.
+
+    VALUE     a value the other side does not take
+    MISSING   something it needs is not filled in
+    RULE      a rule or an automation in Salesforce refuses it
+    ACCESS    a right or a field the integration user lacks
+    IDENTITY  it is not clear which record it is
+    PARENT    what it refers to is not there
+    GONE      it is there on one side only
+    CONFLICT  both sides changed a field, or something keeps changing it
+    CLASH     another visit is at that time
+    ANSWER    the vendor did not answer, or not so that it could be read
+    INTERNAL  it met a mistake of this service, which the log tells of
+    ORG       the state of the whole org, or a limit of it
+    OTHER     none of these
+    """
+
+    VALUE = "value"
+    MISSING = "missing"
+    RULE = "rule"
+    ACCESS = "access"
+    IDENTITY = "identity"
+    PARENT = "parent"
+    GONE = "gone"
+    CONFLICT = "conflict"
+    CLASH = "clash"
+    ANSWER = "answer"
+    INTERNAL = "internal"
+    ORG = "org"
+    OTHER = "other"
+
+
+class Decision(StrEnum):
+    """What a person decides of a held record.
+
+    FIELDS                whose value of a field counts
+    RECORD_IN_DRCHRONO    which of several charts it is; RECORD_IN_SALESFORCE which of several Contacts
+    NEW_IN_DRCHRONO       that a new chart is right, or which of those that are shown by then it is
+    MERGE                 that a Contact is the one its chart has: the two are merged
+    """
+
+    FIELDS = "fields"
+    RECORD_IN_DRCHRONO = "record_in_drchrono"
+    RECORD_IN_SALESFORCE = "record_in_salesforce"
+    NEW_IN_DRCHRONO = "new_in_drchrono"
+    MERGE = "merge"
+
+
+class RefusalScope(StrEnum):
+    """What a refusal of Salesforce's is about.
+
+    RECORD      the record, or one that it refers to
+    CALL        what was sent together: fewer records at once may go, or all but one of them
+    ORG         the whole org: whatever it is sent now
+    CONNECTION  our credential
+    """
+
+    RECORD = "record"
+    CALL = "call"
+    ORG = "org"
+    CONNECTION = "connection"
+
+
+@dataclass(frozen=True, slots=True)
+class FailureCause:
+    """One cause.
+
+    fix       what a person does about it, in a sentence or two
+    side      where that is, if it is held
+    is_held   the record waits for a person's decision, not only for a mend
+    decision  which decision that is; None where it is taken at the vendor's
+    passes    it may pass by itself, so a record that Salesforce refuses for it is tried again
+    scope     what it is about, where Salesforce refuses
+    """
+
+    name: str
+    group: FailureClass
+    fix: str
+    side: Side = Side.SALESFORCE
+    is_held: bool = False
+    decision: Decision | None = None
+    passes: bool = False
+    scope: RefusalScope = RefusalScope.RECORD

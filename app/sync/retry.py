@@ -6,7 +6,7 @@ What a cause means stands in `failure_causes.py`.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.errors import BatchFailed, Disposition, SyncError, Unavailable
+from app.errors import BatchFailed, Disposition, Rejected, SyncError, Unavailable
 from app.sync.failure_causes import look_up
 
 
@@ -27,7 +27,8 @@ class RetryDecision:
     spends: bool = False
 
 
-_FIRST_S, _LONGEST_S, _MOST_DOUBLINGS = 1.0, 900.0, 10
+_FIRST_S, _LONGEST_S, _MOST_STEPS = 1.0, 900.0, 10
+_GROWTH, _PASSES_GROWTH = 2, 4  # from one wait to the next: of eight attempts, two minutes in all, and forty
 _VENDOR_DOWN_S, _MOST_JITTER_S = 10.0, 20.0
 _SIDE_PAUSED_S = 60.0
 _BATCH_FAILED_S = 60.0  # and no jitter: those that come back together are told again that it is none of theirs
@@ -54,24 +55,28 @@ def after(error: SyncError, attempt: int, limit: int, jitter: float) -> RetryDec
             return _again(attempt, limit, jitter)
         case Disposition.RETRY_LIMITED:
             return _again(attempt, limit, jitter, _UNFORESEEN_S)
+        case Disposition.DEAD_LETTER if isinstance(error, Rejected):
+            return after_refusal(error.cause, attempt, limit, jitter)
         case Disposition.DEAD_LETTER:
             return RetryDecision(Fate.DEAD_LETTER, spends=True)
 
 
 def after_refusal(code: str, attempt: int, limit: int, jitter: float) -> RetryDecision:
-    """Say what becomes of a record that Salesforce refused by itself, the others of its batch having gone through.
+    """Say what becomes of a record that was refused, others of its batch having gone through.
 
-    Source  REST API Developer Guide, Status Codes and Error Responses
+    What may pass by itself has longer for it than what we look at again: a lock lasts as long as somebody's job does.
     """
-    return _again(attempt, limit, jitter) if look_up(code).passes else RetryDecision(Fate.DEAD_LETTER, spends=True)
+    if not look_up(code).passes:
+        return RetryDecision(Fate.DEAD_LETTER, spends=True)
+    return _again(attempt, limit, jitter, growth=_PASSES_GROWTH)
 
 
-def _again(attempt: int, limit: int, jitter: float, first_s: float = _FIRST_S) -> RetryDecision:
+def _again(attempt: int, limit: int, jitter: float, first_s: float = _FIRST_S, growth: int = _GROWTH) -> RetryDecision:
     if attempt >= limit:
         return RetryDecision(Fate.DEAD_LETTER, spends=True)
-    return RetryDecision(Fate.RETRY, backoff_s(attempt, jitter, first_s), spends=True)
+    return RetryDecision(Fate.RETRY, backoff_s(attempt, jitter, first_s, growth), spends=True)
 
 
-def backoff_s(attempt: int, jitter: float, first_s: float = _FIRST_S) -> float:
-    """Give the wait before the next attempt: doubling from the first to a quarter of an hour, jittered by half."""
-    return float(min(first_s * 2 ** min(attempt - 1, _MOST_DOUBLINGS), _LONGEST_S) * (0.75 + jitter / 2))
+def backoff_s(attempt: int, jitter: float, first_s: float = _FIRST_S, growth: int = _GROWTH) -> float:
+    """Give the wait before the next attempt: growing from the first to a quarter of an hour, jittered by half."""
+    return float(min(first_s * growth ** min(attempt - 1, _MOST_STEPS), _LONGEST_S) * (0.75 + jitter / 2))

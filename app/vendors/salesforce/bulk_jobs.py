@@ -22,9 +22,8 @@ from app.compat import bulk_client
 from app.errors import Rejected, SyncError, Unavailable, Unreadable
 from app.sync.mappings.codecs import is_record_id
 from app.sync.model import Side
-from app.vendors.http import code_in
 from app.vendors.salesforce.transport import Transport
-from app.vendors.salesforce.wire import RecordRefused, Saved
+from app.vendors.salesforce.wire import RecordRefused, Saved, refusal
 
 OPEN, COMPLETE, FAILED, ABORTED = "Open", "JobComplete", "Failed", "Aborted"
 OVER = frozenset({COMPLETE, FAILED, ABORTED})
@@ -33,7 +32,7 @@ _EMPTIED = "#N/A"
 _GOES_ON_S = 60.0
 _NOT_FOUND = 404
 _SIDE = Side.SALESFORCE.value
-_ERROR = re.compile(r"([A-Z][A-Z0-9_]*):.*?(?::([\w, ]*)--\s*)?", re.DOTALL | re.ASCII)
+_ERROR = re.compile(r"([A-Z][A-Z0-9_]*):(.*?)(?::([\w, ]*)--\s*)?", re.DOTALL | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,5 +200,5 @@ def _refusal(said: str, names: Collection[str]) -> RecordRefused:
     found = _ERROR.fullmatch(said)
     if found is None:
         return RecordRefused("UNKNOWN")
-    fields = [name for name in re.split(r"[,\s]+", found[2] or "") if name in names]
-    return RecordRefused(code_in(found[1]) or "UNKNOWN", tuple(dict.fromkeys(fields)))
+    fields = [name for name in re.split(r"[,\s]+", found[3] or "") if name in names]
+    return refusal(found[1], found[2], tuple(dict.fromkeys(fields)))

@@ -20,9 +20,9 @@ from simple_salesforce.exceptions import SalesforceExpiredSession, SalesforceGen
 
 from app.errors import OutcomeUnknown
 from app.sync.model import Side
-from app.vendors.http import code_in, names_in
+from app.vendors.http import names_in
 from app.vendors.salesforce.transport import Transport
-from app.vendors.salesforce.wire import RecordRefused, Saved
+from app.vendors.salesforce.wire import RecordRefused, Saved, refusal
 
 _CALL = "POST Soap merge"
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -93,7 +93,7 @@ def _result(given: Element) -> Saved | RecordRefused:
     if error is None:
         return RecordRefused("UNKNOWN")
     fields = names_in([one.text for one in error.findall(_name("fields")) if one.text])
-    return RecordRefused(code_in(error.findtext(_name("statusCode"))) or "UNKNOWN", fields)
+    return refusal(error.findtext(_name("statusCode")), error.findtext(_name("message")), fields)
 
 
 def _refuse(address: str, answer: requests.Response) -> None:

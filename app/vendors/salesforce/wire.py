@@ -1,23 +1,24 @@
 """Salesforce's answers: results per record and errors per call. Messages are never kept: they may hold values.
 
-Top-level errors say `errorCode`, those inside a collection `statusCode`; a 5xx may be HTML.
+Top-level errors say `errorCode`, those inside a collection `statusCode`; a 5xx may be HTML. What a message names goes
+before the code it came with (`app/sync/vendor_errors.py`).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable
+from app.sync.failure_causes import look_up
 from app.sync.mappings.codecs import is_record_id
-from app.sync.model import Side
+from app.sync.model import FailureClass, RefusalScope, Side
+from app.sync.vendor_errors import cause_named
 from app.vendors.http import code_in, names_in
 from app.vendors.rate_limit.salesforce import SPENT_S
 
 _SIDE = Side.SALESFORCE.value
 _BUSY_S = 5.0
-# the credential or the whole API is refused, not a record
-_SIDE_CODES = frozenset({"API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED", "INVALID_AUTH_HEADER"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,16 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class RecordRefused:
-    """One record of a call was refused; the others were not touched by it."""
+    """One record of a call was refused; the others were not touched by it.
+
+    code      the cause: Salesforce's code, or what its message names
+    fields    what it blames: fields, or the flow or trigger that failed
+    likeness  the same for refusals of the same words, but for ids and numbers; 0 where there were none
+    """
 
     code: str
     fields: tuple[str, ...] = ()
+    likeness: int = field(default=0, compare=False)
 
 
 _ID = re.compile(r"[0-9A-Za-z]{15}([0-9A-Za-z]{3})?", re.ASCII)
@@ -93,7 +100,23 @@ def _result(item: Any, call: str) -> Saved | RecordRefused | OutcomeUnknown:
 def _refusal(errors: Any) -> RecordRefused:
     known = [error for error in _list(errors) if isinstance(error, dict)]
     fields = dict.fromkeys(name for error in known for name in names_in(error.get("fields")))
-    return RecordRefused(code_in(known[0].get("statusCode") if known else None) or "UNKNOWN", tuple(fields))
+    told = [refusal(error.get("statusCode"), error.get("message"), tuple(fields)) for error in known]
+    of_others = (one for one in told if look_up(one.code).scope is not RefusalScope.RECORD)
+    return next(of_others, told[0] if told else RecordRefused("UNKNOWN"))
+
+
+# what Salesforce says of itself: whoever administers the org has named it so, and no record
+_FAILED = re.compile(r"""because the ["“”']([\w .:()&/+-]{1,80})["“”'] process failed|^([\w.]{1,80}): execution of """)
+_IDS_AND_NUMBERS = re.compile(r"\b(?=\w*\d)\w+\b")
+
+
+def refusal(code: Any, message: Any, fields: tuple[str, ...]) -> RecordRefused:
+    """Give the refusal of a record by what Salesforce says of it; of the message nothing is kept but what failed."""
+    words = message if isinstance(message, str) else ""
+    failed = _FAILED.search(words)
+    blamed = (failed[1] or failed[2],) if failed and not fields else ()
+    cause = cause_named(code_in(code), words) or "UNKNOWN"
+    return RecordRefused(cause, fields or blamed, hash(_IDS_AND_NUMBERS.sub("", words)) if words else 0)
 
 
 def _list(value: Any) -> list[Any]:
@@ -103,15 +126,18 @@ def _list(value: Any) -> list[Any]:
 def refused(status: int, content: Any, call: str, *, writes: bool) -> SyncError:
     """Give our error for an answer that is no success."""
     first = content[0] if isinstance(content, list) and content and isinstance(content[0], dict) else {}
-    code = code_in(first.get("errorCode"))
+    words = str(first.get("message"))
+    code = cause_named(code_in(first.get("errorCode")), words)
+    meant = look_up(code)
     if code == "REQUEST_LIMIT_EXCEEDED":
-        is_busy = "concurrent" in str(first.get("message")).casefold()  # too many at once, not too many in a day
+        is_busy = "concurrent" in words.casefold()  # too many at once, not too many in a day
         return Unavailable(_SIDE, call, status=status, code=code, retry_in_s=_BUSY_S if is_busy else SPENT_S)
-    if status == 503 or (status >= 500 and not writes):  # noqa: PLR2004 - HTTP's own numbers
+    is_away = meant.scope is RefusalScope.ORG and (status < 500 or meant.group is FailureClass.ORG)  # noqa: PLR2004
+    if status == 503 or is_away or (status >= 500 and not writes):  # noqa: PLR2004 - HTTP's own numbers
         return Unavailable(_SIDE, call, status=status, code=code)
     if status >= 500:  # noqa: PLR2004
         return OutcomeUnknown(_SIDE, call, status=status, code=code)
-    if status == 401 or code in _SIDE_CODES:  # noqa: PLR2004
+    if status == 401 or meant.scope is RefusalScope.CONNECTION:  # noqa: PLR2004
         return Unauthorized(_SIDE, call, status=status, code=code)
     fields = names_in(first.get("fields"))
     return Rejected(_SIDE, call, status=status, code=code, fields=fields)

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from app.sync.model import Kind
+from tests.flow.calendar import VISITS, books, records
 from tests.flow.clinic import OPERATOR
 
 LATER = timedelta(hours=1)
@@ -113,6 +115,22 @@ async def test_a_refusal_of_a_whole_call_is_bisected_so_that_only_the_culprit_fa
 
     assert len(clinic.contacts()) == 8
     assert clinic.calls("salesforce", "PATCH /services/data") == 5, "8, then 4, 2 and 2, then the other 4"
+
+
+async def test_a_visit_whose_contact_is_in_the_bin_is_told_as_that_and_goes_through_once_it_is_back(clinic):
+    patient = await clinic.has_linked(first_name="Ada", last_name="Test")
+    contact = f"/_control/records/Contact/{clinic.contact()['Id']}"
+    clinic.salesforce.delete(contact).raise_for_status()
+
+    await clinic.arrives(await books(clinic, patient), event="APPOINTMENT_CREATE")
+    waiting = (await clinic.links(Kind.APPOINTMENT))[0]
+    clinic.salesforce.post(f"{contact}/undelete").raise_for_status()
+    await clinic.time_passes(LATER)
+    await clinic.settles()
+
+    assert (waiting.attempts, waiting.last_error) == (1, "INVALID_CROSS_REFERENCE_KEY")
+    assert len(records(clinic, VISITS)) == 1
+    assert await clinic.failures() == []
 
 
 async def test_salesforce_down_burns_no_attempts_and_work_resumes_by_itself(clinic):

@@ -48,7 +48,7 @@ class Settings:
     ingest_looks: int = 0  # so many looks at a closed job find it queued
     ingest_ends: str = "JobComplete"  # how jobs end
     ingest_does: int | None = None  # so many records a job comes to before its end; all without
-    missing_parent: str = "INVALID_CROSS_REFERENCE_KEY"
+    missing_parent: str = "INVALID_FIELD"  # what a parent that no external id finds is called
     versions: list[str] = field(default_factory=list)  # the only ones offered; empty: the newest listed, any answered
     login_error: str = ""  # what every login is refused with
     foreign_org: bool = False  # a login leads into another org than the credentials' own

@@ -626,7 +626,7 @@ class TestOneRecord:
             ({"CreatedDate": "2026-11-20T15:04:05Z"}, "INVALID_FIELD_FOR_INSERT_UPDATE", "CreatedDate"),
             ({"AccountId": "synthetic"}, "MALFORMED_ID", "synthetic"),
             ({"AccountId": "001SYN0000000ZZ"}, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"),
-            ({"DrChrono_Doctor__r": {"DrChrono_Id__c": "404"}}, "INVALID_CROSS_REFERENCE_KEY", "404"),
+            ({"DrChrono_Doctor__r": {"DrChrono_Id__c": "404"}}, "INVALID_FIELD", "404"),
             ({KEY: "taken"}, "DUPLICATE_VALUE", "003SYN"),
             ({"Birthdate": "1980-13-01"}, "JSON_PARSER_ERROR", "1980-13-01"),
             ({"Birthdate": "1980-01-01T00:00:00Z"}, "JSON_PARSER_ERROR", "1980-01-01T00"),
@@ -661,9 +661,7 @@ class TestOneRecord:
 
         assert (answer.status_code, shape(answer.json())) == (400, shape(error(name)))
 
-    def test_a_missing_parent_may_be_called_an_invalid_field(self, org):
-        org.set(missing_parent="INVALID_FIELD")
-
+    def test_a_missing_parent_is_called_an_invalid_field_with_no_field_named(self, org):
         answer = org.ask(
             "POST", "sobjects/Contact", json={"LastName": "S", "DrChrono_Doctor__r": {"DrChrono_Id__c": "404"}}
         )

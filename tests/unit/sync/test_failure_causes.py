@@ -75,10 +75,8 @@ def test_every_cause_that_the_code_gives_has_its_row(cause):
     assert cause in CAUSES, f"{RAISED[cause]} gives it"
 
 
-@pytest.mark.parametrize("cause", CAUSES.values(), ids=lambda one: one.name)
-def test_a_row_says_what_to_do_and_of_which_class_it_is(cause):
-    assert cause.fix.endswith(".")
-    assert cause.group is not FailureClass.OTHER
+def test_a_row_says_what_to_do_and_of_which_class_it_is():
+    assert [one.name for one in CAUSES.values() if not one.fix.endswith(".") or one.group is FailureClass.OTHER] == []
 
 
 @pytest.mark.parametrize("cause", [one for one in CAUSES.values() if one.decision], ids=lambda one: one.name)

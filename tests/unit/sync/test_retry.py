@@ -19,7 +19,7 @@ from app.errors import (
     Unavailable,
     Unreadable,
 )
-from app.sync.failure_causes import CAUSES, cause_of, fix
+from app.sync.failure_causes import cause_of, fix
 from app.sync.retry import Fate, RetryDecision, after, after_refusal, backoff_s
 from app.vendors import http
 from app.vendors.salesforce import transport, wire
@@ -143,6 +143,19 @@ def test_the_wait_is_known_for_any_attempt_a_setting_allows():
     assert backoff_s(1025, 0) == 900 * 0.75
 
 
+def test_what_may_pass_by_itself_has_half_an_hour_for_it():
+    waits = [after_refusal("UNABLE_TO_LOCK_ROW", attempt, 8, 0.5).in_s for attempt in range(1, 8)]
+
+    assert waits[0] <= 1
+    assert sum(waits) > 1800
+
+
+def test_a_call_that_was_refused_for_what_may_pass_is_tried_again_as_a_record_is():
+    locked = Rejected(*CALL, status=400, code="UNABLE_TO_LOCK_ROW")
+
+    assert after(locked, 1, 8, 0) == after_refusal("UNABLE_TO_LOCK_ROW", 1, 8, 0)
+
+
 def test_an_error_without_a_vendor_is_named_by_its_class():
     assert cause_of(LeaseLost("gone")) == ("LeaseLost", ())
 
@@ -174,7 +187,3 @@ def test_every_failure_of_the_vendor_has_its_fix(cause):
 def test_a_fix_is_one_sentence_to_act_on(cause):
     assert fix(cause)[0].isupper()
     assert fix(cause).endswith(".")
-
-
-def test_the_table_says_of_the_codes_that_pass_by_themselves_and_no_others_that_they_do():
-    assert {name for name, cause in CAUSES.items() if cause.passes} == TRIED_AGAIN

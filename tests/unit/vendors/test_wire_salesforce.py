@@ -95,6 +95,53 @@ def test_a_refusal_keeps_no_message():
     assert "Canary" not in repr(results([{"success": False, "errors": errors}], 1))
 
 
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ("We can't save this record because the “Patient Intake” process failed. Canary", "Patient Intake"),
+        ('because the "Patient Intake (new)" process failed', "Patient Intake (new)"),
+        ("acme.ContactTrigger: execution of BeforeInsert\n\ncaused by: Canary", "acme.ContactTrigger"),
+        ("Canary: bad. execution of it", None),
+        ("because the “Canary<script>” process failed", None),
+    ],
+)
+def test_a_flow_or_trigger_that_failed_is_named_and_nothing_else_of_the_message(message, name):
+    errors = [{"statusCode": "CANNOT_EXECUTE_FLOW_TRIGGER", "message": message, "fields": []}]
+
+    (found,) = results([{"success": False, "errors": errors}], 1)
+
+    assert found.fields == (() if name is None else (name,))
+
+
+def test_refusals_are_alike_by_their_code_and_words_but_for_ids_and_numbers():
+    def likeness(words):
+        errors = [{"statusCode": "UNKNOWN_EXCEPTION", "message": words}]
+        return results([{"success": False, "errors": errors}], 1)[0].likeness
+
+    assert likeness("row 1, id 003SYN000000001YBA: null object") == likeness(
+        "row 7, id 003SYN000000002YBA: null object"
+    )
+    assert likeness("null object") != likeness("another reason")
+
+
+def test_of_several_errors_what_is_about_more_than_the_record_counts():
+    errors = [
+        {"statusCode": "REQUIRED_FIELD_MISSING", "message": "missing", "fields": ["LastName"]},
+        {"statusCode": "STORAGE_LIMIT_EXCEEDED", "message": "storage limit exceeded", "fields": []},
+    ]
+
+    (found,) = results([{"success": False, "errors": errors}], 1)
+
+    assert found.code == "STORAGE_LIMIT_EXCEEDED"
+
+
+@pytest.mark.parametrize("status", [400, 403, 500, 503])
+def test_an_org_in_maintenance_is_away_whatever_status_says_so(status):
+    body = [{"errorCode": "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", "message": "during maintenance"}]
+
+    assert type(refused(status, body, "PATCH", writes=True)) is Unavailable
+
+
 @given(answer=st.lists(st.dictionaries(st.sampled_from(["id", "success", "statusCode"]), JSON), max_size=3))
 def test_whatever_is_answered_does_not_raise(answer):
     found = results(answer, len(answer))
