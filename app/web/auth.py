@@ -6,10 +6,12 @@ that is, `operations/sign_in.py` knows.
 """
 
 import hmac
+from collections.abc import Awaitable, Callable
 from math import ceil
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Request, Response
+from fastapi.routing import APIRoute
 
 from app.operations.accounts import Role, TooManyChecks
 from app.operations.sign_in import Caller, SignIn
@@ -135,6 +137,22 @@ def operator(found: Annotated[Caller, Depends(reader)]) -> Caller:
     if found.role is not Role.OPERATOR:
         raise HTTPException(403, "a viewer reads only; use OPERATOR_TOKEN or the secret of an operator")
     return found
+
+
+class RightFirst(APIRoute):
+    """A route of the API whose right to act is asked before a body is read; FastAPI reads it before any dependency."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """Give what answers a request."""
+        answer: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
+        if all(one.call is not operator for one in self.dependant.dependencies):
+            return answer
+
+        async def asked_first(request: Request) -> Response:
+            operator(await reader(request))
+            return await answer(request)
+
+        return asked_first
 
 
 def is_meant(found: Caller, csrf: str | None) -> bool:

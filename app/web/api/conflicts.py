@@ -16,9 +16,9 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side, WriteState
 from app.web.api.records import Ending, State
-from app.web.auth import Reader, operator
+from app.web.auth import Reader, RightFirst, operator
 
-router = APIRouter(prefix="/conflicts", tags=["conflicts"])
+router = APIRouter(prefix="/conflicts", tags=["conflicts"], route_class=RightFirst)
 Operator = Annotated[Caller, Depends(operator)]
 
 

@@ -14,9 +14,9 @@ from app.operations.health.model import report
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.sync.model import Side
-from app.web.auth import operator
+from app.web.auth import RightFirst, operator
 
-router = APIRouter(prefix="/connections", tags=["connections"])
+router = APIRouter(prefix="/connections", tags=["connections"], route_class=RightFirst)
 
 
 class Connection(BaseModel):

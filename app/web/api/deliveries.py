@@ -13,10 +13,10 @@ from app.operations.sign_in import Caller
 from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
-from app.web.auth import Reader, operator
+from app.web.auth import Reader, RightFirst, operator
 from app.web.validation import RequestBody
 
-router = APIRouter(tags=["deliveries"])
+router = APIRouter(tags=["deliveries"], route_class=RightFirst)
 Operator = Annotated[Caller, Depends(operator)]
 Id = Annotated[str, Field(min_length=1, max_length=64, examples=["01M8EKWB1P2H3SHHYCP7HHN07A"])]
 

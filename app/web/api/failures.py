@@ -14,9 +14,9 @@ from app.operations.sign_in import Caller
 from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
-from app.web.auth import Reader, operator
+from app.web.auth import Reader, RightFirst, operator
 
-router = APIRouter(prefix="/failures", tags=["failures"])
+router = APIRouter(prefix="/failures", tags=["failures"], route_class=RightFirst)
 Operator = Annotated[Caller, Depends(operator)]
 _WORD = r"^[\w .-]{1,64}$"  # a database takes no NUL in a text
 

@@ -18,11 +18,11 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.diff import MASK, Agreement
 from app.sync.model import Kind, Side
-from app.web.auth import Reader, operator
+from app.web.auth import Reader, RightFirst, operator
 from app.web.validation import RequestBody
 
-router = APIRouter(prefix="/held", tags=["held"])
-one_of = APIRouter(prefix="/{link_id}")
+router = APIRouter(prefix="/held", tags=["held"], route_class=RightFirst)
+one_of = APIRouter(prefix="/{link_id}", route_class=RightFirst)
 Operator = Annotated[Caller, Depends(operator)]
 LinkId = Annotated[str, Path(pattern="^[0-9A-Za-z]{1,26}$", examples=["01JSYNTHETICLINK0000000000"])]
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "No such record"}}

@@ -9,10 +9,10 @@ from app.operations import lanes
 from app.operations.lanes import LaneName, lane_as_json, lane_states
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
-from app.web.auth import operator
+from app.web.auth import RightFirst, operator
 from app.web.validation import RequestBody
 
-router = APIRouter(prefix="/lanes", tags=["lanes"])
+router = APIRouter(prefix="/lanes", tags=["lanes"], route_class=RightFirst)
 Operator = Annotated[Caller, Depends(operator)]
 
 

@@ -18,7 +18,7 @@ from app.runtime import Runtime
 from app.sync.diff import Agreement
 from app.sync.failure_causes import fix
 from app.sync.model import Kind, RecordRef, Side, WriteState
-from app.web.auth import Reader, operator
+from app.web.auth import Reader, RightFirst, operator
 
 
 class Standing(StrEnum):
@@ -53,7 +53,7 @@ class Ending(StrEnum):
     DROPPED = "dropped"
 
 
-router = APIRouter(prefix="/records/{side}/{kind}/{record_id}", tags=["records"])
+router = APIRouter(prefix="/records/{side}/{kind}/{record_id}", tags=["records"], route_class=RightFirst)
 
 
 class Event(BaseModel):

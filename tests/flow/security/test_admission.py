@@ -7,7 +7,7 @@ import pytest
 
 from tests.flow.clinic import OPERATOR, OUTBOUND, SECRET, opened
 from tests.flow.heard import changed
-from tests.flow.security.test_security import PUBLIC, routes
+from tests.flow.security.test_security import PUBLIC, READING, VIEWER, changing, routes
 
 EVENTS = "event-token-of-the-tests"
 BEARER = {"authorization": f"Bearer {OPERATOR}"}
@@ -22,7 +22,7 @@ DOORS = {
 
 @pytest.fixture
 def known(known):
-    return changed(known, salesforce_event_tokens=EVENTS)
+    return changed(known, salesforce_event_tokens=EVENTS, viewer_token=VIEWER)
 
 
 class Body:
@@ -70,6 +70,19 @@ async def test_ten_megabytes_of_an_operators_are_refused_too(clinic, declared):
         if read > MOST_READ:
             taken.append((method, path, read))
 
+    assert taken == []
+
+
+async def test_a_viewer_is_refused_on_every_route_that_acts_before_what_they_sent_is_read(clinic):
+    taken = []
+    headers = {"authorization": f"Bearer {VIEWER}", "content-type": "application/json"}
+    acts = [(method, path) for method, path in changing(clinic) if path != "/logout" and path not in READING]
+    for method, path in acts:
+        answer, read = await sent(clinic, method, path, 1_000, declared=True, **headers)
+        if (answer.status_code, read) != (403, 0):
+            taken.append((method, path, answer.status_code, read))
+
+    assert len(acts) >= 20
     assert taken == []
 
 
