@@ -8,7 +8,7 @@ class says nothing, that is a dead letter.
       x DeliveryRefused                     answered at the door; nothing kept
         + SignatureInvalid        401
       x StoreUnavailable          503       the delivery could not be made durable: the vendor must send again
-        + ValueRefused            limited   the database is there, and does not take a value: the record's fault
+        + ValueRefused            limited   the database is there, and does not take a value or give it back
       x Undecryptable             retry     no configured key opens it; it waits until the key is back
         + Displaced               retry     it was sealed for another row or column, so it is not opened here
       x Unexpected                limited   nobody foresaw it: one record fails of it, and its neighbors go on
@@ -66,7 +66,7 @@ class StoreUnavailable(SyncError):  # noqa: N818
 
 
 class ValueRefused(StoreUnavailable):
-    """The database is there and does not take a value: without it, the same is done."""
+    """The database is there and does not take a value, or give one back: without it, the same is done."""
 
     disposition = Disposition.RETRY_LIMITED
 

@@ -77,7 +77,7 @@ async def _halved(
     try:
         return {**await step(records)}
     except Exception as error:
-        if isinstance(error, SyncError) and not isinstance(error, narrowed):
+        if not may_be_a_records(error, narrowed):
             raise
         if len(records) == 1:
             return dict.fromkeys(records, error if isinstance(error, SyncError) else _blamed(error))
@@ -87,6 +87,11 @@ async def _halved(
     for part in (ids[:half], ids[half:]):
         found |= await _halved({link_id: records[link_id] for link_id in part}, step, narrowed)
     return found
+
+
+def may_be_a_records(error: Exception, narrowed: tuple[type[SyncError], ...] = (ValueRefused,)) -> bool:
+    """Say whether an error may be a record's fault: one of these, or one that nobody foresaw."""
+    return isinstance(error, narrowed) or not isinstance(error, SyncError)
 
 
 def _blamed(error: Exception) -> SyncError:

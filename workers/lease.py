@@ -1,22 +1,27 @@
 """Keeps a lease alive while its work goes on, and says whether enough of it is left to start a write.
 
 A batch of links and a scan are both held by a lease, renewed several times in its length. What is lost is not fought
-for: the next save under it is refused, and so it is told.
+for: the next save under it is refused, and so it is told. A batch of which a row cannot be read is leased all the same,
+and that record given with why.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic
 
-from app.errors import LeaseLost, StoreUnavailable
+from app.errors import LeaseLost, StoreUnavailable, SyncError
 from app.log import log
 from app.runtime import Runtime
 from app.store import scans, work_queue
+from app.store.database import Database
 from app.store.scans import Scan
+from app.store.work_queue import Due, LeasedBatch
+from app.sync.model import Kind, Lane
 from workers.batch import Batch
+from workers.bisection import halved
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,23 @@ class _Renewal:
     every_s: float
     renew: Callable[[], Awaitable[bool]]
     missed: str
+
+
+async def lease_each(database: Database, kind: Kind, lanes: Sequence[Lane]) -> LeasedBatch | None:
+    """Lease what is due of a kind where one of the rows cannot be read: that record is given with why, in their midst.
+
+    Raises  StoreUnavailable
+    """
+    if (leased := await work_queue.lease_unread(database, kind, lanes)) is None:
+        return None
+
+    async def read(part: Mapping[str, Due]) -> dict[str, Due]:
+        return await work_queue.read_leased(database, leased, list(part))
+
+    bare = {one.link.id: one for one in leased.due}
+    found = await halved(bare, read)
+    due = (replace(bare[id_], unread=one) if isinstance(one, SyncError) else one for id_, one in found.items())
+    return replace(leased, due=tuple(due))
 
 
 @asynccontextmanager

@@ -41,8 +41,10 @@ async def read_both_sides(batch: Batch) -> list[Observed]:
 
     A change that no delivery told of has its feed doubted, before a save could hide it.
     """
-    batch, unseen = await settle_open_jobs(batch)
-    observed = [*unseen, *(await _observe(batch) if batch.leased.due else ())]
+    unread = [Observed(one, one.unread) for one in batch.leased.due if one.unread is not None]
+    due = tuple(one for one in batch.leased.due if one.unread is None)
+    batch, unseen = await settle_open_jobs(replace(batch, leased=replace(batch.leased, due=due)))
+    observed = [*unread, *unseen, *(await _observe(batch) if batch.leased.due else ())]
     await record_missed_events(batch, observed)
     return observed
 

@@ -17,8 +17,8 @@ from app.sync.loop_guard import without_looping_fields
 from app.sync.model import Kind, Lane, Seen
 from app.sync.plan import Plan, Wait, Write
 from workers.batch import Batch, Observed
-from workers.bisection import halved, one_by_one
-from workers.lease import renewing
+from workers.bisection import halved, may_be_a_records, one_by_one
+from workers.lease import lease_each, renewing
 from workers.match import match_before_create
 from workers.outcome import kinds_to_wake, outcomes_of, save_each
 from workers.read import read_both_sides
@@ -38,7 +38,12 @@ async def take(
     lanes = [lane for lane in lanes if await runtime.salesforce.budget.wait(lane) is None]
     patience = runtime.salesforce.patience
     crowd = work_queue.BulkThreshold(patience.above, patience.most) if may_be_crowd else None
-    taken = await work_queue.lease_batch(runtime.database, kind, lanes, crowd=crowd)
+    try:
+        taken = await work_queue.lease_batch(runtime.database, kind, lanes, crowd=crowd)
+    except Exception as error:
+        if not may_be_a_records(error):
+            raise
+        taken = await lease_each(runtime.database, kind, lanes)
     return Batch(runtime, runtime.rules(kind), taken) if taken else None
 
 

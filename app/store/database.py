@@ -46,7 +46,9 @@ _AUTOCOMMIT, _ALONE = {"isolation_level": "AUTOCOMMIT"}, {"stands_alone": True}
 _PASSING_SQLSTATES = frozenset({"40P01", "40001", "57P01", "57P02", "57P03"})
 # the database or its driver says no, no connection is to be had in time, or the one we have is gone
 _REFUSALS = (DBAPIError, PoolTimeoutError, DisconnectionError, OSError, TimeoutError, UnicodeError, OverflowError)
-_DATA_CLASSES = ("22", "23", "54")  # of SQLSTATEs: data exceptions, integrity constraints, limits of size
+# of SQLSTATEs: data exceptions, integrity constraints, limits of size, a row that is damaged
+_DATA_CLASSES = ("22", "23", "54", "XX001")
+_NO_TEXT = "Could not decode to UTF-8"  # as SQLite's driver says of a column; no server takes such a text
 # of a process: kept open; and at most, for its passes, its jobs and whoever looks, none of whom holds one for long
 _KEPT_OPEN, _MOST_OPEN = 5, 20
 ONLY_READS = "25006"  # a server that has lost its part to another: its connections must not be used on
@@ -94,7 +96,7 @@ class Database:
         Whoever waits may be cancelled, the transaction not: cut off between two statements it would keep its locks.
 
         Raises  StoreUnavailable when the database cannot be reached or written; ValueRefused when that is the fault of
-                what was to be written
+                what was to be written, or of what is to be read
         """
         task = asyncio.ensure_future(self._transacted(work))
         self._running.add(task)
@@ -222,12 +224,13 @@ def _passes(error: BaseException) -> bool:
 
 
 def _translated(error: BaseException) -> StoreUnavailable:
-    """Give our error for a refusal: a value that no database takes is another thing than a database that is away."""
+    """Give our error for a refusal: a value that is not taken or given back is another thing than a database away."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     is_a_value = (
         isinstance(error, DataError | IntegrityError | UnicodeError | OverflowError)
         or isinstance(getattr(cause, "__cause__", None), asyncpg.DataError)  # the driver did not even send it
         or (getattr(cause, "sqlstate", None) or "").startswith(_DATA_CLASSES)
+        or str(cause).startswith(_NO_TEXT)
     )
     return (ValueRefused if is_a_value else StoreUnavailable)(_said(error))
 

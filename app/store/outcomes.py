@@ -20,10 +20,25 @@ from app.store.tables import events, failures, journal, links
 from app.sync.model import Side, WriteState
 from app.sync.resolutions import ResolutionEnd
 
+_TURN: Mapping[str, Any] = {
+    "lane": sa.bindparam("p_lane"),
+    "due_at": sa.case(
+        (sa.bindparam("p_in_ms", type_=sa.BigInteger).is_(None), None),
+        else_=sa.type_coerce(db_now(), sa.BigInteger) + sa.bindparam("p_in_ms", type_=sa.BigInteger),
+    ),
+    "attempts": sa.bindparam("p_attempts"),
+    "last_error": sa.bindparam("p_last_error"),
+    "lease_owner": None,
+    "lease_until": None,
+}
+_IS_IT = links.c.id == sa.bindparam("p_id")
+_SAVED_UNREAD = sa.update(links).where(_IS_IT).values(_TURN)  # all the rest of a row that was not read stays as it is
+_OF_UNREAD = ("p_id", "p_lane", "p_in_ms", "p_attempts", "p_last_error")
 _SAVED = (
     sa.update(links)
-    .where(links.c.id == sa.bindparam("p_id"))
+    .where(_IS_IT)
     .values(
+        **_TURN,
         drchrono_id=sa.bindparam("p_drchrono_id"),
         salesforce_id=sa.bindparam("p_salesforce_id"),
         base=sa.bindparam("p_base", type_=sa.JSON),
@@ -33,16 +48,7 @@ _SAVED = (
         floor=sa.bindparam("p_floor"),
         confirm_at=sa.bindparam("p_confirm_at"),
         unsettled=sa.bindparam("p_unsettled", type_=sa.JSON),
-        lane=sa.bindparam("p_lane"),
-        due_at=sa.case(
-            (sa.bindparam("p_in_ms", type_=sa.BigInteger).is_(None), None),
-            else_=sa.type_coerce(db_now(), sa.BigInteger) + sa.bindparam("p_in_ms", type_=sa.BigInteger),
-        ),
-        attempts=sa.bindparam("p_attempts"),
-        last_error=sa.bindparam("p_last_error"),
         synced_at=sa.case((sa.bindparam("p_is_synced", type_=sa.Boolean), db_now()), else_=links.c.synced_at),
-        lease_owner=None,
-        lease_until=None,
     )
 )
 
@@ -66,7 +72,7 @@ async def save(database: Database, token: str, results: Sequence[Result], *, is_
         saved = await without_claims(connection, await without_successors(connection, saved))
         if saved:
             await note_former_identities(connection, saved, {id_: row.person for id_, row in rows.items()})
-            await connection.execute(_SAVED, [_row(result, rows[result.due.link.id]) for result in saved])
+            await _save_links(connection, saved, rows)
             await finish_deliveries(connection, saved)
             await keep_failures(connection, saved)
             await settle_writes(connection, saved)
@@ -82,6 +88,16 @@ async def save(database: Database, token: str, results: Sequence[Result], *, is_
     if awaited := {ref for result in results for ref in result.effects.awaits}:
         await dependencies.wake_come(database, awaited)
     return done
+
+
+async def _save_links(connection: AsyncConnection, saved: Sequence[Result], rows: Mapping[str, Any]) -> None:
+    """Save what links are now; of one whose row was not read, only when it is looked at again, and why."""
+    whole = [_row(result, rows[result.due.link.id]) for result in saved if result.due.unread is None]
+    if whole:
+        await connection.execute(_SAVED, whole)
+    unread = [_row(result, rows[result.due.link.id]) for result in saved if result.due.unread is not None]
+    if unread:
+        await connection.execute(_SAVED_UNREAD, [{name: row[name] for name in _OF_UNREAD} for row in unread])
 
 
 def _row(result: Result, now: Any) -> dict[str, Any]:

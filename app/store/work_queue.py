@@ -3,7 +3,7 @@
 A lease is on the link and lasts until a moment of the database's clock; its token is checked on every save.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from app.errors import SyncError
 from app.ports import LISTED
 from app.store import clock_skew, fence, resolutions
 from app.store.clock import Moment, after, db_now
@@ -43,6 +44,7 @@ class Due:
     bodies   what DrChrono delivered
     notices  what Salesforce only pointed at: (delivery id, position) of each
     decided  what people decided of it, and nobody has carried out yet
+    unread   why the database does not give it back; of its link no more than the id is known then
     """
 
     link: Link
@@ -53,6 +55,7 @@ class Due:
     bodies: tuple[DeliveredBody, ...] = ()
     notices: tuple[tuple[str, int], ...] = ()
     decided: tuple[Resolution, ...] = ()
+    unread: SyncError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +235,10 @@ async def _bulk(connection: AsyncConnection, here: sa.Select[Any], crowd: BulkTh
     return [row.id for row in await connection.execute(first.with_for_update(skip_locked=True)) if row.is_lacking]
 
 
+_IS_FAILED = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
+_NUMBERS = (links.c.id, links.c.lane, links.c.due_at, links.c.generation, links.c.base_version, links.c.attempts)
+
+
 async def lease_batch(
     database: Database,
     kind: Kind,
@@ -245,33 +252,103 @@ async def lease_batch(
     installation that may not act is given none.
 
     crowd  how many more are taken of the least urgent lanes, when so many wait there to be created in Salesforce
+
+    Raises  StoreUnavailable, and any error that one of the rows cannot be read for; then nothing is leased
     """
+
+    async def read(connection: AsyncConnection, rows: Sequence[Any]) -> tuple[Due, ...]:
+        return await due_of(connection, kind, rows)
+
+    return await _lease(database, _Wanted(kind, lanes, limit, crowd), tuple(links.c), read)
+
+
+async def lease_unread(
+    database: Database, kind: Kind, lanes: Sequence[Lane] = tuple(Lane), limit: int = 200
+) -> LeasedBatch | None:
+    """Lease as `lease_batch` does, and give no more of each record than its id and its numbers: none can fail of those.
+
+    `read_leased` gives the rest.
+    """
+
+    async def number(_connection: AsyncConnection, rows: Sequence[Any]) -> tuple[Due, ...]:
+        return tuple(
+            Due(
+                Link(row.id, kind, None, None, Base(), is_failed=bool(row.is_failed)),
+                row.generation,
+                row.base_version,
+                row.attempts,
+                Lane(row.lane),
+            )
+            for row in sorted(rows, key=lambda row: (row.due_at, row.id))
+        )
+
+    return await _lease(database, _Wanted(kind, lanes, limit), _NUMBERS, number)
+
+
+async def read_leased(database: Database, leased: LeasedBatch, ids: Sequence[str]) -> dict[str, Due]:
+    """Give link id -> the record as it stands, of those that are leased still.
+
+    Raises  StoreUnavailable, and any error that one of the rows cannot be read for
+    """
+
+    async def work(connection: AsyncConnection) -> dict[str, Due]:
+        theirs = sa.select(links, _IS_FAILED).where(links.c.id.in_(ids), links.c.lease_owner == leased.token)
+        rows = (await connection.execute(theirs)).all()
+        return {due.link.id: due for due in await due_of(connection, leased.kind, rows)}
+
+    return await database.transact(work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be leased, as `lease_batch` is asked for it."""
+
+    kind: Kind
+    lanes: Sequence[Lane]
+    limit: int
+    crowd: BulkThreshold | None = None
+
+
+async def _lease(
+    database: Database,
+    wanted: _Wanted,
+    columns: Sequence[sa.Column[Any]],
+    read: Callable[[AsyncConnection, Sequence[Any]], Awaitable[tuple[Due, ...]]],
+) -> LeasedBatch | None:
+    """Lease what is wanted and give it as it is read of these columns, in one transaction."""
     token = str(ULID())
 
     async def work(connection: AsyncConnection) -> tuple[LeasedBatch, Moment] | None:
-        if not await fence.is_held(connection, database):
+        if (chosen := await _choose(connection, database, wanted)) is None:
             return None
-        for lane in lanes:
-            here = sa.select(links.c.id).where(links.c.kind == kind.value, links.c.lane == lane.value, _is_free())
-            if crowd and lane in BULKY and (ids := await _bulk(connection, here, crowd)):
-                break
-            chosen = here.order_by(links.c.due_at).limit(limit).with_for_update(skip_locked=True)
-            if ids := (await connection.scalars(chosen)).all():
-                break
-        else:
-            return None
+        lane, ids = chosen
         until = after(database.timings.lease)
         leased = sa.update(links).where(links.c.id.in_(ids)).values(lease_owner=token, lease_until=until)
-        is_failed = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
-        rows = (await connection.execute(leased.returning(links, db_now().label("now"), is_failed))).all()
+        rows = (await connection.execute(leased.returning(*columns, db_now().label("now"), _IS_FAILED))).all()
         moment = await clock_skew.extend_pending_writes(connection, database.pace, rows[0].now)
-        return LeasedBatch(kind, lane, token, rows[0].now, await due_of(connection, kind, rows)), moment
+        return LeasedBatch(wanted.kind, lane, token, rows[0].now, await read(connection, rows)), moment
 
     if (found := await database.transact(work)) is None:
         return None
     taken, moment = found
     database.pace.note(moment)
     return taken
+
+
+async def _choose(
+    connection: AsyncConnection, database: Database, wanted: _Wanted
+) -> tuple[Lane, Sequence[str]] | None:
+    """Lock what is to be leased, and give of which lane it is, and the link ids; None where nothing is."""
+    if not await fence.is_held(connection, database):
+        return None
+    for lane in wanted.lanes:
+        here = sa.select(links.c.id).where(links.c.kind == wanted.kind.value, links.c.lane == lane.value, _is_free())
+        if wanted.crowd and lane in BULKY and (ids := await _bulk(connection, here, wanted.crowd)):
+            return lane, ids
+        chosen = here.order_by(links.c.due_at).limit(wanted.limit).with_for_update(skip_locked=True)
+        if ids := (await connection.scalars(chosen)).all():
+            return lane, ids
+    return None
 
 
 async def renew_lease(database: Database, token: str) -> bool:

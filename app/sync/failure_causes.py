@@ -55,7 +55,7 @@ _VALUES = {  # what is wrong with a value, and what a person does about it
     "not_text": "The named field holds something that is no text; correct it, or map it with another codec.",
     NOT_AN_ID: "The named field refers to a record by something that is no id; correct it where it was entered.",
     OUT_OF_RANGE: "Correct the named date; Salesforce takes the years 1700 to 4000.",
-    VALUE_NOT_STORED: "The database does not take something of it; look for an odd character or an endless text in it.",
+    VALUE_NOT_STORED: "The database does not take or give back a part of it; look for odd characters or endless text.",
     "unknown_time_zone": "Correct the time zone of the visit's doctor in DrChrono's account settings.",
     "repeated_hour": "The clocks go back then, so the time exists twice; we took the first. Ask the practice.",
     "missing_hour": "The clocks go forward then, so that time does not exist; we took an hour later. Move the visit.",

@@ -104,6 +104,14 @@ async def test_a_number_that_no_column_takes_is_told_from_a_database_that_is_awa
         await database.read(sa.select(tables.tallies).where(tables.tallies.c.count == 10**70))
 
 
+@on_postgresql
+async def test_a_damaged_row_is_told_from_a_database_that_is_away(database):
+    damage = "DO $$ BEGIN RAISE 'missing chunk number 0 for toast value' USING ERRCODE = 'data_corrupted'; END $$"
+
+    with pytest.raises(ValueRefused):
+        await database.transact(lambda connection: connection.execute(sa.text(damage)))
+
+
 async def test_an_instant_comes_back_aware_and_to_the_millisecond(database):
     await database.transact(insert_a_lane)
 

@@ -40,6 +40,50 @@ async def delivers_among_good_ones(clinic, **odd):
     return {one["id"] for one in good}, visit["id"]
 
 
+# what no process of ours writes, and yet a newer one, a person at the database, or a failing disk may leave in a row
+UNREADABLE = {"half a character": sa.literal_column("CAST(X'5bff5d' AS TEXT)"), "another form": 5}
+ENOUGH_ATTEMPTS = 99
+
+
+async def leaves(clinic, patient, **values):
+    """Somebody writes to a patient's row who is none of us."""
+    row = sa.update(links).where(links.c.drchrono_id == str(patient["id"])).values(**values)
+    await clinic.runtime.database.transact(lambda connection: connection.execute(row))
+
+
+async def base_of(clinic, patient):
+    asked = sa.select(sa.cast(links.c.base, sa.Text)).where(links.c.drchrono_id == str(patient["id"]))
+    return (await clinic.runtime.database.read(asked))[0][0]
+
+
+@pytest.mark.both
+@pytest.mark.parametrize(
+    ("database", "what", "cause"),
+    [("sqlite", "half a character", "value_not_stored"), ("postgresql", "another form", "unexpected_error")],
+    indirect=["database"],
+)
+async def test_a_record_whose_row_cannot_be_read_holds_up_no_other_and_loses_nothing(clinic, what, cause):
+    good = [await clinic.has_linked(first_name=name) for name in ("Ada", "Ben", "Cleo", "Dee")]
+    for patient in good:
+        await clinic.delivers(await clinic.edits(patient, city="Springfield"))
+    odd = good.pop(1)
+    before = await base_of(clinic, odd)
+    await leaves(clinic, odd, unsettled=UNREADABLE[what], attempts=ENOUGH_ATTEMPTS)
+
+    await one_pass(clinic, PATIENTS)
+
+    arrived = {contact["DrChrono_Patient_Id__c"] for contact in clinic.contacts() if contact["MailingCity"]}
+    assert arrived == {str(patient["id"]) for patient in good}
+    assert await clinic.failures() == [("salesforce", cause, "")]
+    assert await base_of(clinic, odd) == before
+
+    await leaves(clinic, odd, unsettled=[], due_at=db_now())
+    await one_pass(clinic, PATIENTS)
+
+    assert [contact["MailingCity"] for contact in clinic.contacts()] == ["Springfield"] * 4
+    assert await clinic.failures() == []
+
+
 @pytest.mark.parametrize("time", ["0202-12-01T10:30:00", "9998-12-01T10:30:00"])
 async def test_a_visit_of_an_odd_year_holds_up_no_other(clinic, time):
     good, _odd = await delivers_among_good_ones(clinic, scheduled_time=time)
