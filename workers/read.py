@@ -2,8 +2,8 @@
 
 Salesforce is read in one call for the whole batch; where it refuses that for the sake of one id, that one is found by
 halving. DrChrono's calls are scarce, so the newest delivered body counts as
-a read while nothing contradicts it; in doubt one GET decides, some seconds later. What the records refer to, and the
-visit that one was under an earlier id, is told from our own index.
+a read while nothing contradicts it; in doubt one GET decides, some seconds later, but at once where it is about who
+somebody is. What the records refer to, and the visit that one was under an earlier id, is told from our own index.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -26,9 +26,9 @@ from app.ports import SealedColumn
 from app.store import dependencies, doctor_zones, link_claims
 from app.store.resolutions import Resolution
 from app.store.work_queue import DeliveredBody, Due
-from app.sync.model import Absent, Deleted, FieldResolution, Link, RecordRef, Seen, Side, Snapshot
+from app.sync.model import Absent, Deleted, FieldResolution, Link, NeedsConfirmation, RecordRef, Seen, Side, Snapshot
 from app.sync.snapshots import SideReader
-from app.sync.trust import trusted_snapshot
+from app.sync.trust import IDENTITY_CHANGED, shows_delivered, trusted_snapshot
 from app.vendors.drchrono import wire
 from workers.batch import Batch, Observed
 from workers.bisection import halved, one_by_one, side_by_side
@@ -60,11 +60,12 @@ async def _observe(batch: Batch) -> list[Observed]:
     def look(one: Due) -> Observed:
         return _observed(batch, reader, one, held.get(one.link.id, Absent.ABSENT))
 
-    def ask(one: Observed) -> Awaitable[Observed]:
-        return (_confirm if _needs_confirmation(batch, one) else _read_back)(batch, reader, one)
+    async def ask(one: tuple[Observed, _Question]) -> Observed:
+        observed, question = one
+        return await question(batch, reader, observed)
 
     observed = _of_each(due, one_by_one(due, look))
-    asked = {one.link.id: one for one in observed if _needs_confirmation(batch, one) or _is_sampled(batch, one)}
+    asked = {one.link.id: (one, question) for one in observed if (question := _question(batch, one)) is not None}
     observed = _of_each(due, {one.link.id: one for one in observed} | await side_by_side(asked, ask))
     for find in (with_predecessors, with_parents):
 
@@ -97,6 +98,20 @@ def _observed(
     return Observed(due, seen, delivered=tuple(bodies))
 
 
+_Question = Callable[[Batch, SideReader, Observed], Awaitable[Observed]]
+
+
+def _question(batch: Batch, observed: Observed) -> _Question | None:
+    """Give how DrChrono is to be asked about a record now; None where it need not be."""
+    if not isinstance(observed.seen, Seen):
+        return None
+    if _needs_confirmation(batch, observed):
+        return _confirm
+    if observed.seen.drchrono == NeedsConfirmation(IDENTITY_CHANGED) and observed.link.confirm_due_at is None:
+        return _read_at_once
+    return _read_back if _is_sampled(batch, observed) else None
+
+
 def _needs_confirmation(batch: Batch, observed: Observed) -> bool:
     """Say whether a GET was promised and its time has come; what was delivered meanwhile does not do in its place."""
     promised = observed.link.confirm_due_at
@@ -108,6 +123,18 @@ async def _confirm(batch: Batch, reader: SideReader, observed: Observed) -> Obse
     """Ask DrChrono what it holds, as was promised."""
     assert isinstance(observed.seen, Seen)
     asked = await ask_drchrono(batch, reader, observed.link.drchrono_id or "")
+    return replace(observed, seen=replace(observed.seen, drchrono=asked))
+
+
+async def _read_at_once(batch: Batch, reader: SideReader, observed: Observed) -> Observed:
+    """Ask DrChrono who somebody is; an answer from before the delivery, or none, leaves that to a later one."""
+    assert isinstance(observed.seen, Seen)
+    try:
+        asked = await ask_drchrono(batch, reader, observed.link.drchrono_id or "")
+    except SyncError:
+        return observed
+    if isinstance(asked, Absent) or not shows_delivered(batch.rules.table, asked, observed.delivered):
+        return observed
     return replace(observed, seen=replace(observed.seen, drchrono=asked))
 
 

@@ -2,7 +2,8 @@
 
 The signature header is a shared secret, not a signature of the body; stamps have no zone and run backwards in autumn;
 redeliveries carry the state of their first sending. So a body is a hint. It is believed when nothing speaks against
-it; else it is neither believed nor dropped, and one GET, some seconds later, decides.
+it; else it is neither believed nor dropped, and one GET, some seconds later, decides. Who somebody is, is asked at
+once: only an answer that does not show the delivered state yet may be from before it.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,6 +15,7 @@ from app.sync.model import Absent, Deleted, Link, NeedsConfirmation, NothingNew,
 
 # A stamp's clock goes back one hour in autumn; a floor further above a confirmed look was never true.
 _EXPLAINED_BY_AUTUMN = timedelta(hours=2)
+IDENTITY_CHANGED = "identity_changed"
 _HOUR, _TOLD_TWICE = "2026-11-01T01", "T01"  # between one and two the clock goes back to one
 
 
@@ -49,6 +51,12 @@ def trusted_snapshot(
     return NeedsConfirmation(reason) if reason else newest
 
 
+def shows_delivered(table: Table, answer: Snapshot, bodies: Sequence[Snapshot]) -> bool:
+    """Say whether an answer of DrChrono's is surely not from before the newest delivery: it says the same, or later."""
+    newest = bodies[-1]
+    return not _differs(table, answer, newest) or _is_after(answer.version, newest.version)
+
+
 def _is_after(version: str, other: str) -> bool:
     """Say whether a stamp is surely of a later moment than another: not within the hour that autumn tells twice."""
     hour = version[: len(_HOUR)]
@@ -70,7 +78,7 @@ def _identity_doubt(
 ) -> str:
     """Say what speaks against a newer body: another identity, or a Contact it would be linked to that differs."""
     if link.salesforce_id is not None:
-        return "identity_changed" if any(table.rows[name].is_identity for name in changed) else ""
+        return IDENTITY_CHANGED if any(table.rows[name].is_identity for name in changed) else ""
     is_foreign = isinstance(salesforce, Snapshot) and not link.own_writes and _differs(table, newest, salesforce)
     return "existing_contact" if is_foreign else ""
 
