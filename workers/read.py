@@ -50,12 +50,16 @@ async def read_both_sides(batch: Batch) -> list[Observed]:
 
 
 async def _observe(batch: Batch) -> list[Observed]:
-    """Give for each link what both sides hold; what cannot be read of one is that one's failure alone."""
+    """Give for each link what both sides hold; what cannot be read of one is that one's failure alone.
+
+    Whom a delivery tells of is known from now on, also where Salesforce does not answer.
+    """
     reader, due = await reader_of(batch), {one.link.id: one for one in batch.leased.due}
+    held: SalesforceSnapshots
     try:
         held = await read_salesforce(batch, reader)
     except VendorError as error:
-        return [Observed(one, error) for one in due.values()]
+        held = dict.fromkeys(due, error)
 
     def look(one: Due) -> Observed:
         return _observed(batch, reader, one, held.get(one.link.id, Absent.ABSENT))
@@ -90,9 +94,9 @@ def _observed(
     batch: Batch, reader: SideReader, due: Due, salesforce: Snapshot | Deleted | Absent | SyncError
 ) -> Observed:
     link = due.link
-    if isinstance(salesforce, SyncError):
-        return Observed(due, salesforce)
     bodies = [delivered_snapshot(batch, reader, link.drchrono_id or "", body) for body in due.bodies]
+    if isinstance(salesforce, SyncError):
+        return Observed(due, salesforce, delivered=tuple(bodies))
     decided = resolutions_of(batch, due)
     seen = Seen(trusted_snapshot(batch.rules, link, bodies, salesforce), salesforce, decided=decided)
     return Observed(due, seen, delivered=tuple(bodies))

@@ -76,11 +76,20 @@ async def known_by_an_earlier_name(clinic):
     return chart
 
 
+async def known_by_a_body_that_came_while_salesforce_was_away(clinic):
+    """The delivery was read in a pass that Salesforce did not answer."""
+    chart = await clinic.registers(**WHO)
+    clinic.breaks("salesforce", "GET /services/data/v67.0/query", "error", status=503, next=1)
+    await clinic.arrives(chart, event="PATIENT_CREATE")
+    return chart
+
+
 KNOWN = (
     known_linked,
     known_by_a_body_that_was_not_believed,
     known_by_a_body_that_another_followed,
     known_by_an_earlier_name,
+    known_by_a_body_that_came_while_salesforce_was_away,
 )
 
 
