@@ -71,6 +71,17 @@ def tidy(raw: Any) -> str | None:
     return text or None
 
 
+def whole(raw: Any, reason: str) -> str | None:
+    """Give text as `tidy` does, of a number, a day or a time: what has lost a part is another one.
+
+    Raises  Unfit
+    """
+    value = tidy(raw)
+    if isinstance(raw, str) and value is not None and value != raw.strip():
+        raise Unfit(reason)
+    return value
+
+
 _LONGEST_ID = 64
 _SALESFORCE_ID = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?", re.ASCII)
 
@@ -149,7 +160,7 @@ def _write_enum(side: Side, value: str | None, options: Options) -> str | None:
 
 
 def _read_date(_side: Side, raw: Any, _options: Options) -> str | None:
-    value = tidy(raw)
+    value = whole(raw, "not_a_date")
     if value is None:
         return None
     try:
@@ -185,7 +196,7 @@ def _normal_phone(value: str | None) -> str | None:
 
 def _read_number(_side: Side, raw: Any, _options: Options) -> str | None:
     """Read 30, 30.0 and "30.00" as the same text; DrChrono gives decimals as strings."""
-    value = tidy(raw)
+    value = whole(raw, "not_a_number")
     if value is None:
         return None
     try:

@@ -20,7 +20,7 @@ from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.sync.mappings.codecs import FIRST_YEAR, LAST_YEAR, Codec, Options, Unfit, tidy
+from app.sync.mappings.codecs import FIRST_YEAR, LAST_YEAR, Codec, Options, Unfit, whole
 from app.sync.model import Side
 
 _NAIVE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?", re.ASCII)
@@ -151,7 +151,7 @@ def _instant(raw: Any) -> datetime:
 
 
 def _local(raw: Any) -> str | None:
-    text = tidy(raw)
+    text = whole(raw, "not_a_local_time")
     if text is None:
         return None
     try:

@@ -162,7 +162,9 @@ def test_an_enum_value_that_went_out_of_the_mapping_is_not_written():
         write("enum", "Unheard", Side.SALESFORCE, GENDERS)
 
 
-@pytest.mark.parametrize("raw", ["2026-02-30", "31/12/2026", "2026-1-2", "2026-01-12T08:15:30", "soon", 19])
+@pytest.mark.parametrize(
+    "raw", ["2026-02-30", "31/12/2026", "2026-1-2", "2026-01-12T08:15:30", "2026-01-1\x002", "soon", 19]
+)
 def test_what_is_no_calendar_day_is_refused(raw):
     with pytest.raises(Unfit, match=r"^not_a_date$"):
         read("date", raw)
@@ -218,7 +220,9 @@ def test_a_reference_is_sent_as_a_number_only_where_it_is_the_same_id(value, sen
     assert write("reference", value, Side.DRCHRONO) == sent
 
 
-@pytest.mark.parametrize("raw", ["1e-1000000", "1e-16", "NaN", "Infinity", float("nan"), float("inf"), 10**70, "1e70"])
+@pytest.mark.parametrize(
+    "raw", ["1e-1000000", "1e-16", "NaN", "Infinity", float("nan"), float("inf"), 10**70, "1e70", "30\x000"]
+)
 def test_what_no_number_field_takes_is_refused(raw):
     with pytest.raises(Unfit, match=r"^not_a_number$"):
         read("number", raw)
