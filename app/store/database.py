@@ -105,28 +105,25 @@ class Database:
         return await asyncio.shield(task)
 
     async def _transacted(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        for attempt in range(1, _TRIES + 1):
-            try:
-                async with self.engine.begin() as connection:
-                    return await work(connection)
-            except _REFUSALS as error:
-                if attempt == _TRIES or not _passes(error):
-                    raise _translated(error) from error
-            await asyncio.sleep(0.02 * attempt)
-        raise AssertionError
+        async def attempt() -> T:
+            async with self.engine.begin() as connection:
+                return await work(connection)
+
+        return await _tried(attempt)
 
     async def read(self, statement: sa.Executable, parameters: Any = None) -> list[sa.Row[Any]]:
         """Give the rows of one statement, in no transaction of ours.
 
         Raises  StoreUnavailable when the database cannot be reached; ValueRefused when it does not take a parameter
         """
-        try:
+
+        async def attempt() -> list[sa.Row[Any]]:
             async with self.engine.connect() as connection:
                 if not self._must_pin:
                     await connection.execution_options(**(_ALONE if self.is_sqlite else _AUTOCOMMIT))
                 return list((await connection.execute(statement, parameters)).all())
-        except _REFUSALS as error:
-            raise _translated(error) from error
+
+        return await _tried(attempt)
 
     @property
     def _must_pin(self) -> bool:
@@ -181,9 +178,8 @@ def _engine(url: sa.URL, address: PostgresAddress | None, patience_s: float) -> 
     pool = {"pool_size": _KEPT_OPEN, "max_overflow": _MOST_OPEN - _KEPT_OPEN, "pool_timeout": patience_s}
     if address is not None:
         options = postgres.engine_options(address, _COMMAND_S)
-        # a pooler keeps its side of a connection; a ping in no transaction would go to any server behind it
-        pings = not address.is_pooled
-        engine = create_async_engine("postgresql+asyncpg://", **options, **pool, pool_pre_ping=pings)
+        # no connection is tried before it is used, which costs four turns: one that is gone is met by the next try
+        engine = create_async_engine("postgresql+asyncpg://", **options, **pool)
         sa.event.listen(engine.sync_engine, "handle_error", _leave_for_the_one_that_writes)
         return engine
     if url.database:
@@ -209,6 +205,21 @@ def _engine(url: sa.URL, address: PostgresAddress | None, patience_s: float) -> 
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+async def _tried(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Give what comes of an attempt, made again while it meets what passes: a deadlock, a connection that is gone.
+
+    Raises  StoreUnavailable, ValueRefused
+    """
+    for number in range(1, _TRIES + 1):
+        try:
+            return await attempt()
+        except _REFUSALS as error:
+            if number == _TRIES or not _passes(error):
+                raise _translated(error) from error
+        await asyncio.sleep(0.02 * number)
+    raise AssertionError
 
 
 def _leave_for_the_one_that_writes(context: sa.engine.ExceptionContext) -> None:
