@@ -6,6 +6,7 @@ what happens between any two of them, and what never does (a crash).
 
 import asyncio
 import contextlib
+import functools
 import json
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -346,8 +347,20 @@ def outbound_message(contacts, org, number):
 
 
 def settings_of(database, drchrono_url, salesforce_url, ca_file, **more):
-    given = {
-        "database_url": database.url.render_as_string(hide_password=False),
+    own = {"database_url": database.url.render_as_string(hide_password=False)}
+    if more:
+        return env_file.load(_env_file=None, **(_given(drchrono_url, salesforce_url, ca_file) | own | more))
+    return _settings(drchrono_url, salesforce_url, ca_file).model_copy(update=own)
+
+
+@functools.cache
+def _settings(*vendors):
+    """To read settings takes longer than most tests need for anything else."""
+    return env_file.load(_env_file=None, database_url="sqlite+aiosqlite:///none.db", **_given(*vendors))
+
+
+def _given(drchrono_url, salesforce_url, ca_file):
+    return {
         "public_url": "https://sync.example.com",
         "encryption_keys": KEY,
         "hash_keys": HASH_KEY,
@@ -372,7 +385,6 @@ def settings_of(database, drchrono_url, salesforce_url, ca_file, **more):
         "confirm_share": 0,
         "attempt_limit": 3,
     }
-    return env_file.load(_env_file=None, **(given | more))
 
 
 @contextlib.asynccontextmanager
