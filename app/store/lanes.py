@@ -28,11 +28,18 @@ class LaneStatus:
     since: datetime | None = None
 
 
+# one row in any case, that says whose the database is
+_PAUSED = sa.select(lanes).select_from(
+    sa.select(sa.literal(1).label("any")).subquery().outerjoin(lanes, lanes.c.paused_at.is_not(None))
+)
+
+
 async def lane_states(database: Database) -> list[LaneStatus]:
     """Give every lane, most urgent first, whether it is paused and why."""
-    if not await fence.is_ours(database):
+    rows = await database.read(_PAUSED.add_columns(fence.is_ours_now(database).label("is_ours")))
+    if not rows[0].is_ours:
         return [LaneStatus(lane, True, OTHER_INSTANCE, database.opened_at) for lane in Lane]
-    paused = {row.lane: row for row in await database.read(sa.select(lanes).where(lanes.c.paused_at.is_not(None)))}
+    paused = {row.lane: row for row in rows}
     return [
         LaneStatus(lane, True, row.reason, row.paused_at) if (row := paused.get(lane.value)) else LaneStatus(lane)
         for lane in Lane
