@@ -14,7 +14,7 @@ from typing import Any
 
 from ulid import ULID
 
-from app.errors import LeaseLost, OutcomeUnknown, Rejected, SyncError, Unreadable, ValueRefused
+from app.errors import LeaseLost, OutcomeUnknown, Rejected, StoreUnavailable, SyncError, Unreadable, ValueRefused
 from app.log import log
 from app.ports import SealedColumn
 from app.store import journal
@@ -210,15 +210,19 @@ async def _sent(batch: Batch, lease: Lease, send: Send, writes: Sequence[Prepare
         parts = [await _sent(batch, lease, send, part) for part in (writes[:half], writes[half:])]
         return parts[0] | parts[1]
     except SyncError as error:
-        return dict.fromkeys((write.link.id for write in writes), error)
+        return {write.link.id: _outcome(write, error) for write in writes}
     except Exception:  # noqa: BLE001 - it was on its way: whatever it is, every one of them may have been written
         return _all_unknown(writes)
-    return {
-        write.link.id: Written(result.id, result.created, write.fields, write.without)
-        if isinstance(result, Saved)
-        else result
-        for write, result in zip(writes, results, strict=True)
-    }
+    return {write.link.id: _outcome(write, result) for write, result in zip(writes, results, strict=True)}
+
+
+def _outcome(write: PreparedWrite, answered: Answered) -> WriteAnswer:
+    """Give what became of a write; a database that went away in mid-call says nothing of what the vendor has done."""
+    if isinstance(answered, Saved):
+        return Written(answered.id, answered.created, write.fields, write.without)
+    if isinstance(answered, StoreUnavailable):
+        return OutcomeUnknown(write.side.value, write.entry.call, code=UNEXPECTED)
+    return answered
 
 
 async def _followed(job: Awaitable[dict[str, WriteAnswer]], writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:

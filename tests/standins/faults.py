@@ -9,6 +9,7 @@ A rule is `{"match": "POST /api/patients", "do": "error", "next": 1, "status": 5
             timeout_before        hang for `delay_s`, then answer `status` (default 504); the work is not done
             timeout_after_commit  do the work, hang for `delay_s`, then answer as if nothing had been
             drop_after_commit     do the work, then close the connection without an answer
+            answer_after_commit   do the work, then answer `status` (default 200) and `body` instead
             drop_before           close the connection without an answer; the work is not done
             slow                  wait `delay_s`, then do the work and answer
     body    JSON, or text; text that begins with `<` goes out as HTML, with `{` or `[` as JSON, as it is
@@ -36,6 +37,7 @@ DEEDS = (
     "timeout_before",
     "timeout_after_commit",
     "drop_after_commit",
+    "answer_after_commit",
     "drop_before",
     "slow",
 )
@@ -139,6 +141,9 @@ class Faulty:
             case "drop_after_commit":
                 await _answer_of(self.app, scope, receive)
                 await _hang_up(scope, receive)
+            case "answer_after_commit":
+                await _answer_of(self.app, scope, receive)
+                await rule.answer(200)(scope, receive, send)
             case "drop_before":
                 await _hang_up(scope, receive)
             case "slow":

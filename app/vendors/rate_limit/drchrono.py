@@ -7,9 +7,10 @@ has to wait for its hour is refused at once, so that it holds up nobody.
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from app.errors import Unavailable
+from app.errors import StoreUnavailable, Unavailable
 from app.ports import HourStore, Ledger
 from app.sync.failure_causes import CIRCUIT_OPEN, HOUR_IS_SPENT, SECONDS_ARE_FULL
 from app.sync.model import Lane
@@ -83,20 +84,22 @@ class DrChronoRateLimit:
 
         wait_s  of a 429: how long to wait, as it says; None where it does not
         """
-        if status == _TOO_MANY:
-            ledger = await self._calls.read()
-            wait = policy.resets_in_s(ledger) if wait_s is None else wait_s
-            await self._calls.throttled(min(max(wait, _SHORTEST_THROTTLE_S), _LONGEST_THROTTLE_S))
-        elif status >= _AILS:
-            await self.failed()
-        elif self._is_failing:
-            await self._calls.recovered()
-            self._is_failing = False
+        with suppress(StoreUnavailable):  # a note that is lost must not cost the answer: it may be a write's
+            if status == _TOO_MANY:
+                ledger = await self._calls.read()
+                wait = policy.resets_in_s(ledger) if wait_s is None else wait_s
+                await self._calls.throttled(min(max(wait, _SHORTEST_THROTTLE_S), _LONGEST_THROTTLE_S))
+            elif status >= _AILS:
+                await self.failed()
+            elif self._is_failing:
+                await self._calls.recovered()
+                self._is_failing = False
 
     async def failed(self) -> None:
         """Take in that no answer came."""
         self._is_failing = True
-        await self._calls.failed(lambda failures: policy.breaker_wait_s(failures, random.random()))  # noqa: S311
+        with suppress(StoreUnavailable):
+            await self._calls.failed(lambda failures: policy.breaker_wait_s(failures, random.random()))  # noqa: S311
 
     async def left(self) -> int:
         """Give how many calls the hour has left, as we count them."""

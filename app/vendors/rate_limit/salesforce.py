@@ -9,10 +9,11 @@ not answer is left alone too.
 import random
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 
-from app.errors import Unavailable
+from app.errors import StoreUnavailable, Unavailable
 from app.ports import DayStore, Ledger
 from app.sync.failure_causes import CIRCUIT_OPEN, DAY_IS_SPENT
 from app.sync.model import Lane, Side
@@ -105,13 +106,14 @@ class SalesforceRateLimit:
 
     async def answered(self, usage: str | None) -> None:
         """Take in an answer, and what it says was used; `usage`: the header Sforce-Limit-Info."""
-        ledger, age_s = await self._read()
-        if ledger.failures:
-            await self._told.recovered()
-            self._known = None
         found = _USED.search(usage or "")
-        if found is not None and ledger.closed_until <= ledger.at + age_s:  # else it was sent before that was refused
-            await self._tell(int(found[1]), int(found[2]))
+        with suppress(StoreUnavailable):  # a note that is lost must not cost the answer: it may be a write's
+            ledger, age_s = await self._read()
+            if ledger.failures:
+                await self._told.recovered()
+                self._known = None
+            if found is not None and ledger.closed_until <= ledger.at + age_s:  # else it was sent before it was refused
+                await self._tell(int(found[1]), int(found[2]))
 
     async def _tell(self, used: int, most: int) -> None:
         """Keep what Salesforce says, not more often than it matters."""
@@ -124,12 +126,14 @@ class SalesforceRateLimit:
 
     async def failed(self) -> None:
         """Take in that no answer came, or that the org is out."""
-        await self._told.failed(lambda failures: policy.breaker_wait_s(failures, random.random()))  # noqa: S311
+        with suppress(StoreUnavailable):
+            await self._told.failed(lambda failures: policy.breaker_wait_s(failures, random.random()))  # noqa: S311
         self._known = None
 
     async def refused(self, wait_s: float, *, is_spent: bool = True) -> None:
         """Take in that Salesforce refused a call as one too many: of the day, or only just now."""
-        await self._told.throttled(wait_s, is_spent=is_spent)
+        with suppress(StoreUnavailable):
+            await self._told.throttled(wait_s, is_spent=is_spent)
         self._known = None
 
     async def stands(self) -> DayStanding:

@@ -284,3 +284,18 @@ async def test_a_dead_workers_match_is_free_once_its_lease_has_run_out(clinic, t
 
     assert (first, other) == ({"p" * 64}, set())
     assert await identity_index.lease_people(clinic.runtime.database, "another", person) == {"p" * 64}
+
+
+async def test_an_answer_that_no_code_of_ours_foresaw_leaves_a_create_unknown_and_its_neighbors_go_through(clinic):
+    clinic.human_ticks_contact(FirstName="Ada")
+    clinic.human_ticks_contact(FirstName="Ben", Birthdate="1991-02-03")
+    clinic.breaks("drchrono", POST, "answer_after_commit", status=201, body="[" * 100_000)
+    await clinic.hears()
+    await clinic.settles()
+    after_the_calls = sorted(await states(clinic))
+
+    await until_given_up(clinic)
+
+    assert after_the_calls == ["confirmed", "unknown"]
+    assert sorted(named(clinic)) == sorted(str(chart["id"]) for chart in clinic.charts())
+    assert (clinic.calls("drchrono", POST), await states(clinic)) == (2, ["confirmed"] * 2)

@@ -138,3 +138,18 @@ async def test_a_worker_that_lost_its_lease_saves_nothing(clinic):
 
     assert await clinic.link(patient) == saved
     assert clinic.writes() == ["created"]
+
+
+async def test_an_answer_that_no_code_of_ours_foresaw_leaves_each_write_of_the_call_unknown_and_is_read_back(clinic):
+    for name in ("Ada", "Ben", "Cleo"):
+        assert await clinic.delivers(await clinic.registers(first_name=name)) == 200
+    clinic.breaks("salesforce", UPSERT, "answer_after_commit", body="[" * 100_000)
+    await clinic.settles()
+    after_the_call = await states(clinic)
+
+    await clinic.time_passes(timedelta(seconds=30))
+    await clinic.settles()
+
+    assert after_the_call == ["unknown"] * 3
+    assert (clinic.writes(), await states(clinic)) == (["created"] * 3, ["confirmed"] * 3)
+    assert await clinic.failures() == []

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.errors import StoreUnavailable
 from app.sync.model import Lane
 from app.vendors.rate_limit import policy
+from app.vendors.rate_limit.drchrono import DrChronoRateLimit
 from app.vendors.rate_limit.policy import EDGE_S, HOUR_S, Allowance
+from app.vendors.rate_limit.salesforce import SalesforceRateLimit
 
 ALLOWED = Allowance(500, 4)
 HOUR = 400_000
@@ -219,3 +222,28 @@ def test_an_application_with_a_single_call_an_hour_may_make_it():
 
     assert policy.has_room(stand(1800), one, Lane.BACKFILL)
     assert not policy.has_room(stand(1800, made=1), one, Lane.LIVE)
+
+
+class Away:
+    """What both limits keep their notes in, of a database that is away."""
+
+    def __getattr__(self, _name):
+        async def note(*_given, **_more):
+            raise StoreUnavailable("the database is away")
+
+        return note
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        lambda: DrChronoRateLimit("drchrono", Away(), ALLOWED).answered(429),
+        lambda: DrChronoRateLimit("drchrono", Away(), ALLOWED).answered(503),
+        lambda: DrChronoRateLimit("drchrono", Away(), ALLOWED).failed(),
+        lambda: SalesforceRateLimit("salesforce", Away(), 0.5).answered("api-usage=1/9"),
+        lambda: SalesforceRateLimit("salesforce", Away(), 0.5).failed(),
+        lambda: SalesforceRateLimit("salesforce", Away(), 0.5).refused(1.0),
+    ],
+)
+async def test_what_is_noted_of_an_answer_costs_nobody_the_answer(note):
+    assert await note() is None
