@@ -153,6 +153,7 @@ def name_of_its_own(tmp_path, worker_id):
 def _migrated_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("template") / "migrated.db"
     in_a_loop_of_its_own(migrated(f"sqlite+aiosqlite:///{path}"))
+    path.chmod(0o600)  # as every command of ours leaves it
     return path
 
 
@@ -161,7 +162,7 @@ async def database(request, tmp_path, name_of_its_own):
     """A migrated database of its own for every test, of either kind."""
     if request.param == "sqlite":
         path = tmp_path / "chronobridge.db"
-        shutil.copyfile(request.getfixturevalue("_migrated_file"), path)
+        shutil.copy(request.getfixturevalue("_migrated_file"), path)
         async with Database(f"sqlite+aiosqlite:///{path}").opened() as opened:
             yield opened
         return
