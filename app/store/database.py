@@ -50,7 +50,7 @@ _REFUSALS = (DBAPIError, PoolTimeoutError, DisconnectionError, OSError, TimeoutE
 _DATA_CLASSES = ("22", "23", "54", "XX001")
 _NO_TEXT = "Could not decode to UTF-8"  # as SQLite's driver says of a column; no server takes such a text
 # of a process: kept open; and at most, for its passes, its jobs and whoever looks, none of whom holds one for long
-_KEPT_OPEN, _MOST_OPEN = 5, 20
+_KEPT_OPEN, MOST_OPEN = 5, 20
 ONLY_READS = "25006"  # a server that has lost its part to another: its connections must not be used on
 
 
@@ -175,7 +175,7 @@ def insert_into(table: sa.Table, dialect: sa.Dialect) -> sqlite.Insert | postgre
 
 
 def _engine(url: sa.URL, address: PostgresAddress | None, patience_s: float) -> AsyncEngine:
-    pool = {"pool_size": _KEPT_OPEN, "max_overflow": _MOST_OPEN - _KEPT_OPEN, "pool_timeout": patience_s}
+    pool = {"pool_size": _KEPT_OPEN, "max_overflow": MOST_OPEN - _KEPT_OPEN, "pool_timeout": patience_s}
     if address is not None:
         options = postgres.engine_options(address, _COMMAND_S)
         # no connection is tried before it is used, which costs four turns: one that is gone is met by the next try

@@ -1,14 +1,15 @@
 """One cluster for each kind of database, for all of these tests; it is put right before each, and its patients stay.
 
 A test looks at patients of its own. Only where the machine itself is hurt, a disk, a server, a clock, a test has a
-cluster of its own.
+cluster of its own. The soak has one too: it begins before the first test, and is asked after the last how it ended.
 """
 
+import sys
 from contextlib import ExitStack
 
 import pytest
 
-from app.cli.supervise import wait_for_port
+from app.cli.supervise import Child, supervised, wait_for_port
 from app.timings import REAL
 from tests.harness.cluster import town
 from tests.postgresql import said
@@ -16,6 +17,8 @@ from tests.postgresql import said
 SCALE = 0.25  # every wait of the service's own is shorter by that; what they prove lies in the proportions
 MACHINE_S = 10.0  # what a machine that has much else to do may add: starting a process takes as long as ever
 TIMINGS = REAL.times(SCALE)
+SOAK = "soaking"
+SOAKED = ("--minutes", "1", "--databases", "sqlite", "--pause", "2")  # everybody works for 1 s in 3, beside the tests
 USER = {"id": "610001", "name": "fixture.provider"}
 
 
@@ -24,6 +27,7 @@ def pytest_collection_modifyitems(items):
         if "/processes/" in str(item.path):
             item.add_marker(pytest.mark.processes)
             item.add_marker(pytest.mark.timeout(180))
+    items.sort(key=lambda item: SOAK in item.fixturenames)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,6 +35,25 @@ def _in_less_time():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHRONOBRIDGE_TIME_SCALE", str(SCALE))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _begins_to_soak(request, tmp_path_factory):
+    """Soak beside all of these tests, if that is to be asked for."""
+    if not any(SOAK in item.fixturenames for item in request.session.items):
+        yield None
+        return
+    command = [sys.executable, "-m", "tests.load.soak", *SOAKED]
+    child = Child("soak", command, log=tmp_path_factory.mktemp("soak") / "soak.log")
+    with supervised([child]):
+        child.start()
+        yield child
+
+
+@pytest.fixture
+def soaking(_begins_to_soak):
+    """The soak that began before the first of these tests."""
+    return _begins_to_soak
 
 
 @pytest.fixture(scope="session")
