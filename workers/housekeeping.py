@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from app.log import log
 from app.runtime import Runtime
-from app.store import audit, retention, schedules
+from app.store import audit, identity_index, retention, schedules
 from app.store.database import Database
 
 EVERY = timedelta(hours=1)
@@ -51,6 +51,10 @@ async def tidy(database: Database, kept_for: Mapping[str, timedelta]) -> Counter
     async with aclosing(retention.batches(database, kept_for)) as batches:
         async for name, count in batches:
             gone[name] += count
+            worked_since = await _rest(worked_since)
+    async with aclosing(identity_index.forget_passed(database)) as passed:
+        async for count in passed:
+            gone["identities"] += count
             worked_since = await _rest(worked_since)
     gone["leftovers"] = await retention.forget_leftovers(database)
     async with aclosing(retention.vacuum_steps(database)) as steps:

@@ -4,10 +4,11 @@ A person is matched by one worker at a time, in either direction, from the searc
 a whole batch in one transaction, lasts at least as long as the leases of the links it serves (`links.renew` prolongs
 both), and is released by the record. The index holds what DrChrono's lists do not show yet, or not any more: a link is
 found by who it is now (`links.person`) and by whoever it was known as before (`identities`). Both know a person by a
-keyed hash alone.
+keyed hash alone. A person's former names stay as long as the chart's link: a chart that is hidden now is found by them.
+The times that a visit once had say nothing once it is at rest, and go (`forget_passed`).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,10 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.clock import after, db_now
 from app.store.database import Database, insert_into
-from app.store.tables import identities, journal, links, matches
+from app.store.tables import decisions, identities, journal, links, matches
 from app.sync.model import OPEN, Kind, Side
 
 _LEFT_BEHIND = timedelta(hours=1)
+_AT_REST = timedelta(days=1)  # no list of DrChrono's is as old, and no delivery of it comes as late
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,43 @@ async def forget_identities(connection: AsyncConnection, link_ids: Collection[st
     """Forget who links were known as."""
     if link_ids:
         await connection.execute(sa.delete(identities).where(identities.c.link_id.in_(sorted(link_ids))))
+
+
+async def forget_passed(database: Database, most: int = 500) -> AsyncGenerator[int]:
+    """Forget what no link and no decision needs, and give after each batch how much went.
+
+    That is which times a visit had that is a pair and has been at rest for a day, with no write and no decision open;
+    and whatever is left of links that are no more. All there is is gone through, so many at a time.
+
+    Raises  StoreUnavailable when the database fails; what went by then is gone
+    """
+    columns, last = (identities.c.person, identities.c.link_id), ("", "")
+    key = sa.tuple_(*columns)
+    while found := await database.read(sa.select(*columns).where(key > last).order_by(*columns).limit(most)):
+        end = (found[-1].person, found[-1].link_id)
+        passed = sa.delete(identities).where(key > last, key <= end, sa.or_(_IS_AT_REST, _HAS_NO_LINK))
+
+        async def work(connection: AsyncConnection, passed: sa.Delete = passed) -> int:
+            return (await connection.execute(passed)).rowcount
+
+        yield await database.transact(work)
+        last = end
+
+
+_OF_LINK = links.c.id == identities.c.link_id
+_HAS_NO_LINK = sa.not_(sa.exists().where(_OF_LINK))
+_IS_AT_REST = sa.and_(
+    sa.exists().where(
+        _OF_LINK,
+        links.c.kind == Kind.APPOINTMENT.value,
+        links.c.drchrono_id.is_not(None),
+        links.c.salesforce_id.is_not(None),
+        links.c.due_at.is_(None),
+        links.c.synced_at < after(-_AT_REST),
+    ),
+    sa.not_(sa.exists().where(journal.c.link_id == identities.c.link_id, journal.c.state.in_(OPEN))),
+    sa.not_(sa.exists().where(decisions.c.link_id == identities.c.link_id, decisions.c.ended_at.is_(None))),
+)
 
 
 async def release_people(connection: AsyncConnection, token: str) -> None:

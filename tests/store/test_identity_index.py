@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from app.store import clock, identity_index, journal, outcomes, tables, work_queue
+from app.store import clock, identity_index, journal, outcomes, resolutions, retention, tables, work_queue
 from app.store.journal import Answer, Entry
+from app.store.resolutions import Resolution
 from app.sync.model import Kind, Side, WriteState
 from tests.store.build import a_result, change, change_link, rows, taken
+from workers.housekeeping import tidy
 
 MINUTE = timedelta(minutes=1)
 ADA, BEA, CLEO = ("a" * 64, "b" * 64, "c" * 64)
@@ -145,6 +147,53 @@ async def test_a_link_is_known_as_those_whose_place_it_takes_and_what_goes_is_fo
 
     known = {(row.link_id, row.person) for row in await rows(database, tables.identities)}
     assert known == {(other.link.id, ADA), (other.link.id, BEA)}
+
+
+VISIT = {
+    "kind": "appointment", "drchrono_id": "1", "salesforce_id": "a01", "due_at": None,
+    "synced_at": clock.after(-timedelta(days=2)),
+}  # fmt: skip
+NEEDED = {
+    "a person's former name": {"kind": "patient"},
+    "due": {"due_at": clock.db_now()},
+    "no pair yet": {"salesforce_id": None},
+    "at rest since an hour": {"synced_at": clock.after(-timedelta(hours=1))},
+    "a write open": {},
+    "a decision open": {},
+}
+
+
+async def test_the_times_that_a_visit_had_go_once_it_is_at_rest_and_what_a_link_or_a_decision_needs_stays(database):
+    rows_of = {"over": {}} | NEEDED
+    visits = {
+        name: VISIT | {"id": name, "drchrono_id": name[:9], "salesforce_id": name[:9]} | more
+        for name, more in rows_of.items()
+    }
+    for one in visits.values():
+        await change(database, sa.insert(tables.links).values(one))
+    noted = [(link_id, person) for link_id in (*visits, "a link that is no more") for person in (ADA, BEA)]
+    await database.transact(lambda connection: identity_index.note_identities(connection, noted, {}))
+    entry = Entry("a write open", Side.SALESFORCE, "update", {})
+    await change(database, sa.update(tables.links).where(tables.links.c.id == entry.link_id).values(
+        lease_owner="one", lease_until=clock.after(MINUTE)
+    ))  # fmt: skip
+    assert await journal.plan(database, "one", [entry], MINUTE)
+    decision = Resolution("a decision open", "email", Side.DRCHRONO)
+    await database.transact(lambda connection: resolutions.keep(connection, decision))
+
+    gone = [count async for count in identity_index.forget_passed(database, 3)]
+
+    assert sum(gone) == 4
+    assert {row.link_id for row in await rows(database, tables.identities)} == set(NEEDED)
+
+
+async def test_housekeeping_forgets_what_links_that_are_no_more_were_known_as(database):
+    noted = [("a link that is no more", person) for person in (ADA, BEA)]
+    await database.transact(lambda connection: identity_index.note_identities(connection, noted, {}))
+
+    gone = await tidy(database, retention.ages(timedelta(days=30)))
+
+    assert gone["identities"] == 2
 
 
 async def test_pairs_are_told_from_lone_records(database):
