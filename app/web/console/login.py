@@ -27,16 +27,18 @@ async def ask(request: Request, wanted: Annotated[str | None, Query(alias="next"
     return _asked(request, own_path(wanted), None)
 
 
-def _asked(request: Request, wanted: str, complaint: str | None, status: int = 200) -> HTMLResponse:
-    """Give the form; who signs in on the way to connect is led on to DrChrono by it, which the browser must allow."""
+def _asked(request: Request, wanted: str, complaint: str | None, status: int = 200, name: str = "") -> HTMLResponse:
+    """Give the form; who signs in on the way to connect is led on to DrChrono by it, which the browser must allow.
+
+    name  what was typed, so that it need not be typed again
+    """
     runtime: Runtime = request.app.state.runtime
     known = runtime.settings
     has_names = bool(known.operators or known.viewers)
     issuer = urlsplit(known.oidc_issuer).hostname if known.oidc_issuer else None
     onward = known.drchrono_base_url
-    return page(
-        "login", None, status, onward=onward, wanted=wanted, complaint=complaint, has_names=has_names, issuer=issuer
-    )
+    values = {"wanted": wanted, "complaint": complaint, "has_names": has_names, "issuer": issuer, "typed": name}
+    return page("login", None, status, onward=onward, **values)
 
 
 @router.post("/login")
@@ -53,15 +55,16 @@ async def sign_in(request: Request) -> Response:
     try:
         account = await known.accounts.of_token(given.get("token", "").strip(), name)
     except TooManyChecks:
-        return _asked(request, wanted, "Too many people sign in at this moment. Try again.", 429)
+        return _asked(request, wanted, "Too many people sign in at this moment. Try again.", 429, name)
     if account is None:
+        unknown = "That name with that secret is not known" if name else "That token is not known"
         await known.refused(known.accounts.name_of(name) or "")
         if wait_s := throttle.refuse(Secret.SIGN_IN, address):
-            text = f"That token is not known, and it was not the first. Wait {ceil(wait_s)} s before another guess."
-            later = _asked(request, wanted, text, 429)
+            text = f"{unknown}, and it was not the first. Wait {ceil(wait_s)} s before another guess."
+            later = _asked(request, wanted, text, 429, name)
             later.headers["Retry-After"] = str(ceil(wait_s))
             return later
-        return _asked(request, wanted, "That token is not known.", 401)
+        return _asked(request, wanted, f"{unknown}.", 401, name)
     throttle.forget(address)
     return await begin_session(request, account, wanted)
 

@@ -79,6 +79,13 @@ async def test_anothers_secret_or_a_hash_itself_signs_nobody_in(clinic, browser,
     assert (page.status, await clinic.rows(sessions)) == (401, [])
 
 
+async def test_who_mistypes_a_secret_is_told_so_and_need_not_type_the_name_again(browser):
+    page = await signs_in(browser, ANNA[::-1], "anna")
+
+    assert "That name with that secret is not known." in page.text
+    assert page.forms[0].fields["name"] == "anna"
+
+
 @pytest.mark.parametrize(
     ("token", "who"),
     [(ANNA, "anna"), (f"anna:{ANNA}", "anna"), (HASHED, "cleo"), (f"cleo:{HASHED}", "cleo"), (OPERATOR, "operator")],
