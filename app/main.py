@@ -134,44 +134,10 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
 
     has_the_process  nothing else lives in it: what was made by then is kept out of every later garbage collection
     """
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_runtime(settings) as runtime:
-
-            def committed(group: Sequence[Delivery]) -> None:
-                runtime.counts.observe(GROUP_SIZE, len(group))
-                if kinds := {event.kind for delivery in group for event in delivery.events}:
-                    runtime.wakeup.notify(kinds)
-
-            app.state.runtime = runtime
-            app.state.inbox = open_inbox(runtime, committed)
-            jobs = Supervisor()
-            app.state.health = HealthMonitor(runtime, app.state.inbox, jobs=jobs)
-            app.state.numbers = MetricsReader(runtime, app.state.health)
-            app.state.large_bodies, app.state.verifications = LargeBodies(), TokenBuckets(drchrono.VERIFIED_A_MINUTE)
-            app.state.sign_in, app.state.throttle = SignIn(runtime), Throttle(runtime.counts)
-            await app.state.health.look()
-            jobs.start("health", app.state.health.watch)
-            save = partial(runtime.counts.save, runtime.database)
-            jobs.every("counts", SAVED_EVERY_S, save, first_in_s=SAVED_EVERY_S)
-            jobs.every("refusals", _REFUSALS_EVERY_S, app.state.sign_in.note_refusals)
-            if has_the_process:
-                settle_memory()
-            log.info("web.started", port=settings.port, url=settings.public_url, sides=sorted(settings.connected))
-            yield
-            app.state.health.stop()
-            await jobs.stop(after="health", within_s=2)  # a look at a database that hangs is cut off all the same
-            await app.state.sign_in.note_refusals()
-            await app.state.inbox.close()
-            with suppress(StoreUnavailable):
-                await runtime.counts.save(runtime.database)
-            log.info("web.stopped")
-
     app = FastAPI(
         title="Chronobridge",
         version="0.1.0",
-        lifespan=lifespan,
+        lifespan=partial(_lifespan, settings, has_the_process),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would repeat whatever stands in a path, and to whom Host says
@@ -193,6 +159,41 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(RequestValidationError, refuse_invalid)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(settings: Settings, has_the_process: bool, app: FastAPI) -> AsyncIterator[None]:
+    """Open what the app needs, look after it while it runs, and close it in order."""
+    async with open_runtime(settings) as runtime:
+
+        def committed(group: Sequence[Delivery]) -> None:
+            runtime.counts.observe(GROUP_SIZE, len(group))
+            if kinds := {event.kind for delivery in group for event in delivery.events}:
+                runtime.wakeup.notify(kinds)
+
+        app.state.runtime = runtime
+        app.state.inbox = open_inbox(runtime, committed)
+        jobs = Supervisor()
+        app.state.health = HealthMonitor(runtime, app.state.inbox, jobs=jobs)
+        app.state.numbers = MetricsReader(runtime, app.state.health)
+        app.state.large_bodies, app.state.verifications = LargeBodies(), TokenBuckets(drchrono.VERIFIED_A_MINUTE)
+        app.state.sign_in, app.state.throttle = SignIn(runtime), Throttle(runtime.counts)
+        await app.state.health.look()
+        jobs.start("health", app.state.health.watch)
+        save = partial(runtime.counts.save, runtime.database)
+        jobs.every("counts", SAVED_EVERY_S, save, first_in_s=SAVED_EVERY_S)
+        jobs.every("refusals", _REFUSALS_EVERY_S, app.state.sign_in.note_refusals)
+        if has_the_process:
+            settle_memory()
+        log.info("web.started", port=settings.port, url=settings.public_url, sides=sorted(settings.connected))
+        yield
+        app.state.health.stop()
+        await jobs.stop(after="health", within_s=2)  # a look at a database that hangs is cut off all the same
+        await app.state.sign_in.note_refusals()
+        await app.state.inbox.close()
+        with suppress(StoreUnavailable):
+            await runtime.counts.save(runtime.database)
+        log.info("web.stopped")
 
 
 async def _instead(_request: Request, error: Exception) -> Response:

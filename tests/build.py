@@ -24,6 +24,17 @@ CONFIRM_AFTER = timedelta(seconds=5)
 KEYS = HashKeys.of((b"k" * 32,))
 OTHER_KEYS = HashKeys.of((b"o" * 32,))
 
+
+class StandingClock:
+    """A clock in seconds that stands until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 SHIPPED = file.load()[Kind.PATIENT]
 
 _PATIENT = MappingProxyType(

@@ -32,6 +32,83 @@ class Step:
     lines: tuple[str, ...]
 
 
+_STEPS = (
+    Step(
+        "DrChrono: make an API application",
+        (
+            "Account > API > New Application (the staff permission Settings shows it).",
+            "Redirect URI:   {public_url}/connect/drchrono/callback",
+            "Into .env: DRCHRONO_CLIENT_ID and DRCHRONO_CLIENT_SECRET from that page, and",
+            "uncomment DRCHRONO_WEBHOOK_SECRETS with them.",
+            "Share this application with nothing else: not with staging, not with staff",
+            "sign-in. A new authorization there can end the tokens in use here.",
+        ),
+    ),
+    Step(
+        "Salesforce: make an External Client App",
+        (
+            "(New Connected Apps can no longer be created by default.)",
+            "Setup > External Client App Manager > New External Client App.",
+            "Distribution:   Local",
+            "Enable OAuth",
+            "Callback URL:   https://login.salesforce.com/services/oauth2/success",
+            "                (the form wants one; neither sign-in below ever calls it)",
+            "OAuth scope:    Manage user data via APIs (api)",
+            "Then one way to sign in:",
+            "- client credentials: enable that flow, and in the app's policies choose the",
+            "  user to run as. Into .env: SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET.",
+            "- JWT bearer, when no secret may be stored: enable that flow, upload the",
+            "  certificate, pre-authorize the user. Into .env: SALESFORCE_CLIENT_ID,",
+            "  SALESFORCE_USERNAME, SALESFORCE_PRIVATE_KEY_FILE.",
+            "Consumer key (the client id) and secret: the app's Settings tab > OAuth",
+            "Settings > Consumer Key and Secret.",
+            "Also into .env:",
+            "SALESFORCE_LOGIN_URL   Setup > My Domain, the current URL, https:// before it",
+            "SALESFORCE_ORG_ID      Setup > Company Information, the id that starts 00D",
+        ),
+    ),
+    Step(
+        "Look at the settings, then start",
+        (
+            "chronobridge check      says what is missing, each with its fix",
+            "chronobridge up         runs everything on this machine, the database too",
+        ),
+    ),
+    Step(
+        "DrChrono: register the webhook, now that the service can answer",
+        (
+            "In the same application:",
+            "Callback URL:   {public_url}/webhooks/drchrono",
+            "Secret token:   the value of DRCHRONO_WEBHOOK_SECRETS in .env",
+            f"Events:         {', '.join(EVENTS[:2])},",
+            f"                {', '.join(EVENTS[2:])}",
+            "Save, then press the verify button.",
+        ),
+    ),
+    Step(
+        "Salesforce: tell the service what was edited",
+        (
+            "Setup > Outbound Messages > New, for Contact and for DrChrono_Appointment__c:",
+            "Endpoint URL:   {public_url}/webhooks/salesforce/outbound/TOKEN",
+            "                TOKEN: the value of SALESFORCE_OUTBOUND_TOKENS in .env",
+            "Fields:         Id, SystemModstamp, LastModifiedById",
+            "Then a record-triggered flow on each (created or updated, after the save)",
+            "that sends it, unless the integration user made the edit.",
+            "Or platform events (DrChrono_Sync__e), by a flow, Apex or an event relay:",
+            "Address:        {public_url}/webhooks/salesforce/events",
+            "Header:         Authorization: Bearer, the value of SALESFORCE_EVENT_TOKENS",
+        ),
+    ),
+    Step(
+        "Connect the practice, and look again",
+        (
+            "chronobridge connect drchrono      prints the address to open, and waits",
+            "chronobridge check",
+        ),
+    ),
+)
+
+
 def address(public_url: str) -> str:
     """Give the address in the form the settings take it.
 
@@ -64,79 +141,8 @@ def write(path: Path, text: str) -> None:
 
 def steps(public_url: str) -> Iterator[Step]:
     """Give what is left to do, in order."""
-    yield Step(
-        "DrChrono: make an API application",
-        (
-            "Account > API > New Application (the staff permission Settings shows it).",
-            f"Redirect URI:   {public_url}/connect/drchrono/callback",
-            "Into .env: DRCHRONO_CLIENT_ID and DRCHRONO_CLIENT_SECRET from that page, and",
-            "uncomment DRCHRONO_WEBHOOK_SECRETS with them.",
-            "Share this application with nothing else: not with staging, not with staff",
-            "sign-in. A new authorization there can end the tokens in use here.",
-        ),
-    )
-    yield Step(
-        "Salesforce: make an External Client App",
-        (
-            "(New Connected Apps can no longer be created by default.)",
-            "Setup > External Client App Manager > New External Client App.",
-            "Distribution:   Local",
-            "Enable OAuth",
-            "Callback URL:   https://login.salesforce.com/services/oauth2/success",
-            "                (the form wants one; neither sign-in below ever calls it)",
-            "OAuth scope:    Manage user data via APIs (api)",
-            "Then one way to sign in:",
-            "- client credentials: enable that flow, and in the app's policies choose the",
-            "  user to run as. Into .env: SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET.",
-            "- JWT bearer, when no secret may be stored: enable that flow, upload the",
-            "  certificate, pre-authorize the user. Into .env: SALESFORCE_CLIENT_ID,",
-            "  SALESFORCE_USERNAME, SALESFORCE_PRIVATE_KEY_FILE.",
-            "Consumer key (the client id) and secret: the app's Settings tab > OAuth",
-            "Settings > Consumer Key and Secret.",
-            "Also into .env:",
-            "SALESFORCE_LOGIN_URL   Setup > My Domain, the current URL, https:// before it",
-            "SALESFORCE_ORG_ID      Setup > Company Information, the id that starts 00D",
-        ),
-    )
-    yield Step(
-        "Look at the settings, then start",
-        (
-            "chronobridge check      says what is missing, each with its fix",
-            "chronobridge up         runs everything on this machine, the database too",
-        ),
-    )
-    yield Step(
-        "DrChrono: register the webhook, now that the service can answer",
-        (
-            "In the same application:",
-            f"Callback URL:   {public_url}/webhooks/drchrono",
-            "Secret token:   the value of DRCHRONO_WEBHOOK_SECRETS in .env",
-            f"Events:         {', '.join(EVENTS[:2])},",
-            f"                {', '.join(EVENTS[2:])}",
-            "Save, then press the verify button.",
-        ),
-    )
-    yield Step(
-        "Salesforce: tell the service what was edited",
-        (
-            "Setup > Outbound Messages > New, for Contact and for DrChrono_Appointment__c:",
-            f"Endpoint URL:   {public_url}/webhooks/salesforce/outbound/TOKEN",
-            "                TOKEN: the value of SALESFORCE_OUTBOUND_TOKENS in .env",
-            "Fields:         Id, SystemModstamp, LastModifiedById",
-            "Then a record-triggered flow on each (created or updated, after the save)",
-            "that sends it, unless the integration user made the edit.",
-            "Or platform events (DrChrono_Sync__e), by a flow, Apex or an event relay:",
-            f"Address:        {public_url}/webhooks/salesforce/events",
-            "Header:         Authorization: Bearer, the value of SALESFORCE_EVENT_TOKENS",
-        ),
-    )
-    yield Step(
-        "Connect the practice, and look again",
-        (
-            "chronobridge connect drchrono      prints the address to open, and waits",
-            "chronobridge check",
-        ),
-    )
+    for step in _STEPS:
+        yield Step(step.title, tuple(line.replace("{public_url}", public_url) for line in step.lines))
 
 
 def print_steps(console: Console, public_url: str) -> None:

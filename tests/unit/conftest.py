@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 
 from app.errors import Misconfigured
 from app.settings import env_file
-from tests.build import NEEDED
+from tests.build import NEEDED, StandingClock
 
 hypothesis_settings.register_profile(
     "unit",
@@ -37,6 +37,11 @@ def _closed_sockets(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket.socket, "connect_ex", refuse)
     monkeypatch.setattr(socket.socket, "bind", refuse)
+
+
+@pytest.fixture
+def clock():
+    return StandingClock()
 
 
 @pytest.fixture

@@ -23,21 +23,13 @@ from app.store.rate_ledger import RateLedger
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Lane, Side
 from app.timings import REAL
+from tests.build import StandingClock
 from tests.flow.clinic import OPERATOR, opened
 from tests.store.build import change
 from workers.compare import outages
 
 MINUTE = timedelta(minutes=1)
 BEARER = {"Authorization": f"Bearer {OPERATOR}"}
-
-
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 async def parts(clinic):
@@ -173,7 +165,7 @@ async def test_a_part_that_hangs_holds_up_no_other(clinic):
 
 
 async def test_a_watch_that_stops_is_told_and_nothing_it_said_is_believed_any_more(clinic):
-    clock = Clock()
+    clock = StandingClock()
     health = clinic.app.state.health = HealthMonitor(clinic.app.state.runtime, clinic.app.state.inbox, clock)
     await health.look()
     clock.now += REAL.probe_old_s

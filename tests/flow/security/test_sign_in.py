@@ -7,21 +7,12 @@ import pytest
 from app.operations.throttle import FREE, Throttle
 from app.settings.fields import Settings
 from app.store.tables import sessions
+from tests.build import StandingClock
 from tests.flow.browser import HOME, browsing
 from tests.flow.clinic import OPERATOR, opened
 
 VIEWER = "viewer-token-of-the-tests"
 COOKIE = "__Host-chronobridge_session"
-
-
-class Clock:
-    """A monotonic clock that stands until it is told."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
@@ -43,7 +34,7 @@ async def browser(clinic):
 
 @pytest.fixture
 def clock(clinic):
-    clinic.app.state.throttle = Throttle(clinic.runtime.counts, it := Clock())
+    clinic.app.state.throttle = Throttle(clinic.runtime.counts, it := StandingClock())
     return it
 
 

@@ -5,21 +5,6 @@ import pytest
 from app.vendors.rate_limit.bucket import TokenBuckets
 
 
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self):
-        self.at = 1_000.0
-
-    def __call__(self):
-        return self.at
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def buckets(clock):
     return TokenBuckets(30, clock)
@@ -36,7 +21,7 @@ def test_as_many_as_a_minute_has_may_come_at_once(buckets):
 def test_who_waits_as_told_may_go_on(buckets, clock):
     taken(buckets, 30)
 
-    clock.at += buckets.take("one")
+    clock.now += buckets.take("one")
 
     assert taken(buckets, 2) == [0.0, 2.0]
 
@@ -44,14 +29,14 @@ def test_who_waits_as_told_may_go_on(buckets, clock):
 def test_asking_in_vain_makes_the_wait_no_longer(buckets, clock):
     taken(buckets, 100)
 
-    clock.at += 1
+    clock.now += 1
 
     assert taken(buckets, 1) == [1.0]
 
 
 def test_a_long_rest_saves_up_no_more_than_a_minutes(buckets, clock):
     taken(buckets, 30)
-    clock.at += 100_000
+    clock.now += 100_000
 
     assert taken(buckets, 31)[-2:] == [0.0, 2.0]
 

@@ -10,21 +10,6 @@ HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
 HOUR_S = 3600.0
 
 
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self):
-        self.at = 1_000.0
-
-    def __call__(self):
-        return self.at
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def throttle(clock):
     return Throttle(ProcessCounters(), clock)
@@ -41,7 +26,7 @@ def patient_guesses(throttle, clock, times, address=HERE):
     for _ in range(times):
         while wait_s := throttle.refuse(Secret.SIGN_IN, address):
             waits.append(wait_s)
-            clock.at += wait_s
+            clock.now += wait_s
     return waits
 
 
@@ -58,7 +43,7 @@ def test_after_them_each_mistake_doubles_the_wait_up_to_five_minutes(throttle, c
 def test_guesses_while_one_waits_make_it_no_longer(throttle, clock):
     guesses(throttle, FREE + 100)
 
-    clock.at += 1
+    clock.now += 1
 
     assert guesses(throttle, 1) == [0.0]
 
@@ -69,7 +54,7 @@ def test_waiting_makes_the_wait_shorter_until_it_is_over(throttle, clock):
     waits = []
     for _ in range(3):
         waits += guesses(throttle, 1)
-        clock.at += 3
+        clock.now += 3
 
     assert waits == [8, 5, 2]
 
@@ -118,7 +103,7 @@ def test_knowing_the_token_from_a_stranger_is_nothing_to_forget(throttle):
 @pytest.mark.parametrize(("later_s", "waits_s"), [(200.0, 100.0), (HOUR_S + 1, 0.0)], ids=["within it", "after it"])
 def test_an_hour_without_mistakes_forgets_them(throttle, clock, later_s, waits_s):
     patient_guesses(throttle, clock, FREE + 20)
-    clock.at += later_s
+    clock.now += later_s
 
     assert guesses(throttle, FREE)[0] == waits_s
 
@@ -136,7 +121,7 @@ def test_the_oldest_are_forgotten_beyond_ten_thousand(throttle):
 def test_every_wrong_secret_is_counted_and_each_kind_logged_once_a_minute_with_its_address(throttle, clock, capsys):
     guesses(throttle, 30)
     guesses(throttle, 3, secret=Secret.OUTBOUND)
-    clock.at += 60
+    clock.now += 60
     guesses(throttle, 1)
 
     said = [line.split() for line in capsys.readouterr().out.splitlines()]
