@@ -280,7 +280,7 @@ async def test_doctors_and_offices_have_their_records_too(staffed, kind):
     assert {field["agreement"] for field in read["fields"]} <= {"equal", "unknown"}
 
 
-@pytest.mark.parametrize("record_id", ["999999", "003000000000000AAA", "a%00b", "x" * 70, "%F0%9F%98%80"])
+@pytest.mark.parametrize("record_id", ["999999", "003000000000000AAA", "x" * 70, "%F0%9F%98%80"])
 async def test_a_record_nobody_has_heard_of_is_not_found_and_it_is_said_so(staffed, record_id):
     answers = [
         await staffed.web.get(f"/api/v1/records/drchrono/patient/{record_id}", headers=BEARER),
