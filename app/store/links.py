@@ -4,13 +4,14 @@ A lease lies on the link (before linking, on the lone ref) and covers what is du
 that every save checks, and runs out by the database's clock, so the records of a killed worker come back by themselves.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from app.errors import SyncError, ValueRefused
 from app.ports import Act
 from app.store import audit
 from app.store.clock import db_now
@@ -18,6 +19,8 @@ from app.store.database import Database, insert_into
 from app.store.tables import failures, links
 from app.sync.failure_causes import paused_by
 from app.sync.model import Base, Kind, Lane, Link, Side
+
+T = TypeVar("T")
 
 _MOST_IDS = 500
 
@@ -107,17 +110,39 @@ async def mark_seen(database: Database, kind: Kind, known: Sequence[str], news: 
 async def healthy_pairs(
     database: Database, kind: Kind, ids: Sequence[str], side: Side = Side.DRCHRONO
 ) -> dict[str, Link]:
-    """Give, of a side's records by id, the links of those that are linked and have no failure."""
-    found: dict[str, Link] = {}
+    """Give, of a side's records by id, the links of those that are linked and have no failure.
+
+    One whose row cannot be read is left out: whoever compares takes its record for news, and it fails when synced.
+    """
     column = links.c[f"{side}_id"]
+    is_failed = sa.exists().where(failures.c.link_id == links.c.id)
+    is_well = sa.and_(links.c.kind == kind.value, links.c[f"{side.other}_id"].is_not(None), sa.not_(is_failed))
+    asked = sa.select(links.c.id, links.c.drchrono_id, links.c.salesforce_id, links.c.base, column.label("own_id"))
+
+    async def read(part: Sequence[str]) -> dict[str, Link]:
+        rows = await database.read(asked.where(is_well, column.in_(part)))
+        return {row.own_id: Link(row.id, kind, row.drchrono_id, row.salesforce_id, Base(row.base)) for row in rows}
+
+    found: dict[str, Link] = {}
     for at in range(0, len(ids), _MOST_IDS):
-        theirs = sa.and_(links.c.kind == kind.value, column.in_(ids[at : at + _MOST_IDS]))
-        is_failed = sa.exists().where(failures.c.link_id == links.c.id)
-        is_well = sa.and_(links.c[f"{side.other}_id"].is_not(None), sa.not_(is_failed))
-        asked = sa.select(links.c.id, links.c.drchrono_id, links.c.salesforce_id, links.c.base, column.label("own_id"))
-        for row in await database.read(asked.where(theirs, is_well)):
-            found[row.own_id] = Link(row.id, kind, row.drchrono_id, row.salesforce_id, Base(row.base))
+        found |= await readable(ids[at : at + _MOST_IDS], read)
     return found
+
+
+async def readable(ids: Sequence[str], read: Callable[[Sequence[str]], Awaitable[Mapping[str, T]]]) -> dict[str, T]:
+    """Give what is read of these, asked for in halves where that fails; a row that cannot be read alone is left out.
+
+    Raises  StoreUnavailable
+    """
+    try:
+        return {**await read(ids)}
+    except Exception as error:
+        if isinstance(error, SyncError) and not isinstance(error, ValueRefused):
+            raise
+    if len(ids) == 1:
+        return {}
+    half = len(ids) // 2
+    return await readable(ids[:half], read) | await readable(ids[half:], read)
 
 
 async def already_known(database: Database, kind: Kind, ids: Sequence[str], side: Side) -> set[str]:

@@ -18,7 +18,7 @@ from app.errors import LeaseLost
 from app.store import fence
 from app.store.clock import after, db_now
 from app.store.database import Database, insert_into
-from app.store.links import due_again
+from app.store.links import due_again, readable
 from app.store.tables import failures, links, pointed, scans
 from app.store.work_queue import Due, due_of
 from app.sync.model import Kind, Lane, Side
@@ -139,22 +139,26 @@ async def waiting(database: Database, name: str) -> int:
 
 
 async def batches(database: Database, kind: Kind, name: str, size: int = 200) -> AsyncIterator[tuple[Due, ...]]:
-    """Give those that wait as they stand, with what was kept of them, so many at a time; nothing is leased."""
-    last = ""
+    """Give those that wait as they stand, with what was kept of them, so many at a time; nothing is leased.
+
+    One whose row cannot be read is passed over; it fails when it is synced.
+    """
     is_failed = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
-    here = sa.select(links, is_failed).join(pointed, pointed.c.link_id == links.c.id)
+    here = sa.select(links.c.id).join(pointed, pointed.c.link_id == links.c.id)
     here = here.where(pointed.c.name == name, links.c.due_at.is_(None)).order_by(links.c.id).limit(size)
-    while True:
-        chosen = here.where(links.c.id > last)
 
-        async def work(connection: AsyncConnection, chosen: sa.Select[Any] = chosen) -> tuple[Due, ...]:
-            return await due_of(connection, kind, (await connection.execute(chosen)).all())
+    async def read(part: Sequence[str]) -> dict[str, Due]:
+        async def work(connection: AsyncConnection) -> tuple[Due, ...]:
+            chosen = sa.select(links, is_failed).where(links.c.id.in_(part), links.c.due_at.is_(None))
+            return await due_of(connection, kind, (await connection.execute(chosen.order_by(links.c.id))).all())
 
-        found = await database.transact(work)
-        if not found:
-            return
-        yield found
-        last = max(one.link.id for one in found)
+        return {due.link.id: due for due in await database.transact(work)}
+
+    last = ""
+    while ids := [row.id for row in await database.read(here.where(links.c.id > last))]:
+        if found := await readable(ids, read):
+            yield tuple(found.values())
+        last = ids[-1]
 
 
 async def release(database: Database, name: str, lane: Lane) -> int:

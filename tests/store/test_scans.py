@@ -8,7 +8,7 @@ from app.ports import LISTED, Delivery, RecordEvent
 from app.store import clock, links, scans, tables
 from app.sync.model import Kind, Lane, Side
 from app.timings import REAL
-from tests.store.build import came_in, change, taken
+from tests.store.build import came_in, change, on_sqlite, taken
 
 NAME, PATIENT = "compare_patient", Kind.PATIENT
 AT = {"leg": "salesforce", "place": "2026-01-12T08:16:00.000+0000 003A"}
@@ -130,6 +130,24 @@ async def test_those_that_wait_are_given_in_batches_with_what_was_kept_of_them(d
 
     assert [[one.link.id for one in due] for due in found] == [linked[:2], linked[2:]]
     assert await due(database) == {}
+
+
+async def test_one_whose_row_cannot_be_read_does_not_keep_those_that_wait_from_being_gone_through(database, linked):
+    scan, _ = await scans.acquire(database, NAME)
+    await scans.add_differing(database, scan, Side.DRCHRONO, linked)
+    await change(database, sa.update(tables.links).where(tables.links.c.id == linked[1]).values(unsettled=5))
+
+    found = [due async for due in scans.batches(database, PATIENT, NAME, size=2)]
+
+    assert [[one.link.id for one in due] for due in found] == [linked[:1], linked[2:]]
+
+
+@on_sqlite
+async def test_one_whose_row_cannot_be_read_is_not_among_the_agreed_and_hides_none(database, linked):
+    half_a_text = sa.literal_column("CAST(X'7bff7d' AS TEXT)")
+    await change(database, sa.update(tables.links).where(tables.links.c.id == linked[1]).values(base=half_a_text))
+
+    assert set(await links.healthy_pairs(database, PATIENT, ["0", "1", "2"])) == {"0", "2"}
 
 
 async def test_what_a_complete_list_did_not_show_is_found(database, linked):
