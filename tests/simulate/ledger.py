@@ -48,6 +48,7 @@ class Ledger:
     partners: dict = field(default_factory=dict)
     made: list = field(default_factory=list)
     vanished: set = field(default_factory=set)
+    hidden: dict = field(default_factory=dict)
     told: list = field(default_factory=list)
     learned: dict = field(default_factory=dict)
 
@@ -99,16 +100,29 @@ class Ledger:
             if step <= since and chart in charts:
                 self.learned.setdefault(chart, set()).add(who)
 
+    def hides(self, step, chart):
+        """DrChrono shows a chart no more, until it `shows` it."""
+        self.hidden.setdefault(chart, []).append((step, None))
+
+    def shows(self, step, chart):
+        since, _ = self.hidden[chart].pop()
+        self.hidden[chart].append((since, step))
+
+    def _is_shown(self, step, chart):
+        spans = self.hidden.get(chart, ())
+        return chart not in self.vanished and not any(a <= step and (b is None or step < b) for a, b in spans)
+
     def _judge_create(self, step, id_, now, by):
         """Say whether there was a chart of this person already when we looked for one.
 
-        One that has vanished is found by nobody, so it counts as whom it was known to be when it was looked for.
+        One that has vanished, or was hidden when it was looked for, is found by nobody, so it counts as whom it was
+        known to be by then.
         """
         self.made.append(id_)
         for (side, other), held in self.held.items():
             if side != DRCHRONO or is_visit(side, other) or other == id_:
                 continue
-            is_known = other not in self.vanished or self._who(held) in self.learned.get(str(other), ())
+            is_known = self._is_shown(by.searched_at, other) or self._who(held) in self.learned.get(str(other), ())
             is_twin = is_known and self._who(held) == self._who(now)
             if is_twin and max(self.last[side, other, name].step for name in _WHO) <= by.looked_at[DRCHRONO]:
                 self.wrong.append(f"{id_} at {step}: a second chart of whom {other} is the chart")

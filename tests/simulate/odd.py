@@ -71,6 +71,7 @@ async def chart_hidden(world, mix):
         return False
     world.odd.add(chart)
     world.hidden[chart] = world.charts.pop(chart)
+    world.ledger.hides(world.steps, chart)
     return True
 
 
@@ -82,6 +83,7 @@ async def chart_shown(world, mix):
 
 def show(world, chart):
     record = world.charts[chart] = world.hidden.pop(chart)
+    world.ledger.shows(world.steps, chart)
     if world.rng.random() < 0.5:
         world.vendors.practice.dispatcher.raise_event("PATIENT_MODIFY", record)
     return True

@@ -37,11 +37,13 @@ class Attempt:
 
     def __init__(self, worker, step):
         self.worker, self.taken_at, self.work = worker, step, None
-        self.looked_at = {DRCHRONO: step, SALESFORCE: step}
+        self.looked_at, self.searched_at = {DRCHRONO: step, SALESFORCE: step}, step
 
-    def heard(self, side, method, _url):
+    def heard(self, side, method, url):
         if method == "GET":
             self.looked_at[side] = self.worker.step()
+        if side == DRCHRONO and "date_of_birth=" in url:
+            self.searched_at = self.worker.step()
 
     def link_of(self, chart):
         due = self.work.leased.due if self.work else ()

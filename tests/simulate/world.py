@@ -5,6 +5,7 @@ It does what a history asks for, writes down what happened, and knows how to bri
 
 import json
 import random
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -192,11 +193,17 @@ class World:
         return min((one for one in ahead if one > 0), default=None)
 
     async def compares(self):
-        """Have whatever changed in this history pointed out by the service's own compare."""
+        """Have whatever changed in this history pointed out by the service's own compare.
+
+        One that was cut off goes on where it stood, so what came since is the next one's.
+        """
         self.tells("both sides are compared")
         worker = self.workers[0] if self.workers else self.hires()
         for kind in ORDER:
-            await compare(worker.runtime, self.web.app.state.inbox, kind, since=self.clock.first)
+            for _ in range(2):
+                done = await compare(worker.runtime, self.web.app.state.inbox, kind, since=self.clock.first)
+                if datetime.fromisoformat(done.began) >= self.clock.now():
+                    break
         await self.settles()
 
     async def rows(self, table):
