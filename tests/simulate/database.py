@@ -12,7 +12,11 @@ from sqlalchemy import event
 
 from app.store.clock import Pace
 from app.store.database import Database
+from app.store.inbox.sqlite import SqliteInbox
 from app.store.tables import metadata
+from app.timings import Timings
+
+_TIMINGS = Timings(call_s=-1e9)  # however long a history takes to be told, no write finds too little of its lease left
 
 
 class _Connection(sqlite3.Connection):
@@ -99,8 +103,8 @@ def opened(path, clock):
 class Remembering(Database):
     """A database that does not read again while nothing was written and no time passed."""
 
-    def __init__(self, settings, moment):
-        super().__init__(settings.database_url, identity=settings.identity)
+    def __init__(self, url, identity, moment):
+        super().__init__(url, _TIMINGS, identity=identity)
         self._moment, self._known = moment, (None, {})
 
     async def read(self, statement, parameters=None):
@@ -111,6 +115,25 @@ class Remembering(Database):
         if asked not in known:
             known[asked] = await super().read(statement, parameters)
         return [*known[asked]]
+
+
+class _Inbox(SqliteInbox):
+    """The inbox, its group written by who asks, over the history's connection, which nobody can delete under it."""
+
+    def __init__(self, connection):
+        super().__init__(None, lambda _: None)
+        self._connection = connection
+
+    async def keep(self, delivery):
+        done = self._room.enter(delivery)
+        self._settle(self._room.group())
+        await done
+
+    def _write(self):
+        """Be no thread."""
+
+    def _must_be_there(self):
+        pass
 
 
 class Memory:
@@ -133,11 +156,15 @@ class Memory:
     def lends(self):
         """Give a database that nobody else of this history uses; what one has compiled, all know."""
         if self._lent == len(self._databases):
-            lent = Remembering(self._settings, self._moment)
+            lent = Remembering(self._settings.database_url, self._settings.identity, self._moment)
             lent.engine, lent.pace = self._engine, pace_of(self._clock)
             self._databases.append(lent)
         self._lent += 1
         return self._databases[self._lent - 1]
+
+    def inbox(self):
+        """Give the inbox."""
+        return _Inbox(self.connection)
 
     def starts_anew(self):
         """Be as at first: emptied and not replaced, because so the driver knows its statements still."""

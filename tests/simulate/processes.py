@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from app.errors import SyncError
 from app.main import create_app
-from app.store.inbox.sqlite import SqliteInbox
 from app.store.rate_ledger import RateLedger
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Side
@@ -144,33 +143,14 @@ def _unheard(*_, **__):
     pass
 
 
-class _Inbox(SqliteInbox):
-    """The inbox, its group written by who asks, over the history's connection, which nobody can delete under it."""
-
-    def __init__(self, path, connection):
-        super().__init__(path, lambda _: None)
-        self._connection = connection
-
-    async def keep(self, delivery):
-        done = self._room.enter(delivery)
-        self._settle(self._room.group())
-        await done
-
-    def _write(self):
-        """Be no thread."""
-
-    def _must_be_there(self):
-        pass
-
-
 class Web:
     """The web's process: its doors, over the real inbox. Nobody rings; workers start when the history says so."""
 
-    def __init__(self, template, database, connection):
+    def __init__(self, template, database, inbox):
         self.database = database
         self.app = create_app(template.settings)
         self.app.state.runtime = replace(template, database=self.database)
-        self.app.state.inbox = _Inbox(self.database.path, connection)
+        self.app.state.inbox = inbox
 
     async def gets(self, path, content, headers):
         """A vendor delivers; gives the status we answered."""

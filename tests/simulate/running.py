@@ -1,12 +1,16 @@
 """Event loops for what waits for nobody outside this process.
 
 In one, time is a history's clock: where everybody sleeps, the clock moves on to whoever wakes first. So an hour takes
-as long as what is done in it, and everything that sleeps, waits or times out does so in that hour. The other goes by
-the machine's clock, and does not ask the system for news while there is something to do.
+as long as what is done in it, and everything that sleeps, waits or times out does so in that hour. In the other next to
+no time passes, so that nothing times out and no lease is renewed on a slow machine that was not on a quick one; it does
+not ask the system for news while there is something to do.
 """
 
 import asyncio
 import selectors
+from time import monotonic
+
+_SLOWER = 1_000
 
 
 class _Moving(selectors.SelectSelector):
@@ -48,6 +52,13 @@ class _Ready(selectors.DefaultSelector):
         return super().select(timeout) if timeout is None or timeout > 0 else []
 
 
+class _Slow(asyncio.SelectorEventLoop):
+    """Its time is the machine's, but for so many times slower."""
+
+    def time(self):
+        return monotonic() / _SLOWER
+
+
 def runner():
     """Give what runs coroutines in such a loop."""
-    return asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(_Ready()))
+    return asyncio.Runner(loop_factory=lambda: _Slow(_Ready()))

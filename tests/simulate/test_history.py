@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.simulate.hand import Mix
-from tests.simulate.history import BROKEN, KEPT, stage
+from tests.simulate.history import BROKEN, KEPT, is_on_postgresql, stage
 from tests.simulate.rough import ROUGH
+from tests.simulate.running import runner
 
 AT_ONCE = 5
 TODAY = random.Random(datetime.now(UTC).date().isoformat())
@@ -15,51 +16,73 @@ SEEDS = TODAY.sample(range(100_000, 1_000_000), 10)
 ROUGH_SEEDS = TODAY.sample(range(100_000, 1_000_000), 10)
 
 
-async def told(*seeds, mix=None):
-    async with stage() as one:
+@pytest.fixture
+def server(postgres_url):
+    """Where the PostgreSQL of this run is."""
+    return postgres_url.removesuffix("postgres")
+
+
+def on_a_stage(tell, *where):
+    """Give what is told on a stage of its own."""
+
+    async def told():
+        async with stage(*where) as one:
+            return await tell(one)
+
+    with runner() as running:
+        return running.run(told())
+
+
+def told(*seeds, mix=None, server=None, is_on=is_on_postgresql):
+    async def tell(one):
         return [await one.tells(seed, mix) for seed in seeds]
 
+    return on_a_stage(tell, server, is_on)
 
-async def whole(broken, mix=None):
-    async with stage() as one:
-        return "\n".join([str(await one.shortest(told.seed, mix)) for told in broken])
+
+def whole(broken, mix, server):
+    async def tell(one):
+        return "\n".join([str(await one.shortest(found.seed, mix)) for found in broken])
+
+    return on_a_stage(tell, server)
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("at", range(0, len(SEEDS), AT_ONCE))
-async def test_whatever_happens_both_sides_agree_and_nothing_is_lost_once_everything_rests(at):
-    broken = [one for one in await told(*SEEDS[at : at + AT_ONCE]) if one.complaints]
+def test_whatever_happens_both_sides_agree_and_nothing_is_lost_once_everything_rests(at, server):
+    broken = [one for one in told(*SEEDS[at : at + AT_ONCE], server=server) if one.complaints]
 
-    assert not broken, await whole(broken)
+    assert not broken, whole(broken, Mix(), server)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-async def test_whatever_is_odd_hurts_itself_alone():
-    broken = [one for one in await told(*ROUGH_SEEDS, mix=ROUGH) if one.complaints]
+def test_whatever_is_odd_hurts_itself_alone(server):
+    broken = [one for one in told(*ROUGH_SEEDS, mix=ROUGH, server=server) if one.complaints]
 
-    assert not broken, await whole(broken, ROUGH)
+    assert not broken, whole(broken, ROUGH, server)
 
 
 @pytest.mark.parametrize(
-    ("seed", "more"),
+    ("seed", "mix"),
     [*KEPT, *(pytest.param(*one, marks=pytest.mark.xfail(strict=True, reason=why)) for *one, why in BROKEN)],
 )
-async def test_a_seed_that_failed_once_holds(seed, more):
-    async with stage() as one:
-        found = await one.tells(seed, Mix(**more))
+def test_a_seed_that_failed_once_holds(seed, mix):
+    (found,) = told(seed, mix=mix)
 
     assert not found.complaints, str(found)
 
 
-async def test_the_same_seed_tells_the_same_history():
-    once, other, again = await told(7, 8, 7)
+def test_the_same_seed_tells_the_same_history():
+    once, other, again = told(7, 8, 7)
 
     assert once.trace == again.trace
     assert once.hash != other.hash
 
 
-async def test_the_same_seed_tells_the_same_rough_history():
-    once, again = await told(7, 7, mix=ROUGH)
+def test_the_same_seed_tells_the_same_rough_history_on_either_kind_of_database(server):
+    (here,) = told(7, mix=ROUGH)
+    (there,) = told(7, mix=ROUGH, server=server, is_on=lambda _: True)
 
-    assert once.trace == again.trace
+    assert there.is_on_postgresql
+    assert there.trace == here.trace

@@ -40,7 +40,7 @@ class World:
         self.vanished, self.named, self.hot, self.days = set(), set(), (), {}
         self.odd, self.hidden = set(), {}
         self.vendors, self.post = Vendors(self.clock, self.rng, self.tells), Post(self.rng)
-        self.web = Web(stage.template, stage.memory.lends(), stage.memory.connection)
+        self.web = Web(stage.template, stage.memory.lends(), stage.memory.inbox())
         self.ledger = Ledger(lambda kind: stage.template.rules(Kind(kind)), self.partner, self.key_of)
         self.ledger.vanished = self.vanished
         self.vendors.practice.dispatcher.raise_event = self._drchrono_changed
