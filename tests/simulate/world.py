@@ -5,13 +5,14 @@ It does what a history asks for, writes down what happened, and knows how to bri
 
 import json
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from app.store import work_queue as store_links
 from app.store.tables import allowances, links
 from app.sync.model import Kind
+from app.timings import REAL
 from tests.simulate.fields import KEYS, is_visit
 from tests.simulate.ledger import HUMAN, Ledger
 from tests.simulate.post import CHARTS, Post
@@ -195,8 +196,10 @@ class World:
     async def compares(self):
         """Have whatever changed in this history pointed out by the service's own compare.
 
-        One that was cut off goes on where it stood, so what came since is the next one's.
+        One that was cut off goes on where it stood, so what came since is the next one's; whoever died over it holds it
+        for a while.
         """
+        self.passes(REAL.scan_held // timedelta(milliseconds=1) + 1)
         self.tells("both sides are compared")
         worker = self.workers[0] if self.workers else self.hires()
         for kind in ORDER:
