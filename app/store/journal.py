@@ -142,13 +142,15 @@ async def close_job(database: Database, link_ids: Sequence[str], job: str, settl
 
 
 async def answer(database: Database, answers: Sequence[Answer]) -> None:
-    """Journal what became of planned writes."""
+    """Journal what became of planned writes; that nobody knows it is no news of one that a later look has settled."""
 
     async def work(connection: AsyncConnection) -> None:
-        given = sa.update(journal).where(journal.c.id == sa.bindparam("p_id"))
+        state = sa.bindparam("p_state", type_=journal.c.state.type)
+        says_more = sa.or_(state != WriteState.UNKNOWN.value, *(journal.c.state == one for one in OPEN))
+        given = sa.update(journal).where(journal.c.id == sa.bindparam("p_id"), says_more)
         await connection.execute(
             given.values(
-                state=sa.bindparam("p_state"),
+                state=state,
                 code=sa.bindparam("p_code"),
                 record_id=sa.bindparam("p_record_id"),
                 answered_at=db_now(),

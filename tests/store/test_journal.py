@@ -97,6 +97,19 @@ async def test_an_answer_is_journalled(database, state):
     assert (found[waiting.id].state, found[waiting.id].answered_at) == ("planned", None)
 
 
+@pytest.mark.parametrize("late", [WriteState.UNKNOWN, WriteState.CONFIRMED])
+async def test_a_late_word_that_nobody_knows_does_not_open_again_what_a_later_look_has_settled(database, late):
+    batch = await taken(database, "1")
+    entry = an_entry(batch.due[0].link.id)
+    await journal.plan(database, batch.token, [entry], LIMIT)
+    await journal.answer(database, [Answer(entry.id, WriteState.REFUSED)])
+
+    await journal.answer(database, [Answer(entry.id, late)])
+
+    (row,) = await rows(database, tables.journal)
+    assert row.state == ("refused" if late is WriteState.UNKNOWN else "confirmed")
+
+
 async def test_many_answers_are_journalled_each_to_its_write(database):
     batch = await taken(database, *map(str, range(30)))
     entries = [an_entry(due.link.id) for due in batch.due]
