@@ -49,6 +49,7 @@ class Ledger:
     made: list = field(default_factory=list)
     vanished: set = field(default_factory=set)
     hidden: dict = field(default_factory=dict)
+    came: dict = field(default_factory=dict)
     told: list = field(default_factory=list)
     learned: dict = field(default_factory=dict)
 
@@ -70,6 +71,7 @@ class Ledger:
         if side == SALESFORCE:
             self.partners.setdefault(self.partner(side, id_), set()).add(id_)
         self.held[side, id_] = now
+        self.comes(side, id_)
         if by is not HUMAN and known is not None:
             for change in found:
                 self._judge(change)
@@ -81,11 +83,23 @@ class Ledger:
             self.values.setdefault((self._pair(side, id_), change.name), set()).add(change.after)
         if found:
             counts = self.edits if by is HUMAN else self.writes
-            is_paid = by is HUMAN or any((side, id_, step, change.name) not in self.decided for change in found)
+            is_paid = by is HUMAN or not all(
+                (side, id_, step, one.name) in self.decided or self._follows(one) for one in found
+            )
             whose = (side, id_, self.partner(side, id_) if side == SALESFORCE else id_)  # the chart's of that moment
             counts[whose] = counts.get(whose, 0) + is_paid
         self.changes += found
         return [change.name for change in found]
+
+    def comes(self, *one):
+        """A record of a side is there, or one of Salesforce's tables has what bears a DrChrono id."""
+        self.came.setdefault(one, len(self.came))
+
+    def _follows(self, change):
+        """Say whether a field refers to what came to Salesforce after the record: it could not be written with it."""
+        to = rows_of(change.side, change.id)[change.name].to
+        there = self.came.get((to, change.after), -1) if change.side == SALESFORCE and change.before is None else -1
+        return there > self.came[change.side, change.id]
 
     def _pair(self, side, id_):
         return id_ if side == DRCHRONO else self.partner(SALESFORCE, id_) or id_

@@ -102,7 +102,9 @@ class World:
         self.post.drchrono(event, dict(record))
 
     def _salesforce_changed(self, call, table, row, op, _changed):
-        if table.kind.name.lower() in ("contact", BOOKED):
+        name = table.kind.name.lower()
+        self.ledger.comes(name, row[KEYS[name]])
+        if name in ("contact", BOOKED):
             by = HUMAN if call.human else self.vendors.author
             changed = self.ledger.sees(self.steps, SALESFORCE, row["Id"], row, by)
             self._tells_change(SALESFORCE, row["Id"][9:15], changed)
