@@ -16,8 +16,9 @@ from time import monotonic
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unreadable
 from app.store import journal
 from app.store.work_queue import Due
+from app.sync.failure_causes import look_up
 from app.sync.mappings.codecs import is_record_id
-from app.sync.model import BULKY, Side
+from app.sync.model import BULKY, RefusalScope, Side
 from app.vendors.salesforce import bulk_jobs
 from app.vendors.salesforce.bulk_jobs import ABORTED, OVER, BulkJobs
 from app.vendors.salesforce.wire import RecordRefused, Saved
@@ -27,7 +28,7 @@ from workers.lease import Lease
 
 KEPT = timedelta(days=7)  # Salesforce keeps no job for longer
 NOT_COME_TO = "job_failed"  # the job ended before it came to the record: nothing was written
-IN_CALLS = frozenset({NOT_COME_TO, "DUPLICATES_DETECTED"})  # an alert, which only a call can pass
+_IN_CALLS = frozenset({NOT_COME_TO, "DUPLICATES_DETECTED"})
 _SIDE = Side.SALESFORCE.value
 _UNTOLD, _CALLED_OFF = "NO_RESULT", "JOB_ABORTED"
 
@@ -67,6 +68,11 @@ def split_jobs(
         else:
             found += _cut(group, _key(batch, is_create=is_create), is_create=is_create)
     return found, rest
+
+
+def goes_in_calls(refused: RecordRefused) -> bool:
+    """Say whether what a job refused may go in a call, which can pass an alert and be as small as need be."""
+    return refused.code in _IN_CALLS or look_up(refused.code).scope is RefusalScope.CALL
 
 
 async def open_job(batch: Batch, lot: JobWrites) -> str:

@@ -1,20 +1,28 @@
 """To Salesforce: many records a call, each answered for itself.
 
 What Salesforce does not know yet is upserted by our external id, which is how creating stays idempotent; a linked
-record is updated by its Id, which never brings a deleted one back.
+record is updated by its Id, which never brings a deleted one back. A call that is refused as a whole, or whose records
+all fell alike of something that may be the call's, is sent again in smaller ones.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from app.errors import Rejected
+from app.sync.failure_causes import look_up
 from app.sync.mappings.table import Table
-from app.sync.model import Side
+from app.sync.model import RefusalScope, Side
+from app.sync.vendor_errors import is_about_size
 from app.vendors.salesforce import soap_merge
+from app.vendors.salesforce.call_sizes import CallSizes
 from app.vendors.salesforce.soap_merge import MergePair
-from app.vendors.salesforce.wire import Saved
-from workers.batch import Answered, Batch, PreparedWrite
+from app.vendors.salesforce.wire import RecordRefused, Saved
+from workers.batch import Answered, Batch, PreparedWrite, WriteAnswer, Written
 from workers.lease import Lease
+
+_SEVERAL = 3  # records that fell alone: of fewer it may be chance that nothing goes through
+Called = Callable[[Sequence[PreparedWrite]], Awaitable[dict[str, WriteAnswer]]]
 
 
 async def create(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> Sequence[Answered]:
@@ -48,6 +56,99 @@ async def merge(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> 
         replace(answer, id=write.id or "") if isinstance(answer, Saved) else answer
         for write, answer in zip(writes, answers, strict=True)
     ]
+
+
+async def in_smaller_calls(batch: Batch, call: Called, writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
+    """Give what became of each write, sent in calls of the size that the org lets through, smaller where it must be.
+
+    `bisection.py` narrows a step that raises and has done nothing; here each record is answered for itself, and each
+    call costs one of the day's. So where records fall alone too, and nothing goes through, the rest is not tried: what
+    the larger call said of it is true.
+    """
+    what = f"{batch.rules.table.object} {writes[0].entry.call}"
+    narrowing = _Narrowing(call, batch.salesforce.sizes, what)
+    found: dict[str, WriteAnswer] = {}
+    while len(found) < len(writes):
+        found |= await narrowing.answers(writes[len(found) :][: narrowing.size])
+    return found
+
+
+@dataclass(slots=True)
+class _Narrowing:
+    """Calls that get smaller while their records fall alike; where many calls are under way, one finds out for all.
+
+    fell_alone  how many records did with nobody beside
+    """
+
+    call: Called
+    sizes: CallSizes
+    what: str
+    fell_alone: int = 0
+    has_gone_through: bool = False
+    has_turn: bool = False
+
+    @property
+    def size(self) -> int:
+        return self.sizes.of(self.what)
+
+    async def answers(self, writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
+        """Give what became of writes, sent as one call and then, those that may have fallen of its size, as smaller."""
+        told = await self.call(writes)
+        is_any_written = any(isinstance(one, Written) for one in told.values())
+        if is_any_written:
+            self.has_gone_through = True
+            self.sizes.went_through(self.what)
+        for refusal, fallen in _fallen(writes, told).items():
+            if len(writes) == 1:
+                self.fell_alone += 1
+            elif is_about_size(refusal[0]) or not is_any_written:
+                told |= await self._again(fallen, (len(writes) + 1) // 2, refusal)
+        return told
+
+    async def _again(
+        self, writes: Sequence[PreparedWrite], most: int, refusal: tuple[str, Hashable]
+    ) -> dict[str, WriteAnswer]:
+        """Give what became of writes that fell alike, in calls of so many at most; nothing of what was not tried."""
+        if not self.has_turn:
+            async with self.sizes.turn(self.what):
+                self.has_turn = True
+                try:
+                    return await self._again(_spread(writes), most, refusal)
+                finally:
+                    self.has_turn = False
+        found: dict[str, WriteAnswer] = {}
+        while left := writes[len(found) :]:
+            if self.sizes.is_useless(self.what, refusal):
+                return found
+            if self.fell_alone >= _SEVERAL and not self.has_gone_through:
+                self.sizes.give_up(self.what, refusal)
+                return found
+            found |= await self.answers(left[: min(most, self.size)])
+        if is_about_size(refusal[0]) and refusal not in _fallen(writes, found):
+            self.sizes.learn(self.what, most)
+        return found
+
+
+def _spread(writes: Sequence[PreparedWrite]) -> list[PreparedWrite]:
+    """Give writes in an order in which the first few are far from each other: what came together may fail together."""
+    bits = len(writes).bit_length()
+    return [writes[at] for at in sorted(range(len(writes)), key=lambda at: f"{at:0{bits}b}"[::-1])]
+
+
+def _fallen(
+    writes: Sequence[PreparedWrite], told: Mapping[str, WriteAnswer]
+) -> dict[tuple[str, Hashable], list[PreparedWrite]]:
+    """Give, by cause and words, the writes that fell of what may be their call's fault: its size, or one of them."""
+    found: dict[tuple[str, Hashable], list[PreparedWrite]] = {}
+    for write in writes:
+        match told[write.link.id]:
+            case Rejected() as error:
+                found.setdefault((error.cause, None), []).append(write)
+            case RecordRefused() as refused if look_up(refused.code).scope is RefusalScope.CALL:
+                found.setdefault((refused.code, refused.likeness), []).append(write)
+            case _:
+                pass
+    return found
 
 
 def record_to_create(table: Table, write: PreparedWrite) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Write: journal *planned*, call, journal the answer; the records of a batch succeed and fail one by one.
 
 The plans become writes that can be journalled and sent; what a write replaces, and what a create in DrChrono sends, is
-kept sealed. A refusal of a whole call is bisected until the culprit stands alone. A record refused for the sake of
+kept sealed. A record refused for the sake of
 named fields is sent again without them, as a write of its own, so that one bad value does not hold up the others. How
 each side takes a write is in `send_drchrono.py` and `send_salesforce.py`.
 """
@@ -37,7 +37,7 @@ from app.sync.model import (
 )
 from app.sync.pending_writes import write_reasons, write_stamps
 from app.sync.plan import Comparison, Create, Delete, MergeContacts, ReadyPlan, Wait, Write, planned_writes
-from app.vendors.salesforce.client import MOST_RECORDS
+from app.vendors.salesforce.call_sizes import MOST_RECORDS
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers import bulk_jobs, send_drchrono, send_salesforce
 from workers.batch import Answered, Batch, Observed, PreparedWrite, WriteAnswer, Written
@@ -112,7 +112,7 @@ async def _in_rows(batch: Batch, lease: Lease, send: Send, writes: Sequence[Prep
 
 
 async def _in_calls(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
-    """Write to Salesforce, 200 records a call."""
+    """Write to Salesforce, 200 records a call; or as many as the org's own code lets through."""
     parts = [writes[at : at + MOST_RECORDS] for at in range(0, len(writes), MOST_RECORDS)]
     found = await asyncio.gather(*(_journalled(batch, lease, send, part) for part in parts))
     return {link_id: outcome for one in found for link_id, outcome in one.items()}
@@ -144,7 +144,7 @@ async def _by_job(batch: Batch, lease: Lease, send: Send, lot: JobWrites) -> dic
 
 def _for_calls(batch: Batch, write: PreparedWrite, outcome: WriteAnswer) -> PreparedWrite | None:
     """Give what is left to be written of a record in a call, after a job; None where nothing is."""
-    if isinstance(outcome, RecordRefused) and outcome.code in bulk_jobs.IN_CALLS:
+    if isinstance(outcome, RecordRefused) and bulk_jobs.goes_in_calls(outcome):
         return replace(write, entry=journal.again(write.entry, batch.runtime.vault))
     return _without_refused(batch, write, outcome)
 
@@ -199,16 +199,20 @@ async def _journal_answers(batch: Batch, writes: Sequence[PreparedWrite], outcom
 
 
 async def _sent(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
+    async def call(part: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
+        return await _called(batch, lease, send, part)
+
+    if not writes or writes[0].side is Side.DRCHRONO:
+        return await call(writes)
+    return await send_salesforce.in_smaller_calls(batch, call, writes)
+
+
+async def _called(batch: Batch, lease: Lease, send: Send, writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
+    """Send writes at once; what the whole call is refused for is told of each."""
     if not writes:
         return {}
     try:
         results = await send(batch, lease, writes)
-    except Rejected as error:
-        if len(writes) == 1:
-            return {writes[0].link.id: error}
-        half = len(writes) // 2
-        parts = [await _sent(batch, lease, send, part) for part in (writes[:half], writes[half:])]
-        return parts[0] | parts[1]
     except SyncError as error:
         return {write.link.id: _outcome(write, error) for write in writes}
     except Exception:  # noqa: BLE001 - it was on its way: whatever it is, every one of them may have been written

@@ -25,6 +25,7 @@ class _Meaning:
     names    what names it in a message that may hold a person's words; `phrases`: in any other, whatever the case
     quotes   its message holds a person's words
     creates  only new records are refused
+    size     fewer records in a call go through
     """
 
     cause: FailureCause
@@ -33,6 +34,7 @@ class _Meaning:
     phrases: re.Pattern[str] | None
     quotes: bool
     creates: bool
+    size: bool
 
 
 def _read(rows: Mapping[str, Mapping[str, Any]]) -> tuple[_Meaning, ...]:
@@ -52,6 +54,7 @@ def _meaning(row: Mapping[str, Any]) -> _Meaning:
         re.compile("|".join(phrases), re.IGNORECASE | re.DOTALL) if phrases else None,
         row.get("quotes", False),
         row.get("creates", False),
+        row.get("size", False),
     )
 
 
@@ -86,6 +89,12 @@ def refuses_only_new(cause: str) -> bool:
     """Say whether what a cause speaks of keeps the org from new records alone."""
     found = _meaning_of(cause)
     return found is not None and found.creates
+
+
+def is_about_size(cause: str) -> bool:
+    """Say whether a cause speaks of how much was in a call, so that fewer records go through."""
+    found = _meaning_of(cause)
+    return found is not None and found.size
 
 
 def _meaning_of(code: str) -> _Meaning | None:

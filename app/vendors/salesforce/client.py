@@ -14,7 +14,6 @@ from app.sync.model import Side
 from app.vendors.salesforce.transport import Transport
 from app.vendors.salesforce.wire import RecordRefused, Saved, moment, readable, results
 
-MOST_RECORDS = 200
 MERGED = frozenset({"Account", "Contact", "Lead"})  # the objects that Salesforce merges
 _MOST_LISTED = 2_000
 _LONGEST_SOQL = 7_000  # encoding may double it, and the address ends at 16,384 characters

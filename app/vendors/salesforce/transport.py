@@ -32,6 +32,7 @@ from app.timings import REAL, Timings
 from app.vendors.http import BeforeCall, OnResponse, admit_any
 from app.vendors.rate_limit.concurrency import TOO_MANY
 from app.vendors.rate_limit.salesforce import SPENT_S, SalesforceRateLimit
+from app.vendors.salesforce.call_sizes import CallSizes
 from app.vendors.salesforce.oauth import SalesforceGrant
 from app.vendors.salesforce.wire import refused
 from app.vendors.token_broker import Broker, OnRefusal, Policy, Token
@@ -123,6 +124,7 @@ class Transport:
         self.budget, self.lane, self._heard = budget, Lane.LIVE, _UsageHeader()
         self.before: BeforeCall = admit_any
         self.patience, self.timings = BulkPolicy(), REAL
+        self.sizes = CallSizes()
         self.broker = Broker(_SIDE, store, grant.ask, Policy(is_final=False, remember_s=_REMEMBER_S), tell)
         self._threads = ThreadPoolExecutor(budget.places.most, thread_name_prefix="salesforce")
         self._local = threading.local()

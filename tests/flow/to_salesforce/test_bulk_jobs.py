@@ -60,6 +60,16 @@ async def test_a_bad_record_hurts_only_itself_and_names_its_field(crowded):
     assert await crowded.failures() == [("salesforce", "INVALID_EMAIL_ADDRESS", "Email")]
 
 
+async def test_what_breaks_a_limit_of_the_orgs_code_in_a_job_goes_in_small_calls(crowded):
+    crowded.salesforce.put("/_control/settings", json={"most_in_transaction": 2})
+    await points_out(crowded)
+    await crowded.settles()
+
+    assert here(crowded) == sorted(NAMES)
+    assert (crowded.calls("salesforce", JOBS), crowded.calls("salesforce", CALLS)) == (1, 3)
+    assert await crowded.failures() == []
+
+
 async def test_an_alert_of_duplicates_is_passed_by_a_call(crowded):
     await crowded.registers(first_name="Eve", last_name="Twin", date_of_birth="1980-01-01")
     await crowded.registers(first_name="Eve", last_name="Twin", date_of_birth="1980-01-01", email="two@example.com")

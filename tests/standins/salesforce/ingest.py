@@ -16,11 +16,12 @@ from tests.standins.salesforce.errors import ApiError, RecordError, not_found
 from tests.standins.salesforce.ids import mint
 from tests.standins.salesforce.org import INTEGRATION_USER, Org
 from tests.standins.salesforce.records import Row, Table, key_of
-from tests.standins.salesforce.rules import Call
+from tests.standins.salesforce.rules import Call, check_transaction
 from tests.standins.salesforce.values import normalise
 from tests.standins.salesforce.web import answer, body_of, note_call, org_of
 from tests.standins.salesforce.writing import Prepared, carry_out, prepare
 
+_CHUNK = 200  # rows of a job that go in one transaction
 _OVER = ("JobComplete", "Failed", "Aborted")
 _RESULTS = ("successfulresults", "failedresults", "unprocessedrecords")
 
@@ -140,8 +141,10 @@ def _go_on(org: Org, job: Job) -> None:
         return
     does = len(job.rows) if org.settings.ingest_does is None else org.settings.ingest_does
     call = Call(org)
-    for row in job.rows[:does]:
+    for at, row in enumerate(job.rows[:does]):
+        chunk = at - at % _CHUNK
         try:
+            check_transaction(org, job.table.kind.name, job.rows[:does][chunk : chunk + _CHUNK])
             write = _prepared(call, job, row)
         except ApiError as error:
             said = f"{error.code}:{error.message}:{' '.join(error.fields or ())} --"

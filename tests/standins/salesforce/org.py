@@ -52,6 +52,12 @@ class Settings:
     versions: list[str] = field(default_factory=list)  # the only ones offered; empty: the newest listed, any answered
     login_error: str = ""  # what every login is refused with
     foreign_org: bool = False  # a login leads into another org than the credentials' own
+    read_only: bool = False  # a maintenance: whoever writes by API is refused, record by record
+    storage_full: bool = False  # no new records
+    most_in_transaction: int = 0  # the org's trigger copes with so many records of an object at once; 0: with any
+    trigger_fails_on: str = ""  # a LastName: a transaction that has one of it fails as a whole
+    under_approval: list[str] = field(default_factory=list)  # Ids of records that are locked
+    owner_left: list[str] = field(default_factory=list)  # Ids of records whose owner is an inactive user
 
     def change(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Takes the new values and gives all that now hold; an unknown name or value is refused."""

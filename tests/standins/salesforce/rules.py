@@ -1,9 +1,10 @@
 """What a record must satisfy to be written: required fields, unique ids, injected refusals, the duplicate rule.
 
-Each check raises `RecordError`. A person at the screen is not bothered by injected refusals, and clicks
-duplicate warnings away.
+Each check raises `RecordError`. A person at the screen is not bothered by injected refusals nor by the state of the
+org, and clicks duplicate warnings away.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +38,36 @@ def check_object(table: Table, row: Row | None) -> None:
         raise RecordError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be inserted: {kind.name}")
     if row is not None and not kind.updateable:
         raise RecordError("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", status=403)
+
+
+def check_org(org: Org, row: Row | None) -> None:
+    """Whether the org takes a write now, and whether this record may be written at all; `row`: None for a new one."""
+    known = org.settings
+    if known.read_only:
+        message = "Updates can't be made during maintenance. Try again when maintenance is complete."
+        raise RecordError("INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", message)
+    if row is None and known.storage_full:
+        raise RecordError("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded")
+    if row is not None and row["Id"] in known.under_approval:
+        raise RecordError("ENTITY_IS_LOCKED", "entity is locked for editing")
+    if row is not None and row["Id"] in known.owner_left:
+        message = f"operation performed with inactive user [{HUMAN}] as owner of contact"
+        raise RecordError("INACTIVE_OWNER_OR_USER", message)
+
+
+_RUNS = "acme.{kind}Trigger: execution of BeforeInsert\n\ncaused by: {why}"
+
+
+def check_transaction(org: Org, kind: str, records: Sequence[Row]) -> None:
+    """Whether the org's own code copes with what is written in one transaction: where it does not, none is."""
+    known = org.settings
+    why = ""
+    if known.most_in_transaction and len(records) > known.most_in_transaction:
+        why = "System.LimitException: Too many SOQL queries: 101"
+    elif known.trigger_fails_on and any(one.get("LastName") == known.trigger_fails_on for one in records):
+        why = "System.NullPointerException: Attempt to de-reference a null object"
+    if why:
+        raise RecordError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", _RUNS.format(kind=kind, why=why))
 
 
 def check_required(table: Table, values: Row, row: Row | None) -> None:

@@ -16,7 +16,7 @@ from tests.standins.salesforce.ids import canonical
 from tests.standins.salesforce.leaving import merge
 from tests.standins.salesforce.org import Org
 from tests.standins.salesforce.records import Row, Table
-from tests.standins.salesforce.rules import Call
+from tests.standins.salesforce.rules import Call, check_org
 from tests.standins.salesforce.web import note_call, org_of
 from tests.standins.salesforce.writing import carry_out, prepare
 
@@ -75,6 +75,8 @@ def _merged(org: Org, given: dict[str, str], losers: list[str]) -> Row:
         raise RecordError("INVALID_FIELD", "external id fields cannot be used with merge")
     if values:
         carry_out(call, prepare(call, table, values, winner))
+    for one in (winner, *others):
+        check_org(org, one)
     for loser in others:
         merge(call, table, winner, loser)
     return winner

@@ -17,7 +17,7 @@ from tests.standins.salesforce.ids import canonical
 from tests.standins.salesforce.leaving import delete
 from tests.standins.salesforce.org import Org
 from tests.standins.salesforce.records import Row, Table, key_of
-from tests.standins.salesforce.rules import Call
+from tests.standins.salesforce.rules import Call, check_org, check_transaction
 from tests.standins.salesforce.schema import Field
 from tests.standins.salesforce.values import normalise
 from tests.standins.salesforce.web import answer, body_of, call_of, note_call, org_of
@@ -103,7 +103,9 @@ async def delete_many(request: Request) -> Response:
     results: list[Any] = []
     for given in ids:
         try:
-            results.append(_named(tables, given))
+            named = _named(tables, given)
+            check_org(org, named[1])
+            results.append(named)
         except RecordError as error:
             results.append(error)
     if request.query_params.get("allOrNone", "").lower() == "true":
@@ -141,6 +143,7 @@ def _carry_out_all(
     results: list[Any] = []
     for record in records:
         try:
+            check_transaction(call.org, _kind_name(record), records)
             results.append(preparing(record))
         except RecordError as error:
             results.append(error)

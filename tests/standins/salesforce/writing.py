@@ -15,6 +15,7 @@ from tests.standins.salesforce.rules import (
     check_duplicates,
     check_faults,
     check_object,
+    check_org,
     check_required,
     check_unique,
 )
@@ -43,6 +44,7 @@ def prepare(call: Call, table: Table, body: Row, row: Row | None = None, *, key:
     """
     if not call.human:
         check_object(table, row)
+        check_org(call.org, row)
     values = dict(key or {})
     plain = table.kind.plain
     problem: RecordError | None = None
