@@ -264,6 +264,8 @@ class Ledger:
     failures      calls in a row that failed
     throttled_at  when the vendor last refused a call as one too many; 0 when it never did
     used, most    what the vendor said it has counted, and allows; told_at: when (0: never)
+    refuses       the state for which it refuses whatever it is sent, by its cause; empty where it does not
+    refuses_since, refused_at  since when, and when it last did
     """
 
     at: float
@@ -275,6 +277,9 @@ class Ledger:
     used: int = 0
     most: int = 0
     told_at: float = 0.0
+    refuses: str = ""
+    refuses_since: float = 0.0
+    refused_at: float = 0.0
 
 
 # from how things stand: the hours a call counts in, none where it may not be made; what has gone of this second then;
@@ -319,6 +324,12 @@ class DayStore(BreakerStore, Protocol):
 
     async def told(self, used: int, most: int) -> None:
         """Keep what the vendor says of its allowance."""
+
+    async def refuses(self, cause: str, /) -> float:
+        """Keep that the vendor refuses whatever it is sent, and give for how many seconds it has by now."""
+
+    async def takes_again(self) -> None:
+        """Forget that it does."""
 
 
 T = TypeVar("T")

@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.errors import Rejected
-from app.sync.failure_causes import look_up
+from app.errors import Rejected, SyncError, Unauthorized, Unavailable
+from app.log import log
+from app.sync.failure_causes import SALESFORCE_QUOTA_CAUSES, look_up
 from app.sync.mappings.table import Table
 from app.sync.model import RefusalScope, Side
-from app.sync.vendor_errors import is_about_size
+from app.sync.vendor_errors import is_about_size, refuses_only_new
+from app.vendors.rate_limit.salesforce import SPENT_S
 from app.vendors.salesforce import soap_merge
 from app.vendors.salesforce.call_sizes import CallSizes
 from app.vendors.salesforce.soap_merge import MergePair
@@ -66,11 +68,49 @@ async def in_smaller_calls(batch: Batch, call: Called, writes: Sequence[Prepared
     the larger call said of it is true.
     """
     what = f"{batch.rules.table.object} {writes[0].entry.call}"
-    narrowing = _Narrowing(call, batch.salesforce.sizes, what)
+    narrowing = _Narrowing(batch, call, batch.salesforce.sizes, what)
     found: dict[str, WriteAnswer] = {}
     while len(found) < len(writes):
         found |= await narrowing.answers(writes[len(found) :][: narrowing.size])
     return found
+
+
+async def of_the_org(batch: Batch, told: dict[str, WriteAnswer]) -> dict[str, WriteAnswer]:
+    """Give what became of writes, where what the org's state refused, or our credential, is no record's refusal.
+
+    Where the org took another record of the same call, a refusal that names its state is that record's after all.
+    """
+    refused = {id_: one for id_, one in told.items() if isinstance(one, RecordRefused)}
+    written = [one for one in told.values() if isinstance(one, Written)]
+    org = batch.salesforce.budget
+    found = dict(told)
+    errors: dict[str, SyncError] = {}
+    for link_id, one in refused.items():
+        scope = look_up(one.code).scope
+        took = [other for other in written if other.created or not refuses_only_new(one.code)]
+        if scope in (RefusalScope.RECORD, RefusalScope.CALL) or (scope is RefusalScope.ORG and took):
+            continue
+        if one.code not in errors:
+            errors[one.code] = await _away(batch, one.code, scope)
+        found[link_id] = errors[one.code]
+    if written and not errors and (was := await org.took(is_new=any(one.created for one in written))):
+        log.info("salesforce.takes_again", cause=was)
+    return found
+
+
+async def _away(batch: Batch, cause: str, scope: RefusalScope) -> SyncError:
+    """Give the error of a side that refuses for its own state's sake, and keep that it does."""
+    call = f"{batch.rules.table.object} write"
+    if scope is RefusalScope.CONNECTION:
+        return Unauthorized(Side.SALESFORCE.value, call, code=cause)
+    budget = batch.salesforce.budget
+    if cause in SALESFORCE_QUOTA_CAUSES:
+        await budget.refused(SPENT_S)
+        return Unavailable(Side.SALESFORCE.value, call, code=cause, retry_in_s=SPENT_S)
+    wait_s, is_new = await budget.refuses(cause)
+    if is_new:
+        log.warning("salesforce.refuses", cause=cause)
+    return Unavailable(Side.SALESFORCE.value, call, code=cause, retry_in_s=wait_s)
 
 
 @dataclass(slots=True)
@@ -80,6 +120,7 @@ class _Narrowing:
     fell_alone  how many records did with nobody beside
     """
 
+    batch: Batch
     call: Called
     sizes: CallSizes
     what: str
@@ -93,7 +134,7 @@ class _Narrowing:
 
     async def answers(self, writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
         """Give what became of writes, sent as one call and then, those that may have fallen of its size, as smaller."""
-        told = await self.call(writes)
+        told = await of_the_org(self.batch, await self.call(writes))
         is_any_written = any(isinstance(one, Written) for one in told.values())
         if is_any_written:
             self.has_gone_through = True

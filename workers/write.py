@@ -134,6 +134,7 @@ async def _by_job(batch: Batch, lease: Lease, send: Send, lot: JobWrites) -> dic
         return await _in_calls(batch, lease, send, writes)
     if len(ours) == len(writes):
         outcomes = await _followed(bulk_jobs.run_job(batch, lease, lot, job), writes)
+        outcomes = await send_salesforce.of_the_org(batch, outcomes)
     else:
         await bulk_jobs.abort_job(batch, job)
         outcomes = dict.fromkeys((write.link.id for write in writes), LeaseLost("the lease ran out before its job"))

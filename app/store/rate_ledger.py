@@ -24,6 +24,7 @@ _HOUR_S, _MINUTE_S, _KEPT_HOURS = 3600, 60, 48
 _MINUTE_MS = sa.literal_column(str(_MINUTE_S * 1000), sa.BigInteger)
 _HOUR_MS = sa.literal_column(str(_HOUR_S * 1000), sa.BigInteger)
 _LONGEST = 64
+_REFUSES_S = 3600.0  # so long after the last refusal nobody knows any more
 
 
 class RateLedger:
@@ -130,6 +131,26 @@ class RateLedger:
         """Keep what the vendor says of its own allowance."""
         await self._say(used=used, most=most, told_at=db_now())
 
+    async def refuses(self, cause: str, /) -> float:
+        """Keep that the vendor refuses whatever it is sent, and give for how many seconds it has by now.
+
+        Where it last did long ago, it has taken something meanwhile that we did not send.
+        """
+
+        async def work(connection: AsyncConnection) -> float:
+            ledger = await self._held(connection)
+            goes_on = ledger.refuses == cause and ledger.at - ledger.refused_at < _REFUSES_S
+            since = ledger.refuses_since if goes_on else ledger.at
+            told = {"refuses": cause[:_LONGEST], "refuses_since": instant(since), "refused_at": db_now()}
+            await connection.execute(self._ours.values(**told))
+            return max(ledger.at - since, 0.0)
+
+        return await self._database.transact(work)
+
+    async def takes_again(self) -> None:
+        """Forget that the vendor refuses whatever it is sent."""
+        await self._say(allowances.c.refuses.is_not(None), refuses=None, refuses_since=None, refused_at=None)
+
     async def by_lane(self, hours_ago: int = 0) -> dict[Lane, int]:
         """Give the calls of this hour by lane, or of an earlier one."""
         hour = sa.type_coerce(db_now(), sa.BigInteger) // _HOUR_MS - hours_ago
@@ -205,6 +226,9 @@ def _ledger(rows: Sequence[sa.Row[Any]]) -> Ledger:
         row.used or 0,
         row.most or 0,
         _seconds(row.told_at),
+        row.refuses or "",
+        _seconds(row.refuses_since),
+        _seconds(row.refused_at),
     )
 
 

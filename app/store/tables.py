@@ -257,6 +257,9 @@ allowances = sa.Table(
     sa.Column("used", sa.Integer),
     sa.Column("most", sa.Integer),
     sa.Column("told_at", Instant, info=STAMP),
+    sa.Column("refuses", sa.String(64)),
+    sa.Column("refuses_since", Instant, info=STAMP),
+    sa.Column("refused_at", Instant, info=STAMP),
 )
 
 scans = sa.Table(

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -187,6 +188,34 @@ async def test_what_a_vendor_says_of_its_allowance_is_kept(calls):
     ledger = await calls.read()
     assert (ledger.used, ledger.most) == (18, 100_000)
     assert ledger.at - ledger.told_at < 5
+
+
+async def test_what_a_vendor_refuses_is_remembered_with_its_beginning_until_it_takes_something_again(calls, database):
+    began = await calls.refuses("STORAGE_LIMIT_EXCEEDED")
+    await since(database, minutes=5)
+
+    lasts_s = await calls.refuses("STORAGE_LIMIT_EXCEEDED")
+    ledger = await calls.read()
+    await calls.takes_again()
+
+    assert began == 0
+    assert 299 < lasts_s < 305
+    assert (ledger.refuses, ledger.at - ledger.refused_at < 5) == ("STORAGE_LIMIT_EXCEEDED", True)
+    assert (await calls.read()).refuses == ""
+
+
+@pytest.mark.parametrize(("cause", "minutes"), [("OTHER", 5), ("STORAGE_LIMIT_EXCEEDED", 90)], ids=["other", "old"])
+async def test_another_refusal_or_one_of_long_ago_begins_anew(calls, database, cause, minutes):
+    await calls.refuses("STORAGE_LIMIT_EXCEEDED")
+    await since(database, minutes=minutes)
+
+    assert await calls.refuses(cause) == 0
+
+
+async def since(database, minutes):
+    """Let what is refused have been refused so long ago."""
+    earlier = clock.after(-timedelta(minutes=minutes))
+    await change(database, sa.update(tables.allowances).values(refuses_since=earlier, refused_at=earlier))
 
 
 async def test_whoever_calls_first_after_an_outage_has_the_vendor_to_himself(calls):

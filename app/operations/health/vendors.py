@@ -1,24 +1,29 @@
 """Health of each vendor: its connection, its token, its feed, and what is left of its quota."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from app.errors import Undecryptable
 from app.operations.connections import connect_url
 from app.operations.health.model import OK, Observation, PartState
-from app.ports import StoredToken
+from app.ports import Ledger, StoredToken
 from app.runtime import Runtime, ledger_of
 from app.store import feeds, lanes
 from app.store.vendor_tokens import VendorTokens
+from app.sync.failure_causes import fix
 from app.sync.feed_health import Feed
 from app.sync.model import Lane, Side
+from app.sync.vendor_errors import refuses_only_new
 from app.vendors.rate_limit import policy
 from app.vendors.rate_limit.drchrono import HourStanding as Hour
 from app.vendors.rate_limit.salesforce import DayStanding as Day
 from app.vendors.token_broker import CUT_OFF
 
 _SEALED = "its token was sealed with a key that ENCRYPTION_KEYS lacks; put that key at the end"
+
+
+_REFUSES_S = 3600.0  # since the last refusal: each write that waits is tried four times in it
 
 
 _NEAR = 0.1  # of a token's life; it is refreshed when a fifth is left, so by then something has not
@@ -52,10 +57,21 @@ async def _answers(runtime: Runtime, side: Side) -> Observation | None:
     """Say that a vendor does not answer, as the calls of all processes have found; None while it does."""
     ledger = await ledger_of(runtime.settings, runtime.database, side).read()
     if not policy.breaker_open(ledger.failures):
-        return None
+        return _refuses(ledger, side) if ledger.refuses else None
     wait_s = max(ledger.closed_until - ledger.at, 0)
     says = f"{NAMES[side]} has failed {ledger.failures} calls in a row; the next is tried in {wait_s:.0f} s"
     return Observation(PartState.DOWN, f"{says}: nothing is lost, see its status page if it goes on")
+
+
+def _refuses(ledger: Ledger, side: Side) -> Observation | None:
+    """Say that a vendor refuses whatever it is sent; None where it last did longer ago than anybody would wait."""
+    if ledger.at - ledger.refused_at > _REFUSES_S:
+        return None
+    what = "new records" if refuses_only_new(ledger.refuses) else "writes"
+    says = f"{NAMES[side]} takes no {what} ({ledger.refuses}); they wait, and no record is to blame: "
+    return Observation(
+        PartState.DEGRADED, says + fix(ledger.refuses), datetime.fromtimestamp(ledger.refuses_since, UTC)
+    )
 
 
 async def token(runtime: Runtime, side: Side) -> Observation | None:

@@ -3,7 +3,8 @@
 Live edits may use all of the day; everything less urgent stops at a share of it, and looks again now and then. Once
 Salesforce refuses a call as one more than the day has, it is left alone until somebody has asked it for its limits
 and heard that there are some left: that is one call every five minutes, instead of every record's. An org that does
-not answer is left alone too.
+not answer is left alone too. One that takes no writes, or no new records, can be read all the same: that is remembered
+for everybody to see, and each write it refuses waits.
 """
 
 import random
@@ -17,6 +18,7 @@ from app.errors import StoreUnavailable, Unavailable
 from app.ports import DayStore, Ledger
 from app.sync.failure_causes import CIRCUIT_OPEN, DAY_IS_SPENT
 from app.sync.model import Lane, Side
+from app.sync.vendor_errors import refuses_only_new
 from app.vendors.http import OnResponse, ignore_response
 from app.vendors.rate_limit import policy
 from app.vendors.rate_limit.concurrency import ConcurrencySlots
@@ -26,6 +28,7 @@ _ASKED_FOR_S = 90.0  # how long everybody else waits for who asks; longer, and n
 _OLD_S = 24 * 3600.0
 _LOOK_AGAIN_S = 600.0  # how old Salesforce's word may be before a call that does not fit asks for a newer one
 _REMEMBER_S = 1.0
+_REFUSES_FIRST_S, _REFUSES_LONGEST_S = 60.0, 900.0
 _TOLD_EVERY_S = 30.0
 _USED = re.compile(r"\bapi-usage=(\d+)/(\d+)")
 
@@ -136,6 +139,24 @@ class SalesforceRateLimit:
             await self._told.throttled(wait_s, is_spent=is_spent)
         self._known = None
 
+    async def refuses(self, cause: str) -> tuple[float, bool]:
+        """Take in that the org refuses whatever it is sent; gives for how long to leave it, and whether that is new.
+
+        It is left for as long as it has refused by now: what is over in minutes goes on in minutes.
+        """
+        lasts_s = await self._told.refuses(cause)
+        self._known = None
+        return min(max(lasts_s, _REFUSES_FIRST_S), _REFUSES_LONGEST_S), lasts_s == 0.0
+
+    async def took(self, *, is_new: bool) -> str:
+        """Take in that the org took a record, a new one or a changed; gives what it refused until now, if it did."""
+        ledger, _ = await self._read()
+        if not ledger.refuses or (refuses_only_new(ledger.refuses) and not is_new):
+            return ""
+        await self._told.takes_again()
+        self._known = None
+        return ledger.refuses
+
     async def stands(self) -> DayStanding:
         """Give how things stand."""
         ledger, age_s = await self._read()
@@ -168,6 +189,12 @@ class _Unkept:
         pass
 
     async def throttled(self, wait_s: float, *, is_spent: bool = True) -> None:
+        pass
+
+    async def refuses(self, _cause: str, /) -> float:
+        return 0.0
+
+    async def takes_again(self) -> None:
         pass
 
 

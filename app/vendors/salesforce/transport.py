@@ -27,7 +27,8 @@ from urllib3.util import parse_url
 
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable, Unreadable
 from app.ports import TokenStore
-from app.sync.model import Lane, Side
+from app.sync.failure_causes import look_up
+from app.sync.model import FailureClass, Lane, Side
 from app.timings import REAL, Timings
 from app.vendors.http import BeforeCall, OnResponse, admit_any
 from app.vendors.rate_limit.concurrency import TOO_MANY
@@ -156,7 +157,9 @@ class Transport:
         try:
             found = await self._answered(call, ask, writes=writes)
         except (Unavailable, OutcomeUnknown) as error:
-            if isinstance(error, Unavailable) and error.code == _LIMIT:
+            if isinstance(error, Unavailable) and look_up(error.code).group is FailureClass.ORG:
+                error.retry_in_s, _ = await self.budget.refuses(error.code)
+            elif isinstance(error, Unavailable) and error.code == _LIMIT:
                 wait_s = error.retry_in_s or SPENT_S
                 await self.budget.refused(wait_s, is_spent=wait_s >= SPENT_S)
             elif error.code not in (_TOKEN_MOVED, TOO_MANY):

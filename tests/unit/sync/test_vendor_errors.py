@@ -89,7 +89,7 @@ def test_the_words_of_a_value_a_rule_or_a_name_count_for_nothing(code, message):
         ("ENTITY_IS_LOCKED", RefusalScope.RECORD, False),
         (LIMIT, RefusalScope.CALL, True),
         (TRIGGER, RefusalScope.CALL, False),
-        (READ_ONLY, RefusalScope.ORG, False),
+        (READ_ONLY, RefusalScope.ORG, True),
         ("INVALID_SESSION_ID", RefusalScope.CONNECTION, False),
         ("too_long", RefusalScope.RECORD, False),
     ],

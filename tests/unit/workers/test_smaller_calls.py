@@ -5,14 +5,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.errors import Rejected
+from app.errors import Rejected, Unauthorized, Unavailable
 from app.store.journal import Entry
 from app.sync.model import Side
+from app.vendors.rate_limit.salesforce import unlimited
 from app.vendors.salesforce.call_sizes import MOST_RECORDS, CallSizes
 from app.vendors.salesforce.wire import RecordRefused
 from tests.build import a_link
 from workers.batch import PreparedWrite, Written
-from workers.send_salesforce import in_smaller_calls
+from workers.send_salesforce import in_smaller_calls, of_the_org
 
 LIMIT, TRIGGER, OTHERS = (
     RecordRefused("transaction_limit", likeness=1),
@@ -28,7 +29,7 @@ class Org:
     def __init__(self, most=MOST_RECORDS, culprits=(), refused=TRIGGER, invalid=()):
         self.most, self.culprits, self.refused, self.invalid = most, culprits, refused, invalid
         self.calls, self.at_s = [], 0.0
-        salesforce = SimpleNamespace(sizes=CallSizes(lambda: self.at_s))
+        salesforce = SimpleNamespace(sizes=CallSizes(lambda: self.at_s), budget=unlimited())
         table = SimpleNamespace(object="Contact")
         self.batch = SimpleNamespace(salesforce=salesforce, rules=SimpleNamespace(table=table))
 
@@ -128,3 +129,28 @@ async def test_a_record_too_much_for_the_limit_alone_is_its_own_failure():
 
     assert await org.takes(4) == {0, 1, 2, 3}
     assert org.batch.salesforce.sizes.of("Contact update") == MOST_RECORDS
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "wait_s"),
+    [
+        ("STORAGE_LIMIT_EXCEEDED", Unavailable, 60.0),
+        ("REQUEST_LIMIT_EXCEEDED", Unavailable, 300.0),
+        ("SERVER_UNAVAILABLE", Unavailable, 60.0),
+        ("INVALID_SESSION_ID", Unauthorized, None),
+    ],
+)
+async def test_what_is_refused_for_the_orgs_state_or_our_credential_is_no_records_refusal(code, kind, wait_s):
+    told = {"1": RecordRefused(code), "2": OTHERS}
+
+    found = await of_the_org(Org().batch, told)
+
+    assert found["2"] is OTHERS
+    assert (type(found["1"]), found["1"].cause, getattr(found["1"], "retry_in_s", None)) == (kind, code, wait_s)
+
+
+@pytest.mark.parametrize(("created", "kind"), [(True, RecordRefused), (False, Unavailable)], ids=["new", "known"])
+async def test_a_full_storage_is_spoken_against_by_a_new_record_that_was_taken_alone(created, kind):
+    told = {"1": RecordRefused("STORAGE_LIMIT_EXCEEDED"), "2": Written("2", created, {}, {})}
+
+    assert type((await of_the_org(Org().batch, told))["1"]) is kind
