@@ -16,6 +16,7 @@ class says nothing, that is a dead letter.
       x VendorError(side, call, status, code)
         + Unavailable             retry     no connection, 5xx, 429; the vendor did not do it
         + OutcomeUnknown          read back a write whose answer never came: it may have happened
+          + EdgeAnswered          retry     a write that something before the API answered: it may have happened
         + Unauthorized            pause     no record's retries are spent on a bad credential
         + Rejected                dead      the same request would fail again
           + IdRefused             dead      asked about one record alone: about any other the vendor answers
@@ -101,13 +102,23 @@ class Displaced(Undecryptable):
 
 
 class VendorError(SyncError):
-    """A call to a vendor did not do what it should; says which call, never a value of a record."""
+    """A call to a vendor did not do what it should; says which call, never a value of a record.
+
+    came  the sort of thing that answered in the API's place, and how long it was; empty where the API itself did
+    """
 
     def __init__(
-        self, side: str, call: str, *, status: int | None = None, code: str = "", fields: tuple[str, ...] = ()
+        self,
+        side: str,
+        call: str,
+        *,
+        status: int | None = None,
+        code: str = "",
+        fields: tuple[str, ...] = (),
+        came: str = "",
     ) -> None:
-        self.side, self.call, self.status, self.code, self.fields = side, call, status, code, fields
-        answer = " ".join(str(part) for part in (status, code) if part)
+        self.side, self.call, self.status, self.code, self.fields, self.came = side, call, status, code, fields, came
+        answer = " ".join(str(part) for part in (status, code, f"({came})" if came else "") if part)
         super().__init__(f"{side}: {call}: {answer or type(self).__name__}")
 
     @property
@@ -117,9 +128,43 @@ class VendorError(SyncError):
 
 
 class Unavailable(VendorError):  # noqa: N818
-    """The vendor did not do it and may later: no connection, 5xx, throttled. `retry_in_s` is the vendor's word."""
+    """The vendor did not do it and may later: no connection, 5xx, throttled, a page in the API's place.
+
+    `retry_in_s` is the vendor's word.
+    """
 
     disposition = Disposition.RETRY
+
+    def __init__(
+        self,
+        side: str,
+        call: str,
+        *,
+        status: int | None = None,
+        code: str = "",
+        retry_in_s: float | None = None,
+        came: str = "",
+    ) -> None:
+        super().__init__(side, call, status=status, code=code, came=came)
+        self.retry_in_s = retry_in_s
+
+
+class OutcomeUnknown(VendorError):  # noqa: N818
+    """A write was sent and its answer never came: it may have happened, or may still."""
+
+    disposition = Disposition.READ_BACK
+
+
+class EdgeAnswered(OutcomeUnknown):
+    """Something before the API answered a write, so nobody knows what became of it; it says nothing of the record."""
+
+    disposition = Disposition.RETRY
+
+
+class Unauthorized(VendorError):  # noqa: N818
+    """The vendor refuses our credential, or we hold none. `retry_in_s`: when the same one is tried again, if it is."""
+
+    disposition = Disposition.PAUSE_SIDE
 
     def __init__(
         self,
@@ -132,18 +177,6 @@ class Unavailable(VendorError):  # noqa: N818
     ) -> None:
         super().__init__(side, call, status=status, code=code)
         self.retry_in_s = retry_in_s
-
-
-class OutcomeUnknown(VendorError):  # noqa: N818
-    """A write was sent and its answer never came: it may have happened, or may still."""
-
-    disposition = Disposition.READ_BACK
-
-
-class Unauthorized(VendorError):  # noqa: N818
-    """The vendor refuses our credential, or we hold none."""
-
-    disposition = Disposition.PAUSE_SIDE
 
 
 class Rejected(VendorError):  # noqa: N818

@@ -180,7 +180,7 @@ class StoredToken:
     version         grows with every token stored; 0 when there never was one
     is_stale        past its time for an early refresh, though it may still be good
     is_expired      past the life the vendor stated
-    refused_for_s   since the vendor refused our credential; None when it did not
+    refused_for_s   since the vendor first refused our credential for this reason; None when it did not
     ask_again_in_s  the vendor asked to be left alone for so long; 0 when it did not
     is_cut_off      somebody asked for a token and never came back with the answer
     practice        the DrChrono practice this database belongs to, kept when it is disconnected
@@ -232,14 +232,20 @@ class TokenStore(Protocol):
         refresh_in: timedelta | None = None,
         lives: timedelta | None = None,
         /,
+        *,
+        is_doubted: bool = False,
     ) -> StoredToken:
         """Store the token that follows a version durably, and let the lease go.
 
+        is_doubted  the refusal of the one before stays until this one is taken
         Raises  LeaseLost when another token has followed that version already
         """
 
-    async def refuse(self, lease: TokenLease, code: str, /) -> None:
+    async def refuse(self, lease: TokenLease, code: str, again_in: timedelta | None = None, /) -> None:
         """Remember a refusal and let the lease go; LeaseLost when a token has followed the refused one."""
+
+    async def trust(self, version: int, code: str, /) -> None:
+        """Forget that the token of a version was refused by this code."""
 
     async def release(
         self, lease: TokenLease, ask_again_in: timedelta | None = None, /, *, is_answered: bool = True

@@ -213,7 +213,7 @@ def oidc_client(settings: Settings, context: Any) -> OidcClient | None:
 
 
 def _tell(event: str, **line: Any) -> None:
-    (log.info if event == "token.stored" else log.warning)(event, **line)
+    (log.info if event in ("token.stored", "token.taken") else log.warning)(event, **line)
 
 
 def ledger_of(settings: Settings, database: Database, side: Side) -> RateLedger:

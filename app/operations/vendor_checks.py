@@ -32,9 +32,10 @@ from app.vendors.drchrono.permissions import NOT_SHARED, permissions_of, sees_wh
 from app.vendors.rate_limit.salesforce import unlimited
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.mapping_check import find_misfits
-from app.vendors.token_broker import CUT_OFF, UnstoredToken
+from app.vendors.token_broker import CUT_OFF, NOT_TAKEN, UnstoredToken
 
 _FEW_LEFT = 0.1
+_WAIT = "nothing is to be done: it is tried again by itself; ask the vendor where it goes on for hours"
 
 
 async def check_drchrono(runtime: Runtime) -> AsyncIterator[Finding]:
@@ -57,7 +58,8 @@ async def check_drchrono(runtime: Runtime) -> AsyncIterator[Finding]:
         yield red("drchrono token", "cannot be read", "put the key that is missing back, at the end of ENCRYPTION_KEYS")
         return
     except Unauthorized as error:
-        yield red("drchrono token", _refusal(error.cause), f"connect the practice anew at {address}")
+        fix = f"connect the practice anew at {address}"
+        yield red("drchrono token", _refusal(error.cause), _WAIT if error.cause == NOT_TAKEN else fix)
         return
     except VendorError as error:
         if error.cause == HOUR_IS_SPENT:
@@ -97,6 +99,8 @@ def _not_asked(side: Side) -> Finding:
 
 
 def _refusal(cause: str) -> str:
+    if cause == NOT_TAKEN:
+        return f"DrChrono does not take the token that it gave ({cause})"
     if cause == CUT_OFF:
         return "a refresh was cut off, and DrChrono's answer was lost with it"
     if cause == "invalid_client":

@@ -106,12 +106,15 @@ class VendorTokens:
         token: dict[str, Any],
         refresh_in: timedelta | None = None,
         lives: timedelta | None = None,
+        *,
+        is_doubted: bool = False,
     ) -> StoredToken:
         """Store the token that follows `version` and let the lease go; it is durable before anyone can use it.
 
         A pair that waited for a word is forgotten; the practice of the token's account is remembered for good.
 
         refresh_in, lives  when an early refresh is due, and how long the vendor says it lives; None: not stated
+        is_doubted         the refusal of the one before stays until this one is taken
         Raises  LeaseLost when another token has followed that version already
         """
         saved = {
@@ -119,24 +122,41 @@ class VendorTokens:
             "version": version + 1,
             "refresh_at": None if refresh_in is None else after(refresh_in),
             "expires_at": None if lives is None else after(lives),
-            "refused_at": None,
-            "refused_code": None,
             "ask_again_at": None,
             "pending": None,
             "pending_at": None,
         }
+        if not is_doubted:
+            saved |= {"refused_at": None, "refused_code": None}
         if practice := token.get("account", {}).get("practice"):
             saved["practice"] = practice
         await self._end(lease, connections.c.version == version, saved, self._note)
         return await self.read()
 
-    async def refuse(self, lease: TokenLease, code: str) -> None:
-        """Remember that the vendor refused our credential, so that nobody asks again at once.
+    async def refuse(self, lease: TokenLease, code: str, again_in: timedelta | None = None) -> None:
+        """Remember that the vendor refused our credential, and since when it does, so that nobody asks again at once.
 
+        again_in  how long nobody is to ask the token endpoint; None: nothing is known of it
         Raises  LeaseLost when the lease has passed on, or a token has followed the refused one meanwhile
         """
-        same = sa.and_(_held_by(lease), connections.c.version == lease.version)
-        await self._end(lease, same, {"refused_at": db_now(), "refused_code": code[:64]})
+        column = connections.c
+        same = sa.and_(_held_by(lease), column.version == lease.version)
+        since = sa.case(
+            (column.refused_code == code[:64], sa.func.coalesce(column.refused_at, db_now())), else_=db_now()
+        )
+        again_at = None if again_in is None else after(again_in)
+        await self._end(lease, same, {"refused_at": since, "refused_code": code[:64], "ask_again_at": again_at})
+
+    async def trust(self, version: int, code: str) -> None:
+        """Forget that the token of a version was refused by this code: the vendor has taken it."""
+        column = connections.c
+        refused = (self._is_ours, column.version == version, column.refused_code == code)
+        taken = sa.update(connections).where(*refused)
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(taken.values(refused_at=None, refused_code=None, ask_again_at=None))
+
+        await self._database.transact(work)
 
     async def release(
         self, lease: TokenLease, ask_again_in: timedelta | None = None, *, is_answered: bool = True

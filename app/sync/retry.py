@@ -6,7 +6,7 @@ What a cause means stands in `failure_causes.py`.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.errors import BatchFailed, Disposition, Rejected, SyncError, Unavailable
+from app.errors import BatchFailed, Disposition, Rejected, SyncError, Unauthorized, Unavailable
 from app.sync.failure_causes import look_up
 
 
@@ -45,7 +45,8 @@ def after(error: SyncError, attempt: int, limit: int, jitter: float) -> RetryDec
     """
     match error.disposition:
         case Disposition.PAUSE_SIDE:
-            return RetryDecision(Fate.PAUSED, _SIDE_PAUSED_S * (1 + jitter / 2))
+            known_s = error.retry_in_s if isinstance(error, Unauthorized) else None
+            return RetryDecision(Fate.PAUSED, (known_s or _SIDE_PAUSED_S) * (1 + jitter / 2))
         case Disposition.RETRY if isinstance(error, BatchFailed):
             return RetryDecision(Fate.RETRY, _BATCH_FAILED_S)
         case Disposition.RETRY:

@@ -3,7 +3,9 @@
 A token is read from the store for every call, and asked for only under a lease that all processes share; the others
 wait and read what the winner stored. A new pair is durable before anyone uses it, because a refresh kills the old one.
 A refusal is remembered, so that a bad credential never becomes a storm of log-ins, and so is a vendor's wish to be left
-alone. Between the vendor's answer and our commit a crash loses a single-use pair: nothing is done there but the commit.
+alone. Only the token endpoint's own word ends a connection for good; a fresh token that the API does not take is tried
+again, ever less often. Between the vendor's answer and our commit a crash loses a single-use pair: nothing is done
+there but the commit.
 """
 
 import asyncio
@@ -41,14 +43,22 @@ class UnstoredToken:
         token: dict[str, Any],
         _refresh_in: timedelta | None = None,
         _lives: timedelta | None = None,
+        *,
+        is_doubted: bool = False,
     ) -> StoredToken:
         """Keep a token."""
-        self._kept = StoredToken(token, version + 1)
+        refused = (self._kept.refused_for_s, self._kept.refused_code) if is_doubted else (None, None)
+        self._kept = StoredToken(token, version + 1, refused_for_s=refused[0], refused_code=refused[1])
         return self._kept
 
-    async def refuse(self, _lease: TokenLease, code: str) -> None:
+    async def refuse(self, _lease: TokenLease, code: str, again_in: timedelta | None = None) -> None:
         """Remember a refusal."""
-        self._kept = replace(self._kept, refused_for_s=0.0, refused_code=code)
+        wait_s = again_in.total_seconds() if again_in else 0.0
+        self._kept = replace(self._kept, refused_for_s=0.0, refused_code=code, ask_again_in_s=wait_s)
+
+    async def trust(self, _version: int, _code: str) -> None:
+        """Forget a refusal."""
+        self._kept = replace(self._kept, refused_for_s=None, refused_code=None, ask_again_in_s=0.0)
 
     async def release(
         self, _lease: TokenLease, _ask_again_in: timedelta | None = None, *, is_answered: bool = True
@@ -61,8 +71,12 @@ class UnstoredToken:
 
 
 CUT_OFF = "REFRESH_CUT_OFF"
+NOT_TAKEN = "HTTP_401"  # the API does not take a token that its own token endpoint has just given
+_OVER = frozenset({"invalid_grant", "invalid_client", "NOT_CONNECTED", CUT_OFF})  # until a person connects anew
 _REFRESH_AT, _JITTER = 0.8, 0.05  # of the life the vendor states; the rest is margin for calls in flight
 _ASK_AGAIN_AFTER_S = 60.0
+_TRY_AGAIN_S, _LONGEST_S = 5.0, 300.0  # a token that is not taken; doubled each time
+_OLD_S = 900.0  # a token that is not taken for so long may be dead: the token endpoint is asked for its word
 _AWAY_S = 2.0
 _LOOK_AGAIN_S = 0.05
 _SAVE_AGAIN_S = 0.2
@@ -75,7 +89,10 @@ OnRefusal = Callable[..., None]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token, with what came beside it; `version` tells two apart. `is_fresh`: asked for just now, by us."""
+    """An access token, with what came beside it; `version` tells two apart.
+
+    is_fresh  no better one is to be had: it was asked for just now, by us, or not long ago
+    """
 
     value: str
     version: int
@@ -86,11 +103,17 @@ class Token:
         return f"Token(version={self.version})"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class DoubtedToken(Token):
+    """A token that the API did not take when it was tried last."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How a vendor's tokens want to be treated.
 
-    is_final    they are single use: a refusal stays until somebody connects anew; else it is asked again in a minute
+    is_final    they are single use: that the token endpoint does not know one stays until somebody connects anew; any
+                other refusal is asked again in a minute
     remember_s  how long a token read from the store is used without reading it again; 0 where a refresh by another
                 process kills it at once
     lease       how long one process may ask before another may
@@ -135,17 +158,28 @@ class Broker:
         self._known = None
         return await self._newer_than(failed.version)
 
-    async def refuse(self, failed: Token, code: str) -> bool:
-        """Remember that the vendor refuses even a fresh token; False when it has been replaced meanwhile."""
+    async def refuse(self, failed: Token, code: str) -> float | None:
+        """Remember since when the vendor does not take even a fresh token.
+
+        Gives  for how many seconds it is to be left alone, longer each time; None when the token has been replaced
+        """
         self._known = None
         if (await self._store.read()).version != failed.version:
-            return False
+            return None
         lease = await self._leased()
         stored = await self._store.read()
         if stored.version != failed.version or stored.is_expired:
             await self._store.release(lease)
-            return False
-        return await self._refused(lease, code, failed.version) is None
+            return None
+        since_s = stored.refused_for_s if stored.refused_code == code else None
+        wait_s = min(max(since_s or 0.0, _TRY_AGAIN_S), _LONGEST_S)
+        return None if await self._refused(lease, code, failed.version, None) else wait_s
+
+    async def trust(self, token: DoubtedToken) -> None:
+        """Remember that the vendor takes a token again, so that nobody doubts it any more."""
+        self._known = None
+        await self._store.trust(token.version, NOT_TAKEN)
+        self._tell("token.taken", side=self._side)
 
     async def recover(self) -> None:
         """Ask for the token that follows the stored one: a refresh was cut off, so nobody knows whether that one lives.
@@ -205,14 +239,22 @@ class Broker:
         """
         if not stored.is_ours:
             raise OtherInstance
-        if stored.refused_for_s is not None and (self._policy.is_final or stored.refused_for_s < _ASK_AGAIN_AFTER_S):
-            raise Unauthorized(self._side, "token", code=stored.refused_code or "")
         token = _token(stored, version)
+        if stored.refused_for_s is not None:
+            code = stored.refused_code or ""
+            if self._is_over(code):
+                raise Unauthorized(self._side, "token", code=code)
+            if stored.ask_again_in_s > 0 and token is None:
+                raise Unauthorized(self._side, "token", code=code, retry_in_s=stored.ask_again_in_s)
         if token is not None and (not stored.is_stale or stored.ask_again_in_s > 0):
             return token  # an early refresh can wait until the vendor wants to be asked
         if stored.ask_again_in_s > 0:
             raise Unavailable(self._side, "token", code="TOKEN_NOT_NOW", retry_in_s=stored.ask_again_in_s)
         return None
+
+    def _is_over(self, code: str) -> bool:
+        """Say whether a refusal stays until a person connects anew."""
+        return self._policy.is_final and code in _OVER
 
     async def _asked_for(self, lease: TokenLease, version: int) -> Token:
         """Ask in a task of its own, which ends in the store even when whoever waits for it gives up."""
@@ -241,8 +283,9 @@ class Broker:
                 answer = await self._grant(stored.token)
         except BaseException as error:  # noqa: BLE001 - raised again, or a token that is still good
             return await self._without_answer(lease, stored, version, error)
+        is_doubted = stored.refused_code == NOT_TAKEN  # until the API takes one, whichever the token endpoint gives
         try:
-            saved = await self._saved(lease, stored.version, {**(stored.token or {}), **answer})
+            saved = await self._saved(lease, stored.version, {**(stored.token or {}), **answer}, is_doubted=is_doubted)
         except LeaseLost:  # somebody has connected anew, or disconnected
             await self._let_go(lease)
             saved = await self._store.read()
@@ -259,9 +302,12 @@ class Broker:
             case Unauthorized():
                 is_lost = lease.follows_cut_off and self._policy.is_final and error.code == "invalid_grant"
                 code = CUT_OFF if is_lost else error.cause
-                if saved := await self._refused(lease, code, version):
+                wait_s = None if self._is_over(code) else _ASK_AGAIN_AFTER_S
+                if saved := await self._refused(lease, code, version, wait_s):
                     return saved
-                raise Unauthorized(self._side, "token", status=error.status, code=code) from None
+                error = Unauthorized(self._side, "token", status=error.status, code=code, retry_in_s=wait_s)
+                if wait_s is None:
+                    raise error from None
             case Unavailable():
                 await self._store.release(lease, timedelta(seconds=error.retry_in_s or _AWAY_S))
             case OutcomeUnknown() | TimeoutError():
@@ -274,21 +320,26 @@ class Broker:
             return good
         raise error
 
-    async def _refused(self, lease: TokenLease, code: str, version: int) -> Token | None:
-        """Remember a refusal; gives the token that somebody stored meanwhile, which the refusal says nothing of."""
+    async def _refused(self, lease: TokenLease, code: str, version: int, wait_s: float | None) -> Token | None:
+        """Remember a refusal; gives the token that somebody stored meanwhile, which the refusal says nothing of.
+
+        wait_s  when the token endpoint is asked again; None: nobody knows when
+        """
         try:
-            await self._store.refuse(lease, code)
+            await self._store.refuse(lease, code, None if wait_s is None else timedelta(seconds=wait_s))
         except LeaseLost:
             await self._let_go(lease)
             return _token(await self._store.read(), version)
-        self._tell("token.refused", side=self._side, code=code)
+        self._tell("token.refused", side=self._side, code=code, retry_in_s=wait_s)
         return None
 
     async def _let_go(self, lease: TokenLease) -> None:
         with suppress(LeaseLost):
             await self._store.release(lease)
 
-    async def _saved(self, lease: TokenLease, version: int, token: dict[str, Any]) -> StoredToken:
+    async def _saved(
+        self, lease: TokenLease, version: int, token: dict[str, Any], *, is_doubted: bool = False
+    ) -> StoredToken:
         """Store an answer, again and again while the database is away: a single-use pair exists only here."""
         lives = _life(token)
         share = _REFRESH_AT + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - nothing hangs on guessing it
@@ -296,7 +347,7 @@ class Broker:
         deadline = monotonic() + self._policy.lease.total_seconds()
         while True:
             try:
-                stored = await self._store.save(lease, version, token, refresh_in, lives)
+                stored = await self._store.save(lease, version, token, refresh_in, lives, is_doubted=is_doubted)
             except StoreUnavailable:
                 if monotonic() > deadline:
                     self._tell("token.not_stored", side=self._side, advice="the practice may have to be connected anew")
@@ -326,4 +377,8 @@ def _token(stored: StoredToken, newer_than: int) -> Token | None:
     """Give the stored token where it is newer than a version and its life is not over."""
     if stored.token is None or stored.version <= newer_than or stored.is_expired:
         return None
-    return Token(stored.token["access_token"], stored.version, stored.token)
+    value, is_doubted = stored.token["access_token"], stored.refused_code == NOT_TAKEN
+    if is_doubted:
+        is_young = stored.age_s is not None and stored.age_s < _OLD_S
+        return DoubtedToken(value, stored.version, stored.token, is_fresh=is_young)
+    return Token(value, stored.version, stored.token)

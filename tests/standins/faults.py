@@ -12,6 +12,8 @@ A rule is `{"match": "POST /api/patients", "do": "error", "next": 1, "status": 5
             answer_after_commit   do the work, then answer `status` (default 200) and `body` instead
             drop_before           close the connection without an answer; the work is not done
             slow                  wait `delay_s`, then do the work and answer
+            page_after_commit     do the work, then answer as `error` would: a gateway lost the vendor's own answer
+            half                  do the work, then hang up in the middle of the answer
     body    JSON, or text; text that begins with `<` goes out as HTML, with `{` or `[` as JSON, as it is
     headers more headers of that answer
     delay_s seconds, default 30
@@ -40,6 +42,8 @@ DEEDS = (
     "answer_after_commit",
     "drop_before",
     "slow",
+    "page_after_commit",
+    "half",
 )
 
 
@@ -149,6 +153,12 @@ class Faulty:
             case "slow":
                 await asyncio.sleep(rule.delay_s)
                 await self.app(scope, receive, send)
+            case "page_after_commit":
+                await _answer_of(self.app, scope, receive)
+                await rule.answer(500)(scope, receive, send)
+            case "half":
+                await _send_half(await _answer_of(self.app, scope, receive), send)
+                await _hang_up(scope, receive)
 
 
 async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> list[Message]:
@@ -161,6 +171,14 @@ async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> list[Messa
 
     await app(scope, receive, keep)
     return messages
+
+
+async def _send_half(answer: list[Message], send: Send) -> None:
+    """Sends the head as it is, which says how long the whole would be, and half of what was to follow."""
+    start, *rest = answer
+    body = b"".join(message.get("body", b"") for message in rest)
+    await send(start)
+    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
 
 
 async def _still_there(receive: Receive, delay_s: float) -> bool:

@@ -209,3 +209,41 @@ async def test_a_saved_token_takes_the_place_of_the_pair_that_waited(database, d
 
     (row,) = await rows(database, tables.connections)
     assert (row.pending, row.pending_at) == (None, None)
+
+
+async def test_a_refusal_that_goes_on_keeps_its_beginning_and_names_the_next_try(database, drchrono):
+    await save(drchrono)
+    await drchrono.refuse(await drchrono.lease(HOUR), "HTTP_401", 5 * SECOND)
+    await ages(database, refused_at=clock.after(-90 * SECOND), ask_again_at=clock.after(-SECOND))
+
+    await drchrono.refuse(await drchrono.lease(HOUR), "HTTP_401", 20 * SECOND)
+
+    stored = await drchrono.read()
+    assert 90 <= stored.refused_for_s < 120
+    assert 0 < stored.ask_again_in_s <= 20
+
+
+async def test_a_refusal_for_another_reason_begins_anew(database, drchrono):
+    await save(drchrono)
+    await drchrono.refuse(await drchrono.lease(HOUR), "HTTP_401", 5 * SECOND)
+    await ages(database, refused_at=clock.after(-90 * SECOND))
+
+    await drchrono.refuse(await drchrono.lease(HOUR), "invalid_grant")
+
+    stored = await drchrono.read()
+    assert (stored.refused_code, stored.refused_for_s < 30, stored.ask_again_in_s) == ("invalid_grant", True, 0.0)
+
+
+async def test_a_token_that_follows_a_doubted_one_is_doubted_until_it_is_taken(drchrono):
+    await save(drchrono)
+    await drchrono.refuse(await drchrono.lease(HOUR), "HTTP_401", 5 * SECOND)
+    version = (await drchrono.read()).version
+
+    doubted = await drchrono.save(await drchrono.lease(HOUR), version, PAIR, is_doubted=True)
+    await drchrono.trust(version, "HTTP_401")
+    still = await drchrono.read()
+    await drchrono.trust(doubted.version, "HTTP_401")
+    taken = await drchrono.read()
+
+    assert (doubted.refused_code, doubted.ask_again_in_s) == ("HTTP_401", 0.0)
+    assert (still.refused_code, taken.refused_code, taken.refused_for_s) == ("HTTP_401", None, None)

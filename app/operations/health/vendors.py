@@ -18,7 +18,7 @@ from app.sync.vendor_errors import refuses_only_new
 from app.vendors.rate_limit import policy
 from app.vendors.rate_limit.drchrono import HourStanding as Hour
 from app.vendors.rate_limit.salesforce import DayStanding as Day
-from app.vendors.token_broker import CUT_OFF
+from app.vendors.token_broker import CUT_OFF, NOT_TAKEN
 
 _SEALED = "its token was sealed with a key that ENCRYPTION_KEYS lacks; put that key at the end"
 
@@ -120,9 +120,19 @@ async def feed_part(runtime: Runtime, side: Side) -> Observation | None:
     return Observation(PartState(state), advice, known.silent_since)
 
 
+def _not_taken(side: Side) -> Observation:
+    """Say that a side does not take the token it gave: that passes, or its token endpoint says otherwise in the end."""
+    says = f"{NAMES[side]} does not take the token that it gave ({NOT_TAKEN})"
+    return Observation(
+        PartState.DOWN, f"{says}; it is tried again by itself, and nothing is lost: ask {NAMES[side]} if it lasts hours"
+    )
+
+
 def _salesforce_advice(stored: StoredToken) -> Observation:
     if stored.refused_code is None:
         return OK
+    if stored.refused_code == NOT_TAKEN:
+        return _not_taken(Side.SALESFORCE)
     refused = f"Salesforce refused our credential ({stored.refused_code})"
     return Observation(PartState.DOWN, f"{refused}: `chronobridge check` says what to change")
 
@@ -133,6 +143,8 @@ def _drchrono_advice(stored: StoredToken, address: str) -> Observation:
         return Observation(PartState.DOWN, f"{lost}: connect the practice anew at {address}")
     if stored.token is None:
         return Observation(PartState.NOT_CONNECTED, f"nobody has connected the practice: open {address}")
+    if stored.refused_code == NOT_TAKEN:
+        return _not_taken(Side.DRCHRONO)
     if stored.refused_code == "invalid_client":
         wrong = "DrChrono refused the application: correct DRCHRONO_CLIENT_ID and DRCHRONO_CLIENT_SECRET"
         return Observation(PartState.DOWN, f"{wrong}, then connect the practice anew at {address}")

@@ -1,41 +1,58 @@
 """DrChrono over HTTP: one method per call we make.
 
 Every call carries the pinned API version. On 401 the stored token is re-read and the call repeated once, then the
-token refreshed once; DrChrono's refresh tokens are single use, so all of that goes through the broker. Every call is
-counted before it is made, in the lane it is made for: DrChrono counts them by the hour.
+token refreshed once; DrChrono's refresh tokens are single use, so all of that goes through the broker. A call that has
+moved is repeated once where it leads, at the same host. Every call is counted before it is made, in the lane it is made
+for: DrChrono counts them by the hour. What an answer means is told in `answers.py`.
 """
 
 import asyncio
 import copy
-import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
 
-from app.errors import Gone, OutcomeUnknown, Rejected, SyncError, Unavailable, Unreadable
+from app.errors import (
+    Gone,
+    OutcomeUnknown,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    Unreadable,
+    VendorError,
+)
 from app.ports import TokenStore
-from app.sync.failure_causes import OVERLAPS, TWIN_CODE
 from app.sync.model import Lane, Side
 from app.timings import REAL, TOKEN_LEASE
 from app.vendors import http
-from app.vendors.drchrono import wire
+from app.vendors.drchrono import answers, wire
+from app.vendors.drchrono.answers import Documented
 from app.vendors.drchrono.oauth import DrChronoGrant
-from app.vendors.token_broker import Broker, OnRefusal, Policy
+from app.vendors.http import Reply
+from app.vendors.token_broker import NOT_TAKEN, Broker, DoubtedToken, OnRefusal, Policy, Token
+
+T = TypeVar("T")
 
 _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
 _AT_ONCE, _AT_ONCE_BEHIND = 4, 3  # of one process: live edits; all the rest
-_TWIN = "potential duplicate"  # DrChrono's words, with a 400 or a 409, under whatever key
-_OVERLAP = re.compile(r"overlaps with(?: appointment)?[^\w]*(\w[\w-]{0,40})", re.IGNORECASE | re.ASCII)
 _BUSY_S = 60.0  # heavy use is answered with 403s too, which are no lost permission
 BULK_ROWS = 1000
 # between looks, each of which is a call: a page takes seconds to be made, and an hour at most
 BULK_WAITS_S = (3.0, 7.0, 15.0, *(20.0,) * 20)
-_NO_BULK = (httpx.codes.NOT_FOUND, httpx.codes.FORBIDDEN, httpx.codes.METHOD_NOT_ALLOWED)
+_NO_BULK = (httpx.codes.FORBIDDEN, httpx.codes.METHOD_NOT_ALLOWED)
+# documented of some endpoints is the first; the others say the same of any verb, but not that of 303: read it there
+_MOVED = (
+    httpx.codes.FOUND,
+    httpx.codes.MOVED_PERMANENTLY,
+    httpx.codes.TEMPORARY_REDIRECT,
+    httpx.codes.PERMANENT_REDIRECT,
+)
+_API = "/api/"
 _TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
 
 
@@ -69,22 +86,16 @@ class DrChrono:
         return there
 
     async def read(self, path: str, record_id: str) -> dict[str, Any] | None:
-        """Give one record as DrChrono holds it now, None when it is gone or not shown to us.
+        """Give one record as DrChrono holds it now, None when it says that it is gone or not shown to us.
 
         Raises  Unavailable, Unauthorized, Rejected, Unreadable
         """
         call = f"GET {path}/{{id}}"
         try:
-            response = await self._called("GET", f"{path}/{quote(record_id, safe='')}", call)
+            record = await self._signed("GET", f"{path}/{quote(record_id, safe='')}", call, answers.RECORD)
         except Gone:
             return None
-        try:
-            record = response.json()
-            if wire.record_id(record) != record_id:
-                raise Unreadable(_SIDE, call, status=response.status_code, code="OTHER_RECORD")
-        except (ValueError, AttributeError):
-            raise Unreadable(_SIDE, call, status=response.status_code, code="NOT_JSON") from None
-        return dict(record)
+        return answers.is_one(record, record_id, call)
 
     async def update(
         self, path: str, record_id: str, fields: dict[str, Any], may_start: Callable[[], None] = lambda: None
@@ -96,9 +107,7 @@ class DrChrono:
         """
         call = f"PATCH {path}/{{id}}"
         write = _Write(fields, may_start)
-        response = await self._signed("PATCH", f"{path}/{quote(record_id, safe='')}", call, write)
-        if not response.is_success:
-            raise _complaint(response, call)
+        await self._signed("PATCH", f"{path}/{quote(record_id, safe='')}", call, answers.CHANGED, write)
 
     async def create(
         self, path: str, fields: dict[str, Any], may_start: Callable[[], None] = lambda: None
@@ -110,16 +119,10 @@ class DrChrono:
                    with the code of a record that it takes for one it has
         """
         call = f"POST {path}"
-        response = await self._signed("POST", path, call, _Write(fields, may_start))
-        if not response.is_success:
-            error = _complaint(response, call)
-            raise Rejected(_SIDE, call, status=error.status) if isinstance(error, Gone) else error
         try:
-            record = dict(response.json())
-            wire.record_id(record)
-        except (ValueError, TypeError):  # it was made, and we cannot tell which it is
-            raise OutcomeUnknown(_SIDE, call, status=response.status_code, code="ANSWER_DOES_NOT_FIT") from None
-        return record
+            return await self._signed("POST", path, call, answers.CREATED, _Write(fields, may_start))
+        except Gone as error:
+            raise Rejected(_SIDE, call, status=error.status) from None
 
     async def listed(self, path: str, asked: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """Give every record of a list, page by page; `asked` are the list's own filters.
@@ -146,16 +149,12 @@ class DrChrono:
         Raises  as `read`
         """
         call, seen = f"GET {path}", set[str]()
-        url = self._here(place, call) if place else (f"{path}?{urlencode(asked)}" if asked else path)
+        url = self._onward(place, call) if place else (f"{path}?{urlencode(asked)}" if asked else path)
         while url not in seen:
             seen.add(url)
-            response = await self._called("GET", url, call)
-            try:
-                records, onward = wire.page(response.json())
-            except ValueError:
-                raise Unreadable(_SIDE, call, status=response.status_code, code="NO_RECORDS") from None
-            url = self._here(onward, call) if onward is not None else ""
-            yield records, url
+            rows, onward = await self._signed("GET", url, call, answers.LIST)
+            url = self._onward(onward, call) if onward is not None else ""
+            yield rows, url
             if not url:
                 return
         raise Unreadable(_SIDE, call, code="ENDLESS_LIST")
@@ -168,53 +167,49 @@ class DrChrono:
         """
         call, url = f"POST {path}_list", f"{path}_list"
         query = urlencode({**asked, "page": number, "page_size": BULK_ROWS})
-        response = await self._signed("POST", f"{url}?{query}", call)
-        if response.status_code in _NO_BULK:
-            return None
-        if not response.is_success:
-            raise http.refused(response, _SIDE, call)
-        call = f"GET {path}_list"
         try:
-            uuid = wire.bulk_id(response.json())
-            for wait_s in self.bulk_waits_s:
-                await asyncio.sleep(wait_s)
-                response = await self._signed("GET", f"{url}?{urlencode({'uuid': uuid})}", call)
-                if not response.is_success:
-                    break
-                if (found := wire.bulk_page(response.json(), number, BULK_ROWS)) is not None:
-                    return found
-        except ValueError:
-            raise Unreadable(_SIDE, call, status=response.status_code, code="NO_RECORDS") from None
-        raise Unavailable(_SIDE, call, status=response.status_code, code="BULK_NOT_MADE", retry_in_s=_BUSY_S)
+            uuid = await self._signed("POST", f"{url}?{query}", call, answers.BULK_BEGUN)
+        except Gone:
+            return None
+        except Rejected as error:
+            if error.status in _NO_BULK:
+                return None
+            raise
+        call, wanted = f"GET {path}_list", answers.bulk_page(number, BULK_ROWS)
+        status: int | None = httpx.codes.OK
+        for wait_s in self.bulk_waits_s:
+            await asyncio.sleep(wait_s)
+            try:
+                found = await self._signed("GET", f"{url}?{urlencode({'uuid': uuid})}", call, wanted)
+            except (Gone, Rejected, Unavailable) as error:
+                if isinstance(error, Unavailable) and error.status != httpx.codes.INTERNAL_SERVER_ERROR:
+                    raise
+                status = error.status  # it failed, or is forgotten
+                break
+            if found is not None:
+                return found
+        raise Unavailable(_SIDE, call, status=status, code="BULK_NOT_MADE", retry_in_s=_BUSY_S)
 
     async def user(self, token: str | None = None) -> wire.User:
         """Give whose consent we hold, or whose a token is that is not stored yet.
 
-        Raises  Unauthorized, Unavailable, Rejected, Unreadable
+        Raises  Unauthorized, Unavailable, Rejected
         """
         call = "GET /api/users/current"
-        url = "/api/users/current"
-        for _ in range(2):  # it redirects to the user's own address; the token goes to no other host
-            response = await self._got(url, call, token)
-            if not response.is_redirect:
-                break
-            url = self._here(response.headers.get("location", ""), call)
-        if not response.is_success:
-            raise http.refused(response, _SIDE, call)
         try:
-            return wire.user(response.json())
-        except ValueError:
-            raise Unreadable(_SIDE, call, status=response.status_code, code="NO_USER") from None
+            return await self._got("/api/users/current", call, answers.USER, token)
+        except Gone as error:
+            raise Rejected(_SIDE, call, status=error.status) from None
 
     async def doctor(self, doctor_id: str, token: str) -> dict[str, Any] | None:
         """Give a doctor's record, asked for with a token that is not stored yet; None when it is not shown.
 
-        Raises  as `user`
+        Raises  Unauthorized, Unavailable
         """
-        response = await self._got(f"/api/doctors/{quote(doctor_id, safe='')}", "GET /api/doctors/{id}", token)
+        url = f"/api/doctors/{quote(doctor_id, safe='')}"
         try:
-            return dict(response.json()) if response.is_success else None
-        except (ValueError, TypeError):
+            return await self._got(url, "GET /api/doctors/{id}", answers.RECORD, token)
+        except (Gone, Rejected):
             return None
 
     async def close(self) -> None:
@@ -223,31 +218,63 @@ class DrChrono:
         await self._http.aclose()
         await self.grant.close()
 
-    async def _called(self, method: str, url: str, call: str) -> httpx.Response:
-        response = await self._signed(method, url, call)
-        if response.is_success:
-            return response
-        raise http.refused(response, _SIDE, call)
-
-    async def _got(self, url: str, call: str, token: str | None) -> httpx.Response:
+    async def _got(self, url: str, call: str, wanted: Documented[T], token: str | None) -> T:
         if token is None:
-            return await self._signed("GET", url, call)
-        return await self._sent("GET", url, call, token)
+            return await self._signed("GET", url, call, wanted)
+        return await self._sent("GET", url, call, wanted, token)
 
-    async def _signed(self, method: str, url: str, call: str, write: _Write | None = None) -> httpx.Response:
+    async def _signed(self, method: str, url: str, call: str, wanted: Documented[T], write: _Write | None = None) -> T:
+        """Give what a call is answered, made with the stored token, or with a fresh one where that is not taken."""
         token = await self.broker.current()
         for _ in range(_TOKENS_TRIED):
-            response = await self._sent(method, url, call, token.value, write)
-            if response.status_code != httpx.codes.UNAUTHORIZED:
-                return response
+            try:
+                found = await self._sent(method, url, call, wanted, token.value, write)
+            except Unauthorized as error:
+                refused = error
+            except (Gone, Rejected):
+                await self._taken(token)
+                raise
+            else:
+                await self._taken(token)
+                return found
             if token.is_fresh:
                 break
             token = await self.broker.renewed(token)
-        if await self.broker.refuse(token, "HTTP_401"):
-            return response
-        raise Unavailable(_SIDE, call, code="TOKEN_MOVED", retry_in_s=1.0)
+        wait_s = await self.broker.refuse(token, NOT_TAKEN)
+        if wait_s is None:
+            raise Unavailable(_SIDE, call, code="TOKEN_MOVED", retry_in_s=1.0)
+        await self.grant.budget.pause(wait_s)
+        raise Unauthorized(_SIDE, call, status=refused.status, retry_in_s=wait_s) from refused
 
-    async def _sent(self, method: str, url: str, call: str, token: str, write: _Write | None = None) -> httpx.Response:
+    async def _taken(self, token: Token) -> None:
+        if isinstance(token, DoubtedToken):
+            await self.broker.trust(token)
+
+    async def _sent(
+        self, method: str, url: str, call: str, wanted: Documented[T], token: str, write: _Write | None = None
+    ) -> T:
+        """Give what a call is answered, made where it leads."""
+        response = await self._exchanged(method, url, call, token, write)
+        budget = self.grant.budget
+        if response.status_code in _MOVED and (there := self._moved(response)):
+            await budget.answered(response.status_code, None)
+            response = await self._exchanged(method, there, call, token, write)
+        try:
+            found = answers.said(Reply.of(response), call, wanted, writes=write is not None)
+        except VendorError as error:
+            if error.came:
+                await budget.failed()
+            else:
+                wait_s = error.retry_in_s if isinstance(error, Unavailable) else None
+                await budget.answered(response.status_code, wait_s)
+            is_refusal = isinstance(error, Rejected) and error.status == httpx.codes.FORBIDDEN
+            if is_refusal and await budget.was_throttled():
+                raise Unavailable(_SIDE, call, status=error.status, retry_in_s=_BUSY_S) from None
+            raise
+        await budget.answered(response.status_code, None)
+        return found
+
+    async def _exchanged(self, method: str, url: str, call: str, token: str, write: _Write | None) -> httpx.Response:
         headers, fields = {"Authorization": f"Bearer {token}"}, None if write is None else write.fields
         budget = self.grant.budget
         try:
@@ -267,38 +294,37 @@ class DrChrono:
             await budget.failed()
             raise OutcomeUnknown(_SIDE, call, code="NO_ANSWER") from None
         budget.heard(response.status_code)
-        await budget.answered(response.status_code, http.wait_s(response))
-        if response.status_code == httpx.codes.FORBIDDEN and await budget.was_throttled():
-            raise Unavailable(_SIDE, call, status=response.status_code, retry_in_s=_BUSY_S)
         return response
 
-    def _here(self, location: str, call: str) -> str:
-        """Give where DrChrono sends us, if that is DrChrono: the token goes to no other host.
+    def _moved(self, response: httpx.Response) -> str:
+        """Give where a call has moved to at the same host, be it told with https or without; empty where elsewhere."""
+        there, base = _joined(response.url, response.headers.get("location", "")), self._http.base_url
+        if there is None or (there.host, there.port) != (base.host, base.port):
+            return ""
+        here = self._path(there)
+        return "" if here == self._path(response.url) else here
 
-        Raises  Unreadable
+    def _onward(self, link: str, call: str) -> str:
+        """Give where a list goes on: path and query count, for a proxy in between may have named another host.
+
+        Raises  Unavailable where it is no place of the API
         """
-        base = self._http.base_url
-        try:
-            url = base.join(location)
-        except (httpx.InvalidURL, TypeError):
-            url = httpx.URL("")
-        if (url.scheme, url.host, url.port) != (base.scheme, base.host, base.port) or not location:
-            raise Unreadable(_SIDE, call, code="OTHER_HOST")
-        return str(url)
+        there = _joined(self._http.base_url, link)
+        if there is None or not (path := self._path(there)):
+            raise Unavailable(_SIDE, call, code="OTHER_HOST")
+        return path
+
+    def _path(self, there: httpx.URL) -> str:
+        """Give path and query below our own address; empty where they are none of the API's."""
+        raw, prefix = there.raw_path.decode("ascii"), self._http.base_url.path.rstrip("/")
+        path = raw.removeprefix(prefix)
+        return path if path.startswith(_API) else ""
 
 
-def _complaint(response: httpx.Response, call: str) -> SyncError:
-    """Give our error for a refused write, with the names of the fields DrChrono names; never what it says of them."""
-    error = http.refused(response, _SIDE, call, writes=True)
-    if not isinstance(error, Rejected):
-        return error
-    if error.status == httpx.codes.CONFLICT and (found := _OVERLAP.search(response.text)) is not None:
-        return Rejected(_SIDE, call, status=error.status, code=f"{OVERLAPS}{found[1]}")
-    if error.status in (httpx.codes.BAD_REQUEST, httpx.codes.CONFLICT) and _TWIN in response.text.casefold():
-        return Rejected(_SIDE, call, status=error.status, code=TWIN_CODE)
+def _joined(base: httpx.URL, location: str) -> httpx.URL | None:
+    """Give where an address leads from another one; None where it is none of the web's."""
     try:
-        named = response.json()
-    except ValueError:
-        named = None
-    fields = http.names_in([name for name in named if name != "detail"]) if isinstance(named, dict) else ()
-    return Rejected(_SIDE, call, status=error.status, fields=fields)
+        there = base.join(location)
+    except (httpx.InvalidURL, TypeError, ValueError):
+        return None
+    return there if there.scheme in ("http", "https") and location else None

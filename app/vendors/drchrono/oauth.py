@@ -16,6 +16,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 from app.errors import Unauthorized, Unavailable
 from app.sync.model import Lane, Side
 from app.vendors import http
+from app.vendors.http import Reply
 from app.vendors.rate_limit.drchrono import DrChronoRateLimit
 
 _SIDE = Side.DRCHRONO.value
@@ -30,8 +31,8 @@ SCOPES: Mapping[str, str] = {
     "clinical:write": "write appointments",
     "user:read": "see doctors and offices",
 }
-# a person must act; any other complaint may pass
-_FINAL = frozenset({"invalid_grant", "invalid_client", "unauthorized_client", "invalid_scope", "access_denied"})
+# what DrChrono refuses us for; any other complaint is about the moment
+_REFUSALS = frozenset({"invalid_grant", "invalid_client", "unauthorized_client", "invalid_scope", "access_denied"})
 
 
 class DrChronoGrant:
@@ -88,7 +89,7 @@ class DrChronoGrant:
     async def revoke(self, pair: Mapping[str, Any]) -> None:
         """Have a pair die at DrChrono: revoking its refresh token kills the access token too.
 
-        Raises  Unavailable, Rejected when DrChrono did not say that it is done
+        Raises  Unavailable when DrChrono did not say that it is done
         """
         call, url = "POST /o/revoke_token/", f"{self.base_url}/o/revoke_token/"
         await self.budget.spend(Lane.LIVE, call)
@@ -97,8 +98,11 @@ class DrChronoGrant:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             self.budget.heard(None)
             raise http.translated(error, _SIDE, call, writes=False) from None
-        if not response.is_success:
-            raise http.refused(response, _SIDE, call)
+        reply = Reply.of(response)
+        if (
+            reply.status != httpx.codes.OK or reply.media == "text/html"
+        ):  # it answers with nothing, and no reader needs more
+            raise http.not_the_api(reply, _SIDE, call, writes=False)
 
     async def close(self) -> None:
         """Let the connections go."""
@@ -114,11 +118,15 @@ class DrChronoGrant:
             return dict(await ask())
         except OAuthError as error:
             code = str(error.error)[:64]
-            raise (Unauthorized if code in _FINAL else Unavailable)(_SIDE, _CALL, code=code) from None
+            raise (Unauthorized if code in _REFUSALS else Unavailable)(_SIDE, _CALL, code=code) from None
         except httpx.HTTPStatusError as error:
-            raise http.no_grant(error.response, _SIDE, _CALL, writes=True) from None
+            found = http.no_grant(error.response, _SIDE, _CALL, writes=True)
+            if found.came:
+                await self.budget.failed()
+            raise found from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             self.budget.heard(None)
+            await self.budget.failed()
             raise http.translated(error, _SIDE, _CALL, writes=True) from None
         except ValueError as error:
             raise Unavailable(_SIDE, _CALL, code=type(error).__name__) from None

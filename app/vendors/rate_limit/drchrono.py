@@ -101,6 +101,10 @@ class DrChronoRateLimit:
         with suppress(StoreUnavailable):
             await self._calls.failed(lambda failures: policy.breaker_wait_s(failures, random.random()))  # noqa: S311
 
+    async def pause(self, wait_s: float) -> None:
+        """Leave the vendor alone for so long: it does not let us in, and is not out."""
+        await self._calls.throttled(wait_s, is_spent=False)
+
     async def left(self) -> int:
         """Give how many calls the hour has left, as we count them."""
         return policy.left(await self._calls.read(), self.allowance)

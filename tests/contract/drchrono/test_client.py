@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.errors import (
+    EdgeAnswered,
     Gone,
     LeaseLost,
     OutcomeUnknown,
@@ -66,18 +67,22 @@ async def test_a_patient_is_read_as_it_is_now_and_none_when_it_is_gone(practice,
         ({"do": "throttle"}, Unavailable),
         (DOWN, Unavailable),
         ({"do": "error", "status": 403, "body": {"detail": "no"}}, Rejected),
-        ({"do": "error", "status": 302, "body": ""}, Rejected),
+        ({"do": "error", "status": 403, "body": "<html>blocked</html>"}, Unavailable),
+        ({"do": "error", "status": 404, "body": "<html>We'll be right back.</html>"}, Unavailable),
+        ({"do": "error", "status": 302, "body": ""}, Unavailable),
         ({"do": "error", "status": 200, "body": {"id": 1}}, Unreadable),
-        ({"do": "error", "status": 200, "body": "<html>"}, Unreadable),
+        ({"do": "error", "status": 200, "body": "<html>"}, Unavailable),
+        ({"do": "half"}, Unavailable),
         ({"do": "drop_before"}, Unavailable),
     ],
-    ids=["429", "html-500", "403", "redirect", "another record", "html-200", "dropped"],
+    ids=["429", "html-500", "403", "html-403", "html-404", "redirect", "another record", "html-200", "half", "dropped"],
 )
 async def test_every_bad_answer_of_drchrono_becomes_one_of_our_errors(practice, drchrono, fault, expected):
+    patient = a_patient(practice)
     practice.fault("GET /api/patients", **fault)
 
     with pytest.raises(expected) as raised:
-        await drchrono.read(PATIENTS, "2")
+        await drchrono.read(PATIENTS, str(patient["id"]))
 
     assert getattr(raised.value, "retry_in_s", None) is None or raised.value.retry_in_s > 0
 
@@ -103,20 +108,24 @@ async def test_a_change_is_of_exactly_the_fields_given(practice, drchrono):
     [
         ({"do": "throttle"}, Unavailable, ()),
         ({"do": "error", "status": 400, "body": {"email": ["no"], "city": ["no"]}}, Rejected, ("email", "city")),
-        ({"do": "error", "status": 400, "body": "<html>"}, Rejected, ()),
+        ({"do": "error", "status": 400, "body": "<html>"}, EdgeAnswered, ()),
         ({"do": "error", "status": 400, "body": ["no"]}, Rejected, ()),
-        ({"do": "error", "status": 403, "body": "<html>"}, Rejected, ()),
+        ({"do": "error", "status": 403, "body": "<html>"}, EdgeAnswered, ()),
+        ({"do": "error", "status": 403, "body": {"detail": "no"}}, Rejected, ()),
         ({"do": "error", "status": 404, "body": {"detail": "no"}}, Gone, ()),
-        ({"do": "error", "status": 409, "body": ""}, Rejected, ()),
-        ({"do": "error", "status": 302, "body": ""}, Rejected, ()),
+        ({"do": "error", "status": 404, "body": "<html>"}, EdgeAnswered, ()),
+        ({"do": "error", "status": 409, "body": ""}, EdgeAnswered, ()),
+        ({"do": "error", "status": 302, "body": ""}, EdgeAnswered, ()),
+        ({"do": "error", "status": 200, "body": "<html>"}, EdgeAnswered, ()),
+        ({"do": "page_after_commit", "status": 502, "body": "<html>"}, EdgeAnswered, ()),
         (DOWN, OutcomeUnknown, ()),
         ({"do": "error", "status": 503, "body": ""}, OutcomeUnknown, ()),
         ({"do": "drop_before"}, OutcomeUnknown, ()),
         ({"do": "drop_after_commit"}, OutcomeUnknown, ()),
     ],
     ids=[
-        "429", "400 fields", "400 html", "400 list", "403", "404", "409", "redirect", "500", "503", "dropped",
-        "done and dropped",
+        "429", "400 fields", "400 html", "400 list", "403 html", "403", "404", "404 html", "409", "redirect",
+        "200 html", "done and 502", "500", "503", "dropped", "done and dropped",
     ],
 )  # fmt: skip
 async def test_every_bad_answer_to_a_change_says_whether_it_may_have_happened(
@@ -180,23 +189,101 @@ async def test_an_empty_list_is_one_call(practice, drchrono):
     assert practice.counted("GET /api/patients") == 1
 
 
-@pytest.mark.parametrize(
-    "elsewhere",
-    [
-        "https://elsewhere.example/api/patients?cursor=a", "//elsewhere.example/api/patients",
-        "http://127.0.0.1:9/api/patients", "https://{here}/api/patients", "http://{here}@elsewhere.example/",
-        "http://[elsewhere", "javascript:alert(1)",
-    ],
-)  # fmt: skip
-async def test_a_next_page_on_another_host_never_sees_our_token(practice, drchrono, elsewhere):
-    onward = elsewhere.format(here=practice.url.removeprefix("http://"))
+def on_page(practice, onward):
     body = {"results": [{"id": 1}], "next": onward, "previous": None}
     practice.fault("GET /api/patients", do="error", status=200, body=body)
 
-    with pytest.raises(Unreadable, match="OTHER_HOST"):
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://elsewhere.example/api/patients?page_size=1", "//elsewhere.example/api/patients?page_size=1",
+        "http://127.0.0.1:9/api/patients?page_size=1", "https://{here}/api/patients?page_size=1",
+    ],
+)  # fmt: skip
+async def test_a_next_page_is_asked_for_at_our_own_address_whichever_host_it_names(practice, drchrono, elsewhere):
+    ids = patients(practice, 1)
+    on_page(practice, elsewhere.format(here=practice.url.removeprefix("http://")))
+
+    assert [record["id"] for record in await drchrono.listed(PATIENTS)] == [1, *ids]
+
+    assert practice.counted("GET /api/patients") == 2
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "http://{here}@elsewhere.example/", "http://[elsewhere", "javascript:alert(1)", "https://elsewhere.example/steal",
+        "http://{here}/o/token/", "http://{here}/api/../o/token/",
+    ],
+)  # fmt: skip
+async def test_a_next_page_that_is_no_place_of_the_api_is_not_gone_to(practice, drchrono, elsewhere):
+    on_page(practice, elsewhere.format(here=practice.url.removeprefix("http://")))
+    before = practice.counted("")
+
+    with pytest.raises(Unavailable, match="OTHER_HOST"):
         await drchrono.listed(PATIENTS)
 
-    assert practice.counted("GET /api/patients") == 1
+    assert practice.counted("") == before + 1
+
+
+@pytest.mark.parametrize("links", ["http", "inner"])
+async def test_a_list_whose_links_a_proxy_has_spoiled_is_followed_to_its_end(practice, drchrono, links):
+    ids = patients(practice, 5)
+    turn(practice, page_size=2, next_links=links)
+
+    assert [record["id"] for record in await drchrono.listed(PATIENTS)] == ids
+
+
+MOVED = ["GET /api/patients", "PATCH /api/patients", "POST /api/patients"]
+
+
+async def test_a_call_that_has_moved_is_repeated_there_with_its_body_whatever_its_verb(practice, drchrono):
+    turn(practice, moved=MOVED, bulk_polls=0)
+    drchrono.bulk_waits_s = (0.0,)
+    made = await drchrono.create(PATIENTS, {"doctor": 310001, "gender": "Female", "first_name": "Ada"})
+
+    await drchrono.update(PATIENTS, str(made["id"]), {"city": "Newtown"})
+
+    assert (await drchrono.read(PATIENTS, str(made["id"])))["city"] == "Newtown"
+    assert [one["id"] for one in await drchrono.listed(PATIENTS, {"show_inactive": "true"})] == [made["id"]]
+    assert [one["id"] for one in (await drchrono.bulk(PATIENTS, {}, 1)).rows] == [made["id"]]
+    assert practice.counted("PATCH /api/patients") == 2
+    assert await counted(practice.database) == practice.counted("")
+
+
+@pytest.mark.parametrize(
+    ("to", "is_followed"),
+    [
+        ("/api/patients?page_size=1", True), ("{scheme}://{here}/api/patients?page_size=1", True),
+        ("{other}://{here}/api/patients?page_size=1", True), ("https://elsewhere.example/api/patients", False),
+        ("{scheme}://{here}@elsewhere.example/api/patients", False), ("{scheme}://127.0.0.2/api/patients", False),
+        ("/login/?next=/api/patients", False), ("/api/patients", False), ("", False), ("http://[", False),
+    ],
+)  # fmt: skip
+async def test_a_call_is_repeated_at_the_same_host_alone_and_once(practice, drchrono, to, is_followed):
+    ids, here = patients(practice, 1), practice.url.removeprefix("http://")
+    location = to.format(here=here, scheme="http", other="https")
+    practice.fault("GET /api/patients", do="error", status=302, body="", headers={"location": location})
+
+    if is_followed:
+        assert [record["id"] for record in await drchrono.listed(PATIENTS)] == ids
+    else:
+        with pytest.raises(Unavailable, match="OTHER_HOST"):
+            await drchrono.listed(PATIENTS)
+
+    assert practice.counted("GET ") == (2 if is_followed else 1)
+
+
+async def test_a_write_that_is_led_in_a_circle_may_have_happened(practice, drchrono):
+    patient = a_patient(practice)
+    there = {"location": f"/api/patients/{patient['id']}/"}
+    practice.fault("PATCH /api/patients", times=2, do="error", status=302, body="", headers=there)
+
+    with pytest.raises(EdgeAnswered, match="OTHER_HOST"):
+        await drchrono.update(PATIENTS, str(patient["id"]), {"city": "Newtown"})
+
+    assert practice.counted("PATCH /api/patients") == 2
 
 
 async def test_a_list_that_leads_back_to_itself_ends(practice, drchrono):
@@ -207,12 +294,30 @@ async def test_a_list_that_leads_back_to_itself_ends(practice, drchrono):
         await drchrono.listed(PATIENTS)
 
 
-@pytest.mark.parametrize("body", [{"detail": "no"}, {"results": [1]}, "<html>", []], ids=str)
-async def test_a_page_that_is_none_is_unreadable(practice, drchrono, body):
-    practice.fault("GET /api/patients", do="error", status=200, body=body)
+async def test_a_page_with_a_row_that_is_no_record_is_unreadable(practice, drchrono):
+    practice.fault("GET /api/patients", do="error", status=200, body={"results": [1]})
 
     with pytest.raises(Unreadable):
         await drchrono.listed(PATIENTS)
+
+
+@pytest.mark.parametrize("body", [{"detail": "no"}, "<html>", []], ids=str)
+async def test_a_page_of_a_list_that_is_none_may_be_one_later(practice, drchrono, body):
+    practice.fault("GET /api/patients", do="error", status=200, body=body)
+
+    with pytest.raises(Unavailable):
+        await drchrono.listed(PATIENTS)
+
+
+async def test_pages_of_a_gateways_open_the_circuit_as_an_outage_does(practice, drchrono):
+    practice.fault("GET /api/patients", times=3, do="error", status=404, body="<html>")
+
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="NOT_JSON"):
+            await drchrono.read(PATIENTS, "1")
+
+    with pytest.raises(Unavailable, match="left_alone"):
+        await drchrono.read(PATIENTS, "1")
 
 
 async def test_a_list_that_breaks_off_gives_nothing_half(practice, drchrono):
@@ -238,7 +343,7 @@ async def test_whose_consent_we_hold_is_found_where_the_redirect_leads(practice,
 async def test_a_redirect_to_another_host_never_sees_our_token(practice, drchrono):
     turn(practice, users_current_redirect="elsewhere")
 
-    with pytest.raises(Unreadable, match="OTHER_HOST"):
+    with pytest.raises(Unavailable, match="OTHER_HOST"):
         await drchrono.user()
 
     assert practice.counted("GET /api/users") == 1
@@ -248,11 +353,11 @@ async def test_a_redirect_to_another_host_never_sees_our_token(practice, drchron
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        ({"status": 302, "body": ""}, Unreadable),
+        ({"status": 302, "body": ""}, Unavailable),
         ({"status": 500, "body": "<html>"}, Unavailable),
         ({"status": 403, "body": {"detail": "no"}}, Rejected),
-        ({"status": 200, "body": {"id": 1}}, Unreadable),
-        ({"status": 200, "body": "<html>"}, Unreadable),
+        ({"status": 200, "body": {"id": 1}}, Unavailable),
+        ({"status": 200, "body": "<html>"}, Unavailable),
     ],
     ids=["nowhere", "500", "403", "no practice", "html"],
 )
@@ -444,9 +549,12 @@ async def test_a_bulk_page_costs_a_call_to_ask_and_one_for_every_look(practice, 
     assert (counts[LIST], counts[LOOK]) == (1, 3)
 
 
+NO = {"body": {"detail": "no"}}
+
+
 @pytest.mark.parametrize("status", [403, 404, 405])
 async def test_a_practice_without_bulk_lists_says_so(practice, impatient, status):
-    practice.control.post("/_control/faults", json={"match": LIST, "do": "error", "status": status})
+    practice.control.post("/_control/faults", json={"match": LIST, "do": "error", "status": status, **NO})
 
     assert await impatient.bulk(PATIENTS, ALL, 1) is None
 
@@ -458,12 +566,14 @@ async def test_a_practice_without_bulk_lists_says_so(practice, impatient, status
         (LIST, DOWN, Unavailable, "HTTP_500"),
         (LIST, {"do": "drop_before"}, Unavailable, None),
         (LIST, {"do": "error", "status": 400, "body": {"since": ["Enter a valid date."]}}, Rejected, "HTTP_400"),
-        (LIST, {"do": "error", "status": 200, "body": "<html>"}, Unreadable, "NO_RECORDS"),
-        (LIST, {"do": "error", "status": 201, "body": {"status": "In progress"}}, Unreadable, "NO_RECORDS"),
+        (LIST, {"do": "error", "status": 200, "body": "<html>"}, Unavailable, "NOT_JSON"),
+        (LIST, {"do": "error", "status": 404, "body": "<html>"}, Unavailable, "NOT_JSON"),
+        (LIST, {"do": "error", "status": 201, "body": {"status": "In progress"}}, Unavailable, "NO_RECORDS"),
         (LOOK, {"do": "error", "status": 500, "body": {"status": "Failed"}}, Unavailable, "BULK_NOT_MADE"),
         (LOOK, {"do": "error", "status": 404, "body": {"detail": "Invalid uuid"}}, Unavailable, "BULK_NOT_MADE"),
-        (LOOK, {"do": "error", "status": 200, "body": {"status": "Complete"}}, Unreadable, "NO_RECORDS"),
-        (LOOK, {"do": "error", "status": 200, "body": "<html>"}, Unreadable, "NO_RECORDS"),
+        (LOOK, {"do": "error", "status": 404, "body": "<html>"}, Unavailable, "NOT_JSON"),
+        (LOOK, {"do": "error", "status": 200, "body": {"status": "Complete"}}, Unavailable, "NO_RECORDS"),
+        (LOOK, {"do": "error", "status": 200, "body": "<html>"}, Unavailable, "NOT_JSON"),
         (LOOK, {"do": "drop_before"}, Unavailable, None),
     ],
     ids=[
@@ -472,9 +582,11 @@ async def test_a_practice_without_bulk_lists_says_so(practice, impatient, status
         "dropped",
         "400",
         "html",
+        "html-404",
         "no-uuid",
         "failed",
         "expired",
+        "html-404-look",
         "no-rows",
         "html-look",
         "dropped-look",
@@ -510,8 +622,10 @@ async def test_a_list_goes_on_from_any_of_its_places(practice, drchrono):
     assert set(rest) < set(ids)
 
 
-async def test_a_place_at_another_host_is_not_gone_to(drchrono):
-    with pytest.raises(Unreadable) as caught:
-        [rows async for rows, _ in drchrono.places(PATIENTS, {}, "https://elsewhere.example/api/patients?page=2")]
+async def test_a_place_that_was_kept_with_its_host_is_gone_to_at_ours(practice, drchrono):
+    ids = patients(practice, 1)
 
-    assert caught.value.code == "OTHER_HOST"
+    kept = "https://elsewhere.example/api/patients?page_size=5"
+    pages = [rows async for rows, _ in drchrono.places(PATIENTS, {}, kept)]
+
+    assert [record["id"] for rows in pages for record in rows] == ids

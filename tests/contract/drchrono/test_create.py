@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.errors import LeaseLost, OutcomeUnknown, Rejected, Unavailable
+from app.errors import EdgeAnswered, LeaseLost, OutcomeUnknown, Rejected, Unavailable
 from app.sync.failure_causes import TWIN_CODE
 
 PATIENTS = "/api/patients"
@@ -51,19 +51,20 @@ async def test_a_create_that_may_not_start_any_more_is_not_sent(practice, drchro
         ({"do": "error", "status": 400, "body": {"gender": ["no"]}}, Rejected, "", ("gender",)),
         ({"do": "error", "status": 400, "body": {"non_field_errors": [TWIN]}}, Rejected, TWIN_CODE, ()),
         ({"do": "error", "status": 409, "body": {"a": [{"b": TWIN.upper()}]}}, Rejected, TWIN_CODE, ()),
-        ({"do": "error", "status": 409, "body": "<html>"}, Rejected, "", ()),
+        ({"do": "error", "status": 409, "body": {"detail": "no"}}, Rejected, "", ()),
+        ({"do": "error", "status": 409, "body": "<html>"}, EdgeAnswered, "NOT_JSON", ()),
         ({"do": "error", "status": 403, "body": {"detail": "no"}}, Rejected, "", ()),
         ({"do": "error", "status": 404, "body": {"detail": "no"}}, Rejected, "", ()),
         ({"do": "error", "status": 500, "body": "<html>"}, OutcomeUnknown, "", ()),
-        ({"do": "error", "status": 503, "body": ""}, OutcomeUnknown, "", ()),
-        ({"do": "error", "status": 201, "body": "<html>"}, OutcomeUnknown, "ANSWER_DOES_NOT_FIT", ()),
-        ({"do": "error", "status": 201, "body": {"first_name": "Ada"}}, OutcomeUnknown, "ANSWER_DOES_NOT_FIT", ()),
-        ({"do": "error", "status": 201, "body": [1]}, OutcomeUnknown, "ANSWER_DOES_NOT_FIT", ()),
+        ({"do": "error", "status": 503, "body": ""}, EdgeAnswered, "", ()),
+        ({"do": "error", "status": 201, "body": "<html>"}, EdgeAnswered, "NOT_JSON", ()),
+        ({"do": "error", "status": 201, "body": {"first_name": "Ada"}}, EdgeAnswered, "ANSWER_DOES_NOT_FIT", ()),
+        ({"do": "error", "status": 201, "body": [1]}, EdgeAnswered, "ANSWER_DOES_NOT_FIT", ()),
         ({"do": "drop_before"}, OutcomeUnknown, None, ()),
         ({"do": "drop_after_commit"}, OutcomeUnknown, None, ()),
     ],
     ids=[
-        "429", "400 fields", "400 twin", "409 twin, deep", "409", "403", "404", "500", "503", "201 html",
+        "429", "400 fields", "400 twin", "409 twin, deep", "409", "409 html", "403", "404", "500", "503", "201 html",
         "201 without id", "201 list", "dropped", "done and dropped",
     ],
 )  # fmt: skip

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from app.errors import OutcomeUnknown, Rejected, Unauthorized, Unavailable
+from app.errors import EdgeAnswered, OutcomeUnknown, Unauthorized, Unavailable
 from app.vendors.drchrono.oauth import SCOPES
 from tests.contract.conftest import REDIRECT
 
@@ -80,19 +80,19 @@ async def test_without_a_refresh_token_nobody_is_asked(practice, pair):
     ("fault", "expected"),
     [
         ({"do": "throttle"}, Unavailable),
-        ({"do": "error", "status": 503, "body": "<html>maintenance</html>"}, OutcomeUnknown),
-        ({"do": "error", "status": 502, "body": ""}, OutcomeUnknown),
-        ({"do": "error", "status": 503, "body": {"error": "temporarily_unavailable"}}, OutcomeUnknown),
+        ({"do": "error", "status": 503, "body": "<html>maintenance</html>"}, EdgeAnswered),
+        ({"do": "error", "status": 502, "body": ""}, EdgeAnswered),
+        ({"do": "error", "status": 503, "body": {"error": "temporarily_unavailable"}}, EdgeAnswered),
         ({"do": "error", "status": 400, "body": {"error": "temporarily_unavailable"}}, Unavailable),
         ({"do": "error", "status": 429, "body": {"error": "slow_down"}}, Unavailable),
-        ({"do": "error", "status": 200, "body": "<html>maintenance</html>"}, Unavailable),
-        ({"do": "error", "status": 401, "body": "<html>a proxy's</html>"}, Unavailable),
-        ({"do": "error", "status": 403, "body": "<html>blocked</html>"}, Unavailable),
-        ({"do": "error", "status": 404, "body": "<html>moved</html>"}, Unavailable),
-        ({"do": "error", "status": 302, "body": ""}, Unavailable),
-        ({"do": "error", "status": 200, "body": {}}, Unavailable),
-        ({"do": "error", "status": 200, "body": {"access_token": None}}, Unavailable),
-        ({"do": "error", "status": 200, "body": []}, Unavailable),
+        ({"do": "error", "status": 200, "body": "<html>maintenance</html>"}, EdgeAnswered),
+        ({"do": "error", "status": 401, "body": "<html>a proxy's</html>"}, EdgeAnswered),
+        ({"do": "error", "status": 403, "body": "<html>blocked</html>"}, EdgeAnswered),
+        ({"do": "error", "status": 404, "body": "<html>moved</html>"}, EdgeAnswered),
+        ({"do": "error", "status": 302, "body": ""}, EdgeAnswered),
+        ({"do": "error", "status": 200, "body": {}}, EdgeAnswered),
+        ({"do": "error", "status": 200, "body": {"access_token": None}}, EdgeAnswered),
+        ({"do": "error", "status": 200, "body": []}, EdgeAnswered),
         ({"do": "error", "status": 400, "body": {"error": "invalid_grant"}}, Unauthorized),
         ({"do": "error", "status": 401, "body": {"error": "invalid_grant"}}, Unauthorized),
         ({"do": "error", "status": 400, "body": {"error": "invalid_client"}}, Unauthorized),
@@ -152,10 +152,11 @@ async def test_a_pair_that_is_revoked_is_dead(practice):
         ({"do": "error", "status": 503, "body": "<html>"}, Unavailable),
         ({"do": "throttle"}, Unavailable),
         ({"do": "drop_before"}, Unavailable),
-        ({"do": "error", "status": 400, "body": {"error": "unsupported_token_type"}}, Rejected),
-        ({"do": "error", "status": 401, "body": {"error": "invalid_client"}}, Unauthorized),
+        ({"do": "error", "status": 400, "body": {"error": "unsupported_token_type"}}, Unavailable),
+        ({"do": "error", "status": 401, "body": {"error": "invalid_client"}}, Unavailable),
+        ({"do": "error", "status": 200, "body": "<html>"}, Unavailable),
     ],
-    ids=["503", "429", "dropped", "400", "401"],
+    ids=["503", "429", "dropped", "400", "401", "200 html"],
 )
 async def test_a_revocation_that_was_not_confirmed_is_an_error(practice, fault, expected):
     grant = practice.grant()

@@ -3,15 +3,17 @@
 import asyncio
 
 import pytest
+import sqlalchemy as sa
 
 from app.errors import Unauthorized, Unavailable
 from app.store import clock
 from app.store.rate_ledger import RateLedger
+from app.store.tables import allowances
 from app.vendors.rate_limit.drchrono import DrChronoRateLimit
 from app.vendors.rate_limit.policy import Allowance
 from app.vendors.token_broker import CUT_OFF
 from tests.contract.conftest import APPLICATION
-from tests.store.build import SECOND, ages
+from tests.store.build import SECOND, ages, change
 
 PATIENTS = "/api/patients"
 UNAUTHORIZED = {"do": "error", "status": 401, "body": {"detail": "Invalid token."}}
@@ -92,17 +94,53 @@ async def test_a_single_401_costs_one_refresh(practice):
     assert tokens(practice)["refreshes"] == 1
 
 
-async def test_a_fresh_token_that_is_refused_pauses_the_side_and_is_not_refreshed_again(practice):
+async def waits(practice):
+    """The time for which the vendor is left alone passes."""
+    await change(practice.database, sa.update(allowances).values(closed_until=None))
+
+
+async def test_a_fresh_token_that_is_refused_pauses_the_side_and_is_tried_again_as_it_is(practice):
     drchrono = await practice.join()
     practice.fault("GET /api/patients", **PERSISTENT)
 
+    with pytest.raises(Unauthorized, match="401") as raised:
+        await drchrono.read(PATIENTS, "1")
     for _ in range(3):
-        with pytest.raises(Unauthorized):
-            await drchrono.read(PATIENTS, "1")
+        with pytest.raises(Unavailable, match="left_alone"):
+            await practice.client().read(PATIENTS, "1")
+    await waits(practice)
+    with pytest.raises(Unauthorized, match="401"):
+        await drchrono.read(PATIENTS, "1")
 
+    assert raised.value.retry_in_s == 5.0
     assert (await practice.store.read()).refused_code == "HTTP_401"
+    assert (tokens(practice)["refreshes"], tokens(practice)["reuses"]) == (1, 0)
+    assert practice.counted("GET /api/patients") == 3
+
+
+async def test_a_fresh_token_that_is_not_known_everywhere_yet_is_taken_a_little_later(practice):
+    drchrono = await practice.join()
+    turn(practice, token_lag_s=60)
+    with pytest.raises(Unauthorized, match="401"):
+        await drchrono.read(PATIENTS, "1")
+
+    turn(practice, token_lag_s=0)
+    await waits(practice)
+    await drchrono.read(PATIENTS, "1")
+
+    assert (await practice.store.read()).refused_code is None
     assert tokens(practice)["refreshes"] == 1
-    assert practice.counted("GET /api/patients") <= 3
+
+
+async def test_a_401_that_is_a_page_says_nothing_of_the_token(practice):
+    drchrono = await practice.join()
+    practice.fault("GET /api/patients", times=None, do="error", status=401, body="<html>Who are you?</html>")
+
+    with pytest.raises(Unavailable, match="NOT_JSON"):
+        await drchrono.read(PATIENTS, "1")
+
+    assert (await practice.store.read()).refused_code is None
+    assert (tokens(practice)["refreshes"], practice.counted("GET /api/patients")) == (0, 1)
 
 
 async def test_many_calls_that_are_refused_for_good_are_no_storm(practice):
@@ -115,7 +153,7 @@ async def test_many_calls_that_are_refused_for_good_are_no_storm(practice):
     assert {type(end) for end in ends} <= {Unauthorized, Unavailable}
     assert tokens(practice)["refreshes"] <= 3
     asked = practice.counted("")
-    with pytest.raises(Unauthorized):
+    with pytest.raises(Unavailable, match="left_alone"):
         await several[1].read(PATIENTS, "1")
     assert practice.counted("") == asked
 

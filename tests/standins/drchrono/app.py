@@ -23,6 +23,7 @@ from tests.standins.drchrono import (
     practice,
     scheduling,
 )
+from tests.standins.drchrono.moved import Moved
 from tests.standins.drchrono.quota import Metered
 from tests.standins.drchrono.state import RefusedError, Settings, State, refuse
 from tests.standins.faults import Faulty
@@ -67,6 +68,7 @@ def create_app(
             Middleware(Journalled, calls=state.calls),
             Middleware(Faulty, faults=state.faults),
             Middleware(Metered, state=state),
+            Middleware(Moved, state=state),
         ],
         exception_handlers={RefusedError: refuse, HTTPException: _not_offered},
         lifespan=lifespan,

@@ -76,7 +76,8 @@ def signed_in(request: Request, scopes: str = "", permissions: str = "") -> Call
     """
     state = state_of(request)
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    granted = state.tokens.grant_of(token) if scheme.lower() == "bearer" else None
+    lag_s = state.settings.token_lag_s
+    granted = state.tokens.grant_of(token, lag_s) if scheme.lower() == "bearer" else None
     if granted is None:
         raise RefusedError(401, NOT_SIGNED_IN)
     caller = Caller(state, state.people.users[granted.user])

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
+from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tests.standins.drchrono.remembered import Record
-from tests.standins.drchrono.state import RefusedError
+from tests.standins.drchrono.state import RefusedError, state_of
 
 
 def listed(request: Request, keys: Sequence[Any], seen: Any, *, most: int) -> tuple[list[Record], Any]:
@@ -29,12 +30,22 @@ def listed(request: Request, keys: Sequence[Any], seen: Any, *, most: int) -> tu
     request.scope["call"]["count"] = len(found.records)
 
     def link(cursor: str | None) -> str | None:
-        return cursor and str(request.url.include_query_params(cursor=cursor))
+        return cursor and str(_as_told(request).include_query_params(cursor=cursor))
 
     def wrapped(results: list[Record]) -> Response:
         return JSONResponse({"previous": link(found.previous), "results": results, "next": link(found.next)})
 
     return found.records, wrapped
+
+
+def _as_told(request: Request) -> URL:
+    """Gives the address of a call as the vendor's server believes it to be."""
+    match state_of(request).settings.next_links:
+        case "http":
+            return request.url.replace(scheme="http", port=None)
+        case "inner":
+            return request.url.replace(scheme="http", netloc="web-7.internal:8000")
+    return request.url
 
 
 class Page(NamedTuple):

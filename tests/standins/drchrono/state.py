@@ -22,6 +22,7 @@ from tests.standins.drchrono.webhooks import Dispatcher
 from tests.standins.faults import Faults
 
 CHOICES = {
+    "next_links": ("own", "http", "inner"),
     "users_current_redirect": ("absolute", "relative", "elsewhere"),
     "deleted_get": ("gone", "flagged"),
     "delete_event": ("APPOINTMENT_DELETE", "APPOINTMENT_MODIFY"),
@@ -44,6 +45,9 @@ class Settings:
     grant_error_status: int = 401  # of invalid_grant; newer OAuth libraries answer 400
     token_scope_key: bool = True  # that `scope` is among the keys of a token answer is inferred
     users_current_redirect: str = "absolute"  # relative: a path only; elsewhere: to a host that is not this one
+    moved: tuple[str, ...] = ()  # calls, as METHOD /path-prefix, that have moved: 302 to the same path with a slash
+    next_links: str = "own"  # http: a proxy has ended TLS; inner: at a host that nobody outside can reach
+    token_lag_s: float = 0.0  # how long a token that was given is not known everywhere, and refused
     hide_inactive: bool = True  # a list shows inactive and deceased patients only with show_inactive
     list_stale_s: float = 0.0
     latency_s: float = 0.0

@@ -35,6 +35,7 @@ class Pair:
     refresh: str
     scope: str
     expires_at: float
+    given_at: float = 0.0
 
 
 class Tokens:
@@ -84,9 +85,10 @@ class Tokens:
         self._used[token] = pair.user
         return self._issue(pair.user, pair.scope, expires_in)
 
-    def grant_of(self, access: str) -> Pair | None:
-        pair = self._by_access.get(access)
-        return pair if pair and pair.expires_at > time.monotonic() else None
+    def grant_of(self, access: str, lag_s: float = 0.0) -> Pair | None:
+        """Gives whose an access token is that lives; one younger than `lag_s` is not known everywhere yet."""
+        pair, now = self._by_access.get(access), time.monotonic()
+        return pair if pair and pair.expires_at > now and now - pair.given_at >= lag_s else None
 
     def live(self) -> list[Pair]:
         """Gives the pairs that still lead somewhere, oldest first: those whose refresh token is good."""
@@ -114,7 +116,8 @@ class Tokens:
 
     def _issue(self, user: str, scope: str, expires_in: int, refresh: str = "") -> dict[str, Any]:
         access, refresh = secrets.token_urlsafe(30), refresh or secrets.token_urlsafe(30)
-        pair = Pair(user, access, refresh, scope, time.monotonic() + expires_in)
+        now = time.monotonic()
+        pair = Pair(user, access, refresh, scope, now + expires_in, now)
         self._by_access[access] = self._by_refresh[refresh] = pair
         return {
             "access_token": access,

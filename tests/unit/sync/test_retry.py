@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import (
+    EdgeAnswered,
     LeaseLost,
     Misconfigured,
     OutcomeUnknown,
@@ -21,7 +21,6 @@ from app.errors import (
 )
 from app.sync.failure_causes import cause_of, fix
 from app.sync.retry import Fate, RetryDecision, after, after_refusal, backoff_s
-from app.vendors import http
 from app.vendors.salesforce import transport, wire
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -71,7 +70,7 @@ OF_THE_VENDOR = {
     "an answer about another record": "OTHER_RECORD",
     "a refusal without a code": wire.results([{"success": False}], 1)[0].code,
     **{f"spent attempts: {code}": code for code in sorted(PASSING)},
-    "a bad request": cause_of(http.refused(httpx.Response(400), "drchrono", "GET"))[0],
+    "a bad request": cause_of(Rejected("drchrono", "GET", status=400))[0],
 }
 
 
@@ -81,8 +80,16 @@ def test_a_refused_credential_pauses_the_side_and_spends_nothing():
     assert verdict == RetryDecision(Fate.PAUSED, 60.0, spends=False)
 
 
+def test_a_credential_that_is_tried_again_by_itself_is_waited_for_so_long():
+    verdict = after(Unauthorized("drchrono", "GET", status=401, retry_in_s=5.0), 1, 8, 0)
+
+    assert verdict == RetryDecision(Fate.PAUSED, 5.0, spends=False)
+
+
 @pytest.mark.parametrize(
-    "error", [Unavailable(*CALL), StoreUnavailable(), LeaseLost()], ids=["vendor", "database", "lease"]
+    "error",
+    [Unavailable(*CALL), EdgeAnswered(*CALL), StoreUnavailable(), LeaseLost()],
+    ids=["vendor", "page for a write", "database", "lease"],
 )
 @pytest.mark.parametrize("attempt", [1, 8, 1000])
 def test_what_is_nobodys_fault_is_tried_again_for_ever_and_spends_nothing(error, attempt):

@@ -41,7 +41,7 @@ class Memory:
         self.holder, self.has_run_out, self.is_asked = Lease(self.row.version, self.is_asked), False, True
         return self.holder
 
-    async def save(self, lease, version, token, refresh_in, lives):
+    async def save(self, lease, version, token, refresh_in, lives, *, is_doubted=False):
         if self.door is not None:
             await self.door.wait()
         if self.away:
@@ -50,14 +50,28 @@ class Memory:
         if version != self.row.version:
             raise LeaseLost("another token has followed that version")
         self.saved_for.append((refresh_in, lives))
-        self._ended(lease, StoredToken(token, version + 1))
+        since, code = (self.row.refused_for_s, self.row.refused_code) if is_doubted else (None, None)
+        self._ended(lease, StoredToken(token, version + 1, refused_for_s=since, refused_code=code, age_s=0.0))
         return self.row
 
-    async def refuse(self, lease, code):
+    async def refuse(self, lease, code, again_in=None):
         self._must_be_held_by(lease)
         if lease.version != self.row.version:
             raise LeaseLost("a token has followed the refused one")
-        self._ended(lease, replace(self.row, refused_for_s=0.0, refused_code=code))
+        since = self.row.refused_for_s or 0.0 if self.row.refused_code == code else 0.0
+        wait_s = again_in.total_seconds() if again_in else 0.0
+        self._ended(lease, replace(self.row, refused_for_s=since, refused_code=code, ask_again_in_s=wait_s))
+
+    async def trust(self, version, code):
+        if (self.row.version, self.row.refused_code) == (version, code):
+            self.row = replace(self.row, refused_for_s=None, refused_code=None, ask_again_in_s=0.0)
+
+    def ages(self, seconds):
+        """Let time pass."""
+        row = self.row
+        since = None if row.refused_for_s is None else row.refused_for_s + seconds
+        left, age = max(row.ask_again_in_s - seconds, 0.0), (row.age_s or 0.0) + seconds
+        self.row = replace(row, refused_for_s=since, ask_again_in_s=left, age_s=age)
 
     async def release(self, lease, ask_again_in=None, *, is_answered=True):
         self._must_be_held_by(lease)

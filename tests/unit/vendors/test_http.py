@@ -1,19 +1,25 @@
 """The edge: every failure of httpx has its place in our family; a write that may have happened is unknown."""
 
 import inspect
-import json
 import ssl
-from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from app.errors import Gone, OutcomeUnknown, Rejected, Unauthorized, Unavailable, VendorError
-from app.vendors.http import NEVER_SENT, TIMEOUTS, checked_grant, client, refused, translated, trusted
+from app.errors import EdgeAnswered, OutcomeUnknown, Unavailable
+from app.vendors.http import (
+    NEVER_SENT,
+    TIMEOUTS,
+    Reply,
+    checked_grant,
+    client,
+    no_grant,
+    not_the_api,
+    translated,
+    trusted,
+    wait_s,
+)
 
-SAMPLES = Path(__file__).parents[2] / "samples" / "drchrono"
 REQUEST = httpx.Request("GET", "https://app.drchrono.com/api/patients/1")
 
 # raised by our own misuse of the library, or by options we do not use; they are bugs, not failures of a vendor
@@ -79,62 +85,96 @@ def test_a_translation_names_the_class_and_drops_the_message(name):
     assert "Canary" not in str(error)
 
 
+JSON = {"content-type": "application/json"}
+
+
 @pytest.mark.parametrize(
-    ("status", "read", "write"),
+    ("given", "media"),
     [
-        (302, Rejected, Rejected),
-        (400, Rejected, Rejected),
-        (401, Unauthorized, Unauthorized),
-        (403, Rejected, Rejected),
-        (404, Gone, Gone),
-        (405, Rejected, Rejected),
-        (409, Rejected, Rejected),
-        (410, Gone, Gone),
-        (429, Unavailable, Unavailable),
-        (500, Unavailable, OutcomeUnknown),
-        (502, Unavailable, OutcomeUnknown),
-        (504, Unavailable, OutcomeUnknown),
+        ("application/json", "application/json"), ("Application/JSON; charset=utf-8", "application/json"),
+        ("text/html", "text/html"), ("", ""), ("none", ""), ("Canary of no type/at all", ""),
     ],
-)
-def test_a_status_is_translated(status, read, write):
-    answer = httpx.Response(status, text="Canary")
-
-    assert type(refused(answer, "drchrono", "GET")) is read
-    assert type(refused(answer, "drchrono", "POST", writes=True)) is write
+)  # fmt: skip
+def test_a_replys_media_type_is_read_without_what_is_beside_it(given, media):
+    assert Reply.of(httpx.Response(200, headers={"content-type": given}, content=b"{}")).media == media
 
 
-@given(status=st.integers(300, 599), body=st.binary(max_size=50))
-def test_whatever_a_vendor_answers_is_an_error_of_ours_that_quotes_nothing(status, body):
-    error = refused(httpx.Response(status, content=body), "drchrono", "GET")
-
-    assert isinstance(error, VendorError)
-    assert str(error) == f"drchrono: GET: {status}"
+@pytest.mark.parametrize("media", ["application/json", "application/problem+json"])
+def test_json_is_what_says_so_and_is_it(media):
+    assert Reply(200, media, b'{"id": 1}').json() == {"id": 1}
 
 
-def test_the_wait_of_a_throttled_call_is_read_from_the_body():
-    sample = json.loads((SAMPLES / "error_429.json").read_text())
+@pytest.mark.parametrize(
+    ("media", "body"),
+    [
+        ("text/html", b'{"id": 1}'), ("", b'{"id": 1}'), ("application/json", b""), ("application/json", b'{"id": '),
+        ("application/json", b"\xff\xfe"), ("application/json", b"[" * 100_000),
+    ],
+    ids=["html", "no type", "nothing", "half", "no text", "endless"],
+)  # fmt: skip
+def test_what_is_no_json_by_its_type_or_its_text_is_none(media, body):
+    with pytest.raises(ValueError):
+        Reply(200, media, body).json()
 
-    error = refused(httpx.Response(429, json=sample["body"]), "drchrono", "GET")
 
-    assert error.retry_in_s == 2295.0
+@pytest.mark.parametrize(("writes", "expected"), [(False, Unavailable), (True, EdgeAnswered)], ids=["read", "write"])
+def test_what_the_api_did_not_say_is_told_by_its_sort_and_length_alone(writes, expected):
+    page = Reply.of(httpx.Response(404, html="<html>Canary</html>"))
+
+    error = not_the_api(page, "drchrono", "GET /api/patients/{id}", writes=writes)
+
+    assert type(error) is expected
+    assert str(error) == "drchrono: GET /api/patients/{id}: 404 NOT_JSON (text/html, 19 bytes)"
 
 
 @pytest.mark.parametrize("body", ["", "<html>", "available in soon seconds"])
 def test_a_throttled_call_that_names_no_wait_leaves_it_open(body):
-    assert refused(httpx.Response(429, text=body), "drchrono", "GET").retry_in_s is None
+    assert wait_s(body) is None
 
 
-@pytest.mark.parametrize("body", ['{"access_token": "a"}', '{"error": "invalid_grant"}'])
-def test_a_grant_and_a_refusal_of_one_pass(body):
-    answer = httpx.Response(200, text=body, request=REQUEST)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, '{"access_token": "a"}'),
+        (400, '{"error": "invalid_grant"}'),
+        (401, '{"error": "invalid_client", "error_description": "wrong"}'),
+    ],
+)
+def test_a_grant_and_a_refusal_of_one_pass(status, body):
+    answer = httpx.Response(status, text=body, headers=JSON, request=REQUEST)
 
     assert checked_grant(answer) is answer
 
 
-@pytest.mark.parametrize("body", ["", "<html>", "[]", "{}", '"access_token"', '{"detail": "throttled"}'])
-def test_any_other_answer_of_a_token_endpoint_is_a_failure(body):
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        *((200, body) for body in ("", "<html>", "[]", "{}", "null", '"access_token"', '{"access_token": ""}')),
+        (200, '{"error": "invalid_grant"}'), (403, '{"error": "invalid_grant"}'), (500, '{"error": "invalid_client"}'),
+        (201, '{"access_token": "a"}'), (401, '{"detail": "throttled"}'), (400, '{"error": {"code": 1}}'),
+    ],
+)  # fmt: skip
+def test_any_other_answer_of_a_token_endpoint_is_a_failure(status, body):
     with pytest.raises(httpx.HTTPStatusError):
-        checked_grant(httpx.Response(200, text=body, request=REQUEST))
+        checked_grant(httpx.Response(status, text=body, headers=JSON, request=REQUEST))
+
+
+@pytest.mark.parametrize("body", ['{"access_token": "a"}', '{"error": "invalid_grant"}'])
+@pytest.mark.parametrize("status", [200, 400, 401])
+def test_a_token_answer_that_is_not_of_jsons_type_is_a_failure(status, body):
+    with pytest.raises(httpx.HTTPStatusError):
+        checked_grant(httpx.Response(status, html=body, request=REQUEST))
+
+
+@pytest.mark.parametrize(
+    ("status", "read", "write"),
+    [(200, Unavailable, EdgeAnswered), (403, Unavailable, EdgeAnswered), (429, Unavailable, Unavailable)],
+)
+def test_a_page_of_the_token_endpoints_refuses_nobody_and_may_have_spent_the_token(status, read, write):
+    page = httpx.Response(status, html="<html>Canary</html>", request=REQUEST)
+
+    assert type(no_grant(page, "salesforce", "POST", writes=False)) is read
+    assert type(no_grant(page, "drchrono", "POST", writes=True)) is write
 
 
 async def test_a_client_follows_no_redirect_and_waits_for_nothing_without_end():

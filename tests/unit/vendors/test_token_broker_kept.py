@@ -205,10 +205,10 @@ async def test_a_consent_waits_for_an_asking_under_way_and_follows_it():
 
 async def test_a_persons_consent_is_stored_also_when_a_slow_refresher_saves_at_the_same_time():
     class Raced(Memory):
-        async def save(self, lease, version, token, refresh_in, lives):
+        async def save(self, lease, version, token, refresh_in, lives, *, is_doubted=False):
             if version == 3:
                 self.row = stored("of the slow one", 4)
-            return await super().save(lease, version, token, refresh_in, lives)
+            return await super().save(lease, version, token, refresh_in, lives, is_doubted=is_doubted)
 
     store = Raced(stored())
 

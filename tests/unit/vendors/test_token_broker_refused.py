@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import OutcomeUnknown, Unauthorized, Unavailable
 from app.ports import StoredToken
-from app.vendors.token_broker import CUT_OFF
+from app.vendors.token_broker import CUT_OFF, NOT_TAKEN, DoubtedToken, Token
 from tests.unit.vendors.memory import Memory, Vendor, a_broker, stored, until
 
 LEASE = timedelta(seconds=30)
@@ -123,15 +123,41 @@ async def test_of_many_that_settle_a_cut_off_one_asks():
     assert len(vendor.asked) == 1
 
 
-@pytest.mark.parametrize("is_final", [True, False], ids=["single use", "asked for anew"])
-@pytest.mark.parametrize("seconds", [0, 59, 60, 3600])
-async def test_a_refusal_is_asked_again_after_a_minute_unless_it_is_final(seconds, is_final):
-    store, vendor = Memory(StoredToken(refused_for_s=float(seconds))), Vendor(refused())
+FINAL = ["invalid_grant", "invalid_client", CUT_OFF, "NOT_CONNECTED"]
 
+
+@pytest.mark.parametrize("code", FINAL)
+async def test_that_a_single_use_token_is_over_is_the_token_endpoints_word_and_stays(code):
+    store, vendor = Memory(stored(refused_for_s=1e9, refused_code=code)), Vendor()
+
+    with pytest.raises(Unauthorized, match=code) as raised:
+        await a_broker(store, vendor).current()
+
+    assert (vendor.asked, raised.value.retry_in_s) == ([], None)
+
+
+@pytest.mark.parametrize(("is_final", "code"), [(True, "invalid_scope"), (False, "invalid_grant")])
+@pytest.mark.parametrize("seconds", [0, 59, 60, 3600])
+async def test_any_other_refusal_is_asked_again_after_a_minute(seconds, is_final, code):
+    store, vendor = Memory(EXPIRED), Vendor(refused(code))
     with pytest.raises(Unauthorized):
         await a_broker(store, vendor, is_final=is_final).current()
 
-    assert len(vendor.asked) == (0 if is_final or seconds < 60 else 1)
+    store.ages(seconds)
+    with pytest.raises(Unauthorized, match=code) as raised:
+        await a_broker(store, vendor, is_final=is_final).current()
+
+    assert len(vendor.asked) == (1 if seconds < 60 else 2)
+    assert raised.value.retry_in_s == 60.0 - seconds % 60
+
+
+async def test_a_token_that_lives_is_used_on_where_its_early_refresh_is_refused_for_now():
+    store, vendor = Memory(STALE), Vendor(refused("invalid_scope"))
+    broker = a_broker(store, vendor)
+
+    values = [(await broker.current()).value for _ in range(3)]
+
+    assert (values, len(vendor.asked), store.row.refused_code) == (["stored"] * 3, 1, "invalid_scope")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +171,7 @@ async def test_a_refusal_is_asked_again_after_a_minute_unless_it_is_final(second
     ids=["cut off", "not cut off", "another refusal", "not single use"],
 )
 async def test_a_pair_lost_with_a_cut_off_refresh_is_named_so(is_asked, is_final, code, named):
-    store = Memory(STALE, is_asked=is_asked)
+    store = Memory(EXPIRED, is_asked=is_asked)
 
     with pytest.raises(Unauthorized) as raised:
         await a_broker(store, Vendor(refused(code)), is_final=is_final).current()
@@ -244,14 +270,51 @@ async def test_an_asking_that_is_killed_leaves_the_trace_of_a_cut_off_and_lets_t
     assert (store.holder, store.is_asked, store.row.refused_for_s) == (None, True, None)
 
 
-async def test_a_fresh_token_that_is_refused_is_remembered():
+async def test_a_fresh_token_that_is_not_taken_is_told_and_stays_the_one_that_is_tried():
     store, told = Memory(stored()), []
     broker = a_broker(store, Vendor(), told=told)
 
-    is_refused = await broker.refuse(await broker.current(), "HTTP_401")
+    wait_s = await broker.refuse(await broker.current(), NOT_TAKEN)
 
-    assert (is_refused, store.row.refused_code, store.holder) == (True, "HTTP_401", None)
+    assert (wait_s, store.row.refused_code, store.holder) == (5.0, NOT_TAKEN, None)
     assert told == ["token.refused"]
+    assert (await a_broker(store, Vendor()).current()).value == "stored"
+
+
+async def test_a_token_that_is_not_taken_is_tried_again_ever_less_often():
+    store, vendor, waits = Memory(stored(age_s=0.0)), Vendor(), []
+    broker = a_broker(store, vendor)
+
+    for _ in range(12):
+        waits.append(await broker.refuse(await broker.current(), NOT_TAKEN))
+        store.ages(waits[-1])
+
+    assert waits == [5.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0, 300.0, 300.0, 300.0]
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(5, 0), (899, 0), (900, 1)])
+async def test_a_token_that_is_not_taken_is_tried_as_it_is_and_replaced_once_it_is_old(seconds, asked):
+    store, vendor = Memory(stored(age_s=0.0)), Vendor()
+    broker = a_broker(store, vendor)
+    await broker.refuse(await broker.current(), NOT_TAKEN)
+    store.ages(seconds)
+
+    token = await broker.current()
+    token = token if token.is_fresh else await broker.renewed(token)
+
+    assert (len(vendor.asked), token.is_fresh, type(token)) == (asked, True, DoubtedToken)
+
+
+async def test_a_token_that_is_taken_again_is_doubted_no_more():
+    store, told = Memory(stored()), []
+    broker = a_broker(store, Vendor(), told=told)
+    await broker.refuse(await broker.current(), NOT_TAKEN)
+    store.ages(5)
+
+    await broker.trust(await broker.current())
+
+    assert (store.row.refused_code, type(await broker.current())) == (None, Token)
+    assert told == ["token.refused", "token.taken"]
 
 
 @pytest.mark.parametrize(
@@ -263,9 +326,9 @@ async def test_a_refused_token_that_is_no_longer_the_one_condemns_nobody(row):
     failed = await broker.current()
     store.row = row
 
-    is_refused = await broker.refuse(failed, "HTTP_401")
+    wait_s = await broker.refuse(failed, NOT_TAKEN)
 
-    assert (is_refused, store.row, store.holder) == (False, row, None)
+    assert (wait_s, store.row, store.holder) == (None, row, None)
 
 
 async def test_a_token_replaced_while_its_refusal_waits_for_the_lease_condemns_nobody():
@@ -275,19 +338,18 @@ async def test_a_token_replaced_while_its_refusal_waits_for_the_lease_condemns_n
     asking = asyncio.create_task(a_broker(store, vendor).renewed(failed))
     await until(lambda: vendor.asked)
 
-    refusing = asyncio.create_task(broker.refuse(failed, "HTTP_401"))
+    refusing = asyncio.create_task(broker.refuse(failed, NOT_TAKEN))
     await asyncio.sleep(0)
     vendor.door.set()
 
-    assert await refusing is False
+    assert await refusing is None
     assert (await asking).value == "token 1"
     assert store.row.refused_code is None
 
 
-async def test_a_remembered_token_is_not_used_once_it_is_refused():
+async def test_a_remembered_token_is_read_again_once_it_is_refused():
     broker = a_broker(Memory(stored()), Vendor(), remember_s=60.0)
 
-    await broker.refuse(await broker.current(), "HTTP_401")
+    await broker.refuse(await broker.current(), NOT_TAKEN)
 
-    with pytest.raises(Unauthorized):
-        await broker.current()
+    assert isinstance(await broker.current(), DoubtedToken)
