@@ -14,7 +14,8 @@ A rule is `{"match": "POST /api/patients", "do": "error", "next": 1, "status": 5
             slow                  wait `delay_s`, then do the work and answer
             page_after_commit     do the work, then answer as `error` would: a gateway lost the vendor's own answer
             half                  do the work, then hang up in the middle of the answer
-    body    JSON, or text; text that begins with `<` goes out as HTML, with `{` or `[` as JSON, as it is
+    body    JSON, or text as it is, of the type that it looks like: text that begins with `<?xml` goes out as XML,
+            with `<` as HTML, with `{` or `[` as JSON, with a quotation mark as CSV
     headers more headers of that answer
     delay_s seconds, default 30
 
@@ -33,6 +34,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.standins.calls import CONTROL
 
+_LOOKS_LIKE = {
+    "<?xml": "text/xml",
+    "<": "text/html",
+    "{": "application/json",
+    "[": "application/json",
+    '"': "text/csv",
+}
 DEEDS = (
     "error",
     "throttle",
@@ -72,8 +80,9 @@ class Rule:
     def answer(self, default_status: int) -> Response:
         status = self.status or default_status
         if isinstance(self.body, str):
-            media = {"<": "text/html", "{": "application/json", "[": "application/json"}.get(self.body.lstrip()[:1])
-            return Response(self.body, status, self.headers, media_type=media or "text/plain")
+            begins = self.body.lstrip()
+            media = next((media for mark, media in _LOOKS_LIKE.items() if begins.startswith(mark)), "text/plain")
+            return Response(self.body, status, self.headers, media_type=media)
         if self.body is None:
             return Response(status_code=status, headers=self.headers)
         return JSONResponse(self.body, status, self.headers)

@@ -8,9 +8,11 @@ import requests
 from simple_salesforce.api import Salesforce as SimpleSalesforce
 from simple_salesforce.format import format_soql
 
-from app.errors import OutcomeUnknown, Rejected, Unreadable
+from app.errors import EdgeAnswered, OutcomeUnknown, Rejected, Unreadable
 from app.sync.mappings.codecs import is_record_id
 from app.sync.model import Side
+from app.vendors.http import MISFIT
+from app.vendors.salesforce.answers import onward
 from app.vendors.salesforce.transport import Transport
 from app.vendors.salesforce.wire import RecordRefused, Saved, moment, readable, results
 
@@ -18,6 +20,7 @@ MERGED = frozenset({"Account", "Contact", "Lead"})  # the objects that Salesforc
 _MOST_LISTED = 2_000
 _LONGEST_SOQL = 7_000  # encoding may double it, and the address ends at 16,384 characters
 _SIDE = Side.SALESFORCE.value
+_OTHER_LENGTH = "no result for each record"
 
 
 class Salesforce(Transport):
@@ -90,7 +93,7 @@ class Salesforce(Transport):
         )
         found = results(answer, len(ids), call)
         if found is None:
-            raise OutcomeUnknown(_SIDE, call, code="ANSWER_DOES_NOT_FIT")
+            raise EdgeAnswered(_SIDE, call, code=MISFIT, came=_OTHER_LENGTH)
         return found
 
     async def deleted(self, table: str, ids: Sequence[str]) -> dict[str, str | None]:
@@ -116,12 +119,7 @@ class Salesforce(Transport):
         Raises   as `read`
         """
         soql = format_soql(f"SELECT Id FROM {table} WHERE {condition}", *values)  # noqa: S608 - names are ours
-        found = await self.called(
-            "GET query",
-            lambda library: [one["Id"] for one in readable([*library.query_all_iter(soql, include_deleted=deleted)])],
-            writes=False,
-        )
-        return list(found)
+        return [one["Id"] for one in readable(await self._rows(soql, is_all=deleted, whole=True))]
 
     async def changed(
         self, table: str, since: datetime, behind: tuple[str, str] | None, names: Sequence[str], concerns_us: str = ""
@@ -165,11 +163,11 @@ class Salesforce(Transport):
         answer: Any = await self.called(
             call, lambda library: library.restful(f"sobjects/{table}/deleted/", params=span), writes=False
         )
+        told = readable([{**one, "Id": one.get("id")} for one in answer["deletedRecords"] if isinstance(one, dict)])
         try:
             earliest = datetime.fromisoformat(answer["earliestDateAvailable"])
-            told = readable([{**one, "Id": one.get("id")} for one in answer["deletedRecords"] if isinstance(one, dict)])
             return None if earliest > since else [one["Id"] for one in told]
-        except (KeyError, TypeError, ValueError):
+        except (TypeError, ValueError):  # a moment that is none, or has no zone
             raise Unreadable(_SIDE, call, code="NO_RECORDS") from None
 
     async def describe(self, table: str) -> dict[str, Any] | None:
@@ -179,16 +177,14 @@ class Salesforce(Transport):
         """
         call = f"GET sobjects/{table}/describe"
         try:
-            described = await self.called(
+            described: Any = await self.called(
                 call, lambda library: library.restful(call.removeprefix("GET ")), writes=False
             )
         except Rejected as error:
             if error.status == requests.codes.not_found:
                 return None
             raise
-        if not isinstance(described, dict) or not isinstance(described.get("fields"), list):
-            raise Unreadable(_SIDE, call, code="NO_FIELDS")
-        return described
+        return dict(described)
 
     async def daily_calls(self) -> tuple[int, int]:
         """Give how many API calls the org may make in 24 hours, and how many are left.
@@ -197,10 +193,7 @@ class Salesforce(Transport):
         Raises  as `read`
         """
         limits = await self.called("GET limits", lambda library: library.limits(), writes=False, is_admitted=True)
-        try:
-            most, left = int(limits["DailyApiRequests"]["Max"]), int(limits["DailyApiRequests"]["Remaining"])
-        except (KeyError, TypeError, ValueError):
-            raise Unreadable(_SIDE, "GET limits", code="NO_LIMITS") from None
+        most, left = int(limits["DailyApiRequests"]["Max"]), int(limits["DailyApiRequests"]["Remaining"])
         await self.budget.asked(most - left, most)
         return most, left
 
@@ -216,10 +209,7 @@ class Salesforce(Transport):
             response.raise_for_status()
             return response.json()
 
-        offered = await self.called(call, ask, writes=False)
-        if not isinstance(offered, list) or not all(isinstance(one, dict) and "version" in one for one in offered):
-            raise Unreadable(_SIDE, call, code="NO_VERSIONS")
-        return tuple(str(one["version"]) for one in offered)
+        return tuple(one["version"] for one in await self.called(call, ask, writes=False))
 
     async def _query(self, soql: str, *, is_all: bool = False, whole: bool = False) -> list[dict[str, Any]]:
         """Give the records that a query finds; what it found must be known to the last one."""
@@ -235,14 +225,19 @@ class Salesforce(Transport):
         is_all  deleted ones too
         """
 
-        def ask(library: SimpleSalesforce) -> Any:
-            return (library.query_all if whole else library.query)(soql, include_deleted=is_all)
+        def ask(library: SimpleSalesforce) -> list[Any]:
+            page = library.query(soql, include_deleted=is_all)
+            rows, seen = list(page["records"]), set[str]()
+            while whole and not page["done"]:
+                place = onward(page["nextRecordsUrl"])
+                if place in seen:
+                    raise Unreadable(_SIDE, "GET query", code="ENDLESS_LIST")
+                seen.add(place)
+                page = library.query_more(place, identifier_is_url=True)
+                rows += page["records"]
+            return rows
 
-        answer = await self.called("GET query", ask, writes=False)
-        try:
-            return list(answer["records"])
-        except (KeyError, TypeError):
-            raise Unreadable(_SIDE, "GET query", code="NO_RECORDS") from None
+        return await self.called("GET query", ask, writes=False)
 
     async def _saved(
         self, path: str, table: str, records: Sequence[dict[str, Any]]
@@ -255,5 +250,5 @@ class Salesforce(Transport):
         answer = await self.called(call, lambda library: library.restful(path, method="PATCH", json=body), writes=True)
         found = results(answer, len(records), call)
         if found is None:  # it was answered, but we cannot tell what for which record
-            raise OutcomeUnknown(_SIDE, call, code="ANSWER_DOES_NOT_FIT")
+            raise EdgeAnswered(_SIDE, call, code=MISFIT, came=_OTHER_LENGTH)
         return found

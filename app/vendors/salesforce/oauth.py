@@ -77,6 +77,8 @@ class SalesforceGrant:
             if not isinstance(error, ValueError):
                 self._heard(None)
             raise Unavailable(_SIDE, _CALL, code=type(error).__name__) from None
+        if not all(isinstance(token.get(name), str) for name in ("instance_url", "id")):
+            raise Unavailable(_SIDE, _CALL, code="NO_GRANT")
         self._must_be_our_org(token)
         self.allowed_instance(token)
         return {key: token[key] for key in ("access_token", "instance_url", "id") if key in token}

@@ -18,9 +18,9 @@ from defusedxml.ElementTree import fromstring
 from simple_salesforce.api import Salesforce as SimpleSalesforce
 from simple_salesforce.exceptions import SalesforceExpiredSession, SalesforceGeneralError
 
-from app.errors import OutcomeUnknown
+from app.errors import EdgeAnswered
 from app.sync.model import Side
-from app.vendors.http import names_in
+from app.vendors.http import MISFIT, names_in
 from app.vendors.salesforce.transport import Transport
 from app.vendors.salesforce.wire import RecordRefused, Saved, refusal
 
@@ -58,7 +58,7 @@ async def merge(org: Transport, table: str, merges: Sequence[MergePair]) -> list
 
     found = _results(await org.called(_CALL, ask, writes=True), len(merges))
     if found is None:  # it was answered, but we cannot tell what
-        raise OutcomeUnknown(Side.SALESFORCE.value, _CALL, code="ANSWER_DOES_NOT_FIT")
+        raise EdgeAnswered(Side.SALESFORCE.value, _CALL, code=MISFIT, came="no result for each pair")
     return found
 
 

@@ -4,7 +4,8 @@ The library is synchronous and blocks, so it runs in our threads, one session pe
 `requests.Session`: it sets no time-outs and drops per-call headers on a repeat, so both live on the session. It never
 logs in by itself; the token is injected and refreshed by the broker. A thread cannot be cancelled: a call we gave up
 on may still land, so for a write that is an unknown outcome. Whatever an answer says, it speaks to the org's instance
-alone: a redirect is not followed, an address elsewhere not asked.
+alone: a redirect is not followed, an address elsewhere not asked. What is none of Salesforce's documented answers
+(`answers.py`) is nobody's word.
 
 Source  simple-salesforce 1.12.10, api.py and util.py
 """
@@ -21,7 +22,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from simple_salesforce.api import Salesforce as SimpleSalesforce
-from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession, SalesforceOperationError
+from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 from urllib3.util import parse_url
 
@@ -30,13 +31,14 @@ from app.ports import TokenStore
 from app.sync.failure_causes import look_up
 from app.sync.model import FailureClass, Lane, Side
 from app.timings import REAL, Timings
-from app.vendors.http import BeforeCall, OnResponse, admit_any
+from app.vendors.http import BeforeCall, OnResponse, admit_any, not_the_api
 from app.vendors.rate_limit.concurrency import TOO_MANY
 from app.vendors.rate_limit.salesforce import SPENT_S, SalesforceRateLimit
+from app.vendors.salesforce.answers import UndocumentedAnswerError, check, is_session_over
 from app.vendors.salesforce.call_sizes import CallSizes
 from app.vendors.salesforce.oauth import SalesforceGrant
 from app.vendors.salesforce.wire import refused
-from app.vendors.token_broker import Broker, OnRefusal, Policy, Token
+from app.vendors.token_broker import NOT_TAKEN, Broker, DoubtedToken, OnRefusal, Policy, Token
 
 T = TypeVar("T")
 
@@ -172,17 +174,37 @@ class Transport:
         return found
 
     async def _answered(self, call: str, ask: Callable[[SimpleSalesforce], T], *, writes: bool) -> T:
+        """Give the answer to a call, made in a new session where the one we have is over.
+
+        Raises  as `called`; where the new one is not taken either, the org is left alone, longer each time
+        """
         token = await self.broker.current()
         try:
-            return await self._in_thread(call, ask, token, writes=writes)
+            return await self._taken(call, ask, token, writes=writes)
         except SalesforceExpiredSession:
             token = await self.broker.renewed(token)
         try:
-            return await self._in_thread(call, ask, token, writes=writes)
+            return await self._taken(call, ask, token, writes=writes)
         except SalesforceExpiredSession as error:
-            if not await self.broker.refuse(token, "HTTP_401"):
+            wait_s = await self.broker.refuse(token, NOT_TAKEN)
+            if wait_s is None:
                 raise Unavailable(_SIDE, call, code=_TOKEN_MOVED, retry_in_s=1.0) from error
-            raise Unauthorized(_SIDE, call, status=401) from error
+            await self.budget.refused(wait_s, is_spent=False)
+            raise Unauthorized(_SIDE, call, status=401, retry_in_s=wait_s) from error
+
+    async def _taken(self, call: str, ask: Callable[[SimpleSalesforce], T], token: Token, *, writes: bool) -> T:
+        """Give the answer to a call; one that is let in ends what doubt there was of its session."""
+        try:
+            found = await self._in_thread(call, ask, token, writes=writes)
+        except Rejected:
+            await self._trust(token)
+            raise
+        await self._trust(token)
+        return found
+
+    async def _trust(self, token: Token) -> None:
+        if isinstance(token, DoubtedToken):
+            await self.broker.trust(token)
 
     async def _in_thread(self, call: str, ask: Callable[[SimpleSalesforce], T], token: Token, *, writes: bool) -> T:
         loop = asyncio.get_running_loop()
@@ -194,16 +216,16 @@ class Transport:
             except SalesforceExpiredSession:
                 raise
             except SalesforceError as error:
+                if is_session_over(error.content):
+                    raise SalesforceExpiredSession(error.url, error.status, error.resource_name, b"") from None
                 raise refused(error.status, error.content, call, writes=writes) from None
+            except UndocumentedAnswerError as error:
+                raise not_the_api(error.reply, _SIDE, call, writes=writes, code=error.lacks) from None
             except OtherHostError:
                 raise Unreadable(_SIDE, call, code=_OTHER_HOST) from None
             except (requests.RequestException, TimeoutError) as error:
                 place.is_given_up = isinstance(error, TimeoutError | requests.ReadTimeout)
                 raise translated(error, call, writes=writes) from None
-            except SalesforceOperationError:  # an upload that was answered otherwise than by 201
-                raise Unreadable(_SIDE, call, code="NOT_TAKEN") from None
-            except ValueError:
-                raise (OutcomeUnknown if writes else Unreadable)(_SIDE, call, code="NOT_JSON") from None
 
     def _library(self, token: Token) -> SimpleSalesforce:
         """Give this thread's library object for a token."""
@@ -215,7 +237,7 @@ class Transport:
             session.max_redirects = 0  # it would send the body again, wherever that leads
             session.trust_env = False  # a .netrc would take the token's place
             session.proxies = dict(get_environ_proxies(instance, no_proxy=None))
-            session.hooks["response"].append(self._heard.hear)
+            session.hooks["response"] += [self._heard.hear, check]
             session.headers.update(
                 {
                     "Sforce-Call-Options": "client=Chronobridge",

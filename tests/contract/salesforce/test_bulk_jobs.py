@@ -156,14 +156,15 @@ async def test_a_job_that_goes_on_is_called_off_and_one_that_is_gone_was_complet
     [
         (f"POST {JOBS}", {"do": "error", "status": 503}, Unavailable),
         (f"POST {JOBS}", {"do": "error", "status": 400, "body": [{"errorCode": "INVALIDJOB"}]}, Rejected),
-        (f"POST {JOBS}", {"do": "error", "status": 200, "body": {"state": "Open"}}, Unreadable),
+        (f"POST {JOBS}", {"do": "error", "status": 200, "body": {"state": "Open"}}, Unavailable),
         (
             f"POST {JOBS}",
             {"do": "error", "status": 403, "body": [{"errorCode": "REQUEST_LIMIT_EXCEEDED"}]},
             Unavailable,
         ),
         (f"PUT {JOBS}", {"do": "error", "status": 503}, Unavailable),
-        (f"PUT {JOBS}", {"do": "error", "status": 200, "body": {}}, Unreadable),
+        (f"PUT {JOBS}", {"do": "error", "status": 200, "body": {}}, Unavailable),
+        (f"PUT {JOBS}", {"do": "error", "status": 201, "body": "<html>"}, Unavailable),
         (f"PUT {JOBS}", {"do": "drop_before"}, Unavailable),
     ],
 )
@@ -193,23 +194,28 @@ async def test_a_close_without_a_good_answer_is_never_taken_for_one(jobs, org, h
 
 
 @pytest.mark.parametrize(
-    "said",
-    ["<html>a proxy's page</html>", '"sf__Id","sf__Created"\n"003","true"\n', f'"sf__Id","{KEY}"\n"003","Half of a'],
-    ids=["a page", "no key", "cut off"],
+    ("said", "error"),
+    [
+        ("<html>a proxy's page</html>", Unavailable),
+        ("", Unavailable),
+        ('"sf__Id","sf__Created"\n"003","true"\n', Unreadable),
+        (f'"sf__Id","{KEY}"\n"003","Half of a', Unreadable),
+    ],
+    ids=["a page", "nothing", "no key", "cut off"],
 )
-async def test_results_that_cannot_be_read_are_not_guessed(jobs, org, said):
+async def test_results_that_cannot_be_read_are_not_guessed(jobs, org, said, error):
     job = await jobs.begun("Contact", KEY, csv_of({KEY: "1", "LastName": "A"}))
     await done(jobs, job)
     broken(org, f"GET {JOBS}/{job}/successfulResults", "error", status=200, body=said)
 
-    with pytest.raises(Unreadable):
+    with pytest.raises(error):
         await jobs.results(job, KEY, NAMES)
 
 
 async def test_a_record_the_results_do_not_name_is_neither_answered_nor_unprocessed(jobs, org):
     job = await jobs.begun("Contact", KEY, csv_of({KEY: "1", "LastName": "A"}))
     await done(jobs, job)
-    broken(org, f"GET {JOBS}/{job}/successfulResults", "error", status=200, body="")
+    broken(org, f"GET {JOBS}/{job}/successfulResults", "error", status=200, body=f'"sf__Id","{KEY}"\n')
 
     found = await jobs.results(job, KEY, NAMES)
 

@@ -7,7 +7,7 @@ import pytest
 import requests
 from requests.adapters import BaseAdapter
 
-from app.errors import OutcomeUnknown, Rejected, Unauthorized, Unavailable, Unreadable
+from app.errors import OutcomeUnknown, Rejected, Unauthorized, Unavailable
 from app.vendors.rate_limit.concurrency import TOO_MANY, ConcurrencySlots
 from app.vendors.rate_limit.salesforce import SalesforceRateLimit, _Unkept
 from app.vendors.salesforce.client import Salesforce
@@ -149,16 +149,16 @@ ASKING = {
     [
         ("describe", {"status": 503, "body": [{"errorCode": "SERVER_UNAVAILABLE"}]}, Unavailable),
         ("describe", {"status": 400, "body": [{"errorCode": "INVALID_TYPE"}]}, Rejected),
-        ("describe", {"status": 200, "body": {}}, Unreadable),
-        ("describe", {"status": 200, "body": {"fields": "none"}}, Unreadable),
-        ("describe", {"status": 200, "body": []}, Unreadable),
+        ("describe", {"status": 200, "body": {}}, Unavailable),
+        ("describe", {"status": 200, "body": {"fields": "none"}}, Unavailable),
+        ("describe", {"status": 200, "body": []}, Unavailable),
         ("daily calls", {"status": 503, "body": [{"errorCode": "SERVER_UNAVAILABLE"}]}, Unavailable),
-        ("daily calls", {"status": 200, "body": {}}, Unreadable),
-        ("daily calls", {"status": 200, "body": {"DailyApiRequests": {"Max": "many"}}}, Unreadable),
-        ("daily calls", {"status": 200, "body": []}, Unreadable),
-        ("versions", {"status": 200, "body": {"version": "67.0"}}, Unreadable),
-        ("versions", {"status": 200, "body": [{"label": "none"}]}, Unreadable),
-        ("versions", {"status": 200, "body": ["67.0"]}, Unreadable),
+        ("daily calls", {"status": 200, "body": {}}, Unavailable),
+        ("daily calls", {"status": 200, "body": {"DailyApiRequests": {"Max": "many"}}}, Unavailable),
+        ("daily calls", {"status": 200, "body": []}, Unavailable),
+        ("versions", {"status": 200, "body": {"version": "67.0"}}, Unavailable),
+        ("versions", {"status": 200, "body": [{"label": "none"}]}, Unavailable),
+        ("versions", {"status": 200, "body": ["67.0"]}, Unavailable),
         ("versions", {"status": 502, "body": "<html>bad gateway</html>"}, Unavailable),
         pytest.param("versions", {"status": 503, "body": [{"errorCode": "SERVER_UNAVAILABLE"}]}, Unavailable),
     ],
@@ -297,7 +297,7 @@ async def test_a_list_of_the_deleted_that_begins_too_late_is_no_list(salesforce,
         ({"do": "throttle"}, Unavailable),
         ({"do": "drop_before"}, Unavailable),
         ({"do": "error", "status": 200, "body": "<html>maintenance</html>"}, Unavailable),
-        ({"do": "error", "status": 200, "body": {"records": None, "deletedRecords": []}}, Unreadable),
+        ({"do": "error", "status": 200, "body": {"records": None, "deletedRecords": []}}, Unavailable),
     ],
     ids=["503", "400", "limits", "dropped", "html", "shape"],
 )

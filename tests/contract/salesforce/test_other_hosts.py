@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from app.errors import OutcomeUnknown, SyncError, Unavailable
+from app.errors import OutcomeUnknown, SyncError, Unavailable, Unreadable
 from tests.standins.serve import running
 
 QUERY, UPSERT = "GET /services/data/v67.0/query", "PATCH /services/data/v67.0/composite/sobjects"
@@ -84,6 +84,26 @@ async def test_a_list_that_goes_on_elsewhere_is_no_answer(salesforce, org, thiev
     goes_on_at(org, place.format(host=thief.netloc, port=thief.port))
 
     with pytest.raises(SyncError):
+        await salesforce.where("Contact", "LastName = {}", "A")
+
+
+@pytest.mark.parametrize("scheme", ["https", "http"])
+async def test_a_list_whose_link_names_another_host_goes_on_at_the_instance(salesforce, org, thieves, scheme):
+    goes_on_at(org, f"{getattr(thieves, scheme)}/services/data/v67.0/query/01g000000000001-2000")
+    on = {"totalSize": 2, "done": True, "records": [{"Id": "003000000000002AAA"}]}
+    fault = {"match": f"{QUERY}/01g000000000001-2000", "do": "error", "status": 200, "body": on}
+    org.control.post("/_control/faults", json=fault)
+
+    found = await salesforce.where("Contact", "LastName = {}", "A")
+
+    assert found == ["003000000000001AAA", "003000000000002AAA"]
+
+
+async def test_a_list_that_leads_back_to_itself_ends(salesforce, org):
+    for _ in range(2):
+        goes_on_at(org, "/services/data/v67.0/query/01g000000000001-2000")
+
+    with pytest.raises(Unreadable, match="ENDLESS_LIST"):
         await salesforce.where("Contact", "LastName = {}", "A")
 
 

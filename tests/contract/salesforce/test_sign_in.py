@@ -3,10 +3,15 @@
 import asyncio
 
 import pytest
+import sqlalchemy as sa
 from cryptography.hazmat.primitives import serialization
 
 from app.errors import Unauthorized, Unavailable
+from app.store.rate_ledger import RateLedger
+from app.store.tables import allowances
+from app.vendors.rate_limit.salesforce import SalesforceRateLimit
 from tests.contract.conftest import USER
+from tests.store.build import change
 
 FIELDS = ("FirstName", "LastName", "Email")
 EXPIRED = {"do": "error", "status": 401, "body": [{"errorCode": "INVALID_SESSION_ID"}]}
@@ -45,28 +50,70 @@ async def test_a_session_that_expires_is_renewed_once_for_many_calls_and_process
     assert logins(org) == 2
 
 
-async def test_an_org_that_refuses_every_session_pauses_the_side_after_one_fresh_token(salesforce, org):
-    org.control.post("/_control/faults", json={"match": "GET /services/data", "next": None, **EXPIRED})
+def budgeted(database, client):
+    """A client as a process has it: what it hears of the org is kept for all."""
+    client.budget = SalesforceRateLimit("salesforce", RateLedger(database, "an org"), 1.0, remember_s=0.0)
+    return client
 
+
+def asked(client):
+    return client.read("Contact", FIELDS, "DrChrono_Patient_Id__c", [], ["1"])
+
+
+async def test_an_org_that_refuses_every_session_is_left_alone_after_one_fresh_token_and_tried_again(
+    salesforce, org, database
+):
+    client = budgeted(database, salesforce)
+    org.control.post("/_control/faults", json={"match": "GET /services/data", "next": 2, **EXPIRED})
+
+    with pytest.raises(Unauthorized, match="401") as raised:
+        await asked(client)
     for _ in range(3):
-        with pytest.raises(Unauthorized):
-            await salesforce.read("Contact", FIELDS, "DrChrono_Patient_Id__c", [], ["1"])
+        with pytest.raises(Unavailable, match="left_alone"):
+            await asked(client)
+    before = (logins(org), queries(org), raised.value.retry_in_s, (await client.broker._store.read()).refused_code)
+    await change(database, sa.update(allowances).values(closed_until=None))
+    await asked(client)
 
-    assert logins(org) == 2, "the first, and one more to be sure"
-    assert queries(org) == 2
+    assert before == (2, 2, 5.0, "HTTP_401"), "the first sign-in, and one more to be sure"
+    assert (logins(org), (await client.broker._store.read()).refused_code) == (2, None)
 
 
-async def test_many_calls_refused_at_once_are_no_storm_of_sign_ins(client_of, org):
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "INVALID_SESSION_ID"), (401, "INVALID_AUTH_HEADER"), (403, "SESSION_EXPIRED")]
+)
+async def test_a_refusal_of_the_session_signs_in_anew_whatever_status_says_it(salesforce, org, status, code):
+    body = [{"errorCode": code, "message": "Canary"}]
+    fault = {"do": "error", "status": status, "body": body}
+    org.control.post("/_control/faults", json={"match": "GET /services/data", "next": 1, **fault})
+
+    assert await asked(salesforce) == []
+
+    assert (logins(org), queries(org)) == (2, 2)
+
+
+@pytest.mark.parametrize("body", ["<html>Who are you?</html>", {"message": "Unauthorized"}], ids=["page", "gateway"])
+async def test_a_401_that_is_not_salesforces_signs_nobody_in(salesforce, org, body):
+    fault = {"do": "error", "status": 401, "body": body}
+    org.control.post("/_control/faults", json={"match": "GET /services/data", "next": 1, **fault})
+
+    with pytest.raises(Unavailable):
+        await asked(salesforce)
+
+    assert (logins(org), queries(org)) == (1, 1)
+
+
+async def test_many_calls_refused_at_once_are_no_storm_of_sign_ins(client_of, org, database):
     org.control.post("/_control/faults", json={"match": "GET /services/data", "next": None, **EXPIRED})
-    several = [client_of() for _ in range(3)]
+    several = [budgeted(database, client_of()) for _ in range(3)]
 
-    reads = (one.read("Contact", FIELDS, "DrChrono_Patient_Id__c", [], ["1"]) for one in several for _ in range(10))
+    reads = (asked(one) for one in several for _ in range(10))
     ends = await asyncio.gather(*reads, return_exceptions=True)
 
     assert {type(end) for end in ends} <= {Unauthorized, Unavailable}
     assert logins(org) <= 2 * len(several)
-    with pytest.raises(Unauthorized):
-        await several[0].read("Contact", FIELDS, "DrChrono_Patient_Id__c", [], ["1"])
+    with pytest.raises(Unavailable, match="left_alone"):
+        await asked(several[0])
 
 
 @pytest.mark.parametrize("why", ["invalid_grant", "invalid_client", "inactive_user", "invalid_app_access"])

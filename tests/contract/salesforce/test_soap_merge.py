@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.errors import OutcomeUnknown, Rejected, Unavailable
+from app.errors import EdgeAnswered, OutcomeUnknown, Rejected, Unavailable
 from app.vendors.salesforce.soap_merge import MergePair, merge
 from app.vendors.salesforce.wire import RecordRefused, Saved
 
@@ -79,11 +79,13 @@ async def test_a_session_that_is_over_is_renewed_once_and_the_merge_goes_on(sale
         ({"do": "error", "body": a_fault("INSUFFICIENT_ACCESS")}, Rejected, "INSUFFICIENT_ACCESS"),
         ({"do": "error", "body": a_fault("REQUEST_LIMIT_EXCEEDED")}, Unavailable, "REQUEST_LIMIT_EXCEEDED"),
         ({"do": "error", "body": a_fault("UNKNOWN_EXCEPTION")}, OutcomeUnknown, "UNKNOWN_EXCEPTION"),
-        ({"do": "error", "status": 503, "body": "<html>busy</html>"}, Unavailable, ""),
-        ({"do": "error", "status": 500, "body": "<html>broken</html>"}, OutcomeUnknown, ""),
-        ({"do": "error", "status": 200, "body": "<html>hello</html>"}, OutcomeUnknown, "ANSWER_DOES_NOT_FIT"),
-        ({"do": "error", "status": 200, "body": "not XML at all"}, OutcomeUnknown, "ANSWER_DOES_NOT_FIT"),
-        ({"do": "error", "status": 302, "body": ""}, Rejected, ""),
+        ({"do": "error", "status": 503, "body": "<html>busy</html>"}, EdgeAnswered, ""),
+        ({"do": "error", "status": 500, "body": "<html>broken</html>"}, EdgeAnswered, ""),
+        ({"do": "error", "status": 200, "body": "<html>hello</html>"}, EdgeAnswered, "ANSWER_DOES_NOT_FIT"),
+        ({"do": "error", "status": 200, "body": "<?xml version='1.0'?><html/>"}, EdgeAnswered, "ANSWER_DOES_NOT_FIT"),
+        ({"do": "error", "status": 403, "body": "<?xml version='1.0'?><Error/>"}, EdgeAnswered, "NOT_JSON"),
+        ({"do": "error", "status": 200, "body": "not XML at all"}, EdgeAnswered, "ANSWER_DOES_NOT_FIT"),
+        ({"do": "error", "status": 302, "body": ""}, EdgeAnswered, "NOT_JSON"),
         ({"do": "drop_after_commit"}, OutcomeUnknown, "ConnectionError"),
     ],
     ids=str,
