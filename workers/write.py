@@ -250,17 +250,19 @@ def _all_unknown(writes: Sequence[PreparedWrite]) -> dict[str, WriteAnswer]:
 def _without_refused(batch: Batch, write: PreparedWrite, outcome: WriteAnswer) -> PreparedWrite | None:
     """Give the write without the fields it was refused for; None when it was not, or nothing would be left.
 
-    A required field is named because it lacks, so leaving it out would not help.
+    What can be written in another way is sent so first. A required field is named because it lacks, so leaving it out
+    would not help.
     """
     if not isinstance(outcome, RecordRefused) or outcome.code == "REQUIRED_FIELD_MISSING":
         return None
-    table = batch.rules.table
-    rows = [row for row in table.rows.values() if row.name in write.fields]
-    names = {name: row.name for row in rows for name in (row.names[write.side], row.shown(write.side))}
-    refused = {names[field]: outcome.code for field in outcome.fields if field in names}
-    kept = {name: value for name, value in write.fields.items() if name not in refused}
+    table, blamed = batch.rules.table, set(outcome.fields)
+    rows = [row for row in table.rows.values() if row.name in write.fields and blamed & {*row.called(write.side)}]
+    is_ours = write.side is Side.SALESFORCE
+    anew = {row.name: again for row in rows if is_ours and (again := row.respelled(write.fields[row.name]))}
+    refused = {row.name: outcome.code for row in rows if row.name not in anew}
+    kept = {name: anew.get(name, value) for name, value in write.fields.items() if name not in refused}
     is_needed = write.entry.sent is not None and bool(needed(table) & refused.keys())
-    if not refused or not kept or is_needed:
+    if not rows or not kept or is_needed:
         return None
     stamps = {name: pair for name, pair in write.entry.stamps.items() if name not in refused}
     why = {name: reason for name, reason in write.entry.why.items() if name in kept}

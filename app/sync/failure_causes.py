@@ -46,6 +46,13 @@ _UNREADABLE = (
 )
 _VALUES = {  # what is wrong with a value, and what a person does about it
     "too_long": "Shorten the named field in DrChrono, or raise max_length in the mapping and the field's length.",
+    "unknown_state": "DrChrono takes two letters of a state of the United States or Canada; correct the named field.",
+    "state_not_listed": "The org's list has no such state: add it under its country in Setup, State and "
+    "Country/Territory Picklists, or correct the named field.",
+    "not_in_picklist": "The named field is a restricted picklist without that value; add it there, or give the row of "
+    "the mapping codec enum with `values`.",
+    "number_out_of_range": "The number has more digits than Salesforce's field; correct it, or widen the field there.",
+    "too_many_decimals": "Salesforce's field would round the number; give it more decimal places there.",
     "unknown_value": "Add the value to the named field's `values` in the mapping, and to Salesforce's picklist.",
     "not_a_date": "Correct the named date; it must be a calendar day.",
     "not_a_number": "The named field holds something that is no number; correct it where it was entered.",
@@ -67,6 +74,11 @@ _ROWS = (
         "cannot_be_empty",
         FailureClass.MISSING,
         "DrChrono does not do without the named field; fill it in again in Salesforce.",
+    ),
+    FailureCause(
+        "required_by_salesforce",
+        FailureClass.MISSING,
+        "Salesforce never lets the named field be empty; fill it in again in DrChrono, or lift the requirement.",
     ),
     FailureCause(
         MISSING,

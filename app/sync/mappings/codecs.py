@@ -21,13 +21,58 @@ class Unfit(ValueError):  # noqa: N818
 
 
 @dataclass(frozen=True, slots=True)
+class FieldLimits:
+    """What the org takes in a field, as it says itself; None, or nothing, where it has not said.
+
+    length       of a text, in characters
+    values       those of a restricted picklist
+    digits       of a number: how many before the point, and behind it
+    is_required  whether it is never empty
+    states       state in two letters, or None for none -> what to write, field by field, where the org has a list of
+                 states; `state_names`: each name of that list, folded -> the two letters
+    """
+
+    length: int | None = None
+    values: frozenset[str] | None = None
+    digits: tuple[int, int] | None = None
+    is_required: bool = False
+    states: Mapping[str | None, Mapping[str, str | None]] | None = None
+    state_names: Mapping[str, str] = field(default_factory=dict)
+
+    def taken(self, name: str, value: Any) -> Mapping[str, Any]:
+        """Give what to write of a value that a codec gave for a field, by the names of fields.
+
+        Raises  Unfit for what the org would refuse, or change by itself
+        """
+        if value is None and self.is_required:
+            raise Unfit("required_by_salesforce")
+        if self.states is not None:
+            if value not in self.states:
+                raise Unfit("state_not_listed")
+            return self.states[value]
+        if isinstance(value, str):
+            if self.length is not None and len(value) > self.length:
+                raise Unfit("too_long")
+            if self.values is not None and value not in self.values:
+                raise Unfit("not_in_picklist")
+        if self.digits is not None and isinstance(value, int | float) and not isinstance(value, bool):
+            number, (whole, decimals) = Decimal(str(value)).normalize(), self.digits
+            if number and number.adjusted() >= whole:
+                raise Unfit("number_out_of_range")
+            if int(number.as_tuple().exponent) < -decimals:
+                raise Unfit("too_many_decimals")
+        return {name: value}
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
-    """What a row of the mapping may say to its codec.
+    """What a row of the mapping may say to its codec, and what the org does.
 
     max_length  the longest text Salesforce's field takes, in characters
     values      DrChrono's value -> Salesforce's, for `enum`
     to          the kind a `reference` points at; `key` that kind's external id in Salesforce
     local       the row that carries a `local_time` to Salesforce as it reads; `zone` the one that carries its zone
+    limits      what the org says of the field; no mapping file says it
     """
 
     max_length: int | None = None
@@ -36,6 +81,7 @@ class Options:
     key: str = ""
     local: str = ""
     zone: str = ""
+    limits: FieldLimits = FieldLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +171,11 @@ def _read_text(_side: Side, raw: Any, _options: Options) -> str | None:
     return tidy(raw)
 
 
-def _write_text(side: Side, value: str | None, options: Options) -> str | None:
+def write_text(side: Side, value: str | None, options: Options) -> str | None:
+    """Give a text as a side takes it.
+
+    Raises  Unfit for one that is longer than Salesforce's field
+    """
     if value is None:
         return empty(side)
     if options.max_length is not None and len(value) > options.max_length:
@@ -262,14 +312,14 @@ def _read_joined(_side: Side, raw: Any, _options: Options) -> str | None:
 CODECS: Mapping[str, Codec] = {
     codec.name: codec
     for codec in (
-        Codec("text", 1, _read_text, _write_text, _as_is, frozenset({"max_length"})),
-        Codec("email", 1, _read_text, _write_text, _folded, frozenset({"max_length"})),
-        Codec("phone", 1, _read_text, _write_text, _normal_phone, frozenset({"max_length"})),
+        Codec("text", 1, _read_text, write_text, _as_is, frozenset({"max_length"})),
+        Codec("email", 1, _read_text, write_text, _folded, frozenset({"max_length"})),
+        Codec("phone", 1, _read_text, write_text, _normal_phone, frozenset({"max_length"})),
         Codec("enum", 1, _read_enum, _write_enum, _as_is, frozenset({"values"})),
         Codec("date", 1, _read_date, _write_date, _as_is),
         Codec("number", 1, _read_number, _write_number, _as_is),
         Codec("flag", 1, _read_flag, _write_flag, _as_is),
         Codec("reference", 1, _read_reference, _write_reference, _as_is, frozenset({"to"})),
-        Codec("joined", 1, _read_joined, _write_text, _as_is, frozenset({"max_length"})),
+        Codec("joined", 1, _read_joined, write_text, _as_is, frozenset({"max_length"})),
     )
 }

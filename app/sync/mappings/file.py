@@ -11,10 +11,11 @@ from typing import Any
 from app.errors import Misconfigured
 from app.sync.mappings.codecs import CODECS, Codec, Options
 from app.sync.mappings.local_time import LOCAL_TIME
+from app.sync.mappings.states import STATE
 from app.sync.mappings.table import Direction, Mappings, OnConflict, Row, Table
 from app.sync.model import Kind, Side
 
-_ALL_CODECS = {**CODECS, LOCAL_TIME.name: LOCAL_TIME}
+_ALL_CODECS = {**CODECS, LOCAL_TIME.name: LOCAL_TIME, STATE.name: STATE}
 
 
 def load(path: Path | None = None) -> Mappings:

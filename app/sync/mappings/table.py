@@ -9,9 +9,10 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from app.sync.mappings import local_time
+from app.sync.mappings import local_time, states
 from app.sync.mappings.codecs import Codec, Options, Unfit, is_record_id
 from app.sync.mappings.local_time import LOCAL_TIME, UtcTime, WallTime
+from app.sync.mappings.states import STATE
 from app.sync.model import Fields, Kind, Side, Snapshot
 
 ZONE = "doctor.timezone"  # not the record's own: its doctor's, or what the settings say of its office
@@ -69,6 +70,30 @@ class Row:
         """The fields of DrChrono it is read from."""
         name = self.names[Side.DRCHRONO]
         return tuple(name.split()) if self.codec.name == "joined" else (name,)
+
+    def called(self, side: Side) -> tuple[str, ...]:
+        """Give every name by which a side's refusal may blame the field: of a state those of its code and country too.
+
+        With a list of states Salesforce keeps two fields of each, and some of its refusals only say that it is a state.
+        """
+        names = (self.names[side], self.shown(side))
+        if side is Side.DRCHRONO or self.codec is not STATE:
+            return names
+        return (*names, *states.companions(self.names[side]), *self._listed)
+
+    @cached_property
+    def _listed(self) -> frozenset[str]:
+        known = self.options.limits.states or {}
+        return frozenset(name for fields in known.values() for name in fields)
+
+    def respelled(self, value: str | None) -> str | None:
+        """Give another way to write a value that Salesforce refused; None where there is none.
+
+        A state that was sent by its two letters can be sent by its name, unless the org has said what its list holds.
+        """
+        if self.codec is not STATE or value is None or self.options.limits.states is not None:
+            return None
+        return states.respelled(value)
 
     @cached_property
     def selected(self) -> tuple[str, ...]:
@@ -186,9 +211,9 @@ class Table:
             is_wall = row.codec is LOCAL_TIME and side is Side.SALESFORCE
             given: Any = WallTime(value, zone) if is_wall else value
             try:
-                raw[row.names[side] if value is not None else row.shown(side)] = row.codec.write(
-                    side, given, row.options
-                )
+                written = row.codec.write(side, given, row.options)
+                place = row.names[side] if value is not None else row.shown(side)
+                raw |= row.options.limits.taken(place, written) if side is Side.SALESFORCE else {place: written}
             except Unfit as why:
                 refused[name] = str(why)
         return raw, refused

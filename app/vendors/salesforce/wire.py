@@ -107,6 +107,7 @@ def _refusal(errors: Any) -> RecordRefused:
 
 # what Salesforce says of itself: whoever administers the org has named it so, and no record
 _FAILED = re.compile(r"""because the ["“”']([\w .:()&/+-]{1,80})["“”'] process failed|^([\w.]{1,80}): execution of """)
+_ABOUT_A_STATE = re.compile(r"\b(?:problem with this|specifying a|recognize the) (?:state|country)\b", re.IGNORECASE)
 _IDS_AND_NUMBERS = re.compile(r"\b(?=\w*\d)\w+\b")
 
 
@@ -115,6 +116,8 @@ def refusal(code: Any, message: Any, fields: tuple[str, ...]) -> RecordRefused:
     words = message if isinstance(message, str) else ""
     failed = _FAILED.search(words)
     blamed = (failed[1] or failed[2],) if failed and not fields else ()
+    if not fields and _ABOUT_A_STATE.search(words):
+        blamed = ("State",)
     cause = cause_named(code_in(code), words) or "UNKNOWN"
     return RecordRefused(cause, fields or blamed, hash(_IDS_AND_NUMBERS.sub("", words)) if words else 0)
 

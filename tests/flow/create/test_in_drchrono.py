@@ -291,14 +291,25 @@ async def test_the_duplicate_flag_of_a_practice_holds_whom_we_may_not_see(clinic
 
 
 async def test_a_field_drchrono_refuses_is_named_as_in_salesforce_and_the_rest_is_made(clinic):
+    clinic.human_ticks_contact(Email="nobody@nowhere.example")
+    clinic.breaks("drchrono", POST, "error", status=400, body={"email": ["Enter a valid email address."]}, next=1)
+
+    await clinic.hears()
+    await clinic.settles()
+
+    assert await clinic.failures() == [("salesforce", "HTTP_400", "Email")]
+    (chart,) = clinic.charts()
+    assert named(clinic) == [str(chart["id"])]
+
+
+async def test_a_state_that_is_in_no_list_is_named_and_the_rest_is_made(clinic):
     clinic.human_ticks_contact(MailingState="Atlantis")
 
     await clinic.hears()
     await clinic.settles()
 
-    assert await clinic.failures() == [("salesforce", "HTTP_400", "MailingState")]
-    (chart,) = clinic.charts()
-    assert named(clinic) == [str(chart["id"])]
+    assert await clinic.failures() == [("salesforce", "unknown_state", "MailingState")]
+    assert [chart["state"] for chart in clinic.charts()] == [""]
 
 
 async def test_a_needed_field_drchrono_refuses_makes_no_chart(clinic):

@@ -24,6 +24,7 @@ VALUES = {
     "date": st.none() | st.dates().map(str),
     "number": st.none() | st.integers(-(10**6), 10**6) | st.decimals(-1000, 1000, places=2).map(str),
     "flag": st.none() | st.booleans(),
+    "state": st.sampled_from(["", "NY", "ny", "New York", "Québec", "ZZ", "Atlantis"]),
     "reference": IDS,
     "local_time": WALLS,
 }
