@@ -6,7 +6,7 @@ Importing this opens nothing. What a side needs that is not configured is None: 
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +19,7 @@ from app.metrics.definitions import RINGS_MISSED
 from app.ports import Committed, Inbox, TokenStore
 from app.settings.fields import Settings
 from app.settings.types import LOOPBACK, raw_keys, secret_values
-from app.store import fence
+from app.store import fence, org_descriptions
 from app.store.audit_chain import AuditKeys
 from app.store.counters import ProcessCounters
 from app.store.database import Database
@@ -30,7 +30,6 @@ from app.store.rate_ledger import RateLedger
 from app.store.vendor_tokens import VendorTokens
 from app.sync.base import HashKeys, Rules
 from app.sync.mappings import file
-from app.sync.mappings.table import Mappings
 from app.sync.model import Kind, Side
 from app.timings import Timings, of_this_process
 from app.vendors import http
@@ -45,6 +44,7 @@ from app.vendors.rate_limit.questions import QuestionLimit
 from app.vendors.rate_limit.salesforce import SalesforceRateLimit
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import Credentials, SalesforceGrant
+from app.vendors.salesforce.org_description import OrgMappings
 from app.wakeup import Wakeup
 
 
@@ -72,7 +72,7 @@ class Runtime:
     database: Database
     vault: Vault
     keys: HashKeys
-    mappings: Mappings
+    mappings: OrgMappings
     wakeup: Wakeup
     drchrono: DrChrono | None
     salesforce: Salesforce | None
@@ -147,7 +147,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     Raises  Misconfigured when the mapping file is wrong
     """
     asyncio.get_running_loop().set_exception_handler(loop_failed)
-    mappings = file.load(settings.mapping_file)
+    mappings = OrgMappings(file.load(settings.mapping_file))
     context = http.trusted(settings.ca_bundle)
     timings = of_this_process()
     sealing = tuple(key.get_secret_value().encode() for key in settings.encryption_keys)
@@ -156,6 +156,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         known = Database(settings.database_url, timings, audit_keys, settings.ca_bundle, settings.identity)
         database = await stack.enter_async_context(known.opened())
         await _recognize(database)
+        await recall_org(database, mappings)
         counts = ProcessCounters()
         wakeup = Wakeup(settings.redis_url, lambda: counts.add(RINGS_MISSED), settings.ca_bundle)
         stack.push_async_callback(wakeup.close)
@@ -192,6 +193,12 @@ async def _recognize(database: Database) -> None:
             log.warning("instance.unknown", advice=OTHER_INSTANCE)
     except StoreUnavailable:
         log.warning("database.away", advice="deliveries are answered 503 until it is back; is it migrated?")
+
+
+async def recall_org(database: Database, mappings: OrgMappings) -> None:
+    """Let a mapping fit what the org last said of itself; nothing changes where that cannot be read."""
+    with suppress(StoreUnavailable):
+        mappings.fit(await org_descriptions.read(database))
 
 
 def open_inbox(runtime: Runtime, committed: Committed) -> Inbox:

@@ -31,7 +31,7 @@ from workers.compare.reconcile import own_inbox, reconcile_when_due
 from workers.dispatcher import POLL_EVERY_S, Dispatcher
 from workers.feed_monitor import LOOK_EVERY_S, check_feeds
 from workers.housekeeping import keep_house_when_due
-from workers.vendor_limits import ask_limits_when_due
+from workers.vendor_limits import OrgWatch, ask_limits_when_due
 
 _GRACE_S = 20.0
 
@@ -56,6 +56,7 @@ def schedule_of(
     feeds      whether a vendor has stopped calling; it is asked only where its feed is quiet for too long
     house      what is finished and old goes, and its room is given back, once an hour
     limits     what Salesforce has left of its day, at the start and while it has nothing left
+    org        what Salesforce's objects take, at the start and once a day; what another worker was told
     counts     what this worker has counted is saved; what could not be is kept for the next time
     """
     beat = partial(outages.beat, runtime, worker_id, lambda: jobs.failing)
@@ -70,6 +71,7 @@ def schedule_of(
         Periodic("feeds", LOOK_EVERY_S, feeds, Missed("feeds.not_looked_into", "they are when the database is back")),
         Periodic("house", 60, house, Missed("house.not_kept", "it is gone on with in an hour")),
         Periodic("limits", 5, limits, Missed(away, "the limits are asked for when it is back")),
+        Periodic("org", 60, OrgWatch(runtime).look, Missed(away, "the org is asked what it is like when it is back")),
         Periodic("counts", SAVED_EVERY_S, save),
     )
 

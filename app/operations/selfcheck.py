@@ -31,7 +31,9 @@ from app.vendors.drchrono.wire import EVENT_KINDS
 async def check_everything(
     runtime: Runtime, secret_files: Mapping[str, Path] = MappingProxyType({})
 ) -> AsyncIterator[Finding]:
-    """Look at everything and say how each thing is, as soon as it is known; nothing is changed by it.
+    """Look at everything and say how each thing is, as soon as it is known.
+
+    Nothing is changed by it, but that what Salesforce says of its objects is kept for the workers.
 
     secret_files  where secrets of the settings lie, by what names the file
     """

@@ -5,6 +5,8 @@ version, calls left, and the mapping against what the org describes.
 """
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -12,6 +14,7 @@ import httpx
 from app.errors import (
     OTHER_INSTANCE,
     OtherInstance,
+    Rejected,
     StoreUnavailable,
     Unauthorized,
     Unavailable,
@@ -22,6 +25,7 @@ from app.operations.connections import connect_url
 from app.operations.health.model import CheckState, Finding, good, red, warn
 from app.ports import StoredToken
 from app.runtime import Runtime, drchrono_budget, salesforce_client
+from app.store import org_descriptions
 from app.store.vendor_tokens import VendorTokens
 from app.sync.failure_causes import HOUR_IS_SPENT
 from app.sync.mappings.table import Table
@@ -31,7 +35,8 @@ from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.permissions import NOT_SHARED, permissions_of, sees_whole_practice
 from app.vendors.rate_limit.salesforce import unlimited
 from app.vendors.salesforce.client import Salesforce
-from app.vendors.salesforce.mapping_check import find_misfits
+from app.vendors.salesforce.mapping_check import find_misfits, is_of_persons
+from app.vendors.salesforce.org_description import ORGANIZATION, cut_down, fields_of
 from app.vendors.token_broker import CUT_OFF, NOT_TAKEN, UnstoredToken
 
 _FEW_LEFT = 0.1
@@ -228,9 +233,15 @@ async def _checked_org(runtime: Runtime, client: Salesforce) -> AsyncIterator[Fi
         yield finding
         if finding.state is CheckState.RED:  # every further call would be refused for the same reason
             return
+    described: dict[str, dict[str, Any]] = {}
     for table in runtime.mappings.values():
-        async for finding in _mapping(client, table):
+        async for finding in _mapping(client, table, described):
             yield finding
+    async for finding in _org(client, described):
+        yield finding
+    if {table.object for table in runtime.mappings.values()} <= described.keys():
+        with suppress(StoreUnavailable, OtherInstance):  # what the workers go by is what was just said
+            await org_descriptions.keep(runtime.database, described)
 
 
 def _no_answer(error: VendorError) -> Finding:
@@ -259,19 +270,60 @@ async def _salesforce_calls_left(_run: Runtime, client: Salesforce) -> Finding:
     return good("salesforce calls", says)
 
 
-async def _mapping(client: Salesforce, table: Table) -> AsyncIterator[Finding]:
+async def _mapping(client: Salesforce, table: Table, described: dict[str, dict[str, Any]]) -> AsyncIterator[Finding]:
+    """Compare a mapping with its object; what is read of the object's description is added to those `described`."""
     name = f"mapping: {table.kind.value}"
     try:
-        described = await client.describe(table.object)
+        said = await client.describe(table.object)
+        persons = None if said is None else await _person_types(client, table, said)
     except VendorError as error:
         yield red(name, f"{table.object} cannot be described ({error.cause})", "give the integration user API access")
         return
-    if described is None:
+    if said is None:
         fix = "create it, or let the integration user see it: permission set, Object Settings"
         yield red(name, f"{table.object} is not there for the integration user", fix)
         return
-    found = find_misfits(table, described)
+    described[table.object] = cut_down(table, said)
+    found = find_misfits(table, said, persons)
     for one in found:
         yield (red if one.is_fatal else warn)(name, one.says, one.fix)
     if not any(one.is_fatal for one in found):
         yield good(name, f"{table.object}: {len(table.rows)} fields and {table.external_id} fit")
+
+
+async def _person_types(client: Salesforce, table: Table, said: Mapping[str, Any]) -> dict[str, str] | None:
+    """Give the record types of Person Accounts with their names, where that concerns us and the org says."""
+    if not is_of_persons(table, fields_of(said)):
+        return None
+    try:
+        found = await client.select("RecordType", ["Name"], _OF_PERSONS, ["Name"], _MOST_TYPES)
+    except Rejected:
+        return None
+    return {str(one["Id"]): str(one.get("Name")) for one in found}
+
+
+_OF_PERSONS = "SobjectType = 'Account' AND IsActive = true AND IsPersonType = true"
+_MOST_TYPES = 200
+
+
+async def _org(client: Salesforce, described: dict[str, dict[str, Any]]) -> AsyncIterator[Finding]:
+    """Say what the org is like, and which duplicate rules may refuse what we create; nothing where it does not say."""
+    try:
+        said = await client.organization()
+        described[ORGANIZATION] = dict(said)
+    except VendorError:
+        said = {}
+    if said:
+        yield good("salesforce organization", ", ".join(said.values()))
+    try:
+        rules = await client.select(
+            "DuplicateRule", ["DeveloperName", "SobjectType"], "IsActive = true", ["DeveloperName"], _MOST_TYPES
+        )
+    except VendorError:
+        return
+    ours = [
+        f"{one.get('SobjectType')}: {one.get('DeveloperName')}" for one in rules if one.get("SobjectType") in described
+    ]
+    if ours:
+        says = f"active ({', '.join(ours)}): one that blocks refuses a record that is like another"
+        yield good("salesforce duplicate rules", says)

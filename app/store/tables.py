@@ -53,9 +53,8 @@ events = sa.Table(
     sa.Column("finished_at", Instant, info=STAMP),
 )
 sa.Index("ix_events_open", events.c.side, events.c.kind, events.c.record_id, **_only(events.c.finished_at.is_(None)))
-sa.Index(
-    "ix_events_record", events.c.record_id, events.c.delivery_id
-)  # kind and side too: open ones would be sought here
+# not of kind and side too: open ones would be sought here
+sa.Index("ix_events_record", events.c.record_id, events.c.delivery_id)
 
 links = sa.Table(
     "links",
@@ -83,12 +82,9 @@ links = sa.Table(
     sa.UniqueConstraint("kind", "drchrono_id"),
     sa.UniqueConstraint("kind", "salesforce_id"),
 )
-for _name, _columns in (
-    ("ix_links_lane_due", (links.c.kind, links.c.lane, links.c.due_at)),
-    ("ix_links_due_at", (links.c.due_at,)),
-):
-    _is_due = links.c.due_at.is_not(None)
-    sa.Index(_name, *_columns, **_only(_is_due))
+_DUE = _only(links.c.due_at.is_not(None))
+sa.Index("ix_links_lane_due", links.c.kind, links.c.lane, links.c.due_at, **_DUE)
+sa.Index("ix_links_due_at", links.c.due_at, **_DUE)
 sa.Index("ix_links_kind", links.c.kind, links.c.id)
 sa.Index("ix_links_series", links.c.series, **_only(links.c.series.is_not(None)))
 sa.Index("ix_links_person", links.c.person, **_only(links.c.person.is_not(None)))
@@ -397,4 +393,11 @@ instance = sa.Table(
     metadata,
     sa.Column("identity", sa.String(512), primary_key=True),
     sa.Column("recorded_at", Instant, nullable=False, info=STAMP),
+)
+
+org_descriptions = sa.Table(
+    "org_descriptions",
+    metadata,
+    sa.Column("object", sa.String(64), primary_key=True),
+    sa.Column("described", sa.JSON, nullable=False),
 )

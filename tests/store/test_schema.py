@@ -138,6 +138,7 @@ async def at_first_migration(database, vault):
             "matches",
             "audit",
             "audit_head",
+            "org_descriptions",
         ):
             await connection.execute(sa.text(f"DROP TABLE {table}"))
 

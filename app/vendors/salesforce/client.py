@@ -21,6 +21,7 @@ _MOST_LISTED = 2_000
 _LONGEST_SOQL = 7_000  # encoding may double it, and the address ends at 16,384 characters
 _SIDE = Side.SALESFORCE.value
 _OTHER_LENGTH = "no result for each record"
+_OF_THE_ORG = ("TimeZoneSidKey", "DefaultLocaleSidKey", "LanguageLocaleKey", "OrganizationType")
 
 
 class Salesforce(Transport):
@@ -185,6 +186,15 @@ class Salesforce(Transport):
                 return None
             raise
         return dict(described)
+
+    async def organization(self) -> dict[str, str]:
+        """Give what the org says of itself: its time zone, locale, language and edition, as far as we may see it.
+
+        Raises  as `read`
+        """
+        soql = f"SELECT Id, {', '.join(_OF_THE_ORG)} FROM Organization LIMIT 1"  # noqa: S608 - names are ours
+        found = await self._query(soql)
+        return {name: str(found[0][name]) for name in _OF_THE_ORG if found and found[0].get(name) is not None}
 
     async def daily_calls(self) -> tuple[int, int]:
         """Give how many API calls the org may make in 24 hours, and how many are left.

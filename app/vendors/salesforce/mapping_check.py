@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.sync.mappings.states import COUNTRIES
 from app.sync.mappings.table import Row, Table
 from app.sync.model import Side
+from app.vendors.salesforce.org_description import active_values, code_field, fields_of, is_required, listed_states
 
 _TEXTS = frozenset({"string", "textarea", "picklist", "combobox", "email", "phone", "url", "encryptedstring"})
 _TYPES = {
@@ -21,11 +23,13 @@ _TYPES = {
     "date": frozenset({"date"}),
     "number": frozenset({"double", "int", "currency", "percent"}),
     "flag": frozenset({"boolean"}),
+    "state": frozenset({"string", "picklist"}),
     "reference": frozenset({"reference"}),
     "joined": _TEXTS,
     "local_time": frozenset({"datetime"}),
 }
 _LONGEST_ID = 64
+_OF_PERSONS = frozenset({"FirstName", "LastName", "MiddleName", "Salutation", "Suffix"})  # of accounts, persons alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,14 @@ class Misfit:
     is_fatal: bool = True
 
 
-def find_misfits(table: Table, described: Mapping[str, Any]) -> list[Misfit]:
-    """Give everything of a mapping that the object does not bear out, in the mapping's order."""
-    fields = {str(field.get("name")): field for field in described["fields"] if isinstance(field, dict)}
+def find_misfits(
+    table: Table, described: Mapping[str, Any], person_types: Mapping[str, str] | None = None
+) -> list[Misfit]:
+    """Give everything of a mapping that the object does not bear out, in the mapping's order.
+
+    person_types  the ids of the record types of Person Accounts, with their names; None where that is not known
+    """
+    fields = fields_of(described)
     found = [*_object(table, described), *_external_id(table, fields)]
     for row in table.rows.values():
         found += _field(table, row, fields)
@@ -50,7 +59,7 @@ def find_misfits(table: Table, described: Mapping[str, Any]) -> list[Misfit]:
         for name in table.constants
         if name not in fields
     ]
-    return [*found, *_required(table, fields)]
+    return [*found, *_record_type(table, described, person_types), *_required(table, fields)]
 
 
 def _object(table: Table, described: Mapping[str, Any]) -> Iterator[Misfit]:
@@ -97,30 +106,96 @@ def _field(table: Table, row: Row, fields: Mapping[str, Any]) -> Iterator[Misfit
         yield Misfit(says, f"map {field.get('relationshipName')}, as Salesforce's describe names it")
     length, most = field.get("length"), row.options.max_length
     if most is not None and isinstance(length, int) and 0 < length < most:
-        says = f"{name} takes {length} characters, the mapping lets {most} pass"
+        says = f"{name} takes {length} characters, the mapping lets {most} pass; a longer value is left out"
         yield Misfit(says, f"lengthen the field, or set max_length = {length} in the mapping")
-    yield from _values(name, row, field)
+    yield from _values(table, name, row, fields)
 
 
-def _values(name: str, row: Row, field: Mapping[str, Any]) -> Iterator[Misfit]:
+def _values(table: Table, name: str, row: Row, fields: Mapping[str, Any]) -> Iterator[Misfit]:
+    field = fields[row.shown(Side.SALESFORCE)]
+    if code_field(row, fields) is not None:
+        yield from _states(table, name, row, fields)
+        return
     if field.get("type") != "picklist":
         return
-    listed = [value for value in field.get("picklistValues") or () if isinstance(value, dict)]
-    active = {value.get("value") for value in listed if value.get("active") is not False}
-    is_strict = field.get("restrictedPicklist") is True
+    active, is_strict = active_values(field), field.get("restrictedPicklist") is True
     if missing := [value for value in row.options.values.values() if value not in active]:
         says = f"{name} has no picklist value {', '.join(missing)}"
         yield Misfit(says, "add it to the picklist, or map it to another one", is_fatal=is_strict)
     elif is_strict and not row.options.values:
-        says = f"{name} is a restricted picklist, codec {row.codec.name} sends any text"
+        says = f"{name} is a restricted picklist, codec {row.codec.name} sends any text; what is not in it is left out"
         yield Misfit(says, "give the row codec enum with values, or lift the restriction", is_fatal=False)
 
 
+def _states(table: Table, name: str, row: Row, fields: Mapping[str, Any]) -> Iterator[Misfit]:
+    """Tell what of an org's list of states does not fit a row."""
+    if row.codec.name != "state":
+        says = f"{name} takes the states of the org's list, codec {row.codec.name} sends any text"
+        yield Misfit(says, 'give the row codec = "state"')
+        return
+    listed = listed_states(table, row, fields)
+    states = set() if listed is None else listed[0].keys()
+    missing = sorted(COUNTRIES["US"].keys() - states)
+    setup = "Setup, State and Country/Territory Picklists, United States"
+    if len(missing) == len(COUNTRIES["US"]):
+        yield Misfit(f"{name}: the org's list has no state of the United States", f"{setup}: make it active, add them")
+    elif missing:
+        says = f"{name}: the org's list has no {', '.join(missing)}; such a state is left out"
+        yield Misfit(says, f"{setup}: add what your patients need", is_fatal=False)
+
+
+def _record_type(
+    table: Table, described: Mapping[str, Any], person_types: Mapping[str, str] | None
+) -> Iterator[Misfit]:
+    """Tell what is wrong with the record type that new records get: they are persons or companies by it."""
+    listed = [one for one in described.get("recordTypeInfos") or () if isinstance(one, dict)]
+    ours = {_short(one.get("recordTypeId")): one for one in listed if one.get("available") is not False}
+    constant = f"[{table.kind.value}.constants] RecordTypeId"
+    chosen = _short(table.constants.get("RecordTypeId", ""))
+    if chosen and listed and chosen not in ours:
+        names = ", ".join(f"{one.get('name')} {one.get('recordTypeId')}" for one in ours.values())
+        says = f"{table.object} has no record type {table.constants['RecordTypeId']} for the integration user"
+        yield Misfit(says, f"{constant} = one of: {names}; or assign it, permission set, Object Settings, Record Types")
+        return
+    if not is_of_persons(table, fields_of(described)):
+        return
+    known = {_short(one): name for one, name in (person_types or {}).items()}
+    default = next((key for key, one in ours.items() if one.get("defaultRecordTypeMapping") is True), "")
+    choices = ", ".join(f'"{one}" ({name})' for one, name in (person_types or {}).items())
+    fix = f"{constant} = {choices or 'the id of a person record type, as its address in Setup shows it'}"
+    if chosen and person_types is not None and chosen not in known:
+        yield Misfit(
+            f"{table.object}: RecordTypeId {table.constants['RecordTypeId']} makes companies, not persons", fix
+        )
+    elif not chosen and "RecordTypeId" not in _filled(table) and default not in known:
+        yield Misfit(f"{table.object}: nothing says RecordTypeId, so new records may become companies", fix)
+
+
+def is_of_persons(table: Table, fields: Mapping[str, Any]) -> bool:
+    """Say whether a mapping means Person Accounts: accounts with a person's fields, in an org that has such."""
+    filled = _filled(table)
+    has_a_persons = any(name in _OF_PERSONS or name.startswith("Person") or name.endswith("__pc") for name in filled)
+    is_account = table.object.casefold() == "account"
+    return is_account and has_a_persons and ("IsPersonAccount" in fields or "RecordTypeId" in filled)
+
+
+def _short(record_type: Any) -> str:
+    return str(record_type)[:15]
+
+
+def _filled(table: Table) -> set[str]:
+    return {row.shown(Side.SALESFORCE) for row in table.rows.values()} | set(table.constants) | {table.external_id}
+
+
 def _required(table: Table, fields: Mapping[str, Any]) -> Iterator[Misfit]:
-    filled = {row.shown(Side.SALESFORCE) for row in table.rows.values()} | set(table.constants) | {table.external_id}
+    filled, is_of_people = _filled(table), is_of_persons(table, fields)
+    if is_of_people and "Name" in filled:
+        says = f"{table.object}.Name is refused of a person account: Salesforce makes it of the person's names"
+        yield Misfit(says, "map FirstName and LastName, and leave Name out")
+    if is_of_people and "LastName" not in filled:
+        yield Misfit(f"{table.object}.LastName is required of a person account, and nothing fills it", "map it")
     for name, field in fields.items():
-        is_required = field.get("nillable") is False and field.get("createable") is True
-        if is_required and field.get("defaultedOnCreate") is not True and name not in filled:
+        if is_required(field) and name not in filled and not (is_of_people and name == "Name"):
             says = f"{table.object}.{name} is required, and nothing fills it"
             yield Misfit(says, f"map it, or give it a value: [{table.kind.value}.constants] {name} = …")
 

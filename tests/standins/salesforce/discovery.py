@@ -6,6 +6,7 @@ from starlette.responses import Response
 from tests.standins.salesforce.errors import ApiError
 from tests.standins.salesforce.gate import bearer
 from tests.standins.salesforce.org import INTEGRATION_USER
+from tests.standins.salesforce.persons import record_types
 from tests.standins.salesforce.web import answer, org_of, version_of
 
 _NEWEST = ("66.0", "67.0", "68.0")
@@ -70,10 +71,12 @@ async def all_objects(request: Request) -> Response:
 
 async def describe(request: Request) -> Response:
     """GET sobjects/Kind/describe."""
-    kind = org_of(request).table(request.path_params["kind"]).kind
+    org = org_of(request)
+    kind = org.table(request.path_params["kind"]).kind
     root = f"/services/data/{version_of(request)}/sobjects/{kind.name}"
     urls = {"sobject": root, "describe": f"{root}/describe", "rowTemplate": f"{root}/{{ID}}"}
-    return answer({**kind.describe(with_fields=True), "urls": urls})
+    types = {"recordTypeInfos": record_types(org, kind.name)}
+    return answer({**kind.describe(with_fields=True), **types, "urls": urls})
 
 
 async def whoami(request: Request) -> Response:

@@ -34,6 +34,18 @@ KINDS = _by_name(
     (
         Kind("Account", "001", (_text("Name", 255, required=True),)),
         Kind(
+            "Organization",
+            "00D",
+            (
+                _text("Name", 80),
+                _text("TimeZoneSidKey", 40),
+                _text("DefaultLocaleSidKey", 40),
+                _text("LanguageLocaleKey", 40),
+                _text("OrganizationType", 40),
+            ),
+            createable=False,
+        ),
+        Kind(
             "Contact",
             "003",
             (

@@ -24,6 +24,15 @@ WRITES_KEPT = 50_000
 CURSORS_KEPT = 200
 
 
+_ITSELF = {
+    "Name": "Synthetic Clinic",
+    "TimeZoneSidKey": "America/New_York",
+    "DefaultLocaleSidKey": "en_US",
+    "LanguageLocaleKey": "en_US",
+    "OrganizationType": "Enterprise Edition",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """Whom the org lets in."""
@@ -109,6 +118,9 @@ class Org:
         """As on the first day, sessions included; the latency given at start comes back."""
         self.settings = Settings(latency_s=self._latency_s)
         self.tables = {name: Table(kind) for name, kind in KINDS.items()}
+        itself = self.tables["organization"].blank()
+        itself.update(_ITSELF, Id=self.credentials.org_id)
+        self.tables["organization"].add(itself)
         self.sessions: dict[str, datetime] = {}
         self.logins = 0
         self.calls_used = 0

@@ -70,11 +70,13 @@ def check_transaction(org: Org, kind: str, records: Sequence[Row]) -> None:
         raise RecordError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", _RUNS.format(kind=kind, why=why))
 
 
-def check_required(table: Table, values: Row, row: Row | None) -> None:
+def check_required(table: Table, values: Row, row: Row | None, *, filled: tuple[str, ...] = ()) -> None:
     missing = [
         column.name
         for column in table.kind.required
-        if values.get(column.name) is None and (column.name in values or (row is None and not column.filled_in))
+        if column.name not in filled
+        and values.get(column.name) is None
+        and (column.name in values or (row is None and not column.filled_in))
     ]
     if missing:
         raise RecordError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)

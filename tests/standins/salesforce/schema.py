@@ -18,8 +18,9 @@ SYSTEM_NAMES = frozenset(
 class Field:
     """One field of an object; `kind` is the type that describe names.
 
-    `writable` says whether anybody may write it; `hidden`, `createable` and `updateable` what the integration user
-    may. `defaulted`: the org fills it in when a create leaves it out.
+    `labels` and `valid_for` stand beside `options`: what people see of each, and the bits of the `controller`'s options
+    that it goes with. `writable` says whether anybody may write it; `hidden`, `createable` and `updateable` what the
+    integration user may. `defaulted`: the org fills it in when a create leaves it out.
     """
 
     name: str
@@ -30,6 +31,9 @@ class Field:
     unique: bool = False
     case_sensitive: bool = False
     options: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    valid_for: tuple[str, ...] = ()
+    controller: str | None = None
     restricted: bool = True
     parent: str | None = None
     relationship: str | None = None
@@ -89,12 +93,17 @@ class Field:
             "filterable": self.filterable,
             "custom": self.name.endswith("__c"),
             "restrictedPicklist": self.kind == "picklist" and self.restricted,
-            "picklistValues": [
-                {"active": True, "defaultValue": False, "label": option, "value": option} for option in self.options
-            ],
+            "controllerName": self.controller,
+            "dependentPicklist": self.controller is not None,
+            "picklistValues": [self._option(at) for at in range(len(self.options))],
             "referenceTo": [self.parent] if self.parent else [],
             "relationshipName": self.relationship,
         }
+
+    def _option(self, at: int) -> dict[str, Any]:
+        shown = self.labels[at] if self.labels else self.options[at]
+        bits = {"validFor": self.valid_for[at]} if self.valid_for else {}
+        return {"active": True, "defaultValue": False, "label": shown, "value": self.options[at], **bits}
 
 
 SYSTEM = (

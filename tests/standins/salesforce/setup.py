@@ -11,12 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tests.standins.salesforce import persons
+from tests.standins.salesforce.addresses import turn_on
 from tests.standins.salesforce.control import ROOT, table_of
 from tests.standins.salesforce.errors import ApiError, not_found
 from tests.standins.salesforce.records import Table
 from tests.standins.salesforce.schema import Field
 from tests.standins.salesforce.values import READERS
-from tests.standins.salesforce.web import answer, body_of
+from tests.standins.salesforce.web import answer, body_of, org_of
 from tests.standins.salesforce.writing import refuse_unreadable
 
 _OBJECT = {"hidden": bool, "createable": bool, "updateable": bool}
@@ -71,6 +73,18 @@ async def add_field(request: Request) -> Response:
     return _reshaped(table, (*table.kind.own, column), name, 201)
 
 
+async def state_picklists(request: Request) -> Response:
+    """POST: State and Country/Territory Picklists are on from now on."""
+    for table in org_of(request).tables.values():
+        table.reshape(replace(table.kind, own=turn_on(table)))
+    return Response(status_code=204)
+
+
+async def person_accounts(request: Request) -> Response:
+    """POST: accounts may be people from now on; gives the record types of accounts by name."""
+    return answer(persons.turn_on(org_of(request)), 201)
+
+
 def _checked(asked: Any, known: dict[str, type]) -> dict[str, Any]:
     """The change as the values of a Field or Kind; one that makes no sense is refused."""
     wrong = [name for name, value in refuse_unreadable(asked).items() if type(value) is not known.get(name)]
@@ -87,6 +101,8 @@ def _reshaped(table: Table, own: tuple[Field, ...], name: str, status: int = 200
 
 
 ROUTES = [
+    Route(f"{ROOT}/state-picklists", state_picklists, methods=["POST"]),
+    Route(f"{ROOT}/person-accounts", person_accounts, methods=["POST"]),
     Route(f"{ROOT}/objects/{{kind}}", change_object, methods=["PATCH"]),
     Route(f"{ROOT}/objects/{{kind}}/fields", add_field, methods=["POST"]),
     Route(f"{ROOT}/objects/{{kind}}/fields/{{field}}", change_field, methods=["PATCH"]),

@@ -19,6 +19,7 @@ _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)")
 _LARGEST = 10**18
+_YEARS = (1700, 4000)
 
 
 def stamp(moment: datetime) -> str:
@@ -93,18 +94,26 @@ def _number(field: Field, raw: Any) -> float:
 def _date(field: Field, raw: Any) -> str:
     if isinstance(raw, str) and _DATE.fullmatch(raw):
         try:
-            date.fromisoformat(raw)
+            day = date.fromisoformat(raw)
         except ValueError:
             pass
         else:
+            _refuse_other_centuries(field, day)
             return raw
     raise unreadable("date", _token(raw), raw)
+
+
+def _refuse_other_centuries(field: Field, day: date) -> None:
+    if not _YEARS[0] <= day.year <= _YEARS[1]:
+        message = f"{field.label}: invalid date: {day:%a %b %d} 00:00:00 GMT {day.year:04d}"
+        raise RecordError("FIELD_INTEGRITY_EXCEPTION", message, [field.name])
 
 
 def _datetime(field: Field, raw: Any) -> str:
     moment = read_moment(raw) if isinstance(raw, str) else None
     if moment is None:
         raise unreadable("datetime", _token(raw), raw)
+    _refuse_other_centuries(field, moment.date())
     # Fields that people fill in hold whole seconds.
     return stamp(moment.replace(microsecond=0))
 

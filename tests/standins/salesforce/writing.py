@@ -7,8 +7,10 @@ call prepares all its records before it stores the first, which is what makes al
 from dataclasses import dataclass
 from typing import Any
 
+from tests.standins.salesforce.addresses import check_addresses
 from tests.standins.salesforce.errors import NO_SUCH_COLUMN, ApiError, RecordError
 from tests.standins.salesforce.org import Org
+from tests.standins.salesforce.persons import check_person, is_person
 from tests.standins.salesforce.records import Row, Table, key_of
 from tests.standins.salesforce.rules import (
     Call,
@@ -60,7 +62,9 @@ def prepare(call: Call, table: Table, body: Row, row: Row | None = None, *, key:
             problem = problem or error
     if problem:
         raise problem
-    check_required(table, values, row)
+    check_required(table, values, row, filled=("Name",) if is_person(call.org, table, values, row) else ())
+    check_person(call.org, table, values, row)
+    check_addresses(table, values, row, human=call.human)
     check_unique(call, table, values, row)
     if not call.human:
         check_faults(call.org, table, values, row)

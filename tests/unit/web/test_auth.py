@@ -14,6 +14,7 @@ from app.operations.sign_in import Caller, SignIn
 from app.runtime import Runtime
 from app.store.database import Database
 from app.store.encryption import Vault
+from app.vendors.salesforce.org_description import OrgMappings
 from app.wakeup import Wakeup
 from app.web.auth import CSRF_FIELD, caller_of, is_from_elsewhere, is_meant
 from tests.build import KEY, KEYS, NEEDED
@@ -30,7 +31,7 @@ def access_of(said, tmp_path):
     def opened(**variables):
         settings = said(**{"VIEWER_TOKEN": VIEWER, **variables})
         database, vault = Database(f"sqlite+aiosqlite:///{tmp_path}/no/no"), Vault((KEY.encode(),))
-        return SignIn(Runtime(settings, database, vault, KEYS, {}, Wakeup(None, lambda: None), None, None))
+        return SignIn(Runtime(settings, database, vault, KEYS, OrgMappings({}), Wakeup(None, lambda: None), None, None))
 
     return opened
 

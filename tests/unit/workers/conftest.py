@@ -8,6 +8,7 @@ from app.store.encryption import Vault
 from app.store.work_queue import DeliveredBody, Due, LeasedBatch
 from app.sync.decide import decide
 from app.sync.model import Kind, Lane, Seen, Side
+from app.vendors.salesforce.org_description import OrgMappings
 from app.wakeup import Wakeup
 from tests.build import KEY, KEYS, LATER_STAMP, NOW, SHIPPED, rules
 from workers.batch import Batch, Observed
@@ -22,7 +23,8 @@ def run(said, tmp_path):
     settings = said(ATTEMPT_LIMIT=ATTEMPT_LIMIT)
     database = Database(f"sqlite+aiosqlite:///{tmp_path}/never.db")
     bell = Wakeup(None, lambda: None)
-    return Runtime(settings, database, Vault((KEY.encode(),)), KEYS, {Kind.PATIENT: SHIPPED}, bell, None, None)
+    mappings = OrgMappings({Kind.PATIENT: SHIPPED})
+    return Runtime(settings, database, Vault((KEY.encode(),)), KEYS, mappings, bell, None, None)
 
 
 @pytest.fixture

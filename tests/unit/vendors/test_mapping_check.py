@@ -1,0 +1,133 @@
+"""The mapping against what an org describes: Person Accounts, record types, lists of states."""
+
+import pytest
+
+from app.sync.mappings import file
+from app.sync.model import Kind
+from app.vendors.salesforce.mapping_check import find_misfits
+from app.vendors.salesforce.org_description import fields_of
+
+COMPANY, PERSON = "012SYN000000001YBA", "012SYN000000002YBA"
+TYPES = [
+    {"recordTypeId": COMPANY, "name": "Company", "available": True, "defaultRecordTypeMapping": True},
+    {"recordTypeId": PERSON, "name": "Patient", "available": True, "defaultRecordTypeMapping": False},
+]
+PERSONS = {PERSON: "Patient"}
+MAPPING = """
+[patient]
+drchrono = "/api/patients"
+object = "Account"
+external_id = "DrChrono_Patient_Id__c"
+constants = { %s }
+fields.first_name = { drchrono = "first_name", salesforce = "FirstName", codec = "text", owner = "drchrono" }
+fields.last_name = { drchrono = "last_name", salesforce = "%s", codec = "text", owner = "drchrono" }
+"""
+
+
+def field(name, kind="string", length=80, **more):
+    return {"name": name, "type": kind, "length": length, "nillable": True, "createable": True, **more}
+
+
+ACCOUNT = {
+    "fields": [
+        field("Name", length=255, nillable=False, defaultedOnCreate=False),
+        field("IsPersonAccount", "boolean", nillable=False, createable=False),
+        field("FirstName"),
+        field("LastName"),
+        field("RecordTypeId", "reference", defaultedOnCreate=True),
+        field("DrChrono_Patient_Id__c", length=64, externalId=True, unique=True, caseSensitive=True),
+    ],
+    "recordTypeInfos": TYPES,
+}
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    """Give the table of a mapping of accounts."""
+
+    def of(constants="", last_name="LastName"):
+        (tmp_path / "mapping.toml").write_text(MAPPING % (constants, last_name))
+        return file.load(tmp_path / "mapping.toml")[Kind.PATIENT]
+
+    return of
+
+
+def chosen(record_type):
+    return f'RecordTypeId = "{record_type}"'
+
+
+def without(described, name):
+    return {**described, "fields": [one for key, one in fields_of(described).items() if key != name]}
+
+
+@pytest.mark.parametrize("persons", [PERSONS, None])
+def test_a_mapping_of_person_accounts_that_is_right_fits(mapped, persons):
+    assert find_misfits(mapped(chosen(PERSON)), ACCOUNT, persons) == []
+    assert find_misfits(mapped(chosen(PERSON[:15])), ACCOUNT, persons) == []
+
+
+def test_the_name_of_a_person_account_is_not_asked_for_where_only_the_record_type_says_that_it_is_one(mapped):
+    unseen = without({"fields": ACCOUNT["fields"]}, "IsPersonAccount")
+
+    assert find_misfits(mapped(chosen(PERSON)), unseen) == []
+
+
+def test_a_person_account_without_a_record_type_is_told_which_there_are(mapped):
+    (one,) = find_misfits(mapped(), ACCOUNT, PERSONS)
+
+    assert (one.is_fatal, one.says) == (True, "Account: nothing says RecordTypeId, so new records may become companies")
+    assert one.fix == f'[patient.constants] RecordTypeId = "{PERSON}" (Patient)'
+
+
+def test_no_record_type_is_asked_for_where_the_users_own_is_of_persons(mapped):
+    types = [{**one, "defaultRecordTypeMapping": one["recordTypeId"] == PERSON} for one in TYPES]
+
+    assert find_misfits(mapped(), {**ACCOUNT, "recordTypeInfos": types}, PERSONS) == []
+
+
+@pytest.mark.parametrize(
+    ("constants", "last_name", "says"),
+    [
+        (chosen(COMPANY), "LastName", "makes companies, not persons"),
+        (chosen("012SYN000000009YBA"), "LastName", "has no record type 012SYN000000009YBA for the integration user"),
+        (chosen(PERSON), "Name", "Account.Name is refused of a person account"),
+        (chosen(PERSON), "Name", "Account.LastName is required of a person account"),
+    ],
+)
+def test_what_salesforce_would_refuse_of_a_person_account_is_told(mapped, constants, last_name, says):
+    found = find_misfits(mapped(constants, last_name), ACCOUNT, PERSONS)
+
+    assert [one.is_fatal for one in found if says in one.says] == [True]
+
+
+def test_the_name_of_a_company_is_still_required(mapped):
+    companies = {"fields": [one for one in ACCOUNT["fields"] if one["name"] != "IsPersonAccount"]}
+
+    assert "Account.Name is required, and nothing fills it" in [one.says for one in find_misfits(mapped(), companies)]
+
+
+CODES = [{"value": "NY", "label": "New York"}, {"value": "NJ", "label": "New Jersey"}]
+
+
+def with_states(values):
+    listed = {"name": "MailingStateCode", "type": "picklist", "picklistValues": values}
+    beside = [listed, field("MailingState"), field("Key__c", length=64, externalId=True, unique=True)]
+    return {"fields": beside}
+
+
+@pytest.mark.parametrize(
+    ("codec", "values", "is_fatal", "says", "fix"),
+    [
+        ("text", CODES, True, "takes the states of the org's list, codec text sends any text", 'codec = "state"'),
+        ("state", CODES, False, "the org's list has no AA, AE, AK", "add what your patients need"),
+        ("state", [], True, "the org's list has no state of the United States", "Country/Territory Picklists"),
+    ],
+)
+def test_what_does_not_fit_a_list_of_states_is_told(tmp_path, codec, values, is_fatal, says, fix):
+    row = f'{{ drchrono = "state", salesforce = "MailingState", codec = "{codec}", owner = "salesforce" }}'
+    text = f'[patient]\ndrchrono = "/api/patients"\nobject = "Contact"\nexternal_id = "Key__c"\nfields.state = {row}\n'
+    (tmp_path / "mapping.toml").write_text(text)
+
+    (one,) = find_misfits(file.load(tmp_path / "mapping.toml")[Kind.PATIENT], with_states(values))
+
+    assert (one.is_fatal, says in one.says, fix in one.fix) == (is_fatal, True, True)
