@@ -21,12 +21,10 @@ def _only(rows: sa.ColumnElement[bool]) -> dict[str, Any]:
 
 metadata = sa.MetaData(
     naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        **{kind: f"{kind}_%(table_name)s_%(column_0_N_name)s" for kind in ("ix", "uq")},
         "pk": "pk_%(table_name)s",
     }
 )
-
 
 deliveries = sa.Table(
     "deliveries",
@@ -53,8 +51,7 @@ events = sa.Table(
     sa.Column("finished_at", Instant, info=STAMP),
 )
 sa.Index("ix_events_open", events.c.side, events.c.kind, events.c.record_id, **_only(events.c.finished_at.is_(None)))
-# not of kind and side too: open ones would be sought here
-sa.Index("ix_events_record", events.c.record_id, events.c.delivery_id)
+sa.Index("ix_events_record", events.c.record_id, events.c.delivery_id)  # with kind and side open ones were sought here
 
 links = sa.Table(
     "links",

@@ -144,18 +144,21 @@ class SalesforceRateLimit:
 
         It is left for as long as it has refused by now: what is over in minutes goes on in minutes.
         """
-        lasts_s = await self._told.refuses(cause)
+        lasts_s = _REFUSES_FIRST_S
+        with suppress(StoreUnavailable):
+            lasts_s = await self._told.refuses(cause)
         self._known = None
         return min(max(lasts_s, _REFUSES_FIRST_S), _REFUSES_LONGEST_S), lasts_s == 0.0
 
     async def took(self, *, is_new: bool) -> str:
         """Take in that the org took a record, a new one or a changed; gives what it refused until now, if it did."""
-        ledger, _ = await self._read()
-        if not ledger.refuses or (refuses_only_new(ledger.refuses) and not is_new):
-            return ""
-        await self._told.takes_again()
-        self._known = None
-        return ledger.refuses
+        with suppress(StoreUnavailable):  # the next one that it takes says so too
+            ledger, _ = await self._read()
+            if ledger.refuses and (is_new or not refuses_only_new(ledger.refuses)):
+                await self._told.takes_again()
+                self._known = None
+                return ledger.refuses
+        return ""
 
     async def stands(self) -> DayStanding:
         """Give how things stand."""

@@ -1,24 +1,42 @@
 """What became of writes that were on their way when something failed: what the vendor did, only its own word tells."""
 
+from dataclasses import replace
+
 import pytest
+from pydantic import SecretStr
 
 from app.errors import LeaseLost, OutcomeUnknown, StoreUnavailable, Unauthorized, Unavailable, ValueRefused
+from app.runtime import salesforce_budget, salesforce_client
 from app.store.journal import Entry
+from app.store.vendor_tokens import VendorTokens
 from app.store.work_queue import LeasedBatch
 from app.sync.model import Base, Kind, Lane, Link, Side, WriteState
+from app.vendors import http
 from app.vendors.salesforce.wire import Saved
 from tests.build import NOW, rules
 from workers import write
 from workers.batch import Batch, PreparedWrite, Written
 
 SIDES = pytest.mark.parametrize("side", Side)
+ORG = {
+    "salesforce_login_url": "https://login.salesforce.com",
+    "salesforce_client_id": "id",
+    "salesforce_client_secret": SecretStr("secret"),
+    "salesforce_org_id": "00DSYN0000000012BA",
+}
 UNFORESEEN = [ValueError("Jane Canary"), RecursionError(), StoreUnavailable("away"), ValueRefused("no")]
 SAID = [Unavailable("salesforce", "PATCH", status=503), Unauthorized("salesforce", "PATCH"), LeaseLost("too late")]
 
 
 @pytest.fixture
-def batch(run):
-    return Batch(run, rules(), LeasedBatch(Kind.PATIENT, Lane.LIVE, "token", NOW, ()))
+async def batch(run):
+    """A batch whose org is connected, and never called."""
+    settings, store = run.settings, VendorTokens(run.database, run.vault, Side.SALESFORCE)
+    settings = settings.model_copy(update=ORG)
+    org = salesforce_client(settings, store, http.trusted(None), salesforce_budget(settings, run.database))
+    async with run.database.opened():
+        yield Batch(replace(run, salesforce=org), rules(), LeasedBatch(Kind.PATIENT, Lane.LIVE, "token", NOW, ()))
+        await org.close()
 
 
 def writes(side):
