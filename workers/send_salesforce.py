@@ -6,11 +6,12 @@ all fell alike of something that may be the call's, is sent again in smaller one
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.errors import Rejected, SyncError, Unauthorized, Unavailable
-from app.log import log
+from app.errors import Rejected, StoreUnavailable, SyncError, Unauthorized, Unavailable
+from app.store import links
 from app.sync.failure_causes import SALESFORCE_QUOTA_CAUSES, look_up
 from app.sync.mappings.table import Table
 from app.sync.model import RefusalScope, Side
@@ -94,7 +95,8 @@ async def of_the_org(batch: Batch, told: dict[str, WriteAnswer]) -> dict[str, Wr
             errors[one.code] = await _away(batch, one.code, scope)
         found[link_id] = errors[one.code]
     if written and not errors and (was := await org.took(is_new=any(one.created for one in written))):
-        log.info("salesforce.takes_again", cause=was)
+        with suppress(StoreUnavailable):  # each of them has its own time, too
+            await links.release(batch.runtime.database, was)
     return found
 
 
@@ -107,10 +109,7 @@ async def _away(batch: Batch, cause: str, scope: RefusalScope) -> SyncError:
     if cause in SALESFORCE_QUOTA_CAUSES:
         await budget.refused(SPENT_S)
         return Unavailable(Side.SALESFORCE.value, call, code=cause, retry_in_s=SPENT_S)
-    wait_s, is_new = await budget.refuses(cause)
-    if is_new:
-        log.warning("salesforce.refuses", cause=cause)
-    return Unavailable(Side.SALESFORCE.value, call, code=cause, retry_in_s=wait_s)
+    return Unavailable(Side.SALESFORCE.value, call, code=cause, retry_in_s=await budget.refuses(cause))
 
 
 @dataclass(slots=True)

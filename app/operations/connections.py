@@ -26,6 +26,7 @@ from app.runtime import Runtime
 from app.store import audit, links, oauth_states
 from app.store.oauth_states import OAuthStates
 from app.store.vendor_tokens import VendorTokens
+from app.sync.failure_causes import paused_by
 from app.sync.model import Side
 from app.timings import TOKEN_LEASE
 from app.vendors.drchrono.client import DrChrono
@@ -243,7 +244,7 @@ async def recover(runtime: Runtime) -> None:
 
 async def resume(runtime: Runtime, side: Side) -> None:
     """Make due at once what waited because a side's credential was refused."""
-    await links.release_paused(runtime.database, side)
+    await links.release(runtime.database, paused_by(side))
     runtime.wakeup.notify(runtime.mappings)
 
 

@@ -17,7 +17,6 @@ from app.store import audit
 from app.store.clock import db_now
 from app.store.database import Database, insert_into
 from app.store.tables import failures, links
-from app.sync.failure_causes import paused_by
 from app.sync.model import Base, Kind, Lane, Link, Side
 
 T = TypeVar("T")
@@ -25,11 +24,11 @@ T = TypeVar("T")
 _MOST_IDS = 500
 
 
-async def release_paused(database: Database, side: Side) -> None:
-    """Make due now what waits because a side's credential was refused."""
+async def release(database: Database, cause: str) -> None:
+    """Make due now what waits for a cause that is over, for everybody at once."""
 
     async def work(connection: AsyncConnection) -> None:
-        waiting = sa.and_(links.c.due_at > db_now(), links.c.last_error == paused_by(side))
+        waiting = sa.and_(links.c.due_at > db_now(), links.c.last_error == cause)
         await connection.execute(sa.update(links).where(waiting).values(due_at=db_now()))
 
     await database.transact(work)

@@ -42,7 +42,8 @@ _OTHER = "Look the code up in the vendor's documentation, correct the record, th
 
 _UNREADABLE = (
     "ANSWER_DOES_NOT_FIT NOT_JSON NO_RECORDS OutcomeUnknown Unreadable NO_ID NO_USER NO_FIELDS "
-    "NO_LIMITS NO_VERSIONS NO_JOB NO_KEY NOT_CSV NOT_TAKEN OTHER_HOST ENDLESS_LIST job_failed"
+    "NO_LIMITS NO_VERSIONS NO_JOB NO_KEY NO_RESULT NO_GRANT JOB_ABORTED JOB_GOES_ON "
+    "NOT_CSV NOT_TAKEN OTHER_HOST ENDLESS_LIST job_failed"
 )
 _VALUES = {  # what is wrong with a value, and what a person does about it
     "too_long": "Shorten the named field in DrChrono, or raise max_length in the mapping and the field's length.",

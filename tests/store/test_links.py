@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from app.store import journal, links, outcomes, tables, work_queue
 from app.store.clock import after, db_now
 from app.store.lanes import set_paused
+from app.sync.failure_causes import paused_by
 from app.sync.model import Base, Kind, Lane, Side, WriteState
 from app.timings import REAL
 from tests.store.build import (
@@ -294,7 +295,7 @@ async def test_what_waits_for_a_sides_credential_is_due_at_once_when_it_is_hurri
     await waits_with(database, "1", "drchrono_paused")
     await waits_with(database, "2", "drchrono_paused")
 
-    await links.release_paused(database, Side.DRCHRONO)
+    await links.release(database, paused_by(Side.DRCHRONO))
 
     assert sorted(record_ids(await work_queue.lease_batch(database, Kind.PATIENT))) == ["1", "2"]
 
@@ -304,7 +305,7 @@ async def test_what_waits_for_anything_else_is_not_hurried(database, last_error)
     await waits_with(database, "1", last_error)
     before = await the_link(database)
 
-    await links.release_paused(database, Side.DRCHRONO)
+    await links.release(database, paused_by(Side.DRCHRONO))
 
     assert await the_link(database) == before
 
@@ -313,7 +314,7 @@ async def test_what_is_due_already_keeps_its_place(database):
     await waits_with(database, "1", "drchrono_paused", due_in=-HOUR)
     before = await the_link(database)
 
-    await links.release_paused(database, Side.DRCHRONO)
+    await links.release(database, paused_by(Side.DRCHRONO))
 
     assert await the_link(database) == before
 
@@ -322,7 +323,7 @@ async def test_what_is_done_is_not_made_due_again(database):
     await came_in(database, a_delivery("1"))
     await change_link(database, last_error="drchrono_paused", due_at=None)
 
-    await links.release_paused(database, Side.DRCHRONO)
+    await links.release(database, paused_by(Side.DRCHRONO))
 
     assert (await the_link(database)).due_at is None
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from app.errors import StoreUnavailable, Unavailable
+from app.log import log
 from app.ports import DayStore, Ledger
 from app.sync.failure_causes import CIRCUIT_OPEN, DAY_IS_SPENT
 from app.sync.model import Lane, Side
@@ -139,24 +140,27 @@ class SalesforceRateLimit:
             await self._told.throttled(wait_s, is_spent=is_spent)
         self._known = None
 
-    async def refuses(self, cause: str) -> tuple[float, bool]:
-        """Take in that the org refuses whatever it is sent; gives for how long to leave it, and whether that is new.
+    async def refuses(self, cause: str) -> float:
+        """Take in that the org refuses whatever it is sent; gives for how long what it refused is to wait.
 
-        It is left for as long as it has refused by now: what is over in minutes goes on in minutes.
+        That is as long as it has refused by now: what is over in minutes goes on in minutes.
         """
         lasts_s = _REFUSES_FIRST_S
         with suppress(StoreUnavailable):
             lasts_s = await self._told.refuses(cause)
         self._known = None
-        return min(max(lasts_s, _REFUSES_FIRST_S), _REFUSES_LONGEST_S), lasts_s == 0.0
+        if lasts_s == 0.0:
+            log.warning("salesforce.refuses", cause=cause)
+        return min(max(lasts_s, _REFUSES_FIRST_S), _REFUSES_LONGEST_S)
 
     async def took(self, *, is_new: bool) -> str:
         """Take in that the org took a record, a new one or a changed; gives what it refused until now, if it did."""
-        with suppress(StoreUnavailable):  # the next one that it takes says so too
+        with suppress(StoreUnavailable):
             ledger, _ = await self._read()
             if ledger.refuses and (is_new or not refuses_only_new(ledger.refuses)):
                 await self._told.takes_again()
                 self._known = None
+                log.info("salesforce.takes_again", cause=ledger.refuses)
                 return ledger.refuses
         return ""
 

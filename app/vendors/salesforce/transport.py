@@ -160,7 +160,7 @@ class Transport:
             found = await self._answered(call, ask, writes=writes)
         except (Unavailable, OutcomeUnknown) as error:
             if isinstance(error, Unavailable) and look_up(error.code).group is FailureClass.ORG:
-                error.retry_in_s, _ = await self.budget.refuses(error.code)
+                error.retry_in_s = await self.budget.refuses(error.code)
             elif isinstance(error, Unavailable) and error.code == _LIMIT:
                 wait_s = error.retry_in_s or SPENT_S
                 await self.budget.refused(wait_s, is_spent=wait_s >= SPENT_S)

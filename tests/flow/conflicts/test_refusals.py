@@ -133,6 +133,26 @@ async def test_a_visit_whose_contact_is_in_the_bin_is_told_as_that_and_goes_thro
     assert await clinic.failures() == []
 
 
+async def test_a_record_under_approval_and_one_whose_owner_left_say_what_to_do_and_go_through_once_it_is_done(clinic):
+    people = [await clinic.has_linked(first_name=name, last_name="Test") for name in ("Ada", "Ben")]
+    ids = {one["FirstName"]: one["Id"] for one in clinic.contacts()}
+    states = {"under_approval": [ids["Ada"]], "owner_left": [ids["Ben"]]}
+    clinic.salesforce.put("/_control/settings", json=states)
+    edited = [await clinic.edits(one, city="Springfield") for one in people]
+    for one in edited:
+        await clinic.arrives(one)
+    answer = await clinic.web.get("/api/v1/failures", headers={"Authorization": f"Bearer {OPERATOR}"})
+    clinic.salesforce.put("/_control/settings", json={state: [] for state in states})
+    for one in people:
+        await clinic.arrives(await clinic.edits(one, city="Newtown"))
+
+    fixes = {one["cause"]: one["fix"] for one in answer.json()["items"]}
+    assert "finish or recall the approval" in fixes["ENTITY_IS_LOCKED"]
+    assert "active owner" in fixes["INACTIVE_OWNER_OR_USER"]
+    assert [one["MailingCity"] for one in clinic.contacts()] == ["Newtown"] * 2
+    assert await clinic.failures() == []
+
+
 async def test_salesforce_down_burns_no_attempts_and_work_resumes_by_itself(clinic):
     patient = await clinic.registers(first_name="Ada", last_name="Test")
     clinic.breaks(

@@ -43,6 +43,17 @@ async def test_a_read_only_org_costs_no_attempt_is_told_once_and_all_goes_on_whe
     assert await health_of_salesforce(clinic) == ("ok", None)
 
 
+async def test_what_waits_goes_on_at_once_when_the_org_takes_anything(clinic):
+    waiting, other = [await clinic.has_linked(first_name=f"P{n}", last_name="Test") for n in range(2)]
+    settings(clinic, read_only=True)
+    await clinic.arrives(await clinic.edits(waiting, city="Springfield"))
+    settings(clinic, read_only=False)
+
+    await clinic.arrives(await clinic.edits(other, city="Shelbyville"))
+
+    assert {one["MailingCity"] for one in clinic.contacts()} == {"Springfield", "Shelbyville"}
+
+
 async def test_full_storage_keeps_new_records_waiting_and_no_edit(clinic):
     known = await clinic.has_linked(first_name="Ada", last_name="Known")
     settings(clinic, storage_full=True)
