@@ -38,8 +38,7 @@ async def ask_limits_when_due(runtime: Runtime) -> None:
     log.info("limits.told", side=Side.SALESFORCE.value, budget_left=left)
 
 
-_ORG, _DAILY = "salesforce_org", timedelta(days=1)
-_ORG_AT_START, _STARTS_APART = "salesforce_org_at_start", timedelta(minutes=10)  # of workers that start one by one
+_ORG, _ORG_AT_START, _DAILY = "salesforce_org", "salesforce_org_at_start", timedelta(days=1)
 
 
 class OrgWatch:
@@ -53,9 +52,9 @@ class OrgWatch:
         database, mappings = self._runtime.database, self._runtime.mappings
         if self._runtime.salesforce is None:
             return
-        is_due = await schedules.try_claim(database, _ORG, _DAILY)
+        is_due = await schedules.try_claim(database, _ORG, _AFTER_A_FAILURE)
         if self._is_new:
-            is_due = await schedules.try_claim(database, _ORG_AT_START, _STARTS_APART) or is_due
+            is_due = await schedules.try_claim(database, _ORG_AT_START, _AFTER_A_FAILURE) or is_due
             self._is_new = False
         if not is_due:
             await recall_org(database, mappings)
@@ -65,9 +64,9 @@ class OrgWatch:
         except StoreUnavailable:
             raise
         except SyncError as error:
-            await schedules.again_in(database, _ORG, _AFTER_A_FAILURE)
             log.warning("org.not_told", side=Side.SALESFORCE.value, error=type(error).__name__, cause=str(error))
             return
         await org_descriptions.keep(database, described)
+        await schedules.again_in(database, _ORG, _DAILY)
         mappings.fit(described)
         log.info("org.told", side=Side.SALESFORCE.value, records=len(described))
