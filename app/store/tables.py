@@ -19,12 +19,8 @@ def _only(rows: sa.ColumnElement[bool]) -> dict[str, Any]:
     return {"sqlite_where": rows, "postgresql_where": rows}
 
 
-metadata = sa.MetaData(
-    naming_convention={
-        **{kind: f"{kind}_%(table_name)s_%(column_0_N_name)s" for kind in ("ix", "uq")},
-        "pk": "pk_%(table_name)s",
-    }
-)
+_TABLE, _COLUMNS = "%(table_name)s", "%(table_name)s_%(column_0_N_name)s"
+metadata = sa.MetaData(naming_convention={"ix": f"ix_{_COLUMNS}", "uq": f"uq_{_COLUMNS}", "pk": f"pk_{_TABLE}"})
 
 deliveries = sa.Table(
     "deliveries",
