@@ -253,11 +253,17 @@ class Clinic:
 
     async def time_passes(self, span):
         """Move everything the database remembers back by a span: the clock itself cannot be moved."""
+        await self.has_aged(MOVED, span)
+
+    async def has_aged(self, columns, span):
+        """Let these columns be so much longer ago, and the worker know no better."""
 
         async def work(connection):
-            await move_back(connection, MOVED, span)
+            await move_back(connection, columns, span)
 
         await self.runtime.database.transact(work)
+        if self.runtime.salesforce is not None:
+            self.runtime.salesforce.budget._known = None
 
     async def rows(self, table):
         return await self.runtime.database.read(sa.select(table))
@@ -401,8 +407,6 @@ async def opened(known, drchrono, salesforce, *, connects=True, from_memory=Fals
         ) as web:
             if runtime.drchrono is not None:
                 runtime.drchrono.bulk_waits_s = (0.0,) * 5
-            if runtime.salesforce is not None:
-                runtime.salesforce.budget._remember_s = 0.0  # time may be moved
             clinic = Clinic(runtime, web, drchrono, salesforce)
             clinic.app = app
             if runtime.drchrono is not None and connects and not (from_memory and await is_remembered(clinic, known)):

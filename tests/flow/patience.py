@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from app.runtime import open_inbox
-from tests.flow.clinic import ORG_ID, TIMES, move_back
+from tests.flow.clinic import ORG_ID, TIMES
 from tests.standins.drchrono.webhooks import REDELIVERED_AFTER_H
 from tests.standins.salesforce.outbound_courier import Policy
 from workers.compare.reconcile import compare_when_due
@@ -72,11 +72,7 @@ async def event(clinic, record, operation):
 
 async def ages(clinic, span):
     """All the service remembers was that long ago, what it did every so often and up to when, too."""
-
-    async def work(connection):
-        await move_back(connection, TIMES, span)
-
-    await clinic.runtime.database.transact(work)
+    await clinic.has_aged(TIMES, span)
 
 
 async def compares_when_due(clinic):
