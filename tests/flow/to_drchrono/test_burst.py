@@ -54,7 +54,7 @@ async def test_never_more_than_four_patches_are_under_way_at_once(clinic):
 async def test_one_patient_drchrono_refuses_holds_up_no_other(clinic):
     await many_linked(clinic, 12)
     everybody_moves(clinic)
-    clinic.breaks("drchrono", "PATCH /api/patients", "error", status=400, body="<html>")
+    clinic.breaks("drchrono", "PATCH /api/patients", "error", status=400, body=["no"])
 
     await clinic.hears()
     await clinic.settles()
