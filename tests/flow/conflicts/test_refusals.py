@@ -202,9 +202,9 @@ async def test_a_credential_salesforce_refuses_pauses_the_side_without_a_storm_o
 async def test_a_throttled_drchrono_is_waited_out_by_its_own_word(clinic):
     patient = await clinic.registers(first_name="Ada", last_name="Test")
     await clinic.arrives(patient)
+    clinic.breaks("drchrono", "GET /api/patients", "throttle", next=2)
     await clinic.arrives(await clinic.edits(patient, last_name="Wed"))
-    clinic.breaks("drchrono", "GET /api/patients", "throttle", next=1)
-    await clinic.time_passes(timedelta(minutes=2))
+    await clinic.time_passes(timedelta(hours=2))
     await clinic.settles()
     throttled = await clinic.link(patient)
 

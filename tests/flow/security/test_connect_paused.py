@@ -21,15 +21,18 @@ CONFIRMED = CONFIRM_AFTER + timedelta(seconds=1)
 
 @pytest.fixture
 async def doubts(clinic):
-    """Six linked patients whose names changed; each needs a GET before that travels, and its time has come."""
+    """Six linked patients whose names changed; each needs a GET before that travels, and its time has come again."""
     patients = [await clinic.registers(first_name=f"Ada{n}", last_name="Test") for n in range(6)]
     for patient in patients:
         await clinic.delivers(patient)
     await clinic.settles()
-    for patient in patients:
-        await clinic.delivers(await clinic.edits(patient, last_name="Wed"))
+    told = [await clinic.edits(patient, last_name="Wed") for patient in patients]
+    clinic.breaks("drchrono", "GET /api/patients", "throttle", next=len(told))
+    for one in told:
+        await clinic.delivers(one)
     await clinic.settles()
-    await clinic.time_passes(CONFIRMED)
+    clinic.drchrono.delete("/_control/faults")
+    await clinic.time_passes(2 * LATER)
     clinic.drchrono.delete("/_control/calls")
     return patients
 
