@@ -670,6 +670,30 @@ class TestOneRecord:
         assert answer.json()[0]["message"].startswith("Foreign key external ID: 404 not found")
 
 
+class TestTheOrgsState:
+    @pytest.mark.parametrize(
+        ("state", "new", "known"),
+        [
+            ({"read_only": True}, ["INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE"] * 2, "INSERT_UPDATE_DELETE"),
+            ({"storage_full": True}, ["STORAGE_LIMIT_EXCEEDED"] * 2, ""),
+            ({"most_in_transaction": 1}, ["CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"] * 2, ""),
+            ({"trigger_fails_on": "Odd"}, ["CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"] * 2, ""),
+        ],
+        ids=lambda one: next(iter(one), "") if isinstance(one, dict) else "",
+    )
+    def test_what_it_refuses_is_refused_record_by_record_and_of_no_person(self, org, state, new, known):
+        there = org.person_creates(LastName="Known")
+        org.set(**state)
+
+        refused = org.upsert_many(contact("1", LastName="Odd"), contact("2")).json()
+        changed = org.ask("PATCH", f"sobjects/Contact/{there['Id']}", json={"FirstName": "Ann"})
+
+        assert [one["errors"][0]["statusCode"] for one in refused] == new
+        assert changed.text.startswith('[{"') == bool(known)
+        assert known in changed.text
+        assert org.person_creates(LastName="Another")["Id"]
+
+
 class TestCollections:
     def test_mixed_results_have_the_shape_of_the_sample(self, org):
         org.set(duplicate_rule="alert")
