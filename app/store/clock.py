@@ -68,6 +68,17 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + timedelta(milliseconds=value)
 
 
+class Duration(TypeDecorator[timedelta]):
+    """A length of time, told to the database as milliseconds."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> int | None:  # noqa: ARG002
+        """Give its whole milliseconds."""
+        return None if value is None else value // timedelta(milliseconds=1)
+
+
 def millis(value: datetime) -> int:
     """Give milliseconds since 1970 of an aware instant."""
     return (value - _EPOCH) // timedelta(milliseconds=1)
@@ -95,9 +106,10 @@ def _postgresql_now(*_: Any, **__: Any) -> str:
     return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
 
 
-def after(span: timedelta) -> sa.ColumnElement[Any]:
-    """Give the database's clock plus a span."""
-    return sa.type_coerce(db_now(), sa.BigInteger) + sa.literal(span // timedelta(milliseconds=1), sa.BigInteger)
+def after(span: timedelta | str) -> sa.ColumnElement[Any]:
+    """Give the database's clock plus a span; or plus the one that a statement made once is told by this name."""
+    told = sa.bindparam(span, type_=Duration) if isinstance(span, str) else sa.literal(span, Duration)
+    return sa.type_coerce(db_now(), sa.BigInteger) + told
 
 
 # What a column of instants says it is (`info`), for a clock that jumps and for tests that move time:

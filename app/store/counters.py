@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import StoreUnavailable
 from app.metrics.definitions import BY_PROCESSES, SUM, VENDOR_CALLS, Metric
-from app.store.database import Database, insert_into
+from app.store.database import Database, DialectInsert, Insert
 from app.store.tables import tallies
 from app.sync.model import Side
 
@@ -24,13 +24,19 @@ JOINT = "|"  # between the parts of a name that is no person's
 _LONGEST = 64
 
 
+def _added(insert: Insert) -> sa.Executable:
+    more = {"count": tallies.c["count"] + insert.excluded["count"]}
+    return insert.on_conflict_do_update(index_elements=[tallies.c.name], set_=more)
+
+
+_ADDED = DialectInsert(tallies, _added)
+
+
 async def add(connection: AsyncConnection, counts: Mapping[str, int]) -> None:
     """Add to the counts, each by its name; in the order of the names, so that two writers lock in the same order."""
-    insert = insert_into(tallies, connection.dialect)
-    for name, count in sorted(counts.items()):
-        first = insert.values(name=name[:_LONGEST], count=count)
-        more = {"count": tallies.c["count"] + first.excluded["count"]}
-        await connection.execute(first.on_conflict_do_update(index_elements=[tallies.c.name], set_=more))
+    rows = [{"name": name[:_LONGEST], "count": count} for name, count in sorted(counts.items())]
+    if rows:
+        await connection.execute(_ADDED.on(connection), rows)
 
 
 async def read(database: Database) -> dict[str, int]:

@@ -169,9 +169,28 @@ class Database:
             await self.engine.dispose()
 
 
-def insert_into(table: sa.Table, dialect: sa.Dialect) -> sqlite.Insert | postgresql.Insert:
+Insert = sqlite.Insert | postgresql.Insert
+
+
+def insert_into(table: sa.Table, dialect: sa.Dialect) -> Insert:
     """Give an insert that can also say what becomes of a row that is there already: each database has its own."""
     return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
+
+
+class DialectInsert:
+    """Such an insert, made once for each dialect: `complete` says what becomes of a row that is there already."""
+
+    def __init__(self, table: sa.Table, complete: Callable[[Insert], sa.Executable]) -> None:
+        self._sqlite, self._postgresql = complete(sqlite.insert(table)), complete(postgresql.insert(table))
+
+    def on(self, connection: AsyncConnection) -> sa.Executable:
+        """Give the statement for this connection's database."""
+        return self._sqlite if connection.dialect.name == "sqlite" else self._postgresql
+
+
+def among(name: str) -> sa.BindParameter[Any]:
+    """Give the values, however many, that a statement made once is told by this name, for `in_`."""
+    return sa.bindparam(name, expanding=True)
 
 
 def _engine(url: sa.URL, address: PostgresAddress | None, patience_s: float) -> AsyncEngine:

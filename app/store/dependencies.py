@@ -11,9 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.store.clock import db_now
-from app.store.database import Database, insert_into
+from app.store.database import Database, DialectInsert, among
 from app.store.tables import awaited, links
 from app.sync.model import Kind, Lane, Parent, RecordRef, Side
+
+_IS_OF_KIND = links.c.kind == sa.bindparam("p_kind")
+_STATUS = sa.select(
+    links.c.drchrono_id,
+    links.c.salesforce_id,
+    sa.and_(links.c.due_at.is_(None), links.c.lease_owner.is_(None)).label("is_idle"),
+).where(_IS_OF_KIND, links.c.drchrono_id.in_(among("p_ids")))
 
 
 async def status_of(database: Database, refs: Collection[tuple[Kind, str]]) -> dict[tuple[Kind, str], Parent]:
@@ -21,9 +28,7 @@ async def status_of(database: Database, refs: Collection[tuple[Kind, str]]) -> d
     found = dict.fromkeys(refs, Parent.COMING)
     for kind in sorted({kind for kind, _ in refs}):
         ids = sorted({id_ for one, id_ in refs if one is kind})
-        is_idle = sa.and_(links.c.due_at.is_(None), links.c.lease_owner.is_(None))
-        asked = sa.select(links.c.drchrono_id, links.c.salesforce_id, is_idle.label("is_idle"))
-        for row in await database.read(asked.where(links.c.kind == kind.value, links.c.drchrono_id.in_(ids))):
+        for row in await database.read(_STATUS, {"p_kind": kind.value, "p_ids": ids}):
             if row.salesforce_id is not None:
                 del found[kind, row.drchrono_id]
             elif row.is_idle:
@@ -31,34 +36,56 @@ async def status_of(database: Database, refs: Collection[tuple[Kind, str]]) -> d
     return found
 
 
+_DRCHRONO_IDS = sa.select(links.c.salesforce_id, links.c.drchrono_id).where(
+    _IS_OF_KIND, links.c.salesforce_id.in_(among("p_ids")), links.c.drchrono_id.is_not(None)
+)
+
+
 async def drchrono_ids_of(database: Database, refs: Collection[RecordRef]) -> dict[tuple[Kind, str], str]:
     """Give, by kind and Salesforce id, the DrChrono ids of the records that are linked."""
     found: dict[tuple[Kind, str], str] = {}
     for kind in sorted({ref.kind for ref in refs}):
         ids = sorted({ref.id for ref in refs if ref.kind is kind})
-        theirs = sa.and_(links.c.kind == kind.value, links.c.salesforce_id.in_(ids), links.c.drchrono_id.is_not(None))
-        for row in await database.read(sa.select(links.c.salesforce_id, links.c.drchrono_id).where(theirs)):
+        for row in await database.read(_DRCHRONO_IDS, {"p_kind": kind.value, "p_ids": ids}):
             found[kind, row.salesforce_id] = row.drchrono_id
     return found
+
+
+_UNHEARD = DialectInsert(
+    links,
+    lambda insert: insert.values(
+        lane=sa.bindparam("p_lane"), due_at=db_now(), confirm_at=db_now()
+    ).on_conflict_do_nothing(),
+)
+_AWAITED = DialectInsert(awaited, lambda insert: insert.on_conflict_do_nothing())
 
 
 async def await_them(connection: AsyncConnection, waiting: Mapping[str, Sequence[RecordRef]], lane: Lane) -> None:
     """Note for which records links wait (link id -> refs); those nobody has heard of are due at once, in their lane."""
     refs = sorted({ref for refs in waiting.values() for ref in refs})
     for side in Side:
-        rows = [{"id": str(ULID()), "kind": ref.kind.value, f"{side}_id": ref.id} for ref in refs if ref.side is side]
+        rows = [
+            {"id": str(ULID()), "kind": ref.kind.value, f"{side}_id": ref.id, "p_lane": lane.value}
+            for ref in refs
+            if ref.side is side
+        ]
         if rows:
-            unheard = insert_into(links, connection.dialect).values(
-                lane=lane.value, due_at=db_now(), confirm_at=db_now()
-            )
-            await connection.execute(unheard.on_conflict_do_nothing(), rows)
+            await connection.execute(_UNHEARD.on(connection), rows)
     rows = [
         {"link_id": link_id, "side": ref.side.value, "kind": ref.kind.value, "record_id": ref.id}
         for link_id, refs in sorted(waiting.items())
         for ref in sorted(refs)
     ]
     if rows:
-        await connection.execute(insert_into(awaited, connection.dialect).on_conflict_do_nothing(), rows)
+        await connection.execute(_AWAITED.on(connection), rows)
+
+
+_COME = {
+    side: sa.select(links.c.kind, links.c[f"{side}_id"].label("id")).where(
+        links.c[f"{side}_id"].in_(among("p_ids")), links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None)
+    )
+    for side in Side
+}
 
 
 async def wake_come(database: Database, refs: Collection[RecordRef]) -> None:
@@ -71,17 +98,33 @@ async def wake_come(database: Database, refs: Collection[RecordRef]) -> None:
         come = []
         for side in Side:
             ids = sorted({ref.id for ref in refs if ref.side is side})
-            column = links.c[f"{side}_id"]
-            is_linked = sa.and_(links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None))
-            asked = sa.select(links.c.kind, column.label("id")).where(column.in_(ids), is_linked)
             come += [
                 ref
-                for row in await connection.execute(asked)
+                for row in await connection.execute(_COME[side], {"p_ids": ids})
                 if (ref := RecordRef(side, Kind(row.kind), row.id)) in refs
             ]
         await wake(connection, come)
 
     await database.transact(work)
+
+
+_NO_MORE_AWAITED = (
+    sa.delete(awaited)
+    .where(
+        awaited.c.side == sa.bindparam("p_side"),
+        awaited.c.kind == sa.bindparam("p_kind"),
+        awaited.c.record_id.in_(among("p_ids")),
+    )
+    .returning(awaited.c.link_id)
+)
+_WOKEN = (
+    sa.update(links)
+    .where(links.c.id.in_(among("p_ids")))
+    .values(
+        due_at=sa.case((links.c.due_at <= db_now(), links.c.due_at), else_=db_now()),
+        generation=links.c.generation + 1,
+    )
+)
 
 
 async def wake(connection: AsyncConnection, come: Iterable[RecordRef]) -> None:
@@ -90,9 +133,6 @@ async def wake(connection: AsyncConnection, come: Iterable[RecordRef]) -> None:
     for ref in come:
         by_place.setdefault((ref.side, ref.kind), []).append(ref.id)
     for (side, kind), ids in sorted(by_place.items()):
-        is_theirs = sa.and_(awaited.c.side == side.value, awaited.c.kind == kind.value, awaited.c.record_id.in_(ids))
-        woken = (await connection.scalars(sa.delete(awaited).where(is_theirs).returning(awaited.c.link_id))).all()
-        if woken:
-            due_at = sa.case((links.c.due_at <= db_now(), links.c.due_at), else_=db_now())
-            again = sa.update(links).where(links.c.id.in_(woken))
-            await connection.execute(again.values(due_at=due_at, generation=links.c.generation + 1))
+        place = {"p_side": side.value, "p_kind": kind.value, "p_ids": ids}
+        if woken := (await connection.scalars(_NO_MORE_AWAITED, place)).all():
+            await connection.execute(_WOKEN, {"p_ids": woken})

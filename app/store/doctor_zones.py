@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.clock import db_now
-from app.store.database import Database, insert_into
+from app.store.database import Database, DialectInsert, Insert
 from app.store.links import mark_due
 from app.store.tables import zones
 from app.sync.model import Kind, Side
@@ -23,23 +23,30 @@ class Change:
     mark: object
 
 
+_ZONES = sa.select(zones.c.doctor_id, zones.c.zone)
+
+
 async def all_zones(database: Database) -> dict[str, str]:
     """Give every doctor's zone, verbatim, by DrChrono id."""
-    rows = await database.read(sa.select(zones.c.doctor_id, zones.c.zone))
-    return {row.doctor_id: row.zone for row in rows}
+    return {row.doctor_id: row.zone for row in await database.read(_ZONES)}
+
+
+def _kept(insert: Insert) -> sa.Executable:
+    first = insert.values(changed_at=db_now(), applied_at=db_now())
+    return first.on_conflict_do_update(
+        index_elements=[zones.c.doctor_id],
+        set_={"zone": first.excluded.zone, "changed_at": db_now(), "applied_at": zones.c.applied_at},
+        where=zones.c.zone != first.excluded.zone,
+    )
+
+
+_KEPT = DialectInsert(zones, _kept)
 
 
 async def keep(connection: AsyncConnection, by_doctor: Mapping[str, str]) -> None:
     """Remember doctors' zones; one that is another than before is a change that is still to be applied."""
-    insert = insert_into(zones, connection.dialect)
     for doctor_id, zone in sorted(by_doctor.items()):
-        first = insert.values(doctor_id=doctor_id, zone=zone[:_LONGEST], changed_at=db_now(), applied_at=db_now())
-        known = first.on_conflict_do_update(
-            index_elements=[zones.c.doctor_id],
-            set_={"zone": first.excluded.zone, "changed_at": db_now(), "applied_at": zones.c.applied_at},
-            where=zones.c.zone != first.excluded.zone,
-        )
-        await connection.execute(known)
+        await connection.execute(_KEPT.on(connection), {"doctor_id": doctor_id, "zone": zone[:_LONGEST]})
 
 
 async def changes(database: Database) -> list[Change]:

@@ -11,12 +11,13 @@ The times that a visit once had say nothing once it is at rest, and go (`forget_
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.clock import after, db_now
-from app.store.database import Database, insert_into
+from app.store.database import Database, DialectInsert, Insert, among
 from app.store.tables import decisions, identities, journal, links, matches
 from app.sync.model import OPEN, Kind, Side
 
@@ -39,6 +40,27 @@ class IndexedPerson:
     is_due: bool
 
 
+def _taken(insert: Insert) -> sa.Executable:
+    """Take persons for a token that nobody else has, or nobody any more; give those that are its own now."""
+    taken = insert.values(until=after("p_lease"))
+    is_free = sa.or_(matches.c.until < db_now(), matches.c.owner == taken.excluded.owner)
+    ours = {"owner": taken.excluded.owner, "until": taken.excluded.until}
+    taken = taken.on_conflict_do_update(index_elements=[matches.c.person], set_=ours, where=is_free)
+    return taken.returning(matches.c.person)
+
+
+_TAKEN = DialectInsert(matches, _taken)
+_KNOWN_AS = DialectInsert(identities, lambda insert: insert.on_conflict_do_nothing())
+_OUR_CHARTS = sa.select(links.c.id, links.c.person).where(
+    links.c.id.in_(among("p_ids")), links.c.lease_owner == sa.bindparam("p_token"), links.c.drchrono_id.is_not(None)
+)
+_NOTED = (
+    sa.update(links)
+    .where(links.c.id == sa.bindparam("p_id"), links.c.lease_owner == sa.bindparam("p_token"))
+    .values(person=sa.bindparam("p_person"))
+)
+
+
 async def lease_people(
     database: Database,
     token: str,
@@ -58,24 +80,17 @@ async def lease_people(
     async def work(connection: AsyncConnection) -> set[str]:
         beside = {*renamed.items(), *known_as}
         ids = sorted({*persons, *(id_ for id_, _ in beside)})
-        is_chart = (links.c.id.in_(ids), links.c.lease_owner == token, links.c.drchrono_id.is_not(None))
-        charts = await connection.execute(sa.select(links.c.id, links.c.person).where(*is_chart))
+        charts = await connection.execute(_OUR_CHARTS, {"p_ids": ids, "p_token": token})
         was = {row.id: row.person for row in charts}
         known_before = {(id_, was[id_]) for id_ in persons if id_ in was}
         told = {(id_, person) for id_, person in beside if id_ in was}
         await note_identities(connection, known_before | told, {**was, **persons})
-        noted = sa.update(links).where(links.c.id == sa.bindparam("p_id"), links.c.lease_owner == token)
-        rows = [{"p_id": link_id, "p_person": person} for link_id, person in sorted(persons.items())]
+        rows = [{"p_id": id_, "p_person": person, "p_token": token} for id_, person in sorted(persons.items())]
         if rows:
-            await connection.execute(noted.values(person=sa.bindparam("p_person")), rows)
-        insert = insert_into(matches, connection.dialect)
-        until = after(database.timings.lease)
-        taken = insert.values([{"person": person, "owner": token, "until": until} for person in wanted])
-        is_free = sa.or_(matches.c.until < db_now(), matches.c.owner == token)
-        ours = taken.on_conflict_do_update(
-            index_elements=[matches.c.person], set_={"owner": token, "until": until}, where=is_free
-        )
-        return set((await connection.scalars(ours.returning(matches.c.person))).all())
+            await connection.execute(_NOTED, rows)
+        lease = database.timings.lease
+        taken = [{"person": person, "owner": token, "p_lease": lease} for person in wanted]
+        return set((await connection.scalars(_TAKEN.on(connection), taken)).all())
 
     return await database.transact(work) if wanted else set()
 
@@ -87,7 +102,7 @@ async def note_identities(
     others = sorted({(id_, person) for id_, person in known_as if person is not None and now.get(id_) != person})
     if others:
         rows = [{"link_id": link_id, "person": person} for link_id, person in others]
-        await connection.execute(insert_into(identities, connection.dialect).on_conflict_do_nothing(), rows)
+        await connection.execute(_KNOWN_AS.on(connection), rows)
 
 
 async def move_identities(
@@ -99,8 +114,8 @@ async def move_identities(
     """
     if not into:
         return
-    asked = sa.select(identities.c.link_id, identities.c.person).where(identities.c.link_id.in_(sorted(into)))
-    known = [*persons, *((row.link_id, row.person) for row in await connection.execute(asked))]
+    rows = await connection.execute(_IDENTITIES, {"p_ids": sorted(into)})
+    known = [*persons, *((row.link_id, row.person) for row in rows)]
     await note_identities(connection, [(into[id_], person) for id_, person in known], {})
     await forget_identities(connection, into)
 
@@ -148,48 +163,77 @@ _IS_AT_REST = sa.and_(
 )
 
 
+_RELEASED = sa.delete(matches).where(
+    sa.or_(matches.c.owner == sa.bindparam("p_token"), matches.c.until < after(-_LEFT_BEHIND))
+)
+
+
 async def release_people(connection: AsyncConnection, token: str) -> None:
     """Let others match whom a token held; what dead workers left behind goes some time later."""
-    is_over = sa.or_(matches.c.owner == token, matches.c.until < after(-_LEFT_BEHIND))
-    await connection.execute(sa.delete(matches).where(is_over))
+    await connection.execute(_RELEASED, {"p_token": token})
+
+
+_IS_OF_KIND = links.c.kind == sa.bindparam("p_kind")
+
+
+def _persons(
+    *condition: sa.ColumnElement[bool], person: sa.ColumnElement[str | None] = links.c.person
+) -> sa.Select[Any]:
+    known = (links.c.id, links.c.drchrono_id, links.c.salesforce_id, person.label("person"), links.c.due_at)
+    return sa.select(*known).where(_IS_OF_KIND, *condition)
+
+
+def _has_chart() -> sa.ColumnElement[bool]:
+    """Say that there is a chart, or a create that may have made one."""
+    may_have = journal.c.state.in_(OPEN) | journal.c.record_id.is_not(None)
+    is_create = sa.and_(journal.c.side == Side.DRCHRONO.value, journal.c.call == "create", may_have)
+    return links.c.drchrono_id.is_not(None) | sa.exists().where(journal.c.link_id == links.c.id, is_create)
+
+
+_NOW = _persons(_has_chart(), links.c.person.in_(among("p_persons")))
+_ONCE = _persons(
+    _has_chart(),
+    links.c.id == identities.c.link_id,
+    identities.c.person.in_(among("p_persons")),
+    person=identities.c.person,
+)
 
 
 async def known_people(database: Database, kind: Kind, persons: Sequence[str]) -> list[IndexedPerson]:
     """Give the links that are, or ever were, of these persons and have a chart, or a create that may have made one."""
-    may_have = journal.c.state.in_(OPEN) | journal.c.record_id.is_not(None)
-    is_create = sa.and_(journal.c.side == Side.DRCHRONO.value, journal.c.call == "create", may_have)
-    has_chart = links.c.drchrono_id.is_not(None) | sa.exists().where(journal.c.link_id == links.c.id, is_create)
-    is_one = sa.and_(links.c.kind == kind.value, has_chart)
     if not persons:
         return []
-    now = await _person(database, sa.and_(is_one, links.c.person.in_(persons)))
-    once = sa.and_(is_one, links.c.id == identities.c.link_id, identities.c.person.in_(persons))
-    return now + await _person(database, once, identities.c.person)
+    asked = {"p_kind": kind.value, "p_persons": persons}
+    return await _read(database, _NOW, asked) + await _read(database, _ONCE, asked)
+
+
+_IDENTITIES = sa.select(identities.c.link_id, identities.c.person).where(identities.c.link_id.in_(among("p_ids")))
 
 
 async def identities_of(database: Database, link_ids: Sequence[str]) -> dict[str, set[str]]:
     """Give link id -> who else it was known as, of those that were."""
     found: dict[str, set[str]] = {}
-    asked = sa.select(identities.c.link_id, identities.c.person).where(identities.c.link_id.in_(link_ids))
-    for row in await database.read(asked) if link_ids else ():
+    for row in await database.read(_IDENTITIES, {"p_ids": link_ids}) if link_ids else ():
         found.setdefault(row.link_id, set()).add(row.person)
     return found
 
 
+_PAIRED = {
+    side: _persons(
+        links.c[f"{side}_id"].in_(among("p_ids")), links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None)
+    )
+    for side in Side
+}
+
+
 async def already_paired(database: Database, kind: Kind, side: Side, ids: Collection[str]) -> dict[str, str]:
     """Give record id -> link id of the records of a side that are one half of a pair already."""
-    column = links.c[f"{side}_id"]
-    is_pair = (links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None))
-    is_one = sa.and_(links.c.kind == kind.value, column.in_(list(ids)), *is_pair)
-    found = await _person(database, is_one) if ids else []
+    found = await _read(database, _PAIRED[side], {"p_kind": kind.value, "p_ids": list(ids)}) if ids else []
     return {(one.drchrono_id if side is Side.DRCHRONO else one.salesforce_id) or "": one.link_id for one in found}
 
 
-async def _person(
-    database: Database, condition: sa.ColumnElement[bool], person: sa.ColumnElement[str | None] = links.c.person
-) -> list[IndexedPerson]:
-    known = (links.c.id, links.c.drchrono_id, links.c.salesforce_id, person.label("person"), links.c.due_at)
-    rows = await database.read(sa.select(*known).where(condition))
+async def _read(database: Database, asked: sa.Select[Any], told: Mapping[str, Any]) -> list[IndexedPerson]:
+    rows = await database.read(asked, told)
     return [
         IndexedPerson(row.id, row.drchrono_id, row.salesforce_id, row.person, row.due_at is not None) for row in rows
     ]

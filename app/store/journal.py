@@ -8,7 +8,6 @@ values it replaced, so that a person can put them back.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,7 +17,7 @@ from app.ports import SealedColumn
 from app.store import conflicts, work_queue
 from app.store.clock import after, db_now
 from app.store.conflicts import DecidedConflict
-from app.store.database import Database
+from app.store.database import Database, among
 from app.store.encryption import Vault
 from app.store.tables import journal
 from app.sync.model import OPEN, Side, WriteState
@@ -77,6 +76,11 @@ class Answer:
     record_id: str | None = None
 
 
+_PLANNED = sa.insert(journal).values(
+    state=WriteState.PLANNED.value, planned_at=db_now(), settle_at=after("p_request_limit"), job=sa.bindparam("p_job")
+)
+
+
 async def plan(
     database: Database, token: str, entries: Sequence[Entry], request_limit: timedelta, job: str | None = None
 ) -> set[str]:
@@ -98,18 +102,14 @@ async def plan(
                 "replaced": entry.replaced,
                 "why": dict(entry.why),
                 "sent": entry.sent,
+                "p_request_limit": request_limit,
+                "p_job": job,
             }
             for entry in entries
             if entry.link_id in ours
         ]
         if rows:
-            planned: dict[str, Any] = {
-                "state": WriteState.PLANNED.value,
-                "planned_at": db_now(),
-                "settle_at": after(request_limit),
-                "job": job,
-            }
-            await connection.execute(sa.insert(journal).values(planned), rows)
+            await connection.execute(_PLANNED, rows)
             kept = [(one.id, one.link_id, each) for one in entries if one.link_id in ours for each in one.conflicts]
             await conflicts.keep(connection, kept)
         return ours
@@ -117,15 +117,18 @@ async def plan(
     return await database.transact(work)
 
 
+_LATELY_WRITTEN = sa.select(journal.c.link_id, journal.c.side, journal.c.stamps).where(
+    journal.c.link_id.in_(among("p_ids")),
+    journal.c.planned_at >= after(-_LATELY),
+    journal.c.state == WriteState.CONFIRMED.value,
+    journal.c.call == "update",
+)
+
+
 async def written_lately(database: Database, link_ids: Sequence[str]) -> dict[str, list[tuple[Side, str, str]]]:
     """Give link id -> (side, field, stamp of what was written) of each confirmed update of ten minutes."""
     found: dict[str, list[tuple[Side, str, str]]] = {}
-    is_update = sa.and_(journal.c.state == WriteState.CONFIRMED.value, journal.c.call == "update")
-    lately = (journal.c.planned_at >= after(-_LATELY), is_update)
-    asked = sa.select(journal.c.link_id, journal.c.side, journal.c.stamps).where(
-        journal.c.link_id.in_(link_ids), *lately
-    )
-    for row in await database.read(asked) if link_ids else ():
+    for row in await database.read(_LATELY_WRITTEN, {"p_ids": link_ids}) if link_ids else ():
         stamps = [(Side(row.side), name, new) for name, (_, new) in row.stamps.items()]
         found.setdefault(row.link_id, []).extend(stamps)
     return found
@@ -141,30 +144,29 @@ async def close_job(database: Database, link_ids: Sequence[str], job: str, settl
     await database.transact(work)
 
 
+_state: sa.BindParameter[str] = sa.bindparam("p_state", type_=journal.c.state.type)
+_SAYS_MORE = sa.or_(_state != WriteState.UNKNOWN.value, *(journal.c.state == one for one in OPEN))
+_ANSWERED = (
+    sa.update(journal)
+    .where(journal.c.id == sa.bindparam("p_id"), _SAYS_MORE)
+    .values(
+        state=_state,
+        code=sa.bindparam("p_code"),
+        record_id=sa.bindparam("p_record_id"),
+        answered_at=db_now(),
+    )
+)
+
+
 async def answer(database: Database, answers: Sequence[Answer]) -> None:
     """Journal what became of planned writes; that nobody knows it is no news of one that a later look has settled."""
+    rows = [
+        {"p_id": a.entry_id, "p_state": a.state.value, "p_code": a.code and a.code[:64], "p_record_id": a.record_id}
+        for a in answers
+    ]
 
     async def work(connection: AsyncConnection) -> None:
-        state = sa.bindparam("p_state", type_=journal.c.state.type)
-        says_more = sa.or_(state != WriteState.UNKNOWN.value, *(journal.c.state == one for one in OPEN))
-        given = sa.update(journal).where(journal.c.id == sa.bindparam("p_id"), says_more)
-        await connection.execute(
-            given.values(
-                state=state,
-                code=sa.bindparam("p_code"),
-                record_id=sa.bindparam("p_record_id"),
-                answered_at=db_now(),
-            ),
-            [
-                {
-                    "p_id": a.entry_id,
-                    "p_state": a.state.value,
-                    "p_code": a.code and a.code[:64],
-                    "p_record_id": a.record_id,
-                }
-                for a in answers
-            ],
-        )
+        await connection.execute(_ANSWERED, rows)
 
     if answers:
         await database.transact(work)

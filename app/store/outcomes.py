@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store import counters, dependencies, doctor_zones, identity_index, resolutions
 from app.store.clock import db_now
-from app.store.database import Database
+from app.store.database import Database, among
 from app.store.link_claims import without_claims, without_successors
 from app.store.result import Result
 from app.store.tables import events, failures, journal, links
@@ -53,6 +53,24 @@ _SAVED = (
 )
 
 
+_HELD = (
+    sa.select(links.c.id, links.c.generation, links.c.base_version, links.c.lane, links.c.person)
+    .where(links.c.id.in_(among("p_ids")), links.c.lease_owner == sa.bindparam("p_token"))
+    .order_by(links.c.id)
+    .with_for_update()
+)
+_FINISHED = (
+    sa.update(events)
+    .where(events.c.delivery_id == sa.bindparam("p_delivery_id"), events.c.position == sa.bindparam("p_position"))
+    .values(finished_at=db_now())
+)
+_SETTLED = (
+    sa.update(journal)
+    .where(journal.c.id == sa.bindparam("p_id"))
+    .values(state=sa.bindparam("p_state"), answered_at=db_now())
+)
+
+
 async def save(database: Database, token: str, results: Sequence[Result], *, is_last: bool = True) -> set[str]:
     """Save how a batch ended, in one transaction, and give the link ids that were saved.
 
@@ -63,10 +81,8 @@ async def save(database: Database, token: str, results: Sequence[Result], *, is_
     """
 
     async def work(connection: AsyncConnection) -> set[str]:
-        held = sa.select(links.c.id, links.c.generation, links.c.base_version, links.c.lane, links.c.person).where(
-            links.c.id.in_([result.due.link.id for result in results]), links.c.lease_owner == token
-        )
-        rows = {r.id: r for r in await connection.execute(held.order_by(links.c.id).with_for_update())}
+        ours = {"p_ids": [result.due.link.id for result in results], "p_token": token}
+        rows = {r.id: r for r in await connection.execute(_HELD, ours)}
         saved = [r for r in results if (row := rows.get(r.due.link.id)) and row.base_version == r.due.base_version]
         done = {result.due.link.id for result in saved}
         saved = await without_claims(connection, await without_successors(connection, saved))
@@ -157,13 +173,7 @@ async def finish_deliveries(connection: AsyncConnection, saved: Sequence[Result]
     ]
     if done:
         done.sort(key=lambda row: (row["p_delivery_id"], row["p_position"]))
-        finished = sa.update(events).values(finished_at=db_now())
-        await connection.execute(
-            finished.where(
-                events.c.delivery_id == sa.bindparam("p_delivery_id"), events.c.position == sa.bindparam("p_position")
-            ),
-            done,
-        )
+        await connection.execute(_FINISHED, done)
     for former in [result.due.link for result in saved if _is_elsewhere(result)]:
         told = (events.c.kind == former.kind.value, events.c.record_id == former.salesforce_id)
         is_open = (events.c.side == Side.SALESFORCE.value, *told, events.c.finished_at.is_(None))
@@ -207,8 +217,7 @@ async def settle_writes(connection: AsyncConnection, saved: Sequence[Result]) ->
     ]
     rows = [{"p_id": key, "p_state": state.value} for key, state in ends]
     if rows:
-        settled = sa.update(journal).where(journal.c.id == sa.bindparam("p_id"))
-        await connection.execute(settled.values(state=sa.bindparam("p_state"), answered_at=db_now()), rows)
+        await connection.execute(_SETTLED, rows)
 
 
 async def note_searches(connection: AsyncConnection, saved: Sequence[Result]) -> None:

@@ -15,7 +15,7 @@ from ulid import ULID
 from app.ports import Act
 from app.store import audit
 from app.store.clock import db_now
-from app.store.database import Database, insert_into
+from app.store.database import Database, among, insert_into
 from app.store.links import look_again, mark_link_due
 from app.store.tables import conflicts, decisions
 from app.sync.model import Lane, Side
@@ -91,14 +91,18 @@ async def waiting(database: Database, link_ids: Sequence[str]) -> set[str]:
     return {row.link_id for row in await database.read(asked)} if link_ids else set()
 
 
+_d = decisions.c
+_OPEN = (
+    sa.select(_d.id, _d.link_id, _d.field, _d.side, _d.expects, _d.twin, _d.conflict_id, conflicts.c.kept)
+    .select_from(decisions.outerjoin(conflicts, conflicts.c.id == _d.conflict_id))
+    .where(_d.link_id.in_(among("p_ids")), _d.ended_at.is_(None))
+)
+
+
 async def open_of(connection: AsyncConnection, link_ids: Sequence[str]) -> dict[str, list[Resolution]]:
     """Give link id -> its open decisions."""
-    d = decisions.c
-    wanted = (d.id, d.link_id, d.field, d.side, d.expects, d.twin, d.conflict_id, conflicts.c.kept)
-    place = decisions.outerjoin(conflicts, conflicts.c.id == d.conflict_id)
-    asked = sa.select(*wanted).select_from(place).where(d.link_id.in_(link_ids), d.ended_at.is_(None))
     found: dict[str, list[Resolution]] = {}
-    for row in await connection.execute(asked) if link_ids else ():
+    for row in await connection.execute(_OPEN, {"p_ids": link_ids}) if link_ids else ():
         one = Resolution(
             row.link_id, row.field, Side(row.side), row.expects, row.twin, row.conflict_id, row.kept, row.id
         )
@@ -106,12 +110,18 @@ async def open_of(connection: AsyncConnection, link_ids: Sequence[str]) -> dict[
     return found
 
 
+_ENDED = (
+    sa.update(decisions)
+    .where(_d.id == sa.bindparam("p_id"), _d.ended_at.is_(None))
+    .values(state=sa.bindparam("p_state"), ended_at=db_now())
+)
+
+
 async def end(connection: AsyncConnection, ended: Mapping[str, str]) -> None:
     """End decisions that are open: id -> how."""
     if ended:
-        ends = sa.update(decisions).where(decisions.c.id == sa.bindparam("p_id"), decisions.c.ended_at.is_(None))
         rows = [{"p_id": key, "p_state": state} for key, state in sorted(ended.items())]
-        await connection.execute(ends.values(state=sa.bindparam("p_state"), ended_at=db_now()), rows)
+        await connection.execute(_ENDED, rows)
 
 
 async def end_of(connection: AsyncConnection, link_ids: Collection[str], how: ResolutionEnd) -> None:

@@ -3,7 +3,7 @@
 A lease is on the link and lasts until a moment of the database's clock; its token is checked on every save.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from app.errors import SyncError
 from app.ports import LISTED
 from app.store import clock_skew, fence, resolutions
 from app.store.clock import Moment, after, db_now
-from app.store.database import Database
+from app.store.database import Database, among
 from app.store.resolutions import Resolution
 from app.store.tables import deliveries, events, failures, journal, lanes, links, matches
 from app.sync.model import BULKY, OPEN, Base, Kind, Lane, Link, PendingWrite, Side, WriteState
@@ -106,43 +106,54 @@ def _link_of(row: Any, writes: Sequence[PendingWrite]) -> Link:
     )
 
 
-async def _bodies_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -> dict[str, list[DeliveredBody]]:
-    ids = [row.drchrono_id for row in rows if row.drchrono_id]
-    found = await connection.execute(
-        sa.select(
-            events.c.record_id,
-            events.c.delivery_id,
-            events.c.position,
-            events.c.version,
-            deliveries.c.event,
-            deliveries.c.body,
-            deliveries.c.received_at,
-        )
-        .join(deliveries, deliveries.c.id == events.c.delivery_id)
-        .where(
-            events.c.side == Side.DRCHRONO.value,
-            events.c.kind == kind.value,
-            events.c.record_id.in_(ids),
-            events.c.finished_at.is_(None),
-        )
-        .order_by(deliveries.c.received_at, events.c.delivery_id, events.c.position)
+def _unfinished(side: Side) -> sa.ColumnElement[bool]:
+    is_theirs = (events.c.kind == sa.bindparam("p_kind"), events.c.record_id.in_(among("p_ids")))
+    return sa.and_(events.c.side == side.value, *is_theirs, events.c.finished_at.is_(None))
+
+
+_BODIES = (
+    sa.select(
+        events.c.record_id,
+        events.c.delivery_id,
+        events.c.position,
+        events.c.version,
+        deliveries.c.event,
+        deliveries.c.body,
+        deliveries.c.received_at,
     )
+    .join(deliveries, deliveries.c.id == events.c.delivery_id)
+    .where(_unfinished(Side.DRCHRONO))
+    .order_by(deliveries.c.received_at, events.c.delivery_id, events.c.position)
+)
+
+
+async def _bodies_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -> dict[str, list[DeliveredBody]]:
     bodies: dict[str, list[DeliveredBody]] = {}
-    for row in found:
+    ids = [row.drchrono_id for row in rows if row.drchrono_id]
+    for row in await connection.execute(_BODIES, {"p_kind": kind.value, "p_ids": ids}) if ids else ():
         is_listed = row.event == LISTED
         body = DeliveredBody(row.delivery_id, row.position, row.body, row.version, row.received_at, is_listed)
         bodies.setdefault(row.record_id, []).append(body)
     return bodies
 
 
+_NOTICES = sa.select(events.c.record_id, events.c.delivery_id, events.c.position).where(_unfinished(Side.SALESFORCE))
+
+
 async def _notices_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -> dict[str, list[tuple[str, int]]]:
     notices: dict[str, list[tuple[str, int]]] = {}
-    if ids := [row.salesforce_id for row in rows if row.salesforce_id]:
-        open_ = (events.c.kind == kind.value, events.c.record_id.in_(ids), events.c.finished_at.is_(None))
-        asked = sa.select(events.c.record_id, events.c.delivery_id, events.c.position)
-        for row in await connection.execute(asked.where(events.c.side == Side.SALESFORCE.value, *open_)):
-            notices.setdefault(row.record_id, []).append((row.delivery_id, row.position))
+    ids = [row.salesforce_id for row in rows if row.salesforce_id]
+    for row in await connection.execute(_NOTICES, {"p_kind": kind.value, "p_ids": ids}) if ids else ():
+        notices.setdefault(row.record_id, []).append((row.delivery_id, row.position))
     return notices
+
+
+_j = journal.c
+_WRITES = sa.select(
+    _j.id, _j.link_id, _j.side, _j.stamps, _j.settle_at, _j.sent, _j.record_id, _j.searched_at, _j.job
+).where(_j.link_id.in_(among("p_ids")))
+_OPEN_WRITES = _WRITES.where(_j.state.in_(OPEN)).order_by(_j.id)
+_MADE = _WRITES.where(_j.state == WriteState.CONFIRMED.value, _j.record_id.is_not(None)).order_by(_j.id)
 
 
 async def _own_writes_of(
@@ -152,13 +163,9 @@ async def _own_writes_of(
 
     Of a Contact without a chart also the create that made one: its worker died before it could say so in the link.
     """
-    j = journal.c
-    is_open = sa.and_(j.link_id.in_(ids), j.state.in_(OPEN))
-    wanted = (j.id, j.link_id, j.side, j.stamps, j.settle_at, j.sent, j.record_id, j.searched_at, j.job)
-    found = list(await connection.execute(sa.select(*wanted).where(is_open).order_by(j.id)))
+    found = list(await connection.execute(_OPEN_WRITES, {"p_ids": ids}))
     if lone:
-        has_made = sa.and_(j.link_id.in_(lone), j.state == WriteState.CONFIRMED.value, j.record_id.is_not(None))
-        found += await connection.execute(sa.select(*wanted).where(has_made).order_by(j.id))
+        found += await connection.execute(_MADE, {"p_ids": lone})
     writes: dict[str, list[PendingWrite]] = {}
     for row in found:
         stamps = {name: (old, new) for name, (old, new) in row.stamps.items()}
@@ -204,10 +211,14 @@ def _waiting() -> sa.Select[Any]:
 _WAITING = _waiting()
 
 
+_NEXT_DUE = sa.select(
+    (sa.type_coerce(sa.func.min(links.c.due_at), sa.BigInteger) - sa.type_coerce(db_now(), sa.BigInteger)).label("ms")
+).where(links.c.due_at > db_now())
+
+
 async def next_due_in_s(database: Database) -> float | None:
     """Give in how many seconds the next record falls due that is not due yet; None when none will."""
-    ahead = sa.type_coerce(sa.func.min(links.c.due_at), sa.BigInteger) - sa.type_coerce(db_now(), sa.BigInteger)
-    rows = await database.read(sa.select(ahead.label("ms")).where(links.c.due_at > db_now()))
+    rows = await database.read(_NEXT_DUE)
     return None if rows[0].ms is None else float(rows[0].ms) / 1000
 
 
@@ -219,24 +230,35 @@ class BulkThreshold:
     most: int
 
 
-_LACKING = sa.and_(links.c.salesforce_id.is_(None), links.c.drchrono_id.is_not(None))
+_LONGEST_DUE = (
+    sa.select(links.c.id)
+    .where(links.c.kind == sa.bindparam("p_kind"), links.c.lane == sa.bindparam("p_lane"), _is_free())
+    .order_by(links.c.due_at)
+    .limit(sa.bindparam("p_limit", type_=sa.Integer))
+)
+_IS_LACKING = sa.and_(links.c.salesforce_id.is_(None), links.c.drchrono_id.is_not(None)).label("is_lacking")
+_CROWD = _LONGEST_DUE.add_columns(_IS_LACKING)
+_counted = _CROWD.subquery()
+_HOW_MANY_LACK = sa.select(sa.func.count()).select_from(_counted).where(_counted.c.is_lacking)
+_CHOSEN, _CROWD_CHOSEN = (first.with_for_update(skip_locked=True) for first in (_LONGEST_DUE, _CROWD))
+_NOW, _IS_FAILED = db_now().label("now"), sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
+_NUMBERS = (links.c.id, links.c.lane, links.c.due_at, links.c.generation, links.c.base_version, links.c.attempts)
+_lease_of = sa.update(links).values(lease_owner=sa.bindparam("p_token"), lease_until=after("p_lease"))
+_LEASED, _LEASED_UNREAD = (
+    _lease_of.where(links.c.id.in_(among("p_ids"))).returning(*columns, _NOW, _IS_FAILED)
+    for columns in (tuple(links.c), _NUMBERS)
+)
 
 
-async def _bulk(connection: AsyncConnection, here: sa.Select[Any], crowd: BulkThreshold) -> Sequence[str]:
+async def _bulk(connection: AsyncConnection, here: Mapping[str, str], crowd: BulkThreshold) -> Sequence[str]:
     """Lock and give those of the longest due that Salesforce lacks; none where they are too few for a crowd.
 
     No more than `crowd.most` are gone through, however many are due behind them.
     """
-    first = here.add_columns(_LACKING.label("is_lacking")).order_by(links.c.due_at).limit(crowd.most)
-    among = first.subquery()
-    many = await connection.scalar(sa.select(sa.func.count()).select_from(among).where(among.c.is_lacking)) or 0
-    if many <= crowd.above:
+    first = {**here, "p_limit": crowd.most}
+    if (await connection.scalar(_HOW_MANY_LACK, first) or 0) <= crowd.above:
         return ()
-    return [row.id for row in await connection.execute(first.with_for_update(skip_locked=True)) if row.is_lacking]
-
-
-_IS_FAILED = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
-_NUMBERS = (links.c.id, links.c.lane, links.c.due_at, links.c.generation, links.c.base_version, links.c.attempts)
+    return [row.id for row in await connection.execute(_CROWD_CHOSEN, first) if row.is_lacking]
 
 
 async def lease_batch(
@@ -259,7 +281,7 @@ async def lease_batch(
     async def read(connection: AsyncConnection, rows: Sequence[Any]) -> tuple[Due, ...]:
         return await due_of(connection, kind, rows)
 
-    return await _lease(database, _Wanted(kind, lanes, limit, crowd), tuple(links.c), read)
+    return await _lease(database, _Wanted(kind, lanes, limit, crowd), _LEASED, read)
 
 
 async def lease_unread(
@@ -282,7 +304,7 @@ async def lease_unread(
             for row in sorted(rows, key=lambda row: (row.due_at, row.id))
         )
 
-    return await _lease(database, _Wanted(kind, lanes, limit), _NUMBERS, number)
+    return await _lease(database, _Wanted(kind, lanes, limit), _LEASED_UNREAD, number)
 
 
 async def read_leased(database: Database, leased: LeasedBatch, ids: Sequence[str]) -> dict[str, Due]:
@@ -312,19 +334,18 @@ class _Wanted:
 async def _lease(
     database: Database,
     wanted: _Wanted,
-    columns: Sequence[sa.Column[Any]],
+    leased: sa.Executable,
     read: Callable[[AsyncConnection, Sequence[Any]], Awaitable[tuple[Due, ...]]],
 ) -> LeasedBatch | None:
-    """Lease what is wanted and give it as it is read of these columns, in one transaction."""
+    """Lease what is wanted and give it as it is read of what the statement gives, in one transaction."""
     token = str(ULID())
 
     async def work(connection: AsyncConnection) -> tuple[LeasedBatch, Moment] | None:
         if (chosen := await _choose(connection, database, wanted)) is None:
             return None
         lane, ids = chosen
-        until = after(database.timings.lease)
-        leased = sa.update(links).where(links.c.id.in_(ids)).values(lease_owner=token, lease_until=until)
-        rows = (await connection.execute(leased.returning(*columns, db_now().label("now"), _IS_FAILED))).all()
+        ours = {"p_ids": ids, "p_token": token, "p_lease": database.timings.lease}
+        rows = (await connection.execute(leased, ours)).all()
         moment = await clock_skew.extend_pending_writes(connection, database.pace, rows[0].now)
         return LeasedBatch(wanted.kind, lane, token, rows[0].now, await read(connection, rows)), moment
 
@@ -342,11 +363,10 @@ async def _choose(
     if not await fence.is_held(connection, database):
         return None
     for lane in wanted.lanes:
-        here = sa.select(links.c.id).where(links.c.kind == wanted.kind.value, links.c.lane == lane.value, _is_free())
+        here = {"p_kind": wanted.kind.value, "p_lane": lane.value}
         if wanted.crowd and lane in BULKY and (ids := await _bulk(connection, here, wanted.crowd)):
             return lane, ids
-        chosen = here.order_by(links.c.due_at).limit(wanted.limit).with_for_update(skip_locked=True)
-        if ids := (await connection.scalars(chosen)).all():
+        if ids := (await connection.scalars(_CHOSEN, {**here, "p_limit": wanted.limit})).all():
             return lane, ids
     return None
 
@@ -363,6 +383,12 @@ async def renew_lease(database: Database, token: str) -> bool:
     return await database.transact(work)
 
 
+_is_held = (links.c.lease_owner == sa.bindparam("p_token"), links.c.lease_until >= db_now())
+_RENEWED = sa.update(links).where(*_is_held).values(lease_until=after("p_lease")).returning(links.c.id)
+_RENEWED_SOME = _RENEWED.where(links.c.id.in_(among("p_ids")))
+_MATCH_RENEWED = sa.update(matches).where(matches.c.owner == sa.bindparam("p_token")).values(until=after("p_lease"))
+
+
 async def renew(
     connection: AsyncConnection, database: Database, token: str, ids: Sequence[str] | None = None
 ) -> set[str]:
@@ -372,10 +398,11 @@ async def renew(
     """
     if not await fence.is_held(connection, database):
         return set()
-    lease = database.timings.lease
-    ours = sa.update(links).where(links.c.lease_owner == token, links.c.lease_until >= db_now())
-    if ids is not None:
-        ours = ours.where(links.c.id.in_(ids))
-    kept = set((await connection.scalars(ours.values(lease_until=after(lease)).returning(links.c.id))).all())
-    await connection.execute(sa.update(matches).where(matches.c.owner == token).values(until=after(lease)))
-    return kept
+    ours = {"p_token": token, "p_lease": database.timings.lease}
+    if ids is None:
+        kept = await connection.scalars(_RENEWED, ours)
+    else:
+        kept = await connection.scalars(_RENEWED_SOME, {**ours, "p_ids": ids})
+    covered = set(kept.all())
+    await connection.execute(_MATCH_RENEWED, ours)
+    return covered
