@@ -68,9 +68,15 @@ async def hand_over(connection: AsyncConnection, database: Database) -> None:
     await connection.execute(sa.insert(instance).values(identity=database.identity, recorded_at=db_now()))
 
 
-def is_ours_now(database: Database) -> sa.ColumnElement[bool]:
-    """Give the condition that this installation may act, for a statement that asks for more."""
-    return sa.func.coalesce(_OWNER.scalar_subquery(), database.identity) == database.identity
+def is_ours_now() -> sa.ColumnElement[bool]:
+    """Give the condition that this installation may act, for a statement that asks for more; see `ours`."""
+    identity = sa.bindparam("p_identity", type_=sa.String)
+    return sa.func.coalesce(_OWNER.scalar_subquery(), identity) == identity
+
+
+def ours(database: Database) -> dict[str, str]:
+    """Give what a statement with that condition is told."""
+    return {"p_identity": database.identity}
 
 
 async def _owner(database: Database) -> str | None:

@@ -29,14 +29,14 @@ class LaneStatus:
 
 
 # one row in any case, that says whose the database is
-_PAUSED = sa.select(lanes).select_from(
+_PAUSED = sa.select(lanes, fence.is_ours_now().label("is_ours")).select_from(
     sa.select(sa.literal(1).label("any")).subquery().outerjoin(lanes, lanes.c.paused_at.is_not(None))
 )
 
 
 async def lane_states(database: Database) -> list[LaneStatus]:
     """Give every lane, most urgent first, whether it is paused and why."""
-    rows = await database.read(_PAUSED.add_columns(fence.is_ours_now(database).label("is_ours")))
+    rows = await database.read(_PAUSED, fence.ours(database))
     if not rows[0].is_ours:
         return [LaneStatus(lane, True, OTHER_INSTANCE, database.opened_at) for lane in Lane]
     paused = {row.lane: row for row in rows}

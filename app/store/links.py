@@ -15,7 +15,7 @@ from app.errors import SyncError, ValueRefused
 from app.ports import Act
 from app.store import audit
 from app.store.clock import db_now
-from app.store.database import Database, insert_into
+from app.store.database import Database, among, insert_into
 from app.store.tables import failures, links
 from app.sync.model import Base, Kind, Lane, Link, Side
 
@@ -106,6 +106,17 @@ async def mark_seen(database: Database, kind: Kind, known: Sequence[str], news: 
     return await database.transact(work)
 
 
+def _healthy(side: Side) -> sa.Select[Any]:
+    column = links.c[f"{side}_id"]
+    asked = sa.select(links.c.id, links.c.drchrono_id, links.c.salesforce_id, links.c.base, column.label("own_id"))
+    is_failed = sa.exists().where(failures.c.link_id == links.c.id)
+    is_well = (links.c[f"{side.other}_id"].is_not(None), sa.not_(is_failed))
+    return asked.where(links.c.kind == sa.bindparam("p_kind"), column.in_(among("p_ids")), *is_well)
+
+
+_HEALTHY = {side: _healthy(side) for side in Side}
+
+
 async def healthy_pairs(
     database: Database, kind: Kind, ids: Sequence[str], side: Side = Side.DRCHRONO
 ) -> dict[str, Link]:
@@ -113,13 +124,9 @@ async def healthy_pairs(
 
     One whose row cannot be read is left out: whoever compares takes its record for news, and it fails when synced.
     """
-    column = links.c[f"{side}_id"]
-    is_failed = sa.exists().where(failures.c.link_id == links.c.id)
-    is_well = sa.and_(links.c.kind == kind.value, links.c[f"{side.other}_id"].is_not(None), sa.not_(is_failed))
-    asked = sa.select(links.c.id, links.c.drchrono_id, links.c.salesforce_id, links.c.base, column.label("own_id"))
 
     async def read(part: Sequence[str]) -> dict[str, Link]:
-        rows = await database.read(asked.where(is_well, column.in_(part)))
+        rows = await database.read(_HEALTHY[side], {"p_kind": kind.value, "p_ids": part})
         return {row.own_id: Link(row.id, kind, row.drchrono_id, row.salesforce_id, Base(row.base)) for row in rows}
 
     found: dict[str, Link] = {}

@@ -7,7 +7,6 @@ what it last said of its own allowance. Hours of two days ago are forgotten.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.ports import Admit, Ledger
 from app.store import fence
 from app.store.clock import db_now, instant
-from app.store.database import Database, insert_into
+from app.store.database import Database, DialectInsert, Insert, among
 from app.store.tables import allowances, lane_calls, promises
 from app.sync.model import Lane
 
@@ -27,30 +26,59 @@ _LONGEST = 64
 _REFUSES_S = 3600.0  # so long after the last refusal nobody knows any more
 
 
+def _one_more_call(insert: Insert) -> sa.Executable:
+    more = {"made": lane_calls.c.made + 1}
+    made = insert.values(made=1).on_conflict_do_update(index_elements=[*lane_calls.primary_key], set_=more)
+    return made.returning(lane_calls.c.made)
+
+
+def _one_more_promise(insert: Insert) -> sa.Executable:
+    more = {"calls": promises.c.calls + 1}
+    return insert.values(calls=1).on_conflict_do_update(index_elements=[*promises.primary_key], set_=more)
+
+
+_BEGUN = DialectInsert(
+    allowances, lambda insert: insert.values(second=0, in_second=0, failures=0).on_conflict_do_nothing()
+)
+_ADD_ONE, _PROMISE_ONE = DialectInsert(lane_calls, _one_more_call), DialectInsert(promises, _one_more_promise)
+_LOCKED = sa.select(allowances.c.name).where(allowances.c.name == sa.bindparam("p_name")).with_for_update()
+_OURS = sa.update(allowances).where(allowances.c.name == sa.bindparam("p_name"))
+_SECOND = _OURS.values(second=sa.bindparam("p_second"), in_second=sa.bindparam("p_in_second"))
+
+
+def _asked() -> sa.Select[Any]:
+    """Ask how things stand: one row for every hour of late in which there were calls, one at least."""
+    name: sa.BindParameter[str] = sa.bindparam("p_name")
+    now_ms = sa.type_coerce(db_now(), sa.BigInteger)
+    ours = (lane_calls.c.application == name, lane_calls.c.hour >= now_ms // _HOUR_MS - 1)
+    made = sa.select(lane_calls.c.hour, sa.func.sum(lane_calls.c.made).label("made")).where(*ours)
+    by_hour = made.group_by(lane_calls.c.hour).subquery("by_hour")
+    here = sa.select(db_now().label("now")).subquery("here")
+    beside = here.outerjoin(allowances, allowances.c.name == name).outerjoin(by_hour, sa.true())
+    return sa.select(here.c.now, allowances, by_hour.c.hour, by_hour.c.made).select_from(beside)
+
+
+def _promised() -> sa.Select[Any]:
+    """Ask for hour -> calls still to come in it, of the lanes that are named."""
+    hour = (promises.c.minute // sa.literal_column("60", sa.BigInteger)).label("hour")
+    asked = sa.select(hour, sa.func.sum(promises.c.calls).label("calls")).group_by(hour)
+    of = (promises.c.application == sa.bindparam("p_name"), promises.c.lane.in_(among("p_lanes")))
+    return asked.where(*of, promises.c.minute > sa.type_coerce(db_now(), sa.BigInteger) // _MINUTE_MS)
+
+
+_ASKED, _PROMISED = _asked(), _promised()
+
+
 class RateLedger:
-    """The calls of one application. Its statements are made once: each call asks several of them."""
+    """The calls of one application."""
 
     def __init__(self, database: Database, application: str) -> None:
         self._database, self._name = database, application[:_LONGEST]
-        self._asked, self._promised = _asked(self._name), _promised(self._name)
-        insert = partial(insert_into, dialect=database.engine.dialect)
-        begun = insert(allowances).values(name=self._name, second=0, in_second=0, failures=0)
-        self._begun = begun.on_conflict_do_nothing()
-        self._locked = sa.select(allowances.c.name).where(allowances.c.name == self._name).with_for_update()
-        self._ours = sa.update(allowances).where(allowances.c.name == self._name)
-        self._second = self._ours.values(second=sa.bindparam("p_second"), in_second=sa.bindparam("p_in_second"))
-        call = {"application": self._name, "lane": sa.bindparam("p_lane")}
-        made = insert(lane_calls).values(**call, hour=sa.bindparam("p_hour"), made=1)
-        more = {"made": lane_calls.c.made + 1}
-        made = made.on_conflict_do_update(index_elements=[*lane_calls.primary_key], set_=more)
-        self._add_one = made.returning(lane_calls.c.made)
-        promise = insert(promises).values(**call, minute=sa.bindparam("p_minute"), calls=1)
-        again = {"calls": promises.c.calls + 1}
-        self._promise_one = promise.on_conflict_do_update(index_elements=[*promises.primary_key], set_=again)
+        self._told = {"p_name": self._name}
 
     async def read(self) -> Ledger:
         """Give what was called by now."""
-        return _ledger(await self._database.read(self._asked))
+        return _ledger(await self._database.read(_ASKED, self._told))
 
     async def count(self, lane: Lane, admit: Admit) -> tuple[Ledger, bool]:
         """Count a call that is about to be made, if it is admitted; gives how things stood before, and whether it was.
@@ -67,9 +95,10 @@ class RateLedger:
             if not hours:
                 return ledger, False
             await self._add(connection, lane, hours)
-            await connection.execute(self._second, {"p_second": int(ledger.at), "p_in_second": in_second})
+            second = {"p_second": int(ledger.at), "p_in_second": in_second}
+            await connection.execute(_SECOND, {**self._told, **second})
             if alone_s:
-                await connection.execute(self._ours.values(closed_until=instant(ledger.at + alone_s)))
+                await self._set(connection, closed_until=instant(ledger.at + alone_s))
             return ledger, True
 
         return await self._database.transact(work)
@@ -82,15 +111,19 @@ class RateLedger:
 
         async def work(connection: AsyncConnection) -> float:
             await self._held(connection)
-            at = fits_at(_by_hour((await connection.execute(self._promised, _named(urgent))).all()))
-            await connection.execute(self._promise_one, {"p_minute": int(at // _MINUTE_S), "p_lane": lane.value})
+            at = fits_at(_by_hour((await connection.execute(_PROMISED, self._lanes(urgent))).all()))
+            one = {"application": self._name, "lane": lane.value, "minute": int(at // _MINUTE_S)}
+            await connection.execute(_PROMISE_ONE.on(connection), one)
             return at
 
         return await self._database.transact(work)
 
     async def promised(self, lanes: Sequence[Lane]) -> dict[int, int]:
         """Give hour -> how many calls of these lanes are still to come in it, from the next minute on."""
-        return _by_hour(await self._database.read(self._promised, _named(lanes)))
+        return _by_hour(await self._database.read(_PROMISED, self._lanes(lanes)))
+
+    def _lanes(self, lanes: Sequence[Lane]) -> dict[str, Any]:
+        return {**self._told, "p_lanes": [lane.value for lane in lanes]}
 
     async def failed(self, closed_s: Callable[[int], float]) -> None:
         """Count a failure more in a row, and leave the vendor alone for as long as it asks for.
@@ -105,7 +138,7 @@ class RateLedger:
             failures = ledger.failures + 1
             until = max(ledger.at + closed_s(failures), ledger.closed_until) if closed_s(failures) else 0.0
             closed = {"closed_until": instant(until)} if until else {}
-            await connection.execute(self._ours.values(failures=failures, **closed))
+            await self._set(connection, failures=failures, **closed)
 
         await self._database.transact(work)
 
@@ -123,7 +156,7 @@ class RateLedger:
             ledger = await self._held(connection)
             until = instant(max(ledger.at + wait_s, ledger.closed_until))
             at = {"throttled_at": db_now()} if is_spent else {}
-            await connection.execute(self._ours.values(failures=0, closed_until=until, **at))
+            await self._set(connection, failures=0, closed_until=until, **at)
 
         await self._database.transact(work)
 
@@ -142,7 +175,7 @@ class RateLedger:
             goes_on = ledger.refuses == cause and ledger.at - ledger.refused_at < _REFUSES_S
             since = ledger.refuses_since if goes_on else ledger.at
             told = {"refuses": cause[:_LONGEST], "refuses_since": instant(since), "refused_at": db_now()}
-            await connection.execute(self._ours.values(**told))
+            await self._set(connection, **told)
             return max(ledger.at - since, 0.0)
 
         return await self._database.transact(work)
@@ -158,52 +191,32 @@ class RateLedger:
         made = sa.select(lane_calls.c.lane, lane_calls.c.made).where(*of)
         return {Lane(row.lane): row.made for row in await self._database.read(made)}
 
-    async def _say(
-        self, *where: sa.ColumnElement[bool], **what: datetime | int | sa.ColumnElement[datetime] | None
-    ) -> None:
+    async def _say(self, *where: sa.ColumnElement[bool], **what: Any) -> None:
         async def work(connection: AsyncConnection) -> None:
             await self._held(connection)
-            await connection.execute(self._ours.where(*where).values(**what))
+            await self._set(connection, *where, **what)
 
         await self._database.transact(work)
 
+    async def _set(self, connection: AsyncConnection, *where: sa.ColumnElement[bool], **what: Any) -> None:
+        await connection.execute(_OURS.where(*where).values(**what), self._told)
+
     async def _held(self, connection: AsyncConnection) -> Ledger:
         """Have everybody else who counts for the application wait for this transaction; gives how things stand."""
-        if not self._database.is_sqlite and await connection.scalar(self._locked) is None:
-            await connection.execute(self._begun)
-            await connection.execute(self._locked)
-        rows = (await connection.execute(self._asked)).all()
+        begun = _BEGUN.on(connection)
+        if not self._database.is_sqlite and await connection.scalar(_LOCKED, self._told) is None:
+            await connection.execute(begun, {"name": self._name})
+            await connection.execute(_LOCKED, self._told)
+        rows = (await connection.execute(_ASKED, self._told)).all()
         if rows[0].name is None:
-            await connection.execute(self._begun)
+            await connection.execute(begun, {"name": self._name})
         return _ledger(rows)
 
     async def _add(self, connection: AsyncConnection, lane: Lane, hours: Sequence[int]) -> None:
         for hour in sorted(hours):
-            if await connection.scalar(self._add_one, {"p_hour": hour, "p_lane": lane.value}) == 1:
+            one = {"application": self._name, "lane": lane.value, "hour": hour}
+            if await connection.scalar(_ADD_ONE.on(connection), one) == 1:
                 await _forget(connection, hour)
-
-
-def _asked(name: str) -> sa.Select[Any]:
-    """Ask how things stand: one row for every hour of late in which there were calls, one at least."""
-    now_ms = sa.type_coerce(db_now(), sa.BigInteger)
-    ours = (lane_calls.c.application == name, lane_calls.c.hour >= now_ms // _HOUR_MS - 1)
-    made = sa.select(lane_calls.c.hour, sa.func.sum(lane_calls.c.made).label("made")).where(*ours)
-    by_hour = made.group_by(lane_calls.c.hour).subquery("by_hour")
-    here = sa.select(db_now().label("now")).subquery("here")
-    beside = here.outerjoin(allowances, allowances.c.name == name).outerjoin(by_hour, sa.true())
-    return sa.select(here.c.now, allowances, by_hour.c.hour, by_hour.c.made).select_from(beside)
-
-
-def _promised(name: str) -> sa.Select[Any]:
-    """Ask for hour -> calls still to come in it, of the lanes that are named."""
-    hour = (promises.c.minute // sa.literal_column("60", sa.BigInteger)).label("hour")
-    asked = sa.select(hour, sa.func.sum(promises.c.calls).label("calls")).group_by(hour)
-    of = (promises.c.application == name, promises.c.lane.in_(sa.bindparam("p_lanes", expanding=True)))
-    return asked.where(*of, promises.c.minute > sa.type_coerce(db_now(), sa.BigInteger) // _MINUTE_MS)
-
-
-def _named(lanes: Sequence[Lane]) -> dict[str, list[str]]:
-    return {"p_lanes": [lane.value for lane in lanes]}
 
 
 def _by_hour(rows: Sequence[sa.Row[Any]]) -> dict[int, int]:
@@ -232,9 +245,13 @@ def _ledger(rows: Sequence[sa.Row[Any]]) -> Ledger:
     )
 
 
+_OLD_CALLS = sa.delete(lane_calls).where(lane_calls.c.hour < sa.bindparam("p_hour"))
+_OLD_PROMISES = sa.delete(promises).where(promises.c.minute < sa.bindparam("p_minute"))
+
+
 async def _forget(connection: AsyncConnection, hour: int) -> None:
-    await connection.execute(sa.delete(lane_calls).where(lane_calls.c.hour < hour - _KEPT_HOURS))
-    await connection.execute(sa.delete(promises).where(promises.c.minute < (hour - _KEPT_HOURS) * 60))
+    await connection.execute(_OLD_CALLS, {"p_hour": hour - _KEPT_HOURS})
+    await connection.execute(_OLD_PROMISES, {"p_minute": (hour - _KEPT_HOURS) * 60})
 
 
 def _seconds(at: datetime | None) -> float:

@@ -17,7 +17,7 @@ from ulid import ULID
 from app.errors import LeaseLost
 from app.store import fence
 from app.store.clock import after, db_now
-from app.store.database import Database, insert_into
+from app.store.database import Database, DialectInsert, among
 from app.store.links import due_again, readable
 from app.store.tables import failures, links, pointed, scans
 from app.store.work_queue import Due, due_of
@@ -38,6 +38,21 @@ class Scan:
     owner: str
 
 
+_IS_FREE = sa.or_(scans.c.held_until.is_(None), scans.c.held_until < db_now())
+_OF_NAME = scans.c.name == sa.bindparam("p_name")
+_OLD = sa.delete(scans).where(_OF_NAME, scans.c.saved_at < after(-_FORGOTTEN), _IS_FREE)
+_BEGUN = DialectInsert(
+    scans,
+    lambda insert: insert.values(started_at=db_now(), saved_at=db_now()).on_conflict_do_nothing().returning(scans.c.id),
+)
+_ACQUIRED = (
+    sa.update(scans)
+    .where(_OF_NAME, _IS_FREE)
+    .values(owner=sa.bindparam("p_owner"), held_until=after("p_held"))
+    .returning(scans)
+)
+
+
 async def acquire(database: Database, name: str) -> tuple[Scan, bool]:
     """Give the scan of a name, ours from now on, and whether it goes on from one that was cut off within a day.
 
@@ -47,18 +62,11 @@ async def acquire(database: Database, name: str) -> tuple[Scan, bool]:
 
     async def work(connection: AsyncConnection) -> tuple[Scan, bool] | None:
         await fence.require(connection, database)
-        is_free = sa.or_(scans.c.held_until.is_(None), scans.c.held_until < db_now())
-        old = sa.and_(scans.c.name == name, scans.c.saved_at < after(-_FORGOTTEN), is_free)
-        await connection.execute(sa.delete(scans).where(old))
-        row = {"name": name, "id": str(ULID()), "started_at": db_now(), "state": {}, "saved_at": db_now()}
-        made = insert_into(scans, connection.dialect).values(row).on_conflict_do_nothing()
-        is_new = (await connection.scalar(made.returning(scans.c.id))) is not None
-        ours = (
-            sa.update(scans)
-            .where(scans.c.name == name, is_free)
-            .values(owner=owner, held_until=after(database.timings.scan_held))
-        )
-        found = (await connection.execute(ours.returning(scans))).one_or_none()
+        await connection.execute(_OLD, {"p_name": name})
+        begun = {"name": name, "id": str(ULID()), "state": {}}
+        is_new = (await connection.scalar(_BEGUN.on(connection), begun)) is not None
+        ours = {"p_name": name, "p_owner": owner, "p_held": database.timings.scan_held}
+        found = (await connection.execute(_ACQUIRED, ours)).one_or_none()
         return found and (Scan(found.name, found.id, found.started_at, found.state, owner), not is_new)
 
     if (found := await database.transact(work)) is None:
@@ -66,16 +74,19 @@ async def acquire(database: Database, name: str) -> tuple[Scan, bool]:
     return found
 
 
+_IS_OURS = (_OF_NAME, scans.c.owner == sa.bindparam("p_owner"))
+_RENEWED = sa.update(scans).where(*_IS_OURS).values(held_until=after("p_held"))
+_SAVED = _RENEWED.values(state=sa.bindparam("p_state", type_=sa.JSON), saved_at=db_now())
+_LEFT = sa.update(scans).where(*_IS_OURS).values(held_until=None)
+_ENDED = sa.delete(scans).where(*_IS_OURS)
+
+
 async def save(database: Database, scan: Scan, at: Mapping[str, Any]) -> None:
     """Save where a scan stands now.
 
     Raises  LeaseLost when another process has taken it over
     """
-    await _ours(
-        database,
-        sa.update(scans).values(state=dict(at), saved_at=db_now(), held_until=after(database.timings.scan_held)),
-        scan,
-    )
+    await _ours(database, scan, _SAVED, {"p_state": dict(at), "p_held": database.timings.scan_held})
 
 
 async def renew(database: Database, scan: Scan) -> None:
@@ -83,13 +94,13 @@ async def renew(database: Database, scan: Scan) -> None:
 
     Raises  LeaseLost when another process has taken it over
     """
-    await _ours(database, sa.update(scans).values(held_until=after(database.timings.scan_held)), scan)
+    await _ours(database, scan, _RENEWED, {"p_held": database.timings.scan_held})
 
 
 async def leave(database: Database, scan: Scan) -> None:
     """Let a scan go: whoever comes next goes on with it at once. One that is not ours any more is left alone."""
     with suppress(LeaseLost):
-        await _ours(database, sa.update(scans).values(held_until=None), scan)
+        await _ours(database, scan, _LEFT)
 
 
 async def is_under_way(database: Database, name: str, span: timedelta) -> bool:
@@ -103,18 +114,24 @@ async def end(database: Database, scan: Scan) -> None:
 
     Raises  LeaseLost when another process has taken it over
     """
-    await _ours(database, sa.delete(scans), scan)
+    await _ours(database, scan, _ENDED)
 
 
-async def _ours(database: Database, change: sa.Update | sa.Delete, scan: Scan) -> None:
+async def _ours(
+    database: Database, scan: Scan, change: sa.Update | sa.Delete, told: Mapping[str, Any] | None = None
+) -> None:
+    ours = {"p_name": scan.name, "p_owner": scan.owner, **(told or {})}
+
     async def work(connection: AsyncConnection) -> bool:
         if not await fence.is_held(connection, database):
             return False
-        ours = change.where(scans.c.name == scan.name, scans.c.owner == scan.owner)
-        return bool((await connection.execute(ours)).rowcount)
+        return bool((await connection.execute(change, ours)).rowcount)
 
     if not await database.transact(work):
         raise LeaseLost("another process has taken this comparing over")
+
+
+_NOTED = DialectInsert(pointed, lambda insert: insert.on_conflict_do_nothing())
 
 
 async def add_differing(database: Database, scan: Scan, side: Side, link_ids: Sequence[str]) -> None:
@@ -123,19 +140,22 @@ async def add_differing(database: Database, scan: Scan, side: Side, link_ids: Se
     async def work(connection: AsyncConnection) -> None:
         rows = [{"link_id": link_id, "name": scan.name, "side": side.value} for link_id in sorted(link_ids)]
         for at in range(0, len(rows), _MOST):
-            await connection.execute(
-                insert_into(pointed, connection.dialect).values(rows[at : at + _MOST]).on_conflict_do_nothing()
-            )
+            await connection.execute(_NOTED.on(connection), rows[at : at + _MOST])
 
     if link_ids:
         await database.transact(work)
 
 
+_WAITING = (
+    sa.select(sa.func.count())
+    .select_from(pointed.join(links, links.c.id == pointed.c.link_id))
+    .where(pointed.c.name == sa.bindparam("p_name"), links.c.due_at.is_(None))
+)
+
+
 async def waiting(database: Database, name: str) -> int:
     """Give how many records wait to be let go, those aside that are due already."""
-    asked = sa.select(sa.func.count()).select_from(pointed.join(links, links.c.id == pointed.c.link_id))
-    rows = await database.read(asked.where(pointed.c.name == name, links.c.due_at.is_(None)))
-    return int(rows[0][0])
+    return int((await database.read(_WAITING, {"p_name": name}))[0][0])
 
 
 async def batches(database: Database, kind: Kind, name: str, size: int = 200) -> AsyncIterator[tuple[Due, ...]]:
@@ -161,16 +181,21 @@ async def batches(database: Database, kind: Kind, name: str, size: int = 200) ->
         last = ids[-1]
 
 
+_CHOSEN = sa.select(pointed.c.link_id).where(pointed.c.name == sa.bindparam("p_name")).limit(_MOST)
+_DUE = {lane: sa.update(links).where(links.c.id.in_(among("p_ids"))).values(due_again(lane)) for lane in Lane}
+_GONE = sa.delete(pointed).where(pointed.c.link_id.in_(among("p_ids")))
+
+
 async def release(database: Database, name: str, lane: Lane) -> int:
     """Make due in a lane all that wait; gives how many."""
     count = 0
     while True:
 
         async def work(connection: AsyncConnection) -> int:
-            chosen = sa.select(pointed.c.link_id).where(pointed.c.name == name).limit(_MOST)
-            ids = (await connection.scalars(chosen)).all()
-            await connection.execute(sa.update(links).where(links.c.id.in_(ids)).values(due_again(lane)))
-            await connection.execute(sa.delete(pointed).where(pointed.c.link_id.in_(ids)))
+            ids = (await connection.scalars(_CHOSEN, {"p_name": name})).all()
+            if ids:
+                await connection.execute(_DUE[lane], {"p_ids": ids})
+                await connection.execute(_GONE, {"p_ids": ids})
             return len(ids)
 
         gone = await database.transact(work)

@@ -32,14 +32,14 @@ class VendorTokens:
         self._database, self._vault, self._side = database, vault, side
         self._place = SealedColumn.CONNECTION_TOKEN.of(side.value)
         self._is_ours, self._stored = connections.c.side == side.value, f"token_{side}"
-        self._asked = self._how_it_stands()
 
     async def read(self) -> StoredToken:
         """Give what is stored now; version 0 when nothing ever was.
 
         Raises  Undecryptable when no configured key opens the token
         """
-        rows = await self._database.read(self._asked)
+        told = {"p_side": self._side.value, "p_stored": self._stored, **fence.ours(self._database)}
+        rows = await self._database.read(_HOW_IT_STANDS, told)
         if not rows:
             return StoredToken()
         row = rows[0]
@@ -57,25 +57,6 @@ class VendorTokens:
             None if row.age_ms is None else row.age_ms / 1000,
             bool(row.is_ours),
         )
-
-    def _how_it_stands(self) -> sa.Select[Any]:
-        """Ask for what is stored, and how old it is; made once, as each call of the vendor's asks it."""
-        now, column = sa.type_coerce(db_now(), sa.BigInteger), connections.c
-        stored_at = sa.select(watermarks.c.at).where(watermarks.c.name == self._stored).scalar_subquery()
-        return sa.select(
-            column.token,
-            column.version,
-            (column.refresh_at <= db_now()).label("is_stale"),
-            (column.expires_at <= db_now()).label("is_expired"),
-            (sa.type_coerce(column.expires_at, sa.BigInteger) - now).label("expires_in_ms"),
-            (now - sa.type_coerce(column.refused_at, sa.BigInteger)).label("refused_for_ms"),
-            column.refused_code,
-            (sa.type_coerce(column.ask_again_at, sa.BigInteger) - now).label("ask_again_in_ms"),
-            sa.and_(column.asked_at.is_not(None), _is_free()).label("is_cut_off"),
-            column.practice,
-            (now - sa.type_coerce(stored_at, sa.BigInteger)).label("age_ms"),
-            fence.is_ours_now(self._database).label("is_ours"),
-        ).where(self._is_ours)
 
     async def lease(self, span: timedelta) -> TokenLease | None:
         """Take the right to ask for a token, for a while; None when another process has it.
@@ -209,3 +190,26 @@ def _held_by(lease: TokenLease) -> sa.ColumnElement[bool]:
 
 def _is_free() -> sa.ColumnElement[bool]:
     return sa.or_(connections.c.lease_until.is_(None), connections.c.lease_until < db_now())
+
+
+def _how_it_stands() -> sa.Select[Any]:
+    """Ask for what is stored, and how old it is; each call of the vendor's asks it."""
+    now, column = sa.type_coerce(db_now(), sa.BigInteger), connections.c
+    stored_at = sa.select(watermarks.c.at).where(watermarks.c.name == sa.bindparam("p_stored")).scalar_subquery()
+    return sa.select(
+        column.token,
+        column.version,
+        (column.refresh_at <= db_now()).label("is_stale"),
+        (column.expires_at <= db_now()).label("is_expired"),
+        (sa.type_coerce(column.expires_at, sa.BigInteger) - now).label("expires_in_ms"),
+        (now - sa.type_coerce(column.refused_at, sa.BigInteger)).label("refused_for_ms"),
+        column.refused_code,
+        (sa.type_coerce(column.ask_again_at, sa.BigInteger) - now).label("ask_again_in_ms"),
+        sa.and_(column.asked_at.is_not(None), _is_free()).label("is_cut_off"),
+        column.practice,
+        (now - sa.type_coerce(stored_at, sa.BigInteger)).label("age_ms"),
+        fence.is_ours_now().label("is_ours"),
+    ).where(column.side == sa.bindparam("p_side"))
+
+
+_HOW_IT_STANDS = _how_it_stands()

@@ -189,9 +189,7 @@ async def waiting(database: Database) -> list[tuple[Kind, Lane]]:
 
     There are none where another installation acts.
     """
-    if not await fence.is_ours(database):
-        return []
-    rows = await database.read(_WAITING)
+    rows = await database.read(_WAITING, fence.ours(database))
     found = {(row.kind, row.lane) for row in rows}
     return [(kind, lane) for lane in Lane for kind in Kind if (kind.value, lane.value) in found]
 
@@ -205,12 +203,10 @@ def _waiting() -> sa.Select[Any]:
     ]
     each = sa.union_all(*pairs).subquery("each")
     is_there = sa.exists().where(links.c.kind == each.c.kind, links.c.lane == each.c.lane, _is_free())
-    return sa.select(each.c.kind, each.c.lane).where(is_there)
+    return sa.select(each.c.kind, each.c.lane).where(fence.is_ours_now(), is_there)
 
 
 _WAITING = _waiting()
-
-
 _NEXT_DUE = sa.select(
     (sa.type_coerce(sa.func.min(links.c.due_at), sa.BigInteger) - sa.type_coerce(db_now(), sa.BigInteger)).label("ms")
 ).where(links.c.due_at > db_now())
@@ -243,11 +239,9 @@ _HOW_MANY_LACK = sa.select(sa.func.count()).select_from(_counted).where(_counted
 _CHOSEN, _CROWD_CHOSEN = (first.with_for_update(skip_locked=True) for first in (_LONGEST_DUE, _CROWD))
 _NOW, _IS_FAILED = db_now().label("now"), sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
 _NUMBERS = (links.c.id, links.c.lane, links.c.due_at, links.c.generation, links.c.base_version, links.c.attempts)
-_lease_of = sa.update(links).values(lease_owner=sa.bindparam("p_token"), lease_until=after("p_lease"))
-_LEASED, _LEASED_UNREAD = (
-    _lease_of.where(links.c.id.in_(among("p_ids"))).returning(*columns, _NOW, _IS_FAILED)
-    for columns in (tuple(links.c), _NUMBERS)
-)
+_taken = sa.update(links).values(lease_owner=sa.bindparam("p_token"), lease_until=after("p_lease"))
+_LEASED = _taken.where(links.c.id.in_(among("p_ids"))).returning(links, _NOW, _IS_FAILED)
+_LEASED_UNREAD = _taken.where(links.c.id.in_(among("p_ids"))).returning(*_NUMBERS, _NOW, _IS_FAILED)
 
 
 async def _bulk(connection: AsyncConnection, here: Mapping[str, str], crowd: BulkThreshold) -> Sequence[str]:
@@ -399,10 +393,7 @@ async def renew(
     if not await fence.is_held(connection, database):
         return set()
     ours = {"p_token": token, "p_lease": database.timings.lease}
-    if ids is None:
-        kept = await connection.scalars(_RENEWED, ours)
-    else:
-        kept = await connection.scalars(_RENEWED_SOME, {**ours, "p_ids": ids})
-    covered = set(kept.all())
+    some = (_RENEWED, ours) if ids is None else (_RENEWED_SOME, {**ours, "p_ids": ids})
+    kept = set((await connection.scalars(*some)).all())
     await connection.execute(_MATCH_RENEWED, ours)
-    return covered
+    return kept
