@@ -44,35 +44,45 @@ class _Here:
         return work(self._connection)
 
     async def execution_options(self, **options):
-        self._connection.execution_options(**options)
+        if not options.keys() <= self._connection.get_execution_options().keys():
+            self._connection.execution_options(**options)
         return self
 
 
 class _AtOnce:
-    """An engine, as the service knows one."""
+    """An engine, as the service knows one; it keeps open one connection for transactions, and one for single reads."""
 
     def __init__(self, engine):
         self._waiting, self.sync_engine, self.dialect = engine, engine.sync_engine, engine.dialect
+        self._transacting = self._reading = None
 
     @asynccontextmanager
     async def begin(self):
-        await self._has_connected()
-        with self.sync_engine.begin() as connection:
-            yield _Here(connection)
+        if self._transacting is None:
+            await self._connects()
+        with self._transacting.begin():
+            yield _Here(self._transacting)
 
     @asynccontextmanager
     async def connect(self):
-        await self._has_connected()
-        with self.sync_engine.connect() as connection:
-            yield _Here(connection)
+        if self._reading is None:
+            await self._connects()
+        yield _Here(self._reading)
 
-    async def _has_connected(self):
+    async def _connects(self):
         """Connect for the first time as SQLAlchemy does: it takes a lock then, which only its own way can wait for."""
-        if not self.sync_engine.pool.checkedin():
-            async with self._waiting.connect():
-                pass
+        async with self._waiting.connect():
+            pass
+        self._transacting, self._reading = self.sync_engine.connect(), self.sync_engine.connect()
 
     async def dispose(self):
+        self.closes()
+
+    def closes(self):
+        for connection in (self._transacting, self._reading):
+            if connection is not None:
+                connection.close()
+        self._transacting = self._reading = None
         self.sync_engine.dispose()
 
 
@@ -176,4 +186,5 @@ class Memory:
             self.connection.executemany(f'INSERT INTO "{table.name}" VALUES ({places})', rows)
 
     def ends(self):
+        self._engine.closes()
         self.connection.close()

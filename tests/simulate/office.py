@@ -146,6 +146,8 @@ class Worker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        async with self._database.opened():  # lets its connections go, once what it had begun is done
+            pass
         for thing in self._hand:
             self._shelf.put(thing, _LEASE_S * self._rng.random() + _SWEPT_S)
         await self._database.engine.dispose()
