@@ -15,6 +15,7 @@ from tests.standins.drchrono.clock import ZONE
 FIRST = datetime(2026, 1, 12, 17, 0, tzinfo=UTC)
 AUTUMN = datetime(2026, 11, 1, 8, 58, tzinfo=UTC)  # two minutes later the practice's clock goes back
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 _DAY_MS, _EPOCH_JULIAN = 86_400_000, 2_440_587.5
 
 
@@ -22,7 +23,11 @@ class Clock:
     """Milliseconds since the history began, and the same as others want to hear it."""
 
     def __init__(self):
-        self.first, self.ms = FIRST, 0
+        self.ms = 0
+        self.starts(FIRST)
+
+    def starts(self, first):
+        self.first, self._first_ms = first, (first - _EPOCH) // _MS
 
     def moves(self, ms):
         self.ms += ms
@@ -31,7 +36,7 @@ class Clock:
         return self.first + timedelta(milliseconds=self.ms)
 
     def epoch_ms(self):
-        return (self.now() - _EPOCH) // timedelta(milliseconds=1)
+        return self._first_ms + timedelta(milliseconds=self.ms) // _MS
 
     def at_the_practice(self):
         return self.now().astimezone(ZONE).replace(tzinfo=None)

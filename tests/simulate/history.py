@@ -91,7 +91,7 @@ class Stage:
         started, told = perf_counter(), Told(seed, is_rough=mix.is_rough)
         told.is_on_postgresql = self.postgresql is not None and self._is_on(seed)
         self.clock.ms = 0
-        self.clock.first = AUTUMN if random.Random(f"{seed} season").random() < _AUTUMN else FIRST
+        self.clock.starts(AUTUMN if random.Random(f"{seed} season").random() < _AUTUMN else FIRST)
         self.memory = self.postgresql if told.is_on_postgresql else self.sqlite
         self.memory.starts_anew()
         world = World(self, seed, [])

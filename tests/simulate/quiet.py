@@ -114,7 +114,7 @@ class Days:
     """One clinic, a worker and a web, and its days."""
 
     def __init__(self, stage, seed):
-        stage.clock.first = FIRST
+        stage.clock.starts(FIRST)
         self.world, self.told = World(stage, seed, []), Told()
         self.clock, self.rng = stage.clock, random.Random(f"{seed} days")
         self.world.post = Late(random.Random(f"{seed} mail"), self.clock)

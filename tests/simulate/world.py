@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from app.store import work_queue as store_links
-from app.store.tables import allowances, links
+from app.store.tables import allowances, links, metadata
 from app.sync.model import Kind
 from app.timings import REAL
 from tests.simulate.fields import KEYS, is_visit
@@ -24,6 +24,8 @@ from workers.compare.reconcile import ORDER, compare
 _JSON = [(b"content-type", b"application/json")]
 _MOST_LOOKS = 1000
 BOOKED = "drchrono_appointment__c"
+_LEASES = sa.select(links.c.lease_until).where(links.c.due_at.is_not(None))
+_ALL_OF = {table: sa.select(table) for table in metadata.sorted_tables}
 _SAID = ("record_id", "plan", "changed", "patched", "conflicts", "put_backs", "refused", "cause", "code", "error")
 
 
@@ -185,7 +187,7 @@ class World:
 
     async def leased_s(self, worker):
         """In how many seconds the last lease on something due runs out, None when there is none."""
-        rows = await worker.database.read(sa.select(links.c.lease_until).where(links.c.due_at.is_not(None)))
+        rows = await worker.database.read(_LEASES)
         ends = [row.lease_until for row in rows if row.lease_until is not None]
         return max(0.0, (max(ends) - self.clock.now()).total_seconds()) if ends else None
 
@@ -212,7 +214,7 @@ class World:
         await self.settles()
 
     async def rows(self, table):
-        return await self.web.database.read(sa.select(table))
+        return await self.web.database.read(_ALL_OF[table])
 
     async def ends(self):
         for worker in (*self.workers, *self.dead):
