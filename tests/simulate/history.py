@@ -79,7 +79,7 @@ class Stage:
     is_on   says by the seed which history is told on PostgreSQL
     """
 
-    def __init__(self, migrated, template, server, is_on):
+    def __init__(self, migrated, template, server=None, is_on=None):
         self.template, self.clock = template, Clock()
         self.sqlite = self.memory = Memory(template.settings, migrated, self.clock)
         self.postgresql = server and Served(server, template.settings.identity, self.clock)

@@ -236,7 +236,7 @@ async def lived(seed, days=1, broken=None, break_hour=None):
                     it.told.is_lost = it.world.post.lost_at is not None
                 finally:
                     await it.world.ends()
-                    it.world.stage.memory.ends()
+                    it.world.stage.ends()
             return it.told
 
 
