@@ -87,6 +87,8 @@ class Mix:
     odd_letter: float = field(default=0.0, repr=False)
     chart_hidden: float = field(default=0.0, repr=False)
     chart_shown: float = field(default=0.0, repr=False)
+    org_closes: float = field(default=0.0, repr=False)
+    org_opens: float = field(default=0.0, repr=False)
     job_cancelled: float = field(default=0.0, repr=False)
     sides_compared: float = field(default=0.0, repr=False)
 

@@ -21,7 +21,7 @@ from tests.simulate import oracle, rough
 from tests.simulate.clock import AUTUMN, FIRST, Clock, drawn_from
 from tests.simulate.database import Memory
 from tests.simulate.hand import ACTIONS, POOL, Mix, drawn, weights
-from tests.simulate.odd import show
+from tests.simulate.odd import opens, show
 from tests.simulate.post import EVENTS
 from tests.simulate.postgresql import Served
 from tests.simulate.processes import connects
@@ -155,6 +155,7 @@ async def _lived(world, mix):
     world.tells("nobody edits any more")
     for chart in list(world.hidden):
         show(world, chart)
+    opens(world)
     await world.settles()
     if world.post.is_lost or mix.is_rough:
         await world.compares()

@@ -1,4 +1,5 @@
-"""What is odd about a rough world: records that no clinic means, beside healthy ones; charts that hide; jobs cut off.
+"""What is odd about a rough world: records that no clinic means, beside healthy ones; charts that hide; an org that
+takes no writes, or few at once; jobs cut off.
 
 `world.odd` names the charts and visits it happened to; `rough.py` says what is promised of them and of the others.
 """
@@ -87,6 +88,25 @@ def show(world, chart):
     if world.rng.random() < 0.5:
         world.vendors.practice.dispatcher.raise_event("PATIENT_MODIFY", record)
     return True
+
+
+async def org_closes(world, mix):
+    """Salesforce takes no writes for a while: a maintenance, or its storage is full; people at the screen go on."""
+    known = world.vendors.org.settings
+    known.read_only = world.rng.random() < 0.5
+    known.storage_full = not known.read_only
+    return True
+
+
+async def org_opens(world, mix):
+    """It takes them again; now and then its own code copes with few records at once only from now on."""
+    opens(world)
+    world.vendors.org.settings.most_in_transaction = world.rng.choice((0, 0, 1, 2))
+    return True
+
+
+def opens(world):
+    world.vendors.org.settings.read_only = world.vendors.org.settings.storage_full = False
 
 
 async def job_cancelled(world, mix):

@@ -12,7 +12,7 @@ from tests.simulate.vendors import DRCHRONO
 ROUGH = Mix(
     steps=100, people=4, calls=0.15, pages=0.08, odd_rows=0.3, visit_booked=1.2, contact_ticked=0.6,
     chart_turns_odd=0.6, visit_turns_odd=0.6, odd_letter=0.8, chart_hidden=0.4, chart_shown=0.8, job_cancelled=0.8,
-    sides_compared=0.4,
+    sides_compared=0.4, org_closes=0.2, org_opens=0.6,
 )  # fmt: skip
 _LONGEST_ID = 64
 _NEVER = ("a second chart", "two Contacts for one chart")
