@@ -75,6 +75,11 @@ STATED = ("State", "StateCode", "Country", "CountryCode")  # what a refusal says
 _PLACED = re.compile(r"(.*?)(State|StateCode)((?:__s)?)", re.DOTALL)  # `__s`: a part of an address of the org's own
 
 
+def is_state(name: str) -> bool:
+    """Say whether Salesforce builds the names of states so: `MailingState`, `Home__StateCode__s`."""
+    return _PLACED.fullmatch(name) is not None
+
+
 def companions(name: str) -> tuple[str, ...]:
     """Give what Salesforce calls the code and the country of a state's field, and how a refusal may call all of them.
 

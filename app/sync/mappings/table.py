@@ -74,12 +74,16 @@ class Row:
     def called(self, side: Side) -> tuple[str, ...]:
         """Give every name by which a side's refusal may blame the field: of a state those of its code and country too.
 
-        With a list of states Salesforce keeps two fields of each, and some of its refusals only say that it is a state.
+        With lists of states and countries Salesforce keeps a code beside each text, and some of its refusals only say
+        that it is a state.
         """
-        names = (self.names[side], self.shown(side))
-        if side is Side.DRCHRONO or self.codec is not STATE:
+        name = self.names[side]
+        names = (name, self.shown(side))
+        if side is Side.DRCHRONO:
             return names
-        return (*names, *states.companions(self.names[side]), *self._listed)
+        if self.codec is not STATE and not states.is_state(name):
+            return (*names, f"{name}Code")
+        return (*names, *states.companions(name), *self._listed)
 
     @cached_property
     def _listed(self) -> frozenset[str]:

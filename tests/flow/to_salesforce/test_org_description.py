@@ -6,7 +6,7 @@ import pytest
 
 from app.runtime import open_runtime
 from app.sync.model import Kind
-from tests.flow.checked import found
+from tests.flow.checked import found, line
 from tests.flow.patience import ages
 from workers.vendor_limits import OrgWatch
 
@@ -94,3 +94,16 @@ async def test_an_org_that_cannot_be_asked_changes_nothing_and_is_asked_again(cl
     await worker.look()
 
     assert (away, length_of_a_city(clinic.runtime)) == (12, 14)
+
+
+async def test_the_check_says_where_the_org_is_and_which_duplicate_rules_may_refuse_a_record(clinic, known):
+    quiet = [one.name for one in await found(known)]
+    for kind, is_active in (("Contact", True), ("Contact", False), ("Lead", True)):
+        rule = {"DeveloperName": f"Like_{kind}", "SobjectType": kind, "IsActive": is_active}
+        clinic.salesforce.post("/_control/records/DuplicateRule", json=rule).raise_for_status()
+
+    findings = await found(known)
+
+    assert "salesforce duplicate rules" not in quiet
+    assert "active (Contact: Like_Contact)" in line(findings, "salesforce duplicate rules").says
+    assert "America/New_York" in line(findings, "salesforce organization").says

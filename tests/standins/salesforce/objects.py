@@ -34,6 +34,12 @@ KINDS = _by_name(
     (
         Kind("Account", "001", (_text("Name", 255, required=True),)),
         Kind(
+            "DuplicateRule",
+            "0Bm",
+            (_text("Name", 80), _text("DeveloperName", 80), _text("SobjectType", 40), _flag("IsActive")),
+            createable=False,
+        ),
+        Kind(
             "Organization",
             "00D",
             (

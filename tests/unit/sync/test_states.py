@@ -107,3 +107,19 @@ def test_the_fields_beside_a_state_are_called_as_salesforce_builds_them(field, f
 
 def test_only_two_letters_can_be_spelled_out():
     assert [respelled(value) for value in ("NY", "ny", "New York", "Atlantis")] == ["New York", "New York", None, None]
+
+
+@pytest.mark.parametrize(
+    ("place", "blamed"),
+    [
+        ("MailingState", {"MailingState", "MailingStateCode", "MailingCountry", "MailingCountryCode", "State"}),
+        ("MailingCountry", {"MailingCountry", "MailingCountryCode"}),
+        ("Region__c", {"Region__c"}),
+    ],
+)
+def test_a_refusal_of_the_field_beside_one_blames_it_whatever_codec_its_row_has(place, blamed):
+    row = a_row("place")
+    row.names[S] = place
+
+    assert blamed <= {*row.called(S)}
+    assert ("State" in row.called(S), row.called(D)) == (place == "MailingState", ("place", "place"))
