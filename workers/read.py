@@ -26,6 +26,8 @@ from app.ports import SealedColumn
 from app.store import dependencies, doctor_zones, link_claims
 from app.store.resolutions import Resolution
 from app.store.work_queue import DeliveredBody, Due
+from app.sync.deletions import is_said_twice
+from app.sync.failure_causes import NOT_SHOWN_ONCE
 from app.sync.model import Absent, Deleted, FieldResolution, Link, NeedsConfirmation, RecordRef, Seen, Side, Snapshot
 from app.sync.snapshots import SideReader
 from app.sync.trust import IDENTITY_CHANGED, shows_delivered, trusted_snapshot
@@ -124,9 +126,12 @@ def _needs_confirmation(batch: Batch, observed: Observed) -> bool:
 
 
 async def _confirm(batch: Batch, reader: SideReader, observed: Observed) -> Observed:
-    """Ask DrChrono what it holds, as was promised."""
+    """Ask DrChrono what it holds, as was promised; that it does not show a record is believed at the second time."""
     assert isinstance(observed.seen, Seen)
+    asked: Snapshot | Absent | NeedsConfirmation
     asked = await ask_drchrono(batch, reader, observed.link.drchrono_id or "")
+    if isinstance(asked, Absent) and not is_said_twice(batch.rules.table, observed.link, observed.delivered):
+        asked = NeedsConfirmation(NOT_SHOWN_ONCE)
     return replace(observed, seen=replace(observed.seen, drchrono=asked))
 
 

@@ -215,7 +215,7 @@ class Settings(BaseSettings):
     drchrono_search_gap: Annotated[Duration, DRCHRONO] = Field(
         timedelta(seconds=30),
         description="how long DrChrono's lists may lag behind, ISO 8601\n"
-        "A create whose answer was missed is searched for twice, this far apart, before it is tried again.",
+        "Twice, this far apart, a missed create is searched for, and a record that is not shown is asked for.",
         examples=["PT30S"],
     )
 

@@ -103,6 +103,7 @@ def _link_of(row: Any, writes: Sequence[PendingWrite]) -> Link:
         tuple(writes),
         frozenset(row.unsettled),
         bool(row.is_failed),
+        row.last_error or "",
     )
 
 

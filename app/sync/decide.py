@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from app.sync.base import Rules
 from app.sync.create import is_opted_in, plan_create
 from app.sync.deletions import gone_in_drchrono, gone_in_salesforce, is_no_more
-from app.sync.failure_causes import ASK, NO_PARENT, NOT_AN_ID, OTHER_KEY, WRITE_UNSETTLED
+from app.sync.failure_causes import ASK, NO_PARENT, NOT_AN_ID, NOT_SHOWN_ONCE, OTHER_KEY, WRITE_UNSETTLED
 from app.sync.field_writes import created, edited_in_salesforce, merge_of, must_be_asked
 from app.sync.mappings.codecs import is_record_id
 from app.sync.mappings.table import EXTERNAL_ID
@@ -57,6 +57,8 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         return _lone(rules, link, seen.salesforce, now)
     if isinstance(seen.drchrono, Snapshot) and seen.drchrono.skipped and link.salesforce_id is None:
         return Nothing(seen.drchrono.skipped)
+    if (again := _not_shown_yet(rules, link, seen, now)) is not None:
+        return again
     if not link.own_writes:
         return _settled(rules, link, seen, now)
     landed = tuple(write.id for write in link.own_writes if has_landed(rules, link, write, seen))
@@ -71,6 +73,16 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         plan = _settled(rules, with_landed(link, landed), seen, now)
     lost = tuple(write.id for write in open_writes if write.settle_at <= now)
     return replace(plan, settled=SettledWrites(landed, lost))
+
+
+def _not_shown_yet(rules: Rules, link: Link, seen: Seen, now: datetime) -> Wait | None:
+    """Have DrChrono asked again, a while later, before its not showing a record counts; None where it has shown it."""
+    if not isinstance(seen.drchrono, NeedsConfirmation):
+        return None
+    if seen.drchrono.reason == NOT_SHOWN_ONCE:
+        return Wait(NOT_SHOWN_ONCE, now + rules.search_gap)
+    is_asked_again = link.last_cause == NOT_SHOWN_ONCE and link.confirm_due_at is not None
+    return Wait(NOT_SHOWN_ONCE, link.confirm_due_at or now) if is_asked_again else None
 
 
 def _lone(rules: Rules, link: Link, salesforce: Snapshot | Absent | Deleted, now: datetime) -> Plan:

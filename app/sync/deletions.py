@@ -1,12 +1,15 @@
 """What is to be done when one side does not hold a record any more (pure).
 
-Absence is never answered by creating. A visit that DrChrono deleted is marked in Salesforce, or deleted there; one
-that Salesforce deleted is cancelled in DrChrono, unless it has taken place or was touched there meanwhile. Everything
-else waits for a person: patients are never deleted, and a record we may not see any more is not a deleted one.
+Absence is never answered by creating, nor believed of DrChrono before it was said twice. A visit that DrChrono deleted
+is marked in Salesforce, or deleted there; one that Salesforce deleted is cancelled in DrChrono, unless it has taken
+place or was touched there meanwhile. Everything else waits for a person: patients are never deleted, and a record we
+may not see any more is not a deleted one.
 """
 
+from collections.abc import Sequence
+
 from app.sync.base import Rules
-from app.sync.failure_causes import GONE_IN_DRCHRONO, GONE_IN_SALESFORCE, NEVER_HERE, OTHER_LINK
+from app.sync.failure_causes import GONE_IN_DRCHRONO, GONE_IN_SALESFORCE, NEVER_HERE, NOT_SHOWN_ONCE, OTHER_LINK
 from app.sync.mappings.table import Table
 from app.sync.model import Absent, Deleted, Fields, Link, NothingNew, Side, Snapshot
 from app.sync.plan import Comparison, Delete, Follow, Hold, Nothing, Plan, Write
@@ -33,6 +36,19 @@ def is_cancelled(table: Table, fields: Fields) -> bool:
 def is_no_more(rules: Rules, drchrono: Snapshot) -> bool:
     """Say whether DrChrono, when it was asked, said that it deleted the record, or showed what is no visit."""
     return drchrono.confirmed and (bool(drchrono.skipped) or is_deleted(rules, drchrono))
+
+
+def is_said_twice(table: Table, link: Link, delivered: Sequence[Snapshot]) -> bool:
+    """Say whether it is not the first that we hear of it, when DrChrono answers that it does not show a record.
+
+    One such answer may be of the moment: a deploy, a copy of theirs that lags, a right that is missing for a minute. It
+    was said before by such an answer, which is a while ago by now, or by a delivery or a list's row that says deleted.
+
+    delivered  what its unfinished deliveries show
+    """
+    if link.last_cause == NOT_SHOWN_ONCE:
+        return True
+    return table.tombstone is not None and any(one.fields.get(table.tombstone) is not None for one in delivered)
 
 
 def gone_in_drchrono(

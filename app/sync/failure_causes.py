@@ -27,6 +27,7 @@ ID_REFUSED, VALUE_NOT_STORED = "id_refused", "value_not_stored"
 UNEXPECTED, EVERY_RECORD_FAILS = "unexpected_error", "every_record_fails"
 # what a record waits for by itself, and no person ever sees as a failure
 ASK = "ask_drchrono"  # DrChrono's own word is needed, now
+NOT_SHOWN_ONCE = "not_shown_once"  # DrChrono does not show it, and said nothing of it before: it is asked again
 WRITE_UNSETTLED = "write_unsettled"  # a write of ours may yet land
 BUSY = "match_busy"
 NEVER_HERE = "never_here"

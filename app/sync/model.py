@@ -192,6 +192,7 @@ class Link:
     own_writes  our writes whose outcome is not known, oldest first
     unconfirmed_fields  fields we have written to DrChrono, which has not shown them since
     is_failed   a failure of it waits for a person
+    last_cause  why it is looked at again, or waits for a person; empty where all was well
     """
 
     id: str
@@ -204,6 +205,7 @@ class Link:
     own_writes: tuple[PendingWrite, ...] = ()
     unconfirmed_fields: frozenset[str] = frozenset()
     is_failed: bool = False
+    last_cause: str = ""
 
     def id_on(self, side: Side) -> str | None:
         """The record's id on that side, None while unknown."""

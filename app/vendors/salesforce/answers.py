@@ -20,6 +20,7 @@ from app.vendors.http import Reply
 
 _DATA = r"/services/data/v[\d.]+"
 _XML = frozenset({"text/xml", "application/xml", "application/soap+xml"})
+_CSV = frozenset({"text/csv", "text/plain"})
 _CREATED, _REDIRECTS, _REFUSALS, _FAILURES = 201, 300, 400, 500
 _ONWARD = re.compile(rf"{_DATA}/query(?:All)?/[\w-]+", re.ASCII)
 
@@ -111,8 +112,8 @@ _CALLS = (
     _row("POST", rf"{_JOB}/?", _is_job, "NO_JOB"),
     _row("GET PATCH", rf"{_JOB}/[^/]+/?", _is_job, "NO_JOB"),
     _row("PUT", rf"{_JOB}/[^/]+/batches/?", None, "NOT_TAKEN", status=_CREATED),
-    _row("GET", rf"{_JOB}/[^/]+/\w+Results/?", None, "NOT_CSV", media=frozenset({"text/csv"})),
-    _row("GET", rf"{_JOB}/[^/]+/unprocessedrecords/?", None, "NOT_CSV", media=frozenset({"text/csv"})),
+    _row("GET", rf"{_JOB}/[^/]+/\w+Results/?", None, "NOT_CSV", media=_CSV),
+    _row("GET", rf"{_JOB}/[^/]+/unprocessedrecords/?", None, "NOT_CSV", media=_CSV),
     _row("POST", r"/services/Soap/u/[\d.]+", None, media=_XML),
 )
 
@@ -164,7 +165,7 @@ def _is_refusal(document: Any) -> bool:
 
 def _is_fault(reply: Reply) -> bool:
     """Say whether SOAP's endpoint itself says that it failed: it does with a 500, and why in its fault."""
-    return reply.status >= _REFUSALS and reply.media in _XML and b"faultcode" in reply.body
+    return reply.status >= _REFUSALS and b"<faultcode" in reply.body
 
 
 def _lacks(reply: Reply, *, is_json: bool) -> str:

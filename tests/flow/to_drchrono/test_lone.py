@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.flow.clinic import SEARCH_GAP
 from workers.read import read_both_sides
 
 CHART = {"first_name": "Testb", "last_name": "Fixture", "email": "chart@example.com"}
@@ -23,9 +24,11 @@ async def test_a_contact_that_names_no_chart_there_is_is_held_with_its_fix(clini
 
     await clinic.hears()
     await settles_and_confirms(clinic)
+    await clinic.time_passes(SEARCH_GAP)
+    await clinic.settles()
 
     assert [cause for _, cause, _ in await clinic.failures()] == ["gone_in_drchrono"]
-    assert (clinic.calls("drchrono", "GET"), clinic.calls("drchrono", "PATCH")) == (1, 0)
+    assert (clinic.calls("drchrono", "GET"), clinic.calls("drchrono", "PATCH")) == (2, 0)
     assert clinic.writes() == []
     assert await clinic.unfinished() == []
 

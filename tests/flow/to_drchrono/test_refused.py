@@ -26,14 +26,21 @@ def agree(clinic, patient, email="new@example.com"):
     return (clinic.chart(patient)["email"], clinic.contact()["Email"]) == (email, email)
 
 
-async def test_a_refusal_that_names_no_field_makes_one_failure_and_is_not_sent_again(clinic, edited):
-    clinic.breaks("drchrono", PATCH, "error", status=400, body=["no"], next=None)
+@pytest.mark.parametrize(
+    ("status", "body", "cause"),
+    [(400, ["no"], "HTTP_400"), (403, {"detail": "no"}, "HTTP_403"), (409, {"detail": "no"}, "HTTP_409")],
+    ids=["400", "403", "409"],
+)
+async def test_a_refusal_that_names_no_field_makes_one_failure_and_is_not_sent_again(
+    clinic, edited, status, body, cause
+):
+    clinic.breaks("drchrono", PATCH, "error", status=status, body=body, next=None)
 
     await clinic.settles()
     await clinic.time_passes(LATER)
     await clinic.settles()
 
-    assert await clinic.failures() == [("drchrono", "HTTP_400", "")]
+    assert await clinic.failures() == [("drchrono", cause, "")]
     assert clinic.calls("drchrono", PATCH) == 1
     assert await clinic.unfinished() == []
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.flow.clinic import SEARCH_GAP
+
 
 @pytest.fixture
 async def linked(clinic):
@@ -169,6 +171,8 @@ async def test_a_chart_that_vanished_is_held_and_not_written_again(clinic, linke
     clinic.human_edits_contact(Email="new@example.com")
 
     await clinic.hears()
+    await clinic.settles()
+    await clinic.time_passes(SEARCH_GAP)
     await clinic.settles()
 
     assert [cause for _, cause, _ in await clinic.failures()] == ["gone_in_drchrono"]

@@ -7,6 +7,8 @@ import pytest
 
 from app.sync.base import Rules
 from app.sync.decide import decide
+from app.sync.deletions import is_said_twice
+from app.sync.failure_causes import NOT_SHOWN_ONCE
 from app.sync.mappings import file
 from app.sync.model import (
     Absent,
@@ -17,6 +19,7 @@ from app.sync.model import (
     NeedsConfirmation,
     NothingNew,
     Parent,
+    PendingWrite,
     RecordRef,
     Seen,
     Side,
@@ -276,3 +279,42 @@ def test_a_look_that_is_not_due_yet_keeps_its_promise():
     found = plan(linked(confirm_due_at=promised), NeedsConfirmation("says_deleted"), there())
 
     assert (type(found), found.until) == (Wait, promised)
+
+
+ONCE = NeedsConfirmation(NOT_SHOWN_ONCE)
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [(), (PendingWrite("01JWRITE", Side.DRCHRONO, {}, NOW),)],
+    ids=["quiet", "with a write of ours in the air"],
+)
+def test_a_visit_that_is_not_shown_once_is_asked_about_again_a_while_later(writes):
+    link = replace(linked(), own_writes=writes)
+
+    assert plan(link, ONCE, there()) == Wait(NOT_SHOWN_ONCE, NOW + RULES.search_gap)
+
+
+def test_what_comes_in_meanwhile_changes_nothing_about_when_it_is_asked():
+    soon = NOW + timedelta(seconds=20)
+    link = replace(linked(), last_cause=NOT_SHOWN_ONCE, confirm_due_at=soon)
+
+    assert plan(link, NeedsConfirmation("nothing_delivered"), there()) == Wait(NOT_SHOWN_ONCE, soon)
+
+
+def test_a_visit_that_is_shown_again_was_never_gone():
+    link = replace(linked(), last_cause=NOT_SHOWN_ONCE)
+
+    assert isinstance(plan(link, here(), there()), Nothing | Write)
+
+
+@pytest.mark.parametrize(
+    ("last_cause", "delivered", "is_said"),
+    [
+        ("", [], False), ("", [here()], False), ("ask_drchrono", [here(confirmed=False)], False),
+        (NOT_SHOWN_ONCE, [], True), ("", [here(), here(deleted="true", confirmed=False)], True),
+    ],
+    ids=["never", "delivered as there", "asked", "not shown before", "delivered as deleted"],
+)  # fmt: skip
+def test_that_a_visit_is_gone_is_drchronos_word_at_the_second_time(last_cause, delivered, is_said):
+    assert is_said_twice(TABLE, replace(linked(), last_cause=last_cause), delivered) is is_said
