@@ -11,14 +11,13 @@ import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 
-import httpx
-
 from app.errors import Unavailable
 from app.store.database import Database
 from app.store.rate_ledger import RateLedger
 from app.sync.model import Lane
 from app.sync.retry import after
-from app.vendors import http
+from app.vendors.drchrono.answers import RECORD, said
+from app.vendors.http import Reply
 from app.vendors.rate_limit.drchrono import DrChronoRateLimit
 from app.vendors.rate_limit.policy import HOUR_S, Allowance
 from tests.simulate.database import at_once
@@ -123,8 +122,8 @@ class Practice:
         wait_s = self.counts()
         await asyncio.sleep(whole_s - there_s)
         if wait_s:
-            return httpx.Response(429, content=throttled(wait_s).body)
-        return httpx.Response(503 if self._rng.random() < self._ails else 200)
+            return Reply(429, "application/json", throttled(wait_s).body)
+        return Reply(503, "", b"") if self._rng.random() < self._ails else Reply(200, "application/json", b'{"id": 1}')
 
     def has_refused(self, wait_s):
         """Somebody has heard of it: from now on nobody may call until the wait is over."""
@@ -170,17 +169,26 @@ class Worker:
                 await self.budget.spend(thing.lane, "GET")
                 self._tell.held_s.append(asyncio.get_running_loop().time() - began)
                 answer = await self._practice.call()
-            wait_s = http.wait_s(answer)
-            await self.budget.answered(answer.status_code, wait_s)
-            if wait_s is not None:
-                self._practice.has_refused(wait_s)
-            if not answer.is_success:
-                raise http.refused(answer, "drchrono", "GET")
+            await self._hears(answer)
         except Unavailable as error:
             self._again(thing, error)
         else:
             self._tell.done(thing)
         self._hand.pop(thing, None)
+
+    async def _hears(self, answer):
+        """Take an answer in as the client does.
+
+        Raises  Unavailable for all but a record
+        """
+        try:
+            said(answer, "GET", RECORD, writes=False)
+        except Unavailable as error:
+            await self.budget.answered(answer.status, error.retry_in_s)
+            if error.retry_in_s is not None:
+                self._practice.has_refused(error.retry_in_s)
+            raise
+        await self.budget.answered(answer.status, None)
 
     def _again(self, thing, error):
         if error.status is None:
