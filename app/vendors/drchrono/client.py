@@ -44,7 +44,7 @@ _BUSY_S = 60.0  # heavy use is answered with 403s too, which are no lost permiss
 BULK_ROWS = 1000
 # between looks, each of which is a call: a page takes seconds to be made, and an hour at most
 BULK_WAITS_S = (3.0, 7.0, 15.0, *(20.0,) * 20)
-_NO_BULK = (httpx.codes.FORBIDDEN, httpx.codes.METHOD_NOT_ALLOWED)
+_NO_BULK = (httpx.codes.NOT_FOUND, httpx.codes.GONE, httpx.codes.FORBIDDEN, httpx.codes.METHOD_NOT_ALLOWED)
 # documented of some endpoints is the first; the others say the same of any verb, but not that of 303: read it there
 _MOVED = (
     httpx.codes.FOUND,
@@ -169,9 +169,7 @@ class DrChrono:
         query = urlencode({**asked, "page": number, "page_size": BULK_ROWS})
         try:
             uuid = await self._signed("POST", f"{url}?{query}", call, answers.BULK_BEGUN)
-        except Gone:
-            return None
-        except Rejected as error:
+        except (Gone, Rejected, Unavailable) as error:  # also with a page: the plain lists do, and cost calls alone
             if error.status in _NO_BULK:
                 return None
             raise

@@ -66,12 +66,9 @@ def onward(link: str) -> str:
 def _is_page(document: Any) -> bool:
     if not isinstance(document, dict) or not isinstance(document.get("records"), list):
         return False
-    is_counted, is_done, link = (
-        isinstance(document.get("totalSize"), int),
-        document.get("done"),
-        document.get("nextRecordsUrl"),
-    )
-    return is_counted and (is_done is True or (is_done is False and isinstance(link, str) and onward(link) != ""))
+    is_done, link = document.get("done"), document.get("nextRecordsUrl")
+    goes_on = is_done is False and isinstance(link, str) and onward(link) != ""
+    return isinstance(document.get("totalSize", 0), int) and (is_done is True or goes_on)
 
 
 def _is_deleted_list(document: Any) -> bool:

@@ -11,6 +11,7 @@ from app.errors import Unavailable
 from app.store import scans
 from app.sync.model import Kind, Lane, Side
 from tests.flow.calendar import booked, compares, deletes_in_salesforce, forgets, has_visit, points_out
+from tests.flow.clinic import SEARCH_GAP
 from workers.compare.checkpoint import Phase
 
 PATIENTS, VISITS = Kind.PATIENT, Kind.APPOINTMENT
@@ -171,9 +172,11 @@ async def test_a_chart_that_is_not_listed_any_more_is_asked_for_and_held(clinic)
     clinic.drchrono.delete(f"/_control/patients/{patient['id']}?silent=true").raise_for_status()
 
     await compares(clinic, PATIENTS)
+    await clinic.time_passes(SEARCH_GAP)
+    await clinic.settles()
 
     assert await causes(clinic) == ["gone_in_drchrono"]
-    assert clinic.calls("drchrono", "GET /api/patients/") == 1, "only about the one that is missing"
+    assert clinic.calls("drchrono", "GET /api/patients/") == 2, "only about the one that is missing, and twice"
 
 
 async def test_a_contact_that_was_deleted_for_good_long_ago_is_missed(clinic):
