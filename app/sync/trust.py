@@ -36,7 +36,7 @@ def trusted_snapshot(
     if newest.skipped:
         return newest if link.salesforce_id is None else NeedsConfirmation(f"says_{newest.skipped}")
     tombstone = rules.table.tombstone
-    if tombstone in changed and newest.fields[tombstone] is not None:
+    if tombstone in changed and newest.fields.get(tombstone) is not None:
         reason = "says_deleted"
     elif link.unconfirmed_fields & changed:
         reason = "contradicts_our_write"

@@ -91,8 +91,6 @@ async def test_a_conflict_and_its_rule_stand_by_the_call_that_carried_it_out_and
     staffed.human_edits_contact(LastName="Theirs")
     patient = await staffed.edits(patient, last_name="Ours")
     await staffed.arrives(patient)
-    await staffed.time_passes(staffed.confirm_after)
-    await staffed.settles()
 
     call = next(one for one in (await record(staffed, patient))["history"] if one["conflicts"])
     shown = (await fields(staffed, patient, "read"))["last_name"]

@@ -16,6 +16,7 @@ from app.store.tables import failures, journal
 from app.sync.failure_causes import CAUSES, OVERLAPS, UNEXPECTED, VALUE_NOT_STORED
 from app.sync.model import Kind, Lane
 from tests.flow.calendar import VISITS, books, enters, forged, points_out, records
+from tests.flow.clinic import SEARCH_GAP
 from workers.sync import sync
 
 SEED, SLICE, AT_ONCE = 20261128, 30, 90
@@ -72,6 +73,8 @@ async def one_pass(clinic, kind):
 
 async def comes_to_rest(clinic, kind, arrived):
     """Workers do what is left; then each record of a kind has arrived, or is a failure of a known cause."""
+    await clinic.settles()
+    await clinic.time_passes(SEARCH_GAP + timedelta(seconds=1))  # whom DrChrono does not show is asked for once more
     await clinic.settles()
     ids = {row.id: row.drchrono_id or row.salesforce_id for row in await clinic.links(kind)}
     failed = {row.link_id: row.cause for row in await clinic.rows(failures)}
