@@ -45,9 +45,9 @@ class Mortal(VendorTokens):
             self._may_die("leased", (await self.read()).version)
         return lease
 
-    async def save(self, lease, version, token, refresh_in=None, lives=None):
+    async def save(self, lease, version, *token, **how):
         self._may_die("answered", version)
-        return await super().save(lease, version, token, refresh_in, lives)
+        return await super().save(lease, version, *token, **how)
 
     def _may_die(self, where, version):
         if random.Random(f"{self._seed} {where} {version}").random() >= DEATHS[where]:
