@@ -23,7 +23,7 @@ from app.store.encryption import Vault
 from app.sync.base import HashKeys
 from app.vendors.http import trusted
 from tests.ground import ordinary_signals, ordinary_variables
-from tests.postgresql import in_a_loop_of_its_own, migrated, say, with_a_template
+from tests.postgresql import EmptiedDatabases, in_a_loop_of_its_own, migrated, with_a_template
 
 _KEY = b"a1" * 16
 _TESTS = Path(__file__).parent
@@ -68,8 +68,8 @@ def pytest_collection_modifyitems(items):
 
     A call to a vendor only keeps its tokens there, so it is told on SQLite. `make long` runs each of them on the other
     kind, and the tests of the stand-ins alone: nothing of ours is in them. What is told on one kind alone is told here.
-    A flow that is told of many values is told of the first and the last here, and of all of them there; not one that
-    guards the door, nor one whose rule may break on either kind of database (`both`).
+    A flow that is told of many values is told of the first and the last here, one that guards the door of each fourth
+    as well, and of all of them there; but for one whose rule may break on either kind of database (`both`).
     """
     told = defaultdict(list)
     kinds = defaultdict(set)
@@ -83,11 +83,13 @@ def pytest_collection_modifyitems(items):
         is_a_twin = wanted in kinds[item.path, item.originalname] and _database_of(item) not in (None, wanted)
         if is_a_twin or folders[:2] == ("standins", "tests"):
             item.add_marker(pytest.mark.long)
-        elif folders[0] == "flow" and folders[1] not in _AT_THE_DOOR:
+        elif folders[0] == "flow":
             told[item.path, item.originalname].append(item)
-    for items_of_one in told.values():
-        for item in items_of_one[1:-1]:
-            item.add_marker(pytest.mark.long)
+    for (path, _), items_of_one in told.items():
+        is_at_the_door = path.relative_to(_TESTS).parts[1] in _AT_THE_DOOR
+        for at, item in enumerate(items_of_one[1:-1], 1):
+            if not is_at_the_door or at % 4:
+                item.add_marker(pytest.mark.long)
 
 
 def _database_of(item):
@@ -157,6 +159,13 @@ def _migrated_file(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def _databases(postgres_url):
+    databases = EmptiedDatabases(postgres_url)
+    yield databases
+    databases.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def database(request, tmp_path, name_of_its_own):
     """A migrated database of its own for every test, of either kind."""
@@ -166,12 +175,11 @@ async def database(request, tmp_path, name_of_its_own):
         async with Database(f"sqlite+aiosqlite:///{path}").opened() as opened:
             yield opened
         return
-    url = request.getfixturevalue("postgres_url")
-    name = name_of_its_own
-    await say(url, f'CREATE DATABASE "{name}" TEMPLATE migrated STRATEGY FILE_COPY')
-    async with Database(url.removesuffix("postgres") + name).opened() as opened:
+    databases = request.getfixturevalue("_databases")
+    url = await databases.take(name_of_its_own)
+    async with Database(url).opened() as opened:
         yield opened
-    await say(url, f'DROP DATABASE "{name}" WITH (FORCE)')
+    await databases.give_back(url)
 
 
 @pytest.fixture(scope="session")

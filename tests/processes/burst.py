@@ -7,7 +7,7 @@ import threading
 from tests.harness.demo.report import compared
 from tests.load.driver import webhook
 
-BURST = 400
+BURST = 250
 
 
 class Sender(threading.Thread):

@@ -24,9 +24,9 @@ async def test_every_reuse_is_one_death_between_answer_and_commit_and_ends_in_a_
     folder = tmp_path / "deaths"
     folder.mkdir()
 
-    told = await race(database, folder, SEED, 300)
+    told = await race(database, folder, SEED, 150)
 
     assert told.complaints() == [], told
     assert told.died_answered >= 1
     assert told.died_leased >= 1
-    assert told.calls >= 300
+    assert told.calls >= 150
