@@ -21,7 +21,7 @@ def run(folder, *arguments, timeout=30):
 
 @pytest.mark.timeout(240)
 def test_a_small_history_breaks_no_promise_and_every_promise_has_its_row():
-    done = run(ROOT, "verify", "--seeds", "1", "--first", "35", "--size", "5", timeout=220)
+    done = run(ROOT, "verify", "--seeds", "1", "--first", "35", "--size", "8", timeout=220)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "every promise was kept" in done.stdout
