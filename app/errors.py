@@ -104,10 +104,11 @@ class Displaced(Undecryptable):
 class VendorError(SyncError):
     """A call to a vendor did not do what it should; says which call, never a value of a record.
 
-    came  the sort of thing that answered in the API's place, and how long it was; empty where the API itself did
+    retry_in_s  when the same may be done, where anybody has said
+    came        the sort of thing that answered in the API's place, and how long it was; empty where the API itself did
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is named where it is given
         self,
         side: str,
         call: str,
@@ -115,9 +116,11 @@ class VendorError(SyncError):
         status: int | None = None,
         code: str = "",
         fields: tuple[str, ...] = (),
+        retry_in_s: float | None = None,
         came: str = "",
     ) -> None:
-        self.side, self.call, self.status, self.code, self.fields, self.came = side, call, status, code, fields, came
+        self.side, self.call, self.status, self.code, self.fields = side, call, status, code, fields
+        self.retry_in_s, self.came = retry_in_s, came
         answer = " ".join(str(part) for part in (status, code, f"({came})" if came else "") if part)
         super().__init__(f"{side}: {call}: {answer or type(self).__name__}")
 
@@ -134,19 +137,6 @@ class Unavailable(VendorError):  # noqa: N818
     """
 
     disposition = Disposition.RETRY
-
-    def __init__(
-        self,
-        side: str,
-        call: str,
-        *,
-        status: int | None = None,
-        code: str = "",
-        retry_in_s: float | None = None,
-        came: str = "",
-    ) -> None:
-        super().__init__(side, call, status=status, code=code, came=came)
-        self.retry_in_s = retry_in_s
 
 
 class OutcomeUnknown(VendorError):  # noqa: N818
@@ -165,18 +155,6 @@ class Unauthorized(VendorError):  # noqa: N818
     """The vendor refuses our credential, or we hold none. `retry_in_s`: when the same one is tried again, if it is."""
 
     disposition = Disposition.PAUSE_SIDE
-
-    def __init__(
-        self,
-        side: str,
-        call: str,
-        *,
-        status: int | None = None,
-        code: str = "",
-        retry_in_s: float | None = None,
-    ) -> None:
-        super().__init__(side, call, status=status, code=code)
-        self.retry_in_s = retry_in_s
 
 
 class Rejected(VendorError):  # noqa: N818

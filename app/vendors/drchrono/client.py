@@ -263,8 +263,7 @@ class DrChrono:
             if error.came:
                 await budget.failed()
             else:
-                wait_s = error.retry_in_s if isinstance(error, Unavailable) else None
-                await budget.answered(response.status_code, wait_s)
+                await budget.answered(response.status_code, error.retry_in_s)
             is_refusal = isinstance(error, Rejected) and error.status == httpx.codes.FORBIDDEN
             if is_refusal and await budget.was_throttled():
                 raise Unavailable(_SIDE, call, status=error.status, retry_in_s=_BUSY_S) from None

@@ -99,9 +99,7 @@ class DrChronoGrant:
             self.budget.heard(None)
             raise http.translated(error, _SIDE, call, writes=False) from None
         reply = Reply.of(response)
-        if (
-            reply.status != httpx.codes.OK or reply.media == "text/html"
-        ):  # it answers with nothing, and no reader needs more
+        if reply.status != httpx.codes.OK or reply.media == "text/html":  # what else it says nobody reads
             raise http.not_the_api(reply, _SIDE, call, writes=False)
 
     async def close(self) -> None:
