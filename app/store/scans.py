@@ -131,11 +131,21 @@ async def _ours(
         raise LeaseLost("another process has taken this comparing over")
 
 
-_NOTED = DialectInsert(pointed, lambda insert: insert.on_conflict_do_nothing())
+_NOTED = DialectInsert(
+    pointed,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=[pointed.c.link_id],
+        set_={"side": insert.excluded["side"]},
+        where=insert.excluded["side"] == Side.SALESFORCE.value,
+    ),
+)
 
 
 async def add_differing(database: Database, scan: Scan, side: Side, link_ids: Sequence[str]) -> None:
-    """Note linked records that differ, by what a side holds; one that was noted stays so."""
+    """Note linked records that differ, by what a side holds; one that was noted stays so.
+
+    Of one that both sides tell of, Salesforce's word is kept: it may come to be written to DrChrono.
+    """
 
     async def work(connection: AsyncConnection) -> None:
         rows = [{"link_id": link_id, "name": scan.name, "side": side.value} for link_id in sorted(link_ids)]
@@ -228,6 +238,29 @@ async def unlisted(database: Database, kind: Kind, leg: str, began: str) -> list
         links.c.kind == kind.value, is_linked, is_missing, links.c.id < began, sa.not_(is_failed)
     )
     return [row.id for row in await database.read(missing.order_by(links.c.id))]
+
+
+_OF_SALESFORCE = sa.select(pointed.c.link_id).where(
+    pointed.c.name == sa.bindparam("p_name"), pointed.c.side == Side.SALESFORCE.value
+)
+_HAS_UNSHOWN = sa.cast(links.c.unsettled, sa.Text) != "[]"
+_ASKED = (
+    sa.update(links)
+    .where(links.c.id.in_(_OF_SALESFORCE))
+    .values(confirm_at=sa.case((_HAS_UNSHOWN, after("p_confirm_after")), else_=sa.type_coerce(db_now(), sa.BigInteger)))
+)
+
+
+async def confirm_edited_in_salesforce(database: Database, name: str, confirm_after: timedelta) -> None:
+    """Have DrChrono asked for those that wait and differ in Salesforce, when they are next looked at.
+
+    confirm_after  how long what has yet to show a write of ours is left alone before
+    """
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(_ASKED, {"p_name": name, "p_confirm_after": confirm_after})
+
+    await database.transact(work)
 
 
 async def require_confirmation(database: Database, link_ids: Sequence[str]) -> None:

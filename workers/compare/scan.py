@@ -60,7 +60,7 @@ async def scan(runtime: Runtime, inbox: Inbox, asked: ScanRequest, tell: ScanPro
                 read = sum(checkpoint.read.values())
                 log.info("scan.goes_on", kind=asked.kind.value, phase=checkpoint.phase.value, records=read)
             asked = replace(asked, since=datetime.fromisoformat(checkpoint.since) if checkpoint.since else None)
-            walk = ScanRun(runtime, inbox, asked, saved)
+            walk = ScanRun(runtime, inbox, asked, saved, goes_on=bool(saved.at))
             for phase in list(Phase)[list(Phase).index(checkpoint.phase) :]:
                 if phase != checkpoint.phase:
                     checkpoint = replace(checkpoint, phase=phase, cursor="", of=None)
@@ -84,12 +84,16 @@ _TOLD_OF = timedelta(days=14)  # Salesforce tells of its deletions for 15 days
 
 @dataclass(frozen=True, slots=True)
 class ScanRun:
-    """One scan on its way; both sides are connected."""
+    """One scan on its way; both sides are connected.
+
+    goes_on  it was cut off before: what DrChrono was listed to hold may be old
+    """
 
     runtime: Runtime
     inbox: Inbox
     asked: ScanRequest
     scan: Scan
+    goes_on: bool = False
 
     @property
     def table(self) -> Table:
@@ -169,6 +173,9 @@ class ScanRun:
 
     async def _release(self, checkpoint: Checkpoint) -> AsyncIterator[Checkpoint]:
         why = await apply_brake(self.runtime, self.asked, self.scan)
+        if self.goes_on:
+            confirm_after = self.runtime.rules(self.asked.kind).confirm_after
+            await scans.confirm_edited_in_salesforce(self.runtime.database, self.scan.name, confirm_after)
         await scans.release(self.runtime.database, self.scan.name, self.asked.lane)
         yield replace(checkpoint, stopped=why)
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from app.cli.backfill import print_summary
 from app.errors import Unavailable
 from app.store import scans
+from app.store.tables import conflicts
 from app.sync.model import Kind, Lane, Side
 from tests.flow.calendar import booked, compares, deletes_in_salesforce, forgets, has_visit, points_out
 from tests.flow.clinic import SEARCH_GAP
@@ -214,6 +215,34 @@ async def test_a_record_that_both_sides_edited_is_looked_at_once(clinic):
     assert work.leased.lane is Lane.COMPARE
     assert clinic.contact()["MailingCity"] == "Springfield"
     assert clinic.chart(patient)["email"] == "moved@example.com"
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+async def test_what_one_that_goes_on_finds_in_salesforce_asks_drchrono_before_it_is_patched_there(clinic, is_listed):
+    patient = await clinic.has_linked()
+    if is_listed:
+        await clinic.edits(patient, city="Springfield")
+    clinic.breaks("salesforce", QUERY_ALL, "error", status=500)
+    with pytest.raises(Unavailable):
+        await points_out(clinic, PATIENTS, since=None)
+    await clinic.edits(patient, email="desk@example.com")
+    clinic.human_edits_contact(Email="moved@example.com")
+
+    await compares(clinic, PATIENTS, since=None)
+
+    assert (clinic.chart(patient)["email"], clinic.contact()["Email"]) == ("moved@example.com",) * 2
+    assert [row.field for row in await clinic.rows(conflicts)] == ["email"]
+    assert clinic.calls("drchrono", "GET /api/patients/") == 1
+
+
+async def test_what_one_that_has_just_listed_drchrono_finds_in_salesforce_needs_no_question(clinic):
+    patient = await clinic.has_linked()
+    clinic.human_edits_contact(Email="moved@example.com")
+
+    await compares(clinic, PATIENTS, since=None)
+
+    assert clinic.chart(patient)["email"] == "moved@example.com"
+    assert clinic.calls("drchrono", "GET /api/patients/") == 0
 
 
 async def test_ten_thousand_that_are_equal_cost_few_calls(clinic):
