@@ -133,13 +133,13 @@ def with_base(link, agreed, by):
     )
 
 
-def an_own_write(link, by, before, written, settle_at=NOW, write_id="01JWRITE", side=Side.SALESFORCE):
+def an_own_write(link, by, before, written, settle_at=NOW, write_id="01JWRITE", side=Side.SALESFORCE, call="update"):
     """A write of ours, to Salesforce unless told, whose outcome is not known; `before` and `written` are tidy."""
     stamps = {
         name: (by.stamp(link, name, before[name]) if name in before else None, by.stamp(link, name, value))
         for name, value in written.items()
     }
-    return PendingWrite(write_id, side, stamps, settle_at)
+    return PendingWrite(write_id, side, stamps, settle_at, call=call)
 
 
 def seen(drchrono=None, salesforce=None):

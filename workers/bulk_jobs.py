@@ -120,7 +120,7 @@ async def settle_open_jobs(batch: Batch) -> tuple[Batch, list[Observed]]:
     jobs: defaultdict[str, list[str]] = defaultdict(list)
     for due in batch.leased.due:
         for write in due.link.own_writes:
-            if write.job is not None:
+            if write.job:
                 jobs[write.job].append(due.link.id)
     settled: dict[str, datetime] = {}
     failed: dict[str, SyncError] = {}
@@ -142,7 +142,7 @@ async def settle_open_jobs(batch: Batch) -> tuple[Batch, list[Observed]]:
 
 def _settled(due: Due, settled: Mapping[str, datetime]) -> Due:
     own = tuple(
-        replace(one, job=None, settle_at=settled[one.job]) if one.job and one.job in settled else one
+        replace(one, job="", settle_at=settled[one.job]) if one.job and one.job in settled else one
         for one in due.link.own_writes
     )
     return replace(due, link=replace(due.link, own_writes=own))

@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from app.errors import Gone, SyncError
+from app.errors import Gone, OutcomeUnknown, SyncError
 from app.metrics import definitions as tallies
 from app.store.outcomes import save
 from app.store.result import Effects, Identity, LinkChange, Result, Retry
 from app.sync.base import Rules
+from app.sync.failure_causes import WRITE_UNSETTLED
 from app.sync.identity import fingerprints
 from app.sync.model import WHOLE_RECORD, Base, FieldResolution, Kind, Lane, Link, Seen, Side, Snapshot
-from app.sync.pending_writes import with_landed
+from app.sync.pending_writes import is_overtaken, with_landed
 from app.sync.plan import (
     Comparison,
     Create,
@@ -43,6 +44,7 @@ from workers.bisection import halved, one_by_one
 from workers.outcome_failed import failed, failure_of, flags_of, not_created, not_read, taken_in, waiting
 
 _LONGEST_ZONE = 64  # no zone's name is half as long
+_DUPLICATE = "DUPLICATE_VALUE"  # another record has that external id
 Answers = Mapping[Side, WriteAnswer]  # what became of the writes to each side
 
 
@@ -157,15 +159,25 @@ def _done(
     """Give the result of a look after which nothing is left to do, unless a person has something to mend."""
     assert isinstance(observed.seen, Seen)
     awaits = plan.awaits if isinstance(plan, Nothing | Incomplete | Write | Create) else ()
+    failure = failure_of(plan, batch.rules.table, answers)
     return replace(
         read,
         link=taken_in(read, observed.seen),
+        retry=read.retry or (None if failure else _look_for_late_writes(batch, read)),
         is_read=True,
         attempts=0,
-        failure=failure_of(plan, batch.rules.table, answers),
+        failure=failure,
         change=LinkChange(is_nobodys=is_nobodys),
         effects=Effects(awaits, doctor_zone(batch, observed.seen), counters_of(batch, observed, plan, answers)),
     )
+
+
+def _look_for_late_writes(batch: Batch, read: Result) -> Retry | None:
+    """Have a link looked at once more when the vendor gives up what would change it, should it land late."""
+    link, now = read.due.link, batch.leased.now
+    late = [*link.late_writes, *(write for write in link.own_writes if write.id in read.settled.late)]
+    ends = [write.settle_at for write in late if write.settle_at > now and is_overtaken(read.link, write)]
+    return Retry(max(ends) - now, Lane.CONFIRM, WRITE_UNSETTLED) if ends else None
 
 
 def _left_alone(batch: Batch, observed: Observed, read: Result, plan: Nothing) -> Result:
@@ -195,7 +207,8 @@ def _written(
     written = replace(read, link=link, retry=again)
     for side, answer in answers.items():
         if not isinstance(answer, Written):
-            return _unwritten(batch, written, seen, plan, side, answer)
+            unwritten = replace(written, settled=replace(written.settled, over=()))  # they are weighed again
+            return _unwritten(batch, unwritten, seen, plan, side, answer)
     return _done(batch, observed, written, plan, answers, is_nobodys=isinstance(plan, MergeContacts))
 
 
@@ -210,11 +223,19 @@ def _unwritten(
     """Give the result of a write that a side has not taken, beside what the other one has."""
     if side is Side.DRCHRONO and isinstance(plan, Create):
         return not_created(batch, written, error, seen)
+    if _met_itself(written.due.link, error):
+        error = OutcomeUnknown(side.value, "upsert", code=_DUPLICATE)
     was_asked = isinstance(seen.drchrono, Snapshot) and seen.drchrono.confirmed
     if isinstance(error, Gone) and not was_asked:  # it was there; DrChrono is asked before anybody is told so
         link = replace(written.link, confirm_due_at=batch.leased.now)
         return replace(written, link=link, retry=Retry(lane=Lane.CONFIRM))
     return failed(batch, written, error, seen, side)
+
+
+def _met_itself(link: Link, error: SyncError | RecordRefused) -> bool:
+    """Say whether what is in the way of a create may be what an attempt that nobody answered has just made."""
+    is_repeated = any(write.call == "create" for write in (*link.own_writes, *link.late_writes))
+    return is_repeated and isinstance(error, RecordRefused) and error.code == _DUPLICATE
 
 
 def _link_after(rules: Rules, link: Link, side: Side, seen: Seen, written: Written) -> Link:
@@ -339,6 +360,7 @@ def counters_of(batch: Batch, observed: Observed, plan: ReadyPlan, answers: Answ
         *(tallies.APPLIED_TALLY.of(side, kind) for side, answer in answers.items() if isinstance(answer, Written)),
         *(tallies.PUT_BACK_TALLY.of(kind) for _ in compared.put_backs),
         *(tallies.CONFLICT_TALLY.of(kind) for _ in compared.conflicts),
+        *(tallies.LATE_TALLY.of(side, kind) for side, names in compared.late.items() for _ in names),
         *(tallies.ODD_HOUR_TALLY.of(flag, kind) for flag in flags_of(plan).values()),
     )
 

@@ -29,7 +29,7 @@ from app.store.work_queue import DeliveredBody, Due
 from app.sync.deletions import is_said_twice
 from app.sync.failure_causes import NOT_SHOWN_ONCE
 from app.sync.model import Absent, Deleted, FieldResolution, Link, NeedsConfirmation, RecordRef, Seen, Side, Snapshot
-from app.sync.snapshots import SideReader
+from app.sync.snapshots import SHORT_ID, SideReader
 from app.sync.trust import IDENTITY_CHANGED, shows_delivered, trusted_snapshot
 from app.vendors.drchrono import wire
 from workers.batch import Batch, Observed
@@ -58,13 +58,16 @@ async def _observe(batch: Batch) -> list[Observed]:
     """
     reader, due = await reader_of(batch), {one.link.id: one for one in batch.leased.due}
     held: SalesforceSnapshots
+    our_user = ""
     try:
         held = await read_salesforce(batch, reader)
+        if any(one.link.late_writes for one in batch.leased.due):
+            our_user = (await batch.salesforce.user_id())[:SHORT_ID]
     except VendorError as error:
         held = dict.fromkeys(due, error)
 
     def look(one: Due) -> Observed:
-        return _observed(batch, reader, one, held.get(one.link.id, Absent.ABSENT))
+        return _observed(batch, reader, one, held.get(one.link.id, Absent.ABSENT), our_user)
 
     async def ask(one: tuple[Observed, _Question]) -> Observed:
         observed, question = one
@@ -93,14 +96,19 @@ SalesforceSnapshots = Mapping[str, Snapshot | Deleted | SyncError]
 
 
 def _observed(
-    batch: Batch, reader: SideReader, due: Due, salesforce: Snapshot | Deleted | Absent | SyncError
+    batch: Batch,
+    reader: SideReader,
+    due: Due,
+    salesforce: Snapshot | Deleted | Absent | SyncError,
+    our_user: str,
 ) -> Observed:
     link = due.link
     bodies = [delivered_snapshot(batch, reader, link.drchrono_id or "", body) for body in due.bodies]
     if isinstance(salesforce, SyncError):
         return Observed(due, salesforce, delivered=tuple(bodies))
     decided = resolutions_of(batch, due)
-    seen = Seen(trusted_snapshot(batch.rules, link, bodies, salesforce), salesforce, decided=decided)
+    drchrono = trusted_snapshot(batch.rules, link, bodies, salesforce)
+    seen = Seen(drchrono, salesforce, decided=decided, our_user=our_user)
     return Observed(due, seen, delivered=tuple(bodies))
 
 

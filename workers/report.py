@@ -17,6 +17,7 @@ from app.metrics.definitions import END_TO_END
 from app.store.result import Result
 from app.sync.mappings.table import EXTERNAL_ID
 from app.sync.model import Side
+from app.sync.pending_writes import came_back
 from app.sync.plan import (
     Comparison,
     Create,
@@ -62,6 +63,11 @@ def report_batch(
 
 def _log_outcome(batch: Batch, result: Result, plan: ReadyPlan | SyncError | None, *, is_saved: bool) -> None:
     line = _line(batch, result) | _plan_fields(plan)
+    compared = plan.compared if isinstance(plan, Write | Nothing) else Comparison()
+    if is_saved and came_back(compared):
+        sides = [side.value for side, names in compared.late.items() if names]
+        fields = sorted(came_back(compared))
+        log.warning("write.landed_late", **_line(batch, result), side=",".join(sides), fields=fields)
     if not is_saved:
         log.warning("lease.lost", **line)
     elif result.failure is not None:

@@ -114,6 +114,12 @@ CONFLICTS = Metric(
 PUT_BACKS = Metric(
     "chronobridge_put_backs_total", Type.COUNTER, "Fields of one way that were put back on the other side", _BY_KIND
 )
+LATE_WRITES = Metric(
+    "chronobridge_late_writes_total",
+    Type.COUNTER,
+    "Fields in which an unanswered write of ours showed late, over something newer, by the side it went to",
+    _BY_BOTH,
+)
 ODD_HOURS = Metric(
     "chronobridge_odd_hours_total",
     Type.COUNTER,
@@ -142,7 +148,7 @@ BY_PROCESSES = (
     UNREADABLE_ROWS,
     GROUP_SIZE,
 )
-BY_LOOKS = (APPLIED, CREATED, LINKED, CONFLICTS, PUT_BACKS, ODD_HOURS, SKIPPED, CONTRADICTED)
+BY_LOOKS = (APPLIED, CREATED, LINKED, CONFLICTS, PUT_BACKS, LATE_WRITES, ODD_HOURS, SKIPPED, CONTRADICTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +172,13 @@ CREATED_TALLY = Tally("created_{}_{}", CREATED)
 LINKED_TALLY = Tally("linked_{}", LINKED)
 UPDATED_TALLY, MERGED_TALLY = Tally("updated_{}"), Tally("merged_{}")
 CONFLICT_TALLY, PUT_BACK_TALLY = Tally("conflict_{}", CONFLICTS), Tally("put_back_{}", PUT_BACKS)
+LATE_TALLY = Tally("late_{}_{}", LATE_WRITES)
 ODD_HOUR_TALLY = Tally("{}_{}", ODD_HOURS)
 SKIPPED_TALLY = Tally("skipped_{}", SKIPPED)
 CONTRADICTED_TALLY = Tally("contradicted_delivery", CONTRADICTED)
 TALLIES = (
     *(APPLIED_TALLY, CREATED_TALLY, LINKED_TALLY, UPDATED_TALLY, MERGED_TALLY, CONFLICT_TALLY, PUT_BACK_TALLY),
-    *(ODD_HOUR_TALLY, SKIPPED_TALLY, CONTRADICTED_TALLY),
+    *(LATE_TALLY, ODD_HOUR_TALLY, SKIPPED_TALLY, CONTRADICTED_TALLY),
 )
 
 

@@ -90,3 +90,6 @@ async def _wait_anew(connection: AsyncConnection, now: datetime, jump: timedelta
     in_the_air = (journal.c.state.in_(OPEN), planned <= before, settled > before)
     moved = {"planned_at": now, "settle_at": millis(now) + (settled - planned)}
     await connection.execute(sa.update(journal).where(*in_the_air).values(moved))
+    may_land = (sa.type_coerce(journal.c.late_until, sa.BigInteger) > before, planned <= before)
+    longer = {"planned_at": now, "late_until": millis(now) + (settled - planned)}
+    await connection.execute(sa.update(journal).where(*may_land).values(longer))

@@ -139,7 +139,7 @@ async def close_job(database: Database, link_ids: Sequence[str], job: str, settl
 
     async def work(connection: AsyncConnection) -> None:
         theirs = sa.and_(journal.c.link_id.in_(link_ids), journal.c.state.in_(OPEN), journal.c.job == job)
-        await connection.execute(sa.update(journal).where(theirs).values(job=None, settle_at=after(settle_in)))
+        await connection.execute(sa.update(journal).where(theirs).values(job="", settle_at=after(settle_in)))
 
     await database.transact(work)
 

@@ -11,13 +11,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store import counters, dependencies, doctor_zones, identity_index, resolutions
+from app.store import counters, dependencies, doctor_zones, identity_index, pending_writes, resolutions
 from app.store.clock import db_now
 from app.store.database import Database, among
 from app.store.link_claims import without_claims, without_successors
 from app.store.result import Result
 from app.store.tables import events, failures, journal, links
-from app.sync.model import Side, WriteState
+from app.sync.model import Side
 from app.sync.resolutions import ResolutionEnd
 
 _TURN: Mapping[str, Any] = {
@@ -64,11 +64,6 @@ _FINISHED = (
     .where(events.c.delivery_id == sa.bindparam("p_delivery_id"), events.c.position == sa.bindparam("p_position"))
     .values(finished_at=db_now())
 )
-_SETTLED = (
-    sa.update(journal)
-    .where(journal.c.id == sa.bindparam("p_id"))
-    .values(state=sa.bindparam("p_state"), answered_at=db_now())
-)
 
 
 async def save(database: Database, token: str, results: Sequence[Result], *, is_last: bool = True) -> set[str]:
@@ -91,7 +86,7 @@ async def save(database: Database, token: str, results: Sequence[Result], *, is_
             await _save_links(connection, saved, rows)
             await finish_deliveries(connection, saved)
             await keep_failures(connection, saved)
-            await settle_writes(connection, saved)
+            await pending_writes.settle(connection, [result.settled for result in saved])
             await note_searches(connection, saved)
             await resolutions.end(connection, {key: how for r in saved for key, how in r.resolutions.items()})
             await forget_unlinked(connection, [r.due.link.id for r in saved if r.change.is_nobodys])
@@ -205,19 +200,6 @@ async def keep_failures(connection: AsyncConnection, saved: Sequence[Result]) ->
     ]
     if rows:
         await connection.execute(sa.insert(failures).values(at=db_now()), rows)
-
-
-async def settle_writes(connection: AsyncConnection, saved: Sequence[Result]) -> None:
-    """Journal what became of own writes whose outcome is known now."""
-    ends = [
-        (key, state)
-        for r in saved
-        for keys, state in ((r.settled.landed, WriteState.CONFIRMED), (r.settled.lost, WriteState.REFUSED))
-        for key in keys
-    ]
-    rows = [{"p_id": key, "p_state": state.value} for key, state in ends]
-    if rows:
-        await connection.execute(_SETTLED, rows)
 
 
 async def note_searches(connection: AsyncConnection, saved: Sequence[Result]) -> None:

@@ -116,11 +116,13 @@ journal = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("planned_at", Instant, nullable=False, info=STAMP),
     sa.Column("settle_at", Instant, nullable=False, info=DEADLINE),
+    sa.Column("late_until", Instant, info=DEADLINE),  # until then it may land, though nobody waits for it
     sa.Column("answered_at", Instant, index=True, info=STAMP),
     sa.Column("code", sa.String(64)),
 )
 sa.Index("ix_journal_link_id", journal.c.link_id)
 sa.Index("ix_journal_open", journal.c.link_id, **_only(journal.c.state.in_(OPEN)))
+sa.Index("ix_journal_late", journal.c.link_id, **_only(journal.c.late_until.is_not(None)))
 
 conflicts = sa.Table(
     "conflicts",

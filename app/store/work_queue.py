@@ -14,12 +14,13 @@ from ulid import ULID
 
 from app.errors import SyncError
 from app.ports import LISTED
-from app.store import clock_skew, fence, resolutions
+from app.store import clock_skew, fence, pending_writes, resolutions
 from app.store.clock import Moment, after, db_now
 from app.store.database import Database, among
+from app.store.pending_writes import OwnWrites
 from app.store.resolutions import Resolution
-from app.store.tables import deliveries, events, failures, journal, lanes, links, matches
-from app.sync.model import BULKY, OPEN, Base, Kind, Lane, Link, PendingWrite, Side, WriteState
+from app.store.tables import deliveries, events, failures, lanes, links, matches
+from app.sync.model import BULKY, Base, Kind, Lane, Link, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,11 @@ async def due_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -
     bodies = await _bodies_of(connection, kind, rows)
     notices = await _notices_of(connection, kind, rows)
     lone = [row.id for row in rows if row.drchrono_id is None]
-    writes = await _own_writes_of(connection, [row.id for row in rows], lone)
+    writes = await pending_writes.of_links(connection, [row.id for row in rows], lone)
     decided = await resolutions.open_of(connection, [row.id for row in rows])
     return tuple(
         Due(
-            _link_of(row, writes.get(row.id, ())),
+            _link_of(row, writes.get(row.id, pending_writes.NONE)),
             row.generation,
             row.base_version,
             row.attempts,
@@ -91,7 +92,7 @@ async def due_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -
     )
 
 
-def _link_of(row: Any, writes: Sequence[PendingWrite]) -> Link:
+def _link_of(row: Any, writes: OwnWrites) -> Link:
     return Link(
         row.id,
         Kind(row.kind),
@@ -100,10 +101,11 @@ def _link_of(row: Any, writes: Sequence[PendingWrite]) -> Link:
         Base(row.base),
         row.floor,
         row.confirm_at,
-        tuple(writes),
+        writes.unsettled,
         frozenset(row.unsettled),
         bool(row.is_failed),
         row.last_error or "",
+        writes.late,
     )
 
 
@@ -147,33 +149,6 @@ async def _notices_of(connection: AsyncConnection, kind: Kind, rows: Sequence[An
     for row in await connection.execute(_NOTICES, {"p_kind": kind.value, "p_ids": ids}) if ids else ():
         notices.setdefault(row.record_id, []).append((row.delivery_id, row.position))
     return notices
-
-
-_j = journal.c
-_WRITES = sa.select(
-    _j.id, _j.link_id, _j.side, _j.stamps, _j.settle_at, _j.sent, _j.record_id, _j.searched_at, _j.job
-).where(_j.link_id.in_(among("p_ids")))
-_OPEN_WRITES = _WRITES.where(_j.state.in_(OPEN)).order_by(_j.id)
-_MADE = _WRITES.where(_j.state == WriteState.CONFIRMED.value, _j.record_id.is_not(None)).order_by(_j.id)
-
-
-async def _own_writes_of(
-    connection: AsyncConnection, ids: Sequence[str], lone: Sequence[str]
-) -> dict[str, list[PendingWrite]]:
-    """Give the unsettled writes of links we hold; a *planned* one is a dead worker's, so it may have been sent.
-
-    Of a Contact without a chart also the create that made one: its worker died before it could say so in the link.
-    """
-    found = list(await connection.execute(_OPEN_WRITES, {"p_ids": ids}))
-    if lone:
-        found += await connection.execute(_MADE, {"p_ids": lone})
-    writes: dict[str, list[PendingWrite]] = {}
-    for row in found:
-        stamps = {name: (old, new) for name, (old, new) in row.stamps.items()}
-        made = (row.sent, row.record_id, row.searched_at)
-        write = PendingWrite(row.id, Side(row.side), stamps, row.settle_at, *made, row.job)
-        writes.setdefault(row.link_id, []).append(write)
-    return writes
 
 
 def _is_free() -> sa.ColumnElement[bool]:

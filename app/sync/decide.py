@@ -1,7 +1,8 @@
 """Link + what was just seen -> what to do. Pure and total: nothing raises because of what the records hold.
 
 First our own unsettled writes: one that shows over there has landed; one that does not may still land until the vendor
-gives the request up, so until then nothing else is written. Then absence, which is never answered by writing. Then
+gives the request up. Where it may be repeated, it is not waited for, and remembered until then; else nothing is written
+until then. Then absence, which is never answered by writing. Then
 creation, and last the merge. A create is only planned here: what it would meet over there is looked for after
 (`create.py`).
 
@@ -11,6 +12,7 @@ What is to be written to Salesforce names its parents by their DrChrono ids, so 
 is on its way the record waits; one that can never come is left out where the record can do without it.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -34,7 +36,7 @@ from app.sync.model import (
     Side,
     Snapshot,
 )
-from app.sync.pending_writes import has_landed, with_landed
+from app.sync.pending_writes import LateLandings, has_landed, late_landings, may_land_again, with_landed
 from app.sync.plan import (
     Create,
     FindCreated,
@@ -59,20 +61,34 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         return Nothing(seen.drchrono.skipped)
     if (again := _not_shown_yet(rules, link, seen, now)) is not None:
         return again
-    if not link.own_writes:
-        return _settled(rules, link, seen, now)
     landed = tuple(write.id for write in link.own_writes if has_landed(rules, link, write, seen))
     open_writes = [write for write in link.own_writes if write.id not in landed]
     if any(write.side is Side.DRCHRONO for write in open_writes) and not _is_answer(seen.drchrono):
         return replace(_asked(rules, link, now), settled=SettledWrites(landed))
-    settling = [write.settle_at for write in open_writes if write.settle_at > now]
-    if settling:
+    settling = [write for write in open_writes if write.settle_at > now]
+    ends = [write.settle_at for write in settling if not write.is_repeatable]
+    if ends:
         is_ours_to_ask = any(write.side is Side.DRCHRONO for write in open_writes)
-        plan: Plan = Wait(ASK if is_ours_to_ask else WRITE_UNSETTLED, max(settling))
-    else:
-        plan = _settled(rules, with_landed(link, landed), seen, now)
-    lost = tuple(write.id for write in open_writes if write.settle_at <= now)
-    return replace(plan, settled=SettledWrites(landed, lost))
+        lost = tuple(write.id for write in open_writes if write.settle_at <= now)
+        wait = Wait(ASK if is_ours_to_ask else WRITE_UNSETTLED, max(ends))
+        return replace(wait, settled=SettledWrites(landed, lost))
+    known = with_landed(link, landed)
+    found = late_landings(rules, known, seen, now)
+    plan = _asked(rules, link, now) if found.is_asked else _settled(rules, known, seen, now, found)
+    over = () if isinstance(plan, Wait) else found.over
+    lost = tuple(write.id for write in open_writes)
+    return replace(plan, settled=SettledWrites(landed, lost, _late(link, landed, now), over))
+
+
+def _late(link: Link, landed: Collection[str], now: datetime) -> tuple[str, ...]:
+    """Give the writes that are not waited for and may land yet: what shows may be what another of them has done."""
+    ours = (*link.own_writes, *link.late_writes)
+    return tuple(
+        write.id
+        for write in link.own_writes
+        if write.settle_at > now and write.is_repeatable
+        if write.id not in landed or may_land_again(write, ours)
+    )
 
 
 def _not_shown_yet(rules: Rules, link: Link, seen: Seen, now: datetime) -> Wait | None:
@@ -120,12 +136,12 @@ def _is_answer(drchrono: Snapshot | Absent | NeedsConfirmation | NothingNew) -> 
     return isinstance(drchrono, Absent) or (isinstance(drchrono, Snapshot) and drchrono.confirmed)
 
 
-def _settled(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
-    """Say what is to be done when no write of ours is in the air, with the parents that are there."""
-    return with_parents(rules, _opted_in(rules, link, seen, now), seen, now)
+def _settled(rules: Rules, link: Link, seen: Seen, now: datetime, late: LateLandings) -> Plan:
+    """Say what is to be done when no write of ours is waited for, with the parents that are there."""
+    return with_parents(rules, _opted_in(rules, link, seen, now, late), seen, now)
 
 
-def _opted_in(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
+def _opted_in(rules: Rules, link: Link, seen: Seen, now: datetime, late: LateLandings) -> Plan:
     """Say what is to be done were all its parents there."""
     drchrono, salesforce = seen.drchrono, seen.salesforce
     if isinstance(salesforce, Snapshot) and _names_another(link, salesforce):
@@ -136,7 +152,7 @@ def _opted_in(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         return gone_in_drchrono(rules, link, drchrono, salesforce)
     is_asked = isinstance(drchrono, Snapshot) and drchrono.confirmed
     if isinstance(salesforce, Snapshot):
-        return _with_key(link, _both_there(rules, link, seen, salesforce, now), drchrono, salesforce)
+        return _with_key(link, _both_there(rules, link, seen, salesforce, now, late), drchrono, salesforce)
     if link.salesforce_id is not None:
         gone = gone_in_salesforce(rules, link, drchrono, salesforce, is_asked=is_asked)
         return gone or _asked(rules, link, now)
@@ -150,14 +166,16 @@ def _names_another(link: Link, salesforce: Snapshot) -> bool:
     return link.kind is not Kind.APPOINTMENT and salesforce.key not in (None, link.drchrono_id)
 
 
-def _both_there(rules: Rules, link: Link, seen: Seen, salesforce: Snapshot, now: datetime) -> Write | Nothing | Wait:
+def _both_there(
+    rules: Rules, link: Link, seen: Seen, salesforce: Snapshot, now: datetime, late: LateLandings
+) -> Write | Nothing | Wait:
     """Say what two records that are there make of each other; what a person decided is weighed by DrChrono's word."""
     drchrono = seen.drchrono
     if not isinstance(drchrono, Snapshot):
         # what was heard while it waited for a person is used up, and was never agreed on
         edited = None if link.is_failed or seen.decided else edited_in_salesforce(rules, link, salesforce)
         return edited or _asked(rules, link, now)
-    plan = merge_of(rules, link, drchrono, salesforce, seen.decided)
+    plan = merge_of(rules, link, drchrono, salesforce, seen.decided, late)
     must_be = bool(seen.decided) or must_be_asked(rules.table, plan)
     return _asked(rules, link, now) if not drchrono.confirmed and must_be else plan
 

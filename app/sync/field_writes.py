@@ -4,13 +4,17 @@ A value that a side cannot take is named with why; the others still travel. (Pur
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from app.sync.base import Rules
 from app.sync.failure_causes import HELD
 from app.sync.mappings.table import Direction, OnConflict, Row, Table
 from app.sync.merge import merge
-from app.sync.model import FieldResolution, Fields, Link, Side, Snapshot
+from app.sync.model import Base, FieldResolution, Fields, Link, Side, Snapshot
+from app.sync.pending_writes import LateLandings
 from app.sync.plan import Comparison, Create, Nothing, Write
+
+NONE_LATE = LateLandings()
 
 
 def created(rules: Rules, drchrono: Snapshot) -> Create:
@@ -75,9 +79,15 @@ def merge_of(
     drchrono: Snapshot,
     salesforce: Snapshot,
     decided: Mapping[str, FieldResolution] | None = None,
+    late: LateLandings = NONE_LATE,
 ) -> Write | Nothing:
-    """Say what two records that were both seen should take of each other; `decided`: by a person's word."""
-    merged = merge(rules, link, drchrono.fields, salesforce.fields, decided)
+    """Say what two records that were both seen should take of each other.
+
+    decided  by a person's word
+    late     what writes of ours that came late have to do with it
+    """
+    link = replace(link, base=Base({**link.base.stamps, **late.ours}))
+    merged = merge(rules, link, drchrono.fields, salesforce.fields, decided, late.names)
     writes: dict[Side, Fields] = {}
     refused: dict[str, str] = {**salesforce.unreadable, **drchrono.unreadable, **dict.fromkeys(merged.held, HELD)}
     for side, fields in merged.to.items():
@@ -93,6 +103,7 @@ def merge_of(
         flags=rules.table.flags(writes.get(Side.SALESFORCE, {}), drchrono.zone),
         decided=merged.decided,
         overtaken=merged.overtaken,
+        late={side: tuple(one for one in names if one not in merged.agreed) for side, names in late.shown.items()},
     )
     return Write(writes, compared, zone=drchrono.zone) if writes else Nothing(compared=compared)
 

@@ -6,7 +6,7 @@ never beats a value, so that linking two records cannot blank either of them. Th
 the air.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -45,13 +45,19 @@ class Merged:
 
 
 def merge(
-    rules: Rules, link: Link, left: Fields, right: Fields, decided: Mapping[str, FieldResolution] | None = None
+    rules: Rules,
+    link: Link,
+    left: Fields,
+    right: Fields,
+    decided: Mapping[str, FieldResolution] | None = None,
+    doubtful: Collection[str] = (),
 ) -> Merged:
     """Say what both sides should now hold.
 
     left    DrChrono as just read;  right  Salesforce as just read
             (key absent: not read, so unchanged; None: read, and empty)
     decided field -> what a person decided of it
+    doubtful fields that a side may have been given late, or edited: they count as moved on both
     Gives   the fields that were read on both sides, each with its verdict
     """
     by_word = apply_resolutions(rules, link, decided or {}, left, right)
@@ -65,8 +71,9 @@ def merge(
         if row.equal(here, there):
             agreed[name] = here
             continue
-        here_moved = rules.moved(link, name, here)
-        there_moved = rules.moved(link, name, there)
+        here_moved, there_moved = (
+            True if name in doubtful else rules.moved(link, name, value) for value in (here, there)
+        )
         if here_moved and there_moved and row.direction is Direction.BOTH:
             conflicts.append(name)
         verdict = _verdict(row, here, there, here_moved=here_moved, there_moved=there_moved)

@@ -68,6 +68,7 @@ class Snapshot:
     zone        that of the times in it, verbatim; empty where it has none or none is known
     unlinked    field -> Salesforce's id of a record it refers to, which carries no DrChrono id
     series      its place in a series of visits, which its id need not keep
+    changed_by  the user who changed it last; only Salesforce's say so
     skipped     why it is none of ours: a break, or an occurrence nobody has touched
     is_opted_in  a person wants it on the other side, or its kind needs no such word; only of Salesforce's
     """
@@ -83,6 +84,7 @@ class Snapshot:
     skipped: str = ""
     series: str = ""
     is_opted_in: bool = False
+    changed_by: str = ""
 
 
 class Absent(StrEnum):
@@ -145,6 +147,7 @@ class Seen:
     decided  field -> what a person decided of it; of `WHICH`, which record over there it is
     predecessor  the link of the same visit under an earlier id
     parents  (kind, DrChrono id) -> how far it is, of the records that are referred to and not known to be linked
+    our_user  who changes what we write in Salesforce, there; empty where that is not known
     """
 
     drchrono: Snapshot | Absent | NeedsConfirmation | NothingNew
@@ -152,18 +155,20 @@ class Seen:
     parents: Mapping[tuple[Kind, str], Parent] = field(default_factory=dict)
     predecessor: str | None = None
     decided: Mapping[str, FieldResolution] = field(default_factory=dict)
+    our_user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingWrite:
-    """A write of ours whose outcome is not known, and the side it went to.
+    """A write of ours whose outcome is not known, or that may land late, and the side it went to.
 
     stamps      field -> (stamp of what was there, stamp of what we wrote); None where nothing was known
     settle_at   from then on the vendor has given the request up: what has not landed never will
+    call        what was asked for: update, create, delete or merge
     sent        sealed: what a create sent, to find by it what it may have made
     made        what a create is known to have made, while no link says so
     searched_at when a create was first searched for, in vain
-    job         the vendor's job it was sent by, while nobody has seen that one end
+    job         the vendor's job it was sent by; empty once that one was seen to have ended
     """
 
     id: str
@@ -174,6 +179,13 @@ class PendingWrite:
     made: str | None = None
     searched_at: datetime | None = None
     job: str | None = None
+    call: str = "update"
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it may be sent again while it may still land: it names its record, by Id or by our external id."""
+        is_keyed = self.call == "update" or (self.call == "create" and self.side is Side.SALESFORCE)
+        return is_keyed and self.job is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +202,7 @@ class Link:
     seen_up_to  the highest DrChrono `updated_at` whose state we have taken in
     confirm_due_at  when a GET was promised for a doubted body; None when nothing is doubted
     own_writes  our writes whose outcome is not known, oldest first
+    late_writes  those that did not show when they were looked for, and may still land until they `settle`
     unconfirmed_fields  fields we have written to DrChrono, which has not shown them since
     is_failed   a failure of it waits for a person
     last_cause  why it is looked at again, or waits for a person; empty where all was well
@@ -206,6 +219,7 @@ class Link:
     unconfirmed_fields: frozenset[str] = frozenset()
     is_failed: bool = False
     last_cause: str = ""
+    late_writes: tuple[PendingWrite, ...] = ()
 
     def id_on(self, side: Side) -> str | None:
         """The record's id on that side, None while unknown."""

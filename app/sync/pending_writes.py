@@ -1,7 +1,15 @@
-"""Our own writes: what the journal keeps of one, whether it shows on the side it went to, and what it then means."""
+"""Our own writes: what the journal keeps of one, whether it shows on the side it went to, and what it then means.
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+One that was not answered, and does not show, may be sent again at once where it names its record: twice is once. The
+first may land all the same, until its vendor has given it up, and over something newer. In Salesforce the record then
+bears the hand of our own user: that is no edit, and what was agreed goes back. Where the hand is another's by now, and
+in DrChrono, which names nobody, it cannot be told from a person's edit: it counts as a conflict, so that the field's
+rule decides and both values are kept. (Pure.)
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from app.sync.base import Rules
 from app.sync.mappings.table import EXTERNAL_ID
@@ -29,6 +37,7 @@ def write_reasons(rules: Rules, compared: Comparison, fields: Fields) -> Mapping
     owners = {name: f"conflict: {rules.table.rows[name].owner} owns it" for name in compared.conflicts}
     told = owners | dict.fromkeys(compared.put_backs, "put back: it travels one way")
     told |= dict.fromkeys(compared.decided, "a person decided")
+    told |= {name: "put back: an earlier write landed late" for name in came_back(compared) if name not in told}
     return {name: why for name, why in told.items() if name in fields}
 
 
@@ -73,3 +82,87 @@ def with_landed(link: Link, landed: Collection[str]) -> Link:
     stamps = {name: new for write in link.own_writes if write.id in landed for name, (_, new) in write.stamps.items()}
     stamps.pop(EXTERNAL_ID, None)
     return replace(link, base=Base({**link.base.stamps, **stamps}), own_writes=())
+
+
+@dataclass(frozen=True, slots=True)
+class LateLandings:
+    """What late writes of ours have come to, as both sides show it.
+
+    ours      fields that show in Salesforce, by our own user's hand, what was written late: no edit
+    doubtful  fields that show it on a side where it may be a person's edit: a conflict
+    is_asked  DrChrono has to be asked first
+    over      ids of those that the vendor has given up, and that nothing more is to be seen of
+    """
+
+    ours: Mapping[str, str] = field(default_factory=dict)
+    doubtful: Mapping[Side, tuple[str, ...]] = field(default_factory=dict)
+    is_asked: bool = False
+    over: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The fields that may be somebody's edit."""
+        return frozenset(name for names in self.doubtful.values() for name in names)
+
+    @property
+    def shown(self) -> Mapping[Side, tuple[str, ...]]:
+        """Side -> the fields that show there what was written late."""
+        return {**self.doubtful, Side.SALESFORCE: tuple(self.ours)} if self.ours else self.doubtful
+
+
+def late_landings(rules: Rules, link: Link, seen: Seen, now: datetime) -> LateLandings:
+    """Say which of the late writes show on the side they went to, where both sides have agreed on something else.
+
+    link  as it stands once its own writes are settled
+    """
+    drchrono, salesforce = seen.drchrono, seen.salesforce
+    is_ours = isinstance(salesforce, Snapshot) and salesforce.changed_by == seen.our_user != ""
+    ours: dict[str, str] = {}
+    doubtful: dict[Side, dict[str, None]] = {}
+    for write in link.late_writes:
+        names = _shown_over(rules, link, write, drchrono if write.side is Side.DRCHRONO else salesforce)
+        if write.side is Side.SALESFORCE and is_ours:
+            ours |= {name: write.stamps[name][1] for name in names}
+        elif names:
+            doubtful.setdefault(write.side, {}).update(dict.fromkeys(names))
+    has_answered = isinstance(drchrono, Absent) or (isinstance(drchrono, Snapshot) and drchrono.confirmed)
+    ended = [write for write in link.late_writes if write.settle_at <= now]
+    unseen = [one for one in ended if one.side is Side.DRCHRONO and not has_answered and is_overtaken(link, one)]
+    is_unclear = isinstance(drchrono, NothingNew) and bool(ours or doubtful)
+    return LateLandings(
+        ours,
+        {side: tuple(names) for side, names in doubtful.items()},
+        is_asked=is_unclear or (bool(unseen) and isinstance(drchrono, NothingNew | Snapshot)),
+        over=tuple(one.id for one in ended if one not in unseen),
+    )
+
+
+def _shown_over(rules: Rules, link: Link, write: PendingWrite, held: object) -> list[str]:
+    """Give the fields in which a side holds what a write carried, though something else is agreed."""
+    fields = held.fields if isinstance(held, Snapshot) else {}
+    return [
+        name
+        for name, (_, new) in write.stamps.items()
+        if name in rules.table.rows and name in fields and rules.moved(link, name, fields[name])
+        if rules.matches(link, name, new, fields[name])
+    ]
+
+
+def is_overtaken(link: Link, write: PendingWrite) -> bool:
+    """Say whether a write carries what is not agreed any more, or not yet: it would change something, landing now."""
+    stamps = link.base.stamps
+    return any(stamps.get(name) != new for name, (_, new) in write.stamps.items() if name != EXTERNAL_ID)
+
+
+def may_land_again(write: PendingWrite, others: Sequence[PendingWrite]) -> bool:
+    """Say whether what shows of a write may be the doing of another that carried the same: then it may land yet."""
+    return any(
+        other.id != write.id and other.side is write.side and other.stamps.get(name, (None, None))[1] == new
+        for other in others
+        for name, (_, new) in write.stamps.items()
+    )
+
+
+def came_back(compared: Comparison) -> frozenset[str]:
+    """Give the fields that show, on either side, what an earlier write of ours carried."""
+    return frozenset(name for names in compared.late.values() for name in names)

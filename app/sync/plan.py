@@ -13,10 +13,18 @@ from app.sync.model import Fields, RecordRef, Side, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class SettledWrites:
-    """Ids of our own writes whose outcome is known now: they have `landed`, or they are `lost` and never will."""
+    """Ids of our own writes of which more is known now.
+
+    landed  they have landed
+    lost    they have not: they never will, or only as one of the `late`
+    late    they may land until the vendor gives them up, though they are not waited for
+    over    late ones that the vendor has given up
+    """
 
     landed: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,7 @@ class Comparison:
     refused     field -> why its value cannot travel; the others still do
     flags       field -> what a change of clocks did to it on its way; it travels nevertheless
     decided     fields of which a person's word is followed; `overtaken` those that somebody has edited since
+    late        side -> fields that show there what an earlier write of ours carried, over something newer
     """
 
     agreed: Fields = field(default_factory=dict)
@@ -38,6 +47,7 @@ class Comparison:
     flags: Mapping[str, str] = field(default_factory=dict)
     decided: tuple[str, ...] = ()
     overtaken: tuple[str, ...] = ()
+    late: Mapping[Side, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,8 +52,8 @@ def after(error: SyncError, attempt: int, limit: int, jitter: float) -> RetryDec
         case Disposition.RETRY:
             wait = error.retry_in_s if isinstance(error, Unavailable) and error.retry_in_s else _VENDOR_DOWN_S
             return RetryDecision(Fate.RETRY, wait + min(wait / 2, _MOST_JITTER_S) * jitter)
-        case Disposition.READ_BACK:
-            return _again(attempt, limit, jitter)
+        case Disposition.READ_BACK:  # it is sent again at once, so a line that goes on being cut has as long as a lock
+            return _again(attempt, limit, jitter, growth=_PASSES_GROWTH)
         case Disposition.RETRY_LIMITED:
             return _again(attempt, limit, jitter, _UNFORESEEN_S)
         case Disposition.DEAD_LETTER if isinstance(error, Rejected):

@@ -9,6 +9,7 @@ from app.sync.mappings.codecs import Unfit, is_record_id, tidy
 from app.sync.mappings.table import Row, Table
 from app.sync.model import Kind, Side, Snapshot
 
+SHORT_ID = 15  # of the characters of a Salesforce Id the first that name the record; the other three check them
 BREAK, VIRTUAL, NO_TIME = "break", "virtual", "no_time"
 _OCCURRENCE = re.compile(r"\d{4}-?\d\d-?\d\d_\w+", re.ASCII)  # an occurrence of a series that nobody has touched
 _STAMP = re.compile(r"[0-9T:.Z+-]{1,32}", re.ASCII)
@@ -42,7 +43,8 @@ class SideReader:
         """Give the snapshot of a record of Salesforce's; `or_zone`: the zone of one whose doctor's is not known."""
         zone, stamp = self.zone(Side.SALESFORCE, raw) or or_zone, str(raw.get("SystemModstamp") or "")
         stamp = stamp if _STAMP.fullmatch(stamp) else ""
-        return self.table.read(Side.SALESFORCE, str(raw["Id"]), raw, version=stamp, confirmed=True, zone=zone)
+        read = self.table.read(Side.SALESFORCE, str(raw["Id"]), raw, version=stamp, confirmed=True, zone=zone)
+        return replace(read, changed_by=str(raw.get("LastModifiedById") or "")[:SHORT_ID])
 
     def zone(self, side: Side, raw: Mapping[str, Any]) -> str:
         """Give the zone of a record, verbatim; empty when it has none or its doctor is not known."""

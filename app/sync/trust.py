@@ -79,7 +79,8 @@ def _identity_doubt(
     """Say what speaks against a newer body: another identity, or a Contact it would be linked to that differs."""
     if link.salesforce_id is not None:
         return IDENTITY_CHANGED if any(table.rows[name].is_identity for name in changed) else ""
-    is_foreign = isinstance(salesforce, Snapshot) and not link.own_writes and _differs(table, newest, salesforce)
+    is_ours = bool(link.own_writes or link.late_writes)
+    is_foreign = isinstance(salesforce, Snapshot) and not is_ours and _differs(table, newest, salesforce)
     return "existing_contact" if is_foreign else ""
 
 

@@ -25,7 +25,7 @@ from tests.simulate.odd import opens, show
 from tests.simulate.post import EVENTS
 from tests.simulate.postgresql import Served
 from tests.simulate.processes import connects
-from tests.simulate.vendors import DRCHRONO, SALESFORCE, URLS, Trouble
+from tests.simulate.vendors import AT_LAST, DRCHRONO, SALESFORCE, URLS, Trouble
 from tests.simulate.world import NeverRestsError, World
 
 _AUTUMN, _ON_POSTGRESQL = 0.1, 0.1  # of all histories
@@ -144,7 +144,8 @@ async def _lived(world, mix):
         await ACTIONS["chart_created"](world, mix)
     if world.rng.random() < 0.7:
         await world.settles()
-    world.turns.is_open, world.vendors.trouble = False, Trouble(mix.calls, mix.pages, mix.odd_rows)
+    longest = {"longest_ms": AT_LAST} if mix.is_rough else {}
+    world.turns.is_open, world.vendors.trouble = False, Trouble(mix.calls, mix.pages, mix.odd_rows, **longest)
     names, shares = list(ACTIONS), weights(mix)
     for _ in range(mix.steps):
         world.steps += 1

@@ -16,7 +16,10 @@ _WHO = ("first_name", "last_name", "date_of_birth")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field of one record took another value; `by` a human, or the attempt that wrote."""
+    """One field of one record took another value; `by` a human, or the attempt that wrote.
+
+    is_late  long after the attempt had given it up
+    """
 
     step: int
     side: str
@@ -26,6 +29,7 @@ class Change:
     after: str | None
     by: object
     is_new: bool = False
+    is_late: bool = False
 
 
 @dataclass
@@ -56,13 +60,16 @@ class Ledger:
     def read(self, side, id_, raw):
         return {name: row.read(side, raw, self.key_of) for name, row in rows_of(side, id_).items()}
 
-    def sees(self, step, side, id_, raw, by):
-        """A record is now as `raw` says; gives the names of the fields that changed."""
+    def sees(self, step, side, id_, raw, by, is_late=False):
+        """A record is now as `raw` says; gives the names of the fields that changed.
+
+        What lands late is nobody's doing any more, and so is taking it back: neither is to be paid for.
+        """
         known = self.held.get((side, id_))
         now = self.read(side, id_, raw)
         before = known or dict.fromkeys(now)
         found = [
-            Change(step, side, id_, name, before[name], value, by, known is None)
+            Change(step, side, id_, name, before[name], value, by, known is None, is_late)
             for name, value in now.items()
             if before[name] != value
         ]
@@ -77,6 +84,7 @@ class Ledger:
                 self._judge(change)
         if by is not HUMAN and side == SALESFORCE and self.partner(side, id_) is None:
             self.wrong.append(f"{id_}: we wrote to somebody who is nobody's chart")
+        unpaid = {one.name for one in found if self._is_of_late_ones(one)}
         for change in found:
             self.last[side, id_, change.name] = change
             self.showed.setdefault((side, id_, change.name), set()).add(change.after)
@@ -84,12 +92,20 @@ class Ledger:
         if found:
             counts = self.edits if by is HUMAN else self.writes
             is_paid = by is HUMAN or not all(
-                (side, id_, step, one.name) in self.decided or self._follows(one) for one in found
+                (side, id_, step, one.name) in self.decided or self._follows(one) or one.name in unpaid for one in found
             )
             whose = (side, id_, self.partner(side, id_) if side == SALESFORCE else id_)  # the chart's of that moment
             counts[whose] = counts.get(whose, 0) + is_paid
         self.changes += found
         return [change.name for change in found]
+
+    def _is_of_late_ones(self, change):
+        """Say whether a change came late, takes back what did, or carries it across as the field's rule has it."""
+        across = SALESFORCE if change.side == DRCHRONO else DRCHRONO
+        here = self.last.get((change.side, change.id, change.name))
+        there = self.last.get((across, self.partner(change.side, change.id), change.name))
+        is_carried = there is not None and there.is_late and there.after == change.after
+        return change.is_late or is_carried or (here is not None and here.is_late)
 
     def comes(self, *one):
         """A record of a side is there, or one of Salesforce's tables has what bears a DrChrono id."""

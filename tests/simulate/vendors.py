@@ -4,7 +4,8 @@ A call may go wrong on its way: refused, done without an answer, or done only af
 call does is drawn from the seed.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -25,6 +26,7 @@ _BUSY = {
     DRCHRONO: (429, b'{"detail": "Request was throttled. Expected available in 40.0 seconds."}'),
     SALESFORCE: (403, b'[{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "ConcurrentRequests Limit exceeded."}]'),
 }
+AT_LAST = {DRCHRONO: 115_000, SALESFORCE: 595_000}  # a little before each gives a request up
 # what may become of a call; the last three leave a writer in doubt
 READS = ("no connection", "throttled", "503", "no answer")
 WRITES = (*READS, "500", "500 though done", "done, no answer", "done later, no answer")
@@ -85,11 +87,15 @@ def answered(app, method, url, headers, body):
 
 @dataclass(slots=True)
 class Trouble:
-    """How often a call goes wrong; a write twice as often. How often a gateway answers; and a list holds an odd row."""
+    """How often a call goes wrong; a write twice as often. How often a gateway answers; and a list holds an odd row.
+
+    longest_ms  side -> for how long a vendor may go on with a write that its caller has given up on
+    """
 
     share: float = 0.0
     pages: float = 0.0
     odd_rows: float = 0.0
+    longest_ms: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(URLS, 90_000))
 
 
 class Vendors:
@@ -101,7 +107,7 @@ class Vendors:
         self.apps[SALESFORCE] = salesforce_app(now=clock.now)
         self.practice, self.org = self.apps[DRCHRONO].state.standin, self.apps[SALESFORCE].state.org
         self.practice.clock.now = clock.at_the_practice
-        self.author, self.late = None, []
+        self.author, self.late, self.is_late = None, [], False
 
     def call(self, side, method, url, headers, body):
         """A worker's call, whatever becomes of it.
@@ -118,7 +124,7 @@ class Vendors:
         if fault == "no connection":
             raise NoAnswerError(is_sent=False)
         if fault == "done later, no answer":
-            self.late.append((self.clock.ms + self.rng.randint(1_000, 90_000), asked))
+            self.late.append((self.clock.ms + self.rng.randint(1_000, self.trouble.longest_ms[side]), asked))
         if fault in ("", "done, no answer", "500 though done"):
             status, given, content = self.does(*asked)
         if fault == "throttled":
@@ -166,8 +172,10 @@ class Vendors:
         """What was given up on long ago is done now, if its time has come."""
         due = sorted((at for at in self.late if at[0] <= self.clock.ms), key=lambda at: at[0])
         self.late = [at for at in self.late if at[0] > self.clock.ms]
+        self.is_late = True
         for _, asked in due:
             self.tell(f"{asked[0]} {asked[1]}: done at last, {self.does(*asked)[0]}")
+        self.is_late = False
 
     def _fault(self, method):
         writes = method in _WRITES

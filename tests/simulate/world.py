@@ -99,7 +99,8 @@ class World:
         return next((row["Id"] for row in rows if row[KEYS[table]] == str(id_)), None)
 
     def _drchrono_changed(self, event, record):
-        changed = self.ledger.sees(self.steps, DRCHRONO, record["id"], record, self.vendors.author or HUMAN)
+        by = self.vendors.author or HUMAN
+        changed = self.ledger.sees(self.steps, DRCHRONO, record["id"], record, by, self.vendors.is_late)
         self._tells_change(DRCHRONO, record["id"], changed)
         self.post.drchrono(event, dict(record))
 
@@ -108,7 +109,7 @@ class World:
         self.ledger.comes(name, row[KEYS[name]])
         if name in ("contact", BOOKED):
             by = HUMAN if call.human else self.vendors.author
-            changed = self.ledger.sees(self.steps, SALESFORCE, row["Id"], row, by)
+            changed = self.ledger.sees(self.steps, SALESFORCE, row["Id"], row, by, self.vendors.is_late)
             self._tells_change(SALESFORCE, row["Id"][9:15], changed)
         self.post.salesforce(table.kind.name, dict(row), op)
 

@@ -30,6 +30,12 @@ async def planned(database, name, ago):
     await change(database, sa.insert(tables.journal).values(**write, **when, state="planned"))
 
 
+async def may_land(database, name="01JAIR"):
+    """It was sent again meanwhile, and may land late."""
+    ours = sa.update(tables.journal).where(tables.journal.c.id == name)
+    await change(database, ours.values(state="refused", late_until=tables.journal.c.settle_at))
+
+
 async def was_put_ahead(database, by=HOUR, passed_s=0.0):
     """What this process noted last is a clock that was behind by so much; so many seconds have passed here since."""
     (row,) = await database.read(sa.select(clock.db_now().label("now")))
@@ -50,6 +56,18 @@ async def test_whoever_takes_the_record_finds_a_write_that_may_still_land(clinic
 
     (write,) = taken.due[0].link.own_writes
     assert LIMIT - MINUTE < write.settle_at - taken.now < LIMIT + MINUTE
+
+
+async def test_what_may_land_late_is_remembered_for_as_long_as_it_may(clinic):
+    await may_land(clinic)
+    for _ in range(2):
+        await was_put_ahead(clinic)
+        taken = await work_queue.lease_batch(clinic, Kind.PATIENT)
+        await change(clinic, sa.update(tables.links).values(lease_until=after(-HOUR)))
+
+        (write,) = taken.due[0].link.late_writes
+
+        assert LIMIT - MINUTE < write.settle_at - taken.now < LIMIT + MINUTE
 
 
 async def test_a_beat_does_it_too_for_those_who_cannot_notice(clinic):

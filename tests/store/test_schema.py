@@ -103,6 +103,7 @@ async def at_first_migration(database, vault):
             "ix_deliveries_body",
             "ix_deliveries_listed",
             "ix_journal_values",
+            "ix_journal_late",
             "ix_events_record",
             "ix_links_kind",
         ):
@@ -115,7 +116,7 @@ async def at_first_migration(database, vault):
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN listed_in"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN series"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN person"))
-        for column in ("why", "sent", "record_id", "searched_at", "job"):
+        for column in ("why", "sent", "record_id", "searched_at", "job", "late_until"):
             await connection.execute(sa.text(f"ALTER TABLE journal DROP COLUMN {column}"))
         for table in (
             "consents",

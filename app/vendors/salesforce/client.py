@@ -35,7 +35,7 @@ class Salesforce(Transport):
         Raises  Unavailable, Unauthorized, Rejected, Unreadable
         """
         found: list[dict[str, Any]] = []
-        names = ", ".join(["Id", external_id, "SystemModstamp", *fields])
+        names = ", ".join(dict.fromkeys(["Id", external_id, "SystemModstamp", "LastModifiedById", *fields]))
         for name, values in (("Id", list(ids)), (external_id, list(external_ids))):
             if not values:
                 continue

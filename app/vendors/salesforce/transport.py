@@ -138,6 +138,14 @@ class Transport:
         there.lane, there.before = lane, before
         return there
 
+    async def user_id(self) -> str:
+        """Give the Id of the user whom we are there, as the token's answer named it: `…/id/<org>/<user>`.
+
+        Raises  Unavailable, Unauthorized
+        """
+        token = await self.broker.current()
+        return str(token.beside.get("id", "")).rstrip("/").rpartition("/")[2]
+
     async def close(self) -> None:
         """Let the threads go; a call that hangs is left to its own time-out."""
         await self.broker.close()

@@ -12,25 +12,38 @@ from app.sync.plan import Nothing, Wait, Write, planned_writes
 from tests.build import DRCHRONO_ID, NOW, UNHEARD, a_link, an_own_write
 from tests.unit.sync.worlds import NO_BASE, VALUES, D, S, World
 
+OURS = "our user"
 UNTOLD, TOLD, ASKED = "nothing came", "a body came", "a GET answered"
 LIMIT = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
 class Meeting(World):
-    """A world as decide sees it: what DrChrono said, and writes of ours (side, old, new, settle_at) in the air."""
+    """A world as decide sees it: what DrChrono said, and writes of ours (side, old, new, settle_at) in the air.
+
+    may_land  those that are not waited for, and may land late
+    hand      who changed Salesforce's record last
+    """
 
     heard: str = ASKED
     in_the_air: tuple = ()
+    may_land: tuple = ()
+    hand: str = "a person"
 
     @property
     def link(self):
         link = a_link({} if self.base is NO_BASE else {"note": self.base}, self.rules)
-        writes = tuple(
-            an_own_write(link, self.rules, {"note": old}, {"note": new}, settle_at, str(number), side)
-            for number, (side, old, new, settle_at) in enumerate(self.in_the_air)
+        return replace(
+            link,
+            own_writes=self._writes(link, self.in_the_air, ""),
+            late_writes=self._writes(link, self.may_land, "late"),
         )
-        return replace(link, own_writes=writes)
+
+    def _writes(self, link, writes, prefix):
+        return tuple(
+            an_own_write(link, self.rules, {"note": old}, {"note": new}, settle_at, f"{prefix}{number}", side)
+            for number, (side, old, new, settle_at) in enumerate(writes)
+        )
 
     @property
     def drchrono(self):
@@ -39,9 +52,8 @@ class Meeting(World):
         return Snapshot("1", {"note": self.here}, confirmed=self.heard == ASKED)
 
     def plan(self):
-        return decide(
-            self.rules, self.link, Seen(self.drchrono, Snapshot("2", {"note": self.there}, key=DRCHRONO_ID)), NOW
-        )
+        salesforce = Snapshot("2", {"note": self.there}, key=DRCHRONO_ID, changed_by=self.hand)
+        return decide(self.rules, self.link, Seen(self.drchrono, salesforce, our_user=OURS), NOW)
 
     def carried_out(self, plan):
         """The same world after the plan's writes, recorded by nobody."""
@@ -74,7 +86,9 @@ class Meeting(World):
             base = fields.get("note", base)
         done = {*plan.settled.landed, *plan.settled.lost}
         left = tuple(write for number, write in enumerate(self.in_the_air) if str(number) not in done)
-        return replace(self, base=base, in_the_air=left)
+        late = tuple(write for number, write in enumerate(self.may_land) if f"late{number}" not in plan.settled.over)
+        late += tuple(self.in_the_air[int(number)] for number in plan.settled.late)
+        return replace(self, base=base, in_the_air=left, may_land=late)
 
     def at_rest(self):
         """Look and write until nothing is left to do; gives the world then, and every plan on the way."""

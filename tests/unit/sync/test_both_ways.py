@@ -11,7 +11,7 @@ from app.sync.mappings.table import Direction, OnConflict
 from app.sync.model import Seen, Side, Snapshot
 from app.sync.plan import LinkTo, Nothing, SettledWrites, Wait, Write, planned_writes, refused_fields
 from tests.build import DRCHRONO_ID, NOW, UNHEARD, a_contact, a_link, a_row, a_snapshot, an_own_write, rules
-from tests.unit.sync.meetings import ASKED, LIMIT, TOLD, UNTOLD, Meeting, alone, meetings
+from tests.unit.sync.meetings import ASKED, LIMIT, OURS, TOLD, UNTOLD, Meeting, alone, meetings
 from tests.unit.sync.worlds import NO_BASE, D, S
 
 BOTH, ONE_WAY = Direction.BOTH, Direction.TO_SALESFORCE
@@ -120,8 +120,77 @@ def test_a_patch_that_lands_only_after_the_first_look_leads_to_the_same_fields()
         calm, plan = one.at_rest()[0], one.plan()
         looked = replace(one.dies(landed=False), heard=ASKED)
 
-        assert isinstance(looked.plan(), Wait), str(one)
+        assert looked.plan().settled.late == ("0",), str(one)
         assert looked.carried_out(plan).at_rest()[0].holds == calm.holds, str(one)
+
+
+def repeated(side):
+    """Worlds in which a write to this side was not answered, did not show, and was sent again; nothing is newer yet."""
+    for one in meetings(lambda w: side in planned_writes(w.plan()) and not isinstance(w.plan(), Wait), ASKED):
+        plan = replace(one.dies(landed=False), heard=ASKED).plan()
+        end, _ = replace(one.dies(landed=False), heard=ASKED).at_rest()
+        yield one, plan.writes[side]["note"], end
+
+
+@pytest.mark.parametrize("side", Side, ids=[side.value for side in Side])
+def test_what_was_sent_again_may_land_twice_and_changes_nothing(side):
+    for one, written, end in repeated(side):
+        assert (side, written) in [(where, new) for where, _, new, _ in end.may_land], str(one)
+        assert not planned_writes(replace(end, hand=OURS).plan()), str(one)
+
+
+def edited_since(end, value="d"):
+    """Both sides have agreed on something newer since."""
+    return replace(end, base=value, here=value, there=value)
+
+
+def test_what_lands_late_in_salesforce_by_our_own_hand_is_no_edit_and_what_was_agreed_goes_back():
+    for one, written, end in repeated(S):
+        late = replace(edited_since(end), there=written, hand=OURS)
+
+        plan = late.plan()
+
+        assert planned_writes(plan) == {S: {"note": "d"}}, str(one)
+        assert (plan.compared.late, plan.compared.conflicts) == ({S: ("note",)}, ()), str(one)
+        assert late.at_rest()[0].holds == ("d", "d"), str(one)
+        assert asks(replace(late, heard=UNTOLD).plan()), "what goes back is what DrChrono says itself"
+
+
+@pytest.mark.parametrize("side", Side, ids=[side.value for side in Side])
+def test_what_may_be_a_late_write_or_an_edit_is_a_conflict_that_the_fields_rule_decides(side):
+    for one, written, end in repeated(side):
+        late = edited_since(end)
+        late = replace(late, **{"here" if side is D else "there": written}, hand="a person")
+
+        plan = late.plan()
+
+        if one.is_two_way:
+            assert plan.compared.conflicts == ("note",), str(one)
+            owners = {D: late.here, S: late.there}[one.owner]
+            ends = (owners, owners) if one.on_conflict is OWNER else late.holds
+            assert late.at_rest()[0].holds == ends, str(one)
+        else:
+            assert planned_writes(plan) == {S: {"note": "d"}}, str(one)
+
+
+@pytest.mark.parametrize("side", Side, ids=[side.value for side in Side])
+def test_once_the_vendor_has_given_it_up_its_values_are_an_edit_as_any(side):
+    for one, written, end in repeated(side):
+        past = replace(end, may_land=tuple((*write, NOW) for *write, _ in end.may_land))
+
+        late = replace(edited_since(past.recorded(past.plan())), **{"here" if side is D else "there": written})
+
+        assert late.may_land == (), str(one)
+        assert late.plan().compared.late == {}, str(one)
+
+
+def test_drchrono_is_asked_when_it_has_given_up_what_would_undo_something_newer():
+    for one, _, end in repeated(D):
+        past = replace(end, may_land=tuple((*write, NOW) for *write, _ in end.may_land), heard=UNTOLD)
+
+        assert past.plan().settled.over == ("late0",), str(one)
+        assert asks(edited_since(past).plan()), str(one)
+        assert edited_since(past).plan().settled.over == (), str(one)
 
 
 def two_fields(owner):
@@ -225,23 +294,27 @@ OLD, NEW = {"city": "Testville"}, {"city": "Newtown"}
 
 
 @pytest.mark.parametrize(
-    ("side", "drchrono", "contact", "cause", "wait"),
+    ("side", "drchrono", "contact", "landed"),
     [
-        (D, UNHEARD, NEW, ASK, NOW - NOW),
-        (D, a_snapshot(**NEW), NEW, "", None),
-        (D, a_snapshot(**OLD), NEW, ASK, LIMIT),
-        (S, UNHEARD, OLD, "write_unsettled", LIMIT),
-        (S, a_snapshot(**NEW), OLD, "write_unsettled", LIMIT),
-        (S, a_snapshot(**NEW), NEW, "", None),
+        (D, a_snapshot(**NEW), NEW, True),
+        (D, a_snapshot(**OLD), NEW, False),
+        (S, a_snapshot(**NEW), OLD, False),
+        (S, a_snapshot(**NEW), NEW, True),
     ],
-    ids=["to D, untold", "to D, landed", "to D, not yet", "to S, not yet", "to S, not yet, asked", "to S, landed"],
+    ids=["to D, landed", "to D, not yet", "to S, not yet", "to S, landed"],
 )
-def test_what_a_write_in_the_air_waits_for(side, drchrono, contact, cause, wait):
+def test_a_write_in_the_air_is_not_waited_for_but_sent_again_where_it_does_not_show(side, drchrono, contact, landed):
     plan = decide(rules(), in_the_air(side), Seen(drchrono, a_contact(**contact)), NOW)
 
-    assert (plan.cause if isinstance(plan, Wait) else "") == cause
-    assert (plan.until if isinstance(plan, Wait) else None) == (None if wait is None else NOW + wait)
-    assert plan.settled.landed == (("01JWRITE",) if not cause else ())
+    assert planned_writes(plan) == ({} if landed else {side: NEW})
+    known = {"landed": ("01JWRITE",)} if landed else {"lost": ("01JWRITE",), "late": ("01JWRITE",)}
+    assert plan.settled == SettledWrites(**known)
+
+
+def test_a_patch_in_the_air_is_asked_for_at_once():
+    plan = decide(rules(), in_the_air(D), Seen(UNHEARD, a_contact(**NEW)), NOW)
+
+    assert (asks(plan), plan.until) == (True, NOW)
 
 
 def test_a_body_settles_no_patch_even_where_it_shows_the_value():

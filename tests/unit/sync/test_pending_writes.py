@@ -34,26 +34,45 @@ def decided(link=None, drchrono=None, salesforce=None, by=RULES):
     return decide(by, link or a_link(), seen(drchrono, salesforce), NOW)
 
 
-def linked_with_write(before, written, settle_at, **differences):
-    link = a_link(**differences)
-    return replace(link, own_writes=(*link.own_writes, an_own_write(link, RULES, before, written, settle_at)))
+def linked_with_write(before, written, settle_at, call="update"):
+    link = a_link()
+    return replace(link, own_writes=(an_own_write(link, RULES, before, written, settle_at, call=call),))
 
 
+@pytest.mark.parametrize("call", ["delete", "merge"])
 @pytest.mark.parametrize("salesforce", [ABSENT, a_contact()], ids=["absent", "there"])
-def test_while_a_write_of_ours_may_still_land_nothing_else_is_written(salesforce):
-    link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, SOON)
+def test_while_a_write_that_may_not_be_repeated_may_still_land_nothing_else_is_written(salesforce, call):
+    link = linked_with_write({}, {}, SOON, call)
 
     plan = decided(link, a_snapshot(LATER_STAMP, city="Newertown"), salesforce)
 
     assert plan == Wait("write_unsettled", SOON)
 
 
-def test_of_several_unsettled_writes_the_last_to_settle_is_waited_for():
-    link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, SOON)
-    later = an_own_write(link, RULES, {"city": "Testville"}, {"city": "Other"}, SOON + timedelta(hours=1), "02")
+def test_of_several_such_writes_the_last_to_settle_is_waited_for():
+    link = linked_with_write({}, {}, SOON, "delete")
+    later = replace(link.own_writes[0], id="02", settle_at=SOON + timedelta(hours=1))
     link = replace(link, own_writes=(later, *link.own_writes))
 
     assert decided(link).until == later.settle_at
+
+
+def test_an_update_that_does_not_show_is_not_waited_for_and_remembered_until_the_vendor_gives_it_up():
+    link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, SOON)
+
+    plan = decided(link, a_snapshot(LATER_STAMP, city="Newertown"))
+
+    assert plan.writes == {S: {"city": "Newertown"}}
+    assert plan.settled == SettledWrites(lost=("01JWRITE",), late=("01JWRITE",))
+
+
+def test_what_shows_may_be_the_doing_of_an_earlier_attempt_so_the_later_one_may_land_yet():
+    link = linked_with_write({"city": "Testville"}, {"city": "Newtown"}, SOON)
+    earlier = replace(link.own_writes[0], id="00")
+
+    plan = decided(replace(link, late_writes=(earlier,)), a_snapshot(city="Newtown"), a_contact(city="Newtown"))
+
+    assert plan.settled == SettledWrites(landed=("01JWRITE",), late=("01JWRITE",))
 
 
 def test_a_write_that_shows_over_there_has_landed_and_holds_up_nothing():
@@ -75,11 +94,13 @@ def test_a_write_that_does_not_show_when_the_vendor_gave_it_up_is_lost_and_made_
     assert plan.writes == {S: {"city": "Newtown"}}
 
 
-def test_an_unsettled_create_is_not_tried_again_before_the_vendor_gave_it_up():
+def test_a_create_by_our_external_id_that_does_not_show_is_tried_again_at_once():
     link = a_lone_ref()
-    link = replace(link, own_writes=(an_own_write(link, RULES, {}, a_patient(), SOON),))
+    link = replace(link, own_writes=(an_own_write(link, RULES, {}, a_patient(), SOON, call="create"),))
 
-    assert isinstance(decided(link, salesforce=ABSENT), Wait)
+    plan = decided(link, salesforce=ABSENT)
+
+    assert (plan.side, plan.settled.late) == (S, ("01JWRITE",))
 
 
 def test_one_field_that_shows_the_new_value_is_enough_for_a_write_to_have_landed():

@@ -139,7 +139,7 @@ def test_a_doubt_keeps_the_delivery_and_promises_a_question(end):
 
 def test_an_unsettled_write_is_waited_for_without_promising_a_question(end):
     link = a_link()
-    link = replace(link, own_writes=(an_own_write(link, rules(), {}, {"city": "Newtown"}, SOON),))
+    link = replace(link, own_writes=(an_own_write(link, rules(), {}, {}, SOON, call="delete"),))
 
     result = end(link, seen())
 
