@@ -72,6 +72,7 @@ links = sa.Table(
     sa.Column("lease_until", Instant, info=lease(REAL.lease)),
     sa.Column("synced_at", Instant, info=STAMP),
     sa.Column("listed_in", sa.String(26)),
+    sa.Column("excluded_by", sa.String(32)),  # None: in the set that is synced
     sa.UniqueConstraint("kind", "drchrono_id"),
     sa.UniqueConstraint("kind", "salesforce_id"),
 )
@@ -81,6 +82,7 @@ sa.Index("ix_links_due_at", links.c.due_at, **_DUE)
 sa.Index("ix_links_kind", links.c.kind, links.c.id)
 sa.Index("ix_links_series", links.c.series, **_only(links.c.series.is_not(None)))
 sa.Index("ix_links_person", links.c.person, **_only(links.c.person.is_not(None)))
+sa.Index("ix_links_excluded", links.c.kind, links.c.id, **_only(links.c.excluded_by.is_not(None)))
 
 identities = sa.Table(
     "identities",

@@ -108,6 +108,8 @@ async def at_first_migration(database, vault):
             "ix_links_kind",
         ):
             await connection.execute(sa.text(f"DROP INDEX {index}"))
+        await connection.execute(sa.text("DROP INDEX ix_links_excluded"))
+        await connection.execute(sa.text("ALTER TABLE links DROP COLUMN excluded_by"))
         await connection.execute(sa.text("DROP INDEX ix_links_person"))
         await connection.execute(sa.text("DROP INDEX ix_links_series"))
         await connection.execute(sa.text("DROP INDEX ix_links_lane_due"))
