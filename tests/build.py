@@ -3,6 +3,7 @@
 Everybody here is invented. Instants and stamps are fixed; nothing reads a clock.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -119,18 +120,7 @@ def a_link(agreed=None, by=None, **differences):
 
 def with_base(link, agreed, by):
     """The link with a base that says its sides agreed on these fields."""
-    return Link(
-        link.id,
-        link.kind,
-        link.drchrono_id,
-        link.salesforce_id,
-        by.advanced(link, link.base, agreed),
-        link.seen_up_to,
-        link.confirm_due_at,
-        link.own_writes,
-        link.unconfirmed_fields,
-        link.is_failed,
-    )
+    return replace(link, base=by.advanced(link, link.base, agreed))
 
 
 def an_own_write(link, by, before, written, settle_at=NOW, write_id="01JWRITE", side=Side.SALESFORCE, call="update"):

@@ -23,6 +23,7 @@ from app.sync.plan import (
     Comparison,
     Create,
     Delete,
+    Exclude,
     Follow,
     Hold,
     Incomplete,
@@ -45,6 +46,7 @@ from workers.outcome_failed import failed, failure_of, flags_of, not_created, no
 
 _LONGEST_ZONE = 64  # no zone's name is half as long
 _DUPLICATE = "DUPLICATE_VALUE"  # another record has that external id
+EXCLUDED = "excluded"
 Answers = Mapping[Side, WriteAnswer]  # what became of the writes to each side
 
 
@@ -116,7 +118,7 @@ def _ended(batch: Batch, observed: Observed, read: Result, seen: Seen, plan: Rea
             return _followed(batch, read, plan)
         case Succeed():
             return replace(read, retry=Retry(), change=LinkChange(succeeds=plan.predecessor))
-        case Nothing():
+        case Nothing() | Exclude():
             return _left_alone(batch, observed, read, plan)
         case Incomplete() | Hold():
             return _done(batch, observed, read, plan, answers)
@@ -151,18 +153,18 @@ def _done(
     batch: Batch,
     observed: Observed,
     read: Result,
-    plan: Nothing | Incomplete | Hold | Write | Create | Delete | MergeContacts,
+    plan: Nothing | Incomplete | Exclude | Hold | Write | Create | Delete | MergeContacts,
     answers: Answers,
     *,
     is_nobodys: bool = False,
 ) -> Result:
     """Give the result of a look after which nothing is left to do, unless a person has something to mend."""
     assert isinstance(observed.seen, Seen)
-    awaits = plan.awaits if isinstance(plan, Nothing | Incomplete | Write | Create) else ()
+    awaits = plan.awaits if isinstance(plan, Nothing | Incomplete | Exclude | Write | Create) else ()
     failure = failure_of(plan, batch.rules.table, answers)
     return replace(
         read,
-        link=taken_in(read, observed.seen),
+        link=taken_in(read, observed.seen, plan),
         retry=read.retry or (None if failure else _look_for_late_writes(batch, read)),
         is_read=True,
         attempts=0,
@@ -180,9 +182,15 @@ def _look_for_late_writes(batch: Batch, read: Result) -> Retry | None:
     return Retry(max(ends) - now, Lane.CONFIRM, WRITE_UNSETTLED) if ends else None
 
 
-def _left_alone(batch: Batch, observed: Observed, read: Result, plan: Nothing) -> Result:
-    """Give the result of a look that asks for nothing; of what is none of ours nothing is remembered."""
-    is_nobodys = read.link.drchrono_id is None or plan.cause in (BREAK, VIRTUAL, NO_TIME)
+def _left_alone(batch: Batch, observed: Observed, read: Result, plan: Nothing | Exclude) -> Result:
+    """Give the result of a look that asks for nothing; of what is none of ours nothing is remembered.
+
+    Who is left out is remembered: whoever refers to them need not wait.
+    """
+    if isinstance(plan, Exclude):
+        is_nobodys = plan.deleted_on is not None  # of linked records nothing is forgotten
+    else:
+        is_nobodys = read.link.drchrono_id is None or plan.cause in (BREAK, VIRTUAL, NO_TIME)
     return _done(batch, observed, read, plan, {}, is_nobodys=is_nobodys)
 
 
@@ -354,6 +362,7 @@ def counters_of(batch: Batch, observed: Observed, plan: ReadyPlan, answers: Answ
     kind, compared = batch.rules.table.kind, _compared(plan)
     return (
         *([tallies.SKIPPED_TALLY.of(plan.cause)] if isinstance(plan, Nothing) and plan.cause else []),
+        *([tallies.SKIPPED_TALLY.of(EXCLUDED)] if isinstance(plan, Exclude) else []),
         *([tallies.CONTRADICTED_TALLY.of()] if observed.is_contradicted else []),
         *_write_tallies(kind, plan, answers),
         *_landed_tallies(observed, plan),

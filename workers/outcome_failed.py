@@ -28,7 +28,7 @@ from app.sync.failure_causes import (
 )
 from app.sync.mappings.table import Table
 from app.sync.model import Absent, Lane, Link, Seen, Side, Snapshot
-from app.sync.plan import Create, Hold, Incomplete, Nothing, ReadyPlan, Wait, Write, refused_fields
+from app.sync.plan import Create, Exclude, Hold, Incomplete, Nothing, ReadyPlan, Wait, Write, refused_fields
 from app.sync.retry import Fate, RetryDecision, after, after_refusal
 from app.sync.trust import raise_seen_up_to
 from app.vendors.salesforce.wire import RecordRefused
@@ -142,9 +142,14 @@ def _dead_letter(result: Result, seen: Seen | None, failure: Failure) -> Result:
     return replace(result, link=taken_in(result, seen), is_read=True, attempts=0, retry=None, failure=failure)
 
 
-def taken_in(result: Result, seen: Seen | None) -> Link:
-    """Give the link once what was read is used up: `seen_up_to` is raised to it, and no question is promised."""
+def taken_in(result: Result, seen: Seen | None, plan: ReadyPlan | None = None) -> Link:
+    """Give the link once what was read is used up: `seen_up_to` is raised to it, and no question is promised.
+
+    A record that was seen is in the set that is synced from now on, unless the plan says that it is out.
+    """
     link = result.link
+    if seen is not None:
+        link = replace(link, excluded_by=plan.by if isinstance(plan, Exclude) else frozenset())
     floor = link.seen_up_to
     if seen is not None and isinstance(seen.drchrono, Snapshot):
         floor = raise_seen_up_to(floor, seen.drchrono)

@@ -344,22 +344,20 @@ async def with_predecessors(batch: Batch, observed: Sequence[Observed]) -> list[
 
 
 async def with_parents(batch: Batch, observed: Sequence[Observed]) -> list[Observed]:
-    """Say with every look how far the records are that DrChrono's refers to."""
-    kinds = batch.rules.table.parents
-    refs = {
-        (kind, value)
-        for one in observed
-        if isinstance(one.seen, Seen)
-        for snapshot in (one.seen.drchrono,)
-        if isinstance(snapshot, Snapshot)
-        for name, kind in kinds.items()
-        if (value := snapshot.fields.get(name)) is not None
-    }
-    far = await dependencies.status_of(batch.runtime.database, refs) if refs else {}
-    if not far:
+    """Say with every look how far the records are that it refers to, and which of them are left out."""
+    table, database = batch.rules.table, batch.runtime.database
+    sides = [(one.seen.drchrono, one.seen.salesforce) for one in observed if isinstance(one.seen, Seen)]
+    refs = {(ref.kind, ref.id) for one, _ in sides if isinstance(one, Snapshot) for ref in table.refs(one)}
+    far = await dependencies.status_of(database, refs) if refs else {}
+    out = frozenset[RecordRef]()
+    if table.parents and any(one.include for one in batch.runtime.mappings.values()):
+        named = {ref for both in sides for one in both if isinstance(one, Snapshot) for ref in table.refs(one)}
+        out = await dependencies.excluded_of(database, named)
+    if not far and not out:
         return list(observed)
     return [
-        replace(one, seen=replace(one.seen, parents=far)) if isinstance(one.seen, Seen) else one for one in observed
+        replace(one, seen=replace(one.seen, parents=far, excluded=out)) if isinstance(one.seen, Seen) else one
+        for one in observed
     ]
 
 

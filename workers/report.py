@@ -22,6 +22,7 @@ from app.sync.plan import (
     Comparison,
     Create,
     Delete,
+    Exclude,
     Follow,
     Hold,
     Incomplete,
@@ -42,6 +43,7 @@ PLAN_WORDS: Mapping[type[ReadyPlan], str] = {
     Incomplete: "nothing",
     Write: "write",
     Create: "create",
+    Exclude: "exclude",
     Delete: "delete",
     LinkTo: "link",
     Succeed: "succeed",
@@ -79,6 +81,10 @@ def _log_outcome(batch: Batch, result: Result, plan: ReadyPlan | SyncError | Non
     else:
         if result.due.bodies:
             line["lag_s"] = round((batch.runtime.now() - result.due.bodies[0].received_at).total_seconds(), 3)
+        if isinstance(plan, Exclude):
+            gone = {"deleted_on": plan.deleted_on.value} if plan.deleted_on else {}
+            log.info("record.excluded", **line, excluded_by=[one.value for one in sorted(plan.by)], **gone)
+            return
         log.info("record.unchanged" if isinstance(plan, Nothing | Incomplete) else "record.synced", **line)
 
 

@@ -46,6 +46,9 @@ def _table(rows: Sequence[DueCount]) -> Table:
 def _lines(found: QueueReport) -> list[str]:
     """Give what is said below the table."""
     begin = "" if found.by_kind else "nothing waits; "
-    lines = [f"{begin}{found.failed:,} failed, {found.held:,} held, {found.rate_per_minute:,} writes a minute"]
+    left_out = f"{found.excluded:,} excluded, " if found.excluded else ""
+    lines = [
+        f"{begin}{found.failed:,} failed, {found.held:,} held, {left_out}{found.rate_per_minute:,} writes a minute"
+    ]
     lines += [f"lane {one.lane} is paused: {one.reason}" for one in found.lanes if one.is_paused]
     return lines + found.forecast.sentences()

@@ -130,7 +130,7 @@ SKIPPED = Metric(
     "chronobridge_records_skipped_total",
     Type.COUNTER,
     "Looks at records that are none of ours",
-    {"cause": ("break", "virtual", "no_time", "never_here")},
+    {"cause": ("break", "virtual", "no_time", "never_here", "excluded")},
 )
 CONTRADICTED = Metric(
     "chronobridge_contradicted_deliveries_total",
@@ -207,6 +207,7 @@ LEASES = _gauge("leases_held", "Records that a worker works on at this moment", 
 LANE_PAUSED = _gauge("lane_paused", "1 while a lane is paused", _BY_LANE)
 FAILED = _gauge("failed_records", "Records that failed and wait for a person, by what sort of thing is wrong", _WAITS)
 HELD = _gauge("held_records", "Records that are held until a person decides, by what it is about", _WAITS)
+EXCLUDED = _gauge("excluded_records", "Records that the mapping leaves out of the set that is synced", _BY_KIND)
 UNSETTLED = _gauge(
     "unsettled_writes",
     "Writes whose outcome is not known yet",
@@ -234,7 +235,7 @@ FEED_FOUND = _gauge(
 
 OF_THE_PROBES = (READY, PART_OK)
 GAUGES = (
-    *(WORKERS, DUE, OLDEST_DUE, LEASES, LANE_PAUSED, FAILED, HELD, UNSETTLED),
+    *(WORKERS, DUE, OLDEST_DUE, LEASES, LANE_PAUSED, FAILED, HELD, EXCLUDED, UNSETTLED),
     *(CALLS_LEFT, CALLS_LIMIT, CALLS_PAUSED, CALLS_THIS_HOUR, WAITING, CAUGHT_UP),
     *(TOKEN_AGE, TOKEN_LEFT, TOKEN_REFUSED, FEED_SILENT, FEED_HEARD, FEED_FOUND),
 )

@@ -160,6 +160,7 @@ class QueueReport:
 
     oldest_due_age_s   for how long the oldest has been due
     by_kind            what is due, by kind, direction and lane
+    excluded           how many records the mapping leaves out of the set that is synced
     unsettled_writes   writes of which it is not known yet whether they landed
     counted            what was counted since ever, by name: created, linked, skipped, put back
     """
@@ -170,6 +171,7 @@ class QueueReport:
     by_kind: Sequence[DueCount]
     failed: int
     held: int
+    excluded: int
     unsettled_writes: int
     counted: Mapping[str, int]
     lanes: Sequence[LaneStatus]
@@ -190,6 +192,7 @@ async def queue_report(runtime: Runtime) -> QueueReport:
         by_kind=counts,
         failed=sum(row.records for row in groups if not row.is_held),
         held=sum(row.records for row in groups if row.is_held),
+        excluded=sum((await queue_stats.excluded_counts(runtime.database)).values()),
         unsettled_writes=sum(row.writes for row in await queue_stats.journal_counts(runtime.database)),
         counted=await counters.read(runtime.database),
         lanes=await lane_states(runtime),
@@ -215,6 +218,7 @@ def report_as_json(found: QueueReport) -> dict[str, Any]:
         ],
         "failed": found.failed,
         "held": found.held,
+        "excluded": found.excluded,
         "unsettled_writes": found.unsettled_writes,
         "counted": dict(found.counted),
         "lanes": [lane_as_json(one) for one in found.lanes],

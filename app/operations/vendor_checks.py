@@ -4,7 +4,7 @@ DrChrono: the token, whose it is, what it may do, calls left, and every doctor's
 version, calls left, and the mapping against what the org describes.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -35,7 +35,7 @@ from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.permissions import NOT_SHARED, permissions_of, sees_whole_practice
 from app.vendors.rate_limit.salesforce import unlimited
 from app.vendors.salesforce.client import Salesforce
-from app.vendors.salesforce.mapping_check import find_misfits, is_of_persons
+from app.vendors.salesforce.mapping_check import Misfit, find_misfits, is_of_persons, not_there, objects_behind
 from app.vendors.salesforce.org_description import ORGANIZATION, cut_down, fields_of
 from app.vendors.token_broker import CUT_OFF, NOT_TAKEN, UnstoredToken
 
@@ -276,6 +276,7 @@ async def _mapping(client: Salesforce, table: Table, described: dict[str, dict[s
     try:
         said = await client.describe(table.object)
         persons = None if said is None else await _person_types(client, table, said)
+        conditions = [] if said is None else await _conditions(client, table, said)
     except VendorError as error:
         yield red(name, f"{table.object} cannot be described ({error.cause})", "give the integration user API access")
         return
@@ -284,11 +285,28 @@ async def _mapping(client: Salesforce, table: Table, described: dict[str, dict[s
         yield red(name, f"{table.object} is not there for the integration user", fix)
         return
     described[table.object] = cut_down(table, said)
-    found = find_misfits(table, said, persons)
+    found = [*find_misfits(table, said, persons), *conditions]
     for one in found:
         yield (red if one.is_fatal else warn)(name, one.says, one.fix)
     if not any(one.is_fatal for one in found):
         yield good(name, f"{table.object}: {len(table.rows)} fields and {table.external_id} fit")
+
+
+async def _conditions(client: Salesforce, table: Table, said: Mapping[str, Any]) -> list[Misfit]:
+    """Give the fields of conditions that are not there, behind whatever relationship; `said`: what the object is."""
+    asked = [one for one in table.include if one.side is Side.SALESFORCE]
+    return [not_there(table, one.name) for one in asked if not await _is_there(client, said, one.path)]
+
+
+async def _is_there(client: Salesforce, said: Mapping[str, Any], path: Sequence[str]) -> bool:
+    name, *behind = path
+    if not behind:
+        return name.casefold() in {one.casefold() for one in fields_of(said)}
+    objects = objects_behind(said, name)
+    if len(objects) != 1:  # of several kinds of records nobody can say which it is
+        return bool(objects)
+    described = await client.describe(objects[0])
+    return described is not None and await _is_there(client, described, behind)
 
 
 async def _person_types(client: Salesforce, table: Table, said: Mapping[str, Any]) -> dict[str, str] | None:

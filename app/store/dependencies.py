@@ -60,6 +60,24 @@ _UNHEARD = DialectInsert(
 _AWAITED = DialectInsert(awaited, lambda insert: insert.on_conflict_do_nothing())
 
 
+_EXCLUDED = {
+    side: sa.select(links.c[f"{side}_id"].label("id")).where(
+        _IS_OF_KIND, links.c[f"{side}_id"].in_(among("p_ids")), links.c.excluded_by.is_not(None)
+    )
+    for side in Side
+}
+
+
+async def excluded_of(database: Database, refs: Collection[RecordRef]) -> frozenset[RecordRef]:
+    """Give, of these records, those that are out of the set that is synced."""
+    found = set()
+    for side, kind in sorted({(ref.side, ref.kind) for ref in refs}):
+        ids = sorted({ref.id for ref in refs if (ref.side, ref.kind) == (side, kind)})
+        rows = await database.read(_EXCLUDED[side], {"p_kind": kind.value, "p_ids": ids})
+        found |= {RecordRef(side, kind, row.id) for row in rows}
+    return frozenset(found)
+
+
 async def await_them(connection: AsyncConnection, waiting: Mapping[str, Sequence[RecordRef]], lane: Lane) -> None:
     """Note for which records links wait (link id -> refs); those nobody has heard of are due at once, in their lane."""
     refs = sorted({ref for refs in waiting.values() for ref in refs})
@@ -82,7 +100,8 @@ async def await_them(connection: AsyncConnection, waiting: Mapping[str, Sequence
 
 _COME = {
     side: sa.select(links.c.kind, links.c[f"{side}_id"].label("id")).where(
-        links.c[f"{side}_id"].in_(among("p_ids")), links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None)
+        links.c[f"{side}_id"].in_(among("p_ids")),
+        *(links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None), links.c.excluded_by.is_(None)),
     )
     for side in Side
 }
@@ -117,12 +136,14 @@ _NO_MORE_AWAITED = (
     )
     .returning(awaited.c.link_id)
 )
+_IS_ASKED_ABOUT = sa.and_(links.c.excluded_by.is_not(None), links.c.drchrono_id.is_not(None))  # what came is used up
 _WOKEN = (
     sa.update(links)
     .where(links.c.id.in_(among("p_ids")))
     .values(
         due_at=sa.case((links.c.due_at <= db_now(), links.c.due_at), else_=db_now()),
         generation=links.c.generation + 1,
+        confirm_at=sa.case((_IS_ASKED_ABOUT, db_now()), else_=links.c.confirm_at),
     )
 )
 

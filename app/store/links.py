@@ -16,8 +16,9 @@ from app.ports import Act
 from app.store import audit
 from app.store.clock import db_now
 from app.store.database import Database, among, insert_into
+from app.store.pending_writes import OwnWrites
 from app.store.tables import failures, links
-from app.sync.model import Base, Kind, Lane, Link, Side
+from app.sync.model import Base, Exclusion, Kind, Lane, Link, Side
 
 T = TypeVar("T")
 
@@ -106,9 +107,34 @@ async def mark_seen(database: Database, kind: Kind, known: Sequence[str], news: 
     return await database.transact(work)
 
 
+def exclusions(text: str | None) -> frozenset[Exclusion]:
+    """Give what keeps a link out of the set that is synced, as it is saved."""
+    return frozenset(Exclusion(one) for one in (text or "").split(",") if one)
+
+
+def link_of(row: Any, writes: OwnWrites) -> Link:
+    """Give a link as its row says it, with our own writes to it."""
+    return Link(
+        row.id,
+        Kind(row.kind),
+        row.drchrono_id,
+        row.salesforce_id,
+        Base(row.base),
+        row.floor,
+        row.confirm_at,
+        writes.unsettled,
+        frozenset(row.unsettled),
+        bool(row.is_failed),
+        row.last_error or "",
+        exclusions(row.excluded_by),
+        writes.late,
+    )
+
+
 def _healthy(side: Side) -> sa.Select[Any]:
     column = links.c[f"{side}_id"]
-    asked = sa.select(links.c.id, links.c.drchrono_id, links.c.salesforce_id, links.c.base, column.label("own_id"))
+    names = ("id", "drchrono_id", "salesforce_id", "base", "excluded_by")
+    asked = sa.select(*(links.c[name] for name in names), column.label("own_id"))
     is_failed = sa.exists().where(failures.c.link_id == links.c.id)
     is_well = (links.c[f"{side.other}_id"].is_not(None), sa.not_(is_failed))
     return asked.where(links.c.kind == sa.bindparam("p_kind"), column.in_(among("p_ids")), *is_well)
@@ -127,7 +153,17 @@ async def healthy_pairs(
 
     async def read(part: Sequence[str]) -> dict[str, Link]:
         rows = await database.read(_HEALTHY[side], {"p_kind": kind.value, "p_ids": part})
-        return {row.own_id: Link(row.id, kind, row.drchrono_id, row.salesforce_id, Base(row.base)) for row in rows}
+        return {
+            row.own_id: Link(
+                row.id,
+                kind,
+                row.drchrono_id,
+                row.salesforce_id,
+                Base(row.base),
+                excluded_by=exclusions(row.excluded_by),
+            )
+            for row in rows
+        }
 
     found: dict[str, Link] = {}
     for at in range(0, len(ids), _MOST_IDS):

@@ -49,6 +49,7 @@ _SAVED = (
         confirm_at=sa.bindparam("p_confirm_at"),
         unsettled=sa.bindparam("p_unsettled", type_=sa.JSON),
         synced_at=sa.case((sa.bindparam("p_is_synced", type_=sa.Boolean), db_now()), else_=links.c.synced_at),
+        excluded_by=sa.bindparam("p_excluded_by", type_=sa.String),
     )
 )
 
@@ -131,7 +132,8 @@ def _row(result: Result, now: Any) -> dict[str, Any]:
         "p_in_ms": 0 if is_news else wait_ms,
         "p_attempts": 0 if is_news else result.attempts,
         "p_last_error": result.last_error and result.last_error[:64],
-        "p_is_synced": result.failure is None and retry is None,
+        "p_is_synced": result.failure is None and retry is None and not link.excluded_by,
+        "p_excluded_by": ",".join(sorted(link.excluded_by)) or None,
     }
 
 

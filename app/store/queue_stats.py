@@ -138,6 +138,12 @@ async def failed_counts(database: Database) -> list[sa.Row[Any]]:
     return await database.read(sa.select(*group, sa.func.count().label("records")).group_by(*group))
 
 
+async def excluded_counts(database: Database) -> dict[str, int]:
+    """Give kind -> how many records the mapping leaves out of the set that is synced."""
+    counted = sa.select(links.c.kind, sa.func.count().label("records")).where(links.c.excluded_by.is_not(None))
+    return {row.kind: row.records for row in await database.read(counted.group_by(links.c.kind))}
+
+
 async def oldest_due_s(database: Database, lanes: Sequence[Lane]) -> float:
     """Give how long the longest due record of some lanes has been due: one seek for each kind and lane."""
     due_at = sa.type_coerce(links.c.due_at, sa.BigInteger)

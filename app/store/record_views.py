@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.store.database import Database
+from app.store.links import exclusions
 from app.store.tables import conflicts, deliveries, events, failures, journal, links
 from app.sync.model import Base, Kind, Link, RecordRef, Side
 
@@ -24,6 +25,7 @@ class RecordState(StrEnum):
     FAILED = "failed"
     HELD = "held"
     ALONE = "alone"
+    EXCLUDED = "excluded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ def _asked() -> sa.Select[Any]:
         "due_at",
         "synced_at",
         "last_error",
+        "excluded_by",
     )
     columns = [links.c[name] for name in wanted]
     why = (failures.c.cause, failures.c.fields, failures.c.is_held, failures.c.at)
@@ -118,13 +121,15 @@ def _theirs(kind: Kind, standing: RecordState | None) -> sa.ColumnElement[bool]:
     """Give the condition that a record is of a kind and stands so, as `_standing` says it."""
     is_failed, is_due = failures.c.link_id.is_not(None), links.c.due_at.is_not(None)
     is_pair = sa.and_(links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None))
+    is_at_rest, is_out = (~is_failed, ~is_due), links.c.excluded_by.is_not(None)
     conditions = {
         None: (),
         RecordState.HELD: (failures.c.is_held,),
         RecordState.FAILED: (is_failed, ~failures.c.is_held),
         RecordState.ON_ITS_WAY: (~is_failed, is_due),
-        RecordState.IN_STEP: (~is_failed, ~is_due, is_pair),
-        RecordState.ALONE: (~is_failed, ~is_due, ~is_pair),
+        RecordState.IN_STEP: (*is_at_rest, ~is_out, is_pair),
+        RecordState.ALONE: (*is_at_rest, ~is_out, ~is_pair),
+        RecordState.EXCLUDED: (*is_at_rest, is_out),
     }
     return sa.and_(links.c.kind == kind.value, *conditions[standing])
 
@@ -132,7 +137,14 @@ def _theirs(kind: Kind, standing: RecordState | None) -> sa.ColumnElement[bool]:
 def _view(row: Any) -> RecordView:
     is_failed = row.cause is not None
     link = Link(
-        row.id, Kind(row.kind), row.drchrono_id, row.salesforce_id, Base(row.base), row.floor, is_failed=is_failed
+        row.id,
+        Kind(row.kind),
+        row.drchrono_id,
+        row.salesforce_id,
+        Base(row.base),
+        row.floor,
+        is_failed=is_failed,
+        excluded_by=exclusions(row.excluded_by),
     )
     return RecordView(
         link,
@@ -152,6 +164,8 @@ def _state(row: Any) -> RecordState:
         return RecordState.HELD if row.is_held else RecordState.FAILED
     if row.due_at is not None:
         return RecordState.ON_ITS_WAY
+    if row.excluded_by is not None:
+        return RecordState.EXCLUDED
     return RecordState.IN_STEP if row.drchrono_id and row.salesforce_id else RecordState.ALONE
 
 

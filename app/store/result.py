@@ -115,7 +115,12 @@ class Result:
 
     @property
     def has_come(self) -> bool:
-        """Whether those who refer to the record need wait no longer: it is linked now, or nothing comes of it."""
+        """Whether those who refer to the record need wait no longer: it is linked now, or nothing comes of it.
+
+        So does one that was out of the set that is synced, and is in it again.
+        """
+        if self.due.link.excluded_by and not self.link.excluded_by:
+            return True
         was_linked = self.due.link.drchrono_id and self.due.link.salesforce_id
         is_linked = self.link.drchrono_id and self.link.salesforce_id
         is_over = self.retry is None and not self.change.is_nobodys  # a Contact may be ticked later

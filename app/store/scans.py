@@ -229,13 +229,16 @@ async def mark_listed(database: Database, kind: Kind, side: Side, ids: Sequence[
 async def unlisted(database: Database, kind: Kind, leg: str, began: str) -> list[str]:
     """Give the linked records a complete list did not show, though they were linked before it was begun.
 
+    Not those that are out of the set that is synced: whatever became of them is not carried over.
+
     began  an id that was made at that moment: ids begin with their time
     """
     is_linked = sa.and_(links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None))
     is_missing = sa.or_(links.c.listed_in.is_(None), links.c.listed_in != leg)
     is_failed = sa.exists().where(failures.c.link_id == links.c.id)
     missing = sa.select(links.c.id).where(
-        links.c.kind == kind.value, is_linked, is_missing, links.c.id < began, sa.not_(is_failed)
+        *(links.c.kind == kind.value, is_linked, is_missing, links.c.id < began),
+        *(sa.not_(is_failed), links.c.excluded_by.is_(None)),
     )
     return [row.id for row in await database.read(missing.order_by(links.c.id))]
 

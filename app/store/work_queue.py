@@ -17,7 +17,7 @@ from app.ports import LISTED
 from app.store import clock_skew, fence, pending_writes, resolutions
 from app.store.clock import Moment, after, db_now
 from app.store.database import Database, among
-from app.store.pending_writes import OwnWrites
+from app.store.links import link_of
 from app.store.resolutions import Resolution
 from app.store.tables import deliveries, events, failures, lanes, links, matches
 from app.sync.model import BULKY, Base, Kind, Lane, Link, Side
@@ -79,7 +79,7 @@ async def due_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -
     decided = await resolutions.open_of(connection, [row.id for row in rows])
     return tuple(
         Due(
-            _link_of(row, writes.get(row.id, pending_writes.NONE)),
+            link_of(row, writes.get(row.id, pending_writes.NONE)),
             row.generation,
             row.base_version,
             row.attempts,
@@ -89,23 +89,6 @@ async def due_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -
             tuple(decided.get(row.id, ())),
         )
         for row in sorted(rows, key=lambda row: (row.due_at, row.id))
-    )
-
-
-def _link_of(row: Any, writes: OwnWrites) -> Link:
-    return Link(
-        row.id,
-        Kind(row.kind),
-        row.drchrono_id,
-        row.salesforce_id,
-        Base(row.base),
-        row.floor,
-        row.confirm_at,
-        writes.unsettled,
-        frozenset(row.unsettled),
-        bool(row.is_failed),
-        row.last_error or "",
-        writes.late,
     )
 
 

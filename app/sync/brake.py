@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from app.sync.base import Rules
 from app.sync.mappings.table import Direction, Table
 from app.sync.model import Absent, Deleted, Fields, Lane, Link, NothingNew, Seen, Side, Snapshot
-from app.sync.plan import Delete, Follow, Hold, Incomplete, Nothing, Plan, Wait, Write, planned_writes, refused_fields
+from app.sync.plan import (
+    Delete,
+    Exclude,
+    Follow,
+    Hold,
+    Incomplete,
+    Nothing,
+    Plan,
+    Wait,
+    Write,
+    planned_writes,
+    refused_fields,
+)
 
 _UNSEEN = "…"  # DrChrono's value, which only DrChrono can tell
 
@@ -51,9 +63,9 @@ class ChangeCount:
 def _deletes(table: Table, seen: Seen, plan: Plan) -> bool:
     """Say whether one side's deletion would be carried over to the other, or a record is not shown any more."""
     if isinstance(seen.salesforce, Deleted):
-        return not isinstance(plan, Nothing | Incomplete | Follow)
+        return not isinstance(plan, Nothing | Incomplete | Exclude | Follow)
     if Absent.ABSENT in (seen.drchrono, seen.salesforce):
-        return not isinstance(plan, Nothing | Incomplete)
+        return not isinstance(plan, Nothing | Incomplete | Exclude)
     marks = table.tombstone is not None and table.tombstone in planned_writes(plan).get(Side.SALESFORCE, {})
     return marks or isinstance(plan, Delete)
 

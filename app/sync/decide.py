@@ -2,9 +2,9 @@
 
 First our own unsettled writes: one that shows over there has landed; one that does not may still land until the vendor
 gives the request up. Where it may be repeated, it is not waited for, and remembered until then; else nothing is written
-until then. Then absence, which is never answered by writing. Then
-creation, and last the merge. A create is only planned here: what it would meet over there is looked for after
-(`create.py`).
+until then. Then whether the record is in the set that is synced; what is out of it stays as it is on both sides. Then
+absence, which is never answered by writing. Then creation, and last the merge. A create is only planned here: what it
+would meet over there is looked for after (`create.py`).
 
 A record that refers to others comes after them (pure).
 
@@ -26,6 +26,7 @@ from app.sync.mappings.table import EXTERNAL_ID
 from app.sync.model import (
     Absent,
     Deleted,
+    Exclusion,
     Kind,
     Link,
     NeedsConfirmation,
@@ -39,7 +40,9 @@ from app.sync.model import (
 from app.sync.pending_writes import LateLandings, has_landed, late_landings, may_land_again, with_landed
 from app.sync.plan import (
     Create,
+    Exclude,
     FindCreated,
+    Follow,
     Hold,
     Incomplete,
     LinkTo,
@@ -56,7 +59,7 @@ from app.sync.plan import (
 def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done with one link."""
     if link.drchrono_id is None:
-        return _lone(rules, link, seen.salesforce, now)
+        return _lone(rules, link, seen, now)
     if isinstance(seen.drchrono, Snapshot) and seen.drchrono.skipped and link.salesforce_id is None:
         return Nothing(seen.drchrono.skipped)
     if (again := _not_shown_yet(rules, link, seen, now)) is not None:
@@ -101,12 +104,13 @@ def _not_shown_yet(rules: Rules, link: Link, seen: Seen, now: datetime) -> Wait 
     return Wait(NOT_SHOWN_ONCE, link.confirm_due_at or now) if is_asked_again else None
 
 
-def _lone(rules: Rules, link: Link, salesforce: Snapshot | Absent | Deleted, now: datetime) -> Plan:
+def _lone(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what becomes of a record of Salesforce's that belongs to no link: nothing, a link, or a create.
 
     A create of ours comes first, whatever became of the record: what it made must not be lost. A merge of ours that may
     yet happen is waited for; it has, when the record is gone.
     """
+    salesforce = seen.salesforce
     attempts = [write for write in link.own_writes if write.side is Side.DRCHRONO]
     for write in attempts:
         if write.made is not None:
@@ -119,10 +123,17 @@ def _lone(rules: Rules, link: Link, salesforce: Snapshot | Absent | Deleted, now
     if merges:
         until = max(write.settle_at for write in link.own_writes)
         return Wait(WRITE_UNSETTLED, max(until, now), settled=SettledWrites(lost=merges if until <= now else ()))
-    if salesforce.key is not None:
-        is_chart = is_record_id(salesforce.key)
-        return LinkTo(salesforce.key) if is_chart else Incomplete(refused={EXTERNAL_ID: NOT_AN_ID})
-    return plan_create(rules, salesforce) if is_opted_in(rules.table, salesforce) else Nothing()
+    if salesforce.key is None and not is_opted_in(rules.table, salesforce):
+        return Nothing()
+    return left_out(rules, link, seen) or _wanted(rules, salesforce)
+
+
+def _wanted(rules: Rules, salesforce: Snapshot) -> LinkTo | Create | Incomplete:
+    """Say how a record of Salesforce's that names one of DrChrono's, or is to become one, gets there."""
+    if salesforce.key is None:
+        return plan_create(rules, salesforce)
+    is_chart = is_record_id(salesforce.key)
+    return LinkTo(salesforce.key) if is_chart else Incomplete(refused={EXTERNAL_ID: NOT_AN_ID})
 
 
 def _asked(rules: Rules, link: Link, now: datetime) -> Wait:
@@ -138,7 +149,62 @@ def _is_answer(drchrono: Snapshot | Absent | NeedsConfirmation | NothingNew) -> 
 
 def _settled(rules: Rules, link: Link, seen: Seen, now: datetime, late: LateLandings) -> Plan:
     """Say what is to be done when no write of ours is waited for, with the parents that are there."""
-    return with_parents(rules, _opted_in(rules, link, seen, now, late), seen, now)
+    out = left_out(rules, link, seen)
+    return with_parents(rules, _opted_in(rules, link, seen, now, late), seen, now) if out is None else out
+
+
+def left_out(rules: Rules, link: Link, seen: Seen) -> Exclude | Follow | None:
+    """Say that nothing is written of a record that is out of the set that is synced; None where it is in it.
+
+    Each side speaks for itself as it was just seen, else as it was when last looked at. A doubted body says nothing,
+    and DrChrono is asked, unless Salesforce keeps the record out whatever DrChrono holds. Nothing that is out is
+    deleted, nor is a deletion of it carried over; the link of a Contact that was merged follows to the other one.
+    """
+    drchrono, salesforce = seen.drchrono, seen.salesforce
+    by = frozenset(out for out in Exclusion if _keeps_out(out, rules, link, seen))
+    is_doubted = link.drchrono_id is not None and isinstance(drchrono, NeedsConfirmation)
+    if not by or (is_doubted and Exclusion.SALESFORCE not in by):
+        return None
+    master = salesforce.master if isinstance(salesforce, Deleted) else None
+    if master is not None and master.key in (None, link.drchrono_id):
+        return Follow(master)
+    is_gone = isinstance(drchrono, Absent) or (isinstance(drchrono, Snapshot) and is_no_more(rules, drchrono))
+    deleted_on = Side.DRCHRONO if is_gone else None
+    if link.salesforce_id is not None and not isinstance(salesforce, Snapshot):
+        deleted_on = Side.SALESFORCE
+    told = {ref for ref in _left_out_parents(rules, seen) if ref in seen.excluded or ref.side is Side.SALESFORCE}
+    return Exclude(by, deleted_on, tuple(sorted(told)))  # of the others nobody says when they are back
+
+
+def _keeps_out(out: Exclusion, rules: Rules, link: Link, seen: Seen) -> bool:
+    """Say whether a record is kept out by this."""
+    was_out = out in link.excluded_by
+    if out is Exclusion.PARENT:
+        return was_out if _speaker(seen) is None else bool(_left_out_parents(rules, seen))
+    snapshot = seen.drchrono if out is Exclusion.DRCHRONO else seen.salesforce
+    said = snapshot.is_included if isinstance(snapshot, Snapshot) else None
+    return (was_out and rules.table.asks(Side(out.value))) if said is None else not said
+
+
+def _speaker(seen: Seen) -> Snapshot | None:
+    """Give the side that says what a record refers to: DrChrono where it was seen, else Salesforce."""
+    return next((one for one in (seen.drchrono, seen.salesforce) if isinstance(one, Snapshot)), None)
+
+
+def _left_out_parents(rules: Rules, seen: Seen) -> frozenset[RecordRef]:
+    """Give the records that a record is nothing without and that are out, by our own links or by what Salesforce shows.
+
+    What Salesforce shows of one counts only where DrChrono names no other.
+    """
+    snapshot, table = _speaker(seen), rules.table
+    if snapshot is None:
+        return frozenset()
+    needed = {name for name in table.parents if table.rows[name].is_required}
+    out = table.refs(snapshot, needed) & seen.excluded
+    if not isinstance(seen.salesforce, Snapshot):
+        return out
+    shown = needed & seen.salesforce.excluded
+    return out | (table.refs(seen.salesforce, shown) & table.refs(snapshot, shown))
 
 
 def _opted_in(rules: Rules, link: Link, seen: Seen, now: datetime, late: LateLandings) -> Plan:
@@ -172,8 +238,9 @@ def _both_there(
     """Say what two records that are there make of each other; what a person decided is weighed by DrChrono's word."""
     drchrono = seen.drchrono
     if not isinstance(drchrono, Snapshot):
-        # what was heard while it waited for a person is used up, and was never agreed on
-        edited = None if link.is_failed or seen.decided else edited_in_salesforce(rules, link, salesforce)
+        # what was heard while it waited for a person, or was left out, is used up, and was never agreed on
+        is_used_up = link.is_failed or link.excluded_by or seen.decided
+        edited = None if is_used_up else edited_in_salesforce(rules, link, salesforce)
         return edited or _asked(rules, link, now)
     plan = merge_of(rules, link, drchrono, salesforce, seen.decided, late)
     must_be = bool(seen.decided) or must_be_asked(rules.table, plan)
@@ -211,7 +278,8 @@ def with_parents(rules: Rules, plan: Plan, seen: Seen, now: datetime) -> Plan:
         writes_key = isinstance(plan, Write) and plan.writes_key  # whose it is can be said before its parents are there
         return Wait(NO_PARENT, now + _LOOK_AGAIN, awaits, writes_key=writes_key)
     left = {name: value for name, value in fields.items() if name not in missing}
-    refused = dict.fromkeys(missing, NO_PARENT)
+    is_out = {name for name, (kind, id_) in missing.items() if RecordRef(Side.DRCHRONO, kind, id_) in seen.excluded}
+    refused = dict.fromkeys(missing.keys() - is_out, NO_PARENT)
     if isinstance(plan, Create):
         return whole(rules, replace(plan, fields=left, refused={**plan.refused, **refused}, awaits=awaits))
     writes = {side: left if side is Side.SALESFORCE else wanted for side, wanted in plan.writes.items()}

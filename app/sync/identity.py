@@ -126,7 +126,11 @@ def alike(table: Table, wanted: Fields, candidates: Iterable[Snapshot]) -> list[
 
 
 def narrowed(table: Table, wanted: Fields, found: Sequence[Snapshot]) -> list[Snapshot]:
-    """Give of several those that share an e-mail or a phone with who is wanted, if any do; one alone needs neither."""
+    """Give of several those that share an e-mail or a phone with who is wanted, if any do; one alone needs neither.
+
+    One that is out of the set that is synced is met only where none is in it.
+    """
+    found = [one for one in found if one.is_included is not False] or found
     if len(found) == 1:
         return list(found)
     narrowing = FINDERS[table.kind].narrowing

@@ -57,6 +57,14 @@ class Lane(StrEnum):
         return max(self, other, key=list(Lane).index)
 
 
+class Exclusion(StrEnum):
+    """What keeps a record out of the set that is synced: a condition on a side, or a record that it refers to."""
+
+    DRCHRONO = "drchrono"
+    SALESFORCE = "salesforce"
+    PARENT = "parent"
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One record as one side holds it.
@@ -71,6 +79,8 @@ class Snapshot:
     changed_by  the user who changed it last; only Salesforce's say so
     skipped     why it is none of ours: a break, or an occurrence nobody has touched
     is_opted_in  a person wants it on the other side, or its kind needs no such word; only of Salesforce's
+    is_included  whether its side's conditions of the mapping hold; None where it does not show all they ask for
+    excluded     fields that refer to a record which the same side's conditions leave out
     """
 
     id: str
@@ -84,6 +94,8 @@ class Snapshot:
     skipped: str = ""
     series: str = ""
     is_opted_in: bool = False
+    is_included: bool | None = True
+    excluded: frozenset[str] = frozenset()
     changed_by: str = ""
 
 
@@ -147,6 +159,7 @@ class Seen:
     decided  field -> what a person decided of it; of `WHICH`, which record over there it is
     predecessor  the link of the same visit under an earlier id
     parents  (kind, DrChrono id) -> how far it is, of the records that are referred to and not known to be linked
+    excluded  of the records that are referred to, by either side's id, those that are out of the set that is synced
     our_user  who changes what we write in Salesforce, there; empty where that is not known
     """
 
@@ -155,6 +168,7 @@ class Seen:
     parents: Mapping[tuple[Kind, str], Parent] = field(default_factory=dict)
     predecessor: str | None = None
     decided: Mapping[str, FieldResolution] = field(default_factory=dict)
+    excluded: frozenset[RecordRef] = frozenset()
     our_user: str = ""
 
 
@@ -206,6 +220,7 @@ class Link:
     unconfirmed_fields  fields we have written to DrChrono, which has not shown them since
     is_failed   a failure of it waits for a person
     last_cause  why it is looked at again, or waits for a person; empty where all was well
+    excluded_by  what kept it out of the set that is synced when it was last looked at; nothing where it was in it
     """
 
     id: str
@@ -219,6 +234,7 @@ class Link:
     unconfirmed_fields: frozenset[str] = frozenset()
     is_failed: bool = False
     last_cause: str = ""
+    excluded_by: frozenset[Exclusion] = frozenset()
     late_writes: tuple[PendingWrite, ...] = ()
 
     def id_on(self, side: Side) -> str | None:

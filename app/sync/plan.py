@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.sync.model import Fields, RecordRef, Side, Snapshot
+from app.sync.model import Exclusion, Fields, RecordRef, Side, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,23 @@ class Hold(_Plan):
     met_id: str | None = None
 
 
-ReadyPlan = Nothing | Write | Create | Incomplete | Delete | LinkTo | Succeed | Follow | MergeContacts | Wait | Hold
+@dataclass(frozen=True, slots=True)
+class Exclude(_Plan):
+    """The record is out of the set that is synced: nothing is written, and what is linked stays linked.
+
+    by          what keeps it out
+    deleted_on  the side that has deleted it meanwhile, which is not carried over
+    awaits      the records it refers to whose coming back would bring it back
+    """
+
+    by: frozenset[Exclusion]
+    deleted_on: Side | None = None
+    awaits: tuple[RecordRef, ...] = ()
+
+
+ReadyPlan = (
+    Nothing | Write | Create | Incomplete | Exclude | Delete | LinkTo | Succeed | Follow | MergeContacts | Wait | Hold
+)
 Plan = ReadyPlan | FindCreated
 
 

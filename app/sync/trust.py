@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from app.sync.base import Rules
 from app.sync.mappings.table import Table
-from app.sync.model import Absent, Deleted, Link, NeedsConfirmation, NothingNew, Snapshot
+from app.sync.model import Absent, Deleted, Exclusion, Link, NeedsConfirmation, NothingNew, Snapshot
 
 # A stamp's clock goes back one hour in autumn; a floor further above a confirmed look was never true.
 _EXPLAINED_BY_AUTUMN = timedelta(hours=2)
@@ -33,8 +33,14 @@ def trusted_snapshot(
         return bodies[-1]
     *earlier, newest = _first_snapshots(bodies)
     changed = rules.news(link, newest)
+    is_used_up = bool(link.is_failed or link.excluded_by)  # what was heard then was never agreed on
+    crosses = newest.is_included is (
+        Exclusion.DRCHRONO in link.excluded_by
+    )  # into the set that is synced, or out of it
     if newest.skipped:
         return newest if link.salesforce_id is None else NeedsConfirmation(f"says_{newest.skipped}")
+    if newest.is_included is None:
+        return NeedsConfirmation("condition_not_shown")
     tombstone = rules.table.tombstone
     if tombstone in changed and newest.fields.get(tombstone) is not None:
         reason = "says_deleted"
@@ -42,10 +48,12 @@ def trusted_snapshot(
         reason = "contradicts_our_write"
     elif not all(_is_after(newest.version, body.version) for body in earlier):
         reason = "deliveries_disagree"
-    elif not changed and not (link.is_failed and newest.version < link.seen_up_to):
+    elif not changed and not crosses and not (is_used_up and newest.version < link.seen_up_to):
         reason = ""
     elif not _is_after(newest.version, link.seen_up_to):
         reason = "not_newer"
+    elif newest.is_included is False:  # whoever it is, nothing is written
+        reason = ""
     else:
         reason = _identity_doubt(rules.table, link, newest, changed, salesforce)
     return NeedsConfirmation(reason) if reason else newest

@@ -20,7 +20,7 @@ from app.sync.base import Rules
 from app.sync.create import is_opted_in
 from app.sync.deletions import is_deleted
 from app.sync.mappings.table import Table
-from app.sync.model import Kind, Link, Side, Snapshot
+from app.sync.model import Exclusion, Kind, Link, Side, Snapshot
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.client import DrChrono
@@ -216,8 +216,8 @@ def drchrono_row_changed(rules: Rules, row: Mapping[str, Any], link: Link | None
     record_id = wire.record_id(row)
     snapshot = SideReader(rules.table).drchrono(record_id, row, confirmed=False)
     if link is None:
-        return not is_deleted(rules, snapshot) and not snapshot.skipped
-    return bool(rules.news(link, snapshot))
+        return not is_deleted(rules, snapshot) and not snapshot.skipped and snapshot.is_included is not False
+    return _crosses(link, snapshot, Exclusion.DRCHRONO) or (_may_be_in(link) and bool(rules.news(link, snapshot)))
 
 
 def salesforce_row_changed(rules: Rules, snapshot: Snapshot, link: Link | None) -> bool:
@@ -226,6 +226,18 @@ def salesforce_row_changed(rules: Rules, snapshot: Snapshot, link: Link | None) 
     A record in no link does when it names a chart, or asks to be taken over.
     """
     if link is None:
-        return not rules.table.is_one_way and (snapshot.key is not None or is_opted_in(rules.table, snapshot))
+        is_meant = snapshot.key is not None or is_opted_in(rules.table, snapshot)
+        return not rules.table.is_one_way and is_meant and snapshot.is_included is not False
     is_named = snapshot.key == link.drchrono_id
-    return not is_named or bool(rules.news(link, snapshot))
+    is_news = not is_named or bool(rules.news(link, snapshot))
+    return _crosses(link, snapshot, Exclusion.SALESFORCE) or (_may_be_in(link) and is_news)
+
+
+def _crosses(link: Link, snapshot: Snapshot, side: Exclusion) -> bool:
+    """Say whether a record comes into the set that is synced, or leaves it, by what its side shows."""
+    return (snapshot.is_included is False) is not (side in link.excluded_by)
+
+
+def _may_be_in(link: Link) -> bool:
+    """Say whether a record is in the set, or out of it only for another's sake, who may be back."""
+    return link.excluded_by <= {Exclusion.PARENT}

@@ -27,7 +27,7 @@ from app.sync.decide import decide
 from app.sync.diff import masked
 from app.sync.failure_causes import BUSY
 from app.sync.model import Absent, Base, Fields, Kind, Lane, Link, NothingNew, Seen, Side, Snapshot
-from app.sync.plan import Create, Hold, Incomplete, Nothing, Plan, Wait, planned_writes
+from app.sync.plan import Create, Exclude, Hold, Incomplete, Nothing, Plan, Wait, planned_writes
 from app.vendors.drchrono import wire
 from workers import read
 from workers.batch import Batch, Observed, read_only_batch
@@ -255,7 +255,7 @@ async def _preview_matches(runtime: Runtime, found: DryRun, due: Sequence[Due], 
         elif isinstance(plan, Hold):
             found.unclear[plan.cause] += 1
         else:
-            found.created += not isinstance(plan, Nothing | Incomplete | Wait)
+            found.created += not isinstance(plan, Nothing | Incomplete | Exclude | Wait)
     namesake = Wait(BUSY, batch.leased.now)  # of two charts of one person, the second waits for the first
     judged = await match_contacts(batch, candidates, namesake)
     for verdict in judged.values():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import Misconfigured
+from app.sync.mappings import include
 from app.sync.mappings.codecs import CODECS, Codec, Options
 from app.sync.mappings.local_time import LOCAL_TIME
 from app.sync.mappings.states import STATE
@@ -38,14 +39,18 @@ def load(path: Path | None = None) -> Mappings:
 
 
 def _joined(file: str, table: Table, tables: Mappings) -> Table:
-    """Give a table whose references know how their parents are named in Salesforce, and whose times find their zone."""
+    """Give a table whose references know how their parents are named in Salesforce and who of them is synced.
+
+    Its times find their zone.
+    """
     rows = dict(table.rows)
     for row in table.rows.values():
         if row.parent is not None:
             if row.parent not in tables:
                 raise _wrong(file, table.kind, f"fields.{row.name}.to", f"kind {row.parent} is not mapped")
-            options = replace(row.options, key=tables[row.parent].external_id)
-            rows[row.name] = replace(row, options=options)
+            parent = tables[row.parent]
+            options = replace(row.options, key=parent.external_id)
+            rows[row.name] = replace(row, options=options, of_parent=parent.include)
         for key in ("local", "zone"):
             beside = getattr(row.options, key)
             if row.codec is LOCAL_TIME and beside not in rows:
@@ -70,7 +75,7 @@ def _wrong(file: str, table: str, key: str, what: str) -> Misconfigured:
 def _table(file: str, kind: Kind, table: Any) -> Table:
     if not isinstance(table, dict):
         raise _wrong(file, kind, "", "must be a table")
-    known = {"drchrono", "object", "external_id", "opt_in", "direction", "fields", "constants"}
+    known = {"drchrono", "object", "external_id", "opt_in", "direction", "include", "fields", "constants"}
     if unknown := sorted(set(table) - known):
         raise _wrong(file, kind, unknown[0], f"is unknown; expected {', '.join(sorted(known))}")
     for key in ("drchrono", "object", "external_id"):
@@ -93,7 +98,8 @@ def _table(file: str, kind: Kind, table: Any) -> Table:
             raise _wrong(file, kind, f"constants.{name}", f"is mapped already by {first}")
         if not isinstance(value, str | int | float) or (isinstance(value, float) and not isfinite(value)):
             raise _wrong(file, kind, f"constants.{name}", "must be a text, a number, true or false")
-    return Table(kind, table["drchrono"], table["object"], table["external_id"], rows, constants, opt_in)
+    conditions = include.parse(kind, table.get("include", []), lambda key, what: _wrong(file, kind, key, what))
+    return Table(kind, table["drchrono"], table["object"], table["external_id"], rows, constants, opt_in, conditions)
 
 
 def _places(file: str, kind: Kind, table: Mapping[str, Any], rows: Mapping[str, Row]) -> dict[tuple[Side, str], str]:

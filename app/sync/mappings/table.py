@@ -3,7 +3,7 @@
 Nothing outside a table is kept or written. Field values are compared only here, in one normal form per codec.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -11,9 +11,10 @@ from typing import Any
 
 from app.sync.mappings import local_time, states
 from app.sync.mappings.codecs import Codec, Options, Unfit, is_record_id
+from app.sync.mappings.include import Condition, is_included
 from app.sync.mappings.local_time import LOCAL_TIME, UtcTime, WallTime
 from app.sync.mappings.states import STATE
-from app.sync.model import Fields, Kind, Side, Snapshot
+from app.sync.model import Fields, Kind, RecordRef, Side, Snapshot
 
 ZONE = "doctor.timezone"  # not the record's own: its doctor's, or what the settings say of its office
 DELETED = "deleted_flag"
@@ -37,7 +38,10 @@ class OnConflict(StrEnum):
 # Rows and tables have no slots: what follows from them is found once, for every record asks for it.
 @dataclass(frozen=True)
 class Row:
-    """One field of one kind: its name on each side and its rules."""
+    """One field of one kind: its name on each side and its rules.
+
+    of_parent  the conditions of the kind it refers to, if it does
+    """
 
     name: str
     names: Mapping[Side, str]
@@ -48,6 +52,7 @@ class Row:
     on_conflict: OnConflict
     is_identity: bool
     is_required: bool = False
+    of_parent: tuple[Condition, ...] = ()
 
     def equal(self, one: str | None, other: str | None) -> bool:
         """Say whether two tidy values mean the same."""
@@ -103,7 +108,10 @@ class Row:
     def selected(self) -> tuple[str, ...]:
         """What has to be selected of a Salesforce record to read it."""
         name = self.names[Side.SALESFORCE]
-        return (f"{name}.{self.options.key}", f"{name}.Id") if self.options.to else (name,)
+        if not self.options.to:
+            return (name,)
+        asked = (one.name for one in self.of_parent if one.side is Side.SALESFORCE)
+        return tuple(f"{name}.{one}" for one in (self.options.key, "Id", *asked))
 
 
 @dataclass(frozen=True)
@@ -117,12 +125,26 @@ class Table:
     rows: Mapping[str, Row]
     constants: Mapping[str, Any] = field(default_factory=dict)
     opt_in: str | None = None
+    include: tuple[Condition, ...] = ()
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
-        """What is read of Salesforce's object, beside its id and the external id."""
-        names = tuple(name for row in self.rows.values() for name in row.selected)
-        return (*names, self.opt_in) if self.opt_in else names
+        """What is read of Salesforce's object, beside its id, its stamp and the external id; nothing twice."""
+        rows = (name for row in self.rows.values() for name in row.selected)
+        asked = (*rows, *([self.opt_in] if self.opt_in else []), *self._asked(Side.SALESFORCE))
+        names: dict[str, str] = {}
+        for name in asked:
+            names.setdefault(name.casefold(), name)
+        beside = {"id", "systemmodstamp", self.external_id.casefold()}
+        return tuple(name for key, name in names.items() if key not in beside)
+
+    def asks(self, side: Side) -> bool:
+        """Say whether a side's records are synced only on a condition."""
+        return bool(self._asked(side))
+
+    def _asked(self, side: Side) -> tuple[str, ...]:
+        """Give the fields of a side that its conditions ask for."""
+        return tuple(one.name for one in self.include if one.side is side)
 
     def row_of(self, name: str) -> Row | None:
         """Give the row of a field by DrChrono's name for it, its copies left aside; what we call the row says nothing.
@@ -161,6 +183,19 @@ class Table:
         """The rows that refer to other records, and the kinds they refer to."""
         return {row.name: row.parent for row in self.rows.values() if row.parent}
 
+    def refs(self, snapshot: Snapshot, names: Collection[str] | None = None) -> frozenset[RecordRef]:
+        """Give the records that a record refers to: by DrChrono's ids, or by Salesforce's where that knows no other.
+
+        names  only by these fields; None: by any
+        """
+        kinds = {name: kind for name, kind in self.parents.items() if names is None or name in names}
+        return frozenset(
+            RecordRef(side, kind, value)
+            for side, ids in ((Side.DRCHRONO, snapshot.fields), (Side.SALESFORCE, snapshot.unlinked))
+            for name, kind in kinds.items()
+            if (value := ids.get(name)) is not None
+        )
+
     def read(
         self, side: Side, record_id: str, raw: Mapping[str, Any], *, version: str, confirmed: bool, zone: str = ""
     ) -> Snapshot:
@@ -171,10 +206,13 @@ class Table:
         fields: dict[str, str | None] = {}
         unreadable: dict[str, str] = {}
         unlinked: dict[str, str] = {}
+        excluded = set[str]()
         for row in self.rows.values():
             if not self._is_given(row, side, raw, zone):
                 continue
             value = self._raw_value(row, side, raw, zone)
+            if row.of_parent and isinstance(value, dict) and not is_included(row.of_parent, side, value, is_whole=True):
+                excluded.add(row.name)
             try:
                 fields[row.name] = row.codec.read(side, value, row.options)
             except Unfit as why:
@@ -183,7 +221,19 @@ class Table:
                     unlinked[row.name] = value["Id"]
         key = str(raw.get(self.external_id) or "").strip() or None if side is Side.SALESFORCE else None
         is_opted_in = side is Side.SALESFORCE and (self.opt_in is None or raw.get(self.opt_in) is True)
-        return Snapshot(record_id, fields, version, confirmed, unreadable, key, zone, unlinked, is_opted_in=is_opted_in)
+        return Snapshot(
+            record_id,
+            fields,
+            version,
+            confirmed,
+            unreadable,
+            key,
+            zone,
+            unlinked,
+            is_opted_in=is_opted_in,
+            is_included=is_included(self.include, side, raw, is_whole=confirmed),
+            excluded=frozenset(excluded),
+        )
 
     def _is_given(self, row: Row, side: Side, raw: Mapping[str, Any], zone: str) -> bool:
         if side is Side.DRCHRONO and row.sources == (ZONE,):
@@ -233,8 +283,8 @@ class Table:
         return {name for name in both if not self.rows[name].equal(one.fields[name], other.fields[name])}
 
     def keep(self, raw: Mapping[str, Any], *beside: str) -> dict[str, Any]:
-        """Give what of a DrChrono record may be stored: the fields of the table, and the keys named beside them."""
-        wanted = {name for row in self.rows.values() for name in row.sources} | set(beside)
+        """Give what of a DrChrono record may be stored: the fields the table names, and the keys named beside them."""
+        wanted = {name for row in self.rows.values() for name in row.sources} | {*beside, *self._asked(Side.DRCHRONO)}
         return {name: value for name, value in raw.items() if name in wanted}
 
 

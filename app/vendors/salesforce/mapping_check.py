@@ -62,6 +62,19 @@ def find_misfits(
     return [*found, *_record_type(table, described, person_types), *_required(table, fields)]
 
 
+def not_there(table: Table, name: str) -> Misfit:
+    """Give what is said of a condition's field that the object, or the record it refers to, does not have."""
+    says = f"{table.object}.{name}, which include asks for, is not there for the integration user"
+    return Misfit(says, _grant(name))
+
+
+def objects_behind(described: Mapping[str, Any], relationship: str) -> tuple[str, ...]:
+    """Give the objects that a relationship leads to; none where there is none of that name."""
+    wanted = relationship.casefold()
+    fields = (one for one in fields_of(described).values() if str(one.get("relationshipName")).casefold() == wanted)
+    return tuple(str(name) for field in fields for name in field.get("referenceTo") or ())
+
+
 def _object(table: Table, described: Mapping[str, Any]) -> Iterator[Misfit]:
     for ability, word in (("createable", "Create"), ("updateable", "Edit")):
         if described.get(ability) is False:

@@ -17,18 +17,22 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.diff import Agreement
 from app.sync.failure_causes import fix
-from app.sync.model import Kind, RecordRef, Side, WriteState
+from app.sync.model import Exclusion, Kind, RecordRef, Side, WriteState
 from app.web.auth import Reader, RightFirst, operator
 
 
 class Standing(StrEnum):
-    """How a record stands, for a person."""
+    """How a record stands, for a person.
+
+    EXCLUDED  the mapping's `include` leaves it out: nothing is written of it on either side
+    """
 
     IN_STEP = "in_step"
     ON_ITS_WAY = "on_its_way"
     FAILED = "failed"
     HELD = "held"
     ALONE = "alone"
+    EXCLUDED = "excluded"
 
 
 class State(StrEnum):
@@ -85,6 +89,9 @@ class Record(BaseModel):
     cause: str | None = Field(description="why it failed or is held", examples=["several_contacts"])
     fix: str | None = Field(description="what to do about that")
     fields: list[str] = Field(description="the fields that is about")
+    excluded_by: list[Exclusion] = Field(
+        description="what leaves it out of the set that is synced: a condition on a side, or a record it refers to"
+    )
     lane: str = Field(examples=["live"])
     due_at: datetime | None = Field(description="when it is looked at next; null while nothing is to be done")
     synced_at: datetime | None
@@ -196,6 +203,7 @@ def _record(side: Side, one: RecordView, told: History) -> dict[str, Any]:
         "cause": one.cause or None,
         "fix": fix(one.cause) if one.cause else None,
         "fields": list(one.fields),
+        "excluded_by": sorted(link.excluded_by),
         "lane": one.lane,
         "due_at": one.due_at,
         "synced_at": one.synced_at,

@@ -1,9 +1,11 @@
 """The check of the mapping against the org: each field and right broken in turn, named, and what an admin does."""
 
+from importlib import resources
+
 import pytest
 
 from app.operations.health.model import CheckState
-from tests.flow.checked import found
+from tests.flow.checked import changed, found
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # its kind makes no difference here
 KEY, EMAIL, GENDER = "DrChrono_Patient_Id__c", "Email", "DrChrono_Gender__c"
@@ -89,6 +91,27 @@ async def test_a_required_field_nobody_fills_is_told(known, empty_vendors):
 
     assert (one.state, one.says) == (CheckState.RED, "Contact.Referral__c is required, and nothing fills it")
     assert "[patient.constants]" in one.fix
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("Source__c", "Contact.Source__c, which include asks for, is not there for the integration user"),
+        ("Account.Source__c", "Contact.Account.Source__c, which include asks for, is not there"),
+        ("Nothing.Name", "Contact.Nothing.Name, which include asks for, is not there"),
+        ("Account.Name", ""),
+    ],
+)
+async def test_a_field_that_a_condition_asks_for_and_is_not_there_is_told(known, tmp_path, asked, says):
+    shipped = (resources.files("app.sync.mappings") / "default.toml").read_text()
+    include = f'[patient]\ninclude = [{{ salesforce = "{asked}", is_not = ["Test"] }}]\n'
+    (tmp_path / "ours.toml").write_text(shipped.replace("[patient]\n", include, 1))
+
+    told = mapping(await found(changed(known, mapping_file=tmp_path / "ours.toml")))
+
+    assert [(one.state, says in one.says, "Field Permissions" in one.fix) for one in told] == (
+        [(CheckState.RED, True, True)] if says else []
+    )
 
 
 async def test_everything_that_does_not_fit_is_told_at_once(known, empty_vendors):

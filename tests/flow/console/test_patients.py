@@ -132,13 +132,15 @@ async def test_the_list_is_read_page_by_page(staffed):
 
 
 async def test_the_list_of_one_state_holds_all_of_it_and_nobody_else(staffed):
-    at = {"lane": "live", "base": {}, "floor": ""}
+    at = {"lane": "live", "base": {}, "floor": "", "excluded_by": None}
     rows = [
         {"id": f"01JSYNTHETICLINK000000{n:04}", "kind": kind, "drchrono_id": theirs, "salesforce_id": ours, **at}
         for n, (kind, theirs, ours) in enumerate([("patient", str(n), f"003{n}") for n in range(20)])
     ]
     for row in rows[::4]:
         row["salesforce_id"] = None
+    for row in rows[17:19]:
+        row["excluded_by"] = "drchrono"
     rows.append({**rows[1], "id": rows[1]["id"][:-4] + "9999", "kind": "doctor"})
     await change(staffed.runtime.database, sa.insert(links).values(rows))
     await change(staffed.runtime.database, sa.update(links).where(links.c.drchrono_id < "13").values(due_at=db_now()))

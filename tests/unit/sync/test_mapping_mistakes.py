@@ -71,6 +71,25 @@ MISTAKES = {
         "mapped already by external_id",
     ),
 }
+ACTIVE = '{ drchrono = "patient_status", is = ["A"] }'
+PLAIN = "texts, numbers, true and false"
+CONDITIONS = {
+    "no list": (ACTIVE, "include:", "must be a list of conditions"),
+    "no condition": ('["A"]', "include[0]:", "is no condition"),
+    "unknown key": (f"[{ACTIVE}, {ACTIVE[:-1]}, or = true }}]", "include[1].or:", "is unknown; expected drchrono, is,"),
+    "no field": ('[{ is = ["A"] }]', "include[0]:", "names no field"),
+    "two sides": (f'[{ACTIVE[:-1]}, salesforce = "Name" }}]', "include[0]:", "names two sides"),
+    "neither way": ('[{ drchrono = "patient_status" }]', "include[0]:", "says neither is nor is_not"),
+    "both ways": (f'[{ACTIVE[:-1]}, is_not = ["I"] }}]', "include[0]:", "says both is and is_not"),
+    "an empty list": ('[{ drchrono = "patient_status", is = [] }]', "include[0].is:", "a list of one value or more"),
+    "a value alone": ('[{ drchrono = "patient_status", is_not = "A" }]', "include[0].is_not:", "a list of one value"),
+    "a list in the list": ('[{ drchrono = "city", is = [["A"]] }]', "include[0].is:", PLAIN),
+    "a number without end": ('[{ drchrono = "city", is = [inf] }]', "include[0].is:", PLAIN),
+    "unknown field": ('[{ drchrono = "status", is = ["A"] }]', "include[0].drchrono:", "status is no field"),
+    "a field of verbose alone": ('[{ drchrono = "patient_flags", is = [1] }]', "include[0].drchrono:", "is no field"),
+    "a name with a space": ('[{ salesforce = "Record Type", is = ["A"] }]', "include[0].salesforce:", "name of a"),
+    "a name that is none": ("[{ salesforce = 1, is = [1] }]", "include[0].salesforce:", "name of a field"),
+}
 # what a sentence of TOML can hold that no mapping means
 ODD = {
     "a length that is no number": (a_city(max_length='"40"'), "key fields.city.max_length"),
@@ -109,6 +128,15 @@ def test_a_mistake_is_named_by_file_table_and_key(complaint, text, key, what):
     assert said.startswith(f"MAPPING_FILE: {path}, table [")
     assert key in said
     assert what in said
+
+
+@pytest.mark.parametrize(("text", "key", "what"), CONDITIONS.values(), ids=CONDITIONS.keys())
+def test_a_mistake_in_a_condition_is_named_by_its_place(complaint, text, key, what):
+    said, path = complaint(f"{HEAD}include = {text}\n{CITY}")
+
+    assert said.startswith(f"MAPPING_FILE: {path}, table [patient], key {key}")
+    assert what in said
+    assert "\n" not in said
 
 
 @pytest.mark.parametrize(("text", "key"), ODD.values(), ids=ODD.keys())

@@ -12,6 +12,7 @@ def test_the_log_has_a_word_for_every_kind_of_plan_that_is_carried_out():
         "nothing",
         "write",
         "create",
+        "exclude",
         "delete",
         "link",
         "succeed",
