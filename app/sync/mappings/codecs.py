@@ -69,7 +69,7 @@ class Options:
     """What a row of the mapping may say to its codec, and what the org does.
 
     max_length  the longest text Salesforce's field takes, in characters
-    values      DrChrono's value -> Salesforce's, for `enum`
+    values      DrChrono's value -> Salesforce's, for `enum`; an empty one is none
     to          the kind a `reference` points at; `key` that kind's external id in Salesforce
     local       the row that carries a `local_time` to Salesforce as it reads; `zone` the one that carries its zone
     limits      what the org says of the field; no mapping file says it
@@ -193,9 +193,9 @@ def _folded(value: str | None) -> str | None:
 
 def _read_enum(side: Side, raw: Any, options: Options) -> str | None:
     value = tidy(raw)
-    if value is None:
-        return None
     known = options.values if side is Side.DRCHRONO else {there: here for here, there in options.values.items()}
+    if value is None:  # one of DrChrono's values may mean none
+        return next((here for here, there in options.values.items() if not there), None)
     if value not in known:
         raise Unfit("unknown_value")
     return value if side is Side.DRCHRONO else known[value]
@@ -206,7 +206,7 @@ def _write_enum(side: Side, value: str | None, options: Options) -> str | None:
         return empty(side)
     if value not in options.values:
         raise Unfit("unknown_value")
-    return value if side is Side.DRCHRONO else options.values[value]
+    return value if side is Side.DRCHRONO else options.values[value] or None
 
 
 def _read_date(_side: Side, raw: Any, _options: Options) -> str | None:

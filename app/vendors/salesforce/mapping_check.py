@@ -132,7 +132,7 @@ def _values(table: Table, name: str, row: Row, fields: Mapping[str, Any]) -> Ite
     if field.get("type") != "picklist":
         return
     active, is_strict = active_values(field), field.get("restrictedPicklist") is True
-    if missing := [value for value in row.options.values.values() if value not in active]:
+    if missing := [value for value in row.options.values.values() if value and value not in active]:
         says = f"{name} has no picklist value {', '.join(missing)}"
         yield Misfit(says, "add it to the picklist, or map it to another one", is_fatal=is_strict)
     elif is_strict and not row.options.values:

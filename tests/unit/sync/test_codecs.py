@@ -157,6 +157,15 @@ def test_an_enum_value_the_mapping_does_not_name_is_refused(side):
         read("enum", "Unheard", side, GENDERS)
 
 
+@pytest.mark.parametrize("side", list(Side))
+def test_a_value_of_an_enum_may_be_none_in_salesforce(side):
+    races = Options(values={"blank": "", "white": "White"})
+
+    assert read("enum", None, side, races) == read("enum", "", side, races) == "blank"
+    assert write("enum", "blank", side, races) == ("blank" if side is Side.DRCHRONO else None)
+    assert read("enum", write("enum", "white", side, races), side, races) == "white"
+
+
 def test_an_enum_value_that_went_out_of_the_mapping_is_not_written():
     with pytest.raises(Unfit, match=r"^unknown_value$"):
         write("enum", "Unheard", Side.SALESFORCE, GENDERS)
