@@ -5,12 +5,9 @@ A merge moves the loser's children to the winner and leaves the loser deleted, w
 """
 
 from tests.standins.salesforce.errors import RecordError
-from tests.standins.salesforce.objects import KINDS
 from tests.standins.salesforce.records import Row, Table
 from tests.standins.salesforce.rules import Call
 from tests.standins.salesforce.writing import note
-
-_CHILDREN = [(kind.name, column) for kind in KINDS.values() for column in kind.own if column.parent]
 
 
 def delete(call: Call, table: Table, row: Row) -> None:
@@ -66,9 +63,9 @@ def _bury(call: Call, table: Table, row: Row) -> None:
 def _children(call: Call, table: Table, row: Row) -> list[tuple[Table, str, Row]]:
     return [
         (children, column.name, child)
-        for kind_name, column in _CHILDREN
+        for children in call.org.tables.values()
+        for column in children.kind.own
         if column.parent == table.kind.name
-        for children in [call.org.tables[kind_name.lower()]]
         if children.has_index(column.name)
         for child in children.find(column, row["Id"])
     ]

@@ -1,9 +1,11 @@
 """Person Accounts: accounts that are people, by their record type; off until an admin turns them on.
 
 An account of a person has the names of one, and its Name is made of them: to write it is refused. One of a company has
-a Name, and none of a person's fields.
+a Name, and none of a person's fields. What is made without a record type has the integration user's default one. A
+person's account has a contact of its own, which nobody writes: `PersonContactId`. Visits look up accounts from then on.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from tests.standins.salesforce.errors import RecordError
@@ -13,21 +15,22 @@ from tests.standins.salesforce.records import Row, Table
 from tests.standins.salesforce.schema import Field, Kind
 
 RECORD_TYPE = "recordtype"
+_VISITS, _PATIENT = "drchrono_appointment__c", "Patient__c"
 _OF_PERSONS = ("FirstName", "LastName")
 _OF_CONTACTS = ("Birthdate", "Email", "MobilePhone", "HomePhone")
 _OF_CONTACTS += ("MailingStreet", "MailingCity", "MailingState", "MailingPostalCode")
 _REFUSED = "Unable to create/update fields: {names}. Please check the security settings of this field and verify."
 
 
-def turn_on(org: Org) -> dict[str, str]:
-    """Gives the org's record types of accounts by name, there from now on."""
-    text = (Field("Name", "string", 80), Field("SobjectType", "string", 40))
+def turn_on(org: Org, default: str = "Company") -> dict[str, str]:
+    """Gives the org's record types of accounts by name, there from now on, the integration user's default one first."""
+    text = (Field("Name", "string", 80), Field("DeveloperName", "string", 80), Field("SobjectType", "string", 40))
     kind = Kind("RecordType", "012", (*text, Field("IsActive", "boolean"), Field("IsPersonType", "boolean")))
     types = org.tables[RECORD_TYPE] = Table(kind)
     made = {}
-    for name, is_person in (("Company", False), ("Patient", True)):
+    for name, is_person in sorted((("Company", False), ("Patient", True)), key=lambda one: one[0] != default):
         row = types.blank()
-        row.update(Name=name, SobjectType="Account", IsActive=True, IsPersonType=is_person)
+        row.update(Name=name, DeveloperName=name, SobjectType="Account", IsActive=True, IsPersonType=is_person)
         types.add(row)
         made[name] = row["Id"]
     contact = KINDS["contact"]
@@ -36,9 +39,12 @@ def turn_on(org: Org) -> dict[str, str]:
     more += [_plain(contact.fields[name], f"Person{name}") for name in _OF_CONTACTS]
     more += [one for one in contact.own if one.name.endswith("__c")]
     more.append(Field("IsPersonAccount", "boolean", writable=False))
-    more.append(Field("RecordTypeId", "reference", 18, parent="RecordType", defaulted=True))
-    account = org.tables["account"]
+    more += [Field(name, "id", 18, writable=False) for name in ("PersonContactId", "MasterRecordId")]
+    more.append(Field("RecordTypeId", "reference", 18, parent="RecordType", relationship="RecordType", defaulted=True))
+    account, visits = org.tables["account"], org.tables[_VISITS]
     account.reshape(Kind("Account", "001", (*account.kind.own, *more)))
+    own = tuple(replace(one, parent="Account") if one.name == _PATIENT else one for one in visits.kind.own)
+    visits.reshape(replace(visits.kind, own=own))
     return made
 
 
@@ -50,8 +56,12 @@ def is_person(org: Org, table: Table, values: Row, row: Row | None) -> bool:
     """Whether an account is, or will be, a person; never where Person Accounts are off."""
     if table.kind.name != "Account" or RECORD_TYPE not in org.tables:
         return False
-    chosen = values.get("RecordTypeId") or (row or {}).get("RecordTypeId")
+    chosen = values.get("RecordTypeId") or (_default(org) if row is None else row["RecordTypeId"])
     return chosen is not None and bool(org.tables[RECORD_TYPE].get(chosen)["IsPersonType"])
+
+
+def _default(org: Org) -> str:
+    return str(next(iter(org.tables[RECORD_TYPE].live()))["Id"])
 
 
 def check_person(org: Org, table: Table, values: Row, row: Row | None) -> None:
@@ -63,7 +73,11 @@ def check_person(org: Org, table: Table, values: Row, row: Row | None) -> None:
     if refused := [name for name in values if name == "Name"] if is_one else theirs:
         raise RecordError("INVALID_FIELD_FOR_INSERT_UPDATE", _REFUSED.format(names=", ".join(refused)), refused)
     values["IsPersonAccount"] = is_one
+    if row is None:
+        values.setdefault("RecordTypeId", _default(org))
     if is_one:
+        if row is None:
+            values["PersonContactId"] = org.tables["contact"].blank()["Id"]
         both: dict[str, Any] = {**(row or {}), **values}
         if not both.get("LastName"):
             raise RecordError("REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName]", ["LastName"])

@@ -62,10 +62,10 @@ async def change_field(request: Request) -> Response:
 
 
 async def add_field(request: Request) -> Response:
-    """POST objects/Kind/fields: a new custom field, empty in every record there is."""
+    """POST objects/Kind/fields: a new custom field, or middle names turned on; empty in every record there is."""
     table, asked = table_of(request), refuse_unreadable(await body_of(request))
     name = str(asked.pop("name", ""))
-    if not name.endswith("__c") or table.kind.field(name, unseen=True):
+    if (not name.endswith("__c") and name != "MiddleName") or table.kind.field(name, unseen=True):
         raise ApiError("INVALID_FIELD", f"name: not the name of a new custom field: {name}")
     asked = _checked(asked, _FIELD)
     kind = asked.get("kind", "string")
@@ -81,8 +81,11 @@ async def state_picklists(request: Request) -> Response:
 
 
 async def person_accounts(request: Request) -> Response:
-    """POST: accounts may be people from now on; gives the record types of accounts by name."""
-    return answer(persons.turn_on(org_of(request)), 201)
+    """POST: accounts may be people from now on; gives the record types of accounts by name.
+
+    `default` in the query: the integration user's default one; that of companies unless said.
+    """
+    return answer(persons.turn_on(org_of(request), request.query_params.get("default", "Company")), 201)
 
 
 def _checked(asked: Any, known: dict[str, type]) -> dict[str, Any]:

@@ -120,6 +120,20 @@ def test_an_account_is_a_person_by_its_record_type(session, types):
     )
 
 
+def test_what_is_made_without_a_record_type_has_the_integration_users_and_a_person_has_a_contact(session):
+    types = session.post("/_control/person-accounts?default=Patient").raise_for_status().json()
+    made = session.post(ACCOUNTS, json={"FirstName": "Ada", "LastName": "Test"}).raise_for_status().json()["id"]
+    asked = f"SELECT PersonContactId, RecordTypeId, RecordType.DeveloperName FROM Account WHERE Id = '{made}'"
+    (found,) = session.get("/services/data/v67.0/query", params={"q": asked}).json()["records"]
+
+    assert (found["RecordTypeId"], found["RecordType"]["DeveloperName"]) == (types["Patient"], "Patient")
+    assert found["PersonContactId"].startswith("003")
+    assert account(session, LastName="Test", PersonContactId="003SYN000000009YBA") == (
+        "INVALID_FIELD_FOR_INSERT_UPDATE",
+        ["PersonContactId"],
+    )
+
+
 def test_record_types_are_described_and_found(session, types):
     described = session.get(f"{ACCOUNTS}/describe").json()["recordTypeInfos"]
     asked = {"q": "SELECT Id FROM RecordType WHERE SobjectType = 'Account' AND IsPersonType = true"}
