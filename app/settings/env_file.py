@@ -25,6 +25,7 @@ from app.database_url import is_postgres, read_postgres
 from app.errors import Misconfigured
 from app.settings.fields import Settings
 from app.settings.types import Generated, Section
+from app.sync.mappings.file import is_preset
 
 _WIDTH = 120
 _TO_COPY = """\
@@ -223,7 +224,7 @@ def _complete(settings: Settings, side: str, names: Sequence[str]) -> None:
 def _files(settings: Settings) -> None:
     for name in ("mapping_file", "ca_bundle", "salesforce_private_key_file"):
         path = getattr(settings, name)
-        if path is not None and not path.is_file():
+        if path is not None and not path.is_file() and not (name == "mapping_file" and is_preset(path)):
             raise _wrong(name.upper(), "names a file that is not there")
     if settings.ca_bundle is not None:
         try:

@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     )
     mapping_file: Annotated[OrNone[Path], SERVICE] = Field(
         None,
-        description="the path of a mapping file\nUnset: the mapping that comes with the service.",
+        description="a mapping file's path, or one that comes along: default, person-accounts, wide\nUnset: default.",
         examples=["/etc/chronobridge/mapping.toml"],
     )
     ca_bundle: Annotated[OrNone[Path], SERVICE] = Field(

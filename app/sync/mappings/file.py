@@ -19,23 +19,63 @@ from app.sync.model import Kind, Side
 _ALL_CODECS = {**CODECS, LOCAL_TIME.name: LOCAL_TIME, STATE.name: STATE}
 
 
+PRESETS = ("default", "person-accounts", "wide")  # mappings that come with the service
+_EXTENDS = "extends"
+
+
+def is_preset(path: Path) -> bool:
+    """Say whether a mapping is named that comes with the service."""
+    return str(path) in PRESETS
+
+
 def load(path: Path | None = None) -> Mappings:
-    """Give the checked tables of a mapping file, or of the shipped one.
+    """Give the checked tables of a mapping file, of one that comes with the service by its name, or of its default.
 
     Raises  Misconfigured, naming file, table and key
     """
-    name = str(path) if path else "the shipped default.toml"
+    name = f"the shipped {path or 'default'}.toml" if path is None or is_preset(path) else str(path)
+    document = _extended(name, _read(name, path or Path(PRESETS[0])))
+    tables = {_kind(name, key): _table(name, _kind(name, key), table) for key, table in document.items()}
+    return {kind: _joined(name, table, tables) for kind, table in tables.items()}
+
+
+def _read(name: str, path: Path) -> dict[str, Any]:
+    place = resources.files("app.sync.mappings") / f"{path}.toml" if is_preset(path) else path
     try:
-        text = path.read_text() if path else (resources.files("app.sync.mappings") / "default.toml").read_text()
-        document = tomllib.loads(text)
+        document = tomllib.loads(place.read_text())
     except OSError as error:
         raise Misconfigured(f"MAPPING_FILE: {name} cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Misconfigured(f"MAPPING_FILE: {name} is not TOML: {error}") from None
     if not document:
         raise Misconfigured(f"MAPPING_FILE: {name} maps nothing; expected a table such as [patient]")
-    tables = {_kind(name, key): _table(name, _kind(name, key), table) for key, table in document.items()}
-    return {kind: _joined(name, table, tables) for kind, table in tables.items()}
+    return document
+
+
+def _extended(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a mapping with what it takes over of the one it extends: the tables, rows and keys it does not name."""
+    own = {key: table for key, table in document.items() if key != _EXTENDS}
+    if _EXTENDS not in document:
+        return own
+    extends = document[_EXTENDS]
+    if extends not in PRESETS:
+        says = f"key {_EXTENDS}: {extends} is no mapping that comes with the service; expected one of"
+        raise Misconfigured(f"MAPPING_FILE: {name}, {says} {', '.join(PRESETS)}")
+    return _laid_over(_extended(name, _read(name, Path(extends))), own)
+
+
+_WHOLE = {"include", "values"}  # replaced, not laid over
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Give one table laid over another, its tables laid over those of the other; one that is false leaves that out."""
+    both: dict[str, Any] = {**below, **above}
+    for key in above.keys() & {name for name, value in below.items() if isinstance(value, dict)}:
+        if above[key] is False:
+            del both[key]
+        elif isinstance(above[key], dict) and key not in _WHOLE:
+            both[key] = _laid_over(below[key], above[key])
+    return both
 
 
 def _joined(file: str, table: Table, tables: Mappings) -> Table:
