@@ -49,6 +49,19 @@ LISTED: Mapping[Kind, frozenset[str]] = {
     Kind.DOCTOR: frozenset(_DOCTOR.split()),
     Kind.OFFICE: frozenset(_OFFICE.split()),
 }
+# of these, what is no text: who names another value means another field, and would leave everybody out
+_FLAGS = """
+    allow_overlapping appt_is_break archived deleted_flag disable_sms_messages is_account_suspended is_virtual_base
+    is_walk_in online_scheduling recurring_appointment
+"""
+_NUMBERS = "cloned_from doctor duration exam_room office offices patient profile"
+FLAGS, NUMBERS = frozenset(_FLAGS.split()), frozenset(_NUMBERS.split())
+CHOICES: Mapping[tuple[Kind, str], tuple[str, ...]] = {
+    (Kind.PATIENT, "patient_status"): ("A", "I", "D"),
+    (Kind.PATIENT, "gender"): ("Male", "Female", "Other", "UNK", "ASKU"),
+    (Kind.PATIENT, "race"): ("blank", "indian", "asian", "black", "hawaiian", "white", "other", "declined"),
+    (Kind.PATIENT, "ethnicity"): ("blank", "hispanic", "not_hispanic", "declined"),
+}
 
 
 @dataclass(frozen=True)
@@ -138,7 +151,22 @@ def _condition(kind: Kind, place: str, raw: Any, wrong: Callable[[str, str], Mis
         raise wrong(place, f"says {'both is and is_not' if ways else 'neither is nor is_not'}; {_FORM}")
     (side,), (way,) = sides, ways
     name = _field(kind, side, raw[side.value], lambda what: wrong(f"{place}.{side}", what))
-    return Condition(side, name, _values(raw[way], lambda what: wrong(f"{place}.{way}", what)), way == "is_not")
+    values = _values(raw[way], lambda what: wrong(f"{place}.{way}", what))
+    if side is Side.DRCHRONO and (holds := _never_held(kind, name, values)):
+        raise wrong(f"{place}.{way}", f"{name} {holds}, or is empty")
+    return Condition(side, name, values, way == "is_not")
+
+
+def _never_held(kind: Kind, name: str, values: frozenset[str]) -> str:
+    """Say what a field of DrChrono's holds, where one of these values is never in it."""
+    asked, choices = values - {""}, CHOICES.get((kind, name), ())
+    if name in FLAGS and not asked <= {"true", "false"}:
+        return "is true or false"
+    if name in NUMBERS and not all(one.isdecimal() for one in asked):
+        return "holds numbers"
+    if choices and not asked <= {one.casefold() for one in choices}:
+        return f"is one of {', '.join(choices)}"
+    return ""
 
 
 def _field(kind: Kind, side: Side, name: Any, wrong: Callable[[str], Misconfigured]) -> str:

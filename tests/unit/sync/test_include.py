@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.sync.decide import decide
-from app.sync.mappings.include import LISTED, Condition, is_included
+from app.sync.mappings.include import CHOICES, FLAGS, LISTED, NUMBERS, Condition, is_included
 from app.sync.model import Deleted, Exclusion, Kind, NeedsConfirmation, Seen, Side
 from app.sync.plan import Exclude, Follow, Wait
 from app.sync.trust import trusted_snapshot
@@ -169,3 +169,6 @@ def test_every_field_that_can_be_asked_for_is_one_of_drchronos_and_holds_plain_v
 
     there = {name for name, one in fields.items() if {one.get("type"), one.get("items", {}).get("type")} & plain}
     assert LISTED[kind] - there == set()
+    assert all(set(choices) == {*fields[name]["enum"]} - {""} for (of, name), choices in CHOICES.items() if of is kind)
+    assert all(fields[name]["type"] == "boolean" for name in FLAGS & fields.keys())
+    assert all(fields[name]["type"] in ("integer", "array", "string") for name in NUMBERS & fields.keys())

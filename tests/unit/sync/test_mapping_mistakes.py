@@ -87,6 +87,9 @@ CONDITIONS = {
     "a number without end": ('[{ drchrono = "city", is = [inf] }]', "include[0].is:", PLAIN),
     "unknown field": ('[{ drchrono = "status", is = ["A"] }]', "include[0].drchrono:", "status is no field"),
     "a field of verbose alone": ('[{ drchrono = "patient_flags", is = [1] }]', "include[0].drchrono:", "is no field"),
+    "a value it never has": (ACTIVE.replace('"A"', '"Active"').join("[]"), "include[0].is:", "is one of A, I, D, or"),
+    "a text for a flag": ('[{ drchrono = "disable_sms_messages", is = ["yes"] }]', "include[0].is:", "true or false"),
+    "a text for a number": ('[{ drchrono = "offices", is_not = ["Main"] }]', "include[0].is_not:", "holds numbers"),
     "a name with a space": ('[{ salesforce = "Record Type", is = ["A"] }]', "include[0].salesforce:", "name of a"),
     "a name that is none": ("[{ salesforce = 1, is = [1] }]", "include[0].salesforce:", "name of a field"),
 }
