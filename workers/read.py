@@ -345,20 +345,26 @@ async def with_predecessors(batch: Batch, observed: Sequence[Observed]) -> list[
 
 async def with_parents(batch: Batch, observed: Sequence[Observed]) -> list[Observed]:
     """Say with every look how far the records are that it refers to, and which of them are left out."""
-    table, database = batch.rules.table, batch.runtime.database
+    table = batch.rules.table
     sides = [(one.seen.drchrono, one.seen.salesforce) for one in observed if isinstance(one.seen, Seen)]
     refs = {(ref.kind, ref.id) for one, _ in sides if isinstance(one, Snapshot) for ref in table.refs(one)}
-    far = await dependencies.status_of(database, refs) if refs else {}
-    out = frozenset[RecordRef]()
-    if table.parents and any(one.include for one in batch.runtime.mappings.values()):
-        named = {ref for both in sides for one in both if isinstance(one, Snapshot) for ref in table.refs(one)}
-        out = await dependencies.excluded_of(database, named)
+    far = await dependencies.status_of(batch.runtime.database, refs) if refs else {}
+    out = await left_out(batch, [one for both in sides for one in both if isinstance(one, Snapshot)])
     if not far and not out:
         return list(observed)
     return [
         replace(one, seen=replace(one.seen, parents=far, excluded=out)) if isinstance(one.seen, Seen) else one
         for one in observed
     ]
+
+
+async def left_out(batch: Batch, snapshots: Sequence[Snapshot]) -> frozenset[RecordRef]:
+    """Give, of the records that these refer to, those that are out of the set that is synced."""
+    table = batch.rules.table
+    if not table.parents or not any(one.include for one in batch.runtime.mappings.values()):
+        return frozenset()
+    named = {ref for one in snapshots for ref in table.refs(one)}
+    return await dependencies.excluded_of(batch.runtime.database, named)
 
 
 async def reader_of(batch: Batch) -> SideReader:

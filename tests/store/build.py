@@ -20,7 +20,7 @@ from app.store.result import Effects, Identity, LinkChange, Result, Retry
 from app.sync.model import Base, Kind, Side
 from app.sync.plan import SettledWrites
 
-LINK = ("drchrono_id", "salesforce_id", "seen_up_to", "confirm_due_at", "unconfirmed_fields")
+LINK = ("drchrono_id", "salesforce_id", "seen_up_to", "confirm_due_at", "unconfirmed_fields", "excluded_by")
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 PAIR = {"access_token": "access-Canary", "refresh_token": "refresh-Canary"}
 

@@ -2,11 +2,12 @@
 
 import sqlalchemy as sa
 
-from app.store import clock, dependencies, links, outcomes, tables, work_queue
-from app.sync.model import Kind, Parent, RecordRef, Side
+from app.store import clock, dependencies, links, outcomes, queue_stats, tables, work_queue
+from app.sync.model import Exclusion, Kind, Parent, RecordRef, Side
 from tests.store.build import SECOND, a_delivery, a_result, came_in, change, rows, taken, the_link
 
 DOCTOR = RecordRef(Side.DRCHRONO, Kind.DOCTOR, "7")
+LEFT_OUT = frozenset({Exclusion.DRCHRONO, Exclusion.SALESFORCE})
 VISIT, PERSON = Kind.APPOINTMENT, Kind.PATIENT
 
 
@@ -156,3 +157,35 @@ async def test_a_parent_that_comes_while_it_is_noted_that_a_child_waits_wakes_it
     await outcomes.save(database, work.token, [ending])
 
     assert await due_kinds(database) == {VISIT}
+
+
+async def test_who_is_left_out_is_known_by_either_id_and_wakes_whoever_waited_once(database):
+    await waits(database)
+
+    await comes(database, excluded_by=LEFT_OUT)
+    out = {DOCTOR, RecordRef(Side.SALESFORCE, Kind.DOCTOR, "a02SYN000000001YBA")}
+    first = await due_kinds(database)
+    work = await work_queue.lease_batch(database, VISIT)
+    await outcomes.save(database, work.token, [a_result(work.due[0], awaits=(DOCTOR,))])
+
+    others = {RecordRef(Side.DRCHRONO, Kind.OFFICE, "7"), RecordRef(Side.DRCHRONO, Kind.DOCTOR, "8")}
+    assert await dependencies.excluded_of(database, out | others) == out
+    assert (first, await due_kinds(database)) == ({VISIT}, set()), "its child would be woken again and again"
+    assert (await links.healthy_pairs(database, Kind.DOCTOR, ["7"]))["7"].excluded_by == LEFT_OUT
+    assert await queue_stats.excluded_counts(database) == {"doctor": 1}
+
+
+async def test_who_is_back_wakes_whoever_was_left_out_with_them_and_drchrono_is_asked_about_those(database):
+    await waits(database)
+    await comes(database, excluded_by=LEFT_OUT)
+    work = await work_queue.lease_batch(database, VISIT)
+    ending = a_result(work.due[0], awaits=(DOCTOR,), excluded_by=frozenset({Exclusion.PARENT}))
+    await outcomes.save(database, work.token, [ending])
+
+    await came_in(database, a_delivery("7", kind=Kind.DOCTOR))
+    await comes(database, excluded_by=frozenset())
+
+    (due,) = (await work_queue.lease_batch(database, VISIT)).due
+    assert due.link.excluded_by == {Exclusion.PARENT}
+    assert due.link.confirm_due_at is not None
+    assert await dependencies.excluded_of(database, {DOCTOR}) == frozenset()

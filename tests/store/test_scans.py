@@ -166,6 +166,12 @@ async def test_what_waits_for_a_person_is_not_missed_again(database, linked):
     assert await scans.unlisted(database, PATIENT, "leg", "01Z") == linked[1:]
 
 
+async def test_what_is_out_of_the_set_that_is_synced_is_not_missed(database, linked):
+    await change(database, sa.update(tables.links).where(tables.links.c.id == linked[0]).values(excluded_by="drchrono"))
+
+    assert await scans.unlisted(database, PATIENT, "leg", "01Z") == linked[1:]
+
+
 async def test_agreed_are_found_by_either_sides_ids(database, linked):
     by_drchrono = await links.healthy_pairs(database, PATIENT, ["1", "7"])
     by_salesforce = await links.healthy_pairs(database, PATIENT, ["0031", "0037"], Side.SALESFORCE)

@@ -73,6 +73,7 @@ async def preview_batch(batch: Batch, prospect: ChangeCount, see: Show = lambda 
     """
     reader = await reader_of(batch)
     held = await read.read_salesforce(batch, reader)
+    out = await read.left_out(batch, [one for one in held.values() if isinstance(one, Snapshot)])
 
     def look(due: Due) -> tuple[Seen, Plan] | SyncError:
         link = replace(due.link, own_writes=())
@@ -81,7 +82,7 @@ async def preview_batch(batch: Batch, prospect: ChangeCount, see: Show = lambda 
             return salesforce
         bodies = [read.delivered_snapshot(batch, reader, link.drchrono_id or "", body) for body in due.bodies]
         drchrono = replace(bodies[-1], confirmed=True) if bodies else _unheard(link)
-        seen = Seen(drchrono, salesforce)
+        seen = Seen(drchrono, salesforce, excluded=out)
         return seen, expected_plan(batch.rules, link, seen, decide(batch.rules, link, seen, batch.leased.now))
 
     due = {one.link.id: one for one in batch.leased.due}

@@ -1,5 +1,6 @@
 """Who is synced at all: what the mapping leaves out stays as it is on both sides, and comes back by itself."""
 
+from dataclasses import replace
 from importlib import resources
 
 import pytest
@@ -9,6 +10,7 @@ from tests.flow.calendar import (
     VISITS,
     books,
     compares,
+    deletes,
     enters,
     forgets,
     has_visit,
@@ -207,6 +209,26 @@ async def test_comparing_looks_at_nobody_who_is_left_out_and_finds_who_left_or_c
     assert (gone, sorted(names)) == (("excluded", ["drchrono"]), ["Ada", "Ben"])
     assert sorted(one["FirstName"] for one in clinic.contacts()) == ["Ada", "Nova"]
     assert (await of(clinic, stays), await of(clinic, goes)) == (("in_step", []), ("in_step", []))
+
+
+async def test_visits_deleted_while_their_patient_is_left_out_are_not_marked_and_pull_no_brake(clinic):
+    patient = await clinic.has_linked()
+    visits = [await books(clinic, patient, scheduled_time=f"2026-12-01T{hour}:00:00") for hour in ("10", "11")]
+    await compares(clinic, Kind.APPOINTMENT)
+    await clinic.arrives(await clinic.edits(patient, patient_status="I"))
+    settings = clinic.runtime.settings.model_copy(update={"brake_deletes": 1})
+    clinic.runtime = replace(clinic.runtime, settings=settings)
+    for visit in visits:
+        deletes(clinic, visit)
+
+    await compares(clinic, Kind.APPOINTMENT, since=None)
+    await clinic.time_passes(clinic.confirm_after)
+    await clinic.settles()
+
+    assert [one["Deleted__c"] for one in records(clinic, VISITS)] == [False, False]
+    assert [one["lane"] for one in (await queue(clinic))["lanes"] if one["paused"]] == []
+    assert await state(clinic, "drchrono", "appointment", visits[0]["id"]) == ("excluded", ["parent"])
+    assert await clinic.failures() == []
 
 
 async def test_a_contact_deleted_while_it_is_left_out_holds_nobody_up_and_is_told_when_it_is_back(clinic):
