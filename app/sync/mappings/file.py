@@ -90,7 +90,7 @@ def _joined(file: str, table: Table, tables: Mappings) -> Table:
                 raise _wrong(file, table.kind, f"fields.{row.name}.to", f"kind {row.parent} is not mapped")
             parent = tables[row.parent]
             options = replace(row.options, key=parent.external_id)
-            rows[row.name] = replace(row, options=options, of_parent=parent.include)
+            rows[row.name] = replace(row, options=options, behind=parent.object, of_parent=parent.include)
         for key in ("local", "zone"):
             beside = getattr(row.options, key)
             if row.codec is LOCAL_TIME and beside not in rows:

@@ -40,7 +40,8 @@ class OnConflict(StrEnum):
 class Row:
     """One field of one kind: its name on each side and its rules.
 
-    of_parent  the conditions of the kind it refers to, if it does
+    behind     the object of Salesforce's that the kind it refers to is kept in, if it refers to one
+    of_parent  that kind's conditions
     """
 
     name: str
@@ -52,6 +53,7 @@ class Row:
     on_conflict: OnConflict
     is_identity: bool
     is_required: bool = False
+    behind: str = ""
     of_parent: tuple[Condition, ...] = ()
 
     def equal(self, one: str | None, other: str | None) -> bool:

@@ -117,6 +117,10 @@ def _field(table: Table, row: Row, fields: Mapping[str, Any]) -> Iterator[Misfit
     if row.parent and field.get("relationshipName") != row.names[Side.SALESFORCE]:
         says = f"{name} is not behind the relationship {row.names[Side.SALESFORCE]}"
         yield Misfit(says, f"map {field.get('relationshipName')}, as Salesforce's describe names it")
+    behind = [str(one) for one in field.get("referenceTo") or ()]
+    if row.parent and behind and row.behind.casefold() not in {one.casefold() for one in behind}:
+        says = f"{name} looks up {' or '.join(behind)}, and each {row.parent} is a record of {row.behind}"
+        yield Misfit(says, f"map a look-up of {row.behind}, or make one")
     length, most = field.get("length"), row.options.max_length
     if most is not None and isinstance(length, int) and 0 < length < most:
         says = f"{name} takes {length} characters, the mapping lets {most} pass; a longer value is left out"

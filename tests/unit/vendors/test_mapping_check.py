@@ -1,5 +1,7 @@
 """The mapping against what an org describes: Person Accounts, record types, lists of states."""
 
+from pathlib import Path
+
 import pytest
 
 from app.sync.mappings import file
@@ -131,3 +133,15 @@ def test_what_does_not_fit_a_list_of_states_is_told(tmp_path, codec, values, is_
     (one,) = find_misfits(file.load(tmp_path / "mapping.toml")[Kind.PATIENT], with_states(values))
 
     assert (one.is_fatal, says in one.says, fix in one.fix) == (is_fatal, True, True)
+
+
+@pytest.mark.parametrize(
+    ("behind", "says"), [("Contact", "looks up Contact, and each patient is a record of Account"), ("account", "")]
+)
+def test_a_look_up_leads_to_the_object_that_its_kind_is_kept_in(behind, says):
+    visits = file.load(Path("person-accounts"))[Kind.APPOINTMENT]
+    patient = field("Patient__c", "reference", 18, relationshipName="Patient__r", referenceTo=[behind])
+
+    told = [one.says for one in find_misfits(visits, {"fields": [patient]}) if "Patient__c" in one.says]
+
+    assert told == ([f"DrChrono_Appointment__c.Patient__c {says}"] if says else [])
