@@ -131,6 +131,7 @@ class Action(StrEnum):
     UNDO = "undo"
     RECONCILE = "reconcile"
     BACKFILL = "backfill"
+    PREVIEW = "preview"
     ROTATE_KEYS = "rotate_keys"
     EXPORT = "export"
     ANCHOR = "anchor"

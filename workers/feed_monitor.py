@@ -7,6 +7,7 @@ of DrChrono's hour. All of it counts in the lane of comparing; while that is pau
 takes up meanwhile is no longer there to be looked at: `missed_events.py` tells it.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from app.errors import SyncError
@@ -25,6 +26,7 @@ from workers.compare.listing import (
     drchrono_pages,
     record_unreadable_rows,
     salesforce_pages,
+    unloaded,
 )
 from workers.compare.outages import is_callable
 from workers.missed_events import missed
@@ -108,7 +110,7 @@ async def _missed_in_drchrono(runtime: Runtime, kind: Kind, _feed: Feed) -> set[
         pages += 1
         if pages == _MOST_PAGES:
             break
-    return await missed(runtime, kind, Side.DRCHRONO, told)
+    return await missed(runtime, kind, Side.DRCHRONO, await _loaded(runtime, kind, Side.DRCHRONO, told))
 
 
 async def _missed_in_salesforce(runtime: Runtime, kind: Kind, feed: Feed) -> set[str]:
@@ -128,4 +130,10 @@ async def _missed_in_salesforce(runtime: Runtime, kind: Kind, feed: Feed) -> set
         agreed = await links.healthy_pairs(runtime.database, kind, ids, Side.SALESFORCE)
         told |= changed_contacts(rules, reader, page.rows, agreed)
         break
-    return await missed(runtime, kind, Side.SALESFORCE, told)
+    return await missed(runtime, kind, Side.SALESFORCE, await _loaded(runtime, kind, Side.SALESFORCE, told))
+
+
+async def _loaded(runtime: Runtime, kind: Kind, side: Side, told: Mapping[str, str]) -> dict[str, str]:
+    """Give what is not left alone until its kind was loaded: nobody was to tell of what was there before."""
+    left_alone = await unloaded(runtime, kind, side, told)
+    return {id_: version for id_, version in told.items() if id_ not in left_alone}

@@ -27,7 +27,7 @@ from app.store import heartbeats
 from app.store.counters import SAVED_EVERY_S
 from app.wakeup import checked, listen
 from workers.compare import outages
-from workers.compare.reconcile import own_inbox, reconcile_when_due
+from workers.compare.reconcile import backfill_when_asked, own_inbox, reconcile_when_due
 from workers.dispatcher import POLL_EVERY_S, Dispatcher
 from workers.feed_monitor import LOOK_EVERY_S, check_feeds
 from workers.housekeeping import keep_house_when_due
@@ -53,6 +53,7 @@ def schedule_of(
     poll       what Redis forgot, and sooner where something falls due sooner
     heartbeat  that this worker lives, and which side can be called; after an outage it is compared at once
     reconcile  what only a list tells of, every RECONCILE_EVERY; visits whose doctor has moved to another zone
+    backfill   what a person asked for in the console: counting what was there before, and loading it
     feeds      whether a vendor has stopped calling; it is asked only where its feed is quiet for too long
     house      what is finished and old goes, and its room is given back, once an hour
     limits     what Salesforce has left of its day, at the start and while it has nothing left
@@ -61,6 +62,7 @@ def schedule_of(
     """
     beat = partial(outages.beat, runtime, worker_id, lambda: jobs.failing)
     compare = partial(reconcile_when_due, runtime, inbox, dispatcher.notify)
+    load = partial(backfill_when_asked, runtime, inbox, dispatcher.notify)
     feeds, house, limits = (partial(one, runtime) for one in (check_feeds, keep_house_when_due, ask_limits_when_due))
     save = partial(runtime.counts.save, runtime.database)
     away, told_later = "database.away", "when the database is back, it is compared what was missed"
@@ -68,6 +70,7 @@ def schedule_of(
         Periodic("poll", POLL_EVERY_S, dispatcher.poll, Missed(away, "work goes on by itself when it is back")),
         Periodic("heartbeat", runtime.timings.beat_s, beat, Missed("heartbeat.missed", told_later)),
         Periodic("reconcile", 2, compare, Missed(away, "it is compared when it is back")),
+        Periodic("backfill", 2, load, Missed(away, "it goes on when it is back")),
         Periodic("feeds", LOOK_EVERY_S, feeds, Missed("feeds.not_looked_into", "they are when the database is back")),
         Periodic("house", 60, house, Missed("house.not_kept", "it is gone on with in an hour")),
         Periodic("limits", 5, limits, Missed(away, "the limits are asked for when it is back")),

@@ -185,33 +185,34 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
 
 
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be done; nothing is written")]
+_AsJson = Annotated[bool, typer.Option("--json", help="with --dry-run: for a script")]
 
 
 @app.command("backfill")
 def backfill_command(
     kind: Annotated[Kind | None, typer.Option(help="this kind alone")] = None,
     dry_run: _DryRun = False,
+    as_json: _AsJson = False,
 ) -> None:
-    """Have everything that both sides hold looked at, parents first; the workers apply it. Goes on where it stood."""
-    _compare(kind, since_ever=True, dry_run=dry_run)
+    """Load all that both sides hold, parents first, also what was there before; it goes on where it stood."""
+    _compare(kind, since_ever=True, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
-def reconcile(dry_run: _DryRun = False) -> None:
+def reconcile(dry_run: _DryRun = False, as_json: _AsJson = False) -> None:
     """Have everything looked at that has changed on either side since the last time; the workers apply it."""
-    _compare(None, since_ever=False, dry_run=dry_run)
+    _compare(None, since_ever=False, dry_run=dry_run, as_json=as_json)
 
 
-def _compare(kind: Kind | None, *, since_ever: bool, dry_run: bool) -> None:
-    from rich.console import Console
-
+def _compare(kind: Kind | None, *, since_ever: bool, dry_run: bool, as_json: bool) -> None:
     from app import log
-    from app.cli.backfill import run_backfill
-    from app.cli.dry_run import print_dry_run
+    from app.cli.dry_run import compare_or_preview
     from app.settings import env_file
 
     log.configure(logging.ERROR)
-    work = (print_dry_run if dry_run else run_backfill)(env_file.load(), Console(), kind, since_ever=since_ever)
+    if as_json and not dry_run:
+        raise typer.BadParameter("--json goes with --dry-run")
+    work = compare_or_preview(env_file.load(), kind, since_ever=since_ever, dry_run=dry_run, as_json=as_json)
     raise typer.Exit(0 if asyncio.run(work) else 1)
 
 

@@ -1,21 +1,44 @@
 """The outlook as a careful admin reads it: per kind what would change, field by field, with masked samples."""
 
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
 from app.cli import progress
-from app.cli.backfill import NAMES, explain, is_connected
-from app.errors import VendorError
+from app.cli.backfill import NAMES, explain, is_connected, run_backfill
+from app.errors import OtherInstance, VendorError
+from app.operations.backfill import LOAD, keep_counts
 from app.runtime import Runtime, open_runtime
 from app.settings.fields import Settings
 from app.sync.failure_causes import fix
-from app.sync.model import Kind, Lane
+from app.sync.model import Kind, Lane, Side
 from workers.compare.preview import DryRun, preview
 from workers.compare.reconcile import ORDER, compared_up_to
 
 
-async def print_dry_run(settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool) -> bool:
+async def compare_or_preview(
+    settings: Settings, kind: Kind | None, *, since_ever: bool, dry_run: bool, as_json: bool
+) -> bool:
+    """Compare a kind or all, or only say what that would do; False where it could not be done.
+
+    Raises  SyncError
+    """
+    console = Console()
+    if dry_run:
+        return await print_dry_run(settings, console, kind, since_ever=since_ever, as_json=as_json)
+    return await run_backfill(settings, console, kind, since_ever=since_ever)
+
+
+async def print_dry_run(
+    settings: Settings, console: Console, kind: Kind | None, *, since_ever: bool, as_json: bool = False
+) -> bool:
     """Print what comparing a kind or all would do; False where that could not be found out.
+
+    What there is and would come of it, since ever, is kept as numbers: for `chronobridge check` and the console.
 
     Raises  StoreUnavailable
     """
@@ -23,24 +46,66 @@ async def print_dry_run(settings: Settings, console: Console, kind: Kind | None,
         if not is_connected(runtime, console):
             return False
         found: dict[Kind, DryRun] = {}
-        with progress.showing(console) as say:
+        with _quiet() if as_json else progress.showing(console) as say:
             for one in [one for one in ORDER if one in runtime.mappings and kind in (None, one)]:
                 try:
                     found[one] = await _looked(runtime, one, say, since_ever=since_ever)
                 except VendorError as error:
                     console.print(f"{one}s: {explain(error)}", style="red", markup=False, soft_wrap=True)
                     return False
+        if since_ever:
+            await _keep(runtime, found)
+        if as_json:
+            document = {"kinds": [_as_json(each) for each in found.values()]}
+            console.print(json.dumps(document, indent=2), markup=False, highlight=False, soft_wrap=True)
+            return True
         for each in found.values():
             _show(runtime, console, each)
-        console.print("nothing was written, on either side or here")
+        kept = "; the numbers are kept for `chronobridge check` and the console" if since_ever else ""
+        console.print(f"nothing was written at a vendor{kept}", markup=False, highlight=False, soft_wrap=True)
     return True
+
+
+@contextmanager
+def _quiet() -> Iterator[progress.Say]:
+    def say(part: str, rows: int, of: int, beside: str = "") -> None:  # noqa: ARG001 - a script reads no progress
+        return
+
+    yield say
+
+
+async def _keep(runtime: Runtime, found: Mapping[Kind, DryRun]) -> None:
+    """Keep the numbers; an installation that may not act here keeps none."""
+    with suppress(OtherInstance):
+        for kind, each in found.items():
+            await keep_counts(runtime, kind, each.counts)
+
+
+def _as_json(found: DryRun) -> dict[str, Any]:
+    changes = [
+        {"side": side.value, "field": name, "records": count, "emptied": found.prospect.blanks[side, name]}
+        for (side, name), count in found.prospect.fields.most_common()
+    ]
+    told = found.counts.as_json()
+    if not found.is_whole:
+        told |= {"there": None, "asking": found.counts.asking, "unloaded": found.counts.unloaded}
+    return {
+        "kind": found.kind.value,
+        "read": {side.value: found.read[side] for side in Side},
+        **told,
+        "linked_would_change": found.prospect.records,
+        "would_delete": found.prospect.deletes,
+        "linked_would_need_decision": dict(found.prospect.holds),
+        "changes": changes,
+        "brake": found.stops or None,
+    }
 
 
 async def _looked(runtime: Runtime, kind: Kind, say: progress.Say, *, since_ever: bool) -> DryRun:
     lane = Lane.BACKFILL if since_ever else Lane.COMPARE
     since = None if since_ever else await compared_up_to(runtime, kind)
 
-    def tell(found: DryRun) -> None:
+    async def tell(found: DryRun) -> None:
         read = found.read.total()
         say(f"{kind}s read", read, read)
 
@@ -52,7 +117,7 @@ def _show(runtime: Runtime, console: Console, found: DryRun) -> None:
     console.print(
         f"\n[bold]{found.kind}s[/]: {read} read, {found.prospect.records:,} of the linked would change", highlight=False
     )
-    for line in _new(found):
+    for line in [*_there(runtime, found), *_new(found)]:
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if found.prospect.fields:
         console.print(_fields(runtime, found))
@@ -64,19 +129,42 @@ def _show(runtime: Runtime, console: Console, found: DryRun) -> None:
         )
 
 
+def _there(runtime: Runtime, found: DryRun) -> list[str]:
+    """Say what there is, and how what is linked already stands."""
+    counts, lines = found.counts, []
+    if found.is_whole:
+        there = f"{counts.there[Side.DRCHRONO]:,} {found.kind}s in DrChrono"
+        objects = runtime.mappings[found.kind].object
+        lines.append(f"{there}, {counts.there[Side.SALESFORCE]:,} records of {objects} in Salesforce")
+    if counts.left_out:
+        lines.append(f"{counts.left_out:,} are none of ours, and left out: breaks, and what DrChrono has deleted")
+    if counts.linked:
+        lines.append(f"{counts.linked:,} are linked already")
+    for cause, count in counts.failed.most_common():
+        lines.append(f"{count:,} have failed, and wait for that to be mended: {cause}; {fix(cause)}")
+    for cause, count in counts.held.most_common():
+        lines.append(f"{count:,} are held for a person: {cause}; {fix(cause)}")
+    if counts.unloaded:
+        lines.append(
+            f"{counts.unloaded:,} were there before both sides were connected: left alone until loaded, `{LOAD}`"
+        )
+    return lines
+
+
 def _new(found: DryRun) -> list[str]:
-    """Say what is new to us, and what would be left to people."""
-    lines = []
-    if found.created:
-        lines.append(f"{found.created:,} would be created in Salesforce")
-    if found.linked:
-        lines.append(f"{found.linked:,} would be linked to one that is there; DrChrono is asked once about each")
-    if found.wanted:
-        lines.append(f"{found.wanted:,} ask to be taken over to DrChrono; each is searched for there first")
+    """Say what would become of what is new to us, and what would be left to people."""
+    counts, lines = found.counts, []
+    if counts.matched:
+        lines.append(f"{counts.matched:,} would be linked to one that is there; DrChrono is asked once about each")
+    lines += [f"{count:,} would be created in {NAMES[side]}" for side, count in counts.created.items() if count]
+    if counts.asking:
+        lines.append(f"{counts.asking:,} ask to be taken over to DrChrono; each is searched for there first")
     if found.prospect.deletes:
         lines.append(f"{found.prospect.deletes:,} deletions would be carried over")
-    for cause, count in (found.unclear + found.prospect.holds).most_common():
+    for cause, count in (counts.decide + found.prospect.holds).most_common():
         lines.append(f"{count:,} would wait for a person: {cause}; {fix(cause)}")
+    for cause, count in counts.unfit.most_common():
+        lines.append(f"{count:,} would fail until that is mended: {cause}; {fix(cause)}")
     return lines
 
 

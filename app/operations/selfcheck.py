@@ -17,7 +17,7 @@ from ulid import ULID
 
 from app.errors import StoreUnavailable
 from app.metrics.definitions import FORWARDED
-from app.operations import vendor_checks
+from app.operations import backfill, vendor_checks
 from app.operations.health.model import CheckState, Finding, good, red, warn
 from app.runtime import Runtime
 from app.store import counters, key_rotation, links, queue_stats
@@ -54,6 +54,8 @@ async def check_everything(
         yield await check_webhook_address(runtime)
         if database.state is not CheckState.RED:
             yield await check_proxies(runtime)
+            if backfill.may_load(runtime):
+                yield await check_backfill(runtime)
             async for finding in check_deliveries(runtime):
                 yield finding
     except StoreUnavailable:
@@ -176,6 +178,17 @@ async def check_proxies(runtime: Runtime) -> Finding:
         says = "requests came with X-Forwarded-For, and TRUSTED_PROXIES is empty: all behind the proxy look like one"
         return warn(name, says, "set TRUSTED_PROXIES to the proxy's address")
     return good(name, "no request came by a proxy")
+
+
+async def check_backfill(runtime: Runtime) -> Finding:
+    """Say what was there before both sides were connected and waits for a person's word; that is no failure.
+
+    Raises  StoreUnavailable
+    """
+    said = backfill.note(await backfill.states(runtime))
+    if said is None:
+        return good("first load", "what was there before both sides were connected is loaded, or on its way")
+    return Finding("first load", CheckState.OK, *said)
 
 
 def _secret_of(answer: httpx.Response) -> object:

@@ -5,6 +5,7 @@ that every save checks, and runs out by the database's clock, so the records of 
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -197,6 +198,53 @@ async def already_known(database: Database, kind: Kind, ids: Sequence[str], side
         theirs = sa.and_(links.c.kind == kind.value, column.in_(ids[at : at + _MOST_IDS]))
         found |= {row.id for row in await database.read(sa.select(column.label("id")).where(theirs, is_known))}
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class FailedLink:
+    """A link with a failure: `cause` says which, `is_held` that a person has to decide, `is_pair` that it has both."""
+
+    id: str
+    is_pair: bool
+    cause: str
+    is_held: bool
+
+
+async def failed_links(database: Database, kind: Kind, ids: Sequence[str], side: Side) -> dict[str, FailedLink]:
+    """Give, of a side's records by id, the links of those that wait for a person; no row of theirs is read whole."""
+    found: dict[str, FailedLink] = {}
+    for at in range(0, len(ids), _MOST_IDS):
+        asked = {"p_kind": kind.value, "p_ids": ids[at : at + _MOST_IDS]}
+        for row in await database.read(_FAILED[side], asked):
+            found[row.own_id] = FailedLink(row.id, row.other_id is not None, row.cause, bool(row.is_held))
+    return found
+
+
+def _failed(side: Side) -> sa.Select[Any]:
+    own, other = links.c[f"{side}_id"], links.c[f"{side.other}_id"]
+    asked = sa.select(links.c.id, own.label("own_id"), other.label("other_id"), failures.c.cause, failures.c.is_held)
+    joined = asked.select_from(links.join(failures, failures.c.link_id == links.c.id))
+    return joined.where(links.c.kind == sa.bindparam("p_kind"), own.in_(among("p_ids")))
+
+
+_FAILED = {side: _failed(side) for side in Side}
+
+
+async def heard_of(database: Database, kind: Kind, ids: Sequence[str], side: Side) -> set[str]:
+    """Give which of a side's records by id are in any link, alone or in a pair."""
+    found: set[str] = set()
+    for at in range(0, len(ids), _MOST_IDS):
+        asked = {"p_kind": kind.value, "p_ids": ids[at : at + _MOST_IDS]}
+        found |= {row.id for row in await database.read(_HEARD_OF[side], asked)}
+    return found
+
+
+_HEARD_OF = {
+    side: sa.select(links.c[f"{side}_id"].label("id")).where(
+        links.c.kind == sa.bindparam("p_kind"), links.c[f"{side}_id"].in_(among("p_ids"))
+    )
+    for side in Side
+}
 
 
 async def linked(database: Database, kind: Kind) -> int:

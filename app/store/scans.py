@@ -109,6 +109,20 @@ async def is_under_way(database: Database, name: str, span: timedelta) -> bool:
     return bool(await database.read(lately))
 
 
+@dataclass(frozen=True, slots=True)
+class ScanProgress:
+    """Where a scan stands, and whether somebody is at it."""
+
+    at: Mapping[str, Any]
+    is_held: bool
+
+
+async def progress(database: Database, name: str) -> ScanProgress | None:
+    """Give how far the scan of a name has come; None where there is none."""
+    rows = await database.read(sa.select(scans.c.state, _IS_FREE.label("is_free")).where(scans.c.name == name))
+    return ScanProgress(rows[0].state, not rows[0].is_free) if rows else None
+
+
 async def end(database: Database, scan: Scan) -> None:
     """Forget where a scan stood: it has come to its end.
 

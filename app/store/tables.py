@@ -216,8 +216,7 @@ sessions = sa.Table(
     sa.Column("token", sa.String(64), nullable=False),
     sa.Column("name", sa.String(254), nullable=False, server_default=""),
     sa.Column("role", sa.String(16), nullable=False, server_default=""),
-    sa.Column("started_at", Instant, nullable=False, info=STAMP),
-    sa.Column("seen_at", Instant, nullable=False, info=STAMP),
+    *(sa.Column(name, Instant, nullable=False, info=STAMP) for name in ("started_at", "seen_at")),
 )
 
 lane_calls = sa.Table(
@@ -247,12 +246,10 @@ allowances = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("closed_until", Instant, info=DEADLINE),
     sa.Column("throttled_at", Instant, info=STAMP),
-    sa.Column("used", sa.Integer),
-    sa.Column("most", sa.Integer),
+    *(sa.Column(name, sa.Integer) for name in ("used", "most")),
     sa.Column("told_at", Instant, info=STAMP),
     sa.Column("refuses", sa.String(64)),
-    sa.Column("refuses_since", Instant, info=STAMP),
-    sa.Column("refused_at", Instant, info=STAMP),
+    *(sa.Column(name, Instant, info=STAMP) for name in ("refuses_since", "refused_at")),
 )
 
 scans = sa.Table(
@@ -293,8 +290,7 @@ darkness = sa.Table(
     "darkness",
     metadata,
     sa.Column("name", sa.String(32), primary_key=True),
-    sa.Column("since", Instant, nullable=False, info=STAMP),
-    sa.Column("until", Instant, nullable=False, info=STAMP),
+    *(sa.Column(name, Instant, nullable=False, info=STAMP) for name in ("since", "until")),
 )
 
 awaited = sa.Table(
@@ -312,8 +308,7 @@ zones = sa.Table(
     metadata,
     sa.Column("doctor_id", sa.String(64), primary_key=True),
     sa.Column("zone", sa.String(64), nullable=False),
-    sa.Column("changed_at", Instant, nullable=False, info=STAMP),
-    sa.Column("applied_at", Instant, nullable=False, info=STAMP),
+    *(sa.Column(name, Instant, nullable=False, info=STAMP) for name in ("changed_at", "applied_at")),
 )
 
 schedules = sa.Table(
@@ -351,8 +346,7 @@ workers = sa.Table(
     sa.Column("id", sa.String(26), primary_key=True),
     sa.Column("host", sa.String(128), nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
-    sa.Column("started_at", Instant, nullable=False, info=STAMP),
-    sa.Column("seen_at", Instant, nullable=False, info=STAMP),
+    *(sa.Column(name, Instant, nullable=False, info=STAMP) for name in ("started_at", "seen_at")),
     sa.Column("failing", sa.JSON, nullable=False, server_default="{}"),
 )
 
@@ -397,4 +391,14 @@ org_descriptions = sa.Table(
     metadata,
     sa.Column("object", sa.String(64), primary_key=True),
     sa.Column("described", sa.JSON, nullable=False),
+)
+
+_MOMENTS = ("connected_at", "preview_asked_at", "counted_at", "load_asked_at", "loaded_at")
+backfills = sa.Table(
+    "backfills",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    *(sa.Column(name, Instant, info=STAMP) for name in _MOMENTS),
+    *(sa.Column(name, sa.JSON, nullable=False, server_default="{}") for name in ("newest", "progress", "counts")),
+    sa.Column("problem", sa.String(200), nullable=False, server_default=""),
 )

@@ -4,7 +4,7 @@ import json
 
 from app.runtime import open_inbox
 from app.store.links import mark_due as due_again
-from app.sync.model import Side
+from app.sync.model import Lane, Side
 from tests.flow.clinic import SECRET
 from workers.compare.reconcile import EVER, compare
 from workers.compare.scan import no_progress
@@ -119,12 +119,12 @@ async def compares(clinic, *kinds, since=EVER):
     await clinic.settles()
 
 
-async def points_out(clinic, *kinds, since=EVER, tell=no_progress):
+async def points_out(clinic, *kinds, since=EVER, tell=no_progress, lane=Lane.COMPARE):
     """These kinds are compared; no worker has looked at what differs yet."""
     inbox = open_inbox(clinic.runtime, lambda _group: None)
     try:
         for kind in kinds:
-            await compare(clinic.runtime, inbox, kind, since, tell=tell)
+            await compare(clinic.runtime, inbox, kind, since, lane, tell)
     finally:
         await inbox.close()
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import sqlalchemy as sa
 
+from app.errors import StoreUnavailable
 from app.main import create_app
 from app.ports import SealedColumn
 from app.runtime import open_inbox, open_runtime
@@ -23,6 +24,7 @@ from app.store.outcomes import save
 from app.store.tables import (
     allowances,
     audit,
+    backfills,
     conflicts,
     connections,
     darkness,
@@ -81,7 +83,11 @@ REGULAR = (watermarks, schedules, darkness, deliveries, scans, feeds)
 # is only told to people
 UNMOVED = (
     *(column for column in connections.c if column is not connections.c.pending_at),
-    *(column for table in (workers, conflicts, decisions, failures, zones, audit, instance) for column in table.c),
+    *(
+        column
+        for table in (workers, conflicts, decisions, failures, zones, audit, instance, backfills)
+        for column in table.c
+    ),
     events.c.finished_at,
     links.c.synced_at,
     journal.c.answered_at,
@@ -246,6 +252,17 @@ class Clinic:
 
         await self.runtime.database.transact(forget)
 
+    async def was_loaded(self):
+        """What was there before both sides were connected was loaded long ago, as at any clinic that runs."""
+
+        async def work(connection):
+            known = set(await connection.scalars(sa.select(backfills.c.kind)))
+            rows = [{"kind": kind.value, "loaded_at": self.runtime.now()} for kind in Kind if kind.value not in known]
+            if rows:
+                await connection.execute(sa.insert(backfills), rows)
+
+        await self.runtime.database.transact(work)
+
     async def arrives(self, patient, **how):
         """DrChrono delivers, and the workers settle it."""
         assert await self.delivers(patient, **how) == 200
@@ -394,9 +411,10 @@ def _given(drchrono_url, salesforce_url, ca_file):
 
 
 @contextlib.asynccontextmanager
-async def opened(known, drchrono, salesforce, *, connects=True, from_memory=False):
+async def opened(known, drchrono, salesforce, *, connects=True, from_memory=False, is_loaded=True):
     """Give the clinic, its practice connected as a DrChrono user would connect it.
 
+    is_loaded    what was there before was loaded long ago, as at any clinic that runs
     from_memory  both stand-ins are as after a reset, so what was lived through once need not be again
     """
     app = create_app(known)
@@ -416,5 +434,8 @@ async def opened(known, drchrono, salesforce, *, connects=True, from_memory=Fals
                         await Clinic(before, web, drchrono, salesforce).knows_the_staff()
                 if from_memory:
                     await remember(clinic, known)
+            if is_loaded:
+                with contextlib.suppress(StoreUnavailable):  # a database that is not migrated yet
+                    await clinic.was_loaded()
             drchrono.delete("/_control/calls")
             yield clinic

@@ -12,9 +12,10 @@ from dataclasses import replace
 
 from app.errors import SyncError
 from app.main import create_app
+from app.store import backfills
 from app.store.rate_ledger import RateLedger
 from app.store.vendor_tokens import VendorTokens
-from app.sync.model import Side
+from app.sync.model import Kind, Side
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
 from app.vendors.rate_limit.concurrency import ConcurrencySlots
@@ -167,6 +168,8 @@ class Web:
 
 
 async def connects(worker, vendors):
-    """The practice is connected, as by a person who presses Allow."""
+    """The practice is connected, as by a person who presses Allow, and has whatever is there by then loaded."""
     code = vendors.practice.allow(CALLBACK, "")
     await worker.runtime.drchrono.broker.replace(await worker.runtime.drchrono.grant.exchange(code, CALLBACK))
+    for kind in Kind:
+        await backfills.loaded(worker.runtime.database, kind)

@@ -8,11 +8,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from app.errors import StoreUnavailable
-from app.store import schema, tables
+from app.store import backfills, schema, tables
 from app.store.database import Database
 from app.store.schema import is_behind, migrate
 from app.store.vendor_tokens import VendorTokens
-from app.sync.model import Side
+from app.sync.model import Kind, Side
 from tests.store.build import (
     HOUR,
     PAIR,
@@ -142,6 +142,7 @@ async def at_first_migration(database, vault):
             "audit",
             "audit_head",
             "org_descriptions",
+            "backfills",
         ):
             await connection.execute(sa.text(f"DROP TABLE {table}"))
 
@@ -178,6 +179,19 @@ async def test_migrating_from_the_first_migration_keeps_what_was_there(database,
     assert (stored.is_expired, stored.is_cut_off, stored.ask_again_in_s, stored.practice) == (False, False, 0.0, None)
     assert len(await rows(database, tables.deliveries)) == 1
     assert (await the_link(database)).due_at is not None
+
+
+@pytest.mark.parametrize(("salesforce_id", "is_loaded"), [("003A", True), (None, False)])
+async def test_what_was_linked_before_backfills_were_kept_counts_as_loaded(database, salesforce_id, is_loaded):
+    link = {"id": "01JLINK", "kind": "patient", "drchrono_id": "1", "salesforce_id": salesforce_id}
+    await change(database, sa.insert(tables.links).values(link))
+    await change(database, sa.text("DROP TABLE backfills"))
+    await at_revision(database, "0017")
+
+    await migrate(database)
+
+    found = await backfills.read(database)
+    assert {kind for kind, one in found.items() if one.is_loaded} == ({*Kind} if is_loaded else set())
 
 
 async def test_a_connection_of_the_first_migration_can_be_refreshed_once_it_is_migrated(database, vault):

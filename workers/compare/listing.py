@@ -5,6 +5,8 @@ kind comes by the first, where DrChrono has them, and what has changed lately by
 that last, so each page begins behind the last record of the one before. Whether a row says anything but what both
 sides last agreed on is told from our own base; no call is made for it. Each row is read for itself: one that is no
 record with a usable id is passed over and counted.
+
+What was there before both sides were connected is no comparison's business until its kind was loaded: `unloaded`.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,17 +18,19 @@ from app.errors import BatchFailed, SyncError
 from app.log import log
 from app.metrics.definitions import UNREADABLE_ROWS
 from app.runtime import Runtime
+from app.store import backfills, links
 from app.sync.base import Rules
 from app.sync.create import is_opted_in
 from app.sync.deletions import is_deleted
 from app.sync.mappings.table import Table
-from app.sync.model import Exclusion, Kind, Link, Side, Snapshot
+from app.sync.model import Exclusion, Kind, Lane, Link, Side, Snapshot
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.salesforce import search
 from app.vendors.salesforce import wire as salesforce
 from app.vendors.salesforce.client import Salesforce
+from app.vendors.salesforce.wire import moment
 from workers.bisection import one_by_one
 
 _DAYS = timedelta(days=2)  # DrChrono's `since` knows days only, of a zone it does not name
@@ -51,6 +55,9 @@ _ODD_ROWS = "all others were read; have the vendor look for records without an i
 
 
 _ACTIVE = "A"  # of `patient_status`
+
+
+_STAMP = "SystemModstamp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,7 @@ async def salesforce_pages(client: Salesforce, table: Table, since: datetime | N
         found = await client.changed(table.object, after, (stamp, last) if last else None, names, concerns_us)
         records = salesforce.readable(found)
         places = [
-            f"{row['SystemModstamp']} {row['Id']}" for row in records if _is_moment(row.get("SystemModstamp"))
+            f"{row['SystemModstamp']} {row['Id']}" for row in records if _is_moment(row.get(_STAMP))
         ]  # nothing can be asked for behind another row
         before, place = place, places[-1] if places else ""
         if found:
@@ -167,6 +174,49 @@ def _is_moment(said: Any) -> bool:
         return datetime.fromisoformat(str(said)).tzinfo is not None
     except ValueError:
         return False
+
+
+async def newest_stamps(runtime: Runtime, table: Table) -> dict[Side, str]:
+    """Give the newest change stamp that either side shows of a kind, or a day or moment before which nothing changed.
+
+    In what zone DrChrono stamps is nowhere said, so a stamp is only ever compared with others of its side.
+
+    Raises  VendorError
+    """
+    assert runtime.drchrono is not None
+    assert runtime.salesforce is not None
+    now = runtime.now()
+    newest = (now - _DAYS).date().isoformat()  # of what was changed before that day, `drchrono_pages` shows nothing
+    async for page in drchrono_pages(runtime.drchrono.on(Lane.COMPARE), table, now):
+        newest = max([newest, *(wire.version(row) for row in page.rows)])
+    org, since = runtime.salesforce.on(Lane.COMPARE), moment(now - _DAYS)
+    last = await org.select(table.object, [_STAMP], f"{_STAMP} >= {since}", [f"{_STAMP} DESC"], 1)
+    found = [str(row[_STAMP]) for row in last if _is_moment(row.get(_STAMP))]
+    return {Side.DRCHRONO: newest, Side.SALESFORCE: found[0] if found else since}
+
+
+async def unloaded(runtime: Runtime, kind: Kind, side: Side, versions: Mapping[str, str]) -> set[str]:
+    """Give which of a side's records are left as they are until a person has their kind loaded.
+
+    Those are the ones nobody has heard of that were last changed before both sides were connected. Doctors and offices
+    are needed by everything, and come at once.
+
+    versions  record id -> its change stamp
+    """
+    if runtime.mappings[kind].is_one_way or not versions:
+        return set()
+    known = await backfills.of_kind(runtime.database, kind)
+    if known.is_loaded:
+        return set()
+    newest = known.newest.get(side)
+    before = [id_ for id_, version in versions.items() if newest is None or _is_not_after(side, version, newest)]
+    return set(before) - await links.heard_of(runtime.database, kind, before, side)
+
+
+def _is_not_after(side: Side, stamp: str, newest: str) -> bool:
+    if side is Side.DRCHRONO:
+        return stamp <= newest
+    return not _is_moment(stamp) or datetime.fromisoformat(stamp) <= datetime.fromisoformat(newest)
 
 
 def record_unreadable_rows(runtime: Runtime, kind: Kind, side: Side, count: int) -> None:

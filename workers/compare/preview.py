@@ -1,14 +1,16 @@
 """Preview: what the records that a scan marked would become, told before anything of it is written.
 
 Both sides are read as a worker would, from what was kept and one read of Salesforce for each 200, and `decide` is
-asked; DrChrono is not called, its list counts as its word. What this comes to is the brake's to judge. A dry run
-shows the same to a person: nothing is kept, made due or written, on any side. A chart that is new to us is matched
-against Salesforce's Contacts; whether a Contact that asks to be taken over has a chart costs a search in DrChrono for
-each, so these are only counted.
+asked; DrChrono is not called, its list counts as its word. What this comes to is the brake's to judge.
+
+A dry run shows the same to a person: nothing is made due or written, on any side. What has a failure is counted as
+that, linked or not. A chart that is new to us is matched with Salesforce's Contacts; where all charts were gone
+through, those that are new to us are remembered by who they are, and Contacts that ask to be taken over are matched
+with them.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -16,54 +18,40 @@ from typing import Any
 from ulid import ULID
 
 from app.errors import IdRefused, SyncError, Unexpected, ValueRefused
-from app.log import log
+from app.operations.backfill import Counts
 from app.ports import SealedColumn
 from app.runtime import Runtime
-from app.store import lanes, links, scans
-from app.store.scans import Scan
+from app.store import links
+from app.store.identity_index import known_people
+from app.store.links import FailedLink
 from app.store.work_queue import DeliveredBody, Due
-from app.sync.brake import MOST_UNASKED, ChangeCount, advice, brake, expected_plan
+from app.sync.brake import ChangeCount, brake, expected_plan
+from app.sync.create import link_or_create
 from app.sync.decide import decide
+from app.sync.deletions import is_cancelled
 from app.sync.diff import masked
-from app.sync.failure_causes import BUSY
+from app.sync.failure_causes import BUSY, GONE_IN_DRCHRONO, IS_TAKEN, NO_PARENT, NOBODY
+from app.sync.identity import FINDERS, narrowed
+from app.sync.mappings.table import Table
 from app.sync.model import Absent, Base, Fields, Kind, Lane, Link, NothingNew, Seen, Side, Snapshot
-from app.sync.plan import Create, Exclude, Hold, Incomplete, Nothing, Plan, Wait, planned_writes
+from app.sync.plan import Create, Exclude, Hold, Incomplete, LinkTo, Nothing, Plan, Wait, planned_writes
 from app.vendors.drchrono import wire
 from workers import read
 from workers.batch import Batch, Observed, read_only_batch
 from workers.bisection import one_by_one
-from workers.compare.checkpoint import ScanRequest
 from workers.compare.listing import (
     changed_contacts,
     changed_rows,
     drchrono_pages,
     record_unreadable_rows,
     salesforce_pages,
+    unloaded,
 )
 from workers.match import CreateCandidate, candidate_of, match_contacts
+from workers.outcome_failed import failure_of
 from workers.read import reader_of
 
 Show = Callable[[Due, Seen, Plan], None]
-
-
-async def apply_brake(runtime: Runtime, asked: ScanRequest, scan: Scan) -> str:
-    """Pause the lane when what waits to be let go is too much to go on with unasked; gives why, empty when it is not.
-
-    Raises  SyncError when Salesforce cannot be read; then nothing is let go
-    """
-    known = runtime.settings
-    if await scans.waiting(runtime.database, scan.name) <= min(MOST_UNASKED, known.brake_deletes):
-        return ""
-    prospect = ChangeCount()
-    async for due in scans.batches(runtime.database, asked.kind, scan.name):
-        await preview_batch(read_only_batch(runtime, asked.kind, asked.lane, due), prospect)
-    linked = await links.linked(runtime.database, asked.kind)
-    why = brake(prospect, linked, known.brake_share, known.brake_deletes)
-    if why:
-        reason = f"the brake, comparing {asked.kind}s: {why}"
-        await lanes.set_paused(runtime.database, [asked.lane], reason)
-        log.error("brake.pulled", kind=asked.kind.value, lane=asked.lane.value, cause=why, advice=advice(asked.lane))
-    return why
 
 
 async def preview_batch(batch: Batch, prospect: ChangeCount, see: Show = lambda _due, _seen, _plan: None) -> None:
@@ -121,26 +109,46 @@ class Sample:
 
 
 @dataclass(slots=True)
+class NewPeople:
+    """Whom records are that are new to us, so that one side's are matched with the other's without a call.
+
+    charts  person -> the charts that are new to us
+    met     Salesforce's records that a chart would be linked to
+    done    persons that were counted with their chart, or with another Contact
+    """
+
+    charts: dict[str, list[Snapshot]] = field(default_factory=dict)
+    met: set[str] = field(default_factory=set)
+    done: set[str] = field(default_factory=set)
+
+    def add(self, table: Table, person: str, chart: Snapshot) -> None:
+        """Remember who a chart is, and what tells it from a namesake's; a visit that was called off is nobody."""
+        if not is_cancelled(table, chart.fields):
+            narrowing = FINDERS[table.kind].narrowing
+            kept = {name: value for name, value in chart.fields.items() if table.rows[name].codec.name in narrowing}
+            self.charts.setdefault(person, []).append(Snapshot(chart.id, kept))
+
+
+@dataclass(slots=True)
 class DryRun:
     """What comparing a kind would do.
 
     read     side -> records gone through
     samples  (side, our name of the field) -> some of the changes
-    created  records that are new to us and would be made in Salesforce;  `linked`: that would meet one there
-    unclear  cause -> records that are new to us and would be left to a person
-    wanted   Salesforce's records that ask to be taken over: each is searched for in DrChrono first
     stops    why the brake would hold the changes back; empty where it would not
+    pairs    links that were met, and `failing` those of them, and lone ones, that have a failure
     """
 
     kind: Kind
+    is_whole: bool = True
     read: Counter[Side] = field(default_factory=Counter)
+    counts: Counts = field(default_factory=Counts)
     prospect: ChangeCount = field(default_factory=ChangeCount)
     samples: dict[tuple[Side, str], list[Sample]] = field(default_factory=dict)
-    created: int = 0
-    linked: int = 0
-    unclear: Counter[str] = field(default_factory=Counter)
-    wanted: int = 0
     stops: str = ""
+    people: NewPeople = field(default_factory=NewPeople)
+    pairs: set[str] = field(default_factory=set)
+    failing: set[str] = field(default_factory=set)
 
     def see(self, due: Due, seen: Seen, plan: Plan) -> None:
         """Keep some changes of each field to be shown."""
@@ -153,8 +161,24 @@ class DryRun:
                     was = masked(held[name]) if name in held else "…"
                     some.append(Sample(due.link.id_on(side) or "new", was, masked(value)))
 
+    def meet(self, agreed: Mapping[str, Link], failed: Mapping[str, FailedLink]) -> None:
+        """Count the links of records that were gone through, each once, by how they are."""
+        for one in failed.values():
+            if one.id not in self.failing:
+                (self.counts.held if one.is_held else self.counts.failed)[one.cause] += 1
+        self.failing |= {one.id for one in failed.values()}
+        self.pairs |= {link.id for link in agreed.values()} | {one.id for one in failed.values() if one.is_pair}
 
-PreviewProgress = Callable[[DryRun], None]
+    def miss(self, table: Table, plan: Plan) -> None:
+        """Count a record that is new to us and would not travel."""
+        if isinstance(plan, Hold):
+            self.counts.decide[plan.cause] += 1
+        elif isinstance(plan, Incomplete):
+            failure = failure_of(plan, table, {})
+            self.counts.unfit[failure.cause if failure else NO_PARENT] += 1
+
+
+PreviewProgress = Callable[[DryRun], Awaitable[None]]
 
 
 async def preview(runtime: Runtime, kind: Kind, since: datetime | None, lane: Lane, tell: PreviewProgress) -> DryRun:
@@ -162,18 +186,35 @@ async def preview(runtime: Runtime, kind: Kind, since: datetime | None, lane: La
 
     Raises  SyncError
     """
-    known, found = runtime.settings, DryRun(kind)
-    seen = set[str]()
+    assert runtime.salesforce is not None
+    known, found = runtime.settings, DryRun(kind, is_whole=since is None)
+    seen: set[str] = set()
     async for due in _charts(runtime, found, since, lane):
         seen |= {one.link.id for one in due if one.link.salesforce_id}
         await _preview_due(runtime, found, due, lane)
-        tell(found)
+        await tell(found)
     async for due in _contacts(runtime, found, since, lane):
         await _preview_due(runtime, found, [one for one in due if one.link.id not in seen], lane)
-        tell(found)
+        await tell(found)
+    found.counts.linked = len(found.pairs)
+    found.counts.there[Side.DRCHRONO] = found.read[Side.DRCHRONO] - found.counts.left_out
+    if found.is_whole:
+        table = runtime.mappings[kind]
+        found.counts.there[Side.SALESFORCE] = await runtime.salesforce.on(lane).count(table.object)
     linked = await links.linked(runtime.database, kind)
     found.stops = brake(found.prospect, linked, known.brake_share, known.brake_deletes)
     return found
+
+
+async def _met(
+    runtime: Runtime, found: DryRun, side: Side, ids: Sequence[str]
+) -> tuple[dict[str, Link], dict[str, FailedLink]]:
+    """Give the links of a side's records that are well, and those that have a failure; both are counted."""
+    agreed = await links.healthy_pairs(runtime.database, found.kind, ids, side)
+    others = [id_ for id_ in ids if id_ not in agreed]
+    failed = await links.failed_links(runtime.database, found.kind, others, side)
+    found.meet(agreed, failed)
+    return agreed, failed
 
 
 async def _charts(runtime: Runtime, found: DryRun, since: datetime | None, lane: Lane) -> AsyncIterator[list[Due]]:
@@ -182,12 +223,25 @@ async def _charts(runtime: Runtime, found: DryRun, since: datetime | None, lane:
     table, rules = runtime.mappings[found.kind], runtime.rules(found.kind)
     async for page in drchrono_pages(runtime.drchrono.on(lane), table, since):
         found.read[Side.DRCHRONO] += len(page.rows)
-        agreed = await links.healthy_pairs(runtime.database, found.kind, [wire.record_id(row) for row in page.rows])
         record_unreadable_rows(runtime, found.kind, Side.DRCHRONO, page.unreadable)
-        news = changed_rows(rules, page.rows, agreed)
-        due = [_due_of_row(runtime, found.kind, lane, row, agreed) for row in news.values()]
+        agreed, failed = await _met(runtime, found, Side.DRCHRONO, [wire.record_id(row) for row in page.rows])
+        rows = [row for row in page.rows if wire.record_id(row) not in failed]
+        news = changed_rows(rules, rows, agreed)
+        known = agreed.keys() | failed.keys()
+        found.counts.left_out += sum(wire.record_id(row) not in news.keys() | known for row in rows)
+        versions = {id_: wire.version(row) for id_, row in news.items() if id_ not in agreed}
+        left_alone = await _unloaded(runtime, found, lane, Side.DRCHRONO, versions)
+        due = [
+            _due_of_row(runtime, found.kind, lane, row, agreed) for id_, row in news.items() if id_ not in left_alone
+        ]
         for at in range(0, len(due), _AT_ONCE):
             yield due[at : at + _AT_ONCE]
+
+
+async def _unloaded(runtime: Runtime, found: DryRun, lane: Lane, side: Side, versions: Mapping[str, str]) -> set[str]:
+    left_alone = await unloaded(runtime, found.kind, side, versions) if lane is Lane.COMPARE else set()
+    found.counts.unloaded += len(left_alone)
+    return left_alone
 
 
 def _due_of_row(runtime: Runtime, kind: Kind, lane: Lane, row: dict[str, Any], agreed: Mapping[str, Link]) -> Due:
@@ -200,29 +254,23 @@ def _due_of_row(runtime: Runtime, kind: Kind, lane: Lane, row: dict[str, Any], a
 
 
 async def _contacts(runtime: Runtime, found: DryRun, since: datetime | None, lane: Lane) -> AsyncIterator[list[Due]]:
-    """Give the linked records of Salesforce's that tell of something; those that ask to be taken over are counted."""
+    """Give the linked records of Salesforce's that tell of something; those that are new to us are counted."""
     assert runtime.salesforce is not None
-    table, rules, batch = (
-        runtime.mappings[found.kind],
-        runtime.rules(found.kind),
-        read_only_batch(runtime, found.kind, lane),
-    )
+    kind, batch = found.kind, read_only_batch(runtime, found.kind, lane)
+    table, rules = runtime.mappings[kind], runtime.rules(kind)
     async for page in salesforce_pages(runtime.salesforce.on(lane), table, since, ""):
         found.read[Side.SALESFORCE] += len(page.rows)
         reader = await reader_of(batch)
-        agreed = await links.healthy_pairs(
-            runtime.database, found.kind, [str(row["Id"]) for row in page.rows], Side.SALESFORCE
-        )
-        record_unreadable_rows(runtime, found.kind, Side.SALESFORCE, page.unreadable)
+        record_unreadable_rows(runtime, kind, Side.SALESFORCE, page.unreadable)
+        agreed, failed = await _met(runtime, found, Side.SALESFORCE, [str(row["Id"]) for row in page.rows])
         news = changed_contacts(rules, reader, page.rows, agreed)
-        due = []
-        for row in page.rows:
-            link = agreed.get(str(row["Id"]))
-            is_news = bool(row.get("IsDeleted")) or row["Id"] in news
-            if is_news and link is not None:
-                due.append(Due(link, 0, 0, 0, lane))
-            elif is_news and not row.get("IsDeleted") and not row.get(table.external_id):
-                found.wanted += 1
+        gone = {str(row["Id"]) for row in page.rows if row.get("IsDeleted")}
+        versions = {id_: news[id_] for id_ in news.keys() - agreed.keys() - failed.keys() - gone}
+        left_alone = await _unloaded(runtime, found, lane, Side.SALESFORCE, versions)
+        lone = [reader.salesforce(row) for row in page.rows if str(row["Id"]) in versions.keys() - left_alone]
+        for at in range(0, len(lone), _AT_ONCE):
+            await _preview_wanted(batch, found, lone[at : at + _AT_ONCE])
+        due = [Due(link, 0, 0, 0, lane) for id_, link in agreed.items() if id_ in gone | news.keys()]
         for at in range(0, len(due), _AT_ONCE):
             yield due[at : at + _AT_ONCE]
 
@@ -231,41 +279,121 @@ async def _preview_due(runtime: Runtime, found: DryRun, due: Sequence[Due], lane
     if linked := [one for one in due if one.link.salesforce_id]:
         await preview_batch(read_only_batch(runtime, found.kind, lane, linked), found.prospect, found.see)
     if lone := [one for one in due if not one.link.salesforce_id]:
-        await _preview_matches(runtime, found, lone, lane)
+        await _preview_matches(read_only_batch(runtime, found.kind, lane, lone), found)
 
 
-async def _preview_matches(runtime: Runtime, found: DryRun, due: Sequence[Due], lane: Lane) -> None:
-    """Say of charts that are new to us whom they would meet in Salesforce."""
-    batch = read_only_batch(runtime, found.kind, lane, due)
-    reader = await reader_of(batch)
+async def _preview_matches(batch: Batch, found: DryRun) -> None:
+    """Say of charts that are new to us whom they would meet in Salesforce: who names them, or is called as they are."""
+    reader, table = await reader_of(batch), batch.rules.table
+    held = await read.read_salesforce(batch, reader)
 
-    def look(one: Due) -> tuple[Plan, CreateCandidate | None]:
+    def look(one: Due) -> tuple[Observed, Plan]:
         chart = read.delivered_snapshot(batch, reader, one.link.drchrono_id or "", one.bodies[-1])
-        seen = Seen(chart, Absent.ABSENT)
-        plan = decide(batch.rules, one.link, seen, batch.leased.now)
-        return plan, candidate_of(batch, Observed(one, seen), plan) if isinstance(plan, Create) else None
+        named = held.get(one.link.id, Absent.ABSENT)
+        if isinstance(named, SyncError):
+            raise named
+        seen = Seen(replace(chart, confirmed=True), named)
+        return Observed(one, seen), decide(batch.rules, one.link, seen, batch.leased.now)
 
     candidates = []
-    for looked in one_by_one({one.link.id: one for one in due}, look).values():
+    for looked in one_by_one({one.link.id: one for one in batch.leased.due}, look).values():
+        if isinstance(looked, SyncError):
+            _must_be_its_own(looked)
+            continue
+        observed, plan = looked
+        assert isinstance(observed.seen, Seen)
+        candidate = candidate_of(batch, observed, plan) if isinstance(plan, Create) else None
+        if isinstance(observed.seen.salesforce, Snapshot) and not isinstance(plan, Hold):
+            found.counts.matched += 1
+            found.people.met.add(observed.seen.salesforce.id)
+        elif candidate is not None and candidate.prints:
+            candidates.append(candidate)
+            assert isinstance(observed.seen.drchrono, Snapshot)
+            found.people.add(table, candidate.prints[0], observed.seen.drchrono)
+        elif candidate is not None:
+            found.counts.created[Side.SALESFORCE] += 1
+        else:
+            found.counts.left_out += isinstance(plan, Nothing | Exclude)
+            found.miss(table, plan)
+    await _match(batch, found, candidates)
+
+
+async def _match(batch: Batch, found: DryRun, candidates: Sequence[CreateCandidate]) -> None:
+    """Count whom charts that nobody names would meet in Salesforce."""
+    namesake = Wait(BUSY, batch.leased.now)  # of two charts of one person, the second waits for the first
+    judged = await match_contacts(batch, candidates, namesake)
+    persons = {one.link.id: one.prints[0] for one in candidates}
+    for link_id, verdict in judged.items():
+        match verdict:
+            case SyncError():
+                _must_be_its_own(verdict)
+                continue
+            case Create():
+                found.counts.created[Side.SALESFORCE] += 1
+                continue
+            case LinkTo():
+                found.counts.matched += 1
+                found.people.met.add(verdict.link_to)
+            case Wait():
+                found.counts.decide[IS_TAKEN] += 1
+            case _:
+                found.miss(batch.rules.table, verdict)
+        found.people.done.add(persons[link_id])
+
+
+async def _preview_wanted(batch: Batch, found: DryRun, lone: Sequence[Snapshot]) -> None:
+    """Say what becomes of Salesforce's records that name a chart or ask to be taken over, and that are new to us."""
+    table, people, counts = batch.rules.table, found.people, found.counts
+    held = await read.with_linked_parents(batch, {one.id: one for one in lone if one.id not in people.met})
+    links_of = {id_: Link(str(ULID()), found.kind, None, id_, Base()) for id_ in held}
+
+    def look(one: Snapshot) -> tuple[Plan, CreateCandidate | None]:
+        observed = Observed(Due(links_of[one.id], 0, 0, 0, batch.leased.lane), Seen(Absent.ABSENT, one))
+        assert isinstance(observed.seen, Seen)
+        plan = decide(batch.rules, observed.link, observed.seen, batch.leased.now)
+        return plan, candidate_of(batch, observed, plan) if isinstance(plan, Create) else None
+
+    candidates = []
+    for looked in one_by_one(held, look).values():
         if isinstance(looked, SyncError):
             _must_be_its_own(looked)
             continue
         plan, candidate = looked
-        if candidate is not None and candidate.prints:
-            candidates.append(candidate)
-        elif isinstance(plan, Hold):
-            found.unclear[plan.cause] += 1
+        if isinstance(plan, LinkTo) and found.is_whole:  # all charts were shown, and this one was not among them
+            counts.decide[GONE_IN_DRCHRONO] += 1
+        elif isinstance(plan, LinkTo):
+            counts.matched += 1
+        elif candidate is None:
+            found.miss(table, plan)
+        elif not candidate.prints:
+            counts.decide[NOBODY] += 1
+        elif not found.is_whole:
+            counts.asking += 1
         else:
-            found.created += not isinstance(plan, Nothing | Incomplete | Exclude | Wait)
-    namesake = Wait(BUSY, batch.leased.now)  # of two charts of one person, the second waits for the first
-    judged = await match_contacts(batch, candidates, namesake)
-    for verdict in judged.values():
-        match verdict:
-            case SyncError():
-                _must_be_its_own(verdict)
-            case Hold():
-                found.unclear[verdict.cause] += 1
-            case Create():
-                found.created += 1
-            case _:
-                found.linked += 1
+            candidates.append(candidate)
+    known = await known_people(batch.runtime.database, found.kind, [one.prints[0] for one in candidates])
+    paired = {one.person for one in known if one.drchrono_id and one.salesforce_id}
+    for candidate in candidates:
+        _preview_create(table, found, candidate, paired)
+
+
+def _preview_create(table: Table, found: DryRun, candidate: CreateCandidate, paired: Collection[str | None]) -> None:
+    """Count what becomes of a record that asks to be taken over, by the charts that were gone through."""
+    person, counts, people = candidate.prints[0], found.counts, found.people
+    charts = people.charts.get(person, [])
+    if person in paired or (person in people.done and not charts):
+        counts.decide[IS_TAKEN] += 1
+        return
+    if person in people.done:
+        return  # it was counted with its chart
+    assert isinstance(candidate.plan, Create)
+    plan = link_or_create(candidate.plan, narrowed(table, candidate.who, charts) if charts else [], ())
+    match plan:
+        case Create():
+            counts.created[Side.DRCHRONO] += 1
+        case LinkTo():  # its chart met nobody in Salesforce, and was counted as one to be made there
+            counts.created[Side.SALESFORCE] -= 1
+            counts.matched += 1
+        case _:
+            found.miss(table, plan)
+    people.done.add(person)

@@ -2,26 +2,32 @@
 
 What was missed by webhook or message is found by what each side says has changed since; doctors and offices raise no
 webhooks, so DrChrono's list of them is all we hear of them. After something was away it is done at once (`outages.py`).
-A doctor who has moved to another zone has the visits to come looked at again. A first load is a compare since ever.
+A doctor who has moved to another zone has the visits to come looked at again.
+
+A first load is a compare since ever, and a person's word: until a kind was loaded, comparing it works from the moment
+on that both sides were connected. What a person asked for in the console or by the API, the workers see to.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
-from app.errors import SyncError
+from app.errors import LeaseLost, StoreUnavailable, SyncError
 from app.log import log
+from app.operations.backfill import keep_counts
 from app.ports import Inbox
 from app.runtime import Runtime, open_inbox
-from app.store import doctor_zones, heartbeats, lanes, schedules
+from app.store import backfills, doctor_zones, heartbeats, lanes, scans, schedules
 from app.sync.mappings.table import Table
 from app.sync.model import Kind, Lane
 from app.vendors.salesforce import search
 from workers.compare import outages
 from workers.compare.checkpoint import Checkpoint, ScanRequest
-from workers.compare.listing import EVER
+from workers.compare.listing import EVER, newest_stamps
 from workers.compare.outages import NEVER_COMPARED, watermark_of
+from workers.compare.preview import DryRun, preview
 from workers.compare.scan import ScanProgress, no_progress, scan
+from workers.lease import LeasedScan, renewing
 
 Notify = Callable[[Iterable[str]], None]
 
@@ -92,11 +98,77 @@ async def compare(
     Raises  SyncError; the next compare goes on where this one stood
     """
     name = watermark_of(kind)
+    if lane is Lane.COMPARE:
+        await record_connection(runtime, kind)
     begin = since or await compared_up_to(runtime, kind)
     checkpoint = await scan(runtime, inbox, ScanRequest(kind, lane, None if begin == EVER else begin), tell)
     await schedules.raise_watermark(runtime.database, name, datetime.fromisoformat(checkpoint.began))
+    if lane is Lane.BACKFILL and begin == EVER:
+        await backfills.loaded(runtime.database, kind)
     log.info("compare.done", kind=kind.value, records=sum(checkpoint.found.values()))
     return checkpoint
+
+
+async def record_connection(runtime: Runtime, kind: Kind) -> None:
+    """Remember that a kind is synced from now on, once: what was last changed by now waits until it is loaded.
+
+    Raises  SyncError where a side is not connected, or does not answer
+    """
+    table = runtime.mappings[kind]
+    if table.is_one_way:
+        return
+    known = await backfills.of_kind(runtime.database, kind)
+    if known.connected_at is None and not known.is_loaded:
+        newest = await newest_stamps(runtime, table)
+        await backfills.connect(runtime.database, kind, newest, watermark_of(kind))
+        log.info("kind.connected", kind=kind.value)
+
+
+async def backfill_when_asked(runtime: Runtime, inbox: Inbox, notify: Notify) -> None:
+    """Make the previews and the first loads that a person asked for, parents first, once for all workers together.
+
+    What they are kept from is kept for the person, and tried again a minute later.
+
+    Raises  StoreUnavailable
+    """
+    if runtime.drchrono is None or runtime.salesforce is None:
+        return
+    known = await backfills.read(runtime.database)
+    for kind in [kind for kind in ORDER if kind in runtime.mappings and kind in known and known[kind].is_asked]:
+        if not await schedules.try_claim(runtime.database, f"backfill_{kind}", timedelta(0)):
+            continue
+        try:
+            if known[kind].preview_asked_at is not None:
+                await _preview_asked(runtime, kind)
+            if known[kind].load_asked_at is not None and not known[kind].is_loaded:
+                await compare(runtime, inbox, kind, EVER, Lane.BACKFILL)
+                notify([kind.value])
+        except (LeaseLost, StoreUnavailable) as error:  # another process is at it, or nothing can be kept of it
+            log.info("backfill.waits", kind=kind.value, error=type(error).__name__)
+        except SyncError as error:
+            await schedules.again_in(runtime.database, f"backfill_{kind}", _AFTER_A_FAILURE)
+            await backfills.note_problem(runtime.database, kind, f"it waits: {error}; it is tried again each minute")
+            log.warning("backfill.failed", kind=kind.value, error=type(error).__name__, cause=str(error))
+
+
+async def _preview_asked(runtime: Runtime, kind: Kind) -> None:
+    """Count what a first load of a kind would do, and keep the numbers.
+
+    Raises  SyncError, LeaseLost while another process does it
+    """
+    scan, _ = await scans.acquire(runtime.database, f"preview_{kind}")
+
+    async def tell(found: DryRun) -> None:
+        progress = {side.value: count for side, count in found.read.items()}
+        await backfills.note_progress(runtime.database, kind, progress)
+
+    try:
+        async with renewing(LeasedScan(runtime, scan)):
+            found = await preview(runtime, kind, None, Lane.BACKFILL, tell)
+            await keep_counts(runtime, kind, found.counts)
+            await scans.end(runtime.database, scan)
+    finally:
+        await scans.leave(runtime.database, scan)
 
 
 async def _to_come(runtime: Runtime, table: Table, doctor_id: str) -> list[str]:

@@ -19,8 +19,9 @@ from ulid import ULID
 from app.log import log
 from app.ports import LISTED, Delivery, Inbox, RecordEvent, SealedColumn
 from app.runtime import Runtime
-from app.store import links, scans
+from app.store import lanes, links, scans
 from app.store.scans import Scan
+from app.sync.brake import MOST_UNASKED, ChangeCount, advice, brake
 from app.sync.mappings.table import Table
 from app.sync.model import Kind, Lane, Side
 from app.vendors.drchrono import wire
@@ -35,8 +36,9 @@ from workers.compare.listing import (
     drchrono_pages,
     record_unreadable_rows,
     salesforce_pages,
+    unloaded,
 )
-from workers.compare.preview import apply_brake
+from workers.compare.preview import preview_batch
 from workers.lease import LeasedScan, renewing
 from workers.read import reader_of
 
@@ -186,6 +188,9 @@ class ScanRun:
             self.runtime.database, self.asked.kind, [wire.record_id(row) for row in rows]
         )
         told = changed_rows(rules, rows, agreed)
+        news = {record_id: wire.version(row) for record_id, row in told.items() if record_id not in agreed}
+        for left_alone in await self._unloaded(Side.DRCHRONO, news):
+            del told[left_alone]
         known = {record_id: agreed[record_id].id for record_id in told if record_id in agreed}
         await self._doubt(Side.DRCHRONO, {record_id: wire.version(told[record_id]) for record_id in known})
         kept = (self._delivery(row, None if id_ in known else self.asked.lane) for id_, row in told.items())
@@ -218,8 +223,17 @@ class ScanRun:
         await self._doubt(Side.SALESFORCE, {id_: stamp for id_, stamp in told.items() if id_ in agreed})
 
         await scans.add_differing(self.runtime.database, self.scan, Side.SALESFORCE, known)
-        news = sorted(told.keys() & set(others))
+        versions = {id_: told[id_] for id_ in told.keys() & set(others)}
+        left_alone = await self._unloaded(Side.SALESFORCE, versions)
+        news = sorted(versions.keys() - left_alone)
+        others = [id_ for id_ in others if id_ not in left_alone]
         return len(known) + await links.mark_seen(self.runtime.database, kind, others, news, self.asked.lane)
+
+    async def _unloaded(self, side: Side, versions: Mapping[str, str]) -> set[str]:
+        """Give the records new to us that a comparison leaves alone, because nobody had their kind loaded yet."""
+        if self.asked.lane is not Lane.COMPARE:
+            return set()
+        return await unloaded(self.runtime, self.asked.kind, side, versions)
 
     async def _doubt(self, side: Side, versions: Mapping[str, str]) -> None:
         """Have the feed of a side doubted for what linked records show that nobody has told of, before it is let go."""
@@ -241,3 +255,23 @@ class ScanRun:
 
     def _mark(self, side: Side) -> str:
         return f"{self.scan.id[2:]}/{side[0]}"
+
+
+async def apply_brake(runtime: Runtime, asked: ScanRequest, scan: Scan) -> str:
+    """Pause the lane when what waits to be let go is too much to go on with unasked; gives why, empty when it is not.
+
+    Raises  SyncError when Salesforce cannot be read; then nothing is let go
+    """
+    known = runtime.settings
+    if await scans.waiting(runtime.database, scan.name) <= min(MOST_UNASKED, known.brake_deletes):
+        return ""
+    prospect = ChangeCount()
+    async for due in scans.batches(runtime.database, asked.kind, scan.name):
+        await preview_batch(read_only_batch(runtime, asked.kind, asked.lane, due), prospect)
+    linked = await links.linked(runtime.database, asked.kind)
+    why = brake(prospect, linked, known.brake_share, known.brake_deletes)
+    if why:
+        reason = f"the brake, comparing {asked.kind}s: {why}"
+        await lanes.set_paused(runtime.database, [asked.lane], reason)
+        log.error("brake.pulled", kind=asked.kind.value, lane=asked.lane.value, cause=why, advice=advice(asked.lane))
+    return why

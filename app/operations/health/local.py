@@ -1,10 +1,11 @@
-"""The parts that are here: database, Redis, workers, what waits, and paused lanes."""
+"""The parts that are here: database, Redis, workers, what waits, the first load, and paused lanes."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from app.errors import OTHER_INSTANCE, OtherInstance, StoreUnavailable
 from app.log import log
+from app.operations.backfill import may_load, states, summary
 from app.operations.health.model import OK, Observation, PartState
 from app.ports import FailingJob, Inbox
 from app.runtime import Runtime
@@ -81,6 +82,16 @@ async def backlog(runtime: Runtime) -> Observation:
             advice = f"the oldest {what} has been due for {oldest_s:.0f} s: look at workers and failures"
             return Observation(PartState.DEGRADED, advice, runtime.now() - timedelta(seconds=oldest_s - old_s))
     return OK
+
+
+async def first_load(runtime: Runtime) -> Observation | None:
+    """Look what was there before both sides were connected and was not loaded yet: a note, for nothing is wrong.
+
+    None where a side is not set up.
+    """
+    if not may_load(runtime):
+        return None
+    return Observation(advice=summary(await states(runtime)))
 
 
 async def lanes(runtime: Runtime) -> Observation:

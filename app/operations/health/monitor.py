@@ -160,6 +160,7 @@ def _looks(runtime: Runtime, jobs: Supervisor) -> dict[str, Look]:
         "jobs": partial(local.jobs, runtime, lambda: jobs.failing),
         "backlog": partial(local.backlog, runtime),
         "lanes": partial(local.lanes, runtime),
+        "backfill": partial(local.first_load, runtime),
     }
     for side in Side:
         looks[side.value] = partial(vendors.connection, runtime, side)

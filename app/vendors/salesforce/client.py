@@ -154,6 +154,17 @@ class Salesforce(Transport):
         soql = f"SELECT {selected} FROM {table} WHERE {condition} ORDER BY {', '.join(order)} LIMIT {limit}"  # noqa: S608 - names are ours
         return readable(await self._rows(soql))
 
+    async def count(self, table: str) -> int:
+        """Give how many live records of an object there are: one call.
+
+        Raises  as `read`
+        """
+        soql = f"SELECT COUNT() FROM {table}"  # noqa: S608 - names are ours
+        answer: Any = await self.called("GET query", lambda library: library.query(soql), writes=False)
+        if not isinstance(answer["totalSize"], int):
+            raise Unreadable(_SIDE, "GET query", code="NO_RECORDS")
+        return answer["totalSize"]
+
     async def gone(self, table: str, since: datetime, until: datetime) -> list[str] | None:
         """Give the Ids of the records that were deleted in a span, for good ones too; None where that is forgotten.
 

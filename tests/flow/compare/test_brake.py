@@ -19,6 +19,10 @@ def phones(clinic):
     return sum(bool(contact["MobilePhone"]) for contact in clinic.contacts())
 
 
+async def unheard(_found):
+    """Nobody listens."""
+
+
 async def reasons(clinic):
     return {one.lane: one.reason for one in await lanes.lane_states(clinic.runtime.database) if one.is_paused}
 
@@ -66,10 +70,14 @@ async def test_the_plan_tells_beforehand_and_writes_nothing(clinic, tmp_path):
     run = blank_phones(clinic, tmp_path)
     before = await clinic.links()
 
-    found = await preview(run, PATIENTS, None, Lane.BACKFILL, lambda _found: None)
+    found = await preview(run, PATIENTS, None, Lane.BACKFILL, unheard)
 
     place = (Side.SALESFORCE, "cell_phone")
-    assert (found.prospect.records, found.prospect.blanks[place], found.created) == (MANY, MANY, 1)
+    assert (found.prospect.records, found.prospect.blanks[place], found.counts.created[Side.SALESFORCE]) == (
+        MANY,
+        MANY,
+        1,
+    )
     assert "emptied" in found.stops
     assert {(one.before, one.after) for one in found.samples[place]} == {("(•••) •••-•…", "(empty)")}
     assert clinic.writes() == []

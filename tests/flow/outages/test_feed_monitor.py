@@ -9,13 +9,13 @@ import structlog
 from app.runtime import open_inbox
 from app.store import feeds, lanes, schedules
 from app.store.heartbeats import Beating
-from app.store.tables import darkness
+from app.store.tables import backfills, darkness
 from app.sync.model import Kind, Lane, Side
 from tests.flow.calendar import forgets
 from tests.flow.clinic import opened, settings_of
 from tests.flow.patience import ages, compares_when_due
 from workers.compare.outages import beat
-from workers.compare.reconcile import compare
+from workers.compare.reconcile import compare, record_connection
 from workers.feed_monitor import check_feed
 
 MINUTE = timedelta(minutes=1)
@@ -95,6 +95,21 @@ async def test_a_feed_that_is_merely_quiet_costs_a_call_of_each_kind_and_is_left
     assert clinic.calls("salesforce", "GET /services/data/v67.0/queryAll") == 2
     assert (await part(clinic))["state"] == "ok"
     assert (await feed(clinic)).silent_since is None
+
+
+async def test_what_was_there_before_both_sides_were_connected_proves_nothing_of_a_feed(clinic):
+    await clinic.registers(first_name="Before")
+    clinic.human_ticks_contact()
+
+    async def never_loaded(connection):
+        await connection.execute(sa.delete(backfills))
+
+    await clinic.runtime.database.transact(never_loaded)
+    for kind in (Kind.PATIENT, Kind.APPOINTMENT):
+        await record_connection(clinic.runtime, kind)
+    await passes(clinic, QUIET)
+
+    assert [(await feed(clinic, side)).doubted for side in Side] == [frozenset(), frozenset()]
 
 
 async def test_a_feed_that_stopped_is_said_with_since_when_and_what_was_found(clinic):
