@@ -29,6 +29,7 @@ from app.web import probes
 from app.web.admission import Admission, names_of
 from app.web.api import appointments as appointments_api
 from app.web.api import audit as audit_api
+from app.web.api import backfill as backfill_api
 from app.web.api import conflicts as conflicts_api
 from app.web.api import connections as connections_api
 from app.web.api import deliveries as deliveries_api
@@ -42,6 +43,7 @@ from app.web.api import records as records_api
 from app.web.auth import reader
 from app.web.console import appointments as appointments_pages
 from app.web.console import audit as audit_pages
+from app.web.console import backfill as backfill_pages
 from app.web.console import conflicts as conflicts_pages
 from app.web.console import connections as connections_pages
 from app.web.console import deliveries as deliveries_pages
@@ -69,6 +71,7 @@ _API = (
     conflicts_api,
     deliveries_api,
     lanes_api,
+    backfill_api,
     connections_api,
     audit_api,
 )
@@ -82,6 +85,7 @@ _PAGES = (
     conflicts_pages,
     deliveries_pages,
     lanes_pages,
+    backfill_pages,
     connections_pages,
     audit_pages,
 )

@@ -29,6 +29,7 @@ def settings(folder):
 def set_up(here):
     """Have everything happen, and wait until it has settled; gives the ids of the patients."""
     here.drchrono.put("/_control/settings", json={"calls_per_hour": 0})
+    here.loads()
     ids = [here.drchrono.post("/_control/patients", json=one).json()["id"] for one in PEOPLE]
     here.wait_until(here.is_quiet, "the patients to be known", 60)
     _visits(here, ids)

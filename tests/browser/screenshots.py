@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.scene import set_up, settings
+from tests.browser.scene import enter_twins, set_up, settings
 from tests.browser.seen import BROWSER, signed_in
 from tests.harness.cluster import ROOT, town
 from tests.harness.demo.screens import beside_each_other
@@ -32,11 +32,12 @@ def main():
     IMAGES.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        town(Path(folder), settings(Path(folder))) as here,
+        town(Path(folder), settings(Path(folder)), service=False) as here,
         sync_playwright() as driver,
     ):
-        ids = set_up(here)
         browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        _first_load(here, browser)
+        ids = set_up(here)
         for looks, screen, names in (
             ("light", WIDE, list(PAGES)),
             ("dark", WIDE, ["overview"]),
@@ -64,6 +65,23 @@ def main():
             page.frame_locator("iframe[title=Salesforce]").locator("tr").first.wait_for()
             page.screenshot(path=IMAGES / "both-sides.png")
         browser.close()
+
+
+def _first_load(here, browser):
+    """Picture what the first page says of a clinic that was there long before it is connected."""
+    enter_twins(here, "Before")
+    for name in ("Ada", "Ben", "Cleo"):
+        who = {"first_name": name, "last_name": "Early", "date_of_birth": "1980-01-01", "gender": "Female"}
+        here.drchrono.post("/_control/patients?silent=true", json=who).raise_for_status()
+    here.enters_record("Contact", FirstName="Ada", LastName="Early", Birthdate="1980-01-01")
+    here.start_connected()
+    page = signed_in(browser.new_context(base_url=here.given["PUBLIC_URL"], viewport=WIDE), here.operator_token)
+    page.get_by_role("button", name="Preview", exact=True).click()
+    page.locator("dt", has_text="Counted").nth(1).wait_for()
+    _picture(page, "first-load")
+    page.get_by_role("button", name="Start the first load of patients").click()
+    _picture(page, "first-load-sure")
+    page.context.close()
 
 
 def _record(page, patient_id):

@@ -131,6 +131,15 @@ class Town:
         self.set_up_outbound_messages()
         self.connect_practice()
 
+    def loads(self) -> None:
+        """Say go, as an operator does: whatever was there before is loaded; and wait until it was."""
+        self.web.post("/api/v1/backfill/load", json={"kinds": ["patient", "appointment"]}).raise_for_status()
+        self.wait_until(self.is_loaded, "the first load", _READY_S, every_s=0.1)
+
+    def is_loaded(self) -> bool:
+        """Say whether nothing that was there before is left to be loaded."""
+        return self.web.get("/api/v1/backfill").json()["says"] is None
+
     def is_ready(self) -> bool:
         """Say whether deliveries are accepted and a worker lives."""
         with suppress(httpx.HTTPError):

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from app.operations import backfill
 from app.operations.overview import Picture, picture
 from app.operations.sign_in import Caller
 from app.sync.model import Side
@@ -19,15 +20,18 @@ _WIDE, _HIGH = 180, 36
 async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> Response:
     """Show how everything stands; the page asks again by itself every three seconds."""
     parts: Any = request.app.state.health.report()["parts"]
-    seen = await picture(request.app.state.runtime)
+    runtime = request.app.state.runtime
+    seen, found = await picture(runtime), await backfill.states(runtime)
+    loads = [one for one in found if one.state != backfill.LOADED] if backfill.may_load(runtime) else []
     sparks = {side: spark(seen.to[side].lately) for side in Side}
     unwell = {name: part for name, part in parts.items() if part["state"] != "ok"}
+    says = headline(seen, parts, is_loaded=not loads)
     return page(
-        "overview", caller, seen=seen, parts=parts, unwell=unwell, sparks=sparks, says=headline(seen, parts), Side=Side
+        "overview", caller, seen=seen, parts=parts, unwell=unwell, sparks=sparks, says=says, loads=loads, Side=Side
     )
 
 
-def headline(seen: Picture, parts: dict[str, dict[str, Any]]) -> tuple[str, str]:
+def headline(seen: Picture, parts: dict[str, dict[str, Any]], *, is_loaded: bool = True) -> tuple[str, str]:
     """Give the state of everything in one sentence, and how good that is: good, busy, warn or bad."""
     away = [name for name, part in parts.items() if part["state"] == "down"]
     if away:
@@ -43,6 +47,8 @@ def headline(seen: Picture, parts: dict[str, dict[str, Any]]) -> tuple[str, str]
         return f"{_records(people)} for a person; everything else flows.", "warn"
     if seen.due:
         return f"{seen.due:,} change{'' if seen.due == 1 else 's'} on the way.", "busy"
+    if not is_loaded:
+        return "What is new flows; what was there before is not loaded yet.", "busy"
     return "Both sides agree.", "good"
 
 

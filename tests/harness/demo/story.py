@@ -56,7 +56,10 @@ def _say(text: str) -> None:
 
 
 def _morning(here: Town) -> Report:
-    _say("DrChrono has verified the webhook; the practice is connected")
+    _say("DrChrono has verified the webhook; the practice is connected, and what was there before may be loaded")
+    here.loads()
+    for vendor in (here.drchrono, here.salesforce):
+        vendor.delete("/_control/calls").raise_for_status()
     # DrChrono sends again 1, 3 and 7 hours later, then never: an hour must outlast a third of the web's restart
     here.drchrono.put("/_control/clock", json={"hour_s": _HOUR_S})
     phases, ids = _front_desk(here)

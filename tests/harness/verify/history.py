@@ -187,6 +187,7 @@ def tell(folder: Path, seed: int, size: int, say: Say) -> History:
     overrides = {"RECONCILE_EVERY": _COMPARED_EVERY} if seed % 2 == 0 else {}
     with town(folder, overrides, service=False) as here:
         here.start_connected()
+        here.loads()
         story, broken = Story(here, seed, size, say), ""
         probes = _prober(here)
         probes.start()
