@@ -17,6 +17,7 @@ from app.errors import LeaseLost, StoreUnavailable, SyncError, Unauthorized, Una
 from app.metrics.definitions import CREATED_TALLY, LINKED_TALLY, UPDATED_TALLY
 from app.operations import queue
 from app.operations.audit import note_command
+from app.operations.backfill import states, summary
 from app.ports import Action, Inbox
 from app.runtime import Runtime, open_inbox, open_runtime
 from app.settings.fields import Settings
@@ -64,6 +65,8 @@ async def run_backfill(settings: Settings, console: Console, kind: Kind | None, 
             return False
         await _follow(runtime, console, lane, kinds)
         await print_summary(runtime, console, kinds, before, began)
+        if not since_ever and (left_alone := summary(await states(runtime))):
+            console.print(left_alone, markup=False, highlight=False, soft_wrap=True)
     return True
 
 

@@ -178,7 +178,10 @@ def summary(found: Sequence[KindState]) -> str | None:
 
 
 def _read(one: KindState) -> str:
-    parts = (f"{part.done:,}{'' if part.of is None else f' of {part.of:,}'} of {part.part}" for part in one.progress)
+    parts = (
+        f"{part.done:,}{'' if part.of is None else f' of {part.of:,}'} of {NAMES[Side(part.part)]}"
+        for part in one.progress
+    )
     said = f"{', '.join(parts)} gone through"
     return f"{said}; {one.known.problem}" if one.known.problem else said
 

@@ -65,6 +65,7 @@ def test_a_wrong_mapping_file_stops_the_start_and_names_file_table_and_key(tmp_p
 
 def test_an_unknown_command_is_wrong_usage(tmp_path):
     assert chronobridge(tmp_path, given(tmp_path), "nonsense").returncode == 2
+    assert chronobridge(tmp_path, given(tmp_path), "backfill", "--json").returncode == 2, "it goes with --dry-run"
 
 
 def test_the_queue_is_told_at_a_terminal(tmp_path):

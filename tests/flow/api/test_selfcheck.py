@@ -39,7 +39,7 @@ async def test_the_lines_come_in_the_order_a_person_would_go_about_it(clinic, kn
         "drchrono token", "drchrono user", "drchrono scopes", "drchrono permissions", "drchrono calls",
         "doctors' zones", "salesforce token", "salesforce org", "salesforce version", "salesforce calls",
         "mapping: patient", "mapping: appointment", "mapping: doctor", "mapping: office", "salesforce organization",
-        "webhook", "proxies",
+        "webhook", "proxies", "first load",
         "last delivery: drchrono appointment", "last delivery: drchrono patient",
         "last delivery: salesforce appointment", "last delivery: salesforce doctor",
         "last delivery: salesforce office", "last delivery: salesforce patient",
