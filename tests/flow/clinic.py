@@ -263,6 +263,14 @@ class Clinic:
 
         await self.runtime.database.transact(work)
 
+    async def was_never_loaded(self):
+        """As at a clinic whose sides are connected now: what is there by its first comparison was there before."""
+
+        async def work(connection):
+            await connection.execute(sa.delete(backfills))
+
+        await self.runtime.database.transact(work)
+
     async def arrives(self, patient, **how):
         """DrChrono delivers, and the workers settle it."""
         assert await self.delivers(patient, **how) == 200
@@ -411,10 +419,9 @@ def _given(drchrono_url, salesforce_url, ca_file):
 
 
 @contextlib.asynccontextmanager
-async def opened(known, drchrono, salesforce, *, connects=True, from_memory=False, is_loaded=True):
+async def opened(known, drchrono, salesforce, *, connects=True, from_memory=False):
     """Give the clinic, its practice connected as a DrChrono user would connect it.
 
-    is_loaded    what was there before was loaded long ago, as at any clinic that runs
     from_memory  both stand-ins are as after a reset, so what was lived through once need not be again
     """
     app = create_app(known)
@@ -434,8 +441,7 @@ async def opened(known, drchrono, salesforce, *, connects=True, from_memory=Fals
                         await Clinic(before, web, drchrono, salesforce).knows_the_staff()
                 if from_memory:
                     await remember(clinic, known)
-            if is_loaded:
-                with contextlib.suppress(StoreUnavailable):  # a database that is not migrated yet
-                    await clinic.was_loaded()
+            with contextlib.suppress(StoreUnavailable):  # a database that is not migrated yet
+                await clinic.was_loaded()
             drchrono.delete("/_control/calls")
             yield clinic

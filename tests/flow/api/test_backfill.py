@@ -1,15 +1,17 @@
 """A first load by the API and the console: it is counted, said wherever people look, asked once, and then made."""
 
+from datetime import timedelta
+
 import pytest
-import sqlalchemy as sa
 
 from app.operations.health.model import CheckState
 from app.operations.selfcheck import check_backfill
 from app.runtime import open_inbox
-from app.store.tables import audit, backfills
+from app.store.tables import audit
 from app.sync.model import Kind
 from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR
+from tests.flow.patience import ages
 from workers.compare.reconcile import backfill_when_asked, record_connection
 
 BEARER = {"authorization": f"Bearer {OPERATOR}"}
@@ -22,11 +24,7 @@ async def old(clinic):
     await clinic.registers(first_name="Ada")
     clinic.human_ticks_contact()
     clinic.human_ticks_contact(FirstName="Lacks", DrChrono_Gender__c=None)
-
-    async def never_loaded(connection):
-        await connection.execute(sa.delete(backfills))
-
-    await clinic.runtime.database.transact(never_loaded)
+    await clinic.was_never_loaded()
     for kind in (Kind.PATIENT, Kind.APPOINTMENT):
         await record_connection(clinic.runtime, kind)
     return clinic
@@ -105,7 +103,11 @@ async def test_what_keeps_a_worker_from_it_is_said_and_it_goes_on_after(old):
     await works(old)
     said = (await asks(old))["kinds"][0]
 
+    await ages(old, timedelta(minutes=2))
+    await works(old)
+
     assert (said["state"], "drchrono" in said["problem"]) == ("loading", True)
+    assert (len(old.charts()), (await asks(old))["kinds"][0]["problem"]) == (2, None)
 
 
 @pytest.mark.parametrize("kinds", [["doctor"], ["patient", "office"]])

@@ -5,7 +5,6 @@ import pytest
 from app.store import backfills
 from app.sync.model import Kind, Lane
 from tests.flow.calendar import a_second_passes, books, points_out, records
-from tests.flow.clinic import opened
 from workers.compare.listing import EVER
 
 PATIENTS, VISITS = Kind.PATIENT, Kind.APPOINTMENT
@@ -13,18 +12,15 @@ LONG_S = 400 * 86_400
 
 
 @pytest.fixture
-async def new(known, empty_vendors):
-    """A clinic that was there long before its practice is connected: Ada with a visit, and a ticked Contact."""
-    it = empty_vendors
-    async with opened(known, it.drchrono, it.salesforce, connects=False, is_loaded=False) as clinic:
-        clinic.ada = await clinic.registers(first_name="Ada")
-        clinic.visit = await books(clinic, clinic.ada)
-        clinic.ticked = clinic.human_ticks_contact()
-        assert (await clinic.connects()).status_code == 200
-        await clinic.knows_the_staff()
-        await compares(clinic)
-        a_second_passes(clinic)
-        yield clinic
+async def new(clinic):
+    """A clinic that has just been connected: Ada with a visit, and a ticked Contact, were there before."""
+    clinic.ada = await clinic.registers(first_name="Ada")
+    clinic.visit = await books(clinic, clinic.ada)
+    clinic.ticked = clinic.human_ticks_contact()
+    await clinic.was_never_loaded()
+    await compares(clinic)
+    a_second_passes(clinic)
+    return clinic
 
 
 async def compares(clinic, since=None):

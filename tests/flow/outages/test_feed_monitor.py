@@ -9,7 +9,7 @@ import structlog
 from app.runtime import open_inbox
 from app.store import feeds, lanes, schedules
 from app.store.heartbeats import Beating
-from app.store.tables import backfills, darkness
+from app.store.tables import darkness
 from app.sync.model import Kind, Lane, Side
 from tests.flow.calendar import forgets
 from tests.flow.clinic import opened, settings_of
@@ -100,11 +100,7 @@ async def test_a_feed_that_is_merely_quiet_costs_a_call_of_each_kind_and_is_left
 async def test_what_was_there_before_both_sides_were_connected_proves_nothing_of_a_feed(clinic):
     await clinic.registers(first_name="Before")
     clinic.human_ticks_contact()
-
-    async def never_loaded(connection):
-        await connection.execute(sa.delete(backfills))
-
-    await clinic.runtime.database.transact(never_loaded)
+    await clinic.was_never_loaded()
     for kind in (Kind.PATIENT, Kind.APPOINTMENT):
         await record_connection(clinic.runtime, kind)
     await passes(clinic, QUIET)
