@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from app.ports import Act, Action, By
@@ -63,11 +64,26 @@ class Counts:
         }
 
 
+class LoadState(StrEnum):
+    """How far the first load of a kind is.
+
+    PREVIEWING  somebody has asked for a preview, which a worker makes
+    LOADING     somebody has said go: the lists of both sides are gone through
+    APPLYING    they were, and the workers write what was found
+    """
+
+    NOT_LOADED = "not_loaded"
+    PREVIEWING = "previewing"
+    LOADING = "loading"
+    APPLYING = "applying"
+    LOADED = "loaded"
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far something long has come: `part` says of what, `of` is None where nobody knows how many there are."""
+    """How many records of a side were gone through, of how many; `of` is None where nobody knows."""
 
-    part: str
+    side: Side
     done: int
     of: int | None = None
 
@@ -76,14 +92,13 @@ class Progress:
 class KindState:
     """How far the first load of a kind is.
 
-    state     not_loaded, previewing, loading (the lists are read), applying (workers write what was found) or loaded
     progress  of a preview or a load under way
     left      records that the workers have still to apply
     """
 
     kind: Kind
     object: str
-    state: str
+    state: LoadState
     known: Backfill
     progress: tuple[Progress, ...] = ()
     left: int = 0
@@ -112,9 +127,6 @@ class KindState:
         return {side: some(there.get(side, 0), word) for side, word in words.items()}
 
 
-NOT_LOADED, PREVIEWING, LOADING, APPLYING, LOADED = "not_loaded", "previewing", "loading", "applying", "loaded"
-
-
 def kinds_to_load(runtime: Runtime) -> list[Kind]:
     """Give the kinds that wait for a person's word, parents first; doctors and offices come at once."""
     order = (Kind.PATIENT, Kind.APPOINTMENT)
@@ -137,19 +149,19 @@ async def _state(runtime: Runtime, table: Table, known: Backfill) -> KindState:
     kind = table.kind
     if known.is_loaded:
         left = (await queue_stats.left_of_comparison(runtime.database, Lane.BACKFILL, [kind])).records
-        return KindState(kind, table.object, APPLYING if left else LOADED, known, left=left)
+        return KindState(kind, table.object, LoadState.APPLYING if left else LoadState.LOADED, known, left=left)
     saved = await scans.progress(runtime.database, f"{Lane.BACKFILL}_{kind}")
     if saved is not None or known.load_asked_at is not None:
         read: Mapping[str, int] = saved.at.get("read", {}) if saved else {}
         if saved is not None and not saved.is_held and known.load_asked_at is None:
             known = replace(known, problem=f"it was cut off, and `{LOAD}` goes on where it stood")
         there: Mapping[str, int] = known.counts.get("there", {})
-        parts = tuple(Progress(side.value, read.get(side, 0), there.get(side)) for side in Side)
-        return KindState(kind, table.object, LOADING, known, parts)
+        parts = tuple(Progress(side, read.get(side, 0), there.get(side)) for side in Side)
+        return KindState(kind, table.object, LoadState.LOADING, known, parts)
     if known.preview_asked_at is not None:
-        parts = tuple(Progress(side.value, known.progress.get(side, 0)) for side in Side)
-        return KindState(kind, table.object, PREVIEWING, known, parts)
-    return KindState(kind, table.object, NOT_LOADED, known)
+        parts = tuple(Progress(side, known.progress.get(side, 0)) for side in Side)
+        return KindState(kind, table.object, LoadState.PREVIEWING, known, parts)
+    return KindState(kind, table.object, LoadState.NOT_LOADED, known)
 
 
 def may_load(runtime: Runtime) -> bool:
@@ -159,8 +171,8 @@ def may_load(runtime: Runtime) -> bool:
 
 def note(found: Sequence[KindState]) -> tuple[str, str | None] | None:
     """Give what was not loaded yet, and what a person runs; None where everything is loaded."""
-    open_ = [one for one in found if one.state in (NOT_LOADED, PREVIEWING)]
-    loading = [f"{one.kind}s are being loaded: {_read(one)}" for one in found if one.state == LOADING]
+    open_ = [one for one in found if one.state in (LoadState.NOT_LOADED, LoadState.PREVIEWING)]
+    loading = [f"{one.kind}s are being loaded: {_read(one)}" for one in found if one.state == LoadState.LOADING]
     if not open_:
         return ("; ".join(loading), None) if loading else None
     parts = [_counted(one) for one in open_]
@@ -179,8 +191,7 @@ def summary(found: Sequence[KindState]) -> str | None:
 
 def _read(one: KindState) -> str:
     parts = (
-        f"{part.done:,}{'' if part.of is None else f' of {part.of:,}'} of {NAMES[Side(part.part)]}"
-        for part in one.progress
+        f"{part.done:,}{'' if part.of is None else f' of {part.of:,}'} of {NAMES[part.side]}" for part in one.progress
     )
     said = f"{', '.join(parts)} gone through"
     return f"{said}; {one.known.problem}" if one.known.problem else said
@@ -241,11 +252,11 @@ def state_as_json(one: KindState) -> dict[str, Any]:
     return {
         "kind": one.kind.value,
         "object": one.object,
-        "state": one.state,
+        "state": one.state.value,
         "connected_at": _iso(known.connected_at),
         "counted_at": _iso(known.counted_at),
         "counts": dict(one.counts) or None,
-        "read": {part.part: part.done for part in one.progress},
+        "read": {part.side.value: part.done for part in one.progress},
         "left": one.left,
         "problem": known.problem or None,
     }

@@ -84,12 +84,12 @@ async def _set(
     *condition: sa.ColumnElement[bool],
     act: Act | None = None,
 ) -> bool:
-    """Set what is known of a kind under a condition; say whether it held."""
+    """Set what is known of a kind under a condition, noting the act; say whether it held."""
 
     async def work(connection: AsyncConnection) -> bool:
         await fence.require(connection, database)
         changed = await _changed(connection, kind, values, *condition)
-        if act is not None:
+        if changed and act is not None:
             await audit.note(database, connection, act)
         return changed
 
@@ -132,15 +132,7 @@ async def ask_preview(database: Database, kind: Kind, act: Act) -> None:
 async def ask_load(database: Database, kind: Kind, act: Act) -> bool:
     """Have the workers load a kind; False where it is asked for, or loaded, already, and nothing was noted."""
     is_open = (backfills.c.load_asked_at.is_(None), backfills.c.loaded_at.is_(None))
-
-    async def work(connection: AsyncConnection) -> bool:
-        await fence.require(connection, database)
-        is_ours = await _changed(connection, kind, {"load_asked_at": db_now(), "problem": ""}, *is_open)
-        if is_ours:
-            await audit.note(database, connection, act)
-        return is_ours
-
-    return await database.transact(work)
+    return await _set(database, kind, {"load_asked_at": db_now(), "problem": ""}, *is_open, act=act)
 
 
 async def note_progress(database: Database, kind: Kind, progress: Mapping[str, int]) -> None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Depends, HTTPException, Request
 from pydantic import BaseModel, Field
 
 from app.operations import backfill
+from app.operations.backfill import LoadState
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.sync.model import Kind
@@ -48,7 +49,7 @@ class BackfillKind(BaseModel):
 
     kind: str = Field(examples=["patient"])
     object: str = Field(examples=["Contact"])
-    state: str = Field(examples=["not_loaded"], pattern="^(not_loaded|previewing|loading|applying|loaded)$")
+    state: LoadState
     connected_at: str | None = Field(examples=["2026-03-05T14:00:00+00:00"])
     counted_at: str | None = Field(examples=["2026-03-05T14:10:00+00:00"])
     counts: BackfillCounts | None

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import backfill
+from app.operations.backfill import LoadState
 from app.operations.overview import Picture, picture
 from app.operations.sign_in import Caller
 from app.sync.model import Side
@@ -22,7 +23,7 @@ async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> 
     parts: Any = request.app.state.health.report()["parts"]
     runtime = request.app.state.runtime
     seen, found = await picture(runtime), await backfill.states(runtime)
-    loads = [one for one in found if one.state != backfill.LOADED] if backfill.may_load(runtime) else []
+    loads = [one for one in found if one.state is not LoadState.LOADED] if backfill.may_load(runtime) else []
     sparks = {side: spark(seen.to[side].lately) for side in Side}
     unwell = {name: part for name, part in parts.items() if part["state"] != "ok"}
     says = headline(seen, parts, is_loaded=not loads)
