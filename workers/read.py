@@ -283,22 +283,23 @@ async def _read_links(batch: Batch, reader: SideReader, links: Mapping[str, Link
     names = table.fields
     by_id = {one.salesforce_id: one.id for one in due if one.salesforce_id}
     by_key = {one.drchrono_id: one.id for one in due if not one.salesforce_id and one.drchrono_id}
-    found = await batch.salesforce.read(table.object, names, table.external_id, list(by_id), list(by_key))
     held: dict[str, Snapshot | Deleted] = {}
-    for record in found:
-        snapshot = reader.salesforce(record)
-        for link_id in (
-            by_id.get(record["Id"]),
-            by_key.get(snapshot.key or ""),
-        ):  # two refs may turn out to be one thing
-            if link_id is not None:
-                held[link_id] = snapshot
+
+    async def read(ids: Sequence[str], keys: Sequence[str]) -> dict[str, Snapshot]:
+        """Give what is held of records; of those that are due, what was read last counts."""
+        found = await batch.salesforce.read(table.object, names, table.external_id, ids, keys)
+        snapshots = {record["Id"]: reader.salesforce(record) for record in found}
+        for id_, one in snapshots.items():
+            known = by_id.get(id_), by_key.get(one.key or "")  # two refs may turn out to be one thing
+            held.update(dict.fromkeys(filter(None, known), one))
+        return snapshots
+
+    await read(list(by_id), list(by_key))
     if missing := [id_ for id_, link_id in by_id.items() if link_id not in held]:
         gone = await batch.salesforce.deleted(table.object, missing)
         winners = sorted({winner for winner in gone.values() if winner})
-        found = await batch.salesforce.read(table.object, names, table.external_id, winners, []) if winners else []
-        snapshots = {record["Id"]: reader.salesforce(record) for record in found}
-        held |= {by_id[id_]: Deleted(snapshots.get(winner or "")) for id_, winner in gone.items()}
+        masters = await read(winners, []) if winners else {}
+        held |= {by_id[id_]: Deleted(masters.get(winner or "")) for id_, winner in gone.items()}
     return held
 
 

@@ -142,3 +142,22 @@ async def test_what_is_told_of_the_loser_while_its_link_moves_is_over_too(clinic
 
     assert [row.salesforce_id for row in await clinic.links()] == [winner]
     assert await clinic.unfinished() == []
+
+
+async def test_a_contact_that_one_pass_reads_twice_counts_as_it_was_read_last(clinic):
+    await clinic.has_linked(first_name="Ada")
+    loser = clinic.contact()
+    second = await clinic.has_linked(first_name="Ada-Two", date_of_birth="1991-02-03")
+    (winner,) = (one for one in live(clinic) if one["DrChrono_Patient_Id__c"] == str(second["id"]))
+    merges(clinic, winner["Id"], loser["Id"])
+    await clinic.hears_of(winner["Id"])
+    await came_in(clinic.runtime.database, a_delivery(loser["Id"], side=Side.SALESFORCE))
+    clinic.human_edits_contact(winner["Id"], MailingCity="Movedville")
+    before = {"totalSize": 1, "done": True, "records": [winner]}
+    clinic.breaks("salesforce", "GET /services/data/v67.0/query", "answer_after_commit", body=before)
+
+    looked = await clinic.looks(await clinic.takes())
+
+    seen = {one.link.salesforce_id: one.seen.salesforce for one in looked}
+    assert seen[loser["Id"]].master.fields["city"] == "Movedville"
+    assert seen[winner["Id"]].fields["city"] == "Movedville"
