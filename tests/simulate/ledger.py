@@ -81,7 +81,7 @@ class Ledger:
         self.comes(side, id_)
         if by is not HUMAN and known is not None:
             for change in found:
-                self._judge(change)
+                self._judge(change, known)
         if by is not HUMAN and side == SALESFORCE and self.partner(side, id_) is None:
             self.wrong.append(f"{id_}: we wrote to somebody who is nobody's chart")
         unpaid = {one.name for one in found if self._is_of_late_ones(one)}
@@ -90,12 +90,10 @@ class Ledger:
             self.showed.setdefault((side, id_, change.name), set()).add(change.after)
             self.values.setdefault((self._pair(side, id_), change.name), set()).add(change.after)
         if found:
-            counts = self.edits if by is HUMAN else self.writes
             is_paid = by is HUMAN or not all(
                 (side, id_, step, one.name) in self.decided or self._follows(one) or one.name in unpaid for one in found
             )
-            whose = (side, id_, self.partner(side, id_) if side == SALESFORCE else id_)  # the chart's of that moment
-            counts[whose] = counts.get(whose, 0) + is_paid
+            self._counts(self.edits if by is HUMAN else self.writes, side, id_, is_paid)
         self.changes += found
         return [change.name for change in found]
 
@@ -106,6 +104,14 @@ class Ledger:
         there = self.last.get((across, self.partner(change.side, change.id), change.name))
         is_carried = there is not None and there.is_late and there.after == change.after
         return change.is_late or is_carried or (here is not None and here.is_late)
+
+    def deletes(self, side, id_):
+        """A person has deleted a record: an edit, though no field of it changed."""
+        self._counts(self.edits, side, id_, 1)
+
+    def _counts(self, counts, side, id_, more):
+        whose = (side, id_, self.partner(side, id_) if side == SALESFORCE else id_)  # the chart's of that moment
+        counts[whose] = counts.get(whose, 0) + more
 
     def comes(self, *one):
         """A record of a side is there, or one of Salesforce's tables has what bears a DrChrono id."""
@@ -160,7 +166,7 @@ class Ledger:
     def _who(self, held):
         return tuple(held[name] for name in _WHO)
 
-    def _judge(self, change):
+    def _judge(self, change, before):
         """Say whether a write of ours may replace what it replaced."""
         row, key = rows_of(change.side, change.id)[change.name], (change.side, change.id, change.name)
         edit = self.last.get(key)
@@ -198,14 +204,45 @@ class Ledger:
         ours = [write.stamps[change.name][1] for write in link.own_writes if change.name in write.stamps]
         if any(_is(rules, link, change.name, stamp, edit.after) for stamp in ours):
             return  # a write of ours had set out with that very value: nobody can tell whose it is
+        if row.owner != change.side and self._seems_landed(rules, link, change, before):
+            self.decided.add(here)
+            return  # by what a write of ours seems to have brought, the owner's side has moved since
         if _is(rules, link, change.name, base, change.after):
             self.wrong.append(f"{here}: {edit.after!r} was lost, {change.after!r} was agreed long ago")
         elif row.owner == change.side:
             self.wrong.append(f"{here}: {edit.after!r} of its owner lost against {change.after!r}")
         self.decided.add(here)
 
+    def _seems_landed(self, rules, link, change, before):
+        """Say whether a person's hand made it look as if a write of ours had landed before, with another value.
+
+        What a person enters may be what a write of ours, not answered yet, has set out with for that field; then nobody
+        can tell whether its other fields were written too, and edited since.
+        """
+        shown = self._shown(change, before)
+        for write in link.own_writes:
+            pairs = {name: pair for name, pair in write.stamps.items() if name in shown}
+            if write.side != change.side or change.name not in pairs:
+                continue
+            told = {(_is(rules, link, name, old, shown[name]), _is(rules, link, name, new, shown[name]))
+                    for name, (old, new) in pairs.items()}  # fmt: skip
+            is_new = (False, True) in told and (True, False) not in told
+            if is_new and not _is(rules, link, change.name, pairs[change.name][1], change.after):
+                return True
+        return False
+
+    def _shown(self, change, before):
+        """Give what a record of a side held when it was looked at, before a write of ours."""
+        shown = dict(before)
+        for one in reversed(self.changes):
+            if (one.side, one.id) == (change.side, change.id) and one.step > change.by.looked_at[change.side]:
+                shown[one.name] = one.before
+        return shown
+
 
 def _is(rules, link, name, stamp, value):
     """Say whether a base's stamp is of this value."""
     codec = rules.table.rows[name].codec
-    return bool(rules.keys.matches(stamp, link.id, name, codec.version, value and codec.normal(value)))
+    return stamp is not None and bool(
+        rules.keys.matches(stamp, link.id, name, codec.version, value and codec.normal(value))
+    )

@@ -62,8 +62,7 @@ def _reason(world, link, row):
             contact = link.salesforce_id or world.partner(DRCHRONO, chart)
             return "" if _has_namesake(world, contact) else "nobody else ever had that name"
         case "chart_not_shown":
-            was = [one for one in world.vanished if _has_been(world, (DRCHRONO, one), (SALESFORCE, link.salesforce_id))]
-            return "" if was else "no chart of that name has vanished"
+            return "" if _has_lost_chart(world, link.salesforce_id) else "no chart of that name has vanished"
         case "gone_in_drchrono":
             return chart in world.charts and "its chart is there"
         case "rewritten":
@@ -80,6 +79,15 @@ def _has_namesake(world, contact):
     """Say whether anybody else ever had the name and birth date of a Contact."""
     others = {(side, id_) for side, id_, _ in world.ledger.showed if id_ != contact}
     return any(_has_been(world, one, (SALESFORCE, contact)) for one in others)
+
+
+def _has_lost_chart(world, contact):
+    """Say whether a chart has vanished of whom a Contact was, by what that chart showed or a Contact of its own."""
+    return any(
+        _has_been(world, one, (SALESFORCE, contact))
+        for chart in world.vanished
+        for one in ((DRCHRONO, chart), *((SALESFORCE, id_) for id_ in world.ledger.partners.get(chart, ())))
+    )
 
 
 def _has_been(world, one, other):

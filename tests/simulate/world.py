@@ -111,6 +111,8 @@ class World:
             by = HUMAN if call.human else self.vendors.author
             changed = self.ledger.sees(self.steps, SALESFORCE, row["Id"], row, by, self.vendors.is_late)
             self._tells_change(SALESFORCE, row["Id"][9:15], changed)
+            if op == "deleted" and name == BOOKED and by is HUMAN:  # it is to be cancelled in DrChrono
+                self.ledger.deletes(SALESFORCE, row["Id"])
         self.post.salesforce(table.kind.name, dict(row), op)
 
     def _tells_change(self, side, id_, changed):
