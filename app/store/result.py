@@ -121,7 +121,7 @@ class Result:
         """
         if self.due.link.excluded_by and not self.link.excluded_by:
             return True
-        was_linked = self.due.link.drchrono_id and self.due.link.salesforce_id
-        is_linked = self.link.drchrono_id and self.link.salesforce_id
+        was, now = ({one.drchrono_id, one.salesforce_id} for one in (self.due.link, self.link))
+        is_linked = None not in now and was != now  # a link that was a pair may have another Contact now
         is_over = self.retry is None and not self.change.is_nobodys  # a Contact may be ticked later
-        return not was_linked and bool(is_linked or is_over)
+        return is_linked or (None in was and is_over)

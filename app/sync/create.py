@@ -11,9 +11,10 @@ from datetime import datetime
 
 from app.sync.base import Rules
 from app.sync.failure_causes import IS_TAKEN, NOT_SHOWN, SEVERAL, UNSETTLED
+from app.sync.field_writes import unlinked_parents
 from app.sync.identity import FINDERS, rows_of
 from app.sync.mappings.table import Direction, Table
-from app.sync.model import FieldResolution, Fields, Kind, Link, PendingWrite, RecordRef, Side, Snapshot
+from app.sync.model import FieldResolution, Fields, Kind, Link, PendingWrite, Side, Snapshot
 from app.sync.pending_writes import is_shown
 from app.sync.plan import Create, Hold, Incomplete, LinkTo, MergeContacts, SettledWrites, Wait
 
@@ -48,12 +49,7 @@ def plan_create(rules: Rules, salesforce: Snapshot) -> Create | Incomplete:
     missing = {table.name_of(name, Side.SALESFORCE) for name in needed(table) - told - helped}
     missing |= {there for name, there in demanded(table).items() if name not in mapped and name not in extra}
     if missing or needed(table) & refused.keys():
-        awaits = tuple(
-            RecordRef(Side.SALESFORCE, kind, salesforce.unlinked[name])
-            for name, kind in table.parents.items()
-            if name in salesforce.unlinked
-        )
-        return Incomplete(tuple(sorted(missing)), refused, awaits=awaits)
+        return Incomplete(tuple(sorted(missing)), refused, awaits=unlinked_parents(table, salesforce))
     return Create(Side.DRCHRONO, fields, refused, extra=extra)
 
 

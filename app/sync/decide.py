@@ -256,7 +256,8 @@ def _with_key(
     """
     if salesforce.key == link.drchrono_id or (isinstance(plan, Wait) and isinstance(drchrono, Snapshot)):
         return plan
-    return Write({}, plan.compared, writes_key=True) if isinstance(plan, Nothing) else replace(plan, writes_key=True)
+    write = Write({}, plan.compared, awaits=plan.awaits) if isinstance(plan, Nothing) else plan
+    return replace(write, writes_key=True)
 
 
 _LOOK_AGAIN = timedelta(seconds=30)  # should its parent's coming not wake it
@@ -273,7 +274,8 @@ def with_parents(rules: Rules, plan: Plan, seen: Seen, now: datetime) -> Plan:
     missing = {name: ref for name, ref in refs.items() if seen.parents.get(ref, Parent.LINKED) is not Parent.LINKED}
     if not missing:
         return whole(rules, plan)
-    awaits = tuple(dict.fromkeys(RecordRef(Side.DRCHRONO, kind, id_) for kind, id_ in missing.values()))
+    here = tuple(dict.fromkeys(RecordRef(Side.DRCHRONO, kind, id_) for kind, id_ in missing.values()))
+    awaits = (*plan.awaits, *here)
     if any(seen.parents[ref] is Parent.COMING for ref in missing.values()):
         writes_key = isinstance(plan, Write) and plan.writes_key  # whose it is can be said before its parents are there
         return Wait(NO_PARENT, now + _LOOK_AGAIN, awaits, writes_key=writes_key)

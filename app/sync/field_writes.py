@@ -10,7 +10,7 @@ from app.sync.base import Rules
 from app.sync.failure_causes import HELD
 from app.sync.mappings.table import Direction, OnConflict, Row, Table
 from app.sync.merge import merge
-from app.sync.model import Base, FieldResolution, Fields, Link, Side, Snapshot
+from app.sync.model import Base, FieldResolution, Fields, Link, RecordRef, Side, Snapshot
 from app.sync.pending_writes import LateLandings
 from app.sync.plan import Comparison, Create, Nothing, Write
 
@@ -46,7 +46,8 @@ def edited_in_salesforce(rules: Rules, link: Link, salesforce: Snapshot) -> Writ
     compared = Comparison(
         refused={**salesforce.unreadable, **refused, **unfit}, flags=rules.table.flags(to_salesforce, salesforce.zone)
     )
-    return Write(writes, compared, zone=salesforce.zone) if writes else Nothing(compared=compared)
+    awaits = unlinked_parents(rules.table, salesforce)
+    return Write(writes, compared, zone=salesforce.zone, awaits=awaits) if writes else Nothing("", compared, awaits)
 
 
 def _rezoned(rules: Rules, salesforce: Snapshot) -> dict[str, str | None]:
@@ -105,7 +106,14 @@ def merge_of(
         overtaken=merged.overtaken,
         late={side: tuple(one for one in names if one not in merged.agreed) for side, names in late.shown.items()},
     )
-    return Write(writes, compared, zone=drchrono.zone) if writes else Nothing(compared=compared)
+    awaits = unlinked_parents(rules.table, salesforce)
+    return Write(writes, compared, zone=drchrono.zone, awaits=awaits) if writes else Nothing("", compared, awaits)
+
+
+def unlinked_parents(table: Table, salesforce: Snapshot) -> tuple[RecordRef, ...]:
+    """Give what a record of Salesforce's refers to and DrChrono does not know: it follows once those come."""
+    refs = ((kind, salesforce.unlinked.get(name)) for name, kind in table.parents.items())
+    return tuple(RecordRef(Side.SALESFORCE, kind, id_) for kind, id_ in refs if id_ is not None)
 
 
 def _fit(table: Table, side: Side, fields: Fields, zone: str = "") -> tuple[dict[str, str | None], dict[str, str]]:

@@ -169,6 +169,35 @@ async def test_a_visit_of_a_contact_nobody_has_ticked_is_a_failure_until_it_is(c
     assert await clinic.failures() == []
 
 
+async def test_a_linked_visit_moved_to_a_contact_nobody_has_ticked_follows_once_it_is(clinic):
+    visit = await has_visit(clinic)
+    other = clinic.human_ticks_contact(Sync_To_DrChrono__c=False)
+    clinic.salesforce.patch(f"/_control/records/{VISITS}/{booked(clinic)['Id']}", json={"Patient__c": other})
+    await tells(clinic, Kind.APPOINTMENT, booked(clinic)["Id"])
+    assert await clinic.failures() == [("salesforce", "parent_not_linked", "Patient__c")]
+
+    clinic.human_edits_contact(other, Sync_To_DrChrono__c=True)
+    assert await clinic.hears_of(other) == 200
+    await clinic.settles()
+
+    (contact,) = (one for one in clinic.contacts() if one["Id"] == other)
+    assert str(visit_of(clinic, visit)["patient"]) == contact["DrChrono_Patient_Id__c"]
+    assert await clinic.failures() == []
+
+
+async def test_a_visit_whose_contact_was_merged_into_a_stranger_is_well_once_that_one_has_the_chart(clinic):
+    visit = await has_visit(clinic)
+    loser, winner = clinic.contact()["Id"], clinic.human_enters_contact()
+    clinic.salesforce.post("/_control/records/Contact/merge", json={"winner": winner, "loser": loser})
+    await tells(clinic, Kind.APPOINTMENT, booked(clinic)["Id"])
+    assert await clinic.failures() == [("salesforce", "parent_not_linked", "Patient__c")]
+
+    await tells(clinic, Kind.PATIENT, loser, "MERGE")
+
+    assert str(visit_of(clinic, visit)["patient"]) == clinic.contact()["DrChrono_Patient_Id__c"]
+    assert await clinic.failures() == []
+
+
 async def test_a_visit_that_is_in_drchrono_already_is_linked_and_not_booked_again(clinic):
     patient = await clinic.has_linked()
     visit = await books(clinic, patient)
