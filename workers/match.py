@@ -176,7 +176,8 @@ async def _match(
     of_charts, of_contacts = await asyncio.gather(
         match_contacts(batch, charts, busy, expected), match_charts(batch, contacts)
     )
-    return judged | of_charts | of_contacts
+    met = {plan.link_to for plan in of_contacts.values() if isinstance(plan, LinkTo)}  # as DrChrono shows it now
+    return judged | of_charts | of_contacts | {one.link.id: busy for one in charts if one.link.drchrono_id in met}
 
 
 async def match_charts(batch: Batch, candidates: Mapping[str, CreateCandidate]) -> Matches:

@@ -31,6 +31,20 @@ async def test_the_contact_of_a_new_chart_is_linked_after_drchrono_was_asked(cli
     assert (await clinic.failures(), await clinic.unfinished()) == ([], [])
 
 
+async def test_a_chart_that_a_ticked_contact_finds_under_a_newer_birth_date_gets_no_contact_beside_it(clinic):
+    chart = await clinic.registers(**{**WHO, "date_of_birth": "1991-02-03"})
+    await clinic.delivers(chart, event="PATIENT_CREATE")
+    await clinic.edits(chart, date_of_birth=TESS["Birthdate"])
+    contact = clinic.human_ticks_contact(**TESS)
+    await clinic.hears_of(contact)
+
+    await clinic.settles()
+
+    assert [one["Id"] for one in clinic.contacts()] == [contact]
+    assert contacts(clinic) == [str(chart["id"])]
+    assert await clinic.failures() == []
+
+
 @pytest.mark.parametrize(
     "other",
     [{"FirstName": "Tessa"}, {"Birthdate": "1990-02-04"}, {"Birthdate": None}, {"DrChrono_Patient_Id__c": "999"}],
