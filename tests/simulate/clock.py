@@ -38,8 +38,8 @@ class Clock:
     def epoch_ms(self):
         return self._first_ms + timedelta(milliseconds=self.ms) // _MS
 
-    def at_the_practice(self):
-        return self.now().astimezone(ZONE).replace(tzinfo=None)
+    def at_the_practice(self, off):
+        return (self.now() + off).astimezone(ZONE).replace(tzinfo=None)
 
     def julian(self, _when):
         return (self.epoch_ms() + 0.25) / _DAY_MS + _EPOCH_JULIAN

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from app.store.work_queue import waiting
 from tests.simulate import odd
 from tests.simulate.fields import VISIT
+from tests.simulate.ledger import HUMAN
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
 
 # A process that is stopped and goes on is told so by its own clock, which moves with the machine's and not with ours.
@@ -50,6 +51,7 @@ class Mix:
 
     mail, calls      the share of letters, and of calls, that something happens to
     pages, odd_rows  the share of calls that a gateway answers, and of lists that hold a row nobody can read
+    unkind           how likely each thing is that both vendors do otherwise from begin to end (`odd.py`)
 
     What only rough histories have comes last, and is off: so it changes no history that has none of it.
     """
@@ -91,6 +93,11 @@ class Mix:
     org_opens: float = field(default=0.0, repr=False)
     job_cancelled: float = field(default=0.0, repr=False)
     sides_compared: float = field(default=0.0, repr=False)
+    unkind: float = field(default=0.0, repr=False)
+    record_locked: float = field(default=0.0, repr=False)
+    owner_leaves: float = field(default=0.0, repr=False)
+    record_freed: float = field(default=0.0, repr=False)
+    workflow_touches: float = field(default=0.0, repr=False)
 
     @property
     def is_rough(self):
@@ -156,7 +163,12 @@ def _merged(world, may_win):
     winner = _any(world, [id_ for id_, row in world.contacts.items() if may_win(row)])
     loser = _any(world, [id_ for id_ in world.contacts if id_ != winner])
     given = {"winner": winner, "loser": loser}
-    return bool(winner and loser) and world.person(SALESFORCE, "POST", "records/Contact/merge", **given) is not None
+    if not (winner and loser) or world.person(SALESFORCE, "POST", "records/Contact/merge", **given) is None:
+        return False
+    if world.partner(SALESFORCE, winner) is not None:  # its visits are another chart's now, by a person's word
+        for booked in [id_ for id_, row in world.booked.items() if row["Patient__c"] == winner]:
+            world.ledger.sees(world.steps, SALESFORCE, booked, world.booked[booked], HUMAN)
+    return True
 
 
 async def chart_vanished(world, mix):
@@ -302,7 +314,7 @@ def _edit(rng, hot, side):
     return {NAMES[name]: value or None for name, value in values.items()}
 
 
-_SHAPE = ("steps", "people", "mail", "calls", "pages", "odd_rows")
+_SHAPE = ("steps", "people", "mail", "calls", "pages", "odd_rows", "unkind")
 _FUNCTIONS = {**vars(odd), **globals()}
 ACTIONS = {one.name: _FUNCTIONS[one.name] for one in fields(Mix) if one.name not in _SHAPE}
 

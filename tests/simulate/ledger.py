@@ -5,7 +5,7 @@ know when it decided. Nothing here asks the service what it did; only what the b
 because the promise is about what both sides last agreed on.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.simulate.fields import is_visit, rows_of
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
@@ -60,13 +60,16 @@ class Ledger:
     def read(self, side, id_, raw):
         return {name: row.read(side, raw, self.key_of) for name, row in rows_of(side, id_).items()}
 
-    def sees(self, step, side, id_, raw, by, is_late=False):
+    def sees(self, step, side, id_, raw, by, is_late=False, rewritten=()):
         """A record is now as `raw` says; gives the names of the fields that changed.
 
         What lands late is nobody's doing any more, and so is taking it back: neither is to be paid for.
+
+        rewritten  what was sent, raw, of those that an automation has made something else of
         """
         known = self.held.get((side, id_))
         now = self.read(side, id_, raw)
+        sent = self.read(side, id_, {**raw, **rewritten}) if rewritten else now
         before = known or dict.fromkeys(now)
         found = [
             Change(step, side, id_, name, before[name], value, by, known is None, is_late)
@@ -81,7 +84,7 @@ class Ledger:
         self.comes(side, id_)
         if by is not HUMAN and known is not None:
             for change in found:
-                self._judge(change, known)
+                self._judge(replace(change, after=sent[change.name]), known)
         if by is not HUMAN and side == SALESFORCE and self.partner(side, id_) is None:
             self.wrong.append(f"{id_}: we wrote to somebody who is nobody's chart")
         unpaid = {one.name for one in found if self._is_of_late_ones(one)}
@@ -94,6 +97,8 @@ class Ledger:
                 (side, id_, step, one.name) in self.decided or self._follows(one) or one.name in unpaid for one in found
             )
             self._counts(self.edits if by is HUMAN else self.writes, side, id_, is_paid)
+        if rewritten and by is not HUMAN:
+            self._rewrites(side, id_, sent)
         self.changes += found
         return [change.name for change in found]
 
@@ -107,6 +112,12 @@ class Ledger:
 
     def deletes(self, side, id_):
         """A person has deleted a record: an edit, though no field of it changed."""
+        self._counts(self.edits, side, id_, 1)
+
+    def _rewrites(self, side, id_, sent):
+        """An automation has made something else of what we sent: an edit, of what was there for a moment."""
+        for name, value in sent.items():
+            self.showed.setdefault((side, id_, name), set()).add(value)
         self._counts(self.edits, side, id_, 1)
 
     def _counts(self, counts, side, id_, more):
@@ -164,7 +175,7 @@ class Ledger:
                 self.wrong.append(f"{id_} at {step}: a second chart of whom {other} is the chart")
 
     def _who(self, held):
-        return tuple(held[name] for name in _WHO)
+        return tuple(held[name] and held[name].casefold() for name in _WHO)
 
     def _judge(self, change, before):
         """Say whether a write of ours may replace what it replaced."""
@@ -195,7 +206,7 @@ class Ledger:
         rules = self.rules("appointment" if is_visit(change.side, change.id) else "patient")
         if _is(rules, link, change.name, base, edit.after):
             across = SALESFORCE if change.side == DRCHRONO else DRCHRONO
-            others = self.partners.get(change.id) or {self.partner(change.side, change.id)}
+            others = {*self.partners.get(change.id, ()), self.partner(change.side, change.id), link.id_on(across)}
             if edit.after is not None and not any(
                 edit.after in self.showed.get((across, other, change.name), ()) for other in others
             ):

@@ -1,14 +1,17 @@
 """What is odd about a rough world: records that no clinic means, beside healthy ones; charts that hide; an org that
-takes no writes, or few at once; jobs cut off.
+takes no writes, or few at once, or none of some records; jobs cut off. And what both vendors do otherwise from begin to
+end: their clocks are off, calls have moved, the org's own code rewrites what is written.
 
 `world.odd` names the charts and visits it happened to; `rough.py` says what is promised of them and of the others.
 """
 
 import json
+import random
+from datetime import timedelta
 
 from workers.compare.reconcile import ORDER
 
-_DRCHRONO = "drchrono"
+_DRCHRONO, _SALESFORCE = "drchrono", "salesforce"
 _TEXTS = ("Ada\x00Test", "x" * 5_000, "\x0b\x1f", "\u202e\ufeff")
 _PATIENT = {
     "first_name": _TEXTS, "last_name": _TEXTS, "date_of_birth": ("0202-12-01", "9999-12-31"), "gender": _TEXTS,
@@ -20,6 +23,15 @@ _VISIT = {
     "notes": ("x" * 40_000, *_TEXTS), "status": _TEXTS, "patient": (10**70,), "doctor": (10**70,),
     "office": (10**70,), "duration": (10**12, -5), "exam_room": (10**12,),
 }  # fmt: skip
+_MOVED = (
+    ("GET /api/patients",), ("GET /api/appointments",), ("GET /api/doctors", "GET /api/offices"),
+    ("PATCH /api/patients", "PATCH /api/appointments"), ("GET /api", "PATCH /api"),
+)  # fmt: skip
+_LINKS = ("own", "http", "inner")
+_REWRITES = (
+    {"Contact.LastName": "upper"}, {"Contact.FirstName": "upper", "Contact.MobilePhone": "digits"},
+    {"Contact.MailingCity": "upper"}, {"Contact.HomePhone": "digits"}, {"DrChrono_Appointment__c.Reason__c": "upper"},
+)  # fmt: skip
 # ids that no vendor gives; some are numbers, and name nothing
 IDS = ("9" * 100, 10**70, "12\x00", "\ud800", "", None, -1, True, [], {"id": 1})
 
@@ -107,6 +119,55 @@ async def org_opens(world, mix):
 
 def opens(world):
     world.vendors.org.settings.read_only = world.vendors.org.settings.storage_full = False
+
+
+def frees(world):
+    """Approvals are over, and an admin has given an active owner to every record."""
+    world.vendors.org.settings.under_approval.clear()
+    world.vendors.org.settings.owner_left.clear()
+
+
+async def record_locked(world, mix):
+    """Somebody submits a record of Salesforce's for approval: nobody writes to it by API until that is over."""
+    return _kept_from(world, world.vendors.org.settings.under_approval)
+
+
+async def owner_leaves(world, mix):
+    """The owner of a record is made inactive: nobody writes to it by API until an admin gives it another one."""
+    return _kept_from(world, world.vendors.org.settings.owner_left)
+
+
+def _kept_from(world, kept):
+    record = _any(world, [*world.contacts, *world.booked])
+    if not record:
+        return False
+    kept.append(record)
+    world.tells(f"nobody may write to {record[9:15]}")
+    return True
+
+
+async def record_freed(world, mix):
+    known = world.vendors.org.settings
+    kept = known.under_approval or known.owner_left
+    return bool(kept) and bool(kept.pop(0))
+
+
+async def workflow_touches(world, mix):
+    """An automation saves a record and changes nothing that we know of: its stamps move, and Salesforce tells of it."""
+    contact = _any(world, world.contacts)
+    return bool(contact) and world.person(_SALESFORCE, "PATCH", f"records/Contact/{contact}") is not None
+
+
+def makes_unkind(world, seed, share):
+    """Have both vendors do things otherwise, from begin to end; each of them is as likely as that."""
+    rng = random.Random(f"{seed} is unkind")
+    for side in world.vendors.off:
+        if rng.random() < share:
+            world.vendors.off[side] = timedelta(seconds=rng.choice((-120, 120)))
+    if rng.random() < share:
+        world.vendors.practice.turn({"moved": rng.choice(_MOVED), "next_links": rng.choice(_LINKS)})
+    if rng.random() < share:
+        world.vendors.org.settings.rewrites = rng.choice(_REWRITES)
 
 
 async def job_cancelled(world, mix):

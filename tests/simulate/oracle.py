@@ -54,7 +54,7 @@ def _reason(world, link, row):
     visit = world.vendors.practice.appointments.records.get(link.drchrono_id)
     chart = int(link.drchrono_id) if link.drchrono_id and not visit else None
     match row.cause:
-        case "parent_missing" | "INVALID_CROSS_REFERENCE_KEY":
+        case "parent_missing" | "INVALID_CROSS_REFERENCE_KEY" | "cannot_be_empty":
             return visit and world.partner(DRCHRONO, visit["patient"]) and "its patient has a Contact"
         case "gone_in_salesforce" | "ENTITY_IS_DELETED":
             return contact and "its Contact is there"
@@ -92,15 +92,17 @@ def _has_lost_chart(world, contact):
 
 def _has_been(world, one, other):
     """Say whether two records, each by side and id, may ever have been of one name and birth date."""
-    showed = world.ledger.showed
-    return all(
-        showed.get((*one, name), {None}) & showed.get((*other, name), {None})
-        for name in ("first_name", "last_name", "date_of_birth")
-    )
+
+    def showed(who, name):
+        return {value and value.casefold() for value in world.ledger.showed.get((*who, name), {None})}
+
+    return all(showed(one, name) & showed(other, name) for name in ("first_name", "last_name", "date_of_birth"))
 
 
 def _is_rewritten(world, chart, row):
     contact = world.partner(DRCHRONO, chart)
+    if row.side == SALESFORCE and {*row.fields.split(",")} <= {*_rewritten_fields(world)}:
+        return True  # by the org's own code, so that no write of ours shows in the ledger
     by_us = [one for one in world.ledger.changes if one.by != "human" and one.id in (chart, contact)]
     names = {PATIENT[name].on(row.side): name for name in PATIENT}
     return all(
@@ -108,6 +110,11 @@ def _is_rewritten(world, chart, row):
              if one.name == names.get(field)), default=0) >= 3
         for field in row.fields.split(",")
     )  # fmt: skip
+
+
+def _rewritten_fields(world):
+    """Give what the org's own code rewrites, as Salesforce names it."""
+    return [place.partition(".")[2] for place in world.vendors.org.settings.rewrites]
 
 
 def _pair(world, chart, link, failure):

@@ -6,6 +6,7 @@ call does is drawn from the seed.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -104,9 +105,10 @@ class Vendors:
     def __init__(self, clock, rng, tell):
         self.clock, self.rng, self.tell, self.trouble = clock, rng, tell, Trouble()
         self.apps = {DRCHRONO: drchrono_app(redirect_uris=[CALLBACK], calls_per_hour=0)}
-        self.apps[SALESFORCE] = salesforce_app(now=clock.now)
+        self.off = {DRCHRONO: timedelta(), SALESFORCE: timedelta()}  # how far their clocks are from ours
+        self.apps[SALESFORCE] = salesforce_app(now=lambda: clock.now() + self.off[SALESFORCE])
         self.practice, self.org = self.apps[DRCHRONO].state.standin, self.apps[SALESFORCE].state.org
-        self.practice.clock.now = clock.at_the_practice
+        self.practice.clock.now = lambda: clock.at_the_practice(self.off[DRCHRONO])
         self.author, self.late, self.is_late = None, [], False
 
     def call(self, side, method, url, headers, body):
@@ -134,7 +136,7 @@ class Vendors:
         if fault:
             raise NoAnswerError(is_sent=True)
         if worker is not None and method == "GET" and self._meets(self.trouble.odd_rows):
-            content = self._with_an_odd_row(side, content)
+            content = self._with_an_odd_row(side, content) if status == 200 else content
         return status, given, content
 
     def _meets(self, share):

@@ -15,6 +15,7 @@ from app.sync.model import Kind
 from app.timings import REAL
 from tests.simulate.fields import KEYS, is_visit
 from tests.simulate.ledger import HUMAN, Ledger
+from tests.simulate.odd import frees
 from tests.simulate.post import CHARTS, Post
 from tests.simulate.processes import Web, Worker
 from tests.simulate.turns import Turns
@@ -41,7 +42,7 @@ class World:
         self.rng = random.Random(f"{seed}")
         self.trace, self.steps, self.workers, self.dead = [], 0, [], []
         self.vanished, self.named, self.hot, self.days = set(), set(), (), {}
-        self.odd, self.hidden = set(), {}
+        self.odd, self.hidden, self.frees_at_ms = set(), {}, None
         self.vendors, self.post = Vendors(self.clock, self.rng, self.tells), Post(self.rng)
         self.web = Web(stage.template, stage.memory.lends(), stage.memory.inbox())
         self.ledger = Ledger(lambda kind: stage.template.rules(Kind(kind)), self.partner, self.key_of)
@@ -109,7 +110,8 @@ class World:
         self.ledger.comes(name, row[KEYS[name]])
         if name in ("contact", BOOKED):
             by = HUMAN if call.human else self.vendors.author
-            changed = self.ledger.sees(self.steps, SALESFORCE, row["Id"], row, by, self.vendors.is_late)
+            late, sent = self.vendors.is_late, call.rewritten
+            changed = self.ledger.sees(self.steps, SALESFORCE, row["Id"], row, by, late, sent)
             self._tells_change(SALESFORCE, row["Id"][9:15], changed)
             if op == "deleted" and name == BOOKED and by is HUMAN:  # it is to be cancelled in DrChrono
                 self.ledger.deletes(SALESFORCE, row["Id"])
@@ -151,6 +153,8 @@ class World:
     def passes(self, ms):
         self.clock.moves(ms)
         self.vendors.lands()
+        if self.frees_at_ms is not None and self.clock.ms >= self.frees_at_ms:
+            frees(self)
 
     # how it comes to rest
 

@@ -56,3 +56,17 @@ async def test_new_values_never_count(clinic):
 
     assert clinic.contact()["MailingCity"] == "Town 5"
     assert await clinic.failures() == []
+
+
+async def test_a_trigger_that_rewrites_what_is_written_is_agreed_on_and_nothing_goes_round(clinic):
+    clinic.salesforce.put("/_control/settings", json={"rewrites": {"Contact.LastName": "upper"}})
+    patient = await clinic.registers(last_name="Fixture")
+    await clinic.arrives(patient)
+
+    for _ in range(2):
+        await clinic.hears()
+        await clinic.settles()
+
+    assert (clinic.contact()["LastName"], clinic.chart(patient)["last_name"]) == ("FIXTURE", "FIXTURE")
+    assert (clinic.calls("drchrono", "PATCH"), clinic.writes()) == (1, ["created"])
+    assert await clinic.failures() == []

@@ -67,6 +67,7 @@ class Settings:
     trigger_fails_on: str = ""  # a LastName: a transaction that has one of it fails as a whole
     under_approval: list[str] = field(default_factory=list)  # Ids of records that are locked
     owner_left: list[str] = field(default_factory=list)  # Ids of records whose owner is an inactive user
+    rewrites: dict[str, str] = field(default_factory=dict)  # Object.Field -> what a trigger makes of it: upper, digits
 
     def change(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Takes the new values and gives all that now hold; an unknown name or value is refused."""

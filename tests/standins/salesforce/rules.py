@@ -22,6 +22,7 @@ class Call:
     allow_save: bool = False
     stamp: str = ""
     claims: set[tuple[str, str, Any]] = field(default_factory=set)
+    rewritten: Row = field(default_factory=dict)  # what was sent of the record just stored and a trigger has rewritten
 
     def __post_init__(self) -> None:
         self.stamp = self.org.stamp()
@@ -53,6 +54,19 @@ def check_org(org: Org, row: Row | None) -> None:
     if row is not None and row["Id"] in known.owner_left:
         message = f"operation performed with inactive user [{HUMAN}] as owner of contact"
         raise RecordError("INACTIVE_OWNER_OR_USER", message)
+
+
+_REWRITES = {"upper": str.upper, "digits": lambda text: "".join(filter(str.isdigit, text))}
+
+
+def rewritten(org: Org, table: Table, values: Row) -> Row:
+    """Those of the values that the org's own trigger stores otherwise, whoever sends them, as it stores them."""
+    found = {}
+    for place, how in org.settings.rewrites.items():
+        kind, _, name = place.partition(".")
+        if kind == table.kind.name and isinstance(values.get(name), str):
+            found[name] = _REWRITES[how](values[name])
+    return {name: value for name, value in found.items() if value != values[name]}
 
 
 _RUNS = "acme.{kind}Trigger: execution of BeforeInsert\n\ncaused by: {why}"

@@ -20,6 +20,7 @@ from tests.standins.salesforce.rules import (
     check_org,
     check_required,
     check_unique,
+    rewritten,
 )
 from tests.standins.salesforce.schema import Field
 from tests.standins.salesforce.values import normalise
@@ -77,7 +78,8 @@ def prepare(call: Call, table: Table, body: Row, row: Row | None = None, *, key:
 
 def carry_out(call: Call, write: Prepared) -> Row:
     """Stores the write and notes it in the journal; gives the record."""
-    table, row, values = write.table, write.row, write.values
+    table, row, stored = write.table, write.row, rewritten(call.org, write.table, write.values)
+    values, call.rewritten = {**write.values, **stored}, {name: write.values[name] for name in stored}
     if row is None:
         op, changed = "created", [name for name, value in values.items() if value is not None]
         row = table.blank()

@@ -110,3 +110,16 @@ def test_a_login_may_lead_into_another_org(org):
     assert org_id.startswith("00DOTHER")
     assert canonical(org_id) == org_id != ORG_ID
     assert org.get(identity).json()["organization_id"] == org_id
+
+
+# --- its own code
+
+
+def test_a_trigger_rewrites_what_anybody_writes(org):
+    turned(org, rewrites={"Contact.LastName": "upper"})
+    made = org.post("/services/data/v67.0/sobjects/Contact", json={"LastName": "Fixture", "FirstName": "Ada"}).json()
+    held = org.get(f"/services/data/v67.0/sobjects/Contact/{made['id']}").json()
+
+    by_hand = org.patch(f"/_control/records/Contact/{made['id']}", json={"LastName": "Sample"}).json()
+
+    assert (held["LastName"], held["FirstName"], by_hand["LastName"]) == ("FIXTURE", "Ada", "SAMPLE")
