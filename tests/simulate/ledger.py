@@ -190,7 +190,7 @@ class Ledger:
             return
         if edit is None or edit.by is not HUMAN:
             return
-        if edit.step > change.by.looked_at[change.side]:
+        if edit.step > change.by.saw(change.side, change.id):
             self.overtaken.append((edit, change))
             self.decided.add(here)
             return
@@ -246,7 +246,7 @@ class Ledger:
         """Give what a record of a side held when it was looked at, before a write of ours."""
         shown = dict(before)
         for one in reversed(self.changes):
-            if (one.side, one.id) == (change.side, change.id) and one.step > change.by.looked_at[change.side]:
+            if (one.side, one.id) == (change.side, change.id) and one.step > change.by.saw(change.side, change.id):
                 shown[one.name] = one.before
         return shown
 

@@ -4,6 +4,7 @@ Each has its own clients and its own connections to the one database, so that on
 """
 
 import asyncio
+import json
 import ssl
 import traceback
 from contextlib import suppress
@@ -33,21 +34,33 @@ _NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: no call may 
 
 
 class Attempt:
-    """One pass of one worker: what it took, and when it last saw which side."""
+    """One pass of one worker: what it took, and when it last saw which side, and which record."""
 
     def __init__(self, worker, step):
         self.worker, self.taken_at, self.work = worker, step, None
-        self.looked_at, self.searched_at = {DRCHRONO: step, SALESFORCE: step}, step
+        self.looked_at, self.searched_at, self._saw = {DRCHRONO: step, SALESFORCE: step}, step, {}
 
-    def heard(self, side, method, url):
+    def heard(self, side, method, url, content):
         if method == "GET":
             self.looked_at[side] = self.worker.step()
+            self._saw.update(dict.fromkeys(_shown(side, content), self.worker.step()))
         if side == DRCHRONO and "date_of_birth=" in url:
             self.searched_at = self.worker.step()
+
+    def saw(self, side, id_):
+        """When the side last showed that record to this pass; else when the pass began, by what had been told."""
+        return self._saw.get((side, id_), self.taken_at)
 
     def link_of(self, chart):
         due = self.work.leased.due if self.work else ()
         return next((one.link for one in due if one.link.drchrono_id == str(chart)), None)
+
+
+def _shown(side, content):
+    """Give the records, by side and id, that an answer shows."""
+    answer = json.loads(content) if content.startswith(b"{") else {}  # a job's results are no JSON
+    rows = answer.get("results", answer.get("records", [answer]))
+    return [(side, row.get("id" if side == DRCHRONO else "Id")) for row in rows if isinstance(row, dict)]
 
 
 class Worker:

@@ -167,7 +167,7 @@ class Vendors:
         finally:
             self.author = None
         if author is not None and done[0] < 300:
-            author.heard(side, method, url)
+            author.heard(side, method, url, done[2])
         return done
 
     def lands(self):
