@@ -18,7 +18,7 @@ from app.sync.base import Rules
 from app.sync.failure_causes import WRITE_UNSETTLED
 from app.sync.identity import fingerprints
 from app.sync.model import WHOLE_RECORD, Base, FieldResolution, Kind, Lane, Link, Seen, Side, Snapshot
-from app.sync.pending_writes import is_overtaken, with_landed
+from app.sync.pending_writes import late_until, with_landed
 from app.sync.plan import (
     Comparison,
     Create,
@@ -162,10 +162,11 @@ def _done(
     assert isinstance(observed.seen, Seen)
     awaits = plan.awaits if isinstance(plan, Nothing | Incomplete | Exclude | Write | Create) else ()
     failure = failure_of(plan, batch.rules.table, answers)
+    given_up = None if failure else late_until(read.due.link, read.link, read.settled.late, batch.leased.now)
     return replace(
         read,
         link=taken_in(read, observed.seen, plan),
-        retry=read.retry or (None if failure else _look_for_late_writes(batch, read)),
+        retry=read.retry or (Retry(given_up - batch.leased.now, Lane.CONFIRM, WRITE_UNSETTLED) if given_up else None),
         is_read=True,
         attempts=0,
         failure=failure,
@@ -174,24 +175,11 @@ def _done(
     )
 
 
-def _look_for_late_writes(batch: Batch, read: Result) -> Retry | None:
-    """Have a link looked at once more when the vendor gives up what would change it, should it land late."""
-    link, now = read.due.link, batch.leased.now
-    late = [*link.late_writes, *(write for write in link.own_writes if write.id in read.settled.late)]
-    ends = [write.settle_at for write in late if write.settle_at > now and is_overtaken(read.link, write)]
-    return Retry(max(ends) - now, Lane.CONFIRM, WRITE_UNSETTLED) if ends else None
-
-
 def _left_alone(batch: Batch, observed: Observed, read: Result, plan: Nothing | Exclude) -> Result:
-    """Give the result of a look that asks for nothing; of what is none of ours nothing is remembered.
-
-    Who is left out is remembered: whoever refers to them need not wait.
-    """
-    if isinstance(plan, Exclude):
-        is_nobodys = plan.deleted_on is not None  # of linked records nothing is forgotten
-    else:
-        is_nobodys = read.link.drchrono_id is None or plan.cause in (BREAK, VIRTUAL, NO_TIME)
-    return _done(batch, observed, read, plan, {}, is_nobodys=is_nobodys)
+    """Give the result of a look that asks for nothing; nothing is remembered of what is none of ours, or out and gone."""
+    is_gone = isinstance(plan, Exclude) and plan.deleted_on is not None
+    is_none = isinstance(plan, Nothing) and (read.link.drchrono_id is None or plan.cause in (BREAK, VIRTUAL, NO_TIME))
+    return _done(batch, observed, read, plan, {}, is_nobodys=is_gone or is_none)
 
 
 def _written(

@@ -14,13 +14,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.clock import NOTICED_AT_ONCE, Moment, Pace, db_now, millis
-from app.store.tables import (
-    instants,
-    journal,
-    sessions,
-    workers,
-)
+from app.store.tables import journal, metadata, sessions, workers
 from app.sync.model import OPEN
+
+
+def instants(*times: str) -> list[sa.Column[Any]]:
+    """Give every column that is a `deadline`, a `lease` or a `stamp`, as asked."""
+    return [column for table in metadata.tables.values() for column in table.c if column.info.get("time") in times]
+
 
 # what a write waits for is moved with the write, by how much is left of it
 _DEADLINES = [column for column in instants("deadline") if column is not journal.c.settle_at]

@@ -9,11 +9,6 @@ from app.sync.model import OPEN
 from app.timings import REAL, TOKEN_LEASE
 
 
-def instants(*times: str) -> list[sa.Column[Any]]:
-    """Give every column that is a `deadline`, a `lease` or a `stamp`, as asked."""
-    return [column for table in metadata.tables.values() for column in table.c if column.info.get("time") in times]
-
-
 def _only(rows: sa.ColumnElement[bool]) -> dict[str, Any]:
     """Say of which rows an index is."""
     return {"sqlite_where": rows, "postgresql_where": rows}

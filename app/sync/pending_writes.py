@@ -127,7 +127,7 @@ def late_landings(rules: Rules, link: Link, seen: Seen, now: datetime) -> LateLa
             doubtful.setdefault(write.side, {}).update(dict.fromkeys(names))
     has_answered = isinstance(drchrono, Absent) or (isinstance(drchrono, Snapshot) and drchrono.confirmed)
     ended = [write for write in link.late_writes if write.settle_at <= now]
-    unseen = [one for one in ended if one.side is Side.DRCHRONO and not has_answered and is_overtaken(link, one)]
+    unseen = [one for one in ended if one.side is Side.DRCHRONO and not has_answered and _is_overtaken(link, one)]
     is_unclear = isinstance(drchrono, NothingNew) and bool(ours or doubtful)
     return LateLandings(
         ours,
@@ -148,7 +148,17 @@ def _shown_over(rules: Rules, link: Link, write: PendingWrite, held: object) -> 
     ]
 
 
-def is_overtaken(link: Link, write: PendingWrite) -> bool:
+def late_until(link: Link, agreed: Link, late: Collection[str], now: datetime) -> datetime | None:
+    """Give when the vendors have given up all that would change something, landing late; None where nothing would.
+
+    link, agreed  as it was leased, and with what is agreed by now
+    late          ids of the writes that were waited for, and are not any more
+    """
+    may_land = [*link.late_writes, *(write for write in link.own_writes if write.id in late)]
+    return max((one.settle_at for one in may_land if one.settle_at > now and _is_overtaken(agreed, one)), default=None)
+
+
+def _is_overtaken(link: Link, write: PendingWrite) -> bool:
     """Say whether a write carries what is not agreed any more, or not yet: it would change something, landing now."""
     stamps = link.base.stamps
     return any(stamps.get(name) != new for name, (_, new) in write.stamps.items() if name != EXTERNAL_ID)

@@ -20,6 +20,7 @@ from app.ports import SealedColumn
 from app.runtime import open_inbox, open_runtime
 from app.settings import env_file
 from app.store.clock import db_now
+from app.store.clock_skew import instants
 from app.store.outcomes import save
 from app.store.tables import (
     allowances,
@@ -34,7 +35,6 @@ from app.store.tables import (
     failures,
     feeds,
     instance,
-    instants,
     journal,
     links,
     scans,

@@ -4,7 +4,8 @@ import pytest
 
 from app.store import clock_skew
 from app.store.clock import Instant
-from app.store.tables import instants, metadata
+from app.store.clock_skew import instants
+from app.store.tables import metadata
 from app.timings import REAL, TOKEN_LEASE
 
 INSTANTS = [column for table in metadata.tables.values() for column in table.c if isinstance(column.type, Instant)]

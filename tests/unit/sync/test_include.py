@@ -136,11 +136,14 @@ def test_a_deletion_is_told_and_not_carried_over_and_a_merge_is_followed():
     assert decide(ASKS, link, Seen(UNHEARD, Deleted(winner)), NOW) == Follow(winner)
 
 
-def test_a_write_that_may_yet_land_is_waited_for_first():
+def test_a_write_that_may_yet_land_is_remembered_and_not_made_again():
     link, (old, new) = a_link(), ({"email": one} for one in ("a@example.com", "b@example.com"))
     link = replace(link, own_writes=(an_own_write(link, rules(), old, new, NOW + HOUR),))
 
-    assert isinstance(decide(ASKS, link, Seen(out(a_snapshot()), a_contact()), NOW), Wait)
+    plan = decide(ASKS, link, Seen(out(a_snapshot()), a_contact()), NOW)
+
+    assert isinstance(plan, Exclude)
+    assert plan.settled.late == ("01JWRITE",)
 
 
 @pytest.mark.parametrize(
