@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from app.errors import Gone, OutcomeUnknown, SyncError
+from app.errors import Gone, SyncError
 from app.metrics import definitions as tallies
 from app.store.outcomes import save
 from app.store.result import Effects, Identity, LinkChange, Result, Retry
@@ -45,7 +45,6 @@ from workers.bisection import halved, one_by_one
 from workers.outcome_failed import failed, failure_of, flags_of, not_created, not_read, taken_in, waiting
 
 _LONGEST_ZONE = 64  # no zone's name is half as long
-_DUPLICATE = "DUPLICATE_VALUE"  # another record has that external id
 EXCLUDED = "excluded"
 Answers = Mapping[Side, WriteAnswer]  # what became of the writes to each side
 
@@ -219,19 +218,11 @@ def _unwritten(
     """Give the result of a write that a side has not taken, beside what the other one has."""
     if side is Side.DRCHRONO and isinstance(plan, Create):
         return not_created(batch, written, error, seen)
-    if _met_itself(written.due.link, error):
-        error = OutcomeUnknown(side.value, "upsert", code=_DUPLICATE)
     was_asked = isinstance(seen.drchrono, Snapshot) and seen.drchrono.confirmed
     if isinstance(error, Gone) and not was_asked:  # it was there; DrChrono is asked before anybody is told so
         link = replace(written.link, confirm_due_at=batch.leased.now)
         return replace(written, link=link, retry=Retry(lane=Lane.CONFIRM))
     return failed(batch, written, error, seen, side)
-
-
-def _met_itself(link: Link, error: SyncError | RecordRefused) -> bool:
-    """Say whether what is in the way of a create may be what an attempt that nobody answered has just made."""
-    is_repeated = any(write.call == "create" for write in (*link.own_writes, *link.late_writes))
-    return is_repeated and isinstance(error, RecordRefused) and error.code == _DUPLICATE
 
 
 def _link_after(rules: Rules, link: Link, side: Side, seen: Seen, written: Written) -> Link:

@@ -141,17 +141,16 @@ async def test_a_create_that_lands_after_a_person_deleted_what_the_second_one_ma
 async def test_a_create_that_meets_what_its_first_attempt_has_just_made_is_looked_at_again(clinic):
     patient = await clinic.registers(first_name="Ada", last_name="Test")
     clinic.breaks("salesforce", UPSERT, "drop_after_commit")
+    await clinic.arrives(patient, event="PATIENT_CREATE")
+    query, nobody = "GET /services/data/v67.0/query", {"records": [], "done": True}
+    clinic.breaks("salesforce", query, "error", status=200, body=nobody)  # it was made behind this look
     refused = [{"success": False, "errors": [{"statusCode": "DUPLICATE_VALUE", "message": "duplicate", "fields": []}]}]
-    await clinic.delivers(patient, event="PATIENT_CREATE")
-    clinic.breaks("salesforce", "GET /services/data/v67.0/query", "slow", next=1, delay_s=0)
-    clinic.breaks(
-        "salesforce", "GET /services/data/v67.0/query", "error", status=200, body={"records": [], "done": True}
-    )
     clinic.breaks("salesforce", UPSERT, "error", status=200, body=refused)
 
-    await clinic.settles()
     await a_while_later(clinic)
+    waits = await clinic.failures(), (await clinic.link(patient)).last_error
     await a_while_later(clinic, timedelta(seconds=6))
 
+    assert waits == ([], "DUPLICATE_VALUE")
     assert (await clinic.link(patient)).salesforce_id == clinic.contact()["Id"]
     assert (clinic.writes(), await clinic.failures()) == (["created"], [])
