@@ -203,7 +203,7 @@ class Settings(BaseSettings):
     drchrono_request_limit: Annotated[Duration, DRCHRONO] = Field(
         timedelta(minutes=2),
         description="how long DrChrono may go on with a request, ISO 8601\n"
-        "A write whose answer was missed is looked at again after that.",
+        "A write whose answer was missed may be done late until then; it is remembered for so long.",
         examples=["PT2M"],
     )
     drchrono_default_doctor: Annotated[OrNone[DoctorId], DRCHRONO] = Field(
@@ -260,7 +260,7 @@ class Settings(BaseSettings):
     salesforce_request_limit: Annotated[Duration, SALESFORCE] = Field(
         timedelta(minutes=10),
         description="how long Salesforce may go on with a request, ISO 8601\n"
-        "A write whose answer was missed is looked at again after that.",
+        "A write whose answer was missed may be done late until then; it is remembered for so long.",
         examples=["PT10M"],
     )
     salesforce_calls_at_once: Annotated[int, SALESFORCE] = Field(
