@@ -72,11 +72,13 @@ async def test_a_chart_that_is_left_out_makes_no_contact_and_no_failure_and_come
     left = (clinic.contacts(), await clinic.failures(), clinic.calls("drchrono", "GET"), await of(clinic, demo))
     counted = await queue(clinic)
     metrics = (await clinic.web.get("/metrics")).text
+    page = (await clinic.web.get(f"/records/drchrono/patient/{demo['id']}", headers=BEARER)).text
 
     await clinic.arrives(await clinic.edits(demo, patient_status="A"))
 
     assert left == ([], [], 0, ("excluded", ["drchrono"]))
     assert (counted["excluded"], counted["counted"]["skipped_excluded"]) == (1, 1)
+    assert "by what DrChrono holds of it" in page
     assert 'chronobridge_excluded_records{kind="patient"} 1' in metrics
     assert 'chronobridge_records_skipped_total{cause="excluded"} 1' in metrics
     assert (clinic.contact()["LastName"], await of(clinic, demo)) == ("Demo", ("in_step", []))
