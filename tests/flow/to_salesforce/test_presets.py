@@ -71,13 +71,15 @@ async def test_companies_are_left_out_by_their_record_type_and_the_check_knows_i
     async with opened(ours, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
         clinic.salesforce.post("/_control/records/Account", json=company).raise_for_status()
         await compares(clinic, Kind.PATIENT)
-        _, person = await arrives(clinic, first_name="Ada", last_name="Test")
+        patient, person = await arrives(clinic, first_name="Ada", last_name="Test")
+        await clinic.arrives(await books(clinic, patient), event="APPOINTMENT_CREATE")
+        visits = [one["Patient__c"] for one in records(clinic, VISITS)]
         known_ones = [row.salesforce_id for row in await clinic.links()]
 
         assert (await clinic.failures(), len(clinic.charts())) == ([], 1)
     (line,) = [one for one in await found(ours) if one.name == "mapping: patient"]
 
-    assert known_ones == [person["Id"]]
+    assert known_ones == visits == [person["Id"]]
     assert line.state is CheckState.OK
 
 
