@@ -53,7 +53,7 @@ def schedule_of(
     poll       what Redis forgot, and sooner where something falls due sooner
     heartbeat  that this worker lives, and which side can be called; after an outage it is compared at once
     reconcile  what only a list tells of, every RECONCILE_EVERY; visits whose doctor has moved to another zone
-    backfill   what a person asked for in the console: counting what was there before, and loading it
+    backfill   from when on each kind is synced; what a person asked for: counting and loading what was there before
     feeds      whether a vendor has stopped calling; it is asked only where its feed is quiet for too long
     house      what is finished and old goes, and its room is given back, once an hour
     limits     what Salesforce has left of its day, at the start and while it has nothing left

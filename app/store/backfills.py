@@ -53,6 +53,11 @@ class Backfill:
         return self.loaded_at is not None
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is known from when on it is synced, or that this need not be."""
+        return self.connected_at is not None or self.is_loaded
+
+    @property
     def is_asked(self) -> bool:
         """Whether the workers have something to do for it."""
         return self.preview_asked_at is not None or (self.load_asked_at is not None and not self.is_loaded)

@@ -8,18 +8,19 @@ A first load is a compare since ever, and a person's word: until a kind was load
 on that both sides were connected. What a person asked for in the console or by the API, the workers see to.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from app.errors import LeaseLost, StoreUnavailable, SyncError
 from app.log import log
-from app.operations.backfill import keep_counts
+from app.operations.backfill import keep_counts, kinds_to_load
 from app.ports import Inbox
 from app.runtime import Runtime, open_inbox
 from app.store import backfills, doctor_zones, heartbeats, lanes, scans, schedules
+from app.store.backfills import Backfill
 from app.sync.mappings.table import Table
-from app.sync.model import Kind, Lane
+from app.sync.model import Kind, Lane, Side
 from app.vendors.salesforce import search
 from workers.compare import outages
 from workers.compare.checkpoint import Checkpoint, ScanRequest
@@ -117,8 +118,7 @@ async def record_connection(runtime: Runtime, kind: Kind) -> None:
     table = runtime.mappings[kind]
     if table.is_one_way:
         return
-    known = await backfills.of_kind(runtime.database, kind)
-    if known.connected_at is None and not known.is_loaded:
+    if not (await backfills.of_kind(runtime.database, kind)).is_known:
         newest = await newest_stamps(runtime, table)
         await backfills.connect(runtime.database, kind, newest, watermark_of(kind))
         log.info("kind.connected", kind=kind.value)
@@ -127,13 +127,17 @@ async def record_connection(runtime: Runtime, kind: Kind) -> None:
 async def backfill_when_asked(runtime: Runtime, inbox: Inbox, notify: Notify) -> None:
     """Make the previews and the first loads that a person asked for, parents first, once for all workers together.
 
-    What they are kept from is kept for the person, and tried again a minute later.
+    From when on a kind is synced is recorded first, as soon as both sides are connected. What keeps a preview or a load
+    from going on is kept for the person, and it is tried again a minute later.
 
     Raises  StoreUnavailable
     """
     if runtime.drchrono is None or runtime.salesforce is None:
         return
     known = await backfills.read(runtime.database)
+    unconnected = [kind for kind in kinds_to_load(runtime) if not known.get(kind, Backfill(kind)).is_known]
+    if unconnected and await outages.is_callable(runtime, Side.DRCHRONO):
+        await _record_connections(runtime, unconnected)
     for kind in [kind for kind in ORDER if kind in runtime.mappings and kind in known and known[kind].is_asked]:
         if not await schedules.try_claim(runtime.database, f"backfill_{kind}", timedelta(0)):
             continue
@@ -149,6 +153,18 @@ async def backfill_when_asked(runtime: Runtime, inbox: Inbox, notify: Notify) ->
             await schedules.again_in(runtime.database, f"backfill_{kind}", _AFTER_A_FAILURE)
             await backfills.note_problem(runtime.database, kind, f"it waits: {error}; it is tried again each minute")
             log.warning("backfill.failed", kind=kind.value, error=type(error).__name__, cause=str(error))
+
+
+async def _record_connections(runtime: Runtime, kinds: Sequence[Kind]) -> None:
+    for kind in kinds:
+        name = f"connect_{kind}"
+        if not await schedules.try_claim(runtime.database, name, timedelta(0)):
+            continue
+        try:
+            await record_connection(runtime, kind)
+        except SyncError as error:
+            await schedules.again_in(runtime.database, name, _AFTER_A_FAILURE)
+            log.warning("kind.not_connected", kind=kind.value, error=type(error).__name__, cause=str(error))
 
 
 async def _preview_asked(runtime: Runtime, kind: Kind) -> None:

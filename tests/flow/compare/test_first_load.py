@@ -6,6 +6,7 @@ from app.store import backfills
 from app.sync.model import Kind, Lane
 from tests.flow.calendar import a_second_passes, books, points_out, records
 from workers.compare.listing import EVER
+from workers.compare.reconcile import backfill_when_asked
 
 PATIENTS, VISITS = Kind.PATIENT, Kind.APPOINTMENT
 LONG_S = 400 * 86_400
@@ -56,6 +57,18 @@ async def test_what_comes_after_that_moment_is_found_by_comparing(new):
 
     assert names(new) == ["Ben", "Tess", "Zoe"]
     assert sorted(chart["first_name"] for chart in new.charts()) == ["Ada", "Ben", "Zoe"]
+
+
+async def test_a_worker_notes_the_moment_at_once_and_waits_for_no_comparison(clinic):
+    await clinic.registers(first_name="Before")
+    await clinic.was_never_loaded()
+    await backfill_when_asked(clinic.runtime, None, lambda _kinds: None)
+    a_second_passes(clinic)
+    await clinic.registers(first_name="After")
+
+    await compares(clinic)
+
+    assert names(clinic) == ["After"]
 
 
 async def test_an_event_about_a_record_is_a_reason_for_that_record_and_for_what_it_needs(new):
