@@ -182,11 +182,10 @@ async def test_migrating_from_the_first_migration_keeps_what_was_there(database,
 
 
 @pytest.mark.parametrize(("salesforce_id", "is_loaded"), [("003A", True), (None, False)])
-async def test_what_was_linked_before_backfills_were_kept_counts_as_loaded(database, salesforce_id, is_loaded):
-    link = {"id": "01JLINK", "kind": "patient", "drchrono_id": "1", "salesforce_id": salesforce_id}
-    await change(database, sa.insert(tables.links).values(link))
-    await change(database, sa.text("DROP TABLE backfills"))
-    await at_revision(database, "0017")
+async def test_what_was_linked_before_backfills_were_kept_counts_as_loaded(database, vault, salesforce_id, is_loaded):
+    await at_first_migration(database, vault)
+    linked = "INSERT INTO links (id, kind, drchrono_id, salesforce_id) VALUES ('01JLINK', 'patient', '9', :other)"
+    await change(database, sa.text(linked).bindparams(other=salesforce_id))
 
     await migrate(database)
 
