@@ -16,7 +16,8 @@ from app.runtime import Runtime, open_runtime
 from app.settings.fields import Settings
 from app.sync.failure_causes import fix
 from app.sync.model import Kind, Lane, Side
-from workers.compare.preview import DryRun, preview
+from workers.compare.checkpoint import DryRun
+from workers.compare.preview import preview
 from workers.compare.reconcile import ORDER, compared_up_to
 
 
@@ -138,6 +139,8 @@ def _there(runtime: Runtime, found: DryRun) -> list[str]:
         lines.append(f"{there}, {counts.there[Side.SALESFORCE]:,} records of {objects} in Salesforce")
     if counts.left_out:
         lines.append(f"{counts.left_out:,} are none of ours, and left out: breaks, and what DrChrono has deleted")
+    if counts.excluded:
+        lines.append(f"{counts.excluded:,} are excluded: the mapping leaves them out of what is synced")
     if counts.linked:
         lines.append(f"{counts.linked:,} are linked already")
     for cause, count in counts.failed.most_common():

@@ -27,6 +27,7 @@ class Counts:
     """What a preview counted of a kind.
 
     there      side -> records that there are; `left_out` are none of ours: breaks, deleted ones
+    excluded   that the mapping leaves out of the set that is synced, linked or not
     linked     that are a pair already
     failed     cause -> records that wait for a mend, linked or not;  `held`: for a person's decision
     matched    records new to us that would be linked to one that is there
@@ -39,6 +40,7 @@ class Counts:
 
     there: Counter[Side] = field(default_factory=Counter)
     left_out: int = 0
+    excluded: int = 0
     linked: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
@@ -54,6 +56,7 @@ class Counts:
         return {
             "there": {side.value: self.there[side] for side in Side},
             "left_out": self.left_out,
+            "excluded": self.excluded,
             "linked": self.linked,
             "failed": dict(self.failed),
             "held": dict(self.held),

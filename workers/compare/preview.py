@@ -9,16 +9,14 @@ through, those that are new to us are remembered by who they are, and Contacts t
 with them.
 """
 
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from ulid import ULID
 
 from app.errors import IdRefused, SyncError, Unexpected, ValueRefused
-from app.operations.backfill import Counts
 from app.ports import SealedColumn
 from app.runtime import Runtime
 from app.store import links
@@ -28,17 +26,16 @@ from app.store.work_queue import DeliveredBody, Due
 from app.sync.brake import ChangeCount, brake, expected_plan
 from app.sync.create import link_or_create
 from app.sync.decide import decide
-from app.sync.deletions import is_cancelled
-from app.sync.diff import masked
-from app.sync.failure_causes import BUSY, GONE_IN_DRCHRONO, IS_TAKEN, NO_PARENT, NOBODY
-from app.sync.identity import FINDERS, narrowed
+from app.sync.failure_causes import BUSY, GONE_IN_DRCHRONO, IS_TAKEN, NOBODY
+from app.sync.identity import narrowed
 from app.sync.mappings.table import Table
-from app.sync.model import Absent, Base, Fields, Kind, Lane, Link, NothingNew, Seen, Side, Snapshot
-from app.sync.plan import Create, Exclude, Hold, Incomplete, LinkTo, Nothing, Plan, Wait, planned_writes
+from app.sync.model import Absent, Base, Kind, Lane, Link, NothingNew, Seen, Side, Snapshot
+from app.sync.plan import Create, Hold, LinkTo, Nothing, Plan, Wait
 from app.vendors.drchrono import wire
 from workers import read
 from workers.batch import Batch, Observed, read_only_batch
 from workers.bisection import one_by_one
+from workers.compare.checkpoint import DryRun, PreviewProgress
 from workers.compare.listing import (
     changed_contacts,
     changed_rows,
@@ -48,7 +45,6 @@ from workers.compare.listing import (
     unloaded,
 )
 from workers.match import CreateCandidate, candidate_of, match_contacts
-from workers.outcome_failed import failure_of
 from workers.read import reader_of
 
 Show = Callable[[Due, Seen, Plan], None]
@@ -96,89 +92,7 @@ def _unheard(link: Link) -> Absent | NothingNew:
     return NothingNew.UNHEARD if link.confirm_due_at is None else Absent.ABSENT
 
 
-_AT_ONCE, _SAMPLES = 200, 3
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One change of a field: the record on the side it would be written to, and masked values."""
-
-    record_id: str
-    before: str
-    after: str
-
-
-@dataclass(slots=True)
-class NewPeople:
-    """Whom records are that are new to us, so that one side's are matched with the other's without a call.
-
-    charts  person -> the charts that are new to us
-    met     Salesforce's records that a chart would be linked to
-    done    persons that were counted with their chart, or with another Contact
-    """
-
-    charts: dict[str, list[Snapshot]] = field(default_factory=dict)
-    met: set[str] = field(default_factory=set)
-    done: set[str] = field(default_factory=set)
-
-    def add(self, table: Table, person: str, chart: Snapshot) -> None:
-        """Remember who a chart is, and what tells it from a namesake's; a visit that was called off is nobody."""
-        if not is_cancelled(table, chart.fields):
-            narrowing = FINDERS[table.kind].narrowing
-            kept = {name: value for name, value in chart.fields.items() if table.rows[name].codec.name in narrowing}
-            self.charts.setdefault(person, []).append(Snapshot(chart.id, kept))
-
-
-@dataclass(slots=True)
-class DryRun:
-    """What comparing a kind would do.
-
-    read     side -> records gone through
-    samples  (side, our name of the field) -> some of the changes
-    stops    why the brake would hold the changes back; empty where it would not
-    pairs    links that were met, and `failing` those of them, and lone ones, that have a failure
-    """
-
-    kind: Kind
-    is_whole: bool = True
-    read: Counter[Side] = field(default_factory=Counter)
-    counts: Counts = field(default_factory=Counts)
-    prospect: ChangeCount = field(default_factory=ChangeCount)
-    samples: dict[tuple[Side, str], list[Sample]] = field(default_factory=dict)
-    stops: str = ""
-    people: NewPeople = field(default_factory=NewPeople)
-    pairs: set[str] = field(default_factory=set)
-    failing: set[str] = field(default_factory=set)
-
-    def see(self, due: Due, seen: Seen, plan: Plan) -> None:
-        """Keep some changes of each field to be shown."""
-        for side, fields in planned_writes(plan).items():
-            before = seen.salesforce if side is Side.SALESFORCE else seen.drchrono
-            held: Fields = before.fields if isinstance(before, Snapshot) else {}
-            for name, value in fields.items():
-                some = self.samples.setdefault((side, name), [])
-                if len(some) < _SAMPLES:
-                    was = masked(held[name]) if name in held else "…"
-                    some.append(Sample(due.link.id_on(side) or "new", was, masked(value)))
-
-    def meet(self, agreed: Mapping[str, Link], failed: Mapping[str, FailedLink]) -> None:
-        """Count the links of records that were gone through, each once, by how they are."""
-        for one in failed.values():
-            if one.id not in self.failing:
-                (self.counts.held if one.is_held else self.counts.failed)[one.cause] += 1
-        self.failing |= {one.id for one in failed.values()}
-        self.pairs |= {link.id for link in agreed.values()} | {one.id for one in failed.values() if one.is_pair}
-
-    def miss(self, table: Table, plan: Plan) -> None:
-        """Count a record that is new to us and would not travel."""
-        if isinstance(plan, Hold):
-            self.counts.decide[plan.cause] += 1
-        elif isinstance(plan, Incomplete):
-            failure = failure_of(plan, table, {})
-            self.counts.unfit[failure.cause if failure else NO_PARENT] += 1
-
-
-PreviewProgress = Callable[[DryRun], Awaitable[None]]
+_AT_ONCE = 200
 
 
 async def preview(runtime: Runtime, kind: Kind, since: datetime | None, lane: Lane, tell: PreviewProgress) -> DryRun:
@@ -196,7 +110,7 @@ async def preview(runtime: Runtime, kind: Kind, since: datetime | None, lane: La
     async for due in _contacts(runtime, found, since, lane):
         await _preview_due(runtime, found, [one for one in due if one.link.id not in seen], lane)
         await tell(found)
-    found.counts.linked = len(found.pairs)
+    found.counts.linked, found.counts.excluded = len(found.pairs), found.counts.excluded + len(found.excluded)
     found.counts.there[Side.DRCHRONO] = found.read[Side.DRCHRONO] - found.counts.left_out
     if found.is_whole:
         table = runtime.mappings[kind]
@@ -226,14 +140,12 @@ async def _charts(runtime: Runtime, found: DryRun, since: datetime | None, lane:
         record_unreadable_rows(runtime, found.kind, Side.DRCHRONO, page.unreadable)
         agreed, failed = await _met(runtime, found, Side.DRCHRONO, [wire.record_id(row) for row in page.rows])
         rows = [row for row in page.rows if wire.record_id(row) not in failed]
-        news = changed_rows(rules, rows, agreed)
-        known = agreed.keys() | failed.keys()
-        found.counts.left_out += sum(wire.record_id(row) not in news.keys() | known for row in rows)
+        news, known = changed_rows(rules, rows, agreed), agreed.keys()
+        found.leave_out(rules, [row for row in rows if wire.record_id(row) not in news.keys() | known])
         versions = {id_: wire.version(row) for id_, row in news.items() if id_ not in agreed}
         left_alone = await _unloaded(runtime, found, lane, Side.DRCHRONO, versions)
-        due = [
-            _due_of_row(runtime, found.kind, lane, row, agreed) for id_, row in news.items() if id_ not in left_alone
-        ]
+        moved = [row for id_, row in news.items() if id_ not in left_alone]
+        due = [_due_of_row(runtime, found.kind, lane, row, agreed) for row in moved]
         for at in range(0, len(due), _AT_ONCE):
             yield due[at : at + _AT_ONCE]
 
@@ -267,7 +179,11 @@ async def _contacts(runtime: Runtime, found: DryRun, since: datetime | None, lan
         gone = {str(row["Id"]) for row in page.rows if row.get("IsDeleted")}
         versions = {id_: news[id_] for id_ in news.keys() - agreed.keys() - failed.keys() - gone}
         left_alone = await _unloaded(runtime, found, lane, Side.SALESFORCE, versions)
-        lone = [reader.salesforce(row) for row in page.rows if str(row["Id"]) in versions.keys() - left_alone]
+        rows = {str(row["Id"]): row for row in page.rows}
+        quiet = rows.keys() - news.keys() - agreed.keys() - failed.keys() - gone
+        found.counts.excluded += sum(reader.salesforce(rows[id_]).is_included is False for id_ in quiet)
+        seen = one_by_one({id_: rows[id_] for id_ in versions.keys() - left_alone}, reader.salesforce)
+        lone = [one for one in seen.values() if isinstance(one, Snapshot)]
         for at in range(0, len(lone), _AT_ONCE):
             await _preview_wanted(batch, found, lone[at : at + _AT_ONCE])
         due = [Due(link, 0, 0, 0, lane) for id_, link in agreed.items() if id_ in gone | news.keys()]
@@ -313,7 +229,7 @@ async def _preview_matches(batch: Batch, found: DryRun) -> None:
         elif candidate is not None:
             found.counts.created[Side.SALESFORCE] += 1
         else:
-            found.counts.left_out += isinstance(plan, Nothing | Exclude)
+            found.counts.left_out += isinstance(plan, Nothing)
             found.miss(table, plan)
     await _match(batch, found, candidates)
 

@@ -23,10 +23,10 @@ from app.sync.mappings.table import Table
 from app.sync.model import Kind, Lane, Side
 from app.vendors.salesforce import search
 from workers.compare import outages
-from workers.compare.checkpoint import Checkpoint, ScanRequest
+from workers.compare.checkpoint import Checkpoint, DryRun, ScanRequest
 from workers.compare.listing import EVER, newest_stamps
 from workers.compare.outages import NEVER_COMPARED, watermark_of
-from workers.compare.preview import DryRun, preview
+from workers.compare.preview import preview
 from workers.compare.scan import ScanProgress, no_progress, scan
 from workers.lease import LeasedScan, renewing
 

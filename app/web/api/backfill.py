@@ -35,6 +35,7 @@ class BackfillCounts(BaseModel):
 
     there: dict[str, int]
     left_out: int
+    excluded: int
     linked: int
     failed: dict[str, int]
     held: dict[str, int]

@@ -5,7 +5,7 @@ from importlib import resources
 
 import pytest
 
-from app.sync.model import Kind
+from app.sync.model import Kind, Lane, Side
 from tests.flow.calendar import (
     VISITS,
     books,
@@ -22,6 +22,7 @@ from tests.flow.calendar import (
 )
 from tests.flow.checked import changed
 from tests.flow.clinic import OPERATOR
+from workers.compare.preview import preview
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # its kind makes no difference here
 ONLY_ACTIVE = 'include = [{ drchrono = "patient_status", is = ["A"] }, { salesforce = "Is_Test__c", is = [false] }]'
@@ -243,3 +244,18 @@ async def test_a_contact_deleted_while_it_is_left_out_holds_nobody_up_and_is_tol
 
     assert left == ([], 0, ("excluded", ["drchrono"]))
     assert await clinic.failures() == [("salesforce", "gone_in_salesforce", "")]
+
+
+async def test_a_preview_counts_what_is_left_out_as_excluded_and_as_nothing_else(clinic):
+    await leaves(clinic)
+    await clinic.registers(first_name="Dana", patient_status="I")
+    await clinic.registers(first_name="Ada")
+    clinic.human_ticks_contact(FirstName="Tim", Is_Test__c=True)
+
+    async def unheard(_found):
+        """Nobody listens."""
+
+    counts = (await preview(clinic.runtime, Kind.PATIENT, None, Lane.BACKFILL, unheard)).counts
+
+    assert (counts.excluded, counts.left_out, counts.linked, counts.matched) == (3, 0, 1, 0)
+    assert (dict(counts.created), dict(counts.decide), dict(counts.unfit)) == ({Side.SALESFORCE: 1}, {}, {})
