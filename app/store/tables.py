@@ -128,8 +128,7 @@ conflicts = sa.Table(
     sa.Column("journal_id", sa.String(26), nullable=False),
     sa.Column("link_id", sa.String(26), nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("field", sa.String(64), nullable=False),
-    sa.Column("rule", sa.String(64), nullable=False),
+    *(sa.Column(name, sa.String(64), nullable=False) for name in ("field", "rule")),
     sa.Column("kept", sa.Text),  # None: too old to be put back
     sa.Column("at", Instant, nullable=False, index=True, info=STAMP),
 )
@@ -272,11 +271,8 @@ feeds = sa.Table(
     "feeds",
     metadata,
     sa.Column("side", sa.String(16), primary_key=True),
-    sa.Column("read_to", Instant, info=DEADLINE),
-    sa.Column("heard_at", Instant, info=DEADLINE),
-    sa.Column("asked_at", Instant, info=DEADLINE),
-    sa.Column("doubted", sa.JSON, nullable=False, server_default="[]"),
-    sa.Column("explained", sa.JSON, nullable=False, server_default="[]"),
+    *(sa.Column(name, Instant, info=DEADLINE) for name in ("read_to", "heard_at", "asked_at")),
+    *(sa.Column(name, sa.JSON, nullable=False, server_default="[]") for name in ("doubted", "explained")),
     sa.Column("silent_since", Instant, info=STAMP),
     sa.Column("found", sa.Integer, nullable=False, server_default="0"),
 )
