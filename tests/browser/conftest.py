@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.browser.scene import VIEWER, set_up, settings
-from tests.browser.seen import BROWSER, signed_in
+from tests.browser.seen import BROWSER, People
 from tests.harness.cluster import town
 
 SECONDS = 15_000
@@ -27,6 +27,11 @@ def here(tmp_path_factory):
         yield it
 
 
+@pytest.fixture(scope="session")
+def people():
+    return People()
+
+
 @pytest.fixture(scope="module")  # its loop must have ended before a test with a loop of its own begins
 def chromium():
     with sync_playwright() as driver:
@@ -36,15 +41,15 @@ def chromium():
 
 
 @pytest.fixture
-def opened(here, chromium):
+def opened(here, chromium, people):
     """Open a browser of one's own, signed in with a token or not at all; what a page's script throws is a failure."""
     contexts, thrown = [], []
 
     def open_(token=None, **how):
-        context = chromium.new_context(base_url=here.given["PUBLIC_URL"], **how)
+        context = people.context(chromium, token, base_url=here.given["PUBLIC_URL"], **how)
         context.set_default_timeout(SECONDS)
         contexts.append(context)
-        page = signed_in(context, token) if token else context.new_page()
+        page = context.new_page()
         page.on("pageerror", lambda error: thrown.append(str(error)))
         page.on("console", lambda said: thrown.append(said.text) if "Content Security Policy" in said.text else None)
         return page

@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from tests.browser.scene import enter_twins, set_up, settings
-from tests.browser.seen import BROWSER, signed_in
+from tests.browser.seen import BROWSER, People
 from tests.harness.cluster import ROOT, town
 from tests.harness.demo.screens import beside_each_other
 
@@ -35,16 +35,18 @@ def main():
         town(Path(folder), settings(Path(folder)), service=False) as here,
         sync_playwright() as driver,
     ):
+        people = People()
         browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        _first_load(here, browser)
+        _first_load(here, browser, people)
         ids = set_up(here)
         for looks, screen, names in (
             ("light", WIDE, list(PAGES)),
             ("dark", WIDE, ["overview"]),
             ("light", PHONE, ["overview", "failures"]),
         ):
-            context = browser.new_context(base_url=here.given["PUBLIC_URL"], viewport=screen, color_scheme=looks)
-            page = signed_in(context, here.operator_token)
+            how = {"base_url": here.given["PUBLIC_URL"], "viewport": screen, "color_scheme": looks}
+            context = people.context(browser, here.operator_token, **how)
+            page = context.new_page()
             for name in names:
                 page.goto(PAGES[name])
                 page.wait_for_load_state("load")
@@ -67,7 +69,7 @@ def main():
         browser.close()
 
 
-def _first_load(here, browser):
+def _first_load(here, browser, people):
     """Picture what the first page says of a clinic that was there long before it is connected."""
     enter_twins(here, "Before")
     for name in ("Ada", "Ben", "Cleo"):
@@ -75,7 +77,9 @@ def _first_load(here, browser):
         here.drchrono.post("/_control/patients?silent=true", json=who).raise_for_status()
     here.enters_record("Contact", FirstName="Ada", LastName="Early", Birthdate="1980-01-01")
     here.start_connected()
-    page = signed_in(browser.new_context(base_url=here.given["PUBLIC_URL"], viewport=WIDE), here.operator_token)
+    context = people.context(browser, here.operator_token, base_url=here.given["PUBLIC_URL"], viewport=WIDE)
+    page = context.new_page()
+    page.goto("/")
     page.get_by_role("button", name="Preview", exact=True).click()
     page.locator("dt", has_text="Counted").nth(1).wait_for()
     _picture(page, "first-load")

@@ -8,6 +8,7 @@ def applied_today(page):
 
 
 def test_an_edit_is_watched_as_it_travels_without_a_reload(here, operator):
+    operator.goto("/")
     before = applied_today(operator)
     operator.evaluate("window.isTheSamePage = true")
 
@@ -77,6 +78,7 @@ def test_a_delivery_is_inspected_revealed_and_run_again(here, operator):
 
 
 def test_whoever_sits_idle_is_asked_to_sign_in_again(here, operator):
+    operator.goto("/")
     operator.context.clear_cookies()
 
     expect(operator).to_have_url(f"{here.given['PUBLIC_URL']}/login?next=/")

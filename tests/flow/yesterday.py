@@ -57,9 +57,13 @@ async def remember(clinic, known):
 
 
 def _name(clinic, known):
-    """Give a name for all that can make a yesterday differ: the settings, the stand-ins' addresses among them."""
+    """Give a name for all that can make a yesterday differ: the settings, the stand-ins' addresses among them.
+
+    A mapping is what its file says, wherever a test has put it.
+    """
     keys = [key.get_secret_value() for key in (*known.encryption_keys, *known.hash_keys)]
-    given = repr((sorted(known.model_dump(exclude={"database_url"}).items()), keys))
+    mapping = known.mapping_file.read_bytes() if known.mapping_file else b""
+    given = repr((sorted(known.model_dump(exclude={"database_url", "mapping_file"}).items()), keys, mapping))
     return f"{hash(given) % 2**64:x}"
 
 

@@ -19,7 +19,7 @@ from app.ports import Inbox
 from app.runtime import Runtime
 from app.sync.model import Side
 
-_AT_ONCE = 4  # as many connections as the pool keeps open, and one to spare
+_AT_ONCE = 3  # so that two which hang hold up no other; each takes a connection, and a new one costs more than most
 _STOPPED = "this web has stopped to look at its parts: restart it"
 
 

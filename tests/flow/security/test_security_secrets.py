@@ -26,7 +26,7 @@ CONFIGURED = {
 @pytest.fixture
 async def staffed(known, empty_vendors):
     given = type(known).model_validate(known.model_dump() | {"viewer_token": VIEWER})
-    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
+    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce, from_memory=True) as clinic:
         yield clinic
 
 

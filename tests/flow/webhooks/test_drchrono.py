@@ -71,7 +71,7 @@ async def test_the_verification_answers_as_the_vendors_worked_example(known, emp
     sample = json.loads((SAMPLES / "webhook_verification.json").read_text())
     given = changed(known, drchrono_webhook_secrets=sample["secret_token"])
 
-    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
+    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce, connects=False) as clinic:
         answer = await clinic.web.get("/webhooks/drchrono", params=sample["request"]["query"])
 
     assert answer.json() == sample["response"]["body"]
@@ -95,7 +95,7 @@ async def test_a_missing_secret_is_refused(clinic):
 async def test_either_secret_of_a_rotation_is_accepted(known, empty_vendors):
     given = changed(known, drchrono_webhook_secrets=f"new-{SECRET},{SECRET}")
 
-    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
+    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce, connects=False) as clinic:
         answers = [(await post(clinic, b"{}", x_drchrono_signature=s)).status_code for s in (f"new-{SECRET}", SECRET)]
 
     assert answers == [200, 200]

@@ -56,7 +56,7 @@ async def test_with_a_wrong_token_there_is_nothing(clinic, token):
 async def test_either_token_of_a_rotation_is_known_and_without_tokens_none_is(known, empty_vendors, tokens, statuses):
     given = changed(known, salesforce_outbound_tokens=tokens)
 
-    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
+    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce, connects=False) as clinic:
         answers = [await post(clinic, CONTACT, token) for token in (f"new-{OUTBOUND}", OUTBOUND)]
 
     assert [answer.status_code for answer in answers] == statuses

@@ -77,7 +77,7 @@ async def test_the_scheme_may_be_in_any_case_and_either_token_of_a_rotation_is_k
 async def test_where_no_token_is_set_nobody_is_let_in(known, empty_vendors):
     given = changed(known, salesforce_event_tokens="")
 
-    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce) as clinic:
+    async with opened(given, empty_vendors.drchrono, empty_vendors.salesforce, connects=False) as clinic:
         answers = [await post(clinic, an_event(), bearer) for bearer in ("Bearer ", f"Bearer {EVENTS}")]
 
     assert [answer.status_code for answer in answers] == [401, 401]
