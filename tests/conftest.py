@@ -10,6 +10,7 @@ import ssl
 from collections import defaultdict
 from pathlib import Path
 
+import asyncpg
 import psutil
 import pytest
 from sqlalchemy import Engine, event
@@ -23,7 +24,7 @@ from app.store.encryption import Vault
 from app.sync.base import HashKeys
 from app.vendors.http import trusted
 from tests.ground import ordinary_signals, ordinary_variables
-from tests.postgresql import EmptiedDatabases, in_a_loop_of_its_own, migrated, with_a_template
+from tests.postgresql import EmptiedDatabases, KeptConnections, in_a_loop_of_its_own, migrated, with_a_template
 
 _KEY = b"a1" * 16
 _TESTS = Path(__file__).parent
@@ -160,8 +161,17 @@ def _migrated_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def _databases(postgres_url):
-    databases = EmptiedDatabases(postgres_url)
+def _kept_connections():
+    connections = KeptConnections()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncpg, "connect", connections.connect)
+        yield connections
+    connections.close()
+
+
+@pytest.fixture(scope="session")
+def _databases(postgres_url, _kept_connections):
+    databases = EmptiedDatabases(postgres_url, _kept_connections)
     yield databases
     databases.close()
 

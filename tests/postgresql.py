@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -136,10 +137,72 @@ SELECT md5(string_agg(said, ',' ORDER BY said)) FROM (
 ) AS all_of_it (said)"""
 _OTHERS = """
 SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL (ARRAY{kept}::int[])"""
 _TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 _SIZE = "SELECT pg_database_size(current_database())"
 _GROWN_BYTES = 2 * 2**20
+_STATEMENTS = 500
+
+
+class Kept(asyncpg.Connection):
+    """A connection that is kept for the next who asks for one like it, and what was prepared on it with it."""
+
+    async def _prepare(self, query, **how):
+        return await super()._prepare(query, **(how | {"use_cache": True}))
+
+    async def close(self, *, timeout=None):
+        """Keep it, as if it had just been opened; one that cannot be so is closed."""
+        kept, self.keep = self.keep, None
+        if kept is None or self.is_closed() or self.is_in_transaction():
+            await super().close(timeout=timeout)
+            return
+        try:
+            await self.reset(timeout=timeout)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            await super().close(timeout=timeout)
+        else:
+            kept(self)
+
+
+class KeptConnections:
+    """The connections to some databases stay open from test to test, as those of a service do.
+
+    To open one, and to prepare on it what it is asked, takes a third of most flows.
+
+    databases  their names
+    loop       that of the tests; what is opened in another, as by a thread, is not kept
+    """
+
+    def __init__(self):
+        self._connect = asyncpg.connect
+        self._kept, self._all = defaultdict(list), []
+        self.databases, self.loop = set(), None
+
+    async def connect(self, *arguments, **options):
+        """Give a connection like `asyncpg.connect`."""
+        is_another_loops = asyncio.get_running_loop() is not self.loop
+        if is_another_loops or options.get("database") not in self.databases or "connection_class" in options:
+            return await self._connect(*arguments, **options)
+        like = repr((arguments, sorted(options.items())))
+        kept = self._kept[like]
+        connection = None
+        while kept and (connection is None or connection.is_closed()):
+            connection = kept.pop()
+        if connection is None or connection.is_closed():
+            how = {"connection_class": Kept, "statement_cache_size": _STATEMENTS}
+            connection = await self._connect(*arguments, **(options | how))
+            self._all.append(connection)
+        connection.keep = kept.append
+        return connection
+
+    def kept_processes(self):
+        """Give the processes of the server that nobody uses now."""
+        return [one.get_server_pid() for kept in self._kept.values() for one in kept if not one.is_closed()]
+
+    def close(self):
+        """Let every connection go."""
+        for one in self._all:
+            one.terminate()
 
 
 class EmptiedDatabases:
@@ -149,14 +212,16 @@ class EmptiedDatabases:
     schema, rights or statistics a test has touched, or that has grown, is dropped.
     """
 
-    def __init__(self, url):
+    def __init__(self, url, connections):
         self._url, self._free, self._made = url.removesuffix("postgres"), [], {}
+        self._connections = connections
         self._loop = asyncio.new_event_loop()  # connections stay from test to test, and the loops of tests do not
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
     async def take(self, name):
         """Give the URL of a database that nobody else has; `name`: of one that is made."""
+        self._connections.loop = asyncio.get_running_loop()
         return self._url + (self._free.pop() if self._free else await self._there(self._make(name)))
 
     async def give_back(self, url):
@@ -184,6 +249,7 @@ class EmptiedDatabases:
                 kept = f"json_populate_recordset(NULL::{table}, $rows${rows}$rows$)"
                 statements.append(f"INSERT INTO {table} SELECT * FROM {kept}")
         most = await connection.fetchval(_SIZE) + _GROWN_BYTES
+        self._connections.databases.add(name)
         self._made[name] = connection, await connection.fetchval(_SCHEMA), "; ".join([*statements, "COMMIT"]), most
         return name
 
@@ -191,11 +257,13 @@ class EmptiedDatabases:
         connection, schema, empty, most = self._made[name]
         with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             if await connection.fetchval(_SCHEMA) == schema:
-                await connection.execute(f"{_OTHERS}; {empty}")
+                others = _OTHERS.format(kept=self._connections.kept_processes())
+                await connection.execute(f"{others}; {empty}")
                 if await connection.fetchval(_SIZE) < most:
                     self._free.append(name)
                     return
         del self._made[name]
+        self._connections.databases.discard(name)
         connection.terminate()
         await say(self._url + "postgres", f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
