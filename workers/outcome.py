@@ -175,7 +175,7 @@ def _done(
 
 
 def _left_alone(batch: Batch, observed: Observed, read: Result, plan: Nothing | Exclude) -> Result:
-    """Give the result of a look that asks for nothing; nothing is remembered of what is none of ours, or out and gone."""
+    """Give the result of a look that asks for nothing; what is none of ours, or out and gone, is not remembered."""
     is_gone = isinstance(plan, Exclude) and plan.deleted_on is not None
     is_none = isinstance(plan, Nothing) and (read.link.drchrono_id is None or plan.cause in (BREAK, VIRTUAL, NO_TIME))
     return _done(batch, observed, read, plan, {}, is_nobodys=is_gone or is_none)
