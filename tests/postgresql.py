@@ -147,19 +147,21 @@ _STATEMENTS = 500
 class Kept(asyncpg.Connection):
     """A connection that is kept for the next who asks for one like it, and what was prepared on it with it."""
 
+    keep = None
+
     async def _prepare(self, query, **how):
         return await super()._prepare(query, **(how | {"use_cache": True}))
 
-    async def close(self, *, timeout=None):
+    async def close(self, **how):
         """Keep it, as if it had just been opened; one that cannot be so is closed."""
         kept, self.keep = self.keep, None
         if kept is None or self.is_closed() or self.is_in_transaction():
-            await super().close(timeout=timeout)
+            await super().close(**how)
             return
         try:
-            await self.reset(timeout=timeout)
+            await self.reset(**how)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-            await super().close(timeout=timeout)
+            await super().close(**how)
         else:
             kept(self)
 
