@@ -29,6 +29,7 @@ ROUNDS = 4
 PATIENTS = 2_000
 BURSTS = 3
 IDLE = 40
+CUT = 40
 BACK = 1_000
 # measure -> (how it must compare, target); the others are shown for reading
 TARGETS = {
@@ -37,6 +38,8 @@ TARGETS = {
     "changes_per_s_80ms": (">=", 800.0),
     "calls_per_1000_80ms": ("<=", 20.0),  # of new patients, each batch also searched for by birth date
     "idle_p50_ms": ("<=", 30.0),
+    "rename_p50_ms": ("<=", 150.0),  # DrChrono is asked before anybody is taken for somebody else
+    "cut_p99_s": ("<=", 15.0),  # a call of ours whose line is cut, until both sides agree
     "drchrono_writes_per_1000": ("<=", 1050.0),
     "drchrono_reads_per_100_webhooks": ("<=", 5.0),
 }
@@ -124,6 +127,53 @@ def idle(here: Town) -> dict[str, float]:
     return {"idle_p50_ms": statistics.median(latencies), "idle_p95_ms": sorted(latencies)[int(IDLE * 0.95)]}
 
 
+def renamed(here: Town) -> dict[str, float]:
+    """One patient renamed in DrChrono at a time: from the save there to the write being done at Salesforce."""
+    patient_id, latencies = _registered(here, "Rename"), []
+    for n in range(IDLE):
+        here.salesforce.request("DELETE", "/_control/writes")
+        sent_at = time.time()
+        here.drchrono.patch(f"/_control/patients/{patient_id}", json={"last_name": f"Renamed{n}"}).raise_for_status()
+        here.wait_until(lambda: _writes(here) != [], "a new name to be written", 20)
+        latencies.append((datetime.fromisoformat(_writes(here)[0]["at"]).timestamp() - sent_at) * 1000)
+        time.sleep(0.1)  # back to idle
+    return {"rename_p50_ms": statistics.median(latencies), "rename_p95_ms": sorted(latencies)[int(IDLE * 0.95)]}
+
+
+def cut(here: Town) -> dict[str, float]:
+    """One edit at a time whose call is cut at the vendor before anything is done, on either side in turn."""
+    patient_id, waits = _registered(here, "Cut"), []
+    contact = next(one for one in here.contacts() if one["DrChrono_Patient_Id__c"] == str(patient_id))
+    for n in range(CUT):
+        vendor, match = (here.salesforce, "PATCH /services") if n % 2 else (here.drchrono, "PATCH /api/patients")
+        rule = {"match": match, "do": "drop_before", "next": 1}
+        vendor.post("/_control/faults", json=rule).raise_for_status()
+        sent_at = time.time()
+        if n % 2:
+            here.drchrono.patch(f"/_control/patients/{patient_id}", json={"city": f"Cut{n}"}).raise_for_status()
+        else:
+            edit = {"Email": f"cut{n}@example.com"}
+            here.salesforce.patch(f"/_control/records/Contact/{contact['Id']}", json=edit).raise_for_status()
+        here.wait_until(lambda n=n: _agrees(here, patient_id, contact["Id"], n), "an edit to arrive", 60, every_s=0.05)
+        waits.append(time.time() - sent_at)
+    return {"cut_p50_s": statistics.median(waits), "cut_p99_s": sorted(waits)[int(CUT * 0.99)]}
+
+
+def _registered(here: Town, name: str) -> int:
+    """Register a patient who is in step; gives the id."""
+    person = {"first_name": name, "last_name": "Load", "date_of_birth": "1970-01-01", "gender": "Female"}
+    made = here.drchrono.post("/_control/patients", json=person).raise_for_status().json()
+    here.wait_until(here.is_quiet, "a patient to be known", 60)
+    return int(made["id"])
+
+
+def _agrees(here: Town, patient_id: int, contact_id: str, n: int) -> bool:
+    if n % 2:
+        held = here.salesforce.get(f"/_control/records/Contact/{contact_id}").json()
+        return bool(held["MailingCity"] == f"Cut{n}")
+    return bool(here.patients()[str(patient_id)]["email"] == f"cut{n}@example.com")
+
+
 def back(here: Town) -> dict[str, float]:
     """1,000 Contacts changed in Salesforce: what DrChrono is called for them, and for the webhooks they raise."""
     here.drchrono.put("/_control/settings", json={"calls_per_hour": 0}).raise_for_status()  # an hour has only 500
@@ -184,6 +234,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="chronobridge-bench-") as folder, town(Path(folder), fast) as here:
         console.print("idle latency …")
         found |= idle(here)
+        console.print("renames, and calls that are cut …")
+        found |= renamed(here)
+        found |= cut(here)
         found |= bursts(here)
         console.print(f"{BACK:,} Contacts changed in Salesforce …")
         found |= back(here)

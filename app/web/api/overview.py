@@ -9,6 +9,7 @@ from app.operations.overview import picture
 from app.operations.queue import forecast_as_json
 from app.runtime import Runtime
 from app.sync.model import Side
+from app.web.api.queue import Forecasts
 
 router = APIRouter(tags=["queue"])
 
@@ -36,7 +37,7 @@ class Overview(BaseModel):
     paused: list[str]
     heard_at: dict[str, str | None]
     deliveries_last_hour: dict[str, int]
-    forecast: dict[str, Any]
+    forecast: Forecasts
 
 
 @router.get("/overview", response_model=Overview, summary="Both sides and the flow between them")

@@ -3,15 +3,74 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
 
 from app.operations.queue import queue_report, report_as_json
 from app.runtime import Runtime
+from app.web.api.lanes import LaneState
 
 router = APIRouter(tags=["queue"])
+_INSTANT = "2026-03-05T14:00:00+00:00"
 
 
-@router.get("/queue", summary="What waits, by kind and lane")
-async def queue(request: Request) -> dict[str, Any]:
+class HourForecast(BaseModel):
+    """DrChrono's clock hour, and what waits for it; `calls_made` and `waiting` by lane, `says` in a sentence."""
+
+    calls_left: int
+    calls_per_hour: int
+    calls_made: dict[str, int]
+    resets_at: str = Field(examples=[_INSTANT])
+    waiting: dict[str, int]
+    caught_up_at: str | None = Field(examples=[_INSTANT])
+    paused_until: str | None = Field(examples=[_INSTANT])
+    says: str
+
+
+class DayForecast(BaseModel):
+    """Salesforce's day; `calls_per_day` is null until it has said what its day allows, `share` of it is ours."""
+
+    calls_used: int
+    calls_per_day: int | None
+    share: float
+    paused_until: str | None = Field(examples=[_INSTANT])
+    says: str
+
+
+class Forecasts(BaseModel):
+    """Both vendors' quotas; null for one that is not connected."""
+
+    drchrono: HourForecast | None
+    salesforce: DayForecast | None
+
+
+class DueDepth(BaseModel):
+    """What is due of a kind, in one direction and lane."""
+
+    kind: str = Field(examples=["patient"])
+    direction: str = Field(examples=["to_salesforce"])
+    lane: str = Field(examples=["live"])
+    depth: int
+    oldest_due_age_s: float
+
+
+class Queue(BaseModel):
+    """What waits, what failed and what is held; `counted` since ever, by name."""
+
+    depth: int
+    oldest_due_age_s: float
+    rate_per_minute: int
+    by_kind: list[DueDepth]
+    failed: int
+    held: int
+    excluded: int
+    unsettled_writes: int
+    counted: dict[str, int]
+    lanes: list[LaneState]
+    forecast: Forecasts
+
+
+@router.get("/queue", response_model=Queue, summary="What waits, by kind and lane")
+async def queue(request: Request) -> Any:
     """Give depth, age of the oldest, rate, failures, holds, what was skipped or put back, lanes, and the forecast."""
     runtime: Runtime = request.app.state.runtime
     return report_as_json(await queue_report(runtime))
