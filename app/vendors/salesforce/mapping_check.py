@@ -29,6 +29,7 @@ _TYPES = {
     "local_time": frozenset({"datetime"}),
 }
 _LONGEST_ID = 64
+_CURRENCY = "CurrencyIsoCode"  # of records, where the org has several
 _OF_PERSONS = frozenset({"FirstName", "LastName", "MiddleName", "Salutation", "Suffix"})  # of accounts, persons alone
 
 
@@ -121,6 +122,9 @@ def _field(table: Table, row: Row, fields: Mapping[str, Any]) -> Iterator[Misfit
     if row.parent and behind and row.behind.casefold() not in {one.casefold() for one in behind}:
         says = f"{name} looks up {' or '.join(behind)}, and each {row.parent} is a record of {row.behind}"
         yield Misfit(says, f"map a look-up of {row.behind}, or make one")
+    if kind == "currency" and _CURRENCY in fields and _CURRENCY not in _filled(table):
+        says = f"{name} is money in an org of several currencies, and nothing says which a new record's is"
+        yield Misfit(says, f'[{table.kind.value}.constants] {_CURRENCY} = "USD"', is_fatal=False)
     length, most = field.get("length"), row.options.max_length
     if most is not None and isinstance(length, int) and 0 < length < most:
         says = f"{name} takes {length} characters, the mapping lets {most} pass; a longer value is left out"

@@ -145,3 +145,19 @@ def test_a_look_up_leads_to_the_object_that_its_kind_is_kept_in(behind, says):
     told = [one.says for one in find_misfits(visits, {"fields": [patient]}) if "Patient__c" in one.says]
 
     assert told == ([f"DrChrono_Appointment__c.Patient__c {says}"] if says else [])
+
+
+@pytest.mark.parametrize(
+    ("has_several", "constants", "is_told"), [(True, "", True), (True, "EUR", False), (False, "", False)]
+)
+def test_money_needs_its_currency_in_an_org_of_several(tmp_path, has_several, constants, is_told):
+    row = '{ drchrono = "copay", salesforce = "Copay__c", codec = "number", owner = "drchrono" }'
+    text = f'[patient]\ndrchrono = "/api/patients"\nobject = "Contact"\nexternal_id = "Key__c"\nfields.copay = {row}\n'
+    text += f'[patient.constants]\nCurrencyIsoCode = "{constants}"\n' if constants else ""
+    (tmp_path / "mapping.toml").write_text(text)
+    key = field("Key__c", length=64, externalId=True, unique=True)
+    fields = [key, field("Copay__c", "currency"), *([field("CurrencyIsoCode", "picklist")] if has_several else [])]
+
+    found = find_misfits(file.load(tmp_path / "mapping.toml")[Kind.PATIENT], {"fields": fields})
+
+    assert [("several currencies" in one.says, one.is_fatal) for one in found] == [(True, False)] * is_told
