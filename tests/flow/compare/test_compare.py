@@ -82,6 +82,7 @@ async def test_comparing_what_is_equal_asks_for_no_record_and_writes_nothing(cli
 async def test_of_two_edits_in_one_second_the_one_that_was_lost_is_found(clinic):
     patient = await clinic.has_linked(city="Testville")
     first = await clinic.edits(patient, email="first@example.com")
+    clinic.drchrono.put("/_control/clock", json={"now": first["updated_at"]})
     clinic.drchrono.patch(f"/_control/patients/{patient['id']}?silent=true", json={"city": "Springfield"})
     await clinic.arrives(first)
     assert clinic.chart(patient)["updated_at"] == first["updated_at"]
