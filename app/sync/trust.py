@@ -34,9 +34,8 @@ def trusted_snapshot(
     *earlier, newest = _first_snapshots(bodies)
     changed = rules.news(link, newest)
     is_used_up = bool(link.is_failed or link.excluded_by)  # what was heard then was never agreed on
-    crosses = newest.is_included is (
-        Exclusion.DRCHRONO in link.excluded_by
-    )  # into the set that is synced, or out of it
+    was_out = Exclusion.DRCHRONO in link.excluded_by
+    crosses = newest.is_included is was_out  # into the set that is synced, or out of it
     if newest.skipped:
         return newest if link.salesforce_id is None else NeedsConfirmation(f"says_{newest.skipped}")
     if newest.is_included is None:
