@@ -17,7 +17,7 @@ from app.cli.supervise import Child, stop_all
 
 PYTEST = (sys.executable, "-m", "pytest")
 PROCESSES, BROWSER = "tests/processes", "tests/browser"
-WORKERS = max(2, os.cpu_count() or 2)
+WORKERS = (os.cpu_count() or 1) + 1  # each waits a sixth of its time, for PostgreSQL and for what it has started
 REST = ("tests", f"--ignore={PROCESSES}", f"--ignore={BROWSER}", "-n", str(WORKERS), "--dist", "worksteal")
 
 
