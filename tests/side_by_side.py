@@ -2,8 +2,8 @@
 
     python -m tests.side_by_side [ARGUMENTS OF PYTEST]
 
-The rest is told as it runs; beside it the processes' tests run, and then the browser's: both are told whole at the
-end, so none tells into another. 0 only when each gave 0.
+The rest is told as it runs; beside it the processes' tests run, and the browser's: both are told whole at the end, so
+none tells into another. 0 only when each gave 0.
 """
 
 import os
@@ -33,11 +33,10 @@ def main(arguments):
         ]
         codes = {}
         try:
-            rest.start()
-            for run in beside:
+            for run in (rest, *beside):
                 run.start()
+            for run in (*beside, rest):
                 codes[run.name] = run.process.wait()
-            codes[rest.name] = rest.process.wait()
         except KeyboardInterrupt:
             codes[rest.name] = 1
         finally:
