@@ -128,12 +128,16 @@ def idle(here: Town) -> dict[str, float]:
 
 
 def renamed(here: Town) -> dict[str, float]:
-    """One patient renamed in DrChrono at a time: from the save there to the write being done at Salesforce."""
+    """One patient renamed in DrChrono at a time: from the webhook sent to the write being done at Salesforce."""
     patient_id, latencies = _registered(here, "Rename"), []
     for n in range(IDLE):
         here.salesforce.request("DELETE", "/_control/writes")
+        here.drchrono.put("/_control/clock", json={"offset_s": 2})  # whose stamps tell no second from itself
+        saved = {"last_name": f"Renamed{n}"}
+        answer = here.drchrono.patch(f"/_control/patients/{patient_id}?silent=true", json=saved).raise_for_status()
+        request = webhook(here.webhook_secret, answer.json(), delivery=f"rename{n}")
         sent_at = time.time()
-        here.drchrono.patch(f"/_control/patients/{patient_id}", json={"last_name": f"Renamed{n}"}).raise_for_status()
+        asyncio.run(send_all(here.ports["web"], [request], 1))
         here.wait_until(lambda: _writes(here) != [], "a new name to be written", 20)
         latencies.append((datetime.fromisoformat(_writes(here)[0]["at"]).timestamp() - sent_at) * 1000)
         time.sleep(0.1)  # back to idle
