@@ -22,7 +22,7 @@ async def test_no_request_that_the_schema_allows_or_forbids_breaks_the_api(clini
 
     with served(known) as listening:
         done = [
-            await asyncio.to_thread(_tried, listening.public_url, tmp_path, 3, *all_but(OUR_END)),
+            await asyncio.to_thread(_tried, listening.public_url, tmp_path, 2, *all_but(OUR_END)),
             await asyncio.to_thread(_tried, listening.public_url, tmp_path, 2, "--include-path-regex", OUR_END),
         ]
 

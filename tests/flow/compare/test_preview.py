@@ -119,7 +119,8 @@ async def test_breaks_and_deleted_visits_are_left_out_of_what_there_is(clinic):
     assert (found.there[Side.DRCHRONO], found.left_out, dict(found.created)) == (1, 1, {Side.SALESFORCE: 1})
 
 
-@pytest.mark.parametrize("since_ever", [True, False])
+# a command of its own asks for DrChrono's whole list, which is looked for after ten seconds
+@pytest.mark.parametrize("since_ever", [pytest.param(True, marks=pytest.mark.long), False])
 async def test_a_script_reads_the_numbers_and_those_of_all_there_is_are_kept(clinic, since_ever):
     await clinic.registers(first_name="Canary", last_name="Canary")
     out = StringIO()
