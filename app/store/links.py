@@ -190,14 +190,30 @@ async def readable(ids: Sequence[str], read: Callable[[Sequence[str]], Awaitable
 
 async def already_known(database: Database, kind: Kind, ids: Sequence[str], side: Side) -> set[str]:
     """Give, of a side's records by id, those that are due, have a failure, or were heard of and are in no pair."""
-    found: set[str] = set()
-    column = links.c[f"{side}_id"]
-    is_failed = sa.exists().where(failures.c.link_id == links.c.id)
-    is_known = sa.or_(links.c.due_at.is_not(None), links.c[f"{side.other}_id"].is_(None), is_failed)
+    return {row.id for row in await _in_pieces(database, _KNOWN[side], kind, ids)}
+
+
+async def _in_pieces(
+    database: Database, statement: sa.Select[Any], kind: Kind, ids: Sequence[str]
+) -> list[sa.Row[Any]]:
+    """Give the rows of a statement that is told a kind and so many ids at a time."""
+    rows: list[sa.Row[Any]] = []
     for at in range(0, len(ids), _MOST_IDS):
-        theirs = sa.and_(links.c.kind == kind.value, column.in_(ids[at : at + _MOST_IDS]))
-        found |= {row.id for row in await database.read(sa.select(column.label("id")).where(theirs, is_known))}
-    return found
+        rows += await database.read(statement, {"p_kind": kind.value, "p_ids": ids[at : at + _MOST_IDS]})
+    return rows
+
+
+def _known(side: Side) -> sa.Select[Any]:
+    is_failed = sa.exists().where(failures.c.link_id == links.c.id)
+    return _heard_of(side).where(sa.or_(links.c.due_at.is_not(None), links.c[f"{side.other}_id"].is_(None), is_failed))
+
+
+def _heard_of(side: Side) -> sa.Select[Any]:
+    own = links.c[f"{side}_id"]
+    return sa.select(own.label("id")).where(links.c.kind == sa.bindparam("p_kind"), own.in_(among("p_ids")))
+
+
+_KNOWN, _HEARD_OF = {side: _known(side) for side in Side}, {side: _heard_of(side) for side in Side}
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +228,10 @@ class FailedLink:
 
 async def failed_links(database: Database, kind: Kind, ids: Sequence[str], side: Side) -> dict[str, FailedLink]:
     """Give, of a side's records by id, the links of those that wait for a person; no row of theirs is read whole."""
-    found: dict[str, FailedLink] = {}
-    for at in range(0, len(ids), _MOST_IDS):
-        asked = {"p_kind": kind.value, "p_ids": ids[at : at + _MOST_IDS]}
-        for row in await database.read(_FAILED[side], asked):
-            found[row.own_id] = FailedLink(row.id, row.other_id is not None, row.cause, bool(row.is_held))
-    return found
+    return {
+        row.own_id: FailedLink(row.id, row.other_id is not None, row.cause, bool(row.is_held))
+        for row in await _in_pieces(database, _FAILED[side], kind, ids)
+    }
 
 
 def _failed(side: Side) -> sa.Select[Any]:
@@ -232,19 +246,7 @@ _FAILED = {side: _failed(side) for side in Side}
 
 async def heard_of(database: Database, kind: Kind, ids: Sequence[str], side: Side) -> set[str]:
     """Give which of a side's records by id are in any link, alone or in a pair."""
-    found: set[str] = set()
-    for at in range(0, len(ids), _MOST_IDS):
-        asked = {"p_kind": kind.value, "p_ids": ids[at : at + _MOST_IDS]}
-        found |= {row.id for row in await database.read(_HEARD_OF[side], asked)}
-    return found
-
-
-_HEARD_OF = {
-    side: sa.select(links.c[f"{side}_id"].label("id")).where(
-        links.c.kind == sa.bindparam("p_kind"), links.c[f"{side}_id"].in_(among("p_ids"))
-    )
-    for side in Side
-}
+    return {row.id for row in await _in_pieces(database, _HEARD_OF[side], kind, ids)}
 
 
 async def linked(database: Database, kind: Kind) -> int:
