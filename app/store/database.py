@@ -2,7 +2,8 @@
 
 `transact` runs one unit of work in one transaction, committed at its end; a deadlock or a busy database is tried again
 whole. No transaction is ever open across a vendor call. SQLite writers begin IMMEDIATE, because a deferred
-transaction that turns into a writer ignores the busy timeout.
+transaction that turns into a writer ignores the busy timeout; those of one process come one after the other, because
+its busy timeout knows no order, and whoever waits in it holds a connection.
 """
 
 import asyncio
@@ -78,6 +79,7 @@ class Database:
         self.engine = _engine(self.url, self.address, timings.pool_s)
         self.pace = Pace()
         self._running: set[asyncio.Future[Any]] = set()
+        self._writing = asyncio.Lock()
 
     @property
     def is_sqlite(self) -> bool:
@@ -106,10 +108,23 @@ class Database:
 
     async def _transacted(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         async def attempt() -> T:
-            async with self.engine.begin() as connection:
+            async with self._alone(), self.engine.begin() as connection:
                 return await work(connection)
 
         return await _tried(attempt)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Wait until nobody else of this process writes, where the database takes one writer at a time."""
+        if not self.is_sqlite:
+            yield
+            return
+        async with asyncio.timeout(BUSY_TIMEOUT_S if self._writing.locked() else None):
+            await self._writing.acquire()
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     async def read(self, statement: sa.Executable, parameters: Any = None) -> list[sa.Row[Any]]:
         """Give the rows of one statement, in no transaction of ours.

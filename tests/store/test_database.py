@@ -10,7 +10,7 @@ from app.errors import StoreUnavailable, ValueRefused
 from app.operations.health.model import SLOW_S
 from app.store import tables
 from app.store.clock import Instant, after, db_now, millis
-from app.store.database import BUSY_TIMEOUT_S, Database
+from app.store.database import BUSY_TIMEOUT_S, MOST_OPEN, Database
 from app.store.tables import lanes
 from app.timings import REAL
 from tests.store.build import a_standby, change, connected, on_postgresql, on_sqlite, rows, waits_for_a_lock
@@ -210,6 +210,30 @@ async def test_two_writers_wait_for_each_other(database):
     await asyncio.gather(*(database.transact(add) for _ in range(5)))
 
     assert [row.reason for row in await rows(database, lanes)] == ["because+++++"]
+
+
+@on_sqlite
+async def test_writers_that_wait_for_each_other_hold_no_connection_and_are_served_in_their_order(database):
+    written, begun, may_end = [], asyncio.Event(), asyncio.Event()
+    url = database.url.render_as_string(hide_password=False)
+
+    def numbered(number):
+        async def work(_connection):
+            written.append(number)
+            begun.set()
+            await may_end.wait()
+
+        return work
+
+    async with Database(url, REAL.times(0.02)).opened() as crowded:
+        writers = [asyncio.create_task(crowded.transact(numbered(number))) for number in range(2 * MOST_OPEN)]
+        await begun.wait()
+
+        seen = await crowded.read(sa.select(lanes))
+        may_end.set()
+        await asyncio.gather(*writers)
+
+    assert (seen, written) == ([], [*range(2 * MOST_OPEN)])
 
 
 @on_sqlite
