@@ -15,14 +15,13 @@ from app.runtime import Runtime
 from app.store import record_views
 from app.store.record_views import RecordView
 from app.sync.mappings.table import Table
-from app.sync.model import Kind, RecordRef, Side
+from app.sync.model import Kind, RecordRef, RecordState, Side
 from app.sync.patient_search import PatientSearch, parse_search
 from app.vendors.salesforce import search
 from app.vendors.salesforce.search import Columns
 from app.vendors.salesforce.wire import long_id
 
 ON_A_PAGE = 50
-RecordState = record_views.RecordState
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,11 @@ from app.runtime import Runtime
 from app.store import conflicts as store
 from app.store import failures, record_views, resolutions
 from app.store.failures import Group
-from app.store.record_views import RecordState, RecordView
+from app.store.record_views import RecordView
 from app.store.resolutions import Resolution
 from app.sync.failure_causes import fix, look_up
 from app.sync.mappings.table import Direction
-from app.sync.model import WHOLE_RECORD, Base, Decision, Kind, Link, Side, WriteState
+from app.sync.model import WHOLE_RECORD, Base, Decision, Kind, Link, RecordState, Side, WriteState
 from app.vendors.salesforce.client import MERGED
 
 _RECORD_ON: Mapping[Decision | None, Side] = {

@@ -100,8 +100,7 @@ class Settings(BaseSettings):
         "Without them, fields that differ follow their owner.",
     )
     session_key: Annotated[OrNone[Key], SERVICE, KEY] = Field(
-        None,
-        description="a url-safe base64 key of 32 bytes; signs people's sessions\nUnset: derived from ENCRYPTION_KEYS.",
+        None, description="a url-safe base64 key of 32 bytes; signs people's sessions\nUnset: from ENCRYPTION_KEYS."
     )
     operator_token: Annotated[Token, SERVICE, TOKEN] = Field(
         description="a secret of at least 16 characters\n"
@@ -183,8 +182,7 @@ class Settings(BaseSettings):
     drchrono_answers_verification: Annotated[bool, DRCHRONO] = Field(
         True,
         description="true or false: whether DrChrono's verification of the webhook address is answered\n"
-        "It is needed while the webhook is made or its address changed. Whoever asks is answered with a hash of what\n"
-        "they asked under the secret; false once it is verified, and nobody is.",
+        "Needed while the webhook is made or its address changed: whoever asks gets a hash of it under the secret.",
         examples=["true"],
     )
     drchrono_calls_per_hour: Annotated[int, DRCHRONO] = Field(
@@ -226,9 +224,7 @@ class Settings(BaseSettings):
         None, description="the consumer key of the external client app", examples=["3MVG9…"]
     )
     salesforce_client_secret: Annotated[OrNone[SecretStr], SALESFORCE] = Field(
-        None,
-        description="the consumer secret, or SALESFORCE_USERNAME with SALESFORCE_PRIVATE_KEY_FILE instead",
-        examples=["8F2…"],
+        None, description="the consumer secret; or username and private key instead", examples=["8F2…"]
     )
     salesforce_username: Annotated[OrNone[str], SALESFORCE] = Field(
         None, description="the integration user's username", examples=["sync@acme.example"]
@@ -253,6 +249,9 @@ class Settings(BaseSettings):
         (),  # once it is set, whoever sends events must sign them
         description="a comma list of url-safe base64 keys of 32 bytes, for signed platform events\n"
         "Set: every request must carry X-Chronobridge-Signature: t=SECONDS,v1=HMAC-SHA256 of SECONDS.BODY, in hex.",
+    )
+    salesforce_status_fields: Annotated[bool, SALESFORCE] = Field(
+        True, description="true or false: whether records in Salesforce show how they are synced", examples=["true"]
     )
     salesforce_api_version: Annotated[str, SALESFORCE] = Field(
         "67.0", pattern=r"^\d{2,3}\.0$", description="a version number", examples=["67.0"]

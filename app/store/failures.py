@@ -97,6 +97,7 @@ async def let_go(database: Database, group: Group, limit: int | None, act: Act) 
         is_idle = sa.and_(links.c.id.in_(ids), links.c.due_at.is_(None))
         left = {"last_error": None, "confirm_at": _ASKED_AT_ONCE}
         await connection.execute(sa.update(links).where(is_idle).values(left))
+        await connection.execute(sa.update(links).where(links.c.id.in_(ids)).values(status_due_at=db_now()))
         await connection.execute(sa.delete(failures).where(failures.c.link_id.in_(ids)))
         await resolutions.end_of(connection, ids, ResolutionEnd.DROPPED)
 

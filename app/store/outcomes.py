@@ -30,6 +30,7 @@ _TURN: Mapping[str, Any] = {
     "last_error": sa.bindparam("p_last_error"),
     "lease_owner": None,
     "lease_until": None,
+    "status_due_at": db_now(),
 }
 _IS_IT = links.c.id == sa.bindparam("p_id")
 _SAVED_UNREAD = sa.update(links).where(_IS_IT).values(_TURN)  # all the rest of a row that was not read stays as it is

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,21 +10,10 @@ import sqlalchemy as sa
 from app.store.database import Database
 from app.store.links import exclusions
 from app.store.tables import conflicts, deliveries, events, failures, journal, links
-from app.sync.model import Base, Kind, Link, RecordRef, Side
+from app.sync.model import Base, Kind, Link, RecordRef, RecordState, Side
 
 _MOST_IDS = 500
 _place = links.outerjoin(failures, failures.c.link_id == links.c.id)
-
-
-class RecordState(StrEnum):
-    """How a record stands, for a person."""
-
-    IN_STEP = "in_step"
-    ON_ITS_WAY = "on_its_way"
-    FAILED = "failed"
-    HELD = "held"
-    ALONE = "alone"
-    EXCLUDED = "excluded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +51,10 @@ async def page(
     database: Database, kind: Kind, limit: int, before: str | None = None, standing: RecordState | None = None
 ) -> list[RecordView]:
     """Give the records of a kind, or those that stand so, the last one heard of first; `before`: a link's id."""
-    asked = _asked().where(_theirs(kind, standing)).order_by(links.c.id.desc()).limit(limit)
+    asked = selected().where(_theirs(kind, standing)).order_by(links.c.id.desc()).limit(limit)
     if before is not None:
         asked = asked.where(links.c.id < before)
-    return [_view(row) for row in await database.read(asked)]
+    return [view(row) for row in await database.read(asked)]
 
 
 async def count(database: Database, kind: Kind, standing: RecordState | None = None) -> int:
@@ -81,8 +69,8 @@ async def of(database: Database, kind: Kind, side: Side, ids: Collection[str]) -
     wanted, column = sorted(ids), links.c[f"{side}_id"]
     for at in range(0, len(wanted), _MOST_IDS):
         theirs = sa.and_(links.c.kind == kind.value, column.in_(wanted[at : at + _MOST_IDS]))
-        for row in await database.read(_asked().where(theirs)):
-            known = _view(row)
+        for row in await database.read(selected().where(theirs)):
+            known = view(row)
             found[known.link.id_on(side) or ""] = known
     return found
 
@@ -94,11 +82,12 @@ async def find(database: Database, ref: RecordRef) -> RecordView | None:
 
 async def by_id(database: Database, link_id: str) -> RecordView | None:
     """Give the record of a link; None when there is none."""
-    rows = await database.read(_asked().where(links.c.id == link_id))
-    return _view(rows[0]) if rows else None
+    rows = await database.read(selected().where(links.c.id == link_id))
+    return view(rows[0]) if rows else None
 
 
-def _asked() -> sa.Select[Any]:
+def selected() -> sa.Select[Any]:
+    """Give the statement that selects record views."""
     wanted = (
         "id",
         "kind",
@@ -134,7 +123,8 @@ def _theirs(kind: Kind, standing: RecordState | None) -> sa.ColumnElement[bool]:
     return sa.and_(links.c.kind == kind.value, *conditions[standing])
 
 
-def _view(row: Any) -> RecordView:
+def view(row: Any) -> RecordView:
+    """Give a record view of a row that `selected` selects."""
     is_failed = row.cause is not None
     link = Link(
         row.id,

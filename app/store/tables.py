@@ -68,6 +68,8 @@ links = sa.Table(
     sa.Column("synced_at", Instant, info=STAMP),
     sa.Column("listed_in", sa.String(26)),
     sa.Column("excluded_by", sa.String(32)),  # None: in the set that is synced
+    sa.Column("status", sa.String(64), nullable=False, server_default=""),  # what its Salesforce record shows of it
+    sa.Column("status_due_at", Instant, info=DEADLINE, server_default="0"),  # None: it shows how the link stands
     sa.UniqueConstraint("kind", "drchrono_id"),
     sa.UniqueConstraint("kind", "salesforce_id"),
 )
@@ -78,6 +80,8 @@ sa.Index("ix_links_kind", links.c.kind, links.c.id)
 sa.Index("ix_links_series", links.c.series, **_only(links.c.series.is_not(None)))
 sa.Index("ix_links_person", links.c.person, **_only(links.c.person.is_not(None)))
 sa.Index("ix_links_excluded", links.c.kind, links.c.id, **_only(links.c.excluded_by.is_not(None)))
+_STATUS_DUE = sa.and_(links.c.status_due_at.is_not(None), links.c.salesforce_id.is_not(None))
+sa.Index("ix_links_status_due_at", links.c.kind, links.c.status_due_at, **_only(_STATUS_DUE))
 
 identities = sa.Table(
     "identities",

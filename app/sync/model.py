@@ -65,6 +65,17 @@ class Exclusion(StrEnum):
     PARENT = "parent"
 
 
+class RecordState(StrEnum):
+    """How a record stands, for a person."""
+
+    IN_STEP = "in_step"
+    ON_ITS_WAY = "on_its_way"
+    FAILED = "failed"
+    HELD = "held"
+    ALONE = "alone"
+    EXCLUDED = "excluded"
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One record as one side holds it.

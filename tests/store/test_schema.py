@@ -110,6 +110,9 @@ async def at_first_migration(database, vault):
             await connection.execute(sa.text(f"DROP INDEX {index}"))
         await connection.execute(sa.text("DROP INDEX ix_links_excluded"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN excluded_by"))
+        await connection.execute(sa.text("DROP INDEX ix_links_status_due_at"))
+        for name in ("status", "status_due_at"):
+            await connection.execute(sa.text(f"ALTER TABLE links DROP COLUMN {name}"))
         await connection.execute(sa.text("DROP INDEX ix_links_person"))
         await connection.execute(sa.text("DROP INDEX ix_links_series"))
         await connection.execute(sa.text("DROP INDEX ix_links_lane_due"))

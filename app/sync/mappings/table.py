@@ -118,7 +118,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The mapping of one kind."""
+    """The mapping of one kind.
+
+    shows_status  Salesforce's object has the fields that show people how a record is synced, and we may write them
+    """
 
     kind: Kind
     path: str
@@ -128,6 +131,7 @@ class Table:
     constants: Mapping[str, Any] = field(default_factory=dict)
     opt_in: str | None = None
     include: tuple[Condition, ...] = ()
+    shows_status: bool = False
 
     @cached_property
     def fields(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from app.sync.mappings.codecs import FieldLimits
 from app.sync.mappings.states import COUNTRIES, STATE, code_of, companions, folded
 from app.sync.mappings.table import Mappings, Row, Table
 from app.sync.model import Kind, Side
+from app.sync.sync_status import STATUS_FIELDS
 from app.vendors.salesforce.client import Salesforce
 
 ORGANIZATION = "Organization"  # the org's own row among its objects
@@ -27,7 +28,7 @@ Described = Mapping[str, Any]
 _TEXTS = frozenset({"string", "textarea", "picklist", "combobox", "email", "phone", "url", "encryptedstring"})
 _READ_OF_A_FIELD = (
     *("name", "type", "length", "precision", "scale", "digits"),
-    *("nillable", "createable", "defaultedOnCreate", "restrictedPicklist", "picklistValues"),
+    *("nillable", "createable", "updateable", "defaultedOnCreate", "restrictedPicklist", "picklistValues"),
 )
 _READ_OF_A_VALUE = ("value", "label", "active", "validFor")
 
@@ -69,7 +70,7 @@ async def describe_org(client: Salesforce, mappings: Mappings) -> dict[str, dict
 
 def cut_down(table: Table, described: Described) -> dict[str, Any]:
     """Give of an object's description what is read of it for a mapping, to be kept."""
-    wanted = set()
+    wanted = {*STATUS_FIELDS}
     for row in table.rows.values():
         wanted.add(row.shown(Side.SALESFORCE))
         if row.codec is STATE:
@@ -94,7 +95,9 @@ def fitted(table: Table, described: Described | None) -> Table:
     if described is None:
         return table
     fields = fields_of(described)
-    return replace(table, rows={name: _fitted(table, row, fields) for name, row in table.rows.items()})
+    shows_status = all(fields.get(name, {}).get("updateable") is True for name in STATUS_FIELDS)
+    rows = {name: _fitted(table, row, fields) for name, row in table.rows.items()}
+    return replace(table, rows=rows, shows_status=shows_status)
 
 
 def _fitted(table: Table, row: Row, fields: Mapping[str, Described]) -> Row:

@@ -7,9 +7,10 @@ from pydantic import BaseModel, Field
 
 from app.operations import patients
 from app.operations.audit import note_view
-from app.operations.patients import People, Person, RecordState
+from app.operations.patients import People, Person
 from app.ports import Action
 from app.runtime import Runtime
+from app.sync.model import RecordState
 from app.web.api.records import Standing
 from app.web.auth import Reader
 from app.web.validation import RequestBody

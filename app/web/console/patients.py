@@ -12,10 +12,11 @@ from fastapi.responses import Response
 
 from app.operations import patients
 from app.operations.audit import note_view
-from app.operations.patients import People, RecordState
+from app.operations.patients import People
 from app.operations.sign_in import Caller
 from app.ports import Action
 from app.runtime import Runtime
+from app.sync.model import RecordState
 from app.web.pages import form, page, reader
 
 router = APIRouter(prefix="/patients")

@@ -1,0 +1,82 @@
+"""Sync status: how a record is synced, as its Salesforce record shows it to people there. Pure.
+
+The words are the glossary's. What is said holds names of fields and what to do, never a value.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.sync.failure_causes import CAUSES, look_up
+from app.sync.model import Exclusion, Kind, RecordState
+
+SYNC_STATUS, SYNC_MESSAGE, SYNCED_AT = "DrChrono_Sync_Status__c", "DrChrono_Sync_Message__c", "DrChrono_Synced_At__c"
+STATUS_FIELDS = frozenset({SYNC_STATUS, SYNC_MESSAGE, SYNCED_AT})
+KINDS_WITH_STATUS = (Kind.PATIENT, Kind.APPOINTMENT)
+LONGEST_MESSAGE = 255
+_WAITS = "It is tried again by itself."
+_MORE = "…"
+
+
+class SyncStatus(StrEnum):
+    """What the status field of a record says, in the words that people see."""
+
+    IN_STEP = "In step"
+    WAITING = "Waiting"
+    NEEDS_REVIEW = "Needs review"
+    FAILED = "Failed"
+    NOT_LINKED = "Not linked"
+    EXCLUDED = "Excluded"
+
+
+_OF_STATES = {
+    RecordState.IN_STEP: SyncStatus.IN_STEP,
+    RecordState.ON_ITS_WAY: SyncStatus.WAITING,
+    RecordState.HELD: SyncStatus.NEEDS_REVIEW,
+    RecordState.FAILED: SyncStatus.FAILED,
+    RecordState.ALONE: SyncStatus.NOT_LINKED,
+    RecordState.EXCLUDED: SyncStatus.EXCLUDED,
+}
+_WHY_EXCLUDED = {
+    Exclusion.DRCHRONO: "The mapping leaves it out, by what DrChrono holds.",
+    Exclusion.SALESFORCE: "The mapping leaves it out, by what Salesforce holds.",
+    Exclusion.PARENT: "A record that it refers to is left out.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusText:
+    """What a record shows: a word, and a sentence or two of why and what to do; empty where nothing is to be done."""
+
+    status: SyncStatus
+    message: str = ""
+
+    @property
+    def digest(self) -> str:
+        """A short text that another status or message does not have."""
+        return hashlib.sha256(f"{self.status}\n{self.message}".encode()).hexdigest()[:32]
+
+
+def status_of(
+    state: RecordState, cause: str = "", fields: Sequence[str] = (), excluded_by: frozenset[Exclusion] = frozenset()
+) -> StatusText:
+    """Give what a record shows that stands so.
+
+    cause   why it failed or is held; of one that waits, why it does
+    fields  those the cause is about, by the names of its side
+    """
+    match state:
+        case RecordState.HELD | RecordState.FAILED:
+            message = look_up(cause).fix
+            if fields:
+                message = f"{', '.join(fields)}: {message}"
+        case RecordState.ON_ITS_WAY:
+            message = f"{CAUSES[cause].fix} {_WAITS}" if cause in CAUSES else _WAITS
+        case RecordState.EXCLUDED:
+            message = " ".join(_WHY_EXCLUDED[one] for one in Exclusion if one in excluded_by)
+        case RecordState.IN_STEP | RecordState.ALONE:
+            message = ""
+    if len(message) > LONGEST_MESSAGE:
+        message = message[: LONGEST_MESSAGE - len(_MORE)] + _MORE
+    return StatusText(_OF_STATES[state], message)

@@ -1,0 +1,154 @@
+"""Sync status: what Salesforce's records show people of how they are synced is written back, by as few calls as may be.
+
+Two hundred records a call, in the lane of comparing, one worker at a time. A status that changed is written at the next
+look; where only the moment of the last sync did, after a minute, with all that gathered until then. A write tells of
+nothing that travels, so it is neither journalled nor seen as a change; whatever becomes of it is tried again when the
+record's state is saved next.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from app.errors import StoreUnavailable, SyncError
+from app.log import log
+from app.runtime import Runtime
+from app.store import lanes, schedules
+from app.store import sync_status as statuses
+from app.store.clock import millis
+from app.store.sync_status import DueStatus
+from app.sync.failure_causes import look_up
+from app.sync.model import Kind, Lane, RecordState, RefusalScope, Side
+from app.sync.sync_status import (
+    KINDS_WITH_STATUS,
+    STATUS_FIELDS,
+    SYNC_MESSAGE,
+    SYNC_STATUS,
+    SYNCED_AT,
+    StatusText,
+    status_of,
+)
+from app.vendors.salesforce.wire import RecordRefused, Saved, moment
+
+LOOK_EVERY_S = 5.0
+_NAME = "sync_status"
+_MOST_LOOKED_AT, _IN_A_CALL = 1000, 200
+_GATHERS = timedelta(minutes=1)
+_TURN, _AFTER_A_FAILURE, _AFTER_A_REFUSAL = timedelta(minutes=1), timedelta(minutes=1), timedelta(minutes=10)
+_ADVICE = "let the integration user edit the fields, by its permission set; or set SALESFORCE_STATUS_FIELDS=false"
+
+
+async def write_statuses_when_due(runtime: Runtime) -> None:
+    """Have Salesforce's records show how they are synced, where the org has the fields for it and we may call it.
+
+    Raises  StoreUnavailable
+    """
+    if runtime.salesforce is None or not runtime.settings.salesforce_status_fields:
+        return
+    kinds = [kind for kind in KINDS_WITH_STATUS if kind in runtime.mappings and runtime.mappings[kind].shows_status]
+    if not kinds or not await statuses.are_due(runtime.database, kinds):
+        return
+    if await lanes.is_paused(runtime.database, Lane.COMPARE) or await runtime.salesforce.budget.wait(Lane.COMPARE):
+        return
+    if not await schedules.try_claim(runtime.database, _NAME, _TURN):
+        return
+    again_in = timedelta(seconds=LOOK_EVERY_S)
+    try:
+        for kind in kinds:
+            await write_statuses(runtime, kind)
+    except StoreUnavailable:
+        raise
+    except _Refused as refused:
+        again_in = _AFTER_A_REFUSAL
+        log.warning("status.refused", side=Side.SALESFORCE.value, cause=refused.code, advice=_ADVICE)
+    except SyncError as error:
+        again_in = _AFTER_A_FAILURE
+        log.info("status.not_written", side=Side.SALESFORCE.value, error=type(error).__name__, cause=str(error))
+    await schedules.again_in(runtime.database, _NAME, again_in)
+
+
+async def write_statuses(runtime: Runtime, kind: Kind) -> None:
+    """Write what records of a kind are to show, of those that have been due for longest.
+
+    Raises  SyncError; StoreUnavailable
+    """
+    found = [_Said(one, _text(one)) for one in await statuses.due(runtime.database, kind, _MOST_LOOKED_AT)]
+    await statuses.shown(runtime.database, [one.as_shown for one in found if one.is_shown])
+    wanted = [one for one in found if not one.is_shown and (one.is_news or one.due.age >= _GATHERS)]
+    for at in range(0, len(wanted), _IN_A_CALL):
+        await _write(runtime, kind, wanted[at : at + _IN_A_CALL])
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a record is to show, beside what it shows."""
+
+    due: DueStatus
+    text: StatusText
+
+    @property
+    def as_shown(self) -> tuple[DueStatus, str]:
+        """What is kept once it is shown: what was said, and the moment of the last sync."""
+        synced_at = self.due.view.synced_at
+        return self.due, f"{self.text.digest} {'' if synced_at is None else millis(synced_at)}"
+
+    @property
+    def is_shown(self) -> bool:
+        return self.due.shown == self.as_shown[1]
+
+    @property
+    def is_news(self) -> bool:
+        """Whether more than the moment of the last sync differs from what is shown."""
+        return self.due.shown.partition(" ")[0] != self.text.digest
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What is written."""
+        view, synced_at = self.due.view, self.due.view.synced_at
+        return {
+            "id": view.link.salesforce_id,
+            SYNC_STATUS: self.text.status.value,
+            SYNC_MESSAGE: self.text.message or None,
+            SYNCED_AT: None if synced_at is None else moment(synced_at),
+        }
+
+
+class _Refused(Exception):  # noqa: N818
+    """The org takes no status of any record: a permission or a field is not there."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+async def _write(runtime: Runtime, kind: Kind, part: Sequence[_Said]) -> None:
+    """Write what some records are to show, in one call.
+
+    Raises  _Refused, SyncError
+    """
+    assert runtime.salesforce is not None
+    records = [one.record for one in part]
+    answers = await runtime.salesforce.on(Lane.COMPARE).update(runtime.mappings[kind].object, records)
+    refused = [answer for answer in answers if isinstance(answer, RecordRefused)]
+    of_all = next((answer for answer in refused if _is_about_all(answer)), None)
+    # what a record refuses is not said again until its state changes
+    ended = Saved if of_all is not None else Saved | RecordRefused
+    done = [one.as_shown for one, answer in zip(part, answers, strict=True) if isinstance(answer, ended)]
+    await statuses.shown(runtime.database, done)
+    if of_all is not None:
+        raise _Refused(of_all.code)
+    for code, count in Counter(answer.code for answer in refused).items():
+        log.info("status.not_taken", kind=kind.value, cause=code, records=count)
+
+
+def _is_about_all(refused: RecordRefused) -> bool:
+    """Say whether a refusal is none of the record's own: a field or a permission is not there, or the org is ill."""
+    return bool(STATUS_FIELDS & {*refused.fields}) or look_up(refused.code).scope is not RefusalScope.RECORD
+
+
+def _text(one: DueStatus) -> StatusText:
+    view = one.view
+    cause = view.last_error if view.standing is RecordState.ON_ITS_WAY else view.cause
+    return status_of(view.standing, cause, view.fields, view.link.excluded_by)
