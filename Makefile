@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load soak sizes screenshots serve work up lock audit migration env-example clean
+.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load soak sizes screenshots serve work up lock audit migration env-example salesforce-source clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -95,6 +95,9 @@ migration: $(READY)  ## M="what it adds": a new empty migration
 
 env-example: $(READY)  ## write deploy/env.example anew from app/settings/fields.py
 	@$(BIN)/python -m app.settings > $@.new && mv $@.new deploy/env.example
+
+salesforce-source: $(READY)  ## write what of deploy/salesforce follows the shipped mapping
+	@$(BIN)/chronobridge salesforce package --mapping default --out deploy/salesforce
 
 clean:  ## remove .venv, var and caches
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build bench.json

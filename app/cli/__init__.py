@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import audit, harness
+from app.cli import audit, harness, salesforce
 from app.errors import Misconfigured, StoreUnavailable, SyncError
 from app.sync.model import Kind
 
@@ -31,6 +31,7 @@ disconnect_commands = typer.Typer(help="Disconnect a vendor.", no_args_is_help=T
 app.add_typer(connect_commands, name="connect")
 app.add_typer(disconnect_commands, name="disconnect")
 app.add_typer(audit.commands, name="audit")
+app.add_typer(salesforce.commands, name="salesforce")
 
 
 def main() -> None:

@@ -1,0 +1,115 @@
+"""What people see in the org: the app, its tabs, page layouts, and a report type of what needs attention. Pure.
+
+Source  Metadata API Developer Guide, CustomApplication, CustomTab, Layout, ReportType (read 2026-11)
+"""
+
+from collections.abc import Iterator, Sequence
+
+from app.sync.model import Kind, Side
+from app.vendors.salesforce.metadata.fields import SYNC_MESSAGE, SYNC_STATUS, SYNCED_AT, OrgField, OrgObject
+from app.vendors.salesforce.metadata.permission_sets import APP
+from app.vendors.salesforce.metadata.xml import Element, document
+
+_MOTIFS = {Kind.PATIENT: "Custom15: People", Kind.APPOINTMENT: "Custom25: Alarm clock"}  # icons of Salesforce's
+_OTHER_MOTIF = "Custom18: Form"
+_REPORT_TYPE = "DrChrono_Needs_Attention"
+
+
+def page_files(objects: Sequence[OrgObject]) -> Iterator[tuple[str, bytes]]:
+    """Give the files of everything that is shown and that is no field."""
+    yield f"force-app/main/applications/{APP}.app-meta.xml", document("CustomApplication", _app(objects))
+    for one in objects:
+        if one.is_custom:
+            motif = _MOTIFS.get(one.tables[0].kind, _OTHER_MOTIF)
+            tab: Element = {"customObject": True, "motif": motif}
+            yield f"force-app/main/tabs/{one.name}.tab-meta.xml", document("CustomTab", tab)
+            layout = f"{one.name}-{one.label} Layout"  # the name of the one that the platform makes by itself
+            yield f"force-app/main/layouts/{layout}.layout-meta.xml", document("Layout", _layout(one))
+    with_status = [one for one in objects if one.has_status]
+    if with_status:
+        report = document("ReportType", _report_type(with_status))
+        yield f"force-app/main/reportTypes/{_REPORT_TYPE}.reportType-meta.xml", report
+
+
+def _app(objects: Sequence[OrgObject]) -> Element:
+    tabs = [one.name if one.is_custom else f"standard-{one.name}" for one in objects if one.tables]
+    return {
+        "brand": {"headerColor": "#0070D2", "shouldOverrideOrgTheme": False},
+        "description": "Patients, appointments, doctors and offices of DrChrono.",
+        "formFactors": ["Small", "Large"],
+        "isNavAutoTempTabsDisabled": False,
+        "isNavPersonalizationDisabled": False,
+        "isNavTabPersistenceDisabled": False,
+        "label": "DrChrono",
+        "navType": "Standard",
+        "tabs": tabs,
+        "uiType": "Lightning",
+    }
+
+
+def _layout(one: OrgObject) -> Element:
+    rows = {row.shown(Side.SALESFORCE) for table in one.tables for row in table.rows.values()}
+    of_record = [field for field in one.fields if field.made and field.name in rows]
+    of_service = [field for field in one.fields if field.made and field.name not in rows]
+    name: Element = {"behavior": "Readonly" if one.name_row is None else "Required", "field": "Name"}
+    owner: Element = {"behavior": "Edit", "field": "OwnerId"}
+    by_whom: list[Element] = [{"behavior": "Readonly", "field": name} for name in ("CreatedById", "LastModifiedById")]
+    return {
+        "layoutSections": [
+            _section("Information", [name, *map(_item, of_record)]),
+            _section("DrChrono", [*map(_item, of_service), owner]),
+            _section("System Information", by_whom),
+        ],
+        "showEmailCheckbox": False,
+        "showHighlightsPanel": False,
+        "showInteractionLogPanel": False,
+        "showRunAssignmentRulesCheckbox": False,
+        "showSubmitAndAttachButton": False,
+    }
+
+
+def _item(field: OrgField) -> Element:
+    return {"behavior": "Edit" if field.is_edited else "Readonly", "field": field.name}
+
+
+def _section(label: str, items: Sequence[Element]) -> Element:
+    return {
+        "customLabel": True,
+        "detailHeading": True,
+        "editHeading": True,
+        "label": label,
+        "layoutColumns": [{"layoutItems": list(items[0::2])}, {"layoutItems": list(items[1::2])}],
+        "style": "TwoColumnsTopToBottom",
+    }
+
+
+def _report_type(objects: Sequence[OrgObject]) -> Element:
+    """Give the patients with their appointments, or whichever of the two the mapping has."""
+    base, *others = objects
+    join: Element = {}
+    sections = [_columns(base, base.name)]
+    relations = [
+        field.made["relationshipName"]
+        for one in others
+        for field in one.made
+        if field.made and field.made.get("referenceTo") == base.name
+    ]
+    if relations:
+        relation = f"{relations[0]}__r"
+        join = {"join": {"outerJoin": True, "relationship": relation}}
+        sections.append(_columns(others[0], f"{base.name}.{relation}"))
+    return {
+        "baseObject": base.name,
+        "category": "other",
+        "deployed": True,
+        "description": "Whatever is not in step between DrChrono and Salesforce: filter by the status.",
+        **join,
+        "label": "DrChrono Needs Attention",
+        "sections": sections,
+    }
+
+
+def _columns(one: OrgObject, table: str) -> Element:
+    names = ["Name", SYNC_STATUS, SYNC_MESSAGE, SYNCED_AT, one.tables[0].external_id]
+    columns = [{"checkedByDefault": True, "field": name, "table": table} for name in names]
+    return {"columns": columns, "masterLabel": one.label}

@@ -1,0 +1,92 @@
+"""The Salesforce package as SFDX source: what the mapping says, generated, and what is the same for every mapping.
+
+`deploy/salesforce` is the package of the shipped mapping. Apex classes, their tests, the card and whatever else lies
+there in a folder that is not generated goes along as it is.
+
+Source  Salesforce DX Developer Guide, Project Structure (read 2026-11)
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from app.errors import Misconfigured
+from app.sync.mappings.table import Mappings
+from app.vendors.salesforce.metadata.fields import objects_of
+from app.vendors.salesforce.metadata.messages import message_files
+from app.vendors.salesforce.metadata.objects import event_files, object_files
+from app.vendors.salesforce.metadata.pages import page_files
+from app.vendors.salesforce.metadata.permission_sets import permission_files
+
+PACKAGE = Path(__file__).parents[4] / "deploy" / "salesforce"
+MAIN = "force-app/main"
+GENERATED = frozenset(
+    {
+        *("applications", "customPermissions", "deletions", "flows", "layouts", "objects", "permissionsets"),
+        *("reportTypes", "tabs", "workflows"),
+    }
+)
+_PROJECT = "sfdx-project.json"
+_LOOSE = (_PROJECT, ".forceignore")
+_CARD_CLASS = re.compile(rb"@AuraEnabled")
+
+
+def source_files(mappings: Mappings, package: Path = PACKAGE) -> dict[str, bytes]:
+    """Give the whole package of a mapping: path -> content, by path.
+
+    package  where the parts are that follow no mapping
+
+    Raises  Misconfigured, with a line for each key of the mapping that the platform does not allow
+    """
+    static = dict(_static_files(package))
+    objects, api_version = objects_of(mappings), api_version_of(static)
+    files = static | dict(event_files()) | dict(page_files(objects))
+    files |= dict(permission_files(objects, _card_classes(static)))
+    for one in objects:
+        files |= dict(object_files(one)) | dict(message_files(one, api_version))
+    return dict(sorted(files.items()))
+
+
+def api_version_of(files: Mapping[str, bytes]) -> str:
+    """Give the version of the API that a package is written for."""
+    return str(json.loads(files[_PROJECT])["sourceApiVersion"])
+
+
+def write(files: Mapping[str, bytes], folder: Path) -> None:
+    """Leave a folder with exactly these files of the package; beside it only what is no part of a package stays.
+
+    Raises  Misconfigured where the folder holds something else
+    """
+    project = folder / _PROJECT
+    if folder.exists() and any(folder.iterdir()) and not project.exists():
+        raise Misconfigured(f"{folder} is not empty and holds no {_PROJECT}; name a new folder")
+    for name in GENERATED:
+        shutil.rmtree(folder / MAIN / name, ignore_errors=True)
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_bytes() != content:
+            path.write_bytes(content)
+
+
+def is_generated(path: str) -> bool:
+    """Say whether a file of the package follows the mapping."""
+    return path.startswith(f"{MAIN}/") and path.split("/")[2] in GENERATED
+
+
+def _static_files(package: Path) -> Iterator[tuple[str, bytes]]:
+    found = [package / name for name in _LOOSE] + sorted((package / "force-app").rglob("*"))
+    for path in found:
+        name = path.relative_to(package).as_posix()
+        if path.is_file() and not is_generated(name):
+            yield name, path.read_bytes()
+    if not (package / _PROJECT).exists():
+        raise Misconfigured(f"{package} holds no {_PROJECT}: run from a checkout or the image, which carry the package")
+
+
+def _card_classes(static: Mapping[str, bytes]) -> Iterator[str]:
+    for name, content in static.items():
+        if name.startswith(f"{MAIN}/classes/") and name.endswith(".cls") and _CARD_CLASS.search(content):
+            yield Path(name).stem

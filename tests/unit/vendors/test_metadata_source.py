@@ -1,0 +1,208 @@
+"""The Salesforce package of a mapping: what is made of its rows, and what the platform does not allow."""
+
+import re
+from pathlib import Path
+
+import pytest
+from defusedxml import ElementTree
+from typer.testing import CliRunner
+
+from app.cli import app
+from app.errors import Misconfigured
+from app.settings.fields import Settings
+from app.sync.mappings import file
+from app.vendors.salesforce.metadata.source import PACKAGE, api_version_of, is_generated, source_files, write
+
+MAIN = "force-app/main"
+OBJECTS = f"{MAIN}/objects"
+NAMESPACE = "{http://soap.sforce.com/2006/04/metadata}"
+NO_VISITS = 'extends = "default"\nappointment = false\n'
+OWN = """
+extends = "default"
+appointment = false
+
+[patient]
+fields.gender = { salesforce = "Sex__c", values = { Male = "Man", Female = "Woman", Other = "Other & more" } }
+fields.nick = { drchrono = "nick", salesforce = "Nick_Name__c", codec = "text", owner = "drchrono", max_length = 300 }
+"""
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Give the files of a mapping: one that comes along by its name, or the text of one."""
+
+    def of(text):
+        path = Path(text)
+        if text not in file.PRESETS:
+            path = tmp_path / "mapping.toml"
+            path.write_text(text)
+        return source_files(file.load(path))
+
+    return of
+
+
+def elements(content, name):
+    """Give the texts of an element, wherever it stands."""
+    return [one.text for one in ElementTree.fromstring(content).iter(f"{NAMESPACE}{name}")]
+
+
+def field(files, object_name, name):
+    root = ElementTree.fromstring(files[f"{OBJECTS}/{object_name}/fields/{name}.field-meta.xml"])
+    return {one.tag.removeprefix(NAMESPACE): one.text for one in root}
+
+
+def may_edit(files, permission_set):
+    """Give the fields that a permission set names, and whether it lets people edit them."""
+    root = ElementTree.fromstring(files[f"{MAIN}/permissionsets/{permission_set}.permissionset-meta.xml"])
+    rows = root.iter(f"{NAMESPACE}fieldPermissions")
+    return {one.findtext(f"{NAMESPACE}field"): one.findtext(f"{NAMESPACE}editable") == "true" for one in rows}
+
+
+def test_what_lies_in_the_repository_is_what_make_salesforce_source_writes(package):
+    generated = {name: content for name, content in package("default").items() if is_generated(name)}
+
+    there = {path.relative_to(PACKAGE).as_posix() for path in (PACKAGE / "force-app").rglob("*") if path.is_file()}
+
+    assert {name for name in there if is_generated(name)} == generated.keys(), "run: make salesforce-source"
+    changed = [name for name, content in generated.items() if (PACKAGE / name).read_bytes() != content]
+    assert changed == [], "run: make salesforce-source"
+
+
+def test_everything_is_written_for_the_version_that_the_service_speaks(package):
+    files = package("default")
+    ours = Settings.model_fields["salesforce_api_version"].default
+
+    named = {one for name, content in files.items() if name.endswith(".xml") for one in elements(content, "apiVersion")}
+
+    assert api_version_of(files) == ours
+    assert named == {ours}
+
+
+@pytest.mark.parametrize("mapping", [*file.PRESETS, NO_VISITS, OWN], ids=[*file.PRESETS, "no visits", "own"])
+def test_nothing_is_named_that_the_package_does_not_hold(package, mapping):
+    files = package(mapping)
+    made = {name.split("/")[3] + "." + Path(name).name.split(".")[0] for name in files if "/fields/" in name}
+
+    permitted = may_edit(files, "DrChrono_Integration")
+    watched = {
+        f"{elements(content, 'object')[0]}.{name.split('.')[1]}"
+        for path, content in files.items()
+        if "/flows/" in path
+        for name in elements(content, "leftValueReference")
+    }
+    sent = {
+        f"{Path(path).name.split('.')[0]}.{name}"
+        for path, content in files.items()
+        if "/workflows/" in path
+        for name in elements(content, "fields")
+    }
+
+    def custom(names):
+        return {name for name in names if name.endswith("__c")}
+
+    assert custom(permitted) == {name for name in made if not name.startswith("DrChrono_Sync__e")}
+    assert custom(watched) <= made
+    assert custom(sent) <= made
+    assert all(permitted.values())
+
+
+def test_a_changed_mapping_changes_every_place_that_follows_it(package):
+    files = package(OWN)
+
+    nick_name = field(files, "Contact", "Nick_Name__c")
+    assert (nick_name["type"], nick_name["length"]) == ("LongTextArea", "300")
+    assert elements(files[f"{OBJECTS}/Contact/fields/Sex__c.field-meta.xml"], "fullName")[1:] == [
+        "Man",
+        "Woman",
+        "Other & more",
+    ]
+    flow = files[f"{MAIN}/flows/DrChrono_Contact_Updated.flow-meta.xml"]
+    assert {"$Record.Nick_Name__c", "$Record.Sex__c"} <= set(elements(flow, "leftValueReference"))
+    assert not [name for name in files if "Gender" in name or "Appointment" in name]
+    assert b"Appointment" not in b"".join(content for name, content in files.items() if is_generated(name))
+    assert may_edit(files, "DrChrono_Staff")["Contact.Sex__c"]
+
+
+def test_persons_are_accounts_whose_permission_is_that_of_their_contact(package):
+    files = package("person-accounts")
+
+    assert field(files, "Account", "DrChrono_Patient_Id__c")["unique"] == "true"
+    assert field(files, "DrChrono_Appointment__c", "Patient__c")["referenceTo"] == "Account"
+    assert {"Contact.Email", "Contact.MailingAddress", "Account.DrChrono_Gender__c"} <= may_edit(
+        files, "DrChrono_Viewer"
+    ).keys()
+    assert f"{MAIN}/deletions/triggers/DrChronoAccount.trigger" in files
+
+
+def test_staff_edit_what_travels_to_drchrono_and_viewers_nothing(package):
+    files = package("default")
+
+    staff = may_edit(files, "DrChrono_Staff")
+
+    assert (staff["Contact.Email"], staff["Contact.Sync_To_DrChrono__c"]) == (True, True)
+    assert (staff["Contact.DrChrono_Chart_Id__c"], staff["Contact.DrChrono_Sync_Status__c"]) == (False, False)
+    assert not any(may_edit(files, "DrChrono_Viewer").values())
+    assert staff.keys() == may_edit(files, "DrChrono_Viewer").keys() == may_edit(files, "DrChrono_Integration").keys()
+    assert not {name for name in staff if name.endswith((".Name", ".LastName", ".MailingStreet"))}
+
+
+ROW = 'fields.odd = { drchrono = "odd", salesforce = "%s", codec = "%s", owner = "salesforce"%s }'
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (ROW % ("Odd__Name__c", "text", ""), "name it Odd_Name__c"),
+        (ROW % ("N" * 41 + "__c", "text", ""), "takes 40; name it"),
+        (ROW % ("Odd___c", "text", ""), "is no name"),
+        (ROW % ("Odd__c", "text", ", max_length = 131073"), "set max_length = 131072"),
+        (ROW % ("Odd__c", "text", ", max_length = 256, identity = true"), "set max_length = 255"),
+        (ROW % ("Odd__c", "phone", ", max_length = 41"), "set max_length = 40"),
+        (ROW % ("Odd__c", "enum", ', values = { a = "' + "v" * 256 + '" }'), "takes 255 characters"),
+        (ROW % ("Odd__c", "enum", ', values = { a = "Yes", b = "yes" }'), "differ in case alone"),
+        (ROW % ("DrChrono_Sync_Message__c", "text", ""), "another field of Contact"),
+        ('external_id = "AccountNumber"', "ends in __c"),
+    ],
+)
+def test_what_the_platform_does_not_allow_is_told_with_its_row_and_the_fix(package, row, says):
+    key = "fields.odd" if row.startswith("fields") else "external_id"
+    expected = "object" if "Sync_Message" in row else key
+
+    with pytest.raises(Misconfigured, match=re.escape(f"table [patient], key {expected}: ")) as error:
+        package(f'extends = "default"\n[patient]\n{row}\n')
+
+    assert says in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_every_row_that_is_wrong_has_a_line(package):
+    rows = "\n".join(
+        f'fields.odd{at} = {{ drchrono = "odd{at}", salesforce = "O__{at}__c", codec = "date", owner = "drchrono" }}'
+        for at in range(3)
+    )
+
+    with pytest.raises(Misconfigured) as error:
+        package(f'extends = "default"\n[patient]\n{rows}\n')
+
+    assert len(str(error.value).splitlines()) == 3
+
+
+def test_the_command_writes_a_mappings_package_and_leaves_nothing_of_the_one_before(tmp_path):
+    folder = tmp_path / "package"
+    for mapping in ("wide", "default"):
+        done = CliRunner().invoke(app, ["salesforce", "package", "--mapping", mapping, "--out", str(folder)])
+        assert done.exit_code == 0, done.output
+
+    written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+    assert written == source_files(file.load()).keys()
+    assert (folder / "sfdx-project.json").stat().st_mode & 0o044 == 0o044
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+
+    with pytest.raises(Misconfigured, match="name a new folder"):
+        write(source_files(file.load()), tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
