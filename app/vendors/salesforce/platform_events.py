@@ -89,20 +89,21 @@ def _events(document: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def _change(event: Mapping[str, Any]) -> RecordChange:
-    """Give one event; the Flow's callout spells its keys in its own way. An id of another object's names no record.
+    """Give one event: the package's own, or of somebody's Flow or Apex, which spell the names in their own way.
 
-    Whoever builds the Flow types the names, and Salesforce knows no case in them.
+    An id of another object's names no record. Whoever builds a Flow types the names, and Salesforce knows no case in
+    them.
     """
     event = {name.casefold(): value for name, value in event.items()}
-    kind = _text(event, "Object_Api_Name__c", "objectApiName")
+    kind = _text(event, "Object__c", "Object_Api_Name__c", "objectApiName")
     kind = kind if _NAME.fullmatch(kind) else ""
     uuid, version = _text(event, "EventUuid", "eventUuid"), _text(event, "systemModstamp")
     return RecordChange(
         uuid if _UUID.fullmatch(uuid) else "",
         kind,
         id_of(kind, _text(event, "Record_Id__c", "recordId")) if kind else "",
-        id_of(kind, _text(event, "Master_Record_Id__c", "masterRecordId")),
-        _text(event, "Operation__c", "operation").upper()[:16],
+        id_of(kind, _text(event, "Winner_Id__c", "Master_Record_Id__c", "masterRecordId")),
+        _text(event, "Action__c", "Operation__c", "operation").upper()[:16],
         version if _STAMP.fullmatch(version) else "",
     )
 

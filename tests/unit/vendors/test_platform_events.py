@@ -55,6 +55,14 @@ def test_events_as_apex_serialises_them_name_no_org():
     assert told(sample(RAW)) == EventBatch(frozenset(), (RecordChange(UUID, "Contact", ADA, "", "UPDATE", ""),))
 
 
+def test_the_packages_own_event_of_a_merge_names_both_records():
+    event = {"EventUuid": UUID, "Action__c": "merged", "Object__c": "Contact", "Record_Id__c": ADA, "Winner_Id__c": BEN}
+
+    batch = told({"organizationId": ORG, "events": [event | {"External_Id__c": "7", "Chart_Id__c": None}]})
+
+    assert batch == EventBatch(frozenset({ORG}), (RecordChange(UUID, "Contact", ADA, BEN, "MERGED", ""),))
+
+
 def test_a_relayed_event_takes_its_org_from_where_it_came_from():
     assert told(sample(RELAY)) == EventBatch(frozenset({ORG}), (RecordChange(UUID, "Contact", ADA, "", "UPDATE", ""),))
 
