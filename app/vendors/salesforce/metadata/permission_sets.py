@@ -8,6 +8,7 @@ Source  Metadata API Developer Guide, PermissionSet; Salesforce Help, Considerat
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from app.sync.model import Kind
 from app.vendors.salesforce.metadata.fields import OrgField, OrgObject
@@ -28,9 +29,8 @@ _ALWAYS_SHOWN = frozenset(
         *("systemmodstamp", "isdeleted"),
     }
 )
-
-
-_Rights = frozenset[str]  # beside to read: Create, Edit, Delete
+_CREDENTIALS = "UserExternalCredential"  # without reading it, nobody's callout finds its token
+_Rights: TypeAlias = frozenset[str]  # beside to read: Create, Edit, Delete
 _READ: _Rights = frozenset()
 _DEPENDS: Mapping[str, Mapping[str, _Rights]] = {  # an object's rights give these of another: Salesforce demands them
     "Contact": {"Account": _READ},
@@ -38,22 +38,30 @@ _DEPENDS: Mapping[str, Mapping[str, _Rights]] = {  # an object's rights give the
 }
 
 
-def permission_files(objects: Sequence[OrgObject], card_classes: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+def permission_files(
+    objects: Sequence[OrgObject], card_classes: Iterable[str], principals: Iterable[str]
+) -> Iterator[tuple[str, bytes]]:
     """Give the three permission sets, and the custom permissions that two of them hold.
 
     card_classes  the Apex classes that the card asks
+    principals    by whom the service's own user calls the service
     """
     classes = [{"apexClass": name, "enabled": True} for name in sorted(card_classes)]
     own = [one for one in objects if one.is_custom]
     tabs = [{"tab": one.name, "visibility": "Visible"} for one in sorted(own, key=lambda one: one.name)]
     app: Element = {"application": APP, "visible": True}
+    principal_accesses = [{"enabled": True, "externalCredentialPrincipal": name} for name in sorted(principals)]
+    beside: dict[str, _Rights] = {EVENT: frozenset({"Create"})}
+    if principal_accesses:
+        beside[_CREDENTIALS] = _READ
     integration: Element = {
         "customPermissions": {"enabled": True, "name": INTEGRATION},
         "description": "For the user that Chronobridge works as: reads and writes what the mapping names.",
+        "externalCredentialPrincipalAccesses": principal_accesses,
         "fieldPermissions": _fields(objects, lambda field: field.is_written),
         "hasActivationRequired": False,
         "label": "DrChrono Integration",
-        "objectPermissions": _objects(objects, _of_integration, {EVENT: frozenset({"Create"})}),
+        "objectPermissions": _objects(objects, _of_integration, beside),
         "userPermissions": {"enabled": True, "name": "ApiEnabled"},
     }
     staff: Element = {
@@ -64,7 +72,7 @@ def permission_files(objects: Sequence[OrgObject], card_classes: Iterable[str]) 
         "fieldPermissions": _fields(objects, lambda field: field.is_edited),
         "hasActivationRequired": False,
         "label": "DrChrono Staff",
-        "objectPermissions": _objects(objects, _of_staff),
+        "objectPermissions": _objects(objects, _of_staff, {}),
         "tabSettings": tabs,
     }
     viewer: Element = {
@@ -74,7 +82,7 @@ def permission_files(objects: Sequence[OrgObject], card_classes: Iterable[str]) 
         "fieldPermissions": _fields(objects, lambda _field: False),
         "hasActivationRequired": False,
         "label": "DrChrono Viewer",
-        "objectPermissions": _objects(objects, lambda _one: _READ),
+        "objectPermissions": _objects(objects, lambda _one: _READ, {}),
         "tabSettings": tabs,
     }
     for name, made in ((INTEGRATION, integration), (STAFF, staff), (VIEWER, viewer)):
@@ -104,9 +112,9 @@ def _of_staff(one: OrgObject) -> _Rights:
 
 
 def _objects(
-    objects: Sequence[OrgObject], rights_of: Callable[[OrgObject], _Rights], beside: Mapping[str, _Rights] | None = None
+    objects: Sequence[OrgObject], rights_of: Callable[[OrgObject], _Rights], beside: Mapping[str, _Rights]
 ) -> list[Element]:
-    rights = dict(beside or {})
+    rights = dict(beside)
     for one in objects:
         given = rights_of(one) if one.tables else _READ
         rights[one.name] = rights.get(one.name, _READ) | given

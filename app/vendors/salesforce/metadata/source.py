@@ -7,10 +7,11 @@ Source  Salesforce DX Developer Guide, Project Structure (read 2026-11)
 """
 
 import json
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from defusedxml.ElementTree import fromstring
 
 from app.errors import Misconfigured
 from app.sync.mappings.table import Mappings
@@ -19,6 +20,7 @@ from app.vendors.salesforce.metadata.messages import message_files
 from app.vendors.salesforce.metadata.objects import event_files, object_files
 from app.vendors.salesforce.metadata.pages import page_files
 from app.vendors.salesforce.metadata.permission_sets import permission_files
+from app.vendors.salesforce.metadata.xml import tag
 
 PACKAGE = Path(__file__).parents[4] / "deploy" / "salesforce"
 MAIN = "force-app/main"
@@ -30,7 +32,8 @@ GENERATED = frozenset(
 )
 _PROJECT = "sfdx-project.json"
 _LOOSE = (_PROJECT, ".forceignore")
-_CARD_CLASS = re.compile(rb"@AuraEnabled")
+_CARD_CLASS = b"@AuraEnabled"
+_CREDENTIAL = ".externalCredential-meta.xml"
 
 
 def source_files(mappings: Mappings, package: Path = PACKAGE) -> dict[str, bytes]:
@@ -43,7 +46,7 @@ def source_files(mappings: Mappings, package: Path = PACKAGE) -> dict[str, bytes
     static = dict(_static_files(package))
     objects, api_version = objects_of(mappings), api_version_of(static)
     files = static | dict(event_files()) | dict(page_files(objects))
-    files |= dict(permission_files(objects, _card_classes(static)))
+    files |= dict(permission_files(objects, _card_classes(static), _principals(static)))
     for one in objects:
         files |= dict(object_files(one)) | dict(message_files(one, api_version))
     return dict(sorted(files.items()))
@@ -88,5 +91,16 @@ def _static_files(package: Path) -> Iterator[tuple[str, bytes]]:
 
 def _card_classes(static: Mapping[str, bytes]) -> Iterator[str]:
     for name, content in static.items():
-        if name.startswith(f"{MAIN}/classes/") and name.endswith(".cls") and _CARD_CLASS.search(content):
+        if name.startswith(f"{MAIN}/classes/") and name.endswith(".cls") and _CARD_CLASS in content:
             yield Path(name).stem
+
+
+def _principals(static: Mapping[str, bytes]) -> Iterator[str]:
+    """Give the principals of the external credentials, as a permission set names them."""
+    for path, content in static.items():
+        if not path.endswith(_CREDENTIAL):
+            continue
+        for parameter in fromstring(content).iter(tag("externalCredentialParameters")):
+            if parameter.findtext(tag("parameterType")) == "NamedPrincipal":
+                name = parameter.findtext(tag("parameterGroup")) or parameter.findtext(tag("parameterName"))
+                yield f"{Path(path).name.removesuffix(_CREDENTIAL)}-{name}"

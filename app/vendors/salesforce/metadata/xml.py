@@ -15,6 +15,11 @@ _NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
 _QUOTES = {'"': "&quot;", "'": "&apos;"}
 
 
+def tag(name: str) -> str:
+    """Give the name of an element as it is read."""
+    return f"{{{_NAMESPACE}}}{name}"
+
+
 def document(root: str, element: Element) -> bytes:
     """Give a metadata file; an element whose value is a sequence comes once for each of it, for an empty one never."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<{root} xmlns="{_NAMESPACE}">', *_lines(element, 1)]
