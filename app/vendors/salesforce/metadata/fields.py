@@ -11,12 +11,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 
 from app.errors import Misconfigured
 from app.sync.mappings.table import Direction, Mappings, OnConflict, Row, Table
 from app.sync.model import Kind, Side
+from app.sync.sync_status import KINDS_WITH_STATUS, SYNC_MESSAGE, SYNC_STATUS, SYNCED_AT, SyncStatus
 from app.vendors.salesforce.metadata.xml import Element
 
 LONGEST_NAME = 40  # of an object, a field or a relationship, without its ending
@@ -30,20 +30,7 @@ _NAME = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*", re.ASCII)
 _OF_CUSTOM_OBJECTS = frozenset({"name", "ownerid", "recordtypeid", "currencyisocode"})  # their only standard fields
 
 
-class SyncStatus(StrEnum):
-    """What the status field of a record says, in the words that people see."""
-
-    IN_STEP = "In step"
-    WAITING = "Waiting"
-    NEEDS_REVIEW = "Needs review"
-    FAILED = "Failed"
-    NOT_LINKED = "Not linked"
-    EXCLUDED = "Excluded"
-
-
-SYNC_STATUS, RECORD_URL, CHART_URL = "DrChrono_Sync_Status__c", "DrChrono_Record_Url__c", "DrChrono_Chart_Url__c"
-SYNC_MESSAGE, SYNCED_AT = "DrChrono_Sync_Message__c", "DrChrono_Synced_At__c"
-_KINDS_WITH_STATUS = frozenset({Kind.PATIENT, Kind.APPOINTMENT})
+RECORD_URL, CHART_URL = "DrChrono_Record_Url__c", "DrChrono_Chart_Url__c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +81,7 @@ class OrgObject:
     @property
     def has_status(self) -> bool:
         """Whether its records say how their synchronization stands."""
-        return any(table.kind in _KINDS_WITH_STATUS for table in self.tables)
+        return any(table.kind in KINDS_WITH_STATUS for table in self.tables)
 
     @property
     def is_one_way(self) -> bool:
@@ -171,7 +158,7 @@ def _asked(table: Table) -> Iterator[tuple[str, Callable[[], OrgField]]]:
         yield "opt_in", partial(_opt_in, table.opt_in)
     for row in table.rows.values():
         yield f"fields.{row.name}", partial(_of_row, table, row)
-    if table.kind in _KINDS_WITH_STATUS:
+    if table.kind in KINDS_WITH_STATUS:
         for one in _STATUS_FIELDS:
             yield "object", partial(_same, one)
 

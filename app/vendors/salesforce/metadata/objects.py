@@ -6,14 +6,8 @@ Source  Metadata API Developer Guide, CustomObject, ListView, CompactLayout (rea
 from collections.abc import Iterator, Mapping
 
 from app.sync.model import Side
-from app.vendors.salesforce.metadata.fields import (
-    SYNC_MESSAGE,
-    SYNC_STATUS,
-    SYNCED_AT,
-    OrgObject,
-    SyncStatus,
-    plural_of,
-)
+from app.sync.sync_status import SYNC_MESSAGE, SYNC_STATUS, SYNCED_AT, SyncStatus
+from app.vendors.salesforce.metadata.fields import OrgObject, plural_of
 from app.vendors.salesforce.metadata.xml import Element, document
 
 FOLDER = "force-app/main/objects"

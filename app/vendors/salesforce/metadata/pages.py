@@ -6,7 +6,8 @@ Source  Metadata API Developer Guide, CustomApplication, CustomTab, Layout, Repo
 from collections.abc import Iterator, Sequence
 
 from app.sync.model import Kind, Side
-from app.vendors.salesforce.metadata.fields import SYNC_MESSAGE, SYNC_STATUS, SYNCED_AT, OrgField, OrgObject
+from app.sync.sync_status import SYNC_MESSAGE, SYNC_STATUS, SYNCED_AT
+from app.vendors.salesforce.metadata.fields import OrgField, OrgObject
 from app.vendors.salesforce.metadata.permission_sets import APP
 from app.vendors.salesforce.metadata.xml import Element, document
 
