@@ -42,13 +42,18 @@ LISTED = "LISTED"  # the event of a delivery we made to ourselves, from a vendor
 
 @dataclass(frozen=True, slots=True)
 class RecordEvent:
-    """What a delivery says of one record; `lane`: in which it falls due by it, None where it does not yet."""
+    """What a delivery says of one record.
+
+    lane     in which it falls due by it, None where it does not yet
+    request  what a person asked for on the record's card, as text
+    """
 
     side: Side
     kind: Kind
     record_id: str
     version: str = ""
     lane: Lane | None = Lane.LIVE
+    request: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

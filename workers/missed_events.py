@@ -3,16 +3,20 @@
 A compare that points such a change out, or a pass that takes it up, would leave nothing to be seen for a look into the
 feed. So both have the feed doubted for it first, in office hours. Records that are new to us, that we are writing to,
 or that DrChrono has yet to show as we wrote them prove nothing.
+
+Of what a merge in Salesforce gave another parent no delivery ever tells: those records are looked at with the merge.
 """
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from app.errors import VendorError
+from app.log import log
 from app.runtime import Runtime
 from app.store import feeds, links
 from app.store.work_queue import Due
 from app.sync.feed_health import UnannouncedChange
-from app.sync.model import Kind, Lane, Link, Seen, Side, Snapshot
+from app.sync.model import Deleted, Kind, Lane, Link, Seen, Side, Snapshot
 from workers.batch import Batch, Observed
 from workers.bisection import halved, one_by_one
 
@@ -67,3 +71,26 @@ def _is_settled(link: Link) -> bool:
 
 def _is_told(due: Due, side: Side) -> bool:
     return bool(due.notices) if side is Side.SALESFORCE else any(not body.is_listed for body in due.bodies)
+
+
+async def look_at_moved_records(batch: Batch, observed: Sequence[Observed]) -> None:
+    """Make due the records that now refer to the winners of merges; where Salesforce does not say, comparing does.
+
+    Raises  StoreUnavailable
+    """
+    winners = sorted({winner for one in observed if (winner := _winner(one)) is not None})
+    for kind, table in batch.runtime.mappings.items() if winners else ():
+        for name in [name for name, parent in table.parents.items() if parent is batch.leased.kind]:
+            condition = f"{table.rows[name].shown(Side.SALESFORCE)} IN {{}}"
+            try:
+                ids = await batch.salesforce.where(table.object, condition, winners)
+            except VendorError as error:
+                log.info("merge.moved_unknown", kind=kind.value, error=type(error).__name__, cause=str(error))
+                continue
+            await links.mark_seen(batch.runtime.database, kind, ids, [], Lane.LIVE)
+
+
+def _winner(observed: Observed) -> str | None:
+    """Give the record that a deleted one was merged into; None where it was not."""
+    held = observed.seen.salesforce if isinstance(observed.seen, Seen) else None
+    return held.master.id if isinstance(held, Deleted) and held.master is not None else None

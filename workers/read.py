@@ -26,6 +26,7 @@ from app.ports import SealedColumn
 from app.store import dependencies, doctor_zones, link_claims
 from app.store.resolutions import Resolution
 from app.store.work_queue import DeliveredBody, Due
+from app.sync.card_requests import about_the_link, as_named, asks_for_sync
 from app.sync.deletions import is_said_twice
 from app.sync.failure_causes import NOT_SHOWN_ONCE
 from app.sync.model import Absent, Deleted, FieldResolution, Link, NeedsConfirmation, RecordRef, Seen, Side, Snapshot
@@ -35,7 +36,7 @@ from app.vendors.drchrono import wire
 from workers.batch import Batch, Observed
 from workers.bisection import halved, one_by_one, side_by_side
 from workers.bulk_jobs import settle_open_jobs
-from workers.missed_events import record_missed_events
+from workers.missed_events import look_at_moved_records, record_missed_events
 
 
 async def read_both_sides(batch: Batch) -> list[Observed]:
@@ -48,6 +49,7 @@ async def read_both_sides(batch: Batch) -> list[Observed]:
     batch, unseen = await settle_open_jobs(replace(batch, leased=replace(batch.leased, due=due)))
     observed = [*unread, *unseen, *(await _observe(batch) if batch.leased.due else ())]
     await record_missed_events(batch, observed)
+    await look_at_moved_records(batch, observed)
     return observed
 
 
@@ -106,9 +108,10 @@ def _observed(
     bodies = [delivered_snapshot(batch, reader, link.drchrono_id or "", body) for body in due.bodies]
     if isinstance(salesforce, SyncError):
         return Observed(due, salesforce, delivered=tuple(bodies))
-    decided = resolutions_of(batch, due)
+    decided, card = resolutions_of(batch, due), about_the_link(due.requests)
+    salesforce = as_named(link, salesforce, card)
     drchrono = trusted_snapshot(batch.rules, link, bodies, salesforce)
-    seen = Seen(drchrono, salesforce, decided=decided, our_user=our_user)
+    seen = Seen(drchrono, salesforce, decided=decided, our_user=our_user, card=card)
     return Observed(due, seen, delivered=tuple(bodies))
 
 
@@ -127,10 +130,11 @@ def _question(batch: Batch, observed: Observed) -> _Question | None:
 
 
 def _needs_confirmation(batch: Batch, observed: Observed) -> bool:
-    """Say whether a GET was promised and its time has come; what was delivered meanwhile does not do in its place."""
+    """Say whether somebody asks for a GET, or one was promised and its time has come; no delivery does instead."""
     promised = observed.link.confirm_due_at
     has_record = isinstance(observed.seen, Seen) and observed.link.drchrono_id is not None
-    return has_record and promised is not None and promised <= batch.leased.now
+    is_time = promised is not None and promised <= batch.leased.now
+    return has_record and (is_time or asks_for_sync(observed.due.requests))
 
 
 async def _confirm(batch: Batch, reader: SideReader, observed: Observed) -> Observed:

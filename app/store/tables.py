@@ -39,6 +39,7 @@ events = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("record_id", sa.String(64), nullable=False),
     sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("request", sa.String(80)),  # what a person asked for on the record's card
     sa.Column("finished_at", Instant, info=STAMP),
 )
 sa.Index("ix_events_open", events.c.side, events.c.kind, events.c.record_id, **_only(events.c.finished_at.is_(None)))

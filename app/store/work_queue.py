@@ -20,7 +20,8 @@ from app.store.database import Database, among
 from app.store.links import link_of
 from app.store.resolutions import Resolution
 from app.store.tables import deliveries, events, failures, lanes, links, matches
-from app.sync.model import BULKY, Base, Kind, Lane, Link, Side
+from app.sync.card_requests import parse
+from app.sync.model import BULKY, Base, CardRequest, Kind, Lane, Link, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Due:
     bodies   what DrChrono delivered
     notices  what Salesforce only pointed at: (delivery id, position) of each
     decided  what people decided of it, and nobody has carried out yet
+    requests what people asked for on its card in Salesforce, in the order in which that came
     unread   why the database does not give it back; of its link no more than the id is known then
     """
 
@@ -56,6 +58,7 @@ class Due:
     bodies: tuple[DeliveredBody, ...] = ()
     notices: tuple[tuple[str, int], ...] = ()
     decided: tuple[Resolution, ...] = ()
+    requests: tuple[CardRequest, ...] = ()
     unread: SyncError | None = None
 
 
@@ -85,8 +88,9 @@ async def due_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -
             row.attempts,
             Lane(row.lane),
             tuple(bodies.get(row.drchrono_id, ())),
-            tuple(notices.get(row.salesforce_id, ())),
+            tuple((one.delivery_id, one.position) for one in notices.get(row.salesforce_id, ())),
             tuple(decided.get(row.id, ())),
+            tuple(parse(one.request) for one in notices.get(row.salesforce_id, ()) if one.request),
         )
         for row in sorted(rows, key=lambda row: (row.due_at, row.id))
     )
@@ -123,14 +127,18 @@ async def _bodies_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any
     return bodies
 
 
-_NOTICES = sa.select(events.c.record_id, events.c.delivery_id, events.c.position).where(_unfinished(Side.SALESFORCE))
+_NOTICES = (
+    sa.select(events.c.record_id, events.c.delivery_id, events.c.position, events.c.request)
+    .where(_unfinished(Side.SALESFORCE))
+    .order_by(events.c.delivery_id, events.c.position)
+)
 
 
-async def _notices_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -> dict[str, list[tuple[str, int]]]:
-    notices: dict[str, list[tuple[str, int]]] = {}
+async def _notices_of(connection: AsyncConnection, kind: Kind, rows: Sequence[Any]) -> dict[str, list[Any]]:
+    notices: dict[str, list[Any]] = {}
     ids = [row.salesforce_id for row in rows if row.salesforce_id]
     for row in await connection.execute(_NOTICES, {"p_kind": kind.value, "p_ids": ids}) if ids else ():
-        notices.setdefault(row.record_id, []).append((row.delivery_id, row.position))
+        notices.setdefault(row.record_id, []).append(row)
     return notices
 
 

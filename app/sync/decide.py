@@ -25,6 +25,7 @@ from app.sync.mappings.codecs import is_record_id
 from app.sync.mappings.table import EXTERNAL_ID
 from app.sync.model import (
     Absent,
+    CardAction,
     Deleted,
     Exclusion,
     Kind,
@@ -157,13 +158,13 @@ def left_out(rules: Rules, link: Link, seen: Seen) -> Exclude | Follow | None:
     """Say that nothing is written of a record that is out of the set that is synced; None where it is in it.
 
     Each side speaks for itself as it was just seen, else as it was when last looked at. A doubted body says nothing,
-    and DrChrono is asked, unless Salesforce keeps the record out whatever DrChrono holds. Nothing that is out is
-    deleted, nor is a deletion of it carried over; the link of a Contact that was merged follows to the other one.
+    and DrChrono is asked, unless Salesforce or a person keeps the record out whatever DrChrono holds. Nothing that is
+    out is deleted, nor is a deletion of it carried over; the link of a Contact that was merged follows to the other.
     """
     drchrono, salesforce = seen.drchrono, seen.salesforce
     by = frozenset(out for out in Exclusion if _keeps_out(out, rules, link, seen))
     is_doubted = link.drchrono_id is not None and isinstance(drchrono, NeedsConfirmation)
-    if not by or (is_doubted and Exclusion.SALESFORCE not in by):
+    if not by or (is_doubted and not by & {Exclusion.SALESFORCE, Exclusion.PERSON}):
         return None
     master = salesforce.master if isinstance(salesforce, Deleted) else None
     if master is not None and master.key in (None, link.drchrono_id):
@@ -179,6 +180,8 @@ def left_out(rules: Rules, link: Link, seen: Seen) -> Exclude | Follow | None:
 def _keeps_out(out: Exclusion, rules: Rules, link: Link, seen: Seen) -> bool:
     """Say whether a record is kept out by this."""
     was_out = out in link.excluded_by
+    if out is Exclusion.PERSON:
+        return was_out if seen.card is None else seen.card.action is CardAction.UNLINK
     if out is Exclusion.PARENT:
         return was_out if _speaker(seen) is None else bool(_left_out_parents(rules, seen))
     snapshot = seen.drchrono if out is Exclusion.DRCHRONO else seen.salesforce

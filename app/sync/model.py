@@ -58,11 +58,15 @@ class Lane(StrEnum):
 
 
 class Exclusion(StrEnum):
-    """What keeps a record out of the set that is synced: a condition on a side, or a record that it refers to."""
+    """What keeps a record out of the set that is synced.
+
+    A condition on a side, a record that it refers to, or a person who has unlinked it.
+    """
 
     DRCHRONO = "drchrono"
     SALESFORCE = "salesforce"
     PARENT = "parent"
+    PERSON = "person"
 
 
 class RecordState(StrEnum):
@@ -163,6 +167,25 @@ class FieldResolution:
     twin: str | None = None
 
 
+class CardAction(StrEnum):
+    """What a person can ask for on a record's card in Salesforce."""
+
+    SYNC = "sync"
+    LINK = "link"
+    UNLINK = "unlink"
+
+
+@dataclass(frozen=True, slots=True)
+class CardRequest:
+    """What a person has asked for there; of a link, to which chart."""
+
+    action: CardAction
+    chart: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.chart}".rstrip()
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """Both sides of one link as just looked at.
@@ -172,6 +195,7 @@ class Seen:
     parents  (kind, DrChrono id) -> how far it is, of the records that are referred to and not known to be linked
     excluded  of the records that are referred to, by either side's id, those that are out of the set that is synced
     our_user  who changes what we write in Salesforce, there; empty where that is not known
+    card      what a person has asked for last, on the record's card in Salesforce, of linking it
     """
 
     drchrono: Snapshot | Absent | NeedsConfirmation | NothingNew
@@ -181,6 +205,7 @@ class Seen:
     decided: Mapping[str, FieldResolution] = field(default_factory=dict)
     excluded: frozenset[RecordRef] = frozenset()
     our_user: str = ""
+    card: CardRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ _WHY_EXCLUDED = {
     Exclusion.DRCHRONO: "The mapping leaves it out, by what DrChrono holds.",
     Exclusion.SALESFORCE: "The mapping leaves it out, by what Salesforce holds.",
     Exclusion.PARENT: "A record that it refers to is left out.",
+    Exclusion.PERSON: "It was unlinked here: nothing travels until somebody links it again.",
 }
 
 

@@ -70,7 +70,7 @@ def statements(dialect: sa.Dialect) -> list[str]:
         .from_select([*names, "received_at"], sa.select(*_given(row, *names), db_now()).where(sa.true()))
         .on_conflict_do_nothing()
     )
-    texts = ("delivery_id", "side", "kind", "record_id", "version")
+    texts = ("delivery_id", "side", "kind", "record_id", "version", "request")
     position = sa.cast(_given(row, "position")[0], sa.Integer)
     note = insert_into(events, dialect).from_select(
         [*texts, "position"], sa.select(*_given(row, *texts), position).where(kept)
@@ -125,6 +125,7 @@ def parameters(group: Sequence[Delivery]) -> list[str]:
             "kind": event.kind,
             "record_id": event.record_id,
             "version": event.version,
+            "request": event.request,
             "lane": event.lane,
             "link_id": str(ULID()),
         }

@@ -35,7 +35,8 @@ class UnreadableEvents(ValueError):  # noqa: N818
 class RecordChange:
     """One event: the record that may differ, and the one it was merged into, if it was.
 
-    `uuid` may be empty, and `record_id` is where the event names no record.
+    `uuid` may be empty, and `record_id` is where the event names no record. `chart_id`: the DrChrono patient that it is
+    to be linked to, if it is.
     """
 
     uuid: str
@@ -44,6 +45,7 @@ class RecordChange:
     master_id: str
     operation: str
     version: str
+    chart_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def _change(event: Mapping[str, Any]) -> RecordChange:
         id_of(kind, _text(event, "Winner_Id__c", "Master_Record_Id__c", "masterRecordId")),
         _text(event, "Action__c", "Operation__c", "operation").upper()[:16],
         version if _STAMP.fullmatch(version) else "",
+        _text(event, "Chart_Id__c", "chartId"),
     )
 
 

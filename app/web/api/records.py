@@ -90,7 +90,7 @@ class Record(BaseModel):
     fix: str | None = Field(description="what to do about that")
     fields: list[str] = Field(description="the fields that is about")
     excluded_by: list[Exclusion] = Field(
-        description="what leaves it out of the set that is synced: a condition on a side, or a record it refers to"
+        description="what leaves it out of what is synced: a condition on a side, a record it refers to, or a person"
     )
     lane: str = Field(examples=["live"])
     due_at: datetime | None = Field(description="when it is looked at next; null while nothing is to be done")

@@ -22,6 +22,7 @@ from app.log import log
 from app.operations.throttle import Secret
 from app.ports import Delivery, RecordEvent, SealedColumn
 from app.runtime import Runtime
+from app.sync.card_requests import card_request
 from app.sync.model import Kind, Side
 from app.vendors.salesforce import outbound_messages, platform_events
 from app.web.auth import refuse
@@ -127,7 +128,9 @@ def _change(runtime: Runtime, change: platform_events.RecordChange) -> Delivery:
     """Give one event as a delivery of its own: its uuid tells it from others, also when it comes in another batch."""
     kind = _kind(runtime, change.object)
     ids = dict.fromkeys(one for one in (change.record_id, change.master_id) if one)
-    found = [RecordEvent(Side.SALESFORCE, kind, one, change.version) for one in ids] if kind else []
+    asked = card_request(change.operation, change.chart_id)
+    request = None if asked is None else str(asked)
+    found = [RecordEvent(Side.SALESFORCE, kind, one, change.version, request=request) for one in ids] if kind else []
     told = {"object": change.object, "operation": change.operation, "records": list(ids)}
     kept = json.dumps(told).encode()
     # without an id, two edits of one second look the same; whoever sends so does not send again

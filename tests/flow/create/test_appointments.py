@@ -198,6 +198,20 @@ async def test_a_visit_whose_contact_was_merged_into_a_stranger_is_well_once_tha
     assert await clinic.failures() == []
 
 
+async def test_the_visits_of_a_contact_that_was_merged_are_looked_at_though_nothing_tells_of_them(clinic):
+    visit = await has_visit(clinic)
+    loser = clinic.contact()["Id"]
+    other = await clinic.registers(first_name="Bea", last_name="Other", date_of_birth="1980-02-03")
+    await clinic.arrives(other, event="PATIENT_CREATE")
+    winner = next(one["Id"] for one in clinic.contacts() if one["Id"] != loser)
+    clinic.salesforce.post("/_control/records/Contact/merge", json={"winner": winner, "loser": loser})
+
+    await tells(clinic, Kind.PATIENT, loser, "MERGE")
+    await clinic.settles()
+
+    assert str(visit_of(clinic, visit)["patient"]) == str(other["id"])
+
+
 async def test_a_visit_that_is_in_drchrono_already_is_linked_and_not_booked_again(clinic):
     patient = await clinic.has_linked()
     visit = await books(clinic, patient)

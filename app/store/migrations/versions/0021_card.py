@@ -1,4 +1,4 @@
-"""What a record's Salesforce record shows people of how it is synced; every record's is due once."""
+"""What a record's card in Salesforce shows people, and what they ask for there; every record's status is due once."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,6 +17,8 @@ def upgrade() -> None:
         op.add_column("links", sa.Column("status", sa.String(64), nullable=False, server_default=""))
     if "status_due_at" not in columns:
         op.add_column("links", sa.Column("status_due_at", sa.BigInteger, server_default="0"))
+    if "request" not in {column["name"] for column in sa.inspect(op.get_bind()).get_columns("events")}:
+        op.add_column("events", sa.Column("request", sa.String(80)))
     where = "status_due_at IS NOT NULL AND salesforce_id IS NOT NULL"
     create_index("ix_links_status_due_at", "links", ["kind", "status_due_at"], where)
 
