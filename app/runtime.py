@@ -7,7 +7,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -41,11 +41,15 @@ from app.vendors.rate_limit.concurrency import ConcurrencySlots
 from app.vendors.rate_limit.drchrono import DrChronoRateLimit
 from app.vendors.rate_limit.policy import QUESTIONS_PER_HOUR, QUESTIONS_SHARE, Allowance
 from app.vendors.rate_limit.questions import QuestionLimit
-from app.vendors.rate_limit.salesforce import SalesforceRateLimit
+from app.vendors.rate_limit.salesforce import SalesforceRateLimit, unlimited
 from app.vendors.salesforce.client import Salesforce
+from app.vendors.salesforce.device_flow import DeviceGrant
 from app.vendors.salesforce.oauth import Credentials, SalesforceGrant
 from app.vendors.salesforce.org_description import OrgMappings
+from app.vendors.token_broker import UnstoredToken
 from app.wakeup import Wakeup
+
+_PATIENT_CALL_S = 65.0  # a package is sent and looked at in one call
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +265,31 @@ def salesforce_client(settings: Settings, store: TokenStore, context: Any, budge
     """Give a client of the org that the settings name, keeping its token where it is told."""
     grant = SalesforceGrant(_credentials(settings), context, budget.heard)
     return Salesforce(grant, store, context, settings.salesforce_api_version, _tell, budget)
+
+
+def device_grant(settings: Settings) -> DeviceGrant:
+    """Give what signs a person in to the org that the settings name."""
+    return DeviceGrant(_credentials(settings), http.trusted(settings.ca_bundle))
+
+
+@asynccontextmanager
+async def open_salesforce(settings: Settings, grant: SalesforceGrant | None = None) -> AsyncIterator[Salesforce]:
+    """Open the org that the settings name without a database, for a command; its session is kept nowhere.
+
+    grant  who signs in; None: the settings' own user
+    """
+    context, budget = http.trusted(settings.ca_bundle), unlimited()
+    grant = grant or SalesforceGrant(_credentials(settings), context)
+    client = Salesforce(grant, UnstoredToken(), context, settings.salesforce_api_version, _untold, budget)
+    client.timings = replace(client.timings, call_s=_PATIENT_CALL_S, read_s=_PATIENT_CALL_S - 5)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def _untold(_event: str, **_line: Any) -> None:
+    """Log nothing: a command says what it was refused."""
 
 
 def _credentials(settings: Settings) -> Credentials:

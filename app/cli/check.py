@@ -22,9 +22,7 @@ async def print_check(console: Console) -> int:
     with console.status("looking …") as status:
         async for finding in _found():
             found.append(finding)
-            console.print(_line(finding))
-            if finding.fix is not None:
-                console.print(Text(f"  → {finding.fix}"))
+            print_finding(console, finding)
             status.update(f"looked at {finding.name} …")
     reds = sum(finding.state is CheckState.RED for finding in found)
     console.print(
@@ -40,6 +38,14 @@ async def print_check_json(console: Console) -> int:
     return _code(found)
 
 
+def print_finding(console: Console, finding: Finding) -> None:
+    """Print a line of a thing, and one of what to do about it where anything is to be done."""
+    mark, colour = _MARKS[finding.state]
+    console.print(Text.assemble((f"{mark} ", colour), (finding.name, "bold"), f": {finding.says}"))
+    if finding.fix is not None:
+        console.print(Text(f"  → {finding.fix}"))
+
+
 async def _found() -> AsyncIterator[Finding]:
     try:
         settings = env_file.load()
@@ -49,11 +55,6 @@ async def _found() -> AsyncIterator[Finding]:
     except Misconfigured as error:
         problem, _, fix = str(error).partition(": expected ")
         yield red("settings", problem, f"expected {fix}" if fix else "correct it")
-
-
-def _line(finding: Finding) -> Text:
-    mark, colour = _MARKS[finding.state]
-    return Text.assemble((f"{mark} ", colour), (finding.name, "bold"), f": {finding.says}")
 
 
 def _code(found: list[Finding]) -> int:

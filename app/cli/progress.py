@@ -41,9 +41,12 @@ class _End(ProgressColumn):
 
 
 @contextmanager
-def showing(console: Console) -> Iterator[Say]:
-    """Give what is to be called whenever there is more to show. A part without rows is not shown."""
-    with (_bars if console.is_terminal else _lines)(console) as say:
+def showing(console: Console, unit: str = "rows") -> Iterator[Say]:
+    """Give what is to be called whenever there is more to show. A part without rows is not shown.
+
+    unit  what is counted, where the part's name does not say it
+    """
+    with _bars(console) if console.is_terminal else _lines(console, unit) as say:
 
         def told(part: str, rows: int, of: int, beside: str = "") -> None:
             if of:
@@ -75,7 +78,7 @@ def _bars(console: Console) -> Iterator[Say]:
 
 
 @contextmanager
-def _lines(console: Console) -> Iterator[Say]:
+def _lines(console: Console, unit: str) -> Iterator[Say]:
     latest: dict[str, str] = {}
     began: dict[str, tuple[float, int]] = {}
     due_at = time.monotonic() + _LINE_EVERY_S
@@ -89,7 +92,7 @@ def _lines(console: Console) -> Iterator[Say]:
         since, first = began.setdefault(part, (time.monotonic(), rows))
         took_s = time.monotonic() - since
         rest = _rest((rows - first) / took_s, of - rows) if took_s >= 1 and rows > first else ""
-        latest[part] = f"{part}: {rows:,} of {of:,} rows{rest}{f', {beside}' if beside else ''}"
+        latest[part] = f"{part}: {rows:,} of {of:,}{f' {unit}' if unit else ''}{rest}{f', {beside}' if beside else ''}"
 
     def tell() -> None:
         for line in latest.values():

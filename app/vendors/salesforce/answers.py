@@ -4,7 +4,7 @@ A refusal is Salesforce's own where it is JSON that names an `errorCode`, or of 
 from something before the API, whatever its status says. Every response is looked at before the library reads it, which
 takes whatever is below 300 for what it expects.
 
-Source  REST, Bulk API 2.0 and SOAP API Developer Guides, status codes and error responses (read 2026-11)
+Source  REST, Tooling, Bulk API 2.0 and SOAP API Developer Guides, status codes and error responses (read 2026-11)
 """
 
 import re
@@ -94,24 +94,30 @@ def _is_job(document: Any) -> bool:
     return isinstance(document, dict) and all(isinstance(document.get(name), str) for name in ("id", "state"))
 
 
+def _is_created(document: Any) -> bool:
+    return isinstance(document, dict) and isinstance(document.get("id"), str)
+
+
 def _is_list(document: Any) -> bool:
     return isinstance(document, list)  # one result for each record that was sent, which whoever sent them counts
 
 
 _JOB = rf"{_DATA}/jobs/ingest"
 _CALLS = (
-    _row("GET", rf"{_DATA}/query(All)?(/.*)?", _is_page, "NO_RECORDS"),
+    _row("GET", rf"{_DATA}/(tooling/)?query(All)?(/.*)?", _is_page, "NO_RECORDS"),
     _row("PATCH DELETE", rf"{_DATA}/composite/sobjects(/.*)?", _is_list),
     _row("GET", rf"{_DATA}/sobjects/[^/]+/describe", _is_description, "NO_FIELDS"),
     _row("GET", rf"{_DATA}/sobjects/[^/]+/deleted/?", _is_deleted_list, "NO_RECORDS"),
     _row("GET", rf"{_DATA}/limits/?", _is_limits, "NO_LIMITS"),
     _row("GET", r"/services/data/?", _is_versions, "NO_VERSIONS"),
+    _row("POST", rf"{_DATA}/sobjects/[^/]+/?", _is_created, "NO_ID", status=_CREATED),
+    _row("PATCH", rf"{_DATA}/tooling/sobjects/[^/]+/[^/]+", None, status=requests.codes.no_content),
     _row("POST", rf"{_JOB}/?", _is_job, "NO_JOB"),
     _row("GET PATCH", rf"{_JOB}/[^/]+/?", _is_job, "NO_JOB"),
     _row("PUT", rf"{_JOB}/[^/]+/batches/?", None, "NOT_TAKEN", status=_CREATED),
     _row("GET", rf"{_JOB}/[^/]+/\w+Results/?", None, "NOT_CSV", media=_CSV),
     _row("GET", rf"{_JOB}/[^/]+/unprocessedrecords/?", None, "NOT_CSV", media=_CSV),
-    _row("POST", r"/services/Soap/u/[\d.]+", None, media=_XML),
+    _row("POST", r"/services/Soap/[um]/[\d.]+", None, media=_XML),
 )
 
 

@@ -154,12 +154,13 @@ class Salesforce(Transport):
         soql = f"SELECT {selected} FROM {table} WHERE {condition} ORDER BY {', '.join(order)} LIMIT {limit}"  # noqa: S608 - names are ours
         return readable(await self._rows(soql))
 
-    async def count(self, table: str) -> int:
+    async def count(self, table: str, condition: str = "") -> int:
         """Give how many live records of an object there are: one call.
 
-        Raises  as `read`
+        condition  none but those for which it holds
+        Raises     as `read`
         """
-        soql = f"SELECT COUNT() FROM {table}"  # noqa: S608 - names are ours
+        soql = f"SELECT COUNT() FROM {table}{f' WHERE {condition}' if condition else ''}"  # noqa: S608 - names are ours
         answer: Any = await self.called("GET query", lambda library: library.query(soql), writes=False)
         if not isinstance(answer["totalSize"], int):
             raise Unreadable(_SIDE, "GET query", code="NO_RECORDS")

@@ -77,11 +77,18 @@ class SalesforceGrant:
             if not isinstance(error, ValueError):
                 self._heard(None)
             raise Unavailable(_SIDE, _CALL, code=type(error).__name__) from None
-        if not all(isinstance(token.get(name), str) for name in ("instance_url", "id")):
+        return self.checked(token)
+
+    def checked(self, token: Mapping[str, Any]) -> dict[str, Any]:
+        """Give of a token answer what we keep.
+
+        Raises  Unauthorized when the org or the instance is wrong; Unavailable when it is none
+        """
+        if not all(isinstance(token.get(name), str) for name in ("access_token", "instance_url", "id")):
             raise Unavailable(_SIDE, _CALL, code="NO_GRANT")
         self._must_be_our_org(token)
         self.allowed_instance(token)
-        return {key: token[key] for key in ("access_token", "instance_url", "id") if key in token}
+        return {name: token[name] for name in ("access_token", "instance_url", "id")}
 
     async def _hear(self, response: httpx.Response) -> None:
         self._heard(response.status_code)

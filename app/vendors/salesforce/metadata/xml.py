@@ -11,18 +11,18 @@ from xml.sax.saxutils import escape
 
 Element: TypeAlias = Mapping[str, Any]  # a value: text, number or flag, an element, or several of these
 
-_NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
+NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
 _QUOTES = {'"': "&quot;", "'": "&apos;"}
 
 
 def tag(name: str) -> str:
     """Give the name of an element as it is read."""
-    return f"{{{_NAMESPACE}}}{name}"
+    return f"{{{NAMESPACE}}}{name}"
 
 
 def document(root: str, element: Element) -> bytes:
     """Give a metadata file; an element whose value is a sequence comes once for each of it, for an empty one never."""
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<{root} xmlns="{_NAMESPACE}">', *_lines(element, 1)]
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<{root} xmlns="{NAMESPACE}">', *_lines(element, 1)]
     return "\n".join([*lines, f"</{root}>", ""]).encode()
 
 
