@@ -59,7 +59,7 @@ class FieldLimits:
             number, (whole, decimals) = Decimal(str(value)).normalize(), self.digits
             if number and number.adjusted() >= whole:
                 raise Unfit("number_out_of_range")
-            if int(number.as_tuple().exponent) < -decimals:
+            if _places(number) > decimals:
                 raise Unfit("too_many_decimals")
         return {name: value}
 
@@ -69,6 +69,7 @@ class Options:
     """What a row of the mapping may say to its codec, and what the org does.
 
     max_length  the longest text Salesforce's field takes, in characters
+    decimals    how many digits behind the point Salesforce's field takes
     values      DrChrono's value -> Salesforce's, for `enum`; an empty one is none
     to          the kind a `reference` points at; `key` that kind's external id in Salesforce
     local       the row that carries a `local_time` to Salesforce as it reads; `zone` the one that carries its zone
@@ -76,6 +77,7 @@ class Options:
     """
 
     max_length: int | None = None
+    decimals: int | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     to: str = ""
     key: str = ""
@@ -262,13 +264,23 @@ _LARGEST = 10**15  # above it a float is not exact
 _MOST_PLACES = 15  # a smaller one is nothing that anybody has measured, and may be of millions of digits
 
 
-def _write_number(side: Side, value: str | None, _options: Options) -> int | float | str | None:
+def _write_number(side: Side, value: str | None, options: Options) -> int | float | str | None:
+    """Give a number as a side takes it.
+
+    Raises  Unfit for one that Salesforce's field would round
+    """
     if value is None:
         return None
     number = Decimal(value)
+    if side is Side.SALESFORCE and options.decimals is not None and _places(number) > options.decimals:
+        raise Unfit("too_many_decimals")
     if number == number.to_integral_value():
         return int(number)
     return float(number) if side is Side.SALESFORCE else value
+
+
+def _places(number: Decimal) -> int:
+    return -int(number.normalize().as_tuple().exponent)
 
 
 def _read_flag(_side: Side, raw: Any, _options: Options) -> str | None:
@@ -317,7 +329,7 @@ CODECS: Mapping[str, Codec] = {
         Codec("phone", 1, _read_text, write_text, _normal_phone, frozenset({"max_length"})),
         Codec("enum", 1, _read_enum, _write_enum, _as_is, frozenset({"values"})),
         Codec("date", 1, _read_date, _write_date, _as_is),
-        Codec("number", 1, _read_number, _write_number, _as_is),
+        Codec("number", 1, _read_number, _write_number, _as_is, frozenset({"decimals"})),
         Codec("flag", 1, _read_flag, _write_flag, _as_is),
         Codec("reference", 1, _read_reference, _write_reference, _as_is, frozenset({"to"})),
         Codec("joined", 1, _read_joined, write_text, _as_is, frozenset({"max_length"})),

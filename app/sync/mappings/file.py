@@ -98,7 +98,8 @@ def _joined(file: str, table: Table, tables: Mappings) -> Table:
     return replace(table, rows=rows)
 
 
-_OPTIONS = {"max_length", "values", "to", "local", "zone"}
+_MOST_DECIMALS = 15  # a number of Salesforce's has 18 digits; more than these are not exact
+_OPTIONS = {"max_length", "decimals", "values", "to", "local", "zone"}
 
 
 def _kind(file: str, key: str) -> Kind:
@@ -210,6 +211,9 @@ def _codec(wrong: Any, raw: Mapping[str, Any]) -> Codec:
     length = raw.get("max_length", 1)
     if isinstance(length, bool) or not isinstance(length, int) or length < 1:
         raise wrong("max_length", "must be a number of characters, 1 or more")
+    decimals = raw.get("decimals", 0)
+    if isinstance(decimals, bool) or not isinstance(decimals, int) or not 0 <= decimals <= _MOST_DECIMALS:
+        raise wrong("decimals", f"must be a number of digits behind the point, 0 to {_MOST_DECIMALS}")
     values = raw.get("values", {})
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
         raise wrong("values", 'must be a table of texts: { "DrChrono\'s value" = "Salesforce\'s" }')

@@ -125,11 +125,19 @@ def _field(table: Table, row: Row, fields: Mapping[str, Any]) -> Iterator[Misfit
     if kind == "currency" and _CURRENCY in fields and _CURRENCY not in _filled(table):
         says = f"{name} is money in an org of several currencies, and nothing says which a new record's is"
         yield Misfit(says, f'[{table.kind.value}.constants] {_CURRENCY} = "USD"', is_fatal=False)
+    yield from _sizes(name, row, field)
+    yield from _values(table, name, row, fields)
+
+
+def _sizes(name: str, row: Row, field: Mapping[str, Any]) -> Iterator[Misfit]:
     length, most = field.get("length"), row.options.max_length
     if most is not None and isinstance(length, int) and 0 < length < most:
         says = f"{name} takes {length} characters, the mapping lets {most} pass; a longer value is left out"
         yield Misfit(says, f"lengthen the field, or set max_length = {length} in the mapping")
-    yield from _values(table, name, row, fields)
+    scale, decimals = field.get("scale"), row.options.decimals
+    if decimals is not None and isinstance(scale, int) and scale < decimals:
+        says = f"{name} takes {scale} decimals, the mapping lets {decimals} pass; a value with more is left out"
+        yield Misfit(says, f"give the field more decimals, or set decimals = {scale} in the mapping")
 
 
 def _values(table: Table, name: str, row: Row, fields: Mapping[str, Any]) -> Iterator[Misfit]:

@@ -146,6 +146,14 @@ def test_a_value_that_is_too_long_is_refused_and_never_cut(name, side, value):
         write(name, value, side, Options(max_length=5))
 
 
+def test_a_number_that_the_field_would_round_is_refused_and_never_rounded():
+    with pytest.raises(Unfit, match=r"^too_many_decimals$"):
+        write("number", "12.345", Side.SALESFORCE, Options(decimals=2))
+
+    assert write("number", "12.34", Side.SALESFORCE, Options(decimals=2)) == 12.34
+    assert write("number", "12", Side.SALESFORCE, Options(decimals=0)) == 12
+
+
 @TEXTUAL
 def test_a_value_of_exactly_the_length_travels_whole(name):
     assert write(name, "12345", options=Options(max_length=5)) == "12345"

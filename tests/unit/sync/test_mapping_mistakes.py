@@ -96,6 +96,7 @@ CONDITIONS = {
 # what a sentence of TOML can hold that no mapping means
 ODD = {
     "a length that is no number": (a_city(max_length='"40"'), "key fields.city.max_length"),
+    "decimals beyond what is exact": (a_city(codec='"number"', decimals="16"), "key fields.city.decimals"),
     "a length below one": (a_city(max_length="0"), "key fields.city.max_length"),
     "values that are no table": (a_city(codec='"enum"', values='["a"]'), "key fields.city.values"),
     "a value that is no text": (a_city(codec='"enum"', values="{ a = [1] }"), "key fields.city.values"),

@@ -161,3 +161,16 @@ def test_money_needs_its_currency_in_an_org_of_several(tmp_path, has_several, co
     found = find_misfits(file.load(tmp_path / "mapping.toml")[Kind.PATIENT], {"fields": fields})
 
     assert [("several currencies" in one.says, one.is_fatal) for one in found] == [(True, False)] * is_told
+
+
+def test_a_field_with_fewer_decimals_than_the_mapping_lets_pass_is_told(tmp_path):
+    row = 'fields.fee = { drchrono = "fee", salesforce = "Fee__c", codec = "number", owner = "drchrono", decimals = 2 }'
+    (tmp_path / "mapping.toml").write_text(MAPPING % ("", "LastName") + row)
+    table = file.load(tmp_path / "mapping.toml")[Kind.PATIENT]
+
+    def told(scale):
+        described = ACCOUNT | {"fields": [*ACCOUNT["fields"], field("Fee__c", "double", scale=scale)]}
+        return [one.fix for one in find_misfits(table, described, PERSONS) if "Fee__c" in one.says]
+
+    assert told(2) == []
+    assert told(1) == ["give the field more decimals, or set decimals = 1 in the mapping"]
