@@ -175,6 +175,35 @@ def test_what_the_platform_does_not_allow_is_told_with_its_row_and_the_fix(packa
     assert len(str(error.value).splitlines()) == 1
 
 
+def test_activities_are_refused_because_their_fields_are_those_of_another_object(package):
+    with pytest.raises(Misconfigured, match="keeps its custom fields on Activity"):
+        package('extends = "default"\n[appointment]\nobject = "Event"\n')
+
+
+def test_two_objects_whose_flows_would_have_one_name_are_refused(package):
+    with pytest.raises(Misconfigured, match="Visit__c and DrChrono_Visit__c give flows and triggers one name"):
+        package('extends = "default"\n[appointment]\nobject = "DrChrono_Visit__c"\n[office]\nobject = "Visit__c"\n')
+
+
+def test_two_kinds_in_one_object_have_the_fields_of_both_and_one_flow(package):
+    doctor = 'object = "Contact"\nexternal_id = "DrChrono_Doctor_Id__c"\nfields.name = false\n'
+    files = package(f'extends = "default"\n[doctor]\n{doctor}')
+
+    start = elements(files[f"{MAIN}/flows/DrChrono_Contact_Created.flow-meta.xml"], "filterFormula")
+
+    assert {"NPI__c", "DrChrono_Gender__c"} <= {
+        Path(name).name.split(".")[0] for name in files if "Contact/fields" in name
+    }
+    assert field(files, "DrChrono_Office__c", "Doctor__c")["referenceTo"] == "Contact"
+    assert "Sync_To_DrChrono__c" in start[0], "of doctors nothing travels, so they do not decide"
+
+
+def test_an_object_is_found_in_whatever_case_it_is_typed(package):
+    typed = package('extends = "default"\n[patient]\nobject = "contact"\n')
+
+    assert typed == package("default")
+
+
 def test_every_row_that_is_wrong_has_a_line(package):
     rows = "\n".join(
         f'fields.odd{at} = {{ drchrono = "odd{at}", salesforce = "O__{at}__c", codec = "date", owner = "drchrono" }}'
@@ -199,10 +228,21 @@ def test_the_command_writes_a_mappings_package_and_leaves_nothing_of_the_one_bef
     assert (folder / "sfdx-project.json").stat().st_mode & 0o044 == 0o044
 
 
-def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
-    (tmp_path / "letter.txt").write_text("dear")
+@pytest.mark.parametrize("content", ['{"name": "crm"}', "{", "[]"], ids=["another project", "no JSON", "no project"])
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, content):
+    own = tmp_path / MAIN / "objects" / "Own__c"
+    own.mkdir(parents=True)
+    (tmp_path / "sfdx-project.json").write_text(content)
 
     with pytest.raises(Misconfigured, match="name a new folder"):
         write(source_files(file.load()), tmp_path)
 
-    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+    assert own.exists()
+    assert (tmp_path / "sfdx-project.json").read_text() == content
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(Misconfigured, match="Not a directory"):
+        write(source_files(file.load()), tmp_path / "file")

@@ -23,11 +23,15 @@ LONGEST_NAME = 40  # of an object, a field or a relationship, without its ending
 _LONGEST_TEXT = 255  # a longer one is a long text area, by which nothing is found
 _LONGEST_AREA = 131_072
 _LONGEST_ID = 64
+_DIGITS, _DECIMALS = 18, 2  # of a number, and of those behind the point where the mapping does not say
 _LONGEST_OWN_NAME = 80  # of a custom object's record
 _LONGEST = {"Email": 80, "Phone": 40}  # what these types take, whatever a mapping says
 _TYPES = {"email": "Email", "phone": "Phone", "date": "Date", "local_time": "DateTime"}
 _NAME = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*", re.ASCII)
 _OF_CUSTOM_OBJECTS = frozenset({"name", "ownerid", "recordtypeid", "currencyisocode"})  # their only standard fields
+_PLURALS = (("ay", "ays"), ("ey", "eys"), ("y", "ies"), ("s", "ses"), ("x", "xes"), ("", "s"))
+_ACTIVITIES = frozenset({"event", "task", "activity"})
+_SPELLINGS = {name.casefold(): name for name in ("Account", "Contact", "Lead")}
 
 
 RECORD_URL, CHART_URL = "DrChrono_Record_Url__c", "DrChrono_Chart_Url__c"
@@ -71,7 +75,7 @@ class OrgObject:
     @property
     def word(self) -> str:
         """What stands for the object in the names of what belongs to it, which hold no two underscores in a row."""
-        return _base(self.name).removeprefix("DrChrono_")
+        return _word(self.name)
 
     @property
     def label(self) -> str:
@@ -107,13 +111,17 @@ def objects_of(mappings: Mappings) -> tuple[OrgObject, ...]:
     """
     wrong: list[str] = []
     names: dict[str, str] = {}  # Salesforce's names ignore case
+    words: dict[str, str] = {}
     tables: dict[str, list[Table]] = defaultdict(list)
     fields: dict[str, dict[str, OrgField]] = defaultdict(dict)
     for table in mappings.values():
-        name = names.setdefault(table.object.casefold(), table.object)
+        name = names.setdefault(table.object.casefold(), _spelled(table.object))
         tables[name].append(table)
         with _noted(wrong, table, "object"):
             _check_object(name)
+            first = words.setdefault(_word(name).replace("_", "").casefold(), name)
+            if first != name:
+                raise _NotAllowed(f"{name} and {first} give flows and triggers one name; name one of them differently")
         for key, make in _asked(table):
             with _noted(wrong, table, key):
                 one = make()
@@ -133,10 +141,8 @@ def label_of(name: str) -> str:
 
 def plural_of(label: str) -> str:
     """Give what people call several."""
-    for end, instead in (("ay", "ays"), ("ey", "eys"), ("y", "ies"), ("s", "ses"), ("x", "xes"), ("", "s")):
-        if label.endswith(end):
-            return label.removesuffix(end) + instead
-    return label
+    end, instead = next(pair for pair in _PLURALS if label.endswith(pair[0]))
+    return label.removesuffix(end) + instead
 
 
 class _NotAllowed(ValueError):  # noqa: N818
@@ -217,7 +223,8 @@ def _type(table: Table, row: Row) -> Element:
     if codec == "flag":
         return _CHECKBOX
     if codec == "number":
-        return {"precision": 18, "required": False, "scale": 0, "type": "Number"}
+        scale = _DECIMALS if row.options.decimals is None else row.options.decimals
+        return {"precision": _DIGITS, "required": False, "scale": scale, "type": "Number"}
     if codec == "enum":
         return _picklist([value for value in row.options.values.values() if value])
     if codec == "reference":
@@ -266,7 +273,7 @@ def _look_up(table: Table, row: Row) -> Element:
     beside = "" if len(alike) == 1 else f"_{_base(row.shown(Side.SALESFORCE))}"
     return {
         "deleteConstraint": "SetNull",
-        "referenceTo": row.behind,
+        "referenceTo": _spelled(row.behind),
         "relationshipLabel": several,
         "relationshipName": f"DrChrono_{several}{beside}"[:LONGEST_NAME].rstrip("_"),
         "required": False,
@@ -293,6 +300,10 @@ def _elements(name: str, made: Element, says: str) -> Element:
 def _check_object(name: str) -> None:
     if name.endswith("__c"):
         _check_name(name)
+    elif name.casefold() in _ACTIVITIES:
+        raise _NotAllowed(
+            f"{name} keeps its custom fields on Activity, where none can be made here; name an own object"
+        )
     elif not name.isalnum():
         raise _NotAllowed(f"{name} is neither a standard object nor a custom one; name one that ends in __c")
 
@@ -301,7 +312,8 @@ def _check_name(name: str) -> None:
     base = _base(name)
     if "__" in base:
         fixed = re.sub("__+", "_", base)
-        raise _NotAllowed(f"{name} has two underscores in a row, which Salesforce refuses; name it {fixed}__c")
+        says = f"{name} has two underscores in a row, which only what a managed package brings has"
+        raise _NotAllowed(f"{says}; name it {fixed}__c")
     if len(base) > LONGEST_NAME:
         says = f"{name} has {len(base)} characters before its ending, and Salesforce takes {LONGEST_NAME}"
         raise _NotAllowed(f"{says}; name it {base[:LONGEST_NAME].rstrip('_')}__c")
@@ -309,6 +321,15 @@ def _check_name(name: str) -> None:
         raise _NotAllowed(
             f"{name} is no name; use letters, digits and underscores, a letter first and none of these last"
         )
+
+
+def _spelled(name: str) -> str:
+    """Give an object's name as Salesforce writes it, in whatever case it was typed."""
+    return _SPELLINGS.get(name.casefold(), name)
+
+
+def _word(name: str) -> str:
+    return _base(name).removeprefix("DrChrono_")
 
 
 def _base(name: str) -> str:

@@ -98,9 +98,10 @@ def _on_update(one: OrgObject) -> Element:
 
 def _deciding(one: OrgObject) -> list[str]:
     """Give the fields that say that a record is synced; none where every record is."""
-    if any(table.opt_in is None for table in one.tables):
+    tables = [table for table in one.tables if not table.is_one_way]
+    if any(table.opt_in is None for table in tables):
         return []
-    names = [name for table in one.tables for name in (table.opt_in, table.external_id)]
+    names = [name for table in tables for name in (table.opt_in, table.external_id)]
     return [f"{{!$Record.{name}}}" for name in dict.fromkeys(names)]
 
 

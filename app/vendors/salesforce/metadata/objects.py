@@ -21,7 +21,7 @@ EVENT_FIELDS: Mapping[str, tuple[int, str]] = {  # name -> length, what it says
     "Winner_Id__c": (18, "With merged: the id of the record that remains."),
 }
 _NAMES_IN_LISTS = {"Account": "ACCOUNT.NAME", "Contact": "FULL_NAME", "Lead": "FULL_NAME"}
-_LISTED = 6  # fields of a list view or a compact layout, beside the name
+_LISTED = 7  # fields of a list view or a compact layout, beside the name
 _SHARING = {False: "ReadWrite", True: "Read"}  # by whether it is one way; without a permission set nobody sees any
 
 
@@ -30,7 +30,7 @@ def object_files(one: OrgObject) -> Iterator[tuple[str, bytes]]:
     folder = f"{FOLDER}/{one.name}"
     if one.is_custom:
         yield f"{folder}/{one.name}.object-meta.xml", document("CustomObject", _object(one))
-        compact = {"fullName": _compact(one), "fields": ["Name", *_main_fields(one)], "label": one.label}
+        compact = {"fullName": _compact(one), "fields": ["Name", *listed_fields(one)], "label": one.label}
         yield f"{folder}/compactLayouts/{_compact(one)}.compactLayout-meta.xml", document("CompactLayout", compact)
     for field in one.made:
         made = {"fullName": field.name, **(field.made or {})}
@@ -94,11 +94,11 @@ def _compact(one: OrgObject) -> str:
     return f"DrChrono_{one.word}"
 
 
-def _main_fields(one: OrgObject) -> list[str]:
-    """Give the fields that say most of a record, in the mapping's order: what it is found by, not how it stands."""
-    rows = [row.shown(Side.SALESFORCE) for table in one.tables for row in table.rows.values()]
-    short = {field.name for field in one.made if not field.is_long}
-    return [name for name in rows if name in short][:_LISTED]
+def listed_fields(one: OrgObject) -> list[str]:
+    """Give the fields that lists show of a record: what people edit first, in the mapping's order, and no long text."""
+    rows = {row.shown(Side.SALESFORCE) for table in one.tables for row in table.rows.values()}
+    short = [field for field in one.fields if field.made and field.name in rows and not field.is_long]
+    return [field.name for field in sorted(short, key=lambda field: not field.is_edited)][:_LISTED]
 
 
 def _views(one: OrgObject) -> Mapping[str, Element]:
@@ -106,7 +106,7 @@ def _views(one: OrgObject) -> Mapping[str, Element]:
     name = ["NAME"] if one.is_custom else [_NAMES_IN_LISTS[one.name]] if one.name in _NAMES_IN_LISTS else []
     views: dict[str, Element] = {}
     if one.is_custom:
-        columns = [*name, *_main_fields(one)]
+        columns = [*name, *listed_fields(one)]
         views["All"] = {"fullName": "All", "columns": columns, "filterScope": "Everything", "label": "All"}
     for status in (SyncStatus.IN_STEP, SyncStatus.FAILED, SyncStatus.NEEDS_REVIEW) if one.has_status else ():
         full_name = f"DrChrono_{status.name.title()}"

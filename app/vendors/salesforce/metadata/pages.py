@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from app.sync.model import Kind, Side
 from app.sync.sync_status import SYNC_MESSAGE, SYNC_STATUS, SYNCED_AT
 from app.vendors.salesforce.metadata.fields import OrgField, OrgObject
+from app.vendors.salesforce.metadata.objects import listed_fields
 from app.vendors.salesforce.metadata.permission_sets import APP
 from app.vendors.salesforce.metadata.xml import Element, document
 
@@ -25,7 +26,7 @@ def page_files(objects: Sequence[OrgObject]) -> Iterator[tuple[str, bytes]]:
             tab: Element = {"customObject": True, "motif": motif}
             yield f"force-app/main/tabs/{one.name}.tab-meta.xml", document("CustomTab", tab)
             layout = f"{one.name}-{one.label} Layout"  # the name of the one that the platform makes by itself
-            yield f"force-app/main/layouts/{layout}.layout-meta.xml", document("Layout", _layout(one))
+            yield f"force-app/main/layouts/{layout}.layout-meta.xml", document("Layout", _layout(one, objects))
     with_status = [one for one in objects if one.has_status]
     if with_status:
         report = document("ReportType", _report_type(with_status))
@@ -48,7 +49,7 @@ def _app(objects: Sequence[OrgObject]) -> Element:
     }
 
 
-def _layout(one: OrgObject) -> Element:
+def _layout(one: OrgObject, objects: Sequence[OrgObject]) -> Element:
     rows = {row.shown(Side.SALESFORCE) for table in one.tables for row in table.rows.values()}
     of_record = [field for field in one.fields if field.made and field.name in rows]
     of_service = [field for field in one.fields if field.made and field.name not in rows]
@@ -61,12 +62,22 @@ def _layout(one: OrgObject) -> Element:
             _section("DrChrono", [*map(_item, of_service), owner]),
             _section("System Information", by_whom),
         ],
+        "relatedLists": list(_related(one, objects)),
         "showEmailCheckbox": False,
         "showHighlightsPanel": False,
         "showInteractionLogPanel": False,
         "showRunAssignmentRulesCheckbox": False,
         "showSubmitAndAttachButton": False,
     }
+
+
+def _related(one: OrgObject, objects: Sequence[OrgObject]) -> Iterator[Element]:
+    """Give the lists of the records that look this one up, of objects of ours."""
+    for other in objects:
+        for field in other.made if other.is_custom else ():
+            if field.made and field.made.get("referenceTo") == one.name:
+                columns = [name for name in listed_fields(other) if name != field.name]
+                yield {"fields": ["NAME", *columns], "relatedList": f"{other.name}.{field.name}"}
 
 
 def _item(field: OrgField) -> Element:

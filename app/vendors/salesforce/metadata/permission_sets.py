@@ -29,6 +29,7 @@ _ALWAYS_SHOWN = frozenset(
         *("systemmodstamp", "isdeleted"),
     }
 )
+_REQUIRED = frozenset({"Lead.Company", "Lead.Status"})
 _CREDENTIALS = "UserExternalCredential"  # without reading it, nobody's callout finds its token
 _Rights: TypeAlias = frozenset[str]  # beside to read: Create, Edit, Delete
 _READ: _Rights = frozenset()
@@ -146,7 +147,7 @@ def _fields(objects: Sequence[OrgObject], is_editable: Callable[[OrgField], bool
 
 def permission_name(object_name: str, field: str) -> str | None:
     """Give the name by which permission to a field is given; None where everybody has it who sees the record."""
-    if field.casefold() in _ALWAYS_SHOWN:
+    if field.casefold() in _ALWAYS_SHOWN or f"{object_name}.{field}" in _REQUIRED:
         return None
     if field.endswith("__pc"):  # a person's, which is a field of the contact
         return f"Contact.{field.removesuffix('__pc')}__c"

@@ -58,20 +58,29 @@ def api_version_of(files: Mapping[str, bytes]) -> str:
 
 
 def write(files: Mapping[str, bytes], folder: Path) -> None:
-    """Leave a folder with exactly these files of the package; beside it only what is no part of a package stays.
+    """Write a package into a new folder, or over one that was written before, of which nothing generated is left.
 
-    Raises  Misconfigured where the folder holds something else
+    Raises  Misconfigured where the folder holds something else, or cannot be written
     """
-    project = folder / _PROJECT
-    if folder.exists() and any(folder.iterdir()) and not project.exists():
-        raise Misconfigured(f"{folder} is not empty and holds no {_PROJECT}; name a new folder")
-    for name in GENERATED:
-        shutil.rmtree(folder / MAIN / name, ignore_errors=True)
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_bytes() != content:
+    try:
+        if folder.exists() and any(folder.iterdir()) and not _is_ours(folder / _PROJECT, files[_PROJECT]):
+            raise Misconfigured(f"{folder} holds something else than this package; name a new folder")
+        for name in GENERATED:
+            shutil.rmtree(folder / MAIN / name, ignore_errors=True)
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+    except OSError as error:
+        raise Misconfigured(f"{folder} cannot be written ({error.strerror}); name another folder") from None
+
+
+def _is_ours(project: Path, ours: bytes) -> bool:
+    """Say whether a project's file is that of such a package: nothing of somebody's own project is ours to delete."""
+    try:
+        return bool(json.loads(project.read_bytes())["name"] == json.loads(ours)["name"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def is_generated(path: str) -> bool:
