@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load soak sizes screenshots serve work up lock audit migration env-example salesforce-source clean
+.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load soak sizes screenshots serve work up lock audit migration env-example salesforce-source salesforce-check salesforce-format salesforce-lock clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -33,7 +33,7 @@ check: $(READY)  ## format, lint, types, imports, deploy files: half a minute
 	@$(BIN)/hadolint deploy/Dockerfile
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@$(BIN)/yamllint --strict deploy/compose.yaml .pre-commit-config.yaml
-	@$(BIN)/shellcheck .ci/run deploy/make-secrets deploy/postgres-init.sh
+	@$(BIN)/shellcheck .ci/run deploy/salesforce/checks/run deploy/make-secrets deploy/postgres-init.sh
 
 format: $(READY)  ## let ruff format and fix what it can
 	@$(BIN)/ruff check --quiet --fix-only . ; $(BIN)/ruff format --quiet .
@@ -98,6 +98,15 @@ env-example: $(READY)  ## write deploy/env.example anew from app/settings/fields
 
 salesforce-source: $(READY)  ## write what of deploy/salesforce follows the shipped mapping
 	@$(BIN)/chronobridge salesforce package --mapping default --out deploy/salesforce
+
+salesforce-check:  ## what can be checked of the Salesforce package without an org (node, npm); ARGS=--prove: each finds a planted fault
+	@deploy/salesforce/checks/run $(ARGS)
+
+salesforce-format:  ## let prettier format the package's Apex and components, and its checks
+	@cd deploy/salesforce && node_modules/.bin/prettier --write --log-level warn .
+
+salesforce-lock:  ## resolve deploy/salesforce/package.json into its lock file, with hashes
+	@cd deploy/salesforce && node checks/lock.mjs
 
 clean:  ## remove .venv, var and caches
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build bench.json

@@ -1,5 +1,5 @@
 /* What `lightning/modal` does, as far as a unit test asks: it opens as the test says, and remembers how it was closed. */
-import { LightningElement, api } from "lwc";
+import { LightningElement, api } from 'lwc';
 
 export default class LightningModal extends LightningElement {
     @api label;
@@ -8,6 +8,6 @@ export default class LightningModal extends LightningElement {
     static open = jest.fn();
 
     close(result) {
-        this.dispatchEvent(new CustomEvent("close", { detail: result }));
+        this.dispatchEvent(new CustomEvent('close', { detail: result }));
     }
 }

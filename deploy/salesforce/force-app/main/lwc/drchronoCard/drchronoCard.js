@@ -1,28 +1,28 @@
-import { LightningElement, api, wire } from "lwc";
-import { getFieldDisplayValue, getFieldValue, getRecord, notifyRecordUpdateAvailable } from "lightning/uiRecordApi";
-import isStaff from "@salesforce/customPermission/DrChrono_Staff";
-import ask from "@salesforce/apex/DrChronoCard.ask";
-import LinkModal from "c/drchronoLinkModal";
+import { LightningElement, api, wire } from 'lwc';
+import { getFieldDisplayValue, getFieldValue, getRecord, notifyRecordUpdateAvailable } from 'lightning/uiRecordApi';
+import isStaff from '@salesforce/customPermission/DrChrono_Staff';
+import ask from '@salesforce/apex/DrChronoCard.ask';
+import LinkModal from 'c/drchronoLinkModal';
 
-const STATUS = "DrChrono_Sync_Status__c";
-const MESSAGE = "DrChrono_Sync_Message__c";
-const SYNCED_AT = "DrChrono_Synced_At__c";
-const RECORD_URL = "DrChrono_Record_Url__c";
-const CHART_URL = "DrChrono_Chart_Url__c";
-const PATIENT_ID = "DrChrono_Patient_Id__c";
+const STATUS = 'DrChrono_Sync_Status__c';
+const MESSAGE = 'DrChrono_Sync_Message__c';
+const SYNCED_AT = 'DrChrono_Synced_At__c';
+const RECORD_URL = 'DrChrono_Record_Url__c';
+const CHART_URL = 'DrChrono_Chart_Url__c';
+const PATIENT_ID = 'DrChrono_Patient_Id__c';
 const FIELDS = [STATUS, MESSAGE, SYNCED_AT, RECORD_URL, CHART_URL, PATIENT_ID];
 
 /** How a status looks and what it means; the words are the status field's own, so the page and the lists say the same. */
 const LOOKS = {
-    "In step": { icon: "utility:success", variant: "success", says: "Both systems hold the same." },
-    Waiting: { icon: "utility:clock", variant: "", says: "A change is on its way. Nothing needs to be done." },
-    "Needs review": { icon: "utility:warning", variant: "warning", says: "A person has to decide." },
-    Failed: { icon: "utility:error", variant: "error", says: "The last change did not get through." },
-    "Not linked": { icon: "utility:unlinked", variant: "", says: "It belongs to no patient in DrChrono yet." },
-    Excluded: { icon: "utility:ban", variant: "", says: "The mapping leaves this record out." }
+    'In step': { icon: 'utility:success', variant: 'success', says: 'Both systems hold the same.' },
+    Waiting: { icon: 'utility:clock', variant: '', says: 'A change is on its way. Nothing needs to be done.' },
+    'Needs review': { icon: 'utility:warning', variant: 'warning', says: 'A person has to decide.' },
+    Failed: { icon: 'utility:error', variant: 'error', says: 'The last change did not get through.' },
+    'Not linked': { icon: 'utility:unlinked', variant: '', says: 'It belongs to no patient in DrChrono yet.' },
+    Excluded: { icon: 'utility:ban', variant: '', says: 'The mapping leaves this record out.' }
 };
-const NOT_SYNCED = { icon: "utility:info", variant: "", says: "The service has not looked at this record yet." };
-const UNKNOWN = { icon: "utility:info", variant: "", says: "" };
+const NOT_SYNCED = { icon: 'utility:info', variant: '', says: 'The service has not looked at this record yet.' };
+const UNKNOWN = { icon: 'utility:info', variant: '', says: '' };
 
 /** When to look whether the answer is in the record, after something was asked for. */
 const LOOKS_AFTER_MS = [4000, 12000, 40000];
@@ -39,11 +39,11 @@ export default class DrchronoCard extends LightningElement {
     record;
     isUnreadable = false;
     isBusy = false;
-    answer = "";
-    refusal = "";
+    answer = '';
+    refusal = '';
     timers = [];
 
-    @wire(getRecord, { recordId: "$recordId", optionalFields: "$fields" })
+    @wire(getRecord, { recordId: '$recordId', optionalFields: '$fields' })
     receive({ data, error }) {
         this.record = data ?? this.record;
         this.isUnreadable = Boolean(error);
@@ -70,7 +70,7 @@ export default class DrchronoCard extends LightningElement {
     }
 
     get status() {
-        return this.shown(STATUS) || this.value(STATUS) || "Not synced";
+        return this.shown(STATUS) || this.value(STATUS) || 'Not synced';
     }
 
     get look() {
@@ -115,26 +115,26 @@ export default class DrchronoCard extends LightningElement {
     }
 
     synchronize() {
-        return this.ask("sync", null, "Asked. The card shows the result in a moment.");
+        return this.ask('sync', null, 'Asked. The card shows the result in a moment.');
     }
 
     async link() {
         const chartId = await this.decided(false);
         if (chartId) {
-            await this.ask("link", chartId, `Asked to link the DrChrono patient ${chartId}.`);
+            await this.ask('link', chartId, `Asked to link the DrChrono patient ${chartId}.`);
         }
     }
 
     async unlink() {
         if (await this.decided(true)) {
-            await this.ask("unlink", null, "Asked to unlink.");
+            await this.ask('unlink', null, 'Asked to unlink.');
         }
     }
 
     decided(isLinked) {
         return LinkModal.open({
-            size: "small",
-            label: isLinked ? "Unlink" : "Link",
+            size: 'small',
+            label: isLinked ? 'Unlink' : 'Link',
             isLinked,
             patientId: this.patientId
         });
@@ -142,14 +142,14 @@ export default class DrchronoCard extends LightningElement {
 
     async ask(action, chartId, answer) {
         this.isBusy = true;
-        this.answer = "";
-        this.refusal = "";
+        this.answer = '';
+        this.refusal = '';
         try {
             await ask({ recordId: this.recordId, action, chartId });
             this.answer = answer;
             this.keepLooking();
         } catch (error) {
-            this.refusal = error?.body?.message ?? "Salesforce did not answer. Try again in a minute.";
+            this.refusal = error?.body?.message ?? 'Salesforce did not answer. Try again in a minute.';
         } finally {
             this.isBusy = false;
         }
@@ -188,6 +188,6 @@ export default class DrchronoCard extends LightningElement {
 
     address(name) {
         const value = this.value(name);
-        return value?.startsWith("https://") ? value : undefined;
+        return value?.startsWith('https://') ? value : undefined;
     }
 }

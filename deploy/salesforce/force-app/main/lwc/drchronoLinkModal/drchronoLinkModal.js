@@ -1,5 +1,5 @@
-import { api } from "lwc";
-import LightningModal from "lightning/modal";
+import { api } from 'lwc';
+import LightningModal from 'lightning/modal';
 
 /**
  * Asks whether a record is to be linked or unlinked, and says what that means.
@@ -11,15 +11,15 @@ export default class DrchronoLinkModal extends LightningModal {
     @api patientId;
 
     get heading() {
-        return this.isLinked ? "Unlink from DrChrono" : "Link to a patient in DrChrono";
+        return this.isLinked ? 'Unlink from DrChrono' : 'Link to a patient in DrChrono';
     }
 
     get word() {
-        return this.isLinked ? "Unlink" : "Link";
+        return this.isLinked ? 'Unlink' : 'Link';
     }
 
     get variant() {
-        return this.isLinked ? "destructive" : "brand";
+        return this.isLinked ? 'destructive' : 'brand';
     }
 
     cancel() {
@@ -31,9 +31,9 @@ export default class DrchronoLinkModal extends LightningModal {
             this.close(true);
             return;
         }
-        const input = this.template.querySelector("lightning-input");
-        const chartId = (input.value ?? "").trim();
-        input.setCustomValidity(/^[1-9]\d{0,17}$/.test(chartId) ? "" : "Type the number of the patient in DrChrono.");
+        const input = this.template.querySelector('lightning-input');
+        const chartId = (input.value ?? '').trim();
+        input.setCustomValidity(/^[1-9]\d{0,17}$/.test(chartId) ? '' : 'Type the number of the patient in DrChrono.');
         if (input.reportValidity()) {
             this.close(chartId);
         } else {

@@ -1,24 +1,24 @@
-import { createElement } from "lwc";
-import DrchronoLinkModal from "c/drchronoLinkModal";
+import { createElement } from 'lwc';
+import DrchronoLinkModal from 'c/drchronoLinkModal';
 
 function modalOf(isLinked) {
-    const element = createElement("c-drchrono-link-modal", { is: DrchronoLinkModal });
+    const element = createElement('c-drchrono-link-modal', { is: DrchronoLinkModal });
     element.isLinked = isLinked;
-    element.patientId = isLinked ? "900001" : null;
+    element.patientId = isLinked ? '900001' : null;
     element.closed = [];
-    element.addEventListener("close", (event) => element.closed.push(event.detail));
+    element.addEventListener('close', (event) => element.closed.push(event.detail));
     document.body.appendChild(element);
     return element;
 }
 
 function type(element, value) {
-    const input = element.shadowRoot.querySelector("lightning-input");
-    let problem = "";
+    const input = element.shadowRoot.querySelector('lightning-input');
+    let problem = '';
     input.value = value;
     input.setCustomValidity = (says) => {
         problem = says;
     };
-    input.reportValidity = () => problem === "";
+    input.reportValidity = () => problem === '';
     input.focus = jest.fn();
     element.shadowRoot.querySelector('[data-id="confirm"]').click();
     return { input, problem };
@@ -27,9 +27,9 @@ function type(element, value) {
 afterEach(() => document.body.replaceChildren());
 
 it.each([
-    ["900001", "900001"],
-    ["  7 ", "7"]
-])("closes with the patient that was typed: %s", (typed, closed) => {
+    ['900001', '900001'],
+    ['  7 ', '7']
+])('closes with the patient that was typed: %s', (typed, closed) => {
     const element = modalOf(false);
 
     type(element, typed);
@@ -37,26 +37,26 @@ it.each([
     expect(element.closed).toEqual([closed]);
 });
 
-it.each([undefined, "", "0", "12a", "1234567890123456789"])("keeps open and asks again: %s", (typed) => {
+it.each([undefined, '', '0', '12a', '1234567890123456789'])('keeps open and asks again: %s', (typed) => {
     const element = modalOf(false);
 
     const { input, problem } = type(element, typed);
 
     expect(element.closed).toEqual([]);
-    expect(problem).toContain("number");
+    expect(problem).toContain('number');
     expect(input.focus).toHaveBeenCalled();
 });
 
-it("says what unlinking means and closes with true", () => {
+it('says what unlinking means and closes with true', () => {
     const element = modalOf(true);
 
-    expect(element.shadowRoot.textContent).toContain("Nothing is deleted");
-    expect(element.shadowRoot.querySelector("lightning-input")).toBeNull();
+    expect(element.shadowRoot.textContent).toContain('Nothing is deleted');
+    expect(element.shadowRoot.querySelector('lightning-input')).toBeNull();
     element.shadowRoot.querySelector('[data-id="confirm"]').click();
     expect(element.closed).toEqual([true]);
 });
 
-it("closes with nothing when it is canceled", () => {
+it('closes with nothing when it is canceled', () => {
     const element = modalOf(true);
 
     element.shadowRoot.querySelector('[data-id="cancel"]').click();
@@ -64,6 +64,6 @@ it("closes with nothing when it is canceled", () => {
     expect(element.closed).toEqual([null]);
 });
 
-it.each([true, false])("is accessible: %s", async (isLinked) => {
+it.each([true, false])('is accessible: %s', async (isLinked) => {
     await expect(modalOf(isLinked)).toBeAccessible();
 });

@@ -1,0 +1,13 @@
+/* Writes package-lock.json anew from package.json: versions and hashes, and no address of anything. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const LOCK = 'package-lock.json';
+
+execFileSync('npm', ['install', '--package-lock-only', '--no-progress'], { stdio: 'inherit' });
+const lock = JSON.parse(readFileSync(LOCK, 'utf8'));
+for (const one of Object.values(lock.packages)) {
+    delete one.funding;
+    delete one.resolved;
+}
+writeFileSync(LOCK, `${JSON.stringify(lock, null, 4)}\n`);
