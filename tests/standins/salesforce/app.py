@@ -33,6 +33,9 @@ from tests.standins.salesforce import (
 )
 from tests.standins.salesforce.errors import ApiError
 from tests.standins.salesforce.gate import Gate
+from tests.standins.salesforce.metadata import door
+from tests.standins.salesforce.metadata.components import Catalog
+from tests.standins.salesforce.metadata.shipped import shipped
 from tests.standins.salesforce.org import Credentials, Org
 from tests.standins.salesforce.outbound import Outbound
 from tests.standins.salesforce.outbound_events import Events
@@ -67,6 +70,7 @@ ROUTES = [
     Route(_V, discovery.resources, methods=["GET"]),
     Route("/services/data", discovery.versions, methods=["GET"]),
     Route("/services/Soap/u/{version:float}", soap.call, methods=["POST"]),
+    Route("/services/Soap/m/{version:float}", door.call, methods=["POST"]),
     Route("/services/oauth2/token", oauth.token, methods=["POST"]),
     Route("/services/oauth2/userinfo", discovery.whoami, methods=["GET"]),
     Route("/id/{org_id}/{user_id}", discovery.whoami, methods=["GET"]),
@@ -97,9 +101,11 @@ def create_app(
     credentials: Credentials | None = None,
     latency_s: float = 0.0,
     now: Callable[[], datetime] | None = None,
+    package: Catalog | None = None,
 ) -> Any:
-    """An org of its own behind an ASGI app; the org is at `app.state.org`."""
-    org = Org(credentials or Credentials(), latency_s=latency_s, now=now)
+    """An org of its own behind an ASGI app; the org is at `app.state.org`. `package`: what was deployed to it."""
+    deployed = shipped() if package is None else package
+    org = Org(credentials or Credentials(), latency_s=latency_s, now=now, package=deployed)
     calls, faults = Calls(), Faults(_throttled)
     outbound, events = Outbound(org), Events(org)
 

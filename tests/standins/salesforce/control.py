@@ -115,8 +115,11 @@ async def expire_sessions(request: Request) -> Response:
 
 
 async def sessions(request: Request) -> Response:
-    """GET: how many logins there were, and how many sessions live."""
+    """GET: how many logins there were, and how many sessions live. POST: a user signs in; gives their token."""
     org = org_of(request)
+    if request.method == "POST":
+        asked = refuse_unreadable(await body_of(request))
+        return answer({"access_token": org.log_in(org.user_named(str(asked.get("user"))))}, 201)
     return answer({"logins": org.logins, "live": org.live_sessions()})
 
 
@@ -164,7 +167,7 @@ ROUTES = [
     Route(f"{ROOT}/settings", settings, methods=["GET", "PUT"]),
     Route(f"{ROOT}/record-faults", record_faults, methods=["POST", "DELETE"]),
     Route(f"{ROOT}/sessions/expire", expire_sessions, methods=["POST"]),
-    Route(f"{ROOT}/sessions", sessions, methods=["GET"]),
+    Route(f"{ROOT}/sessions", sessions, methods=["GET", "POST"]),
     Route(f"{ROOT}/edits", edits, methods=["GET"]),
     Route(f"{ROOT}/writes", writes, methods=["GET", "DELETE"]),
     Route(f"{ROOT}/reset", reset, methods=["POST"]),

@@ -4,10 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tests.standins.salesforce.errors import ApiError
-from tests.standins.salesforce.gate import bearer
-from tests.standins.salesforce.org import INTEGRATION_USER
 from tests.standins.salesforce.persons import record_types
-from tests.standins.salesforce.web import answer, org_of, version_of
+from tests.standins.salesforce.web import answer, bearer, org_of, version_of
 
 _NEWEST = ("66.0", "67.0", "68.0")
 _SEASONS = ("Spring", "Summer", "Winter")
@@ -31,7 +29,8 @@ def base_url(request: Request) -> str:
 
 def identity_url(request: Request) -> str:
     # Salesforce names its login host here. Clients follow the address, so ours must not leave this machine.
-    return f"{base_url(request)}/id/{org_of(request).org_id}/{INTEGRATION_USER}"
+    org = org_of(request)
+    return f"{base_url(request)}/id/{org.org_id}/{org.user}"
 
 
 async def versions(request: Request) -> Response:
@@ -84,8 +83,9 @@ async def whoami(request: Request) -> Response:
     org = org_of(request)
     if not org.greet(bearer(request.scope) or request.query_params.get("oauth_token", "")):
         raise ApiError("INVALID_SESSION_ID", "Session expired or invalid", status=401)
-    user = org.credentials.username
+    person = org.tables["user"].rows[org.user]
     identity = identity_url(request)
-    ids = {"user_id": INTEGRATION_USER, "organization_id": org.org_id}
-    names = {"preferred_username": user, "username": user, "name": "Integration User", "active": True}
-    return answer({"sub": identity, "id": identity, **ids, **names, "urls": {"custom_domain": base_url(request)}})
+    ids = {"user_id": org.user, "organization_id": org.org_id}
+    names = {"preferred_username": person["Username"], "username": person["Username"], "name": person["Name"]}
+    told = {"sub": identity, "id": identity, **ids, **names, "active": person["IsActive"]}
+    return answer({**told, "urls": {"custom_domain": base_url(request)}})

@@ -5,7 +5,6 @@ that each route exists with and without.
 """
 
 import asyncio
-from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
@@ -13,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.standins.salesforce.errors import ApiError, not_found
 from tests.standins.salesforce.org import Org
-from tests.standins.salesforce.web import answer
+from tests.standins.salesforce.web import answer, bearer
 
 LONGEST_ADDRESS = 16_384
 _DATA = "/services/data"
@@ -76,13 +75,3 @@ def _is_offered(path: str, versions: list[str]) -> bool:
     # Inferred: a version that is not offered is an address that does not exist, whoever asks, and costs no call.
     version = path.removeprefix(f"{_DATA}/").partition("/")[0]
     return version.removeprefix("v") in versions
-
-
-def bearer(scope: Scope) -> str:
-    """The token the call carries; empty without one. Salesforce takes `Bearer` and `OAuth` alike."""
-    headers: list[Any] = scope["headers"]
-    for name, value in headers:
-        if name == b"authorization":
-            scheme, _, token = value.decode("latin-1").partition(" ")
-            return token.strip() if scheme.lower() in {"bearer", "oauth"} else ""
-    return ""

@@ -1,6 +1,6 @@
-"""The objects of the stand-in's org, with the fields that the shipped package would deploy.
+"""The objects that every org has, with those of their fields that matter here; all others an admin deploys.
 
-Lengths of standard fields are Salesforce's own.
+Lengths are Salesforce's own. What a user may do with `OPEN` objects no permission set says.
 """
 
 from collections.abc import Iterable
@@ -13,24 +13,19 @@ def _text(name: str, length: int, **more: Any) -> Field:
     return Field(name, "string", length, **more)
 
 
-def _key(name: str) -> Field:
-    return Field(name, "string", 64, external_id=True, unique=True, case_sensitive=True)
-
-
 def _lookup(name: str, parent: str, relationship: str | None = None, **more: Any) -> Field:
     return Field(name, "reference", 18, parent=parent, relationship=relationship, **more)
 
 
-def _flag(name: str) -> Field:
-    return Field(name, "boolean")
+def _flag(name: str, **more: Any) -> Field:
+    return Field(name, "boolean", **more)
 
 
 def _by_name(kinds: Iterable[Kind]) -> dict[str, Kind]:
     return {kind.name.lower(): kind for kind in kinds}
 
 
-_DOCTOR, _OFFICE = "DrChrono_Doctor__c", "DrChrono_Office__c"
-KINDS = _by_name(
+STANDARD = _by_name(
     (
         Kind("Account", "001", (_text("Name", 255, required=True),)),
         Kind(
@@ -48,8 +43,44 @@ KINDS = _by_name(
                 _text("DefaultLocaleSidKey", 40),
                 _text("LanguageLocaleKey", 40),
                 _text("OrganizationType", 40),
+                _text("InstanceName", 5),
+                _text("NamespacePrefix", 15),
+                _flag("IsSandbox"),
+                Field("TrialExpirationDate", "datetime"),
             ),
             createable=False,
+        ),
+        Kind("Profile", "00e", (_text("Name", 255),), createable=False, updateable=False, deletable=False),
+        Kind(
+            "User",
+            "005",
+            (
+                _text("Username", 80, required=True),
+                _text("Name", 121),
+                Field("Email", "email", 128),
+                _flag("IsActive"),
+                _lookup("ProfileId", "Profile", "Profile"),
+            ),
+            createable=False,
+            deletable=False,
+        ),
+        Kind(
+            "PermissionSet",
+            "0PS",
+            (_text("Name", 80), _text("Label", 80), _flag("IsOwnedByProfile"), _flag("IsCustom"), _text("Type", 40)),
+            createable=False,
+            updateable=False,
+        ),
+        Kind(
+            "PermissionSetAssignment",
+            "0Pa",
+            (
+                _lookup("AssigneeId", "User", "Assignee", required=True),
+                _lookup("PermissionSetId", "PermissionSet", "PermissionSet", required=True),
+            ),
+            createable=False,
+            updateable=False,
+            deletable=False,
         ),
         Kind(
             "Contact",
@@ -68,68 +99,9 @@ KINDS = _by_name(
                 _text("MailingState", 80),
                 _text("MailingPostalCode", 20),
                 _lookup("AccountId", "Account", "Account"),
-                _key("DrChrono_Patient_Id__c"),
-                Field("DrChrono_Gender__c", "picklist", 255, options=("Male", "Female", "Other", "UNK", "ASKU")),
-                # An external id that need not be unique: the only way to an ambiguous upsert, which answers 300.
-                _text("DrChrono_Chart_Id__c", 64, external_id=True),
-                _text("DrChrono_Status__c", 40),
-                _lookup("DrChrono_Doctor__c", _DOCTOR, "DrChrono_Doctor__r"),
-                _flag("Sync_To_DrChrono__c"),
             ),
             name_is="joined",
         ),
-        Kind(
-            "DrChrono_Appointment__c",
-            "a01",
-            (
-                _text("Name", 80, writable=False, numbered=True),
-                _key("DrChrono_Id__c"),
-                _lookup("Patient__c", "Contact", "Patient__r"),
-                _lookup("Doctor__c", _DOCTOR, "Doctor__r"),
-                _lookup("Office__c", _OFFICE, "Office__r"),
-                Field("Exam_Room__c", "double"),
-                Field("Start__c", "datetime"),
-                _text("Local_Start__c", 40),
-                _text("Time_Zone__c", 64),
-                Field("Duration_Minutes__c", "double"),
-                _text("Status__c", 40),
-                _text("Reason__c", 255),
-                Field("Notes__c", "textarea", 32_768, filterable=False),
-                _flag("Deleted__c"),
-            ),
-            name_is="numbered",
-        ),
-        Kind(
-            _DOCTOR,
-            "a02",
-            (
-                _text("Name", 80),
-                _key("DrChrono_Id__c"),
-                _text("First_Name__c", 80),
-                _text("Last_Name__c", 80),
-                _text("Suffix__c", 40),
-                _text("Specialty__c", 255),
-                Field("Email__c", "email", 80),
-                Field("Phone__c", "phone", 40),
-                _text("NPI__c", 20),
-                _text("Time_Zone__c", 64),
-                _flag("Suspended__c"),
-            ),
-        ),
-        Kind(
-            _OFFICE,
-            "a03",
-            (
-                _text("Name", 80),
-                _key("DrChrono_Id__c"),
-                _text("Street__c", 255),
-                _text("City__c", 80),
-                _text("State__c", 80),
-                _text("Postal_Code__c", 20),
-                Field("Phone__c", "phone", 40),
-                _flag("Archived__c"),
-                _lookup("Doctor__c", _DOCTOR, "Doctor__r"),
-            ),
-        ),
     )
 )
+OPEN = STANDARD.keys() - {"account", "contact"}

@@ -7,21 +7,28 @@ import copy
 import secrets
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.standins.salesforce.errors import ApiError, not_found
-from tests.standins.salesforce.objects import KINDS
+from tests.standins.salesforce.metadata.components import Catalog
+from tests.standins.salesforce.metadata.shape import kinds_of
+from tests.standins.salesforce.metadata.xml_parts import text
 from tests.standins.salesforce.records import Row, Table
+from tests.standins.salesforce.schema import Kind
 from tests.standins.salesforce.values import stamp
 
 ORG_ID = "00DSYN0000000012BA"
 OTHER_ORG_ID = "00DOTHER00000012HA"
 HUMAN = "005SYN000000001YBA"
 INTEGRATION_USER = "005SYN000000002YBA"
+ADMIN = "admin@example.test"
+INTEGRATION_SETS = frozenset({"DrChrono_Integration"})
 WRITES_KEPT = 50_000
 CURSORS_KEPT = 200
+EMPTY = Catalog()
+_PROFILES = ("System Administrator", "Minimum Access - API Only Integrations")
 
 
 _ITSELF = {
@@ -30,6 +37,7 @@ _ITSELF = {
     "DefaultLocaleSidKey": "en_US",
     "LanguageLocaleKey": "en_US",
     "OrganizationType": "Enterprise Edition",
+    "InstanceName": "SYN1",
 }
 
 
@@ -68,6 +76,12 @@ class Settings:
     under_approval: list[str] = field(default_factory=list)  # Ids of records that are locked
     owner_left: list[str] = field(default_factory=list)  # Ids of records whose owner is an inactive user
     rewrites: dict[str, str] = field(default_factory=dict)  # Object.Field -> what a trigger makes of it: upper, digits
+    deploy_looks: int = 2  # so many looks at a deploy find it under way
+    integration_may_deploy: bool = False
+    production: bool = False  # tests must run, and flows arrive as drafts
+    flows_deploy_active: bool = False  # in a production org, too
+    apex_coverage: int = 90
+    failing_tests: dict[str, str] = field(default_factory=dict)  # Class.method -> why it fails
 
     def change(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Takes the new values and gives all that now hold; an unknown name or value is refused."""
@@ -107,8 +121,18 @@ class RecordFault:
 class Org:
     """One Salesforce org."""
 
-    def __init__(self, credentials: Credentials, *, latency_s: float = 0.0, now: Callable[[], datetime] | None = None):
+    user = INTEGRATION_USER  # whose view of the org this is
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        latency_s: float = 0.0,
+        now: Callable[[], datetime] | None = None,
+        package: Catalog = EMPTY,
+    ):
         self.credentials = credentials
+        self._package = package
         self._latency_s = latency_s
         self._now = now or (lambda: datetime.now(UTC))
         self._last = datetime.min.replace(tzinfo=UTC)
@@ -118,10 +142,16 @@ class Org:
     def reset(self) -> None:
         """As on the first day, sessions included; the latency given at start comes back."""
         self.settings = Settings(latency_s=self._latency_s)
-        self.tables = {name: Table(kind) for name, kind in KINDS.items()}
-        itself = self.tables["organization"].blank()
-        itself.update(_ITSELF, Id=self.credentials.org_id)
-        self.tables["organization"].add(itself)
+        self.catalog = self._package
+        self._kinds = kinds_of(
+            self.catalog, frozenset({one.name for one in self.catalog.of("PermissionSet")} & INTEGRATION_SETS)
+        )
+        self.tables = {name: Table(kind) for name, kind in self._kinds.items()}
+        self._add("organization", Id=self.credentials.org_id, IsSandbox=True, **_ITSELF)
+        self._add_people()
+        self.deploys: dict[str, Any] = {}
+        self.retrievals: dict[str, Any] = {}
+        self.signed_in: dict[str, str] = {}  # sessions of others than the integration user
         self.sessions: dict[str, datetime] = {}
         self.logins = 0
         self.calls_used = 0
@@ -130,8 +160,74 @@ class Org:
         self.jobs: dict[str, Any] = {}
         self.record_faults: list[RecordFault] = []
         self.edits: list[dict[str, Any]] = []
-        self.listeners: list[Callable[..., None]] = []  # told of every change: (call, table, row, op, changed)
+        # told of every change: (call, table, row, op, changed)
+        self.listeners: list[Callable[..., None]] = [self._hear_assignment]
         self.writes: deque[tuple[str, str, str, str, list[str], list[str]]] = deque(maxlen=WRITES_KEPT)
+
+    def _add(self, name: str, **values: Any) -> Row:
+        table = self.tables[name]
+        row = table.blank()
+        row.update(values)
+        table.add(row)
+        return row
+
+    def _add_people(self) -> None:
+        for name in _PROFILES:
+            self._add("profile", Name=name)
+        profiles = list(self.tables["profile"].rows)
+        people = {HUMAN: ("Administrator", ADMIN), INTEGRATION_USER: ("Integration User", self.credentials.username)}
+        for (user, (name, username)), profile in zip(people.items(), profiles, strict=True):
+            self._add("user", Id=user, Name=name, Username=username, Email=ADMIN, IsActive=True, ProfileId=profile)
+        self._follow_permission_sets()
+        for row in list(self.tables["permissionset"].live()):
+            if row["Name"] in INTEGRATION_SETS:
+                self._add("permissionsetassignment", AssigneeId=INTEGRATION_USER, PermissionSetId=row["Id"])
+
+    def _follow_permission_sets(self) -> None:
+        """The permission sets that are deployed are rows, and no others are."""
+        table = self.tables["permissionset"]
+        there = {row["Name"]: row for row in table.live()}
+        for one in self.catalog.of("PermissionSet"):
+            if (row := there.pop(one.name, None)) is None:
+                row = self._add("permissionset", Name=one.name, IsCustom=True, Type="Regular")
+            row["Label"] = text(one.part, "label")
+        for row in there.values():
+            del table.rows[row["Id"]]
+
+    def adopt(self, catalog: Catalog) -> None:
+        """The org has these components from now on: its objects are those, and values of other fields are gone."""
+        self.catalog = catalog
+        self._follow_permission_sets()
+        self._reshape()
+
+    def _reshape(self) -> None:
+        before, self._kinds = self._kinds, kinds_of(self.catalog, frozenset(self.sets_of(INTEGRATION_USER)))
+        for name in before.keys() - self._kinds.keys():
+            del self.tables[name]
+        for name, kind in self._kinds.items():
+            table = self.tables.get(name)
+            if table is None:
+                self.tables[name] = Table(kind)
+            elif kind is not before.get(name):
+                # What an admin made in Setup stays, unless the same field was deployed.
+                old = before[name].own if name in before else ()
+                known = {column.name for column in (*old, *kind.own)}
+                more = tuple(column for column in table.kind.own if column.name not in known)
+                table.reshape(replace(kind, own=(*kind.own, *more)) if more else kind)
+
+    def _hear_assignment(self, _call: Any, table: Table, _row: Row, _op: str, _changed: list[str]) -> None:
+        if table.kind.name == "PermissionSetAssignment":
+            self._reshape()
+
+    def sets_of(self, user: str) -> set[str]:
+        """The names of the permission sets that are assigned to the user."""
+        sets = self.tables["permissionset"].rows
+        given = self.tables["permissionsetassignment"].live()
+        return {sets[row["PermissionSetId"]]["Name"] for row in given if row["AssigneeId"] == user}
+
+    def is_active_user(self, username: str) -> bool:
+        users = self.tables["user"].live()
+        return any(row["Username"].lower() == username.lower() and row["IsActive"] for row in users)
 
     def keep(self, name: str) -> None:
         """Remembers the objects that have records, beyond a reset."""
@@ -167,11 +263,40 @@ class Org:
         table = self.tables.get(name.lower())
         return None if table is None or table.kind.hidden else table
 
-    def log_in(self) -> str:
+    def log_in(self, user: str = INTEGRATION_USER) -> str:
         token = f"{self.org_id[:15]}!{secrets.token_urlsafe(60)}"
         self.sessions[token] = self.now()
+        if user != INTEGRATION_USER:
+            self.signed_in[token] = user
         self.logins += 1
         return token
+
+    def user_of(self, token: str) -> str:
+        """Whose session it is."""
+        return self.signed_in.get(token, INTEGRATION_USER)
+
+    def user_named(self, username: str) -> str:
+        """The id of the user of this name, in any case.
+
+        Raises
+            ApiError  NOT_FOUND: there is none
+
+        """
+        for row in self.tables["user"].live():
+            if row["Username"].lower() == username.lower():
+                return str(row["Id"])
+        raise not_found(f"no user {username}")
+
+    @property
+    def admin(self) -> str:
+        return HUMAN
+
+    def name_of(self, user: str) -> str:
+        return str(self.tables["user"].rows[user]["Name"])
+
+    def seen_by(self, user: str) -> "Org":
+        """The org as this user sees it."""
+        return self if user == INTEGRATION_USER else OrgSeenBy(self, user)
 
     def greet(self, token: str) -> bool:
         """Whether the session lives; being used keeps it alive."""
@@ -198,3 +323,29 @@ class Org:
         if len(self.cursors) > CURSORS_KEPT:
             del self.cursors[next(iter(self.cursors))]
         return locator
+
+
+class TableView:
+    """A table whose object is another user's view of it; the records are the same."""
+
+    def __init__(self, table: Table, kind: Kind) -> None:
+        self._table = table
+        self.kind = kind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
+
+
+class OrgSeenBy(Org):
+    """The org as somebody other than the integration user sees it: all objects, and fields by permission sets."""
+
+    def __init__(self, org: Org, user: str) -> None:
+        self._org, self.user = org, user
+        kinds = kinds_of(org.catalog, frozenset(org.sets_of(user)), sees_all_objects=True)
+        views: dict[str, Any] = {
+            name: TableView(table, kinds[name]) if name in kinds else table for name, table in org.tables.items()
+        }
+        self.tables = views
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._org, name)

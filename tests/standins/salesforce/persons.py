@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from tests.standins.salesforce.errors import RecordError
-from tests.standins.salesforce.objects import KINDS
 from tests.standins.salesforce.org import Org
 from tests.standins.salesforce.records import Row, Table
 from tests.standins.salesforce.schema import Field, Kind
@@ -33,7 +32,7 @@ def turn_on(org: Org, default: str = "Company") -> dict[str, str]:
         row.update(Name=name, DeveloperName=name, SobjectType="Account", IsActive=True, IsPersonType=is_person)
         types.add(row)
         made[name] = row["Id"]
-    contact = KINDS["contact"]
+    contact = org.tables["contact"].kind
     more = [contact.fields[name] for name in _OF_PERSONS]
     more = [_plain(one) for one in more]
     more += [_plain(contact.fields[name], f"Person{name}") for name in _OF_CONTACTS]

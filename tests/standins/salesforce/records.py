@@ -41,7 +41,7 @@ class Table:
         self.reshape(kind)
 
     def reshape(self, kind: Kind) -> None:
-        """The object is this one now: its rows have every field, and what they held they still hold."""
+        """The object is this one now: its rows have every field, and what they held in one they still hold."""
         self.kind = kind
         self._columns = [column for column in kind.own if column.indexed]
         self._indexed = frozenset(column.name for column in self._columns)
@@ -49,6 +49,8 @@ class Table:
         self._indexes: dict[str, dict[Any, dict[str, Row]]] = {column.name: {} for column in self._columns}
         self._people: dict[tuple[str, str, str], dict[str, Row]] = {}
         for row in self.rows.values():
+            for name in row.keys() - kind.blank.keys():
+                del row[name]
             row.update({name: value for name, value in kind.blank.items() if name not in row})
             if not row["IsDeleted"]:
                 self._index(row)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.standins.salesforce.errors import RecordError
-from tests.standins.salesforce.org import HUMAN, INTEGRATION_USER, Org
+from tests.standins.salesforce.org import HUMAN, Org
 from tests.standins.salesforce.records import Row, Table, key_of
 
 
@@ -29,7 +29,7 @@ class Call:
 
     @property
     def user(self) -> str:
-        return HUMAN if self.human else INTEGRATION_USER
+        return HUMAN if self.human else self.org.user
 
 
 def check_object(table: Table, row: Row | None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-FILTERABLE_TEXT = frozenset({"string", "email", "phone", "picklist", "id", "reference", "textarea"})
+FILTERABLE_TEXT = frozenset({"string", "email", "phone", "picklist", "id", "reference", "textarea", "url"})
 SYSTEM_NAMES = frozenset(
     {"Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp"}
 )
@@ -20,7 +20,7 @@ class Field:
 
     `labels` and `valid_for` stand beside `options`: what people see of each, and the bits of the `controller`'s options
     that it goes with. `writable` says whether anybody may write it; `hidden`, `createable` and `updateable` what the
-    integration user may. `defaulted`: the org fills it in when a create leaves it out.
+    integration user may. `defaulted`: the org fills it in when a create leaves it out; `default` is a checkbox's.
     """
 
     name: str
@@ -44,10 +44,16 @@ class Field:
     hidden: bool = False
     createable: bool = True
     updateable: bool = True
+    precision: int = 18
+    scale: int = 0
+    default: bool | None = None
+    title: str = ""
 
     @cached_property
     def label(self) -> str:
         """What messages call the field, in place of its API name."""
+        if self.title:
+            return self.title
         if self.name.endswith("__c"):
             return self.name.removesuffix("__c").replace("_", " ")
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.name).removesuffix(" Id")
@@ -76,8 +82,8 @@ class Field:
             "label": self.label,
             "type": self.kind,
             "length": self.length,
-            "precision": 18 if self.kind == "double" else 0,
-            "scale": 0,
+            "precision": self.precision if self.kind == "double" else 0,
+            "scale": self.scale,
             "nillable": not (self.required or self.numbered or self.kind == "boolean" or self.name in SYSTEM_NAMES),
             "createable": self.may_be_written(new=True),
             "updateable": self.may_be_written(new=False),
@@ -132,6 +138,9 @@ class Kind:
     hidden: bool = False
     createable: bool = True
     updateable: bool = True
+    deletable: bool = True
+    number_format: str = "A-{000000}"
+    title: str = ""
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -162,7 +171,7 @@ class Kind:
     @cached_property
     def blank(self) -> dict[str, Any]:
         fields = (*SYSTEM, *self.own)
-        return {field.name: False if field.kind == "boolean" else None for field in fields}
+        return {field.name: bool(field.default) if field.kind == "boolean" else None for field in fields}
 
     @cached_property
     def required(self) -> tuple[Field, ...]:
@@ -180,10 +189,12 @@ class Kind:
     def describe(self, *, with_fields: bool) -> dict[str, Any]:
         head = {
             "name": self.name,
+            "label": self.title or self.name,
             "keyPrefix": self.prefix,
             "custom": self.name.endswith("__c"),
             "createable": self.createable,
             "updateable": self.updateable,
-            **dict.fromkeys(("deletable", "queryable", "replicateable"), True),
+            "deletable": self.deletable,
+            **dict.fromkeys(("queryable", "replicateable"), True),
         }
         return {**head, "fields": [field.describe() for field in self.fields.values()]} if with_fields else head

@@ -18,7 +18,6 @@ from tests.standins.salesforce.schema import Field
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)")
-_LARGEST = 10**18
 _YEARS = (1700, 4000)
 
 
@@ -85,10 +84,10 @@ def _number(field: Field, raw: Any) -> float:
         value = None
     if value is None or not value.is_finite():
         raise unreadable("double", _token(raw), raw)
-    if abs(value) >= _LARGEST:
+    if abs(value) >= 10 ** (field.precision - field.scale):
         message = f"{field.label}: value outside of valid range on numeric field: {raw}"
         raise RecordError("NUMBER_OUTSIDE_VALID_RANGE", message, [field.name])
-    return float(value.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    return float(value.quantize(Decimal(1).scaleb(-field.scale), rounding=ROUND_HALF_UP))
 
 
 def _date(field: Field, raw: Any) -> str:
@@ -130,6 +129,7 @@ READERS: dict[str, Callable[[Field, Any], Any]] = {
     "string": _text,
     "textarea": _text,
     "phone": _text,
+    "url": _text,
     "email": _email,
     "picklist": _picklist,
     "boolean": _boolean,

@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from tests.standins.salesforce.errors import ApiError
 from tests.standins.salesforce.org import Org
@@ -20,8 +21,19 @@ def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) 
 
 
 def org_of(request: Request) -> Org:
+    """The org, as whoever calls sees it."""
     org: Org = request.app.state.org
-    return org
+    return org.seen_by(org.user_of(bearer(request.scope))) if org.signed_in else org
+
+
+def bearer(scope: Scope) -> str:
+    """The token the call carries; empty without one. Salesforce takes `Bearer` and `OAuth` alike."""
+    headers: list[Any] = scope["headers"]
+    for name, value in headers:
+        if name == b"authorization":
+            scheme, _, token = value.decode("latin-1").partition(" ")
+            return token.strip() if scheme.lower() in {"bearer", "oauth"} else ""
+    return ""
 
 
 def version_of(request: Request) -> str:

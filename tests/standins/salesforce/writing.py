@@ -4,6 +4,7 @@ Two steps. `prepare` judges one record and changes nothing; `carry_out` stores w
 call prepares all its records before it stores the first, which is what makes all-or-none a matter of not starting.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,11 +115,16 @@ def _mark(call: Call, row: Row) -> None:
     row["LastModifiedById"] = call.user
 
 
+def numbered(shown_as: str, number: int) -> str:
+    """An automatic number in the form that its field has: `{000000}` stands for its digits."""
+    return re.sub(r"\{(0+)\}", lambda digits: str(number).zfill(len(digits[1])), shown_as)
+
+
 def _name(table: Table, row: Row) -> None:
     if table.kind.name_is == "joined":
         row["Name"] = f"{row['FirstName'] or ''} {row['LastName']}".strip()
     elif table.kind.name_is == "numbered":
-        row["Name"] = row["Name"] or f"A-{table.minted:06d}"
+        row["Name"] = row["Name"] or numbered(table.kind.number_format, table.minted)
     else:
         row["Name"] = row["Name"] or row["Id"]
 
