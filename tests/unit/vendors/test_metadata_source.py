@@ -123,6 +123,14 @@ def test_a_changed_mapping_changes_every_place_that_follows_it(package):
     assert may_edit(files, "DrChrono_Staff")["Contact.Sex__c"]
 
 
+def test_a_renamed_external_id_is_named_nowhere_by_its_old_name(package):
+    files = package('extends = "default"\n[patient]\nexternal_id = "Chart_Number__c"\n')
+
+    assert b"'Chart_Number__c'" in files[f"{MAIN}/lwc/drchronoMapping/drchronoMapping.js"]
+    named = [name for name, content in files.items() if b"DrChrono_Patient_Id__c" in content or "Patient_Id" in name]
+    assert [name for name in named if "test" not in name.casefold()] == []
+
+
 def test_persons_are_accounts_whose_permission_is_that_of_their_contact(package):
     files = package("person-accounts")
 

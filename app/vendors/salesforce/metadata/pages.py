@@ -14,10 +14,12 @@ from app.vendors.salesforce.metadata.xml import Element, document
 
 _MOTIFS = {Kind.PATIENT: "Custom15: People", Kind.APPOINTMENT: "Custom25: Alarm clock"}  # icons of Salesforce's
 _OTHER_MOTIF = "Custom18: Form"
+CARD_MAPPING = "force-app/main/lwc/drchronoMapping"
+_PATIENT_ID = "DrChrono_Patient_Id__c"  # where the mapping has no patients: a field that no object has
 _REPORT_TYPE = "DrChrono_Needs_Attention"
 
 
-def page_files(objects: Sequence[OrgObject]) -> Iterator[tuple[str, bytes]]:
+def page_files(objects: Sequence[OrgObject], api_version: str) -> Iterator[tuple[str, bytes]]:
     """Give the files of everything that is shown and that is no field."""
     yield f"force-app/main/applications/{APP}.app-meta.xml", document("CustomApplication", _app(objects))
     for one in objects:
@@ -27,10 +29,22 @@ def page_files(objects: Sequence[OrgObject]) -> Iterator[tuple[str, bytes]]:
             yield f"force-app/main/tabs/{one.name}.tab-meta.xml", document("CustomTab", tab)
             layout = f"{one.name}-{one.label} Layout"  # the name of the one that the platform makes by itself
             yield f"force-app/main/layouts/{layout}.layout-meta.xml", document("Layout", _layout(one, objects))
+    yield from _card_files(objects, api_version)
     with_status = [one for one in objects if one.has_status]
     if with_status:
         report = document("ReportType", _report_type(with_status))
         yield f"force-app/main/reportTypes/{_REPORT_TYPE}.reportType-meta.xml", report
+
+
+def _card_files(objects: Sequence[OrgObject], api_version: str) -> Iterator[tuple[str, bytes]]:
+    """Give what the card has to know of the mapping: the one field that it names and the mapping may."""
+    tables = (table for one in objects for table in one.tables)
+    patient_id = next((table.external_id for table in tables if table.kind is Kind.PATIENT), _PATIENT_ID)
+    says = "The field by which a record is linked to a patient in DrChrono. It is the mapping's, and written with it."
+    folder = f"{CARD_MAPPING}/drchronoMapping"
+    yield f"{folder}.js", f"/** {says} */\nexport const PATIENT_ID = '{patient_id}';\n".encode()
+    meta: Element = {"apiVersion": api_version, "description": says, "isExposed": False}
+    yield f"{folder}.js-meta.xml", document("LightningComponentBundle", meta)
 
 
 def _app(objects: Sequence[OrgObject]) -> Element:

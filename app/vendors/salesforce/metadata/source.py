@@ -18,18 +18,17 @@ from app.sync.mappings.table import Mappings
 from app.vendors.salesforce.metadata.fields import objects_of
 from app.vendors.salesforce.metadata.messages import message_files
 from app.vendors.salesforce.metadata.objects import event_files, object_files
-from app.vendors.salesforce.metadata.pages import page_files
+from app.vendors.salesforce.metadata.pages import CARD_MAPPING, page_files
 from app.vendors.salesforce.metadata.permission_sets import permission_files
 from app.vendors.salesforce.metadata.xml import tag
 
 PACKAGE = Path(__file__).parents[4] / "deploy" / "salesforce"
 MAIN = "force-app/main"
-GENERATED = frozenset(
-    {
-        *("applications", "customPermissions", "deletions", "flows", "layouts", "objects", "permissionsets"),
-        *("reportTypes", "tabs", "workflows"),
-    }
+_TYPES = (
+    *("applications", "customPermissions", "deletions", "flows", "layouts", "objects", "permissionsets"),
+    *("reportTypes", "tabs", "workflows"),
 )
+GENERATED = (CARD_MAPPING, *(f"{MAIN}/{name}" for name in _TYPES))  # folders of what follows the mapping
 _PROJECT = "sfdx-project.json"
 _LOOSE = (_PROJECT, ".forceignore")
 _CARD_CLASS = b"@AuraEnabled"
@@ -45,7 +44,7 @@ def source_files(mappings: Mappings, package: Path = PACKAGE) -> dict[str, bytes
     """
     static = dict(_static_files(package))
     objects, api_version = objects_of(mappings), api_version_of(static)
-    files = static | dict(event_files()) | dict(page_files(objects))
+    files = static | dict(event_files()) | dict(page_files(objects, api_version))
     files |= dict(permission_files(objects, _card_classes(static), _principals(static)))
     for one in objects:
         files |= dict(object_files(one)) | dict(message_files(one, api_version))
@@ -66,7 +65,7 @@ def write(files: Mapping[str, bytes], folder: Path) -> None:
         if folder.exists() and any(folder.iterdir()) and not _is_ours(folder / _PROJECT, files[_PROJECT]):
             raise Misconfigured(f"{folder} holds something else than this package; name a new folder")
         for name in GENERATED:
-            shutil.rmtree(folder / MAIN / name, ignore_errors=True)
+            shutil.rmtree(folder / name, ignore_errors=True)
         for name, content in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +84,7 @@ def _is_ours(project: Path, ours: bytes) -> bool:
 
 def is_generated(path: str) -> bool:
     """Say whether a file of the package follows the mapping."""
-    return path.startswith(f"{MAIN}/") and path.split("/")[2] in GENERATED
+    return any(path.startswith(f"{folder}/") for folder in GENERATED)
 
 
 def _static_files(package: Path) -> Iterator[tuple[str, bytes]]:

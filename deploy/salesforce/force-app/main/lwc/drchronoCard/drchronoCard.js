@@ -3,13 +3,13 @@ import { getFieldDisplayValue, getFieldValue, getRecord, notifyRecordUpdateAvail
 import isStaff from '@salesforce/customPermission/DrChrono_Staff';
 import ask from '@salesforce/apex/DrChronoCard.ask';
 import LinkModal from 'c/drchronoLinkModal';
+import { PATIENT_ID } from 'c/drchronoMapping';
 
 const STATUS = 'DrChrono_Sync_Status__c';
 const MESSAGE = 'DrChrono_Sync_Message__c';
 const SYNCED_AT = 'DrChrono_Synced_At__c';
 const RECORD_URL = 'DrChrono_Record_Url__c';
 const CHART_URL = 'DrChrono_Chart_Url__c';
-const PATIENT_ID = 'DrChrono_Patient_Id__c';
 const FIELDS = [STATUS, MESSAGE, SYNCED_AT, RECORD_URL, CHART_URL, PATIENT_ID];
 
 /** How a status looks and what it means; the words are the status field's own, so the page and the lists say the same. */
