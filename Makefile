@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load soak sizes screenshots serve work up lock audit migration env-example salesforce-source salesforce-check salesforce-format salesforce-lock clean
+.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load soak sizes screenshots serve work up lock audit migration env-example salesforce-source salesforce-check salesforce-format salesforce-screenshots salesforce-lock clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -105,8 +105,11 @@ salesforce-check:  ## what can be checked of the Salesforce package without an o
 salesforce-format:  ## let prettier format the package's Apex and components, and its checks
 	@cd deploy/salesforce && node_modules/.bin/prettier --write --log-level warn .
 
-salesforce-lock:  ## resolve deploy/salesforce/package.json into its lock file, with hashes
-	@cd deploy/salesforce && node checks/lock.mjs
+salesforce-screenshots:  ## the card on a record's page, in each of its states, into deploy/docs/images/ (needs chromium)
+	@cd deploy/salesforce/checks/harness && npm ci --no-progress >/dev/null && node screenshots.mjs
+
+salesforce-lock:  ## resolve the npm packages of these checks into their lock files, with hashes
+	@cd deploy/salesforce && node checks/lock.mjs && cd checks/harness && node ../lock.mjs
 
 clean:  ## remove .venv, var and caches
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build bench.json

@@ -1,4 +1,4 @@
-/* Writes package-lock.json anew from package.json: versions and hashes, and no address of anything. */
+/* Writes package-lock.json of the folder it is started in anew: versions and hashes, and no address of anything. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 

@@ -10,7 +10,7 @@ const tools = { java: process.env.CHECKS_JAVA };
 
 if (process.argv[2] === '--prove') {
     const { prove } = await import('./prove.mjs');
-    process.exitCode = await prove(root, CHECKS, tools);
+    process.exitCode = prove(root, CHECKS);
 } else {
     process.exitCode = await run(process.argv.slice(2));
 }

@@ -113,8 +113,8 @@ function declaredIn(root) {
             names.get(kind).add(base.slice(0, -ending.length));
         }
         if (kind === 'class') {
-            const statics = textOf(root, file).matchAll(/\bpublic static \S+ (\w+)\(/g);
-            [...statics].forEach(([, method]) => methods.add(`${base.slice(0, -4)}.${method}`));
+            const called = textOf(root, file).matchAll(/\bpublic static \S+ (\w+)\(/g);
+            [...called].forEach(([, method]) => methods.add(`${base.slice(0, -4)}.${method}`));
         }
         if (file.endsWith('.object-meta.xml')) {
             made.add(objectOf(file));
@@ -178,20 +178,12 @@ function declaredIn(root) {
 /** The card knows how each status looks that the field can hold, and no other. */
 function statuses(root) {
     const card = filesOf(root, 'drchronoCard.js')[0];
-    const fields = filesOf(root, 'DrChrono_Sync_Status__c.field-meta.xml');
     const looks = /const LOOKS = \{(.*?)\n\};/s.exec(textOf(root, card))[1];
     const known = [...looks.matchAll(/^ {4}(?:'([^']+)'|(\w+)): /gm)].map(([, quoted, bare]) => quoted ?? bare).sort();
-    return fields.flatMap((file) => {
-        const path = 'valueSet.valueSetDefinition.value.fullName';
-        const held = textsAt(xmlOf(textOf(root, file)).content, path).sort();
-        return String(held) === String(known)
-            ? []
-            : [
-                  {
-                      file: card,
-                      line: lineOf(textOf(root, card), 'const LOOKS'),
-                      says: `${file} holds ${held}, the card ${known}`
-                  }
-              ];
+    return filesOf(root, 'DrChrono_Sync_Status__c.field-meta.xml').flatMap((file) => {
+        const text = textOf(root, file);
+        const held = textsAt(xmlOf(text).content, 'valueSet.valueSetDefinition.value.fullName').sort();
+        const says = `it holds ${held}, and the card on record pages shows ${known}`;
+        return String(held) === String(known) ? [] : [{ file, line: lineOf(text, '<valueSet>'), says }];
     });
 }
