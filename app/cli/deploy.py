@@ -16,6 +16,7 @@ from app.cli.check import print_finding
 from app.cli.sign_in import Seat, explain_sign_in, is_over, with_rights
 from app.errors import Misconfigured, VendorError
 from app.operations import deploy
+from app.operations.deploy import PATIENCE, Patience
 from app.operations.health.model import is_good
 from app.operations.package import package_for
 from app.settings.fields import Settings
@@ -31,12 +32,16 @@ INTEGRATION_SET = "DrChrono_Integration"
 
 @dataclass(frozen=True, slots=True)
 class DeployRequest:
-    """What a person wants deployed. `user`: the administrator who signs in; `follow`: a deployment under way."""
+    """What a person wants deployed. `user`: the administrator who signs in; `follow`: a deployment under way.
+
+    patience  how long the org is waited for
+    """
 
     dry_run: bool = False
     user: str | None = None
     level: TestLevel | None = None
     follow: str | None = None
+    patience: Patience = PATIENCE
 
 
 async def deploy_package(
@@ -49,7 +54,14 @@ async def deploy_package(
 
     async def work(org: Salesforce, seat: Seat) -> int:
         package = package_for(source, settings.public_url, outbound_token(settings), seat.integration)
-        return await _deployed(org, seat, package, console, wanted)
+        code, ended = await _deployed(org, seat, package, console, wanted)
+        if ended is None:
+            return code
+        token = next(iter(secret_values(settings.salesforce_event_tokens)), None)
+        findings = await deploy.finish(org, package, INTEGRATION_SET, seat.integration, token)
+        for one in findings:
+            print_finding(console, one)
+        return 0 if is_good(findings) else 1
 
     return await with_rights(settings, console, wanted.user, work)
 
@@ -67,43 +79,51 @@ def outbound_token(settings: Settings) -> str:
     return tokens[0]
 
 
-async def _deployed(org: Salesforce, seat: Seat, package: Package, console: Console, wanted: DeployRequest) -> int:
+async def _deployed(
+    org: Salesforce, seat: Seat, package: Package, console: Console, wanted: DeployRequest
+) -> tuple[int, Deployment | None]:
+    """Give the exit code, and the deployment where it put something into the org."""
     options = deploy.options_of(package, seat.kind, wanted.level, check_only=wanted.dry_run)
     if wanted.follow is None:
         tests = f", {options.level}" if options.level else ""
         console.print(Text(f"{package.count} components of API {package.version}{tests}"))
-    ended = await run_deployment(org, package.zipped(), options, console, id_=wanted.follow)
-    if ended is None:
-        return 1
-    if not print_end(ended, console) or ended.is_check:
-        return 0 if ended.is_success else 1
-    findings = await deploy.finish(org, package, INTEGRATION_SET, seat.integration)
-    for one in findings:
-        print_finding(console, one)
-    return 0 if is_good(findings) else 1
+    ended = await run_deployment(org, package.zipped(), options, console, wanted.patience, wanted.follow)
+    is_good_end = ended is not None and print_end(ended, console)
+    return (0, None if ended is None or ended.is_check else ended) if is_good_end else (1, None)
 
 
 async def run_deployment(
-    org: Salesforce, archive: bytes, options: DeployOptions, console: Console, *, id_: str | None = None
+    org: Salesforce,
+    archive: bytes,
+    options: DeployOptions,
+    console: Console,
+    patience: Patience = PATIENCE,
+    id_: str | None = None,
 ) -> Deployment | None:
     """Send a zip and watch it to its end, or watch the one of an id; None where its end is not known.
 
     Raises  VendorError where it was not begun
     """
+    is_interrupted = False
     if id_ is None:
         with console.status("sending the package …"):
-            id_ = await deploy.begin(org, archive, options)
+            sending = asyncio.ensure_future(deploy.begin(org, archive, options, patience))
+            try:
+                id_ = await asyncio.shield(sending)
+            except asyncio.CancelledError:  # the org may have it: nobody could cancel it without its id
+                is_interrupted = _go_on_after_interrupt()
+                id_ = await sending
     console.print(Text(f"deployment {id_}"))
     go_on = f"chronobridge salesforce deploy --follow {id_}"
     try:
         with _watching(console) as watch:
             try:
-                return await deploy.follow(org, id_, watch)
+                if not is_interrupted:
+                    return await deploy.follow(org, id_, watch, patience)
             except asyncio.CancelledError:
-                if (task := asyncio.current_task()) is not None:
-                    task.uncancel()
-                console.print(Text(f"canceling it … (Ctrl-C again leaves it to the org; then: {go_on})"))
-                ended = await deploy.call_off(org, id_, watch)
+                _go_on_after_interrupt()
+            console.print(Text(f"canceling it … (Ctrl-C again leaves it to the org; then: {go_on})"))
+            ended = await deploy.call_off(org, id_, watch, patience)
     except VendorError as error:
         says = explain_sign_in(error) if is_over(error) else f"the org does not answer any more ({error.cause})"
         console.print(Text(f"{says}; the deployment goes on there, and {go_on} finds it", style="red"))
@@ -111,6 +131,13 @@ async def run_deployment(
     if ended is None:
         console.print(Text(f"the org has not canceled it yet; {go_on} says what became of it", style="red"))
     return ended
+
+
+def _go_on_after_interrupt() -> bool:
+    """Take an interruption for what it says, so that what is left to do can be waited for."""
+    if (task := asyncio.current_task()) is not None:
+        task.uncancel()
+    return True
 
 
 def print_end(ended: Deployment, console: Console) -> bool:
@@ -161,13 +188,18 @@ def _print_failure(ended: Deployment, console: Console) -> None:
 @contextmanager
 def _watching(console: Console) -> Iterator[deploy.Watch]:
     with progress.showing(console, "") as say:
+        known: list[Deployment] = []
 
-        def watch(at: Deployment) -> None:
-            done, of = at.components
-            tests, of_tests = at.tests
+        def watch(at: Deployment | None) -> None:
+            known[:] = [at] if at else known
+            if not known:
+                return
+            done, of = known[0].components
+            tests, of_tests = known[0].tests
+            beside = known[0].status.lower() if at else "the org does not answer, and is waited for"
             if of_tests and done == of:
-                say("tests", tests, of_tests, at.status.lower())
+                say("tests", tests, of_tests, beside)
             else:
-                say("components", done, of, at.status.lower())
+                say("components", done, of, beside)
 
         yield watch

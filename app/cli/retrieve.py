@@ -35,7 +35,8 @@ async def retrieve_package(
 
     async def work(org: Salesforce, seat: Seat) -> int:
         package = package_for(source, settings.public_url, outbound_token(settings), seat.integration)
-        files = await retrieve(org, package)
+        with quiet.status("retrieving …"):
+            files = await retrieve(org, package)
         if output is None:
             return _print_differences(package, files, console, as_json=as_json)
         _write(files, output)

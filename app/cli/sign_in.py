@@ -41,8 +41,9 @@ class NotSignedInError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """What the org is, and who the service is there."""
+    """What the org is, and who the service is there; `own` is the session of that user."""
 
+    own: Salesforce
     kind: OrgKind
     integration: OrgUser
 
@@ -78,7 +79,7 @@ async def with_rights(
     """
     try:
         async with open_salesforce(settings) as own:
-            seat = Seat(await org_setup.kind_of(own), await org_setup.current_user(own))
+            seat = Seat(own, await org_setup.kind_of(own), await org_setup.current_user(own))
             console.print(Text(f"{seat.kind.words}; the service is {seat.integration.username} there"))
             if username is None:
                 try:

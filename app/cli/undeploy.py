@@ -46,7 +46,7 @@ async def _removed(
     is_meant: Callable[[str], bool] | None,
 ) -> int:
     with console.status("looking at what is there …"):
-        removal = await undeploy.removal_of(org, package)
+        removal = await undeploy.removal_of(org, seat.own, package)
     if not removal.members:
         console.print(Text("nothing to do: nothing of the package is in the org", style="green"))
         return 0
@@ -66,6 +66,8 @@ async def _removed(
     if active:
         console.print(Text(f"still active, so nothing was deleted: {', '.join(active)}", style="red"))
         console.print(Text("  → deactivate each in Setup, Flows, and run it again"))
+    elif active is None and removal.members.get("Flow"):
+        console.print(Text("flows of it may be inactive now; `chronobridge salesforce deploy` makes them active again"))
     elif active is not None:
         console.print(Text("deleted; for some days Setup, the object, Deleted Fields can bring fields back"))
     return 0 if active == [] else 1

@@ -19,13 +19,14 @@ from app.vendors.salesforce.metadata.archive import Package
 from app.vendors.salesforce.metadata.deployment import Deployment, DeployOptions, TestLevel
 from app.vendors.salesforce.org_setup import OrgKind, OrgUser
 
-Watch = Callable[[Deployment], None]
+Watch = Callable[[Deployment | None], None]  # None: the org does not answer now
 
 _SEND_AGAIN = 3
 _LOOKS_S = (1.0, 1.0, 2.0, 3.0, 5.0)  # the waits between looks; the last is repeated
-_PATIENCE_S = 600.0  # of an org that does not answer while its deployment is looked at
+_AWAY_S = 600.0  # of an org that does not answer while its deployment is looked at
 _CANCEL_S = 30.0
 _NO_RIGHT = "INSUFFICIENT_ACCESS"
+_CREDENTIAL, _PRINCIPAL, _TOKEN = "Chronobridge", "Service", "Token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Patience:
     """How long things are waited for."""
 
     looks_s: tuple[float, ...] = _LOOKS_S
-    patience_s: float = _PATIENCE_S
+    away_s: float = _AWAY_S
     cancel_s: float = _CANCEL_S
 
 
@@ -80,8 +81,9 @@ async def follow(org: Salesforce, id_: str, watch: Watch, patience: Patience = P
                 return await metadata.deployment(org, id_, with_details=True)
             heard_at = monotonic()
         except (Unavailable, Unreadable):  # the edge speaks, or the org takes its time
-            if monotonic() - heard_at > patience.patience_s:
+            if monotonic() - heard_at > patience.away_s:
                 raise
+            watch(None)
         await asyncio.sleep(patience.looks_s[min(looks, len(patience.looks_s) - 1)])
         looks += 1
 
@@ -97,12 +99,30 @@ async def call_off(org: Salesforce, id_: str, watch: Watch, patience: Patience =
         return None
 
 
-async def finish(org: Salesforce, package: Package, permission_set: str, user: OrgUser) -> list[Finding]:
-    """Do what no deployment does, and say what is left to people: the user's permission set, flows that are idle.
+async def finish(
+    org: Salesforce, package: Package, permission_set: str, user: OrgUser, event_token: str | None
+) -> list[Finding]:
+    """Do what no deployment does, and say what is left to people: permission set, credential, flows that are idle.
 
-    Raises  Unavailable, Unauthorized
+    event_token  what events of the org are sent with; None: the service takes none
+    Raises       Unavailable, Unauthorized
     """
-    return [await _assigned(org, permission_set, user), *await _flows(org, package.members.get("Flow", ()))]
+    found = [await _assigned(org, permission_set, user)]
+    if package.members.get("ExternalCredential"):
+        found.append(await _credential(org, event_token))
+    return [*found, *await _flows(org, package.members.get("Flow", ()))]
+
+
+async def _credential(org: Salesforce, token: str | None) -> Finding:
+    if token is None:
+        return warn("events", "the service takes none", "set SALESFORCE_EVENT_TOKENS, and deploy again")
+    try:
+        await org_setup.set_credential(org, _CREDENTIAL, _PRINCIPAL, {_TOKEN: token})
+    except (Rejected, OutcomeUnknown) as error:
+        by_hand = f"{_CREDENTIAL}, {_PRINCIPAL}: type the value of SALESFORCE_EVENT_TOKENS as {_TOKEN}"
+        fix = f"in Setup, Named Credentials, External Credentials, {by_hand}"
+        return warn("events", f"their token could not be set ({error.cause})", fix)
+    return good("events", "their token is set")
 
 
 async def _assigned(org: Salesforce, permission_set: str, user: OrgUser) -> Finding:

@@ -24,9 +24,9 @@ async def retrieve(org: Salesforce, package: Package, patience: Patience = PATIE
             if (content := await metadata.retrieved(org, id_)) is not None:
                 return unzipped(content)
         except Unavailable:
-            if monotonic() - heard_at > patience.patience_s:
+            if monotonic() - heard_at > patience.away_s:
                 raise
-        if monotonic() - heard_at > patience.patience_s:
+        if monotonic() - heard_at > patience.away_s:
             raise Unavailable(Side.SALESFORCE.value, "POST Soap checkRetrieveStatus", code="RETRIEVE_TAKES_TOO_LONG")
         await asyncio.sleep(patience.looks_s[min(looks, len(patience.looks_s) - 1)])
         looks += 1

@@ -41,8 +41,10 @@ class Removal:
     held: tuple[HeldData, ...]
 
 
-async def removal_of(org: Salesforce, package: Package) -> Removal:
+async def removal_of(org: Salesforce, service: Salesforce, package: Package) -> Removal:
     """Give what would be deleted of a package, and what that holds.
+
+    service  the org for the service's user, who sees every field of the package, as an administrator need not
 
     Raises  Unavailable, Unauthorized, Rejected, Unreadable
     """
@@ -53,11 +55,13 @@ async def removal_of(org: Salesforce, package: Package) -> Removal:
         type_: tuple(name for name in names if not _goes_with(type_, name, objects)) for type_, names in there.items()
     }
     members = {type_: names for type_, names in left.items() if names}
-    held = [HeldData(name, is_field=False, records=await _count(org, name)) for name in objects if name.endswith("__c")]
+    held = [
+        HeldData(name, is_field=False, records=await _count(service, name)) for name in objects if name.endswith("__c")
+    ]
     types = _field_types(package)
     for name in members.get("CustomField", ()):
         table, _, field = name.partition(".")
-        held.append(HeldData(name, is_field=True, records=await _count(org, table, field, types.get(name, ""))))
+        held.append(HeldData(name, is_field=True, records=await _count(service, table, field, types.get(name, ""))))
     return Removal(members, tuple(held))
 
 

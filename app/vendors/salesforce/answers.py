@@ -4,7 +4,7 @@ A refusal is Salesforce's own where it is JSON that names an `errorCode`, or of 
 from something before the API, whatever its status says. Every response is looked at before the library reads it, which
 takes whatever is below 300 for what it expects.
 
-Source  REST, Tooling, Bulk API 2.0 and SOAP API Developer Guides, status codes and error responses (read 2026-11)
+Source  REST, Connect REST, Tooling, Bulk API 2.0 and SOAP API Developer Guides, status codes and errors (read 2026-11)
 """
 
 import re
@@ -40,6 +40,7 @@ class _Documented:
     fits    says whether its JSON has the shape; None: it is not of JSON
     lacks   the code of an answer of another shape
     media   the types it may have where it is not of JSON; none: there need be no body
+    also    another status that says the same
     """
 
     methods: frozenset[str]
@@ -48,6 +49,7 @@ class _Documented:
     lacks: str = http.MISFIT
     status: int = requests.codes.ok
     media: frozenset[str] = frozenset()
+    also: int = 0
 
 
 def _row(methods: str, path: str, fits: Callable[[Any], bool] | None, *more: Any, **named: Any) -> _Documented:
@@ -98,6 +100,10 @@ def _is_created(document: Any) -> bool:
     return isinstance(document, dict) and isinstance(document.get("id"), str)
 
 
+def _is_credential(document: Any) -> bool:
+    return isinstance(document, dict) and isinstance(document.get("externalCredential"), str)
+
+
 def _is_list(document: Any) -> bool:
     return isinstance(document, list)  # one result for each record that was sent, which whoever sent them counts
 
@@ -112,6 +118,7 @@ _CALLS = (
     _row("GET", r"/services/data/?", _is_versions, "NO_VERSIONS"),
     _row("POST", rf"{_DATA}/sobjects/[^/]+/?", _is_created, "NO_ID", status=_CREATED),
     _row("PATCH", rf"{_DATA}/tooling/sobjects/[^/]+/[^/]+", None, status=requests.codes.no_content),
+    _row("POST PUT", rf"{_DATA}/named-credentials/credential", _is_credential, also=_CREATED),
     _row("POST", rf"{_JOB}/?", _is_job, "NO_JOB"),
     _row("GET PATCH", rf"{_JOB}/[^/]+/?", _is_job, "NO_JOB"),
     _row("PUT", rf"{_JOB}/[^/]+/batches/?", None, "NOT_TAKEN", status=_CREATED),
@@ -137,7 +144,7 @@ def check(response: requests.Response, **_: Any) -> None:
         document, is_json = None, False
     if is_json and reply.status >= _REDIRECTS and _is_refusal(document):
         return
-    if wanted is None or reply.status != wanted.status:
+    if wanted is None or reply.status not in (wanted.status, wanted.also or wanted.status):
         raise UndocumentedAnswerError(reply, _lacks(reply, is_json=is_json))
     if wanted.fits is not None and not is_json:
         raise UndocumentedAnswerError(reply, http.NOT_JSON)

@@ -1,11 +1,12 @@
-"""What Setup shows of an org and an administrator changes there: its kind, its users, permission sets and flows.
+"""What Setup shows of an org and an administrator changes there: its kind, users, permission sets, credentials, flows.
 
 These are records like others to REST, but for who may see and write them. An assignment that is there already is one.
 
-Source  Object Reference: Organization, User, PermissionSet, PermissionSetAssignment, FlowDefinitionView (read 2026-11)
+Source  Object Reference: Organization, User, PermissionSet, PermissionSetAssignment, FlowDefinitionView;
+        Connect REST API Developer Guide, Credential (read 2026-11)
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from app.vendors.salesforce.wire import RecordRefused
 
 _SIDE = Side.SALESFORCE.value
 _ASSIGNMENT = "PermissionSetAssignment"
-_TOOLING = "tooling/"
+_TOOLING, _CREDENTIAL = "tooling/", "named-credentials/credential"
 # editions that no clinic works in: there a deployment runs no tests, and flows arrive active
 _TRIALS = frozenset({"Developer Edition", "Base Edition", "Partner Developer Edition"})
 
@@ -107,6 +108,29 @@ async def unassign(org: Salesforce, permission_sets: Collection[str]) -> int:
 async def _assignments(org: Salesforce, permission_sets: Collection[str], user: OrgUser | None = None) -> list[str]:
     condition = "PermissionSet.Name IN {}" + (" AND AssigneeId = {}" if user else "")
     return await org.where(_ASSIGNMENT, condition, list(permission_sets), *([user.id] if user else []))
+
+
+async def set_credential(org: Salesforce, name: str, principal: str, values: Mapping[str, str]) -> None:
+    """Let an external credential hold these values for a named principal, in the place of others; nobody reads them.
+
+    Raises  Unavailable, OutcomeUnknown, Unauthorized, Rejected where it is not there or may not be set
+    """
+    body = {
+        "externalCredential": name,
+        "principalName": principal,
+        "principalType": "NamedPrincipal",
+        "authenticationProtocol": "Custom",
+        "credentials": {key: {"value": value, "encrypted": True} for key, value in values.items()},
+    }
+
+    async def write(method: str) -> None:
+        call = f"{method} {_CREDENTIAL}"
+        await org.called(call, lambda it: it.restful(_CREDENTIAL, method=method, json=body), writes=True)
+
+    try:
+        await write("PUT")
+    except Rejected:  # it has no values yet, which nothing can take the place of
+        await write("POST")
 
 
 async def inactive_flows(org: Salesforce, names: Collection[str]) -> list[str] | None:

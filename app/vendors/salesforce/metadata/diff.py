@@ -169,8 +169,9 @@ def _says_nothing(element: Element) -> bool:
     values = _DEFAULTS.get(_local(element))
     if values is not None and (not values or _value(element) in values):
         return True
-    if len(element):
-        return all(_says_nothing(one) or _local(one) in _KEYS for one in element)
+    if len(element):  # a name alone says that there is such a thing
+        said = [one for one in element if _local(one) not in _KEYS]
+        return said != [] and all(map(_says_nothing, said))
     return _value(element) in ("", "false")
 
 

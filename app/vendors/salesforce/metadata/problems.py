@@ -22,6 +22,10 @@ _ROWS = (
         "set PUBLIC_URL to the https address at which Salesforce reaches the service",
     ),
     (
+        ("invalid ?version", "UNSUPPORTED_API_VERSION", "api version"),
+        "the org is of an older release: set SALESFORCE_API_VERSION to one that `chronobridge check` names",
+    ),
+    (
         ("deleted field", "recycle bin"),
         "erase it for good in Setup, the object, Fields & Relationships, Deleted Fields; then run it again",
     ),
@@ -64,10 +68,6 @@ _ROWS = (
     (
         ("unable to (obtain|lock)", "UNABLE_TO_LOCK_ROW", "locked by", "in progress", "ALREADY_IN_PROCESS"),
         "something else is changing the org: wait for its end, and run it again",
-    ),
-    (
-        ("invalid ?version", "UNSUPPORTED_API_VERSION", "api version"),
-        "the org is of an older release: set SALESFORCE_API_VERSION to one that `chronobridge check` names",
     ),
     (
         ("not found", "does not exist", "no such column", "unable to find", r"no \w+ named", r"invalid (field|type)\b"),
