@@ -58,7 +58,8 @@ async def deploy_package(
         if ended is None:
             return code
         token = next(iter(secret_values(settings.salesforce_event_tokens)), None)
-        findings = await deploy.finish(org, package, INTEGRATION_SET, seat.integration, token)
+        signed = bool(settings.salesforce_event_signing_keys)
+        findings = await deploy.finish(org, package, INTEGRATION_SET, seat.integration, token, signed=signed)
         for one in findings:
             print_finding(console, one)
         return 0 if is_good(findings) else 1

@@ -68,6 +68,16 @@ _STEPS = (
         ),
     ),
     Step(
+        "Salesforce: objects, fields, messages and permissions",
+        (
+            "chronobridge salesforce deploy --dry-run      says what would come of it",
+            "chronobridge salesforce deploy",
+            "An administrator signs in for it in a browser: in the app, enable the device",
+            "flow. Messages go to {public_url}/webhooks/salesforce/",
+            "Then assign DrChrono Staff and DrChrono Viewer to people.",
+        ),
+    ),
+    Step(
         "Look at the settings, then start",
         (
             "chronobridge check      says what is missing, each with its fix",
@@ -83,20 +93,6 @@ _STEPS = (
             f"Events:         {', '.join(EVENTS[:2])},",
             f"                {', '.join(EVENTS[2:])}",
             "Save, then press the verify button.",
-        ),
-    ),
-    Step(
-        "Salesforce: tell the service what was edited",
-        (
-            "Setup > Outbound Messages > New, for Contact and for DrChrono_Appointment__c:",
-            "Endpoint URL:   {public_url}/webhooks/salesforce/outbound/TOKEN",
-            "                TOKEN: the value of SALESFORCE_OUTBOUND_TOKENS in .env",
-            "Fields:         Id, SystemModstamp, LastModifiedById",
-            "Then a record-triggered flow on each (created or updated, after the save)",
-            "that sends it, unless the integration user made the edit.",
-            "Or platform events (DrChrono_Sync__e), by a flow, Apex or an event relay:",
-            "Address:        {public_url}/webhooks/salesforce/events",
-            "Header:         Authorization: Bearer, the value of SALESFORCE_EVENT_TOKENS",
         ),
     ),
     Step(

@@ -100,20 +100,23 @@ async def call_off(org: Salesforce, id_: str, watch: Watch, patience: Patience =
 
 
 async def finish(
-    org: Salesforce, package: Package, permission_set: str, user: OrgUser, event_token: str | None
+    org: Salesforce, package: Package, permission_set: str, user: OrgUser, event_token: str | None, *, signed: bool
 ) -> list[Finding]:
     """Do what no deployment does, and say what is left to people: permission set, credential, flows that are idle.
 
     event_token  what events of the org are sent with; None: the service takes none
+    signed       the service takes no event without a signature
     Raises       Unavailable, Unauthorized
     """
     found = [await _assigned(org, permission_set, user)]
     if package.members.get("ExternalCredential"):
-        found.append(await _credential(org, event_token))
+        found.append(await _credential(org, None if signed else event_token, signed=signed))
     return [*found, *await _flows(org, package.members.get("Flow", ()))]
 
 
-async def _credential(org: Salesforce, token: str | None) -> Finding:
+async def _credential(org: Salesforce, token: str | None, *, signed: bool) -> Finding:
+    if signed:
+        return warn("events", "the package's are not signed, so the service refuses them", _UNSIGNED)
     if token is None:
         return warn("events", "the service takes none", "set SALESFORCE_EVENT_TOKENS, and deploy again")
     try:
@@ -157,5 +160,6 @@ async def _flows(org: Salesforce, names: Sequence[str]) -> list[Finding]:
     return [good("flows", f"{len(names)} active")]
 
 
+_UNSIGNED = "leave SALESFORCE_EVENT_SIGNING_KEYS out; deletions are found by reconciliation otherwise"
 _SEE_FLOWS = "open each in Setup, Flows, and press Activate"
 _AS_ACTIVE = "Setup, Process Automation Settings, Deploy processes and flows as active"

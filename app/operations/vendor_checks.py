@@ -35,7 +35,14 @@ from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.permissions import NOT_SHARED, permissions_of, sees_whole_practice
 from app.vendors.rate_limit.salesforce import unlimited
 from app.vendors.salesforce.client import Salesforce
-from app.vendors.salesforce.mapping_check import Misfit, find_misfits, is_of_persons, not_there, objects_behind
+from app.vendors.salesforce.mapping_check import (
+    DEPLOY,
+    Misfit,
+    find_misfits,
+    is_of_persons,
+    not_there,
+    objects_behind,
+)
 from app.vendors.salesforce.org_description import ORGANIZATION, cut_down, fields_of
 from app.vendors.token_broker import CUT_OFF, NOT_TAKEN, UnstoredToken
 
@@ -281,7 +288,7 @@ async def _mapping(client: Salesforce, table: Table, described: dict[str, dict[s
         yield red(name, f"{table.object} cannot be described ({error.cause})", "give the integration user API access")
         return
     if said is None:
-        fix = "create it, or let the integration user see it: permission set, Object Settings"
+        fix = f"{DEPLOY}, or let the integration user see it: permission set, Object Settings"
         yield red(name, f"{table.object} is not there for the integration user", fix)
         return
     described[table.object] = cut_down(table, said)

@@ -31,6 +31,7 @@ _TYPES = {
 _LONGEST_ID = 64
 _CURRENCY = "CurrencyIsoCode"  # of records, where the org has several
 _OF_PERSONS = frozenset({"FirstName", "LastName", "MiddleName", "Salutation", "Suffix"})  # of accounts, persons alone
+DEPLOY, _RIGHTS = "run `chronobridge salesforce deploy`", "permission set, Field Permissions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def find_misfits(
     if table.opt_in is not None and table.opt_in not in fields:
         found.append(Misfit(f"{table.object}.{table.opt_in}, the opt-in, is not there", _grant(table.opt_in)))
     found += [
-        Misfit(f"{table.object}.{name}, filled by a constant, is not there", _grant(name))
+        Misfit(f"{table.object}.{name}, filled by a constant, is not there", _grant_own(name))
         for name in table.constants
         if name not in fields
     ]
@@ -66,7 +67,7 @@ def find_misfits(
 def not_there(table: Table, name: str) -> Misfit:
     """Give what is said of a condition's field that the object, or the record it refers to, does not have."""
     says = f"{table.object}.{name}, which include asks for, is not there for the integration user"
-    return Misfit(says, _grant(name))
+    return Misfit(says, _grant_own(name))
 
 
 def objects_behind(described: Mapping[str, Any], relationship: str) -> tuple[str, ...]:
@@ -80,7 +81,7 @@ def _object(table: Table, described: Mapping[str, Any]) -> Iterator[Misfit]:
     for ability, word in (("createable", "Create"), ("updateable", "Edit")):
         if described.get(ability) is False:
             says = f"the integration user may not {word.lower()} {table.object}"
-            yield Misfit(says, f"permission set, Object Settings, {table.object}: {word}")
+            yield Misfit(says, f"{DEPLOY}, or permission set, Object Settings, {table.object}: {word}")
 
 
 def _external_id(table: Table, fields: Mapping[str, Any]) -> Iterator[Misfit]:
@@ -230,4 +231,9 @@ def _required(table: Table, fields: Mapping[str, Any]) -> Iterator[Misfit]:
 
 
 def _grant(name: str) -> str:
-    return f"create {name}, or let the integration user read and edit it: permission set, Field Permissions"
+    return f"{DEPLOY}, or create {name} and let the integration user read and edit it: {_RIGHTS}"
+
+
+def _grant_own(name: str) -> str:
+    """Give the fix for a field that is none of the package's: what it is made of nobody but the org knows."""
+    return f"create {name}, or let the integration user read and edit it: {_RIGHTS}"
