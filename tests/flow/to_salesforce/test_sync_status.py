@@ -17,10 +17,7 @@ UPDATE = "PATCH /services/data/v67.0/composite/sobjects"
 
 @pytest.fixture
 async def shown(clinic):
-    """The clinic, its org with the three fields."""
-    for name, kind in zip(FIELDS, ("string", "string", "datetime"), strict=True):
-        field = {"name": name, "kind": kind, "length": 255 if kind == "string" else 0}
-        clinic.salesforce.post("/_control/objects/Contact/fields", json=field).raise_for_status()
+    """The clinic, once it knows that its org has the three fields."""
     await OrgWatch(clinic.runtime).look()
     return clinic
 
@@ -124,6 +121,8 @@ async def test_an_org_without_the_permission_is_asked_again_in_ten_minutes_and_n
 
 async def test_an_org_without_the_fields_or_a_clinic_that_wants_none_is_not_called(clinic):
     await clinic.has_linked(first_name="Ada", last_name="Test")
+    for place in (f"{kind}/fields/{name}" for kind in ("Contact", "DrChrono_Appointment__c") for name in FIELDS):
+        clinic.salesforce.patch(f"/_control/objects/{place}", json={"hidden": True}).raise_for_status()
 
     await OrgWatch(clinic.runtime).look()
 

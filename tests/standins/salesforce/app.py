@@ -25,6 +25,7 @@ from tests.standins.salesforce import (
     ingest,
     listing,
     oauth,
+    oauth_device,
     outbound_control,
     rows,
     setup,
@@ -35,7 +36,7 @@ from tests.standins.salesforce.errors import ApiError
 from tests.standins.salesforce.gate import Gate
 from tests.standins.salesforce.metadata import door
 from tests.standins.salesforce.metadata.components import Catalog
-from tests.standins.salesforce.metadata.shipped import shipped
+from tests.standins.salesforce.metadata.shipped import PROJECT, deployed_from
 from tests.standins.salesforce.org import Credentials, Org
 from tests.standins.salesforce.outbound import Outbound
 from tests.standins.salesforce.outbound_events import Events
@@ -103,9 +104,13 @@ def create_app(
     now: Callable[[], datetime] | None = None,
     package: Catalog | None = None,
 ) -> Any:
-    """An org of its own behind an ASGI app; the org is at `app.state.org`. `package`: what was deployed to it."""
-    deployed = shipped() if package is None else package
-    org = Org(credentials or Credentials(), latency_s=latency_s, now=now, package=deployed)
+    """An org of its own behind an ASGI app; the org is at `app.state.org`.
+
+    `package` is what was deployed to it and to whose permission set the integration user belongs: ours unless given.
+    """
+    credentials = credentials or Credentials()
+    deployed = deployed_from(PROJECT, credentials.username) if package is None else package
+    org = Org(credentials, latency_s=latency_s, now=now, package=deployed)
     calls, faults = Calls(), Faults(_throttled)
     outbound, events = Outbound(org), Events(org)
 
@@ -122,6 +127,7 @@ def create_app(
             *control.ROUTES,
             *control_screen.ROUTES,
             *setup.ROUTES,
+            *oauth_device.ROUTES,
             *outbound_control.ROUTES,
             *ROUTES,
         ],

@@ -27,10 +27,10 @@ def base_url(request: Request) -> str:
     return str(request.base_url).rstrip("/")
 
 
-def identity_url(request: Request) -> str:
+def identity_url(request: Request, user: str = "") -> str:
     # Salesforce names its login host here. Clients follow the address, so ours must not leave this machine.
     org = org_of(request)
-    return f"{base_url(request)}/id/{org.org_id}/{org.user}"
+    return f"{base_url(request)}/id/{org.org_id}/{user or org.user}"
 
 
 async def versions(request: Request) -> Response:

@@ -1,6 +1,6 @@
-"""The token endpoint: client credentials, and an assertion signed with the private half of a configured key.
+"""The token endpoint: client credentials, an assertion signed with the private half of a configured key, a device.
 
-Neither answer says how long the session lasts or carries a refresh token: Salesforce's do not. Errors have the
+No answer says how long the session lasts, and only a device's carries a refresh token. Errors have the
 shape of OAuth, unlike the rest of the API.
 """
 
@@ -16,8 +16,9 @@ import jwt
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tests.standins.salesforce import oauth_device
 from tests.standins.salesforce.discovery import base_url, identity_url
-from tests.standins.salesforce.org import Org
+from tests.standins.salesforce.org import INTEGRATION_USER, Org
 from tests.standins.salesforce.web import answer, org_of
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -52,6 +53,16 @@ async def token(request: Request) -> Response:
 def _log_in(org: Org, request: Request, asked: Mapping[str, str]) -> dict[str, Any]:
     if refusal := org.settings.login_error:
         raise RefusedLoginError(refusal, _REASONS.get(refusal, "synthetic"))
+    if asked.get("response_type") == "device_code":
+        _check_client_id(org, asked)
+        return oauth_device.begin(org, request, asked)
+    if asked.get("grant_type") == "device":
+        _check_client_id(org, asked)
+        code, description = oauth_device.refusal(org, asked)
+        if code:
+            raise RefusedLoginError(code, description)
+        user = oauth_device.user_let_in(org, asked)
+        return {**_session(org, request, user), "refresh_token": secrets.token_urlsafe(32)}
     if asked.get("grant_type") == "client_credentials":
         _check_client(org, request, asked)
         return {**_session(org, request), **_client_credentials_extras(org)}
@@ -61,14 +72,19 @@ def _log_in(org: Org, request: Request, asked: Mapping[str, str]) -> dict[str, A
     raise RefusedLoginError("unsupported_grant_type", "grant type not supported")
 
 
-def _session(org: Org, request: Request) -> dict[str, Any]:
+def _session(org: Org, request: Request, user: str = INTEGRATION_USER) -> dict[str, Any]:
     return {
-        "access_token": org.log_in(),
+        "access_token": org.log_in(user),
         "scope": "api",
         "instance_url": base_url(request),
-        "id": identity_url(request),
+        "id": identity_url(request, user),
         "token_type": "Bearer",
     }
+
+
+def _check_client_id(org: Org, asked: Mapping[str, str]) -> None:
+    if asked.get("client_id") != org.credentials.client_id:
+        raise RefusedLoginError("invalid_client_id", "client identifier invalid")
 
 
 def _client_credentials_extras(org: Org) -> dict[str, Any]:

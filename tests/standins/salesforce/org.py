@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.standins.salesforce.errors import ApiError, not_found
 from tests.standins.salesforce.metadata.components import Catalog
-from tests.standins.salesforce.metadata.shape import kinds_of
+from tests.standins.salesforce.metadata.shape import custom_permissions, kinds_of
 from tests.standins.salesforce.metadata.xml_parts import text
 from tests.standins.salesforce.records import Row, Table
 from tests.standins.salesforce.schema import Kind
@@ -137,6 +137,7 @@ class Org:
         self._now = now or (lambda: datetime.now(UTC))
         self._last = datetime.min.replace(tzinfo=UTC)
         self._kept: dict[str, dict[str, Table]] = {}
+        self.followers: list[Callable[[], None]] = []  # told when other components are deployed
         self.reset()
 
     def reset(self) -> None:
@@ -151,6 +152,7 @@ class Org:
         self._add_people()
         self.deploys: dict[str, Any] = {}
         self.retrievals: dict[str, Any] = {}
+        self.devices: dict[str, Any] = {}
         self.signed_in: dict[str, str] = {}  # sessions of others than the integration user
         self.sessions: dict[str, datetime] = {}
         self.logins = 0
@@ -199,6 +201,8 @@ class Org:
         self.catalog = catalog
         self._follow_permission_sets()
         self._reshape()
+        for follow in self.followers:
+            follow()
 
     def _reshape(self) -> None:
         before, self._kinds = self._kinds, kinds_of(self.catalog, frozenset(self.sets_of(INTEGRATION_USER)))
@@ -224,6 +228,10 @@ class Org:
         sets = self.tables["permissionset"].rows
         given = self.tables["permissionsetassignment"].live()
         return {sets[row["PermissionSetId"]]["Name"] for row in given if row["AssigneeId"] == user}
+
+    def permissions_of(self, user: str) -> frozenset[str]:
+        """The custom permissions that the user has, in lower case."""
+        return custom_permissions(self.catalog, frozenset(self.sets_of(user)))
 
     def is_active_user(self, username: str) -> bool:
         users = self.tables["user"].live()
@@ -337,11 +345,11 @@ class TableView:
 
 
 class OrgSeenBy(Org):
-    """The org as somebody other than the integration user sees it: all objects, and fields by permission sets."""
+    """The org as its administrator sees it."""
 
     def __init__(self, org: Org, user: str) -> None:
         self._org, self.user = org, user
-        kinds = kinds_of(org.catalog, frozenset(org.sets_of(user)), sees_all_objects=True)
+        kinds = kinds_of(org.catalog, frozenset(org.sets_of(user)), is_admin=True)
         views: dict[str, Any] = {
             name: TableView(table, kinds[name]) if name in kinds else table for name, table in org.tables.items()
         }

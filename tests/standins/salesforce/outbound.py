@@ -1,7 +1,9 @@
-"""Outbound messages: every create and update of the objects told is a notification, sent with the values of then.
+"""Outbound messages: what deployed flows send of saved records, each a notification with the values of then.
 
-Deletes and undeletes send nothing; of a merge the record that is left is an update. A notification is queued when the
-write is done, and its record is read when the message leaves, at every attempt anew.
+Where they go the deployed message says, or whoever sets them up here. Who sets them up with objects of their own has a
+notification of every create and update of these instead. Deletes and undeletes send nothing; of a merge the record that
+is left is an update. A notification is queued when the write is done, and its record is read when the message leaves,
+at every attempt anew.
 """
 
 import itertools
@@ -9,6 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.standins.salesforce.ids import full, mint
+from tests.standins.salesforce.metadata.flows import flows_of, messages_of
+from tests.standins.salesforce.metadata.formulas import Saved
+from tests.standins.salesforce.metadata.replies import component_id
+from tests.standins.salesforce.metadata.shipped import NOWHERE
 from tests.standins.salesforce.org import INTEGRATION_USER, Org
 from tests.standins.salesforce.outbound_courier import Courier, Parcel, Policy
 from tests.standins.salesforce.outbound_soap import HEADERS, is_acked, message
@@ -23,18 +29,21 @@ class Notification:
     """One record that a message tells of."""
 
     id: str
+    kind: str
     row: Row
 
 
 class Outbound:
-    """The outbound messages an admin has set up; `PUT /_control/outbound` is that admin."""
+    """The outbound messages of the org; `PUT /_control/outbound` is an admin who says where they go, and how."""
 
     def __init__(self, org: Org) -> None:
         self._org = org
         self._courier: Courier | None = None
-        self._objects: dict[str, list[str]] = {}
+        self._objects: dict[str, list[str]] | None = None
         self._silent = True
+        self._is_redirected = False
         self._numbers = itertools.count(1)
+        org.followers.append(self.follow)
 
     def set_up(self, wanted: dict[str, Any]) -> None:
         """Changes what is given and keeps the rest; the first time begins it.
@@ -45,19 +54,30 @@ class Outbound:
         """
         wanted = dict(wanted)
         silent = wanted.pop("silence_integration_user", self._silent)
-        objects = self._checked(wanted.pop("objects", self._objects))
+        objects = self._checked(wanted.pop("objects")) if "objects" in wanted else self._objects
         policy = (self._courier.policy if self._courier else Policy()).changed(wanted)
         if policy.batch > MOST_NOTIFICATIONS:
             raise ValueError(f"batch: at most {MOST_NOTIFICATIONS}")
-        if self._courier is None:
-            self._courier = Courier(self._compose, lambda answer: is_acked(answer.status_code, answer.content))
-            self._org.listeners.append(self._hear)
         self._silent, self._objects = silent, objects
-        self._courier.change(policy)
+        self._is_redirected = self._is_redirected or "url" in wanted
+        self._begin().change(policy)
+
+    def follow(self) -> None:
+        """Other components are deployed: messages with an address leave by themselves from now on."""
+        urls = [one.url for one in messages_of(self._org.catalog).values() if not one.url.startswith(NOWHERE)]
+        if self._courier is None and urls:
+            self._begin().change(Policy(url=urls[0]))
+
+    def _begin(self) -> Courier:
+        if self._courier is None:
+            accepts = lambda answer: is_acked(answer.status_code, answer.content)  # noqa: E731
+            self._courier = Courier(self._compose, accepts, self._address)
+            self._org.listeners.append(self._hear)
+        return self._courier
 
     async def end(self) -> None:
         courier, self._courier = self._courier, None
-        self._objects, self._silent, self._numbers = {}, True, itertools.count(1)
+        self._objects, self._silent, self._is_redirected, self._numbers = None, True, False, itertools.count(1)
         if courier is not None:
             if self._hear in self._org.listeners:
                 self._org.listeners.remove(self._hear)
@@ -83,25 +103,49 @@ class Outbound:
         return checked
 
     def _hear(self, call: Call, table: Table, row: Row, op: str, _changed: list[str]) -> None:
-        if op in {"deleted", "undeleted"} or table.kind.name not in self._objects:
+        if self._courier is None or op in {"deleted", "undeleted"}:
             return
-        if self._courier is None or (self._silent and call.user == INTEGRATION_USER):
+        if self._objects is not None and (
+            table.kind.name not in self._objects or (self._silent and call.user == INTEGRATION_USER)
+        ):
             return
         if op == "merged":
             row = table.rows[row["MasterRecordId"]]
-        self._courier.admit(table.kind.name, Notification(mint("04l", next(self._numbers)), row))
+        kind = table.kind.name
+        for name in [kind] if self._objects is not None else self._sent_by_flows(call, table, row, op):
+            self._courier.admit(name, Notification(mint("04l", next(self._numbers)), kind, row))
+
+    def _sent_by_flows(self, call: Call, table: Table, row: Row, op: str) -> list[str]:
+        flows = flows_of(self._org.catalog).get(table.kind.name.lower())
+        if not flows:
+            return []
+        # A merge changes the record that is left, but none of its fields.
+        before = {} if op == "merged" else call.before
+        saved = Saved(row, before, self._org.permissions_of(call.user))
+        known = messages_of(self._org.catalog)
+        return [name for flow in flows for name in flow.sends(saved) if name in known]
+
+    def _address(self, parcel: Parcel) -> str:
+        found = messages_of(self._org.catalog).get(parcel.kind)
+        return "" if found is None or self._is_redirected else found.url
 
     def _compose(self, parcel: Parcel) -> tuple[bytes, dict[str, str]]:
-        kind = self._org.tables[parcel.kind.lower()].kind
-        action_id = mint("04k", list(self._org.tables).index(parcel.kind.lower()) + 1)
+        table = self._org.tables[parcel.items[0].kind.lower()]
+        if self._objects is not None:
+            action_id = mint("04k", list(self._org.tables).index(table.kind.name.lower()) + 1)
+            names = self._objects.get(table.kind.name, [])
+        else:
+            action_id = component_id("WorkflowOutboundMessage", parcel.kind)
+            found = messages_of(self._org.catalog).get(parcel.kind)
+            # What the user whom the message is sent as cannot see is not in it.
+            names = [name for name in (found.fields if found else ()) if table.kind.field(name)]
         told = [(one.id, one.row) for one in parcel.items]
-        org_id = full(self._org.credentials.org_id[:15])
-        return message(org_id, action_id, kind, told, self._objects.get(parcel.kind, [])), HEADERS
+        return message(full(self._org.credentials.org_id[:15]), action_id, table.kind, told, names), HEADERS
 
 
 def _shown(parcel: Parcel) -> dict[str, Any]:
     return {
-        "object": parcel.kind,
+        "object": parcel.items[0].kind,
         "notifications": [{"id": one.id, "record": one.row["Id"]} for one in parcel.items],
         "state": parcel.state,
         "attempts": parcel.attempts,

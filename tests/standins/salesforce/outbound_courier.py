@@ -70,10 +70,18 @@ Compose = Callable[[Parcel], tuple[bytes, dict[str, str]]]
 
 
 class Courier:
-    """`compose` gives a parcel's body and headers as it leaves; `accepts` says whether an answer means: received."""
+    """`compose` gives a parcel's body and headers as it leaves; `accepts` says whether an answer means: received.
 
-    def __init__(self, compose: Compose, accepts: Callable[[httpx.Response], bool]) -> None:
-        self._compose, self._accepts = compose, accepts
+    `address` says where a parcel goes, where that is not the policy's url.
+    """
+
+    def __init__(
+        self,
+        compose: Compose,
+        accepts: Callable[[httpx.Response], bool],
+        address: Callable[[Parcel], str] = lambda _: "",
+    ) -> None:
+        self._compose, self._accepts, self._address = compose, accepts, address
         self.policy = Policy()
         self.parcels: deque[Parcel] = deque(maxlen=PARCELS_KEPT)
         self._random = random.Random(0)
@@ -174,10 +182,11 @@ class Courier:
 
     async def _carry(self, parcel: Parcel) -> None:
         body, headers = self._compose(parcel)
+        url = self._address(parcel) or self.policy.url
         self._ended["sends"] += 1
         try:
             async with asyncio.timeout(self.policy.timeout_s):
-                answer = await self._http.post(self.policy.url, content=body, headers=headers)
+                answer = await self._http.post(url, content=body, headers=headers)
             parcel.last_status = answer.status_code
             parcel.is_accepted |= self._accepts(answer)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):

@@ -1,6 +1,8 @@
-"""`DrChrono_Sync__e` on its way to an HTTP endpoint: by a Flow's callout, by Apex in batches, by EventBridge.
+"""`DrChrono_Sync__e` on its way to an HTTP endpoint: by the package's own triggers, or as other senders would do it.
 
-Salesforce carries a callout once; EventBridge tries again for a day. Events hold ids and names, never values.
+The package announces what was deleted, restored or merged, where its trigger is on the object, and carries it by the
+trigger on the event, several times if need be. A Flow's callout and Apex in batches carry every change once, and
+EventBridge tries again for a day. Events hold ids and names, never values.
 """
 
 import base64
@@ -8,12 +10,15 @@ import hashlib
 import hmac
 import itertools
 import json
+import re
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from tests.standins.salesforce.ids import full
+from tests.standins.salesforce.metadata.components import Catalog
 from tests.standins.salesforce.org import INTEGRATION_USER, Org
 from tests.standins.salesforce.outbound_courier import Courier, Parcel, Policy
 from tests.standins.salesforce.records import Row, Table
@@ -25,9 +30,26 @@ _OPERATIONS = {
     "deleted": "DELETE", "undeleted": "UNDELETE", "merged": "MERGE",
 }  # fmt: skip
 # how many events one request carries
-_BATCHES = {"flow": 1, "apex": 2000, "relay": 1}
+_BATCHES = {"package": 200, "flow": 1, "apex": 2000, "relay": 1}
 _NEVER_AGAIN = {"retry_s": 1.0, "give_up_s": 0.0}
+_TRIES = {"package": {"retry_s": 60.0, "most_retry_s": 600.0, "give_up_s": 1500.0}, "relay": {"retry_s": 1.0}}
+_ANNOUNCED = frozenset({"deleted", "undeleted", "merged"})
+_TRIGGER = re.compile(r"\btrigger\s+\w+\s+on\s+(\w+)\s*\(([^)]*)\)")
 Event = dict[str, Any]
+
+
+@lru_cache(maxsize=64)
+def announced_by(catalog: Catalog) -> frozenset[str]:
+    """The objects, in lower case, whose deletions the package's triggers announce; none where nothing carries them."""
+    found = set()
+    is_carried = False
+    for one in catalog.of("ApexTrigger"):
+        code = b"".join(content for _, content in one.files).decode()
+        on = _TRIGGER.search(code)
+        is_carried |= on is not None and on[1] == EVENT and "DrChronoSender.send(" in code
+        if on is not None and "DrChronoChanges.told(" in code and "after delete" in on[2]:
+            found.add(on[1].lower())
+    return frozenset(found) if is_carried else frozenset()
 
 
 class Events:
@@ -52,7 +74,7 @@ class Events:
         kinds = [str(one).lower() for one in wanted.pop("kinds", self._org.tables)]
         if self._shape not in _BATCHES or not self._token or set(kinds) - self._org.tables.keys():
             raise ValueError(f"shape: one of {', '.join(_BATCHES)}; token: text; kinds: names of objects")
-        own = {"retry_s": 1.0} if self._shape == "relay" else _NEVER_AGAIN
+        own = _TRIES.get(self._shape, _NEVER_AGAIN)
         policy = Policy().changed({"batch": _BATCHES[self._shape], **own, **wanted})
         self._kinds = {self._org.tables[one].kind.name for one in kinds}
         self._courier = Courier(self._compose, lambda answer: answer.is_success)
@@ -74,11 +96,30 @@ class Events:
     def _hear(self, call: Call, table: Table, row: Row, op: str, changed: list[str]) -> None:
         if self._courier is None or table.kind.name not in self._kinds:
             return
+        if self._shape == "package":
+            if op in _ANNOUNCED and table.kind.name.lower() in announced_by(self._org.catalog):
+                self._courier.admit(EVENT, self._announcement(call, table, row, op))
+            return
         if self._silent and call.user == INTEGRATION_USER:
             return
         if op == "merged":  # Apex sees an update of the one that is left, and the other's deletion
             self._courier.admit(EVENT, self._event(call, table, table.rows[row["MasterRecordId"]], "UPDATE", []))
         self._courier.admit(EVENT, self._event(call, table, row, _OPERATIONS[op], changed))
+
+    def _announcement(self, call: Call, table: Table, row: Row, action: str) -> Event:
+        key = next((column.name for column in table.kind.own if column.external_id and column.unique), None)
+        return {
+            "EventUuid": str(uuid.uuid4()),
+            "ReplayId": str(next(self._replay)),
+            "CreatedDate": _moment(self._org.now()),
+            "CreatedById": call.user,
+            "Action__c": action,
+            "Object__c": table.kind.name,
+            "Record_Id__c": row["Id"],
+            "Winner_Id__c": row.get("MasterRecordId") if action == "merged" else None,
+            "External_Id__c": row[key] if key else None,
+            "Chart_Id__c": None,
+        }
 
     def _event(self, call: Call, table: Table, row: Row, operation: str, changed: list[str]) -> Event:
         key = next((column.name for column in table.kind.own if column.external_id and column.unique), None)
@@ -144,6 +185,10 @@ def _apex(org: Org, events: list[Event]) -> Any:
     }
 
 
+def _package(org: Org, events: list[Event]) -> Any:
+    return {"organizationId": _org_id(org), "sentAt": _moment(org.now()), "events": events}
+
+
 def _relay(org: Org, events: list[Event]) -> Any:
     (event,) = events
     payload = {name: value for name, value in _as_published(event).items() if name != "ReplayId"}
@@ -165,4 +210,9 @@ def _relay(org: Org, events: list[Event]) -> Any:
     }
 
 
-_SHAPES: dict[str, Callable[[Org, list[Event]], Any]] = {"flow": _flow, "apex": _apex, "relay": _relay}
+_SHAPES: dict[str, Callable[[Org, list[Event]], Any]] = {
+    "package": _package,
+    "flow": _flow,
+    "apex": _apex,
+    "relay": _relay,
+}

@@ -9,7 +9,7 @@ from tests.standins.salesforce.errors import ApiError, RecordError, not_found
 from tests.standins.salesforce.ids import canonical
 from tests.standins.salesforce.leaving import delete
 from tests.standins.salesforce.records import Row, Table
-from tests.standins.salesforce.rules import Call, check_org
+from tests.standins.salesforce.rules import Call, check_deletion
 from tests.standins.salesforce.schema import Field
 from tests.standins.salesforce.values import normalise, read_moment
 from tests.standins.salesforce.web import answer, body_of, call_of, note_call, org_of, version_of
@@ -80,7 +80,7 @@ async def _one(request: Request, table: Table, call: Call, row: Row) -> Response
     if row["IsDeleted"]:
         raise RecordError("ENTITY_IS_DELETED", "entity is deleted", status=404)
     if request.method == "DELETE":
-        check_org(call.org, row)
+        check_deletion(call.org, table, row)
         delete(call, table, row)
         return Response(status_code=_NO_BODY)
     _check_unmodified(request, row)

@@ -23,6 +23,7 @@ class Call:
     stamp: str = ""
     claims: set[tuple[str, str, Any]] = field(default_factory=set)
     rewritten: Row = field(default_factory=dict)  # what was sent of the record just stored and a trigger has rewritten
+    before: Row | None = None  # what the changed fields of the record just stored held; None: it is new
 
     def __post_init__(self) -> None:
         self.stamp = self.org.stamp()
@@ -39,6 +40,13 @@ def check_object(table: Table, row: Row | None) -> None:
         raise RecordError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be inserted: {kind.name}")
     if row is not None and not kind.updateable:
         raise RecordError("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", status=403)
+
+
+def check_deletion(org: Org, table: Table, row: Row) -> None:
+    """Whether the record may be deleted by whoever calls."""
+    if not table.kind.deletable:
+        raise RecordError("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", status=403)
+    check_org(org, row)
 
 
 def check_org(org: Org, row: Row | None) -> None:
@@ -107,6 +115,16 @@ def check_unique(call: Call, table: Table, values: Row, row: Row | None) -> None
         if others:
             message = f"duplicate value found: {column.name} duplicates value on record with id: {others[0]}"
             raise RecordError("DUPLICATE_VALUE", message)
+
+
+def check_assignment(org: Org, table: Table, values: Row) -> None:
+    """A permission set is assigned to a user once."""
+    if table.kind.name != "PermissionSetAssignment":
+        return
+    pair = values.get("AssigneeId"), values.get("PermissionSetId")
+    if any((row["AssigneeId"], row["PermissionSetId"]) == pair for row in table.live()):
+        message = f"Duplicate PermissionSetAssignment. Assignee: {pair[0]}; Permission Set: {pair[1]}"
+        raise RecordError("DUPLICATE_VALUE", message)
 
 
 def check_faults(org: Org, table: Table, values: Row, row: Row | None) -> None:

@@ -17,7 +17,7 @@ from tests.standins.salesforce.ids import canonical
 from tests.standins.salesforce.leaving import delete
 from tests.standins.salesforce.org import Org
 from tests.standins.salesforce.records import Row, Table, key_of
-from tests.standins.salesforce.rules import Call, check_org, check_transaction
+from tests.standins.salesforce.rules import Call, check_deletion, check_transaction
 from tests.standins.salesforce.schema import Field
 from tests.standins.salesforce.values import normalise
 from tests.standins.salesforce.web import answer, body_of, call_of, note_call, org_of
@@ -104,7 +104,7 @@ async def delete_many(request: Request) -> Response:
     for given in ids:
         try:
             named = _named(tables, given)
-            check_org(org, named[1])
+            check_deletion(org, *named)
             results.append(named)
         except RecordError as error:
             results.append(error)

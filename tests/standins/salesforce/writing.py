@@ -15,6 +15,7 @@ from tests.standins.salesforce.persons import check_person, is_person
 from tests.standins.salesforce.records import Row, Table, key_of
 from tests.standins.salesforce.rules import (
     Call,
+    check_assignment,
     check_duplicates,
     check_faults,
     check_object,
@@ -66,6 +67,7 @@ def prepare(call: Call, table: Table, body: Row, row: Row | None = None, *, key:
         raise problem
     check_required(table, values, row, filled=("Name",) if is_person(call.org, table, values, row) else ())
     check_person(call.org, table, values, row)
+    check_assignment(call.org, table, values)
     check_addresses(table, values, row, human=call.human)
     check_unique(call, table, values, row)
     if not call.human:
@@ -83,6 +85,7 @@ def carry_out(call: Call, write: Prepared) -> Row:
     values, call.rewritten = {**write.values, **stored}, {name: write.values[name] for name in stored}
     if row is None:
         op, changed = "created", [name for name, value in values.items() if value is not None]
+        call.before = None
         row = table.blank()
         row.update(values, CreatedDate=call.stamp, CreatedById=call.user)
         _mark(call, row)
@@ -91,6 +94,7 @@ def carry_out(call: Call, write: Prepared) -> Row:
     else:
         changed = [name for name, value in values.items() if row[name] != value]
         op = "updated" if changed else "unchanged"
+        call.before = {name: row[name] for name in changed}
         table.change(row, values)
         _mark(call, row)
         _name(table, row)
@@ -125,7 +129,7 @@ def _name(table: Table, row: Row) -> None:
         row["Name"] = f"{row['FirstName'] or ''} {row['LastName']}".strip()
     elif table.kind.name_is == "numbered":
         row["Name"] = row["Name"] or numbered(table.kind.number_format, table.minted)
-    else:
+    elif "Name" in row:
         row["Name"] = row["Name"] or row["Id"]
 
 

@@ -525,6 +525,7 @@ class TestOneRecord:
         assert answer.status_code == 201
 
     def test_an_ambiguous_key_changes_nothing(self, org):
+        org.control("PATCH", "objects/Contact/fields/DrChrono_Chart_Id__c", {"external_id": True})
         for _ in range(2):
             org.person_creates(LastName="Sample", DrChrono_Chart_Id__c="Chart1")
 
@@ -624,8 +625,8 @@ class TestOneRecord:
             ({"DrChrono_Gender__c": "Robot"}, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "Robot"),
             ({"Nope__c": "x"}, "INVALID_FIELD", "Nope__c"),
             ({"CreatedDate": "2026-11-20T15:04:05Z"}, "INVALID_FIELD_FOR_INSERT_UPDATE", "CreatedDate"),
-            ({"AccountId": "synthetic"}, "MALFORMED_ID", "synthetic"),
-            ({"AccountId": "001SYN0000000ZZ"}, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"),
+            ({"DrChrono_Doctor__c": "synthetic"}, "MALFORMED_ID", "synthetic"),
+            ({"DrChrono_Doctor__c": "a02SYN0000000ZZ"}, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"),
             ({"DrChrono_Doctor__r": {"DrChrono_Id__c": "404"}}, "INVALID_FIELD", "404"),
             ({KEY: "taken"}, "DUPLICATE_VALUE", "003SYN"),
             ({"Birthdate": "1980-13-01"}, "JSON_PARSER_ERROR", "1980-13-01"),
@@ -649,7 +650,7 @@ class TestOneRecord:
             ("400 REQUIRED_FIELD_MISSING", {"LastName": ""}),
             ("400 INVALID_FIELD", {"Nope__c": 1}),
             ("400 STRING_TOO_LONG", {"FirstName": "x" * 41}),
-            ("400 MALFORMED_ID", {"AccountId": "synthetic"}),
+            ("400 MALFORMED_ID", {"DrChrono_Doctor__c": "synthetic"}),
             ("400 DUPLICATES_DETECTED", {"FirstName": "Ann", "Birthdate": "1980-01-02"}),
         ],
     )

@@ -95,7 +95,7 @@ def read_package(files: Mapping[str, bytes], *, may_miss: bool = False) -> Packa
         for name in names:
             if name in files and (asked := _manifest(package, files, name)) is not None:
                 wanted.extend((kind, one) for kind, of in _listed(package, asked, name).items() for one in sorted(of))
-    _read_components(package, {path: one for path, one in files.items() if "/" in path})
+    read_components(package, {path: one for path, one in files.items() if "/" in path})
     _compare(package, may_miss=may_miss)
     return package
 
@@ -121,7 +121,7 @@ def _listed(package: Package, manifest: Part, file: str) -> dict[str, set[str]]:
     return listed
 
 
-def _read_components(package: Package, files: dict[str, bytes]) -> None:
+def read_components(package: Package, files: dict[str, bytes]) -> None:
     bundles: dict[tuple[str, str], dict[str, bytes]] = {}
     for path, content in files.items():
         folder, _, rest = path.partition("/")
@@ -167,7 +167,7 @@ def _read_bundle(package: Package, kind: MetadataType, name: str, inside: dict[s
             return
     part = _part(package, kind.name, name, meta, inside.pop(meta))
     if part is not None:
-        _keep(package, Component(kind.name, name, part, tuple(sorted(inside.items())), folder))
+        keep(package, Component(kind.name, name, part, tuple(sorted(inside.items())), folder))
 
 
 def _part(package: Package, kind: str, name: str, path: str, content: bytes) -> Part | None:
@@ -185,12 +185,12 @@ def _split(package: Package, kind: MetadataType, whole: Component) -> None:
         for part in parts(whole.part, element):
             name = text(part, "fullName")
             name = name if kind.name == "CustomLabels" else f"{whole.name}.{name}"
-            _keep(package, Component(child, name, part, source=whole.source))
+            keep(package, Component(child, name, part, source=whole.source))
     if own or package.names(kind.name, whole.name):
-        _keep(package, Component(kind.name, whole.name, own, whole.files, whole.source))
+        keep(package, Component(kind.name, whole.name, own, whole.files, whole.source))
 
 
-def _keep(package: Package, one: Component) -> None:
+def keep(package: Package, one: Component) -> None:
     if one.key in package.components:
         text = f"duplicate value found: {one.name} is there twice"
         package.problems.append(Problem(one.kind, one.name, one.source, text))

@@ -23,6 +23,10 @@ _EVERYWHERE = frozenset(
         "lastactivitydate", "recordtype", "owner", "createdby", "lastmodifiedby",
     }
 )  # fmt: skip
+# Objects that every org has and no schema here describes, as far as packages like this one name them.
+_OTHER_OBJECTS = frozenset(
+    {"campaign", "case", "event", "externalcredential", "lead", "opportunity", "task", "userexternalcredential"}
+)
 _OF_EVENTS = frozenset({"replayid", "eventuuid", "createddate", "createdbyid"})
 _OF_CONTACTS = frozenset(
     {
@@ -94,7 +98,8 @@ def references_of(one: Component, catalog: Catalog) -> Iterator[Reference]:
 def is_there(catalog: Catalog, reference: Reference) -> bool:
     """Whether the org has what is named, the platform's own included."""
     if reference.kind == "CustomObject":
-        return reference.name.lower() in STANDARD or catalog.get("CustomObject", reference.name) is not None
+        lower = reference.name.lower()
+        return lower in STANDARD or lower in _OTHER_OBJECTS or catalog.get("CustomObject", reference.name) is not None
     if reference.kind != "CustomField":
         return catalog.get(reference.kind, reference.name) is not None
     parent, _, name = reference.name.partition(".")

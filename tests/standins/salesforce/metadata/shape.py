@@ -72,8 +72,17 @@ def access_by(catalog: Catalog, sets: Iterable[str]) -> Access:
 
 
 @lru_cache(maxsize=64)
-def kinds_of(catalog: Catalog, sets: frozenset[str], *, sees_all_objects: bool = False) -> dict[str, Kind]:
-    """The org's objects by name in lower case, as a user with these permission sets sees them."""
+def custom_permissions(catalog: Catalog, sets: frozenset[str]) -> frozenset[str]:
+    """The custom permissions that these permission sets give, in lower case."""
+    return access_by(catalog, sets).permissions
+
+
+@lru_cache(maxsize=64)
+def kinds_of(catalog: Catalog, sets: frozenset[str], *, is_admin: bool = False) -> dict[str, Kind]:
+    """The org's objects by name in lower case, as a user with these permission sets sees them.
+
+    An administrator sees all objects, but of their fields no more than others do.
+    """
     access = access_by(catalog, sorted(sets))
     kinds = {name: _standard(kind, catalog) for name, kind in STANDARD.items()}
     prefixes = (f"a{number:02d}" for number in range(1, 100))
@@ -81,7 +90,7 @@ def kinds_of(catalog: Catalog, sets: frozenset[str], *, sees_all_objects: bool =
         if one.name.endswith("__c"):
             kinds[one.name.lower()] = _own(one, catalog, next(prefixes))
     return {
-        name: kind if name in OPEN else _limited(kind, access, sees_all_objects=sees_all_objects)
+        name: _open(kind, is_admin=is_admin) if name in OPEN else _limited(kind, access, is_admin=is_admin)
         for name, kind in kinds.items()
     }
 
@@ -144,8 +153,14 @@ def _options(part: Part) -> dict[str, Any]:
     }
 
 
-def _limited(kind: Kind, access: Access, *, sees_all_objects: bool) -> Kind:
-    allowed = EVERYTHING if sees_all_objects else access.objects.get(kind.name.lower(), frozenset())
+def _open(kind: Kind, *, is_admin: bool) -> Kind:
+    if is_admin and kind.name == "PermissionSetAssignment":
+        return replace(kind, createable=True, deletable=True)
+    return kind if is_admin or kind.name != "User" else replace(kind, updateable=False)
+
+
+def _limited(kind: Kind, access: Access, *, is_admin: bool) -> Kind:
+    allowed = EVERYTHING if is_admin else access.objects.get(kind.name.lower(), frozenset())
     own = tuple(_seen(column, kind.name, access) for column in kind.own)
     return replace(
         kind,

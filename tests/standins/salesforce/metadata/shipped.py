@@ -1,73 +1,49 @@
-"""The package of this project, as every org here has it that is not said to be empty."""
+"""The package of this project as a catalog: what every org here has deployed that is not said to be empty.
 
+It is read from `deploy/salesforce` and judged as any deploy is, once for all orgs of the process.
+"""
+
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
 
-from tests.standins.salesforce.metadata.components import Catalog, Component
-from tests.standins.salesforce.metadata.xml_parts import Part
+from tests.standins.salesforce.metadata.components import Catalog
+from tests.standins.salesforce.metadata.deployments import Options, judge
+from tests.standins.salesforce.metadata.source_format import read_project
 
-_P, _T, _D, _O = "Contact", "DrChrono_Appointment__c", "DrChrono_Doctor__c", "DrChrono_Office__c"
-_KEY = {"length": 64, "externalId": "true", "unique": "true", "caseSensitive": "true"}
-
-
-def _p(**more: Any) -> Part:
-    return {name: [str(value)] for name, value in more.items()}
+PROJECT = Path(__file__).parents[4] / "deploy" / "salesforce"
+# Nothing is sent to a host of this kind: whoever wants messages says where they go.
+NOWHERE = "https://chronobridge.invalid"
 
 
-@lru_cache(maxsize=1)
-def shipped() -> Catalog:
-    made: list[Component] = []
-    permissions: Part = {"label": ["Integration"], "objectPermissions": [], "fieldPermissions": []}
+@dataclass(frozen=True)
+class _Sandbox:
+    production: bool = False
+    flows_deploy_active: bool = False
+    apex_coverage: int = 100
+    failing_tests: dict[str, str] = field(default_factory=dict)
 
-    def field(kind: str, name: str, type_: str, **more: Any) -> None:
-        part = _p(label=name.removesuffix("__c").replace("_", " "), type=type_, **more)
-        if type_ == "Picklist":
-            values = [_p(fullName=one, label=one) for one in ("Male", "Female", "Other", "UNK", "ASKU")]
-            part["valueSet"] = [{"restricted": ["true"], "valueSetDefinition": [{"value": values}]}]
-        made.append(Component("CustomField", f"{kind}.{name}", part))
-        permissions["fieldPermissions"].append(_p(field=f"{kind}.{name}", editable="true", readable="true"))
 
-    for kind in (_P, _T, _D, _O, "Account"):
-        named = (
-            _p(type="AutoNumber", displayFormat="A-{000000}", label="Name")
-            if kind == _T
-            else _p(type="Text", label="Name")
-        )
-        if kind.endswith("__c"):
-            made.append(Component("CustomObject", kind, {**_p(label=kind), "nameField": [named]}))
-        allowed = dict.fromkeys(("allowRead", "allowCreate", "allowEdit", "allowDelete"), "true")
-        permissions["objectPermissions"].append(_p(object=kind, **allowed))
-    for name in ("Birthdate", "Email", "MobilePhone", "HomePhone", "MailingAddress", "AccountId"):
-        permissions["fieldPermissions"].append(_p(field=f"Contact.{name}", editable="true", readable="true"))
-    field(_P, "DrChrono_Patient_Id__c", "Text", **_KEY)
-    field(_P, "DrChrono_Gender__c", "Picklist")
-    field(_P, "DrChrono_Chart_Id__c", "Text", length=64, externalId="true")
-    field(_P, "DrChrono_Status__c", "Text", length=40)
-    field(_P, "DrChrono_Doctor__c", "Lookup", referenceTo=_D, relationshipName="Patients")
-    field(_P, "Sync_To_DrChrono__c", "Checkbox", defaultValue="false")
-    field(_T, "DrChrono_Id__c", "Text", **_KEY)
-    for name, parent in (("Patient", _P), ("Doctor", _D), ("Office", _O)):
-        field(_T, f"{name}__c", "Lookup", referenceTo=parent, relationshipName="Visits")
-    for name in ("Exam_Room__c", "Duration_Minutes__c"):
-        field(_T, name, "Number", precision=18, scale=0)
-    field(_T, "Start__c", "DateTime")
-    for name, length in (("Local_Start__c", 40), ("Time_Zone__c", 64), ("Status__c", 40), ("Reason__c", 255)):
-        field(_T, name, "Text", length=length)
-    field(_T, "Notes__c", "LongTextArea", length=32_768, visibleLines=5)
-    field(_T, "Deleted__c", "Checkbox", defaultValue="false")
-    field(_D, "DrChrono_Id__c", "Text", **_KEY)
-    for name, length in (("First_Name__c", 80), ("Last_Name__c", 80), ("Suffix__c", 40), ("Specialty__c", 255)):
-        field(_D, name, "Text", length=length)
-    field(_D, "Email__c", "Email")
-    field(_D, "Phone__c", "Phone")
-    field(_D, "NPI__c", "Text", length=20)
-    field(_D, "Time_Zone__c", "Text", length=64)
-    field(_D, "Suspended__c", "Checkbox", defaultValue="false")
-    field(_O, "DrChrono_Id__c", "Text", **_KEY)
-    for name, length in (("Street__c", 255), ("City__c", 80), ("State__c", 80), ("Postal_Code__c", 20)):
-        field(_O, name, "Text", length=length)
-    field(_O, "Phone__c", "Phone")
-    field(_O, "Archived__c", "Checkbox", defaultValue="false")
-    field(_O, "Doctor__c", "Lookup", referenceTo=_D, relationshipName="Offices")
-    made.append(Component("PermissionSet", "DrChrono_Integration", permissions))
-    return Catalog({one.key: one for one in made})
+class UndeployableError(Exception):
+    """An org would not take the project."""
+
+
+@lru_cache(maxsize=8)
+def deployed_from(project: Path, integration_user: str) -> Catalog:
+    """What an org has to which the project was deployed.
+
+    Raises
+        UndeployableError  the org refuses it, with a line for each reason
+
+    """
+    values = {
+        "CHRONOBRIDGE_OUTBOUND_URL": f"{NOWHERE}/webhooks/salesforce/outbound/token",
+        "CHRONOBRIDGE_INTEGRATION_USER": integration_user,
+        "CHRONOBRIDGE_PUBLIC_URL": NOWHERE,
+    }
+    package = read_project(project, values)
+    outcome = judge(package, Options(), Catalog(), _Sandbox(), lambda name: name == integration_user)
+    if not outcome.is_good:
+        told = [f"{one.file}: {one.name}: {one.problem.text}" for one in outcome.failures if one.problem]
+        raise UndeployableError("\n".join([outcome.error, *told]).strip())
+    return outcome.catalog
