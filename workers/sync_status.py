@@ -8,7 +8,7 @@ record's state is saved next.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +22,9 @@ from app.store.sync_status import DueStatus
 from app.sync.failure_causes import look_up
 from app.sync.model import Kind, Lane, RecordState, RefusalScope, Side
 from app.sync.sync_status import (
+    CHART_URL,
     KINDS_WITH_STATUS,
+    RECORD_URL,
     STATUS_FIELDS,
     SYNC_MESSAGE,
     SYNC_STATUS,
@@ -74,7 +76,7 @@ async def write_statuses(runtime: Runtime, kind: Kind) -> None:
 
     Raises  SyncError; StoreUnavailable
     """
-    found = [_Said(one, _text(one)) for one in await statuses.due(runtime.database, kind, _MOST_LOOKED_AT)]
+    found = [_Said(one, _text(runtime, one)) for one in await statuses.due(runtime.database, kind, _MOST_LOOKED_AT)]
     await statuses.shown(runtime.database, [one.as_shown for one in found if one.is_shown])
     wanted = [one for one in found if not one.is_shown and (one.is_news or one.due.age >= _GATHERS)]
     for at in range(0, len(wanted), _IN_A_CALL):
@@ -112,6 +114,8 @@ class _Said:
             SYNC_STATUS: self.text.status.value,
             SYNC_MESSAGE: self.text.message or None,
             SYNCED_AT: None if synced_at is None else moment(synced_at),
+            RECORD_URL: self.text.record_url,
+            CHART_URL: self.text.chart_url or None,
         }
 
 
@@ -148,7 +152,12 @@ def _is_about_all(refused: RecordRefused) -> bool:
     return bool(STATUS_FIELDS & {*refused.fields}) or look_up(refused.code).scope is not RefusalScope.RECORD
 
 
-def _text(one: DueStatus) -> StatusText:
-    view = one.view
+def _text(runtime: Runtime, one: DueStatus) -> StatusText:
+    """Give what a record is to show; where its page in DrChrono is, public code of others has been seen to say."""
+    view, link, settings = one.view, one.view.link, runtime.settings
     cause = view.last_error if view.standing is RecordState.ON_ITS_WAY else view.cause
-    return status_of(view.standing, cause, view.fields, view.link.excluded_by)
+    record_url = f"{settings.public_url}/records/{Side.SALESFORCE}/{link.kind}/{link.salesforce_id}"
+    folder = runtime.mappings[link.kind].path.rpartition("/")[2]
+    chart_url = f"{settings.drchrono_base_url}/{folder}/{link.drchrono_id}" if link.drchrono_id else ""
+    text = status_of(view.standing, cause, view.fields, link.excluded_by)
+    return replace(text, record_url=record_url, chart_url=chart_url)

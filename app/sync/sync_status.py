@@ -12,7 +12,8 @@ from app.sync.failure_causes import CAUSES, look_up
 from app.sync.model import Exclusion, Kind, RecordState
 
 SYNC_STATUS, SYNC_MESSAGE, SYNCED_AT = "DrChrono_Sync_Status__c", "DrChrono_Sync_Message__c", "DrChrono_Synced_At__c"
-STATUS_FIELDS = frozenset({SYNC_STATUS, SYNC_MESSAGE, SYNCED_AT})
+RECORD_URL, CHART_URL = "DrChrono_Record_Url__c", "DrChrono_Chart_Url__c"
+STATUS_FIELDS = frozenset({SYNC_STATUS, SYNC_MESSAGE, SYNCED_AT, RECORD_URL, CHART_URL})
 KINDS_WITH_STATUS = (Kind.PATIENT, Kind.APPOINTMENT)
 LONGEST_MESSAGE = 255
 _WAITS = "It is tried again by itself."
@@ -48,15 +49,22 @@ _WHY_EXCLUDED = {
 
 @dataclass(frozen=True, slots=True)
 class StatusText:
-    """What a record shows: a word, and a sentence or two of why and what to do; empty where nothing is to be done."""
+    """What a record shows: a word, and a sentence or two of why and what to do; empty where nothing is to be done.
+
+    record_url, chart_url  its pages in the console and in DrChrono; empty where it has none
+    """
 
     status: SyncStatus
     message: str = ""
 
+    record_url: str = ""
+    chart_url: str = ""
+
     @property
     def digest(self) -> str:
-        """A short text that another status or message does not have."""
-        return hashlib.sha256(f"{self.status}\n{self.message}".encode()).hexdigest()[:32]
+        """A short text that none has which says something else."""
+        said = f"{self.status}\n{self.message}\n{self.record_url}\n{self.chart_url}"
+        return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
 def status_of(

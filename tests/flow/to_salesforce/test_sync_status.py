@@ -50,6 +50,9 @@ async def test_a_status_is_written_once_with_the_moment_of_the_sync_and_is_no_ed
     assert calls == [1, 0]
     assert status(shown.contact()) == ("In step", None)
     assert shown.contact()["DrChrono_Synced_At__c"] is not None
+    contact, patient = shown.contact(), (await shown.links())[0].drchrono_id
+    assert contact["DrChrono_Record_Url__c"] == f"https://sync.example.com/records/salesforce/patient/{contact['Id']}"
+    assert contact["DrChrono_Chart_Url__c"].endswith(f"/patients/{patient}")
     assert (await compares(shown), shown.calls("salesforce", UPDATE)) == (0, 0)
 
 

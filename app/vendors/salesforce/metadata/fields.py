@@ -16,7 +16,15 @@ from functools import partial
 from app.errors import Misconfigured
 from app.sync.mappings.table import Direction, Mappings, OnConflict, Row, Table
 from app.sync.model import Kind, Side
-from app.sync.sync_status import KINDS_WITH_STATUS, SYNC_MESSAGE, SYNC_STATUS, SYNCED_AT, SyncStatus
+from app.sync.sync_status import (
+    CHART_URL,
+    KINDS_WITH_STATUS,
+    RECORD_URL,
+    SYNC_MESSAGE,
+    SYNC_STATUS,
+    SYNCED_AT,
+    SyncStatus,
+)
 from app.vendors.salesforce.metadata.xml import Element
 
 LONGEST_NAME = 40  # of an object, a field or a relationship, without its ending
@@ -32,9 +40,6 @@ _OF_CUSTOM_OBJECTS = frozenset({"name", "ownerid", "recordtypeid", "currencyisoc
 _PLURALS = (("ay", "ays"), ("ey", "eys"), ("y", "ies"), ("s", "ses"), ("x", "xes"), ("", "s"))
 _ACTIVITIES = frozenset({"event", "task", "activity"})
 _SPELLINGS = {name.casefold(): name for name in ("Account", "Contact", "Lead")}
-
-
-RECORD_URL, CHART_URL = "DrChrono_Record_Url__c", "DrChrono_Chart_Url__c"
 
 
 @dataclass(frozen=True, slots=True)
