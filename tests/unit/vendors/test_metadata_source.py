@@ -24,6 +24,9 @@ appointment = false
 [patient]
 fields.gender = { salesforce = "Sex__c", values = { Male = "Man", Female = "Woman", Other = "Other & more" } }
 fields.nick = { drchrono = "nick", salesforce = "Nick_Name__c", codec = "text", owner = "drchrono", max_length = 300 }
+
+[doctor]
+fields.suffix = { max_length = 90 }
 """
 
 
@@ -111,6 +114,7 @@ def test_a_changed_mapping_changes_every_place_that_follows_it(package):
 
     nick_name = field(files, "Contact", "Nick_Name__c")
     assert (nick_name["type"], nick_name["length"]) == ("LongTextArea", "300")
+    assert field(files, "DrChrono_Doctor__c", "Suffix__c")["length"] == "90"
     assert elements(files[f"{OBJECTS}/Contact/fields/Sex__c.field-meta.xml"], "fullName")[1:] == [
         "Man",
         "Woman",
