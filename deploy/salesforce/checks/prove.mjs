@@ -50,7 +50,7 @@ const FAULTS = [
         'const STATUS =',
         'const UNUSED = 1;\nconst STATUS ='
     ],
-    ['style', 'a color of its own', /slds/, LOOK, /var\(--slds-g-color-border-2, #747474\)/, '#747474'],
+    ['style', 'a color of its own', /no-hardcoded/, LOOK, 'align-items: center', 'color: #747474'],
     ['components', 'a request for something else', /asks for a synchronization/, CARD, "ask('sync'", "ask('link'"],
     ['components', 'a link without words', /is accessible/, PAGE, /Open in console<span.*?<\/span>/s, '']
 ];

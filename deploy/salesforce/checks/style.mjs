@@ -20,10 +20,16 @@ export async function check(root) {
         [...messages, ...errors, ...warnings].map((one) => ({
             file: relative(root, filePath),
             line: one.line ?? 1,
-            says: `${one.ruleId}: ${one.message}`
+            says: `${one.ruleId}: ${worded(one.message)}`
         }))
     );
     return [...unformatted, ...found];
+}
+
+/** A message in one line; the design system's linter puts some of its own into JSON, with what an editor may offer. */
+function worded(message) {
+    const inner = /^\{"message":"(.*?)","suggestions"/.exec(message)?.[1];
+    return (inner ?? message).replaceAll(/\\n|\s+/g, ' ');
 }
 
 async function format(root) {
