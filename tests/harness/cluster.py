@@ -24,6 +24,7 @@ import app
 from app.cli.supervise import Child, free_port, stop_all, valkey, wait_for_port
 from app.settings import env_file
 from app.settings.fields import Settings
+from app.sync.sync_status import STATUS_FIELDS
 
 ROOT = Path(app.__file__).parents[1]
 ORG_ID = "00DSYN0000000012BA"
@@ -50,7 +51,8 @@ class Town:
         ports = {name: free_port() for name in ("valkey", "drchrono", "salesforce", "web")}
         self.ports = ports
         self.operator_token, self.webhook_secret = secrets.token_hex(16), secrets.token_hex(32)
-        self.outbound_token, redis_password = secrets.token_hex(16), secrets.token_urlsafe(32)
+        self.outbound_token, self.event_token = secrets.token_hex(16), secrets.token_hex(16)
+        redis_password = secrets.token_urlsafe(32)
         given = {
             "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/chronobridge.db",
             "REDIS_URL": f"redis://:{redis_password}@127.0.0.1:{ports['valkey']}/0",
@@ -69,6 +71,7 @@ class Town:
             "SALESFORCE_CLIENT_SECRET": "standin-secret",
             "SALESFORCE_ORG_ID": ORG_ID,
             "SALESFORCE_OUTBOUND_TOKENS": self.outbound_token,
+            "SALESFORCE_EVENT_TOKENS": self.event_token,
             # the stand-ins answer or give up within seconds, so a missed answer is settled as fast
             "SALESFORCE_REQUEST_LIMIT": "PT3S",
             "CONFIRM_AFTER": "PT1S",
@@ -173,11 +176,13 @@ class Town:
         return str(answer["detail"])
 
     def set_up_outbound_messages(self) -> None:
-        """Have Salesforce tell the service of every edit that people make."""
-        url = f"{self.given['PUBLIC_URL']}/webhooks/salesforce/outbound/{self.outbound_token}"
-        told = ["LastModifiedById", "SystemModstamp"]
-        wanted = {"url": url, "objects": {"Contact": told, "DrChrono_Appointment__c": told}}
-        self.salesforce.put("/_control/outbound", json=wanted).raise_for_status()
+        """Have Salesforce tell the service what people edit and delete, by the package's flows and triggers."""
+        door = f"{self.given['PUBLIC_URL']}/webhooks/salesforce"
+        messages = {"url": f"{door}/outbound/{self.outbound_token}"}
+        self.salesforce.put("/_control/outbound", json=messages).raise_for_status()
+        events = {"url": f"{door}/events", "token": self.event_token, "shape": "package"}
+        soon = {"retry_s": 1.0, "most_retry_s": 4.0}
+        self.salesforce.post("/_control/events", json={**events, **soon}).raise_for_status()
 
     def connect_practice(self) -> None:
         """Give consent as a DrChrono user would: through the pages, in a browser's stead."""
@@ -217,8 +222,9 @@ class Town:
         return dict(self.drchrono.get("/_control/patients").json()["patients"])
 
     def writes(self) -> list[dict[str, Any]]:
-        """Give the writes that Salesforce took from us, oldest first."""
-        return list(self.salesforce.get("/_control/writes").json()["writes"])
+        """Give the writes of mapped fields that Salesforce took from us, oldest first."""
+        taken = self.salesforce.get("/_control/writes").json()["writes"]
+        return [one for one in taken if not one["fields"] or not STATUS_FIELDS.issuperset(one["fields"])]
 
     def delivered(self) -> int:
         """Give how many deliveries DrChrono has had acknowledged."""
@@ -247,9 +253,9 @@ class Town:
         waiting = self.drchrono.get("/_control/deliveries").json()
         if any(waiting[name] for name in ("waiting", "in_flight", "failed_waiting_retry")):
             return False
-        told = self.salesforce.get("/_control/outbound").json()
-        if told["waiting"] or told["in_flight"]:
-            return False
+        for told in (self.salesforce.get(f"/_control/{door}").json() for door in ("outbound", "events")):
+            if told["waiting"] or told["in_flight"]:
+                return False
         with suppress(httpx.HTTPError, KeyError):
             return bool(self.queue()["depth"] == 0)
         return False

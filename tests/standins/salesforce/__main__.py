@@ -7,6 +7,8 @@ import argparse
 from pathlib import Path
 
 from tests.standins.salesforce.app import create_app
+from tests.standins.salesforce.metadata.components import Catalog
+from tests.standins.salesforce.metadata.shipped import PROJECT, deployed_from
 from tests.standins.salesforce.org import Credentials
 from tests.standins.salesforce.tls import throwaway
 from tests.standins.serve import main_server
@@ -23,6 +25,8 @@ def main() -> None:
     parser.add_argument("--username", default=plain.username, help="the JWT bearer flow's user")
     parser.add_argument("--public-key-file", type=Path, help="PEM; switches the JWT bearer flow on")
     parser.add_argument("--latency-s", type=float, default=0.0, help="wait before each answer of the REST API")
+    parser.add_argument("--package", type=Path, default=PROJECT, help="the project that is deployed to it")
+    parser.add_argument("--empty", action="store_true", help="nothing is deployed to it")
     asked = parser.parse_args()
     credentials = Credentials(
         client_id=asked.client_id,
@@ -31,7 +35,8 @@ def main() -> None:
         username=asked.username,
         public_key=asked.public_key_file.read_text() if asked.public_key_file else None,
     )
-    app = create_app(credentials=credentials, latency_s=asked.latency_s)
+    package = Catalog() if asked.empty else deployed_from(asked.package, credentials.username)
+    app = create_app(credentials=credentials, latency_s=asked.latency_s, package=package)
     with throwaway(asked.ca_file) as files:
         main_server(app, asked.port, ssl_certfile=files.certificate, ssl_keyfile=files.key)
 

@@ -92,7 +92,8 @@ async def purge(request: Request) -> Response:
 async def settings(request: Request) -> Response:
     """GET and PUT: what may be turned while the org runs."""
     wanted = refuse_unreadable(await body_of(request)) if request.method == "PUT" else {}
-    return answer(org_of(request).settings.change(wanted))
+    org = org_of(request)
+    return answer(org.change_settings(wanted))
 
 
 async def record_faults(request: Request) -> Response:

@@ -1,7 +1,7 @@
 """The door every REST call passes: session, daily allowance, length of the address, latency, and the usage header.
 
-An ASGI layer of its own, because it runs for every call a benchmark makes. It also drops a trailing slash, so
-that each route exists with and without.
+An ASGI layer of its own, because it runs for every call a benchmark makes. It also drops a trailing slash, and one of
+two in front, so that each route exists with and without.
 """
 
 import asyncio
@@ -33,6 +33,8 @@ class Gate:
             await self.app(scope, receive, send)
             return
         raw = scope.get("raw_path") or scope["path"].encode()
+        if raw.startswith(b"//"):
+            scope["path"] = "/" + scope["path"].lstrip("/")
         if raw.endswith(b"/") and len(raw) > 1:
             scope["path"] = scope["path"].rstrip("/") or "/"
         if len(raw) + len(scope["query_string"]) > LONGEST_ADDRESS:

@@ -166,6 +166,13 @@ class Org:
         self.listeners: list[Callable[..., None]] = [self._hear_assignment]
         self.writes: deque[tuple[str, str, str, str, list[str], list[str]]] = deque(maxlen=WRITES_KEPT)
 
+    def change_settings(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Takes the new values and gives all that now hold; the org says of itself what they make of it."""
+        held = self.settings.change(wanted)
+        for row in self.tables["organization"].live():
+            row["IsSandbox"] = not self.settings.production
+        return held
+
     def _add(self, name: str, **values: Any) -> Row:
         table = self.tables[name]
         row = table.blank()

@@ -483,6 +483,76 @@ def test_a_session_that_is_over_is_a_fault(org):
     assert (status, answer.findtext(".//faultcode")) == (500, "sf:INVALID_SESSION_ID")
 
 
+# --- a production org
+
+
+CODE = {
+    "package.xml": manifest(ApexClass=["AcmeTest"]),
+    "classes/AcmeTest.cls": "@IsTest\nprivate class AcmeTest {\n@IsTest static void works() {}\n}",
+    "classes/AcmeTest.cls-meta.xml": xml("ApexClass", "<apiVersion>67.0</apiVersion><status>Active</status>"),
+}
+
+
+@pytest.fixture
+def production(org):
+    org.client.put("/_control/settings", json={"production": True})
+    return org
+
+
+def test_flows_arrive_in_a_production_org_as_drafts(production):
+    production.deploy(PACKAGE)
+
+    draft = retrieved(production, Flow=["*"])[1]["unpackaged/flows/Visit_Changed.flow"]
+    production.client.put("/_control/settings", json={"flows_deploy_active": True})
+    production.deploy(PACKAGE)
+    active = retrieved(production, Flow=["*"])[1]["unpackaged/flows/Visit_Changed.flow"]
+
+    assert ("<status>Draft</status>" in draft, "<status>Active</status>" in active) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "status", "text"),
+    [
+        ({}, {"testLevel": "RunLocalTests"}, "Succeeded", None),
+        ({}, {}, "Succeeded", None),
+        ({}, {"testLevel": "NoTestRun"}, "Failed", "testLevel of NoTestRun cannot be used in production"),
+        ({}, {"testLevel": "RunSpecifiedTests", "runTests": "AcmeTest"}, "Succeeded", None),
+        ({}, {"testLevel": "RunSpecifiedTests", "runTests": "Nothing"}, "Failed", "No test class named Nothing found"),
+        (
+            {"failing_tests": {"AcmeTest.works": "1 is 2"}},
+            {},
+            "Failed",
+            "System.AssertException: Assertion Failed: 1 is 2",
+        ),
+        ({"apex_coverage": 60}, {}, "Failed", "at least 75% test coverage is required."),
+    ],
+)
+def test_code_in_a_production_org_comes_with_tests_that_pass(production, settings, options, status, text):
+    production.client.put("/_control/settings", json=settings)
+
+    result = production.deploy(CODE, **options)
+
+    said = [one.text or "" for name in ("errorMessage", "message") for one in result.iter(name)]
+    assert result.findtext("status") == status
+    assert (text is None and not said) or any(text in one for one in said)
+    is_there = production.call("listMetadata", "<queries><type>ApexClass</type></queries>")[1].find(".//fullName")
+    assert (is_there is not None) == (status == "Succeeded")
+
+
+def test_an_organization_says_whether_it_is_a_sandbox(org):
+    def is_sandbox():
+        asked = {
+            "params": {"q": "SELECT IsSandbox FROM Organization"},
+            "headers": {"Authorization": f"Bearer {org.token}"},
+        }
+        return org.client.get(f"{DATA}/query", **asked).json()["records"][0]["IsSandbox"]
+
+    before = is_sandbox()
+    org.client.put("/_control/settings", json={"production": True})
+
+    assert (before, is_sandbox()) == (True, False)
+
+
 # --- retrieve, list, describe
 
 

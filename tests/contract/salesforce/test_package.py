@@ -1,0 +1,30 @@
+"""The package of each mapping that comes along is what an org takes, with all that the mapping names."""
+
+from pathlib import Path
+
+import pytest
+
+from app.sync.mappings import file
+from app.vendors.salesforce.metadata.source import source_files, write
+from tests.standins.salesforce.metadata.flows import flows_of
+from tests.standins.salesforce.metadata.shape import kinds_of
+from tests.standins.salesforce.metadata.shipped import deployed_from
+
+INTEGRATION = frozenset({"DrChrono_Integration"})
+
+
+@pytest.mark.parametrize("preset", [None, "wide", "person-accounts"])
+def test_an_org_takes_the_package_of_a_mapping_and_the_service_may_write_what_the_mapping_names(preset, tmp_path):
+    mappings = file.load(Path(preset) if preset else None)
+    write(source_files(mappings), tmp_path / "package")
+
+    catalog = deployed_from(tmp_path / "package", "integration@example.test")
+
+    kinds = kinds_of(catalog, INTEGRATION)
+    for mapping in mappings.values():
+        kind = kinds[mapping.object.lower()]
+        named = {mapping.external_id, *(name.partition(".")[0] for name in mapping.fields)}
+        there = {name for name in named if name.endswith("__c") or kind.field(name, unseen=True)}
+        assert there - kind.plain.keys() == set()
+        assert {name.lower() for name in named if name.endswith("__r")} <= kind.relationships.keys()
+    assert {"drchrono_appointment__c"} < flows_of(catalog).keys()
