@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -146,6 +147,12 @@ async def excluded_counts(database: Database) -> dict[str, int]:
 
 async def oldest_due_s(database: Database, lanes: Sequence[Lane]) -> float:
     """Give how long the longest due record of some lanes has been due: one seek for each kind and lane."""
+    rows = await database.read(_oldest_due(tuple(lanes)))
+    return float(max(rows[0].age_ms or 0, 0)) / 1000
+
+
+@cache
+def _oldest_due(lanes: tuple[Lane, ...]) -> sa.Select[Any]:
     due_at = sa.type_coerce(links.c.due_at, sa.BigInteger)
     each = [
         sa.select(sa.func.min(due_at).label("due_at")).where(
@@ -156,8 +163,7 @@ async def oldest_due_s(database: Database, lanes: Sequence[Lane]) -> float:
     ]
     firsts = sa.union_all(*each).subquery("firsts")
     now = sa.type_coerce(db_now(), sa.BigInteger)
-    rows = await database.read(sa.select((now - sa.func.min(firsts.c.due_at)).label("age_ms")))
-    return float(max(rows[0].age_ms or 0, 0)) / 1000
+    return sa.select((now - sa.func.min(firsts.c.due_at)).label("age_ms"))
 
 
 SLOT = timedelta(minutes=10)

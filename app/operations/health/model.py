@@ -42,7 +42,8 @@ class Part:
     since: datetime
 
 
-Look = Callable[[], Awaitable[Observation | None]]
+# at one part, or at several that are found by the same reading, in the order of their names; None: not there to look at
+Look = Callable[[], Awaitable[Sequence[Observation | None]]]
 
 
 AWAY = Observation(PartState.UNKNOWN, "unknown while the database is away")

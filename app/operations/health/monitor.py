@@ -5,9 +5,10 @@ part that hangs is given four seconds and holds up no other. When the looking it
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from time import monotonic
 
 from app.errors import StoreUnavailable
@@ -20,6 +21,7 @@ from app.runtime import Runtime
 from app.sync.model import Side
 
 _AT_ONCE = 3  # so that two which hang hold up no other; each takes a connection, and a new one costs more than most
+Names = tuple[str, ...]  # of the parts that one look finds
 _STOPPED = "this web has stopped to look at its parts: restart it"
 
 
@@ -103,7 +105,7 @@ class HealthMonitor:
         """Look at every part once, within two times the four seconds that a part is given."""
         run = self._runtime
         found = await self._all(
-            {"database": partial(local.database, run, self._inbox), "redis": partial(local.redis, run)}
+            {("database",): _one(local.database, run, self._inbox), ("redis",): _one(local.redis, run)}
         )
         database = found["database"]
         if database is not None and database.state is PartState.UNKNOWN:  # it took too long, so a delivery would too
@@ -111,7 +113,7 @@ class HealthMonitor:
         if database is not None and database.state is PartState.OK:
             found |= await self._all(self._looks)
         else:
-            found |= dict.fromkeys(self._looks, AWAY)
+            found |= dict.fromkeys(chain.from_iterable(self._looks), AWAY)
         self._remember({name: one for name, one in found.items() if one is not None})
 
     async def side(self, side: Side) -> tuple[str, str | None]:
@@ -126,24 +128,25 @@ class HealthMonitor:
     def _is_old(self) -> bool:
         return self._clock() - self._looked_at > self._runtime.timings.probe_old_s
 
-    async def _all(self, looks: Mapping[str, Look]) -> dict[str, Observation | None]:
+    async def _all(self, looks: Mapping[Names, Look]) -> dict[str, Observation | None]:
         """Give what each look finds; none is still looking after this, even where it is cut off."""
         async with asyncio.TaskGroup() as group:
-            under_way = {name: group.create_task(self._found(name, look)) for name, look in looks.items()}
-        return {name: task.result() for name, task in under_way.items()}
+            under_way = [group.create_task(self._found(names, look)) for names, look in looks.items()]
+        return dict(chain.from_iterable(task.result() for task in under_way))
 
-    async def _found(self, name: str, look: Look) -> Observation | None:
+    async def _found(self, names: Names, look: Look) -> Sequence[tuple[str, Observation | None]]:
         """Give what a look finds, whatever becomes of it: the next part is looked at all the same."""
         try:
             async with asyncio.timeout(self._slow_s), self._few:
-                return await look()
+                return list(zip(names, await look(), strict=True))
         except StoreUnavailable:
-            return AWAY
+            unseen = AWAY
         except TimeoutError:
-            return Observation(PartState.UNKNOWN, f"it took longer than {self._slow_s:g} s to look at it")
+            unseen = Observation(PartState.UNKNOWN, f"it took longer than {self._slow_s:g} s to look at it")
         except Exception as error:  # noqa: BLE001 - one part must not end the watch over all of them
-            log.error("part.not_seen", cause=name, error=type(error).__name__)
-            return Observation(PartState.UNKNOWN, f"it cannot be looked at ({type(error).__name__}): report that")
+            log.error("part.not_seen", cause=", ".join(names), error=type(error).__name__)
+            unseen = Observation(PartState.UNKNOWN, f"it cannot be looked at ({type(error).__name__}): report that")
+        return [(name, unseen) for name in names]
 
     def _remember(self, found: Mapping[str, Observation]) -> None:
         now, before = datetime.now(UTC), self._parts
@@ -153,22 +156,32 @@ class HealthMonitor:
         self._looked_at = self._clock()
 
 
-def _looks(runtime: Runtime, jobs: Supervisor) -> dict[str, Look]:
-    """Give every part beside database and Redis, each with the look at it."""
-    looks: dict[str, Look] = {
-        "workers": partial(local.workers, runtime),
-        "jobs": partial(local.jobs, runtime, lambda: jobs.failing),
-        "backlog": partial(local.backlog, runtime),
-        "lanes": partial(local.lanes, runtime),
-        "backfill": partial(local.first_load, runtime),
+def _looks(runtime: Runtime, jobs: Supervisor) -> dict[Names, Look]:
+    """Give every part beside database and Redis, with the look at it; what shows in one reading is read once."""
+    looks: dict[Names, Look] = {
+        ("workers",): _one(local.workers, runtime),
+        ("jobs",): _one(local.jobs, runtime, lambda: jobs.failing),
+        ("backlog",): _one(local.backlog, runtime),
+        ("lanes",): _one(local.lanes, runtime),
+        ("backfill",): _one(local.first_load, runtime),
     }
+    sides = [side for side in Side if side in runtime.settings.connected]
     for side in Side:
-        looks[side.value] = partial(vendors.connection, runtime, side)
-        if side in runtime.settings.connected:
-            looks[f"{side}_token"] = partial(vendors.token, runtime, side)
-            looks[f"{side}_feed"] = partial(vendors.feed_part, runtime, side)
-            looks[f"{side}_budget"] = partial(vendors.quota_part, runtime, side)
+        looks[side.value, f"{side}_token"] = partial(vendors.connection_and_token, runtime, side)
+    for side in sides:
+        looks[f"{side}_budget",] = _one(vendors.quota_part, runtime, side)
+    if sides:
+        looks[tuple(f"{side}_feed" for side in sides)] = partial(vendors.feed_parts, runtime, sides)
     return looks
+
+
+def _one(look: Callable[..., Awaitable[Observation | None]], *given: object) -> Look:
+    """Give the look that finds one part."""
+
+    async def found() -> Sequence[Observation | None]:
+        return [await look(*given)]
+
+    return found
 
 
 def _since(found: Observation, before: Part | None, now: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """Health of each vendor: its connection, its token, its feed, and what is left of its quota."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,13 +40,26 @@ async def connection(runtime: Runtime, side: Side) -> Observation:
 
     Raises  StoreUnavailable
     """
+    return (await connection_and_token(runtime, side))[0]
+
+
+async def connection_and_token(runtime: Runtime, side: Side) -> tuple[Observation, Observation | None]:
+    """Look at one side's connection, and at its token, as `connection` and `_token` say.
+
+    Raises  StoreUnavailable
+    """
     if side not in runtime.settings.connected:
         advice = f"set the {side.value.upper()}_… settings; its deliveries are kept meanwhile"
-        return Observation(PartState.NOT_CONNECTED, advice)
+        return Observation(PartState.NOT_CONNECTED, advice), None
     try:
         stored = await VendorTokens(runtime.database, runtime.vault, side).read()
     except Undecryptable:
-        return Observation(PartState.DOWN, _SEALED)
+        sealed = Observation(PartState.DOWN, _SEALED)
+        return sealed, sealed
+    return await _connection(runtime, side, stored), _token(stored, side, connect_url(runtime))
+
+
+async def _connection(runtime: Runtime, side: Side, stored: StoredToken) -> Observation:
     joined = _salesforce_advice(stored) if side is Side.SALESFORCE else _drchrono_advice(stored, connect_url(runtime))
     return (
         joined if joined.state in (PartState.DOWN, PartState.NOT_CONNECTED) else await _answers(runtime, side) or joined
@@ -74,22 +87,13 @@ def _refuses(ledger: Ledger, side: Side) -> Observation | None:
     )
 
 
-async def token(runtime: Runtime, side: Side) -> Observation | None:
-    """Look at a side's token: whether it can be refreshed, and is before it ends; None where there is none.
-
-    Raises  StoreUnavailable
-    """
-    if side not in runtime.settings.connected:
-        return None
-    try:
-        stored = await VendorTokens(runtime.database, runtime.vault, side).read()
-    except Undecryptable:
-        return Observation(PartState.DOWN, _SEALED)
+def _token(stored: StoredToken, side: Side, address: str) -> Observation | None:
+    """Say how a side's token is: whether it can be refreshed, and is before it ends; None where there is none."""
     if stored.token is None and side is Side.DRCHRONO:
         return None  # nobody has joined the practice, which its own part says
     if stored.refused_code is not None:
         return Observation(PartState.DOWN, f"refused ({stored.refused_code}): the part {side} says what to do")
-    return None if stored.token is None else _lives(stored, stored.token, side, connect_url(runtime))
+    return None if stored.token is None else _lives(stored, stored.token, side, address)
 
 
 def _lives(stored: StoredToken, held: Mapping[str, Any], side: Side, address: str) -> Observation:
@@ -107,17 +111,19 @@ def _lives(stored: StoredToken, held: Mapping[str, Any], side: Side, address: st
     return OK
 
 
-async def feed_part(runtime: Runtime, side: Side) -> Observation | None:
-    """Look whether a side tells of its changes; None where it is not connected.
+async def feed_parts(runtime: Runtime, sides: Sequence[Side]) -> list[Observation]:
+    """Look whether each of these sides tells of its changes.
 
     Raises  StoreUnavailable
     """
-    if side not in runtime.settings.connected:
-        return None
-    known = (await feeds.read(runtime.database)).get(side, Feed(side))
+    known = await feeds.read(runtime.database)
     is_paused = await lanes.is_paused(runtime.database, Lane.COMPARE)
-    state, advice = feed_state(known, runtime, is_paused=is_paused)
-    return Observation(PartState(state), advice, known.silent_since)
+    return [_feed_part(known.get(side, Feed(side)), runtime, is_paused=is_paused) for side in sides]
+
+
+def _feed_part(feed: Feed, runtime: Runtime, *, is_paused: bool) -> Observation:
+    state, advice = feed_state(feed, runtime, is_paused=is_paused)
+    return Observation(PartState(state), advice, feed.silent_since)
 
 
 def _not_taken(side: Side) -> Observation:

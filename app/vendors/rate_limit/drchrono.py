@@ -112,7 +112,8 @@ class DrChronoRateLimit:
     async def stands(self, waiting: Mapping[Lane, int]) -> HourStanding:
         """Give how things stand, and when all that wait will have been called."""
         ledger, made = await self._calls.read(), await self._calls.by_lane()
-        at = policy.caught_up_at(ledger, self.allowance, waiting, await self._calls.by_lane(hours_ago=1))
+        of_late = await self._calls.by_lane(hours_ago=1) if waiting else {}
+        at = policy.caught_up_at(ledger, self.allowance, waiting, of_late)
         return HourStanding(
             left=policy.left(ledger, self.allowance),
             per_hour=self.allowance.per_hour,

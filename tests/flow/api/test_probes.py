@@ -184,9 +184,9 @@ async def test_a_part_that_cannot_be_looked_at_for_a_fault_of_ours_is_unknown_an
     async def broken():
         raise KeyError("Canary")
 
-    found = await clinic.app.state.health._found("lanes", broken)
+    ((name, found),) = await clinic.app.state.health._found(("lanes",), broken)
 
-    assert found.state == "unknown"
+    assert (name, found.state) == ("lanes", "unknown")
     assert "KeyError" in found.advice
     assert "Canary" not in found.advice
 
