@@ -3,9 +3,11 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from importlib import resources
 from math import isfinite
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from app.errors import Misconfigured
@@ -33,10 +35,21 @@ def load(path: Path | None = None) -> Mappings:
 
     Raises  Misconfigured, naming file, table and key
     """
-    name = f"the shipped {path or 'default'}.toml" if path is None or is_preset(path) else str(path)
-    document = _extended(name, _read(name, path or Path(PRESETS[0])))
+    if path is None or is_preset(path):
+        return _shipped(path or Path(PRESETS[0]))
+    return _checked(str(path), path)
+
+
+@cache
+def _shipped(preset: Path) -> Mappings:
+    """Give a mapping that comes with the service, read once: it is the same for as long as the process lives."""
+    return _checked(f"the shipped {preset}.toml", preset)
+
+
+def _checked(name: str, path: Path) -> Mappings:
+    document = _extended(name, _read(name, path))
     tables = {_kind(name, key): _table(name, _kind(name, key), table) for key, table in document.items()}
-    return {kind: _joined(name, table, tables) for kind, table in tables.items()}
+    return MappingProxyType({kind: _joined(name, table, tables) for kind, table in tables.items()})
 
 
 def _read(name: str, path: Path) -> dict[str, Any]:
