@@ -1,11 +1,14 @@
 """`chronobridge …`: one function per command, no rules of its own. Exit 0 good, 1 failed, 2 wrong usage or settings."""
 
 import asyncio
+import gc
 import logging
 import os
 import secrets
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -136,14 +139,25 @@ def rotate_keys() -> None:
     raise typer.Exit(0 if done.is_complete else 1)
 
 
+@contextmanager
+def _finding_no_garbage() -> Iterator[None]:
+    """Import without looking for garbage meanwhile: there is none, and to look takes a fifth of the web's start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 @app.command()
 def serve() -> None:
     """Answer the vendors, the probes and the operator."""
-    from app import log
-    from app.main import create_app
-    from app.settings import env_file
-    from app.sync.mappings import file
-    from app.web.server import limits_of_this_process, server
+    with _finding_no_garbage():
+        from app import log
+        from app.main import create_app
+        from app.settings import env_file
+        from app.sync.mappings import file
+        from app.web.server import limits_of_this_process, server
 
     known = env_file.load()
     file.load(known.mapping_file)
@@ -174,10 +188,11 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
         lives, says = asyncio.run(worker_lives(known.database_url, known.ca_bundle))
         print(says)
         raise typer.Exit(0 if lives else 1)
-    import uvloop
+    with _finding_no_garbage():
+        import uvloop
 
-    from app.sync.mappings import file
-    from workers.main import work as work_on
+        from app.sync.mappings import file
+        from workers.main import work as work_on
 
     file.load(known.mapping_file)
     log.configure()
