@@ -30,11 +30,13 @@ _KEY = b"a1" * 16
 _TESTS = Path(__file__).parent
 _TOLD_ON = {"flow": "postgresql", "simulate": "postgresql", "contract": "sqlite"}
 _AT_THE_DOOR = ("security", "webhooks")
+_ALLOCATED = 20_000  # before garbage is looked for: a run lasts minutes, and to look every 700 takes 4 % of it
 _SHARED = pytest.StashKey()
 
 
 def pytest_configure(config):
     """Stand on the same ground whoever started the run; asked to stop, stop whatever was started."""
+    gc.set_threshold(_ALLOCATED, 20, 20)
     ordinary_signals()
     ordinary_variables()
     os.environ["PGSSLMODE"] = (

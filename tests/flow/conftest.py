@@ -3,14 +3,13 @@
 import ssl
 from types import SimpleNamespace
 
-import httpx
 import pytest
 
 from tests.flow.clinic import opened, settings_of
 from tests.standins.drchrono.app import create_app as drchrono_app
 from tests.standins.salesforce.app import create_app as salesforce_app
 from tests.standins.salesforce.tls import throwaway
-from tests.standins.serve import running
+from tests.standins.serve import served
 
 
 @pytest.fixture(scope="session")
@@ -18,12 +17,10 @@ def vendors(tmp_path_factory):
     ca_file = tmp_path_factory.mktemp("ca") / "ca.pem"
     with (
         throwaway(ca_file) as files,
-        running(drchrono_app(redirect_uris=["https://sync.example.com/connect/drchrono/callback"])) as drchrono_url,
-        running(salesforce_app(), ssl_certfile=files.certificate, ssl_keyfile=files.key) as salesforce_url,
-        httpx.Client(base_url=drchrono_url, timeout=30) as drchrono,
-        httpx.Client(
-            base_url=salesforce_url, verify=ssl.create_default_context(cafile=str(ca_file)), timeout=30
-        ) as salesforce,
+        served(drchrono_app(redirect_uris=["https://sync.example.com/connect/drchrono/callback"])) as here,
+        served(salesforce_app(), ssl_certfile=files.certificate, ssl_keyfile=files.key) as there,
+        here.client() as drchrono,
+        there.client(ssl.create_default_context(cafile=str(ca_file))) as salesforce,
     ):
         yield SimpleNamespace(drchrono=drchrono, salesforce=salesforce, ca_file=ca_file)
 
