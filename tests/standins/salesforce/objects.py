@@ -72,6 +72,14 @@ STANDARD = _by_name(
             updateable=False,
         ),
         Kind(
+            "FlowDefinitionView",
+            "300",
+            (_text("ApiName", 80), _flag("IsActive")),
+            createable=False,
+            updateable=False,
+            deletable=False,
+        ),
+        Kind(
             "PermissionSetAssignment",
             "0Pa",
             (

@@ -153,6 +153,7 @@ class Org:
         self.deploys: dict[str, Any] = {}
         self.retrievals: dict[str, Any] = {}
         self.devices: dict[str, Any] = {}
+        self.principals: dict[tuple[str, str], dict[str, Any]] = {}  # external credential, principal -> its values
         self.signed_in: dict[str, str] = {}  # sessions of others than the integration user
         self.sessions: dict[str, datetime] = {}
         self.logins = 0
@@ -188,6 +189,7 @@ class Org:
         for (user, (name, username)), profile in zip(people.items(), profiles, strict=True):
             self._add("user", Id=user, Name=name, Username=username, Email=ADMIN, IsActive=True, ProfileId=profile)
         self._follow_permission_sets()
+        self._follow_flows()
         for row in list(self.tables["permissionset"].live()):
             if row["Name"] in INTEGRATION_SETS:
                 self._add("permissionsetassignment", AssigneeId=INTEGRATION_USER, PermissionSetId=row["Id"])
@@ -203,10 +205,18 @@ class Org:
         for row in there.values():
             del table.rows[row["Id"]]
 
+    def _follow_flows(self) -> None:
+        """What Setup shows of the flows that are deployed."""
+        table = self.tables["flowdefinitionview"]
+        table.rows.clear()
+        for one in self.catalog.of("Flow"):
+            self._add("flowdefinitionview", ApiName=one.name, IsActive=text(one.part, "status") == "Active")
+
     def adopt(self, catalog: Catalog) -> None:
         """The org has these components from now on: its objects are those, and values of other fields are gone."""
         self.catalog = catalog
         self._follow_permission_sets()
+        self._follow_flows()
         self._reshape()
         for follow in self.followers:
             follow()
