@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load soak sizes screenshots serve work up lock audit migration env-example salesforce-source salesforce-check salesforce-format salesforce-screenshots salesforce-lock clean
+.PHONY: help setup check format test long demo verify simulate simulate-budget simulate-silence simulate-tokens bench first-load soak sizes screenshots serve work up lock audit migration env-example salesforce-source salesforce-check salesforce-cli-check salesforce-format salesforce-screenshots salesforce-lock clean
 
 help:  ## list the targets
 	@echo "Chronobridge: make TARGET"; echo
@@ -101,6 +101,10 @@ salesforce-source: $(READY)  ## write what of deploy/salesforce follows the ship
 
 salesforce-check:  ## what can be checked of the Salesforce package without an org (node, npm); ARGS=--prove: each finds a planted fault
 	@deploy/salesforce/checks/run $(ARGS)
+
+salesforce-cli-check: $(READY)  ## Salesforce's own command line deploys the package to the stand-in (npm; half a gigabyte, once)
+	@cd deploy/salesforce/checks/cli && npm install --no-package-lock --no-progress >/dev/null
+	@$(BIN)/python -m pytest -m long tests/contract/salesforce/test_cli_of_salesforce.py $(ARGS)
 
 salesforce-format:  ## let prettier format the package's Apex and components, and its checks
 	@cd deploy/salesforce && node_modules/.bin/prettier --write --log-level warn .
