@@ -254,7 +254,7 @@ class Settings(BaseSettings):
         True, description="true or false: whether records in Salesforce show how they are synced", examples=["true"]
     )
     salesforce_api_version: Annotated[str, SALESFORCE] = Field(
-        "67.0", pattern=r"^\d{2,3}\.0$", description="a version number", examples=["67.0"]
+        "67.0", pattern=r"^(4[1-9]|[5-9]\d|\d{3})\.0$", description="a version number, 41.0 or later", examples=["67.0"]
     )
     salesforce_request_limit: Annotated[Duration, SALESFORCE] = Field(
         timedelta(minutes=10),

@@ -119,7 +119,7 @@ WRONG = {
         "acme",
     ],
     "SALESFORCE_ORG_ID": ["00D", "0055g000001AbCdEAK", "00D5g000001AbCdEA", "00D5g000001AbCdEAK0"],
-    "SALESFORCE_API_VERSION": ["67", "v67.0", "67.5"],
+    "SALESFORCE_API_VERSION": ["67", "v67.0", "67.5", "40.0"],
     "SALESFORCE_REQUEST_LIMIT": ["PT0S", "-PT1M", "soon"],
     "SALESFORCE_CALLS_AT_ONCE": ["0", "26", "many"],
     "CONFIRM_AFTER": ["-PT1S", "soon"],
