@@ -22,7 +22,6 @@ EVENT_FIELDS: Mapping[str, tuple[int, str]] = {  # name -> length, what it says
 }
 _NAMES_IN_LISTS = {"Account": "ACCOUNT.NAME", "Contact": "FULL_NAME", "Lead": "FULL_NAME"}
 _LISTED = 7  # fields of a list view or a compact layout, beside the name
-_SHARING = {False: "ReadWrite", True: "Read"}  # by whether it is one way; without a permission set nobody sees any
 
 
 def object_files(one: OrgObject) -> Iterator[tuple[str, bytes]]:
@@ -65,6 +64,7 @@ def event_files() -> Iterator[tuple[str, bytes]]:
 
 
 def _object(one: OrgObject) -> Element:
+    """Give the object. What an administrator may want there, activities or a history, is left as it is."""
     kind = one.tables[0].kind.value
     name: Element = {"label": f"{one.label} Name", "type": "Text"}
     if one.name_row is None:
@@ -73,10 +73,7 @@ def _object(one: OrgObject) -> Element:
         "compactLayoutAssignment": _compact(one),
         "deploymentStatus": "Deployed",
         "description": f"DrChrono's {kind}s, kept the same by Chronobridge.",
-        "enableActivities": False,
         "enableBulkApi": True,
-        "enableFeeds": False,
-        "enableHistory": False,
         "enableReports": True,
         "enableSearch": True,
         "enableSharing": True,
@@ -85,7 +82,7 @@ def _object(one: OrgObject) -> Element:
         "label": one.label,
         "nameField": name,
         "pluralLabel": plural_of(one.label),
-        "sharingModel": _SHARING[one.is_one_way],
+        "sharingModel": "ReadWrite",  # of those whom a permission set lets at the object; nobody else sees a record
         "visibility": "Public",
     }
 
