@@ -1,11 +1,11 @@
 /* Compiles the card with LWC and Salesforce's own base components, and photographs its states with chromium. */
 import lwc from '@lwc/rollup-plugin';
-import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
 import { rollup } from 'rollup';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -14,10 +14,11 @@ const images = join(here, '..', '..', '..', 'docs', 'images');
 const design = join(here, 'node_modules', '@salesforce-ux', 'design-system', 'assets');
 const { resolve } = createRequire(import.meta.url);
 
+/** File, which record's modal is open, what the page shows once it is complete, how large it is. */
 const SHOTS = [
-    ['salesforce-card', '', '1168,600'],
-    ['salesforce-card-link', '?open=unlinked', '760,460'],
-    ['salesforce-card-unlink', '?open=linked', '760,460']
+    ['salesforce-card', '', '[role=alert]:has-text("may not")', { width: 1168, height: 580 }],
+    ['salesforce-card-link', '?open=unlinked', 'lightning-modal-footer', { width: 760, height: 540 }],
+    ['salesforce-card-unlink', '?open=linked', 'lightning-modal-footer', { width: 760, height: 460 }]
 ];
 const PLATFORM = join(here, 'platform.js');
 const HELD = join(here, 'held.js'); // no file: a custom permission that the user holds
@@ -39,15 +40,13 @@ try {
     await compile(join(folder, 'card.js'));
     cpSync(design, join(folder, 'assets'), { recursive: true });
     writeFileSync(join(folder, 'card.html'), page());
-    for (const [name, query, size] of SHOTS) {
-        photograph(`file://${folder}/card.html${query}`, join(images, `${name}.png`), size);
-    }
+    await photograph(`file://${folder}/card.html`);
 } finally {
     rmSync(folder, { recursive: true });
 }
 
 async function compile(file) {
-    const modules = ['drchronoCard', 'drchronoLinkModal'].map((name) => ({
+    const modules = readdirSync(components).map((name) => ({
         name: `c/${name}`,
         path: join(components, name, `${name}.js`)
     }));
@@ -88,14 +87,18 @@ function page() {
 </html>`;
 }
 
-function photograph(address, file, size) {
-    const options = [
-        '--headless=new',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--hide-scrollbars',
-        '--allow-file-access-from-files'
-    ];
-    const shot = [`--screenshot=${file}`, `--window-size=${size}`, '--virtual-time-budget=5000', address];
-    execFileSync('chromium', [...options, ...shot], { stdio: 'ignore' });
+async function photograph(address) {
+    const options = { executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--allow-file-access-from-files'] };
+    const browser = await chromium.launch(options);
+    for (const [name, query, complete, viewport] of SHOTS) {
+        const tab = await browser.newPage({ viewport });
+        tab.on('pageerror', (error) => {
+            throw error;
+        });
+        await tab.goto(address + query);
+        await tab.locator(complete).waitFor();
+        await tab.locator('lightning-icon:not(:has(svg))').waitFor({ state: 'detached' });
+        await tab.screenshot({ path: join(images, `${name}.png`), animations: 'disabled' });
+    }
+    await browser.close();
 }
