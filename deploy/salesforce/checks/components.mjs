@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 
@@ -19,6 +19,9 @@ export async function check(root) {
     jest.stderr.on('data', (text) => (said += text));
     const [status] = await once(jest, 'close');
     try {
+        if (status !== 0 && !existsSync(report)) {
+            throw new Error(said);
+        }
         return status === 0 ? [] : problems(root, JSON.parse(readFileSync(report, 'utf8')), said);
     } finally {
         rmSync(folder, { recursive: true });
