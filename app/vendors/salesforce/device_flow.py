@@ -66,10 +66,11 @@ class DeviceGrant(SalesforceGrant):
             raise Unavailable(_SIDE, _CALL, code="NO_GRANT")
         return DeviceCode(typed, address, _seconds(answer.get("interval")), secret)
 
-    async def wait(self, code: DeviceCode, patience_s: float = _PATIENCE_S) -> None:
+    async def wait(self, code: DeviceCode, patience_s: float = _PATIENCE_S, slower_s: float = _SLOWER_S) -> None:
         """Wait until the person has consented; from then on the token is there to ask for.
 
-        Raises  Unauthorized when they refused, the code expired, or they belong to another org
+        slower_s  so much longer is waited once the vendor wants it, or does not answer
+        Raises    Unauthorized when they refused, the code expired, or they belong to another org
         """
         deadline, wait_s = monotonic() + patience_s, code.interval_s
         while monotonic() < deadline:
@@ -77,11 +78,11 @@ class DeviceGrant(SalesforceGrant):
             try:
                 answer = await self._asked({"grant_type": "device", "code": code.secret})
             except Unavailable:
-                wait_s = min(wait_s + _SLOWER_S, _LONGEST_S)
+                wait_s = min(wait_s + slower_s, _LONGEST_S)
                 continue
             refused = _refusal(answer)
             if refused == "slow_down":
-                wait_s = min(wait_s + _SLOWER_S, _LONGEST_S)
+                wait_s = min(wait_s + slower_s, _LONGEST_S)
             if refused and refused not in _WAITING:
                 raise Unauthorized(_SIDE, _CALL, code=refused)
             if not refused:

@@ -17,8 +17,10 @@ from app.cli.sign_in import must_be_the_org
 from app.cli.undeploy import remove_package
 from app.errors import Misconfigured
 from app.operations.deploy import Patience
+from app.runtime import open_salesforce
 from app.settings import env_file
 from app.sync.mappings import file
+from app.vendors.salesforce import org_setup
 from app.vendors.salesforce.metadata.archive import package_of
 from app.vendors.salesforce.metadata.source import source_files
 from tests.build import NEEDED
@@ -333,6 +335,28 @@ async def test_the_package_leaves_the_org_with_its_active_flows_and_its_assignme
     left = {type_: names_in(in_place, type_) for type_ in package_of(source).members}
     assert (code, {type_: names for type_, names in left.items() if names}) == (0, {}), said
     assert (await undeployed(in_place, source))[1].endswith("nothing to do: nothing of the package is in the org\n")
+
+
+async def test_a_flow_is_switched_off_and_every_version_of_it_is_named_where_the_org_says_so(in_place):
+    versions = [{"Definition": {"DeveloperName": "Tell"}, "VersionNumber": number} for number in (1, 2)]
+    query, patch = (
+        "GET /services/data/v67.0/tooling/query",
+        "PATCH /services/data/v67.0/tooling/sobjects/FlowDefinition",
+    )
+    for match, status, body in (
+        (query, 200, {"totalSize": 1, "done": True, "records": [{"Id": "300SYN000000001AAA"}]}),
+        (patch, 204, ""),
+        (query, 200, {"totalSize": 2, "done": True, "records": versions}),
+    ):
+        rule = {"match": match, "do": "error", "status": status, "body": body}
+        in_place.control.post("/_control/faults", json=rule).raise_for_status()
+
+    async with open_salesforce(settings_of(in_place)) as org:
+        await org_setup.deactivate_flows(org, ["Tell"])
+        named = await org_setup.flow_versions(org, ["Tell"])
+
+    paths = [one["path"].rpartition("/")[2] for one in in_place.control.get("/_control/calls").json()["calls"]]
+    assert (named, paths[-2]) == (["Tell-1", "Tell-2"], "300SYN000000001AAA")
 
 
 @pytest.mark.parametrize("meant", ["00DOTHER0000001", "https://other.my.salesforce.com"])
