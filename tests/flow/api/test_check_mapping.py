@@ -99,7 +99,7 @@ async def test_a_required_field_nobody_fills_is_told(known, empty_vendors):
         ("Source__c", "Contact.Source__c, which include asks for, is not there for the integration user"),
         ("Account.Source__c", "Contact.Account.Source__c, which include asks for, is not there"),
         ("Nothing.Name", "Contact.Nothing.Name, which include asks for, is not there"),
-        ("Account.Name", ""),
+        ("DrChrono_Doctor__r.Name", ""),
     ],
 )
 async def test_a_field_that_a_condition_asks_for_and_is_not_there_is_told(known, tmp_path, asked, says):
