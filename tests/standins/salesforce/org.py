@@ -203,7 +203,7 @@ class Org:
                 row = self._add("permissionset", Name=one.name, IsCustom=True, Type="Regular")
             row["Label"] = text(one.part, "label")
         for row in there.values():
-            del table.rows[row["Id"]]
+            table.forget(row)
 
     def _follow_flows(self) -> None:
         """What Setup shows of the flows that are deployed."""
@@ -253,6 +253,15 @@ class Org:
     def is_active_user(self, username: str) -> bool:
         users = self.tables["user"].live()
         return any(row["Username"].lower() == username.lower() and row["IsActive"] for row in users)
+
+    def is_assigned(self, permission_set: str) -> bool:
+        given = self.tables["permissionsetassignment"].live()
+        sets = self.tables["permissionset"].rows
+        return any(sets[row["PermissionSetId"]]["Name"] == permission_set for row in given)
+
+    def has_duplicates(self, kind: str, field: str) -> bool:
+        held = [row[field] for row in self.tables[kind.lower()].live() if row.get(field) is not None]
+        return len(held) != len(set(held))
 
     def keep(self, name: str) -> None:
         """Remembers the objects that have records, beyond a reset."""

@@ -41,6 +41,7 @@ def turn_on(org: Org, default: str = "Company") -> dict[str, str]:
     more += [Field(name, "id", 18, writable=False) for name in ("PersonContactId", "MasterRecordId")]
     more.append(Field("RecordTypeId", "reference", 18, parent="RecordType", relationship="RecordType", defaulted=True))
     account, visits = org.tables["account"], org.tables[_VISITS]
+    more = [one for one in more if account.kind.field(one.name, unseen=True) is None]
     account.reshape(Kind("Account", "001", (*account.kind.own, *more)))
     own = tuple(replace(one, parent="Account") if one.name == _PATIENT else one for one in visits.kind.own)
     visits.reshape(replace(visits.kind, own=own))

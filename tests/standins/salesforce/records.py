@@ -126,6 +126,12 @@ class Table:
             self.rows.pop(record_id, None)
             self._moved.pop(record_id, None)
 
+    def forget(self, row: Row) -> None:
+        """The record was never there."""
+        self._unindex(row)
+        del self.rows[row["Id"]]
+        self._moved.pop(row["Id"], None)
+
     def same_person(self, row: Row) -> list[Row]:
         """The other live records with this name and birth date."""
         person = self._person(row)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from defusedxml.ElementTree import fromstring
 
+from tests.contract.listening import listening, wait_until
 from tests.standins.salesforce.app import create_app
 from tests.standins.salesforce.metadata.components import Catalog
 from tests.standins.serve import running
@@ -77,13 +78,14 @@ FLOW = (
 )
 FIELDS = field("Key__c", "Text", KEY) + field("Note__c", "Text", "<length>20</length>")
 FIELDS += field("Patient__c", "Lookup", LOOKUP)
+NAMED = {
+    "CustomObject": ["Contact", VISIT],
+    "PermissionSet": ["DrChrono_Integration"],
+    "Workflow": [VISIT],
+    "Flow": ["Visit_Changed"],
+}
 PACKAGE = {
-    "package.xml": manifest(
-        CustomObject=["Contact", VISIT],
-        PermissionSet=["DrChrono_Integration"],
-        Workflow=[VISIT],
-        Flow=["Visit_Changed"],
-    ),
+    "package.xml": manifest(**NAMED),
     f"objects/{VISIT}.object": xml("CustomObject", VISIT_HEAD + FIELDS),
     "objects/Contact.object": xml("CustomObject", field("Chart__c", "Text", KEY)),
     "permissionsets/DrChrono_Integration.permissionset": permissions(
@@ -215,6 +217,28 @@ def test_a_check_alone_changes_nothing(org):
 
     assert (result.findtext("status"), result.findtext("checkOnly")) == ("Succeeded", "true")
     assert org.fields(VISIT) is None
+
+
+def visits(inside, *, fields=FIELDS):
+    """The file of the visits with more in it."""
+    return {f"objects/{VISIT}.object": xml("CustomObject", VISIT_HEAD + fields + inside)}
+
+
+def layout(*fields):
+    items = "".join(f"<layoutItems><field>{name}</field></layoutItems>" for name in fields)
+    section = f"<layoutColumns>{items}</layoutColumns><style>OneColumn</style>"
+    return {
+        "package.xml": manifest(**NAMED, Layout=[f"{VISIT}-Visit Layout"]),
+        f"layouts/{VISIT}-Visit Layout.layout": xml("Layout", f"<layoutSections>{section}</layoutSections>"),
+    }
+
+
+def bundle(code):
+    return {
+        "package.xml": manifest(**NAMED, LightningComponentBundle=["card"]),
+        "lwc/card/card.js": code,
+        "lwc/card/card.js-meta.xml": xml("LightningComponentBundle", "<apiVersion>67.0</apiVersion>"),
+    }
 
 
 BROKEN = {
@@ -356,6 +380,46 @@ BROKEN = {
         },
         ("Visit_Changed", "ISCHANGED"),
     ),
+    "a permission on a class that is not there": (
+        {
+            "permissionsets/DrChrono_Integration.permissionset": permissions().replace(
+                "<label>", "<classAccesses><apexClass>Gone</apexClass><enabled>true</enabled></classAccesses><label>"
+            )
+        },
+        ("DrChrono_Integration", "In field: apexClass - no ApexClass named Gone found"),
+    ),
+    "a custom permission that is not there": (
+        {
+            "permissionsets/DrChrono_Integration.permissionset": permissions().replace(
+                "<label>", "<customPermissions><enabled>true</enabled><name>Gone</name></customPermissions><label>"
+            )
+        },
+        ("DrChrono_Integration", "In field: name - no CustomPermission named Gone found"),
+    ),
+    "a list with a column that is not there": (
+        visits(
+            "<listViews><fullName>All</fullName><columns>NAME</columns><columns>Gone__c</columns>"
+            "<filterScope>Everything</filterScope><label>All</label></listViews>"
+        ),
+        (f"{VISIT}.All", f"no CustomField named {VISIT}.Gone__c found"),
+    ),
+    "a layout with a field that is not there": (
+        layout("Gone__c"),
+        (f"{VISIT}-Visit Layout", f"no CustomField named {VISIT}.Gone__c found"),
+    ),
+    "a layout without a required field": (
+        layout("Note__c")
+        | visits("", fields=FIELDS + field("Must__c", "Text", "<length>9</length><required>true</required>")),
+        (f"{VISIT}-Visit Layout", "Layout must contain an item for required layout field: Must__c"),
+    ),
+    "a component that calls a class that is not there": (
+        bundle("import ask from '@salesforce/apex/Gone.ask';"),
+        ("card", "In field: apex - no ApexClass named Gone found"),
+    ),
+    "a bundle with a folder in it": (
+        bundle("") | {"lwc/card/__tests__/card.test.js": ""},
+        ("card", "must not contain the folder __tests__"),
+    ),
     "a flow that starts nothing": (
         {"flows/Visit_Changed.flow": xml("Flow", re.sub("<connector>.*</connector>", "", FLOW))},
         ("Visit_Changed", "nothing is connected to the Start element"),
@@ -373,6 +437,28 @@ def test_one_fault_and_nothing_of_the_deploy_stays(org, change, wanted):
     name, text = wanted
     assert any(of == name and text in problem for of, problem in problems(result)), problems(result)
     assert (org.fields(VISIT), "Chart__c" in org.fields("Contact")) == (None, False)
+
+
+def test_a_field_over_equal_values_is_not_made_unique(org):
+    org.deploy(PACKAGE)
+    for _ in range(2):
+        org.client.post(f"/_control/records/{VISIT}", json={"Note__c": "same"})
+    unique = FIELDS.replace("<length>20</length>", "<length>20</length><unique>true</unique>")
+
+    result = org.deploy(PACKAGE | visits("", fields=unique))
+
+    assert [name for name, problem in problems(result) if "duplicate values" in problem] == [f"{VISIT}.Note__c"]
+
+
+def test_messages_leave_for_the_address_that_was_deployed(org):
+    with listening((200, b"")) as listener:
+        here = PACKAGE[f"workflows/{VISIT}.workflow"].replace("https://acme.example/door", listener.url)
+        org.deploy(PACKAGE | {f"workflows/{VISIT}.workflow": here})
+
+        org.client.post(f"/_control/records/{VISIT}", json={"Note__c": "new"})
+
+        wait_until(lambda: listener.bodies, "a message")
+        org.client.delete("/_control/outbound")
 
 
 def test_without_a_rollback_what_is_good_stays(org):
@@ -453,6 +539,19 @@ def test_everything_can_be_deleted_at_once(org):
 
     assert (result.findtext("status"), problems(result)) == ("Succeeded", [])
     assert org.fields(VISIT) is None
+
+
+def test_a_permission_set_that_somebody_has_cannot_be_deleted(org):
+    org.deploy(PACKAGE)
+    rows = {kind: org.client.get(f"/_control/records/{kind}").json()["records"] for kind in ("User", "PermissionSet")}
+    body = {"AssigneeId": rows["User"][0]["Id"], "PermissionSetId": rows["PermissionSet"][0]["Id"]}
+    given = org.client.post("/_control/records/PermissionSetAssignment", json=body).json()["Id"]
+
+    refused = org.deploy(destroying(PermissionSet=["DrChrono_Integration"]))
+    org.client.delete(f"/_control/records/PermissionSetAssignment/{given}")
+
+    assert problems(refused)[0][0] == "DrChrono_Integration"
+    assert org.deploy(destroying(PermissionSet=["DrChrono_Integration"])).findtext("status") == "Succeeded"
 
 
 @pytest.mark.parametrize(("ignored", "status"), [("false", "Failed"), ("true", "Succeeded")])

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from tests.standins.salesforce.metadata.archive import Package
 from tests.standins.salesforce.metadata.components import Catalog, Component, Key, Problem
-from tests.standins.salesforce.metadata.judge import ActiveUser, deletion_problems, problems_of
+from tests.standins.salesforce.metadata.judge import Facts, deletion_problems, problems_of
 from tests.standins.salesforce.metadata.registry import CHILDREN
 from tests.standins.salesforce.metadata.xml_parts import text
 
@@ -88,15 +88,15 @@ class Outcome:
         return not self.failures and not self.tests.failed and not self.tests.coverage_warning and not self.error
 
 
-def judge(package: Package, options: Options, before: Catalog, org: Conditions, is_active_user: ActiveUser) -> Outcome:
+def judge(package: Package, options: Options, before: Catalog, org: Conditions, facts: Facts) -> Outcome:
     """Says what the deploy would make of the org; changes nothing."""
-    first, gone_first = _without(package.delete_before, before, before, options)
+    first, gone_first = _without(package.delete_before, before, options, facts)
     wanted = [_arriving(one, org) for one in package.components.values()]
     bad: dict[Key, list[str]] = {}
     while True:
         taken = [one for one in wanted if one.key not in bad]
         after = first.with_components(taken)
-        found = {one.key: list(problems_of(one, after, first, is_active_user)) for one in taken}
+        found = {one.key: list(problems_of(one, after, first, facts)) for one in taken}
         new = {key: problems for key, problems in found.items() if problems}
         bad |= new
         # Without a rollback what is good stays, and must be good without what is not.
@@ -107,7 +107,7 @@ def judge(package: Package, options: Options, before: Catalog, org: Conditions, 
     results += gone_first
     for one in wanted:
         results += _results(one, bad.get(one.key, []), first)
-    last, gone_last = _without(package.delete_after, after, after, options)
+    last, gone_last = _without(package.delete_after, after, options, facts)
     results += gone_last
     error, tests = _tests(package, options, last, org)
     return Outcome(last, results, tests, error)
@@ -138,7 +138,7 @@ def _results(one: Component, problems: list[str], before: Catalog) -> Iterable[R
     ]
 
 
-def _without(keys: list[Key], catalog: Catalog, before: Catalog, options: Options) -> tuple[Catalog, list[Result]]:
+def _without(keys: list[Key], before: Catalog, options: Options, facts: Facts) -> tuple[Catalog, list[Result]]:
     """The org without these components, and what became of each; one that is referenced stays."""
     named = {(kind, name): _bare(kind, name) for kind, name in keys}
     going: set[Key] = set()
@@ -147,7 +147,7 @@ def _without(keys: list[Key], catalog: Catalog, before: Catalog, options: Option
             going.add(found.key)
             if found.kind == "CustomObject":
                 going |= {one.key for one in before.components.values() if _belongs(one, found.name)}
-    left = catalog.without(going)
+    left = before.without(going)
     results = []
     kept: set[Key] = set()
     for (kind, name), key in named.items():
@@ -159,11 +159,11 @@ def _without(keys: list[Key], catalog: Catalog, before: Catalog, options: Option
                 replace(gone, changed=False, deleted=False, problem=problem, success=options.ignore_warnings)
             )
             continue
-        problems = [*deletion_problems(found.key, left, before)]
+        problems = [*deletion_problems(found.key, left, before, facts)]
         kept |= {found.key} if problems else set()
         told = [Problem(kind, name, gone.file, one) for one in problems]
         results += [replace(gone, changed=False, deleted=False, problem=one, success=False) for one in told] or [gone]
-    return _cleaned(catalog.without(going - kept), going - kept), results
+    return _cleaned(before.without(going - kept), going - kept), results
 
 
 def _bare(kind: str, name: str) -> Key:

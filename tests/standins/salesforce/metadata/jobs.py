@@ -58,7 +58,7 @@ class Deploy:
 
     def _finish(self, org: Org) -> None:
         before = org.catalog
-        self.outcome = found = judge(self.package, self.options, before, org.settings, org.is_active_user)
+        self.outcome = found = judge(self.package, self.options, before, org.settings, org)
         if found.is_good:
             self.status = "Succeeded"
         elif self.options.rollback_on_error or found.error or found.tests.failed or len(found.failures) >= self.total:

@@ -2,11 +2,13 @@
 
 Judged against the org as it would be, as the platform does: the order in the zip does not matter. Not judged: Apex
 beyond the names in it, the insides of Lightning components and pages, and what a flow computes. It is assumed that an
-outbound message goes to an http or https address, and that a permission set is not deleted while somebody has it.
+outbound message goes to an http or https address, that a permission set is not deleted while somebody has it, and that
+no field is made unique over records that share a value.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from tests.standins.salesforce.metadata import judge_objects
 from tests.standins.salesforce.metadata.components import Catalog, Component, Key
@@ -34,10 +36,22 @@ _CALLED = {
     "CustomPermission": "custom permission",
     "WorkflowOutboundMessage": "workflow action",
 }
-ActiveUser = Callable[[str], bool]
 
 
-def problems_of(one: Component, catalog: Catalog, before: Catalog, is_active_user: ActiveUser) -> Iterator[str]:
+class Facts(Protocol):
+    """What of the org beside its components a deploy is judged by."""
+
+    def is_active_user(self, username: str) -> bool:
+        """Whether somebody of this name may sign in."""
+
+    def is_assigned(self, permission_set: str) -> bool:
+        """Whether somebody has the permission set."""
+
+    def has_duplicates(self, kind: str, field: str) -> bool:
+        """Whether two records hold the same value in the field."""
+
+
+def problems_of(one: Component, catalog: Catalog, before: Catalog, facts: Facts) -> Iterator[str]:
     """What is wrong with the component; `before` is the org as it is, `catalog` as it would be."""
     yield from judge_objects.problems_of(one, catalog, before)
     for name, longest in _LONGEST.get(one.kind, {}).items():
@@ -49,7 +63,12 @@ def problems_of(one: Component, catalog: Catalog, before: Catalog, is_active_use
     if one.kind == "PermissionSet":
         yield from _permission_set(one, catalog)
     if one.kind == "WorkflowOutboundMessage":
-        yield from _outbound_message(one, is_active_user)
+        yield from _outbound_message(one, facts)
+    if one.kind == "CustomField" and flag(one.part, "unique"):
+        parent, _, name = one.name.partition(".")
+        old = before.get("CustomField", one.name)
+        if old is not None and not flag(old.part, "unique") and facts.has_duplicates(parent, name):
+            yield f"Cannot make {name} unique: there are records with duplicate values"
     if one.kind == "Flow":
         yield from _flow(one)
     if one.kind == "Layout":
@@ -79,11 +98,11 @@ def _object_permission(kind: str, allowed: set[str]) -> Iterator[str]:
             yield f"Permission {words.get(word, word)} {kind} depends on permission(s): {words[needed]} {kind}"
 
 
-def _outbound_message(one: Component, is_active_user: ActiveUser) -> Iterator[str]:
+def _outbound_message(one: Component, facts: Facts) -> Iterator[str]:
     if not _ADDRESS.fullmatch(text(one.part, "endpointUrl")):
         yield f"Endpoint URL: invalid: {text(one.part, 'endpointUrl')}"
     user = text(one.part, "integrationUser")
-    if not is_active_user(user):
+    if not facts.is_active_user(user):
         yield f"In field: integrationUser - no User named {user} found"
 
 
@@ -125,7 +144,7 @@ def _targets(one: Component) -> Iterable[str]:
                     yield text(inner, "targetReference")
 
 
-def deletion_problems(key: Key, left: Catalog, before: Catalog) -> Iterator[str]:
+def deletion_problems(key: Key, left: Catalog, before: Catalog, facts: Facts) -> Iterator[str]:
     """Why the component cannot go; `left` is the org without it and all else that goes."""
     kind, name = key
     one = before.get(kind, name)
@@ -135,6 +154,8 @@ def deletion_problems(key: Key, left: Catalog, before: Catalog) -> Iterator[str]
         yield "Cannot delete a workflow object; Workflow Rules and Actions must be deleted individually"
     if kind == "Flow" and text(one.part, "status") == "Active":
         yield "insufficient access rights on cross-reference id"
-    if holders := holders_of(one.key, left):
+    if kind == "PermissionSet" and facts.is_assigned(one.name):
+        yield "You can't delete this permission set because it's assigned to users"
+    if holders := holders_of(left).get(one.key):
         told = ", ".join(f"{_CALLED.get(other.kind, other.kind).title()} - {other.name}" for other in holders)
         yield f"This {_CALLED.get(kind, kind)} is referenced elsewhere in salesforce.com. : {told}."

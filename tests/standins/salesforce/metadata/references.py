@@ -9,6 +9,7 @@ words that are names of the package's own.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tests.standins.salesforce.metadata.components import Catalog, Component, Key
 from tests.standins.salesforce.metadata.shape import is_open, permission_name
@@ -45,6 +46,7 @@ _OF_ACCOUNTS = frozenset(
     }
 )  # fmt: skip
 _CODE_WORD = re.compile(r"\b\w+__[ce]\b")
+_IMPORTED = re.compile(r"""['"]@salesforce/(apex|customPermission|schema)/([\w.]+)['"]""")
 _RECORD_PATH = re.compile(r"\$Record(?:__Prior)?\.([\w.]+)")
 _PERMISSION_PATH = re.compile(r"\$Permission\.(\w+)")
 
@@ -89,6 +91,11 @@ def references_of(one: Component, catalog: Catalog) -> Iterator[Reference]:
                     yield Reference("CustomTab", name, "tab")
         case "ApexClass" | "ApexTrigger":
             yield from _of_code(one, catalog)
+        case "LightningComponentBundle":
+            yield from _of_bundle(one)
+        case "FlexiPage":
+            for name in dict.fromkeys(re.findall(r"\bc:(\w+)", " ".join(_all_texts(one.part)))):
+                yield Reference("LightningComponentBundle", name, "componentName")
         case "ReportType":
             yield Reference("CustomObject", text(one.part, "baseObject"), "baseObject")
         case "PlatformEventSubscriberConfig":
@@ -215,6 +222,17 @@ def _all_texts(part: Part) -> Iterator[str]:
                 yield str(one)
 
 
+def _of_bundle(one: Component) -> Iterator[Reference]:
+    code = b"\n".join(content for path, content in one.files if path.endswith(".js")).decode("utf-8", "replace")
+    for where, name in dict.fromkeys(_IMPORTED.findall(code)):
+        if where == "apex":
+            yield Reference("ApexClass", name.partition(".")[0], "apex")
+        elif where == "customPermission":
+            yield Reference("CustomPermission", name, "customPermission")
+        elif "." in name:
+            yield Reference("CustomField", name, "schema")
+
+
 def _of_code(one: Component, catalog: Catalog) -> Iterator[Reference]:
     code = b"\n".join(content for _, content in one.files).decode("utf-8", "replace")
     words = set(re.findall(r"\w+", code))
@@ -226,14 +244,13 @@ def _of_code(one: Component, catalog: Catalog) -> Iterator[Reference]:
             yield Reference(*field.key, "code")
 
 
-def holders_of(key: Key, catalog: Catalog) -> list[Component]:
-    """The components that would not outlive the deletion of this one."""
-    found = []
+@lru_cache(maxsize=8)
+def holders_of(catalog: Catalog) -> dict[Key, list[Component]]:
+    """The components that keep one from being deleted, by its type and name."""
+    found: dict[Key, list[Component]] = {}
     for one in catalog.components.values():
-        if any(
-            reference.holds and (reference.kind, reference.name) == key for reference in references_of(one, catalog)
-        ):
-            found.append(one)
+        for key in {(named.kind, named.name) for named in references_of(one, catalog) if named.holds}:
+            found.setdefault(key, []).append(one)
     return found
 
 

@@ -18,10 +18,22 @@ NOWHERE = "https://chronobridge.invalid"
 
 @dataclass(frozen=True)
 class _Sandbox:
+    """An org without records, in which the integration user is the only one."""
+
+    integration_user: str
     production: bool = False
     flows_deploy_active: bool = False
     apex_coverage: int = 100
     failing_tests: dict[str, str] = field(default_factory=dict)
+
+    def is_active_user(self, username: str) -> bool:
+        return username == self.integration_user
+
+    def is_assigned(self, _permission_set: str) -> bool:
+        return False
+
+    def has_duplicates(self, _kind: str, _field: str) -> bool:
+        return False
 
 
 class UndeployableError(Exception):
@@ -42,7 +54,8 @@ def deployed_from(project: Path, integration_user: str) -> Catalog:
         "CHRONOBRIDGE_PUBLIC_URL": NOWHERE,
     }
     package = read_project(project, values)
-    outcome = judge(package, Options(), Catalog(), _Sandbox(), lambda name: name == integration_user)
+    org = _Sandbox(integration_user)
+    outcome = judge(package, Options(), Catalog(), org, org)
     if not outcome.is_good:
         told = [f"{one.file}: {one.name}: {one.problem.text}" for one in outcome.failures if one.problem]
         raise UndeployableError("\n".join([outcome.error, *told]).strip())
