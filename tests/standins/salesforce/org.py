@@ -370,6 +370,9 @@ class TableView:
         return getattr(self._table, name)
 
 
+_OF_THE_VIEW = {"_org", "user", "tables"}
+
+
 class OrgSeenBy(Org):
     """The org as its administrator sees it."""
 
@@ -383,3 +386,10 @@ class OrgSeenBy(Org):
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._org, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # What changes here changes in the org; the view alone is this object's own.
+        if name in _OF_THE_VIEW:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._org, name, value)

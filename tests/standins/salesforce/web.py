@@ -12,6 +12,7 @@ from tests.standins.salesforce.org import Org
 from tests.standins.salesforce.rules import Call
 
 MEDIA_TYPE = "application/json;charset=UTF-8"
+_OF_A_USER = ("/services/data/", "/services/oauth2/userinfo", "/id/")
 _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -21,9 +22,11 @@ def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) 
 
 
 def org_of(request: Request) -> Org:
-    """The org, as whoever calls sees it."""
+    """The org, as whoever calls its data sees it."""
     org: Org = request.app.state.org
-    return org.seen_by(org.user_of(bearer(request.scope))) if org.signed_in else org
+    if not org.signed_in or not request.scope["path"].startswith(_OF_A_USER):
+        return org
+    return org.seen_by(org.user_of(bearer(request.scope)))
 
 
 def bearer(scope: Scope) -> str:

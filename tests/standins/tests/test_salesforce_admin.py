@@ -125,6 +125,18 @@ def test_an_administrator_sees_an_object_and_of_its_own_fields_what_a_permission
     assert queried(org, "SELECT DrChrono_Patient_Id__c FROM Contact", admin).status_code == 200
 
 
+def test_pages_of_several_users_are_each_their_own(org):
+    admin, integration = signed_in(org), signed_in(org, "integration@example.test")
+    org.put("/_control/settings", json={"page_rows": 1}, headers=admin)
+    for name in ("A", "B"):
+        org.post("/_control/records/Contact", json={"LastName": name}, headers=admin)
+
+    first = [queried(org, "SELECT LastName FROM Contact", who).json() for who in (admin, integration, admin)]
+
+    assert len({page["nextRecordsUrl"] for page in first}) == 3
+    assert org.get(first[0]["nextRecordsUrl"], headers=admin).json()["records"][0]["LastName"] == "B"
+
+
 def test_what_a_permission_set_does_not_allow_to_delete_stays(org):
     integration = signed_in(org, "integration@example.test")
     made = org.post(f"{DATA}/sobjects/DrChrono_Office__c", json={"Name": "Main"}, headers=integration).json()["id"]
