@@ -48,7 +48,7 @@ async def test_sync_now_asks_drchrono_and_brings_an_edit_that_no_delivery_told_o
 
 
 async def test_a_contact_that_nobody_ticked_is_linked_to_the_chart_that_is_named_and_says_so(clinic):
-    chart = await clinic.registers(first_name="Tess", last_name="Sampel", date_of_birth="1990-02-03")
+    chart = await clinic.registers(first_name="Tess", last_name="Samples", date_of_birth="1990-02-03")
     clinic.human_enters_contact(**CONTACT)
 
     await asks(clinic, "link", clinic.contact(), chart)
