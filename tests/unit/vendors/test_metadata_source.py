@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from defusedxml import ElementTree
@@ -11,7 +12,11 @@ from app.cli import app
 from app.errors import Misconfigured
 from app.settings.fields import Settings
 from app.sync.mappings import file
+from app.vendors.salesforce.metadata.archive import package_of
 from app.vendors.salesforce.metadata.source import PACKAGE, api_version_of, is_generated, source_files, write
+from tests.standins.salesforce.metadata.archive import read_package, unzip
+from tests.standins.salesforce.metadata.components import Catalog
+from tests.standins.salesforce.metadata.deployments import Options, judge
 
 MAIN = "force-app/main"
 OBJECTS = f"{MAIN}/objects"
@@ -28,6 +33,37 @@ fields.nick = { drchrono = "nick", salesforce = "Nick_Name__c", codec = "text", 
 [doctor]
 fields.suffix = { max_length = 90 }
 """
+
+
+DOCTORS_ALONE = 'extends = "default"\npatient = false\nappointment = false\n'
+CUSTOM = """
+[patient]
+drchrono = "/api/patients"
+object = "Person__c"
+external_id = "Chart__c"
+fields.name = { drchrono = "last_name", salesforce = "Name", codec = "text", owner = "drchrono", max_length = 80 }
+fields.fee = { drchrono = "fee", salesforce = "Fee__c", codec = "number", owner = "drchrono" }
+
+[appointment]
+drchrono = "/api/appointments"
+object = "Visit__c"
+external_id = "Visit_Id__c"
+fields.who = { drchrono = "patient", salesforce = "Person__r", codec = "reference", to = "patient", owner = "drchrono" }
+fields.payer = { drchrono = "payer", salesforce = "Payer__r", codec = "reference", to = "patient", owner = "drchrono" }
+"""
+MAPPINGS = {name: name for name in file.PRESETS} | {
+    "no visits": NO_VISITS,
+    "own": OWN,
+    "doctors alone": DOCTORS_ALONE,
+    "own objects": CUSTOM,
+}
+EACH_MAPPING = pytest.mark.parametrize("mapping", MAPPINGS.values(), ids=list(MAPPINGS))
+VALUES = {
+    "CHRONOBRIDGE_PUBLIC_URL": "https://sync.example.com",
+    "CHRONOBRIDGE_OUTBOUND_URL": "https://sync.example.com/webhooks/salesforce/outbound/TOKEN",
+    "CHRONOBRIDGE_INTEGRATION_USER": "sync@acme.example",
+}
+SANDBOX = SimpleNamespace(production=False, flows_deploy_active=True, apex_coverage=100, failing_tests={})
 
 
 @pytest.fixture
@@ -81,7 +117,17 @@ def test_everything_is_written_for_the_version_that_the_service_speaks(package):
     assert named == {ours}
 
 
-@pytest.mark.parametrize("mapping", [*file.PRESETS, NO_VISITS, OWN], ids=[*file.PRESETS, "no visits", "own"])
+@EACH_MAPPING
+def test_an_empty_org_takes_the_whole_package(package, mapping):
+    files = package_of(package(mapping), VALUES).zipped()
+
+    outcome = judge(read_package(unzip(files)), Options(), Catalog({}), SANDBOX, lambda _name: True)
+
+    assert [f"{one.name}: {one.problem.text}" for one in outcome.failures] == []
+    assert outcome.is_good
+
+
+@EACH_MAPPING
 def test_nothing_is_named_that_the_package_does_not_hold(package, mapping):
     files = package(mapping)
     made = {name.split("/")[3] + "." + Path(name).name.split(".")[0] for name in files if "/fields/" in name}
