@@ -54,6 +54,9 @@ async def deploy_package(
 
     async def work(org: Salesforce, seat: Seat) -> int:
         package = package_for(source, settings.public_url, outbound_token(settings), seat.integration)
+        _must_take(package, settings)
+        if not settings.is_secure:
+            console.print(Text("PUBLIC_URL is no https address, so Salesforce will not reach the service", "yellow"))
         code, ended = await _deployed(org, seat, package, console, wanted)
         if ended is None:
             return code
@@ -65,6 +68,13 @@ async def deploy_package(
         return 0 if is_good(findings) else 1
 
     return await with_rights(settings, console, wanted.user, work)
+
+
+def _must_take(package: Package, settings: Settings) -> None:
+    """Let a package go where the API that is called knows all of it."""
+    ours = settings.salesforce_api_version
+    if float(ours) < float(package.version):
+        raise Misconfigured(f"SALESFORCE_API_VERSION is {ours}: expected {package.version}, which the package needs")
 
 
 def outbound_token(settings: Settings) -> str:

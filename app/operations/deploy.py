@@ -92,7 +92,7 @@ async def call_off(org: Salesforce, id_: str, watch: Watch, patience: Patience =
     """Have a deployment canceled, and give how it ended; None where it has not ended after a while."""
     try:
         async with asyncio.timeout(patience.cancel_s):
-            with suppress(Rejected):  # it is over already
+            with suppress(Rejected, OutcomeUnknown):  # it is over already, or whether it will be its status says
                 await metadata.cancel(org, id_)
             return await follow(org, id_, watch, patience)
     except (TimeoutError, SyncError):

@@ -368,3 +368,12 @@ def test_another_org_than_the_one_of_the_settings_is_refused_before_anything_is_
 def test_the_org_of_the_settings_is_known_by_either_name(clinic):
     must_be_the_org(settings_of(clinic), "00DSYN000000001")
     must_be_the_org(settings_of(clinic), f"{clinic.url}/")
+
+
+async def test_an_api_older_than_the_package_is_named_before_anything_is_sent(clinic, source):
+    settings = settings_of(clinic, salesforce_api_version="66.0")
+
+    with pytest.raises(Misconfigured, match=r"SALESFORCE_API_VERSION is 66\.0: expected 67\.0"):
+        await deploy_package(settings, source, a_terminal(), DeployRequest())
+
+    assert clinic.org.deploys == {}
