@@ -17,7 +17,7 @@ NOWHERE = "https://chronobridge.invalid"
 
 
 @dataclass(frozen=True)
-class _Sandbox:
+class Sandbox:
     """An org without records, in which the integration user is the only one."""
 
     integration_user: str
@@ -40,6 +40,15 @@ class UndeployableError(Exception):
     """An org would not take the project."""
 
 
+def values_for(integration_user: str) -> dict[str, str]:
+    """What the project's replacements are filled with here."""
+    return {
+        "CHRONOBRIDGE_OUTBOUND_URL": f"{NOWHERE}/webhooks/salesforce/outbound/token",
+        "CHRONOBRIDGE_INTEGRATION_USER": integration_user,
+        "CHRONOBRIDGE_PUBLIC_URL": NOWHERE,
+    }
+
+
 @lru_cache(maxsize=8)
 def deployed_from(project: Path, integration_user: str) -> Catalog:
     """What an org has to which the project was deployed.
@@ -48,13 +57,8 @@ def deployed_from(project: Path, integration_user: str) -> Catalog:
         UndeployableError  the org refuses it, with a line for each reason
 
     """
-    values = {
-        "CHRONOBRIDGE_OUTBOUND_URL": f"{NOWHERE}/webhooks/salesforce/outbound/token",
-        "CHRONOBRIDGE_INTEGRATION_USER": integration_user,
-        "CHRONOBRIDGE_PUBLIC_URL": NOWHERE,
-    }
-    package = read_project(project, values)
-    org = _Sandbox(integration_user)
+    package = read_project(project, values_for(integration_user))
+    org = Sandbox(integration_user)
     outcome = judge(package, Options(), Catalog(), org, org)
     if not outcome.is_good:
         told = [f"{one.file}: {one.name}: {one.problem.text}" for one in outcome.failures if one.problem]

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from tests.standins.salesforce.metadata import xml_parts
 from tests.standins.salesforce.metadata.archive import Package, keep, read_components
 from tests.standins.salesforce.metadata.components import Component, Problem
-from tests.standins.salesforce.metadata.registry import BY_FOLDER
+from tests.standins.salesforce.metadata.registry import BY_FOLDER, TYPES
 from tests.standins.salesforce.metadata.xml_parts import UnreadableXmlError, text
 
 _META = "-meta.xml"
@@ -37,7 +37,7 @@ def read_project(folder: Path, values: Mapping[str, str]) -> Package:
     """
     project = json.loads((folder / "sfdx-project.json").read_text())
     ignored = _ignored(folder)
-    package = Package(version=project["sourceApiVersion"])
+    package = Package(version=project["sourceApiVersion"], listed={kind: {"*"} for kind in TYPES})
     files: dict[str, bytes] = {}
     for directory in project["packageDirectories"]:
         for path in sorted((folder / directory["path"]).rglob("*")):
@@ -47,6 +47,7 @@ def read_project(folder: Path, values: Mapping[str, str]) -> Package:
                 _sort(package, files, PurePosixPath(place), content)
     package.file_count = len(files)
     read_components(package, files)
+    package.listed = {}
     for kind, name in package.components:
         package.listed.setdefault(kind, set()).add(name)
     return package
