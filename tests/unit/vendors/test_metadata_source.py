@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from defusedxml import ElementTree
@@ -12,11 +11,8 @@ from app.cli import app
 from app.errors import Misconfigured
 from app.settings.fields import Settings
 from app.sync.mappings import file
-from app.vendors.salesforce.metadata.archive import package_of
 from app.vendors.salesforce.metadata.source import PACKAGE, api_version_of, is_generated, source_files, write
-from tests.standins.salesforce.metadata.archive import read_package, unzip
-from tests.standins.salesforce.metadata.components import Catalog
-from tests.standins.salesforce.metadata.deployments import Options, judge
+from tests.standins.salesforce.metadata.shipped import deployed_from
 
 MAIN = "force-app/main"
 OBJECTS = f"{MAIN}/objects"
@@ -58,12 +54,6 @@ MAPPINGS = {name: name for name in file.PRESETS} | {
     "own objects": CUSTOM,
 }
 EACH_MAPPING = pytest.mark.parametrize("mapping", MAPPINGS.values(), ids=list(MAPPINGS))
-VALUES = {
-    "CHRONOBRIDGE_PUBLIC_URL": "https://sync.example.com",
-    "CHRONOBRIDGE_OUTBOUND_URL": "https://sync.example.com/webhooks/salesforce/outbound/TOKEN",
-    "CHRONOBRIDGE_INTEGRATION_USER": "sync@acme.example",
-}
-SANDBOX = SimpleNamespace(production=False, flows_deploy_active=True, apex_coverage=100, failing_tests={})
 
 
 @pytest.fixture
@@ -118,13 +108,15 @@ def test_everything_is_written_for_the_version_that_the_service_speaks(package):
 
 
 @EACH_MAPPING
-def test_an_empty_org_takes_the_whole_package(package, mapping):
-    files = package_of(package(mapping), VALUES).zipped()
+def test_an_empty_org_takes_the_whole_package(package, mapping, tmp_path):
+    files = package(mapping)
+    write(files, tmp_path / "package")
 
-    outcome = judge(read_package(unzip(files)), Options(), Catalog({}), SANDBOX, lambda _name: True)
+    deployed = deployed_from(tmp_path / "package", "sync@acme.example")
 
-    assert [f"{one.name}: {one.problem.text}" for one in outcome.failures] == []
-    assert outcome.is_good
+    made = {Path(name).name.split(".")[0] for name in files if "/permissionsets/" in name or "/fields/" in name}
+    there = {one.name.rpartition(".")[2] for kind in ("PermissionSet", "CustomField") for one in deployed.of(kind)}
+    assert there == made
 
 
 @EACH_MAPPING
