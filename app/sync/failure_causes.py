@@ -44,7 +44,7 @@ _OTHER = "Look the code up in the vendor's documentation, correct the record, th
 _UNREADABLE = (
     "ANSWER_DOES_NOT_FIT NOT_JSON NO_RECORDS OutcomeUnknown Unreadable NO_ID NO_USER NO_FIELDS "
     "NO_LIMITS NO_VERSIONS NO_JOB NO_KEY NO_RESULT NO_GRANT JOB_ABORTED JOB_GOES_ON "
-    "NOT_CSV NOT_TAKEN OTHER_HOST ENDLESS_LIST job_failed"
+    "NOT_CSV NOT_TAKEN OTHER_HOST ENDLESS_LIST job_failed NO_ZIP ZIP_TOO_LARGE"
 )
 _VALUES = {  # what is wrong with a value, and what a person does about it
     "too_long": "Shorten the named field in DrChrono, or raise max_length in the mapping and the field's length.",
@@ -221,6 +221,11 @@ _ROWS = (
         EVERY_RECORD_FAILS,
         FailureClass.INTERNAL,
         "No record is to blame; look at the mapping's last change, report the log's line `batch.failed`.",
+    ),
+    FailureCause(
+        "NO_PERMISSION_SET",
+        FailureClass.ANSWER,
+        "The org lacks the permission set; run `chronobridge salesforce deploy`, which brings it.",
     ),
     FailureCause("NO_ANSWER", FailureClass.ANSWER, _OTHER),
     *(FailureCause(name, FailureClass.ANSWER, _NO_ANSWER) for name in _UNREADABLE.split()),
