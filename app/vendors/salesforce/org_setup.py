@@ -21,21 +21,27 @@ from app.vendors.salesforce.wire import RecordRefused
 _SIDE = Side.SALESFORCE.value
 _ASSIGNMENT = "PermissionSetAssignment"
 _TOOLING, _CREDENTIAL = "tooling/", "named-credentials/credential"
-# editions that no clinic works in: there a deployment runs no tests, and flows arrive active
 _TRIALS = frozenset({"Developer Edition", "Base Edition", "Partner Developer Edition"})
 
 
 @dataclass(frozen=True, slots=True)
 class OrgKind:
-    """What an org is; `is_production`: its tests must pass and cover before it keeps code."""
+    """What an org is; no clinic works in a sandbox or a trial."""
 
     name: str
-    is_production: bool
+    is_sandbox: bool = False
+    is_trial: bool = False
+
+    @property
+    def is_production(self) -> bool:
+        """Whether tests must pass and cover before the org keeps code, and flows arrive inactive."""
+        return not (self.is_sandbox or self.is_trial)
 
     @property
     def words(self) -> str:
-        """Give both in words."""
-        return f"{self.name or 'the org'}, {'a production org' if self.is_production else 'no production org'}"
+        """Give it in words."""
+        sort = "a production org" if self.is_production else "a sandbox" if self.is_sandbox else "a trial org"
+        return f"{self.name or 'the org'}, {sort}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,7 @@ async def kind_of(org: Salesforce) -> OrgKind:
     """
     found = await org.select("Organization", ["Name", "OrganizationType", "IsSandbox"], "Id != null", ["Id"], 1)
     row = found[0] if found else {}
-    is_trial = row.get("OrganizationType") in _TRIALS
-    return OrgKind(str(row.get("Name") or ""), is_production=row.get("IsSandbox") is not True and not is_trial)
+    return OrgKind(str(row.get("Name") or ""), row.get("IsSandbox") is True, row.get("OrganizationType") in _TRIALS)
 
 
 async def current_user(org: Salesforce) -> OrgUser:
