@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -224,7 +225,13 @@ class Town:
     def writes(self) -> list[dict[str, Any]]:
         """Give the writes of mapped fields that Salesforce took from us, oldest first."""
         taken = self.salesforce.get("/_control/writes").json()["writes"]
-        return [one for one in taken if not one["fields"] or not STATUS_FIELDS.issuperset(one["fields"])]
+        return [one for one in taken if not _says_status(one)]
+
+    def status_calls(self, since: float) -> int:
+        """Give how many calls since then told Salesforce's records how they are synced."""
+        taken = self.salesforce.get("/_control/writes").json()["writes"]
+        stamps = {one["at"] for one in taken if _says_status(one)}
+        return sum(datetime.fromisoformat(at).timestamp() >= since for at in stamps)
 
     def delivered(self) -> int:
         """Give how many deliveries DrChrono has had acknowledged."""
@@ -259,6 +266,10 @@ class Town:
         with suppress(httpx.HTTPError, KeyError):
             return bool(self.queue()["depth"] == 0)
         return False
+
+
+def _says_status(write: Mapping[str, Any]) -> bool:
+    return bool(write["fields"]) and STATUS_FIELDS.issuperset(write["fields"])
 
 
 @contextmanager
