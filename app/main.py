@@ -36,6 +36,7 @@ from app.web.api import deliveries as deliveries_api
 from app.web.api import failures as failures_api
 from app.web.api import held as held_api
 from app.web.api import lanes as lanes_api
+from app.web.api import mapping as mapping_api
 from app.web.api import overview as overview_api
 from app.web.api import patients as patients_api
 from app.web.api import queue as queue_api
@@ -51,6 +52,7 @@ from app.web.console import failures as failures_pages
 from app.web.console import held as held_pages
 from app.web.console import lanes as lanes_pages
 from app.web.console import login, oauth, oidc
+from app.web.console import mapping as mapping_pages
 from app.web.console import overview as overview_pages
 from app.web.console import patients as patients_pages
 from app.web.console import records as records_pages
@@ -71,6 +73,7 @@ _API = (
     conflicts_api,
     deliveries_api,
     lanes_api,
+    mapping_api,
     backfill_api,
     connections_api,
     audit_api,
@@ -85,6 +88,7 @@ _PAGES = (
     conflicts_pages,
     deliveries_pages,
     lanes_pages,
+    mapping_pages,
     backfill_pages,
     connections_pages,
     audit_pages,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import audit, harness, salesforce
+from app.cli import audit, harness, mapping, salesforce
 from app.errors import Misconfigured, StoreUnavailable, SyncError
 from app.sync.model import Kind
 
@@ -33,8 +33,8 @@ connect_commands = typer.Typer(help="Connect a vendor.", no_args_is_help=True, p
 disconnect_commands = typer.Typer(help="Disconnect a vendor.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(connect_commands, name="connect")
 app.add_typer(disconnect_commands, name="disconnect")
-app.add_typer(audit.commands, name="audit")
-app.add_typer(salesforce.commands, name="salesforce")
+for _name, _commands in (("audit", audit.commands), ("mapping", mapping.commands), ("salesforce", salesforce.commands)):
+    app.add_typer(_commands, name=_name)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ DrChrono: the token, whose it is, what it may do, calls left, and every doctor's
 version, calls left, and the mapping against what the org describes.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +14,6 @@ import httpx
 from app.errors import (
     OTHER_INSTANCE,
     OtherInstance,
-    Rejected,
     StoreUnavailable,
     Unauthorized,
     Unavailable,
@@ -23,11 +22,13 @@ from app.errors import (
 )
 from app.operations.connections import connect_url
 from app.operations.health.model import CheckState, Finding, good, red, warn
+from app.operations.mapping import ask_org
 from app.ports import StoredToken
 from app.runtime import Runtime, drchrono_budget, salesforce_client
 from app.store import org_descriptions
 from app.store.vendor_tokens import VendorTokens
 from app.sync.failure_causes import HOUR_IS_SPENT
+from app.sync.mappings.misfits import drchrono_misfits
 from app.sync.mappings.table import Table
 from app.sync.model import Side
 from app.vendors import http
@@ -35,15 +36,7 @@ from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.permissions import NOT_SHARED, permissions_of, sees_whole_practice
 from app.vendors.rate_limit.salesforce import unlimited
 from app.vendors.salesforce.client import Salesforce
-from app.vendors.salesforce.mapping_check import (
-    DEPLOY,
-    Misfit,
-    find_misfits,
-    is_of_persons,
-    not_there,
-    objects_behind,
-)
-from app.vendors.salesforce.org_description import ORGANIZATION, cut_down, fields_of
+from app.vendors.salesforce.org_description import ORGANIZATION, cut_down
 from app.vendors.token_broker import CUT_OFF, NOT_TAKEN, UnstoredToken
 
 _FEW_LEFT = 0.1
@@ -281,54 +274,20 @@ async def _mapping(client: Salesforce, table: Table, described: dict[str, dict[s
     """Compare a mapping with its object; what is read of the object's description is added to those `described`."""
     name = f"mapping: {table.kind.value}"
     try:
-        said = await client.describe(table.object)
-        persons = None if said is None else await _person_types(client, table, said)
-        conditions = [] if said is None else await _conditions(client, table, said)
+        said = await ask_org(client, table)
     except VendorError as error:
         yield red(name, f"{table.object} cannot be described ({error.cause})", "give the integration user API access")
         return
-    if said is None:
-        fix = f"{DEPLOY}, or let the integration user see it: permission set, Object Settings"
-        yield red(name, f"{table.object} is not there for the integration user", fix)
-        return
-    described[table.object] = cut_down(table, said)
-    found = [*find_misfits(table, said, persons), *conditions]
+    if said.described is not None:
+        described[table.object] = cut_down(table, said.described)
+    found = [*said.misfits, *drchrono_misfits(table)]
     for one in found:
         yield (red if one.is_fatal else warn)(name, one.says, one.fix)
     if not any(one.is_fatal for one in found):
         yield good(name, f"{table.object}: {len(table.rows)} fields and {table.external_id} fit")
 
 
-async def _conditions(client: Salesforce, table: Table, said: Mapping[str, Any]) -> list[Misfit]:
-    """Give the fields of conditions that are not there, behind whatever relationship; `said`: what the object is."""
-    asked = [one for one in table.include if one.side is Side.SALESFORCE]
-    return [not_there(table, one.name) for one in asked if not await _is_there(client, said, one.path)]
-
-
-async def _is_there(client: Salesforce, said: Mapping[str, Any], path: Sequence[str]) -> bool:
-    name, *behind = path
-    if not behind:
-        return name.casefold() in {one.casefold() for one in fields_of(said)}
-    objects = objects_behind(said, name)
-    if len(objects) != 1:  # of several kinds of records nobody can say which it is
-        return bool(objects)
-    described = await client.describe(objects[0])
-    return described is not None and await _is_there(client, described, behind)
-
-
-async def _person_types(client: Salesforce, table: Table, said: Mapping[str, Any]) -> dict[str, str] | None:
-    """Give the record types of Person Accounts with their names, where that concerns us and the org says."""
-    if not is_of_persons(table, fields_of(said)):
-        return None
-    try:
-        found = await client.select("RecordType", ["Name"], _OF_PERSONS, ["Name"], _MOST_TYPES)
-    except Rejected:
-        return None
-    return {str(one["Id"]): str(one.get("Name")) for one in found}
-
-
-_OF_PERSONS = "SobjectType = 'Account' AND IsActive = true AND IsPersonType = true"
-_MOST_TYPES = 200
+_MOST_RULES = 200
 
 
 async def _org(client: Salesforce, described: dict[str, dict[str, Any]]) -> AsyncIterator[Finding]:
@@ -342,7 +301,7 @@ async def _org(client: Salesforce, described: dict[str, dict[str, Any]]) -> Asyn
         yield good("salesforce organization", ", ".join(said.values()))
     try:
         rules = await client.select(
-            "DuplicateRule", ["DeveloperName", "SobjectType"], "IsActive = true", ["DeveloperName"], _MOST_TYPES
+            "DuplicateRule", ["DeveloperName", "SobjectType"], "IsActive = true", ["DeveloperName"], _MOST_RULES
         )
     except VendorError:
         return

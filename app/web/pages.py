@@ -83,6 +83,7 @@ _templates.globals["nav"] = (
     ("Held", "/held"),
     ("Deliveries", "/deliveries"),
     ("Lanes", "/lanes"),
+    ("Mapping", "/mapping"),
     ("Connections", "/connections"),
     ("Audit", "/audit"),
 )

@@ -59,6 +59,7 @@ def main():
                 _conflict(page)
                 _delivery(page)
                 _sure(page)
+                _mapping(page, here)
                 _sign_in(browser.new_context(base_url=here.given["PUBLIC_URL"], viewport=WIDE).new_page())
             context.close()
         page = browser.new_context(viewport=WIDE).new_page()
@@ -128,6 +129,21 @@ def _sure(page):
     page.get_by_role("button", name="Let go").first.click()
     page.locator("main form[action='/failures/discard'] button").wait_for()
     _picture(page, "sure")
+
+
+def _mapping(page, here):
+    """Picture the mapping where a field of the org's is too short, as far down as the first screens."""
+    email = "/_control/objects/Contact/fields/Email"
+    here.salesforce.patch(email, json={"length": 40}).raise_for_status()
+    page.goto("/connections")
+    page.locator("form[action='/connections/salesforce/test'] button").click()
+    page.wait_for_load_state("load")
+    page.goto("/mapping")
+    page.get_by_text("takes 40 characters").wait_for()
+    page.set_viewport_size({"width": 1280, "height": 1300})
+    page.screenshot(path=IMAGES / "mapping.png")
+    page.set_viewport_size(WIDE)
+    here.salesforce.patch(email, json={"length": 80}).raise_for_status()
 
 
 def _sign_in(page):

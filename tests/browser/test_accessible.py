@@ -5,7 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 PAGES = (
     "/", "/patients", "/appointments", "/failures", "/held",
-    "/conflicts", "/lanes", "/deliveries", "/connections", "/audit",
+    "/conflicts", "/lanes", "/mapping", "/deliveries", "/connections", "/audit",
 )  # fmt: skip
 PHONE = {"width": 360, "height": 740}
 BAD = {"serious", "critical"}

@@ -3,8 +3,6 @@
 A condition compares what a side's own record holds, as the vendor writes it: the case of letters and the margins of a
 text do not matter, a checkbox is true or false, nothing is the empty text. Of a list each value counts.
 It is asked of its side alone, and only where that side was seen.
-
-Source  DrChrono API reference (2026): what its lists show of a record without `verbose`
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,54 +12,8 @@ from math import isfinite
 from typing import Any
 
 from app.errors import Misconfigured
+from app.sync.mappings.drchrono_fields import CHOICES, FLAGS, LISTED, NUMBERS
 from app.sync.model import Kind, Side
-
-# what a condition may ask of a record of DrChrono's; what only `verbose` shows is not there to be asked for
-_PATIENT = """
-    address cell_phone chart_id city copay created_at date_of_birth date_of_death date_of_first_appointment
-    date_of_last_appointment default_pharmacy disable_sms_messages doctor email emergency_contact_name
-    emergency_contact_phone emergency_contact_relation employer employer_address employer_city employer_state
-    employer_zip_code ethnicity first_name gender gender_identity_code gender_identity_description home_phone id
-    last_name medication_history_consent middle_name nick_name office_phone offices patient_payment_profile
-    patient_status preferred_language preferred_language_code preferred_language_description preferred_pharmacies
-    primary_care_physician pronouns race referring_source responsible_party_email responsible_party_name
-    responsible_party_phone responsible_party_relation state zip_code
-"""
-_APPOINTMENT = """
-    allow_overlapping appt_is_break base_recurring_appointment billing_provider billing_status cloned_from color
-    created_at created_by custom_status deleted_flag doctor duration exam_room first_billed_date first_edi_date
-    icd10_codes icd9_codes id ins1_status ins2_status is_virtual_base is_walk_in last_billed_date last_edi_date notes
-    office patient payment_profile primary_insurance_id_number primary_insurer_name primary_insurer_payer_id profile
-    reason recurring_appointment recurring_days reminder_profile scheduled_time secondary_insurance_id_number
-    secondary_insurer_name secondary_insurer_payer_id status supervising_provider
-"""
-_DOCTOR = """
-    cell_phone country email first_name group_npi_number home_phone id is_account_suspended job_title last_name
-    npi_number office_phone practice_group practice_group_name specialty suffix timezone website
-"""
-_OFFICE = """
-    address archived city country doctor fax_number id name online_scheduling phone_number state
-    tax_id_number_professional zip_code
-"""
-LISTED: Mapping[Kind, frozenset[str]] = {
-    Kind.PATIENT: frozenset(_PATIENT.split()),
-    Kind.APPOINTMENT: frozenset(_APPOINTMENT.split()),
-    Kind.DOCTOR: frozenset(_DOCTOR.split()),
-    Kind.OFFICE: frozenset(_OFFICE.split()),
-}
-# of these, what is no text: who names another value means another field, and would leave everybody out
-_FLAGS = """
-    allow_overlapping appt_is_break archived deleted_flag disable_sms_messages is_account_suspended is_virtual_base
-    is_walk_in online_scheduling recurring_appointment
-"""
-_NUMBERS = "cloned_from doctor duration exam_room office offices patient profile"
-FLAGS, NUMBERS = frozenset(_FLAGS.split()), frozenset(_NUMBERS.split())
-CHOICES: Mapping[tuple[Kind, str], tuple[str, ...]] = {
-    (Kind.PATIENT, "patient_status"): ("A", "I", "D"),
-    (Kind.PATIENT, "gender"): ("Male", "Female", "Other", "UNK", "ASKU"),
-    (Kind.PATIENT, "race"): ("blank", "indian", "asian", "black", "hawaiian", "white", "other", "declined"),
-    (Kind.PATIENT, "ethnicity"): ("blank", "hispanic", "not_hispanic", "declined"),
-}
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,21 @@ Source  REST API Developer Guide, sObject Describe
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
+from app.sync.mappings.misfits import Misfit
 from app.sync.mappings.states import COUNTRIES
 from app.sync.mappings.table import Row, Table
 from app.sync.model import Side
-from app.vendors.salesforce.org_description import active_values, code_field, fields_of, is_required, listed_states
+from app.vendors.salesforce.org_description import (
+    active_values,
+    code_field,
+    digits_of,
+    fields_of,
+    is_required,
+    listed_states,
+)
 
 _TEXTS = frozenset({"string", "textarea", "picklist", "combobox", "email", "phone", "url", "encryptedstring"})
 _TYPES = {
@@ -34,15 +42,6 @@ _OF_PERSONS = frozenset({"FirstName", "LastName", "MiddleName", "Salutation", "S
 DEPLOY, _RIGHTS = "run `chronobridge salesforce deploy`", "permission set, Field Permissions"
 
 
-@dataclass(frozen=True, slots=True)
-class Misfit:
-    """One thing that does not fit; `is_fatal` when records would be refused for it."""
-
-    says: str
-    fix: str
-    is_fatal: bool = True
-
-
 def find_misfits(
     table: Table, described: Mapping[str, Any], person_types: Mapping[str, str] | None = None
 ) -> list[Misfit]:
@@ -53,7 +52,7 @@ def find_misfits(
     fields = fields_of(described)
     found = [*_object(table, described), *_external_id(table, fields)]
     for row in table.rows.values():
-        found += _field(table, row, fields)
+        found += [replace(one, row=row.name) for one in _field(table, row, fields)]
     if table.opt_in is not None and table.opt_in not in fields:
         found.append(Misfit(f"{table.object}.{table.opt_in}, the opt-in, is not there", _grant(table.opt_in)))
     found += [
@@ -62,6 +61,43 @@ def find_misfits(
         if name not in fields
     ]
     return [*found, *_record_type(table, described, person_types), *_required(table, fields)]
+
+
+def object_missing(table: Table) -> Misfit:
+    """Give what is said of an object that the org does not describe at all."""
+    fix = f"{DEPLOY}, or let the integration user see it: permission set, Object Settings"
+    return Misfit(f"{table.object} is not there for the integration user", fix)
+
+
+def salesforce_type(field: Mapping[str, Any]) -> str:
+    """Give of what type a described field is, and how much it takes, as a person says it."""
+    kind, length = str(field.get("type")), field.get("length")
+    if kind == "reference":
+        return f"look-up of {' or '.join(str(one) for one in field.get('referenceTo') or ()) or 'records'}"
+    if kind in ("picklist", "combobox"):
+        count = len(active_values(field))
+        word = "restricted picklist" if field.get("restrictedPicklist") is True else "picklist"
+        return f"{word}, {count} value{'' if count == 1 else 's'}"
+    word = _WORDS.get(kind, kind)
+    if kind in _TEXTS and isinstance(length, int) and length > 0:
+        return f"{word}, {length:,} characters"
+    digits = digits_of(field)
+    if digits is not None:
+        behind = f" and {digits[1]} behind" if digits[1] else ""
+        return f"{word}, {digits[0]} digits before the point{behind}"
+    return word
+
+
+_WORDS = {
+    "string": "text",
+    "textarea": "long text",
+    "encryptedstring": "encrypted text",
+    "double": "number",
+    "int": "whole number",
+    "boolean": "checkbox",
+    "datetime": "date and time",
+    "url": "address of a page",
+}
 
 
 def not_there(table: Table, name: str) -> Misfit:
@@ -178,6 +214,8 @@ def _record_type(
     table: Table, described: Mapping[str, Any], person_types: Mapping[str, str] | None
 ) -> Iterator[Misfit]:
     """Tell what is wrong with the record type that new records get: they are persons or companies by it."""
+    if "recordTypeInfos" not in described:  # a description as it is kept says nothing of them
+        return
     listed = [one for one in described.get("recordTypeInfos") or () if isinstance(one, dict)]
     ours = {_short(one.get("recordTypeId")): one for one in listed if one.get("available") is not False}
     constant = f"[{table.kind.value}.constants] RecordTypeId"

@@ -29,7 +29,11 @@ _TEXTS = frozenset({"string", "textarea", "picklist", "combobox", "email", "phon
 _READ_OF_A_FIELD = (
     *("name", "type", "length", "precision", "scale", "digits"),
     *("nillable", "createable", "updateable", "defaultedOnCreate", "restrictedPicklist", "picklistValues"),
+    *("referenceTo", "relationshipName", "externalId", "unique", "caseSensitive"),
 )
+_READ_OF_AN_OBJECT = ("createable", "updateable")
+_SAY_WHAT_IT_IS = frozenset({"IsPersonAccount", "CurrencyIsoCode"})
+_ASKED = "asked"  # of a kept description: the fields that were looked for in it
 _READ_OF_A_VALUE = ("value", "label", "active", "validFor")
 
 
@@ -70,15 +74,32 @@ async def describe_org(client: Salesforce, mappings: Mappings) -> dict[str, dict
 
 def cut_down(table: Table, described: Described) -> dict[str, Any]:
     """Give of an object's description what is read of it for a mapping, to be kept."""
-    wanted = {*STATUS_FIELDS}
+    wanted = _wanted(table)
+    fields = [
+        _cut(field, _READ_OF_A_FIELD)
+        for name, field in fields_of(described).items()
+        if name in wanted or is_required(field)
+    ]
+    for field in fields:
+        if "picklistValues" in field:
+            field["picklistValues"] = [_cut(one, _READ_OF_A_VALUE) for one in _values(field)]
+    return {**_cut(described, _READ_OF_AN_OBJECT), "fields": fields, _ASKED: sorted(wanted)}
+
+
+def speaks_of(described: Described | None, table: Table) -> bool:
+    """Say whether a kept description was asked for all that a mapping names; one may have changed since the other."""
+    return described is not None and _wanted(table) <= {*described.get(_ASKED, ())}
+
+
+def _wanted(table: Table) -> set[str]:
+    wanted = {*STATUS_FIELDS, *_SAY_WHAT_IT_IS, *table.constants, table.external_id}
+    if table.opt_in is not None:
+        wanted.add(table.opt_in)
     for row in table.rows.values():
         wanted.add(row.shown(Side.SALESFORCE))
         if row.codec is STATE:
             wanted |= {*companions(row.names[Side.SALESFORCE])}
-    fields = [_cut(field, _READ_OF_A_FIELD) for name, field in fields_of(described).items() if name in wanted]
-    for field in fields:
-        field["picklistValues"] = [_cut(one, _READ_OF_A_VALUE) for one in _values(field)]
-    return {"fields": fields}
+    return wanted
 
 
 def _cut(whole: Described, names: tuple[str, ...]) -> dict[str, Any]:
@@ -112,7 +133,7 @@ def _limits(table: Table, row: Row, fields: Mapping[str, Described]) -> FieldLim
     return FieldLimits(
         length=_count(field, "length") if kind in _TEXTS else None,
         values=active_values(field) if kind == "picklist" and is_strict and states is None else None,
-        digits=_digits(field),
+        digits=digits_of(field),
         is_required=is_required(field),
         states=None if states is None else states[0],
         state_names={} if states is None else states[1],
@@ -139,7 +160,8 @@ def _count(field: Described, name: str) -> int | None:
     return count if isinstance(count, int) and count > 0 else None
 
 
-def _digits(field: Described) -> tuple[int, int] | None:
+def digits_of(field: Described) -> tuple[int, int] | None:
+    """Give how many digits a number has before the point, and behind it; None where the field does not say."""
     if field.get("type") == "int":
         whole = _count(field, "digits")
         return None if whole is None else (whole, 0)

@@ -1,13 +1,14 @@
 """The mapping against what an org describes: Person Accounts, record types, lists of states."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from app.sync.mappings import file
 from app.sync.model import Kind
-from app.vendors.salesforce.mapping_check import find_misfits
-from app.vendors.salesforce.org_description import fields_of
+from app.vendors.salesforce.mapping_check import find_misfits, salesforce_type
+from app.vendors.salesforce.org_description import cut_down, fields_of, speaks_of
 
 COMPANY, PERSON = "012SYN000000001YBA", "012SYN000000002YBA"
 TYPES = [
@@ -174,3 +175,42 @@ def test_a_field_with_fewer_decimals_than_the_mapping_lets_pass_is_told(tmp_path
 
     assert told(2) == []
     assert told(1) == ["give the field more decimals, or set decimals = 1 in the mapping"]
+
+
+def test_what_is_kept_of_a_description_is_judged_as_the_whole_is(mapped):
+    unlike = [
+        field("FirstName", length=1, updateable=False),
+        field("LastName", "boolean"),
+        field("Region__c", nillable=False),
+        field("DrChrono_Patient_Id__c", length=18, externalId=True, unique=False),
+    ]
+    table, whole = mapped(), {"fields": unlike, "createable": True, "updateable": False}
+
+    kept = json.loads(json.dumps(cut_down(table, whole)))
+
+    assert find_misfits(table, kept) == find_misfits(table, whole)
+    assert len(find_misfits(table, kept)) == 6
+
+
+def test_a_kept_description_does_not_speak_of_a_mapping_that_has_changed_since(mapped):
+    kept = cut_down(mapped(), ACCOUNT)
+
+    assert speaks_of(kept, mapped())
+    assert not speaks_of(kept, mapped(last_name="Last_Name__c"))
+    assert not speaks_of({"fields": kept["fields"]}, mapped())  # as an older version kept it
+
+
+@pytest.mark.parametrize(
+    ("described", "says"),
+    [
+        (field("Email", "email"), "email, 80 characters"),
+        (field("Notes__c", "textarea", 32_768), "long text, 32,768 characters"),
+        (field("Day__c", "date", 0), "date"),
+        (field("Room__c", "double", 0, precision=18, scale=0), "number, 18 digits before the point"),
+        (field("Fee__c", "currency", 0, precision=18, scale=2), "currency, 16 digits before the point and 2 behind"),
+        (field("Doctor__c", "reference", 18, referenceTo=["DrChrono_Doctor__c"]), "look-up of DrChrono_Doctor__c"),
+        (field("Sex__c", "picklist", 255, picklistValues=[{"value": "M"}]), "picklist, 1 value"),
+    ],
+)
+def test_a_type_is_said_as_a_person_says_it(described, says):
+    assert salesforce_type(described) == says

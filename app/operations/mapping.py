@@ -1,0 +1,224 @@
+"""The mapping as people see it: per kind a row a field, what either side says of it, and what does not fit, in words.
+
+The rules of what fits are in `app/sync/mappings/misfits.py` and `app/vendors/salesforce/mapping_check.py`; here they
+are asked, of what the org says now or of what it last said.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import Rejected
+from app.runtime import Runtime
+from app.store import org_descriptions
+from app.sync.mappings.misfits import Misfit, drchrono_misfits, drchrono_type
+from app.sync.mappings.table import Direction, Mappings, OnConflict, Table
+from app.sync.model import Kind, Side
+from app.vendors.salesforce.client import Salesforce
+from app.vendors.salesforce.mapping_check import (
+    find_misfits,
+    is_of_persons,
+    not_there,
+    object_missing,
+    objects_behind,
+    salesforce_type,
+)
+from app.vendors.salesforce.org_description import fields_of, speaks_of
+
+_OF_PERSONS = "SobjectType = 'Account' AND IsActive = true AND IsPersonType = true"
+_MOST_TYPES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OrgAnswer:
+    """What the org says of a mapped object: its description, None where it shows no such object, and what misfits."""
+
+    described: Mapping[str, Any] | None
+    misfits: tuple[Misfit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MappedField:
+    """One row of the mapping.
+
+    names    what each side calls the field
+    types    of what type it is on each side, in words; empty where that side has not said
+    misfits  what of it a side does not bear out
+    """
+
+    name: str
+    names: Mapping[Side, str]
+    types: Mapping[Side, str]
+    codec: str
+    direction: Direction
+    owner: Side
+    on_conflict: OnConflict
+    is_required: bool
+    is_identity: bool
+    misfits: tuple[Misfit, ...]
+
+    @property
+    def is_two_way(self) -> bool:
+        """Whether an edit made in Salesforce travels."""
+        return self.direction is Direction.BOTH
+
+    @property
+    def is_red(self) -> bool:
+        """Whether records would be refused for it."""
+        return any(misfit.is_fatal for misfit in self.misfits)
+
+
+@dataclass(frozen=True, slots=True)
+class MappedKind:
+    """The mapping of one kind.
+
+    is_described  the org has said what its object is like, and was asked for all that the mapping names
+    misfits       what does not fit and is no single field's
+    """
+
+    kind: Kind
+    object: str
+    external_id: str
+    is_described: bool
+    fields: tuple[MappedField, ...]
+    misfits: tuple[Misfit, ...]
+
+    @property
+    def all_misfits(self) -> tuple[Misfit, ...]:
+        """Everything that does not fit, the kind's own first."""
+        return (*self.misfits, *(misfit for field in self.fields for misfit in field.misfits))
+
+    @property
+    def is_red(self) -> bool:
+        """Whether records would be refused for something."""
+        return any(misfit.is_fatal for misfit in self.all_misfits)
+
+
+async def ask_org(client: Salesforce, table: Table) -> OrgAnswer:
+    """Ask the org what a mapped object is like, and say what of the mapping does not fit it.
+
+    Raises  VendorError
+    """
+    described = await client.describe(table.object)
+    if described is None:
+        return OrgAnswer(None, (object_missing(table),))
+    persons = await _person_types(client, table, described)
+    asked = [one for one in table.include if one.side is Side.SALESFORCE]
+    conditions = [not_there(table, one.name) for one in asked if not await _is_there(client, described, one.path)]
+    return OrgAnswer(described, (*find_misfits(table, described, persons), *conditions))
+
+
+async def ask_org_of_all(client: Salesforce, mappings: Mappings) -> dict[Kind, OrgAnswer]:
+    """Ask the org of every kind's object.
+
+    Raises  VendorError
+    """
+    return {kind: await ask_org(client, table) for kind, table in mappings.items()}
+
+
+async def last_answers(runtime: Runtime, mappings: Mappings) -> dict[Kind, OrgAnswer]:
+    """Give what the org last said of every kind's object; of one it was not asked about, nothing.
+
+    Raises  StoreUnavailable
+    """
+    kept = await org_descriptions.read(runtime.database)
+    found = {kind: kept[table.object] for kind, table in mappings.items() if speaks_of(kept.get(table.object), table)}
+    return {kind: OrgAnswer(said, tuple(find_misfits(mappings[kind], said))) for kind, said in found.items()}
+
+
+async def _is_there(client: Salesforce, described: Mapping[str, Any], path: Sequence[str]) -> bool:
+    """Say whether a condition's field is there, behind whatever relationship."""
+    name, *behind = path
+    if not behind:
+        return name.casefold() in {one.casefold() for one in fields_of(described)}
+    objects = objects_behind(described, name)
+    if len(objects) != 1:  # of several kinds of records nobody can say which it is
+        return bool(objects)
+    next_one = await client.describe(objects[0])
+    return next_one is not None and await _is_there(client, next_one, behind)
+
+
+async def _person_types(client: Salesforce, table: Table, described: Mapping[str, Any]) -> dict[str, str] | None:
+    """Give the record types of Person Accounts with their names, where that concerns us and the org says."""
+    if not is_of_persons(table, fields_of(described)):
+        return None
+    try:
+        found = await client.select("RecordType", ["Name"], _OF_PERSONS, ["Name"], _MOST_TYPES)
+    except Rejected:
+        return None
+    return {str(one["Id"]): str(one.get("Name")) for one in found}
+
+
+def judged(mappings: Mappings, answers: Mapping[Kind, OrgAnswer]) -> list[MappedKind]:
+    """Give the mapping kind by kind, with what either side says of it; without the org's answer, DrChrono's part."""
+    return [_kind(table, answers.get(kind)) for kind, table in mappings.items()]
+
+
+def _kind(table: Table, answer: OrgAnswer | None) -> MappedKind:
+    found = [*drchrono_misfits(table), *(answer.misfits if answer else ())]
+    described = fields_of(answer.described) if answer and answer.described is not None else {}
+    fields = []
+    for row in table.rows.values():
+        said = described.get(row.shown(Side.SALESFORCE))
+        types = {Side.DRCHRONO: drchrono_type(table.kind, row), Side.SALESFORCE: salesforce_type(said) if said else ""}
+        names = {side: row.shown(side) for side in Side}
+        theirs = tuple(one for one in found if one.row == row.name)
+        fields.append(
+            MappedField(
+                row.name,
+                names,
+                types,
+                row.codec.name,
+                row.direction,
+                row.owner,
+                row.on_conflict,
+                row.is_required,
+                row.is_identity,
+                theirs,
+            )
+        )
+    own = tuple(one for one in found if not one.row)
+    return MappedKind(table.kind, table.object, table.external_id, answer is not None, tuple(fields), own)
+
+
+async def mapping_in_use(runtime: Runtime) -> list[MappedKind]:
+    """Give the mapping in use, with what the org last said of it; no vendor is asked.
+
+    Raises  StoreUnavailable
+    """
+    return judged(runtime.mappings, await last_answers(runtime, runtime.mappings))
+
+
+def mapping_as_json(kinds: Sequence[MappedKind]) -> dict[str, Any]:
+    """Give all of it for a script."""
+    return {"ok": not any(kind.is_red for kind in kinds), "kinds": [_kind_as_json(kind) for kind in kinds]}
+
+
+def _kind_as_json(kind: MappedKind) -> dict[str, Any]:
+    return {
+        "kind": kind.kind.value,
+        "object": kind.object,
+        "external_id": kind.external_id,
+        "described": kind.is_described,
+        "problems": [_misfit_as_json(one) for one in kind.misfits],
+        "fields": [_field_as_json(field) for field in kind.fields],
+    }
+
+
+def _field_as_json(field: MappedField) -> dict[str, Any]:
+    return {
+        "field": field.name,
+        "names": {side.value: field.names[side] for side in Side},
+        "types": {side.value: field.types[side] or None for side in Side},
+        "codec": field.codec,
+        "direction": field.direction.value,
+        "owner": field.owner.value,
+        "on_conflict": field.on_conflict.value,
+        "required": field.is_required,
+        "identity": field.is_identity,
+        "problems": [_misfit_as_json(one) for one in field.misfits],
+    }
+
+
+def _misfit_as_json(misfit: Misfit) -> dict[str, Any]:
+    return {"red": misfit.is_fatal, "says": misfit.says, "fix": misfit.fix}
