@@ -5,14 +5,15 @@ are asked, of what the org says now or of what it last said.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from app.errors import Rejected
 from app.runtime import Runtime
-from app.store import org_descriptions
+from app.store import conflicts, failures, journal, org_descriptions
 from app.sync.mappings.misfits import Misfit, drchrono_misfits, drchrono_type
-from app.sync.mappings.table import Direction, Mappings, OnConflict, Table
+from app.sync.mappings.table import Direction, Mappings, OnConflict, Row, Table
 from app.sync.model import Kind, Side
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.mapping_check import (
@@ -27,6 +28,7 @@ from app.vendors.salesforce.org_description import fields_of, speaks_of
 
 _OF_PERSONS = "SobjectType = 'Account' AND IsActive = true AND IsPersonType = true"
 _MOST_TYPES = 200
+_LATELY = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,31 @@ class OrgAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldRefusals:
+    """How many records wait because of a field, as a side names it."""
+
+    side: Side
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FieldActivity:
+    """What came of a field in the last seven days: writes by the side written to, refusals that wait, conflicts."""
+
+    writes: Mapping[Side, int] = field(default_factory=dict)
+    refusals: tuple[FieldRefusals, ...] = ()
+    conflicts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class MappedField:
     """One row of the mapping.
 
     names    what each side calls the field
     types    of what type it is on each side, in words; empty where that side has not said
     misfits  what of it a side does not bear out
+    activity what came of it lately, where that was asked for
     """
 
     name: str
@@ -56,6 +77,7 @@ class MappedField:
     is_required: bool
     is_identity: bool
     misfits: tuple[Misfit, ...]
+    activity: FieldActivity = FieldActivity()
 
     @property
     def is_two_way(self) -> bool:
@@ -182,11 +204,35 @@ def _kind(table: Table, answer: OrgAnswer | None) -> MappedKind:
 
 
 async def mapping_in_use(runtime: Runtime) -> list[MappedKind]:
-    """Give the mapping in use, with what the org last said of it; no vendor is asked.
+    """Give the mapping in use, with what the org last said of it and what came of it lately; no vendor is asked.
 
     Raises  StoreUnavailable
     """
-    return judged(runtime.mappings, await last_answers(runtime, runtime.mappings))
+    kinds = judged(runtime.mappings, await last_answers(runtime, runtime.mappings))
+    activity = await _activity(runtime)
+    return [
+        replace(kind, fields=tuple(replace(one, activity=activity[kind.kind, one.name]) for one in kind.fields))
+        for kind in kinds
+    ]
+
+
+async def _activity(runtime: Runtime) -> dict[tuple[Kind, str], FieldActivity]:
+    """Give what came of every mapped field in the last seven days; a refusal names it as its side does."""
+    writes = await journal.writes_by_field(runtime.database, _LATELY)
+    refusals = await failures.by_field(runtime.database, _LATELY)
+    settled = await conflicts.by_field(runtime.database, _LATELY)
+
+    def of(kind: Kind, row: Row) -> FieldActivity:
+        written = {side: writes.get((kind, side, row.name), 0) for side in Side}
+        called = ((side, name) for side in Side for name in sorted({*row.called(side), *_sources(row, side)}))
+        refused = (FieldRefusals(side, name, refusals[kind, side, name]) for side, name in called)
+        return FieldActivity(written, tuple(one for one in refused if one.count), settled.get((kind, row.name), 0))
+
+    return {(kind, row.name): of(kind, row) for kind, table in runtime.mappings.items() for row in table.rows.values()}
+
+
+def _sources(row: Row, side: Side) -> tuple[str, ...]:
+    return row.sources if side is Side.DRCHRONO else ()
 
 
 def mapping_as_json(kinds: Sequence[MappedKind]) -> dict[str, Any]:
@@ -205,18 +251,25 @@ def _kind_as_json(kind: MappedKind) -> dict[str, Any]:
     }
 
 
-def _field_as_json(field: MappedField) -> dict[str, Any]:
+def _field_as_json(one: MappedField) -> dict[str, Any]:
     return {
-        "field": field.name,
-        "names": {side.value: field.names[side] for side in Side},
-        "types": {side.value: field.types[side] or None for side in Side},
-        "codec": field.codec,
-        "direction": field.direction.value,
-        "owner": field.owner.value,
-        "on_conflict": field.on_conflict.value,
-        "required": field.is_required,
-        "identity": field.is_identity,
-        "problems": [_misfit_as_json(one) for one in field.misfits],
+        "field": one.name,
+        "names": {side.value: one.names[side] for side in Side},
+        "types": {side.value: one.types[side] or None for side in Side},
+        "codec": one.codec,
+        "direction": one.direction.value,
+        "owner": one.owner.value,
+        "on_conflict": one.on_conflict.value,
+        "required": one.is_required,
+        "identity": one.is_identity,
+        "problems": [_misfit_as_json(misfit) for misfit in one.misfits],
+        "last_week": {
+            "writes": {side.value: one.activity.writes.get(side, 0) for side in Side},
+            "refusals": [
+                {"side": each.side, "field": each.name, "count": each.count} for each in one.activity.refusals
+            ],
+            "conflicts": one.activity.conflicts,
+        },
     }
 
 

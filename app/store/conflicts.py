@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.ports import SealedColumn
-from app.store.clock import db_now
+from app.store.clock import after, db_now
 from app.store.database import Database
 from app.store.encryption import Vault
 from app.store.tables import conflicts, decisions, journal, links
@@ -122,6 +123,13 @@ async def _count(database: Database, sort: Sort, *, has_undo: bool) -> int:
         place = place.join(decisions, decisions.c.conflict_id == conflicts.c.id)
     asked = sa.select(sa.func.count()).select_from(place).where(*_of(sort))
     return int((await database.read(asked))[0][0])
+
+
+async def by_field(database: Database, span: timedelta) -> dict[tuple[Kind, str], int]:
+    """Give (kind, our name of the field) -> conflicts of the last span of time."""
+    c = conflicts.c
+    asked = sa.select(c.kind, c.field, sa.func.count().label("times")).where(c.at >= after(-span))
+    return {(Kind(row.kind), row.field): row.times for row in await database.read(asked.group_by(c.kind, c.field))}
 
 
 async def find(database: Database, conflict_id: str) -> sa.Row[Any] | None:

@@ -1,7 +1,9 @@
 """What waits for a person, as a group of it is tried again or let go: by cause, side and kind, never a whole table."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ports import Act
 from app.store import audit, resolutions
-from app.store.clock import db_now
+from app.store.clock import after, db_now
 from app.store.database import Database
 from app.store.links import due_again
 from app.store.tables import failures, links
@@ -60,6 +62,16 @@ async def count(database: Database, group: Group) -> int:
     """Give how many there are."""
     asked = sa.select(sa.func.count()).select_from(failures).where(group_of(group))
     return int((await database.read(asked))[0][0])
+
+
+async def by_field(database: Database, span: timedelta) -> Counter[tuple[Kind, Side, str]]:
+    """Give (kind, side, a field as that side names it) -> failures of the last span of time that still wait."""
+    f, found = failures.c, Counter[tuple[Kind, Side, str]]()
+    asked = sa.select(f.kind, f.side, f.fields, sa.func.count().label("records")).where(f.at >= after(-span))
+    for row in await database.read(asked.group_by(f.kind, f.side, f.fields)):
+        for name in row.fields.split(",") if row.fields and row.side in set(Side) else ():
+            found[Kind(row.kind), Side(row.side), name] += row.records
+    return found
 
 
 async def some(database: Database, group: Group, limit: int, after: str = "") -> list[sa.Row[Any]]:

@@ -20,6 +20,22 @@ class MappingProblem(BaseModel):
     fix: str = Field(examples=["lengthen the field, or set max_length = 40 in the mapping"])
 
 
+class FieldRefusal(BaseModel):
+    """Records that wait because of a field, as a side names it: `/api/v1/failures?field=` lists them."""
+
+    side: Side
+    field: str = Field(examples=["Email"])
+    count: int
+
+
+class LastWeek(BaseModel):
+    """What came of a field in the last seven days; `writes`: by the side written to."""
+
+    writes: dict[Side, int]
+    refusals: list[FieldRefusal]
+    conflicts: int
+
+
 class FieldMapping(BaseModel):
     """One field on both sides; `types`: what each side says of it, null where it has not."""
 
@@ -33,6 +49,7 @@ class FieldMapping(BaseModel):
     required: bool
     identity: bool
     problems: list[MappingProblem]
+    last_week: LastWeek
 
 
 class KindMapping(BaseModel):

@@ -1,9 +1,14 @@
 """The page of the mapping: beside each field what the org last said of it, and what does not fit, in words."""
 
+import sqlalchemy as sa
+
 from app.operations.selfcheck import check_everything
+from app.store.clock import db_now
+from app.store.tables import failures
 from app.sync.mappings import file
 from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR
+from tests.store.build import change
 
 BEARER = {"authorization": f"Bearer {OPERATOR}"}
 
@@ -32,3 +37,25 @@ async def test_what_the_org_said_against_a_field_is_told_by_the_page_as_by_the_a
     says = "Contact.Email takes 40 characters, the mapping lets 80 pass; a longer value is left out"
     assert [(one["red"], one["says"]) for one in email["problems"]] == [(True, says)]
     assert says in page.text
+
+
+async def test_what_came_of_a_field_in_the_last_week_is_counted_and_leads_to_its_records(clinic):
+    patient = await clinic.has_linked(email="first@example.com", cell_phone="555-010-0100")
+    await clinic.both_edit(patient, {"email": "desk@example.com"}, {"Email": "crm@example.com"})
+    await clinic.settles()
+    refused = {"link_id": (await clinic.link(patient)).id, "side": "salesforce", "kind": "patient", "at": db_now()}
+    row = {**refused, "cause": "too_long", "fields": "Email,MailingCity", "is_held": False}
+    await change(clinic.runtime.database, sa.insert(failures).values(row))
+
+    lately = {one["field"]: one["last_week"] for one in (await asked(clinic))["patient"]["fields"]}
+    async with browsing(clinic) as browser:
+        await browser.signs_in(OPERATOR)
+        page = await browser.open("/mapping")
+
+    assert lately["cell_phone"] == {"writes": {"drchrono": 0, "salesforce": 1}, "refusals": [], "conflicts": 0}
+    assert lately["email"]["conflicts"] == 1
+    assert lately["email"]["writes"]["drchrono"] == 1
+    assert lately["email"]["refusals"] == [{"side": "salesforce", "field": "Email", "count": 1}]
+    assert lately["city"]["refusals"] == [{"side": "salesforce", "field": "MailingCity", "count": 1}]
+    assert page.links["1 refused"] == "/failures?kind=patient&side=salesforce&field=MailingCity"  # of two the last
+    assert page.links["1 changed on both sides"] == "/conflicts?kind=patient&field=email"
