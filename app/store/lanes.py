@@ -15,7 +15,7 @@ from app.store import audit, fence
 from app.store.clock import db_now
 from app.store.database import Database
 from app.store.tables import lanes
-from app.sync.model import Lane
+from app.sync.model import Kind, Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,16 @@ class LaneStatus:
 _PAUSED = sa.select(lanes, fence.is_ours_now().label("is_ours")).select_from(
     sa.select(sa.literal(1).label("any")).subquery().outerjoin(lanes, lanes.c.paused_at.is_not(None))
 )
+
+
+def kinds_and_lanes() -> sa.Subquery:
+    """Give every kind in every lane as rows of a statement, for what is asked of each of them."""
+    pairs = [
+        sa.select(sa.literal(kind.value).label("kind"), sa.literal(lane.value).label("lane"))
+        for kind in Kind
+        for lane in Lane
+    ]
+    return sa.union_all(*pairs).subquery("each")
 
 
 async def lane_states(database: Database) -> list[LaneStatus]:

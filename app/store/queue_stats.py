@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +11,7 @@ from app.ports import LISTED
 from app.store.clock import Instant, after, db_now, instant, millis
 from app.store.database import Database
 from app.store.failures import Group, group_of
-from app.store.lanes import lane_states
+from app.store.lanes import kinds_and_lanes, lane_states
 from app.store.tables import deliveries, events, failures, journal, links
 from app.sync.failure_causes import DRCHRONO_QUOTA_CAUSES
 from app.sync.model import Kind, Lane, Side, WriteState
@@ -145,25 +144,24 @@ async def excluded_counts(database: Database) -> dict[str, int]:
     return {row.kind: row.records for row in await database.read(counted.group_by(links.c.kind))}
 
 
-async def oldest_due_s(database: Database, lanes: Sequence[Lane]) -> float:
-    """Give how long the longest due record of some lanes has been due: one seek for each kind and lane."""
-    rows = await database.read(_oldest_due(tuple(lanes)))
-    return float(max(rows[0].age_ms or 0, 0)) / 1000
+def _oldest_due() -> sa.Select[Any]:
+    """Ask kind by kind and lane by lane: each is one seek, however much is due."""
+    each = kinds_and_lanes()
+    there = (links.c.kind == each.c.kind, links.c.lane == each.c.lane, links.c.due_at.is_not(None))
+    first = sa.select(sa.func.min(sa.type_coerce(links.c.due_at, sa.BigInteger))).where(*there).scalar_subquery()
+    return sa.select(each.c.lane, (sa.type_coerce(db_now(), sa.BigInteger) - first).label("age_ms"))
 
 
-@cache
-def _oldest_due(lanes: tuple[Lane, ...]) -> sa.Select[Any]:
-    due_at = sa.type_coerce(links.c.due_at, sa.BigInteger)
-    each = [
-        sa.select(sa.func.min(due_at).label("due_at")).where(
-            links.c.kind == kind.value, links.c.lane == lane.value, links.c.due_at.is_not(None)
-        )
-        for kind in Kind
-        for lane in lanes
-    ]
-    firsts = sa.union_all(*each).subquery("firsts")
-    now = sa.type_coerce(db_now(), sa.BigInteger)
-    return sa.select((now - sa.func.min(firsts.c.due_at)).label("age_ms"))
+_OLDEST_DUE = _oldest_due()
+
+
+async def oldest_due_s(database: Database) -> dict[Lane, float]:
+    """Give lane -> how long its longest due record has been due; 0 where none is due by now."""
+    oldest = dict.fromkeys(Lane, 0.0)
+    for row in await database.read(_OLDEST_DUE):
+        lane = Lane(row.lane)
+        oldest[lane] = max(oldest[lane], float(row.age_ms or 0) / 1000)
+    return oldest
 
 
 SLOT = timedelta(minutes=10)

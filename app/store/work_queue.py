@@ -17,6 +17,7 @@ from app.ports import LISTED
 from app.store import clock_skew, fence, pending_writes, resolutions
 from app.store.clock import Moment, after, db_now
 from app.store.database import Database, among
+from app.store.lanes import kinds_and_lanes
 from app.store.links import link_of
 from app.store.resolutions import Resolution
 from app.store.tables import deliveries, events, failures, lanes, links, matches
@@ -163,12 +164,7 @@ async def waiting(database: Database) -> list[tuple[Kind, Lane]]:
 
 def _waiting() -> sa.Select[Any]:
     """Ask kind by kind and lane by lane: each is one seek, however much is due."""
-    pairs = [
-        sa.select(sa.literal(kind.value).label("kind"), sa.literal(lane.value).label("lane"))
-        for kind in Kind
-        for lane in Lane
-    ]
-    each = sa.union_all(*pairs).subquery("each")
+    each = kinds_and_lanes()
     is_there = sa.exists().where(links.c.kind == each.c.kind, links.c.lane == each.c.lane, _is_free())
     return sa.select(each.c.kind, each.c.lane).where(fence.is_ours_now(), is_there)
 

@@ -126,6 +126,7 @@ LOOKS = (
     work_queue.waiting,
     work_queue.next_due_in_s,
     queue_stats.due_counts,
+    queue_stats.oldest_due_s,
     queue_stats.journal_counts,
     queue_stats.synced_per_minute,
     a_later_page_of_patients,

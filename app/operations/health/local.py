@@ -76,8 +76,9 @@ async def jobs(runtime: Runtime, ours: Callable[[], Mapping[str, FailingJob]]) -
 
 async def backlog(runtime: Runtime) -> Observation:
     """Look how long the oldest change has waited; a first load may take its time."""
+    oldest = await queue_stats.oldest_due_s(runtime.database)
     for lanes, old_s in _OLD_S.items():
-        if (oldest_s := await queue_stats.oldest_due_s(runtime.database, lanes)) > old_s:
+        if (oldest_s := max(oldest[lane] for lane in lanes)) > old_s:
             what = "change" if Lane.LIVE in lanes else "record of a compare or first load"
             advice = f"the oldest {what} has been due for {oldest_s:.0f} s: look at workers and failures"
             return Observation(PartState.DEGRADED, advice, runtime.now() - timedelta(seconds=oldest_s - old_s))
