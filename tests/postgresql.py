@@ -148,6 +148,13 @@ class Kept(asyncpg.Connection):
     """A connection that is kept for the next who asks for one like it, and what was prepared on it with it."""
 
     keep = None
+    _codecs = frozenset()
+
+    async def set_type_codec(self, typename, **how):
+        """Set it once: whoever opens a connection sets the same ones, and that forgets all that was prepared."""
+        if typename not in self._codecs:
+            await super().set_type_codec(typename, **how)
+            self._codecs |= {typename}
 
     async def _prepare(self, query, **how):
         return await super()._prepare(query, **(how | {"use_cache": True}))
