@@ -156,7 +156,7 @@ async def _flows(org: Salesforce, names: Sequence[str]) -> list[Finding]:
         return [warn("flows", "the org does not say whether they are active", _SEE_FLOWS)]
     if idle:
         says = f"not active, so nothing is told of edits: {', '.join(idle)}"
-        return [red("flows", says, f"{_SEE_FLOWS}; or allow it in {_AS_ACTIVE}, and deploy again")]
+        return [red("flows", says, f"{_SEE_FLOWS}; {_AS_ACTIVE} would have left them active")]
     return [good("flows", f"{len(names)} active")]
 
 

@@ -11,17 +11,19 @@ import httpx
 import pytest
 from rich.console import Console
 
-from app.cli.deploy import DeployRequest, deploy_package
+from app.cli.deploy import INTEGRATION_SET, DeployRequest, deploy_package
 from app.cli.retrieve import retrieve_package
 from app.cli.sign_in import must_be_the_org
 from app.cli.undeploy import remove_package
 from app.errors import Misconfigured
-from app.operations.deploy import Patience
+from app.operations.deploy import Patience, finish
+from app.operations.health.model import CheckState
 from app.runtime import open_salesforce
 from app.settings import env_file
 from app.sync.mappings import file
 from app.vendors.salesforce import org_setup
 from app.vendors.salesforce.metadata.archive import package_of
+from app.vendors.salesforce.metadata.deployment import TestLevel
 from app.vendors.salesforce.metadata.source import source_files
 from tests.build import NEEDED
 from tests.standins.salesforce import oauth_device
@@ -35,6 +37,7 @@ from tests.standins.serve import running
 ADMIN, USER = "admin@example.test", "integration@example.test"
 TOKEN, EVENT_TOKEN = "outbound-token-of-enough-characters", "event-token-of-enough-characters"
 SOAP = "POST /services/Soap/m"
+A_TEST = "DrChronoSenderTest.theBodyHoldsWhatTheServiceReads"
 
 
 @contextmanager
@@ -231,6 +234,24 @@ async def test_a_production_org_runs_our_tests_and_says_which_flows_nobody_runs_
     assert (code, "✗ flows: not active" in said, "press Activate" in said) == (1, True, True), said
 
 
+@pytest.mark.parametrize(
+    ("settings", "begins", "fix"),
+    [
+        ({"failing_tests": {A_TEST: "Expected: 1, Actual: 2"}}, f"✗ test {A_TEST}", "Expected: 1, Actual: 2"),
+        ({"apex_coverage": 60}, "✗ coverage: Average", "--test-level RunSpecifiedTests"),
+    ],
+    ids=["a test fails", "too little is covered"],
+)  # fmt: skip
+async def test_what_the_tests_of_an_org_say_is_told_by_test_and_nothing_stays(clinic, source, settings, begins, fix):
+    the(clinic, production=True, **settings)
+
+    code, said = await deployed(clinic, source, level=TestLevel.SPECIFIED)
+
+    assert (code, f"\n{begins}" in said, fix in said, names_in(clinic, "CustomObject")) == (
+        1, True, True, set(),
+    ), said  # fmt: skip
+
+
 async def test_an_org_that_is_away_while_it_deploys_is_waited_for_and_a_lost_session_renewed(clinic, source, count):
     the(clinic, deploy_looks=2, integration_may_deploy=True)
     task = asyncio.create_task(deployed(clinic, source, user=None))
@@ -377,3 +398,17 @@ async def test_an_api_older_than_the_package_is_named_before_anything_is_sent(cl
         await deploy_package(settings, source, a_terminal(), DeployRequest())
 
     assert clinic.org.deploys == {}
+
+
+@pytest.mark.parametrize(
+    ("token", "signed", "words"),
+    [(None, False, "set SALESFORCE_EVENT_TOKENS"), (EVENT_TOKEN, True, "leave SALESFORCE_EVENT_SIGNING_KEYS out")],
+    ids=["no token", "only signed ones"],
+)
+async def test_events_that_the_service_would_refuse_are_told(in_place, source, token, signed, words):
+    async with open_salesforce(settings_of(in_place)) as org:
+        user = await org_setup.current_user(org)
+        findings = await finish(org, package_of(source), INTEGRATION_SET, user, token, signed=signed)
+
+    (events,) = [one for one in findings if one.name == "events"]
+    assert (events.state, words in events.fix, in_place.org.principals) == (CheckState.WARNING, True, {})
