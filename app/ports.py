@@ -137,6 +137,7 @@ class Action(StrEnum):
     RECONCILE = "reconcile"
     BACKFILL = "backfill"
     PREVIEW = "preview"
+    TRY_OUT = "try_out"
     ROTATE_KEYS = "rotate_keys"
     EXPORT = "export"
     ANCHOR = "anchor"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import audit, harness, mapping, salesforce
+from app.cli import audit, first_contact, harness, mapping, salesforce
 from app.errors import Misconfigured, StoreUnavailable, SyncError
 from app.sync.model import Kind
 
@@ -401,8 +401,8 @@ def disconnect_drchrono() -> None:
     raise typer.Exit(1)
 
 
-app.command()(harness.demo)
-app.command()(harness.verify)
+for command in (first_contact.first_contact, harness.demo, harness.verify):
+    app.command()(command)
 
 
 def _say_when_behind(database_url: str, ca_bundle: Path | None) -> None:

@@ -11,7 +11,7 @@ two processes that would go through the same, one does.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from ulid import ULID
@@ -25,6 +25,7 @@ from app.sync.brake import MOST_UNASKED, ChangeCount, advice, brake
 from app.sync.mappings.table import Table
 from app.sync.model import Kind, Lane, Side
 from app.vendors.drchrono import wire
+from app.vendors.salesforce.client import DELETIONS_KNOWN_FOR
 from workers import missed_events
 from workers.batch import read_only_batch
 from workers.compare.checkpoint import Checkpoint, Phase, ScanRequest
@@ -79,9 +80,6 @@ async def scan(runtime: Runtime, inbox: Inbox, asked: ScanRequest, tell: ScanPro
 
 def _begun(asked: ScanRequest, saved: Scan) -> Checkpoint:
     return Checkpoint(saved.started_at.isoformat(), since=asked.since.isoformat() if asked.since else None)
-
-
-_TOLD_OF = timedelta(days=14)  # Salesforce tells of its deletions for 15 days
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +159,7 @@ class ScanRun:
         client, kind, now = self.runtime.salesforce.on(self.asked.lane), self.asked.kind, self.runtime.now()
         if self.asked.since is not None:
             since = self.asked.since - LATE
-            ids = await client.gone(self.table.object, since, now) if now - since < _TOLD_OF else None
+            ids = await client.gone(self.table.object, since, now) if now - since < DELETIONS_KNOWN_FOR else None
             if ids is None:
                 async for page in salesforce_pages(client, self.table, None, ""):
                     await self._mark_living(page.rows)

@@ -44,9 +44,9 @@ _BUSY_S = 60.0  # heavy use is answered with 403s too, which are no lost permiss
 BULK_ROWS = 1000
 # between looks, each of which is a call: a page takes seconds to be made, and an hour at most
 BULK_WAITS_S = (3.0, 7.0, 15.0, *(20.0,) * 20)
-_NO_BULK = (httpx.codes.NOT_FOUND, httpx.codes.GONE, httpx.codes.FORBIDDEN, httpx.codes.METHOD_NOT_ALLOWED)
+NO_BULK = (httpx.codes.NOT_FOUND, httpx.codes.GONE, httpx.codes.FORBIDDEN, httpx.codes.METHOD_NOT_ALLOWED)
 # documented of some endpoints is the first; the others say the same of any verb, but not that of 303: read it there
-_MOVED = (
+MOVED = (
     httpx.codes.FOUND,
     httpx.codes.MOVED_PERMANENTLY,
     httpx.codes.TEMPORARY_REDIRECT,
@@ -58,7 +58,7 @@ _TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    fields: dict[str, Any]
+    fields: dict[str, Any] | None
     may_start: Callable[[], None]
 
 
@@ -170,7 +170,7 @@ class DrChrono:
         try:
             uuid = await self._signed("POST", f"{url}?{query}", call, answers.BULK_BEGUN)
         except (Gone, Rejected, Unavailable) as error:  # also with a page: the plain lists do, and cost calls alone
-            if error.status in _NO_BULK:
+            if error.status in NO_BULK:
                 return None
             raise
         call, wanted = f"GET {path}_list", answers.bulk_page(number, BULK_ROWS)
@@ -209,6 +209,23 @@ class DrChrono:
             return await self._got(url, "GET /api/doctors/{id}", answers.RECORD, token)
         except (Gone, Rejected):
             return None
+
+    async def raw(
+        self, method: str, url: str, call: str, fields: dict[str, Any] | None = None, token: str | None = None
+    ) -> httpx.Response:
+        """Give the answer to one call as it came, whatever it says: nothing is followed, no token renewed for it.
+
+        call    what it is counted and named as: without any id
+        fields  of a write
+        token   another than the stored one
+        Raises  Unavailable, OutcomeUnknown; Unauthorized where no token is stored
+        """
+        given = (await self.broker.current()).value if token is None else token
+        writes = fields is not None or method == "DELETE"
+        write = _Write(fields, lambda: None) if writes else None
+        response = await self._exchanged(method, url, call, given, write)
+        await self.grant.budget.answered(response.status_code, http.wait_s(response.text))
+        return response
 
     async def close(self) -> None:
         """Let the connections go, once a token that is on its way has been stored."""
@@ -254,7 +271,7 @@ class DrChrono:
         """Give what a call is answered, made where it leads."""
         response = await self._exchanged(method, url, call, token, write)
         budget = self.grant.budget
-        if response.status_code in _MOVED and (there := self._moved(response)):
+        if response.status_code in MOVED and (there := self._moved(response)):
             await budget.answered(response.status_code, None)
             response = await self._exchanged(method, there, call, token, write)
         try:

@@ -68,6 +68,13 @@ def permissions_of(pair: Mapping[str, Any], permissions: Mapping[str, bool]) -> 
     )
 
 
+def unspoken(permissions: Mapping[str, bool]) -> tuple[str, ...]:
+    """Give the permissions that matter to us and that DrChrono does not speak of by any name we know."""
+    tidy = _tidied(permissions)
+    known = [*(names for need in _NEEDS for names in need.permissions), _WHOLE_PRACTICE]
+    return tuple(names[0] for names in known if not tidy.keys() & set(names))
+
+
 def sees_whole_practice(permissions: Mapping[str, bool]) -> bool:
     """Say whether other doctors' patients are seen, as far as DrChrono says."""
     return not _is_denied(_tidied(permissions), _WHOLE_PRACTICE)

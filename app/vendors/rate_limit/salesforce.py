@@ -31,7 +31,7 @@ _LOOK_AGAIN_S = 600.0  # how old Salesforce's word may be before a call that doe
 _REMEMBER_S = 1.0
 _REFUSES_FIRST_S, _REFUSES_LONGEST_S = 60.0, 900.0
 _TOLD_EVERY_S = 30.0
-_USED = re.compile(r"\bapi-usage=(\d+)/(\d+)")
+USED = re.compile(r"\bapi-usage=(\d+)/(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class SalesforceRateLimit:
 
     async def answered(self, usage: str | None) -> None:
         """Take in an answer, and what it says was used; `usage`: the header Sforce-Limit-Info."""
-        found = _USED.search(usage or "")
+        found = USED.search(usage or "")
         with suppress(StoreUnavailable):  # a note that is lost must not cost the answer: it may be a write's
             ledger, age_s = await self._read()
             if ledger.failures:

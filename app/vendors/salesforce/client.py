@@ -1,7 +1,7 @@
 """What we ask of Salesforce and have it write, over simple-salesforce: reads, upserts, updates, 200 records a call."""
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import requests
@@ -17,6 +17,7 @@ from app.vendors.salesforce.transport import Transport
 from app.vendors.salesforce.wire import RecordRefused, Saved, moment, readable, results
 
 MERGED = frozenset({"Account", "Contact", "Lead"})  # the objects that Salesforce merges
+DELETIONS_KNOWN_FOR = timedelta(days=14)  # Salesforce tells of them for 15
 _MOST_LISTED = 2_000
 _LONGEST_SOQL = 7_000  # encoding may double it, and the address ends at 16,384 characters
 _SIDE = Side.SALESFORCE.value

@@ -146,6 +146,23 @@ class Transport:
         token = await self.broker.current()
         return str(token.beside.get("id", "")).rstrip("/").rpartition("/")[2]
 
+    async def raw(self, method: str, path: str, call: str, document: Any = None) -> requests.Response:
+        """Give the answer to one call as it came, be it a refusal of Salesforce's.
+
+        path    below the API's version
+        call    what it is counted and named as: without any id
+        Raises  as `called`, for what is no answer of Salesforce's
+        """
+
+        def ask(library: SimpleSalesforce) -> requests.Response:
+            url = f"{library.base_url}{path}"
+            response = library.session.request(method, url, json=document, headers=library.headers)
+            if response.status_code == requests.codes.unauthorized:
+                raise SalesforceExpiredSession(url, response.status_code, call, b"")
+            return response
+
+        return await self.called(call, ask, writes=method != "GET")
+
     async def close(self) -> None:
         """Let the threads go; a call that hangs is left to its own time-out."""
         await self.broker.close()

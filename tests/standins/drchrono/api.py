@@ -77,6 +77,9 @@ async def change_patient(request: Request) -> Response:
     given, errors = checked(await body_of(request), caller.doctors(), partial=not whole)
     if errors:
         raise RefusedError(400, errors)
+    if state.settings.phones_as_digits:
+        phones = {name for name in given if name.endswith("_phone")}
+        given |= {name: "".join(filter(str.isdecimal, given[name])) for name in phones}
     # Asked again: the patient may have gone while the body was coming in.
     patient_id = _patient(request, caller)["id"]
     change = state.patients.replace if whole else state.patients.change

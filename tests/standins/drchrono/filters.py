@@ -91,6 +91,8 @@ def _range(wanted: str) -> tuple[str, str]:
 def patients_asked_for(asked: Asked, caller: Caller) -> list[Test]:
     """Gives what a patient must satisfy to be listed: the filters asked for, and being the caller's to see."""
     tests = _all(_of_patients, asked, caller)
+    if caller.state.settings.since_counts_time and "T" in (moment := asked.get("since", "")):
+        tests.append(lambda record: record["updated_at"] >= moment)
     if caller.state.settings.hide_inactive and not is_asked(asked, "show_inactive"):
         tests.append(lambda record: record["patient_status"] == "A")
     return tests

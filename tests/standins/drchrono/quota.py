@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from tests.standins.drchrono.state import State
@@ -74,4 +75,11 @@ class Metered:
             if wait_s:
                 await throttled(wait_s)(scope, receive, send)
                 return
-        await self.app(scope, receive, send)
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start" and settings.limit_headers:
+                left = str(settings.calls_per_hour - self.state.quota.used)
+                MutableHeaders(scope=message)["X-RateLimit-Remaining"] = left
+            await send(message)
+
+        await self.app(scope, receive, told)

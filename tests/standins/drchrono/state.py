@@ -58,6 +58,9 @@ class Settings:
     deleted_get: str = "gone"  # a deleted appointment read by its id: a 404, or "flagged": the object, marked
     delete_event: str = "APPOINTMENT_DELETE"  # or APPOINTMENT_MODIFY, as before the vendor knew that event
     consistent_recurrence_id: bool = True  # False: recurrence_instance_key is null everywhere
+    since_counts_time: bool = False  # that a time of day is ignored is our assumption
+    phones_as_digits: bool = False  # a phone number is kept as its digits alone
+    limit_headers: bool = False  # answers say how many calls are left
     bulk_polls: int = 1  # how often a bulk list says "In progress" before it is complete
     bulk_page_size: int = 1000
     bulk_takes_show_inactive: bool = True  # nowhere said
