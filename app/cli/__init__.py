@@ -1,21 +1,19 @@
 """`chronobridge …`: one function per command, no rules of its own. Exit 0 good, 1 failed, 2 wrong usage or settings."""
 
 import asyncio
-import gc
 import logging
 import os
 import secrets
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import audit, first_contact, harness, mapping, salesforce
+from app.cli import audit, connect, first_contact, harness, mapping, salesforce
+from app.cli.imports import finding_no_garbage
 from app.errors import Misconfigured, StoreUnavailable, SyncError
 from app.sync.model import Kind
 
@@ -29,12 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a traceback shows messages and locals, and both may hold a value
 )
 _SHORTEST_SECRET = 32  # of an account, as the settings take it
-connect_commands = typer.Typer(help="Connect a vendor.", no_args_is_help=True, pretty_exceptions_enable=False)
-disconnect_commands = typer.Typer(help="Disconnect a vendor.", no_args_is_help=True, pretty_exceptions_enable=False)
-app.add_typer(connect_commands, name="connect")
-app.add_typer(disconnect_commands, name="disconnect")
-for _name, _commands in (("audit", audit.commands), ("mapping", mapping.commands), ("salesforce", salesforce.commands)):
-    app.add_typer(_commands, name=_name)
+for _name, _group in (("connect", connect.commands), ("disconnect", connect.disconnect_commands)):
+    app.add_typer(_group, name=_name)
+for _part in (audit, mapping, salesforce):
+    app.add_typer(_part.commands, name=_part.__name__.rpartition(".")[2])
 
 
 def main() -> None:
@@ -139,20 +135,10 @@ def rotate_keys() -> None:
     raise typer.Exit(0 if done.is_complete else 1)
 
 
-@contextmanager
-def _finding_no_garbage() -> Iterator[None]:
-    """Import without looking for garbage meanwhile: there is none, and to look takes a fifth of the web's start."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 @app.command()
 def serve() -> None:
     """Answer the vendors, the probes and the operator."""
-    with _finding_no_garbage():
+    with finding_no_garbage():
         from app import log
         from app.main import create_app
         from app.settings import env_file
@@ -188,7 +174,7 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
         lives, says = asyncio.run(worker_lives(known.database_url, known.ca_bundle))
         print(says)
         raise typer.Exit(0 if lives else 1)
-    with _finding_no_garbage():
+    with finding_no_garbage():
         import uvloop
 
         from app.sync.mappings import file
@@ -362,43 +348,6 @@ def check_command(as_json: Annotated[bool, typer.Option("--json", help="for a sc
     log.configure(logging.ERROR)
     tell = print_check_json if as_json else print_check
     raise typer.Exit(asyncio.run(tell(Console(soft_wrap=True))))
-
-
-@connect_commands.command("drchrono")
-def connect_drchrono(
-    wait: Annotated[float, typer.Option(help="how many minutes to wait for the consent")] = 15.0,
-) -> None:
-    """Print the address to open, and wait until the practice is connected."""
-    from rich.console import Console
-
-    from app import log
-    from app.cli.connect import wait_for_consent
-    from app.settings import env_file
-
-    log.configure(logging.ERROR)
-    raise typer.Exit(asyncio.run(wait_for_consent(env_file.load(), Console(soft_wrap=True), wait * 60)))
-
-
-@disconnect_commands.command("drchrono")
-def disconnect_drchrono() -> None:
-    """Forget the practice's tokens, and have DrChrono revoke them."""
-    from app import log
-    from app.operations.audit import by_command
-    from app.operations.connections import disconnect
-    from app.runtime import open_runtime
-    from app.settings import env_file
-
-    log.configure(logging.ERROR)
-
-    async def work() -> bool:
-        async with open_runtime(env_file.load()) as runtime:
-            return await disconnect(runtime, by_command())
-
-    if asyncio.run(work()):
-        print("disconnected: DrChrono has revoked the tokens, and they are forgotten here")
-        return
-    print("forgotten here, but DrChrono did not confirm the revocation: remove this application's access there")
-    raise typer.Exit(1)
 
 
 for command in (first_contact.first_contact, harness.demo, harness.verify):

@@ -1,21 +1,73 @@
-"""`chronobridge connect drchrono`: says where to go, and waits until somebody has been there."""
+"""`chronobridge connect drchrono` and `disconnect drchrono`: says where to go, waits for the consent; forgets it.
 
-import httpx
-from rich.console import Console
-from rich.text import Text
+What a command needs is imported when it runs, as everywhere at the command line: the others start without it.
+"""
 
-from app.errors import OtherInstance
-from app.operations import connections
-from app.runtime import Runtime, open_runtime
-from app.settings.fields import Settings
-from app.vendors import http
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from app.runtime import Runtime
+    from app.settings.fields import Settings
+
+commands, disconnect_commands = (
+    typer.Typer(help=f"{verb} a vendor.", no_args_is_help=True, pretty_exceptions_enable=False)
+    for verb in ("Connect", "Disconnect")
+)
 
 
-async def wait_for_consent(settings: Settings, console: Console, patience_s: float) -> int:
+@commands.command("drchrono")
+def connect_drchrono(
+    wait: Annotated[float, typer.Option(help="how many minutes to wait for the consent")] = 15.0,
+) -> None:
+    """Print the address to open, and wait until the practice is connected."""
+    from rich.console import Console
+
+    from app import log
+    from app.settings import env_file
+
+    log.configure(logging.ERROR)
+    raise typer.Exit(asyncio.run(wait_for_consent(env_file.load(), Console(soft_wrap=True), wait * 60)))
+
+
+@disconnect_commands.command("drchrono")
+def disconnect_drchrono() -> None:
+    """Forget the practice's tokens, and have DrChrono revoke them."""
+    from app import log
+    from app.operations.audit import by_command
+    from app.operations.connections import disconnect
+    from app.runtime import open_runtime
+    from app.settings import env_file
+
+    log.configure(logging.ERROR)
+
+    async def work() -> bool:
+        async with open_runtime(env_file.load()) as runtime:
+            return await disconnect(runtime, by_command())
+
+    if asyncio.run(work()):
+        print("disconnected: DrChrono has revoked the tokens, and they are forgotten here")
+        return
+    print("forgotten here, but DrChrono did not confirm the revocation: remove this application's access there")
+    raise typer.Exit(1)
+
+
+async def wait_for_consent(settings: "Settings", console: "Console", patience_s: float) -> int:
     """Wait until the practice is connected anew; gives the exit code.
 
     Raises  Misconfigured when DrChrono's settings are not there, StoreUnavailable
     """
+    from rich.text import Text
+
+    from app.errors import OtherInstance
+    from app.operations import connections
+    from app.runtime import open_runtime
+
     async with open_runtime(settings) as runtime:
         connections.drchrono_of(runtime)
         known = await connections.consent_of(runtime)
@@ -40,7 +92,11 @@ async def wait_for_consent(settings: Settings, console: Console, patience_s: flo
     return 0
 
 
-async def _answers(runtime: Runtime) -> bool:
+async def _answers(runtime: "Runtime") -> bool:
+    import httpx
+
+    from app.vendors import http
+
     try:
         async with http.client(runtime.settings.public_url, http.trusted(runtime.settings.ca_bundle)) as client:
             return (await client.get("/livez")).is_success
