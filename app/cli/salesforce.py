@@ -61,7 +61,7 @@ def deploy(
     *,
     dry_run: _DryRun = False,
 ) -> None:
-    """Deploy what the mapping needs in the org: objects, fields, flows, messages, rights; again changes nothing."""
+    """Deploy what the mapping needs in the org: objects, fields, flows, permissions; again changes nothing."""
     from rich.console import Console
 
     from app.cli.deploy import DeployRequest, deploy_package
