@@ -53,7 +53,7 @@ async def test_a_delivery_is_durable_for_others_when_keep_returns(database, inbo
     assert (row.id, row.side, row.event, row.vendor_id) == (delivery.id, "drchrono", "PATIENT_MODIFY", None)
     assert (row.delivery_key, row.body, row.outcome) == (delivery.key, "sealed body", "kept")
     (event,) = await rows(database, tables.events)
-    assert event == (delivery.id, 0, "drchrono", "patient", "1", "2026-08-01T10:00:00", None)
+    assert event == (delivery.id, 0, "drchrono", "patient", "1", "2026-08-01T10:00:00", None, None)
 
 
 async def test_a_record_heard_of_for_the_first_time_is_due_as_a_lone_ref(database, inbox):
