@@ -5,10 +5,11 @@ import re
 from app.operations.first_contact.model import Means
 from app.operations.first_contact.run import STEPS
 from app.settings.fields import Settings
+from app.vendors.drchrono.wire import EVENT_KINDS
 
 _NAME = re.compile(r"\b[A-Z]{2,}(?:_[A-Z]+)+\b")
 TRIALS = [trial for step in STEPS for trial in step.trials]
-NO_SETTINGS = {"APPOINTMENT_DELETE", "NOT_FOUND", "INVALID_FIELD"}
+NO_SETTINGS = {*EVENT_KINDS, "NOT_FOUND"}
 
 
 def test_every_trial_and_every_step_has_a_name_of_its_own():

@@ -203,6 +203,12 @@ class TrialContext:
             self.operator.count_down(what, left_s)
             await asyncio.sleep(min(self.waits.look_s, left_s))
 
+    async def sleep_until(self, moment: float, what: str) -> None:
+        """Wait until a moment of the monotonic clock, and show for what."""
+        while (left_s := moment - monotonic()) > 0:
+            self.operator.count_down(what, left_s)
+            await asyncio.sleep(min(self.waits.look_s, left_s))
+
     async def kept(self, side: Side, limit: int = 100) -> list[Any]:
         """Give what the running service has kept of a side last, newest first."""
         return await deliveries.lately(self.runtime.database, DeliveryFilter(side=side), limit)

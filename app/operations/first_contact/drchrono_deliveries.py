@@ -230,6 +230,12 @@ STEPS = (
         "where DrChrono does not refuse it, it makes a patient that nobody can take back",
     ),
     _never(
+        "receiver",
+        "What do a ping and a delivery say of their receiver?",
+        "nothing that matters",
+        "the service keeps nothing of it: it may hold the webhook's secret",
+    ),
+    _never(
         "demographics",
         "Does a change of custom_demographics merge or replace?",
         "either",

@@ -13,6 +13,7 @@ import httpx
 from app.errors import Gone, SyncError, Unauthorized
 from app.operations.first_contact.context import NotToldError, RawAnswer, TrialContext
 from app.operations.first_contact.model import BY_ITSELF, Means, Trial, TrialStep, seen_as, shape_of
+from app.store.deliveries import Outcome
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Side
 from app.vendors.drchrono import answers, wire
@@ -27,6 +28,8 @@ _DECIMAL = re.compile(r"[0-9]+", re.ASCII)
 _OCCURRENCE = re.compile(r"\d{4}-\d\d-\d\d_\w+", re.ASCII)  # of a series nobody has touched: its day, and the series
 _OF_LIMITS = re.compile(r"rate|limit|quota|retry", re.IGNORECASE)
 _BULK_LOOKS = 4
+# events of other things, by names that begin alike
+_OF_OTHERS = re.compile(r"PATIENT_(ALLERGY|FLAG|PROBLEM|MEDICATION)_", re.ASCII)
 _BEFORE, _BEHIND = timedelta(days=30), timedelta(days=60)
 
 
@@ -205,6 +208,19 @@ async def _bulk(context: TrialContext) -> None:
     context.observe("bulk", None, f"not made in {monotonic() - began:.0f} s")
 
 
+async def _deliveries(context: TrialContext) -> None:
+    rows = [row for row in await context.kept(Side.DRCHRONO) if row.outcome != Outcome.UNREADABLE.value]
+    if not rows:
+        for trial_id in ("delivery_ids", "events"):
+            context.observe(trial_id, None, "no delivery has come yet")
+        return
+    forms = sorted({re.sub(r"[0-9a-f]", "9", str(row.vendor_id or "none")) for row in rows})
+    context.observe("delivery_ids", all(row.vendor_id for row in rows), f"of the form {', '.join(forms[:3])}")
+    names = sorted({row.event for row in rows})
+    told = [name for name in names if name.startswith(("PATIENT_", "APPOINTMENT_")) and name not in wire.EVENT_KINDS]
+    context.observe("events", not [name for name in told if not _OF_OTHERS.match(name)], ", ".join(names))
+
+
 async def _leftovers(context: TrialContext) -> None:
     """Tell what all answers before have shown."""
     named = sorted(name for name in context.heads if _OF_LIMITS.search(name))
@@ -342,6 +358,14 @@ STEPS = (
             f"yes, and a page is made within {sum(BULK_WAITS_S[:_BULK_LOOKS]):.0f} s",
             f"{BY_ITSELF}: without them the plain lists, which take more calls: DRCHRONO_CALLS_PER_HOUR",
         ),
+    ),
+    _read(
+        "drchrono_deliveries",
+        0,
+        "looks through the deliveries that the service has kept, without their bodies",
+        _deliveries,
+        Trial("delivery_ids", "Has each delivery an id, and of which form?", "yes, of any form", BY_ITSELF),
+        Trial("events", "Which events come?", f"of what is synced: {', '.join(wire.EVENT_KINDS)}"),
     ),
     _read(
         "drchrono_headers",

@@ -89,7 +89,7 @@ async def _look_in_list(context: TrialContext, now: Mapping[str, Any], phone: st
         context.observe("list_lag", None, "the test patient has no chart_id to be listed by")
         return
     for at_s in context.waits.list_s:
-        await asyncio.sleep(max(began + at_s - monotonic(), 0))
+        await context.sleep_until(began + at_s, "DrChrono's list to show the write")
         asked_s = monotonic() - began
         rows = await _listed(context, str(chart_id))
         if any(re.sub(r"\D", "", str(row.get(_FIELD))) == digits for row in rows):

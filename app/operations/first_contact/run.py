@@ -21,6 +21,7 @@ from app.operations.first_contact.model import Means, Operator, TrialResult, Tri
 from app.operations.first_contact.report import TrialReport
 from app.ports import Action
 from app.runtime import Runtime
+from app.store import lanes
 from app.sync.failure_causes import HOUR_IS_SPENT
 from app.sync.model import Lane, Side
 
@@ -87,6 +88,8 @@ async def run(runtime: Runtime, report: TrialReport, operator: Operator, wanted:
     await runtime.must_be_ours()
     kept, spent = _Kept(runtime, report, operator), set[Side]()
     context = _context(runtime, kept, operator, wanted)
+    if wanted.patient is not None and not await lanes.is_paused(runtime.database, Lane.LIVE):
+        operator.tell("The lane `live` is not paused, so the test's edits may travel: `chronobridge pause` before.")
     for step in open_steps(report, wanted.again):
         why = _SPENT if step.side in spent else _obstacle(step, context)
         if why is None and step.is_asked and not await operator.allows(step):

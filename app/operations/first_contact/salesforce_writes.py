@@ -11,9 +11,11 @@ import requests
 from app.operations.first_contact.context import NotToldError, TrialContext
 from app.operations.first_contact.model import BY_ITSELF, Means, Trial, TrialStep, seen_as
 from app.operations.first_contact.salesforce_reads import NOBODY
+from app.sync.failure_causes import look_up
 from app.sync.mappings.table import Table
-from app.sync.model import Kind, Side
+from app.sync.model import FailureClass, Kind, Side
 from app.vendors.salesforce.client import Salesforce
+from app.vendors.salesforce.wire import refusal
 
 _PHONES = ("(555) 010-0177", "(555) 010-0178")  # fictional
 _ROW = "home_phone"
@@ -78,11 +80,12 @@ async def _refused(context: TrialContext) -> None:
     document = response.json()
     first = document[0] if isinstance(document, list) and document and isinstance(document[0], dict) else {}
     errors = first.get("errors") or []
-    codes = [str(one.get("statusCode")) for one in errors if isinstance(one, dict)]
+    told = [refusal(one.get("statusCode"), one.get("message"), ()) for one in errors if isinstance(one, dict)]
+    codes = [str(one.get("statusCode")) for one in errors if isinstance(one, dict) and one.get("statusCode")]
     is_fit = response.status_code == requests.codes.ok and first.get("success") is False and bool(codes)
     context.observe("refused_record", is_fit, f"{response.status_code}, {'statusCode' if codes else 'no statusCode'}")
-    is_known = bool(codes) and set(codes) <= {"INVALID_FIELD", "INVALID_CROSS_REFERENCE_KEY"}
-    context.observe("parent_not_found", is_known if errors else None, ", ".join(codes) or "it was not refused")
+    is_known = all(look_up(one.code).group is FailureClass.PARENT for one in told)
+    context.observe("parent_not_found", is_known if told else None, ", ".join(codes) or "it was not refused")
 
 
 async def _message(context: TrialContext) -> None:
@@ -154,7 +157,11 @@ STEPS = (
         "sends the test patient's record a doctor that nobody has, which is refused and changes nothing",
         _refused,
         Trial("refused_record", "How is a refused record told?", "200, with success false and a statusCode"),
-        Trial("parent_not_found", "Which code has a parent that is not found?", "INVALID_FIELD", BY_ITSELF),
+        Trial(
+            "parent_not_found",
+            "Is a parent that is not found known for that, by its code and words?",
+            "yes: its record waits for the parent",
+        ),
     ),
     _step(
         "salesforce_setup",

@@ -1,5 +1,7 @@
 """Vendors that are otherwise than assumed: each trial says so, and a patient is left as it was whatever happens."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.flow.calendar import books
@@ -16,6 +18,7 @@ WRITTEN_OTHERWISE = {
     "phones_as_digits": True,
     "refresh_gives_refresh_token": False,
 }
+KEY = "DrChrono_Patient_Id__c"
 OTHER_WORDS = {"detail": "That time is taken."}
 
 
@@ -61,6 +64,34 @@ async def test_what_reads_show_otherwise_is_told_apart(clinic, path):
             "limit_headers",
         }
     )
+
+
+async def test_what_salesforce_shows_otherwise_is_told_apart(clinic, path):
+    patient = await clinic.has_linked()
+    yesterday = (clinic.runtime.now() - timedelta(days=1)).isoformat()
+    answers = {
+        "GET /services/data/v67.0/limits": {"DailyApiRequests": {"Max": 9, "Remaining": 8}},
+        "GET /services/data/v67.0/query": {"records": [{"SystemModstamp": "2026-01-01T00:00:00"}], "done": True},
+        "GET /services/data/v67.0/sobjects/Contact/deleted": {"deletedRecords": [], "earliestDateAvailable": yesterday},
+        "GET /services/data/v67.0/sobjects/Contact/describe": {"fields": [{"name": KEY, "externalId": True}]},
+    }
+    for match, body in answers.items():
+        clinic.breaks("salesforce", match, "error", status=200, body=body)
+    gone = [{"errorCode": "ENTITY_IS_DELETED", "message": ""}]
+    clinic.breaks("salesforce", f"GET /services/data/v67.0/sobjects/Contact/{KEY}", "error", status=404, body=gone)
+    result = [{"success": False, "errors": [{"statusCode": "INVALID_TYPE", "message": "", "fields": []}]}]
+    clinic.breaks("salesforce", "PATCH /services/data/v67.0/composite", "error", status=200, body=result)
+
+    report, _ = await tried(clinic, path, "refused_parent", patient=patient)
+
+    assert differing(report) == {
+        "usage_header",
+        "stamp_form",
+        "not_there",
+        "deletions",
+        "external_id",
+        "parent_not_found",
+    }
 
 
 async def test_what_writes_show_otherwise_is_told_apart_and_the_patient_is_as_it_was(clinic, path):

@@ -5,6 +5,7 @@ import io
 import json
 
 import pytest
+import typer
 from rich.console import Console
 
 from app.cli.first_contact import TerminalOperator, run_first_contact
@@ -66,6 +67,22 @@ async def test_a_write_without_an_answer_is_not_called_put_back(clinic, path):
 
     assert clinic.chart(patient)["home_phone"] == PHONE
     assert report.altered == ["DrChrono, test patient: home_phone"], "it may land late"
+
+
+async def test_a_prompt_that_is_interrupted_ends_the_run_and_leaves_its_report(clinic, known, path, monkeypatch):
+    await tried(clinic, path)
+    screen = io.StringIO()
+    operator = TerminalOperator(Console(file=screen, soft_wrap=True), frozenset(), is_there=True)
+
+    def interrupted(*_, **__):
+        raise typer.Abort
+
+    monkeypatch.setattr(typer, "confirm", interrupted)
+    code = await run_first_contact(known, path, operator, Wanted())
+
+    assert code == 1
+    assert "Stopped; run it again to go on." in screen.getvalue()
+    assert "| as assumed |" in path.with_suffix(".md").read_text()
 
 
 def api_calls(clinic):

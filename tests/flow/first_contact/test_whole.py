@@ -24,8 +24,9 @@ async def told(clinic, known):
     """The clinic, and both vendors tell a service of it that listens."""
     with running(create_app(known)) as url:
         clinic.drchrono.post("/_control/webhook", json={"url": f"{url}/webhooks/drchrono", "secret": SECRET})
-        told = {"url": f"{url}/webhooks/salesforce/outbound/{OUTBOUND}", "silence_integration_user": False}
-        clinic.salesforce.put("/_control/outbound", json=told)
+        messages = {"url": f"{url}/webhooks/salesforce/outbound/{OUTBOUND}", "objects": {"Contact": ["LastName"]}}
+        messages["silence_integration_user"] = False
+        clinic.salesforce.put("/_control/outbound", json=messages).raise_for_status()
         yield clinic
         clinic.salesforce.post("/_control/reset")
         clinic.drchrono.post("/_control/reset")
@@ -80,7 +81,7 @@ class FrontDesk:
                 raise AssertionError(what)
 
 
-async def test_a_whole_first_contact_finds_the_vendors_as_assumed_and_the_patient_as_it_was(told, tmp_path):
+async def test_a_whole_first_contact_finds_the_vendors_as_assumed_and_the_patient_as_it_was(told, tmp_path, capsys):
     clinic, path = told, tmp_path / "first-contact.json"
     await clinic.registers()
     patient = await clinic.has_linked(**CANARY)
@@ -111,6 +112,8 @@ async def test_a_whole_first_contact_finds_the_vendors_as_assumed_and_the_patien
     assert again_made == 0, "what is settled is not tried again"
     shown = report.write_for_people(STEPS, clinic.runtime).read_text() + path.read_text() + "\n".join(person.lines)
     told = {str(value) for record in before for value in record.values() if isinstance(value, str) and len(value) > 5}
+    logged = capsys.readouterr().out
+    assert [value for value in CANARY.values() if value in logged] == [], "nor in any log"
     assert [value for value in told | {str(patient["id"])} if value in shown] == []
     assert path.stat().st_mode & 0o077 == 0
 
