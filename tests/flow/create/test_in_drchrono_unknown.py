@@ -21,7 +21,7 @@ SECOND = timedelta(seconds=1)
 LIST = "GET /api/patients?"
 
 
-@pytest.fixture(params=["shown at once", "lists are stale"])
+@pytest.fixture(params=[pytest.param("shown at once", marks=pytest.mark.long), "lists are stale"])
 def ticked(request, clinic):
     """A Contact that is ticked; DrChrono's lists show a new chart at once, or seconds later."""
     if request.param == "lists are stale":
