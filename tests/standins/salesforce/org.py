@@ -16,7 +16,6 @@ from tests.standins.salesforce.metadata.components import Catalog
 from tests.standins.salesforce.metadata.shape import custom_permissions, kinds_of
 from tests.standins.salesforce.metadata.xml_parts import text
 from tests.standins.salesforce.records import Row, Table
-from tests.standins.salesforce.schema import Kind
 from tests.standins.salesforce.values import stamp
 
 ORG_ID = "00DSYN0000000012BA"
@@ -328,10 +327,6 @@ class Org:
     def name_of(self, user: str) -> str:
         return str(self.tables["user"].rows[user]["Name"])
 
-    def seen_by(self, user: str) -> "Org":
-        """The org as this user sees it."""
-        return self if user == INTEGRATION_USER else OrgSeenBy(self, user)
-
     def greet(self, token: str) -> bool:
         """Whether the session lives; being used keeps it alive."""
         used_at, now = self.sessions.get(token), self.now()
@@ -357,39 +352,3 @@ class Org:
         if len(self.cursors) > CURSORS_KEPT:
             del self.cursors[next(iter(self.cursors))]
         return locator
-
-
-class TableView:
-    """A table whose object is another user's view of it; the records are the same."""
-
-    def __init__(self, table: Table, kind: Kind) -> None:
-        self._table = table
-        self.kind = kind
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._table, name)
-
-
-_OF_THE_VIEW = {"_org", "user", "tables"}
-
-
-class OrgSeenBy(Org):
-    """The org as its administrator sees it."""
-
-    def __init__(self, org: Org, user: str) -> None:
-        self._org, self.user = org, user
-        kinds = kinds_of(org.catalog, frozenset(org.sets_of(user)), is_admin=True)
-        views: dict[str, Any] = {
-            name: TableView(table, kinds[name]) if name in kinds else table for name, table in org.tables.items()
-        }
-        self.tables = views
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._org, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # What changes here changes in the org; the view alone is this object's own.
-        if name in _OF_THE_VIEW:
-            object.__setattr__(self, name, value)
-        else:
-            setattr(self._org, name, value)

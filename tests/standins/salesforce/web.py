@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from tests.standins.salesforce.errors import ApiError
 from tests.standins.salesforce.org import Org
+from tests.standins.salesforce.org_views import OrgSeenBy
 from tests.standins.salesforce.rules import Call
 
 MEDIA_TYPE = "application/json;charset=UTF-8"
@@ -26,7 +27,8 @@ def org_of(request: Request) -> Org:
     org: Org = request.app.state.org
     if not org.signed_in or not request.scope["path"].startswith(_OF_A_USER):
         return org
-    return org.seen_by(org.user_of(bearer(request.scope)))
+    user = org.user_of(bearer(request.scope))
+    return org if user == org.user else OrgSeenBy(org, user)
 
 
 def bearer(scope: Scope) -> str:
