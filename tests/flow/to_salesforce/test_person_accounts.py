@@ -19,6 +19,7 @@ opt_in = "Sync_To_DrChrono__c"
 fields.first_name = {{ drchrono = "first_name", salesforce = "FirstName", codec = "text", owner = "drchrono", max_length = 40, identity = true, required = true }}
 fields.last_name = {{ drchrono = "last_name", salesforce = "LastName", codec = "text", owner = "drchrono", max_length = 80, identity = true, required = true }}
 fields.date_of_birth = {{ drchrono = "date_of_birth", salesforce = "PersonBirthdate", codec = "date", owner = "drchrono", identity = true, required = true }}
+fields.gender = {{ drchrono = "gender", salesforce = "DrChrono_Gender__c", codec = "enum", owner = "drchrono", required = true, values = {{ Male = "Male", Female = "Female", Other = "Other", UNK = "UNK", ASKU = "ASKU" }} }}
 fields.email = {{ drchrono = "email", salesforce = "PersonEmail", codec = "email", owner = "salesforce", max_length = 80 }}
 fields.state = {{ drchrono = "state", salesforce = "PersonMailingState", codec = "state", owner = "salesforce", max_length = 80 }}
 """  # noqa: E501 - a row of a mapping is a line
@@ -44,7 +45,10 @@ def people(known, empty_vendors, tmp_path):
 async def test_the_check_says_what_record_type_persons_take_and_is_green_with_it(people):
     without, of_companies, right = [await found(people(one)) for one in (None, "Company", "Patient")]
 
-    said = [[one for one in findings if one.name == "mapping: patient"] for findings in (without, of_companies, right)]
+    said = [
+        [one for one in findings if one.name == "mapping: patient" and "Account" in one.says]
+        for findings in (without, of_companies, right)
+    ]
     assert [[one.state for one in lines] for lines in said] == [[CheckState.RED], [CheckState.RED], [CheckState.OK]]
     assert all("(Patient)" in lines[0].fix for lines in said[:2])
 
