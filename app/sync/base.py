@@ -1,8 +1,9 @@
 """The base: what both sides last agreed on, as keyed hashes, so that no patient's value lies there.
 
-A merge needs equality only. A stamp is `codec version . key id . hash`; one made with an unknown key or another codec
-version says nothing, and a field without a stamp has no base. The hash covers the link and the field, so equal
-values of two people do not look equal.
+A merge needs equality only. A stamp is `codec version . key id . hash . place`; one made with an unknown key or another
+codec version says nothing, and a field without a stamp has no base. The hash covers the link and the field, so equal
+values of two people do not look equal. The place is which fields of both sides the row joins: a row that joins others
+since the stamp was made has no base, for those never agreed on anything. A stamp without one is an older version's.
 
 The rules hold what the core needs to judge one kind: its table, the keys of its bases, and how long a doubt waits.
 """
@@ -17,6 +18,7 @@ from datetime import timedelta
 from app.sync.mappings.table import EXTERNAL_ID, Table
 from app.sync.model import Base, Fields, Link, Snapshot
 
+_PARTS = 3  # of a stamp before its place
 _HASH_BYTES = 15  # 120 bits: no accidental equality, and 20 characters without padding
 _DIGEST_CHARACTERS = _HASH_BYTES * 4 // 3
 
@@ -62,6 +64,12 @@ class HashKeys:
         return tuple(hmac.digest(key, b"\x00".join(parts), "sha256").hex() for _, key in self.keys)
 
 
+def _placed(stamp: str) -> tuple[str, str]:
+    """Give a stamp without its place, and the place; empty where an older version made it."""
+    *made, place = stamp.split(".")
+    return (".".join(made), place) if len(made) == _PARTS else (stamp, "")
+
+
 def _digest(key: bytes, scope: str, name: str, normal: str | None) -> str:
     text = f"{scope}\x1f{name}\x1f" + ("" if normal is None else f"={normal}")
     return base64.urlsafe_b64encode(hmac.digest(key, text.encode(), "sha256")[:_HASH_BYTES]).decode()
@@ -93,8 +101,9 @@ class Rules:
         """Give the stamp of a field's tidy value."""
         known = self._stamped.get((link.id, name, value))
         if known is None:
-            codec = self.table.rows[name].codec
-            known = self.keys.stamp(link.id, name, codec.version, codec.normal(value))
+            row = self.table.rows[name]
+            made = self.keys.stamp(link.id, name, row.codec.version, row.codec.normal(value))
+            known = f"{made}.{row.place}"
             self._stamped[link.id, name, value] = known
         return known
 
@@ -103,11 +112,14 @@ class Rules:
         return self.keys.stamp(link.id, EXTERNAL_ID, 1, key)
 
     def matches(self, link: Link, name: str, stamp: str | None, value: str | None) -> bool | None:
-        """Say whether a stamp was made of this value; None when there is no stamp or it cannot be read."""
+        """Say whether a stamp was made of this value; None when there is no stamp, or it says nothing of this row."""
         if stamp is None:
             return None
-        codec = self.table.rows[name].codec
-        return self.keys.matches(stamp, link.id, name, codec.version, codec.normal(value))
+        row = self.table.rows[name]
+        made, place = _placed(stamp)
+        if place and place != row.place:
+            return None
+        return self.keys.matches(made, link.id, name, row.codec.version, row.codec.normal(value))
 
     def moved(self, link: Link, name: str, value: str | None) -> bool | None:
         """Say whether a side's value differs from the base; None when the field has no base."""

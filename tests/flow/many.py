@@ -1,7 +1,6 @@
 """More patients than a comparing may change without a word, and a mapping that would empty a field on all of them."""
 
 from dataclasses import replace
-from importlib import resources
 
 from app.sync.mappings import file
 from app.sync.model import Kind
@@ -19,7 +18,7 @@ async def registers_many(clinic, count=MANY):
 
 
 def blank_phones(clinic, tmp_path):
-    """The same clinic after somebody mapped the phone to a field that nobody fills in."""
-    shipped = (resources.files("app.sync") / "mappings" / "default.toml").read_text()
-    (tmp_path / "wrong.toml").write_text(shipped.replace('drchrono = "cell_phone"', 'drchrono = "office_phone"'))
+    """The same clinic after somebody had the phone follow a field that nobody fills in."""
+    row = '{ drchrono = "office_phone", direction = "to_salesforce", owner = "drchrono" }'
+    (tmp_path / "wrong.toml").write_text(f'extends = "default"\n[patient]\nfields.cell_phone = {row}\n')
     return replace(clinic.runtime, mappings=file.load(tmp_path / "wrong.toml"))

@@ -3,6 +3,7 @@
 Nothing outside a table is kept or written. Field values are compared only here, in one normal form per codec.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +19,7 @@ from app.sync.model import Fields, Kind, RecordRef, Side, Snapshot
 
 ZONE = "doctor.timezone"  # not the record's own: its doctor's, or what the settings say of its office
 DELETED = "deleted_flag"
+_PLACE = 6  # characters that tell the few places apart that one row ever had
 EXTERNAL_ID = "external id"  # of Salesforce's record, which is no row; no row of TOML reads so by accident
 
 
@@ -71,6 +73,12 @@ class Row:
         if side is Side.DRCHRONO or not self.options.to:
             return name
         return f"{name.removesuffix('__r')}__c" if name.endswith("__r") else f"{name}Id"
+
+    @cached_property
+    def place(self) -> str:
+        """Which fields of both sides it joins and how they are compared, in short: what a base is only good for."""
+        here, there = self.names[Side.DRCHRONO], self.names[Side.SALESFORCE].casefold()  # whose names ignore case
+        return hashlib.sha256(f"{here}\x1f{there}\x1f{self.codec.name}".encode()).hexdigest()[:_PLACE]
 
     @cached_property
     def sources(self) -> tuple[str, ...]:

@@ -1,11 +1,14 @@
 """The base: equal values are recognised, nothing else can be told from a stamp, and an unreadable one says nothing."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.sync.base import HashKeys
-from app.sync.model import Base, Snapshot
+from app.sync.merge import merge
+from app.sync.model import Base, Side, Snapshot
 from tests.build import KEYS, OTHER_KEYS, a_link, a_patient, a_row, rules
 
 NORMAL = st.none() | st.text()
@@ -126,3 +129,47 @@ def test_a_keyed_digest_depends_on_the_key_and_on_where_its_parts_end():
     digests = {KEYS.digest(b"a", b"bc"), KEYS.digest(b"ab", b"c"), OTHER_KEYS.digest(b"a", b"bc")}
 
     assert len(digests) == 3
+
+
+def joined(row, **other):
+    """The row, joining other fields."""
+    return replace(row, names={side: other.get(side.value, name) for side, name in row.names.items()})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        joined(a_row("note"), salesforce="Memo__c"),
+        joined(a_row("note"), drchrono="memo"),
+        a_row("note", codec="phone"),
+    ],
+    ids=["another field of Salesforce's", "another field of DrChrono's", "another codec"],
+)
+def test_a_row_that_joins_other_fields_than_it_did_has_no_base(other):
+    link = a_link({"note": "a"}, rules(a_row("note")))
+
+    moved = [rules(other).moved(link, "note", value) for value in ("a", None)]
+
+    assert moved == [None, None]
+
+
+def test_what_never_agreed_is_filled_and_empties_nothing():
+    link = a_link({"note": "a"}, rules(a_row("note")))
+    renamed = rules(joined(a_row("note"), salesforce="Memo__c"))
+
+    merged = merge(renamed, link, {"note": "a"}, {"note": None})
+
+    assert merged.to == {Side.SALESFORCE: {"note": "a"}, Side.DRCHRONO: {}}
+
+
+def test_the_case_of_a_field_of_salesforces_makes_it_no_other():
+    link = a_link({"note": "a"}, rules(a_row("note")))
+
+    assert rules(joined(a_row("note"), salesforce="NOTE__C")).moved(link, "note", "a") is False
+
+
+def test_a_base_that_an_older_version_made_still_counts():
+    ours, link = rules(a_row("note")), a_link({"note": "a"}, rules(a_row("note")))
+    older = replace(link, base=Base({"note": link.base.stamps["note"].rpartition(".")[0]}))
+
+    assert [ours.moved(older, "note", value) for value in ("a", "b")] == [False, True]
