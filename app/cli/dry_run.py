@@ -15,6 +15,7 @@ from app.operations.backfill import LOAD, keep_counts
 from app.runtime import Runtime, open_runtime
 from app.settings.fields import Settings
 from app.sync.failure_causes import fix
+from app.sync.mappings.table import Table as MappingTable
 from app.sync.model import Kind, Lane, Side
 from workers.compare.checkpoint import DryRun
 from workers.compare.preview import preview
@@ -47,7 +48,7 @@ async def print_dry_run(
         if not is_connected(runtime, console):
             return False
         found: dict[Kind, DryRun] = {}
-        with _quiet() if as_json else progress.showing(console) as say:
+        with quiet() if as_json else progress.showing(console) as say:
             for one in [one for one in ORDER if one in runtime.mappings and kind in (None, one)]:
                 try:
                     found[one] = await _looked(runtime, one, say, since_ever=since_ever)
@@ -57,18 +58,20 @@ async def print_dry_run(
         if since_ever:
             await _keep(runtime, found)
         if as_json:
-            document = {"kinds": [_as_json(each) for each in found.values()]}
+            document = {"kinds": [dry_run_as_json(each) for each in found.values()]}
             console.print(json.dumps(document, indent=2), markup=False, highlight=False, soft_wrap=True)
             return True
         for each in found.values():
-            _show(runtime, console, each)
+            show_dry_run(runtime.mappings[each.kind], console, each)
         kept = "; the numbers are kept for `chronobridge check` and the console" if since_ever else ""
         console.print(f"nothing was written at a vendor{kept}", markup=False, highlight=False, soft_wrap=True)
     return True
 
 
 @contextmanager
-def _quiet() -> Iterator[progress.Say]:
+def quiet() -> Iterator[progress.Say]:
+    """Give what shows no progress."""
+
     def say(part: str, rows: int, of: int, beside: str = "") -> None:  # noqa: ARG001 - a script reads no progress
         return
 
@@ -82,7 +85,8 @@ async def _keep(runtime: Runtime, found: Mapping[Kind, DryRun]) -> None:
             await keep_counts(runtime, kind, each.counts)
 
 
-def _as_json(found: DryRun) -> dict[str, Any]:
+def dry_run_as_json(found: DryRun) -> dict[str, Any]:
+    """Give what comparing a kind would do, for a script."""
     changes = [
         {"side": side.value, "field": name, "records": count, "emptied": found.prospect.blanks[side, name]}
         for (side, name), count in found.prospect.fields.most_common()
@@ -113,15 +117,16 @@ async def _looked(runtime: Runtime, kind: Kind, say: progress.Say, *, since_ever
     return await preview(runtime, kind, since, lane, tell)
 
 
-def _show(runtime: Runtime, console: Console, found: DryRun) -> None:
+def show_dry_run(table: MappingTable, console: Console, found: DryRun, notes: Mapping[str, str] | None = None) -> None:
+    """Print what comparing a kind would do; `notes`: what is to be said of a field beside."""
     read = " and ".join(f"{count:,} of {NAMES[side]}" for side, count in found.read.items()) or "nothing"
     console.print(
         f"\n[bold]{found.kind}s[/]: {read} read, {found.prospect.records:,} of the linked would change", highlight=False
     )
-    for line in [*_there(runtime, found), *_new(found)]:
+    for line in [*_there(table, found), *_new(found)]:
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if found.prospect.fields:
-        console.print(_fields(runtime, found))
+        console.print(_fields(table, found, notes or {}))
     if found.stops:
         console.print(
             f"  [red]the brake would stop this until you resume its lane: {found.stops}",
@@ -130,13 +135,12 @@ def _show(runtime: Runtime, console: Console, found: DryRun) -> None:
         )
 
 
-def _there(runtime: Runtime, found: DryRun) -> list[str]:
+def _there(table: MappingTable, found: DryRun) -> list[str]:
     """Say what there is, and how what is linked already stands."""
     counts, lines = found.counts, []
     if found.is_whole:
         there = f"{counts.there[Side.DRCHRONO]:,} {found.kind}s in DrChrono"
-        objects = runtime.mappings[found.kind].object
-        lines.append(f"{there}, {counts.there[Side.SALESFORCE]:,} records of {objects} in Salesforce")
+        lines.append(f"{there}, {counts.there[Side.SALESFORCE]:,} records of {table.object} in Salesforce")
     if counts.left_out:
         lines.append(f"{counts.left_out:,} are none of ours, and left out: breaks, and what DrChrono has deleted")
     if counts.excluded:
@@ -171,14 +175,17 @@ def _new(found: DryRun) -> list[str]:
     return lines
 
 
-def _fields(runtime: Runtime, found: DryRun) -> Table:
+def _fields(mapped: MappingTable, found: DryRun, notes: Mapping[str, str]) -> Table:
     table = Table("field", "written in", pad_edge=False)
     table.add_column("records", justify="right")
     table.add_column("emptied", justify="right")
     table.add_column("samples (masked)")
-    mapped = runtime.mappings[found.kind]
+    if notes:
+        table.add_column("mapping")
     for (side, name), count in found.prospect.fields.most_common():
         blanks = found.prospect.blanks[side, name]
         samples = "\n".join(f"{one.record_id}: {one.before} → {one.after}" for one in found.samples[side, name])
-        table.add_row(mapped.name_of(name, side), NAMES[side], f"{count:,}", f"{blanks:,}" if blanks else "", samples)
+        note = [notes.get(name, "as now")] if notes else []
+        emptied = f"{blanks:,}" if blanks else ""
+        table.add_row(mapped.name_of(name, side), NAMES[side], f"{count:,}", emptied, samples, *note)
     return table

@@ -45,6 +45,28 @@ def check(file: _File, *, as_json: _AsJson = False) -> None:
     raise typer.Exit(asyncio.run(_check(mapping_file.load(file), as_json=as_json)))
 
 
+@commands.command()
+def preview(
+    file: _File,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="go through so many records of each kind and side, not all")
+    ] = None,
+    *,
+    as_json: _AsJson = False,
+) -> None:
+    """Say what a mapping would write, on which side and field, with masked samples; nothing is written."""
+    from rich.console import Console
+
+    from app import log
+    from app.cli.mapping_preview import print_preview
+    from app.settings import env_file
+    from app.sync.mappings import file as mapping_file
+
+    log.configure(logging.ERROR)
+    work = print_preview(env_file.load(), Console(), mapping_file.load(file), limit, as_json=as_json)
+    raise typer.Exit(0 if asyncio.run(work) else 1)
+
+
 async def _show(settings: "Settings", *, as_json: bool) -> int:
     from app.operations.mapping import judged, last_answers
     from app.runtime import open_runtime
@@ -100,12 +122,11 @@ def _print(kinds: list["MappedKind"], why: str, *, as_json: bool) -> int:
             _print_kind(console, kind)
         if why:
             console.print(why, style="yellow", markup=False, highlight=False)
-        print_verdict(console, kinds)
+        _print_verdict(console, kinds)
     return int(any(kind.is_red for kind in kinds))
 
 
-def print_verdict(console: "Console", kinds: list["MappedKind"]) -> None:
-    """Print in a line how much does not fit."""
+def _print_verdict(console: "Console", kinds: list["MappedKind"]) -> None:
     found = [one for kind in kinds for one in kind.all_misfits]
     reds = sum(one.is_fatal for one in found)
     says = f"{reds} red, {len(found) - reds} to look at" if found else "everything fits, as far as it is known"
@@ -127,7 +148,7 @@ def _print_kind(console: "Console", kind: "MappedKind") -> None:
         table.add_row(here, "↔" if field.is_two_way else "→", there, _winner(field), field.codec, style=style)
     console.print(table, soft_wrap=False)
     for one in kind.all_misfits:
-        _print_misfit(console, one)
+        print_misfit(console, one)
 
 
 def _side(field: "MappedField", side: "Side") -> str:
@@ -143,7 +164,8 @@ def _winner(field: "MappedField") -> str:
     return {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}[field.owner]
 
 
-def _print_misfit(console: "Console", misfit: "Misfit") -> None:
+def print_misfit(console: "Console", misfit: "Misfit") -> None:
+    """Print what does not fit, and what to do about it."""
     from rich.text import Text
 
     mark, color = ("✗", "red") if misfit.is_fatal else ("!", "yellow")

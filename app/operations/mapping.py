@@ -7,11 +7,13 @@ are asked, of what the org says now or of what it last said.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from app.errors import Rejected
 from app.runtime import Runtime
 from app.store import conflicts, failures, journal, org_descriptions
+from app.sync.mappings.codecs import FieldLimits
 from app.sync.mappings.misfits import Misfit, drchrono_misfits, drchrono_type
 from app.sync.mappings.table import Direction, Mappings, OnConflict, Row, Table
 from app.sync.model import Kind, Side
@@ -114,6 +116,37 @@ class MappedKind:
     def is_red(self) -> bool:
         """Whether records would be refused for something."""
         return any(misfit.is_fatal for misfit in self.all_misfits)
+
+
+class FieldChange(StrEnum):
+    """How a row of another mapping is to the one in use."""
+
+    ADDED = "added"
+    OTHER_FIELDS = "joins other fields"
+    OTHER_RULES = "other rules"
+    DROPPED = "dropped"
+
+
+def changes(used: Table | None, wanted: Table | None) -> dict[str, FieldChange]:
+    """Give the rows that differ between the mapping in use and another one: our name of the field -> how.
+
+    What is added or joins other fields than before has never agreed on anything: it meets as at a first match.
+    """
+    before, after = (table.rows if table else {} for table in (used, wanted))
+    found = {name: FieldChange.DROPPED for name in before if name not in after}
+    for name, row in after.items():
+        if name not in before:
+            found[name] = FieldChange.ADDED
+        elif row.place != before[name].place:
+            found[name] = FieldChange.OTHER_FIELDS
+        elif _unfitted(row) != _unfitted(before[name]):
+            found[name] = FieldChange.OTHER_RULES
+    return found
+
+
+def _unfitted(row: Row) -> Row:
+    """Give a row as its file has it, without what the org says."""
+    return replace(row, options=replace(row.options, limits=FieldLimits()))
 
 
 async def ask_org(client: Salesforce, table: Table) -> OrgAnswer:

@@ -133,6 +133,9 @@ class DryRun:
     samples  (side, our name of the field) -> some of the changes
     stops    why the brake would hold the changes back; empty where it would not
     pairs    links that were met; of them and lone ones `failing` have a failure, and `excluded` are out of the set
+    limit    how many records of a side are gone through; None: all
+    changed  fields that another mapping than the one in use has otherwise; `by_change`: how many linked records would
+             be written because of them
     """
 
     kind: Kind
@@ -146,9 +149,23 @@ class DryRun:
     pairs: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
     excluded: set[str] = field(default_factory=set)
+    limit: int | None = None
+    changed: frozenset[str] = frozenset()
+    by_change: int = 0
+
+    def take(self, side: Side, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Give the rows of a page that are within the limit, counted as gone through."""
+        taken = rows if self.limit is None else rows[: self.limit - self.read[side]]
+        self.read[side] += len(taken)
+        return taken
+
+    def has_enough(self, side: Side) -> bool:
+        """Say whether so many records of a side were gone through as are wanted."""
+        return self.limit is not None and self.read[side] >= self.limit
 
     def see(self, due: Due, seen: Seen, plan: Plan) -> None:
-        """Keep some changes of each field to be shown."""
+        """Keep some changes of each field to be shown, and count what changed fields have written."""
+        self.by_change += any(name in self.changed for fields in planned_writes(plan).values() for name in fields)
         for side, fields in planned_writes(plan).items():
             before = seen.salesforce if side is Side.SALESFORCE else seen.drchrono
             held: Fields = before.fields if isinstance(before, Snapshot) else {}

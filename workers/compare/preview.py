@@ -95,20 +95,30 @@ def _unheard(link: Link) -> Absent | NothingNew:
 _AT_ONCE = 200
 
 
-async def preview(runtime: Runtime, kind: Kind, since: datetime | None, lane: Lane, tell: PreviewProgress) -> DryRun:
+async def preview(
+    runtime: Runtime,
+    kind: Kind,
+    since: datetime | None,
+    lane: Lane,
+    tell: PreviewProgress,
+    into: DryRun | None = None,
+) -> DryRun:
     """Say what comparing a kind would do, since a moment or (None) since ever.
 
+    into    what it is counted into, with the limit that it has; with one, linked records are told by their charts alone
     Raises  SyncError
     """
     assert runtime.salesforce is not None
-    known, found = runtime.settings, DryRun(kind, is_whole=since is None)
+    known, found = runtime.settings, into or DryRun(kind)
+    found.is_whole = since is None and found.limit is None
     seen: set[str] = set()
     async for due in _charts(runtime, found, since, lane):
         seen |= {one.link.id for one in due if one.link.salesforce_id}
         await _preview_due(runtime, found, due, lane)
         await tell(found)
     async for due in _contacts(runtime, found, since, lane):
-        await _preview_due(runtime, found, [one for one in due if one.link.id not in seen], lane)
+        left = [one for one in due if one.link.id not in seen] if found.limit is None else []
+        await _preview_due(runtime, found, left, lane)
         await tell(found)
     found.counts.linked, found.counts.excluded = len(found.pairs), found.counts.excluded + len(found.excluded)
     found.counts.there[Side.DRCHRONO] = found.read[Side.DRCHRONO] - found.counts.left_out
@@ -136,10 +146,10 @@ async def _charts(runtime: Runtime, found: DryRun, since: datetime | None, lane:
     assert runtime.drchrono is not None
     table, rules = runtime.mappings[found.kind], runtime.rules(found.kind)
     async for page in drchrono_pages(runtime.drchrono.on(lane), table, since):
-        found.read[Side.DRCHRONO] += len(page.rows)
+        taken = found.take(Side.DRCHRONO, page.rows)
         record_unreadable_rows(runtime, found.kind, Side.DRCHRONO, page.unreadable)
-        agreed, failed = await _met(runtime, found, Side.DRCHRONO, [wire.record_id(row) for row in page.rows])
-        rows = [row for row in page.rows if wire.record_id(row) not in failed]
+        agreed, failed = await _met(runtime, found, Side.DRCHRONO, [wire.record_id(row) for row in taken])
+        rows = [row for row in taken if wire.record_id(row) not in failed]
         news, known = changed_rows(rules, rows, agreed), agreed.keys()
         found.leave_out(rules, [row for row in rows if wire.record_id(row) not in news.keys() | known])
         versions = {id_: wire.version(row) for id_, row in news.items() if id_ not in agreed}
@@ -148,6 +158,8 @@ async def _charts(runtime: Runtime, found: DryRun, since: datetime | None, lane:
         due = [_due_of_row(runtime, found.kind, lane, row, agreed) for row in moved]
         for at in range(0, len(due), _AT_ONCE):
             yield due[at : at + _AT_ONCE]
+        if found.has_enough(Side.DRCHRONO):
+            return
 
 
 async def _unloaded(runtime: Runtime, found: DryRun, lane: Lane, side: Side, versions: Mapping[str, str]) -> set[str]:
@@ -171,15 +183,15 @@ async def _contacts(runtime: Runtime, found: DryRun, since: datetime | None, lan
     kind, batch = found.kind, read_only_batch(runtime, found.kind, lane)
     table, rules = runtime.mappings[kind], runtime.rules(kind)
     async for page in salesforce_pages(runtime.salesforce.on(lane), table, since, ""):
-        found.read[Side.SALESFORCE] += len(page.rows)
+        taken = found.take(Side.SALESFORCE, page.rows)
         reader = await reader_of(batch)
         record_unreadable_rows(runtime, kind, Side.SALESFORCE, page.unreadable)
-        agreed, failed = await _met(runtime, found, Side.SALESFORCE, [str(row["Id"]) for row in page.rows])
-        news = changed_contacts(rules, reader, page.rows, agreed)
-        gone = {str(row["Id"]) for row in page.rows if row.get("IsDeleted")}
+        agreed, failed = await _met(runtime, found, Side.SALESFORCE, [str(row["Id"]) for row in taken])
+        news = changed_contacts(rules, reader, taken, agreed)
+        gone = {str(row["Id"]) for row in taken if row.get("IsDeleted")}
         versions = {id_: news[id_] for id_ in news.keys() - agreed.keys() - failed.keys() - gone}
         left_alone = await _unloaded(runtime, found, lane, Side.SALESFORCE, versions)
-        rows = {str(row["Id"]): row for row in page.rows}
+        rows = {str(row["Id"]): row for row in taken}
         quiet = rows.keys() - news.keys() - agreed.keys() - failed.keys() - gone
         found.counts.excluded += sum(reader.salesforce(rows[id_]).is_included is False for id_ in quiet)
         seen = one_by_one({id_: rows[id_] for id_ in versions.keys() - left_alone}, reader.salesforce)
@@ -189,6 +201,8 @@ async def _contacts(runtime: Runtime, found: DryRun, since: datetime | None, lan
         due = [Due(link, 0, 0, 0, lane) for id_, link in agreed.items() if id_ in gone | news.keys()]
         for at in range(0, len(due), _AT_ONCE):
             yield due[at : at + _AT_ONCE]
+        if found.has_enough(Side.SALESFORCE):
+            return
 
 
 async def _preview_due(runtime: Runtime, found: DryRun, due: Sequence[Due], lane: Lane) -> None:
