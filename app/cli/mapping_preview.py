@@ -1,7 +1,8 @@
 """What another mapping would write before it is used: counted by field, with masked samples; nothing is written.
 
-Both sides are gone through as for a comparison, in its lane. Rows that the other mapping has as the one in use count
-what that one would write as well; the others are told apart by how they differ.
+Both sides are gone through as for a comparison, in its lane; a kind that both mappings have alike is left out. Rows
+that the other mapping has as the one in use count what that one would write as well; the others are told apart by how
+they differ.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from app.cli.backfill import explain, is_connected
 from app.cli.dry_run import dry_run_as_json, quiet, show_dry_run
 from app.cli.mapping import print_misfit
 from app.errors import VendorError
-from app.operations.mapping import FieldChange, ask_org_of_all, changes, judged
+from app.operations.mapping import FieldChange, ask_org_of_all, changes, is_same, judged
 from app.runtime import Runtime, open_runtime
 from app.settings.fields import Settings
 from app.sync.mappings.table import Mappings
@@ -54,9 +55,8 @@ async def preview_mapping(
 
     Raises  VendorError, StoreUnavailable
     """
-    found = {
-        kind: changes(runtime.mappings.get(kind), wanted.get(kind)) for kind in ORDER if _is_in(kind, runtime, wanted)
-    }
+    pairs = {kind: (runtime.mappings.get(kind), wanted.get(kind)) for kind in ORDER}
+    found = {kind: changes(*pair) for kind, pair in pairs.items() if not is_same(*pair)}
     seen: dict[Kind, DryRun] = {}
     if (fitted := await fitted_to_org(runtime, console, wanted, as_json=as_json)) is None:
         return False
@@ -68,14 +68,12 @@ async def preview_mapping(
         return is_whole
     for kind, differing in found.items():
         _show(fitted, console, kind, differing, seen.get(kind))
+    if not found:
+        _say(console, "it is the mapping in use: nothing was gone through")
     if not is_whole:
         _say(console, "interrupted: this is what was counted by then", "yellow")
     _say(console, "nothing was written; after MAPPING_FILE is changed, `chronobridge backfill` has it applied")
     return is_whole
-
-
-def _is_in(kind: Kind, runtime: Runtime, wanted: Mappings) -> bool:
-    return kind in runtime.mappings or kind in wanted
 
 
 async def fitted_to_org(
@@ -131,7 +129,7 @@ def _show(runtime: Runtime, console: Console, kind: Kind, found: dict[str, Field
     if seen is not None:
         notes = {name: found[name].value if name in found else "as now" for name in table.rows}
         show_dry_run(table, console, seen, notes)
-        _say(console, f"  {seen.by_change:,} of the linked would be written because of what the mapping changes")
+        _say(console, f"  {seen.by_change:,} of the linked would be written because of rows that the mapping changes")
     for name, change in found.items():
         if change is FieldChange.DROPPED:
             _say(console, f"  {name}: dropped; nothing of it is written any more, and both sides keep what they hold")
@@ -139,7 +137,7 @@ def _show(runtime: Runtime, console: Console, kind: Kind, found: dict[str, Field
             row = table.rows[name]
             _say(console, f"  {name}: {change.value} ({row.names[Side.DRCHRONO]} and {row.shown(Side.SALESFORCE)})")
     if not found:
-        _say(console, "  the mapping of the kind is as the one in use")
+        _say(console, "  its rows are as in the mapping in use; conditions, constants, object or external id are not")
 
 
 def _as_json(kind: Kind, found: dict[str, FieldChange], seen: DryRun | None) -> dict[str, Any]:

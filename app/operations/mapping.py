@@ -144,6 +144,17 @@ def changes(used: Table | None, wanted: Table | None) -> dict[str, FieldChange]:
     return found
 
 
+def is_same(used: Table | None, wanted: Table | None) -> bool:
+    """Say whether another mapping has a kind as the one in use has it, its conditions and constants too."""
+    if used is None or wanted is None:
+        return used is wanted
+    before, after = (
+        replace(one, rows={name: _unfitted(row) for name, row in one.rows.items()}, shows_status=False)
+        for one in (used, wanted)
+    )
+    return before == after
+
+
 def _unfitted(row: Row) -> Row:
     """Give a row as its file has it, without what the org says."""
     return replace(row, options=replace(row.options, limits=FieldLimits()))

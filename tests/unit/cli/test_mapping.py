@@ -6,7 +6,7 @@ import json
 import pytest
 
 from app.cli import mapping
-from app.operations.mapping import FieldChange, changes
+from app.operations.mapping import FieldChange, changes, is_same
 from app.sync.mappings import file
 from app.sync.model import Kind
 
@@ -59,3 +59,13 @@ def test_another_mapping_is_told_from_the_one_in_use_row_by_row(written):
         "nick_name": FieldChange.ADDED,
     }
     assert changes(file.load()[Kind.PATIENT], file.load()[Kind.PATIENT]) == {}
+
+
+def test_a_kind_that_both_mappings_have_alike_is_known(written):
+    other = written('include = [{ drchrono = "patient_status", is = ["A"] }]')
+    used = file.load()
+
+    same = {kind for kind in used if is_same(used[kind], other[kind])}
+
+    assert changes(used[Kind.PATIENT], other[Kind.PATIENT]) == {}
+    assert same == {Kind.DOCTOR, Kind.OFFICE}  # an appointment is out of the set with its patient
