@@ -68,11 +68,17 @@ def preview(
 
 
 async def _show(settings: "Settings", *, as_json: bool) -> int:
+    from app.errors import OtherInstance
     from app.operations.mapping import judged, last_answers
     from app.runtime import open_runtime
 
+    answers: Mapping[Kind, OrgAnswer]
     async with open_runtime(settings) as runtime:
-        answers, why = await _asked_now(settings, runtime.mappings)
+        try:
+            await runtime.must_be_ours()
+            answers, why = await _asked_now(settings, runtime.mappings)
+        except OtherInstance as error:
+            answers, why = {}, f"Salesforce was not asked: {error}"
         if why:
             answers = await last_answers(runtime, runtime.mappings)
             why = f"{why}; what it last said is shown" if answers else why

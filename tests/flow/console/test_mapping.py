@@ -1,7 +1,10 @@
 """The page of the mapping: beside each field what the org last said of it, and what does not fit, in words."""
 
+import json
+
 import sqlalchemy as sa
 
+from app.cli import mapping
 from app.operations.selfcheck import check_everything
 from app.store.clock import db_now
 from app.store.tables import failures
@@ -59,3 +62,28 @@ async def test_what_came_of_a_field_in_the_last_week_is_counted_and_leads_to_its
     assert lately["city"]["refusals"] == [{"side": "salesforce", "field": "MailingCity", "count": 1}]
     assert page.links["1 refused"] == "/failures?kind=patient&side=salesforce&field=MailingCity"  # of two the last
     assert page.links["1 changed on both sides"] == "/conflicts?kind=patient&field=email"
+
+
+async def test_the_command_shows_what_the_org_last_said_while_it_does_not_answer(clinic, capsys):
+    async for _ in check_everything(clinic.runtime):
+        pass
+    capsys.readouterr()
+    away = clinic.runtime.settings.model_copy(update={"salesforce_login_url": "https://127.0.0.1:9"})
+
+    gave = await mapping._show(away, as_json=True)
+
+    out = capsys.readouterr().out
+    said = json.loads(out[out.index("{\n") :])
+    assert (gave, said["ok"]) == (0, True)
+    assert said["not_asked"].endswith("what it last said is shown")
+    assert all(kind["described"] for kind in said["kinds"])
+
+
+async def test_the_command_asks_nobody_for_a_copy_of_the_database(clinic, capsys):
+    copy = clinic.runtime.settings.model_copy(update={"public_url": "https://copy.example.com"})
+    clinic.salesforce.delete("/_control/calls")
+
+    await mapping._show(copy, as_json=True)
+
+    assert "opened first under another PUBLIC_URL" in capsys.readouterr().out
+    assert clinic.calls("salesforce", "GET") == 0
