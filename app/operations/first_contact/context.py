@@ -1,7 +1,7 @@
 """What a step tries things out with: both vendors' raw answers, the test patient, the inbox, and whoever is asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -22,7 +22,7 @@ from app.vendors.salesforce.client import Salesforce
 
 T = TypeVar("T")
 
-PATIENT = "PATCH /api/patients/{id}"
+_PATIENT = "/api/patients/{id}"
 
 
 class NotToldError(Exception):
@@ -55,6 +55,25 @@ class RawAnswer:
         Raises  as `answers.said`
         """
         return answers.said(self.reply, call, wanted, writes=writes)
+
+
+async def to_its_end(write: Coroutine[Any, Any, T]) -> T:
+    """Give what a write is answered; one that is under way when the run is cut off is waited for first.
+
+    What was left under way could be done after what is put back.
+    """
+    sending = asyncio.ensure_future(write)
+    try:
+        return await asyncio.shield(sending)
+    except asyncio.CancelledError:
+        await asyncio.wait([sending])
+        if isinstance(sending.exception(), OutcomeUnknown):
+            raise WriteCutOffError from None
+        raise
+
+
+class WriteCutOffError(asyncio.CancelledError):
+    """The run was cut off while a write was under way that was never answered."""
 
 
 class Memory(Protocol):
@@ -136,8 +155,8 @@ class TrialContext:
 
         Raises  VendorError, Gone
         """
-        answer = await self.get(self.patient_path, "/api/patients/{id}")
-        return answers.is_one(answer.means(PATIENT, answers.RECORD), self.patient or "", PATIENT)
+        answer, call = await self.get(self.patient_path, _PATIENT), f"GET {_PATIENT}"
+        return answers.is_one(answer.means(call, answers.RECORD), self.patient or "", call)
 
     @asynccontextmanager
     async def altered(self, before: Mapping[str, Any], fields: dict[str, Any]) -> AsyncIterator[RawAnswer]:
@@ -151,7 +170,7 @@ class TrialContext:
             return now is not None and {name: now.get(name) for name in old} == old
 
         async with self.restored(f"DrChrono, test patient: {', '.join(fields)}", put_back):
-            yield await self.send("PATCH", self.patient_path, PATIENT, fields)
+            yield await to_its_end(self.send("PATCH", self.patient_path, f"PATCH {_PATIENT}", fields))
 
     @asynccontextmanager
     async def restored(self, what: str, put_back: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
@@ -164,7 +183,7 @@ class TrialContext:
         is_known = True
         try:
             yield
-        except OutcomeUnknown:
+        except (OutcomeUnknown, WriteCutOffError):
             is_known = False  # what we sent may be done yet, after what we put back
             raise
         finally:

@@ -6,15 +6,16 @@ No step of these makes a patient: DrChrono's cannot be taken back.
 import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
 import httpx
 
-from app.errors import Gone, OutcomeUnknown, Rejected, SyncError
-from app.operations.first_contact.context import NotToldError, RawAnswer, TrialContext
-from app.operations.first_contact.model import BY_ITSELF, Means, Trial, TrialStep, shape_of
+from app.errors import Gone, Rejected, SyncError
+from app.operations.first_contact.context import NotToldError, RawAnswer, TrialContext, to_its_end
+from app.operations.first_contact.model import BY_ITSELF, Means, Trial, TrialStep, seen_as, shape_of
 from app.store.vendor_tokens import VendorTokens
 from app.sync.failure_causes import OVERLAPS
 from app.sync.model import Kind, Side
@@ -152,48 +153,55 @@ async def _visit(context: TrialContext) -> None:
         "duration": 15,
         "reason": "First contact, may be deleted",
     }
-    what, latest = f"DrChrono: a visit of the test patient on {day}", await context.latest_delivery(Side.DRCHRONO)
-    context.memory.alter(what)
-    try:
-        made = await context.send("POST", "/api/appointments", _VISITS, fields)
-        visit = made.means(_VISITS, answers.CREATED, writes=True)
-    except OutcomeUnknown:
-        context.operator.tell(f"Nobody knows whether it was made: {what}. Look for it, and delete it by hand.")
-        raise
-    except SyncError:
-        context.memory.restore(what)
-        raise
-    path = f"/api/appointments/{wire.record_id(visit)}"
-    async with context.restored(what, lambda: _is_deleted(context, path)):
-        kept = visit.get("scheduled_time") == fields["scheduled_time"]
-        says = f"{made.status}, with an id that is {type(visit.get('id')).__name__}"
-        context.observe(
-            "visit_made", kept, f"{says}, its time {'kept' if kept else 'changed'}", appointment=shape_of(visit)
-        )
+    latest, booking = await context.latest_delivery(Side.DRCHRONO), _Booking(context, fields)
+    async with context.restored(f"DrChrono: a visit of the test patient on {day}", booking.delete):
+        await to_its_end(booking.book())
+        kept = booking.visit.get("scheduled_time") == fields["scheduled_time"]
+        says = f"{booking.status}, with an id that is {seen_as(booking.visit['id'])}"
+        shape = shape_of(booking.visit)
+        context.observe("visit_made", kept, f"{says}, its time {'kept' if kept else 'changed'}", appointment=shape)
         await _overlap(context, fields)
-    await _look_for_deleted(context, path, wire.record_id(visit), str(day), latest)
+    await _look_for_deleted(context, booking.path, wire.record_id(booking.visit), str(day), latest)
+
+
+@dataclass(slots=True)
+class _Booking:
+    """A visit that is booked and deleted; empty until DrChrono has answered, also where it refused."""
+
+    context: TrialContext
+    fields: dict[str, Any]
+    status: int = 0
+    visit: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        return f"/api/appointments/{wire.record_id(self.visit)}"
+
+    async def book(self) -> None:
+        answer = await self.context.send("POST", "/api/appointments", _VISITS, self.fields)
+        self.status = answer.status
+        self.visit = answer.means(_VISITS, answers.CREATED, writes=True)
+
+    async def delete(self) -> bool:
+        """Say whether there is none of it any more."""
+        client = self.context.runtime.drchrono  # whatever is left of our own part of the hour
+        assert client is not None
+        if not self.visit:
+            return True
+        answer = await client.raw("DELETE", self.path, "DELETE /api/appointments/{id}")
+        return answer.status_code in (httpx.codes.NO_CONTENT, httpx.codes.OK, httpx.codes.NOT_FOUND, httpx.codes.GONE)
 
 
 async def _overlap(context: TrialContext, fields: dict[str, Any]) -> None:
-    second = await context.send("POST", "/api/appointments", _VISITS, fields)
+    second = _Booking(context, fields)
     try:
-        made = second.means(_VISITS, answers.CREATED, writes=True)
+        async with context.restored("DrChrono: a second visit of the test patient at that time", second.delete):
+            await to_its_end(second.book())
     except Rejected as error:
-        is_known = error.code.startswith(OVERLAPS)
-        context.observe(
-            "overlap", is_known, f"{second.status}, {'and names the other' if is_known else 'in other words'}"
-        )
+        says = "and names the other" if error.code.startswith(OVERLAPS) else "in other words"
+        context.observe("overlap", error.code.startswith(OVERLAPS), f"{second.status}, {says}")
     else:
-        path = f"/api/appointments/{wire.record_id(made)}"
-        async with context.restored("DrChrono: a second visit at that time", lambda: _is_deleted(context, path)):
-            context.observe("overlap", False, f"{second.status}: it was made")
-
-
-async def _is_deleted(context: TrialContext, path: str) -> bool:
-    client = context.runtime.drchrono
-    assert client is not None
-    answer = await client.raw("DELETE", path, "DELETE /api/appointments/{id}")
-    return answer.status_code in (httpx.codes.NO_CONTENT, httpx.codes.OK, httpx.codes.NOT_FOUND, httpx.codes.GONE)
+        context.observe("overlap", False, f"{second.status}: it was made")
 
 
 async def _look_for_deleted(context: TrialContext, path: str, visit_id: str, day: str, latest: str) -> None:

@@ -38,7 +38,7 @@ class Means(StrEnum):
     """How a step sees what it wants to know."""
 
     READ = "reads"
-    WRITE = "writes, and puts back what was there"
+    WRITE = "writes"
     DELIVERY = "waits for a delivery"
     PERSON = "asks whoever can look"
     NEVER = "is never tried"

@@ -101,6 +101,8 @@ async def run(runtime: Runtime, report: TrialReport, operator: Operator, wanted:
             await _try_out(step, context)
         except NotToldError as error:
             kept.close(step, Verdict.CANNOT_TELL, str(error))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:  # what came is of no shape we thought of
+            kept.close(step, Verdict.CANNOT_TELL, f"an answer has another shape ({type(error).__name__}): report this")
         except VendorError as error:
             if isinstance(error, Unavailable) and error.code == HOUR_IS_SPENT:
                 spent.add(step.side)

@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from app.operations.first_contact.context import NotToldError, TrialContext
+from app.operations.first_contact.context import NotToldError, TrialContext, to_its_end
 from app.operations.first_contact.model import BY_ITSELF, Means, Trial, TrialStep, seen_as
 from app.operations.first_contact.salesforce_reads import NOBODY
 from app.sync.failure_causes import look_up
@@ -52,7 +52,8 @@ async def _edit(context: TrialContext) -> None:
     latest = await context.latest_delivery(Side.SALESFORCE)
     async with context.restored(f"Salesforce, test patient: {name}", put_back):
         began = monotonic()
-        response = await client.raw("PATCH", _PATH, _CALL, _collection(table, {"id": before["Id"], name: phone}))
+        changed = _collection(table, {"id": before["Id"], name: phone})
+        response = await to_its_end(client.raw("PATCH", _PATH, _CALL, changed))
         document = response.json()
         first = document[0] if isinstance(document, list) and len(document) == 1 else None
         is_fit = response.ok and isinstance(first, dict) and first.get("success") is True and "id" in first
@@ -121,7 +122,7 @@ def _step(id_: str, means: Means, calls: int, does: str, try_out: Any, *trials: 
 
 
 def _never(id_: str, question: str, why: str) -> TrialStep:
-    return TrialStep(id_, Side.SALESFORCE, Means.NEVER, why, (Trial(id_, question, "nothing"),))
+    return TrialStep(id_, Side.SALESFORCE, Means.NEVER, why, (Trial(id_, question, "nothing: no use is made of it"),))
 
 
 STEPS = (
@@ -181,6 +182,11 @@ STEPS = (
         "change_origin",
         "Does Sforce-Call-Options reach the change events of collections?",
         "the service reads no change events, and knows its own writes by what they hold",
+    ),
+    _never(
+        "session_id",
+        "Do messages carry a session id?",
+        "nothing of it is kept; where one comes, the log says delivery.session_dropped",
     ),
     _never(
         "relayed_event", "What stands beside an event that EventBridge relays?", "it needs a relay: look at the log"

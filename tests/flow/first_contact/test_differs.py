@@ -48,8 +48,12 @@ async def test_what_reads_show_otherwise_is_told_apart(clinic, path):
     for name in ("GET /api/appointments", "GET /api/offices"):
         clinic.breaks("drchrono", name, "error", next=None, status=200, body={"results": [row], "next": None})
 
+    clinic.breaks("drchrono", "GET /api/doctors", "slow", delay_s=0)
+    clinic.breaks("drchrono", "GET /api/doctors", "error", status=200, body={"results": ["no record"], "next": None})
+
     report, _ = await tried(clinic, path)
 
+    assert verdicts(report)["doctor_zones"] == "cannot be told", "a shape that nobody thought of ends no run"
     assert sorted(differing(report)) == sorted(
         {
             "user_redirect",

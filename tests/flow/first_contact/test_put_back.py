@@ -40,6 +40,24 @@ async def test_a_run_that_is_interrupted_puts_the_patient_back(clinic, path):
     assert json.loads(path.read_text())["altered"] == []
 
 
+async def test_a_write_that_is_under_way_at_the_interruption_is_put_back_after_it(clinic, path):
+    patient = await clinic.has_linked(home_phone=PHONE)
+    was = clinic.contact()["HomePhone"]
+    clinic.salesforce.delete("/_control/calls")
+    clinic.breaks("salesforce", "PATCH /services/data/v67.0/composite", "slow", delay_s=0.5)
+    working = asyncio.create_task(tried(clinic, path, "contact_edit", patient=patient, waits=LONG))
+    while not clinic.calls("salesforce", "PATCH "):  # noqa: ASYNC110 - the stand-in runs on a thread of its own
+        await asyncio.sleep(0.02)
+
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    await asyncio.sleep(0.6)  # a thread cannot be cancelled: what it sends lands
+
+    assert clinic.contact()["HomePhone"] == was
+    assert json.loads(path.read_text())["altered"] == []
+
+
 async def test_what_cannot_be_put_back_is_said_at_once_and_at_every_run_after(clinic, known, path):
     patient = await clinic.has_linked(home_phone=PHONE)
     clinic.breaks("drchrono", "PATCH /api/patients", "slow", delay_s=0)
