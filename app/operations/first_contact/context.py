@@ -193,6 +193,7 @@ class TrialContext:
                 is_back = False
             if is_back:
                 self.memory.restore(what)
+                self.operator.tell(f"Put back: {what}.")
             else:
                 self.operator.tell(f"NOT PUT BACK for certain: {what}. Look at it, and correct it by hand.")
 

@@ -118,6 +118,37 @@ async def test_a_whole_first_contact_finds_the_vendors_as_assumed_and_the_patien
     assert path.stat().st_mode & 0o077 == 0
 
 
+class OddDesk(FrontDesk):
+    """Does the same where vendors are otherwise: another id comes again, visits move, a merge does nothing."""
+
+    async def __call__(self, what):
+        match what.split()[:2]:
+            case ["Press", "Redeliver"]:
+                await self.clinic.delivers(self.patient, delivery="twice")
+                await self.clinic.app.state.runtime.counts.save(self.clinic.runtime.database)
+            case ["Book", "a"]:
+                day = self.today + timedelta(days=3)
+                await books(self.clinic, self.patient, scheduled_time=f"{day}T07:30:00")
+            case ["Merge", "the"]:
+                pass
+            case _:
+                await super().__call__(what)
+
+
+async def test_what_people_bring_about_otherwise_is_told_apart(told, tmp_path):
+    clinic, odd = told, {"delete_event": "APPOINTMENT_MODIFY", "reauthorize_revokes": False}
+    clinic.drchrono.put("/_control/settings", json=odd).raise_for_status()
+    patient = await clinic.has_linked(**CANARY)
+    steps = ("visit", "ping", "redelivery", "visit_at", "consent_again", "merge")
+
+    report, _ = await tried(
+        clinic, tmp_path / "odd.json", *steps, patient=patient, deed=OddDesk(clinic, patient), word=False, waits=PATIENT
+    )
+
+    found = {one for one, verdict in verdicts(report).items() if verdict == "differs"}
+    assert found == {"deleted_event", "ping", "redelivery", "wall_clock", "consent_again", "merged"}
+
+
 def api_calls(clinic):
     counts = clinic.drchrono.get("/_control/calls").json()["counts"]
     return sum(count for name, count in counts.items() if "/api/" in name or "/o/token" in name)
