@@ -103,7 +103,7 @@ salesforce-check:  ## what can be checked of the Salesforce package without an o
 	@deploy/salesforce/checks/run $(ARGS)
 
 salesforce-cli-check: $(READY)  ## Salesforce's own command line deploys the package to the stand-in (npm; half a gigabyte, once)
-	@cd deploy/salesforce/checks/cli && npm install --no-package-lock --no-progress >/dev/null
+	@cd deploy/salesforce/checks/cli && npm install --no-package-lock --no-progress --loglevel error >/dev/null
 	@$(BIN)/python -m pytest -m long tests/contract/salesforce/test_cli_of_salesforce.py $(ARGS)
 
 salesforce-format:  ## let prettier format the package's Apex and components, and its checks
