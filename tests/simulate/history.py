@@ -65,13 +65,15 @@ class Told:
         return hashlib.sha256("\n".join(self.trace).encode(errors="backslashreplace")).hexdigest()
 
     def __str__(self):
-        return "\n".join(
+        """Give all of it as text that any terminal or file takes: people enter characters that none has."""
+        told = "\n".join(
             [
                 *self.trace,
                 f"seed {self.seed}{self.sort}, after {self.steps} steps:",
                 *(f"  WRONG: {one}" for one in self.complaints),
             ]
         )
+        return told.encode(errors="backslashreplace").decode()
 
 
 class Stage:
