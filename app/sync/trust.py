@@ -16,7 +16,8 @@ from app.sync.model import Absent, Deleted, Exclusion, Link, NeedsConfirmation, 
 # A stamp's clock goes back one hour in autumn; a floor further above a confirmed look was never true.
 _EXPLAINED_BY_AUTUMN = timedelta(hours=2)
 IDENTITY_CHANGED = "identity_changed"
-_HOUR, _TOLD_TWICE = "2026-11-01T01", "T01"  # between one and two the clock goes back to one
+_HOUR = "2026-11-01T01"
+_SUNDAY, _WEEK = 6, 7
 
 
 def trusted_snapshot(
@@ -67,8 +68,19 @@ def shows_delivered(table: Table, answer: Snapshot, bodies: Sequence[Snapshot]) 
 def _is_after(version: str, other: str) -> bool:
     """Say whether a stamp is surely of a later moment than another: not within the hour that autumn tells twice."""
     hour = version[: len(_HOUR)]
-    is_told_twice = hour.endswith(_TOLD_TWICE) and hour == other[: len(_HOUR)]
-    return version > other and not is_told_twice
+    return version > other and not (hour == other[: len(_HOUR)] and _is_told_twice(hour))
+
+
+def _is_told_twice(hour: str) -> bool:
+    """Say whether the clocks go back within an hour: from one to two on November's first Sunday, wherever they do.
+
+    Source  Energy Policy Act of 2005, section 110: DrChrono's servers and its clinics are in the United States
+    """
+    try:
+        at = datetime.strptime(hour, "%Y-%m-%dT%H")  # noqa: DTZ007 - a stamp has no zone
+    except ValueError:
+        return False
+    return (at.month, at.weekday(), at.hour) == (11, _SUNDAY, 1) and at.day <= _WEEK
 
 
 def _first_snapshots(bodies: Sequence[Snapshot]) -> list[Snapshot]:

@@ -44,7 +44,10 @@ async def _fill(database, first, last):
     n = sa.cast(numbers.c.n, sa.String)
     side, kind, now = sa.literal("drchrono"), sa.literal("patient"), db_now()
     for table, row in (
-        (tables.links, {"id": "L" + n, "kind": kind, "drchrono_id": n, "salesforce_id": "003" + n}),
+        (
+            tables.links,
+            {"id": "L" + n, "kind": kind, "drchrono_id": n, "salesforce_id": "003" + n, "status_due_at": sa.null()},
+        ),
         (
             tables.deliveries,
             {

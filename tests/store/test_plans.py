@@ -17,6 +17,7 @@ from app.store import (
     record_views,
     resolutions,
     retention,
+    sync_status,
     tables,
     work_queue,
 )
@@ -106,6 +107,16 @@ async def a_record_and_its_history(database):
     assert await record_views.conflicts_of(database, one.id)
 
 
+async def the_statuses_that_are_to_be_shown(database):
+    """Give the records of which Salesforce may show something else, and keep what it shows by now."""
+    rested = sa.update(tables.links).where(tables.links.c.due_at.is_not(None))
+    await change(database, rested.values(due_at=None, status_due_at=clock.db_now()))
+    assert await sync_status.are_due(database, [Kind.PATIENT, Kind.APPOINTMENT])
+    found = await sync_status.due(database, Kind.PATIENT, 1000)
+    await sync_status.shown(database, [(one, "shown") for one in found])
+    assert (len(found), await sync_status.are_due(database, [Kind.PATIENT])) == (TAKEN, False)
+
+
 @pytest.fixture
 async def filled(database):
     """A database with many records, of which 200 are due, and the oldest thousand done with three days ago."""
@@ -135,7 +146,9 @@ LOOKS = (
 
 
 @pytest.mark.parametrize(
-    "runs", [[a_whole_pass], [a_crowd_is_taken], [keeping_house], LOOKS], ids=["pass", "crowd", "house", "looks"]
+    "runs",
+    [[a_whole_pass], [a_crowd_is_taken], [keeping_house], LOOKS, [the_statuses_that_are_to_be_shown]],
+    ids=["pass", "crowd", "house", "looks", "statuses"],
 )
 async def test_nothing_walks_through_a_table_that_grows(filled, runs):
     for run in runs:

@@ -195,6 +195,13 @@ def test_a_stamp_of_the_hour_that_autumn_tells_twice_does_not_pass_another_of_it
     assert believed(hour_later, link=a_link(seen_up_to=FIRST_TIME)) == hour_later
 
 
+@pytest.mark.parametrize("day", ["2026-11-02", "2026-11-08", "2026-10-25", "2027-11-01", "2026-03-08"])
+def test_the_same_hour_of_any_other_day_is_told_once(day):
+    newer = a_body(f"{day}T01:40:00", city="Newtown")
+
+    assert believed(newer, link=a_link(seen_up_to=f"{day}T01:05:00")) == newer
+
+
 def test_a_body_from_before_the_clock_went_back_does_not_pass_a_confirmed_look():
     floor = raise_seen_up_to("2026-11-01T01:59:30", a_snapshot("2026-11-01T01:05:00"))
     stale = a_body("2026-11-01T01:40:00", city="Oldtown")
