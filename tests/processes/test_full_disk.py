@@ -61,9 +61,9 @@ def test_a_disk_that_is_full_for_workers_and_web_doubles_nothing_once_there_is_r
     here.wait_until(reaches(sender, 0.2), "the burst to be under way")
     grows_no_file(here.work)
     here.wait_until(reaches(sender, 0.4), "deliveries to be kept that nobody can work off")
-    waiting = here.queue()["depth"]
-    grows_no_file(here.serve)
+    grows_no_file(here.serve)  # at once: the burst goes on meanwhile, and would soon be over
     here.wait_until(lambda: len(sender.refused) > 50, "deliveries to be refused")
+    waiting = here.queue()["depth"]
     for child in (here.work, here.serve):
         may_write(child)
 
