@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from app.sync.model import CardAction, CardRequest, Link, Snapshot
+from app.sync.model import CardAction, CardRequest, Exclusion, Link, Snapshot
 
 T = TypeVar("T")
 _CHART = re.compile(r"[1-9]\d{0,17}", re.ASCII)
@@ -45,3 +45,11 @@ def as_named(link: Link, salesforce: T, asked: CardRequest | None) -> T | Snapsh
         return salesforce
     is_nobodys = isinstance(salesforce, Snapshot) and salesforce.key is None
     return replace(salesforce, key=asked.chart) if is_nobodys and isinstance(salesforce, Snapshot) else salesforce
+
+
+def is_unlinked(link: Link, asked: CardRequest | None) -> bool:
+    """Say whether a person keeps a record out; to name another chart than its own does not bring its own one back."""
+    was_unlinked = Exclusion.PERSON in link.excluded_by
+    if asked is None:
+        return was_unlinked
+    return asked.action is CardAction.UNLINK or (was_unlinked and link.drchrono_id not in (None, asked.chart))

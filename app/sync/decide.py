@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.sync.base import Rules
+from app.sync.card_requests import is_unlinked
 from app.sync.create import is_opted_in, plan_create
 from app.sync.deletions import gone_in_drchrono, gone_in_salesforce, is_no_more
 from app.sync.failure_causes import ASK, NO_PARENT, NOT_AN_ID, NOT_SHOWN_ONCE, OTHER_KEY, WRITE_UNSETTLED
@@ -25,7 +26,6 @@ from app.sync.mappings.codecs import is_record_id
 from app.sync.mappings.table import EXTERNAL_ID
 from app.sync.model import (
     Absent,
-    CardAction,
     Deleted,
     Exclusion,
     Kind,
@@ -181,7 +181,7 @@ def _keeps_out(out: Exclusion, rules: Rules, link: Link, seen: Seen) -> bool:
     """Say whether a record is kept out by this."""
     was_out = out in link.excluded_by
     if out is Exclusion.PERSON:
-        return was_out if seen.card is None else seen.card.action is CardAction.UNLINK
+        return is_unlinked(link, seen.card)
     if out is Exclusion.PARENT:
         return was_out if _speaker(seen) is None else bool(_left_out_parents(rules, seen))
     snapshot = seen.drchrono if out is Exclusion.DRCHRONO else seen.salesforce

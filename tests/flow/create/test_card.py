@@ -75,6 +75,17 @@ async def test_what_was_unlinked_stays_as_it_is_on_both_sides_until_it_is_linked
     assert await excluded_by(clinic) == {None}
 
 
+async def test_what_was_unlinked_is_not_linked_again_by_naming_another_chart(clinic):
+    patient = await clinic.has_linked(first_name="Ada", last_name="Test")
+    other = await clinic.registers(first_name="Bea", last_name="Other", date_of_birth="1980-02-03")
+    await asks(clinic, "unlink", clinic.contact())
+
+    await asks(clinic, "link", clinic.contact(), other)
+    await clinic.arrives(await clinic.edits(patient, city="Testville"))
+
+    assert (clinic.contact()["MailingCity"], await excluded_by(clinic)) == (None, {"person"})
+
+
 async def test_the_last_word_counts_of_two_that_are_heard_together(clinic):
     patient = await clinic.has_linked(first_name="Ada", last_name="Test")
     contact = clinic.contact()
