@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -225,13 +224,7 @@ class Town:
     def writes(self) -> list[dict[str, Any]]:
         """Give the writes of mapped fields that Salesforce took from us, oldest first."""
         taken = self.salesforce.get("/_control/writes").json()["writes"]
-        return [one for one in taken if not _says_status(one)]
-
-    def status_calls(self, since: float) -> int:
-        """Give how many calls since then told Salesforce's records how they are synced."""
-        taken = self.salesforce.get("/_control/writes").json()["writes"]
-        stamps = {one["at"] for one in taken if _says_status(one)}
-        return sum(datetime.fromisoformat(at).timestamp() >= since for at in stamps)
+        return [one for one in taken if not tells_status(one)]
 
     def delivered(self) -> int:
         """Give how many deliveries DrChrono has had acknowledged."""
@@ -268,8 +261,9 @@ class Town:
         return False
 
 
-def _says_status(write: Mapping[str, Any]) -> bool:
-    return bool(write["fields"]) and STATUS_FIELDS.issuperset(write["fields"])
+def tells_status(logged: Mapping[str, Any]) -> bool:
+    """Say whether a call or a write that Salesforce logged only told its records how they are synced."""
+    return bool(logged.get("fields")) and STATUS_FIELDS.issuperset(logged["fields"])
 
 
 @contextmanager

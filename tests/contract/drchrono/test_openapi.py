@@ -7,6 +7,7 @@ import json
 from contextlib import suppress
 from inspect import iscoroutinefunction
 
+import httpx
 import pytest
 
 from app.errors import Gone, Rejected
@@ -108,7 +109,13 @@ async def doctor(drchrono, *_ids):
     assert await drchrono.doctor(str(DOCTOR), (await drchrono.broker.current()).value)
 
 
-CALLS = {call.__name__: call for call in (read, update, create, listed, bulk, user, doctor)}
+async def raw(drchrono, _patient, appointment):
+    assert (await drchrono.raw("GET", "/api/doctors", "GET /api/doctors")).status_code == httpx.codes.OK
+    deleted = await drchrono.raw("DELETE", f"{APPOINTMENTS}/{appointment}", "DELETE /api/appointments/{id}")
+    assert deleted.status_code == httpx.codes.NO_CONTENT
+
+
+CALLS = {call.__name__: call for call in (read, update, create, listed, bulk, user, doctor, raw)}
 
 
 def test_every_call_our_client_can_make_is_judged_here():

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from app.sync.model import Kind, Side
 from tests.harness.verify.seen import Act, Call, Found, History
+from tests.standins.calls import templated
 
 CALLS_PER_SECOND = 10
 CALLS_PER_HOUR = 500
@@ -25,7 +26,7 @@ def no_loops(history: History) -> Found:
             continue
         trials += sum(one.changes for one in act.writes) + 1
         if act.after and not act.left:
-            calls = Counter(f"{one.method} {one.side}" for one in act.after)
+            calls = Counter(f"{one.method} {one.side} {templated(one.path)}" for one in act.after)
             told = ", ".join(f"{count} {name}" for name, count in calls.items())
             wrong.append(f"calls went on after {act.name}, when nothing was left to do: {told}")
     return Found(trials, (*_unpaid(history.acts), *wrong))

@@ -118,7 +118,7 @@ class Story:
         calls = self._observer.calls(began)
         writes = [one.path for one in calls if one.side is Side.DRCHRONO and one.method in ("POST", "PATCH")]
         is_from_drchrono = what.endswith("patients")
-        spent = len(api(calls, Side.SALESFORCE)) - self._here.status_calls(began) if is_from_drchrono else None
+        spent = len([one for one in api(calls, Side.SALESFORCE) if not one.tells_status]) if is_from_drchrono else None
         self._bursts.append(Burst(what, count, spent, max(map(writes.count, writes), default=0)))
 
     def _trouble(self) -> None:

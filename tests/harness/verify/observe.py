@@ -7,7 +7,7 @@ from typing import Any
 
 from app.sync.mappings.table import Mappings
 from app.sync.model import Kind, Side
-from tests.harness.cluster import Town
+from tests.harness.cluster import Town, tells_status
 from tests.harness.verify.normal import OBJECTS, World, one_way
 from tests.harness.verify.people import Noted
 from tests.harness.verify.seen import Act, Call, Conflict, Delivery, Edit, Failure, Write
@@ -66,7 +66,14 @@ class Observer:
         for side, vendor in ((Side.DRCHRONO, self._here.drchrono), (Side.SALESFORCE, self._here.salesforce)):
             found += [
                 Call(
-                    one["at"], side, one["method"], one["path"], one["status"], one.get("fault", ""), one.get("unheard")
+                    at=one["at"],
+                    side=side,
+                    method=one["method"],
+                    path=one["path"],
+                    status=one["status"],
+                    fault=one.get("fault", ""),
+                    unheard=one.get("unheard"),
+                    tells_status=tells_status(one),
                 )
                 for one in vendor.get("/_control/calls").json()["calls"]
                 if one["at"] >= since and "/o/authorize" not in one["path"]

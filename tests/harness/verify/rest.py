@@ -35,13 +35,8 @@ class Rest:
         """
         silent_since = time.time()
         time.sleep(_SILENCE_S)
-        calls = self._observer.calls(silent_since)
-        for _ in range(self._here.status_calls(silent_since)):
-            # How a record is synced is told a minute late, by a call of its own.
-            status = next(
-                (one for one in calls if one.method == "PATCH" and one.path.endswith("/composite/sobjects")), None
-            )
-            calls = [one for one in calls if one is not status]
+        # How a record is synced is told a minute late, by a call of its own.
+        calls = [one for one in self._observer.calls(silent_since) if not one.tells_status]
         if looks_count or any(one.changes for one in self._observer.writes(silent_since, calls)):
             return tuple(calls)
         return ()

@@ -63,6 +63,7 @@ class Call:
 
     fault    what was made to happen to it; empty for nothing
     unheard  the status of an answer that was held back
+    tells_status  whether it only told Salesforce's records how they are synced
     """
 
     at: float
@@ -72,6 +73,7 @@ class Call:
     status: int | None
     fault: str
     unheard: int | None = None
+    tells_status: bool = False
 
     @property
     def has_landed(self) -> bool:

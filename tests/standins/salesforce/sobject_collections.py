@@ -127,7 +127,8 @@ async def _records(request: Request) -> tuple[list[Row], bool]:
     for record in records:
         refuse_unreadable(record)
         _kind_name(record)
-    note_call(request, records=len(records))
+    named = {name for record in records for name in record} - {"attributes", "id", "Id"}
+    note_call(request, records=len(records), fields=sorted(named))
     return records, body.get("allOrNone") is True
 
 

@@ -786,6 +786,9 @@ class TestCollections:
             "MALFORMED_ID",
             "MISSING_ARGUMENT",
         ]
+        assert org.control("GET", "calls")["calls"][-1]["fields"] == ["LastName"], (
+            "what all refused was sent all the same"
+        )
 
     def test_create_and_delete_many(self, org):
         records = [contact(), contact(), contact(LastName="")]
