@@ -20,6 +20,7 @@ from tests.standins.drchrono.remembered import Record
 from tests.standins.drchrono.tokens import Tokens
 from tests.standins.drchrono.webhooks import Dispatcher
 from tests.standins.faults import Faults
+from tests.standins.screens import Watched
 
 CHOICES = {
     "next_links": ("own", "http", "inner"),
@@ -102,6 +103,7 @@ class State:
         self.people = People()
         self.tokens = Tokens()
         self.quota = Quota()
+        self.watched = Watched()
         self.edits: list[dict[str, Any]] = []
 
     def keep(self, name: str) -> None:

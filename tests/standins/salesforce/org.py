@@ -17,6 +17,7 @@ from tests.standins.salesforce.metadata.shape import custom_permissions, kinds_o
 from tests.standins.salesforce.metadata.xml_parts import text
 from tests.standins.salesforce.records import Row, Table
 from tests.standins.salesforce.values import stamp
+from tests.standins.screens import Watched
 
 ORG_ID = "00DSYN0000000012BA"
 OTHER_ORG_ID = "00DOTHER00000012HA"
@@ -75,6 +76,8 @@ class Settings:
     under_approval: list[str] = field(default_factory=list)  # Ids of records that are locked
     owner_left: list[str] = field(default_factory=list)  # Ids of records whose owner is an inactive user
     rewrites: dict[str, str] = field(default_factory=dict)  # Object.Field -> what a trigger makes of it: upper, digits
+    # each: object, field, like (a pattern of the whole value), message; active unless it says false
+    validation_rules: list[dict[str, Any]] = field(default_factory=list)
     deploy_looks: int = 2  # so many looks at a deploy find it under way
     integration_may_deploy: bool = False
     production: bool = False  # tests must run, and flows arrive as drafts
@@ -162,6 +165,7 @@ class Org:
         self.jobs: dict[str, Any] = {}
         self.record_faults: list[RecordFault] = []
         self.edits: list[dict[str, Any]] = []
+        self.watched = Watched()
         # told of every change: (call, table, row, op, changed)
         self.listeners: list[Callable[..., None]] = [self._hear_assignment]
         self.writes: deque[tuple[str, str, str, str, list[str], list[str]]] = deque(maxlen=WRITES_KEPT)

@@ -4,6 +4,7 @@ Each check raises `RecordError`. A person at the screen is not bothered by injec
 org, and clicks duplicate warnings away.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,6 +103,16 @@ def check_required(table: Table, values: Row, row: Row | None, *, filled: tuple[
     ]
     if missing:
         raise RecordError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
+
+
+def check_validation(org: Org, table: Table, values: Row, row: Row | None) -> None:
+    """Whether the record, as it would be stored, satisfies the org's own rules, which bind people as well."""
+    for rule in org.settings.validation_rules:
+        if rule["object"] != table.kind.name or not rule.get("active", True):
+            continue
+        value = {**(row or {}), **values}.get(rule["field"])
+        if value is not None and not re.fullmatch(rule["like"], str(value)):
+            raise RecordError("FIELD_CUSTOM_VALIDATION_EXCEPTION", rule["message"], [rule["field"]])
 
 
 def check_unique(call: Call, table: Table, values: Row, row: Row | None) -> None:

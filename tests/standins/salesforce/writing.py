@@ -22,6 +22,7 @@ from tests.standins.salesforce.rules import (
     check_org,
     check_required,
     check_unique,
+    check_validation,
     rewritten,
 )
 from tests.standins.salesforce.schema import Field
@@ -70,6 +71,7 @@ def prepare(call: Call, table: Table, body: Row, row: Row | None = None, *, key:
     check_assignment(call.org, table, values)
     check_addresses(table, values, row, human=call.human)
     check_unique(call, table, values, row)
+    check_validation(call.org, table, values, row)
     if not call.human:
         check_faults(call.org, table, values, row)
         check_duplicates(call, table, values, row)
