@@ -63,7 +63,7 @@ def main():
                 _sign_in(browser.new_context(base_url=here.given["PUBLIC_URL"], viewport=WIDE).new_page())
             context.close()
         page = browser.new_context(viewport=WIDE).new_page()
-        with beside_each_other(here) as address:
+        with beside_each_other(here, ids[:12]) as address:
             page.goto(address)
             page.frame_locator("iframe[title=Salesforce]").locator("tr").first.wait_for()
             page.screenshot(path=IMAGES / "both-sides.png")

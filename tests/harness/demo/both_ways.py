@@ -1,4 +1,4 @@
-"""The part of the story in which Salesforce speaks too: edits, a new patient, visits moved on each side, a conflict.
+"""The part of the story in which Salesforce speaks too: edits, a new patient, appointments that move, a conflict.
 
 Every message of Salesforce's comes five times; what DrChrono is called for is counted, and must not be more for it.
 """
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.harness.cluster import Town
+from tests.harness.demo.work import contact_of, edit_both
 
 COPIES = 5
 ENTERED = 1  # Contacts that become patients
@@ -22,7 +23,7 @@ def both_ways(here: Town, ids: list[int], say: Say) -> None:
     here.salesforce.put("/_control/outbound", json={"duplicate": COPIES}).raise_for_status()
     _corrected(here, ids[:5], say)
     _becomes_a_patient(here, say)
-    _visits(here, ids[5:7], say)
+    _appointments(here, ids[5:7], say)
     _conflict(here, ids[7], say)
     here.salesforce.put("/_control/outbound", json={"duplicate": 1}).raise_for_status()
 
@@ -32,7 +33,7 @@ def _corrected(here: Town, ids: list[int], say: Say) -> None:
     before, started = here.called("PATCH /api/patients"), time.monotonic()
     wanted = {str(patient_id): f"corrected{n}@example.com" for n, patient_id in enumerate(ids)}
     for patient_id, email in wanted.items():
-        here.edits_record("Contact", _contact_of(here, patient_id)["Id"], Email=email)
+        here.edits_record("Contact", contact_of(here, int(patient_id))["Id"], Email=email)
     here.wait_until(lambda: all(here.patients()[one]["email"] == wanted[one] for one in wanted), "the e-mails", 60)
     took_ms = (time.monotonic() - started) * 1000
     here.wait_until(here.is_quiet, "the messages to end", 60)
@@ -67,11 +68,9 @@ def _becomes_a_patient(here: Town, say: Say) -> None:
     say(f"it is chart {charts[0]} after {took_ms:.0f} ms: one POST, its id written back")
 
 
-def _visits(here: Town, ids: list[int], say: Say) -> None:
+def _appointments(here: Town, ids: list[int], say: Say) -> None:
     doctor = next(iter(here.drchrono.get("/_control/doctors").json()["doctors"].values()))
-    say(
-        f"two visits are booked in DrChrono, whose clock is {doctor['timezone']}; one is moved there, one in Salesforce"
-    )
+    say(f"two appointments are booked in DrChrono (its clock is {doctor['timezone']}); each side moves one of them")
     booked = [
         here.drchrono.post(
             "/_control/appointments",
@@ -79,57 +78,53 @@ def _visits(here: Town, ids: list[int], say: Say) -> None:
         ).json()["id"]
         for n in range(2)
     ]
-    here.wait_until(lambda: all(one in _visits_of(here) for one in booked), "the visits", 60)
-    here.wait_until(here.is_quiet, "the visits to settle", 60)
+    here.wait_until(lambda: all(one in _appointments_of(here) for one in booked), "the appointments", 60)
+    here.wait_until(here.is_quiet, "the appointments to settle", 60)
     here.drchrono.put("/_control/clock", json={"offset_s": 240})
     here.drchrono.patch(f"/_control/appointments/{booked[0]}", json={"scheduled_time": "2027-03-15T14:00:00"})
-    here.edits_record("DrChrono_Appointment__c", _visits_of(here)[booked[1]]["Id"], Start__c="2027-03-16T19:15:00Z")
+    here.edits_record(
+        "DrChrono_Appointment__c", _appointments_of(here)[booked[1]]["Id"], Start__c="2027-03-16T19:15:00Z"
+    )
 
     def is_there() -> bool:
         moved = here.drchrono.get("/_control/appointments").json()["appointments"][booked[1]]["scheduled_time"]
-        local = [_visits_of(here)[one]["Local_Start__c"] for one in booked]
+        local = [_appointments_of(here)[one]["Local_Start__c"] for one in booked]
         return bool(moved == local[1] and local[0] == "2027-03-15T14:00:00")
 
-    here.wait_until(is_there, "the visits to move", 60)
-    here.wait_until(here.is_quiet, "the visits to settle", 60)
+    here.wait_until(is_there, "the appointments to move", 60)
+    here.wait_until(here.is_quiet, "the appointments to settle", 60)
     for one in booked:
-        visit = _visits_of(here)[one]
-        say(f"visit {one}: {visit['Local_Start__c']} in DrChrono, {visit['Start__c'][:16]}Z in Salesforce")
+        there = _appointments_of(here)[one]
+        say(f"appointment {one}: {there['Local_Start__c']} in DrChrono, {there['Start__c'][:16]}Z in Salesforce")
 
 
 def _conflict(here: Town, patient_id: int, say: Say) -> None:
-    say("both sides change one patient's e-mail and name before either has heard of the other")
+    say("both sides change one patient's address and name before either has heard of the other")
     here.drchrono.put("/_control/clock", json={"offset_s": 300})
-    here.drchrono.put("/_control/delivery-policy", json={"hold": True})
-    here.salesforce.put("/_control/outbound", json={"hold": True}).raise_for_status()
-    edit = {"email": "desk@example.com", "first_name": "Deskname", "city": "Deskville"}
-    here.drchrono.patch(f"/_control/patients/{patient_id}", json=edit)
-    contact = _contact_of(here, str(patient_id))
-    here.edits_record(
-        "Contact", contact["Id"], Email="crm@example.com", FirstName="Crmname", MobilePhone="555-010-7777"
+    theirs = {"address": "1 Desk Street", "first_name": "Deskname", "city": "Deskville"}
+    edit_both(
+        here,
+        patient_id,
+        theirs,
+        {"MailingStreet": "2 Crm Street", "FirstName": "Crmname", "MobilePhone": "555-010-7777"},
     )
-    here.drchrono.post("/_control/deliveries/release")
-    here.drchrono.put("/_control/delivery-policy", json={"hold": False})
-    here.salesforce.put("/_control/outbound", json={"hold": False}).raise_for_status()
 
     def agrees() -> bool:
-        chart, now = here.patients()[str(patient_id)], _contact_of(here, str(patient_id))
-        return bool(chart["email"] == now["Email"] and chart["first_name"] == now["FirstName"] and here.is_quiet())
+        chart, now = here.patients()[str(patient_id)], contact_of(here, patient_id)
+        return bool(
+            chart["address"] == now["MailingStreet"] and chart["first_name"] == now["FirstName"] and here.is_quiet()
+        )
 
     here.wait_until(agrees, "both sides to agree", 60)
-    chart, now = here.patients()[str(patient_id)], _contact_of(here, str(patient_id))
+    chart, now = here.patients()[str(patient_id)], contact_of(here, patient_id)
     if (now["MailingCity"], chart["cell_phone"]) != ("Deskville", "555-010-7777"):
         raise RuntimeError("an edit to a field that the other side left alone was lost")
     say("the city of the one and the phone of the other both survived; of what both had changed:")
     for item in here.web.get("/api/v1/conflicts").json()["items"]:
-        say(f"  {item['field']}: {item['rule']}; the other value is kept, sealed, for undo")
+        say(f"  {item['field']}: {item['rule']}; the other value is kept, encrypted, and can be restored")
 
 
-def _contact_of(here: Town, patient_id: str) -> dict[str, Any]:
-    return next(one for one in here.records("Contact") if one["DrChrono_Patient_Id__c"] == patient_id)
-
-
-def _visits_of(here: Town) -> Mapping[str, dict[str, Any]]:
+def _appointments_of(here: Town) -> Mapping[str, dict[str, Any]]:
     return {one["DrChrono_Id__c"]: one for one in here.records("DrChrono_Appointment__c")}
 
 

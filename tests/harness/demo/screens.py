@@ -5,8 +5,9 @@ The stand-ins draw them; this page only puts them beside each other, and passes 
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from html import escape
 
 import httpx
 import uvicorn
@@ -18,26 +19,46 @@ from starlette.routing import Route
 
 from app.cli.supervise import free_port
 from tests.harness.cluster import Town
+from tests.harness.demo.work import Try
 
 _BESIDE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Both sides</title><style>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Both systems</title><style>
 :root { color-scheme: light dark }
 body { margin: 0; display: grid; grid: auto 1fr / 1fr 1fr; height: 100vh; font: 15px/1.5 system-ui, sans-serif }
-p { grid-column: 1 / 3; margin: 0; padding: .6rem 1rem; border-bottom: 1px solid #8884 }
-iframe { border: 0; width: 100%; height: 100%; border-right: 1px solid #8884 }
+header { grid-column: 1 / -1; padding: .6rem 1rem; border-bottom: 1px solid #8884 }
+h1 { display: inline; font-size: 1em }
+ol { margin: .4rem 0 0 }
+iframe { border: 0; width: 100%; height: 100% }
+@media (max-width: 50rem) { body { grid: auto 75vh 75vh / 1fr } }
 </style></head><body>
-<p><strong>Edit somebody on one side and watch the other.</strong>
-What happens between them: <a href="CONSOLE" target="_blank">the console</a>.</p>
+<header><h1>Edit a patient on one side, and watch the other.</h1>
+What happens between them: <a href="CONSOLE" target="console">the console</a>.TRIES</header>
 <iframe src="/drchrono" title="DrChrono"></iframe><iframe src="/salesforce" title="Salesforce"></iframe>
 </body></html>"""
 
 
 @contextmanager
-def beside_each_other(here: Town) -> Iterator[str]:
-    """Serve both screens on a page of this machine, and give its address."""
+def beside_each_other(here: Town, charts: Sequence[int], tries: Sequence[Try] = ()) -> Iterator[str]:
+    """Serve both screens on a page of this machine, and give its address.
+
+    Both list the patients of these charts, in this order; the page says what there is to try in the console.
+    """
+    console = here.given["PUBLIC_URL"]
+    listed = {"values": [str(chart) for chart in charts]}
+    theirs = {**listed, "by": "id", "more": f"{console}/records/drchrono/patient/"}
+    here.drchrono.put("/_control/screen", json=theirs).raise_for_status()
+    ours = {**listed, "by": "DrChrono_Patient_Id__c", "more": f"{console}/records/salesforce/patient/"}
+    here.salesforce.put("/_control/screen", json=ours).raise_for_status()
+    lines = "".join(
+        f'<li>{escape(one.text)} <a href="{escape(one.address)}" target="console">Open</a></li>' for one in tries
+    )
+    page = _BESIDE.replace("CONSOLE", console).replace(
+        "TRIES", f"<details><summary>What to try next</summary><ol>{lines}</ol></details>" if tries else ""
+    )
 
     async def both(_: Request) -> Response:
-        return HTMLResponse(_BESIDE.replace("CONSOLE", here.given["PUBLIC_URL"]))
+        return HTMLResponse(page)
 
     def passed_on(vendor: httpx.Client) -> Route:
         async def ask(request: Request) -> Response:

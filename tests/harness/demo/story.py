@@ -5,6 +5,7 @@ It says "nothing lost, nothing doubled" only when it has compared what both side
 
 import os
 import random
+import secrets
 import signal
 import sys
 import tempfile
@@ -19,14 +20,13 @@ from rich.console import Console
 
 from tests.harness.cluster import Town, town
 from tests.harness.demo.both_ways import ENTERED, both_ways
+from tests.harness.demo.people import DOZEN, PEOPLE, name_of
 from tests.harness.demo.report import Phase, Report, compared, latencies, show
 from tests.harness.demo.screens import beside_each_other
+from tests.harness.demo.work import leave_work, settings, to_try
 
-PATIENTS = 25
 BURST = 2_000
 _HOUR_S = 3.0
-_FIRST = ("Ada", "Ben", "Cleo", "Dana", "Eli", "Fay", "Gus", "Hana", "Ivo", "June", "Kai", "Lena", "Milo")
-_LAST = ("Abel", "Brook", "Castle", "Drew", "Ellis", "Frost", "Grove", "Hale", "Irving", "Joyner", "Keats")
 
 console = Console()
 
@@ -34,14 +34,18 @@ console = Console()
 def tell(*, stays_up: bool) -> int:
     """Tell the story; give 0 when both sides agreed at its end, else 1."""
     console.rule("[bold]Chronobridge")
-    _say("starting a Valkey, both vendors' stand-ins, the web and a worker")
+    _say("starting a Valkey, both vendors' simulators, the web and a worker")
     with tempfile.TemporaryDirectory(prefix="chronobridge-demo-") as folder:
         try:
-            with town(Path(folder)) as here:
-                report = _morning(here)
+            maria = secrets.token_hex(16)
+            with town(Path(folder), settings(Path(folder), {"maria": maria})) as here:
+                report, charts = _morning(here)
                 show(console, report)
+                if report.is_good:
+                    _say("more happens at the clinic: some of it waits for a person, and is left for you to try")
+                    leave_work(here, charts)
                 if stays_up and report.is_good:
-                    _stay(here)
+                    _stay(here, charts, maria)
         except (RuntimeError, httpx.HTTPError) as error:
             console.print(f"[red]the story broke off: {error}")
             return 1
@@ -55,33 +59,36 @@ def _say(text: str) -> None:
     console.print(f"[dim]{time.strftime('%H:%M:%S')}[/]  {text}", soft_wrap=True)
 
 
-def _morning(here: Town) -> Report:
+def _morning(here: Town) -> tuple[Report, dict[str, int]]:
+    """Tell of the morning; give what came of it, and the charts of the dozen patients whom nothing befell, by name."""
     _say("DrChrono has verified the webhook; the practice is connected, and what was there before may be loaded")
     here.loads()
     for vendor in (here.drchrono, here.salesforce):
         vendor.delete("/_control/calls").raise_for_status()
     # DrChrono sends again 1, 3 and 7 hours later, then never: an hour must outlast a third of the web's restart
     here.drchrono.put("/_control/clock", json={"hour_s": _HOUR_S})
-    phases, ids = _front_desk(here)
-    both_ways(here, ids, _say)
+    phases, charts = _front_desk(here)
+    both_ways(here, [chart for name, chart in charts.items() if name not in DOZEN], _say)
     calm = latencies(here, phases)
     spent = here.spent()
     started = time.monotonic()
-    with console.status(f"{BURST:,} hooks …"):
+    with console.status(f"{BURST:,} webhooks …"):
         _burst(here)
     settled_s = time.monotonic() - started
     if given_up := here.given_up():
-        raise RuntimeError(f"DrChrono gave up {given_up} hooks before the web was back; this machine is very slow")
+        raise RuntimeError(f"DrChrono gave up {given_up} webhooks before the web was back; this machine is very slow")
     _say(f"quiet again, {settled_s:.0f} s after the burst began; comparing every patient with its Contact")
-    return Report(compared(here), calm, spent, here.spent(), PATIENTS, ENTERED, BURST)
+    report = Report(compared(here), calm, spent, here.spent(), len(PEOPLE), ENTERED, BURST)
+    return report, {name: charts[name] for name in DOZEN}
 
 
-def _front_desk(here: Town) -> tuple[list[Phase], list[int]]:
-    """Register and edit, with hooks that come twice and out of order and a worker that is killed."""
+def _front_desk(here: Town) -> tuple[list[Phase], dict[str, int]]:
+    """Register and edit, with webhooks that come twice and out of order and a worker that is killed."""
     desk, phases = random.Random(7), []  # noqa: S311 - the same story every time
-    _say(f"the front desk registers {PATIENTS} patients")
+    _say(f"the front desk registers {len(PEOPLE)} patients")
     phases.append(Phase("registered", time.time()))
-    ids = [_register(here, n) for n in range(PATIENTS)]
+    charts = {name_of(person): _register(here, person) for person in PEOPLE}
+    ids = [chart for name, chart in charts.items() if name not in DOZEN]
     here.wait_until(here.is_quiet, "the registrations to arrive")
 
     _say("a minute later it corrects some phones")
@@ -93,8 +100,10 @@ def _front_desk(here: Town) -> tuple[list[Phase], list[int]]:
     here.wait_until(here.is_quiet, "the edits to arrive")
 
     here.drchrono.put("/_control/clock", json={"offset_s": 120})
-    _say("more edits, while every hook comes twice and out of order, and [red]kill -9[/] of the worker in the middle")
-    phases.append(Phase("edited, worker killed, hooks doubled and shuffled", time.time()))
+    _say(
+        "more edits, while every webhook comes twice and out of order, and [red]kill -9[/] of the worker in the middle"
+    )
+    phases.append(Phase("edited, worker killed, webhooks doubled and shuffled", time.time()))
     here.drchrono.put("/_control/delivery-policy", json={"copies": 2, "shuffle": True, "hold": True, "seed": 7})
     for n, patient_id in enumerate(desk.sample(ids, 10)):
         _edit(here, patient_id, cell_phone=f"(555) 019-{2000 + n}")
@@ -110,22 +119,14 @@ def _front_desk(here: Town) -> tuple[list[Phase], list[int]]:
     _say("three patients change their name; a new identity is confirmed with DrChrono before it travels")
     phases.append(Phase("renamed, confirmed by a read", time.time()))
     for patient_id in desk.sample(ids, 3):
-        _edit(here, patient_id, last_name=f"Wed-{patient_id % 100}")
+        _edit(here, patient_id, last_name=f"{here.patients()[str(patient_id)]['last_name']}-Wood")
     here.wait_until(here.is_quiet, "the new names to arrive", 60)
-    return phases, ids
+    return phases, charts
 
 
-def _register(here: Town, n: int) -> int:
-    patient = {
-        "first_name": _FIRST[n % len(_FIRST)],
-        "last_name": f"{_LAST[n % len(_LAST)]}-{n:02d}",
-        "date_of_birth": f"19{50 + n}-0{1 + n % 9}-1{n % 9}",
-        "gender": ("Female", "Male")[n % 2],
-        "cell_phone": f"(555) 01{n % 10}-{1000 + n}",
-        "email": f"patient{n}@example.com",
-    }
+def _register(here: Town, person: dict[str, str]) -> int:
     time.sleep(0.02)
-    return int(here.drchrono.post("/_control/patients", json=patient).json()["id"])
+    return int(here.drchrono.post("/_control/patients", json=person).json()["id"])
 
 
 def _edit(here: Town, patient_id: int, **fields: str) -> None:
@@ -133,7 +134,7 @@ def _edit(here: Town, patient_id: int, **fields: str) -> None:
 
 
 def _burst(here: Town) -> None:
-    """Send 2,000 hooks and, in the middle, kill the worker, kill the web, and wipe Redis."""
+    """Send 2,000 webhooks and, in the middle, kill the worker, kill the web, and wipe Redis."""
     before = here.delivered()
 
     def reach(share: float) -> None:
@@ -157,14 +158,17 @@ def _burst(here: Town) -> None:
     here.wait_until(here.is_quiet, "the burst to settle", 120, every_s=0.1)
 
 
-def _stay(here: Town) -> None:
-    with beside_each_other(here) as screens:
+def _stay(here: Town, charts: dict[str, int], secret: str) -> None:
+    tries = to_try(here.given["PUBLIC_URL"])
+    with beside_each_other(here, list(charts.values()), tries) as screens:
+        lines = "\n".join(f"  {at}. {one.text}\n     [bold]{one.address}[/]" for at, one in enumerate(tries, 2))
         console.print(
             f"""
-It stays up ([bold]Ctrl-C[/] ends everything):
+It stays up; [bold]Ctrl-C[/] ends everything. Sign in to the console as [bold]maria[/] with [bold]{secret}[/]. Try this:
 
-  [bold]{screens}[/]   both vendors' own screens, left and right: edit on one side, watch the other
-  [bold]{here.given["PUBLIC_URL"]}/[/]   the console; sign in with [bold]{here.operator_token}[/]
+  1. Edit a patient on one vendor's screen, and watch the other one change.
+     [bold]{screens}[/]
+{lines}
 """,
             soft_wrap=True,
             highlight=False,

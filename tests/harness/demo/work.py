@@ -1,0 +1,130 @@
+"""What the demo leaves for a newcomer to try: failures of two causes, decisions, doubles, and a day of appointments.
+
+Each is there because somebody did something ordinary on one side, so it is mended there as it would be in a clinic.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.harness.cluster import Town
+
+ZONE = "America/New_York"  # of the clinic and its doctor
+VISITS = ("09:00", "09:45", "10:30", "11:15", "13:00", "13:45", "14:30", "15:15")
+FAILED, HELD = 6, 3
+_RULE = {
+    "object": "Contact",
+    "field": "MobilePhone",
+    "like": r"(\D*\d){10,}\D*",
+    "message": "A mobile phone needs its area code, as in (555) 010-0142.",
+}
+_MAPPING = """extends = "default"
+
+[patient]
+fields.email = { on_conflict = "hold" }
+"""
+
+
+def settings(folder: Path, operators: Mapping[str, str]) -> dict[str, str]:
+    """Give the settings of a clinic with these operators, each with a secret, who decide which e-mail is kept.
+
+    The mapping is written into the folder.
+    """
+    mapping = folder / "mapping.toml"
+    mapping.write_text(_MAPPING)
+    return {
+        "MAPPING_FILE": str(mapping),
+        "OPERATORS": ",".join(f"{name}:{secret}" for name, secret in operators.items()),
+        "OFFICE_HOURS": f"Mon-Sun 08:00-21:00 {ZONE}",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Something to try, and at which address."""
+
+    text: str
+    address: str
+
+
+def to_try(console: str) -> list[Try]:
+    """Give what there is to try in the console, which stands at this address."""
+    return [
+        Try("Find “Olsen, Omar”, born 6/15/1974, and see why he waits.", f"{console}/patients"),
+        Try("Mend what failed (a phone needs its area code), and retry it.", f"{console}/attention?state=failed"),
+        Try(
+            "Decide: which e-mail to keep, which of two twins it is, whom to merge.",
+            f"{console}/attention?state=needs_review",
+        ),
+        Try("Undo what a rule decided, and see who did what.", f"{console}/conflicts"),
+    ]
+
+
+def leave_work(here: Town, charts: Mapping[str, int]) -> None:
+    """Leave it, among the dozen patients, given by name.
+
+    Raises  RuntimeError when what then waits for a person is not what was to be left
+    """
+    before = here.queue()
+    day = datetime.now(ZoneInfo(ZONE)).date()
+    for begins, patient_id in zip(VISITS, charts.values(), strict=False):
+        visit = {"patient": patient_id, "scheduled_time": f"{day}T{begins}:00", "duration": 30, "reason": "Check-up"}
+        here.drchrono.post("/_control/appointments", json=visit).raise_for_status()
+    here.salesforce.put("/_control/settings", json={"validation_rules": [_RULE]}).raise_for_status()
+    for at, name in enumerate(("Omar Olsen", "Ben Brook", "Dana Drew", "Fay Frost")):
+        here.drchrono.patch(f"/_control/patients/{charts[name]}", json={"cell_phone": f"010-014{at}"})
+    for name in ("Gus Grove", "Hana Hale"):
+        here.edits_record("Contact", contact_of(here, charts[name])["Id"], FirstName=None)
+    with untold(here):
+        enter_twins(here, "Tina")
+    enter_second_contact(here, charts["Ivo Irving"], MobilePhone="(555) 010-0999")
+    edit_both(here, charts["Kai Keats"], {"email": "kai@desk.example.com"}, {"Email": "kai@crm.example.com"})
+    waits = here.queue()
+    found = waits["failed"] - before["failed"], waits["held"] - before["held"]
+    if found != (FAILED, HELD):
+        raise RuntimeError(f"{found[0]} failures and {found[1]} decisions wait for a person, not {FAILED} and {HELD}")
+
+
+def contact_of(here: Town, patient_id: int) -> dict[str, Any]:
+    """Give the Contact of a chart."""
+    return next(one for one in here.records("Contact") if one["DrChrono_Patient_Id__c"] == str(patient_id))
+
+
+def enter_twins(here: Town, name: str) -> None:
+    """Enter two Contacts of one name and birth date, and a chart: a person has to say which of them the patient is."""
+    for _ in range(2):
+        here.enters_record("Contact", FirstName=name, LastName="Example", Birthdate="1988-08-08")
+    here.drchrono.post(
+        "/_control/patients",
+        json={"first_name": name, "last_name": "Example", "date_of_birth": "1988-08-08", "gender": "Female"},
+    )
+
+
+def enter_second_contact(here: Town, patient_id: int, **fields: Any) -> str:
+    """Enter somebody who has a Contact once more, and want that one in DrChrono: it is held; gives its Id."""
+    first = contact_of(here, patient_id)
+    again = {name: first[name] for name in ("FirstName", "LastName", "Birthdate", "DrChrono_Gender__c")}
+    return here.enters_record("Contact", **again, Sync_To_DrChrono__c=True, **fields)
+
+
+def edit_both(here: Town, patient_id: int, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    """Change a patient on both sides before either has heard of the other, and wait until both edits have arrived."""
+    with untold(here):
+        here.drchrono.patch(f"/_control/patients/{patient_id}", json=theirs)
+        here.edits_record("Contact", contact_of(here, patient_id)["Id"], **ours)
+    here.wait_until(here.is_quiet, "both edits to arrive", 60)
+
+
+@contextmanager
+def untold(here: Town) -> Iterator[None]:
+    """Have neither vendor tell of what changes meanwhile; afterwards both do."""
+    here.drchrono.put("/_control/delivery-policy", json={"hold": True})
+    here.salesforce.put("/_control/outbound", json={"hold": True}).raise_for_status()
+    yield
+    here.drchrono.post("/_control/deliveries/release")
+    here.drchrono.put("/_control/delivery-policy", json={"hold": False})
+    here.salesforce.put("/_control/outbound", json={"hold": False}).raise_for_status()
