@@ -88,6 +88,13 @@ def test_the_readme_is_read_in_one_sitting():
     assert len(PAGES[0].read_text().splitlines()) <= LONGEST_README
 
 
+def test_the_help_page_has_the_tasks_of_the_front_desks_guide():
+    tasks = re.findall(r"^## (.*)$", (DOCS / "desk.md").read_text(), re.MULTILINE)
+
+    page = (ROOT / "app" / "web" / "templates" / "help.html").read_text()
+    assert re.findall(r"<h2>(.*?)</h2>", page) == tasks
+
+
 def test_the_runbook_has_an_entry_for_every_part_of_healthz():
     parts = re.findall(r"`([a-z…_]+)`", first_cells(section("probes.md", "## The parts")))
     headings = re.findall(r"^### (.*)$", section("runbook.md", "## Parts of /healthz"), re.MULTILINE)
