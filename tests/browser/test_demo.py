@@ -17,6 +17,6 @@ def test_an_edit_on_one_side_shows_on_the_other_both_ways(here, opened):
         expect(right.locator("tr", has_text="Nora")).to_contain_text("Capital City")
 
         right.locator("tr", has_text="Milo").get_by_role("link", name="edit").click()
-        right.get_by_label("E-mail").fill("milo.new@example.com")
+        right.get_by_label("Email").fill("milo.new@example.com")
         right.get_by_role("button", name="Save").click()
         expect(left.locator("tr", has_text="Milo")).to_contain_text("milo.new@example.com")
