@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from app.errors import DeliveryRefused, Misconfigured, OtherInstance, StoreUnavailable, VendorError
 from app.log import log
 from app.metrics.definitions import GROUP_SIZE
+from app.operations.activity import sum_up_when_due
 from app.operations.health.monitor import HealthMonitor
 from app.operations.metrics import MetricsReader
 from app.operations.sign_in import SignIn
@@ -27,6 +28,7 @@ from app.store.counters import SAVED_EVERY_S
 from app.vendors.rate_limit.bucket import TokenBuckets
 from app.web import probes
 from app.web.admission import Admission, names_of
+from app.web.api import activity as activity_api
 from app.web.api import appointments as appointments_api
 from app.web.api import audit as audit_api
 from app.web.api import backfill as backfill_api
@@ -64,6 +66,7 @@ from app.web.webhooks.receive import LargeBodies
 # whatever the console can do, a script can do by the API
 _API = (
     overview_api,
+    activity_api,
     queue_api,
     patients_api,
     appointments_api,
@@ -100,7 +103,7 @@ _LIMITS = {
     "/webhooks/salesforce/events": salesforce.MOST_EVENT_BYTES,
     "/webhooks/salesforce/outbound/": salesforce.MOST_MESSAGE_BYTES,
 }
-_REFUSALS_EVERY_S = 60.0
+_REFUSALS_EVERY_S, _SUMMED_EVERY_S = 60.0, 60.0
 
 
 def _joined(parts: Sequence[ModuleType], router: APIRouter) -> APIRouter:
@@ -190,6 +193,7 @@ async def _lifespan(settings: Settings, has_the_process: bool, app: FastAPI) -> 
         jobs.start("health", app.state.health.watch)
         save = partial(runtime.counts.save, runtime.database)
         jobs.every("counts", SAVED_EVERY_S, save, first_in_s=SAVED_EVERY_S)
+        jobs.every("activity", _SUMMED_EVERY_S, partial(sum_up_when_due, runtime), first_in_s=_SUMMED_EVERY_S)
         jobs.every("refusals", _REFUSALS_EVERY_S, app.state.sign_in.note_refusals)
         if has_the_process:
             settle_memory()

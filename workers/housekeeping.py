@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from app.log import log
 from app.runtime import Runtime
-from app.store import audit, identity_index, retention, schedules
+from app.store import activity, audit, identity_index, retention, schedules
 from app.store.database import Database
 
 EVERY = timedelta(hours=1)
@@ -56,6 +56,7 @@ async def tidy(database: Database, kept_for: Mapping[str, timedelta]) -> Counter
         async for count in passed:
             gone["identities"] += count
             worked_since = await _rest(worked_since)
+    gone["activity"] = await activity.drop_old(database)
     gone["leftovers"] = await retention.forget_leftovers(database)
     async with aclosing(retention.vacuum_steps(database)) as steps:
         async for given_back in steps:

@@ -75,7 +75,7 @@ def ids(day: Day) -> tuple[str, ...]:
 
 def today(runtime: Runtime) -> date:
     """Give the day it is at the clinic."""
-    return runtime.now().astimezone(runtime.settings.hours.zone).date()
+    return runtime.now().astimezone(runtime.settings.zone).date()
 
 
 async def of_day(runtime: Runtime, day: date) -> Day:
@@ -107,7 +107,7 @@ def _span(day: date, names: Iterable[str], runtime: Runtime) -> tuple[datetime, 
     """Give the first and the last instant that may be of a day, by the zones in use; by all there are, if none is."""
     found = [zone for name in names if (zone := known_zone(name)) is not None]
     noon = datetime.combine(day, time(12), UTC)
-    offsets = [noon.astimezone(zone).utcoffset() or timedelta(0) for zone in (*found, runtime.settings.hours.zone)]
+    offsets = [noon.astimezone(zone).utcoffset() or timedelta(0) for zone in (*found, runtime.settings.zone)]
     east, west = (max(offsets) + _LEEWAY, min(offsets) - _LEEWAY) if found else (_EAST, _WEST)
     midnight = datetime.combine(day, time(0), UTC)
     return midnight - east, midnight + _DAY - west
@@ -139,7 +139,7 @@ def _visit(
     reader = SideReader(table, runtime.settings.office_time_zones, by_doctor)
     row = table.rows.get(table.zoned or "")
     beside = str(record.get(row.names[Side.SALESFORCE]) or "") if row else ""
-    snapshot = reader.salesforce(record, or_zone=beside if known_zone(beside) else runtime.settings.hours.zone.key)
+    snapshot = reader.salesforce(record, or_zone=beside if known_zone(beside) else runtime.settings.zone.key)
     values = {name: snapshot.fields.get(row.name) for name in _SHOWN if (row := table.row_of(name)) is not None}
     names = {row.name: _name(record.get(row.names[Side.SALESFORCE]), parts) for row, parts in _people(runtime, table)}
     flags = table.flags(snapshot.fields, snapshot.zone).values()

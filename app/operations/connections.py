@@ -110,6 +110,18 @@ def redirect_uri(runtime: Runtime) -> str:
     return f"{runtime.settings.public_url}{CALLBACK}"
 
 
+async def was_connected(runtime: Runtime, side: Side) -> bool:
+    """Say whether a side was connected before, and was disconnected.
+
+    Raises  StoreUnavailable
+    """
+    try:
+        stored = await VendorTokens(runtime.database, runtime.vault, side).read()
+    except Undecryptable:
+        return False
+    return stored.token is None and stored.practice is not None
+
+
 async def begin_consent(runtime: Runtime) -> tuple[str, str]:
     """Give the address of DrChrono's consent page, and what tells the browser that is sent there from any other.
 

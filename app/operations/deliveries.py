@@ -80,6 +80,22 @@ async def to_replay(runtime: Runtime, wanted: DeliveryFilter) -> ToReplay:
     return ToReplay(tuple(ids), await deliveries.count(runtime.database, wanted) if is_cut else len(ids))
 
 
+async def match_count(runtime: Runtime, wanted: DeliveryFilter) -> int:
+    """Give how many match, counted up to one more than can run again at once.
+
+    Raises  StoreUnavailable
+    """
+    return await deliveries.count(runtime.database, wanted, MOST_AT_ONCE + 1)
+
+
+async def unprocessed_count(runtime: Runtime, wanted: DeliveryFilter) -> int:
+    """Give how many that match have not been processed yet.
+
+    Raises  StoreUnavailable
+    """
+    return await deliveries.open_count(runtime.database, wanted)
+
+
 async def one(runtime: Runtime, delivery_id: str) -> Kept | None:
     """Give one delivery; None where there is none of that id."""
     row = await deliveries.one(runtime.database, delivery_id)

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from app.operations.activity import activity_of
 from app.operations.queue import Forecast, forecast
 from app.runtime import Runtime
 from app.store import feeds, lanes, queue_stats
@@ -11,7 +12,8 @@ from app.store.queue_stats import CallCounts, DueCount
 from app.sync.feed_health import Feed
 from app.sync.model import Side
 
-SPARK = timedelta(hours=6)
+_LATELY, _LATELY_STEP = timedelta(hours=6), timedelta(minutes=10)
+_HOUR = timedelta(hours=1)
 _FROM: Mapping[Side, str] = {Side.SALESFORCE: "to_salesforce", Side.DRCHRONO: "to_drchrono"}
 
 
@@ -19,6 +21,7 @@ _FROM: Mapping[Side, str] = {Side.SALESFORCE: "to_salesforce", Side.DRCHRONO: "t
 class FlowDirection:
     """What flows to one side.
 
+    today   writes confirmed since the clinic's midnight
     lately  confirmed writes of each ten minutes of the last six hours, oldest first
     """
 
@@ -54,15 +57,14 @@ async def picture(runtime: Runtime) -> Picture:
     now = runtime.now()
     counts = await queue_stats.due_counts(runtime.database)
     groups = await queue_stats.failure_groups(runtime.database)
-    today = datetime.now(runtime.settings.hours.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    applied = await queue_stats.applied_per_slot(runtime.database, min(today, queue_stats.slot_of(now - SPARK)))
     known, calls = (
         await feeds.read(runtime.database),
-        await queue_stats.received_per_slot(runtime.database, now - timedelta(hours=1)),
+        await queue_stats.received_since(runtime.database, now - _HOUR),
     )
+    applied = await _applied(runtime, now)
     return Picture(
         at=now,
-        to={side: _direction(side, now, today, counts, applied) for side in Side},
+        to={side: _direction(side, counts, applied[side]) for side in Side},
         due=sum(one.count for one in counts),
         oldest_s=max((one.oldest_s for one in counts), default=0.0),
         failed=sum(row.records for row in groups if not row.is_held),
@@ -80,21 +82,20 @@ def _heard(calls: CallCounts | None, feed: Feed | None) -> datetime | None:
     return calls.last_at if calls else feed.heard_at if feed else None
 
 
-def _direction(
-    side: Side,
-    now: datetime,
-    today: datetime,
-    counts: list[DueCount],
-    applied: Mapping[tuple[Side, datetime], int],
-) -> FlowDirection:
-    ours = [one for one in counts if one.direction == _FROM[side]]
-    last = queue_stats.slot_of(now)
-    slots = [last - queue_stats.SLOT * back for back in range(SPARK // queue_stats.SLOT - 1, -1, -1)]
-    lately = tuple(applied.get((side, slot), 0) for slot in slots)
+async def _applied(runtime: Runtime, now: datetime) -> Mapping[Side, tuple[int, tuple[int, ...]]]:
+    """Give, by side, how much it has taken today, and in each ten minutes of the last six hours."""
+    lately = await activity_of(runtime, now - _LATELY + _LATELY_STEP, now, _LATELY_STEP)
+    midnight = now.astimezone(runtime.settings.zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    today = await activity_of(runtime, midnight.astimezone(UTC), now, _LATELY_STEP)
+    return {side: (today.total.applied[side], tuple(one.applied.get(side, 0) for one in lately.steps)) for side in Side}
+
+
+def _direction(side: Side, counts: list[DueCount], applied: tuple[int, tuple[int, ...]]) -> FlowDirection:
+    ours, (today, lately) = [one for one in counts if one.direction == _FROM[side]], applied
     return FlowDirection(
         due=sum(one.count for one in ours),
         oldest_s=max((one.oldest_s for one in ours), default=0.0),
-        last_hour=sum(lately[-(timedelta(hours=1) // queue_stats.SLOT) :]),
-        today=sum(writes for (to, slot), writes in applied.items() if to is side and slot >= today),
+        last_hour=sum(lately[-(_HOUR // _LATELY_STEP) :]),
+        today=today,
         lately=lately,
     )

@@ -14,6 +14,7 @@ from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
+from babel import Locale, UnknownLocaleError
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -273,6 +274,19 @@ def _hours(value: str) -> str:
     return value
 
 
+def _zone_name(value: str) -> str:
+    if known_zone(value) is None:
+        raise ValueError("it is no time zone's name")
+    return value
+
+
+def _locale_name(value: str) -> str:
+    try:
+        return str(Locale.parse(value.strip().replace("-", "_")))
+    except (ValueError, UnknownLocaleError):
+        raise ValueError("it is no locale's name") from None
+
+
 def _empty_is_none(value: Any) -> Any:
     return None if value == "" else value
 
@@ -307,6 +321,8 @@ RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 DoctorId = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
 OrgId = Annotated[str, AfterValidator(_org_id)]
 OfficeZones = Annotated[Mapping[str, str], NoDecode, BeforeValidator(_zones)]
+ZoneName = Annotated[str, AfterValidator(_zone_name)]
+LocaleName = Annotated[str, AfterValidator(_locale_name)]
 Hours = Annotated[str, AfterValidator(_hours)]
 Duration = Annotated[timedelta, Field(ge=timedelta(seconds=1))]
 Interval = Annotated[timedelta, Field(ge=timedelta(minutes=1))]  # what is done every so often

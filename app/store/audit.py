@@ -4,7 +4,7 @@ The rows are a chain (`audit_chain.py`). Writers take turns at the head, a row t
 no webhook waits for one. It is locked last in a transaction, so nobody who holds it waits for anything else.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -105,6 +105,16 @@ async def lately(
     if before is not None:
         asked = asked.where(audit.c.id < before)
     return await database.read(asked)
+
+
+async def latest_of(database: Database, actions: Collection[Action], limit: int) -> list[sa.Row[Any]]:
+    """Give the newest acts of these actions; each is sought by itself, however many others were noted since."""
+    each = [
+        sa.select(audit).where(audit.c.action == action.value).order_by(audit.c.id.desc()).limit(limit).subquery()
+        for action in sorted(actions)
+    ]
+    asked = sa.union_all(*(sa.select(one) for one in each)).subquery()
+    return await database.read(sa.select(asked).order_by(asked.c.id.desc()).limit(limit))
 
 
 async def count(database: Database, action: Action | None = None) -> int:

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import StoreUnavailable
-from app.metrics.definitions import BY_PROCESSES, SUM, VENDOR_CALLS, Metric
+from app.metrics.definitions import BY_PROCESSES, END_TO_END, SUM, VENDOR_CALLS, Metric
+from app.store import activity
 from app.store.database import Database, DialectInsert, Insert
 from app.store.tables import tallies
 from app.sync.model import Side
@@ -90,8 +91,13 @@ class ProcessCounters:
             new, self._new = self._new, Counter[str]()
         if not new:
             return
+
+        async def work(connection: AsyncConnection) -> None:
+            await add(connection, new)
+            await activity.add_latency(connection, _latencies(new))
+
         try:
-            await database.transact(lambda connection: add(connection, new))
+            await database.transact(work)
         except StoreUnavailable:
             with self._lock:
                 self._new.update(new)
@@ -100,6 +106,16 @@ class ProcessCounters:
     def _count(self, name: str, times: int = 1) -> None:
         with self._lock:
             self._new[name] += times
+
+
+def _latencies(new: Mapping[str, int]) -> dict[tuple[str, str], int]:
+    """Give (side, bucket) -> how many deliveries took so long, of what was counted."""
+    found = {}
+    for name, count in new.items():
+        metric, *rest = name.split(JOINT)
+        if metric == END_TO_END.name and rest[0] in set(Side) and rest[1] != SUM:
+            found[rest[0], rest[1]] = count
+    return found
 
 
 def _class(status: int | None) -> str:

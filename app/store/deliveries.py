@@ -5,6 +5,7 @@ A replay makes due the records that a delivery told of: both sides are read, and
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -30,13 +31,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:
-    """Which deliveries are meant; None: all of them. `record_id` goes with a kind and a side."""
+    """Which deliveries are meant; None: all of them. `record_id` goes with a kind and a side.
+
+    since, until  received then or later, and before
+    """
 
     side: Side | None = None
     outcome: Outcome | None = None
     kind: Kind | None = None
     record_id: str | None = None
     is_open: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 def _matching(wanted: DeliveryFilter) -> sa.ColumnElement[bool]:
@@ -46,6 +52,10 @@ def _matching(wanted: DeliveryFilter) -> sa.ColumnElement[bool]:
         parts.append(d.side == wanted.side.value)
     if wanted.outcome is not None:
         parts.append(d.outcome == wanted.outcome.value)
+    if wanted.since is not None:
+        parts.append(d.received_at >= wanted.since)
+    if wanted.until is not None:
+        parts.append(d.received_at < wanted.until)
     told = [e.delivery_id == d.id]
     if wanted.kind is not None:
         told.append(e.kind == wanted.kind.value)
@@ -64,19 +74,43 @@ async def lately(
     """Give deliveries that match, newest first, older than an id where told; never a body."""
     d = deliveries.c
     asked = sa.select(d.id, d.side, d.event, d.vendor_id, d.outcome, d.received_at, d.body.is_(None).label("is_bare"))
-    asked = asked.where(_matching(wanted)).order_by(d.id.desc()).limit(limit)
-    return await database.read(asked if before is None else asked.where(d.id < before))
+    asked = asked.where(_matching(wanted)).order_by(*_NEWEST).limit(limit)
+    return await database.read(asked if before is None else asked.where(_older_than(before)))
 
 
-async def count(database: Database, wanted: DeliveryFilter) -> int:
-    """Give how many match."""
-    asked = sa.select(sa.func.count()).select_from(deliveries).where(_matching(wanted))
-    return int((await database.read(asked))[0][0])
+_NEWEST = (deliveries.c.received_at.desc(), deliveries.c.id.desc())  # by the index of when they were received
+
+
+_LATEST = 2**62
+
+
+def _older_than(id_: str) -> sa.ColumnElement[bool]:
+    """Give the condition of what stands behind a delivery in that order; behind one that is gone, older ids do."""
+    here, other = sa.type_coerce(deliveries.c.received_at, sa.BigInteger), deliveries.alias()
+    at = sa.select(sa.type_coerce(other.c.received_at, sa.BigInteger)).where(other.c.id == id_).scalar_subquery()
+    is_earlier = sa.or_(here < sa.func.coalesce(at, 0), deliveries.c.id < id_)
+    return sa.and_(here <= sa.func.coalesce(at, sa.literal(_LATEST, sa.BigInteger)), is_earlier)
+
+
+async def count(database: Database, wanted: DeliveryFilter, most: int | None = None) -> int:
+    """Give how many match; counted up to `most` of them, where told."""
+    asked = sa.select(deliveries.c.id).where(_matching(wanted))
+    if most is not None:
+        asked = asked.order_by(*_NEWEST).limit(most)
+    return int((await database.read(sa.select(sa.func.count()).select_from(asked.subquery())))[0][0])
+
+
+async def open_count(database: Database, wanted: DeliveryFilter) -> int:
+    """Give how many that match tell of something that is not finished; only what is open is gone through."""
+    e = events.c
+    is_open = sa.and_(e.finished_at.is_(None), _matching(wanted))
+    asked = sa.select(sa.func.count(sa.distinct(e.delivery_id))).join(deliveries, deliveries.c.id == e.delivery_id)
+    return int((await database.read(asked.where(is_open)))[0][0])
 
 
 async def ids(database: Database, wanted: DeliveryFilter, limit: int) -> list[str]:
     """Give the ids of the newest that match."""
-    asked = sa.select(deliveries.c.id).where(_matching(wanted)).order_by(deliveries.c.id.desc()).limit(limit)
+    asked = sa.select(deliveries.c.id).where(_matching(wanted)).order_by(*_NEWEST).limit(limit)
     return [row.id for row in await database.read(asked)]
 
 

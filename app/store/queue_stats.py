@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.ports import LISTED
-from app.store.clock import Instant, after, db_now, instant, millis
+from app.store.clock import Instant, after, db_now
 from app.store.database import Database
 from app.store.failures import Group, group_of
 from app.store.lanes import kinds_and_lanes, lane_states
@@ -164,21 +164,6 @@ async def oldest_due_s(database: Database) -> dict[Lane, float]:
     return oldest
 
 
-SLOT = timedelta(minutes=10)
-_SLOT_MS = SLOT // timedelta(milliseconds=1)
-
-
-async def applied_per_slot(database: Database, since: datetime) -> dict[tuple[Side, datetime], int]:
-    """Give (side written to, begin of ten minutes) -> confirmed writes; slots in which nothing was are not there."""
-    slot = (sa.type_coerce(journal.c.answered_at, sa.BigInteger) // _SLOT_MS).label("slot")
-    rows = await database.read(
-        sa.select(journal.c.side, slot, sa.func.count().label("writes"))
-        .where(journal.c.state == WriteState.CONFIRMED.value, journal.c.answered_at >= since)
-        .group_by(journal.c.side, slot)
-    )
-    return {(Side(row.side), instant(row.slot * _SLOT_MS / 1000)): row.writes for row in rows}
-
-
 @dataclass(frozen=True, slots=True)
 class CallCounts:
     """How often a side delivered, and when last."""
@@ -187,7 +172,7 @@ class CallCounts:
     last_at: datetime
 
 
-async def received_per_slot(database: Database, since: datetime) -> Mapping[Side, CallCounts]:
+async def received_since(database: Database, since: datetime) -> Mapping[Side, CallCounts]:
     """Give side -> what it delivered since then; a side that did not is not there."""
     d = deliveries.c
     rows = await database.read(
@@ -196,11 +181,6 @@ async def received_per_slot(database: Database, since: datetime) -> Mapping[Side
         .group_by(d.side)
     )
     return {Side(row.side): CallCounts(row.times, row.last_at) for row in rows}
-
-
-def slot_of(at: datetime) -> datetime:
-    """Give the begin of the ten minutes an instant is in."""
-    return instant(millis(at) // _SLOT_MS * _SLOT_MS / 1000)
 
 
 @dataclass(frozen=True, slots=True)

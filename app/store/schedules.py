@@ -48,12 +48,12 @@ async def watermark(database: Database, name: str) -> datetime | None:
 
 async def raise_watermark(database: Database, name: str, at: datetime) -> None:
     """Remember that a thing was done up to a moment."""
+    await database.transact(lambda connection: raise_in(connection, name, at))
 
-    async def work(connection: AsyncConnection) -> None:
-        insert = insert_into(watermarks, connection.dialect)
-        first = insert.values(name=name, at=at)
-        await connection.execute(
-            first.on_conflict_do_update(index_elements=[watermarks.c.name], set_={"at": first.excluded["at"]})
-        )
 
-    await database.transact(work)
+async def raise_in(connection: AsyncConnection, name: str, at: datetime) -> None:
+    """Remember it with what was done, in one commit."""
+    first = insert_into(watermarks, connection.dialect).values(name=name, at=at)
+    await connection.execute(
+        first.on_conflict_do_update(index_elements=[watermarks.c.name], set_={"at": first.excluded["at"]})
+    )

@@ -2,18 +2,19 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.operations.accounts import Role
 from app.operations.sign_in import Caller
+from app.web import moments
 from app.web.auth import CSRF_FIELD, caller_of, is_from_elsewhere, is_meant, refuse_bearer
+from app.web.charts import in_seconds
 from app.web.validation import must_be_fit_form
 
 _MOST_FIELDS = 400  # three for each mapped field that differs
@@ -37,25 +38,9 @@ _templates = Environment(
 )
 
 
-def age(seconds: float) -> str:
-    """Give a span as a person says it: `4 s`, `12 min`, `3 h`, `2 d`."""
-    for size, unit in _UNITS:
-        if seconds >= size:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
-
-
 def count(number: int) -> str:
     """Give a number with its thousands apart."""
     return f"{number:,}"
-
-
-def moment(at: datetime | str | None) -> Markup:
-    """Give an instant as an element that machines can read too; UTC, to the second."""
-    if at is None:
-        return Markup("-")
-    at = datetime.fromisoformat(at) if isinstance(at, str) else at
-    return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M:%S} UTC</time>').format(at.isoformat(timespec="seconds"), at)
 
 
 def capital(text: str) -> str:
@@ -63,7 +48,18 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-_templates.filters |= {"age": age, "count": count, "moment": moment, "capital": capital}
+def short_id(id_: str) -> str:
+    """Give the end of an id: of those made in one moment the beginnings are alike."""
+    return f"…{id_[-_SHORT:]}" if len(id_) > _SHORT else id_
+
+
+_SHORT = 8
+_templates.filters |= {"count": count, "capital": capital, "short_id": short_id}
+_templates.filters |= {"age": moments.age, "moment": moments.moment, "exact": moments.exact, "clock": moments.clock}
+_templates.filters |= {
+    "wall_clock": lambda shown: moments.here().wall_clock(shown),
+    "whole_day": lambda day: moments.here().whole_day(day),
+}
 
 
 def in_words(name: str) -> str:
@@ -73,6 +69,23 @@ def in_words(name: str) -> str:
 
 
 _templates.filters["words"] = in_words
+
+
+def linked(text: str | None) -> Markup:
+    """Give advice with what it names as people use it: an address is a link, a command stands as code."""
+    parts = _NAMED.split(text or "")
+    return Markup("").join(_as_used(part) if at % 2 else escape(part) for at, part in enumerate(parts))
+
+
+def _as_used(part: str) -> Markup:
+    if part.startswith("`"):
+        return Markup("<code>{}</code>").format(part.strip("`"))
+    return Markup('<a href="{0}">{0}</a>').format(part)
+
+
+# an address that a person may open, which those that vendors send to are not; or a command
+_NAMED = re.compile(r"(https?://(?!\S*/webhooks/)[^\s,;]*[^\s,;.:)]|`[^`]+`)")
+_templates.filters |= {"linked": linked, "span": in_seconds}
 
 
 _templates.globals["nav"] = (
@@ -173,6 +186,7 @@ async def known(request: Request) -> Caller:
 
     Raises  PageRefused for a stranger; HTTPException as `auth.refuse`
     """
+    moments.begin_page(request.app.state.runtime)
     found = await caller_of(request)
     if found is not None:
         return found
@@ -209,6 +223,3 @@ def own_path(wanted: str | None) -> str:
 
 
 _CAUSES = {"held": "both sides changed it"}
-
-
-_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))

@@ -148,6 +148,7 @@ async def at_first_migration(database, vault):
             "audit_head",
             "org_descriptions",
             "backfills",
+            "activity",
         ):
             await connection.execute(sa.text(f"DROP TABLE {table}"))
 

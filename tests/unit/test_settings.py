@@ -224,3 +224,22 @@ def test_salesforces_own_addresses_are_those_its_client_sends_tokens_to():
 
 def test_salesforces_stand_in_on_this_machine_may_be_named(said):
     assert said(**{**FOR_SALESFORCE, "SALESFORCE_LOGIN_URL": "https://127.0.0.1:8443/"}).connected == {Side.SALESFORCE}
+
+
+@pytest.mark.parametrize(
+    ("given", "zone"),
+    [
+        ({}, "America/New_York"),
+        ({"OFFICE_HOURS": "Mon-Fri 08:00-18:00 America/Chicago"}, "America/Chicago"),
+        ({"CLINIC_ZONE": "America/Phoenix"}, "America/Phoenix"),
+        ({"CLINIC_ZONE": "America/Denver", "OFFICE_HOURS": "never"}, "America/Denver"),
+        ({"OFFICE_HOURS": "never"}, "UTC"),
+    ],
+)
+def test_the_clinics_zone_is_that_of_its_office_hours_unless_it_is_set(said, given, zone):
+    assert said(**given).zone.key == zone
+
+
+@pytest.mark.parametrize(("given", "locale"), [("en-GB", "en_GB"), ("de", "de"), ("", "en_US")])
+def test_a_locale_may_be_written_with_a_hyphen(said, given, locale):
+    assert said(CLINIC_LOCALE=given).clinic_locale == locale

@@ -95,6 +95,8 @@ WRONG = {
     "OIDC_VIEWER_CLAIM": ["groups"],
     "OIDC_SCOPES": ["email profile"],
     "AUDIT_RETENTION_DAYS": ["0", "-1", "for ever"],
+    "CLINIC_ZONE": ["Eastern", "EST5EDT4", "america/new_york", "US/Eastern\n", "UTC+1", "Factory"],
+    "CLINIC_LOCALE": ["American", "xx_YY", "en US", "12", "en_"],
     "MAPPING_FILE": ["absent.toml", "."],
     "CA_BUNDLE": ["absent.pem"],
     "DRCHRONO_BASE_URL": ["http://app.drchrono.com", "app.drchrono.com", "http://localhost.example.com"],

@@ -148,7 +148,8 @@ def _drchrono_advice(stored: StoredToken, address: str) -> Observation:
         lost = "a token refresh was cut off, and DrChrono's answer was lost with it"
         return Observation(PartState.DOWN, f"{lost}: connect the practice anew at {address}")
     if stored.token is None:
-        return Observation(PartState.NOT_CONNECTED, f"nobody has connected the practice: open {address}")
+        before = "nobody has connected the practice" if stored.practice is None else "the practice was disconnected"
+        return Observation(PartState.NOT_CONNECTED, f"{before}: open {address}")
     if stored.refused_code == NOT_TAKEN:
         return _not_taken(Side.DRCHRONO)
     if stored.refused_code == "invalid_client":
@@ -244,7 +245,7 @@ def feed_state(feed: Feed, runtime: Runtime, *, is_paused: bool) -> tuple[str, s
 
 def _silent_since(feed: Feed, runtime: Runtime) -> str:
     """Give when a feed was last heard, by the clinic's clock; with the day where that was not today."""
-    zone = runtime.settings.hours.zone
+    zone = runtime.settings.zone
     assert feed.silent_since is not None
     at, today = feed.silent_since.astimezone(zone), datetime.now(zone).date()
     return f"{at:%H:%M}{'' if at.date() == today else f' on {at:%Y-%m-%d}'} ({zone.key})"

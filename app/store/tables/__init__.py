@@ -15,6 +15,7 @@ from app.store.tables.records import (
     pointed,
 )
 from app.store.tables.service import (
+    activity,
     allowances,
     audit,
     audit_head,
@@ -38,6 +39,7 @@ from app.store.tables.service import (
 )
 
 __all__ = [
+    "activity",
     "allowances",
     "audit",
     "audit_head",

@@ -134,6 +134,14 @@ tallies = sa.Table(
     sa.Column("count", sa.BigInteger, nullable=False),
 )
 
+activity = sa.Table(
+    "activity",
+    metadata,
+    sa.Column("slot", sa.BigInteger, primary_key=True, autoincrement=False),  # of five minutes, since 1970
+    *(sa.Column(name, sa.String(16), primary_key=True) for name in ("measure", "side", "part")),
+    sa.Column("count", sa.BigInteger, nullable=False),
+)
+
 lanes = sa.Table(
     "lanes",
     metadata,

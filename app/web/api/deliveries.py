@@ -13,6 +13,7 @@ from app.operations.sign_in import Caller
 from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
+from app.web.api.activity import TimeSpan, time_span
 from app.web.auth import Reader, RightFirst, operator
 from app.web.validation import RequestBody
 
@@ -79,10 +80,11 @@ def wanted(
     outcome: Outcome | None = None,
     kind: Kind | None = None,
     record_id: Annotated[str | None, Query(max_length=64)] = None,
-    open: Annotated[bool, Query(description="only what has not been dealt with yet")] = False,  # noqa: A002 - its name outside
+    open: Annotated[bool, Query(description="only what has not been processed yet")] = False,  # noqa: A002 - its name outside
+    span: Annotated[TimeSpan, Depends(time_span)] = TimeSpan(),  # noqa: B008 - it is frozen
 ) -> DeliveryFilter:
     """Give which deliveries are meant."""
-    return DeliveryFilter(side, outcome, kind, record_id, open)
+    return DeliveryFilter(side, outcome, kind, record_id, open, span.since, span.until)
 
 
 @router.get("/deliveries", response_model=Deliveries, summary="What the vendors delivered, newest first")

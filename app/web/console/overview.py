@@ -1,67 +1,123 @@
-"""The first page: the two sides, what flows between them, and what needs a person."""
+"""The first page: the two systems, what flows between them over time, what happened last, and what needs a person."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from app.operations import backfill
+from app.operations.activity import activity_of
 from app.operations.backfill import LoadState
+from app.operations.connections import was_connected
 from app.operations.overview import Picture, picture
+from app.operations.recent_activity import recent_activity
 from app.operations.sign_in import Caller
+from app.ports import Action
+from app.runtime import Runtime
 from app.sync.model import Side
+from app.web import charts, moments
 from app.web.pages import page, reader
+from app.web.ranges import read_range
 
 router = APIRouter()
-_WIDE, _HIGH = 180, 36
+_LIVE = "live"  # the part of the page that asks again every three seconds; charts need not
+_ATTENTION = "/attention"
+_DID = {
+    Action.SIGN_IN: "signed in",
+    Action.SIGN_IN_REFUSED: "was refused at sign-in",
+    Action.SIGN_OUT: "signed out",
+    Action.PAUSE: "paused",
+    Action.RESUME: "resumed",
+    Action.CONNECT: "connected",
+    Action.DISCONNECT: "disconnected",
+    Action.REVEAL: "revealed values of",
+    Action.REPLAY: "replayed",
+    Action.LOOK: "checked again",
+    Action.RETRY: "retried",
+    Action.DISCARD: "dismissed",
+    Action.SETTLE: "decided",
+    Action.MERGE: "merged",
+    Action.UNDO: "restored a value of",
+    Action.RECONCILE: "started the reconciliation of",
+    Action.BACKFILL: "started the initial sync of",
+    Action.TRY_OUT: "tested the connection of",
+    Action.ROTATE_KEYS: "re-encrypted",
+    Action.EXPORT: "exported",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The state of everything in one sentence; `tone`: good, busy, warn or bad; `path`: where it is seen in full."""
+
+    text: str
+    tone: str
+    path: str = ""
 
 
 @router.get("/")
 async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> Response:
-    """Show how everything stands; the page asks again by itself every three seconds."""
+    """Show how everything stands; the page asks again by itself."""
     parts: Any = request.app.state.health.report()["parts"]
-    runtime = request.app.state.runtime
+    runtime: Runtime = request.app.state.runtime
+    clinic = moments.here()
+    chosen = read_range(request.query_params, clinic)
     seen, found = await picture(runtime), await backfill.states(runtime)
+    flowed = await activity_of(runtime, chosen.since, chosen.until)
     loads = [one for one in found if one.state is not LoadState.LOADED] if backfill.may_load(runtime) else []
-    sparks = {side: spark(seen.to[side].lately) for side in Side}
-    unwell = {name: part for name, part in parts.items() if part["state"] != "ok"}
-    says = headline(seen, parts, is_loaded=not loads)
+    left = {side for side in Side if _is_unconnected(parts, side) and await was_connected(runtime, side)}
+    says = headline(seen, parts, is_loaded=not loads, left=left)
+    words = chosen.words(clinic)
+    is_poll = request.headers.get("hx-target") == _LIVE
     return page(
-        "overview", caller, seen=seen, parts=parts, unwell=unwell, sparks=sparks, says=says, loads=loads, Side=Side
+        "overview",
+        caller,
+        seen=seen,
+        parts=parts,
+        unwell={name: part for name, part in parts.items() if part["state"] != "ok"},
+        says=says,
+        loads=loads,
+        Side=Side,
+        clinic=clinic,
+        chosen=chosen,
+        words=words,
+        flowed=flowed,
+        charts=() if is_poll else charts.of_activity(flowed, words, clinic),
+        did=_DID,
+        happened=() if is_poll else await recent_activity(runtime),
     )
 
 
-def headline(seen: Picture, parts: dict[str, dict[str, Any]], *, is_loaded: bool = True) -> tuple[str, str]:
-    """Give the state of everything in one sentence, and how good that is: good, busy, warn or bad."""
-    away = [name for name, part in parts.items() if part["state"] == "down"]
-    if away:
-        return f"Something is down: {', '.join(_named(name) for name in away)}.", "bad"
-    unconnected = [_named(name) for name, part in parts.items() if part["state"] == "not_connected"]
-    if unconnected:
-        return f"{' and '.join(unconnected)} is not connected yet." if len(
-            unconnected
-        ) == 1 else "Not connected yet.", ("warn")
+def headline(
+    seen: Picture, parts: dict[str, dict[str, Any]], *, is_loaded: bool = True, left: set[Side] | None = None
+) -> Headline:
+    """Give the state of everything in one sentence; `left`: sides that were connected before."""
+    if away := [name for name, part in parts.items() if part["state"] == "down"]:
+        return Headline(f"Something is down: {', '.join(_named(name) for name in away)}.", "bad", "#needs")
+    if unconnected := [name for name, part in parts.items() if part["state"] == "not_connected"]:
+        return Headline(_unconnected(unconnected, left or set()), "warn", "/connections")
     if seen.paused:
-        return f"Paused: {', '.join(seen.paused)}. Nothing is lost; it waits.", "warn"
+        return Headline(f"Paused: {', '.join(seen.paused)}. Nothing is lost; it waits.", "warn", "/lanes")
     if people := seen.failed + seen.held:
-        return f"{_records(people)} for a person; everything else flows.", "warn"
+        need = "1 record needs" if people == 1 else f"{people:,} records need"
+        return Headline(f"{need} attention; everything else is synced.", "warn", _ATTENTION)
     if seen.due:
-        return f"{seen.due:,} change{'' if seen.due == 1 else 's'} on the way.", "busy"
+        return Headline(f"{seen.due:,} change{'' if seen.due == 1 else 's'} pending.", "busy", "/lanes")
     if not is_loaded:
-        return "What is new flows; what was there before is not loaded yet.", "busy"
-    return "Both sides agree.", "good"
+        return Headline("New changes are synced. Records from before are not loaded yet.", "busy", "#first-load")
+    return Headline("Both systems agree.", "good")
 
 
-def _records(number: int) -> str:
-    return "1 record waits" if number == 1 else f"{number:,} records wait"
+def _is_unconnected(parts: dict[str, dict[str, Any]], side: Side) -> bool:
+    return side in parts and parts[side]["state"] == "not_connected"
+
+
+def _unconnected(names: list[str], left: set[Side]) -> str:
+    if len(names) > 1:
+        return f"{' and '.join(_named(name) for name in names)} have not been connected yet."
+    return f"{_named(names[0])} {'was disconnected' if names[0] in left else 'has not been connected yet'}."
 
 
 def _named(name: str) -> str:
     return {"drchrono": "DrChrono", "salesforce": "Salesforce", "redis": "Redis"}.get(name, name.replace("_", " "))
-
-
-def spark(values: Sequence[int]) -> str:
-    """Give the points of a line through the values, for a picture of 180 by 36."""
-    most, step = max(values, default=0) or 1, _WIDE / max(len(values) - 1, 1)
-    return " ".join(f"{at * step:.1f},{_HIGH - 2 - value / most * (_HIGH - 4):.1f}" for at, value in enumerate(values))

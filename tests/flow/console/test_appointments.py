@@ -126,15 +126,15 @@ async def test_the_page_opens_on_today_and_leads_to_the_days_beside(clinic):
         day = await browser.presses("Show", day=DAY)
         after = await browser.follows("Day after")
         back = await browser.follows("Day before")
-        record = await browser.follows("10:30")
+        record = await browser.follows("10:30 AM")
         last = await browser.open("/appointments?day=9999-12-31")
         nonsense = await browser.open("/appointments?day=tomorrow")
 
     assert today.status == nonsense.status == last.status == 200
-    assert "10:30" in day.text
+    assert "10:30 AM" in day.text
     assert "in step" in day.text
     assert "no appointment" in after.text
-    assert "10:30" in back.text
+    assert "10:30 AM" in back.text
     assert record.heading.startswith("Appointment ")
     assert "Day after" not in last.links
 

@@ -151,16 +151,18 @@ async def test_all_that_match_are_run_again_only_after_their_number_was_seen(cli
     async with browsing(clinic) as browser:
         await browser.signs_in(OPERATOR)
         await browser.open("/deliveries?side=drchrono")
-        asked = await browser.presses("Run all that match again…")
+        asked = await browser.presses("Replay all 2 that match…")
         before = await acts(clinic)
         await clinic.delivers(await clinic.registers(first_name="Joan", last_name="Test"))
-        more = await browser.presses("Run 2 again")
-        done = await browser.presses("Run 3 again")
+        more = await browser.presses("Replay 2")
+        done = await browser.presses("Replay 3")
 
-    assert "2 match, and would run again" in asked.text
+    assert "2 match in the last 24 hours, and would be replayed" in asked.text
     assert before == []
-    assert "3 match, and would run again" in more.text, "one more had come in: the number is shown anew"
-    assert "3 run again; 3 records are due by that." in done.text
+    assert "3 match in the last 24 hours, and would be replayed" in more.text, (
+        "one more had come in: the number is shown anew"
+    )
+    assert "3 replayed; 3 records are pending by that." in done.text
     assert [act[1:] for act in await acts(clinic)] == [("replay", "3 deliveries", 3)]
 
 

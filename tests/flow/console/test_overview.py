@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from app.store.tables import journal
-from app.web.console.overview import headline, spark
+from app.sync.model import Side
+from app.web.console.overview import Headline, headline
 from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR
 
@@ -80,23 +81,53 @@ class Seen:
 @pytest.mark.parametrize(
     ("seen", "parts", "says"),
     [
-        (Seen(), PARTS, ("Both sides agree.", "good")),
-        (Seen(due=1), PARTS, ("1 change on the way.", "busy")),
-        (Seen(due=1234), PARTS, ("1,234 changes on the way.", "busy")),
-        (Seen(due=3, held=1), PARTS, ("1 record waits for a person; everything else flows.", "warn")),
-        (Seen(failed=3, held=1), PARTS, ("4 records wait for a person; everything else flows.", "warn")),
-        (Seen(paused=("live",), failed=3), PARTS, ("Paused: live. Nothing is lost; it waits.", "warn")),
-        (Seen(), {**PARTS, "drchrono": {"state": "not_connected"}}, ("DrChrono is not connected yet.", "warn")),
-        (Seen(paused=("live",)), {**PARTS, "workers": {"state": "down"}}, ("Something is down: workers.", "bad")),
+        (Seen(), PARTS, ("Both systems agree.", "good", "")),
+        (Seen(due=1), PARTS, ("1 change pending.", "busy", "/lanes")),
+        (Seen(due=1234), PARTS, ("1,234 changes pending.", "busy", "/lanes")),
+        (Seen(due=3, held=1), PARTS, ("1 record needs attention; everything else is synced.", "warn", "/attention")),
+        (
+            Seen(failed=3, held=1),
+            PARTS,
+            ("4 records need attention; everything else is synced.", "warn", "/attention"),
+        ),
+        (Seen(paused=("live",), failed=3), PARTS, ("Paused: live. Nothing is lost; it waits.", "warn", "/lanes")),
+        (
+            Seen(),
+            {**PARTS, "drchrono": {"state": "not_connected"}},
+            ("DrChrono has not been connected yet.", "warn", "/connections"),
+        ),
+        (
+            Seen(paused=("live",)),
+            {**PARTS, "workers": {"state": "down"}},
+            ("Something is down: workers.", "bad", "#needs"),
+        ),
     ],
 )
-def test_one_sentence_says_how_everything_stands(seen, parts, says):
-    assert headline(seen, parts) == says
+def test_one_sentence_says_how_everything_stands_and_where_it_is_seen(seen, parts, says):
+    assert headline(seen, parts) == Headline(*says)
 
 
-@pytest.mark.parametrize(
-    ("values", "points"),
-    [((), ""), ((0,), "0.0,34.0"), ((0, 0), "0.0,34.0 180.0,34.0"), ((0, 1, 2), "0.0,34.0 90.0,18.0 180.0,2.0")],
-)
-def test_a_line_goes_from_edge_to_edge_and_its_highest_point_is_the_top(values, points):
-    assert spark(values) == points
+async def test_a_practice_that_was_disconnected_is_told_apart_from_one_that_never_was(clinic):
+    (await clinic.web.post("/api/v1/connections/drchrono/disconnect", headers=BEARER)).raise_for_status()
+    await clinic.app.state.health.look()
+    async with browsing(clinic) as browser:
+        await browser.signs_in(OPERATOR)
+        shown = await browser.open("/")
+
+    assert "the practice was disconnected: open" in shown.text
+    assert "https://sync.example.com/connect/drchrono" in shown.links, "what is to be opened can be"
+    off = {"drchrono": {"state": "not_connected"}}
+    assert headline(Seen(), off, left={Side.DRCHRONO}).text == "DrChrono was disconnected."
+
+
+async def test_what_happened_last_is_told_with_who_did_it_and_no_name_of_a_patient(clinic):
+    patient = await clinic.has_linked(first_name="Canary", last_name="Test")
+    for city in ("Springfield", "Shelbyville"):
+        await clinic.arrives(await clinic.edits(patient, city=city))
+
+    shown = (await page(clinic)).partition("Recent activity")[2]
+
+    assert "operator signed in" in shown
+    assert f"Patient {patient['id']} was updated in Salesforce, and 1 more" in shown
+    assert f"Patient {patient['id']} was created in Salesforce" in shown
+    assert "Canary" not in shown

@@ -1,0 +1,100 @@
+"""What was received, applied and failed over time."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from pydantic import AwareDatetime, BaseModel, Field
+
+from app.operations.activity import KEPT_FOR, ActivityStep, activity_of, problem_of
+from app.runtime import Runtime
+
+router = APIRouter(tags=["queue"])
+_INSTANT = "2026-03-05T14:00:00+00:00"
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSpan:
+    """From a moment to another; None: as far as there is."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def time_span(
+    since: Annotated[AwareDatetime | None, Query(description="not before this moment", examples=[_INSTANT])] = None,
+    until: Annotated[AwareDatetime | None, Query(description="before this moment", examples=[_INSTANT])] = None,
+) -> TimeSpan:
+    """Give the range of time that is meant."""
+    if since is not None and until is not None and until <= since:
+        raise HTTPException(422, "`until` is not later than `since`")
+    return TimeSpan(since, until)
+
+
+class ActivityOfStep(BaseModel):
+    """What happened from `begin` on, for the length of a step; `p95_s` is null where nothing was applied."""
+
+    begin: str = Field(examples=[_INSTANT])
+    received: dict[str, int] = Field(description="deliveries, by the system that sent them")
+    outcomes: dict[str, int] = Field(description="the same deliveries, by what they came to", examples=[{"kept": 12}])
+    applied: dict[str, int] = Field(description="writes, by the system that has taken them")
+    failed: int = Field(description="records that began to fail")
+    needs_review: int = Field(description="records that began to need a review")
+    p95_s: float | None = Field(description="in how many seconds 95 of 100 deliveries were applied")
+
+
+class ActivitySeries(BaseModel):
+    """Activity step by step, oldest first; `total` is all of it as one step."""
+
+    since: str = Field(examples=[_INSTANT])
+    until: str = Field(examples=[_INSTANT])
+    step_s: int = Field(examples=[1800])
+    steps: list[ActivityOfStep]
+    total: ActivityOfStep
+
+
+@router.get(
+    "/activity",
+    response_model=ActivitySeries,
+    summary="What was received, applied and failed over time",
+    responses={422: {"description": "the range or the step cannot be shown"}},
+)
+async def activity(
+    request: Request,
+    span: Annotated[TimeSpan, Depends(time_span)],
+    step: Annotated[
+        timedelta | None,
+        Query(
+            description="a length in seconds or ISO 8601, of five minutes or several times that; unset: by the range"
+        ),
+    ] = None,
+) -> Any:
+    """Give the figures behind the charts: of the last day, unless said; both ends are moved out to whole steps."""
+    runtime: Runtime = request.app.state.runtime
+    now = runtime.now()
+    until = min(span.until or now, now)
+    since = span.since or max(until, now - KEPT_FOR) - _DAY
+    if (problem := problem_of(since, until, now, step)) is not None:
+        raise HTTPException(422, problem)
+    found = await activity_of(runtime, since.astimezone(UTC), until.astimezone(UTC), step)
+    return {
+        "since": found.since.isoformat(timespec="seconds"),
+        "until": found.until.isoformat(timespec="seconds"),
+        "step_s": int(found.step.total_seconds()),
+        "steps": [_as_json(one) for one in found.steps],
+        "total": _as_json(found.total),
+    }
+
+
+def _as_json(one: ActivityStep) -> dict[str, Any]:
+    return {
+        "begin": one.begin.isoformat(timespec="seconds"),
+        "received": one.received,
+        "outcomes": one.outcomes,
+        "applied": one.applied,
+        "failed": one.failed,
+        "needs_review": one.needs_review,
+        "p95_s": one.p95_s,
+    }
