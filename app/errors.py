@@ -106,6 +106,7 @@ class VendorError(SyncError):
 
     retry_in_s  when the same may be done, where anybody has said
     came        the sort of thing that answered in the API's place, and how long it was; empty where the API itself did
+    message     the vendor's own words, which may hold values: not in the error's text, and nobody logs them
     """
 
     def __init__(  # noqa: PLR0913 - each is named where it is given
@@ -118,9 +119,10 @@ class VendorError(SyncError):
         fields: tuple[str, ...] = (),
         retry_in_s: float | None = None,
         came: str = "",
+        message: str = "",
     ) -> None:
         self.side, self.call, self.status, self.code, self.fields = side, call, status, code, fields
-        self.retry_in_s, self.came = retry_in_s, came
+        self.retry_in_s, self.came, self.message = retry_in_s, came, message
         answer = " ".join(str(part) for part in (status, code, f"({came})" if came else "") if part)
         super().__init__(f"{side}: {call}: {answer or type(self).__name__}")
 

@@ -30,6 +30,7 @@ from app.web import probes
 from app.web.admission import Admission, names_of
 from app.web.api import activity as activity_api
 from app.web.api import appointments as appointments_api
+from app.web.api import attention as attention_api
 from app.web.api import audit as audit_api
 from app.web.api import backfill as backfill_api
 from app.web.api import conflicts as conflicts_api
@@ -72,6 +73,7 @@ _API = (
     appointments_api,
     records_api,
     failures_api,
+    attention_api,
     held_api,
     conflicts_api,
     deliveries_api,

@@ -25,6 +25,8 @@ class SealedColumn(StrEnum):
     WRITE_REPLACED = "journal.replaced"
     WRITE_SENT = "journal.sent"
     CONFLICT_KEPT = "conflicts.kept"
+    FAILURE_MESSAGE = "failures.message"
+    FAILURE_NOTE = "failures.note"
     CONNECTION_TOKEN = "connections.token"  # noqa: S105 - a column's name
     CONNECTION_PENDING = "connections.pending"
     PATIENTS_CURSOR = "cursor of patients"
@@ -131,6 +133,7 @@ class Action(StrEnum):
     LOOK = "look"
     RETRY = "retry"
     DISCARD = "discard"
+    NOTE = "note"
     SETTLE = "settle"
     MERGE = "merge"
     UNDO = "undo"

@@ -62,6 +62,7 @@ class PreparedWrite:
 
     without  field -> why it was left out, after the side had refused it
     beside   raw values no row has
+    message  what the side said when it first refused some of it
     """
 
     link: Link
@@ -71,6 +72,7 @@ class PreparedWrite:
     without: Mapping[str, str]
     zone: str = ""
     beside: Mapping[str, Any] = field(default_factory=dict)
+    message: str = field(default="", repr=False)
 
     @property
     def side(self) -> Side:
@@ -80,13 +82,18 @@ class PreparedWrite:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A record took the fields; those in `without` it refused, for that reason. `shown`: how it answered it now is."""
+    """A record took the fields; those in `without` it refused, for that reason.
+
+    shown    how it answered it now is
+    message  what the side said when it first refused some of it
+    """
 
     id: str
     created: bool
     fields: Fields
     without: Mapping[str, str]
     shown: Snapshot | None = None
+    message: str = field(default="", compare=False, repr=False)
 
 
 WriteAnswer = Written | RecordRefused | SyncError

@@ -177,7 +177,7 @@ async def _followed(batch: Batch, lot: JobWrites, job: str) -> dict[str, WriteAn
 def _outcome(found: bulk_jobs.Results, key: str, write: PreparedWrite, state: str) -> WriteAnswer:
     answered = found.answered.get(key)
     if isinstance(answered, Saved) and is_record_id(answered.id, Side.SALESFORCE):
-        return Written(answered.id, answered.created, write.fields, write.without)
+        return Written(answered.id, answered.created, write.fields, write.without, message=write.message)
     if isinstance(answered, RecordRefused):
         return answered
     if state != ABORTED and key in found.unprocessed:

@@ -42,7 +42,7 @@ from app.sync.snapshots import BREAK, NO_TIME, VIRTUAL
 from app.vendors.salesforce.wire import RecordRefused
 from workers.batch import Batch, Observed, WriteAnswer, Written
 from workers.bisection import halved, one_by_one
-from workers.outcome_failed import failed, failure_of, flags_of, not_created, not_read, taken_in, waiting
+from workers.outcome_failed import failed, failure_after, flags_of, not_created, not_read, taken_in, waiting
 
 _LONGEST_ZONE = 64  # no zone's name is half as long
 EXCLUDED = "excluded"
@@ -160,7 +160,7 @@ def _done(
     """Give the result of a look after which nothing is left to do, unless a person has something to mend."""
     assert isinstance(observed.seen, Seen)
     awaits = plan.awaits if isinstance(plan, Nothing | Incomplete | Exclude | Write | Create) else ()
-    failure = failure_of(plan, batch.rules.table, answers)
+    failure = failure_after(batch, observed, plan, answers)
     given_up = None if failure else late_until(read.due.link, read.link, read.settled.late, batch.leased.now)
     return replace(
         read,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.errors import IdRefused, LeaseLost, OutcomeUnknown, Rejected, SyncError
+from app.ports import SealedColumn
 from app.store.result import Effects, Failure, Result, Retry
 from app.store.work_queue import Due
 from app.sync.create import salesforce_names
@@ -31,8 +32,9 @@ from app.sync.model import Absent, Lane, Link, Seen, Side, Snapshot
 from app.sync.plan import Create, Exclude, Hold, Incomplete, Nothing, ReadyPlan, Wait, Write, refused_fields
 from app.sync.retry import Fate, RetryDecision, after, after_refusal
 from app.sync.trust import raise_seen_up_to
+from app.sync.vendor_messages import values_of, without_values
 from app.vendors.salesforce.wire import RecordRefused
-from workers.batch import Batch, WriteAnswer, Written
+from workers.batch import Batch, Observed, WriteAnswer, Written
 
 _NO_QUESTIONS = (WRITE_UNSETTLED, NO_PARENT, BUSY, UNSETTLED)  # it waits, but not to ask DrChrono about one record
 _ASK_AGAIN = timedelta(minutes=1)
@@ -65,8 +67,20 @@ def waiting(batch: Batch, read: Result, plan: Wait) -> Result:
     )
 
 
+def failure_after(
+    batch: Batch, observed: Observed, plan: ReadyPlan, answers: Mapping[Side, WriteAnswer]
+) -> Failure | None:
+    """Give what a person has to mend after a look, with what a side said of it; None where there is nothing."""
+    failure = failure_of(plan, batch.rules.table, answers)
+    for answer in answers.values():
+        if failure and isinstance(answer, Written) and failure.cause == next(iter(answer.without.values()), None):
+            seen = observed.seen if isinstance(observed.seen, Seen) else None
+            return replace(failure, message=sealed_message(batch, observed.link, answer.message, seen))
+    return failure
+
+
 def failure_of(plan: ReadyPlan, table: Table, answers: Mapping[Side, WriteAnswer]) -> Failure | None:
-    """Give what a person has to mend after a look: what is held, missing or refused; None where nothing is."""
+    """Give what is held, missing or refused; None where nothing is."""
     if isinstance(plan, Hold):
         return Failure(look_up(plan.cause).side, plan.cause, is_held=True)
     if isinstance(plan, Incomplete) and plan.missing:
@@ -87,6 +101,14 @@ def failure_of(plan: ReadyPlan, table: Table, answers: Mapping[Side, WriteAnswer
     side = Side.DRCHRONO if is_drchronos else Side.SALESFORCE
     names = tuple(sorted(table.name_of(name, side) for name, why in refused.items() if why == cause))
     return Failure(side, cause, names, is_held=look_up(cause).is_held)
+
+
+def sealed_message(batch: Batch, link: Link, message: str, seen: Seen | None) -> str | None:
+    """Give, sealed, what a side says of a link, with what either side holds of it struck out; None for nothing said."""
+    sides = () if seen is None else (seen.drchrono, seen.salesforce)
+    values = values_of(*(one.fields for one in sides if isinstance(one, Snapshot)))
+    text = without_values(message, values)
+    return batch.runtime.vault.seal(text, SealedColumn.FAILURE_MESSAGE.of(link.id)) if text else None
 
 
 def flags_of(plan: ReadyPlan) -> Mapping[str, str]:
@@ -116,7 +138,8 @@ def failed(
     if isinstance(error, LeaseLost):  # its successor looks at once
         verdict = RetryDecision(Fate.RETRY)
     if verdict.fate is Fate.DEAD_LETTER:
-        return _dead_letter(result, seen, Failure(side, cause, fields, is_held=look_up(cause).is_held))
+        message = sealed_message(batch, result.due.link, getattr(error, "message", ""), seen)
+        return _dead_letter(result, seen, Failure(side, cause, fields, look_up(cause).is_held, message))
     if verdict.fate is Fate.PAUSED:
         cause = paused_by(side)
     spent = 0 if cause == CIRCUIT_OPEN else result.attempts  # what the vendor's own failing has cost is given back
@@ -133,7 +156,7 @@ def not_created(batch: Batch, result: Result, error: SyncError | RecordRefused, 
         retry = Retry(batch.rules.confirm_after, Lane.CONFIRM, error.cause[:64])
         return replace(result, retry=retry, attempts=result.attempts + 1)
     if isinstance(error, RecordRefused):  # whoever mends it does so in Salesforce
-        error = RecordRefused(error.code, salesforce_names(batch.rules.table, error.fields))
+        error = replace(error, fields=salesforce_names(batch.rules.table, error.fields))
     return failed(batch, result, error, seen)
 
 

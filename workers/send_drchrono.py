@@ -64,7 +64,7 @@ async def post(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> S
         shown = one_by_one({write.link.id: made}, lambda raw: SideReader(table).drchrono(id_, raw, wire.version(raw)))
         there = shown[write.link.id]  # it is there, also where nothing can be made of how it was shown
         there = Snapshot(id_, {}) if isinstance(there, SyncError) else there
-        return Written(id_, created=True, fields=write.fields, without=write.without, shown=there)
+        return Written(id_, True, write.fields, write.without, there, write.message)
 
     return await _each(writes, one)
 
@@ -95,5 +95,5 @@ def _refused(table: Table, error: Rejected) -> RecordRefused | Rejected:
     """Give what a record was refused for; a visit in the way is in the way of its time."""
     if error.code.startswith(OVERLAPS):
         times = [row.names[Side.DRCHRONO] for row in table.rows.values() if row.options.zone]
-        return RecordRefused(error.code, tuple(times))
-    return RecordRefused(error.cause, error.fields) if error.fields else error
+        return RecordRefused(error.code, tuple(times), message=error.message)
+    return RecordRefused(error.cause, error.fields, message=error.message) if error.fields else error

@@ -14,7 +14,16 @@ from typing import Any
 
 from ulid import ULID
 
-from app.errors import LeaseLost, OutcomeUnknown, Rejected, StoreUnavailable, SyncError, Unreadable, ValueRefused
+from app.errors import (
+    LeaseLost,
+    OutcomeUnknown,
+    Rejected,
+    StoreUnavailable,
+    SyncError,
+    Unreadable,
+    ValueRefused,
+    VendorError,
+)
 from app.log import log
 from app.ports import SealedColumn
 from app.store import journal
@@ -37,6 +46,7 @@ from app.sync.model import (
 )
 from app.sync.pending_writes import write_reasons, write_stamps
 from app.sync.plan import Comparison, Create, Delete, MergeContacts, ReadyPlan, Wait, Write, planned_writes
+from app.sync.vendor_messages import values_of, without_values
 from app.vendors.salesforce.call_sizes import MOST_RECORDS
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers import bulk_jobs, send_drchrono, send_salesforce
@@ -215,6 +225,8 @@ async def _called(batch: Batch, lease: Lease, send: Send, writes: Sequence[Prepa
     try:
         results = await send(batch, lease, writes)
     except SyncError as error:
+        if isinstance(error, VendorError):  # what is said of a call may quote any of its records
+            error.message = without_values(error.message, values_of(*(write.fields for write in writes)))
         return {write.link.id: _outcome(write, error) for write in writes}
     except Exception:  # noqa: BLE001 - it was on its way: whatever it is, every one of them may have been written
         return _all_unknown(writes)
@@ -224,7 +236,7 @@ async def _called(batch: Batch, lease: Lease, send: Send, writes: Sequence[Prepa
 def _outcome(write: PreparedWrite, answered: Answered) -> WriteAnswer:
     """Give what became of a write; a database that went away in mid-call says nothing of what the vendor has done."""
     if isinstance(answered, Saved):
-        return Written(answered.id, answered.created, write.fields, write.without)
+        return Written(answered.id, answered.created, write.fields, write.without, message=write.message)
     if isinstance(answered, StoreUnavailable):
         return OutcomeUnknown(write.side.value, write.entry.call, code=UNEXPECTED)
     return answered
@@ -269,7 +281,8 @@ def _without_refused(batch: Batch, write: PreparedWrite, outcome: WriteAnswer) -
     decided = tuple(one for one in write.entry.conflicts if one.field in kept)
     less = replace(write.entry, stamps=stamps, why=why, conflicts=decided)
     entry = journal.again(less, batch.runtime.vault)
-    return replace(write, entry=entry, fields=kept, without={**write.without, **refused})
+    message = write.message or outcome.message
+    return replace(write, entry=entry, fields=kept, without={**write.without, **refused}, message=message)
 
 
 def _answer(write: PreparedWrite, outcome: WriteAnswer) -> Answer:

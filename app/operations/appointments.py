@@ -103,6 +103,24 @@ async def of_day(runtime: Runtime, day: date) -> Day:
     return Day(day, sorted(of_it, key=lambda one: (one.at or "", one.salesforce_id)), len(records) == _MOST)
 
 
+async def of_ids(runtime: Runtime, ids: Sequence[str]) -> tuple[dict[str, Visit], Unanswered | None]:
+    """Give these visits by Salesforce's Id as it holds them now, by one call, or why it said nothing.
+
+    Raises  StoreUnavailable
+    """
+    client, table = salesforce_of(runtime), runtime.mappings.get(Kind.APPOINTMENT)
+    if table is None or not ids:
+        return {}, None
+    if client is None:
+        return {}, Unanswered(Side.SALESFORCE, NOT_CONNECTED)
+    try:
+        records = await client.read(table.object, _names(runtime, table), table.external_id, ids, [])
+    except FAILS as error:
+        return {}, unanswered(Side.SALESFORCE, error)
+    by_doctor = await doctor_zones.all_zones(runtime.database)
+    return {str(one["Id"]): _visit(runtime, table, one, None, by_doctor) for one in records}, None
+
+
 def _span(day: date, names: Iterable[str], runtime: Runtime) -> tuple[datetime, datetime]:
     """Give the first and the last instant that may be of a day, by the zones in use; by all there are, if none is."""
     found = [zone for name in names if (zone := known_zone(name)) is not None]

@@ -152,14 +152,14 @@ async def export(runtime: Runtime, out: TextIO, since: datetime | None, until: d
     writer.writerow(COLUMNS)
     async for row in audit.between(runtime.database, since, until):
         given = {**row._asdict(), "at": row.at.isoformat(timespec="milliseconds")}
-        writer.writerow([_cell(given[column]) for column in COLUMNS])
+        writer.writerow([cell(given[column]) for column in COLUMNS])
         count += 1
     span = f"from {since.isoformat() if since else 'the beginning'} until {until.isoformat() if until else 'now'}"
     await audit.record(runtime.database, Act(by, Action.EXPORT, f"audit {span}", count))
     return count
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
     """Give a value as a cell that no spreadsheet takes for a formula."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text

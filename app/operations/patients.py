@@ -102,6 +102,16 @@ async def searched(runtime: Runtime, text: str, after: str | None = None, limit:
     return People(items, onward, why)
 
 
+async def named(runtime: Runtime, ids: Sequence[str]) -> tuple[dict[str, Person], Unanswered | None]:
+    """Give these Contacts by Id as Salesforce names them now, by one call, or why it said nothing.
+
+    Raises  StoreUnavailable
+    """
+    records, why = await _named(runtime, ids)
+    table = runtime.mappings[Kind.PATIENT]
+    return {id_: _person(table, record, None) for id_, record in records.items()}, why
+
+
 async def _named(runtime: Runtime, ids: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], Unanswered | None]:
     """Give what Salesforce holds of these Contacts by Id, or why it said nothing."""
     client, table = salesforce_of(runtime), runtime.mappings[Kind.PATIENT]

@@ -6,6 +6,7 @@ are for whoever may act, each time noted, and stay masked for everybody else.
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
@@ -18,6 +19,8 @@ from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import audit, doctor_zones, links, record_views
 from app.sync.diff import MASK, FieldDiff, compare_fields
+from app.sync.failure_sentences import labels, sentence
+from app.sync.mappings.table import Table
 from app.sync.model import Absent, Kind, Lane, RecordRef, Side, Snapshot
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
@@ -43,12 +46,21 @@ class Field:
 class BothSides:
     """Both sides of a record as just read.
 
+    fields   in the mapping's order, those that a failure is about first
     answers  side -> how it answered: `read`, `absent`, `not_linked`; or why it said nothing
     """
 
     at: datetime
     fields: Sequence[Field]
     answers: Mapping[Side, str | Unanswered]
+
+    @property
+    def common(self) -> Came | None:
+        """The write that brought more of the fields than any other, where it brought several."""
+        brought = [field.came for field in self.fields if field.came is not None]
+        times = Counter(came.call_id for came in brought)
+        most = max(brought, key=lambda came: times[came.call_id], default=None)
+        return most if most is not None and times[most.call_id] > 1 else None
 
 
 async def find(runtime: Runtime, ref: RecordRef) -> RecordView | None:
@@ -122,7 +134,22 @@ async def _compared(
         )
         for each in compare_fields(rules, one.link, snapshots)
     ]
+    fields.sort(key=lambda each: not _is_failing(rules.table, one, each.seen))
     return BothSides(runtime.now(), fields, {side: _answer(seen) for side, seen in found.items()})
+
+
+def wrong_with(runtime: Runtime, one: RecordView) -> str:
+    """Give what is wrong with a record, in one sentence; empty where nothing is."""
+    if not one.cause or one.side is None:
+        return ""
+    table = runtime.mappings.get(one.link.kind)
+    return sentence(one.cause, one.side, one.link.kind, labels(table, one.side, one.fields))
+
+
+def _is_failing(table: Table, one: RecordView, seen: FieldDiff) -> bool:
+    """Say whether a failure of the record is about a field: those come first."""
+    row = table.rows[seen.name]
+    return any(name in one.fields for side in Side for name in row.called(side))
 
 
 def _masked(seen: FieldDiff) -> FieldDiff:

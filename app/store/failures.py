@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ports import Act
-from app.store import audit, resolutions
+from app.store import audit, record_history, resolutions
 from app.store.clock import after, db_now
 from app.store.database import Database
 from app.store.links import due_again
@@ -136,6 +136,7 @@ async def _in_batches(
             ids = await _next(connection, sa.and_(group_of(group), failures.c.at <= now.at), after, most)
             if ids:
                 await do(connection, ids)
+                await record_history.note_acts(connection, ids, act)
             if ids and not after:
                 await audit.note(database, connection, act)
             return ids

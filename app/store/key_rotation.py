@@ -17,7 +17,7 @@ from app.errors import Displaced, Undecryptable
 from app.ports import SealedColumn
 from app.store.database import Database
 from app.store.encryption import Vault
-from app.store.tables import conflicts, connections, deliveries, journal
+from app.store.tables import conflicts, connections, deliveries, failures, journal
 
 BATCH = 500
 _BATCH_CHARACTERS = 8 * 2**20  # a body may have a MiB and more: a batch ends earlier rather than fill the memory
@@ -46,6 +46,8 @@ PLACES = (
     Place(journal.c.id, journal.c.replaced),
     Place(journal.c.id, journal.c.sent),
     Place(conflicts.c.id, conflicts.c.kept),
+    Place(failures.c.link_id, failures.c.message),
+    Place(failures.c.link_id, failures.c.note),
     Place(connections.c.side, connections.c.token),
     Place(connections.c.side, connections.c.pending),
 )

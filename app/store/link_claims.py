@@ -12,7 +12,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store import identity_index, resolutions
+from app.store import identity_index, record_history, resolutions
 from app.store.clock import db_now
 from app.store.database import Database
 from app.store.result import Failure, Result, Retry
@@ -103,6 +103,7 @@ async def _absorbed(connection: AsyncConnection, into: Mapping[str, str]) -> set
     for link_id in absorbed:
         moved = sa.update(journal).where(journal.c.link_id == link_id).values(link_id=into[link_id])
         await connection.execute(moved)
+        await record_history.move(connection, link_id, into[link_id])
     return absorbed
 
 
@@ -157,6 +158,7 @@ async def succeed(connection: AsyncConnection, lone_id: str, link_id: str, drchr
     await connection.execute(sa.delete(failures).where(failures.c.link_id == lone_id))
     await resolutions.end_of(connection, [lone_id], ResolutionEnd.OVERTAKEN)
     await connection.execute(sa.update(journal).where(journal.c.link_id == lone_id).values(link_id=link_id))
+    await record_history.move(connection, lone_id, link_id)
     person = await connection.scalar(sa.delete(links).where(links.c.id == lone_id).returning(links.c.person))
     await identity_index.move_identities(connection, {lone_id: link_id}, [(lone_id, person)])
     anew = {

@@ -14,7 +14,7 @@ from ulid import ULID
 
 from app.errors import SyncError, ValueRefused
 from app.ports import Act
-from app.store import audit
+from app.store import audit, record_history
 from app.store.clock import db_now
 from app.store.database import Database, among, insert_into
 from app.store.pending_writes import OwnWrites
@@ -78,6 +78,7 @@ async def have_looked_at(database: Database, link_id: str, lane: Lane, act: Act)
 
     async def work(connection: AsyncConnection) -> None:
         await look_again(connection, link_id, lane)
+        await record_history.note_acts(connection, [link_id], act)
         await audit.note(database, connection, act)
 
     await database.transact(work)

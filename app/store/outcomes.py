@@ -11,11 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store import counters, dependencies, doctor_zones, identity_index, pending_writes, resolutions
-from app.store.clock import db_now
+from app.store import counters, dependencies, doctor_zones, identity_index, pending_writes, record_history, resolutions
+from app.store.clock import Instant, db_now
 from app.store.database import Database, among
 from app.store.link_claims import without_claims, without_successors
-from app.store.result import Result
+from app.store.record_history import FailedTurn
+from app.store.result import Failure, Result
 from app.store.tables import events, failures, journal, links
 from app.sync.model import Side
 from app.sync.resolutions import ResolutionEnd
@@ -185,24 +186,59 @@ def _is_elsewhere(result: Result) -> bool:
 
 
 async def keep_failures(connection: AsyncConnection, saved: Sequence[Result]) -> None:
-    """Keep why records wait for a person now, in place of what they waited for before."""
+    """Keep why records wait for a person now, in place of what they waited for before, and in their history.
+
+    What fails again keeps its note; where it fails in the same way, it has done so since it first did.
+    """
     mended = [r.due.link.id for r in saved if r.due.link.is_failed and (r.failure or r.is_read)]
+    before: dict[str, Any] = {}
     if mended:
-        await connection.execute(sa.delete(failures).where(failures.c.link_id.in_(mended)))
-    rows = [
-        {
-            "link_id": r.due.link.id,
-            "side": r.failure.side.value,
-            "kind": r.due.link.kind.value,
-            "cause": r.failure.cause[:64],
-            "fields": ",".join(r.failure.fields)[:512],
-            "is_held": r.failure.is_held,
-        }
-        for r in saved
-        if r.failure
-    ]
+        theirs = failures.c.link_id.in_(mended)
+        asked = sa.select(failures).where(theirs).with_for_update()
+        before = {row.link_id: row for row in await connection.execute(asked)}
+        await connection.execute(sa.delete(failures).where(theirs))
+    rows = [_failure_row(r, r.failure, before.get(r.due.link.id)) for r in saved if r.failure]
     if rows:
-        await connection.execute(sa.insert(failures).values(at=db_now()), rows)
+        await connection.execute(_FAILED, rows)
+        await record_history.note_failures(connection, [_failed_turn(r, r.failure) for r in saved if r.failure])
+
+
+_FAILED = sa.insert(failures).values(
+    at=db_now(), since=sa.func.coalesce(sa.bindparam("p_since", type_=Instant), db_now(), type_=Instant)
+)
+
+
+def _failure_row(result: Result, failure: Failure, before: Any) -> dict[str, Any]:
+    cause, fields = failure.cause[:64], ",".join(failure.fields)[:512]
+    now = (failure.side.value, cause, fields)
+    is_the_same = before is not None and (before.side, before.cause, before.fields) == now
+    return {
+        "link_id": result.due.link.id,
+        "side": failure.side.value,
+        "kind": result.due.link.kind.value,
+        "cause": cause,
+        "fields": fields,
+        "is_held": failure.is_held,
+        "attempts": result.due.attempts + 1 + (before.attempts if is_the_same else 0),
+        "message": failure.message,
+        "note": None if before is None else before.note,
+        "p_since": before.since if is_the_same else None,
+    }
+
+
+def _failed_turn(result: Result, failure: Failure) -> FailedTurn:
+    """Give what its history tells of a look that failed, with what had come in for it; a row of a list is no news."""
+    due = result.due
+    came_in = [body.delivery_id for body in due.bodies if not body.is_listed]
+    came_in += [delivery_id for delivery_id, _ in due.notices]
+    return FailedTurn(
+        due.link.id,
+        failure.side,
+        failure.cause[:64],
+        ",".join(failure.fields)[:512],
+        failure.is_held,
+        tuple(dict.fromkeys(came_in)),
+    )
 
 
 async def note_searches(connection: AsyncConnection, saved: Sequence[Result]) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.store.clock import instant
 from app.store.database import Database
 from app.store.links import exclusions
 from app.store.tables import conflicts, deliveries, events, failures, journal, links
 from app.sync.model import Base, Kind, Link, RecordRef, RecordState, Side
 
 _MOST_IDS = 500
+_NEVER = instant(0)
 _place = links.outerjoin(failures, failures.c.link_id == links.c.id)
 
 
@@ -22,7 +24,9 @@ class RecordView:
 
     link    what both sides agreed on, for whoever compares them
     due_at  when it is looked at next; None while nothing is to be done
-    cause   why it failed or is held; empty when it is neither. `fields`: those it is about
+    cause   why it failed or is held; empty when it is neither. `fields`: those it is about; `side`: where it failed
+    since   when it first failed so
+    attempts  how many were made since then; of one that is retried by itself, since it last went well
     """
 
     link: Link
@@ -34,6 +38,8 @@ class RecordView:
     cause: str = ""
     fields: tuple[str, ...] = ()
     since: datetime | None = None
+    attempts: int = 0
+    side: Side | None = None
 
     @property
     def id(self) -> str:
@@ -86,6 +92,15 @@ async def by_id(database: Database, link_id: str) -> RecordView | None:
     return view(rows[0]) if rows else None
 
 
+async def of_links(database: Database, link_ids: Collection[str]) -> dict[str, RecordView]:
+    """Give the records of links by the links' ids; those that are gone are left out."""
+    found, wanted = dict[str, RecordView](), sorted(link_ids)
+    for at in range(0, len(wanted), _MOST_IDS):
+        rows = await database.read(selected().where(links.c.id.in_(wanted[at : at + _MOST_IDS])))
+        found |= {row.id: view(row) for row in rows}
+    return found
+
+
 def selected() -> sa.Select[Any]:
     """Give the statement that selects record views."""
     wanted = (
@@ -100,10 +115,12 @@ def selected() -> sa.Select[Any]:
         "synced_at",
         "last_error",
         "excluded_by",
+        "attempts",
     )
     columns = [links.c[name] for name in wanted]
-    why = (failures.c.cause, failures.c.fields, failures.c.is_held, failures.c.at)
-    return sa.select(*columns, *why).select_from(_place)
+    why = (failures.c.cause, failures.c.side, failures.c.fields, failures.c.is_held, failures.c.at, failures.c.since)
+    spent = failures.c.attempts.label("spent")
+    return sa.select(*columns, *why, spent).select_from(_place)
 
 
 def _theirs(kind: Kind, standing: RecordState | None) -> sa.ColumnElement[bool]:
@@ -145,7 +162,9 @@ def view(row: Any) -> RecordView:
         row.last_error or "",
         row.cause or "",
         tuple(name for name in (row.fields or "").split(",") if name),
-        row.at,
+        row.since if row.since and row.since > _NEVER else row.at,
+        row.attempts + (row.spent or 0),
+        Side(row.side) if row.side else None,
     )
 
 

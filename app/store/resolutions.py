@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.ports import Act
-from app.store import audit
+from app.store import audit, record_history
 from app.store.clock import db_now
 from app.store.database import Database, among, insert_into
 from app.store.links import look_again, mark_link_due
@@ -50,7 +50,7 @@ async def decide(database: Database, link_id: str, wanted: Sequence[Resolution],
         if await is_open(connection, link_id, [each.field for each in wanted]):
             return False
         for each in wanted:
-            if not await keep(connection, each):
+            if not await keep(connection, each, record_history.name_of(act.by)):
                 raise _LostTheRaceError
         await (mark_link_due if wanted[0].twin is None else look_again)(connection, link_id, Lane.LIVE)
         await audit.note(database, connection, act)
@@ -62,8 +62,8 @@ async def decide(database: Database, link_id: str, wanted: Sequence[Resolution],
         return False
 
 
-async def keep(connection: AsyncConnection, one: Resolution) -> bool:
-    """Keep a decision; False where the field has an open one, or the old value was put back before."""
+async def keep(connection: AsyncConnection, one: Resolution, by_name: str = "") -> bool:
+    """Keep a decision, and who took it; False where the field has an open one, or the old value was put back before."""
     row = {
         "id": one.id,
         "link_id": one.link_id,
@@ -72,6 +72,7 @@ async def keep(connection: AsyncConnection, one: Resolution) -> bool:
         "twin": one.twin,
         "expects": dict(one.expects),
         "conflict_id": one.conflict_id,
+        "by_name": by_name,
         "state": ResolutionEnd.OPEN.value,
     }
     insert = insert_into(decisions, connection.dialect).values(at=db_now(), **row)

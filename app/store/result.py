@@ -11,12 +11,17 @@ from app.sync.plan import SettledWrites
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a record waits for a person. `fields` are named as that side names them."""
+    """Why a record waits for a person.
+
+    fields   as that side names them
+    message  sealed: what the vendor itself says of it, our values struck out; None where it says nothing
+    """
 
     side: Side
     cause: str
     fields: tuple[str, ...] = ()
     is_held: bool = False
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

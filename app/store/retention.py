@@ -27,7 +27,17 @@ from app.ports import LISTED
 from app.store import oauth_states, sessions
 from app.store.clock import after, db_now
 from app.store.database import BUSY_TIMEOUT_S, Database
-from app.store.tables import conflicts, connections, decisions, deliveries, events, journal, links
+from app.store.tables import (
+    conflicts,
+    connections,
+    decisions,
+    deliveries,
+    events,
+    failures,
+    journal,
+    links,
+    record_history,
+)
 from app.store.tables import consents as under_way
 from app.store.tables import sessions as signed_in
 from app.sync.model import OPEN, Kind, WriteState
@@ -60,6 +70,12 @@ class Rule:
         """The table it is kept in."""
         assert isinstance(self.at.table, sa.Table)
         return self.at.table
+
+    @property
+    def key(self) -> sa.Column[str]:
+        """What a row of it is known by."""
+        (key,) = self.table.primary_key.columns
+        return key
 
 
 def _literals(words: Iterable[str]) -> list[sa.ColumnElement[str]]:
@@ -95,15 +111,18 @@ def _is_decided(table: sa.Table) -> sa.ColumnElement[bool]:
 
 _IS_LISTED = deliveries.c.event.in_(_literals([LISTED]))
 _HAS_VALUES = sa.or_(journal.c.replaced.is_not(None), journal.c.sent.is_not(None))
+_HAS_MESSAGE = failures.c.message.is_not(None)
 _HAS_BODY, _HAS_KEPT = deliveries.c.body.is_not(None), conflicts.c.kept.is_not(None)
 RULES = (
     Rule("lists", deliveries.c.received_at, _IS_LISTED, _is_worked_off, beside=events.c.delivery_id),
     Rule("bodies", deliveries.c.received_at, _HAS_BODY, _is_worked_off, ("body",)),
     Rule("values", journal.c.answered_at, _HAS_VALUES, _is_settled, ("replaced", "sent")),
     Rule("undo", conflicts.c.at, _HAS_KEPT, _is_decided, ("kept",)),
+    Rule("messages", failures.c.at, _HAS_MESSAGE, lambda table: table.c.message.is_not(None), ("message",)),
     Rule("deliveries", deliveries.c.received_at, sa.true(), _is_worked_off, beside=events.c.delivery_id),
     Rule("conflicts", conflicts.c.at, sa.true(), _is_decided),
     Rule("decisions", decisions.c.ended_at, sa.true(), lambda table: table.c.ended_at.is_not(None)),
+    Rule("history", record_history.c.at, sa.true(), lambda _table: sa.true()),
     Rule("writes", journal.c.answered_at, sa.true(), _is_settled),
 )
 
@@ -125,9 +144,10 @@ async def batches(
     (clock,) = await database.read(sa.select(db_now().label("now")))  # what ages meanwhile is for the next run
     for rule in RULES:
         last, limit = None, min(_BATCH, most)
-        while found := await database.read(_old(rule, clock.now - kept_for[rule.name], last, limit)):
+        before = clock.now - kept_for[rule.name]
+        while found := await database.read(_old(rule, before, last, limit)):
             began = time.monotonic()
-            gone = await _let_go(database, rule, [row.id for row in found])
+            gone = await _let_go(database, rule, before, [row.id for row in found])
             limit = max(limit // 2, 1) if time.monotonic() - began > _LONGEST_S else min(limit * 2, most)
             last = found[-1]
             yield rule.name, gone
@@ -135,19 +155,19 @@ async def batches(
 
 def _old(rule: Rule, before: datetime, last: sa.Row[Any] | None, limit: int) -> sa.Select[Any]:
     """Give the statement that finds the next old rows; those that stay are passed over, once a run."""
-    key = rule.table.c.id
-    old = sa.select(rule.at.label("at"), key).where(rule.there, rule.at < before)
+    key = rule.key
+    old = sa.select(rule.at.label("at"), key.label("id")).where(rule.there, rule.at < before)
     if last is not None:
         old = old.where(sa.tuple_(rule.at, key) > sa.tuple_(sa.literal(last.at, rule.at.type), last.id))
     return old.order_by(rule.at, key).limit(limit)
 
 
-async def _let_go(database: Database, rule: Rule, ids: Sequence[str]) -> int:
+async def _let_go(database: Database, rule: Rule, before: datetime, ids: Sequence[str]) -> int:
     async def work(connection: AsyncConnection) -> int:
         if rule.dropped:
-            return await (_moved if database.is_sqlite else _emptied)(connection, rule, ids)
-        over = sa.and_(rule.table.c.id.in_(ids), rule.is_over(rule.table))
-        gone = (await connection.scalars(sa.delete(rule.table).where(over).returning(rule.table.c.id))).all()
+            return await (_moved if database.is_sqlite else _emptied)(connection, rule, before, ids)
+        over = sa.and_(rule.key.in_(ids), rule.at < before, rule.is_over(rule.table))
+        gone = (await connection.scalars(sa.delete(rule.table).where(over).returning(rule.key))).all()
         if rule.beside is not None and gone:
             await connection.execute(sa.delete(rule.beside.table).where(rule.beside.in_(gone)))
         return len(gone)
@@ -155,19 +175,20 @@ async def _let_go(database: Database, rule: Rule, ids: Sequence[str]) -> int:
     return await database.transact(work)
 
 
-async def _emptied(connection: AsyncConnection, rule: Rule, ids: Sequence[str]) -> int:
-    over = sa.and_(rule.table.c.id.in_(ids), rule.is_over(rule.table))
+async def _emptied(connection: AsyncConnection, rule: Rule, before: datetime, ids: Sequence[str]) -> int:
+    over = sa.and_(rule.key.in_(ids), rule.at < before, rule.is_over(rule.table))
     emptied = sa.update(rule.table).where(over).values(dict.fromkeys(rule.dropped))
     return (await connection.execute(emptied)).rowcount
 
 
-async def _moved(connection: AsyncConnection, rule: Rule, ids: Sequence[str]) -> int:
+async def _moved(connection: AsyncConnection, rule: Rule, before: datetime, ids: Sequence[str]) -> int:
     """Empty rows of SQLite's, each at the end of its table."""
     table = rule.table.to_metadata(sa.MetaData())
     table.append_column(sa.Column("rowid", sa.BigInteger, system=True))
     top = table.alias()
     end = sa.select(sa.func.max(top.c.rowid) + 1).scalar_subquery()
-    over = sa.and_(table.c.id == sa.bindparam("p_id"), rule.is_over(table))
+    is_old = table.c[rule.at.name] < before  # what has taken its place meanwhile is not
+    over = sa.and_(table.c[rule.key.name] == sa.bindparam("p_id"), is_old, rule.is_over(table))
     moved = sa.update(table).where(over).values({**dict.fromkeys(rule.dropped), "rowid": end})
     return (await connection.execute(moved, [{"p_id": id_} for id_ in ids])).rowcount
 

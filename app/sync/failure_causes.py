@@ -259,6 +259,11 @@ def fix(cause: str) -> str:
     return look_up(cause).fix
 
 
+def vendor_code(cause: str) -> str:
+    """Give the vendor's own code; empty where the cause is one of ours."""
+    return cause if cause.startswith("HTTP_") or vendor_errors.of_its_kind(cause) is not None else ""
+
+
 def paused_by(side: str) -> str:
     """Give the name under which records wait for a side's credential."""
     return f"{side}_paused"

@@ -2,8 +2,7 @@
 
 The table is `vendor_errors.toml`; a row is a meaning with all its codes. Salesforce says many things by one code: a
 trigger that failed may have met a lock, a limit or an org in maintenance, and only the message tells. So words that
-name such a thing count as that thing. A message about a value holds people's text, and no word in it counts. Messages
-are looked at here and never kept.
+name such a thing count as that thing. A message about a value holds people's text, and no word in it counts.
 """
 
 import re

@@ -15,18 +15,21 @@ from app.store.database import Database
 from app.store.encryption import Vault
 from app.store.key_rotation import BATCH, PLACES, RotationResult, look, rotate, swap
 from app.store.tables import conflicts as conflicts_table
-from app.store.tables import connections, deliveries, journal, metadata
+from app.store.tables import connections, deliveries, failures, journal, metadata
 from app.sync.model import Kind
 from tests.store.build import change, rows
 
 OLDER, OLD, NEW, LOST = (Fernet.generate_key() for _ in range(4))
 BEFORE, ROTATING, AFTER, STRANGER = Vault((OLD,)), Vault((NEW, OLD, OLDER)), Vault((NEW,)), Vault((LOST,))
-BODIES, WRITES, SENT, DECIDED, TOKENS, PENDING = PLACES
+BODIES, WRITES, SENT, DECIDED, MESSAGES, NOTES, TOKENS, PENDING = PLACES
 DELIVERY = {"side": "drchrono", "event": "PATIENT_MODIFY", "outcome": "kept", "received_at": db_now()}
 WRITE = {
     "link_id": "a link", "side": "salesforce", "call": "update", "stamps": {}, "state": "confirmed",
     "planned_at": db_now(), "settle_at": db_now(),
 }  # fmt: skip
+
+
+FAILURE = {"side": "salesforce", "kind": "patient", "cause": "c", "fields": "", "is_held": False, "at": db_now()}
 
 
 async def insert(database, table, given, values):
@@ -107,6 +110,8 @@ async def test_everything_sealed_comes_under_the_newest_key(database):
     kept = BEFORE.seal({"drchrono": "a", "salesforce": "b"}, DECIDED.column.of(id_))
     conflict = DecidedConflict(Kind.PATIENT, "email", "salesforce owns it", kept, id_)
     await database.transact(lambda connection: conflicts.keep(connection, [("journal", "link", conflict)]))
+    told = {place.sealed.name: BEFORE.seal(f"of {place}", place.column.of("01A")) for place in (MESSAGES, NOTES)}
+    await insert(database, failures, FAILURE, [{"link_id": "01A", **told}])
     await save(database, BEFORE, {"access_token": "of drchrono"})
     await save(database, BEFORE, {"access_token": "of salesforce"}, "salesforce")
     for side in ("drchrono", "salesforce"):
@@ -115,11 +120,13 @@ async def test_everything_sealed_comes_under_the_newest_key(database):
 
     done = await rotate(database, ROTATING)
 
-    assert done == RotationResult(resealed=10, left=0, unopenable=0)
+    assert done == RotationResult(resealed=12, left=0, unopenable=0)
     assert await opened(database, AFTER) == dict(zip(ids, ["first", "second", "third"], strict=True))
     assert list((await opened(database, AFTER, WRITES)).values()) == [{"email": "old"}]
     assert list((await opened(database, AFTER, SENT)).values()) == [{"email": "new"}]
     assert await opened(database, AFTER, DECIDED) == {conflict.id: {"drchrono": "a", "salesforce": "b"}}
+    for place in (MESSAGES, NOTES):
+        assert await opened(database, AFTER, place) == {"01A": f"of {place}"}
     assert await opened(database, AFTER, TOKENS) == {
         "drchrono": {"access_token": "of drchrono"}, "salesforce": {"access_token": "of salesforce"},
     }  # fmt: skip
@@ -312,7 +319,7 @@ def test_only_a_complete_run_lets_the_older_keys_go(done, said):
 
 async def swapped(database, vault):
     """Seal two rows of every place, and let each lie where the other was sealed."""
-    ids = {"deliveries": ("01A", "01B"), "journal": ("01A", "01B"), "conflicts": ("01A", "01B")}
+    ids = dict.fromkeys(("deliveries", "journal", "conflicts", "failures"), ("01A", "01B"))
     given = {
         "deliveries": DELIVERY,
         "journal": WRITE,
@@ -324,9 +331,10 @@ async def swapped(database, vault):
             "rule": "r",
             "at": db_now(),
         },
+        "failures": FAILURE,
         "connections": {"version": 1},
     }
-    for table in (deliveries, journal, conflicts_table, connections):
+    for table in (deliveries, journal, conflicts_table, failures, connections):
         places, name = [place for place in PLACES if place.key.table is table], table.name
         first, second = ids.get(name, ("drchrono", "salesforce"))
         beside = {"deliveries": "delivery_key"}.get(name)

@@ -330,10 +330,11 @@ async def test_what_is_reopened_between_finding_and_letting_go_stays(database):
     await worked_off(database, a_delivery("1", key="again"))
     await pass_time(database, MONTH)
     (rule,) = [rule for rule in retention.RULES if rule.name == "bodies"]
-    found = await database.read(retention._old(rule, datetime.now(UTC) - 30 * DAY, None, 9))
+    before = datetime.now(UTC) - 30 * DAY
+    found = await database.read(retention._old(rule, before, None, 9))
     await change(database, sa.update(tables.events).values(finished_at=None))
 
-    gone = await retention._let_go(database, rule, [row.id for row in found])
+    gone = await retention._let_go(database, rule, before, [row.id for row in found])
 
     assert (len(found), gone) == (1, 0)
     assert await bodies(database) == {"again": "sealed"}

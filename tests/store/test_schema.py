@@ -107,6 +107,8 @@ async def at_first_migration(database, vault):
             "ix_journal_late",
             "ix_events_record",
             "ix_links_kind",
+            "ix_failures_since",
+            "ix_failures_message",
         ):
             await connection.execute(sa.text(f"DROP INDEX {index}"))
         await connection.execute(sa.text("DROP INDEX ix_links_excluded"))
@@ -125,7 +127,10 @@ async def at_first_migration(database, vault):
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN person"))
         for column in ("why", "sent", "record_id", "searched_at", "job", "late_until"):
             await connection.execute(sa.text(f"ALTER TABLE journal DROP COLUMN {column}"))
+        for name in ("since", "attempts", "message", "note"):
+            await connection.execute(sa.text(f"ALTER TABLE failures DROP COLUMN {name}"))
         for table in (
+            "record_history",
             "consents",
             "sessions",
             "awaited",

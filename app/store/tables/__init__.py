@@ -13,6 +13,7 @@ from app.store.tables.records import (
     links,
     matches,
     pointed,
+    record_history,
 )
 from app.store.tables.service import (
     activity,
@@ -65,6 +66,7 @@ __all__ = [
     "org_descriptions",
     "pointed",
     "promises",
+    "record_history",
     "scans",
     "schedules",
     "sessions",

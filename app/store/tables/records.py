@@ -140,6 +140,7 @@ decisions = sa.Table(
     sa.Column("twin", sa.String(64)),
     sa.Column("expects", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("conflict_id", sa.String(26), unique=True),
+    sa.Column("by_name", sa.String(254), nullable=False, server_default=""),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("at", Instant, nullable=False, info=STAMP),
     sa.Column("ended_at", Instant, info=STAMP),
@@ -147,6 +148,7 @@ decisions = sa.Table(
 _has_ended = decisions.c.ended_at.is_not(None)
 sa.Index("ix_decisions_ended_at", decisions.c.ended_at, **only(_has_ended))
 _is_open = decisions.c.ended_at.is_(None)
+sa.Index("ix_decisions_link_id", decisions.c.link_id, decisions.c.id)
 sa.Index("ix_decisions_open", decisions.c.link_id, decisions.c.field, unique=True, **only(_is_open))
 
 # what is old and still there, for app/store/retention.py
@@ -167,9 +169,33 @@ failures = sa.Table(
     sa.Column("cause", sa.String(64), nullable=False),
     sa.Column("fields", sa.String(512), nullable=False),
     sa.Column("is_held", sa.Boolean, nullable=False),
-    sa.Column("at", Instant, nullable=False, info=STAMP),
+    sa.Column("at", Instant, nullable=False, info=STAMP),  # when it failed last
+    sa.Column("since", Instant, nullable=False, info=STAMP, server_default="0"),  # when it first failed so
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("message", sa.Text),  # sealed: what the vendor says of it
+    sa.Column("note", sa.Text),  # sealed: what a person says of it
 )
 sa.Index("ix_failures_cause", failures.c.side, failures.c.kind, failures.c.cause)
+sa.Index("ix_failures_since", failures.c.since, failures.c.link_id)
+sa.Index("ix_failures_message", failures.c.at, failures.c.link_id, **only(failures.c.message.is_not(None)))
+
+record_history = sa.Table(
+    "record_history",
+    metadata,
+    sa.Column("id", sa.String(26), primary_key=True),
+    sa.Column("link_id", sa.String(26), nullable=False),
+    sa.Column("what", sa.String(16), nullable=False),
+    sa.Column("side", sa.String(16), nullable=False, server_default=""),
+    sa.Column("cause", sa.String(64), nullable=False, server_default=""),
+    sa.Column("fields", sa.String(512), nullable=False, server_default=""),
+    sa.Column("by_name", sa.String(254), nullable=False, server_default=""),
+    sa.Column("deliveries", sa.JSON, nullable=False, server_default="[]"),  # what came in and was not applied
+    sa.Column("times", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("at", Instant, nullable=False, info=STAMP),
+    sa.Column("last_at", Instant, nullable=False, info=STAMP),
+)
+sa.Index("ix_record_history_link_id", record_history.c.link_id, record_history.c.id)
+sa.Index("ix_record_history_at", record_history.c.at, record_history.c.id)
 
 pointed = sa.Table(
     "pointed",

@@ -17,6 +17,7 @@ import httpx
 from app.errors import Gone, OutcomeUnknown, Rejected, SyncError, Unauthorized, Unavailable, Unreadable
 from app.sync.failure_causes import OVERLAPS, TWIN_CODE
 from app.sync.model import Side
+from app.sync.vendor_messages import words_of
 from app.vendors import http
 from app.vendors.drchrono import wire
 from app.vendors.http import Reply
@@ -124,7 +125,8 @@ def _is_refusal(reply: Reply, document: Any) -> bool:
 
 
 def _refusal(reply: Reply, document: Any, call: str) -> SyncError:
-    """Give our error for a refusal, with the names of the fields that DrChrono names; never what it says of them."""
+    """Give our error for a refusal, with the names of the fields that DrChrono names, and its own words."""
+    message = words_of(document)
     status, text = reply.status, reply.body.decode(errors="replace")
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return Unavailable(_SIDE, call, status=status, retry_in_s=http.wait_s(text))
@@ -133,8 +135,8 @@ def _refusal(reply: Reply, document: Any, call: str) -> SyncError:
     if status in _GONE:
         return Gone(_SIDE, call, status=status)
     if status == httpx.codes.CONFLICT and (found := _OVERLAP.search(text)) is not None:
-        return Rejected(_SIDE, call, status=status, code=f"{OVERLAPS}{found[1]}")
+        return Rejected(_SIDE, call, status=status, code=f"{OVERLAPS}{found[1]}", message=message)
     if status in _BY_FIELD and _TWIN in text.casefold():
-        return Rejected(_SIDE, call, status=status, code=TWIN_CODE)
+        return Rejected(_SIDE, call, status=status, code=TWIN_CODE, message=message)
     fields = http.names_in([name for name in document if name != "detail"]) if isinstance(document, dict) else ()
-    return Rejected(_SIDE, call, status=status, fields=fields)
+    return Rejected(_SIDE, call, status=status, fields=fields, message=message)

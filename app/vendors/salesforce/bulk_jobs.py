@@ -196,9 +196,9 @@ def _text(answer: Any, name: str, call: str) -> str:
 
 
 def _refusal(said: str, names: Collection[str]) -> RecordRefused:
-    """Give a refusal of `CODE:message:Field Field --`; the message may hold values, and is not kept."""
+    """Give a refusal of `CODE:message:Field Field --`."""
     found = _ERROR.fullmatch(said)
     if found is None:
-        return RecordRefused("UNKNOWN")
+        return RecordRefused("UNKNOWN", message=said)
     fields = [name for name in re.split(r"[,\s]+", found[3] or "") if name in names]
     return refusal(found[1], found[2], tuple(dict.fromkeys(fields)))

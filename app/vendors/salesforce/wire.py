@@ -1,11 +1,11 @@
-"""Salesforce's answers: results per record and errors per call. Messages are never kept: they may hold values.
+"""Salesforce's answers: results per record and errors per call. A message may hold values, and is kept by nobody here.
 
 Top-level errors say `errorCode`, those inside a collection `statusCode`; a 5xx may be HTML. What a message names goes
 before the code it came with (`app/sync/vendor_errors.py`).
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,11 +36,13 @@ class RecordRefused:
     code      the cause: Salesforce's code, or what its message names
     fields    what it blames: fields, or the flow or trigger that failed
     likeness  the same for refusals of the same words, but for ids and numbers; 0 where there were none
+    message   the vendor's own words, which may hold values: nobody logs or keeps them as they are
     """
 
     code: str
     fields: tuple[str, ...] = ()
     likeness: int = field(default=0, compare=False)
+    message: str = field(default="", compare=False, repr=False)
 
 
 _ID = re.compile(r"[0-9A-Za-z]{15}([0-9A-Za-z]{3})?", re.ASCII)
@@ -102,7 +104,8 @@ def _refusal(errors: Any) -> RecordRefused:
     fields = dict.fromkeys(name for error in known for name in names_in(error.get("fields")))
     told = [refusal(error.get("statusCode"), error.get("message"), tuple(fields)) for error in known]
     of_others = (one for one in told if look_up(one.code).scope is not RefusalScope.RECORD)
-    return next(of_others, told[0] if told else RecordRefused("UNKNOWN"))
+    found = next(of_others, told[0] if told else RecordRefused("UNKNOWN"))
+    return replace(found, message="\n".join(dict.fromkeys(one.message for one in told if one.message)))
 
 
 # what Salesforce says of itself: whoever administers the org has named it so, and no record
@@ -112,14 +115,15 @@ _IDS_AND_NUMBERS = re.compile(r"\b(?=\w*\d)\w+\b")
 
 
 def refusal(code: Any, message: Any, fields: tuple[str, ...]) -> RecordRefused:
-    """Give the refusal of a record by what Salesforce says of it; of the message nothing is kept but what failed."""
+    """Give the refusal of a record by what Salesforce says of it."""
     words = message if isinstance(message, str) else ""
     failed = _FAILED.search(words)
     blamed = (failed[1] or failed[2],) if failed and not fields else ()
     if not fields and _ABOUT_A_STATE.search(words):
         blamed = ("State",)
     cause = cause_named(code_in(code), words) or "UNKNOWN"
-    return RecordRefused(cause, fields or blamed, hash(_IDS_AND_NUMBERS.sub("", words)) if words else 0)
+    likeness = hash(_IDS_AND_NUMBERS.sub("", words)) if words else 0
+    return RecordRefused(cause, fields or blamed, likeness, words)
 
 
 def _list(value: Any) -> list[Any]:
@@ -129,7 +133,7 @@ def _list(value: Any) -> list[Any]:
 def refused(status: int, content: Any, call: str, *, writes: bool) -> SyncError:
     """Give our error for an answer that is no success."""
     first = content[0] if isinstance(content, list) and content and isinstance(content[0], dict) else {}
-    words = str(first.get("message"))
+    words = str(first.get("message") or "")
     code = cause_named(code_in(first.get("errorCode")), words)
     meant = look_up(code)
     if code == "REQUEST_LIMIT_EXCEEDED":
@@ -143,7 +147,7 @@ def refused(status: int, content: Any, call: str, *, writes: bool) -> SyncError:
     if status == 401 or meant.scope is RefusalScope.CONNECTION:  # noqa: PLR2004
         return Unauthorized(_SIDE, call, status=status, code=code)
     fields = names_in(first.get("fields"))
-    return Rejected(_SIDE, call, status=status, code=code, fields=fields)
+    return Rejected(_SIDE, call, status=status, code=code, fields=fields, message=words)
 
 
 def moment(at: datetime) -> str:

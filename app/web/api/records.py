@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from app.operations import history, records
 from app.operations.audit import note_view
-from app.operations.history import CallEvent, Came, DeliveryEvent, History
+from app.operations.history import CallEvent, Came, DeliveryEvent, FailureEvent, History, HistoryEvent
 from app.operations.records import BothSides, RecordView
 from app.operations.sign_in import Caller
 from app.operations.vendor_reads import Unanswered
@@ -61,16 +61,30 @@ router = APIRouter(prefix="/records/{side}/{kind}/{record_id}", tags=["records"]
 
 
 class Event(BaseModel):
-    """One thing that happened to a record: a delivery that came in, or a call we made."""
+    """One thing that happened to a record: a delivery, a call we made, a failure or a hold, or what a person did."""
 
     id: str
     at: datetime
-    what: Literal["delivery", "call"]
-    side: Side = Field(description="where it came from, or went to")
-    name: str = Field(description="the delivery's event, or the call", examples=["PATIENT_MODIFY", "update"])
+    what: Literal["delivery", "call", "failure", "hold", "person"]
+    side: Side | None = Field(description="where it came from, went to or failed; null of what a person did")
+    name: str = Field(
+        description="the delivery's event, the call, the cause, or what a person did",
+        examples=["PATIENT_MODIFY", "update"],
+    )
     outcome: str = Field(description="what became of it: kept, confirmed, refused, unknown …", examples=["confirmed"])
     ended_at: datetime | None = Field(description="when it was used up, or answered")
-    belongs_to: list[str] = Field(description="the calls that came of a delivery; the deliveries a call came of")
+    belongs_to: list[str] = Field(
+        description="the calls that came of a delivery; the deliveries that a call or a failure came of"
+    )
+    failures: list[str] = Field([], description="the failures and holds that a delivery led to")
+    says: str = Field(
+        "",
+        description="in words, what was not applied, or what a person did",
+        examples=["Not applied: DrChrono needs a first name."],
+    )
+    by: str = Field("", description="who did it, of what a person did", examples=["maria"])
+    times: int = Field(1, description="how often, where the same happened again")
+    last_at: datetime | None = Field(None, description="when last, where that was more than once")
     fields: list[str] = Field(description="what a call carried: names, never values", examples=[["email"]])
     why: dict[str, str] = Field(description="what made a field travel, where that was no plain edit")
     conflicts: dict[str, str] = Field(description="the rule that decided, of a field that both sides had changed")
@@ -87,12 +101,14 @@ class Record(BaseModel):
     salesforce_id: str | None = Field(examples=["003SYN0000000015EAA"])
     state: Standing
     cause: str | None = Field(description="why it failed or is held", examples=["several_contacts"])
+    sentence: str | None = Field(description="what is wrong", examples=["DrChrono needs a first name."])
     fix: str | None = Field(description="what to do about that")
     fields: list[str] = Field(description="the fields that is about")
     excluded_by: list[Exclusion] = Field(
         description="what leaves it out of what is synced: a condition on a side, a record it refers to, or a person"
     )
     lane: str = Field(examples=["live"])
+    attempts: int = Field(description="how many were made since it first failed so, or since it last went well")
     due_at: datetime | None = Field(description="when it is looked at next; null while nothing is to be done")
     synced_at: datetime | None
     history: list[Event] = Field(description="newest first")
@@ -164,7 +180,7 @@ async def show(
     """Give what we know of a record without a call: what came in, what we wrote and why, and how it stands."""
     runtime: Runtime = request.app.state.runtime
     await note_view(runtime, caller.by, Action.SHOW, records.about(one), (one.ref.id,))
-    return _record(side, one, await history.history(runtime, one, before, limit))
+    return _record(runtime, side, one, await history.history(runtime, one, before, limit))
 
 
 @router.post("/read", response_model=Values, responses=_UNKNOWN, summary="Read both sides now; values are masked")
@@ -188,10 +204,10 @@ async def look(request: Request, side: Side, caller: Annotated[Caller, Depends(o
     runtime: Runtime = request.app.state.runtime
     await records.look(runtime, one, caller.by)
     again = await records.find(runtime, one.ref) or one
-    return _record(side, again, await history.history(runtime, again))
+    return _record(runtime, side, again, await history.history(runtime, again))
 
 
-def _record(side: Side, one: RecordView, told: History) -> dict[str, Any]:
+def _record(runtime: Runtime, side: Side, one: RecordView, told: History) -> dict[str, Any]:
     link = one.link
     return {
         "side": side,
@@ -201,10 +217,12 @@ def _record(side: Side, one: RecordView, told: History) -> dict[str, Any]:
         "salesforce_id": link.salesforce_id,
         "state": one.standing,
         "cause": one.cause or None,
+        "sentence": records.wrong_with(runtime, one) or None,
         "fix": fix(one.cause) if one.cause else None,
         "fields": list(one.fields),
         "excluded_by": sorted(link.excluded_by),
         "lane": one.lane,
+        "attempts": one.attempts,
         "due_at": one.due_at,
         "synced_at": one.synced_at,
         "history": [_event(item) for item in told.items],
@@ -212,15 +230,27 @@ def _record(side: Side, one: RecordView, told: History) -> dict[str, Any]:
     }
 
 
-def _event(item: DeliveryEvent | CallEvent) -> dict[str, Any]:
+def _event(item: HistoryEvent) -> dict[str, Any]:
     common = {"id": item.id, "at": item.at, "side": item.side}
+    nothing: dict[str, Any] = {"fields": [], "why": {}, "conflicts": {}, "code": ""}
     if isinstance(item, DeliveryEvent):
-        nothing: dict[str, Any] = {"fields": [], "why": {}, "conflicts": {}, "code": ""}
         ended = {"outcome": item.outcome, "ended_at": item.finished_at, "belongs_to": item.calls}
-        return common | nothing | ended | {"what": "delivery", "name": item.event}
+        failed = {"failures": item.failures, "says": item.not_applied}
+        return common | nothing | ended | failed | {"what": "delivery", "name": item.event}
+    if isinstance(item, FailureEvent):
+        state = "held" if item.is_held else "failed"
+        told = {"fields": item.fields, "code": item.code, "says": item.says, "outcome": state, "ended_at": None}
+        often = {"times": item.times, "last_at": item.last_at, "belongs_to": item.deliveries}
+        return common | nothing | told | often | {"what": "hold" if item.is_held else "failure", "name": item.cause}
+    if not isinstance(item, CallEvent):
+        told = {"fields": item.fields, "says": item.says, "by": item.by, "outcome": item.outcome}
+        return (
+            common | nothing | told | {"ended_at": item.ended_at, "belongs_to": [], "what": "person", "name": item.what}
+        )
     answer = {"outcome": WriteState(item.answer).value, "ended_at": item.answered_at, "code": item.code}
     decided = {"fields": item.fields, "why": item.why, "conflicts": item.conflicts}
-    return common | answer | decided | {"what": "call", "name": item.call, "belongs_to": item.deliveries}
+    often = {"times": item.times, "at": item.first_at or item.at, "last_at": item.at if item.times > 1 else None}
+    return common | answer | decided | often | {"what": "call", "name": item.call, "belongs_to": item.deliveries}
 
 
 def _values(both: BothSides) -> dict[str, Any]:

@@ -1,0 +1,141 @@
+"""Failure sentences: what is wrong with a record, in one sentence for a person who works with it (pure).
+
+Fields are named by their labels, which are the mapping's own words for them. What a person does about it is the fix in
+`failure_causes.py`. Never a value.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from app.sync.failure_causes import (
+    GONE_IN_DRCHRONO,
+    GONE_IN_SALESFORCE,
+    HELD,
+    IS_TAKEN,
+    MISSING,
+    NO_PARENT,
+    NOBODY,
+    NOT_AN_ID,
+    NOT_SHOWN,
+    NOTHING_TO_CREATE,
+    OTHER_KEY,
+    OTHER_LINK,
+    OUT_OF_RANGE,
+    OVERLAPS,
+    REWRITTEN,
+    SEVERAL,
+    TWIN_CODE,
+    UNANSWERED,
+    UNSETTLED,
+    VALUE_NOT_STORED,
+    class_of,
+)
+from app.sync.mappings.table import Table
+from app.sync.model import FailureClass, Kind, Side
+
+NAMES = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}
+_CLASH = "Another appointment is at that time in DrChrono."
+# {names}: the labels; {a_names}: each with its article; {kind}: what it is; {side}: where it failed
+_OF_CAUSES: Mapping[str, str] = {
+    "cannot_be_empty": "DrChrono needs {a_names}.",
+    MISSING: "DrChrono needs {a_names}.",
+    "required_by_salesforce": "Salesforce needs {a_names}.",
+    "too_long": "The value of {names} is too long for Salesforce.",
+    "unknown_state": "The value of {names} is not a state that DrChrono knows.",
+    "state_not_listed": "The value of {names} is not in Salesforce's list of states.",
+    "not_in_picklist": "The value of {names} is not in Salesforce's picklist.",
+    "number_out_of_range": "The number in {names} has too many digits for Salesforce.",
+    "too_many_decimals": "The number in {names} has too many decimal places for Salesforce.",
+    "unknown_value": "The mapping does not know the value of {names}.",
+    "not_a_date": "The value of {names} is not a date.",
+    "not_a_number": "The value of {names} is not a number.",
+    "not_a_flag": "The value of {names} is neither yes nor no.",
+    "not_a_local_time": "The value of {names} is not a time that can be read.",
+    "not_an_instant": "The value of {names} is not a time that can be read.",
+    "not_text": "The value of {names} is not text.",
+    NOT_AN_ID: "The value of {names} does not name a record.",
+    OUT_OF_RANGE: "Salesforce does not accept the date in {names}.",
+    "unknown_time_zone": "The time zone of the doctor is not known.",
+    "repeated_hour": "The time of the appointment exists twice, because the clocks go back.",
+    "missing_hour": "The time of the appointment does not exist, because the clocks go forward.",
+    VALUE_NOT_STORED: "A part of this {kind} cannot be stored.",
+    NOBODY: "The name has no letters in it.",
+    NOTHING_TO_CREATE: "This {kind} is empty in DrChrono.",
+    OTHER_LINK: "This record and another one are matched with the same record.",
+    SEVERAL[Side.DRCHRONO]: "Several patients in DrChrono have this name and birth date.",
+    SEVERAL[Side.SALESFORCE]: "Several Contacts in Salesforce have this name and birth date.",
+    IS_TAKEN: "The patient with this name and birth date is linked to another Contact.",
+    NOT_SHOWN: "DrChrono no longer shows the patient who had this name and birth date.",
+    OTHER_KEY: "The Contact names another chart than the one it is linked to.",
+    TWIN_CODE: "DrChrono takes this patient for one that it already has.",
+    "id_refused": "Salesforce rejects every request about this record.",
+    "OTHER_RECORD": "DrChrono answered with another record.",
+    NO_PARENT: "A record that this {kind} refers to is missing.",
+    "parent_not_linked": "This {kind} refers to a record that DrChrono does not know.",
+    GONE_IN_SALESFORCE: "The record was deleted in Salesforce, or is no longer shared.",
+    GONE_IN_DRCHRONO: "The record was deleted, merged or hidden in DrChrono.",
+    HELD: "Both systems changed {names}.",
+    REWRITTEN: "An automation keeps rewriting {names}.",
+    UNSETTLED: "DrChrono did not confirm whether it created this {kind}.",
+    UNANSWERED: "DrChrono did not answer when this {kind} was created.",
+    "UNKNOWN": "Salesforce rejected this {kind} without a reason.",
+    "FIELD_CUSTOM_VALIDATION_EXCEPTION": "A validation rule in Salesforce rejects this {kind}{of_names}.",
+    "HTTP_400": "DrChrono does not accept {names}.",
+    "HTTP_403": "{side} denies access to this {kind}.",
+}
+_OF_CLASSES: Mapping[FailureClass, str] = {
+    FailureClass.VALUE: "{side} does not accept {names}.",
+    FailureClass.MISSING: "{side} needs {a_names}.",
+    FailureClass.RULE: "A rule or an automation in {side} rejects this {kind}{of_names}.",
+    FailureClass.ACCESS: "The connected user lacks a permission in {side} for this {kind}{of_names}.",
+    FailureClass.IDENTITY: "{side} takes this {kind} for another record.",
+    FailureClass.PARENT: "A record that this {kind} refers to is missing.",
+    FailureClass.GONE: "The record is gone in {side}.",
+    FailureClass.CONFLICT: "Both systems changed {names}.",
+    FailureClass.CLASH: _CLASH,
+    FailureClass.ANSWER: "{side} did not answer, or not so that it could be read.",
+    FailureClass.INTERNAL: "This {kind} met an error of this service.",
+    FailureClass.ORG: "{side} accepts no changes at the moment.",
+    FailureClass.OTHER: "{side} rejected this {kind}{of_names}.",
+}
+
+
+def labels(table: Table | None, side: Side, fields: Sequence[str]) -> tuple[str, ...]:
+    """Give what people call fields that a side names; one that the mapping does not have keeps its name."""
+    known = {} if table is None else {name: row.name for row in table.rows.values() for name in row.called(side)}
+    return tuple(dict.fromkeys(known[name].replace("_", " ") if name in known else name for name in fields))
+
+
+def sentence(cause: str, side: Side, kind: Kind, fields: Sequence[str] = ()) -> str:
+    """Give what is wrong with a record.
+
+    side    where it failed
+    fields  those the cause is about, by their labels
+    """
+    if cause.startswith(OVERLAPS):
+        return _CLASH
+    text = _OF_CAUSES.get(cause) or _OF_CLASSES[class_of(cause)]
+    names = _listed([f"the {name}" if _is_word(name) else name for name in fields])
+    a_names = _listed([_with_article(name) for name in fields])
+    return text.format(
+        names=names or f"a value of this {kind.value}",
+        a_names=a_names or "a value that is missing",
+        of_names=f" ({', '.join(fields)})" if fields else "",
+        kind=kind.value,
+        side=NAMES[side],
+    )
+
+
+def _is_word(name: str) -> bool:
+    """Say whether a name is a label of ours, and no name that a vendor gives to a field or an automation."""
+    return name.islower() and "_" not in name
+
+
+def _with_article(name: str) -> str:
+    if not _is_word(name):
+        return name
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Give names as a sentence lists them."""
+    return " and ".join([part for part in (", ".join(names[:-1]), names[-1]) if part]) if names else ""
