@@ -15,7 +15,7 @@ from app.store import tables
 from app.store.clock import db_now
 from tests.store.build import change, connected
 
-_TABLES = ("links", "deliveries", "events", "journal", "conflicts", "decisions")
+_TABLES = ("links", "deliveries", "events", "journal", "conflicts", "decisions", "record_history")
 _GROWING = "|".join(_TABLES)
 _PARTIAL = [
     index.name
@@ -84,6 +84,10 @@ async def _fill(database, first, last):
                 "expects": sa.literal({}, sa.JSON), "conflict_id": "C" + n, "state": sa.literal("done"),
                 "at": now, "ended_at": now,
             },
+        ),
+        (
+            tables.record_history,
+            {"id": "H" + n, "link_id": "L" + n, "what": sa.literal("failed"), "at": now, "last_at": now},
         ),
     ):  # fmt: skip
         rows = sa.select(*(value.label(name) for name, value in row.items())).select_from(numbers)

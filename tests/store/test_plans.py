@@ -9,11 +9,13 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from app.store import (
+    attention,
     clock,
     conflicts,
     journal,
     outcomes,
     queue_stats,
+    record_history,
     record_views,
     resolutions,
     retention,
@@ -104,7 +106,17 @@ async def a_record_and_its_history(database):
     for before in (None, "Z"):
         assert await record_views.deliveries_of(database, Kind.PATIENT, ids, 101, before)
         assert await record_views.writes_of(database, one.id, 101, before)
+        assert await record_history.acts_of(database, one.id, 101, before)
+        assert await record_history.decisions_of(database, one.id, 101, before)
     assert await record_views.conflicts_of(database, one.id)
+
+
+async def records_that_need_attention(database):
+    """Give how some records stand, and what their last deliveries held."""
+    ids = [f"L{n}" for n in range(50)]
+    assert len(await record_views.of_links(database, ids)) == 49
+    assert await attention.some(database, ids) == []
+    assert len(await attention.latest_bodies(database, Kind.PATIENT, [str(n) for n in range(50)])) == 49
 
 
 async def the_statuses_that_are_to_be_shown(database):
@@ -121,7 +133,7 @@ async def the_statuses_that_are_to_be_shown(database):
 async def filled(database):
     """A database with many records, of which 200 are due, and the oldest thousand done with three days ago."""
     await fill(database, 1, SOME)
-    ends = (tables.conflicts.c.at, tables.decisions.c.ended_at)
+    ends = (tables.conflicts.c.at, tables.decisions.c.ended_at, tables.record_history.c.at)
     for column in (tables.deliveries.c.received_at, tables.journal.c.answered_at, *ends):
         await change(database, sa.update(column.table).values({column: clock.after(-3 * DAY)}))
     await fill(database, SOME + 1, MANY)
@@ -142,6 +154,7 @@ LOOKS = (
     queue_stats.synced_per_minute,
     a_later_page_of_patients,
     a_record_and_its_history,
+    records_that_need_attention,
 )
 
 

@@ -28,6 +28,7 @@ async def everything_done(clinic, browser):
     shown.append(await browser.presses("Read both sides now"))
     shown.append(await browser.presses("Show the values"))
     shown += [*await undoes(clinic, browser, patient), *await picks(clinic, browser)]
+    await is_refused_in_words_that_name_the_patient(clinic, patient)
     clinic.breaks(
         "salesforce",
         "GET /services/data",
@@ -41,6 +42,23 @@ async def everything_done(clinic, browser):
     for path, body in (("patients", {"words": "Canary"}), (f"records/drchrono/patient/{patient['id']}/reveal", None)):
         await clinic.web.post(f"/api/v1/{path}", headers=BEARER, json=body)
     return patient, shown
+
+
+async def is_refused_in_words_that_name_the_patient(clinic, patient):
+    """A rule in Salesforce quotes what it refuses; a person reads that, notes something, and downloads the list."""
+    rule = {
+        "object": "Contact", "statusCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "next": 9,
+        "message": "Canary Canarysson, born 1951-02-03, does not live in Canaryville.",
+        "match": {"field": "LastName", "equals": "Canarysson"},
+    }  # fmt: skip
+    clinic.salesforce.post("/_control/record-faults", json=rule).raise_for_status()
+    await clinic.arrives(await clinic.edits(patient, email="canary2@canary.example"))
+    path = "/api/v1/failures/records"
+    (one,) = (await clinic.web.get(path, headers=BEARER, params={"names": True})).json()["items"]
+    await clinic.web.put(f"{path}/{one['id']}/note", headers=BEARER, json={"text": "Canary was called."})
+    told = (await clinic.web.post(f"{path}/{one['id']}/reveal", headers=BEARER)).json()["text"]
+    assert (one["name"], told) == ("Canary Canarysson", "•••, born •••, does not live in •••.")
+    assert "anary" not in (await clinic.web.get(path, headers=BEARER, params={"format": "csv"})).text
 
 
 async def undoes(clinic, browser, patient):
