@@ -154,6 +154,8 @@ async def at_first_migration(database, vault):
             "org_descriptions",
             "backfills",
             "activity",
+            "notices",
+            "notice_conditions",
         ):
             await connection.execute(sa.text(f"DROP TABLE {table}"))
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from app.store.clock import DEADLINE, STAMP, Instant, lease
-from app.store.tables.naming import metadata
+from app.store.tables.naming import metadata, only
 from app.timings import REAL, TOKEN_LEASE
 
 connections = sa.Table(
@@ -212,3 +212,28 @@ backfills = sa.Table(
     *(sa.Column(name, sa.JSON, nullable=False, server_default="{}") for name in ("newest", "progress", "counts")),
     sa.Column("problem", sa.String(200), nullable=False, server_default=""),
 )
+
+notice_conditions = sa.Table(
+    "notice_conditions",
+    metadata,
+    sa.Column("event", sa.String(32), primary_key=True),
+    sa.Column("about", sa.String(128), primary_key=True),
+    *(sa.Column(name, sa.String(1_000), nullable=False) for name in ("what", "advice", "over", "path")),
+    sa.Column("since", Instant, nullable=False, info=STAMP),
+    *(sa.Column(name, Instant, info=STAMP) for name in ("told_at", "ended_at")),
+)
+
+notices = sa.Table(  # a row for each channel that a notice goes by
+    "notices",
+    metadata,
+    sa.Column("id", sa.String(26), primary_key=True),
+    sa.Column("channel", sa.String(16), primary_key=True),
+    sa.Column("items", sa.JSON, nullable=False),
+    sa.Column("made_at", Instant, nullable=False, info=STAMP),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_at", Instant, info=DEADLINE),  # None: it was sent, or given up
+    sa.Column("sent_at", Instant, info=STAMP),
+    sa.Column("reason", sa.String(200), nullable=False, server_default=""),  # why the last attempt did not send it
+)
+sa.Index("ix_notices_made_at", notices.c.made_at)
+sa.Index("ix_notices_next_at", notices.c.channel, notices.c.next_at, **only(notices.c.next_at.is_not(None)))
