@@ -29,7 +29,7 @@ ALLOWED = frozenset(
         "delivery_id side kind record_id link_id cause job_id attempt lane phase",
         "plan changed conflicts put_backs refused patched fields outcome disposition retry_in_s",
         "call status code vendor_request_id budget_left duration_ms lag_s excluded_by deleted_on",
-        "error frames advice group_size worker_id pid port url sides role address count dropped",
+        "error frames advice group_size worker_id pid port url sides role address count dropped channel",
     )
     for name in names.split()
 )

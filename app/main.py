@@ -40,6 +40,7 @@ from app.web.api import failures as failures_api
 from app.web.api import held as held_api
 from app.web.api import lanes as lanes_api
 from app.web.api import mapping as mapping_api
+from app.web.api import notices as notices_api
 from app.web.api import overview as overview_api
 from app.web.api import patients as patients_api
 from app.web.api import queue as queue_api
@@ -56,6 +57,7 @@ from app.web.console import held as held_pages
 from app.web.console import lanes as lanes_pages
 from app.web.console import login, oauth, oidc
 from app.web.console import mapping as mapping_pages
+from app.web.console import notices as notices_pages
 from app.web.console import overview as overview_pages
 from app.web.console import patients as patients_pages
 from app.web.console import records as records_pages
@@ -81,6 +83,7 @@ _API = (
     mapping_api,
     backfill_api,
     connections_api,
+    notices_api,
     audit_api,
 )
 _PAGES = (
@@ -96,6 +99,7 @@ _PAGES = (
     mapping_pages,
     backfill_pages,
     connections_pages,
+    notices_pages,
     audit_pages,
 )
 

@@ -5,6 +5,7 @@ Importing this opens nothing. What a side needs that is not configured is None: 
 
 import asyncio
 import gc
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from app.log import log, loop_failed
 from app.metrics.definitions import RINGS_MISSED
 from app.ports import Committed, Inbox, TokenStore
 from app.settings.fields import Settings
+from app.settings.notices import read_mail_server
 from app.settings.types import LOOPBACK, raw_keys, secret_values
 from app.store import fence, org_descriptions
 from app.store.audit_chain import AuditKeys
@@ -32,10 +34,11 @@ from app.sync.base import HashKeys, Rules
 from app.sync.mappings import file
 from app.sync.model import Kind, Side
 from app.timings import Timings, of_this_process
-from app.vendors import http
+from app.vendors import http, notices
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
 from app.vendors.http import OnResponse, ignore_response
+from app.vendors.notices import EmailChannel, MailRoute, NoticeChannel
 from app.vendors.oidc import OidcClient
 from app.vendors.rate_limit.concurrency import ConcurrencySlots
 from app.vendors.rate_limit.drchrono import DrChronoRateLimit
@@ -82,6 +85,7 @@ class Runtime:
     salesforce: Salesforce | None
     counts: ProcessCounters = field(default_factory=ProcessCounters)
     oidc: OidcClient | None = None
+    channels: tuple[NoticeChannel, ...] = ()
     webhook_secrets: WebhookSecrets = field(init=False)
     questions: Mapping[Side, QuestionLimit] = field(init=False)
 
@@ -187,7 +191,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         oidc = oidc_client(settings, context)
         if oidc is not None:
             stack.push_async_callback(oidc.close)
-        yield Runtime(settings, database, vault, keys, mappings, wakeup, drchrono, salesforce, counts, oidc)
+        channels = notice_channels(settings, context)
+        for channel in channels:
+            stack.push_async_callback(channel.close)
+        yield Runtime(settings, database, vault, keys, mappings, wakeup, drchrono, salesforce, counts, oidc, channels)
 
 
 async def _recognize(database: Database) -> None:
@@ -221,6 +228,32 @@ def oidc_client(settings: Settings, context: Any) -> OidcClient | None:
     assert settings.oidc_client_secret is not None
     secret = settings.oidc_client_secret.get_secret_value()
     return OidcClient(settings.oidc_issuer, settings.oidc_client_id, secret, settings.oidc_scopes, context)
+
+
+def notice_channels(settings: Settings, context: ssl.SSLContext) -> tuple[NoticeChannel, ...]:
+    """Give every way to tell people that the settings name."""
+    channels: list[NoticeChannel] = []
+    if settings.notify_url is not None:
+        assert settings.notify_signing_key is not None
+        (key,) = raw_keys([settings.notify_signing_key])
+        channels.append(notices.webhook(settings.notify_url.get_secret_value(), key, settings.public_url, context))
+    if settings.notify_slack_url is not None:
+        channels.append(notices.slack(settings.notify_slack_url.get_secret_value(), settings.public_url, context))
+    if settings.notify_smtp_url is not None:
+        assert settings.notify_email_from is not None
+        server = read_mail_server(settings.notify_smtp_url.get_secret_value())
+        route = MailRoute(
+            server.host,
+            server.port,
+            settings.notify_email_from,
+            settings.notify_email_to,
+            server.user,
+            server.password,
+            server.is_tls,
+            settings.notify_plaintext,
+        )
+        channels.append(EmailChannel(route, settings.public_url, context))
+    return tuple(channels)
 
 
 def _tell(event: str, **line: Any) -> None:

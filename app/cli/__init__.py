@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import audit, connect, first_contact, harness, mapping, salesforce
+from app.cli import audit, connect, first_contact, harness, mapping, notify, salesforce
 from app.cli.imports import finding_no_garbage
 from app.errors import Misconfigured, StoreUnavailable, SyncError
 from app.sync.model import Kind
@@ -29,7 +29,7 @@ app = typer.Typer(
 _SHORTEST_SECRET = 32  # of an account, as the settings take it
 for _name, _group in (("connect", connect.commands), ("disconnect", connect.disconnect_commands)):
     app.add_typer(_group, name=_name)
-for _part in (audit, mapping, salesforce):
+for _part in (audit, mapping, notify, salesforce):
     app.add_typer(_part.commands, name=_part.__name__.rpartition(".")[2])
 
 

@@ -137,6 +137,12 @@ CONTRADICTED = Metric(
     Type.COUNTER,
     "Deliveries whose body DrChrono, when asked, denied",
 )
+NOTICES = Metric(
+    "chronobridge_notices_total",
+    Type.COUNTER,
+    "Attempts to send people a notice, by channel and what became of them; given_up: those tried for a day",
+    {"channel": ("webhook", "slack", "email"), "outcome": ("sent", "failed", "given_up")},
+)
 
 BY_PROCESSES = (
     DELIVERIES,
@@ -147,6 +153,7 @@ BY_PROCESSES = (
     END_TO_END,
     UNREADABLE_ROWS,
     GROUP_SIZE,
+    NOTICES,
 )
 BY_LOOKS = (APPLIED, CREATED, LINKED, CONFLICTS, PUT_BACKS, LATE_WRITES, ODD_HOURS, SKIPPED, CONTRADICTED)
 
@@ -185,7 +192,7 @@ TALLIES = (
 LANES = tuple(lane.value for lane in Lane)
 DIRECTIONS = ("to_salesforce", "to_drchrono")
 PARTS = (
-    *("watch", "database", "redis", "workers", "jobs", "backlog", "lanes"),
+    *("watch", "database", "redis", "workers", "jobs", "backlog", "lanes", "notices"),
     *(f"{side}{what}" for side in SIDES for what in ("", "_token", "_feed", "_budget")),
 )
 _DUE = {"kind": KINDS, "lane": LANES, "direction": DIRECTIONS}

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -24,7 +25,8 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 from app.database_url import is_postgres, read_postgres
 from app.errors import Misconfigured
 from app.settings.fields import Settings
-from app.settings.types import Generated, Section
+from app.settings.notices import NOTICES
+from app.settings.types import DRCHRONO, PEOPLE, SALESFORCE, SERVICE, WORK, Generated, Section
 from app.sync.mappings.file import is_preset
 
 _WIDTH = 120
@@ -56,7 +58,18 @@ def _example(field: FieldInfo) -> str:
     return f"the output of: {generated.command}" if generated else str((field.examples or [""])[0])
 
 
-FIELDS: Mapping[str, FieldInfo] = {name.upper(): field for name, field in Settings.model_fields.items()}
+_SECTIONS = (SERVICE, PEOPLE, DRCHRONO, SALESFORCE, WORK, NOTICES)
+
+
+def _place(member: tuple[str, FieldInfo]) -> int:
+    section = _metadata(member[1], Section)
+    assert section is not None
+    return _SECTIONS.index(section)
+
+
+FIELDS: Mapping[str, FieldInfo] = {
+    name.upper(): field for name, field in sorted(Settings.model_fields.items(), key=_place)
+}
 
 # variable -> (what is expected, an example)
 EXPECTED = {name: (_description(field)[0], _example(field)) for name, field in FIELDS.items()}
@@ -199,6 +212,12 @@ def _all_or_none(settings: Settings) -> None:
     drchrono = ("drchrono_client_id", "drchrono_client_secret", "drchrono_webhook_secrets")
     _complete(settings, "DrChrono", drchrono)
     _complete(settings, "the issuer", ("oidc_issuer", "oidc_client_id", "oidc_client_secret"))
+    _complete(settings, "the signed webhook", ("notify_url", "notify_signing_key"))
+    _complete(settings, "e-mail", ("notify_smtp_url", "notify_email_to", "notify_email_from"))
+    for name in ("notify_url", "notify_slack_url"):
+        url = getattr(settings, name)
+        if url is not None and urlsplit(url.get_secret_value()).scheme == "http" and not settings.notify_plaintext:
+            raise _wrong(name.upper(), "is plain http, which only NOTIFY_PLAINTEXT=true allows; use https")
     has_roles = settings.oidc_operator_claim or settings.oidc_viewer_claim
     if settings.oidc_issuer and not has_roles:
         raise _wrong("OIDC_OPERATOR_CLAIM", "is missing, and OIDC_VIEWER_CLAIM too, so nobody could sign in")

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr
 
-from app.settings.service import ServiceSettings
+from app.settings.notices import NoticeSettings
 from app.settings.types import (
     DRCHRONO,
     KEY,
@@ -38,7 +38,7 @@ from app.sync.model import Side
 from app.sync.office_hours import OfficeHours, parse
 
 
-class Settings(ServiceSettings):
+class Settings(NoticeSettings):
     """What the environment, or a `.env` beside it, says."""
 
     drchrono_base_url: Annotated[WebUrl, DRCHRONO] = Field(

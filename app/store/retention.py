@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import StoreUnavailable
 from app.ports import LISTED
-from app.store import oauth_states, sessions
+from app.store import notices, oauth_states, sessions
 from app.store.clock import after, db_now
 from app.store.database import BUSY_TIMEOUT_S, Database
 from app.store.tables import (
@@ -39,6 +39,7 @@ from app.store.tables import (
     record_history,
 )
 from app.store.tables import consents as under_way
+from app.store.tables import notices as told
 from app.store.tables import sessions as signed_in
 from app.sync.model import OPEN, Kind, WriteState
 
@@ -194,7 +195,7 @@ async def _moved(connection: AsyncConnection, rule: Rule, before: datetime, ids:
 
 
 async def forget_leftovers(database: Database) -> int:
-    """Forget sessions that ended, and consents nobody came back with; give how many rows."""
+    """Forget sessions that ended, consents nobody came back with, and old notices; give how many rows."""
 
     async def work(connection: AsyncConnection) -> int:
         return sum([(await connection.execute(one)).rowcount for one in _statements()])
@@ -208,6 +209,7 @@ def _statements() -> Sequence[sa.Delete | sa.Update]:
     return (
         sa.delete(signed_in).where(sa.or_(idle, old)),
         sa.delete(under_way).where(under_way.c.expires_at < db_now()),
+        sa.delete(told).where(told.c.made_at < after(-notices.KEPT_FOR)),
         sa.update(connections).where(waited).values(pending=None, pending_at=None),
     )
 

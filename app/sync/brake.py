@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from app.sync.base import Rules
 from app.sync.mappings.table import Direction, Table
-from app.sync.model import Absent, Deleted, Fields, Lane, Link, NothingNew, Seen, Side, Snapshot
+from app.sync.model import Absent, Deleted, Fields, Kind, Lane, Link, NothingNew, Seen, Side, Snapshot
 from app.sync.plan import (
     Delete,
     Exclude,
@@ -103,6 +103,17 @@ def brake(prospect: ChangeCount, linked: int, share: float, deletes: int) -> str
 
 
 _NAMES: Mapping[Side, str] = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}
+_PAUSED = "the brake, comparing "
+
+
+def reason_of(kind: Kind, why: str) -> str:
+    """Give the reason with which the brake pauses a lane."""
+    return f"{_PAUSED}{kind}s: {why}"
+
+
+def is_by_brake(reason: str) -> bool:
+    """Say whether it was the brake that paused a lane, and no person."""
+    return reason.startswith(_PAUSED)
 
 
 def advice(lane: Lane) -> str:

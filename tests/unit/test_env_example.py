@@ -60,7 +60,7 @@ def test_what_must_be_filled_in_is_what_a_start_needs():
 
 def test_every_variable_says_what_it_expects_with_an_example_under_the_heading_of_a_section():
     assert [name for name, (expected, example) in EXPECTED.items() if not (expected and example)] == []
-    assert len(re.findall(r"^# --- \S.* -+$", TEXT, re.MULTILINE)) == 5
+    assert len(re.findall(r"^# --- \S.* -+$", TEXT, re.MULTILINE)) == 6
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -81,7 +81,12 @@ def test_every_secret_is_left_empty_with_the_command_that_makes_one(name):
 
 @pytest.mark.parametrize("left_out", [BY_KEY, {"SALESFORCE_CLIENT_SECRET"}], ids=["by secret", "by key"])
 def test_every_example_uncommented_connects_both_sides(said, files, left_out):
-    given = {**EXAMPLES, **files, **{name: f"0123456789abcdef-{name}" for name in SECRET_NAMES}}
+    given = {
+        **EXAMPLES,
+        **files,
+        **{name: f"0123456789abcdef-{name}" for name in SECRET_NAMES},
+        "NOTIFY_SIGNING_KEY": fresh("")["NOTIFY_SIGNING_KEY"],
+    }
 
     settings = said(**{name: value for name, value in given.items() if name not in left_out})
 

@@ -25,11 +25,26 @@ FOR_OIDC = {
     "OIDC_CLIENT_SECRET": "a secret",
     "OIDC_OPERATOR_CLAIM": "groups=front-desk",
 }
+FOR_NOTICES = {
+    "NOTIFY_URL": "https://hooks.example.com/here",
+    "NOTIFY_SIGNING_KEY": OTHER_KEY,
+    "NOTIFY_SMTP_URL": "smtp://mail.clinic.example",
+    "NOTIFY_EMAIL_TO": "desk@clinic.example",
+    "NOTIFY_EMAIL_FROM": "sync@clinic.example",
+}
 SECRETS = {"SESSION_KEY": OTHER_KEY, "VIEWER_TOKEN": "viewer-token-of-enough-characters"}
-WHOLE = {**NEEDED, **FOR_DRCHRONO, **FOR_SALESFORCE, **FOR_OIDC, **SECRETS, "SALESFORCE_EVENT_SIGNING_KEYS": OTHER_KEY}
+WHOLE = {
+    **NEEDED,
+    **FOR_DRCHRONO,
+    **FOR_SALESFORCE,
+    **FOR_OIDC,
+    **SECRETS,
+    "SALESFORCE_EVENT_SIGNING_KEYS": OTHER_KEY,
+    **FOR_NOTICES,
+}
 WHOLE |= {"OPERATORS": "anna:0123456789abcdef-fedcba9876543210", "VIEWERS": "ben:a-secret-of-an-account-that-is-long"}
 WHOLE |= dict.fromkeys(("SALESFORCE_OUTBOUND_TOKENS", "SALESFORCE_EVENT_TOKENS"), "a-token-of-sixteen-characters")
-SIDES = {"DRCHRONO": FOR_DRCHRONO, "SALESFORCE": FOR_SALESFORCE, "OIDC": FOR_OIDC}
+SIDES = {"DRCHRONO": FOR_DRCHRONO, "SALESFORCE": FOR_SALESFORCE, "OIDC": FOR_OIDC, "NOTIFY": FOR_NOTICES}
 EXAMPLES = {name: example for name, (_, example) in EXPECTED.items() if not example.startswith("the output")}
 
 

@@ -20,6 +20,7 @@ BY_KEY = {
     "SALESFORCE_USERNAME": "sync@acme.example",
     "SALESFORCE_PRIVATE_KEY_FILE": "key.pem",
 }
+OTHER_KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 WEAK_KEY = base64.urlsafe_b64encode(b"sixteen bytes ab" * 2).decode()
 LONG, LONGER = "0123456789abcdef-fedcba9876543210", "another-secret-of-an-account-that-is-long"
 WRONG = {
@@ -127,6 +128,40 @@ WRONG = {
     "CONFIRM_AFTER": ["-PT1S", "soon"],
     "ATTEMPT_LIMIT": ["0", "-1", "many"],
     "RETENTION_DAYS": ["0", "-1", "1.5", "for ever"],
+    "NOTIFY_URL": [
+        "hooks.example.com",
+        "ftp://hooks.example.com/hunter2secret",
+        "https://",
+        "https://user:hunter2secret@hooks.example.com",
+        "https://hooks.example.com/#hunter2secret",
+        "https://hooks.example.com:port/hunter2secret",
+        "https://hooks.example.com/hunter2secret\nx: y",
+    ],
+    "NOTIFY_SIGNING_KEY": ["hunter2secret", KEY[:-1], f"{KEY},{KEY}"],
+    "NOTIFY_SLACK_URL": ["hunter2secret", "https://hooks.slack.com/hunter2secret x"],
+    "NOTIFY_SMTP_URL": [
+        "mail.clinic.example",
+        "https://mail.clinic.example",
+        "smtp://",
+        "smtp://desk:hunter2secret@mail.clinic.example:port",
+        "smtp://desk@mail.clinic.example",
+        "smtp://:hunter2secret@mail.clinic.example",
+        "smtp://mail.clinic.example/hunter2secret",
+        "smtp://mail.clinic.example?hunter2secret",
+        "smtp://desk:hunter2secret@mail clinic.example",
+    ],
+    "NOTIFY_EMAIL_TO": [
+        "desk",
+        "desk@",
+        "Desk <desk@clinic.example>",
+        "a@b.example,desk",
+        "a@b.example\nBcc: c@d.example",
+    ],
+    "NOTIFY_EMAIL_FROM": ["sync", "a@b.example,c@d.example", "a@b.example\r\nBcc: c@d.example"],
+    "NOTIFY_EVENTS": ["everything", "failure;outage", "failure,outage,oops"],
+    "NOTIFY_DIGEST_AT": ["8", "24:00", "08:60", "8 AM", "08:00 America/New_York"],
+    "NOTIFY_PER_HOUR": ["0", "61", "many"],
+    "NOTIFY_PLAINTEXT": ["perhaps"],
 }
 CASES = [pytest.param(name, value, id=f"{name}={value}") for name, values in WRONG.items() for value in values]
 SECRET = [case for case in CASES if "hunter2secret" in case.values[1]]
@@ -303,6 +338,30 @@ def test_what_a_file_holds_is_checked_and_not_repeated(complaint, tmp_path):
     line = complaint(OPERATOR_TOKEN=None, OPERATOR_TOKEN_FILE="token")
 
     assert line.startswith("OPERATOR_TOKEN is wrong (")
+    assert "hunter2" not in line
+
+
+BY_WEBHOOK = {"NOTIFY_URL": "https://hooks.example.com/a?b=c", "NOTIFY_SIGNING_KEY": OTHER_KEY}
+BY_MAIL = {
+    "NOTIFY_SMTP_URL": "smtp://desk:hunter2secret@mail.clinic.example",
+    "NOTIFY_EMAIL_TO": "desk@clinic.example",
+    "NOTIFY_EMAIL_FROM": "sync@clinic.example",
+}
+
+
+@pytest.mark.parametrize(("channel", "name"), [(way, name) for way in (BY_WEBHOOK, BY_MAIL) for name in way])
+def test_a_channel_of_notices_is_set_up_whole_or_not_at_all(complaint, channel, name):
+    line = complaint(**{**channel, name: None})
+
+    assert line.startswith(f"{name} is missing while other settings of ")
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("name", ["NOTIFY_URL", "NOTIFY_SLACK_URL"])
+def test_a_notice_goes_unencrypted_only_where_that_is_allowed(complaint, name):
+    line = complaint(**{**BY_WEBHOOK, name: "http://127.0.0.1/hunter2secret"})
+
+    assert line.startswith(f"{name} is plain http, which only NOTIFY_PLAINTEXT=true allows; use https")
     assert "hunter2" not in line
 
 

@@ -21,7 +21,7 @@ from app.ports import LISTED, Delivery, Inbox, RecordEvent, SealedColumn
 from app.runtime import Runtime
 from app.store import lanes, links, scans
 from app.store.scans import Scan
-from app.sync.brake import MOST_UNASKED, ChangeCount, advice, brake
+from app.sync.brake import MOST_UNASKED, ChangeCount, advice, brake, reason_of
 from app.sync.mappings.table import Table
 from app.sync.model import Kind, Lane, Side
 from app.vendors.drchrono import wire
@@ -269,7 +269,7 @@ async def apply_brake(runtime: Runtime, asked: ScanRequest, scan: Scan) -> str:
     linked = await links.linked(runtime.database, asked.kind)
     why = brake(prospect, linked, known.brake_share, known.brake_deletes)
     if why:
-        reason = f"the brake, comparing {asked.kind}s: {why}"
+        reason = reason_of(asked.kind, why)
         await lanes.set_paused(runtime.database, [asked.lane], reason)
         log.error("brake.pulled", kind=asked.kind.value, lane=asked.lane.value, cause=why, advice=advice(asked.lane))
     return why

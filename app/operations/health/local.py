@@ -10,6 +10,7 @@ from app.operations.health.model import OK, Observation, PartState
 from app.ports import FailingJob, Inbox
 from app.runtime import Runtime
 from app.store import heartbeats, queue_stats
+from app.store import notices as notice_store
 from app.store.heartbeats import Beating
 from app.store.lanes import lane_states
 from app.store.schema import is_behind
@@ -93,6 +94,21 @@ async def first_load(runtime: Runtime) -> Observation | None:
     if not may_load(runtime):
         return None
     return Observation(advice=summary(await states(runtime)))
+
+
+async def notices(runtime: Runtime) -> Observation | None:
+    """Look whether every channel takes its notices; None where nobody is to be told of anything."""
+    found = [
+        (channel.name, await notice_store.backlog_of(runtime.database, channel.name)) for channel in runtime.channels
+    ]
+    behind = [(name, one) for name, one in found if one.since is not None]
+    if not behind:
+        return OK if found else None
+    says = "; ".join(f"{name} did not get through: {one.reason}" for name, one in behind)
+    given_up = sum(one.given_up for _, one in behind)
+    what = f"{given_up} given up after a day" if given_up else "each is tried again for a day"
+    advice = f"{says}; {what}; `chronobridge notify test` tries each channel"
+    return Observation(PartState.DEGRADED, advice, min(one.since for _, one in behind if one.since is not None))
 
 
 async def lanes(runtime: Runtime) -> Observation:

@@ -163,6 +163,7 @@ def _looks(runtime: Runtime, jobs: Supervisor) -> dict[Names, Look]:
         ("jobs",): _one(local.jobs, runtime, lambda: jobs.failing),
         ("backlog",): _one(local.backlog, runtime),
         ("lanes",): _one(local.lanes, runtime),
+        ("notices",): _one(local.notices, runtime),
         ("backfill",): _one(local.first_load, runtime),
     }
     sides = [side for side in Side if side in runtime.settings.connected]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from app.operations import connections, selfcheck
+from app.operations import connections, notices, selfcheck
 from app.operations.health.model import Finding
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
@@ -35,4 +35,14 @@ async def _shown(
     health: Any = request.app.state.health
     states = {side: await health.side(side) for side in Side}
     found = await connections.connection_states(runtime)
-    return page("connections", caller, found=found, states=states, tried=tried, findings=findings, Side=Side)
+    channels = notices.channel_names(runtime)
+    return page(
+        "connections",
+        caller,
+        found=found,
+        states=states,
+        tried=tried,
+        findings=findings,
+        channels=channels,
+        Side=Side,
+    )

@@ -1,0 +1,267 @@
+"""Notices: what is so now is compared with what people were told, and what is news is sent by every channel.
+
+One worker at a time looks, every quarter of a minute, at what the database knows; no vendor is asked. A receiver that
+is slow or away holds up nothing but its own notices: each is tried for a day, ever less often. Without a channel
+nothing is looked at, stored or sent. What no notice can tell is that the database or every worker is away: probes do.
+"""
+
+import asyncio
+import re
+from collections.abc import Collection
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from app.log import log
+from app.metrics.definitions import NOTICES
+from app.operations import audit
+from app.operations.backfill import LoadState, some
+from app.operations.backfill import states as load_states
+from app.operations.health import vendors
+from app.operations.health.model import PartState
+from app.runtime import Runtime
+from app.store import activity, feeds, lanes, notices, queue_stats, schedules
+from app.store.notices import ToPeople
+from app.sync.brake import advice, is_by_brake
+from app.sync.failure_causes import CAUSES, class_of, fix
+from app.sync.failure_sentences import sentence
+from app.sync.feed_health import Feed
+from app.sync.model import Kind, Lane, Side
+from app.sync.notices import NoticeCondition, NoticeEvent, digest_day
+from app.vendors.notices import NoticeChannel, OutgoingNotice
+
+LOOK_EVERY_S = 15.0
+_TURN = timedelta(minutes=2)
+_AUDIT_EVERY, _AUDIT = timedelta(days=1), "notices_audit"
+_NEWS_FOR, _DAY = timedelta(days=1), timedelta(days=1)
+_NAMES = vendors.NAMES
+_QUEUES = {Lane.COMPARE: "Reconciliation", Lane.BACKFILL: "The initial sync"}
+_URGENT = (Lane.LIVE, Lane.RETRY, Lane.CONFIRM)
+_OF_HTTP = re.compile(r"HTTP_[1-5]\d\d")
+
+
+async def tell_when_due(runtime: Runtime) -> None:
+    """Have people told of what is news, where anybody is to be told and no other worker looks.
+
+    Raises  StoreUnavailable
+    """
+    if not runtime.channels or not await schedules.try_claim(runtime.database, notices.SCHEDULE, _TURN):
+        return
+    await decide(runtime)
+    await asyncio.gather(*(deliver(runtime, channel) for channel in runtime.channels))
+    await schedules.again_in(runtime.database, notices.SCHEDULE, timedelta(seconds=LOOK_EVERY_S))
+
+
+async def decide(runtime: Runtime) -> None:
+    """Store one notice of all that is news.
+
+    Raises  StoreUnavailable
+    """
+    known = runtime.settings
+    events = {NoticeEvent(name) for name in known.notify_events}
+    found, unseen = await conditions(runtime, events)
+    names = [channel.name for channel in runtime.channels]
+    items = await notices.decide(runtime.database, found, unseen, events, names, known.notify_per_hour)
+    if items:
+        log.info("notice.made", count=len(items), cause=", ".join(sorted({one.event.value for one in items})))
+
+
+async def deliver(runtime: Runtime, channel: NoticeChannel) -> None:
+    """Send what waits for a channel as one message, and keep what became of it.
+
+    Raises  StoreUnavailable; then it is sent again
+    """
+    waiting = await notices.take(runtime.database, channel.name)
+    if waiting is None:
+        return
+    result = await channel.send(OutgoingNotice(waiting.ids[-1], waiting.made_at, waiting.items))
+    count = len(waiting.ids)
+    if result.is_sent:
+        await notices.sent(runtime.database, channel.name, waiting.ids, result.reason)
+        runtime.counts.add(NOTICES, channel.name, "sent")
+        log.info("notice.sent", channel=channel.name, count=count, cause=result.reason)
+        return
+    given_up = await notices.not_sent(runtime.database, channel.name, waiting.ids, result.reason)
+    runtime.counts.add(NOTICES, channel.name, "failed")
+    log.warning("notice.not_sent", channel=channel.name, count=count, cause=result.reason)
+    if given_up:
+        runtime.counts.add(NOTICES, channel.name, "given_up")
+        says = "they were tried for a day; `chronobridge notify test` says whether the channel works"
+        log.error("notice.given_up", channel=channel.name, count=given_up, cause=result.reason, advice=says)
+
+
+async def conditions(
+    runtime: Runtime, events: Collection[NoticeEvent]
+) -> tuple[list[NoticeCondition], set[NoticeEvent]]:
+    """Give what is so now of these events, and the events that were not looked into this time.
+
+    Raises  StoreUnavailable
+    """
+    found: list[NoticeCondition] = []
+    unseen: set[NoticeEvent] = set()
+    if NoticeEvent.OUTAGE in events:
+        found += await _outages(runtime)
+    if NoticeEvent.SAFETY_LIMIT in events:
+        found += await _safety_limits(runtime)
+    if NoticeEvent.STALLED_FEED in events:
+        found += await _stalled_feeds(runtime)
+    if {NoticeEvent.FAILURE, NoticeEvent.REVIEW, NoticeEvent.DIGEST} & set(events):
+        found += await _of_people(runtime)
+    if NoticeEvent.QUOTA in events:
+        found += await _quotas(runtime)
+    if NoticeEvent.INITIAL_SYNC in events:
+        found += await _initial_syncs(runtime)
+    if NoticeEvent.AUDIT in events:
+        if await schedules.try_claim(runtime.database, _AUDIT, _AUDIT_EVERY):
+            found += await _audit(runtime)
+        else:
+            unseen.add(NoticeEvent.AUDIT)
+    return found, unseen
+
+
+async def _outages(runtime: Runtime) -> list[NoticeCondition]:
+    found = []
+    for side in sorted(runtime.settings.connected):
+        seen = await vendors.connection(runtime, side)
+        if seen.state in (PartState.DOWN, PartState.DEGRADED):
+            says = f"{_NAMES[side]} {'is down' if seen.state is PartState.DOWN else 'needs attention'}"
+            over = f"{_NAMES[side]} is connected and answers again"
+            advice_ = f"{seen.advice}." if seen.advice else ""
+            found.append(NoticeCondition(NoticeEvent.OUTAGE, side.value, says, advice_, over, "/connections"))
+    return found
+
+
+async def _safety_limits(runtime: Runtime) -> list[NoticeCondition]:
+    return [
+        NoticeCondition(
+            NoticeEvent.SAFETY_LIMIT,
+            one.lane.value,
+            f"{_QUEUES.get(one.lane, one.lane.value)} is paused by the safety limit",
+            f"{one.reason}. Nothing of it was written: {advice(one.lane)}.",
+            f"{_QUEUES.get(one.lane, one.lane.value)} goes on",
+            "/lanes",
+        )
+        for one in await lanes.lane_states(runtime.database)
+        if one.is_paused and is_by_brake(one.reason or "")
+    ]
+
+
+async def _stalled_feeds(runtime: Runtime) -> list[NoticeCondition]:
+    known = await feeds.read(runtime.database)
+    is_paused = await lanes.is_paused(runtime.database, Lane.COMPARE)
+    return [
+        _stalled(known[side], runtime, is_paused=is_paused)
+        for side in sorted(runtime.settings.connected)
+        if side in known and known[side].silent_since is not None
+    ]
+
+
+def _stalled(feed: Feed, runtime: Runtime, *, is_paused: bool) -> NoticeCondition:
+    name = _NAMES[feed.side]
+    _, says = vendors.feed_state(feed, runtime, is_paused=is_paused)
+    what, over = f"No events are received from {name}", f"Events are received from {name} again"
+    return NoticeCondition(NoticeEvent.STALLED_FEED, feed.side.value, what, f"{says}.", over, "/deliveries")
+
+
+async def _of_people(runtime: Runtime) -> list[NoticeCondition]:
+    """Give what waits for people: what failed, what has needed review for long, and the morning's digest."""
+    waiting = await notices.left_to_people(runtime.database)
+    found = [*_merged(NoticeEvent.FAILURE, waiting), *_merged(NoticeEvent.REVIEW, waiting)]
+    at = runtime.settings.notify_digest_at
+    day = None if at is None else digest_day(at, runtime.settings.zone, runtime.now())
+    return found if day is None else [*found, await _digest(runtime, day, waiting)]
+
+
+def _merged(event: NoticeEvent, waiting: Collection[ToPeople]) -> list[NoticeCondition]:
+    """Give a condition for each error of a kind: those that an id or an unknown code tells apart are one."""
+    is_review = event is NoticeEvent.REVIEW
+    counts: dict[tuple[str, str, str], int] = {}
+    for one in waiting:
+        number = one.old if is_review else one.records
+        if number and one.is_held is is_review:
+            name = (one.side, one.kind, told_cause(one.cause))
+            counts[name] = counts.get(name, 0) + number
+    return [_of_cause(event, *name, count) for name, count in sorted(counts.items())]
+
+
+def told_cause(cause: str) -> str:
+    """Give the name that an error has in a notice: its own where this service knows it, else that of its class.
+
+    A code that only a vendor knows, or one with an id in it, may be about anybody, so it stays in the console.
+    """
+    return cause if cause in CAUSES or _OF_HTTP.fullmatch(cause) else class_of(cause).value
+
+
+def _of_cause(event: NoticeEvent, side: str, kind: str, cause: str, count: int) -> NoticeCondition:
+    name = _NAMES[Side(side)] if side in set(Side) else side
+    is_known = cause in CAUSES or _OF_HTTP.fullmatch(cause) is not None
+    path = "/attention?" + urlencode({"cause": cause, "kind": kind, "side": side}) if is_known else "/attention"
+    wrong = sentence(cause, Side(side), Kind(kind)) if is_known and side in set(Side) else ""
+    how = f"{wrong} {fix(cause)}".strip() if is_known else "The page says what is wrong with each of them."
+    where = f"({name}: {cause})"
+    if event is NoticeEvent.REVIEW:
+        what = f"{some(count, kind)} {'has' if count == 1 else 'have'} needed review for more than a day {where}"
+        over = f"No {kind} has needed review for more than a day any more {where}"
+    else:
+        what, over = f"{some(count, kind)} failed {where}", f"No {kind} fails any more {where}"
+    return NoticeCondition(event, f"{side} {kind} {cause}", what, how, over, path)
+
+
+async def _digest(runtime: Runtime, day: str, waiting: Collection[ToPeople]) -> NoticeCondition:
+    held = sum(one.records for one in waiting if one.is_held)
+    failed = sum(one.records for one in waiting if not one.is_held)
+    pending = sum(one.count for one in await queue_stats.due_counts(runtime.database))
+    until = activity.slot_of(runtime.now())
+    found = await activity.counts(runtime.database, until - _DAY, until, _DAY)
+    written = sum(one.count for one in found if one.measure is activity.Measure.APPLIED)
+    what = f"{held:,} to review, {failed:,} failed; nothing lost"
+    more = f"Pending: {pending:,}. Written in the last 24 hours: {written:,}. Every change that was received is stored."
+    return NoticeCondition(NoticeEvent.DIGEST, day, what, more, path="/attention")
+
+
+async def _quotas(runtime: Runtime) -> list[NoticeCondition]:
+    found = []
+    if runtime.drchrono is not None:
+        waiting = await queue_stats.waiting_for_drchrono(runtime.database)
+        hour, need = await runtime.drchrono.grant.budget.stands(waiting), sum(waiting.get(lane, 0) for lane in _URGENT)
+        if need > hour.left:
+            advice_ = f"Edits wait, none is lost, and a new hour begins in {hour.resets_in_s / 60:.0f} minutes."
+            what = f"DrChrono allows {hour.left:,} more calls this hour, and {need:,} edits wait for one"
+            found.append(_quota(Side.DRCHRONO, what, advice_))
+    if runtime.salesforce is not None:
+        day = await runtime.salesforce.budget.stands()
+        if day.most and day.used >= int(day.most * day.share):
+            advice_ = "Only live edits go on, and the rest waits; SALESFORCE_DAILY_CALL_SHARE is the share."
+            what = f"{day.used:,} of Salesforce's {day.most:,} calls of the day are used"
+            found.append(_quota(Side.SALESFORCE, what, advice_))
+    return found
+
+
+def _quota(side: Side, what: str, how: str) -> NoticeCondition:
+    over = f"{_NAMES[side]} allows enough calls again"
+    return NoticeCondition(NoticeEvent.QUOTA, side.value, what, how, over, "/")
+
+
+async def _initial_syncs(runtime: Runtime) -> list[NoticeCondition]:
+    now = runtime.now()
+    return [
+        NoticeCondition(
+            NoticeEvent.INITIAL_SYNC,
+            one.kind.value,
+            f"The initial sync of {one.kind}s is done",
+            path=f"/{one.kind}s",
+        )
+        for one in await load_states(runtime)
+        if one.state is LoadState.LOADED
+        and one.known.load_asked_at is not None
+        and one.known.loaded_at is not None
+        and now - one.known.loaded_at < _NEWS_FOR
+    ]
+
+
+async def _audit(runtime: Runtime) -> list[NoticeCondition]:
+    verdict = await audit.verify(runtime)
+    if verdict.broken is None:
+        return []
+    advice_ = f"{verdict.broken}. Run `chronobridge audit verify`, and keep a copy of the database as it is."
+    what, over = "The audit is not whole: somebody changed it", "The audit is whole again"
+    return [NoticeCondition(NoticeEvent.AUDIT, "chain", what, advice_, over, "/audit")]
