@@ -47,8 +47,11 @@ async def tell_when_due(runtime: Runtime) -> None:
     if not runtime.channels or not await schedules.try_claim(runtime.database, notices.SCHEDULE, _TURN):
         return
     await decide(runtime)
-    await asyncio.gather(*(deliver(runtime, channel) for channel in runtime.channels))
+    ended = await asyncio.gather(*(deliver(runtime, one) for one in runtime.channels), return_exceptions=True)
     await schedules.again_in(runtime.database, notices.SCHEDULE, timedelta(seconds=LOOK_EVERY_S))
+    for error in ended:
+        if error is not None:
+            raise error
 
 
 async def decide(runtime: Runtime) -> None:
@@ -165,13 +168,13 @@ def _stalled(feed: Feed, runtime: Runtime, *, is_paused: bool) -> NoticeConditio
 async def _of_people(runtime: Runtime) -> list[NoticeCondition]:
     """Give what waits for people: what failed, what has needed review for long, and the morning's digest."""
     waiting = await notices.left_to_people(runtime.database)
-    found = [*_merged(NoticeEvent.FAILURE, waiting), *_merged(NoticeEvent.REVIEW, waiting)]
+    found = [*merged(NoticeEvent.FAILURE, waiting), *merged(NoticeEvent.REVIEW, waiting)]
     at = runtime.settings.notify_digest_at
     day = None if at is None else digest_day(at, runtime.settings.zone, runtime.now())
     return found if day is None else [*found, await _digest(runtime, day, waiting)]
 
 
-def _merged(event: NoticeEvent, waiting: Collection[ToPeople]) -> list[NoticeCondition]:
+def merged(event: NoticeEvent, waiting: Collection[ToPeople]) -> list[NoticeCondition]:
     """Give a condition for each error of a kind: those that an id or an unknown code tells apart are one."""
     is_review = event is NoticeEvent.REVIEW
     counts: dict[tuple[str, str, str], int] = {}
@@ -225,7 +228,8 @@ async def _quotas(runtime: Runtime) -> list[NoticeCondition]:
         hour, need = await runtime.drchrono.grant.budget.stands(waiting), sum(waiting.get(lane, 0) for lane in _URGENT)
         if need > hour.left:
             advice_ = f"Edits wait, none is lost, and a new hour begins in {hour.resets_in_s / 60:.0f} minutes."
-            what = f"DrChrono allows {hour.left:,} more calls this hour, and {need:,} edits wait for one"
+            waits = f"{some(need, 'edit')} {'waits' if need == 1 else 'wait'} for one"
+            what = f"DrChrono allows {some(max(hour.left, 0), 'more call')} this hour, and {waits}"
             found.append(_quota(Side.DRCHRONO, what, advice_))
     if runtime.salesforce is not None:
         day = await runtime.salesforce.budget.stands()

@@ -226,7 +226,7 @@ class EmailChannel:
         items = in_order(notice.items)
         message = EmailMessage()
         message["From"], message["To"] = self._route.sender, ", ".join(self._route.recipients)
-        message["Subject"] = f"Chronobridge: {title_of(items)}"
+        message["Subject"] = " ".join(f"Chronobridge: {title_of(items)}".split())  # a header is one line
         message["Date"] = format_datetime(notice.at)
         message["Message-ID"] = f"<{notice.id}@{self._route.sender.partition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"

@@ -1,15 +1,18 @@
 """People are told of what needs attention, once, by whoever works; nothing of a patient is in it, and nothing waits."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
+from app.runtime import ledger_of
 from app.store import lanes, schedules, tables
+from app.store.clock import after, db_now
 from app.sync.brake import reason_of
-from app.sync.model import Kind, Lane
+from app.sync.model import Kind, Lane, Side
 from app.sync.notices import NoticeEvent
 from tests.contract.listening import listening
 from tests.flow.clinic import OPERATOR, opened, settings_of
@@ -107,6 +110,44 @@ async def test_a_feed_that_is_silent_is_told(told, receiver):
     await looks(told)
 
     assert texts(receiver)[0].startswith("*No events are received from DrChrono*")
+
+
+async def everything_at_once(told):
+    """DrChrono is down, a record has waited for two days, no call is left, and the first load has just ended."""
+    budget = told.runtime.drchrono.grant.budget
+    for _ in range(6):
+        await ledger_of(told.runtime.settings, told.runtime.database, Side.DRCHRONO).failed(lambda _count: 0.0)
+    await told.has_linked(**CANARY)
+    (link,) = await told.links()
+    budget.allowance = replace(budget.allowance, per_hour=0)
+
+    async def work(connection):
+        row = {"link_id": link.id, "side": "drchrono", "kind": "patient", "cause": "several_charts", "fields": ""}
+        ago = after(-timedelta(days=2))
+        await connection.execute(sa.insert(tables.failures).values(**row, is_held=True, at=ago, since=ago))
+        loaded = sa.update(tables.backfills).where(tables.backfills.c.kind == "patient")
+        await connection.execute(loaded.values(load_asked_at=db_now(), loaded_at=db_now()))
+        waits = {"due_at": after(timedelta(days=1)), "confirm_at": after(timedelta(days=1))}
+        await connection.execute(sa.update(tables.links).where(tables.links.c.kind == "patient").values(waits))
+
+    await told.runtime.database.transact(work)
+
+
+async def test_what_comes_up_together_is_one_notice_the_most_pressing_first(told, receiver):
+    await everything_at_once(told)
+
+    await looks(told)
+    await looks(told, 11 * MINUTE)
+
+    at_once, later = ([line.partition(". ")[0] for line in text.splitlines()[1:]] for text in texts(receiver))
+    assert at_once == [
+        "• 1 patient has needed review for more than a day (DrChrono: several_charts)",
+        "• The initial sync of patients is done",
+    ]
+    assert later == [
+        "• DrChrono is down",
+        "• DrChrono allows 0 more calls this hour, and 1 edit waits for one",
+    ]
 
 
 async def tampered(connection):
