@@ -21,7 +21,7 @@ class People:
     def _sign_in(self, context, token):
         page = context.new_page()
         page.goto("/login")
-        page.get_by_label("token").fill(token)
+        page.get_by_label("Secret").fill(token)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url("**/")
         page.close()

@@ -82,4 +82,4 @@ def test_whoever_sits_idle_is_asked_to_sign_in_again(here, operator):
     operator.context.clear_cookies()
 
     expect(operator).to_have_url(f"{here.given['PUBLIC_URL']}/login?next=/")
-    expect(operator.get_by_label("token")).to_be_visible()
+    expect(operator.get_by_label("Secret")).to_be_visible()
