@@ -78,12 +78,18 @@ async def save(request: Request) -> Response:
     return RedirectResponse("?", 303)
 
 
+async def chart(request: Request) -> Response:
+    """Where the vendor's own web shows a patient."""
+    return RedirectResponse(f"{CONTROL}/screen?edit={request.path_params['id']}", 303)
+
+
 async def watch(request: Request) -> Response:
     state_of(request).watched.take(await request.json())
     return Response(status_code=204)
 
 
 routes = [
+    Route("/patients/{id:int}", chart, methods=["GET"]),
     Route(f"{CONTROL}/screen", show, methods=["GET"]),
     Route(f"{CONTROL}/screen", save, methods=["POST"]),
     Route(f"{CONTROL}/screen", watch, methods=["PUT"]),

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from tests.standins.calls import CONTROL
-from tests.standins.salesforce.errors import ApiError
+from tests.standins.salesforce.errors import ApiError, not_found
 from tests.standins.salesforce.org import Org
 from tests.standins.salesforce.records import Row
 from tests.standins.salesforce.rules import Call
@@ -109,12 +109,20 @@ async def save(request: Request) -> Response:
     return RedirectResponse("?", 303)
 
 
+async def record_page(request: Request) -> Response:
+    """Where the org itself shows a record."""
+    if _contact(org_of(request), request.path_params["record_id"]) is None:
+        raise not_found()
+    return RedirectResponse(f"{CONTROL}/screen?edit={request.path_params['record_id']}", 303)
+
+
 async def watch(request: Request) -> Response:
     org_of(request).watched.take(await body_of(request))
     return Response(status_code=204)
 
 
 ROUTES = [
+    Route("/{record_id}", record_page, methods=["GET"]),
     Route(f"{CONTROL}/screen", show, methods=["GET"]),
     Route(f"{CONTROL}/screen", save, methods=["POST"]),
     Route(f"{CONTROL}/screen", watch, methods=["PUT"]),

@@ -127,6 +127,14 @@ def test_somebody_who_is_not_listed_is_found_by_part_of_the_name(vendor):
     assert names(vendor.shows(find="")) == []
 
 
+def test_the_vendors_own_address_of_a_record_leads_to_its_form(vendor):
+    address = f"/patients/{vendor.ids[1]}" if vendor.is_drchrono else f"/{vendor.ids[1]}"
+
+    page = vendor.control.get(address, follow_redirects=True)
+
+    assert 'value="ben@example.com"' in page.text
+
+
 def test_a_record_that_is_gone_leaves_a_way_back(vendor):
     for answer in (vendor.control.get(SCREEN, params={"edit": "003"}), vendor.saves("0", **{vendor.first: "Nobody"})):
         assert answer.status_code == 404
