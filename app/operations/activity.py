@@ -20,6 +20,7 @@ KEPT_FOR, SLOT = activity.KEPT_FOR, activity.SLOT
 MOST_STEPS = 1_000
 _FEW = 60  # steps that a chart shows well
 _STEPS = tuple(timedelta(minutes=minutes) for minutes in (5, 10, 15, 30, 60, 120, 180, 360, 720))
+ENDS_BEFORE = "The range ends before it begins. Choose an end that is later than the begin."
 _EVERY = timedelta(minutes=1)
 _MOST_OF_THEM = 0.95
 
@@ -34,9 +35,9 @@ class ActivityStep:
     """
 
     begin: datetime
-    received: Mapping[Side, int] = field(default_factory=dict)
+    received: Mapping[Side, int] = field(default_factory=lambda: dict.fromkeys(Side, 0))
     outcomes: Mapping[str, int] = field(default_factory=dict)
-    applied: Mapping[Side, int] = field(default_factory=dict)
+    applied: Mapping[Side, int] = field(default_factory=lambda: dict.fromkeys(Side, 0))
     failed: int = 0
     needs_review: int = 0
     latency: Mapping[int, int] = field(default_factory=dict)
@@ -61,9 +62,9 @@ class Activity:
         """All steps as one."""
         return ActivityStep(
             self.since,
-            {side: sum(one.received.get(side, 0) for one in self.steps) for side in Side},
+            {side: sum(one.received[side] for one in self.steps) for side in Side},
             _sum([one.outcomes for one in self.steps]),
-            {side: sum(one.applied.get(side, 0) for one in self.steps) for side in Side},
+            {side: sum(one.applied[side] for one in self.steps) for side in Side},
             sum(one.failed for one in self.steps),
             sum(one.needs_review for one in self.steps),
             _sum([one.latency for one in self.steps]),
@@ -90,7 +91,7 @@ def problem_of(since: datetime, until: datetime, now: datetime, step: timedelta 
     if since < now - KEPT_FOR - SLOT:
         return f"Activity is kept for {days} days. Choose a later begin."
     if until <= since:
-        return "The range ends before it begins. Choose an end that is later than the begin."
+        return ENDS_BEFORE
     if step is not None and (not SLOT <= step <= KEPT_FOR or step % SLOT):
         return f"A step is {SLOT // timedelta(minutes=1)} minutes or several times that, and {days} days at most."
     if step is not None and (until - since) / step > MOST_STEPS:

@@ -134,11 +134,13 @@ async def sum_up(database: Database) -> int:
     Raises  StoreUnavailable
     """
     (clock,) = await database.read(sa.select(db_now().label("now")))
-    end = slot_of(clock.now - _SETTLED)
+    end, slots = slot_of(clock.now - _SETTLED), 0
     begin = await schedules.watermark(database, _WATERMARK) or slot_of(end - KEPT_FOR)
-    begin, slots = max(begin, slot_of(end - KEPT_FOR)), 0
+    begin = max(begin, slot_of(end - KEPT_FOR))
     while begin < end:
-        worked_since, until = time.monotonic(), min(begin + _PART, end)
+        worked_since = time.monotonic()
+        begin = await _next(database, begin, end)
+        until = min(begin + _PART, end)
 
         async def work(connection: AsyncConnection, since: datetime = begin, until: datetime = until) -> None:
             for source in _SOURCES:
@@ -150,6 +152,16 @@ async def sum_up(database: Database) -> int:
         if begin < end:  # there is much to catch up with: others go first
             await asyncio.sleep(time.monotonic() - worked_since)
     return slots
+
+
+async def _next(database: Database, since: datetime, until: datetime) -> datetime:
+    """Give the first slot from a moment on in which anything happened; the end where nothing did."""
+    firsts = [
+        sa.select(sa.func.min(sa.type_coerce(one.at, sa.BigInteger)).label("ms")).where(one.at >= since, one.at < until)
+        for one in _SOURCES
+    ]
+    found = [row.ms for row in await database.read(sa.union_all(*firsts)) if row.ms is not None]
+    return slot_of(instant(min(found) / 1000)) if found else until
 
 
 async def _keep(connection: AsyncConnection, source: _Source, since: datetime, until: datetime) -> None:

@@ -19,7 +19,7 @@ from app.web.moments import ClinicTime, age
 _GAP = 0.16  # of a step's width is left free between two bars
 _LEAST = 1.5  # percent of the height: what there is at all is seen
 _MOST_TICKS = 5
-_ROUND = (1, 2, 4, 5, 10)
+_ROUND = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 _SPANS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
 _HOUR = timedelta(hours=1)
 _TICK_SPANS = (
@@ -58,11 +58,18 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeAxis:
+    """The axis of time that charts of one range share: the words of each step, and ticks."""
+
+    steps: Sequence[str]
+    ticks: Sequence[Tick]
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """Series over the same steps.
 
     title  what it shows; `label`: the most important of it, in a sentence
-    steps  the words of each step
     unit   says a value with its unit
     top    the value at the upper edge; charts that are compared share it
     """
@@ -70,8 +77,7 @@ class Chart:
     title: str
     label: str
     series: Sequence[ChartSeries]
-    steps: Sequence[str]
-    ticks: Sequence[Tick]
+    time: TimeAxis
     unit: Callable[[float], str]
     top: float
     form: ChartForm = ChartForm.BARS
@@ -94,9 +100,9 @@ class Chart:
             for part in _parts(self.top, self.form)
         )
         if self.form is ChartForm.BARS:
-            drawn = Markup("").join(self._bars(at) for at in range(len(self.steps)))
+            drawn = Markup("").join(self._bars(at) for at in range(len(self.time.steps)))
         else:
-            drawn = self._line() + Markup("").join(self._point(at) for at in range(len(self.steps)))
+            drawn = self._line() + Markup("").join(self._point(at) for at in range(len(self.time.steps)))
         return Markup('<svg class="plot" role="img" aria-label="{}">{}{}</svg>').format(self.label, grid, drawn)
 
     @property
@@ -106,12 +112,12 @@ class Chart:
             Markup('<text x="{}%" y="75%" text-anchor="{}">{}</text>').format(
                 _number(tick.at * 100), tick.anchor, tick.words
             )
-            for tick in self.ticks
+            for tick in self.time.ticks
         )
         return Markup('<svg class="axis" aria-hidden="true">{}</svg>').format(words)
 
     def _bars(self, at: int) -> Markup:
-        width, below, bars = 100 / len(self.steps), 0.0, Markup("")
+        width, below, bars = 100 / len(self.time.steps), 0.0, Markup("")
         for one in self.series:
             if value := one.values[at]:
                 high = max(value / self.top * 100, _LEAST)
@@ -147,14 +153,14 @@ class Chart:
 
     def _step(self, at: int, drawn: Markup) -> Markup:
         """Put what is drawn of a step together with what a pointer is told of it."""
-        width = 100 / len(self.steps)
+        width = 100 / len(self.time.steps)
         said = [f"{one.name}: {self.unit(value)}" for one in self.series if (value := one.values[at]) is not None]
         return Markup('<g><title>{}</title><rect class="hit" x="{}%" y="0" width="{}%" height="100%"/>{}</g>').format(
-            "\n".join([self.steps[at], *said]), _number(width * at), _number(width), drawn
+            "\n".join([self.time.steps[at], *said]), _number(width * at), _number(width), drawn
         )
 
     def _x(self, at: int) -> float:
-        return 100 * (at + 0.5) / len(self.steps)
+        return 100 * (at + 0.5) / len(self.time.steps)
 
     def _y(self, value: float) -> float:
         return 100 - min(value / self.top, 1) * 100
@@ -170,12 +176,12 @@ def _number(value: float) -> str:
 
 
 def top_of_counts(series: Sequence[ChartSeries]) -> float:
-    """Give a round number that no stack of bars is higher than: 1, 2, 4, 5 or 10 times a power of ten."""
+    """Give a round whole number that no stack of bars is higher than."""
     stacks = zip(*(one.values for one in series), strict=True)
     most, size = max((sum(value or 0 for value in stack) for stack in stacks), default=0), 1
     while most > 10 * size:
         size *= 10
-    return next(size * step for step in _ROUND if most <= size * step)
+    return next(size * step for step in _ROUND if most <= size * step and (size * step) % 1 == 0)
 
 
 def top_of_seconds(values: Sequence[float | None]) -> float:
@@ -202,7 +208,7 @@ def ticks(since: datetime, until: datetime, clinic: ClinicTime) -> list[Tick]:
             return list(found.values())
         if at >= since:
             is_midnight = shown.hour == shown.minute == 0
-            words = clinic.day(shown.date()) if is_midnight else clinic.clock(at)
+            words = clinic.day(shown.date()) if is_midnight else clinic.hour(at)
             found.setdefault(at, Tick((at - since) / (until - since), words))
         shown += span
 
@@ -216,56 +222,44 @@ def words_of_step(begin: datetime, step: timedelta, clinic: ClinicTime) -> str:
     )
 
 
+def time_axis(found: Activity, clinic: ClinicTime) -> TimeAxis:
+    """Give the axis of time of some activity."""
+    words = [words_of_step(one.begin, found.step, clinic) for one in found.steps]
+    return TimeAxis(words, ticks(found.since, found.until, clinic))
+
+
 def of_activity(found: Activity, words: str, clinic: ClinicTime) -> tuple[Chart, ...]:
     """Give the charts of what was received, applied and failed, and how long it took; `words`: of which range."""
+    time, steps = time_axis(found, clinic), found.steps
     received = [
-        ChartSeries(f"From {name}", look, [one.received.get(side, 0) for one in found.steps])
-        for side, name, look in _SIDES
+        ChartSeries(f"From {_NAMES[side]}", look, [one.received[side] for one in steps]) for side, look in _LOOKS
     ]
-    applied = [
-        ChartSeries(f"To {name}", look, [one.applied.get(side, 0) for one in found.steps])
-        for side, name, look in _SIDES
-    ]
-    failed = [
-        ChartSeries("Failed", "bad", [one.failed for one in found.steps]),
-        ChartSeries("Needs review", "warn", [one.needs_review for one in found.steps]),
+    applied = [ChartSeries(f"To {_NAMES[side]}", look, [one.applied[side] for one in steps]) for side, look in _LOOKS]
+    waits = [
+        ChartSeries("Failed", "bad", [one.failed for one in steps]),
+        ChartSeries("Needs review", "warn", [one.needs_review for one in steps]),
     ]
     return (
-        counted("Received", "deliveries received", received, found, words, clinic),
-        counted("Applied", "changes applied", applied, found, words, clinic),
-        counted("Failed", "records failed or need review", failed, found, words, clinic),
-        latency(found, words, clinic),
+        counted("Received", f"deliveries received in {words}", received, time),
+        counted("Applied", f"changes applied in {words}", applied, time),
+        counted("Needs attention", f"records that began to fail or to need review in {words}", waits, time),
+        latency(found, words, time),
     )
 
 
-def counted(
-    title: str, what: str, series: Sequence[ChartSeries], found: Activity, words: str, clinic: ClinicTime
-) -> Chart:
-    """Give a chart of counts, stacked."""
-    sums = [f"{one.name} {sum(value or 0 for value in one.values):,.0f}" for one in series]
-    label = f"{title}: {what} in {words}. {', '.join(sums)}."
-    return Chart(title, label, series, _words(found, clinic), _ticks(found, clinic), in_whole, top_of_counts(series))
+def counted(title: str, what: str, series: Sequence[ChartSeries], time: TimeAxis) -> Chart:
+    """Give a chart of counts, stacked; `what`: is counted, and in which range."""
+    sums = [f"{one.name} {in_whole(sum(value or 0 for value in one.values))}" for one in series]
+    return Chart(title, f"{title}: {what}. {', '.join(sums)}.", series, time, in_whole, top_of_counts(series))
 
 
-def latency(found: Activity, words: str, clinic: ClinicTime) -> Chart:
+def latency(found: Activity, words: str, time: TimeAxis) -> Chart:
     """Give the chart of how long it took until deliveries were applied."""
-    values = [one.p95_s for one in found.steps]
-    whole = found.total.p95_s
-    label = f"Time until applied, 95th percentile, in {words}: " + (
-        "nothing was applied." if whole is None else f"{in_seconds(whole)}."
-    )
+    values, whole = [one.p95_s for one in found.steps], found.total.p95_s
+    says = "nothing was applied" if whole is None else f"95 of 100 within {in_seconds(whole)}"
     series = [ChartSeries("95 of 100 within", "first", values)]
-    top = top_of_seconds(values)
-    return Chart(
-        "Time until applied (p95)",
-        label,
-        series,
-        _words(found, clinic),
-        _ticks(found, clinic),
-        in_seconds,
-        top,
-        ChartForm.LINE,
-    )
+    label, top = f"Time until applied in {words}: {says}.", top_of_seconds(values)
+    return Chart("Time until applied (p95)", label, series, time, in_seconds, top, ChartForm.LINE)
 
 
 def in_whole(value: float) -> str:
@@ -273,12 +267,5 @@ def in_whole(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _words(found: Activity, clinic: ClinicTime) -> list[str]:
-    return [words_of_step(one.begin, found.step, clinic) for one in found.steps]
-
-
-def _ticks(found: Activity, clinic: ClinicTime) -> list[Tick]:
-    return ticks(found.since, found.until, clinic)
-
-
-_SIDES = ((Side.DRCHRONO, "DrChrono", "first"), (Side.SALESFORCE, "Salesforce", "second"))
+_NAMES = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}
+_LOOKS = ((Side.DRCHRONO, "first"), (Side.SALESFORCE, "second"))

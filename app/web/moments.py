@@ -42,6 +42,15 @@ class ClinicTime:
         """Give a time of day, to the minute: `10:27 AM`."""
         return f"{self._time(self.local(at))}{self._which(at)}"
 
+    def hour(self, at: datetime) -> str:
+        """Give a whole hour as short as it is written: `6 AM`; another time of day to the minute."""
+        shown = self.local(at)
+        is_whole, halves = shown.minute == 0, "a" in str(self.locale.time_formats["short"].pattern)
+        if not is_whole or not halves:
+            return self.clock(at)
+        text = format_time(shown.replace(tzinfo=None), "h a", locale=self.locale)
+        return f"{text.translate(_SPACES)}{self._which(at)}"
+
     def wall_clock(self, shown: str) -> str:
         """Give a time of day that some clock shows, written `2026-11-28T10:30:00`."""
         return self._time(datetime.fromisoformat(shown))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
-from app.operations.activity import KEPT_FOR, begin_of_step, problem_of, step_for
+from app.operations.activity import ENDS_BEFORE, KEPT_FOR, begin_of_step, problem_of, step_for
 from app.web.moments import ClinicTime
 
 PRESETS: Mapping[str, tuple[timedelta, str]] = {
@@ -83,6 +83,8 @@ def read_range(
         return _instead(default, clinic, typed, "A begin and an end are written like 2026-11-28T09:30.")
     if since is None:
         return _instead(default, clinic, typed, "Choose a begin too.")
+    if until is not None and until <= since:
+        return _instead(default, clinic, typed, ENDS_BEFORE)
     is_open, until = until is None or until >= clinic.now, min(until or clinic.now, clinic.now)
     problem = problem_of(since, until, clinic.now)
     return TimeRange("", since, until, is_open, typed) if problem is None else _instead(default, clinic, typed, problem)

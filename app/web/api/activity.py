@@ -12,7 +12,7 @@ from app.runtime import Runtime
 
 router = APIRouter(tags=["queue"])
 _INSTANT = "2026-03-05T14:00:00+00:00"
-_DAY = timedelta(days=1)
+_DAY, _LONGEST_S = timedelta(days=1), 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,7 @@ async def activity(
     request: Request,
     span: Annotated[TimeSpan, Depends(time_span)],
     step: Annotated[
-        timedelta | None,
-        Query(
-            description="a length in seconds or ISO 8601, of five minutes or several times that; unset: by the range"
-        ),
+        int | None, Query(description="in seconds, 300 or several times that; unset: by the range", examples=[1800])
     ] = None,
 ) -> Any:
     """Give the figures behind the charts: of the last day, unless said; both ends are moved out to whole steps."""
@@ -76,9 +73,10 @@ async def activity(
     now = runtime.now()
     until = min(span.until or now, now)
     since = span.since or max(until, now - KEPT_FOR) - _DAY
-    if (problem := problem_of(since, until, now, step)) is not None:
+    length = None if step is None else timedelta(seconds=min(max(step, 0), _LONGEST_S))
+    if (problem := problem_of(since, until, now, length)) is not None:
         raise HTTPException(422, problem)
-    found = await activity_of(runtime, since.astimezone(UTC), until.astimezone(UTC), step)
+    found = await activity_of(runtime, since.astimezone(UTC), until.astimezone(UTC), length)
     return {
         "since": found.since.isoformat(timespec="seconds"),
         "until": found.until.isoformat(timespec="seconds"),

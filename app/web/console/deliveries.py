@@ -16,8 +16,7 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.web import charts, moments
-from app.web.charts import Chart, ChartSeries
-from app.web.moments import ClinicTime
+from app.web.charts import Chart, ChartSeries, TimeAxis
 from app.web.pages import PageMessage, form, message_page, operator, page, reader
 from app.web.ranges import TimeRange, read_range
 
@@ -59,7 +58,7 @@ async def show(request: Request, caller: Reader, before: str = "") -> Response:
     found = await deliveries.look_through(runtime, which, _ON_A_PAGE, before or None, is_counted=False)
     await note_view(runtime, caller.by, Action.LIST, "deliveries", [one.id for one in found.items])
     flowed = await activity_of(runtime, chosen.since, chosen.until)
-    fields, words = as_fields(which), chosen.words(clinic)
+    fields, words, time = as_fields(which), chosen.words(clinic), charts.time_axis(flowed, clinic)
     is_narrowed = bool(fields) or not chosen.is_all
     return page(
         "deliveries",
@@ -69,7 +68,7 @@ async def show(request: Request, caller: Reader, before: str = "") -> Response:
         chosen=chosen,
         clinic=clinic,
         words=words,
-        charts=(_received(flowed, words, clinic), charts.latency(flowed, words, clinic)),
+        charts=(_received(flowed, words, time), charts.latency(flowed, words, time)),
         flowed=flowed,
         open_count=await deliveries.unprocessed_count(runtime, replace(which, outcome=None, is_open=False)),
         matching=await deliveries.match_count(runtime, which) if is_narrowed and caller.may_act else 0,
@@ -80,14 +79,14 @@ async def show(request: Request, caller: Reader, before: str = "") -> Response:
     )
 
 
-def _received(flowed: Activity, words: str, clinic: ClinicTime) -> Chart:
+def _received(flowed: Activity, words: str, time: TimeAxis) -> Chart:
     """Give the chart of what was received, by what it came to."""
     looks = {Outcome.KEPT: "first", Outcome.SKIPPED: "second", Outcome.UNREADABLE: "bad"}
     series = [
         ChartSeries(LABELS[outcome], look, [one.outcomes.get(outcome, 0) for one in flowed.steps])
         for outcome, look in looks.items()
     ]
-    return charts.counted("Received", "deliveries received", series, flowed, words, clinic)
+    return charts.counted("Received", f"deliveries received in {words}", series, time)
 
 
 @router.post("/replay")
