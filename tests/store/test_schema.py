@@ -98,6 +98,8 @@ async def at_first_migration(database, vault):
     async def back(connection):
         for column in added:
             await connection.execute(sa.text(f"ALTER TABLE connections DROP COLUMN {column}"))
+        for column in ("shown", "conflicts", "dismissed_at", "dismissed_by", "reason"):
+            await connection.execute(sa.text(f"ALTER TABLE failures DROP COLUMN {column}"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN unsettled"))
         await connection.execute(sa.text("ALTER TABLE workers DROP COLUMN failing"))
         for index in (

@@ -174,6 +174,11 @@ failures = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="1"),
     sa.Column("message", sa.Text),  # sealed: what the vendor says of it
     sa.Column("note", sa.Text),  # sealed: what a person says of it
+    sa.Column("shown", sa.JSON, nullable=False, server_default="{}"),  # side -> field -> stamp of what it showed then
+    sa.Column("conflicts", sa.JSON, nullable=False, server_default="[]"),  # fields that were counted as conflicts
+    sa.Column("dismissed_at", Instant, info=STAMP),  # None: it waits for a person
+    sa.Column("dismissed_by", sa.String(254)),
+    sa.Column("reason", sa.String(200)),
 )
 sa.Index("ix_failures_cause", failures.c.side, failures.c.kind, failures.c.cause)
 sa.Index("ix_failures_since", failures.c.since, failures.c.link_id)
