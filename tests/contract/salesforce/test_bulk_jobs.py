@@ -87,6 +87,7 @@ async def test_each_record_of_an_upsert_is_answered_for_itself(jobs, org):
 
     assert (nothing, state) == ([], COMPLETE)
     assert found.answered["2"] == RecordRefused("INVALID_EMAIL_ADDRESS", ("Email",))
+    assert found.answered["2"].message == "Email: invalid email address: no at sign"
     assert isinstance(found.answered["1"], Saved)
     assert found.answered["1"].created
     assert found.unprocessed == frozenset()

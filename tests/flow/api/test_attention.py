@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from app.operations import attention
 from app.settings.fields import Settings
 from app.store.tables import audit, failures
 from tests.flow.calendar import books
@@ -90,6 +91,31 @@ async def test_the_vendors_message_is_sealed_without_our_values_and_shown_to_an_
     ]
 
 
+async def test_what_is_refused_of_a_record_says_why_though_the_rest_of_it_went_through(staffed):
+    patient = await staffed.has_linked(first_name="Ada", last_name="Canary", date_of_birth="1980-02-03")
+    refuses(staffed, field="MobilePhone", equals="(555) 010-0199")
+    await staffed.arrives(await staffed.edits(patient, cell_phone="(555) 010-0199", city="Newtown"))
+
+    assert staffed.contact()["MailingCity"] == "Newtown"
+    assert await revealed(staffed) == "Enter an area code, Ms. •••: ••• is none."
+
+
+async def test_drchronos_own_words_are_kept_by_field(staffed):
+    await staffed.has_linked(first_name="Ada", last_name="Canary", date_of_birth="1980-02-03")
+    said = {"email": ["Enter a valid email address.", "ada@canary.example is none."]}
+    staffed.breaks("drchrono", "PATCH /api/patients", "error", status=400, body=said, next=None)
+    staffed.human_edits_contact(Email="ada@canary.example")
+    await staffed.hears()
+    await staffed.settles()
+
+    assert await revealed(staffed) == "email: Enter a valid email address. ••• is none."
+
+
+async def revealed(clinic):
+    (one,) = (await listed(clinic))["items"]
+    return (await clinic.web.post(f"{PATH}/{one['id']}/reveal", headers=BEARER)).json()["text"]
+
+
 async def test_a_note_is_an_operators_word_that_everybody_signed_in_sees_and_lies_sealed(staffed):
     await has_failed(staffed)
     (one,) = (await listed(staffed))["items"]
@@ -141,11 +167,21 @@ async def test_the_list_goes_on_where_the_page_before_ended(staffed):
     assert len({one["id"] for one in (*first["items"], *second["items"])}) == 3
 
 
-async def test_a_record_that_is_tried_again_says_when(staffed):
+async def test_a_record_that_is_tried_again_says_when_and_then_how_it_stands(staffed):
     await has_failed(staffed)
     await staffed.web.post("/api/v1/failures/retry?expected=1", headers=BEARER)
-
     (one,) = (await listed(staffed))["items"]
+    staffed.salesforce.delete("/_control/record-faults").raise_for_status()
 
-    assert one["retrying"] is True
-    assert one["next_retry_at"] is not None
+    async def stands():
+        asked = [one["id"], "01JSYNTHETICLINK0000000000"]
+        return [(each.state, each.is_settled) for each in await attention.settled(staffed.runtime, asked)]
+
+    counts, retrying = await attention.counts(staffed.runtime), await stands()
+    await staffed.settles()
+
+    assert (one["retrying"], one["next_retry_at"] is not None) == (True, True)
+    assert (counts.failed, counts.needs_review, counts.waiting) == (1, 0, 1)
+    assert retrying == [("failed", False), (None, True)]
+    assert await stands() == [("in_step", True), (None, True)]
+    assert (await attention.counts(staffed.runtime)).waiting == 0

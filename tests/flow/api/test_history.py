@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from app.operations import records
 from app.settings.fields import Settings
+from app.sync.model import Kind, RecordRef, Side
 from tests.flow.clinic import OPERATOR, opened
 
 MARIA = "maria-signs-in-with-this-secret-of-the-tests"
@@ -92,6 +94,19 @@ async def test_a_call_that_is_refused_again_and_again_is_one_row(staffed):
     assert (waiting["state"], waiting["attempts"], waiting["due_at"] is not None) == ("on_its_way", 1, True)
     assert [(one["outcome"], one["times"]) for one in calls] == [("refused", 3)]
     assert calls[0]["at"] < calls[0]["last_at"]
+
+
+async def test_the_write_that_brought_most_fields_is_named_once(staffed):
+    patient = await staffed.has_linked(**ADA)
+    await staffed.arrives(await staffed.edits(patient, city="Newtown"))
+    one = await records.find(staffed.runtime, RecordRef(Side.DRCHRONO, Kind.PATIENT, str(patient["id"])))
+
+    both = await records.unread(staffed.runtime, one)
+
+    (create, update) = await staffed.journal(Side.SALESFORCE)
+    assert both.common.call_id == create.id
+    assert [each.seen.name for each in both.fields if each.came and each.came != both.common] == ["city"]
+    assert update.id != create.id
 
 
 async def test_the_fields_that_a_failure_is_about_come_first(staffed):

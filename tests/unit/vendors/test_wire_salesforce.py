@@ -1,4 +1,4 @@
-"""Salesforce's answers: one result per record in their order, errors per call, and no message of theirs kept."""
+"""Salesforce's answers: one result per record in their order, errors per call, and no message of theirs in a text."""
 
 import json
 from pathlib import Path
@@ -89,7 +89,15 @@ def test_the_fields_of_several_errors_are_named_once_each():
     assert results([{"success": False, "errors": errors}], 1) == [RecordRefused("A", ("X", "Y", "Z"))]
 
 
-def test_a_refusal_keeps_no_message():
+def test_a_refusal_has_every_message_once_each():
+    errors = [{"statusCode": "A", "message": said} for said in ("Enter an area code.", "No.", "Enter an area code.")]
+
+    (refusal,) = results([{"success": False, "errors": errors}], 1)
+
+    assert refusal.message == "Enter an area code.\nNo."
+
+
+def test_a_refusal_shows_no_message_where_it_is_printed():
     errors = [{"statusCode": "A", "message": "Canary", "extendedErrorDetails": ["Canary"]}]
 
     assert "Canary" not in repr(results([{"success": False, "errors": errors}], 1))
