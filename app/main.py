@@ -3,14 +3,17 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from http import HTTPStatus
 from types import ModuleType
 
 from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match
 
 from app.errors import DeliveryRefused, Misconfigured, OtherInstance, StoreUnavailable, VendorError
 from app.log import log
@@ -27,7 +30,7 @@ from app.settings.fields import Settings
 from app.store.counters import SAVED_EVERY_S
 from app.vendors.rate_limit.bucket import TokenBuckets
 from app.web import probes
-from app.web.admission import Admission, names_of
+from app.web.admission import API, Admission, names_of
 from app.web.api import activity as activity_api
 from app.web.api import appointments as appointments_api
 from app.web.api import attention as attention_api
@@ -38,12 +41,12 @@ from app.web.api import connections as connections_api
 from app.web.api import deliveries as deliveries_api
 from app.web.api import failures as failures_api
 from app.web.api import held as held_api
-from app.web.api import lanes as lanes_api
 from app.web.api import mapping as mapping_api
 from app.web.api import notices as notices_api
 from app.web.api import overview as overview_api
 from app.web.api import patients as patients_api
 from app.web.api import queue as queue_api
+from app.web.api import queues as queues_api
 from app.web.api import records as records_api
 from app.web.auth import reader
 from app.web.console import appointments as appointments_pages
@@ -54,14 +57,16 @@ from app.web.console import connections as connections_pages
 from app.web.console import deliveries as deliveries_pages
 from app.web.console import failures as failures_pages
 from app.web.console import held as held_pages
-from app.web.console import lanes as lanes_pages
+from app.web.console import help as help_pages
 from app.web.console import login, oauth, oidc
+from app.web.console import lookup as lookup_pages
 from app.web.console import mapping as mapping_pages
 from app.web.console import notices as notices_pages
 from app.web.console import overview as overview_pages
 from app.web.console import patients as patients_pages
+from app.web.console import queues as queues_pages
 from app.web.console import records as records_pages
-from app.web.pages import PageMessage, PageRefused, message_page
+from app.web.pages import PageMessage, PageRefused, capital, is_for_a_person, message_page, redirect
 from app.web.validation import refuse_invalid
 from app.web.webhooks import drchrono, salesforce
 from app.web.webhooks.receive import LargeBodies
@@ -79,7 +84,7 @@ _API = (
     held_api,
     conflicts_api,
     deliveries_api,
-    lanes_api,
+    queues_api,
     mapping_api,
     backfill_api,
     connections_api,
@@ -88,6 +93,7 @@ _API = (
 )
 _PAGES = (
     overview_pages,
+    lookup_pages,
     patients_pages,
     appointments_pages,
     records_pages,
@@ -95,12 +101,13 @@ _PAGES = (
     held_pages,
     conflicts_pages,
     deliveries_pages,
-    lanes_pages,
+    queues_pages,
     mapping_pages,
     backfill_pages,
     connections_pages,
     notices_pages,
     audit_pages,
+    help_pages,
 )
 
 
@@ -110,6 +117,11 @@ _LIMITS = {
     "/webhooks/salesforce/outbound/": salesforce.MOST_MESSAGE_BYTES,
 }
 _REFUSALS_EVERY_S, _SUMMED_EVERY_S = 60.0, 60.0
+_PROBLEMS = {
+    404: ("Page not found", "There is no page at this address."),
+    405: ("That does not work here", "This address takes no request of that kind. Nothing was done."),
+    422: ("That could not be read", "What was sent does not fit this page. Nothing was done."),
+}
 
 
 def _joined(parts: Sequence[ModuleType], router: APIRouter) -> APIRouter:
@@ -123,18 +135,20 @@ def _unkept(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
+_PAGES_ROUTER = _joined(_PAGES, APIRouter(tags=["pages"], include_in_schema=False))
+
+
 def _all_routes() -> list[BaseRoute]:
     """Give the routes of the whole app; they know no settings, so every app of a process shares them."""
     whole = APIRouter()
     whole.add_route("/webhooks/drchrono", drchrono.receive, methods=["POST"])
     api = _joined(_API, APIRouter(prefix="/api/v1", dependencies=[Depends(reader), Depends(_unkept)]))
-    pages = _joined(_PAGES, APIRouter(tags=["pages"], include_in_schema=False))
     for router in (
         drchrono.router,
         salesforce.router,
         probes.router,
         api,
-        pages,
+        _PAGES_ROUTER,
         login.router,
         oidc.router,
         oauth.router,
@@ -174,7 +188,8 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
     app.add_exception_handler(DeliveryRefused, _refused)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(RequestValidationError, refuse_invalid)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(AnyHTTPException, _http_error)
     return app
 
 
@@ -219,20 +234,63 @@ async def _instead(_request: Request, error: Exception) -> Response:
     return error.response
 
 
-async def _not_set_up(_request: Request, error: Exception) -> Response:
-    return message_page(PageMessage("Not set up", str(error), 409, (("Connections", "/connections"),)), None)
+async def _not_set_up(request: Request, error: Exception) -> Response:
+    return _said(request, PageMessage("Not set up", str(error), 409, (("Connections", "/connections"),)))
 
 
-async def _not_done(_request: Request, error: Exception) -> Response:
+async def _not_done(request: Request, error: Exception) -> Response:
     assert isinstance(error, VendorError)
     text = f"It was not done ({error.cause}). Try again in a minute."
-    return message_page(PageMessage("Not now", text, 502, (("Connections", "/connections"),)), None)
+    return _said(request, PageMessage("Not now", text, 502, (("Connections", "/connections"),)))
 
 
 async def _another_instance(request: Request, error: Exception) -> Response:
-    if "text/html" in request.headers.get("accept", ""):
-        return message_page(PageMessage("Another installation", f"{error}.", 409, (("Lanes", "/lanes"),)), None)
+    if is_for_a_person(request):
+        return _said(request, PageMessage("Another installation", f"{error}.", 409, (("Queues", "/queues"),)))
     return JSONResponse({"detail": str(error)}, status_code=409)
+
+
+def _said(request: Request, message: PageMessage) -> Response:
+    """Give a page with the ways on for whoever asked; a script is told the same in JSON."""
+    if request.url.path.startswith(API):
+        return JSONResponse({"detail": message.text}, status_code=message.status)
+    return message_page(message, getattr(request.state, "caller", None))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """Tell a person by a page with the ways on; reloading what only takes forms leads back to the page it is on."""
+    assert isinstance(error, AnyHTTPException)
+    if not is_for_a_person(request):
+        return await http_exception_handler(request, error)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and request.method == "GET":
+        return redirect(_page_above(request))
+    title, text = _PROBLEMS.get(error.status_code, (HTTPStatus(error.status_code).phrase, f"{error.detail}."))
+    answer = _problem_page(request, title, text, error.status_code)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """Tell a person that an address is none, or that a form does not fit; a script is told where and why."""
+    assert isinstance(error, RequestValidationError)
+    if not is_for_a_person(request):
+        return await refuse_invalid(request, error)
+    status = 404 if any(one["loc"][0] == "path" for one in error.errors()) else 422
+    return _problem_page(request, *_PROBLEMS[status], status)
+
+
+def _problem_page(request: Request, title: str, text: str, status: int) -> Response:
+    return _said(request, PageMessage(title, capital(text), status, (("Overview", "/"),)))
+
+
+def _page_above(request: Request) -> str:
+    """Give the nearest page above an address that is none."""
+    path: str = request.scope["path"]
+    while path := path.rpartition("/")[0]:
+        asked = {**request.scope, "path": path}
+        if any(route.matches(asked)[0] is Match.FULL for route in _PAGES_ROUTER.routes):
+            return path
+    return "/"
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
@@ -246,7 +304,7 @@ async def _gone(_request: Request, _error: Exception) -> Response:
 
 
 async def _unavailable(request: Request, _error: Exception) -> Response:
-    if "text/html" in request.headers.get("accept", ""):
+    if is_for_a_person(request):
         text = "The database does not answer, so nothing can be shown or done now. /healthz says more."
         return message_page(PageMessage("The database is away", text, 503), None)
     detail = "it could not be stored now; send it again"

@@ -30,6 +30,7 @@ class SealedColumn(StrEnum):
     CONNECTION_TOKEN = "connections.token"  # noqa: S105 - a column's name
     CONNECTION_PENDING = "connections.pending"
     PATIENTS_CURSOR = "cursor of patients"
+    PATIENTS_SEARCH = "cookie of a search"
     SIGN_IN_COOKIE = "cookie of a sign-in"
 
     def of(self, key: str) -> str:

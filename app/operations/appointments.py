@@ -73,6 +73,12 @@ def ids(day: Day) -> tuple[str, ...]:
     return tuple(one.ref.id for one in day.items)
 
 
+def odd_of_all(day: Day) -> str:
+    """Give what is odd about every appointment of a day, to be said once; empty where nothing is, or there is one."""
+    shared = set.intersection(*(set(one.odd) for one in day.items)) if len(day.items) > 1 else set()
+    return min(shared, default="")
+
+
 def today(runtime: Runtime) -> date:
     """Give the day it is at the clinic."""
     return runtime.now().astimezone(runtime.settings.zone).date()

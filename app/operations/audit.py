@@ -6,11 +6,12 @@ the rows; exporting writes them as CSV, without anything that a spreadsheet woul
 """
 
 import csv
+import io
 import os
 import pwd
 import re
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -22,10 +23,13 @@ from app.runtime import Runtime
 from app.store import audit
 from app.store.audit_chain import AuditAnchor
 from app.store.database import Database
+from app.sync.model import Kind, Side
+from app.vendors.salesforce.wire import long_id
 
 _POLL_S = 60.0
 _MOST_POLLS = 10_000
 _ANCHOR = re.compile(r"[0-9]{1,18}:[0-9a-f]{64}", re.ASCII)
+_RECORD = re.compile(r"(?P<kind>[a-z]+) (?P<id>[0-9A-Za-z]+)(?:,| and |$)", re.ASCII)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet takes for the beginning of one
 COLUMNS = ("position", "id", "at", "role", "name", "who", "action", "about", "records", "ids", "reason")
 
@@ -49,6 +53,20 @@ class AuditEntry:
     records: int
     reason: str
     ids: tuple[str, ...]
+
+    @property
+    def path(self) -> str | None:
+        """The page of what it was done to; None where that has none."""
+        if self.action in (Action.PAUSE, Action.RESUME):
+            return "/queues"
+        named = _RECORD.match(self.about)
+        if named is None:
+            return None
+        kind, id_ = named["kind"], named["id"]
+        if kind == "delivery":
+            return f"/deliveries/{id_}"
+        side = Side.DRCHRONO if id_.isdigit() else Side.SALESFORCE if long_id(id_) else None
+        return f"/records/{side.value}/{kind}/{id_}" if side and kind in set(Kind) else None
 
 
 async def acts(
@@ -148,15 +166,42 @@ async def export(runtime: Runtime, out: TextIO, since: datetime | None, until: d
 
     Raises  StoreUnavailable, OSError; what was written by then stays
     """
-    writer, count = csv.writer(out), 0
-    writer.writerow(COLUMNS)
-    async for row in audit.between(runtime.database, since, until):
-        given = {**row._asdict(), "at": row.at.isoformat(timespec="milliseconds")}
-        writer.writerow([cell(given[column]) for column in COLUMNS])
+    count = -1  # the first line is the columns' names
+    async for line in csv_lines(runtime, since, until):
+        out.write(line)
         count += 1
     span = f"from {since.isoformat() if since else 'the beginning'} until {until.isoformat() if until else 'now'}"
     await audit.record(runtime.database, Act(by, Action.EXPORT, f"audit {span}", count))
     return count
+
+
+async def download(runtime: Runtime, by: By) -> AsyncIterator[str]:
+    """Give all acts as CSV for a browser; that somebody takes them is noted first.
+
+    Raises  StoreUnavailable: it could not be noted, so nothing may be shown
+    """
+    count = await audit.count(runtime.database, None)
+    await audit.record(runtime.database, Act(by, Action.EXPORT, "audit, all of it", count))
+    return csv_lines(runtime)
+
+
+async def csv_lines(
+    runtime: Runtime, since: datetime | None = None, until: datetime | None = None
+) -> AsyncIterator[str]:
+    """Give the columns' names and then acts, oldest first, each as a line of CSV.
+
+    Raises  StoreUnavailable
+    """
+    yield _line(COLUMNS)
+    async for row in audit.between(runtime.database, since, until):
+        given = {**row._asdict(), "at": row.at.isoformat(timespec="milliseconds")}
+        yield _line([cell(given[column]) for column in COLUMNS])
+
+
+def _line(cells: Sequence[str]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow(cells)
+    return out.getvalue()
 
 
 def cell(value: object) -> str:

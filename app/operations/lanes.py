@@ -14,11 +14,11 @@ from app.sync.model import Lane
 
 LaneStatus = lanes.LaneStatus
 MEANINGS = {
-    Lane.LIVE: "edits people have just made",
-    Lane.RETRY: "what failed and is tried again",
-    Lane.CONFIRM: "asking a side whether a write landed",
-    Lane.COMPARE: "what comparing both sides found",
-    Lane.BACKFILL: "the first load",
+    Lane.LIVE: "edits that people have just made",
+    Lane.RETRY: "records that are retried after an error",
+    Lane.CONFIRM: "asking a system whether a write arrived",
+    Lane.COMPARE: "differences that the reconciliation found",
+    Lane.BACKFILL: "what existed before both systems were connected",
 }
 
 
@@ -61,7 +61,9 @@ async def lane_states(runtime: Runtime) -> Sequence[LaneStatus]:
 def lane_as_json(one: LaneStatus) -> dict[str, Any]:
     """Give a lane as the API and `chronobridge queue --json` say it."""
     since = one.since and one.since.isoformat()
-    return {"lane": one.lane.value, "paused": one.is_paused, "reason": one.reason, "since": since}
+    status = "paused" if one.is_paused else "running"
+    named = {"queue": one.lane.value, "lane": one.lane.value}
+    return {**named, "paused": one.is_paused, "status": status, "reason": one.reason, "since": since}
 
 
 async def lane_views(runtime: Runtime) -> Sequence[LaneView]:

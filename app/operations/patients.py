@@ -10,18 +10,19 @@ from typing import Any
 
 from app.errors import Undecryptable
 from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, salesforce_of, unanswered
-from app.ports import SealedColumn
+from app.ports import By, SealedColumn
 from app.runtime import Runtime
 from app.store import record_views
 from app.store.record_views import RecordView
 from app.sync.mappings.table import Table
 from app.sync.model import Kind, RecordRef, RecordState, Side
-from app.sync.patient_search import PatientSearch, parse_search
+from app.sync.patient_search import LONGEST, PatientSearch, parse_search
 from app.vendors.salesforce import search
 from app.vendors.salesforce.search import Columns
 from app.vendors.salesforce.wire import long_id
 
 ON_A_PAGE = 50
+TOO_SHORT = "Type two letters at least."
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ async def searched(runtime: Runtime, text: str, after: str | None = None, limit:
     after   `next` of the page before; what is none counts for nothing
     Raises  StoreUnavailable
     """
-    sought = parse_search(text)
+    sought = parse_search(text, runtime.now().date())
     if not sought:
         return None
     by_id = await _by_id(runtime, sought) if after is None else {}
@@ -171,6 +172,20 @@ def _person(table: Table, record: Mapping[str, Any] | None, one: RecordView | No
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
+
+
+def sealed_search(runtime: Runtime, by: By, words: str, after: str) -> str:
+    """Give what was searched, and which page of it, for the browser of whoever did to bring back; sealed."""
+    return runtime.vault.seal([by.who, words[:LONGEST], after], SealedColumn.PATIENTS_SEARCH.value)
+
+
+def opened_search(runtime: Runtime, by: By, sealed: str) -> tuple[str, str]:
+    """Give the words and the page of a search that this browser brings back; empty for another session's."""
+    try:
+        who, words, after = runtime.vault.open(sealed, SealedColumn.PATIENTS_SEARCH.value) if sealed else ("", "", "")
+    except (Undecryptable, ValueError, TypeError):
+        return "", ""
+    return (str(words), str(after)) if who == by.who else ("", "")
 
 
 def _sealed(runtime: Runtime, table: Table, last: Mapping[str, Any]) -> str:

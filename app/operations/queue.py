@@ -127,6 +127,7 @@ def forecast_as_json(found: Forecast) -> dict[str, Any]:
             "waiting": {lane.value: drchrono.waiting.get(lane, 0) for lane in Lane},
             "caught_up_at": _iso(drchrono.caught_up_at),
             "paused_until": _iso(drchrono.paused_until),
+            "message": drchrono.said(found.now),
             "says": drchrono.said(found.now),
         },
         "salesforce": salesforce
@@ -135,6 +136,7 @@ def forecast_as_json(found: Forecast) -> dict[str, Any]:
             "calls_per_day": salesforce.most or None,
             "share": salesforce.share,
             "paused_until": _iso(salesforce.paused_until),
+            "message": salesforce.said(found.now),
             "says": salesforce.said(found.now),
         },
     }
@@ -210,6 +212,7 @@ def report_as_json(found: QueueReport) -> dict[str, Any]:
             {
                 "kind": one.kind,
                 "direction": one.direction,
+                "queue": one.lane,
                 "lane": one.lane,
                 "depth": one.count,
                 "oldest_due_age_s": round(one.oldest_s, 3),
@@ -217,10 +220,12 @@ def report_as_json(found: QueueReport) -> dict[str, Any]:
             for one in found.by_kind
         ],
         "failed": found.failed,
+        "needs_review": found.held,
         "held": found.held,
         "excluded": found.excluded,
         "unsettled_writes": found.unsettled_writes,
         "counted": dict(found.counted),
+        "queues": [lane_as_json(one) for one in found.lanes],
         "lanes": [lane_as_json(one) for one in found.lanes],
         "forecast": forecast_as_json(found.forecast),
     }

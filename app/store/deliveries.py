@@ -20,6 +20,8 @@ from app.store.links import due_again, mark_due
 from app.store.tables import deliveries, events, links
 from app.sync.model import Kind, Lane, Side
 
+_MOST_SEARCHED = 20_000  # an end of an id is in no index
+
 
 class Outcome(StrEnum):
     """What the door made of a delivery."""
@@ -112,6 +114,13 @@ async def ids(database: Database, wanted: DeliveryFilter, limit: int) -> list[st
     """Give the ids of the newest that match."""
     asked = sa.select(deliveries.c.id).where(_matching(wanted)).order_by(*_NEWEST).limit(limit)
     return [row.id for row in await database.read(asked)]
+
+
+async def ids_ending(database: Database, ending: str, limit: int = 5) -> list[str]:
+    """Give the ids that end so, of the newest deliveries, newest first."""
+    newest = sa.select(deliveries.c.id).order_by(deliveries.c.id.desc()).limit(_MOST_SEARCHED).subquery()
+    asked = sa.select(newest.c.id).where(newest.c.id.endswith(ending, autoescape=True))
+    return [row.id for row in await database.read(asked.order_by(newest.c.id.desc()).limit(limit))]
 
 
 async def told(database: Database, delivery_ids: Sequence[str]) -> dict[str, list[sa.Row[Any]]]:

@@ -15,6 +15,7 @@ from app.sync.model import Base, Kind, Link, RecordRef, RecordState, Side
 
 _MOST_IDS = 500
 _NEVER = instant(0)
+_MOST_SEARCHED = 20_000  # an end of an id is in no index
 _place = links.outerjoin(failures, failures.c.link_id == links.c.id)
 
 
@@ -99,6 +100,19 @@ async def of_links(database: Database, link_ids: Collection[str]) -> dict[str, R
         rows = await database.read(selected().where(links.c.id.in_(wanted[at : at + _MOST_IDS])))
         found |= {row.id: view(row) for row in rows}
     return found
+
+
+async def of_call(database: Database, call_id: str) -> RecordView | None:
+    """Give the record that a call was made for; None when there is no call of that id."""
+    rows = await database.read(selected().join(journal, journal.c.link_id == links.c.id).where(journal.c.id == call_id))
+    return view(rows[0]) if rows else None
+
+
+async def calls_ending(database: Database, ending: str, limit: int = 5) -> list[str]:
+    """Give the ids that end so, of the newest calls, newest first."""
+    newest = sa.select(journal.c.id).order_by(journal.c.id.desc()).limit(_MOST_SEARCHED).subquery()
+    asked = sa.select(newest.c.id).where(newest.c.id.endswith(ending, autoescape=True))
+    return [row.id for row in await database.read(asked.order_by(newest.c.id.desc()).limit(limit))]
 
 
 def selected() -> sa.Select[Any]:

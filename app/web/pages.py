@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlencode
 
 from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 
 from app.operations.accounts import Role
+from app.operations.labels import in_words, label
 from app.operations.sign_in import Caller
 from app.web import moments
 from app.web.auth import CSRF_FIELD, caller_of, is_from_elsewhere, is_meant, refuse_bearer
@@ -62,13 +63,7 @@ _templates.filters |= {
 }
 
 
-def in_words(name: str) -> str:
-    """Give a cause or a rule as a person says it, sides by their names."""
-    said = _CAUSES.get(name, name.replace("_", " "))
-    return said.replace("drchrono", "DrChrono").replace("salesforce", "Salesforce")
-
-
-_templates.filters["words"] = in_words
+_templates.filters |= {"words": in_words, "label": label}
 
 
 def linked(text: str | None) -> Markup:
@@ -95,10 +90,14 @@ _templates.globals["nav"] = (
     ("Failures", "/failures"),
     ("Held", "/held"),
     ("Deliveries", "/deliveries"),
-    ("Lanes", "/lanes"),
+)
+# what keeps the service itself running, apart from the day's work
+_templates.globals["system_nav"] = (
+    ("Queues", "/queues"),
     ("Mapping", "/mapping"),
     ("Connections", "/connections"),
     ("Audit", "/audit"),
+    ("Help", "/help"),
 )
 
 
@@ -195,7 +194,7 @@ async def known(request: Request) -> Caller:
         text = "Send OPERATOR_TOKEN or the secret of an account as bearer token."
         raise PageRefused(message_page(PageMessage("That token is not known", text, 401), None))
     if request.method == "GET":
-        away = f"/login?next={quote(request.url.path, safe='/')}"
+        away = f"/login?next={quote(asked_address(request), safe='/')}"
         if "hx-request" in request.headers:  # a script follows no redirect to another page: it is told to go there
             raise PageRefused(Response(status_code=401, headers={**HEADERS, "HX-Redirect": away}))
         raise PageRefused(redirect(away))
@@ -214,12 +213,27 @@ async def _must_be_meant(request: Request, found: Caller) -> None:
         )
 
 
-_OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9/_.-]*", re.ASCII)
+_QUERY = "A-Za-z0-9_.~%&=+,*-"  # of an address that is written out: nothing that names another site or ends a header
+_OWN_PATH = re.compile(rf"/(?![/\\])[A-Za-z0-9/_.-]*(?:\?[{_QUERY}]*)?", re.ASCII)
+_LONGEST_PATH = 1_000  # it goes by an address, and to an identity provider and back by a cookie
+
+
+def asked_address(request: Request) -> str:
+    """Give the address that was asked for, with its query, as `own_path` takes it; never with words of a search."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "words"]
+    return f"{request.url.path}?{urlencode(kept)}" if kept else request.url.path
 
 
 def own_path(wanted: str | None) -> str:
-    """Give a path of ours to go to after signing in: whatever is no plain path of this site becomes `/`."""
-    return wanted if wanted and _OWN_PATH.fullmatch(wanted) else "/"
+    """Give an address of ours to go to after signing in: whatever is no plain path of this site becomes `/`.
+
+    A query may follow the path; it leads nowhere by itself.
+    """
+    is_ours = wanted and len(wanted) <= _LONGEST_PATH and _OWN_PATH.fullmatch(wanted)
+    return wanted if wanted and is_ours else "/"
 
 
-_CAUSES = {"held": "both sides changed it"}
+def is_for_a_person(request: Request) -> bool:
+    """Say whether a browser asks for a page, so that an error is one too; scripts and vendors are told in JSON."""
+    is_theirs = request.url.path.startswith(("/api/", "/webhooks/", "/static/"))
+    return "text/html" in request.headers.get("accept", "") and not is_theirs

@@ -19,7 +19,7 @@ PAGES = {
     "failures": "/failures",
     "held": "/held",
     "conflicts": "/conflicts",
-    "lanes": "/lanes",
+    "queues": "/queues",
     "deliveries": "/deliveries",
     "connections": "/connections",
     "audit": "/audit",
@@ -84,7 +84,7 @@ def _first_load(here, browser, people):
     page.get_by_role("button", name="Preview", exact=True).click()
     page.locator("dt", has_text="Counted").nth(1).wait_for()
     _picture(page, "first-load")
-    page.get_by_role("button", name="Start the first load of patients").click()
+    page.get_by_role("button", name="Start the initial sync of patients").click()
     _picture(page, "first-load-sure")
     page.context.close()
 

@@ -5,7 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 PAGES = (
     "/", "/patients", "/appointments", "/failures", "/held",
-    "/conflicts", "/lanes", "/mapping", "/deliveries", "/connections", "/audit",
+    "/conflicts", "/queues", "/mapping", "/deliveries", "/connections", "/audit",
 )  # fmt: skip
 PHONE = {"width": 360, "height": 740}
 BAD = {"serious", "critical"}
@@ -85,7 +85,7 @@ def test_a_page_that_asks_whether_one_is_sure_breaks_none(operator):
 
 def test_the_page_after_a_consent_breaks_none(operator):
     operator.goto("/connections")
-    operator.get_by_role("link", name="Connect again").click()
+    operator.get_by_role("link", name="Reconnect").click()
     operator.get_by_role("button", name="Allow").click()
     operator.get_by_role("heading", name="Connected as").wait_for()
 
@@ -107,7 +107,7 @@ def test_a_page_is_read_without_javascript_too(here, opened, path):
 
 
 def test_the_keyboard_reaches_the_page_behind_the_navigation(operator):
-    operator.goto("/lanes")
+    operator.goto("/queues")
     operator.keyboard.press("Tab")
     operator.keyboard.press("Enter")
     operator.keyboard.press("Tab")

@@ -23,15 +23,15 @@ def test_an_edit_is_watched_as_it_travels_without_a_reload(here, operator):
 
 
 def test_a_lane_is_paused_with_a_reason_and_resumed(here, operator):
-    operator.goto("/lanes")
+    operator.goto("/queues")
     operator.locator("#reason-live").fill("a drill")
-    operator.locator("form[action='/lanes/live/pause'] button").click()
+    operator.locator("form[action='/queues/live/pause'] button").click()
     expect(operator.get_by_text("a drill")).to_be_visible()
 
     here.drchrono.patch(f"/_control/patients/{here.ids[1]}", json={"city": "Ogdenville"})
     operator.goto("/")
     expect(operator.locator(".headline")).to_contain_text("Paused: live")
-    operator.goto("/lanes")
+    operator.goto("/queues")
     operator.get_by_role("button", name="Resume", exact=True).click()
     operator.goto("/")
 
@@ -41,16 +41,16 @@ def test_a_lane_is_paused_with_a_reason_and_resumed(here, operator):
 
 
 def test_a_viewer_reads_and_may_not_act(viewer):
-    for path in ("/", "/lanes", "/deliveries", "/connections", "/audit"):
+    for path in ("/", "/queues", "/deliveries", "/connections", "/audit"):
         viewer.goto(path)
         assert viewer.locator("main form[method=post]").count() == 0, path
 
-    assert viewer.request.post("/lanes/live/pause", form={"reason": "because"}).status == 403
+    assert viewer.request.post("/queues/live/pause", form={"reason": "because"}).status == 403
 
 
 def test_the_practice_is_connected_by_consent(here, operator):
     operator.goto("/connections")
-    operator.get_by_role("link", name="Connect again").click()
+    operator.get_by_role("link", name="Reconnect").click()
     operator.get_by_role("button", name="Allow").click()
 
     expect(operator.get_by_role("heading", level=1)).to_contain_text("Connected as")

@@ -57,7 +57,7 @@ def test_going_back_shows_no_value_again(here, operator):
     operator.goto(f"/records/drchrono/patient/{here.ids[0]}")
     operator.get_by_role("button", name="Show the values").click()
     expect(operator.locator("#both tbody")).to_contain_text(PEOPLE[0]["last_name"])
-    operator.goto("/lanes")
+    operator.goto("/queues")
 
     operator.go_back()
 

@@ -1,4 +1,4 @@
-"""Search: the conditions of our queries, values quoted: whom a person means, what concerns us, visits by time (pure).
+"""Search: the conditions of our queries, values quoted: whom a person means, what concerns us, appointments (pure).
 
 A person's wildcards are taken as what they are.
 
@@ -7,6 +7,7 @@ Mary Ann, not Joanna: the org need not compare the middle of every name it holds
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,22 +20,30 @@ from app.vendors.salesforce.wire import long_id, moment
 
 _BEGINS_AN_ID = re.compile(r"\d|a\d", re.ASCII)  # a standard object's, a custom one's: no name
 _BEGINNINGS = ("{:like}%", "% {:like}%", "%-{:like}%")
+_NATIONAL_DIGITS = 10
+_BEFORE_AREA = ("", "(", "1%", "+1%")  # how an American number is written begins with one of these
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What Salesforce calls the fields a person is known by; empty for one that is not mapped."""
+    """What Salesforce calls the fields a person is known by; empty for one that is not mapped.
+
+    phones, emails  those a person is found by, and that are not shown
+    """
 
     first: str
     last: str
     born: str
     chart: str
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, table: Table) -> "Columns":
         """Give those of a mapping."""
         rows = (table.row_of(name) for name in ("first_name", "last_name", "date_of_birth", "chart_id"))
-        return cls(*(row.names[Side.SALESFORCE] if row else "" for row in rows))
+        first, last, born, chart = (row.names[Side.SALESFORCE] if row else "" for row in rows)
+        return cls(first, last, born, chart, _of_codec(table, "phone"), _of_codec(table, "email"))
 
     @property
     def selected(self) -> tuple[str, ...]:
@@ -46,8 +55,13 @@ def condition(table: Table, wanted: PatientSearch) -> str:
     """Give the condition that finds whom a person may mean, among those that are patients; empty where none can."""
     columns = Columns.of(table)
     who = [_named(columns, word) for word in wanted.names if columns.first or columns.last]
-    if wanted.born is not None and columns.born:
-        who.append(format_soql(f"{columns.born} = {{}}", wanted.born))
+    if wanted.born and columns.born:
+        days = [format_soql(f"{columns.born} = {{}}", day) for day in wanted.born]
+        who.append(days[0] if len(days) == 1 else f"({' OR '.join(days)})")
+    if wanted.phone and columns.phones:
+        who.append(_any_of(columns.phones, _written_like(wanted.phone)))
+    if wanted.email and columns.emails:
+        who.append(_any_of(columns.emails, [format_soql("{:like}%", wanted.email)]))
     ways = [" AND ".join(who)] if who else []
     if wanted.key:
         ways.append(format_soql(f"{table.external_id} = {{}}", wanted.key))
@@ -103,5 +117,22 @@ def behind(columns: Columns, last: tuple[str | None, str] | None) -> str:
 
 def _named(columns: Columns, word: str) -> str:
     names = [name for name in (columns.first, columns.last) if name]
-    ways = [format_soql(f"{name} LIKE '{begins}'", word) for name in names for begins in _BEGINNINGS]
+    return _any_of(names, [format_soql(begins, word) for begins in _BEGINNINGS])
+
+
+def _written_like(phone: str) -> list[str]:
+    """Give the patterns of a phone number, whatever stands between its parts in Salesforce."""
+    if len(phone) != _NATIONAL_DIGITS:
+        return [f"%{phone[:-4]}%{phone[-4:]}%"]
+    number = f"{phone[:3]}%{phone[3:-4]}%{phone[-4:]}%"
+    return [f"{begins}{number}" for begins in _BEFORE_AREA]
+
+
+def _any_of(names: Sequence[str], patterns: Sequence[str]) -> str:
+    """Give the condition that one of these fields is like one of these patterns, which are quoted."""
+    ways = [f"{name} LIKE '{pattern}'" for name in names for pattern in patterns]
     return f"({' OR '.join(ways)})"
+
+
+def _of_codec(table: Table, codec: str) -> tuple[str, ...]:
+    return tuple(row.names[Side.SALESFORCE] for row in table.rows.values() if row.codec.name == codec)

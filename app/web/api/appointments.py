@@ -11,12 +11,14 @@ from app.operations.appointments import Visit
 from app.operations.audit import note_view
 from app.ports import Action
 from app.runtime import Runtime
-from app.web.api.records import Standing
+from app.web.api.deprecated import NowCalled, with_aliases
+from app.web.api.records import STATUSES, RecordStatus, Standing
 from app.web.auth import Reader
 
 router = APIRouter(prefix="/appointments", tags=["records"])
 
 
+@with_aliases
 class Appointment(BaseModel):
     """One appointment, as Salesforce holds it at this moment."""
 
@@ -30,8 +32,12 @@ class Appointment(BaseModel):
     status: str | None = Field(examples=["Confirmed"])
     deleted: bool = Field(description="it was deleted in DrChrono")
     odd: list[str] = Field(description="what is odd about its hour", examples=[["outside_office_hours"]])
-    state: Standing | None = Field(description="null where we have not heard of it yet")
-    cause: str | None = Field(description="why it failed or is held", examples=["overlaps_7010102"])
+    state: Annotated[Standing | None, NowCalled("sync_status", STATUSES, RecordStatus | None)] = Field(
+        description="null where no event was received yet"
+    )
+    cause: Annotated[str | None, NowCalled("code")] = Field(
+        description="why it failed or needs review", examples=["overlaps_7010102"]
+    )
 
 
 class Appointments(BaseModel):

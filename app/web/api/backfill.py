@@ -11,6 +11,7 @@ from app.operations.backfill import LoadState
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.sync.model import Kind
+from app.web.api.deprecated import NowCalled, with_aliases
 from app.web.auth import RightFirst, operator
 from app.web.validation import RequestBody
 
@@ -30,6 +31,7 @@ class KindsToLoad(RequestBody):
     kinds: list[Kind] = Field(min_length=1, max_length=len(Kind), examples=[["patient"]])
 
 
+@with_aliases
 class BackfillCounts(BaseModel):
     """What a preview counted, by cause where something waits for a person; no record is named."""
 
@@ -38,7 +40,7 @@ class BackfillCounts(BaseModel):
     excluded: int
     linked: int
     failed: dict[str, int]
-    held: dict[str, int]
+    held: Annotated[dict[str, int], NowCalled("needs_review")]
     would_match: int
     would_create: dict[str, int]
     would_need_decision: dict[str, int]
@@ -59,20 +61,21 @@ class BackfillKind(BaseModel):
     problem: str | None
 
 
+@with_aliases
 class BackfillState(BaseModel):
     """How far every kind is, and all of it in a sentence: null where everything is loaded."""
 
     kinds: list[BackfillKind]
-    says: str | None
+    says: Annotated[str | None, NowCalled("message")]
 
 
-@router.get("", response_model=BackfillState, summary="What is not loaded yet, and what loading it would do")
+@router.get("", response_model=BackfillState, summary="What is not synced yet, and what an initial sync would do")
 async def state(request: Request) -> Any:
     """Give, by kind, whether what was there before both sides were connected is loaded, and what a preview counted."""
     return await _state(request.app.state.runtime)
 
 
-@router.post("/preview", response_model=BackfillState, summary="Count what a first load would do")
+@router.post("/preview", response_model=BackfillState, summary="Count what an initial sync would do")
 async def preview(request: Request, caller: Operator, asked: Annotated[KindsToCount | None, Body()] = None) -> Any:
     """Have a worker count what there is and what would become of it; nothing is written at a vendor."""
     runtime: Runtime = request.app.state.runtime
@@ -82,7 +85,7 @@ async def preview(request: Request, caller: Operator, asked: Annotated[KindsToCo
     return await _state(runtime)
 
 
-@router.post("/load", response_model=BackfillState, summary="Load what was there before, by kind")
+@router.post("/load", response_model=BackfillState, summary="Start the initial sync, by kind")
 async def load(request: Request, caller: Operator, asked: KindsToLoad) -> Any:
     """Have the workers load these kinds; what is loaded, or being loaded, stays as it is."""
     runtime: Runtime = request.app.state.runtime

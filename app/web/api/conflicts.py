@@ -15,13 +15,15 @@ from app.operations.sign_in import Caller
 from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side, WriteState
-from app.web.api.records import Ending, State
+from app.web.api.deprecated import NowCalled, either, with_aliases
+from app.web.api.records import ENDINGS, UNDO_STATUSES, Ending, State, UndoStatus
 from app.web.auth import Reader, RightFirst, operator
 
 router = APIRouter(prefix="/conflicts", tags=["conflicts"], route_class=RightFirst)
 Operator = Annotated[Caller, Depends(operator)]
 
 
+@with_aliases
 class Conflict(BaseModel):
     """A field that both sides had changed; never a value: both are kept, sealed."""
 
@@ -31,7 +33,9 @@ class Conflict(BaseModel):
     rule: str = Field(examples=["salesforce owns it"])
     winner: Side = Field(description="whose value both sides took")
     state: str = Field(description="what became of the write that carried it out", examples=["confirmed"])
-    undo: Ending | None = Field(description="how an undo of it stands; null while nobody has asked")
+    undo: Annotated[Ending | None, NowCalled("undo_status", UNDO_STATUSES, UndoStatus | None)] = Field(
+        description="the status of an undo; null while nobody has asked"
+    )
     can_be_undone: bool = Field(description="whether the old value is kept and nobody asked for it yet")
     drchrono_id: str | None = Field(examples=["5070101"])
     salesforce_id: str | None = Field(examples=["003SYN0000000015EAA"])
@@ -62,10 +66,12 @@ def sort(
     kind: Kind | None = None,
     field: Annotated[str | None, Query(pattern=r"^[\w .-]{1,64}$")] = None,
     state: Annotated[State | None, Query(description="what became of the rule's write")] = None,
-    undo: Annotated[Ending | None, Query(description="only those whose undo stands so")] = None,
+    undo_status: Annotated[UndoStatus | None, Query(description="only those whose undo has this status")] = None,
+    undo: Annotated[Ending | None, Query(description="use `undo_status`", deprecated=True)] = None,
 ) -> Sort:
     """Give which conflicts are meant."""
-    return Sort(kind, field, WriteState(state) if state else None, undo.value if undo else None)
+    undone = either(ENDINGS.get(undo_status, undo_status) if undo_status else None, undo)
+    return Sort(kind, field, WriteState(state) if state else None, str(undone) if undone else None)
 
 
 @router.get("", response_model=Conflicts, summary="What both sides had changed, and which rule decided")

@@ -14,6 +14,7 @@ from app.operations.health.model import report
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.sync.model import Side
+from app.web.api.deprecated import NowCalled, with_aliases
 from app.web.auth import RightFirst, operator
 
 router = APIRouter(prefix="/connections", tags=["connections"], route_class=RightFirst)
@@ -43,12 +44,13 @@ class Connections(BaseModel):
     next: None = None
 
 
+@with_aliases
 class Check(BaseModel):
     """One thing that was looked at, with what to do about it."""
 
     name: str = Field(examples=["drchrono token"])
     state: str = Field(examples=["ok"])
-    says: str = Field(examples=["is accepted"])
+    says: Annotated[str, NowCalled("message")] = Field(examples=["is accepted"])
     fix: str | None
 
 
@@ -81,7 +83,7 @@ async def connections(request: Request) -> Any:
     return {"items": items, "total": len(items), "next": None}
 
 
-@router.post("/{side}/test", response_model=Report, summary="Try a side out")
+@router.post("/{side}/test", response_model=Report, summary="Test a connection")
 async def test(request: Request, side: Side, _caller: Annotated[Caller, Depends(operator)]) -> Any:
     """Ask a side for what the service needs of it; a few calls, and nothing is changed."""
     return report(await selfcheck.try_out(request.app.state.runtime, side))

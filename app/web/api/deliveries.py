@@ -1,6 +1,7 @@
 """What the vendors delivered: looking through it, and running it again."""
 
 from dataclasses import asdict
+from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -14,12 +15,25 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.web.api.activity import TimeSpan, time_span
+from app.web.api.deprecated import NowCalled, either, with_aliases
+from app.web.api.records import OUTCOMES
 from app.web.auth import Reader, RightFirst, operator
 from app.web.validation import RequestBody
 
 router = APIRouter(tags=["deliveries"], route_class=RightFirst)
 Operator = Annotated[Caller, Depends(operator)]
 Id = Annotated[str, Field(min_length=1, max_length=64, examples=["01M8EKWB1P2H3SHHYCP7HHN07A"])]
+
+
+class DeliveryResult(StrEnum):
+    """What was made of a delivery when it was received."""
+
+    ACCEPTED = "accepted"
+    IGNORED = "ignored"
+    INVALID = "invalid"
+
+
+_RESULTS = {DeliveryResult(new): Outcome(old) for old, new in OUTCOMES.items()}
 
 
 class Ref(BaseModel):
@@ -32,6 +46,7 @@ class Ref(BaseModel):
     finished_at: str | None
 
 
+@with_aliases
 class Delivered(BaseModel):
     """One request that a vendor made; `is_bare`: its body is older than RETENTION_DAYS and was dropped."""
 
@@ -39,10 +54,10 @@ class Delivered(BaseModel):
     side: str = Field(examples=["drchrono"])
     event: str = Field(examples=["PATIENT_MODIFY"])
     vendor_id: str | None
-    outcome: str = Field(examples=["kept"])
+    outcome: Annotated[str, NowCalled("result", OUTCOMES, DeliveryResult)]
     received_at: str = Field(examples=["2026-03-05T14:00:00+00:00"])
     is_bare: bool
-    told: list[Ref]
+    told: Annotated[list[Ref], NowCalled("about")]
 
 
 class Deliveries(BaseModel):
@@ -75,16 +90,25 @@ class Replayed(BaseModel):
     unknown: list[str]
 
 
+def by_result(
+    result: DeliveryResult | None = None,
+    unprocessed: Annotated[bool, Query(description="only what is not processed yet")] = False,
+    outcome: Annotated[Outcome | None, Query(description="use `result`", deprecated=True)] = None,
+    open: Annotated[bool, Query(description="use `unprocessed`", deprecated=True)] = False,  # noqa: A002 - its name outside
+) -> DeliveryFilter:
+    """Give which deliveries are meant by what came of them."""
+    return DeliveryFilter(outcome=either(_RESULTS[result] if result else None, outcome), is_open=unprocessed or open)
+
+
 def wanted(
+    by: Annotated[DeliveryFilter, Depends(by_result)],
     side: Side | None = None,
-    outcome: Outcome | None = None,
     kind: Kind | None = None,
     record_id: Annotated[str | None, Query(max_length=64)] = None,
-    open: Annotated[bool, Query(description="only what has not been processed yet")] = False,  # noqa: A002 - its name outside
     span: Annotated[TimeSpan, Depends(time_span)] = TimeSpan(),  # noqa: B008 - it is frozen
 ) -> DeliveryFilter:
     """Give which deliveries are meant."""
-    return DeliveryFilter(side, outcome, kind, record_id, open, span.since, span.until)
+    return DeliveryFilter(side, by.outcome, kind, record_id, by.is_open, span.since, span.until)
 
 
 @router.get("/deliveries", response_model=Deliveries, summary="What the vendors delivered, newest first")
@@ -143,14 +167,14 @@ async def _body(request: Request, delivery_id: str, caller: Caller | None) -> di
     return {"id": delivery_id, "fields": await deliveries.body(runtime, delivery_id, caller.by if caller else None)}
 
 
-@router.post("/replay", response_model=Replayed, summary="Run stored deliveries again")
+@router.post("/replay", response_model=Replayed, summary="Replay stored deliveries")
 async def replay(request: Request, caller: Operator, which: Which) -> Any:
     """Run deliveries again: their records are due, and both sides are looked at."""
     runtime: Runtime = request.app.state.runtime
     return asdict(await deliveries.replay(runtime, which.ids, caller.by))
 
 
-@router.post("/deliveries/replay", response_model=Replayed, summary="Run all deliveries again that match")
+@router.post("/deliveries/replay", response_model=Replayed, summary="Replay all deliveries that match")
 async def replay_matching(
     request: Request,
     caller: Operator,

@@ -14,6 +14,7 @@ from app.operations.sign_in import Caller
 from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
+from app.web.api.deprecated import NowCalled, either, with_aliases
 from app.web.auth import Reader, RightFirst, operator
 
 router = APIRouter(prefix="/failures", tags=["failures"], route_class=RightFirst)
@@ -21,15 +22,16 @@ Operator = Annotated[Caller, Depends(operator)]
 _WORD = r"^[\w .-]{1,64}$"  # a database takes no NUL in a text
 
 
+@with_aliases
 class Cause(BaseModel):
     """Failures of one cause; `sample` is the id of a link, `record` one of its records as a path of /records."""
 
-    cause: str = Field(examples=["FIELD_CUSTOM_VALIDATION_EXCEPTION"])
-    side: str = Field(examples=["salesforce"])
+    cause: Annotated[str, NowCalled("code")] = Field(examples=["FIELD_CUSTOM_VALIDATION_EXCEPTION"])
+    side: Annotated[str, NowCalled("source")] = Field(examples=["salesforce"])
     kind: str = Field(examples=["patient"])
     fields: list[str] = Field(examples=[["MobilePhone"]])
     count: int
-    held: bool
+    held: Annotated[bool, NowCalled("needs_review")]
     sample: str
     record: str | None = Field(examples=["drchrono/patient/220000101"])
     fix: str
@@ -49,15 +51,25 @@ class Done(BaseModel):
     records: int
 
 
+def by_old_names(
+    cause: Annotated[str | None, Query(pattern=_WORD, description="use `code`", deprecated=True)] = None,
+    side: Annotated[Side | None, Query(description="use `source`", deprecated=True)] = None,
+    held: Annotated[bool | None, Query(description="use `needs_review`", deprecated=True)] = None,
+) -> Group:
+    """Give which failures are meant by the filter's old names."""
+    return Group(cause, side, is_held=held)
+
+
 def group(
-    cause: Annotated[str | None, Query(pattern=_WORD)] = None,
-    side: Side | None = None,
+    old: Annotated[Group, Depends(by_old_names)],
+    code: Annotated[str | None, Query(pattern=_WORD, description="the error")] = None,
+    source: Annotated[Side | None, Query(description="the system that rejected it")] = None,
     kind: Kind | None = None,
-    held: Annotated[bool | None, Query(description="only what is held, or only what is not")] = None,
+    needs_review: Annotated[bool | None, Query(description="only what needs review, or only what does not")] = None,
     field: Annotated[str | None, Query(pattern=_WORD, description="one of the fields it is about")] = None,
 ) -> Group:
     """Give which failures are meant."""
-    return Group(cause, side, kind, held, field)
+    return Group(either(code, old.cause), either(source, old.side), kind, either(needs_review, old.is_held), field)
 
 
 Meant = Annotated[Group, Depends(group)]

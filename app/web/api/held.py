@@ -18,6 +18,7 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.diff import MASK, Agreement
 from app.sync.model import Kind, Side
+from app.web.api.deprecated import NowCalled, either, with_aliases
 from app.web.auth import Reader, RightFirst, operator
 from app.web.validation import RequestBody
 
@@ -25,17 +26,19 @@ router = APIRouter(prefix="/held", tags=["held"], route_class=RightFirst)
 one_of = APIRouter(prefix="/{link_id}", route_class=RightFirst)
 Operator = Annotated[Caller, Depends(operator)]
 LinkId = Annotated[str, Path(pattern="^[0-9A-Za-z]{1,26}$", examples=["01JSYNTHETICLINK0000000000"])]
+_WORD = r"^[\w .-]{1,64}$"  # a database takes no NUL in a text
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "No such record"}}
 _REFUSED: dict[int | str, dict[str, Any]] = {409: {"description": "It is not decided; `detail` says why"}}
 
 
+@with_aliases
 class Held(BaseModel):
     """A record that waits for a person's word; `link` names it here."""
 
     link: str
     side: str = Field(examples=["salesforce"])
     kind: str = Field(examples=["patient"])
-    cause: str = Field(examples=["several_contacts"])
+    cause: Annotated[str, NowCalled("code")] = Field(examples=["several_contacts"])
     fields: list[str]
     fix: str
     drchrono_id: str | None
@@ -116,18 +119,26 @@ class Decided(BaseModel):
     decided: bool = True
 
 
-@router.get("", response_model=HeldRecords, summary="What waits for a person's word")
+def code_of(
+    code: Annotated[str | None, Query(pattern=_WORD, description="why it needs review")] = None,
+    cause: Annotated[str | None, Query(pattern=_WORD, description="use `code`", deprecated=True)] = None,
+) -> str | None:
+    """Give why the records that are meant need review; None where all are meant."""
+    return either(code, cause)
+
+
+@router.get("", response_model=HeldRecords, summary="Records that need review")
 async def held(
     request: Request,
     caller: Reader,
-    cause: Annotated[str | None, Query(pattern=r"^[\w .-]{1,64}$")] = None,
+    code: Annotated[str | None, Depends(code_of)],
     kind: Kind | None = None,
     after: Annotated[str, Query(pattern="^[0-9A-Za-z]{0,26}$", description="`next` of the page before")] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Any:
-    """Give held records, with why and what to do."""
+    """Give the records that need review, with why and how to fix them."""
     runtime: Runtime = request.app.state.runtime
-    found = await operations.listed(runtime, limit, after, cause=cause, kind=kind)
+    found = await operations.listed(runtime, limit, after, cause=code, kind=kind)
     await note_view(runtime, caller.by, Action.LIST, "held", operations.ids(found.items))
     items = [
         {
@@ -174,11 +185,12 @@ async def reveal(request: Request, caller: Operator, one: One) -> Any:
 
 
 @one_of.post(
-    "/settle",
+    "/resolve",
     response_model=Decided,
     responses=_UNKNOWN | _REFUSED,
-    summary="Pick whose value counts, field by field",
+    summary="Say which value to keep, field by field",
 )
+@one_of.post("/settle", response_model=Decided, responses=_UNKNOWN | _REFUSED, summary="Use `resolve`", deprecated=True)
 async def settle(request: Request, caller: Operator, one: One, given: Picks) -> Any:
     """Have the picked values written to the other side by a worker, if both sides still hold what was read."""
     picks = [Pick(each.field, each.side, each.stamps) for each in given.picks]

@@ -1,6 +1,6 @@
 """The mapping in use: which field goes where, who wins, and what either side says against it."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
@@ -8,15 +8,19 @@ from pydantic import BaseModel, Field
 from app.operations.mapping import mapping_as_json, mapping_in_use
 from app.sync.mappings.table import Direction, OnConflict
 from app.sync.model import Kind, Side
+from app.web.api.deprecated import NowCalled, with_aliases
 
 router = APIRouter(tags=["mapping"])
 
 
+@with_aliases
 class MappingProblem(BaseModel):
     """One thing that does not fit; `red` when records would be refused for it."""
 
     red: bool
-    says: str = Field(examples=["Contact.Email takes 40 characters, the mapping lets 80 pass"])
+    says: Annotated[str, NowCalled("message")] = Field(
+        examples=["Contact.Email takes 40 characters, the mapping lets 80 pass"]
+    )
     fix: str = Field(examples=["lengthen the field, or set max_length = 40 in the mapping"])
 
 

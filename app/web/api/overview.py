@@ -1,6 +1,6 @@
 """The picture of both sides and the flow between them."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
@@ -9,33 +9,36 @@ from app.operations.overview import picture
 from app.operations.queue import forecast_as_json
 from app.runtime import Runtime
 from app.sync.model import Side
+from app.web.api.deprecated import NowCalled, with_aliases
 from app.web.api.queue import Forecasts
 
 router = APIRouter(tags=["queue"])
 
 
+@with_aliases
 class Way(BaseModel):
     """What flows to one side; `lately`: confirmed writes by ten minutes, six hours, oldest first."""
 
-    due: int
+    due: Annotated[int, NowCalled("pending")]
     oldest_due_age_s: float
     last_hour: int
     today: int
     lately: list[int]
 
 
+@with_aliases
 class Overview(BaseModel):
     """How everything stands."""
 
     at: str = Field(examples=["2026-03-05T14:00:00+00:00"])
     to: dict[str, Way]
-    due: int
+    due: Annotated[int, NowCalled("pending")]
     oldest_due_age_s: float
     failed: int
-    held: int
+    held: Annotated[int, NowCalled("needs_review")]
     rate_per_minute: int
     paused: list[str]
-    heard_at: dict[str, str | None]
+    heard_at: Annotated[dict[str, str | None], NowCalled("received_at")]
     deliveries_last_hour: dict[str, int]
     forecast: Forecasts
 

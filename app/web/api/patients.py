@@ -7,17 +7,19 @@ from pydantic import BaseModel, Field
 
 from app.operations import patients
 from app.operations.audit import note_view
+from app.operations.labels import record_state
 from app.operations.patients import People, Person
 from app.ports import Action
 from app.runtime import Runtime
-from app.sync.model import RecordState
-from app.web.api.records import Standing
+from app.web.api.deprecated import NowCalled, either, with_aliases
+from app.web.api.records import STATUSES, RecordStatus, Standing
 from app.web.auth import Reader
 from app.web.validation import RequestBody
 
 router = APIRouter(prefix="/patients", tags=["records"])
 
 
+@with_aliases
 class Patient(BaseModel):
     """A patient, as Salesforce names them at this moment; we store no name."""
 
@@ -26,8 +28,12 @@ class Patient(BaseModel):
     name: str | None = Field(description="null where Salesforce has not said", examples=["Fenna Fixture"])
     birth_date: str | None = Field(examples=["1980-02-03"])
     chart_id: str | None = Field(examples=["FIFE000001"])
-    state: Standing | None = Field(description="null where we have not heard of it yet")
-    cause: str | None = Field(description="why it failed or is held", examples=["several_contacts"])
+    state: Annotated[Standing | None, NowCalled("status", STATUSES, RecordStatus | None)] = Field(
+        description="null where no event was received yet"
+    )
+    cause: Annotated[str | None, NowCalled("code")] = Field(
+        description="why it failed or needs review", examples=["several_contacts"]
+    )
 
 
 class Patients(BaseModel):
@@ -42,23 +48,25 @@ class Patients(BaseModel):
 
 
 class Search(RequestBody):
-    """Whom you look for: words of a name, a birth date, a chart id or either side's id."""
+    """Whom you look for: words of a name, a birth date, a phone number, an e-mail address, or an id."""
 
     words: str = Field(examples=["fixture 1980-02-03"])
     after: str | None = Field(None, max_length=4096, description="`next` of the page before")
 
 
-@router.get("", response_model=Patients, summary="The patients we know of, the last one heard of first")
+@router.get("", response_model=Patients, summary="The patients we know of, the last received first")
 async def listed(
     request: Request,
     caller: Reader,
     before: Annotated[str | None, Query(pattern="^[0-9A-Za-z]{1,26}$", description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = patients.ON_A_PAGE,
-    state: Annotated[Standing | None, Query(description="those alone that stand so")] = None,
+    status: Annotated[RecordStatus | Standing | None, Query(description="only those with this status")] = None,
+    state: Annotated[Standing | RecordStatus | None, Query(description="use `status`", deprecated=True)] = None,
 ) -> Any:
     """Give a page of patients with the state of each; one call of Salesforce names them."""
     runtime: Runtime = request.app.state.runtime
-    known = RecordState(state) if state else None
+    meant = either(status, state)
+    known = record_state(meant.value) if meant else None
     found = await patients.listed(runtime, before, limit, known)
     await note_view(runtime, caller.by, Action.LIST, "patients", patients.ids(found))
     return _page(found, await patients.count(runtime, known))
@@ -70,7 +78,7 @@ async def searched(request: Request, caller: Reader, sought: Search) -> Any:
     runtime: Runtime = request.app.state.runtime
     found = await patients.searched(runtime, sought.words, sought.after)
     if found is None:  # too little was said to look for, so nobody was
-        return _page(People(()), None)
+        return {**_page(People(()), None), "silence": patients.TOO_SHORT}
     await note_view(runtime, caller.by, Action.SEARCH, "patients", patients.ids(found))
     return _page(found, None)
 

@@ -1,18 +1,20 @@
 """What waits."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from app.operations.queue import queue_report, report_as_json
 from app.runtime import Runtime
-from app.web.api.lanes import LaneState
+from app.web.api.deprecated import NowCalled, with_aliases
+from app.web.api.queues import LaneState
 
 router = APIRouter(tags=["queue"])
 _INSTANT = "2026-03-05T14:00:00+00:00"
 
 
+@with_aliases
 class HourForecast(BaseModel):
     """DrChrono's clock hour, and what waits for it; `calls_made` and `waiting` by lane, `says` in a sentence."""
 
@@ -23,9 +25,10 @@ class HourForecast(BaseModel):
     waiting: dict[str, int]
     caught_up_at: str | None = Field(examples=[_INSTANT])
     paused_until: str | None = Field(examples=[_INSTANT])
-    says: str
+    says: Annotated[str, NowCalled("message")]
 
 
+@with_aliases
 class DayForecast(BaseModel):
     """Salesforce's day; `calls_per_day` is null until it has said what its day allows, `share` of it is ours."""
 
@@ -33,7 +36,7 @@ class DayForecast(BaseModel):
     calls_per_day: int | None
     share: float
     paused_until: str | None = Field(examples=[_INSTANT])
-    says: str
+    says: Annotated[str, NowCalled("message")]
 
 
 class Forecasts(BaseModel):
@@ -43,16 +46,18 @@ class Forecasts(BaseModel):
     salesforce: DayForecast | None
 
 
+@with_aliases
 class DueDepth(BaseModel):
     """What is due of a kind, in one direction and lane."""
 
     kind: str = Field(examples=["patient"])
     direction: str = Field(examples=["to_salesforce"])
-    lane: str = Field(examples=["live"])
+    lane: Annotated[str, NowCalled("queue")] = Field(examples=["live"])
     depth: int
     oldest_due_age_s: float
 
 
+@with_aliases
 class Queue(BaseModel):
     """What waits, what failed and what is held; `counted` since ever, by name."""
 
@@ -61,15 +66,15 @@ class Queue(BaseModel):
     rate_per_minute: int
     by_kind: list[DueDepth]
     failed: int
-    held: int
+    held: Annotated[int, NowCalled("needs_review")]
     excluded: int
     unsettled_writes: int
     counted: dict[str, int]
-    lanes: list[LaneState]
+    lanes: Annotated[list[LaneState], NowCalled("queues")]
     forecast: Forecasts
 
 
-@router.get("/queue", response_model=Queue, summary="What waits, by kind and lane")
+@router.get("/queue", response_model=Queue, summary="What is pending, by kind and queue")
 async def queue(request: Request) -> Any:
     """Give depth, age of the oldest, rate, failures, holds, what was skipped or put back, lanes, and the forecast."""
     runtime: Runtime = request.app.state.runtime

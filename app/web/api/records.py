@@ -1,5 +1,6 @@
 """One record: its ids, its state, its history, both sides of it on demand, and looking at it again."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -10,6 +11,7 @@ from pydantic import BaseModel, Field
 from app.operations import history, records
 from app.operations.audit import note_view
 from app.operations.history import CallEvent, Came, DeliveryEvent, FailureEvent, History, HistoryEvent
+from app.operations.labels import STATUS_NAMES
 from app.operations.records import BothSides, RecordView
 from app.operations.sign_in import Caller
 from app.operations.vendor_reads import Unanswered
@@ -18,6 +20,7 @@ from app.runtime import Runtime
 from app.sync.diff import Agreement
 from app.sync.failure_causes import fix
 from app.sync.model import Exclusion, Kind, RecordRef, Side, WriteState
+from app.web.api.deprecated import NowCalled, with_aliases
 from app.web.auth import Reader, RightFirst, operator
 
 
@@ -33,6 +36,21 @@ class Standing(StrEnum):
     HELD = "held"
     ALONE = "alone"
     EXCLUDED = "excluded"
+
+
+class RecordStatus(StrEnum):
+    """The status of a record."""
+
+    SYNCED = "synced"
+    PENDING = "pending"
+    FAILED = "failed"
+    NEEDS_REVIEW = "needs_review"
+    UNLINKED = "unlinked"
+    EXCLUDED = "excluded"
+
+
+# what is called otherwise by its new name; every other value is the same under both
+STATUSES: Mapping[str, str] = {state.value: name for state, name in STATUS_NAMES.items()}
 
 
 class State(StrEnum):
@@ -57,9 +75,31 @@ class Ending(StrEnum):
     DROPPED = "dropped"
 
 
+class UndoStatus(StrEnum):
+    """The status of an undo.
+
+    SUPERSEDED  somebody had edited the field since, so that edit stayed
+    ABANDONED   a person dismissed its failure before it could be carried out
+    """
+
+    OPEN = "open"
+    DONE = "done"
+    SUPERSEDED = "superseded"
+    ABANDONED = "abandoned"
+
+
+UNDO_STATUSES: Mapping[str, str] = {
+    Ending.OVERTAKEN: UndoStatus.SUPERSEDED,
+    Ending.DROPPED: UndoStatus.ABANDONED,
+}
+ENDINGS: Mapping[str, str] = {new: old for old, new in UNDO_STATUSES.items()}
+OUTCOMES: Mapping[str, str] = {"kept": "accepted", "skipped": "ignored", "unreadable": "invalid"}
+
+
 router = APIRouter(prefix="/records/{side}/{kind}/{record_id}", tags=["records"], route_class=RightFirst)
 
 
+@with_aliases
 class Event(BaseModel):
     """One thing that happened to a record: a delivery, a call we made, a failure or a hold, or what a person did."""
 
@@ -71,7 +111,9 @@ class Event(BaseModel):
         description="the delivery's event, the call, the cause, or what a person did",
         examples=["PATIENT_MODIFY", "update"],
     )
-    outcome: str = Field(description="what became of it: kept, confirmed, refused, unknown …", examples=["confirmed"])
+    outcome: Annotated[str, NowCalled("result", OUTCOMES)] = Field(
+        description="what became of it: accepted, confirmed, refused, unknown …", examples=["confirmed"]
+    )
     ended_at: datetime | None = Field(description="when it was used up, or answered")
     belongs_to: list[str] = Field(
         description="the calls that came of a delivery; the deliveries that a call or a failure came of"
@@ -91,6 +133,7 @@ class Event(BaseModel):
     code: str = Field(description="what the side answered with", examples=["DUPLICATE_VALUE"])
 
 
+@with_aliases
 class Record(BaseModel):
     """A record as we know it: no value of it is stored."""
 
@@ -99,15 +142,17 @@ class Record(BaseModel):
     id: str = Field(examples=["5070101"])
     drchrono_id: str | None = Field(examples=["5070101"])
     salesforce_id: str | None = Field(examples=["003SYN0000000015EAA"])
-    state: Standing
-    cause: str | None = Field(description="why it failed or is held", examples=["several_contacts"])
+    state: Annotated[Standing, NowCalled("status", STATUSES, RecordStatus)]
+    cause: Annotated[str | None, NowCalled("code")] = Field(
+        description="why it failed or needs review", examples=["several_contacts"]
+    )
     sentence: str | None = Field(description="what is wrong", examples=["DrChrono needs a first name."])
     fix: str | None = Field(description="what to do about that")
     fields: list[str] = Field(description="the fields that is about")
     excluded_by: list[Exclusion] = Field(
         description="what leaves it out of what is synced: a condition on a side, a record it refers to, or a person"
     )
-    lane: str = Field(examples=["live"])
+    lane: Annotated[str, NowCalled("queue")] = Field(examples=["live"])
     attempts: int = Field(description="how many were made since it first failed so, or since it last went well")
     due_at: datetime | None = Field(description="when it is looked at next; null while nothing is to be done")
     synced_at: datetime | None
@@ -126,6 +171,7 @@ class Origin(BaseModel):
     deliveries: list[str]
 
 
+@with_aliases
 class Value(BaseModel):
     """One field on both sides. A value that was not read is null, and its side not among `read`."""
 
@@ -140,7 +186,7 @@ class Value(BaseModel):
     unreadable: dict[Side, str]
     owner: Side
     one_way: bool
-    came: Origin | None
+    came: Annotated[Origin | None, NowCalled("last_change")]
 
 
 class Values(BaseModel):
@@ -198,7 +244,8 @@ async def reveal(request: Request, caller: Annotated[Caller, Depends(operator)],
     return _values(await records.reveal(request.app.state.runtime, one, caller.by))
 
 
-@router.post("/look", response_model=Record, responses=_UNKNOWN, summary="Look at a record again now")
+@router.post("/recheck", response_model=Record, responses=_UNKNOWN, summary="Check a record again now")
+@router.post("/look", response_model=Record, responses=_UNKNOWN, summary="Use `recheck`", deprecated=True)
 async def look(request: Request, side: Side, caller: Annotated[Caller, Depends(operator)], one: One) -> Any:
     """Make a record due, DrChrono being asked what it holds; gives it as it then stands."""
     runtime: Runtime = request.app.state.runtime

@@ -25,7 +25,8 @@ async def show(request: Request, caller: Annotated[Caller, Depends(reader)], day
     found = await appointments.of_day(runtime, _day(day) or today)
     await note_view(runtime, caller.by, Action.LIST, appointments.about(found), appointments.ids(found))
     earlier, later = _beside(found.day, -_DAY), _beside(found.day, _DAY)
-    return page("appointments", caller, found=found, today=today, earlier=earlier, later=later)
+    shared = appointments.odd_of_all(found)
+    return page("appointments", caller, found=found, today=today, earlier=earlier, later=later, all_odd=shared)
 
 
 def _day(text: str) -> date | None:

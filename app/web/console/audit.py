@@ -1,21 +1,21 @@
-"""The page of the audit: who did what, newest first, by action."""
+"""The page of the audit: who did what, newest first, by action; and all of it as CSV."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
 from app.operations import audit
 from app.operations.sign_in import Caller
 from app.ports import Action
 from app.runtime import Runtime
-from app.web.pages import page, reader
+from app.web.pages import HEADERS, operator, page, reader
 
-router = APIRouter(prefix="/audit")
+router = APIRouter()
 _ON_A_PAGE = 50
 
 
-@router.get("")
+@router.get("/audit")
 async def show(
     request: Request, caller: Annotated[Caller, Depends(reader)], action: str = "", before: str = ""
 ) -> Response:
@@ -25,3 +25,11 @@ async def show(
     found = await audit.acts(runtime, _ON_A_PAGE, wanted, before or None)
     older = f"/audit?action={wanted or ''}&before={found.next}" if found.next else None
     return page("audit", caller, acts=found.items, actions=list(Action), wanted=wanted, older=older)
+
+
+@router.get("/audit.csv")
+async def export(request: Request, caller: Annotated[Caller, Depends(operator)]) -> Response:
+    """Give all of it as a file, which is noted."""
+    lines = await audit.download(request.app.state.runtime, caller.by)
+    headers = {**HEADERS, "Content-Disposition": 'attachment; filename="audit.csv"'}
+    return StreamingResponse(lines, media_type="text/csv", headers=headers)

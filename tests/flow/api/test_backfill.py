@@ -125,18 +125,18 @@ async def test_an_operator_previews_and_starts_on_the_first_page_and_is_asked_on
         await browser.presses("Preview")
         await works(old)
         counted = (await browser.open("/")).text
-        question = await browser.presses("Start the first load of patients")
+        question = await browser.presses("Start the initial sync of patients")
         still = await acts(old)
-        await browser.presses("Start the first load")
+        await browser.presses("Start the initial sync")
         under_way = (await browser.open("/")).text
         await works(old)
         after = (await browser.open("/")).text
 
     assert "Nobody has looked yet at what there is." in before
     assert "1 patient in DrChrono, 2 Contacts in Salesforce" in counted
-    assert (question.heading, ("backfill", "patients") in still) == ("Start the first load of patients?", False)
+    assert (question.heading, ("backfill", "patients") in still) == ("Start the initial sync of patients?", False)
     assert "gone through in DrChrono" in under_way
-    assert "Start the first load of patients" not in after
+    assert "Start the initial sync of patients" not in after
     assert len(old.charts()) == 2
 
 
@@ -147,4 +147,4 @@ async def test_once_everything_is_loaded_nothing_is_said(clinic):
     assert (await asks(clinic))["says"] is None
     async with browsing(clinic) as browser:
         await browser.signs_in(OPERATOR)
-        assert "First load" not in (await browser.open("/")).text
+        assert "Initial sync" not in (await browser.open("/")).text

@@ -132,7 +132,7 @@ async def test_the_page_opens_on_today_and_leads_to_the_days_beside(clinic):
 
     assert today.status == nonsense.status == last.status == 200
     assert "10:30 AM" in day.text
-    assert "in step" in day.text
+    assert "Synced" in day.text
     assert "no appointment" in after.text
     assert "10:30 AM" in back.text
     assert record.heading.startswith("Appointment ")
@@ -156,4 +156,4 @@ async def test_with_salesforce_away_the_page_says_so(clinic):
         page = await browser.open(f"/appointments?day={DAY}")
 
     assert (found["items"], found["silence"].split(" (")[0]) == ([], "Salesforce did not answer")
-    assert "only Salesforce can tell" in page.text
+    assert "Only Salesforce knows the appointments" in page.text

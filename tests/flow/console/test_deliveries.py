@@ -93,7 +93,7 @@ async def test_a_viewer_can_neither_reveal_nor_run_again(clinic):
         await clinic.web.post("/api/v1/deliveries/replay?expected=1", headers=viewer),
     ]
 
-    assert [form.action for form in page.forms] == ["/logout"]
+    assert [form.action for form in page.forms] == ["/find", "/logout"]
     assert [answer.status_code for answer in answers] == [403, 403, 403]
     assert await acts(clinic) == []
 

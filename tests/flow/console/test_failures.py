@@ -209,7 +209,7 @@ async def test_a_viewer_sees_them_and_can_do_nothing(failing):
     ]
 
     pressed = [[form.action for form in page.forms if form.method == "POST"] for page in pages]
-    assert pressed == [["/logout"], ["/logout"]]
+    assert pressed == [["/find", "/logout"], ["/find", "/logout"]]
     assert [answer.status_code for answer in answers] == [403, 403]
 
 

@@ -61,7 +61,7 @@ async def test_what_came_of_a_field_in_the_last_week_is_counted_and_leads_to_its
     assert lately["email"]["refusals"] == [{"side": "salesforce", "field": "Email", "count": 1}]
     assert lately["city"]["refusals"] == [{"side": "salesforce", "field": "MailingCity", "count": 1}]
     assert page.links["1 refused"] == "/failures?kind=patient&side=salesforce&field=MailingCity"  # of two the last
-    assert page.links["1 changed on both sides"] == "/conflicts?kind=patient&field=email"
+    assert page.links["1 conflict"] == "/conflicts?kind=patient&field=email"
 
 
 async def test_the_command_shows_what_the_org_last_said_while_it_does_not_answer(clinic, capsys):

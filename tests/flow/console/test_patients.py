@@ -128,7 +128,7 @@ async def test_the_list_is_read_page_by_page(staffed):
         first = await browser.open("/patients")
         second = await browser.follows("Older")
 
-    assert (first.text.count("on its way"), second.text.count("on its way")) == (50 + 1, 10 + 1)  # and a choice
+    assert (first.text.count("Pending"), second.text.count("Pending")) == (50 + 1, 10 + 1)  # and a choice
 
 
 async def test_the_list_of_one_state_holds_all_of_it_and_nobody_else(staffed):
@@ -172,8 +172,8 @@ async def test_the_page_lists_those_of_a_state_and_goes_on_in_it(staffed):
         none = await browser.open("/patients?state=failed")
         unknown = await browser.open("/patients?state=nothing")
 
-    assert [page.text.count("on its way") for page in (first, second, unknown)] == [51, 11, 51]
-    assert "No patient is in this state at the moment" in none.text
+    assert [page.text.count("Pending") for page in (first, second, unknown)] == [51, 11, 51]
+    assert "No patient has this status now" in none.text
 
 
 async def test_a_person_searches_on_the_page_and_no_address_holds_what_they_typed(staffed):
@@ -191,7 +191,7 @@ async def test_a_person_searches_on_the_page_and_no_address_holds_what_they_type
 
     assert "Ada Fixture-Lovell" in found.text
     assert found.response.headers["cache-control"] == "no-store"
-    assert "Nobody was found" in nobody.text
+    assert "No patient matches" in nobody.text
     assert more.text.count("Sought") == 10
     assert {url for url in browser.visited if "patients" in url} == {f"{HOME}/patients"}
 

@@ -179,7 +179,7 @@ async def test_a_viewer_may_read_masked_and_neither_reveal_nor_have_it_looked_at
         shown = await browser.presses("Read both sides now")
 
     assert (refused, before) == ([403, 403], (0, 0))
-    assert {name for form in page.forms for name, *_ in form.buttons} == {"Sign out", "Read both sides now"}
+    assert {name for form in page.forms for name, *_ in form.buttons} == {"Find", "Sign out", "Read both sides now"}
     assert "only an operator may see them" in shown.text
     assert "Fixture" not in shown.text
     assert await noted(staffed) == []
@@ -224,14 +224,14 @@ async def test_a_person_reads_reveals_and_has_a_record_looked_at_on_its_page(sta
         looked = await browser.presses("Look again now")
 
     assert (page.heading, page.status) == (f"Patient {patient['id']}", 200)
-    assert "in step" in page.text
+    assert "Synced" in page.text
     assert "PATIENT_CREATE" in page.text
     assert "Fixture" not in page.text + read.text + hidden.text
     assert "•••" in read.text
     assert "Fixture" in revealed.text
     assert revealed.response.headers["cache-control"] == "no-store"
     assert str(hidden.url) == f"{HOME}/records/drchrono/patient/{patient['id']}"
-    assert "on its way" in looked.text
+    assert "Pending" in looked.text
     assert [action for _, action, _ in await noted(staffed)] == ["reveal", "look"]
 
 

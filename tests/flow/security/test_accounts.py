@@ -124,7 +124,7 @@ async def test_a_changed_account_ends_its_sessions_and_no_others(staffed, clinic
     later = staffed(**changed)
     async with opened(later, empty_vendors.drchrono, empty_vendors.salesforce, connects=False) as it:
         answers = [
-            await it.web.get("/lanes", headers={"cookie": f"__Host-chronobridge_session={cookie}"})
+            await it.web.get("/queues", headers={"cookie": f"__Host-chronobridge_session={cookie}"})
             for cookie in cookies
         ]
 

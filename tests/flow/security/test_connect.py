@@ -75,7 +75,7 @@ async def test_the_overview_shows_whose_consent_is_held(browser):
 
     overview = await browser.follows("Connections")
 
-    assert "DrChrono ok" in overview.text
+    assert "DrChrono OK" in overview.text
     assert "fixture.provider" in overview.text
 
 

@@ -117,7 +117,7 @@ async def test_the_page_of_connections_says_so_too(clinic, doubts):
     page = await clinic.web.get("/connections", headers=BEARER)
 
     assert "DrChrono refused our tokens (invalid_grant)" in page.text
-    assert "Connect again" in page.text
+    assert "Reconnect" in page.text
 
 
 @ways

@@ -34,6 +34,7 @@ EXAMPLES = {"lane": "live", "side": "drchrono", "kind": "patient"}
 # these are posted so that what is looked for is in no address, or because they call the vendors; they only read
 READING = {
     "/patients",
+    "/find",
     "/api/v1/patients",
     "/records/drchrono/patient/1",
     "/api/v1/records/drchrono/patient/1/read",
@@ -202,7 +203,8 @@ async def test_a_viewer_reads_what_is_posted_only_to_be_read_and_leaves_nothing_
 
     assert {path for _, path in changing(staffed)} >= READING
     assert {path: answer.status_code for path, answer in answers.items()} == {
-        "/patients": 200,
+        "/patients": 303,
+        "/find": 200,
         "/api/v1/patients": 422,
         "/records/drchrono/patient/1": 404,
         "/api/v1/records/drchrono/patient/1/read": 404,

@@ -126,7 +126,7 @@ async def test_no_page_holds_a_script_a_style_or_an_address_of_another_site(unjo
         found += [(name, one) for one in re.findall(r"<script[^>]*>[^<]", page.text)]
 
     assert found == []
-    assert scripts == {"/static/htmx-2.0.11.min.js"}
+    assert scripts == {"/static/htmx-2.0.11.min.js", "/static/keys.js"}
 
 
 async def test_nobody_else_is_told_what_a_page_says_across_origins(unjoined):

@@ -75,9 +75,9 @@ async def test_who_has_the_operators_claim_is_an_operator_by_their_name(clinic, 
 
 
 async def test_the_page_that_was_wanted_comes_after_signing_in(browser):
-    await browser.open("/lanes")
+    await browser.open("/queues")
 
-    assert (await browser.follows(LINK)).heading == "Lanes"
+    assert (await browser.follows(LINK)).heading == "Queues"
 
 
 @pytest.mark.parametrize("claims", [{"groups": "billing"}, {"realm": {"roles": ["reader"]}, "groups": []}], ids=str)
@@ -85,10 +85,10 @@ async def test_who_has_the_viewers_claim_reads_only(issuer, browser, claims):
     issuer(claims=ANNA | claims)
 
     page = await signs_in(browser)
-    lanes = await browser.open("/lanes")
+    lanes = await browser.open("/queues")
 
     assert "signed in as anna@clinic.example, viewer" in page.text
-    assert [button for form in lanes.forms for button, *_ in form.buttons] == ["Sign out"]
+    assert [button for form in lanes.forms for button, *_ in form.buttons] == ["Find", "Sign out"]
 
 
 @pytest.mark.parametrize("groups", [[], ["front"], "front-desk2", None, {"front-desk": 1}, [["front-desk"]]], ids=str)
@@ -215,9 +215,9 @@ async def test_other_claims_in_the_settings_end_the_sessions_of_before(with_an_i
     cookie = browser.cookie("__Host-chronobridge_session").value
     changed = with_an_issuer(oidc_operator_claim="groups=board")
     async with opened(changed, empty_vendors.drchrono, empty_vendors.salesforce, connects=False) as later:
-        answer = await later.web.get("/lanes", headers={"cookie": f"__Host-chronobridge_session={cookie}"})
+        answer = await later.web.get("/queues", headers={"cookie": f"__Host-chronobridge_session={cookie}"})
 
-    assert answer.headers["location"] == "/login?next=/lanes"
+    assert answer.headers["location"] == "/login?next=/queues"
 
 
 async def test_without_an_issuer_there_is_no_such_sign_in(known, empty_vendors):

@@ -15,12 +15,31 @@ OURS = "(Sync_To_DrChrono__c = true OR DrChrono_Patient_Id__c != null)"
 
 
 def test_a_name_and_a_birth_date_are_both_to_fit_among_those_that_are_patients():
-    found = condition(PATIENT, PatientSearch(("roe",), date(1990, 2, 3)))
+    found = condition(PATIENT, PatientSearch(("roe",), (date(1990, 2, 3),)))
 
     assert found == (
         "((FirstName LIKE 'roe%' OR FirstName LIKE '% roe%' OR FirstName LIKE '%-roe%' OR LastName LIKE 'roe%' "
         f"OR LastName LIKE '% roe%' OR LastName LIKE '%-roe%') AND Birthdate = 1990-02-03) AND {OURS}"
     )
+
+
+def test_of_several_birth_dates_one_is_to_fit():
+    found = condition(PATIENT, PatientSearch(born=(date(1924, 6, 15), date(2024, 6, 15))))
+
+    assert found == f"((Birthdate = 1924-06-15 OR Birthdate = 2024-06-15)) AND {OURS}"
+
+
+def test_a_phone_number_is_looked_for_in_every_field_of_one_whatever_stands_between_its_parts():
+    found = condition(PATIENT, PatientSearch(phone="5550100104"))
+
+    for field in ("MobilePhone", "HomePhone"):
+        for begins in ("", "(", "1%", "+1%"):
+            assert f"{field} LIKE '{begins}555%010%0104%'" in found
+    assert "MobilePhone LIKE '%010%0104%'" in condition(PATIENT, PatientSearch(phone="0100104"))
+
+
+def test_an_email_address_is_looked_for_by_how_it_begins():
+    assert condition(PATIENT, PatientSearch(email="omar_")) == f"((Email LIKE 'omar\\_%')) AND {OURS}"
 
 
 def test_one_word_may_be_an_id_or_a_charts_as_well():

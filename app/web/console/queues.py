@@ -1,4 +1,4 @@
-"""The page of lanes: what each is for, what waits in it, and pausing it with a reason."""
+"""The page of queues: what each is for, how much is pending in it, and pausing it with a reason."""
 
 from typing import Annotated
 
@@ -10,25 +10,33 @@ from app.operations.lanes import LaneName
 from app.operations.sign_in import Caller
 from app.web.pages import form, operator, page, reader, redirect
 
-router = APIRouter(prefix="/lanes")
+router = APIRouter()
 Operator = Annotated[Caller, Depends(operator)]
 
 
-@router.get("")
+@router.get("/queues")
 async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> Response:
-    """Show every lane."""
-    return page("lanes", caller, lanes=await lanes.lane_views(request.app.state.runtime))
+    """Show every queue."""
+    return page("queues", caller, queues=await lanes.lane_views(request.app.state.runtime))
 
 
-@router.post("/{lane}/pause")
+@router.get("/lanes", dependencies=[Depends(reader)])
+async def show_by_old_address() -> Response:
+    """Send whoever comes by the page's old address on."""
+    return redirect("/queues")
+
+
+@router.post("/queues/{lane}/pause")
+@router.post("/lanes/{lane}/pause")
 async def pause(request: Request, lane: LaneName, caller: Operator) -> Response:
-    """Pause a lane."""
+    """Pause a queue."""
     await lanes.pause(request.app.state.runtime, lane, (await form(request)).get("reason", ""), caller.by)
-    return redirect("/lanes")
+    return redirect("/queues")
 
 
-@router.post("/{lane}/resume")
+@router.post("/queues/{lane}/resume")
+@router.post("/lanes/{lane}/resume")
 async def resume(request: Request, lane: LaneName, caller: Operator) -> Response:
-    """Resume a lane."""
+    """Resume a queue."""
     await lanes.resume(request.app.state.runtime, lane, caller.by)
-    return redirect("/lanes")
+    return redirect("/queues")

@@ -1,4 +1,4 @@
-"""Lanes are paused and resumed with a reason, by a page as by a script, and the audit keeps who did it."""
+"""Queues are paused and resumed with a reason, by a page as by a script, and the audit keeps who did it."""
 
 from datetime import timedelta
 
@@ -23,16 +23,16 @@ async def acts(clinic, **asked):
     return (await clinic.web.get("/api/v1/audit", headers=BEARER, params=asked)).json()
 
 
-async def test_a_lane_is_paused_with_a_reason_and_resumed_from_its_page(staffed):
+async def test_a_queue_is_paused_with_a_reason_and_resumed_from_its_page(staffed):
     async with browsing(staffed) as browser:
         await browser.signs_in(OPERATOR)
-        await browser.open("/lanes")
+        await browser.open("/queues")
         paused = await browser.presses("Pause", reason="Salesforce is being upgraded")
         resumed = await browser.presses("Resume")
 
-    assert "paused since" in paused.text
+    assert "Paused since" in paused.text
     assert "Salesforce is being upgraded" in paused.text
-    assert "paused since" not in resumed.text
+    assert "Paused since" not in resumed.text
     noted = [(one["role"], one["action"], one["about"], one["reason"]) for one in (await acts(staffed))["items"]]
     assert noted[:2] == [
         ("operator", "resume", "live", ""),
@@ -41,25 +41,25 @@ async def test_a_lane_is_paused_with_a_reason_and_resumed_from_its_page(staffed)
 
 
 async def test_a_script_does_the_same_and_the_audit_tells_it_from_a_person(staffed):
-    paused = await staffed.web.post("/api/v1/lanes/all/pause", headers=BEARER, json={"reason": "a restore"})
+    paused = await staffed.web.post("/api/v1/queues/all/pause", headers=BEARER, json={"reason": "a restore"})
 
-    assert {(lane["paused"], lane["reason"]) for lane in paused.json()["lanes"]} == {(True, "a restore")}
+    assert {(queue["paused"], queue["reason"]) for queue in paused.json()["queues"]} == {(True, "a restore")}
     assert [(one["who"], one["about"]) for one in (await acts(staffed))["items"]] == [("bearer", "all")]
 
 
-async def test_a_viewer_reads_lanes_and_audit_and_is_offered_nothing_to_press(staffed):
+async def test_a_viewer_reads_queues_and_audit_and_is_offered_nothing_to_press(staffed):
     async with browsing(staffed) as browser:
         await browser.signs_in(VIEWER)
-        lanes, audit = await browser.open("/lanes"), await browser.open("/audit")
+        queues, audit = await browser.open("/queues"), await browser.open("/audit")
 
-    assert [form.action for form in lanes.forms] == ["/logout"]
+    assert [form.action for form in queues.forms] == ["/find", "/logout"]
     assert "viewer session" in audit.text
 
 
 async def test_the_audit_is_read_page_by_page_and_by_action(staffed):
     for _ in range(30):
         for act in ("pause", "resume"):
-            await staffed.web.post(f"/api/v1/lanes/live/{act}", headers=BEARER)
+            await staffed.web.post(f"/api/v1/queues/live/{act}", headers=BEARER)
 
     first = await acts(staffed, limit=50)
     second = await acts(staffed, limit=50, before=first["next"])
@@ -78,7 +78,7 @@ async def test_what_a_page_asks_by_itself_keeps_nobody_signed_in(staffed):
         await browser.signs_in(OPERATOR)
         for _ in range(4):
             await staffed.time_passes(timedelta(minutes=10))
-            asked = await browser.client.get(f"{HOME}/lanes", headers={"x-poll": "1", "hx-request": "true"})
+            asked = await browser.client.get(f"{HOME}/queues", headers={"x-poll": "1", "hx-request": "true"})
 
     assert asked.status_code == 401
-    assert asked.headers["hx-redirect"] == "/login?next=/lanes"
+    assert asked.headers["hx-redirect"] == "/login?next=/queues"

@@ -1,4 +1,4 @@
-"""Pausing and resuming."""
+"""Pausing and resuming queues, which were called lanes."""
 
 from typing import Annotated, Any
 
@@ -9,10 +9,11 @@ from app.operations import lanes
 from app.operations.lanes import LaneName, lane_as_json, lane_states
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
+from app.web.api.deprecated import NowCalled, with_aliases
 from app.web.auth import RightFirst, operator
 from app.web.validation import RequestBody
 
-router = APIRouter(prefix="/lanes", tags=["lanes"], route_class=RightFirst)
+router = APIRouter(tags=["queues"], route_class=RightFirst)
 Operator = Annotated[Caller, Depends(operator)]
 
 
@@ -22,32 +23,37 @@ class Why(RequestBody):
     reason: str = Field("", max_length=200, examples=["Salesforce is being upgraded"])
 
 
+@with_aliases
 class LaneState(BaseModel):
-    """A lane, and whether it is paused, why and since when."""
+    """A queue, and whether it is paused, why and since when."""
 
-    lane: str = Field(examples=["live"])
+    lane: Annotated[str, NowCalled("queue")] = Field(examples=["live"])
     paused: bool
+    status: str = Field(examples=["running"])
     reason: str | None = Field(examples=["Salesforce is being upgraded"])
     since: str | None = Field(examples=["2026-03-05T14:00:00+00:00"])
 
 
+@with_aliases
 class LaneStates(BaseModel):
-    """Every lane, most urgent first."""
+    """Every queue, most urgent first."""
 
-    lanes: list[LaneState]
+    lanes: Annotated[list[LaneState], NowCalled("queues")]
 
 
-@router.post("/{lane}/pause", response_model=LaneStates, summary="Make no writes from a lane")
+@router.post("/queues/{lane}/pause", response_model=LaneStates, summary="Make no writes from a queue")
+@router.post("/lanes/{lane}/pause", response_model=LaneStates, summary="Use /queues", deprecated=True)
 async def pause(request: Request, lane: LaneName, caller: Operator, why: Annotated[Why | None, Body()] = None) -> Any:
-    """Pause a lane, or all of them: its work stays in it and makes no writes."""
+    """Pause a queue, or all of them: its records stay pending in it and make no writes."""
     runtime: Runtime = request.app.state.runtime
     await lanes.pause(runtime, lane, why.reason if why else "", caller.by)
     return await _all(runtime)
 
 
-@router.post("/{lane}/resume", response_model=LaneStates, summary="Let a lane write again")
+@router.post("/queues/{lane}/resume", response_model=LaneStates, summary="Let a queue write again")
+@router.post("/lanes/{lane}/resume", response_model=LaneStates, summary="Use /queues", deprecated=True)
 async def resume(request: Request, lane: LaneName, caller: Operator) -> Any:
-    """Resume a lane, or all of them, and ring for what waited in it."""
+    """Resume a queue, or all of them; what is pending in it goes on at once."""
     runtime: Runtime = request.app.state.runtime
     await lanes.resume(runtime, lane, caller.by)
     return await _all(runtime)

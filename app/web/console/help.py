@@ -1,0 +1,17 @@
+"""The page of help: what the desk does, a section a task, as `deploy/docs/desk.md` tells it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import Response
+
+from app.operations.sign_in import Caller
+from app.web.pages import page, reader
+
+router = APIRouter(prefix="/help")
+
+
+@router.get("")
+async def show(caller: Annotated[Caller, Depends(reader)]) -> Response:
+    """Show it."""
+    return page("help", caller)

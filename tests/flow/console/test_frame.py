@@ -1,0 +1,77 @@
+"""What stands around every page: a way back where an address is none, links that survive signing in, the navigation."""
+
+import pytest
+
+from tests.flow.browser import HOME, browsing
+from tests.flow.clinic import OPERATOR
+
+BEARER = {"authorization": f"Bearer {OPERATOR}"}
+A_BROWSER = {"accept": "text/html,application/xhtml+xml"}
+
+
+@pytest.fixture
+async def browser(clinic):
+    async with browsing(clinic) as it:
+        it.client.headers.update(A_BROWSER)
+        await it.signs_in(OPERATOR)
+        yield it
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/conflicts/x/y/z"])
+async def test_a_wrong_address_is_answered_by_a_page_with_the_ways_on(browser, path):
+    page = await browser.open(path)
+
+    assert (page.status, page.heading) == (404, "Page not found")
+    assert page.links["Patients"] == "/patients"
+
+
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        ("/failures/retry", "/failures"),
+        ("/connections/drchrono/test", "/connections"),
+        ("/queues/live/pause", "/queues"),
+        ("/connect/drchrono/ask", "/"),
+        ("/logout", "/"),
+    ],
+)
+async def test_what_only_takes_forms_leads_back_to_its_page_when_it_is_reloaded(browser, path, leads_to):
+    answer = await browser.client.get(f"{HOME}{path}")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, leads_to)
+
+
+async def test_what_a_page_cannot_read_is_said_on_a_page(browser):
+    await browser.open("/queues")
+    token = browser.csrf()
+
+    answer = await browser.client.post(f"{HOME}/queues/nothing/pause", data={"csrf_token": token})
+
+    assert answer.status_code == 404
+    assert "<nav" in answer.text
+
+
+@pytest.mark.parametrize("accept", ["text/html", "*/*"])
+async def test_a_script_is_told_in_json_whatever_it_takes(clinic, accept):
+    headers = {**BEARER, "accept": accept}
+    unknown = await clinic.web.get("/api/v1/nothing", headers=headers)
+    wrong = await clinic.web.delete("/api/v1/patients", headers=headers)
+
+    assert (unknown.status_code, unknown.json()) == (404, {"detail": "Not Found"})
+    assert (wrong.status_code, wrong.json()) == (405, {"detail": "Method Not Allowed"})
+
+
+async def test_a_link_with_a_query_leads_there_after_signing_in(clinic):
+    async with browsing(clinic) as browser:
+        await browser.open("/conflicts?field=city&kind=patient")
+        page = await browser.signs_in(OPERATOR)
+
+    assert str(page.url) == f"{HOME}/conflicts?field=city&kind=patient"
+
+
+async def test_the_help_and_every_page_of_the_navigation_are_there(browser):
+    home = await browser.open("/")
+    found = {name: (await browser.open(path)).status for name, path in home.links.items() if path.startswith("/")}
+
+    assert {"Help", "Queues", "Audit", "Patients"} <= found.keys()
+    assert set(found.values()) == {200}
