@@ -34,7 +34,8 @@ def without_values(message: str, values: Iterable[str | None]) -> str:
 
     values  what the record holds, or what was sent of it
     """
-    text = _LOOKS_LIKE_A_VALUE.sub(MASK, " ".join(message[:_READ].split()))
+    whole = message[:_READ].encode("utf-8", "replace").decode().replace("\0", " ")  # half a character has no encoding
+    text = _LOOKS_LIKE_A_VALUE.sub(MASK, " ".join(whole.split()))
     text = _without_words(text, [value for value in values if value and value not in _NOBODYS])
     text = re.sub(rf"{MASK}(?: ?{MASK})+", MASK, text)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

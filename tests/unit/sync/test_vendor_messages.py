@@ -25,6 +25,7 @@ RULE = "Enter a mobile phone with an area code in the field Mobile Phone."
         ("born 3 February 1980; Feb 3, 1980; 3rd of may", f"born {MASK}; {MASK}; 3rd of may"),
         ("no more than 40 characters in 2026", "no more than 40 characters in 2026"),
         ("two\nlines  of text", "two lines of text"),
+        ("half a character \ud83d and\0a NUL", "half a character ? and a NUL"),
     ],
 )
 def test_what_may_be_a_value_is_struck_out_and_the_rules_words_stay(said, left):
