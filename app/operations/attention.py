@@ -181,8 +181,7 @@ async def counts(runtime: Runtime) -> AttentionCounts:
 
     Raises  StoreUnavailable
     """
-    found = await attention.counts(runtime.database)
-    return AttentionCounts(found.get(False, 0), found.get(True, 0))
+    return AttentionCounts(*await attention.counts(runtime.database))
 
 
 async def settled(runtime: Runtime, link_ids: Collection[str]) -> list[AttentionStatus]:
@@ -324,10 +323,10 @@ def _item(runtime: Runtime, row: Any, who: RecordName, *, is_decided: bool) -> A
         code=vendor_code(row.cause),
         is_held=bool(row.is_held),
         is_decided=is_decided,
-        is_dismissed=False,
-        dismissed_by="",
-        dismissed_at=None,
-        reason="",
+        is_dismissed=row.dismissed_at is not None,
+        dismissed_by=row.dismissed_by or "",
+        dismissed_at=row.dismissed_at,
+        reason=row.reason or "",
         is_retrying=row.due_at is not None,
         attempts=row.attempts,
         next_retry_at=row.due_at,

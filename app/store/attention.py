@@ -30,6 +30,9 @@ _ROWS = sa.select(
     _f.at,
     (_f.attempts + links.c.attempts).label("attempts"),
     _f.note,
+    _f.dismissed_at,
+    _f.dismissed_by,
+    _f.reason,
     _f.message.is_not(None).label("has_message"),
     links.c.drchrono_id,
     links.c.salesforce_id,
@@ -55,10 +58,13 @@ async def some(database: Database, link_ids: Collection[str]) -> list[sa.Row[Any
     return await database.read(_ROWS.where(_f.link_id.in_(sorted(link_ids)))) if link_ids else []
 
 
-async def counts(database: Database) -> dict[bool, int]:
-    """Give how many records failed (False), and how many are held (True)."""
-    asked = sa.select(_f.is_held, sa.func.count().label("records")).group_by(_f.is_held)
-    return {bool(row.is_held): row.records for row in await database.read(asked)}
+async def counts(database: Database) -> tuple[int, int, int]:
+    """Give how many records failed, how many are held, and how many of either were dismissed."""
+    is_dismissed = _f.dismissed_at.is_not(None).label("is_dismissed")
+    counted = sa.select(_f.is_held, is_dismissed, sa.func.count().label("records")).group_by(_f.is_held, is_dismissed)
+    rows = await database.read(counted)
+    waiting = {bool(row.is_held): row.records for row in rows if not row.is_dismissed}
+    return waiting.get(False, 0), waiting.get(True, 0), sum(row.records for row in rows if row.is_dismissed)
 
 
 async def find_message(database: Database, link_id: str) -> sa.Row[Any] | None:
