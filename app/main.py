@@ -50,13 +50,12 @@ from app.web.api import queues as queues_api
 from app.web.api import records as records_api
 from app.web.auth import reader
 from app.web.console import appointments as appointments_pages
+from app.web.console import attention as attention_pages
 from app.web.console import audit as audit_pages
 from app.web.console import backfill as backfill_pages
 from app.web.console import conflicts as conflicts_pages
 from app.web.console import connections as connections_pages
 from app.web.console import deliveries as deliveries_pages
-from app.web.console import failures as failures_pages
-from app.web.console import held as held_pages
 from app.web.console import help as help_pages
 from app.web.console import login, oauth, oidc
 from app.web.console import lookup as lookup_pages
@@ -66,6 +65,7 @@ from app.web.console import overview as overview_pages
 from app.web.console import patients as patients_pages
 from app.web.console import queues as queues_pages
 from app.web.console import records as records_pages
+from app.web.console import review as review_pages
 from app.web.pages import PageMessage, PageRefused, capital, is_for_a_person, message_page, redirect
 from app.web.validation import refuse_invalid
 from app.web.webhooks import drchrono, salesforce
@@ -97,8 +97,8 @@ _PAGES = (
     patients_pages,
     appointments_pages,
     records_pages,
-    failures_pages,
-    held_pages,
+    attention_pages,
+    review_pages,
     conflicts_pages,
     deliveries_pages,
     queues_pages,

@@ -14,6 +14,7 @@ from typing import Any
 
 from app.errors import StoreUnavailable, SyncError
 from app.log import log
+from app.operations.records import vendor_pages
 from app.runtime import Runtime
 from app.store import lanes, schedules
 from app.store import sync_status as statuses
@@ -153,11 +154,10 @@ def _is_about_all(refused: RecordRefused) -> bool:
 
 
 def _text(runtime: Runtime, one: DueStatus) -> StatusText:
-    """Give what a record is to show; where its page in DrChrono is, public code of others has been seen to say."""
+    """Give what a record is to show."""
     view, link, settings = one.view, one.view.link, runtime.settings
     cause = view.last_error if view.standing is RecordState.ON_ITS_WAY else view.cause
     record_url = f"{settings.public_url}/records/{Side.SALESFORCE}/{link.kind}/{link.salesforce_id}"
-    folder = runtime.mappings[link.kind].path.rpartition("/")[2]
-    chart_url = f"{settings.drchrono_base_url}/{folder}/{link.drchrono_id}" if link.drchrono_id else ""
+    chart_url = vendor_pages(runtime, link.kind, {Side.DRCHRONO: link.drchrono_id}).get(Side.DRCHRONO, "")
     text = status_of(view.standing, cause, view.fields, link.excluded_by)
     return replace(text, record_url=record_url, chart_url=chart_url)

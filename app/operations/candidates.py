@@ -16,6 +16,7 @@ from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import audit, identity_index
 from app.store.record_views import RecordView
+from app.sync.create import filled_by_merge
 from app.sync.identity import alike, fingerprints, identity, narrowed, question, search_key
 from app.sync.mappings.table import Table
 from app.sync.model import Absent, RecordRef, Side, Snapshot
@@ -23,24 +24,40 @@ from app.sync.model import Absent, RecordRef, Side, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One field of the record and of each candidate, in order; `same`: whether each says what the record does."""
+    """One field of the record and of each candidate, in order.
+
+    same    whether each says what the record does
+    merged  what each would hold, were the record merged into it
+    """
 
     name: str
     own: str | None
     theirs: tuple[str | None, ...]
     same: tuple[bool, ...]
+    merged: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRecord:
+    """A record with what its system calls the person, as just read; empty where it says nothing."""
+
+    ref: RecordRef
+    name: str
+    born: str
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Whom a record could be, or what the one it met is the pair of; or (`silence`) why that is not known now.
 
+    people     the record and each of them, with their names: whoever is signed in sees those
     not_shown  charts that were this one's when last heard of, and are not among those that are shown
     """
 
     at: datetime
     own: RecordRef
     refs: tuple[RecordRef, ...] = ()
+    people: tuple[NamedRecord, ...] = ()
     lines: tuple[Line, ...] = ()
     not_shown: tuple[RecordRef, ...] = ()
     silence: Unanswered | None = None
@@ -75,8 +92,10 @@ async def of(runtime: Runtime, one: RecordView, by: By | None = None) -> Candida
         *(RecordRef(side, kind, each.id) for each in found),
         *(RecordRef(side.other, kind, each.id) for each in pairs),
     )
-    lines = _lines(runtime.mappings[kind], own, [*found, *pairs])
-    return replace(none, refs=refs, lines=lines, not_shown=await _not_shown(runtime, one, own, found))
+    table, all_found = runtime.mappings[kind], [*found, *pairs]
+    people = tuple(_person(table, ref, each) for ref, each in zip((none.own, *refs), (own, *all_found), strict=True))
+    not_shown = await _not_shown(runtime, one, own, found)
+    return replace(none, refs=refs, people=people, lines=_lines(table, own, all_found), not_shown=not_shown)
 
 
 async def _alike(runtime: Runtime, one: RecordView, own: Snapshot, side: Side) -> list[Snapshot] | Unanswered:
@@ -135,13 +154,23 @@ async def _charts(runtime: Runtime, table: Table, own: Snapshot) -> Sequence[Map
     return None if client is None else await client.listed(table.path, question(table, own.fields))
 
 
+def _person(table: Table, ref: RecordRef, seen: Snapshot) -> NamedRecord:
+    first, last, born = (
+        (seen.fields.get(row.name) or "") if (row := table.row_of(name)) else ""
+        for name in ("first_name", "last_name", "date_of_birth")
+    )
+    return NamedRecord(ref, f"{first} {last}".strip(), born)
+
+
 def _lines(table: Table, own: Snapshot, found: Sequence[Snapshot]) -> tuple[Line, ...]:
+    filled = [filled_by_merge(table, own.fields, each.fields) for each in found]
     return tuple(
         Line(
             name,
             own.fields.get(name),
             tuple(each.fields.get(name) for each in found),
             tuple(row.equal(own.fields.get(name), each.fields.get(name)) for each in found),
+            tuple(takes.get(name, each.fields.get(name)) for each, takes in zip(found, filled, strict=True)),
         )
         for name, row in table.rows.items()
         if any(each.fields.get(name) is not None for each in (own, *found))

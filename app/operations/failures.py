@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from app.log import log
 from app.ports import Act, Action, By
 from app.runtime import Runtime
 from app.store import failures, queue_stats
 from app.sync.failure_causes import fix
-from app.sync.model import Side
+from app.sync.failure_sentences import labels, sentence
+from app.sync.model import Kind, Side
 
 FEW = 5
 Group = failures.Group
@@ -17,7 +19,11 @@ _MAY_DIFFER = 20  # by a twentieth of it, a number is still the one that was see
 
 @dataclass(frozen=True, slots=True)
 class CauseGroup:
-    """Failures of one cause. `sample`: (side, id) of one of its records, to look at; None where it has no id."""
+    """Failures of one cause.
+
+    sample    (side, id) of one of its records, to look at; None where it has no id
+    sentence  what is wrong with each
+    """
 
     cause: str
     side: str
@@ -27,6 +33,7 @@ class CauseGroup:
     is_held: bool
     link_id: str
     sample: tuple[str, str] | None
+    sentence: str
     fix: str
 
 
@@ -47,10 +54,17 @@ async def causes(runtime: Runtime, group: Group | None = None) -> list[CauseGrou
             row.is_held,
             row.sample,
             _shown(refs.get(row.sample, (None, None))),
+            _sentence(runtime, row),
             fix(row.cause),
         )
         for row in rows
     ]
+
+
+def _sentence(runtime: Runtime, row: Any) -> str:
+    side, kind = Side(row.side), Kind(row.kind)
+    names = row.fields.split(",") if row.fields else ()
+    return sentence(row.cause, side, kind, labels(runtime.mappings.get(kind), side, names))
 
 
 def ids(found: Sequence[CauseGroup]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from app.operations.vendor_reads import Unanswered
 from app.ports import SealedColumn
 from app.runtime import Runtime
 from app.store import attention, doctor_zones, record_views
+from app.store.record_views import RecordView
 from app.sync.model import Fields, Kind, Side, Snapshot
 from app.sync.snapshots import SideReader
 
@@ -61,6 +62,25 @@ async def names_of(runtime: Runtime, rows: Sequence[Any]) -> tuple[dict[str, Rec
         found[link_id] = RecordName(_visit_name(runtime, None if person is None else person.name, at))
     new = await _delivered(runtime, Kind.PATIENT, [row for row in people if row.salesforce_id is None])
     return found | {link_id: _patient_name(runtime, seen) for link_id, seen in new.items()}, why or why_not
+
+
+async def name_of(runtime: Runtime, one: RecordView) -> tuple[RecordName, Unanswered | None]:
+    """Give who a record is of, and why Salesforce named nobody.
+
+    Raises  StoreUnavailable
+    """
+    found, why = await names_of(runtime, [_Named(one.id, one.link.kind, one.link.drchrono_id, one.link.salesforce_id)])
+    return found.get(one.id, NOBODY), why
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A record as `names_of` takes it."""
+
+    link_id: str
+    kind: str
+    drchrono_id: str | None
+    salesforce_id: str | None
 
 
 async def _contacts_of(runtime: Runtime, visits: Mapping[str, Snapshot]) -> dict[str, str]:

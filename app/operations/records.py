@@ -116,6 +116,16 @@ def about(one: RecordView) -> str:
     return f"{one.link.kind.value} {one.ref.id}"
 
 
+def vendor_pages(runtime: Runtime, kind: Kind, ids: Mapping[Side, str | None]) -> dict[Side, str]:
+    """Give the addresses at which people see a record in each system; none where it is not there.
+
+    Where its page in DrChrono is, public code of others has been seen to say; Salesforce takes an id behind My Domain.
+    """
+    known, folder = runtime.settings, runtime.mappings[kind].path.rpartition("/")[2]
+    homes = {Side.DRCHRONO: f"{known.drchrono_base_url}/{folder}", Side.SALESFORCE: known.salesforce_login_url}
+    return {side: f"{home}/{id_}" for side, home in homes.items() if home and (id_ := ids.get(side))}
+
+
 async def _read(runtime: Runtime, one: RecordView) -> BothSides:
     salesforce, drchrono = await asyncio.gather(_salesforce(runtime, one), _drchrono(runtime, one))
     return await _compared(runtime, one, {Side.DRCHRONO: drchrono, Side.SALESFORCE: salesforce})

@@ -42,24 +42,24 @@ _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 class Refusal(StrEnum):
     """Why a decision is not taken, as a person is told."""
 
-    NOT_HELD = "The record does not wait for this decision any more."
-    NOTHING = "Nothing was picked."
+    NOT_HELD = "The record does not need this decision any more."
+    NOTHING = "Choose the value to keep, of one field at least."
     NOT_MAPPED = "The mapping does not carry that field."
     ONE_WAY = "That field travels to Salesforce only; DrChrono cannot take Salesforce's value."
-    NOT_SEEN = "Read both sides first: a decision is about the values that were there when you looked."
+    NOT_SEEN = "Compare both systems first: a decision is about the values that were there when you looked."
     NO_ID = "That is not the id of a record."
-    ITSELF = "That is the held record itself; name the one that stays."
+    ITSELF = "That is the record itself; name the one that stays."
     NO_MERGE = "Salesforce does not merge records of this object; one of the two has to go by hand."
-    BUSY = "Somebody has decided about this a moment ago; wait until that is carried out."
+    BUSY = "Somebody decided about this a moment ago; wait until that is carried out."
 
     # of an undo alone
     UNKNOWN = "No such conflict is kept."
-    ONCE = "This was undone before; it can be undone once."
+    ONCE = "This was restored before; it can be restored once."
     NOT_KEPT = "The old value is not kept any more: it is older than RETENTION_DAYS, or its key is gone."
-    NOT_WRITTEN = "The rule's write did not go through, or it is not known yet; there is nothing to undo."
+    NOT_WRITTEN = "The rule's write did not go through, or is not confirmed yet; there is nothing to restore."
     EDITED = "The field has been edited since, so the old value is left where it is; edit it by hand."
     NOT_MAPPED_NOW = "The mapping does not carry that field any more."
-    FIELD_BUSY = "Somebody has decided about this field a moment ago; wait until that is carried out."
+    FIELD_BUSY = "Somebody decided about this field a moment ago; wait until that is carried out."
 
 
 @dataclass(frozen=True, slots=True)

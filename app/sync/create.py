@@ -118,9 +118,13 @@ def plan_merge(table: Table, held: Hold, own: Fields, winner: Snapshot | None) -
     """
     if winner is None or winner.key is None or winner.key != held.met_id:
         return held
-    lacks = {name for name, value in winner.fields.items() if value is None and not table.rows[name].parent}
-    filled = {name: own[name] for name in lacks & own.keys() if own[name] is not None and _goes(table, name)}
-    return MergeContacts(winner.id, filled)
+    return MergeContacts(winner.id, filled_by_merge(table, own, winner.fields))
+
+
+def filled_by_merge(table: Table, own: Fields, kept: Fields) -> Fields:
+    """Give what the Contact that stays takes of the one that is merged into it."""
+    lacks = {name for name, value in kept.items() if value is None and not table.rows[name].parent}
+    return {name: own[name] for name in lacks & own.keys() if own[name] is not None and _goes(table, name)}
 
 
 def recheck_unanswered_create(

@@ -37,9 +37,9 @@ ASKED_TOO_OFTEN = "asked_too_often"  # of what a person wants to see: no record'
 DRCHRONO_QUOTA_CAUSES = (HOUR_IS_SPENT, SECONDS_ARE_FULL, "HTTP_429")  # calls, that is: the vendor is not away
 SALESFORCE_QUOTA_CAUSES = (DAY_IS_SPENT, "REQUEST_LIMIT_EXCEEDED")
 
-_NO_ANSWER = "The vendor did not answer, or not so that it could be read; try again, and ask the vendor if it repeats."
+_NO_ANSWER = "The vendor did not answer, or not so that it could be read; retry, and ask the vendor if it repeats."
 _REFUSED = "The vendor refused the request itself; report it with the record's id."
-_OTHER = "Look the code up in the vendor's documentation, correct the record, then try again."
+_OTHER = "Look the code up in the vendor's documentation, correct the record, then retry."
 
 _UNREADABLE = (
     "ANSWER_DOES_NOT_FIT NOT_JSON NO_RECORDS OutcomeUnknown Unreadable NO_ID NO_USER NO_FIELDS "
@@ -97,7 +97,7 @@ _ROWS = (
     FailureCause(
         "HTTP_403",
         FailureClass.ACCESS,
-        "The connected user lacks a permission or a scope for this call; grant it, then try again.",
+        "The connected user lacks a permission or a scope for this call; grant it, then retry.",
     ),
     FailureCause(
         OTHER_LINK,
@@ -108,7 +108,7 @@ _ROWS = (
     FailureCause(
         SEVERAL[Side.DRCHRONO],
         FailureClass.IDENTITY,
-        "Several charts have this name and birth date; pick one in Held, or put the right one's id into the Contact.",
+        "Several charts have this name and birth date; link the right one, or put its id into the Contact.",
         is_held=True,
         side=Side.DRCHRONO,
         decision=Decision.RECORD_IN_DRCHRONO,
@@ -116,7 +116,7 @@ _ROWS = (
     FailureCause(
         SEVERAL[Side.SALESFORCE],
         FailureClass.IDENTITY,
-        "Several Contacts have this name and birth date; pick one in Held, or put the chart's id into the right one.",
+        "Several Contacts have this name and birth date; link the right one, or put the chart's id into it.",
         is_held=True,
         decision=Decision.RECORD_IN_SALESFORCE,
     ),
@@ -131,7 +131,7 @@ _ROWS = (
         NOT_SHOWN,
         FailureClass.IDENTITY,
         "This person had a chart, which DrChrono does not show any more: deleted, merged or hidden from our user. Find "
-        "the right one there and put its id into the Contact, or say in Held that a new one is right.",
+        "the right one there and put its id into the Contact, or have a new chart created.",
         is_held=True,
         side=Side.DRCHRONO,
         decision=Decision.NEW_IN_DRCHRONO,
@@ -145,15 +145,15 @@ _ROWS = (
     FailureCause(
         TWIN_CODE,
         FailureClass.IDENTITY,
-        "DrChrono takes the patient for one it has; look in Held whom it shows, and pick that one. Whom "
-        "it does not show, find there, and put the id into the Contact.",
+        "DrChrono takes the patient for one it has; link the possible match it shows. Whom it does not show, find "
+        "there, and put the id into the Contact.",
         is_held=True,
         decision=Decision.RECORD_IN_DRCHRONO,
     ),
     FailureCause(
         ID_REFUSED,
         FailureClass.IDENTITY,
-        "Salesforce refuses every question about this record, and about no other; look at its id, then discard it.",
+        "Salesforce refuses every question about this record, and about no other; check its id, then dismiss it.",
     ),
     FailureCause(
         "OTHER_RECORD",
@@ -163,7 +163,7 @@ _ROWS = (
     FailureCause(
         NO_PARENT,
         FailureClass.PARENT,
-        "The record named there is gone in DrChrono or cannot be brought over; mend that one first.",
+        "The record named there is gone in DrChrono or cannot be created; fix that one first.",
     ),
     FailureCause(
         "parent_not_linked",
@@ -173,7 +173,7 @@ _ROWS = (
     FailureCause(
         GONE_IN_SALESFORCE,
         FailureClass.GONE,
-        "Deleted in Salesforce, or not shared with us; undelete or share it, or let it go here.",
+        "Deleted in Salesforce, or not shared with us; undelete or share it, or dismiss it here.",
         is_held=True,
     ),
     FailureCause(
@@ -186,14 +186,14 @@ _ROWS = (
     FailureCause(
         HELD,
         FailureClass.CONFLICT,
-        "Both sides changed the named field; pick in Held which value counts, or save it on both sides.",
+        "Both systems changed the named field; choose the value to keep, or save it in both systems.",
         is_held=True,
         decision=Decision.FIELDS,
     ),
     FailureCause(
         REWRITTEN,
         FailureClass.CONFLICT,
-        "Some automation keeps rewriting the named field; find and stop it, then pick in Held what counts.",
+        "Some automation keeps rewriting the named field; find and stop it, then choose the value to keep.",
         is_held=True,
         decision=Decision.FIELDS,
     ),
@@ -205,7 +205,7 @@ _ROWS = (
     FailureCause(
         UNANSWERED,
         FailureClass.ANSWER,
-        "DrChrono did not answer, and made no chart, at every attempt; try again when it is well.",
+        "DrChrono did not answer, and made no chart, at every attempt; retry when it is well.",
     ),
     FailureCause(
         "UNKNOWN",
@@ -215,7 +215,7 @@ _ROWS = (
     FailureCause(
         UNEXPECTED,
         FailureClass.INTERNAL,
-        "This record met a mistake of this service; report the log's line `record.unexpected`, then try again.",
+        "This record met a mistake of this service; report the log's line `record.unexpected`, then retry.",
     ),
     FailureCause(
         EVERY_RECORD_FAILS,

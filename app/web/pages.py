@@ -1,7 +1,9 @@
 """Pages for people: rendered on the server, readable without scripts, and sent so that no other site can use them."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -9,13 +11,18 @@ from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
+from starlette.datastructures import URL
 
+from app.operations import failures
 from app.operations.accounts import Role
+from app.operations.failures import Group
 from app.operations.labels import in_words, label
 from app.operations.sign_in import Caller
-from app.web import moments
+from app.runtime import Runtime
+from app.web import flash, moments
 from app.web.auth import CSRF_FIELD, caller_of, is_from_elsewhere, is_meant, refuse_bearer
 from app.web.charts import in_seconds
+from app.web.flash import Flash
 from app.web.validation import must_be_fit_form
 
 _MOST_FIELDS = 400  # three for each mapped field that differs
@@ -85,10 +92,9 @@ _templates.filters |= {"linked": linked, "span": in_seconds}
 
 _templates.globals["nav"] = (
     ("Overview", "/"),
+    ("Needs attention", "/attention"),
     ("Patients", "/patients"),
     ("Appointments", "/appointments"),
-    ("Failures", "/failures"),
-    ("Held", "/held"),
     ("Deliveries", "/deliveries"),
 )
 # what keeps the service itself running, apart from the day's work
@@ -111,6 +117,22 @@ class PageMessage:
     ways: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a page asks before an act that cannot be taken back, or that stops everything.
+
+    texts   what it comes to, the gravest first
+    action  where the form goes, with `fields` and `meant`; `back` is where one goes who does not mean it
+    """
+
+    title: str
+    texts: tuple[str, ...]
+    action: str
+    button: str
+    back: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
 class PageRefused(Exception):  # noqa: N818 - named for what happened
     """A page answers with something else than what was asked for."""
 
@@ -119,15 +141,31 @@ class PageRefused(Exception):  # noqa: N818 - named for what happened
         super().__init__()
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around every page: how many records need attention, and what the act before it came to."""
+
+    waiting: int
+    flash: Flash | None
+    request: Request
+
+
+_frame: ContextVar[Frame | None] = ContextVar("frame", default=None)
+
+
 def page(name: str, caller: Caller | None, status: int = 200, *, onward: str = "", **values: Any) -> HTMLResponse:
     """Give a rendered page.
 
     onward  an address of another site that the page's form may lead on to by a redirect
     values  what its template shows, escaped
     """
-    text = _templates.get_template(f"{name}.html").render(caller=caller, **values)
+    frame = _frame.get() if caller else None
+    text = _templates.get_template(f"{name}.html").render(caller=caller, frame=frame, **values)
     policy = HEADERS["Content-Security-Policy"].replace("form-action 'self'", f"form-action 'self' {onward}".rstrip())
-    return HTMLResponse(text, status, {**HEADERS, "Content-Security-Policy": policy})
+    answer = HTMLResponse(text, status, {**HEADERS, "Content-Security-Policy": policy})
+    if frame is not None and frame.flash is not None:
+        flash.drop(frame.request, answer)
+    return answer
 
 
 def message_page(message: PageMessage, caller: Caller | None) -> HTMLResponse:
@@ -140,20 +178,47 @@ def redirect(path: str) -> RedirectResponse:
     return RedirectResponse(path, 303, HEADERS)
 
 
+def redirect_after(request: Request, path: str, text: str, *ways: tuple[str, str]) -> RedirectResponse:
+    """Send a browser on to a page of ours, which says what the act came to and where to look next."""
+    answer = redirect(path)
+    flash.put(request, answer, Flash(text, ways))
+    return answer
+
+
 async def form(request: Request) -> dict[str, str]:
     """Give the fields of a form; asked again, the same ones.
 
     Raises  HTTPException for too many fields, or a NUL in one
     """
+    return dict(await _fields(request))
+
+
+async def ticked(request: Request, name: str) -> list[str]:
+    """Give everything that a form says under one name, as of boxes that were ticked.
+
+    Raises  as `form`
+    """
+    return [value for field, value in await _fields(request) if field == name]
+
+
+async def is_confirmed(request: Request, caller: Caller) -> bool:
+    """Say whether whoever acts was asked and meant it; a script by its bearer means what it sends.
+
+    Raises  as `form`
+    """
+    return caller.csrf is None or "meant" in await form(request)
+
+
+async def _fields(request: Request) -> list[tuple[str, str]]:
     if not hasattr(request.state, "form"):
         raw = await request.body()
         try:
             fields = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
         except ValueError:
             raise HTTPException(413, f"a form has {_MOST_FIELDS} fields at most") from None
-        request.state.form = dict(fields)
-        must_be_fit_form(request.state.form)
-    given: dict[str, str] = request.state.form
+        must_be_fit_form(fields)
+        request.state.form = fields
+    given: list[tuple[str, str]] = request.state.form
     return given
 
 
@@ -188,6 +253,9 @@ async def known(request: Request) -> Caller:
     moments.begin_page(request.app.state.runtime)
     found = await caller_of(request)
     if found is not None:
+        runtime: Runtime = request.app.state.runtime
+        waiting = await failures.number_of(runtime, Group())
+        _frame.set(Frame(waiting, None if is_of_script(request) else flash.take(request), request))
         return found
     refuse_bearer(request)
     if "authorization" in request.headers:
@@ -195,12 +263,17 @@ async def known(request: Request) -> Caller:
         raise PageRefused(message_page(PageMessage("That token is not known", text, 401), None))
     if request.method == "GET":
         away = f"/login?next={quote(asked_address(request), safe='/')}"
-        if "hx-request" in request.headers:  # a script follows no redirect to another page: it is told to go there
+        if is_of_script(request):  # a script follows no redirect to another page: it is told to go there
             raise PageRefused(Response(status_code=401, headers={**HEADERS, "HX-Redirect": away}))
         raise PageRefused(redirect(away))
     raise PageRefused(
         message_page(PageMessage("You are signed out", "Sign in and try again.", 401, (("Sign in", "/login"),)), None)
     )
+
+
+def is_of_script(request: Request) -> bool:
+    """Say whether a page's script asks for a part of it; what an act came to is for the page that is loaded whole."""
+    return "hx-request" in request.headers
 
 
 async def _must_be_meant(request: Request, found: Caller) -> None:
@@ -219,9 +292,13 @@ _LONGEST_PATH = 1_000  # it goes by an address, and to an identity provider and 
 
 
 def asked_address(request: Request) -> str:
-    """Give the address that was asked for, with its query, as `own_path` takes it; never with words of a search."""
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "words"]
-    return f"{request.url.path}?{urlencode(kept)}" if kept else request.url.path
+    """Give the address that was asked for, with its query, as `own_path` takes it; never with words of a search.
+
+    Where a script asked for a part of a page, it is the page's.
+    """
+    url = URL(page) if (page := request.headers.get("hx-current-url")) else request.url
+    kept = [(name, value) for name, value in parse_qsl(url.query) if name != "words"]
+    return f"{url.path}?{urlencode(kept)}" if kept else url.path
 
 
 def own_path(wanted: str | None) -> str:

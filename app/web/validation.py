@@ -6,7 +6,7 @@ The answer names the place and the rule, never what was sent: that may be a pers
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
@@ -50,12 +50,12 @@ def must_be_fit_address(path: str, query: bytes) -> None:
         raise HTTPException(400, "the address holds a NUL")
 
 
-def must_be_fit_form(fields: Mapping[str, str]) -> None:
+def must_be_fit_form(fields: Iterable[tuple[str, str]]) -> None:
     """Refuse a form with a NUL in it.
 
     Raises  HTTPException
     """
-    if any(_NUL in text for field in fields.items() for text in field):
+    if any(_NUL in text for field in fields for text in field):
         raise HTTPException(400, "the form holds a NUL")
 
 

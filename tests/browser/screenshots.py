@@ -16,15 +16,14 @@ PAGES = {
     "overview": "/",
     "patients": "/patients",
     "appointments": "/appointments",
-    "failures": "/failures",
-    "held": "/held",
+    "attention": "/attention",
     "conflicts": "/conflicts",
     "queues": "/queues",
     "deliveries": "/deliveries",
     "connections": "/connections",
     "audit": "/audit",
 }
-DECIDED = {"held": "held-values", "several_contacts": "held-several", "chart_of_another_contact": "held-merge"}
+DECIDED = {"held": "review", "several_contacts": "review-matches", "chart_of_another_contact": "review-merge"}
 
 
 def main():
@@ -42,7 +41,7 @@ def main():
         for looks, screen, names in (
             ("light", WIDE, list(PAGES)),
             ("dark", WIDE, ["overview"]),
-            ("light", PHONE, ["overview", "failures"]),
+            ("light", PHONE, ["overview", "attention"]),
         ):
             how = {"base_url": here.given["PUBLIC_URL"], "viewport": screen, "color_scheme": looks}
             context = people.context(browser, here.operator_token, **how)
@@ -92,25 +91,25 @@ def _first_load(here, browser, people):
 def _record(page, patient_id):
     """Picture a record with both sides read, its values masked."""
     page.goto(f"/records/drchrono/patient/{patient_id}")
-    page.get_by_role("button", name="Read both sides now").click()
+    page.get_by_role("button", name="Compare").click()
     page.get_by_text("•••").first.wait_for()
     _picture(page, "record")
 
 
 def _decided(page, cause, name):
     """Picture what a person decides, with the values, which are invented."""
-    page.goto(f"/held?cause={cause}")
-    page.get_by_role("link", name="Look at it").first.click()
-    page.get_by_role("button", name="Show the values").click()
-    page.get_by_role("table").wait_for()
+    page.goto(f"/attention?cause={cause}")
+    page.get_by_role("link", name="Review").first.click()
+    page.locator("main form[action$='/compare'] button").click()
+    page.locator("fieldset, article").first.wait_for()
     _picture(page, name)
 
 
 def _conflict(page):
     """Picture a conflict that can be undone, with both values, which are invented."""
     page.goto("/conflicts")
-    page.get_by_role("link", name="Look at it").first.click()
-    page.get_by_role("button", name="Show the values").click()
+    page.get_by_role("link", name="Review").first.click()
+    page.get_by_role("button", name="Show values").click()
     page.get_by_text("is noted in the audit").wait_for()
     _picture(page, "conflict")
 
@@ -124,10 +123,10 @@ def _delivery(page):
 
 
 def _sure(page):
-    """Picture the question before failures are let go, with the number first."""
-    page.goto("/failures")
-    page.get_by_role("button", name="Let go").first.click()
-    page.locator("main form[action='/failures/discard'] button").wait_for()
+    """Picture the question before failures are dismissed, with the number first."""
+    page.goto("/attention")
+    page.get_by_role("button", name="Dismiss").first.click()
+    page.get_by_label("Dismiss, because").wait_for()
     _picture(page, "sure")
 
 

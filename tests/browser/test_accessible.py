@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 PAGES = (
-    "/", "/patients", "/appointments", "/failures", "/held",
+    "/", "/patients", "/appointments", "/attention",
     "/conflicts", "/queues", "/mapping", "/deliveries", "/connections", "/audit",
 )  # fmt: skip
 PHONE = {"width": 360, "height": 740}
@@ -42,7 +42,7 @@ def test_the_page_to_sign_in_breaks_none_either(opened):
 
 def test_a_record_with_its_values_breaks_none_and_fits_a_phone(here, operator):
     operator.goto(f"/records/drchrono/patient/{here.ids[0]}")
-    operator.get_by_role("button", name="Show the values").click()
+    operator.get_by_role("button", name="Show values").click()
     operator.get_by_text("is noted in the audit").wait_for()
 
     must_hold(operator)
@@ -50,10 +50,20 @@ def test_a_record_with_its_values_breaks_none_and_fits_a_phone(here, operator):
 
 @pytest.mark.parametrize("cause", ["held", "several_contacts", "chart_of_another_contact"])
 def test_what_a_person_decides_breaks_none_and_fits_a_phone(operator, cause):
-    operator.goto(f"/held?cause={cause}")
-    operator.get_by_role("link", name="Look at it").first.click()
-    operator.get_by_role("button", name="Show the values").click()
-    operator.get_by_role("table").wait_for()
+    operator.goto(f"/attention?cause={cause}")
+    operator.get_by_role("link", name="Review").first.click()
+    operator.locator("main form[action$='/compare'] button").click()
+    operator.locator("fieldset, article").first.wait_for()
+
+    must_hold(operator)
+
+
+def test_the_question_before_a_merge_breaks_none_and_fits_a_phone(operator):
+    operator.goto("/attention?cause=chart_of_another_contact")
+    operator.get_by_role("link", name="Review").first.click()
+    operator.get_by_role("button", name="Find matches").click()
+    operator.get_by_role("button", name="Merge into this Contact").click()
+    operator.get_by_text("This cannot be undone here.").wait_for()
 
     must_hold(operator)
 
@@ -61,7 +71,7 @@ def test_what_a_person_decides_breaks_none_and_fits_a_phone(operator, cause):
 def test_a_conflict_with_its_values_breaks_none_and_fits_a_phone(operator):
     operator.goto("/conflicts?field=city")
     operator.locator("tbody tr td:last-child a").first.click()
-    operator.get_by_role("button", name="Show the values").click()
+    operator.get_by_role("button", name="Show values").click()
     operator.get_by_text("is noted in the audit").wait_for()
 
     must_hold(operator)
@@ -76,9 +86,9 @@ def test_a_deliverys_page_breaks_none(operator):
 
 
 def test_a_page_that_asks_whether_one_is_sure_breaks_none(operator):
-    operator.goto("/failures")
-    operator.get_by_role("button", name="Let go").first.click()
-    operator.locator("main form[action='/failures/discard'] button").wait_for()
+    operator.goto("/attention")
+    operator.get_by_role("button", name="Dismiss").first.click()
+    operator.get_by_label("Dismiss, because").wait_for()
 
     must_hold(operator)
 

@@ -25,7 +25,7 @@ class Form:
     action: str
     method: str
     fields: dict[str, str] = field(default_factory=dict)
-    buttons: list[tuple[str, str | None, str]] = field(default_factory=list)
+    buttons: list[tuple[str, str | None, str, str | None]] = field(default_factory=list)
 
 
 class Page(HTMLParser):
@@ -34,7 +34,15 @@ class Page(HTMLParser):
     def __init__(self, response):
         super().__init__()
         self.response, self.status, self.url = response, response.status_code, response.url
-        self.forms, self.links, self.words, self.heading, self._open, self._button = [], {}, [], "", [], None
+        self.forms, self.links, self.words, self.heading, self._open, self._button, self._said = (
+            [],
+            {},
+            [],
+            "",
+            [],
+            None,
+            "",
+        )
         if "html" in response.headers.get("content-type", ""):
             self.feed(response.text)
         self.text = " ".join(" ".join(self.words).split())
@@ -45,14 +53,19 @@ class Page(HTMLParser):
             self._open.append((tag, given))
         if tag == "form":
             self.forms.append(Form(given.get("action", ""), given.get("method", "get").upper()))
-        elif tag == "input" and self.forms and "name" in given:
-            self.forms[-1].fields[given["name"]] = given.get("value", "")
+        elif tag == "input" and self.forms and "name" in given and "form" not in given:
+            if given.get("type") not in ("radio", "checkbox") or "checked" in given:
+                self.forms[-1].fields[given["name"]] = given.get("value", "")
         elif tag == "button":
-            self._button = (given.get("name"), given.get("value", ""))
+            sends = given.get("type") != "button"
+            self._button = (given.get("name"), given.get("value", ""), given.get("formaction")) if sends else None
+            self._said = ""
 
     def handle_endtag(self, tag):
         if self._open and self._open[-1][0] == tag:
             self._open.pop()
+        if tag == "button" and self.forms and self._button:
+            self.forms[-1].buttons.append((self._said, *self._button))
 
     def handle_data(self, data):
         inside = [tag for tag, _ in self._open]
@@ -63,8 +76,8 @@ class Page(HTMLParser):
             self.heading += data.strip()
         if inside and inside[-1] == "a":
             self.links[data.strip()] = self._open[-1][1].get("href", "")
-        if "button" in inside and self.forms:
-            self.forms[-1].buttons.append((data.strip(), *self._button))
+        if "button" in inside and ("span", {"class": "hidden"}) not in self._open:
+            self._said = f"{self._said} {data.strip()}".strip()
 
 
 class Browser:
@@ -80,11 +93,11 @@ class Browser:
 
     async def presses(self, text, **filled):
         """Press a button of this page, with its form's fields filled in; gives the page where that ends."""
-        form, (_, name, value) = next(
+        form, (_, name, value, elsewhere) = next(
             (form, button) for form in self.page.forms for button in form.buttons if button[0] == text
         )
         fields = {**form.fields, **filled, **({name: value} if name else {})}
-        headers = self._said_of(self.page, target := self.page.url.join(form.action))
+        headers = self._said_of(self.page, target := self.page.url.join(elsewhere or form.action))
         if form.method == "GET":  # its fields are the address
             request = self.client.build_request("GET", target.copy_with(params=fields), headers=headers)
         else:

@@ -17,7 +17,7 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side, WriteState
 from app.sync.resolutions import ResolutionEnd
-from app.web.pages import PageMessage, PageRefused, message_page, operator, page, reader, redirect
+from app.web.pages import PageMessage, PageRefused, message_page, operator, page, reader, redirect, redirect_after
 
 router = APIRouter(prefix="/conflicts")
 Reader = Annotated[Caller, Depends(reader)]
@@ -85,7 +85,14 @@ async def undo(request: Request, caller: Operator, conflict_id: str) -> Response
     await _found(runtime, caller, conflict_id)
     if (refusal := await resolve.undo(runtime, conflict_id, caller.by)) is not None:
         raise _not_done(caller, refusal, conflict_id)
-    return redirect(f"/conflicts/{conflict_id}")
+    text = "The old value is restored in a moment, in both systems."
+    return redirect_after(request, f"/conflicts/{conflict_id}", text, ("Conflicts", "/conflicts"))
+
+
+@router.get("/{conflict_id}/undo", dependencies=[Depends(reader)])
+async def reloaded(conflict_id: str) -> Response:
+    """Send whoever loads the address of an act again back to the conflict."""
+    return redirect(f"/conflicts/{conflict_id}" if _ID.fullmatch(conflict_id) else "/conflicts")
 
 
 def _sort(given: Mapping[str, str]) -> Sort:

@@ -19,12 +19,22 @@ from app.ports import By
 from app.runtime import Runtime
 from app.sync.model import Side
 from app.web.auth import caller_of, cookie_name
-from app.web.pages import PageMessage, message_page, operator, page, redirect
+from app.web.pages import PageMessage, Question, is_confirmed, message_page, operator, page, redirect
 
 _COOKIE = "chronobridge_consent"
 _AGAIN = (("Start again", CONNECT), ("Connections", "/connections"))
 _NOT_CONFIRMED = (
     "DrChrono did not confirm that it revoked the tokens: sign in there and remove this application's access."
+)
+_DISCONNECT = Question(
+    "Disconnect DrChrono?",
+    (
+        "Nothing is read from DrChrono or written to it any more, for the whole practice, until somebody connects.",
+        "Changes that are made meanwhile are carried over then. Whoever connects signs in to DrChrono for it.",
+    ),
+    "/disconnect/drchrono",
+    "Disconnect DrChrono",
+    "/connections",
 )
 _ERROR_NAME = re.compile(r"[a-z_]{1,40}")
 
@@ -106,8 +116,10 @@ async def decline(request: Request, caller: Operator) -> Response:
 
 @router.post("/disconnect/drchrono")
 async def disconnect(request: Request, caller: Operator) -> Response:
-    """Forget the practice's tokens, and have DrChrono revoke them."""
+    """Forget the practice's tokens and have DrChrono revoke them, once that is meant."""
     runtime: Runtime = request.app.state.runtime
+    if not await is_confirmed(request, caller):
+        return page("sure", caller, asked=_DISCONNECT)
     is_revoked = await connections.disconnect(runtime, caller.by)
     text = "DrChrono's deliveries are still kept; nothing is read from it or written to it until you connect again."
     text = text if is_revoked else f"{text} {_NOT_CONFIRMED}"

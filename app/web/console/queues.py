@@ -1,5 +1,6 @@
 """The page of queues: what each is for, how much is pending in it, and pausing it with a reason."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -8,10 +9,20 @@ from fastapi.responses import Response
 from app.operations import lanes
 from app.operations.lanes import LaneName
 from app.operations.sign_in import Caller
-from app.web.pages import form, operator, page, reader, redirect
+from app.web.pages import Question, form, is_confirmed, operator, page, reader, redirect
 
 router = APIRouter()
 Operator = Annotated[Caller, Depends(operator)]
+_PAUSE_ALL = Question(
+    "Pause all queues?",
+    (
+        "Nothing is written to either system any more, whoever changes what, until somebody resumes the queues.",
+        "Nothing is lost: what is received is kept, and is written then.",
+    ),
+    "/queues/all/pause",
+    "Pause all queues",
+    "/queues",
+)
 
 
 @router.get("/queues")
@@ -29,8 +40,11 @@ async def show_by_old_address() -> Response:
 @router.post("/queues/{lane}/pause")
 @router.post("/lanes/{lane}/pause")
 async def pause(request: Request, lane: LaneName, caller: Operator) -> Response:
-    """Pause a queue."""
-    await lanes.pause(request.app.state.runtime, lane, (await form(request)).get("reason", ""), caller.by)
+    """Pause a queue; all of them once that is meant."""
+    reason = (await form(request)).get("reason", "")
+    if lane is LaneName.ALL and not await is_confirmed(request, caller):
+        return page("sure", caller, asked=replace(_PAUSE_ALL, fields={"reason": reason}))
+    await lanes.pause(request.app.state.runtime, lane, reason, caller.by)
     return redirect("/queues")
 
 

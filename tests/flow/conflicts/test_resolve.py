@@ -167,7 +167,7 @@ async def test_a_pick_without_a_look_is_refused(holding):
     for stamps in ({}, {"drchrono": "x", "salesforce": "y"}):
         given = {"picks": [{"field": "email", "side": "drchrono", "stamps": stamps}]}
         answer = await post(holding, "settle", **given)
-        assert (answer.status_code, "Read both sides first" in answer.json()["detail"]) == (409, True)
+        assert (answer.status_code, "Compare both systems first" in answer.json()["detail"]) == (409, True)
     assert await holding.rows(decisions) == []
 
 
@@ -254,9 +254,9 @@ async def test_whom_drchrono_does_not_show_is_said_to_be_found_there_and_a_secon
     (item,) = await items(doubled)
     async with browsing(doubled) as browser:
         await browser.signs_in(OPERATOR)
-        await browser.open(f"/held/{item['link']}")
-        none = await browser.presses("Read whom it could be")
-        await browser.presses("Look again now")
+        await browser.open(f"/attention/{item['link']}")
+        none = await browser.presses("Find matches")
+        await browser.presses("Check again")
         await doubled.settles()
 
     assert "DrChrono shows us nobody like it" in none.text
@@ -275,50 +275,6 @@ async def test_a_chart_that_is_none_of_them_is_never_linked(clinic):
     assert len(clinic.contacts()) == len(ids) + 1
 
 
-async def test_a_person_picks_on_the_page_what_counts(holding):
-    (item,) = await items(holding)
-    async with browsing(holding) as browser:
-        await browser.signs_in(OPERATOR)
-        listed = await browser.open("/held")
-        first = await browser.open(f"/held/{item['link']}")
-        masked = await browser.presses("Read both sides now")
-        shown = await browser.presses("Show the values")
-        done = await browser.presses("Let these count", **{"pick email": "salesforce"})
-        again = await browser.open("/held")
-        await holding.settles()
-        gone = await browser.open(f"/held/{item['link']}")
-
-    assert "Look at it" in listed.text
-    assert "example.com" not in first.text + masked.text + done.text
-    assert ("desk@example.com" in shown.text, "crm@example.com" in shown.text) == (True, True)
-    assert "It is decided, and carried out in a moment" in done.text
-    assert "decided" in again.text
-    assert held(holding) == ("crm@example.com", "crm@example.com")
-    assert gone.status == 200
-    assert "not held" in gone.heading
-
-
-async def test_a_person_picks_one_of_several_on_the_page(clinic):
-    chart, ids = await several_contacts(clinic)
-    (item,) = await items(clinic)
-    async with browsing(clinic) as browser:
-        await browser.signs_in(OPERATOR)
-        await browser.open(f"/held/{item['link']}")
-        masked = await browser.presses("Read whom it could be")
-        shown = await browser.presses("Show the values")
-        form = next(form for form in shown.forms if form.fields.get("id") == ids[0])
-        shown.forms.remove(form)
-        shown.forms.insert(0, form)
-        done = await browser.presses("This one")
-        await clinic.settles()
-
-    assert all(id_ in masked.text for id_ in ids)
-    assert "Tess" not in masked.text
-    assert ("Town 0" in shown.text, "Town 1" in shown.text) == (True, True)
-    assert "It is decided" in done.text
-    assert [(row.drchrono_id, row.salesforce_id) for row in await clinic.links()] == [(str(chart["id"]), ids[0])]
-
-
 async def test_whose_chart_has_a_contact_is_seen_beside_it_and_the_hold_ends_once_the_two_are_merged(clinic):
     twins = [clinic.human_ticks_contact() for _ in range(2)]
     await clinic.hears()
@@ -335,10 +291,10 @@ async def test_whose_chart_has_a_contact_is_seen_beside_it_and_the_hold_ends_onc
 
     async with browsing(clinic) as browser:
         await browser.signs_in(OPERATOR)
-        await browser.open(f"/held/{item['link']}")
-        shown = await browser.presses("Show the values")
+        await browser.open(f"/attention/{item['link']}")
+        shown = await browser.presses("Find matches")
         clinic.salesforce.post("/_control/records/Contact/merge", json=merged).raise_for_status()
-        await browser.presses("Look again now")
+        await browser.presses("Check again")
         await clinic.settles()
 
     assert (item["cause"], [one["id"] for one in read["candidates"]]) == (
@@ -347,7 +303,7 @@ async def test_whose_chart_has_a_contact_is_seen_beside_it_and_the_hold_ends_onc
     )
     assert chosen.status_code == 409
     assert f'/records/drchrono/patient/{chart["id"]}"' in shown.response.text
-    assert ">This one<" not in shown.response.text
+    assert "Link to this" not in shown.text
     assert await items(clinic) == []
     assert [(row.drchrono_id, row.salesforce_id) for row in await clinic.links()] == [(str(chart["id"]), linked)]
     assert len(clinic.charts()) == 1
@@ -363,10 +319,10 @@ async def test_what_is_mended_at_its_source_is_looked_at_again_from_its_page(cli
 
     async with browsing(clinic) as browser:
         await browser.signs_in(OPERATOR)
-        waits = await browser.open(f"/held/{item['link']}")
-        await browser.presses("Look again now")
+        waits = await browser.open(f"/attention/{item['link']}")
+        await browser.presses("Check again")
         await clinic.settles()
 
-    assert "Nothing is to be picked here" in waits.text
+    assert "There is nothing to choose here" in waits.text
     assert held(clinic) == ("desk@example.com", "desk@example.com")
     assert await items(clinic) == []

@@ -80,7 +80,7 @@ async def test_an_undo_pressed_twice_is_one(decided):
     third = await undoes(decided)
 
     assert sorted((first.status_code, second.status_code)) == [200, 409]
-    assert (third.status_code, third.json()["detail"]) == (409, "This was undone before; it can be undone once.")
+    assert (third.status_code, third.json()["detail"]) == (409, "This was restored before; it can be restored once.")
     assert held(decided) == ("desk@example.com", "desk@example.com")
     assert (decided.calls("drchrono", "PATCH"), decided.writes()) == (1, ["updated"])
     assert len(await acts(decided)) == 1

@@ -67,7 +67,7 @@ async def undoes(clinic, browser, patient):
     await clinic.arrives(clinic.chart(patient))
     (row,) = await clinic.rows(conflicts)
     await browser.open(f"/conflicts/{row.id}")
-    pages = [await browser.presses("Show the values"), await browser.presses("Put DrChrono's value back")]
+    pages = [await browser.presses("Show values"), await browser.presses("Restore DrChrono's value")]
     await clinic.settles()
     return pages
 
@@ -80,10 +80,10 @@ async def picks(clinic, browser):
         )
     chart = await clinic.registers(**CANARY | {"last_name": "Canarysdottir", "gender": "Female"})
     await clinic.arrives(chart, event="PATIENT_CREATE")
-    await browser.open("/held")
+    await browser.open("/attention")
     (row,) = (await clinic.web.get("/api/v1/held", headers=BEARER)).json()["items"]
-    await browser.open(f"/held/{row['link']}")
-    pages = [await browser.presses("Show the values"), await browser.presses("This one")]
+    await browser.open(f"/attention/{row['link']}")
+    pages = [await browser.presses("Find matches"), await browser.presses("Link to this Contact")]
     await clinic.settles()
     return pages
 

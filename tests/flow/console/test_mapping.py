@@ -60,7 +60,7 @@ async def test_what_came_of_a_field_in_the_last_week_is_counted_and_leads_to_its
     assert lately["email"]["writes"]["drchrono"] == 1
     assert lately["email"]["refusals"] == [{"side": "salesforce", "field": "Email", "count": 1}]
     assert lately["city"]["refusals"] == [{"side": "salesforce", "field": "MailingCity", "count": 1}]
-    assert page.links["1 refused"] == "/failures?kind=patient&side=salesforce&field=MailingCity"  # of two the last
+    assert page.links["1 refused"] == "/attention?kind=patient&side=salesforce&field=MailingCity"  # of two the last
     assert page.links["1 conflict"] == "/conflicts?kind=patient&field=email"
 
 

@@ -166,13 +166,13 @@ async def test_the_page_names_the_chart_that_is_known_and_takes_the_word(held):
     (item,) = await items(held)
     async with browsing(held) as browser:
         await browser.signs_in(OPERATOR)
-        await browser.open(f"/held/{item['link']}")
-        read = await browser.presses("Read whom it could be")
-        await browser.presses("A new chart is right")
+        await browser.open(f"/attention/{item['link']}")
+        read = await browser.presses("Find matches")
+        await browser.presses("Create a new chart")
         await held.settles()
 
     assert f"/records/drchrono/patient/{held.known['id']}" in read.response.text
-    assert "Let it go" in read.response.text
+    assert "Dismiss…" in read.text
     assert made(held) == 1
 
 

@@ -86,18 +86,24 @@ async def test_the_held_contact_becomes_the_one_its_chart_has_and_what_is_empty_
     assert decided[-1] == ("merge", f"patient {twins.second}, into {twins.first}")
 
 
-async def test_on_the_page_it_is_merged_into_the_contact_that_stands_beside_the_chart(twins):
+async def test_on_the_page_the_result_is_shown_both_people_are_named_and_then_it_is_merged(twins):
     async with browsing(twins) as browser:
         await browser.signs_in(OPERATOR)
-        await browser.open(f"/held/{twins.item['link']}")
-        masked = await browser.presses("Read whom it could be")
-        shown = await browser.presses("Show the values")
-        done = await browser.presses("Merge into this one")
+        await browser.open(f"/attention/{twins.item['link']}")
+        shown = await browser.presses("Find matches")
+        asked = await browser.presses("Merge into this Contact…")
+        before = len(twins.contacts())
+        done = await browser.presses("Merge the two Contacts")
         await settles(twins)
 
-    assert ("Kept" in masked.text, "Kept" in shown.text, "Lost" in shown.text) == (False, True, True)
-    assert [shown.response.text.count(f">{said}<") for said in ("Merge into this one", "This one")] == [1, 0]
-    assert "It is decided" in done.text
+    assert ("Kept" in shown.text, "Lost" in shown.text) == (True, True)
+    name = f"{twins.contact()['FirstName']} {twins.contact()['LastName']}"
+    assert (asked.heading, before) == (f"Merge {name} into {name}?", 2)
+    assert "This cannot be undone here." in asked.text
+    assert all(one in asked.text for one in (twins.first, twins.second))
+    assert "12345 12345 filled" in asked.text.replace("(empty) ", "")
+    assert str(done.url).endswith(f"/records/salesforce/patient/{twins.first}")
+    assert f"Contact {twins.second} is merged into this one" in done.text
     assert await ends_as_one(twins)
 
 
@@ -169,6 +175,6 @@ async def test_what_is_not_held_for_it_is_not_merged(twins):
     over = await merges(twins)
 
     assert [one.status_code for one in (itself, *twice)] == [409, 200, 409]
-    assert "the held record itself" in itself.json()["detail"]
+    assert "the record itself" in itself.json()["detail"]
     assert (no_id.status_code, over.status_code) == (422, 404)
     assert await ends_as_one(twins)

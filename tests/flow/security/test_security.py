@@ -38,7 +38,7 @@ READING = {
     "/api/v1/patients",
     "/records/drchrono/patient/1",
     "/api/v1/records/drchrono/patient/1/read",
-    "/held/1",
+    "/attention/1/compare",
     "/api/v1/held/1/read",
 }
 
@@ -208,7 +208,7 @@ async def test_a_viewer_reads_what_is_posted_only_to_be_read_and_leaves_nothing_
         "/api/v1/patients": 422,
         "/records/drchrono/patient/1": 404,
         "/api/v1/records/drchrono/patient/1/read": 404,
-        "/held/1": 404,
+        "/attention/1/compare": 404,
         "/api/v1/held/1/read": 404,
     }
     assert after == before
