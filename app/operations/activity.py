@@ -13,6 +13,7 @@ from app.metrics.definitions import END_TO_END
 from app.runtime import Runtime
 from app.store import activity, schedules
 from app.store.activity import Measure
+from app.store.record_history import Happened
 from app.sync.model import Side
 
 K = TypeVar("K")
@@ -122,6 +123,8 @@ def _places(measure: Measure, side: Side, part: str) -> Sequence[tuple[str, str]
             return ("received", side), ("outcomes", part)
         case Measure.APPLIED:
             return (("applied", side),)
+        case Measure.ENDED:
+            return (("ended", part),)
         case Measure.LATENCY:
             return (("latency", part),)
 
@@ -130,8 +133,16 @@ def _step(begin: datetime, counts: Mapping[str, Mapping[str, int]]) -> ActivityS
     def by_side(name: str) -> dict[Side, int]:
         return {side: counts.get(name, {}).get(side, 0) for side in Side}
 
-    latency = {int(bucket): count for bucket, count in counts.get("latency", {}).items()}
-    return ActivityStep(begin, by_side("received"), counts.get("outcomes", {}), by_side("applied"), latency=latency)
+    ended, latency = counts.get("ended", {}), counts.get("latency", {})
+    return ActivityStep(
+        begin,
+        by_side("received"),
+        counts.get("outcomes", {}),
+        by_side("applied"),
+        ended.get(Happened.FAILED, 0),
+        ended.get(Happened.HELD, 0),
+        {int(bucket): count for bucket, count in latency.items()},
+    )
 
 
 def _sum(counts: Sequence[Mapping[K, int]]) -> dict[K, int]:

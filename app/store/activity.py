@@ -20,7 +20,8 @@ from app.ports import LISTED
 from app.store import schedules
 from app.store.clock import db_now, instant, millis
 from app.store.database import Database, DialectInsert, Insert, insert_into
-from app.store.tables import activity, deliveries, journal, links
+from app.store.record_history import Happened
+from app.store.tables import activity, deliveries, journal, links, record_history
 from app.sync.model import Side, WriteState
 
 SLOT = timedelta(minutes=5)
@@ -36,6 +37,7 @@ class Measure(StrEnum):
 
     RECEIVED = "received"  # by who delivered and what the delivery came to
     APPLIED = "applied"  # writes, by who has taken them
+    ENDED = "ended"  # looks that ended in a failure or a hold, by whose record it is to be mended in and which it was
     LATENCY = "latency"  # deliveries that were applied, by who delivered and the bucket of how long it took
 
 
@@ -76,6 +78,13 @@ _SOURCES = (
         sa.literal_column("''"),
         journal.c.state == WriteState.CONFIRMED.value,
     ),
+    _Source(
+        Measure.ENDED,
+        record_history.c.at,
+        record_history.c.side,
+        record_history.c.what,
+        record_history.c.what.in_([Happened.FAILED.value, Happened.HELD.value]),
+    ),
 )
 
 
@@ -99,7 +108,8 @@ async def counts(database: Database, since: datetime, until: datetime, step: tim
     for row in found:
         key = (int(row.step), row.measure, row.side, row.part)
         by[key] = by.get(key, 0) + int(row.times)
-    return [ActivityCount(at, Measure(what), Side(side), part, times) for (at, what, side, part), times in by.items()]
+    known = {key: times for key, times in by.items() if key[1] in set(Measure) and key[2] in set(Side)}
+    return [ActivityCount(at, Measure(what), Side(side), part, n) for (at, what, side, part), n in known.items()]
 
 
 def _steps(at: sa.ColumnElement[Any], since: datetime, step: timedelta) -> sa.ColumnElement[int]:
@@ -209,3 +219,11 @@ async def latest_writes(database: Database, limit: int) -> list[sa.Row[Any]]:
     asked = asked.select_from(journal.join(links, links.c.id == j.link_id))
     is_taken = (j.answered_at.is_not(None), j.state == WriteState.CONFIRMED.value)
     return await database.read(asked.where(*is_taken).order_by(j.answered_at.desc()).limit(limit))
+
+
+async def latest_failures(database: Database, limit: int) -> list[sa.Row[Any]]:
+    """Give the failures and holds that began last, newest first, with their records' ids."""
+    h, is_one = record_history.c, _SOURCES[-1].there
+    asked = sa.select(h.at, h.what, h.cause, links.c.kind, links.c.drchrono_id, links.c.salesforce_id)
+    asked = asked.select_from(record_history.join(links, links.c.id == h.link_id))
+    return await database.read(asked.where(is_one).order_by(h.at.desc(), h.id.desc()).limit(limit))

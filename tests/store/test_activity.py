@@ -7,11 +7,12 @@ import sqlalchemy as sa
 
 from app.metrics.definitions import END_TO_END
 from app.ports import LISTED
-from app.store import activity, clock, schedules, tables
+from app.store import activity, clock, outcomes, schedules, tables
 from app.store.activity import SLOT, ActivityCount, Measure
 from app.store.counters import ProcessCounters
+from app.store.result import Failure
 from app.sync.model import Side
-from tests.store.build import a_delivery, came_in, change, rows, statements_of
+from tests.store.build import a_delivery, a_result, came_in, change, rows, statements_of, taken
 from tests.store.plans import fill, walked_through
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -106,11 +107,28 @@ async def test_what_no_chart_shows_any_more_goes(database):
     assert len(await rows(database, tables.activity)) == 1
 
 
+async def test_what_began_to_fail_or_to_be_held_is_counted_once(database):
+    batch = await taken(database, "1", "2", "3")
+    ends = [
+        Failure(Side.SALESFORCE, "LACKS"),
+        Failure(Side.SALESFORCE, "LACKS"),
+        Failure(Side.DRCHRONO, "held", is_held=True),
+    ]
+    found = [a_result(due, failure=end) for due, end in zip(batch.due, ends, strict=True)]
+    await outcomes.save(database, batch.token, found)
+
+    assert {one for one in await of_day(database) if one.measure is Measure.ENDED} == {
+        ActivityCount(0, Measure.ENDED, Side.SALESFORCE, "failed", 2),
+        ActivityCount(0, Measure.ENDED, Side.DRCHRONO, "held", 1),
+    }
+    assert [row.drchrono_id for row in await activity.latest_failures(database, 2)] == ["3", "2"]
+
+
 @pytest.fixture
 async def filled(database):
     """A database with many deliveries and writes, of which few are of the last hour."""
     await fill(database, 1, 5_000)
-    for column in (tables.deliveries.c.received_at, tables.journal.c.answered_at):
+    for column in (tables.deliveries.c.received_at, tables.journal.c.answered_at, tables.record_history.c.at):
         await change(database, sa.update(column.table).values({column: clock.after(-20 * DAY)}))
     await fill(database, 5_001, 5_100)
     return database
