@@ -104,10 +104,10 @@ async def count(database: Database, wanted: DeliveryFilter, most: int | None = N
 
 async def open_count(database: Database, wanted: DeliveryFilter) -> int:
     """Give how many that match tell of something that is not finished; only what is open is gone through."""
-    e = events.c
-    is_open = sa.and_(e.finished_at.is_(None), _matching(wanted))
-    asked = sa.select(sa.func.count(sa.distinct(e.delivery_id))).join(deliveries, deliveries.c.id == e.delivery_id)
-    return int((await database.read(asked.where(is_open)))[0][0])
+    opened = events.alias("opened")
+    asked = sa.select(sa.func.count(sa.distinct(opened.c.delivery_id)))
+    asked = asked.join(deliveries, deliveries.c.id == opened.c.delivery_id)
+    return int((await database.read(asked.where(opened.c.finished_at.is_(None), _matching(wanted))))[0][0])
 
 
 async def ids(database: Database, wanted: DeliveryFilter, limit: int) -> list[str]:

@@ -71,9 +71,9 @@ def test_a_delivery_is_inspected_revealed_and_run_again(here, operator):
     expect(operator.locator("tbody")).to_contain_text("•••")
     operator.get_by_role("button", name="Reveal").click()
     expect(operator.locator("tbody")).not_to_contain_text("•••")
-    operator.get_by_role("button", name="Run again").click()
+    operator.get_by_role("button", name="Replay").click()
 
-    expect(operator.locator("main")).to_contain_text("1 run again")
+    expect(operator.locator("main")).to_contain_text("1 replayed")
     here.wait_until(here.is_quiet, "it to be looked at")
 
 
@@ -83,3 +83,20 @@ def test_whoever_sits_idle_is_asked_to_sign_in_again(here, operator):
 
     expect(operator).to_have_url(f"{here.given['PUBLIC_URL']}/login?next=/")
     expect(operator.get_by_label("Secret")).to_be_visible()
+
+
+def test_a_range_is_chosen_by_keyboard_and_its_charts_tell_a_pointer_and_a_reader_the_same(operator):
+    operator.set_viewport_size({"width": 390, "height": 844})
+    operator.goto("/")
+    operator.get_by_role("link", name="7 days").focus()
+    operator.keyboard.press("Enter")
+    expect(operator.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "true")
+
+    titles = operator.locator(".chart").first.locator("g:has(rect.first, rect.second) title").all_text_contents()
+    operator.get_by_text("Show the figures").focus()
+    operator.keyboard.press("Enter")
+    figures = operator.get_by_role("region", name="Figures").locator("td[data-label='From DrChrono']").all_inner_texts()
+
+    told = [int(title.split("From DrChrono: ")[1].split("\n")[0].replace(",", "")) for title in titles]
+    assert sum(told) == sum(int(figure.replace(",", "")) for figure in figures) > 0
+    assert operator.evaluate("document.documentElement.scrollWidth") <= 390

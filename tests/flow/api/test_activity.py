@@ -91,7 +91,7 @@ async def test_the_page_counts_what_is_in_its_range_and_replays_no_more_than_tha
         today = await browser.open("/deliveries")
         sure = await browser.presses("Replay the one that matches…")
         everything = await browser.open("/deliveries?range=all")
-        older = await browser.open("/deliveries?range=all&side=drchrono")
+        older = await browser.open("/deliveries?range=all&side=drchrono&kind=patient")
         none = await browser.open("/deliveries?side=salesforce")
 
     assert "1 Accepted 0 Ignored 0 Invalid 0 Unprocessed" in today.text
