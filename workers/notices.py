@@ -7,7 +7,8 @@ nothing is looked at, stored or sent. What no notice can tell is that the databa
 
 import asyncio
 import re
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -21,10 +22,11 @@ from app.operations.health.model import PartState
 from app.runtime import Runtime
 from app.store import activity, feeds, lanes, notices, queue_stats, schedules
 from app.store.notices import ToPeople
-from app.sync.brake import advice, is_by_brake
+from app.sync.brake import why_paused
 from app.sync.failure_causes import CAUSES, class_of, fix
-from app.sync.failure_sentences import sentence
+from app.sync.failure_sentences import NAMES, labels, sentence
 from app.sync.feed_health import Feed
+from app.sync.mappings.table import Table
 from app.sync.model import Kind, Lane, Side
 from app.sync.notices import NoticeCondition, NoticeEvent, digest_day
 from app.vendors.notices import NoticeChannel, OutgoingNotice
@@ -33,7 +35,6 @@ LOOK_EVERY_S = 15.0
 _TURN = timedelta(minutes=2)
 _AUDIT_EVERY, _AUDIT = timedelta(days=1), "notices_audit"
 _NEWS_FOR, _DAY = timedelta(days=1), timedelta(days=1)
-_NAMES = vendors.NAMES
 _QUEUES = {Lane.COMPARE: "Reconciliation", Lane.BACKFILL: "The initial sync"}
 _URGENT = (Lane.LIVE, Lane.RETRY, Lane.CONFIRM)
 _OF_HTTP = re.compile(r"HTTP_[1-5]\d\d")
@@ -126,26 +127,25 @@ async def _outages(runtime: Runtime) -> list[NoticeCondition]:
     for side in sorted(runtime.settings.connected):
         seen = await vendors.connection(runtime, side)
         if seen.state in (PartState.DOWN, PartState.DEGRADED):
-            says = f"{_NAMES[side]} {'is down' if seen.state is PartState.DOWN else 'needs attention'}"
-            over = f"{_NAMES[side]} is connected and answers again"
+            says = f"{NAMES[side]} {'is down' if seen.state is PartState.DOWN else 'needs attention'}"
+            over = f"{NAMES[side]} is connected and answers again"
             advice_ = f"{seen.advice}." if seen.advice else ""
             found.append(NoticeCondition(NoticeEvent.OUTAGE, side.value, says, advice_, over, "/connections"))
     return found
 
 
 async def _safety_limits(runtime: Runtime) -> list[NoticeCondition]:
-    return [
-        NoticeCondition(
-            NoticeEvent.SAFETY_LIMIT,
-            one.lane.value,
-            f"{_QUEUES.get(one.lane, one.lane.value)} is paused by the safety limit",
-            f"{one.reason}. Nothing of it was written: {advice(one.lane)}.",
-            f"{_QUEUES.get(one.lane, one.lane.value)} goes on",
-            "/lanes",
-        )
-        for one in await lanes.lane_states(runtime.database)
-        if one.is_paused and is_by_brake(one.reason or "")
-    ]
+    paused = [(one.lane, why_paused(one.reason)) for one in await lanes.lane_states(runtime.database) if one.is_paused]
+    return [_safety_limit(lane, why) for lane, why in paused if why is not None]
+
+
+def _safety_limit(lane: Lane, why: str) -> NoticeCondition:
+    name, command = _QUEUES.get(lane, lane.value), "backfill" if lane is Lane.BACKFILL else "reconcile"
+    how = (
+        f"Of {why}. Nothing of it was written: see what it is with `chronobridge {command} --dry-run`, then resume it."
+    )
+    what, over = f"{name} is paused by the safety limit", f"{name} goes on"
+    return NoticeCondition(NoticeEvent.SAFETY_LIMIT, lane.value, what, how, over, "/lanes")
 
 
 async def _stalled_feeds(runtime: Runtime) -> list[NoticeCondition]:
@@ -159,7 +159,7 @@ async def _stalled_feeds(runtime: Runtime) -> list[NoticeCondition]:
 
 
 def _stalled(feed: Feed, runtime: Runtime, *, is_paused: bool) -> NoticeCondition:
-    name = _NAMES[feed.side]
+    name = NAMES[feed.side]
     _, says = vendors.feed_state(feed, runtime, is_paused=is_paused)
     what, over = f"No events are received from {name}", f"Events are received from {name} again"
     return NoticeCondition(NoticeEvent.STALLED_FEED, feed.side.value, what, f"{says}.", over, "/deliveries")
@@ -168,22 +168,22 @@ def _stalled(feed: Feed, runtime: Runtime, *, is_paused: bool) -> NoticeConditio
 async def _of_people(runtime: Runtime) -> list[NoticeCondition]:
     """Give what waits for people: what failed, what has needed review for long, and the morning's digest."""
     waiting = await notices.left_to_people(runtime.database)
-    found = [*merged(NoticeEvent.FAILURE, waiting), *merged(NoticeEvent.REVIEW, waiting)]
+    found = [
+        one for event in (NoticeEvent.FAILURE, NoticeEvent.REVIEW) for one in by_cause(event, waiting, runtime.mappings)
+    ]
     at = runtime.settings.notify_digest_at
     day = None if at is None else digest_day(at, runtime.settings.zone, runtime.now())
     return found if day is None else [*found, await _digest(runtime, day, waiting)]
 
 
-def merged(event: NoticeEvent, waiting: Collection[ToPeople]) -> list[NoticeCondition]:
+def by_cause(event: NoticeEvent, waiting: Collection[ToPeople], tables: Mapping[Kind, Table]) -> list[NoticeCondition]:
     """Give a condition for each error of a kind: those that an id or an unknown code tells apart are one."""
     is_review = event is NoticeEvent.REVIEW
-    counts: dict[tuple[str, str, str], int] = {}
+    groups = defaultdict[tuple[str, str, str], list[ToPeople]](list)
     for one in waiting:
-        number = one.old if is_review else one.records
-        if number and one.is_held is is_review:
-            name = (one.side, one.kind, told_cause(one.cause))
-            counts[name] = counts.get(name, 0) + number
-    return [_of_cause(event, *name, count) for name, count in sorted(counts.items())]
+        if one.is_held is is_review and (one.old or not is_review):
+            groups[one.side, one.kind, told_cause(one.cause)].append(one)
+    return [_of_cause(event, *name, ours, tables.get(Kind(name[1]))) for name, ours in sorted(groups.items())]
 
 
 def told_cause(cause: str) -> str:
@@ -191,22 +191,32 @@ def told_cause(cause: str) -> str:
 
     A code that only a vendor knows, or one with an id in it, may be about anybody, so it stays in the console.
     """
-    return cause if cause in CAUSES or _OF_HTTP.fullmatch(cause) else class_of(cause).value
+    return cause if _is_known(cause) else class_of(cause).value
 
 
-def _of_cause(event: NoticeEvent, side: str, kind: str, cause: str, count: int) -> NoticeCondition:
-    name = _NAMES[Side(side)] if side in set(Side) else side
-    is_known = cause in CAUSES or _OF_HTTP.fullmatch(cause) is not None
-    path = "/attention?" + urlencode({"cause": cause, "kind": kind, "side": side}) if is_known else "/attention"
-    wrong = sentence(cause, Side(side), Kind(kind)) if is_known and side in set(Side) else ""
-    how = f"{wrong} {fix(cause)}".strip() if is_known else "The page says what is wrong with each of them."
-    where = f"({name}: {cause})"
+def _is_known(cause: str) -> bool:
+    return cause in CAUSES or _OF_HTTP.fullmatch(cause) is not None
+
+
+def _of_cause(
+    event: NoticeEvent, side: str, kind: str, cause: str, ours: Sequence[ToPeople], table: Table | None
+) -> NoticeCondition:
+    where = f"({NAMES[Side(side)]}: {cause})"
     if event is NoticeEvent.REVIEW:
-        what = f"{some(count, kind)} {'has' if count == 1 else 'have'} needed review for more than a day {where}"
+        number = sum(one.old for one in ours)
+        what = f"{some(number, kind)} {'has' if number == 1 else 'have'} needed review for more than a day {where}"
         over = f"No {kind} has needed review for more than a day any more {where}"
     else:
-        what, over = f"{some(count, kind)} failed {where}", f"No {kind} fails any more {where}"
-    return NoticeCondition(event, f"{side} {kind} {cause}", what, how, over, path)
+        what = f"{some(sum(one.records for one in ours), kind)} failed {where}"
+        over = f"No {kind} fails any more {where}"
+    mapped = {name for row in table.rows.values() for name in row.called(Side(side))} if table is not None else set()
+    fields = sorted({name for one in ours for name in one.fields} & mapped)  # any other is a vendor's own word
+    wrong = sentence(ours[0].cause, Side(side), Kind(kind), labels(table, Side(side), fields))
+    path = "/attention"
+    if _is_known(cause):
+        wrong = f"{wrong} How to fix: {fix(cause)}"
+        path = f"{path}?{urlencode({'cause': cause, 'kind': kind, 'side': side})}"
+    return NoticeCondition(event, f"{side} {kind} {cause}", what, wrong, over, path)
 
 
 async def _digest(runtime: Runtime, day: str, waiting: Collection[ToPeople]) -> NoticeCondition:
@@ -241,7 +251,7 @@ async def _quotas(runtime: Runtime) -> list[NoticeCondition]:
 
 
 def _quota(side: Side, what: str, how: str) -> NoticeCondition:
-    over = f"{_NAMES[side]} allows enough calls again"
+    over = f"{NAMES[side]} allows enough calls again"
     return NoticeCondition(NoticeEvent.QUOTA, side.value, what, how, over, "/")
 
 

@@ -1,7 +1,7 @@
 """Notices: what people were told lately, how each channel does, and sending a test by all of them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,8 +15,9 @@ from app.runtime import Runtime
 from app.store import audit, notices
 from app.store.notices import SentNotice
 from app.sync.notices import NoticeEvent, NoticeItem, NoticeState, in_order, title_of
-from app.vendors.notices import NoticeChannel, OutgoingNotice
+from app.vendors.notices import EMAIL, SLACK, WEBHOOK, NoticeChannel, OutgoingNotice
 
+CHANNEL_LABELS: Mapping[str, str] = {WEBHOOK: "signed webhook", SLACK: "Slack", EMAIL: "e-mail"}
 _TEST = "This is a test"
 _TEST_ADVICE = "Notices arrive by this channel; nothing is wrong, and there is nothing to do."
 
@@ -82,9 +83,10 @@ def _delivery(row: SentNotice) -> NoticeDelivery:
     return NoticeDelivery(row.channel, state, row.attempts, row.sent_at, row.next_at, row.reason)
 
 
-def channel_names(runtime: Runtime) -> Sequence[str]:
-    """Give every channel that the settings name."""
-    return [channel.name for channel in runtime.channels]
+def channels_in_words(runtime: Runtime) -> str:
+    """Give every channel that the settings name, as a person lists them; empty where there is none."""
+    names = [CHANNEL_LABELS[channel.name] for channel in runtime.channels]
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 async def send_test(runtime: Runtime, by: By) -> Sequence[ChannelTest]:
@@ -92,8 +94,8 @@ async def send_test(runtime: Runtime, by: By) -> Sequence[ChannelTest]:
 
     Raises  StoreUnavailable: it could not be noted, so nothing was sent
     """
-    names = ", ".join(channel_names(runtime))
-    await audit.record(runtime.database, Act(by, Action.TRY_OUT, f"notices by {names or 'no channel'}", 0))
+    names = channels_in_words(runtime) or "no channel"
+    await audit.record(runtime.database, Act(by, Action.TRY_OUT, f"notices by {names}", 0))
     item = NoticeItem(NoticeEvent.DIGEST, NoticeState.INFO, _TEST, _TEST_ADVICE, "/connections")
     test = OutgoingNotice(str(ULID()), runtime.now(), (item,))
     return await asyncio.gather(*(_tested(channel, test) for channel in runtime.channels))

@@ -247,23 +247,34 @@ async def backlog_of(database: Database, channel: str) -> ChannelBacklog:
 
 @dataclass(frozen=True, slots=True)
 class ToPeople:
-    """Records that failed or need review: `old`: how many of them have waited for more than a day."""
+    """Records that failed or need review. `old`: how many of them have waited for more than a day.
+
+    fields  those it is about, as that side names them
+    """
 
     side: str
     kind: str
     cause: str
+    fields: tuple[str, ...]
     is_held: bool
     records: int
     old: int
 
 
 async def left_to_people(database: Database) -> list[ToPeople]:
-    """Give what waits for people, by side, kind, error and whether it needs review.
+    """Give what waits for people, by side, kind, error, fields and whether it needs review.
 
     Raises  StoreUnavailable
     """
     f = failures.c
-    parts = (f.side, f.kind, f.cause, f.is_held)
+    parts = (f.side, f.kind, f.cause, f.fields, f.is_held)
     is_old = sa.func.sum(sa.case((f.since <= after(-timedelta(days=1)), 1), else_=0)).label("old")
     rows = await database.read(sa.select(*parts, sa.func.count().label("records"), is_old).group_by(*parts))
-    return [ToPeople(row.side, row.kind, row.cause, row.is_held, row.records, int(row.old)) for row in rows]
+    return [
+        ToPeople(row.side, row.kind, row.cause, _names(row.fields), row.is_held, row.records, int(row.old))
+        for row in rows
+    ]
+
+
+def _names(joined: str) -> tuple[str, ...]:
+    return tuple(joined.split(",")) if joined else ()

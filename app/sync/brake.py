@@ -111,9 +111,9 @@ def reason_of(kind: Kind, why: str) -> str:
     return f"{_PAUSED}{kind}s: {why}"
 
 
-def is_by_brake(reason: str) -> bool:
-    """Say whether it was the brake that paused a lane, and no person."""
-    return reason.startswith(_PAUSED)
+def why_paused(reason: str | None) -> str | None:
+    """Give why the brake paused a lane, by the lane's reason; None where a person paused it, or nobody."""
+    return reason.removeprefix(_PAUSED) if reason is not None and reason.startswith(_PAUSED) else None
 
 
 def advice(lane: Lane) -> str:

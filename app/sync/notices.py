@@ -93,6 +93,11 @@ class NoticeItem:
     advice: str = ""
     path: str = "/"
 
+    @property
+    def headline(self) -> str:
+        """What it tells, in a few words."""
+        return f"Resolved: {self.what}" if self.state is NoticeState.RESOLVED else self.what
+
     def as_json(self) -> dict[str, str]:
         """Give it as it is stored."""
         return {
@@ -203,7 +208,7 @@ def in_order(items: Collection[NoticeItem]) -> tuple[NoticeItem, ...]:
 def title_of(items: Sequence[NoticeItem]) -> str:
     """Give a notice's title: what it tells where that is one thing, else how many of which sort."""
     if len(items) == 1:
-        return items[0].what
+        return items[0].headline
     counts = Counter(one.state for one in items)
     words = {NoticeState.STARTED: "to look at", NoticeState.INFO: "to know", NoticeState.RESOLVED: "resolved"}
     return ", ".join(f"{counts[state]} {words[state]}" for state in _STATES if counts[state])

@@ -25,12 +25,11 @@ from urllib.parse import urlsplit
 import aiosmtplib
 import httpx
 
-from app.sync.notices import NoticeItem, NoticeState, in_order, shortened, title_of
+from app.sync.notices import NoticeItem, in_order, shortened, title_of
 from app.vendors import http
 
 WEBHOOK, SLACK, EMAIL = "webhook", "slack", "email"
 DEADLINE_S = 10.0  # for all of a receiver's answers to one notice
-_MARKS: Mapping[NoticeState, str] = {NoticeState.STARTED: "", NoticeState.RESOLVED: "Resolved: ", NoticeState.INFO: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +150,12 @@ def slack(url: str, public_url: str, context: ssl.SSLContext) -> HttpChannel:
     def written(notice: OutgoingNotice) -> tuple[bytes, Mapping[str, str]]:
         items = in_order(notice.items)
         spelled, rest = shortened(items)
-        lines = [f"*{_escaped(title_of(items))}*"]
+        is_one = len(items) == 1
+        lines = [] if is_one else [f"*{_escaped(title_of(items))}*"]
         for one in spelled:
-            advice = f" {_escaped(one.advice)}" if one.advice else ""
-            lines.append(f"• {_MARKS[one.state]}{_escaped(one.what)}.{advice} <{_escaped(public_url + one.path)}|Open>")
+            what = f"*{_escaped(one.headline)}.*" if is_one else f"• {_escaped(one.headline)}."
+            where = f"<{_escaped(public_url + one.path)}|Open>"
+            lines.append(" ".join(part for part in (what, _escaped(one.advice), where) if part))
         text = "\n".join([*lines, *([rest] if rest else [])])
         return json.dumps({"text": text}).encode(), {}
 
@@ -239,7 +240,7 @@ def mail_text(items: Sequence[NoticeItem], public_url: str) -> str:
     spelled, rest = shortened(items)
     blocks = []
     for one in spelled:
-        lines = [f"{_MARKS[one.state]}{one.what}.", one.advice, public_url + one.path]
+        lines = [f"{one.headline}.", one.advice, public_url + one.path]
         blocks.append("\n".join(line for line in lines if line))
     blocks += [rest] if rest else []
     return "\n\n".join([*blocks, f"Sent by Chronobridge at {public_url}, which holds the details."]) + "\n"

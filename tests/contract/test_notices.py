@@ -95,6 +95,15 @@ async def test_slack_is_told_in_its_own_markup_and_takes_none_of_ours_for_it(con
     }
 
 
+async def test_slack_is_told_one_thing_in_one_line(context):
+    with listening((200, b"ok")) as receiver:
+        async with sending(notices.slack(receiver.url, PUBLIC, context)) as channel:
+            await channel.send(replace(NOTICE, items=(OVER,)))
+
+    line = "*Resolved: DrChrono answers again.* <https://sync.example.com/connections|Open>"
+    assert json.loads(receiver.bodies[0]) == {"text": line}
+
+
 @pytest.mark.parametrize(
     ("status", "reason"),
     [

@@ -35,7 +35,7 @@ async def _shown(
     health: Any = request.app.state.health
     states = {side: await health.side(side) for side in Side}
     found = await connections.connection_states(runtime)
-    channels = notices.channel_names(runtime)
+    channels = notices.channels_in_words(runtime)
     return page(
         "connections",
         caller,

@@ -37,4 +37,5 @@ async def _shown(
     runtime = request.app.state.runtime
     found = await notices.told_lately(runtime, _SHOWN, before)
     older = f"/notices?before={found.next}" if found.next else None
-    return page("notices", caller, found=found, older=older, channels=notices.channel_names(runtime), tests=tests)
+    channels, labels = notices.channels_in_words(runtime), notices.CHANNEL_LABELS
+    return page("notices", caller, found=found, older=older, channels=channels, labels=labels, tests=tests)

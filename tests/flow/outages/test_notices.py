@@ -67,7 +67,7 @@ async def test_the_first_failure_of_an_error_is_told_once_with_its_fix_and_then_
 
     (first,), (_, second) = failing, texts(receiver)
     assert "1 patient failed (Salesforce: date_out_of_range)" in first
-    assert "Salesforce does not accept the date in a value of this patient. Correct the named date" in first
+    assert "Salesforce does not accept the date in the date of birth. How to fix: Correct the named date" in first
     assert "https://sync.example.com/attention?cause=date_out_of_range&amp;kind=patient&amp;side=" in first
     assert "Resolved: No patient fails any more" in second
     assert not [word for word in ("anary", "1951", "1492", str(patient["id"])) if word in first + second]
@@ -99,8 +99,7 @@ async def test_a_lane_that_the_safety_limit_paused_is_told_and_one_that_a_person
     await looks(told)
 
     (text,) = texts(receiver)
-    assert text.startswith("*Reconciliation is paused by the safety limit*")
-    assert "120 of 300 would change" in text
+    assert text.startswith("*Reconciliation is paused by the safety limit.* Of patients: 120 of 300 would change. ")
     assert "upgraded" not in text
 
 
@@ -109,7 +108,7 @@ async def test_a_feed_that_is_silent_is_told(told, receiver):
 
     await looks(told)
 
-    assert texts(receiver)[0].startswith("*No events are received from DrChrono*")
+    assert texts(receiver)[0].startswith("*No events are received from DrChrono.* DrChrono stopped calling at ")
 
 
 async def everything_at_once(told):
@@ -165,7 +164,7 @@ async def test_an_audit_that_is_not_whole_is_told_and_looked_into_once_a_day(tol
     await looks(told, 2 * MINUTE)
 
     (text,) = texts(receiver)
-    assert text.startswith("*The audit is not whole: somebody changed it*")
+    assert text.startswith("*The audit is not whole: somebody changed it.*")
 
 
 async def test_a_receiver_that_is_away_loses_nothing_and_shows_as_degraded(told, receiver):
@@ -196,7 +195,7 @@ async def test_a_test_says_of_each_channel_whether_it_was_sent_and_is_noted(told
     assert sent == {"ok": True, "channels": [{"channel": "slack", "sent": True, "reason": ""}]}
     assert not failed["ok"]
     assert failed["channels"][0]["reason"].startswith("it answered 404")
-    assert [act["about"] for act in acts] == ["notices by slack"] * 2
+    assert [act["about"] for act in acts] == ["notices by Slack"] * 2
     assert await told.rows(tables.notices) == []
 
 
@@ -211,4 +210,4 @@ async def test_the_morning_is_told_in_one_line(told, receiver):
     await looks(told)
 
     (text,) = texts(receiver)
-    assert text.startswith("*0 to review, 1 failed; nothing lost*")
+    assert text.startswith("*0 to review, 1 failed; nothing lost.*")

@@ -117,7 +117,7 @@ def test_a_notice_spells_out_what_is_most_pressing_and_sums_up_the_rest():
     assert [one.what for one in spelled] == ["it is down", *(f"cause {number:02}" for number in range(MOST_ITEMS - 1))]
     assert rest == "And 4 more: 3 of failure, 1 of outage."
     assert title_of(items) == "15 to look at, 1 resolved"
-    assert title_of([down]) == "it is down"
+    assert [title_of([one]) for one in (down, over)] == ["it is down", "Resolved: it answers again"]
 
 
 DIGESTS = {  # the clinic's clock -> the day whose digest is due at these moments of UTC, a winter's and both odd days

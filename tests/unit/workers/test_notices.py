@@ -1,10 +1,12 @@
-"""By which name a notice tells an error: nothing that only a vendor knows leaves the house."""
+"""How a notice tells an error: by what this service knows of it, and by nothing that only a vendor does."""
 
 import pytest
 
 from app.store.notices import ToPeople
+from app.sync.model import Kind
 from app.sync.notices import NoticeEvent
-from workers.notices import merged, told_cause
+from tests.build import SHIPPED
+from workers.notices import by_cause, told_cause
 
 CAUSES = {
     "cannot_be_empty": "cannot_be_empty",
@@ -15,6 +17,7 @@ CAUSES = {
     "ReadTimeout": "answer",
     "Jane.Canary:1951-02-03": "other",
 }
+TABLES = {Kind.PATIENT: SHIPPED}
 
 
 @pytest.mark.parametrize(("cause", "told"), CAUSES.items())
@@ -23,10 +26,23 @@ def test_an_error_that_only_a_vendor_knows_is_told_by_its_class(cause, told):
 
 
 def test_errors_that_only_an_id_tells_apart_are_one_condition():
-    waiting = [ToPeople("drchrono", "appointment", f"overlaps_{number}", False, 2, 1) for number in range(3)]
-    waiting.append(ToPeople("salesforce", "patient", "held", True, 5, 0))
+    waiting = [ToPeople("drchrono", "appointment", f"overlaps_{number}", (), False, 2, 1) for number in range(3)]
+    waiting.append(ToPeople("salesforce", "patient", "held", (), True, 5, 0))
 
-    failing, reviewed = merged(NoticeEvent.FAILURE, waiting), merged(NoticeEvent.REVIEW, waiting)
+    (failing,), reviewed = (by_cause(event, waiting, TABLES) for event in (NoticeEvent.FAILURE, NoticeEvent.REVIEW))
 
-    assert [(one.what, one.path) for one in failing] == [("6 appointments failed (DrChrono: clash)", "/attention")]
+    assert (failing.what, failing.path) == ("6 appointments failed (DrChrono: clash)", "/attention")
+    assert failing.advice == "Another appointment is at that time in DrChrono."
     assert reviewed == []
+
+
+def test_fields_are_named_as_people_call_them_and_none_that_the_mapping_does_not_have():
+    waiting = [
+        ToPeople("salesforce", "patient", "required_by_salesforce", fields, False, 1, 0)
+        for fields in (("MobilePhone",), ("Canary__c", "LastName"))
+    ]
+
+    (found,) = by_cause(NoticeEvent.FAILURE, waiting, TABLES)
+
+    assert found.what == "2 patients failed (Salesforce: required_by_salesforce)"
+    assert found.advice.startswith("Salesforce needs a last name and a cell phone. How to fix: ")
