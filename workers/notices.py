@@ -19,6 +19,7 @@ from app.operations.backfill import LoadState, some
 from app.operations.backfill import states as load_states
 from app.operations.health import vendors
 from app.operations.health.model import PartState
+from app.operations.labels import LabelGroup, label
 from app.runtime import Runtime
 from app.store import activity, feeds, lanes, notices, queue_stats, schedules
 from app.store.notices import ToPeople
@@ -35,7 +36,6 @@ LOOK_EVERY_S = 15.0
 _TURN = timedelta(minutes=2)
 _AUDIT_EVERY, _AUDIT = timedelta(days=1), "notices_audit"
 _NEWS_FOR, _DAY = timedelta(days=1), timedelta(days=1)
-_QUEUES = {Lane.COMPARE: "Reconciliation", Lane.BACKFILL: "The initial sync"}
 _URGENT = (Lane.LIVE, Lane.RETRY, Lane.CONFIRM)
 _OF_HTTP = re.compile(r"HTTP_[1-5]\d\d")
 
@@ -140,12 +140,12 @@ async def _safety_limits(runtime: Runtime) -> list[NoticeCondition]:
 
 
 def _safety_limit(lane: Lane, why: str) -> NoticeCondition:
-    name, command = _QUEUES.get(lane, lane.value), "backfill" if lane is Lane.BACKFILL else "reconcile"
+    name, command = label(lane.value, LabelGroup.QUEUE), "backfill" if lane is Lane.BACKFILL else "reconcile"
     how = (
         f"Of {why}. Nothing of it was written: see what it is with `chronobridge {command} --dry-run`, then resume it."
     )
     what, over = f"{name} is paused by the safety limit", f"{name} goes on"
-    return NoticeCondition(NoticeEvent.SAFETY_LIMIT, lane.value, what, how, over, "/lanes")
+    return NoticeCondition(NoticeEvent.SAFETY_LIMIT, lane.value, what, how, over, "/queues")
 
 
 async def _stalled_feeds(runtime: Runtime) -> list[NoticeCondition]:
@@ -181,7 +181,7 @@ def by_cause(event: NoticeEvent, waiting: Collection[ToPeople], tables: Mapping[
     is_review = event is NoticeEvent.REVIEW
     groups = defaultdict[tuple[str, str, str], list[ToPeople]](list)
     for one in waiting:
-        if one.is_held is is_review and (one.old or not is_review):
+        if one.is_held is is_review and (one.old or not is_review) and not one.is_dismissed:
             groups[one.side, one.kind, told_cause(one.cause)].append(one)
     return [_of_cause(event, *name, ours, tables.get(Kind(name[1]))) for name, ours in sorted(groups.items())]
 
@@ -208,7 +208,7 @@ def _of_cause(
         over = f"No {kind} has needed review for more than a day any more {where}"
     else:
         what = f"{some(sum(one.records for one in ours), kind)} failed {where}"
-        over = f"No {kind} fails any more {where}"
+        over = f"No {kind} needs attention for this any more {where}"
     mapped = {name for row in table.rows.values() for name in row.called(Side(side))} if table is not None else set()
     fields = sorted({name for one in ours for name in one.fields} & mapped)  # any other is a vendor's own word
     wrong = sentence(ours[0].cause, Side(side), Kind(kind), labels(table, Side(side), fields))
@@ -220,15 +220,17 @@ def _of_cause(
 
 
 async def _digest(runtime: Runtime, day: str, waiting: Collection[ToPeople]) -> NoticeCondition:
-    held = sum(one.records for one in waiting if one.is_held)
-    failed = sum(one.records for one in waiting if not one.is_held)
+    held = sum(one.records for one in waiting if one.is_held and not one.is_dismissed)
+    failed = sum(one.records for one in waiting if not one.is_held and not one.is_dismissed)
+    dismissed = sum(one.records for one in waiting if one.is_dismissed)
     pending = sum(one.count for one in await queue_stats.due_counts(runtime.database))
     until = activity.slot_of(runtime.now())
     found = await activity.counts(runtime.database, until - _DAY, until, _DAY)
     written = sum(one.count for one in found if one.measure is activity.Measure.APPLIED)
-    what = f"{held:,} to review, {failed:,} failed; nothing lost"
-    more = f"Pending: {pending:,}. Written in the last 24 hours: {written:,}. Every change that was received is stored."
-    return NoticeCondition(NoticeEvent.DIGEST, day, what, more, path="/attention")
+    more = f", {dismissed:,} dismissed" if dismissed else ""
+    what = f"{held:,} to review, {failed:,} failed{more}; nothing lost"
+    stored = f"Pending: {pending:,}. Written in 24 hours: {written:,}. Every change that was received is stored."
+    return NoticeCondition(NoticeEvent.DIGEST, day, what, stored, path="/attention")
 
 
 async def _quotas(runtime: Runtime) -> list[NoticeCondition]:

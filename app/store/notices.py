@@ -249,7 +249,8 @@ async def backlog_of(database: Database, channel: str) -> ChannelBacklog:
 class ToPeople:
     """Records that failed or need review. `old`: how many of them have waited for more than a day.
 
-    fields  those it is about, as that side names them
+    fields        those it is about, as that side names them
+    is_dismissed  a person has dismissed them, so they wait for nobody
     """
 
     side: str
@@ -259,19 +260,29 @@ class ToPeople:
     is_held: bool
     records: int
     old: int
+    is_dismissed: bool = False
 
 
 async def left_to_people(database: Database) -> list[ToPeople]:
-    """Give what waits for people, by side, kind, error, fields and whether it needs review.
+    """Give what waits for people, or was dismissed, by side, kind, error, fields and whether it needs review.
 
     Raises  StoreUnavailable
     """
     f = failures.c
-    parts = (f.side, f.kind, f.cause, f.fields, f.is_held)
+    parts = (f.side, f.kind, f.cause, f.fields, f.is_held, f.dismissed_at.is_not(None).label("is_dismissed"))
     is_old = sa.func.sum(sa.case((f.since <= after(-timedelta(days=1)), 1), else_=0)).label("old")
     rows = await database.read(sa.select(*parts, sa.func.count().label("records"), is_old).group_by(*parts))
     return [
-        ToPeople(row.side, row.kind, row.cause, _names(row.fields), row.is_held, row.records, int(row.old))
+        ToPeople(
+            row.side,
+            row.kind,
+            row.cause,
+            _names(row.fields),
+            row.is_held,
+            row.records,
+            int(row.old),
+            bool(row.is_dismissed),
+        )
         for row in rows
     ]
 

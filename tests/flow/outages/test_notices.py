@@ -69,7 +69,7 @@ async def test_the_first_failure_of_an_error_is_told_once_with_its_fix_and_then_
     assert "1 patient failed (Salesforce: date_out_of_range)" in first
     assert "Salesforce does not accept the date in the date of birth. How to fix: Correct the named date" in first
     assert "https://sync.example.com/attention?cause=date_out_of_range&amp;kind=patient&amp;side=" in first
-    assert "Resolved: No patient fails any more" in second
+    assert "Resolved: No patient needs attention for this any more" in second
     assert not [word for word in ("anary", "1951", "1492", str(patient["id"])) if word in first + second]
 
 
@@ -199,15 +199,22 @@ async def test_a_test_says_of_each_channel_whether_it_was_sent_and_is_noted(told
     assert await told.rows(tables.notices) == []
 
 
+async def one_is_dismissed(connection):
+    row = {"link_id": "none", "side": "salesforce", "kind": "patient", "cause": "held", "fields": "", "is_held": True}
+    times = dict.fromkeys(("at", "since", "dismissed_at"), db_now())
+    await connection.execute(sa.insert(tables.failures).values(**row, **times))
+
+
 async def test_the_morning_is_told_in_one_line(told, receiver):
     now = told.runtime.now().astimezone(told.runtime.settings.zone)
     settings = told.runtime.settings.model_copy(update={"notify_digest_at": now.time().replace(second=0)})
     object.__setattr__(told.runtime, "settings", settings)
     patient = await told.has_linked(**CANARY)
     await told.arrives(await told.edits(patient, date_of_birth="1492-01-01"))
+    await told.runtime.database.transact(one_is_dismissed)
 
     await looks(told)
     await looks(told)
 
     (text,) = texts(receiver)
-    assert text.startswith("*0 to review, 1 failed; nothing lost.*")
+    assert text.startswith("*0 to review, 1 failed, 1 dismissed; nothing lost.*")

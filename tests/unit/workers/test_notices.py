@@ -28,6 +28,7 @@ def test_an_error_that_only_a_vendor_knows_is_told_by_its_class(cause, told):
 def test_errors_that_only_an_id_tells_apart_are_one_condition():
     waiting = [ToPeople("drchrono", "appointment", f"overlaps_{number}", (), False, 2, 1) for number in range(3)]
     waiting.append(ToPeople("salesforce", "patient", "held", (), True, 5, 0))
+    waiting.append(ToPeople("salesforce", "patient", "held", (), True, 5, 5, is_dismissed=True))
 
     (failing,), reviewed = (by_cause(event, waiting, TABLES) for event in (NoticeEvent.FAILURE, NoticeEvent.REVIEW))
 
