@@ -1,4 +1,6 @@
-"""Log lines as JSON, one wide line per attempt, and the guard that keeps patients and secrets out of them.
+"""Log lines, one wide line per attempt, and the guard that keeps patients and secrets out of them.
+
+They are JSON, and on a terminal text for people: LOG_FORMAT says otherwise.
 
 The guard is a list of what may pass, not of what may not: any other key is dropped and only its name is said. Whatever
 else would write to stderr goes through it too: lines of libraries, warnings, and errors that nobody caught, in whatever
@@ -9,6 +11,7 @@ and where, and its text only where that is known by heart, because any other may
 import asyncio
 import atexit
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -16,6 +19,8 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
+from datetime import datetime
+from enum import StrEnum
 from time import monotonic
 from types import TracebackType
 from typing import Any
@@ -35,6 +40,14 @@ ALLOWED = frozenset(
 )
 _LONGEST = 200
 _MINUTE_S = 60.0
+
+
+class LogFormat(StrEnum):
+    """How a line is written. AUTO: as text on a terminal, else as JSON."""
+
+    AUTO = "auto"
+    JSON = "json"
+    TEXT = "text"
 
 
 class Lines:
@@ -129,8 +142,40 @@ def _known(text: object) -> str:
     return text.strip() if type(text) is str and text in KNOWN_BY_HEART else "library.message"
 
 
+_COLORS = {"debug": 2, "info": 32, "warning": 33, "error": 31, "critical": 31}
+_PLAIN, _DIM, _BOLD = 0, 2, 1
+
+
+class _Text:
+    """A line for people: the time here, the level, the event in words, and its fields."""
+
+    def __init__(self, *, is_colored: bool) -> None:
+        self._is_colored = is_colored
+
+    def __call__(self, _logger: Any, _method: str, line: MutableMapping[str, Any]) -> str:
+        level = str(line.pop("level", "info"))
+        at = datetime.fromisoformat(line.pop("timestamp")).astimezone()
+        words = str(line.pop("event", "")).replace(".", " ").replace("_", " ")
+        fields = "  ".join(f"{name}={_on_one_line(value)}" for name, value in line.items())
+        event = f"{self._in(_BOLD, words)}  {fields}" if fields else self._in(_BOLD, words)
+        return f"{self._in(_DIM, f'{at:%H:%M:%S}')} {self._in(_COLORS.get(level, _PLAIN), f'{level:8}')} {event}"
+
+    def _in(self, color: int, text: str) -> str:
+        return f"\x1b[{color}m{text}\x1b[0m" if self._is_colored else text
+
+
+def _on_one_line(value: object) -> str:
+    """Give a value as a person reads it; what would move the cursor or end the line is spelled out."""
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
 class _Foreign(logging.Formatter):
     """A line of another library: which wrote it and where; its text where that is known by heart."""
+
+    def __init__(self, render: Callable[..., Any]) -> None:
+        super().__init__()
+        self._render = render
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {"event": _known(record.msg), "level": record.levelname.lower(), "logger": record.name}
@@ -139,7 +184,7 @@ class _Foreign(logging.Formatter):
         else:
             line["frames"] = [f"{record.filename}:{record.lineno}"]
         stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "", line)
-        return str(structlog.processors.JSONRenderer()(None, "", guard(None, "", dict(stamped))))
+        return str(self._render(None, "", guard(None, "", dict(stamped))))
 
 
 def loop_failed(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
@@ -185,22 +230,29 @@ class OncePerMinute:
             structlog.get_logger().warning(event, count=self._since.pop(event), **fields)
 
 
-def configure(level: int = logging.INFO) -> None:
-    """Send every line of this process to stderr as JSON, through the guard, and whatever nobody catches with it."""
-    lines = Lines()
+def configure(level: int = logging.INFO, form: LogFormat = LogFormat.AUTO) -> None:
+    """Send every line of this process to stderr, through the guard, and whatever nobody catches with it."""
+    lines, render = Lines(), _renderer(form)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             guard,
-            structlog.processors.JSONRenderer(),
+            render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Foreign())
+    handler.setFormatter(_Foreign(render))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     sys.excepthook, sys.unraisablehook, threading.excepthook = _uncaught, _unraisable, _thread_failed
     warnings.showwarning = _warned  # type: ignore[assignment]
+
+
+def _renderer(form: LogFormat) -> Callable[..., Any]:
+    is_terminal = sys.stderr.isatty()
+    if form is LogFormat.JSON or (form is LogFormat.AUTO and not is_terminal):
+        return structlog.processors.JSONRenderer()
+    return _Text(is_colored=is_terminal and "NO_COLOR" not in os.environ)

@@ -20,7 +20,8 @@ from app.metrics.definitions import RINGS_MISSED
 from app.ports import Committed, Inbox, TokenStore
 from app.settings.fields import Settings
 from app.settings.notices import read_mail_server
-from app.settings.types import LOOPBACK, raw_keys, secret_values
+from app.settings.types import raw_keys, secret_values
+from app.settings.url import LOOPBACK
 from app.store import fence, org_descriptions
 from app.store.audit_chain import AuditKeys
 from app.store.counters import ProcessCounters

@@ -1,23 +1,22 @@
 """Settings read from the environment or a `.env`, complaints about wrong ones, and the commented env file itself.
 
-A wrong setting ends the start with one line: the variable, what is expected and an example. The database, the keys,
-the operator's token and PUBLIC_URL must be right to start. Each side's settings are all or none: none means *not
-connected*, which blocks only calls to that side. `deploy/env.example` is `render({})`, and `chronobridge init` renders
-the same text with `fresh` values; both are made from the fields, so nothing about a setting is said twice. Every secret
-may also stand in a file of its own, which NAME_FILE names.
+Whatever is wrong ends the start, all of it at once, one line for each setting: the variable, what is expected and an
+example, in our own words. The database, the keys, the operator's token and PUBLIC_URL must be right to start. Each
+side's settings are all or none: none means *not connected*, which blocks only calls to that side. A name that is almost
+one of ours is warned of. `deploy/env.example` is `render({})`, and `chronobridge init` renders the same text with
+`fresh` values; both are made from the fields, so nothing about a setting is said twice. Every secret may also stand in
+a file of its own, which NAME_FILE names.
 
     make env-example    writes deploy/env.example anew
 """
 
-import ssl
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar, get_args
-from urllib.parse import urlsplit
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
@@ -27,7 +26,7 @@ from app.errors import Misconfigured
 from app.settings.fields import Settings
 from app.settings.notices import NOTICES
 from app.settings.types import DRCHRONO, PEOPLE, SALESFORCE, SERVICE, WORK, Generated, Section
-from app.sync.mappings.file import is_preset
+from app.settings.validation import problems_between
 
 _WIDTH = 120
 _TO_COPY = """\
@@ -81,69 +80,113 @@ def _holds_secrets(field: Any) -> bool:
 
 # the settings that hold a secret, an address with a password included
 SECRETS = tuple(name for name, field in FIELDS.items() if field.repr is False or _holds_secrets(field.annotation))
-_OF_VENDORS = {"DRCHRONO_CLIENT_SECRET", "SALESFORCE_CLIENT_SECRET", "OIDC_CLIENT_SECRET"}  # each makes its own
-_NAMED = {"OPERATORS", "VIEWERS"}  # name:secret
 _LARGEST_FILE_BYTES = 64 * 2**10
+
+
+# what is wrong with a value, by the sort of error that pydantic found; a value of ours says it itself
+_IN_WORDS = {
+    "bool_parsing": "it is neither true nor false",
+    "enum": "it is none of these words",
+    "float_parsing": "it is not a number",
+    "int_from_float": "it is not a whole number",
+    "int_parsing": "it is not a whole number",
+    "literal_error": "it is none of these words",
+    "greater_than": "it is too small",
+    "greater_than_equal": "it is too small",
+    "less_than_equal": "it is too large",
+    "string_too_short": "it is empty",
+    "time_delta_parsing": "it is not a length of time",
+    "too_short": "it is empty",
+}
+_OUR_OWN = "value_error"
+_UNREADABLE = "it cannot be read"
 
 
 def load(**given: Any) -> Settings:
     """Read the settings and check them all.
 
     given   settings that win over the environment and the `.env`, by the names of the fields
-    Raises  Misconfigured with one line that names the variable, what is expected and an example
+    Raises  Misconfigured with a line for each that is wrong: the variable, what is expected and an example
     """
+    wrong: dict[str, str] = {}
+    given = {**_from_files(given, wrong), **given}
     try:
-        settings = Settings(**_from_files(given), **given)
+        settings = Settings(**given)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        name = str(first["loc"][0]).upper()
-        problem = "is missing" if first["type"] == "missing" else f"is wrong ({_plain(first['msg'])})"
-        raise _wrong(name, problem) from None
-    if settings.viewer_token == settings.operator_token:
-        raise _wrong("VIEWER_TOKEN", "is the same as OPERATOR_TOKEN, so whoever reads could also act")
-    _accounts(settings)
-    _shared(settings)
-    _all_or_none(settings)
-    _files(settings)
+        for one in error.errors(include_input=False, include_url=False):
+            name = str(one["loc"][0]).upper()
+            wrong.setdefault(name, _complaint(name, _problem(one)))
+    if wrong:  # what is right so far is compared all the same, as if the rest were right
+        settings = Settings(**{**given, **{name.lower(): _instead(FIELDS[name]) for name in wrong}})
+    for name, problem in problems_between(settings, wrong.keys(), SECRETS):
+        wrong.setdefault(name, _complaint(name, problem))
+    if wrong:
+        raise Misconfigured("\n".join(wrong[name] for name in FIELDS if name in wrong))
     return settings
 
 
-def _from_files(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the secrets that NAME_FILE names, without the line's end."""
+def _problem(found: Mapping[str, Any]) -> str:
+    """Say what is wrong with a value, in words of ours, without the value."""
+    if found["type"] == "missing":
+        return "is missing"
+    words = str(found["ctx"]["error"]) if found["type"] == _OUR_OWN else _IN_WORDS.get(found["type"], _UNREADABLE)
+    return f"is wrong ({words})"
+
+
+def _instead(field: FieldInfo) -> Any:
+    """Give a value that is right, for the time of looking at the others."""
+    if not field.is_required():
+        return field.get_default(call_default_factory=True)
+    generated = _metadata(field, Generated)
+    return generated.generate() if generated else _example(field)
+
+
+def _complaint(name: str, problem: str) -> str:
+    expected, example = EXPECTED[name]
+    return f"{name} {problem}: expected {expected}; for example {name}={example}"
+
+
+def _from_files(given: Mapping[str, Any], wrong: dict[str, str]) -> dict[str, Any]:
+    """Read the secrets that NAME_FILE names, without the line's end; what cannot be read is added to what is wrong."""
     found: dict[str, Any] = {}
     for name, path in _named_files(given).items():
-        if name.lower() not in given:
-            found[name.lower()] = _content(name, path)
+        if name.lower() in given:
+            continue
+        if name.lower() in _said(given):
+            wrong[name] = _complaint(name, f"is set twice, by itself and by {name}_FILE; keep one")
+        elif (content := _content(path)) is None:
+            problem = "names a file that is not there, cannot be read, is empty or is no text"
+            wrong[name] = (
+                f"{name}_FILE {problem}: expected the path of a file that holds {EXPECTED[name][0]}; "
+                f"for example {name}_FILE=/run/secrets/{name.lower()}"
+            )
+        else:
+            found[name.lower()] = content
     return found
+
+
+def _said(given: Mapping[str, Any]) -> dict[str, str]:
+    """Give what the environment and the `.env` say, by name in small letters, without what is empty."""
+    in_file = DotEnvSettingsSource(Settings, env_file=given.get("_env_file", Settings.model_config.get("env_file")))
+    said = {**in_file.env_vars, **EnvSettingsSource(Settings).env_vars}
+    return {name: value for name, value in said.items() if value}
 
 
 def _named_files(given: Mapping[str, Any]) -> dict[str, Path]:
     """Give the file of every secret that has one, as the environment and the `.env` say."""
-    in_file = DotEnvSettingsSource(Settings, env_file=given.get("_env_file", Settings.model_config.get("env_file")))
-    said = {**in_file.env_vars, **EnvSettingsSource(Settings).env_vars}
-    named = {}
-    for name in SECRETS:
-        if path := said.get(f"{name}_file".lower()):
-            if said.get(name.lower()):
-                raise _wrong(name, f"is set twice, by itself and by {name}_FILE; keep one")
-            named[name] = Path(path)
-    return named
+    said = _said(given)
+    return {name: Path(said[f"{name}_file".lower()]) for name in SECRETS if f"{name}_file".lower() in said}
 
 
-def _content(name: str, path: Path) -> str:
+def _content(path: Path) -> str | None:
+    """Give the text of a file that holds a secret; None where there is none."""
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE_BYTES + 1).decode()
     except (OSError, ValueError):
-        content = ""
+        return None
     text = content.removesuffix("\n").removesuffix("\r")
-    if not text or len(content) > _LARGEST_FILE_BYTES:
-        problem = "names a file that is not there, cannot be read, is empty or is no text"
-        raise Misconfigured(
-            f"{name}_FILE {problem}: expected the path of a file that holds {EXPECTED[name][0]}; "
-            f"for example {name}_FILE=/run/secrets/{name.lower()}"
-        )
-    return text
+    return text if text and len(content) <= _LARGEST_FILE_BYTES else None
 
 
 def is_ours(variable: str) -> bool:
@@ -164,105 +207,31 @@ def secret_files(settings: Settings) -> dict[str, Path]:
     return files
 
 
-def _shared(settings: Settings) -> None:
-    """Refuse one secret in two places: who knows it for the one could use it for the other."""
-    names: dict[str, str] = {}
-    for name in SECRETS:
-        values = set(_values(getattr(settings, name.lower())))
-        for value in {one.partition(":")[2] for one in values} if name in _NAMED else values:
-            other = names.setdefault(value, name)
-            if other != name and not (name in _OF_VENDORS and other in _OF_VENDORS):
-                raise _wrong(name, f"holds a secret that {other} holds too; give each its own")
+_NEAR_IN_ENVIRONMENT, _NEAR_IN_FILE = 0.9, 0.8  # how alike two names are: in the file of ours fewer names are others'
+_PREFIXES = ("DRCHRONO_", "OIDC_", "SALESFORCE_")
 
 
-def _values(value: Any) -> Iterator[str]:
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-    elif isinstance(value, Mapping):
-        yield from _values(tuple(value.values()))
-    elif isinstance(value, tuple):
-        for one in value:
-            yield from _values(one)
+def near_misses() -> list[str]:
+    """Give a sentence for each variable that is no setting and looks as if it was meant for one; no value of any.
 
-
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ")[:1].lower() + message.removeprefix("Value error, ")[1:]
-
-
-def _wrong(name: str, problem: str) -> Misconfigured:
-    expected, example = EXPECTED[name]
-    return Misconfigured(f"{name} {problem}: expected {expected}; for example {name}={example}")
-
-
-def _accounts(settings: Settings) -> None:
-    names: set[str] = set()
-    proofs: set[str] = set()
-    for variable, accounts in (("OPERATORS", settings.operators), ("VIEWERS", settings.viewers)):
-        for one in accounts:
-            name, _, proof = one.get_secret_value().partition(":")
-            if name.lower() in names:
-                raise _wrong(variable, f"names {name} twice, or VIEWERS names who is in OPERATORS; give each one name")
-            if proof in proofs:
-                raise _wrong(variable, f"gives {name} a secret that another account has; give each its own")
-            names.add(name.lower())
-            proofs.add(proof)
-
-
-def _all_or_none(settings: Settings) -> None:
-    drchrono = ("drchrono_client_id", "drchrono_client_secret", "drchrono_webhook_secrets")
-    _complete(settings, "DrChrono", drchrono)
-    _complete(settings, "the issuer", ("oidc_issuer", "oidc_client_id", "oidc_client_secret"))
-    _complete(settings, "the signed webhook", ("notify_url", "notify_signing_key"))
-    _complete(settings, "e-mail", ("notify_smtp_url", "notify_email_to", "notify_email_from"))
-    for name in ("notify_url", "notify_slack_url"):
-        url = getattr(settings, name)
-        if url is not None and urlsplit(url.get_secret_value()).scheme == "http" and not settings.notify_plaintext:
-            raise _wrong(name.upper(), "is plain http, which only NOTIFY_PLAINTEXT=true allows; use https")
-    has_roles = settings.oidc_operator_claim or settings.oidc_viewer_claim
-    if settings.oidc_issuer and not has_roles:
-        raise _wrong("OIDC_OPERATOR_CLAIM", "is missing, and OIDC_VIEWER_CLAIM too, so nobody could sign in")
-    if has_roles and not settings.oidc_issuer:
-        raise _wrong("OIDC_ISSUER", "is missing while other settings of the issuer are there")
-    by_secret = settings.salesforce_client_secret is not None
-    by_key = settings.salesforce_username is not None or settings.salesforce_private_key_file is not None
-    if by_secret and by_key:
-        raise _wrong(
-            "SALESFORCE_CLIENT_SECRET",
-            "stands beside SALESFORCE_USERNAME or SALESFORCE_PRIVATE_KEY_FILE; keep one way to sign in",
-        )
-    proof = ("salesforce_username", "salesforce_private_key_file") if by_key else ("salesforce_client_secret",)
-    _complete(settings, "Salesforce", ("salesforce_login_url", "salesforce_client_id", "salesforce_org_id", *proof))
-
-
-def _complete(settings: Settings, side: str, names: Sequence[str]) -> None:
-    missing = [name for name in names if not getattr(settings, name)]
-    if missing and len(missing) < len(names):
-        raise _wrong(missing[0].upper(), f"is missing while other settings of {side} are there")
-
-
-def _files(settings: Settings) -> None:
-    for name in ("mapping_file", "ca_bundle", "salesforce_private_key_file"):
-        path = getattr(settings, name)
-        if path is not None and not path.is_file() and not (name == "mapping_file" and is_preset(path)):
-            raise _wrong(name.upper(), "names a file that is not there")
-    if settings.ca_bundle is not None:
-        try:
-            ssl.create_default_context(cafile=str(settings.ca_bundle))
-        except (ssl.SSLError, OSError):
-            raise _wrong("CA_BUNDLE", "names a file that holds no certificates in PEM form") from None
-    if is_postgres(settings.database_url):
-        try:
-            read_postgres(settings.database_url, settings.ca_bundle).arguments()
-        except OSError:  # ssl.SSLError is one
-            problem = "names a file (sslrootcert, sslcert, sslkey) that is not there or not in PEM form, or is locked"
-            raise _wrong("DATABASE_URL", problem) from None
-    if settings.salesforce_private_key_file is not None:
-        try:
-            key = load_pem_private_key(settings.salesforce_private_key_file.read_bytes(), password=None)
-        except (ValueError, TypeError):
-            key = None
-        if not isinstance(key, rsa.RSAPrivateKey):
-            raise _wrong("SALESFORCE_PRIVATE_KEY_FILE", "holds no unencrypted RSA key")
+    A name of the environment is compared strictly, and one word alone never: other programs have names too. In the
+    `.env`, which is ours, a name that begins as ours do is no setting either.
+    """
+    in_file = DotEnvSettingsSource(Settings, env_file=Settings.model_config.get("env_file")).env_vars
+    in_environment = [name.upper() for name in os.environ if "_" in name]
+    known = [*FIELDS, *(f"{name}_FILE" for name in SECRETS)]
+    taken = {name.upper() for name in _said({})}
+    found: dict[str, str] = {}
+    for names, cutoff in ((map(str.upper, in_file), _NEAR_IN_FILE), (in_environment, _NEAR_IN_ENVIRONMENT)):
+        for name in names:
+            if is_ours(name) or name in found:
+                continue
+            near = [one for one in get_close_matches(name, known, 1, cutoff) if one not in taken]
+            if near:
+                found[name] = f"{name} is not a setting: did you mean {near[0]}?"
+            elif cutoff == _NEAR_IN_FILE and name.startswith(_PREFIXES):
+                found[name] = f"{name} is not a setting: remove it from .env, or correct its name"
+    return [found[name] for name in sorted(found)]
 
 
 def fresh(public_url: str) -> dict[str, str]:

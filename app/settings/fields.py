@@ -19,6 +19,7 @@ from app.settings.types import (
     SALESFORCE,
     TOKEN,
     WORK,
+    ApiVersion,
     DoctorId,
     Duration,
     Hours,
@@ -29,6 +30,7 @@ from app.settings.types import (
     OrNone,
     PathTokens,
     SalesforceOrigin,
+    TimeSpan,
     Tokens,
     WebhookSecrets,
     WebUrl,
@@ -80,9 +82,9 @@ class Settings(NoticeSettings):
     )
     drchrono_request_limit: Annotated[Duration, DRCHRONO] = Field(
         timedelta(minutes=2),
-        description="how long DrChrono may go on with a request, ISO 8601\n"
+        description="how long DrChrono may go on with a request, such as 2m, 90s or PT2M\n"
         "A write whose answer was missed may be done late until then; it is remembered for so long.",
-        examples=["PT2M"],
+        examples=["2m"],
     )
     drchrono_default_doctor: Annotated[OrNone[DoctorId], DRCHRONO] = Field(
         None,
@@ -92,9 +94,9 @@ class Settings(NoticeSettings):
     )
     drchrono_search_gap: Annotated[Duration, DRCHRONO] = Field(
         timedelta(seconds=30),
-        description="how long DrChrono's lists may lag behind, ISO 8601\n"
+        description="how long DrChrono's lists may lag behind, such as 30s or PT30S\n"
         "Twice, this far apart, a missed create is searched for, and a record that is not shown is asked for.",
-        examples=["PT30S"],
+        examples=["30s"],
     )
 
     salesforce_login_url: Annotated[OrNone[SalesforceOrigin], SALESFORCE] = Field(
@@ -133,14 +135,14 @@ class Settings(NoticeSettings):
     salesforce_status_fields: Annotated[bool, SALESFORCE] = Field(
         True, description="true or false: whether records in Salesforce show how they are synced", examples=["true"]
     )
-    salesforce_api_version: Annotated[str, SALESFORCE] = Field(
-        "67.0", pattern=r"^(4[1-9]|[5-9]\d|\d{3})\.0$", description="a version number, 41.0 or later", examples=["67.0"]
+    salesforce_api_version: Annotated[ApiVersion, SALESFORCE] = Field(
+        "67.0", description="a version number, 41.0 or later", examples=["67.0"]
     )
     salesforce_request_limit: Annotated[Duration, SALESFORCE] = Field(
         timedelta(minutes=10),
-        description="how long Salesforce may go on with a request, ISO 8601\n"
+        description="how long Salesforce may go on with a request, such as 10m or PT10M\n"
         "A write whose answer was missed may be done late until then; it is remembered for so long.",
-        examples=["PT10M"],
+        examples=["10m"],
     )
     salesforce_calls_at_once: Annotated[int, SALESFORCE] = Field(
         6,
@@ -161,11 +163,10 @@ class Settings(NoticeSettings):
         examples=["0.5"],
     )
 
-    confirm_after: Annotated[timedelta, WORK] = Field(
+    confirm_after: Annotated[TimeSpan, WORK] = Field(
         timedelta(seconds=5),
-        ge=timedelta(0),
-        description="how long to wait before asking DrChrono about a doubted body, ISO 8601",
-        examples=["PT5S"],
+        description="how long to wait before asking DrChrono about a doubted body, such as 5s or PT5S",
+        examples=["5s"],
     )
     office_time_zones: Annotated[OfficeZones, WORK] = Field(
         default_factory=dict,
@@ -193,8 +194,8 @@ class Settings(NoticeSettings):
     )
     reconcile_every: Annotated[Interval, WORK] = Field(
         timedelta(hours=1),
-        description="how often both sides are compared, an ISO 8601 duration of a minute or more",
-        examples=["PT1H"],
+        description="how often both systems are compared, a minute or more, such as 1h, 30m or PT1H",
+        examples=["1h"],
     )
     office_hours: Annotated[Hours, WORK] = Field(
         "Mon-Fri 08:00-21:00 America/New_York",
@@ -205,9 +206,9 @@ class Settings(NoticeSettings):
     )
     feed_quiet: Annotated[Interval, WORK] = Field(
         timedelta(minutes=15),
-        description="how long a vendor may tell of nothing in office hours, an ISO 8601 duration of a minute or more\n"
+        description="how long a vendor may send nothing in office hours, a minute or more, such as 15m or PT15M\n"
         "Then one look at its list shows whether something changed; ten minutes later a second one is the proof.",
-        examples=["PT15M"],
+        examples=["15m"],
     )
     brake_share: Annotated[float, WORK] = Field(
         0.2,

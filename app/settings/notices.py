@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import Annotated, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from app.settings.service import ServiceSettings
 from app.settings.types import KEY, Key, OrNone, Section, Texts
+from app.settings.url import one_line, split_address
 from app.sync.notices import NoticeEvent
 
 NOTICES = Section("Notices: who is told when something needs attention, by webhook, Slack or e-mail; or nobody")
@@ -41,16 +42,14 @@ def read_mail_server(text: str) -> MailServer:
 
     Raises  ValueError that says what is wrong, without the address
     """
-    if not text.isprintable() or " " in text or "\\" in text:
-        raise ValueError("it holds a blank, a backslash or a line break")
-    url = urlsplit(text)
+    url = split_address(one_line(text))
     if url.scheme not in SUBMISSION_PORTS or not url.hostname:
         raise ValueError("it is not smtp://HOST or smtps://HOST")
     if url.path.strip("/") or url.query or url.fragment:
         raise ValueError("something stands behind the host and port; write a / or ? of a password percent-encoded")
     if bool(url.username) != bool(url.password):
         raise ValueError("user and password stand there together or not at all")
-    port = url.port or SUBMISSION_PORTS[url.scheme]  # raises for a port that is none
+    port = url.port or SUBMISSION_PORTS[url.scheme]
     user, password = (None if one is None else unquote(one) for one in (url.username, url.password))
     return MailServer(url.hostname, port, url.scheme == "smtps", user, password)
 
@@ -61,13 +60,9 @@ def _mail_url(value: SecretStr) -> SecretStr:
 
 
 def _hook_url(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if not text.isprintable() or " " in text or "\\" in text:
-        raise ValueError("it holds a blank, a backslash or a line break")
-    url = urlsplit(text)
+    url = split_address(one_line(value.get_secret_value()))
     if url.scheme not in ("https", "http") or not url.hostname or url.fragment or url.username or url.password:
         raise ValueError("it is not an https address")
-    _ = url.port  # raises for a port that is none
     return value
 
 

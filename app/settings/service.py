@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.log import LogFormat
 from app.settings.types import (
     ACCOUNT,
     KEY,
@@ -119,6 +120,11 @@ class ServiceSettings(BaseSettings):
     )
     ca_bundle: Annotated[OrNone[Path], SERVICE] = Field(
         None, description="the path of a PEM file with extra trusted roots", examples=["/etc/ssl/clinic-roots.pem"]
+    )
+    log_format: Annotated[LogFormat, SERVICE] = Field(
+        LogFormat.AUTO,
+        description="auto, json or text: how log lines are written\nauto: as text on a terminal, else as JSON.",
+        examples=["auto"],
     )
 
     oidc_issuer: Annotated[OrNone[Issuer], PEOPLE] = Field(

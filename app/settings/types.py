@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
 
 from babel import Locale, UnknownLocaleError
 from cryptography.fernet import Fernet
@@ -21,22 +20,33 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from app.database_url import SQLITE, is_postgres, read_postgres
-from app.redis_url import read_redis
+from app.settings.url import database_url, issuer, redis_url, salesforce_origin, web_url
 from app.sync import office_hours
 from app.sync.mappings.local_time import known_zone
 
 KEY_BYTES = 32
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-SALESFORCE_SUFFIXES = (".my.salesforce.com", ".my.salesforce.mil", ".salesforce.com")
 _SHORTEST_TOKEN, _SHORTEST_WEBHOOK_SECRET = 16, 32
 _FEWEST_CHARACTERS, _FEWEST_BYTES = 8, 12  # different ones; 32 bytes drawn at random have about 30
 _HOST_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?")
 _IN_A_PATH = re.compile(r"[A-Za-z0-9._~-]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*")  # and not dots alone
+_VERSION = re.compile(r"[0-9]{1,3}\.0", re.ASCII)
+_OLDEST_VERSION = 41
+_PIECE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(d|h|min|m|s)\s*", re.IGNORECASE | re.ASCII)
+_UNITS_S = {"d": 86_400, "h": 3_600, "min": 60, "m": 60, "s": 1}
 
 
 def _parts(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _span(value: Any) -> Any:
+    """Give a span of time that is written like 90s, 15m, 1h 30m or 2d; whatever else may be ISO 8601."""
+    if not isinstance(value, str) or not value.strip() or _PIECE.sub("", value.strip()):
+        return value
+    try:
+        return timedelta(seconds=sum(float(number) * _UNITS_S[unit.lower()] for number, unit in _PIECE.findall(value)))
+    except OverflowError:
+        raise ValueError("it is longer than can be counted") from None
 
 
 def _zones(value: Any) -> Any:
@@ -132,12 +142,6 @@ def _path_tokens(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return value
 
 
-def _one_line(value: str) -> str:
-    if not value.isprintable() or " " in value or "\\" in value:
-        raise ValueError("it holds a blank, a backslash or a line break")
-    return value
-
-
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9._~-]{1,64}", re.ASCII)
 _HASH_GOES_ON = re.compile(r"[a-z]=[0-9]+(\$.*)?", re.ASCII)  # what follows a comma inside of a hash
 _HASH = re.compile(
@@ -210,56 +214,23 @@ def _claims(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _issuer(value: str) -> str:
-    _web_url(value)
-    return value  # as it is: tokens repeat it to the letter, a slash at its end included
-
-
 def _scopes(value: str) -> str:
     if "openid" not in value.split():
         raise ValueError("openid is not among them")
     return value
 
 
-def _web_url(value: str) -> str:
-    url = urlsplit(_one_line(value))
-    if url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment or url.username:
-        raise ValueError("it is not an https address")
-    if url.scheme == "http" and url.hostname not in LOOPBACK:
-        raise ValueError("plain http is allowed for this machine only; use https")
-    _ = url.port  # raises for a port that is none
-    return value.rstrip("/")
-
-
-def _origin(value: str) -> str:
-    if urlsplit(value).scheme != "https" or urlsplit(value).path.rstrip("/"):
-        raise ValueError("it is not the https address of a host")
-    return _web_url(value)
-
-
-def _salesforce_origin(value: str) -> str:
-    host = urlsplit(_origin(_one_line(value))).hostname or ""
-    if not host.endswith(SALESFORCE_SUFFIXES) and host not in LOOPBACK:
-        raise ValueError(f"its host ends in none of {', '.join(SALESFORCE_SUFFIXES)}: another would get the secret")
-    return value.rstrip("/")
-
-
-def _database_url(value: str) -> str:
-    if is_postgres(value):
-        read_postgres(value)  # raises, and says why
-        return value
-    if not value.startswith(SQLITE):
-        raise ValueError("it names no database this service can use")
-    path = value.removeprefix(SQLITE)
-    if path in ("", ":memory:"):
-        raise ValueError("a database in memory would lose what was acknowledged")
-    if not value.isprintable() or "?" in value or "#" in value:
-        raise ValueError("it holds a ?, a # or a line break: behind /// only the path of a file can stand")
+def _doctor_id(value: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,18}", value, re.ASCII):
+        raise ValueError("it is not a number of at most 18 digits")
     return value
 
 
-def _redis_url(value: str) -> str:
-    read_redis(_one_line(value))  # raises, and says why
+def _api_version(value: str) -> str:
+    if not _VERSION.fullmatch(value):
+        raise ValueError("it is not written like 67.0")
+    if int(value.partition(".")[0]) < _OLDEST_VERSION:
+        raise ValueError(f"it is older than {_OLDEST_VERSION}.0")
     return value
 
 
@@ -310,22 +281,24 @@ Accounts = Annotated[
 ]  # each name:secret
 
 Claims = Annotated[Texts, AfterValidator(_claims)]
-Issuer = Annotated[str, AfterValidator(_issuer)]
+Issuer = Annotated[str, AfterValidator(issuer)]
 Scopes = Annotated[str, AfterValidator(_scopes)]
 
-WebUrl = Annotated[str, AfterValidator(_web_url)]
-SalesforceOrigin = Annotated[str, AfterValidator(_salesforce_origin)]
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
-RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+WebUrl = Annotated[str, AfterValidator(web_url)]
+SalesforceOrigin = Annotated[str, AfterValidator(salesforce_origin)]
+DatabaseUrl = Annotated[str, AfterValidator(database_url)]
+RedisUrl = Annotated[str, AfterValidator(redis_url)]
 
-DoctorId = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
+DoctorId = Annotated[str, AfterValidator(_doctor_id)]
+ApiVersion = Annotated[str, AfterValidator(_api_version)]
 OrgId = Annotated[str, AfterValidator(_org_id)]
 OfficeZones = Annotated[Mapping[str, str], NoDecode, BeforeValidator(_zones)]
 ZoneName = Annotated[str, AfterValidator(_zone_name)]
 LocaleName = Annotated[str, AfterValidator(_locale_name)]
 Hours = Annotated[str, AfterValidator(_hours)]
-Duration = Annotated[timedelta, Field(ge=timedelta(seconds=1))]
-Interval = Annotated[timedelta, Field(ge=timedelta(minutes=1))]  # what is done every so often
+TimeSpan = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0))]
+Duration = Annotated[TimeSpan, Field(ge=timedelta(seconds=1))]
+Interval = Annotated[TimeSpan, Field(ge=timedelta(minutes=1))]  # what is done every so often
 
 
 def secret_values(secrets: Sequence[SecretStr]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import gc
 import io
 import json
 import logging
+import re
 import sys
 import threading
 import warnings
@@ -40,14 +41,14 @@ class Stderr(io.StringIO):
 
 
 @contextmanager
-def configured():
+def configured(stderr=None, form=log.LogFormat.AUTO):
     """Log as the service does, onto what is given; put the loggers back as they were."""
     root = logging.getLogger()
     before, hooks = (root.handlers[:], root.level), hooks_of_the_guard()
     root.handlers = []
-    with redirect_stderr(Stderr()) as stderr:
-        log.configure()
-        yield stderr
+    with redirect_stderr(stderr or Stderr()) as written:
+        log.configure(form=form)
+        yield written
     root.handlers, root.level = before
     sys.excepthook, sys.unraisablehook, threading.excepthook, warnings.showwarning = hooks
     structlog.reset_defaults()
@@ -325,3 +326,53 @@ def test_a_line_that_stderr_does_not_take_ends_nothing(monkeypatch):
     lines.msg("written")
 
     assert taken == [None, "written\n"]
+
+
+class Terminal(Stderr):
+    def isatty(self):
+        return True
+
+
+def told(stderr, form, monkeypatch, **line):
+    """Give the text of a line that is logged in a form, without its time, to a terminal or a pipe."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    with configured(stderr, form):
+        structlog.get_logger().warning("lane.paused", **line)
+    return re.sub(r"^\d\d:\d\d:\d\d ", "", stderr.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("stderr", "form", "is_json"),
+    [
+        (Terminal, log.LogFormat.AUTO, False),
+        (Stderr, log.LogFormat.AUTO, True),
+        (Terminal, log.LogFormat.JSON, True),
+        (Stderr, log.LogFormat.TEXT, False),
+    ],
+)
+def test_lines_are_text_on_a_terminal_and_json_in_a_pipe_unless_a_setting_says_so(monkeypatch, stderr, form, is_json):
+    text = told(stderr(), form, monkeypatch, lane="live")
+
+    assert text.startswith("{") is is_json
+
+
+def test_a_line_for_people_says_level_event_and_fields_in_words(monkeypatch):
+    text = told(Terminal(), log.LogFormat.AUTO, monkeypatch, lane="live", sides=["drchrono", "salesforce"], name=CANARY)
+
+    assert text == "warning  lane paused  lane=live  sides=drchrono, salesforce  dropped=name\n"
+
+
+def test_a_field_cannot_end_a_line_for_people_or_move_the_cursor(monkeypatch):
+    text = told(Terminal(), log.LogFormat.AUTO, monkeypatch, cause="a\nb\x1b[2J")
+
+    assert text == "warning  lane paused  cause=a\\nb\\x1b[2J\n"
+
+
+def test_a_librarys_line_is_text_on_a_terminal_too(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    with configured(Terminal(), log.LogFormat.AUTO) as stderr:
+        logging.getLogger("arq.worker").warning("job %s expired", CANARY)
+
+    assert re.match(
+        r"\d\d:\d\d:\d\d warning  job %s expired  logger=arq.worker  frames=test_log.py:", stderr.getvalue()
+    )

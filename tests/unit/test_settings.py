@@ -7,10 +7,11 @@ from pathlib import Path
 import certifi
 import pytest
 
-from app.settings.env_file import EXPECTED, secret_files
+from app.settings.env_file import EXPECTED, near_misses, secret_files
 from app.settings.env_file import SECRETS as SECRETS_OF_OURS
 from app.settings.fields import Settings
-from app.settings.types import SALESFORCE_SUFFIXES, raw_keys
+from app.settings.types import raw_keys
+from app.settings.url import SALESFORCE_SUFFIXES
 from app.sync.model import Side
 from app.vendors.salesforce import oauth
 from tests.build import FOR_DRCHRONO, FOR_SALESFORCE, HASH_KEY, KEY, NEEDED
@@ -144,8 +145,63 @@ def test_comma_lists_are_plain_text(said):
     assert said(TRUSTED_PROXIES=" 10.0.0.7, 10.8.0.0/16,::1 ,").trusted_proxies == ("10.0.0.7", "10.8.0.0/16", "::1")
 
 
-def test_durations_are_iso_8601(said):
-    assert said(CONFIRM_AFTER="PT1M30S").confirm_after == timedelta(seconds=90)
+@pytest.mark.parametrize("text", ["PT1M30S", "90s", "1.5m", "1m30s", "1M 30S", " 1 min 30 s ", "0h1.5min"])
+def test_a_length_of_time_is_written_as_people_do_or_in_iso_8601(said, text):
+    assert said(CONFIRM_AFTER=text).confirm_after == timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(("text", "span"), [("1h", timedelta(hours=1)), ("2d", timedelta(days=2))])
+def test_hours_and_days_are_lengths_of_time_too(said, text, span):
+    assert said(RECONCILE_EVERY=text).reconcile_every == span
+
+
+ALMOST = {
+    "OPERATR_TOKEN": "OPERATOR_TOKEN",
+    "ENCRYPTION_KEY": "ENCRYPTION_KEYS",
+    "drchrono_clientid": "DRCHRONO_CLIENT_ID",
+    "SALESFORCE_LOGN_URL": "SALESFORCE_LOGIN_URL",
+    "VIEWER_TOKN_FILE": "VIEWER_TOKEN_FILE",
+}
+OF_OTHERS = (
+    "HOSTNAME REDIS_HOST REDIS_PORT POSTGRES_PASSWORD PGHOST KUBERNETES_PORT SSH_AUTH_SOCK LS_COLORS XDG_SESSION_ID "
+    "LOG_LEVEL HTTP_PROXY VIEWER OPERATOR PORTS SF_USERNAME SALESFORCE_PASSWORD REQUESTS_CA_BUNDLE DATABASE_NAME"
+)
+
+
+@pytest.mark.parametrize(("name", "meant"), ALMOST.items(), ids=list(ALMOST))
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_a_name_that_is_almost_a_setting_is_told_wherever_it_stands(monkeypatch, tmp_path, name, meant, place):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(meant, raising=False)
+    if place == ".env":
+        (tmp_path / ".env").write_text(f"{name}=hunter2secret\n")
+    else:
+        monkeypatch.setenv(name, "hunter2secret")
+
+    assert near_misses() == [f"{name.upper()} is not a setting: did you mean {meant}?"]
+
+
+def test_names_of_other_programs_in_the_environment_are_theirs(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in OF_OTHERS.split():
+        monkeypatch.setenv(name, "theirs")
+
+    assert near_misses() == []
+
+
+def test_a_name_beside_the_setting_that_it_is_almost_was_not_meant_for_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "sqlite+aiosqlite:///var/here.db")
+    monkeypatch.setenv("DATABASE_URI", "sqlite:///theirs.db")
+
+    assert near_misses() == []
+
+
+def test_in_the_env_file_a_name_that_begins_like_ours_is_told_and_no_other(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("SALESFORCE_SANDBOX=yes\nPOSTGRES_PASSWORD=x\nPORT=8001\nVIEWER_TOKEN_FILE=x\n")
+
+    assert near_misses() == ["SALESFORCE_SANDBOX is not a setting: remove it from .env, or correct its name"]
 
 
 def test_keys_are_given_as_their_bytes_newest_first(said):

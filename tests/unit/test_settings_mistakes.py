@@ -1,6 +1,7 @@
-"""Whatever is wrong with the settings ends in one line: the variable, what is expected and an example, no secret."""
+"""Whatever is wrong with the settings ends in a line: the variable, what is expected and an example, no secret."""
 
 import base64
+import re
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -33,6 +34,8 @@ WRONG = {
         "sync.example.com",
         "https://",
         "https://a?b=hunter2secret",
+        "https://a:hunter2secret",
+        "https://[hunter2secret",
         "https://u:p@a",
         "http://a",
     ],
@@ -109,7 +112,7 @@ WRONG = {
     "DRCHRONO_CALLS_PER_HOUR": ["0", "-500", "many", "1.5"],
     "SALESFORCE_OUTBOUND_TOKENS": ["hunter2secret/of-the-path", "hunter2secret?of=the&path", "a1b2c3d4e5f6g7h8%"],
     "SALESFORCE_EVENT_TOKENS": ["ab" * 20, f"event-token-of-the-tests,{'abc' * 12}"],
-    "RECONCILE_EVERY": ["PT0.001S", "PT59S", "-PT1H"],
+    "RECONCILE_EVERY": ["PT0.001S", "PT59S", "-PT1H", "59s", "-1h", "1 hour", "1h and 5m", "h", "9" * 400 + "d"],
     "FEED_QUIET": ["PT1S"],
     "DRCHRONO_SEARCH_GAP": ["PT0.5S"],
     "REDIS_URL": ["redis://127.0.0.1:6379/0\n", "redis://a b"],
@@ -123,6 +126,11 @@ WRONG = {
     ],
     "SALESFORCE_ORG_ID": ["00D", "0055g000001AbCdEAK", "00D5g000001AbCdEA", "00D5g000001AbCdEAK0"],
     "SALESFORCE_API_VERSION": ["67", "v67.0", "67.5", "40.0"],
+    "DRCHRONO_DEFAULT_DOCTOR": ["Dr. Test", "1" * 19],
+    "NOTIFY_URL": ["https://hooks.example.com:hunter2secret"],
+    "NOTIFY_SMTP_URL": ["smtp://mail.example.com:hunter2secret"],
+    "LOG_FORMAT": ["logfmt", "JSON"],
+    "ON_DRCHRONO_DELETE": ["erase"],
     "SALESFORCE_REQUEST_LIMIT": ["PT0S", "-PT1M", "soon"],
     "SALESFORCE_CALLS_AT_ONCE": ["0", "26", "many"],
     "CONFIRM_AFTER": ["-PT1S", "soon"],
@@ -163,6 +171,8 @@ WRONG = {
     "NOTIFY_PER_HOUR": ["0", "61", "many"],
     "NOTIFY_PLAINTEXT": ["perhaps"],
 }
+# what pydantic says of a value, patterns included, and what the standard library does
+_LIBRARYS = re.compile(r"[Ii]nput should|unable to parse|String should|[Ii]nvalid|\^|\\|Port could not")
 CASES = [pytest.param(name, value, id=f"{name}={value}") for name, values in WRONG.items() for value in values]
 SECRET = [case for case in CASES if "hunter2secret" in case.values[1]]
 ONE_OF_A_SIDE = [
@@ -186,11 +196,35 @@ def test_what_is_needed_may_not_be_empty(complaint, name):
 def test_what_is_malformed_is_named_with_what_is_expected_and_an_example(complaint, name, value):
     expected, example = EXPECTED[name]
 
-    line = complaint(**{name: value})
+    (line,) = [one for one in complaint(**{name: value}).splitlines() if one.startswith(f"{name} ")]
 
-    assert line.startswith(f"{name} ")
     assert line.endswith(f": expected {expected}; for example {name}={example}")
-    assert "\n" not in line
+    assert not _LIBRARYS.search(line)
+
+
+def test_everything_that_is_wrong_is_told_at_once_in_the_order_of_the_env_file(complaint, tmp_path):
+    told = complaint(
+        PORT="http",
+        HASH_KEYS=None,
+        OPERATOR_TOKEN_FILE="token",
+        VIEWER_TOKEN="hunter2",
+        DRCHRONO_CLIENT_ID="id",
+        SALESFORCE_API_VERSION="40.0",
+        RECONCILE_EVERY="soon",
+        CA_BUNDLE="absent.pem",
+    )
+
+    assert [line.partition(" ")[0] for line in told.splitlines()] == [
+        "PORT", "HASH_KEYS", "OPERATOR_TOKEN", "VIEWER_TOKEN", "CA_BUNDLE", "DRCHRONO_CLIENT_SECRET",
+        "DRCHRONO_WEBHOOK_SECRETS", "SALESFORCE_API_VERSION", "RECONCILE_EVERY",
+    ]  # fmt: skip
+    assert "hunter2" not in told
+
+
+def test_a_setting_of_a_side_that_is_wrong_counts_as_there(complaint):
+    told = complaint(**{**FOR_SALESFORCE, "SALESFORCE_LOGIN_URL": "acme"})
+
+    assert [line.partition(" ")[0] for line in told.splitlines()] == ["SALESFORCE_LOGIN_URL"]
 
 
 @pytest.mark.parametrize(("name", "value"), SECRET)
