@@ -8,6 +8,7 @@ class says nothing, that is a dead letter.
       x DeliveryRefused                     answered at the door; nothing kept
         + SignatureInvalid        401
       x StoreUnavailable          503       the delivery could not be made durable: the vendor must send again
+        + SchemaBehind            retry     the database is there, and nobody has migrated it
         + ValueRefused            limited   the database is there, and does not take a value or give it back
       x Undecryptable             retry     no configured key opens it; it waits until the key is back
         + Displaced               retry     it was sealed for another row or column, so it is not opened here
@@ -29,6 +30,7 @@ class says nothing, that is a dead letter.
 
 from enum import StrEnum
 
+SCHEMA_BEHIND = "the database's schema is behind; run: chronobridge migrate"
 OTHER_INSTANCE = "this database was opened first under another PUBLIC_URL or INSTANCE_ID; resume `all` if this is meant"
 
 
@@ -64,6 +66,13 @@ class StoreUnavailable(SyncError):  # noqa: N818
     """The store could not make something durable: full, locked or gone."""
 
     disposition = Disposition.RETRY
+
+
+class SchemaBehind(StoreUnavailable):
+    """The database is there, and lacks a table or a column that this code needs."""
+
+    def __init__(self) -> None:
+        super().__init__(SCHEMA_BEHIND)
 
 
 class ValueRefused(StoreUnavailable):

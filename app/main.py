@@ -21,11 +21,13 @@ from app.metrics.definitions import GROUP_SIZE
 from app.operations.activity import sum_up_when_due
 from app.operations.health.monitor import HealthMonitor
 from app.operations.metrics import MetricsReader
+from app.operations.selfcheck import CheckRuns, SettingsOrigin
 from app.operations.sign_in import SignIn
 from app.operations.throttle import Throttle
 from app.periodic import Supervisor
 from app.ports import Delivery
 from app.runtime import open_inbox, open_runtime, settle_memory
+from app.settings import env_file
 from app.settings.fields import Settings
 from app.store.counters import SAVED_EVERY_S
 from app.vendors.rate_limit.bucket import TokenBuckets
@@ -36,6 +38,7 @@ from app.web.api import appointments as appointments_api
 from app.web.api import attention as attention_api
 from app.web.api import audit as audit_api
 from app.web.api import backfill as backfill_api
+from app.web.api import check as check_api
 from app.web.api import conflicts as conflicts_api
 from app.web.api import connections as connections_api
 from app.web.api import deliveries as deliveries_api
@@ -53,6 +56,7 @@ from app.web.console import appointments as appointments_pages
 from app.web.console import attention as attention_pages
 from app.web.console import audit as audit_pages
 from app.web.console import backfill as backfill_pages
+from app.web.console import check as check_pages
 from app.web.console import conflicts as conflicts_pages
 from app.web.console import connections as connections_pages
 from app.web.console import deliveries as deliveries_pages
@@ -89,6 +93,7 @@ _API = (
     backfill_api,
     connections_api,
     notices_api,
+    check_api,
     audit_api,
 )
 _PAGES = (
@@ -106,6 +111,7 @@ _PAGES = (
     backfill_pages,
     connections_pages,
     notices_pages,
+    check_pages,
     audit_pages,
     help_pages,
 )
@@ -210,6 +216,8 @@ async def _lifespan(settings: Settings, has_the_process: bool, app: FastAPI) -> 
         app.state.numbers = MetricsReader(runtime, app.state.health)
         app.state.large_bodies, app.state.verifications = LargeBodies(), TokenBuckets(drchrono.VERIFIED_A_MINUTE)
         app.state.sign_in, app.state.throttle = SignIn(runtime), Throttle(runtime.counts)
+        origin = SettingsOrigin(env_file.secret_files(settings), env_file.near_misses())
+        app.state.checks = CheckRuns(runtime, origin)
         await app.state.health.look()
         jobs.start("health", app.state.health.watch)
         save = partial(runtime.counts.save, runtime.database)
@@ -221,6 +229,7 @@ async def _lifespan(settings: Settings, has_the_process: bool, app: FastAPI) -> 
         log.info("web.started", port=settings.port, url=settings.public_url, sides=sorted(settings.connected))
         yield
         app.state.health.stop()
+        await app.state.checks.stop()
         await jobs.stop(after="health", within_s=2)  # a look at a database that hangs is cut off all the same
         await app.state.sign_in.note_refusals()
         await app.state.inbox.close()

@@ -7,12 +7,17 @@ from rich.console import Console
 from rich.text import Text
 
 from app.errors import Misconfigured
-from app.operations.health.model import CheckState, Finding, is_good, red, report
-from app.operations.selfcheck import check_everything
+from app.operations.health.model import MARKS, CheckState, Finding, is_good, red, report, warn
+from app.operations.selfcheck import SettingsOrigin, check_everything
 from app.runtime import open_runtime
 from app.settings import env_file
 
-_MARKS = {CheckState.OK: ("✓", "green"), CheckState.WARNING: ("!", "yellow"), CheckState.RED: ("✗", "red")}
+_COLORS = {
+    CheckState.OK: "green",
+    CheckState.NOT_YET: "bright_black",
+    CheckState.WARNING: "yellow",
+    CheckState.RED: "red",
+}
 _FAILED, _WRONG_SETTINGS = 1, 2
 
 
@@ -40,8 +45,8 @@ async def print_check_json(console: Console) -> int:
 
 def print_finding(console: Console, finding: Finding) -> None:
     """Print a line of a thing, and one of what to do about it where anything is to be done."""
-    mark, colour = _MARKS[finding.state]
-    console.print(Text.assemble((f"{mark} ", colour), (finding.name, "bold"), f": {finding.says}"))
+    mark = (f"{MARKS[finding.state]} ", _COLORS[finding.state])
+    console.print(Text.assemble(mark, (finding.name, "bold"), f": {finding.says}"))
     if finding.fix is not None:
         console.print(Text(f"  → {finding.fix}"))
 
@@ -50,11 +55,16 @@ async def _found() -> AsyncIterator[Finding]:
     try:
         settings = env_file.load()
         async with open_runtime(settings) as runtime:
-            async for finding in check_everything(runtime, env_file.secret_files(settings)):
+            origin = SettingsOrigin(env_file.secret_files(settings), env_file.near_misses())
+            async for finding in check_everything(runtime, origin):
                 yield finding
     except Misconfigured as error:
-        problem, _, fix = str(error).partition(": expected ")
-        yield red("settings", problem, f"expected {fix}" if fix else "correct it")
+        for line in str(error).splitlines():
+            problem, _, fix = line.partition(": expected ")
+            yield red("settings", problem, f"expected {fix}" if fix else "correct it")
+        for sentence in env_file.near_misses():
+            problem, _, fix = sentence.partition(": ")
+            yield warn("settings", problem, fix)
 
 
 def _code(found: list[Finding]) -> int:

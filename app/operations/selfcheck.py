@@ -1,4 +1,4 @@
-"""Self-check: every check in the order a person would go about it.
+"""Self-check: every check in the order a person would go about it, at a terminal or in the background of the web.
 
 Our own part comes first, then each vendor, then what came in.
 """
@@ -7,10 +7,10 @@ import asyncio
 import secrets
 import shlex
 import stat
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 
 import httpx
 from ulid import ULID
@@ -18,7 +18,8 @@ from ulid import ULID
 from app.errors import StoreUnavailable
 from app.metrics.definitions import FORWARDED
 from app.operations import backfill, vendor_checks
-from app.operations.health.model import CheckState, Finding, good, red, warn
+from app.operations.health.model import CheckState, Finding, good, not_yet, red, warn
+from app.ports import By
 from app.runtime import Runtime
 from app.store import counters, key_rotation, links, queue_stats
 from app.store.schema import is_behind
@@ -27,39 +28,74 @@ from app.vendors import http
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.wire import EVENT_KINDS
 
+SERVICE, EVENTS = "This service", "Events received"
+NAMES: Mapping[Side, str] = {Side.DRCHRONO: "DrChrono", Side.SALESFORCE: "Salesforce"}
 
-async def check_everything(
-    runtime: Runtime, secret_files: Mapping[str, Path] = MappingProxyType({})
-) -> AsyncIterator[Finding]:
+
+@dataclass(frozen=True, slots=True)
+class SettingsOrigin:
+    """What only whoever has read the settings knows of them.
+
+    secret_files  where secrets lie, by what names the file
+    near_misses   a sentence for each name that is almost that of a setting
+    """
+
+    secret_files: Mapping[str, Path] = field(default_factory=dict)
+    near_misses: Sequence[str] = ()
+
+
+_UNKNOWN = SettingsOrigin()
+
+
+async def check_everything(runtime: Runtime, origin: SettingsOrigin = _UNKNOWN) -> AsyncIterator[Finding]:
     """Look at everything and say how each thing is, as soon as it is known.
 
     Nothing is changed by it, but that what Salesforce says of its objects is kept for the workers.
-
-    secret_files  where secrets of the settings lie, by what names the file
     """
-    yield good("settings", "complete, every value of the right form")
-    yield check_files(runtime, secret_files)
+    async for part, finding in _everything(runtime, origin):
+        yield replace(finding, part=part)
+
+
+async def _everything(runtime: Runtime, origin: SettingsOrigin) -> AsyncIterator[tuple[str, Finding]]:
+    for finding in check_settings(runtime, origin.near_misses):
+        yield SERVICE, finding
+    yield SERVICE, check_files(runtime, origin.secret_files)
     database = await check_database(runtime)
-    yield database
-    yield await check_redis(runtime)
-    if database.state is not CheckState.RED:
-        parts = [check_keys, vendor_checks.check_drchrono, vendor_checks.check_salesforce]
-    else:
-        yield red("drchrono", "not looked at: its token is in the database", "mend the database first")
-        parts = [vendor_checks.check_salesforce]
+    yield SERVICE, database
+    yield SERVICE, await check_redis(runtime)
+    is_there = database.state is not CheckState.RED
     try:
-        for part in parts:
-            async for finding in part(runtime):
-                yield finding
-        yield await check_webhook_address(runtime)
-        if database.state is not CheckState.RED:
-            yield await check_proxies(runtime)
+        if is_there:
+            async for finding in check_keys(runtime):
+                yield SERVICE, finding
+            async for finding in vendor_checks.check_drchrono(runtime):
+                yield NAMES[Side.DRCHRONO], finding
+        else:
+            says = "not looked at: its token is in the database"
+            yield NAMES[Side.DRCHRONO], red("drchrono", says, "fix the database first")
+        async for finding in vendor_checks.check_salesforce(runtime):
+            yield NAMES[Side.SALESFORCE], finding
+        if Side.DRCHRONO in runtime.settings.connected:
+            yield EVENTS, await check_webhook_address(runtime)
+        if is_there:
+            yield EVENTS, await check_proxies(runtime)
             if backfill.may_load(runtime):
-                yield await check_backfill(runtime)
+                yield EVENTS, await check_backfill(runtime)
             async for finding in check_deliveries(runtime):
-                yield finding
+                yield EVENTS, finding
     except StoreUnavailable:
-        yield red("database", "went away while we looked", "check that it runs, its disk and DATABASE_URL")
+        yield SERVICE, red("database", "went away while we looked", "check that it runs, its disk and DATABASE_URL")
+
+
+def check_settings(runtime: Runtime, near_misses: Sequence[str]) -> list[Finding]:
+    """Look which settings are there; those that are have the right form, or nothing would have started."""
+    unset = [NAMES[side] for side in Side if side not in runtime.settings.connected]
+    says = f"what is set has the right form; not set yet: those of {' and '.join(unset)}"
+    found = [not_yet("settings", says) if unset else good("settings", "complete, every value of the right form")]
+    for sentence in near_misses:
+        problem, _, fix = sentence.partition(": ")
+        found.append(warn("settings", problem, fix))
+    return found
 
 
 _SAMPLE = 200
@@ -187,8 +223,8 @@ async def check_backfill(runtime: Runtime) -> Finding:
     """
     said = backfill.note(await backfill.states(runtime))
     if said is None:
-        return good("first load", "what was there before both sides were connected is loaded, or on its way")
-    return Finding("first load", CheckState.OK, *said)
+        return good("initial sync", "what was there before both systems were connected is loaded, or pending")
+    return Finding("initial sync", CheckState.OK, *said)
 
 
 def _secret_of(answer: httpx.Response) -> object:
@@ -202,13 +238,15 @@ def _secret_of(answer: httpx.Response) -> object:
 async def check_deliveries(runtime: Runtime) -> AsyncIterator[Finding]:
     """Say when the last delivery of each kind came; one that never came is no failure."""
     latest = await queue_stats.latest_deliveries(runtime.database)
-    told = {(Side.DRCHRONO.value, kind.value) for kind in set(EVENT_KINDS.values()) & runtime.mappings.keys()}
+    told = set()
+    if runtime.webhook_secrets.drchrono:
+        told |= {(Side.DRCHRONO.value, kind.value) for kind in set(EVENT_KINDS.values()) & runtime.mappings.keys()}
     if runtime.webhook_secrets.outbound or runtime.webhook_secrets.events:
-        told |= {(Side.SALESFORCE.value, kind.value) for kind in runtime.mappings}
+        told |= {(Side.SALESFORCE.value, kind.value) for kind, one in runtime.mappings.items() if not one.is_one_way}
     for side, kind in sorted(told | latest.keys()):
         name = f"last delivery: {side} {kind}"
         if (side, kind) not in latest:
-            yield good(name, "none yet")
+            yield not_yet(name, "none yet")
             continue
         at = ULID.from_str(latest[side, kind]).datetime
         yield good(
@@ -232,3 +270,62 @@ async def try_out(runtime: Runtime, side: Side) -> list[Finding]:
     Raises  StoreUnavailable
     """
     return [finding async for finding in _CHECKS[side](runtime)]
+
+
+_MOST_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRun:
+    """A check: who began it and when, what it has found, and when it ended; None while it goes on."""
+
+    by: str
+    began_at: datetime
+    findings: tuple[Finding, ...] = ()
+    ended_at: datetime | None = None
+
+
+class CheckRuns:
+    """Checks in the background of a process, one at a time; the last one is there for everybody to read.
+
+    most_s  a check that takes longer is cut off, and says so
+    """
+
+    def __init__(self, runtime: Runtime, origin: SettingsOrigin, most_s: float = _MOST_S) -> None:
+        self._runtime, self._origin, self._most_s = runtime, origin, most_s
+        self._task: asyncio.Task[None] | None = None
+        self.latest: CheckRun | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether one is under way."""
+        return self._task is not None and not self._task.done()
+
+    def begin(self, by: By) -> None:
+        """Begin a check, unless one is under way."""
+        if not self.is_running:
+            self.latest = CheckRun(by.name or by.role, datetime.now(UTC))
+            self._task = asyncio.create_task(self._run(self.latest), name="check")
+
+    async def end(self) -> None:
+        """Return once none is under way any more, however it ended."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    async def stop(self) -> None:
+        """Cut off what is under way."""
+        if self._task is not None:
+            self._task.cancel()
+            await self.end()
+
+    async def _run(self, run: CheckRun) -> None:
+        try:
+            async with asyncio.timeout(self._most_s):
+                async for finding in check_everything(self._runtime, self._origin):
+                    self.latest = run = replace(run, findings=(*run.findings, finding))
+        except TimeoutError:
+            says = f"it did not end in {self._most_s:.0f} s, so the rest is not known"
+            late = red("check", says, "see which line comes last, and what it looks at; then check again")
+            run = replace(run, findings=(*run.findings, replace(late, part=SERVICE)))
+        finally:
+            self.latest = replace(run, ended_at=datetime.now(UTC))

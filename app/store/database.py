@@ -7,6 +7,7 @@ its busy timeout knows no order, and whoever waits in it holds a connection.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from app.database_url import PostgresAddress, is_postgres, read_postgres
-from app.errors import StoreUnavailable, ValueRefused
+from app.errors import SchemaBehind, StoreUnavailable, ValueRefused
 from app.store import postgres
 from app.store.audit_chain import NO_KEYS, AuditKeys
 from app.store.clock import Pace
@@ -49,6 +50,8 @@ _PASSING_SQLSTATES = frozenset({"40P01", "40001", "57P01", "57P02", "57P03"})
 _REFUSALS = (DBAPIError, PoolTimeoutError, DisconnectionError, OSError, TimeoutError, UnicodeError, OverflowError)
 # of SQLSTATEs: data exceptions, integrity constraints, limits of size, a row that is damaged
 _DATA_CLASSES = ("22", "23", "54", "XX001")
+_UNDEFINED = frozenset({"42P01", "42703"})  # a table, a column; and how SQLite says that
+_UNDEFINED_TEXTS = ("no such table", "no such column", "has no column")
 _NO_TEXT = "Could not decode to UTF-8"  # as SQLite's driver says of a column; no server takes such a text
 # of a process: kept open; and at most, for its passes, its jobs and whoever looks, none of whom holds one for long
 _KEPT_OPEN, MOST_OPEN = 5, 20
@@ -271,6 +274,11 @@ def _passes(error: BaseException) -> bool:
 def _translated(error: BaseException) -> StoreUnavailable:
     """Give our error for a refusal: a value that is not taken or given back is another thing than a database away."""
     cause = error.orig if isinstance(error, DBAPIError) else error
+    is_from_sqlite = isinstance(cause, sqlite3.OperationalError)
+    if getattr(cause, "sqlstate", None) in _UNDEFINED or (
+        is_from_sqlite and any(text in str(cause) for text in _UNDEFINED_TEXTS)
+    ):
+        return SchemaBehind()
     is_a_value = (
         isinstance(error, DataError | IntegrityError | UnicodeError | OverflowError)
         or isinstance(getattr(cause, "__cause__", None), asyncpg.DataError)  # the driver did not even send it

@@ -102,6 +102,7 @@ _templates.globals["system_nav"] = (
     ("Queues", "/queues"),
     ("Mapping", "/mapping"),
     ("Connections", "/connections"),
+    ("Check", "/check"),
     ("Audit", "/audit"),
     ("Help", "/help"),
 )

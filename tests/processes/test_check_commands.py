@@ -53,7 +53,7 @@ def test_for_scripts_stdout_is_one_json_document_and_nothing_else(here, secret, 
     told = json.loads(ended.stdout)
     assert (ended.returncode, ended.stderr) == (code, "")
     assert (told.keys(), told["ok"]) == ({"ok", "checks"}, code == 0)
-    assert [one for one in told["checks"] if one.keys() != {"name", "state", "says", "fix"}] == []
+    assert [one for one in told["checks"] if one.keys() != {"name", "state", "says", "fix", "part"}] == []
 
 
 def test_narrow_terminals_break_no_json(here):

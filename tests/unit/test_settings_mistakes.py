@@ -127,8 +127,6 @@ WRONG = {
     "SALESFORCE_ORG_ID": ["00D", "0055g000001AbCdEAK", "00D5g000001AbCdEA", "00D5g000001AbCdEAK0"],
     "SALESFORCE_API_VERSION": ["67", "v67.0", "67.5", "40.0"],
     "DRCHRONO_DEFAULT_DOCTOR": ["Dr. Test", "1" * 19],
-    "NOTIFY_URL": ["https://hooks.example.com:hunter2secret"],
-    "NOTIFY_SMTP_URL": ["smtp://mail.example.com:hunter2secret"],
     "LOG_FORMAT": ["logfmt", "JSON"],
     "ON_DRCHRONO_DELETE": ["erase"],
     "SALESFORCE_REQUEST_LIMIT": ["PT0S", "-PT1M", "soon"],

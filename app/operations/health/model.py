@@ -53,26 +53,44 @@ OK = Observation()
 
 
 class CheckState(StrEnum):
-    """How a thing is. A warning is no failure: it works, but not as one would think."""
+    """How a thing is. A warning is no failure: it works, but not as one would think.
+
+    NOT_YET  nothing is wrong, and nothing has been there to look at
+    """
 
     OK = "ok"
+    NOT_YET = "not_yet"
     WARNING = "warning"
     RED = "red"
 
 
+MARKS = {
+    CheckState.OK: "✓",
+    CheckState.NOT_YET: "–",  # noqa: RUF001 - a dash
+    CheckState.WARNING: "!",
+    CheckState.RED: "✗",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing. `says` what is so; `fix` what to do, None where nothing is."""
+    """One thing. `says` what is so; `fix` what to do, None where nothing is; `part` what of the whole it is of."""
 
     name: str
     state: CheckState
     says: str
     fix: str | None = None
+    part: str = ""
 
 
 def good(name: str, says: str) -> Finding:
     """Give a thing that is right."""
     return Finding(name, CheckState.OK, says)
+
+
+def not_yet(name: str, says: str) -> Finding:
+    """Give a thing that nothing has been there of yet."""
+    return Finding(name, CheckState.NOT_YET, says)
 
 
 def warn(name: str, says: str, fix: str) -> Finding:
