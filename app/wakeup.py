@@ -9,8 +9,9 @@ Source  arq 0.28, worker.py and connections.py
 import asyncio
 import json
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,7 +19,11 @@ from arq import func
 from arq.connections import ArqRedis, RedisSettings
 from arq.constants import health_check_key_suffix
 from arq.worker import Worker
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from app import redis_url
 from app.errors import Misconfigured
@@ -32,14 +37,16 @@ RING = "ring"
 POLL_DELAY_S = 0.01  # arq's own default of 0.5 s would be most of an idle delivery's latency
 _RING_TIMEOUT_S = 2.0
 _FIRST_WAIT_S = 0.5
+_AWAY = (ConnectionLost, RedisTimeout, OSError)  # connecting fails by an error of the system's own
+_FOR_EVER = Retry(ExponentialBackoff(cap=REAL.redis_wait_s, base=_FIRST_WAIT_S), -1, _AWAY)  # type: ignore[arg-type]
 
 
 def _serialize(document: dict[str, Any]) -> bytes:
     return json.dumps(document, default=str).encode()
 
 
-def _client(address: RedisAddress) -> ArqRedis:
-    client = address.client(ArqRedis)
+def _client(address: RedisAddress, kind: type[ArqRedis] = ArqRedis) -> ArqRedis:
+    client = address.client(kind)
     client.job_serializer, client.job_deserializer, client.default_queue_name = _serialize, json.loads, QUEUE
     return client
 
@@ -98,15 +105,49 @@ def listens() -> str:
     return f"{QUEUE}{health_check_key_suffix}:{socket.gethostname()}"
 
 
-def checked(url: str | None, ca_bundle: Path | None = None) -> dict[str, Any]:
-    """Give what arq's own check needs to know of the workers of this machine; it starts none.
+Hook = Callable[[dict[Any, Any]], Awaitable[None]]
 
-    Raises  Misconfigured without a Redis
+
+class _LastingRedis(ArqRedis):
+    """What arq's command line works with: it waits for a Redis that is away, and can end without one.
+
+    Source  arq 0.28, worker.py: `Worker.main` and `Worker.close`, which deletes the key of the check at last
+    """
+
+    async def delete(self, *names: Any) -> Any:
+        """Delete keys, where Redis answers; the key of the check ends by itself."""
+        try:
+            async with asyncio.timeout(_RING_TIMEOUT_S):
+                return await super().delete(*names)
+        except (RedisError, OSError, TimeoutError):
+            return 0
+
+
+def worker_settings(
+    url: str | None,
+    notify: Callable[[Iterable[str]], None],
+    begin: Hook,
+    end: Hook,
+    timings: Timings = REAL,
+    ca_bundle: Path | None = None,
+) -> dict[str, Any]:
+    """Give what arq's own command line needs, to check the workers of this machine and to be one.
+
+    notify      hears which kinds a ring names
+    begin, end  what there is to do once Redis is there, and at last
+    Raises      Misconfigured without a Redis
     """
     if url is None:
-        raise Misconfigured("REDIS_URL is empty, so no worker listens: use `chronobridge work --health`")
-    settings = _arq_settings(read_redis(url, ca_bundle))
-    return {"redis_settings": settings, "queue_name": QUEUE, "health_check_key": listens(), "functions": []}
+        raise Misconfigured("REDIS_URL is empty, so arq has no queue: use `chronobridge work`, and `work --health`")
+    address = read_redis(url, ca_bundle)
+    lasting = replace(address, options={**address.options, "retry": _FOR_EVER})
+    return {
+        **_options(notify, timings),
+        "redis_settings": _arq_settings(address),  # for its check, which gives up at once
+        "redis_pool": _client(lasting, _LastingRedis),
+        "on_startup": begin,
+        "on_shutdown": end,
+    }
 
 
 def _arq_settings(address: RedisAddress) -> RedisSettings:
@@ -166,26 +207,29 @@ async def _empty(redis: ArqRedis, notify: Callable[[Iterable[str]], None]) -> No
     notify(kind.value for kind in Kind)
 
 
-def listener(redis: ArqRedis, notify: Callable[[list[str]], None], timings: Timings = REAL) -> Worker:
+def listener(redis: ArqRedis, notify: Callable[[Iterable[str]], None], timings: Timings = REAL) -> Worker:
     """Give the worker's end: an arq worker whose only job passes the kinds on and ends at once.
 
     So nothing long ever runs in arq, and a killed worker leaves no job behind that would sleep for its timeout.
     """
+    return Worker(redis_pool=redis, handle_signals=False, **_options(notify, timings))
+
+
+def _options(notify: Callable[[Iterable[str]], None], timings: Timings) -> dict[str, Any]:
+    """Give what makes a worker of arq's one of ours, whoever starts it."""
 
     async def job(ctx: dict[Any, Any], kinds: list[str]) -> None:  # noqa: ARG001 - arq passes it by name
         notify(kinds)
 
-    return Worker(
-        [func(job, name=RING, keep_result=0, timeout=5, max_tries=3)],
-        queue_name=QUEUE,
-        redis_pool=redis,
-        handle_signals=False,
-        poll_delay=POLL_DELAY_S,
-        keep_result=0,
-        log_results=False,
-        max_jobs=50,
-        health_check_key=listens(),
-        health_check_interval=timings.listens_s,
-        job_serializer=_serialize,
-        job_deserializer=json.loads,
-    )
+    return {
+        "functions": [func(job, name=RING, keep_result=0, timeout=5, max_tries=3)],
+        "queue_name": QUEUE,
+        "poll_delay": POLL_DELAY_S,
+        "keep_result": 0,
+        "log_results": False,
+        "max_jobs": 50,
+        "health_check_key": listens(),
+        "health_check_interval": timings.listens_s,
+        "job_serializer": _serialize,
+        "job_deserializer": json.loads,
+    }

@@ -59,6 +59,15 @@ class Dispatcher:
         self.wake(await work_queue.waiting(self._runtime.database))
         return await work_queue.next_due_in_s(self._runtime.database)
 
+    async def finish(self) -> None:
+        """Return once everything is worked off that is due by now, and what falls due by that.
+
+        Raises  StoreUnavailable
+        """
+        await self.poll()
+        while running := [task for tasks in self._tasks.values() for task in tasks]:
+            await asyncio.wait(running)
+
     async def stop(self) -> None:
         """Let the passes under way end, and start no more."""
         self._is_stopping = True

@@ -4,19 +4,24 @@
     recover    once: whether a token refresh that was cut off has lost the practice's tokens
 
 Wake-ups and the poll end in the dispatcher, which works off what is due. All of it runs under one supervisor: what
-fails is started again, and named by the heartbeat. SIGTERM lets the batches under way end.
+fails is started again, and named by the heartbeat. SIGTERM lets the batches under way end. `chronobridge work` starts
+a worker, and so does `arq workers.main.WorkerSettings`.
 """
 
 import asyncio
+import logging
 import os
 import signal
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
 from ulid import ULID
 
-from app.errors import StoreUnavailable
-from app.log import log
+from app.errors import Misconfigured, StoreUnavailable
+from app.log import configure, log
 from app.operations import connections
 from app.periodic import Missed, Supervisor, Task
 from app.ports import Inbox
@@ -25,7 +30,9 @@ from app.settings import env_file
 from app.settings.fields import Settings
 from app.store import heartbeats
 from app.store.counters import SAVED_EVERY_S
-from app.wakeup import checked, listen
+from app.sync.mappings import file
+from app.timings import of_this_process
+from app.wakeup import listen, worker_settings
 from workers.compare import outages
 from workers.compare.reconcile import backfill_when_asked, own_inbox, reconcile_when_due
 from workers.dispatcher import POLL_EVERY_S, Dispatcher
@@ -89,11 +96,48 @@ def schedule_of(
 
 
 def __getattr__(name: str) -> dict[str, Any]:
-    """Give what `arq workers.main.WorkerSettings --check` asks for; the settings are read only when it does."""
+    """Give what `arq workers.main.WorkerSettings` asks for; the settings are read only when it does."""
     if name != "WorkerSettings":
         raise AttributeError(name)
-    known = env_file.load()
-    return checked(known.redis_url, known.ca_bundle)
+    try:
+        known = env_file.load()
+        file.load(known.mapping_file)
+        return arqs_worker(known)
+    except Misconfigured as error:
+        for line in str(error).splitlines():
+            print(f"chronobridge: {line}", file=sys.stderr)  # noqa: T201 - arq would show it below a traceback
+        sys.exit(2)
+
+
+def arqs_worker(settings: Settings) -> dict[str, Any]:
+    """Give the settings of a whole worker of ours for arq's own command line, its `--check` and `--burst`.
+
+    arq listens and handles the signals; everything else is that of `work`. Where it ends because its queue is empty,
+    what is due by then is worked off first.
+
+    Raises  Misconfigured without a Redis
+    """
+    at_work, dispatchers = AsyncExitStack(), list[Dispatcher]()
+
+    def notify(kinds: Iterable[str]) -> None:
+        dispatchers[0].notify(kinds)
+
+    async def begin(ctx: dict[Any, Any]) -> None:
+        os.umask(0o077)
+        arqs_log = logging.getLogger("arq")  # what it warns of is a line of ours, through the guard
+        arqs_log.handlers.clear()
+        arqs_log.setLevel(logging.WARNING)
+        configure(form=settings.log_format)
+        ctx["listens"] = asyncio.current_task()
+        dispatchers.append(await at_work.enter_async_context(working(settings)))
+
+    async def end(ctx: dict[Any, Any]) -> None:
+        listens = ctx.get("listens")
+        if listens is not None and listens.done() and not listens.cancelled() and listens.exception() is None:
+            await dispatchers[0].finish()  # nobody stopped it: this is what --burst comes to
+        await at_work.aclose()
+
+    return worker_settings(settings.redis_url, notify, begin, end, of_this_process(), settings.ca_bundle)
 
 
 async def work(settings: Settings) -> None:
@@ -101,13 +145,23 @@ async def work(settings: Settings) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with working(settings, listens=True):
+        await stop.wait()
+
+
+@asynccontextmanager
+async def working(settings: Settings, *, listens: bool = False) -> AsyncIterator[Dispatcher]:
+    """Work for the length of the block; at its end the batches under way end first, within the grace time.
+
+    listens  Redis is listened to here as well, where there is one
+    """
     async with open_runtime(settings) as runtime:
         jobs, worker_id = Supervisor(), str(ULID())
         dispatcher = Dispatcher(runtime, jobs)
         async with own_inbox(runtime, dispatcher.notify) as inbox:
             for one in schedule_of(runtime, dispatcher, inbox, worker_id, jobs):
                 jobs.every(one.name, one.every_s, one.task, one.missed)
-            if settings.redis_url:
+            if listens and settings.redis_url:
                 jobs.start(
                     "listen",
                     partial(listen, settings.redis_url, dispatcher.notify, runtime.timings, settings.ca_bundle),
@@ -115,8 +169,10 @@ async def work(settings: Settings) -> None:
             jobs.start("recover", partial(connections.recover, runtime))
             settle_memory()
             log.info("worker.started", worker_id=worker_id, pid=os.getpid(), sides=sorted(settings.connected))
-            await stop.wait()
-            await jobs.stop()
+            try:
+                yield dispatcher
+            finally:
+                await jobs.stop()
         try:
             async with asyncio.timeout(_GRACE_S):
                 await dispatcher.stop()

@@ -62,5 +62,5 @@ def test_arqs_check_fails_once_a_worker_that_was_killed_has_not_said_for_long_th
 def test_without_a_redis_arqs_check_says_what_to_use_instead(here):
     found = arqs_check(here, REDIS_URL="")
 
-    assert found.returncode == 1
-    assert "chronobridge work --health" in found.stderr
+    assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
+    assert "`chronobridge work`, and `work --health`" in found.stderr
