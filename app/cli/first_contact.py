@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.help import Commands, Heading
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -20,9 +22,15 @@ if TYPE_CHECKING:
     from app.operations.first_contact.run import Wanted
     from app.settings.fields import Settings
 
+commands = Commands()
 _STYLES = {"as assumed": ("✓", "green"), "differs": ("≠", "yellow"), "not tried": ("·", "dim")}
 
 
+@commands.command(
+    "first-contact",
+    heading=Heading.SET_UP,
+    examples=("first-contact --steps", "first-contact --read-only", "first-contact --patient 220000101"),
+)
 def first_contact(  # noqa: PLR0913 - each is an option
     patient: Annotated[str | None, typer.Option(help="the DrChrono id of a test patient", metavar="ID")] = None,
     yes: Annotated[

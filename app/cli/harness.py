@@ -10,22 +10,33 @@ from typing import Annotated
 
 import typer
 
+from app.cli.help import Commands, Heading
+
 ROOT = Path(__file__).parents[2]
 _NEEDED = ("harness", "standins")
+commands = Commands()
 
 
-def demo(once: Annotated[bool, typer.Option(help="end after the story instead of staying up")] = False) -> None:
-    """Tell the whole story on this machine, with stand-ins for both vendors."""
+@commands.command(heading=Heading.RUN, examples=("demo", "demo --once"))
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="end after the story instead of staying up")] = False,
+) -> None:
+    """Tell the whole story on this machine, with simulators of both vendors."""
     _become("tests.harness.demo", *(["--once"] if once else []))
 
 
+@commands.command(heading=Heading.RUN, examples=("verify", "verify --minutes 10", "verify --seeds 20 --first 100"))
 def verify(
-    seeds: Annotated[int | None, typer.Option(min=1, help="how many histories (3, unless --minutes is given)")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.1, help="begin new histories for so long")] = None,
-    first: Annotated[int, typer.Option(min=1, help="the first seed; each further history has the next")] = 1,
-    size: Annotated[int, typer.Option(min=8, max=60, help="how much people do in a history")] = 40,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="how many histories (3, unless --minutes is given)")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, metavar="N", help="begin new histories for so long")] = None,
+    first: Annotated[
+        int, typer.Option(min=1, metavar="SEED", help="the first seed; each further history has the next")
+    ] = 1,
+    size: Annotated[int, typer.Option(min=8, max=60, metavar="N", help="how much people do in a history")] = 40,
 ) -> None:
-    """Put the promises to the test, with faults, against stand-ins of both vendors; exit 1 when one is broken."""
+    """Put the guarantees to the test, with faults, against simulators of both vendors; exit 1 when one is broken."""
     if seeds is None and minutes is None:
         seeds = 3
     asked = {"--seeds": seeds, "--minutes": minutes, "--first": first, "--size": size}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.help import Commands
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -18,14 +20,12 @@ if TYPE_CHECKING:
     from app.sync.mappings.table import Mappings
     from app.sync.model import Kind, Side
 
-commands = typer.Typer(
-    help="See the mapping, and check another before it is used.", no_args_is_help=True, pretty_exceptions_enable=False
-)
+commands = Commands("See the mapping, and check another before it is used.")
 _AsJson = Annotated[bool, typer.Option("--json", help="for a script")]
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="a mapping file, or default, person-accounts, wide")]
 
 
-@commands.command()
+@commands.command(examples=("mapping show", "mapping show --json"))
 def show(*, as_json: _AsJson = False) -> None:
     """Show the mapping in use: a row a field, its type on both sides, and what does not fit; exit 1 when red."""
     from app import log
@@ -35,7 +35,7 @@ def show(*, as_json: _AsJson = False) -> None:
     raise typer.Exit(asyncio.run(_show(env_file.load(), as_json=as_json)))
 
 
-@commands.command()
+@commands.command(examples=("mapping check mapping.toml", "mapping check person-accounts"))
 def check(file: _File, *, as_json: _AsJson = False) -> None:
     """Check a mapping: by itself, against DrChrono's documentation, and with the org where it can be asked."""
     from app import log
@@ -45,11 +45,11 @@ def check(file: _File, *, as_json: _AsJson = False) -> None:
     raise typer.Exit(asyncio.run(_check(mapping_file.load(file), as_json=as_json)))
 
 
-@commands.command()
+@commands.command(examples=("mapping preview mapping.toml --limit 500",))
 def preview(
     file: _File,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="go through so many records of each kind and side, not all")
+        int | None, typer.Option(min=1, metavar="N", help="go through so many records of each kind and side, not all")
     ] = None,
     *,
     as_json: _AsJson = False,

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from app.cli.help import Commands
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from app.settings.fields import Settings
 
-commands = typer.Typer(
-    help="Notices by e-mail and webhook: send a test.", no_args_is_help=True, pretty_exceptions_enable=False
-)
+commands = Commands("Notices by e-mail and webhook: send a test.")
 _NONE = "no channel is set up: set NOTIFY_SMTP_URL, NOTIFY_SLACK_URL or NOTIFY_URL (deploy/docs/notices.md)"
 
 
@@ -22,7 +22,7 @@ def group() -> None:
     """Notices by e-mail and webhook: send a test."""
 
 
-@commands.command()
+@commands.command(examples=("notify test",))
 def test() -> None:
     """Send a test notice by every channel; say of each whether it was sent, or why not."""
     from rich.console import Console

