@@ -26,7 +26,7 @@ REPLACED = {
     r"\blanes?\b": "Queue",
     r"\bcompar(e|ing|ison)\b(?! )": "Reconciliation",
     r"first load": "Initial sync",
-    r"\btold\b|tells of|heard of|last heard|called us|came in\b": "Received",
+    r"(DrChrono|Salesforce) told|tells of|heard of|last heard|called us|came in\b": "Received",
     r"came of it|became of it|how it came": "Result, Last change",
     r"how it stands|what happened to it": "Status, History",
     r"(both|either) sides?\b": "Both systems",
