@@ -135,6 +135,7 @@ class Action(StrEnum):
     RETRY = "retry"
     DISCARD = "discard"
     NOTE = "note"
+    RESTORE = "restore"
     SETTLE = "settle"
     MERGE = "merge"
     UNDO = "undo"

@@ -105,7 +105,7 @@ async def _missed_in_drchrono(runtime: Runtime, kind: Kind, _feed: Feed) -> set[
     rules, told, pages = runtime.rules(kind), dict[str, str](), 0
     async for page in drchrono_pages(runtime.drchrono.on(Lane.COMPARE), runtime.mappings[kind], runtime.now() + _TODAY):
         record_unreadable_rows(runtime, kind, Side.DRCHRONO, page.unreadable)
-        agreed = await links.healthy_pairs(runtime.database, kind, [wire.record_id(row) for row in page.rows])
+        agreed = await links.links_to_compare(runtime.database, kind, [wire.record_id(row) for row in page.rows])
         told |= {id_: wire.version(row) for id_, row in changed_rows(rules, page.rows, agreed).items()}
         pages += 1
         if pages == _MOST_PAGES:
@@ -127,7 +127,7 @@ async def _missed_in_salesforce(runtime: Runtime, kind: Kind, feed: Feed) -> set
     async for page in salesforce_pages(runtime.salesforce.on(Lane.COMPARE), runtime.mappings[kind], since, ""):
         record_unreadable_rows(runtime, kind, Side.SALESFORCE, page.unreadable)
         ids = [row["Id"] for row in page.rows if not row.get("IsDeleted")]
-        agreed = await links.healthy_pairs(runtime.database, kind, ids, Side.SALESFORCE)
+        agreed = await links.links_to_compare(runtime.database, kind, ids, Side.SALESFORCE)
         told |= changed_contacts(rules, reader, page.rows, agreed)
         break
     return await missed(runtime, kind, Side.SALESFORCE, await _loaded(runtime, kind, Side.SALESFORCE, told))

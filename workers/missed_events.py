@@ -64,9 +64,8 @@ def _change(batch: Batch, side: Side, observed: Observed) -> UnannouncedChange |
 
 
 def _is_settled(link: Link) -> bool:
-    is_pair = link.drchrono_id is not None and link.salesforce_id is not None
     is_waiting = link.own_writes or link.late_writes or link.unconfirmed_fields
-    return is_pair and not (link.is_failed or link.excluded_by or is_waiting)
+    return link.is_pair and not (link.is_failed or link.excluded_by or is_waiting)
 
 
 def _is_told(due: Due, side: Side) -> bool:

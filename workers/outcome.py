@@ -31,6 +31,7 @@ from app.sync.plan import (
     MergeContacts,
     Nothing,
     ReadyPlan,
+    StayDismissed,
     Succeed,
     Wait,
     Write,
@@ -42,7 +43,7 @@ from app.sync.snapshots import BREAK, NO_TIME, VIRTUAL
 from app.vendors.salesforce.wire import RecordRefused
 from workers.batch import Batch, Observed, WriteAnswer, Written
 from workers.bisection import halved, one_by_one
-from workers.outcome_failed import failed, failure_after, flags_of, not_created, not_read, taken_in, waiting
+from workers.outcome_failed import failed, failure_after, flags_of, not_created, not_read, taken_in, waiting, with_shown
 
 _LONGEST_ZONE = 64  # no zone's name is half as long
 EXCLUDED = "excluded"
@@ -100,10 +101,12 @@ def outcome_of(batch: Batch, observed: Observed, plan: ReadyPlan | SyncError | N
     """Give what to save of one look; `plan`: what was planned of it, or why nothing could be."""
     seen = plan if isinstance(plan, SyncError) else observed.seen
     if isinstance(seen, SyncError):
-        return replace(not_read(batch, observed.due, seen), identity=identity_of(batch.rules, observed))
-    assert plan is not None
-    assert not isinstance(plan, SyncError)
-    return _ended(batch, observed, _read(batch, observed, seen, plan, answers), seen, plan, answers)
+        result = replace(not_read(batch, observed.due, seen), identity=identity_of(batch.rules, observed))
+    else:
+        assert plan is not None
+        assert not isinstance(plan, SyncError)
+        result = _ended(batch, observed, _read(batch, observed, seen, plan, answers), seen, plan, answers)
+    return with_shown(batch, observed, result, answers)
 
 
 def _ended(batch: Batch, observed: Observed, read: Result, seen: Seen, plan: ReadyPlan, answers: Answers) -> Result:
@@ -117,7 +120,7 @@ def _ended(batch: Batch, observed: Observed, read: Result, seen: Seen, plan: Rea
             return _followed(batch, read, plan)
         case Succeed():
             return replace(read, retry=Retry(), change=LinkChange(succeeds=plan.predecessor))
-        case Nothing() | Exclude():
+        case Nothing() | Exclude() | StayDismissed():
             return _left_alone(batch, observed, read, plan)
         case Incomplete() | Hold():
             return _done(batch, observed, read, plan, answers)
@@ -152,7 +155,7 @@ def _done(
     batch: Batch,
     observed: Observed,
     read: Result,
-    plan: Nothing | Incomplete | Exclude | Hold | Write | Create | Delete | MergeContacts,
+    plan: Nothing | Incomplete | Exclude | Hold | StayDismissed | Write | Create | Delete | MergeContacts,
     answers: Answers,
     *,
     is_nobodys: bool = False,
@@ -169,12 +172,14 @@ def _done(
         is_read=True,
         attempts=0,
         failure=failure,
+        is_dismissed=isinstance(plan, StayDismissed),
+        conflicts=frozenset(_compared(plan).conflicts),
         change=LinkChange(is_nobodys=is_nobodys),
         effects=Effects(awaits, doctor_zone(batch, observed.seen), counters_of(batch, observed, plan, answers)),
     )
 
 
-def _left_alone(batch: Batch, observed: Observed, read: Result, plan: Nothing | Exclude) -> Result:
+def _left_alone(batch: Batch, observed: Observed, read: Result, plan: Nothing | Exclude | StayDismissed) -> Result:
     """Give the result of a look that asks for nothing; what is none of ours, or out and gone, is not remembered."""
     is_gone = isinstance(plan, Exclude) and plan.deleted_on is not None
     is_none = isinstance(plan, Nothing) and (read.link.drchrono_id is None or plan.cause in (BREAK, VIRTUAL, NO_TIME))
@@ -338,7 +343,8 @@ def _is_carried_out(name: str, plan: ReadyPlan, answers: Answers) -> bool:
 
 def counters_of(batch: Batch, observed: Observed, plan: ReadyPlan, answers: Answers) -> tuple[str, ...]:
     """Give what is counted of a look whose writes, if any, have succeeded: the names of tallies."""
-    kind, compared = batch.rules.table.kind, _compared(plan)
+    kind, compared, before = batch.rules.table.kind, _compared(plan), observed.link.conflicts
+    taken = {name for one in answers.values() if isinstance(one, Written) for name in one.fields}
     return (
         *([tallies.SKIPPED_TALLY.of(plan.cause)] if isinstance(plan, Nothing) and plan.cause else []),
         *([tallies.SKIPPED_TALLY.of(EXCLUDED)] if isinstance(plan, Exclude) else []),
@@ -346,8 +352,8 @@ def counters_of(batch: Batch, observed: Observed, plan: ReadyPlan, answers: Answ
         *_write_tallies(kind, plan, answers),
         *_landed_tallies(observed, plan),
         *(tallies.APPLIED_TALLY.of(side, kind) for side, answer in answers.items() if isinstance(answer, Written)),
-        *(tallies.PUT_BACK_TALLY.of(kind) for _ in compared.put_backs),
-        *(tallies.CONFLICT_TALLY.of(kind) for _ in compared.conflicts),
+        *(tallies.PUT_BACK_TALLY.of(kind) for name in compared.put_backs if name in taken),
+        *(tallies.CONFLICT_TALLY.of(kind) for name in compared.conflicts if name not in before),
         *(tallies.LATE_TALLY.of(side, kind) for side, names in compared.late.items() for _ in names),
         *(tallies.ODD_HOUR_TALLY.of(flag, kind) for flag in flags_of(plan).values()),
     )

@@ -14,6 +14,7 @@ from app.ports import SealedColumn
 from app.store.result import Effects, Failure, Result, Retry
 from app.store.work_queue import Due
 from app.sync.create import salesforce_names
+from app.sync.dismissals import shown_by
 from app.sync.failure_causes import (
     BUSY,
     CIRCUIT_OPEN,
@@ -163,6 +164,16 @@ def not_created(batch: Batch, result: Result, error: SyncError | RecordRefused, 
 def _dead_letter(result: Result, seen: Seen | None, failure: Failure) -> Result:
     """Give the result of what is left to a person: it is tried no more, and what was read is used up."""
     return replace(result, link=taken_in(result, seen), is_read=True, attempts=0, retry=None, failure=failure)
+
+
+def with_shown(batch: Batch, observed: Observed, result: Result, answers: Mapping[Side, WriteAnswer]) -> Result:
+    """Give a result that fails, may be held as it is saved, or stays dismissed, with what both sides show by now."""
+    before, now = observed.link, result.link
+    is_claim = any(now.id_on(side) != before.id_on(side) for side in Side)
+    if not isinstance(observed.seen, Seen) or not (result.failure or result.is_dismissed or is_claim):
+        return result
+    written = {side: one.fields for side, one in answers.items() if isinstance(one, Written)}
+    return replace(result, shown=shown_by(batch.rules, before, observed.seen, written))
 
 
 def taken_in(result: Result, seen: Seen | None, plan: ReadyPlan | None = None) -> Link:

@@ -29,6 +29,7 @@ from app.store.work_queue import DeliveredBody, Due
 from app.sync.card_requests import about_the_link, as_named, asks_for_sync
 from app.sync.deletions import is_said_twice
 from app.sync.failure_causes import NOT_SHOWN_ONCE
+from app.sync.field_writes import unlinked_parents
 from app.sync.model import Absent, Deleted, FieldResolution, Link, NeedsConfirmation, RecordRef, Seen, Side, Snapshot
 from app.sync.snapshots import SHORT_ID, SideReader
 from app.sync.trust import IDENTITY_CHANGED, shows_delivered, trusted_snapshot
@@ -355,12 +356,14 @@ async def with_parents(batch: Batch, observed: Sequence[Observed]) -> list[Obser
     refs = {(ref.kind, ref.id) for one, _ in sides if isinstance(one, Snapshot) for ref in table.refs(one)}
     far = await dependencies.status_of(batch.runtime.database, refs) if refs else {}
     out = await left_out(batch, [one for both in sides for one in both if isinstance(one, Snapshot)])
-    if not far and not out:
-        return list(observed)
-    return [
-        replace(one, seen=replace(one.seen, parents=far, excluded=out)) if isinstance(one.seen, Seen) else one
-        for one in observed
-    ]
+    coming = {RecordRef(Side.DRCHRONO, *ref) for ref in far}
+    coming |= {ref for _, one in sides if isinstance(one, Snapshot) for ref in unlinked_parents(table, one)}
+    dismissed = await dependencies.dismissed_of(batch.runtime.database, coming)
+
+    def told(seen: Seen) -> Seen:
+        return replace(seen, parents=far, excluded=out, dismissed=dismissed)
+
+    return [replace(one, seen=told(one.seen)) if isinstance(one.seen, Seen) else one for one in observed]
 
 
 async def left_out(batch: Batch, snapshots: Sequence[Snapshot]) -> frozenset[RecordRef]:

@@ -30,6 +30,7 @@ from app.sync.plan import (
     MergeContacts,
     Nothing,
     ReadyPlan,
+    StayDismissed,
     Succeed,
     Wait,
     Write,
@@ -51,7 +52,9 @@ PLAN_WORDS: Mapping[type[ReadyPlan], str] = {
     MergeContacts: "merge",
     Wait: "wait",
     Hold: "hold",
+    StayDismissed: "stay_dismissed",
 }  # what the log calls each kind of plan
+_UNCHANGED = (Nothing, Incomplete, StayDismissed)
 
 
 def report_batch(
@@ -85,7 +88,7 @@ def _log_outcome(batch: Batch, result: Result, plan: ReadyPlan | SyncError | Non
             gone = {"deleted_on": plan.deleted_on.value} if plan.deleted_on else {}
             log.info("record.excluded", **line, excluded_by=[one.value for one in sorted(plan.by)], **gone)
             return
-        log.info("record.unchanged" if isinstance(plan, Nothing | Incomplete) else "record.synced", **line)
+        log.info("record.unchanged" if isinstance(plan, _UNCHANGED) else "record.synced", **line)
 
 
 def _line(batch: Batch, result: Result) -> dict[str, Any]:

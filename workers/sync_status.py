@@ -40,6 +40,7 @@ _NAME = "sync_status"
 _MOST_LOOKED_AT, _IN_A_CALL = 1000, 200
 _GATHERS = timedelta(minutes=1)
 _TURN, _AFTER_A_FAILURE, _AFTER_A_REFUSAL = timedelta(minutes=1), timedelta(minutes=1), timedelta(minutes=10)
+_NOT_A_WORD = "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
 _ADVICE = "let the integration user edit the fields, by its permission set; or set SALESFORCE_STATUS_FIELDS=false"
 
 
@@ -149,7 +150,12 @@ async def _write(runtime: Runtime, kind: Kind, part: Sequence[_Said]) -> None:
 
 
 def _is_about_all(refused: RecordRefused) -> bool:
-    """Say whether a refusal is none of the record's own: a field or a permission is not there, or the org is ill."""
+    """Say whether a refusal is none of the record's own: a field or a permission is not there, or the org is ill.
+
+    A word that the org's picklist lacks, because an older package is deployed there, is refused of those it is about.
+    """
+    if refused.code == _NOT_A_WORD:
+        return False
     return bool(STATUS_FIELDS & {*refused.fields}) or look_up(refused.code).scope is not RefusalScope.RECORD
 
 

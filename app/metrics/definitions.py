@@ -109,7 +109,10 @@ LINKED = Metric(
     "chronobridge_records_linked_total", Type.COUNTER, "Records that turned out to be ones the other side has", _BY_KIND
 )
 CONFLICTS = Metric(
-    "chronobridge_conflicts_total", Type.COUNTER, "Fields that both sides had changed, decided by a rule", _BY_KIND
+    "chronobridge_conflicts_total",
+    Type.COUNTER,
+    "Fields that both sides had changed, differently, each counted when that begins",
+    _BY_KIND,
 )
 PUT_BACKS = Metric(
     "chronobridge_put_backs_total", Type.COUNTER, "Fields of one way that were put back on the other side", _BY_KIND
@@ -214,6 +217,7 @@ LEASES = _gauge("leases_held", "Records that a worker works on at this moment", 
 LANE_PAUSED = _gauge("lane_paused", "1 while a lane is paused", _BY_LANE)
 FAILED = _gauge("failed_records", "Records that failed and wait for a person, by what sort of thing is wrong", _WAITS)
 HELD = _gauge("held_records", "Records that are held until a person decides, by what it is about", _WAITS)
+DISMISSED = _gauge("dismissed_records", "Records that failed or were held, and that a person has dismissed", _BY_KIND)
 EXCLUDED = _gauge("excluded_records", "Records that the mapping leaves out of the set that is synced", _BY_KIND)
 UNSETTLED = _gauge(
     "unsettled_writes",
@@ -242,7 +246,7 @@ FEED_FOUND = _gauge(
 
 OF_THE_PROBES = (READY, PART_OK)
 GAUGES = (
-    *(WORKERS, DUE, OLDEST_DUE, LEASES, LANE_PAUSED, FAILED, HELD, EXCLUDED, UNSETTLED),
+    *(WORKERS, DUE, OLDEST_DUE, LEASES, LANE_PAUSED, FAILED, HELD, DISMISSED, EXCLUDED, UNSETTLED),
     *(CALLS_LEFT, CALLS_LIMIT, CALLS_PAUSED, CALLS_THIS_HOUR, WAITING, CAUGHT_UP),
     *(TOKEN_AGE, TOKEN_LEFT, TOKEN_REFUSED, FEED_SILENT, FEED_HEARD, FEED_FOUND),
 )

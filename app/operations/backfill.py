@@ -30,6 +30,7 @@ class Counts:
     excluded   that the mapping leaves out of the set that is synced, linked or not
     linked     that are a pair already
     failed     cause -> records that wait for a mend, linked or not;  `held`: for a person's decision
+    dismissed  records of which a person has dismissed that, and no value has changed since
     matched    records new to us that would be linked to one that is there
     created    side -> records that would be made there
     decide     cause -> records new to us that would wait for a person's decision
@@ -44,6 +45,7 @@ class Counts:
     linked: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
+    dismissed: int = 0
     matched: int = 0
     created: Counter[Side] = field(default_factory=Counter)
     decide: Counter[str] = field(default_factory=Counter)
@@ -60,6 +62,7 @@ class Counts:
             "linked": self.linked,
             "failed": dict(self.failed),
             "held": dict(self.held),
+            "dismissed": self.dismissed,
             "would_match": self.matched,
             "would_create": {side.value: self.created[side] for side in Side},
             "would_need_decision": dict(self.decide),

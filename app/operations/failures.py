@@ -1,7 +1,7 @@
-"""What waits for a person: grouped by cause with the fix in words; tried again or let go, a few or all of them."""
+"""What waits for a person: grouped by cause with the fix in words; retried, dismissed or restored."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.log import log
@@ -13,6 +13,8 @@ from app.sync.failure_sentences import labels, sentence
 from app.sync.model import Kind, Side
 
 FEW = 5
+LONGEST_REASON = 200
+NO_REASON = "no reason given"
 Group = failures.Group
 _MAY_DIFFER = 20  # by a twentieth of it, a number is still the one that was seen
 
@@ -105,26 +107,52 @@ async def try_again(runtime: Runtime, group: Group, limit: int | None, by: By) -
     return done
 
 
-async def let_go(runtime: Runtime, group: Group, limit: int | None, by: By) -> int:
-    """Forget failures of a group, at most so many; their records are left alone until the next edit. Gives how many.
+async def dismiss(runtime: Runtime, group: Group, limit: int | None, by: By, reason: str) -> int:
+    """Dismiss failures of a group, at most so many; their records are left as they are until a value changes.
+
+    reason  why, in the person's words; it names no patient
+    Gives   how many
+    Raises  StoreUnavailable
+    """
+    number = await number_of(runtime, group, limit)
+    act = Act(by, Action.DISCARD, named(group), number, _said(reason))
+    done = await failures.dismiss(runtime.database, group, limit, act)
+    log.warning("failures.discarded", cause=group.cause, kind=group.kind, side=group.side, records=done)
+    runtime.wakeup.notify(runtime.mappings)
+    return done
+
+
+async def restore(runtime: Runtime, group: Group, by: By, limit: int | None = None) -> int:
+    """Undo the dismissal of failures of a group, at most so many: they wait for a person again, and are tried.
+
+    Gives   how many
 
     Raises  StoreUnavailable
     """
-    act = Act(by, Action.DISCARD, named(group), await number_of(runtime, group, limit))
-    done = await failures.let_go(runtime.database, group, limit, act)
-    log.warning("failures.discarded", cause=group.cause, kind=group.kind, side=group.side, records=done)
+    group = replace(group, is_dismissed=True)
+    act = Act(by, Action.RESTORE, named(group), await number_of(runtime, group, limit))
+    done = await failures.restore(runtime.database, group, limit, act)
+    log.warning("failures.restored", cause=group.cause, kind=group.kind, side=group.side, records=done)
+    runtime.wakeup.notify(runtime.mappings)
     return done
+
+
+def _said(reason: str) -> str:
+    """Give a reason in one line, as it is kept."""
+    return " ".join(reason.split())[:LONGEST_REASON] or NO_REASON
 
 
 def named(group: Group) -> str:
     """Give a group's name, for people and for the audit."""
     fields = (group.fields or "").replace(",", ", ")
     parts = (
-        group.cause or "every cause",
+        "" if group.ids is None else f"{len(group.ids):,} picked",
+        group.cause or ("every cause" if group.ids is None else ""),
         group.side and f"at {group.side}",
         group.kind and f"{group.kind}s",
         group.field and f"field {group.field}",
         fields and f"of {fields}",
         "held" if group.is_held else "",
+        "dismissed" if group.is_dismissed else "",
     )
     return ", ".join(part for part in parts if part)

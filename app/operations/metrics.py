@@ -121,6 +121,8 @@ async def _for_people(runtime: Runtime, samples: Samples) -> None:
     for row in await queue_stats.failed_counts(runtime.database):
         metric = definitions.HELD if row.is_held else definitions.FAILED
         samples.add(metric, row.records, row.side, row.kind, class_of(row.cause))
+    for kind, records in (await queue_stats.dismissed_counts(runtime.database)).items():
+        samples.add(definitions.DISMISSED, records, kind)
     for kind, records in (await queue_stats.excluded_counts(runtime.database)).items():
         samples.add(definitions.EXCLUDED, records, kind)
     for row in await queue_stats.journal_counts(runtime.database):

@@ -34,7 +34,10 @@ class FlowDirection:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """How both sides and the flow between them stand, as of `at`; `heard`: when each side last delivered."""
+    """How both sides and the flow between them stand, as of `at`; `heard`: when each side last delivered.
+
+    dismissed  records that failed or were held, and that a person has dismissed: both systems may differ in them
+    """
 
     at: datetime
     to: Mapping[Side, FlowDirection]
@@ -42,6 +45,7 @@ class Picture:
     oldest_s: float
     failed: int
     held: int
+    dismissed: int
     per_minute: int
     paused: tuple[str, ...]
     heard: Mapping[Side, datetime | None]
@@ -69,6 +73,7 @@ async def picture(runtime: Runtime) -> Picture:
         oldest_s=max((one.oldest_s for one in counts), default=0.0),
         failed=sum(row.records for row in groups if not row.is_held),
         held=sum(row.records for row in groups if row.is_held),
+        dismissed=sum((await queue_stats.dismissed_counts(runtime.database)).values()),
         per_minute=await queue_stats.synced_per_minute(runtime.database),
         paused=tuple(one.lane.value for one in await lanes.lane_states(runtime.database) if one.is_paused),
         heard={side: _heard(calls.get(side), known.get(side)) for side in Side},

@@ -162,6 +162,7 @@ class QueueReport:
 
     oldest_due_age_s   for how long the oldest has been due
     by_kind            what is due, by kind, direction and lane
+    dismissed          how many records failed or were held, and were dismissed by a person
     excluded           how many records the mapping leaves out of the set that is synced
     unsettled_writes   writes of which it is not known yet whether they landed
     counted            what was counted since ever, by name: created, linked, skipped, put back
@@ -173,6 +174,7 @@ class QueueReport:
     by_kind: Sequence[DueCount]
     failed: int
     held: int
+    dismissed: int
     excluded: int
     unsettled_writes: int
     counted: Mapping[str, int]
@@ -194,6 +196,7 @@ async def queue_report(runtime: Runtime) -> QueueReport:
         by_kind=counts,
         failed=sum(row.records for row in groups if not row.is_held),
         held=sum(row.records for row in groups if row.is_held),
+        dismissed=sum((await queue_stats.dismissed_counts(runtime.database)).values()),
         excluded=sum((await queue_stats.excluded_counts(runtime.database)).values()),
         unsettled_writes=sum(row.writes for row in await queue_stats.journal_counts(runtime.database)),
         counted=await counters.read(runtime.database),
@@ -222,6 +225,7 @@ def report_as_json(found: QueueReport) -> dict[str, Any]:
         "failed": found.failed,
         "needs_review": found.held,
         "held": found.held,
+        "dismissed": found.dismissed,
         "excluded": found.excluded,
         "unsettled_writes": found.unsettled_writes,
         "counted": dict(found.counted),

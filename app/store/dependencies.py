@@ -5,6 +5,7 @@ be, whoever waits for it is due again.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,7 +13,7 @@ from ulid import ULID
 
 from app.store.clock import db_now
 from app.store.database import Database, DialectInsert, among
-from app.store.tables import awaited, links
+from app.store.tables import awaited, failures, links
 from app.sync.model import Kind, Lane, Parent, RecordRef, Side
 
 _IS_OF_KIND = links.c.kind == sa.bindparam("p_kind")
@@ -68,12 +69,31 @@ _EXCLUDED = {
 }
 
 
+_DISMISSED = {
+    side: sa.select(links.c[f"{side}_id"].label("id"))
+    .select_from(links.join(failures, failures.c.link_id == links.c.id))
+    .where(_IS_OF_KIND, links.c[f"{side}_id"].in_(among("p_ids")), failures.c.dismissed_at.is_not(None))
+    for side in Side
+}
+
+
 async def excluded_of(database: Database, refs: Collection[RecordRef]) -> frozenset[RecordRef]:
     """Give, of these records, those that are out of the set that is synced."""
+    return await _those(database, refs, _EXCLUDED)
+
+
+async def dismissed_of(database: Database, refs: Collection[RecordRef]) -> frozenset[RecordRef]:
+    """Give, of these records, those whose failure or hold a person has dismissed."""
+    return await _those(database, refs, _DISMISSED)
+
+
+async def _those(
+    database: Database, refs: Collection[RecordRef], asked: Mapping[Side, sa.Select[Any]]
+) -> frozenset[RecordRef]:
     found = set()
     for side, kind in sorted({(ref.side, ref.kind) for ref in refs}):
         ids = sorted({ref.id for ref in refs if (ref.side, ref.kind) == (side, kind)})
-        rows = await database.read(_EXCLUDED[side], {"p_kind": kind.value, "p_ids": ids})
+        rows = await database.read(asked[side], {"p_kind": kind.value, "p_ids": ids})
         found |= {RecordRef(side, kind, row.id) for row in rows}
     return frozenset(found)
 
@@ -127,15 +147,13 @@ async def wake_come(database: Database, refs: Collection[RecordRef]) -> None:
     await database.transact(work)
 
 
-_NO_MORE_AWAITED = (
-    sa.delete(awaited)
-    .where(
-        awaited.c.side == sa.bindparam("p_side"),
-        awaited.c.kind == sa.bindparam("p_kind"),
-        awaited.c.record_id.in_(among("p_ids")),
-    )
-    .returning(awaited.c.link_id)
+_IS_AWAITED = sa.and_(
+    awaited.c.side == sa.bindparam("p_side"),
+    awaited.c.kind == sa.bindparam("p_kind"),
+    awaited.c.record_id.in_(among("p_ids")),
 )
+_NO_MORE_AWAITED = sa.delete(awaited).where(_IS_AWAITED).returning(awaited.c.link_id)
+_WHO_WAITS = sa.select(awaited.c.link_id).where(_IS_AWAITED)
 _IS_ASKED_ABOUT = sa.and_(links.c.excluded_by.is_not(None), links.c.drchrono_id.is_not(None))  # what came is used up
 _WOKEN = (
     sa.update(links)
@@ -148,12 +166,26 @@ _WOKEN = (
 )
 
 
+async def waiting_for(connection: AsyncConnection, parents: Iterable[RecordRef]) -> list[str]:
+    """Give the links of those who wait for one of these, in order."""
+    found: set[str] = set()
+    for place in _places(parents):
+        found |= set((await connection.scalars(_WHO_WAITS, place)).all())
+    return sorted(found)
+
+
+def _places(refs: Iterable[RecordRef]) -> list[dict[str, Any]]:
+    """Give records by side and kind, as the statements are told them."""
+    by_place: dict[tuple[Side, Kind], list[str]] = {}
+    for ref in refs:
+        by_place.setdefault((ref.side, ref.kind), []).append(ref.id)
+    return [
+        {"p_side": side.value, "p_kind": kind.value, "p_ids": ids} for (side, kind), ids in sorted(by_place.items())
+    ]
+
+
 async def wake(connection: AsyncConnection, come: Iterable[RecordRef]) -> None:
     """Make due whoever waits for one of these."""
-    by_place: dict[tuple[Side, Kind], list[str]] = {}
-    for ref in come:
-        by_place.setdefault((ref.side, ref.kind), []).append(ref.id)
-    for (side, kind), ids in sorted(by_place.items()):
-        place = {"p_side": side.value, "p_kind": kind.value, "p_ids": ids}
+    for place in _places(come):
         if woken := (await connection.scalars(_NO_MORE_AWAITED, place)).all():
             await connection.execute(_WOKEN, {"p_ids": woken})

@@ -1,7 +1,12 @@
-"""What waits for a person, as a group of it is tried again or let go: by cause, side and kind, never a whole table."""
+"""What waits for a person, as a group of it is tried again, dismissed or restored: in short commits, never all at once.
 
+A failure that was dismissed stays in the table, with who did that, when and why, and with what both sides showed when
+it failed: while they show the same, its record is left as it is (`app/sync/dismissals.py`).
+"""
+
+import dataclasses
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,24 +15,29 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ports import Act
-from app.store import audit, record_history, resolutions
+from app.store import audit, dependencies, record_history, resolutions
 from app.store.clock import after, db_now
 from app.store.database import Database
 from app.store.links import due_again
 from app.store.tables import failures, links
-from app.sync.model import Kind, Lane, Side
+from app.sync.failure_causes import NO_PARENT, PARENT_DISMISSED, PARENT_NOT_LINKED
+from app.sync.model import Kind, Lane, RecordRef, Side
 from app.sync.resolutions import ResolutionEnd
 
 BATCH = 500
+_LONGEST_NAME = 254
+_WITHOUT_PARENT: Mapping[Side, str] = {Side.DRCHRONO: NO_PARENT, Side.SALESFORCE: PARENT_NOT_LINKED}
 _ASKED_AT_ONCE = sa.case((links.c.drchrono_id.is_not(None), db_now()))  # what it had told is used up
+_AGAIN: Mapping[str, Any] = {"last_error": None, "confirm_at": _ASKED_AT_ONCE, **due_again(Lane.RETRY)}
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Which failures are meant; None: all of them.
+    """Which failures are meant; None: all of them, but of those that were dismissed none unless they are asked for.
 
     field   one of those it is about, as that side names it
     fields  all of those it is about, as they are kept: their names with commas
+    ids     those of these links alone
     """
 
     cause: str | None = None
@@ -36,6 +46,8 @@ class Group:
     is_held: bool | None = None
     field: str | None = None
     fields: str | None = None
+    ids: frozenset[str] | None = None
+    is_dismissed: bool | None = False
 
 
 def group_of(group: Group) -> sa.ColumnElement[bool]:
@@ -55,6 +67,10 @@ def group_of(group: Group) -> sa.ColumnElement[bool]:
         parts.append(named.contains(f",{group.field},", autoescape=True))
     if group.fields is not None:
         parts.append(f.fields == group.fields)
+    if group.ids is not None:
+        parts.append(f.link_id.in_(sorted(group.ids)))
+    if group.is_dismissed is not None:
+        parts.append(f.dismissed_at.is_not(None) if group.is_dismissed else f.dismissed_at.is_(None))
     return sa.and_(*parts)
 
 
@@ -67,7 +83,8 @@ async def count(database: Database, group: Group) -> int:
 async def by_field(database: Database, span: timedelta) -> Counter[tuple[Kind, Side, str]]:
     """Give (kind, side, a field as that side names it) -> failures of the last span of time that still wait."""
     f, found = failures.c, Counter[tuple[Kind, Side, str]]()
-    asked = sa.select(f.kind, f.side, f.fields, sa.func.count().label("records")).where(f.at >= after(-span))
+    asked = sa.select(f.kind, f.side, f.fields, sa.func.count().label("records"))
+    asked = asked.where(f.at >= after(-span), f.dismissed_at.is_(None))
     for row in await database.read(asked.group_by(f.kind, f.side, f.fields)):
         for name in row.fields.split(",") if row.fields and row.side in set(Side) else ():
             found[Kind(row.kind), Side(row.side), name] += row.records
@@ -90,30 +107,69 @@ async def try_again(database: Database, group: Group, limit: int | None, act: Ac
 
     Raises  StoreUnavailable: what was committed before is due, and all of it may be asked for again
     """
-    again = {"last_error": None, "confirm_at": _ASKED_AT_ONCE, **due_again(Lane.RETRY)}
-
-    async def due(connection: AsyncConnection, ids: Sequence[str]) -> None:
-        await connection.execute(sa.update(links).where(links.c.id.in_(ids)).values(again))
-
-    return await _in_batches(database, group, limit, act, due)
+    return await _in_batches(database, group, limit, act, _make_due)
 
 
-async def let_go(database: Database, group: Group, limit: int | None, act: Act) -> int:
-    """Forget failures, at most so many, in commits of 500, and leave their records alone until the next edit.
+async def dismiss(database: Database, group: Group, limit: int | None, act: Act) -> int:
+    """Dismiss failures, at most so many, in commits of 500; gives how many.
 
-    What DrChrono had told is used up, so at that next edit it is asked what it holds. What a person decided of them and
-    was not carried out is dropped. Gives how many.
+    Their records are left as they are until a value changes on either side. What a person decided of them and was not
+    carried out is dropped; whoever failed for want of one of them says that it was dismissed.
     """
+    dismissed = {
+        "dismissed_at": db_now(),
+        "dismissed_by": (act.by.name or act.by.who)[:_LONGEST_NAME],
+        "reason": act.reason,
+    }
 
-    async def forget(connection: AsyncConnection, ids: Sequence[str]) -> None:
-        is_idle = sa.and_(links.c.id.in_(ids), links.c.due_at.is_(None))
-        left = {"last_error": None, "confirm_at": _ASKED_AT_ONCE}
-        await connection.execute(sa.update(links).where(is_idle).values(left))
-        await connection.execute(sa.update(links).where(links.c.id.in_(ids)).values(status_due_at=db_now()))
-        await connection.execute(sa.delete(failures).where(failures.c.link_id.in_(ids)))
+    async def mark(connection: AsyncConnection, ids: Sequence[str]) -> None:
+        refs = await _say_so(connection, ids, {"status_due_at": db_now()})
+        await connection.execute(sa.update(failures).where(failures.c.link_id.in_(ids)).values(dismissed))
         await resolutions.end_of(connection, ids, ResolutionEnd.DROPPED)
+        for side, cause in _WITHOUT_PARENT.items():
+            await _rename(connection, [ref for ref in refs if ref.side is side], cause, PARENT_DISMISSED)
 
-    return await _in_batches(database, group, limit, act, forget)
+    return await _in_batches(database, group, limit, act, mark)
+
+
+async def restore(database: Database, group: Group, limit: int | None, act: Act) -> int:
+    """Undo the dismissal of failures, in commits of 500: they wait for a person again, and are due; gives how many."""
+
+    async def mark(connection: AsyncConnection, ids: Sequence[str]) -> None:
+        refs = await _say_so(connection, ids, {**_AGAIN, "status_due_at": db_now()})
+        none = dict.fromkeys(("dismissed_at", "dismissed_by", "reason"))
+        await connection.execute(sa.update(failures).where(failures.c.link_id.in_(ids)).values(none))
+        for side, cause in _WITHOUT_PARENT.items():
+            await _rename(connection, [ref for ref in refs if ref.side is side], PARENT_DISMISSED, cause)
+
+    return await _in_batches(database, dataclasses.replace(group, is_dismissed=True), limit, act, mark)
+
+
+async def _make_due(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    await connection.execute(sa.update(links).where(links.c.id.in_(ids)).values(_AGAIN))
+
+
+async def _say_so(connection: AsyncConnection, ids: Sequence[str], values: Mapping[str, Any]) -> list[RecordRef]:
+    """Change links before their failures, as whoever saves an outcome does, and give the records they stand for."""
+    changed = sa.update(links).where(links.c.id.in_(ids)).values(values)
+    named = changed.returning(links.c.kind, links.c.drchrono_id, links.c.salesforce_id)
+    rows = (await connection.execute(named)).all()
+    return [
+        RecordRef(side, Kind(row.kind), id_)
+        for row in rows
+        for side, id_ in ((Side.DRCHRONO, row.drchrono_id), (Side.SALESFORCE, row.salesforce_id))
+        if id_ is not None
+    ]
+
+
+async def _rename(connection: AsyncConnection, parents: Sequence[RecordRef], was: str, now: str) -> None:
+    """Give another cause to the failures of those who wait for one of these; no vendor is asked for that."""
+    waiting = await dependencies.waiting_for(connection, parents)
+    theirs = sa.and_(failures.c.link_id.in_(waiting), failures.c.cause == was)
+    if waiting:
+        changed = sa.update(failures).where(theirs).values(cause=now).returning(failures.c.link_id)
+        ids = (await connection.scalars(changed)).all()
+        await connection.execute(sa.update(links).where(links.c.id.in_(ids)).values(status_due_at=db_now()))
 
 
 async def _in_batches(

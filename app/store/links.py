@@ -114,8 +114,18 @@ def exclusions(text: str | None) -> frozenset[Exclusion]:
     return frozenset(Exclusion(one) for one in (text or "").split(",") if one)
 
 
+_failure = failures.c.link_id == links.c.id
+IS_FAILED = sa.exists().where(_failure).label("is_failed")
+OF_FAILURE = (  # what a link is told of its failure, beside its own columns
+    IS_FAILED,
+    sa.exists().where(_failure, failures.c.dismissed_at.is_not(None)).label("is_dismissed"),
+    sa.select(failures.c.shown).where(_failure).scalar_subquery().label("shown"),
+    sa.select(failures.c.conflicts).where(_failure).scalar_subquery().label("conflicts"),
+)
+
+
 def link_of(row: Any, writes: OwnWrites) -> Link:
-    """Give a link as its row says it, with our own writes to it."""
+    """Give a link as its row says it, with `OF_FAILURE` beside, and our own writes to it."""
     return Link(
         row.id,
         Kind(row.kind),
@@ -130,31 +140,38 @@ def link_of(row: Any, writes: OwnWrites) -> Link:
         row.last_error or "",
         exclusions(row.excluded_by),
         writes.late,
+        bool(row.is_dismissed),
+        row.shown or {},
+        frozenset(row.conflicts or ()),
     )
 
 
-def _healthy(side: Side) -> sa.Select[Any]:
+def _to_compare(side: Side) -> sa.Select[Any]:
     column = links.c[f"{side}_id"]
     names = ("id", "drchrono_id", "salesforce_id", "base", "excluded_by")
     asked = sa.select(*(links.c[name] for name in names), column.label("own_id"))
-    is_failed = sa.exists().where(failures.c.link_id == links.c.id)
-    is_well = (links.c[f"{side.other}_id"].is_not(None), sa.not_(is_failed))
-    return asked.where(links.c.kind == sa.bindparam("p_kind"), column.in_(among("p_ids")), *is_well)
+    asked = asked.add_columns(failures.c.dismissed_at, failures.c.shown).select_from(
+        links.outerjoin(failures, _failure)
+    )
+    is_well = sa.and_(links.c[f"{side.other}_id"].is_not(None), failures.c.link_id.is_(None))
+    is_weighed = sa.or_(is_well, failures.c.dismissed_at.is_not(None))
+    return asked.where(links.c.kind == sa.bindparam("p_kind"), column.in_(among("p_ids")), is_weighed)
 
 
-_HEALTHY = {side: _healthy(side) for side in Side}
+_TO_COMPARE = {side: _to_compare(side) for side in Side}
 
 
-async def healthy_pairs(
+async def links_to_compare(
     database: Database, kind: Kind, ids: Sequence[str], side: Side = Side.DRCHRONO
 ) -> dict[str, Link]:
-    """Give, of a side's records by id, the links of those that are linked and have no failure.
+    """Give, of a side's records by id, the links that are weighed by what they hold.
 
-    One whose row cannot be read is left out: whoever compares takes its record for news, and it fails when synced.
+    Those are pairs without a failure, and whatever was dismissed, a pair or not. One whose row cannot be read is left
+    out: whoever compares takes its record for news, and it fails when synced.
     """
 
     async def read(part: Sequence[str]) -> dict[str, Link]:
-        rows = await database.read(_HEALTHY[side], {"p_kind": kind.value, "p_ids": part})
+        rows = await database.read(_TO_COMPARE[side], {"p_kind": kind.value, "p_ids": part})
         return {
             row.own_id: Link(
                 row.id,
@@ -162,7 +179,10 @@ async def healthy_pairs(
                 row.drchrono_id,
                 row.salesforce_id,
                 Base(row.base),
+                is_failed=row.dismissed_at is not None,
                 excluded_by=exclusions(row.excluded_by),
+                is_dismissed=row.dismissed_at is not None,
+                shown=row.shown or {},
             )
             for row in rows
         }

@@ -18,6 +18,7 @@ from app.store.link_claims import without_claims, without_successors
 from app.store.record_history import FailedTurn
 from app.store.result import Failure, Result
 from app.store.tables import events, failures, journal, links
+from app.sync.dismissals import Shown
 from app.sync.model import Side
 from app.sync.resolutions import ResolutionEnd
 
@@ -134,7 +135,7 @@ def _row(result: Result, now: Any) -> dict[str, Any]:
         "p_in_ms": 0 if is_news else wait_ms,
         "p_attempts": 0 if is_news else result.attempts,
         "p_last_error": result.last_error and result.last_error[:64],
-        "p_is_synced": result.failure is None and retry is None and not link.excluded_by,
+        "p_is_synced": not (result.failure or result.is_dismissed or retry or link.excluded_by),
         "p_excluded_by": ",".join(sorted(link.excluded_by)) or None,
     }
 
@@ -188,9 +189,10 @@ def _is_elsewhere(result: Result) -> bool:
 async def keep_failures(connection: AsyncConnection, saved: Sequence[Result]) -> None:
     """Keep why records wait for a person now, in place of what they waited for before, and in their history.
 
-    What fails again keeps its note; where it fails in the same way, it has done so since it first did.
+    What fails again keeps its note; where it fails in the same way, it has done so since it first did. What was
+    dismissed stays so while both sides show what they did then, also where that was done during the look.
     """
-    mended = [r.due.link.id for r in saved if r.due.link.is_failed and (r.failure or r.is_read)]
+    mended = [r.due.link.id for r in saved if r.due.link.is_failed and _is_ended(r)]
     before: dict[str, Any] = {}
     if mended:
         theirs = failures.c.link_id.in_(mended)
@@ -201,21 +203,37 @@ async def keep_failures(connection: AsyncConnection, saved: Sequence[Result]) ->
     if rows:
         await connection.execute(_FAILED, rows)
         await record_history.note_failures(connection, [_failed_turn(r, r.failure) for r in saved if r.failure])
+    shown = [
+        {"p_id": r.due.link.id, "p_shown": r.shown} for r in saved if r.is_dismissed and r.shown != r.due.link.shown
+    ]
+    if shown:
+        await connection.execute(_SHOWN, sorted(shown, key=lambda row: str(row["p_id"])))
 
 
 _FAILED = sa.insert(failures).values(
     at=db_now(), since=sa.func.coalesce(sa.bindparam("p_since", type_=Instant), db_now(), type_=Instant)
 )
+_SHOWN = (
+    sa.update(failures)
+    .where(failures.c.link_id == sa.bindparam("p_id"))
+    .values(shown=sa.bindparam("p_shown", type_=sa.JSON))
+)
+
+
+def _is_ended(result: Result) -> bool:
+    """Say whether the failure that a record had is over: it succeeded, or fails anew."""
+    return bool(result.failure) or (result.is_read and not result.is_dismissed)
 
 
 def _failure_row(result: Result, failure: Failure, before: Any) -> dict[str, Any]:
-    cause, fields = failure.cause[:64], ",".join(failure.fields)[:512]
+    cause, fields, was = failure.cause[:64], ",".join(failure.fields)[:512], result.due.link
     now = (failure.side.value, cause, fields)
     is_the_same = before is not None and (before.side, before.cause, before.fields) == now
+    stays_dismissed = before is not None and _stays_dismissed(before, result.shown, cause)
     return {
-        "link_id": result.due.link.id,
+        "link_id": was.id,
         "side": failure.side.value,
-        "kind": result.due.link.kind.value,
+        "kind": was.kind.value,
         "cause": cause,
         "fields": fields,
         "is_held": failure.is_held,
@@ -223,7 +241,19 @@ def _failure_row(result: Result, failure: Failure, before: Any) -> dict[str, Any
         "message": failure.message,
         "note": None if before is None else before.note,
         "p_since": before.since if is_the_same else None,
+        "shown": dict(result.shown or was.shown),
+        "conflicts": sorted(was.conflicts if result.conflicts is None else result.conflicts),
+        "dismissed_at": before.dismissed_at if stays_dismissed else None,
+        "dismissed_by": before.dismissed_by if stays_dismissed else None,
+        "reason": before.reason if stays_dismissed else None,
     }
+
+
+def _stays_dismissed(before: Any, shown: Shown, cause: str) -> bool:
+    """Say whether what was dismissed is what fails still; where no side was seen, the cause tells."""
+    if before.dismissed_at is None:
+        return False
+    return bool(before.shown == shown if before.shown and shown else before.cause == cause)
 
 
 def _failed_turn(result: Result, failure: Failure) -> FailedTurn:

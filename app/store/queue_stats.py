@@ -135,7 +135,14 @@ async def leased_count(database: Database) -> dict[str, int]:
 async def failed_counts(database: Database) -> list[sa.Row[Any]]:
     """Give how many records wait for a person, by side, kind, cause and whether they are held."""
     group = (failures.c.side, failures.c.kind, failures.c.cause, failures.c.is_held)
-    return await database.read(sa.select(*group, sa.func.count().label("records")).group_by(*group))
+    counted = sa.select(*group, sa.func.count().label("records")).where(failures.c.dismissed_at.is_(None))
+    return await database.read(counted.group_by(*group))
+
+
+async def dismissed_counts(database: Database) -> dict[str, int]:
+    """Give kind -> how many records failed or were held, and were dismissed."""
+    counted = sa.select(failures.c.kind, sa.func.count().label("records")).where(failures.c.dismissed_at.is_not(None))
+    return {row.kind: row.records for row in await database.read(counted.group_by(failures.c.kind))}
 
 
 async def excluded_counts(database: Database) -> dict[str, int]:
@@ -218,7 +225,7 @@ async def left_to_people(database: Database, kind: Kind, since: datetime) -> lis
     """Give the failures of a kind since a moment by cause, the largest group first."""
     group = (failures.c.cause, failures.c.is_held)
     asked = sa.select(*group, sa.func.count().label("records")).where(
-        failures.c.kind == kind.value, failures.c.at >= since
+        failures.c.kind == kind.value, failures.c.at >= since, failures.c.dismissed_at.is_(None)
     )
     rows = await database.read(asked.group_by(*group).order_by(sa.desc("records"), failures.c.cause))
     return [LeftToPeople(row.cause, row.is_held, row.records) for row in rows]

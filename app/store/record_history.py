@@ -37,6 +37,7 @@ class Happened(StrEnum):
 _OF_ACTIONS: Mapping[Action, Happened] = {
     Action.RETRY: Happened.RETRIED,
     Action.DISCARD: Happened.DISMISSED,
+    Action.RESTORE: Happened.RESTORED,
     Action.LOOK: Happened.CHECKED,
     Action.NOTE: Happened.NOTED,
 }

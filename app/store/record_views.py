@@ -20,6 +20,15 @@ _place = links.outerjoin(failures, failures.c.link_id == links.c.id)
 
 
 @dataclass(frozen=True, slots=True)
+class Dismissal:
+    """Who dismissed a failure, when, and why, in the person's words."""
+
+    by: str
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordView:
     """One record, on one side or on both.
 
@@ -28,6 +37,7 @@ class RecordView:
     cause   why it failed or is held; empty when it is neither. `fields`: those it is about; `side`: where it failed
     since   when it first failed so
     attempts  how many were made since then; of one that is retried by itself, since it last went well
+    dismissal  who dismissed that; None where nobody did
     """
 
     link: Link
@@ -41,6 +51,7 @@ class RecordView:
     since: datetime | None = None
     attempts: int = 0
     side: Side | None = None
+    dismissal: Dismissal | None = None
 
     @property
     def id(self) -> str:
@@ -134,18 +145,21 @@ def selected() -> sa.Select[Any]:
     columns = [links.c[name] for name in wanted]
     why = (failures.c.cause, failures.c.side, failures.c.fields, failures.c.is_held, failures.c.at, failures.c.since)
     spent = failures.c.attempts.label("spent")
-    return sa.select(*columns, *why, spent).select_from(_place)
+    dismissed = (failures.c.dismissed_at, failures.c.dismissed_by, failures.c.reason)
+    return sa.select(*columns, *why, spent, *dismissed).select_from(_place)
 
 
 def _theirs(kind: Kind, standing: RecordState | None) -> sa.ColumnElement[bool]:
     """Give the condition that a record is of a kind and stands so, as `_standing` says it."""
     is_failed, is_due = failures.c.link_id.is_not(None), links.c.due_at.is_not(None)
+    waits = failures.c.dismissed_at.is_(None)
     is_pair = sa.and_(links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None))
     is_at_rest, is_out = (~is_failed, ~is_due), links.c.excluded_by.is_not(None)
     conditions = {
         None: (),
-        RecordState.HELD: (failures.c.is_held,),
-        RecordState.FAILED: (is_failed, ~failures.c.is_held),
+        RecordState.HELD: (failures.c.is_held, waits),
+        RecordState.FAILED: (is_failed, ~failures.c.is_held, waits),
+        RecordState.DISMISSED: (is_failed, ~waits),
         RecordState.ON_ITS_WAY: (~is_failed, is_due),
         RecordState.IN_STEP: (*is_at_rest, ~is_out, is_pair),
         RecordState.ALONE: (*is_at_rest, ~is_out, ~is_pair),
@@ -165,6 +179,7 @@ def view(row: Any) -> RecordView:
         Base(row.base),
         row.floor,
         is_failed=is_failed,
+        is_dismissed=row.dismissed_at is not None,
         excluded_by=exclusions(row.excluded_by),
     )
     return RecordView(
@@ -179,10 +194,13 @@ def view(row: Any) -> RecordView:
         row.since if row.since and row.since > _NEVER else row.at,
         row.attempts + (row.spent or 0),
         Side(row.side) if row.side else None,
+        None if row.dismissed_at is None else Dismissal(row.dismissed_by or "", row.dismissed_at, row.reason or ""),
     )
 
 
 def _state(row: Any) -> RecordState:
+    if row.dismissed_at is not None:
+        return RecordState.DISMISSED
     if row.cause is not None:
         return RecordState.HELD if row.is_held else RecordState.FAILED
     if row.due_at is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from app.store.work_queue import Due
+from app.sync.dismissals import Shown
 from app.sync.model import Lane, Link, RecordRef, Side
 from app.sync.plan import SettledWrites
 
@@ -91,6 +92,9 @@ class Result:
     settled      own writes whose outcome is known now
     searched     creates of ours that were searched for in vain: journal ids
     resolutions  what people decided that is over: id -> how it ended
+    is_dismissed  a person has dismissed its failure, and nothing has changed since: that stays as it is
+    shown        side -> field -> stamp of what that side showed by the end of the look; empty where it was not seen
+    conflicts    the fields that both sides had changed, differently; None where the look did not come to say
     """
 
     due: Due
@@ -105,6 +109,9 @@ class Result:
     searched: tuple[str, ...] = ()
     effects: Effects = Effects()
     resolutions: Mapping[str, str] = field(default_factory=dict)
+    is_dismissed: bool = False
+    shown: Shown = field(default_factory=dict)
+    conflicts: frozenset[str] | None = None
 
     @property
     def last_error(self) -> str | None:
@@ -128,5 +135,6 @@ class Result:
             return True
         was, now = ({one.drchrono_id, one.salesforce_id} for one in (self.due.link, self.link))
         is_linked = None not in now and was != now  # a link that was a pair may have another Contact now
-        is_over = self.retry is None and not self.change.is_nobodys  # a Contact may be ticked later
+        is_over = self.retry is None and not self.is_dismissed
+        is_over = is_over and not self.change.is_nobodys  # a Contact may be ticked later
         return is_linked or (None in was and is_over)

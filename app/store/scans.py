@@ -18,9 +18,10 @@ from app.errors import LeaseLost
 from app.store import fence
 from app.store.clock import after, db_now
 from app.store.database import Database, DialectInsert, among
-from app.store.links import due_again, readable
+from app.store.links import OF_FAILURE, due_again, readable
 from app.store.tables import failures, links, pointed, scans
 from app.store.work_queue import Due, due_of
+from app.sync.dismissals import was_gone
 from app.sync.model import Kind, Lane, Side
 
 _FORGOTTEN = timedelta(days=1)  # what a scan read that was cut off that long ago is no base to go on from
@@ -187,13 +188,12 @@ async def batches(database: Database, kind: Kind, name: str, size: int = 200) ->
 
     One whose row cannot be read is passed over; it fails when it is synced.
     """
-    is_failed = sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
     here = sa.select(links.c.id).join(pointed, pointed.c.link_id == links.c.id)
     here = here.where(pointed.c.name == name, links.c.due_at.is_(None)).order_by(links.c.id).limit(size)
 
     async def read(part: Sequence[str]) -> dict[str, Due]:
         async def work(connection: AsyncConnection) -> tuple[Due, ...]:
-            chosen = sa.select(links, is_failed).where(links.c.id.in_(part), links.c.due_at.is_(None))
+            chosen = sa.select(links, *OF_FAILURE).where(links.c.id.in_(part), links.c.due_at.is_(None))
             return await due_of(connection, kind, (await connection.execute(chosen.order_by(links.c.id))).all())
 
         return {due.link.id: due for due in await database.transact(work)}
@@ -240,21 +240,22 @@ async def mark_listed(database: Database, kind: Kind, side: Side, ids: Sequence[
         await database.transact(work)
 
 
-async def unlisted(database: Database, kind: Kind, leg: str, began: str) -> list[str]:
-    """Give the linked records a complete list did not show, though they were linked before it was begun.
+async def unlisted(database: Database, kind: Kind, side: Side, leg: str, began: str) -> list[str]:
+    """Give the linked records a complete list of a side did not show, though they were linked before it was begun.
 
-    Not those that are out of the set that is synced: whatever became of them is not carried over.
+    Not those that are out of the set that is synced: whatever became of them is not carried over. Nor those that wait
+    for a person, or were dismissed when the side did not show them either.
 
     began  an id that was made at that moment: ids begin with their time
     """
     is_linked = sa.and_(links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None))
     is_missing = sa.or_(links.c.listed_in.is_(None), links.c.listed_in != leg)
-    is_failed = sa.exists().where(failures.c.link_id == links.c.id)
-    missing = sa.select(links.c.id).where(
-        *(links.c.kind == kind.value, is_linked, is_missing, links.c.id < began),
-        *(sa.not_(is_failed), links.c.excluded_by.is_(None)),
-    )
-    return [row.id for row in await database.read(missing.order_by(links.c.id))]
+    is_well = sa.or_(failures.c.link_id.is_(None), failures.c.dismissed_at.is_not(None))
+    place = links.outerjoin(failures, failures.c.link_id == links.c.id)
+    missing = sa.select(links.c.id, failures.c.shown).select_from(place)
+    missing = missing.where(links.c.kind == kind.value, is_linked, is_missing, links.c.id < began)
+    rows = await database.read(missing.where(is_well, links.c.excluded_by.is_(None)).order_by(links.c.id))
+    return [row.id for row in rows if not was_gone(row.shown or {}, side)]
 
 
 _OF_SALESFORCE = sa.select(pointed.c.link_id).where(

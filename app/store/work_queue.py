@@ -18,9 +18,9 @@ from app.store import clock_skew, fence, pending_writes, resolutions
 from app.store.clock import Moment, after, db_now
 from app.store.database import Database, among
 from app.store.lanes import kinds_and_lanes
-from app.store.links import link_of
+from app.store.links import IS_FAILED, OF_FAILURE, link_of
 from app.store.resolutions import Resolution
-from app.store.tables import deliveries, events, failures, lanes, links, matches
+from app.store.tables import deliveries, events, lanes, links, matches
 from app.sync.card_requests import parse
 from app.sync.model import BULKY, Base, CardRequest, Kind, Lane, Link, Side
 
@@ -200,11 +200,11 @@ _CROWD = _LONGEST_DUE.add_columns(_IS_LACKING)
 _counted = _CROWD.subquery()
 _HOW_MANY_LACK = sa.select(sa.func.count()).select_from(_counted).where(_counted.c.is_lacking)
 _CHOSEN, _CROWD_CHOSEN = (first.with_for_update(skip_locked=True) for first in (_LONGEST_DUE, _CROWD))
-_NOW, _IS_FAILED = db_now().label("now"), sa.exists().where(failures.c.link_id == links.c.id).label("is_failed")
+_NOW = db_now().label("now")
 _NUMBERS = (links.c.id, links.c.lane, links.c.due_at, links.c.generation, links.c.base_version, links.c.attempts)
 _taken = sa.update(links).values(lease_owner=sa.bindparam("p_token"), lease_until=after("p_lease"))
-_LEASED = _taken.where(links.c.id.in_(among("p_ids"))).returning(links, _NOW, _IS_FAILED)
-_LEASED_UNREAD = _taken.where(links.c.id.in_(among("p_ids"))).returning(*_NUMBERS, _NOW, _IS_FAILED)
+_LEASED = _taken.where(links.c.id.in_(among("p_ids"))).returning(links, _NOW, *OF_FAILURE)
+_LEASED_UNREAD = _taken.where(links.c.id.in_(among("p_ids"))).returning(*_NUMBERS, _NOW, IS_FAILED)
 
 
 async def _bulk(connection: AsyncConnection, here: Mapping[str, str], crowd: BulkThreshold) -> Sequence[str]:
@@ -271,7 +271,7 @@ async def read_leased(database: Database, leased: LeasedBatch, ids: Sequence[str
     """
 
     async def work(connection: AsyncConnection) -> dict[str, Due]:
-        theirs = sa.select(links, _IS_FAILED).where(links.c.id.in_(ids), links.c.lease_owner == leased.token)
+        theirs = sa.select(links, *OF_FAILURE).where(links.c.id.in_(ids), links.c.lease_owner == leased.token)
         rows = (await connection.execute(theirs)).all()
         return {due.link.id: due for due in await due_of(connection, leased.kind, rows)}
 

@@ -19,6 +19,7 @@ from app.sync.plan import (
     Incomplete,
     Nothing,
     Plan,
+    StayDismissed,
     Wait,
     Write,
     planned_writes,
@@ -63,9 +64,9 @@ class ChangeCount:
 def _deletes(table: Table, seen: Seen, plan: Plan) -> bool:
     """Say whether one side's deletion would be carried over to the other, or a record is not shown any more."""
     if isinstance(seen.salesforce, Deleted):
-        return not isinstance(plan, Nothing | Incomplete | Exclude | Follow)
+        return not isinstance(plan, Nothing | Incomplete | Exclude | Follow | StayDismissed)
     if Absent.ABSENT in (seen.drchrono, seen.salesforce):
-        return not isinstance(plan, Nothing | Incomplete | Exclude)
+        return not isinstance(plan, Nothing | Incomplete | Exclude | StayDismissed)
     marks = table.tombstone is not None and table.tombstone in planned_writes(plan).get(Side.SALESFORCE, {})
     return marks or isinstance(plan, Delete)
 

@@ -2,9 +2,9 @@
 
 First our own unsettled writes: one that shows over there has landed; one that does not may still land until the vendor
 gives the request up. Where it may be repeated, it is not waited for, and remembered until then; else nothing is written
-until then. Then whether the record is in the set that is synced; what is out of it stays as it is on both sides. Then
-absence, which is never answered by writing. Then creation, and last the merge. A create is only planned here: what it
-would meet over there is looked for after (`create.py`).
+until then. Then whether the record is in the set that is synced; what is out of it stays as it is on both sides, and so
+does what a person has dismissed. Then absence, which is never answered by writing. Then creation, and last the merge. A
+create is only planned here: what it would meet over there is looked for after (`create.py`).
 
 A record that refers to others comes after them (pure).
 
@@ -20,7 +20,16 @@ from app.sync.base import Rules
 from app.sync.card_requests import is_unlinked
 from app.sync.create import is_opted_in, plan_create
 from app.sync.deletions import gone_in_drchrono, gone_in_salesforce, is_no_more
-from app.sync.failure_causes import ASK, NO_PARENT, NOT_AN_ID, NOT_SHOWN_ONCE, OTHER_KEY, WRITE_UNSETTLED
+from app.sync.dismissals import is_left_dismissed, with_dismissed_parents
+from app.sync.failure_causes import (
+    ASK,
+    NO_PARENT,
+    NOT_AN_ID,
+    NOT_SHOWN_ONCE,
+    OTHER_KEY,
+    PARENT_DISMISSED,
+    WRITE_UNSETTLED,
+)
 from app.sync.field_writes import created, edited_in_salesforce, merge_of, must_be_asked
 from app.sync.mappings.codecs import is_record_id
 from app.sync.mappings.table import EXTERNAL_ID
@@ -50,6 +59,7 @@ from app.sync.plan import (
     Nothing,
     Plan,
     SettledWrites,
+    StayDismissed,
     Succeed,
     Wait,
     Write,
@@ -59,6 +69,7 @@ from app.sync.plan import (
 
 def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     """Say what is to be done with one link."""
+    seen = with_dismissed_parents(rules.table, seen)
     if link.drchrono_id is None:
         return _lone(rules, link, seen, now)
     if isinstance(seen.drchrono, Snapshot) and seen.drchrono.skipped and link.salesforce_id is None:
@@ -126,7 +137,7 @@ def _lone(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         return Wait(WRITE_UNSETTLED, max(until, now), settled=SettledWrites(lost=merges if until <= now else ()))
     if salesforce.key is None and not is_opted_in(rules.table, salesforce):
         return Nothing()
-    return left_out(rules, link, seen) or _wanted(rules, salesforce)
+    return _left_alone(rules, link, seen) or _wanted(rules, salesforce)
 
 
 def _wanted(rules: Rules, salesforce: Snapshot) -> LinkTo | Create | Incomplete:
@@ -150,8 +161,15 @@ def _is_answer(drchrono: Snapshot | Absent | NeedsConfirmation | NothingNew) -> 
 
 def _settled(rules: Rules, link: Link, seen: Seen, now: datetime, late: LateLandings) -> Plan:
     """Say what is to be done when no write of ours is waited for, with the parents that are there."""
-    out = left_out(rules, link, seen)
-    return with_parents(rules, _opted_in(rules, link, seen, now, late), seen, now) if out is None else out
+    alone = _left_alone(rules, link, seen)
+    return with_parents(rules, _opted_in(rules, link, seen, now, late), seen, now) if alone is None else alone
+
+
+def _left_alone(rules: Rules, link: Link, seen: Seen) -> Exclude | Follow | StayDismissed | None:
+    """Say that nothing is written of a record that is out of the set, or dismissed; None where it is neither."""
+    if (out := left_out(rules, link, seen)) is not None:
+        return out
+    return StayDismissed() if is_left_dismissed(rules, link, seen) else None
 
 
 def left_out(rules: Rules, link: Link, seen: Seen) -> Exclude | Follow | None:
@@ -284,7 +302,11 @@ def with_parents(rules: Rules, plan: Plan, seen: Seen, now: datetime) -> Plan:
         return Wait(NO_PARENT, now + _LOOK_AGAIN, awaits, writes_key=writes_key)
     left = {name: value for name, value in fields.items() if name not in missing}
     is_out = {name for name, (kind, id_) in missing.items() if RecordRef(Side.DRCHRONO, kind, id_) in seen.excluded}
-    refused = dict.fromkeys(missing.keys() - is_out, NO_PARENT)
+    refused = {
+        name: PARENT_DISMISSED if RecordRef(Side.DRCHRONO, *ref) in seen.dismissed else NO_PARENT
+        for name, ref in missing.items()
+        if name not in is_out
+    }
     if isinstance(plan, Create):
         return whole(rules, replace(plan, fields=left, refused={**plan.refused, **refused}, awaits=awaits))
     writes = {side: left if side is Side.SALESFORCE else wanted for side, wanted in plan.writes.items()}

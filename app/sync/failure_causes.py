@@ -15,6 +15,7 @@ from app.sync.model import Decision, FailureCause, FailureClass, Side
 # what a record waits or is held for, by the names that the core gives it
 HELD, REWRITTEN = "held", "rewritten"
 MISSING, NO_PARENT, NOTHING_TO_CREATE = "missing_for_drchrono", "parent_missing", "nothing_to_create"
+PARENT_DISMISSED, PARENT_NOT_LINKED = "parent_dismissed", "parent_not_linked"
 GONE_IN_DRCHRONO, GONE_IN_SALESFORCE = "gone_in_drchrono", "gone_in_salesforce"
 SEVERAL: Mapping[Side, str] = {Side.DRCHRONO: "several_charts", Side.SALESFORCE: "several_contacts"}
 IS_TAKEN, OTHER_KEY, NOT_SHOWN = "chart_of_another_contact", "names_another_chart", "chart_not_shown"
@@ -166,7 +167,12 @@ _ROWS = (
         "The record named there is gone in DrChrono or cannot be created; fix that one first.",
     ),
     FailureCause(
-        "parent_not_linked",
+        PARENT_DISMISSED,
+        FailureClass.PARENT,
+        "The record named there failed and was dismissed, so this one cannot follow it; restore that one first.",
+    ),
+    FailureCause(
+        PARENT_NOT_LINKED,
         FailureClass.PARENT,
         "It refers to a record that DrChrono does not know; tick that one's box, or choose another.",
     ),

@@ -76,6 +76,7 @@ class RecordState(StrEnum):
     ON_ITS_WAY = "on_its_way"
     FAILED = "failed"
     HELD = "held"
+    DISMISSED = "dismissed"
     ALONE = "alone"
     EXCLUDED = "excluded"
 
@@ -194,6 +195,7 @@ class Seen:
     predecessor  the link of the same visit under an earlier id
     parents  (kind, DrChrono id) -> how far it is, of the records that are referred to and not known to be linked
     excluded  of the records that are referred to, by either side's id, those that are out of the set that is synced
+    dismissed  of those that are not linked, the ones whose failure a person has dismissed
     our_user  who changes what we write in Salesforce, there; empty where that is not known
     card      what a person has asked for last, on the record's card in Salesforce, of linking it
     """
@@ -204,6 +206,7 @@ class Seen:
     predecessor: str | None = None
     decided: Mapping[str, FieldResolution] = field(default_factory=dict)
     excluded: frozenset[RecordRef] = frozenset()
+    dismissed: frozenset[RecordRef] = frozenset()
     our_user: str = ""
     card: CardRequest | None = None
 
@@ -254,7 +257,10 @@ class Link:
     own_writes  our writes whose outcome is not known, oldest first
     late_writes  those that did not show when they were looked for, and may still land until they `settle`
     unconfirmed_fields  fields we have written to DrChrono, which has not shown them since
-    is_failed   a failure of it waits for a person
+    is_failed   it has a failure, which waits for a person or was dismissed
+    is_dismissed  a person has dismissed it: while both sides show what they did, nothing is written
+    shown       of a failed one, side -> field -> stamp of what that side showed when it failed
+    conflicts   of a failed one, the fields in conflict that were counted then
     last_cause  why it is looked at again, or waits for a person; empty where all was well
     excluded_by  what kept it out of the set that is synced when it was last looked at; nothing where it was in it
     """
@@ -272,6 +278,14 @@ class Link:
     last_cause: str = ""
     excluded_by: frozenset[Exclusion] = frozenset()
     late_writes: tuple[PendingWrite, ...] = ()
+    is_dismissed: bool = False
+    shown: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    conflicts: frozenset[str] = frozenset()
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether both refs are known."""
+        return self.drchrono_id is not None and self.salesforce_id is not None
 
     def id_on(self, side: Side) -> str | None:
         """The record's id on that side, None while unknown."""

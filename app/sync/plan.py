@@ -200,8 +200,25 @@ class Exclude(_Plan):
     awaits: tuple[RecordRef, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class StayDismissed(_Plan):
+    """A person has dismissed what is wrong with the record, which shows what it did then: it is left as it is."""
+
+
 ReadyPlan = (
-    Nothing | Write | Create | Incomplete | Exclude | Delete | LinkTo | Succeed | Follow | MergeContacts | Wait | Hold
+    Nothing
+    | Write
+    | Create
+    | Incomplete
+    | Exclude
+    | Delete
+    | LinkTo
+    | Succeed
+    | Follow
+    | MergeContacts
+    | Wait
+    | Hold
+    | StayDismissed
 )
 Plan = ReadyPlan | FindCreated
 

@@ -66,7 +66,7 @@ class ResolutionEnd(StrEnum):
     """How a decision stands.
 
     OVERTAKEN  somebody had edited the field since, so that edit stayed
-    DROPPED    a person let its failure go before it could be carried out
+    DROPPED    a person dismissed its failure before it could be carried out
     """
 
     OPEN = "open"

@@ -17,6 +17,7 @@ STATUS_FIELDS = frozenset({SYNC_STATUS, SYNC_MESSAGE, SYNCED_AT, RECORD_URL, CHA
 KINDS_WITH_STATUS = (Kind.PATIENT, Kind.APPOINTMENT)
 LONGEST_MESSAGE = 255
 _WAITS = "It is tried again by itself."
+_DISMISSED = "Somebody dismissed what is wrong here: the two systems may differ until a value changes in either."
 _MORE = "…"
 
 
@@ -27,6 +28,7 @@ class SyncStatus(StrEnum):
     WAITING = "Waiting"
     NEEDS_REVIEW = "Needs review"
     FAILED = "Failed"
+    DISMISSED = "Dismissed"
     NOT_LINKED = "Not linked"
     EXCLUDED = "Excluded"
 
@@ -36,6 +38,7 @@ _OF_STATES = {
     RecordState.ON_ITS_WAY: SyncStatus.WAITING,
     RecordState.HELD: SyncStatus.NEEDS_REVIEW,
     RecordState.FAILED: SyncStatus.FAILED,
+    RecordState.DISMISSED: SyncStatus.DISMISSED,
     RecordState.ALONE: SyncStatus.NOT_LINKED,
     RecordState.EXCLUDED: SyncStatus.EXCLUDED,
 }
@@ -77,9 +80,9 @@ def status_of(
     """
     match state:
         case RecordState.HELD | RecordState.FAILED:
-            message = look_up(cause).fix
-            if fields:
-                message = f"{', '.join(fields)}: {message}"
+            message = _about(fields, look_up(cause).fix)
+        case RecordState.DISMISSED:
+            message = _about(fields, _DISMISSED)
         case RecordState.ON_ITS_WAY:
             message = f"{CAUSES[cause].fix} {_WAITS}" if cause in CAUSES else _WAITS
         case RecordState.EXCLUDED:
@@ -89,3 +92,7 @@ def status_of(
     if len(message) > LONGEST_MESSAGE:
         message = message[: LONGEST_MESSAGE - len(_MORE)] + _MORE
     return StatusText(_OF_STATES[state], message)
+
+
+def _about(fields: Sequence[str], message: str) -> str:
+    return f"{', '.join(fields)}: {message}" if fields else message

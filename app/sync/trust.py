@@ -10,8 +10,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from app.sync.base import Rules
+from app.sync.dismissals import is_as_shown
 from app.sync.mappings.table import Table
-from app.sync.model import Absent, Deleted, Exclusion, Link, NeedsConfirmation, NothingNew, Snapshot
+from app.sync.model import Absent, Deleted, Exclusion, Link, NeedsConfirmation, NothingNew, Side, Snapshot
 
 # A stamp's clock goes back one hour in autumn; a floor further above a confirmed look was never true.
 _EXPLAINED_BY_AUTUMN = timedelta(hours=2)
@@ -29,11 +30,13 @@ def trusted_snapshot(
     """
     if not bodies:
         is_asked = link.confirm_due_at is not None or link.drchrono_id is None
-        return NeedsConfirmation("nothing_delivered") if is_asked or not link.base.stamps else NothingNew.UNHEARD
+        is_known = bool(link.base.stamps) or link.is_dismissed
+        return NothingNew.UNHEARD if is_known and not is_asked else NeedsConfirmation("nothing_delivered")
     if rules.table.is_one_way:  # no webhook tells of these: we asked for them ourselves
         return bodies[-1]
     *earlier, newest = _first_snapshots(bodies)
-    changed = rules.news(link, newest)
+    is_dismissed = link.is_dismissed and is_as_shown(rules, link, Side.DRCHRONO, newest)
+    changed = set() if is_dismissed else rules.news(link, newest)
     is_used_up = bool(link.is_failed or link.excluded_by)  # what was heard then was never agreed on
     was_out = Exclusion.DRCHRONO in link.excluded_by
     crosses = newest.is_included is was_out  # into the set that is synced, or out of it

@@ -297,7 +297,8 @@ def asked_address(request: Request) -> str:
 
     Where a script asked for a part of a page, it is the page's.
     """
-    url = URL(page) if (page := request.headers.get("hx-current-url")) else request.url
+    asking = request.headers.get("hx-current-url")
+    url = URL(asking) if asking else request.url
     kept = [(name, value) for name, value in parse_qsl(url.query) if name != "words"]
     return f"{url.path}?{urlencode(kept)}" if kept else url.path
 

@@ -143,7 +143,7 @@ async def test_agreed_is_what_is_linked_and_not_failed(database):
     values = {"side": "drchrono", "kind": "patient", "cause": "held", "fields": "", "is_held": True}
     await change(database, sa.insert(tables.failures).values(link_id=failed, at=clock.db_now(), **values))
 
-    found = await links.healthy_pairs(database, PERSON, ["1", "2", "3", "4"])
+    found = await links.links_to_compare(database, PERSON, ["1", "2", "3", "4"])
 
     assert {id_: dict(link.base.stamps) for id_, link in found.items()} == {"1": {"email": "stamp"}}
 
@@ -171,7 +171,7 @@ async def test_who_is_left_out_is_known_by_either_id_and_wakes_whoever_waited_on
     others = {RecordRef(Side.DRCHRONO, Kind.OFFICE, "7"), RecordRef(Side.DRCHRONO, Kind.DOCTOR, "8")}
     assert await dependencies.excluded_of(database, out | others) == out
     assert (first, await due_kinds(database)) == ({VISIT}, set()), "its child would be woken again and again"
-    assert (await links.healthy_pairs(database, Kind.DOCTOR, ["7"]))["7"].excluded_by == LEFT_OUT
+    assert (await links.links_to_compare(database, Kind.DOCTOR, ["7"]))["7"].excluded_by == LEFT_OUT
     assert await queue_stats.excluded_counts(database) == {"doctor": 1}
 
 

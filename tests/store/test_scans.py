@@ -147,15 +147,15 @@ async def test_one_whose_row_cannot_be_read_is_not_among_the_agreed_and_hides_no
     half_a_text = sa.literal_column("CAST(X'7bff7d' AS TEXT)")
     await change(database, sa.update(tables.links).where(tables.links.c.id == linked[1]).values(base=half_a_text))
 
-    assert set(await links.healthy_pairs(database, PATIENT, ["0", "1", "2"])) == {"0", "2"}
+    assert set(await links.links_to_compare(database, PATIENT, ["0", "1", "2"])) == {"0", "2"}
 
 
 async def test_what_a_complete_list_did_not_show_is_found(database, linked):
     scan, _ = await scans.acquire(database, NAME)
     await scans.mark_listed(database, PATIENT, Side.DRCHRONO, ["0", "2"], "leg")
 
-    assert await scans.unlisted(database, PATIENT, "leg", "01Z") == [linked[1]]
-    assert await scans.unlisted(database, PATIENT, "leg", "01J") == [], "linked after the list was begun"
+    assert await scans.unlisted(database, PATIENT, Side.DRCHRONO, "leg", "01Z") == [linked[1]]
+    assert await scans.unlisted(database, PATIENT, Side.DRCHRONO, "leg", "01J") == [], "linked after the list was begun"
     assert scan.id > linked[0]
 
 
@@ -163,18 +163,18 @@ async def test_what_waits_for_a_person_is_not_missed_again(database, linked):
     row = {"link_id": linked[0], "side": "drchrono", "kind": "patient", "cause": "gone", "fields": "", "is_held": True}
     await change(database, sa.insert(tables.failures).values(**row, at=clock.db_now()))
 
-    assert await scans.unlisted(database, PATIENT, "leg", "01Z") == linked[1:]
+    assert await scans.unlisted(database, PATIENT, Side.DRCHRONO, "leg", "01Z") == linked[1:]
 
 
 async def test_what_is_out_of_the_set_that_is_synced_is_not_missed(database, linked):
     await change(database, sa.update(tables.links).where(tables.links.c.id == linked[0]).values(excluded_by="drchrono"))
 
-    assert await scans.unlisted(database, PATIENT, "leg", "01Z") == linked[1:]
+    assert await scans.unlisted(database, PATIENT, Side.DRCHRONO, "leg", "01Z") == linked[1:]
 
 
 async def test_agreed_are_found_by_either_sides_ids(database, linked):
-    by_drchrono = await links.healthy_pairs(database, PATIENT, ["1", "7"])
-    by_salesforce = await links.healthy_pairs(database, PATIENT, ["0031", "0037"], Side.SALESFORCE)
+    by_drchrono = await links.links_to_compare(database, PATIENT, ["1", "7"])
+    by_salesforce = await links.links_to_compare(database, PATIENT, ["0031", "0037"], Side.SALESFORCE)
 
     assert {key: one.id for key, one in by_drchrono.items()} == {"1": linked[1]}
     assert {key: one.id for key, one in by_salesforce.items()} == {"0031": linked[1]}

@@ -132,7 +132,8 @@ class DryRun:
     read     side -> records gone through
     samples  (side, our name of the field) -> some of the changes
     stops    why the brake would hold the changes back; empty where it would not
-    pairs    links that were met; of them and lone ones `failing` have a failure, and `excluded` are out of the set
+    pairs    links that were met; of them and lone ones `failing` have a failure, and `excluded` are out of the set;
+             `dismissed` were, of which `revived` show something else than they did then
     limit    how many records of a side are gone through; None: all
     changed  fields that another mapping than the one in use has otherwise; `by_change`: how many linked records would
              be written because of them
@@ -149,6 +150,8 @@ class DryRun:
     pairs: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
     excluded: set[str] = field(default_factory=set)
+    dismissed: set[str] = field(default_factory=set)
+    revived: set[str] = field(default_factory=set)
     limit: int | None = None
     changed: frozenset[str] = frozenset()
     by_change: int = 0
@@ -181,7 +184,9 @@ class DryRun:
             if one.id not in self.failing:
                 (self.counts.held if one.is_held else self.counts.failed)[one.cause] += 1
         self.failing |= {one.id for one in failed.values()}
-        self.pairs |= {link.id for link in agreed.values()} | {one.id for one in failed.values() if one.is_pair}
+        self.pairs |= {link.id for link in agreed.values() if link.is_pair}
+        self.pairs |= {one.id for one in failed.values() if one.is_pair}
+        self.dismissed |= {link.id for link in agreed.values() if link.is_dismissed}
         self.excluded |= {link.id for link in agreed.values() if link.excluded_by}
 
     def leave_out(self, rules: Rules, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -22,6 +22,7 @@ from app.store import backfills, links
 from app.sync.base import Rules
 from app.sync.create import is_opted_in
 from app.sync.deletions import is_deleted
+from app.sync.dismissals import is_as_shown
 from app.sync.mappings.table import Table
 from app.sync.model import Exclusion, Kind, Lane, Link, Side, Snapshot
 from app.sync.snapshots import SideReader
@@ -230,7 +231,7 @@ def record_unreadable_rows(runtime: Runtime, kind: Kind, side: Side, count: int)
 def changed_rows(rules: Rules, rows: Sequence[dict[str, Any]], agreed: Mapping[str, Link]) -> dict[str, dict[str, Any]]:
     """Give, by its id, each row of DrChrono's that tells of something; one of which that cannot be said is looked at.
 
-    agreed  record id -> the link that is well
+    agreed  record id -> the link that is weighed by what it holds
     Raises  BatchFailed where it can be said of none
     """
     found = {wire.record_id(row): row for row in rows}
@@ -257,14 +258,18 @@ def _news(told: Mapping[str, bool | SyncError]) -> list[str]:
 def drchrono_row_changed(rules: Rules, row: Mapping[str, Any], link: Link | None) -> bool:
     """Say whether a row of DrChrono's tells of something; `link`: None where it is in none, or waits for a person.
 
+    One that was dismissed does when it does not show what it did then.
     Its stamp does not tell: of two edits in one second the first may be all we heard of. Of what is in no link,
     deleted visits and breaks will never be in one. Doctors and offices are looked at whatever DrChrono says: an edit
     of Salesforce's is put back.
     """
-    if rules.table.is_one_way:
+    is_dismissed = link is not None and link.is_dismissed
+    if rules.table.is_one_way and not is_dismissed:
         return True
     record_id = wire.record_id(row)
     snapshot = SideReader(rules.table).drchrono(record_id, row, confirmed=False)
+    if link is not None and is_dismissed:
+        return _crosses(link, snapshot, Exclusion.DRCHRONO) or not is_as_shown(rules, link, Side.DRCHRONO, snapshot)
     if link is None:
         return not is_deleted(rules, snapshot) and not snapshot.skipped and snapshot.is_included is not False
     return _crosses(link, snapshot, Exclusion.DRCHRONO) or (_may_be_in(link) and bool(rules.news(link, snapshot)))
@@ -278,6 +283,8 @@ def salesforce_row_changed(rules: Rules, snapshot: Snapshot, link: Link | None) 
     if link is None:
         is_meant = snapshot.key is not None or is_opted_in(rules.table, snapshot)
         return not rules.table.is_one_way and is_meant and snapshot.is_included is not False
+    if link.is_dismissed:
+        return _crosses(link, snapshot, Exclusion.SALESFORCE) or not is_as_shown(rules, link, Side.SALESFORCE, snapshot)
     is_named = snapshot.key == link.drchrono_id
     is_news = not is_named or bool(rules.news(link, snapshot))
     return _crosses(link, snapshot, Exclusion.SALESFORCE) or (_may_be_in(link) and is_news)

@@ -121,6 +121,7 @@ async def preview(
         await _preview_due(runtime, found, left, lane)
         await tell(found)
     found.counts.linked, found.counts.excluded = len(found.pairs), found.counts.excluded + len(found.excluded)
+    found.counts.dismissed = len(found.dismissed - found.revived)
     found.counts.there[Side.DRCHRONO] = found.read[Side.DRCHRONO] - found.counts.left_out
     if found.is_whole:
         table = runtime.mappings[kind]
@@ -133,8 +134,8 @@ async def preview(
 async def _met(
     runtime: Runtime, found: DryRun, side: Side, ids: Sequence[str]
 ) -> tuple[dict[str, Link], dict[str, FailedLink]]:
-    """Give the links of a side's records that are well, and those that have a failure; both are counted."""
-    agreed = await links.healthy_pairs(runtime.database, found.kind, ids, side)
+    """Give the links of a side's records that are weighed, and those that wait for a person; both are counted."""
+    agreed = await links.links_to_compare(runtime.database, found.kind, ids, side)
     others = [id_ for id_ in ids if id_ not in agreed]
     failed = await links.failed_links(runtime.database, found.kind, others, side)
     found.meet(agreed, failed)
@@ -151,6 +152,7 @@ async def _charts(runtime: Runtime, found: DryRun, since: datetime | None, lane:
         agreed, failed = await _met(runtime, found, Side.DRCHRONO, [wire.record_id(row) for row in taken])
         rows = [row for row in taken if wire.record_id(row) not in failed]
         news, known = changed_rows(rules, rows, agreed), agreed.keys()
+        found.revived |= {agreed[id_].id for id_ in news.keys() & known}
         found.leave_out(rules, [row for row in rows if wire.record_id(row) not in news.keys() | known])
         versions = {id_: wire.version(row) for id_, row in news.items() if id_ not in agreed}
         left_alone = await _unloaded(runtime, found, lane, Side.DRCHRONO, versions)
@@ -189,7 +191,9 @@ async def _contacts(runtime: Runtime, found: DryRun, since: datetime | None, lan
         agreed, failed = await _met(runtime, found, Side.SALESFORCE, [str(row["Id"]) for row in taken])
         news = changed_contacts(rules, reader, taken, agreed)
         gone = {str(row["Id"]) for row in taken if row.get("IsDeleted")}
-        versions = {id_: news[id_] for id_ in news.keys() - agreed.keys() - failed.keys() - gone}
+        pairs = {id_: link for id_, link in agreed.items() if link.is_pair}
+        found.revived |= {agreed[id_].id for id_ in agreed.keys() & (news.keys() | gone)}
+        versions = {id_: news[id_] for id_ in news.keys() - pairs.keys() - failed.keys() - gone}
         left_alone = await _unloaded(runtime, found, lane, Side.SALESFORCE, versions)
         rows = {str(row["Id"]): row for row in taken}
         quiet = rows.keys() - news.keys() - agreed.keys() - failed.keys() - gone
@@ -198,7 +202,7 @@ async def _contacts(runtime: Runtime, found: DryRun, since: datetime | None, lan
         lone = [one for one in seen.values() if isinstance(one, Snapshot)]
         for at in range(0, len(lone), _AT_ONCE):
             await _preview_wanted(batch, found, lone[at : at + _AT_ONCE])
-        due = [Due(link, 0, 0, 0, lane) for id_, link in agreed.items() if id_ in gone | news.keys()]
+        due = [Due(link, 0, 0, 0, lane) for id_, link in pairs.items() if id_ in gone | news.keys()]
         for at in range(0, len(due), _AT_ONCE):
             yield due[at : at + _AT_ONCE]
         if found.has_enough(Side.SALESFORCE):

@@ -165,7 +165,7 @@ class ScanRun:
                     await self._mark_living(page.rows)
                 await self._point_unlisted(Side.SALESFORCE)
             else:
-                agreed = await links.healthy_pairs(self.runtime.database, kind, ids, Side.SALESFORCE)
+                agreed = await links.links_to_compare(self.runtime.database, kind, ids, Side.SALESFORCE)
                 await scans.add_differing(
                     self.runtime.database, self.scan, Side.SALESFORCE, [one.id for one in agreed.values()]
                 )
@@ -182,14 +182,15 @@ class ScanRun:
     async def _keep_charts(self, rows: Sequence[dict[str, Any]]) -> int:
         """Keep the rows that tell of something, and give how many those are."""
         rules = self.runtime.rules(self.asked.kind)
-        agreed = await links.healthy_pairs(
+        agreed = await links.links_to_compare(
             self.runtime.database, self.asked.kind, [wire.record_id(row) for row in rows]
         )
         told = changed_rows(rules, rows, agreed)
-        news = {record_id: wire.version(row) for record_id, row in told.items() if record_id not in agreed}
+        pairs = {record_id: link for record_id, link in agreed.items() if link.is_pair}
+        news = {record_id: wire.version(row) for record_id, row in told.items() if record_id not in pairs}
         for left_alone in await self._unloaded(Side.DRCHRONO, news):
             del told[left_alone]
-        known = {record_id: agreed[record_id].id for record_id in told if record_id in agreed}
+        known = {record_id: pairs[record_id].id for record_id in told if record_id in pairs}
         await self._doubt(Side.DRCHRONO, {record_id: wire.version(told[record_id]) for record_id in known})
         kept = (self._delivery(row, None if id_ in known else self.asked.lane) for id_, row in told.items())
         await asyncio.gather(*(self.inbox.keep(one) for one in kept))
@@ -211,14 +212,16 @@ class ScanRun:
         kind, rules = self.asked.kind, self.runtime.rules(self.asked.kind)
         batch = read_only_batch(self.runtime, kind, self.asked.lane)
         reader = await reader_of(batch)
-        agreed = await links.healthy_pairs(
+        agreed = await links.links_to_compare(
             self.runtime.database, kind, [str(row["Id"]) for row in rows], Side.SALESFORCE
         )
         deleted = {str(row["Id"]) for row in rows if row.get("IsDeleted")}
         told = changed_contacts(rules, reader, rows, agreed)
-        known = [agreed[id_].id for id_ in sorted((told.keys() | deleted) & agreed.keys())]
-        others = [str(row["Id"]) for row in rows if str(row["Id"]) not in agreed]
-        await self._doubt(Side.SALESFORCE, {id_: stamp for id_, stamp in told.items() if id_ in agreed})
+        pairs = {id_: link for id_, link in agreed.items() if link.is_pair}
+        known = [pairs[id_].id for id_ in sorted((told.keys() | deleted) & pairs.keys())]
+        at_rest = agreed.keys() - (told.keys() | deleted)
+        others = [id_ for row in rows if (id_ := str(row["Id"])) not in pairs and id_ not in at_rest]
+        await self._doubt(Side.SALESFORCE, {id_: stamp for id_, stamp in told.items() if id_ in pairs})
 
         await scans.add_differing(self.runtime.database, self.scan, Side.SALESFORCE, known)
         versions = {id_: told[id_] for id_ in told.keys() & set(others)}
@@ -246,7 +249,7 @@ class ScanRun:
 
     async def _point_unlisted(self, side: Side) -> None:
         """Point out what a complete list did not show: the record itself is asked for."""
-        missing = await scans.unlisted(self.runtime.database, self.asked.kind, self._mark(side), self.scan.id)
+        missing = await scans.unlisted(self.runtime.database, self.asked.kind, side, self._mark(side), self.scan.id)
         if side is Side.DRCHRONO:
             await scans.require_confirmation(self.runtime.database, missing)
         await scans.add_differing(self.runtime.database, self.scan, side, missing)

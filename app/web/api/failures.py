@@ -1,10 +1,11 @@
-"""What waits for a person, and why; trying it again, and letting it go."""
+"""What waits for a person, and why; trying it again, dismissing it, and undoing that."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Body, Depends, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import failures
@@ -16,10 +17,12 @@ from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.web.api.deprecated import NowCalled, either, with_aliases
 from app.web.auth import Reader, RightFirst, operator
+from app.web.validation import RequestBody
 
 router = APIRouter(prefix="/failures", tags=["failures"], route_class=RightFirst)
 Operator = Annotated[Caller, Depends(operator)]
 _WORD = r"^[\w .-]{1,64}$"  # a database takes no NUL in a text
+LinkId = Annotated[str, Field(pattern="^[0-9A-Za-z]{1,26}$", examples=["01JPA0S3E5Q2K7M8Z4T9V6W1XY"])]
 
 
 @with_aliases
@@ -45,6 +48,17 @@ class Causes(BaseModel):
     next: None = None
 
 
+class DismissalReason(RequestBody):
+    """Why failures are dismissed. It is kept as it is written, for whoever reads it later: name no patient in it."""
+
+    reason: str = Field(
+        failures.NO_REASON,
+        min_length=1,
+        max_length=failures.LONGEST_REASON,
+        examples=["the practice keeps both numbers"],
+    )
+
+
 class Done(BaseModel):
     """How many it was done to."""
 
@@ -60,8 +74,18 @@ def by_old_names(
     return Group(cause, side, is_held=held)
 
 
-def group(
+def by_ids(
     old: Annotated[Group, Depends(by_old_names)],
+    id: Annotated[  # noqa: A002 - the name in the contract
+        list[LinkId] | None, Query(max_length=500, description="those of these links alone; may be repeated")
+    ] = None,
+) -> Group:
+    """Give which failures are meant by their links as well."""
+    return replace(old, ids=frozenset(id) if id else None)
+
+
+def group(
+    old: Annotated[Group, Depends(by_ids)],
     code: Annotated[str | None, Query(pattern=_WORD, description="the error")] = None,
     source: Annotated[Side | None, Query(description="the system that rejected it")] = None,
     kind: Kind | None = None,
@@ -69,20 +93,48 @@ def group(
     field: Annotated[str | None, Query(pattern=_WORD, description="one of the fields it is about")] = None,
 ) -> Group:
     """Give which failures are meant."""
-    return Group(either(code, old.cause), either(source, old.side), kind, either(needs_review, old.is_held), field)
+    return Group(
+        either(code, old.cause),
+        either(source, old.side),
+        kind,
+        either(needs_review, old.is_held),
+        field,
+        ids=old.ids,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ActTerms:
+    """To how many at most it is done, how many the caller saw, and whether it is done at all."""
+
+    limit: int | None
+    expected: int | None
+    is_dry_run: bool
+
+
+def terms(
+    limit: Annotated[int | None, Query(ge=1, le=1_000_000, description="at most so many")] = None,
+    expected: Annotated[int | None, Query(ge=0, description="how many there are, as you last saw it")] = None,
+    dry_run: Annotated[bool, Query(description="give the number, and do nothing")] = False,
+) -> ActTerms:
+    """Give how carefully it is done."""
+    return ActTerms(limit, expected, dry_run)
 
 
 Meant = Annotated[Group, Depends(group)]
-Limit = Annotated[int | None, Query(ge=1, le=1_000_000, description="at most so many")]
-Expected = Annotated[int | None, Query(ge=0, description="how many there are, as you last saw it")]
-DryRun = Annotated[bool, Query(description="give the number, and do nothing")]
+Terms = Annotated[ActTerms, Depends(terms)]
 
 
 @router.get("", response_model=Causes, summary="What waits for a person, grouped by cause")
-async def causes(request: Request, caller: Reader, meant: Meant) -> Any:
+async def causes(
+    request: Request,
+    caller: Reader,
+    meant: Meant,
+    dismissed: Annotated[bool, Query(description="those that were dismissed, in place of those that wait")] = False,
+) -> Any:
     """Give failures and holds by cause, with how many, which fields, and what to do."""
     runtime: Runtime = request.app.state.runtime
-    found = await failures.causes(runtime, meant)
+    found = await failures.causes(runtime, replace(meant, is_dismissed=dismissed))
     await note_view(runtime, caller.by, Action.LIST, "failures", failures.ids(found))
     items = [
         {
@@ -102,48 +154,46 @@ async def causes(request: Request, caller: Reader, meant: Meant) -> Any:
 
 
 @router.post("/retry", response_model=Done, summary="Try failures again, a few or all that match")
-async def retry(
-    request: Request,
-    caller: Operator,
-    meant: Meant,
-    limit: Limit = None,
-    expected: Expected = None,
-    dry_run: DryRun = False,
-) -> Any:
-    """Make records due again, with all their attempts; without `limit`, `expected` must say how many there are."""
+async def retry(request: Request, caller: Operator, meant: Meant, on: Terms) -> Any:
+    """Make records due again, with all their attempts.
+
+    Without `limit` or `id`, `expected` must say how many there are.
+    """
     runtime: Runtime = request.app.state.runtime
-    act = partial(failures.try_again, runtime, meant, limit, caller.by)
-    return {"records": await _touched(runtime, meant, limit, expected, None if dry_run else act)}
+    return await _acted(runtime, meant, on, partial(failures.try_again, runtime, meant, on.limit, caller.by))
 
 
-@router.post("/discard", response_model=Done, summary="Let failures go, a few or all that match")
+@router.post("/discard", response_model=Done, summary="Dismiss failures, a few or all that match")
 async def discard(
-    request: Request,
-    caller: Operator,
-    meant: Meant,
-    limit: Limit = None,
-    expected: Expected = None,
-    dry_run: DryRun = False,
+    request: Request, caller: Operator, meant: Meant, on: Terms, why: Annotated[DismissalReason | None, Body()] = None
 ) -> Any:
-    """Forget failures; their records are left alone until the next edit. `expected` as when they are tried again."""
+    """Dismiss failures: their records are left as they are until a value changes on either side.
+
+    `expected` as when they are tried again.
+    """
     runtime: Runtime = request.app.state.runtime
-    act = partial(failures.let_go, runtime, meant, limit, caller.by)
-    return {"records": await _touched(runtime, meant, limit, expected, None if dry_run else act)}
+    reason = why.reason if why else ""
+    return await _acted(runtime, meant, on, partial(failures.dismiss, runtime, meant, on.limit, caller.by, reason))
 
 
-async def _touched(
-    runtime: Runtime, meant: Group, limit: int | None, expected: int | None, act: Callable[[], Awaitable[int]] | None
-) -> int:
-    """Act, and give to how many; without an act, to how many it would be."""
-    if act is None:
-        return await failures.number_of(runtime, meant, limit)
-    await _must_be_as_seen(runtime, meant, limit, expected)
-    return await act()
+@router.post("/restore", response_model=Done, summary="Undo the dismissal of failures, of a few or all that match")
+async def restore(request: Request, caller: Operator, meant: Meant, on: Terms) -> Any:
+    """Have dismissed failures wait for a person again, and try them; `expected` as when they are tried again."""
+    runtime: Runtime = request.app.state.runtime
+    meant = replace(meant, is_dismissed=True)
+    return await _acted(runtime, meant, on, partial(failures.restore, runtime, meant, caller.by, on.limit))
 
 
-async def _must_be_as_seen(runtime: Runtime, meant: Group, limit: int | None, expected: int | None) -> None:
-    if limit is not None and expected is None:
-        return
-    number = await failures.number_of(runtime, meant)
-    if expected is None or not failures.is_as_seen(expected, number):
-        raise HTTPException(409, f"{number} match, not {expected}: look again, and send `expected`")
+async def _acted(runtime: Runtime, meant: Group, on: ActTerms, act: Callable[[], Awaitable[int]]) -> dict[str, int]:
+    """Act, and give to how many; in a dry run, to how many it would be.
+
+    Raises  HTTPException where it is not told, or not right, how many there are
+    """
+    if on.is_dry_run:
+        return {"records": await failures.number_of(runtime, meant, on.limit)}
+    is_named = on.limit is not None or meant.ids is not None
+    if on.expected is not None or not is_named:
+        number = await failures.number_of(runtime, meant)
+        if on.expected is None or not failures.is_as_seen(on.expected, number):
+            raise HTTPException(409, f"{number} match, not {on.expected}: look again, and send `expected`")
+    return {"records": await act()}

@@ -36,6 +36,7 @@ class Overview(BaseModel):
     oldest_due_age_s: float
     failed: int
     held: Annotated[int, NowCalled("needs_review")]
+    dismissed: int
     rate_per_minute: int
     paused: list[str]
     heard_at: Annotated[dict[str, str | None], NowCalled("received_at")]
@@ -64,6 +65,7 @@ async def overview(request: Request) -> Any:
         "oldest_due_age_s": seen.oldest_s,
         "failed": seen.failed,
         "held": seen.held,
+        "dismissed": seen.dismissed,
         "rate_per_minute": seen.per_minute,
         "paused": seen.paused,
         "heard_at": {side.value: at and at.isoformat(timespec="seconds") for side, at in seen.heard.items()},

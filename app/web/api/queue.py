@@ -59,7 +59,7 @@ class DueDepth(BaseModel):
 
 @with_aliases
 class Queue(BaseModel):
-    """What waits, what failed and what is held; `counted` since ever, by name."""
+    """What waits, what failed, what is held and what was dismissed; `counted` since ever, by name."""
 
     depth: int
     oldest_due_age_s: float
@@ -67,6 +67,7 @@ class Queue(BaseModel):
     by_kind: list[DueDepth]
     failed: int
     held: Annotated[int, NowCalled("needs_review")]
+    dismissed: int
     excluded: int
     unsettled_writes: int
     counted: dict[str, int]

@@ -27,13 +27,15 @@ from app.web.auth import Reader, RightFirst, operator
 class Standing(StrEnum):
     """How a record stands, for a person.
 
-    EXCLUDED  the mapping's `include` leaves it out: nothing is written of it on either side
+    DISMISSED  a person has dismissed why it failed or is held: both systems may differ until a value changes
+    EXCLUDED   the mapping's `include` leaves it out: nothing is written of it on either side
     """
 
     IN_STEP = "in_step"
     ON_ITS_WAY = "on_its_way"
     FAILED = "failed"
     HELD = "held"
+    DISMISSED = "dismissed"
     ALONE = "alone"
     EXCLUDED = "excluded"
 
@@ -66,7 +68,7 @@ class Ending(StrEnum):
     """How a decision stands.
 
     OVERTAKEN  somebody had edited the field since, so that edit stayed
-    DROPPED    a person let its failure go before it could be carried out
+    DROPPED    a person dismissed its failure before it could be carried out
     """
 
     OPEN = "open"
@@ -133,6 +135,14 @@ class Event(BaseModel):
     code: str = Field(description="what the side answered with", examples=["DUPLICATE_VALUE"])
 
 
+class DismissedBy(BaseModel):
+    """Who dismissed why a record failed or is held, when, and why, in the person's words."""
+
+    by: str = Field(examples=["maria"])
+    at: datetime
+    reason: str = Field(examples=["the practice keeps both numbers"])
+
+
 @with_aliases
 class Record(BaseModel):
     """A record as we know it: no value of it is stored."""
@@ -149,6 +159,7 @@ class Record(BaseModel):
     sentence: str | None = Field(description="what is wrong", examples=["DrChrono needs a first name."])
     fix: str | None = Field(description="what to do about that")
     fields: list[str] = Field(description="the fields that is about")
+    dismissed: DismissedBy | None = Field(description="null where nobody has dismissed it")
     excluded_by: list[Exclusion] = Field(
         description="what leaves it out of what is synced: a condition on a side, a record it refers to, or a person"
     )
@@ -267,6 +278,7 @@ def _record(runtime: Runtime, side: Side, one: RecordView, told: History) -> dic
         "sentence": records.wrong_with(runtime, one) or None,
         "fix": fix(one.cause) if one.cause else None,
         "fields": list(one.fields),
+        "dismissed": one.dismissal and {"by": one.dismissal.by, "at": one.dismissal.at, "reason": one.dismissal.reason},
         "excluded_by": sorted(link.excluded_by),
         "lane": one.lane,
         "attempts": one.attempts,

@@ -119,7 +119,7 @@ async def test_of_two_operators_that_pick_different_sides_one_is_followed_and_on
     assert len(await holding.rows(decisions)) == 1
 
 
-async def test_what_was_let_go_is_not_carried_out_later(holding):
+async def test_what_was_dismissed_is_not_carried_out_later(holding):
     pick = await picks(holding, "drchrono")
     await holding.web.post("/api/v1/lanes/all/pause", headers=BEARER)
     await post(holding, "settle", **pick)

@@ -20,4 +20,5 @@ def test_the_log_has_a_word_for_every_kind_of_plan_that_is_carried_out():
         "merge",
         "wait",
         "hold",
+        "stay_dismissed",
     }

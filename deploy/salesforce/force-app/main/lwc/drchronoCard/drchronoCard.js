@@ -18,6 +18,7 @@ const LOOKS = {
     Waiting: { icon: 'utility:clock', variant: '', says: 'A change is on its way. Nothing needs to be done.' },
     'Needs review': { icon: 'utility:warning', variant: 'warning', says: 'A person has to decide.' },
     Failed: { icon: 'utility:error', variant: 'error', says: 'The last change did not get through.' },
+    Dismissed: { icon: 'utility:muted', variant: '', says: 'The two systems differ, and somebody has let that be.' },
     'Not linked': { icon: 'utility:unlinked', variant: '', says: 'It belongs to no patient in DrChrono yet.' },
     Excluded: { icon: 'utility:ban', variant: '', says: 'The mapping leaves this record out.' }
 };

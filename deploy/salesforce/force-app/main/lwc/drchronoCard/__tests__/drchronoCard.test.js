@@ -64,6 +64,7 @@ describe('what the card shows', () => {
         ['Waiting', 'utility:clock'],
         ['Needs review', 'utility:warning'],
         ['Failed', 'utility:error'],
+        ['Dismissed', 'utility:muted'],
         ['Not linked', 'utility:unlinked'],
         ['Excluded', 'utility:ban']
     ])('shows the status %s in the words of its field', async (status, icon) => {
