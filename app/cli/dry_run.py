@@ -148,11 +148,11 @@ def _there(table: MappingTable, found: DryRun) -> list[str]:
     if counts.linked:
         lines.append(f"{counts.linked:,} are linked already")
     for cause, count in counts.failed.most_common():
-        lines.append(f"{count:,} have failed, and wait for that to be mended: {cause}; {fix(cause)}")
+        lines.append(f"{count:,} are still failing: {cause}; {fix(cause)}")
     for cause, count in counts.held.most_common():
-        lines.append(f"{count:,} are held for a person: {cause}; {fix(cause)}")
+        lines.append(f"{count:,} need review: {cause}; {fix(cause)}")
     if counts.dismissed:
-        lines.append(f"{counts.dismissed:,} were dismissed, and are left as they are until a value changes")
+        lines.append(f"{counts.dismissed:,} are dismissed, and left as they are until a value changes")
     if counts.unloaded:
         lines.append(
             f"{counts.unloaded:,} were there before both sides were connected: left alone until loaded, `{LOAD}`"

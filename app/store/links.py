@@ -150,11 +150,12 @@ def _to_compare(side: Side) -> sa.Select[Any]:
     column = links.c[f"{side}_id"]
     names = ("id", "drchrono_id", "salesforce_id", "base", "excluded_by")
     asked = sa.select(*(links.c[name] for name in names), column.label("own_id"))
-    asked = asked.add_columns(failures.c.dismissed_at, failures.c.shown).select_from(
-        links.outerjoin(failures, _failure)
+    asked = asked.add_columns(failures.c.link_id.label("failed_id"), failures.c.dismissed_at, failures.c.shown)
+    asked = asked.select_from(links.outerjoin(failures, _failure))
+    is_meant = sa.or_(failures.c.link_id.is_(None), sa.bindparam("p_with_failing", type_=sa.Boolean))
+    is_weighed = sa.or_(
+        sa.and_(links.c[f"{side.other}_id"].is_not(None), is_meant), failures.c.dismissed_at.is_not(None)
     )
-    is_well = sa.and_(links.c[f"{side.other}_id"].is_not(None), failures.c.link_id.is_(None))
-    is_weighed = sa.or_(is_well, failures.c.dismissed_at.is_not(None))
     return asked.where(links.c.kind == sa.bindparam("p_kind"), column.in_(among("p_ids")), is_weighed)
 
 
@@ -162,16 +163,16 @@ _TO_COMPARE = {side: _to_compare(side) for side in Side}
 
 
 async def links_to_compare(
-    database: Database, kind: Kind, ids: Sequence[str], side: Side = Side.DRCHRONO
+    database: Database, kind: Kind, ids: Sequence[str], side: Side = Side.DRCHRONO, *, with_failing: bool = False
 ) -> dict[str, Link]:
     """Give, of a side's records by id, the links that are weighed by what they hold.
 
-    Those are pairs without a failure, and whatever was dismissed, a pair or not. One whose row cannot be read is left
-    out: whoever compares takes its record for news, and it fails when synced.
+    Those are pairs without a failure (or with one, where asked), and whatever was dismissed, a pair or not. One whose
+    row cannot be read is left out: whoever compares takes its record for news, and it fails when synced.
     """
 
     async def read(part: Sequence[str]) -> dict[str, Link]:
-        rows = await database.read(_TO_COMPARE[side], {"p_kind": kind.value, "p_ids": part})
+        theirs = {"p_kind": kind.value, "p_ids": part, "p_with_failing": with_failing}
         return {
             row.own_id: Link(
                 row.id,
@@ -179,12 +180,12 @@ async def links_to_compare(
                 row.drchrono_id,
                 row.salesforce_id,
                 Base(row.base),
-                is_failed=row.dismissed_at is not None,
+                is_failed=row.failed_id is not None,
                 excluded_by=exclusions(row.excluded_by),
                 is_dismissed=row.dismissed_at is not None,
                 shown=row.shown or {},
             )
-            for row in rows
+            for row in await database.read(_TO_COMPARE[side], theirs)
         }
 
     found: dict[str, Link] = {}
@@ -239,26 +240,40 @@ _KNOWN, _HEARD_OF = {side: _known(side) for side in Side}, {side: _heard_of(side
 
 @dataclass(frozen=True, slots=True)
 class FailedLink:
-    """A link with a failure: `cause` says which, `is_held` that a person has to decide, `is_pair` that it has both."""
+    """A link with a failure that waits for a person, and whether it is a pair.
+
+    cause   which failure; `is_held`: a person has to decide
+    fields  those it is about, as `side` names them
+    """
 
     id: str
     is_pair: bool
     cause: str
     is_held: bool
+    side: str
+    fields: tuple[str, ...]
 
 
 async def failed_links(database: Database, kind: Kind, ids: Sequence[str], side: Side) -> dict[str, FailedLink]:
     """Give, of a side's records by id, the links of those that wait for a person; no row of theirs is read whole."""
     return {
-        row.own_id: FailedLink(row.id, row.other_id is not None, row.cause, bool(row.is_held))
+        row.own_id: FailedLink(
+            row.id,
+            row.other_id is not None,
+            row.cause,
+            bool(row.is_held),
+            row.side,
+            tuple(name for name in row.fields.split(",") if name),
+        )
         for row in await _in_pieces(database, _FAILED[side], kind, ids)
     }
 
 
 def _failed(side: Side) -> sa.Select[Any]:
     own, other = links.c[f"{side}_id"], links.c[f"{side.other}_id"]
-    asked = sa.select(links.c.id, own.label("own_id"), other.label("other_id"), failures.c.cause, failures.c.is_held)
-    joined = asked.select_from(links.join(failures, failures.c.link_id == links.c.id))
+    asked = sa.select(links.c.id, own.label("own_id"), other.label("other_id"))
+    asked = asked.add_columns(failures.c.cause, failures.c.is_held, failures.c.side, failures.c.fields)
+    joined = asked.select_from(links.join(failures, _failure)).where(failures.c.dismissed_at.is_(None))
     return joined.where(links.c.kind == sa.bindparam("p_kind"), own.in_(among("p_ids")))
 
 

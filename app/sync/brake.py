@@ -5,7 +5,7 @@ are new to us, on either side: those are matched and created one by one, whateve
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from app.sync.base import Rules
@@ -82,6 +82,18 @@ def expected_plan(rules: Rules, link: Link, seen: Seen, plan: Plan) -> Plan:
     to_drchrono = {name: seen.salesforce.fields[name] for name in two_way}
     writes: dict[Side, Fields] = {Side.DRCHRONO: to_drchrono, Side.SALESFORCE: dict.fromkeys(edited - two_way, _UNSEEN)}
     return Write(writes) if edited else plan
+
+
+def still_failing_plan(table: Table, plan: Plan, side: str, fields: Collection[str], *, is_held: bool) -> Plan:
+    """Give the plan that a look at a failing record would end in: what it failed with is taken to fail again.
+
+    fields  those it failed with, as that side names them; a refusal that names none is of the whole record
+    """
+    blamed = {name for name in table.rows if fields and table.name_of(name, Side(side)) in fields}
+    if not isinstance(plan, Write) or not (is_held or blamed):
+        return Nothing()
+    left = {to: {name: value for name, value in own.items() if name not in blamed} for to, own in plan.writes.items()}
+    return Write({to: own for to, own in left.items() if own}) if any(left.values()) else Nothing()
 
 
 def brake(prospect: ChangeCount, linked: int, share: float, deletes: int) -> str:

@@ -132,7 +132,7 @@ class DryRun:
     read     side -> records gone through
     samples  (side, our name of the field) -> some of the changes
     stops    why the brake would hold the changes back; empty where it would not
-    pairs    links that were met; of them and lone ones `failing` have a failure, and `excluded` are out of the set;
+    pairs    links that were met; of them and lone ones `failing` (by id) have a failure, `excluded` are out of the set;
              `dismissed` were, of which `revived` show something else than they did then
     limit    how many records of a side are gone through; None: all
     changed  fields that another mapping than the one in use has otherwise; `by_change`: how many linked records would
@@ -148,7 +148,7 @@ class DryRun:
     stops: str = ""
     people: NewPeople = field(default_factory=NewPeople)
     pairs: set[str] = field(default_factory=set)
-    failing: set[str] = field(default_factory=set)
+    failing: dict[str, FailedLink] = field(default_factory=dict)
     excluded: set[str] = field(default_factory=set)
     dismissed: set[str] = field(default_factory=set)
     revived: set[str] = field(default_factory=set)
@@ -183,7 +183,7 @@ class DryRun:
         for one in failed.values():
             if one.id not in self.failing:
                 (self.counts.held if one.is_held else self.counts.failed)[one.cause] += 1
-        self.failing |= {one.id for one in failed.values()}
+        self.failing |= {one.id: one for one in failed.values()}
         self.pairs |= {link.id for link in agreed.values() if link.is_pair}
         self.pairs |= {one.id for one in failed.values() if one.is_pair}
         self.dismissed |= {link.id for link in agreed.values() if link.is_dismissed}

@@ -4,14 +4,15 @@ Both sides are read as a worker would, from what was kept and one read of Salesf
 asked; DrChrono is not called, its list counts as its word. What this comes to is the brake's to judge.
 
 A dry run shows the same to a person: nothing is made due or written, on any side. What has a failure is counted as
-that, linked or not. A chart that is new to us is matched with Salesforce's Contacts; where all charts were gone
-through, those that are new to us are remembered by who they are, and Contacts that ask to be taken over are matched
-with them.
+that, linked or not, and is taken to fail again with what it failed with; the rest of a pair travels. A chart that is
+new to us is matched with Salesforce's Contacts; where all charts were gone through, those that are new to us are
+remembered by who they are, and Contacts that ask to be taken over are matched with them.
 """
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ulid import ULID
@@ -23,7 +24,7 @@ from app.store import links
 from app.store.identity_index import known_people
 from app.store.links import FailedLink
 from app.store.work_queue import DeliveredBody, Due
-from app.sync.brake import ChangeCount, brake, expected_plan
+from app.sync.brake import ChangeCount, brake, expected_plan, still_failing_plan
 from app.sync.create import link_or_create
 from app.sync.decide import decide
 from app.sync.failure_causes import BUSY, GONE_IN_DRCHRONO, IS_TAKEN, NOBODY
@@ -50,9 +51,15 @@ from workers.read import reader_of
 Show = Callable[[Due, Seen, Plan], None]
 
 
-async def preview_batch(batch: Batch, prospect: ChangeCount, see: Show = lambda _due, _seen, _plan: None) -> None:
+async def preview_batch(
+    batch: Batch,
+    prospect: ChangeCount,
+    see: Show = lambda _due, _seen, _plan: None,
+    expected: Callable[[Due, Plan], Plan] = lambda _due, plan: plan,
+) -> None:
     """Count in `prospect` what looks at all of a pass would lead to, and show each.
 
+    expected  gives what a plan comes to, of what is known of its record
     Raises  SyncError when Salesforce cannot be read, or a kept body cannot be opened
     """
     reader = await reader_of(batch)
@@ -74,8 +81,9 @@ async def preview_batch(batch: Batch, prospect: ChangeCount, see: Show = lambda 
         if isinstance(found, SyncError):
             _must_be_its_own(found)
             continue
-        prospect.add(batch.rules.table, *found)
-        see(due[link_id], *found)
+        seen, plan = found[0], expected(due[link_id], found[1])
+        prospect.add(batch.rules.table, seen, plan)
+        see(due[link_id], seen, plan)
 
 
 def _must_be_its_own(error: SyncError) -> None:
@@ -135,11 +143,10 @@ async def _met(
     runtime: Runtime, found: DryRun, side: Side, ids: Sequence[str]
 ) -> tuple[dict[str, Link], dict[str, FailedLink]]:
     """Give the links of a side's records that are weighed, and those that wait for a person; both are counted."""
-    agreed = await links.links_to_compare(runtime.database, found.kind, ids, side)
-    others = [id_ for id_ in ids if id_ not in agreed]
-    failed = await links.failed_links(runtime.database, found.kind, others, side)
-    found.meet(agreed, failed)
-    return agreed, failed
+    known = await links.links_to_compare(runtime.database, found.kind, ids, side, with_failing=True)
+    failed = await links.failed_links(runtime.database, found.kind, ids, side)
+    found.meet({id_: link for id_, link in known.items() if id_ not in failed}, failed)
+    return known, failed
 
 
 async def _charts(runtime: Runtime, found: DryRun, since: datetime | None, lane: Lane) -> AsyncIterator[list[Due]]:
@@ -150,7 +157,7 @@ async def _charts(runtime: Runtime, found: DryRun, since: datetime | None, lane:
         taken = found.take(Side.DRCHRONO, page.rows)
         record_unreadable_rows(runtime, found.kind, Side.DRCHRONO, page.unreadable)
         agreed, failed = await _met(runtime, found, Side.DRCHRONO, [wire.record_id(row) for row in taken])
-        rows = [row for row in taken if wire.record_id(row) not in failed]
+        rows = [row for row in taken if wire.record_id(row) not in failed.keys() - agreed.keys()]
         news, known = changed_rows(rules, rows, agreed), agreed.keys()
         found.revived |= {agreed[id_].id for id_ in news.keys() & known}
         found.leave_out(rules, [row for row in rows if wire.record_id(row) not in news.keys() | known])
@@ -211,9 +218,24 @@ async def _contacts(runtime: Runtime, found: DryRun, since: datetime | None, lan
 
 async def _preview_due(runtime: Runtime, found: DryRun, due: Sequence[Due], lane: Lane) -> None:
     if linked := [one for one in due if one.link.salesforce_id]:
-        await preview_batch(read_only_batch(runtime, found.kind, lane, linked), found.prospect, found.see)
+        await preview_batch(
+            read_only_batch(runtime, found.kind, lane, linked),
+            found.prospect,
+            found.see,
+            partial(_expected, runtime.mappings[found.kind], found),
+        )
     if lone := [one for one in due if not one.link.salesforce_id]:
         await _preview_matches(read_only_batch(runtime, found.kind, lane, lone), found)
+
+
+def _expected(table: Table, found: DryRun, due: Due, plan: Plan) -> Plan:
+    """Give what a plan comes to: a record that fails is taken to fail again, but for rows that the mapping changes."""
+    if (failed := found.failing.get(due.link.id)) is None:
+        return plan
+    fields = set(failed.fields) - {
+        table.name_of(name, Side(failed.side)) for name in found.changed if name in table.rows
+    }
+    return still_failing_plan(table, plan, failed.side, fields, is_held=failed.is_held)
 
 
 async def _preview_matches(batch: Batch, found: DryRun) -> None:

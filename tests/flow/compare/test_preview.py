@@ -8,6 +8,8 @@ import pytest
 
 from app.cli.dry_run import compare_or_preview
 from app.operations.backfill import states
+from app.operations.failures import Group, dismiss
+from app.ports import By
 from app.sync.failure_causes import GONE_IN_DRCHRONO, IS_TAKEN, MISSING
 from app.sync.model import Kind, Lane, Side
 from tests.flow.calendar import books, compares, forgets, points_out
@@ -90,6 +92,34 @@ async def test_a_linked_record_that_failed_or_is_held_is_counted_as_that(clinic)
 
     assert told(found) == (3, 0, {}, {}, {})
     assert (dict(found.failed), dict(found.held)) == ({"FIELD_CUSTOM_VALIDATION_EXCEPTION": 1}, {GONE_IN_DRCHRONO: 1})
+
+
+async def test_what_still_fails_or_was_dismissed_is_no_news_and_the_real_run_writes_what_was_counted(clinic):
+    names = ("Failed", "Dismissed")
+    linked = {name: await clinic.has_linked(first_name=name) for name in names}
+    rule = {"object": "Contact", "statusCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "next": 1000}
+    phone = {**rule, "fields": ["MobilePhone"], "match": {"field": "MobilePhone", "equals": "(555) 010-0000"}}
+    clinic.salesforce.post("/_control/record-faults", json=phone).raise_for_status()
+    for patient in linked.values():
+        await clinic.arrives(await clinic.edits(patient, cell_phone="(555) 010-0000"))
+    unwanted = {**rule, "match": {"field": "LastName", "equals": "Unwanted"}}
+    clinic.salesforce.post("/_control/record-faults", json=unwanted).raise_for_status()
+    for name in names:
+        linked[f"Lone {name}"] = new = await clinic.registers(first_name=name, last_name="Unwanted")
+        await clinic.arrives(new, event="PATIENT_CREATE")
+    ids = [(await clinic.link(linked[name])).id for name in ("Dismissed", "Lone Dismissed")]
+    await dismiss(clinic.runtime, Group(ids=frozenset(ids)), None, By("operator", "test"), "it may stay")
+    await clinic.edits(linked["Failed"], zip_code="99999")
+
+    dry = await preview(clinic.runtime, PATIENTS, None, Lane.BACKFILL, unheard)
+    forgets(clinic)
+    made = await came_to(clinic)
+
+    assert told(dry.counts) == (2, 0, {}, {}, {})
+    assert (sum(dry.counts.failed.values()), dry.counts.dismissed) == (2, 2)
+    assert (dry.prospect.records, dict(dry.prospect.fields)) == (1, {(Side.SALESFORCE, "zip_code"): 1})
+    assert (made, clinic.writes()) == ({Side.SALESFORCE: 0, Side.DRCHRONO: 0}, ["updated"])
+    assert {one["FirstName"]: one["MailingPostalCode"] for one in clinic.contacts()}["Failed"] == "99999"
 
 
 async def test_a_contact_that_names_a_chart_nobody_shows_needs_a_decision(clinic):

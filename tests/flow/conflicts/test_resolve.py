@@ -6,10 +6,13 @@ from importlib import resources
 
 import pytest
 
+from app.store import counters
 from app.store.tables import decisions
+from app.sync.model import Kind
 from tests.flow.browser import browsing
+from tests.flow.calendar import compares
 from tests.flow.checked import changed
-from tests.flow.clinic import LOOKS, OPERATOR, TICKED
+from tests.flow.clinic import CONFIRM_AFTER, LOOKS, OPERATOR, TICKED
 
 BEARER = {"authorization": f"Bearer {OPERATOR}"}
 TESS = {"FirstName": "Tess", "LastName": "Sample", "Birthdate": "1990-02-03"}
@@ -117,6 +120,27 @@ async def test_of_two_operators_that_pick_different_sides_one_is_followed_and_on
     value = "desk@example.com" if answers[0].status_code == 200 else "crm@example.com"
     assert held(holding) == (value, value)
     assert len(await holding.rows(decisions)) == 1
+
+
+async def test_a_conflict_that_waits_is_counted_once_however_often_it_is_compared_and_again_when_it_begins_anew(
+    holding,
+):
+    async def seen_through():
+        await holding.settles()
+        await holding.time_passes(CONFIRM_AFTER)
+        await holding.settles()
+
+    for _ in range(3):
+        await compares(holding, Kind.PATIENT)
+        await seen_through()
+    waiting = await counters.read(holding.runtime.database)
+    await post(holding, "settle", **await picks(holding, "drchrono"))
+    await seen_through()
+    await holding.both_edit(holding.patient, {"email": "desk2@example.com"}, {"Email": "crm2@example.com"})
+    await seen_through()
+    anew = await counters.read(holding.runtime.database)
+
+    assert (waiting["conflict_patient"], anew["conflict_patient"]) == (1, 2)
 
 
 async def test_what_was_dismissed_is_not_carried_out_later(holding):
