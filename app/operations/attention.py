@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from app.errors import Undecryptable
 from app.operations import failures
 from app.operations.audit import cell
+from app.operations.labels import STATUS_NAMES
 from app.operations.record_names import NOBODY, RecordName, names_of
 from app.operations.vendor_reads import Unanswered
 from app.ports import Act, Action, By, SealedColumn
@@ -33,7 +34,7 @@ COLUMNS = (
     "kind",
     "drchrono_id",
     "salesforce_id",
-    "state",
+    "status",
     "error",
     "rejected_by",
     "fields",
@@ -42,6 +43,9 @@ COLUMNS = (
     "next_retry",
     "record",
     "message",
+    "dismissed_by",
+    "dismissed_at",
+    "reason",
 )
 _IN_A_BATCH = 500
 _PLACE = re.compile(r"([0-9]{1,15})\.([0-9A-Za-z]{1,26})", re.ASCII)
@@ -95,6 +99,8 @@ class AttentionItem:
     @property
     def state(self) -> RecordState:
         """How it stands."""
+        if self.is_dismissed:
+            return RecordState.DISMISSED
         return RecordState.HELD if self.is_held else RecordState.FAILED
 
 
@@ -260,7 +266,7 @@ def _cells(runtime: Runtime, one: AttentionItem) -> Sequence[object]:
         one.kind.value,
         one.drchrono_id,
         one.salesforce_id,
-        one.state.value,
+        STATUS_NAMES.get(one.state, one.state.value),
         one.cause,
         one.side.value,
         ", ".join(one.fields),
@@ -269,6 +275,9 @@ def _cells(runtime: Runtime, one: AttentionItem) -> Sequence[object]:
         one.next_retry_at and one.next_retry_at.isoformat(timespec="seconds"),
         f"{runtime.settings.public_url}/records/{ref.side.value}/{ref.kind.value}/{ref.id}",
         MASK if one.message_there else None,
+        one.dismissed_by,
+        one.dismissed_at and one.dismissed_at.isoformat(timespec="seconds"),
+        one.reason,
     )
 
 

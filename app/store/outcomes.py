@@ -202,7 +202,9 @@ async def keep_failures(connection: AsyncConnection, saved: Sequence[Result]) ->
     rows = [_failure_row(r, r.failure, before.get(r.due.link.id)) for r in saved if r.failure]
     if rows:
         await connection.execute(_FAILED, rows)
-        await record_history.note_failures(connection, [_failed_turn(r, r.failure) for r in saved if r.failure])
+        news = {row["link_id"] for row in rows if row["dismissed_at"] is None}
+        turns = [_failed_turn(r, r.failure) for r in saved if r.failure and r.due.link.id in news]
+        await record_history.note_failures(connection, turns)
     shown = [
         {"p_id": r.due.link.id, "p_shown": r.shown} for r in saved if r.is_dismissed and r.shown != r.due.link.shown
     ]

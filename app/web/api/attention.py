@@ -1,6 +1,7 @@
 """The records that wait for a person, one by one, as JSON or CSV; with notes, and the vendor's own message."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.web.api.failures import Meant
-from app.web.api.records import Standing
+from app.web.api.records import STATUSES, RecordStatus
 from app.web.auth import Reader, RightFirst, operator
 from app.web.validation import RequestBody
 
@@ -44,14 +45,14 @@ class FailingRecord(BaseModel):
     drchrono_id: str | None = Field(examples=["5070101"])
     salesforce_id: str | None = Field(examples=["003SYN0000000015EAA"])
     record: str = Field(description="as a path of /records", examples=["drchrono/patient/5070101"])
-    state: Standing
+    status: RecordStatus
     name: str | None = Field(
         description="of the patient, as Salesforce names them now; of an appointment with its time"
     )
     birth_date: str | None
-    cause: str = Field(examples=["FIELD_CUSTOM_VALIDATION_EXCEPTION"])
-    code: str = Field(description="the vendor's own; empty where the cause is ours")
-    rejected_by: Side
+    code: str = Field(description="the error", examples=["FIELD_CUSTOM_VALIDATION_EXCEPTION"])
+    vendor_code: str = Field(description="the same, where it is the vendor's own; else empty")
+    source: Side = Field(description="the system that rejected it")
     fields: list[str] = Field(description="as that system names them", examples=[["MobilePhone"]])
     labels: list[str] = Field(description="as the mapping names them", examples=[["cell phone"]])
     sentence: str = Field(examples=["A validation rule in Salesforce rejects this patient."])
@@ -87,10 +88,10 @@ class NoteText(RequestBody):
 
 
 class RevealedMessage(BaseModel):
-    """What the vendor says, with our values struck out; `code`: its own name for it."""
+    """What the vendor says, with our values struck out; `vendor_code`: its own name for it."""
 
-    rejected_by: Side
-    code: str = Field(examples=["FIELD_CUSTOM_VALIDATION_EXCEPTION"])
+    source: Side
+    vendor_code: str = Field(examples=["FIELD_CUSTOM_VALIDATION_EXCEPTION"])
     text: str = Field(examples=["Enter a mobile phone with an area code."])
     at: datetime
 
@@ -108,12 +109,14 @@ async def listed(  # noqa: PLR0913 - each is a parameter of the address
     *,
     after: Annotated[str | None, Query(max_length=64, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    dismissed: Annotated[bool, Query(description="those that were dismissed, in place of those that wait")] = False,
     names: Annotated[bool, Query(description="ask Salesforce, by one call, who they are")] = False,
     shape: Annotated[ListFormat | None, Query(alias="format", description="csv gives all of them at once")] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Any:
     """Give failures and holds record by record; as CSV all that match, without names and with messages masked."""
     runtime: Runtime = request.app.state.runtime
+    meant = replace(meant, is_dismissed=dismissed)
     if shape is ListFormat.CSV or (shape is None and _CSV in accept):
         return await csv_response(request, caller, meant)
     found = await attention.listed(runtime, meant, limit, after, names=names)
@@ -154,7 +157,7 @@ async def reveal(request: Request, caller: Operator, link_id: LinkId) -> Any:
     found = await attention.message(request.app.state.runtime, link_id, caller.by)
     if found is None:
         raise HTTPException(404, "no message of the vendor's is kept of that record")
-    return {"rejected_by": found.side, "code": found.code, "text": found.text, "at": found.at}
+    return {"source": found.side, "vendor_code": found.code, "text": found.text, "at": found.at}
 
 
 def _item(one: AttentionItem) -> dict[str, Any]:
@@ -164,12 +167,12 @@ def _item(one: AttentionItem) -> dict[str, Any]:
         "drchrono_id": one.drchrono_id,
         "salesforce_id": one.salesforce_id,
         "record": f"{one.ref.side}/{one.ref.kind}/{one.ref.id}",
-        "state": one.state,
+        "status": STATUSES.get(one.state, one.state),
         "name": one.name,
         "birth_date": one.born,
-        "cause": one.cause,
-        "code": one.code,
-        "rejected_by": one.side,
+        "code": one.cause,
+        "vendor_code": one.code,
+        "source": one.side,
         "fields": one.fields,
         "labels": one.labels,
         "sentence": one.sentence,

@@ -47,6 +47,7 @@ class RecordStatus(StrEnum):
     PENDING = "pending"
     FAILED = "failed"
     NEEDS_REVIEW = "needs_review"
+    DISMISSED = "dismissed"
     UNLINKED = "unlinked"
     EXCLUDED = "excluded"
 

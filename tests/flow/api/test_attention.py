@@ -52,8 +52,9 @@ async def test_each_record_says_who_what_is_wrong_since_when_and_how_often_it_wa
 
     assert (one["name"], one["birth_date"]) == ("Ada Canary", "1980-02-03")
     assert (unnamed["name"], unnamed["birth_date"]) == (None, None)
-    assert (one["record"], one["state"]) == (f"drchrono/patient/{patient['id']}", "failed")
+    assert (one["record"], one["status"]) == (f"drchrono/patient/{patient['id']}", "failed")
     assert one["sentence"] == "A validation rule in Salesforce rejects this patient (cell phone)."
+    assert (one["code"], one["source"], one["vendor_code"]) == (CAUSE, "salesforce", CAUSE)
     assert (one["code"], one["labels"], one["attempts"], one["retrying"]) == (CAUSE, ["cell phone"], 1, False)
     assert one["message"] is True
 
@@ -84,7 +85,7 @@ async def test_the_vendors_message_is_sealed_without_our_values_and_shown_to_an_
     (row,) = await staffed.rows(failures)
     assert refused.status_code == 403
     assert shown["text"] == "Enter an area code, Ms. •••: ••• is none."
-    assert (shown["code"], shown["rejected_by"]) == (CAUSE, "salesforce")
+    assert (shown["vendor_code"], shown["source"]) == (CAUSE, "salesforce")
     assert "area code" not in row.message
     assert [(act.action, act.about) for act in await staffed.rows(audit) if act.action == "reveal"] == [
         ("reveal", f"patient {one['drchrono_id']}, message")
@@ -150,6 +151,24 @@ async def test_as_csv_all_of_them_come_without_names_or_messages_and_that_is_not
     assert row["record"] == f"https://sync.example.com/records/drchrono/patient/{patient['id']}"
     assert "Canary" not in answer.text
     assert [act.about for act in await staffed.rows(audit) if act.action == "export"] == ["failures: every cause"]
+
+
+async def test_what_was_dismissed_is_listed_for_itself_and_fails_again_without_a_word_in_its_history(staffed):
+    patient = await has_failed(staffed)
+    said = {"reason": "the practice keeps both numbers"}
+    await staffed.web.post("/api/v1/failures/discard?expected=1", headers=BEARER, json=said)
+    (row,) = await staffed.rows(failures)
+    await staffed.web.post(f"/api/v1/records/drchrono/patient/{patient['id']}/recheck", headers=BEARER)
+    await staffed.settles()
+
+    waiting, (one,) = await listed(staffed), (await listed(staffed, dismissed=True))["items"]
+    told = (await staffed.web.get(f"/api/v1/records/drchrono/patient/{patient['id']}", headers=READS)).json()["history"]
+
+    assert (waiting["items"], waiting["total"]) == ([], 0)
+    assert (one["status"], one["dismissed_by"], one["reason"]) == ("dismissed", "operator", said["reason"])
+    assert one["since"].startswith(row.since.isoformat(timespec="seconds")[:19])
+    assert [each["name"] for each in told][:3] == ["checked", "dismissed", CAUSE]
+    assert (await attention.counts(staffed.runtime)).dismissed == 1
 
 
 async def test_the_list_goes_on_where_the_page_before_ended(staffed):
