@@ -23,6 +23,7 @@ class SettledConflict:
     """One conflict; `undo`: how an undo of it stands, None while nobody asked. `loser`: whose value was replaced."""
 
     id: str
+    link_id: str
     kind: Kind
     field: str
     rule: str
@@ -119,5 +120,5 @@ def _conflict(row: Any) -> SettledConflict:
     ids = (row.drchrono_id, row.salesforce_id)
     state = row.state or "forgotten"
     return SettledConflict(
-        row.id, Kind(row.kind), row.field, row.rule, row.at, loser, state, row.undo, row.is_kept, *ids
+        row.id, row.link_id, Kind(row.kind), row.field, row.rule, row.at, loser, state, row.undo, row.is_kept, *ids
     )

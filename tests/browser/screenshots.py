@@ -99,7 +99,7 @@ def _record(page, patient_id):
 def _decided(page, cause, name):
     """Picture what a person decides, with the values, which are invented."""
     page.goto(f"/attention?cause={cause}")
-    page.get_by_role("link", name="Review").first.click()
+    page.locator("tbody").get_by_role("link", name="Review").first.click()
     page.locator("main form[action$='/compare'] button").click()
     page.locator("fieldset, article").first.wait_for()
     _picture(page, name)
@@ -108,7 +108,7 @@ def _decided(page, cause, name):
 def _conflict(page):
     """Picture a conflict that can be undone, with both values, which are invented."""
     page.goto("/conflicts")
-    page.get_by_role("link", name="Review").first.click()
+    page.locator("tbody").get_by_role("link", name="Review").first.click()
     page.get_by_role("button", name="Show values").click()
     page.get_by_text("is noted in the audit").wait_for()
     _picture(page, "conflict")

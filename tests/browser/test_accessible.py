@@ -51,7 +51,7 @@ def test_a_record_with_its_values_breaks_none_and_fits_a_phone(here, operator):
 @pytest.mark.parametrize("cause", ["held", "several_contacts", "chart_of_another_contact"])
 def test_what_a_person_decides_breaks_none_and_fits_a_phone(operator, cause):
     operator.goto(f"/attention?cause={cause}")
-    operator.get_by_role("link", name="Review").first.click()
+    operator.locator("tbody").get_by_role("link", name="Review").first.click()
     operator.locator("main form[action$='/compare'] button").click()
     operator.locator("fieldset, article").first.wait_for()
 
@@ -60,7 +60,7 @@ def test_what_a_person_decides_breaks_none_and_fits_a_phone(operator, cause):
 
 def test_the_question_before_a_merge_breaks_none_and_fits_a_phone(operator):
     operator.goto("/attention?cause=chart_of_another_contact")
-    operator.get_by_role("link", name="Review").first.click()
+    operator.locator("tbody").get_by_role("link", name="Review").first.click()
     operator.get_by_role("button", name="Find matches").click()
     operator.get_by_role("button", name="Merge into this Contact").click()
     operator.get_by_text("This cannot be undone here.").wait_for()

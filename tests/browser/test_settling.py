@@ -64,7 +64,7 @@ def test_by_the_keyboard_alone_the_value_to_keep_is_chosen_and_counts(here, oper
     patient_id = here.ids[9]
     edit_both(here, patient_id, {"email": "left@example.com"}, {"Email": "right@example.com"})
     operator.goto(f"/records/drchrono/patient/{patient_id}")
-    operator.get_by_role("link", name="Review").press("Enter")
+    operator.locator("main").get_by_role("link", name="Review").press("Enter")
     operator.get_by_role("button", name="Compare").press("Enter")
     expect(operator.locator("fieldset")).to_contain_text("left@example.com")
     expect(operator.locator("fieldset")).to_contain_text("right@example.com")
@@ -109,7 +109,7 @@ def test_one_of_several_contacts_is_picked_and_nobody_is_made_twice(here, operat
     (chart,) = [key for key, one in here.patients().items() if one["first_name"] == "Double"]
     before = len(here.contacts()), len(here.patients())
     operator.goto(f"/records/drchrono/patient/{chart}")
-    operator.get_by_role("link", name="Review").click()
+    operator.locator("main").get_by_role("link", name="Review").click()
     operator.get_by_role("button", name="Find matches").click()
     expect(operator.locator("article").first).to_contain_text("Double")
     picked = operator.get_by_role("button", name="Link to this Contact").first
@@ -129,7 +129,7 @@ def test_a_second_contact_is_merged_into_the_one_its_chart_has(here, operator):
     here.wait_until(lambda: is_held(operator, second), "it to be held")
     charts = len(here.patients())
     operator.goto(f"/records/salesforce/patient/{second}")
-    operator.get_by_role("link", name="Review").click()
+    operator.locator("main").get_by_role("link", name="Review").click()
     operator.get_by_role("button", name="Find matches").click()
     expect(operator.locator("article", has_text=first["Id"])).to_contain_text("Elsewhere")
     operator.get_by_role("button", name="Merge into this Contact").click()
@@ -150,4 +150,4 @@ def test_a_second_contact_is_merged_into_the_one_its_chart_has(here, operator):
 
 def is_held(page, contact):
     page.goto(f"/records/salesforce/patient/{contact}")
-    return page.get_by_role("link", name="Review").is_visible()
+    return page.locator("main").get_by_role("link", name="Review").is_visible()

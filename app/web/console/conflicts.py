@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from app.operations import conflicts, resolve
 from app.operations.audit import note_view
 from app.operations.conflicts import NO_UNDO, SettledConflict, Sort
+from app.operations.record_names import NOBODY, names_of
 from app.operations.resolve import Refusal
 from app.operations.sign_in import Caller
 from app.ports import Action
@@ -36,6 +37,7 @@ async def show(request: Request, caller: Reader) -> Response:
     before = given.get("before", "")
     found = await conflicts.listed(runtime, sort, _ON_A_PAGE, before if _ID.fullmatch(before) else None)
     await note_view(runtime, caller.by, Action.LIST, "conflicts", [one.id for one in found.items])
+    names, silence = await names_of(runtime, found.items)
     told = {"kind": sort.kind, "field": sort.field, "state": sort.state, "undo": sort.undo}
     chosen = {name: str(value) for name, value in told.items() if value}
     older = f"/conflicts?{urlencode({**chosen, 'before': found.next})}" if found.next else None
@@ -43,6 +45,8 @@ async def show(request: Request, caller: Reader) -> Response:
         "conflicts",
         caller,
         found=found.items,
+        names=names,
+        silence=silence,
         total=found.total,
         sort=sort,
         older=older,
@@ -58,7 +62,7 @@ async def one(request: Request, caller: Reader, conflict_id: str) -> Response:
     runtime: Runtime = request.app.state.runtime
     found = await _found(runtime, caller, conflict_id)
     await note_view(runtime, caller.by, Action.SHOW, conflicts.named(found), (found.id,))
-    return _page(caller, found, None)
+    return await _page(runtime, caller, found, None)
 
 
 @router.post("/{conflict_id}/reveal")
@@ -69,7 +73,7 @@ async def reveal(request: Request, caller: Operator, conflict_id: str) -> Respon
     values = await conflicts.reveal(runtime, conflict_id, caller.by)
     if values is None:
         raise _not_done(caller, Refusal.NOT_KEPT, conflict_id)
-    return _page(caller, found, values)
+    return await _page(runtime, caller, found, values)
 
 
 @router.get("/{conflict_id}/reveal", dependencies=[Depends(reader)])
@@ -118,5 +122,9 @@ def _not_done(caller: Caller, refusal: Refusal, conflict_id: str) -> PageRefused
     return PageRefused(message_page(PageMessage("That was not done", refusal.value, 409, ways), caller))
 
 
-def _page(caller: Caller, found: SettledConflict, values: Mapping[Side, str | None] | None) -> Response:
-    return page("conflict", caller, one=found, values=values, sides=list(Side))
+async def _page(
+    runtime: Runtime, caller: Caller, found: SettledConflict, values: Mapping[Side, str | None] | None
+) -> Response:
+    names, silence = await names_of(runtime, [found])
+    who = names.get(found.link_id, NOBODY)
+    return page("conflict", caller, one=found, who=who, silence=silence, values=values, sides=list(Side))

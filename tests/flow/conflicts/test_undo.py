@@ -236,8 +236,8 @@ async def test_a_person_finds_a_conflict_sees_its_values_and_puts_the_old_one_ba
         listed = await browser.open("/conflicts?kind=patient&field=email")
         left = await browser.open("/conflicts?undo=none")
         masked = await browser.open(f"/conflicts/{(await conflict(decided))['id']}")
-        shown = await browser.presses("Show the values")
-        asked = await browser.presses("Put DrChrono's value back")
+        shown = await browser.presses("Show values")
+        asked = await browser.presses("Restore DrChrono's value")
         await decided.settles()
         done = await browser.open("/conflicts?undo=done")
         none = [
@@ -245,13 +245,13 @@ async def test_a_person_finds_a_conflict_sees_its_values_and_puts_the_old_one_ba
             for asked in ("field=city", "undo=none", "undo=none&state=confirmed")
         ]
 
-    assert ["Both sides had changed it: 1" in page.text for page in (listed, left)] == [True, True]
+    assert ["Changed in both systems: 1" in page.text for page in (listed, left)] == [True, True]
     assert "example.com" not in listed.text + masked.text + asked.text + done.text
     assert ("desk@example.com" in shown.text, "crm@example.com" in shown.text) == (True, True)
-    assert "a worker puts it back in a moment" in asked.text
-    assert "Both sides had changed it: 1" in done.text
+    assert "The old value is restored in a moment" in asked.text
+    assert "Changed in both systems: 1" in done.text
     assert ["No conflict matches." in page.text for page in none] == [True, True, True]
-    assert ["Both sides had changed it: 0" in page.text for page in none] == [True, True, True]
+    assert ["Changed in both systems: 0" in page.text for page in none] == [True, True, True]
     assert not any("example.com" in url.replace("sync.example.com", "") for url in browser.visited)
     assert [action for action, _ in await acts(decided)] == ["undo", "reveal"]
 

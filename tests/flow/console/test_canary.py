@@ -25,8 +25,8 @@ async def everything_done(clinic, browser):
     shown += [await browser.presses("Search", words=words) for words in ("Canary", "1951-02-03", "canarysson canary")]
     shown.append(await browser.open(f"/appointments?day={TEN[:10]}"))
     shown.append(await browser.open(f"/records/drchrono/patient/{patient['id']}"))
-    shown.append(await browser.presses("Read both sides now"))
-    shown.append(await browser.presses("Show the values"))
+    shown.append(await browser.presses("Compare"))
+    shown.append(await browser.presses("Show values"))
     shown += [*await undoes(clinic, browser, patient), *await picks(clinic, browser)]
     await is_refused_in_words_that_name_the_patient(clinic, patient)
     clinic.breaks(
