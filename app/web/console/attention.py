@@ -180,8 +180,6 @@ async def message(request: Request, caller: Operator, link_id: str) -> Response:
     return page("vendor_message", caller, found=found, link_id=link_id if _ID.fullmatch(link_id) else "")
 
 
-@router.get(PATH + "/{link_id}/message", dependencies=[Depends(reader)])
-@router.get(PATH + "/{link_id}/note", dependencies=[Depends(reader)])
 @router.get(f"{PATH}/retry", dependencies=[Depends(reader)])
 @router.get(f"{PATH}/dismiss", dependencies=[Depends(reader)])
 @router.get(f"{PATH}/restore", dependencies=[Depends(reader)])

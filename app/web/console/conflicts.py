@@ -93,12 +93,6 @@ async def undo(request: Request, caller: Operator, conflict_id: str) -> Response
     return redirect_after(request, f"/conflicts/{conflict_id}", text, ("Conflicts", "/conflicts"))
 
 
-@router.get("/{conflict_id}/undo", dependencies=[Depends(reader)])
-async def reloaded(conflict_id: str) -> Response:
-    """Send whoever loads the address of an act again back to the conflict."""
-    return redirect(f"/conflicts/{conflict_id}" if _ID.fullmatch(conflict_id) else "/conflicts")
-
-
 def _sort(given: Mapping[str, str]) -> Sort:
     kind, state, undone = given.get("kind"), given.get("state"), given.get("undo")
     return Sort(

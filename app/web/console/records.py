@@ -87,12 +87,6 @@ async def status(request: Request, caller: Reader, side: str, kind: str, record_
     return page("record_status", caller, one=one, path=path_of(one), is_polled=one.due_at is None)
 
 
-@router.get("/look")
-async def reloaded(caller: Reader, request: Request, side: str, kind: str, record_id: str) -> Response:
-    """Send whoever loads the address of an act again back to the record."""
-    return redirect(path_of(await _known(request.app.state.runtime, caller, side, kind, record_id)))
-
-
 async def _known(runtime: Runtime, caller: Caller, side: str, kind: str, record_id: str) -> RecordView:
     found = None
     if side in set(Side) and kind in set(Kind):

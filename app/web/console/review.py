@@ -72,13 +72,6 @@ async def compare(request: Request, caller: Reader, link_id: str) -> Response:
     return await _page(runtime, caller, one, _Compared(await _read(runtime, caller, one), {}))
 
 
-@review.get("/compare")
-@review.get("/merge")
-async def masked_again(caller: Reader, link_id: str) -> Response:  # noqa: ARG001 - who asks is checked all the same
-    """Send whoever asks again for what was shown back to the record."""
-    return redirect(f"{PATH}/{link_id}" if _ID.fullmatch(link_id) else PATH)
-
-
 @review.post("/settle")
 async def settle(request: Request, caller: Operator, link_id: str) -> Response:
     """Take whose values are kept, field by field; where it is not to be, say why and keep what was picked."""

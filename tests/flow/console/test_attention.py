@@ -199,7 +199,7 @@ async def test_a_viewer_sees_it_all_and_can_do_nothing(failing):
         ]
 
     assert "Ada Test" in page.text
-    assert [form.action for form in page.forms if form.method == "POST"] == ["/logout"]
+    assert [form.action for form in page.forms if form.method == "POST"] == ["/find", "/logout"]
     assert [answer.status_code for answer in answers] == [403] * 3
 
 

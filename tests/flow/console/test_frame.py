@@ -28,7 +28,8 @@ async def test_a_wrong_address_is_answered_by_a_page_with_the_ways_on(browser, p
 @pytest.mark.parametrize(
     ("path", "leads_to"),
     [
-        ("/failures/retry", "/failures"),
+        ("/attention/retry", "/attention"),
+        ("/attention/01JSYNTHETICLINK0000000000/merge", "/attention/01JSYNTHETICLINK0000000000"),
         ("/connections/drchrono/test", "/connections"),
         ("/queues/live/pause", "/queues"),
         ("/connect/drchrono/ask", "/"),
