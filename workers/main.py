@@ -39,7 +39,7 @@ from workers.dispatcher import POLL_EVERY_S, Dispatcher
 from workers.feed_monitor import LOOK_EVERY_S, check_feeds
 from workers.housekeeping import keep_house_when_due
 from workers.notices import LOOK_EVERY_S as NOTICES_EVERY_S
-from workers.notices import tell_when_due
+from workers.notices import tell_when_due, verify_audit_when_due
 from workers.sync_status import LOOK_EVERY_S as STATUS_EVERY_S
 from workers.sync_status import write_statuses_when_due
 from workers.vendor_limits import OrgWatch, ask_limits_when_due
@@ -70,6 +70,7 @@ def schedule_of(
     limits     what Salesforce has left of its day, at the start and while it has nothing left
     org        what Salesforce's objects take, at the start and once a day; what another worker was told
     notices    what people are to be told of, by e-mail or webhook
+    audit      whether it is whole, once a day, where people want to be told
     status     what Salesforce's records show people of how they are synced
     counts     what this worker has counted is saved; what could not be is kept for the next time
     """
@@ -77,7 +78,9 @@ def schedule_of(
     compare = partial(reconcile_when_due, runtime, inbox, dispatcher.notify)
     load = partial(backfill_when_asked, runtime, inbox, dispatcher.notify)
     feeds, house, limits = (partial(one, runtime) for one in (check_feeds, keep_house_when_due, ask_limits_when_due))
-    status, tell = partial(write_statuses_when_due, runtime), partial(tell_when_due, runtime)
+    status, tell, verify = (
+        partial(one, runtime) for one in (write_statuses_when_due, tell_when_due, verify_audit_when_due)
+    )
     save = partial(runtime.counts.save, runtime.database)
     away, told_later = "database.away", "when the database is back, it is compared what was missed"
     return (
@@ -91,6 +94,7 @@ def schedule_of(
         Periodic("org", 60, OrgWatch(runtime).look, Missed(away, "the org is asked what it is like when it is back")),
         Periodic("status", STATUS_EVERY_S, status, Missed(away, "it is shown when the database is back")),
         Periodic("notices", NOTICES_EVERY_S, tell, Missed(away, "people are told when the database is back")),
+        Periodic("audit", 60, verify, Missed(away, "the audit is followed when it is back")),
         Periodic("counts", SAVED_EVERY_S, save),
     )
 

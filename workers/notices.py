@@ -47,7 +47,7 @@ async def tell_when_due(runtime: Runtime) -> None:
     """
     if not runtime.channels or not await schedules.try_claim(runtime.database, notices.SCHEDULE, _TURN):
         return
-    await decide(runtime)
+    await _decide(runtime, await conditions(runtime, _wanted(runtime)), {NoticeEvent.AUDIT})
     ended = await asyncio.gather(*(deliver(runtime, one) for one in runtime.channels), return_exceptions=True)
     await schedules.again_in(runtime.database, notices.SCHEDULE, timedelta(seconds=LOOK_EVERY_S))
     for error in ended:
@@ -55,16 +55,27 @@ async def tell_when_due(runtime: Runtime) -> None:
             raise error
 
 
-async def decide(runtime: Runtime) -> None:
-    """Store one notice of all that is news.
+async def verify_audit_when_due(runtime: Runtime) -> None:
+    """Follow the whole audit once a day, unhurried, where people want to be told should it not be whole.
 
     Raises  StoreUnavailable
     """
-    known = runtime.settings
-    events = {NoticeEvent(name) for name in known.notify_events}
-    found, unseen = await conditions(runtime, events)
-    names = [channel.name for channel in runtime.channels]
-    items = await notices.decide(runtime.database, found, unseen, events, names, known.notify_per_hour)
+    if not runtime.channels or NoticeEvent.AUDIT not in _wanted(runtime):
+        return
+    if await schedules.try_claim(runtime.database, _AUDIT, _AUDIT_EVERY):
+        verdict = await audit.verify(runtime, rests=True)
+        found = [] if verdict.broken is None else [_broken_audit(verdict.broken)]
+        await _decide(runtime, found, set(NoticeEvent) - {NoticeEvent.AUDIT})
+
+
+def _wanted(runtime: Runtime) -> set[NoticeEvent]:
+    return {NoticeEvent(name) for name in runtime.settings.notify_events}
+
+
+async def _decide(runtime: Runtime, found: Collection[NoticeCondition], unseen: Collection[NoticeEvent]) -> None:
+    """Store one notice of all that is news. `unseen`: events that were not looked into."""
+    names, per_hour = [channel.name for channel in runtime.channels], runtime.settings.notify_per_hour
+    items = await notices.decide(runtime.database, found, unseen, _wanted(runtime), names, per_hour)
     if items:
         log.info("notice.made", count=len(items), cause=", ".join(sorted({one.event.value for one in items})))
 
@@ -93,15 +104,12 @@ async def deliver(runtime: Runtime, channel: NoticeChannel) -> None:
         log.error("notice.given_up", channel=channel.name, count=given_up, cause=result.reason, advice=says)
 
 
-async def conditions(
-    runtime: Runtime, events: Collection[NoticeEvent]
-) -> tuple[list[NoticeCondition], set[NoticeEvent]]:
-    """Give what is so now of these events, and the events that were not looked into this time.
+async def conditions(runtime: Runtime, events: Collection[NoticeEvent]) -> list[NoticeCondition]:
+    """Give what is so now of these events; the audit is followed elsewhere.
 
     Raises  StoreUnavailable
     """
     found: list[NoticeCondition] = []
-    unseen: set[NoticeEvent] = set()
     if NoticeEvent.OUTAGE in events:
         found += await _outages(runtime)
     if NoticeEvent.SAFETY_LIMIT in events:
@@ -114,12 +122,7 @@ async def conditions(
         found += await _quotas(runtime)
     if NoticeEvent.INITIAL_SYNC in events:
         found += await _initial_syncs(runtime)
-    if NoticeEvent.AUDIT in events:
-        if await schedules.try_claim(runtime.database, _AUDIT, _AUDIT_EVERY):
-            found += await _audit(runtime)
-        else:
-            unseen.add(NoticeEvent.AUDIT)
-    return found, unseen
+    return found
 
 
 async def _outages(runtime: Runtime) -> list[NoticeCondition]:
@@ -201,22 +204,20 @@ def _is_known(cause: str) -> bool:
 def _of_cause(
     event: NoticeEvent, side: str, kind: str, cause: str, ours: Sequence[ToPeople], table: Table | None
 ) -> NoticeCondition:
-    where = f"({NAMES[Side(side)]}: {cause})"
-    if event is NoticeEvent.REVIEW:
-        number = sum(one.old for one in ours)
-        what = f"{some(number, kind)} {'has' if number == 1 else 'have'} needed review for more than a day {where}"
-        over = f"No {kind} has needed review for more than a day any more {where}"
-    else:
-        what = f"{some(sum(one.records for one in ours), kind)} failed {where}"
-        over = f"No {kind} needs attention for this any more {where}"
     mapped = {name for row in table.rows.values() for name in row.called(Side(side))} if table is not None else set()
     fields = sorted({name for one in ours for name in one.fields} & mapped)  # any other is a vendor's own word
-    wrong = sentence(ours[0].cause, Side(side), Kind(kind), labels(table, Side(side), fields))
-    path = "/attention"
+    wrong = sentence(ours[0].cause, Side(side), Kind(kind), labels(table, Side(side), fields)).removesuffix(".")
+    error, path, how = f"the error {cause} ({NAMES[Side(side)]})", "/attention", ""
     if _is_known(cause):
-        wrong = f"{wrong} How to fix: {fix(cause)}"
-        path = f"{path}?{urlencode({'cause': cause, 'kind': kind, 'side': side})}"
-    return NoticeCondition(event, f"{side} {kind} {cause}", what, wrong, over, path)
+        how, path = f"How to fix: {fix(cause)}", f"{path}?{urlencode({'cause': cause, 'kind': kind, 'side': side})}"
+    if event is NoticeEvent.REVIEW:
+        number = sum(one.old for one in ours)
+        what = f"{some(number, kind)} {'has' if number == 1 else 'have'} needed review for more than a day: {wrong}"
+        over = f"No {kind} has needed review for more than a day any more, for {error}"
+    else:
+        what = f"{some(sum(one.records for one in ours), kind)} failed: {wrong}"
+        over = f"No {kind} needs attention any more for {error}"
+    return NoticeCondition(event, f"{side} {kind} {cause}", what, f"It is {error}. {how}".strip(), over, path)
 
 
 async def _digest(runtime: Runtime, day: str, waiting: Collection[ToPeople]) -> NoticeCondition:
@@ -274,10 +275,7 @@ async def _initial_syncs(runtime: Runtime) -> list[NoticeCondition]:
     ]
 
 
-async def _audit(runtime: Runtime) -> list[NoticeCondition]:
-    verdict = await audit.verify(runtime)
-    if verdict.broken is None:
-        return []
-    advice_ = f"{verdict.broken}. Run `chronobridge audit verify`, and keep a copy of the database as it is."
+def _broken_audit(broken: str) -> NoticeCondition:
+    how = f"{broken}. Run `chronobridge audit verify`, and keep a copy of the database as it is."
     what, over = "The audit is not whole: somebody changed it", "The audit is whole again"
-    return [NoticeCondition(NoticeEvent.AUDIT, "chain", what, advice_, over, "/audit")]
+    return NoticeCondition(NoticeEvent.AUDIT, "chain", what, how, over, "/audit")

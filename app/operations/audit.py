@@ -151,13 +151,14 @@ def parse_anchor(text: str) -> AuditAnchor | None:
     return AuditAnchor(int(position), digest) if _ANCHOR.fullmatch(text) else None
 
 
-async def verify(runtime: Runtime, anchor: AuditAnchor | None = None) -> AuditVerdict:
+async def verify(runtime: Runtime, anchor: AuditAnchor | None = None, *, rests: bool = False) -> AuditVerdict:
     """Follow the whole chain.
 
     anchor  a row as it was noted elsewhere; by it alone a cut-off end shows that was hidden well
+    rests   now and then, so that whoever else works goes first
     Raises  StoreUnavailable
     """
-    broken, last = await audit.first_break(runtime.database, anchor)
+    broken, last = await audit.first_break(runtime.database, anchor, rests=rests)
     return AuditVerdict(str(broken) if broken else None, str(last), last.position)
 
 

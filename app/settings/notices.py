@@ -6,7 +6,7 @@ come from here alone: nobody who uses the console can have the service call an a
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -34,7 +34,7 @@ class MailServer:
     port: int
     is_tls: bool
     user: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 def read_mail_server(text: str) -> MailServer:
@@ -146,7 +146,7 @@ class NoticeSettings(ServiceSettings):
         ge=1,
         le=_MOST_PER_HOUR,
         description=f"how many notices are sent in an hour at most, 1 to {_MOST_PER_HOUR}\n"
-        "What comes up beyond that is told together with the next one.",
+        "They are spread evenly: with 10, what comes up within six minutes of one is told by the next.",
         examples=["10"],
     )
     notify_plaintext: Annotated[bool, NOTICES] = Field(

@@ -4,8 +4,10 @@ The rows are a chain (`audit_chain.py`). Writers take turns at the head, a row t
 no webhook waits for one. It is locked last in a transaction, so nobody who holds it waits for anything else.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,7 +28,7 @@ from app.store.clock import db_now
 from app.store.database import Database
 from app.store.tables import audit, audit_head
 
-_BATCH = 1_000
+_BATCH, _RESTS = 1_000, 3
 _MOST_IDS = 16_000  # characters
 _DROPPED_TOGETHER = timedelta(days=30)  # so that there is a checkpoint a month, not one an hour
 _FOREIGN = "was added by something else than this version of the service"
@@ -149,15 +151,19 @@ async def head(database: Database) -> AuditAnchor:
     return AuditAnchor(row.position, row.digest)
 
 
-async def first_break(database: Database, anchor: AuditAnchor | None = None) -> tuple[AuditBreak | None, AuditAnchor]:
+async def first_break(
+    database: Database, anchor: AuditAnchor | None = None, *, rests: bool = False
+) -> tuple[AuditBreak | None, AuditAnchor]:
     """Follow the whole chain; give the first row that cannot be believed, and how far it can be.
 
     anchor  a row as somebody noted it elsewhere: it must still be there and the same
+    rests   after each thousand rows for three times as long as they took, so that whoever else works goes first
     Raises  StoreUnavailable
     """
     last = await head(database)  # what is noted meanwhile is for the next time
     reader = ChainReader(database.audit_keys, await _dropped(database, last))
     begins_at, at_anchor, earlier = reader.at.position, None, None
+    began = monotonic()
     while rows := await database.read(_after(reader.at.position, last.position)):
         for row in rows:
             if (found := reader.read(row._asdict())) is not None:
@@ -166,6 +172,9 @@ async def first_break(database: Database, anchor: AuditAnchor | None = None) -> 
                 earlier = row
             if anchor is not None and anchor.position == row.position:
                 at_anchor = reader.at
+        if rests:
+            await asyncio.sleep(_RESTS * (monotonic() - began))
+            began = monotonic()
     broken = reader.end(last) or await _broken_outside(database, last, earlier, is_cut=begins_at > 0)
     if broken is None and anchor is not None and anchor.position > begins_at and at_anchor != anchor:
         is_there = anchor.position <= last.position

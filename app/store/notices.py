@@ -49,7 +49,7 @@ async def decide(
 
     unseen    events that were not looked into this time
     events    what the clinic wants to be told of; anything else is forgotten
-    per_hour  how many notices may be made in an hour
+    per_hour  how many notices may be made in an hour, evenly, so that what comes up in a storm is one
     Raises    StoreUnavailable
     """
 
@@ -60,8 +60,8 @@ async def decide(
         unwanted = notice_conditions.c.event.not_in([event.value for event in events])
         await connection.execute(sa.delete(notice_conditions).where(unwanted))
         known = [_known(row) for row in await connection.execute(sa.select(notice_conditions))]
-        lately = sa.select(sa.func.count(notices.c.id.distinct())).where(notices.c.made_at > now - _HOUR)
-        may_tell = (await connection.scalar(lately) or 0) < per_hour
+        just_told = sa.select(notices.c.id).where(notices.c.made_at > now - _HOUR / per_hour).limit(1)
+        may_tell = await connection.scalar(just_told) is None
         wanted = [one for one in found if one.event in events]
         decision = decide_notices(known, wanted, now, unseen=unseen, may_tell=may_tell)
         await _remember(connection, known, decision)

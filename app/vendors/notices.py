@@ -15,7 +15,7 @@ import hmac
 import json
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -180,7 +180,7 @@ class MailRoute:
     sender: str
     recipients: tuple[str, ...]
     user: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     is_tls: bool = False
     may_be_plain: bool = False
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +21,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 INSTANTS = ("made_at", "next_at", "sent_at")
 
 
-async def looks(database, *found, channels=("email", "slack"), per_hour=10, events=EVENTS):
+async def looks(database, *found, channels=("email", "slack"), per_hour=3_600, events=EVENTS):
+    await passes(database, timedelta(seconds=2))
     return await notices.decide(database, found, (), events, channels, per_hour)
 
 
@@ -40,7 +42,8 @@ async def rows(database):
 async def test_of_many_workers_that_look_at_once_one_tells(database):
     await schedules.try_claim(database, notices.SCHEDULE, HOUR)
 
-    await asyncio.gather(*(looks(database, PAUSED) for _ in range(6)))
+    one_look = partial(notices.decide, database, [PAUSED], (), EVENTS, ("email", "slack"), 10)
+    await asyncio.gather(*(one_look() for _ in range(6)))
 
     assert [row.channel for row in await rows(database)] == ["email", "slack"]
     assert len({row.id for row in await rows(database)}) == 1
@@ -60,16 +63,14 @@ async def test_what_was_told_is_not_told_again_by_who_starts_anew(database):
     ]
 
 
-async def test_beyond_so_many_an_hour_the_rest_is_one_notice_of_the_next_hour(database):
-    several = [NoticeCondition(NoticeEvent.SAFETY_LIMIT, f"{at}", f"paused {at}", over="goes on") for at in range(5)]
-    for at in range(5):
-        await looks(database, *several[: at + 1], per_hour=2)
-    made = len(await rows(database))
-    await passes(database, HOUR)
-    items = await looks(database, *several, per_hour=2)
+async def test_what_comes_up_too_soon_after_a_notice_is_told_by_the_next(database):
+    several = [NoticeCondition(NoticeEvent.SAFETY_LIMIT, f"{at}", f"paused {at}", over="goes on") for at in range(4)]
 
-    assert made == 2 * 2
-    assert [one.what for one in items] == ["paused 2", "paused 3", "paused 4"]
+    told = [[one.what for one in await looks(database, *several[:count], per_hour=2)] for count in (1, 2, 3, 4)]
+    await passes(database, HOUR / 2)
+    told.append([one.what for one in await looks(database, *several, per_hour=2)])
+
+    assert told == [["paused 0"], [], [], [], ["paused 1", "paused 2", "paused 3"]]
 
 
 async def test_an_event_that_is_not_wanted_any_more_is_forgotten_without_a_word(database):

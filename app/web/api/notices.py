@@ -22,7 +22,7 @@ class NoticeLine(BaseModel):
 
     event: NoticeEvent
     state: NoticeState
-    text: str = Field(examples=["3 patients failed (Salesforce: cannot_be_empty)"])
+    text: str = Field(examples=["3 patients failed: DrChrono needs a first name"])
     advice: str
     path: str = Field(examples=["/attention?cause=cannot_be_empty&kind=patient&side=salesforce"])
 

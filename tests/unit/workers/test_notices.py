@@ -32,8 +32,8 @@ def test_errors_that_only_an_id_tells_apart_are_one_condition():
 
     (failing,), reviewed = (by_cause(event, waiting, TABLES) for event in (NoticeEvent.FAILURE, NoticeEvent.REVIEW))
 
-    assert (failing.what, failing.path) == ("6 appointments failed (DrChrono: clash)", "/attention")
-    assert failing.advice == "Another appointment is at that time in DrChrono."
+    assert failing.what == "6 appointments failed: Another appointment is at that time in DrChrono"
+    assert (failing.advice, failing.path) == ("It is the error clash (DrChrono).", "/attention")
     assert reviewed == []
 
 
@@ -45,5 +45,5 @@ def test_fields_are_named_as_people_call_them_and_none_that_the_mapping_does_not
 
     (found,) = by_cause(NoticeEvent.FAILURE, waiting, TABLES)
 
-    assert found.what == "2 patients failed (Salesforce: required_by_salesforce)"
-    assert found.advice.startswith("Salesforce needs a last name and a cell phone. How to fix: ")
+    assert found.what == "2 patients failed: Salesforce needs a last name and a cell phone"
+    assert found.advice.startswith("It is the error required_by_salesforce (Salesforce). How to fix: ")
