@@ -126,6 +126,30 @@ async def test_an_export_holds_every_row_and_is_noted_itself(clinic, patient):
     assert (await noted(clinic))[-1][0] == "export"
 
 
+async def test_the_page_leads_to_what_a_row_is_about_and_counts_only_what_was_counted(clinic, patient):
+    page = f"/records/drchrono/patient/{patient['id']}"
+    await clinic.web.get(page, headers=BEARER)
+    await clinic.web.post("/api/v1/queues/compare/pause", headers=BEARER)
+
+    async with browsing(clinic) as browser:
+        await browser.signs_in(OPERATOR)
+        found = await browser.open("/audit")
+
+    assert (found.links[f"patient {patient['id']}"], found.links["Reconciliation"]) == (page, "/queues")
+    assert '<td data-label="Records" class="number"></td>' in found.response.text
+
+
+async def test_an_operator_downloads_it_from_its_page_which_is_noted_and_a_stranger_does_not(clinic, patient):
+    await clinic.web.get("/api/v1/patients", headers=BEARER)
+
+    answer = await clinic.web.get("/audit.csv", headers=BEARER)
+
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert [row["action"] for row in rows][-2:] == ["list", "export"]
+    assert (await clinic.web.get("/audit.csv")).status_code == 303
+
+
 @pytest.mark.parametrize("reason", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"], ids=repr)
 async def test_no_cell_of_an_export_is_a_formula(clinic, reason):
     await record(clinic.runtime.database, Act(By("operator", "bearer", "anna"), Action.PAUSE, "live", 0, reason))

@@ -64,14 +64,22 @@ async def test_the_list_names_everybody_by_one_call_and_says_how_each_stands(sta
         "1980-02-03",
         "2/3/1980",
         "ada 1980-02-03",
+        "Fixture-Lovell, Ada",
+        "2/3/80",
+        "(555) 010-0142",
+        "ada 555.010.0142",
+        "+1 555 010 0142",
+        "010-0142",
+        "ada.l@",
         "{chart}",
         "{drchrono}",
         "{salesforce}",
     ],
 )
-async def test_a_patient_is_found_by_name_birth_date_chart_or_id_in_one_call(staffed, words):
-    patient = await staffed.has_linked(**ADA)
-    await staffed.has_linked(first_name="Bea", last_name="Other", date_of_birth="1990-01-01")
+async def test_a_patient_is_found_by_name_birth_date_phone_email_chart_or_id_in_one_call(staffed, words):
+    patient = await staffed.has_linked(**ADA, email="ada.l@example.com")
+    other = {"cell_phone": "(555) 010-0199", "email": "ada@example.com"}
+    await staffed.has_linked(first_name="Bea", last_name="Other", date_of_birth="1990-01-01", **other)
     contact = next(one for one in staffed.contacts() if one["FirstName"] == "Ada")
     typed = words.format(chart=patient["chart_id"], drchrono=patient["id"], salesforce=contact["Id"][:15])
     staffed.salesforce.delete("/_control/calls")
@@ -196,6 +204,42 @@ async def test_a_person_searches_on_the_page_and_no_address_holds_what_they_type
     assert {url for url in browser.visited if "patients" in url} == {f"{HOME}/patients"}
 
 
+async def test_one_letter_lists_nobody_and_says_how_many_it_takes(staffed):
+    await staffed.has_linked(**ADA)
+
+    async with browsing(staffed) as browser:
+        await browser.signs_in(VIEWER)
+        await browser.open("/patients")
+        page = await browser.presses("Search", words="f")
+
+    assert "Type two letters at least." in page.text
+    assert "Ada" not in page.text
+
+
+async def test_whoever_comes_back_finds_the_search_as_it_was_and_nobody_else_does(staffed):
+    await staffed.has_linked(**ADA)
+    await staffed.has_linked(first_name="Bea", last_name="Other", date_of_birth="1990-01-01")
+
+    async with browsing(staffed) as browser:
+        await browser.signs_in(VIEWER)
+        await browser.open("/patients")
+        await browser.presses("Search", words="fixture-l")
+        kept = browser.cookie("__Host-chronobridge_search").value
+        await browser.follows("Ada Fixture-Lovell")
+        back = await browser.open("/patients")
+        everybody = await browser.follows("Show all")
+        again = await browser.open("/patients")
+    async with browsing(staffed) as other:
+        await other.signs_in(OPERATOR)
+        other.client.cookies.set("__Host-chronobridge_search", kept, domain="sync.example.com")
+        theirs = await other.open("/patients")
+
+    assert [form.fields["words"] for form in back.forms if "words" in form.fields] == ["fixture-l"]
+    assert ("Ada Fixture-Lovell" in back.text, "Bea Other" in back.text) == (True, False)
+    assert all("Bea Other" in page.text and "fixture-l" not in str(page.forms) for page in (everybody, again, theirs))
+    assert "fixture" not in kept.lower()
+
+
 async def test_a_record_is_found_by_its_id_though_salesforce_has_none(staffed):
     patient = await staffed.registers(**ADA)
     refused = [{"errorCode": "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "message": "no"}]
@@ -260,6 +304,8 @@ async def test_too_little_to_look_for_is_not_looked_for(staffed):
     await staffed.has_linked(**ADA)
     staffed.salesforce.delete("/_control/calls")
 
-    assert (await searched(staffed, " a "))["items"] == []
+    found = await searched(staffed, " a ")
+
+    assert (found["items"], found["silence"]) == ([], "Type two letters at least.")
     assert staffed.calls("salesforce", "GET") == 0
     assert await staffed.rows(audit) == []
