@@ -54,7 +54,7 @@ def test_the_version_is_told():
     assert (shown.exit_code, re.fullmatch(r"chronobridge \d+\.\d+\.\d+\n", shown.stdout) is not None) == (0, True)
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("qeue", "queue"), ("mapping shwo", "show"), ("queue --jsn", "--json")])
+@pytest.mark.parametrize(("typed", "meant"), [("queuo", "queue"), ("mapping sho", "show"), ("queue --jsn", "--json")])
 def test_what_is_typed_almost_right_is_told_what_was_meant(typed, meant):
     refused = CliRunner().invoke(app, typed.split())
 
