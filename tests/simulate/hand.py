@@ -6,6 +6,9 @@ weight 0 is off.
 
 from dataclasses import dataclass, field, fields, replace
 
+from app.operations.failures import Group, dismiss, restore
+from app.ports import By
+from app.store.tables import failures
 from app.store.work_queue import waiting
 from tests.simulate import odd
 from tests.simulate.fields import VISIT
@@ -37,6 +40,7 @@ VISITS = {
     "status": ("", "Confirmed", "Rescheduled"), "reason": ("", "Check-up", "Flu"), "notes": ("", "Late", "Alone"),
 }  # fmt: skip
 _DAYS = 20
+HAND = By("operator", "somebody")
 NAMES = {
     "first_name": "FirstName", "last_name": "LastName", "date_of_birth": "Birthdate", "gender": "DrChrono_Gender__c",
     "email": "Email", "cell_phone": "MobilePhone", "home_phone": "HomePhone", "address": "MailingStreet",
@@ -98,6 +102,8 @@ class Mix:
     owner_leaves: float = field(default=0.0, repr=False)
     record_freed: float = field(default=0.0, repr=False)
     workflow_touches: float = field(default=0.0, repr=False)
+    failure_dismissed: float = field(default=0.0, repr=False)
+    dismissal_undone: float = field(default=0.0, repr=False)
 
     @property
     def is_rough(self):
@@ -229,6 +235,19 @@ def _visit_edit(world, visit, names):
     name = world.rng.choice(names)
     value = world.rng.choice(VISITS[name])
     return {name: f"{world.days[visit]}T{value}" if name == "scheduled_time" else value}
+
+
+async def failure_dismissed(world, mix):
+    """Somebody dismisses a record that waits for a person."""
+    link = _any(world, sorted(row.link_id for row in await world.rows(failures) if row.dismissed_at is None))
+    return bool(link) and await dismiss(
+        world.web.app.state.runtime, Group(ids=frozenset([link])), None, HAND, "so be it"
+    )
+
+
+async def dismissal_undone(world, mix):
+    link = _any(world, sorted(row.link_id for row in await world.rows(failures) if row.dismissed_at is not None))
+    return bool(link) and await restore(world.web.app.state.runtime, Group(ids=frozenset([link])), HAND)
 
 
 async def letter_arrives(world, mix):

@@ -6,6 +6,7 @@ The same seed tells the same history: what may happen is in `hand.py`, what must
 import hashlib
 import random
 import traceback
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from tempfile import TemporaryDirectory
@@ -29,6 +30,7 @@ from tests.simulate.vendors import AT_LAST, DRCHRONO, SALESFORCE, URLS, Trouble
 from tests.simulate.world import NeverRestsError, World
 
 _AUTUMN, _ON_POSTGRESQL = 0.1, 0.1  # of all histories
+_DISMISSED = 0.8  # of what waits for a person once all is at rest, one after the other
 _KEPT_FROM_US_MS = 90_000  # once nobody edits any more, those records that nobody may write to
 # (seed, mix) of histories that failed once
 KEPT = (
@@ -166,6 +168,11 @@ async def _lived(world, mix):
     await world.settles()
     frees(world)
     if world.post.is_lost or mix.is_rough:
+        await world.compares()
+    if mix.failure_dismissed:
+        while world.rng.random() < _DISMISSED and await ACTIONS["failure_dismissed"](world, mix):
+            world.tells("failure_dismissed")
+        world.written_by_then = Counter(world.ledger.writes)
         await world.compares()
 
 

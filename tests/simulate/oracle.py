@@ -7,6 +7,9 @@ and only for what may not remain in them.
 from collections import Counter
 
 from app.store.tables import events, failures, journal, links
+from app.sync.dismissals import is_as_shown
+from app.sync.model import Base, Kind, Link, Side
+from app.sync.snapshots import SideReader
 from tests.simulate.fields import PATIENT, VISIT
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
 
@@ -18,6 +21,7 @@ async def complaints(world):
     patients = [row for row in known.values() if row.kind == "patient"]
     by_chart = {int(row.drchrono_id): row for row in patients if row.drchrono_id}
     found = [*world.ledger.wrong, *await _remains(world, known), *_failures(world, known, failed)]
+    found += _dismissals(world, known, failed)
     for chart in world.charts:
         link = by_chart.get(chart)
         found += _pair(world, chart, link, failed.get(link.id) if link else None)
@@ -48,13 +52,34 @@ def _failures(world, known, failed):
             yield f"{link.drchrono_id}/{link.salesforce_id} failed with {row.cause} {row.fields}: {reason}"
 
 
+def _dismissals(world, known, failed):
+    """A patient that was dismissed may differ only while both sides hold what they did when it failed."""
+    rules = world.stage.template.rules(Kind.PATIENT)
+    reader = SideReader(rules.table)
+    for row in (one for one in failed.values() if one.dismissed_at is not None and one.kind == Kind.PATIENT):
+        link = known[row.link_id]
+        dismissed = Link(link.id, Kind.PATIENT, link.drchrono_id, link.salesforce_id, Base(), shown=row.shown)
+        chart, contact = world.charts.get(int(link.drchrono_id or 0)), world.contacts.get(link.salesforce_id)
+        held = {
+            Side.DRCHRONO: chart and reader.drchrono(link.drchrono_id, chart),
+            Side.SALESFORCE: contact and reader.salesforce(contact),
+        }
+        ids = {link.salesforce_id, chart and chart["id"]}
+        for written in world.ledger.writes if world.written_by_then is not None else ():
+            if written[1] in ids and world.ledger.writes[written] > world.written_by_then[written]:
+                yield f"{link.drchrono_id}/{link.salesforce_id} was dismissed, and is written though nobody edits"
+        for side, one in held.items():
+            if row.shown and one and not is_as_shown(rules, dismissed, side, one):
+                yield f"{link.drchrono_id}/{link.salesforce_id} is dismissed still, and was changed in {side}"
+
+
 def _reason(world, link, row):
     """Say why a failure is not explained by what happened; nothing when it is."""
     contact = {**world.contacts, **world.booked}.get(link.salesforce_id)
     visit = world.vendors.practice.appointments.records.get(link.drchrono_id)
     chart = int(link.drchrono_id) if link.drchrono_id and not visit else None
     match row.cause:
-        case "parent_missing" | "INVALID_CROSS_REFERENCE_KEY" | "cannot_be_empty":
+        case "parent_missing" | "parent_dismissed" | "INVALID_CROSS_REFERENCE_KEY" | "cannot_be_empty":
             return visit and world.partner(DRCHRONO, visit["patient"]) and "its patient has a Contact"
         case "gone_in_salesforce" | "ENTITY_IS_DELETED":
             return contact and "its Contact is there"
@@ -133,12 +158,13 @@ def _pair(world, chart, link, failure):
     if link is None or link.salesforce_id != contact:
         return [f"{chart} is linked to {link and link.salesforce_id}, its Contact is {contact}"]
     excused = set(failure.fields.split(",")) if failure is not None else set()
+    is_dismissed = failure is not None and failure.dismissed_at is not None
     left = world.ledger.read(DRCHRONO, chart, world.charts[chart])
     right = world.ledger.read(SALESFORCE, contact, world.contacts[contact])
     found = []
     for name, row in PATIENT.items():
         here, there = left[name], right[name]
-        if here != there and not excused & {row.drchrono, row.salesforce}:
+        if here != there and not is_dismissed and not excused & {row.drchrono, row.salesforce}:
             found.append(f"{chart}: {name} is {here!r} in DrChrono and {there!r} in Salesforce")
         if here not in world.ledger.values.get((chart, name), {None}) | {None}:
             found.append(f"{chart}: nobody ever entered {name}={here!r}")

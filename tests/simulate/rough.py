@@ -13,9 +13,20 @@ ROUGH = Mix(
     steps=100, people=4, calls=0.15, pages=0.08, odd_rows=0.3, visit_booked=1.2, contact_ticked=0.6,
     chart_turns_odd=0.6, visit_turns_odd=0.6, odd_letter=0.8, chart_hidden=0.4, chart_shown=0.8, job_cancelled=0.8,
     sides_compared=0.4, org_closes=0.2, org_opens=0.6, unkind=0.4, record_locked=0.8, owner_leaves=0.5,
-    record_freed=0.3, workflow_touches=0.5,
+    record_freed=0.3, workflow_touches=0.5, failure_dismissed=4.0, dismissal_undone=0.5,
 )  # fmt: skip
-KINDER = dict.fromkeys(("unkind", "record_locked", "owner_leaves", "record_freed", "workflow_touches"), 0.0)
+KINDER = dict.fromkeys(
+    (
+        "unkind",
+        "record_locked",
+        "owner_leaves",
+        "record_freed",
+        "workflow_touches",
+        "failure_dismissed",
+        "dismissal_undone",
+    ),
+    0.0,
+)
 _LONGEST_ID = 64
 _NEVER = ("a second chart", "two Contacts for one chart")
 

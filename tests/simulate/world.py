@@ -42,7 +42,7 @@ class World:
         self.rng = random.Random(f"{seed}")
         self.trace, self.steps, self.workers, self.dead = [], 0, [], []
         self.vanished, self.named, self.hot, self.days = set(), set(), (), {}
-        self.odd, self.hidden, self.frees_at_ms = set(), {}, None
+        self.odd, self.hidden, self.frees_at_ms, self.written_by_then = set(), {}, None, None
         self.vendors, self.post = Vendors(self.clock, self.rng, self.tells), Post(self.rng)
         self.web = Web(stage.template, stage.memory.lends(), stage.memory.inbox())
         self.ledger = Ledger(lambda kind: stage.template.rules(Kind(kind)), self.partner, self.key_of)
