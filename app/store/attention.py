@@ -60,11 +60,11 @@ async def some(database: Database, link_ids: Collection[str]) -> list[sa.Row[Any
 
 async def counts(database: Database) -> tuple[int, int, int]:
     """Give how many records failed, how many are held, and how many of either were dismissed."""
-    is_dismissed = _f.dismissed_at.is_not(None).label("is_dismissed")
-    counted = sa.select(_f.is_held, is_dismissed, sa.func.count().label("records")).group_by(_f.is_held, is_dismissed)
-    rows = await database.read(counted)
-    waiting = {bool(row.is_held): row.records for row in rows if not row.is_dismissed}
-    return waiting.get(False, 0), waiting.get(True, 0), sum(row.records for row in rows if row.is_dismissed)
+    waits = _f.dismissed_at.is_(None)
+    each = {"failed": sa.and_(waits, ~_f.is_held), "held": sa.and_(waits, _f.is_held), "dismissed": ~waits}
+    counted = [sa.func.count().filter(condition).label(name) for name, condition in each.items()]
+    (row,) = await database.read(sa.select(*counted).select_from(failures))
+    return row.failed, row.held, row.dismissed
 
 
 async def find_message(database: Database, link_id: str) -> sa.Row[Any] | None:

@@ -98,6 +98,7 @@ async def at_first_migration(database, vault):
     async def back(connection):
         for column in added:
             await connection.execute(sa.text(f"ALTER TABLE connections DROP COLUMN {column}"))
+        await connection.execute(sa.text("DROP INDEX ix_failures_is_held"))
         for column in ("shown", "conflicts", "dismissed_at", "dismissed_by", "reason"):
             await connection.execute(sa.text(f"ALTER TABLE failures DROP COLUMN {column}"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN unsettled"))

@@ -181,6 +181,7 @@ failures = sa.Table(
     sa.Column("reason", sa.String(200)),
 )
 sa.Index("ix_failures_cause", failures.c.side, failures.c.kind, failures.c.cause)
+sa.Index("ix_failures_is_held", failures.c.is_held, failures.c.dismissed_at)  # counted for every page
 sa.Index("ix_failures_since", failures.c.since, failures.c.link_id)
 sa.Index("ix_failures_message", failures.c.at, failures.c.link_id, **only(failures.c.message.is_not(None)))
 

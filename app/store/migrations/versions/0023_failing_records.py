@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.add_column("failures", sa.Column("message", sa.Text()))
     op.add_column("failures", sa.Column("note", sa.Text()))
     op.execute("UPDATE failures SET since = at")
+    op.create_index("ix_failures_is_held", "failures", ["is_held", "dismissed_at"])
     op.create_index("ix_failures_since", "failures", ["since", "link_id"])
     has_message = sa.text("message IS NOT NULL")
     op.create_index(
