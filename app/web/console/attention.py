@@ -214,7 +214,7 @@ async def dismiss(request: Request, caller: Operator) -> Response:
             "dismiss",
             caller,
             number=number,
-            about=failures.named(group),
+            about=await failures.causes(runtime, group),
             fields=fields_of(group),
             ids=sorted(group.ids or ()),
             back=_back(given),
