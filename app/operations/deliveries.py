@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.store import audit, deliveries
 from app.sync.diff import MASK
 
 MOST_AT_ONCE = 10_000
+_MOST_COUNTED = 50_000
 DeliveryFilter = deliveries.DeliveryFilter
 Outcome = deliveries.Outcome
 ReplayResult = deliveries.ReplayResult
@@ -80,11 +81,17 @@ async def to_replay(runtime: Runtime, wanted: DeliveryFilter) -> ToReplay:
     return ToReplay(tuple(ids), await deliveries.count(runtime.database, wanted) if is_cut else len(ids))
 
 
-async def match_count(runtime: Runtime, wanted: DeliveryFilter) -> int:
+async def match_count(runtime: Runtime, wanted: DeliveryFilter) -> int | None:
     """Give how many match, counted up to one more than can run again at once.
+
+    None where that would go through very many: those of a kind are found by going through all of the range.
 
     Raises  StoreUnavailable
     """
+    if wanted.kind is not None and wanted.record_id is None:
+        every = replace(wanted, kind=None, is_open=False)
+        if await deliveries.count(runtime.database, every, _MOST_COUNTED + 1) > _MOST_COUNTED:
+            return None
     return await deliveries.count(runtime.database, wanted, MOST_AT_ONCE + 1)
 
 

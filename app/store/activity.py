@@ -213,17 +213,21 @@ async def drop_old(database: Database) -> int:
 async def latest_writes(database: Database, limit: int) -> list[sa.Row[Any]]:
     """Give the writes that a side has taken last, newest first, with their records' ids."""
     j = journal.c
-    asked = sa.select(
-        j.answered_at.label("at"), j.side, j.call, links.c.kind, links.c.drchrono_id, links.c.salesforce_id
-    )
-    asked = asked.select_from(journal.join(links, links.c.id == j.link_id))
-    is_taken = (j.answered_at.is_not(None), j.state == WriteState.CONFIRMED.value)
-    return await database.read(asked.where(*is_taken).order_by(j.answered_at.desc()).limit(limit))
+    newest = sa.select(j.id, j.answered_at.label("at"), j.link_id, j.side, j.call)
+    newest = newest.where(j.answered_at.is_not(None), j.state == WriteState.CONFIRMED.value)
+    return await _with_ids(database, newest.order_by(j.answered_at.desc()).limit(limit))
 
 
 async def latest_failures(database: Database, limit: int) -> list[sa.Row[Any]]:
     """Give the failures and holds that began last, newest first, with their records' ids."""
-    h, is_one = record_history.c, _SOURCES[-1].there
-    asked = sa.select(h.at, h.what, h.cause, links.c.kind, links.c.drchrono_id, links.c.salesforce_id)
-    asked = asked.select_from(record_history.join(links, links.c.id == h.link_id))
-    return await database.read(asked.where(is_one).order_by(h.at.desc(), h.id.desc()).limit(limit))
+    h = record_history.c
+    newest = sa.select(h.id, h.at, h.link_id, h.what, h.cause).where(_SOURCES[-1].there)
+    return await _with_ids(database, newest.order_by(h.at.desc(), h.id.desc()).limit(limit))
+
+
+async def _with_ids(database: Database, newest: sa.Select[Any]) -> list[sa.Row[Any]]:
+    """Give rows that name a link with its kind and ids; those of one that is gone are left out."""
+    found = newest.subquery()
+    asked = sa.select(found, links.c.kind, links.c.drchrono_id, links.c.salesforce_id)
+    asked = asked.join(links, links.c.id == found.c.link_id)
+    return await database.read(asked.order_by(found.c.at.desc(), found.c.id.desc()))

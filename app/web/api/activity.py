@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from app.operations.activity import KEPT_FOR, ActivityStep, activity_of, problem_of
 from app.runtime import Runtime
+from app.web.api.records import OUTCOMES
 
 router = APIRouter(tags=["queue"])
 _INSTANT = "2026-03-05T14:00:00+00:00"
@@ -38,7 +39,9 @@ class ActivityOfStep(BaseModel):
 
     begin: str = Field(examples=[_INSTANT])
     received: dict[str, int] = Field(description="deliveries, by the system that sent them")
-    outcomes: dict[str, int] = Field(description="the same deliveries, by what they came to", examples=[{"kept": 12}])
+    results: dict[str, int] = Field(
+        description="the same deliveries, by their result", examples=[{"accepted": 12, "ignored": 1, "invalid": 0}]
+    )
     applied: dict[str, int] = Field(description="writes, by the system that has taken them")
     failed: int = Field(description="records that began to fail")
     needs_review: int = Field(description="records that began to need a review")
@@ -90,7 +93,7 @@ def _as_json(one: ActivityStep) -> dict[str, Any]:
     return {
         "begin": one.begin.isoformat(timespec="seconds"),
         "received": one.received,
-        "outcomes": one.outcomes,
+        "results": {new: one.outcomes.get(old, 0) for old, new in OUTCOMES.items()},
         "applied": one.applied,
         "failed": one.failed,
         "needs_review": one.needs_review,

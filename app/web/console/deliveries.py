@@ -11,6 +11,7 @@ from app.operations import deliveries
 from app.operations.activity import Activity, activity_of
 from app.operations.audit import note_view
 from app.operations.deliveries import DeliveryFilter, Outcome, ReplayResult
+from app.operations.labels import label
 from app.operations.sign_in import Caller
 from app.ports import Action
 from app.runtime import Runtime
@@ -25,7 +26,6 @@ Reader = Annotated[Caller, Depends(reader)]
 Operator = Annotated[Caller, Depends(operator)]
 _ON_A_PAGE = 50
 _WAYS = (("Deliveries", "/deliveries"), ("Overview", "/"))
-LABELS = {Outcome.KEPT: "Accepted", Outcome.SKIPPED: "Ignored", Outcome.UNREADABLE: "Invalid"}
 
 
 def wanted(given: Mapping[str, str], chosen: TimeRange) -> DeliveryFilter:
@@ -74,7 +74,7 @@ async def show(request: Request, caller: Reader, before: str = "") -> Response:
         matching=await deliveries.match_count(runtime, which) if is_narrowed and caller.may_act else 0,
         most=deliveries.MOST_AT_ONCE,
         choices={"side": list(Side), "outcome": list(Outcome), "kind": list(Kind)},
-        labels=LABELS,
+        outcomes=list(Outcome),
         older=chosen.link("/deliveries", **fields, before=found.next) if found.next else None,
     )
 
@@ -83,7 +83,7 @@ def _received(flowed: Activity, words: str, time: TimeAxis) -> Chart:
     """Give the chart of what was received, by what it came to."""
     looks = {Outcome.KEPT: "first", Outcome.SKIPPED: "second", Outcome.UNREADABLE: "bad"}
     series = [
-        ChartSeries(LABELS[outcome], look, [one.outcomes.get(outcome, 0) for one in flowed.steps])
+        ChartSeries(label(outcome), look, [one.outcomes.get(outcome, 0) for one in flowed.steps])
         for outcome, look in looks.items()
     ]
     return charts.counted("Received", f"deliveries received in {words}", series, time)
@@ -133,7 +133,7 @@ async def _inspected(request: Request, caller: Caller, delivery_id: str, *, is_r
     fields = await deliveries.body(runtime, delivery_id, caller.by if is_revealed else None)
     if not is_revealed:
         await note_view(runtime, caller.by, Action.SHOW, f"delivery {one.id}", (one.id,))
-    return page("delivery", caller, one=one, fields=fields, is_revealed=is_revealed, labels=LABELS)
+    return page("delivery", caller, one=one, fields=fields, is_revealed=is_revealed)
 
 
 @router.post("/{delivery_id}/replay")

@@ -10,6 +10,7 @@ from app.operations import backfill
 from app.operations.activity import activity_of
 from app.operations.backfill import LoadState
 from app.operations.connections import was_connected
+from app.operations.labels import LabelGroup, label
 from app.operations.overview import Picture, picture
 from app.operations.recent_activity import recent_activity
 from app.operations.sign_in import Caller
@@ -98,12 +99,16 @@ def headline(
     if unconnected := [name for name, part in parts.items() if part["state"] == "not_connected"]:
         return Headline(_unconnected(unconnected, left or set()), "warn", "/connections")
     if seen.paused:
-        return Headline(f"Paused: {', '.join(seen.paused)}. Nothing is lost; it waits.", "warn", "/lanes")
+        return Headline(
+            f"Paused: {', '.join(label(name, LabelGroup.QUEUE) for name in seen.paused)}. Nothing is lost; it waits.",
+            "warn",
+            "/queues",
+        )
     if people := seen.failed + seen.held:
         need = "1 record needs" if people == 1 else f"{people:,} records need"
         return Headline(f"{need} attention; everything else is synced.", "warn", _ATTENTION)
     if seen.due:
-        return Headline(f"{seen.due:,} change{'' if seen.due == 1 else 's'} pending.", "busy", "/lanes")
+        return Headline(f"{seen.due:,} change{'' if seen.due == 1 else 's'} pending.", "busy", "/queues")
     if not is_loaded:
         return Headline("New changes are synced. Records from before are not loaded yet.", "busy", "#first-load")
     return Headline("Both systems agree.", "good")

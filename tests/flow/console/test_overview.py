@@ -82,15 +82,15 @@ class Seen:
     ("seen", "parts", "says"),
     [
         (Seen(), PARTS, ("Both systems agree.", "good", "")),
-        (Seen(due=1), PARTS, ("1 change pending.", "busy", "/lanes")),
-        (Seen(due=1234), PARTS, ("1,234 changes pending.", "busy", "/lanes")),
+        (Seen(due=1), PARTS, ("1 change pending.", "busy", "/queues")),
+        (Seen(due=1234), PARTS, ("1,234 changes pending.", "busy", "/queues")),
         (Seen(due=3, held=1), PARTS, ("1 record needs attention; everything else is synced.", "warn", "/attention")),
         (
             Seen(failed=3, held=1),
             PARTS,
             ("4 records need attention; everything else is synced.", "warn", "/attention"),
         ),
-        (Seen(paused=("live",), failed=3), PARTS, ("Paused: live. Nothing is lost; it waits.", "warn", "/lanes")),
+        (Seen(paused=("live",), failed=3), PARTS, ("Paused: Live. Nothing is lost; it waits.", "warn", "/queues")),
         (
             Seen(),
             {**PARTS, "drchrono": {"state": "not_connected"}},
