@@ -37,6 +37,8 @@ _DID = {
     Action.LOOK: "checked again",
     Action.RETRY: "retried",
     Action.DISCARD: "dismissed",
+    Action.RESTORE: "restored",
+    Action.NOTE: "noted something on",
     Action.SETTLE: "decided",
     Action.MERGE: "merged",
     Action.UNDO: "restored a value of",
@@ -104,14 +106,26 @@ def headline(
             "warn",
             "/queues",
         )
-    if people := seen.failed + seen.held:
-        need = "1 record needs" if people == 1 else f"{people:,} records need"
-        return Headline(f"{need} attention; everything else is synced.", "warn", _ATTENTION)
+    if seen.failed or seen.held or seen.dismissed:
+        return _to_look_at(seen, is_quiet=is_loaded and not seen.due)
     if seen.due:
         return Headline(f"{seen.due:,} change{'' if seen.due == 1 else 's'} pending.", "busy", "/queues")
     if not is_loaded:
         return Headline("New changes are synced. Records from before are not loaded yet.", "busy", "#first-load")
     return Headline("Both systems agree.", "good")
+
+
+def _to_look_at(seen: Picture, *, is_quiet: bool) -> Headline:
+    """Say how many records need a person, and in how many the systems differ because a person said so."""
+    said = []
+    if people := seen.failed + seen.held:
+        said.append("1 record needs attention" if people == 1 else f"{people:,} records need attention")
+    if seen.dismissed:
+        said.append(
+            "1 record differs, dismissed" if seen.dismissed == 1 else f"{seen.dismissed:,} records differ, dismissed"
+        )
+    rest = " Everything else is synced." if is_quiet else ""
+    return Headline(f"{'; '.join(said)}.{rest}", "warn", _ATTENTION if people else f"{_ATTENTION}?state=dismissed")
 
 
 def _is_unconnected(parts: dict[str, dict[str, Any]], side: Side) -> bool:

@@ -72,7 +72,7 @@ PARTS = {"database": {"state": "ok"}, "drchrono": {"state": "ok"}}
 
 
 class Seen:
-    paused, failed, held, due = (), 0, 0, 0
+    paused, failed, held, due, dismissed = (), 0, 0, 0, 0
 
     def __init__(self, **given):
         self.__dict__.update(given)
@@ -84,11 +84,25 @@ class Seen:
         (Seen(), PARTS, ("Both systems agree.", "good", "")),
         (Seen(due=1), PARTS, ("1 change pending.", "busy", "/queues")),
         (Seen(due=1234), PARTS, ("1,234 changes pending.", "busy", "/queues")),
-        (Seen(due=3, held=1), PARTS, ("1 record needs attention; everything else is synced.", "warn", "/attention")),
+        (Seen(due=3, held=1), PARTS, ("1 record needs attention.", "warn", "/attention")),
+        (
+            Seen(dismissed=8),
+            PARTS,
+            ("8 records differ, dismissed. Everything else is synced.", "warn", "/attention?state=dismissed"),
+        ),
+        (
+            Seen(failed=2, dismissed=1),
+            PARTS,
+            (
+                "2 records need attention; 1 record differs, dismissed. Everything else is synced.",
+                "warn",
+                "/attention",
+            ),
+        ),
         (
             Seen(failed=3, held=1),
             PARTS,
-            ("4 records need attention; everything else is synced.", "warn", "/attention"),
+            ("4 records need attention. Everything else is synced.", "warn", "/attention"),
         ),
         (Seen(paused=("live",), failed=3), PARTS, ("Paused: Live. Nothing is lost; it waits.", "warn", "/queues")),
         (
