@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from rich.console import Console
 from structlog.testing import capture_logs
 
+from app.cli.notify import print_test
 from app.runtime import ledger_of
 from app.store import lanes, schedules, tables
 from app.store.clock import after, db_now
@@ -15,6 +17,7 @@ from app.sync.brake import reason_of
 from app.sync.model import Kind, Lane, Side
 from app.sync.notices import NoticeEvent
 from tests.contract.listening import listening
+from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR, opened, settings_of
 from tests.flow.patience import ages
 from workers.notices import tell_when_due, verify_audit_when_due
@@ -99,7 +102,9 @@ async def test_a_lane_that_the_safety_limit_paused_is_told_and_one_that_a_person
     await looks(told)
 
     (text,) = texts(receiver)
-    assert text.startswith("*Reconciliation is paused by the safety limit.* Of patients: 120 of 300 would change. ")
+    assert text.startswith(
+        "*Reconciliation is paused by the safety limit.* Comparing patients: 120 of 300 would change. "
+    )
     assert "upgraded" not in text
 
 
@@ -219,3 +224,33 @@ async def test_the_morning_is_told_in_one_line(told, receiver):
 
     (text,) = texts(receiver)
     assert text.startswith("*0 to review, 1 failed, 1 dismissed; nothing lost.*")
+
+
+async def test_a_person_sends_a_test_from_the_connections_and_sees_what_was_sent(told, receiver):
+    await told.runtime.database.transact(silent)
+    await looks(told)
+
+    async with browsing(told) as browser:
+        await browser.signs_in(OPERATOR)
+        await browser.open("/connections")
+        page = await browser.presses("Send a test notice")
+
+    assert "The test by Slack was sent." in page.text
+    assert page.links["No events are received from DrChrono"] == "/deliveries"
+    assert texts(receiver)[1].startswith("*This is a test.*")
+
+
+async def test_the_command_says_of_each_channel_whether_it_works_and_why_not(told, receiver, capsys):
+    known = told.runtime.settings
+    works = await print_test(known, Console(soft_wrap=True))
+    receiver.answer = (410, b"")
+    fails = await print_test(known, Console(soft_wrap=True))
+    nobody = await print_test(known.model_copy(update={"notify_slack_url": None}), Console(soft_wrap=True))
+
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("slack", "no channel"))]
+    assert (works, fails, nobody) == (0, 1, 1)
+    assert said == [
+        "slack: sent",
+        "slack: not sent: it answered 410: check NOTIFY_SLACK_URL and what the receiver says of it",
+        "no channel is set up: set NOTIFY_SMTP_URL, NOTIFY_SLACK_URL or NOTIFY_URL (deploy/docs/notices.md)",
+    ]
