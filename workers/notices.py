@@ -144,7 +144,8 @@ async def _safety_limits(runtime: Runtime) -> list[NoticeCondition]:
 
 def _safety_limit(lane: Lane, why: str) -> NoticeCondition:
     name, command = label(lane.value, LabelGroup.QUEUE), "backfill" if lane is Lane.BACKFILL else "reconcile"
-    how = f"Comparing {why}. Nothing of it was written: see what it is with `chronobridge {command} --dry-run`, then resume it."
+    see = f"see what it is with `chronobridge {command} --dry-run`, then resume it"
+    how = f"Comparing {why}. Nothing of it was written: {see}."
     what, over = f"{name} is paused by the safety limit", f"{name} goes on"
     return NoticeCondition(NoticeEvent.SAFETY_LIMIT, lane.value, what, how, over, "/queues")
 
