@@ -5,7 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 PAGES = (
     "/", "/patients", "/appointments", "/attention",
-    "/conflicts", "/queues", "/mapping", "/deliveries", "/connections", "/audit",
+    "/conflicts", "/queues", "/mapping", "/deliveries", "/connections", "/notices", "/audit",
 )  # fmt: skip
 PHONE = {"width": 360, "height": 740}
 BAD = {"serious", "critical"}
