@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import audit, connect, first_contact, harness, lanes, mapping, notify, queue, salesforce
+from app.cli import audit, connect, failures, first_contact, harness, lanes, mapping, notify, queue, salesforce
 from app.cli.help import Commands, Heading, Shell, print_completion, print_version
 from app.cli.imports import finding_no_garbage
 from app.compat import answer_completion
@@ -346,5 +346,5 @@ for _name, _group in (("connect", connect.commands), ("disconnect", connect.disc
 for _part in (mapping, salesforce, notify):
     app.add_typer(_part.commands, name=_part.__name__.rpartition(".")[2], rich_help_panel=Heading.SET_UP)
 app.add_typer(audit.commands, name="audit", rich_help_panel=Heading.KEEP)
-for _part in (queue, lanes, first_contact, harness):
+for _part in (queue, failures, lanes, first_contact, harness):
     app.add_typer(_part.commands)

@@ -150,7 +150,7 @@ async def _compared(
 def _came_to(kind: Kind, checkpoint: Checkpoint) -> str:
     read = ", ".join(f"{count:,} of {NAMES[Side(side)]}" for side, count in checkpoint.read.items()) or "nothing"
     found = sum(checkpoint.found.values())
-    stopped = f"; held back by the brake: {checkpoint.stopped}" if checkpoint.stopped else ""
+    stopped = f"; stopped by the safety limit: {checkpoint.stopped}" if checkpoint.stopped else ""
     return f"{kind}s: read {read}; {found:,} to be looked at{stopped}"
 
 
@@ -176,7 +176,7 @@ async def _why(runtime: Runtime, lane: Lane, left: queue.LeftOfComparison) -> li
     """Say why what is left is not followed to its end."""
     lines = [f"{left.records:,} are left to the workers"]
     if left.is_paused:
-        lines.append(f"the lane {lane} is paused ({left.is_paused}); {advice(lane)}")
+        lines.append(f"queue {lane} is paused ({left.is_paused}); {advice(lane)}")
     elif not await queue.has_workers(runtime):
         lines.append("no worker is alive: start `chronobridge work`")
     else:
@@ -194,7 +194,7 @@ async def print_summary(
         line = ", ".join(f"{count:,} {done}" for done, count in counts.items() if count)
         console.print(f"{kind}s: {line or 'nothing had to be done'}", markup=False, highlight=False)
         for row in await queue.left_to_people(runtime, kind, began):
-            what = "held" if row.is_held else "refused"
+            what = "need review" if row.is_held else "failed"
             told = f"  {row.records:,} {what}: {row.cause}; {fix(row.cause)}"
             console.print(told, markup=False, highlight=False, soft_wrap=True)
 
@@ -218,7 +218,7 @@ _NOT_CONNECTED = "NOT_CONNECTED"
 def is_connected(runtime: Runtime, console: Console) -> bool:
     """Say whether both sides are connected, and if not, what to do."""
     if runtime.drchrono is None or runtime.salesforce is None:
-        console.print("[red]both sides must be connected to be compared; run: chronobridge check")
+        console.print("[red]both systems must be connected to be compared; run: chronobridge check")
         return False
     return True
 
@@ -227,8 +227,8 @@ async def tell_if_paused(runtime: Runtime, console: Console, lane: Lane, kinds: 
     """Say that a lane is paused, why, and what to do: what is found will wait in it, and nothing of it is written."""
     left = await queue.left_of_comparison(runtime, lane, kinds)
     if left.is_paused:
-        console.print(f"the lane {lane} is paused: {left.is_paused}", style="red", markup=False, soft_wrap=True)
-        waiting = f"{left.records:,} records wait in it, and so will what is found now; {advice(lane)}"
+        console.print(f"queue {lane} is paused: {left.is_paused}", style="red", markup=False, soft_wrap=True)
+        waiting = f"{left.records:,} records are pending in it, and so will be what is found now; {advice(lane)}"
         console.print(waiting, markup=False, highlight=False, soft_wrap=True)
 
 

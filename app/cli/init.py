@@ -82,6 +82,9 @@ _STEPS = (
         (
             "chronobridge check      says what is missing, each with its fix",
             "chronobridge up         runs everything on this machine, the database too",
+            "The console:    {public_url}/",
+            "Sign in with the value of OPERATOR_TOKEN in .env. People of the clinic",
+            "get names and secrets of their own by OPERATORS and VIEWERS.",
         ),
     ),
     Step(

@@ -6,7 +6,7 @@ Watched on a terminal it is drawn again in place; in a pipe each look is a line.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -17,8 +17,9 @@ from app.cli.help import Commands, Heading
 from app.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group
+    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from app.operations.queue import DueCount, QueueReport
     from app.runtime import Runtime
@@ -54,6 +55,8 @@ async def print_queue(settings: "Settings", console: "Console", *, as_json: bool
 
     Raises  StoreUnavailable
     """
+    from rich.text import Text
+
     from app.operations.queue import queue_report, report_as_json
     from app.runtime import open_runtime
 
@@ -62,7 +65,8 @@ async def print_queue(settings: "Settings", console: "Console", *, as_json: bool
     if as_json:
         console.print_json(json.dumps(report_as_json(found)))
         return
-    console.print(_shown(found))
+    for part in _parts(found):
+        console.print(part, soft_wrap=isinstance(part, Text))
 
 
 async def watch_queue(settings: "Settings", console: "Console", every_s: float, *, as_json: bool) -> None:
@@ -70,6 +74,7 @@ async def watch_queue(settings: "Settings", console: "Console", every_s: float, 
 
     Raises  StoreUnavailable at the first look
     """
+    from rich.console import Group
     from rich.live import Live
     from rich.text import Text
 
@@ -89,8 +94,8 @@ async def watch_queue(settings: "Settings", console: "Console", every_s: float, 
         else:
             with Live(console=console, auto_refresh=False) as live:
                 async for found in looks:
-                    shown = Text(str(found), "red") if isinstance(found, StoreUnavailable) else _shown(found)
-                    live.update(shown, refresh=True)
+                    parts = [Text(str(found), "red")] if isinstance(found, StoreUnavailable) else _parts(found)
+                    live.update(Group(*parts), refresh=True)
 
 
 async def _looks(runtime: "Runtime", every_s: float) -> "AsyncIterator[QueueReport | StoreUnavailable]":
@@ -105,12 +110,10 @@ async def _looks(runtime: "Runtime", every_s: float) -> "AsyncIterator[QueueRepo
             yield error
 
 
-def _shown(found: "QueueReport") -> "Group":
-    from rich.console import Group
+def _parts(found: "QueueReport") -> "list[Table | Text]":
     from rich.text import Text
 
-    lines: Iterable[Text] = (Text(line, no_wrap=False) for line in _lines(found))
-    return Group(*([_table(found.by_kind)] if found.by_kind else []), *lines)
+    return [*([_table(found.by_kind)] if found.by_kind else []), *map(Text, _lines(found))]
 
 
 def _table(rows: "Sequence[DueCount]") -> "Table":
@@ -138,11 +141,16 @@ def _line(found: "QueueReport") -> str:
 def _counts(found: "QueueReport") -> str:
     left_out = f"{found.excluded:,} excluded, " if found.excluded else ""
     review = f"{found.held:,} need{'s' if found.held == 1 else ''} review"
-    return f"{found.failed:,} failed, {review}, {left_out}{found.rate_per_minute:,} writes a minute"
+    dismissed = f"{found.dismissed:,} dismissed, " if found.dismissed else ""
+    return f"{found.failed:,} failed, {review}, {dismissed}{left_out}{found.rate_per_minute:,} writes a minute"
 
 
 def _lines(found: "QueueReport") -> list[str]:
     """Give what is said below the table."""
     lines = [f"{'' if found.by_kind else 'nothing is pending; '}{_counts(found)}"]
-    lines += [f"queue {one.lane} is paused: {one.reason}" for one in found.lanes if one.is_paused]
+    paused = {one.lane.value: one.reason for one in found.lanes if one.is_paused}
+    if len(paused) == len(found.lanes) and len({*paused.values()}) == 1:
+        lines.append(f"all queues are paused: {next(iter(paused.values()))}")
+    else:
+        lines += [f"queue {lane} is paused: {reason}" for lane, reason in paused.items()]
     return lines + found.forecast.sentences()

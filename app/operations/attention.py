@@ -245,6 +245,40 @@ async def export(runtime: Runtime, group: Group, out: TextIO, by: By) -> int:
     return count
 
 
+def item_as_json(one: AttentionItem) -> dict[str, Any]:
+    """Give a record as the API and `chronobridge failures --json` say it, who it is included where that is known."""
+    return {
+        "id": one.id,
+        "kind": one.kind,
+        "drchrono_id": one.drchrono_id,
+        "salesforce_id": one.salesforce_id,
+        "record": f"{one.ref.side}/{one.ref.kind}/{one.ref.id}",
+        "status": STATUS_NAMES.get(one.state, one.state.value),
+        "name": one.name,
+        "birth_date": one.born,
+        "code": one.cause,
+        "vendor_code": one.code,
+        "source": one.side,
+        "fields": one.fields,
+        "labels": one.labels,
+        "sentence": one.sentence,
+        "fix": one.fix,
+        "decided": one.is_decided,
+        "dismissed": one.is_dismissed,
+        "dismissed_by": one.dismissed_by,
+        "dismissed_at": one.dismissed_at,
+        "reason": one.reason,
+        "retrying": one.is_retrying,
+        "attempts": one.attempts,
+        "next_retry_at": one.next_retry_at,
+        "since": one.since,
+        "note": one.note,
+        "note_by": one.note_by,
+        "noted_at": one.noted_at,
+        "message": one.message_there,
+    }
+
+
 async def csv_lines(runtime: Runtime, group: Group, by: By) -> AsyncIterator[str]:
     """Give the records of a group as lines of CSV with a heading, noted before the first; no name, no value.
 

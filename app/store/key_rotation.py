@@ -101,7 +101,7 @@ class RotationResult:
         """What is to be done now."""
         again = "and run this again"
         if self.unopenable:
-            return f"{self.unopenable:,} are sealed with a key that ENCRYPTION_KEYS lacks: put it at the end {again}"
+            return f"{self.unopenable:,} are encrypted with a key that ENCRYPTION_KEYS lacks: put it at the end {again}"
         if self.left:
             return (
                 f"{self.left:,} came under an older key meanwhile: restart serve and work with the newest first {again}"

@@ -132,4 +132,4 @@ def why_paused(reason: str | None) -> str | None:
 def advice(lane: Lane) -> str:
     """Say what to do about a lane that the brake has paused."""
     command = "backfill" if lane is Lane.BACKFILL else "reconcile"
-    return f"look with `chronobridge {command} --dry-run`; POST /api/v1/lanes/{lane}/resume lets it go on"
+    return f"look with `chronobridge {command} --dry-run`; `chronobridge resume {lane}` lets it go on"

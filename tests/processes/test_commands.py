@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 
@@ -100,6 +101,19 @@ def test_the_queue_is_told_at_a_terminal(tmp_path):
     assert [one.returncode for one in told] == [0, 0]
     assert told[0].stdout == "nothing is pending; 0 failed, 0 need review, 0 writes a minute\n"
     assert json.loads(told[1].stdout)["depth"] == 0
+
+
+def test_a_watched_queue_is_a_line_for_each_look_in_a_pipe_and_ends_well_at_ctrl_c(tmp_path):
+    env = given(tmp_path)
+    chronobridge(tmp_path, env, "migrate")
+
+    with started(tmp_path, env, "queue", "--watch", "--every", "0.1", stdout=subprocess.PIPE) as process:
+        lines = [process.stdout.readline() for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        code = process.wait(30)
+
+    assert code == 0
+    assert {line[9:] for line in lines} == {"nothing is pending; 0 failed, 0 need review, 0 writes a minute\n"}
 
 
 def test_serve_starts_without_a_schema_says_so_and_is_not_ready(tmp_path):

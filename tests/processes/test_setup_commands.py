@@ -118,11 +118,11 @@ def test_after_rotating_the_keys_the_new_one_is_enough(folder):
     assert rotated.stdout.splitlines()[:4] == [
         "deliveries.body: 3 of 3 rows",
         "deliveries.body, once more: 3 of 3 rows",
-        "3 sealed anew",
+        "3 re-encrypted",
         "the newest key opens everything: the older keys can now be removed",
     ]
     alone = chronobridge(folder, ordinary(ENCRYPTION_KEYS=NEW), "rotate-keys")
-    assert (alone.returncode, alone.stdout.splitlines()[1]) == (0, "0 sealed anew")
+    assert (alone.returncode, alone.stdout.splitlines()[1]) == (0, "0 re-encrypted")
 
 
 def test_a_key_that_is_missing_is_asked_for_and_the_older_ones_must_stay(folder):
@@ -134,7 +134,7 @@ def test_a_key_that_is_missing_is_asked_for_and_the_older_ones_must_stay(folder)
 
     assert rotated.returncode == 1
     assert rotated.stderr == (
-        "2 are sealed with a key that ENCRYPTION_KEYS lacks: put it at the end and run this again\n"
+        "2 are encrypted with a key that ENCRYPTION_KEYS lacks: put it at the end and run this again\n"
     )
     assert "can now be removed" not in rotated.stdout
     assert len(set(before) & set(sealed_bodies(folder))) == 2

@@ -308,7 +308,7 @@ async def test_who_still_seals_with_an_older_key_is_noticed_and_the_run_ends(dat
         (RotationResult(resealed=3, left=0, unopenable=0), "the older keys can now be removed"),
         (RotationResult(resealed=3, left=2, unopenable=0), "2 came under an older key meanwhile"),
         (RotationResult(resealed=3, left=2, unopenable=1200),
-         "1,200 are sealed with a key that ENCRYPTION_KEYS lacks: put it at the end and run this again"),
+         "1,200 are encrypted with a key that ENCRYPTION_KEYS lacks: put it at the end and run this again"),
     ],
     ids=["complete", "written meanwhile", "a key is missing"],
 )  # fmt: skip

@@ -119,4 +119,4 @@ async def lanes(runtime: Runtime) -> Observation:
     if any(one.reason == OTHER_INSTANCE for one in paused):
         return Observation(PartState.DEGRADED, OTHER_INSTANCE, runtime.database.opened_at)
     names = ", ".join(one.lane for one in paused)
-    return Observation(PartState.DEGRADED, f"paused: {names}; POST /api/v1/lanes/all/resume when that is right")
+    return Observation(PartState.DEGRADED, f"paused: {names}; `chronobridge resume all` when that is right")

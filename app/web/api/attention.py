@@ -11,7 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from app.operations import attention
-from app.operations.attention import LONGEST_NOTE, AttentionItem
+from app.operations.attention import LONGEST_NOTE
 from app.operations.audit import note_view
 from app.operations.failures import Group
 from app.operations.sign_in import Caller
@@ -19,7 +19,7 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.web.api.failures import Meant
-from app.web.api.records import STATUSES, RecordStatus
+from app.web.api.records import RecordStatus
 from app.web.auth import Reader, RightFirst, operator
 from app.web.validation import RequestBody
 
@@ -122,7 +122,12 @@ async def listed(  # noqa: PLR0913 - each is a parameter of the address
     found = await attention.listed(runtime, meant, limit, after, names=names)
     await note_view(runtime, caller.by, Action.LIST, "failing records", attention.ids(found))
     silence = found.silence and found.silence.text
-    return {"items": [_item(one) for one in found.items], "total": found.total, "next": found.next, "silence": silence}
+    return {
+        "items": [attention.item_as_json(one) for one in found.items],
+        "total": found.total,
+        "next": found.next,
+        "silence": silence,
+    }
 
 
 async def csv_response(request: Request, caller: Caller, meant: Group) -> Response:
@@ -158,36 +163,3 @@ async def reveal(request: Request, caller: Operator, link_id: LinkId) -> Any:
     if found is None:
         raise HTTPException(404, "no message of the vendor's is kept of that record")
     return {"source": found.side, "vendor_code": found.code, "text": found.text, "at": found.at}
-
-
-def _item(one: AttentionItem) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "kind": one.kind,
-        "drchrono_id": one.drchrono_id,
-        "salesforce_id": one.salesforce_id,
-        "record": f"{one.ref.side}/{one.ref.kind}/{one.ref.id}",
-        "status": STATUSES.get(one.state, one.state),
-        "name": one.name,
-        "birth_date": one.born,
-        "code": one.cause,
-        "vendor_code": one.code,
-        "source": one.side,
-        "fields": one.fields,
-        "labels": one.labels,
-        "sentence": one.sentence,
-        "fix": one.fix,
-        "decided": one.is_decided,
-        "dismissed": one.is_dismissed,
-        "dismissed_by": one.dismissed_by,
-        "dismissed_at": one.dismissed_at,
-        "reason": one.reason,
-        "retrying": one.is_retrying,
-        "attempts": one.attempts,
-        "next_retry_at": one.next_retry_at,
-        "since": one.since,
-        "note": one.note,
-        "note_by": one.note_by,
-        "noted_at": one.noted_at,
-        "message": one.message_there,
-    }

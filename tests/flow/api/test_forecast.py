@@ -131,16 +131,16 @@ async def test_a_terminal_shows_what_waits_which_lane_is_paused_and_the_forecast
 
     lines = (await printed(clinic, as_json=False)).splitlines()
 
-    assert lines[0].split() == ["kind", "direction", "lane", "waiting", "oldest"]
+    assert lines[0].split() == ["kind", "direction", "queue", "pending", "oldest"]
     assert lines[1].split()[:5] == ["patient", "to", "DrChrono", "live", "2"]
-    assert re.fullmatch(r"0 failed, 0 held, \d+ writes a minute", lines[2])
-    assert lines[3] == "lane compare is paused: paused by an operator"
+    assert re.fullmatch(r"0 failed, 0 need review, \d+ writes a minute", lines[2])
+    assert lines[3] == "queue compare is paused: paused by an operator"
     assert lines[4].startswith("DrChrono: 2 edits waiting, ")
     assert lines[5].startswith("Salesforce: ")
 
 
 async def test_a_terminal_says_that_nothing_waits(clinic):
-    assert (await printed(clinic, as_json=False)).startswith("nothing waits; 0 failed, 0 held, ")
+    assert (await printed(clinic, as_json=False)).startswith("nothing is pending; 0 failed, 0 need review, ")
 
 
 async def test_a_script_gets_what_the_api_says(clinic, edited):

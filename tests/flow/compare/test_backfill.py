@@ -34,8 +34,8 @@ async def test_what_is_found_waits_in_a_paused_lane_and_is_written_once_it_is_re
     await clinic.settles()
 
     assert (went_well, before) == (True, [])
-    assert "the lane compare is paused: paused by an operator" in said
-    assert "POST /api/v1/lanes/compare/resume" in said
+    assert "queue compare is paused: paused by an operator" in said
+    assert "`chronobridge resume compare` lets it go on" in said
     assert clinic.contact()["MailingCity"] == "Springfield"
 
 

@@ -104,6 +104,6 @@ async def test_a_restored_database_that_cannot_be_compared_stays_paused(known, e
         paused = (await clinic.web.get("/api/v1/queue", headers=BEARER)).json()["lanes"]
 
     assert went_on is False
-    assert "every lane stays paused" in shown
+    assert "every queue stays paused" in shown
     assert "chronobridge connect drchrono" in shown
     assert {(one["paused"], one["reason"]) for one in paused} == {(True, RESTORED)}

@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from app import cli
 from app.cli import init
 from app.errors import Misconfigured
 from app.settings.env_file import EXPECTED, fresh
@@ -133,3 +134,26 @@ def test_no_value_that_was_made_can_be_told(told):
     made = fresh(URL)
 
     assert [name for name, value in made.items() if value in told(URL)] == ["PUBLIC_URL"]
+
+
+@pytest.mark.parametrize(("host", "local"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])
+def test_up_says_where_the_console_is_and_how_to_sign_in(said, host, local):
+    told = "\n".join(cli._welcome(said(HOST=host, PORT="8123")))
+
+    assert f"http://{local}:8123/" in told
+    assert "Sign in there with OPERATOR_TOKEN; `.env`" in told
+
+
+def test_up_names_every_way_to_sign_in_that_is_set_up_and_no_secret(said):
+    secret = "0123456789abcdef-fedcba9876543210"
+    told = "\n".join(cli._welcome(said(OPERATORS=f"anna:{secret}")))
+
+    assert "OPERATOR_TOKEN or a secret of OPERATORS" in told
+    assert secret not in told
+
+
+def test_init_names_the_console_and_how_to_sign_in():
+    told = [line for step in init.steps("https://sync.example.com") for line in step.lines]
+
+    assert "The console:    https://sync.example.com/" in told
+    assert any("OPERATOR_TOKEN" in line for line in told)
