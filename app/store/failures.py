@@ -137,12 +137,18 @@ async def restore(database: Database, group: Group, limit: int | None, act: Act)
 
     async def mark(connection: AsyncConnection, ids: Sequence[str]) -> None:
         refs = await _say_so(connection, ids, {**_AGAIN, "status_due_at": db_now()})
-        none = dict.fromkeys(("dismissed_at", "dismissed_by", "reason"))
-        await connection.execute(sa.update(failures).where(failures.c.link_id.in_(ids)).values(none))
+        await end_dismissals(connection, ids)
         for side, cause in _WITHOUT_PARENT.items():
             await _rename(connection, [ref for ref in refs if ref.side is side], PARENT_DISMISSED, cause)
 
     return await _in_batches(database, dataclasses.replace(group, is_dismissed=True), limit, act, mark)
+
+
+async def end_dismissals(connection: AsyncConnection, link_ids: Sequence[str]) -> None:
+    """Have what was dismissed of links wait for a person again."""
+    if link_ids:
+        none = dict.fromkeys(("dismissed_at", "dismissed_by", "reason"))
+        await connection.execute(sa.update(failures).where(failures.c.link_id.in_(link_ids)).values(none))
 
 
 async def _make_due(connection: AsyncConnection, ids: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.store import identity_index, record_history, resolutions
 from app.store.clock import db_now
 from app.store.database import Database
+from app.store.failures import end_dismissals
 from app.store.result import Failure, Result, Retry
 from app.store.tables import failures, journal, links
 from app.sync.failure_causes import OTHER_LINK
@@ -170,4 +171,5 @@ async def succeed(connection: AsyncConnection, lone_id: str, link_id: str, drchr
         "attempts": 0,
     }
     await connection.execute(sa.update(links).where(links.c.id == link_id).values(anew))
+    await end_dismissals(connection, [link_id])
     return True

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.store import counters, dependencies, doctor_zones, identity_index, pending_writes, record_history, resolutions
 from app.store.clock import Instant, db_now
 from app.store.database import Database, among
+from app.store.failures import end_dismissals
 from app.store.link_claims import without_claims, without_successors
 from app.store.record_history import FailedTurn
 from app.store.result import Failure, Result
@@ -205,6 +206,7 @@ async def keep_failures(connection: AsyncConnection, saved: Sequence[Result]) ->
         news = {row["link_id"] for row in rows if row["dismissed_at"] is None}
         turns = [_failed_turn(r, r.failure) for r in saved if r.failure and r.due.link.id in news]
         await record_history.note_failures(connection, turns)
+    await end_dismissals(connection, [r.due.link.id for r in saved if r.due.link.is_dismissed and _is_elsewhere(r)])
     shown = [
         {"p_id": r.due.link.id, "p_shown": r.shown} for r in saved if r.is_dismissed and r.shown != r.due.link.shown
     ]

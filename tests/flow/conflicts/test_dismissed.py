@@ -12,6 +12,10 @@ RULE = "FIELD_CUSTOM_VALIDATION_EXCEPTION"
 REASON = "the practice keeps both"
 TWIN = {"FirstName": "Twin", "LastName": "Test", "Birthdate": "1988-08-08"}
 PATIENTS = Kind.PATIENT
+SAME = (
+    *("FirstName", "LastName", "Birthdate", "DrChrono_Gender__c", "Email", "MobilePhone", "MailingCity"),
+    *("DrChrono_Chart_Id__c", "DrChrono_Status__c", "DrChrono_Doctor__c"),
+)
 
 
 @pytest.fixture
@@ -191,6 +195,22 @@ async def test_a_contact_deleted_later_is_held_for_a_person(refused):
     await compares(refused, PATIENTS)
 
     assert await stands(refused) is RecordState.HELD
+
+
+async def test_a_contact_merged_into_another_that_holds_the_same_ends_it(refused):
+    await dismissed(refused)
+    before = refused.contact()
+    winner = refused.human_enters_contact(**{name: before[name] for name in before if name in SAME})
+    merged = {"winner": winner, "loser": before["Id"]}
+    refused.salesforce.post("/_control/records/Contact/merge", json=merged).raise_for_status()
+    refused.salesforce.delete("/_control/record-faults").raise_for_status()
+
+    await compares(refused, PATIENTS)
+    await refused.time_passes(CONFIRM_AFTER)
+    await refused.settles()
+
+    assert (await stands(refused), refused.contact()["MailingCity"]) == (RecordState.IN_STEP, "Oldham")
+    assert refused.contact()["DrChrono_Patient_Id__c"] == str(refused.patient["id"])
 
 
 async def test_a_chart_that_vanishes_later_is_held_for_a_person(refused):
