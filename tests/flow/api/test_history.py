@@ -78,6 +78,20 @@ async def test_what_a_person_decided_stands_with_who_and_how_it_ended(staffed):
     assert (decided["says"], decided["by"], decided["outcome"]) == (f"It is Salesforce {chosen}", "maria", "done")
 
 
+async def test_an_undo_stands_with_who_asked_for_it_and_how_it_ended(staffed):
+    patient = await staffed.has_linked(**ADA)
+    await staffed.both_edit(patient, {"city": "East"}, {"MailingCity": "West"})
+    await staffed.arrives(staffed.chart(patient))
+    (conflict,) = (await staffed.web.get("/api/v1/conflicts", headers=BEARER)).json()["items"]
+
+    await staffed.web.post(f"/api/v1/conflicts/{conflict['id']}/undo", headers=ASKS)
+    await staffed.settles()
+
+    undone = next(one for one in (await history(staffed, patient))["history"] if one["what"] == "person")
+    assert (undone["name"], undone["by"], undone["outcome"], undone["fields"]) == ("undone", "maria", "done", ["city"])
+    assert undone["says"] in ("Restored DrChrono's city", "Restored Salesforce's city")
+
+
 async def test_a_call_that_is_refused_again_and_again_is_one_row(staffed):
     rule = {"object": "Contact", "statusCode": "UNABLE_TO_LOCK_ROW", "next": 3}
     rule["match"] = {"field": "MailingCity", "equals": "Newtown"}
