@@ -125,7 +125,7 @@ def _delivery(page):
 def _sure(page):
     """Picture the question before failures are dismissed, with the number first."""
     page.goto("/attention")
-    page.get_by_role("button", name="Dismiss").first.click()
+    page.locator("tbody").get_by_role("button", name="Dismiss").first.click()
     page.get_by_label("Dismiss, because").wait_for()
     _picture(page, "sure")
 

@@ -87,7 +87,7 @@ def test_a_deliverys_page_breaks_none(operator):
 
 def test_a_page_that_asks_whether_one_is_sure_breaks_none(operator):
     operator.goto("/attention")
-    operator.get_by_role("button", name="Dismiss").first.click()
+    operator.locator("tbody").get_by_role("button", name="Dismiss").first.click()
     operator.get_by_label("Dismiss, because").wait_for()
 
     must_hold(operator)

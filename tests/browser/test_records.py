@@ -13,7 +13,7 @@ def test_a_patient_is_searched_while_typing_and_the_address_says_nothing(here, o
 
     operator.locator("#words").press_sequentially(person["last_name"])
 
-    expect(operator.locator("#found caption")).to_have_text("Whom you may mean, by last name")
+    expect(operator.locator("#found caption")).to_have_text("Possible matches, by last name")
     expect(operator.locator("#found tbody")).to_contain_text(name_of(person))
     assert operator.evaluate("window.isTheSamePage")
     assert operator.url.endswith("/patients")
@@ -30,7 +30,7 @@ def test_a_search_waits_until_the_typing_rests(here, operator):
 
     operator.locator("#words").press_sequentially(PEOPLE[1]["last_name"], delay=20)
 
-    expect(operator.locator("#found caption")).to_have_text("Whom you may mean, by last name")
+    expect(operator.locator("#found caption")).to_have_text("Possible matches, by last name")
     assert 1 <= len(posted) < len(PEOPLE[1]["last_name"])
 
 
