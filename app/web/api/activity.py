@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, Field
 
 from app.operations.activity import KEPT_FOR, ActivityStep, activity_of, problem_of
@@ -24,13 +25,18 @@ class TimeSpan:
     until: datetime | None = None
 
 
+def refused(parameter: str, problem: str) -> RequestValidationError:
+    """Give what says that a parameter cannot be taken, in the form of every invalid request."""
+    return RequestValidationError([{"type": "value_error", "loc": ("query", parameter), "msg": problem}])
+
+
 def time_span(
     since: Annotated[AwareDatetime | None, Query(description="not before this moment", examples=[_INSTANT])] = None,
     until: Annotated[AwareDatetime | None, Query(description="before this moment", examples=[_INSTANT])] = None,
 ) -> TimeSpan:
     """Give the range of time that is meant."""
     if since is not None and until is not None and until <= since:
-        raise HTTPException(422, "`until` is not later than `since`")
+        raise refused("until", "`until` is not later than `since`")
     return TimeSpan(since, until)
 
 
@@ -62,7 +68,6 @@ class ActivitySeries(BaseModel):
     "/activity",
     response_model=ActivitySeries,
     summary="What was received, applied and failed over time",
-    responses={422: {"description": "the range or the step cannot be shown"}},
 )
 async def activity(
     request: Request,
@@ -78,7 +83,7 @@ async def activity(
     since = span.since or max(until, now - KEPT_FOR) - _DAY
     length = None if step is None else timedelta(seconds=min(max(step, 0), _LONGEST_S))
     if (problem := problem_of(since, until, now, length)) is not None:
-        raise HTTPException(422, problem)
+        raise refused("since" if step is None else "step", problem)
     found = await activity_of(runtime, since.astimezone(UTC), until.astimezone(UTC), length)
     return {
         "since": found.since.isoformat(timespec="seconds"),
