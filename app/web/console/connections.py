@@ -35,7 +35,7 @@ async def _shown(
     health: Any = request.app.state.health
     states = {side: await health.side(side) for side in Side}
     found = await connections.connection_states(runtime)
-    channels = notices.channels_in_words(runtime)
+    channels, told = notices.channels_in_words(runtime), health.parts.get("notices")
     return page(
         "connections",
         caller,
@@ -44,5 +44,6 @@ async def _shown(
         tried=tried,
         findings=findings,
         channels=channels,
+        told=told,
         Side=Side,
     )

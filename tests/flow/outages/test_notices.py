@@ -180,6 +180,7 @@ async def test_a_receiver_that_is_away_loses_nothing_and_shows_as_degraded(told,
         await looks(told)
     await told.app.state.health.look()
     part = (await told.web.get("/healthz")).json()["parts"]["notices"]
+    page = (await told.web.get("/connections", headers=BEARER)).text
     receiver.answer = (200, b"")
     await looks(told, MINUTE)
     (one,) = (await told.web.get("/api/v1/notices", headers=BEARER)).json()["items"]
@@ -187,6 +188,7 @@ async def test_a_receiver_that_is_away_loses_nothing_and_shows_as_degraded(told,
     assert ("notice.not_sent", "slack") in [(line["event"], line.get("channel")) for line in lines]
     assert part["state"] == "degraded"
     assert part["advice"].startswith("slack did not get through: it answered 503: check NOTIFY_SLACK_URL")
+    assert "Slack did not get through: it answered 503" in page
     assert texts(receiver)[0] == texts(receiver)[1]
     assert [(each["channel"], each["state"], each["attempts"]) for each in one["deliveries"]] == [("slack", "sent", 2)]
     assert receiver.url not in json.dumps([part, one, *map(str, lines)])
