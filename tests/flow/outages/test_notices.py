@@ -1,8 +1,11 @@
 """People are told of what needs attention, once, by whoever works; nothing of a patient is in it, and nothing waits."""
 
+import html
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -213,6 +216,12 @@ async def one_is_dismissed(connection):
     await connection.execute(sa.insert(tables.failures).values(**row, **times))
 
 
+async def fails(cause, link_id, connection):
+    row = {"link_id": link_id, "side": "salesforce", "kind": "patient", "cause": cause, "fields": "FirstName"}
+    times = dict.fromkeys(("at", "since"), db_now())
+    await connection.execute(sa.insert(tables.failures).values(**row, **times, is_held=False))
+
+
 async def test_the_morning_is_told_in_one_line(told, receiver):
     now = told.runtime.now().astimezone(told.runtime.settings.zone)
     settings = told.runtime.settings.model_copy(update={"notify_digest_at": now.time().replace(second=0)})
@@ -226,6 +235,23 @@ async def test_the_morning_is_told_in_one_line(told, receiver):
 
     (text,) = texts(receiver)
     assert text.startswith("*0 to review, 1 failed, 1 dismissed; nothing lost.*")
+
+
+async def test_the_link_of_a_notice_leads_on_once_a_person_has_signed_in(told, receiver):
+    await told.has_linked(**CANARY)
+    (link,) = await told.links()
+    await told.runtime.database.transact(partial(fails, "cannot_be_empty", link.id))
+    await looks(told)
+    await looks(told, 2 * MINUTE)
+    address = html.unescape(re.search(r"<https://sync.example.com([^|]*)\|Open>", texts(receiver)[0])[1])
+
+    async with browsing(told) as browser:
+        asked = await browser.open(address)
+        page = await browser.signs_in(OPERATOR)
+
+    assert asked.heading == "Sign in"
+    assert (page.status, f"{page.url.path}?{page.url.query.decode()}") == (200, address)
+    assert "first name" in page.text
 
 
 async def test_a_person_sends_a_test_from_the_connections_and_sees_what_was_sent(told, receiver):
