@@ -45,3 +45,11 @@ def test_the_commands_of_salesforce_are_named_where_people_look():
     assert {"salesforce deploy", "salesforce undeploy", "salesforce retrieve"} <= {
         f"salesforce {word}" for word in re.findall(r"salesforce (\w+)", told)
     }
+
+
+def test_every_command_is_named_on_the_page_of_commands():
+    page = (ROOT / "deploy" / "docs" / "commands.md").read_text()
+    groups = {name: getattr(one, "commands", {}) for name, one in typer.main.get_command(app).commands.items()}
+
+    missing = [name for name in groups if not re.search(rf"\b{name}\b", page)]
+    assert missing + [one for below in groups.values() for one in below if not re.search(rf"\b{one}\b", page)] == []
