@@ -16,7 +16,8 @@ _SHORT = 2  # characters of a word that is struck only as it is written: IN is a
 _TELLING = 5  # of a word that is struck where it is a part of another, too
 _SEVERAL = 3  # words of a longer value in their order
 _READ, _MOST_WORDS = 5 * LONGEST, 200  # characters of a message; words of it that are compared with a value
-_NOBODYS = frozenset({"true", "false"})  # values that say nothing of anybody, and are words of many a rule
+# values that say nothing of anybody, and are words of many a rule; so is one of a single character, as A for active
+_NOBODYS = frozenset({"true", "false"})
 _WORD = re.compile(r"\w+")
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*"
 _LOOKS_LIKE_A_VALUE = re.compile(
@@ -36,7 +37,7 @@ def without_values(message: str, values: Iterable[str | None]) -> str:
     """
     whole = message[:_READ].encode("utf-8", "replace").decode().replace("\0", " ")  # half a character has no encoding
     text = _LOOKS_LIKE_A_VALUE.sub(MASK, " ".join(whole.split()))
-    text = _without_words(text, [value for value in values if value and value not in _NOBODYS])
+    text = _without_words(text, [value for value in values if value and len(value) > 1 and value not in _NOBODYS])
     text = re.sub(rf"{MASK}(?: ?{MASK})+", MASK, text)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 

@@ -20,7 +20,7 @@ _RULE = {
     "object": "Contact",
     "field": "MobilePhone",
     "like": r"(\D*\d){10,}\D*",
-    "message": "A mobile phone needs its area code, as in (555) 010-0142.",
+    "message": "A mobile phone needs its area code.",
 }
 _MAPPING = """extends = "default"
 

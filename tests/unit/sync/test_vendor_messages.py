@@ -5,7 +5,7 @@ import pytest
 from app.sync.diff import MASK
 from app.sync.vendor_messages import LONGEST, without_values, words_of
 
-ADA = ("Ada", "O'Fixture", "ada.fixture@example.com", "12 Main Street Apt 4", "IN", "1980-02-03", "true")
+ADA = ("Ada", "O'Fixture", "ada.fixture@example.com", "12 Main Street Apt 4", "IN", "1980-02-03", "true", "A")
 RULE = "Enter a mobile phone with an area code in the field Mobile Phone."
 
 
@@ -19,6 +19,7 @@ RULE = "Enter a mobile phone with an area code in the field Mobile Phone."
         ("Mailing Street: required", "Mailing Street: required"),
         ("IN is no state in this list", f"{MASK} is no state in this list"),
         ("it must be true", "it must be true"),
+        ("A phone needs its area code", "A phone needs its area code"),
         ("invalid email address: someone.else@example.org", f"invalid email address: {MASK}"),
         ("call (555) 010-0142 or +1 555.010.0142 x5", f"call {MASK} or {MASK} x5"),
         ("born 1980-02-03T10:00:00Z, or 2/3/80", f"born {MASK}, or {MASK}"),

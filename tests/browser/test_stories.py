@@ -1,0 +1,224 @@
+"""From the demo's end: what the front desk's guide tells, done by somebody who only reads what is on the pages.
+
+Half of the stories are told at a desk's screen and half on a phone; each page on the way fits the screen.
+"""
+
+import csv
+import io
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import browsers
+from tests.browser.scene import MARIA, set_up_as_the_demo_ends
+from tests.browser.seen import People
+from tests.harness.cluster import town
+from tests.harness.demo.screens import beside_each_other
+from tests.harness.demo.work import contact_of, settings
+
+WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+WIDER = """addEventListener("load", () => {
+    if (document.documentElement.scrollWidth > innerWidth) console.error(`too wide: ${location.pathname}`)
+})"""
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory):
+    """The clinic as the demo leaves it, without the crowd."""
+    folder = tmp_path_factory.mktemp("clinic")
+    with town(folder, settings(folder, {"maria": MARIA})) as it:
+        it.charts, it.people = set_up_as_the_demo_ends(it), People()
+        yield it
+
+
+@pytest.fixture
+def maria(clinic, chromium):
+    """Give the first page as Maria sees it on a screen; each page she comes to fits that screen."""
+    with browsers(clinic, chromium, clinic.people) as open_:
+
+        def at(screen):
+            page = open_(MARIA, viewport=screen)
+            page.add_init_script(WIDER)
+            page.goto("/")
+            return page
+
+        yield at
+
+
+def opens(page, name):
+    """Follow a link of the menu."""
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).click()
+
+
+def row_of(page, name):
+    return page.locator("tbody tr", has_text=name)
+
+
+def holds(clinic, name, field, theirs):
+    return clinic.patients()[str(clinic.charts[name])][field], contact_of(clinic, clinic.charts[name])[theirs]
+
+
+@pytest.mark.parametrize("screen", [WIDE, PHONE], ids=["wide", "phone"])
+def test_a_patient_is_found_by_name_and_the_page_says_why_he_waits(maria, screen):
+    page = maria(screen)
+    opens(page, "Patients")
+    page.get_by_label("Find a patient").fill("Olsen, Omar")
+    page.get_by_role("link", name="Omar Olsen").click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Omar Olsen")
+    expect(page.locator("main")).to_contain_text("born 1974-06-15")
+    expect(page.locator("main")).to_contain_text("A validation rule in Salesforce")
+    page.get_by_role("button", name="What Salesforce said").click()
+    expect(page.locator("main")).to_contain_text("A mobile phone needs its area code")
+
+
+def test_the_failing_records_are_taken_along_as_a_file(clinic, maria):
+    page = maria(WIDE)
+    opens(page, "Needs attention")
+    page.get_by_role("link", name="Failed").click()
+    with page.expect_download() as taken:
+        page.get_by_role("link", name="Download as CSV").click()
+
+    rows = list(csv.DictReader(io.StringIO(taken.value.path().read_text())))
+    contact = contact_of(clinic, clinic.charts["Hana Hale"])["Id"]
+    assert [row for row in rows if contact in row.values()]
+    assert not [row for row in rows if "Hale" in str(row)]
+
+
+def test_what_was_in_the_way_is_mended_and_the_records_are_retried(clinic, maria):
+    page = maria(PHONE)
+    with beside_each_other(clinic, list(clinic.charts.values())) as address:
+        screens = page.context.new_page()
+        screens.goto(address)
+        salesforce = screens.frame_locator("iframe[title=Salesforce]")
+        salesforce.get_by_role("button", name="Switch off").click()
+        expect(salesforce.get_by_role("button", name="Switch on")).to_be_visible()
+    opens(page, "Needs attention")
+    page.get_by_role("link", name="Failed").click()
+    page.locator("section", has_text="validation rule").get_by_role("button", name="Retry all").click()
+
+    expect(page.get_by_role("status")).to_contain_text("Retrying 4 records")
+    expect(row_of(page, "Omar Olsen")).to_contain_text("Synced")
+    assert holds(clinic, "Omar Olsen", "cell_phone", "MobilePhone") == ("010-0140", "010-0140")
+
+
+def test_a_conflict_is_settled_by_the_keyboard_alone(clinic, maria):
+    page = maria(WIDE)
+
+    def go_to(control):
+        for _ in range(80):
+            page.keyboard.press("Tab")
+            if control.evaluate("it => it === document.activeElement"):
+                return
+        raise AssertionError("the keyboard does not reach it")
+
+    go_to(page.get_by_role("link", name="Needs attention").first)
+    page.keyboard.press("Enter")
+    go_to(page.get_by_role("link", name="Needs review"))
+    page.keyboard.press("Enter")
+    go_to(row_of(page, "Kai Keats").get_by_role("link", name="Review"))
+    page.keyboard.press("Enter")
+    go_to(page.get_by_role("button", name="Compare"))
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_contain_text("kai@desk.example.com")
+    go_to(page.get_by_role("radio", name="Decide later"))
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    go_to(page.get_by_role("button", name="Save decision"))
+    page.keyboard.press("Enter")
+
+    clinic.wait_until(
+        lambda: holds(clinic, "Kai Keats", "email", "Email") == ("kai@desk.example.com",) * 2, "the e-mail"
+    )
+
+
+def test_the_right_one_of_two_twins_is_linked(clinic, maria):
+    page = maria(PHONE)
+    before = len(clinic.contacts()), len(clinic.patients())
+    opens(page, "Needs attention")
+    row_of(page, "Tina Example").get_by_role("link", name="Review").click()
+    page.get_by_role("button", name="Find matches").click()
+    expect(page.get_by_role("button", name="Link to this Contact")).to_have_count(2)
+    page.get_by_role("button", name="Link to this Contact").first.click()
+
+    def is_linked():
+        twins = [one for one in clinic.contacts() if one["FirstName"] == "Tina"]
+        return len([one for one in twins if one["DrChrono_Patient_Id__c"]]) == 1
+
+    clinic.wait_until(is_linked, "the twin to be linked")
+    assert (len(clinic.contacts()), len(clinic.patients())) == before
+
+
+def test_a_double_is_merged_after_a_preview(clinic, maria):
+    page = maria(WIDE)
+    stays = contact_of(clinic, clinic.charts["Ivo Irving"])
+    opens(page, "Needs attention")
+    row_of(page, "Ivo Irving").get_by_role("link", name="Review").click()
+    page.get_by_role("button", name="Find matches").click()
+    page.get_by_role("button", name="Merge into this Contact").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Merge Ivo Irving into Ivo Irving?")
+    expect(page.get_by_role("alert")).to_contain_text("cannot be undone")
+    page.get_by_role("button", name="Merge the two Contacts").click()
+
+    clinic.wait_until(lambda: len([1 for one in clinic.contacts() if one["FirstName"] == "Ivo"]) == 1, "the merge")
+    assert contact_of(clinic, clinic.charts["Ivo Irving"]) == stays | {
+        name: contact_of(clinic, clinic.charts["Ivo Irving"])[name]
+        for name in stays
+        if name.startswith(("Last", "System"))
+    }
+
+
+def test_one_is_dismissed_with_a_reason_and_the_record_says_who_did_it(clinic, maria):
+    page = maria(PHONE)
+    opens(page, "Needs attention")
+    row_of(page, "Grove").get_by_role("button", name="Dismiss").click()
+    page.get_by_label("Dismiss, because").fill("The clinic knows the name.")
+    page.get_by_role("button", name="Dismiss 1 record").click()
+
+    expect(page.get_by_role("status")).to_contain_text("Dismissed 1 record")
+    page.get_by_role("link", name="Dismissed").first.click()
+    expect(row_of(page, "Grove")).to_contain_text("The clinic knows the name.")
+    page.get_by_role("link", name="Grove").first.click()
+    history = page.locator("section", has=page.get_by_role("heading", name="History"))
+    expect(history).to_contain_text("maria")
+    expect(history).to_contain_text("ismissed")
+
+
+def test_what_a_rule_decided_is_undone(clinic, maria):
+    page = maria(WIDE)
+    opens(page, "Needs attention")
+    page.get_by_role("link", name="Conflicts that a rule has resolved").click()
+    row_of(page, "Address").get_by_role("link", name="Review").click()
+    page.get_by_role("button", name="Show values").click()
+    expect(page.locator("main")).to_contain_text("1 Desk Street")
+    page.get_by_role("button", name="Restore DrChrono's value").click()
+
+    clinic.wait_until(
+        lambda: holds(clinic, "Pia Plum", "address", "MailingStreet") == ("1 Desk Street",) * 2, "the old value"
+    )
+    expect(page.locator("main")).to_contain_text("restored in both systems")
+
+
+@pytest.mark.parametrize("screen", [WIDE, PHONE], ids=["wide", "phone"])
+def test_the_mapping_is_read(maria, screen):
+    page = maria(screen)
+    opens(page, "Mapping")
+
+    expect(row_of(page, "cell_phone").first).to_contain_text("MobilePhone")
+    expect(row_of(page, "cell_phone").first).to_contain_text("Salesforce")
+    expect(row_of(page, "email").first).to_contain_text("needs review")
+
+
+def test_who_did_what_is_found_out(maria):
+    page = maria(WIDE)
+    opens(page, "Appointments")
+    opens(page, "Audit")
+
+    expect(row_of(page, "maria").first).to_contain_text("appointments")
+
+
+def test_help_is_one_click_away(maria):
+    page = maria(PHONE)
+    page.get_by_role("link", name="Help").click()
+
+    expect(page.get_by_role("heading", name="Mend it, and retry")).to_be_visible()
