@@ -1,5 +1,7 @@
 """One clinic on real processes and one browser for all of these tests; without a browser they are skipped."""
 
+from contextlib import contextmanager
+
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -49,13 +51,13 @@ def is_error(said):
     return said.type == "error" and not said.text.startswith(ANSWERED)
 
 
-@pytest.fixture
-def opened(here, chromium, people):
+@contextmanager
+def browsers(clinic, chromium, people):
     """Open a browser of one's own, signed in with a token or not at all; an error in a page's console is a failure."""
     contexts, thrown = [], []
 
     def open_(token=None, **how):
-        context = people.context(chromium, token, base_url=here.given["PUBLIC_URL"], **how)
+        context = people.context(chromium, token, base_url=clinic.given["PUBLIC_URL"], **how)
         context.set_default_timeout(SECONDS)
         contexts.append(context)
         page = context.new_page()
@@ -67,6 +69,12 @@ def opened(here, chromium, people):
     for context in contexts:
         context.close()
     assert thrown == []
+
+
+@pytest.fixture
+def opened(here, chromium, people):
+    with browsers(here, chromium, people) as open_:
+        yield open_
 
 
 @pytest.fixture

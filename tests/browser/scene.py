@@ -5,7 +5,9 @@ from zoneinfo import ZoneInfo
 
 from tests.browser.people import PEOPLE
 from tests.harness.demo import work
-from tests.harness.demo.work import edit_both, enter_second_contact, enter_twins, untold
+from tests.harness.demo.people import DOZEN, name_of
+from tests.harness.demo.people import PEOPLE as EVERYBODY
+from tests.harness.demo.work import edit_both, enter_second_contact, enter_twins, leave_work, untold
 
 VIEWER = "viewer-of-the-browser-tests"
 MARIA = "maria-who-works-at-the-front-desk"
@@ -32,6 +34,20 @@ def set_up(here):
     edit_both(here, ids[10], {"email": "desk@example.com"}, {"Email": "crm@example.com"})  # which is held
     edit_both(here, ids[11], {"city": "Deskville"}, {"MailingCity": "Crmville"})
     return ids
+
+
+def set_up_as_the_demo_ends(here):
+    """Have everybody registered, and what the demo leaves to try be there; gives the charts by name."""
+    here.drchrono.put("/_control/settings", json={"calls_per_hour": 0})
+    here.loads()
+    named = {name_of(person): person for person in EVERYBODY}
+    charts = {
+        name: here.drchrono.post("/_control/patients", json=named[name]).json()["id"] for name in (*DOZEN, "Pia Plum")
+    }
+    here.wait_until(here.is_quiet, "the patients to be known", 60)
+    edit_both(here, charts["Pia Plum"], {"address": "1 Desk Street"}, {"MailingStreet": "2 Crm Street"})
+    leave_work(here, {name: charts[name] for name in DOZEN})
+    return charts
 
 
 def _visits(here, ids):

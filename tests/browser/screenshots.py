@@ -1,14 +1,16 @@
-"""`make screenshots`: every page of the console with demo data, into deploy/docs/images/."""
+"""`make screenshots`: the pages of the console as the demo ends, into deploy/docs/images/."""
 
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.scene import enter_twins, set_up, settings
+from tests.browser.scene import MARIA, set_up_as_the_demo_ends, settings
 from tests.browser.seen import BROWSER, People
 from tests.harness.cluster import ROOT, town
+from tests.harness.demo.people import DOZEN
 from tests.harness.demo.screens import beside_each_other
+from tests.harness.demo.work import enter_twins
 
 IMAGES = ROOT / "deploy" / "docs" / "images"
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -22,7 +24,10 @@ PAGES = {
     "deliveries": "/deliveries",
     "connections": "/connections",
     "audit": "/audit",
+    "check": "/check",
+    "help": "/help",
 }
+LONGEST = 1600  # of a picture, in pixels
 DECIDED = {"held": "review", "several_contacts": "review-matches", "chart_of_another_contact": "review-merge"}
 
 
@@ -37,14 +42,14 @@ def main():
         people = People()
         browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         _first_load(here, browser, people)
-        ids = set_up(here)
+        charts = set_up_as_the_demo_ends(here)
         for looks, screen, names in (
             ("light", WIDE, list(PAGES)),
             ("dark", WIDE, ["overview"]),
             ("light", PHONE, ["overview", "attention"]),
         ):
             how = {"base_url": here.given["PUBLIC_URL"], "viewport": screen, "color_scheme": looks}
-            context = people.context(browser, here.operator_token, **how)
+            context = people.context(browser, MARIA, **how)
             page = context.new_page()
             for name in names:
                 page.goto(PAGES[name])
@@ -52,7 +57,8 @@ def main():
                 suffix = "-dark" if looks == "dark" else "-phone" if screen is PHONE else ""
                 _picture(page, f"{name}{suffix}")
             if screen is WIDE and looks == "light":
-                _record(page, ids[0])
+                _found(page)
+                _record(page, charts["Omar Olsen"])
                 for cause, name in DECIDED.items():
                     _decided(page, cause, name)
                 _conflict(page)
@@ -62,7 +68,7 @@ def main():
                 _sign_in(browser.new_context(base_url=here.given["PUBLIC_URL"], viewport=WIDE).new_page())
             context.close()
         page = browser.new_context(viewport=WIDE).new_page()
-        with beside_each_other(here, ids[:12]) as address:
+        with beside_each_other(here, [charts[name] for name in DOZEN]) as address:
             page.goto(address)
             page.frame_locator("iframe[title=Salesforce]").locator("tr").first.wait_for()
             page.screenshot(path=IMAGES / "both-sides.png")
@@ -77,7 +83,7 @@ def _first_load(here, browser, people):
         here.drchrono.post("/_control/patients?silent=true", json=who).raise_for_status()
     here.enters_record("Contact", FirstName="Ada", LastName="Early", Birthdate="1980-01-01")
     here.start_connected()
-    context = people.context(browser, here.operator_token, base_url=here.given["PUBLIC_URL"], viewport=WIDE)
+    context = people.context(browser, MARIA, base_url=here.given["PUBLIC_URL"], viewport=WIDE)
     page = context.new_page()
     page.goto("/")
     page.get_by_role("button", name="Preview", exact=True).click()
@@ -86,6 +92,14 @@ def _first_load(here, browser, people):
     page.get_by_role("button", name="Start the initial sync of patients").click()
     _picture(page, "first-load-sure")
     page.context.close()
+
+
+def _found(page):
+    """Picture whom a search finds."""
+    page.goto("/patients")
+    page.get_by_label("Find a patient").fill("Olsen, Omar")
+    page.get_by_text("Possible matches").wait_for()
+    _picture(page, "patients-found")
 
 
 def _record(page, patient_id):
@@ -127,7 +141,7 @@ def _sure(page):
     page.goto("/attention")
     page.locator("tbody").get_by_role("button", name="Dismiss").first.click()
     page.get_by_label("Dismiss, because").wait_for()
-    _picture(page, "sure")
+    _picture(page, "dismiss")
 
 
 def _mapping(page, here):
@@ -151,7 +165,9 @@ def _sign_in(page):
 
 
 def _picture(page, name):
-    page.screenshot(path=IMAGES / f"{name}.png", full_page=True)
+    height = min(page.evaluate("document.documentElement.scrollHeight"), LONGEST)
+    whole = {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": max(height, page.viewport_size["height"])}
+    page.screenshot(path=IMAGES / f"{name}.png", full_page=True, clip=whole)
     print(f"deploy/docs/images/{name}.png")
 
 

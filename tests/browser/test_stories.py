@@ -37,6 +37,7 @@ def maria(clinic, chromium):
     with browsers(clinic, chromium, clinic.people) as open_:
 
         def at(screen):
+            clinic.wait_until(clinic.is_quiet, "the story before to settle")  # names are read after edits are written
             page = open_(MARIA, viewport=screen)
             page.add_init_script(WIDER)
             page.goto("/")
