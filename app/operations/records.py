@@ -56,11 +56,9 @@ class BothSides:
 
     @property
     def common(self) -> Came | None:
-        """The write that brought more of the fields than any other, where it brought several."""
-        brought = [field.came for field in self.fields if field.came is not None]
-        times = Counter(came.call_id for came in brought)
-        most = max(brought, key=lambda came: times[came.call_id], default=None)
-        return most if most is not None and times[most.call_id] > 1 else None
+        """How more of the fields came than in any other way, where several did."""
+        ways = Counter(field.came for field in self.fields if field.came is not None)
+        return next((most for most, fields in ways.most_common(1) if fields > 1), None)
 
 
 async def find(runtime: Runtime, ref: RecordRef) -> RecordView | None:

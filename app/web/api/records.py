@@ -303,7 +303,12 @@ def _event(item: HistoryEvent) -> dict[str, Any]:
         often = {"times": item.times, "last_at": item.last_at, "belongs_to": item.deliveries}
         return common | nothing | told | often | {"what": "hold" if item.is_held else "failure", "name": item.cause}
     if not isinstance(item, CallEvent):
-        told = {"fields": item.fields, "says": item.says, "by": item.by, "outcome": item.outcome}
+        told = {
+            "fields": item.fields,
+            "says": item.says,
+            "by": item.by,
+            "outcome": UNDO_STATUSES.get(item.outcome, item.outcome),
+        }
         return (
             common | nothing | told | {"ended_at": item.ended_at, "belongs_to": [], "what": "person", "name": item.what}
         )

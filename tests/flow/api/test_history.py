@@ -7,6 +7,7 @@ import pytest
 from app.operations import records
 from app.settings.fields import Settings
 from app.sync.model import Kind, RecordRef, Side
+from tests.flow.browser import browsing
 from tests.flow.clinic import OPERATOR, opened
 
 MARIA = "maria-signs-in-with-this-secret-of-the-tests"
@@ -110,7 +111,7 @@ async def test_a_call_that_is_refused_again_and_again_is_one_row(staffed):
     assert calls[0]["at"] < calls[0]["last_at"]
 
 
-async def test_the_write_that_brought_most_fields_is_named_once(staffed):
+async def test_how_most_fields_came_is_named_once_and_beside_the_others_how_they_did(staffed):
     patient = await staffed.has_linked(**ADA)
     await staffed.arrives(await staffed.edits(patient, city="Newtown"))
     one = await records.find(staffed.runtime, RecordRef(Side.DRCHRONO, Kind.PATIENT, str(patient["id"])))
@@ -121,6 +122,10 @@ async def test_the_write_that_brought_most_fields_is_named_once(staffed):
     assert both.common.call_id == create.id
     assert [each.seen.name for each in both.fields if each.came and each.came != both.common] == ["city"]
     assert update.id != create.id
+    async with browsing(staffed) as browser:
+        await browser.signs_in(OPERATOR)
+        page = await browser.open(f"/records/drchrono/patient/{patient['id']}")
+    assert page.text.count("As most fields.") == len(create.stamps)
 
 
 async def test_the_fields_that_a_failure_is_about_come_first(staffed):
