@@ -12,7 +12,8 @@ from app.sync.diff import MASK
 from app.sync.model import Fields
 
 LONGEST = 1_000
-_SHORT = 2  # characters of a word that is struck only as it is written: IN is a state, and in is a word
+# a value that is one of these is struck only where it is written otherwise than a sentence writes it: IN is a state
+_COMMON = frozenset(re.findall(r"\w+", "a i am an as at be by do go he if in is it me my no of on or so to up us we"))
 _TELLING = 5  # of a word that is struck where it is a part of another, too
 _SEVERAL = 3  # words of a longer value in their order
 _READ, _MOST_WORDS = 5 * LONGEST, 200  # characters of a message; words of it that are compared with a value
@@ -71,9 +72,11 @@ class _KnownWords:
         """Give how many words, from the first on, are to be struck; 0 for none."""
         longest = 0
         for value, place in self._places.get(words[0].casefold(), ()):
+            if len(value) == 1 and words[0] in _COMMON:
+                continue
             count = 0
             for said, held in zip(words, value[place:], strict=False):
-                if not _is_same(said, held):
+                if said.casefold() != held.casefold():
                     break
                 count += 1
             if count == len(value) or (count and _is_telling(value[place : place + count])):
@@ -83,10 +86,6 @@ class _KnownWords:
     def _is_part(self, word: str) -> bool:
         """Say whether a word is a value that was cut, or holds one."""
         return len(word) >= _TELLING and any(word in one or one in word for one in self._alone)
-
-
-def _is_same(said: str, held: str) -> bool:
-    return said == held or (len(held) > _SHORT and said.casefold() == held.casefold())
 
 
 def _is_telling(words: Sequence[str]) -> bool:

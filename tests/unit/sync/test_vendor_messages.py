@@ -33,6 +33,12 @@ def test_what_may_be_a_value_is_struck_out_and_the_rules_words_stay(said, left):
     assert without_values(said, ADA) == left
 
 
+@pytest.mark.parametrize("name", ["d'Angelo", "van der Berg", "Bo", "O'Brien-Smith", "Zoë Ann", "St. John", "李雷"])
+@pytest.mark.parametrize("written", [str, str.upper, str.lower])
+def test_a_name_is_struck_out_in_whatever_case_it_is_written(name, written):
+    assert without_values(f"Name '{written(name)}' is not valid", [name]) == f"Name '{MASK}' is not valid"
+
+
 @pytest.mark.parametrize("said", ["data value too large: Maximiliano", "Maximilianovich is too long", "MAXIMILIANOVIC"])
 def test_a_value_is_known_where_it_was_cut_or_written_in_another_way(said):
     assert "axim" not in without_values(said, ["Maximilianovic"]).casefold()
