@@ -71,6 +71,7 @@ _templates.filters |= {
 
 
 _templates.filters |= {"words": in_words, "label": label}
+_templates.tests["ahead"] = lambda at: at is not None and at > moments.here().now
 
 
 def linked(text: str | None) -> Markup:
