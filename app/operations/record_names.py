@@ -6,11 +6,11 @@ named by the last delivery of it, opened in memory. No name is stored.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from app.errors import Undecryptable
 from app.operations import appointments, patients
+from app.operations.clinic_time import clinic_time
 from app.operations.vendor_reads import Unanswered
 from app.ports import SealedColumn
 from app.runtime import Runtime
@@ -132,8 +132,6 @@ def _visit_name(runtime: Runtime, patient: str | None, at: str | None) -> str | 
 
 def _moment(runtime: Runtime, at: str) -> str:
     try:
-        there = datetime.fromisoformat(at)
+        return clinic_time(runtime).day_and_wall_clock(at)
     except ValueError:
         return at
-    year = "" if there.year == runtime.now().year else f", {there.year}"
-    return f"{there:%b} {there.day}{year} {there.hour % 12 or 12}:{there:%M %p}"

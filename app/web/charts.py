@@ -13,8 +13,8 @@ from enum import StrEnum
 from markupsafe import Markup
 
 from app.operations.activity import Activity
+from app.operations.clinic_time import ClinicTime, age
 from app.sync.model import Side
-from app.web.moments import ClinicTime, age
 
 _GAP = 0.16  # of a step's width is left free between two bars
 _LEAST = 1.5  # percent of the height: what there is at all is seen

@@ -15,6 +15,7 @@ from starlette.datastructures import URL
 
 from app.operations import failures
 from app.operations.accounts import Role
+from app.operations.clinic_time import age
 from app.operations.failures import Group
 from app.operations.labels import in_words, label
 from app.operations.sign_in import Caller
@@ -63,7 +64,7 @@ def short_id(id_: str) -> str:
 
 _SHORT = 8
 _templates.filters |= {"count": count, "capital": capital, "short_id": short_id}
-_templates.filters |= {"age": moments.age, "moment": moments.moment, "exact": moments.exact, "clock": moments.clock}
+_templates.filters |= {"age": age, "moment": moments.moment, "exact": moments.exact, "clock": moments.clock}
 _templates.filters |= {
     "wall_clock": lambda shown: moments.here().wall_clock(shown),
     "whole_day": lambda day: moments.here().whole_day(day),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from app.operations.activity import ENDS_BEFORE, KEPT_FOR, begin_of_step, problem_of, step_for
-from app.web.moments import ClinicTime
+from app.operations.clinic_time import ClinicTime
 
 PRESETS: Mapping[str, tuple[timedelta, str]] = {
     "1h": (timedelta(hours=1), "the last hour"),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.errors import Undecryptable
+from app.operations.clinic_time import clinic_time
 from app.operations.connections import connect_url
 from app.operations.health.model import OK, Observation, PartState
 from app.ports import Ledger, StoredToken
@@ -245,7 +246,5 @@ def feed_state(feed: Feed, runtime: Runtime, *, is_paused: bool) -> tuple[str, s
 
 def _silent_since(feed: Feed, runtime: Runtime) -> str:
     """Give when a feed was last heard, by the clinic's clock; with the day where that was not today."""
-    zone = runtime.settings.zone
     assert feed.silent_since is not None
-    at, today = feed.silent_since.astimezone(zone), datetime.now(zone).date()
-    return f"{at:%H:%M}{'' if at.date() == today else f' on {at:%Y-%m-%d}'} ({zone.key})"
+    return f"{clinic_time(runtime).day_and_clock(feed.silent_since)} ({runtime.settings.zone.key})"

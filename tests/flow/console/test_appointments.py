@@ -135,7 +135,7 @@ async def test_the_page_opens_on_today_and_leads_to_the_days_beside(clinic):
     assert "Synced" in day.text
     assert "no appointment" in after.text
     assert "10:30 AM" in back.text
-    assert record.heading == "Testa Fixture, Dec 1 10:30 AM"
+    assert record.heading == "Testa Fixture, Dec 1, 10:30 AM"
     assert "Day after" not in last.links
 
 

@@ -9,10 +9,10 @@ import pytest
 from babel import Locale
 
 from app.operations.activity import Activity, ActivityStep
+from app.operations.clinic_time import ClinicTime
 from app.sync.model import Side
 from app.web import charts
 from app.web.charts import Chart, ChartForm, ChartSeries, Tick, TimeAxis
-from app.web.moments import ClinicTime
 
 NOW = datetime(2026, 11, 28, 16, 30, tzinfo=UTC)
 NEW_YORK = ClinicTime(ZoneInfo("America/New_York"), Locale("en", "US"), NOW)

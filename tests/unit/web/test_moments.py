@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel import Locale
 
+from app.operations.clinic_time import ClinicTime, age
 from app.web import moments
-from app.web.moments import ClinicTime, age
 
 NOW = datetime(2026, 11, 28, 16, 27, 37, tzinfo=UTC)
 NEW_YORK = ZoneInfo("America/New_York")

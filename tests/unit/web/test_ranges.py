@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.web.moments import ClinicTime
+from app.operations.clinic_time import ClinicTime
 from app.web.ranges import read_range
 
 NOW = datetime(2026, 11, 28, 16, 27, 37, tzinfo=UTC)
