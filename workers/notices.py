@@ -8,7 +8,7 @@ nothing is looked at, stored or sent. What no notice can tell is that the databa
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -110,18 +110,9 @@ async def conditions(runtime: Runtime, events: Collection[NoticeEvent]) -> list[
     Raises  StoreUnavailable
     """
     found: list[NoticeCondition] = []
-    if NoticeEvent.OUTAGE in events:
-        found += await _outages(runtime)
-    if NoticeEvent.SAFETY_LIMIT in events:
-        found += await _safety_limits(runtime)
-    if NoticeEvent.STALLED_FEED in events:
-        found += await _stalled_feeds(runtime)
-    if {NoticeEvent.FAILURE, NoticeEvent.REVIEW, NoticeEvent.DIGEST} & set(events):
-        found += await _of_people(runtime)
-    if NoticeEvent.QUOTA in events:
-        found += await _quotas(runtime)
-    if NoticeEvent.INITIAL_SYNC in events:
-        found += await _initial_syncs(runtime)
+    for of, look in _LOOKS:
+        if of & set(events):
+            found += await look(runtime)
     return found
 
 
@@ -130,10 +121,9 @@ async def _outages(runtime: Runtime) -> list[NoticeCondition]:
     for side in sorted(runtime.settings.connected):
         seen = await vendors.connection(runtime, side)
         if seen.state in (PartState.DOWN, PartState.DEGRADED):
-            says = f"{NAMES[side]} {'is down' if seen.state is PartState.DOWN else 'needs attention'}"
-            over = f"{NAMES[side]} is connected and answers again"
-            advice_ = f"{seen.advice}." if seen.advice else ""
-            found.append(NoticeCondition(NoticeEvent.OUTAGE, side.value, says, advice_, over, "/connections"))
+            what = f"The connection to {NAMES[side]} {'is down' if seen.state is PartState.DOWN else 'needs attention'}"
+            how, over = f"{seen.advice}." if seen.advice else "", f"The connection to {NAMES[side]} works again"
+            found.append(NoticeCondition(NoticeEvent.OUTAGE, side.value, what, how, over, "/connections"))
     return found
 
 
@@ -239,16 +229,16 @@ async def _quotas(runtime: Runtime) -> list[NoticeCondition]:
         waiting = await queue_stats.waiting_for_drchrono(runtime.database)
         hour, need = await runtime.drchrono.grant.budget.stands(waiting), sum(waiting.get(lane, 0) for lane in _URGENT)
         if need > hour.left:
-            advice_ = f"Edits wait, none is lost, and a new hour begins in {hour.resets_in_s / 60:.0f} minutes."
+            how = f"Edits wait, none is lost, and a new hour begins in {hour.resets_in_s / 60:.0f} minutes."
             waits = f"{some(need, 'edit')} {'waits' if need == 1 else 'wait'} for one"
             what = f"DrChrono allows {some(max(hour.left, 0), 'more call')} this hour, and {waits}"
-            found.append(_quota(Side.DRCHRONO, what, advice_))
+            found.append(_quota(Side.DRCHRONO, what, how))
     if runtime.salesforce is not None:
         day = await runtime.salesforce.budget.stands()
         if day.most and day.used >= int(day.most * day.share):
-            advice_ = "Only live edits go on, and the rest waits; SALESFORCE_DAILY_CALL_SHARE is the share."
+            how = "Only live edits go on, and the rest waits; SALESFORCE_DAILY_CALL_SHARE is the share."
             what = f"{day.used:,} of Salesforce's {day.most:,} calls of the day are used"
-            found.append(_quota(Side.SALESFORCE, what, advice_))
+            found.append(_quota(Side.SALESFORCE, what, how))
     return found
 
 
@@ -278,3 +268,13 @@ def _broken_audit(broken: str) -> NoticeCondition:
     how = f"{broken}. Run `chronobridge audit verify`, and keep a copy of the database as it is."
     what, over = "The audit is not whole: somebody changed it", "The audit is whole again"
     return NoticeCondition(NoticeEvent.AUDIT, "chain", what, how, over, "/audit")
+
+
+_LOOKS: Sequence[tuple[set[NoticeEvent], Callable[[Runtime], Awaitable[list[NoticeCondition]]]]] = (
+    ({NoticeEvent.OUTAGE}, _outages),
+    ({NoticeEvent.SAFETY_LIMIT}, _safety_limits),
+    ({NoticeEvent.STALLED_FEED}, _stalled_feeds),
+    ({NoticeEvent.FAILURE, NoticeEvent.REVIEW, NoticeEvent.DIGEST}, _of_people),
+    ({NoticeEvent.QUOTA}, _quotas),
+    ({NoticeEvent.INITIAL_SYNC}, _initial_syncs),
+)

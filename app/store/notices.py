@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from app.store.clock import after, db_now
-from app.store.database import Database, insert_into
+from app.store.database import Database, among, insert_into
 from app.store.tables import failures, notice_conditions, notices, schedules
 from app.sync.notices import (
     KnownCondition,
@@ -35,6 +35,15 @@ _LONGEST = 1_000
 _LONGEST_ABOUT = 128
 _MOST_TOGETHER = 200  # notices in one message, once a channel is back
 _KEY = (notice_conditions.c.event, notice_conditions.c.about)
+
+
+# what waits for a channel that nobody has set up any more
+_LEFT_BEHIND = (
+    sa.update(notices)
+    .where(notices.c.next_at.is_not(None), notices.c.made_at <= after(-GIVEN_UP_AFTER))
+    .where(notices.c.channel.not_in(among("p_channels")))
+    .values(next_at=None, reason="this channel is not set up any more")
+)
 
 
 async def decide(
@@ -57,6 +66,7 @@ async def decide(
         await connection.execute(sa.select(schedules).where(schedules.c.name == SCHEDULE).with_for_update())
         now = await connection.scalar(sa.select(db_now()))
         assert now is not None
+        await connection.execute(_LEFT_BEHIND, {"p_channels": list(channels)})
         unwanted = notice_conditions.c.event.not_in([event.value for event in events])
         await connection.execute(sa.delete(notice_conditions).where(unwanted))
         known = [_known(row) for row in await connection.execute(sa.select(notice_conditions))]

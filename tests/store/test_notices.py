@@ -153,6 +153,18 @@ async def test_after_a_day_a_notice_is_given_up_and_counts_until_something_gets_
     ]
 
 
+async def test_what_waits_for_a_channel_that_is_not_set_up_any_more_is_given_up_after_a_day(database):
+    await looks(database, PAUSED)
+    await passes(database, DAY)
+
+    await looks(database, PAUSED, channels=["email"])
+
+    assert [(row.channel, row.next_at is None, row.reason) for row in await rows(database)] == [
+        ("email", False, ""),
+        ("slack", True, "this channel is not set up any more"),
+    ]
+
+
 async def test_the_list_has_the_newest_first_and_goes_by_age(database):
     for about in ("a", "b", "c"):
         await looks(database, NoticeCondition(NoticeEvent.SAFETY_LIMIT, about, f"paused {about}", over="goes on"))

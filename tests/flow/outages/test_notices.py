@@ -152,7 +152,7 @@ async def test_what_comes_up_together_is_one_notice_the_most_pressing_first(told
         "• The initial sync of patients is done",
     ]
     assert later == [
-        "• DrChrono is down",
+        "• The connection to DrChrono is down",
         "• DrChrono allows 0 more calls this hour, and 1 edit waits for one",
     ]
 
