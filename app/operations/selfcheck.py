@@ -170,7 +170,7 @@ async def check_keys(runtime: Runtime) -> AsyncIterator[Finding]:
         fix = "put that key back, at the end of HASH_KEYS; without it, fields that differ follow their owner"
         yield red("hash keys", says, fix)
     else:
-        yield good("hash keys", "know what both sides agreed on")
+        yield good("hash keys", "know what both systems agreed on")
 
 
 async def check_webhook_address(runtime: Runtime) -> Finding:

@@ -214,23 +214,25 @@ _PREFIXES = ("DRCHRONO_", "OIDC_", "SALESFORCE_")
 def near_misses() -> list[str]:
     """Give a sentence for each variable that is no setting and looks as if it was meant for one; no value of any.
 
-    A name of the environment is compared strictly, and one word alone never: other programs have names too. In the
-    `.env`, which is ours, a name that begins as ours do is no setting either.
+    A name of the environment is compared strictly, one word alone never, and none beside the setting that it is like:
+    other programs have names too. In the `.env`, which is ours, a name that begins as ours do is no setting either.
     """
     in_file = DotEnvSettingsSource(Settings, env_file=Settings.model_config.get("env_file")).env_vars
     in_environment = [name.upper() for name in os.environ if "_" in name]
     known = [*FIELDS, *(f"{name}_FILE" for name in SECRETS)]
     taken = {name.upper() for name in _said({})}
     found: dict[str, str] = {}
-    for names, cutoff in ((map(str.upper, in_file), _NEAR_IN_FILE), (in_environment, _NEAR_IN_ENVIRONMENT)):
-        for name in names:
-            if is_ours(name) or name in found:
-                continue
-            near = [one for one in get_close_matches(name, known, 1, cutoff) if one not in taken]
-            if near:
-                found[name] = f"{name} is not a setting: did you mean {near[0]}?"
-            elif cutoff == _NEAR_IN_FILE and name.startswith(_PREFIXES):
-                found[name] = f"{name} is not a setting: remove it from .env, or correct its name"
+    for name in map(str.upper, in_file):
+        if is_ours(name):
+            continue
+        if near := get_close_matches(name, known, 1, _NEAR_IN_FILE):
+            found[name] = f"{name} is not a setting: did you mean {near[0]}?"
+        elif name.startswith(_PREFIXES):
+            found[name] = f"{name} is not a setting: remove it from .env, or correct its name"
+    for name in in_environment:
+        near = [] if is_ours(name) else get_close_matches(name, known, 1, _NEAR_IN_ENVIRONMENT)
+        if near and near[0] not in taken:
+            found[name] = f"{name} is not a setting: did you mean {near[0]}?"
     return [found[name] for name in sorted(found)]
 
 
