@@ -192,7 +192,7 @@ async def test_several_charts_wait_for_a_person_who_says_which(clinic):
     await goes_on(clinic, span=clinic.confirm_after)
 
     assert held == ["several_charts"]
-    assert "right one's id" in fix("several_charts")
+    assert "put its id into the Contact" in fix("several_charts")
     assert clinic.calls("drchrono", POST) == 0
     assert [row.drchrono_id for row in await clinic.links()] == [str(first["id"])]
     assert await clinic.failures() == []
