@@ -25,6 +25,7 @@ class CauseGroup:
 
     sample    (side, id) of one of its records, to look at; None where it has no id
     sentence  what is wrong with each
+    retrying  how many of them are due again
     """
 
     cause: str
@@ -37,6 +38,7 @@ class CauseGroup:
     sample: tuple[str, str] | None
     sentence: str
     fix: str
+    retrying: int
 
 
 async def causes(runtime: Runtime, group: Group | None = None) -> list[CauseGroup]:
@@ -46,6 +48,7 @@ async def causes(runtime: Runtime, group: Group | None = None) -> list[CauseGrou
     """
     rows = await queue_stats.failure_groups(runtime.database, group)
     refs = await queue_stats.refs_of(runtime.database, [row.sample for row in rows])
+    retrying = await queue_stats.retrying_groups(runtime.database, group)
     return [
         CauseGroup(
             row.cause,
@@ -58,6 +61,7 @@ async def causes(runtime: Runtime, group: Group | None = None) -> list[CauseGrou
             _shown(refs.get(row.sample, (None, None))),
             _sentence(runtime, row),
             fix(row.cause),
+            retrying.get((row.side, row.kind, row.cause, row.fields, row.is_held), 0),
         )
         for row in rows
     ]

@@ -90,15 +90,24 @@ async def synced_per_minute(database: Database) -> int:
     return int(rows[0][0])
 
 
+_PARTS = (failures.c.side, failures.c.kind, failures.c.cause, failures.c.fields, failures.c.is_held)
+
+
 async def failure_groups(database: Database, group: Group | None = None) -> list[sa.Row[Any]]:
     """Give failures, or those of a group, grouped by side, kind, cause and fields, the largest group first."""
-    parts = (failures.c.side, failures.c.kind, failures.c.cause, failures.c.fields, failures.c.is_held)
     return await database.read(
-        sa.select(*parts, sa.func.count().label("records"), sa.func.min(failures.c.link_id).label("sample"))
+        sa.select(*_PARTS, sa.func.count().label("records"), sa.func.min(failures.c.link_id).label("sample"))
         .where(group_of(group or Group()))
-        .group_by(*parts)
+        .group_by(*_PARTS)
         .order_by(sa.desc("records"), failures.c.cause)
     )
+
+
+async def retrying_groups(database: Database, group: Group | None = None) -> dict[tuple[Any, ...], int]:
+    """Give how many records of each such group are due again: side, kind, cause, fields and whether held -> number."""
+    due = sa.select(*_PARTS, sa.func.count().label("records")).join(links, links.c.id == failures.c.link_id)
+    rows = await database.read(due.where(links.c.due_at.is_not(None), group_of(group or Group())).group_by(*_PARTS))
+    return {tuple(row[:-1]): row.records for row in rows}
 
 
 async def refs_of(database: Database, link_ids: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:

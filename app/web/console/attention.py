@@ -105,7 +105,8 @@ async def show(request: Request, caller: Reader, after: str = "") -> Response:
     groups = await failures.causes(runtime, wanted)
     total = sum(one.count for one in groups)
     shown = None
-    if total and (total <= _ON_A_PAGE or len(groups) == 1):
+    is_short = total <= _ON_A_PAGE or len(groups) == 1
+    if total and is_short and not caller.is_poll:  # a page that looks again by itself asks no vendor who they are
         shown = await attention.listed(runtime, wanted, _ON_A_PAGE, after)
     ids = attention.ids(shown) if shown else failures.ids(groups)
     counts = await attention.counts(runtime)

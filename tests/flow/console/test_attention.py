@@ -213,10 +213,13 @@ async def test_of_very_many_the_errors_are_listed_and_behind_each_its_records_pa
     async with browsing(clinic) as browser:
         await browser.signs_in(OPERATOR)
         errors = await browser.open("/attention")
+        retried = await browser.presses("Retry 5 first")
         behind = await browser.open(f"/attention?cause={CAUSE}&fields=MailingCity")
         more = await browser.follows("More")
 
     assert ("32 patients" in errors.text, "88 patients" in errors.text) == (True, True)
+    assert ("88 patients Failed 5 retrying" in retried.text, "every 5s" in retried.response.text) == (True, True)
+    assert "every 5s" not in errors.response.text
     assert [page.response.text.count("<tr id=") for page in (errors, behind, more)] == [0, 50, 38]
 
 
