@@ -89,10 +89,17 @@ def _heard(calls: CallCounts | None, feed: Feed | None) -> datetime | None:
 
 async def _applied(runtime: Runtime, now: datetime) -> Mapping[Side, tuple[int, tuple[int, ...]]]:
     """Give, by side, how much it has taken today, and in each ten minutes of the last six hours."""
-    lately = await activity_of(runtime, now - _LATELY + _LATELY_STEP, now, _LATELY_STEP)
-    midnight = now.astimezone(runtime.settings.zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    today = await activity_of(runtime, midnight.astimezone(UTC), now, _LATELY_STEP)
-    return {side: (today.total.applied[side], tuple(one.applied.get(side, 0) for one in lately.steps)) for side in Side}
+    shown = now.astimezone(runtime.settings.zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    midnight = shown.astimezone(UTC)
+    found = await activity_of(runtime, min(midnight, now - _LATELY + _LATELY_STEP), now, _LATELY_STEP)
+    lately = found.steps[-(_LATELY // _LATELY_STEP) :]
+    return {
+        side: (
+            sum(one.applied[side] for one in found.steps if one.begin >= midnight),
+            tuple(one.applied[side] for one in lately),
+        )
+        for side in Side
+    }
 
 
 def _direction(side: Side, counts: list[DueCount], applied: tuple[int, tuple[int, ...]]) -> FlowDirection:

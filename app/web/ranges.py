@@ -54,9 +54,9 @@ class TimeRange:
         return f"{path}?{urlencode({**self.fields, **more})}"
 
     def words(self, clinic: ClinicTime) -> str:
-        """Say which it is, as it stands within a sentence."""
+        """Say which it is, as it stands within a sentence; of all, how far charts go back."""
         if self.is_all:
-            return "all that is stored"
+            return f"the last {KEPT_FOR // timedelta(days=1)} days"
         if self.name:
             return PRESETS[self.name][1]
         return f"{clinic.day_and_clock(self.since)} to {clinic.day_and_clock(self.until)}"

@@ -30,7 +30,7 @@ def test_a_lane_is_paused_with_a_reason_and_resumed(here, operator):
 
     here.drchrono.patch(f"/_control/patients/{here.ids[1]}", json={"city": "Ogdenville"})
     operator.goto("/")
-    expect(operator.locator(".headline")).to_contain_text("Paused: live")
+    expect(operator.locator(".headline")).to_contain_text("Paused: Live")
     operator.goto("/queues")
     operator.get_by_role("button", name="Resume", exact=True).click()
     operator.goto("/")

@@ -104,7 +104,8 @@ async def replay(request: Request, caller: Operator) -> Response:
     found = await deliveries.to_replay(runtime, which)
     if given.get("expected") != str(len(found.ids)):
         fields = {**chosen.fields, **as_fields(which)}
-        back, words = chosen.link("/deliveries", **as_fields(which)), chosen.words(moments.here())
+        back = chosen.link("/deliveries", **as_fields(which))
+        words = "all that is stored" if chosen.is_all else chosen.words(moments.here())
         return page("replay", caller, number=len(found.ids), total=found.total, fields=fields, back=back, words=words)
     return _told(await deliveries.replay(runtime, found.ids, caller.by), caller)
 
