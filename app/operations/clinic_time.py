@@ -78,6 +78,14 @@ class ClinicTime:
         day = self.local(at).date()
         return self.clock(at) if day == self.today else self._joined(self.day(day), self.clock(at))
 
+    def span(self, since: datetime, until: datetime) -> str:
+        """Give from when to when: `Nov 27, 9:00 AM to 11:30 AM`; the end's day too, where it is another one."""
+        first, last = (self.local(at).date() for at in (since, until))
+        if first == last:
+            return f"{self.day_and_clock(since)} to {self.clock(until)}"
+        both = (self._joined(self.day(day), self.clock(at)) for day, at in ((first, since), (last, until)))
+        return " to ".join(both)
+
     def exact(self, at: datetime) -> str:
         """Give day, time to the second and offset: `Nov 28, 2026, 10:27:37 AM EST`."""
         shown = self.local(at)

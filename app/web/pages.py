@@ -75,16 +75,19 @@ _templates.filters |= {"words": in_words, "label": label}
 _templates.tests["ahead"] = lambda at: at is not None and at > moments.here().now
 
 
-def linked(text: str | None) -> Markup:
-    """Give advice with what it names as people use it: an address is a link, a command stands as code."""
+def linked(text: str | None, name: str) -> Markup:
+    """Give advice with what it names as people use it: an address is a link, a command stands as code.
+
+    name  begins the ids of the links: by them the focus stays where it is while a page reads itself again
+    """
     parts = _NAMED.split(text or "")
-    return Markup("").join(_as_used(part) if at % 2 else escape(part) for at, part in enumerate(parts))
+    return Markup("").join(_as_used(part, f"{name}-{at}") if at % 2 else escape(part) for at, part in enumerate(parts))
 
 
-def _as_used(part: str) -> Markup:
+def _as_used(part: str, id_: str) -> Markup:
     if part.startswith("`"):
         return Markup("<code>{}</code>").format(part.strip("`"))
-    return Markup('<a href="{0}">{0}</a>').format(part)
+    return Markup('<a id="{1}" href="{0}">{0}</a>').format(part, id_)
 
 
 # an address that a person may open, which those that vendors send to are not; or a command

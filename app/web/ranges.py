@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
-from app.operations.activity import ENDS_BEFORE, KEPT_FOR, begin_of_step, problem_of, step_for
+from app.operations.activity import ENDS_BEFORE, KEPT_FOR, Activity, begin_of_step, problem_of, step_for
 from app.operations.clinic_time import ClinicTime
 
 PRESETS: Mapping[str, tuple[timedelta, str]] = {
@@ -53,13 +53,17 @@ class TimeRange:
         """Give the address of a page that shows this range."""
         return f"{path}?{urlencode({**self.fields, **more})}"
 
-    def words(self, clinic: ClinicTime) -> str:
-        """Say which it is, as it stands within a sentence; of all, how far charts go back."""
+    def words(self, clinic: ClinicTime, shown: Activity | None = None) -> str:
+        """Say which it is, as it stands within a sentence; of all, how far charts go back.
+
+        shown  what stands beside it: that goes from step to step, so it may begin earlier and end later
+        """
         if self.is_all:
             return f"the last {KEPT_FOR // timedelta(days=1)} days"
         if self.name:
             return PRESETS[self.name][1]
-        return f"{clinic.day_and_clock(self.since)} to {clinic.day_and_clock(self.until)}"
+        since, until = (shown.since, shown.until) if shown else (self.since, self.until)
+        return clinic.span(since, min(until, self.until) if self.is_open else until)
 
 
 def preset(name: str, clinic: ClinicTime) -> TimeRange:

@@ -58,7 +58,7 @@ async def show(request: Request, caller: Reader, before: str = "") -> Response:
     found = await deliveries.look_through(runtime, which, _ON_A_PAGE, before or None, is_counted=False)
     await note_view(runtime, caller.by, Action.LIST, "deliveries", [one.id for one in found.items])
     flowed = await activity_of(runtime, chosen.since, chosen.until)
-    fields, words, time = as_fields(which), chosen.words(clinic), charts.time_axis(flowed, clinic)
+    fields, words, time = as_fields(which), chosen.words(clinic, flowed), charts.time_axis(flowed, clinic)
     is_narrowed = bool(fields) or not chosen.is_all
     return page(
         "deliveries",

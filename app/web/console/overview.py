@@ -71,7 +71,7 @@ async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> 
     loads = [one for one in found if one.state is not LoadState.LOADED] if backfill.may_load(runtime) else []
     left = {side for side in Side if _is_unconnected(parts, side) and await was_connected(runtime, side)}
     says = headline(seen, parts, is_loaded=not loads, left=left)
-    words = chosen.words(clinic)
+    words = chosen.words(clinic, flowed)
     is_poll = request.headers.get("hx-target") == _LIVE
     return page(
         "overview",

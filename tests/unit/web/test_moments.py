@@ -81,6 +81,20 @@ def test_any_locale_gives_every_form(locale):
     assert not {"\u202f", "\u00a0"} & set("".join(said))
 
 
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        ((2, 1), "9:27 AM to 10:27 AM"),
+        ((26, 25), "Nov 27, 9:27 AM to 10:27 AM"),
+        ((26, 1), "Nov 27, 9:27 AM to Nov 28, 10:27 AM"),
+    ],
+)
+def test_a_span_names_each_day_once(hours, said):
+    since, until = (NOW - timedelta(hours=one) for one in hours)
+
+    assert clinic().span(since, until) == said
+
+
 def test_a_wall_clock_is_shown_as_it_stands():
     assert [clinic().wall_clock(f"2026-12-01T{time}") for time in ("00:30:00", "10:30:00", "23:05:00")] == [
         "12:30 AM",

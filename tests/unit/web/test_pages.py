@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from app.web import pages
 from app.web.pages import HEADERS, PageMessage, message_page, own_path, redirect
 
 SITE = "https://sync.example.com"
@@ -86,3 +87,20 @@ def test_a_page_has_the_status_of_what_it_says():
 
 def test_a_browser_is_sent_on_to_read_and_never_to_post_again():
     assert (redirect("/connect").status_code, redirect("/connect").headers["location"]) == (303, "/connect")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("open https://a.example/connect/drchrono.", 'open <a id="x-1" href="https://a.example/connect/drchrono">'),
+        ("start `chronobridge work`", "start <code>chronobridge work</code>"),
+        ("register https://a.example/webhooks/drchrono there", "register https://a.example/webhooks/drchrono there"),
+        ("<b> & https://a.example/<b>", "&lt;b&gt; &amp; "),
+        (None, ""),
+    ],
+)
+def test_advice_links_the_addresses_that_people_open_and_nothing_else(text, shown):
+    linked = pages.linked(text, "x")
+
+    assert linked.startswith(shown)
+    assert "<b>" not in linked

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.operations.activity import Activity
 from app.operations.clinic_time import ClinicTime
 from app.web.ranges import read_range
 
@@ -70,6 +71,16 @@ def test_a_range_that_cannot_be_shown_is_answered_with_what_is_wrong_and_the_las
 
     assert problem in found.problem
     assert (found.name, found.typed) == ("24h", (given.get("since", ""), given.get("until", "")))
+
+
+def test_figures_of_whole_steps_say_where_those_begin_and_end():
+    found = read(since="2026-11-27T09:10", until="2026-11-28T09:10")
+    whole = Activity(
+        found.since - timedelta(minutes=10), found.until + timedelta(minutes=20), timedelta(minutes=30), ()
+    )
+
+    assert found.words(CLINIC, whole) == "Nov 27, 9:00 AM to Nov 28, 9:30 AM"
+    assert found.words(CLINIC) == "Nov 27, 9:10 AM to Nov 28, 9:10 AM"
 
 
 @pytest.mark.parametrize("given", [{"range": "7d"}, {"since": "2026-11-27T09:00", "until": "2026-11-28T09:00"}])
