@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -37,6 +38,7 @@ _TURN = timedelta(minutes=2)
 _AUDIT_EVERY, _AUDIT = timedelta(days=1), "notices_audit"
 _NEWS_FOR, _DAY = timedelta(days=1), timedelta(days=1)
 _URGENT = (Lane.LIVE, Lane.RETRY, Lane.CONFIRM)
+_STEPS = (10, 100, 1_000, 10_000)
 _OF_HTTP = re.compile(r"HTTP_[1-5]\d\d")
 
 
@@ -169,13 +171,22 @@ async def _of_people(runtime: Runtime) -> list[NoticeCondition]:
 
 
 def by_cause(event: NoticeEvent, waiting: Collection[ToPeople], tables: Mapping[Kind, Table]) -> list[NoticeCondition]:
-    """Give a condition for each error of a kind: those that an id or an unknown code tells apart are one."""
+    """Give a condition for each error of a kind: those that an id or an unknown code tells apart are one.
+
+    A failure of ten times as many records is one more, so that what begins small and grows is told again.
+    """
     is_review = event is NoticeEvent.REVIEW
     groups = defaultdict[tuple[str, str, str], list[ToPeople]](list)
     for one in waiting:
         if one.is_held is is_review and (one.old or not is_review) and not one.is_dismissed:
             groups[one.side, one.kind, told_cause(one.cause)].append(one)
-    return [_of_cause(event, *name, ours, tables.get(Kind(name[1]))) for name, ours in sorted(groups.items())]
+    found = []
+    for (side, kind, cause), ours in sorted(groups.items()):
+        condition = _of_cause(event, side, kind, cause, ours, tables.get(Kind(kind)))
+        number = sum(each.records for each in ours)
+        grown = [] if is_review else [step for step in _STEPS if number >= step]
+        found += [condition, *(replace(condition, about=f"{condition.about} {step}", over="") for step in grown)]
+    return found
 
 
 def told_cause(cause: str) -> str:

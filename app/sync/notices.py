@@ -201,8 +201,12 @@ _EVENTS = tuple(NoticeEvent)
 
 
 def in_order(items: Collection[NoticeItem]) -> tuple[NoticeItem, ...]:
-    """Give items as they are read: what has begun before what is over, the most pressing first."""
-    return tuple(sorted(items, key=lambda one: (_STATES.index(one.state), _EVENTS.index(one.event), one.what)))
+    """Give items as they are read: what has begun before what is over, the most pressing first, each thing once."""
+    found = sorted(items, key=lambda one: (_STATES.index(one.state), _EVENTS.index(one.event), one.what))
+    once: dict[str, NoticeItem] = {}
+    for one in found:
+        once.setdefault(one.headline, one)
+    return tuple(once.values())
 
 
 def title_of(items: Sequence[NoticeItem]) -> str:

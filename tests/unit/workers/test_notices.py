@@ -1,11 +1,13 @@
 """How a notice tells an error: by what this service knows of it, and by nothing that only a vendor does."""
 
+from datetime import timedelta
+
 import pytest
 
 from app.store.notices import ToPeople
 from app.sync.model import Kind
-from app.sync.notices import NoticeEvent
-from tests.build import SHIPPED
+from app.sync.notices import NoticeEvent, decide_notices
+from tests.build import NOW, SHIPPED
 from workers.notices import by_cause, told_cause
 
 CAUSES = {
@@ -35,6 +37,23 @@ def test_errors_that_only_an_id_tells_apart_are_one_condition():
     assert failing.what == "6 appointments failed: Another appointment is at that time in DrChrono"
     assert (failing.advice, failing.path) == ("It is the error clash (DrChrono).", "/attention")
     assert reviewed == []
+
+
+def test_a_failure_that_grows_tenfold_is_told_again_and_one_that_begins_large_once():
+    def look(number, known, minute):
+        waiting = [ToPeople("drchrono", "patient", "cannot_be_empty", (), False, number, 0)]
+        found = by_cause(NoticeEvent.FAILURE, waiting, TABLES)
+        return decide_notices(known, found, NOW + timedelta(minutes=minute))
+
+    told, known = [], ()
+    for minute, number in enumerate([1, 1, 9, 120, 120, 120]):
+        decision = look(number, known, minute)
+        known = decision.known
+        told.append([(one.state.value, one.what.partition(" ")[0]) for one in decision.items])
+    large = look(120, look(120, (), 0).known, 1).items
+
+    assert told == [[], [("started", "1")], [], [], [("info", "120")], []]
+    assert [(one.state.value, one.what.partition(" ")[0]) for one in large] == [("started", "120")]
 
 
 def test_fields_are_named_as_people_call_them_and_none_that_the_mapping_does_not_have():
