@@ -129,7 +129,7 @@ def show_dry_run(table: MappingTable, console: Console, found: DryRun, notes: Ma
         console.print(_fields(table, found, notes or {}))
     if found.stops:
         console.print(
-            f"  [red]the brake would stop this until you resume its lane: {found.stops}",
+            f"  [red]the safety limit would stop this until you resume its queue: {found.stops}",
             highlight=False,
             soft_wrap=True,
         )
@@ -155,7 +155,7 @@ def _there(table: MappingTable, found: DryRun) -> list[str]:
         lines.append(f"{counts.dismissed:,} are dismissed, and left as they are until a value changes")
     if counts.unloaded:
         lines.append(
-            f"{counts.unloaded:,} were there before both sides were connected: left alone until loaded, `{LOAD}`"
+            f"{counts.unloaded:,} were there before both were connected: left alone until the initial sync, `{LOAD}`"
         )
     return lines
 
@@ -167,13 +167,13 @@ def _new(found: DryRun) -> list[str]:
         lines.append(f"{counts.matched:,} would be linked to one that is there; DrChrono is asked once about each")
     lines += [f"{count:,} would be created in {NAMES[side]}" for side, count in counts.created.items() if count]
     if counts.asking:
-        lines.append(f"{counts.asking:,} ask to be taken over to DrChrono; each is searched for there first")
+        lines.append(f"{counts.asking:,} are opted in; each is searched for in DrChrono first")
     if found.prospect.deletes:
         lines.append(f"{found.prospect.deletes:,} deletions would be carried over")
     for cause, count in (counts.decide + found.prospect.holds).most_common():
-        lines.append(f"{count:,} would wait for a person: {cause}; {fix(cause)}")
+        lines.append(f"{count:,} would need review: {cause}; {fix(cause)}")
     for cause, count in counts.unfit.most_common():
-        lines.append(f"{count:,} would fail until that is mended: {cause}; {fix(cause)}")
+        lines.append(f"{count:,} would fail until that is fixed: {cause}; {fix(cause)}")
     return lines
 
 

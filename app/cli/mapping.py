@@ -27,7 +27,7 @@ _File = Annotated[Path, typer.Argument(metavar="FILE", help="a mapping file, or 
 
 @commands.command(examples=("mapping show", "mapping show --json"))
 def show(*, as_json: _AsJson = False) -> None:
-    """Show the mapping in use: a row a field, its type on both sides, and what does not fit; exit 1 when red."""
+    """Show the mapping in use: a row a field, its type in both systems, and what does not fit; exit 1 when red."""
     from app import log
     from app.settings import env_file
 

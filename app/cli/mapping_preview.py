@@ -123,7 +123,9 @@ async def _go_through(
 
 def _show(runtime: Runtime, console: Console, kind: Kind, found: dict[str, FieldChange], seen: DryRun | None) -> None:
     if kind not in runtime.mappings:
-        _say(console, f"\n{kind}s: not mapped any more; nothing of them is written, and both sides keep what they hold")
+        _say(
+            console, f"\n{kind}s: not mapped any more; nothing of them is written, and both systems keep what they hold"
+        )
         return
     table = runtime.mappings[kind]
     if seen is not None:
@@ -132,7 +134,7 @@ def _show(runtime: Runtime, console: Console, kind: Kind, found: dict[str, Field
         _say(console, f"  {seen.by_change:,} of the linked would be written because of rows that the mapping changes")
     for name, change in found.items():
         if change is FieldChange.DROPPED:
-            _say(console, f"  {name}: dropped; nothing of it is written any more, and both sides keep what they hold")
+            _say(console, f"  {name}: dropped; nothing of it is written any more, and both systems keep what they hold")
         else:
             row = table.rows[name]
             _say(console, f"  {name}: {change.value} ({row.names[Side.DRCHRONO]} and {row.shown(Side.SALESFORCE)})")
