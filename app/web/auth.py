@@ -88,7 +88,7 @@ async def known(request: Request) -> Caller:
     found = await caller_of(request)
     if found is None:
         refuse_bearer(request)
-        text = "send Authorization: Bearer with OPERATOR_TOKEN or the secret of an account"
+        text = "send Authorization: Bearer with OPERATOR_TOKEN, VIEWER_TOKEN or the secret of an account"
         raise HTTPException(401, text, {"WWW-Authenticate": "Bearer"})
     return found
 
