@@ -59,7 +59,15 @@ _LABELS: Mapping[LabelGroup, Mapping[str, str]] = {
     LabelGroup.UNDO: {"open": "Pending", "done": "Restored", "overtaken": "Superseded", "dropped": "Given up"},
 }
 
-_CAUSES: Mapping[str, str] = {"held": "changed in both systems"}
+# of causes, and of the parts of the service
+_NAMES: Mapping[str, str] = {"held": "changed in both systems", "lanes": "queues", "redis": "Redis"}
+# of what the journal keeps: why a field was written, and which rule decided
+_PHRASES: Mapping[str, str] = {
+    " owns it": " is the system of record",
+    "put back: it travels one way": "reverted edit: it travels one way",
+    "drchrono": "DrChrono",
+    "salesforce": "Salesforce",
+}
 # the names of a record's states, for scripts and in addresses, where they are not the state's own
 STATUS_NAMES: Mapping[RecordState, str] = {
     RecordState.IN_STEP: "synced",
@@ -81,6 +89,8 @@ def label(name: str, of: LabelGroup | str = LabelGroup.STATUS) -> str:
 
 
 def in_words(name: str) -> str:
-    """Give a cause, a rule or a system as it stands within a sentence."""
-    said = _CAUSES.get(name, name.replace("_", " "))
-    return said.replace("drchrono", "DrChrono").replace("salesforce", "Salesforce")
+    """Give a cause, a rule, a reason, a part or a system as it stands within a sentence."""
+    said = _NAMES.get(name, name.replace("_", " "))
+    for kept, read in _PHRASES.items():
+        said = said.replace(kept, read)
+    return said

@@ -77,8 +77,11 @@ async def worker_lives(database_url: str, ca_bundle: Path | None) -> tuple[bool,
         ):
             lives = bool(await heartbeats.alive(database, socket.gethostname()[:128]))
     except StoreUnavailable as error:
-        return False, f"{error}, so no worker of this machine was heard of"
+        return False, f"{error}, so no worker of this machine is known to live"
     except TimeoutError:
-        return False, f"the database did not answer in {_PATIENCE_S:.0f} s, so no worker of this machine was heard of"
+        return (
+            False,
+            f"the database did not answer in {_PATIENCE_S:.0f} s, so no worker of this machine is known to live",
+        )
     silent_s = timings.alive.total_seconds()
-    return lives, "a worker lives" if lives else f"no worker of this machine was heard of for {silent_s:.0f} s"
+    return lives, "a worker lives" if lives else f"no worker of this machine has reported for {silent_s:.0f} s"

@@ -48,7 +48,7 @@ def test_what_is_killed_is_told_within_half_a_minute_by_every_probe(here):
     assert lives[1].returncode == 0, lives[1].stderr
     assert {part for part, after_s in told.items() if after_s <= TOLD_WITHIN_S} == {"workers", "redis"}, told
     assert [one.returncode for one in dead] == [1, 1]
-    assert dead[0].stdout == f"no worker of this machine was heard of for {TIMINGS.alive.total_seconds():.0f} s\n"
+    assert dead[0].stdout == f"no worker of this machine has reported for {TIMINGS.alive.total_seconds():.0f} s\n"
     assert ready == 200
 
 

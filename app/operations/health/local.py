@@ -56,7 +56,7 @@ async def workers(runtime: Runtime) -> Observation:
     """Look when the last worker gave a sign of life."""
     if await heartbeats.alive(runtime.database):
         return OK
-    advice = f"no worker has been heard of for {runtime.timings.alive.total_seconds():.0f} s: start `chronobridge work`"
+    advice = f"no worker has reported for {runtime.timings.alive.total_seconds():.0f} s: start `chronobridge work`"
     return Observation(PartState.DOWN, advice, await heartbeats.heard_at(runtime.database))
 
 

@@ -10,7 +10,7 @@ from app.operations import backfill
 from app.operations.activity import activity_of
 from app.operations.backfill import LoadState
 from app.operations.connections import was_connected
-from app.operations.labels import LabelGroup, label
+from app.operations.labels import LabelGroup, in_words, label
 from app.operations.overview import Picture, picture
 from app.operations.recent_activity import recent_activity
 from app.operations.sign_in import Caller
@@ -97,7 +97,7 @@ def headline(
 ) -> Headline:
     """Give the state of everything in one sentence; `left`: sides that were connected before."""
     if away := [name for name, part in parts.items() if part["state"] == "down"]:
-        return Headline(f"Something is down: {', '.join(_named(name) for name in away)}.", "bad", "#needs")
+        return Headline(f"Something is down: {', '.join(in_words(name) for name in away)}.", "bad", "#needs")
     if unconnected := [name for name, part in parts.items() if part["state"] == "not_connected"]:
         return Headline(_unconnected(unconnected, left or set()), "warn", "/connections")
     if seen.paused:
@@ -134,9 +134,5 @@ def _is_unconnected(parts: dict[str, dict[str, Any]], side: Side) -> bool:
 
 def _unconnected(names: list[str], left: set[Side]) -> str:
     if len(names) > 1:
-        return f"{' and '.join(_named(name) for name in names)} have not been connected yet."
-    return f"{_named(names[0])} {'was disconnected' if names[0] in left else 'has not been connected yet'}."
-
-
-def _named(name: str) -> str:
-    return {"drchrono": "DrChrono", "salesforce": "Salesforce", "redis": "Redis"}.get(name, name.replace("_", " "))
+        return f"{' and '.join(in_words(name) for name in names)} have not been connected yet."
+    return f"{in_words(names[0])} {'was disconnected' if names[0] in left else 'has not been connected yet'}."
