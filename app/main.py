@@ -69,6 +69,7 @@ from app.web.console import overview as overview_pages
 from app.web.console import patients as patients_pages
 from app.web.console import queues as queues_pages
 from app.web.console import records as records_pages
+from app.web.console import reference as reference_pages
 from app.web.console import review as review_pages
 from app.web.pages import PageMessage, PageRefused, capital, is_for_a_person, message_page, redirect
 from app.web.validation import refuse_invalid
@@ -114,6 +115,7 @@ _PAGES = (
     check_pages,
     audit_pages,
     help_pages,
+    reference_pages,
 )
 
 

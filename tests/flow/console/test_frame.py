@@ -77,3 +77,13 @@ async def test_every_page_of_the_navigation_is_there(browser):
 
     assert {"Help", "Queues", "Audit", "Patients"} <= links.keys()
     assert {name: status for name, status in statuses.items() if status != 200} == {}
+
+
+async def test_the_paths_of_the_api_are_a_page_for_whoever_is_signed_in(clinic, browser):
+    page = await browser.open("/docs")
+    stranger = await clinic.web.get("/docs")
+
+    assert "POST /api/v1/queues/{lane}/pause" in page.text
+    assert "/api/v1/lanes" not in page.text  # which is deprecated
+    assert page.links["openapi.json"] == "/openapi.json"
+    assert stranger.headers["location"] == "/login?next=/docs"
