@@ -7,7 +7,7 @@ from collections.abc import Sequence
 REPLACED = {
     r"in step": "Synced",
     r"on (its|the) way": "Pending",
-    r"\bheld\b": "Needs review",
+    r"(?<![/\w])held\b": "Needs review",
     r"waits? for a person": "Needs attention",
     r"a person's word": "your decision",
     r"let (it |them |all .*)?go\b": "Dismiss",
@@ -39,8 +39,8 @@ REPLACED = {
 }
 # those that are no plain English either, so that no sentence of a guide has them
 IN_PROSE = (
-    r"in step", r"on (its|the) way", r"\bheld\b", r"waits? for a person", r"a person's word", r"said by", r"\blanes?\b",
-    r"first load", r"came of it|became of it|how it came", r"(both|either) sides?\b",
+    r"in step", r"on (its|the) way", r"(?<![/\w])held\b", r"waits? for a person", r"a person's word", r"said by",
+    r"\blanes?\b", r"first load", r"came of it|became of it|how it came", r"(both|either) sides?\b",
     r"owns it|whose? .{0,20}counts\b|let these count",
     r"\bmends?\b|\bmended\b", r"\bseal(ed|s)?\b", r"\bvisits?\b", r"stand-ins?\b",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The records that wait for a person, one by one, as JSON or CSV; with notes, and the vendor's own message."""
+"""The records that need attention, one by one, as JSON or CSV; with notes, and the vendor's own message."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -100,7 +100,7 @@ class RevealedMessage(BaseModel):
     "",
     response_model=FailingRecords,
     responses={200: {"content": {_CSV: {"schema": {"type": "string"}}}}},
-    summary="The records that wait for a person, one by one",
+    summary="The records that need attention, one by one",
 )
 async def listed(  # noqa: PLR0913 - each is a parameter of the address
     request: Request,

@@ -71,7 +71,7 @@ class BackfillState(BaseModel):
 
 @router.get("", response_model=BackfillState, summary="What is not synced yet, and what an initial sync would do")
 async def state(request: Request) -> Any:
-    """Give, by kind, whether what was there before both sides were connected is loaded, and what a preview counted."""
+    """Give, by kind, whether what was there before both systems were connected is synced, and what was counted."""
     return await _state(request.app.state.runtime)
 
 

@@ -51,7 +51,7 @@ class Conflicts(BaseModel):
 
 
 class Revealed(BaseModel):
-    """What each side had held; null is empty."""
+    """What each system had; null is empty."""
 
     values: dict[Side, str | None] = Field(examples=[{"drchrono": "desk@example.com", "salesforce": None}])
 
@@ -65,7 +65,7 @@ _NOT_KEPT: dict[int | str, dict[str, Any]] = {410: {"description": "Its values a
 def sort(
     kind: Kind | None = None,
     field: Annotated[str | None, Query(pattern=r"^[\w .-]{1,64}$")] = None,
-    state: Annotated[State | None, Query(description="what became of the rule's write")] = None,
+    state: Annotated[State | None, Query(description="the status of the write")] = None,
     undo_status: Annotated[UndoStatus | None, Query(description="only those whose undo has this status")] = None,
     undo: Annotated[Ending | None, Query(description="use `undo_status`", deprecated=True)] = None,
 ) -> Sort:
@@ -74,7 +74,7 @@ def sort(
     return Sort(kind, field, WriteState(state) if state else None, str(undone) if undone else None)
 
 
-@router.get("", response_model=Conflicts, summary="What both sides had changed, and which rule decided")
+@router.get("", response_model=Conflicts, summary="What both systems had changed, and which rule decided")
 async def conflicts(
     request: Request,
     caller: Reader,
@@ -99,7 +99,7 @@ async def conflict(request: Request, caller: Reader, conflict_id: ConflictId) ->
 
 
 @router.post(
-    "/{conflict_id}/reveal", response_model=Revealed, responses=_UNKNOWN | _NOT_KEPT, summary="What each side had held"
+    "/{conflict_id}/reveal", response_model=Revealed, responses=_UNKNOWN | _NOT_KEPT, summary="What each system had"
 )
 async def reveal(request: Request, caller: Operator, conflict_id: ConflictId) -> Any:
     """Give both values; who asked is noted first."""
@@ -115,10 +115,10 @@ async def reveal(request: Request, caller: Operator, conflict_id: ConflictId) ->
     "/{conflict_id}/undo",
     response_model=Conflict,
     responses=_UNKNOWN | _REFUSED,
-    summary="Put the value that lost back, on both sides",
+    summary="Restore the replaced value in both systems",
 )
 async def undo(request: Request, caller: Operator, conflict_id: ConflictId) -> Any:
-    """Have the old value written to both sides by a worker, if nobody has edited the field since; once only."""
+    """Have the replaced value written to both systems by a worker, if nobody has edited the field since; once only."""
     runtime: Runtime = request.app.state.runtime
     await _found(runtime, conflict_id)
     if (refusal := await resolve.undo(runtime, conflict_id, caller.by)) is not None:

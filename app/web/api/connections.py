@@ -69,7 +69,7 @@ class Report(BaseModel):
 
 @router.get("", response_model=Connections, summary="How each side is connected")
 async def connections(request: Request) -> Any:
-    """Give both sides as stored; no vendor is asked."""
+    """Give both connections as stored; no vendor is asked."""
     runtime: Runtime = request.app.state.runtime
     items = [
         {

@@ -169,7 +169,7 @@ async def _body(request: Request, delivery_id: str, caller: Caller | None) -> di
 
 @router.post("/replay", response_model=Replayed, summary="Replay stored deliveries")
 async def replay(request: Request, caller: Operator, which: Which) -> Any:
-    """Run deliveries again: their records are due, and both sides are looked at."""
+    """Replay deliveries: their records are pending, and both systems are read."""
     runtime: Runtime = request.app.state.runtime
     return asdict(await deliveries.replay(runtime, which.ids, caller.by))
 
@@ -181,7 +181,7 @@ async def replay_matching(
     which: Annotated[DeliveryFilter, Depends(wanted)],
     expected: Annotated[int, Query(ge=0, le=MOST_AT_ONCE, description="how many that are, as you last saw it")],
 ) -> Any:
-    """Run all that match again, the newest 10,000 at most; 409 when there are more by now than was expected."""
+    """Replay all that match, the newest 10,000 at most; 409 when there are more by now than was expected."""
     runtime: Runtime = request.app.state.runtime
     ids = (await deliveries.to_replay(runtime, which)).ids
     if len(ids) > expected:

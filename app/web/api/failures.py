@@ -125,14 +125,14 @@ Meant = Annotated[Group, Depends(group)]
 Terms = Annotated[ActTerms, Depends(terms)]
 
 
-@router.get("", response_model=Causes, summary="What waits for a person, grouped by cause")
+@router.get("", response_model=Causes, summary="What needs attention, grouped by error")
 async def causes(
     request: Request,
     caller: Reader,
     meant: Meant,
     dismissed: Annotated[bool, Query(description="those that were dismissed, in place of those that wait")] = False,
 ) -> Any:
-    """Give failures and holds by cause, with how many, which fields, and what to do."""
+    """Give failures and what needs review by error, with how many, which fields, and how to fix them."""
     runtime: Runtime = request.app.state.runtime
     found = await failures.causes(runtime, replace(meant, is_dismissed=dismissed))
     await note_view(runtime, caller.by, Action.LIST, "failures", failures.ids(found))
@@ -167,7 +167,7 @@ async def retry(request: Request, caller: Operator, meant: Meant, on: Terms) -> 
 async def discard(
     request: Request, caller: Operator, meant: Meant, on: Terms, why: Annotated[DismissalReason | None, Body()] = None
 ) -> Any:
-    """Dismiss failures: their records are left as they are until a value changes on either side.
+    """Dismiss failures: their records are left as they are until a value changes in either system.
 
     `expected` as when they are tried again.
     """
@@ -178,7 +178,7 @@ async def discard(
 
 @router.post("/restore", response_model=Done, summary="Undo the dismissal of failures, of a few or all that match")
 async def restore(request: Request, caller: Operator, meant: Meant, on: Terms) -> Any:
-    """Have dismissed failures wait for a person again, and try them; `expected` as when they are tried again."""
+    """Have dismissed failures need attention again, and retry them; `expected` as when they are tried again."""
     runtime: Runtime = request.app.state.runtime
     meant = replace(meant, is_dismissed=True)
     return await _acted(runtime, meant, on, partial(failures.restore, runtime, meant, caller.by, on.limit))

@@ -171,7 +171,7 @@ One = Annotated[RecordView, Depends(known_held)]
 
 @one_of.post("/read", response_model=Read, responses=_UNKNOWN, summary="Read what it waits for, masked")
 async def read(request: Request, caller: Reader, one: One) -> Any:
-    """Read both sides of a held record, and whom it could be, by a call to each; it reads, so a viewer may."""
+    """Read a record that needs review in both systems, or its possible matches, by a call to each; a viewer may."""
     runtime: Runtime = request.app.state.runtime
     answered = await operations.read(runtime, one)
     await note_view(runtime, caller.by, Action.SHOW, about(one), (one.ref.id,))
@@ -180,7 +180,7 @@ async def read(request: Request, caller: Reader, one: One) -> Any:
 
 @one_of.post("/reveal", response_model=Read, responses=_UNKNOWN, summary="Read it, values and all")
 async def reveal(request: Request, caller: Operator, one: One) -> Any:
-    """Read a held record and whom it could be, and give the values; who asked is noted first."""
+    """Read a record that needs review or its possible matches, and give the values; who asked is noted first."""
     return _seen(await operations.read(request.app.state.runtime, one, caller.by), is_revealed=True)
 
 
@@ -192,7 +192,7 @@ async def reveal(request: Request, caller: Operator, one: One) -> Any:
 )
 @one_of.post("/settle", response_model=Decided, responses=_UNKNOWN | _REFUSED, summary="Use `resolve`", deprecated=True)
 async def settle(request: Request, caller: Operator, one: One, given: Picks) -> Any:
-    """Have the picked values written to the other side by a worker, if both sides still hold what was read."""
+    """Have the picked values written to the other side by a worker, if both systems still have what was read."""
     picks = [Pick(each.field, each.side, each.stamps) for each in given.picks]
     return _answered(await resolve.settle(request.app.state.runtime, one, picks, caller.by))
 
@@ -215,9 +215,9 @@ async def choose(request: Request, caller: Operator, one: One, given: Choice) ->
     summary="Merge a Contact into the one its chart has",
 )
 async def merge(request: Request, caller: Operator, one: One, given: Merge) -> Any:
-    """Have Salesforce merge the held Contact into that one, if its chart still has it; what is empty there is filled.
+    """Have Salesforce merge the Contact into that one, if its chart still has it; what is empty there is filled.
 
-    Salesforce moves all that belongs to the held one, and puts it into its recycle bin; nothing here undoes that.
+    Salesforce moves all that belongs to the other one, and puts it into its recycle bin; nothing here undoes that.
     """
     return _answered(await resolve.merge(request.app.state.runtime, one, given.into, caller.by))
 

@@ -77,7 +77,7 @@ async def told(
     limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
     before: Annotated[str | None, Query(max_length=26, description="the `next` of the page before")] = None,
 ) -> Any:
-    """Give what people were told, newest first, with what became of it by each channel."""
+    """Give what people were told, newest first, with its result on each channel."""
     runtime: Runtime = request.app.state.runtime
     page = await notices.told_lately(runtime, limit, before)
     return {"items": [_as_json(one) for one in page.items], "total": page.total, "next": page.next}

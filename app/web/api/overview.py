@@ -44,7 +44,7 @@ class Overview(BaseModel):
     forecast: Forecasts
 
 
-@router.get("/overview", response_model=Overview, summary="Both sides and the flow between them")
+@router.get("/overview", response_model=Overview, summary="Both systems and the flow between them")
 async def overview(request: Request) -> Any:
     """Give what the console's first page shows."""
     runtime: Runtime = request.app.state.runtime

@@ -77,6 +77,6 @@ class Queue(BaseModel):
 
 @router.get("/queue", response_model=Queue, summary="What is pending, by kind and queue")
 async def queue(request: Request) -> Any:
-    """Give depth, age of the oldest, rate, failures, holds, what was skipped or put back, lanes, and the forecast."""
+    """Give depth, age of the oldest, rate, failures, holds, what was ignored or reverted, queues, and the forecast."""
     runtime: Runtime = request.app.state.runtime
     return report_as_json(await queue_report(runtime))

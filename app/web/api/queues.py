@@ -41,22 +41,34 @@ class LaneStates(BaseModel):
     lanes: Annotated[list[LaneState], NowCalled("queues")]
 
 
-@router.post("/queues/{lane}/pause", response_model=LaneStates, summary="Make no writes from a queue")
-@router.post("/lanes/{lane}/pause", response_model=LaneStates, summary="Use /queues", deprecated=True)
-async def pause(request: Request, lane: LaneName, caller: Operator, why: Annotated[Why | None, Body()] = None) -> Any:
+@router.post("/queues/{queue}/pause", response_model=LaneStates, summary="Make no writes from a queue")
+async def pause(request: Request, queue: LaneName, caller: Operator, why: Annotated[Why | None, Body()] = None) -> Any:
     """Pause a queue, or all of them: its records stay pending in it and make no writes."""
     runtime: Runtime = request.app.state.runtime
-    await lanes.pause(runtime, lane, why.reason if why else "", caller.by)
+    await lanes.pause(runtime, queue, why.reason if why else "", caller.by)
     return await _all(runtime)
 
 
-@router.post("/queues/{lane}/resume", response_model=LaneStates, summary="Let a queue write again")
-@router.post("/lanes/{lane}/resume", response_model=LaneStates, summary="Use /queues", deprecated=True)
-async def resume(request: Request, lane: LaneName, caller: Operator) -> Any:
+@router.post("/queues/{queue}/resume", response_model=LaneStates, summary="Let a queue write again")
+async def resume(request: Request, queue: LaneName, caller: Operator) -> Any:
     """Resume a queue, or all of them; what is pending in it goes on at once."""
     runtime: Runtime = request.app.state.runtime
-    await lanes.resume(runtime, lane, caller.by)
+    await lanes.resume(runtime, queue, caller.by)
     return await _all(runtime)
+
+
+@router.post("/lanes/{lane}/pause", response_model=LaneStates, summary="Use /queues", deprecated=True)
+async def pause_lane(
+    request: Request, lane: LaneName, caller: Operator, why: Annotated[Why | None, Body()] = None
+) -> Any:
+    """Pause a queue by the path's old name."""
+    return await pause(request, lane, caller, why)
+
+
+@router.post("/lanes/{lane}/resume", response_model=LaneStates, summary="Use /queues", deprecated=True)
+async def resume_lane(request: Request, lane: LaneName, caller: Operator) -> Any:
+    """Resume a queue by the path's old name."""
+    return await resume(request, lane, caller)
 
 
 async def _all(runtime: Runtime) -> dict[str, Any]:

@@ -235,24 +235,24 @@ async def show(
     before: Annotated[str | None, Query(pattern="^[0-9A-Za-z]{1,26}$", description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = history.ON_A_PAGE,
 ) -> Any:
-    """Give what we know of a record without a call: what came in, what we wrote and why, and how it stands."""
+    """Give what we know of a record without a call: what was received, what we wrote and why, and its status."""
     runtime: Runtime = request.app.state.runtime
     await note_view(runtime, caller.by, Action.SHOW, records.about(one), (one.ref.id,))
     return _record(runtime, side, one, await history.history(runtime, one, before, limit))
 
 
-@router.post("/read", response_model=Values, responses=_UNKNOWN, summary="Read both sides now; values are masked")
+@router.post("/read", response_model=Values, responses=_UNKNOWN, summary="Read both systems now; values are masked")
 async def read(request: Request, caller: Reader, one: One) -> Any:
-    """Read a record on both sides, by a call to each, and compare them field by field; it reads, so a viewer may."""
+    """Read a record in both systems, by a call to each, and compare them field by field; it reads, so a viewer may."""
     runtime: Runtime = request.app.state.runtime
     both = await records.read(runtime, one)
     await note_view(runtime, caller.by, Action.SHOW, records.about(one), (one.ref.id,))
     return _values(both)
 
 
-@router.post("/reveal", response_model=Values, responses=_UNKNOWN, summary="Read both sides now, values and all")
+@router.post("/reveal", response_model=Values, responses=_UNKNOWN, summary="Read both systems now, values and all")
 async def reveal(request: Request, caller: Annotated[Caller, Depends(operator)], one: One) -> Any:
-    """Read a record on both sides and give its values; who asked is noted first."""
+    """Read a record in both systems and give its values; who asked is noted first."""
     return _values(await records.reveal(request.app.state.runtime, one, caller.by))
 
 

@@ -69,6 +69,6 @@ async def test_the_schema_marks_every_old_path_and_parameter(clinic):
         "/api/v1/lanes/{lane}/pause", "/api/v1/lanes/{lane}/resume", "/api/v1/held/{link_id}/settle",
         "/api/v1/records/{side}/{kind}/{record_id}/look",
     }  # fmt: skip
-    assert {
-        old.replace("lanes", "queues").replace("settle", "resolve").replace("look", "recheck") for old in old
-    } <= set(paths)
+    assert {old.replace("lane", "queue").replace("settle", "resolve").replace("look", "recheck") for old in old} <= set(
+        paths
+    )

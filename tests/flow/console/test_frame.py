@@ -83,7 +83,7 @@ async def test_the_paths_of_the_api_are_a_page_for_whoever_is_signed_in(clinic, 
     page = await browser.open("/docs")
     stranger = await clinic.web.get("/docs")
 
-    assert "POST /api/v1/queues/{lane}/pause" in page.text
+    assert "POST /api/v1/queues/{queue}/pause" in page.text
     assert "/api/v1/lanes" not in page.text  # which is deprecated
     assert page.links["openapi.json"] == "/openapi.json"
     assert stranger.headers["location"] == "/login?next=/docs"
