@@ -87,7 +87,10 @@ async def _fill(database, first, last):
         ),
         (
             tables.record_history,
-            {"id": "H" + n, "link_id": "L" + n, "what": sa.literal("failed"), "at": now, "last_at": now},
+            {
+                "id": "H" + n, "link_id": "L" + n, "what": sa.literal("failed"), "side": side, "at": now,
+                "last_at": now,
+            },
         ),
     ):  # fmt: skip
         rows = sa.select(*(value.label(name) for name, value in row.items())).select_from(numbers)

@@ -74,7 +74,7 @@ async def test_every_page_takes_less_than_a_fifth_of_a_second(crowded):
                 data = {"csrf_token": csrf, **given} if method == "POST" else None
                 answer = await browser.client.request(method, f"{HOME}{path}", data=data)
                 spans.append(perf_counter() - begun)
-                assert answer.status_code == 200, path
+                assert answer.status_code in (200, 303), path  # a search leads to what it found
             took[name] = min(spans)  # what the page itself takes: others work on this machine too
     print({name: f"{span * 1000:.0f} ms" for name, span in took.items()})
 
