@@ -75,23 +75,27 @@ _templates.filters |= {"words": in_words, "label": label}
 _templates.tests["ahead"] = lambda at: at is not None and at > moments.here().now
 
 
-def linked(text: str | None, name: str) -> Markup:
-    """Give advice with what it names as people use it: an address is a link, a command stands as code.
+def linked(text: str | None, site: str, name: str) -> Markup:
+    """Give advice with what it names as people use it: an address of ours is a link, a command stands as code.
 
+    site  PUBLIC_URL
     name  begins the ids of the links: by them the focus stays where it is while a page reads itself again
     """
     parts = _NAMED.split(text or "")
-    return Markup("").join(_as_used(part, f"{name}-{at}") if at % 2 else escape(part) for at, part in enumerate(parts))
+    return Markup("").join(
+        _as_used(part, site, f"{name}-{at}") if at % 2 else escape(part) for at, part in enumerate(parts)
+    )
 
 
-def _as_used(part: str, id_: str) -> Markup:
+def _as_used(part: str, site: str, id_: str) -> Markup:
     if part.startswith("`"):
         return Markup("<code>{}</code>").format(part.strip("`"))
-    return Markup('<a id="{1}" href="{0}">{0}</a>').format(part, id_)
+    if not part.startswith(f"{site}/") or part.startswith(f"{site}/webhooks/"):  # no page: vendors send to it
+        return escape(part)
+    return Markup('<a id="{}" href="{}">{}</a>').format(id_, part.removeprefix(site), part)
 
 
-# an address that a person may open, which those that vendors send to are not; or a command
-_NAMED = re.compile(r"(https?://(?!\S*/webhooks/)[^\s,;]*[^\s,;.:)]|`[^`]+`)")
+_NAMED = re.compile(r"(https?://[^\s,;]*[^\s,;.:)]|`[^`]+`)")
 _templates.filters |= {"linked": linked, "span": in_seconds}
 
 

@@ -82,6 +82,7 @@ async def show(request: Request, caller: Annotated[Caller, Depends(reader)]) -> 
         says=says,
         loads=loads,
         Side=Side,
+        site=runtime.settings.public_url,
         clinic=clinic,
         chosen=chosen,
         words=words,

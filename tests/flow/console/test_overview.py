@@ -129,7 +129,9 @@ async def test_a_practice_that_was_disconnected_is_told_apart_from_one_that_neve
         shown = await browser.open("/")
 
     assert "the practice was disconnected: open" in shown.text
-    assert "https://sync.example.com/connect/drchrono" in shown.links, "what is to be opened can be"
+    assert shown.links["https://sync.example.com/connect/drchrono"] == "/connect/drchrono", (
+        "what is to be opened can be"
+    )
     off = {"drchrono": {"state": "not_connected"}}
     assert headline(Seen(), off, left={Side.DRCHRONO}).text == "DrChrono was disconnected."
 

@@ -92,7 +92,8 @@ def test_a_browser_is_sent_on_to_read_and_never_to_post_again():
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("open https://a.example/connect/drchrono.", 'open <a id="x-1" href="https://a.example/connect/drchrono">'),
+        ("open https://a.example/connect/drchrono.", 'open <a id="x-1" href="/connect/drchrono">https://a.example/'),
+        ("see https://a.example.evil/connect", "see https://a.example.evil/connect"),
         ("start `chronobridge work`", "start <code>chronobridge work</code>"),
         ("register https://a.example/webhooks/drchrono there", "register https://a.example/webhooks/drchrono there"),
         ("<b> & https://a.example/<b>", "&lt;b&gt; &amp; "),
@@ -100,7 +101,7 @@ def test_a_browser_is_sent_on_to_read_and_never_to_post_again():
     ],
 )
 def test_advice_links_the_addresses_that_people_open_and_nothing_else(text, shown):
-    linked = pages.linked(text, "x")
+    linked = pages.linked(text, "https://a.example", "x")
 
     assert linked.startswith(shown)
     assert "<b>" not in linked
