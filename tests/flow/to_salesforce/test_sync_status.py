@@ -130,3 +130,17 @@ async def test_an_org_without_the_fields_or_a_clinic_that_wants_none_is_not_call
     await OrgWatch(clinic.runtime).look()
 
     assert await looks(clinic) == 0
+
+
+async def test_a_word_that_an_older_package_lacks_keeps_it_from_nobody_else(shown):
+    ada, _ben = [await shown.has_linked(first_name=name, last_name="Test") for name in ("Ada", "Ben")]
+    lacks = {"object": "Contact", "statusCode": "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "fields": [FIELDS[0]]}
+    lacks |= {"external_id": str(ada["id"]), "next": 100}
+    shown.salesforce.post("/_control/record-faults", json=lacks).raise_for_status()
+
+    await looks(shown)
+    await shown.arrives(await shown.registers(first_name="Cleo", last_name="Test"), event="PATIENT_CREATE")
+    await looks(shown)
+
+    told = {one["FirstName"]: one[FIELDS[0]] is not None for one in shown.contacts()}
+    assert told == {"Ada": False, "Ben": True, "Cleo": True}
