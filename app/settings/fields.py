@@ -159,7 +159,7 @@ class Settings(NoticeSettings):
         gt=0,
         le=1,
         description="a share of the org's daily API calls, above 0 and up to 1\n"
-        "Beyond it only live edits are sent; comparing, retries and a first load wait for the day to recover.",
+        "Beyond it only live edits are sent; reconciliation, retries and an initial sync wait for the day to recover.",
         examples=["0.5"],
     )
 

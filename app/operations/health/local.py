@@ -80,8 +80,8 @@ async def backlog(runtime: Runtime) -> Observation:
     oldest = await queue_stats.oldest_due_s(runtime.database)
     for lanes, old_s in _OLD_S.items():
         if (oldest_s := max(oldest[lane] for lane in lanes)) > old_s:
-            what = "change" if Lane.LIVE in lanes else "record of a compare or first load"
-            advice = f"the oldest {what} has been due for {oldest_s:.0f} s: look at workers and failures"
+            what = "change" if Lane.LIVE in lanes else "record of the reconciliation or the initial sync"
+            advice = f"the oldest {what} has been pending for {oldest_s:.0f} s: look at workers and failures"
             return Observation(PartState.DEGRADED, advice, runtime.now() - timedelta(seconds=oldest_s - old_s))
     return OK
 
