@@ -65,6 +65,14 @@ class ClinicTime:
             text = format_date(day, "medium", locale=self.locale)
         return text.translate(_SPACES)
 
+    def in_figures(self, day: date) -> str:
+        """Give a day in figures, as people write a date of birth: `6/15/1974`."""
+        try:
+            text = format_skeleton("yMd", day, locale=self.locale)
+        except KeyError:  # a calendar that has no such form
+            text = format_date(day, "short", locale=self.locale)
+        return text.translate(_SPACES)
+
     def weekday(self, day: date) -> str:
         """Give a day with its name, short: `Sat, Nov 28`."""
         return f"{format_date(day, 'EEE', locale=self.locale)}, {self.day(day)}".translate(_SPACES)

@@ -5,7 +5,7 @@ The instant itself, in UTC and to the second, is what machines read and what a p
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from markupsafe import Markup
 
@@ -38,6 +38,14 @@ def exact(at: datetime | str | None) -> Markup:
 def clock(at: datetime | str | None) -> Markup:
     """Give an instant as the clinic's clock alone."""
     return _element(at, ClinicTime.day_and_clock)
+
+
+def birth_date(born: str | None) -> str:
+    """Give a date of birth, written `1974-06-15`, in figures as the clinic writes it; what is none, as it stands."""
+    try:
+        return here().in_figures(date.fromisoformat(born or ""))
+    except ValueError:
+        return born or ""
 
 
 def _element(at: datetime | str | None, say: Callable[[ClinicTime, datetime], str]) -> Markup:

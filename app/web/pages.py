@@ -65,6 +65,7 @@ def short_id(id_: str) -> str:
 _SHORT = 8
 _templates.filters |= {"count": count, "capital": capital, "short_id": short_id}
 _templates.filters |= {"age": age, "moment": moments.moment, "exact": moments.exact, "clock": moments.clock}
+_templates.filters["birth_date"] = moments.birth_date
 _templates.filters |= {
     "wall_clock": lambda shown: moments.here().wall_clock(shown),
     "whole_day": lambda day: moments.here().whole_day(day),

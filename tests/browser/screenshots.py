@@ -27,7 +27,7 @@ PAGES = {
     "check": "/check",
     "help": "/help",
 }
-LONGEST = 1600  # of a picture, in pixels
+LONGEST = 1200  # of a picture, in pixels
 DECIDED = {"held": "review", "several_contacts": "review-matches", "chart_of_another_contact": "review-merge"}
 
 

@@ -95,6 +95,17 @@ def test_a_span_names_each_day_once(hours, said):
     assert clinic().span(since, until) == said
 
 
+@pytest.mark.parametrize(("locale", "said"), [("en_US", "6/15/1974"), ("de_DE", "15.6.1974"), ("root", "1974-06-15")])
+def test_a_date_of_birth_is_shown_in_figures_as_the_locale_writes_it(locale, said):
+    assert clinic(locale=locale).in_figures(date(1974, 6, 15)) == said
+
+
+def test_what_is_no_date_of_birth_is_shown_as_it_stands():
+    assert [moments.birth_date(born) for born in ("1974-06-15", "June 1974", "", None)] == [
+        "6/15/1974", "June 1974", "", "",
+    ]  # fmt: skip
+
+
 def test_a_wall_clock_is_shown_as_it_stands():
     assert [clinic().wall_clock(f"2026-12-01T{time}") for time in ("00:30:00", "10:30:00", "23:05:00")] == [
         "12:30 AM",
