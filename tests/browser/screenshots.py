@@ -61,13 +61,14 @@ def main():
                 _record(page, charts["Omar Olsen"])
                 for cause, name in DECIDED.items():
                     _decided(page, cause, name)
+                _merge(page)
                 _conflict(page)
                 _delivery(page)
                 _sure(page)
                 _mapping(page, here)
                 _sign_in(browser.new_context(base_url=here.given["PUBLIC_URL"], viewport=WIDE).new_page())
             context.close()
-        page = browser.new_context(viewport=WIDE).new_page()
+        page = browser.new_context(viewport={"width": 1280, "height": 460}).new_page()
         with beside_each_other(here, [charts[name] for name in DOZEN]) as address:
             page.goto(address)
             page.frame_locator("iframe[title=Salesforce]").locator("tr").first.wait_for()
@@ -117,6 +118,13 @@ def _decided(page, cause, name):
     page.locator("main form[action$='/compare'] button").click()
     page.locator("fieldset, article").first.wait_for()
     _picture(page, name)
+
+
+def _merge(page):
+    """Picture the question before two Contacts are merged."""
+    page.get_by_role("button", name="Merge into this Contact").click()
+    page.get_by_role("button", name="Merge the two Contacts").wait_for()
+    _picture(page, "merge")
 
 
 def _conflict(page):

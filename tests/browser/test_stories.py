@@ -222,4 +222,4 @@ def test_help_is_one_click_away(maria):
     page = maria(PHONE)
     page.get_by_role("link", name="Help").click()
 
-    expect(page.get_by_role("heading", name="Mend it, and retry")).to_be_visible()
+    expect(page.get_by_role("heading", name="Fix it, and retry")).to_be_visible()

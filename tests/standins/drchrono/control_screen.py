@@ -18,7 +18,7 @@ SCREEN = Screen(
     title="Patients",
     key="id",
     columns=(
-        Column("Name", ("first_name", "last_name")),
+        Column("Name", ("first_name", "last_name"), whole=True),
         Column("Born", ("date_of_birth",), whole=True),
         Column("Cell phone", ("cell_phone",), whole=True),
         Column("E-mail", ("email",)),
@@ -39,11 +39,11 @@ SCREEN = Screen(
   --bar: #00695a; --on-bar: #fff; --lit: #ffe08a; --bad: #a8201a }
 @media (prefers-color-scheme: dark) { :root { --ground: #0d1f1c; --card: #142b27; --ink: #e4f3ef; --quiet: #a5cdc4;
   --line: #2d4a44; --link: #6fe0cb; --bar: #00493f; --on-bar: #fff; --lit: #6b5600; --bad: #ff9a92 } }
-body { font: 13.5px/1.45 "Trebuchet MS", "Segoe UI", Verdana, sans-serif }
+body { font: 13px/1.45 "Trebuchet MS", "Segoe UI", Verdana, sans-serif }
 header { padding: .7rem 1rem; font-size: 1.1em }
 main { padding: .9rem .7rem }
 table { border-radius: .6rem; overflow: hidden; box-shadow: 0 1px 3px #0003 }
-th, td { padding: .55rem .5rem }
+th, td { padding: .55rem .4rem }
 th { border-bottom: 2px solid var(--link) }
 td:first-child { font-weight: 600 }
 input { padding: .5rem .7rem; border-radius: .5rem }

@@ -24,7 +24,7 @@ SCREEN = Screen(
     title="Contacts",
     key="Id",
     columns=(
-        Column("Name", ("FirstName", "LastName")),
+        Column("Name", ("FirstName", "LastName"), whole=True),
         Column("Birthdate", ("Birthdate",), whole=True),
         Column("Mobile", ("MobilePhone",), whole=True),
         Column("Email", ("Email",)),
@@ -45,14 +45,14 @@ SCREEN = Screen(
   --bar: #032d60; --on-bar: #fff; --lit: #cdefc4; --bad: #ba0517 }
 @media (prefers-color-scheme: dark) { :root { --ground: #10151d; --card: #1a212c; --ink: #eceff4; --quiet: #b6c2d4;
   --line: #364254; --link: #8cc2ff; --bar: #0b3a75; --on-bar: #fff; --lit: #1f5a33; --bad: #ff9a92 } }
-body { font: 13px/1.3 "Salesforce Sans", "Helvetica Neue", Arial, sans-serif }
+body { font: 12px/1.3 "Salesforce Sans", "Helvetica Neue", Arial, sans-serif }
 header { padding: .35rem .8rem; border-bottom: 3px solid #0176d3 }
 main { padding: .6rem .8rem }
 .bar { background: var(--card); border: 1px solid var(--line); border-radius: .25rem; padding: .5rem .7rem; margin: 0 }
 h1::before { content: ""; display: inline-block; width: .9em; height: .9em; margin-right: .4em; border-radius: .2em;
   background: #7f5af0; vertical-align: -.1em }
 table { border: 1px solid var(--line) }
-th, td { padding: .3rem .5rem }
+th, td { padding: .35rem .4rem }
 thead th { background: var(--ground); font-size: .85em; text-transform: uppercase; letter-spacing: .03em }
 tbody tr:nth-child(even) { background: color-mix(in srgb, var(--ground) 45%, var(--card)) }
 input { padding: .3rem .5rem; border-radius: .25rem }
