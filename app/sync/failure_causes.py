@@ -124,7 +124,7 @@ _ROWS = (
     FailureCause(
         IS_TAKEN,
         FailureClass.IDENTITY,
-        "The chart of this name and birth date has its Contact; merge the two, here or there.",
+        "Merge the two Contacts, here or in Salesforce.",
         is_held=True,
         decision=Decision.MERGE,
     ),

@@ -72,7 +72,7 @@ async def test_who_needs_attention_is_named_with_what_is_wrong_and_how_to_fix_it
     assert all(f"{name} Test" in page.text for name in NAMES)
     assert "born 2/3/1980" in page.text
     assert "A validation rule in Salesforce rejects this patient (city)." in page.text
-    assert "satisfy or relax the rule" in page.text
+    assert "have the Salesforce admin relax the rule" in page.text
     assert "3 patients Failed" in page.text
     assert f"Rejected by Salesforce · {CAUSE}" in page.text
     assert "No worker is running" in page.text
