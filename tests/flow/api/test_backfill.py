@@ -132,10 +132,10 @@ async def test_an_operator_previews_and_starts_on_the_first_page_and_is_asked_on
         await works(old)
         after = (await browser.open("/")).text
 
-    assert "Nobody has looked yet at what there is." in before
+    assert "Nobody has counted yet what there is." in before
     assert "1 patient in DrChrono, 2 Contacts in Salesforce" in counted
     assert (question.heading, ("backfill", "patients") in still) == ("Start the initial sync of patients?", False)
-    assert "gone through in DrChrono" in under_way
+    assert "read in DrChrono" in under_way
     assert "Start the initial sync of patients" not in after
     assert len(old.charts()) == 2
 

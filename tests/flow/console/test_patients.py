@@ -155,6 +155,7 @@ async def test_the_list_of_one_state_holds_all_of_it_and_nobody_else(staffed):
     why = {"side": "salesforce", "kind": "patient", "fields": "", "at": db_now()}
     for row in rows[1:20:3]:
         failed = {**why, "link_id": row["id"], "cause": "x", "is_held": row["id"] > rows[9]["id"]}
+        failed |= {"dismissed_at": db_now(), "dismissed_by": "maria", "reason": "known"} if row is rows[16] else {}
         await change(staffed.runtime.database, sa.insert(failures).values(failed))
 
     everybody = (await staffed.web.get("/api/v1/patients?limit=200", headers=READS)).json()["items"]
