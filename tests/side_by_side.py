@@ -2,8 +2,8 @@
 
     python -m tests.side_by_side [ARGUMENTS OF PYTEST]
 
-The rest is told as it runs; beside it the processes' tests run, and the browser's: both are told whole at the end, so
-none tells into another. 0 only when each gave 0.
+The rest is told as it runs; beside it the processes' tests run, and the browser's with `verify`, which takes as long as
+all of them: both are told whole at the end, so none tells into another. 0 only when each gave 0.
 """
 
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 from app.cli.supervise import Child, stop_all
 
 PYTEST = (sys.executable, "-m", "pytest")
-PROCESSES, BROWSER = "tests/processes", "tests/browser"
+PROCESSES, BROWSER, VERIFY = "tests/processes", "tests/browser", "tests/processes/test_verify.py"
 WORKERS = (os.cpu_count() or 1) + 1  # each waits a sixth of its time, for PostgreSQL and for what it has started
 REST = ("tests", f"--ignore={PROCESSES}", f"--ignore={BROWSER}", "-n", str(WORKERS), "--dist", "worksteal")
 
@@ -27,9 +27,10 @@ def main(arguments):
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chronobridge-test-") as folder:
         rest = Child("the rest", [*PYTEST, *REST, *arguments])
+        parts = {"the processes": (PROCESSES, f"--ignore={VERIFY}"), "the browser and verify": (BROWSER, VERIFY)}
         beside = [
-            Child(name, [*PYTEST, place, *arguments], log=Path(folder) / f"{place.rpartition('/')[2]}.log")
-            for name, place in (("the processes", PROCESSES), ("the browser", BROWSER))
+            Child(name, [*PYTEST, *part, *arguments], log=Path(folder) / f"{name.replace(' ', '-')}.log")
+            for name, part in parts.items()
         ]
         codes = {}
         try:
