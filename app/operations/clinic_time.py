@@ -15,6 +15,7 @@ from app.runtime import Runtime
 _SPACES = str.maketrans("\u202f\u00a0\u2009", "   ")  # fine type that is neither searched for nor copied well
 _UNITS = ((86400, "day", "days"), (3600, "h", "h"), (60, "min", "min"))
 _LONG_AGO = timedelta(days=7)  # from then on the day alone says more
+_ALIKE = timedelta(seconds=2)  # by less two clocks differ, or one that is read twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class ClinicTime:
         gone = self.now - at
         if abs(gone) >= _LONG_AGO:
             return self.day_and_clock(at)
-        ago = f"{age(gone.total_seconds())} ago" if gone >= timedelta(0) else f"in {age(-gone.total_seconds())}"
+        ago = f"{age(gone.total_seconds())} ago" if gone > -_ALIKE else f"in {age(-gone.total_seconds())}"
         return f"{ago} · {self.day_and_clock(at)}"
 
     def _time(self, shown: datetime, width: str = "short") -> str:

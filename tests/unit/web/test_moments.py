@@ -28,6 +28,7 @@ def clinic(zone=NEW_YORK, locale="en_US", now=NOW):
         (timedelta(days=6), "6 days ago · Nov 22, 11:27 AM"),
         (timedelta(days=7), "Nov 21, 11:27 AM"),
         (timedelta(days=400), "Oct 24, 2025, 12:27 PM"),
+        (timedelta(milliseconds=-900), "0 s ago · 11:27 AM"),
         (timedelta(minutes=-5), "in 5 min · 11:32 AM"),
         (timedelta(hours=-14), "in 14 h · Nov 29, 1:27 AM"),
     ],
