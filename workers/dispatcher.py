@@ -45,7 +45,7 @@ class Dispatcher:
     def wake(self, places: Iterable[KindLane]) -> None:
         """Have these kinds and lanes looked at soon; returns at once."""
         for place in places:
-            if place[0] not in self._runtime.mappings:
+            if self._is_stopping or place[0] not in self._runtime.mappings:
                 continue
             self._more.add(place)
             if all(task.done() for task in self._tasks[place]):
@@ -65,14 +65,17 @@ class Dispatcher:
         Raises  StoreUnavailable
         """
         await self.poll()
-        while running := [task for tasks in self._tasks.values() for task in tasks]:
-            await asyncio.wait(running)
+        await self._end()
 
     async def stop(self) -> None:
         """Let the passes under way end, and start no more."""
         self._is_stopping = True
-        for tasks in self._tasks.values():
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._end()
+
+    async def _end(self) -> None:
+        """Wait for the passes under way, and for those that one of them starts meanwhile."""
+        while running := [task for tasks in self._tasks.values() for task in tasks]:
+            await asyncio.wait(running)
 
     def _start(self, place: KindLane) -> None:
         task = asyncio.create_task(self._work_off(place), name=f"dispatch {place[0]} {place[1]}")

@@ -1,8 +1,10 @@
 """Visits travel both ways: time, room, status, notes; deleted, cancelled, and none of ours."""
 
+import asyncio
 from datetime import timedelta
 
 from app.store import counters
+from app.store.tables import links
 from app.sync.model import Kind
 from tests.flow.calendar import (
     TEN,
@@ -22,6 +24,7 @@ from tests.flow.calendar import (
     visit_of,
 )
 from tests.flow.clinic import CONFIRM_AFTER, SEARCH_GAP
+from workers.dispatcher import Dispatcher
 
 
 async def test_a_visit_reaches_salesforce_with_its_patient_doctor_office_and_instant(clinic):
@@ -48,6 +51,20 @@ async def test_a_visit_whose_patient_is_not_known_waits_for_it_and_follows_witho
     assert clinic.calls("drchrono", "GET /api/patients") == 1
     assert await clinic.failures() == []
     assert await clinic.unfinished() == []
+
+
+async def test_a_worker_that_stops_lets_a_pass_end_that_wakes_another_kind(clinic):
+    visit = await books(clinic, await clinic.registers())
+    await clinic.delivers(visit, event="APPOINTMENT_CREATE")
+    dispatcher = Dispatcher(clinic.runtime)
+    dispatcher.notify([Kind.APPOINTMENT])
+    await asyncio.sleep(0)  # now the pass is under way
+
+    await dispatcher.stop()
+
+    assert {link.kind for link in await clinic.rows(links)} >= {"appointment", "patient"}, "whom it waits for is known"
+    await clinic.settles()
+    assert booked(clinic)["Patient__c"] == clinic.contact()["Id"]
 
 
 async def test_a_visit_of_a_patient_who_can_never_come_is_a_failure_and_no_loop(clinic):
