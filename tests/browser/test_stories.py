@@ -1,6 +1,6 @@
 """From the demo's end: what the front desk's guide tells, done by somebody who only reads what is on the pages.
 
-Half of the stories are told at a desk's screen and half on a phone; each page on the way fits the screen.
+Each story is told at a desk's screen and on a phone; each page on the way fits the screen.
 """
 
 import csv
@@ -22,8 +22,14 @@ WIDER = """addEventListener("load", () => {
 })"""
 
 
+@pytest.fixture(scope="module", params=[WIDE, PHONE], ids=["wide", "phone"])
+def screen(request):
+    """Give the size of what the stories are told on."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def clinic(tmp_path_factory):
+def clinic(screen, tmp_path_factory):  # one for each screen: what is settled on one is settled
     """The clinic as the demo leaves it, without the crowd."""
     folder = tmp_path_factory.mktemp("clinic")
     with town(folder, settings(folder, {"maria": MARIA})) as it:
@@ -32,18 +38,14 @@ def clinic(tmp_path_factory):
 
 
 @pytest.fixture
-def maria(clinic, chromium):
-    """Give the first page as Maria sees it on a screen; each page she comes to fits that screen."""
+def page(clinic, chromium, screen):
+    """Give the first page as Maria sees it on that screen; each page she comes to fits it."""
     with browsers(clinic, chromium, clinic.people) as open_:
-
-        def at(screen):
-            clinic.wait_until(clinic.is_quiet, "the story before to settle")  # names are read after edits are written
-            page = open_(MARIA, viewport=screen)
-            page.add_init_script(WIDER)
-            page.goto("/")
-            return page
-
-        yield at
+        clinic.wait_until(clinic.is_quiet, "the story before to settle")  # names are read after edits are written
+        page = open_(MARIA, viewport=screen)
+        page.add_init_script(WIDER)
+        page.goto("/")
+        yield page
 
 
 def opens(page, name):
@@ -59,9 +61,7 @@ def holds(clinic, name, field, theirs):
     return clinic.patients()[str(clinic.charts[name])][field], contact_of(clinic, clinic.charts[name])[theirs]
 
 
-@pytest.mark.parametrize("screen", [WIDE, PHONE], ids=["wide", "phone"])
-def test_a_patient_is_found_by_name_and_the_page_says_why_he_waits(maria, screen):
-    page = maria(screen)
+def test_a_patient_is_found_by_name_and_the_page_says_why_he_waits(page):
     opens(page, "Patients")
     page.get_by_label("Find a patient").fill("Olsen, Omar")
     page.get_by_role("link", name="Omar Olsen").click()
@@ -73,8 +73,7 @@ def test_a_patient_is_found_by_name_and_the_page_says_why_he_waits(maria, screen
     expect(page.locator("main")).to_contain_text("A mobile phone needs its area code")
 
 
-def test_the_failing_records_are_taken_along_as_a_file(clinic, maria):
-    page = maria(WIDE)
+def test_the_failing_records_are_taken_along_as_a_file(clinic, page):
     opens(page, "Needs attention")
     page.get_by_role("link", name="Failed").click()
     with page.expect_download() as taken:
@@ -86,8 +85,7 @@ def test_the_failing_records_are_taken_along_as_a_file(clinic, maria):
     assert not [row for row in rows if "Hale" in str(row)]
 
 
-def test_what_was_in_the_way_is_mended_and_the_records_are_retried(clinic, maria):
-    page = maria(PHONE)
+def test_what_was_in_the_way_is_mended_and_the_records_are_retried(clinic, page):
     with beside_each_other(clinic, list(clinic.charts.values())) as address:
         screens = page.context.new_page()
         screens.goto(address)
@@ -103,8 +101,7 @@ def test_what_was_in_the_way_is_mended_and_the_records_are_retried(clinic, maria
     assert holds(clinic, "Omar Olsen", "cell_phone", "MobilePhone") == ("010-0140", "010-0140")
 
 
-def test_a_conflict_is_settled_by_the_keyboard_alone(clinic, maria):
-    page = maria(WIDE)
+def test_a_conflict_is_settled_by_the_keyboard_alone(clinic, page):
 
     def go_to(control):
         for _ in range(80):
@@ -133,8 +130,7 @@ def test_a_conflict_is_settled_by_the_keyboard_alone(clinic, maria):
     )
 
 
-def test_the_right_one_of_two_twins_is_linked(clinic, maria):
-    page = maria(PHONE)
+def test_the_right_one_of_two_twins_is_linked(clinic, page):
     before = len(clinic.contacts()), len(clinic.patients())
     opens(page, "Needs attention")
     row_of(page, "Tina Example").get_by_role("link", name="Review").click()
@@ -150,8 +146,7 @@ def test_the_right_one_of_two_twins_is_linked(clinic, maria):
     assert (len(clinic.contacts()), len(clinic.patients())) == before
 
 
-def test_a_double_is_merged_after_a_preview(clinic, maria):
-    page = maria(WIDE)
+def test_a_double_is_merged_after_a_preview(clinic, page):
     stays = contact_of(clinic, clinic.charts["Ivo Irving"])
     opens(page, "Needs attention")
     row_of(page, "Ivo Irving").get_by_role("link", name="Review").click()
@@ -169,8 +164,7 @@ def test_a_double_is_merged_after_a_preview(clinic, maria):
     }
 
 
-def test_one_is_dismissed_with_a_reason_and_the_record_says_who_did_it(clinic, maria):
-    page = maria(PHONE)
+def test_one_is_dismissed_with_a_reason_and_the_record_says_who_did_it(clinic, page):
     opens(page, "Needs attention")
     row_of(page, "Grove").get_by_role("button", name="Dismiss").click()
     page.get_by_label("Dismiss, because").fill("The clinic knows the name.")
@@ -185,8 +179,7 @@ def test_one_is_dismissed_with_a_reason_and_the_record_says_who_did_it(clinic, m
     expect(history).to_contain_text("ismissed")
 
 
-def test_what_a_rule_decided_is_undone(clinic, maria):
-    page = maria(WIDE)
+def test_what_a_rule_decided_is_undone(clinic, page):
     opens(page, "Needs attention")
     page.get_by_role("link", name="Conflicts that a rule has resolved").click()
     row_of(page, "Address").get_by_role("link", name="Review").click()
@@ -200,9 +193,7 @@ def test_what_a_rule_decided_is_undone(clinic, maria):
     expect(page.locator("main")).to_contain_text("restored in both systems")
 
 
-@pytest.mark.parametrize("screen", [WIDE, PHONE], ids=["wide", "phone"])
-def test_the_mapping_is_read(maria, screen):
-    page = maria(screen)
+def test_the_mapping_is_read(page):
     opens(page, "Mapping")
 
     expect(row_of(page, "cell_phone").first).to_contain_text("MobilePhone")
@@ -210,16 +201,14 @@ def test_the_mapping_is_read(maria, screen):
     expect(row_of(page, "email").first).to_contain_text("needs review")
 
 
-def test_who_did_what_is_found_out(maria):
-    page = maria(WIDE)
+def test_who_did_what_is_found_out(page):
     opens(page, "Appointments")
     opens(page, "Audit")
 
     expect(row_of(page, "maria").first).to_contain_text("appointments")
 
 
-def test_help_is_one_click_away(maria):
-    page = maria(PHONE)
+def test_help_is_one_click_away(page):
     page.get_by_role("link", name="Help").click()
 
     expect(page.get_by_role("heading", name="Fix it, and retry")).to_be_visible()
