@@ -97,6 +97,8 @@ def _reason(world, link, row):
             return "" if merged or link.salesforce_id in world.named else "no Contact was merged, or names its chart"
         case "DUPLICATE_VALUE":
             return "" if world.partner(DRCHRONO, chart) in world.named else "no other Contact names its chart"
+    if row.dismissed_at is not None:
+        return ""  # what heals at Salesforce does not bring back what a person dismissed while it was ill
     return "nothing explains it"
 
 
