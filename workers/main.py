@@ -108,7 +108,7 @@ def __getattr__(name: str) -> dict[str, Any]:
         file.load(known.mapping_file)
         return arqs_worker(known)
     except Misconfigured as error:
-        for line in str(error).splitlines():
+        for line in (*str(error).splitlines(), *env_file.near_misses()):
             print(f"chronobridge: {line}", file=sys.stderr)  # noqa: T201 - arq would show it below a traceback
         sys.exit(2)
 

@@ -51,8 +51,10 @@ def main() -> None:
     try:
         app()
     except Misconfigured as error:
+        from app.settings.env_file import near_misses
+
         lines = str(error).splitlines()
-        for line in lines:
+        for line in (*lines, *near_misses()):
             print(f"chronobridge: {line}", file=sys.stderr)
         if len(lines) > 1 and not Path(".env").exists():
             print(

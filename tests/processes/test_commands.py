@@ -43,6 +43,17 @@ def test_a_missing_setting_stops_every_command_with_one_line_that_names_it(tmp_p
     )
 
 
+def test_beside_what_is_missing_stands_the_name_that_is_almost_its_own(tmp_path):
+    env = given(tmp_path)
+    env["OPERATR_TOKEN"] = env.pop("OPERATOR_TOKEN")
+
+    ended = chronobridge(tmp_path, env, "serve")
+
+    missing, near = ended.stderr.splitlines()
+    assert missing.startswith("chronobridge: OPERATOR_TOKEN is missing: expected ")
+    assert near == "chronobridge: OPERATR_TOKEN is not a setting: did you mean OPERATOR_TOKEN?"
+
+
 def test_half_a_side_stops_the_start_and_names_what_is_missing(tmp_path):
     env = given(tmp_path, DRCHRONO_CLIENT_ID="id", DRCHRONO_WEBHOOK_SECRETS="the-webhook-secret-of-all-the-tests")
 
