@@ -11,7 +11,6 @@ import json
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,11 +18,8 @@ from arq import func
 from arq.connections import ArqRedis, RedisSettings
 from arq.constants import health_check_key_suffix
 from arq.worker import Worker
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as ConnectionLost
+from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeout
 
 from app import redis_url
 from app.errors import Misconfigured
@@ -37,8 +33,6 @@ RING = "ring"
 POLL_DELAY_S = 0.01  # arq's own default of 0.5 s would be most of an idle delivery's latency
 _RING_TIMEOUT_S = 2.0
 _FIRST_WAIT_S = 0.5
-_AWAY = (ConnectionLost, RedisTimeout, OSError)  # connecting fails by an error of the system's own
-_FOR_EVER = Retry(ExponentialBackoff(cap=REAL.redis_wait_s, base=_FIRST_WAIT_S), -1, _AWAY)  # type: ignore[arg-type]
 
 
 def _serialize(document: dict[str, Any]) -> bytes:
@@ -108,11 +102,17 @@ def listens() -> str:
 Hook = Callable[[dict[Any, Any]], Awaitable[None]]
 
 
-class _LastingRedis(ArqRedis):
-    """What arq's command line works with: it waits for a Redis that is away, and can end without one.
+class _OptionalRedis(ArqRedis):
+    """What arq's command line starts and ends with: it does both where Redis is away, too.
 
-    Source  arq 0.28, worker.py: `Worker.main` and `Worker.close`, which deletes the key of the check at last
+    Source  arq 0.28, worker.py: `Worker.main` logs what Redis says of itself, `Worker.close` deletes the check's key
     """
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        """Give a pipeline; one that only asks finds every answer empty where there is none."""
+        if transaction:
+            return super().pipeline(transaction, shard_hint)
+        return _OptionalAnswers(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
     async def delete(self, *names: Any) -> Any:
         """Delete keys, where Redis answers; the key of the check ends by itself."""
@@ -121,6 +121,16 @@ class _LastingRedis(ArqRedis):
                 return await super().delete(*names)
         except (RedisError, OSError, TimeoutError):
             return 0
+
+
+class _OptionalAnswers(Pipeline):
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        asked = len(self)
+        try:
+            async with asyncio.timeout(_RING_TIMEOUT_S):
+                return await super().execute(raise_on_error)
+        except (RedisError, OSError, TimeoutError):
+            return [{}] * asked
 
 
 def worker_settings(
@@ -134,17 +144,16 @@ def worker_settings(
     """Give what arq's own command line needs, to check the workers of this machine and to be one.
 
     notify      hears which kinds a ring names
-    begin, end  what there is to do once Redis is there, and at last
+    begin, end  what there is to do before arq looks into its queue, and at last
     Raises      Misconfigured without a Redis
     """
     if url is None:
         raise Misconfigured("REDIS_URL is empty, so arq has no queue: use `chronobridge work`, and `work --health`")
     address = read_redis(url, ca_bundle)
-    lasting = replace(address, options={**address.options, "retry": _FOR_EVER})
     return {
         **_options(notify, timings),
         "redis_settings": _arq_settings(address),  # for its check, which gives up at once
-        "redis_pool": _client(lasting, _LastingRedis),
+        "redis_pool": _client(address, _OptionalRedis),
         "on_startup": begin,
         "on_shutdown": end,
     }

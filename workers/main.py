@@ -18,6 +18,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
+import click
 from ulid import ULID
 
 from app.errors import Misconfigured, StoreUnavailable
@@ -116,12 +117,14 @@ def __getattr__(name: str) -> dict[str, Any]:
 def arqs_worker(settings: Settings) -> dict[str, Any]:
     """Give the settings of a whole worker of ours for arq's own command line, its `--check` and `--burst`.
 
-    arq listens and handles the signals; everything else is that of `work`. Where it ends because its queue is empty,
-    what is due by then is worked off first.
+    arq handles the signals; everything else is that of `work`, and goes on whatever becomes of Redis. A burst ends when
+    arq finds its queue empty: what is due by then is worked off first.
 
     Raises  Misconfigured without a Redis
     """
     at_work, dispatchers = AsyncExitStack(), list[Dispatcher]()
+    asked = click.get_current_context(silent=True)  # arq tells its worker of a burst, and nobody else
+    is_burst = asked is not None and bool(asked.params.get("burst"))
 
     def notify(kinds: Iterable[str]) -> None:
         dispatchers[0].notify(kinds)
@@ -132,13 +135,15 @@ def arqs_worker(settings: Settings) -> dict[str, Any]:
         arqs_log.handlers.clear()
         arqs_log.setLevel(logging.WARNING)
         configure(form=settings.log_format)
-        ctx["listens"] = asyncio.current_task()
-        dispatchers.append(await at_work.enter_async_context(working(settings)))
+        ctx["burst"] = asyncio.current_task()
+        dispatchers.append(await at_work.enter_async_context(working(settings, listens=not is_burst)))
+        if not is_burst:
+            await asyncio.Event().wait()  # until a signal: arq's own loop would end with its Redis, ours listens again
 
     async def end(ctx: dict[Any, Any]) -> None:
-        listens = ctx.get("listens")
-        if listens is not None and listens.done() and not listens.cancelled() and listens.exception() is None:
-            await dispatchers[0].finish()  # nobody stopped it: this is what --burst comes to
+        burst = ctx.get("burst")
+        if burst is not None and burst.done() and not burst.cancelled() and burst.exception() is None:
+            await dispatchers[0].finish()  # nobody stopped it: its queue is empty
         await at_work.aclose()
 
     return worker_settings(settings.redis_url, notify, begin, end, of_this_process(), settings.ca_bundle)

@@ -55,7 +55,7 @@ class Heard:
         self._news.set()
 
     async def hears(self, kinds):
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(20):
             while not set(kinds) <= self.kinds:
                 self._news.clear()
                 await self._news.wait()
@@ -186,3 +186,57 @@ async def test_whatever_lies_in_the_queue_ends_nothing_and_does_not_stay(valkey_
 
                 assert not jobs._tasks["listen"].done()
         assert await client.exists(QUEUE) == 0
+
+
+@asynccontextmanager
+async def cutting(port, command):
+    """Something that passes on what it is told, until it is told a command: then it breaks off, and once more.
+
+    Gives its port, and a future that is done when it has.
+    """
+    cut, refusals = asyncio.get_running_loop().create_future(), [1]
+
+    async def passed_on(reader, writer, word):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                if word and word in data and not cut.done():
+                    cut.set_result(None)
+                    break
+                writer.write(data)
+        writer.close()
+
+    async def meet(reader, writer):
+        if cut.done() and refusals[0]:
+            refusals[0] -= 1
+            writer.close()
+            return
+        there = await asyncio.open_connection("127.0.0.1", port)
+        said = asyncio.ensure_future(passed_on(reader, there[1], b"\r\n%b\r\n" % command.encode()))
+        answered = asyncio.ensure_future(passed_on(there[0], writer, b""))
+        await said
+        writer.close()
+        await answered
+
+    async with await asyncio.start_server(meet, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1], cut
+
+
+# what arq asks of Redis from its start on: looking for jobs, saying that it lives, taking a job, running it, ending it
+COMMANDS = ("INFO", "ZRANGEBYSCORE", "WATCH", "EXISTS", "ZSCORE", "PSETEX", "INCRBY", "ZREM")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_wherever_redis_breaks_off_the_next_ring_is_heard(valkey_url, command):
+    async with redis.asyncio.Redis.from_url(valkey_url) as client:
+        await client.flushall()
+    there = int(valkey_url.rpartition(":")[2].partition("/")[0])
+    bell, heard, jobs = Wakeup(valkey_url, lambda: None), Heard(), Supervisor(first_s=0.01)
+    with capture_logs():
+        async with cutting(there, command) as (port, cut):
+            jobs.start("listen", partial(listen, f"redis://127.0.0.1:{port}/0", heard.notify))
+            bell.notify([Kind.OFFICE])
+            await asyncio.wait_for(cut, 8)
+            bell.notify([Kind.PATIENT])
+            await heard.hears([Kind.PATIENT])
+            await jobs.stop()
+    await bell.close()

@@ -44,6 +44,16 @@ def test_arq_starts_a_whole_worker_that_needs_redis_neither_to_go_on_nor_to_end(
     assert "Polled" not in said
 
 
+def test_arq_starts_a_worker_before_there_is_a_redis(here, arq):
+    here.valkey.kill()
+    arq.start()
+    registered(here, "Alone")
+    here.wait_until(is_applied(here, "Alone"), "a worker without Redis to apply an edit")
+    arq.ask_to_stop()
+
+    assert (arq.process.wait(30), "Traceback" in arq.log.read_text()) == (0, False)
+
+
 def test_a_burst_works_off_what_is_pending_and_ends(here, arq):
     registered(here, "Burst")
     here.wait_until(lambda: here.queue()["depth"] > 0, "the edit to be pending")

@@ -366,10 +366,11 @@ async def test_a_writer_of_the_same_row_waits_for_the_first(database):
 
 
 async def test_a_unit_of_work_whose_caller_is_cancelled_ends_whole_and_keeps_no_lock(database):
+    await database.transact(insert_a_lane)
     begun = asyncio.Event()
 
     async def work(connection):
-        await insert_a_lane(connection)
+        await connection.execute(sa.update(lanes).values(reason="begun"))
         begun.set()
         await asyncio.sleep(0)
         await connection.execute(sa.update(lanes).values(reason="to its end"))
