@@ -218,7 +218,7 @@ async def _lifespan(settings: Settings, has_the_process: bool, app: FastAPI) -> 
         app.state.numbers = MetricsReader(runtime, app.state.health)
         app.state.large_bodies, app.state.verifications = LargeBodies(), TokenBuckets(drchrono.VERIFIED_A_MINUTE)
         app.state.sign_in, app.state.throttle = SignIn(runtime), Throttle(runtime.counts)
-        origin = SettingsOrigin(env_file.secret_files(settings), env_file.near_misses())
+        origin = SettingsOrigin(env_file.secret_files(settings), env_file.near_misses)
         app.state.checks = CheckRuns(runtime, origin)
         await app.state.health.look()
         jobs.start("health", app.state.health.watch)

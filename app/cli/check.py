@@ -55,7 +55,7 @@ async def _found() -> AsyncIterator[Finding]:
     try:
         settings = env_file.load()
         async with open_runtime(settings) as runtime:
-            origin = SettingsOrigin(env_file.secret_files(settings), env_file.near_misses())
+            origin = SettingsOrigin(env_file.secret_files(settings), env_file.near_misses)
             async for finding in check_everything(runtime, origin):
                 yield finding
     except Misconfigured as error:

@@ -7,7 +7,7 @@ import asyncio
 import secrets
 import shlex
 import stat
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,11 +37,11 @@ class SettingsOrigin:
     """What only whoever has read the settings knows of them.
 
     secret_files  where secrets lie, by what names the file
-    near_misses   a sentence for each name that is almost that of a setting
+    near_misses   gives a sentence for each name that is almost that of a setting, when it is asked
     """
 
     secret_files: Mapping[str, Path] = field(default_factory=dict)
-    near_misses: Sequence[str] = ()
+    near_misses: Callable[[], Sequence[str]] = list
 
 
 _UNKNOWN = SettingsOrigin()
@@ -57,7 +57,7 @@ async def check_everything(runtime: Runtime, origin: SettingsOrigin = _UNKNOWN) 
 
 
 async def _everything(runtime: Runtime, origin: SettingsOrigin) -> AsyncIterator[tuple[str, Finding]]:
-    for finding in check_settings(runtime, origin.near_misses):
+    for finding in check_settings(runtime, origin.near_misses()):
         yield SERVICE, finding
     yield SERVICE, check_files(runtime, origin.secret_files)
     database = await check_database(runtime)

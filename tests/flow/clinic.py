@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import functools
 import json
+from collections import defaultdict
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -100,9 +101,11 @@ MOVED = [column for column in TIMES if column.table not in REGULAR]
 async def move_back(connection, columns, span):
     """Let these columns be so much longer ago."""
     ms = span // timedelta(milliseconds=1)
+    earlier = defaultdict(dict)
     for column in columns:
-        earlier = sa.type_coerce(column, sa.BigInteger) - ms
-        await connection.execute(sa.update(column.table).values({column.name: earlier}))
+        earlier[column.table][column.name] = sa.type_coerce(column, sa.BigInteger) - ms
+    for table, values in earlier.items():
+        await connection.execute(sa.update(table).values(values))
 
 
 class Clinic:

@@ -286,7 +286,7 @@ async def test_settings_are_complete_only_where_both_systems_are_set_up(clinic, 
 
 
 async def test_a_name_that_is_almost_a_setting_is_a_warning(clinic, known):
-    origin = SettingsOrigin(near_misses=["OPERATR_TOKEN is not a setting: did you mean OPERATOR_TOKEN?"])
+    origin = SettingsOrigin(near_misses=lambda: ["OPERATR_TOKEN is not a setting: did you mean OPERATOR_TOKEN?"])
     async with open_runtime(known) as runtime:
         findings = [finding async for finding in check_everything(runtime, origin)]
 
