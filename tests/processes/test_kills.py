@@ -13,7 +13,8 @@ from app.store.tables import links
 from tests.processes.burst import assert_nothing_lost_nothing_doubled, burst, reaches, settle
 from tests.processes.conftest import MACHINE_S, TIMINGS
 
-on_both = pytest.mark.parametrize("here", ["sqlite", "postgresql"], indirect=True)
+ON_SQLITE = pytest.param("sqlite", marks=pytest.mark.long)  # where `verify` kills them in each run, too
+on_both = pytest.mark.parametrize("here", [ON_SQLITE, "postgresql"], indirect=True)
 GRACE_S = 20.0
 RETURNED_S = TIMINGS.lease.total_seconds() + MACHINE_S
 
