@@ -1,4 +1,4 @@
-"""Both ends of the doorbell against a real Valkey: every way to reach it, and what others have left in its queue."""
+"""Both ends of the doorbell against a real Valkey: every way to reach it, and what others leave in it or allow us."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,13 @@ import redis.asyncio
 import trustme
 from structlog.testing import capture_logs
 
+from app import redis_url
 from app.cli.supervise import Child, free_port, supervised, valkey, wait_for_port
 from app.compat import valkey_binary
 from app.periodic import Supervisor
+from app.redis_url import read_redis
 from app.sync.model import Kind
-from app.wakeup import QUEUE, Wakeup, listen
+from app.wakeup import QUEUE, Wakeup, _client, _Coalesced, listen, listener
 
 PASSWORD = "p@ss/word:%"
 QUOTED = "p%40ss%2Fword%3A%25"
@@ -177,15 +179,88 @@ async def test_whatever_lies_in_the_queue_ends_nothing_and_does_not_stay(valkey_
         await leave(client)
         with capture_logs():
             async with joined(valkey_url) as (bell, heard, jobs):
-                async with asyncio.timeout(8):
-                    while await client.exists(QUEUE):  # noqa: ASYNC110 - the queue is in another process
-                        await asyncio.sleep(0.01)
+                await is_empty(client)
                 heard.kinds.clear()
                 bell.notify([Kind.OFFICE])
                 await heard.hears([Kind.OFFICE])
 
+                await is_empty(client)
                 assert not jobs._tasks["listen"].done()
-        assert await client.exists(QUEUE) == 0
+
+
+async def is_empty(client):
+    async with asyncio.timeout(8):
+        while await client.exists(QUEUE):  # noqa: ASYNC110 - the queue is in another process
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("said", [b"\xff\xfe", b"", b"nonsense 7", b'{"kind": "patient"}'])
+async def test_whatever_else_is_published_ends_nothing(valkey_url, said):
+    async with redis.asyncio.Redis.from_url(valkey_url) as client, joined(valkey_url) as (_, heard, jobs):
+        while not await client.publish(f"{QUEUE}:0", said):  # noqa: ASYNC110 - Redis knows when somebody listens
+            await asyncio.sleep(0.01)
+        await client.publish(f"{QUEUE}:0", "nonsense office")
+        await heard.hears([Kind.OFFICE])
+
+        assert heard.kinds == {Kind.OFFICE}
+        assert not jobs._tasks["listen"].done()
+
+
+@asynccontextmanager
+async def allowed(url, *rules):
+    """A user of a Valkey who may do so much; gives the address by which that is who we are."""
+    async with redis.asyncio.Redis.from_url(url) as client:
+        await client.execute_command("ACL", "SETUSER", "clinic", "reset", "on", "nopass", "+@all", *rules)
+        yield url.replace("://", "://clinic:any@")
+        await client.acl_deluser("clinic")
+
+
+NO_CHANNEL, NO_QUEUE = ("~*", "resetchannels"), ("&*", "resetkeys", "~arq:*", f"~{QUEUE}:*")
+
+
+async def test_who_may_use_no_channel_is_woken_by_the_queue(valkey_url):
+    async with allowed(valkey_url, *NO_CHANNEL) as url:
+        await rings_through(url)
+
+
+async def test_a_worker_that_knows_no_channel_is_woken_by_the_queue(valkey_url):
+    client, jobs, heard = _client(read_redis(valkey_url)), Supervisor(), Heard()
+    bell = Wakeup(valkey_url, lambda: None)
+    jobs.start("listen", listener(client, heard.notify).main)
+    bell.notify([Kind.PATIENT])
+    await heard.hears([Kind.PATIENT])
+    await jobs.stop()
+    await redis_url.close(client)
+    await bell.close()
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+async def test_a_ring_is_heard_before_its_job_is_found(valkey_url, protocol):
+    missed = []
+    async with allowed(valkey_url, *NO_QUEUE) as url, joined(f"{valkey_url}?protocol={protocol}") as (_, heard, _jobs):
+        bell = Wakeup(f"{url}?protocol={protocol}", lambda: missed.append(1))
+        while not heard.kinds:
+            bell.notify([Kind.PATIENT])
+            await asyncio.sleep(0.01)
+        await bell.close()
+
+    assert missed
+
+
+async def test_the_first_ring_goes_out_at_once_and_those_that_follow_go_together():
+    sent = []
+
+    async def send(kinds):
+        sent.append(kinds)
+        return 3600
+
+    rings = _Coalesced(send)
+    for kind in (Kind.PATIENT, Kind.OFFICE, Kind.DOCTOR):
+        rings.add([kind])
+        await asyncio.sleep(0)
+    await rings.close()
+
+    assert sent == [["patient"], ["doctor", "office"]]
 
 
 @asynccontextmanager
@@ -221,8 +296,9 @@ async def cutting(port, command):
         yield server.sockets[0].getsockname()[1], cut
 
 
-# what arq asks of Redis from its start on: looking for jobs, saying that it lives, taking a job, running it, ending it
-COMMANDS = ("INFO", "ZRANGEBYSCORE", "WATCH", "EXISTS", "ZSCORE", "PSETEX", "INCRBY", "ZREM")
+# what is asked of Redis from the start on: to hear what is published; looking for jobs, saying that it lives, taking a
+# job, running it, ending it
+COMMANDS = ("SUBSCRIBE", "PUBLISH", "INFO", "ZRANGEBYSCORE", "WATCH", "EXISTS", "ZSCORE", "PSETEX", "INCRBY", "ZREM")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
