@@ -5,6 +5,7 @@ Everything is a real process, beside the driver: stand-ins, Valkey, web, one wor
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ class Run:
     """What one command took.
 
     peaks_mb  process -> the most it held by then, resident
+    cpu_s     process -> the seconds of a core it used meanwhile
     """
 
     name: str
@@ -42,6 +44,7 @@ class Run:
     peaks_mb: Mapping[str, float]
     said: str
     by_call: Mapping[str, int] = field(default_factory=dict)
+    cpu_s: Mapping[str, float] = field(default_factory=dict)
 
 
 def registered_long_ago(here: Town, count: int) -> None:
@@ -66,6 +69,17 @@ def peak_mb(child: Child) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines), 0.0)
 
 
+def cpu_s(child: Child) -> float:
+    """The seconds of a core a process has used, in its own code and the system's; 0 when it is gone."""
+    assert child.process is not None
+    try:
+        stat = Path(f"/proc/{child.process.pid}/stat").read_text()
+    except OSError:
+        return 0.0
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def calls(client: httpx.Client) -> dict[str, int]:
     """What a stand-in was called, by method and path."""
     return dict(client.get("/_control/calls").json()["counts"])
@@ -77,11 +91,18 @@ def run(here: Town, name: str, *arguments: str) -> Run:
         client.delete("/_control/calls").raise_for_status()
     out = here.folder / f"{name}.log"
     command = Child(name, [sys.executable, "-m", "app.cli", *arguments], here.env, out, here.folder)
-    started, peak = time.monotonic(), 0.0
+    ours = {
+        "worker": here.work,
+        "web": here.serve,
+        "DrChrono": here.drchrono_process,
+        "Salesforce": here.salesforce_process,
+    }
+    before = {one: cpu_s(child) for one, child in ours.items()}
+    started, peak, used_s = time.monotonic(), 0.0, 0.0
     command.start()
     assert command.process is not None
     while command.is_running and time.monotonic() - started < LIMIT_S:
-        peak = max(peak, peak_mb(command))
+        peak, used_s = max(peak, peak_mb(command)), max(used_s, cpu_s(command))
         time.sleep(0.1)
     if command.process.poll() != 0:
         raise RuntimeError(f"{name} ended with {command.process.poll()}: {out.read_text()}")
@@ -94,7 +115,8 @@ def run(here: Town, name: str, *arguments: str) -> Run:
         for where, found in (("D", drchrono), ("S", salesforce))
         for call, count in found.items()
     }
-    return Run(name, took_s, sum(drchrono.values()), sum(salesforce.values()), peaks, out.read_text(), by_call)
+    cpu = {"command": used_s, **{one: cpu_s(child) - before[one] for one, child in ours.items()}}
+    return Run(name, took_s, sum(drchrono.values()), sum(salesforce.values()), peaks, out.read_text(), by_call, cpu)
 
 
 def agree(here: Town, patients: int) -> None:
@@ -126,6 +148,8 @@ def show(runs: list[Run], patients: int) -> int:
         console.print(one.said.rstrip(), markup=False, highlight=False)
         for call, count in sorted(one.by_call.items()):
             console.print(f"  {count:>8,} {call}", markup=False, highlight=False)
+        used = ", ".join(f"{process} {seconds / patients * 1_000:.2f}" for process, seconds in one.cpu_s.items())
+        console.print(f"  CPU seconds per 1,000: {used}", markup=False, highlight=False)
     console.print(table)
     return 1 if missed else 0
 
@@ -134,14 +158,18 @@ def main() -> int:
     """Load, compare twice, and give 1 when a target is missed."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--patients", type=int, default=100_000)
-    asked.add_argument("--looks", type=int, default=2, help="at which look a page of a bulk list is there")
+    asked.add_argument(
+        "--page-s", type=float, default=5.0, help="how long DrChrono takes to make a page of a bulk list"
+    )
+    asked.add_argument("--looks", type=int, default=1, help="at which look, at the earliest, such a page is there")
     given = asked.parse_args()
     patients = given.patients
     # calls are counted, not waited for: an hour has only 500, which no first load of this size is done in
     fast = {"DRCHRONO_CALLS_PER_SECOND": "400", "DRCHRONO_CALLS_PER_HOUR": "1000000", "RECONCILE_EVERY": "P1D"}
     folder = tempfile.TemporaryDirectory(prefix="chronobridge-load-")
     with folder, town(Path(folder.name), fast, service=False) as here:
-        here.drchrono.put("/_control/settings", json={"calls_per_hour": 0, "bulk_polls": given.looks - 1})
+        unhurried = {"calls_per_hour": 0, "bulk_polls": given.looks - 1, "bulk_makes_s": given.page_s}
+        here.drchrono.put("/_control/settings", json=unhurried).raise_for_status()
         here.salesforce.put("/_control/settings", json={"daily_calls": 10_000_000}).raise_for_status()
         console.print(f"registering {patients:,} patients …")
         registered_long_ago(here, patients)

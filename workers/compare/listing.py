@@ -9,7 +9,9 @@ record with a usable id is passed over and counted.
 What was there before both sides were connected is no comparison's business until its kind was loaded: `unloaded`.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +29,7 @@ from app.sync.mappings.table import Table
 from app.sync.model import Exclusion, Kind, Lane, Link, Side, Snapshot
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
+from app.vendors.drchrono.bulk_lists import bulk_pages
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.salesforce import search
 from app.vendors.salesforce import wire as salesforce
@@ -87,9 +90,22 @@ class Resume:
 FROM_START = Resume()
 
 
+async def read_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
+    """Give pages, each of them read while the one before is worked on; closing it leaves nothing running."""
+    following = asyncio.ensure_future(anext(pages, None))
+    async with aclosing(pages):
+        try:
+            while (page := await following) is not None:
+                following = asyncio.ensure_future(anext(pages, None))
+                yield page
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+
 async def drchrono_pages(
     client: DrChrono, table: Table, since: datetime | None, before: Resume = FROM_START
-) -> AsyncIterator[Page]:
+) -> AsyncGenerator[Page]:
     """Give DrChrono's records of a kind, deleted and inactive ones too; `since` None: all of them.
 
     That the bulk list of patients takes `show_inactive` is nowhere said. One that shows no inactive patient at all may
@@ -104,9 +120,10 @@ async def drchrono_pages(
     seen = set[str]()
     if since is None and table.kind in _SHOWN and how != _PLAIN:
         has_bulk = shows_inactive = False
-        async for page in _bulk(client, table.path, asked, before, seen):
-            has_bulk, shows_inactive = True, shows_inactive or any(map(_is_inactive, page.rows))
-            yield page
+        async with aclosing(_bulk(client, table.path, asked, before, seen)) as pages:
+            async for page in pages:
+                has_bulk, shows_inactive = True, shows_inactive or any(map(_is_inactive, page.rows))
+                yield page
         if has_bulk and (shows_inactive or table.kind is not Kind.PATIENT):
             return
         where = ""
@@ -123,7 +140,7 @@ def _is_inactive(row: Mapping[str, Any]) -> bool:
 
 async def _bulk(
     client: DrChrono, path: str, asked: Mapping[str, str], before: Resume, seen: set[str]
-) -> AsyncIterator[Page]:
+) -> AsyncGenerator[Page]:
     """Give the pages of a bulk list, and note in `seen` what they hold; none where there is no such list.
 
     Each page is cut from the list as it is by then: where a record goes, another slips to a page that was read. So
@@ -132,23 +149,22 @@ async def _bulk(
     first = int(before.cursor.removeprefix(_BULK) or 1)
     most, unreadable = before.of or 0, 0
     for start in (first, 1):
-        number = start
-        while number:
-            found = await client.bulk(path, asked, number)
-            if found is None:
-                return
-            records = wire.readable(found.rows)
-            rows = [record for record in records if wire.record_id(record) not in seen]
-            seen |= {wire.record_id(row) for row in rows}
-            number, most = 0 if found.is_last else number + 1, max(most, found.of or 0)
-            odd = len(found.rows) - len(records) if start == first else 0  # what was passed over once is no news
-            unreadable += odd
-            yield Page(rows, f"{_BULK} {number}" if number else "", most or None, odd)
+        async with aclosing(bulk_pages(client, path, asked, start)) as pages:
+            async for found in pages:
+                records = wire.readable(found.rows)
+                rows = [record for record in records if wire.record_id(record) not in seen]
+                seen |= {wire.record_id(row) for row in rows}
+                most = max(most, found.of or 0)
+                odd = len(found.rows) - len(records) if start == first else 0  # passed over once, it is no news
+                unreadable += odd
+                yield Page(rows, "" if found.is_last else f"{_BULK} {found.number + 1}", most or None, odd)
         if before.read + len(seen) + unreadable >= most:
             return
 
 
-async def salesforce_pages(client: Salesforce, table: Table, since: datetime | None, place: str) -> AsyncIterator[Page]:
+async def salesforce_pages(
+    client: Salesforce, table: Table, since: datetime | None, place: str
+) -> AsyncGenerator[Page]:
     """Give Salesforce's records of a kind by change stamp, deleted ones too; `since` None: all that may concern us.
 
     Of all Contacts there ever were, those concern us that name a chart or ask to be taken over.

@@ -9,7 +9,8 @@ two processes that would go through the same, one does.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -35,6 +36,7 @@ from workers.compare.listing import (
     changed_contacts,
     changed_rows,
     drchrono_pages,
+    read_ahead,
     record_unreadable_rows,
     salesforce_pages,
     unloaded,
@@ -68,10 +70,11 @@ async def scan(runtime: Runtime, inbox: Inbox, asked: ScanRequest, tell: ScanPro
                 if phase != checkpoint.phase:
                     checkpoint = replace(checkpoint, phase=phase, cursor="", of=None)
                     await scans.save(runtime.database, saved, checkpoint.to_save())
-                async for here in walk.run_phase(checkpoint):
-                    checkpoint = here
-                    await scans.save(runtime.database, saved, checkpoint.to_save())
-                    await tell(asked.kind, checkpoint)
+                async with aclosing(walk.run_phase(checkpoint)) as pages:
+                    async for here in pages:
+                        checkpoint = here
+                        await scans.save(runtime.database, saved, checkpoint.to_save())
+                        await tell(asked.kind, checkpoint)
             await scans.end(runtime.database, saved)
             return checkpoint
     finally:
@@ -100,7 +103,7 @@ class ScanRun:
         """The mapping of what is gone through."""
         return self.runtime.mappings[self.asked.kind]
 
-    def run_phase(self, checkpoint: Checkpoint) -> AsyncIterator[Checkpoint]:
+    def run_phase(self, checkpoint: Checkpoint) -> AsyncGenerator[Checkpoint]:
         """Run the phase of the checkpoint, and give the checkpoint behind each page.
 
         Raises  SyncError
@@ -113,44 +116,45 @@ class ScanRun:
         }
         return phases[checkpoint.phase](checkpoint)
 
-    async def _drchrono(self, checkpoint: Checkpoint) -> AsyncIterator[Checkpoint]:
+    async def _drchrono(self, checkpoint: Checkpoint) -> AsyncGenerator[Checkpoint]:
         """Every row is as a delivery; where all were shown, those that were not are asked for."""
         assert self.runtime.drchrono is not None
         is_complete = self.asked.since is None or self.table.is_one_way
         before = Resume(checkpoint.cursor, checkpoint.read.get(Side.DRCHRONO.value, 0), checkpoint.of)
         pages = drchrono_pages(self.runtime.drchrono.on(self.asked.lane), self.table, self.asked.since, before)
         unreadable = 0
-        async for page in pages:
-            unreadable += page.unreadable
-            found = await self._keep_charts(page.rows)
-            if is_complete:
-                ids = [wire.record_id(row) for row in page.rows]
-                await scans.mark_listed(
-                    self.runtime.database, self.asked.kind, Side.DRCHRONO, ids, self._mark(Side.DRCHRONO)
-                )
-            yield (checkpoint := checkpoint.advanced(Side.DRCHRONO, page.next_cursor, len(page.rows), found, page.of))
+        async with aclosing(read_ahead(pages)) as ahead:
+            async for page in ahead:
+                unreadable += page.unreadable
+                found = await self._keep_charts(page.rows)
+                if is_complete:
+                    ids = [wire.record_id(row) for row in page.rows]
+                    await self._mark_listed(Side.DRCHRONO, ids)
+                checkpoint = checkpoint.advanced(Side.DRCHRONO, page.next_cursor, len(page.rows), found, page.of)
+                yield checkpoint
         record_unreadable_rows(self.runtime, self.asked.kind, Side.DRCHRONO, unreadable)
         if is_complete:
             await self._point_unlisted(Side.DRCHRONO)
 
-    async def _salesforce(self, checkpoint: Checkpoint) -> AsyncIterator[Checkpoint]:
+    async def _salesforce(self, checkpoint: Checkpoint) -> AsyncGenerator[Checkpoint]:
         assert self.runtime.salesforce is not None
         is_complete = self.asked.since is None
         pages = salesforce_pages(
             self.runtime.salesforce.on(self.asked.lane), self.table, self.asked.since, checkpoint.cursor
         )
         unreadable = 0
-        async for page in pages:
-            unreadable += page.unreadable
-            found = await self._note_contacts(page.rows)
-            if is_complete:
-                await self._mark_living(page.rows)
-            yield (checkpoint := checkpoint.advanced(Side.SALESFORCE, page.next_cursor, len(page.rows), found))
+        async with aclosing(read_ahead(pages)) as ahead:
+            async for page in ahead:
+                unreadable += page.unreadable
+                found = await self._note_contacts(page.rows)
+                if is_complete:
+                    await self._mark_living(page.rows)
+                yield (checkpoint := checkpoint.advanced(Side.SALESFORCE, page.next_cursor, len(page.rows), found))
         record_unreadable_rows(self.runtime, self.asked.kind, Side.SALESFORCE, unreadable)
         if is_complete:
             await self._point_unlisted(Side.SALESFORCE)
 
-    async def _deleted(self, checkpoint: Checkpoint) -> AsyncIterator[Checkpoint]:
+    async def _deleted(self, checkpoint: Checkpoint) -> AsyncGenerator[Checkpoint]:
         """What Salesforce deleted for good shows in no query; it keeps a list of that for some days.
 
         Where that does not reach back, all that is there is gone through, and what is missing is asked for.
@@ -161,8 +165,9 @@ class ScanRun:
             since = self.asked.since - LATE
             ids = await client.gone(self.table.object, since, now) if now - since < DELETIONS_KNOWN_FOR else None
             if ids is None:
-                async for page in salesforce_pages(client, self.table, None, ""):
-                    await self._mark_living(page.rows)
+                async with aclosing(read_ahead(salesforce_pages(client, self.table, None, ""))) as ahead:
+                    async for page in ahead:
+                        await self._mark_living(page.rows)
                 await self._point_unlisted(Side.SALESFORCE)
             else:
                 agreed = await links.links_to_compare(self.runtime.database, kind, ids, Side.SALESFORCE)
@@ -171,7 +176,7 @@ class ScanRun:
                 )
         yield checkpoint
 
-    async def _release(self, checkpoint: Checkpoint) -> AsyncIterator[Checkpoint]:
+    async def _release(self, checkpoint: Checkpoint) -> AsyncGenerator[Checkpoint]:
         why = await apply_brake(self.runtime, self.asked, self.scan)
         if self.goes_on:
             confirm_after = self.runtime.rules(self.asked.kind).confirm_after
@@ -243,9 +248,10 @@ class ScanRun:
 
     async def _mark_living(self, rows: Sequence[dict[str, Any]]) -> None:
         ids = [str(row["Id"]) for row in rows if not row.get("IsDeleted")]
-        await scans.mark_listed(
-            self.runtime.database, self.asked.kind, Side.SALESFORCE, ids, self._mark(Side.SALESFORCE)
-        )
+        await self._mark_listed(Side.SALESFORCE, ids)
+
+    async def _mark_listed(self, side: Side, ids: Sequence[str]) -> None:
+        await scans.mark_listed(self.runtime.database, self.asked.kind, side, ids, self._mark(side))
 
     async def _point_unlisted(self, side: Side) -> None:
         """Point out what a complete list did not show: the record itself is asked for."""

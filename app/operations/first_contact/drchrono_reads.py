@@ -17,7 +17,8 @@ from app.store.deliveries import Outcome
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Side
 from app.vendors.drchrono import answers, wire
-from app.vendors.drchrono.client import BULK_WAITS_S, MOVED, NO_BULK
+from app.vendors.drchrono.bulk_lists import NO_BULK
+from app.vendors.drchrono.client import BULK_WAITS_S, MOVED
 from app.vendors.drchrono.permissions import unspoken
 from app.vendors.http import Reply
 
@@ -27,7 +28,7 @@ _NOBODY = "999999999999"
 _DECIMAL = re.compile(r"[0-9]+", re.ASCII)
 _OCCURRENCE = re.compile(r"\d{4}-\d\d-\d\d_\w+", re.ASCII)  # of a series nobody has touched: its day, and the series
 _OF_LIMITS = re.compile(r"rate|limit|quota|retry", re.IGNORECASE)
-_BULK_LOOKS = 4
+_BULK_LOOKS = 6
 # events of other things, by names that begin alike
 _OF_OTHERS = re.compile(r"PATIENT_(ALLERGY|FLAG|PROBLEM|MEDICATION)_", re.ASCII)
 _BEFORE, _BEHIND = timedelta(days=30), timedelta(days=60)

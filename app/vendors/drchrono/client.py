@@ -41,10 +41,8 @@ _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
 _AT_ONCE, _AT_ONCE_BEHIND = 4, 3  # of one process: live edits; all the rest
 _BUSY_S = 60.0  # heavy use is answered with 403s too, which are no lost permission
-BULK_ROWS = 1000
-# between looks, each of which is a call: a page takes seconds to be made, and an hour at most
-BULK_WAITS_S = (3.0, 7.0, 15.0, *(20.0,) * 20)
-NO_BULK = (httpx.codes.NOT_FOUND, httpx.codes.GONE, httpx.codes.FORBIDDEN, httpx.codes.METHOD_NOT_ALLOWED)
+# between looks for a page of a bulk list, each of which is a call: it takes seconds to be made, and an hour at most
+BULK_WAITS_S = (1.0, 1.5, 2.5, 4.0, 6.0, 10.0, *(20.0,) * 20)
 # documented of some endpoints is the first; the others say the same of any verb, but not that of 303: read it there
 MOVED = (
     httpx.codes.FOUND,
@@ -159,34 +157,19 @@ class DrChrono:
                 return
         raise Unreadable(_SIDE, call, code="ENDLESS_LIST")
 
-    async def bulk(self, path: str, asked: Mapping[str, str], number: int) -> wire.BulkPage | None:
-        """Give a page of a bulk list, from 1; None where DrChrono has no such list for us.
+    async def called(self, method: str, url: str, call: str, wanted: Documented[T]) -> T:
+        """Give what a call is answered that changes no record.
 
-        It takes one call to ask for the page and some, ever further apart, to look whether it is there.
-        Raises  as `read`; Unavailable when the page was not made
+        Raises  as `read`; Gone
         """
-        call, url = f"POST {path}_list", f"{path}_list"
-        query = urlencode({**asked, "page": number, "page_size": BULK_ROWS})
-        try:
-            uuid = await self._signed("POST", f"{url}?{query}", call, answers.BULK_BEGUN)
-        except (Gone, Rejected, Unavailable) as error:  # also with a page: the plain lists do, and cost calls alone
-            if error.status in NO_BULK:
-                return None
-            raise
-        call, wanted = f"GET {path}_list", answers.bulk_page(number, BULK_ROWS)
-        status: int | None = httpx.codes.OK
-        for wait_s in self.bulk_waits_s:
-            await asyncio.sleep(wait_s)
-            try:
-                found = await self._signed("GET", f"{url}?{urlencode({'uuid': uuid})}", call, wanted)
-            except (Gone, Rejected, Unavailable) as error:
-                if isinstance(error, Unavailable) and error.status != httpx.codes.INTERNAL_SERVER_ERROR:
-                    raise
-                status = error.status  # it failed, or is forgotten
-                break
-            if found is not None:
-                return found
-        raise Unavailable(_SIDE, call, status=status, code="BULK_NOT_MADE", retry_in_s=_BUSY_S)
+        return await self._signed(method, url, call, wanted)
+
+    async def has_calls(self, count: int) -> bool:
+        """Say whether the hour has so many calls more for this lane now.
+
+        Raises  StoreUnavailable
+        """
+        return await self.grant.budget.room(self.lane) >= count
 
     async def user(self, token: str | None = None) -> wire.User:
         """Give whose consent we hold, or whose a token is that is not stored yet.

@@ -136,11 +136,21 @@ def page(document: Any) -> tuple[list[Any], str | None]:
 
 @dataclass(frozen=True, slots=True)
 class BulkPage:
-    """One page of a bulk list; `of`: how many records the whole list had when the page was made."""
+    """One page of a bulk list, by its number from 1.
+
+    pages  how many the list had when this one was made, as far as that is known
+    of     how many records it had then
+    """
 
     rows: list[Any]
-    is_last: bool
+    number: int
+    pages: int
     of: int | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no page is behind it."""
+        return self.number >= self.pages
 
 
 def bulk_id(document: Any) -> str:
@@ -166,8 +176,9 @@ def bulk_page(document: Any, number: int, size: int) -> BulkPage | None:
     records, _ = page(document)
     told = document.get("pagination")
     pages, of = (told.get(name) if isinstance(told, dict) else None for name in ("pages", "count"))
-    is_last = number >= pages if isinstance(pages, int) else len(records) < size
-    return BulkPage(records, is_last or not records, of if isinstance(of, int) else None)
+    if not isinstance(pages, int):
+        pages = number if len(records) < size else number + 1
+    return BulkPage(records, number, pages if records else number, of if isinstance(of, int) else None)
 
 
 def version(record: Mapping[str, Any]) -> str:

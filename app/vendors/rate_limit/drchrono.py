@@ -109,6 +109,10 @@ class DrChronoRateLimit:
         """Give how many calls the hour has left, as we count them."""
         return policy.left(await self._calls.read(), self.allowance)
 
+    async def room(self, lane: Lane) -> int:
+        """Give how many calls more a lane may make in this hour by now, as we count them."""
+        return policy.room(await self._calls.read(), self.allowance, lane)
+
     async def stands(self, waiting: Mapping[Lane, int]) -> HourStanding:
         """Give how things stand, and when all that wait will have been called."""
         ledger, made = await self._calls.read(), await self._calls.by_lane()

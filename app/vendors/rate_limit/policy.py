@@ -66,9 +66,14 @@ def quota_hours(at: float) -> tuple[int, ...]:
 
 def has_room(ledger: Ledger, allowance: Allowance, lane: Lane) -> bool:
     """Say whether one call more fits its hour; the second is another matter."""
-    return all(
-        ledger.made.get(hour, 0) < allowance.up_to(lane, _share(ledger.at, hour)) for hour in quota_hours(ledger.at)
-    )
+    return room(ledger, allowance, lane) > 0
+
+
+def room(ledger: Ledger, allowance: Allowance, lane: Lane) -> int:
+    """Give how many calls more a lane may make by now, of the hour or, near the full hour, of both."""
+    hours = quota_hours(ledger.at)
+    free = min(allowance.up_to(lane, _share(ledger.at, hour)) - ledger.made.get(hour, 0) for hour in hours)
+    return max(free, 0)
 
 
 def second_s(ledger: Ledger, allowance: Allowance, lane: Lane) -> float:

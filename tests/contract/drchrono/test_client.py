@@ -21,6 +21,7 @@ from app.errors import (
 from app.store.rate_ledger import RateLedger
 from app.store.tables import allowances
 from app.sync.model import Lane
+from app.vendors.drchrono.bulk_lists import bulk_pages
 from app.vendors.rate_limit import drchrono as drchrono_rate_limit
 from app.vendors.rate_limit.drchrono import DrChronoRateLimit
 from app.vendors.rate_limit.policy import Allowance
@@ -247,7 +248,7 @@ async def test_a_call_that_has_moved_is_repeated_there_with_its_body_whatever_it
 
     assert (await drchrono.read(PATIENTS, str(made["id"])))["city"] == "Newtown"
     assert [one["id"] for one in await drchrono.listed(PATIENTS, {"show_inactive": "true"})] == [made["id"]]
-    assert [one["id"] for one in (await drchrono.bulk(PATIENTS, {}, 1)).rows] == [made["id"]]
+    assert [one["id"] async for page in bulk_pages(drchrono, PATIENTS, {}) for one in page.rows] == [made["id"]]
     assert practice.counted("PATCH /api/patients") == 2
     assert await counted(practice.database) == practice.counted("")
 
@@ -440,20 +441,6 @@ async def test_a_call_that_fails_is_counted_too(practice, drchrono, do):
     assert await counted(practice.database) == before + 1
 
 
-async def test_a_bulk_list_is_counted_in_its_lane_the_asking_and_each_look(practice, drchrono):
-    patients(practice, 3)
-    turn(practice, bulk_polls=3)
-    drchrono.bulk_waits_s = (0.0,) * 5
-    practice.control.delete("/_control/calls")
-
-    page = await drchrono.on(Lane.BACKFILL).bulk(PATIENTS, {}, 1)
-
-    assert len(page.rows) == 3
-    assert practice.counted("POST /api/patients_list") == 1
-    assert practice.counted("GET /api/patients_list") == 4
-    assert (await RateLedger(practice.database, APPLICATION).by_lane())[Lane.BACKFILL] == 5
-
-
 async def test_a_refusal_in_times_of_heavy_use_is_no_lost_permission(practice, drchrono):
     forbidden = {"do": "error", "status": 403, "body": {"detail": "no"}}
     practice.fault("GET /api/patients", **forbidden)
@@ -511,107 +498,16 @@ async def test_no_token_is_in_an_error(practice, drchrono):
     assert token not in repr(raised.value) + str(raised.value)
 
 
-LIST = "POST /api/patients_list"
-LOOK = "GET /api/patients_list"
-ALL = {"show_inactive": "true"}
-
-
-@pytest.fixture
-def impatient(drchrono):
-    """One who looks five times at once."""
-    drchrono.bulk_waits_s = (0.0,) * 5
-    return drchrono
-
-
-async def test_a_bulk_list_comes_page_by_page_and_says_how_many_there_are(practice, impatient):
-    ids = patients(practice, 5)
-    turn(practice, bulk_page_size=2)
-
-    pages = [await impatient.bulk(PATIENTS, ALL, number) for number in (1, 2, 3)]
-
-    assert [record["id"] for page in pages for record in page.rows] == ids
-    assert [(page.is_last, page.of) for page in pages] == [(False, 5), (False, 5), (True, 5)]
-
-
-async def test_a_bulk_list_of_nothing_is_one_empty_page(impatient):
-    page = await impatient.bulk(PATIENTS, ALL, 1)
-
-    assert (page.rows, page.is_last) == ([], True)
-
-
-async def test_a_bulk_page_costs_a_call_to_ask_and_one_for_every_look(practice, impatient):
-    turn(practice, bulk_polls=2)
-    practice.control.delete("/_control/calls")
-
-    await impatient.bulk(PATIENTS, ALL, 1)
-
-    counts = practice.control.get("/_control/calls").json()["counts"]
-    assert (counts[LIST], counts[LOOK]) == (1, 3)
-
-
-@pytest.mark.parametrize("body", [{"detail": "no"}, "<html>"], ids=["json", "page"])
-@pytest.mark.parametrize("status", [403, 404, 405])
-async def test_a_practice_without_bulk_lists_says_so(practice, impatient, status, body):
-    practice.control.post("/_control/faults", json={"match": LIST, "do": "error", "status": status, "body": body})
-
-    assert await impatient.bulk(PATIENTS, ALL, 1) is None
-
-
-@pytest.mark.parametrize(
-    ("match", "fault", "expected", "cause"),
-    [
-        (LIST, {"do": "throttle"}, Unavailable, "HTTP_429"),
-        (LIST, DOWN, Unavailable, "HTTP_500"),
-        (LIST, {"do": "drop_before"}, Unavailable, None),
-        (LIST, {"do": "error", "status": 400, "body": {"since": ["Enter a valid date."]}}, Rejected, "HTTP_400"),
-        (LIST, {"do": "error", "status": 200, "body": "<html>"}, Unavailable, "NOT_JSON"),
-        (LIST, {"do": "error", "status": 201, "body": {"status": "In progress"}}, Unavailable, "NO_RECORDS"),
-        (LOOK, {"do": "error", "status": 500, "body": {"status": "Failed"}}, Unavailable, "BULK_NOT_MADE"),
-        (LOOK, {"do": "error", "status": 404, "body": {"detail": "Invalid uuid"}}, Unavailable, "BULK_NOT_MADE"),
-        (LOOK, {"do": "error", "status": 404, "body": "<html>"}, Unavailable, "NOT_JSON"),
-        (LOOK, {"do": "error", "status": 200, "body": {"status": "Complete"}}, Unavailable, "NO_RECORDS"),
-        (LOOK, {"do": "error", "status": 200, "body": "<html>"}, Unavailable, "NOT_JSON"),
-        (LOOK, {"do": "drop_before"}, Unavailable, None),
-    ],
-    ids=[
-        "429",
-        "500",
-        "dropped",
-        "400",
-        "html",
-        "no-uuid",
-        "failed",
-        "expired",
-        "html-404-look",
-        "no-rows",
-        "html-look",
-        "dropped-look",
-    ],
-)
-async def test_every_bad_answer_to_a_bulk_list_is_one_of_our_errors(practice, impatient, match, fault, expected, cause):
-    practice.control.post("/_control/faults", json={"match": match, "next": 9, **fault})
-
-    with pytest.raises(expected) as caught:
-        await impatient.bulk(PATIENTS, ALL, 1)
-
-    assert cause is None or caught.value.cause == cause
-
-
-async def test_a_page_that_is_never_made_is_given_up(practice, impatient):
-    turn(practice, bulk_polls=50)
-
-    with pytest.raises(Unavailable) as caught:
-        await impatient.bulk(PATIENTS, ALL, 1)
-
-    assert (caught.value.cause, caught.value.retry_in_s) == ("BULK_NOT_MADE", 60.0)
-
-
 async def test_a_list_goes_on_from_any_of_its_places(practice, drchrono):
     ids = patients(practice, 5)
     turn(practice, page_size=2)
-    places = [onward async for _, onward in drchrono.places(PATIENTS, ALL)]
+    places = [onward async for _, onward in drchrono.places(PATIENTS, {"show_inactive": "true"})]
 
-    rest = [record["id"] async for rows, _ in drchrono.places(PATIENTS, ALL, places[0]) for record in rows]
+    rest = [
+        record["id"]
+        async for rows, _ in drchrono.places(PATIENTS, {"show_inactive": "true"}, places[0])
+        for record in rows
+    ]
 
     assert [bool(place) for place in places] == [True, True, False]
     assert len(rest) == 3

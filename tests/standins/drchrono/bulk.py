@@ -99,7 +99,7 @@ def _routes(bulk: Bulk) -> list[Route]:
         job.failed = job.failed or settings.bulk_fails
         if job.failed:
             return JSONResponse({"status": "Failed", "uuid": uuid, "detail": FAILED}, 500)
-        if job.polls <= settings.bulk_polls:
+        if not job.is_made(settings.bulk_polls, settings.bulk_makes_s):
             return JSONResponse({"status": "In progress", "uuid": uuid})
         pagination, results = job.complete["pagination"], job.complete["results"]
         request.scope["call"]["count"] = len(results)

@@ -13,9 +13,14 @@ class Job:
     kind: str
     user: str
     complete: dict[str, Any]  # the answer, once it is ready
-    dies_at: float  # monotonic
+    begun_at: float  # monotonic, as the next
+    dies_at: float
     polls: int = 0
     failed: bool = False
+
+    def is_made(self, polls: int, makes_s: float) -> bool:
+        """Says whether it is there: it was looked for often enough, and asked for long enough ago."""
+        return self.polls > polls and time.monotonic() >= self.begun_at + makes_s
 
 
 class Jobs:
@@ -28,7 +33,7 @@ class Jobs:
         now = time.monotonic()
         self._jobs = {name: job for name, job in self._jobs.items() if job.dies_at > now}
         name = str(uuid.uuid4())
-        self._jobs[name] = Job(kind, user, complete, now + life_s)
+        self._jobs[name] = Job(kind, user, complete, now, now + life_s)
         return name
 
     def look(self, name: str, kind: str, user: str) -> Job | None:

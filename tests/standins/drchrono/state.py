@@ -63,6 +63,7 @@ class Settings:
     phones_as_digits: bool = False  # a phone number is kept as its digits alone
     limit_headers: bool = False  # answers say how many calls are left
     bulk_polls: int = 1  # how often a bulk list says "In progress" before it is complete
+    bulk_makes_s: float = 0.0  # how long a page of a bulk list takes to be made, several of them side by side
     bulk_page_size: int = 1000
     bulk_takes_show_inactive: bool = True  # nowhere said
     bulk_life_s: float = 3600.0
