@@ -22,7 +22,7 @@ _MORE = "…"
 
 
 class SyncStatus(StrEnum):
-    """What the status field of a record says, in the words that people see."""
+    """What the status field of a record holds; an org that was set up long ago knows it by these words."""
 
     IN_STEP = "In step"
     WAITING = "Waiting"
@@ -32,7 +32,13 @@ class SyncStatus(StrEnum):
     NOT_LINKED = "Not linked"
     EXCLUDED = "Excluded"
 
+    @property
+    def label(self) -> str:
+        """The word that people see, as the console has it."""
+        return _LABELS.get(self, self.value)
 
+
+_LABELS = {SyncStatus.IN_STEP: "Synced", SyncStatus.WAITING: "Pending"}
 _OF_STATES = {
     RecordState.IN_STEP: SyncStatus.IN_STEP,
     RecordState.ON_ITS_WAY: SyncStatus.WAITING,
@@ -52,7 +58,7 @@ _WHY_EXCLUDED = {
 
 @dataclass(frozen=True, slots=True)
 class StatusText:
-    """What a record shows: a word, and a sentence or two of why and what to do; empty where nothing is to be done.
+    """What a record shows: a status, and a sentence or two of why and what to do; empty where nothing is to be done.
 
     record_url, chart_url  its pages in the console and in DrChrono; empty where it has none
     """

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.operations.labels import label
 from app.sync import failure_causes
 from app.sync.model import Exclusion, RecordState
 from app.sync.sync_status import LONGEST_MESSAGE, SyncStatus, status_of
@@ -13,6 +14,11 @@ def test_every_state_has_a_word_of_its_own(state):
 
     assert len(words) == len(RecordState) == len(SyncStatus)
     assert status_of(state).status in words
+
+
+def test_every_status_is_called_as_the_console_calls_it():
+    for state in RecordState:
+        assert status_of(state).status.label == label(state.value)
 
 
 def test_what_waits_for_a_person_says_which_fields_and_what_to_do():

@@ -8,7 +8,7 @@ Source  Metadata API Developer Guide, CustomField; Salesforce Help, Custom Field
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -258,12 +258,12 @@ def _text(row: Row) -> Element:
     return {"length": length, "type": "LongTextArea", "visibleLines": 5}
 
 
-def _picklist(values: Sequence[str]) -> Element:
+def _picklist(values: Sequence[str], labels: Mapping[str, str] | None = None) -> Element:
     if long := [value for value in values if len(value) > _LONGEST_TEXT]:
         raise _NotAllowed(f"a picklist value takes {_LONGEST_TEXT} characters; shorten {long[0][:30]}…")
     if len({value.casefold() for value in values}) < len(values):
         raise _NotAllowed("two picklist values differ in case alone, which Salesforce takes for one; reword one")
-    listed = [{"fullName": value, "default": False, "label": value} for value in values]
+    listed = [{"fullName": value, "default": False, "label": (labels or {}).get(value, value)} for value in values]
     return {
         "required": False,
         "type": "Picklist",
@@ -348,7 +348,7 @@ def _status_field(name: str, made: Element, says: str) -> OrgField:
 _STATUS_FIELDS = (
     _status_field(
         SYNC_STATUS,
-        _picklist([*SyncStatus]),
+        _picklist([*SyncStatus], {one: one.label for one in SyncStatus}),
         "How the record stands between DrChrono and Salesforce; empty: not synced.",
     ),
     _status_field(

@@ -112,6 +112,6 @@ def _views(one: OrgObject) -> Mapping[str, Element]:
             "columns": [*name, SYNC_STATUS, SYNC_MESSAGE, SYNCED_AT, one.tables[0].external_id],
             "filterScope": "Everything",
             "filters": {"field": SYNC_STATUS, "operation": "equals", "value": status.value},
-            "label": f"DrChrono: {status.value}",
+            "label": f"DrChrono: {status.label}",
         }
     return views

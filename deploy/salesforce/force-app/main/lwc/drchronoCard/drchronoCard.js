@@ -12,10 +12,20 @@ const RECORD_URL = 'DrChrono_Record_Url__c';
 const CHART_URL = 'DrChrono_Chart_Url__c';
 const FIELDS = [STATUS, MESSAGE, SYNCED_AT, RECORD_URL, CHART_URL, PATIENT_ID];
 
-/** How a status looks and what it means; the words are the status field's own, so the page and the lists say the same. */
+/** How a status looks, what it is called and what it means; where the field's own label is known, that is shown. */
 const LOOKS = {
-    'In step': { icon: 'utility:success', variant: 'success', says: 'Both systems hold the same.' },
-    Waiting: { icon: 'utility:clock', variant: '', says: 'A change is on its way. Nothing needs to be done.' },
+    'In step': {
+        label: 'Synced',
+        icon: 'utility:success',
+        variant: 'success',
+        says: 'Both systems hold the same.'
+    },
+    Waiting: {
+        label: 'Pending',
+        icon: 'utility:clock',
+        variant: '',
+        says: 'A change is on its way. Nothing needs to be done.'
+    },
     'Needs review': { icon: 'utility:warning', variant: 'warning', says: 'A person has to decide.' },
     Failed: { icon: 'utility:error', variant: 'error', says: 'The last change did not get through.' },
     Dismissed: { icon: 'utility:muted', variant: '', says: 'The two systems differ, and somebody has let that be.' },
@@ -71,7 +81,7 @@ export default class DrchronoCard extends LightningElement {
     }
 
     get status() {
-        return this.shown(STATUS) || this.value(STATUS) || 'Not synced';
+        return this.shown(STATUS) || this.look.label || this.value(STATUS) || 'Not synced';
     }
 
     get look() {

@@ -60,18 +60,18 @@ afterEach(() => {
 
 describe('what the card shows', () => {
     it.each([
-        ['In step', 'utility:success'],
-        ['Waiting', 'utility:clock'],
-        ['Needs review', 'utility:warning'],
-        ['Failed', 'utility:error'],
-        ['Dismissed', 'utility:muted'],
-        ['Not linked', 'utility:unlinked'],
-        ['Excluded', 'utility:ban']
-    ])('shows the status %s in the words of its field', async (status, icon) => {
+        ['In step', 'Synced', 'utility:success'],
+        ['Waiting', 'Pending', 'utility:clock'],
+        ['Needs review', 'Needs review', 'utility:warning'],
+        ['Failed', 'Failed', 'utility:error'],
+        ['Dismissed', 'Dismissed', 'utility:muted'],
+        ['Not linked', 'Not linked', 'utility:unlinked'],
+        ['Excluded', 'Excluded', 'utility:ban']
+    ])('shows the status %s as the console calls it', async (status, label, icon) => {
         const element = cardOf({ ...LINKED, DrChrono_Sync_Status__c: status });
         await settled();
 
-        expect(textOf(element, 'status')).toBe(status);
+        expect(textOf(element, 'status')).toBe(label);
         expect(textOf(element, 'meaning')).not.toBe('');
         expect(find(element, 'lightning-icon').iconName).toBe(icon);
     });
@@ -103,7 +103,7 @@ describe('what the card shows', () => {
         const element = cardOf({ DrChrono_Sync_Status__c: 'Waiting' }, 'DrChrono_Appointment__c');
         await settled();
 
-        expect(textOf(element, 'status')).toBe('Waiting');
+        expect(textOf(element, 'status')).toBe('Pending');
         expect(find(element, 'a')).toBeNull();
         expect(find(element, 'lightning-formatted-date-time')).toBeNull();
         expect(buttonOf(element, 'Link…')).toBeUndefined();

@@ -12,14 +12,14 @@ it('shows how the record stands, and no button, to whoever lacks the permission'
     getRecord.emit({
         apiName: 'Contact',
         fields: {
-            DrChrono_Sync_Status__c: { value: 'In step' },
+            DrChrono_Sync_Status__c: { value: 'In step', displayValue: 'In Sync' },
             DrChrono_Patient_Id__c: { value: '900001' },
             DrChrono_Chart_Url__c: { value: 'https://app.drchrono.com/patients/900001' }
         }
     });
     await Promise.resolve();
 
-    expect(element.shadowRoot.textContent).toContain('In step');
+    expect(element.shadowRoot.textContent).toContain('In Sync');
     expect(element.shadowRoot.querySelector('[data-id="chart"]')).not.toBeNull();
     expect(element.shadowRoot.querySelector('lightning-button')).toBeNull();
 });
