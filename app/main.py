@@ -32,7 +32,7 @@ from app.settings.fields import Settings
 from app.store.counters import SAVED_EVERY_S
 from app.vendors.rate_limit.bucket import TokenBuckets
 from app.web import probes
-from app.web.admission import API, Admission, names_of
+from app.web.admission import API, Admission, Webhook, names_of
 from app.web.api import activity as activity_api
 from app.web.api import appointments as appointments_api
 from app.web.api import attention as attention_api
@@ -124,6 +124,7 @@ _LIMITS = {
     "/webhooks/salesforce/events": salesforce.MOST_EVENT_BYTES,
     "/webhooks/salesforce/outbound/": salesforce.MOST_MESSAGE_BYTES,
 }
+_WEBHOOKS = {"/webhooks/drchrono": drchrono.receive, "/webhooks/salesforce/events": salesforce.receive_events}
 _REFUSALS_EVERY_S, _SUMMED_EVERY_S = 60.0, 60.0
 _PROBLEMS = {
     404: ("Page not found", "There is no page at this address."),
@@ -168,6 +169,14 @@ def _all_routes() -> list[BaseRoute]:
 _ROUTES = _all_routes()
 
 
+def _webhook(path: str) -> Webhook | None:
+    """Give what takes the deliveries that come to a path; the same is among the routes, which describe it."""
+    beginning, _, token = path.rpartition("/")
+    if beginning == "/webhooks/salesforce/outbound":
+        return partial(salesforce.receive_message, token=token)
+    return _WEBHOOKS.get(path)
+
+
 def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
     """Give the app for these settings; everything is opened when it starts, nothing before.
 
@@ -186,6 +195,7 @@ def create_app(settings: Settings, *, has_the_process: bool = False) -> FastAPI:
         hosts=names_of(settings.public_url, settings.host, *settings.allowed_hosts),
         limits=_LIMITS,
         is_forwarded=bool(settings.trusted_proxies),
+        webhook=_webhook,
     )
     app.router.routes.extend(_ROUTES)
     app.mount("/static", StaticFiles(packages=[("app.web", "static")]))

@@ -23,11 +23,12 @@ from app.sync.model import Side
 from app.vendors.drchrono import wire
 from app.vendors.rate_limit.bucket import TokenBuckets
 from app.web.auth import refuse
-from app.web.webhooks.receive import KEPT_BYTES, count, keep, whole_body
+from app.web.webhooks.receive import KEPT_BYTES, WholeBody, count, keep
 
 MOST_BYTES = 1024 * 1024
 _LONGEST_MSG, _LONGEST_ANSWERED = 4096, 256
 VERIFIED_A_MINUTE = 20
+_TAKEN = Response(status_code=200)
 
 router = APIRouter(prefix="/webhooks/drchrono", tags=["webhooks"])
 
@@ -62,13 +63,13 @@ async def receive(request: Request) -> Response:
         refuse(request, Secret.DRCHRONO)
         raise SignatureInvalid("X-drchrono-signature is not one of the configured secrets")
     event = headers.get(wire.EVENT, "")[:64]
-    async with whole_body(request) as body:
+    async with WholeBody(request) as body:
         if event == wire.PING:
             count(request, Side.DRCHRONO, "ping")
-            return Response(status_code=200)
+            return _TAKEN
         delivery = _delivery(runtime, event, headers.get(wire.DELIVERY), body)
     await keep(request, Side.DRCHRONO, [delivery], started, _log_fields)
-    return Response(status_code=200)
+    return _TAKEN
 
 
 def _delivery(runtime: Runtime, event: str, vendor_id: str | None, body: bytes) -> Delivery:

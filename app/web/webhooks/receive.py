@@ -5,8 +5,7 @@ errors. Who may send, what of a body names a record, and what is answered, each 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 from starlette.requests import Request
@@ -31,9 +30,8 @@ class LargeBodies:
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(_LARGE_AT_ONCE)
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Hold one of the turns until the block ends.
+    async def take_turn(self) -> None:
+        """Return once a turn is the caller's, who gives it back.
 
         Raises  StoreUnavailable when none comes free in 20 s
         """
@@ -42,28 +40,42 @@ class LargeBodies:
                 await self._turns.acquire()
         except TimeoutError:
             raise StoreUnavailable("too many large bodies at once") from None
-        try:
-            yield
-        finally:
-            self._turns.release()
+
+    def give_back(self) -> None:
+        """Let somebody else have a turn."""
+        self._turns.release()
 
 
-@asynccontextmanager
-async def whole_body(request: Request) -> AsyncIterator[bytes]:
-    """Give the whole body; a large one has its turn until the block ends, so read it there and keep it after.
+class WholeBody:
+    """The whole body of a request; a large one has its turn until the block ends, so read it there and keep it after.
 
-    Raises  StoreUnavailable when too many are large; HTTPException at what is beyond the path's limit
+    Raises  StoreUnavailable when too many are large; HTTPException at what is beyond the path's limit;
+            ClientDisconnect when its sender goes away before its end
     """
-    body = bytearray()
-    async with AsyncExitStack() as stack:
-        has_turn = False
-        async for part in request.stream():
-            body += part
-            if len(body) > _LARGE_BYTES and not has_turn:
-                large: LargeBodies = request.app.state.large_bodies
-                await stack.enter_async_context(large.turn())
-                has_turn = True
-        yield bytes(body)
+
+    def __init__(self, request: Request) -> None:
+        self._request, self._has_turn = request, False
+        self._large: LargeBodies = request.app.state.large_bodies
+
+    async def __aenter__(self) -> bytes:
+        body = bytearray()
+        try:
+            async for part in self._request.stream():
+                body += part
+                if len(body) > _LARGE_BYTES and not self._has_turn:
+                    await self._large.take_turn()
+                    self._has_turn = True
+        except BaseException:
+            self._give_back()
+            raise
+        return bytes(body)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._has_turn:
+            self._large.give_back()
 
 
 def count(request: Request, side: Side, outcome: str) -> None:
@@ -81,7 +93,10 @@ async def keep(request: Request, side: Side, deliveries: Sequence[Delivery], sta
     """
     inbox: Inbox = request.app.state.inbox
     try:
-        await asyncio.gather(*(inbox.keep(one) for one in deliveries))
+        if len(deliveries) == 1:
+            await inbox.keep(deliveries[0])  # a task of its own would cost more than most of what is done here
+        else:
+            await asyncio.gather(*(inbox.keep(one) for one in deliveries))
     except StoreUnavailable:
         count(request, side, "not_kept")
         raise

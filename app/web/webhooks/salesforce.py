@@ -26,7 +26,7 @@ from app.sync.card_requests import card_request
 from app.sync.model import Kind, Side
 from app.vendors.salesforce import outbound_messages, platform_events
 from app.web.auth import refuse
-from app.web.webhooks.receive import KEPT_BYTES, count, keep, whole_body
+from app.web.webhooks.receive import KEPT_BYTES, WholeBody, count, keep
 
 MOST_MESSAGE_BYTES, MOST_EVENT_BYTES = 8 * 1024 * 1024, 1024 * 1024
 _ORG_CHARACTERS = 15
@@ -54,7 +54,7 @@ async def receive_message(request: Request, token: str) -> Response:
         raise HTTPException(404, "there is nothing here")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise HTTPException(400, "send the message as it is, not compressed")
-    async with whole_body(request) as body:
+    async with WholeBody(request) as body:
         delivery = await _message(request, runtime, body)
     await _keep(request, [delivery], started)
     return _ack()
@@ -99,7 +99,7 @@ async def receive_events(request: Request) -> JSONResponse:
     if scheme.lower() != "bearer" or not _is_known(given.strip(), known):
         refuse(request, Secret.EVENTS)
         raise HTTPException(401, "send Authorization: Bearer with one of SALESFORCE_EVENT_TOKENS")
-    async with whole_body(request) as body:
+    async with WholeBody(request) as body:
         deliveries = _events(request, runtime, body)
     await _keep(request, deliveries, started)
     return JSONResponse({"kept": len(deliveries)})

@@ -5,8 +5,10 @@ import asyncio
 import httpx
 import pytest
 from fastapi import FastAPI, Request
+from fastapi.routing import iter_route_contexts
 
-from app.web.admission import Admission
+from app import main
+from app.web.admission import WEBHOOKS, Admission
 
 
 @pytest.fixture
@@ -67,3 +69,18 @@ async def test_who_was_answered_makes_room(web, let_go):
     answers = [await web.post("/webhooks/drchrono", content=b"{}") for _ in range(10)]
 
     assert {answer.status_code for answer in answers} == {200}
+
+
+def test_every_delivery_goes_straight_to_the_webhook_that_the_routes_describe():
+    described = {
+        route.path: route.endpoint
+        for route in iter_route_contexts(main._ROUTES)
+        if route.path.startswith(WEBHOOKS) and "POST" in route.methods
+    }
+
+    straight = {path: main._webhook(path.replace("{token}", "a-token")) for path in described}
+
+    assert len(described) == 3
+    assert {path: getattr(found, "func", found) for path, found in straight.items()} == described
+    assert straight["/webhooks/salesforce/outbound/{token}"].keywords == {"token": "a-token"}
+    assert main._webhook("/webhooks/salesforce/outbound") is None
