@@ -62,8 +62,8 @@ simulate-tokens: $(READY)  ## SEEDS=1,2,3: eight workers race for single-use tok
 simulate-silence: $(READY)  ## DAYS=30 BREAKS=20 FIRST=1: quiet days without an alarm, and how soon a feed that stops is found
 	@$(BIN)/python -m tests.simulate.quiet --days $(or $(DAYS),30) --seeds $(or $(SEEDS),1) --breaks $(or $(BREAKS),20) --first $(or $(FIRST),1)
 
-bench: $(READY)  ## throughput, latency and cost as ratios of one run; writes bench.json
-	@$(BIN)/python -m tests.load.bench
+bench: $(READY)  ## throughput, latency and cost beside yardsticks of one run; writes bench.json; ARGS="--only idle,burst", --quick or --all
+	@$(BIN)/python -m tests.load.bench $(ARGS)
 
 first-load: $(READY)  ## PATIENTS=100000: a first load, then comparing with nothing changed: calls, seconds, memory
 	@$(BIN)/python -m tests.load.first_load --patients $(or $(PATIENTS),100000)

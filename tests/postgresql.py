@@ -27,9 +27,10 @@ _ROOM_BYTES = 2**30
 
 
 class PostgreSQL:
-    """A server in a folder; it ends with us, however we end."""
+    """A server in a folder; it ends with us, however we end. A durable one survives the power, and is vacuumed."""
 
-    def __init__(self, place):
+    def __init__(self, place, *, is_durable=False):
+        self._is_durable = is_durable
         self._who = _nobody() if os.geteuid() == 0 else {}
         self._data, self._log, self.port, self._server = place / "data", place / "log", supervise.free_port(), None
         place.chmod(0o711)
@@ -46,11 +47,15 @@ class PostgreSQL:
     def start(self):
         options = {
             "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 300,
-            "deadlock_timeout": "50ms", "autovacuum": "off",
-            # nothing of it outlives the run, so nothing is written for a crash of the machine
-            "fsync": "off", "full_page_writes": "off", "wal_init_zero": "off", "wal_level": "minimal",
-            "max_wal_senders": 0,
+            "deadlock_timeout": "50ms",
         }  # fmt: skip
+        if not self._is_durable:
+            options |= {
+                "autovacuum": "off",
+                # nothing of it outlives the run, so nothing is written for a crash of the machine
+                "fsync": "off", "full_page_writes": "off", "wal_init_zero": "off", "wal_level": "minimal",
+                "max_wal_senders": 0,
+            }  # fmt: skip
         command = [self._bin / "postgres", "-D", self._data, *(f"--{name}={value}" for name, value in options.items())]
         if setpriv := shutil.which("setpriv"):
             command = [setpriv, "--pdeathsig", "INT", *command]
@@ -70,9 +75,9 @@ class PostgreSQL:
 
 
 @contextlib.contextmanager
-def running_postgresql(place):
+def running_postgresql(place, *, is_durable=False):
     """Run a server in a folder, and give it."""
-    server = PostgreSQL(place)
+    server = PostgreSQL(place, is_durable=is_durable)
     server.start()
     try:
         yield server

@@ -154,6 +154,27 @@ def show(runs: list[Run], patients: int) -> int:
     return 1 if missed else 0
 
 
+def measured(patients: int, looks: int = 1, page_s: float = 5.0) -> list[Run]:
+    """Load so many patients into nothing, then compare twice.
+
+    looks   at which look, at the earliest, a page of a bulk list is there
+    page_s  how long DrChrono takes to make one
+    """
+    # calls are counted, not waited for: an hour has only 500, which no first load of this size is done in
+    fast = {"DRCHRONO_CALLS_PER_SECOND": "400", "DRCHRONO_CALLS_PER_HOUR": "1000000", "RECONCILE_EVERY": "P1D"}
+    folder = tempfile.TemporaryDirectory(prefix="chronobridge-load-")
+    with folder, town(Path(folder.name), fast, service=False) as here:
+        unhurried = {"calls_per_hour": 0, "bulk_polls": looks - 1, "bulk_makes_s": page_s}
+        here.drchrono.put("/_control/settings", json=unhurried).raise_for_status()
+        here.salesforce.put("/_control/settings", json={"daily_calls": 10_000_000}).raise_for_status()
+        console.print(f"registering {patients:,} patients …")
+        registered_long_ago(here, patients)
+        here.start_connected()
+        runs = [run(here, "backfill", "backfill")]
+        agree(here, patients)
+        return [*runs, run(here, "reconcile", "reconcile"), run(here, "backfill again", "backfill")]
+
+
 def main() -> int:
     """Load, compare twice, and give 1 when a target is missed."""
     asked = argparse.ArgumentParser(description=__doc__)
@@ -163,21 +184,7 @@ def main() -> int:
     )
     asked.add_argument("--looks", type=int, default=1, help="at which look, at the earliest, such a page is there")
     given = asked.parse_args()
-    patients = given.patients
-    # calls are counted, not waited for: an hour has only 500, which no first load of this size is done in
-    fast = {"DRCHRONO_CALLS_PER_SECOND": "400", "DRCHRONO_CALLS_PER_HOUR": "1000000", "RECONCILE_EVERY": "P1D"}
-    folder = tempfile.TemporaryDirectory(prefix="chronobridge-load-")
-    with folder, town(Path(folder.name), fast, service=False) as here:
-        unhurried = {"calls_per_hour": 0, "bulk_polls": given.looks - 1, "bulk_makes_s": given.page_s}
-        here.drchrono.put("/_control/settings", json=unhurried).raise_for_status()
-        here.salesforce.put("/_control/settings", json={"daily_calls": 10_000_000}).raise_for_status()
-        console.print(f"registering {patients:,} patients …")
-        registered_long_ago(here, patients)
-        here.start_connected()
-        runs = [run(here, "backfill", "backfill")]
-        agree(here, patients)
-        runs += [run(here, "reconcile", "reconcile"), run(here, "backfill again", "backfill")]
-    return show(runs, patients)
+    return show(measured(given.patients, given.looks, given.page_s), given.patients)
 
 
 if __name__ == "__main__":
