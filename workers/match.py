@@ -88,7 +88,7 @@ def candidate_of(batch: Batch, observed: Observed, plan: Create | FindCreated) -
     if isinstance(plan, FindCreated) and attempt is not None and attempt.sent is not None:
         # as it was then: the Contact may have changed its name since
         who = batch.runtime.vault.open(attempt.sent, SealedColumn.WRITE_SENT.of(attempt.id))
-    prints = fingerprints(rules.keys, rules.table, who)
+    prints = fingerprints(rules, who)
     zone = there.zone if isinstance(there, Snapshot) else ""
     attempt = attempt if isinstance(plan, FindCreated) else None
     word, known_as = seen.decided.get(WHOLE_RECORD), identity_of(rules, observed).all
@@ -131,7 +131,7 @@ def _renamed_to(batch: Batch, observed: Observed, plan: Write) -> str | None:
     if not isinstance(seen, Seen) or not says_who(rules.table) & written.keys():
         return None
     held = [side.fields for side in (seen.salesforce, seen.drchrono) if isinstance(side, Snapshot)]
-    found = fingerprints(rules.keys, rules.table, ChainMap(*(dict(one) for one in (written, *reversed(held)))))
+    found = fingerprints(rules, ChainMap(*(dict(one) for one in (written, *reversed(held)))))
     return found[0] if found else None
 
 

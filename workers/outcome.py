@@ -274,7 +274,7 @@ def _followed(batch: Batch, read: Result, plan: Follow) -> Result:
 
 def _shown(rules: Rules, link: Link, seen: Seen) -> AbstractSet[str]:
     """Give the fields of our earlier writes that DrChrono has shown by now: any value, where it was asked itself."""
-    if not isinstance(seen.drchrono, Snapshot):
+    if not isinstance(seen.drchrono, Snapshot) or not link.unconfirmed_fields:
         return frozenset()
     shown = seen.drchrono.fields.keys() & link.unconfirmed_fields
     return shown if seen.drchrono.confirmed else shown - rules.changed(link, seen.drchrono.fields)
@@ -295,7 +295,7 @@ def identity_of(rules: Rules, observed: Observed) -> Identity:
 
 
 def _fingerprints(rules: Rules, snapshots: Sequence[Snapshot]) -> frozenset[str]:
-    return frozenset(found[0] for one in snapshots if (found := fingerprints(rules.keys, rules.table, one.fields)))
+    return frozenset(found[0] for one in snapshots if (found := fingerprints(rules, one.fields)))
 
 
 def _compared(plan: ReadyPlan) -> Comparison:

@@ -122,7 +122,7 @@ async def _not_shown(
     """Give the charts that our index knows as the person, where the record waits because none of them is shown."""
     if not resolve.may_be_new(one):
         return ()
-    prints = fingerprints(runtime.keys, runtime.mappings[one.link.kind], own.fields)
+    prints = fingerprints(runtime.rules(one.link.kind), own.fields)
     known = await identity_index.known_people(runtime.database, one.link.kind, prints)
     ids = {each.drchrono_id for each in known if each.drchrono_id} - {each.id for each in found}
     return tuple(RecordRef(Side.DRCHRONO, one.link.kind, id_) for id_ in sorted(ids))

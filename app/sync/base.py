@@ -21,6 +21,7 @@ from app.sync.model import Base, Fields, Link, Snapshot
 _PARTS = 3  # of a stamp before its place
 _HASH_BYTES = 15  # 120 bits: no accidental equality, and 20 characters without padding
 _DIGEST_CHARACTERS = _HASH_BYTES * 4 // 3
+_MOST_STAMPED = 20_000  # of a batch of 200 some 8,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ def _placed(stamp: str) -> tuple[str, str]:
     return (".".join(made), place) if len(made) == _PARTS else (stamp, "")
 
 
+def _made_by(stamp: str) -> tuple[str, str, int]:
+    """Give all of a stamp but its hash: codec version and key id, and the place; and how long it is."""
+    made, _, place = stamp.rpartition(".")
+    return made[:-_DIGEST_CHARACTERS], place, len(stamp)
+
+
 def _digest(key: bytes, scope: str, name: str, normal: str | None) -> str:
     text = f"{scope}\x1f{name}\x1f" + ("" if normal is None else f"={normal}")
     return base64.urlsafe_b64encode(hmac.digest(key, text.encode(), "sha256")[:_HASH_BYTES]).decode()
@@ -84,6 +91,7 @@ class Rules:
     cancels        whether what Salesforce deleted is cancelled in DrChrono, or waits for a person
     search_gap     how far apart DrChrono is searched, at least, for what an unanswered create may have made
     defaults       DrChrono's field -> what a create says where Salesforce's record says nothing
+    people         who somebody is -> the keyed hashes of that, of those whom the pass has met
     """
 
     table: Table
@@ -93,18 +101,21 @@ class Rules:
     cancels: bool = True
     search_gap: timedelta = timedelta(seconds=30)
     defaults: Mapping[str, int] = field(default_factory=dict)
+    people: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _stamped: dict[tuple[str, str, str | None], str] = field(
         default_factory=dict, init=False, repr=False, compare=False
-    )  # of one pass, as the rules are: what is written is stamped for the journal, and again for the base
+    )  # of one pass, as the rules are: a value is compared, journalled and agreed on, and stamped once
 
     def stamp(self, link: Link, name: str, value: str | None) -> str:
         """Give the stamp of a field's tidy value."""
-        known = self._stamped.get((link.id, name, value))
+        asked = (link.id, name, value)
+        known = self._stamped.get(asked)
         if known is None:
             row = self.table.rows[name]
             made = self.keys.stamp(link.id, name, row.codec.version, row.codec.normal(value))
-            known = f"{made}.{row.place}"
-            self._stamped[link.id, name, value] = known
+            if len(self._stamped) >= _MOST_STAMPED:
+                self._stamped.clear()
+            known = self._stamped[asked] = f"{made}.{row.place}"
         return known
 
     def key_stamp(self, link: Link, key: str | None) -> str:
@@ -115,6 +126,11 @@ class Rules:
         """Say whether a stamp was made of this value; None when there is no stamp, or it says nothing of this row."""
         if stamp is None:
             return None
+        ours = self.stamp(link, name, value)
+        if stamp == ours:
+            return True
+        if _made_by(stamp) == _made_by(ours):
+            return False
         row = self.table.rows[name]
         made, place = _placed(stamp)
         if place and place != row.place:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from app.sync.base import HashKeys
+from app.sync.base import Rules
 from app.sync.deletions import is_cancelled
 from app.sync.mappings.table import Row, Table
 from app.sync.model import Fields, Kind, Side, Snapshot
@@ -82,20 +82,23 @@ def identity(table: Table, fields: Fields) -> tuple[str, ...] | None:
     finder = FINDERS.get(table.kind)
     if finder is None:
         return None
-    values = {name: fields.get(row.name) or "" for name, row in rows_of(table, finder.needs).items()}
-    told = (
-        *(normal(values.get(name, "")) for name in finder.names),
-        *(values.get(name, "") for name in finder.exact),
-    )
-    return told if all(told) else None
+    told = []
+    for name in finder.needs:
+        row = table.row_of(name)
+        value = (row and fields.get(row.name)) or ""
+        told.append(normal(value) if name in finder.names else value)
+    return tuple(told) if all(told) else None
 
 
-def fingerprints(keys: HashKeys, table: Table, fields: Fields) -> tuple[str, ...]:
+def fingerprints(rules: Rules, fields: Fields) -> tuple[str, ...]:
     """Give the keyed hashes of who a record is, the newest key's first; none where it does not say so."""
-    told = identity(table, fields)
+    told = identity(rules.table, fields)
     if told is None:
         return ()
-    return keys.digests(b"person", table.kind.value.encode(), *(part.encode() for part in told))
+    if told not in rules.people:
+        parts = (part.encode() for part in told)
+        rules.people[told] = rules.keys.digests(b"person", rules.table.kind.value.encode(), *parts)
+    return rules.people[told]
 
 
 def question(table: Table, fields: Fields) -> dict[str, str]:

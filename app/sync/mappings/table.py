@@ -4,7 +4,7 @@ Nothing outside a table is kept or written. Field values are compared only here,
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -221,10 +221,15 @@ class Table:
         unreadable: dict[str, str] = {}
         unlinked: dict[str, str] = {}
         excluded = set[str]()
-        for row in self.rows.values():
-            if not self._is_given(row, side, raw, zone):
+        for row, name in self._places[side]:
+            if name is not None:
+                if name not in raw:
+                    continue
+                value = raw[name]
+            elif self._is_given(row, side, raw, zone):
+                value = self._raw_value(row, side, raw, zone)
+            else:
                 continue
-            value = self._raw_value(row, side, raw, zone)
             if row.of_parent and isinstance(value, dict) and not is_included(row.of_parent, side, value, is_whole=True):
                 excluded.add(row.name)
             try:
@@ -248,6 +253,13 @@ class Table:
             is_included=is_included(self.include, side, raw, is_whole=confirmed),
             excluded=frozenset(excluded),
         )
+
+    @cached_property
+    def _places(self) -> Mapping[Side, Sequence[tuple[Row, str | None]]]:
+        """Each row with the one field of a side that it is read from; None where it takes more than that field."""
+        here = [(row, row.sources[0] if len(row.sources) == 1 else None) for row in self.rows.values()]
+        there = [(row, None if row.codec is LOCAL_TIME else row.names[Side.SALESFORCE]) for row in self.rows.values()]
+        return {Side.DRCHRONO: [(row, None if name == ZONE else name) for row, name in here], Side.SALESFORCE: there}
 
     def _is_given(self, row: Row, side: Side, raw: Mapping[str, Any], zone: str) -> bool:
         if side is Side.DRCHRONO and row.sources == (ZONE,):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.sync.base import HashKeys
 from app.sync.identity import alike, fingerprints, identity, narrowed, normal, question
 from app.sync.model import Kind, Snapshot
-from tests.build import KEYS, SHIPPED, a_patient
+from tests.build import SHIPPED, a_patient, rules
 
 NEWER = HashKeys.of((b"n" * 32, b"k" * 32))
 
@@ -58,7 +58,7 @@ def test_whoever_lacks_a_name_or_the_birth_date_is_nobody(lacks, empty):
     value = None if lacks == "date_of_birth" else empty
 
     assert identity(SHIPPED, a_patient(**{lacks: value})) is None
-    assert fingerprints(KEYS, SHIPPED, a_patient(**{lacks: value})) == ()
+    assert fingerprints(rules(), a_patient(**{lacks: value})) == ()
 
 
 def test_a_field_that_was_not_read_makes_nobody():
@@ -72,11 +72,11 @@ def test_a_kind_nobody_can_search_for_has_no_identity():
 
 
 def test_a_fingerprint_says_nothing_and_is_found_under_an_older_key():
-    (print_,) = fingerprints(KEYS, SHIPPED, a_patient())
+    (print_,) = fingerprints(rules(), a_patient())
 
     assert "Testa" not in print_
-    assert fingerprints(NEWER, SHIPPED, a_patient())[1] == print_
-    assert fingerprints(KEYS, SHIPPED, a_patient(email="other@example.com")) == (print_,)
+    assert fingerprints(rules(keys=NEWER), a_patient())[1] == print_
+    assert fingerprints(rules(), a_patient(email="other@example.com")) == (print_,)
 
 
 def test_drchrono_is_asked_for_the_birth_date_alone_inactive_ones_included():
