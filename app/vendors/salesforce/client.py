@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import quote_plus
 
 import requests
 from simple_salesforce.api import Salesforce as SimpleSalesforce
@@ -19,7 +20,7 @@ from app.vendors.salesforce.wire import RecordRefused, Saved, moment, readable, 
 MERGED = frozenset({"Account", "Contact", "Lead"})  # the objects that Salesforce merges
 DELETIONS_KNOWN_FOR = timedelta(days=14)  # Salesforce tells of them for 15
 _MOST_LISTED = 2_000
-_LONGEST_SOQL = 7_000  # encoding may double it, and the address ends at 16,384 characters
+_LONGEST_QUERY = 15_500  # as the address has it, which may have 16,384 characters
 _SIDE = Side.SALESFORCE.value
 _OTHER_LENGTH = "no result for each record"
 _OF_THE_ORG = ("TimeZoneSidKey", "DefaultLocaleSidKey", "LanguageLocaleKey", "OrganizationType")
@@ -37,17 +38,10 @@ class Salesforce(Transport):
         """
         found: list[dict[str, Any]] = []
         names = ", ".join(dict.fromkeys(["Id", external_id, "SystemModstamp", "LastModifiedById", *fields]))
-        for name, values in (("Id", list(ids)), (external_id, list(external_ids))):
-            if not values:
-                continue
-            soql = format_soql(f"SELECT {names} FROM {table} WHERE {name} IN {{}}", values)  # noqa: S608 - names are ours, values quoted
-            if len(soql) > _LONGEST_SOQL and len(values) > 1:
-                half = len(values) // 2
-                for part in (values[:half], values[half:]):
-                    by_id = name == "Id"
-                    found += await self.read(table, fields, external_id, part if by_id else [], [] if by_id else part)
-                continue
-            found += await self._query(soql)
+        for name, values in (("Id", ids), (external_id, external_ids)):
+            soql = f"SELECT {names} FROM {table} WHERE {name} IN {{}}"  # noqa: S608 - names are ours, values quoted
+            for part in _parts(soql, values):
+                found += await self._query(format_soql(soql, part))
         return found
 
     async def unnamed(
@@ -59,10 +53,10 @@ class Salesforce(Transport):
         """
         names, asked = ", ".join(["Id", external_id, "SystemModstamp", *fields]), sorted(values)
         soql = f"SELECT {names} FROM {table} WHERE {external_id} = null AND {field} IN {{}}"  # noqa: S608 - names are ours
-        if len(format_soql(soql, asked)) > _LONGEST_SOQL and len(asked) > 1:
-            parts = asked[: len(asked) // 2], asked[len(asked) // 2 :]
-            return [one for part in parts for one in await self.unnamed(table, fields, external_id, field, part)]
-        return await self._query(format_soql(soql, asked), whole=True)
+        found: list[dict[str, Any]] = []
+        for part in _parts(soql, asked):
+            found += await self._query(format_soql(soql, part), whole=True)
+        return found
 
     async def upsert(
         self, table: str, external_id: str, records: Sequence[dict[str, Any]]
@@ -104,11 +98,10 @@ class Salesforce(Transport):
         Raises  as `read`
         """
         names = "Id, MasterRecordId" if table in MERGED else "Id"
-        soql = format_soql(f"SELECT {names} FROM {table} WHERE IsDeleted = true AND Id IN {{}}", list(ids))  # noqa: S608
-        if len(soql) > _LONGEST_SOQL and len(ids) > 1:
-            half = len(ids) // 2
-            return await self.deleted(table, ids[:half]) | await self.deleted(table, ids[half:])
-        found = await self._query(soql, is_all=True)
+        soql = f"SELECT {names} FROM {table} WHERE IsDeleted = true AND Id IN {{}}"  # noqa: S608 - names are ours
+        found: list[dict[str, Any]] = []
+        for part in _parts(soql, ids):
+            found += await self._query(format_soql(soql, part), is_all=True)
         masters = {record["Id"]: record.get("MasterRecordId") for record in found}
         if not all(master is None or is_record_id(master, Side.SALESFORCE) for master in masters.values()):
             raise Unreadable(_SIDE, "GET query", code="NO_ID")
@@ -275,3 +268,23 @@ class Salesforce(Transport):
         if found is None:  # it was answered, but we cannot tell what for which record
             raise EdgeAnswered(_SIDE, call, code=MISFIT, came=_OTHER_LENGTH)
         return found
+
+
+def _parts(soql: str, values: Sequence[Any]) -> list[list[Any]]:
+    """Give values in as few parts as the address of a query allows, none where there are none.
+
+    soql  the query, whose `{}` is filled with the values of a part
+    """
+    given = list(values)
+    if not given or len(quote_plus(format_soql(soql, given))) <= _LONGEST_QUERY:
+        return [given] if given else []
+    parts: list[list[Any]] = []
+    most, left = _LONGEST_QUERY - len(quote_plus(soql)), 0
+    for value in given:
+        needed = len(quote_plus(format_soql("{},", value)))
+        if needed > left:
+            parts.append([])
+            left = most
+        parts[-1].append(value)
+        left -= needed
+    return parts

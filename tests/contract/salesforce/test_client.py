@@ -36,6 +36,23 @@ async def test_a_list_too_long_for_one_address_is_read_in_parts(salesforce, org)
     assert [record["LastName"] for record in found] == ["Last"]
 
 
+async def test_a_crowd_is_read_and_searched_for_by_as_few_addresses_as_hold_it(salesforce, org):
+    charts, days = [str(100_000_000 + n) for n in range(5_000)], [date(1950, 1, 1) + timedelta(days=n) for n in range(5_000)]
+    for chart in (charts[0], charts[-1]):
+        org.control.post("/_control/records/Contact", json={"LastName": chart, "DrChrono_Patient_Id__c": chart})
+    for day in (days[0], days[-1]):
+        org.control.post("/_control/records/Contact", json={"LastName": "Born", "Birthdate": day.isoformat()})
+    org.control.delete("/_control/calls")
+
+    read = await salesforce.read("Contact", FIELDS, "DrChrono_Patient_Id__c", [], charts)
+    met = await salesforce.unnamed("Contact", FIELDS, "DrChrono_Patient_Id__c", "Birthdate", days)
+
+    assert sorted(one["LastName"] for one in read) == [charts[0], charts[-1]]
+    assert len(met) == 2
+    counts = org.control.get("/_control/calls").json()["counts"]
+    assert sum(count for call, count in counts.items() if "/query" in call) == 6 + 5
+
+
 async def test_an_upsert_answers_for_each_record_in_order(salesforce):
     records = [{"DrChrono_Patient_Id__c": "1", "LastName": "A"}, {"DrChrono_Patient_Id__c": "2", "FirstName": "NoLast"}]
 
