@@ -6,6 +6,8 @@ measure is the median of five rounds, a ratio is taken within a round. Exit 1 wh
     make bench ARGS="--only idle,burst"    some parts; what bench.json has of the others stays
     make bench ARGS=--quick                fewer rounds, which meets and misses nothing
     make bench ARGS=--all                  also the first load of 100,000 patients, and a million deliveries
+    make bench ARGS=--page                 runs nothing, and writes bench.json into performance.md, with its plots;
+                                           beside --all or --only: also what was run
 """
 
 import argparse
@@ -20,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.load import first_load as loading
-from tests.load.bench import acks, burst, edits, idle, memory, stored
+from tests.load.bench import acks, burst, edits, idle, memory, page, stored
 from tests.load.bench.measuring import Bench, Found, console
 from tests.load.bench.rows import show
 
@@ -65,8 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
         return 2
     kept, measures = _kept(), {}
+    if given.page and not (given.only or given.all or given.quick):
+        names = []
     for at, name in enumerate(names, 1):
-        began = time.monotonic()
+        began, load = time.monotonic(), os.getloadavg()[0]
         console.print(f"[bold]{name}[/] ({at} of {len(names)}): {(PARTS[name].__doc__ or '').splitlines()[0]}")
         folder = Path(tempfile.mkdtemp(prefix=f"chronobridge-bench-{name}-"))  # stays where a part fails, for its logs
         bench = Bench(folder, given.rounds, given.deliveries, given.links, given.patients)
@@ -77,11 +81,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "took_s": round(time.monotonic() - began),
             "is_quick": given.quick,
             "rounds": given.rounds,
-            "machine": {"cores": os.cpu_count(), "python": sys.version.split()[0], "load": os.getloadavg()[0]},
+            "machine": {"cores": os.cpu_count(), "python": sys.version.split()[0], "load": load},
             "measures": found,
             "series": bench.series,
         }
         RESULTS.write_text(json.dumps(kept, indent=2) + "\n")  # at once: a run that is broken off has its parts
+    if given.page:
+        console.print(f"written: {', '.join(page.write(kept))}")
+    if not names:
+        return 0
     return show(measures, names, names if given.only else PARTS, is_quick=given.quick)
 
 
@@ -97,6 +105,7 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     asked.add_argument("--only", metavar="PARTS", help=f"some of {', '.join(PARTS)}")
     asked.add_argument("--all", action="store_true", help="also what takes long")
     asked.add_argument("--quick", action="store_true", help="fewer rounds and smaller numbers")
+    asked.add_argument("--page", action="store_true", help="write performance.md and its plots from bench.json")
     asked.add_argument("--rounds", type=int, help="how often each measure is taken")
     asked.add_argument("--deliveries", type=int, help="how many the memory is measured over")
     asked.add_argument("--links", type=int, help="how many are stored at last")

@@ -7,7 +7,17 @@ from datetime import datetime
 
 from tests.harness.cluster import Town, town
 from tests.load.bench.burst import applied
-from tests.load.bench.measuring import UNPACED, Bench, CpuMeter, Found, contacts_written, edit_hooks, forget, hooks
+from tests.load.bench.measuring import (
+    UNPACED,
+    Bench,
+    CpuMeter,
+    Found,
+    calls_of,
+    contacts_written,
+    edit_hooks,
+    forget,
+    hooks,
+)
 from tests.load.driver import percentile, send_all
 
 EDITS, FIRST = 100, 90_000_000
@@ -21,12 +31,16 @@ def idle(bench: Bench) -> Found:
         applied(here, hooks(here, FIRST, EDITS), 0.0)
 
         def measure(n: int) -> Found:
+            meter = CpuMeter(here.work, here.serve)
             latencies = _lone_edits(here, n)
+            busy, calls = meter.read(), calls_of(here)
             time.sleep(SETTLED_S)
             meter = CpuMeter(here.work, here.serve)
             time.sleep(WATCHED_S)
             used = meter.read()
             return {
+                "lone_edit_cpu_ms": sum(busy.values()) * 1000 / EDITS,
+                "lone_edit_calls": calls / EDITS,
                 "idle_p50_ms": percentile(latencies, 0.5),
                 "idle_p95_ms": percentile(latencies, 0.95),
                 "idle_p99_ms": percentile(latencies, 0.99),

@@ -26,6 +26,11 @@ class Row:
     at_least: bool = False
     beside: str | None = None
 
+    @property
+    def target_words(self) -> str:
+        """The target as it is shown; empty without one."""
+        return "" if self.target is None else f"{'≥' if self.at_least else '≤'} {self.target:g}"
+
     def is_met(self, value: float) -> bool:
         """Say whether a value is within the target."""
         assert self.target is not None
@@ -60,6 +65,8 @@ ROWS = (
     Row("idle", "idle_p50_ms", "idle: webhook to write, p50 ms", 8),
     Row("idle", "idle_p95_ms", "  p95 ms"),
     Row("idle", "idle_p99_ms", "  p99 ms", 25),
+    Row("idle", "lone_edit_calls", "  Salesforce calls for each"),
+    Row("idle", "lone_edit_cpu_ms", "  CPU ms of web and worker for each, what idling costs meanwhile included"),
     Row("idle", "idle_worker_cpu_percent", "idle CPU of a worker, % of a core", 1.5),
     Row("idle", "idle_web_cpu_percent", "  of the web"),
     Row("memory", "web_idle_mb", "memory of the web, MB: idle", 110),
@@ -95,10 +102,7 @@ def show(measures: Mapping[str, float], ran: Collection[str], asked: Collection[
     table = Table("measure", "here", "yardstick", "target", "")
     missed, left = [], {row.part for row in ROWS} - set(ran)
     for row in (row for row in ROWS if row.part in asked):
-        value, target = (
-            measures.get(row.measure),
-            "" if row.target is None else f"{'≥' if row.at_least else '≤'} {row.target:g}",
-        )
+        value, target = measures.get(row.measure), row.target_words
         if value is None:
             table.add_row(row.words, "", "", target, "not run" if row.part not in ran else "skipped")
             continue
