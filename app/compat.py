@@ -4,7 +4,11 @@ A library may change them in any release; `tests/unit/test_compat.py` fails when
 they are called, so that whoever needs one does not load the libraries of the others.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -20,6 +24,25 @@ def bulk_client(library: Any, table: str = "") -> Any:
 
     bulk: Any = library.bulk2
     return _Bulk2Client(table, bulk.bulk2_url, dict(bulk.headers), bulk.session)
+
+
+@contextmanager
+def without_soap() -> Iterator[None]:
+    """Have simple-salesforce imported without its calls of the metadata API: its SOAP library is 5 MB and 60 modules.
+
+    Its public `Salesforce.mdapi` is what does not work then.
+
+    Source  simple-salesforce 1.12.10, api.py, `SfdcMetadataApi`
+    """
+    name = "simple_salesforce.metadata"
+    absent = ModuleType(name)
+    vars(absent)["SfdcMetadataApi"] = None
+    sys.modules.setdefault(name, absent)
+    try:
+        yield
+    finally:
+        if sys.modules[name] is absent:
+            del sys.modules[name]
 
 
 def valkey_binary() -> Path:

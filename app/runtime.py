@@ -4,6 +4,7 @@ Importing this opens nothing. What a side needs that is not configured is None: 
 """
 
 import asyncio
+import ctypes
 import gc
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -141,12 +142,14 @@ class Runtime:
 
 
 def settle_memory() -> None:
-    """Keep what was made at the start out of every later garbage collection.
+    """Keep what was made at the start out of every later garbage collection, and give back what it needed no longer.
 
     A full collection over all imported modules stops the process for 0.1 s; what is made at the start stays anyway.
     """
     gc.collect()
     gc.freeze()
+    if (give_back := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc alone keeps it
+        give_back(0)
 
 
 @asynccontextmanager

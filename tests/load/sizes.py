@@ -30,7 +30,7 @@ from app.store.conflicts import DecidedConflict
 from app.store.database import Database
 from app.store.encryption import Vault
 from app.store.journal import Answer, Entry
-from app.store.schema import migrate
+from app.store.migrate import migrate
 from app.sync.model import Kind, Side, WriteState
 from app.wakeup import Wakeup, listener
 from tests.build import KEYS, a_link, a_patient

@@ -11,8 +11,8 @@ from app.cli import init
 from app.settings.env_file import fresh, render
 from app.store import outcomes
 from app.store.database import Database
+from app.store.migrate import migrate
 from app.store.result import Failure
-from app.store.schema import migrate
 from app.sync.model import Side
 from tests.processes.commands import chronobridge, ordinary
 from tests.store.build import a_result, taken

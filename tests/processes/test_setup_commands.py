@@ -18,7 +18,7 @@ from app.settings.env_file import fresh, render
 from app.store.clock import db_now
 from app.store.database import Database
 from app.store.encryption import Vault
-from app.store.schema import migrate
+from app.store.migrate import migrate
 from app.store.tables import audit, deliveries
 from tests.processes.commands import as_a_process, chronobridge, ordinary, started
 

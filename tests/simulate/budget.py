@@ -24,7 +24,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from app.store.database import Database
-from app.store.schema import migrate
+from app.store.migrate import migrate
 from app.sync.model import Lane
 from app.vendors.rate_limit.policy import HOUR_S
 from tests.simulate.clock import Clock

@@ -16,7 +16,7 @@ import structlog
 
 from app.runtime import open_runtime
 from app.store.database import Database
-from app.store.schema import migrate
+from app.store.migrate import migrate
 from tests.flow.clinic import settings_of
 from tests.simulate import oracle, rough
 from tests.simulate.clock import AUTUMN, FIRST, Clock, drawn_from

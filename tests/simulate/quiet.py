@@ -24,7 +24,7 @@ from app.runtime import Runtime, open_runtime
 from app.store import feeds, heartbeats, schedules
 from app.store.database import Database
 from app.store.heartbeats import Beating
-from app.store.schema import migrate
+from app.store.migrate import migrate
 from app.sync.model import Side
 from tests.flow.clinic import settings_of
 from tests.simulate.clock import drawn_from

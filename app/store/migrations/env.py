@@ -1,4 +1,4 @@
-"""Alembic's entrance; the connection is given by app/store/schema.py, so no address is configured here."""
+"""Alembic's entrance; the connection is given by app/store/migrate.py, so no address is configured here."""
 
 from alembic import context
 
