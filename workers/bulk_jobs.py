@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import Any
 
 from app.errors import OutcomeUnknown, Rejected, SyncError, Unreadable
 from app.store import journal
@@ -21,6 +22,7 @@ from app.sync.mappings.codecs import is_record_id
 from app.sync.model import BULKY, RefusalScope, Side
 from app.vendors.salesforce import bulk_jobs
 from app.vendors.salesforce.bulk_jobs import ABORTED, OVER, BulkJobs
+from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.wire import RecordRefused, Saved
 from workers import send_salesforce
 from workers.batch import Batch, Observed, PreparedWrite, WriteAnswer, Written
@@ -110,6 +112,29 @@ async def run_job(batch: Batch, lease: Lease, lot: JobWrites, job: str) -> dict[
         told = error if await abort_job(batch, job) else OutcomeUnknown(_SIDE, "PATCH jobs/ingest", code=_CALLED_OFF)
         return {write.link.id: told for write in lot.writes.values()}
     return await _followed(batch, lot, job)
+
+
+async def update_by_job(
+    org: Salesforce, table: str, records: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Saved | RecordRefused]:
+    """Have a job update records by the `id` each one carries, and give by it what became of those it came to.
+
+    For what is not journalled: whoever dies on the way writes it again.
+    Raises  Unavailable, OutcomeUnknown, Unauthorized, Rejected, Unreadable
+    """
+    jobs, patience = BulkJobs(org), org.patience
+    named = ({("Id" if name == "id" else name): value for name, value in record.items()} for record in records)
+    rows = [row for record in named if (row := bulk_jobs.cells(record)) is not None]
+    job = await jobs.begun(table, None, bulk_jobs.written(rows))
+    await jobs.close(job)
+    until, waits, wait_s = monotonic() + patience.longest_s, iter(patience.looks_s), 0.0
+    while monotonic() < until:
+        wait_s = next(waits, wait_s)
+        await asyncio.sleep(wait_s)
+        if await jobs.state(job) in OVER:
+            break
+    await jobs.ended(job)
+    return (await jobs.results(job, "Id", {name for record in records for name in record})).answered
 
 
 async def settle_open_jobs(batch: Batch) -> tuple[Batch, list[Observed]]:

@@ -1,18 +1,18 @@
 """Sync status: what Salesforce's records show people of how they are synced is written back, by as few calls as may be.
 
-Two hundred records a call, in the lane of comparing, one worker at a time. A status that changed is written at the next
-look; where only the moment of the last sync did, after a minute, with all that gathered until then. A write tells of
-nothing that travels, so it is neither journalled nor seen as a change; whatever becomes of it is tried again when the
-record's state is saved next.
+Two hundred records a call, thousands by a job, in the lane of comparing, one worker at a time. A status that changed is
+written at the next look; where only the moment of the last sync did, and of what a first load or a comparison brought,
+after a minute, with all that gathered until then. A write tells of nothing that travels, so it is neither journalled
+nor seen as a change; whatever becomes of it is tried again when the record's state is saved next.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from app.errors import StoreUnavailable, SyncError
+from app.errors import OutcomeUnknown, StoreUnavailable, SyncError
 from app.log import log
 from app.operations.records import vendor_pages
 from app.runtime import Runtime
@@ -21,7 +21,7 @@ from app.store import sync_status as statuses
 from app.store.clock import millis
 from app.store.sync_status import DueStatus
 from app.sync.failure_causes import look_up
-from app.sync.model import Kind, Lane, RecordState, RefusalScope, Side
+from app.sync.model import BULKY, Kind, Lane, RecordState, RefusalScope, Side
 from app.sync.sync_status import (
     CHART_URL,
     KINDS_WITH_STATUS,
@@ -34,10 +34,12 @@ from app.sync.sync_status import (
     status_of,
 )
 from app.vendors.salesforce.wire import RecordRefused, Saved, moment
+from workers.bulk_jobs import update_by_job
 
 LOOK_EVERY_S = 5.0
 _NAME = "sync_status"
 _MOST_LOOKED_AT, _IN_A_CALL = 1000, 200
+_URGENT = frozenset(Lane) - BULKY
 _GATHERS = timedelta(minutes=1)
 _TURN, _AFTER_A_FAILURE, _AFTER_A_REFUSAL = timedelta(minutes=1), timedelta(minutes=1), timedelta(minutes=10)
 _NOT_A_WORD = "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
@@ -78,11 +80,31 @@ async def write_statuses(runtime: Runtime, kind: Kind) -> None:
 
     Raises  SyncError; StoreUnavailable
     """
-    found = [_Said(one, _text(runtime, one)) for one in await statuses.due(runtime.database, kind, _MOST_LOOKED_AT)]
+    assert runtime.salesforce is not None
+    patience = runtime.salesforce.patience
+    urgent = [
+        one
+        for one in await _differing(runtime, kind, _URGENT, _MOST_LOOKED_AT)
+        if one.is_news or one.due.age >= _GATHERS
+    ]
+    gathered = await _differing(runtime, kind, BULKY, patience.most, _GATHERS)
+    for some in (urgent, gathered):
+        size = _IN_A_CALL if len(some) <= patience.above else len(some)
+        for at in range(0, len(some), size):
+            await _write(runtime, kind, some[at : at + size])
+
+
+async def _differing(
+    runtime: Runtime, kind: Kind, lanes: Collection[Lane], limit: int, gathers: timedelta = timedelta(0)
+) -> list["_Said"]:
+    """Give the records of these lanes that show something else than they are to; of the rest it is kept that they do.
+
+    gathers  none before one of them has waited for so long
+    """
+    due = await statuses.due(runtime.database, kind, lanes, limit, gathers)
+    found = [_Said(one, _text(runtime, one)) for one in due]
     await statuses.shown(runtime.database, [one.as_shown for one in found if one.is_shown])
-    wanted = [one for one in found if not one.is_shown and (one.is_news or one.due.age >= _GATHERS)]
-    for at in range(0, len(wanted), _IN_A_CALL):
-        await _write(runtime, kind, wanted[at : at + _IN_A_CALL])
+    return [one for one in found if not one.is_shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +152,22 @@ class _Refused(Exception):  # noqa: N818
 
 
 async def _write(runtime: Runtime, kind: Kind, part: Sequence[_Said]) -> None:
-    """Write what some records are to show, in one call.
+    """Write what some records are to show, in one call, or by one job where they are too many for that.
 
     Raises  _Refused, SyncError
     """
     assert runtime.salesforce is not None
-    records = [one.record for one in part]
-    answers = await runtime.salesforce.on(Lane.COMPARE).update(runtime.mappings[kind].object, records)
+    org, name, records = (
+        runtime.salesforce.on(Lane.COMPARE),
+        runtime.mappings[kind].object,
+        [one.record for one in part],
+    )
+    answers: Sequence[Saved | RecordRefused | OutcomeUnknown | None]
+    if len(part) > org.patience.above:
+        answered = await update_by_job(org, name, records)
+        answers = [answered.get(record["id"]) for record in records]
+    else:
+        answers = await org.update(name, records)
     refused = [answer for answer in answers if isinstance(answer, RecordRefused)]
     of_all = next((answer for answer in refused if _is_about_all(answer)), None)
     # what a record refuses is not said again until its state changes

@@ -17,7 +17,7 @@ from app.store.clock import after, db_now
 from app.store.database import Database
 from app.store.record_views import RecordView
 from app.store.tables import journal, links
-from app.sync.model import OPEN, Kind
+from app.sync.model import OPEN, Kind, Lane
 
 _SOON = timedelta(minutes=1)
 
@@ -50,10 +50,20 @@ async def are_due(database: Database, kinds: Collection[Kind]) -> bool:
     return bool(await database.read(sa.select(links.c.id).where(_is_due(kinds)).limit(1)))
 
 
-async def due(database: Database, kind: Kind, limit: int) -> list[DueStatus]:
-    """Give the records of a kind that have been due for longest."""
+async def due(
+    database: Database, kind: Kind, lanes: Collection[Lane], limit: int, gathers: timedelta = timedelta(0)
+) -> list[DueStatus]:
+    """Give the records of a kind, last worked on in these lanes, that have been due for longest.
+
+    gathers  none are given before one of them has been due for so long
+    """
+    theirs = sa.and_(_is_due([kind]), links.c.lane.in_([lane.value for lane in lanes]))
+    if gathers:
+        first = sa.select(links.c.id).where(theirs, links.c.status_due_at <= after(-gathers)).limit(1)
+        if not await database.read(first):
+            return []
     columns = (links.c.status, links.c.status_due_at, (db_now()).label("now"))
-    asked = record_views.selected().add_columns(*columns).where(_is_due([kind]))
+    asked = record_views.selected().add_columns(*columns).where(theirs)
     rows = await database.read(asked.order_by(links.c.status_due_at).limit(limit))
     return [_due(row) for row in rows]
 

@@ -106,7 +106,7 @@ class BulkPolicy:
     """
 
     above: int = 2_000
-    most: int = 5_000
+    most: int = 3_000
     looks_s: tuple[float, ...] = (1.0, 2.0, 4.0, 7.0, 10.0)
     longest_s: float = 600.0
 

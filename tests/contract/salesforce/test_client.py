@@ -37,7 +37,10 @@ async def test_a_list_too_long_for_one_address_is_read_in_parts(salesforce, org)
 
 
 async def test_a_crowd_is_read_and_searched_for_by_as_few_addresses_as_hold_it(salesforce, org):
-    charts, days = [str(100_000_000 + n) for n in range(5_000)], [date(1950, 1, 1) + timedelta(days=n) for n in range(5_000)]
+    charts, days = (
+        [str(100_000_000 + n) for n in range(5_000)],
+        [date(1950, 1, 1) + timedelta(days=n) for n in range(5_000)],
+    )
     for chart in (charts[0], charts[-1]):
         org.control.post("/_control/records/Contact", json={"LastName": chart, "DrChrono_Patient_Id__c": chart})
     for day in (days[0], days[-1]):

@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 
 from app.runtime import open_inbox
-from app.sync.model import Kind
+from app.sync.model import Kind, Lane
+from app.vendors.salesforce.transport import BulkPolicy
+from tests.flow.calendar import points_out
 from tests.flow.patience import ages
 from workers.compare.reconcile import EVER, compare
 from workers.sync_status import write_statuses_when_due
@@ -82,6 +84,23 @@ async def test_the_moment_of_the_last_sync_alone_is_written_after_a_minute_with_
     calls = [await looks(shown, timedelta(seconds=6)), await looks(shown)]
 
     assert (first, calls) == (1, [0, 1])
+
+
+@pytest.mark.parametrize(("above", "told"), [(2, (0, 1)), (3, (1, 0))], ids=["by a job", "in a call"])
+async def test_what_a_first_load_brought_is_told_after_a_minute_by_a_job_where_it_is_much(shown, above, told):
+    for name in ("Ada", "Ben", "Cleo"):
+        await shown.registers(first_name=name)
+    await points_out(shown, Kind.PATIENT, since=EVER, lane=Lane.BACKFILL)
+    await shown.settles()
+    shown.runtime.salesforce.patience = BulkPolicy(above=above, most=50, looks_s=(0.01,), longest_s=5.0)
+
+    found = []
+    for passed in (timedelta(seconds=6), timedelta(minutes=1), timedelta(minutes=1)):
+        calls = await looks(shown, passed)
+        found.append((calls, shown.calls("salesforce", "POST /services/data/v67.0/jobs/ingest")))
+
+    assert found == [(0, 0), told, (0, 0)]
+    assert {status(contact) for contact in shown.contacts()} == {("In step", None)}
 
 
 async def test_an_edit_of_salesforce_beside_a_status_still_travels(shown):
