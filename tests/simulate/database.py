@@ -136,11 +136,14 @@ class _Inbox(SqliteInbox):
 
     async def keep(self, delivery):
         done = self._room.enter(delivery)
-        self._settle(self._room.group())
+        await self._settle(self._room.group())
         await done
 
-    def _write(self):
-        """Be no thread."""
+    async def _write(self):
+        """Be no task."""
+
+    async def _in_thread(self, write):
+        write()
 
     def _must_be_there(self):
         pass

@@ -110,8 +110,11 @@ class _Inbox(PostgresInbox):
     async def keep(self, delivery):
         done = self._room.enter(delivery)
         self._begins()
-        self._run(self._settle(self._room.group()))
+        await self._settle(self._room.group())
         await done
+
+    async def _failure(self, deliveries, *, keeps):
+        return self._run(super()._failure(deliveries, keeps=keeps))
 
     async def _write(self):
         """Be no task."""

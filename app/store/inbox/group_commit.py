@@ -1,13 +1,15 @@
 """The inbox: a delivery is kept once, and its records become due, in one commit that is shared with its neighbours.
 
 Concurrent requests wait beside each other for one writer, which commits whatever waits (group commit): durability per
-request, cost per batch. A request is answered only after the commit that holds it. A group that fails is tried again
+request, cost per batch. They wait in the event loop, and a thread does nothing but write: whoever comes in one turn of
+the loop shares a commit. A request is answered only after the commit that holds it. A group that fails is tried again
 request by request, so that one bad row hurts only itself; one that was too much to write in time, half by half. What
 waits, and what shares a commit, is limited in number and in bytes. Probes wait for the same writer, and are answered
 before the next group: what they find is what a delivery would.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +39,25 @@ class Waiting:
     def size_bytes(self) -> int:
         """About how much is written of it."""
         return _OF_ITSELF_BYTES + len(self.delivery.body or "") + len(self.delivery.events) * _EVENT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFailure:
+    """Why a group was not written.
+
+    error          what its requests hear
+    is_everybodys  it would fail in any group: the database is full, locked or gone
+    """
+
+    error: StoreUnavailable
+    is_everybodys: bool
+
+    @classmethod
+    def of(cls, error: Exception, *, is_everybodys: bool) -> "GroupFailure":
+        """Take a driver's error: what is told of it is its kind, as drivers put values into their messages."""
+        unavailable = StoreUnavailable(f"the database refused: {type(error).__name__}")
+        unavailable.__cause__ = error
+        return cls(unavailable, is_everybodys)
 
 
 class Room:
@@ -92,67 +113,101 @@ class Room:
             group.append(self._waiting.popleft())
         return group
 
-    def parts(self, group: list[Waiting], error: Exception, *, is_everybodys: bool) -> list[list[Waiting]]:
-        """Give in which parts a group that failed is tried again; none: it has failed.
-
-        is_everybodys  it would fail in any group: the database is full, locked or gone
-        """
+    def parts(self, group: list[Waiting], failure: GroupFailure) -> list[list[Waiting]]:
+        """Give in which parts a group that failed is tried again; none: it has failed."""
         if len(group) == 1:
             return []
-        if isinstance(error.__cause__, TimeoutError) and sum(one.size_bytes for one in group) > _LIGHT_BYTES:
+        if isinstance(failure.error.__cause__, TimeoutError) and sum(one.size_bytes for one in group) > _LIGHT_BYTES:
             self._group_bytes = max(self._group_bytes // 2, _LIGHT_BYTES)
             is_late = min(one.until for one in group) < self._loop.time()
             half = len(group) // 2
             return [] if is_late else [group[:half], group[half:]]
-        return [] if is_everybodys else [[one] for one in group]
+        return [] if failure.is_everybodys else [[one] for one in group]
 
     def __bool__(self) -> bool:
         return bool(self._waiting or self._probes)
 
-    def answer(self, group: Sequence[Waiting], error: Exception | None) -> None:
-        """Wake a group, from any thread, in one hop into the loop."""
-        if isinstance(error, StoreUnavailable):
-            log.warning("group.not_kept", error=type(error.__cause__ or error).__name__, deliveries=len(group))
-        elif error is None:
+    def answer(self, group: Sequence[Waiting], failure: GroupFailure | None) -> None:
+        """Wake a group."""
+        self._bytes -= sum(one.size_bytes for one in group)
+        if failure is None:
             self._group_bytes = min(self._group_bytes * 2, BIGGEST_GROUP_BYTES)
-        committed = [one.delivery for one in group] if error is None else []
-        self._wake([one.done for one in group], error, committed, sum(one.size_bytes for one in group))
+            # in a turn of its own: whatever becomes of it, the writer goes on
+            self._loop.call_soon(self._committed, [one.delivery for one in group])
+        else:
+            log.warning("group.not_kept", error=type(failure.error.__cause__).__name__, deliveries=len(group))
+        self.wake([one.done for one in group], failure)
 
-    def answer_probes(self, probes: Sequence[asyncio.Future[None]], error: Exception | None) -> None:
-        """Wake probes, from any thread."""
-        self._wake(probes, error, [])
+    def wake(self, waiting: Sequence[asyncio.Future[None]], failure: GroupFailure | None) -> None:
+        """Wake whoever waits and has not gone away meanwhile."""
+        for one in waiting:
+            if one.done():
+                continue
+            if failure is None:
+                one.set_result(None)
+            else:
+                one.set_exception(failure.error)
 
-    def _wake(
-        self,
-        waiting: Sequence[asyncio.Future[None]],
-        error: Exception | None,
-        committed: Sequence[Delivery],
-        size_bytes: int = 0,
-    ) -> None:
-        def wake() -> None:
-            self._bytes -= size_bytes
-            for one in waiting:
-                if one.done():
-                    continue  # its client went away meanwhile
-                if error is None:
-                    one.set_result(None)
-                else:
-                    one.set_exception(error)
-            if committed:
-                self._committed(committed)
 
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(wake)
+class GroupCommit(ABC):
+    """An inbox and its one writer: see `Inbox`. Each database writes in its own way."""
+
+    def __init__(self, committed: Committed) -> None:
+        self._room = Room(committed)
+        self._bell = asyncio.Event()
+        self._task = asyncio.create_task(self._write(), name="inbox")
+
+    async def keep(self, delivery: Delivery) -> None:
+        """See `Inbox.keep`."""
+        done = self._room.enter(delivery)
+        self._bell.set()
+        await done
+
+    async def probe(self) -> None:
+        """See `Inbox.probe`."""
+        done = self._room.enter_probe()
+        self._bell.set()
+        await done
+
+    async def close(self) -> None:
+        """See `Inbox.close`."""
+        self._room.is_closed = True
+        self._bell.set()
+        await self._task
+
+    @abstractmethod
+    async def _failure(self, deliveries: Sequence[Delivery], *, keeps: bool) -> GroupFailure | None:
+        """Write deliveries in one transaction, and give why that failed.
+
+        keeps  whether they stay; else all of it is rolled back
+        """
+
+    @abstractmethod
+    async def _let_go(self) -> None:
+        """Close what was opened to write."""
+
+    async def _write(self) -> None:
+        while self._room or not self._room.is_closed:
+            await self._bell.wait()
+            self._bell.clear()
+            while self._room:
+                if probes := self._room.probes():
+                    self._room.wake(probes, await self._failure([probe_delivery()], keeps=False))
+                if group := self._room.group():
+                    await self._settle(group)
+        await self._let_go()
+
+    async def _settle(self, group: list[Waiting]) -> None:
+        failure = await self._failure([one.delivery for one in group], keeps=True)
+        parts = failure and self._room.parts(group, failure)
+        if not parts:
+            self._room.answer(group, failure)
+            return
+        for part in parts:
+            await self._settle(part)
 
 
 def probe_delivery() -> Delivery:
     """Give a delivery that writes to everything a delivery writes to; it is always rolled back."""
     events = tuple(RecordEvent(side, Kind.PATIENT, _NOBODY) for side in Side)
     return Delivery(Side.DRCHRONO, "PROBE", None, "probe", "", "skipped", events)
-
-
-def refused(error: Exception) -> StoreUnavailable:
-    """Give what a request hears of a failure: what kind it was, as drivers put values into their messages."""
-    unavailable = StoreUnavailable(f"the database refused: {type(error).__name__}")
-    unavailable.__cause__ = error
-    return unavailable

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from app.database_url import PostgresAddress
 from app.ports import Committed, Delivery
 from app.store.database import BUSY_TIMEOUT_S
-from app.store.inbox.group_commit import Room, Waiting, probe_delivery, refused
+from app.store.inbox.group_commit import GroupCommit, GroupFailure
 from app.store.inbox.statements import parameters, statements
 from app.store.postgres import connect
 
@@ -18,61 +18,17 @@ from app.store.postgres import connect
 _AWAY = (OSError, asyncpg.InterfaceError, asyncpg.ReadOnlySQLTransactionError)
 
 
-class PostgresInbox:
+class PostgresInbox(GroupCommit):
     """See `Inbox`."""
 
     def __init__(self, address: PostgresAddress, committed: Committed, busy_s: float = BUSY_TIMEOUT_S) -> None:
         self._address, self._busy_s = address, busy_s
         self._statements = _compiled()
-        self._room = Room(committed)
-        self._bell = asyncio.Event()
         self._connection: asyncpg.Connection | None = None
-        self._task = asyncio.create_task(self._write(), name="inbox")
+        super().__init__(committed)
 
-    async def keep(self, delivery: Delivery) -> None:
-        """See `Inbox.keep`."""
-        done = self._room.enter(delivery)
-        self._bell.set()
-        await done
-
-    async def probe(self) -> None:
-        """See `Inbox.probe`."""
-        done = self._room.enter_probe()
-        self._bell.set()
-        await done
-
-    async def close(self) -> None:
-        """See `Inbox.close`."""
-        self._room.is_closed = True
-        self._bell.set()
-        await self._task
-
-    async def _write(self) -> None:
-        while self._room or not self._room.is_closed:
-            await self._bell.wait()
-            self._bell.clear()
-            while self._room:
-                if probes := self._room.probes():
-                    self._room.answer_probes(probes, await self._failure([probe_delivery()], keeps=False))
-                if group := self._room.group():
-                    await self._settle(group)
-        if self._connection is not None:
-            await self._connection.close()
-
-    async def _settle(self, group: list[Waiting]) -> None:
-        error = await self._failure([one.delivery for one in group], keeps=True)
-        parts = error and self._room.parts(group, error, is_everybodys=self._connection is None)
-        if not parts:
-            self._room.answer(group, error)
-            return
-        for part in parts:
-            await self._settle(part)
-
-    async def _failure(self, deliveries: Sequence[Delivery], *, keeps: bool) -> Exception | None:
-        """Write deliveries, and give why that failed; without a connection afterwards when it was everybody's failure.
-
-        keeps  whether they stay; else all of it is rolled back
-        """
+    async def _failure(self, deliveries: Sequence[Delivery], *, keeps: bool) -> GroupFailure | None:
+        """See `GroupCommit`; without a connection afterwards when it was everybody's failure."""
         try:
             async with asyncio.timeout(self._busy_s):
                 await self._written(deliveries, keeps=keeps)
@@ -81,8 +37,12 @@ class PostgresInbox:
                 if self._connection is not None:
                     self._connection.terminate()
                 self._connection = None
-            return refused(error)
+            return GroupFailure.of(error, is_everybodys=self._connection is None)
         return None
+
+    async def _let_go(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
 
     def _is_lost(self) -> bool:
         return self._connection is None or self._connection.is_closed()

@@ -54,17 +54,18 @@ class WholeBody:
     """
 
     def __init__(self, request: Request) -> None:
-        self._request, self._has_turn = request, False
-        self._large: LargeBodies = request.app.state.large_bodies
+        self._request = request
+        self._taken_from: LargeBodies | None = None
 
     async def __aenter__(self) -> bytes:
         body = bytearray()
         try:
             async for part in self._request.stream():
                 body += part
-                if len(body) > _LARGE_BYTES and not self._has_turn:
-                    await self._large.take_turn()
-                    self._has_turn = True
+                if len(body) > _LARGE_BYTES and self._taken_from is None:
+                    large: LargeBodies = self._request.app.state.large_bodies
+                    await large.take_turn()
+                    self._taken_from = large
         except BaseException:
             self._give_back()
             raise
@@ -74,8 +75,8 @@ class WholeBody:
         self._give_back()
 
     def _give_back(self) -> None:
-        if self._has_turn:
-            self._large.give_back()
+        if self._taken_from is not None:
+            self._taken_from.give_back()
 
 
 def count(request: Request, side: Side, outcome: str) -> None:
