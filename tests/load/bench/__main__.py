@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -62,6 +63,7 @@ LONG = {"first-load"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts, show what was found, keep it, and give 1 when a target is missed."""
     given = _asked(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what runs is stopped
     names = given.only.split(",") if given.only else [name for name in PARTS if given.all or name not in LONG]
     if unknown := set(names) - PARTS.keys():
         console.print(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")

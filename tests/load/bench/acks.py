@@ -6,7 +6,15 @@ from contextlib import ExitStack, contextmanager
 
 from tests.harness.cluster import Town, town
 from tests.load.bench.burst import postgresql
-from tests.load.bench.measuring import CONNECTIONS, UNPACED, Bench, CpuMeter, Found, hooks
+from tests.load.bench.measuring import (
+    CONNECTIONS,
+    UNPACED,
+    Bench,
+    CpuMeter,
+    Found,
+    hooks,
+    warm,
+)
 from tests.load.driver import Measured, percentile, send_all
 from tests.load.yardsticks import start
 
@@ -20,8 +28,8 @@ def acks(bench: Bench) -> Found:
     """Deliveries as fast as 32 connections are answered, on both databases, beside apps that keep nothing."""
     with ExitStack() as stack:
         here = stack.enter_context(_without_worker(bench, "acks", {}))
-        beside = stack.enter_context(_without_worker(bench, "acks-postgresql", postgresql(stack, "acks")))
-        ports = {
+        of_postgresql = stack.enter_context(_without_worker(bench, "acks-postgresql", postgresql(stack, "acks")))
+        beside = {
             "bare_asgi": stack.enter_context(start.bare_asgi(here)),
             "bare_fastapi": stack.enter_context(start.unstored(here, "bare")),
             "same_app": stack.enter_context(start.unstored(here, "same")),
@@ -30,11 +38,11 @@ def acks(bench: Bench) -> Found:
         def measure(n: int) -> Found:
             first = 10_000_000 + n * DELIVERIES
             requests = hooks(here, first, DELIVERIES)
-            found = {name: _answered(port, requests) for name, port in ports.items()}
+            found = {name: _answered(one.port, requests) for name, one in beside.items()}
             of_web = CpuMeter(here.serve)
             found["stored"] = _answered(here.ports["web"], requests)
             web_cpu_s = of_web.read()["serve"]
-            found["postgresql"] = _answered(beside.ports["web"], hooks(beside, first, DELIVERIES))
+            found["postgresql"] = _answered(of_postgresql.ports["web"], hooks(of_postgresql, first, DELIVERIES))
             rates = {f"{name}_acks_per_s": one.per_s for name, one in found.items()}
             tails = {f"{name}_acks_p99_ms": one.percentile_ms(0.99) for name, one in found.items()}
             return {
@@ -60,7 +68,7 @@ def applying(bench: Bench) -> Found:
         assert sent.statuses == {200: len(requests)}, sent.statuses
         return sent
 
-    with town(bench.place("applying"), UNPACED) as here, _without_worker(bench, "alone", {}) as alone:
+    with warm(bench, "applying") as here, _without_worker(bench, "alone", {}) as alone:
 
         def measure(n: int) -> Found:
             first = 30_000_000 + n * PER_S * SECONDS

@@ -25,6 +25,7 @@ from tests.load.bench.measuring import (
     edit_hooks,
     forget,
     hooks,
+    warm,
 )
 from tests.load.driver import send_all
 from tests.load.yardsticks import start
@@ -42,12 +43,12 @@ _FIRST = 20_000_000
 def burst(bench: Bench) -> Found:
     """2,000 new patients, Salesforce answering in 80 ms and at once, beside both yardsticks; then an edit of each."""
     with ExitStack() as stack:
-        here = stack.enter_context(town(bench.place("burst"), UNPACED))
+        here = stack.enter_context(warm(bench, "burst"))
         beside = stack.enter_context(town(bench.place("yardsticks"), UNPACED, service=False))
         yardsticks = {
-            name: port
+            name: one
             for name, running in (("arq", start.arq_receiver), ("node_red", start.node_red))
-            if (port := stack.enter_context(running(beside))) is not None
+            if (one := stack.enter_context(running(beside))) is not None
         }
 
         def measure(n: int) -> Found:
@@ -58,9 +59,9 @@ def burst(bench: Bench) -> Found:
             found |= {f"burst_{name}_0ms": value for name, value in fast.items()}
             edits = applied(here, edit_hooks(here, first, PATIENTS, n), SLOW_S)
             found |= {f"updates_{name}": value for name, value in edits.items()}
-            for name, port in yardsticks.items():
+            for name, yardstick in yardsticks.items():
                 begin = first if name == "arq" else first + PATIENTS
-                theirs = sent_on(beside, port, hooks(beside, begin, PATIENTS))
+                theirs = sent_on(beside, yardstick, hooks(beside, begin, PATIENTS))
                 found |= {f"{name}_{key}": value for key, value in theirs.items()}
                 found[f"burst_of_{name}"] = slow["changes_per_s"] / theirs["changes_per_s"]
             return found
@@ -70,7 +71,7 @@ def burst(bench: Bench) -> Found:
 
 def trickle(bench: Bench) -> Found:
     """2,000 new patients at 200 a second, Salesforce answering at once."""
-    with town(bench.place("trickle"), UNPACED) as here:
+    with warm(bench, "trickle") as here:
 
         def measure(n: int) -> Found:
             found = applied(here, hooks(here, _FIRST + n * PATIENTS, PATIENTS), 0.0, per_s=TRICKLE_PER_S)
@@ -82,7 +83,7 @@ def trickle(bench: Bench) -> Found:
 def arrival(bench: Bench) -> Found:
     """New patients at other rates, for the plot: changes a second and calls per 1,000, Salesforce answering at once."""
     points: list[list[float]] = []
-    with town(bench.place("arrival"), UNPACED) as here:
+    with warm(bench, "arrival") as here:
         first = _FIRST
         for rate in RATES:
             count = rate * RATE_S
@@ -96,7 +97,7 @@ def arrival(bench: Bench) -> Found:
 def workers(bench: Bench) -> Found:
     """A burst on PostgreSQL with one worker and with two, Salesforce answering in 80 ms."""
     with ExitStack() as stack:
-        here = stack.enter_context(town(bench.place("workers"), UNPACED | postgresql(stack, "workers")))
+        here = stack.enter_context(warm(bench, "workers", postgresql(stack, "workers")))
         second = Child("second", here.work.command, here.env, here.folder / "second.log", here.folder)
 
         def measure(n: int) -> Found:
@@ -149,22 +150,25 @@ def applied(here: Town, requests: Sequence[bytes], latency_s: float, *, per_s: f
         "calls_per_1000": calls / thousands,
         "worker_cpu_s": worker_cpu_s / thousands,
         "web_cpu_s": web_cpu_s / thousands,
+        "cpu_s": (worker_cpu_s + web_cpu_s) / thousands,
     }
 
 
-def sent_on(here: Town, port: int, requests: Sequence[bytes]) -> Found:
-    """Send the same to a yardstick, and wait until each is written at Salesforce."""
+def sent_on(here: Town, yardstick: start.Yardstick, requests: Sequence[bytes]) -> Found:
+    """Send the same to a yardstick, and wait until each is written at Salesforce; CPU seconds of all its processes."""
     here.salesforce.put("/_control/settings", json={"latency_s": SLOW_S})
     forget(here)
-    started = time.time()
-    sent = asyncio.run(send_all(port, requests, CONNECTIONS))
+    meter, started = CpuMeter(*yardstick.children), time.time()
+    sent = asyncio.run(send_all(yardstick.port, requests, CONNECTIONS))
     assert sent.statuses == {200: len(requests)}, sent.statuses
     wanted = len(requests)
     here.wait_until(lambda: len(contacts_written(here)) >= wanted, "a yardstick to write", LIMIT_S, every_s=0.25)
+    cpu_s = sum(meter.read().values())
     elapsed_s = last_written(here, wanted) - started
     calls = calls_of(here)
     here.salesforce.put("/_control/settings", json={"latency_s": 0.0})
-    return {"changes_per_s": wanted / elapsed_s, "calls_per_1000": calls * 1000 / wanted}
+    thousands = wanted / 1000
+    return {"changes_per_s": wanted / elapsed_s, "calls_per_1000": calls / thousands, "cpu_s": cpu_s / thousands}
 
 
 def last_written(here: Town, count: int) -> float:

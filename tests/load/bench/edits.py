@@ -5,8 +5,14 @@ import statistics
 import time
 from datetime import datetime
 
-from tests.harness.cluster import Town, town
-from tests.load.bench.measuring import UNPACED, Bench, Found, contacts_written, forget
+from tests.harness.cluster import Town
+from tests.load.bench.measuring import (
+    Bench,
+    Found,
+    contacts_written,
+    forget,
+    warm,
+)
 from tests.load.driver import percentile, send_all, webhook
 
 RENAMES, CUT, BACK = 40, 40, 1_000
@@ -14,7 +20,7 @@ RENAMES, CUT, BACK = 40, 40, 1_000
 
 def edits(bench: Bench) -> Found:
     """Renames, calls that are cut, and 1,000 Contacts changed in Salesforce: each once, of many edits."""
-    with town(bench.place("edits"), UNPACED) as here:
+    with warm(bench, "edits") as here:
         return renamed(here) | cut(here) | back(here)
 
 
@@ -71,7 +77,6 @@ def _agrees(here: Town, patient_id: int, contact_id: str, n: int) -> bool:
 
 def back(here: Town) -> Found:
     """1,000 Contacts changed in Salesforce: what DrChrono is called for them, and for the webhooks they raise."""
-    here.drchrono.put("/_control/settings", json={"calls_per_hour": 0}).raise_for_status()  # an hour has only 500
     here.drchrono.post("/_control/patients/bulk", json={"count": BACK, "prefix": "Back"}).raise_for_status()
     here.wait_until(here.is_quiet, "the patients to arrive", 120, every_s=0.5)
     charts = here.patients()

@@ -5,10 +5,9 @@ import random
 import time
 from datetime import datetime
 
-from tests.harness.cluster import Town, town
+from tests.harness.cluster import Town
 from tests.load.bench.burst import applied
 from tests.load.bench.measuring import (
-    UNPACED,
     Bench,
     CpuMeter,
     Found,
@@ -17,6 +16,7 @@ from tests.load.bench.measuring import (
     edit_hooks,
     forget,
     hooks,
+    warm,
 )
 from tests.load.driver import percentile, send_all
 
@@ -27,7 +27,7 @@ LIMIT_S = 60.0
 
 def idle(bench: Bench) -> Found:
     """Lone edits of 100 linked patients, from webhook to write at Salesforce; CPU while nothing happens."""
-    with town(bench.place("idle"), UNPACED) as here:
+    with warm(bench, "idle") as here:
         applied(here, hooks(here, FIRST, EDITS), 0.0)
 
         def measure(n: int) -> Found:
@@ -70,7 +70,7 @@ def _lone_edits(here: Town, n: int) -> list[float]:
 
 def start(bench: Bench) -> Found:
     """From the start of a process, its database there and its files read before, to being ready."""
-    with town(bench.place("start"), UNPACED) as here:
+    with warm(bench, "start") as here:
 
         def measure(_n: int) -> Found:
             here.work.ask_to_stop()

@@ -1,8 +1,10 @@
 """What every part of the bench measures with: rounds and their medians, CPU seconds and memory of processes."""
 
+import asyncio
 import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,12 @@ from rich.console import Console
 from rich.progress import track
 
 from app.cli.supervise import Child
-from tests.harness.cluster import Town
-from tests.load.driver import webhook
+from tests.harness.cluster import Town, town
+from tests.load.driver import send_all, webhook
 
 CONNECTIONS = 32
 ROUNDS = 5
+FIRST_OF_ALL = 1_000_000
 # what is counted is how many calls are made; DrChrono's own pace of a few a second would only draw it out
 UNPACED = {"DRCHRONO_CALLS_PER_SECOND": "400", "DRCHRONO_CALLS_PER_HOUR": "1000000", "RECONCILE_EVERY": "P1D"}
 SAMPLES = Path(__file__).parents[2] / "samples" / "drchrono"
@@ -84,19 +87,29 @@ class CpuMeter:
         return {child.name: cpu_s(child) - began for child, began in self._began}
 
 
+@contextmanager
+def warm(bench: Bench, name: str, settings: Mapping[str, str] | None = None) -> Iterator[Town]:
+    """Run a town that has nothing to do, whose hours at DrChrono have no end, and that knows the patients' doctor."""
+    with town(bench.place(name), UNPACED | (settings or {})) as here:
+        here.drchrono.put("/_control/settings", json={"calls_per_hour": 0}).raise_for_status()
+        asyncio.run(send_all(here.ports["web"], hooks(here, FIRST_OF_ALL, 1), 1))
+        here.wait_until(lambda: contacts_written(here) != [] and here.queue()["depth"] == 0, "a first patient")
+        yield here
+
+
 def patients(first: int, count: int) -> list[dict[str, Any]]:
     """So many distinct invented patients, in the full shape of the API."""
     shape = json.loads((SAMPLES / "patient.json").read_text())
     return [
         shape
         | {
-            "id": first + n,
-            "first_name": f"Load{first + n}",
-            "date_of_birth": f"{1930 + n % 80}-{n // 80 % 12 + 1:02d}-{n // 960 % 28 + 1:02d}",
-            "chart_id": f"LOAD{first + n:09d}",
-            "email": f"load{first + n}@example.com",
+            "id": id_,
+            "first_name": f"Load{id_}",
+            "date_of_birth": f"{1930 + id_ % 80}-{id_ // 80 % 12 + 1:02d}-{id_ // 960 % 28 + 1:02d}",
+            "chart_id": f"LOAD{id_:09d}",
+            "email": f"load{id_}@example.com",
         }
-        for n in range(count)
+        for id_ in range(first, first + count)
     ]
 
 

@@ -40,6 +40,8 @@ class Row:
 ROWS = (
     Row("burst", "burst_worker_cpu_s_80ms", "CPU s of a worker per 1,000 new patients applied, 80 ms", 0.5),
     Row("burst", "burst_web_cpu_s_80ms", "CPU s of the web per 1,000 deliveries acknowledged in it", 0.3),
+    Row("burst", "burst_cpu_s_80ms", "  of both, beside Node-RED", beside="node_red_cpu_s"),
+    Row("burst", "burst_cpu_s_80ms", "  of both, beside a job per event", beside="arq_cpu_s"),
     Row("burst", "burst_of_node_red", "changes a second, 80 ms, of Node-RED's", 1.0, at_least=True),
     Row("burst", "burst_changes_per_s_80ms", "  a second, beside Node-RED", beside="node_red_changes_per_s"),
     Row("burst", "burst_changes_per_s_80ms", "  a second, beside a job per event", beside="arq_changes_per_s"),

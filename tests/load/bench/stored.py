@@ -7,11 +7,17 @@ import sqlite3
 from contextlib import closing
 
 from app.store import tables
-from tests.harness.cluster import Town, town
+from tests.harness.cluster import Town
 from tests.load.bench.burst import applied
-from tests.load.bench.measuring import UNPACED, Bench, Found, edit_hooks, hooks
+from tests.load.bench.measuring import (
+    Bench,
+    Found,
+    edit_hooks,
+    hooks,
+    warm,
+)
 
-PATIENTS = 1_000
+PATIENTS, NEW = 1_000, 500
 FIRST = 40_000_000
 _OWN = {
     "id": "printf('0FILL%021d', n)",
@@ -24,31 +30,42 @@ _OWN = {
 
 
 def stored(bench: Bench) -> Found:
-    """1,000 links at first, then tenfold again and again; after each, new patients and edits of them."""
+    """Edits and new patients with 1,000 links stored, and tenfold again and again; at last beside one that has few."""
     points: list[list[float]] = []
-    with town(bench.place("stored"), UNPACED) as here:
-        applied(here, hooks(here, FIRST, PATIENTS), 0.0)  # the first 1,000
-        count, at = PATIENTS, FIRST + PATIENTS
+    with warm(bench, "many") as many, warm(bench, "few") as few:
+        for here in (many, few):
+            applied(here, hooks(here, FIRST, PATIENTS), 0.0)
+        count, edit = PATIENTS, 0
         while count <= bench.links:
-            _fill(here, count)
+            _fill(many, count)
 
-            def measure(n: int, at: int = at) -> Found:
-                first = at + n * PATIENTS
-                new = applied(here, hooks(here, first, PATIENTS), 0.0)
-                edited = applied(here, edit_hooks(here, first, PATIENTS, 0), 0.0)
-                return {name: new[name] + edited[name] for name in ("worker_cpu_s", "web_cpu_s")}
+            def measure(n: int, edit: int = edit, is_last: bool = count * 10 > bench.links) -> Found:
+                worker_ms, web_ms = _cost_of_a_change(many, edit + n)
+                found = {"worker": worker_ms, "web": web_ms, "many": worker_ms + web_ms}
+                if is_last:
+                    found["few"] = sum(_cost_of_a_change(few, edit + n))
+                    found["growth"] = found["many"] / found["few"]
+                return found
 
             found = bench.medians(f"{count:,} links", measure)
-            points.append([float(count), found["worker_cpu_s"] / 2, found["web_cpu_s"] / 2])
-            at, count = at + bench.rounds * PATIENTS, count * 10
+            points.append([float(count), found["worker"], found["web"]])
+            count, edit = count * 10, edit + bench.rounds
     bench.series["stored"] = points
-    per_change = [worker + web for _, worker, web in points]
     return {
         "stored_links": points[-1][0],
-        "change_cpu_ms_few": per_change[0],
-        "change_cpu_ms_many": per_change[-1],
-        "change_cpu_growth": per_change[-1] / per_change[0],
+        "change_cpu_ms_few": found["few"],
+        "change_cpu_ms_many": found["many"],
+        "change_cpu_growth": found["growth"],
     }
+
+
+def _cost_of_a_change(here: Town, edit: int) -> tuple[float, float]:
+    """Give the CPU ms of worker and web for each of many changes: edits of linked patients, and new ones."""
+    edited = applied(here, edit_hooks(here, FIRST, PATIENTS, edit), 0.0)
+    new = applied(here, hooks(here, FIRST + PATIENTS + edit * NEW, NEW), 0.0)
+    share = NEW / (NEW + PATIENTS)
+    worker_s, web_s = (new[name] * share + edited[name] * (1 - share) for name in ("worker_cpu_s", "web_cpu_s"))
+    return worker_s, web_s  # seconds per 1,000 are milliseconds each
 
 
 def _fill(here: Town, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Starts the yardsticks as processes beside a running town: each gives the port at which it takes deliveries.
+"""Starts the yardsticks as processes beside a running town: each gives where it takes deliveries, and its processes.
 
 Node-RED and a Node that is new enough for it come from npm, once, into a folder that git ignores.
 """
@@ -7,8 +7,9 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from app.cli.supervise import Child, free_port, supervised, wait_for_port
 from tests.harness.cluster import ROOT, Town
@@ -40,13 +41,21 @@ module.exports = {
 """
 
 
+class Yardstick(NamedTuple):
+    """One that runs: the port at which it takes deliveries, and its processes."""
+
+    port: int
+    children: tuple[Child, ...]
+
+
 @contextmanager
-def serving(here: Town, name: str, module: str, *arguments: str) -> Iterator[int]:
-    """Run a Python module as a process that serves HTTP; its last argument is its port, which this gives."""
+def serving(here: Town, name: str, module: str, *arguments: str) -> Iterator[Yardstick]:
+    """Run a Python module as a process that serves HTTP at its last argument."""
     port = free_port()
     command = [sys.executable, "-m", module, *arguments, str(port)]
-    with _running([Child(name, command, here.env | _of_the_receiver(here), here.folder / f"{name}.log", ROOT)], port):
-        yield port
+    child = Child(name, command, here.env | _of_the_receiver(here), here.folder / f"{name}.log", ROOT)
+    with _running(child, port):
+        yield Yardstick(port, (child,))
 
 
 def bare_asgi(here: Town):
@@ -60,18 +69,18 @@ def unstored(here: Town, which: str):
 
 
 @contextmanager
-def arq_receiver(here: Town) -> Iterator[int]:
+def arq_receiver(here: Town) -> Iterator[Yardstick]:
     """A job per event."""
     module = "tests.load.yardsticks.arq_receiver"
     command = [sys.executable, "-m", "arq", f"{module}.WorkerSettings"]
     worker = Child("arq-worker", command, here.env | _of_the_receiver(here), here.folder / "arq-worker.log", ROOT)
-    with serving(here, "arq-web", module) as port, supervised([worker]):
+    with serving(here, "arq-web", module) as web, supervised([worker]):
         worker.start()
-        yield port
+        yield Yardstick(web.port, (*web.children, worker))
 
 
 @contextmanager
-def node_red(here: Town) -> Iterator[int | None]:
+def node_red(here: Town) -> Iterator[Yardstick | None]:
     """A flow of Node-RED's; None, and one line, where npm has none."""
     why = _install()
     if why:
@@ -88,16 +97,16 @@ def node_red(here: Town) -> Iterator[int | None]:
         "--userDir", str(folder), "--settings", str(folder / "settings.js"),
     ]  # fmt: skip
     env = here.env | _of_the_receiver(here) | {"NODE_EXTRA_CA_CERTS": here.given["CA_BUNDLE"]}
-    with _running([Child("node-red", command, env, here.folder / "node-red.log", folder)], port):
-        yield port
+    child = Child("node-red", command, env, here.folder / "node-red.log", folder)
+    with _running(child, port):
+        yield Yardstick(port, (child,))
 
 
 @contextmanager
-def _running(children: Sequence[Child], port: int) -> Iterator[None]:
-    with supervised(children):
-        for child in children:
-            child.start()
-            wait_for_port(port, child, START_LIMIT_S)
+def _running(child: Child, port: int) -> Iterator[None]:
+    with supervised([child]):
+        child.start()
+        wait_for_port(port, child, START_LIMIT_S)
         yield
 
 
