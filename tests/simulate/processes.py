@@ -25,7 +25,6 @@ from app.vendors.rate_limit.policy import Allowance
 from app.vendors.rate_limit.salesforce import SalesforceRateLimit
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.oauth import SalesforceGrant
-from app.web.webhooks.receive import LargeBodies
 from tests.simulate.turns import ATTEMPT, WORKER, InTurn, InTurns
 from tests.simulate.vendors import CALLBACK, DRCHRONO, SALESFORCE, Cable, Exchange, Wire
 from workers.compare.reconcile import compare
@@ -165,7 +164,7 @@ class Web:
         self.database = database
         self.app = create_app(template.settings)
         self.app.state.runtime = replace(template, database=self.database)
-        self.app.state.inbox, self.app.state.large_bodies = inbox, LargeBodies()
+        self.app.state.inbox = inbox
 
     async def gets(self, path, content, headers):
         """A vendor delivers; gives the status we answered."""
