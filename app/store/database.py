@@ -7,6 +7,7 @@ its busy timeout knows no order, and whoever waits in it holds a connection.
 """
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -20,6 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 
 from app.database_url import PostgresAddress, is_postgres, read_postgres
@@ -209,6 +211,86 @@ class DialectInsert:
 def among(name: str) -> sa.BindParameter[Any]:
     """Give the values, however many, that a statement made once is told by this name, for `in_`."""
     return sa.bindparam(name, expanding=True)
+
+
+class _json_rows(sa.sql.functions.FunctionElement[Any]):  # noqa: N801 - reads like SQL where it is used
+    """The elements of a JSON array, one row each."""
+
+    name = "json_rows"
+    inherit_cache = True
+
+
+class _json_text(sa.sql.functions.FunctionElement[str]):  # noqa: N801
+    """One key of a JSON object, as text."""
+
+    type = sa.String()
+    inherit_cache = True
+
+
+class _json_document(sa.sql.functions.FunctionElement[Any]):  # noqa: N801
+    """One key of a JSON object whose text is a JSON document itself, as a column of documents takes it."""
+
+    type = sa.JSON()
+    inherit_cache = True
+
+
+@compiles(_json_rows, "sqlite")
+def _sqlite_rows(element: Any, compiler: Any, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_json_rows, "postgresql")
+def _postgresql_rows(element: Any, compiler: Any, **options: Any) -> str:
+    return f"jsonb_array_elements(CAST({compiler.process(element.clauses, **options)} AS jsonb))"
+
+
+@compiles(_json_text, "sqlite")
+@compiles(_json_document, "sqlite")
+def _sqlite_text(element: Any, compiler: Any, **options: Any) -> str:
+    value, key = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"json_extract({value}, '$.' || {key})"
+
+
+@compiles(_json_text, "postgresql")
+def _postgresql_text(element: Any, compiler: Any, **options: Any) -> str:
+    value, key = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({value} ->> {key})"
+
+
+@compiles(_json_document, "postgresql")
+def _postgresql_document(element: Any, compiler: Any, **options: Any) -> str:
+    return f"CAST({_postgresql_text(element, compiler, **options)} AS JSON)"
+
+
+class JsonRows:
+    """Rows, however many, that a statement made once is told by a name as one JSON array (`json_of`).
+
+    So a batch is one call into the driver: each call hands Python's lock to others and has to win it back.
+    """
+
+    def __init__(self, name: str = "p_rows") -> None:
+        self.row = _json_rows(sa.bindparam(name, type_=sa.Text)).table_valued("value", name="v")
+
+    def text(self, key: str) -> sa.ColumnElement[Any]:
+        """Give what a row says by a key, as text."""
+        return _json_text(self.row.c.value, sa.literal_column(f"'{key}'"))
+
+    def texts(self, *keys: str) -> list[sa.ColumnElement[Any]]:
+        """Give what a row says by these keys, as text."""
+        return [self.text(key) for key in keys]
+
+    def number(self, key: str) -> sa.ColumnElement[int]:
+        """Give what a row says by a key, as a whole number."""
+        return sa.cast(self.text(key), sa.BigInteger)
+
+    def document(self, key: str) -> sa.ColumnElement[Any]:
+        """Give the JSON document that a row has as text under a key."""
+        return _json_document(self.row.c.value, sa.literal_column(f"'{key}'"))
+
+
+def json_of(value: Any) -> str:
+    """Give JSON as the database is told it; not escaped, so that text no encoding can carry fails here and at once."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _engine(url: sa.URL, address: PostgresAddress | None, patience_s: float) -> AsyncEngine:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.clock import after, db_now
-from app.store.database import Database, DialectInsert, Insert, among
+from app.store.database import Database, DialectInsert, Insert, JsonRows, among, json_of
 from app.store.tables import decisions, identities, journal, links, matches
 from app.sync.model import OPEN, Kind, Side
 
@@ -40,9 +40,13 @@ class IndexedPerson:
     is_due: bool
 
 
+_told = JsonRows()
+
+
 def _taken(insert: Insert) -> sa.Executable:
     """Take persons for a token that nobody else has, or nobody any more; give those that are its own now."""
-    taken = insert.values(until=after("p_lease"))
+    wanted = sa.select(_told.text("person"), sa.bindparam("p_token", type_=sa.String), after("p_lease"))
+    taken = insert.from_select(["person", "owner", "until"], wanted.where(sa.true()).order_by(_told.text("person")))
     is_free = sa.or_(matches.c.until < db_now(), matches.c.owner == taken.excluded.owner)
     ours = {"owner": taken.excluded.owner, "until": taken.excluded.until}
     taken = taken.on_conflict_do_update(index_elements=[matches.c.person], set_=ours, where=is_free)
@@ -56,8 +60,8 @@ _OUR_CHARTS = sa.select(links.c.id, links.c.person).where(
 )
 _NOTED = (
     sa.update(links)
-    .where(links.c.id == sa.bindparam("p_id"), links.c.lease_owner == sa.bindparam("p_token"))
-    .values(person=sa.bindparam("p_person"))
+    .where(links.c.id == _told.text("id"), links.c.lease_owner == sa.bindparam("p_token"))
+    .values(person=_told.text("person"))
 )
 
 
@@ -85,12 +89,12 @@ async def lease_people(
         known_before = {(id_, was[id_]) for id_ in persons if id_ in was}
         told = {(id_, person) for id_, person in beside if id_ in was}
         await note_identities(connection, known_before | told, {**was, **persons})
-        rows = [{"p_id": id_, "p_person": person, "p_token": token} for id_, person in sorted(persons.items())]
+        rows = [{"id": id_, "person": person} for id_, person in sorted(persons.items())]
         if rows:
-            await connection.execute(_NOTED, rows)
-        lease = database.timings.lease
-        taken = [{"person": person, "owner": token, "p_lease": lease} for person in wanted]
-        return set((await connection.scalars(_TAKEN.on(connection), taken)).all())
+            await connection.execute(_NOTED, {"p_rows": json_of(rows), "p_token": token})
+        taken = {"p_rows": json_of([{"person": person} for person in wanted]), "p_token": token}
+        lease = {"p_lease": database.timings.lease}
+        return set((await connection.scalars(_TAKEN.on(connection), {**taken, **lease})).all())
 
     return await database.transact(work) if wanted else set()
 

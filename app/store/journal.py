@@ -17,7 +17,7 @@ from app.ports import SealedColumn
 from app.store import conflicts, work_queue
 from app.store.clock import after, db_now
 from app.store.conflicts import DecidedConflict
-from app.store.database import Database, among
+from app.store.database import Database, JsonRows, among, json_of
 from app.store.encryption import Vault
 from app.store.tables import journal, links
 from app.sync.model import OPEN, Kind, Side, WriteState
@@ -76,8 +76,19 @@ class Answer:
     record_id: str | None = None
 
 
-_PLANNED = sa.insert(journal).values(
-    state=WriteState.PLANNED.value, planned_at=db_now(), settle_at=after("p_request_limit"), job=sa.bindparam("p_job")
+_told = JsonRows()
+_TEXTS = ("id", "link_id", "side", "call", "replaced", "sent")
+_PLANNED = sa.insert(journal).from_select(
+    [*_TEXTS, "stamps", "why", "state", "planned_at", "settle_at", "job"],
+    sa.select(
+        *_told.texts(*_TEXTS),
+        _told.document("stamps"),
+        _told.document("why"),
+        sa.literal(WriteState.PLANNED.value),
+        db_now(),
+        after("p_request_limit"),
+        sa.bindparam("p_job", type_=sa.String),
+    ),
 )
 
 
@@ -98,18 +109,17 @@ async def plan(
                 "link_id": entry.link_id,
                 "side": entry.side.value,
                 "call": entry.call,
-                "stamps": {name: list(pair) for name, pair in entry.stamps.items()},
+                "stamps": json_of(dict(entry.stamps)),
                 "replaced": entry.replaced,
-                "why": dict(entry.why),
+                "why": json_of(dict(entry.why)),
                 "sent": entry.sent,
-                "p_request_limit": request_limit,
-                "p_job": job,
             }
             for entry in entries
             if entry.link_id in ours
         ]
         if rows:
-            await connection.execute(_PLANNED, rows)
+            told = {"p_rows": json_of(rows), "p_request_limit": request_limit, "p_job": job}
+            await connection.execute(_PLANNED, told)
             kept = [(one.id, one.link_id, each) for one in entries if one.link_id in ours for each in one.conflicts]
             await conflicts.keep(connection, kept)
         return ours
@@ -144,29 +154,24 @@ async def close_job(database: Database, link_ids: Sequence[str], job: str, settl
     await database.transact(work)
 
 
-_state: sa.BindParameter[str] = sa.bindparam("p_state", type_=journal.c.state.type)
+_id, _state, _code, _record_id = _told.texts("id", "state", "code", "record_id")
 _SAYS_MORE = sa.or_(_state != WriteState.UNKNOWN.value, *(journal.c.state == one for one in OPEN))
 _ANSWERED = (
     sa.update(journal)
-    .where(journal.c.id == sa.bindparam("p_id"), _SAYS_MORE)
-    .values(
-        state=_state,
-        code=sa.bindparam("p_code"),
-        record_id=sa.bindparam("p_record_id"),
-        answered_at=db_now(),
-    )
+    .where(journal.c.id == _id, _SAYS_MORE)
+    .values(state=_state, code=_code, record_id=_record_id, answered_at=db_now())
 )
 
 
 async def answer(database: Database, answers: Sequence[Answer]) -> None:
     """Journal what became of planned writes; that nobody knows it is no news of one that a later look has settled."""
     rows = [
-        {"p_id": a.entry_id, "p_state": a.state.value, "p_code": a.code and a.code[:64], "p_record_id": a.record_id}
+        {"id": a.entry_id, "state": a.state.value, "code": a.code and a.code[:64], "record_id": a.record_id}
         for a in answers
     ]
 
     async def work(connection: AsyncConnection) -> None:
-        await connection.execute(_ANSWERED, rows)
+        await connection.execute(_ANSWERED, {"p_rows": json_of(rows)})
 
     if answers:
         await database.transact(work)

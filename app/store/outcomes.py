@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store import counters, dependencies, doctor_zones, identity_index, pending_writes, record_history, resolutions
-from app.store.clock import Instant, db_now
-from app.store.database import Database, among
+from app.store.clock import Instant, db_now, millis
+from app.store.database import Database, JsonRows, among, json_of
 from app.store.failures import end_dismissals
 from app.store.link_claims import without_claims, without_successors
 from app.store.record_history import FailedTurn
@@ -23,37 +23,34 @@ from app.sync.dismissals import Shown
 from app.sync.model import Side
 from app.sync.resolutions import ResolutionEnd
 
+_told = JsonRows()
 _TURN: Mapping[str, Any] = {
-    "lane": sa.bindparam("p_lane"),
-    "due_at": sa.case(
-        (sa.bindparam("p_in_ms", type_=sa.BigInteger).is_(None), None),
-        else_=sa.type_coerce(db_now(), sa.BigInteger) + sa.bindparam("p_in_ms", type_=sa.BigInteger),
-    ),
-    "attempts": sa.bindparam("p_attempts"),
-    "last_error": sa.bindparam("p_last_error"),
+    "lane": _told.text("lane"),
+    "due_at": sa.type_coerce(db_now(), sa.BigInteger) + _told.number("in_ms"),  # null where it is not due again
+    "attempts": _told.number("attempts"),
+    "last_error": _told.text("last_error"),
     "lease_owner": None,
     "lease_until": None,
     "status_due_at": db_now(),
 }
-_IS_IT = links.c.id == sa.bindparam("p_id")
+_IS_IT = links.c.id == _told.text("id")
 _SAVED_UNREAD = sa.update(links).where(_IS_IT).values(_TURN)  # all the rest of a row that was not read stays as it is
-_OF_UNREAD = ("p_id", "p_lane", "p_in_ms", "p_attempts", "p_last_error")
 _SAVED = (
     sa.update(links)
     .where(_IS_IT)
     .values(
         **_TURN,
-        drchrono_id=sa.bindparam("p_drchrono_id"),
-        salesforce_id=sa.bindparam("p_salesforce_id"),
-        base=sa.bindparam("p_base", type_=sa.JSON),
+        drchrono_id=_told.text("drchrono_id"),
+        salesforce_id=_told.text("salesforce_id"),
+        base=_told.document("base"),
         base_version=links.c.base_version + 1,
-        series=sa.func.coalesce(sa.bindparam("p_series", type_=sa.String), links.c.series),
-        person=sa.func.coalesce(sa.bindparam("p_person", type_=sa.String), links.c.person),
-        floor=sa.bindparam("p_floor"),
-        confirm_at=sa.bindparam("p_confirm_at"),
-        unsettled=sa.bindparam("p_unsettled", type_=sa.JSON),
-        synced_at=sa.case((sa.bindparam("p_is_synced", type_=sa.Boolean), db_now()), else_=links.c.synced_at),
-        excluded_by=sa.bindparam("p_excluded_by", type_=sa.String),
+        series=sa.func.coalesce(_told.text("series"), links.c.series),
+        person=sa.func.coalesce(_told.text("person"), links.c.person),
+        floor=_told.text("floor"),
+        confirm_at=_told.number("confirm_at"),
+        unsettled=_told.document("unsettled"),
+        synced_at=sa.case((_told.number("is_synced") == 1, db_now()), else_=links.c.synced_at),
+        excluded_by=_told.text("excluded_by"),
     )
 )
 
@@ -66,7 +63,10 @@ _HELD = (
 )
 _FINISHED = (
     sa.update(events)
-    .where(events.c.delivery_id == sa.bindparam("p_delivery_id"), events.c.position == sa.bindparam("p_position"))
+    .where(
+        events.c.delivery_id == _told.text("delivery_id"),
+        events.c.position == _told.number("position"),
+    )
     .values(finished_at=db_now())
 )
 
@@ -108,12 +108,11 @@ async def save(database: Database, token: str, results: Sequence[Result], *, is_
 
 async def _save_links(connection: AsyncConnection, saved: Sequence[Result], rows: Mapping[str, Any]) -> None:
     """Save what links are now; of one whose row was not read, only when it is looked at again, and why."""
-    whole = [_row(result, rows[result.due.link.id]) for result in saved if result.due.unread is None]
-    if whole:
-        await connection.execute(_SAVED, whole)
-    unread = [_row(result, rows[result.due.link.id]) for result in saved if result.due.unread is not None]
-    if unread:
-        await connection.execute(_SAVED_UNREAD, [{name: row[name] for name in _OF_UNREAD} for row in unread])
+    for statement, of_unread in ((_SAVED, False), (_SAVED_UNREAD, True)):
+        some = [r for r in saved if (r.due.unread is not None) is of_unread]
+        if some:
+            told = [_row(result, rows[result.due.link.id]) for result in some]
+            await connection.execute(statement, {"p_rows": json_of(told)})
 
 
 def _row(result: Result, now: Any) -> dict[str, Any]:
@@ -123,21 +122,21 @@ def _row(result: Result, now: Any) -> dict[str, Any]:
     lane = result.due.lane.behind(retry.lane) if retry else result.due.lane
     wait_ms = retry.again_in // timedelta(milliseconds=1) if retry else None
     return {
-        "p_id": link.id,
-        "p_drchrono_id": link.drchrono_id,
-        "p_salesforce_id": link.salesforce_id,
-        "p_base": dict(link.base.stamps),
-        "p_floor": link.seen_up_to,
-        "p_series": result.identity.series,
-        "p_person": result.identity.hash,
-        "p_confirm_at": link.confirm_due_at,
-        "p_unsettled": sorted(link.unconfirmed_fields),
-        "p_lane": now.lane if is_news else lane.value,
-        "p_in_ms": 0 if is_news else wait_ms,
-        "p_attempts": 0 if is_news else result.attempts,
-        "p_last_error": result.last_error and result.last_error[:64],
-        "p_is_synced": not (result.failure or result.is_dismissed or retry or link.excluded_by),
-        "p_excluded_by": ",".join(sorted(link.excluded_by)) or None,
+        "id": link.id,
+        "drchrono_id": link.drchrono_id,
+        "salesforce_id": link.salesforce_id,
+        "base": json_of(dict(link.base.stamps)),
+        "floor": link.seen_up_to,
+        "series": result.identity.series,
+        "person": result.identity.hash,
+        "confirm_at": link.confirm_due_at and millis(link.confirm_due_at),
+        "unsettled": json_of(sorted(link.unconfirmed_fields)),
+        "lane": now.lane if is_news else lane.value,
+        "in_ms": 0 if is_news else wait_ms,
+        "attempts": 0 if is_news else result.attempts,
+        "last_error": result.last_error and result.last_error[:64],
+        "is_synced": int(not (result.failure or result.is_dismissed or retry or link.excluded_by)),
+        "excluded_by": ",".join(sorted(link.excluded_by)) or None,
     }
 
 
@@ -165,7 +164,7 @@ async def _tell_others(connection: AsyncConnection, saved: Sequence[Result]) -> 
 async def finish_deliveries(connection: AsyncConnection, saved: Sequence[Result]) -> None:
     """Finish exactly the deliveries that were used up, and all that was told of a Contact its link has left."""
     done = [
-        {"p_delivery_id": delivery_id, "p_position": position}
+        {"delivery_id": delivery_id, "position": position}
         for result in saved
         for delivery_id, position in (
             *((body.delivery_id, body.position) for body in result.due.bodies if result.is_read),
@@ -173,8 +172,8 @@ async def finish_deliveries(connection: AsyncConnection, saved: Sequence[Result]
         )
     ]
     if done:
-        done.sort(key=lambda row: (row["p_delivery_id"], row["p_position"]))
-        await connection.execute(_FINISHED, done)
+        done.sort(key=lambda row: (row["delivery_id"], row["position"]))
+        await connection.execute(_FINISHED, {"p_rows": json_of(done)})
     for former in [result.due.link for result in saved if _is_elsewhere(result)]:
         told = (events.c.kind == former.kind.value, events.c.record_id == former.salesforce_id)
         is_open = (events.c.side == Side.SALESFORCE.value, *told, events.c.finished_at.is_(None))

@@ -31,11 +31,11 @@ class Cost:
 
 
 COSTS = {  # of BATCH records, or of FEW where they go to DrChrono
-    "new patients": Cost(transactions=5, statements=29, rows=1602, calls=3),
-    "patients changed in DrChrono": Cost(transactions=4, statements=22, rows=802, calls=2),
-    "nothing changed": Cost(transactions=2, statements=15, rows=400, calls=1),
-    "Contacts changed in Salesforce": Cost(transactions=52, statements=81, rows=162, calls=41),
-    "new Contacts": Cost(transactions=58, statements=107, rows=442, calls=44),
+    "new patients": Cost(transactions=5, statements=29, rows=2, calls=3),
+    "patients changed in DrChrono": Cost(transactions=4, statements=22, rows=2, calls=2),
+    "nothing changed": Cost(transactions=2, statements=15, calls=1),
+    "Contacts changed in Salesforce": Cost(transactions=52, statements=81, rows=2, calls=41),
+    "new Contacts": Cost(transactions=58, statements=107, rows=2, calls=44),
     "deliveries at the door": Cost(transactions=1, statements=3),
 }
 
