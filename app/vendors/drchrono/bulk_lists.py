@@ -21,7 +21,7 @@ from app.vendors.drchrono import answers, wire
 from app.vendors.drchrono.client import DrChrono
 
 ROWS = 1000
-REQUESTED_AT_ONCE = 8
+REQUESTED_AT_ONCE = 12
 NO_BULK = (httpx.codes.NOT_FOUND, httpx.codes.GONE, httpx.codes.FORBIDDEN, httpx.codes.METHOD_NOT_ALLOWED)
 _SIDE = Side.DRCHRONO.value
 _BUSY_S = 60.0

@@ -154,6 +154,8 @@ def check(response: requests.Response, **_: Any) -> None:
         raise UndocumentedAnswerError(reply, wanted.lacks)
     if wanted.fits is None and not wanted.media and reply.media == "text/html":
         raise UndocumentedAnswerError(reply, wanted.lacks)
+    if is_json:  # a page of rows is long: it is read once, for us and for the library
+        response.json = lambda **_options: document  # type: ignore[method-assign]
 
 
 # the session's end, whatever status says it: a new one may do
