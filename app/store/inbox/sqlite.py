@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
+from time import monotonic, sleep
 
 from sqlalchemy.dialects import sqlite
 
@@ -18,6 +19,8 @@ from app.ports import Committed, Delivery
 from app.store.database import BUSY_TIMEOUT_S
 from app.store.inbox.group_commit import GroupCommit, GroupFailure
 from app.store.inbox.statements import parameters, statements
+
+_PATIENCE_S, _LOOKED_AGAIN_S = BUSY_TIMEOUT_S / 2, 0.001
 
 
 class SqliteInbox(GroupCommit):
@@ -48,7 +51,7 @@ class SqliteInbox(GroupCommit):
     def _write_all(self, deliveries: Sequence[Delivery], *, keeps: bool) -> None:
         connection, batches = self._connected(), parameters(deliveries)
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            _begin(connection)
             for text, rows in zip(self._statements, batches, strict=True):
                 if rows:
                     connection.execute(text, (rows,))
@@ -62,9 +65,7 @@ class SqliteInbox(GroupCommit):
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             self._inode = _inode(self._path)  # raises when it is not there: connecting would make an empty one
-            self._connection = sqlite3.connect(
-                self._path, timeout=BUSY_TIMEOUT_S / 2, isolation_level=None, check_same_thread=False
-            )
+            self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA synchronous=FULL")
         self._must_be_there()
         return self._connection
@@ -84,6 +85,24 @@ class SqliteInbox(GroupCommit):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Begin to write once nobody else does.
+
+    SQLite's own way to wait looks ever less often, in the end ten times a second: whoever writes short transactions one
+    after the other, as a worker does, would keep deliveries waiting for most of that time.
+    """
+    until = monotonic() + _PATIENCE_S
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+        else:
+            return
+        sleep(_LOOKED_AGAIN_S)
 
 
 def _inode(path: Path) -> tuple[int, int]:
