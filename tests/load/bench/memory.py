@@ -19,16 +19,17 @@ from tests.load.bench.measuring import (
 from tests.load.driver import send_all
 from tests.load.first_load import peak_mb
 
-PATIENTS, FIRST, BEFORE = 2_000, 80_000_000, 1_000
+PATIENTS, FIRST, BEFORE = 2_000, 80_000_000, 500
 SETTLED_S, LIMIT_S = 5.0, 600.0
 
 
 def memory(bench: Bench) -> Found:
-    """Idle; after 1,000 deliveries; and after so many more, edits of 2,000 patients again and again."""
+    """Idle; after 1,000 deliveries, new patients and edits; and after so many more edits of 2,000 patients."""
     with warm(bench, "memory") as here:
         of = {"web": here.serve, "worker": here.work}
         found = {f"{name}_idle_mb": mb for name, mb in _settled(of).items()}
         applied(here, hooks(here, FIRST, BEFORE), 0.0)
+        applied(here, edit_hooks(here, FIRST, BEFORE, 0), 0.0)
         first = _settled(of)
         applied(here, hooks(here, FIRST + BEFORE, PATIENTS - BEFORE), 0.0)
         points, sent = [], PATIENTS
