@@ -120,7 +120,9 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     given.links = given.links or (QUICK_LINKS if given.quick else usual.links)
     given.patients = given.patients or (QUICK_PATIENTS if given.quick else usual.patients)
-    given.quick = given.quick or given.rounds < usual.rounds
+    given.quick = given.quick or any(
+        getattr(given, name) < getattr(usual, name) for name in ("rounds", "deliveries", "links", "patients")
+    )
     return given
 
 
