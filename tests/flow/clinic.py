@@ -294,7 +294,9 @@ class Clinic:
             self.runtime.salesforce.budget._known = None
 
     async def rows(self, table):
-        return await self.runtime.database.read(sa.select(table))
+        """Give all rows of a table, in no order; those of the audit in theirs."""
+        every = sa.select(table)
+        return await self.runtime.database.read(every.order_by(audit.c.position) if table is audit else every)
 
     async def link(self, patient):
         found = sa.select(links).where(links.c.drchrono_id == str(patient["id"]))
