@@ -374,8 +374,7 @@ async def _expected(batch: Batch, candidates: Sequence[CreateCandidate]) -> set[
     database, kind = batch.runtime.database, batch.rules.table.kind
     former = await store.identities_of(database, [candidate.link.id for candidate in candidates])
     names = {one.link.id: {*one.prints, *one.known_as, *former.get(one.link.id, ())} for one in candidates}
-    known = await store.known_people(database, kind, sorted({person for some in names.values() for person in some}))
-    sent_for = {one.person for one in known if one.drchrono_id is None and one.is_due}
+    sent_for = await store.sent_for(database, kind, sorted({person for some in names.values() for person in some}))
     return {link_id for link_id, some in names.items() if some & sent_for}
 
 

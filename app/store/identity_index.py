@@ -187,19 +187,23 @@ def _persons(
     return sa.select(*known).where(_IS_OF_KIND, *condition)
 
 
-def _has_chart() -> sa.ColumnElement[bool]:
-    """Say that there is a chart, or a create that may have made one."""
+def _may_have_made_one() -> sa.ColumnElement[bool]:
+    """Say that there is a create that may have made a chart."""
     may_have = journal.c.state.in_(OPEN) | journal.c.record_id.is_not(None)
     is_create = sa.and_(journal.c.side == Side.DRCHRONO.value, journal.c.call == "create", may_have)
-    return links.c.drchrono_id.is_not(None) | sa.exists().where(journal.c.link_id == links.c.id, is_create)
+    return sa.exists().where(journal.c.link_id == links.c.id, is_create)
 
 
-_NOW = _persons(_has_chart(), links.c.person.in_(among("p_persons")))
-_ONCE = _persons(
-    _has_chart(),
-    links.c.id == identities.c.link_id,
-    identities.c.person.in_(among("p_persons")),
-    person=identities.c.person,
+def _now_and_once(*condition: sa.ColumnElement[bool]) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    """Ask who is one of these persons now, and who ever was."""
+    asked = among("p_persons")
+    was = (links.c.id == identities.c.link_id, identities.c.person.in_(asked))
+    return _persons(*condition, links.c.person.in_(asked)), _persons(*condition, *was, person=identities.c.person)
+
+
+_NOW, _ONCE = _now_and_once(links.c.drchrono_id.is_not(None) | _may_have_made_one())
+_UNDER_WAY = sa.union_all(
+    *_now_and_once(links.c.drchrono_id.is_(None), links.c.due_at.is_not(None), _may_have_made_one())
 )
 
 
@@ -209,6 +213,12 @@ async def known_people(database: Database, kind: Kind, persons: Sequence[str]) -
         return []
     asked = {"p_kind": kind.value, "p_persons": persons}
     return await _read(database, _NOW, asked) + await _read(database, _ONCE, asked)
+
+
+async def sent_for(database: Database, kind: Kind, persons: Sequence[str]) -> set[str]:
+    """Give, of these persons, those for whom a create goes on that may have made a chart which no link has yet."""
+    told = {"p_kind": kind.value, "p_persons": persons}
+    return {row.person for row in await database.read(_UNDER_WAY, told)} if persons else set()
 
 
 _IDENTITIES = sa.select(identities.c.link_id, identities.c.person).where(identities.c.link_id.in_(among("p_ids")))

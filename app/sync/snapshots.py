@@ -37,7 +37,8 @@ class SideReader:
         """
         kind, zone = self.table.kind, self.zone(Side.DRCHRONO, raw)
         read = self.table.read(Side.DRCHRONO, record_id, raw, version=version, confirmed=confirmed, zone=zone)
-        return replace(read, skipped=skipped(kind, record_id, raw), series=_place_in_series(kind, raw))
+        why, place = skipped(kind, record_id, raw), _place_in_series(kind, raw)
+        return replace(read, skipped=why, series=place) if why or place else read
 
     def salesforce(self, raw: Mapping[str, Any], *, or_zone: str = "") -> Snapshot:
         """Give the snapshot of a record of Salesforce's; `or_zone`: the zone of one whose doctor's is not known."""

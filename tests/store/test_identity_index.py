@@ -267,3 +267,17 @@ async def test_the_first_search_is_noted_and_later_ones_do_not_move_it(database)
 
     assert first is not None
     assert (await rows(database, tables.journal))[0].searched_at == first
+
+
+async def test_a_create_that_goes_on_is_told_of_whoever_its_contact_is_or_was_and_of_no_chart(database):
+    work, entry = await a_contact_with_a_create(database)
+    known_as = [{"link_id": work.due[0].link.id, "person": BEA}]
+    await change(database, sa.insert(tables.identities).values(known_as))
+    chart = await taken(database, "2")
+    await change_link(database, "2", person=CLEO)
+
+    before = await identity_index.sent_for(database, PATIENT, [ADA, BEA, CLEO])
+    await journal.answer(database, [Answer(entry.id, WriteState.REFUSED, "HTTP_400")])
+
+    assert (before, len(chart.due)) == ({ADA, BEA}, 1)
+    assert await identity_index.sent_for(database, PATIENT, [ADA, BEA, CLEO]) == set()
