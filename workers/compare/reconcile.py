@@ -60,10 +60,14 @@ async def compare_when_due(runtime: Runtime, inbox: Inbox, notify: Notify) -> No
 
     What is owed because something was away is compared at once.
     """
-    if runtime.drchrono is None or runtime.salesforce is None or await lanes.is_paused(runtime.database, Lane.COMPARE):
+    if runtime.drchrono is None or runtime.salesforce is None:
         return
+    kinds = {watermark_of(kind): kind for kind in ORDER if kind in runtime.mappings}
     owed = await heartbeats.open_outages(runtime.database)
-    for kind in [one for one in ORDER if one in runtime.mappings]:
+    due = kinds.keys() if owed else await schedules.which_are_due(runtime.database, kinds)
+    if not due or await lanes.is_paused(runtime.database, Lane.COMPARE):
+        return
+    for kind in [kind for name, kind in kinds.items() if name in due]:
         turn = await outages.due_comparison(runtime, kind, owed)
         if turn is None:
             continue
