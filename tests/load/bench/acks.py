@@ -38,17 +38,18 @@ def acks(bench: Bench) -> Found:
         def measure(n: int) -> Found:
             first = 10_000_000 + n * DELIVERIES
             requests = hooks(here, first, DELIVERIES)
+            meter = CpuMeter(here.serve, *beside["bare_asgi"].children)  # each works in its turn alone
             found = {name: _answered(one.port, requests) for name, one in beside.items()}
-            of_web = CpuMeter(here.serve)
             found["stored"] = _answered(here.ports["web"], requests)
-            web_cpu_s = of_web.read()["serve"]
+            used = meter.read()
             found["postgresql"] = _answered(of_postgresql.ports["web"], hooks(of_postgresql, first, DELIVERIES))
             rates = {f"{name}_acks_per_s": one.per_s for name, one in found.items()}
             tails = {f"{name}_acks_p99_ms": one.percentile_ms(0.99) for name, one in found.items()}
             return {
                 **rates,
                 **tails,
-                "acks_web_cpu_s": web_cpu_s * 1000 / DELIVERIES,
+                "acks_web_cpu_s": used["serve"] * 1000 / DELIVERIES,
+                "acks_bare_asgi_cpu_s": used["bare-asgi"] * 1000 / DELIVERIES,
                 "acks_of_bare_asgi": found["stored"].per_s / found["bare_asgi"].per_s,
                 "acks_of_same_app": found["stored"].per_s / found["same_app"].per_s,
                 "acks_p99_of_same_app": tails["stored_acks_p99_ms"] / tails["same_app_acks_p99_ms"],

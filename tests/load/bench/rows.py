@@ -57,7 +57,7 @@ ROWS = (
     Row("acks", "acks_of_bare_asgi", "durable acknowledgements, of a bare ASGI app's", 0.27, at_least=True),
     Row("acks", "stored_acks_per_s", "  a second, beside the bare ASGI app", beside="bare_asgi_acks_per_s"),
     Row("acks", "stored_acks_per_s", "  a second, beside bare FastAPI", beside="bare_fastapi_acks_per_s"),
-    Row("acks", "acks_web_cpu_s", "  CPU s of the web per 1,000"),
+    Row("acks", "acks_web_cpu_s", "  CPU s per 1,000, beside the bare ASGI app", beside="acks_bare_asgi_cpu_s"),
     Row("acks", "acks_of_same_app", "  of the same app's that keeps nothing", 0.4, at_least=True),
     Row("acks", "acks_p99_of_same_app", "  their p99, of the same app's", 7.0),
     Row("acks", "acks_postgresql_of_sqlite", "durable acknowledgements on PostgreSQL, of SQLite's", 0.5, at_least=True),
