@@ -20,13 +20,13 @@ from app.log import log
 from app.periodic import Supervisor
 from app.runtime import Runtime
 from app.store import work_queue
-from app.sync.model import Kind, Lane
+from app.sync.model import BULKY, Kind, Lane
 from workers.batch import Batch
 from workers.sync import sync, take
 
 FULL = 200
 POLL_EVERY_S = 2.0
-_PASSES_AT_ONCE = 3
+_PASSES_AT_ONCE, _BULKY_PASSES_AT_ONCE = 3, 2  # what waits in a bulky lane meanwhile comes together in a bulk job
 _STREAM_PER_S, _FEW = 50, 5  # people edit more slowly, and what they save at once is one thing or a few
 _GATHERS_S = 0.75  # the longest: of 200 a second that is most of a batch
 
@@ -145,7 +145,8 @@ class Dispatcher:
                 if lane is Lane.LIVE:
                     self._streams[place].took(0 if batch is None else len(batch.leased.due))
                 is_full = batch is not None and len(batch.leased.due) == FULL
-                if is_full and len(self._tasks[place]) < _PASSES_AT_ONCE:
+                most = _BULKY_PASSES_AT_ONCE if lane in BULKY else _PASSES_AT_ONCE
+                if is_full and len(self._tasks[place]) < most:
                     self._start(place)
                 if batch is not None:
                     await self._sync(batch)

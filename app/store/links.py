@@ -235,7 +235,12 @@ def _heard_of(side: Side) -> sa.Select[Any]:
     return sa.select(own.label("id")).where(links.c.kind == sa.bindparam("p_kind"), own.in_(among("p_ids")))
 
 
+def _on_their_way(side: Side) -> sa.Select[Any]:
+    return _heard_of(side).where(links.c.due_at.is_not(None), links.c[f"{side.other}_id"].is_(None))
+
+
 _KNOWN, _HEARD_OF = {side: _known(side) for side in Side}, {side: _heard_of(side) for side in Side}
+_ON_THEIR_WAY = {side: _on_their_way(side) for side in Side}
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +288,11 @@ _FAILED = {side: _failed(side) for side in Side}
 async def heard_of(database: Database, kind: Kind, ids: Sequence[str], side: Side) -> set[str]:
     """Give which of a side's records by id are in any link, alone or in a pair."""
     return {row.id for row in await _in_pieces(database, _HEARD_OF[side], kind, ids)}
+
+
+async def on_their_way(database: Database, kind: Kind, ids: Sequence[str], side: Side) -> set[str]:
+    """Give which of a side's records by id are in no pair yet, and are due: whoever takes them looks for their pair."""
+    return {row.id for row in await _in_pieces(database, _ON_THEIR_WAY[side], kind, ids)}
 
 
 async def linked(database: Database, kind: Kind) -> int:

@@ -9,7 +9,7 @@ two processes that would go through the same, one does.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -231,9 +231,17 @@ class ScanRun:
         await scans.add_differing(self.runtime.database, self.scan, Side.SALESFORCE, known)
         versions = {id_: told[id_] for id_ in told.keys() & set(others)}
         left_alone = await self._unloaded(Side.SALESFORCE, versions)
+        left_alone |= await self._awaited(row for row in rows if str(row["Id"]) in versions)
         news = sorted(versions.keys() - left_alone)
         others = [id_ for id_ in others if id_ not in left_alone]
         return len(known) + await links.mark_seen(self.runtime.database, kind, others, news, self.asked.lane)
+
+    async def _awaited(self, rows: Iterable[dict[str, Any]]) -> set[str]:
+        """Give the Ids of records new to us whose chart is due: it was just created from there, or looks for it."""
+        charts = {str(row["Id"]): str(row.get(self.table.external_id) or "").strip() for row in rows}
+        named = sorted(filter(None, charts.values()))
+        due = await links.on_their_way(self.runtime.database, self.asked.kind, named, Side.DRCHRONO)
+        return {id_ for id_, chart in charts.items() if chart in due}
 
     async def _unloaded(self, side: Side, versions: Mapping[str, str]) -> set[str]:
         """Give the records new to us that a comparison leaves alone, because nobody had their kind loaded yet."""

@@ -245,6 +245,20 @@ async def test_what_one_that_has_just_listed_drchrono_finds_in_salesforce_needs_
     assert clinic.calls("drchrono", "GET /api/patients/") == 0
 
 
+async def test_a_contact_whose_chart_is_due_is_not_taken_up_beside_it(clinic):
+    """As while a first load is under way: workers create what the scan comes to afterwards."""
+    patient = await clinic.registers(first_name="Ada", last_name="Test")
+    named = {"FirstName": "Ada", "LastName": "Test", "DrChrono_Patient_Id__c": str(patient["id"])}
+    contact = clinic.human_enters_contact(**named)
+    await points_out(clinic, PATIENTS)
+
+    marked = await clinic.links()
+    await clinic.settles()
+
+    assert [(one.drchrono_id, one.salesforce_id) for one in marked] == [(str(patient["id"]), None)]
+    assert [(one.drchrono_id, one.salesforce_id) for one in await clinic.links()] == [(str(patient["id"]), contact)]
+
+
 async def test_ten_thousand_that_are_equal_cost_few_calls(clinic):
     """A page is a call to ask for it and one or two to fetch it, so ten pages stay below 45 calls."""
     clinic.drchrono.put("/_control/settings", json={"bulk_page_size": 1}).raise_for_status()
