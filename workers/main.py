@@ -26,7 +26,7 @@ from app.log import configure, log
 from app.operations import connections
 from app.periodic import Missed, Supervisor, Task
 from app.ports import Inbox
-from app.runtime import Runtime, open_runtime, settle_memory
+from app.runtime import Runtime, open_runtime, settle_memory, share_heap
 from app.settings import env_file
 from app.settings.fields import Settings
 from app.store import heartbeats
@@ -131,6 +131,7 @@ def arqs_worker(settings: Settings) -> dict[str, Any]:
 
     async def begin(ctx: dict[Any, Any]) -> None:
         os.umask(0o077)
+        share_heap()
         arqs_log = logging.getLogger("arq")  # what it warns of is a line of ours, through the guard
         arqs_log.handlers.clear()
         arqs_log.setLevel(logging.WARNING)

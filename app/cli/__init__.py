@@ -331,8 +331,10 @@ def _begin(known: "Settings") -> None:
     """Begin a process that stays: its log, and what a person should know of its settings and its database."""
     from app import log
     from app.operations import maintenance
+    from app.runtime import share_heap
     from app.settings import env_file
 
+    share_heap()
     log.configure(form=known.log_format)
     for says in env_file.near_misses():
         log.log.warning("setting.unknown", advice=says)
