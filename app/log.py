@@ -27,6 +27,8 @@ from typing import Any
 
 import structlog
 
+from app.json_text import write_json
+
 ALLOWED = frozenset(
     name
     for names in (
@@ -91,7 +93,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 def guard(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> dict[str, Any]:
     """Let through what is allowed to be logged, and name what was not."""
     kept = {key: _short(value) for key, value in line.items() if key in ALLOWED}
-    if dropped := sorted(key for key in line if key not in ALLOWED and key != "exc_info"):
+    if len(kept) < len(line) and (dropped := sorted(line.keys() - ALLOWED - {"exc_info"})):
         kept["dropped"] = dropped
     if line.get("exc_info"):
         kept |= _failure(line["exc_info"])
@@ -100,10 +102,10 @@ def guard(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> dict[st
 
 def _short(value: Any) -> Any:
     """Give plain values and lists of them; of anything else, whose text may hold a value, only its class."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
     if isinstance(value, str):
         return value[:_LONGEST]
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, list | tuple | set | frozenset):
         return [_short(item) for item in value]
     return type(value).__name__
@@ -140,6 +142,11 @@ KNOWN_BY_HEART = frozenset(
 
 def _known(text: object) -> str:
     return text.strip() if type(text) is str and text in KNOWN_BY_HEART else "library.message"
+
+
+def _json_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> str:
+    """Give a line for programs, once the guard has left plain values of it."""
+    return write_json(line).decode()
 
 
 _COLORS = {"debug": 2, "info": 32, "warning": 33, "error": 31, "critical": 31}
@@ -254,5 +261,5 @@ def configure(level: int = logging.INFO, form: LogFormat = LogFormat.AUTO) -> No
 def _renderer(form: LogFormat) -> Callable[..., Any]:
     is_terminal = sys.stderr.isatty()
     if form is LogFormat.JSON or (form is LogFormat.AUTO and not is_terminal):
-        return structlog.processors.JSONRenderer()
+        return _json_line
     return _Text(is_colored=is_terminal and "NO_COLOR" not in os.environ)

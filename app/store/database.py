@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import sqlalchemy as sa
+from pydantic_core import to_json
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -290,7 +291,10 @@ class JsonRows:
 
 def json_of(value: Any) -> str:
     """Give JSON as the database is told it; not escaped, so that text no encoding can carry fails here and at once."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return to_json(value).decode()
+    except ValueError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _engine(url: sa.URL, address: PostgresAddress | None, patience_s: float) -> AsyncEngine:

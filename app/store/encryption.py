@@ -13,7 +13,6 @@ Source  NIST SP 800-38D 8.3: up to 2^32 texts for each key, with random nonces o
 
 import base64
 import hashlib
-import json
 import os
 from typing import Any
 
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.errors import Displaced, Undecryptable
+from app.json_text import read_json, write_json
 
 _FORM = "v2"
 _NONCE_BYTES = 12
@@ -41,7 +41,7 @@ class Vault:
 
     def seal(self, document: Any, place: str) -> str:
         """Give a JSON document sealed under the newest key, for this place alone."""
-        return self.seal_bytes(json.dumps(document, separators=(",", ":")).encode(), place)
+        return self.seal_bytes(write_json(document), place)
 
     def seal_bytes(self, raw: bytes, place: str) -> str:
         """Give bytes sealed under the newest key, for this place alone."""
@@ -54,7 +54,7 @@ class Vault:
 
         Raises  Undecryptable when no key fits, or the text was not sealed for this place
         """
-        return json.loads(self.open_bytes(sealed, place))
+        return read_json(self.open_bytes(sealed, place))
 
     def open_bytes(self, sealed: str, place: str) -> bytes:
         """Give the bytes that lie at a place.

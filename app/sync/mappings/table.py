@@ -310,8 +310,11 @@ class Table:
 
     def keep(self, raw: Mapping[str, Any], *beside: str) -> dict[str, Any]:
         """Give what of a DrChrono record may be stored: the fields the table names, and the keys named beside them."""
-        wanted = {name for row in self.rows.values() for name in row.sources} | {*beside, *self._asked(Side.DRCHRONO)}
-        return {name: value for name, value in raw.items() if name in wanted}
+        return {name: value for name, value in raw.items() if name in self._kept or name in beside}
+
+    @cached_property
+    def _kept(self) -> frozenset[str]:
+        return frozenset({name for row in self.rows.values() for name in row.sources} | {*self._asked(Side.DRCHRONO)})
 
 
 Mappings = Mapping[Kind, Table]

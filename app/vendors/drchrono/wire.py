@@ -6,12 +6,12 @@ webhook's secret, so nothing of it is ever kept.
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.json_text import read_json
 from app.sync.mappings import codecs
 from app.sync.mappings.codecs import Unfit
 from app.sync.model import Kind
@@ -49,7 +49,7 @@ def read_notice(body: bytes) -> Notice:
     Raises  NotReadable for anything that is no JSON object with an `object` that has an id
     """
     try:
-        document = json.loads(body)
+        document = read_json(body)
     except (ValueError, RecursionError):
         raise NotReadable("the body is not JSON") from None
     record = document.get("object") if isinstance(document, dict) else None

@@ -8,13 +8,13 @@ Source  Platform Events Developer Guide; Amazon EventBridge User Guide (read 202
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from app.json_text import read_json
 from app.vendors.salesforce.wire import id_of
 
 MOST_EVENTS = 2000
@@ -62,7 +62,7 @@ def read_events(body: bytes) -> EventBatch:
     Raises  UnreadableEvents
     """
     try:
-        document = json.loads(body)
+        document = read_json(body)
     except (ValueError, RecursionError):
         raise UnreadableEvents("the body is not JSON") from None
     organizations = (
