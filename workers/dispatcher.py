@@ -28,7 +28,7 @@ FULL = 200
 POLL_EVERY_S = 2.0
 _PASSES_AT_ONCE, _BULKY_PASSES_AT_ONCE = 3, 2  # what waits in a bulky lane meanwhile comes together in a bulk job
 _STREAM_PER_S, _FEW = 50, 5  # people edit more slowly, and what they save at once is one thing or a few
-_GATHERS_S = 0.75  # the longest: of 200 a second that is most of a batch
+_GATHERS_S = 0.9  # the longest: of 200 a second that is most of a batch
 
 KindLane = tuple[Kind, Lane]
 
