@@ -310,7 +310,8 @@ class Table:
 
     def keep(self, raw: Mapping[str, Any], *beside: str) -> dict[str, Any]:
         """Give what of a DrChrono record may be stored: the fields the table names, and the keys named beside them."""
-        return {name: value for name, value in raw.items() if name in self._kept or name in beside}
+        wanted = self._kept.union(beside)
+        return {name: value for name, value in raw.items() if name in wanted}
 
     @cached_property
     def _kept(self) -> frozenset[str]:
