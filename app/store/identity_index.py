@@ -177,14 +177,17 @@ async def release_people(connection: AsyncConnection, token: str) -> None:
     await connection.execute(_RELEASED, {"p_token": token})
 
 
+# SQLite keeps no statistics, and takes an index whose first column equals something for a better one than that of many
+# values: all links of a kind would be gone through. So what must not lead is said of a column with nothing added to it.
 _IS_OF_KIND = links.c.kind == sa.bindparam("p_kind")
+_IS_OF_KIND_TOO = links.c.kind.concat("") == sa.bindparam("p_kind")
 
 
 def _persons(
     *condition: sa.ColumnElement[bool], person: sa.ColumnElement[str | None] = links.c.person
 ) -> sa.Select[Any]:
     known = (links.c.id, links.c.drchrono_id, links.c.salesforce_id, person.label("person"), links.c.due_at)
-    return sa.select(*known).where(_IS_OF_KIND, *condition)
+    return sa.select(*known).where(*condition)
 
 
 def _may_have_made_one() -> sa.ColumnElement[bool]:
@@ -198,6 +201,7 @@ def _now_and_once(*condition: sa.ColumnElement[bool]) -> tuple[sa.Select[Any], s
     """Ask who is one of these persons now, and who ever was."""
     asked = among("p_persons")
     was = (links.c.id == identities.c.link_id, identities.c.person.in_(asked))
+    condition = (_IS_OF_KIND_TOO, *condition)
     return _persons(*condition, links.c.person.in_(asked)), _persons(*condition, *was, person=identities.c.person)
 
 
@@ -234,7 +238,7 @@ async def identities_of(database: Database, link_ids: Sequence[str]) -> dict[str
 
 _PAIRED = {
     side: _persons(
-        links.c[f"{side}_id"].in_(among("p_ids")), links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None)
+        _IS_OF_KIND, links.c[f"{side}_id"].in_(among("p_ids")), links.c[f"{side.other}_id"].concat("").is_not(None)
     )
     for side in Side
 }

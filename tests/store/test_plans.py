@@ -12,6 +12,7 @@ from app.store import (
     attention,
     clock,
     conflicts,
+    identity_index,
     journal,
     outcomes,
     queue_stats,
@@ -183,6 +184,22 @@ async def test_what_a_person_decided_and_the_conflict_it_is_about_are_found_by_i
 
     assert len(sent) >= 5
     assert await walks(filled, sent) == {}
+
+
+@on_sqlite
+async def test_whom_a_batch_is_matched_with_is_sought_by_person_or_id_and_never_in_all_of_a_kind(filled):
+    persons, ids = [f"{n:064d}" for n in range(TAKEN)], {str(n) for n in range(TAKEN)}
+
+    sent = [
+        *await statements_of(filled, identity_index.known_people, Kind.PATIENT, persons),
+        *await statements_of(filled, identity_index.sent_for, Kind.PATIENT, persons),
+        *await statements_of(filled, identity_index.already_paired, Kind.PATIENT, Side.DRCHRONO, ids),
+        *await statements_of(filled, identity_index.already_paired, Kind.PATIENT, Side.SALESFORCE, ids),
+    ]
+
+    steps = [step for one in sent for step in plan_of(filled, *one).splitlines()]
+    assert len(sent) == 5
+    assert [step for step in steps if step.endswith(("(kind=?)", ">?)"))] == []
 
 
 @on_sqlite
