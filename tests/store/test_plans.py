@@ -125,7 +125,7 @@ async def the_statuses_that_are_to_be_shown(database):
     rested = sa.update(tables.links).where(tables.links.c.due_at.is_not(None))
     await change(database, rested.values(due_at=None, status_due_at=clock.db_now()))
     assert await sync_status.are_due(database, [Kind.PATIENT, Kind.APPOINTMENT])
-    found = await sync_status.due(database, Kind.PATIENT, 1000)
+    found = await sync_status.due(database, Kind.PATIENT, tuple(Lane), 1000)
     await sync_status.shown(database, [(one, "shown") for one in found])
     assert (len(found), await sync_status.are_due(database, [Kind.PATIENT])) == (TAKEN, False)
 
