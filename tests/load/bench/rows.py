@@ -87,6 +87,8 @@ ROWS = (
     Row("stored", "change_cpu_ms_many", "  CPU ms of web and worker, beside few links", beside="change_cpu_ms_few"),
     Row("start", "start_web_s", "cold start to ready, s: web", 1.5),
     Row("start", "start_worker_s", "  worker", 1.5),
+    Row("start", "start_web_cpu_s", "  CPU s until then: web"),
+    Row("start", "start_worker_cpu_s", "  worker"),
     Row("edits", "rename_p50_ms", "a rename, webhook to write, p50 ms", 150),  # DrChrono is asked who it is now
     Row("edits", "cut_p99_s", "a call of ours whose line is cut, until both sides agree, p99 s", 15),
     Row("edits", "drchrono_writes_per_1000", "DrChrono writes per 1,000 edits in Salesforce", 1_050),
