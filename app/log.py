@@ -27,8 +27,6 @@ from typing import Any
 
 import structlog
 
-from app.json_text import write_json
-
 ALLOWED = frozenset(
     name
     for names in (
@@ -144,11 +142,6 @@ def _known(text: object) -> str:
     return text.strip() if type(text) is str and text in KNOWN_BY_HEART else "library.message"
 
 
-def _json_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> str:
-    """Give a line for programs, once the guard has left plain values of it."""
-    return write_json(line).decode()
-
-
 _COLORS = {"debug": 2, "info": 32, "warning": 33, "error": 31, "critical": 31}
 _PLAIN, _DIM, _BOLD = 0, 2, 1
 
@@ -261,5 +254,5 @@ def configure(level: int = logging.INFO, form: LogFormat = LogFormat.AUTO) -> No
 def _renderer(form: LogFormat) -> Callable[..., Any]:
     is_terminal = sys.stderr.isatty()
     if form is LogFormat.JSON or (form is LogFormat.AUTO and not is_terminal):
-        return _json_line
+        return structlog.processors.JSONRenderer()
     return _Text(is_colored=is_terminal and "NO_COLOR" not in os.environ)

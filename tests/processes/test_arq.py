@@ -40,7 +40,7 @@ def test_arq_starts_a_whole_worker_that_needs_redis_neither_to_go_on_nor_to_end(
 
     said = arq.log.read_text()
     assert (code, "Traceback" in said) == (0, False), said[-2000:]
-    assert '"event":"worker.stopped"' in said
+    assert '"event": "worker.stopped"' in said
     assert "Polled" not in said
 
 

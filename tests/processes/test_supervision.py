@@ -42,7 +42,7 @@ def test_a_job_that_fails_is_named_by_the_web_and_live_edits_go_on_in_the_same_p
 
     assert f"/{worker} (" in named
     assert (here.work.is_running, here.work.process.pid) == (True, worker)
-    here.wait_until(lambda: all(f'"cause":"{name}"' in here.work.log.read_text() for name in ("listen", "reconcile")),
+    here.wait_until(lambda: all(f'"cause": "{name}"' in here.work.log.read_text() for name in ("listen", "reconcile")),
                     "both jobs to be said to fail")  # fmt: skip
     said = here.work.log.read_text()
     assert "Canary" not in said
