@@ -85,6 +85,7 @@ ROWS = (
     Row("first-load", "first_load_patients", "  patients"),
     Row("stored", "change_cpu_growth", "cost of a change with 1,000,000 links, of that with 1,000", 1.3),
     Row("stored", "change_cpu_ms_many", "  CPU ms of web and worker, beside few links", beside="change_cpu_ms_few"),
+    Row("stored", "stored_links", "  links"),
     Row("start", "start_web_s", "cold start to ready, s: web", 1.5),
     Row("start", "start_worker_s", "  worker", 1.5),
     Row("start", "start_web_cpu_s", "  CPU s until then: web"),
