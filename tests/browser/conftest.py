@@ -3,13 +3,14 @@
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.scene import VIEWER, set_up, settings
 from tests.browser.seen import BROWSER, People
 from tests.harness.cluster import town
 
-SECONDS = 15_000
+PATIENCE_MS = 20_000  # what is retried waits two seconds for the poll, and a busy machine takes its time
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items):
@@ -58,7 +59,7 @@ def browsers(clinic, chromium, people):
 
     def open_(token=None, **how):
         context = people.context(chromium, token, base_url=clinic.given["PUBLIC_URL"], **how)
-        context.set_default_timeout(SECONDS)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: thrown.append(str(error)))

@@ -241,6 +241,7 @@ async def compared(database, many):
     return among_many / among_some
 
 
+@pytest.mark.long  # in each run the plans say so, of the same statements
 async def test_taking_200_costs_the_same_among_a_thousand_and_fifty_thousand(database):
     assert await compared(database, 50_000) < 3
 
@@ -250,6 +251,7 @@ async def of_the_first_page(database):
     return await cost(database, [("BEGIN", ()), *sent] if database.is_sqlite else sent)
 
 
+@pytest.mark.long  # in each run the plans say so, of the same statements
 async def test_the_first_page_of_patients_costs_the_same_among_a_thousand_and_thirty_thousand(database):
     await fill(database, 1, SOME)
     among_some = await of_the_first_page(database)
@@ -274,6 +276,7 @@ async def take_a_crowd(database):
     assert len(batch.due) == 100
 
 
+@pytest.mark.long  # in each run the plans say so, of the same statements
 async def test_a_crowd_costs_the_same_whatever_is_due_behind_it(database):
     await fill(database, 1, 20_000)
     before_some = await of_a_crowd(database, SOME)
