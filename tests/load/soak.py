@@ -5,13 +5,15 @@ connections and threads may grow, and neither may have been started anew. Exit 1
 
 What is open is counted by what it is, because pools and clients come and go: of each sort the fewest at the end may be
 no more than the most before. So a single file that is left open every now and then is seen, and a pool at its height
-is not mistaken for one. Two things grow by themselves, up to a height that is known: SQLite keeps the descriptor of a
+is not mistaken for one. Three things grow by themselves, up to a height that is known: SQLite keeps the descriptor of a
 connection that was closed, for the next, as long as another connection holds a lock (the most that were ever open at
-once); and a pool of calls has one connection more whenever more calls meet than ever did. The connections of whoever
+once); each pool of threads has one thread more whenever more work meets than ever did (SQLite's connections, asyncio's
+executor, Salesforce's calls); and a pool of calls has one connection more in the same way. The connections of whoever
 asks the web are theirs; those that they have closed and the web has not are counted.
 """
 
 import argparse
+import os
 import random
 import signal
 import statistics
@@ -30,6 +32,7 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
+from app.settings.fields import Settings
 from app.store.database import MOST_OPEN
 from app.sync.mappings import file
 from app.wakeup import QUEUE
@@ -43,9 +46,12 @@ WARM = 0.4  # of the time; by then every path was taken and every cache is full
 PAUSE_S, MISCHIEF_S, ODD_S, SAMPLE_S = 0.2, 10.0, 5.0, 2.0
 # how much more memory the last quarter of what was measured may hold than the first: the larger of both
 MORE_BYTES, MORE_SHARE = 12 * 2**20, 0.08
-MORE_CALLS = 2  # connections to a vendor or Valkey, when more calls meet than ever did
+MOST_CALLS = 20  # connections to a vendor or Valkey: httpx keeps no more, and so many calls hardly meet
 # the database and its log for each connection, the inbox's own and housekeeping's beside the pool's; one shared memory
 MOST_OF_SQLITES = 2 * (MOST_OPEN + 2) + 1
+# those connections, Salesforce's calls at once, asyncio's executor, and what each process begins with
+SALESFORCE_CALLS = Settings.model_fields["salesforce_calls_at_once"].default
+MOST_THREADS = MOST_OPEN + 2 + SALESFORCE_CALLS + ((os.cpu_count() or 1) + 4) + 4
 MEMORY, THREADS, FILES, SQLITE, LEFT = "memory", "threads", "other files", "SQLite's files", "left by clients"
 PAGES = ("/", "/patients", "/failures", "/held", "/api/v1/queue", "/api/v1/deliveries", "/healthz", "/metrics")
 
@@ -92,8 +98,10 @@ class Measured:
                 most = max(before)
                 if sort == SQLITE:
                     most = max(most, MOST_OF_SQLITES)
+                elif sort == THREADS:
+                    most = max(most, MOST_THREADS)
                 elif sort in self._peers.values():
-                    most += MORE_CALLS
+                    most = max(most, MOST_CALLS)
                 yield name, sort, *(f"{min(part)} to {max(part)}" for part in (before, end)), min(end) > most
 
 
