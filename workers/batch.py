@@ -38,17 +38,32 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactSearch:
+    """Which Contacts, of those that name no chart, are who a chart is, as Salesforce was read under its match lease.
+
+    who  what the chart showed then
+    at   when Salesforce was asked (monotonic)
+    """
+
+    who: Fields
+    met: tuple[Snapshot, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """One link as taken, with what both sides hold, or why that could not be seen.
 
     is_contradicted  DrChrono, when asked, denied a body that was believed
     delivered        what the bodies of its unfinished deliveries show, believed or not
+    searched         of one that is new to Salesforce, and leased for matching, whom it met there
     """
 
     due: Due
     seen: Seen | SyncError
     is_contradicted: bool = False
     delivered: tuple[Snapshot, ...] = ()
+    searched: ContactSearch | None = None
 
     @property
     def link(self) -> Link:

@@ -1,16 +1,17 @@
 """Match: before a record is created, search the other side for it; one match links, several wait for a person.
 
 Only one worker matches a person at a time, in either direction, from here to the save, so a Contact and a chart of
-one person that come at the same moment end as one pair. Salesforce is asked once for a whole batch. DrChrono's lists
+one person that come at the same moment end as one pair. Salesforce is asked once for a whole batch: for most, when it
+was read. DrChrono's lists
 are some seconds old, so our own index is asked beside them, and what only the index knows is read before it is
 believed. A write that makes a linked record somebody else takes part: nobody is matched beside it.
 """
 
 import asyncio
-from collections import ChainMap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from functools import partial
+from time import monotonic
 from typing import Any
 
 from app.errors import SyncError, Unauthorized, Unreadable, VendorError
@@ -18,14 +19,15 @@ from app.ports import SealedColumn
 from app.store import identity_index as store
 from app.sync import create, failure_causes
 from app.sync.failure_causes import BUSY
-from app.sync.identity import alike, fingerprints, identity, narrowed, question, says_who, search_key
+from app.sync.identity import alike, alike_each, fingerprints, identity, narrowed, question, search_key
 from app.sync.mappings.table import Table
 from app.sync.model import WHOLE_RECORD, FieldResolution, Fields, Link, PendingWrite, Seen, Side, Snapshot
 from app.sync.plan import Create, FindCreated, Hold, LinkTo, MergeContacts, Plan, ReadyPlan, Wait, Write
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
-from workers.batch import Batch, Observed
+from workers.batch import Batch, ContactSearch, Observed
 from workers.bisection import one_by_one, side_by_side
+from workers.match_lease import busy, lease_planned, renamed_to
 from workers.outcome import identity_of
 from workers.read import ask_salesforce, reader_of
 
@@ -36,6 +38,7 @@ class CreateCandidate:
 
     word      what a person says of it
     known_as  everybody that its side says it is
+    searched  how Salesforce was searched for it when it was read
     """
 
     link: Link
@@ -47,6 +50,7 @@ class CreateCandidate:
     zone: str = ""
     word: FieldResolution | None = None
     known_as: frozenset[str] = frozenset()
+    searched: ContactSearch | None = None
 
     @property
     def word_there(self) -> FieldResolution | None:
@@ -67,7 +71,7 @@ class ChartsFound:
     not_shown: Sequence[str]
 
 
-_AGAIN = timedelta(seconds=1.5)
+_COUNTS_FOR_S = 3.0  # a Contact that somebody entered since is met by another search
 _NO_ID = ""  # of a row whose id names nothing
 
 Match = Create | LinkTo | MergeContacts | Hold | Wait
@@ -92,7 +96,13 @@ def candidate_of(batch: Batch, observed: Observed, plan: Create | FindCreated) -
     zone = there.zone if isinstance(there, Snapshot) else ""
     attempt = attempt if isinstance(plan, FindCreated) else None
     word, known_as = seen.decided.get(WHOLE_RECORD), identity_of(rules, observed).all
-    return CreateCandidate(observed.link, plan, side, who, prints, attempt, zone, word, known_as)
+    searched = observed.searched if side is Side.SALESFORCE and _counts(observed.searched, who) else None
+    return CreateCandidate(observed.link, plan, side, who, prints, attempt, zone, word, known_as, searched)
+
+
+def _counts(searched: ContactSearch | None, who: Fields) -> bool:
+    """Say whether a search was for this very one, and just now."""
+    return searched is not None and searched.who == who and monotonic() - searched.at < _COUNTS_FOR_S
 
 
 async def match_before_create(
@@ -113,47 +123,18 @@ async def match_before_create(
         elif candidate.side is Side.DRCHRONO:
             judged[link_id] = Hold(failure_causes.NOBODY)
     writes = {link_id: (looks[link_id], plan) for link_id, plan in plans.items() if isinstance(plan, Write)}
-    persons = one_by_one(writes, lambda one: _renamed_to(batch, *one))
+    persons = one_by_one(writes, lambda one: renamed_to(batch, *one))
     judged |= {link_id: error for link_id, error in persons.items() if isinstance(error, SyncError)}
     renamed = {link_id: person for link_id, person in persons.items() if isinstance(person, str)}
     if candidates or renamed:
-        known_as = _known_as(batch, observed) if any(one.side is Side.DRCHRONO for one in candidates) else ()
-        ours = await _lease(batch, candidates, renamed, known_as)
-        busy = {link_id: writes[link_id][1] for link_id, person in renamed.items() if person not in ours}
-        judged |= {link_id: replace(_busy(batch), settled=plan.settled) for link_id, plan in busy.items()}
+        ours = {one.prints[0] for one in candidates if one.searched}
+        left = {one.link.id: one.prints[0] for one in candidates if not one.searched}
+        has_contacts = any(one.side is Side.DRCHRONO for one in candidates)
+        ours |= await lease_planned(batch, observed, left, renamed, notes_charts=has_contacts)
+        late = {link_id: writes[link_id][1] for link_id, person in renamed.items() if person not in ours}
+        judged |= {link_id: replace(busy(batch), settled=plan.settled) for link_id, plan in late.items()}
         judged |= await _match(batch, candidates, ours, renamed.values())
     return {link_id: plan for link_id, plan in plans.items() if not isinstance(plan, FindCreated)} | judged
-
-
-def _renamed_to(batch: Batch, observed: Observed, plan: Write) -> str | None:
-    """Give whom a plan makes of a record of DrChrono's: one whose chart it then is; None where it stays who it is."""
-    seen, written, rules = observed.seen, plan.writes.get(Side.DRCHRONO, {}), batch.rules
-    if not isinstance(seen, Seen) or not says_who(rules.table) & written.keys():
-        return None
-    held = [side.fields for side in (seen.salesforce, seen.drchrono) if isinstance(side, Snapshot)]
-    found = fingerprints(rules, ChainMap(*(dict(one) for one in (written, *reversed(held)))))
-    return found[0] if found else None
-
-
-def _known_as(batch: Batch, observed: Sequence[Observed]) -> list[tuple[str, str]]:
-    """Give (link id, person) of whom the charts are that were taken with those that are to be created."""
-    charts = {one.link.id: one for one in observed if one.link.drchrono_id is not None}
-    found = one_by_one(charts, lambda one: identity_of(batch.rules, one).all)
-    return [(link_id, who) for link_id, all_ in found.items() if not isinstance(all_, SyncError) for who in all_]
-
-
-async def _lease(
-    batch: Batch,
-    candidates: Sequence[CreateCandidate],
-    renamed: Mapping[str, str],
-    known_as: Collection[tuple[str, str]],
-) -> set[str]:
-    persons = {candidate.link.id: candidate.prints[0] for candidate in candidates}
-    return await store.lease_people(batch.runtime.database, batch.leased.token, persons, renamed, known_as)
-
-
-def _busy(batch: Batch) -> Wait:
-    return Wait(BUSY, batch.leased.now + _AGAIN)
 
 
 async def _match(
@@ -171,13 +152,13 @@ async def _match(
     first = [candidate.prints[0] for candidate in charts if candidate.link.id not in expected]
     for person in (*first, *renamed):
         contacts.pop(person, None)
-    busy = _busy(batch)
-    judged: Matches = dict.fromkeys((candidate.link.id for candidate in candidates), busy)
+    later = busy(batch)
+    judged: Matches = dict.fromkeys((candidate.link.id for candidate in candidates), later)
     of_charts, of_contacts = await asyncio.gather(
-        match_contacts(batch, charts, busy, expected), match_charts(batch, contacts)
+        match_contacts(batch, charts, later, expected), match_charts(batch, contacts)
     )
     met = {plan.link_to for plan in of_contacts.values() if isinstance(plan, LinkTo)}  # as DrChrono shows it now
-    return judged | of_charts | of_contacts | {one.link.id: busy for one in charts if one.link.drchrono_id in met}
+    return judged | of_charts | of_contacts | {one.link.id: later for one in charts if one.link.drchrono_id in met}
 
 
 async def match_charts(batch: Batch, candidates: Mapping[str, CreateCandidate]) -> Matches:
@@ -329,7 +310,7 @@ async def _taken(batch: Batch, charts: set[str]) -> set[str]:
 
 
 async def match_contacts(
-    batch: Batch, candidates: Sequence[CreateCandidate], busy: Wait, expected: Collection[str] = ()
+    batch: Batch, candidates: Sequence[CreateCandidate], later: Wait, expected: Collection[str] = ()
 ) -> Matches:
     """Judge charts by the Contacts that name no chart; Salesforce's answer is never stale.
 
@@ -338,16 +319,8 @@ async def match_contacts(
     if not candidates:
         return {}
     table = batch.rules.table
-    reader = await reader_of(batch)
-
-    async def search(part: Mapping[str, CreateCandidate]) -> dict[str, list[Snapshot]]:
-        return await _free_contacts(batch, reader, part)
-
     asked = {candidate.link.id: candidate for candidate in candidates}
-    try:
-        found = await ask_salesforce(batch, asked, search)
-    except VendorError as error:
-        return dict.fromkeys(asked, error)
+    found = await _free_contacts(batch, asked)
     met = set()
 
     def judge(candidate: CreateCandidate) -> Match | SyncError:
@@ -358,7 +331,7 @@ async def match_contacts(
         if not free and candidate.link.id in expected:
             return Wait(BUSY, batch.leased.now + batch.rules.search_gap)
         if free and candidate.prints[0] in met:
-            return busy
+            return later
         met.add(candidate.prints[0])
         assert isinstance(candidate.plan, Create)
         return create.link_or_create(candidate.plan, free, (), word=candidate.word_there)
@@ -379,18 +352,33 @@ async def _expected(batch: Batch, candidates: Sequence[CreateCandidate]) -> set[
 
 
 async def _free_contacts(
-    batch: Batch, reader: SideReader, candidates: Mapping[str, CreateCandidate]
-) -> dict[str, list[Snapshot]]:
+    batch: Batch, candidates: Mapping[str, CreateCandidate]
+) -> dict[str, list[Snapshot] | SyncError]:
     """Give the Contacts that are who is to be created, and name no chart and are in no pair."""
-    table = batch.rules.table
+    found: dict[str, Sequence[Snapshot] | SyncError] = {
+        link_id: one.searched.met for link_id, one in candidates.items() if one.searched
+    }
+    left = {link_id: one for link_id, one in candidates.items() if not one.searched}
+    try:
+        found |= await ask_salesforce(batch, left, partial(_unnamed, batch)) if left else {}
+    except VendorError as error:
+        found |= dict.fromkeys(left, error)
+    ids = {one.id for those in found.values() if not isinstance(those, SyncError) for one in those}
+    paired = await store.already_paired(batch.runtime.database, batch.rules.table.kind, Side.SALESFORCE, ids)
+    return {
+        link_id: those if isinstance(those, SyncError) else [one for one in those if one.id not in paired]
+        for link_id, those in found.items()
+    }
+
+
+async def _unnamed(batch: Batch, candidates: Mapping[str, CreateCandidate]) -> dict[str, list[Snapshot]]:
+    """Give, of the Contacts that name no chart, those that are who is to be created."""
+    table, reader = batch.rules.table, await reader_of(batch)
     keys = {link_id: search_key(table, one.who, one.zone) for link_id, one in candidates.items()}
     values = {day for _, day in keys.values() if day is not None}
     if not values:
         return {link_id: [] for link_id in candidates}
     (name,) = {name for name, _ in keys.values()}
-    records = await batch.salesforce.unnamed(table.object, table.fields, table.external_id, name, values)
+    records = await batch.salesforce.read(table.object, table.fields, table.external_id, [], [], (name, values))
     contacts = [reader.salesforce(one) for one in records]
-    found = {link_id: alike(table, one.who, contacts) for link_id, one in candidates.items()}
-    ids = {one.id for those in found.values() for one in those}
-    paired = await store.already_paired(batch.runtime.database, table.kind, Side.SALESFORCE, ids)
-    return {link_id: [one for one in those if one.id not in paired] for link_id, those in found.items()}
+    return alike_each(table, {link_id: one.who for link_id, one in candidates.items()}, contacts)

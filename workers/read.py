@@ -1,43 +1,33 @@
 """Read: what each side holds now of every leased link.
 
-Salesforce is read in one call for the whole batch; where it refuses that for the sake of one id, that one is found by
-halving. DrChrono's calls are scarce, so the newest delivered body counts as
-a read while nothing contradicts it; in doubt one GET decides, some seconds later, but at once where it is about who
-somebody is. What the records refer to, and the visit that one was under an earlier id, is told from our own index.
+Salesforce is read in one call for the whole batch, which also searches for whoever may be new to it; where it refuses
+that for the sake of one id, that one is found by halving. What DrChrono holds is what it has delivered, or its answer
+(`read_drchrono.py`). What the records refer to, and the visit that one was under an earlier id, is told from our own
+index.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import Any, TypeVar
 
-from app.errors import (
-    IdRefused,
-    Rejected,
-    SyncError,
-    Unauthorized,
-    Unavailable,
-    Undecryptable,
-    Unreadable,
-    ValueRefused,
-    VendorError,
-)
-from app.log import log
+from app.errors import IdRefused, Rejected, SyncError, Unavailable, Unreadable, ValueRefused, VendorError
 from app.ports import SealedColumn
 from app.store import dependencies, doctor_zones, link_claims
 from app.store.resolutions import Resolution
-from app.store.work_queue import DeliveredBody, Due
-from app.sync.card_requests import about_the_link, as_named, asks_for_sync
-from app.sync.deletions import is_said_twice
-from app.sync.failure_causes import NOT_SHOWN_ONCE
+from app.store.work_queue import Due
+from app.sync.card_requests import about_the_link, as_named
 from app.sync.field_writes import unlinked_parents
-from app.sync.model import Absent, Deleted, FieldResolution, Link, NeedsConfirmation, RecordRef, Seen, Side, Snapshot
+from app.sync.identity import alike_each
+from app.sync.model import Absent, Deleted, FieldResolution, Link, RecordRef, Seen, Side, Snapshot
 from app.sync.snapshots import SHORT_ID, SideReader
-from app.sync.trust import IDENTITY_CHANGED, shows_delivered, trusted_snapshot
-from app.vendors.drchrono import wire
-from workers.batch import Batch, Observed
-from workers.bisection import halved, one_by_one, side_by_side
+from app.sync.trust import trusted_snapshot
+from workers.batch import Batch, ContactSearch, Observed
+from workers.bisection import halved, may_be_a_records, one_by_one, side_by_side
 from workers.bulk_jobs import settle_open_jobs
+from workers.match_lease import Newcomer, lease_newcomers
 from workers.missed_events import look_at_moved_records, record_missed_events
+from workers.read_drchrono import Question, delivered_snapshot, question_of
 
 
 async def read_both_sides(batch: Batch) -> list[Observed]:
@@ -60,24 +50,31 @@ async def _observe(batch: Batch) -> list[Observed]:
     Whom a delivery tells of is known from now on, also where Salesforce does not answer.
     """
     reader, due = await reader_of(batch), {one.link.id: one for one in batch.leased.due}
+    delivered = one_by_one(due, lambda one: delivered_snapshots(batch, reader, one))
+    newcomers = await lease_newcomers(batch, delivered)
     held: SalesforceSnapshots
+    searches: Mapping[str, ContactSearch] = {}
     our_user = ""
     try:
-        held = await read_salesforce(batch, reader)
+        held, searches = await _read_and_search(batch, reader, newcomers)
         if any(one.link.late_writes for one in batch.leased.due):
             our_user = (await batch.salesforce.user_id())[:SHORT_ID]
     except VendorError as error:
         held = dict.fromkeys(due, error)
 
-    def look(one: Due) -> Observed:
-        return _observed(batch, reader, one, held.get(one.link.id, Absent.ABSENT), our_user)
+    def look(one: tuple[Due, tuple[Snapshot, ...]]) -> Observed:
+        link_id = one[0].link.id
+        salesforce = held.get(link_id, Absent.ABSENT)
+        return _observed(batch, *one, salesforce, our_user, searches.get(link_id))
 
-    async def ask(one: tuple[Observed, _Question]) -> Observed:
+    async def ask(one: tuple[Observed, Question]) -> Observed:
         observed, question = one
         return await question(batch, reader, observed)
 
-    observed = _of_each(due, one_by_one(due, look))
-    asked = {one.link.id: (one, question) for one in observed if (question := _question(batch, one)) is not None}
+    opened = {id_: (due[id_], bodies) for id_, bodies in delivered.items() if not isinstance(bodies, SyncError)}
+    unopened = {id_: error for id_, error in delivered.items() if isinstance(error, SyncError)}
+    observed = _of_each(due, unopened | one_by_one(opened, look))
+    asked = {one.link.id: (one, question) for one in observed if (question := question_of(batch, one)) is not None}
     observed = _of_each(due, {one.link.id: one for one in observed} | await side_by_side(asked, ask))
     for find in (with_predecessors, with_parents):
 
@@ -98,136 +95,37 @@ def _of_each(due: Mapping[str, Due], found: Mapping[str, Observed | SyncError]) 
 SalesforceSnapshots = Mapping[str, Snapshot | Deleted | SyncError]
 
 
+def delivered_snapshots(batch: Batch, reader: SideReader, due: Due) -> tuple[Snapshot, ...]:
+    """Give what the bodies of a record's unfinished deliveries show, in the order they came.
+
+    Raises  Undecryptable
+    """
+    return tuple(delivered_snapshot(batch, reader, due.link.drchrono_id or "", body) for body in due.bodies)
+
+
 def _observed(
     batch: Batch,
-    reader: SideReader,
     due: Due,
+    bodies: tuple[Snapshot, ...],
     salesforce: Snapshot | Deleted | Absent | SyncError,
     our_user: str,
+    searched: ContactSearch | None,
 ) -> Observed:
     link = due.link
-    bodies = [delivered_snapshot(batch, reader, link.drchrono_id or "", body) for body in due.bodies]
     if isinstance(salesforce, SyncError):
-        return Observed(due, salesforce, delivered=tuple(bodies))
+        return Observed(due, salesforce, delivered=bodies)
     decided, card = resolutions_of(batch, due), about_the_link(due.requests)
     salesforce = as_named(link, salesforce, card)
     drchrono = trusted_snapshot(batch.rules, link, bodies, salesforce)
     seen = Seen(drchrono, salesforce, decided=decided, our_user=our_user, card=card)
-    return Observed(due, seen, delivered=tuple(bodies))
-
-
-_Question = Callable[[Batch, SideReader, Observed], Awaitable[Observed]]
-
-
-def _question(batch: Batch, observed: Observed) -> _Question | None:
-    """Give how DrChrono is to be asked about a record now; None where it need not be."""
-    if not isinstance(observed.seen, Seen):
-        return None
-    if _needs_confirmation(batch, observed):
-        return _confirm
-    if observed.seen.drchrono == NeedsConfirmation(IDENTITY_CHANGED) and observed.link.confirm_due_at is None:
-        return _read_at_once
-    return _read_back if _is_sampled(batch, observed) else None
-
-
-def _needs_confirmation(batch: Batch, observed: Observed) -> bool:
-    """Say whether somebody asks for a GET, or one was promised and its time has come; no delivery does instead."""
-    promised = observed.link.confirm_due_at
-    has_record = isinstance(observed.seen, Seen) and observed.link.drchrono_id is not None
-    is_time = promised is not None and promised <= batch.leased.now
-    return has_record and (is_time or asks_for_sync(observed.due.requests))
-
-
-async def _confirm(batch: Batch, reader: SideReader, observed: Observed) -> Observed:
-    """Ask DrChrono what it holds, as was promised; that it does not show a record is believed at the second time."""
-    assert isinstance(observed.seen, Seen)
-    asked: Snapshot | Absent | NeedsConfirmation
-    asked = await ask_drchrono(batch, reader, observed.link.drchrono_id or "")
-    if isinstance(asked, Absent) and not is_said_twice(batch.rules.table, observed.link, observed.delivered):
-        asked = NeedsConfirmation(NOT_SHOWN_ONCE)
-    return replace(observed, seen=replace(observed.seen, drchrono=asked))
-
-
-async def _read_at_once(batch: Batch, reader: SideReader, observed: Observed) -> Observed:
-    """Ask DrChrono who somebody is; an answer from before the delivery, or none, leaves that to a later one."""
-    assert isinstance(observed.seen, Seen)
-    try:
-        asked = await ask_drchrono(batch, reader, observed.link.drchrono_id or "")
-    except SyncError:
-        return observed
-    if isinstance(asked, Absent) or not shows_delivered(batch.rules.table, asked, observed.delivered):
-        return observed
-    return replace(observed, seen=replace(observed.seen, drchrono=asked))
-
-
-def _is_sampled(batch: Batch, observed: Observed) -> bool:
-    """Say whether a believed body is one of the few that are read back; whoever forges one cannot tell.
-
-    A row of a list needs none of that: DrChrono itself has answered with it.
-    """
-    if observed.due.bodies and observed.due.bodies[-1].is_listed:
-        return False
-    snapshot = observed.seen.drchrono if isinstance(observed.seen, Seen) else None
-    if not isinstance(snapshot, Snapshot) or snapshot.confirmed or snapshot.skipped or batch.rules.table.is_one_way:
-        return False
-    drawn = int(batch.runtime.keys.digest(b"sample", snapshot.id.encode(), snapshot.version.encode())[:8], 16)
-    return drawn < batch.runtime.settings.confirm_share * 0x100000000
-
-
-async def _read_back(batch: Batch, reader: SideReader, observed: Observed) -> Observed:
-    """Read back what was believed; one that says something else at the same stamp was not DrChrono's.
-
-    DrChrono may show a record as it was some seconds ago, so an older answer says nothing.
-    """
-    assert isinstance(observed.seen, Seen)
-    believed = observed.seen.drchrono
-    assert isinstance(believed, Snapshot)
-    try:
-        asked = await ask_drchrono(batch, reader, believed.id)
-    except SyncError:
-        return observed
-    if not isinstance(asked, Snapshot) or asked.version < believed.version:
-        return observed
-    if asked.version == believed.version and batch.rules.table.differing(asked, believed):
-        log.error(
-            "delivery.contradicted",
-            kind=observed.link.kind.value,
-            record_id=believed.id,
-            fields=sorted(batch.rules.table.differing(asked, believed)),
-            advice="somebody else may know the webhook's secret: change it at DrChrono and here",
-        )
-        return replace(observed, seen=replace(observed.seen, drchrono=asked), is_contradicted=True)
-    return replace(observed, seen=replace(observed.seen, drchrono=asked))
-
-
-def delivered_snapshot(batch: Batch, reader: SideReader, record_id: str, body: DeliveredBody) -> Snapshot:
-    """Give the snapshot of a record that a delivery carried.
-
-    Raises  Undecryptable when its body is not kept any more, or its key is not known
-    """
-    if body.sealed is None:
-        raise Undecryptable("the body of an unfinished delivery was dropped")
-    raw: Mapping[str, Any] = batch.runtime.vault.open(body.sealed, SealedColumn.DELIVERY_BODY.of(body.delivery_id))
-    return reader.drchrono(record_id, raw, body.version, confirmed=False)
-
-
-async def ask_drchrono(batch: Batch, reader: SideReader, record_id: str) -> Snapshot | Absent:
-    """Give what DrChrono answers that it holds.
-
-    Raises  VendorError when it does not answer, or is not connected
-    """
-    if batch.drchrono is None:
-        raise Unauthorized(Side.DRCHRONO.value, "GET", code="NOT_CONNECTED")
-    record = await batch.drchrono.read(batch.rules.table.path, record_id)
-    if record is None:
-        return Absent.ABSENT
-    return reader.drchrono(record_id, record, wire.version(record))
+    return Observed(due, seen, delivered=bodies, searched=searched)
 
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _NOBODY = "-"  # no external id of anybody
+_TOO_LONG = frozenset({"QUERY_TIMEOUT", "ReadTimeout", "TimeoutError"})
 
 
 async def read_salesforce(batch: Batch, reader: SideReader) -> SalesforceSnapshots:
@@ -237,10 +135,37 @@ async def read_salesforce(batch: Batch, reader: SideReader) -> SalesforceSnapsho
     """
     due = {one.link.id: one.link for one in batch.leased.due}
 
-    async def read(part: Mapping[str, Link]) -> dict[str, Snapshot | Deleted]:
-        return await _read_links(batch, reader, part)
+    async def read(part: Mapping[str, Link]) -> Mapping[str, Snapshot | Deleted]:
+        return (await _read_links(batch, reader, part))[0]
 
-    held = await ask_salesforce(batch, due, read)
+    return await _with_parents_named(batch, await ask_salesforce(batch, due, read))
+
+
+async def _read_and_search(
+    batch: Batch, reader: SideReader, newcomers: Mapping[str, Newcomer]
+) -> tuple[SalesforceSnapshots, Mapping[str, ContactSearch]]:
+    """Give what Salesforce holds, as `read_salesforce` does, and whom newcomers meet there, asked for in one question.
+
+    A question that is refused, or takes too long, is put without the search, which goes by itself before a create: so
+    it holds up nobody whom nothing is searched for.
+    Raises  VendorError
+    """
+    if not newcomers:
+        return await read_salesforce(batch, reader), {}
+    due, at = {one.link.id: one.link for one in batch.leased.due}, monotonic()
+    try:
+        held, unnamed = await _read_links(batch, reader, due, newcomers.values())
+        met = alike_each(batch.rules.table, {link_id: one.who for link_id, one in newcomers.items()}, unnamed)
+    except Exception as error:
+        is_too_long = isinstance(error, Unavailable) and error.code in _TOO_LONG
+        if not is_too_long and not may_be_a_records(error, (Rejected, Unreadable, ValueRefused)):
+            raise
+        return await read_salesforce(batch, reader), {}
+    searches = {link_id: ContactSearch(newcomers[link_id].who, tuple(those), at) for link_id, those in met.items()}
+    return await _with_parents_named(batch, held), searches
+
+
+async def _with_parents_named(batch: Batch, held: SalesforceSnapshots) -> SalesforceSnapshots:
     linked = {id_: one for id_, one in held.items() if isinstance(one, Snapshot)}
 
     async def resolved(part: Mapping[str, Snapshot]) -> dict[str, Snapshot]:
@@ -282,30 +207,37 @@ async def _ask_about_nobody(batch: Batch) -> None:
         raise Unavailable(error.side, error.call, status=error.status, code=error.code) from error
 
 
-async def _read_links(batch: Batch, reader: SideReader, links: Mapping[str, Link]) -> dict[str, Snapshot | Deleted]:
-    """Give what Salesforce holds of links: of a linked record by its Id, else by our external id."""
+async def _read_links(
+    batch: Batch, reader: SideReader, links: Mapping[str, Link], newcomers: Collection[Newcomer] = ()
+) -> tuple[dict[str, Snapshot | Deleted], list[Snapshot]]:
+    """Give what Salesforce holds of links: of a linked record by its Id, else by our external id.
+
+    Gives  beside it what names no chart, among which are those whom the newcomers may meet
+    """
     table, due = batch.rules.table, links.values()
-    names = table.fields
     by_id = {one.salesforce_id: one.id for one in due if one.salesforce_id}
     by_key = {one.drchrono_id: one.id for one in due if not one.salesforce_id and one.drchrono_id}
     held: dict[str, Snapshot | Deleted] = {}
 
-    async def read(ids: Sequence[str], keys: Sequence[str]) -> dict[str, Snapshot]:
+    async def read(
+        ids: Sequence[str], keys: Sequence[str] = (), newcomers: Collection[Newcomer] = ()
+    ) -> list[Snapshot]:
         """Give what is held of records; of those that are due, what was read last counts."""
-        found = await batch.salesforce.read(table.object, names, table.external_id, ids, keys)
-        snapshots = {record["Id"]: reader.salesforce(record) for record in found}
-        for id_, one in snapshots.items():
-            known = by_id.get(id_), by_key.get(one.key or "")  # two refs may turn out to be one thing
+        field, values = next((one.field for one in newcomers), ""), {one.value for one in newcomers}
+        found = await batch.salesforce.read(table.object, table.fields, table.external_id, ids, keys, (field, values))
+        snapshots = [reader.salesforce(record) for record in found]
+        for one in snapshots:
+            known = by_id.get(one.id), by_key.get(one.key or "")  # two refs may turn out to be one thing
             held.update(dict.fromkeys(filter(None, known), one))
         return snapshots
 
-    await read(list(by_id), list(by_key))
+    shown = await read(list(by_id), list(by_key), newcomers)
     if missing := [id_ for id_, link_id in by_id.items() if link_id not in held]:
         gone = await batch.salesforce.deleted(table.object, missing)
         winners = sorted({winner for winner in gone.values() if winner})
-        masters = await read(winners, []) if winners else {}
+        masters = {one.id: one for one in await read(winners)} if winners else {}
         held |= {by_id[id_]: Deleted(masters.get(winner or "")) for id_, winner in gone.items()}
-    return held
+    return held, [one for one in shown if one.key is None]
 
 
 async def with_linked_parents(batch: Batch, held: Mapping[str, Snapshot]) -> dict[str, Snapshot]:

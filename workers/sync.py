@@ -1,10 +1,10 @@
 """START HERE: the whole life of one change, from due to agreed.
 
-Take what is due; then one batch down the page: read both sides, decide (pure), stop loops, match what would be created,
-write, save, and report. Each step is one call into one module. A record that a step fails for holds up no other: from
-there on it is an error in place of a plan, and ends as a failure (`bisection.py`). A crash at any line loses nothing:
-what was taken is leased and comes back, what was planned is looked at before anything else, and what is saved is saved
-whole.
+Take what is due; then one batch down the page: read both sides (whoever is new to Salesforce is leased for matching
+first), decide (pure), stop loops, match what would be created, write, save, and report. Each step is one call into one
+module. A record that a step fails for holds up no other: from there on it is an error in place of a plan, and ends as a
+failure (`bisection.py`). A crash at any line loses nothing: what was taken is leased and comes back, what was planned
+is looked at before anything else, and what is saved is saved whole.
 """
 
 from collections.abc import Mapping, Sequence

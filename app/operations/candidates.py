@@ -146,7 +146,7 @@ async def _contacts(runtime: Runtime, table: Table, own: Snapshot) -> Sequence[M
     client, (name, day) = salesforce_of(runtime), search_key(table, own.fields, own.zone)
     if client is None or day is None:
         return None if client is None else []
-    return await client.unnamed(table.object, table.fields, table.external_id, name, {day})
+    return await client.read(table.object, table.fields, table.external_id, [], [], (name, {day}))
 
 
 async def _charts(runtime: Runtime, table: Table, own: Snapshot) -> Sequence[Mapping[str, Any]] | None:

@@ -5,6 +5,7 @@ could be created twice. Names are compared by us, in one normal form; a vendor's
 """
 
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -126,6 +127,14 @@ def alike(table: Table, wanted: Fields, candidates: Iterable[Snapshot]) -> list[
     is_off = is_cancelled(table, wanted)
     met = {one.id: one for one in candidates if told and identity(table, one.fields) == told}
     return [one for one in met.values() if is_off or not is_cancelled(table, one.fields)]
+
+
+def alike_each(table: Table, wanted: Mapping[str, Fields], candidates: Iterable[Snapshot]) -> dict[str, list[Snapshot]]:
+    """Give for each of those that are wanted the candidates that are it, as `alike` does."""
+    by_identity = defaultdict[tuple[str, ...] | None, list[Snapshot]](list)
+    for one in candidates:
+        by_identity[identity(table, one.fields)].append(one)
+    return {id_: alike(table, who, by_identity.get(identity(table, who), ())) for id_, who in wanted.items()}
 
 
 def narrowed(table: Table, wanted: Fields, found: Sequence[Snapshot]) -> list[Snapshot]:

@@ -31,7 +31,7 @@ class Cost:
 
 
 COSTS = {  # of BATCH records, or of FEW where they go to DrChrono
-    "new patients": Cost(transactions=5, statements=28, rows=2, calls=3),
+    "new patients": Cost(transactions=5, statements=28, rows=2, calls=2),
     "patients changed in DrChrono": Cost(transactions=4, statements=22, rows=2, calls=2),
     "nothing changed": Cost(transactions=2, statements=15, calls=1),
     "Contacts changed in Salesforce": Cost(transactions=52, statements=81, rows=2, calls=41),

@@ -71,7 +71,7 @@ async def preview_batch(
         salesforce = held.get(link.id, Absent.ABSENT)
         if isinstance(salesforce, SyncError):
             return salesforce
-        bodies = [read.delivered_snapshot(batch, reader, link.drchrono_id or "", body) for body in due.bodies]
+        bodies = read.delivered_snapshots(batch, reader, due)
         drchrono = replace(bodies[-1], confirmed=True) if bodies else _unheard(link)
         seen = Seen(drchrono, salesforce, excluded=out)
         return seen, expected_plan(batch.rules, link, seen, decide(batch.rules, link, seen, batch.leased.now))
@@ -244,7 +244,7 @@ async def _preview_matches(batch: Batch, found: DryRun) -> None:
     held = await read.read_salesforce(batch, reader)
 
     def look(one: Due) -> tuple[Observed, Plan]:
-        chart = read.delivered_snapshot(batch, reader, one.link.drchrono_id or "", one.bodies[-1])
+        chart = read.delivered_snapshots(batch, reader, one)[-1]
         named = held.get(one.link.id, Absent.ABSENT)
         if isinstance(named, SyncError):
             raise named

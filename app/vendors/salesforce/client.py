@@ -1,6 +1,6 @@
 """What we ask of Salesforce and have it write, over simple-salesforce: reads, upserts, updates, 200 records a call."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote_plus
@@ -30,32 +30,29 @@ class Salesforce(Transport):
     """The connected org, by what is asked of it."""
 
     async def read(
-        self, table: str, fields: Sequence[str], external_id: str, ids: Sequence[str], external_ids: Sequence[str]
+        self,
+        table: str,
+        fields: Sequence[str],
+        external_id: str,
+        ids: Sequence[str],
+        external_ids: Sequence[str],
+        unnamed: tuple[str, Collection[date]] | None = None,
     ) -> list[dict[str, Any]]:
         """Give the live records with one of these ids or external ids: one call, as long as the address allows.
 
-        Raises  Unavailable, Unauthorized, Rejected, Unreadable
+        unnamed  a field and the days or instants it may hold: whoever has one and no external id is given too
+        Raises   Unavailable, Unauthorized, Rejected, Unreadable
         """
-        found: list[dict[str, Any]] = []
+        field, values = unnamed or ("", ())
         names = ", ".join(dict.fromkeys(["Id", external_id, "SystemModstamp", "LastModifiedById", *fields]))
-        for name, values in (("Id", ids), (external_id, external_ids)):
-            soql = f"SELECT {names} FROM {table} WHERE {name} IN {{}}"  # noqa: S608 - names are ours, values quoted
-            for part in _parts(soql, values):
-                found += await self._query(format_soql(soql, part))
-        return found
-
-    async def unnamed(
-        self, table: str, fields: Sequence[str], external_id: str, field: str, values: Collection[date]
-    ) -> list[dict[str, Any]]:
-        """Give the live records without external id whose `field` is one of these days or instants.
-
-        Raises  as `read`
-        """
-        names, asked = ", ".join(["Id", external_id, "SystemModstamp", *fields]), sorted(values)
-        soql = f"SELECT {names} FROM {table} WHERE {external_id} = null AND {field} IN {{}}"  # noqa: S608 - names are ours
+        asked: dict[str, Sequence[Any]] = {
+            "Id IN {}": ids,
+            f"{external_id} IN {{}}": external_ids,
+            f"({external_id} = null AND {field} IN {{}})": sorted(values),
+        }
         found: list[dict[str, Any]] = []
-        for part in _parts(soql, asked):
-            found += await self._query(format_soql(soql, part), whole=True)
+        for soql in _queries(f"SELECT {names} FROM {table} WHERE ", asked):  # noqa: S608 - names are ours, values quoted
+            found += await self._query(soql, whole=True)
         return found
 
     async def upsert(
@@ -98,10 +95,9 @@ class Salesforce(Transport):
         Raises  as `read`
         """
         names = "Id, MasterRecordId" if table in MERGED else "Id"
-        soql = f"SELECT {names} FROM {table} WHERE IsDeleted = true AND Id IN {{}}"  # noqa: S608 - names are ours
         found: list[dict[str, Any]] = []
-        for part in _parts(soql, ids):
-            found += await self._query(format_soql(soql, part), is_all=True)
+        for soql in _queries(f"SELECT {names} FROM {table} WHERE IsDeleted = true AND ", {"Id IN {}": ids}):  # noqa: S608 - names are ours
+            found += await self._query(soql, is_all=True)
         masters = {record["Id"]: record.get("MasterRecordId") for record in found}
         if not all(master is None or is_record_id(master, Side.SALESFORCE) for master in masters.values()):
             raise Unreadable(_SIDE, "GET query", code="NO_ID")
@@ -236,7 +232,7 @@ class Salesforce(Transport):
         return records
 
     async def _rows(self, soql: str, *, is_all: bool = False, whole: bool = False) -> list[Any]:
-        """Give what a query finds, as it is; the first 2,000 rows, which `read` never exceeds, or the `whole` of them.
+        """Give what a query finds, as it is; the first 2,000 rows, or the `whole` of them.
 
         is_all  deleted ones too
         """
@@ -270,21 +266,29 @@ class Salesforce(Transport):
         return found
 
 
-def _parts(soql: str, values: Sequence[Any]) -> list[list[Any]]:
-    """Give values in as few parts as the address of a query allows, none where there are none.
+def _queries(select: str, asked: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Give as few queries as their addresses allow, which find what any of some conditions holds for; none for nothing.
 
-    soql  the query, whose `{}` is filled with the values of a part
+    asked  condition -> the values that its `{}` is filled with, some in one query and some in the next
     """
-    given = list(values)
-    if not given or len(quote_plus(format_soql(soql, given))) <= _LONGEST_QUERY:
-        return [given] if given else []
-    parts: list[list[Any]] = []
-    most, left = _LONGEST_QUERY - len(quote_plus(soql)), 0
-    for value in given:
-        needed = len(quote_plus(format_soql("{},", value)))
-        if needed > left:
-            parts.append([])
-            left = most
-        parts[-1].append(value)
-        left -= needed
-    return parts
+    wanted = {condition: list(values) for condition, values in asked.items() if values}
+    if not wanted or len(quote_plus(query := select + _any_of(wanted))) <= _LONGEST_QUERY:
+        return [query] if wanted else []
+    parts: list[dict[str, list[Any]]] = []
+    most, left = _LONGEST_QUERY - len(quote_plus(select)), 0
+    for condition, values in wanted.items():
+        joined = len(quote_plus(f" OR {condition}"))
+        for value in values:
+            needed = len(quote_plus(format_soql("{},", value)))
+            if needed + (0 if parts and condition in parts[-1] else joined) > left:
+                parts.append({})
+                left = most
+            if condition not in parts[-1]:
+                left -= joined
+            parts[-1].setdefault(condition, []).append(value)
+            left -= needed
+    return [select + _any_of(part) for part in parts]
+
+
+def _any_of(wanted: Mapping[str, list[Any]]) -> str:
+    return " OR ".join(format_soql(condition, values) for condition, values in wanted.items())

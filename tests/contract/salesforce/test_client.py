@@ -17,13 +17,18 @@ KEY = "DrChrono_Patient_Id__c"
 FIELDS = ("FirstName", "LastName", "Email")
 
 
-async def test_records_are_read_by_id_and_by_external_id_in_one_call_each(salesforce, org):
+async def test_records_are_read_by_id_by_external_id_and_by_birth_date_in_one_call(salesforce, org):
     first = org.control.post("/_control/records/Contact", json={"LastName": "A", "DrChrono_Patient_Id__c": "1"}).json()
+    for who in ({"Birthdate": "1980-01-01"}, {"Birthdate": "1980-01-02"}, {"Birthdate": "1980-01-01", KEY: "2"}):
+        org.control.post("/_control/records/Contact", json={"LastName": "C", **who}).raise_for_status()
     org.control.post("/_control/records/Contact", json={"LastName": "B", "DrChrono_Patient_Id__c": "it's \\ 2"})
 
-    found = await salesforce.read("Contact", FIELDS, "DrChrono_Patient_Id__c", [first["Id"]], ["it's \\ 2", "absent"])
+    org.control.delete("/_control/calls")
+    keys, born = ["it's \\ 2", "absent"], ("Birthdate", {date(1980, 1, 1)})
+    found = await salesforce.read("Contact", FIELDS, KEY, [first["Id"]], keys, born)
 
-    assert sorted(record["LastName"] for record in found) == ["A", "B"]
+    assert sorted(record["LastName"] for record in found) == ["A", "B", "C"]
+    assert sum("/query" in call["path"] for call in org.control.get("/_control/calls").json()["calls"]) == 1
     assert all(record["SystemModstamp"] for record in found)
 
 
@@ -47,13 +52,11 @@ async def test_a_crowd_is_read_and_searched_for_by_as_few_addresses_as_hold_it(s
         org.control.post("/_control/records/Contact", json={"LastName": "Born", "Birthdate": day.isoformat()})
     org.control.delete("/_control/calls")
 
-    read = await salesforce.read("Contact", FIELDS, "DrChrono_Patient_Id__c", [], charts)
-    met = await salesforce.unnamed("Contact", FIELDS, "DrChrono_Patient_Id__c", "Birthdate", days)
+    found = await salesforce.read("Contact", FIELDS, KEY, [], charts, ("Birthdate", days))
 
-    assert sorted(one["LastName"] for one in read) == [charts[0], charts[-1]]
-    assert len(met) == 2
+    assert sorted(one["LastName"] for one in found) == [charts[0], charts[-1], "Born", "Born"]
     counts = org.control.get("/_control/calls").json()["counts"]
-    assert sum(count for call, count in counts.items() if "/query" in call) == 6 + 5
+    assert sum(count for call, count in counts.items() if "/query" in call) == 11
 
 
 async def test_an_upsert_answers_for_each_record_in_order(salesforce):
@@ -196,11 +199,12 @@ async def test_a_question_about_the_org_that_is_answered_badly_is_an_error_of_ou
 
 async def test_records_without_external_id_are_found_by_their_birth_date(salesforce, org):
     for number in range(3):
-        born = {"Birthdate": f"1980-01-0{number + 1}", "LastName": f"Test{number}"}
-        org.control.post("/_control/records/Contact", json=born).raise_for_status()
+        who = {"Birthdate": f"1980-01-0{number + 1}", "LastName": f"Test{number}"}
+        org.control.post("/_control/records/Contact", json=who).raise_for_status()
     org.control.post("/_control/records/Contact", json={"LastName": "Named", "Birthdate": "1980-01-01", KEY: "9"})
+    born = {date(1980, 1, 1), date(1980, 1, 3)}
 
-    found = await salesforce.unnamed("Contact", ["LastName"], KEY, "Birthdate", {date(1980, 1, 1), date(1980, 1, 3)})
+    found = await salesforce.read("Contact", ["LastName"], KEY, [], [], ("Birthdate", born))
 
     assert sorted(one["LastName"] for one in found) == ["Test0", "Test2"]
 

@@ -1,6 +1,7 @@
 """A new chart looks for its Contact before one is created: one is linked, several wait for a person, none creates."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from app.sync.failure_causes import fix
 from tests.flow.create.test_in_drchrono import POST, WHO, causes, goes_on
 
 TESS = {"FirstName": "Tess", "LastName": "Sample", "Birthdate": "1990-02-03"}
+QUERY = "GET /services/data/v67.0/query"
 UPSERT = "PATCH /services/data/v67.0/composite/sobjects/Contact"
 
 
@@ -128,10 +130,63 @@ async def test_a_contact_that_is_ticked_while_its_chart_looks_for_it_ends_as_one
     assert (await clinic.unfinished(), await clinic.failures()) == ([], [])
 
 
+async def test_a_chart_waits_while_another_worker_looks_for_the_contact_of_its_person(clinic):
+    charts = [await clinic.registers(**WHO) for _ in range(2)]
+    await clinic.delivers(charts[0], event="PATIENT_CREATE")
+    first = await clinic.takes()
+    looked = await clinic.looks(first)
+    await clinic.delivers(charts[1], event="PATIENT_CREATE")
+
+    await clinic.carries_on(await clinic.takes())
+    of_second = [row.last_error for row in await clinic.links() if row.drchrono_id == str(charts[1]["id"])]
+    at_first = (of_second, contacts(clinic))
+    await clinic.records(first, looked, await clinic.writes_out(first, looked))
+    await goes_on(clinic)
+
+    assert at_first == (["match_busy"], []), "the other one may be creating its Contact now"
+    assert contacts(clinic) == sorted(str(chart["id"]) for chart in charts)
+
+
+@pytest.mark.parametrize(
+    "former",
+    [lambda one: replace(one, at=one.at - 60), lambda one: replace(one, who={**one.who, "gender": "Male"})],
+    ids=["some time ago", "as another"],
+)
+async def test_a_contact_entered_since_the_look_is_met_where_that_is_old_or_was_for_another(clinic, former):
+    await clinic.delivers(await clinic.registers(**WHO), event="PATIENT_CREATE")
+    work = await clinic.takes()
+    looked = [replace(one, searched=former(one.searched)) for one in await clinic.looks(work)]
+    contact = clinic.human_enters_contact(**TESS)
+
+    plans, answers = await clinic.writes_out(work, looked)
+
+    assert ([plan.link_to for plan in plans.values()], answers) == ([contact], {})
+
+
+async def test_where_salesforce_refuses_to_search_beside_a_read_it_is_searched_before_the_create(clinic):
+    linked, contact = await clinic.has_linked(), clinic.human_enters_contact(**TESS)
+    await clinic.delivers(await clinic.edits(linked, city="Springfield"))
+    await clinic.delivers(await clinic.registers(**WHO), event="PATIENT_CREATE")
+    refusal = [{"errorCode": "INVALID_FIELD", "message": "cannot be filtered"}]
+    clinic.breaks("salesforce", QUERY, "error", status=400, body=refusal, next=1)
+    clinic.salesforce.delete("/_control/calls")
+
+    await clinic.carries_on(await clinic.takes())
+    in_one_pass = (
+        clinic.calls("salesforce", QUERY),
+        [row.salesforce_id for row in await clinic.links()].count(contact),
+    )
+    await clinic.settles()
+
+    assert in_one_pass == (3, 1), "with the search, without it, and the search by itself"
+    assert [one["MailingCity"] for one in clinic.contacts() if one["Id"] != contact] == ["Springfield"]
+    assert "None" not in contacts(clinic)
+
+
 async def test_a_salesforce_that_does_not_answer_the_search_creates_nobody(clinic):
     clinic.human_enters_contact(**TESS)
     chart = await clinic.registers(**WHO)
-    clinic.breaks("salesforce", "GET /services/data/v67.0/query", "error", status=503, next=2)
+    clinic.breaks("salesforce", QUERY, "error", status=503, next=2)
     await clinic.arrives(chart, event="PATIENT_CREATE")
     before = clinic.writes()
 
@@ -180,5 +235,5 @@ async def test_a_burst_of_charts_that_have_their_contacts_costs_salesforce_littl
 
     assert "None" not in contacts(clinic)
     assert len(clinic.contacts()) == 30
-    assert clinic.calls("salesforce", "GET /services/data") == 3
+    assert clinic.calls("salesforce", "GET /services/data") == 2
     assert clinic.calls("salesforce", "PATCH /services/data") == 1

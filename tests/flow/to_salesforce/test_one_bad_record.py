@@ -139,7 +139,7 @@ async def test_a_question_that_salesforce_refuses_whoever_it_is_about_is_nobodys
 
     assert await clinic.failures() == []
     assert {(link.attempts, link.last_error) for link in await clinic.links()} == {(0, "INVALID_FIELD")}
-    assert clinic.calls("salesforce", "GET /services/data/v67.0/query") == 2
+    assert clinic.calls("salesforce", "GET /services/data/v67.0/query") == 3, "with a search, without, about nobody"
 
 
 async def test_a_contact_that_names_no_chart_that_there_can_be_is_a_failure_of_its_own(clinic):
