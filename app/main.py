@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
-from types import ModuleType
+from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute, Match, Route
 
 from app.errors import DeliveryRefused, Misconfigured, OtherInstance, StoreUnavailable, VendorError
 from app.log import log
@@ -51,7 +51,6 @@ from app.web.api import patients as patients_api
 from app.web.api import queue as queue_api
 from app.web.api import queues as queues_api
 from app.web.api import records as records_api
-from app.web.auth import reader
 from app.web.console import appointments as appointments_pages
 from app.web.console import attention as attention_pages
 from app.web.console import audit as audit_pages
@@ -133,40 +132,18 @@ _PROBLEMS = {
 }
 
 
-def _joined(parts: Sequence[ModuleType], router: APIRouter) -> APIRouter:
-    for part in parts:
-        router.include_router(part.router)
-    return router
+def _routes_of(*parts: Any) -> list[BaseRoute]:
+    """Give the routes of modules or routers; they know no settings, so every app of a process shares them."""
+    return [route for part in parts for route in part.router.routes]
 
 
-def _unkept(response: Response) -> None:
-    """Let nothing between us and who asked keep the answer: some name patients."""
-    response.headers["Cache-Control"] = "no-store"
-
-
-_PAGES_ROUTER = _joined(_PAGES, APIRouter(tags=["pages"], include_in_schema=False))
-
-
-def _all_routes() -> list[BaseRoute]:
-    """Give the routes of the whole app; they know no settings, so every app of a process shares them."""
-    whole = APIRouter()
-    whole.add_route("/webhooks/drchrono", drchrono.receive, methods=["POST"])
-    api = _joined(_API, APIRouter(prefix="/api/v1", dependencies=[Depends(reader), Depends(_unkept)]))
-    for router in (
-        drchrono.router,
-        salesforce.router,
-        probes.router,
-        api,
-        _PAGES_ROUTER,
-        login.router,
-        oidc.router,
-        oauth.router,
-    ):
-        whole.include_router(router)
-    return whole.routes
-
-
-_ROUTES = _all_routes()
+_PAGE_ROUTES = _routes_of(*_PAGES)
+_ROUTES = [
+    Route("/webhooks/drchrono", drchrono.receive, methods=["POST"]),
+    *_routes_of(drchrono, salesforce, probes, *_API),
+    *_PAGE_ROUTES,
+    *_routes_of(login, oidc, oauth),
+]
 
 
 def _webhook(path: str) -> Webhook | None:
@@ -309,7 +286,7 @@ def _page_above(request: Request) -> str:
     path: str = request.scope["path"]
     while path := path.rpartition("/")[0]:
         asked = {**request.scope, "path": path}
-        if any(route.matches(asked)[0] is Match.FULL for route in _PAGES_ROUTER.routes):
+        if any(route.matches(asked)[0] is Match.FULL for route in _PAGE_ROUTES):
             return path
     return "/"
 

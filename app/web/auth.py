@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from math import ceil
 from typing import Annotated, Any
 
-from fastapi import Depends, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
 from app.operations.accounts import Role, TooManyChecks
@@ -153,6 +153,22 @@ class RightFirst(APIRoute):
             return await answer(request)
 
         return asked_first
+
+
+def _unkept(response: Response) -> None:
+    """Let nothing between us and who asked keep the answer: some name patients."""
+    response.headers["Cache-Control"] = "no-store"
+
+
+def api_router(tag: str, prefix: str = "") -> APIRouter:
+    """Give what a module of the API declares routes on, whole as they are served: FastAPI builds what is included anew.
+
+    tag     what its routes are grouped by in the schema
+    prefix  what stands in all their paths behind the API's own
+    """
+    return APIRouter(
+        prefix=f"/api/v1{prefix}", tags=[tag], dependencies=[Depends(reader), Depends(_unkept)], route_class=RightFirst
+    )
 
 
 def is_meant(found: Caller, csrf: str | None) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from fastapi import HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
@@ -45,6 +45,14 @@ HEADERS = {
 _templates = Environment(
     loader=PackageLoader("app.web"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
 )
+
+
+def pages_router(prefix: str = "") -> APIRouter:
+    """Give what a module declares its pages on, whole as they are served (`auth.py`, api_router); no schema names them.
+
+    prefix  what stands in all their paths
+    """
+    return APIRouter(prefix=prefix, tags=["pages"], include_in_schema=False)
 
 
 def count(number: int) -> str:

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, Field
 
 from app.operations.activity import KEPT_FOR, ActivityStep, activity_of, problem_of
 from app.runtime import Runtime
 from app.web.api.records import OUTCOMES
+from app.web.auth import api_router
 
-router = APIRouter(tags=["queue"])
+router = api_router("queue")
 _INSTANT = "2026-03-05T14:00:00+00:00"
 _DAY, _LONGEST_S = timedelta(days=1), 10**9
 

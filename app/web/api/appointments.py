@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import appointments
@@ -13,9 +13,9 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.web.api.deprecated import NowCalled, with_aliases
 from app.web.api.records import STATUSES, RecordStatus, Standing
-from app.web.auth import Reader
+from app.web.auth import Reader, api_router
 
-router = APIRouter(prefix="/appointments", tags=["records"])
+router = api_router("records", "/appointments")
 
 
 @with_aliases

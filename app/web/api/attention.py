@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request
+from fastapi import Depends, Header, HTTPException, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -20,10 +20,10 @@ from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.web.api.failures import Meant
 from app.web.api.records import RecordStatus
-from app.web.auth import Reader, RightFirst, operator
+from app.web.auth import Reader, api_router, operator
 from app.web.validation import RequestBody
 
-router = APIRouter(prefix="/failures/records", tags=["failures"], route_class=RightFirst)
+router = api_router("failures", "/failures/records")
 Operator = Annotated[Caller, Depends(operator)]
 LinkId = Annotated[str, Path(pattern="^[0-9A-Za-z]{1,26}$", examples=["01JSYNTHETICLINK0000000000"])]
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "It does not wait for a person, or nothing is kept"}}

@@ -3,14 +3,15 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import audit
 from app.ports import Action
 from app.runtime import Runtime
+from app.web.auth import api_router
 
-router = APIRouter(tags=["audit"])
+router = api_router("audit")
 
 
 class Noted(BaseModel):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Request
+from fastapi import Body, Depends, HTTPException, Request
 from pydantic import BaseModel, Field
 
 from app.operations import backfill
@@ -12,10 +12,10 @@ from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.sync.model import Kind
 from app.web.api.deprecated import NowCalled, with_aliases
-from app.web.auth import RightFirst, operator
+from app.web.auth import api_router, operator
 from app.web.validation import RequestBody
 
-router = APIRouter(prefix="/backfill", tags=["backfill"], route_class=RightFirst)
+router = api_router("backfill", "/backfill")
 Operator = Annotated[Caller, Depends(operator)]
 
 

@@ -2,15 +2,15 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import BaseModel, Field
 
 from app.operations.health.model import report
 from app.operations.selfcheck import CheckRuns
 from app.operations.sign_in import Caller
-from app.web.auth import RightFirst, operator
+from app.web.auth import api_router, operator
 
-router = APIRouter(prefix="/check", tags=["check"], route_class=RightFirst)
+router = api_router("check", "/check")
 
 
 class CheckedThing(BaseModel):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
+from fastapi import Depends, HTTPException, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import conflicts as operations
@@ -17,9 +17,9 @@ from app.runtime import Runtime
 from app.sync.model import Kind, Side, WriteState
 from app.web.api.deprecated import NowCalled, either, with_aliases
 from app.web.api.records import ENDINGS, UNDO_STATUSES, Ending, State, UndoStatus
-from app.web.auth import Reader, RightFirst, operator
+from app.web.auth import Reader, api_router, operator
 
-router = APIRouter(prefix="/conflicts", tags=["conflicts"], route_class=RightFirst)
+router = api_router("conflicts", "/conflicts")
 Operator = Annotated[Caller, Depends(operator)]
 
 

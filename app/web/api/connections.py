@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Request
 from pydantic import BaseModel, Field
 
 from app.errors import Misconfigured, VendorError
@@ -15,9 +15,9 @@ from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.sync.model import Side
 from app.web.api.deprecated import NowCalled, with_aliases
-from app.web.auth import RightFirst, operator
+from app.web.auth import api_router, operator
 
-router = APIRouter(prefix="/connections", tags=["connections"], route_class=RightFirst)
+router = api_router("connections", "/connections")
 
 
 class Connection(BaseModel):

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import Depends, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import deliveries
@@ -17,10 +17,10 @@ from app.sync.model import Kind, Side
 from app.web.api.activity import TimeSpan, time_span
 from app.web.api.deprecated import NowCalled, either, with_aliases
 from app.web.api.records import OUTCOMES
-from app.web.auth import Reader, RightFirst, operator
+from app.web.auth import Reader, api_router, operator
 from app.web.validation import RequestBody
 
-router = APIRouter(tags=["deliveries"], route_class=RightFirst)
+router = api_router("deliveries")
 Operator = Annotated[Caller, Depends(operator)]
 Id = Annotated[str, Field(min_length=1, max_length=64, examples=["01M8EKWB1P2H3SHHYCP7HHN07A"])]
 

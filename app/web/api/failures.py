@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Query, Request
+from fastapi import Body, Depends, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import failures
@@ -16,10 +16,10 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.web.api.deprecated import NowCalled, either, with_aliases
-from app.web.auth import Reader, RightFirst, operator
+from app.web.auth import Reader, api_router, operator
 from app.web.validation import RequestBody
 
-router = APIRouter(prefix="/failures", tags=["failures"], route_class=RightFirst)
+router = api_router("failures", "/failures")
 Operator = Annotated[Caller, Depends(operator)]
 _WORD = r"^[\w .-]{1,64}$"  # a database takes no NUL in a text
 LinkId = Annotated[str, Field(pattern="^[0-9A-Za-z]{1,26}$", examples=["01JPA0S3E5Q2K7M8Z4T9V6W1XY"])]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
+from fastapi import Depends, HTTPException, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import resolve
@@ -19,11 +19,10 @@ from app.runtime import Runtime
 from app.sync.diff import MASK, Agreement
 from app.sync.model import Kind, Side
 from app.web.api.deprecated import NowCalled, either, with_aliases
-from app.web.auth import Reader, RightFirst, operator
+from app.web.auth import Reader, api_router, operator
 from app.web.validation import RequestBody
 
-router = APIRouter(prefix="/held", tags=["held"], route_class=RightFirst)
-one_of = APIRouter(prefix="/{link_id}", route_class=RightFirst)
+router = api_router("held", "/held")
 Operator = Annotated[Caller, Depends(operator)]
 LinkId = Annotated[str, Path(pattern="^[0-9A-Za-z]{1,26}$", examples=["01JSYNTHETICLINK0000000000"])]
 _WORD = r"^[\w .-]{1,64}$"  # a database takes no NUL in a text
@@ -169,7 +168,7 @@ async def known_held(request: Request, link_id: LinkId) -> RecordView:
 One = Annotated[RecordView, Depends(known_held)]
 
 
-@one_of.post("/read", response_model=Read, responses=_UNKNOWN, summary="Read what it waits for, masked")
+@router.post("/{link_id}/read", response_model=Read, responses=_UNKNOWN, summary="Read what it waits for, masked")
 async def read(request: Request, caller: Reader, one: One) -> Any:
     """Read a record that needs review in both systems, or its possible matches, by a call to each; a viewer may."""
     runtime: Runtime = request.app.state.runtime
@@ -178,27 +177,29 @@ async def read(request: Request, caller: Reader, one: One) -> Any:
     return _seen(answered, is_revealed=False)
 
 
-@one_of.post("/reveal", response_model=Read, responses=_UNKNOWN, summary="Read it, values and all")
+@router.post("/{link_id}/reveal", response_model=Read, responses=_UNKNOWN, summary="Read it, values and all")
 async def reveal(request: Request, caller: Operator, one: One) -> Any:
     """Read a record that needs review or its possible matches, and give the values; who asked is noted first."""
     return _seen(await operations.read(request.app.state.runtime, one, caller.by), is_revealed=True)
 
 
-@one_of.post(
-    "/resolve",
+@router.post(
+    "/{link_id}/resolve",
     response_model=Decided,
     responses=_UNKNOWN | _REFUSED,
     summary="Say which value to keep, field by field",
 )
-@one_of.post("/settle", response_model=Decided, responses=_UNKNOWN | _REFUSED, summary="Use `resolve`", deprecated=True)
+@router.post(
+    "/{link_id}/settle", response_model=Decided, responses=_UNKNOWN | _REFUSED, summary="Use `resolve`", deprecated=True
+)
 async def settle(request: Request, caller: Operator, one: One, given: Picks) -> Any:
     """Have the picked values written to the other side by a worker, if both systems still have what was read."""
     picks = [Pick(each.field, each.side, each.stamps) for each in given.picks]
     return _answered(await resolve.settle(request.app.state.runtime, one, picks, caller.by))
 
 
-@one_of.post(
-    "/choose",
+@router.post(
+    "/{link_id}/choose",
     response_model=Decided,
     responses=_UNKNOWN | _REFUSED,
     summary="Say which of several records it is",
@@ -208,8 +209,8 @@ async def choose(request: Request, caller: Operator, one: One, given: Choice) ->
     return _answered(await resolve.choose(request.app.state.runtime, one, given.id, caller.by))
 
 
-@one_of.post(
-    "/merge",
+@router.post(
+    "/{link_id}/merge",
     response_model=Decided,
     responses=_UNKNOWN | _REFUSED,
     summary="Merge a Contact into the one its chart has",
@@ -222,8 +223,8 @@ async def merge(request: Request, caller: Operator, one: One, given: Merge) -> A
     return _answered(await resolve.merge(request.app.state.runtime, one, given.into, caller.by))
 
 
-@one_of.post(
-    "/create",
+@router.post(
+    "/{link_id}/create",
     response_model=Decided,
     responses=_UNKNOWN | _REFUSED,
     summary="Say that a new chart is right",
@@ -231,9 +232,6 @@ async def merge(request: Request, caller: Operator, one: One, given: Merge) -> A
 async def create(request: Request, caller: Operator, one: One) -> Any:
     """Have a worker create a chart beside the one that DrChrono shows no more, if none is found by then."""
     return _answered(await resolve.create(request.app.state.runtime, one, caller.by))
-
-
-router.include_router(one_of)
 
 
 def _answered(refusal: Refusal | None) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, Field
 
 from app.operations.mapping import mapping_as_json, mapping_in_use
 from app.sync.mappings.table import Direction, OnConflict
 from app.sync.model import Kind, Side
 from app.web.api.deprecated import NowCalled, with_aliases
+from app.web.auth import api_router
 
-router = APIRouter(tags=["mapping"])
+router = api_router("mapping")
 
 
 @with_aliases

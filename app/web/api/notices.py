@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import notices
@@ -11,9 +11,9 @@ from app.operations.notices import DeliveryState, ToldNotice
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.sync.notices import NoticeEvent, NoticeState
-from app.web.auth import RightFirst, operator
+from app.web.auth import api_router, operator
 
-router = APIRouter(prefix="/notices", tags=["notices"], route_class=RightFirst)
+router = api_router("notices", "/notices")
 MOST = 100
 
 

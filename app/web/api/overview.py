@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, Field
 
 from app.operations.overview import picture
@@ -11,8 +11,9 @@ from app.runtime import Runtime
 from app.sync.model import Side
 from app.web.api.deprecated import NowCalled, with_aliases
 from app.web.api.queue import Forecasts
+from app.web.auth import api_router
 
-router = APIRouter(tags=["queue"])
+router = api_router("queue")
 
 
 @with_aliases

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import patients
@@ -13,10 +13,10 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.web.api.deprecated import NowCalled, either, with_aliases
 from app.web.api.records import STATUSES, RecordStatus, Standing
-from app.web.auth import Reader
+from app.web.auth import Reader, api_router
 from app.web.validation import RequestBody
 
-router = APIRouter(prefix="/patients", tags=["records"])
+router = api_router("records", "/patients")
 
 
 @with_aliases

@@ -2,15 +2,16 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, Field
 
 from app.operations.queue import queue_report, report_as_json
 from app.runtime import Runtime
 from app.web.api.deprecated import NowCalled, with_aliases
 from app.web.api.queues import LaneState
+from app.web.auth import api_router
 
-router = APIRouter(tags=["queue"])
+router = api_router("queue")
 _INSTANT = "2026-03-05T14:00:00+00:00"
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import Body, Depends, Request
 from pydantic import BaseModel, Field
 
 from app.operations import lanes
@@ -10,10 +10,10 @@ from app.operations.lanes import LaneName, lane_as_json, lane_states
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.web.api.deprecated import NowCalled, with_aliases
-from app.web.auth import RightFirst, operator
+from app.web.auth import api_router, operator
 from app.web.validation import RequestBody
 
-router = APIRouter(tags=["queues"], route_class=RightFirst)
+router = api_router("queues")
 Operator = Annotated[Caller, Depends(operator)]
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
+from fastapi import Depends, HTTPException, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from app.operations import history, records
@@ -21,7 +21,7 @@ from app.sync.diff import Agreement
 from app.sync.failure_causes import fix
 from app.sync.model import Exclusion, Kind, RecordRef, Side, WriteState
 from app.web.api.deprecated import NowCalled, with_aliases
-from app.web.auth import Reader, RightFirst, operator
+from app.web.auth import Reader, api_router, operator
 
 
 class Standing(StrEnum):
@@ -99,7 +99,7 @@ ENDINGS: Mapping[str, str] = {new: old for old, new in UNDO_STATUSES.items()}
 OUTCOMES: Mapping[str, str] = {"kept": "accepted", "skipped": "ignored", "unreadable": "invalid"}
 
 
-router = APIRouter(prefix="/records/{side}/{kind}/{record_id}", tags=["records"], route_class=RightFirst)
+router = api_router("records", "/records/{side}/{kind}/{record_id}")
 
 
 @with_aliases

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations import appointments
@@ -11,9 +11,9 @@ from app.operations.audit import note_view
 from app.operations.sign_in import Caller
 from app.ports import Action
 from app.runtime import Runtime
-from app.web.pages import page, reader
+from app.web.pages import page, pages_router, reader
 
-router = APIRouter(prefix="/appointments")
+router = pages_router("/appointments")
 _DAY = timedelta(days=1)
 
 

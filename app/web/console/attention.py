@@ -9,7 +9,7 @@ from functools import partial
 from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations import attention, failures, records
@@ -21,9 +21,9 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.web.api.attention import csv_response
-from app.web.pages import form, known, operator, own_path, page, reader, redirect, redirect_after, ticked
+from app.web.pages import form, known, operator, own_path, page, pages_router, reader, redirect, redirect_after, ticked
 
-router = APIRouter()
+router = pages_router()
 Reader = Annotated[Caller, Depends(reader)]
 Operator = Annotated[Caller, Depends(operator)]
 PATH = "/attention"

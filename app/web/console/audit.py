@@ -2,16 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response, StreamingResponse
 
 from app.operations import audit
 from app.operations.sign_in import Caller
 from app.ports import Action
 from app.runtime import Runtime
-from app.web.pages import HEADERS, operator, page, reader
+from app.web.pages import HEADERS, operator, page, pages_router, reader
 
-router = APIRouter()
+router = pages_router()
 _ON_A_PAGE = 50
 
 

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations import backfill
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
-from app.web.pages import form, operator, page, redirect
+from app.web.pages import form, operator, page, pages_router, redirect
 
-router = APIRouter(prefix="/backfill")
+router = pages_router("/backfill")
 Operator = Annotated[Caller, Depends(operator)]
 
 

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations.health.model import MARKS, CheckState, Finding
 from app.operations.selfcheck import CheckRun, CheckRuns
 from app.operations.sign_in import Caller
-from app.web.pages import operator, page, reader, redirect
+from app.web.pages import operator, page, pages_router, reader, redirect
 
-router = APIRouter(prefix="/check")
+router = pages_router("/check")
 
 
 @router.get("")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations import conflicts, resolve
@@ -18,9 +18,19 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Kind, Side, WriteState
 from app.sync.resolutions import ResolutionEnd
-from app.web.pages import PageMessage, PageRefused, message_page, operator, page, reader, redirect, redirect_after
+from app.web.pages import (
+    PageMessage,
+    PageRefused,
+    message_page,
+    operator,
+    page,
+    pages_router,
+    reader,
+    redirect,
+    redirect_after,
+)
 
-router = APIRouter(prefix="/conflicts")
+router = pages_router("/conflicts")
 Reader = Annotated[Caller, Depends(reader)]
 Operator = Annotated[Caller, Depends(operator)]
 _ON_A_PAGE = 50

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations import connections, notices, selfcheck
@@ -11,9 +11,9 @@ from app.operations.health.model import Finding
 from app.operations.sign_in import Caller
 from app.runtime import Runtime
 from app.sync.model import Side
-from app.web.pages import operator, page, reader
+from app.web.pages import operator, page, pages_router, reader
 
-router = APIRouter(prefix="/connections")
+router = pages_router("/connections")
 
 
 @router.get("")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations import deliveries
@@ -18,10 +18,10 @@ from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.web import charts, moments
 from app.web.charts import Chart, ChartSeries, TimeAxis
-from app.web.pages import PageMessage, form, message_page, operator, page, reader
+from app.web.pages import PageMessage, form, message_page, operator, page, pages_router, reader
 from app.web.ranges import TimeRange, read_range
 
-router = APIRouter(prefix="/deliveries")
+router = pages_router("/deliveries")
 Reader = Annotated[Caller, Depends(reader)]
 Operator = Annotated[Caller, Depends(operator)]
 _ON_A_PAGE = 50

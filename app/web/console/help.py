@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from fastapi.responses import Response
 
 from app.operations.sign_in import Caller
-from app.web.pages import page, reader
+from app.web.pages import page, pages_router, reader
 
-router = APIRouter(prefix="/help")
+router = pages_router("/help")
 
 
 @router.get("")

@@ -4,7 +4,7 @@ from math import ceil
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.log import log
@@ -14,9 +14,9 @@ from app.operations.throttle import Secret, Throttle
 from app.runtime import Runtime
 from app.web.auth import address_of, caller_of, is_from_elsewhere, session_cookie
 from app.web.auth import sign_out as end_session
-from app.web.pages import PageMessage, form, message_page, own_path, page, reader, redirect
+from app.web.pages import PageMessage, form, message_page, own_path, page, pages_router, reader, redirect
 
-router = APIRouter(tags=["pages"], include_in_schema=False)
+router = pages_router()
 
 
 @router.get("/login")

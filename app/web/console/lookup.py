@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations import lookup
 from app.operations.sign_in import Caller
-from app.web.pages import form, page, reader, redirect
+from app.web.pages import form, page, pages_router, reader, redirect
 
-router = APIRouter(prefix="/find")
+router = pages_router("/find")
 Reader = Annotated[Caller, Depends(reader)]
 
 

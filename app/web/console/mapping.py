@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations.mapping import mapping_in_use
 from app.operations.sign_in import Caller
-from app.web.pages import page, reader
+from app.web.pages import page, pages_router, reader
 
-router = APIRouter(prefix="/mapping")
+router = pages_router("/mapping")
 
 
 @router.get("")

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 
 from app.operations import notices
 from app.operations.notices import ChannelTest
 from app.operations.sign_in import Caller
-from app.web.pages import operator, page, reader
+from app.web.pages import operator, page, pages_router, reader
 
-router = APIRouter(prefix="/notices")
+router = pages_router("/notices")
 _SHOWN = 20
 
 

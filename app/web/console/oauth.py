@@ -7,7 +7,7 @@ it. Every way it can end has a page of its own; a page never shows a token, and 
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.errors import OutcomeUnknown, Unauthorized, VendorError
@@ -19,7 +19,7 @@ from app.ports import By
 from app.runtime import Runtime
 from app.sync.model import Side
 from app.web.auth import caller_of, cookie_name
-from app.web.pages import PageMessage, Question, is_confirmed, message_page, operator, page, redirect
+from app.web.pages import PageMessage, Question, is_confirmed, message_page, operator, page, pages_router, redirect
 
 _COOKIE = "chronobridge_consent"
 _AGAIN = (("Start again", CONNECT), ("Connections", "/connections"))
@@ -38,7 +38,7 @@ _DISCONNECT = Question(
 )
 _ERROR_NAME = re.compile(r"[a-z_]{1,40}")
 
-router = APIRouter(tags=["pages"], include_in_schema=False)
+router = pages_router()
 Operator = Annotated[Caller, Depends(operator)]
 
 

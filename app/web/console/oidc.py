@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 
 from app.errors import Unauthorized, VendorError
@@ -14,12 +14,12 @@ from app.runtime import Runtime
 from app.vendors.oidc import OidcClient
 from app.web.auth import cookie_name
 from app.web.console.login import begin_session
-from app.web.pages import PageMessage, PageRefused, message_page, own_path, redirect
+from app.web.pages import PageMessage, PageRefused, message_page, own_path, pages_router, redirect
 
 _COOKIE, _PATH = "chronobridge_oidc", "/login/oidc"
 _AGAIN = (("Sign in", "/login"),)
 
-router = APIRouter(tags=["pages"], include_in_schema=False)
+router = pages_router()
 
 
 @router.get(_PATH)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations import backfill
@@ -18,10 +18,10 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import Side
 from app.web import charts, moments
-from app.web.pages import page, reader
+from app.web.pages import page, pages_router, reader
 from app.web.ranges import read_range
 
-router = APIRouter()
+router = pages_router()
 _LIVE = "live"  # the part of the page that asks again every three seconds; charts need not
 _ATTENTION = "/attention"
 _DID = {

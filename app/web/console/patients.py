@@ -8,7 +8,7 @@ The box is one that browsers neither remember nor spell-check elsewhere.
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations import patients
@@ -20,9 +20,9 @@ from app.ports import Action
 from app.runtime import Runtime
 from app.sync.model import RecordState
 from app.web.auth import cookie_name
-from app.web.pages import form, page, reader, redirect
+from app.web.pages import form, page, pages_router, reader, redirect
 
-router = APIRouter(prefix="/patients")
+router = pages_router("/patients")
 Reader = Annotated[Caller, Depends(reader)]
 _LINK = re.compile(r"[0-9A-Za-z]{1,26}", re.ASCII)
 _COOKIE, _REMEMBERED_S, _LONGEST_COOKIE = "chronobridge_search", 30 * 60, 3_000

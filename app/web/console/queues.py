@@ -3,15 +3,15 @@
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations import lanes
 from app.operations.lanes import LaneName
 from app.operations.sign_in import Caller
-from app.web.pages import Question, form, is_confirmed, operator, page, reader, redirect
+from app.web.pages import Question, form, is_confirmed, operator, page, pages_router, reader, redirect
 
-router = APIRouter()
+router = pages_router()
 Operator = Annotated[Caller, Depends(operator)]
 _PAUSE_ALL = Question(
     "Pause all queues?",

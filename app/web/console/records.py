@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations import attention, history, records
@@ -26,12 +26,13 @@ from app.web.pages import (
     message_page,
     operator,
     page,
+    pages_router,
     reader,
     redirect,
     redirect_after,
 )
 
-router = APIRouter(prefix="/records/{side}/{kind}/{record_id}")
+router = pages_router("/records/{side}/{kind}/{record_id}")
 Reader = Annotated[Caller, Depends(reader)]
 Operator = Annotated[Caller, Depends(operator)]
 _ID = re.compile(r"[0-9A-Za-z]{1,26}", re.ASCII)

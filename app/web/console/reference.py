@@ -3,13 +3,13 @@
 from itertools import groupby
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations.sign_in import Caller
-from app.web.pages import page, reader
+from app.web.pages import page, pages_router, reader
 
-router = APIRouter(prefix="/docs")
+router = pages_router("/docs")
 _API = "/api/"
 
 

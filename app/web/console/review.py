@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from app.operations import attention, records, resolve
@@ -30,17 +30,17 @@ from app.web.pages import (
     message_page,
     operator,
     page,
+    pages_router,
     reader,
     redirect,
     redirect_after,
 )
 
-router = APIRouter()
-review = APIRouter(prefix=PATH + "/{link_id}")
-moved = APIRouter(prefix="/held/{link_id}", dependencies=[Depends(known)])
+router = pages_router()
 Reader = Annotated[Caller, Depends(reader)]
 Operator = Annotated[Caller, Depends(operator)]
 _ID = re.compile(r"[0-9A-Za-z]{1,26}", re.ASCII)
+_ONE, _EARLIER = PATH + "/{link_id}", "/held/{link_id}"
 _PICK = "pick "  # what a form calls the side that was picked of a field
 _SAVED = "Your decision is saved. It is carried out in a moment, unless somebody has edited the record meanwhile."
 
@@ -54,7 +54,7 @@ class _Compared:
     complaint: str = ""
 
 
-@review.get("")
+@router.get(_ONE)
 async def show(request: Request, caller: Reader, link_id: str) -> Response:
     """Show why a record needs review; one that does not has its own page."""
     runtime: Runtime = request.app.state.runtime
@@ -64,7 +64,7 @@ async def show(request: Request, caller: Reader, link_id: str) -> Response:
     return await _page(runtime, caller, one)
 
 
-@review.post("/compare")
+@router.post(_ONE + "/compare")
 async def compare(request: Request, caller: Reader, link_id: str) -> Response:
     """Read both systems, or the possible matches; an operator sees the values, which is noted."""
     runtime: Runtime = request.app.state.runtime
@@ -72,7 +72,7 @@ async def compare(request: Request, caller: Reader, link_id: str) -> Response:
     return await _page(runtime, caller, one, _Compared(await _read(runtime, caller, one), {}))
 
 
-@review.post("/settle")
+@router.post(_ONE + "/settle")
 async def settle(request: Request, caller: Operator, link_id: str) -> Response:
     """Take whose values are kept, field by field; where it is not to be, say why and keep what was picked."""
     runtime: Runtime = request.app.state.runtime
@@ -87,7 +87,7 @@ async def settle(request: Request, caller: Operator, link_id: str) -> Response:
     return await _page(runtime, caller, one, compared)
 
 
-@review.post("/choose")
+@router.post(_ONE + "/choose")
 async def choose(request: Request, caller: Operator, link_id: str) -> Response:
     """Take which of the possible matches the record is."""
     runtime: Runtime = request.app.state.runtime
@@ -97,7 +97,7 @@ async def choose(request: Request, caller: Operator, link_id: str) -> Response:
     return redirect_after(request, PATH, _SAVED, ("The record", path_of(one)))
 
 
-@review.post("/merge")
+@router.post(_ONE + "/merge")
 async def merge(request: Request, caller: Operator, link_id: str) -> Response:
     """Take into which Contact this one is merged, once the person has seen what that comes to, and meant it."""
     runtime: Runtime = request.app.state.runtime
@@ -110,7 +110,7 @@ async def merge(request: Request, caller: Operator, link_id: str) -> Response:
     return redirect_after(request, f"/records/{Side.SALESFORCE}/{one.link.kind}/{into}", text)
 
 
-@review.post("/create")
+@router.post(_ONE + "/create")
 async def create(request: Request, caller: Operator, link_id: str) -> Response:
     """Take that a new chart is right."""
     runtime: Runtime = request.app.state.runtime
@@ -193,12 +193,8 @@ async def _page(runtime: Runtime, caller: Caller, one: RecordView, compared: _Co
     )
 
 
-@moved.get("")
-@moved.get("/reveal")
+@router.get(_EARLIER, dependencies=[Depends(known)])
+@router.get(_EARLIER + "/reveal", dependencies=[Depends(known)])
 async def earlier(link_id: str) -> Response:
     """Send whoever comes by an earlier address to the review."""
     return redirect(f"{PATH}/{link_id}" if _ID.fullmatch(link_id) else PATH)
-
-
-router.include_router(review)
-router.include_router(moved)

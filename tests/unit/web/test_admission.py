@@ -6,9 +6,10 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.routing import iter_route_contexts
+from starlette.routing import Route
 
 from app import main
-from app.web.admission import WEBHOOKS, Admission
+from app.web.admission import API, WEBHOOKS, Admission
 
 
 @pytest.fixture
@@ -84,3 +85,10 @@ def test_every_delivery_goes_straight_to_the_webhook_that_the_routes_describe():
     assert {path: getattr(found, "func", found) for path, found in straight.items()} == described
     assert straight["/webhooks/salesforce/outbound/{token}"].keywords == {"token": "a-token"}
     assert main._webhook("/webhooks/salesforce/outbound") is None
+
+
+def test_no_route_is_built_twice_and_each_of_the_api_stands_below_it():
+    """What a router includes FastAPI builds anew for every way that leads there."""
+    assert not [route for route in main._ROUTES if not isinstance(route, Route)]
+    assert {route.path.startswith(f"{API}v1") for part in main._API for route in part.router.routes} == {True}
+    assert {route.include_in_schema for part in main._PAGES for route in part.router.routes} == {False}
