@@ -30,6 +30,7 @@ from app.errors import SchemaBehind, StoreUnavailable, ValueRefused
 from app.store import postgres
 from app.store.audit_chain import NO_KEYS, AuditKeys
 from app.store.clock import Pace
+from app.store.sqlite import OneTurnConnection
 from app.timings import REAL, Timings
 
 T = TypeVar("T")
@@ -308,7 +309,8 @@ def _engine(url: sa.URL, address: PostgresAddress | None, patience_s: float) -> 
     if url.database:
         with suppress(OSError):  # whoever connects hears that it is not there
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url, hide_parameters=True, **pool)
+    driver = {"async_creator_fn": OneTurnConnection}
+    engine = create_async_engine(url, hide_parameters=True, connect_args=driver, **pool)
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -386,6 +386,22 @@ async def test_a_unit_of_work_whose_caller_is_cancelled_ends_whole_and_keeps_no_
     assert [(row.lane, row.reason) for row in await rows(database, lanes)] == [("retry", "to its end")]
 
 
+async def test_a_statement_is_one_turn_of_sqlites_thread_and_rolling_back_nothing_is_none(database):
+    if not database.is_sqlite:
+        pytest.skip("a connection to PostgreSQL has no thread")
+    turns = []
+    async with database.engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        execute = driver._execute
+        driver._execute = lambda *asked: turns.append(asked) or execute(*asked)
+        await connection.execution_options(stands_alone=True)
+
+        assert (await connection.execute(sa.select(sa.literal(7)))).all() == [(7,)]
+        await connection.rollback()
+
+    assert len(turns) == 1
+
+
 async def test_a_pool_whose_connections_are_all_taken_is_unavailable_and_well_once_one_is_free(database):
     url = database.url.render_as_string(hide_password=False)
     async with Database(url, REAL.times(0.02)).opened() as crowded, AsyncExitStack() as taken:
