@@ -48,6 +48,7 @@ _PRAGMAS = (
 )
 # how a statement is in no transaction of ours; SQLite's driver begins none, and telling it so takes three calls of it
 _AUTOCOMMIT, _ALONE = {"isolation_level": "AUTOCOMMIT"}, {"stands_alone": True}
+_NOT_DURABLE = {"is_not_durable": True}
 # deadlock, serialization failure, admin shutdown, and connections that went away under us
 _PASSING_SQLSTATES = frozenset({"40P01", "40001", "57P01", "57P02", "57P03"})
 # the database or its driver says no, no connection is to be had in time, or the one we have is gone
@@ -99,23 +100,27 @@ class Database:
         assert self.url.database is not None
         return Path(self.url.database)
 
-    async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]], *, is_durable: bool = True) -> T:
         """Run a unit of work in one committed transaction, again from its start when the database was only busy.
 
         Whoever waits may be cancelled, the transaction not: cut off between two statements it would keep its locks.
 
+        is_durable  False: a power cut may undo it, as if it had never been, until a later one is durable; SQLite does
+                    not wait for the disk then
         Raises  StoreUnavailable when the database cannot be reached or written; ValueRefused when that is the fault of
                 what was to be written, or of what is to be read
         """
-        task = asyncio.ensure_future(self._transacted(work))
+        task = asyncio.ensure_future(self._transacted(work, is_durable=is_durable))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         return await asyncio.shield(task)
 
-    async def _transacted(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _transacted(self, work: Callable[[AsyncConnection], Awaitable[T]], *, is_durable: bool) -> T:
+        engine = self.engine if is_durable or not self.is_sqlite else self.engine.execution_options(**_NOT_DURABLE)
+
         async def attempt() -> T:
-            async with self._alone(), self.engine.begin() as connection:
+            async with self._alone(), engine.begin() as connection:
                 return await work(connection)
 
         return await _tried(attempt)
@@ -326,8 +331,14 @@ def _engine(url: sa.URL, address: PostgresAddress | None, patience_s: float) -> 
 
     @sa.event.listens_for(engine.sync_engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        if not connection.get_execution_options().keys() & (_ALONE | _AUTOCOMMIT).keys():
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if options.keys() & (_ALONE | _AUTOCOMMIT).keys():
+            return
+        waits = "NORMAL" if options.keys() & _NOT_DURABLE.keys() else "FULL"  # for the disk, at the commit
+        if connection.info.setdefault("waits", "FULL") != waits:
+            connection.exec_driver_sql(f"PRAGMA synchronous={waits}")
+            connection.info["waits"] = waits
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

@@ -5,7 +5,7 @@ A lease is on the link and lasts until a moment of the database's clock; its tok
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -294,8 +294,11 @@ async def _lease(
     leased: sa.Executable,
     read: Callable[[AsyncConnection, Sequence[Any]], Awaitable[tuple[Due, ...]]],
 ) -> LeasedBatch | None:
-    """Lease what is wanted and give it as it is read of what the statement gives, in one transaction."""
-    token = str(ULID())
+    """Lease what is wanted and give it as it is read of what the statement gives, in one transaction.
+
+    It need not survive a power cut: nobody works under it then. But what waits anew for a clock put ahead does.
+    """
+    token, is_ahead = str(ULID()), bool(database.pace.ahead(database.pace.read(datetime.now(UTC))))
 
     async def work(connection: AsyncConnection) -> tuple[LeasedBatch, Moment] | None:
         if (chosen := await _choose(connection, database, wanted)) is None:
@@ -306,7 +309,7 @@ async def _lease(
         moment = await clock_skew.extend_pending_writes(connection, database.pace, rows[0].now)
         return LeasedBatch(wanted.kind, lane, token, rows[0].now, await read(connection, rows)), moment
 
-    if (found := await database.transact(work)) is None:
+    if (found := await database.transact(work, is_durable=is_ahead)) is None:
         return None
     taken, moment = found
     database.pace.note(moment)

@@ -56,6 +56,9 @@ class _AtOnce:
         self._waiting, self.sync_engine, self.dialect = engine, engine.sync_engine, engine.dialect
         self._transacting = self._reading = None
 
+    def execution_options(self, **_):
+        return self
+
     @asynccontextmanager
     async def begin(self):
         if self._transacting is None:

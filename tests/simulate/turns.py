@@ -100,8 +100,8 @@ class InTurns(Remembering):
         self.__dict__.update(opened.__dict__)
         self._turns = turns
 
-    async def transact(self, work):
+    async def transact(self, work, **how):
         await self._turns.at("before a commit")
-        done = await super().transact(work)
+        done = await super().transact(work, **how)
         await self._turns.at("after a commit")
         return done

@@ -59,7 +59,7 @@ def counted(database):
         connection.info.pop("is_counted", None)
 
     def send(connection, _cursor, statement, parameters, _context, many):
-        if statement.startswith("BEGIN") or any(name in statement for name in _BY_THE_CLOCK):
+        if statement.startswith(("BEGIN", "PRAGMA")) or any(name in statement for name in _BY_THE_CLOCK):
             return
         connection.info["is_counted"] = True
         cost.statements += 1

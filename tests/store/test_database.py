@@ -402,6 +402,19 @@ async def test_a_statement_is_one_turn_of_sqlites_thread_and_rolling_back_nothin
     assert len(turns) == 1
 
 
+async def test_only_what_may_be_undone_by_a_power_cut_does_not_wait_for_the_disk(database):
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL waits for its disk in any case")
+    normal, full = 1, 2
+
+    async def level(connection):
+        return await connection.scalar(sa.text("PRAGMA synchronous"))
+
+    found = [await database.transact(level, is_durable=is_durable) for is_durable in (True, False, False, True)]
+
+    assert found == [full, normal, normal, full]
+
+
 async def test_a_pool_whose_connections_are_all_taken_is_unavailable_and_well_once_one_is_free(database):
     url = database.url.render_as_string(hide_password=False)
     async with Database(url, REAL.times(0.02)).opened() as crowded, AsyncExitStack() as taken:
