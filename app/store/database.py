@@ -30,7 +30,7 @@ from app.errors import SchemaBehind, StoreUnavailable, ValueRefused
 from app.store import postgres
 from app.store.audit_chain import NO_KEYS, AuditKeys
 from app.store.clock import Pace
-from app.store.sqlite import OneTurnConnection
+from app.store.sqlite import Among, OneTurnConnection
 from app.timings import REAL, Timings
 
 T = TypeVar("T")
@@ -217,7 +217,7 @@ class DialectInsert:
 
 def among(name: str) -> sa.BindParameter[Any]:
     """Give the values, however many, that a statement made once is told by this name, for `in_`."""
-    return sa.bindparam(name, expanding=True)
+    return Among(name, expanding=True)
 
 
 class _json_rows(sa.sql.functions.FunctionElement[Any]):  # noqa: N801 - reads like SQL where it is used

@@ -10,10 +10,19 @@ from app.errors import StoreUnavailable, ValueRefused
 from app.operations.health.model import SLOW_S
 from app.store import tables
 from app.store.clock import Instant, after, db_now, millis
-from app.store.database import BUSY_TIMEOUT_S, MOST_OPEN, Database
+from app.store.database import BUSY_TIMEOUT_S, MOST_OPEN, Database, among
 from app.store.tables import lanes
 from app.timings import REAL
-from tests.store.build import a_standby, change, connected, on_postgresql, on_sqlite, rows, waits_for_a_lock
+from tests.store.build import (
+    a_standby,
+    change,
+    connected,
+    on_postgresql,
+    on_sqlite,
+    rows,
+    statements_of,
+    waits_for_a_lock,
+)
 
 A_LANE = {"lane": "live", "reason": "because", "paused_at": datetime(2026, 8, 1, 12, 30, 15, 123000, tzinfo=UTC)}
 
@@ -413,6 +422,21 @@ async def test_only_what_may_be_undone_by_a_power_cut_does_not_wait_for_the_disk
     found = [await database.transact(level, is_durable=is_durable) for is_durable in (True, False, False, True)]
 
     assert found == [full, normal, normal, full]
+
+
+async def test_sqlite_is_sent_one_statement_however_many_values_it_is_told(database):
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL's driver keeps few statements")
+    await database.transact(insert_a_lane)
+    asked = sa.select(lanes.c.lane).where(lanes.c.lane.in_(among("p_lanes")))
+
+    async def ask(database, told):
+        assert len(await database.read(asked, {"p_lanes": told})) == ("live" in told)
+
+    some = [], ["live"], ["an apostrophe's", 'a "quote"', "é", *map(str, range(3_000)), "live"]
+    sent = {statement for told in some for statement, _ in await statements_of(database, ask, told)}
+
+    assert len([statement for statement in sent if "json_each" in statement]) == 1
 
 
 async def test_a_pool_whose_connections_are_all_taken_is_unavailable_and_well_once_one_is_free(database):

@@ -406,7 +406,8 @@ async def test_take_reads_the_due_index_in_order_and_no_whole_table(database):
     plans = [plan_of(database, statement, given) for statement, given in asked]
     assert "ix_links_lane_due (kind=? AND lane=? AND due_at<?)" in plans[0]
     assert "TEMP B-TREE" not in plans[0]
-    assert not [step for plan in plans for step in plan.splitlines() if step.startswith("SCAN") and "lanes" not in step]
+    scanned = {step.split()[1] for plan in plans for step in plan.splitlines() if step.startswith("SCAN")}
+    assert scanned <= {"lanes", "json_each"}
 
 
 @on_postgresql
