@@ -160,6 +160,12 @@ def settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
+    give_back_memory()
+
+
+def give_back_memory() -> None:
+    """Give back what is needed no longer: by itself the heap keeps its holes, and grows with each large batch."""
+    gc.collect()
     if (give_back := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc alone keeps it
         give_back(0)
 

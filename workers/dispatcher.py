@@ -18,7 +18,7 @@ from time import monotonic
 from app.errors import StoreUnavailable
 from app.log import log
 from app.periodic import Supervisor
-from app.runtime import Runtime
+from app.runtime import Runtime, give_back_memory
 from app.store import work_queue
 from app.sync.model import BULKY, Kind, Lane
 from workers.batch import Batch
@@ -142,14 +142,18 @@ class Dispatcher:
             self._more.discard(place)
             try:
                 batch = await self._take(place)
+                count = 0 if batch is None else len(batch.leased.due)
                 if lane is Lane.LIVE:
-                    self._streams[place].took(0 if batch is None else len(batch.leased.due))
-                is_full = batch is not None and len(batch.leased.due) == FULL
+                    self._streams[place].took(count)
+                is_full = count == FULL
                 most = _BULKY_PASSES_AT_ONCE if lane in BULKY else _PASSES_AT_ONCE
                 if is_full and len(self._tasks[place]) < most:
                     self._start(place)
                 if batch is not None:
                     await self._sync(batch)
+                    del batch  # before the next is taken
+                if count > FULL:
+                    give_back_memory()
             except StoreUnavailable:
                 log.warning("database.away", kind=kind.value, advice="the poll looks again in seconds")
                 return
@@ -158,5 +162,5 @@ class Dispatcher:
                 self._jobs.failed(name, error)
                 return
             self._jobs.succeeded(name)
-            if not is_full and (len(self._tasks[place]) > 1 or (batch is None and place not in self._more)):
+            if not is_full and (len(self._tasks[place]) > 1 or (count == 0 and place not in self._more)):
                 return
