@@ -51,7 +51,8 @@ async def _observe(batch: Batch) -> list[Observed]:
     """
     reader, due = await reader_of(batch), {one.link.id: one for one in batch.leased.due}
     delivered = one_by_one(due, lambda one: delivered_snapshots(batch, reader, one))
-    newcomers = await lease_newcomers(batch, delivered)
+    is_crowd = len(due) > batch.salesforce.patience.above  # it takes longer than a search counts: that goes by itself
+    newcomers = {} if is_crowd else await lease_newcomers(batch, delivered)
     held: SalesforceSnapshots
     searches: Mapping[str, ContactSearch] = {}
     our_user = ""

@@ -48,6 +48,14 @@ async def test_a_first_load_goes_by_one_job_and_nothing_is_doubled(crowded):
     assert all(link.salesforce_id for link in await crowded.links())
 
 
+async def test_a_crowd_is_searched_for_by_itself_once_it_was_decided_on(crowded):
+    await points_out(crowded)
+
+    looked = await crowded.looks(await crowded.takes())
+
+    assert [one.searched for one in looked] == [None] * len(NAMES)
+
+
 async def test_a_bad_record_hurts_only_itself_and_names_its_field(crowded):
     odd = await crowded.registers(first_name="Odd", last_name="Test")
     path = f"/_control/patients/{odd['id']}?silent=true&unchecked=true"
