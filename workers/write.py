@@ -344,15 +344,15 @@ def _prepare_updates(batch: Batch, link: Link, seen: Seen, plan: Write | Wait) -
 
 def _prepare_create(batch: Batch, link: Link, seen: Seen, plan: Create) -> PreparedWrite:
     """Give the write that makes a record; what is sent to DrChrono is kept, to find by it what it may have made."""
-    before, entry_id = _held(seen, plan.side), str(ULID())
-    sent = batch.runtime.vault.seal(dict(plan.fields), SealedColumn.WRITE_SENT.of(entry_id))
+    before, entry_id, is_chart = _held(seen, plan.side), str(ULID()), plan.side is Side.DRCHRONO
+    sent = batch.runtime.vault.seal(dict(plan.fields), SealedColumn.WRITE_SENT.of(entry_id)) if is_chart else None
     entry = Entry(
         link.id,
         plan.side,
         "create",
         write_stamps(batch.rules, link, plan.fields, before),
         _replaced(batch, entry_id, plan.fields, before),
-        sent=sent if plan.side is Side.DRCHRONO else None,
+        sent=sent,
         id=entry_id,
     )
     id_ = before.id if isinstance(before, Snapshot) else link.id_on(plan.side)
