@@ -4,14 +4,15 @@ The demo tells its story in one, `verify` its histories, and the tests that kill
 Nothing of the caller's settings is read.
 """
 
+import asyncio
 import base64
 import os
 import secrets
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ import httpx
 
 import app
 from app.cli.supervise import Child, free_port, stop_all, valkey, wait_for_port
+from app.operations.maintenance import migrate
 from app.settings import env_file
 from app.settings.fields import Settings
 from app.sync.sync_status import STATUS_FIELDS
@@ -29,6 +31,7 @@ from app.sync.sync_status import STATUS_FIELDS
 ROOT = Path(app.__file__).parents[1]
 ORG_ID = "00DSYN0000000012BA"
 _READY_S = 60.0  # on a machine that has much else to do
+_LOOK_S, _MOST_LOOK_S = 0.02, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +114,17 @@ class Town:
         ):
             wait_for_port(self.ports[name], child, _READY_S)
         # not before: the settings name the authority's file, which the Salesforce stand-in writes when it starts
-        migrate = [sys.executable, "-m", "app.cli", "migrate"]
-        subprocess.run(migrate, env=self.env, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        self._migrate()
+
+    def _migrate(self) -> None:
+        """Bring the schema up to date, in a loop of its own: a process would only import all of it once more."""
+        before = os.umask(0o077)
+        try:
+            work = migrate(self.given["DATABASE_URL"], Path(self.given["CA_BUNDLE"]), print)
+            with ThreadPoolExecutor(1) as elsewhere:
+                elsewhere.submit(asyncio.run, work).result()
+        finally:
+            os.umask(before)
 
     def start_service(self) -> None:
         """Start web and worker, and wait until deliveries are accepted and a worker lives."""
@@ -156,16 +168,20 @@ class Town:
             return self.web.get("/readyz").is_success
         return False
 
-    def wait_until(self, is_so: Callable[[], bool], what: str, limit_s: float = 60.0, every_s: float = 0.02) -> None:
-        """Wait until something is so.
+    def wait_until(
+        self, is_so: Callable[[], bool], what: str, limit_s: float = 60.0, every_s: float | None = None
+    ) -> None:
+        """Wait until something is so, looking ever more rarely: a fifth of the wait may be added to it, and no more.
 
+        every_s  how often to look, where something is so for a moment only, or is measured
         Raises  RuntimeError, naming what was waited for, after the limit
         """
-        deadline = time.monotonic() + limit_s
+        began = time.monotonic()
         while not is_so():
-            if time.monotonic() > deadline:
+            waited_s = time.monotonic() - began
+            if waited_s > limit_s:
                 raise RuntimeError(f"waited {limit_s:.0f} s for {what}; the logs are in {self.folder}")
-            time.sleep(every_s)
+            time.sleep(every_s or min(max(waited_s / 5, _LOOK_S), _MOST_LOOK_S))
 
     def register_webhook(self) -> str:
         """Register the webhook at DrChrono, which verifies it; gives what it said."""

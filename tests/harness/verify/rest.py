@@ -8,7 +8,7 @@ from tests.harness.verify.observe import Observer
 from tests.harness.verify.seen import Call, Poison
 
 _PATIENCE_S, _SILENCE_S = 150.0, 3.0  # a busy Salesforce is left alone for up to 90 s
-_LOOKS = 3  # at which it must be quiet, one after the other: an echo is on its way for a moment
+_LOOK_S, _LOOKS = 0.25, 3  # at which it must be quiet, one after the other: an echo is on its way for a moment
 
 
 class Rest:
@@ -24,7 +24,7 @@ class Rest:
             if time.monotonic() > deadline:
                 return self._left()
             in_a_row = in_a_row + 1 if self._here.is_quiet() else 0
-            time.sleep(0.1)
+            time.sleep(_LOOK_S)
         return ""
 
     def disturbed(self, *, looks_count: bool) -> tuple[Call, ...]:
