@@ -1,4 +1,8 @@
-"""One clinic on real processes and one browser for all of these tests; without a browser they are skipped."""
+"""One clinic on real processes and one browser for all of these tests; without a browser they are skipped.
+
+A test has pages of its own. Whoever looks at them keeps their windows, because a new one takes a second of Chromium's
+time, three times as long as a page; their cookies are put right before each test, and the console stores nothing else.
+"""
 
 from contextlib import contextmanager
 
@@ -9,7 +13,8 @@ from tests.browser.scene import VIEWER, set_up, settings
 from tests.browser.seen import BROWSER, People
 from tests.harness.cluster import town
 
-PATIENCE_MS = 20_000  # what is retried waits two seconds for the poll, and a busy machine takes its time
+WIDE = {"width": 1280, "height": 720}
+PATIENCE_MS = 60_000  # what is retried waits two seconds for the poll, and a busy machine takes its time
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -17,7 +22,7 @@ def pytest_collection_modifyitems(items):
     ours = [item for item in items if "/browser/" in str(item.path)]
     for item in ours:
         item.add_marker(pytest.mark.processes)
-        item.add_marker(pytest.mark.timeout(180))
+        item.add_marker(pytest.mark.timeout(400))
         if BROWSER is None:
             item.add_marker(pytest.mark.skip(reason="no Chromium here: apt-get install chromium"))
 
@@ -30,12 +35,12 @@ def here(tmp_path_factory):
         yield it
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def people():
     return People()
 
 
-@pytest.fixture(scope="module")  # its loop must have ended before a test with a loop of its own begins
+@pytest.fixture(scope="package")  # its loop must have ended before a test with a loop of its own begins
 def chromium():
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
@@ -54,21 +59,22 @@ def is_error(said):
 
 @contextmanager
 def browsers(clinic, chromium, people):
-    """Open a browser of one's own, signed in with a token or not at all; an error in a page's console is a failure."""
-    contexts, thrown = [], []
+    """Open a page of somebody who is signed in, or of nobody; an error in a page's console is a failure."""
+    windows, thrown = [], []
 
-    def open_(token=None, **how):
-        context = people.context(chromium, token, base_url=clinic.given["PUBLIC_URL"], **how)
-        context.set_default_timeout(PATIENCE_MS)
-        contexts.append(context)
-        page = context.new_page()
+    def open_(token=None, viewport=None, **how):
+        window = people.window(chromium, token, base_url=clinic.given["PUBLIC_URL"], **how)
+        window.set_default_timeout(PATIENCE_MS)
+        windows.append(window)
+        page = window.new_page()
+        page.set_viewport_size(viewport or WIDE)
         page.on("pageerror", lambda error: thrown.append(str(error)))
         page.on("console", lambda said: thrown.append(said.text) if is_error(said) else None)
         return page
 
     yield open_
-    for context in contexts:
-        context.close()
+    for page in [page for window in windows for page in window.pages]:
+        page.close()
     assert thrown == []
 
 

@@ -9,7 +9,20 @@ class People:
     """Those of one clinic, by their tokens; to sign in takes as long as most of what is seen afterwards."""
 
     def __init__(self):
-        self._cookies = {}
+        self._cookies, self._windows = {}, {}
+
+    def window(self, chromium, token=None, window="", **how):
+        """Give a browser as `context` does, which is kept: with the cookies that it had when it was opened.
+
+        window  a name, where what is done to it stays: whoever does that has one of their own
+        """
+        key = token, window, *sorted(how.items())
+        if key not in self._windows:
+            self._windows[key] = self.context(chromium, token, **how)
+        known = self._windows[key]
+        known.clear_cookies()
+        known.add_cookies(self._cookies.get(token, {"cookies": []})["cookies"])
+        return known
 
     def context(self, chromium, token=None, **how):
         """Give a browser of somebody who has signed in, or of nobody where there is no token."""

@@ -19,7 +19,8 @@ def test_a_patient_is_found_as_people_say_them_and_the_search_is_there_on_the_wa
     assert "lsen" not in operator.url
 
 
-def test_what_is_typed_on_queues_stays_while_the_numbers_are_read_again(operator):
+def test_what_is_typed_on_queues_stays_while_the_numbers_are_read_again(here, opened):
+    operator = opened(here.operator_token, window="whose clock is turned")
     operator.clock.install()
     operator.goto("/queues")
     reason = operator.locator("#reason-live")

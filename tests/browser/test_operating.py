@@ -7,6 +7,10 @@ def applied_today(page):
     return int(page.locator(".flow.right strong").inner_text().replace(",", ""))
 
 
+def lives_in(here, city):
+    return any(contact["MailingCity"] == city for contact in here.contacts())
+
+
 def test_an_edit_is_watched_as_it_travels_without_a_reload(here, operator):
     operator.goto("/")
     before = applied_today(operator)
@@ -19,7 +23,7 @@ def test_an_edit_is_watched_as_it_travels_without_a_reload(here, operator):
         arg=before,
     )
     assert operator.evaluate("window.isTheSamePage")
-    assert any(contact["MailingCity"] == "Shelbyville" for contact in here.contacts())
+    here.wait_until(lambda: lives_in(here, "Shelbyville"), "the edit to arrive")
 
 
 def test_a_lane_is_paused_with_a_reason_and_resumed(here, operator):
@@ -36,8 +40,8 @@ def test_a_lane_is_paused_with_a_reason_and_resumed(here, operator):
     operator.goto("/")
 
     expect(operator.locator(".headline")).not_to_contain_text("Paused")
-    here.wait_until(here.is_quiet, "the edit to arrive")
-    assert any(contact["MailingCity"] == "Ogdenville" for contact in here.contacts())
+    here.wait_until(lambda: lives_in(here, "Ogdenville"), "the edit to arrive")
+    here.wait_until(here.is_quiet, "it to be recorded")
 
 
 def test_a_viewer_reads_and_may_not_act(viewer):
@@ -85,7 +89,8 @@ def test_whoever_sits_idle_is_asked_to_sign_in_again(here, operator):
     expect(operator.get_by_label("Secret")).to_be_visible()
 
 
-def test_a_range_is_chosen_by_keyboard_and_its_charts_tell_a_pointer_and_a_reader_the_same(operator):
+def test_a_range_is_chosen_by_keyboard_and_its_charts_tell_a_pointer_and_a_reader_the_same(here, operator):
+    here.wait_until(here.is_quiet, "nothing to be counted meanwhile")
     operator.set_viewport_size({"width": 390, "height": 844})
     operator.goto("/")
     operator.get_by_role("link", name="7 days").focus()

@@ -5,6 +5,12 @@ from playwright.sync_api import expect
 from tests.browser.people import PEOPLE
 from tests.harness.demo.people import name_of
 
+# letter by letter, with no time between them: a busy machine takes as long for a key as a person who rests
+AT_ONCE = """(box, words) => { for (const letter of words) {
+    box.value += letter
+    box.dispatchEvent(new InputEvent("input", {bubbles: true}))
+} }"""
+
 
 def test_a_patient_is_searched_while_typing_and_the_address_says_nothing(here, operator):
     person = PEOPLE[0]
@@ -28,10 +34,10 @@ def test_a_search_waits_until_the_typing_rests(here, operator):
     operator.on("request", lambda one: posted.append(one.url) if one.method == "POST" else None)
     operator.goto("/patients")
 
-    operator.locator("#words").press_sequentially(PEOPLE[1]["last_name"], delay=20)
+    operator.locator("#words").evaluate(AT_ONCE, PEOPLE[1]["last_name"])
 
     expect(operator.locator("#found caption")).to_have_text("Possible matches, by last name")
-    assert 1 <= len(posted) < len(PEOPLE[1]["last_name"])
+    assert len(posted) == 1
 
 
 def test_a_found_patients_history_is_opened_and_both_sides_are_read_and_revealed(here, operator):

@@ -84,7 +84,9 @@ def test_by_the_keyboard_alone_the_value_to_keep_is_chosen_and_counts(here, oper
 def test_a_rule_is_undone_and_the_old_value_is_back_on_both_sides(here, operator):
     patient_id = here.ids[5]
     edit_both(here, patient_id, {"address": "1 Desk Street"}, {"MailingStreet": "2 Crm Street"})
-    assert both(here, patient_id, "address", "MailingStreet") == ("2 Crm Street",) * 2
+    here.wait_until(
+        lambda: both(here, patient_id, "address", "MailingStreet") == ("2 Crm Street",) * 2, "the rule to have decided"
+    )
     operator.goto("/attention")
     operator.locator("main a[href='/conflicts']").click()
     operator.locator("tbody tr", has_text="Address").get_by_role("link", name="Review").click()
