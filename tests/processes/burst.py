@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import threading
+from itertools import pairwise
 
 from tests.harness.demo.report import compared
 from tests.load.driver import webhook
 
 BURST = 250
+PATIENCE_S = 120
 
 
 class Sender(threading.Thread):
@@ -17,6 +19,12 @@ class Sender(threading.Thread):
         super().__init__(daemon=True)
         self.port, self.waiting, self.acknowledged, self.ids = port, list(reversed(requests)), 0, ids
         self.refused = []
+
+    def parted(self, *shares):
+        """Give senders in its place, of what comes before each of these shares of a burst, and of the rest."""
+        hooks = self.waiting[::-1]
+        cuts = [0, *(int(BURST * share) for share in shares), len(hooks)]
+        return [Sender(self.port, hooks[first:last], self.ids) for first, last in pairwise(cuts)]
 
     def run(self):
         asyncio.run(self._all())
@@ -59,10 +67,15 @@ def burst(here):
 
 
 def settle(here, sender):
-    sender.join(90)
-    assert not sender.is_alive(), f"{len(sender.waiting)} hooks were never acknowledged"
-    here.wait_until(lambda: here.queue()["depth"] == 0, "nothing to be due", 90, every_s=0.1)
+    acknowledged(sender)
+    here.wait_until(lambda: here.queue()["depth"] == 0, "nothing to be due", PATIENCE_S)
     return compared(here, sender.ids)
+
+
+def acknowledged(sender):
+    """Wait until all that it sends is acknowledged."""
+    sender.join(PATIENCE_S)
+    assert not sender.is_alive(), f"{len(sender.waiting)} hooks were never acknowledged"
 
 
 def reaches(sender, share):

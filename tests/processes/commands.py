@@ -15,7 +15,7 @@ from app import cli
 from tests.harness.cluster import ROOT
 
 COMMAND = (sys.executable, "-m", "app.cli")
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 @dataclass(frozen=True)

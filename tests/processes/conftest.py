@@ -1,7 +1,7 @@
 """One cluster for each kind of database, for all of these tests; it is put right before each, and its patients stay.
 
-A test looks at patients of its own. Only where the machine itself is hurt, a disk, a server, a clock, a test has a
-cluster of its own. The soak has one too: it begins before the first test, and is asked after the last how it ended.
+A test looks at patients of its own. Only where the machine itself is hurt, a disk, a clock, a test has a cluster of
+its own. The soak has one too: it begins before the first test, and is asked after the last how it ended.
 """
 
 import sys
@@ -12,10 +12,10 @@ import pytest
 from app.cli.supervise import Child, supervised, wait_for_port
 from app.timings import REAL
 from tests.harness.cluster import town
-from tests.postgresql import said
+from tests.postgresql import with_a_template
 
 SCALE = 0.25  # every wait of the service's own is shorter by that; what they prove lies in the proportions
-MACHINE_S = 10.0  # what a machine that has much else to do may add: starting a process takes as long as ever
+MACHINE_S = 30.0  # what a machine that has much else to do may add: starting a process takes as long as ever
 TIMINGS = REAL.times(SCALE)
 SOAK = "soaking"
 SOAKED = ("--minutes", "1", "--databases", "sqlite", "--pause", "2")  # everybody works for 1 s in 3, beside the tests
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "/processes/" in str(item.path):
             item.add_marker(pytest.mark.processes)
-            item.add_marker(pytest.mark.timeout(180))
+            item.add_marker(pytest.mark.timeout(400))
     items.sort(key=lambda item: SOAK in item.fixturenames)
 
 
@@ -62,6 +62,13 @@ def _clusters():
         yield stack, {}
 
 
+@pytest.fixture(scope="session")
+def postgresql(_clusters):
+    """The PostgreSQL of one of these clusters alone, which outlives that: it may be crashed, and is started again."""
+    stack, _ = _clusters
+    return stack.enter_context(with_a_template())
+
+
 @pytest.fixture
 def here(request, _clusters, tmp_path_factory):
     """Real processes of the service and of both vendors, all well; on SQLite unless told."""
@@ -69,9 +76,7 @@ def here(request, _clusters, tmp_path_factory):
     if kind not in running:
         overrides = {}
         if kind == "postgresql":
-            url = request.getfixturevalue("postgres_url")
-            said(url, "CREATE DATABASE cluster")
-            overrides["DATABASE_URL"] = url.removesuffix("postgres") + "cluster"
+            overrides["DATABASE_URL"] = request.getfixturevalue("postgresql").url + "migrated"
         running[kind] = stack.enter_context(town(tmp_path_factory.mktemp(kind), overrides))
     put_right(running[kind])
     return running[kind]

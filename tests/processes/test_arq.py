@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from app.cli.supervise import Child, supervised
+from tests.processes.commands import PATIENCE_S
 from tests.processes.test_probes import ran
 
 ARQ = (sys.executable, "-m", "arq", "workers.main.WorkerSettings")
@@ -36,7 +37,7 @@ def test_arq_starts_a_whole_worker_that_needs_redis_neither_to_go_on_nor_to_end(
     registered(here, "Polled")
     here.wait_until(is_applied(here, "Polled"), "the poll to apply an edit while Redis is away")
     arq.ask_to_stop()
-    code = arq.process.wait(30)
+    code = arq.process.wait(PATIENCE_S)
 
     said = arq.log.read_text()
     assert (code, "Traceback" in said) == (0, False), said[-2000:]
@@ -51,7 +52,7 @@ def test_arq_starts_a_worker_before_there_is_a_redis(here, arq):
     here.wait_until(is_applied(here, "Alone"), "a worker without Redis to apply an edit")
     arq.ask_to_stop()
 
-    assert (arq.process.wait(30), "Traceback" in arq.log.read_text()) == (0, False)
+    assert (arq.process.wait(PATIENCE_S), "Traceback" in arq.log.read_text()) == (0, False)
 
 
 def test_a_burst_works_off_what_is_pending_and_ends(here, arq):

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from tests.processes import commands
-from tests.processes.commands import as_a_process, started
+from tests.processes.commands import PATIENCE_S, as_a_process, started
 
 
 def chronobridge(here, *arguments, **variables):
@@ -92,7 +92,7 @@ def test_connect_says_where_to_go_waits_and_ends_with_0_once_somebody_has_been_t
         said = waiting.stdout.readline() + waiting.stdout.readline() + waiting.stdout.readline()
         was_waiting = waiting.poll() is None
         here.connect_practice()
-        rest, complaint = waiting.communicate(timeout=30)
+        rest, complaint = waiting.communicate(timeout=PATIENCE_S)
 
     assert f"{here.given['PUBLIC_URL']}/connect/drchrono" in said
     assert (was_waiting, waiting.returncode, complaint) == (True, 0, "")
@@ -107,7 +107,7 @@ def test_connect_says_what_the_user_cannot_do(here):
     with connecting(here) as waiting:
         waiting.stdout.readline()
         here.connect_practice()
-        rest, _ = waiting.communicate(timeout=30)
+        rest, _ = waiting.communicate(timeout=PATIENCE_S)
 
     assert "Connected as fixture.staff" in rest
     assert "✗ it cannot see and write appointments (lacks access_scheduling, access_clinical_notes)" in rest
@@ -123,7 +123,7 @@ def test_connect_interrupted_ends_without_a_traceback(here):
     with connecting(here, stderr=subprocess.PIPE) as waiting:
         waiting.stdout.readline()
         waiting.send_signal(signal.SIGINT)
-        _, complaint = waiting.communicate(timeout=30)
+        _, complaint = waiting.communicate(timeout=PATIENCE_S)
 
     assert waiting.returncode != 0
     assert "Traceback" not in complaint

@@ -12,7 +12,7 @@ import pytest
 
 from app.cli.supervise import free_port
 from tests.build import HASH_KEY, KEY
-from tests.processes.commands import as_a_process, chronobridge, ordinary, started
+from tests.processes.commands import PATIENCE_S, as_a_process, chronobridge, ordinary, started
 
 
 def given(tmp_path, **more):
@@ -121,7 +121,7 @@ def test_a_watched_queue_is_a_line_for_each_look_in_a_pipe_and_ends_well_at_ctrl
     with started(tmp_path, env, "queue", "--watch", "--every", "0.1", stdout=subprocess.PIPE) as process:
         lines = [process.stdout.readline() for _ in range(2)]
         process.send_signal(signal.SIGINT)
-        code = process.wait(30)
+        code = process.wait(PATIENCE_S)
 
     assert code == 0
     assert {line[9:] for line in lines} == {"nothing is pending; 0 failed, 0 need review, 0 writes a minute\n"}
@@ -132,14 +132,14 @@ def test_serve_starts_without_a_schema_says_so_and_is_not_ready(tmp_path):
     with started(tmp_path, env, "serve", stderr=subprocess.PIPE) as process:
         status = wait_for(env, "/readyz")
         process.terminate()
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=PATIENCE_S)
 
     assert (status, process.returncode) == (503, 0)
     assert "run: chronobridge migrate" in said
 
 
 def wait_for(env, path):
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
             return httpx.get(env["PUBLIC_URL"] + path, timeout=5).status_code
@@ -158,7 +158,7 @@ def test_up_runs_web_worker_and_valkey_restarts_what_falls_and_stops_all_of_it(t
         again = wait_for_new(env, process.pid, web)
         health = as_a_process(tmp_path, env, "work", "--health")
         process.terminate()
-        code = process.wait(40)
+        code = process.wait(PATIENCE_S)
 
     assert (ready, again, code) == (200, 200, 0)
     assert len(children) == 3, "a Valkey, a web, a worker"
@@ -175,7 +175,7 @@ def child_pids(parent):
 
 
 def wait_for_new(env, parent, old):
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if any(line.endswith("serve") and pid != old for pid, line in child_pids(parent).items()):
             return wait_for(env, "/readyz")

@@ -5,7 +5,7 @@ import resource
 import pytest
 
 from tests.harness.cluster import town
-from tests.processes.burst import BURST, assert_nothing_lost_nothing_doubled, burst, reaches, settle
+from tests.processes.burst import BURST, acknowledged, assert_nothing_lost_nothing_doubled, burst, settle
 from tests.processes.conftest import put_right
 
 UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
@@ -56,25 +56,27 @@ def one_post(here, request):
 
 
 def test_a_disk_that_is_full_for_workers_and_web_doubles_nothing_once_there_is_room(here):
-    sender = burst(here)
-    sender.start()
-    here.wait_until(reaches(sender, 0.2), "the burst to be under way")
+    begun, kept, refused = burst(here).parted(0.2, 0.4)
+    begun.start()
+    acknowledged(begun)
     grows_no_file(here.work)
-    here.wait_until(reaches(sender, 0.4), "deliveries to be kept that nobody can work off")
-    grows_no_file(here.serve)  # at once: the burst goes on meanwhile, and would soon be over
-    here.wait_until(lambda: len(sender.refused) > 50, "deliveries to be refused")
+    kept.start()
+    acknowledged(kept)  # what nobody can work off
+    grows_no_file(here.serve)
+    refused.start()
+    here.wait_until(lambda: len(refused.refused) > 50, "deliveries to be refused")
     waiting = here.queue()["depth"]
     for child in (here.work, here.serve):
         may_write(child)
 
-    assert_nothing_lost_nothing_doubled(settle(here, sender))
-    assert set(sender.refused) == {503}
+    assert_nothing_lost_nothing_doubled(settle(here, refused))
+    assert (begun.refused, kept.refused, set(refused.refused)) == ([], [], {503})
     assert waiting > BURST * 0.1, "what could not be recorded was not taken for done"
 
 
 def test_a_full_disk_is_told_by_readyz_and_so_is_its_end(here):
     grows_no_file(here.serve)
-    here.wait_until(lambda: not here.accepts(), "/readyz to tell of the full disk", 30)
+    here.wait_until(lambda: not here.accepts(), "/readyz to tell of the full disk")
 
     may_write(here.serve)
-    here.wait_until(here.accepts, "/readyz to tell that there is room again", 30)
+    here.wait_until(here.accepts, "/readyz to tell that there is room again")

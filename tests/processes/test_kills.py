@@ -21,17 +21,18 @@ RETURNED_S = TIMINGS.lease.total_seconds() + MACHINE_S
 
 @on_both
 def test_a_web_and_workers_that_are_killed_lose_no_acknowledged_change(here):
+    slows_writes(here, 2)
     sender = burst(here)
     sender.start()
     here.wait_until(reaches(sender, 0.2), "the burst to be under way")
     here.serve.kill()
     here.serve.start()
     here.wait_until(here.accepts, "the web to be back")
-    here.wait_until(lambda: holders(here), "a worker to hold records")
+    here.wait_until(lambda: holders(here), "a worker to hold records", every_s=0.1)
     here.work.kill()
     dead = holders(here)
     here.work.start()
-    here.wait_until(lambda: holders(here) - dead, "the next worker to hold records")
+    here.wait_until(lambda: holders(here) - dead, "the next worker to hold records", every_s=0.1)
     here.work.kill()
     here.work.start()
 
@@ -55,13 +56,14 @@ def test_a_wiped_and_a_vanished_redis_lose_no_acknowledged_change(here):
 @on_both
 def test_a_deploy_in_a_burst_ends_what_is_under_way_and_loses_nothing(here):
     hurried = here.work.log.read_text().count("worker.hurried")
+    slows_writes(here, 1)
     sender = burst(here)
     sender.start()
     here.wait_until(reaches(sender, 0.2), "the burst to be under way")
 
     serve, serve_s = stopped_by_a_deploy(here.serve)
     here.serve.start()
-    here.wait_until(lambda: holders(here), "a worker to hold records")
+    here.wait_until(lambda: holders(here), "a worker to hold records", every_s=0.1)
     work, work_s = stopped_by_a_deploy(here.work)
     held = holders(here)
     here.work.start()
@@ -79,6 +81,12 @@ def stopped_by_a_deploy(child):
     child.ask_to_stop()
     child.wait(began + GRACE_S + 5)
     return child.process.returncode, time.monotonic() - began
+
+
+def slows_writes(here, count):
+    """Have that many writes to Salesforce take a second each: whoever makes one is seen to hold records meanwhile."""
+    slow = {"match": "PATCH /services/data", "do": "slow", "delay_s": 1, "next": count}
+    here.salesforce.post("/_control/faults", json=slow).raise_for_status()
 
 
 def holders(here):

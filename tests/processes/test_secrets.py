@@ -12,6 +12,7 @@ import redis
 from app.runtime import open_runtime
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Side
+from tests.processes.commands import PATIENCE_S
 
 VALUES = {
     "first_name": "Canary", "last_name": "Canarysson", "email": "canary@canary.example", "city": "Canaryville",
@@ -62,7 +63,7 @@ def test_a_patient_named_canary_is_found_in_no_log_no_valkey_no_error_and_not_in
         in_valkey = repr([(key, client.dump(key)) for key in client.scan_iter()])
     for child in (here.serve, here.work, here.valkey):
         child.ask_to_stop()
-        child.process.wait(30)
+        child.process.wait(PATIENCE_S)
     aof = "".join(p.read_text(errors="replace") for p in (here.folder / "valkey").rglob("*") if p.is_file())
 
     places = {"answers": answers, "valkey": in_valkey, "aof": aof, **on_disk(here), **logs(here)}
