@@ -439,14 +439,16 @@ async def opened(known, drchrono, salesforce, *, connects=True, from_memory=Fals
                 runtime.drchrono.bulk_waits_s = (0.0,) * 5
             clinic = Clinic(runtime, web, drchrono, salesforce)
             clinic.app = app
-            if runtime.drchrono is not None and connects and not (from_memory and await is_remembered(clinic, known)):
-                await clinic.connects()
-                if runtime.salesforce is not None and not await clinic.links(Kind.DOCTOR):
-                    async with open_runtime(known) as before:  # as a worker of yesterday would have done it
-                        await Clinic(before, web, drchrono, salesforce).knows_the_staff()
-                if from_memory:
+            connects = connects and runtime.drchrono is not None
+            if not (connects and from_memory and await is_remembered(clinic, known)):
+                if connects:
+                    await clinic.connects()
+                    if runtime.salesforce is not None and not await clinic.links(Kind.DOCTOR):
+                        async with open_runtime(known) as before:  # as a worker of yesterday would have done it
+                            await Clinic(before, web, drchrono, salesforce).knows_the_staff()
+                with contextlib.suppress(StoreUnavailable):  # a database that is not migrated yet
+                    await clinic.was_loaded()
+                if connects and from_memory:
                     await remember(clinic, known)
-            with contextlib.suppress(StoreUnavailable):  # a database that is not migrated yet
-                await clinic.was_loaded()
             drchrono.delete("/_control/calls")
             yield clinic

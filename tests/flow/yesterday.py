@@ -1,4 +1,4 @@
-"""What every clinic has behind it: its practice connected, its doctors and offices known.
+"""What every clinic has behind it: its practice connected, its doctors and offices known, what was there loaded.
 
 Living through that takes half a second, so it is lived once for each way a clinic is set up, and remembered: rows of
 the database, and what both stand-ins held. A later clinic begins where the first one stood, as if that were just over.
@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from app.store.tables import allowances, connections, links, tallies, watermarks, zones
+from app.store.tables import allowances, backfills, connections, links, tallies, watermarks, zones
 
-_ROWS = (links, connections, zones, watermarks, tallies, allowances)
+_ROWS = (links, backfills, connections, zones, watermarks, tallies, allowances)
 _OF_THE_DOOR = "sign_"  # a door's own signs: every clinic makes them as it opens
 
 
