@@ -1,5 +1,6 @@
 """The few fixtures everybody needs: both databases, a Valkey, and keys. The servers are real ones, out of wheels."""
 
+import asyncio
 import contextlib
 import gc
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 import pytest
+import uvloop
 from sqlalchemy import Engine, event
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
@@ -37,6 +39,7 @@ _SHARED = pytest.StashKey()
 def pytest_configure(config):
     """Stand on the same ground whoever started the run; asked to stop, stop whatever was started."""
     gc.set_threshold(_ALLOCATED, 20, 20)
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # the loop that web and worker run on
     ordinary_signals()
     ordinary_variables()
     os.environ["PGSSLMODE"] = (
