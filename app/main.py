@@ -59,8 +59,8 @@ from app.web.console import check as check_pages
 from app.web.console import conflicts as conflicts_pages
 from app.web.console import connections as connections_pages
 from app.web.console import deliveries as deliveries_pages
+from app.web.console import federated_sign_in, login, oauth
 from app.web.console import help as help_pages
-from app.web.console import login, oauth, oidc
 from app.web.console import lookup as lookup_pages
 from app.web.console import mapping as mapping_pages
 from app.web.console import notices as notices_pages
@@ -142,7 +142,7 @@ _ROUTES = [
     Route("/webhooks/drchrono", drchrono.receive, methods=["POST"]),
     *_routes_of(drchrono, salesforce, probes, *_API),
     *_PAGE_ROUTES,
-    *_routes_of(login, oidc, oauth),
+    *_routes_of(login, federated_sign_in, oauth),
 ]
 
 

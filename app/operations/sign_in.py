@@ -8,8 +8,9 @@ with how often it was: a stranger's requests must not write to the database with
 import hashlib
 import secrets
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from hmac import compare_digest
 from time import monotonic
 
@@ -24,6 +25,27 @@ from app.store import audit, sessions
 
 _REFUSALS_S = 60.0
 _MOST_NAMES = 10_000
+
+
+class IdentityProvider(StrEnum):
+    """Where a person proves who they are, other than by a secret of ours; the value is part of what sessions keep."""
+
+    ISSUER = "issuer"
+
+    @property
+    def label(self) -> str:
+        """What people call it, at the beginning of a sentence."""
+        return "The identity provider"
+
+    @property
+    def path(self) -> str:
+        """The address of ours that sends a browser there."""
+        return "/login/oidc"
+
+    @property
+    def callback(self) -> str:
+        """The address of ours that it sends a browser back to."""
+        return f"{self.path}/callback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +81,11 @@ class SignIn:
         self._cookie = URLSafeSerializer(key, salt="session", signer_kwargs={"digest_method": hashlib.sha256})
         self._csrf = Signer(key, salt="csrf", digest_method=hashlib.sha256)
         self.accounts = Accounts(key, known.operators, known.viewers, known.operator_token, known.viewer_token)
-        identity = _issuer_identity(runtime)
-        self._issuer_print = self.accounts.print_of("issuer", identity) if identity else None
+        self._by_provider = {
+            provider: self.accounts.print_of(provider.value, identity)
+            for provider, identity in _identities(runtime)
+            if identity
+        }
 
     async def bearer(self, token: str) -> Caller | None:
         """Give who sends a token with their request; None for a stranger.
@@ -70,11 +95,10 @@ class SignIn:
         found = await self.accounts.of_token(token)
         return Caller(found.role, name=found.name) if found else None
 
-    def by_issuer(self, role: Role, name: str) -> NamedAccount | None:
-        """Give whom the issuer has signed in; None where the name is that of an account of the settings."""
-        if self._issuer_print is None or self.accounts.name_of(name) is not None:
-            return None
-        return NamedAccount(role, name, self._issuer_print)
+    def by_provider(self, provider: IdentityProvider, role: Role, name: str) -> NamedAccount | None:
+        """Give whom a provider has signed in; None where the name is that of an account of the settings."""
+        known = self._by_provider.get(provider)
+        return None if known is None or self.accounts.name_of(name) is not None else NamedAccount(role, name, known)
 
     async def begin(self, account: NamedAccount) -> str:
         """Begin a session, note it, and give what its cookie holds.
@@ -139,8 +163,9 @@ class SignIn:
         if found is None:
             return None
         account = self.accounts.of_print(found.token)
-        if account is None and self._issuer_print is not None and compare_digest(found.token, self._issuer_print):
-            account = self.by_issuer(Role(found.role), found.name)
+        for provider, known in self._by_provider.items():
+            if account is None and compare_digest(found.token, known):
+                account = self.by_provider(provider, Role(found.role), found.name)
         return replace(self._caller(session, account), is_poll=not is_used) if account else None
 
     def _caller(self, session: str, account: NamedAccount) -> Caller:
@@ -159,10 +184,9 @@ def _hash(session: str) -> str:
     return hashlib.sha256(session.encode()).hexdigest()
 
 
-def _issuer_identity(runtime: Runtime) -> str:
-    """Give what sessions by the issuer stand on: a change of it ends them; empty where no issuer is set up."""
+def _identities(runtime: Runtime) -> Iterator[tuple[IdentityProvider, str]]:
+    """Give what sessions by each provider stand on: a change of it ends them; empty where none is set up."""
     known = runtime.settings
-    if known.oidc_issuer is None:
-        return ""
     roles = (*known.oidc_operator_claim, "/", *known.oidc_viewer_claim)
-    return " ".join((known.oidc_issuer, known.oidc_client_id or "", known.oidc_name_claim, *roles))
+    issuer = (known.oidc_issuer or "", known.oidc_client_id or "", known.oidc_name_claim, *roles)
+    yield IdentityProvider.ISSUER, " ".join(issuer) if known.oidc_issuer else ""
