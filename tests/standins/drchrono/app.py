@@ -1,7 +1,7 @@
 """Puts the DrChrono stand-in together: vendor URLs, control door, journal, faults, quota."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -35,14 +35,22 @@ async def _not_offered(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": complaints.get(error.status_code, error.detail)}, error.status_code)
 
 
+# one more than the first, as staff sign in by
+OTHERS = {"standin-sign-in": "standin-sign-in-secret"}
+
+
 def create_app(
     client_id: str = "standin-client",
     client_secret: str = "standin-secret",
     redirect_uris: Iterable[str] = (),
+    others: Mapping[str, str] = OTHERS,
     **settings: Any,
 ) -> Starlette:
-    """Gives a fresh practice; `settings` are those of the control door, and what a reset goes back to."""
-    state = State(client_id, client_secret, Settings(redirect_uris=tuple(redirect_uris), **settings))
+    """Gives a fresh practice; `settings` are those of the control door, and what a reset goes back to.
+
+    others  further API applications, each with its secret
+    """
+    state = State(client_id, client_secret, Settings(redirect_uris=tuple(redirect_uris), **settings), others)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

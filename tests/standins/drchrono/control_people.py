@@ -33,6 +33,15 @@ async def edit_user(request: Request) -> Response:
     return _done(lambda: state.people.change_user(user, given))
 
 
+async def suspend_user(request: Request) -> Response:
+    """`{"suspended": true}`: from now on nothing that was granted to this user is good for anything."""
+    state, given = state_of(request), await request.json()
+    user = _known(state, request.path_params["id"])
+    state.people.suspend(user, is_suspended=bool(given["suspended"]))
+    state.tokens.shut_out(user)
+    return Response(status_code=204)
+
+
 async def show_doctors(request: Request) -> Response:
     return JSONResponse({"doctors": state_of(request).people.doctors})
 
@@ -84,13 +93,15 @@ async def sign_in(request: Request) -> Response:
 async def press_allow(request: Request) -> Response:
     state, given = state_of(request), await request.json()
     user = _known(state, given.get("user") or state.people.in_browser)
-    return JSONResponse({"code": state.allow(given["redirect_uri"], given.get("scope", ""), user)})
+    code = state.allow(given["redirect_uri"], given.get("scope", ""), user, given.get("client_id", ""))
+    return JSONResponse({"code": code})
 
 
 async def show_tokens(request: Request) -> Response:
-    """`live` counts the pairs whose refresh token is good, and `users` names whose each of them is."""
+    """`live` counts the pairs whose refresh token is good, and `users` names whose each is; `?client_id=`: of it."""
     state = state_of(request)
-    users = [state.people.users[pair.user]["username"] for pair in state.tokens.live()]
+    live = state.tokens.live(request.query_params.get("client_id"))
+    users = [state.people.users[pair.user]["username"] for pair in live]
     return JSONResponse({**state.tokens.counts, "live": len(users), "users": users})
 
 
@@ -107,6 +118,7 @@ async def revoke_tokens(request: Request) -> Response:
 routes = [
     Route(f"{CONTROL}/users", show_users, methods=["GET"]),
     Route(f"{CONTROL}/users/{{id}}", edit_user, methods=["PUT"]),
+    Route(f"{CONTROL}/users/{{id}}/suspended", suspend_user, methods=["PUT"]),
     Route(f"{CONTROL}/doctors", show_doctors, methods=["GET"]),
     Route(f"{CONTROL}/doctors", hire_doctor, methods=["POST"]),
     Route(f"{CONTROL}/doctors/{{id:int}}", edit_doctor, methods=["PUT"]),

@@ -1,7 +1,8 @@
 """The OAuth pages: consent in a browser, and the token and revocation URLs.
 
 As in DrChrono's fork of its OAuth library, a bad client or redirect URI ends on a page of its own, never in a
-redirect, and every refusal at the token URL is a 401 unless a setting says otherwise.
+redirect, and every refusal at the token URL is a 401 unless a setting says otherwise. Whoever is suspended gets no
+further than a page that says so; that it is so is inferred.
 """
 
 from base64 import b64decode
@@ -23,9 +24,11 @@ PAGE = """<!DOCTYPE html>
 <p>Signed in as <strong>{username}</strong>.</p>
 <p>It asks for: <code>{scope}</code></p>
 <form method="post" action="/o/authorize/">{hidden}
+<p><label>Or be somebody else: <select name="user">{users}</select></label></p>
 <button type="submit" name="allow" value="Authorize">Allow</button>
 <button type="submit" name="cancel" value="Cancel">Cancel</button>
 </form></body></html>"""
+SUSPENDED = "<!DOCTYPE html><html><body><h1>Your account is suspended</h1></body></html>"
 WRONG = "<!DOCTYPE html><html><body><h1>Error: invalid_request</h1><p>{}</p></body></html>"
 
 
@@ -33,17 +36,17 @@ async def form_of(request: Request) -> dict[str, str]:
     return dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
 
 
-def _registered(state: State, uri: str) -> bool:
+def _registered(state: State, client_id: str, uri: str) -> bool:
     """With none registered any loopback URI will do: tests do not know their port beforehand."""
-    if state.settings.redirect_uris:
-        return uri in state.settings.redirect_uris
+    if uris := state.redirect_uris(client_id):
+        return uri in uris
     return urlsplit(uri).hostname in LOOPBACK
 
 
 def _complaint(state: State, asked: dict[str, str]) -> Response | None:
-    if asked.get("client_id") != state.client_id:
+    if asked.get("client_id") not in state.secrets:
         return HTMLResponse(WRONG.format("Invalid client_id parameter value."), 400)
-    if not _registered(state, asked.get("redirect_uri", "")):
+    if not _registered(state, asked["client_id"], asked.get("redirect_uri", "")):
         return HTMLResponse(WRONG.format("Mismatching redirect URI."), 400)
     if asked.get("response_type") != "code":
         return _back(asked, error="unsupported_response_type")
@@ -64,43 +67,55 @@ async def ask(request: Request) -> Response:
     hidden = "".join(
         f'<input type="hidden" name="{name}" value="{escape(asked[name])}">' for name in ASKED if name in asked
     )
-    username = escape(state.people.users[state.people.in_browser]["username"])
+    people = state.people
+    if people.in_browser in people.suspended:
+        return HTMLResponse(SUSPENDED, 403)
+    username = escape(people.users[people.in_browser]["username"])
+    users = "".join(
+        f'<option value="{key}"{" selected" if key == people.in_browser else ""}>{escape(user["username"])}</option>'
+        for key, user in people.users.items()
+    )
     scope = escape(asked.get("scope", "everything"))
-    return HTMLResponse(PAGE.format(username=username, scope=scope, hidden=hidden))
+    return HTMLResponse(PAGE.format(username=username, scope=scope, hidden=hidden, users=users))
 
 
 async def decide(request: Request) -> Response:
     state, asked = state_of(request), await form_of(request)
     if (complaint := _complaint(state, asked)) is not None:
         return complaint
+    user = asked.get("user") or state.people.in_browser
+    if user not in state.people.users or user in state.people.suspended:
+        return HTMLResponse(SUSPENDED, 403)
     if "allow" not in asked:
         return _back(asked, error="access_denied")
-    return _back(asked, code=state.allow(asked["redirect_uri"], asked.get("scope", "")))
+    code = state.allow(asked["redirect_uri"], asked.get("scope", ""), user, asked["client_id"])
+    return _back(asked, code=code)
 
 
-def _is_client(state: State, request: Request, form: dict[str, str]) -> bool:
-    client_id, secret = form.get("client_id"), form.get("client_secret")
+def _client(state: State, request: Request, form: dict[str, str]) -> str | None:
+    """Gives which application this is, when it knows its own secret."""
+    client_id, secret = form.get("client_id", ""), form.get("client_secret")
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:
             client_id, _, secret = b64decode(encoded).decode().partition(":")
         except ValueError:
-            return False
-    return (client_id, secret) == (state.client_id, state.client_secret)
+            return None
+    return client_id if secret is not None and state.secrets.get(client_id) == secret else None
 
 
 async def token(request: Request) -> Response:
     state, form = state_of(request), await form_of(request)
-    settings = state.settings
-    if not _is_client(state, request, form):
+    settings, client = state.settings, _client(state, request, form)
+    if client is None:
         return JSONResponse({"error": "invalid_client"}, 401)
     match form.get("grant_type"):
         case "authorization_code":
             code, uri = form.get("code", ""), form.get("redirect_uri", "")
-            answer = state.tokens.exchange(code, uri, settings.expires_in, alone=settings.reauthorize_revokes)
+            answer = state.tokens.exchange(code, uri, settings.expires_in, client, alone=settings.reauthorize_revokes)
         case "refresh_token":
             old, rotate = form.get("refresh_token", ""), settings.refresh_gives_refresh_token
-            answer = state.tokens.refresh(old, settings.expires_in, rotate=rotate)
+            answer = state.tokens.refresh(old, settings.expires_in, client, rotate=rotate)
         case _:
             # The vendor's errors article lists a wrong grant_type under invalid_client.
             return JSONResponse({"error": "invalid_client"}, 401)
@@ -111,9 +126,9 @@ async def token(request: Request) -> Response:
 
 async def revoke(request: Request) -> Response:
     state, form = state_of(request), await form_of(request)
-    if not _is_client(state, request, form):
+    if (client := _client(state, request, form)) is None:
         return JSONResponse({"error": "invalid_client"}, 401)
-    state.tokens.revoke(form.get("token", ""))
+    state.tokens.revoke(form.get("token", ""), client)
     return Response()
 
 

@@ -11,13 +11,17 @@ from tests.standins.drchrono.shapes import DOCTOR_ID
 
 
 class People:
-    """Everybody as they are now; `in_browser` is the id of the user who would press Allow."""
+    """Everybody as they are now.
+
+    `in_browser` is the id of the user who would press Allow; `suspended` are those whom the vendor lets in no more.
+    """
 
     def __init__(self) -> None:
         self.users = {user["id"]: deepcopy(user) for user in USERS}
         self.doctors = {doctor["id"]: dict(doctor) for doctor in DOCTORS}
         self.offices = {office["id"]: deepcopy(office) for office in OFFICES}
         self.in_browser = USER_ID
+        self.suspended: set[str] = set()
 
     def change_user(self, user_id: str, given: Record) -> Record:
         """Merges the fields, and the permissions one by one; raises ValueError for what no user has."""
@@ -27,6 +31,13 @@ class People:
         _refuse_unknown(permissions, user["permissions"])
         user |= {**given, "id": user_id, "permissions": {**user["permissions"], **permissions}}
         return user
+
+    def suspend(self, user_id: str, *, is_suspended: bool) -> None:
+        """Lets a user in no more, or again; only of a doctor does the API tell."""
+        (self.suspended.add if is_suspended else self.suspended.discard)(user_id)
+        user = self.users[user_id]
+        if user["is_doctor"]:
+            self.doctors[int(user["doctor"])]["is_account_suspended"] = is_suspended
 
     def change_doctor(self, doctor_id: int, given: Record) -> Record:
         """Merges the fields; raises ValueError for what no doctor has."""

@@ -9,8 +9,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -56,7 +58,7 @@ def throttled(wait_s: float) -> Response:
 
 
 class Metered:
-    """Middleware: latency for every vendor call, quota for all of /api and for the token URL."""
+    """Middleware: latency for every vendor call; for all of /api and the token URL the quota of whose call it is."""
 
     def __init__(self, app: ASGIApp, state: "State") -> None:
         self.app = app
@@ -69,8 +71,10 @@ class Metered:
         settings = self.state.settings
         if settings.latency_s:
             await asyncio.sleep(settings.latency_s)
+        quota = self.state.quota
         if scope["path"].startswith(("/api/", "/o/token")):
-            quota = self.state.quota
+            client, receive = await self._client(scope, receive)
+            quota = self.state.quotas.get(client, quota)  # whoever is unknown uses up the first one's
             wait_s = quota.wait_s(settings.calls_per_hour, settings.quota_hour_s, burst_rule=settings.burst_rule)
             if wait_s:
                 await throttled(wait_s)(scope, receive, send)
@@ -78,8 +82,21 @@ class Metered:
 
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start" and settings.limit_headers:
-                left = str(settings.calls_per_hour - self.state.quota.used)
+                left = str(settings.calls_per_hour - quota.used)
                 MutableHeaders(scope=message)["X-RateLimit-Remaining"] = left
             await send(message)
 
         await self.app(scope, receive, told)
+
+    async def _client(self, scope: Scope, receive: Receive) -> tuple[str, Receive]:
+        """Gives which application calls, as far as it says so, and the request to be read again."""
+        request = Request(scope, receive)
+        if not scope["path"].startswith("/o/"):
+            access = request.headers.get("authorization", "").rpartition(" ")[2]
+            return self.state.tokens.client_of(access) or "", receive
+        body = await request.body()
+
+        async def again() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return dict(parse_qsl(body.decode("latin-1"))).get("client_id", ""), again

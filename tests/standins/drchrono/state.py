@@ -3,6 +3,7 @@
 import copy
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -68,7 +69,8 @@ class Settings:
     bulk_takes_show_inactive: bool = True  # nowhere said
     bulk_life_s: float = 3600.0
     bulk_fails: bool = False  # a bulk list that is looked at now has failed, for good
-    redirect_uris: tuple[str, ...] = ()
+    redirect_uris: tuple[str, ...] = ()  # of the first application
+    other_redirect_uris: tuple[str, ...] = ()  # of every further one
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -77,11 +79,14 @@ class Settings:
 
 
 class State:
-    """The practices, one API application, and the records of both."""
+    """The practices, the API applications, and the records of both.
 
-    def __init__(self, client_id: str, client_secret: str, settings: Settings) -> None:
+    The first application is the one whose webhook is called; each has a secret, a quota and tokens of its own.
+    """
+
+    def __init__(self, client_id: str, client_secret: str, settings: Settings, others: Mapping[str, str]) -> None:
         self.client_id = client_id
-        self.client_secret = client_secret
+        self.secrets = {client_id: client_secret, **others}
         self._first_settings = settings
         self.calls = Calls(lambda path: templated(_VIRTUAL.sub("{id}", path)))
         self.faults = Faults(lambda: throttled(self.quota.left_s(self.settings.quota_hour_s)))
@@ -103,9 +108,18 @@ class State:
         self._obey()
         self.people = People()
         self.tokens = Tokens()
-        self.quota = Quota()
+        self.quotas = {application: Quota() for application in self.secrets}
         self.watched = Watched()
         self.edits: list[dict[str, Any]] = []
+
+    @property
+    def quota(self) -> Quota:
+        """The first application's."""
+        return self.quotas[self.client_id]
+
+    def redirect_uris(self, client_id: str) -> tuple[str, ...]:
+        """Gives what is registered for an application."""
+        return self.settings.redirect_uris if client_id == self.client_id else self.settings.other_redirect_uris
 
     def keep(self, name: str) -> None:
         """Remembers who is let in now, beyond a reset."""
@@ -138,9 +152,10 @@ class State:
         self.settings = replace(self.settings, **change)
         self._obey()
 
-    def allow(self, redirect_uri: str, scope: str, user: str = "") -> str:
-        """Gives the code of a press of Allow, by whoever is in the browser unless told."""
-        return self.tokens.allow(user or self.people.in_browser, redirect_uri, scope, self.settings.code_lifetime_s)
+    def allow(self, redirect_uri: str, scope: str, user: str = "", client_id: str = "") -> str:
+        """Gives the code of a press of Allow: by whoever is in the browser, for the first application, unless told."""
+        user, client_id = user or self.people.in_browser, client_id or self.client_id
+        return self.tokens.allow(user, redirect_uri, scope, self.settings.code_lifetime_s, client_id)
 
     def note_edit(self, kind: str, record_id: int | str, changed: Record, *, thing: str = "patient") -> None:
         """Keeps what a human did, in order: what a simulation checks the outcome against."""

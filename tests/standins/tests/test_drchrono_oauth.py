@@ -10,6 +10,7 @@ from tests.standins.serve import running
 
 REDIRECT = "http://127.0.0.1:1/connect/callback"
 CLIENT = {"client_id": "standin-client", "client_secret": "standin-secret"}
+OTHER = {"client_id": "standin-sign-in", "client_secret": "standin-sign-in-secret"}
 PROVIDER, STAFF, STRANGER = "610001", "610002", "610901"
 
 
@@ -26,9 +27,9 @@ def http(server):
         yield http
 
 
-def exchanged(http, code):
+def exchanged(http, code, client=CLIENT):
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT}
-    return http.post("/o/token/", data={**form, **CLIENT})
+    return http.post("/o/token/", data={**form, **client})
 
 
 def granted(http, **asked):
@@ -36,13 +37,18 @@ def granted(http, **asked):
     return exchanged(http, code).json()
 
 
-def refreshed(http, pair):
+def granted_to(http, client, **asked):
+    asked = {"redirect_uri": REDIRECT, "client_id": client["client_id"], **asked}
+    return exchanged(http, http.post("/_control/oauth/code", json=asked).json()["code"], client).json()
+
+
+def refreshed(http, pair, client=CLIENT):
     form = {"grant_type": "refresh_token", "refresh_token": pair["refresh_token"]}
-    return http.post("/o/token/", data={**form, **CLIENT})
+    return http.post("/o/token/", data={**form, **client})
 
 
-def revoked(http, token):
-    return http.post("/o/revoke_token/", data={"token": token, **CLIENT}).status_code
+def revoked(http, token, client=CLIENT):
+    return http.post("/o/revoke_token/", data={"token": token, **client}).status_code
 
 
 def whoami(http, pair):
@@ -136,6 +142,79 @@ def test_a_refresh_token_used_twice_revokes_what_its_user_has_and_nothing_else(h
     assert (again.status_code, again.json()) == (401, {"error": "invalid_grant"})
     assert whoami(http, newer) == 401
     assert whoami(http, doctor) == PROVIDER
+
+
+# --- two applications
+
+
+def test_a_new_authorization_kills_the_users_pair_at_that_application_alone(http):
+    first, before = granted(http), granted_to(http, OTHER)
+
+    later = granted_to(http, OTHER)
+
+    assert [whoami(http, pair) for pair in (first, before, later)] == [PROVIDER, 401, PROVIDER]
+
+
+def test_a_code_or_a_token_is_good_for_its_own_application_alone(http):
+    pair = granted_to(http, OTHER, user=STAFF)
+    code = http.post("/_control/oauth/code", json={"redirect_uri": REDIRECT}).json()["code"]
+
+    crossed = [exchanged(http, code, OTHER), refreshed(http, pair), exchanged(http, code)]
+
+    assert [answer.json() for answer in crossed] == [{"error": "invalid_grant"}] * 3
+    assert (revoked(http, pair["refresh_token"]), whoami(http, pair)) == (200, STAFF)
+    assert (revoked(http, pair["refresh_token"], OTHER), whoami(http, pair)) == (200, 401)
+
+
+def test_each_application_has_an_hour_of_its_own(http):
+    pair, other = granted(http), granted_to(http, OTHER)
+    http.put("/_control/settings", json={"calls_per_hour": 3})
+    whoami(http, pair)
+    whoami(http, pair)
+
+    assert (whoami(http, pair), refreshed(http, pair).status_code) == (429, 429)
+    assert whoami(http, other) == PROVIDER
+    assert refreshed(http, other, OTHER).status_code == 200
+
+
+def test_an_application_redirects_to_what_is_registered_for_it(http):
+    http.put("/_control/settings", json={"redirect_uris": ["http://127.0.0.1:1/a"], "other_redirect_uris": [REDIRECT]})
+    asked = {"response_type": "code", "redirect_uri": REDIRECT, "client_id": OTHER["client_id"]}
+
+    pages = [http.get("/o/authorize/", params=asked | more) for more in ({}, {"client_id": CLIENT["client_id"]})]
+
+    assert [page.status_code for page in pages] == [200, 400]
+
+
+def test_somebody_else_may_be_chosen_on_the_consent_page(http):
+    asked = {"response_type": "code", "client_id": OTHER["client_id"], "redirect_uri": REDIRECT, "user": STAFF}
+
+    back = http.post("/o/authorize/", data={**asked, "allow": "Authorize"}).headers["location"]
+
+    assert whoami(http, exchanged(http, httpx.URL(back).params["code"], OTHER).json()) == STAFF
+
+
+# --- who is suspended
+
+
+def test_a_suspended_user_is_let_in_no_more_by_nothing_that_was_granted(http):
+    pair = granted(http)
+    code = http.post("/_control/oauth/code", json={"redirect_uri": REDIRECT}).json()["code"]
+
+    http.put(f"/_control/users/{PROVIDER}/suspended", json={"suspended": True})
+
+    asked = {"response_type": "code", "client_id": CLIENT["client_id"], "redirect_uri": REDIRECT}
+    pages = http.get("/o/authorize/", params=asked), http.post("/o/authorize/", data={**asked, "allow": "Authorize"})
+    assert [page.status_code for page in pages] == [403, 403]
+    assert (whoami(http, pair), exchanged(http, code).status_code) == (401, 401)
+    assert http.get("/_control/doctors").json()["doctors"]["310001"]["is_account_suspended"] is True
+
+
+def test_who_is_suspended_no_more_is_let_in_again(http):
+    for suspended in (True, False):
+        http.put(f"/_control/users/{STAFF}/suspended", json={"suspended": suspended})
+
+    assert whoami(http, granted(http, user=STAFF)) == STAFF
 
 
 # --- what the tests can count
