@@ -205,6 +205,7 @@ async def _lifespan(settings: Settings, has_the_process: bool, app: FastAPI) -> 
         app.state.numbers = MetricsReader(runtime, app.state.health)
         app.state.large_bodies, app.state.verifications = LargeBodies(), TokenBuckets(drchrono.VERIFIED_A_MINUTE)
         app.state.sign_in, app.state.throttle = SignIn(runtime), Throttle(runtime.counts)
+        app.state.provider_throttle = Throttle(runtime.counts)  # apart: who sent it a wrong code waits, right or not
         origin = SettingsOrigin(env_file.secret_files(settings), env_file.near_misses)
         app.state.checks = CheckRuns(runtime, origin)
         await app.state.health.look()

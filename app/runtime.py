@@ -39,12 +39,13 @@ from app.timings import Timings, of_this_process
 from app.vendors import http, notices
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
+from app.vendors.drchrono.staff_sign_in import StaffSignIn
 from app.vendors.http import OnResponse, ignore_response
 from app.vendors.notices import EmailChannel, MailRoute, NoticeChannel
 from app.vendors.oidc import OidcClient
 from app.vendors.rate_limit.concurrency import ConcurrencySlots
 from app.vendors.rate_limit.drchrono import DrChronoRateLimit
-from app.vendors.rate_limit.policy import QUESTIONS_PER_HOUR, QUESTIONS_SHARE, Allowance
+from app.vendors.rate_limit.policy import QUESTIONS_PER_HOUR, QUESTIONS_SHARE, SIGN_IN_CALLS_PER_HOUR, Allowance
 from app.vendors.rate_limit.questions import QuestionLimit
 from app.vendors.rate_limit.salesforce import SalesforceRateLimit, unlimited
 from app.vendors.salesforce.client import Salesforce
@@ -89,6 +90,7 @@ class Runtime:
     counts: ProcessCounters = field(default_factory=ProcessCounters)
     oidc: OidcClient | None = None
     channels: tuple[NoticeChannel, ...] = ()
+    staff_sign_in: StaffSignIn | None = None
     webhook_secrets: WebhookSecrets = field(init=False)
     questions: Mapping[Side, QuestionLimit] = field(init=False)
 
@@ -213,10 +215,15 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         oidc = oidc_client(settings, context)
         if oidc is not None:
             stack.push_async_callback(oidc.close)
+        staff = staff_sign_in(settings, database, counts, context)
+        if staff is not None:
+            stack.push_async_callback(staff.close)
         channels = notice_channels(settings, context)
         for channel in channels:
             stack.push_async_callback(channel.close)
-        yield Runtime(settings, database, vault, keys, mappings, wakeup, drchrono, salesforce, counts, oidc, channels)
+        yield Runtime(
+            settings, database, vault, keys, mappings, wakeup, drchrono, salesforce, counts, oidc, channels, staff
+        )
 
 
 async def _recognize(database: Database) -> None:
@@ -250,6 +257,27 @@ def oidc_client(settings: Settings, context: Any) -> OidcClient | None:
     assert settings.oidc_client_secret is not None
     secret = settings.oidc_client_secret.get_secret_value()
     return OidcClient(settings.oidc_issuer, settings.oidc_client_id, secret, settings.oidc_scopes, context)
+
+
+def staff_sign_in(settings: Settings, database: Database, counts: ProcessCounters, context: Any) -> StaffSignIn | None:
+    """Give this service as the API application that staff sign in by; None where the settings name none.
+
+    Its calls are counted apart: DrChrono gives each application an hour of its own.
+    """
+    if settings.drchrono_sign_in_client_id is None:
+        return None
+    assert settings.drchrono_sign_in_client_secret is not None
+    calls = RateLedger(database, settings.drchrono_sign_in_client_id)
+    allowance = Allowance(SIGN_IN_CALLS_PER_HOUR, settings.drchrono_calls_per_second)
+    budget = DrChronoRateLimit(Side.DRCHRONO.value, calls, allowance, _heard(counts, Side.DRCHRONO))
+    application = DrChronoGrant(
+        settings.drchrono_base_url,
+        settings.drchrono_sign_in_client_id,
+        settings.drchrono_sign_in_client_secret.get_secret_value(),
+        context,
+        budget,
+    )
+    return StaffSignIn(DrChrono(application, UnstoredToken(), context, _tell))
 
 
 def notice_channels(settings: Settings, context: ssl.SSLContext) -> tuple[NoticeChannel, ...]:

@@ -93,10 +93,10 @@ def is_usable(name: str) -> bool:
 def admit(
     sign_in: SignIn, provider: IdentityProvider, role: Role, name: str, wanted: str
 ) -> SignInSuccess | SignInRefusal:
-    """Give somebody with a role as signed in; a name that an account of the settings has is refused."""
+    """Give somebody with a role as signed in; a name that is another account's too is refused."""
     account = sign_in.by_provider(provider, role, name)
     if account is None:
-        text = "Your name is also an account of the service's settings, so the audit could not tell you apart."
+        text = "Your name is also that of another account here, so the audit could not tell you apart."
         return SignInRefusal("This name is taken", f"{text} Ask the operator to rename that account.", 403, name)
     return SignInSuccess(account, wanted)
 

@@ -6,6 +6,7 @@ with how often it was: a stranger's requests must not write to the database with
 """
 
 import hashlib
+import re
 import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from app.runtime import Runtime
 from app.store import audit, sessions
 
 _REFUSALS_S = 60.0
+_OF_STAFF = re.compile(r".*\(DrChrono [0-9]+\)")  # how staff_sign_in names a user
 _MOST_NAMES = 10_000
 
 
@@ -31,16 +33,17 @@ class IdentityProvider(StrEnum):
     """Where a person proves who they are, other than by a secret of ours; the value is part of what sessions keep."""
 
     ISSUER = "issuer"
+    DRCHRONO = "drchrono"
 
     @property
     def label(self) -> str:
         """What people call it, at the beginning of a sentence."""
-        return "The identity provider"
+        return "The identity provider" if self is IdentityProvider.ISSUER else "DrChrono"
 
     @property
     def path(self) -> str:
         """The address of ours that sends a browser there."""
-        return "/login/oidc"
+        return "/login/oidc" if self is IdentityProvider.ISSUER else "/login/drchrono"
 
     @property
     def callback(self) -> str:
@@ -96,9 +99,12 @@ class SignIn:
         return Caller(found.role, name=found.name) if found else None
 
     def by_provider(self, provider: IdentityProvider, role: Role, name: str) -> NamedAccount | None:
-        """Give whom a provider has signed in; None where the name is that of an account of the settings."""
+        """Give whom a provider has signed in; None where the name is somebody else's too: of the settings, or staff."""
         known = self._by_provider.get(provider)
-        return None if known is None or self.accounts.name_of(name) is not None else NamedAccount(role, name, known)
+        is_taken = self.accounts.name_of(name) is not None or (
+            provider is not IdentityProvider.DRCHRONO and _OF_STAFF.fullmatch(name) is not None
+        )
+        return None if known is None or is_taken else NamedAccount(role, name, known)
 
     async def begin(self, account: NamedAccount) -> str:
         """Begin a session, note it, and give what its cookie holds.
@@ -190,3 +196,6 @@ def _identities(runtime: Runtime) -> Iterator[tuple[IdentityProvider, str]]:
     roles = (*known.oidc_operator_claim, "/", *known.oidc_viewer_claim)
     issuer = (known.oidc_issuer or "", known.oidc_client_id or "", known.oidc_name_claim, *roles)
     yield IdentityProvider.ISSUER, " ".join(issuer) if known.oidc_issuer else ""
+    staff = sorted(f"{who}={role}" for who, role in known.drchrono_roles.items())
+    application = known.drchrono_sign_in_client_id
+    yield IdentityProvider.DRCHRONO, " ".join((application, *staff)) if application else ""

@@ -55,6 +55,10 @@ class Throttle:
                 self._wrong.popitem(last=False)
         return wait_s
 
+    def wait_s(self, address: str) -> float:
+        """Give for how many seconds an address must wait, where comparing is not ours to do, and costs something."""
+        return self._wait_s(_place(address))
+
     def forget(self, address: str) -> None:
         """Forget the guesses of an address where somebody knew the secret after all."""
         self._wrong.pop(_place(address), None)

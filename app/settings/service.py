@@ -15,6 +15,7 @@ from app.settings.types import (
     KEY,
     PEOPLE,
     SERVICE,
+    STAFF,
     TOKEN,
     Accounts,
     Claims,
@@ -28,6 +29,7 @@ from app.settings.types import (
     OrNone,
     RedisUrl,
     Scopes,
+    StaffRoles,
     Token,
     WebUrl,
     ZoneName,
@@ -158,4 +160,22 @@ class ServiceSettings(BaseSettings):
         "openid email profile",
         description="the scopes that are asked for, with blanks between\nSome issuers send groups only for one more.",
         examples=["openid email profile"],
+    )
+
+    drchrono_sign_in_client_id: Annotated[OrNone[str], STAFF] = Field(
+        None,
+        description="the client id of a second API application, which nothing but signing in uses\n"
+        "With the application above each sign-in of its user would end the practice's connection. Register\n"
+        "PUBLIC_URL/login/drchrono/callback there as redirect address.",
+        examples=["Qp7…"],
+    )
+    drchrono_sign_in_client_secret: Annotated[OrNone[SecretStr], STAFF] = Field(
+        None, description="the client secret of that second application", examples=["v2m…"]
+    )
+    drchrono_roles: Annotated[StaffRoles, STAFF] = Field(
+        default_factory=dict,
+        description="a comma list of doctor=ROLE, staff=ROLE and USER_NAME=ROLE, where ROLE is viewer or operator\n"
+        "Who of the connected practice may sign in, and as what; a user name goes before doctor and staff. Nobody\n"
+        "else may.",
+        examples=["doctor=viewer,staff=operator"],
     )

@@ -214,6 +214,22 @@ def _claims(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _pairs(value: Any) -> Any:
+    """Give the roles of a comma list of who=role, by whose they are."""
+    if not isinstance(value, str):
+        return value
+    pairs = [(who.strip(), role.strip().lower()) for who, _, role in (one.rpartition("=") for one in _parts(value))]
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("somebody stands in it twice")
+    return dict(pairs)
+
+
+def _staff_roles(value: Mapping[str, str]) -> Mapping[str, str]:
+    if not all(who and role in ("viewer", "operator") for who, role in value.items()):
+        raise ValueError("one of them is not written who=viewer or who=operator")
+    return value
+
+
 def _scopes(value: str) -> str:
     if "openid" not in value.split():
         raise ValueError("openid is not among them")
@@ -283,6 +299,7 @@ Accounts = Annotated[
 Claims = Annotated[Texts, AfterValidator(_claims)]
 Issuer = Annotated[str, AfterValidator(issuer)]
 Scopes = Annotated[str, AfterValidator(_scopes)]
+StaffRoles = Annotated[Mapping[str, str], NoDecode, BeforeValidator(_pairs), AfterValidator(_staff_roles)]
 
 WebUrl = Annotated[str, AfterValidator(web_url)]
 SalesforceOrigin = Annotated[str, AfterValidator(salesforce_origin)]
@@ -341,6 +358,7 @@ class Generated:
 
 
 SERVICE = Section("This service")
+STAFF = Section("Sign-in with DrChrono, for the practice's own staff: all of id, secret and roles, or none")
 PEOPLE = Section("Sign-in by an identity provider (OpenID Connect): all of issuer, id and secret, or none")
 DRCHRONO = Section("DrChrono: all of id, secret and webhook secrets, or none (not connected)")
 SALESFORCE = Section("Salesforce: login address, id, organization, and one way to sign in; or none (not connected)")

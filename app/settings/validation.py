@@ -36,6 +36,7 @@ def problems_between(settings: Settings, wrong: Collection[str], secrets: Sequen
     yield from _accounts(settings)
     yield from _shared(settings, secrets)
     yield from _all_or_none(given)
+    yield from _staff(settings, given)
     yield from _plain(settings)
     yield from _files(settings)
 
@@ -98,6 +99,18 @@ def _all_or_none(given: Collection[str]) -> Problems:
     proof = ("SALESFORCE_USERNAME", "SALESFORCE_PRIVATE_KEY_FILE") if by_key else ("SALESFORCE_CLIENT_SECRET",)
     needed = ("SALESFORCE_LOGIN_URL", "SALESFORCE_CLIENT_ID", "SALESFORCE_ORG_ID", *proof)
     yield from _complete(given, "Salesforce", needed)
+
+
+def _staff(settings: Settings, given: Collection[str]) -> Problems:
+    own, practice = "DRCHRONO_SIGN_IN_CLIENT_ID", "DRCHRONO_CLIENT_ID"
+    yield from _complete(given, "sign-in with DrChrono", (own, "DRCHRONO_SIGN_IN_CLIENT_SECRET", "DRCHRONO_ROLES"))
+    if own not in given:
+        return
+    if practice not in given:
+        yield practice, f"is missing while {own} is there, so there is no practice whose staff could sign in"
+    elif settings.drchrono_sign_in_client_id == settings.drchrono_client_id:
+        problem = "so each sign-in could end the practice's connection; make a second API application at DrChrono"
+        yield own, f"is the same as {practice}, {problem}"
 
 
 def _complete(given: Collection[str], side: str, names: Sequence[str]) -> Problems:

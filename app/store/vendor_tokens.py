@@ -58,6 +58,11 @@ class VendorTokens:
             bool(row.is_ours),
         )
 
+    async def practice(self) -> str | None:
+        """Give whose practice the database is, connected now or before; None where nobody ever connected one."""
+        rows = await self._database.read(sa.select(connections.c.practice).where(self._is_ours))
+        return rows[0].practice if rows else None
+
     async def lease(self, span: timedelta) -> TokenLease | None:
         """Take the right to ask for a token, for a while; None when another process has it.
 

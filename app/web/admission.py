@@ -30,7 +30,14 @@ MOST_AT_ONCE = 2_000
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 WEBHOOKS, API = "/webhooks/", "/api/"
 # a callback's state is its proof
-OPEN = frozenset({"/login", "/login/oidc", "/login/oidc/callback", "/openapi.json", "/connect/drchrono/callback"})
+OPEN = frozenset(
+    {
+        "/login",
+        *(f"/login/{provider}{end}" for provider in ("oidc", "drchrono") for end in ("", "/callback")),
+        "/openapi.json",
+        "/connect/drchrono/callback",
+    }
+)
 _OPEN_BELOW = (WEBHOOKS, "/static/")
 _COME_AGAIN_S = "5"
 _SLASHES = re.compile("/{2,}")

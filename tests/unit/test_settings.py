@@ -26,6 +26,12 @@ FOR_OIDC = {
     "OIDC_CLIENT_SECRET": "a secret",
     "OIDC_OPERATOR_CLAIM": "groups=front-desk",
 }
+FOR_STAFF = {
+    **FOR_DRCHRONO,
+    "DRCHRONO_SIGN_IN_CLIENT_ID": "another client",
+    "DRCHRONO_SIGN_IN_CLIENT_SECRET": "another secret",
+    "DRCHRONO_ROLES": "staff=operator",
+}
 FOR_NOTICES = {
     "NOTIFY_URL": "https://hooks.example.com/here",
     "NOTIFY_SIGNING_KEY": OTHER_KEY,
@@ -36,7 +42,7 @@ FOR_NOTICES = {
 SECRETS = {"SESSION_KEY": OTHER_KEY, "VIEWER_TOKEN": "viewer-token-of-enough-characters"}
 WHOLE = {
     **NEEDED,
-    **FOR_DRCHRONO,
+    **FOR_STAFF,
     **FOR_SALESFORCE,
     **FOR_OIDC,
     **SECRETS,
@@ -51,7 +57,7 @@ EXAMPLES = {name: example for name, (_, example) in EXPECTED.items() if not exam
 
 def side_of(name):
     """Give what has to be set beside a variable."""
-    return SIDES.get(name.partition("_")[0], {})
+    return FOR_STAFF if name in FOR_STAFF else SIDES.get(name.partition("_")[0], {})
 
 
 def test_the_least_that_is_needed_starts_with_neither_side_connected(said):

@@ -98,6 +98,7 @@ WRONG = {
     "OIDC_OPERATOR_CLAIM": ["groups", "=front-desk", "groups=", "groups=a,b"],
     "OIDC_VIEWER_CLAIM": ["groups"],
     "OIDC_SCOPES": ["email profile"],
+    "DRCHRONO_ROLES": ["staff", "=viewer", "staff=", "staff=admin", "staff=viewer,staff=operator", "staff=viewer;x"],
     "AUDIT_RETENTION_DAYS": ["0", "-1", "for ever"],
     "CLINIC_ZONE": ["Eastern", "EST5EDT4", "america/new_york", "US/Eastern\n", "UTC+1", "Factory"],
     "CLINIC_LOCALE": ["American", "xx_YY", "en US", "12", "en_"],
@@ -408,6 +409,32 @@ OIDC = {
 @pytest.mark.parametrize("name", OIDC)
 def test_an_issuer_is_set_up_whole_or_not_at_all(complaint, name):
     assert complaint(**{**OIDC, name: None}).startswith(f"{name} is missing")
+
+
+STAFF = {
+    **FOR_DRCHRONO,
+    "DRCHRONO_SIGN_IN_CLIENT_ID": "another client",
+    "DRCHRONO_SIGN_IN_CLIENT_SECRET": "hunter2secret",
+    "DRCHRONO_ROLES": "staff=operator",
+}
+
+
+@pytest.mark.parametrize("name", sorted(STAFF.keys() - FOR_DRCHRONO.keys()))
+def test_staff_sign_in_is_set_up_whole_or_not_at_all(complaint, name):
+    assert complaint(**{**STAFF, name: None}).startswith(f"{name} is missing")
+
+
+def test_staff_sign_in_needs_a_practice(complaint):
+    said = complaint(**{**STAFF, **dict.fromkeys(FOR_DRCHRONO)})
+
+    assert said.startswith("DRCHRONO_CLIENT_ID is missing while DRCHRONO_SIGN_IN_CLIENT_ID is there")
+
+
+def test_the_practices_application_signs_nobody_in(complaint):
+    said = complaint(**{**STAFF, "DRCHRONO_SIGN_IN_CLIENT_ID": FOR_DRCHRONO["DRCHRONO_CLIENT_ID"]})
+
+    assert said.startswith("DRCHRONO_SIGN_IN_CLIENT_ID is the same as DRCHRONO_CLIENT_ID")
+    assert "make a second API application at DrChrono" in said
 
 
 def test_who_reads_and_acts_by_two_accounts_has_two_names(complaint):

@@ -6,7 +6,7 @@ named: leaving them out would ask for all.
 Source  DrChrono API reference, Authorization (read 2026-08)
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import httpx
@@ -57,10 +57,10 @@ class DrChronoGrant:
         for hook in ("access_token_response", "refresh_token_response"):
             self._oauth.register_compliance_hook(hook, http.checked_grant)
 
-    def consent_url(self, redirect_uri: str, state: str) -> str:
-        """Give the address where a DrChrono user grants us what we need."""
+    def consent_url(self, redirect_uri: str, state: str, scopes: Iterable[str] = SCOPES) -> str:
+        """Give the address where a DrChrono user grants us these scopes, which are all that we need unless told."""
         address, _ = self._oauth.create_authorization_url(
-            f"{self.base_url}/o/authorize/", state=state, redirect_uri=redirect_uri, scope=" ".join(SCOPES)
+            f"{self.base_url}/o/authorize/", state=state, redirect_uri=redirect_uri, scope=" ".join(scopes)
         )
         return str(address)
 

@@ -86,8 +86,9 @@ def marked(event: str, record: dict[str, Any]) -> dict[str, Any]:
 class User:
     """Who consented, and what they may do in DrChrono.
 
-    doctor_id    themselves, or the physician a member of staff belongs to
-    permissions  name -> whether granted; empty when DrChrono did not say
+    doctor_id     themselves, or the physician a member of staff belongs to
+    permissions   name -> whether granted; empty when DrChrono did not say
+    is_suspended  whether DrChrono says so, which it documents of doctors' records alone
     """
 
     id: str
@@ -95,6 +96,9 @@ class User:
     practice: str
     doctor_id: str | None
     permissions: Mapping[str, bool]
+    is_doctor: bool = False
+    is_staff: bool = False
+    is_suspended: bool = False
 
 
 def user(record: Any) -> User:
@@ -108,17 +112,21 @@ def user(record: Any) -> User:
     if not practice:
         raise NotReadable("the user has no practice group")
     given = record.get("permissions")
-    permissions = {str(name): _is_true(value) for name, value in given.items()} if isinstance(given, dict) else {}
+    permissions = {str(name): is_true(value) for name, value in given.items()} if isinstance(given, dict) else {}
     username = str(record.get("username") or "")[:150]
     doctor_id = _id_text(record.get("doctor")) or None
-    return User(record_id(record), username, practice, doctor_id, permissions)
+    is_doctor, is_staff = is_true(record.get("is_doctor")), is_true(record.get("is_staff"))
+    is_suspended = any(is_true(record.get(name)) for name in ("is_account_suspended", "is_suspended"))
+    is_suspended = is_suspended or not is_true(record.get("is_active", True))
+    return User(record_id(record), username, practice, doctor_id, permissions, is_doctor, is_staff, is_suspended)
 
 
 def _id_text(value: Any) -> str:
     return str(value).strip() if codecs.is_record_id(value) else ""
 
 
-def _is_true(value: Any) -> bool:
+def is_true(value: Any) -> bool:
+    """Say whether a claim holds; one may come as a text."""
     return value is True or (isinstance(value, str) and value.strip().lower() == "true")
 
 

@@ -36,6 +36,7 @@ RESERVED: Mapping[Lane, float] = {
 }
 QUESTIONS_SHARE = 0.1  # of DrChrono's hour, for what people want to see
 QUESTIONS_PER_HOUR = 1_000  # of Salesforce's day of tens of thousands
+SIGN_IN_CALLS_PER_HOUR = 500  # what DrChrono allows any application; a sign-in takes four or five
 _HOURS_AHEAD = 24 * 30
 _MOST_BETWEEN = 0.5  # of an hour's calls: more than that was no ordinary hour
 _PARTS = 4  # of a second, each with its part of the calls

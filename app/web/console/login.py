@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from app.log import log
 from app.operations.accounts import NamedAccount, TooManyChecks
-from app.operations.sign_in import SignIn
+from app.operations.sign_in import IdentityProvider, SignIn
 from app.operations.throttle import Secret, Throttle
 from app.runtime import Runtime
 from app.web.auth import address_of, caller_of, is_from_elsewhere, session_cookie
@@ -35,9 +35,10 @@ def _asked(request: Request, wanted: str, complaint: str | None, status: int = 2
     runtime: Runtime = request.app.state.runtime
     known = runtime.settings
     has_names = bool(known.operators or known.viewers)
-    issuer = urlsplit(known.oidc_issuer).hostname if known.oidc_issuer else None
+    elsewhere = {IdentityProvider.ISSUER: urlsplit(known.oidc_issuer).hostname} if known.oidc_issuer else {}
+    elsewhere |= {IdentityProvider.DRCHRONO: "DrChrono"} if known.drchrono_sign_in_client_id else {}
     onward = known.drchrono_base_url
-    values = {"wanted": wanted, "complaint": complaint, "has_names": has_names, "issuer": issuer, "typed": name}
+    values = {"wanted": wanted, "complaint": complaint, "has_names": has_names, "elsewhere": elsewhere, "typed": name}
     return page("login", None, status, onward=onward, **values)
 
 

@@ -28,6 +28,7 @@ PUBLIC = {
     "/openapi.json", "/static", "/login",
     "/webhooks/drchrono",  # the verification
     "/connect/drchrono/callback",  # the state and its cookie prove who it is
+    "/login/drchrono", "/login/drchrono/callback",  # as the next two; DrChrono proves who it is
     "/login/oidc", "/login/oidc/callback",  # how a session begins; the identity provider proves who it is
 }  # fmt: skip
 EXAMPLES = {"lane": "live", "side": "drchrono", "kind": "patient"}

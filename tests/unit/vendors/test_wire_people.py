@@ -38,6 +38,30 @@ def test_ids_are_the_same_told_as_numbers_or_as_text(as_told):
     assert (found.id, found.practice, found.doctor_id) == ("610001", "510001", "310001")
 
 
+@pytest.mark.parametrize(
+    ("told", "is_suspended"),
+    [
+        ({}, False),
+        ({"is_active": True}, False),
+        ({"is_active": "true", "is_suspended": "false"}, False),
+        ({"is_active": False}, True),
+        ({"is_active": None}, True),
+        ({"is_account_suspended": True}, True),
+        ({"is_suspended": "True"}, True),
+    ],
+    ids=str,
+)
+def test_a_user_is_suspended_where_the_record_says_so_in_any_way(told, is_suspended):
+    assert changed(**told).is_suspended is is_suspended
+
+
+@pytest.mark.parametrize("told", [(True, False), ("true", "false"), ("True", None)], ids=str)
+def test_a_doctor_is_told_from_staff_by_claims_of_any_type(told):
+    found = changed(is_doctor=told[0], is_staff=told[1])
+
+    assert (found.is_doctor, found.is_staff) == (True, False)
+
+
 @pytest.mark.parametrize("practice", [None, "", " ", True, 7.5, [], {}], ids=repr)
 def test_a_user_of_no_practice_is_not_read(practice):
     with pytest.raises(NotReadable):
