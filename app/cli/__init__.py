@@ -294,6 +294,7 @@ def _welcome(known: "Settings") -> list[str]:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(known.host, known.host)  # noqa: S104 - compared, not bound
     ways = ["OPERATOR_TOKEN", *(["a secret of OPERATORS"] if known.operators else [])]
     ways += ["your identity provider"] if known.oidc_issuer else []
+    ways += ["your DrChrono account"] if known.drchrono_sign_in_client_id else []
     return [
         f"The console is at http://{host}:{known.port}/ (for others: {known.public_url}/).",
         f"Sign in there with {' or '.join(ways)}; `.env` or the environment holds it.",

@@ -70,6 +70,8 @@ async def _everything(runtime: Runtime, origin: SettingsOrigin) -> AsyncIterator
                 yield SERVICE, finding
             async for finding in vendor_checks.check_drchrono(runtime):
                 yield NAMES[Side.DRCHRONO], finding
+            async for finding in vendor_checks.check_staff_sign_in(runtime):
+                yield NAMES[Side.DRCHRONO], finding
         else:
             says = "not looked at: its token is in the database"
             yield NAMES[Side.DRCHRONO], red("drchrono", says, "fix the database first")

@@ -1,7 +1,7 @@
 """The vendors' part of the self-check.
 
-DrChrono: the token, whose it is, what it may do, calls left, and every doctor's zone. Salesforce: signing in, the
-version, calls left, and the mapping against what the org describes.
+DrChrono: the token, whose it is, what it may do, calls left, and every doctor's zone; and the application that staff
+sign in by. Salesforce: signing in, the version, calls left, and the mapping against what the org describes.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -20,6 +20,7 @@ from app.errors import (
     Undecryptable,
     VendorError,
 )
+from app.operations import staff_sign_in
 from app.operations.connections import connect_url
 from app.operations.health.model import CheckState, Finding, good, red, warn
 from app.operations.mapping import ask_org
@@ -85,6 +86,24 @@ async def check_drchrono(runtime: Runtime) -> AsyncIterator[Finding]:
     yield await _drchrono_calls_left(runtime)
     async for finding in _zones(runtime.drchrono):
         yield finding
+
+
+async def check_staff_sign_in(runtime: Runtime) -> AsyncIterator[Finding]:
+    """Look whether DrChrono knows the application that staff sign in by; nothing where there is none."""
+    name = "drchrono sign-in"
+    if runtime.staff_sign_in is None or await _is_anothers(runtime):
+        return
+    uri = staff_sign_in.redirect_uri(runtime)
+    try:
+        is_known = await runtime.staff_sign_in.is_known(uri)
+    except VendorError as error:
+        yield warn(name, f"DrChrono does not answer ({error.cause})", "try again later; secrets still sign in")
+        return
+    if is_known:
+        yield good(name, f"the application is known; {uri} must be its redirect address")
+        return
+    fix = "correct DRCHRONO_SIGN_IN_CLIENT_ID or DRCHRONO_SIGN_IN_CLIENT_SECRET"
+    yield red(name, "DrChrono refused the application that staff sign in by", fix)
 
 
 async def _is_anothers(runtime: Runtime) -> bool:

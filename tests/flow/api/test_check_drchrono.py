@@ -39,6 +39,26 @@ async def test_settings_that_are_not_there_are_asked_for(clinic, known):
     assert "webhook" not in {finding.name for finding in findings}, "what cannot be is left out"
 
 
+@pytest.mark.parametrize(
+    ("secret", "state", "says"),
+    [
+        (
+            "standin-sign-in-secret",
+            CheckState.OK,
+            "the application is known; https://sync.example.com/login/drchrono/callback must be its redirect address",
+        ),
+        ("another", CheckState.RED, "DrChrono refused the application that staff sign in by"),
+    ],
+    ids=["right", "wrong"],
+)
+async def test_the_application_that_staff_sign_in_by_is_tried(clinic, known, secret, state, says):
+    application = {"drchrono_sign_in_client_id": "standin-sign-in", "drchrono_sign_in_client_secret": secret}
+
+    tried = line(await found(changed(known, **application, drchrono_roles="staff=viewer")), "drchrono sign-in")
+
+    assert (tried.state, tried.says) == (state, says)
+
+
 async def test_a_practice_nobody_connected_has_the_address_to_open(known, empty_vendors):
     async with opened(known, empty_vendors.drchrono, empty_vendors.salesforce, connects=False):
         token = line(await found(known), "drchrono token")
