@@ -211,6 +211,26 @@ def test_who_did_what_is_found_out(page):
     expect(row_of(page, "maria").first).to_contain_text("appointments")
 
 
+def test_staff_sign_in_with_drchrono_and_are_found_in_the_audit_by_name(clinic, chromium, page):
+    with browsers(clinic, chromium, clinic.people) as open_:
+        theirs = open_(viewport=page.viewport_size)
+        theirs.add_init_script(WIDER)
+        theirs.goto("/queues")
+        theirs.get_by_role("link", name="Sign in with DrChrono").click()
+        theirs.get_by_label("Or be somebody else").select_option("fixture.staff")
+        theirs.get_by_role("button", name="Allow").click()
+        expect(theirs.locator("body")).to_contain_text("signed in as fixture.staff (DrChrono 610002), operator")
+        theirs.locator("#reason-backfill").fill("a drill")
+        theirs.locator("form[action='/queues/backfill/pause'] button").click()
+        expect(theirs.get_by_text("a drill")).to_be_visible()
+        theirs.get_by_role("button", name="Resume", exact=True).click()
+        expect(theirs.get_by_text("a drill")).to_have_count(0)
+    opens(page, "Audit")
+
+    paused = row_of(page, "fixture.staff (DrChrono 610002)").filter(has_text="a drill")
+    expect(paused.first).to_contain_text("Initial sync")
+
+
 def test_help_is_one_click_away(page):
     page.get_by_role("link", name="Help").click()
 

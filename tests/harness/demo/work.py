@@ -32,7 +32,7 @@ fields.email = { on_conflict = "hold" }
 def settings(folder: Path, operators: Mapping[str, str]) -> dict[str, str]:
     """Give the settings of a clinic with these operators, each with a secret, who decide which e-mail is kept.
 
-    The mapping is written into the folder.
+    Its staff sign in with DrChrono too. The mapping is written into the folder.
     """
     mapping = folder / "mapping.toml"
     mapping.write_text(_MAPPING)
@@ -40,6 +40,9 @@ def settings(folder: Path, operators: Mapping[str, str]) -> dict[str, str]:
         "MAPPING_FILE": str(mapping),
         "OPERATORS": ",".join(f"{name}:{secret}" for name, secret in operators.items()),
         "OFFICE_HOURS": f"Mon-Sun 08:00-21:00 {ZONE}",
+        "DRCHRONO_SIGN_IN_CLIENT_ID": "standin-sign-in",
+        "DRCHRONO_SIGN_IN_CLIENT_SECRET": "standin-sign-in-secret",
+        "DRCHRONO_ROLES": "doctor=viewer,staff=operator",
     }
 
 
@@ -61,6 +64,10 @@ def to_try(console: str) -> list[Try]:
             f"{console}/attention?state=needs_review",
         ),
         Try("Undo what a rule decided, and see who did what.", f"{console}/conflicts"),
+        Try(
+            "Sign out, and in again with DrChrono as fixture.staff (an operator) or fixture.provider (who only reads).",
+            f"{console}/login",
+        ),
     ]
 
 
