@@ -28,7 +28,10 @@ FULL = 200
 POLL_EVERY_S = 2.0
 _PASSES_AT_ONCE, _BULKY_PASSES_AT_ONCE = 3, 2  # what waits in a bulky lane meanwhile comes together in a bulk job
 _STREAM_PER_S, _FEW = 50, 5  # people edit more slowly, and what they save at once is one thing or a few
+_MANY = 20  # of batches of a few, before they tell how fast it comes
 _GATHERS_S = 0.9  # the longest: of 200 a second that is most of a batch
+_AIM = 190  # so nearly full that what comes a little faster leaves no few behind, which would cost calls of their own
+_FASTER = 1.5  # than was known it comes, when a batch is full: how much more has come cannot be seen
 
 KindLane = tuple[Kind, Lane]
 
@@ -36,24 +39,36 @@ KindLane = tuple[Kind, Lane]
 class Stream:
     """How fast records of a kind come, by what was found of them; and so, how long the next batch is to gather.
 
+    What a batch found tells it, where it was more than a few; else what several of a few found.
+
     clock  counts seconds, and never back
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._clock, self._taken_at, self._per_s, self._is_behind = clock, 0.0, 0.0, False
+        self._clock, self._taken_at, self._per_s = clock, 0.0, 0.0
+        self._few, self._few_since = 0, 0.0
 
     def took(self, count: int) -> None:
-        """Note that so many were taken now. A full batch left more behind: those have waited already."""
-        if count:
-            now = self._clock()
-            self._per_s = count / max(now - self._taken_at, 0.001) if count >= _FEW else 0.0
-            self._taken_at, self._is_behind = now, count >= FULL
+        """Note that so many were taken now; behind a full batch is more, so the next ones gather ever more briefly."""
+        if not count:
+            return
+        now, known = self._clock(), self._per_s
+        came, since = (count, self._taken_at) if count >= _FEW else (self._few + count, self._few_since)
+        is_told = count >= _FEW or came >= _MANY
+        self._per_s = came / max(now - since, 0.001) if is_told else 0.0
+        if count >= FULL:
+            self._per_s = max(self._per_s, known * _FASTER)
+        if is_told or now - self._taken_at > _GATHERS_S:
+            self._few, self._few_since = 0, now
+        else:
+            self._few = came
+        self._taken_at = now
 
     def wait_s(self) -> float:
-        """Give for how long from now the next batch gathers: until it will be full, and not at all without a stream."""
-        if self._is_behind or self._per_s <= _STREAM_PER_S:
+        """Give for how long from now the next batch gathers: until nearly full, and not at all without a stream."""
+        if self._per_s <= _STREAM_PER_S:
             return 0.0
-        return max(self._taken_at + min(_GATHERS_S, FULL / self._per_s) - self._clock(), 0.0)
+        return max(self._taken_at + min(_GATHERS_S, _AIM / self._per_s) - self._clock(), 0.0)
 
 
 class Dispatcher:

@@ -30,7 +30,9 @@ def test_a_lone_edit_never_waits(gap_s):
 
 
 def test_what_is_saved_together_is_taken_at_once():
-    assert batches([100.0] * 100 + [100.04] * 3) == [(100, 0), (3, pytest.approx(0.01))]
+    taken = batches([100.0] * 100 + [100.04] * 3 + [100.14])
+
+    assert taken == [(100, 0), (3, pytest.approx(0.01)), (1, 0)]
 
 
 def test_a_stream_of_200_a_second_is_taken_in_few_batches_and_nothing_waits_for_a_second():
@@ -45,6 +47,15 @@ def test_what_is_behind_does_not_gather():
 
     assert [count for count, _ in taken[2:-1]] == [FULL] * (len(taken) - 3)
     assert sum(count for count, _ in taken) == 2000
+
+
+@pytest.mark.parametrize("per_s", [100, 200, 400, 600, 800])
+def test_a_stream_is_taken_in_batches_that_are_nearly_full_however_short_a_pass_is(per_s):
+    taken = batches(every(1 / per_s, 2000), pass_s=0.01)
+
+    assert len(taken) < 50
+    assert min(count for count, _ in taken[-5:-1]) >= min(190, per_s * 0.9) - 2
+    assert max(waited for _, waited in taken) < 1
 
 
 def test_after_a_stream_a_lone_edit_is_taken_at_once_again():
