@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.processes)
         item.add_marker(pytest.mark.timeout(400))
         if BROWSER is None:
-            item.add_marker(pytest.mark.skip(reason="no Chromium here: apt-get install chromium"))
+            item.add_marker(pytest.mark.skip(reason="no Chromium here: apt-get install chromium-headless-shell"))
 
 
 @pytest.fixture(scope="session")

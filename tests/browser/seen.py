@@ -2,7 +2,9 @@
 
 import shutil
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# the first is the same browser without what draws on a screen: a window costs it a third
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, _BROWSERS)), None)
 
 
 class People:

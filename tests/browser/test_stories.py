@@ -1,7 +1,6 @@
 """From the demo's end: what the front desk's guide tells, done by somebody who only reads what is on the pages.
 
-Each story is told on a phone, and by `make long` at a desk's screen too, where all the other tests look at the same
-pages; each page on the way fits the screen.
+Each story is told at a desk's screen and on a phone; each page on the way fits the screen.
 """
 
 import csv
@@ -23,9 +22,7 @@ WIDER = """addEventListener("load", () => {
 })"""
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(WIDE, marks=pytest.mark.long, id="wide"), pytest.param(PHONE, id="phone")]
-)
+@pytest.fixture(scope="module", params=[WIDE, PHONE], ids=["wide", "phone"])
 def screen(request):
     """Give the size of what the stories are told on."""
     return request.param
