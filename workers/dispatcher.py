@@ -2,9 +2,9 @@
 
 Each kind and lane is worked off by itself, so that a live edit never waits behind a first load. A wake-up that finds a
 batch running only marks that there is more; so while a batch waits for Salesforce, what comes in gathers into the next
-one. A second batch beside the first starts only behind a full one. While live edits of a kind keep coming, more than
-people make, a batch gathers for a moment before it is taken: two hundred cost as many calls as two. A lone edit never
-waits.
+one. While live edits of a kind keep coming, more than people make, a batch gathers for a moment before it is taken: two
+hundred cost as many calls as two. A lone edit never waits. A second batch beside the first starts behind a full one,
+and in such a stream.
 
 The poll finds what Redis forgot: whatever is due and not leased, every few seconds. So a wiped, empty or absent Redis,
 a lost wake-up, an expired lease and a retry whose time has come are all one case.
@@ -31,7 +31,10 @@ _STREAM_PER_S, _FEW = 50, 5  # people edit more slowly, and what they save at on
 _MANY = 20  # of batches of a few, before they tell how fast it comes
 _GATHERS_S = 0.9  # the longest: of 200 a second that is most of a batch
 _AIM = 190  # so nearly full that what comes a little faster leaves no few behind, which would cost calls of their own
-_FASTER = 1.5  # than was known it comes, when a batch is full: how much more has come cannot be seen
+_FASTER, _BEHIND_PER_S = (
+    1.5,
+    800,
+)  # than was known it comes, and so fast, when a batch is full: what is left is not seen
 
 KindLane = tuple[Kind, Lane]
 
@@ -39,30 +42,31 @@ KindLane = tuple[Kind, Lane]
 class Stream:
     """How fast records of a kind come, by what was found of them; and so, how long the next batch is to gather.
 
-    What a batch found tells it, where it was more than a few; else what several of a few found.
+    Two batches of more than a few, soon one after the other, tell it, or many of a few: one alone may be all there is.
 
     clock  counts seconds, and never back
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._clock, self._taken_at, self._per_s = clock, 0.0, 0.0
+        self._clock, self._taken_at, self._per_s, self._was_many = clock, 0.0, 0.0, False
         self._few, self._few_since = 0, 0.0
 
     def took(self, count: int) -> None:
-        """Note that so many were taken now; behind a full batch is more, so the next ones gather ever more briefly."""
+        """Note that so many were taken now; behind a full batch is more, so the next one gathers briefly at most."""
         if not count:
             return
-        now, known = self._clock(), self._per_s
-        came, since = (count, self._taken_at) if count >= _FEW else (self._few + count, self._few_since)
-        is_told = count >= _FEW or came >= _MANY
+        now, known, is_many = self._clock(), self._per_s, count >= _FEW
+        is_soon = now - self._taken_at < 2 * _GATHERS_S
+        came, since = (count, self._taken_at) if is_many else (self._few + count, self._few_since)
+        is_told = is_soon and (bool(known) or self._was_many if is_many else came >= _MANY)
         self._per_s = came / max(now - since, 0.001) if is_told else 0.0
-        if count >= FULL:
-            self._per_s = max(self._per_s, known * _FASTER)
-        if is_told or now - self._taken_at > _GATHERS_S:
+        if is_told and count >= FULL:
+            self._per_s = max(self._per_s, known * _FASTER, _BEHIND_PER_S)
+        if is_told or is_many or not is_soon:
             self._few, self._few_since = 0, now
         else:
             self._few = came
-        self._taken_at = now
+        self._taken_at, self._was_many = now, is_many
 
     def wait_s(self) -> float:
         """Give for how long from now the next batch gathers: until nearly full, and not at all without a stream."""
@@ -162,7 +166,7 @@ class Dispatcher:
                     self._streams[place].took(count)
                 is_full = count == FULL
                 most = _BULKY_PASSES_AT_ONCE if lane in BULKY else _PASSES_AT_ONCE
-                if is_full and len(self._tasks[place]) < most:
+                if (is_full or self._streams[place].wait_s()) and len(self._tasks[place]) < most:
                     self._start(place)
                 if batch is not None:
                     await self._sync(batch)
