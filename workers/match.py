@@ -1,10 +1,9 @@
 """Match: before a record is created, search the other side for it; one match links, several wait for a person.
 
-Only one worker matches a person at a time, in either direction, from here to the save, so a Contact and a chart of
+Only one worker matches a person at a time, in either direction, until the save, so a Contact and a chart of
 one person that come at the same moment end as one pair. Salesforce is asked once for a whole batch: for most, when it
-was read. DrChrono's lists
-are some seconds old, so our own index is asked beside them, and what only the index knows is read before it is
-believed. A write that makes a linked record somebody else takes part: nobody is matched beside it.
+was read. DrChrono's lists are some seconds old, so our own index is asked beside them, and what only the index knows is
+read before it is believed. A write that makes a linked record somebody else takes part: nobody is matched beside it.
 """
 
 import asyncio

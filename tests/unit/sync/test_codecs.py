@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.sync.mappings.codecs import CODECS, Options, Unfit
@@ -194,7 +194,6 @@ def test_what_is_no_text_is_refused(name, raw):
         read(name, raw, options=GENDERS)
 
 
-@settings(max_examples=25)  # of each codec
 @given(raw=st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
 @pytest.mark.parametrize("name", CODECS)
 def test_a_refusal_never_quotes_the_value(name, raw):
