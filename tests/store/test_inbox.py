@@ -17,6 +17,7 @@ from app.store.inbox.group_commit import (
     Room,
 )
 from app.store.inbox.postgres import PostgresInbox
+from app.store.inbox.sqlite import SqliteInbox
 from app.sync.model import Kind, Lane, Side
 from tests.store.build import (
     a_delivery,
@@ -377,6 +378,26 @@ async def test_a_database_locked_by_another_is_unavailable_until_it_is_free_agai
     assert [type(answer) for answer in answers] == [StoreUnavailable, StoreUnavailable]
     assert (kept_meanwhile, told_meanwhile) == ([], [])
     assert [link.drchrono_id for link in await rows(database, tables.links)] == ["3"]
+
+
+@on_sqlite
+async def test_a_file_that_somebody_has_alone_for_a_moment_is_waited_for_from_the_first_delivery_on(database, tmp_path):
+    path = tmp_path / "whole.db"
+    shutil.copy(database.path, path)
+    alone = sqlite3.connect(path, isolation_level=None)  # as whoever closes the file last, and whoever recovers it
+    for statement in ("PRAGMA locking_mode=EXCLUSIVE", "BEGIN IMMEDIATE"):
+        alone.execute(statement)
+    inbox = SqliteInbox(path, lambda _group: None)
+
+    (task,) = keep_all(inbox, [a_delivery("1")])
+    for _ in range(20):
+        await database.read(sa.text("SELECT 1"))
+    was_done = task.done()
+    alone.close()
+
+    await task
+    await inbox.close()
+    assert not was_done
 
 
 async def test_a_missing_table_is_unavailable(database, inbox):

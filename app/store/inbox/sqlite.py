@@ -51,7 +51,7 @@ class SqliteInbox(GroupCommit):
     def _write_all(self, deliveries: Sequence[Delivery], *, keeps: bool) -> None:
         connection, batches = self._connected(), parameters(deliveries)
         try:
-            _begin(connection)
+            _when_free(connection, "BEGIN IMMEDIATE")
             for text, rows in zip(self._statements, batches, strict=True):
                 if rows:
                     connection.execute(text, (rows,))
@@ -65,8 +65,9 @@ class SqliteInbox(GroupCommit):
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             self._inode = _inode(self._path)  # raises when it is not there: connecting would make an empty one
-            self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
-            self._connection.execute("PRAGMA synchronous=FULL")
+            connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+            _when_free(connection, "PRAGMA synchronous=FULL")  # reads the file, which whoever closes it last has alone
+            self._connection = connection
         self._must_be_there()
         return self._connection
 
@@ -87,8 +88,8 @@ class SqliteInbox(GroupCommit):
             self._connection = None
 
 
-def _begin(connection: sqlite3.Connection) -> None:
-    """Begin to write once nobody else does.
+def _when_free(connection: sqlite3.Connection, statement: str) -> None:
+    """Execute a statement once nobody else has the file, or the right to write, for themselves.
 
     SQLite's own way to wait looks ever less often, in the end ten times a second: whoever writes short transactions one
     after the other, as a worker does, would keep deliveries waiting for most of that time.
@@ -96,7 +97,7 @@ def _begin(connection: sqlite3.Connection) -> None:
     until = monotonic() + _PATIENCE_S
     while True:
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(statement)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
                 raise
