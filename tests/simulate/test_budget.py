@@ -4,8 +4,6 @@ import pytest
 
 from tests.simulate.budget import FITS, OTHERS, OVER, complaints, stretch
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.mark.parametrize(
     ("load", "hours"), [(FITS, 1), pytest.param(OTHERS, 1, marks=pytest.mark.long)], ids=["ours", "shared"]

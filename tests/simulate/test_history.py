@@ -57,7 +57,6 @@ def whole(broken, mix, on):
     return "\n".join([str(on.shortest(found.seed, mix)) for found in broken])
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("at", range(0, len(SEEDS), AT_ONCE))
 def test_whatever_happens_both_sides_agree_and_nothing_is_lost_once_everything_rests(at, either):
     broken = [one for one in either.tells(*SEEDS[at : at + AT_ONCE]) if one.complaints]
@@ -66,7 +65,6 @@ def test_whatever_happens_both_sides_agree_and_nothing_is_lost_once_everything_r
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_whatever_is_odd_hurts_itself_alone(either):
     broken = [one for one in either.tells(*ROUGH_SEEDS, mix=ROUGH) if one.complaints]
 

@@ -11,7 +11,6 @@ TRICKLES = 8  # two deliveries are minutes under way when it stops
 TAKEN_UP = (15, 19)  # a pass, and the hourly compare, take the first change up before anybody looks
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("seed", "side", "hour"), [(1, "drchrono", 0.7), pytest.param(3, "salesforce", 0.5, marks=pytest.mark.long)]
 )
@@ -23,7 +22,6 @@ async def test_a_feed_that_stops_is_found_within_half_an_hour_of_the_first_edit_
     assert told.found >= 1
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [TRICKLES, *TAKEN_UP])
 async def test_neither_what_was_still_under_way_nor_what_is_taken_up_meanwhile_hides_it_for_longer(seed):

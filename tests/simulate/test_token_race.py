@@ -19,7 +19,6 @@ def test_the_seed_still_draws_both_deaths():
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(120)
 async def test_every_reuse_is_one_death_between_answer_and_commit_and_ends_in_a_side_that_waits(database, tmp_path):
     folder = tmp_path / "deaths"
     folder.mkdir()

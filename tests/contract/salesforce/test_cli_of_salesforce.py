@@ -38,7 +38,6 @@ def tolerant(app):
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 @pytest.mark.skipif(not (TOOLS / ".bin" / "sf").exists(), reason="make salesforce-cli-check installs it")
 def test_salesforces_own_command_line_brings_the_same_components(tmp_path):
     app = create_app(package=Catalog())

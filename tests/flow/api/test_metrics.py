@@ -204,7 +204,6 @@ async def fill(database):
     await database.transact(work)
 
 
-@pytest.mark.timeout(120)
 async def test_a_hundred_thousand_links_and_ten_thousand_failures_make_neither_scrape_nor_look_slow(clinic):
     await fill(clinic.runtime.database)
     await scraped(clinic)

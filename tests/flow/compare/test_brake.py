@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from app.store import lanes
 from app.sync.model import Kind, Lane, Side
 from tests.flow.calendar import booked, books, compares, deletes, forgets
@@ -27,7 +25,6 @@ async def reasons(clinic):
     return {one.lane: one.reason for one in await lanes.lane_states(clinic.runtime.database) if one.is_paused}
 
 
-@pytest.mark.timeout(120)
 async def test_a_mapping_that_blanks_every_phone_waits_for_a_word(clinic, tmp_path):
     await registers_many(clinic)
     right, clinic.runtime = clinic.runtime, blank_phones(clinic, tmp_path)
@@ -48,7 +45,6 @@ async def test_a_mapping_that_blanks_every_phone_waits_for_a_word(clinic, tmp_pa
     assert phones(clinic) == MANY
 
 
-@pytest.mark.timeout(120)
 async def test_after_a_word_it_is_written(clinic, tmp_path):
     await registers_many(clinic)
     clinic.runtime = blank_phones(clinic, tmp_path)
@@ -63,7 +59,6 @@ async def test_after_a_word_it_is_written(clinic, tmp_path):
     assert await clinic.unfinished() == []
 
 
-@pytest.mark.timeout(120)
 async def test_the_plan_tells_beforehand_and_writes_nothing(clinic, tmp_path):
     await registers_many(clinic)
     await clinic.registers(first_name="Somebody", last_name="New")
@@ -136,7 +131,6 @@ async def has_visits(clinic, count):
     return visits
 
 
-@pytest.mark.timeout(120)
 async def test_a_first_load_of_any_size_is_no_matter_for_the_brake(clinic):
     await registers_many(clinic)
 

@@ -175,7 +175,6 @@ def taken(clinic):
     return sum(one["method"] == "PATCH" and one["status"] in (200, 204) for one in calls)
 
 
-@pytest.mark.timeout(60)
 async def test_a_worker_killed_before_any_of_its_commits_leaves_an_undo_that_is_carried_out_once(decided):
     """Each commit of a pass is where what came before it is known or lost; every one of them is died at."""
     await undoes(decided)

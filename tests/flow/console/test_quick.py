@@ -12,7 +12,7 @@ from tests.flow.clinic import OPERATOR
 from tests.store.build import change, on_sqlite
 from tests.store.plans import fill
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.long
 MANY, FAILED, LIMIT_S, TIMES = 100_000, 10_000, 0.2, 7
 PAGES = {
     "patients": ("GET", "/patients", {}),
