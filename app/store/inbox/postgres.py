@@ -11,7 +11,7 @@ from app.database_url import PostgresAddress
 from app.ports import Committed, Delivery
 from app.store.database import BUSY_TIMEOUT_S
 from app.store.inbox.group_commit import GroupCommit, GroupFailure
-from app.store.inbox.statements import parameters, statements
+from app.store.inbox.statements import both_parameters, one_statement
 from app.store.postgres import connect
 
 # the last: a server that has lost its part to another
@@ -23,7 +23,6 @@ class PostgresInbox(GroupCommit):
 
     def __init__(self, address: PostgresAddress, committed: Committed, busy_s: float = BUSY_TIMEOUT_S) -> None:
         self._address, self._busy_s = address, busy_s
-        self._statements = _compiled()
         self._connection: asyncpg.Connection | None = None
         super().__init__(committed)
 
@@ -53,9 +52,7 @@ class PostgresInbox(GroupCommit):
         transaction = self._connection.transaction()
         await transaction.start()
         try:
-            for text, rows in zip(self._statements, parameters(deliveries), strict=True):
-                if rows:
-                    await self._connection.execute(text, rows)
+            await self._connection.execute(_statement(), *both_parameters(deliveries))
         except BaseException:
             await transaction.rollback()
             raise
@@ -63,5 +60,5 @@ class PostgresInbox(GroupCommit):
 
 
 @cache
-def _compiled() -> list[str]:
-    return statements(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
+def _statement() -> str:
+    return one_statement(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
