@@ -14,6 +14,10 @@ class says nothing, that is a dead letter.
         + Displaced               retry     it was sealed for another row or column, so it is not opened here
       x Unexpected                limited   nobody foresaw it: one record fails of it, and its neighbors go on
       x BatchFailed               retry     every record of a batch fails of the same: none of them is to blame
+      x DocumentError(cause)                about the bytes of a document, whoever holds it
+        + DocumentRefused         dead      it must not travel: its type, its size, what the scanner found
+        + DocumentNotReady        retry     its bytes are not there yet, or the scanner cannot say
+        + DocumentChanged         limited   its bytes differ from those that were inspected
       x VendorError(side, call, status, code)
         + Unavailable             retry     no connection, 5xx, 429; the vendor did not do it
         + OutcomeUnknown          read back a write whose answer never came: it may have happened
@@ -108,6 +112,33 @@ class Undecryptable(SyncError):  # noqa: N818
 
 class Displaced(Undecryptable):
     """The key is there, but the text was sealed for another row or column, or was changed."""
+
+
+class DocumentError(SyncError):
+    """The bytes of a document cannot travel; `cause` is a stable name of why, never a name or a part of the document.
+
+    word  what the scanner calls what it found
+    """
+
+    def __init__(self, cause: str, word: str = "") -> None:
+        self.cause, self.word = cause, word
+        super().__init__(cause)
+
+
+class DocumentRefused(DocumentError):  # noqa: N818
+    """What the document is must not travel; the same bytes would be refused again."""
+
+
+class DocumentNotReady(DocumentError):  # noqa: N818
+    """Nothing is wrong with the document as far as is known: its bytes are not there yet, or nobody could scan them."""
+
+    disposition = Disposition.RETRY
+
+
+class DocumentChanged(DocumentError):  # noqa: N818
+    """The bytes are others than those that were inspected; the upload was cut before its end, so nothing was made."""
+
+    disposition = Disposition.RETRY_LIMITED
 
 
 class VendorError(SyncError):

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.documents.content import ContentRules
 from app.errors import OTHER_INSTANCE, OtherInstance, StoreUnavailable
 from app.log import log, loop_failed
 from app.metrics.definitions import RINGS_MISSED
@@ -120,6 +121,11 @@ class Runtime:
             search_gap=known.drchrono_search_gap,
             defaults={"doctor": int(doctor)} if doctor is not None else {},
         )
+
+    @property
+    def content_rules(self) -> ContentRules:
+        """What is asked of every document's content."""
+        return ContentRules.of(self.settings.document_max_mb, self.settings.document_scanner)
 
     @property
     def timings(self) -> Timings:

@@ -20,6 +20,7 @@ class Timings:
     lease: timedelta = timedelta(seconds=20)
     scan_held: timedelta = timedelta(seconds=10)
     call_s: float = 12.0  # a vendor's answer; less than a lease, by enough to renew that meanwhile
+    transfer_s: float = 60.0  # the bytes of a document, in or out; the lease is renewed meanwhile
     connect_s: float = 4.0
     read_s: float = 10.0
     beat_s: float = 4.0

@@ -25,7 +25,7 @@ from app.database_url import is_postgres, read_postgres
 from app.errors import Misconfigured
 from app.settings.fields import Settings
 from app.settings.notices import NOTICES
-from app.settings.types import DRCHRONO, PEOPLE, SALESFORCE, SERVICE, STAFF, WORK, Generated, Section
+from app.settings.types import DOCUMENTS, DRCHRONO, PEOPLE, SALESFORCE, SERVICE, STAFF, WORK, Generated, Section
 from app.settings.validation import problems_between
 
 _WIDTH = 120
@@ -57,7 +57,7 @@ def _example(field: FieldInfo) -> str:
     return f"the output of: {generated.command}" if generated else str((field.examples or [""])[0])
 
 
-_SECTIONS = (SERVICE, PEOPLE, DRCHRONO, STAFF, SALESFORCE, WORK, NOTICES)
+_SECTIONS = (SERVICE, PEOPLE, DRCHRONO, STAFF, SALESFORCE, WORK, DOCUMENTS, NOTICES)
 
 
 def _place(member: tuple[str, FieldInfo]) -> int:

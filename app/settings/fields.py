@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr
 
 from app.settings.notices import NoticeSettings
 from app.settings.types import (
+    DOCUMENTS,
     DRCHRONO,
     KEY,
     SALESFORCE,
@@ -30,6 +31,7 @@ from app.settings.types import (
     OrNone,
     PathTokens,
     SalesforceOrigin,
+    ScannerUrl,
     TimeSpan,
     Tokens,
     WebhookSecrets,
@@ -246,6 +248,36 @@ class Settings(NoticeSettings):
         description="a name that tells this installation from its copies\n"
         "A database started under another name or PUBLIC_URL writes nothing until an operator resumes it.",
         examples=["north-clinic"],
+    )
+
+    document_max_mb: Annotated[int, DOCUMENTS] = Field(
+        10,
+        ge=1,
+        le=1_000,
+        description="a number of megabytes, 1 to 1000\n"
+        "A larger document does not travel. DrChrono publishes no limit of its own, and the scanner may have one.",
+        examples=["10"],
+    )
+    document_scanner: Annotated[OrNone[ScannerUrl], DOCUMENTS] = Field(
+        None,
+        description="clamd://HOST:PORT, clamd:///PATH of its socket, or icap://HOST:PORT/SERVICE\n"
+        "Every document is scanned before it travels, and waits while the scanner does not answer. Unset: none is.\n"
+        "Documents go there unencrypted, so keep it on this machine or network.",
+        examples=["clamd://127.0.0.1:3310"],
+    )
+    document_poll_every: Annotated[Interval, DOCUMENTS] = Field(
+        timedelta(minutes=15),
+        description="how often DrChrono is asked for changed documents, a minute or more, such as 15m or PT15M\n"
+        "DrChrono has no webhook for them. Those of one patient are asked for at once when somebody opens the record.",
+        examples=["15m"],
+    )
+    document_call_share: Annotated[float, DOCUMENTS] = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="a share of DrChrono's calls of an hour, above 0 and up to 1\n"
+        "As much of it as documents may have that nobody waits for.",
+        examples=["0.1"],
     )
 
     @property

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from app.settings.url import database_url, issuer, redis_url, salesforce_origin, web_url
+from app.settings.url import database_url, issuer, redis_url, salesforce_origin, scanner_url, web_url
 from app.sync import office_hours
 from app.sync.mappings.local_time import known_zone
 
@@ -305,6 +305,7 @@ WebUrl = Annotated[str, AfterValidator(web_url)]
 SalesforceOrigin = Annotated[str, AfterValidator(salesforce_origin)]
 DatabaseUrl = Annotated[str, AfterValidator(database_url)]
 RedisUrl = Annotated[str, AfterValidator(redis_url)]
+ScannerUrl = Annotated[str, AfterValidator(scanner_url)]
 
 DoctorId = Annotated[str, AfterValidator(_doctor_id)]
 ApiVersion = Annotated[str, AfterValidator(_api_version)]
@@ -362,6 +363,7 @@ STAFF = Section("Sign-in with DrChrono, for the practice's own staff: all of id,
 PEOPLE = Section("Sign-in by an identity provider (OpenID Connect): all of issuer, id and secret, or none")
 DRCHRONO = Section("DrChrono: all of id, secret and webhook secrets, or none (not connected)")
 SALESFORCE = Section("Salesforce: login address, id, organization, and one way to sign in; or none (not connected)")
+DOCUMENTS = Section("Documents: only where the mapping has a [document] table")
 WORK = Section("How it works")
 
 KEY = Generated("openssl rand -base64 32 | tr '+/' '-_'", lambda: Fernet.generate_key().decode())

@@ -1,4 +1,4 @@
-"""Addresses, each read from text and checked: of web sites, of Salesforce, of databases, of Redis.
+"""Addresses, each read from text and checked: of web sites, of Salesforce, of databases, of Redis, of scanners.
 
 A check complains in words of ours and without the address, which may hold a password.
 """
@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from app.database_url import SQLITE, is_postgres, read_postgres
 from app.redis_url import read_redis
+from app.scanner_url import read_scanner
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SALESFORCE_SUFFIXES = (".my.salesforce.com", ".my.salesforce.mil", ".salesforce.com")
@@ -102,4 +103,13 @@ def redis_url(value: str) -> str:
     Raises  ValueError
     """
     read_redis(one_line(value))  # raises, and says why
+    return value
+
+
+def scanner_url(value: str) -> str:
+    """Give the address of a scanner.
+
+    Raises  ValueError
+    """
+    read_scanner(value)  # raises, and says why
     return value

@@ -8,7 +8,7 @@ Ours are here, Salesforce's codes in `vendor_errors.py`.
 
 from collections.abc import Mapping
 
-from app.errors import BatchFailed, IdRefused, SyncError, Unexpected, ValueRefused, VendorError
+from app.errors import BatchFailed, DocumentError, IdRefused, SyncError, Unexpected, ValueRefused, VendorError
 from app.sync import vendor_errors
 from app.sync.model import Decision, FailureCause, FailureClass, Side
 
@@ -26,6 +26,15 @@ OVERLAPS = "overlaps_"  # and the id of the visit that is in the way
 NOT_AN_ID, OUT_OF_RANGE = "not_an_id", "date_out_of_range"
 ID_REFUSED, VALUE_NOT_STORED = "id_refused", "value_not_stored"
 UNEXPECTED, EVERY_RECORD_FAILS = "unexpected_error", "every_record_fails"
+# why the bytes of a document do not travel
+TYPE_REFUSED, POLYGLOT, BIGTIFF = "document_type_refused", "document_polyglot", "document_bigtiff"
+EXTENSION_DIFFERS, EMPTY_DOCUMENT, DOCUMENT_TOO_LARGE = (
+    "document_extension_differs",
+    "document_empty",
+    "document_too_large",
+)
+MALWARE_FOUND, SCANNER_AWAY, SCANNER_LIMIT = "document_malware_found", "scanner_away", "scanner_limit"
+BYTES_MISSING, BYTES_CHANGED, URL_REFUSED = "document_bytes_missing", "document_bytes_changed", "document_url_refused"
 # what a record waits for by itself, and no person ever sees as a failure
 ASK = "ask_drchrono"  # DrChrono's own word is needed, now
 NOT_SHOWN_ONCE = "not_shown_once"  # DrChrono does not show it, and said nothing of it before: it is asked again
@@ -45,7 +54,7 @@ _OTHER = "Look the code up in the vendor's documentation, correct the record, th
 _UNREADABLE = (
     "ANSWER_DOES_NOT_FIT NOT_JSON NO_RECORDS OutcomeUnknown Unreadable NO_ID NO_USER NO_FIELDS "
     "NO_LIMITS NO_VERSIONS NO_JOB NO_KEY NO_RESULT NO_GRANT JOB_ABORTED JOB_GOES_ON "
-    "NOT_CSV NOT_TAKEN OTHER_HOST ENDLESS_LIST job_failed NO_ZIP ZIP_TOO_LARGE"
+    "NOT_CSV NO_FILE NOT_TAKEN OTHER_HOST ENDLESS_LIST job_failed NO_ZIP ZIP_TOO_LARGE"
 )
 _VALUES = {  # what is wrong with a value, and what a person does about it
     "too_long": "Shorten the named field in DrChrono, or raise max_length in the mapping and the field's length.",
@@ -70,6 +79,14 @@ _VALUES = {  # what is wrong with a value, and what a person does about it
     "repeated_hour": "The clocks go back then, so the time exists twice; we took the first. Ask the practice.",
     "missing_hour": "The clocks go forward then, so that time does not exist; we took an hour later. Move the visit.",
     "HTTP_400": "DrChrono does not take the named field's value; correct it in Salesforce.",
+    TYPE_REFUSED: "Only the types that the mapping's [document] table lists travel; save the document as a PDF, add "
+    "that one, and dismiss this one.",
+    POLYGLOT: "A file of two types at once can hide things from scanners; save it anew from the program that made it, "
+    "and add that copy.",
+    BIGTIFF: "Save the image as an ordinary TIFF, a PNG or a PDF, and add that copy.",
+    EXTENSION_DIFFERS: "Rename the file so that its extension says what it is, or save it anew; then add that copy.",
+    EMPTY_DOCUMENT: "The file has no content; add it again from where it came from, and dismiss this one.",
+    DOCUMENT_TOO_LARGE: "Make the file smaller, or raise DOCUMENT_MAX_MB as far as both systems take it; then retry.",
 }
 _ROWS = (
     *(FailureCause(name, FailureClass.VALUE, fix) for name, fix in _VALUES.items()),
@@ -233,6 +250,47 @@ _ROWS = (
         FailureClass.ANSWER,
         "The org lacks the permission set; run `chronobridge salesforce deploy`, which brings it.",
     ),
+    FailureCause(
+        MALWARE_FOUND,
+        FailureClass.RULE,
+        "Do not open the document; show it to whoever is responsible for security. If the scanner is wrong, correct "
+        "its rules, then retry.",
+    ),
+    FailureCause(
+        SCANNER_AWAY,
+        FailureClass.ANSWER,
+        "No document travels unscanned: start the scanner that DOCUMENT_SCANNER names, or correct the address; what "
+        "waits goes on by itself then.",
+        passes=True,
+    ),
+    FailureCause(
+        SCANNER_LIMIT,
+        FailureClass.ANSWER,
+        "The scanner does not take a document of this size: raise its limit above DOCUMENT_MAX_MB (of clamd, "
+        "StreamMaxLength), then restart it.",
+        passes=True,
+    ),
+    FailureCause(
+        BYTES_MISSING,
+        FailureClass.ANSWER,
+        "DrChrono lists the document and does not serve its file; open it there, upload it again if it is not shown, "
+        "then retry.",
+        side=Side.DRCHRONO,
+        passes=True,
+    ),
+    FailureCause(
+        BYTES_CHANGED,
+        FailureClass.ANSWER,
+        "The file was another one at each reading; open it where it comes from, then retry.",
+        passes=True,
+    ),
+    FailureCause(
+        URL_REFUSED,
+        FailureClass.ACCESS,
+        "DrChrono names a place for the file that is not reached by https on the internet; nothing is read from there. "
+        "Report it to DrChrono with the document's id.",
+        side=Side.DRCHRONO,
+    ),
     FailureCause("NO_ANSWER", FailureClass.ANSWER, _OTHER),
     *(FailureCause(name, FailureClass.ANSWER, _NO_ANSWER) for name in _UNREADABLE.split()),
 )
@@ -289,4 +347,6 @@ def cause_of(error: SyncError) -> tuple[str, tuple[str, ...]]:
         return _NAMED[type(error)], ()
     if isinstance(error, VendorError):
         return error.cause, error.fields
+    if isinstance(error, DocumentError):
+        return error.cause, (error.word,) if error.word else ()
     return type(error).__name__, ()

@@ -99,6 +99,12 @@ TOO_LARGE = frozenset(
 )
 
 
+def media_of(content_type: Any) -> str:
+    """Give the media type of a header's words, in small letters; empty where there is none."""
+    found = _MEDIA.match(str(content_type or ""))
+    return found[1].lower() if found else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back to a call: its status, its media type (empty where none can be read), and its bytes."""
@@ -110,8 +116,8 @@ class Reply:
     @classmethod
     def of(cls, response: Any) -> Self:
         """Give the reply in a response of httpx or of requests, which name these alike."""
-        found = _MEDIA.match(str(response.headers.get("content-type") or ""))
-        return cls(response.status_code, found[1].lower() if found else "", response.content or b"")
+        media = media_of(response.headers.get("content-type"))
+        return cls(response.status_code, media, response.content or b"")
 
     @property
     def came(self) -> str:

@@ -60,7 +60,7 @@ def test_what_must_be_filled_in_is_what_a_start_needs():
 
 def test_every_variable_says_what_it_expects_with_an_example_under_the_heading_of_a_section():
     assert [name for name, (expected, example) in EXPECTED.items() if not (expected and example)] == []
-    assert len(re.findall(r"^# --- \S.* -+$", TEXT, re.MULTILINE)) == 7
+    assert len(re.findall(r"^# --- \S.* -+$", TEXT, re.MULTILINE)) == 8
 
 
 @pytest.mark.parametrize("name", EXPECTED)

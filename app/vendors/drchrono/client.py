@@ -8,7 +8,8 @@ for: DrChrono counts them by the hour. What an answer means is told in `answers.
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self, TypeVar
@@ -31,8 +32,10 @@ from app.timings import REAL, TOKEN_LEASE
 from app.vendors import http
 from app.vendors.drchrono import answers, wire
 from app.vendors.drchrono.answers import Documented
+from app.vendors.drchrono.file_host import FileHost
 from app.vendors.drchrono.oauth import DrChronoGrant
 from app.vendors.http import Reply
+from app.vendors.multipart import Multipart
 from app.vendors.token_broker import NOT_TAKEN, Broker, DoubtedToken, OnRefusal, Policy, Token
 
 T = TypeVar("T")
@@ -40,6 +43,7 @@ T = TypeVar("T")
 _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
 _AT_ONCE, _AT_ONCE_BEHIND = 4, 3  # of one process: live edits; all the rest
+_FILES_AT_ONCE = 2  # of one process, each way and beside those: no call waits for a file
 _BUSY_S = 60.0  # heavy use is answered with 403s too, which are no lost permission
 # between looks for a page of a bulk list, each of which is a call: it takes seconds to be made, and an hour at most
 BULK_WAITS_S = (1.0, 1.5, 2.5, 4.0, 6.0, 10.0, *(20.0,) * 20)
@@ -58,6 +62,12 @@ _TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
 class _Write:
     fields: dict[str, Any] | None
     may_start: Callable[[], None]
+    form: Multipart | None = None
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether the vendor may have had the whole of it: of a form that was cut it can have made nothing."""
+        return self.form is None or self.form.is_whole
 
 
 class DrChrono:
@@ -70,6 +80,8 @@ class DrChrono:
         self._gates = {
             is_live: asyncio.Semaphore(_AT_ONCE if is_live else _AT_ONCE_BEHIND) for is_live in (True, False)
         }
+        self._uploads, self._downloads = asyncio.Semaphore(_FILES_AT_ONCE), asyncio.Semaphore(_FILES_AT_ONCE)
+        self._file_host = FileHost(grant.base_url, context)
         self.lane = Lane.LIVE
         self.before: http.BeforeCall = http.admit_any
         self.bulk_waits_s: Sequence[float] = BULK_WAITS_S
@@ -121,6 +133,52 @@ class DrChrono:
             return await self._signed("POST", path, call, answers.CREATED, _Write(fields, may_start))
         except Gone as error:
             raise Rejected(_SIDE, call, status=error.status) from None
+
+    async def create_from(
+        self, path: str, form: Multipart, may_start: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
+        """Make a record of a form with a file, and give it as DrChrono answered; a second call would make a second one.
+
+        may_start  as for `update`
+        Raises     as `create`; what the file raises, or Unavailable, where not all of it was sent: nothing was made
+        """
+        call = f"POST {path}"
+        try:
+            return await self._signed("POST", path, call, answers.CREATED, _Write(None, may_start, form))
+        except Gone as error:
+            raise Rejected(_SIDE, call, status=error.status) from None
+
+    async def delete(self, path: str, record_id: str, may_start: Callable[[], None] = lambda: None) -> None:
+        """Delete a record, as far as DrChrono deletes records of its sort; one that is not there is left so.
+
+        may_start  as for `update`
+        Raises     as `update`, but for Gone
+        """
+        call = f"DELETE {path}/{{id}}"
+        write = _Write(None, may_start)
+        with suppress(Gone):
+            await self._signed("DELETE", f"{path}/{quote(record_id, safe='')}", call, answers.CHANGED, write)
+
+    @asynccontextmanager
+    async def opened(self, url: str, call: str, deadline: float) -> AsyncIterator[AsyncGenerator[bytes]]:
+        """Give the bytes of the file at an address, as they come, until the loop's time is `deadline`.
+
+        It is a call of the hour only where the address is at DrChrono's own host, which alone gets the token.
+        Raises  as `FileHost.opened`; Unauthorized
+        """
+        budget, is_own, token = self.grant.budget, self._file_host.is_own(url), ""
+        async with self._downloads, AsyncExitStack() as stack:
+            await self.before(call)
+            if is_own:
+                await budget.spend(self.lane, call)
+                token = (await self.broker.current()).value
+            try:
+                pieces = await stack.enter_async_context(self._file_host.opened(url, token, deadline))
+            except Unavailable as error:
+                if is_own:
+                    await (budget.failed() if error.status is None else budget.answered(error.status))
+                raise
+            yield pieces
 
     async def listed(self, path: str, asked: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """Give every record of a list, page by page; `asked` are the list's own filters.
@@ -214,6 +272,7 @@ class DrChrono:
         """Let the connections go, once a token that is on its way has been stored."""
         await self.broker.close()
         await self._http.aclose()
+        await self._file_host.close()
         await self.grant.close()
 
     async def _got(self, url: str, call: str, wanted: Documented[T], token: str | None) -> T:
@@ -258,7 +317,8 @@ class DrChrono:
             await budget.answered(response.status_code, None)
             response = await self._exchanged(method, there, call, token, write)
         try:
-            found = answers.said(Reply.of(response), call, wanted, writes=write is not None)
+            writes = write is not None and write.may_have_happened
+            found = answers.said(Reply.of(response), call, wanted, writes=writes)
         except VendorError as error:
             if error.came:
                 await budget.failed()
@@ -272,26 +332,39 @@ class DrChrono:
         return found
 
     async def _exchanged(self, method: str, url: str, call: str, token: str, write: _Write | None) -> httpx.Response:
-        headers, fields = {"Authorization": f"Bearer {token}"}, None if write is None else write.fields
-        budget = self.grant.budget
+        headers, budget = {"Authorization": f"Bearer {token}"}, self.grant.budget
         try:
-            async with self._gates[self.lane is Lane.LIVE]:
+            gate = self._gates[self.lane is Lane.LIVE]
+            async with gate if write is None or write.form is None else self._uploads:
                 await self.before(call)
                 await budget.spend(self.lane, call)
                 if write is not None:
                     write.may_start()
-                async with asyncio.timeout(None if write is None else self.timings.call_s):
-                    response = await self._http.request(method, url, headers=headers, json=fields)
+                response = await self._requested(method, url, headers, write)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             budget.heard(None)
             await budget.failed()
-            raise http.translated(error, _SIDE, call, writes=write is not None) from None
+            writes = write is not None and write.may_have_happened
+            raise http.translated(error, _SIDE, call, writes=writes) from None
         except TimeoutError:
             budget.heard(None)
             await budget.failed()
-            raise OutcomeUnknown(_SIDE, call, code="NO_ANSWER") from None
+            is_unknown = write is None or write.may_have_happened
+            raise (OutcomeUnknown if is_unknown else Unavailable)(_SIDE, call, code="NO_ANSWER") from None
         budget.heard(response.status_code)
         return response
+
+    async def _requested(
+        self, method: str, url: str, headers: Mapping[str, str], write: _Write | None
+    ) -> httpx.Response:
+        if write is None:
+            return await self._http.request(method, url, headers=headers)
+        if write.form is None:
+            async with asyncio.timeout(self.timings.call_s):
+                return await self._http.request(method, url, headers=headers, json=write.fields)
+        async with asyncio.timeout(self.timings.transfer_s), aclosing(write.form.content()) as content:
+            headers = {**headers, **write.form.headers}
+            return await self._http.request(method, url, headers=headers, content=content)
 
     def _moved(self, response: httpx.Response) -> str:
         """Give where a call has moved to at the same host, be it told with https or without; empty where elsewhere."""

@@ -133,17 +133,25 @@ def check(response: requests.Response, **_: Any) -> None:
 
     Raises  UndocumentedAnswerError
     """
-    reply, path = Reply.of(response), urlsplit(response.url).path
-    method = response.request.method or ""
+    document = judged(Reply.of(response), response.request.method or "", urlsplit(response.url).path)
+    if document is not None:  # a page of rows is long: it is read once, for us and for the library
+        response.json = lambda **_options: document  # type: ignore[method-assign]
+
+
+def judged(reply: Reply, method: str, path: str) -> Any:
+    """Give what an answer of Salesforce's says, a refusal of its own too; None where that is no JSON.
+
+    Raises  UndocumentedAnswerError where it is none that is documented for the call
+    """
     wanted = next((one for one in _CALLS if method in one.methods and one.path.fullmatch(path)), None)
     if reply.status in http.TOO_LARGE or (wanted is not None and wanted.media is _XML and _is_fault(reply)):
-        return
+        return None
     try:
         document, is_json = reply.json(), True
     except ValueError:
         document, is_json = None, False
     if is_json and reply.status >= _REDIRECTS and _is_refusal(document):
-        return
+        return document
     if wanted is None or reply.status not in (wanted.status, wanted.also or wanted.status):
         raise UndocumentedAnswerError(reply, _lacks(reply, is_json=is_json))
     if wanted.fits is not None and not is_json:
@@ -154,8 +162,7 @@ def check(response: requests.Response, **_: Any) -> None:
         raise UndocumentedAnswerError(reply, wanted.lacks)
     if wanted.fits is None and not wanted.media and reply.media == "text/html":
         raise UndocumentedAnswerError(reply, wanted.lacks)
-    if is_json:  # a page of rows is long: it is read once, for us and for the library
-        response.json = lambda **_options: document  # type: ignore[method-assign]
+    return document
 
 
 # the session's end, whatever status says it: a new one may do

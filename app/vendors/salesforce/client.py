@@ -44,14 +44,24 @@ class Salesforce(Transport):
         Raises   Unavailable, Unauthorized, Rejected, Unreadable
         """
         field, values = unnamed or ("", ())
-        names = ", ".join(dict.fromkeys(["Id", external_id, "SystemModstamp", "LastModifiedById", *fields]))
+        names = dict.fromkeys(["Id", external_id, "SystemModstamp", "LastModifiedById", *fields])
         asked: dict[str, Sequence[Any]] = {
             "Id IN {}": ids,
             f"{external_id} IN {{}}": external_ids,
             f"({external_id} = null AND {field} IN {{}})": sorted(values),
         }
+        return await self.matching(table, list(names), asked)
+
+    async def matching(
+        self, table: str, names: Sequence[str], asked: Mapping[str, Sequence[Any]]
+    ) -> list[dict[str, Any]]:
+        """Give the live records for which any of some conditions holds: one call, as long as the address allows.
+
+        asked   condition -> the values that its `{}` is filled with
+        Raises  as `read`
+        """
         found: list[dict[str, Any]] = []
-        for soql in _queries(f"SELECT {names} FROM {table} WHERE ", asked):  # noqa: S608 - names are ours, values quoted
+        for soql in _queries(f"SELECT {', '.join(names)} FROM {table} WHERE ", asked):  # noqa: S608 - names are ours, values quoted
             found += await self._query(soql, whole=True)
         return found
 

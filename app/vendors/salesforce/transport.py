@@ -13,8 +13,9 @@ Source  simple-salesforce 1.12.10, api.py and util.py
 import asyncio
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -32,10 +33,12 @@ from app.sync.failure_causes import look_up
 from app.sync.model import FailureClass, Lane, Side
 from app.timings import REAL, Timings
 from app.vendors.http import BeforeCall, OnResponse, admit_any, not_the_api
+from app.vendors.multipart import Multipart
 from app.vendors.rate_limit.concurrency import TOO_MANY
 from app.vendors.rate_limit.salesforce import SPENT_S, SalesforceRateLimit
 from app.vendors.salesforce.answers import UndocumentedAnswerError, check, is_session_over
 from app.vendors.salesforce.call_sizes import CallSizes
+from app.vendors.salesforce.file_transfers import FileSession, FileTransfers
 from app.vendors.salesforce.oauth import SalesforceGrant
 from app.vendors.salesforce.wire import refused
 from app.vendors.token_broker import NOT_TAKEN, Broker, DoubtedToken, OnRefusal, Policy, Token
@@ -91,7 +94,7 @@ class _UsageHeader:
 
     usage: str | None = None
 
-    def hear(self, response: requests.Response, **_: Any) -> None:
+    def hear(self, response: Any, **_: Any) -> None:
         self.usage = response.headers.get("Sforce-Limit-Info") or self.usage
 
 
@@ -127,7 +130,7 @@ class Transport:
         self.budget, self.lane, self._heard = budget, Lane.LIVE, _UsageHeader()
         self.before: BeforeCall = admit_any
         self.patience, self.timings = BulkPolicy(), REAL
-        self.sizes = CallSizes()
+        self.sizes, self.files = CallSizes(), FileTransfers(context)
         self.broker = Broker(_SIDE, store, grant.ask, Policy(is_final=False, remember_s=_REMEMBER_S), tell)
         self._threads = ThreadPoolExecutor(budget.places.most, thread_name_prefix="salesforce")
         self._local = threading.local()
@@ -163,11 +166,34 @@ class Transport:
 
         return await self.called(call, ask, writes=method != "GET")
 
+    async def upload(self, path: str, call: str, form: Multipart) -> Any:
+        """Give what Salesforce answers to a form with a file, which is streamed to it.
+
+        path    below the API's version
+        Raises  as `called`; what the file raises, or Unavailable, where not all of it was sent: nothing was made
+        """
+        return await self._streamed(call, lambda session: self.files.upload(session, path, call, form))
+
+    @asynccontextmanager
+    async def opened(self, path: str, call: str) -> AsyncIterator[AsyncGenerator[bytes]]:
+        """Give the bytes of a file as they come.
+
+        path    below the API's version
+        Raises  as `called`, also while they come
+        """
+        async with AsyncExitStack() as stack:
+
+            async def made(session: FileSession) -> AsyncGenerator[bytes]:
+                return await self.files.open(session, path, call, stack)
+
+            yield await self._streamed(call, made)
+
     async def close(self) -> None:
         """Let the threads go; a call that hangs is left to its own time-out."""
         await self.broker.close()
         self.budget.places.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        await self.files.close()
         await self._grant.close()
 
     async def called(
@@ -181,8 +207,31 @@ class Transport:
         if not is_admitted:
             await self.before(call)
             await self.budget.admit(self.lane, call)
+
+        async def made(token: Token) -> T:
+            return await self._in_thread(call, ask, token, writes=writes)
+
+        return await self._counted(call, made)
+
+    async def _streamed(self, call: str, made: Callable[[FileSession], Awaitable[T]]) -> T:
+        """Give the answer to a call that a thread of the library's cannot make: admitted and counted as any other."""
+        await self.before(call)
+        await self.budget.admit(self.lane, call)
+
+        async def in_session(token: Token) -> T:
+            base = f"{self._grant.allowed_instance(token.beside)}/services/data/v{self._version}/"
+            return await made(FileSession(base, token.value, self.budget, self._heard.hear, self.timings))
+
+        return await self._counted(call, in_session)
+
+    async def _counted(self, call: str, made: Callable[[Token], Awaitable[T]]) -> T:
+        """Give the answer to a call that is admitted, and take in what it says of the org.
+
+        made    makes it in a session
+        Raises  as `called`
+        """
         try:
-            found = await self._answered(call, ask, writes=writes)
+            found = await self._answered(call, made)
         except (Unavailable, OutcomeUnknown) as error:
             if isinstance(error, Unavailable) and look_up(error.code).group is FailureClass.ORG:
                 error.retry_in_s = await self.budget.refuses(error.code)
@@ -198,18 +247,18 @@ class Transport:
         await self.budget.answered(self._heard.usage)
         return found
 
-    async def _answered(self, call: str, ask: Callable[[SimpleSalesforce], T], *, writes: bool) -> T:
+    async def _answered(self, call: str, made: Callable[[Token], Awaitable[T]]) -> T:
         """Give the answer to a call, made in a new session where the one we have is over.
 
         Raises  as `called`; where the new one is not taken either, the org is left alone, longer each time
         """
         token = await self.broker.current()
         try:
-            return await self._taken(call, ask, token, writes=writes)
+            return await self._taken(made, token)
         except SalesforceExpiredSession:
             token = await self.broker.renewed(token)
         try:
-            return await self._taken(call, ask, token, writes=writes)
+            return await self._taken(made, token)
         except SalesforceExpiredSession as error:
             wait_s = await self.broker.refuse(token, NOT_TAKEN)
             if wait_s is None:
@@ -217,10 +266,10 @@ class Transport:
             await self.budget.refused(wait_s, is_spent=False)
             raise Unauthorized(_SIDE, call, status=401, retry_in_s=wait_s) from error
 
-    async def _taken(self, call: str, ask: Callable[[SimpleSalesforce], T], token: Token, *, writes: bool) -> T:
+    async def _taken(self, made: Callable[[Token], Awaitable[T]], token: Token) -> T:
         """Give the answer to a call; one that is let in ends what doubt there was of its session."""
         try:
-            found = await self._in_thread(call, ask, token, writes=writes)
+            found = await made(token)
         except Rejected:
             await self._trust(token)
             raise
