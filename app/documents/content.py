@@ -9,7 +9,7 @@ nobody looked at ever arrives. What a header or a listing says of size and type 
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 from app.documents.clamd import ClamdScanner
@@ -17,14 +17,12 @@ from app.documents.icap import IcapScanner
 from app.documents.scanner import Scanner
 from app.errors import DocumentChanged, DocumentRefused
 from app.scanner_url import CLAMD, read_scanner
-from app.sync.base import HashKeys
 from app.sync.failure_causes import BYTES_CHANGED, DOCUMENT_TOO_LARGE, MALWARE_FOUND
 from app.sync.file_types import HEAD_BYTES, FileType, type_of
+from app.sync.inspection import Inspection
 from app.vendors.multipart import UploadFile
 
 OpenContent = Callable[[], AbstractAsyncContextManager[AsyncGenerator[bytes]]]
-_VERSION = 1  # of how content is hashed
-_FIELD = "content"
 _PIECE_BYTES = 256 * 2**10  # hashed at once: 1 ms, for which the event loop waits
 
 
@@ -42,31 +40,6 @@ class ContentRules:
     def of(cls, max_mb: int, scanner_url: str | None) -> Self:
         """Give the rules that the settings ask for."""
         return cls(max_mb * 2**20, None if scanner_url is None else _scanner_at(scanner_url))
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """What a content was seen to be.
-
-    md5     in hexadecimal, as Salesforce's Checksum is; to look for it there, not to be kept
-    sha256  in hexadecimal; not to be kept either: whoever has the file could tell whose it is. The stamp may be
-    """
-
-    type: FileType
-    size: int
-    md5: str = field(repr=False)
-    sha256: str = field(repr=False)
-
-    def stamp(self, keys: HashKeys, scope: str) -> str:
-        """Give the keyed hash of the content, versioned as the stamps of bases are.
-
-        scope  whose it is, so that equal contents of two do not look equal
-        """
-        return keys.stamp(scope, _FIELD, _VERSION, self.sha256)
-
-    def matches(self, keys: HashKeys, scope: str, stamp: str) -> bool | None:
-        """Say whether a stamp was made of this content; None when it cannot be told."""
-        return keys.matches(stamp, scope, _FIELD, _VERSION, self.sha256)
 
 
 async def inspect(
