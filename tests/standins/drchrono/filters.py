@@ -79,6 +79,20 @@ def _of_appointments(name: str, wanted: str) -> Test | None:
     return None
 
 
+def _of_documents(name: str, wanted: str) -> Test | None:
+    """Gives what a filter asks of a document; None for a parameter that is no filter."""
+    match name:
+        case "since":
+            day = _day(name, wanted)
+            return lambda record: record["updated_at"] >= day
+        case "date":
+            day = _day(name, wanted)
+            return lambda record: record["date"] == day
+        case "patient" | "doctor":
+            return lambda record: str(record[name]) == wanted
+    return None
+
+
 def _range(wanted: str) -> tuple[str, str]:
     first, _, last = wanted.partition("/")
     days = _day("date_range", first), _day("date_range", last)
@@ -105,6 +119,14 @@ def appointments_asked_for(asked: Asked, caller: Caller) -> list[Test]:
         tests.append(lambda record: not record["deleted_flag"])
     if is_asked(asked, "ignore_virtual"):
         tests.append(lambda record: not is_virtual(record["id"]))
+    return tests
+
+
+def documents_asked_for(asked: Asked, caller: Caller) -> list[Test]:
+    """Gives what a document must satisfy to be listed: the filters asked for, and being the caller's to see."""
+    tests = _all(_of_documents, asked, caller)
+    if not caller.state.settings.archived_documents_listed:
+        tests.append(lambda record: not record["archived"])
     return tests
 
 

@@ -14,6 +14,7 @@ from tests.standins.calls import Calls, templated
 from tests.standins.drchrono.appointments import Appointments
 from tests.standins.drchrono.bulk_jobs import Jobs
 from tests.standins.drchrono.clock import Clock
+from tests.standins.drchrono.documents import Documents
 from tests.standins.drchrono.people import People
 from tests.standins.drchrono.quota import Quota, throttled
 from tests.standins.drchrono.records import Patients
@@ -28,6 +29,8 @@ CHOICES = {
     "users_current_redirect": ("absolute", "relative", "elsewhere"),
     "deleted_get": ("gone", "flagged"),
     "delete_event": ("APPOINTMENT_DELETE", "APPOINTMENT_MODIFY"),
+    "document_host": ("store", "own"),
+    "document_metatags": ("text", "list"),
 }
 _VIRTUAL = re.compile(r"(?<=/)\d{4}-\d\d-\d\d_\d+(?=/|$)")
 
@@ -69,6 +72,18 @@ class Settings:
     bulk_takes_show_inactive: bool = True  # nowhere said
     bulk_life_s: float = 3600.0
     bulk_fails: bool = False  # a bulk list that is looked at now has failed, for good
+    document_null_on_create: bool = True  # the answer to a new document does not know its file
+    document_looks: int = 1  # so many looks at a new document, in lists too, do not find its file; -1: none ever does
+    document_host: str = "store"  # the file lies at another host name; own: at this one
+    document_url_s: float = 3600.0  # how long the address of a file is good
+    document_redirect: str = ""  # a download is sent on; moved: to the file host's next address; else: to this one
+    document_type: str = ""  # what the file host says every file is; unless said, what its name says
+    document_chunked: bool = False  # the file host does not say how long a file is
+    document_most_bytes: int = 26_214_400  # of a body: the vendor names no size; 0: any
+    document_keep_bytes: int = 33_554_432  # the bytes of larger uploads are counted and forgotten
+    document_metatags: str = "text"  # tags are a JSON array as text, or "list": as an array
+    document_patch_takes_json: bool = False  # nowhere said
+    archived_documents_listed: bool = True  # nowhere said
     redirect_uris: tuple[str, ...] = ()  # of the first application
     other_redirect_uris: tuple[str, ...] = ()  # of every further one
 
@@ -104,6 +119,7 @@ class State:
         self.dispatcher.clear()
         self.patients = Patients(self.clock)
         self.appointments = Appointments(self.clock)
+        self.documents = Documents(self.clock)
         self.bulk = Jobs()
         self._obey()
         self.people = People()
@@ -130,7 +146,7 @@ class State:
         self.tokens = copy.deepcopy(self._kept[name])
 
     def _obey(self) -> None:
-        for table in (self.patients, self.appointments):
+        for table in (self.patients, self.appointments, self.documents):
             table.list_stale_s = self.settings.list_stale_s
         self.appointments.consistent_recurrence_id = self.settings.consistent_recurrence_id
 
