@@ -16,6 +16,8 @@ from app.errors import DocumentChanged
 from app.sync.failure_causes import BYTES_CHANGED
 from app.sync.file_types import FileType
 
+CRLF = "\r\n"
+
 
 @dataclass(frozen=True, slots=True)
 class UploadFile:
@@ -45,21 +47,21 @@ class FormPart:
 
 @dataclass(slots=True)
 class Multipart:
-    """One form with one file, the last part.
+    """One form, and the file that is its last part, if it has one.
 
     is_whole  the last piece was handed over, so the vendor may have the whole of it
     """
 
     parts: Sequence[FormPart]
-    file_part: str
-    file: UploadFile
+    file: UploadFile | None = None
+    file_part: str = ""
     is_whole: bool = False
     _boundary: str = field(default_factory=lambda: secrets.token_hex(16), init=False)
 
     @property
     def headers(self) -> Mapping[str, str]:
         """What says how long the form is, and where its parts end."""
-        length = len(self._before()) + self.file.size + len(self._after())
+        length = len(self._before()) + (self.file.size if self.file else 0) + len(self._after())
         return {"Content-Type": f"multipart/form-data; boundary={self._boundary}", "Content-Length": str(length)}
 
     async def content(self) -> AsyncGenerator[bytes]:
@@ -67,18 +69,12 @@ class Multipart:
 
         Raises  DocumentChanged where the file is of another length; what its pieces raise
         """
-        self.is_whole = False
-        yield self._before()
-        sent, held = 0, b""
-        async with aclosing(self.file.pieces()) as pieces:
-            async for piece in pieces:
-                if held:
+        self.is_whole, held = False, self._before()
+        if self.file is not None:
+            async with aclosing(_of_length(self.file.pieces(), self.file.size)) as pieces:
+                async for piece in pieces:
                     yield held
-                sent, held = sent + len(piece), piece
-                if sent > self.file.size:
-                    raise DocumentChanged(BYTES_CHANGED)
-        if sent != self.file.size:
-            raise DocumentChanged(BYTES_CHANGED)
+                    held = piece
         self.is_whole = True
         yield held + self._after()
 
@@ -88,9 +84,23 @@ class Multipart:
             media = f"Content-Type: {part.media}\r\n" if part.media else ""
             text += f'--{self._boundary}\r\nContent-Disposition: form-data; name="{part.name}"\r\n{media}\r\n'
             text += f"{part.text}\r\n"
-        text += f'--{self._boundary}\r\nContent-Disposition: form-data; name="{self.file_part}"; '
-        text += f'filename="{self.file.name}"\r\nContent-Type: {self.file.type.media}\r\n\r\n'
+        if self.file is not None:
+            text += f'--{self._boundary}\r\nContent-Disposition: form-data; name="{self.file_part}"; '
+            text += f'filename="{self.file.name}"\r\nContent-Type: {self.file.type.media}\r\n\r\n'
         return text.encode()
 
     def _after(self) -> bytes:
-        return f"\r\n--{self._boundary}--\r\n".encode()
+        return f"{'' if self.file is None else CRLF}--{self._boundary}--{CRLF}".encode()
+
+
+async def _of_length(pieces: AsyncGenerator[bytes], size: int) -> AsyncGenerator[bytes]:
+    """Give pieces, and end in an error where they are not of this length."""
+    sent = 0
+    async with aclosing(pieces):
+        async for piece in pieces:
+            sent += len(piece)
+            if sent > size:
+                break
+            yield piece
+    if sent != size:
+        raise DocumentChanged(BYTES_CHANGED)

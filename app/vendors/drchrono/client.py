@@ -8,8 +8,8 @@ for: DrChrono counts them by the hour. What an answer means is told in `answers.
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self, TypeVar
@@ -32,7 +32,7 @@ from app.timings import REAL, TOKEN_LEASE
 from app.vendors import http
 from app.vendors.drchrono import answers, wire
 from app.vendors.drchrono.answers import Documented
-from app.vendors.drchrono.file_host import FileHost
+from app.vendors.drchrono.file_host import FILES_AT_ONCE, FileHost
 from app.vendors.drchrono.oauth import DrChronoGrant
 from app.vendors.http import Reply
 from app.vendors.multipart import Multipart
@@ -43,7 +43,6 @@ T = TypeVar("T")
 _HEADERS = {"X-DRC-API-Version": "v4", "Accept": "application/json"}
 _SIDE = Side.DRCHRONO.value
 _AT_ONCE, _AT_ONCE_BEHIND = 4, 3  # of one process: live edits; all the rest
-_FILES_AT_ONCE = 2  # of one process, each way and beside those: no call waits for a file
 _BUSY_S = 60.0  # heavy use is answered with 403s too, which are no lost permission
 # between looks for a page of a bulk list, each of which is a call: it takes seconds to be made, and an hour at most
 BULK_WAITS_S = (1.0, 1.5, 2.5, 4.0, 6.0, 10.0, *(20.0,) * 20)
@@ -60,14 +59,13 @@ _TOKENS_TRIED = 3  # the one we had, the one stored meanwhile, a fresh one
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    fields: dict[str, Any] | None
+    fields: dict[str, Any] | Multipart | None
     may_start: Callable[[], None]
-    form: Multipart | None = None
 
     @property
     def may_have_happened(self) -> bool:
         """Whether the vendor may have had the whole of it: of a form that was cut it can have made nothing."""
-        return self.form is None or self.form.is_whole
+        return not isinstance(self.fields, Multipart) or self.fields.is_whole
 
 
 class DrChrono:
@@ -80,8 +78,7 @@ class DrChrono:
         self._gates = {
             is_live: asyncio.Semaphore(_AT_ONCE if is_live else _AT_ONCE_BEHIND) for is_live in (True, False)
         }
-        self._uploads, self._downloads = asyncio.Semaphore(_FILES_AT_ONCE), asyncio.Semaphore(_FILES_AT_ONCE)
-        self._file_host = FileHost(grant.base_url, context)
+        self._uploads, self.files = asyncio.Semaphore(FILES_AT_ONCE), FileHost(grant.base_url, context)
         self.lane = Lane.LIVE
         self.before: http.BeforeCall = http.admit_any
         self.bulk_waits_s: Sequence[float] = BULK_WAITS_S
@@ -108,10 +105,15 @@ class DrChrono:
         return answers.is_one(record, record_id, call)
 
     async def update(
-        self, path: str, record_id: str, fields: dict[str, Any], may_start: Callable[[], None] = lambda: None
+        self,
+        path: str,
+        record_id: str,
+        fields: dict[str, Any] | Multipart,
+        may_start: Callable[[], None] = lambda: None,
     ) -> None:
         """Change exactly these fields of a record; DrChrono answers without a body.
 
+        fields     as JSON, or as a form where DrChrono takes no other
         may_start  raises where the request may not be sent any more; asked right before it is
         Raises     Unavailable, OutcomeUnknown, Unauthorized, Gone; Rejected, naming the fields DrChrono complains of
         """
@@ -120,31 +122,18 @@ class DrChrono:
         await self._signed("PATCH", f"{path}/{quote(record_id, safe='')}", call, answers.CHANGED, write)
 
     async def create(
-        self, path: str, fields: dict[str, Any], may_start: Callable[[], None] = lambda: None
+        self, path: str, fields: dict[str, Any] | Multipart, may_start: Callable[[], None] = lambda: None
     ) -> dict[str, Any]:
         """Make a record of these fields and give it as DrChrono answered; a second call would make a second one.
 
-        may_start  as for `update`
+        fields, may_start  as for `update`
         Raises     Unavailable, OutcomeUnknown, Unauthorized; Rejected, naming the fields DrChrono complains of, or
-                   with the code of a record that it takes for one it has
+                   with the code of a record that it takes for one it has; where not all of a file was sent, so nothing
+                   was made, what the file raises, or Unavailable
         """
         call = f"POST {path}"
         try:
             return await self._signed("POST", path, call, answers.CREATED, _Write(fields, may_start))
-        except Gone as error:
-            raise Rejected(_SIDE, call, status=error.status) from None
-
-    async def create_from(
-        self, path: str, form: Multipart, may_start: Callable[[], None] = lambda: None
-    ) -> dict[str, Any]:
-        """Make a record of a form with a file, and give it as DrChrono answered; a second call would make a second one.
-
-        may_start  as for `update`
-        Raises     as `create`; what the file raises, or Unavailable, where not all of it was sent: nothing was made
-        """
-        call = f"POST {path}"
-        try:
-            return await self._signed("POST", path, call, answers.CREATED, _Write(None, may_start, form))
         except Gone as error:
             raise Rejected(_SIDE, call, status=error.status) from None
 
@@ -158,27 +147,6 @@ class DrChrono:
         write = _Write(None, may_start)
         with suppress(Gone):
             await self._signed("DELETE", f"{path}/{quote(record_id, safe='')}", call, answers.CHANGED, write)
-
-    @asynccontextmanager
-    async def opened(self, url: str, call: str, deadline: float) -> AsyncIterator[AsyncGenerator[bytes]]:
-        """Give the bytes of the file at an address, as they come, until the loop's time is `deadline`.
-
-        It is a call of the hour only where the address is at DrChrono's own host, which alone gets the token.
-        Raises  as `FileHost.opened`; Unauthorized
-        """
-        budget, is_own, token = self.grant.budget, self._file_host.is_own(url), ""
-        async with self._downloads, AsyncExitStack() as stack:
-            await self.before(call)
-            if is_own:
-                await budget.spend(self.lane, call)
-                token = (await self.broker.current()).value
-            try:
-                pieces = await stack.enter_async_context(self._file_host.opened(url, token, deadline))
-            except Unavailable as error:
-                if is_own:
-                    await (budget.failed() if error.status is None else budget.answered(error.status))
-                raise
-            yield pieces
 
     async def listed(self, path: str, asked: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """Give every record of a list, page by page; `asked` are the list's own filters.
@@ -272,7 +240,7 @@ class DrChrono:
         """Let the connections go, once a token that is on its way has been stored."""
         await self.broker.close()
         await self._http.aclose()
-        await self._file_host.close()
+        await self.files.close()
         await self.grant.close()
 
     async def _got(self, url: str, call: str, wanted: Documented[T], token: str | None) -> T:
@@ -335,7 +303,7 @@ class DrChrono:
         headers, budget = {"Authorization": f"Bearer {token}"}, self.grant.budget
         try:
             gate = self._gates[self.lane is Lane.LIVE]
-            async with gate if write is None or write.form is None else self._uploads:
+            async with self._uploads if write is not None and isinstance(write.fields, Multipart) else gate:
                 await self.before(call)
                 await budget.spend(self.lane, call)
                 if write is not None:
@@ -359,11 +327,11 @@ class DrChrono:
     ) -> httpx.Response:
         if write is None:
             return await self._http.request(method, url, headers=headers)
-        if write.form is None:
+        if not isinstance(form := write.fields, Multipart):
             async with asyncio.timeout(self.timings.call_s):
-                return await self._http.request(method, url, headers=headers, json=write.fields)
-        async with asyncio.timeout(self.timings.transfer_s), aclosing(write.form.content()) as content:
-            headers = {**headers, **write.form.headers}
+                return await self._http.request(method, url, headers=headers, json=form)
+        async with asyncio.timeout(self.timings.transfer_s), aclosing(form.content()) as content:
+            headers = {**headers, **form.headers}
             return await self._http.request(method, url, headers=headers, content=content)
 
     def _moved(self, response: httpx.Response) -> str:

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.errors import DocumentNotReady, Gone, Unreadable
+from app.errors import DocumentNotReady, Gone, Unavailable, Unreadable
 from app.sync.failure_causes import BYTES_MISSING
 from app.sync.file_types import extension_of
 from app.sync.model import Side
@@ -65,12 +65,12 @@ class DrChronoDocuments:
         address = _address(record)
         async with AsyncExitStack() as stack:
             try:
-                pieces = await stack.enter_async_context(self._client.opened(address, CALL, deadline))
+                pieces = await stack.enter_async_context(self._opened(address, deadline))
             except DocumentNotReady:
                 fresh = await self.read(wire.record_id(record))
                 if fresh is None:
                     raise Gone(_SIDE, CALL) from None
-                pieces = await stack.enter_async_context(self._client.opened(_address(fresh), CALL, deadline))
+                pieces = await stack.enter_async_context(self._opened(_address(fresh), deadline))
             yield pieces
 
     async def upload(
@@ -84,17 +84,19 @@ class DrChronoDocuments:
         Raises     OutcomeUnknown where all of it was sent and no answer came; Unavailable, Unauthorized; Rejected, with
                    the fields DrChrono complains of; what the file's pieces raise: nothing was made then
         """
-        form = Multipart([FormPart(name, text) for name, text in fields.items()], "document", file)
-        return await self._client.create_from(PATH, form, may_start)
+        form = Multipart([FormPart(name, text) for name, text in fields.items()], file, "document")
+        return await self._client.create(PATH, form, may_start)
 
     async def change(
         self, document_id: str, fields: Mapping[str, str], may_start: Callable[[], None] = _always
     ) -> None:
         """Change exactly these fields of a document: description, date, metatags.
 
+        It is a form, as for `upload`: that is what DrChrono says it takes documents by.
         Raises  as `DrChrono.update`
         """
-        await self._client.update(PATH, document_id, dict(fields), may_start)
+        form = Multipart([FormPart(name, text) for name, text in fields.items()])
+        await self._client.update(PATH, document_id, form, may_start)
 
     async def archive(self, document_id: str, may_start: Callable[[], None] = _always) -> None:
         """Have DrChrono mark a document as archived, by its DELETE; one that is not there is left so.
@@ -102,6 +104,23 @@ class DrChronoDocuments:
         Raises  as `DrChrono.update`, but for Gone
         """
         await self._client.delete(PATH, document_id, may_start)
+
+    @asynccontextmanager
+    async def _opened(self, address: str, deadline: float) -> AsyncIterator[AsyncGenerator[bytes]]:
+        """Give the bytes at an address; they are a call of the hour only where that is DrChrono's own host."""
+        client, budget, token = self._client, self._client.grant.budget, ""
+        await client.before(CALL)
+        if is_own := client.files.is_own(address):
+            await budget.spend(client.lane, CALL)
+            token = (await client.broker.current()).value
+        async with AsyncExitStack() as stack:
+            try:
+                pieces = await stack.enter_async_context(client.files.opened(address, token, deadline))
+            except Unavailable as error:
+                if is_own:
+                    await (budget.failed() if error.status is None else budget.answered(error.status))
+                raise
+            yield pieces
 
 
 def _address(record: Mapping[str, Any]) -> str:

@@ -10,8 +10,8 @@ Source  reference `documents`: "a file-host link, likely expiring" (inferred; no
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from typing import Any
@@ -25,6 +25,7 @@ from app.sync.model import Side
 from app.vendors import downloads, http
 
 CALL = "GET document"
+FILES_AT_ONCE = 2  # of one process, each way and beside its calls: none of them waits for a file
 _SIDE = Side.DRCHRONO.value
 _MOST_REDIRECTS = 3
 _EXPIRED = frozenset({400, 401, 403, 404, 410})  # a store says each of these of an address whose time is over
@@ -38,6 +39,7 @@ class FileHost:
         self._is_local = _is_loopback(self._base.host)
         without = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         self._http = http.client("", context, headers=downloads.IDENTITY, cookies=without)
+        self._places = asyncio.Semaphore(FILES_AT_ONCE)
 
     def is_own(self, url: str) -> bool:
         """Say whether an address is at DrChrono's own host, so that reading it is a call like any other."""
@@ -55,21 +57,35 @@ class FileHost:
                 to no file; Unavailable
         """
         there = self._allowed(url)
-        for _ in range(_MOST_REDIRECTS + 1):
-            response = await self._asked(there, token, deadline)
-            try:
-                if not response.is_redirect:
-                    async with aclosing(self._file(response, deadline)) as pieces:
-                        yield pieces
-                    return
-                there = self._allowed(str(there.join(_location(response))))
-            finally:
-                await response.aclose()
-        raise DocumentRefused(URL_REFUSED)
+        tokens = ("", token) if token and self._is_own(there) else ("",)  # a signed address takes no token beside
+        async with self._places, AsyncExitStack() as stack:
+            response = await self._found(there, tokens, deadline)
+            stack.push_async_callback(response.aclose)
+            yield await stack.enter_async_context(aclosing(downloads.pieces_of(response, _SIDE, CALL, deadline)))
 
     async def close(self) -> None:
         """Let the connections go."""
         await self._http.aclose()
+
+    async def _found(self, there: httpx.URL, tokens: Sequence[str], deadline: float) -> httpx.Response:
+        """Give the answer that is the file, to the first of some tokens that is let in."""
+        for token in tokens[:-1]:
+            with suppress(DocumentNotReady, Unavailable):
+                return await self._followed(there, token, deadline)
+        return await self._followed(there, tokens[-1], deadline)
+
+    async def _followed(self, there: httpx.URL, token: str, deadline: float) -> httpx.Response:
+        for _ in range(_MOST_REDIRECTS + 1):
+            response = await self._asked(there, token, deadline)
+            if response.status_code == httpx.codes.OK and downloads.is_file(response):
+                return response
+            await response.aclose()
+            if response.status_code in _EXPIRED:
+                raise DocumentNotReady(BYTES_MISSING)
+            if not response.is_redirect:
+                raise Unavailable(_SIDE, CALL, status=response.status_code, code="NO_FILE")
+            there = self._allowed(str(response.headers.get("location", "")), there)
+        raise DocumentRefused(URL_REFUSED)
 
     async def _asked(self, there: httpx.URL, token: str, deadline: float) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"} if token and self._is_own(there) else {}
@@ -91,20 +107,13 @@ class FileHost:
             raise DocumentRefused(URL_REFUSED)
         return response
 
-    def _file(self, response: httpx.Response, deadline: float) -> AsyncGenerator[bytes]:
-        if downloads.is_file(response):
-            return downloads.pieces_of(response, _SIDE, CALL, deadline)
-        if response.status_code in _EXPIRED:
-            raise DocumentNotReady(BYTES_MISSING)
-        raise Unavailable(_SIDE, CALL, status=response.status_code, code="NO_FILE")
-
-    def _allowed(self, url: str) -> httpx.URL:
-        """Give an address that may be asked.
+    def _allowed(self, url: str, base: httpx.URL | None = None) -> httpx.URL:
+        """Give an address that may be asked; `base`: where it was named.
 
         Raises  DocumentRefused
         """
         try:
-            there = httpx.URL(url)
+            there = base.join(url) if base is not None else httpx.URL(url)
         except (httpx.InvalidURL, TypeError, ValueError):
             raise DocumentRefused(URL_REFUSED) from None
         is_plain = there.scheme == "http" and self._is_local and _is_loopback(there.host)
@@ -145,7 +154,3 @@ def _is_loopback(host: str) -> bool:
 def _has_proxy(there: httpx.URL) -> bool:
     """Say whether another machine looks the name up and connects for us."""
     return there.scheme in getproxies() and not proxy_bypass(there.host)
-
-
-def _location(response: httpx.Response) -> str:
-    return str(response.headers.get("location", ""))

@@ -136,7 +136,7 @@ class SalesforceFiles:
                 the file's pieces raise: nothing was made then
         """
         entity = json.dumps({"PathOnClient": file.name, **fields})
-        form = Multipart([FormPart("entity_content", entity, "application/json")], "VersionData", file)
+        form = Multipart([FormPart("entity_content", entity, "application/json")], file, "VersionData")
         made = await self._org.upload(f"sobjects/{VERSION}/", _UPLOAD, form)
         if not is_record_id(made.get("id"), Side.SALESFORCE):  # it was made, and nobody knows which it is
             raise EdgeAnswered(_SIDE, _UPLOAD, code=MISFIT)
