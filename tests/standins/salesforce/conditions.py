@@ -51,8 +51,8 @@ def candidates(where: Compare | Group | None, table: Table, tables: Mapping[str,
         return None
     name, _, rest = where.path.partition(".")
     lookup = table.kind.relationships.get(name.lower())
-    if lookup and rest and not any(literal.kind == "null" for literal in where.literals):
-        parents = candidates(replace(where, path=rest), tables[(lookup.parent or "").lower()], tables)
+    if lookup and lookup.parent and rest and not any(literal.kind == "null" for literal in where.literals):
+        parents = candidates(replace(where, path=rest), tables[lookup.parent.lower()], tables)
         return None if parents is None else table.find_all(lookup, [parent["Id"] for parent in parents])
     column = table.kind.field(where.path)
     if column is None:
@@ -79,7 +79,11 @@ def key_in(column: Field, literal: Literal) -> Any:
     """
     if literal.kind == "null":
         return None
-    wanted = "string" if column.kind in FILTERABLE_TEXT else {"double": "number"}.get(column.kind, column.kind)
+    wanted = (
+        "string"
+        if column.kind in FILTERABLE_TEXT
+        else {"double": "number", "int": "number"}.get(column.kind, column.kind)
+    )
     if literal.kind != wanted:
         quotes = "should be" if wanted == "string" else "should not be"
         message = f"value of filter criterion for field '{column.name}' must be of type {wanted} and {quotes} "

@@ -18,7 +18,6 @@ _QUIET_LIMITS = {
     "DailyDeliveredPlatformEvents": (25_000, 24_990),
     "HourlyPublishedPlatformEvents": (250_000, 249_990),
     "DataStorageMB": (10_240, 9_000),
-    "FileStorageMB": (10_240, 10_000),
 }
 
 
@@ -58,6 +57,9 @@ async def limits(request: Request) -> Response:
     org = org_of(request)
     allowed = org.settings.daily_calls
     used = {"DailyApiRequests": (allowed, max(0, allowed - org.calls_used)), **_QUIET_LIMITS}
+    versions = org.settings.daily_versions
+    used["ContentPublicationLimit"] = versions, max(0, versions - org.versions_made)
+    used["FileStorageMB"] = 10_240, 0 if org.settings.file_storage_full else 10_000
     return answer({name: {"Max": most, "Remaining": left} for name, (most, left) in used.items()})
 
 

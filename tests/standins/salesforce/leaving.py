@@ -4,6 +4,7 @@ A lookup whose parent is deleted is emptied, which is the default for lookup fie
 A merge moves the loser's children to the winner and leaves the loser deleted, with `MasterRecordId`.
 """
 
+from tests.standins.salesforce import files
 from tests.standins.salesforce.errors import RecordError
 from tests.standins.salesforce.records import Row, Table
 from tests.standins.salesforce.rules import Call
@@ -31,7 +32,10 @@ def undelete(call: Call, table: Table, row: Row) -> None:
             message = f"duplicate value found: {column.name} duplicates value on record with id: {taken[0]}"
             raise RecordError("DUPLICATE_VALUE", message)
     grave = table.raise_up(row)
-    row["MasterRecordId"] = None
+    for other, record_id in grave.taken:
+        other.raise_up(other.rows[record_id])
+    if "MasterRecordId" in row:
+        row["MasterRecordId"] = None
     for children, name, child_id in grave.emptied:
         child = children.rows[child_id]
         if child[name] is None and not child["IsDeleted"]:
@@ -45,6 +49,7 @@ def merge(call: Call, table: Table, winner: Row, loser: Row) -> None:
     for children, name, child in _children(call, table, loser):
         _system_change(call, children, child, {name: winner["Id"]})
         child["LastModifiedDate"], child["LastModifiedById"] = call.stamp, call.user
+    files.move_links(call, winner, loser)
     loser["MasterRecordId"] = winner["Id"]
     _bury(call, table, loser)
     _move(call, table, winner)
@@ -52,8 +57,12 @@ def merge(call: Call, table: Table, winner: Row, loser: Row) -> None:
 
 
 def _bury(call: Call, table: Table, row: Row) -> None:
+    taken = files.going_with(call.org, table, row)
+    for other, one in taken:
+        other.bury(one, call.stamp)
     children = _children(call, table, row)
     grave = table.bury(row, call.stamp)
+    grave.taken += [(other, one["Id"]) for other, one in taken]
     for child_table, name, child in children:
         grave.emptied.append((child_table, name, child["Id"]))
         _system_change(call, child_table, child, {name: None})

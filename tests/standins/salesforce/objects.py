@@ -17,6 +17,18 @@ def _lookup(name: str, parent: str, relationship: str | None = None, **more: Any
     return Field(name, "reference", 18, parent=parent, relationship=relationship, **more)
 
 
+def _links(name: str, relationship: str | None = None, **more: Any) -> Field:
+    """A lookup to whatever a file can be on."""
+    return Field(name, "reference", 18, parents=("Contact", "Account", "User"), relationship=relationship, **more)
+
+
+def _set(name: str, kind: str = "string", length: int = 0) -> Field:
+    return Field(name, kind, length, writable=False)
+
+
+_AT_CREATE: dict[str, Any] = {"updateable": False}
+
+
 def _flag(name: str, **more: Any) -> Field:
     return Field(name, "boolean", **more)
 
@@ -109,6 +121,67 @@ STANDARD = _by_name(
                 _lookup("AccountId", "Account", "Account"),
             ),
             name_is="joined",
+        ),
+        Kind(
+            "ContentDocument",
+            "069",
+            (
+                _text("Title", 255),
+                Field("Description", "textarea", 1000),
+                _lookup("LatestPublishedVersionId", "ContentVersion", "LatestPublishedVersion", writable=False),
+                _lookup("OwnerId", "User", "Owner", defaulted=True),
+                _set("FileType", length=20),
+                _set("FileExtension", length=40),
+                _set("ContentSize", "int"),
+                _set("ContentModifiedDate", "datetime"),
+                _set("PublishStatus", length=40),
+                Field("IsArchived", "boolean", writable=False),
+            ),
+            createable=False,
+        ),
+        Kind(
+            "ContentVersion",
+            "068",
+            (
+                _lookup("ContentDocumentId", "ContentDocument", "ContentDocument", defaulted=True, **_AT_CREATE),
+                Field("IsLatest", "boolean", writable=False),
+                _set("VersionNumber", length=20),
+                _text("Title", 255, defaulted=True),
+                Field("Description", "textarea", 1000),
+                Field("ReasonForChange", "textarea", 1000),
+                _text("PathOnClient", 500, **_AT_CREATE),
+                _links("FirstPublishLocationId", "FirstPublishLocation", **_AT_CREATE),
+                Field("VersionData", "base64", filterable=False, **_AT_CREATE),
+                _set("ContentSize", "int"),
+                _set("FileType", length=20),
+                _set("FileExtension", length=40),
+                _set("Checksum", length=50),
+                _set("PublishStatus", length=40),
+                _set("ContentModifiedDate", "datetime"),
+                Field("Origin", "picklist", 40, options=("C", "H"), defaulted=True, **_AT_CREATE),
+                Field("ContentLocation", "picklist", 40, options=("S", "E", "L"), defaulted=True, **_AT_CREATE),
+                Field("SharingPrivacy", "picklist", 40, options=("N", "P"), defaulted=True),
+                _flag("IsMajorVersion", **_AT_CREATE),
+                _lookup("OwnerId", "User", "Owner", defaulted=True),
+            ),
+            deletable=False,
+        ),
+        Kind(
+            "ContentDocumentLink",
+            "06A",
+            (
+                _lookup("ContentDocumentId", "ContentDocument", "ContentDocument", required=True, **_AT_CREATE),
+                _links("LinkedEntityId", "LinkedEntity", required=True, **_AT_CREATE),
+                Field("ShareType", "picklist", 40, options=("V", "C", "I"), required=True),
+                Field(
+                    "Visibility",
+                    "picklist",
+                    40,
+                    options=("AllUsers", "InternalUsers", "SharedUsers"),
+                    defaulted=True,
+                ),
+            ),
+            lacks=frozenset({"CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById"}),
         ),
     )
 )

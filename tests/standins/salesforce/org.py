@@ -71,6 +71,15 @@ class Settings:
     foreign_org: bool = False  # a login leads into another org than the credentials' own
     read_only: bool = False  # a maintenance: whoever writes by API is refused, record by record
     storage_full: bool = False  # no new records
+    file_storage_full: bool = False  # no new files
+    daily_versions: int = 200_000  # how many versions of files may be published in a day
+    blocked_extensions: list[str] = field(default_factory=list)  # in small letters: what Setup lets nobody upload
+    versions_inherit: bool = True  # a new version has the custom fields of the one before it, where it says nothing
+    query_all_files: bool | None = None  # the integration user's permission; None: as its permission sets say
+    most_body_bytes: int = 52_428_800  # of a body that is not multipart
+    file_keep_bytes: int = 33_554_432  # the bytes of larger uploads are counted and forgotten
+    file_type: str = "application/octetstream"  # what a download says every file is
+    file_chunked: bool = False  # a download does not say how long it is
     most_in_transaction: int = 0  # the org's trigger copes with so many records of an object at once; 0: with any
     trigger_fails_on: str = ""  # a LastName: a transaction that has one of it fails as a whole
     under_approval: list[str] = field(default_factory=list)  # Ids of records that are locked
@@ -160,6 +169,7 @@ class Org:
         self.sessions: dict[str, datetime] = {}
         self.logins = 0
         self.calls_used = 0
+        self.versions_made = 0
         self.cursors: dict[str, Any] = {}
         self.cursors_made = 0
         self.jobs: dict[str, Any] = {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
+from tests.standins.salesforce import files
 from tests.standins.salesforce.conditions import Getter, candidates, test_for
 from tests.standins.salesforce.errors import ApiError
 from tests.standins.salesforce.org import Org
@@ -49,6 +50,7 @@ def run(org: Org, text: str, *, deleted: bool) -> Found:
     def find(path: str) -> tuple[Field, Getter]:
         return _find(org, query, table, path)
 
+    files.check_query(org, query, table)
     write = _writer(org, query, table, query.paths)
     orders = [(find(order.path), order) for order in query.orders]
     rows = _matching(org, query, table, find, deleted=deleted)
@@ -70,7 +72,8 @@ def _matching(org: Org, query: Query, table: Table, find: Any, *, deleted: bool)
         # Field indexes hold the living only.
         binned = (grave.row for grave in table.graves.values() if not grave.is_purged)
         rows = list({row["Id"]: row for row in (*rows, *binned)}.values())
-    return [row for row in rows if (deleted or not row["IsDeleted"]) and test(row)]
+    found = [row for row in rows if (deleted or not row["IsDeleted"]) and test(row)]
+    return files.shown_by(org, query, table, found)
 
 
 def _count(query: Query, rows: list[Row], find: Any) -> Found:
@@ -98,6 +101,8 @@ def _find(org: Org, query: Query, table: Table, path: str) -> tuple[Field, Gette
         return _find(org, query, table, rest)
     if rest:
         lookup = table.kind.relationships.get(name.lower())
+        if lookup is not None and lookup.parents and rest.lower() in _OF_ANY:
+            return _of_any(org, lookup, _OF_ANY[rest.lower()])
         parents = org.visible(lookup.parent or "") if lookup else None
         if lookup is None or parents is None:
             message = (
@@ -117,6 +122,23 @@ def _find(org: Org, query: Query, table: Table, path: str) -> tuple[Field, Gette
     if known is None:
         raise _pointing(query, path, "INVALID_FIELD", f"No such column '{name}' on entity '{table.kind.name}'.")
     return known, itemgetter(known.name)
+
+
+# What of a record can be asked for whatever object it is of.
+_OF_ANY = {"type": "Type", "name": "Name", "id": "Id"}
+
+
+def _of_any(org: Org, lookup: Field, name: str) -> tuple[Field, Getter]:
+    tables = [org.tables[parent.lower()] for parent in lookup.parents]
+
+    def get(row: Row) -> Any:
+        found = ((one, one.rows.get(row[lookup.name])) for one in tables)
+        one, parent = next(((one, parent) for one, parent in found if parent is not None), (None, None))
+        if one is None or parent is None:
+            return None
+        return one.kind.name if name == "Type" else parent.get(name)
+
+    return Field(name, "id" if name == "Id" else "string"), get
 
 
 def _pointing(query: Query, word: str, code: str, message: str) -> ApiError:
@@ -142,21 +164,43 @@ def _writer(org: Org, query: Query, table: Table, paths: list[str]) -> Write:
         else:
             names.append(column.name)
     kind = table.kind.name
-    below = []
+    below: list[tuple[str, Callable[[Row, str], Any]]] = []
     for relationship, rests in nested.items():
         lookup = table.kind.relationships[relationship.lower()]
+        if lookup.parents:
+            below.append((relationship, _any_writer(org, lookup, rests)))
+            continue
         parents = org.table(lookup.parent or "")
-        below.append((relationship, lookup.name, parents, _writer(org, query, parents, rests)))
+        below.append((relationship, _parent_writer(lookup.name, parents, _writer(org, query, parents, rests))))
+    files_in = frozenset(name for name in names if table.kind.fields[name].kind == "base64")
 
     def write(row: Row, version: str) -> dict[str, Any]:
         answer: dict[str, Any] = {
             "attributes": {"type": kind, "url": f"/services/data/{version}/sobjects/{kind}/{row['Id']}"}
         }
         for name in names:
-            answer[name] = row[name]
-        for relationship, lookup_name, parents, write_parent in below:
-            parent = parents.rows.get(row[lookup_name])
-            answer[relationship] = None if parent is None else write_parent(parent, version)
+            answer[name] = files.address(version, kind, row, name) if name in files_in else row[name]
+        for relationship, write_parent in below:
+            answer[relationship] = write_parent(row, version)
         return answer
 
     return write
+
+
+def _parent_writer(lookup: str, parents: Table, write: Write) -> Callable[[Row, str], Any]:
+    def write_parent(row: Row, version: str) -> Any:
+        parent = parents.rows.get(row[lookup])
+        return None if parent is None else write(parent, version)
+
+    return write_parent
+
+
+def _any_writer(org: Org, lookup: Field, names: list[str]) -> Callable[[Row, str], Any]:
+    gets = {_OF_ANY[name.lower()]: _of_any(org, lookup, _OF_ANY[name.lower()])[1] for name in names}
+
+    def write_any(row: Row, version: str) -> Any:
+        url = f"/services/data/{version}/sobjects/Name/{row[lookup.name]}"
+        said = {name: get(row) for name, get in gets.items()}
+        return {"attributes": {"type": "Name", "url": url}, **said} if row[lookup.name] else None
+
+    return write_any

@@ -21,6 +21,7 @@ class Grave:
     row: Row
     at: str
     emptied: list[tuple["Table", str, str]] = field(default_factory=list)
+    taken: list[tuple["Table", str]] = field(default_factory=list)  # what went with it, and comes back with it
     is_purged: bool = False
 
 

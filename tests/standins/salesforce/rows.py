@@ -5,7 +5,9 @@ from email.utils import parsedate_to_datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tests.standins.salesforce import files
 from tests.standins.salesforce.errors import ApiError, RecordError, not_found
+from tests.standins.salesforce.files_api import sent
 from tests.standins.salesforce.ids import canonical
 from tests.standins.salesforce.leaving import delete
 from tests.standins.salesforce.records import Row, Table
@@ -25,7 +27,7 @@ def _table(request: Request) -> Table:
 async def create(request: Request) -> Response:
     """POST sobjects/Kind."""
     table, call = _table(request), call_of(request)
-    row = carry_out(call, prepare(call, table, refuse_unreadable(await body_of(request))))
+    row = carry_out(call, prepare(call, table, await sent(request, table)))
     note_call(request, records=1)
     return answer({"id": row["Id"], "success": True, "errors": []}, 201, _location(request, table, row))
 
@@ -98,12 +100,14 @@ def _shown(request: Request, table: Table, row: Row) -> Row:
     wanted = request.query_params.get("fields")
     if wanted is None:
         unseen = table.kind.unseen
-        return {**head, **({name: row[name] for name in row if name not in unseen} if unseen else row)}
+        whole = {name: row[name] for name in row if name not in unseen} if unseen else row
+        return {**head, **files.with_addresses(version_of(request), table.kind, whole)}
     columns = [(name, table.kind.field(name.strip())) for name in wanted.split(",")]
     for name, column in columns:
         if column is None:
             raise ApiError("INVALID_FIELD", f"No such column '{name}' on sobject of type {table.kind.name}")
-    return {**head, **{column.name: row[column.name] for _, column in columns if column}, "Id": row["Id"]}
+    chosen = {column.name: row[column.name] for _, column in columns if column}
+    return {**head, **files.with_addresses(version_of(request), table.kind, {**chosen, "Id": row["Id"]})}
 
 
 def _check_unmodified(request: Request, row: Row) -> None:

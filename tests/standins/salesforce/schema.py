@@ -18,9 +18,10 @@ SYSTEM_NAMES = frozenset(
 class Field:
     """One field of an object; `kind` is the type that describe names.
 
-    `labels` and `valid_for` stand beside `options`: what people see of each, and the bits of the `controller`'s options
-    that it goes with. `writable` says whether anybody may write it; `hidden`, `createable` and `updateable` what the
-    integration user may. `defaulted`: the org fills it in when a create leaves it out; `default` is a checkbox's.
+    `labels` and `valid_for` stand beside `options`: what people see of each, and the bits of the `controller`'s
+    options that it goes with. `parents`: a lookup that may lead to several objects. `writable` says whether anybody may
+    write it; `hidden`, `createable` and `updateable` what the integration user may. `defaulted`: the org fills it in
+    when a create leaves it out; `default` is a checkbox's.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Field:
     controller: str | None = None
     restricted: bool = True
     parent: str | None = None
+    parents: tuple[str, ...] = ()
     relationship: str | None = None
     writable: bool = True
     filterable: bool = True
@@ -102,7 +104,8 @@ class Field:
             "controllerName": self.controller,
             "dependentPicklist": self.controller is not None,
             "picklistValues": [self._option(at) for at in range(len(self.options))],
-            "referenceTo": [self.parent] if self.parent else [],
+            "referenceTo": [self.parent] if self.parent else list(self.parents),
+            "polymorphicForeignKey": bool(self.parents),
             "relationshipName": self.relationship,
         }
 
@@ -127,8 +130,9 @@ SYSTEM = (
 class Kind:
     """One object; `name_is` says how its Name comes about: typed, from its parts, or numbered.
 
-    `hidden`, `createable` and `updateable` are the integration user's, as they are on fields. Whoever changes one
-    makes a new Kind of it, so what is worked out here is worked out once.
+    `hidden`, `createable` and `updateable` are the integration user's, as they are on fields. `lacks` names the system
+    fields that it does not have. Whoever changes one makes a new Kind of it, so what is worked out here is worked out
+    once.
     """
 
     name: str
@@ -141,19 +145,24 @@ class Kind:
     deletable: bool = True
     number_format: str = "A-{000000}"
     title: str = ""
+    lacks: frozenset[str] = frozenset()
 
     @cached_property
     def fields(self) -> dict[str, Field]:
         """What the integration user can see."""
-        return {field.name: field for field in (*SYSTEM, *self.own) if not field.hidden}
+        return {field.name: field for field in self._all if not field.hidden}
+
+    @cached_property
+    def _all(self) -> tuple[Field, ...]:
+        return (*(field for field in SYSTEM if field.name not in self.lacks), *self.own)
 
     @cached_property
     def _lower(self) -> dict[str, Field]:
-        return {field.name.lower(): field for field in (*SYSTEM, *self.own)}
+        return {field.name.lower(): field for field in self._all}
 
     @cached_property
     def unseen(self) -> frozenset[str]:
-        return frozenset(field.name for field in self.own if field.hidden)
+        return self.lacks | {field.name for field in self.own if field.hidden}
 
     @cached_property
     def plain(self) -> dict[str, Field]:
@@ -161,7 +170,8 @@ class Kind:
         return {
             field.name: field
             for field in self.own
-            if field.writable and field.createable and field.updateable and not field.hidden and not field.parent
+            if field.writable and field.createable and field.updateable and not field.hidden
+            if not field.parent and not field.parents
         }
 
     @cached_property

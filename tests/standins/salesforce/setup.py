@@ -35,7 +35,7 @@ _FIELD = {
     "restricted": bool,
 }
 # A lookup has a parent, which nobody is asked for here.
-_KINDS = READERS.keys() - {"reference"}
+_KINDS = READERS.keys() - {"reference", "base64"}
 _LENGTHS = {"string": 255, "textarea": 255, "picklist": 255, "email": 80, "phone": 40}
 _BARE: dict[str, Any] = {"options": (), "parent": None, "relationship": None}
 

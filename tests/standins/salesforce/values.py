@@ -4,6 +4,7 @@ Values are kept in the form the API answers with, so that answering and comparin
 surrounding white space, blank text is null, e-mail addresses lose their capitals, numbers become floats.
 """
 
+import binascii
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -11,6 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
+from tests.standins.blobs import Blob, kept
 from tests.standins.salesforce.errors import RecordError, unreadable
 from tests.standins.salesforce.ids import canonical
 from tests.standins.salesforce.schema import Field
@@ -125,6 +127,16 @@ def _reference(field: Field, raw: Any) -> str | None:
     return known or None
 
 
+def _bytes(field: Field, raw: Any) -> Blob:
+    """Bytes come as base64 in JSON, or as they are in a part of a multipart body."""
+    if isinstance(raw, Blob):
+        return raw
+    try:
+        return kept(binascii.a2b_base64(raw, strict_mode=True))
+    except (TypeError, ValueError):
+        raise unreadable("byte[]", _token(raw), field.name) from None
+
+
 READERS: dict[str, Callable[[Field, Any], Any]] = {
     "string": _text,
     "textarea": _text,
@@ -137,6 +149,7 @@ READERS: dict[str, Callable[[Field, Any], Any]] = {
     "date": _date,
     "datetime": _datetime,
     "reference": _reference,
+    "base64": _bytes,
 }
 
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from tests.standins.blobs import Blob
 from tests.standins.salesforce.errors import ApiError
 from tests.standins.salesforce.org import Org
 from tests.standins.salesforce.org_views import OrgSeenBy
@@ -14,7 +15,16 @@ from tests.standins.salesforce.rules import Call
 
 MEDIA_TYPE = "application/json;charset=UTF-8"
 _OF_A_USER = ("/services/data/", "/services/oauth2/userinfo", "/id/")
-_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def _plain(value: Any) -> Any:
+    """A file's bytes are never in an answer of JSON: at the control door, what is known of them is."""
+    if isinstance(value, Blob):
+        return {"size": value.size, "md5": value.md5}
+    raise TypeError(type(value).__name__)
+
+
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=_plain).encode
 
 
 def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from tests.standins.salesforce import files
 from tests.standins.salesforce.addresses import check_addresses
 from tests.standins.salesforce.errors import NO_SUCH_COLUMN, ApiError, RecordError
 from tests.standins.salesforce.org import Org
@@ -70,6 +71,7 @@ def prepare(call: Call, table: Table, body: Row, row: Row | None = None, *, key:
     check_person(call.org, table, values, row)
     check_assignment(call.org, table, values)
     check_addresses(table, values, row, human=call.human)
+    files.check(call, table, values, row)
     check_unique(call, table, values, row)
     check_validation(call.org, table, values, row)
     if not call.human:
@@ -90,6 +92,7 @@ def carry_out(call: Call, write: Prepared) -> Row:
         call.before = None
         row = table.blank()
         row.update(values, CreatedDate=call.stamp, CreatedById=call.user)
+        files.complete(call, table, row)
         _mark(call, row)
         _name(table, row)
         table.add(row)
@@ -102,6 +105,7 @@ def carry_out(call: Call, write: Prepared) -> Row:
         _name(table, row)
         table.touch(row)
     note(call, table, row, op, values, changed)
+    files.follow(call, table, row, op, values)
     return row
 
 
@@ -147,8 +151,9 @@ def _read(call: Call, table: Table, name: str, raw: Any, *, new: bool) -> tuple[
         return column, _parent(call.org, column, raw)
     _refuse_unwritable(call, column, new=new)
     value = normalise(column, raw)
-    if value is not None and column.parent:
-        parent = call.org.tables[column.parent.lower()].get(value)
+    if value is not None and (column.parent or column.parents):
+        parents = [call.org.tables[name.lower()] for name in (column.parent, *column.parents) if name]
+        parent = next((row for one in parents if (row := one.get(value)) is not None), None)
         if parent is None or parent["IsDeleted"]:
             raise RecordError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [column.name])
     return column, value

@@ -90,7 +90,7 @@ def kinds_of(catalog: Catalog, sets: frozenset[str], *, is_admin: bool = False) 
         if one.name.endswith("__c"):
             kinds[one.name.lower()] = _own(one, catalog, next(prefixes))
     return {
-        name: _open(kind, is_admin=is_admin) if name in OPEN else _limited(kind, access, is_admin=is_admin)
+        name: _open(kind, access, is_admin=is_admin) if name in OPEN else _limited(kind, access, is_admin=is_admin)
         for name, kind in kinds.items()
     }
 
@@ -153,7 +153,10 @@ def _options(part: Part) -> dict[str, Any]:
     }
 
 
-def _open(kind: Kind, *, is_admin: bool) -> Kind:
+def _open(kind: Kind, access: Access, *, is_admin: bool) -> Kind:
+    # What was deployed to an object that everybody has is seen as any other field is.
+    own = tuple(_seen(column, kind.name, access) if column.name.endswith("__c") else column for column in kind.own)
+    kind = replace(kind, own=own) if own != kind.own else kind
     if is_admin and kind.name == "PermissionSetAssignment":
         return replace(kind, createable=True, deletable=True)
     return kind if is_admin or kind.name != "User" else replace(kind, updateable=False)
