@@ -5,6 +5,7 @@ The last two are for a hundred large files: they cost no memory, however many th
 
 import hashlib
 import random
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -50,6 +51,12 @@ def _made(size: int, seed: int, head: bytes) -> Iterator[bytes]:
     for number in range(-(-size // PIECE_BYTES)):
         piece = (head if number == 0 else number.to_bytes(8, "big")) + noise
         yield piece[: min(PIECE_BYTES, size - number * PIECE_BYTES)]
+
+
+def spoiled(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """As many bytes, of which the last of each piece is another each time: what a file is that is written meanwhile."""
+    for piece in pieces:
+        yield piece[:-1] + bytes([(piece[-1] + 1 + secrets.randbelow(255)) % 256])
 
 
 class Sink:

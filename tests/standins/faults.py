@@ -14,6 +14,7 @@ A rule is `{"match": "POST /api/patients", "do": "error", "next": 1, "status": 5
             slow                  wait `delay_s`, then do the work and answer
             page_after_commit     do the work, then answer as `error` would: a gateway lost the vendor's own answer
             half                  do the work, then hang up in the middle of the answer
+            cut_upload            take in half of the body, then close the connection; the work is not done
     body    JSON, or text as it is, of the type that it looks like: text that begins with `<?xml` goes out as XML,
             with `<` as HTML, with `{` or `[` as JSON, with a quotation mark as CSV
     headers more headers of that answer
@@ -52,6 +53,7 @@ DEEDS = (
     "slow",
     "page_after_commit",
     "half",
+    "cut_upload",
 )
 
 
@@ -168,6 +170,9 @@ class Faulty:
             case "half":
                 await _send_half(await _answer_of(self.app, scope, receive), send)
                 await _hang_up(scope, receive)
+            case "cut_upload":
+                await _take_half(scope, receive)
+                await _hang_up(scope, receive)
 
 
 async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> list[Message]:
@@ -188,6 +193,13 @@ async def _send_half(answer: list[Message], send: Send) -> None:
     body = b"".join(message.get("body", b"") for message in rest)
     await send(start)
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+
+
+async def _take_half(scope: Scope, receive: Receive) -> None:
+    length = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+    taken = 0
+    while taken < length // 2 and (message := await receive())["type"] == "http.request":
+        taken += len(message.get("body", b""))
 
 
 async def _still_there(receive: Receive, delay_s: float) -> bool:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.standins.blobs import NotKeptError
+from tests.standins.blobs import NotKeptError, spoiled
 from tests.standins.drchrono.documents import File
 from tests.standins.drchrono.state import state_of
 
@@ -64,7 +64,7 @@ async def download(request: Request) -> Response:
         moved = address_of(request, file, moved=True)
         return RedirectResponse(moved if settings.document_redirect == "moved" else settings.document_redirect, 302)
     try:
-        pieces = file.blob.pieces()
+        pieces = spoiled(file.blob.pieces()) if settings.document_spoiled else file.blob.pieces()
     except NotKeptError:
         return _refused(500, "InternalError", "the bytes of this upload were not kept")
     guessed = mimetypes.guess_type(file.name)[0] or "application/octet-stream"

@@ -79,6 +79,7 @@ class Settings:
     document_redirect: str = ""  # a download is sent on; moved: to the file host's next address; else: to this one
     document_type: str = ""  # what the file host says every file is; unless said, what its name says
     document_chunked: bool = False  # the file host does not say how long a file is
+    document_spoiled: bool = False  # every download of a file is another one, of the same length
     document_most_bytes: int = 26_214_400  # of a body: the vendor names no size; 0: any
     document_keep_bytes: int = 33_554_432  # the bytes of larger uploads are counted and forgotten
     document_metatags: str = "text"  # tags are a JSON array as text, or "list": as an array

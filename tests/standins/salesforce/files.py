@@ -99,10 +99,10 @@ def complete(call: Call, table: Table, row: Row) -> None:
     name = row["PathOnClient"].replace("\\", "/").rpartition("/")[2]
     extension = extension_of(name)
     row.update(
-        IsLatest=True, ContentSize=blob.size, Checksum=blob.md5, FileExtension=extension or None,
-        FileType=_TYPES.get(extension, extension.upper() or "UNKNOWN"), OwnerId=row["OwnerId"] or call.user,
-        ContentModifiedDate=call.stamp, PublishStatus="P", ContentLocation="S", Origin=row["Origin"] or "C",
-        SharingPrivacy=row["SharingPrivacy"] or "N", VersionNumber="1",
+        IsLatest=True, VersionNumber="1", PublishStatus="P", ContentLocation="S", ContentModifiedDate=call.stamp,
+        Origin=row["Origin"] or "C", SharingPrivacy=row["SharingPrivacy"] or "N", OwnerId=row["OwnerId"] or call.user,
+        ContentSize=blob.size, Checksum=blob.md5 if org.settings.file_checksums else None,
+        FileExtension=extension or None, FileType=_TYPES.get(extension, extension.upper() or "UNKNOWN"),
     )  # fmt: skip
     if before is None:
         row["Title"] = row["Title"] or (name.removesuffix(f".{name.rpartition('.')[2]}") if extension else name)

@@ -78,6 +78,8 @@ class Settings:
     query_all_files: bool | None = None  # the integration user's permission; None: as its permission sets say
     most_body_bytes: int = 52_428_800  # of a body that is not multipart
     file_keep_bytes: int = 33_554_432  # the bytes of larger uploads are counted and forgotten
+    file_spoiled: bool = False  # every download of a file is another one, of the same length
+    file_checksums: bool = True  # versions say the MD5 of their bytes
     file_type: str = "application/octetstream"  # what a download says every file is
     file_chunked: bool = False  # a download does not say how long it is
     most_in_transaction: int = 0  # the org's trigger copes with so many records of an object at once; 0: with any

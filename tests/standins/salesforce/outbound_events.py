@@ -1,8 +1,8 @@
 """`DrChrono_Sync__e` on its way to an HTTP endpoint: by the package's own triggers, or as other senders would do it.
 
-The package announces what was deleted, restored or merged, where its trigger is on the object, and carries it by the
-trigger on the event, several times if need be. A Flow's callout and Apex in batches carry every change once, and
-EventBridge tries again for a day. Events hold ids and names, never values.
+The package announces what was deleted, restored or merged, where its trigger is on the object, and which files of
+patients changed, and carries it by the trigger on the event, several times if need be. A Flow's callout and Apex in
+batches carry every change once, and EventBridge tries again for a day. Events hold ids and names, never values.
 """
 
 import base64
@@ -21,6 +21,7 @@ from tests.standins.salesforce.ids import full
 from tests.standins.salesforce.metadata.components import Catalog
 from tests.standins.salesforce.org import INTEGRATION_USER, Org
 from tests.standins.salesforce.outbound_courier import Courier, Parcel, Policy
+from tests.standins.salesforce.outbound_files import KEY, told_of
 from tests.standins.salesforce.records import Row, Table
 from tests.standins.salesforce.rules import Call
 
@@ -99,6 +100,10 @@ class Events:
         if self._shape == "package":
             if op in _ANNOUNCED and table.kind.name.lower() in announced_by(self._org.catalog):
                 self._courier.admit(EVENT, self._announcement(call, table, row, op))
+            for one in told_of(call, table, row, op):
+                versions = self._org.tables["contentversion"]
+                key = one.version.get(KEY) if one.action != "changed" else None
+                self._courier.admit(EVENT, self._announcement(call, versions, one.version, one.action, key))
             return
         if self._silent and call.user == INTEGRATION_USER:
             return
@@ -106,8 +111,8 @@ class Events:
             self._courier.admit(EVENT, self._event(call, table, table.rows[row["MasterRecordId"]], "UPDATE", []))
         self._courier.admit(EVENT, self._event(call, table, row, _OPERATIONS[op], changed))
 
-    def _announcement(self, call: Call, table: Table, row: Row, action: str) -> Event:
-        key = next((column.name for column in table.kind.own if column.external_id and column.unique), None)
+    def _announcement(self, call: Call, table: Table, row: Row, action: str, key: str | None = None) -> Event:
+        column = next((column.name for column in table.kind.own if column.external_id and column.unique), None)
         return {
             "EventUuid": str(uuid.uuid4()),
             "ReplayId": str(next(self._replay)),
@@ -117,7 +122,7 @@ class Events:
             "Object__c": table.kind.name,
             "Record_Id__c": row["Id"],
             "Winner_Id__c": row.get("MasterRecordId") if action == "merged" else None,
-            "External_Id__c": row[key] if key else None,
+            "External_Id__c": row[column] if column else key,
             "Chart_Id__c": None,
         }
 
