@@ -35,6 +35,7 @@ EXTENSION_DIFFERS, EMPTY_DOCUMENT, DOCUMENT_TOO_LARGE = (
 )
 MALWARE_FOUND, SCANNER_AWAY, SCANNER_LIMIT = "document_malware_found", "scanner_away", "scanner_limit"
 BYTES_MISSING, BYTES_CHANGED, URL_REFUSED = "document_bytes_missing", "document_bytes_changed", "document_url_refused"
+FILES_SPENT, FILE_TYPE_BLOCKED = "file_versions_spent", "file_type_blocked"  # Salesforce's day; its list of types
 # what a record waits for by itself, and no person ever sees as a failure
 ASK = "ask_drchrono"  # DrChrono's own word is needed, now
 NOT_SHOWN_ONCE = "not_shown_once"  # DrChrono does not show it, and said nothing of it before: it is asked again
@@ -269,6 +270,19 @@ _ROWS = (
         "The scanner does not take a document of this size: raise its limit above DOCUMENT_MAX_MB (of clamd, "
         "StreamMaxLength), then restart it.",
         passes=True,
+    ),
+    FailureCause(
+        FILES_SPENT,
+        FailureClass.ANSWER,
+        "The org has made as many versions of files as it may in 24 hours, ours and those of others; what waits goes "
+        "on by itself when some are left.",
+        passes=True,
+    ),
+    FailureCause(
+        FILE_TYPE_BLOCKED,
+        FailureClass.RULE,
+        "The org blocks files of this type: allow it in Setup, File Upload and Download Security, then retry; or take "
+        "it out of `types` in the mapping.",
     ),
     FailureCause(
         BYTES_MISSING,

@@ -8,6 +8,7 @@ Source  Object Reference, ContentVersion and ContentDocumentLink (read 2026-11);
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,7 +18,8 @@ from urllib.parse import quote
 
 import requests
 
-from app.errors import EdgeAnswered, Gone, OutcomeUnknown, Rejected
+from app.errors import EdgeAnswered, Gone, OutcomeUnknown, Rejected, Unavailable, VendorError
+from app.sync.failure_causes import FILE_TYPE_BLOCKED, FILES_SPENT
 from app.sync.mappings.codecs import is_record_id
 from app.sync.model import Side
 from app.vendors.http import MISFIT
@@ -39,6 +41,9 @@ STANDARD = (
 _SIDE = Side.SALESFORCE.value
 _VIEWER = "V"  # of a link: whoever sees the record may read the file
 _UPLOAD, _DOWNLOAD, _LINKED = "POST sobjects/ContentVersion", "GET VersionData", "POST sobjects/ContentDocumentLink"
+_DAY_IS_SPENT = re.compile(r"ContentPublication\s?Limit", re.IGNORECASE)
+_IS_BLOCKED = re.compile(r"support the following file types", re.IGNORECASE)
+_DAY_LOOK_S = 1_800.0  # the day is one that rolls: some are free again any hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +137,16 @@ class SalesforceFiles:
 
         fields  of the version, by their API names: Title; FirstPublishLocationId for a new file on that record, or
                 ContentDocumentId for a new version of a file
-        Raises  OutcomeUnknown where all of it was sent and no answer came; Unavailable, Unauthorized, Rejected; what
-                the file's pieces raise: nothing was made then
+        Raises  OutcomeUnknown where all of it was sent and no answer came; Unavailable (FILES_SPENT where the org may
+                make no more today), Unauthorized, Rejected (FILE_TYPE_BLOCKED); what the file's pieces raise: nothing
+                was made then
         """
         entity = json.dumps({"PathOnClient": file.name, **fields})
         form = Multipart([FormPart("entity_content", entity, "application/json")], file, "VersionData")
-        made = await self._org.upload(f"sobjects/{VERSION}/", _UPLOAD, form)
+        try:
+            made = await self._org.upload(f"sobjects/{VERSION}/", _UPLOAD, form)
+        except Rejected as error:
+            raise _of_files(error) from None
         if not is_record_id(made.get("id"), Side.SALESFORCE):  # it was made, and nobody knows which it is
             raise EdgeAnswered(_SIDE, _UPLOAD, code=MISFIT)
         return str(made["id"])
@@ -191,6 +200,18 @@ class SalesforceFiles:
         condition = "ContentDocumentId IN {}"
         asked = {f"({condition} AND IsLatest = true)" if latest_only else condition: sorted(document_ids)}
         return await self._org.matching(VERSION, self._names, asked)
+
+
+def _of_files(error: Rejected) -> VendorError:
+    """Give what a refusal of an upload means that is told by its words alone: the code with them is any.
+
+    Source  the words are observed by users of the API; they are documented nowhere
+    """
+    if _DAY_IS_SPENT.search(error.message):
+        return Unavailable(_SIDE, _UPLOAD, status=error.status, code=FILES_SPENT, retry_in_s=_DAY_LOOK_S)
+    if _IS_BLOCKED.search(error.message):
+        return Rejected(_SIDE, _UPLOAD, status=error.status, code=FILE_TYPE_BLOCKED)
+    return error
 
 
 def _limit(said: Any) -> tuple[int, int] | None:
