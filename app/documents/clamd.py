@@ -14,7 +14,6 @@ from app.documents.scanner import ScannerStream, ScanVerdict, away, connected, n
 from app.errors import DocumentNotReady
 from app.sync.failure_causes import SCANNER_LIMIT
 
-_END = b"\0"
 _CLEAN, _FOUND, _LIMIT = "OK", " FOUND", "size limit exceeded"
 
 
@@ -30,14 +29,14 @@ class ClamdScanner:
 
         Raises  DocumentNotReady
         """
-        async with connected(self._connect, _END) as stream:
+        async with connected(self._connect, _line) as stream:
             await stream.feed(b"zINSTREAM\0")
             yield ClamdScan(stream)
 
     async def probe(self) -> str:
         """Give why the scanner cannot be used now, in words for people; empty where it can."""
         try:
-            async with connected(self._connect, _END) as stream:
+            async with connected(self._connect, _line) as stream:
                 await stream.feed(b"zPING\0")
                 answer, _ = await stream.answer()
         except DocumentNotReady:
@@ -53,7 +52,7 @@ class ClamdScanner:
 class ClamdScan:
     """A document on its way through clamd."""
 
-    def __init__(self, stream: ScannerStream) -> None:
+    def __init__(self, stream: ScannerStream[bytes]) -> None:
         self._stream = stream
 
     async def feed(self, piece: bytes) -> None:
@@ -78,3 +77,7 @@ class ClamdScan:
         if _LIMIT in answer:
             raise DocumentNotReady(SCANNER_LIMIT)
         raise away("SCAN_FAILED")
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    return await reader.readuntil(b"\0")

@@ -13,9 +13,9 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.documents.scanner import VERDICT_S, ScannerStream, ScanVerdict, away, connected, name_of, within
+from app.documents.scanner import ScannerStream, ScanVerdict, away, connected, name_of
 from app.errors import DocumentNotReady
 from app.sync.failure_causes import SCANNER_LIMIT
 
@@ -32,19 +32,12 @@ _MOST_READ = 64 * 2**10
 
 @dataclass(frozen=True, slots=True)
 class _IcapAnswer:
-    """The head of an answer."""
+    """An answer: of the document in it, if there is one, how long it is and its hash."""
 
     status: int
     headers: Mapping[str, str]
-
-    @classmethod
-    def of(cls, head: bytes) -> "_IcapAnswer":
-        first, *lines = head.decode("latin-1").split("\r\n")
-        found = _STATUS.match(first)
-        if found is None:
-            raise away("NOT_ICAP")
-        pairs = (line.partition(":") for line in lines if ":" in line)
-        return cls(int(found[1]), {name.strip().lower(): value.strip() for name, _, value in pairs})
+    size: int = 0
+    digest: bytes = b""
 
     @property
     def threat(self) -> str | None:
@@ -54,6 +47,44 @@ class _IcapAnswer:
             return None
         listed = _THREAT.search(found.get("x-infection-found", ""))
         return name_of(listed[1] if listed else found.get("x-virus-id", found.get("x-virus-name", "")))
+
+
+async def _head(reader: asyncio.StreamReader) -> _IcapAnswer:
+    first, *lines = (await reader.readuntil(_END)).decode("latin-1").split("\r\n")
+    found = _STATUS.match(first)
+    if found is None:
+        raise away("NOT_ICAP")
+    pairs = (line.partition(":") for line in lines if ":" in line)
+    return _IcapAnswer(int(found[1]), {name.strip().lower(): value.strip() for name, _, value in pairs})
+
+
+async def _whole(reader: asyncio.StreamReader) -> _IcapAnswer:
+    """Give an answer with what it says of the document: nothing of a page in its place."""
+    answer = await _head(reader)
+    where = answer.headers.get("encapsulated", "")
+    parts = {part.strip().partition("=")[0].lower() for part in where.split(",")}
+    if answer.status != _OK or parts.isdisjoint({"res-body", "req-body"}):
+        return answer
+    if "res-hdr" in parts and not (await reader.readuntil(_END)).startswith((b"HTTP/1.0 200", b"HTTP/1.1 200")):
+        return answer
+    if "req-hdr" in parts:
+        await reader.readuntil(_END)
+    back, size = hashlib.sha256(), 0
+    while left := await _chunk(reader):
+        while left > 0:
+            if not (piece := await reader.read(min(left, _MOST_READ))):
+                raise away("CUT")
+            left, size = left - len(piece), size + len(piece)
+            back.update(piece)
+        await reader.readuntil(b"\r\n")
+    return replace(answer, size=size, digest=back.digest())
+
+
+async def _chunk(reader: asyncio.StreamReader) -> int:
+    found = _SIZE.match(await reader.readuntil(b"\r\n"))
+    if found is None:
+        raise away("NOT_ICAP")
+    return int(found[1], 16)
 
 
 class IcapScanner:
@@ -75,8 +106,8 @@ class IcapScanner:
         else:
             method, before = "REQMOD", _REQUEST % b"POST"
             where = f"req-hdr=0, req-body={len(before)}"
-        async with connected(self._connect, _END) as stream:
-            await stream.feed(self._head(method, "Allow: 204", f"Encapsulated: {where}"), before)
+        async with connected(self._connect, _whole) as stream:
+            await stream.feed(self._asked(method, "Allow: 204", f"Encapsulated: {where}"), before)
             yield IcapScan(stream)
 
     async def probe(self) -> str:
@@ -88,16 +119,15 @@ class IcapScanner:
         return ""
 
     async def _methods(self) -> frozenset[str]:
-        async with connected(self._connect, _END) as stream:
-            await stream.feed(self._head("OPTIONS", "Encapsulated: null-body=0"))
-            head, _ = await stream.answer()
-        answer = _IcapAnswer.of(head)
+        async with connected(self._connect, _head) as stream:
+            await stream.feed(self._asked("OPTIONS", "Encapsulated: null-body=0"))
+            answer, _ = await stream.answer()
         found = frozenset(answer.headers.get("methods", "").replace(",", " ").upper().split())
         if answer.status != _OK or found.isdisjoint({"RESPMOD", "REQMOD"}):
             raise away("NO_SERVICE")
         return found
 
-    def _head(self, method: str, *headers: str) -> bytes:
+    def _asked(self, method: str, *headers: str) -> bytes:
         lines = (f"{method} {self._url} ICAP/1.0", f"Host: {self._host}", "Connection: close", *headers)
         return "\r\n".join((*lines, "", "")).encode()
 
@@ -108,7 +138,7 @@ class IcapScanner:
 class IcapScan:
     """A document on its way through an ICAP service."""
 
-    def __init__(self, stream: ScannerStream) -> None:
+    def __init__(self, stream: ScannerStream[_IcapAnswer]) -> None:
         self._stream = stream
         self._hash, self._size = hashlib.sha256(), 0
 
@@ -127,40 +157,14 @@ class IcapScan:
         Raises  DocumentNotReady where it does not say
         """
         await self._stream.finish(b"0\r\n\r\n")
-        head, is_fed = await self._stream.answer()
-        answer = _IcapAnswer.of(head)
+        answer, is_fed = await self._stream.answer()
         if answer.threat is not None:
             return ScanVerdict(True, answer.threat)
         if answer.status == _UNCHANGED and is_fed:
             return ScanVerdict(is_infected=False)
         if answer.status == _OK:
-            is_same = await within(VERDICT_S, lambda: self._comes_back(answer))
-            if is_fed or not is_same:
-                return ScanVerdict(is_infected=not is_same)
+            is_same = (answer.size, answer.digest) == (self._size, self._hash.digest())
+            return ScanVerdict(is_infected=not is_same)
         if answer.status == _TOO_LARGE:
             raise DocumentNotReady(SCANNER_LIMIT)
         raise away("SCAN_FAILED")
-
-    async def _comes_back(self, answer: _IcapAnswer) -> bool:
-        """Say whether the document is in the answer, as it was sent."""
-        parts = [part.strip().partition("=")[0].lower() for part in answer.headers.get("encapsulated", "").split(",")]
-        if "res-hdr" in parts and not (await self._stream.line(_END)).startswith((b"HTTP/1.0 200", b"HTTP/1.1 200")):
-            return False
-        if "req-hdr" in parts:
-            await self._stream.line(_END)
-        if not {"res-body", "req-body"} & set(parts):
-            return False
-        back, size = hashlib.sha256(), 0
-        while (left := await self._chunk()) > 0 and size <= self._size:
-            while left > 0:
-                piece = await self._stream.some(min(left, _MOST_READ))
-                left, size = left - len(piece), size + len(piece)
-                back.update(piece)
-            await self._stream.line(b"\r\n")
-        return size == self._size and back.digest() == self._hash.digest()
-
-    async def _chunk(self) -> int:
-        found = _SIZE.match(await self._stream.line(b"\r\n"))
-        if found is None:
-            raise away("NOT_ICAP")
-        return int(found[1], 16)

@@ -10,15 +10,18 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from app.errors import DocumentNotReady
 from app.log import log
 from app.sync.failure_causes import SCANNER_AWAY
 
 T = TypeVar("T")
+Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+ReadAnswer = Callable[[asyncio.StreamReader], Awaitable[T]]
 
 CONNECT_S, FEED_S, VERDICT_S = 5.0, 15.0, 45.0  # an engine loads its signatures anew, and a large PDF takes it seconds
+_TURNS = 3  # of the event loop until what came is read: sending on would end the connection, and the answer with it
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.:/!+()-]{0,79}", re.ASCII)
 
 
@@ -59,15 +62,18 @@ class Scanner(Protocol):
         """Give why the scanner cannot be used now, in words for people; empty where it can."""
 
 
-class ScannerStream:
+class ScannerStream(Generic[T]):
     """A connection to a scanner, every wait on which has an end.
 
-    What it says is read as it comes, for it may say why it takes no more before it hangs up.
+    What it says is read as it comes: it may say why it takes no more before it hangs up, and it may begin to send the
+    document back before it had all of it.
+
+    read  reads its answer
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, end: bytes) -> None:
-        self._reader, self._writer = reader, writer
-        self._answer = asyncio.create_task(reader.readuntil(end))
+    def __init__(self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], read: ReadAnswer[T]) -> None:
+        reader, self._writer = streams
+        self._answer = asyncio.ensure_future(read(reader))
         self._is_fed = False
 
     async def feed(self, *parts: bytes) -> None:
@@ -75,6 +81,8 @@ class ScannerStream:
 
         Raises  DocumentNotReady
         """
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         if not self._answer.done():
             await self._sent(parts)
 
@@ -86,39 +94,19 @@ class ScannerStream:
         await self.feed(*parts)
         self._is_fed = not self._answer.done()
 
-    async def answer(self) -> tuple[bytes, bool]:
-        """Give what the scanner answers, up to and with its end, and whether it had all of the document by then.
+    async def answer(self) -> tuple[T, bool]:
+        """Give what the scanner answered, and whether it had all of the document by then.
 
         Raises  DocumentNotReady
         """
         return await within(VERDICT_S, lambda: asyncio.shield(self._answer)), self._is_fed
-
-    async def line(self, end: bytes) -> bytes:
-        """Give what comes behind the answer, up to and with an end.
-
-        Raises  DocumentNotReady
-        """
-        return await within(VERDICT_S, lambda: self._reader.readuntil(end))
-
-    async def some(self, most: int) -> bytes:
-        """Give some bytes of what comes behind the answer, one at least.
-
-        Raises  DocumentNotReady
-        """
-
-        async def read() -> bytes:
-            if found := await self._reader.read(most):
-                return found
-            raise EOFError
-
-        return await within(VERDICT_S, read)
 
     async def close(self) -> None:
         """Hang up."""
         self._answer.cancel()
         await asyncio.wait([self._answer])
         if not self._answer.cancelled():
-            self._answer.exception()  # it was not of use to anybody
+            self._answer.exception()  # nobody asked for it
         self._writer.transport.abort()  # a graceful end could wait for it to read on
 
     async def _sent(self, parts: Iterable[bytes]) -> None:
@@ -134,16 +122,13 @@ class ScannerStream:
                 raise
 
 
-Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
-
-
 @asynccontextmanager
-async def connected(connect: Connect, end: bytes) -> AsyncIterator[ScannerStream]:
-    """Give a connection to a scanner; `end`: what its answer ends with.
+async def connected(connect: Connect, read: ReadAnswer[T]) -> AsyncIterator[ScannerStream[T]]:
+    """Give a connection to a scanner; `read` reads what it answers.
 
     Raises  DocumentNotReady
     """
-    stream = ScannerStream(*await within(CONNECT_S, connect), end)
+    stream = ScannerStream(await within(CONNECT_S, connect), read)
     try:
         yield stream
     finally:

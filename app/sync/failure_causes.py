@@ -260,8 +260,8 @@ _ROWS = (
     FailureCause(
         SCANNER_AWAY,
         FailureClass.ANSWER,
-        "No document travels unscanned: start the scanner that DOCUMENT_SCANNER names, or correct the address; what "
-        "waits goes on by itself then.",
+        "No document travels unscanned: start the scanner that DOCUMENT_SCANNER names, or correct the address, and see "
+        "that its own size limit is above DOCUMENT_MAX_MB; what waits goes on by itself then.",
         passes=True,
     ),
     FailureCause(

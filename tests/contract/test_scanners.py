@@ -114,6 +114,13 @@ async def test_a_document_that_an_icap_service_leaves_as_it_is_is_clean_by_eithe
     assert engine.commands[-1].startswith(b"RESPMOD" if "RESPMOD" in methods else b"REQMOD")
 
 
+async def test_a_document_that_comes_back_while_it_is_still_sent_is_scanned_to_its_end(engine):
+    engine.streams = True
+
+    async with icap(engine) as url:
+        assert (await scanned(url, LARGE)).size == len(LARGE)
+
+
 @pytest.mark.parametrize("methods", ["RESPMOD", "REQMOD"])
 async def test_a_document_that_an_icap_service_changes_is_none_that_travels(engine, methods):
     engine.methods, engine.allows_204, engine.changes = methods, False, True

@@ -26,6 +26,7 @@ class Engine:
     methods    of the ICAP service
     allows_204 the ICAP service may leave a document unsent that it did not change
     changes    the ICAP service sends the document back otherwise
+    streams    the ICAP service sends each piece back as it comes, and reads no further while nobody takes that
     """
 
     says: bytes = b""
@@ -36,6 +37,7 @@ class Engine:
     methods: str = "RESPMOD"
     allows_204: bool = True
     changes: bool = False
+    streams: bool = False
     scanned: list[bytes] = field(default_factory=list)
     commands: list[bytes] = field(default_factory=list)
 
@@ -117,10 +119,18 @@ async def _modified(engine: Engine, head: str, reader: asyncio.StreamReader, wri
         return
     before = b"".join([await reader.readuntil(b"\r\n\r\n") for _ in range(2 if head.startswith("RESPMOD") else 1)])
     content = b""
+    if engine.streams:
+        writer.write(_head_of_same(head, before))
     while size := int(await reader.readuntil(b"\r\n"), 16):
         content += await reader.readexactly(size)
         await reader.readexactly(2)
+        if engine.streams:
+            writer.write(b"%x\r\n" % size + content[-size:] + b"\r\n")
+            await writer.drain()
     engine.scanned.append(content)
+    if engine.streams:
+        writer.write(b"0\r\n\r\n")
+        return
     if engine.hangs:
         await reader.read()
     if engine.says:
@@ -141,13 +151,18 @@ async def _modified(engine: Engine, head: str, reader: asyncio.StreamReader, wri
 
 def _sent_back(head: str, before: bytes, content: bytes, writer: asyncio.StreamWriter) -> None:
     """Sends the document back, in chunks of another size than it came in."""
+    writer.write(_head_of_same(head, before))
+    for at in range(0, len(content), 1000):
+        piece = content[at : at + 1000]
+        writer.write(b"%x; last\r\n" % len(piece) + piece + b"\r\n")
+    writer.write(b"0\r\n\r\n")
+
+
+def _head_of_same(head: str, before: bytes) -> bytes:
+    """The answer's head in front of a document that is sent back."""
     if head.startswith("RESPMOD"):
         before = before.partition(b"\r\n\r\n")[2]
         where = b"res-hdr=0, res-body=%d" % len(before)
     else:
         where = b"req-hdr=0, req-body=%d" % len(before)
-    writer.write(b"ICAP/1.0 200 OK\r\nEncapsulated: %s\r\n\r\n" % where + before)
-    for at in range(0, len(content), 1000):
-        piece = content[at : at + 1000]
-        writer.write(b"%x; last\r\n" % len(piece) + piece + b"\r\n")
-    writer.write(b"0\r\n\r\n")
+    return b"ICAP/1.0 200 OK\r\nEncapsulated: %s\r\n\r\n" % where + before
