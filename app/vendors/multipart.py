@@ -12,11 +12,22 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from app.errors import DocumentChanged
+from app.errors import DocumentChanged, SyncError
 from app.sync.failure_causes import BYTES_CHANGED
 from app.sync.file_types import FileType
 
 CRLF = "\r\n"
+
+
+class SourceFailedError(Exception):
+    """The file of a form could not be read to its end; `error`: why, which is nothing that the form's receiver did.
+
+    So it is none of the errors that a client takes for its vendor's, until the form is given up.
+    """
+
+    def __init__(self, error: SyncError) -> None:
+        super().__init__(type(error).__name__)
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +78,12 @@ class Multipart:
     async def content(self) -> AsyncGenerator[bytes]:
         """Give the form, piece by piece.
 
-        Raises  DocumentChanged where the file is of another length; what its pieces raise
+        Raises  SourceFailedError where its pieces raise an error, or are of another length
         """
         self.is_whole, held = False, self._before()
         if self.file is not None:
             async with aclosing(_of_length(self.file.pieces(), self.file.size)) as pieces:
-                async for piece in pieces:
+                while piece := await _next(pieces):
                     yield held
                     held = piece
         self.is_whole = True
@@ -93,6 +104,13 @@ class Multipart:
         return f"{'' if self.file is None else CRLF}--{self._boundary}--{CRLF}".encode()
 
 
+async def _next(pieces: AsyncGenerator[bytes]) -> bytes:
+    try:
+        return await anext(pieces, b"")
+    except SyncError as error:
+        raise SourceFailedError(error) from error
+
+
 async def _of_length(pieces: AsyncGenerator[bytes], size: int) -> AsyncGenerator[bytes]:
     """Give pieces, and end in an error where they are not of this length."""
     sent = 0
@@ -101,6 +119,7 @@ async def _of_length(pieces: AsyncGenerator[bytes], size: int) -> AsyncGenerator
             sent += len(piece)
             if sent > size:
                 break
-            yield piece
+            if piece:
+                yield piece
     if sent != size:
         raise DocumentChanged(BYTES_CHANGED)

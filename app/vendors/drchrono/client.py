@@ -129,7 +129,7 @@ class DrChrono:
         fields, may_start  as for `update`
         Raises     Unavailable, OutcomeUnknown, Unauthorized; Rejected, naming the fields DrChrono complains of, or
                    with the code of a record that it takes for one it has; where not all of a file was sent, so nothing
-                   was made, what the file raises, or Unavailable
+                   was made, SourceFailedError or Unavailable
         """
         call = f"POST {path}"
         try:

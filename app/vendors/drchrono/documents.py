@@ -21,7 +21,7 @@ from app.sync.model import Side
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.file_host import CALL
-from app.vendors.multipart import FormPart, Multipart, UploadFile
+from app.vendors.multipart import FormPart, Multipart, SourceFailedError, UploadFile
 
 PATH = "/api/documents"
 _SIDE = Side.DRCHRONO.value
@@ -85,7 +85,10 @@ class DrChronoDocuments:
                    the fields DrChrono complains of; what the file's pieces raise: nothing was made then
         """
         form = Multipart([FormPart(name, text) for name, text in fields.items()], file, "document")
-        return await self._client.create(PATH, form, may_start)
+        try:
+            return await self._client.create(PATH, form, may_start)
+        except SourceFailedError as failed:
+            raise failed.error from None
 
     async def change(
         self, document_id: str, fields: Mapping[str, str], may_start: Callable[[], None] = _always

@@ -60,8 +60,8 @@ class FileTransfers:
     async def upload(self, session: FileSession, path: str, call: str, form: Multipart) -> Any:
         """Give what Salesforce answers to a form with a file.
 
-        Raises  OutcomeUnknown where all of it was sent and no answer came; Unavailable, Rejected, Unauthorized; what
-                the file raises; SalesforceExpiredSession
+        Raises  OutcomeUnknown where all of it was sent and no answer came; Unavailable, Rejected, Unauthorized;
+                SourceFailedError; SalesforceExpiredSession
         """
         deadline = _deadline(session)
         async with self._uploads, _place(session, call) as place:

@@ -23,7 +23,7 @@ from app.sync.failure_causes import FILE_TYPE_BLOCKED, FILES_SPENT
 from app.sync.mappings.codecs import is_record_id
 from app.sync.model import Side
 from app.vendors.http import MISFIT
-from app.vendors.multipart import FormPart, Multipart, UploadFile
+from app.vendors.multipart import FormPart, Multipart, SourceFailedError, UploadFile
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.wire import RecordRefused, refused
 
@@ -147,6 +147,8 @@ class SalesforceFiles:
             made = await self._org.upload(f"sobjects/{VERSION}/", _UPLOAD, form)
         except Rejected as error:
             raise _of_files(error) from None
+        except SourceFailedError as failed:
+            raise failed.error from None
         if not is_record_id(made.get("id"), Side.SALESFORCE):  # it was made, and nobody knows which it is
             raise EdgeAnswered(_SIDE, _UPLOAD, code=MISFIT)
         return str(made["id"])

@@ -170,7 +170,7 @@ class Transport:
         """Give what Salesforce answers to a form with a file, which is streamed to it.
 
         path    below the API's version
-        Raises  as `called`; what the file raises, or Unavailable, where not all of it was sent: nothing was made
+        Raises  as `called`; SourceFailedError or Unavailable where not all of it was sent: nothing was made
         """
         return await self._streamed(call, lambda session: self.files.upload(session, path, call, form))
 

@@ -15,7 +15,9 @@ from app.errors import (
     LeaseLost,
     OutcomeUnknown,
     Rejected,
+    Unauthorized,
     Unavailable,
+    Unreadable,
 )
 from app.sync.failure_causes import BYTES_MISSING, URL_REFUSED
 from app.sync.file_types import FileType
@@ -142,6 +144,18 @@ async def test_an_upload_that_was_cut_has_made_nothing(practice, documents, fiel
         await documents.upload(fields, await file_of(LARGE, source))
 
     assert there(practice) == []
+
+
+@pytest.mark.parametrize("error", [Unauthorized, Gone, Rejected, Unavailable, Unreadable])
+async def test_an_error_of_the_source_is_nothing_that_drchrono_did(practice, documents, drchrono, fields, error):
+    failed, tokens = error("salesforce", "GET VersionData", code="X"), practice.counted("POST /o/token")
+
+    with pytest.raises(error) as raised:
+        await documents.upload(fields, await file_of(LARGE, opening(LARGE, error=failed)))
+
+    assert raised.value is failed
+    assert practice.counted("POST /o/token") == tokens
+    assert (await drchrono.grant.budget.stands({})).paused_for_s == 0
 
 
 async def test_an_upload_on_which_drchrono_hangs_up_midway_has_made_nothing(practice, documents, fields):

@@ -11,10 +11,13 @@ from app.errors import (
     Gone,
     OutcomeUnknown,
     Rejected,
+    Unauthorized,
     Unavailable,
 )
+from app.store.rate_ledger import RateLedger
 from app.sync.failure_causes import FILE_TYPE_BLOCKED, FILES_SPENT
 from app.sync.file_types import FileType
+from app.vendors.rate_limit.salesforce import SalesforceRateLimit
 from app.vendors.salesforce.files import FileLimits, SalesforceFiles
 from app.vendors.salesforce.wire import long_id
 from tests.unit.documents.pieces import PDF, opening
@@ -163,6 +166,17 @@ async def test_an_upload_that_was_cut_has_made_nothing(salesforce, files, contac
         await files.upload({"Title": "a", "FirstPublishLocationId": contact[0]}, await file_of(LARGE, source))
 
     assert await made(salesforce) == 0
+
+
+@pytest.mark.parametrize("error", [Unauthorized, Gone, Rejected, Unavailable])
+async def test_an_error_of_the_source_is_nothing_that_the_org_did(salesforce, database, error):
+    failed, calls = error("drchrono", "GET document", code="X"), RateLedger(database, "org")
+    salesforce.budget = SalesforceRateLimit("salesforce", calls, 1.0)
+
+    with pytest.raises(error) as raised:
+        await SalesforceFiles(salesforce).upload({"Title": "a"}, await file_of(LARGE, opening(LARGE, error=failed)))
+
+    assert (raised.value, (await calls.read()).failures) == (failed, 0)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from app.documents.clamd import ClamdScanner
 from app.documents.content import ContentRules, copied, inspect
 from app.documents.icap import IcapScanner
 from app.documents.scanner import ScanVerdict
-from app.errors import DocumentChanged, DocumentRefused, Unavailable
+from app.errors import DocumentRefused, Unavailable
 from app.sync.base import HashKeys
 from app.sync.failure_causes import (
     BYTES_CHANGED,
@@ -21,7 +21,7 @@ from app.sync.failure_causes import (
 )
 from app.sync.file_types import FileType
 from app.sync.inspection import Inspection
-from app.vendors.multipart import FormPart, Multipart
+from app.vendors.multipart import FormPart, Multipart, SourceFailedError
 from tests.unit.documents.pieces import HEADS, PDF, opening
 
 RULES = ContentRules(max_bytes=10_000)
@@ -119,8 +119,8 @@ async def gathered(form):
     try:
         async for piece in form.content():
             whole += piece
-    except (DocumentChanged, Unavailable) as error:
-        return whole, error
+    except SourceFailedError as failed:
+        return whole, failed.error
     return whole, None
 
 
