@@ -34,6 +34,7 @@ EMPTY = {
         "recur_start_date", "recurs_every", "resubmit_claim_original_id", "supervising_provider",
     ),
     "Doctor": ("profile_picture",),
+    "ScannedClinicalDocument": ("document", "metatags"),
 }  # fmt: skip
 ID, CLAIM = {"type": "integer"}, {"type": "boolean"}
 ROOM = {"type": "object", "required": ["index"], "properties": {"index": ID, "name": {"type": "string"}}}
@@ -92,9 +93,9 @@ def _computed_has_its_type(it):
 
 
 def _done_is_204(it):
-    """The file forgot that changing and deleting an appointment answer 204 too."""
-    for method in ("put", "delete"):
-        it["paths"]["/api/appointments/{id}"][method]["responses"]["204"] = {"description": "No Content"}
+    """The file forgot that changing and deleting an appointment, or archiving a document, answer 204 too."""
+    for path, method in (("appointments", "put"), ("appointments", "delete"), ("documents", "delete")):
+        it["paths"][f"/api/{path}/{{id}}"][method]["responses"]["204"] = {"description": "No Content"}
 
 
 def _a_body_is_taken(it):
@@ -115,6 +116,24 @@ def _a_body_is_taken(it):
             if method != "patch":
                 schema["required"] = needed
             operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _a_document_comes_in_parts(it):
+    """The file has no body for documents; its own words say multipart, with a file, which it has as an address."""
+    fields = it["components"]["schemas"]["ScannedClinicalDocument"]
+    taken = {name: copy.deepcopy(one) for name, one in fields["properties"].items() if not one.get("readOnly")}
+    for one in taken.values():
+        one.pop("nullable", None)
+        if one["type"] == "integer":  # in a part it is text
+            one |= {"type": "string", "pattern": r"^\d+$"}
+    taken["document"] = {"type": "string", "format": "binary"}
+    for path in ("/api/documents", "/api/documents/{id}"):
+        for method, operation in it["paths"][path].items():
+            if method in ("post", "put", "patch"):
+                schema = {"type": "object", "properties": taken, "additionalProperties": False}
+                needed = {} if method == "patch" else {"required": fields["required"]}
+                content = {"multipart/form-data": {"schema": schema | needed}}
+                operation["requestBody"] = {"required": True, "content": content}
 
 
 def _filters_filter_lists(it):
@@ -182,8 +201,8 @@ def _appointments_tell_of_telehealth(it):
 
 MENDS = (
     _computed_has_its_type, _appointments_tell_of_telehealth, _empty_is_null, _appointments_list_is_bulk,
-    _records_are_results, _done_is_204, _a_body_is_taken, _filters_filter_lists, _what_else_may_be_asked,
-    _throttled_is_429, _consent_is_judged_here,
+    _records_are_results, _done_is_204, _a_body_is_taken, _a_document_comes_in_parts,
+    _filters_filter_lists, _what_else_may_be_asked, _throttled_is_429, _consent_is_judged_here,
 )  # fmt: skip
 
 
@@ -220,10 +239,11 @@ def document():
 
 def _as_asked(request):
     query = dict(parse_qsl(request.url.query.decode(), keep_blank_values=True))
+    media = request.headers.get("content-type", "application/json")
     return MockRequest(
         HOST, request.method.lower(), request.url.path, args=query, headers=dict(request.headers),
-        data=request.content or None,
-        content_type=request.headers.get("content-type", "application/json").partition(";")[0],
+        data=request.read() or None,
+        content_type=media if media.startswith("multipart/") else media.partition(";")[0],  # its boundary is needed
     )  # fmt: skip
 
 

@@ -325,6 +325,50 @@ def test_an_answer_of_the_stand_in_is_what_drchrono_says(api, judge, records, me
     assert judge.of_answer(answer) == []
 
 
+FILED = {"doctor": str(DOCTOR), "description": "Referral", "date": DAY, "metatags": '["Share with CRM"]'}
+A_FILE = {"document": ("scan.pdf", b"%PDF-1.7", "application/pdf")}
+DOCUMENTS = [
+    ("GET", "/documents", {}, {}, 200),
+    ("GET", "/documents?patient={patient}&since=2026-01-01&page_size=1", {}, {}, 200),
+    ("GET", "/documents/{document}", {}, {}, 200),
+    ("GET", "/documents/1", {}, {}, 404),
+    ("POST", "/documents", FILED, A_FILE, 201),
+    ("POST", "/documents", FILED, {"document": ("scan.pdf", b"")}, 400),
+    ("PATCH", "/documents/{document}", {"description": "Renamed"}, A_FILE, 204),
+    ("PUT", "/documents/{document}", FILED, A_FILE, 204),
+    ("DELETE", "/documents/{document}", {}, {}, 204),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "fields", "files", "status"),
+    DOCUMENTS,
+    ids=[f"{status} {method} {path}" for method, path, *_, status in DOCUMENTS],
+)
+def test_a_document_is_sent_and_answered_as_drchrono_says(
+    api, control, judge, records, method, path, fields, files, status
+):
+    made = control.post("/documents", json={"patient": records["patient"], "metatags": "[]"}).json()
+    control.post("/documents", json={"patient": records["patient"]})
+    fields = fields | ({"patient": str(records["patient"])} if method in ("POST", "PUT") else {})
+
+    sent = {"data": fields, "files": files} if files else {}
+    answer = api.request(method, path.format(**records, document=made["id"]), **sent)
+
+    assert answer.status_code == status, answer.text
+    assert judge.of_answer(answer) == []
+    assert judge.of_request(answer.request) == []
+
+
+def test_a_document_without_what_it_needs_is_caught(api, judge, records):
+    answer = api.post("/documents", data={"doctor": str(DOCTOR), "tags": "a"}, files=A_FILE)
+
+    faults = " ".join(judge.of_request(answer.request))
+
+    assert "'description' is a required property" in faults
+    assert "tags" in faults
+
+
 @pytest.mark.parametrize("kind", ["patients", "appointments"])
 @pytest.mark.parametrize("verbose", ["true", "false"])
 def test_a_bulk_list_is_told_step_by_step_as_drchrono_says(api, judge, records, kind, verbose):
