@@ -39,6 +39,8 @@ input {{ font: inherit; width: 100%; max-width: 26rem; color: inherit; backgroun
   border: 1px solid var(--quiet) }}
 button {{ font: inherit; cursor: pointer }}
 td form, li form {{ display: inline }}
+.files td {{ vertical-align: top }}
+.files img {{ display: block; max-width: 9rem; max-height: 7rem; border: 1px solid var(--line) }}
 .wrong {{ color: var(--bad); font-weight: 600; margin: .2rem 0 0 }}
 .hidden {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }}
 .lit {{ animation: lit {lit_s:g}s ease-out var(--since) backwards }}
@@ -136,7 +138,13 @@ class Screen:
         )
         return self._page(f'<div class="bar"><h1>Find: {escape(self.title)}</h1></div>{form}{result}')
 
-    def form(self, row: Record, typed: Mapping[str, str] | None = None, complaints: Complaints | None = None) -> str:
+    def form(
+        self,
+        row: Record,
+        typed: Mapping[str, str] | None = None,
+        complaints: Complaints | None = None,
+        below: str = "",
+    ) -> str:
         """Gives the page on which a record is edited; with what was typed, and what is wrong with it."""
         wrong = complaints or {}
         values = {name: _plain(row.get(name)) for name in self.fields} | {
@@ -148,7 +156,7 @@ class Screen:
         head = f"<h1>{escape(self._text(row, self.columns[0]))}</h1>{said}"
         hidden = f'<input type="hidden" name="{self.key}" value="{escape(str(row[self.key]))}">'
         ways = '<p><button>Save</button> <a href="?">Cancel</a></p>'
-        return self._page(f'{head}<form method="post" action="?">{hidden}{inputs}{ways}</form>')
+        return self._page(f'{head}<form method="post" action="?">{hidden}{inputs}{ways}</form>{below}')
 
     def missing(self) -> str:
         """Gives the page that says that the record is not there, with a way back."""
@@ -194,6 +202,63 @@ class Screen:
     def _page(self, body: str, again: str = "") -> str:
         title, product = escape(self.title), escape(self.product)
         return _PAGE.format(title=title, product=product, theme=self.theme, lit_s=LIT_S, again=again, body=body)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A file in a record's list: where it opens, whether as a picture, what is said of it, and its buttons."""
+
+    name: str
+    url: str
+    is_picture: bool
+    texts: Sequence[str]
+    ways: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A record's files on its page, and the form by which one more is uploaded; `fields` are that form's own."""
+
+    title: str
+    columns: Sequence[str]
+    fields: Mapping[str, str]
+    dates: frozenset[str] = frozenset()
+
+    def section(self, shown: Sequence[Shown], key: str, wrong: Sequence[str] = ()) -> str:
+        """Gives the part of the record's page, with what is wrong with an upload that was just tried."""
+        head = "".join(f'<th scope="col">{escape(one)}</th>' for one in ("File", *self.columns))
+        lines = "".join(map(self._line, shown))
+        end = '<th scope="col"><span class="hidden">Ways</span></th>'
+        table = f"<thead><tr>{head}{end}</tr></thead><tbody>{lines}</tbody>"
+        listed = f'<table class="files">{table}</table>' if shown else "<p>None.</p>"
+        said = f'<p class="wrong" id="file-wrong" role="alert">{escape(" ".join(wrong))}</p>' if wrong else ""
+        more = "".join(
+            f'<label for="file-{name}">{escape(label)}</label>'
+            f'<input id="file-{name}" name="{name}" type="{"date" if name in self.dates else "text"}">'
+            for name, label in self.fields.items()
+        )
+        look = f'<p><a href="?edit={quote(key)}#files">Look again</a></p>'
+        told = ' aria-invalid="true" aria-describedby="file-wrong"' if wrong else ""
+        return (
+            f'<h2 id="files">{escape(self.title)}</h2>{listed}{look}'
+            f'<form method="post" action="?upload={quote(key)}" enctype="multipart/form-data">'
+            f'<label for="file">Upload a file</label><input id="file" name="file" type="file"{told}>{said}{more}'
+            "<p><button>Upload</button></p></form>"
+        )
+
+    def _line(self, one: Shown) -> str:
+        picture = f'<img src="{escape(one.url)}" alt="">' if one.is_picture else ""
+        file = f'<a href="{escape(one.url)}">{picture}{escape(one.name)}</a>'
+        cells = "".join(
+            f'<td data-label="{escape(label)}">{escape(text)}</td>'
+            for label, text in zip(self.columns, one.texts, strict=True)
+        )
+        whom = f'<span class="hidden"> {escape(one.name)}</span>'
+        ways = " ".join(
+            f'<form method="post" action="{escape(action)}"><button>{escape(label)}{whom}</button></form>'
+            for action, label in one.ways.items()
+        )
+        return f'<tr><td data-label="File">{file}</td>{cells}<td class="ways">{ways}</td></tr>'
 
 
 def _plain(value: Any) -> str:

@@ -1,10 +1,11 @@
 """The control door to documents: what people at the practice file, edit, archive, bring back and lose for good.
 
 JSON, no sign-in, as with the rest of the control door. A file is given as base64, or as `made`: {"kind": "pdf", "size":
-10485760, "seed": 7}, which costs no memory.
+10485760, "seed": 7}, which costs no memory; `looks` says how many looks at a new document find no file yet, -1: all.
 """
 
 import base64
+import mimetypes
 from typing import Any
 
 from starlette.requests import Request
@@ -14,7 +15,7 @@ from starlette.routing import Route
 from tests.standins.blobs import Blob, kept, made
 from tests.standins.calls import CONTROL
 from tests.standins.drchrono.caller import NOT_FOUND
-from tests.standins.drchrono.documents import RULES
+from tests.standins.drchrono.documents import RULES, File
 from tests.standins.drchrono.remembered import Record
 from tests.standins.drchrono.rules import clean, flag
 from tests.standins.drchrono.state import RefusedError, State, state_of
@@ -52,18 +53,22 @@ async def show_documents(request: Request) -> Response:
     return JSONResponse({"documents": [_shown(state, document_id) for document_id in state.documents.records]})
 
 
-def file_document(state: State, given: Record, name: str, blob: Blob) -> Record:
-    """A person files a document: what is left unsaid of it is the patient's doctor, and today."""
+def file_document(state: State, given: Record, name: str, blob: Blob, *, looks: int = 0) -> Record:
+    """A person files a document: what is left unsaid of it is the patient's doctor, and today.
+
+    `looks`: so many looks at it find no file yet; -1: none ever does.
+    """
     doctor = state.patients.records.get(given.get("patient"), {}).get("doctor")
     said = {"doctor": doctor, "description": name, "date": state.clock.stamp()[:10], **given}
-    record = state.documents.add(said, name, blob)
+    record = state.documents.add(said, name, blob, looks=looks)
     state.note_edit("create", record["id"], said, thing="document")
     return record
 
 
 async def create_document(request: Request) -> Response:
     state, body = state_of(request), await request.json()
-    record = file_document(state, _fields(body), body.get("name", "document.pdf"), _blob(body) or made("pdf", 1024, 1))
+    name, blob = body.get("name", "document.pdf"), _blob(body) or made("pdf", 1024, 1)
+    record = file_document(state, _fields(body), name, blob, looks=body.get("looks", 0))
     return JSONResponse(_shown(state, record["id"]), 201)
 
 
@@ -87,7 +92,12 @@ async def vanish(request: Request) -> Response:
 
 async def bytes_of(request: Request) -> Response:
     state = state_of(request)
-    return Response(state.documents.files[_known(request, state)].blob.whole())
+    return file_shown(state.documents.files[_known(request, state)])
+
+
+def file_shown(file: File) -> Response:
+    """The file as a browser shows it."""
+    return Response(file.blob.whole(), media_type=mimetypes.guess_type(file.name)[0] or "application/octet-stream")
 
 
 routes = [

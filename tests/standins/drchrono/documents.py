@@ -4,6 +4,7 @@ Nothing makes a document unlike another: the same file may come twice, and both 
 changed file stands under the same id is inferred, as is that a document's `updated_at` moves when it is archived.
 """
 
+import json
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,15 @@ def _said(value: Any) -> str:
     if not given:
         raise FieldError("This field may not be blank.")
     return given
+
+
+def tags_in(metatags: str | None) -> list[str]:
+    """The tags of a document; text that is no array of them is one tag, and nothing judges it."""
+    try:
+        tags = json.loads(metatags or "[]")
+    except ValueError:
+        tags = None
+    return list(map(str, tags)) if isinstance(tags, list) else [metatags or ""]
 
 
 RULES: dict[str, Rule] = {"doctor": key, "patient": key, "description": _said, "date": day, "metatags": text}

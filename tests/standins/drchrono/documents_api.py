@@ -5,7 +5,6 @@ a change. DELETE archives. That a change must be multipart as well, and that an 
 inferred; so are the words for what is no file.
 """
 
-import json
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -14,7 +13,7 @@ from starlette.routing import Route
 
 from tests.standins.drchrono.api import body_of
 from tests.standins.drchrono.caller import MANAGE_PATIENTS, Caller, signed_in
-from tests.standins.drchrono.documents import EMPTY_FILE, NO_FILE, REQUIRED, RULES
+from tests.standins.drchrono.documents import EMPTY_FILE, NO_FILE, REQUIRED, RULES, tags_in
 from tests.standins.drchrono.file_host import address_of
 from tests.standins.drchrono.filters import documents_asked_for, passing
 from tests.standins.drchrono.paging import listed
@@ -40,7 +39,7 @@ def _shown(request: Request, record: Record, *, look: bool = True) -> Record:
     is_there = look and state.documents.is_there(record["id"])
     tags = record["metatags"]
     if state.settings.document_metatags == "list" and tags is not None:
-        tags = json.loads(tags)
+        tags = tags_in(tags)
     url = address_of(request, state.documents.files[record["id"]]) if is_there else None
     return {**record, "metatags": tags, "document": url}
 

@@ -47,9 +47,11 @@ def test_a_new_document_knows_its_file_only_at_a_later_look(api, filed, control)
     assert httpx.get(url_of(api, record["id"])).content == PDF
 
 
-def test_a_file_may_never_be_there(api, filed, control):
+@pytest.mark.parametrize("by_people", [True, False])
+def test_a_file_may_never_be_there(api, filed, control, patient, by_people):
     control.put("/settings", json={"document_looks": -1})
-    made = filed().json()["id"]
+    filing = control.post("/documents", json={"patient": patient, "looks": -1}) if by_people else filed()
+    made = filing.json()["id"]
 
     assert [api.get(f"/documents/{made}").json()["document"] for _ in range(3)] == [None] * 3
 

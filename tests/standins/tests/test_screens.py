@@ -1,6 +1,7 @@
 """The screens that a vendor's own people work at: whom they list, what lights up, and what a refusal looks like."""
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import httpx
@@ -170,3 +171,63 @@ def test_a_program_is_told_the_rules_own_words_and_which_field():
 
         assert error["errorCode"] == "FIELD_CUSTOM_VALIDATION_EXCEPTION"
         assert (error["message"], error["fields"]) == ("Ten digits, please.", ["MobilePhone"])
+
+
+PNG = b"\x89PNG\r\n\x1a\n not much of a picture"
+
+
+def uploads(vendor, name="scan.png", content=PNG, **fields):
+    action = re.search(r'action="([^"]+)" enctype', vendor.shows(edit=vendor.ids[0]))[1]
+    return vendor.control.post(SCREEN + unescape(action), data=fields or {"title": ""}, files={"file": (name, content)})
+
+
+def test_a_file_is_uploaded_to_a_persons_page_and_its_picture_shown(vendor):
+    answer = uploads(vendor)
+
+    page = vendor.shows(edit=vendor.ids[0])
+    picture = re.search(r'<img src="([^"]+)"', page)[1]
+    shown = vendor.control.get(SCREEN + picture)
+
+    assert answer.status_code == 303
+    assert (shown.content, shown.headers["content-type"]) == (PNG, "image/png")
+    assert "<img" not in vendor.shows(edit=vendor.ids[1])
+
+
+def test_an_upload_without_a_file_is_told_in_the_form(vendor):
+    answer = uploads(vendor, name="", content=b"")
+
+    assert answer.status_code == 400
+    assert re.search(r'id="file-wrong" role="alert">[^<]*Choose a file', answer.text)
+
+
+def presses(vendor, label):
+    """Presses a button of the file of the first person's page, and gives the page that follows."""
+    way = re.search(rf'action="([^"]+)"><button>{label}', vendor.shows(edit=vendor.ids[0]))
+    assert way, f"no button {label}"
+    assert vendor.control.post(SCREEN + unescape(way[1])).status_code == 303
+    return vendor.shows(edit=vendor.ids[0])
+
+
+@pytest.mark.parametrize("vendor", ["drchrono"], indirect=True)
+def test_a_document_is_filed_with_tags_archived_and_brought_back(vendor):
+    uploads(vendor, description="Referral", date="2026-11-03", tags="Share with CRM, x-ray")
+
+    (document,) = vendor.control.get("/_control/documents").json()["documents"]
+    assert (document["description"], document["metatags"]) == ("Referral", '["Share with CRM", "x-ray"]')
+    assert "Archived" in presses(vendor, "Archive")
+    assert "Archived" not in presses(vendor, "Bring back")
+
+
+@pytest.mark.parametrize("vendor", ["salesforce"], indirect=True)
+def test_a_file_gets_a_tick_and_a_new_version_and_is_removed_from_the_record(vendor):
+    field = {"name": "Send_To_DrChrono__c", "kind": "boolean"}
+    vendor.control.post("/_control/objects/ContentVersion/fields", json=field)
+    uploads(vendor, title="Referral")
+
+    assert "Do not send" in presses(vendor, "Send to DrChrono")
+    uploads(vendor, "other.png", PNG + b"2", version_of="1")
+    versions = vendor.control.get("/_control/records/ContentVersion").json()["records"]
+    assert [(one["Title"], one["VersionNumber"]) for one in versions] == [("Referral", "1"), ("Referral", "2")]
+    assert versions[1]["Send_To_DrChrono__c"]
+    assert "There is no file of this number." in uploads(vendor, version_of="9").text
+    assert "Referral" not in presses(vendor, "Remove from record")
