@@ -1,7 +1,7 @@
 """The documents of patients: what is said of each, and its file; archived rather than deleted, and of no event.
 
 Nothing makes a document unlike another: the same file may come twice, and both stay. That the newest content of a
-changed file stands under the same id is inferred, as is that a document's `updated_at` moves when it is archived.
+changed file stands under the same id is inferred.
 """
 
 import json
@@ -74,6 +74,11 @@ class Documents(Remembered):
         if blob is not None:
             self._put_file(document_id, name, blob)
         return self._keep({**self.records[document_id], **fields, "updated_at": self._clock.stamp()})
+
+    def archive(self, document_id: int, *, is_a_change: bool) -> Record:
+        """Marks it as archived, which need not move its `updated_at`."""
+        changed = {"updated_at": self._clock.stamp()} if is_a_change else {}
+        return self._keep({**self.records[document_id], "archived": True, **changed})
 
     def is_there(self, document_id: int) -> bool:
         """Whether this look finds the file; each one counts."""

@@ -54,7 +54,9 @@ async def list_documents(request: Request) -> Response:
 
 def _document(request: Request, caller: Caller) -> Record:
     given, records = request.path_params["id"], caller.state.documents.records
-    return caller.shown(records.get(int(given)) if given.isdecimal() else None)
+    record = records.get(int(given)) if given.isdecimal() else None
+    is_hidden = record is not None and record["archived"] and not caller.state.settings.archived_documents_readable
+    return caller.shown(None if is_hidden else record)
 
 
 async def get_document(request: Request) -> Response:
@@ -93,7 +95,8 @@ async def change_document(request: Request) -> Response:
 
 async def archive_document(request: Request) -> Response:
     caller = signed_in(request, WRITE, MANAGE_PATIENTS)
-    caller.state.documents.change(_document(request, caller)["id"], {"archived": True})
+    is_a_change = caller.state.settings.archiving_is_a_change
+    caller.state.documents.archive(_document(request, caller)["id"], is_a_change=is_a_change)
     return Response(status_code=204)
 
 

@@ -85,6 +85,8 @@ class Settings:
     document_metatags: str = "text"  # tags are a JSON array as text, or "list": as an array
     document_patch_takes_json: bool = False  # nowhere said
     archived_documents_listed: bool = True  # nowhere said
+    archived_documents_readable: bool = True  # by id; nowhere said
+    archiving_is_a_change: bool = True  # updated_at moves; nowhere said
     redirect_uris: tuple[str, ...] = ()  # of the first application
     other_redirect_uris: tuple[str, ...] = ()  # of every further one
 

@@ -169,6 +169,19 @@ def test_documents_are_listed_by_patient_day_and_last_change(api, filed, control
     assert listed(api) == [second]
 
 
+def test_archiving_may_move_nothing_and_hide_the_document(api, filed, control):
+    control.put("/settings", json={"archiving_is_a_change": False, "archived_documents_readable": False})
+    control.put("/clock", json={"now": "2026-11-01T10:00:00"})
+    made = filed().json()
+    control.put("/clock", json={"now": "2026-11-03T10:00:00"})
+
+    api.delete(f"/documents/{made['id']}")
+
+    assert api.get("/documents").json()["results"][0]["updated_at"] == made["updated_at"]
+    assert listed(api, since="2026-11-02") == []
+    assert api.get(f"/documents/{made['id']}").json() == NOT_FOUND
+
+
 def test_a_list_that_is_stale_does_not_show_the_newest(api, filed, control):
     control.put("/settings", json={"list_stale_s": 60})
 
