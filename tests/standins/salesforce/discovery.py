@@ -58,7 +58,10 @@ async def limits(request: Request) -> Response:
     allowed = org.settings.daily_calls
     used = {"DailyApiRequests": (allowed, max(0, allowed - org.calls_used)), **_QUIET_LIMITS}
     versions = org.settings.daily_versions
-    used["ContentPublicationLimit"] = versions, max(0, versions - org.versions_made)
+    used["ContentPublicationLimit"] = (
+        versions,
+        max(0, versions - (0 if org.settings.limits_stale else org.versions_made)),
+    )
     used["FileStorageMB"] = 10_240, 0 if org.settings.file_storage_full else 10_000
     return answer({name: {"Max": most, "Remaining": left} for name, (most, left) in used.items()})
 

@@ -84,7 +84,9 @@ def _check_version(call: Call, values: Row) -> None:
     if settings.file_storage_full:
         raise RecordError("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded")
     if call.org.versions_made >= settings.daily_versions:  # likewise
-        raise RecordError("LIMIT_EXCEEDED", "ContentPublication Limit exceeded.")
+        code = settings.daily_versions_code
+        status = 500 if code == "UNKNOWN_EXCEPTION" else 400
+        raise RecordError(code, "ContentPublication Limit exceeded.", status=status)
 
 
 def complete(call: Call, table: Table, row: Row) -> None:
@@ -169,20 +171,23 @@ def latest_of(org: Org, document_id: str | None) -> Row | None:
     return next((one for one in versions_of(org, document_id) if one["IsLatest"]), None) if document_id else None
 
 
+def _holding(table: Table, name: str, value: str) -> list[Row]:
+    column = table.kind.field(name, unseen=True)
+    assert column is not None
+    return table.find_all(column, [value])
+
+
 def versions_of(org: Org, document_id: str) -> list[Row]:
-    table = org.tables[VERSION.lower()]
-    return table.find_all(table.kind.fields["ContentDocumentId"], [document_id])
+    return _holding(org.tables[VERSION.lower()], "ContentDocumentId", document_id)
 
 
 def links_to(org: Org, entity: str) -> list[Row]:
     """The links that put documents on this record."""
-    table = org.tables[LINK.lower()]
-    return table.find_all(table.kind.fields["LinkedEntityId"], [entity])
+    return _holding(org.tables[LINK.lower()], "LinkedEntityId", entity)
 
 
 def links_of(org: Org, document_id: str) -> list[Row]:
-    table = org.tables[LINK.lower()]
-    return table.find_all(table.kind.fields["ContentDocumentId"], [document_id])
+    return _holding(org.tables[LINK.lower()], "ContentDocumentId", document_id)
 
 
 def _on(org: Org, entity: str | None, document_id: str | None) -> Row | None:

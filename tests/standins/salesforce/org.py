@@ -73,6 +73,8 @@ class Settings:
     storage_full: bool = False  # no new records
     file_storage_full: bool = False  # no new files
     daily_versions: int = 200_000  # how many versions of files may be published in a day
+    daily_versions_code: str = "LIMIT_EXCEEDED"  # inferred; Apex is told UnexpectedException: UNKNOWN_EXCEPTION, a 500
+    limits_stale: bool = False  # /limits was seen to lag behind in what is left of versions
     blocked_extensions: list[str] = field(default_factory=list)  # in small letters: what Setup lets nobody upload
     versions_inherit: bool = True  # a new version has the custom fields of the one before it, where it says nothing
     query_all_files: bool | None = None  # the integration user's permission; None: as its permission sets say
