@@ -3,8 +3,11 @@
 Everybody here is invented. Instants and stamps are fixed; nothing reads a clock.
 """
 
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 
 from app.sync.base import HashKeys, Rules
@@ -37,6 +40,21 @@ class StandingClock:
 
 
 SHIPPED = file.load()[Kind.PATIENT]
+
+
+def mapping_with_documents(place, extends="default"):
+    """Write the shipped mapping with its table of documents uncommented, as a clinic would have it; gives where."""
+    shipped = resources.files("app.sync.mappings").joinpath("default.toml").read_text()
+    lines = shipped[shipped.index("# [document]") :].splitlines()
+    place.write_text("\n".join([f'extends = "{extends}"', *(line.removeprefix("#").strip() for line in lines)]))
+    return place
+
+
+def with_documents():
+    """The shipped mapping, in which documents are shared."""
+    with tempfile.TemporaryDirectory() as folder:
+        return file.load(mapping_with_documents(Path(folder) / "mapping.toml"))
+
 
 _PATIENT = MappingProxyType(
     {

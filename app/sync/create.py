@@ -19,16 +19,20 @@ from app.sync.pending_writes import is_shown
 from app.sync.plan import Create, Hold, Incomplete, LinkTo, MergeContacts, SettledWrites, Wait
 
 # what DrChrono demands of a new record beside what the mapping says, and where Salesforce would hold it
-_DEMANDED: Mapping[Kind, Mapping[str, str]] = {Kind.PATIENT: {"doctor": "DrChrono_Doctor__c"}}
+_DOCTOR = {"doctor": "DrChrono_Doctor__c"}
+_DEMANDED: Mapping[Kind, Mapping[str, str]] = {Kind.PATIENT: _DOCTOR, Kind.DOCUMENT: _DOCTOR}
+_FOUND_AGAIN = (*FINDERS, Kind.DOCUMENT)  # a document by its patient, its text and its content
 
 
 def is_opted_in(table: Table, salesforce: Snapshot) -> bool:
     """Say whether a record of Salesforce's is to become one of DrChrono's.
 
-    Only where it is said what DrChrono demands, and where it could be found again.
+    Only where it is said what DrChrono demands, and where it could be found again. A new version of a File whose
+    earlier one is a document is one too, whoever ticks its box.
     """
-    can_be = table.kind in FINDERS and any(row.is_required for row in table.rows.values())
-    return can_be and salesforce.is_opted_in
+    can_be = table.kind in _FOUND_AGAIN and any(row.is_required for row in table.rows.values())
+    is_newer = salesforce.file is not None and salesforce.file.earlier is not None
+    return can_be and (salesforce.is_opted_in or is_newer)
 
 
 def plan_create(rules: Rules, salesforce: Snapshot) -> Create | Incomplete:
@@ -40,10 +44,11 @@ def plan_create(rules: Rules, salesforce: Snapshot) -> Create | Incomplete:
     refused = {name: why for name, why in {**salesforce.unreadable, **unfit}.items() if _goes(table, name)}
     told = fields.keys() | refused.keys()
     mapped = rows_of(table, list(demanded(table)))
+    defaults = {**rules.defaults, **_of_its_patient(salesforce)}
     extra = {
-        name: rules.defaults[name]
+        name: defaults[name]
         for name in demanded(table)
-        if name in rules.defaults and (name not in mapped or mapped[name].name not in told)
+        if name in defaults and (name not in mapped or mapped[name].name not in told)
     }
     helped = {mapped[name].name for name in extra if name in mapped}
     missing = {table.name_of(name, Side.SALESFORCE) for name in needed(table) - told - helped}
@@ -51,6 +56,12 @@ def plan_create(rules: Rules, salesforce: Snapshot) -> Create | Incomplete:
     if missing or needed(table) & refused.keys():
         return Incomplete(tuple(sorted(missing)), refused, awaits=unlinked_parents(table, salesforce))
     return Create(Side.DRCHRONO, fields, refused, extra=extra)
+
+
+def _of_its_patient(salesforce: Snapshot) -> dict[str, int]:
+    """Give what a document takes over from its patient: the doctor, as a number."""
+    doctor = salesforce.file.doctor if salesforce.file else None
+    return {"doctor": int(doctor)} if doctor and doctor.isascii() and doctor.isdecimal() else {}
 
 
 def demanded(table: Table) -> Mapping[str, str]:
@@ -144,6 +155,26 @@ def recheck_unanswered_create(
     """
     if len(matches) == 1 and matches[0].id not in taken and is_shown(rules, link, attempt, matches[0]):
         return LinkTo(matches[0].id, settled=SettledWrites(landed=(attempt.id,)))
+    return _not_found(rules, attempt, now)
+
+
+def recheck_unanswered_upload(
+    rules: Rules, attempt: PendingWrite, found: str | None, now: datetime, *, may_show: bool
+) -> LinkTo | Wait:
+    """Say what is known of an upload whose answer never came, after another search; as of any create.
+
+    found     the record with the same bytes, of the same patient, that nobody has
+    may_show  one may be it whose bytes are not there yet: then it is not lost
+    """
+    if found is not None:
+        return LinkTo(found, settled=SettledWrites(landed=(attempt.id,)))
+    wait = _not_found(rules, attempt, now)
+    is_lost = bool(wait.settled.lost) and not may_show
+    return wait if is_lost else Wait(UNSETTLED, max(wait.until, now + rules.search_gap), searched=(attempt.id,))
+
+
+def _not_found(rules: Rules, attempt: PendingWrite, now: datetime) -> Wait:
+    """Have a create looked for again, or give it up: a second search, late enough, has not found it."""
     again_at = max(attempt.searched_at or now, attempt.settle_at) + rules.search_gap
     if attempt.searched_at is None or now < again_at:
         return Wait(UNSETTLED, again_at, searched=(attempt.id,))

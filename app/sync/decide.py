@@ -20,7 +20,7 @@ from app.sync.base import Rules
 from app.sync.card_requests import is_unlinked
 from app.sync.create import is_opted_in, plan_create
 from app.sync.deletions import gone_in_drchrono, gone_in_salesforce, is_no_more
-from app.sync.dismissals import is_left_dismissed, with_dismissed_parents
+from app.sync.dismissals import MAY_NAME_ANOTHER, is_left_dismissed, with_dismissed_parents
 from app.sync.failure_causes import (
     ASK,
     NO_PARENT,
@@ -34,10 +34,10 @@ from app.sync.field_writes import created, edited_in_salesforce, merge_of, must_
 from app.sync.mappings.codecs import is_record_id
 from app.sync.mappings.table import EXTERNAL_ID
 from app.sync.model import (
+    UPLOAD,
     Absent,
     Deleted,
     Exclusion,
-    Kind,
     Link,
     NeedsConfirmation,
     NothingNew,
@@ -74,6 +74,8 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         return _lone(rules, link, seen, now)
     if isinstance(seen.drchrono, Snapshot) and seen.drchrono.skipped and link.salesforce_id is None:
         return Nothing(seen.drchrono.skipped)
+    if link.salesforce_id is None and any(write.call == UPLOAD for write in link.own_writes):
+        return FindCreated()
     if (again := _not_shown_yet(rules, link, seen, now)) is not None:
         return again
     landed = tuple(write.id for write in link.own_writes if has_landed(rules, link, write, seen))
@@ -249,8 +251,11 @@ def _opted_in(rules: Rules, link: Link, seen: Seen, now: datetime, late: LateLan
 
 
 def _names_another(link: Link, salesforce: Snapshot) -> bool:
-    """Say whether the record names another of DrChrono's than it is linked to; a visit may have changed its id."""
-    return link.kind is not Kind.APPOINTMENT and salesforce.key not in (None, link.drchrono_id)
+    """Say whether the record names another of DrChrono's than it is linked to.
+
+    A visit may have changed its id, and a new version of a File has that of the version before.
+    """
+    return link.kind not in MAY_NAME_ANOTHER and salesforce.key not in (None, link.drchrono_id)
 
 
 def _both_there(

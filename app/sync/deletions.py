@@ -4,18 +4,26 @@ Absence is never answered by creating, nor believed of DrChrono before it was sa
 is marked in Salesforce, or deleted there; one that Salesforce deleted is cancelled in DrChrono, unless it has taken
 place or was touched there meanwhile. Everything else waits for a person: patients are never deleted, and a record we
 may not see any more is not a deleted one.
+
+A document is archived and never deleted: in DrChrono by its own way to delete, in Salesforce it is marked, or taken off
+its patient's record; that a person took it off there counts as deleted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app.sync.base import Rules
 from app.sync.failure_causes import GONE_IN_DRCHRONO, GONE_IN_SALESFORCE, NEVER_HERE, NOT_SHOWN_ONCE, OTHER_LINK
 from app.sync.mappings.table import Table
-from app.sync.model import Absent, Deleted, Fields, Link, NothingNew, Side, Snapshot
+from app.sync.model import Absent, Deleted, Fields, Kind, Link, NothingNew, Side, Snapshot
 from app.sync.plan import Comparison, Delete, Follow, Hold, Nothing, Plan, Write
 
 _STATUS = "status"  # DrChrono's name
 _CANCELLED = "Cancelled"
+# how DrChrono is told that Salesforce deleted a record: its field, and what that then holds
+_CALLED_OFF: Mapping[Kind, tuple[str, str]] = {
+    Kind.APPOINTMENT: (_STATUS, _CANCELLED),
+    Kind.DOCUMENT: ("archived", "true"),
+}
 _TOOK_PLACE = frozenset(
     {"Arrived", "Checked In", "Checked In Online", "In Room", "In Session", "Complete", "No Show"}
 )  # of DrChrono's own statuses
@@ -59,8 +67,9 @@ def gone_in_drchrono(
     A visit that became a block of the calendar, or lost its time, is marked and never deleted: it may be one again.
     """
     tombstone = rules.table.tombstone
-    if tombstone is None:
-        return Hold(GONE_IN_DRCHRONO)
+    is_hidden = rules.table.kind is Kind.DOCUMENT and isinstance(drchrono, Absent)  # what is archived is shown so
+    if tombstone is None or is_hidden:
+        return Hold(GONE_IN_DRCHRONO) if link.salesforce_id is not None or tombstone is None else Nothing(NEVER_HERE)
     if link.salesforce_id is None:
         return Nothing(NEVER_HERE)
     if not isinstance(salesforce, Snapshot):
@@ -82,27 +91,29 @@ def gone_in_salesforce(
     if isinstance(salesforce, Deleted) and salesforce.master is not None:
         names_another = salesforce.master.key not in (None, link.drchrono_id)
         return Hold(OTHER_LINK) if names_another else Follow(salesforce.master)
-    status = rules.table.row_of(_STATUS)
-    if isinstance(salesforce, Absent) or status is None or not rules.cancels:
+    field, value = _CALLED_OFF.get(rules.table.kind, (_STATUS, _CANCELLED))
+    row = rules.table.row_of(field)
+    if isinstance(salesforce, Absent) or row is None or not rules.cancels:
         return Hold(GONE_IN_SALESFORCE)
-    return _cancelled(rules, link, drchrono, status.name, is_asked=is_asked)
+    return _called_off(rules, link, drchrono, {row.name: value}, is_asked=is_asked)
 
 
-def _cancelled(
-    rules: Rules, link: Link, drchrono: Snapshot | NothingNew, status: str, *, is_asked: bool
+def _called_off(
+    rules: Rules, link: Link, drchrono: Snapshot | NothingNew, told: Fields, *, is_asked: bool
 ) -> Nothing | Write | Hold | None:
-    """Say how a visit that was deleted in Salesforce comes to be cancelled in DrChrono.
+    """Say how a visit that was deleted in Salesforce comes to be cancelled in DrChrono, or a document archived.
 
-    status  what we call the field that says so
+    told  what we call the field that says so, and what it then holds
     """
+    ((name, value),) = told.items()
     if isinstance(drchrono, NothingNew):
-        was_cancelled = rules.matches(link, status, link.base.stamps.get(status), _CANCELLED) is True
-        return Nothing() if was_cancelled else None
-    shown = drchrono.fields.get(status)
-    if is_deleted(rules, drchrono) or shown == _CANCELLED:
-        return Nothing(compared=Comparison(agreed={status: shown}))
+        was_told = rules.matches(link, name, link.base.stamps.get(name), value) is True
+        return Nothing() if was_told else None
+    shown = drchrono.fields.get(name)
+    if is_deleted(rules, drchrono) or shown == value:
+        return Nothing(compared=Comparison(agreed={name: shown}))
     if not is_asked:
         return None
     if rules.news(link, drchrono) or shown in _TOOK_PLACE:
         return Hold(GONE_IN_SALESFORCE)
-    return Write({Side.DRCHRONO: {status: _CANCELLED}})
+    return Write({Side.DRCHRONO: told})

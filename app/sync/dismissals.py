@@ -27,6 +27,7 @@ from app.sync.model import (
 )
 
 Shown = Mapping[str, Mapping[str, str]]  # side -> field -> stamp
+MAY_NAME_ANOTHER = frozenset({Kind.APPOINTMENT, Kind.DOCUMENT})  # whose Salesforce record may: that is no mistake
 _RECORD = ""  # in place of a field's name: what became of a record that its side does not hold
 _ABSENT, _DELETED, _MERGED = "absent", "deleted", "merged"
 _UNREADABLE = "!"  # no stamp begins so
@@ -118,8 +119,8 @@ def _is_same_key(rules: Rules, link: Link, stamp: str | None, key: str | None) -
 
 
 def _names_another(link: Link, key: str | None) -> bool:
-    """Say whether a record names another of DrChrono's than its own; a visit may have changed its id."""
-    return link.kind is not Kind.APPOINTMENT and key not in (None, link.drchrono_id)
+    """Say whether a record names another of DrChrono's than its own, of the kinds where that says something."""
+    return link.kind not in MAY_NAME_ANOTHER and key not in (None, link.drchrono_id)
 
 
 def _stamps(rules: Rules, link: Link, side: Side, held: SideSeen) -> dict[str, str]:

@@ -25,6 +25,7 @@ TWIN_CODE = "potential_duplicate"
 OVERLAPS = "overlaps_"  # and the id of the visit that is in the way
 NOT_AN_ID, OUT_OF_RANGE = "not_an_id", "date_out_of_range"
 ID_REFUSED, VALUE_NOT_STORED = "id_refused", "value_not_stored"
+ON_NO_PATIENT, SEVERAL_PATIENTS, SAME_CONTENT = "file_on_no_patient", "file_of_several_patients", "file_sent_already"
 UNEXPECTED, EVERY_RECORD_FAILS = "unexpected_error", "every_record_fails"
 # why the bytes of a document do not travel
 TYPE_REFUSED, POLYGLOT, BIGTIFF = "document_type_refused", "document_polyglot", "document_bigtiff"
@@ -69,6 +70,8 @@ _VALUES = {  # what is wrong with a value, and what a person does about it
     "unknown_value": "Add the value to the named field's `values` in the mapping, and to Salesforce's picklist.",
     "not_a_date": "Correct the named date; it must be a calendar day.",
     "not_a_number": "The named field holds something that is no number; correct it where it was entered.",
+    "not_tags": "DrChrono gave the document's tags in a form we do not know; save them there anew.",
+    "tag_with_comma": "Salesforce keeps tags in one text, with commas between; rename the tag in DrChrono without one.",
     "not_a_flag": "The named field is neither yes nor no; map it with another codec.",
     "not_a_local_time": "DrChrono gave a time in a form we do not know; report it with the record's id.",
     "not_an_instant": "Salesforce gave a time in a form we do not know; map the field to a date and time.",
@@ -138,6 +141,22 @@ _ROWS = (
         "Several Contacts have this name and birth date; link the right one, or put the chart's id into it.",
         is_held=True,
         decision=Decision.RECORD_IN_SALESFORCE,
+    ),
+    FailureCause(
+        ON_NO_PATIENT,
+        FailureClass.MISSING,
+        "The File is on no patient's record; put it on the one it belongs to, or untick it.",
+    ),
+    FailureCause(
+        SEVERAL_PATIENTS,
+        FailureClass.IDENTITY,
+        "The File is on the records of several patients, and a document is of one; take it off the others.",
+    ),
+    FailureCause(
+        SAME_CONTENT,
+        FailureClass.IDENTITY,
+        "The same file is a document of that patient already, by another File; dismiss this one, or untick it.",
+        is_held=True,
     ),
     FailureCause(
         IS_TAKEN,

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from app.sync.document_file import FileFacts
+
 Fields = Mapping[str, str | None]
 WHOLE_RECORD = "which record"  # of what can be decided: no row of TOML reads so by accident
 
@@ -32,6 +34,7 @@ class Kind(StrEnum):
     APPOINTMENT = "appointment"
     DOCTOR = "doctor"
     OFFICE = "office"
+    DOCUMENT = "document"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -97,6 +100,7 @@ class Snapshot:
     is_opted_in  a person wants it on the other side, or its kind needs no such word; only of Salesforce's
     is_included  whether its side's conditions of the mapping hold; None where it does not show all they ask for
     excluded     fields that refer to a record which the same side's conditions leave out
+    file         of a document in Salesforce: what is known of the version
     """
 
     id: str
@@ -113,6 +117,7 @@ class Snapshot:
     is_included: bool | None = True
     excluded: frozenset[str] = frozenset()
     changed_by: str = ""
+    file: FileFacts | None = None
 
 
 class Absent(StrEnum):
@@ -211,13 +216,16 @@ class Seen:
     card: CardRequest | None = None
 
 
+UPLOAD = "upload"  # the call that makes a document: on neither side may it be made twice
+
+
 @dataclass(frozen=True, slots=True)
 class PendingWrite:
     """A write of ours whose outcome is not known, or that may land late, and the side it went to.
 
     stamps      field -> (stamp of what was there, stamp of what we wrote); None where nothing was known
     settle_at   from then on the vendor has given the request up: what has not landed never will
-    call        what was asked for: update, create, delete or merge
+    call        what was asked for: update, create, upload, delete or merge
     sent        sealed: what a create sent, to find by it what it may have made
     made        what a create is known to have made, while no link says so
     searched_at when a create was first searched for, in vain
@@ -237,7 +245,7 @@ class PendingWrite:
     @property
     def is_repeatable(self) -> bool:
         """Whether it may be sent again while it may still land: it names its record, by Id or by our external id."""
-        is_keyed = self.call == "update" or (self.call == "create" and self.side is Side.SALESFORCE)
+        is_keyed = self.call == "update" or (self.call == "create" and self.side is Side.SALESFORCE)  # no upload is
         return is_keyed and self.job is None
 
 

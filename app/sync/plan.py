@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.sync.inspection import Inspection
 from app.sync.model import Exclusion, Fields, RecordRef, Side, Snapshot
 
 
@@ -95,6 +96,7 @@ class Create(_Plan):
     extra    DrChrono's fields that are sent beside those of the table
     zone     that of the times in it
     awaits   the records it refers to that would let more of it travel
+    content  of a document: what its bytes were found to be, which goes with it
     """
 
     side: Side
@@ -104,6 +106,7 @@ class Create(_Plan):
     extra: Mapping[str, int] = field(default_factory=dict)
     zone: str = ""
     awaits: tuple[RecordRef, ...] = ()
+    content: Inspection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +136,13 @@ class Delete(_Plan):
 
 @dataclass(frozen=True, slots=True)
 class LinkTo(_Plan):
-    """It is known which record it is on the side the link lacks: `link_to`; that one is read next."""
+    """It is known which record it is on the side the link lacks: `link_to`; that one is read next.
+
+    content  of a document: what the bytes of both were found to be
+    """
 
     link_to: str
+    content: Inspection | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from app.sync.document_file import FileFacts
 from app.sync.mappings.codecs import Unfit, is_record_id, tidy
 from app.sync.mappings.table import Row, Table
 from app.sync.model import Kind, Side, Snapshot
@@ -45,7 +46,8 @@ class SideReader:
         zone, stamp = self.zone(Side.SALESFORCE, raw) or or_zone, str(raw.get("SystemModstamp") or "")
         stamp = stamp if _STAMP.fullmatch(stamp) else ""
         read = self.table.read(Side.SALESFORCE, str(raw["Id"]), raw, version=stamp, confirmed=True, zone=zone)
-        return replace(read, changed_by=str(raw.get("LastModifiedById") or "")[:SHORT_ID])
+        read = replace(read, changed_by=str(raw.get("LastModifiedById") or "")[:SHORT_ID])
+        return replace(read, file=file_facts(raw)) if self.table.kind is Kind.DOCUMENT else read
 
     def zone(self, side: Side, raw: Mapping[str, Any]) -> str:
         """Give the zone of a record, verbatim; empty when it has none or its doctor is not known."""
@@ -53,6 +55,21 @@ class SideReader:
             return ""
         doctor, office = (_value(self.table.row_of(name), side, raw) for name in ("doctor", "office"))
         return self.by_office.get(office) or self.by_doctor.get(doctor, "")
+
+
+def file_facts(raw: Mapping[str, Any]) -> FileFacts:
+    """Give what a version's own record says of its file; whose it is, its links say (`placed`)."""
+    id_, number, size = (raw.get(name) for name in ("ContentDocumentId", "VersionNumber", "ContentSize"))
+    first, created = raw.get("FirstPublishLocationId"), str(raw.get("CreatedDate") or "")
+    return FileFacts(
+        str(id_) if is_record_id(id_, Side.SALESFORCE) else "",
+        int(str(number)) if str(number).isdecimal() else 1,
+        str(raw.get("Checksum") or "").casefold(),
+        size if isinstance(size, int) else 0,
+        str(raw.get("FileExtension") or "").casefold(),
+        str(first) if is_record_id(first, Side.SALESFORCE) else None,
+        created_at=created if _STAMP.fullmatch(created) else "",
+    )
 
 
 def skipped(kind: Kind, record_id: str, raw: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from app.sync.model import Exclusion, Kind, RecordState
 SYNC_STATUS, SYNC_MESSAGE, SYNCED_AT = "DrChrono_Sync_Status__c", "DrChrono_Sync_Message__c", "DrChrono_Synced_At__c"
 RECORD_URL, CHART_URL = "DrChrono_Record_Url__c", "DrChrono_Chart_Url__c"
 STATUS_FIELDS = frozenset({SYNC_STATUS, SYNC_MESSAGE, SYNCED_AT, RECORD_URL, CHART_URL})
-KINDS_WITH_STATUS = (Kind.PATIENT, Kind.APPOINTMENT)
+KINDS_WITH_STATUS = (Kind.PATIENT, Kind.APPOINTMENT, Kind.DOCUMENT)
 LONGEST_MESSAGE = 255
 _WAITS = "It is tried again by itself."
 _DISMISSED = "Somebody dismissed what is wrong here: the two systems may differ until a value changes in either."

@@ -37,11 +37,13 @@ _OFFICE = """
     address archived city country doctor fax_number id name online_scheduling phone_number state
     tax_id_number_professional zip_code
 """
+_DOCUMENT = "archived date description doctor id metatags patient"
 LISTED: Mapping[Kind, frozenset[str]] = {
     Kind.PATIENT: frozenset(_PATIENT.split()),
     Kind.APPOINTMENT: frozenset(_APPOINTMENT.split()),
     Kind.DOCTOR: frozenset(_DOCTOR.split()),
     Kind.OFFICE: frozenset(_OFFICE.split()),
+    Kind.DOCUMENT: frozenset(_DOCUMENT.split()),
 }
 # of these, what is no text: who names another value means another field, and would leave everybody out
 _FLAGS = """
@@ -61,7 +63,7 @@ CHOICES: Mapping[tuple[Kind, str], tuple[str, ...]] = {
 }
 
 _DATES = """
-    date_of_birth date_of_death date_of_first_appointment date_of_last_appointment first_billed_date first_edi_date
+    date date_of_birth date_of_death date_of_first_appointment date_of_last_appointment first_billed_date first_edi_date
     last_billed_date last_edi_date
 """
 TIMES = frozenset({"scheduled_time", "created_at", "updated_at"})
@@ -70,6 +72,7 @@ _LISTS = """
     preferred_pharmacies race_subcategories recurring_days reminders status_transitions
 """
 DATES, LISTS = frozenset(_DATES.split()), frozenset(_LISTS.split())
+LISTS_AS_TEXT = frozenset({"metatags"})  # a JSON array, given and taken as text
 # what DrChrono writes itself, and refuses or passes over when it is sent
 _OF_EVERY_KIND = frozenset({"id", "created_at", "updated_at"})
 _READ_ONLY: Mapping[Kind, str] = {
@@ -81,6 +84,7 @@ _READ_ONLY: Mapping[Kind, str] = {
         is_virtual_base last_billed_date last_edi_date primary_insurance_id_number primary_insurer_name
         primary_insurer_payer_id secondary_insurance_id_number secondary_insurer_name secondary_insurer_payer_id
     """,
+    Kind.DOCUMENT: "archived",
 }
 READ_ONLY: Mapping[Kind, frozenset[str]] = {
     kind: _OF_EVERY_KIND | frozenset(_READ_ONLY.get(kind, "").split()) for kind in Kind
@@ -88,4 +92,5 @@ READ_ONLY: Mapping[Kind, frozenset[str]] = {
 NEEDED: Mapping[Kind, tuple[str, ...]] = {  # of a new record
     Kind.PATIENT: ("gender", "doctor"),
     Kind.APPOINTMENT: ("patient", "doctor", "office", "exam_room", "scheduled_time", "duration"),
+    Kind.DOCUMENT: ("patient", "description", "date"),
 }

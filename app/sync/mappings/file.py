@@ -13,12 +13,16 @@ from typing import Any
 from app.errors import Misconfigured
 from app.sync.mappings import include
 from app.sync.mappings.codecs import CODECS, Codec, Options
+from app.sync.mappings.document_codecs import TAGS, TITLE, tags_of
+from app.sync.mappings.include import Condition
 from app.sync.mappings.local_time import LOCAL_TIME
 from app.sync.mappings.states import STATE
 from app.sync.mappings.table import Direction, Mappings, OnConflict, Row, Table
 from app.sync.model import Kind, Side
 
-_ALL_CODECS = {**CODECS, LOCAL_TIME.name: LOCAL_TIME, STATE.name: STATE}
+_ALL_CODECS = {**CODECS, **{codec.name: codec for codec in (LOCAL_TIME, STATE, TITLE, TAGS)}}
+TYPES = ("pdf", "png", "jpeg", "tiff")  # of files that travel
+_OF_DOCUMENTS = frozenset({"tags", "types"})
 
 
 PRESETS = ("default", "person-accounts", "wide")  # mappings that come with the service
@@ -130,6 +134,7 @@ def _table(file: str, kind: Kind, table: Any) -> Table:
     if not isinstance(table, dict):
         raise _wrong(file, kind, "", "must be a table")
     known = {"drchrono", "object", "external_id", "opt_in", "direction", "include", "fields", "constants"}
+    known |= _OF_DOCUMENTS if kind is Kind.DOCUMENT else set()
     if unknown := sorted(set(table) - known):
         raise _wrong(file, kind, unknown[0], f"is unknown; expected {', '.join(sorted(known))}")
     for key in ("drchrono", "object", "external_id"):
@@ -153,7 +158,35 @@ def _table(file: str, kind: Kind, table: Any) -> Table:
         if not isinstance(value, str | int | float) or (isinstance(value, float) and not isfinite(value)):
             raise _wrong(file, kind, f"constants.{name}", "must be a text, a number, true or false")
     conditions = include.parse(kind, table.get("include", []), lambda key, what: _wrong(file, kind, key, what))
-    return Table(kind, table["drchrono"], table["object"], table["external_id"], rows, constants, opt_in, conditions)
+    found = Table(kind, table["drchrono"], table["object"], table["external_id"], rows, constants, opt_in, conditions)
+    return _of_documents(file, found, table) if kind is Kind.DOCUMENT else found
+
+
+def _of_documents(file: str, found: Table, table: Mapping[str, Any]) -> Table:
+    """Give the table of documents with what it lets through: those with one of these tags, of these types.
+
+    Raises  Misconfigured
+    """
+    tags, types = (_texts(file, found.kind, table, key, ()) for key in ("tags", "types"))
+    if odd := [tag for tag in tags if tags_of(tag) != [tag] or ";" in tag]:
+        raise _wrong(file, found.kind, "tags", f"{odd[0]} has a comma, a semicolon or a margin, which no tag has")
+    if odd := sorted(set(types) - set(TYPES)):
+        raise _wrong(file, found.kind, "types", f"{odd[0]} is unknown; expected {', '.join(TYPES)}")
+    patient = found.row_of("patient")
+    if patient is None or patient.parent is not Kind.PATIENT:
+        what = 'must map DrChrono\'s patient with codec = "reference", to = "patient": a document is nobody\'s without'
+        raise _wrong(file, found.kind, "fields", what)
+    if found.row_of("archived") is None:
+        raise _wrong(file, found.kind, "fields", "must map DrChrono's archived: else nobody sees that one was")
+    shared = (Condition(Side.DRCHRONO, "metatags", frozenset(tag.casefold() for tag in tags)),) if tags else ()
+    return replace(found, tags=tags, types=types or TYPES, include=(*found.include, *shared))
+
+
+def _texts(file: str, kind: Kind, table: Mapping[str, Any], key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    given = table.get(key, default)
+    if not isinstance(given, list | tuple) or not all(isinstance(one, str) and one for one in given):
+        raise _wrong(file, kind, key, 'must be a list of texts, for example ["Share with CRM"]')
+    return tuple(given)
 
 
 def _places(file: str, kind: Kind, table: Mapping[str, Any], rows: Mapping[str, Row]) -> dict[tuple[Side, str], str]:

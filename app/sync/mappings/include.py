@@ -12,7 +12,8 @@ from math import isfinite
 from typing import Any
 
 from app.errors import Misconfigured
-from app.sync.mappings.drchrono_fields import CHOICES, FLAGS, LISTED, NUMBERS
+from app.sync.mappings.document_codecs import listed_tags
+from app.sync.mappings.drchrono_fields import CHOICES, FLAGS, LISTED, LISTS_AS_TEXT, NUMBERS
 from app.sync.model import Kind, Side
 
 
@@ -45,6 +46,8 @@ class Condition:
             if not found and isinstance(value, Mapping) and not is_whole:
                 return None
             value = found[0] if found else None
+        if self.side is Side.DRCHRONO and self.name in LISTS_AS_TEXT:
+            value = listed_tags(value)
         return bool(_said(value) & self.values) is not self.is_not
 
 

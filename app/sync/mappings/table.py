@@ -12,13 +12,26 @@ from typing import Any
 
 from app.sync.mappings import local_time, states
 from app.sync.mappings.codecs import Codec, Options, Unfit, is_record_id
+from app.sync.mappings.document_codecs import TITLE
 from app.sync.mappings.include import Condition, is_included
 from app.sync.mappings.local_time import LOCAL_TIME, UtcTime, WallTime
 from app.sync.mappings.states import STATE
 from app.sync.model import Fields, Kind, RecordRef, Side, Snapshot
 
 ZONE = "doctor.timezone"  # not the record's own: its doctor's, or what the settings say of its office
-DELETED = "deleted_flag"
+# DrChrono's field that says that it deleted a record, and of a document that it was archived
+_TOMBSTONES: Mapping[Kind, str] = {Kind.DOCUMENT: "archived"}
+_DELETED = "deleted_flag"
+# what is read of a version of a File beside the mapped fields; whose it is, its links say
+_OF_A_FILE = (
+    "ContentDocumentId",
+    "VersionNumber",
+    "Checksum",
+    "ContentSize",
+    "FileExtension",
+    "FirstPublishLocationId",
+    "CreatedDate",
+)
 _PLACE = 6  # characters that tell the few places apart that one row ever had
 EXTERNAL_ID = "external id"  # of Salesforce's record, which is no row; no row of TOML reads so by accident
 
@@ -70,6 +83,8 @@ class Row:
     def shown(self, side: Side) -> str:
         """Give the field's name as people of that side know it; a relationship's is its look-up's."""
         name = self.names[side]
+        if side is Side.DRCHRONO and self.codec is TITLE:
+            return self.sources[0]  # which is the one that is written
         if side is Side.DRCHRONO or not self.options.to:
             return name
         return f"{name.removesuffix('__r')}__c" if name.endswith("__r") else f"{name}Id"
@@ -84,7 +99,7 @@ class Row:
     def sources(self) -> tuple[str, ...]:
         """The fields of DrChrono it is read from."""
         name = self.names[Side.DRCHRONO]
-        return tuple(name.split()) if self.codec.name == "joined" else (name,)
+        return tuple(name.split()) if self.codec.name == "joined" or self.codec is TITLE else (name,)
 
     def called(self, side: Side) -> tuple[str, ...]:
         """Give every name by which a side's refusal may blame the field: of a state those of its code and country too.
@@ -129,6 +144,7 @@ class Table:
     """The mapping of one kind.
 
     shows_status  Salesforce's object has the fields that show people how a record is synced, and we may write them
+    tags, types   of documents: which tags of DrChrono's one of them must bear to be shared, and what its file may be
     """
 
     kind: Kind
@@ -140,12 +156,20 @@ class Table:
     opt_in: str | None = None
     include: tuple[Condition, ...] = ()
     shows_status: bool = False
+    tags: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """What is read of Salesforce's object, beside its id, its stamp and the external id; nothing twice."""
-        rows = (name for row in self.rows.values() for name in row.selected)
-        asked = (*rows, *([self.opt_in] if self.opt_in else []), *self._asked(Side.SALESFORCE))
+        of_a_file = self.kind is Kind.DOCUMENT
+        rows = (name for row in self.rows.values() if not (of_a_file and row.parent) for name in row.selected)
+        asked = (
+            *rows,
+            *(_OF_A_FILE if of_a_file else ()),
+            *([self.opt_in] if self.opt_in else []),
+            *self._asked(Side.SALESFORCE),
+        )
         names: dict[str, str] = {}
         for name in asked:
             names.setdefault(name.casefold(), name)
@@ -169,7 +193,7 @@ class Table:
 
     @cached_property
     def _by_drchrono(self) -> Mapping[str, Row]:
-        return {row.names[Side.DRCHRONO]: row for row in [*self.rows.values()][::-1]}  # of several the first
+        return {row.shown(Side.DRCHRONO): row for row in [*self.rows.values()][::-1]}  # of several the first
 
     def name_of(self, name: str, side: Side) -> str:
         """Give what a side calls a field of ours, the external id included."""
@@ -183,7 +207,7 @@ class Table:
     @cached_property
     def tombstone(self) -> str | None:
         """The row that says in Salesforce that a record was deleted in DrChrono."""
-        row = self.row_of(DELETED)
+        row = self.row_of(_TOMBSTONES.get(self.kind, _DELETED))
         return row.name if row else None
 
     @cached_property
@@ -292,7 +316,7 @@ class Table:
             given: Any = WallTime(value, zone) if is_wall else value
             try:
                 written = row.codec.write(side, given, row.options)
-                place = row.names[side] if value is not None else row.shown(side)
+                place = row.shown(side) if value is None or side is Side.DRCHRONO else row.names[side]
                 raw |= row.options.limits.taken(place, written) if side is Side.SALESFORCE else {place: written}
             except Unfit as why:
                 refused[name] = str(why)

@@ -1,16 +1,17 @@
 """Every shipped kind: what one side holds, written to the other, reads back as no change."""
 
+import json
 from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sync.mappings import file
 from app.sync.mappings.table import Direction
 from app.sync.model import Kind, Side
+from tests.build import with_documents
 
-MAPPINGS = file.load()
+MAPPINGS = with_documents()
 KINDS = pytest.mark.parametrize("kind", Kind, ids=[kind.value for kind in Kind])
 ZONES = st.sampled_from(["US/Eastern", "US/Pacific", "US/Arizona", "America/Denver", "US/Hawaii"])
 WALLS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)).map(lambda at: at.replace(microsecond=0).isoformat())  # noqa: DTZ001
@@ -25,6 +26,8 @@ VALUES = {
     "number": st.none() | st.integers(-(10**6), 10**6) | st.decimals(-1000, 1000, places=2).map(str),
     "flag": st.none() | st.booleans(),
     "state": st.sampled_from(["", "NY", "ny", "New York", "Québec", "ZZ", "Atlantis"]),
+    "title": st.none() | st.text(max_size=20),
+    "tags": st.none() | st.lists(st.text(max_size=9), max_size=3).map(json.dumps),
     "reference": IDS,
     "local_time": WALLS,
 }
@@ -33,7 +36,7 @@ VALUES = {
 @st.composite
 def records(draw, kind):
     """A record as DrChrono writes one."""
-    rows = MAPPINGS[kind].rows.values()
+    rows = sorted(MAPPINGS[kind].rows.values(), key=lambda row: len(row.sources))  # what has one field is drawn first
     raw = {}
     for row in rows:
         for source in row.sources:

@@ -1,0 +1,26 @@
+"""What Salesforce says of a document's File beside its mapped fields. What is in it, `file_types.py` tells."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What Salesforce says of one version of a File.
+
+    document_id  the File that it is a version of; `number`: the how manieth
+    checksum     MD5 of its bytes, in hex; `size` in bytes
+    contact_id   the record of its patient that it is on; None where it is on no patient's
+    created_at   when it was uploaded, as Salesforce says it
+    earlier      DrChrono's id of the document that an earlier version of the File is linked to
+    doctor       the patient's doctor, by DrChrono's id
+    """
+
+    document_id: str
+    number: int = 1
+    checksum: str = ""
+    size: int = 0
+    extension: str = ""
+    contact_id: str | None = None
+    created_at: str = ""
+    earlier: str | None = None
+    doctor: str | None = None

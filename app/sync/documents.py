@@ -1,0 +1,87 @@
+"""Documents: whose a File is, by the records that it is on; whether it was taken off; which earlier one it replaces.
+
+A File may be on many records. It is the document of the patient whose record it is on; of several patients' it is that
+one's it was before, or was uploaded for. On no patient's any more it was taken off, which counts as deleted, unless the
+patient's own record has gone: then the document waits for its patient, and stays what it was. (Pure.)
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+
+from app.sync.failure_causes import ON_NO_PATIENT, PARENT_NOT_LINKED, SEVERAL_PATIENTS
+from app.sync.mappings.table import Table
+from app.sync.model import Deleted, Link, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What is known of the records that a File is on.
+
+    patients  id of a patient's record -> the patient, by DrChrono's id; None where it is linked to none
+    filed     the patient that the document is known to be of, and that one's record; None where it is of none yet
+    is_there  whether that record is there still
+    """
+
+    patients: Mapping[str, str | None]
+    filed: tuple[str, str | None] | None = None
+    is_there: bool = False
+
+
+def placed(table: Table, link: Link, version: Snapshot, where: Placement, zone: tzinfo) -> Snapshot | Deleted:
+    """Give a version of a File as the document of its patient; as deleted where it was taken off that one's record.
+
+    zone  the clinic's: a File without a date of its own is of the day on which it was uploaded
+    """
+    assert version.file is not None
+    first, version = version.file.contact_id or "", _dated(table, version, zone)
+    row = table.row_of("patient")
+    assert row is not None
+    linked = {record: patient for record, patient in where.patients.items() if patient is not None}
+    if where.filed is not None and where.filed[0] in linked.values():
+        return _of(version, row.name, linked, where.filed[0])
+    if where.filed is not None and link.is_pair and not where.is_there:
+        fields = {name: value for name, value in version.fields.items() if name != row.name}
+        return replace(version, fields=fields)  # whose it is, is not known now: so it is whose it was
+    if first in linked or len(set(linked.values())) == 1:
+        return _of(version, row.name, linked, linked.get(first) or next(iter(linked.values())))
+    if link.is_pair and not linked:
+        return Deleted()
+    if len(where.patients) == 1:
+        (record,) = where.patients
+        return replace(_of_nobody(version, row.name, PARENT_NOT_LINKED), unlinked={row.name: record})
+    return _of_nobody(version, row.name, SEVERAL_PATIENTS if where.patients else ON_NO_PATIENT)
+
+
+def _of(version: Snapshot, name: str, linked: Mapping[str, str], patient: str) -> Snapshot:
+    assert version.file is not None
+    record = next(record for record, one in linked.items() if one == patient)
+    return replace(version, fields={**version.fields, name: patient}, file=replace(version.file, contact_id=record))
+
+
+def _of_nobody(version: Snapshot, name: str, why: str) -> Snapshot:
+    assert version.file is not None
+    fields = {one: value for one, value in version.fields.items() if one != name}
+    file = replace(version.file, contact_id=None)
+    return replace(version, fields=fields, unreadable={**version.unreadable, name: why}, file=file)
+
+
+def _dated(table: Table, version: Snapshot, zone: tzinfo) -> Snapshot:
+    row = table.row_of("date")
+    if row is None or version.file is None or not version.file.created_at or row.name in version.unreadable:
+        return version
+    if version.fields.get(row.name) is not None:
+        return version
+    try:
+        day = datetime.fromisoformat(version.file.created_at).astimezone(zone).date().isoformat()
+    except (ValueError, OverflowError):
+        return version
+    return replace(version, fields={**version.fields, row.name: day})
+
+
+def without_inherited_key(version: Snapshot, others: Collection[str]) -> Snapshot:
+    """Give a version without the id that it has of another: a new version may have all fields of the one before.
+
+    others  DrChrono's ids of documents that are other versions' by our own links
+    """
+    return replace(version, key=None) if version.key in others else version
