@@ -11,7 +11,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store import counters, dependencies, doctor_zones, identity_index, pending_writes, record_history, resolutions
+from app.store import (
+    counters,
+    dependencies,
+    doctor_zones,
+    documents,
+    identity_index,
+    pending_writes,
+    record_history,
+    resolutions,
+)
 from app.store.clock import Instant, db_now, millis
 from app.store.database import Database, JsonRows, among, json_of
 from app.store.failures import end_dismissals
@@ -91,6 +100,7 @@ async def save(database: Database, token: str, results: Sequence[Result], *, is_
             await _save_links(connection, saved, rows)
             await finish_deliveries(connection, saved)
             await keep_failures(connection, saved)
+            await _keep_documents(connection, saved)
             await pending_writes.settle(connection, [result.settled for result in saved])
             await note_searches(connection, saved)
             await resolutions.end(connection, {key: how for r in saved for key, how in r.resolutions.items()})
@@ -138,6 +148,16 @@ def _row(result: Result, now: Any) -> dict[str, Any]:
         "is_synced": int(not (result.failure or result.is_dismissed or retry or link.excluded_by)),
         "excluded_by": ",".join(sorted(link.excluded_by)) or None,
     }
+
+
+async def _keep_documents(connection: AsyncConnection, saved: Sequence[Result]) -> None:
+    """Keep what is known of documents beside their links, and whose documents are to be listed: the new patients'."""
+    await documents.keep(connection, [r.document for r in saved if r.document is not None])
+    replaced = {r.replaces: r.link.drchrono_id for r in saved if r.replaces and r.link.drchrono_id}
+    await documents.note_replaced(connection, replaced)
+    for lane in {r.wants_documents for r in saved if r.wants_documents is not None}:
+        ids = [r.link.drchrono_id for r in saved if r.wants_documents is lane and r.link.drchrono_id]
+        await documents.want(connection, ids, lane)
 
 
 async def note_former_identities(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from app.store.documents import StoredDocument
 from app.store.work_queue import Due
 from app.sync.dismissals import Shown
 from app.sync.model import Lane, Link, RecordRef, Side
@@ -95,6 +96,8 @@ class Result:
     is_dismissed  a person has dismissed its failure, and nothing has changed since: that stays as it is
     shown        side -> field -> stamp of what that side showed by the end of the look; empty where it was not seen
     conflicts    the fields that both sides had changed, differently; None where the look did not come to say
+    document     of a document, what is known of it beside its link; `replaces`: DrChrono's id of the earlier one
+    wants_documents  of a patient: how urgent it is to list the documents; None where it need not be
     """
 
     due: Due
@@ -112,6 +115,9 @@ class Result:
     is_dismissed: bool = False
     shown: Shown = field(default_factory=dict)
     conflicts: frozenset[str] | None = None
+    document: StoredDocument | None = None
+    replaces: str | None = None
+    wants_documents: Lane | None = None
 
     @property
     def last_error(self) -> str | None:

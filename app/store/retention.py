@@ -32,6 +32,8 @@ from app.store.tables import (
     connections,
     decisions,
     deliveries,
+    document_polls,
+    documents,
     events,
     failures,
     journal,
@@ -209,6 +211,10 @@ def _statements() -> Sequence[sa.Delete | sa.Update]:
     return (
         sa.delete(signed_in).where(sa.or_(idle, old)),
         sa.delete(under_way).where(under_way.c.expires_at < db_now()),
+        sa.delete(documents).where(~sa.exists().where(links.c.id == documents.c.link_id)),
+        sa.delete(document_polls).where(
+            document_polls.c.due_at.is_(None), document_polls.c.listed_at < after(-LISTED_FOR)
+        ),
         sa.delete(told).where(told.c.made_at < after(-notices.KEPT_FOR)),
         sa.update(connections).where(waited).values(pending=None, pending_at=None),
     )

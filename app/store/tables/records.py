@@ -221,3 +221,30 @@ awaited = sa.Table(
     sa.Column("record_id", sa.String(64), primary_key=True),
 )
 sa.Index("ix_awaited_record", awaited.c.side, awaited.c.kind, awaited.c.record_id)
+
+# of a document what its link has no column for: ids, and of its bytes no more than a keyed hash
+documents = sa.Table(
+    "documents",
+    metadata,
+    sa.Column("link_id", sa.String(26), primary_key=True),
+    sa.Column("patient_id", sa.String(64)),  # DrChrono's
+    sa.Column("content_stamp", sa.String(64)),
+    sa.Column("size_bytes", sa.BigInteger),
+    sa.Column("type", sa.String(8)),
+    sa.Column("replaced_by", sa.String(64)),  # DrChrono's id of the document of a newer version
+    sa.Column("told_at", Instant, info=STAMP),  # when DrChrono's description came to say so
+)
+sa.Index("ix_documents_patient_id", documents.c.patient_id)
+_IS_UNTOLD = sa.and_(documents.c.replaced_by.is_not(None), documents.c.told_at.is_(None))
+sa.Index("ix_documents_untold", documents.c.link_id, **only(_IS_UNTOLD))
+
+# patients whose documents are to be listed at once, or were lately
+document_polls = sa.Table(
+    "document_polls",
+    metadata,
+    sa.Column("patient_id", sa.String(64), primary_key=True),  # DrChrono's
+    sa.Column("lane", sa.String(16), nullable=False),
+    sa.Column("due_at", Instant, info=DEADLINE),
+    sa.Column("listed_at", Instant, info=STAMP),
+)
+sa.Index("ix_document_polls_due_at", document_polls.c.due_at, **only(document_polls.c.due_at.is_not(None)))
