@@ -45,6 +45,7 @@ from app.vendors.http import OnResponse, ignore_response
 from app.vendors.notices import EmailChannel, MailRoute, NoticeChannel
 from app.vendors.oidc import OidcClient
 from app.vendors.rate_limit.concurrency import ConcurrencySlots
+from app.vendors.rate_limit.document_calls import DocumentCallLimit
 from app.vendors.rate_limit.drchrono import DrChronoRateLimit
 from app.vendors.rate_limit.policy import QUESTIONS_PER_HOUR, QUESTIONS_SHARE, SIGN_IN_CALLS_PER_HOUR, Allowance
 from app.vendors.rate_limit.questions import QuestionLimit
@@ -94,6 +95,7 @@ class Runtime:
     staff_sign_in: StaffSignIn | None = None
     webhook_secrets: WebhookSecrets = field(init=False)
     questions: Mapping[Side, QuestionLimit] = field(init=False)
+    document_calls: DocumentCallLimit = field(init=False)
 
     def __post_init__(self) -> None:
         known = self.settings
@@ -106,6 +108,7 @@ class Runtime:
         object.__setattr__(self, "webhook_secrets", given)  # read at every delivery, so made once
         limits = {side: question_limit(known, self.database, side) for side in Side}
         object.__setattr__(self, "questions", limits)
+        object.__setattr__(self, "document_calls", document_call_limit(known, self.database))
 
     def rules(self, kind: Kind) -> Rules:
         """Give the rules of a kind that is mapped."""
@@ -334,6 +337,13 @@ def question_limit(settings: Settings, database: Database, side: Side) -> Questi
     per_hour = max(int(settings.drchrono_calls_per_hour * QUESTIONS_SHARE), 1)
     allowance = Allowance(per_hour if side is Side.DRCHRONO else QUESTIONS_PER_HOUR, settings.drchrono_calls_per_second)
     return QuestionLimit(side.value, RateLedger(database, f"questions {side.value}"), allowance)
+
+
+def document_call_limit(settings: Settings, database: Database) -> DocumentCallLimit:
+    """Give the limit of DrChrono's calls for documents that the settings name."""
+    per_hour = max(int(settings.drchrono_calls_per_hour * settings.document_call_share), 1)
+    allowance = Allowance(per_hour, settings.drchrono_calls_per_second)
+    return DocumentCallLimit(Side.DRCHRONO.value, RateLedger(database, "documents drchrono"), allowance)
 
 
 def salesforce_budget(

@@ -10,6 +10,8 @@ from app.runtime import Runtime
 from app.store.journal import Entry
 from app.store.work_queue import Due, LeasedBatch
 from app.sync.base import Rules
+from app.sync.document_file import FileFacts
+from app.sync.inspection import Inspection
 from app.sync.model import Fields, Kind, Lane, Link, Seen, Side, Snapshot
 from app.vendors.drchrono.client import DrChrono
 from app.vendors.salesforce.client import Salesforce
@@ -28,13 +30,23 @@ class Batch:
     @property
     def drchrono(self) -> DrChrono | None:
         """The practice, its calls counted in the lane of what was taken; None when it is not connected."""
-        return self.runtime.drchrono and self.runtime.drchrono.on(self.leased.lane)
+        return drchrono_of(self.runtime, self.rules.table.kind, self.leased.lane)
 
     @property
     def salesforce(self) -> Salesforce:
         """The org, called for the lane of what was taken; nothing is taken while it is not connected."""
         assert self.runtime.salesforce is not None
         return self.runtime.salesforce.on(self.leased.lane)
+
+
+def drchrono_of(runtime: Runtime, kind: Kind, lane: Lane) -> DrChrono | None:
+    """Give the practice, its calls counted in a lane; None when it is not connected.
+
+    Of documents that nobody waits for: in the least urgent one, and within their share of the hour.
+    """
+    if runtime.drchrono is None or kind is not Kind.DOCUMENT or lane is Lane.LIVE:
+        return runtime.drchrono and runtime.drchrono.on(lane)
+    return runtime.drchrono.on(Lane.BACKFILL, runtime.document_calls.admit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,8 @@ class PreparedWrite:
     without  field -> why it was left out, after the side had refused it
     beside   raw values no row has
     message  what the side said when it first refused some of it
+    content  of a document that is uploaded: what its bytes were found to be
+    file     of a document: what Salesforce says of the version
     """
 
     link: Link
@@ -88,6 +102,8 @@ class PreparedWrite:
     zone: str = ""
     beside: Mapping[str, Any] = field(default_factory=dict)
     message: str = field(default="", repr=False)
+    content: Inspection | None = None
+    file: FileFacts | None = None
 
     @property
     def side(self) -> Side:

@@ -68,12 +68,12 @@ class _Renewal:
     missed: str
 
 
-async def lease_each(database: Database, kind: Kind, lanes: Sequence[Lane]) -> LeasedBatch | None:
+async def lease_each(database: Database, kind: Kind, lanes: Sequence[Lane], limit: int = 200) -> LeasedBatch | None:
     """Lease what is due of a kind where one of the rows cannot be read: that record is given with why, in their midst.
 
     Raises  StoreUnavailable
     """
-    if (leased := await work_queue.lease_unread(database, kind, lanes)) is None:
+    if (leased := await work_queue.lease_unread(database, kind, lanes, limit)) is None:
         return None
 
     async def read(part: Mapping[str, Due]) -> dict[str, Due]:

@@ -37,6 +37,8 @@ from app.wakeup import listen, worker_settings
 from workers.compare import outages
 from workers.compare.reconcile import backfill_when_asked, own_inbox, reconcile_when_due
 from workers.dispatcher import POLL_EVERY_S, Dispatcher
+from workers.document_poll import LOOK_EVERY_S as DOCUMENTS_EVERY_S
+from workers.document_poll import poll_documents_when_due
 from workers.feed_monitor import LOOK_EVERY_S, check_feeds
 from workers.housekeeping import keep_house_when_due
 from workers.notices import LOOK_EVERY_S as NOTICES_EVERY_S
@@ -78,6 +80,7 @@ def schedule_of(
     beat = partial(outages.beat, runtime, worker_id, lambda: jobs.failing)
     compare = partial(reconcile_when_due, runtime, inbox, dispatcher.notify)
     load = partial(backfill_when_asked, runtime, inbox, dispatcher.notify)
+    ask = partial(poll_documents_when_due, runtime, inbox, dispatcher.notify)
     feeds, house, limits = (partial(one, runtime) for one in (check_feeds, keep_house_when_due, ask_limits_when_due))
     status, tell, verify = (
         partial(one, runtime) for one in (write_statuses_when_due, tell_when_due, verify_audit_when_due)
@@ -93,6 +96,7 @@ def schedule_of(
         Periodic("house", 60, house, Missed("house.not_kept", "it is gone on with in an hour")),
         Periodic("limits", 5, limits, Missed(away, "the limits are asked for when it is back")),
         Periodic("org", 60, OrgWatch(runtime).look, Missed(away, "the org is asked what it is like when it is back")),
+        Periodic("documents", DOCUMENTS_EVERY_S, ask, Missed(away, "they are listed when the database is back")),
         Periodic("status", STATUS_EVERY_S, status, Missed(away, "it is shown when the database is back")),
         Periodic("notices", NOTICES_EVERY_S, tell, Missed(away, "people are told when the database is back")),
         Periodic("audit", 60, verify, Missed(away, "the audit is followed when it is back")),

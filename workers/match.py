@@ -20,12 +20,13 @@ from app.sync import create, failure_causes
 from app.sync.failure_causes import BUSY
 from app.sync.identity import alike, alike_each, fingerprints, identity, narrowed, question, search_key
 from app.sync.mappings.table import Table
-from app.sync.model import WHOLE_RECORD, FieldResolution, Fields, Link, PendingWrite, Seen, Side, Snapshot
+from app.sync.model import WHOLE_RECORD, FieldResolution, Fields, Kind, Link, PendingWrite, Seen, Side, Snapshot
 from app.sync.plan import Create, FindCreated, Hold, LinkTo, MergeContacts, Plan, ReadyPlan, Wait, Write
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from workers.batch import Batch, ContactSearch, Observed
 from workers.bisection import one_by_one, side_by_side
+from workers.match_documents import match_documents
 from workers.match_lease import busy, lease_planned, renamed_to
 from workers.outcome import identity_of
 from workers.read import ask_salesforce, reader_of
@@ -108,6 +109,8 @@ async def match_before_create(
     batch: Batch, observed: Sequence[Observed], plans: Mapping[str, Plan | SyncError]
 ) -> dict[str, ReadyPlan | SyncError]:
     """Give the plans, each create and each search for one replaced by what was found of it, or why nothing could be."""
+    if batch.rules.table.kind is Kind.DOCUMENT:
+        return await match_documents(batch, observed, plans)
     judged: dict[str, ReadyPlan | SyncError] = {}
     candidates = []
     looks = {one.link.id: one for one in observed}

@@ -16,11 +16,17 @@ from app.runtime import Runtime
 from app.store import feeds, links
 from app.store.work_queue import Due
 from app.sync.feed_health import UnannouncedChange
+from app.sync.mappings.table import Table
 from app.sync.model import Deleted, Kind, Lane, Link, Seen, Side, Snapshot
 from workers.batch import Batch, Observed
 from workers.bisection import halved, one_by_one
 
 _BY_ITSELF = (Lane.LIVE, Lane.RETRY, Lane.CONFIRM)  # what a compare or a first load made due it has weighed itself
+
+
+def has_feed(table: Table) -> bool:
+    """Say whether both sides tell of a kind's changes; of documents DrChrono never does, and Salesforce by triggers."""
+    return not table.is_one_way and table.kind is not Kind.DOCUMENT
 
 
 async def missed(runtime: Runtime, kind: Kind, side: Side, versions: Mapping[str, str]) -> set[str]:
@@ -37,7 +43,7 @@ async def record_missed_rows(runtime: Runtime, kind: Kind, side: Side, versions:
 
 async def record_missed_events(batch: Batch, observed: Sequence[Observed]) -> None:
     """Have the feeds doubted for what a pass has seen on a side that did not tell of it."""
-    if batch.rules.table.is_one_way or not batch.runtime.settings.hours.is_open(batch.leased.now):
+    if not has_feed(batch.rules.table) or not batch.runtime.settings.hours.is_open(batch.leased.now):
         return
     for side in Side:
         seen = one_by_one({one.link.id: one for one in observed}, partial(_change, batch, side))
@@ -79,6 +85,8 @@ async def look_at_moved_records(batch: Batch, observed: Sequence[Observed]) -> N
     """
     winners = sorted({winner for one in observed if (winner := _winner(one)) is not None})
     for kind, table in batch.runtime.mappings.items() if winners else ():
+        if kind is Kind.DOCUMENT:  # it is whose it was, and moves with its patient's link
+            continue
         for name in [name for name, parent in table.parents.items() if parent is batch.leased.kind]:
             condition = f"{table.rows[name].shown(Side.SALESFORCE)} IN {{}}"
             try:

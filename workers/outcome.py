@@ -43,6 +43,7 @@ from app.sync.snapshots import BREAK, NO_TIME, VIRTUAL
 from app.vendors.salesforce.wire import RecordRefused
 from workers.batch import Batch, Observed, WriteAnswer, Written
 from workers.bisection import halved, one_by_one
+from workers.outcome_documents import with_documents
 from workers.outcome_failed import failed, failure_after, flags_of, not_created, not_read, taken_in, waiting, with_shown
 
 _LONGEST_ZONE = 64  # no zone's name is half as long
@@ -106,7 +107,7 @@ def outcome_of(batch: Batch, observed: Observed, plan: ReadyPlan | SyncError | N
         assert plan is not None
         assert not isinstance(plan, SyncError)
         result = _ended(batch, observed, _read(batch, observed, seen, plan, answers), seen, plan, answers)
-    return with_shown(batch, observed, result, answers)
+    return with_documents(batch, observed, with_shown(batch, observed, result, answers), plan)
 
 
 def _ended(batch: Batch, observed: Observed, read: Result, seen: Seen, plan: ReadyPlan, answers: Answers) -> Result:

@@ -19,7 +19,7 @@ from app.store.work_queue import Due
 from app.sync.card_requests import about_the_link, as_named
 from app.sync.field_writes import unlinked_parents
 from app.sync.identity import alike_each
-from app.sync.model import Absent, Deleted, FieldResolution, Link, RecordRef, Seen, Side, Snapshot
+from app.sync.model import Absent, Deleted, FieldResolution, Kind, Link, RecordRef, Seen, Side, Snapshot
 from app.sync.snapshots import SHORT_ID, SideReader
 from app.sync.trust import trusted_snapshot
 from workers.batch import Batch, ContactSearch, Observed
@@ -27,6 +27,7 @@ from workers.bisection import halved, may_be_a_records, one_by_one, side_by_side
 from workers.bulk_jobs import settle_open_jobs
 from workers.match_lease import Newcomer, lease_newcomers
 from workers.missed_events import look_at_moved_records, record_missed_events
+from workers.read_documents import with_placements
 from workers.read_drchrono import Question, delivered_snapshot, question_of
 
 
@@ -217,7 +218,11 @@ async def _read_links(
     """
     table, due = batch.rules.table, links.values()
     by_id = {one.salesforce_id: one.id for one in due if one.salesforce_id}
-    by_key = {one.drchrono_id: one.id for one in due if not one.salesforce_id and one.drchrono_id}
+    is_of_files = (
+        table.kind is Kind.DOCUMENT
+    )  # which by their ids alone are all found: others are met on their patient's
+    lone = [] if is_of_files else [one for one in due if not one.salesforce_id and one.drchrono_id]
+    by_key = {one.drchrono_id: one.id for one in lone if one.drchrono_id}
     held: dict[str, Snapshot | Deleted] = {}
 
     async def read(
@@ -238,6 +243,8 @@ async def _read_links(
         winners = sorted({winner for winner in gone.values() if winner})
         masters = {one.id: one for one in await read(winners)} if winners else {}
         held |= {by_id[id_]: Deleted(masters.get(winner or "")) for id_, winner in gone.items()}
+    if is_of_files:
+        held = await with_placements(batch, links, held)
     return held, [one for one in shown if one.key is None]
 
 

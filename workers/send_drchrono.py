@@ -32,7 +32,7 @@ async def patch(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> 
             raw = table.write(Side.DRCHRONO, write.fields)[0]
             await batch.drchrono.update(table.path, write.id, raw, lease.must_outlast_a_write)
         except Rejected as error:
-            return _refused(table, error)
+            return refused_record(table, error)
         except SyncError as error:
             return error
         return Saved(write.id, created=False)
@@ -56,7 +56,7 @@ async def post(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> S
             except SyncError as unseen:
                 return unseen
             if ours is None:
-                return _refused(table, error)
+                return refused_record(table, error)
             made = ours
         except SyncError as error:
             return error
@@ -91,7 +91,7 @@ async def _our_first_attempt(batch: Batch, write: PreparedWrite, error: Rejected
     return record if alike(table, write.fields, [snapshot]) else None
 
 
-def _refused(table: Table, error: Rejected) -> RecordRefused | Rejected:
+def refused_record(table: Table, error: Rejected) -> RecordRefused | Rejected:
     """Give what a record was refused for; a visit in the way is in the way of its time."""
     if error.code.startswith(OVERLAPS):
         times = [row.names[Side.DRCHRONO] for row in table.rows.values() if row.options.zone]

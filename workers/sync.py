@@ -25,6 +25,8 @@ from workers.read import read_both_sides
 from workers.report import report_batch
 from workers.write import execute
 
+_RECORDS, _DOCUMENTS = 200, 10  # at once; of documents the bytes of each may have to be moved
+
 
 async def take(
     runtime: Runtime, kind: Kind, lanes: Sequence[Lane] = tuple(Lane), *, may_be_crowd: bool = True
@@ -37,13 +39,15 @@ async def take(
         return None
     lanes = [lane for lane in lanes if await runtime.salesforce.budget.wait(lane) is None]
     patience = runtime.salesforce.patience
-    crowd = work_queue.BulkThreshold(patience.above, patience.most) if may_be_crowd else None
+    is_of_documents = kind is Kind.DOCUMENT
+    crowd = None if is_of_documents or not may_be_crowd else work_queue.BulkThreshold(patience.above, patience.most)
+    limit = _DOCUMENTS if is_of_documents else _RECORDS
     try:
-        taken = await work_queue.lease_batch(runtime.database, kind, lanes, crowd=crowd)
+        taken = await work_queue.lease_batch(runtime.database, kind, lanes, limit, crowd)
     except Exception as error:
         if not may_be_a_records(error):
             raise
-        taken = await lease_each(runtime.database, kind, lanes)
+        taken = await lease_each(runtime.database, kind, lanes, limit)
     return Batch(runtime, runtime.rules(kind), taken) if taken else None
 
 

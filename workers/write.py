@@ -1,18 +1,14 @@
 """Write: journal *planned*, call, journal the answer; the records of a batch succeed and fail one by one.
 
-The plans become writes that can be journalled and sent; what a write replaces, and what a create in DrChrono sends, is
-kept sealed. A record refused for the sake of
-named fields is sent again without them, as a write of its own, so that one bad value does not hold up the others. How
-each side takes a write is in `send_drchrono.py` and `send_salesforce.py`.
+A record refused for the sake of named fields is sent again without them, as a write of its own, so that one bad value
+does not hold up the others. What is to be written is made in `write_plan.py`; how each side takes it is in
+`send_drchrono.py`, `send_salesforce.py` and, of documents, `send_documents.py`.
 """
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
-
-from ulid import ULID
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from app.errors import (
     LeaseLost,
@@ -25,40 +21,46 @@ from app.errors import (
     VendorError,
 )
 from app.log import log
-from app.ports import SealedColumn
 from app.store import journal
-from app.store.conflicts import DecidedConflict
-from app.store.journal import Answer, Entry
+from app.store.journal import Answer
 from app.sync.create import needed
 from app.sync.failure_causes import UNEXPECTED
-from app.sync.mappings.table import EXTERNAL_ID, Table
-from app.sync.model import (
-    Absent,
-    Deleted,
-    Fields,
-    Link,
-    NeedsConfirmation,
-    NothingNew,
-    Seen,
-    Side,
-    Snapshot,
-    WriteState,
-)
-from app.sync.pending_writes import write_reasons, write_stamps
-from app.sync.plan import Comparison, Create, Delete, MergeContacts, ReadyPlan, Wait, Write, planned_writes
+from app.sync.model import UPLOAD, Kind, Side, WriteState
+from app.sync.plan import ReadyPlan, planned_writes
 from app.sync.vendor_messages import values_of, without_values
 from app.vendors.salesforce.call_sizes import MOST_RECORDS
 from app.vendors.salesforce.wire import RecordRefused, Saved
-from workers import bulk_jobs, send_drchrono, send_salesforce
+from workers import bulk_jobs, send_documents, send_drchrono, send_salesforce
 from workers.batch import Answered, Batch, Observed, PreparedWrite, WriteAnswer, Written
 from workers.bisection import halved, one_by_one
 from workers.bulk_jobs import JobWrites
 from workers.lease import Lease
+from workers.write_plan import prepare_writes, sendable
 
 _WRITES_IN_A_ROW = 8  # each of a row would need a GET or a search, should we die in it
 
 
 Send = Callable[[Batch, Lease, Sequence[PreparedWrite]], Awaitable[Sequence[Answered]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """How each call of a kind is made, at DrChrono and in Salesforce."""
+
+    patch: Send
+    post: Send
+    create: Send
+    update: Send
+    delete: Send
+    merge: Send = send_salesforce.merge
+
+
+_OF_ROWS = Senders(
+    send_drchrono.patch, send_drchrono.post, send_salesforce.create, send_salesforce.update, send_salesforce.delete
+)
+_OF_DOCUMENTS = Senders(
+    send_documents.patch, send_documents.post, send_documents.create, send_documents.update, send_documents.delete
+)
 
 
 async def execute(
@@ -80,20 +82,22 @@ async def execute(
     deletes = [one for one in there if one.entry.call == "delete"]
     merges = [one for one in there if one.entry.call == "merge"]
     updates = [one for one in there if one.entry.call not in ("delete", "merge")]
-    made, creates = bulk_jobs.split_jobs(batch, creates, is_create=True)
-    changed, updates = bulk_jobs.split_jobs(batch, updates, is_create=False)
+    is_of_documents = batch.rules.table.kind is Kind.DOCUMENT  # which no job takes
+    send = _OF_DOCUMENTS if is_of_documents else _OF_ROWS
+    made: list[JobWrites] = []
+    changed: list[JobWrites] = []
+    if not is_of_documents:
+        made, creates = bulk_jobs.split_jobs(batch, creates, is_create=True)
+        changed, updates = bulk_jobs.split_jobs(batch, updates, is_create=False)
     salesforce = [
         *(_by_job(batch, lease, send_salesforce.create, lot) for lot in made),
         *(_by_job(batch, lease, send_salesforce.update, lot) for lot in changed),
-        _in_calls(batch, lease, send_salesforce.create, creates),
-        _in_calls(batch, lease, send_salesforce.update, updates),
-        _in_calls(batch, lease, send_salesforce.delete, deletes),
-        _in_calls(batch, lease, send_salesforce.merge, merges),
+        _in_calls(batch, lease, send.create, creates),
+        _in_calls(batch, lease, send.update, updates),
+        _in_calls(batch, lease, send.delete, deletes),
+        _in_calls(batch, lease, send.merge, merges),
     ]
-    drchrono = [
-        _in_rows(batch, lease, send, writes)
-        for send, writes in ((send_drchrono.patch, patches), (send_drchrono.post, posts))
-    ]
+    drchrono = [_in_rows(batch, lease, one, writes) for one, writes in ((send.patch, patches), (send.post, posts))]
     patched, posted, *found = await asyncio.gather(*drchrono, *salesforce)
     patched |= dict.fromkeys((one.link.id for one in late), LeaseLost("too many for one pass"))
     outcomes: dict[str, dict[Side, WriteAnswer]] = {
@@ -170,6 +174,8 @@ async def _journalled(
     database, known = batch.runtime.database, batch.runtime.settings
     is_drchrono = planned[0].side is Side.DRCHRONO
     limit = known.drchrono_request_limit if is_drchrono else known.salesforce_request_limit
+    if planned[0].entry.call == UPLOAD:
+        limit += timedelta(seconds=batch.runtime.timings.transfer_s)
 
     async def plan(part: Mapping[str, PreparedWrite]) -> dict[str, bool]:
         ours = await journal.plan(database, lease.token, [write.entry for write in part.values()], limit)
@@ -189,16 +195,6 @@ async def _journalled(
     return outcomes | (await _journalled(batch, lease, send, again) if again else {})
 
 
-def sendable(table: Table, write: PreparedWrite) -> PreparedWrite:
-    """Give a write whose record can be made and sent; whatever speaks against that shows before anything is planned.
-
-    Raises  any error
-    """
-    raw, _ = table.write(write.side, write.fields, write.zone)
-    json.dumps({**table.constants, **write.beside, **raw}, ensure_ascii=False, allow_nan=False).encode()
-    return write
-
-
 async def _journal_answers(batch: Batch, writes: Sequence[PreparedWrite], outcomes: Mapping[str, WriteAnswer]) -> None:
     """Journal what was answered; a write whose answer cannot be journalled stays open there, and is looked for."""
 
@@ -215,6 +211,8 @@ async def _sent(batch: Batch, lease: Lease, send: Send, writes: Sequence[Prepare
 
     if not writes or writes[0].side is Side.DRCHRONO:
         return await call(writes)
+    if batch.rules.table.kind is Kind.DOCUMENT:  # one by one as it is: a smaller call says nothing more
+        return await send_salesforce.of_the_org(batch, await call(writes))
     return await send_salesforce.in_smaller_calls(batch, call, writes)
 
 
@@ -296,103 +294,3 @@ def _answer(write: PreparedWrite, outcome: WriteAnswer) -> Answer:
             return Answer(write.entry.id, WriteState.UNKNOWN, outcome.cause)
         case _:
             return Answer(write.entry.id, WriteState.REFUSED, type(outcome).__name__)
-
-
-def prepare_writes(batch: Batch, observed: Observed, plan: ReadyPlan | SyncError | None) -> Iterator[PreparedWrite]:
-    """Give the writes of one plan, at most one to a side; none where nothing was seen or nothing is planned."""
-    if not isinstance(observed.seen, Seen):
-        return
-    link, seen, table = observed.link, observed.seen, batch.rules.table
-    match plan:
-        case Write() | Wait():
-            yield from _prepare_updates(batch, link, seen, plan)
-        case Create() if plan.fields:
-            yield _prepare_create(batch, link, seen, plan)
-        case Delete():
-            yield _prepare_removal(batch, link, seen, "delete", {})
-        case MergeContacts():
-            filled = table.write(Side.SALESFORCE, plan.fields)[0]
-            yield _prepare_removal(batch, link, seen, "merge", {"Id": plan.merge_into, **filled})
-
-
-def _prepare_updates(batch: Batch, link: Link, seen: Seen, plan: Write | Wait) -> Iterator[PreparedWrite]:
-    """Give the writes that change records on both sides, and have a Contact name its chart."""
-    compared, zone = (plan.compared, plan.zone) if isinstance(plan, Write) else (Comparison(), "")
-    for side in Side:
-        fields = planned_writes(plan).get(side, {})
-        writes_key = plan.writes_key and side is Side.SALESFORCE
-        if not fields and not writes_key:
-            continue
-        before = _held(seen, side)
-        entry_id = str(ULID())
-        key = {EXTERNAL_ID: (None, batch.rules.key_stamp(link, link.drchrono_id))} if writes_key else {}
-        entry = Entry(
-            link.id,
-            side,
-            "update",
-            {**write_stamps(batch.rules, link, fields, before), **key},
-            _replaced(batch, entry_id, fields, before),
-            write_reasons(batch.rules, compared, fields),
-            None,
-            _conflicts(batch, seen, compared, fields),
-            entry_id,
-        )
-        id_ = before.id if isinstance(before, Snapshot) else link.id_on(side)
-        beside = {batch.rules.table.external_id: link.drchrono_id} if writes_key else {}
-        yield PreparedWrite(link, id_, entry, fields, {}, zone, beside)
-
-
-def _prepare_create(batch: Batch, link: Link, seen: Seen, plan: Create) -> PreparedWrite:
-    """Give the write that makes a record; what is sent to DrChrono is kept, to find by it what it may have made."""
-    before, entry_id, is_chart = _held(seen, plan.side), str(ULID()), plan.side is Side.DRCHRONO
-    sent = batch.runtime.vault.seal(dict(plan.fields), SealedColumn.WRITE_SENT.of(entry_id)) if is_chart else None
-    entry = Entry(
-        link.id,
-        plan.side,
-        "create",
-        write_stamps(batch.rules, link, plan.fields, before),
-        _replaced(batch, entry_id, plan.fields, before),
-        sent=sent,
-        id=entry_id,
-    )
-    id_ = before.id if isinstance(before, Snapshot) else link.id_on(plan.side)
-    return PreparedWrite(link, id_, entry, plan.fields, {}, plan.zone, plan.extra)
-
-
-def _prepare_removal(batch: Batch, link: Link, seen: Seen, call: str, beside: Mapping[str, Any]) -> PreparedWrite:
-    """Give the write by which a record of Salesforce's goes: deleted, or merged into another; what it held is kept."""
-    assert isinstance(seen.salesforce, Snapshot)
-    entry_id = str(ULID())
-    held = batch.runtime.vault.seal(dict(seen.salesforce.fields), SealedColumn.WRITE_REPLACED.of(entry_id))
-    entry = Entry(link.id, Side.SALESFORCE, call, {}, held, id=entry_id)
-    return PreparedWrite(link, seen.salesforce.id, entry, {}, {}, beside=beside)
-
-
-def _held(seen: Seen, side: Side) -> Snapshot | Absent | Deleted | NothingNew:
-    """Give what a side held before a write; of the chart that a Contact is to become nobody has said anything."""
-    held = seen.drchrono if side is Side.DRCHRONO else seen.salesforce
-    return Absent.ABSENT if isinstance(held, NeedsConfirmation) else held
-
-
-def _replaced(
-    batch: Batch, entry_id: str, fields: Fields, before: Snapshot | Absent | Deleted | NothingNew
-) -> str | None:
-    """Give, sealed, the values that a write replaces; None where none are known."""
-    held = before.fields if isinstance(before, Snapshot) else {}
-    replaced = {name: held[name] for name in fields if name in held}
-    return batch.runtime.vault.seal(replaced, SealedColumn.WRITE_REPLACED.of(entry_id)) if replaced else None
-
-
-def _conflicts(batch: Batch, seen: Seen, compared: Comparison, fields: Fields) -> tuple[DecidedConflict, ...]:
-    """Give the conflicts that a write decides, with what each side held."""
-    drchrono, salesforce, table = seen.drchrono, seen.salesforce, batch.rules.table
-    if not isinstance(drchrono, Snapshot) or not isinstance(salesforce, Snapshot):
-        return ()
-    found = []
-    for name in compared.conflicts:
-        if name in fields:
-            id_ = str(ULID())
-            held = {Side.DRCHRONO: drchrono.fields[name], Side.SALESFORCE: salesforce.fields[name]}
-            kept = batch.runtime.vault.seal(held, SealedColumn.CONFLICT_KEPT.of(id_))
-            found.append(DecidedConflict(table.kind, name, f"{table.rows[name].owner} owns it", kept, id_))
-    return tuple(found)

@@ -135,7 +135,7 @@ class KindState:
 
 def kinds_to_load(runtime: Runtime) -> list[Kind]:
     """Give the kinds that wait for a person's word, parents first; doctors and offices come at once."""
-    order = (Kind.PATIENT, Kind.APPOINTMENT)
+    order = (Kind.PATIENT, Kind.APPOINTMENT, Kind.DOCUMENT)
     return [kind for kind in order if kind in runtime.mappings and not runtime.mappings[kind].is_one_way]
 
 

@@ -121,6 +121,8 @@ def vendor_pages(runtime: Runtime, kind: Kind, ids: Mapping[Side, str | None]) -
     """
     known, folder = runtime.settings, runtime.mappings[kind].path.rpartition("/")[2]
     homes = {Side.DRCHRONO: f"{known.drchrono_base_url}/{folder}", Side.SALESFORCE: known.salesforce_login_url}
+    if kind is Kind.DOCUMENT:  # DrChrono shows them in the chart of their patient, at no address of their own
+        del homes[Side.DRCHRONO]
     return {side: f"{home}/{id_}" for side, home in homes.items() if home and (id_ := ids.get(side))}
 
 

@@ -16,15 +16,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ulid import ULID
+
 from app.errors import BatchFailed, SyncError
 from app.log import log
 from app.metrics.definitions import UNREADABLE_ROWS
+from app.ports import LISTED, Delivery, RecordEvent, SealedColumn
 from app.runtime import Runtime
-from app.store import backfills, links
+from app.store import backfills, documents, links
 from app.sync.base import Rules
 from app.sync.create import is_opted_in
 from app.sync.deletions import is_deleted
 from app.sync.dismissals import is_as_shown
+from app.sync.mappings.codecs import is_record_id
 from app.sync.mappings.table import Table
 from app.sync.model import Exclusion, Kind, Lane, Link, Side, Snapshot
 from app.sync.snapshots import SideReader
@@ -35,6 +39,7 @@ from app.vendors.salesforce import search
 from app.vendors.salesforce import wire as salesforce
 from app.vendors.salesforce.client import Salesforce
 from app.vendors.salesforce.wire import moment
+from workers.batch import drchrono_of
 from workers.bisection import one_by_one
 
 _DAYS = timedelta(days=2)  # DrChrono's `since` knows days only, of a zone it does not name
@@ -200,11 +205,12 @@ async def newest_stamps(runtime: Runtime, table: Table) -> dict[Side, str]:
 
     Raises  VendorError
     """
-    assert runtime.drchrono is not None
     assert runtime.salesforce is not None
     now = runtime.now()
     newest = (now - _DAYS).date().isoformat()  # of what was changed before that day, `drchrono_pages` shows nothing
-    async for page in drchrono_pages(runtime.drchrono.on(Lane.COMPARE), table, now):
+    client = drchrono_of(runtime, table.kind, Lane.COMPARE)
+    assert client is not None
+    async for page in drchrono_pages(client, table, now):
         newest = max([newest, *(wire.version(row) for row in page.rows)])
     org, since = runtime.salesforce.on(Lane.COMPARE), moment(now - _DAYS)
     last = await org.select(table.object, [_STAMP], f"{_STAMP} >= {since}", [f"{_STAMP} DESC"], 1)
@@ -234,6 +240,29 @@ def _is_not_after(side: Side, stamp: str, newest: str) -> bool:
     if side is Side.DRCHRONO:
         return stamp <= newest
     return not _is_moment(stamp) or datetime.fromisoformat(stamp) <= datetime.fromisoformat(newest)
+
+
+async def of_linked_patients(runtime: Runtime, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the documents of patients that are linked and in the set that is synced, and those that are linked."""
+    ids = {str(row["patient"]) for row in rows if is_record_id(row.get("patient"))}
+    patients = await documents.records_of(runtime.database, ids, in_the_set=True)
+    others = [wire.record_id(row) for row in rows if str(row.get("patient")) not in patients]
+    known = await links.heard_of(runtime.database, Kind.DOCUMENT, others, Side.DRCHRONO) if others else set()
+    return [row for row in rows if str(row.get("patient")) in patients or wire.record_id(row) in known]
+
+
+def listed_delivery(runtime: Runtime, kind: Kind, row: Mapping[str, Any], scan_id: str, lane: Lane | None) -> Delivery:
+    """Give a row as a delivery to ourselves, kept once a scan however often it is listed.
+
+    lane  in which its record falls due by it; None: not yet
+    """
+    record_id, version = wire.record_id(row), wire.version(row)
+    parts = (LISTED, scan_id, kind, record_id, version)
+    key = runtime.keys.digest(*(part.encode() for part in parts))
+    kept, id_ = runtime.mappings[kind].keep(row, "id", "updated_at", *wire.BESIDE), str(ULID())
+    sealed = runtime.vault.seal(kept, SealedColumn.DELIVERY_BODY.of(id_))
+    events = (RecordEvent(Side.DRCHRONO, kind, record_id, version, lane),)
+    return Delivery(Side.DRCHRONO, LISTED, None, key, sealed, "kept", events, id_)
 
 
 def record_unreadable_rows(runtime: Runtime, kind: Kind, side: Side, count: int) -> None:

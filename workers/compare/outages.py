@@ -62,6 +62,12 @@ def watermark_of(kind: Kind) -> str:
     return f"compare_{kind}"
 
 
+def every_of(runtime: Runtime, kind: Kind) -> timedelta:
+    """Give how often a kind is compared; documents oftener, for nothing tells of them."""
+    known = runtime.settings
+    return known.document_poll_every if kind is Kind.DOCUMENT else known.reconcile_every
+
+
 def _none() -> Mapping[str, FailingJob]:
     return {}
 
@@ -107,12 +113,12 @@ async def due_comparison(runtime: Runtime, kind: Kind, dark: Sequence[Outage]) -
     mark = await schedules.watermark(runtime.database, watermark_of(kind))
     owed = [one for one in dark if mark is None or one.until > mark]
     if not owed or await scans.is_under_way(runtime.database, watermark_of(kind), _STILL):
-        is_ours = await schedules.try_claim(runtime.database, watermark_of(kind), runtime.settings.reconcile_every)
+        is_ours = await schedules.try_claim(runtime.database, watermark_of(kind), every_of(runtime, kind))
         return DueComparison(watermark_of(kind)) if is_ours else None
     name = f"dark_{kind}"
     if not await schedules.try_claim(runtime.database, name, AT_MOST_EVERY):
         return None
-    await schedules.again_in(runtime.database, watermark_of(kind), runtime.settings.reconcile_every)
+    await schedules.again_in(runtime.database, watermark_of(kind), every_of(runtime, kind))
     return DueComparison(name, _since(kind, owed, mark, runtime.now()))
 
 

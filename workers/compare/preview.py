@@ -34,13 +34,14 @@ from app.sync.model import Absent, Base, Kind, Lane, Link, NothingNew, Seen, Sid
 from app.sync.plan import Create, Hold, LinkTo, Nothing, Plan, Wait
 from app.vendors.drchrono import wire
 from workers import read
-from workers.batch import Batch, Observed, read_only_batch
+from workers.batch import Batch, Observed, drchrono_of, read_only_batch
 from workers.bisection import one_by_one
 from workers.compare.checkpoint import DryRun, PreviewProgress
 from workers.compare.listing import (
     changed_contacts,
     changed_rows,
     drchrono_pages,
+    of_linked_patients,
     record_unreadable_rows,
     salesforce_pages,
     unloaded,
@@ -151,10 +152,12 @@ async def _met(
 
 async def _charts(runtime: Runtime, found: DryRun, since: datetime | None, lane: Lane) -> AsyncIterator[list[Due]]:
     """Give DrChrono's rows that tell of something, as if they had been delivered."""
-    assert runtime.drchrono is not None
     table, rules = runtime.mappings[found.kind], runtime.rules(found.kind)
-    async for page in drchrono_pages(runtime.drchrono.on(lane), table, since):
-        taken = found.take(Side.DRCHRONO, page.rows)
+    client = drchrono_of(runtime, found.kind, lane)
+    assert client is not None
+    async for page in drchrono_pages(client, table, since):
+        rows = await of_linked_patients(runtime, page.rows) if found.kind is Kind.DOCUMENT else page.rows
+        taken = found.take(Side.DRCHRONO, rows)
         record_unreadable_rows(runtime, found.kind, Side.DRCHRONO, page.unreadable)
         agreed, failed = await _met(runtime, found, Side.DRCHRONO, [wire.record_id(row) for row in taken])
         rows = [row for row in taken if wire.record_id(row) not in failed.keys() - agreed.keys()]

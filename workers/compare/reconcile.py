@@ -32,7 +32,7 @@ from workers.lease import LeasedScan, renewing
 
 Notify = Callable[[Iterable[str]], None]
 
-ORDER = (Kind.DOCTOR, Kind.OFFICE, Kind.PATIENT, Kind.APPOINTMENT)  # parents first
+ORDER = (Kind.DOCTOR, Kind.OFFICE, Kind.PATIENT, Kind.APPOINTMENT, Kind.DOCUMENT)  # parents first
 _AFTER_A_FAILURE = timedelta(minutes=1)
 
 

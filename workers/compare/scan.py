@@ -15,10 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from ulid import ULID
-
 from app.log import log
-from app.ports import LISTED, Delivery, Inbox, RecordEvent, SealedColumn
+from app.ports import Inbox
 from app.runtime import Runtime
 from app.store import lanes, links, scans
 from app.store.scans import Scan
@@ -28,7 +26,7 @@ from app.sync.model import Kind, Lane, Side
 from app.vendors.drchrono import wire
 from app.vendors.salesforce.client import DELETIONS_KNOWN_FOR
 from workers import missed_events
-from workers.batch import read_only_batch
+from workers.batch import drchrono_of, read_only_batch
 from workers.compare.checkpoint import Checkpoint, Phase, ScanRequest
 from workers.compare.listing import (
     LATE,
@@ -36,6 +34,8 @@ from workers.compare.listing import (
     changed_contacts,
     changed_rows,
     drchrono_pages,
+    listed_delivery,
+    of_linked_patients,
     read_ahead,
     record_unreadable_rows,
     salesforce_pages,
@@ -118,10 +118,11 @@ class ScanRun:
 
     async def _drchrono(self, checkpoint: Checkpoint) -> AsyncGenerator[Checkpoint]:
         """Every row is as a delivery; where all were shown, those that were not are asked for."""
-        assert self.runtime.drchrono is not None
         is_complete = self.asked.since is None or self.table.is_one_way
         before = Resume(checkpoint.cursor, checkpoint.read.get(Side.DRCHRONO.value, 0), checkpoint.of)
-        pages = drchrono_pages(self.runtime.drchrono.on(self.asked.lane), self.table, self.asked.since, before)
+        client = drchrono_of(self.runtime, self.asked.kind, self.asked.lane)
+        assert client is not None
+        pages = drchrono_pages(client, self.table, self.asked.since, before)
         unreadable = 0
         async with aclosing(read_ahead(pages)) as ahead:
             async for page in ahead:
@@ -161,7 +162,7 @@ class ScanRun:
         """
         assert self.runtime.salesforce is not None
         client, kind, now = self.runtime.salesforce.on(self.asked.lane), self.asked.kind, self.runtime.now()
-        if self.asked.since is not None:
+        if self.asked.since is not None and kind is not Kind.DOCUMENT:  # of versions no such list is kept
             since = self.asked.since - LATE
             ids = await client.gone(self.table.object, since, now) if now - since < DELETIONS_KNOWN_FOR else None
             if ids is None:
@@ -186,10 +187,9 @@ class ScanRun:
 
     async def _keep_charts(self, rows: Sequence[dict[str, Any]]) -> int:
         """Keep the rows that tell of something, and give how many those are."""
-        rules = self.runtime.rules(self.asked.kind)
-        agreed = await links.links_to_compare(
-            self.runtime.database, self.asked.kind, [wire.record_id(row) for row in rows]
-        )
+        kind, rules = self.asked.kind, self.runtime.rules(self.asked.kind)
+        rows = await of_linked_patients(self.runtime, rows) if kind is Kind.DOCUMENT else rows
+        agreed = await links.links_to_compare(self.runtime.database, kind, [wire.record_id(row) for row in rows])
         told = changed_rows(rules, rows, agreed)
         pairs = {record_id: link for record_id, link in agreed.items() if link.is_pair}
         news = {record_id: wire.version(row) for record_id, row in told.items() if record_id not in pairs}
@@ -197,20 +197,11 @@ class ScanRun:
             del told[left_alone]
         known = {record_id: pairs[record_id].id for record_id in told if record_id in pairs}
         await self._doubt(Side.DRCHRONO, {record_id: wire.version(told[record_id]) for record_id in known})
-        kept = (self._delivery(row, None if id_ in known else self.asked.lane) for id_, row in told.items())
+        lanes_of = {id_: None if id_ in known else self.asked.lane for id_ in told}
+        kept = (listed_delivery(self.runtime, kind, row, self.scan.id, lanes_of[id_]) for id_, row in told.items())
         await asyncio.gather(*(self.inbox.keep(one) for one in kept))
         await scans.add_differing(self.runtime.database, self.scan, Side.DRCHRONO, list(known.values()))
         return len(told)
-
-    def _delivery(self, row: dict[str, Any], lane: Lane | None) -> Delivery:
-        """Give a row as a delivery to ourselves, kept once a scan however often it is listed."""
-        kind, record_id, version = self.asked.kind, wire.record_id(row), wire.version(row)
-        parts = (LISTED, self.scan.id, kind, record_id, version)
-        key = self.runtime.keys.digest(*(part.encode() for part in parts))
-        kept, id_ = self.table.keep(row, "id", "updated_at", *wire.BESIDE), str(ULID())
-        sealed = self.runtime.vault.seal(kept, SealedColumn.DELIVERY_BODY.of(id_))
-        events = (RecordEvent(Side.DRCHRONO, kind, record_id, version, lane),)
-        return Delivery(Side.DRCHRONO, LISTED, None, key, sealed, "kept", events, id_)
 
     async def _note_contacts(self, rows: Sequence[dict[str, Any]]) -> int:
         """Point out the records that tell of something, and note those that ask to be taken over; gives how many."""
@@ -251,7 +242,7 @@ class ScanRun:
 
     async def _doubt(self, side: Side, versions: Mapping[str, str]) -> None:
         """Have the feed of a side doubted for what linked records show that nobody has told of, before it is let go."""
-        if self.asked.lane is Lane.COMPARE and not self.table.is_one_way:
+        if self.asked.lane is Lane.COMPARE and missed_events.has_feed(self.table):
             await missed_events.record_missed_rows(self.runtime, self.asked.kind, side, versions)
 
     async def _mark_living(self, rows: Sequence[dict[str, Any]]) -> None:

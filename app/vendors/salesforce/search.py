@@ -87,6 +87,11 @@ def concerned(table: Table) -> str:
     return f"({table.opt_in} = true OR {table.external_id} != null)" if table.opt_in else ""
 
 
+def of_files(document_ids: Sequence[str]) -> str:
+    """Give the condition that a version is one of these Files'."""
+    return format_soql("ContentDocumentId IN {}", list(document_ids))
+
+
 def starts_between(table: Table, begin: datetime, end: datetime) -> tuple[str, str]:
     """Give the condition that a visit starts in a span, and the field it starts by."""
     name = _start(table).names[Side.SALESFORCE]

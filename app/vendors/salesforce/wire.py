@@ -62,7 +62,7 @@ def long_id(given: str) -> str:
 
 
 # every org's standard objects share these key prefixes; a custom object's is the org's own, and begins with an a
-_KEY_PREFIXES = {"account": "001", "contact": "003", "lead": "00Q"}
+_KEY_PREFIXES = {"account": "001", "contact": "003", "lead": "00Q", "contentversion": "068"}
 
 
 def id_of(table: str, given: str) -> str:

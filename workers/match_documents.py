@@ -1,0 +1,268 @@
+"""Match documents: before one is uploaded, the other side is searched for it; none is ever there twice.
+
+Neither side keeps a key of ours that can be trusted: an external id on a version may be that of the version before, and
+DrChrono has none. So a document is known by its patient and by its bytes. They are inspected first, which also says
+whether they may travel. In Salesforce the Files on the patient's record are searched, by external id and checksum; in
+DrChrono the patient's documents of the same title and date, whose bytes are read and compared. One content of one
+patient is matched by one worker at a time. An upload whose answer never came is looked for in the same way, and twice,
+before another may be tried.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from ulid import ULID
+
+from app.documents.content import OpenContent, inspect
+from app.errors import DocumentNotReady, DocumentRefused, SyncError, Unauthorized
+from app.ports import SealedColumn
+from app.store import documents, identity_index
+from app.sync.create import recheck_unanswered_upload
+from app.sync.decide import decide
+from app.sync.failure_causes import ASK, BUSY, BYTES_MISSING, NO_PARENT, SAME_CONTENT
+from app.sync.file_types import FileType
+from app.sync.inspection import Inspection
+from app.sync.model import UPLOAD, Fields, Kind, Link, PendingWrite, RecordRef, Seen, Side, Snapshot
+from app.sync.plan import Create, FindCreated, Hold, LinkTo, Plan, ReadyPlan, Wait
+from app.sync.snapshots import SideReader
+from app.vendors.drchrono import wire
+from app.vendors.drchrono.documents import DrChronoDocuments, extension
+from app.vendors.salesforce.files import SalesforceFiles
+from workers.batch import Batch, Observed
+from workers.bisection import side_by_side
+
+_AT_ONCE = 3  # bytes of so many are on their way together
+_AGAIN = timedelta(seconds=30)
+_LONGEST_MISSING = timedelta(hours=6)  # DrChrono needs seconds to store a file; after hours it never will
+
+
+async def match_documents(
+    batch: Batch, observed: Sequence[Observed], plans: Mapping[str, Plan | SyncError]
+) -> dict[str, ReadyPlan | SyncError]:
+    """Give the plans, each upload and each search for one replaced by what was found of it, or why nothing could be."""
+    looks = {one.link.id: one for one in observed}
+    asked = {
+        link_id: (looks[link_id], plan)
+        for link_id, plan in plans.items()
+        if isinstance(plan, Create | FindCreated) or (isinstance(plan, LinkTo) and _is_a_hint(looks[link_id]))
+    }
+    if not asked:
+        return {link_id: plan for link_id, plan in plans.items() if not isinstance(plan, FindCreated)}
+    search, turns = DocumentSearch(batch), asyncio.Semaphore(_AT_ONCE)
+
+    async def judge(one: tuple[Observed, Create | FindCreated | LinkTo]) -> ReadyPlan:
+        async with turns:
+            return await search.judge(*one)
+
+    judged = await side_by_side(asked, judge)
+    return {link_id: plan for link_id, plan in plans.items() if not isinstance(plan, FindCreated)} | judged
+
+
+def _is_a_hint(observed: Observed) -> bool:
+    """Say whether a record is to be linked because its version names one, and for no better reason."""
+    return observed.link.drchrono_id is None and not observed.link.own_writes
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a search for a document's twin came to.
+
+    id        the record that it is; None where there is none
+    is_sent   another record of the same patient has the same bytes, and is linked already
+    is_open   one may be it, whose bytes are not there yet
+    """
+
+    id: str | None = None
+    is_sent: bool = False
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSearch:
+    """The searches of one batch."""
+
+    batch: Batch
+
+    @property
+    def files(self) -> SalesforceFiles:
+        """The org's files."""
+        return SalesforceFiles(self.batch.salesforce, [self.batch.rules.table.external_id])
+
+    @property
+    def documents(self) -> DrChronoDocuments:
+        """The practice's documents.
+
+        Raises  Unauthorized while it is not connected
+        """
+        if self.batch.drchrono is None:
+            raise Unauthorized(Side.DRCHRONO.value, "GET /api/documents", code="NOT_CONNECTED")
+        return DrChronoDocuments(self.batch.drchrono)
+
+    async def judge(self, observed: Observed, plan: Create | FindCreated | LinkTo) -> ReadyPlan:
+        """Say what becomes of a document that is to be made, may have been, or names one.
+
+        Raises  SyncError
+        """
+        if isinstance(plan, LinkTo):
+            return await self._named(observed, plan)
+        if observed.link.drchrono_id is not None:
+            return await self._to_salesforce(observed, plan)
+        return await self._to_drchrono(observed, plan)
+
+    async def _named(self, observed: Observed, plan: LinkTo) -> ReadyPlan:
+        """Link a version to the document that it names, if the bytes of both are the same; else it names none."""
+        assert isinstance(observed.seen, Seen)
+        version = observed.seen.salesforce
+        assert isinstance(version, Snapshot)
+        record = await self.documents.read(plan.link_to)
+        if record is not None:
+            found = await self._inspected(observed.link, lambda: self.documents.content(record), extension(record))
+            if version.file is not None and version.file.checksum in ("", found.md5):
+                return replace(plan, content=found)
+        seen = replace(observed.seen, salesforce=replace(version, key=None))
+        anew = decide(self.batch.rules, observed.link, seen, self.batch.leased.now)
+        if not isinstance(anew, Create):
+            assert not isinstance(anew, FindCreated)
+            return anew
+        return await self._to_drchrono(replace(observed, seen=seen), anew)
+
+    async def _to_salesforce(self, observed: Observed, plan: Create | FindCreated) -> ReadyPlan:
+        link = observed.link
+        record = await self.documents.read(link.drchrono_id or "")
+        if record is None:
+            return Wait(ASK, self.batch.leased.now + self.batch.rules.search_gap)
+        shown = SideReader(self.batch.rules.table).drchrono(wire.record_id(record), record, wire.version(record))
+        row = self.batch.rules.table.row_of("patient")
+        assert row is not None
+        patient = shown.fields.get(row.name) or ""
+        contact = (await documents.records_of(self.batch.runtime.database, [patient])).get(patient)
+        if contact is None:
+            here = (RecordRef(Side.DRCHRONO, Kind.PATIENT, patient),) if patient else ()
+            return Wait(NO_PARENT, self.batch.leased.now + _AGAIN, here)
+        content = await self._inspected(link, lambda: self.documents.content(record), extension(record))
+        if not await self._is_ours(link, patient, content):
+            return self._later()
+        found = await self._in_salesforce(link, contact, content)
+        return self._judged(link, plan, found, content, Side.SALESFORCE)
+
+    async def _in_salesforce(self, link: Link, contact: str, content: Inspection) -> _Found:
+        """Search the Files on a patient's record: the one that names this document, else one with its bytes."""
+        same = [one for one in await self.files.with_checksum(contact, content.md5) if one.get("Id")]
+        taken = await identity_index.already_paired(
+            self.batch.runtime.database, Kind.DOCUMENT, Side.SALESFORCE, {one["Id"] for one in same}
+        )
+        free = [one for one in same if one["Id"] not in taken]
+        name = self.batch.rules.table.external_id
+        named = [one for one in free if str(one.get(name) or "").strip() == link.drchrono_id]
+        unnamed = [one for one in free if not str(one.get(name) or "").strip()]
+        ids = sorted(one["Id"] for one in named) or sorted(one["Id"] for one in unnamed)
+        return _Found(ids[0] if ids else None)
+
+    async def _to_drchrono(self, observed: Observed, plan: Create | FindCreated) -> ReadyPlan:
+        link, seen = observed.link, observed.seen
+        assert isinstance(seen, Seen)
+        attempt = next((one for one in link.own_writes if one.call == UPLOAD), None)
+        who: Fields = plan.fields if isinstance(plan, Create) else {}
+        if isinstance(plan, FindCreated) and attempt is not None and attempt.sent is not None:
+            who = self.batch.runtime.vault.open(attempt.sent, SealedColumn.WRITE_SENT.of(attempt.id))
+        version = seen.salesforce.file if isinstance(seen.salesforce, Snapshot) else None
+        id_ = link.salesforce_id or ""
+        content = await self._inspected(
+            link, lambda: self.files.content(id_), version.extension if version is not None else ""
+        )
+        row = self.batch.rules.table.row_of("patient")
+        assert row is not None
+        patient = who.get(row.name) or ""
+        if not await self._is_ours(link, patient, content):
+            return self._later()
+        found = await self._in_drchrono(who, patient, content)
+        return self._judged(link, plan, found, content, Side.DRCHRONO)
+
+    async def _in_drchrono(self, who: Fields, patient: str, content: Inspection) -> _Found:
+        """Search a patient's documents: those of the same title and date, by their bytes."""
+        table, reader = self.batch.rules.table, SideReader(self.batch.rules.table)
+        alike: dict[str, dict[str, Any]] = {}
+        async for page in self.documents.pages(patient=patient):
+            for record in wire.readable(page):
+                shown = reader.drchrono(wire.record_id(record), record)
+                if self._is_alike(who, shown.fields) and shown.fields.get(table.tombstone or "") is None:
+                    alike[shown.id] = record
+        keys = self.batch.runtime.keys
+        taken = await identity_index.already_paired(
+            self.batch.runtime.database, Kind.DOCUMENT, Side.DRCHRONO, alike.keys()
+        )
+        kept = await documents.of_links(self.batch.runtime.database, taken.values())
+        is_sent = any(
+            one.content_stamp is not None and content.matches(keys, one.link_id, one.content_stamp)
+            for one in kept.values()
+        )
+        is_open = False
+        for id_, record in sorted(alike.items()):
+            if id_ in taken:
+                continue
+            try:
+                other = await self._inspected_twin(record)
+            except DocumentNotReady as error:
+                if error.cause != BYTES_MISSING:
+                    raise
+                is_open = True
+                continue
+            if other is not None and (other.size, other.sha256) == (content.size, content.sha256):
+                return _Found(id_)
+        return _Found(None, is_sent=is_sent, is_open=is_open)
+
+    def _is_alike(self, who: Fields, shown: Fields) -> bool:
+        table = self.batch.rules.table
+        rows = [row for name in ("description", "date") if (row := table.row_of(name)) is not None]
+        return all(row.equal(who.get(row.name), shown.get(row.name)) for row in rows)
+
+    async def _inspected_twin(self, record: Mapping[str, Any]) -> Inspection | None:
+        """Give what is in a document that may be the same; None where that may not travel: then it is another."""
+        try:
+            return await inspect(
+                lambda: self.documents.content(record), self.batch.runtime.content_rules, [*FileType], ""
+            )
+        except DocumentRefused:
+            return None
+
+    async def _inspected(self, link: Link, opened: OpenContent, named: str) -> Inspection:
+        """Give what the bytes of a document are.
+
+        Raises  DocumentRefused where they may not travel, or are not there after hours; DocumentNotReady, VendorError
+        """
+        types = [FileType(one) for one in self.batch.rules.table.types]
+        try:
+            return await inspect(opened, self.batch.runtime.content_rules, types, named)
+        except DocumentNotReady as error:
+            is_late = self.batch.leased.now - ULID.from_str(link.id).datetime > _LONGEST_MISSING
+            if error.cause == BYTES_MISSING and is_late:
+                raise DocumentRefused(BYTES_MISSING) from None
+            raise
+
+    async def _is_ours(self, link: Link, patient: str, content: Inspection) -> bool:
+        """Say whether this content of this patient may be matched by this pass; nobody else does until it is saved."""
+        parts = (b"document", patient.encode(), content.sha256.encode())
+        person = self.batch.runtime.keys.digest(*parts)
+        database, token = self.batch.runtime.database, self.batch.leased.token
+        return person in await identity_index.lease_people(database, token, {link.id: person})
+
+    def _later(self) -> Wait:
+        return Wait(BUSY, self.batch.leased.now + timedelta(seconds=1.5))
+
+    def _judged(
+        self, link: Link, plan: Create | FindCreated, found: _Found, content: Inspection, side: Side
+    ) -> ReadyPlan:
+        attempts = [one for one in link.own_writes if one.call == UPLOAD and one.side is side]
+        if isinstance(plan, FindCreated):
+            attempt: PendingWrite = attempts[0]
+            rules, now = self.batch.rules, self.batch.leased.now
+            judged = recheck_unanswered_upload(rules, attempt, found.id, now, may_show=found.is_open)
+            return replace(judged, content=content) if isinstance(judged, LinkTo) else judged
+        if found.id is not None:
+            return LinkTo(found.id, content)
+        if found.is_open:
+            return Wait(BUSY, self.batch.leased.now + _AGAIN)
+        return Hold(SAME_CONTENT) if found.is_sent else replace(plan, content=content)

@@ -1,0 +1,124 @@
+"""What a version of a File is read as beside its own record: whose document it is, and which one it replaces.
+
+A File does not say whose it is; the records that it is on do. So with each batch of versions two questions go to
+Salesforce, however many they are: which records their Files are on, and of these patients who their doctor is and
+whether those that we know of are there still. Which of them are patients we know ourselves.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.store import dependencies, documents
+from app.store.identity_index import already_paired
+from app.sync.documents import Placement, placed, without_inherited_key
+from app.sync.mappings.table import Table
+from app.sync.model import Deleted, Kind, Link, RecordRef, Side, Snapshot
+from app.sync.snapshots import SideReader
+from app.vendors.salesforce import search
+from app.vendors.salesforce.files import SalesforceFiles
+from app.vendors.salesforce.wire import id_of
+from workers.batch import Batch
+
+_MOST_VERSIONS = 2_000
+
+
+async def with_placements(
+    batch: Batch, links: Mapping[str, Link], held: Mapping[str, Snapshot | Deleted]
+) -> dict[str, Snapshot | Deleted]:
+    """Give what Salesforce holds of documents, each as the document of its patient; by link id.
+
+    Raises  VendorError
+    """
+    versions = {id_: one for id_, one in held.items() if isinstance(one, Snapshot) and one.file is not None}
+    if not versions:
+        return {**held}
+    patients = batch.runtime.mappings[Kind.PATIENT]
+    on_records = await SalesforceFiles(batch.salesforce).linked_records(
+        sorted({one.file.document_id for one in versions.values() if one.file})
+    )
+    on_patients = {
+        document: [record for record in records if id_of(patients.object, record)]
+        for document, records in on_records.items()
+    }
+    refs = {RecordRef(Side.SALESFORCE, Kind.PATIENT, id_) for ids in on_patients.values() for id_ in ids}
+    known = await dependencies.drchrono_ids_of(batch.runtime.database, refs)
+    linked = {record: known.get((Kind.PATIENT, record)) for ids in on_patients.values() for record in ids}
+    filed = await _filed(batch, links, versions)
+    lone = {id_: one for id_, one in versions.items() if not links[id_].is_pair}
+    asked = {record for record, patient in linked.items() if patient is not None} if lone else set()
+    asked |= {record for _, record in filed.values() if record is not None and record not in linked}
+    there = await _patients(batch, patients, sorted(asked))
+    earlier = await _earlier(batch, lone)
+    named = {one.key for one in lone.values() if one.key is not None}
+    taken = await already_paired(batch.runtime.database, Kind.DOCUMENT, Side.DRCHRONO, named) if named else set()
+    found: dict[str, Snapshot | Deleted] = {**held}
+    for link_id, version in versions.items():
+        assert version.file is not None
+        records = on_patients.get(version.file.document_id, [])
+        of = filed.get(link_id)
+        where = Placement({one: linked[one] for one in records}, of, is_there=of is not None and of[1] in there)
+        if link_id in lone:
+            version = without_inherited_key(version, taken)  # noqa: PLW2901
+        one = placed(batch.rules.table, links[link_id], version, where, batch.runtime.settings.zone)
+        found[link_id] = _with_origin(one, there, earlier) if isinstance(one, Snapshot) else one
+    return found
+
+
+def _with_origin(version: Snapshot, there: Mapping[str, str | None], earlier: Mapping[str, str]) -> Snapshot:
+    """Give a version with its patient's doctor and the document that it replaces."""
+    assert version.file is not None
+    doctor = there.get(version.file.contact_id or "")
+    return replace(version, file=replace(version.file, doctor=doctor, earlier=earlier.get(version.id)))
+
+
+async def _filed(
+    batch: Batch, links: Mapping[str, Link], versions: Mapping[str, Snapshot]
+) -> dict[str, tuple[str, str | None]]:
+    """Give, by link id, the patient that a document is known to be of, and that one's record in Salesforce."""
+    kept = await documents.of_links(batch.runtime.database, [id_ for id_ in versions if links[id_].is_pair])
+    patients = {id_: one.patient_id for id_, one in kept.items() if one.patient_id is not None}
+    records = await documents.records_of(batch.runtime.database, set(patients.values()))
+    return {id_: (patient, records.get(patient)) for id_, patient in patients.items()}
+
+
+async def _patients(batch: Batch, table: Table, record_ids: Sequence[str]) -> dict[str, str | None]:
+    """Give, of patients' records that are there, the doctor by DrChrono's id; None where they name none."""
+    if not record_ids:
+        return {}
+    row = table.row_of("doctor")
+    names = row.selected if row is not None else ()
+    found = await batch.salesforce.read(table.object, names, table.external_id, record_ids, [])
+    reader = SideReader(table)
+    seen = [reader.salesforce(record) for record in found]
+    return {one.id: one.fields.get(row.name) if row is not None else None for one in seen}
+
+
+async def _earlier(batch: Batch, lone: Mapping[str, Snapshot]) -> dict[str, str]:
+    """Give, by the Id of a version that is new to us, the document of the latest version before it that is one."""
+    newer = [one for one in lone.values() if one.file is not None and one.file.number > 1]
+    if not newer:
+        return {}
+    table = batch.rules.table
+    files = sorted({one.file.document_id for one in newer if one.file})
+    rows: list[dict[str, Any]] = await batch.salesforce.select(
+        table.object,
+        ["ContentDocumentId", "VersionNumber"],
+        search.of_files(files),
+        ["ContentDocumentId"],
+        _MOST_VERSIONS,
+    )
+    refs = {RecordRef(Side.SALESFORCE, Kind.DOCUMENT, str(row["Id"])) for row in rows}
+    known = await dependencies.drchrono_ids_of(batch.runtime.database, refs)
+    found: dict[str, str] = {}
+    for one in newer:
+        assert one.file is not None
+        before = [
+            (int(row["VersionNumber"]), known[Kind.DOCUMENT, str(row["Id"])])
+            for row in rows
+            if row.get("ContentDocumentId") == one.file.document_id
+            if (Kind.DOCUMENT, str(row["Id"])) in known and int(row["VersionNumber"]) < one.file.number
+        ]
+        if before:
+            found[one.id] = max(before)[1]
+    return found
