@@ -96,8 +96,8 @@ migration: $(READY)  ## M="what it adds": a new empty migration
 env-example: $(READY)  ## write deploy/env.example anew from app/settings/fields.py
 	@$(BIN)/python -m app.settings > $@.new && mv $@.new deploy/env.example
 
-salesforce-source: $(READY)  ## write what of deploy/salesforce follows the shipped mapping
-	@$(BIN)/chronobridge salesforce package --mapping default --out deploy/salesforce
+salesforce-source: $(READY)  ## write what of deploy/salesforce follows deploy/salesforce/mapping.toml
+	@$(BIN)/chronobridge salesforce package --mapping deploy/salesforce/mapping.toml --out deploy/salesforce
 
 salesforce-check:  ## what can be checked of the Salesforce package without an org (node, npm); ARGS=--prove: each finds a planted fault
 	@deploy/salesforce/checks/run $(ARGS)

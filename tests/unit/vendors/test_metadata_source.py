@@ -11,7 +11,9 @@ from app.cli import app
 from app.errors import Misconfigured
 from app.settings.fields import Settings
 from app.sync.mappings import file
+from app.sync.sync_status import STATUS_FIELDS
 from app.vendors.salesforce.metadata.source import PACKAGE, api_version_of, is_generated, source_files, write
+from tests.build import mapping_with_documents
 from tests.standins.salesforce.metadata.shipped import deployed_from
 
 MAIN = "force-app/main"
@@ -47,7 +49,10 @@ external_id = "Visit_Id__c"
 fields.who = { drchrono = "patient", salesforce = "Person__r", codec = "reference", to = "patient", owner = "drchrono" }
 fields.payer = { drchrono = "payer", salesforce = "Payer__r", codec = "reference", to = "patient", owner = "drchrono" }
 """
+DOCUMENTS = (PACKAGE / "mapping.toml").read_text()
 MAPPINGS = {name: name for name in file.PRESETS} | {
+    "documents": DOCUMENTS,
+    "documents of persons": DOCUMENTS.replace('extends = "default"', 'extends = "person-accounts"'),
     "no visits": NO_VISITS,
     "own": OWN,
     "doctors alone": DOCTORS_ALONE,
@@ -88,7 +93,7 @@ def may_edit(files, permission_set):
 
 
 def test_what_lies_in_the_repository_is_what_make_salesforce_source_writes(package):
-    generated = {name: content for name, content in package("default").items() if is_generated(name)}
+    generated = {name: content for name, content in package(DOCUMENTS).items() if is_generated(name)}
 
     there = {path.relative_to(PACKAGE).as_posix() for path in (PACKAGE / "force-app").rglob("*") if path.is_file()}
 
@@ -97,8 +102,14 @@ def test_what_lies_in_the_repository_is_what_make_salesforce_source_writes(packa
     assert changed == [], "run: make salesforce-source"
 
 
+def test_the_documents_of_the_repository_are_those_that_the_shipped_mapping_has_ready(tmp_path):
+    ready = file.load(mapping_with_documents(tmp_path / "mapping.toml"))
+
+    assert file.load(PACKAGE / "mapping.toml") == ready
+
+
 def test_everything_is_written_for_the_version_that_the_service_speaks(package):
-    files = package("default")
+    files = package(DOCUMENTS)
     ours = Settings.model_fields["salesforce_api_version"].default
 
     named = {one for name, content in files.items() if name.endswith(".xml") for one in elements(content, "apiVersion")}
@@ -196,6 +207,64 @@ def test_staff_edit_what_travels_to_drchrono_and_viewers_nothing(package):
     assert not {name for name in staff if name.endswith((".Name", ".LastName", ".MailingStreet"))}
 
 
+def test_without_documents_nothing_of_the_orgs_files_is_in_the_package(package):
+    files = package("default")
+
+    assert [name for name in files if "/documents/" in name or "ContentVersion" in name] == []
+    named = re.compile(rb"Content(Version|Document)|DrChrono(Card)?Documents\b")
+    assert [name for name, content in files.items() if named.search(content) and "__tests__" not in name] == []
+    assert b"DOCUMENTS = null;" in files[f"{MAIN}/lwc/drchronoMapping/drchronoMapping.js"]
+
+
+def test_a_files_fields_are_there_and_no_right_to_files_is_given(package):
+    files = package(DOCUMENTS)
+
+    external_id = field(files, "ContentVersion", "DrChrono_Document_Id__c")
+    assert (external_id["externalId"], external_id["unique"]) == ("true", "false"), "a new version may inherit it"
+    made = {Path(name).name.split(".")[0] for name in files if "/ContentVersion/" in name}
+    assert made >= {"Send_To_DrChrono__c", "DrChrono_Tags__c", "DrChrono_Date__c", "DrChrono_Archived__c"}
+    assert made >= STATUS_FIELDS
+    assert not [
+        name for name in files if "ContentVersion" in name and "/documents/" not in name and "/fields/" not in name
+    ]
+    staff = may_edit(files, "DrChrono_Staff")
+    assert staff["ContentVersion.Send_To_DrChrono__c"]
+    assert not staff["ContentVersion.DrChrono_Document_Id__c"]
+    for name, content in files.items():
+        if "/permissionsets/" in name:
+            assert "ContentVersion" not in elements(content, "object")
+            assert not set(elements(content, "name")) & {"QueryAllFiles", "ViewAllData"}
+
+
+def test_the_code_for_documents_speaks_the_mappings_names(package):
+    renamed = DOCUMENTS.replace("DrChrono_Document_Id__c", "Paper_Id__c").replace("Send_To_DrChrono__c", "Share__c")
+    files = package(renamed.replace('extends = "default"\n', CUSTOM))
+
+    code = b"".join(content for name, content in files.items() if "/documents/" in name)
+    assert b"DrChrono_Document_Id__c" not in code
+    assert b"Send_To_DrChrono__c" not in code
+    assert b"Contact" not in code
+    assert {b"Paper_Id__c", b"Share__c", b"Person__c.SObjectType"} <= set(re.findall(rb"[\w.]+", code))
+
+
+@pytest.mark.parametrize(
+    ("was", "row", "says"),
+    [
+        ('"ContentVersion"', '"Contact"', "documents are files, and Contact holds none; name ContentVersion"),
+        ('opt_in = "Send_To_DrChrono__c"\n', "", "name the box with opt_in"),
+        (
+            "[document]",
+            '[patient]\nobject = "contentversion"\n\n[document]',
+            "ContentVersion holds files, and no patients",
+        ),
+    ],
+    ids=["no files", "every file", "patients in files"],
+)
+def test_what_documents_cannot_be_is_told_with_the_fix(package, was, row, says):
+    with pytest.raises(Misconfigured, match=re.escape(says)):
+        package(DOCUMENTS.replace(was, row))
+
+
 ROW = 'fields.odd = { drchrono = "odd", salesforce = "%s", codec = "%s", owner = "salesforce"%s }'
 
 
@@ -268,8 +337,8 @@ def test_every_row_that_is_wrong_has_a_line(package):
 
 def test_the_command_writes_a_mappings_package_and_leaves_nothing_of_the_one_before(tmp_path):
     folder = tmp_path / "package"
-    for mapping in ("wide", "default"):
-        done = CliRunner().invoke(app, ["salesforce", "package", "--mapping", mapping, "--out", str(folder)])
+    for mapping in (PACKAGE / "mapping.toml", "default"):
+        done = CliRunner().invoke(app, ["salesforce", "package", "--mapping", str(mapping), "--out", str(folder)])
         assert done.exit_code == 0, done.output
 
     written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}

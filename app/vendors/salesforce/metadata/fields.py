@@ -39,7 +39,8 @@ _NAME = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*", re.ASCII)
 _OF_CUSTOM_OBJECTS = frozenset({"name", "ownerid", "recordtypeid", "currencyisocode"})  # their only standard fields
 _PLURALS = (("ay", "ays"), ("ey", "eys"), ("y", "ies"), ("s", "ses"), ("x", "xes"), ("", "s"))
 _ACTIVITIES = frozenset({"event", "task", "activity"})
-_SPELLINGS = {name.casefold(): name for name in ("Account", "Contact", "Lead")}
+FILE = "ContentVersion"  # the object of documents: one version of a file
+_SPELLINGS = {name.casefold(): name for name in ("Account", "Contact", FILE, "Lead")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,11 @@ class OrgObject:
     def is_custom(self) -> bool:
         """Whether the object is ours to make."""
         return self.name.endswith("__c")
+
+    @property
+    def is_file(self) -> bool:
+        """Whether its records are files: a user may do with one what its record allows, and no flow starts for it."""
+        return self.name == FILE
 
     @property
     def word(self) -> str:
@@ -123,7 +129,7 @@ def objects_of(mappings: Mappings) -> tuple[OrgObject, ...]:
         name = names.setdefault(table.object.casefold(), _spelled(table.object))
         tables[name].append(table)
         with _noted(wrong, table, "object"):
-            _check_object(name)
+            _check_object(table, name)
             first = words.setdefault(_word(name).replace("_", "").casefold(), name)
             if first != name:
                 raise _NotAllowed(f"{name} and {first} give flows and triggers one name; name one of them differently")
@@ -166,7 +172,7 @@ def _asked(table: Table) -> Iterator[tuple[str, Callable[[], OrgField]]]:
     """Give the keys of a table that ask for a field, and what makes it."""
     yield "external_id", partial(_external_id, table)
     if table.opt_in is not None:
-        yield "opt_in", partial(_opt_in, table.opt_in)
+        yield "opt_in", partial(_opt_in, table.kind, table.opt_in)
     for row in table.rows.values():
         yield f"fields.{row.name}", partial(_of_row, table, row)
     if table.kind in KINDS_WITH_STATUS:
@@ -192,22 +198,22 @@ def _external_id(table: Table) -> OrgField:
     if not name.endswith("__c"):
         raise _NotAllowed(f"{name} is no custom field of {table.object}; name one that ends in __c")
     _check_name(name)
-    made = {
-        "caseSensitive": True,
-        "externalId": True,
-        "length": _LONGEST_ID,
-        "required": False,
-        "type": "Text",
-        "unique": True,
-    }
+    is_unique = table.kind is not Kind.DOCUMENT  # a new version may inherit it, and must not be refused for that
+    made: Element = {"externalId": True, "length": _LONGEST_ID, "required": False, "type": "Text", "unique": is_unique}
+    made = {"caseSensitive": True, **made} if is_unique else made
     says = f"The id of the {table.kind} in DrChrono, by which both records are linked."
     return OrgField(name, _elements(name, made, says), is_edited=table.kind is Kind.PATIENT)
 
 
-def _opt_in(name: str) -> OrgField:
+def _opt_in(kind: Kind, name: str) -> OrgField:
     _check_name(name)
-    says = "Ticked, the record becomes a patient in DrChrono, unless it is one already."
+    what = "file" if kind is Kind.DOCUMENT else "record"
+    says = f"Ticked, the {what} becomes {_article(kind)} {kind} in DrChrono, unless it is one already."
     return OrgField(name, _elements(name, _CHECKBOX, says), is_edited=True)
+
+
+def _article(kind: Kind) -> str:
+    return "an" if kind[0] in "aeiou" else "a"
 
 
 def _of_row(table: Table, row: Row) -> OrgField:
@@ -302,8 +308,10 @@ def _elements(name: str, made: Element, says: str) -> Element:
     return dict(sorted({**made, "description": says, "inlineHelpText": says, "label": label_of(name)}.items()))
 
 
-def _check_object(name: str) -> None:
-    if name.endswith("__c"):
+def _check_object(table: Table, name: str) -> None:
+    if table.kind is Kind.DOCUMENT or name == FILE:
+        _check_files(table, name)
+    elif name.endswith("__c"):
         _check_name(name)
     elif name.casefold() in _ACTIVITIES:
         raise _NotAllowed(
@@ -311,6 +319,15 @@ def _check_object(name: str) -> None:
         )
     elif not name.isalnum():
         raise _NotAllowed(f"{name} is neither a standard object nor a custom one; name one that ends in __c")
+
+
+def _check_files(table: Table, name: str) -> None:
+    if name != FILE:
+        raise _NotAllowed(f"documents are files, and {name} holds none; name {FILE}")
+    if table.kind is not Kind.DOCUMENT:
+        raise _NotAllowed(f"{FILE} holds files, and no {table.kind}s; name another object")
+    if table.opt_in is None:
+        raise _NotAllowed("of an org's files those alone are sent that somebody ticks; name the box with opt_in")
 
 
 def _check_name(name: str) -> None:

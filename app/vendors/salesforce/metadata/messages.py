@@ -23,8 +23,12 @@ _LAST = 2000  # of all flows that a save starts
 
 
 def message_files(one: OrgObject, api_version: str) -> Iterator[tuple[str, bytes]]:
-    """Give the files by which an object's edits reach the service; of one that only DrChrono edits there are none."""
-    if one.is_one_way:
+    """Give the files by which an object's edits reach the service.
+
+    There are none of an object that only DrChrono edits; nor of the org's files, for which no flow starts: the triggers
+    of `documents` tell of those.
+    """
+    if one.is_one_way or one.is_file:
         return
     yield f"force-app/main/workflows/{one.name}.workflow-meta.xml", document("Workflow", _workflow(one, api_version))
     for when, flow in (("Created", _on_create(one)), ("Updated", _on_update(one))):

@@ -99,13 +99,17 @@ def listed_fields(one: OrgObject) -> list[str]:
 
 
 def _views(one: OrgObject) -> Mapping[str, Element]:
-    """Give an object's list views: of all records where the object is ours, and of each status that people look for."""
+    """Give an object's list views: of all records where the object is ours, and of each status that people look for.
+
+    The org's files have none.
+    """
     name = ["NAME"] if one.is_custom else [_NAMES_IN_LISTS[one.name]] if one.name in _NAMES_IN_LISTS else []
     views: dict[str, Element] = {}
     if one.is_custom:
         columns = [*name, *listed_fields(one)]
         views["All"] = {"fullName": "All", "columns": columns, "filterScope": "Everything", "label": "All"}
-    for status in (SyncStatus.IN_STEP, SyncStatus.FAILED, SyncStatus.NEEDS_REVIEW) if one.has_status else ():
+    is_listed = one.has_status and not one.is_file
+    for status in (SyncStatus.IN_STEP, SyncStatus.FAILED, SyncStatus.NEEDS_REVIEW) if is_listed else ():
         full_name = f"DrChrono_{status.name.title()}"
         views[full_name] = {
             "fullName": full_name,

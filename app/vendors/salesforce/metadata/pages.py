@@ -17,6 +17,8 @@ _OTHER_MOTIF = "Custom18: Form"
 CARD_MAPPING = "force-app/main/lwc/drchronoMapping"
 _PATIENT_ID = "DrChrono_Patient_Id__c"  # where the mapping has no patients: a field that no object has
 _REPORT_TYPE = "DrChrono_Needs_Attention"
+_DOCUMENT_METHODS = ("documents", "send")
+_OF_DOCUMENTS = "What the card asks about the files of a record; null where the mapping has no documents."
 
 
 def page_files(objects: Sequence[OrgObject], api_version: str) -> Iterator[tuple[str, bytes]]:
@@ -30,25 +32,31 @@ def page_files(objects: Sequence[OrgObject], api_version: str) -> Iterator[tuple
             layout = f"{one.name}-{one.label} Layout"  # the name of the one that the platform makes by itself
             yield f"force-app/main/layouts/{layout}.layout-meta.xml", document("Layout", _layout(one, objects))
     yield from _card_files(objects, api_version)
-    with_status = [one for one in objects if one.has_status]
+    with_status = [one for one in objects if one.has_status and not one.is_file]
     if with_status:
         report = document("ReportType", _report_type(with_status))
         yield f"force-app/main/reportTypes/{_REPORT_TYPE}.reportType-meta.xml", report
 
 
 def _card_files(objects: Sequence[OrgObject], api_version: str) -> Iterator[tuple[str, bytes]]:
-    """Give what the card has to know of the mapping: the one field that it names and the mapping may."""
+    """Give what the card has to know of the mapping: a field that it names, and whether there are documents."""
     tables = (table for one in objects for table in one.tables)
     patient_id = next((table.external_id for table in tables if table.kind is Kind.PATIENT), _PATIENT_ID)
     says = "The field by which a record is linked to a patient in DrChrono. It is the mapping's, and written with it."
     folder = f"{CARD_MAPPING}/drchronoMapping"
-    yield f"{folder}.js", f"/** {says} */\nexport const PATIENT_ID = '{patient_id}';\n".encode()
+    asks = _DOCUMENT_METHODS if any(one.is_file for one in objects) else ()
+    lines = [f"import {name} from '@salesforce/apex/DrChronoCardDocuments.{name}';" for name in asks]
+    lines += [""] if asks else []
+    lines += [f"/** {says} */", f"export const PATIENT_ID = '{patient_id}';"]
+    documents = f"{{ {', '.join(asks)} }}" if asks else "null"
+    lines += [f"/** {_OF_DOCUMENTS} */", f"export const DOCUMENTS = {documents};"]
+    yield f"{folder}.js", "\n".join([*lines, ""]).encode()
     meta: Element = {"apiVersion": api_version, "description": says, "isExposed": False}
     yield f"{folder}.js-meta.xml", document("LightningComponentBundle", meta)
 
 
 def _app(objects: Sequence[OrgObject]) -> Element:
-    tabs = [one.name if one.is_custom else f"standard-{one.name}" for one in objects if one.tables]
+    tabs = [one.name if one.is_custom else f"standard-{one.name}" for one in objects if one.tables and not one.is_file]
     return {
         "brand": {"headerColor": "#0070D2", "shouldOverrideOrgTheme": False},
         "description": "Patients, appointments, doctors and offices of DrChrono.",

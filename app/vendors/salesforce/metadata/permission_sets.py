@@ -1,7 +1,8 @@
 """Who may do what in the org: the service's own user, staff, and viewers. Pure.
 
 Field permissions name neither what the platform always shows (a record's name, ids, the owner, record types) nor a part
-of an address alone: those have none. A person account's fields have those of the contact behind it.
+of an address alone: those have none. A person account's fields have those of the contact behind it. Of a file only
+custom fields are named, and no right to files at all: who may see and edit a file follows the record that it is on.
 
 Source  Metadata API Developer Guide, PermissionSet; Salesforce Help, Considerations for Using Person Accounts
 """
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from app.sync.model import Kind
-from app.vendors.salesforce.metadata.fields import OrgField, OrgObject
+from app.vendors.salesforce.metadata.fields import FILE, OrgField, OrgObject
 from app.vendors.salesforce.metadata.messages import INTEGRATION
 from app.vendors.salesforce.metadata.objects import EVENT
 from app.vendors.salesforce.metadata.xml import Element, document
@@ -117,6 +118,8 @@ def _objects(
 ) -> list[Element]:
     rights = dict(beside)
     for one in objects:
+        if one.is_file:
+            continue
         given = rights_of(one) if one.tables else _READ
         rights[one.name] = rights.get(one.name, _READ) | given
         for other, most in _DEPENDS.get(one.name, {}).items():
@@ -153,6 +156,8 @@ def permission_name(object_name: str, field: str) -> str | None:
         return f"Contact.{field.removesuffix('__pc')}__c"
     if field.endswith("__c"):
         return f"{object_name}.{field}"
+    if object_name == FILE:
+        return None
     if (part := _ADDRESS.fullmatch(field)) and part["which"] in _ADDRESSES:
         field = f"{part['which']}Address"
     if object_name == "Account" and field.startswith("Person"):

@@ -1,12 +1,14 @@
 """The Salesforce package as SFDX source: what the mapping says, generated, and what is the same for every mapping.
 
-`deploy/salesforce` is the package of the shipped mapping. Apex classes, their tests, the card and whatever else lies
-there in a folder that is not generated goes along as it is.
+`deploy/salesforce` is the package of the shipped mapping with documents. Apex classes, their tests, the card and
+whatever else lies there in a folder that is not generated goes along as it is; the code for documents, only where the
+mapping has them.
 
 Source  Salesforce DX Developer Guide, Project Structure (read 2026-11)
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +16,8 @@ from pathlib import Path
 from defusedxml.ElementTree import fromstring
 
 from app.errors import Misconfigured
-from app.sync.mappings.table import Mappings
+from app.sync.mappings.table import Mappings, Table
+from app.sync.model import Kind
 from app.vendors.salesforce.metadata.fields import objects_of
 from app.vendors.salesforce.metadata.messages import message_files
 from app.vendors.salesforce.metadata.objects import event_files, object_files
@@ -29,6 +32,7 @@ _TYPES = (
     *("reportTypes", "tabs", "workflows"),
 )
 GENERATED = (CARD_MAPPING, *(f"{MAIN}/{name}" for name in _TYPES))  # folders of what follows the mapping
+OF_DOCUMENTS = (f"{MAIN}/documents", "force-app/tests/documents")  # folders that only a mapping with documents needs
 _PROJECT = "sfdx-project.json"
 _LOOSE = (_PROJECT, ".forceignore")
 _CARD_CLASS = b"@AuraEnabled"
@@ -42,7 +46,7 @@ def source_files(mappings: Mappings, package: Path = PACKAGE) -> dict[str, bytes
 
     Raises  Misconfigured, with a line for each key of the mapping that the platform does not allow
     """
-    static = dict(_static_files(package))
+    static = dict(_with_documents(_static_files(package), mappings))
     objects, api_version = objects_of(mappings), api_version_of(static)
     files = static | dict(event_files()) | dict(page_files(objects, api_version))
     files |= dict(permission_files(objects, _card_classes(static), _principals(static)))
@@ -64,7 +68,8 @@ def write(files: Mapping[str, bytes], folder: Path) -> None:
     try:
         if folder.exists() and any(folder.iterdir()) and not _is_ours(folder / _PROJECT, files[_PROJECT]):
             raise Misconfigured(f"{folder} holds something else than this package; name a new folder")
-        for name in GENERATED:
+        is_source = folder.resolve() == PACKAGE
+        for name in GENERATED if is_source else (*GENERATED, *OF_DOCUMENTS):
             shutil.rmtree(folder / name, ignore_errors=True)
         for name, content in files.items():
             path = folder / name
@@ -97,9 +102,29 @@ def _static_files(package: Path) -> Iterator[tuple[str, bytes]]:
         raise Misconfigured(f"{package} holds no {_PROJECT}: run from a checkout or the image, which carry the package")
 
 
+def _with_documents(files: Iterator[tuple[str, bytes]], mappings: Mappings) -> Iterator[tuple[str, bytes]]:
+    """Give the files with their code for documents in the mapping's names, or without it where there are none."""
+    documents, patients = mappings.get(Kind.DOCUMENT), mappings.get(Kind.PATIENT)
+    for name, content in files:
+        if not name.startswith(OF_DOCUMENTS):
+            yield name, content
+        elif documents is not None:
+            yield name, _in_its_names(content, documents, patients) if name.endswith(".cls") else content
+
+
+def _in_its_names(code: bytes, documents: Table, patients: Table | None) -> bytes:
+    """Give code that names the fields of documents and the object of patients as the shipped mapping does, renamed."""
+    names = {
+        "DrChrono_Document_Id__c": documents.external_id,
+        "Send_To_DrChrono__c": documents.opt_in or "",
+        "Contact.SObjectType": f"{patients.object if patients else 'Contact'}.SObjectType",
+    }
+    return re.sub("|".join(map(re.escape, names)), lambda found: names[found[0]], code.decode()).encode()
+
+
 def _card_classes(static: Mapping[str, bytes]) -> Iterator[str]:
     for name, content in static.items():
-        if name.startswith(f"{MAIN}/classes/") and name.endswith(".cls") and _CARD_CLASS in content:
+        if name.startswith(f"{MAIN}/") and name.endswith(".cls") and _CARD_CLASS in content:
             yield Path(name).stem
 
 

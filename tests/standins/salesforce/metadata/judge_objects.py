@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.standins.salesforce.metadata.components import Catalog, Component
+from tests.standins.salesforce.metadata.references import OTHER_OBJECTS
 from tests.standins.salesforce.metadata.registry import TYPES
 from tests.standins.salesforce.metadata.xml_parts import Part, flag, number, parts, text
 from tests.standins.salesforce.objects import STANDARD
@@ -57,7 +58,7 @@ def problems_of(one: Component, catalog: Catalog, before: Catalog) -> Iterator[s
 
 def object_exists(catalog: Catalog, name: str) -> bool:
     """Whether there is such an object, the platform's own included."""
-    return name.lower() in STANDARD or catalog.get("CustomObject", name) is not None
+    return name.lower() in STANDARD or name.lower() in OTHER_OBJECTS or catalog.get("CustomObject", name) is not None
 
 
 def _names(one: Component) -> Iterator[str]:

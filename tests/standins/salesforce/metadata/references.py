@@ -25,9 +25,12 @@ _EVERYWHERE = frozenset(
     }
 )  # fmt: skip
 # Objects that every org has and no schema here describes, as far as packages like this one name them.
-_OTHER_OBJECTS = frozenset(
-    {"campaign", "case", "event", "externalcredential", "lead", "opportunity", "task", "userexternalcredential"}
-)
+OTHER_OBJECTS = frozenset(
+    {
+        "campaign", "case", "contentdocument", "contentdocumentlink", "contentversion", "event", "externalcredential",
+        "lead", "opportunity", "task", "userexternalcredential",
+    }
+)  # fmt: skip
 _OF_EVENTS = frozenset({"replayid", "eventuuid", "createddate", "createdbyid"})
 _OF_CONTACTS = frozenset(
     {
@@ -106,7 +109,7 @@ def is_there(catalog: Catalog, reference: Reference) -> bool:
     """Whether the org has what is named, the platform's own included."""
     if reference.kind == "CustomObject":
         lower = reference.name.lower()
-        return lower in STANDARD or lower in _OTHER_OBJECTS or catalog.get("CustomObject", reference.name) is not None
+        return lower in STANDARD or lower in OTHER_OBJECTS or catalog.get("CustomObject", reference.name) is not None
     if reference.kind != "CustomField":
         return catalog.get(reference.kind, reference.name) is not None
     parent, _, name = reference.name.partition(".")
