@@ -177,7 +177,7 @@ function declaredIn(root) {
 
 /** The card knows how each status looks that the field can hold, and no other. */
 function statuses(root) {
-    const card = filesOf(root, 'drchronoCard.js')[0];
+    const card = filesOf(root, 'drchronoStatus.js')[0];
     const looks = /const LOOKS = \{(.*?)\n\};/s.exec(textOf(root, card))[1];
     const known = [...looks.matchAll(/^ {4}(?:'([^']+)'|(\w+)): /gm)].map(([, quoted, bare]) => quoted ?? bare).sort();
     return filesOf(root, 'DrChrono_Sync_Status__c.field-meta.xml').flatMap((file) => {

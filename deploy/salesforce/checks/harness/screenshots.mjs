@@ -1,7 +1,7 @@
 /* Compiles the card with LWC and Salesforce's own base components, and photographs its states with chromium. */
 import lwc from '@lwc/rollup-plugin';
 import { createRequire } from 'node:module';
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,15 +17,20 @@ const { resolve } = createRequire(import.meta.url);
 /** File, which record's modal is open, what the page shows once it is complete, how large it is. */
 const SHOTS = [
     ['salesforce-card', '', '[role=alert]:has-text("may not")', { width: 1168, height: 580 }],
+    ['salesforce-card-documents', '?open=files', 'a:has-text("MRI, all series")', { width: 400, height: 660 }],
     ['salesforce-card-link', '?open=unlinked', 'lightning-modal-footer', { width: 760, height: 540 }],
     ['salesforce-card-unlink', '?open=linked', 'lightning-modal-footer', { width: 760, height: 460 }]
 ];
 const PLATFORM = join(here, 'platform.js');
 const HELD = join(here, 'held.js'); // no file: a custom permission that the user holds
+const LISTED = join(here, 'listed.js'); // no file: the Apex method that lists files
+const WRITTEN = { [HELD]: 'export default true;', [LISTED]: `export { documents as default } from '${PLATFORM}';` };
 const GIVEN = {
     lwc: resolve('@lwc/engine-dom'),
     'lightning/uiRecordApi': PLATFORM,
     '@salesforce/apex/DrChronoCard.ask': PLATFORM,
+    '@salesforce/apex/DrChronoCardDocuments.documents': LISTED,
+    '@salesforce/apex/DrChronoCardDocuments.send': PLATFORM,
     '@salesforce/customPermission/DrChrono_Staff': HELD
 };
 /** What a bundler of the platform's puts in for these. */
@@ -53,7 +58,7 @@ async function compile(file) {
     const bundle = await rollup({
         input: join(here, 'page.js'),
         onwarn: () => {}, // of the base components' own templates
-        plugins: [{ resolveId: given, load: permission, transform: constants }, lwc({ rootDir: here, modules })]
+        plugins: [{ resolveId: given, load: written, transform: constants }, lwc({ rootDir: here, modules })]
     });
     await bundle.write({ file, format: 'es', inlineDynamicImports: true });
 }
@@ -64,8 +69,8 @@ function given(id, from = '') {
     return GIVEN[id] ?? (isOurs ? resolve(`lightning-base-components/src/lightning/${base}/${base}.js`) : null);
 }
 
-function permission(id) {
-    return id === HELD ? 'export default true;' : null;
+function written(id) {
+    return WRITTEN[id] ?? null;
 }
 
 function constants(code) {
@@ -88,7 +93,8 @@ function page() {
 }
 
 async function photograph(address) {
-    const options = { executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--allow-file-access-from-files'] };
+    const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-headless-shell'].find(existsSync);
+    const options = { executablePath, args: ['--no-sandbox', '--allow-file-access-from-files'] };
     const browser = await chromium.launch(options);
     for (const [name, query, complete, viewport] of SHOTS) {
         const tab = await browser.newPage({ viewport });

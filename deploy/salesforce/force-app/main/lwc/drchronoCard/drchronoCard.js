@@ -4,6 +4,7 @@ import isStaff from '@salesforce/customPermission/DrChrono_Staff';
 import ask from '@salesforce/apex/DrChronoCard.ask';
 import LinkModal from 'c/drchronoLinkModal';
 import { PATIENT_ID } from 'c/drchronoMapping';
+import { lookOf } from 'c/drchronoStatus';
 
 const STATUS = 'DrChrono_Sync_Status__c';
 const MESSAGE = 'DrChrono_Sync_Message__c';
@@ -11,29 +12,6 @@ const SYNCED_AT = 'DrChrono_Synced_At__c';
 const RECORD_URL = 'DrChrono_Record_Url__c';
 const CHART_URL = 'DrChrono_Chart_Url__c';
 const FIELDS = [STATUS, MESSAGE, SYNCED_AT, RECORD_URL, CHART_URL, PATIENT_ID];
-
-/** How a status looks, what it is called and what it means; where the field's own label is known, that is shown. */
-const LOOKS = {
-    'In step': {
-        label: 'Synced',
-        icon: 'utility:success',
-        variant: 'success',
-        says: 'Both systems hold the same.'
-    },
-    Waiting: {
-        label: 'Pending',
-        icon: 'utility:clock',
-        variant: '',
-        says: 'A change is on its way. Nothing needs to be done.'
-    },
-    'Needs review': { icon: 'utility:warning', variant: 'warning', says: 'A person has to decide.' },
-    Failed: { icon: 'utility:error', variant: 'error', says: 'The last change did not get through.' },
-    Dismissed: { icon: 'utility:muted', variant: '', says: 'The two systems differ, and somebody has let that be.' },
-    'Not linked': { icon: 'utility:unlinked', variant: '', says: 'It belongs to no patient in DrChrono yet.' },
-    Excluded: { icon: 'utility:ban', variant: '', says: 'The mapping leaves this record out.' }
-};
-const NOT_SYNCED = { icon: 'utility:info', variant: '', says: 'The service has not looked at this record yet.' };
-const UNKNOWN = { icon: 'utility:info', variant: '', says: '' };
 
 /** When to look whether the answer is in the record, after something was asked for. */
 const LOOKS_AFTER_MS = [4000, 12000, 40000];
@@ -81,12 +59,11 @@ export default class DrchronoCard extends LightningElement {
     }
 
     get status() {
-        return this.shown(STATUS) || this.look.label || this.value(STATUS) || 'Not synced';
+        return this.shown(STATUS) || this.look.label;
     }
 
     get look() {
-        const status = this.value(STATUS);
-        return status ? (LOOKS[status] ?? UNKNOWN) : NOT_SYNCED;
+        return lookOf(this.value(STATUS));
     }
 
     get message() {
@@ -109,12 +86,20 @@ export default class DrchronoCard extends LightningElement {
         return this.value(PATIENT_ID);
     }
 
+    get isPatient() {
+        return this.has(PATIENT_ID);
+    }
+
+    get isLinked() {
+        return Boolean(this.patientId);
+    }
+
     get isLinkable() {
-        return this.isAsking && this.has(PATIENT_ID) && !this.patientId;
+        return this.isAsking && this.isPatient && !this.isLinked;
     }
 
     get isUnlinkable() {
-        return this.isAsking && Boolean(this.patientId);
+        return this.isAsking && this.isLinked;
     }
 
     get isAsking() {
@@ -178,6 +163,7 @@ export default class DrchronoCard extends LightningElement {
     }
 
     refresh() {
+        this.template.querySelector('c-drchrono-documents')?.read();
         return notifyRecordUpdateAvailable([{ recordId: this.recordId }]);
     }
 

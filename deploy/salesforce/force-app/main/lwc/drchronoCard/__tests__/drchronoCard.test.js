@@ -107,6 +107,7 @@ describe('what the card shows', () => {
         expect(find(element, 'a')).toBeNull();
         expect(find(element, 'lightning-formatted-date-time')).toBeNull();
         expect(buttonOf(element, 'Link…')).toBeUndefined();
+        expect(find(element, 'c-drchrono-documents')).toBeNull();
     });
 
     it('says of another object that it has no fields of DrChrono', async () => {
@@ -138,6 +139,14 @@ describe('what the card shows', () => {
         expect(recordId).toBe(RECORD_ID);
         expect(optionalFields).toContain('Account.DrChrono_Sync_Status__c');
         expect(fields).toBeUndefined();
+    });
+
+    it('lists the files of a patient', async () => {
+        const element = cardOf(LINKED);
+        await settled();
+
+        expect(find(element, 'c-drchrono-documents').recordId).toBe(RECORD_ID);
+        expect(find(element, 'c-drchrono-documents').isLinked).toBe(true);
     });
 
     it('links to DrChrono and to the console, each in a new tab', async () => {
