@@ -29,8 +29,6 @@ from app.store.audit_chain import AuditKeys
 from app.store.counters import ProcessCounters
 from app.store.database import Database
 from app.store.encryption import Vault
-from app.store.inbox.postgres import PostgresInbox
-from app.store.inbox.sqlite import SqliteInbox
 from app.store.rate_ledger import RateLedger
 from app.store.vendor_tokens import VendorTokens
 from app.sync.base import HashKeys, Rules
@@ -254,7 +252,11 @@ def open_inbox(runtime: Runtime, committed: Committed) -> Inbox:
     """Open an inbox that calls `committed` after each commit; whoever opens it closes it."""
     database = runtime.database
     if database.address is not None:
+        from app.store.inbox.postgres import PostgresInbox
+
         return PostgresInbox(database.address, committed)
+    from app.store.inbox.sqlite import SqliteInbox
+
     return SqliteInbox(database.path, committed)
 
 

@@ -3,52 +3,45 @@
 `transact` runs one unit of work in one transaction, committed at its end; a deadlock or a busy database is tried again
 whole. No transaction is ever open across a vendor call. SQLite writers begin IMMEDIATE, because a deferred
 transaction that turns into a writer ignores the busy timeout; those of one process come one after the other, because
-its busy timeout knows no order, and whoever waits in it holds a connection.
+its busy timeout knows no order, and whoever waits in it holds a connection. Engine, driver and dialect are imported of
+the kind that the address names (`postgres.py`, `sqlite.py`): those of the other take megabytes for nothing.
 """
 
 import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-import asyncpg
 import sqlalchemy as sa
 from pydantic_core import to_json
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 
-from app.database_url import PostgresAddress, is_postgres, read_postgres
+from app.database_url import is_postgres, read_postgres
 from app.errors import SchemaBehind, StoreUnavailable, ValueRefused
-from app.store import postgres
 from app.store.audit_chain import NO_KEYS, AuditKeys
 from app.store.clock import Pace
-from app.store.sqlite import Among, OneTurnConnection
 from app.timings import REAL, Timings
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
 T = TypeVar("T")
+Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
 
 BUSY_TIMEOUT_S = 5.0
 _TRIES = 4
 _LONGEST_IDENTITY = 512
-_COMMAND_S = 30.0  # PostgreSQL: a server that hangs is away
-_LOG_BYTES = 64 * 2**20  # what SQLite's log is cut down to, once a burst or a long reader has let it grow
-_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    f"PRAGMA journal_size_limit={_LOG_BYTES}",
-    "PRAGMA foreign_keys=ON",
-)
 # how a statement is in no transaction of ours; SQLite's driver begins none, and telling it so takes three calls of it
-_AUTOCOMMIT, _ALONE = {"isolation_level": "AUTOCOMMIT"}, {"stands_alone": True}
-_NOT_DURABLE = {"is_not_durable": True}
+AUTOCOMMIT, ALONE = {"isolation_level": "AUTOCOMMIT"}, {"stands_alone": True}
+NOT_DURABLE = {"is_not_durable": True}
 # deadlock, serialization failure, admin shutdown, and connections that went away under us
 _PASSING_SQLSTATES = frozenset({"40P01", "40001", "57P01", "57P02", "57P03"})
 # the database or its driver says no, no connection is to be had in time, or the one we have is gone
@@ -60,7 +53,6 @@ _UNDEFINED_TEXTS = ("no such table", "no such column", "has no column")
 _NO_TEXT = "Could not decode to UTF-8"  # as SQLite's driver says of a column; no server takes such a text
 # of a process: kept open; and at most, for its passes, its jobs and whoever looks, none of whom holds one for long
 _KEPT_OPEN, MOST_OPEN = 5, 20
-ONLY_READS = "25006"  # a server that has lost its part to another: its connections must not be used on
 
 
 class Database:
@@ -81,10 +73,18 @@ class Database:
         identity: str = "",
     ) -> None:
         self.address = read_postgres(url, ca_bundle) if is_postgres(url) else None
-        self.url = sa.make_url(url) if self.address is None else postgres.url_of(self.address)
         self.timings, self.audit_keys, self.identity = timings, audit_keys, identity[:_LONGEST_IDENTITY]
         self.opened_at = datetime.now(UTC)
-        self.engine = _engine(self.url, self.address, timings.pool_s)
+        pool = {"pool_size": _KEPT_OPEN, "max_overflow": MOST_OPEN - _KEPT_OPEN, "pool_timeout": timings.pool_s}
+        if self.address is not None:
+            from app.store import postgres
+
+            self.url, self.engine = postgres.url_of(self.address), postgres.engine(self.address, pool)
+        else:
+            from app.store import sqlite
+
+            self.url = sa.make_url(url)
+            self.engine = sqlite.engine(self.url, pool)
         self.pace = Pace()
         self._running: set[asyncio.Future[Any]] = set()
         self._writing = asyncio.Lock()
@@ -117,7 +117,7 @@ class Database:
         return await asyncio.shield(task)
 
     async def _transacted(self, work: Callable[[AsyncConnection], Awaitable[T]], *, is_durable: bool) -> T:
-        engine = self.engine if is_durable or not self.is_sqlite else self.engine.execution_options(**_NOT_DURABLE)
+        engine = self.engine if is_durable or not self.is_sqlite else self.engine.execution_options(**NOT_DURABLE)
 
         async def attempt() -> T:
             async with self._alone(), engine.begin() as connection:
@@ -147,7 +147,7 @@ class Database:
         async def attempt() -> list[sa.Row[Any]]:
             async with self.engine.connect() as connection:
                 if not self._must_pin:
-                    await connection.execution_options(**(_ALONE if self.is_sqlite else _AUTOCOMMIT))
+                    await connection.execution_options(**(ALONE if self.is_sqlite else AUTOCOMMIT))
                 return list((await connection.execute(statement, parameters)).all())
 
         return await _tried(attempt)
@@ -164,6 +164,8 @@ class Database:
         lock_timeout_s  how long one in a transaction waits for a lock; whoever comes after it waits as long
         Raises          StoreUnavailable when the database cannot be reached, or refuses what is done with it
         """
+        from app.store import postgres
+
         assert self.address is not None
         options = postgres.engine_options(self.address)
         if not self.address.is_pooled:  # which passes on few settings; those below hold in transactions alone
@@ -173,7 +175,7 @@ class Database:
 
         @sa.event.listens_for(engine.sync_engine, "begin")
         def begin(connection: sa.Connection) -> None:
-            if connection.get_isolation_level() != _AUTOCOMMIT["isolation_level"]:
+            if connection.get_isolation_level() != AUTOCOMMIT["isolation_level"]:
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(lock_timeout_s * 1000)}")
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
                 connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -181,7 +183,7 @@ class Database:
         try:
             async with engine.connect() as connection:
                 yield connection
-        except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except (DBAPIError, *postgres.REFUSALS, OSError) as error:
             raise StoreUnavailable(_said(error)) from error
         finally:
             await engine.dispose()
@@ -196,28 +198,58 @@ class Database:
             await self.engine.dispose()
 
 
-Insert = sqlite.Insert | postgresql.Insert
-
-
 def insert_into(table: sa.Table, dialect: sa.Dialect) -> Insert:
     """Give an insert that can also say what becomes of a row that is there already: each database has its own."""
-    return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
+    if dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 class DialectInsert:
-    """Such an insert, made once for each dialect: `complete` says what becomes of a row that is there already."""
+    """Such an insert, made once for a dialect: `complete` says what becomes of a row that is there already."""
 
     def __init__(self, table: sa.Table, complete: Callable[[Insert], sa.Executable]) -> None:
-        self._sqlite, self._postgresql = complete(sqlite.insert(table)), complete(postgresql.insert(table))
+        self._table, self._complete = table, complete
+        self._made: dict[str, sa.Executable] = {}
 
     def on(self, connection: AsyncConnection) -> sa.Executable:
         """Give the statement for this connection's database."""
-        return self._sqlite if connection.dialect.name == "sqlite" else self._postgresql
+        dialect = connection.dialect
+        if dialect.name not in self._made:
+            self._made[dialect.name] = self._complete(insert_into(self._table, dialect))
+        return self._made[dialect.name]
 
 
 def among(name: str) -> sa.BindParameter[Any]:
     """Give the values, however many, that a statement made once is told by this name, for `in_`."""
     return Among(name, expanding=True)
+
+
+class _JsonArray(sa.TypeDecorator[Any]):
+    """Values, told to the database as a JSON array."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str:  # noqa: ARG002
+        """Give the array."""
+        return json.dumps(list(value), ensure_ascii=False)  # text that no encoding can carry fails at the driver
+
+
+class Among(sa.BindParameter[Any]):
+    """Values, however many, for `in_`; on SQLite the statement is the same however many they are."""
+
+    inherit_cache = True
+
+
+@compiles(Among, "sqlite")
+def _among(element: Any, compiler: Any, **_: Any) -> str:
+    told = compiler.process(sa.bindparam(element.key, type_=_JsonArray))
+    return f"(SELECT value FROM json_each({told}))"  # noqa: S608 - the place of a parameter
 
 
 class _json_rows(sa.sql.functions.FunctionElement[Any]):  # noqa: N801 - reads like SQL where it is used
@@ -303,46 +335,6 @@ def json_of(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _engine(url: sa.URL, address: PostgresAddress | None, patience_s: float) -> AsyncEngine:
-    pool = {"pool_size": _KEPT_OPEN, "max_overflow": MOST_OPEN - _KEPT_OPEN, "pool_timeout": patience_s}
-    if address is not None:
-        options = postgres.engine_options(address, _COMMAND_S)
-        # no connection is tried before it is used, which costs four turns: one that is gone is met by the next try
-        engine = create_async_engine("postgresql+asyncpg://", **options, **pool)
-        sa.event.listen(engine.sync_engine, "handle_error", _leave_for_the_one_that_writes)
-        return engine
-    if url.database:
-        with suppress(OSError):  # whoever connects hears that it is not there
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    driver = {"async_creator_fn": OneTurnConnection}
-    engine = create_async_engine(url, hide_parameters=True, connect_args=driver, **pool)
-
-    @sa.event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions by itself
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")
-        cursor.execute("PRAGMA page_count")
-        if cursor.fetchone()[0] == 0:  # a new file; later this would be a write, and in vain
-            cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        for pragma in _PRAGMAS:
-            cursor.execute(pragma)
-        cursor.close()
-
-    @sa.event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        options = connection.get_execution_options()
-        if options.keys() & (_ALONE | _AUTOCOMMIT).keys():
-            return
-        waits = "NORMAL" if options.keys() & _NOT_DURABLE.keys() else "FULL"  # for the disk, at the commit
-        if connection.info.setdefault("waits", "FULL") != waits:
-            connection.exec_driver_sql(f"PRAGMA synchronous={waits}")
-            connection.info["waits"] = waits
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
 async def _tried(attempt: Callable[[], Awaitable[T]]) -> T:
     """Give what comes of an attempt, made again while it meets what passes: a deadlock, a connection that is gone.
 
@@ -356,11 +348,6 @@ async def _tried(attempt: Callable[[], Awaitable[T]]) -> T:
                 raise _translated(error) from error
         await asyncio.sleep(0.02 * number)
     raise AssertionError
-
-
-def _leave_for_the_one_that_writes(context: sa.engine.ExceptionContext) -> None:
-    if getattr(context.original_exception, "sqlstate", None) == ONLY_READS:
-        context.is_disconnect = True
 
 
 def _passes(error: BaseException) -> bool:
@@ -380,11 +367,15 @@ def _translated(error: BaseException) -> StoreUnavailable:
         return SchemaBehind()
     is_a_value = (
         isinstance(error, DataError | IntegrityError | UnicodeError | OverflowError)
-        or isinstance(getattr(cause, "__cause__", None), asyncpg.DataError)  # the driver did not even send it
-        or (getattr(cause, "sqlstate", None) or "").startswith(_DATA_CLASSES)
+        or any(_state(one).startswith(_DATA_CLASSES) for one in (cause, getattr(cause, "__cause__", None)))
         or str(cause).startswith(_NO_TEXT)
     )
     return (ValueRefused if is_a_value else StoreUnavailable)(_said(error))
+
+
+def _state(error: BaseException | None) -> str:
+    """Give PostgreSQL's SQLSTATE of an error; its driver gives one to what it did not even send, too."""
+    return getattr(error, "sqlstate", None) or ""
 
 
 def _said(error: BaseException) -> str:

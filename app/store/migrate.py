@@ -16,7 +16,7 @@ from app.database_url import PostgresAddress
 from app.store import postgres
 from app.store.database import Database
 from app.store.schema import MIGRATIONS, current_revision, known_revisions
-from app.store.tables import metadata
+from app.store.tables.naming import for_migrations
 
 LOCK_TIMEOUT_S = 2.0  # the inbox gives up after five
 _ASKS_EVERY_S, _LONGEST_GAP_S = 0.2, 5.0
@@ -32,7 +32,7 @@ def _config(connection: sa.Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    config.attributes["metadata"] = metadata
+    config.attributes["metadata"] = for_migrations()
     return config
 
 

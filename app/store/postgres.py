@@ -1,4 +1,4 @@
-"""PostgreSQL's own: how its connections are made, the engine's and the inbox's alike, from the address alone.
+"""PostgreSQL's own: its engine, and how connections are made, the engine's and the inbox's, from the address alone.
 
 Behind a pooler in transaction mode each transaction may run on another server connection. A statement is prepared and
 run in two steps, so there every statement stands in a transaction, is prepared without a name, and is not kept.
@@ -8,8 +8,13 @@ from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.database_url import PostgresAddress
+
+REFUSALS = (asyncpg.PostgresError, asyncpg.InterfaceError)
+_COMMAND_S = 30.0  # a server that hangs is away
+_ONLY_READS = "25006"  # a server that has lost its part to another: its connections must not be used on
 
 
 class PooledConnection(asyncpg.Connection):  # type: ignore[misc]
@@ -40,6 +45,22 @@ def engine_options(address: PostgresAddress, command_timeout_s: float | None = N
     if address.is_pooled:
         arguments["prepared_statement_name_func"] = str  # which gives no name
     return {"connect_args": arguments, "hide_parameters": True}
+
+
+def engine(address: PostgresAddress, pool: dict[str, Any]) -> AsyncEngine:
+    """Give an engine of a server; `pool` says how many connections it has.
+
+    No connection is tried before it is used, which costs four turns: one that is gone is met by the next try.
+    """
+    options = engine_options(address, _COMMAND_S)
+    made = create_async_engine("postgresql+asyncpg://", **options, **pool)
+    sa.event.listen(made.sync_engine, "handle_error", _leave_for_the_one_that_writes)
+    return made
+
+
+def _leave_for_the_one_that_writes(context: sa.engine.ExceptionContext) -> None:
+    if getattr(context.original_exception, "sqlstate", None) == _ONLY_READS:
+        context.is_disconnect = True
 
 
 async def connect(address: PostgresAddress) -> asyncpg.Connection:

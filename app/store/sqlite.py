@@ -1,4 +1,4 @@
-"""SQLite's own: how a statement gets to the thread that each connection of the engine's has, and what it is told.
+"""SQLite's own: its engine, how a statement gets to the thread of a connection, and what it is told.
 
 The driver takes a turn of that thread for each step: for a cursor, the statement, its rows, the cursor's end. A turn
 costs more than most statements do, so here all steps of a statement are one; and rolling back nothing is none. What
@@ -8,17 +8,61 @@ many, are one.
 Source  aiosqlite 0.22, core.py; SQLAlchemy 2.1, connectors/asyncio.py, on which of a driver's calls it makes
 """
 
-import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import aiosqlite
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from app.store.database import ALONE, AUTOCOMMIT, BUSY_TIMEOUT_S, NOT_DURABLE
+
+_LOG_BYTES = 64 * 2**20  # what SQLite's log is cut down to, once a burst or a long reader has let it grow
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    f"PRAGMA journal_size_limit={_LOG_BYTES}",
+    "PRAGMA foreign_keys=ON",
+)
 Call = Literal["execute", "executemany"]
+
+
+def engine(url: sa.URL, pool: dict[str, Any]) -> AsyncEngine:
+    """Give an engine of a file; `pool` says how many connections it has."""
+    if url.database:
+        with suppress(OSError):  # whoever connects hears that it is not there
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    driver = {"async_creator_fn": OneTurnConnection}
+    made = create_async_engine(url, hide_parameters=True, connect_args=driver, **pool)
+
+    @sa.event.listens_for(made.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")
+        cursor.execute("PRAGMA page_count")
+        if cursor.fetchone()[0] == 0:  # a new file; later this would be a write, and in vain
+            cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @sa.event.listens_for(made.sync_engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        options = connection.get_execution_options()
+        if options.keys() & (ALONE | AUTOCOMMIT).keys():
+            return
+        waits = "NORMAL" if options.keys() & NOT_DURABLE.keys() else "FULL"  # for the disk, at the commit
+        if connection.info.setdefault("waits", "FULL") != waits:
+            connection.exec_driver_sql(f"PRAGMA synchronous={waits}")
+            connection.info["waits"] = waits
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return made
 
 
 class OneTurnConnection(aiosqlite.Connection):
@@ -84,26 +128,3 @@ class OneTurnCursor:
 
     async def close(self) -> None:
         """Nothing is left open."""
-
-
-class _JsonArray(sa.TypeDecorator[Any]):
-    """Values, told to the database as a JSON array."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str:  # noqa: ARG002
-        """Give the array."""
-        return json.dumps(list(value), ensure_ascii=False)  # text that no encoding can carry fails at the driver
-
-
-class Among(sa.BindParameter[Any]):
-    """Values, however many, for `in_`; on SQLite the statement is the same however many they are."""
-
-    inherit_cache = True
-
-
-@compiles(Among, "sqlite")
-def _among(element: Any, compiler: Any, **_: Any) -> str:
-    told = compiler.process(sa.bindparam(element.key, type_=_JsonArray))
-    return f"(SELECT value FROM json_each({told}))"  # noqa: S608 - the place of a parameter

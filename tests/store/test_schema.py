@@ -14,6 +14,7 @@ from app.store import backfills, tables
 from app.store.database import Database
 from app.store.migrate import _config, migrate
 from app.store.schema import is_behind, known_revisions
+from app.store.tables import naming
 from app.store.vendor_tokens import VendorTokens
 from app.sync.model import Kind, Side
 from tests.store.build import (
@@ -227,7 +228,7 @@ async def test_a_connection_of_the_first_migration_can_be_refreshed_once_it_is_m
 
 
 def differences(connection):
-    return compare_metadata(MigrationContext.configure(connection), tables.metadata)
+    return compare_metadata(MigrationContext.configure(connection), naming.for_migrations())
 
 
 async def test_the_migrations_make_exactly_the_tables_of_the_code(database):
