@@ -18,6 +18,7 @@ from app.sync.model import Kind, Side, WriteState
 from app.web.api.deprecated import NowCalled, either, with_aliases
 from app.web.api.records import ENDINGS, UNDO_STATUSES, Ending, State, UndoStatus
 from app.web.auth import Reader, api_router, operator
+from app.web.validation import Word
 
 router = api_router("conflicts", "/conflicts")
 Operator = Annotated[Caller, Depends(operator)]
@@ -64,7 +65,7 @@ _NOT_KEPT: dict[int | str, dict[str, Any]] = {410: {"description": "Its values a
 
 def sort(
     kind: Kind | None = None,
-    field: Annotated[str | None, Query(pattern=r"^[\w .-]{1,64}$")] = None,
+    field: Word | None = None,
     state: Annotated[State | None, Query(description="the status of the write")] = None,
     undo_status: Annotated[UndoStatus | None, Query(description="only those whose undo has this status")] = None,
     undo: Annotated[Ending | None, Query(description="use `undo_status`", deprecated=True)] = None,

@@ -17,11 +17,10 @@ from app.runtime import Runtime
 from app.sync.model import Kind, Side
 from app.web.api.deprecated import NowCalled, either, with_aliases
 from app.web.auth import Reader, api_router, operator
-from app.web.validation import RequestBody
+from app.web.validation import RequestBody, Word
 
 router = api_router("failures", "/failures")
 Operator = Annotated[Caller, Depends(operator)]
-_WORD = r"^[\w .-]{1,64}$"  # a database takes no NUL in a text
 LinkId = Annotated[str, Field(pattern="^[0-9A-Za-z]{1,26}$", examples=["01JPA0S3E5Q2K7M8Z4T9V6W1XY"])]
 
 
@@ -66,7 +65,7 @@ class Done(BaseModel):
 
 
 def by_old_names(
-    cause: Annotated[str | None, Query(pattern=_WORD, description="use `code`", deprecated=True)] = None,
+    cause: Annotated[Word | None, Query(description="use `code`", deprecated=True)] = None,
     side: Annotated[Side | None, Query(description="use `source`", deprecated=True)] = None,
     held: Annotated[bool | None, Query(description="use `needs_review`", deprecated=True)] = None,
 ) -> Group:
@@ -86,11 +85,11 @@ def by_ids(
 
 def group(
     old: Annotated[Group, Depends(by_ids)],
-    code: Annotated[str | None, Query(pattern=_WORD, description="the error")] = None,
+    code: Annotated[Word | None, Query(description="the error")] = None,
     source: Annotated[Side | None, Query(description="the system that rejected it")] = None,
     kind: Kind | None = None,
     needs_review: Annotated[bool | None, Query(description="only what needs review, or only what does not")] = None,
-    field: Annotated[str | None, Query(pattern=_WORD, description="one of the fields it is about")] = None,
+    field: Annotated[Word | None, Query(description="one of the fields it is about")] = None,
 ) -> Group:
     """Give which failures are meant."""
     return Group(

@@ -20,12 +20,11 @@ from app.sync.diff import MASK, Agreement
 from app.sync.model import Kind, Side
 from app.web.api.deprecated import NowCalled, either, with_aliases
 from app.web.auth import Reader, api_router, operator
-from app.web.validation import RequestBody
+from app.web.validation import RequestBody, Word
 
 router = api_router("held", "/held")
 Operator = Annotated[Caller, Depends(operator)]
 LinkId = Annotated[str, Path(pattern="^[0-9A-Za-z]{1,26}$", examples=["01JSYNTHETICLINK0000000000"])]
-_WORD = r"^[\w .-]{1,64}$"  # a database takes no NUL in a text
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "No such record"}}
 _REFUSED: dict[int | str, dict[str, Any]] = {409: {"description": "It is not decided; `detail` says why"}}
 
@@ -119,8 +118,8 @@ class Decided(BaseModel):
 
 
 def code_of(
-    code: Annotated[str | None, Query(pattern=_WORD, description="why it needs review")] = None,
-    cause: Annotated[str | None, Query(pattern=_WORD, description="use `code`", deprecated=True)] = None,
+    code: Annotated[Word | None, Query(description="why it needs review")] = None,
+    cause: Annotated[Word | None, Query(description="use `code`", deprecated=True)] = None,
 ) -> str | None:
     """Give why the records that are meant need review; None where all are meant."""
     return either(code, cause)
