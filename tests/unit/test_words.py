@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from app.cli import app
+from app.cli.commands import app
 from tests.words import IN_PROSE, replaced_in
 
 DOCS = Path(__file__).parents[2] / "deploy" / "docs"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from app.cli import app
+from app.cli.commands import app
 
 ROOT = Path(__file__).parents[3]
 DOCS = [*(ROOT / "deploy" / "docs").rglob("*.md"), ROOT / "deploy" / "salesforce" / "README.md"]

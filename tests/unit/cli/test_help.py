@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from app.cli import app
+from app.cli.commands import app
 from tests.unit.cli.test_commands_in_docs import unknown
 
 WHOLE = typer.main.get_command(app)

@@ -7,8 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from app import cli
-from app.cli import init
+from app.cli import commands, init
 from app.errors import Misconfigured
 from app.settings.env_file import EXPECTED, fresh
 
@@ -138,7 +137,7 @@ def test_no_value_that_was_made_can_be_told(told):
 
 @pytest.mark.parametrize(("host", "local"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])
 def test_up_says_where_the_console_is_and_how_to_sign_in(said, host, local):
-    told = "\n".join(cli._welcome(said(HOST=host, PORT="8123")))
+    told = "\n".join(commands._welcome(said(HOST=host, PORT="8123")))
 
     assert f"http://{local}:8123/" in told
     assert "Sign in there with OPERATOR_TOKEN; `.env`" in told
@@ -146,7 +145,7 @@ def test_up_says_where_the_console_is_and_how_to_sign_in(said, host, local):
 
 def test_up_names_every_way_to_sign_in_that_is_set_up_and_no_secret(said):
     secret = "0123456789abcdef-fedcba9876543210"
-    told = "\n".join(cli._welcome(said(OPERATORS=f"anna:{secret}")))
+    told = "\n".join(commands._welcome(said(OPERATORS=f"anna:{secret}")))
 
     assert "OPERATOR_TOKEN or a secret of OPERATORS" in told
     assert secret not in told

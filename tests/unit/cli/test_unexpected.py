@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from app import cli
+from app.cli import commands
 
 CANARY = "Canary"
 
@@ -30,13 +31,13 @@ def restored():
 def falling():
     """A command that falls over a patient's value, held in a local, too."""
 
-    @cli.app.command("fall")
+    @commands.app.command("fall")
     def fall():
         name = CANARY
         raise RuntimeError(name)
 
     yield
-    cli.app.registered_commands.pop()
+    commands.app.registered_commands.pop()
 
 
 @pytest.mark.usefixtures("restored", "falling")

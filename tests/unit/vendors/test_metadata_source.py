@@ -7,7 +7,7 @@ import pytest
 from defusedxml import ElementTree
 from typer.testing import CliRunner
 
-from app.cli import app
+from app.cli.commands import app
 from app.errors import Misconfigured
 from app.settings.fields import Settings
 from app.sync.mappings import file
