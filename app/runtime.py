@@ -40,7 +40,7 @@ from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.oauth import DrChronoGrant
 from app.vendors.drchrono.staff_sign_in import StaffSignIn
 from app.vendors.http import OnResponse, ignore_response
-from app.vendors.notices import EmailChannel, MailRoute, NoticeChannel
+from app.vendors.notices import NoticeChannel
 from app.vendors.oidc import OidcClient
 from app.vendors.rate_limit.concurrency import ConcurrencySlots
 from app.vendors.rate_limit.document_calls import DocumentCallLimit
@@ -301,6 +301,8 @@ def notice_channels(settings: Settings, context: ssl.SSLContext) -> tuple[Notice
     if settings.notify_slack_url is not None:
         channels.append(notices.slack(settings.notify_slack_url.get_secret_value(), settings.public_url, context))
     if settings.notify_smtp_url is not None:
+        from app.vendors.email_notices import EmailChannel, MailRoute
+
         assert settings.notify_email_from is not None
         server = read_mail_server(settings.notify_smtp_url.get_secret_value())
         route = MailRoute(

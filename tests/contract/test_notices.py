@@ -12,7 +12,8 @@ import trustme
 
 from app.sync.notices import NoticeEvent, NoticeItem, NoticeState
 from app.vendors import notices
-from app.vendors.notices import EmailChannel, MailRoute, OutgoingNotice, SendResult, sign
+from app.vendors.email_notices import EmailChannel, MailRoute
+from app.vendors.notices import OutgoingNotice, SendResult, sign
 from tests.build import NOW
 from tests.contract.listening import listening
 from tests.contract.mail_server import MailServer
