@@ -253,8 +253,8 @@ class Settings(NoticeSettings):
     document_max_mb: Annotated[int, DOCUMENTS] = Field(
         10,
         ge=1,
-        le=1_000,
-        description="a number of megabytes, 1 to 1000\n"
+        le=100,
+        description="a number of megabytes, 1 to 100\n"
         "A larger document does not travel. DrChrono publishes no limit of its own, and the scanner may have one.",
         examples=["10"],
     )

@@ -116,7 +116,7 @@ WRONG = {
     "RECONCILE_EVERY": ["PT0.001S", "PT59S", "-PT1H", "59s", "-1h", "1 hour", "1h and 5m", "h", "9" * 400 + "d"],
     "FEED_QUIET": ["PT1S"],
     "DRCHRONO_SEARCH_GAP": ["PT0.5S"],
-    "DOCUMENT_MAX_MB": ["0", "1001", "10 MB"],
+    "DOCUMENT_MAX_MB": ["0", "101", "10 MB"],
     "DOCUMENT_SCANNER": [
         "127.0.0.1:3310",
         "http://127.0.0.1:3310",

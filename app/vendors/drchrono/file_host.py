@@ -153,4 +153,4 @@ def _is_loopback(host: str) -> bool:
 
 def _has_proxy(there: httpx.URL) -> bool:
     """Say whether another machine looks the name up and connects for us."""
-    return there.scheme in getproxies() and not proxy_bypass(there.host)
+    return not {there.scheme, "all"}.isdisjoint(getproxies()) and not proxy_bypass(there.host)

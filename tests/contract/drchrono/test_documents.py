@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -21,6 +22,7 @@ from app.errors import (
 )
 from app.sync.failure_causes import BYTES_MISSING, URL_REFUSED
 from app.sync.file_types import FileType
+from app.timings import REAL
 from app.vendors.drchrono.documents import DrChronoDocuments
 from tests.standins.tests.known import OURS as DOCTOR
 from tests.unit.documents.pieces import PDF, opening
@@ -233,6 +235,20 @@ async def test_what_comes_in_a_files_place_or_cut_is_not_the_file(practice, docu
 
     with pytest.raises(Unavailable):
         await whole(documents, record)
+
+
+async def test_no_transfer_goes_on_without_end(practice, documents, drchrono, fields):
+    record = await documents.read(filed(practice, fields))
+    drchrono.timings = replace(REAL, transfer_s=0.5)
+    practice.fault("GET /store", do="slow", delay_s=20)
+    practice.fault("POST /api/documents", do="slow", delay_s=20)
+
+    with pytest.raises(Unavailable) as read:
+        await whole(documents, record)
+    with pytest.raises(OutcomeUnknown) as written:
+        await documents.upload(fields, await file_of(PDF))
+
+    assert [read.value.code, written.value.code] == ["NO_ANSWER"] * 2
 
 
 @pytest.mark.parametrize("address", ["http://169.254.169.254/latest/meta-data", "https://10.0.0.7/a.pdf"])
