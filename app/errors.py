@@ -130,9 +130,16 @@ class DocumentRefused(DocumentError):  # noqa: N818
 
 
 class DocumentNotReady(DocumentError):  # noqa: N818
-    """Nothing is wrong with the document as far as is known: its bytes are not there yet, or nobody could scan them."""
+    """Nothing is wrong with the document as far as is known: its bytes are not there yet, or nobody could scan them.
+
+    retry_in_s  each look costs calls, so it is not taken as often as a vendor that is away is called
+    """
 
     disposition = Disposition.RETRY
+
+    def __init__(self, cause: str, retry_in_s: float = 60.0) -> None:
+        super().__init__(cause)
+        self.retry_in_s = retry_in_s
 
 
 class DocumentChanged(DocumentError):  # noqa: N818

@@ -54,12 +54,14 @@ async def inspect(
     """
     md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
     async with AsyncExitStack() as stack:
+        scan = (
+            await stack.enter_async_context(rules.scanner.scan()) if rules.scanner else None
+        )  # before a call is spent
         pieces = await stack.enter_async_context(aclosing(_even(await stack.enter_async_context(open_content()))))
         piece = await anext(pieces, b"")
         found = type_of(piece[:HEAD_BYTES], extension, types)
         if not isinstance(found, FileType):
             raise DocumentRefused(found)
-        scan = await stack.enter_async_context(rules.scanner.scan()) if rules.scanner else None
         while piece:
             size += len(piece)
             if size > rules.max_bytes:

@@ -6,7 +6,7 @@ What a cause means stands in `failure_causes.py`.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.errors import BatchFailed, Disposition, Rejected, SyncError, Unauthorized, Unavailable
+from app.errors import BatchFailed, Disposition, DocumentNotReady, Rejected, SyncError, Unauthorized, Unavailable
 from app.sync.failure_causes import look_up
 
 
@@ -50,7 +50,8 @@ def after(error: SyncError, attempt: int, limit: int, jitter: float) -> RetryDec
         case Disposition.RETRY if isinstance(error, BatchFailed):
             return RetryDecision(Fate.RETRY, _BATCH_FAILED_S)
         case Disposition.RETRY:
-            wait = error.retry_in_s if isinstance(error, Unavailable) and error.retry_in_s else _VENDOR_DOWN_S
+            known_s = error.retry_in_s if isinstance(error, Unavailable | DocumentNotReady) else None
+            wait = known_s or _VENDOR_DOWN_S
             return RetryDecision(Fate.RETRY, wait + min(wait / 2, _MOST_JITTER_S) * jitter)
         case Disposition.READ_BACK:  # it is sent again at once, so a line that goes on being cut has as long as a lock
             return _again(attempt, limit, jitter, growth=_PASSES_GROWTH)

@@ -183,6 +183,14 @@ async def test_a_document_waits_where_no_scanner_is(url):
     assert await ContentRules.of(10, url).scanner.probe() != ""
 
 
+async def test_nothing_is_read_of_a_document_where_no_scanner_is():
+    def unread():
+        raise AssertionError("its vendor was asked")
+
+    with pytest.raises(DocumentNotReady):
+        await inspect(unread, ContentRules.of(10, "clamd://127.0.0.1:1"), {FileType.PDF})
+
+
 @BOTH
 async def test_a_probe_of_a_scanner_that_is_there_names_no_problem(served, engine):
     async with served(engine) as url:

@@ -15,12 +15,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.errors import DocumentNotReady, Gone, Unavailable, Unreadable
-from app.sync.failure_causes import BYTES_MISSING
 from app.sync.file_types import extension_of
 from app.sync.model import Side
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.client import DrChrono
-from app.vendors.drchrono.file_host import CALL
+from app.vendors.drchrono.file_host import CALL, no_bytes_yet
 from app.vendors.multipart import FormPart, Multipart, SourceFailedError, UploadFile
 
 PATH = "/api/documents"
@@ -129,7 +128,7 @@ class DrChronoDocuments:
 def _address(record: Mapping[str, Any]) -> str:
     found = record.get("document")
     if found in (None, ""):
-        raise DocumentNotReady(BYTES_MISSING)
+        raise no_bytes_yet()
     if not isinstance(found, str):
         raise Unreadable(_SIDE, CALL, code="NO_FILE")
     return found

@@ -28,6 +28,7 @@ CALL = "GET document"
 FILES_AT_ONCE = 2  # of one process, each way and beside its calls: none of them waits for a file
 _SIDE = Side.DRCHRONO.value
 _MOST_REDIRECTS = 3
+_LOOK_AGAIN_S = 300.0
 _EXPIRED = frozenset({400, 401, 403, 404, 410})  # a store says each of these of an address whose time is over
 
 
@@ -81,7 +82,7 @@ class FileHost:
                 return response
             await response.aclose()
             if response.status_code in _EXPIRED:
-                raise DocumentNotReady(BYTES_MISSING)
+                raise no_bytes_yet()
             if not response.is_redirect:
                 raise Unavailable(_SIDE, CALL, status=response.status_code, code="NO_FILE")
             there = self._allowed(str(response.headers.get("location", "")), there)
@@ -142,6 +143,11 @@ class FileHost:
 
     def _is_own(self, there: httpx.URL) -> bool:
         return (there.scheme, there.host, there.port) == (self._base.scheme, self._base.host, self._base.port)
+
+
+def no_bytes_yet() -> DocumentNotReady:
+    """Give our error for a document whose bytes are not there: most come within seconds, and each look costs a call."""
+    return DocumentNotReady(BYTES_MISSING, _LOOK_AGAIN_S)
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import (
+    DocumentNotReady,
     EdgeAnswered,
     LeaseLost,
     Misconfigured,
@@ -96,6 +97,13 @@ def test_what_is_nobodys_fault_is_tried_again_for_ever_and_spends_nothing(error,
     verdict = after(error, attempt, 8, 0)
 
     assert (verdict.fate, verdict.spends) == (Fate.RETRY, False)
+
+
+@pytest.mark.parametrize("waits_s", [60.0, 300.0])
+def test_a_document_that_is_not_ready_is_looked_at_no_earlier_than_it_says_and_spends_nothing(waits_s):
+    decision = after(DocumentNotReady("scanner_away", waits_s), 1, 8, jitter=0.0)
+
+    assert decision == RetryDecision(Fate.RETRY, waits_s)
 
 
 @given(jitter=JITTER, wait=st.floats(0.001, 1e6))
