@@ -19,6 +19,10 @@ class BrokenBodyError(ValueError):
     """The body is no multipart body, or not all of one."""
 
 
+class TooLargeBodyError(Exception):
+    """More came in than is taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One part: `filename` is None where it is no file."""
@@ -33,12 +37,15 @@ def is_multipart(request: Request) -> bool:
     return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
-async def parts_of(request: Request, *, keep_bytes: int) -> list[Part]:
+async def parts_of(request: Request, *, keep_bytes: int, most_bytes: int = 0) -> list[Part]:
     """Gives the parts of a whole body; a file of more than `keep_bytes` is counted and summed, and its bytes are gone.
 
+    most_bytes  of the whole body; 0: any
+
     Raises
-        BrokenBodyError   no boundary, a broken head, or an end before the last boundary
-        ClientDisconnect  the sender went away
+        BrokenBodyError    no boundary, a broken head, or an end before the last boundary
+        TooLargeBodyError  it is longer, and is read no further
+        ClientDisconnect   the sender went away
 
     """
     given = Message()
@@ -47,7 +54,11 @@ async def parts_of(request: Request, *, keep_bytes: int) -> list[Part]:
     if not isinstance(boundary, str) or not boundary:
         raise BrokenBodyError("Invalid boundary in multipart: None")
     reader = _Reader(boundary.encode("latin-1"), keep_bytes)
+    taken = 0
     async for piece in request.stream():
+        taken += len(piece)
+        if most_bytes and taken > most_bytes:
+            raise TooLargeBodyError
         reader.feed(piece)
     if not reader.is_done:
         raise BrokenBodyError("the body ends before its last boundary")

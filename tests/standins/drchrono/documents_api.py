@@ -5,6 +5,7 @@ a change. DELETE archives. That a change must be multipart as well, and that an 
 inferred; so are the words for what is no file.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -20,7 +21,7 @@ from tests.standins.drchrono.paging import listed
 from tests.standins.drchrono.remembered import Record
 from tests.standins.drchrono.rules import MISSING, clean, no_such
 from tests.standins.drchrono.state import RefusedError, state_of
-from tests.standins.multipart import BrokenBodyError, Part, is_multipart, parts_of
+from tests.standins.multipart import BrokenBodyError, Part, TooLargeBodyError, is_multipart, parts_of
 
 READ, WRITE = "patients:read", "patients:write"
 TOO_LARGE = """<html>
@@ -65,8 +66,6 @@ async def get_document(request: Request) -> Response:
 
 
 async def create_document(request: Request) -> Response:
-    if refusal := _too_large(request):
-        return refusal
     caller = signed_in(request, WRITE, MANAGE_PATIENTS)
     state = caller.state
     body, file = await _sent(request)
@@ -79,8 +78,6 @@ async def create_document(request: Request) -> Response:
 
 
 async def change_document(request: Request) -> Response:
-    if refusal := _too_large(request):
-        return refusal
     caller, whole = signed_in(request, WRITE, MANAGE_PATIENTS), request.method == "PUT"
     _document(request, caller)
     body, file = await _sent(request)
@@ -100,11 +97,17 @@ async def archive_document(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _too_large(request: Request) -> Response | None:
-    """Gives the page of the gateway, which reads no further than the length that is said."""
-    most = state_of(request).settings.document_most_bytes
-    length = request.headers.get("content-length", "0")
-    return HTMLResponse(TOO_LARGE, 413) if most and int(length) > most else None
+def _behind_a_gateway(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """Has a gateway refuse what is too large: by the length that is said, before who calls is asked, or as it comes."""
+
+    async def guarded(request: Request) -> Response:
+        most, length = state_of(request).settings.document_most_bytes, request.headers.get("content-length", "0")
+        try:
+            return HTMLResponse(TOO_LARGE, 413) if most and int(length) > most else await handler(request)
+        except TooLargeBodyError:
+            return HTMLResponse(TOO_LARGE, 413)
+
+    return guarded
 
 
 async def _sent(request: Request) -> tuple[Record, Part | None]:
@@ -116,7 +119,9 @@ async def _sent(request: Request) -> tuple[Record, Part | None]:
         media = request.headers.get("content-type", "").partition(";")[0]
         raise RefusedError(415, {"detail": f'Unsupported media type "{media}" in request.'})
     try:
-        parts = await parts_of(request, keep_bytes=settings.document_keep_bytes)
+        parts = await parts_of(
+            request, keep_bytes=settings.document_keep_bytes, most_bytes=settings.document_most_bytes
+        )
     except BrokenBodyError as error:
         raise RefusedError(400, {"detail": f"Multipart form parse error - {error}"}) from None
     except ClientDisconnect:
@@ -143,8 +148,8 @@ def _checked(caller: Caller, body: Any, file: Part | None, *, partial: bool) -> 
 
 routes = [
     Route("/api/documents/{id}", get_document, methods=["GET"]),
-    Route("/api/documents/{id}", change_document, methods=["PATCH", "PUT"]),
+    Route("/api/documents/{id}", _behind_a_gateway(change_document), methods=["PATCH", "PUT"]),
     Route("/api/documents/{id}", archive_document, methods=["DELETE"]),
     Route("/api/documents", list_documents, methods=["GET"]),
-    Route("/api/documents", create_document, methods=["POST"]),
+    Route("/api/documents", _behind_a_gateway(create_document), methods=["POST"]),
 ]

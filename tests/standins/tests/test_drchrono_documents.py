@@ -120,10 +120,12 @@ def test_text_in_place_of_a_file_and_a_body_of_json_are_refused(api, patient):
     assert as_json.status_code == 415
 
 
-def test_a_body_that_is_too_large_is_answered_by_a_gateways_page(filed, control):
+@pytest.mark.parametrize("says_its_length", [True, False])
+def test_a_body_that_is_too_large_is_answered_by_a_gateways_page(api, filed, control, says_its_length):
     control.put("/settings", json={"document_most_bytes": 100})
 
-    answer = filed()
+    head = {"content-type": "multipart/form-data; boundary=B"}
+    answer = filed() if says_its_length else api.post("/documents", content=iter([b"--B\r\n", PDF * 9]), headers=head)
 
     assert (answer.status_code, answer.headers["content-type"]) == (413, "text/html; charset=utf-8")
     assert control.get("/documents").json()["documents"] == []
