@@ -204,6 +204,18 @@ def going_with(org: Org, table: Table, row: Row) -> list[tuple[Table, Row]]:
     return [] if table.kind.name == LINK else [(links, one) for one in links_to(org, row["Id"])]
 
 
+def may_come_back(org: Org, table: Table, row: Row) -> bool:
+    """Whether what went with a record comes back with it: a link does while there is something at its other end."""
+    if table.kind.name != LINK:
+        return True
+    documents = org.tables[DOCUMENT.lower()].rows
+    parents = org.tables[LINK.lower()].kind.field("LinkedEntityId", unseen=True)
+    assert parents is not None
+    rows = [org.tables[name.lower()].rows.get(row["LinkedEntityId"]) for name in parents.parents]
+    ends = [documents.get(row["ContentDocumentId"]), next((one for one in rows if one is not None), None)]
+    return all(end is not None and not end["IsDeleted"] for end in ends)
+
+
 def move_links(call: Call, winner: Row, loser: Row) -> None:
     """The loser's files are the winner's; nobody is told, and a file that both had is there once."""
     links = call.org.tables[LINK.lower()]

@@ -33,7 +33,8 @@ def undelete(call: Call, table: Table, row: Row) -> None:
             raise RecordError("DUPLICATE_VALUE", message)
     grave = table.raise_up(row)
     for other, record_id in grave.taken:
-        other.raise_up(other.rows[record_id])
+        if files.may_come_back(call.org, other, other.rows[record_id]):
+            other.raise_up(other.rows[record_id])
     if "MasterRecordId" in row:
         row["MasterRecordId"] = None
     for children, name, child_id in grave.emptied:

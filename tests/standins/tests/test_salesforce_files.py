@@ -219,6 +219,19 @@ def test_a_document_takes_its_versions_and_links_along_and_brings_them_back(org)
     assert org.get(f"{DATA}/sobjects/ContentVersion/{version['Id']}/VersionData").content == PDF
 
 
+def test_a_link_comes_back_only_while_there_is_something_at_both_its_ends(org):
+    patient = contact(org)
+    document = adds(org, FirstPublishLocationId=patient)["ContentDocumentId"]
+    of_patient = f"SELECT Id FROM ContentDocumentLink WHERE LinkedEntityId = '{patient}'"
+
+    org.delete(f"/_control/records/Contact/{patient}")
+    alone = asks(org, of_patient)
+    org.delete(f"/_control/records/ContentDocument/{document}")
+    org.post(f"/_control/records/Contact/{patient}/undelete").raise_for_status()
+
+    assert alone == asks(org, of_patient) == []
+
+
 # --- asking
 
 
