@@ -100,7 +100,7 @@ class Events:
         if self._shape == "package":
             if op in _ANNOUNCED and table.kind.name.lower() in announced_by(self._org.catalog):
                 self._courier.admit(EVENT, self._announcement(call, table, row, op))
-            for one in told_of(call, table, row, op):
+            for one in told_of(call, table, row, op, changed):
                 versions = self._org.tables["contentversion"]
                 key = one.version.get(KEY) if one.action != "changed" else None
                 self._courier.admit(EVENT, self._announcement(call, versions, one.version, one.action, key))

@@ -1,7 +1,8 @@
 """Which changes of files the package's triggers tell of, and by which of their versions.
 
 A file is of interest once a version of it is ticked or names its document at DrChrono. What the integration user does
-is not told, nor is a link that goes with its file, nor one that a merge moves.
+is not told, nor is a link that goes with its file, nor one that a merge moves, nor an edit of anything but the title
+and what was deployed.
 """
 
 import re
@@ -21,8 +22,9 @@ _PATIENTS = re.compile(r"\bPATIENTS\s*=\s*(\w+)\.SObjectType")
 _CALLED = "DrChronoDocuments."
 _OPERATIONS = {
     (LINK, "created"): "after insert", (LINK, "deleted"): "before delete",
-    (VERSION, "created"): "after insert", (VERSION, "updated"): "after update", (VERSION, "unchanged"): "after update",
-    (DOCUMENT, "deleted"): "before delete", (DOCUMENT, "undeleted"): "after undelete",
+    (VERSION, "created"): "after insert", (VERSION, "updated"): "after update",
+    (DOCUMENT, "updated"): "after update", (DOCUMENT, "deleted"): "before delete",
+    (DOCUMENT, "undeleted"): "after undelete",
 }  # fmt: skip
 
 
@@ -54,32 +56,35 @@ def _patients(catalog: Catalog) -> str:
     return found[1] if found else "Contact"
 
 
-def told_of(call: Call, table: Table, row: Row, op: str) -> list[Told]:
+def told_of(call: Call, table: Table, row: Row, op: str, changed: list[str]) -> list[Told]:
     """What the package tells of a change that was just made; nothing where it has no trigger for it."""
     org, name = call.org, table.kind.name
     operation = _OPERATIONS.get((name, op))
-    if (
-        operation is None
-        or (name, operation) not in _triggers(org.catalog)
-        or PERMISSION in org.permissions_of(call.user)
-    ):
+    if operation is None or (name, operation) not in _triggers(org.catalog):
+        return []
+    is_edit = op != "updated" or any(one == "Title" or one.endswith("__c") for one in changed)
+    if not is_edit or PERMISSION in org.permissions_of(call.user):
         return []
     if name == VERSION:
         was = {**row, **(call.before or {})}
-        first = row["VersionNumber"] == "1"
-        is_told = (
-            _is_of_interest(row) or _is_of_interest(was) or (not first and _is_known(org, row["ContentDocumentId"]))
-        )
-        return [Told("changed", row)] if is_told else []
+        is_known = row["VersionNumber"] != "1" and _is_known(org, row["ContentDocumentId"])
+        return [Told("changed", row)] if _is_of_interest(row) or _is_of_interest(was) or is_known else []
     if name == LINK:
-        latest = latest_of(org, row["ContentDocumentId"])
         is_patient = row["LinkedEntityId"] in org.tables[_patients(org.catalog).lower()].rows
-        return [Told("changed", latest)] if latest and is_patient and _is_known(org, row["ContentDocumentId"]) else []
+        return _latest(org, row["ContentDocumentId"]) if is_patient else []
+    if op == "updated":
+        return _latest(org, row["Id"])
     if op == "undeleted":
         versions = versions_of(org, row["Id"])
     else:
         versions = [other.rows[one] for other, one in table.graves[row["Id"]].taken if other.kind.name == VERSION]
     return [Told(op, one) for one in versions] if any(map(_is_of_interest, versions)) else []
+
+
+def _latest(org: Org, document_id: str) -> list[Told]:
+    """A file of interest by the version that people see."""
+    latest = latest_of(org, document_id)
+    return [Told("changed", latest)] if latest is not None and _is_known(org, document_id) else []
 
 
 def _is_of_interest(version: Row) -> bool:

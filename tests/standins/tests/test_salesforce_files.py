@@ -272,7 +272,7 @@ def test_other_peoples_files_are_found_by_id_or_with_query_all_files(org):
 TRIGGERS = {
     "ContentVersion": "(after insert, after update) { DrChronoDocuments.versioned(Trigger.new, Trigger.oldMap); }",
     "ContentDocumentLink": "(after insert, before delete) { DrChronoDocuments.linked(Trigger.new); }",
-    "ContentDocument": "(before delete, after undelete) { DrChronoDocuments.told(Trigger.operationType); }",
+    "ContentDocument": "(after update, before delete, after undelete) { DrChronoDocuments.told(Trigger.new); }",
 }
 
 
@@ -308,16 +308,19 @@ def test_the_package_tells_of_files_of_interest_by_the_version_that_changed(tell
         place = f"/_control/records/ContentVersion/{plain['Id']}"
         document = f"/_control/records/ContentDocument/{plain['ContentDocumentId']}"
         link = {"ContentDocumentId": plain["ContentDocumentId"], "LinkedEntityId": other, "ShareType": "V"}
+        _, of_look = told(lambda: org.patch(place, json={"Description": "Nothing of ours"}))
         _, of_tick = told(lambda: org.patch(place, json={TICK: True}))
         later, of_later = told(lambda: adds(org, PDF + b"2", ContentDocumentId=plain["ContentDocumentId"]))
         linked, of_link = told(lambda: org.post("/_control/records/ContentDocumentLink", json=link).json())
         _, of_unlink = told(lambda: org.delete(f"/_control/records/ContentDocumentLink/{linked['Id']}"))
+        _, of_rename = told(lambda: org.patch(document, json={"Title": "Renamed"}))
+        _, of_other = told(lambda: org.patch(document, json={"Description": "Nothing of ours"}))
         _, of_delete = told(lambda: org.delete(document))
         _, of_undelete = told(lambda: org.post(f"{document}/undelete"))
         _, of_ours = told(lambda: uploads(org, FirstPublishLocationId=patient, **{KEY: "7"}))
 
-    assert of_plain == of_ours == []
+    assert of_plain == of_ours == of_look == of_other == []
     assert of_tick == [("changed", plain["Id"])]
-    assert of_later == of_link == of_unlink == [("changed", later["Id"])]
+    assert of_later == of_link == of_unlink == of_rename == [("changed", later["Id"])]
     assert sorted(of_delete) == [("deleted", plain["Id"]), ("deleted", later["Id"])]
     assert sorted(of_undelete) == [("undeleted", plain["Id"]), ("undeleted", later["Id"])]
