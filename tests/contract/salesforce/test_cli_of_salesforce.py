@@ -55,6 +55,8 @@ def test_salesforces_own_command_line_brings_the_same_components(tmp_path):
         sf("org", "login", "access-token", "--instance-url", url, "--no-prompt", "--alias", "clinic")
         sf("project", "deploy", "start", "--source-dir", "force-app", "--target-org", "clinic", "--json")
 
-    ours = read_package(unzip(package_of(source_files(file.load()), VALUES).zipped()), may_miss=False)
+    ours = read_package(
+        unzip(package_of(source_files(file.load(PACKAGE / "mapping.toml")), VALUES).zipped()), may_miss=False
+    )
     theirs = {key: one for key, one in app.state.org.catalog.components.items() if key[0] != "Workflow"}
     assert theirs == ours.components, "but for the frame of outbound messages, which it names as well"

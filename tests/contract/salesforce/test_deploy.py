@@ -24,11 +24,12 @@ from app.sync.mappings import file
 from app.vendors.salesforce import org_setup
 from app.vendors.salesforce.metadata.archive import package_of
 from app.vendors.salesforce.metadata.deployment import TestLevel
-from app.vendors.salesforce.metadata.source import source_files
+from app.vendors.salesforce.metadata.source import PACKAGE, source_files
 from tests.build import NEEDED
 from tests.standins.salesforce import oauth_device
 from tests.standins.salesforce.app import create_app
 from tests.standins.salesforce.metadata.components import Catalog
+from tests.standins.salesforce.metadata.shipped import PROJECT, deployed_from
 from tests.standins.salesforce.metadata.xml_parts import text
 from tests.standins.salesforce.org import Credentials
 from tests.standins.salesforce.tls import throwaway
@@ -356,6 +357,17 @@ async def test_the_package_leaves_the_org_with_its_active_flows_and_its_assignme
     left = {type_: names_in(in_place, type_) for type_ in package_of(source).members}
     assert (code, {type_: names for type_, names in left.items() if names}) == (0, {}), said
     assert (await undeployed(in_place, source))[1].endswith("nothing to do: nothing of the package is in the org\n")
+
+
+async def test_what_the_package_brings_for_documents_leaves_with_it(tmp_path, monkeypatch):
+    source = source_files(file.load(PACKAGE / "mapping.toml"))
+    with serving(tmp_path, deployed_from(PROJECT, USER)) as org:
+        as_on_the_first_day(org, monkeypatch)
+
+        code, said, _ = await undeployed(org, source)
+
+        left = names_in(org, "ApexTrigger") | names_in(org, "ApexClass") | names_in(org, "CustomField")
+        assert (code, left) == (0, set()), said
 
 
 async def test_a_flow_is_switched_off_and_every_version_of_it_is_named_where_the_org_says_so(in_place):
