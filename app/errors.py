@@ -118,7 +118,10 @@ class DocumentError(SyncError):
     """The bytes of a document cannot travel; `cause` is a stable name of why, never a name or a part of the document.
 
     word  what the scanner calls what it found
+    side  where the document lies, once whoever asked has said so
     """
+
+    side: str
 
     def __init__(self, cause: str, word: str = "") -> None:
         self.cause, self.word = cause, word

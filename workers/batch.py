@@ -20,12 +20,16 @@ from app.vendors.salesforce.wire import RecordRefused, Saved
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One pass over what was taken: what it works with, by which rules, and since when (monotonic)."""
+    """One pass over what was taken: what it works with, by which rules, and since when (monotonic).
+
+    answered  what DrChrono has answered of documents in this pass, by id, each with the address of its file
+    """
 
     runtime: Runtime
     rules: Rules
     leased: LeasedBatch
     started: float = field(default_factory=monotonic)
+    answered: dict[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     @property
     def drchrono(self) -> DrChrono | None:

@@ -10,18 +10,19 @@ before another may be tried.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from ulid import ULID
 
 from app.documents.content import OpenContent, inspect
-from app.errors import DocumentNotReady, DocumentRefused, SyncError, Unauthorized
+from app.errors import DocumentError, DocumentNotReady, DocumentRefused, SyncError, Unauthorized
 from app.ports import SealedColumn
 from app.store import documents, identity_index
 from app.sync.create import recheck_unanswered_upload
 from app.sync.decide import decide
+from app.sync.deletions import is_deleted
 from app.sync.failure_causes import ASK, BUSY, BYTES_MISSING, NO_PARENT, SAME_CONTENT
 from app.sync.file_types import FileType
 from app.sync.inspection import Inspection
@@ -82,9 +83,10 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class DocumentSearch:
-    """The searches of one batch."""
+    """The searches of one batch; `met`: the contents that it has matched, each for one record."""
 
     batch: Batch
+    met: set[str] = field(default_factory=set)
 
     @property
     def files(self) -> SalesforceFiles:
@@ -132,12 +134,17 @@ class DocumentSearch:
     async def _to_salesforce(self, observed: Observed, plan: Create | FindCreated) -> ReadyPlan:
         link = observed.link
         record = await self.documents.read(link.drchrono_id or "")
-        if record is None:
+        if record is not None:
+            self.batch.answered[link.drchrono_id or ""] = record
+        else:
             return Wait(ASK, self.batch.leased.now + self.batch.rules.search_gap)
         shown = SideReader(self.batch.rules.table).drchrono(wire.record_id(record), record, wire.version(record))
         row = self.batch.rules.table.row_of("patient")
         assert row is not None
         patient = shown.fields.get(row.name) or ""
+        is_meant = shown.is_included is not False and not is_deleted(self.batch.rules, shown)
+        if isinstance(plan, Create) and (not is_meant or plan.fields.get(row.name) != patient):
+            return Wait(ASK, self.batch.leased.now)  # it is another's by now, or nobody's: that is decided anew
         contact = (await documents.records_of(self.batch.runtime.database, [patient])).get(patient)
         if contact is None:
             here = (RecordRef(Side.DRCHRONO, Kind.PATIENT, patient),) if patient else ()
@@ -236,16 +243,20 @@ class DocumentSearch:
         types = [FileType(one) for one in self.batch.rules.table.types]
         try:
             return await inspect(opened, self.batch.runtime.content_rules, types, named)
-        except DocumentNotReady as error:
+        except DocumentError as error:
             is_late = self.batch.leased.now - ULID.from_str(link.id).datetime > _LONGEST_MISSING
-            if error.cause == BYTES_MISSING and is_late:
-                raise DocumentRefused(BYTES_MISSING) from None
-            raise
+            if isinstance(error, DocumentNotReady) and error.cause == BYTES_MISSING and is_late:
+                error = DocumentRefused(BYTES_MISSING)
+            error.side = (Side.SALESFORCE if link.drchrono_id is None else Side.DRCHRONO).value
+            raise error from None
 
     async def _is_ours(self, link: Link, patient: str, content: Inspection) -> bool:
-        """Say whether this content of this patient may be matched by this pass; nobody else does until it is saved."""
+        """Say whether this content of this patient may be matched for this record; for no other until it is saved."""
         parts = (b"document", patient.encode(), content.sha256.encode())
         person = self.batch.runtime.keys.digest(*parts)
+        if person in self.met:
+            return False
+        self.met.add(person)
         database, token = self.batch.runtime.database, self.batch.leased.token
         return person in await identity_index.lease_people(database, token, {link.id: person})
 

@@ -318,7 +318,8 @@ async def left_out(batch: Batch, snapshots: Sequence[Snapshot]) -> frozenset[Rec
 async def reader_of(batch: Batch) -> SideReader:
     """Give what reads this kind's records, with the zones of doctors as they are known now where times need them."""
     by_doctor = await doctor_zones.all_zones(batch.runtime.database) if batch.rules.table.zoned else {}
-    return SideReader(batch.rules.table, batch.runtime.settings.office_time_zones, by_doctor)
+    known = batch.runtime.settings
+    return SideReader(batch.rules.table, known.office_time_zones, by_doctor, known.zone)
 
 
 def resolutions_of(batch: Batch, due: Due) -> dict[str, FieldResolution]:

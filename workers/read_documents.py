@@ -60,7 +60,7 @@ async def with_placements(
         where = Placement({one: linked[one] for one in records}, of, is_there=of is not None and of[1] in there)
         if link_id in lone:
             version = without_inherited_key(version, taken)  # noqa: PLW2901
-        one = placed(batch.rules.table, links[link_id], version, where, batch.runtime.settings.zone)
+        one = placed(batch.rules.table, links[link_id], version, where)
         found[link_id] = _with_origin(one, there, earlier) if isinstance(one, Snapshot) else one
     return found
 

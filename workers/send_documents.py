@@ -85,7 +85,8 @@ async def create(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) ->
         if record is None:
             return RecordRefused(NO_PARENT)
         practice = _documents(batch)
-        raw = await practice.read(write.link.drchrono_id or "")
+        document_id = write.link.drchrono_id or ""
+        raw = batch.answered.get(document_id) or await practice.read(document_id)
         if raw is None:
             return Gone(Side.DRCHRONO.value, "GET /api/documents/{id}")
         own, _ = table.write(Side.SALESFORCE, _text_of(table, write))

@@ -17,7 +17,7 @@ from app.operations.history import Came, came
 from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, drchrono_of, salesforce_of, unanswered
 from app.ports import Act, Action, By
 from app.runtime import Runtime
-from app.store import audit, doctor_zones, links, record_views
+from app.store import audit, doctor_zones, documents, links, record_views
 from app.sync.diff import MASK, FieldDiff, compare_fields
 from app.sync.failure_sentences import labels, sentence
 from app.sync.mappings.table import Table
@@ -107,6 +107,17 @@ async def look(runtime: Runtime, one: RecordView, by: By) -> None:
     """
     await links.have_looked_at(runtime.database, one.id, Lane.LIVE, Act(by, Action.LOOK, about(one)))
     runtime.wakeup.notify([one.link.kind])
+    await want_documents(runtime, one)
+
+
+async def want_documents(runtime: Runtime, one: RecordView) -> None:
+    """Have DrChrono asked soon for the documents of a patient whose record a person has opened.
+
+    Raises  StoreUnavailable
+    """
+    is_shared = Kind.DOCUMENT in runtime.mappings and one.link.kind is Kind.PATIENT
+    if is_shared and one.link.is_pair and one.link.drchrono_id is not None:
+        await documents.want_opened(runtime.database, one.link.drchrono_id)
 
 
 def about(one: RecordView) -> str:
@@ -205,7 +216,7 @@ async def snapshot(runtime: Runtime, kind: Kind, side: Side, raw: Mapping[str, A
     """Give a record as a side has just answered it."""
     table = runtime.mappings[kind]
     by_doctor = await doctor_zones.all_zones(runtime.database) if table.zoned else {}
-    reader = SideReader(table, runtime.settings.office_time_zones, by_doctor)
+    reader = SideReader(table, runtime.settings.office_time_zones, by_doctor, runtime.settings.zone)
     return reader.salesforce(raw) if side is Side.SALESFORCE else reader.drchrono(wire.record_id(raw), raw)
 
 

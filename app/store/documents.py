@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.store import fence
 from app.store.clock import after, db_now
 from app.store.database import Database, DialectInsert, Insert, among
-from app.store.tables import document_polls, documents, links
+from app.store.tables import document_polls, documents, failures, links
 from app.sync.model import Kind, Lane
 
 _KEPT = ("patient_id", "content_stamp", "size_bytes", "type", "replaced_by")
@@ -180,3 +180,17 @@ async def records_of(database: Database, patient_ids: Collection[str], *, in_the
     asked = _IN_THE_SET if in_the_set else _LINKED
     rows = await database.read(asked, {"p_ids": sorted(patient_ids)}) if patient_ids else []
     return {row.drchrono_id: row.salesforce_id for row in rows}
+
+
+_FAILED = sa.select(links.c.drchrono_id, links.c.floor).where(
+    links.c.kind == Kind.DOCUMENT.value,
+    links.c.drchrono_id.in_(among("p_ids")),
+    links.c.salesforce_id.is_(None),
+    sa.exists().where(failures.c.link_id == links.c.id),
+)
+
+
+async def refused_at(database: Database, document_ids: Collection[str]) -> dict[str, str]:
+    """Give, of documents that failed to travel, the stamp that they had then: while they have it, nothing is new."""
+    rows = await database.read(_FAILED, {"p_ids": sorted(document_ids)}) if document_ids else []
+    return {row.drchrono_id: row.floor for row in rows}

@@ -7,7 +7,6 @@ patient's own record has gone: then the document waits for its patient, and stay
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
 
 from app.sync.failure_causes import ON_NO_PATIENT, PARENT_NOT_LINKED, SEVERAL_PATIENTS
 from app.sync.mappings.table import Table
@@ -28,13 +27,10 @@ class Placement:
     is_there: bool = False
 
 
-def placed(table: Table, link: Link, version: Snapshot, where: Placement, zone: tzinfo) -> Snapshot | Deleted:
-    """Give a version of a File as the document of its patient; as deleted where it was taken off that one's record.
-
-    zone  the clinic's: a File without a date of its own is of the day on which it was uploaded
-    """
+def placed(table: Table, link: Link, version: Snapshot, where: Placement) -> Snapshot | Deleted:
+    """Give a version of a File as the document of its patient; as deleted where it was taken off that one's record."""
     assert version.file is not None
-    first, version = version.file.contact_id or "", _dated(table, version, zone)
+    first = version.file.contact_id or ""
     row = table.row_of("patient")
     assert row is not None
     linked = {record: patient for record, patient in where.patients.items() if patient is not None}
@@ -64,19 +60,6 @@ def _of_nobody(version: Snapshot, name: str, why: str) -> Snapshot:
     fields = {one: value for one, value in version.fields.items() if one != name}
     file = replace(version.file, contact_id=None)
     return replace(version, fields=fields, unreadable={**version.unreadable, name: why}, file=file)
-
-
-def _dated(table: Table, version: Snapshot, zone: tzinfo) -> Snapshot:
-    row = table.row_of("date")
-    if row is None or version.file is None or not version.file.created_at or row.name in version.unreadable:
-        return version
-    if version.fields.get(row.name) is not None:
-        return version
-    try:
-        day = datetime.fromisoformat(version.file.created_at).astimezone(zone).date().isoformat()
-    except (ValueError, OverflowError):
-        return version
-    return replace(version, fields={**version.fields, row.name: day})
 
 
 def without_inherited_key(version: Snapshot, others: Collection[str]) -> Snapshot:

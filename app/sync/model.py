@@ -216,9 +216,6 @@ class Seen:
     card: CardRequest | None = None
 
 
-UPLOAD = "upload"  # the call that makes a document: on neither side may it be made twice
-
-
 @dataclass(frozen=True, slots=True)
 class PendingWrite:
     """A write of ours whose outcome is not known, or that may land late, and the side it went to.
@@ -310,6 +307,7 @@ class WriteState(StrEnum):
 
 
 OPEN = (WriteState.PLANNED.value, WriteState.UNKNOWN.value)  # it may have been sent, and may yet land
+UPLOAD = "upload"  # the call that makes a document: on neither side may it be made twice
 
 
 BULKY = frozenset({Lane.COMPARE, Lane.BACKFILL})  # lanes whose writes may go by a job of the vendor's

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from app.sync.document_file import FileFacts
@@ -21,12 +22,14 @@ class SideReader:
     """Reads the raw records of one kind, as either side gives them, into snapshots.
 
     The times of a visit are read in the zone of its doctor, unless the settings name one for its office; without the
-    zones of doctors (`by_doctor`) a time is read as far as it can be without.
+    zones of doctors (`by_doctor`) a time is read as far as it can be without. A File without a date of its own is of
+    the day on which it was uploaded, by the clinic's clock.
     """
 
     table: Table
     by_office: Mapping[str, str] = field(default_factory=dict)
     by_doctor: Mapping[str, str] = field(default_factory=dict)
+    clinic: tzinfo = UTC
 
     def drchrono(
         self, record_id: str, raw: Mapping[str, Any], version: str = "", *, confirmed: bool = True
@@ -47,7 +50,18 @@ class SideReader:
         stamp = stamp if _STAMP.fullmatch(stamp) else ""
         read = self.table.read(Side.SALESFORCE, str(raw["Id"]), raw, version=stamp, confirmed=True, zone=zone)
         read = replace(read, changed_by=str(raw.get("LastModifiedById") or "")[:SHORT_ID])
-        return replace(read, file=file_facts(raw)) if self.table.kind is Kind.DOCUMENT else read
+        return self._of_a_file(read, file_facts(raw)) if self.table.kind is Kind.DOCUMENT else read
+
+    def _of_a_file(self, version: Snapshot, file: FileFacts) -> Snapshot:
+        row = self.table.row_of("date")
+        is_undated = row is not None and row.name in version.fields and version.fields[row.name] is None
+        if row is None or not is_undated or not file.created_at:
+            return replace(version, file=file)
+        try:
+            day = datetime.fromisoformat(file.created_at).astimezone(self.clinic).date().isoformat()
+        except (ValueError, OverflowError):
+            return replace(version, file=file)
+        return replace(version, fields={**version.fields, row.name: day}, file=file)
 
     def zone(self, side: Side, raw: Mapping[str, Any]) -> str:
         """Give the zone of a record, verbatim; empty when it has none or its doctor is not known."""

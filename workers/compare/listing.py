@@ -243,7 +243,12 @@ def _is_not_after(side: Side, stamp: str, newest: str) -> bool:
 
 
 async def of_linked_patients(runtime: Runtime, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give the documents of patients that are linked and in the set that is synced, and those that are linked."""
+    """Give the documents of patients that are linked and in the set that is synced, and those that are linked.
+
+    One that may not travel is left out while it is what it was: to read all of it again would tell nothing more.
+    """
+    refused = await documents.refused_at(runtime.database, {wire.record_id(row) for row in rows})
+    rows = [row for row in rows if refused.get(wire.record_id(row)) != wire.version(row)]
     ids = {str(row["patient"]) for row in rows if is_record_id(row.get("patient"))}
     patients = await documents.records_of(runtime.database, ids, in_the_set=True)
     others = [wire.record_id(row) for row in rows if str(row.get("patient")) not in patients]

@@ -48,6 +48,7 @@ from workers.compare.listing import (
 )
 from workers.match import CreateCandidate, candidate_of, match_contacts
 from workers.read import reader_of
+from workers.read_documents import with_placements
 
 Show = Callable[[Due, Seen, Plan], None]
 
@@ -305,6 +306,10 @@ async def _preview_wanted(batch: Batch, found: DryRun, lone: Sequence[Snapshot])
     table, people, counts = batch.rules.table, found.people, found.counts
     held = await read.with_linked_parents(batch, {one.id: one for one in lone if one.id not in people.met})
     links_of = {id_: Link(str(ULID()), found.kind, None, id_, Base()) for id_ in held}
+    if found.kind is Kind.DOCUMENT:
+        ours = {link.id: link for link in links_of.values()}
+        placed = await with_placements(batch, ours, {links_of[id_].id: one for id_, one in held.items()})
+        held = {id_: one for id_, link in links_of.items() if isinstance(one := placed[link.id], Snapshot)}
 
     def look(one: Snapshot) -> tuple[Plan, CreateCandidate | None]:
         observed = Observed(Due(links_of[one.id], 0, 0, 0, batch.leased.lane), Seen(Absent.ABSENT, one))
@@ -324,6 +329,8 @@ async def _preview_wanted(batch: Batch, found: DryRun, lone: Sequence[Snapshot])
             counts.matched += 1
         elif candidate is None:
             found.miss(table, plan)
+        elif found.kind is Kind.DOCUMENT:  # whether its bytes are there already, only reading them tells
+            counts.created[Side.DRCHRONO] += 1
         elif not candidate.prints:
             counts.decide[NOBODY] += 1
         elif not found.is_whole:

@@ -22,11 +22,12 @@ from app.store import lanes, links, scans
 from app.store.scans import Scan
 from app.sync.brake import MOST_UNASKED, ChangeCount, advice, brake, reason_of
 from app.sync.mappings.table import Table
-from app.sync.model import Kind, Lane, Side
+from app.sync.model import Kind, Lane, Link, Side, Snapshot
+from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from app.vendors.salesforce.client import DELETIONS_KNOWN_FOR
 from workers import missed_events
-from workers.batch import drchrono_of, read_only_batch
+from workers.batch import Batch, drchrono_of, read_only_batch
 from workers.compare.checkpoint import Checkpoint, Phase, ScanRequest
 from workers.compare.listing import (
     LATE,
@@ -44,6 +45,7 @@ from workers.compare.listing import (
 from workers.compare.preview import preview_batch
 from workers.lease import LeasedScan, renewing
 from workers.read import reader_of
+from workers.read_documents import with_placements
 
 ScanProgress = Callable[[Kind, Checkpoint], Awaitable[None]]
 
@@ -214,7 +216,8 @@ class ScanRun:
         deleted = {str(row["Id"]) for row in rows if row.get("IsDeleted")}
         told = changed_contacts(rules, reader, rows, agreed)
         pairs = {id_: link for id_, link in agreed.items() if link.is_pair}
-        known = [pairs[id_].id for id_ in sorted((told.keys() | deleted) & pairs.keys())]
+        moved = await self._moved(batch, reader, rows, pairs)
+        known = [pairs[id_].id for id_ in sorted((told.keys() | deleted | moved) & pairs.keys())]
         at_rest = agreed.keys() - (told.keys() | deleted)
         others = [id_ for row in rows if (id_ := str(row["Id"])) not in pairs and id_ not in at_rest]
         await self._doubt(Side.SALESFORCE, {id_: stamp for id_, stamp in told.items() if id_ in pairs})
@@ -226,6 +229,25 @@ class ScanRun:
         news = sorted(versions.keys() - left_alone)
         others = [id_ for id_ in others if id_ not in left_alone]
         return len(known) + await links.mark_seen(self.runtime.database, kind, others, news, self.asked.lane)
+
+    async def _moved(
+        self, batch: Batch, reader: SideReader, rows: Sequence[dict[str, Any]], pairs: Mapping[str, Link]
+    ) -> set[str]:
+        """Give the versions that are on another patient's record, or on none: what a File is on changes no stamp of it.
+
+        Only where all there is is gone through: it takes a question for each two hundred.
+        """
+        if self.asked.kind is not Kind.DOCUMENT or self.asked.since is not None:
+            return set()
+        living = {id_: row for row in rows if (id_ := str(row["Id"])) in pairs and not row.get("IsDeleted")}
+        seen = {pairs[id_].id: reader.salesforce(row) for id_, row in living.items()}
+        placed = await with_placements(batch, {link.id: link for link in pairs.values()}, seen)
+        rules = self.runtime.rules(self.asked.kind)
+        return {
+            id_
+            for id_ in living
+            if not isinstance(one := placed[pairs[id_].id], Snapshot) or rules.news(pairs[id_], one)
+        }
 
     async def _awaited(self, rows: Iterable[dict[str, Any]]) -> set[str]:
         """Give the Ids of records new to us whose chart is due: it was just created from there, or looks for it."""

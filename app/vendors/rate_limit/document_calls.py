@@ -8,6 +8,7 @@ from app.errors import Unavailable
 from app.ports import HourStore, Ledger
 from app.sync.failure_causes import HOUR_IS_SPENT
 from app.sync.model import Lane
+from app.vendors.drchrono.file_host import CALL as DOWNLOAD
 from app.vendors.rate_limit import policy
 from app.vendors.rate_limit.policy import Allowance
 
@@ -23,6 +24,8 @@ class DocumentCallLimit:
 
         Raises  Unavailable with when to come again: the share of this hour is spent
         """
+        if call == DOWNLOAD:  # a host of files serves it, which counts no call
+            return
         ledger, is_counted = await self._calls.count(Lane.BACKFILL, self._counted)
         if not is_counted:
             raise Unavailable(self._side, call, code=HOUR_IS_SPENT, retry_in_s=float(policy.resets_in_s(ledger)))

@@ -44,6 +44,7 @@ async def show(request: Request, caller: Reader, side: str, kind: str, record_id
     runtime: Runtime = request.app.state.runtime
     one = await _known(runtime, caller, side, kind, record_id)
     await note_view(runtime, caller.by, Action.SHOW, records.about(one), (one.ref.id,))
+    await records.want_documents(runtime, one)
     return await _page(request, caller, one, await records.unread(runtime, one), before=before)
 
 

@@ -12,6 +12,7 @@ from app.sync.mappings import file
 from app.sync.mappings.codecs import Options, Unfit
 from app.sync.mappings.document_codecs import TAGS, TITLE, replacement_in, with_replacement
 from app.sync.model import Base, Deleted, Kind, Link, Side, Snapshot
+from app.sync.snapshots import SideReader
 from tests.build import mapping_with_documents, with_documents
 
 ANY = Options()
@@ -106,7 +107,7 @@ def test_a_document_without_a_tag_that_shares_it_is_left_out(metatags, is_shared
     ],
 )
 def test_a_file_is_the_document_of_the_patient_whose_record_it_is_on(link, where, patient, why):
-    found = placed(TABLE, link, VERSION, where, ZONE)
+    found = placed(TABLE, link, VERSION, where)
 
     assert isinstance(found, Snapshot)
     assert (found.fields.get("patient"), found.unreadable.get("patient")) == (patient, why)
@@ -115,17 +116,20 @@ def test_a_file_is_the_document_of_the_patient_whose_record_it_is_on(link, where
 def test_a_file_on_several_patients_records_and_uploaded_for_none_of_them_waits_for_a_person():
     elsewhere = replace(VERSION, file=replace(VERSION.file, contact_id=None))
 
-    found = placed(TABLE, LONE, elsewhere, Placement({HERE: "7", THERE: "8"}), ZONE)
+    found = placed(TABLE, LONE, elsewhere, Placement({HERE: "7", THERE: "8"}))
 
     assert found.unreadable == {"patient": "file_of_several_patients"}
 
 
 def test_a_file_that_was_taken_off_its_patients_record_counts_as_deleted():
-    assert placed(TABLE, PAIR, VERSION, Placement({}, ("7", HERE), is_there=True), ZONE) == Deleted()
+    assert placed(TABLE, PAIR, VERSION, Placement({}, ("7", HERE), is_there=True)) == Deleted()
 
 
-def test_a_file_without_a_date_is_of_the_clinics_day_on_which_it_was_uploaded():
-    assert placed(TABLE, LONE, VERSION, Placement({HERE: "7"}), ZONE).fields["date"] == "2026-11-03"
+@pytest.mark.parametrize(("given", "day"), [(None, "2026-11-03"), ("2026-10-01", "2026-10-01")])
+def test_a_file_without_a_date_is_of_the_clinics_day_on_which_it_was_uploaded(given, day):
+    raw = {"Id": VERSION.id, "DrChrono_Date__c": given, "CreatedDate": "2026-11-04T02:00:00.000+0000"}
+
+    assert SideReader(TABLE, clinic=ZONE).salesforce(raw).fields["date"] == day
 
 
 def test_an_id_that_is_another_versions_names_nothing():
