@@ -21,6 +21,7 @@ def known(database, empty_vendors, tmp_path):
         mapping_file=mapping_with_documents(tmp_path / "mapping.toml"),
         salesforce_event_tokens=EVENTS,
         document_call_share=1,
+        document_max_mb=1,
     )
 
 

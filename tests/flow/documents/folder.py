@@ -4,9 +4,9 @@ import base64
 import hashlib
 
 from app.runtime import open_inbox
-from app.sync.model import Kind
+from app.sync.model import Kind, Lane
 from tests.flow.patience import EVENTS, ORG_ID
-from workers.compare.reconcile import compare
+from workers.compare.reconcile import EVER, compare
 from workers.document_poll import poll_documents_when_due
 
 SHARED = "Share with CRM"
@@ -105,12 +105,17 @@ class Folder:
 
     async def tells(self, version, operation="UPDATE"):
         """The package's trigger tells of a version; gives the status we answered."""
+        return await self.tells_of("ContentVersion", version["Id"], operation)
+
+    async def tells_of(self, table, record_id, operation, **more):
+        """Salesforce's platform event about a record; gives the status we answered."""
         self._told += 1
         given = {
             "EventUuid": f"file-{self._told}",
-            "Object_Api_Name__c": "ContentVersion",
-            "Record_Id__c": version["Id"],
+            "Object_Api_Name__c": table,
+            "Record_Id__c": record_id,
             "Operation__c": operation,
+            **more,
         }
         headers = {"authorization": f"Bearer {EVENTS}"}
         sent = {"organizationId": ORG_ID, "events": [given]}
@@ -129,8 +134,19 @@ class Folder:
 
     async def compares(self, since=None):
         """A worker compares the documents of both sides, and settles what it found."""
+        await self.finds(since)
+        await self.clinic.settles()
+
+    async def finds(self, since=None):
+        """A worker compares the documents of both sides; nobody has looked at what it found yet."""
         inbox = open_inbox(self.clinic.runtime, lambda _group: None)
         await compare(self.clinic.runtime, inbox, Kind.DOCUMENT, since)
+        await inbox.close()
+
+    async def loads(self):
+        """A worker loads all documents there are, as a person has said, and settles what it found."""
+        inbox = open_inbox(self.clinic.runtime, lambda _group: None)
+        await compare(self.clinic.runtime, inbox, Kind.DOCUMENT, EVER, Lane.BACKFILL)
         await inbox.close()
         await self.clinic.settles()
 
