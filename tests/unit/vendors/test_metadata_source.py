@@ -210,7 +210,7 @@ def test_staff_edit_what_travels_to_drchrono_and_viewers_nothing(package):
 def test_without_documents_nothing_of_the_orgs_files_is_in_the_package(package):
     files = package("default")
 
-    assert [name for name in files if "/documents/" in name or "ContentVersion" in name] == []
+    assert [name for name in files if "/files/" in name or "ContentVersion" in name] == []
     named = re.compile(rb"Content(Version|Document)|DrChrono(Card)?Documents\b")
     assert [name for name, content in files.items() if named.search(content) and "__tests__" not in name] == []
     assert b"DOCUMENTS = null;" in files[f"{MAIN}/lwc/drchronoMapping/drchronoMapping.js"]
@@ -224,9 +224,7 @@ def test_a_files_fields_are_there_and_no_right_to_files_is_given(package):
     made = {Path(name).name.split(".")[0] for name in files if "/ContentVersion/" in name}
     assert made >= {"Send_To_DrChrono__c", "DrChrono_Tags__c", "DrChrono_Date__c", "DrChrono_Archived__c"}
     assert made >= STATUS_FIELDS
-    assert not [
-        name for name in files if "ContentVersion" in name and "/documents/" not in name and "/fields/" not in name
-    ]
+    assert not [name for name in files if "ContentVersion" in name and "/files/" not in name and "/fields/" not in name]
     staff = may_edit(files, "DrChrono_Staff")
     assert staff["ContentVersion.Send_To_DrChrono__c"]
     assert not staff["ContentVersion.DrChrono_Document_Id__c"]
@@ -240,7 +238,7 @@ def test_the_code_for_documents_speaks_the_mappings_names(package):
     renamed = DOCUMENTS.replace("DrChrono_Document_Id__c", "Paper_Id__c").replace("Send_To_DrChrono__c", "Share__c")
     files = package(renamed.replace('extends = "default"\n', CUSTOM))
 
-    code = b"".join(content for name, content in files.items() if "/documents/" in name)
+    code = b"".join(content for name, content in files.items() if "/files/" in name)
     assert b"DrChrono_Document_Id__c" not in code
     assert b"Send_To_DrChrono__c" not in code
     assert b"Contact" not in code

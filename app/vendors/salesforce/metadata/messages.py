@@ -26,7 +26,7 @@ def message_files(one: OrgObject, api_version: str) -> Iterator[tuple[str, bytes
     """Give the files by which an object's edits reach the service.
 
     There are none of an object that only DrChrono edits; nor of the org's files, for which no flow starts: the triggers
-    of `documents` tell of those.
+    of `files` tell of those.
     """
     if one.is_one_way or one.is_file:
         return

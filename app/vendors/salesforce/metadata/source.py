@@ -32,7 +32,10 @@ _TYPES = (
     *("reportTypes", "tabs", "workflows"),
 )
 GENERATED = (CARD_MAPPING, *(f"{MAIN}/{name}" for name in _TYPES))  # folders of what follows the mapping
-OF_DOCUMENTS = (f"{MAIN}/documents", "force-app/tests/documents")  # folders that only a mapping with documents needs
+OF_DOCUMENTS = (
+    f"{MAIN}/files",
+    "force-app/tests/files",
+)  # only a mapping with documents needs them; `documents` is a metadata type's
 _PROJECT = "sfdx-project.json"
 _LOOSE = (_PROJECT, ".forceignore")
 _CARD_CLASS = b"@AuraEnabled"
