@@ -15,9 +15,12 @@ from app.sync.mappings import file
 from app.sync.model import Kind, Side
 from app.vendors.drchrono.bulk_lists import bulk_pages
 from app.vendors.drchrono.client import DrChrono
+from app.vendors.drchrono.documents import DrChronoDocuments
 from tests.contract import openapi
+from tests.contract.drchrono.test_documents import file_of
 from tests.standins.tests.known import OURS as DOCTOR
 from tests.standins.tests.known import PROVIDER, STAFF
+from tests.unit.documents.pieces import PDF
 
 if not openapi.PLACE.is_file():
     pytest.skip(openapi.ABSENT, allow_module_level=True)
@@ -141,6 +144,26 @@ async def test_what_our_client_sends_and_is_answered_is_what_drchrono_says(drchr
     assert judged
     assert [fault for answer in judged for fault in judge.of_request(answer.request)] == []
     assert [fault for answer in judged for fault in judge.of_answer(answer)] == []
+
+
+@CLIENT
+async def test_what_our_client_sends_of_documents_is_what_drchrono_says(practice, drchrono, heard, judge, visit):
+    async def keep(request):
+        await request.aread()  # a file that is streamed comes once; the judge reads it again
+
+    drchrono._http.event_hooks["request"].append(keep)
+    documents, day = DrChronoDocuments(drchrono), {"since": "2026-01-01"}
+    fields = FILED | {"patient": visit[0]}
+
+    made = str((await documents.upload(fields, await file_of(PDF)))["id"])
+    await documents.change(made, {"description": "Renamed", "metatags": "[]"})
+    await documents.archive(made)
+
+    assert (await documents.read(made))["archived"]
+    assert [page async for page in documents.pages(patient=visit[0], doctor=str(DOCTOR), **day)]
+    assert [answer.request.method for answer in heard] == ["POST", "PATCH", "DELETE", "GET", "GET"]
+    assert [fault for answer in heard for fault in judge.of_request(answer.request)] == []
+    assert [fault for answer in heard for fault in judge.of_answer(answer)] == []
 
 
 @CLIENT
