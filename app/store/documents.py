@@ -194,3 +194,22 @@ async def refused_at(database: Database, document_ids: Collection[str]) -> dict[
     """Give, of documents that failed to travel, the stamp that they had then: while they have it, nothing is new."""
     rows = await database.read(_FAILED, {"p_ids": sorted(document_ids)}) if document_ids else []
     return {row.drchrono_id: row.floor for row in rows}
+
+
+_NEXT_RECORDS = (
+    sa.select(links.c.salesforce_id)
+    .where(
+        links.c.kind == Kind.PATIENT.value,
+        links.c.salesforce_id > sa.bindparam("p_after"),
+        links.c.drchrono_id.is_not(None),
+        links.c.excluded_by.is_(None),
+    )
+    .order_by(links.c.salesforce_id)
+    .limit(sa.bindparam("p_limit", type_=sa.Integer))
+)
+
+
+async def next_records(database: Database, after_id: str, limit: int) -> list[str]:
+    """Give the records in Salesforce of the next linked patients behind an Id, in order of their Ids."""
+    rows = await database.read(_NEXT_RECORDS, {"p_after": after_id, "p_limit": limit})
+    return [row.salesforce_id for row in rows]

@@ -38,6 +38,7 @@ from app.vendors.drchrono.client import DrChrono
 from app.vendors.salesforce import search
 from app.vendors.salesforce import wire as salesforce
 from app.vendors.salesforce.client import Salesforce
+from app.vendors.salesforce.files import SalesforceFiles
 from app.vendors.salesforce.wire import moment
 from workers.batch import drchrono_of
 from workers.bisection import one_by_one
@@ -67,6 +68,9 @@ _ACTIVE = "A"  # of `patient_status`
 
 
 _STAMP = "SystemModstamp"
+
+
+_PATIENTS = 200  # of whom Salesforce is asked at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +192,22 @@ async def salesforce_pages(
         if found:
             yield Page(records, place, unreadable=len(found) - len(records))
         if not place or place == before:
+            return
+
+
+async def file_pages(runtime: Runtime, client: Salesforce, table: Table, place: str) -> AsyncGenerator[Page]:
+    """Give every version of every File that is on a linked patient's record, two hundred patients at a time.
+
+    Salesforce shows a File that one sees through a record to whoever asks by that record, and in no list without the
+    permission Query All Files.
+    """
+    files = SalesforceFiles(client, (*table.fields, table.external_id))
+    while records := await documents.next_records(runtime.database, place, _PATIENTS):
+        found = await files.of_records(records, latest_only=False)
+        rows = {str(row["Id"]): row for some in found.values() for row in salesforce.readable(some)}
+        place = records[-1]
+        yield Page(list(rows.values()), place if len(records) == _PATIENTS else "")
+        if len(records) < _PATIENTS:
             return
 
 

@@ -41,6 +41,7 @@ from workers.compare.listing import (
     changed_contacts,
     changed_rows,
     drchrono_pages,
+    file_pages,
     of_linked_patients,
     record_unreadable_rows,
     salesforce_pages,
@@ -195,7 +196,10 @@ async def _contacts(runtime: Runtime, found: DryRun, since: datetime | None, lan
     assert runtime.salesforce is not None
     kind, batch = found.kind, read_only_batch(runtime, found.kind, lane)
     table, rules = runtime.mappings[kind], runtime.rules(kind)
-    async for page in salesforce_pages(runtime.salesforce.on(lane), table, since, ""):
+    client = runtime.salesforce.on(lane)
+    is_by_patient = since is None and kind is Kind.DOCUMENT
+    pages = file_pages(runtime, client, table, "") if is_by_patient else salesforce_pages(client, table, since, "")
+    async for page in pages:
         taken = found.take(Side.SALESFORCE, page.rows)
         reader = await reader_of(batch)
         record_unreadable_rows(runtime, kind, Side.SALESFORCE, page.unreadable)

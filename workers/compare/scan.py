@@ -35,6 +35,7 @@ from workers.compare.listing import (
     changed_contacts,
     changed_rows,
     drchrono_pages,
+    file_pages,
     listed_delivery,
     of_linked_patients,
     read_ahead,
@@ -142,9 +143,11 @@ class ScanRun:
     async def _salesforce(self, checkpoint: Checkpoint) -> AsyncGenerator[Checkpoint]:
         assert self.runtime.salesforce is not None
         is_complete = self.asked.since is None
-        pages = salesforce_pages(
-            self.runtime.salesforce.on(self.asked.lane), self.table, self.asked.since, checkpoint.cursor
-        )
+        client = self.runtime.salesforce.on(self.asked.lane)
+        if is_complete and self.asked.kind is Kind.DOCUMENT:
+            pages = file_pages(self.runtime, client, self.table, checkpoint.cursor)
+        else:
+            pages = salesforce_pages(client, self.table, self.asked.since, checkpoint.cursor)
         unreadable = 0
         async with aclosing(read_ahead(pages)) as ahead:
             async for page in ahead:

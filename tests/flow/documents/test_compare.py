@@ -20,18 +20,20 @@ async def tell_nobody(_found):
 async def test_what_was_there_before_waits_until_a_person_has_it_loaded(clinic, folder):
     patient, contact = await folder.has_a_patient()
     folder.files(patient)
+    folder.uploads(contact)  # and ticks it, before any trigger was there to tell of it
     await clinic.was_never_loaded()
     await folder.compares()
-    before = folder.versions()
+    before = [one["Title"] for one in folder.versions()], len(folder.in_chart())
 
     folder.files(patient, a_pdf("new"), description="New")
     clinic.drchrono.put("/_control/clock", json={"offset_s": 5})
     await folder.compares()
     await folder.loads()
 
-    assert before == []
-    assert sorted(one["Title"].partition(" (")[0] for one in folder.versions()) == ["New", "Referral letter"]
-    assert contact
+    assert before == (["Consent form"], 1)
+    expected = ["Consent form", "New", "Referral letter"]
+    assert sorted(one["Title"].partition(" (")[0] for one in folder.versions()) == expected
+    assert sorted(one["description"] for one in folder.in_chart()) == expected
 
 
 async def test_a_preview_counts_what_would_be_made_and_reads_no_file(clinic, folder):
