@@ -215,7 +215,8 @@ async def test_what_was_linked_before_backfills_were_kept_counts_as_loaded(datab
     await migrate(database)
 
     found = await backfills.read(database)
-    assert {kind for kind, one in found.items() if one.is_loaded} == ({*Kind} if is_loaded else set())
+    before = {*Kind} - {Kind.DOCUMENT}  # which came later
+    assert {kind for kind, one in found.items() if one.is_loaded} == (before if is_loaded else set())
 
 
 async def test_a_connection_of_the_first_migration_can_be_refreshed_once_it_is_migrated(database, vault):
