@@ -232,6 +232,9 @@ CALLS_THIS_HOUR = _gauge("drchrono_calls_this_hour", "Calls made of DrChrono thi
 WAITING = _gauge("waiting_for_drchrono", "Records that wait for a call of DrChrono's", _BY_LANE)
 CAUGHT_UP = _gauge("drchrono_caught_up_seconds", "When those that wait will have been called; 0: now")
 
+DOCUMENT_CALLS_LEFT = _gauge("document_calls_left", "Calls this hour has left of those that documents may have")
+DOCUMENT_CALLS_LIMIT = _gauge("document_calls_limit", "Calls of an hour that documents may have")
+
 TOKEN_AGE = _gauge("token_age_seconds", "Since when the stored token is the one", _BY_SIDE)
 TOKEN_LEFT = _gauge("token_expires_in_seconds", "How long the token lives yet, as the vendor stated", _BY_SIDE)
 TOKEN_REFUSED = _gauge("token_refused", "1 while a vendor refuses our credential", _BY_SIDE)
@@ -248,6 +251,7 @@ OF_THE_PROBES = (READY, PART_OK)
 GAUGES = (
     *(WORKERS, DUE, OLDEST_DUE, LEASES, LANE_PAUSED, FAILED, HELD, DISMISSED, EXCLUDED, UNSETTLED),
     *(CALLS_LEFT, CALLS_LIMIT, CALLS_PAUSED, CALLS_THIS_HOUR, WAITING, CAUGHT_UP),
+    *(DOCUMENT_CALLS_LEFT, DOCUMENT_CALLS_LIMIT),
     *(TOKEN_AGE, TOKEN_LEFT, TOKEN_REFUSED, FEED_SILENT, FEED_HEARD, FEED_FOUND),
 )
 ALL = (*BY_PROCESSES, *BY_LOOKS, *OF_THE_PROBES, *GAUGES)

@@ -153,6 +153,9 @@ def _foretell(found: Forecast, samples: Samples) -> None:
     if salesforce is not None and salesforce.most:
         samples.add(definitions.CALLS_LEFT, max(salesforce.most - salesforce.used, 0), Side.SALESFORCE)
         samples.add(definitions.CALLS_LIMIT, salesforce.most, Side.SALESFORCE)
+    if found.documents is not None:
+        samples.add(definitions.DOCUMENT_CALLS_LEFT, found.documents.calls_left)
+        samples.add(definitions.DOCUMENT_CALLS_LIMIT, found.documents.calls_per_hour)
     if drchrono is None:
         return
     samples.add(definitions.CALLS_LEFT, drchrono.calls_left, Side.DRCHRONO)

@@ -69,16 +69,38 @@ class SalesforceForecast:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentForecast:
+    """DrChrono's calls of an hour that documents may have which nobody waits for, and how many documents wait.
+
+    not_before  when the last of them has its first call, at the earliest: each takes one at least; None when none waits
+    """
+
+    calls_left: int
+    calls_per_hour: int
+    waiting: int
+    not_before: datetime | None
+
+    def said(self, now: datetime) -> str:
+        """Give it in a sentence."""
+        parts = [f"{self.waiting:,} waiting" if self.waiting else "none waiting"]
+        parts.append(f"{self.calls_left:,} of their {self.calls_per_hour:,} DrChrono calls left this hour")
+        if self.not_before is not None and self.not_before > now:
+            parts.append(f"the last not before {_clock(self.not_before, now)}")
+        return f"Documents: {', '.join(parts)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
-    """Both vendors', as of `now`; None for one that is not connected."""
+    """Both vendors', as of `now`; None for one that is not connected. `documents`: None where none are synced."""
 
     now: datetime
     drchrono: DrChronoForecast | None
     salesforce: SalesforceForecast | None
+    documents: DocumentForecast | None = None
 
     def sentences(self) -> list[str]:
-        """Give a sentence for each side that is connected."""
-        return [one.said(self.now) for one in (self.drchrono, self.salesforce) if one is not None]
+        """Give a sentence for each side that is connected, and for documents where they are synced."""
+        return [one.said(self.now) for one in (self.drchrono, self.salesforce, self.documents) if one is not None]
 
 
 async def forecast(runtime: Runtime) -> Forecast:
@@ -87,7 +109,8 @@ async def forecast(runtime: Runtime) -> Forecast:
     Raises  StoreUnavailable
     """
     now = runtime.now()
-    return Forecast(now, await _drchrono(runtime, now), await _salesforce(runtime, now))
+    drchrono = await _drchrono(runtime, now)
+    return Forecast(now, drchrono, await _salesforce(runtime, now), await _documents(runtime, drchrono))
 
 
 async def _drchrono(runtime: Runtime, now: datetime) -> DrChronoForecast | None:
@@ -114,9 +137,20 @@ async def _salesforce(runtime: Runtime, now: datetime) -> SalesforceForecast | N
     return SalesforceForecast(stands.used, stands.most, stands.share, _until(now, stands.paused_for_s))
 
 
+async def _documents(runtime: Runtime, drchrono: DrChronoForecast | None) -> DocumentForecast | None:
+    if drchrono is None or Kind.DOCUMENT not in runtime.mappings:
+        return None
+    counts = await queue_stats.due_counts(runtime.database)
+    waiting = sum(one.count for one in counts if one.kind == Kind.DOCUMENT)
+    left, per_hour = await runtime.document_calls.left(), runtime.document_calls.per_hour
+    hours = -(-max(waiting - left, 0) // per_hour)
+    last = drchrono.resets_at + timedelta(hours=hours - 1) if hours else runtime.now()
+    return DocumentForecast(left, per_hour, waiting, last if waiting else None)
+
+
 def forecast_as_json(found: Forecast) -> dict[str, Any]:
     """Give a forecast as the API and `chronobridge queue --json` say it."""
-    drchrono, salesforce = found.drchrono, found.salesforce
+    drchrono, salesforce, documents = found.drchrono, found.salesforce, found.documents
     return {
         "drchrono": drchrono
         and {
@@ -138,6 +172,14 @@ def forecast_as_json(found: Forecast) -> dict[str, Any]:
             "paused_until": _iso(salesforce.paused_until),
             "message": salesforce.said(found.now),
             "says": salesforce.said(found.now),
+        },
+        "documents": documents
+        and {
+            "calls_left": documents.calls_left,
+            "calls_per_hour": documents.calls_per_hour,
+            "waiting": documents.waiting,
+            "not_before": _iso(documents.not_before),
+            "message": documents.said(found.now),
         },
     }
 

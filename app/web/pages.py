@@ -71,7 +71,17 @@ def short_id(id_: str) -> str:
 
 
 _SHORT = 8
-_templates.filters |= {"count": count, "capital": capital, "short_id": short_id}
+
+
+def file_size(size: int) -> str:
+    """Give a file's size as people read it, in thousands of bytes and thousands of those."""
+    if size < _MB:
+        return f"{max(size / _KB, 0.1):,.1f} KB" if size < 10 * _KB else f"{size / _KB:,.0f} KB"
+    return f"{size / _MB:,.1f} MB"
+
+
+_KB, _MB = 1_000, 1_000_000
+_templates.filters |= {"count": count, "capital": capital, "short_id": short_id, "file_size": file_size}
 _templates.filters |= {"age": age, "moment": moments.moment, "exact": moments.exact, "clock": moments.clock}
 _templates.filters["birth_date"] = moments.birth_date
 _templates.filters |= {

@@ -19,6 +19,15 @@ class DocumentCallLimit:
     def __init__(self, side: str, calls: HourStore, allowance: Allowance) -> None:
         self._side, self._calls, self._allowance = side, calls, allowance
 
+    @property
+    def per_hour(self) -> int:
+        """How many they are."""
+        return self._allowance.per_hour
+
+    async def left(self) -> int:
+        """Give how many of them this hour has left."""
+        return policy.left(await self._calls.read(), self._allowance)
+
     async def admit(self, call: str) -> None:
         """Return where a call may be made; it is counted.
 

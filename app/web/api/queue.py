@@ -40,11 +40,22 @@ class DayForecast(BaseModel):
     says: Annotated[str, NowCalled("message")]
 
 
+class DocumentCallsForecast(BaseModel):
+    """DrChrono's calls of an hour that documents may have which nobody waits for, and how many documents wait."""
+
+    calls_left: int
+    calls_per_hour: int
+    waiting: int
+    not_before: str | None = Field(description="when the last of them has its first call", examples=[_INSTANT])
+    message: str
+
+
 class Forecasts(BaseModel):
-    """Both vendors' quotas; null for one that is not connected."""
+    """Both vendors' quotas, null for one that is not connected; `documents` is null where none are synced."""
 
     drchrono: HourForecast | None
     salesforce: DayForecast | None
+    documents: DocumentCallsForecast | None
 
 
 @with_aliases

@@ -163,7 +163,7 @@ async def test_without_a_side_there_is_nothing_to_forecast_of_it(clinic):
 
     await print_queue(known, Console(file=out, soft_wrap=True), as_json=True)
 
-    assert json.loads(out.getvalue())["forecast"] == {"drchrono": None, "salesforce": None}
+    assert json.loads(out.getvalue())["forecast"] == {"drchrono": None, "salesforce": None, "documents": None}
 
 
 @pytest.mark.parametrize("cause", ["hour_is_spent", "seconds_are_full", "HTTP_429"])
