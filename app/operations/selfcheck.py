@@ -17,7 +17,7 @@ from ulid import ULID
 
 from app.errors import StoreUnavailable
 from app.metrics.definitions import FORWARDED
-from app.operations import backfill, vendor_checks
+from app.operations import backfill, document_checks, vendor_checks
 from app.operations.health.model import CheckState, Finding, good, not_yet, red, warn
 from app.ports import By
 from app.runtime import Runtime
@@ -57,9 +57,8 @@ async def check_everything(runtime: Runtime, origin: SettingsOrigin = _UNKNOWN) 
 
 
 async def _everything(runtime: Runtime, origin: SettingsOrigin) -> AsyncIterator[tuple[str, Finding]]:
-    for finding in check_settings(runtime, origin.near_misses()):
+    async for finding in _settings(runtime, origin):
         yield SERVICE, finding
-    yield SERVICE, check_files(runtime, origin.secret_files)
     database = await check_database(runtime)
     yield SERVICE, database
     yield SERVICE, await check_redis(runtime)
@@ -87,6 +86,14 @@ async def _everything(runtime: Runtime, origin: SettingsOrigin) -> AsyncIterator
                 yield EVENTS, finding
     except StoreUnavailable:
         yield SERVICE, red("database", "went away while we looked", "check that it runs, its disk and DATABASE_URL")
+
+
+async def _settings(runtime: Runtime, origin: SettingsOrigin) -> AsyncIterator[Finding]:
+    for finding in check_settings(runtime, origin.near_misses()):
+        yield finding
+    yield check_files(runtime, origin.secret_files)
+    async for finding in document_checks.check_documents(runtime):
+        yield finding
 
 
 def check_settings(runtime: Runtime, near_misses: Sequence[str]) -> list[Finding]:

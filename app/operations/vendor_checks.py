@@ -20,7 +20,7 @@ from app.errors import (
     Undecryptable,
     VendorError,
 )
-from app.operations import staff_sign_in
+from app.operations import document_checks, staff_sign_in
 from app.operations.connections import connect_url
 from app.operations.health.model import CheckState, Finding, good, red, warn
 from app.operations.mapping import ask_org
@@ -252,6 +252,13 @@ async def _checked_org(runtime: Runtime, client: Salesforce) -> AsyncIterator[Fi
         yield finding
         if finding.state is CheckState.RED:  # every further call would be refused for the same reason
             return
+    async for finding in document_checks.check_files(runtime, client):
+        yield finding
+    async for finding in _checked_mappings(runtime, client):
+        yield finding
+
+
+async def _checked_mappings(runtime: Runtime, client: Salesforce) -> AsyncIterator[Finding]:
     described: dict[str, dict[str, Any]] = {}
     for table in runtime.mappings.values():
         async for finding in _mapping(client, table, described):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MARKER = b"X5O!-standin-malware"
+EICAR = b"X5O!P%@AP[4"  # the beginning of the file that every scanner finds, and that harms nobody
 NAME = "Win.Test.StandIn-1"
 
 
@@ -20,6 +21,7 @@ class Engine:
 
     says       the answer in place of its own; clamd's line, or all of ICAP's answer
     most       of bytes it takes; clamd then says so and hangs up
+    knows      what it finds
     hangs      it takes everything and answers nothing
     hangs_up   it closes the connection when a document comes
     is_early   it answers before it had the whole document
@@ -31,6 +33,7 @@ class Engine:
 
     says: bytes = b""
     most: int = 2**40
+    knows: tuple[bytes, ...] = (MARKER, EICAR)
     hangs: bool = False
     hangs_up: bool = False
     is_early: bool = False
@@ -40,6 +43,10 @@ class Engine:
     streams: bool = False
     scanned: list[bytes] = field(default_factory=list)
     commands: list[bytes] = field(default_factory=list)
+
+    def finds(self, content: bytes) -> bool:
+        """Say whether anything of what it knows is in a document."""
+        return any(one in content for one in self.knows)
 
 
 Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
@@ -86,7 +93,7 @@ async def clamd(engine: Engine, path: Path | None = None) -> AsyncIterator[str]:
         engine.scanned.append(content)
         if engine.hangs:
             await reader.read()
-        found = b"stream: %s FOUND\0" % NAME.encode() if MARKER in content else b"stream: OK\0"
+        found = b"stream: %s FOUND\0" % NAME.encode() if engine.finds(content) else b"stream: OK\0"
         writer.write(engine.says or found)
         return await writer.drain()
 
@@ -135,7 +142,7 @@ async def _modified(engine: Engine, head: str, reader: asyncio.StreamReader, wri
         await reader.read()
     if engine.says:
         writer.write(engine.says)
-    elif MARKER in content:
+    elif engine.finds(content):
         page = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n\r\n"
         writer.write(
             b"ICAP/1.0 200 OK\r\nX-Infection-Found: Type=0; Resolution=2; Threat=%s;\r\n" % NAME.encode()

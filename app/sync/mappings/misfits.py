@@ -8,7 +8,18 @@ warning, what it documents otherwise is an error. Salesforce describes itself, a
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.sync.mappings.drchrono_fields import CHOICES, DATES, FLAGS, LISTED, LISTS, NEEDED, NUMBERS, READ_ONLY, TIMES
+from app.sync.mappings.drchrono_fields import (
+    CHOICES,
+    DATES,
+    FLAGS,
+    LISTED,
+    LISTS,
+    LISTS_AS_TEXT,
+    NEEDED,
+    NUMBERS,
+    READ_ONLY,
+    TIMES,
+)
 from app.sync.mappings.table import ZONE, Direction, Row, Table
 from app.sync.model import Kind, Side
 
@@ -21,6 +32,8 @@ _READS = {  # codec -> the types of DrChrono's it reads every value of
     "flag": frozenset({_FLAG}),
     "reference": frozenset({_NUMBER}),
     "local_time": frozenset({_TIME}),
+    "title": frozenset({_TEXT, _DATE}),
+    "tags": frozenset({_LIST}),
 }
 _ARTICLES = {Kind.APPOINTMENT: "an", Kind.OFFICE: "an"}
 _MAYBE = frozenset({"number", "flag", "reference"})  # of texts, those that are such a value
@@ -57,7 +70,7 @@ def drchrono_misfits(table: Table) -> list[Misfit]:
 
 
 def _type(kind: Kind, name: str) -> str:
-    if name in LISTS:
+    if name in LISTS or name in LISTS_AS_TEXT:
         return _LIST
     if name in TIMES or name in DATES:
         return _TIME if name in TIMES else _DATE

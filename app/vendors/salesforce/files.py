@@ -39,6 +39,7 @@ STANDARD = (
     "VersionNumber",
 )
 _SIDE = Side.SALESFORCE.value
+_VERSIONS = re.compile("content(publication|version)", re.IGNORECASE)
 _VIEWER = "V"  # of a link: whoever sees the record may read the file
 _UPLOAD, _DOWNLOAD, _LINKED = "POST sobjects/ContentVersion", "GET VersionData", "POST sobjects/ContentDocumentLink"
 _DAY_IS_SPENT = re.compile(r"ContentPublication\s?Limit", re.IGNORECASE)
@@ -187,11 +188,11 @@ class SalesforceFiles:
     async def limits(self) -> FileLimits:
         """Give what the org says of its limits on files.
 
-        The day's versions have no documented name in /limits, so any that speaks of ContentVersion is read.
+        The day's versions have no documented name in /limits; seen is ContentPublicationLimit.
         Raises  as `Salesforce.read`
         """
         said: Any = await self._org.called("GET limits", lambda library: library.limits(), writes=False)
-        versions = next((one for name, one in said.items() if "contentversion" in name.lower()), None)
+        versions = next((one for name, one in said.items() if _VERSIONS.search(name)), None)
         return FileLimits(_limit(versions), _limit(said.get("FileStorageMB")))
 
     async def _links(self, condition: str, ids: Collection[str]) -> list[tuple[str, str]]:

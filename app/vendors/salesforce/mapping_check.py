@@ -12,7 +12,7 @@ from typing import Any
 from app.sync.mappings.misfits import Misfit
 from app.sync.mappings.states import COUNTRIES
 from app.sync.mappings.table import Row, Table
-from app.sync.model import Side
+from app.sync.model import Kind, Side
 from app.vendors.salesforce.org_description import (
     active_values,
     code_field,
@@ -35,10 +35,13 @@ _TYPES = {
     "reference": frozenset({"reference"}),
     "joined": _TEXTS,
     "local_time": frozenset({"datetime"}),
+    "title": _TEXTS,
+    "tags": _TEXTS,
 }
 _LONGEST_ID = 64
 _CURRENCY = "CurrencyIsoCode"  # of records, where the org has several
 _OF_PERSONS = frozenset({"FirstName", "LastName", "MiddleName", "Salutation", "Suffix"})  # of accounts, persons alone
+_OF_A_FILE = frozenset({"VersionData", "PathOnClient", "Title"})  # what every upload has
 DEPLOY, _RIGHTS = "run `chronobridge salesforce deploy`", "permission set, Field Permissions"
 
 
@@ -129,7 +132,11 @@ def _external_id(table: Table, fields: Mapping[str, Any]) -> Iterator[Misfit]:
     edit = f"Object Manager, {table.object}, {table.external_id}, Edit:"
     if field.get("externalId") is not True:
         yield Misfit(f"{name} is no external id", f"{edit} tick External ID")
-    if field.get("unique") is not True:
+    if table.kind is Kind.DOCUMENT:  # a new version may have its predecessor's id: unique would refuse a user's upload
+        if field.get("unique") is True:
+            says = f"{name} is unique, so Salesforce refuses new versions of a File that has one"
+            yield Misfit(says, f"{edit} untick Unique")
+    elif field.get("unique") is not True:
         yield Misfit(f"{name} is not unique", f"{edit} tick Unique, case sensitive")
     elif field.get("caseSensitive") is False:
         yield Misfit(f"{name} is unique without regard to case", f"{edit} choose case sensitive", is_fatal=False)
@@ -150,7 +157,7 @@ def _field(table: Table, row: Row, fields: Mapping[str, Any]) -> Iterator[Misfit
     if row.codec.name in _TYPES and kind not in _TYPES[row.codec.name]:
         wanted = " or ".join(sorted(_TYPES[row.codec.name]))
         yield Misfit(f"{name} is of type {kind}, codec {row.codec.name} needs {wanted}", "map another field, or codec")
-    if field.get("createable") is False or field.get("updateable") is False:
+    if field.get("createable") is False or (field.get("updateable") is False and not _is_placed_once(table, row)):
         yield Misfit(f"{name} may not be written by the integration user", _grant(short))
     if row.parent and field.get("relationshipName") != row.names[Side.SALESFORCE]:
         says = f"{name} is not behind the relationship {row.names[Side.SALESFORCE]}"
@@ -164,6 +171,11 @@ def _field(table: Table, row: Row, fields: Mapping[str, Any]) -> Iterator[Misfit
         yield Misfit(says, f'[{table.kind.value}.constants] {_CURRENCY} = "USD"', is_fatal=False)
     yield from _sizes(name, row, field)
     yield from _values(table, name, row, fields)
+
+
+def _is_placed_once(table: Table, row: Row) -> bool:
+    """Say whether a field says where a File is first put: no File is moved by it, which its links do."""
+    return table.kind is Kind.DOCUMENT and row.parent is not None
 
 
 def _sizes(name: str, row: Row, field: Mapping[str, Any]) -> Iterator[Misfit]:
@@ -262,6 +274,7 @@ def _required(table: Table, fields: Mapping[str, Any]) -> Iterator[Misfit]:
         yield Misfit(says, "map FirstName and LastName, and leave Name out")
     if is_of_people and "LastName" not in filled:
         yield Misfit(f"{table.object}.LastName is required of a person account, and nothing fills it", "map it")
+    filled |= _OF_A_FILE if table.kind is Kind.DOCUMENT else set()
     for name, field in fields.items():
         if is_required(field) and name not in filled and not (is_of_people and name == "Name"):
             says = f"{table.object}.{name} is required, and nothing fills it"

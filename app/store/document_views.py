@@ -1,0 +1,60 @@
+"""Document views: the documents of one patient and how each of them stands, and how much was sent lately."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.store.clock import after
+from app.store.database import Database
+from app.store.record_views import RecordView, selected, view
+from app.store.tables import documents, journal, links
+from app.sync.model import UPLOAD, Kind, Side, WriteState
+
+
+async def of_patient(database: Database, patient_id: str, limit: int, before: str | None = None) -> list[RecordView]:
+    """Give the documents of a patient, the last one heard of first; `before`: a link's id."""
+    asked = selected().where(_theirs(patient_id)).order_by(links.c.id.desc()).limit(limit)
+    if before is not None:
+        asked = asked.where(links.c.id < before)
+    return [view(row) for row in await database.read(asked)]
+
+
+async def count_of_patient(database: Database, patient_id: str) -> int:
+    """Give how many documents of a patient are known."""
+    asked = sa.select(sa.func.count()).select_from(links).where(_theirs(patient_id))
+    return int((await database.read(asked))[0][0])
+
+
+def _theirs(patient_id: str) -> sa.ColumnElement[bool]:
+    ours: sa.Select[Any] = sa.select(documents.c.link_id).where(documents.c.patient_id == patient_id)
+    return sa.and_(links.c.id.in_(ours), links.c.kind == Kind.DOCUMENT.value)
+
+
+@dataclass(frozen=True, slots=True)
+class SentDocuments:
+    """How many documents a side has taken, and how large they were together."""
+
+    count: int
+    size_bytes: int
+
+
+_TAKEN = (
+    sa.select(
+        sa.func.count().label("times"), sa.func.coalesce(sa.func.sum(documents.c.size_bytes), 0).label("size_bytes")
+    )
+    .select_from(journal.join(documents, documents.c.link_id == journal.c.link_id))
+    .where(
+        journal.c.side == Side.SALESFORCE.value,
+        journal.c.call == UPLOAD,
+        journal.c.state == WriteState.CONFIRMED.value,
+        journal.c.planned_at >= after("p_since"),
+    )
+)
+
+
+async def sent_to_salesforce(database: Database, lately: timedelta) -> SentDocuments:
+    """Give what Salesforce has taken in so long a time up to now, as far as the journal remembers."""
+    (row,) = await database.read(_TAKEN, {"p_since": -lately})
+    return SentDocuments(int(row.times), int(row.size_bytes))
