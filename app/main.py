@@ -42,6 +42,7 @@ from app.web.api import check as check_api
 from app.web.api import conflicts as conflicts_api
 from app.web.api import connections as connections_api
 from app.web.api import deliveries as deliveries_api
+from app.web.api import documents as documents_api
 from app.web.api import failures as failures_api
 from app.web.api import held as held_api
 from app.web.api import mapping as mapping_api
@@ -83,6 +84,7 @@ _API = (
     patients_api,
     appointments_api,
     records_api,
+    documents_api,
     failures_api,
     attention_api,
     held_api,

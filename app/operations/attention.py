@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from app.errors import Undecryptable
 from app.operations import failures
 from app.operations.audit import cell
+from app.operations.documents import DocumentFacts
 from app.operations.labels import STATUS_NAMES
 from app.operations.record_names import NOBODY, RecordName, names_of
 from app.operations.vendor_reads import Unanswered
@@ -57,7 +58,8 @@ class AttentionItem:
     """One record that waits for a person.
 
     id             the link's
-    name, born     of the patient, of an appointment with its moment; None where nobody says
+    name, born     of the patient, of an appointment with its moment, of a document with its title; None where nobody
+                   says. `document`: what else is known of one
     side           where it failed
     fields         those it is about, as that side names them; `labels`: as people call them
     sentence, fix  what is wrong, and what a person does about it
@@ -95,6 +97,7 @@ class AttentionItem:
     note_by: str
     noted_at: datetime | None
     message_there: bool
+    document: DocumentFacts | None = None
 
     @property
     def state(self) -> RecordState:
@@ -180,6 +183,15 @@ async def listed(
     onward = f"{millis(shown[-1].since)}.{shown[-1].link_id}" if len(rows) > limit else None
     total = await failures.number_of(runtime, group)
     return AttentionPage(await _items(runtime, shown, known), total, onward, await counts(runtime), silence)
+
+
+async def of_links(runtime: Runtime, link_ids: Collection[str]) -> dict[str, AttentionItem]:
+    """Give, by link, those of some records that need attention, dismissed ones included; nobody is named.
+
+    Raises  StoreUnavailable
+    """
+    rows = await attention.some(runtime.database, link_ids)
+    return {one.id: one for one in await _items(runtime, rows, {})}
 
 
 async def counts(runtime: Runtime) -> AttentionCounts:
@@ -378,4 +390,5 @@ def _item(runtime: Runtime, row: Any, who: RecordName, *, is_decided: bool) -> A
         note_by=said.get("by", ""),
         noted_at=datetime.fromisoformat(said["at"]) if "at" in said else None,
         message_there=bool(row.has_message),
+        document=who.document,
     )

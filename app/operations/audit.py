@@ -29,7 +29,7 @@ from app.vendors.salesforce.wire import long_id
 _POLL_S = 60.0
 _MOST_POLLS = 10_000
 _ANCHOR = re.compile(r"[0-9]{1,18}:[0-9a-f]{64}", re.ASCII)
-_RECORD = re.compile(r"(?P<kind>[a-z]+) (?P<id>[0-9A-Za-z]+)(?:,| and |$)", re.ASCII)
+_RECORD = re.compile(r"(?:documents of )?(?P<kind>[a-z]+) (?P<id>[0-9A-Za-z]+)(?:,| and |$)", re.ASCII)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet takes for the beginning of one
 COLUMNS = ("position", "id", "at", "role", "name", "who", "action", "about", "records", "ids", "reason")
 

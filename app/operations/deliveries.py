@@ -1,7 +1,7 @@
 """Looking through what the vendors delivered, and running it again."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,9 @@ from app.errors import Undecryptable
 from app.log import log
 from app.ports import Act, Action, By, ListPage, SealedColumn, first_of
 from app.runtime import Runtime
-from app.store import audit, deliveries
+from app.store import attention, audit, deliveries
 from app.sync.diff import MASK
+from app.sync.model import Kind
 
 MOST_AT_ONCE = 10_000
 _MOST_COUNTED = 50_000
@@ -168,3 +169,17 @@ async def replay(runtime: Runtime, ids: Sequence[str], by: By) -> ReplayResult:
     log.warning("deliveries.replayed", deliveries=told.deliveries, records=told.records)
     runtime.wakeup.notify(runtime.mappings)
     return told
+
+
+async def last_bodies(runtime: Runtime, kind: Kind, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    """Give, of DrChrono's records by id, the last body of each that is kept, opened in memory.
+
+    Raises  StoreUnavailable
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    for row in await attention.latest_bodies(runtime.database, kind, ids):
+        try:
+            found[row.record_id] = runtime.vault.open(row.body, SealedColumn.DELIVERY_BODY.of(row.id))
+        except Undecryptable:
+            continue
+    return found

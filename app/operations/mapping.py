@@ -160,6 +160,11 @@ def _unfitted(row: Row) -> Row:
     return replace(row, options=replace(row.options, limits=FieldLimits()))
 
 
+def mapped_kinds(runtime: Runtime) -> list[Kind]:
+    """Give the kinds that the mapping has, in the order people are shown them."""
+    return [kind for kind in Kind if kind in runtime.mappings]
+
+
 async def ask_org(client: Salesforce, table: Table) -> OrgAnswer:
     """Ask the org what a mapped object is like, and say what of the mapping does not fit it.
 

@@ -13,6 +13,7 @@ from dataclasses import field as dataclass_field
 from datetime import datetime
 from typing import Any
 
+from app.operations.documents import DocumentFacts, with_patient
 from app.operations.history import Came, came
 from app.operations.vendor_reads import FAILS, NOT_CONNECTED, Unanswered, drchrono_of, salesforce_of, unanswered
 from app.ports import Act, Action, By
@@ -125,16 +126,25 @@ def about(one: RecordView) -> str:
     return f"{one.link.kind.value} {one.ref.id}"
 
 
-def vendor_pages(runtime: Runtime, kind: Kind, ids: Mapping[Side, str | None]) -> dict[Side, str]:
+def vendor_pages(
+    runtime: Runtime, kind: Kind, ids: Mapping[Side, str | None], document: DocumentFacts | None = None
+) -> dict[Side, str]:
     """Give the addresses at which people see a record in each system; none where it is not there.
 
     Where its page in DrChrono is, public code of others has been seen to say; Salesforce takes an id behind My Domain.
+    A document is seen in its patient's chart, and as the File that it is a version of.
     """
-    known, folder = runtime.settings, runtime.mappings[kind].path.rpartition("/")[2]
+    known = runtime.settings
+    if kind is Kind.DOCUMENT:
+        chart = document.patient_id if document and ids.get(Side.DRCHRONO) else None
+        ids, kind = {Side.DRCHRONO: chart, Side.SALESFORCE: _file(document, ids.get(Side.SALESFORCE))}, Kind.PATIENT
+    folder = runtime.mappings[kind].path.rpartition("/")[2]
     homes = {Side.DRCHRONO: f"{known.drchrono_base_url}/{folder}", Side.SALESFORCE: known.salesforce_login_url}
-    if kind is Kind.DOCUMENT:  # DrChrono shows them in the chart of their patient, at no address of their own
-        del homes[Side.DRCHRONO]
     return {side: f"{home}/{id_}" for side, home in homes.items() if home and (id_ := ids.get(side))}
+
+
+def _file(document: DocumentFacts | None, version_id: str | None) -> str | None:
+    return version_id and document.file_id if document and document.file_id else version_id
 
 
 async def _read(runtime: Runtime, one: RecordView) -> BothSides:
@@ -194,9 +204,12 @@ async def _salesforce(runtime: Runtime, one: RecordView) -> Snapshot | Absent | 
         return Unanswered(Side.SALESFORCE, NOT_CONNECTED)
     try:
         found = await client.read(table.object, table.fields, table.external_id, [link.salesforce_id], [])
+        if not found:
+            return Absent.ABSENT
+        seen = await snapshot(runtime, link.kind, Side.SALESFORCE, found[0])
+        return await with_patient(runtime, seen) if link.kind is Kind.DOCUMENT else seen
     except FAILS as error:
         return unanswered(Side.SALESFORCE, error)
-    return await snapshot(runtime, link.kind, Side.SALESFORCE, found[0]) if found else Absent.ABSENT
 
 
 async def _drchrono(runtime: Runtime, one: RecordView) -> Snapshot | Absent | Unanswered | None:

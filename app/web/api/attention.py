@@ -47,7 +47,7 @@ class FailingRecord(BaseModel):
     record: str = Field(description="as a path of /records", examples=["drchrono/patient/5070101"])
     status: RecordStatus
     name: str | None = Field(
-        description="of the patient, as Salesforce names them now; of an appointment with its time"
+        description="of the patient, as Salesforce names them now; with an appointment's time, or a document's title"
     )
     birth_date: str | None
     code: str = Field(description="the error", examples=["FIELD_CUSTOM_VALIDATION_EXCEPTION"])

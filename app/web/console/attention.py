@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from app.operations import attention, failures, records
 from app.operations.audit import note_view
 from app.operations.failures import FEW, CauseGroup, Group
+from app.operations.mapping import mapped_kinds
 from app.operations.queue import has_workers
 from app.operations.sign_in import Caller
 from app.ports import Action
@@ -134,7 +135,7 @@ async def show(request: Request, caller: Reader, after: str = "") -> Response:
         causes=causes.most_common(),
         is_filtered=wanted != tab.group,
         sides=list(Side),
-        kinds=list(Kind),
+        kinds=mapped_kinds(runtime),
         few=FEW,
         many=_MANY,
         fields_of=fields_of,

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from app.operations import conflicts, resolve
 from app.operations.audit import note_view
 from app.operations.conflicts import NO_UNDO, SettledConflict, Sort
+from app.operations.mapping import mapped_kinds
 from app.operations.record_names import NOBODY, names_of
 from app.operations.resolve import Refusal
 from app.operations.sign_in import Caller
@@ -60,7 +61,7 @@ async def show(request: Request, caller: Reader) -> Response:
         total=found.total,
         sort=sort,
         older=older,
-        kinds=list(Kind),
+        kinds=mapped_kinds(runtime),
         states=list(WriteState),
         undos=_UNDOS,
     )

@@ -12,6 +12,7 @@ from app.operations.activity import Activity, activity_of
 from app.operations.audit import note_view
 from app.operations.deliveries import DeliveryFilter, Outcome, ReplayResult
 from app.operations.labels import label
+from app.operations.mapping import mapped_kinds
 from app.operations.sign_in import Caller
 from app.ports import Action
 from app.runtime import Runtime
@@ -73,7 +74,7 @@ async def show(request: Request, caller: Reader, before: str = "") -> Response:
         open_count=await deliveries.unprocessed_count(runtime, replace(which, outcome=None, is_open=False)),
         matching=await deliveries.match_count(runtime, which) if is_narrowed and caller.may_act else 0,
         most=deliveries.MOST_AT_ONCE,
-        choices={"side": list(Side), "outcome": list(Outcome), "kind": list(Kind)},
+        choices={"side": list(Side), "outcome": list(Outcome), "kind": mapped_kinds(runtime)},
         outcomes=list(Outcome),
         older=chosen.link("/deliveries", **fields, before=found.next) if found.next else None,
     )

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.responses import Response
 
-from app.operations import attention, history, records
+from app.operations import attention, documents, history, records
 from app.operations.attention import AttentionItem
 from app.operations.audit import note_view
-from app.operations.failures import Group
+from app.operations.documents import DocumentFacts, PatientDocument, PatientDocuments
 from app.operations.record_names import NOBODY, name_of
 from app.operations.records import BothSides, Field, RecordView
 from app.operations.sign_in import Caller
@@ -38,14 +38,37 @@ Operator = Annotated[Caller, Depends(operator)]
 _ID = re.compile(r"[0-9A-Za-z]{1,26}", re.ASCII)
 
 
+@dataclass(frozen=True, slots=True)
+class _ListPlaces:
+    """Where the page's lists go on, by the last id of the page before; what is none counts for nothing."""
+
+    before: str = ""
+    documents_before: str = ""
+
+    @property
+    def history(self) -> str | None:
+        """Where the history does."""
+        return self.before if _ID.fullmatch(self.before) else None
+
+    @property
+    def documents(self) -> str | None:
+        """Where the documents do."""
+        return self.documents_before if _ID.fullmatch(self.documents_before) else None
+
+
+_FIRST = _ListPlaces()
+
+
 @router.get("")
-async def show(request: Request, caller: Reader, side: str, kind: str, record_id: str, before: str = "") -> Response:
-    """Show what we know of a record, without a call."""
+async def show(
+    request: Request, caller: Reader, side: str, kind: str, record_id: str, places: Annotated[_ListPlaces, Depends()]
+) -> Response:
+    """Show what we know of a record, without a call but for names; of a patient, the documents are listed anew."""
     runtime: Runtime = request.app.state.runtime
     one = await _known(runtime, caller, side, kind, record_id)
     await note_view(runtime, caller.by, Action.SHOW, records.about(one), (one.ref.id,))
     await records.want_documents(runtime, one)
-    return await _page(request, caller, one, await records.unread(runtime, one), before=before)
+    return await _page(request, caller, one, await records.unread(runtime, one), places)
 
 
 @router.post("")
@@ -105,16 +128,19 @@ async def _page(
     caller: Caller,
     one: RecordView,
     both: BothSides,
+    places: _ListPlaces = _FIRST,
     *,
-    before: str = "",
     is_revealed: bool = False,
 ) -> Response:
     """Give the page; a script that asks for what both systems hold needs no name again."""
     runtime: Runtime = request.app.state.runtime
-    told = await history.history(runtime, one, before if _ID.fullmatch(before) else None)
+    told = await history.history(runtime, one, places.history)
     who, silence = (NOBODY, None) if is_of_script(request) else await name_of(runtime, one)
-    waiting = await attention.listed(runtime, Group(ids=frozenset({one.id}), is_dismissed=None), 1, names=False)
-    item = replace(waiting.items[0], name=who.name, born=who.born) if waiting.items else None
+    items = await attention.of_links(runtime, [one.id])
+    item = replace(items[one.id], name=who.name, born=who.born) if items else None
+    filed = None
+    if documents.has_documents(runtime, one) and not is_of_script(request):
+        filed = await _documents(runtime, caller, one, places.documents)
     path = path_of(one)
     return page(
         "record",
@@ -129,12 +155,46 @@ async def _page(
         told=told,
         shown={event.id for event in told.items},
         path=path,
-        pages=records.vendor_pages(runtime, one.link.kind, {side: one.link.id_on(side) for side in Side}),
+        pages=_vendor_pages(runtime, one, who.document),
+        document=who.document,
+        filed=filed,
+        settling=[] if filed is None else filed.settling,
         is_revealed=is_revealed,
         is_polled=False,
         fix=fix(one.cause) if one.cause else "",
         older=f"{path}?before={told.next}#history" if told.next else None,
     )
+
+
+def _vendor_pages(runtime: Runtime, one: RecordView, document: DocumentFacts | None) -> dict[Side, str]:
+    return records.vendor_pages(runtime, one.link.kind, {side: one.link.id_on(side) for side in Side}, document)
+
+
+@dataclass(frozen=True, slots=True)
+class _Filed:
+    """A patient's documents as their page shows them: each with what is wrong with it, and its pages elsewhere."""
+
+    shown: PatientDocuments
+    rows: list[tuple[PatientDocument, AttentionItem | None, dict[Side, str]]]
+
+    @property
+    def settling(self) -> list[str]:
+        """Those that failed and are under way again, by link."""
+        items = [item for _, item, _ in self.rows if item is not None]
+        return [item.id for item in items if item.is_retrying or item.is_decided]
+
+
+async def _documents(runtime: Runtime, caller: Caller, one: RecordView, before: str | None) -> _Filed:
+    """Give a patient's documents; that they are shown is noted."""
+    shown = await documents.of_patient(runtime, one, before)
+    await note_view(runtime, caller.by, Action.LIST, documents.about(one), documents.ids(shown))
+    items = await attention.of_links(runtime, [each.record.id for each in shown.items])
+    rows = []
+    for each in shown.items:
+        item = items.get(each.record.id)
+        named = None if item is None else replace(item, name=each.title)
+        rows.append((each, named, _vendor_pages(runtime, each.record, each.facts)))
+    return _Filed(shown, rows)
 
 
 @dataclass(frozen=True, slots=True)
