@@ -53,7 +53,7 @@ async def run_backfill(settings: Settings, console: Console, kind: Kind | None, 
     async with open_runtime(settings) as runtime:
         kinds = [one for one in ORDER if one in runtime.mappings and kind in (None, one)]
         lane = Lane.BACKFILL if since_ever else Lane.COMPARE
-        if not is_connected(runtime, console):
+        if not is_connected(runtime, console) or not is_mapped(runtime, console, kind):
             return False
         await tell_if_paused(runtime, console, lane, kinds)
         await note_command(
@@ -221,6 +221,15 @@ def is_connected(runtime: Runtime, console: Console) -> bool:
         console.print("[red]both systems must be connected to be compared; run: chronobridge check")
         return False
     return True
+
+
+def is_mapped(runtime: Runtime, console: Console, kind: Kind | None) -> bool:
+    """Say whether a kind that was asked for is synced at all, and if not, what to do; None means every kind."""
+    if kind is None or kind in runtime.mappings:
+        return True
+    says = f"{kind}s are not synced: the mapping has no [{kind}] table; `chronobridge mapping show` says what it has"
+    console.print(says, style="red", markup=False, highlight=False, soft_wrap=True)
+    return False
 
 
 async def tell_if_paused(runtime: Runtime, console: Console, lane: Lane, kinds: list[Kind]) -> None:

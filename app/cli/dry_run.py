@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli import progress
-from app.cli.backfill import NAMES, explain, is_connected, run_backfill
+from app.cli.backfill import NAMES, explain, is_connected, is_mapped, run_backfill
 from app.errors import OtherInstance, VendorError
 from app.operations.backfill import LOAD, keep_counts
 from app.runtime import Runtime, open_runtime
@@ -45,7 +45,7 @@ async def print_dry_run(
     Raises  StoreUnavailable
     """
     async with open_runtime(settings) as runtime:
-        if not is_connected(runtime, console):
+        if not is_connected(runtime, console) or not is_mapped(runtime, console, kind):
             return False
         found: dict[Kind, DryRun] = {}
         with quiet() if as_json else progress.showing(console) as say:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.operations.documents import DocumentFacts, with_patient
@@ -108,17 +108,19 @@ async def look(runtime: Runtime, one: RecordView, by: By) -> None:
     """
     await links.have_looked_at(runtime.database, one.id, Lane.LIVE, Act(by, Action.LOOK, about(one)))
     runtime.wakeup.notify([one.link.kind])
-    await want_documents(runtime, one)
+    await want_documents(runtime, one, often=timedelta(0))
 
 
-async def want_documents(runtime: Runtime, one: RecordView) -> None:
+async def want_documents(runtime: Runtime, one: RecordView, *, often: timedelta = documents.OFTEN) -> None:
     """Have DrChrono asked soon for the documents of a patient whose record a person has opened.
+
+    often  not where they were asked for within so long
 
     Raises  StoreUnavailable
     """
     is_shared = Kind.DOCUMENT in runtime.mappings and one.link.kind is Kind.PATIENT
     if is_shared and one.link.is_pair and one.link.drchrono_id is not None:
-        await documents.want_opened(runtime.database, one.link.drchrono_id)
+        await documents.want_opened(runtime.database, one.link.drchrono_id, often)
 
 
 def about(one: RecordView) -> str:

@@ -105,7 +105,7 @@ def _wanted(insert: Insert) -> sa.Executable:
 
 
 _WANTED = DialectInsert(document_polls, _wanted)
-_OFTEN = timedelta(minutes=1)
+OFTEN = timedelta(minutes=5)  # a record is opened again and again while somebody works on it
 
 
 async def want(
@@ -120,9 +120,9 @@ async def want(
         await connection.execute(_WANTED.on(connection), rows)
 
 
-async def want_opened(database: Database, patient_id: str) -> None:
-    """Have the documents of a patient listed whose record a person has opened, once a minute at most."""
-    await database.transact(lambda connection: want(connection, [patient_id], Lane.LIVE, _OFTEN))
+async def want_opened(database: Database, patient_id: str, often: timedelta = OFTEN) -> None:
+    """Have the documents of a patient listed whose record a person has opened; once within so long at most."""
+    await database.transact(lambda connection: want(connection, [patient_id], Lane.LIVE, often))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -189,7 +190,7 @@ async def _page(runtime: Runtime, caller: Caller, one: RecordView, compared: _Co
         fix=fix(one.cause) if one.cause else "",
         path=f"{PATH}/{one.id}",
         record=path_of(one),
-        vendor_pages=lambda kind, ids: records.vendor_pages(runtime, kind, ids),
+        vendor_pages=partial(records.vendor_pages, runtime),
     )
 
 

@@ -21,6 +21,17 @@ async def reconciles(clinic, settings=None):
     return went_well, out.getvalue()
 
 
+async def test_a_kind_that_the_mapping_does_not_have_is_not_loaded_and_it_is_said_why(clinic):
+    out = StringIO()
+
+    went_well = await run_backfill(
+        clinic.runtime.settings, Console(file=out, width=400), Kind.DOCUMENT, since_ever=True
+    )
+
+    assert not went_well
+    assert "documents are not synced: the mapping has no [document] table" in out.getvalue()
+
+
 async def test_what_is_found_waits_in_a_paused_lane_and_is_written_once_it_is_resumed(clinic):
     patient = await clinic.has_linked()
     await clinic.edits(patient, city="Springfield")
