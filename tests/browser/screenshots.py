@@ -10,7 +10,7 @@ from tests.browser.seen import BROWSER, People
 from tests.harness.cluster import ROOT, town
 from tests.harness.demo.people import DOZEN
 from tests.harness.demo.screens import beside_each_other
-from tests.harness.demo.work import enter_twins
+from tests.harness.demo.work import DOCUMENTS_OF, enter_twins
 
 IMAGES = ROOT / "deploy" / "docs" / "images"
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -59,6 +59,7 @@ def main():
             if screen is WIDE and looks == "light":
                 _found(page)
                 _record(page, charts["Omar Olsen"])
+                _documents(page, here, charts[DOCUMENTS_OF])
                 for cause, name in DECIDED.items():
                     _decided(page, cause, name)
                 _merge(page)
@@ -109,6 +110,18 @@ def _record(page, patient_id):
     page.get_by_role("button", name="Compare").click()
     page.get_by_text("•••").first.wait_for()
     _picture(page, "record")
+
+
+def _documents(page, here, patient_id):
+    """Picture a patient's documents: one that was refused, and one that has traveled."""
+    filed = {"patient": patient_id, "description": "X-ray, left hand", "date": "2026-11-03", "name": "x-ray.png"}
+    made = {"metatags": '["Share with CRM"]', "made": {"kind": "png", "size": 300_000, "seed": 7}}
+    here.drchrono.post("/_control/documents", json={**filed, **made}).raise_for_status()
+    here.web.post(f"/api/v1/records/drchrono/patient/{patient_id}/recheck").raise_for_status()
+    here.wait_until(lambda: here.records("ContentVersion"), "the picture")
+    here.wait_until(here.is_quiet, "the picture to settle")
+    page.goto(f"/records/drchrono/patient/{patient_id}")
+    page.locator("#documents").screenshot(path=IMAGES / "documents.png")
 
 
 def _decided(page, cause, name):

@@ -3,6 +3,7 @@
 Each story is told at a desk's screen and on a phone; each page on the way fits the screen.
 """
 
+import base64
 import csv
 import io
 
@@ -14,7 +15,7 @@ from tests.browser.scene import MARIA, set_up_as_the_demo_ends
 from tests.browser.seen import People
 from tests.harness.cluster import town
 from tests.harness.demo.screens import beside_each_other
-from tests.harness.demo.work import contact_of, settings
+from tests.harness.demo.work import DOCUMENTS_OF, contact_of, settings
 
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 WIDER = """addEventListener("load", () => {
@@ -99,6 +100,23 @@ def test_what_was_in_the_way_is_mended_and_the_records_are_retried(clinic, page)
     expect(page.get_by_role("status")).to_contain_text("Retrying 4 records")
     expect(row_of(page, "Omar Olsen")).to_contain_text("Synced")
     assert holds(clinic, "Omar Olsen", "cell_phone", "MobilePhone") == ("010-0140", "010-0140")
+
+
+def test_a_document_that_was_refused_is_mended_in_the_chart_and_travels(clinic, page):
+    opens(page, "Patients")
+    page.get_by_label("Find a patient").fill("Abel, Ada")
+    page.get_by_role("link", name=DOCUMENTS_OF).click()
+    fax = page.locator("#documents tbody tr", has_text="Fax")
+    expect(fax).to_contain_text("The file of this document is of a type that does not travel.")
+
+    (filed,) = clinic.drchrono.get("/_control/documents").json()["documents"]
+    mended = {"name": "fax.pdf", "file": base64.b64encode(b"%PDF-1.7\nthe fax, scanned\n%%EOF\n").decode()}
+    clinic.drchrono.patch(f"/_control/documents/{filed['id']}", json=mended).raise_for_status()
+    fax.get_by_role("button", name="Retry").click()
+
+    expect(fax).to_contain_text("Synced")
+    (file,) = clinic.records("ContentVersion")
+    assert file["FirstPublishLocationId"] == contact_of(clinic, clinic.charts[DOCUMENTS_OF])["Id"]
 
 
 def test_a_conflict_is_settled_by_the_keyboard_alone(clinic, page):

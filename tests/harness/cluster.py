@@ -148,7 +148,8 @@ class Town:
 
     def loads(self) -> None:
         """Say go, as an operator does: whatever was there before is loaded; and wait until it was."""
-        self.web.post("/api/v1/backfill/load", json={"kinds": ["patient", "appointment"]}).raise_for_status()
+        kinds = [one["kind"] for one in self.web.get("/api/v1/backfill").json()["kinds"]]
+        self.web.post("/api/v1/backfill/load", json={"kinds": kinds}).raise_for_status()
         self.wait_until(self.is_loaded, "the first load", _READY_S, every_s=0.1)
 
     def is_loaded(self) -> bool:

@@ -1,8 +1,11 @@
-"""The part of the story in which Salesforce speaks too: edits, a new patient, appointments that move, a conflict.
+"""The part of the story in which Salesforce speaks too: edits, a new patient, visits that move, a conflict, pictures.
 
 Every message of Salesforce's comes five times; what DrChrono is called for is counted, and must not be more for it.
 """
 
+import base64
+import hashlib
+import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,6 +28,7 @@ def both_ways(here: Town, ids: list[int], say: Say) -> None:
     _becomes_a_patient(here, say)
     _appointments(here, ids[5:7], say)
     _conflict(here, ids[7], say)
+    _pictures(here, ids[8], say)
     here.salesforce.put("/_control/outbound", json={"duplicate": 1}).raise_for_status()
 
 
@@ -122,6 +126,52 @@ def _conflict(here: Town, patient_id: int, say: Say) -> None:
     say("the city of the one and the phone of the other both survived; of what both had changed:")
     for item in here.web.get("/api/v1/conflicts").json()["items"]:
         say(f"  {item['field']}: {item['rule']}; the other value is kept, encrypted, and can be restored")
+
+
+def _pictures(here: Town, patient_id: int, say: Say) -> None:
+    """Send a picture each way: one with a shared tag from the chart, one that is ticked from the Contact."""
+    say("a picture is filed in a chart, with the tag that shares it; another one is uploaded to the Contact and ticked")
+    contact, started = contact_of(here, patient_id)["Id"], time.monotonic()
+    filed = {
+        "patient": patient_id,
+        "description": "X-ray, left hand",
+        "date": "2026-11-03",
+        "metatags": '["Share with CRM"]',
+        "name": "x-ray.png",
+        "made": {"kind": "png", "size": 300_000, "seed": 7},
+    }
+    here.drchrono.post("/_control/documents", json=filed).raise_for_status()
+    card = _PNG + random.Random(7).randbytes(100_000)  # noqa: S311 - the same picture every time
+    here.enters_record(
+        "ContentVersion",
+        Title="Insurance card",
+        PathOnClient="card.png",
+        VersionData=base64.b64encode(card).decode(),
+        FirstPublishLocationId=contact,
+        Send_To_DrChrono__c=True,
+    )
+    here.web.post(f"/api/v1/records/drchrono/patient/{patient_id}/recheck").raise_for_status()
+    here.wait_until(lambda: len(_documents_of(here)) == len(_files_of(here)) == BOTH, "both pictures", 60)
+    took_ms = (time.monotonic() - started) * 1000
+    here.wait_until(here.is_quiet, "the pictures to settle", 60)
+    there, here_now = _documents_of(here), _files_of(here)
+    is_same = {one["md5"] for one in there} == {one["Checksum"] for one in here_now}
+    if not is_same or hashlib.md5(card, usedforsecurity=False).hexdigest() not in {one["md5"] for one in there}:
+        raise RuntimeError("a picture is another one over there")
+    say(f"both are on both sides after {took_ms:.0f} ms, byte for byte; no process has kept them")
+
+
+_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+BOTH = 2
+
+
+def _documents_of(here: Town) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = here.drchrono.get("/_control/documents").json()["documents"]
+    return found
+
+
+def _files_of(here: Town) -> list[dict[str, Any]]:
+    return [one for one in here.records("ContentVersion") if one["DrChrono_Document_Id__c"]]
 
 
 def _appointments_of(here: Town) -> Mapping[str, dict[str, Any]]:

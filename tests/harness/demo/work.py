@@ -3,10 +3,12 @@
 Each is there because somebody did something ordinary on one side, so it is mended there as it would be in a clinic.
 """
 
+import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +17,8 @@ from tests.harness.cluster import Town
 
 ZONE = "America/New_York"  # of the clinic and its doctor
 VISITS = ("09:00", "09:45", "10:30", "11:15", "13:00", "13:45", "14:30", "15:15")
-FAILED, HELD = 6, 3
+FAILED, HELD = 7, 3
+DOCUMENTS_OF = "Ada Abel"
 _RULE = {
     "object": "Contact",
     "field": "MobilePhone",
@@ -26,16 +29,18 @@ _MAPPING = """extends = "default"
 
 [patient]
 fields.email = { on_conflict = "hold" }
+
+{documents}
 """
 
 
 def settings(folder: Path, operators: Mapping[str, str]) -> dict[str, str]:
     """Give the settings of a clinic with these operators, each with a secret, who decide which e-mail is kept.
 
-    Its staff sign in with DrChrono too. The mapping is written into the folder.
+    Its staff sign in with DrChrono too, and documents are shared. The mapping is written into the folder.
     """
     mapping = folder / "mapping.toml"
-    mapping.write_text(_MAPPING)
+    mapping.write_text(_MAPPING.replace("{documents}", _table_of_documents()))
     return {
         "MAPPING_FILE": str(mapping),
         "OPERATORS": ",".join(f"{name}:{secret}" for name, secret in operators.items()),
@@ -44,6 +49,13 @@ def settings(folder: Path, operators: Mapping[str, str]) -> dict[str, str]:
         "DRCHRONO_SIGN_IN_CLIENT_SECRET": "standin-sign-in-secret",
         "DRCHRONO_ROLES": "doctor=viewer,staff=operator",
     }
+
+
+def _table_of_documents() -> str:
+    """Give the shipped table of documents, uncommented as a clinic would do it."""
+    shipped = resources.files("app.sync.mappings").joinpath("default.toml").read_text()
+    lines = shipped[shipped.index("# [document]") :].splitlines()
+    return "\n".join(line.removeprefix("#").strip() for line in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,7 @@ def to_try(console: str) -> list[Try]:
             "Decide: which e-mail to keep, which of two twins it is, whom to merge.",
             f"{console}/attention?state=needs_review",
         ),
+        Try("See a patient's documents: why one did not travel: find “Abel, Ada”.", f"{console}/patients"),
         Try("Undo what a rule decided, and see who did what.", f"{console}/conflicts"),
         Try(
             "Sign out, and in again with DrChrono as fixture.staff (an operator) or fixture.provider (who only reads).",
@@ -90,6 +103,12 @@ def leave_work(here: Town, charts: Mapping[str, int]) -> None:
         enter_twins(here, "Tina")
     enter_second_contact(here, charts["Ivo Irving"], MobilePhone="(555) 010-0999")
     edit_both(here, charts["Kai Keats"], {"email": "kai@desk.example.com"}, {"Email": "kai@crm.example.com"})
+    fax = {"description": "Fax", "date": str(day), "metatags": '["Share with CRM"]', "name": "fax.gif"}
+    content = base64.b64encode(b"GIF89a of a fax").decode()
+    filed = {**fax, "patient": charts[DOCUMENTS_OF], "file": content}
+    here.drchrono.post("/_control/documents", json=filed).raise_for_status()
+    here.web.post(f"/api/v1/records/drchrono/patient/{charts[DOCUMENTS_OF]}/recheck").raise_for_status()
+    here.wait_until(lambda: here.queue()["failed"] == before["failed"] + FAILED, "the fax to be refused", 60)
     waits = here.queue()
     found = waits["failed"] - before["failed"], waits["held"] - before["held"]
     if found != (FAILED, HELD):
