@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from ulid import ULID
 
-from app.errors import SyncError
+from app.errors import Gone, Rejected, SyncError
 from app.log import log
 from app.ports import Inbox
 from app.runtime import Runtime
@@ -40,7 +40,9 @@ async def poll_documents_when_due(runtime: Runtime, inbox: Inbox, notify: Callab
             count = await _list_patient(runtime, inbox, one.patient_id, one.lane)
         except SyncError as error:
             log.info("documents.not_listed", error=type(error).__name__, cause=str(error))
-            continue
+            if not isinstance(error, Rejected):  # to ask again would be answered alike
+                continue
+            count = 0
         await documents.listed(runtime.database, one.patient_id)
         if count:
             notify([Kind.DOCUMENT.value])
@@ -90,5 +92,6 @@ async def tell_replaced(runtime: Runtime) -> None:
                 await practice.change(document_id, {"description": with_replacement(description, replaced_by)})
         except SyncError as error:
             log.info("documents.not_told", error=type(error).__name__, cause=str(error))
-            return
+            if not isinstance(error, Rejected | Gone):  # of the one that it is refused for, our own list says so
+                return
         await documents.note_told(runtime.database, link_id, replaced_by)

@@ -19,7 +19,9 @@ def with_documents(batch: Batch, observed: Observed, result: Result, plan: Ready
     kind = batch.rules.table.kind
     if kind is Kind.PATIENT and Kind.DOCUMENT in batch.runtime.mappings:
         is_asked = result.is_read and asks_for_sync(observed.due.requests)
-        lane = Lane.LIVE if is_asked else Lane.BACKFILL if result.has_come else None
+        # of patients that a first load brings, that of documents follows: to list each would take days of their share
+        is_new = result.has_come and result.due.lane is not Lane.BACKFILL
+        lane = Lane.LIVE if is_asked else Lane.BACKFILL if is_new else None
         return replace(result, wants_documents=lane if result.link.is_pair else None)
     if kind is not Kind.DOCUMENT:
         return result

@@ -168,6 +168,8 @@ async def at_first_migration(database, vault):
             "activity",
             "notices",
             "notice_conditions",
+            "documents",
+            "document_polls",
         ):
             await connection.execute(sa.text(f"DROP TABLE {table}"))
 

@@ -144,3 +144,20 @@ async def test_a_new_version_is_a_new_document_and_the_older_one_says_so(clinic,
     assert described == {old: f"Consent form [replaced by document {new}]", new: "Consent form"}
     assert {one["Title"] for one in folder.versions()} == {"Consent form"}
     assert await clinic.failures() == []
+
+
+async def test_a_description_that_drchrono_refuses_holds_up_no_other(clinic, folder):
+    _, contact = await folder.has_a_patient()
+    for name in ("One", "Two"):
+        version = folder.uploads(contact, a_pdf(name), Title=name)
+        await folder.told(version)
+        newer = folder.uploads(None, a_pdf(f"{name} again"), ContentDocumentId=version["ContentDocumentId"])
+        await folder.told(newer)
+    clinic.breaks("drchrono", "PATCH /api/documents", "error", status=403, body={"detail": "no"})
+
+    for _ in range(3):
+        await folder.polls()
+
+    assert clinic.calls("drchrono", "PATCH /api/documents") == 2
+    assert sum("[replaced by document" in one["description"] for one in folder.in_chart()) == 1
+    assert await clinic.failures() == []
