@@ -50,7 +50,7 @@ demo: $(READY)  ## the whole story on this machine, stays up until Ctrl-C
 verify: $(READY)  ## the promises put to the test, with real processes and faults; ARGS="--minutes 30"
 	@$(BIN)/chronobridge verify $(ARGS)
 
-simulate: $(READY)  ## SEEDS=10000: so many random histories with faults, FIRST=1 on; SEED=42: one, line by line; SORT=rough or plain; DATABASE=sqlite or postgresql
+simulate: $(READY)  ## SEEDS=10000: so many random histories with faults, FIRST=1 on; SEED=42: one, line by line; SORT=rough, plain or documents; DATABASE=sqlite or postgresql
 	@$(BIN)/python -m tests.simulate.many $(if $(SORT),--$(SORT)) $(if $(DATABASE),--database $(DATABASE)) $(if $(SEED),--show $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1))
 
 simulate-budget: $(READY)  ## HOURS=1000: four workers share DrChrono's hours and die now and then; FIRST=1, the seed

@@ -10,7 +10,7 @@ from app.operations.failures import Group, dismiss, restore
 from app.ports import By
 from app.store.tables import failures
 from app.store.work_queue import waiting
-from tests.simulate import odd
+from tests.simulate import documents, odd
 from tests.simulate.fields import VISIT
 from tests.simulate.ledger import HUMAN
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
@@ -49,6 +49,10 @@ NAMES = {
 }  # fmt: skip
 
 
+def _of_documents():
+    return field(default=0.0, repr=False, metadata={"has": "documents"})
+
+
 @dataclass(frozen=True, slots=True)
 class Mix:
     """How often each action is drawn, beside the others; and how rough the world is.
@@ -57,7 +61,8 @@ class Mix:
     pages, odd_rows  the share of calls that a gateway answers, and of lists that hold a row nobody can read
     unkind           how likely each thing is that both vendors do otherwise from begin to end (`odd.py`)
 
-    What only rough histories have comes last, and is off: so it changes no history that has none of it.
+    What only rough histories have, and those with documents, comes last, and is off: so it changes no history that has
+    none of it.
     """
 
     steps: int = 60
@@ -104,10 +109,41 @@ class Mix:
     workflow_touches: float = field(default=0.0, repr=False)
     failure_dismissed: float = field(default=0.0, repr=False)
     dismissal_undone: float = field(default=0.0, repr=False)
+    document_filed: float = _of_documents()
+    document_edited: float = _of_documents()
+    document_archived: float = _of_documents()
+    document_restored: float = _of_documents()
+    document_refiled: float = _of_documents()
+    document_vanished: float = _of_documents()
+    file_uploaded: float = _of_documents()
+    file_versioned: float = _of_documents()
+    file_ticked: float = _of_documents()
+    file_edited: float = _of_documents()
+    file_taken_off: float = _of_documents()
+    file_put_on: float = _of_documents()
+    file_deleted: float = _of_documents()
+    file_undeleted: float = _of_documents()
+    files_refused: float = _of_documents()
+    files_taken: float = _of_documents()
+    documents_compared: float = _of_documents()
+    documents_polled: float = _of_documents()
 
     @property
     def is_rough(self):
-        return any(getattr(self, one.name) for one in fields(self) if not one.repr)
+        return any(getattr(self, one.name) for one in fields(self) if not one.repr and not one.metadata)
+
+    @property
+    def has_documents(self):
+        return any(getattr(self, one.name) for one in fields(self) if one.metadata)
+
+
+DOCUMENTED = Mix(
+    steps=80, chart_edited=1.0, contact_edited=1.0, contact_named=0.05, chart_vanished=0.02, visit_booked=0.0,
+    document_filed=2.0, document_edited=1.0, document_archived=0.2, document_restored=0.1,
+    document_refiled=0.2, document_vanished=0.05, file_uploaded=2.0, file_versioned=0.7, file_ticked=0.4,
+    file_edited=1.0, file_taken_off=0.2, file_put_on=0.3, file_deleted=0.1, file_undeleted=0.1, files_refused=0.1,
+    files_taken=0.5, documents_compared=2.0, documents_polled=1.0,
+)  # fmt: skip
 
 
 async def chart_created(world, mix):
@@ -334,7 +370,7 @@ def _edit(rng, hot, side):
 
 
 _SHAPE = ("steps", "people", "mail", "calls", "pages", "odd_rows", "unkind")
-_FUNCTIONS = {**vars(odd), **globals()}
+_FUNCTIONS = {**vars(documents), **vars(odd), **globals()}
 ACTIONS = {one.name: _FUNCTIONS[one.name] for one in fields(Mix) if one.name not in _SHAPE}
 
 

@@ -9,6 +9,7 @@ import traceback
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
@@ -17,8 +18,10 @@ import structlog
 from app.runtime import open_runtime
 from app.store.database import Database
 from app.store.migrate import migrate
+from app.sync.mappings import file
+from tests.build import mapping_with_documents
 from tests.flow.clinic import settings_of
-from tests.simulate import oracle, rough
+from tests.simulate import documents, oracle, rough
 from tests.simulate.clock import AUTUMN, FIRST, Clock, drawn_from
 from tests.simulate.database import Memory
 from tests.simulate.hand import ACTIONS, POOL, Mix, drawn, weights
@@ -57,10 +60,15 @@ class Told:
     seconds: float = 0.0
     is_rough: bool = False
     is_on_postgresql: bool = False
+    has_documents: bool = False
 
     @property
     def sort(self):
-        return ", rough" * self.is_rough + ", on PostgreSQL" * self.is_on_postgresql
+        return (
+            ", with documents" * self.has_documents
+            + ", rough" * self.is_rough
+            + ", on PostgreSQL" * self.is_on_postgresql
+        )
 
     @property
     def hash(self):
@@ -87,6 +95,7 @@ class Stage:
 
     def __init__(self, migrated, template, server=None, is_on=None):
         self.template, self.clock = template, Clock()
+        self.without_documents = replace(template, mappings=file.load())
         self.sqlite = self.memory = Memory(template.settings, migrated, self.clock)
         self.postgresql = server and Served(server, template.settings.identity, self.clock)
         self._is_on = is_on
@@ -94,13 +103,10 @@ class Stage:
     async def tells(self, seed, mix=None):
         """Tell one history."""
         mix = mix or Mix()
-        started, told = perf_counter(), Told(seed, is_rough=mix.is_rough)
+        started, told = perf_counter(), Told(seed, is_rough=mix.is_rough, has_documents=mix.has_documents)
         told.is_on_postgresql = self.postgresql is not None and self._is_on(seed)
-        self.clock.ms = 0
-        self.clock.starts(AUTUMN if random.Random(f"{seed} season").random() < _AUTUMN else FIRST)
         self.memory = self.postgresql if told.is_on_postgresql else self.sqlite
-        self.memory.starts_anew()
-        world = World(self, seed, [])
+        world = self.world(seed, has_documents=mix.has_documents)
         makes_unkind(world, seed, mix.unkind)
         told.trace = world.trace
         with drawn_from(seed, world.clock), structlog.testing.capture_logs() as world.lines:
@@ -119,6 +125,13 @@ class Stage:
         told.edits, told.writes = sum(world.ledger.edits.values()), sum(world.ledger.writes.values())
         told.seconds = perf_counter() - started
         return told
+
+    def world(self, seed, *, has_documents):
+        """Give the world of a seed before anything has happened in it."""
+        self.clock.ms = 0
+        self.clock.starts(AUTUMN if random.Random(f"{seed} season").random() < _AUTUMN else FIRST)
+        self.memory.starts_anew()
+        return World(self, seed, [], has_documents=has_documents)
 
     def ends(self):
         self.sqlite.ends()
@@ -146,6 +159,8 @@ async def _lived(world, mix):
     world.tells(f"{mix} {world.hot}")
     for _ in range(2):
         world.hires()
+    if world.has_documents:
+        documents.begins(world)
     await connects(world.workers[0], world.vendors)
     for _ in range(mix.people):
         await ACTIONS["chart_created"](world, mix)
@@ -164,11 +179,14 @@ async def _lived(world, mix):
     for chart in list(world.hidden):
         show(world, chart)
     opens(world)
+    documents.opens(world)
     world.frees_at_ms = world.clock.ms + _KEPT_FROM_US_MS
     await world.settles()
     frees(world)
-    if world.post.is_lost or mix.is_rough:
+    if world.post.is_lost or mix.is_rough or world.has_documents:
         await world.compares()
+    if world.has_documents:
+        await documents.settles(world)
     if mix.failure_dismissed:
         while world.rng.random() < _DISMISSED and await ACTIONS["failure_dismissed"](world, mix):
             world.tells("failure_dismissed")
@@ -185,6 +203,7 @@ async def stage(server=None, is_on=is_on_postgresql):
             await migrate(database)
         known = settings_of(
             database, URLS[DRCHRONO], URLS[SALESFORCE], None,
+            mapping_file=mapping_with_documents(Path(folder) / "mapping.toml"), document_call_share=1,
             salesforce_event_tokens=EVENTS, confirm_after="PT5S", drchrono_calls_per_second=100_000,
             drchrono_calls_per_hour=100_000, attempt_limit=50,
         )  # fmt: skip

@@ -3,9 +3,10 @@
     python -m tests.simulate.many [--seeds 1000] [--first 1]         what `make simulate` runs
     python -m tests.simulate.many --show 42                          one history, line by line
 
-Each seed tells a plain history, and one in three a rough one too (`rough.py`); `--plain` and `--rough` tell one sort
-alone, `--rough` of every seed. One in ten is told on PostgreSQL; `--database` has all told on one kind. A seed whose
-history breaks a promise is told up to there; add it to `KEPT` once it holds again.
+Each seed tells a plain history, one in five one with documents in its place, and one in three a rough one too
+(`rough.py`); `--plain`, `--documents` and `--rough` tell one sort alone, of every seed. One in ten is told on
+PostgreSQL; `--database` has all told on one kind. A seed whose history breaks a promise is told up to there; add it to
+`KEPT` once it holds again.
 """
 
 import argparse
@@ -22,13 +23,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tests.postgresql import with_a_template
-from tests.simulate.hand import Mix
+from tests.simulate.hand import DOCUMENTED, Mix
 from tests.simulate.history import is_on_postgresql, stage
 from tests.simulate.rough import ROUGH
 from tests.simulate.running import runner
 
 _AT_ONCE = 10
 _ROUGH = 1 / 3  # of all seeds
+_DOCUMENTED = 1 / 5  # likewise, in place of a plain one
 PLAIN = Mix()
 
 
@@ -39,6 +41,7 @@ def main():
     parser.add_argument("--show", type=int)
     sort = parser.add_mutually_exclusive_group()
     sort.add_argument("--plain", action="store_const", dest="sort", const=PLAIN)
+    sort.add_argument("--documents", action="store_const", dest="sort", const=DOCUMENTED)
     sort.add_argument("--rough", action="store_const", dest="sort", const=ROUGH)
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
     given, console = parser.parse_args(), Console(soft_wrap=True)
@@ -64,8 +67,9 @@ def _never(_seed):
 def _sorts(seeds, sort):
     """Give each seed with the mix of what it tells."""
     for seed in seeds:
+        has_documents = sort is None and random.Random(f"{seed} has documents").random() < _DOCUMENTED
         if sort is not ROUGH:
-            yield seed, PLAIN
+            yield seed, DOCUMENTED if has_documents or sort is DOCUMENTED else PLAIN
         if sort is ROUGH or (sort is None and random.Random(f"{seed} is rough").random() < _ROUGH):
             yield seed, ROUGH
 

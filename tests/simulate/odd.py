@@ -9,8 +9,6 @@ import json
 import random
 from datetime import timedelta
 
-from workers.compare.reconcile import ORDER
-
 _DRCHRONO, _SALESFORCE = "drchrono", "salesforce"
 _TEXTS = ("Ada\x00Test", "x" * 5_000, "\x0b\x1f", "\u202e\ufeff")
 _PATIENT = {
@@ -189,7 +187,7 @@ async def sides_compared(world, mix):
     if not idle:
         return False
     worker = world.rng.choice(idle)
-    worker.compares(world.web.app.state.inbox, world.rng.choice(ORDER), world.clock.first)
+    worker.compares(world.web.app.state.inbox, world.rng.choice(world.kinds), world.clock.first)
     await world.turns.stand_still()
     world.tells(f"{worker.name} compares")
     return True

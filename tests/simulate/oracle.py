@@ -10,6 +10,7 @@ from app.store.tables import events, failures, journal, links
 from app.sync.dismissals import is_as_shown
 from app.sync.model import Base, Kind, Link, Side
 from app.sync.snapshots import SideReader
+from tests.simulate import document_oracle
 from tests.simulate.fields import PATIENT, VISIT
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
 
@@ -29,6 +30,8 @@ async def complaints(world):
     for visit in world.vendors.practice.appointments.records.values():
         link = by_visit.get(visit["id"])
         found += _visit(world, visit, failed.get(link.id) if link else None)
+    if world.has_documents:
+        found += await document_oracle.complaints(world)
     return [*found, *_contacts(world), *_thrift(world), *_asked(world, failed, known)]
 
 
@@ -54,7 +57,7 @@ def _failures(world, known, failed):
 
 def _dismissals(world, known, failed):
     """A patient that was dismissed may differ only while both sides hold what they did when it failed."""
-    rules = world.stage.template.rules(Kind.PATIENT)
+    rules = world.template.rules(Kind.PATIENT)
     reader = SideReader(rules.table)
     for row in (one for one in failed.values() if one.dismissed_at is not None and one.kind == Kind.PATIENT):
         link = known[row.link_id]
@@ -75,6 +78,8 @@ def _dismissals(world, known, failed):
 
 def _reason(world, link, row):
     """Say why a failure is not explained by what happened; nothing when it is."""
+    if link.kind == document_oracle.KIND:
+        return row.dismissed_at is None and document_oracle.reason(world, link, row)
     contact = {**world.contacts, **world.booked}.get(link.salesforce_id)
     visit = world.vendors.practice.appointments.records.get(link.drchrono_id)
     chart = int(link.drchrono_id) if link.drchrono_id and not visit else None

@@ -47,7 +47,7 @@ class Post:
         if kind == "Contact" and op in ("created", "updated", "unchanged") and self._rng.random() < 0.8:
             self.bag.append(_message([row], self._numbers))
         else:
-            self.bag.append(_event(kind, row, _OPERATIONS.get(op, "UPDATE"), self._rng))
+            self.bag.append(event_of(kind, row, _OPERATIONS.get(op, "UPDATE"), self._rng))
 
     def draws(self, trouble):
         """Take a letter out, whichever; it may be sent a second time later, or be lost."""
@@ -66,7 +66,8 @@ def _message(rows, number):
     return Letter(f"/webhooks/salesforce/outbound/{OUTBOUND}", outbound_message(rows, ORG_ID, number), headers, about)
 
 
-def _event(kind, row, operation, rng):
+def event_of(kind, row, operation, rng):
+    """Give the letter with a platform event."""
     event = {
         "EventUuid": str(uuid.UUID(int=rng.getrandbits(128))),
         "Object_Api_Name__c": kind,

@@ -94,6 +94,10 @@ class Worker:
             place = traceback.extract_tb(error.__traceback__)[-1]
             self.turns.errors.append(f"{type(error).__name__} in {place.name} ({place.lineno})")
 
+    def does(self, job):
+        """Begin with something else than a pass."""
+        self._begins(job)
+
     def compares(self, inbox, kind, since):
         """Begin to compare both sides, of one kind."""
         self._begins(compare(self.runtime, inbox, kind, since=since))
@@ -133,6 +137,7 @@ def _runtime(template, plain, database, vendors, worker):
     grant = DrChronoGrant(known.drchrono_base_url, client_id, secret, _NOBODY, budget)
     drchrono = DrChrono(grant, VendorTokens(plain, template.vault, Side.DRCHRONO), _NOBODY, _unheard)
     _wired(drchrono._http, Wire(vendors, DRCHRONO, turns))
+    _wired(drchrono.files._http, Wire(vendors, DRCHRONO, turns))
     _wired(grant._oauth, Wire(vendors, DRCHRONO))
     sign_in = SalesforceGrant(template.salesforce._grant._credentials, _NOBODY)
     _wired(sign_in._oauth, Wire(vendors, SALESFORCE))
@@ -146,6 +151,7 @@ def _runtime(template, plain, database, vendors, worker):
     )
     salesforce = _OverCable(sign_in, store, _NOBODY, known.salesforce_api_version, _unheard, told)
     salesforce.cable, salesforce._threads = Cable(vendors), InTurn(turns, worker)
+    _wired(salesforce.files._http, Wire(vendors, SALESFORCE, turns))
     return replace(template, database=database, drchrono=drchrono, salesforce=salesforce)
 
 

@@ -8,9 +8,11 @@ not ask the system for news while there is something to do.
 
 import asyncio
 import selectors
+import socket
 from time import monotonic
 
 _SLOWER = 1_000
+_PUBLIC = "93.184.215.14"
 
 
 class _Moving(selectors.SelectSelector):
@@ -53,10 +55,13 @@ class _Ready(selectors.DefaultSelector):
 
 
 class _Slow(asyncio.SelectorEventLoop):
-    """Its time is the machine's, but for so many times slower."""
+    """Its time is the machine's, but for so many times slower; every name is some public host's, and nobody asks."""
 
     def time(self):
         return monotonic() / _SLOWER
+
+    async def getaddrinfo(self, host, port, **_):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (_PUBLIC, port))]
 
 
 def runner():

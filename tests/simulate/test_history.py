@@ -7,15 +7,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.simulate.hand import Mix
+from tests.simulate.hand import DOCUMENTED, Mix
 from tests.simulate.history import BROKEN, KEPT, is_on_postgresql, stage
 from tests.simulate.rough import ROUGH
 from tests.simulate.running import runner
 
 AT_ONCE = 5
 TODAY = random.Random(datetime.now(UTC).date().isoformat())
-SEEDS = TODAY.sample(range(100_000, 1_000_000), 10)
-ROUGH_SEEDS = TODAY.sample(range(100_000, 1_000_000), 10)
+SEEDS = TODAY.sample(range(100_000, 1_000_000), 8)
+DOCUMENT_SEEDS = TODAY.sample(range(100_000, 1_000_000), 3)
+ROUGH_SEEDS = TODAY.sample(range(100_000, 1_000_000), 8)
+DOCUMENT_SEEDS = TODAY.sample(range(100_000, 1_000_000), 3)
 
 
 @contextmanager
@@ -62,6 +64,12 @@ def test_whatever_happens_both_sides_agree_and_nothing_is_lost_once_everything_r
     broken = [one for one in either.tells(*SEEDS[at : at + AT_ONCE]) if one.complaints]
 
     assert not broken, whole(broken, Mix(), either)
+
+
+def test_documents_are_on_both_sides_once_with_the_same_bytes_or_somebody_is_told_why_not(either):
+    broken = [one for one in either.tells(*DOCUMENT_SEEDS, mix=DOCUMENTED) if one.complaints]
+
+    assert not broken, whole(broken, DOCUMENTED, either)
 
 
 @pytest.mark.long

@@ -21,18 +21,19 @@ _PATIENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Turn:
-    """A worker that waits, before or after something."""
+    """A worker that waits, before or after something; `awaits`: for what, where somebody asks for the names of that."""
 
     worker: Any
     where: str
     go: Callable[[], None]
+    awaits: tuple = ()
 
 
 class Turns:
     """Everybody who waits, in the order they came. `is_open`: nobody has to. `errors`: what no job should end with."""
 
     def __init__(self):
-        self.waiting, self.is_open, self.errors = [], False, []
+        self.waiting, self.is_open, self.errors, self.awaits_of = [], False, [], None
 
     async def at(self, where):
         """Wait for a turn, if a worker comes here; anybody else passes."""
@@ -47,7 +48,8 @@ class Turns:
         if self.is_open:
             go()
         else:
-            self.waiting.append(Turn(worker, where, go))
+            awaits = () if self.awaits_of is None else self.awaits_of(worker)
+            self.waiting.append(Turn(worker, where, go, awaits))
 
     async def lets(self, turn):
         """Let one go on, and wait until everybody stands still again."""

@@ -16,6 +16,7 @@ from requests.structures import CaseInsensitiveDict
 
 from tests.simulate.odd import spoiled
 from tests.simulate.turns import ATTEMPT, WORKER
+from tests.standins.blobs import HEADS
 from tests.standins.drchrono.app import create_app as drchrono_app
 from tests.standins.salesforce.app import create_app as salesforce_app
 
@@ -58,7 +59,7 @@ class Exchange:
     def __init__(self, method, url, headers, body):
         parts, self._body, self._said = urlsplit(str(url)), body or b"", []
         self.scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method,
+            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1", "method": method,
             "scheme": parts.scheme, "path": unquote(parts.path), "raw_path": parts.path.encode(),
             "query_string": parts.query.encode(), "headers": [(b"host", parts.netloc.encode()), *headers],
             "server": (parts.hostname, 443), "client": ("127.0.0.1", 1), "root_path": "", "state": {},
@@ -139,6 +140,13 @@ class Vendors:
             content = self._with_an_odd_row(side, content) if status == 200 else content
         return status, given, content
 
+    def cuts(self):
+        """Say whether a file, on its way in or out, does not get through whole."""
+        is_cut = WORKER.get() is not None and self._meets(self.trouble.share)
+        if is_cut:
+            self.tell("a file is cut")
+        return is_cut
+
     def _meets(self, share):
         return bool(share) and self.rng.random() < share
 
@@ -186,6 +194,10 @@ class Vendors:
         return self.rng.choice(WRITES if writes else READS)
 
 
+def _is_file(content):
+    return any(content.startswith(head[:4]) for head in HEADS.values())
+
+
 class Wire(httpx.AsyncBaseTransport):
     """What httpx sends over; `turns` where its calls wait for their turn."""
 
@@ -193,7 +205,7 @@ class Wire(httpx.AsyncBaseTransport):
         self._vendors, self._side, self._turns = vendors, side, turns
 
     async def handle_async_request(self, request):
-        body = await request.aread()
+        body = await self._sent(request)
         call = f"{request.method} {self._side}"
         headers = [(name.lower(), value) for name, value in request.headers.raw if name.lower() != b"host"]
         if self._turns is not None:
@@ -206,7 +218,33 @@ class Wire(httpx.AsyncBaseTransport):
         finally:
             if self._turns is not None:
                 await self._turns.at(f"after {call}")
-        return httpx.Response(found[0], headers=found[1], content=found[2], request=request)
+        stream = _Pieces(found[2], is_cut=_is_file(found[2]) and self._vendors.cuts())
+        return httpx.Response(found[0], headers=found[1], stream=stream, request=request)
+
+    async def _sent(self, request):
+        """Give what is sent; of a form with a file perhaps not all of it gets through."""
+        if not request.headers.get("content-type", "").startswith("multipart/"):
+            return await request.aread()
+        is_cut, pieces = self._vendors.cuts(), []
+        async for piece in request.stream:
+            pieces.append(piece)
+            if is_cut:
+                raise httpx.WriteError("cut", request=request)
+        return b"".join(pieces)
+
+
+class _Pieces(httpx.AsyncByteStream):
+    """A body as it comes in two pieces, or the first of them alone."""
+
+    def __init__(self, content, *, is_cut):
+        self._content, self._is_cut = content, is_cut
+
+    async def __aiter__(self):
+        half = len(self._content) // 2
+        yield self._content[:half]
+        if self._is_cut:
+            raise httpx.ReadError("cut")
+        yield self._content[half:]
 
 
 class Cable(BaseAdapter):

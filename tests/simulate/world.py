@@ -13,6 +13,7 @@ from app.store import work_queue as store_links
 from app.store.tables import allowances, links, metadata
 from app.sync.model import Kind
 from app.timings import REAL
+from tests.simulate.documents import Shelf, letters
 from tests.simulate.fields import KEYS, is_visit
 from tests.simulate.ledger import HUMAN, Ledger
 from tests.simulate.odd import frees
@@ -37,15 +38,17 @@ class NeverRestsError(AssertionError):
 class World:
     """What a history is told with."""
 
-    def __init__(self, stage, seed, lines):
+    def __init__(self, stage, seed, lines, *, has_documents=False):
         self.stage, self.lines, self.clock, self.turns = stage, lines, stage.clock, Turns()
+        self.has_documents, self.shelf = has_documents, Shelf()
+        self.template = stage.template if has_documents else stage.without_documents
         self.rng = random.Random(f"{seed}")
         self.trace, self.steps, self.workers, self.dead = [], 0, [], []
         self.vanished, self.named, self.hot, self.days = set(), set(), (), {}
         self.odd, self.hidden, self.frees_at_ms, self.written_by_then = set(), {}, None, None
         self.vendors, self.post = Vendors(self.clock, self.rng, self.tells), Post(self.rng)
-        self.web = Web(stage.template, stage.memory.lends(), stage.memory.inbox())
-        self.ledger = Ledger(lambda kind: stage.template.rules(Kind(kind)), self.partner, self.key_of)
+        self.web = Web(self.template, stage.memory.lends(), stage.memory.inbox())
+        self.ledger = Ledger(lambda kind: self.template.rules(Kind(kind)), self.partner, self.key_of)
         self.ledger.vanished = self.vanished
         self.vendors.practice.dispatcher.raise_event = self._drchrono_changed
         self.vendors.org.listeners.append(self._salesforce_changed)
@@ -81,6 +84,15 @@ class World:
         return {id_: one for id_, one in self.vendors.practice.appointments.records.items() if not one["deleted_flag"]}
 
     @property
+    def documents(self):
+        return self.vendors.practice.documents.records
+
+    @property
+    def kinds(self):
+        """Those that are synced, parents first."""
+        return [kind for kind in ORDER if kind in self.template.mappings]
+
+    @property
     def booked(self):
         """Salesforce's visits."""
         return {row["Id"]: row for row in self.vendors.org.tables[BOOKED].live()}
@@ -107,6 +119,9 @@ class World:
 
     def _salesforce_changed(self, call, table, row, op, _changed):
         name = table.kind.name.lower()
+        if name not in KEYS:
+            letters(self, call, table, row, op)
+            return
         self.ledger.comes(name, row[KEYS[name]])
         if name in ("contact", BOOKED):
             by = HUMAN if call.human else self.vendors.author
@@ -135,7 +150,7 @@ class World:
     def hires(self):
         """A worker's process is started."""
         number = len(self.workers) + len(self.dead)
-        here = (self.stage.template, self.stage.memory.lends(), self.vendors, self.turns, self.step, self.ledger)
+        here = (self.template, self.stage.memory.lends(), self.vendors, self.turns, self.step, self.ledger)
         self.workers.append(Worker(f"w{number}", *here))
         return self.workers[-1]
 
@@ -213,7 +228,7 @@ class World:
         self.passes(REAL.scan_held // timedelta(milliseconds=1) + 1)
         self.tells("both sides are compared")
         worker = self.workers[0] if self.workers else self.hires()
-        for kind in ORDER:
+        for kind in self.kinds:
             for _ in range(2):
                 done = await compare(worker.runtime, self.web.app.state.inbox, kind, since=self.clock.first)
                 if datetime.fromisoformat(done.began) >= self.clock.now():

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.standins.blobs import NotKeptError, spoiled
+from tests.standins.blobs import NotKeptError, spoiled, streamed
 from tests.standins.drchrono.documents import File
 from tests.standins.drchrono.state import state_of
 
@@ -69,7 +69,7 @@ async def download(request: Request) -> Response:
         return _refused(500, "InternalError", "the bytes of this upload were not kept")
     guessed = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     headers = {} if settings.document_chunked else {"content-length": str(file.blob.size)}
-    return StreamingResponse(pieces, headers=headers, media_type=settings.document_type or guessed)
+    return StreamingResponse(streamed(pieces), headers=headers, media_type=settings.document_type or guessed)
 
 
 routes = [

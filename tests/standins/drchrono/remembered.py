@@ -16,6 +16,7 @@ class Remembered:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.elapsed_s = time.monotonic
         self.records: dict[Any, Record] = {}
         self.list_stale_s = 0.0
         self._past: dict[Any, list[tuple[float, Record | None]]] = {}
@@ -23,7 +24,7 @@ class Remembered:
     def as_listed(self, record_id: Any) -> Record | None:
         """Gives the record as a list shows it: some seconds old, when so set."""
         if self.list_stale_s and (past := self._past.get(record_id)):
-            horizon = time.monotonic() - self.list_stale_s
+            horizon = self.elapsed_s() - self.list_stale_s
             for changed_at, before in past:
                 if changed_at > horizon:
                     return before
@@ -40,7 +41,7 @@ class Remembered:
 
     def _remember(self, record_id: Any) -> None:
         if self.list_stale_s:
-            now = time.monotonic()
+            now = self.elapsed_s()
             past = self._past.setdefault(record_id, [])
             past[:] = [entry for entry in past if entry[0] > now - self.list_stale_s]
             past.append((now, self.records.get(record_id)))

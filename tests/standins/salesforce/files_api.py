@@ -8,7 +8,7 @@ import json
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from tests.standins.blobs import Blob, NotKeptError, spoiled
+from tests.standins.blobs import Blob, NotKeptError, spoiled, streamed
 from tests.standins.multipart import BrokenBodyError, is_multipart, parts_of
 from tests.standins.salesforce.errors import ApiError, not_found
 from tests.standins.salesforce.records import Row, Table
@@ -61,4 +61,4 @@ async def download(request: Request) -> Response:
     except NotKeptError:
         raise ApiError("UNKNOWN_EXCEPTION", "the bytes of this upload were not kept", status=500) from None
     length = {} if org.settings.file_chunked else {"Content-Length": str(blob.size)}
-    return StreamingResponse(pieces, headers=length, media_type=org.settings.file_type)
+    return StreamingResponse(streamed(pieces), headers=length, media_type=org.settings.file_type)

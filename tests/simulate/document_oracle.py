@@ -1,0 +1,163 @@
+"""What must be true of documents once everything is at rest; said in words, as in `oracle.py`.
+
+None is twice on a side but by a person's hand, and each is of one patient with the same bytes on both sides, or
+somebody is told why not. The truth is what both vendors hold, and `Shelf`: who brought which bytes there.
+"""
+
+import json
+import re
+from collections import Counter
+
+from app.store.tables import failures, links
+from tests.simulate.documents import KEY, SHARED, TICK, VERSION, on_records, versions
+from tests.simulate.vendors import DRCHRONO, SALESFORCE
+
+_DATED, _REPLACED = re.compile(r" \(\d{4}-\d\d-\d\d\)$"), re.compile(r" \[replaced by document \d+\]$")
+KIND = "document"
+
+
+async def complaints(world):
+    """Give every promise about documents that is broken."""
+    known = {row.id: row for row in await world.rows(links) if row.kind == KIND}
+    failed = {row.link_id: row for row in await world.rows(failures) if row.link_id in known}
+    found = list(_twice(world))
+    by_document = {row.drchrono_id: row for row in known.values() if row.drchrono_id}
+    by_version = {row.salesforce_id: row for row in known.values() if row.salesforce_id}
+    for document in world.documents.values():
+        found += _document(world, document, by_document.get(str(document["id"])), failed)
+    for version in versions(world).values():
+        found += _version(world, version, by_version.get(version["Id"]), failed)
+    if not world.shelf.has_late:
+        found += _thrift(world)
+    return found
+
+
+def reason(world, link, row):
+    """Say why a failure of a document is not explained by what happened; nothing where it is."""
+    document = world.documents.get(int(link.drchrono_id or 0))
+    version = versions(world).get(link.salesforce_id)
+    on = [world.partner(SALESFORCE, one) for one in on_records(world, version)] if version else []
+    match row.cause:
+        case "file_sent_already":
+            came = version and world.shelf.came
+            return (
+                "" if came and sum(came[side, version["Checksum"]] for side in (DRCHRONO, SALESFORCE)) > 1 else "once"
+            )
+        case "gone_in_salesforce":
+            return version and any(on) and document and document["archived"] is False and "its File is there"
+        case "INVALID_CROSS_REFERENCE_KEY":
+            return document and world.partner(DRCHRONO, document["patient"]) and "its patient has a Contact"
+        case "gone_in_drchrono":
+            return document and "its document is there"
+        case "file_on_no_patient" | "parent_not_linked" | "parent_missing":
+            return any(on) and "it is on a patient's Contact"
+        case "file_of_several_patients":
+            return "" if len(set(on)) > 1 else "it is on one patient's Contact"
+    return "nothing explains it"
+
+
+def _bytes_at_drchrono(world, document):
+    return world.vendors.practice.documents.files[document["id"]].blob.md5
+
+
+def _twice(world):
+    """Of the same bytes we make no more on a side than people have brought to the other."""
+    made = Counter(
+        (DRCHRONO, _bytes_at_drchrono(world, one))
+        for id_, one in world.documents.items()
+        if id_ not in world.shelf.filed
+    )
+    every = world.vendors.org.tables[VERSION].rows.values()
+    made.update((SALESFORCE, one["Checksum"]) for one in every if one["Id"] not in world.shelf.uploaded)
+    for (side, content), count in made.items():
+        across = SALESFORCE if side == DRCHRONO else DRCHRONO
+        most = world.shelf.came[across, content]
+        if count > most:
+            yield f"{count} documents in {side} with bytes of which {most} were brought to {across}: twice"
+
+
+def _is_shared(document):
+    tags = json.loads(document["metatags"] or "[]")
+    return SHARED in tags
+
+
+def _document(world, document, link, failed):
+    """Say what is wrong with a document of DrChrono's and its File."""
+    name, contact = f"document {document['id']}", world.partner(DRCHRONO, document["patient"])
+    if link is None:
+        if document["id"] not in world.shelf.filed:
+            return [f"{name} is ours, and in no link"]
+        is_wanted = _is_shared(document) and not document["archived"] and contact
+        return [f"{name} is not in Salesforce, and nobody is told why"] if is_wanted else []
+    if link.id in failed:
+        return []
+    if link.salesforce_id is None:
+        is_wanted = _is_shared(document) and not document["archived"] and contact
+        return [f"{name} has no File, and nobody is told why"] if is_wanted else []
+    version = versions(world).get(link.salesforce_id)
+    if version is None:
+        return [] if document["archived"] else [f"{name}: its File is gone, and it is not archived"]
+    return list(_pair(world, name, document, version, link, contact))
+
+
+def _pair(world, name, document, version, link, contact):
+    if _bytes_at_drchrono(world, document) != version["Checksum"]:
+        yield f"{name}: other bytes than {version['Id']}"
+    on = {record: world.partner(SALESFORCE, record) for record in on_records(world, version)}
+    patients = {patient for patient in on.values() if patient is not None}
+    if link.excluded_by or contact is None:
+        return
+    if document["archived"]:
+        if patients and not version["DrChrono_Archived__c"]:
+            yield f"{name} is archived, and {version['Id']} is on {sorted(on)} and not marked"
+        return
+    if not patients:
+        yield f"{name}: {version['Id']} was taken off, and it is not archived"
+    elif document["patient"] not in patients:
+        yield f"{name} is of {document['patient']}, and {version['Id']} on records of {sorted(patients)}"
+    if version["DrChrono_Archived__c"]:
+        yield f"{name}: {version['Id']} is marked as archived, and it is not"
+    if version[KEY] != str(document["id"]):
+        yield f"{name}: {version['Id']} names {version[KEY]}"
+    yield from _text(name, document, version)
+
+
+def _text(name, document, version):
+    tags = {one.strip().casefold() for one in re.split("[,;]", version["DrChrono_Tags__c"] or "")} - {""}
+    pairs = {
+        "title": (_REPLACED.sub("", document["description"]), _DATED.sub("", version["Title"])),
+        "tags": ({one.casefold() for one in json.loads(document["metatags"] or "[]")}, tags),
+        "date": (document["date"], version["DrChrono_Date__c"] or document["date"]),
+    }
+    for field, (left, right) in pairs.items():
+        if left != right:
+            yield f"{name}: {field} is {left!r} in DrChrono and {right!r} in Salesforce"
+
+
+def _version(world, version, link, failed):
+    """Say what is wrong with a version that was to be sent to DrChrono."""
+    patients = {
+        patient for one in on_records(world, version) if (patient := world.partner(SALESFORCE, one)) is not None
+    }
+    if version["Id"] not in world.shelf.uploaded:
+        return [] if link is not None and link.drchrono_id else [f"{version['Id']} is ours, and in no link"]
+    if link is not None and (link.id in failed or link.drchrono_id is not None):
+        return []
+    is_known = any(
+        one[KEY] for one in versions(world).values()
+        if one["ContentDocumentId"] == version["ContentDocumentId"] and one["VersionNumber"] < version["VersionNumber"]
+    )  # fmt: skip
+    if (version[TICK] or is_known) and len(patients) == 1:
+        return [f"{version['Id']} is no document, and nobody is told why"]
+    return []
+
+
+def _thrift(world):
+    """Each write that changed something is paid for: an upload by what it brings, the rest by edits."""
+    ours = [id_ for id_ in world.documents if id_ not in world.shelf.filed]
+    rows = world.vendors.org.tables[VERSION].rows.values()
+    made = len(ours) + sum(row["Id"] not in world.shelf.uploaded for row in rows)
+    newer = sum(row["VersionNumber"] != "1" for row in rows)
+    paid = world.shelf.edits + 2 * made + newer + sum(world.shelf.came.values())
+    if world.shelf.writes > paid:
+        yield f"{world.shelf.writes} writes to documents for {world.shelf.edits} edits and {made} made: {paid}"
