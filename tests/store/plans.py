@@ -17,12 +17,7 @@ from tests.store.build import change, connected
 
 _TABLES = ("links", "deliveries", "events", "journal", "conflicts", "decisions", "record_history")
 _GROWING = "|".join(_TABLES)
-_PARTIAL = [
-    index.name
-    for name in _TABLES
-    for index in tables.metadata.tables[name].indexes
-    if "rows" in index.info
-]
+_PARTIAL = [index.name for name in _TABLES for index in tables.metadata.tables[name].indexes if "rows" in index.info]
 _TELLING = r"\(.*\b(id|\w+_id|delivery_key|person|at|\w+_at)\b.*(=|<|>)"  # a side or a kind alone leaves far too much
 _AT_ONCE = 50_000  # a statement of the product's has half a minute, on whatever machine
 _LAST_ROW = r"SEARCH \w+_1"  # how SQLite says that it looks for the largest rowid

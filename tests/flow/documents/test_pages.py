@@ -59,7 +59,9 @@ async def test_a_patients_record_lists_the_documents_with_state_and_why_and_has_
 
     shown = section(page, "documents")
     assert re.search(r"Consent form PDF, 0\.1 KB .* Salesforce (Pending|Synced)", shown)
-    assert re.search(r"Fax \(2026-11-03\) Share with CRM Open .* DrChrono Failed The file of this document is of a", shown)
+    assert re.search(
+        r"Fax \(2026-11-03\) Share with CRM Open .* DrChrono Failed The file of this document is of a", shown
+    )
     assert re.search(r"Referral letter \(2026-11-03\) PDF, 0\.1 KB · Share with CRM Open .* DrChrono Synced", shown)
     assert shown.count("Retry") == shown.count("Dismiss…") == 1
     ids = [link.drchrono_id for link in await clinic.links(Kind.DOCUMENT)]
