@@ -102,9 +102,9 @@ salesforce-source: $(READY)  ## write what of deploy/salesforce follows deploy/s
 salesforce-check:  ## what can be checked of the Salesforce package without an org (node, npm); ARGS=--prove: each finds a planted fault
 	@deploy/salesforce/checks/run $(ARGS)
 
-salesforce-cli-check: $(READY)  ## Salesforce's own command line deploys the package to the stand-in (npm; half a gigabyte, once)
+salesforce-cli-check: $(READY)  ## Salesforce's own command line deploys the package to the stand-in, and its client moves files (npm; half a gigabyte, once)
 	@cd deploy/salesforce/checks/cli && npm install --no-package-lock --no-progress --loglevel error >/dev/null
-	@$(BIN)/python -m pytest -m long tests/contract/salesforce/test_cli_of_salesforce.py $(ARGS)
+	@$(BIN)/python -m pytest -m long tests/contract/salesforce/test_cli_of_salesforce.py tests/contract/salesforce/test_files_of_other_clients.py $(ARGS)
 
 salesforce-format:  ## let prettier format the package's Apex and components, and its checks
 	@cd deploy/salesforce && node_modules/.bin/prettier --write --log-level warn .

@@ -85,7 +85,6 @@ def test_simple_salesforce_uploads_finds_renames_and_downloads(sf, org):
 
 
 @pytest.mark.long
-@pytest.mark.timeout(120)
 @pytest.mark.skipif(not (TOOLS / "@jsforce" / "jsforce-node").exists(), reason="make salesforce-cli-check installs it")
 def test_jsforce_uploads_in_parts_and_in_text_finds_renames_and_downloads(tmp_path):
     script = tmp_path / "files.mjs"
