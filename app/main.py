@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match, Route
 
+from app.compat import settle_memory
 from app.errors import DeliveryRefused, Misconfigured, OtherInstance, StoreUnavailable, VendorError
 from app.log import log
 from app.metrics.definitions import GROUP_SIZE
@@ -26,7 +27,7 @@ from app.operations.sign_in import SignIn
 from app.operations.throttle import Throttle
 from app.periodic import Supervisor
 from app.ports import Delivery
-from app.runtime import open_inbox, open_runtime, settle_memory
+from app.runtime import open_inbox, open_runtime
 from app.settings import env_file
 from app.settings.fields import Settings
 from app.store.counters import SAVED_EVERY_S

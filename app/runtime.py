@@ -4,8 +4,6 @@ Importing this opens nothing. What a side needs that is not configured is None: 
 """
 
 import asyncio
-import ctypes
-import gc
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -55,7 +53,6 @@ from app.vendors.salesforce.org_description import OrgMappings
 from app.vendors.token_broker import UnstoredToken
 from app.wakeup import Wakeup
 
-_M_ARENA_MAX = -8
 _PATIENT_CALL_S = 65.0  # a package is sent and looked at in one call
 
 
@@ -149,34 +146,6 @@ class Runtime:
     def now(self) -> datetime:
         """Give the present instant."""
         return datetime.now(UTC)
-
-
-def share_heap() -> None:
-    """Have all threads that are started from now on allocate from one heap.
-
-    By itself glibc gives each thread of ours a heap of its own, which keeps what its largest batch has needed.
-
-    Source  mallopt(3), M_ARENA_MAX
-    """
-    if (limit := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
-        limit(_M_ARENA_MAX, 1)
-
-
-def settle_memory() -> None:
-    """Keep what was made at the start out of every later garbage collection, and give back what it needed no longer.
-
-    A full collection over all imported modules stops the process for 0.1 s; what is made at the start stays anyway.
-    """
-    gc.collect()
-    gc.freeze()
-    give_back_memory()
-
-
-def give_back_memory() -> None:
-    """Give back what is needed no longer: by itself the heap keeps its holes, and grows with each large batch."""
-    gc.collect()
-    if (give_back := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc alone keeps it
-        give_back(0)
 
 
 @asynccontextmanager

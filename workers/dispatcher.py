@@ -15,10 +15,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from time import monotonic
 
+from app.compat import give_back_memory
 from app.errors import StoreUnavailable
 from app.log import log
 from app.periodic import Supervisor
-from app.runtime import Runtime, give_back_memory
+from app.runtime import Runtime
 from app.store import work_queue
 from app.sync.model import BULKY, Kind, Lane
 from workers.batch import Batch

@@ -21,12 +21,13 @@ from typing import Any, NamedTuple
 import click
 from ulid import ULID
 
+from app.compat import settle_memory, share_heap
 from app.errors import Misconfigured, StoreUnavailable
 from app.log import configure, log
 from app.operations import connections
 from app.periodic import Missed, Supervisor, Task
 from app.ports import Inbox
-from app.runtime import Runtime, open_runtime, settle_memory, share_heap
+from app.runtime import Runtime, open_runtime
 from app.settings import env_file
 from app.settings.fields import Settings
 from app.store import heartbeats

@@ -70,8 +70,8 @@ def work() -> None:
 def _begin(known: "Settings") -> None:
     """Begin a process that stays: its log, and what a person should know of its settings and its database."""
     from app import log
+    from app.compat import share_heap
     from app.operations import maintenance
-    from app.runtime import share_heap
     from app.settings import env_file
 
     share_heap()
