@@ -27,11 +27,13 @@ async def files(known, vendors, **settings):
 
 
 async def test_settings_of_documents_are_told_as_unused_where_the_mapping_shares_none(known):
-    ((state, words),) = await said(changed(known, mapping_file=None, document_max_mb=20), "documents")
+    unused = changed(known, mapping_file=None, document_max_mb=20, document_call_share=1)
+    ((state, words),) = await said(unused, "documents")
 
     assert state == "warning"
     assert "DOCUMENT_MAX_MB, DOCUMENT_CALL_SHARE set, and the mapping has no [document] table" in words
-    assert await said(changed(known, mapping_file=None, document_call_share=0.1), "documents") == []
+    as_shipped = changed(known, mapping_file=None, document_max_mb=10, document_call_share=0.1)
+    assert await said(as_shipped, "documents") == []
 
 
 @pytest.mark.parametrize(
