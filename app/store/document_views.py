@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,26 +9,21 @@ from app.store.clock import after
 from app.store.database import Database
 from app.store.record_views import RecordView, selected, view
 from app.store.tables import documents, journal, links
-from app.sync.model import UPLOAD, Kind, Side, WriteState
+from app.sync.model import UPLOAD, Side, WriteState
 
 
 async def of_patient(database: Database, patient_id: str, limit: int, before: str | None = None) -> list[RecordView]:
     """Give the documents of a patient, the last one heard of first; `before`: a link's id."""
-    asked = selected().where(_theirs(patient_id)).order_by(links.c.id.desc()).limit(limit)
+    theirs = selected().join(documents, documents.c.link_id == links.c.id).where(documents.c.patient_id == patient_id)
     if before is not None:
-        asked = asked.where(links.c.id < before)
-    return [view(row) for row in await database.read(asked)]
+        theirs = theirs.where(documents.c.link_id < before)
+    return [view(row) for row in await database.read(theirs.order_by(documents.c.link_id.desc()).limit(limit))]
 
 
 async def count_of_patient(database: Database, patient_id: str) -> int:
     """Give how many documents of a patient are known."""
-    asked = sa.select(sa.func.count()).select_from(links).where(_theirs(patient_id))
-    return int((await database.read(asked))[0][0])
-
-
-def _theirs(patient_id: str) -> sa.ColumnElement[bool]:
-    ours: sa.Select[Any] = sa.select(documents.c.link_id).where(documents.c.patient_id == patient_id)
-    return sa.and_(links.c.id.in_(ours), links.c.kind == Kind.DOCUMENT.value)
+    asked = sa.select(sa.func.count()).select_from(documents.join(links, links.c.id == documents.c.link_id))
+    return int((await database.read(asked.where(documents.c.patient_id == patient_id)))[0][0])
 
 
 @dataclass(frozen=True, slots=True)
