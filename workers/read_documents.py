@@ -5,11 +5,11 @@ Salesforce, however many they are: which records their Files are on, and of thes
 whether those that we know of are there still. Which of them are patients we know ourselves.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.store import dependencies, documents
+from app.store import dependencies, documents, links
 from app.store.identity_index import already_paired
 from app.sync.documents import Placement, placed, without_inherited_key
 from app.sync.mappings.table import Table
@@ -24,7 +24,7 @@ _MOST_VERSIONS = 2_000
 
 
 async def with_placements(
-    batch: Batch, links: Mapping[str, Link], held: Mapping[str, Snapshot | Deleted]
+    batch: Batch, by_id: Mapping[str, Link], held: Mapping[str, Snapshot | Deleted]
 ) -> dict[str, Snapshot | Deleted]:
     """Give what Salesforce holds of documents, each as the document of its patient; by link id.
 
@@ -44,8 +44,8 @@ async def with_placements(
     refs = {RecordRef(Side.SALESFORCE, Kind.PATIENT, id_) for ids in on_patients.values() for id_ in ids}
     known = await dependencies.drchrono_ids_of(batch.runtime.database, refs)
     linked = {record: known.get((Kind.PATIENT, record)) for ids in on_patients.values() for record in ids}
-    filed = await _filed(batch, links, versions)
-    lone = {id_: one for id_, one in versions.items() if not links[id_].is_pair}
+    filed = await _filed(batch, by_id, versions)
+    lone = {id_: one for id_, one in versions.items() if not by_id[id_].is_pair}
     asked = {record for record, patient in linked.items() if patient is not None} if lone else set()
     asked |= {record for _, record in filed.values() if record is not None and record not in linked}
     there = await _patients(batch, patients, sorted(asked))
@@ -60,9 +60,60 @@ async def with_placements(
         where = Placement({one: linked[one] for one in records}, of, is_there=of is not None and of[1] in there)
         if link_id in lone:
             version = without_inherited_key(version, taken)  # noqa: PLW2901
-        one = placed(batch.rules.table, links[link_id], version, where)
+        one = placed(batch.rules.table, by_id[link_id], version, where)
         found[link_id] = _with_origin(one, there, earlier) if isinstance(one, Snapshot) else one
+    await _wake_older(batch, [versions[id_] for id_ in versions if _may_have_moved(batch, filed.get(id_), found[id_])])
     return found
+
+
+def _may_have_moved(batch: Batch, filed: tuple[str, str | None] | None, found: Snapshot | Deleted) -> bool:
+    """Say whether a version's File may be on another record by now; one that is no document has nothing to go by."""
+    if not isinstance(found, Snapshot) or filed is None:
+        return True
+    row = batch.rules.table.row_of("patient")
+    assert row is not None
+    return row.name in found.fields and found.fields[row.name] != filed[0]
+
+
+async def _wake_older(batch: Batch, moved: Sequence[Snapshot]) -> None:
+    """Have the older versions of Files looked at whose latest one may have moved: Salesforce tells of that alone."""
+    newest = {one.file.document_id: one.file.number for one in moved if one.file is not None and one.file.number > 1}
+    if not newest or not batch.leased.token:
+        return
+    rows = await _versions_of(batch, newest)
+    latest = {file: max(_number(row) for row in rows if _file(row) == file) for file in {_file(row) for row in rows}}
+    files = {file for file, number in newest.items() if latest.get(file) == number}
+    older = [str(row["Id"]) for row in rows if _file(row) in files and _number(row) < latest[_file(row)]]
+    await links.mark_seen(batch.runtime.database, Kind.DOCUMENT, older, [], batch.leased.lane)
+
+
+async def wake_versions(batch: Batch, document_id: str, but: str) -> None:
+    """Have the versions of a File looked at, but for one: all of them are on another record with it.
+
+    Raises  VendorError
+    """
+    ids = [str(row["Id"]) for row in await _versions_of(batch, [document_id])]
+    await links.mark_seen(
+        batch.runtime.database, Kind.DOCUMENT, [id_ for id_ in ids if id_ != but], [], batch.leased.lane
+    )
+
+
+async def _versions_of(batch: Batch, document_ids: Collection[str]) -> list[dict[str, Any]]:
+    return await batch.salesforce.select(
+        batch.rules.table.object,
+        ["ContentDocumentId", "VersionNumber"],
+        search.of_files(sorted(document_ids)),
+        ["ContentDocumentId"],
+        _MOST_VERSIONS,
+    )
+
+
+def _file(row: Mapping[str, Any]) -> str:
+    return str(row.get("ContentDocumentId"))
+
+
+def _number(row: Mapping[str, Any]) -> int:
+    return int(row["VersionNumber"])
 
 
 def _with_origin(version: Snapshot, there: Mapping[str, str | None], earlier: Mapping[str, str]) -> Snapshot:
@@ -73,10 +124,10 @@ def _with_origin(version: Snapshot, there: Mapping[str, str | None], earlier: Ma
 
 
 async def _filed(
-    batch: Batch, links: Mapping[str, Link], versions: Mapping[str, Snapshot]
+    batch: Batch, by_id: Mapping[str, Link], versions: Mapping[str, Snapshot]
 ) -> dict[str, tuple[str, str | None]]:
     """Give, by link id, the patient that a document is known to be of, and that one's record in Salesforce."""
-    kept = await documents.of_links(batch.runtime.database, [id_ for id_ in versions if links[id_].is_pair])
+    kept = await documents.of_links(batch.runtime.database, [id_ for id_ in versions if by_id[id_].is_pair])
     patients = {id_: one.patient_id for id_, one in kept.items() if one.patient_id is not None}
     records = await documents.records_of(batch.runtime.database, set(patients.values()))
     return {id_: (patient, records.get(patient)) for id_, patient in patients.items()}
@@ -99,25 +150,17 @@ async def _earlier(batch: Batch, lone: Mapping[str, Snapshot]) -> dict[str, str]
     newer = [one for one in lone.values() if one.file is not None and one.file.number > 1]
     if not newer:
         return {}
-    table = batch.rules.table
-    files = sorted({one.file.document_id for one in newer if one.file})
-    rows: list[dict[str, Any]] = await batch.salesforce.select(
-        table.object,
-        ["ContentDocumentId", "VersionNumber"],
-        search.of_files(files),
-        ["ContentDocumentId"],
-        _MOST_VERSIONS,
-    )
+    rows = await _versions_of(batch, {one.file.document_id for one in newer if one.file})
     refs = {RecordRef(Side.SALESFORCE, Kind.DOCUMENT, str(row["Id"])) for row in rows}
     known = await dependencies.drchrono_ids_of(batch.runtime.database, refs)
     found: dict[str, str] = {}
     for one in newer:
         assert one.file is not None
         before = [
-            (int(row["VersionNumber"]), known[Kind.DOCUMENT, str(row["Id"])])
+            (_number(row), known[Kind.DOCUMENT, str(row["Id"])])
             for row in rows
-            if row.get("ContentDocumentId") == one.file.document_id
-            if (Kind.DOCUMENT, str(row["Id"])) in known and int(row["VersionNumber"]) < one.file.number
+            if _file(row) == one.file.document_id
+            if (Kind.DOCUMENT, str(row["Id"])) in known and _number(row) < one.file.number
         ]
         if before:
             found[one.id] = max(before)[1]

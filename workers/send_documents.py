@@ -25,6 +25,7 @@ from workers import send_drchrono
 from workers.batch import Answered, Batch, PreparedWrite, Written
 from workers.bisection import side_by_side
 from workers.lease import Lease
+from workers.read_documents import wake_versions
 
 _PATIENT = "patient"  # DrChrono's name
 
@@ -148,6 +149,7 @@ async def _move(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> 
         await files.link(known.document_id, record)
         if known.contact_id not in (None, record):
             await files.unlink(known.document_id, known.contact_id or "")
+        await wake_versions(batch, known.document_id, write.id or "")
         return Saved(write.id or "", created=False)
 
     return await _one_by_one(Side.SALESFORCE, writes, one) if writes else []

@@ -1,0 +1,67 @@
+"""A File moves with all its versions, and Salesforce tells of the latest alone: each version's document follows."""
+
+import pytest
+
+from app.sync.model import Kind
+from tests.flow.documents.folder import a_pdf
+from tests.flow.documents.test_changes import settles_in_time
+
+
+@pytest.fixture
+async def two_versions(clinic, folder):
+    """A File with two versions, which are two documents of one patient; gives its Contact and the later version."""
+    _, contact = await folder.has_a_patient()
+    first = folder.uploads(contact)
+    await folder.told(first)
+    second = folder.uploads(None, a_pdf("page two"), ContentDocumentId=first["ContentDocumentId"])
+    await folder.told(second)
+    await settles_in_time(clinic)
+    assert len(await clinic.links(Kind.DOCUMENT)) == len(folder.in_chart()) == 2
+    return contact, second
+
+
+async def another_patient(clinic, folder):
+    patient = await clinic.registers(first_name="Bo", last_name="Sample")
+    await clinic.arrives(patient, event="PATIENT_CREATE")
+    return patient["id"], (await clinic.link(patient)).salesforce_id
+
+
+async def test_a_file_that_is_taken_off_archives_the_documents_of_all_its_versions(clinic, folder, two_versions):
+    contact, second = two_versions
+
+    folder.takes_off(second, contact)
+    await folder.told(second)
+    await settles_in_time(clinic)
+
+    assert [one["archived"] for one in folder.in_chart()] == [True, True]
+    assert await clinic.failures() == []
+
+
+async def test_a_file_that_is_put_on_another_patient_takes_the_documents_of_all_its_versions_along(
+    clinic, folder, two_versions
+):
+    contact, second = two_versions
+    patient, record = await another_patient(clinic, folder)
+
+    folder.puts_on(second, record)
+    folder.takes_off(second, contact)
+    await folder.told(second)
+    await settles_in_time(clinic)
+
+    assert [one["patient"] for one in folder.in_chart()] == [patient] * 2
+    assert await clinic.failures() == []
+
+
+async def test_a_document_that_is_filed_with_another_patient_takes_those_of_the_other_versions_along(
+    clinic, folder, two_versions
+):
+    _, second = two_versions
+    patient, record = await another_patient(clinic, folder)
+
+    folder.edits(folder.in_chart()[0], patient=patient)
+    await folder.compares()
+    await settles_in_time(clinic)
+
+    assert list(folder.file_links(second)) == [record]
+    assert [one["patient"] for one in folder.in_chart()] == [patient] * 2
+    assert await clinic.failures() == []
