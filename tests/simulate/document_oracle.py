@@ -18,12 +18,14 @@ KIND = "document"
 
 async def complaints(world):
     """Give every promise about documents that is broken."""
-    known = {row.id: row for row in await world.rows(links) if row.kind == KIND}
-    failed = {row.link_id: row for row in await world.rows(failures) if row.link_id in known}
+    every = {row.id: row for row in await world.rows(links)}
+    known = {id_: row for id_, row in every.items() if row.kind == KIND}
+    failed = {row.link_id: row for row in await world.rows(failures)}
+    waiting = {row.drchrono_id for id_, row in every.items() if row.kind == "patient" and id_ in failed}
     found = list(_twice(world))
     by_document = {row.drchrono_id: row for row in known.values() if row.drchrono_id}
     by_version = {row.salesforce_id: row for row in known.values() if row.salesforce_id}
-    for document in world.documents.values():
+    for document in [one for one in world.documents.values() if str(one["patient"]) not in waiting]:
         found += _document(world, document, by_document.get(str(document["id"])), failed)
     for version in versions(world).values():
         found += _version(world, version, by_version.get(version["Id"]), failed)
