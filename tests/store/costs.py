@@ -36,7 +36,8 @@ COSTS = {  # of BATCH records, or of FEW where they go to DrChrono
     "nothing changed": Cost(transactions=2, statements=15, calls=1),
     "Contacts changed in Salesforce": Cost(transactions=52, statements=81, rows=2, calls=41),
     "new Contacts": Cost(transactions=58, statements=107, rows=2, calls=44),
-    "deliveries at the door": Cost(transactions=1, statements=3),
+    "deliveries at the door, sqlite": Cost(transactions=1, statements=3),
+    "deliveries at the door, postgresql": Cost(transactions=1, statements=1),
 }
 
 

@@ -15,7 +15,7 @@ async def test_a_first_load_brings_everything_over_parents_first(clinic):
         await books(clinic, patient, scheduled_time=f"2026-12-01T{9 + hour:02}:00:00")
     forgets(clinic)
 
-    await compares(clinic, *Kind)
+    await compares(clinic, *clinic.runtime.mappings)
 
     assert len(clinic.contacts()) == 3
     assert {one["Patient__c"] for one in records(clinic, "DrChrono_Appointment__c")} == {
@@ -72,7 +72,7 @@ async def test_comparing_what_is_equal_asks_for_no_record_and_writes_nothing(cli
     a_second_passes(clinic)
     forgets(clinic)
 
-    await compares(clinic, *Kind, since=None)
+    await compares(clinic, *clinic.runtime.mappings, since=None)
 
     assert clinic.writes() == []
     assert clinic.calls("drchrono", "GET") == 4, "one page of each list"

@@ -16,6 +16,7 @@ IDLE = {
     "limits": Cost(),
     "org": Cost(statements=2),
     "status": Cost(statements=1),
+    "documents": Cost(),
     "notices": Cost(),
     "audit": Cost(),
     "counts": Cost(),

@@ -173,7 +173,7 @@ async def test_after_a_darkness_both_sides_are_equal_and_nothing_is_lost_or_doub
     assert await clinic.unfinished() == []
     assert await clinic.rows(darkness) == []
     forgets(clinic)
-    await compares(clinic, *Kind)
+    await compares(clinic, *clinic.runtime.mappings)
     assert clinic.writes() == []
     assert clinic.calls("drchrono", "PATCH") == 0
 
