@@ -15,7 +15,6 @@ from tests.simulate.running import runner
 AT_ONCE = 5
 TODAY = random.Random(datetime.now(UTC).date().isoformat())
 SEEDS = TODAY.sample(range(100_000, 1_000_000), 8)
-DOCUMENT_SEEDS = TODAY.sample(range(100_000, 1_000_000), 3)
 ROUGH_SEEDS = TODAY.sample(range(100_000, 1_000_000), 8)
 DOCUMENT_SEEDS = TODAY.sample(range(100_000, 1_000_000), 3)
 
