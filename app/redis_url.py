@@ -10,6 +10,7 @@ its host name are verified against the system's roots and CA_BUNDLE. An option t
 Source  redis-py 5.3, asyncio/connection.py and asyncio/sentinel.py (read 2026-11)
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -90,12 +91,21 @@ class RedisAddress:
         return cast(T, kind.from_pool(ConnectionPool(**where, **self.options)))
 
 
-async def close(client: Redis) -> None:
-    """Let the connections of a client go, those to sentinels too."""
-    await client.aclose(close_connection_pool=True)
-    manager = getattr(client.connection_pool, "sentinel_manager", None)
-    for sentinel in manager.sentinels if manager is not None else ():
-        await sentinel.aclose(close_connection_pool=True)
+async def close(*clients: Redis) -> None:
+    """Let the connections of clients go, those to sentinels too, also where whoever closes them is cancelled meanwhile.
+
+    What fails while a connection ends is of no interest to anybody: it is gone then, too.
+    """
+    managers = [getattr(one.connection_pool, "sentinel_manager", None) for one in clients]
+    sentinels = [sentinel for one in managers if one is not None for sentinel in one.sentinels]
+    closing = asyncio.gather(
+        *(one.aclose(close_connection_pool=True) for one in (*clients, *sentinels)), return_exceptions=True
+    )
+    try:
+        await asyncio.shield(closing)
+    except asyncio.CancelledError:
+        await asyncio.wait([closing])
+        raise
 
 
 def read_redis(url: str, ca_bundle: Path | None = None) -> RedisAddress:

@@ -250,9 +250,7 @@ async def listen(
             await _empty(redis, notify)
             raise
         finally:
-            for client in (redis, published):
-                with suppress(RedisError, OSError):
-                    await redis_url.close(client)
+            await redis_url.close(redis, published)
         if asyncio.get_running_loop().time() - started > timings.redis_wait_s:
             wait = _FIRST_WAIT_S
         await asyncio.sleep(wait)

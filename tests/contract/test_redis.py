@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import ssl
 import stat
@@ -316,3 +317,23 @@ async def test_wherever_redis_breaks_off_the_next_ring_is_heard(valkey_url, comm
             await heard.hears([Kind.PATIENT])
             await jobs.stop()
     await bell.close()
+
+
+@pytest.mark.parametrize("command", ["INFO", "WATCH"])
+async def test_a_worker_that_stops_while_redis_breaks_off_leaves_no_connection(valkey_url, command):
+    there = int(valkey_url.rpartition(":")[2].partition("/")[0])
+    bell = Wakeup(valkey_url, lambda: None)
+    with capture_logs():
+        for turns in range(8, 14):  # of the event loop until the worker hangs up
+            async with cutting(there, command) as (port, cut):
+                listening = asyncio.ensure_future(listen(f"redis://127.0.0.1:{port}/0", Heard().notify))
+                bell.notify([Kind.OFFICE])
+                await asyncio.wait_for(cut, 8)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+    await bell.close()
+
+    del listening
+    gc.collect()  # a connection that is open warns, and a warning fails the test

@@ -124,10 +124,12 @@ async def locked(database, table):
     """Somebody else holds a lock that every write has to wait for; of PostgreSQL, every read of the table too."""
     if not database.is_sqlite:
         other = await asyncpg.connect(database.url.render_as_string(hide_password=False).replace("+asyncpg", ""))
-        async with other.transaction():
-            await other.execute(f"LOCK TABLE {table.name} IN ACCESS EXCLUSIVE MODE")
-            yield
-        await other.close()
+        try:
+            async with other.transaction():
+                await other.execute(f"LOCK TABLE {table.name} IN ACCESS EXCLUSIVE MODE")
+                yield
+        finally:
+            await other.close()
         return
     async with database.engine.connect() as other:
         await other.execution_options(isolation_level="AUTOCOMMIT")
