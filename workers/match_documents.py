@@ -5,11 +5,11 @@ DrChrono has none. So a document is known by its patient and by its bytes. They 
 whether they may travel. In Salesforce the Files on the patient's record are searched, by external id and checksum; in
 DrChrono the patient's documents of the same title and date, whose bytes are read and compared. One content of one
 patient is matched by one worker at a time. An upload whose answer never came is looked for in the same way, and twice,
-before another may be tried.
+before another may be tried. Where the patient is gone from the side that it goes to, it waits with the patient, unread.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -17,23 +17,24 @@ from typing import Any
 from ulid import ULID
 
 from app.documents.content import OpenContent, inspect
-from app.errors import DocumentError, DocumentNotReady, DocumentRefused, SyncError, Unauthorized
+from app.errors import DocumentError, DocumentNotReady, DocumentRefused, SyncError, Unauthorized, VendorError
 from app.ports import SealedColumn
-from app.store import documents, identity_index
+from app.store import dependencies, documents, identity_index
 from app.sync.create import recheck_unanswered_upload
 from app.sync.decide import decide
 from app.sync.deletions import is_deleted
-from app.sync.failure_causes import ASK, BUSY, BYTES_MISSING, NO_PARENT, SAME_CONTENT
+from app.sync.failure_causes import ASK, BUSY, BYTES_MISSING, NO_PARENT, PARENT_DISMISSED, SAME_CONTENT
 from app.sync.file_types import FileType
 from app.sync.inspection import Inspection
-from app.sync.model import UPLOAD, Fields, Kind, Link, PendingWrite, RecordRef, Seen, Side, Snapshot
-from app.sync.plan import Create, FindCreated, Hold, LinkTo, Plan, ReadyPlan, Wait
+from app.sync.model import UPLOAD, Fields, Kind, Link, Parent, PendingWrite, RecordRef, Seen, Side, Snapshot
+from app.sync.plan import Create, FindCreated, Hold, Incomplete, LinkTo, Plan, ReadyPlan, Wait
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.documents import DrChronoDocuments, extension
 from app.vendors.salesforce.files import SalesforceFiles
 from workers.batch import Batch, Observed
 from workers.bisection import side_by_side
+from workers.read_documents import has_chart, without_record
 
 _AT_ONCE = 3  # bytes of so many are on their way together
 _AGAIN = timedelta(seconds=30)
@@ -50,16 +51,29 @@ async def match_documents(
         for link_id, plan in plans.items()
         if isinstance(plan, Create | FindCreated) or (isinstance(plan, LinkTo) and _is_a_hint(looks[link_id]))
     }
+    ready = {link_id: plan for link_id, plan in plans.items() if not isinstance(plan, FindCreated)}
     if not asked:
-        return {link_id: plan for link_id, plan in plans.items() if not isinstance(plan, FindCreated)}
-    search, turns = DocumentSearch(batch), asyncio.Semaphore(_AT_ONCE)
+        return ready
+    try:
+        gone = await without_record(batch, _owners(batch, plans.values()))
+    except VendorError as error:
+        return ready | dict.fromkeys(asked, error)
+    search, turns = DocumentSearch(batch, gone), asyncio.Semaphore(_AT_ONCE)
 
     async def judge(one: tuple[Observed, Create | FindCreated | LinkTo]) -> ReadyPlan:
         async with turns:
             return await search.judge(*one)
 
     judged = await side_by_side(asked, judge)
-    return {link_id: plan for link_id, plan in plans.items() if not isinstance(plan, FindCreated)} | judged
+    return ready | judged
+
+
+def _owners(batch: Batch, plans: Collection[Plan | SyncError]) -> set[str]:
+    """Give whose the documents are that are to be made in Salesforce: patients, by DrChrono's ids."""
+    row = batch.rules.table.row_of("patient")
+    assert row is not None
+    made = [plan.fields.get(row.name) for plan in plans if isinstance(plan, Create) and plan.side is Side.SALESFORCE]
+    return {patient for patient in made if patient is not None}
 
 
 def _is_a_hint(observed: Observed) -> bool:
@@ -83,9 +97,14 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class DocumentSearch:
-    """The searches of one batch; `met`: the contents that it has matched, each for one record."""
+    """The searches of one batch.
+
+    gone  the patients whose record is not there in Salesforce, by DrChrono's ids
+    met   the contents that it has matched, each for one record
+    """
 
     batch: Batch
+    gone: frozenset[str] = frozenset()
     met: set[str] = field(default_factory=set)
 
     @property
@@ -149,6 +168,8 @@ class DocumentSearch:
         if contact is None:
             here = (RecordRef(Side.DRCHRONO, Kind.PATIENT, patient),) if patient else ()
             return Wait(NO_PARENT, self.batch.leased.now + _AGAIN, here)
+        if patient in self.gone:
+            return Wait(NO_PARENT, self.batch.leased.now + _AGAIN)
         content = await self._inspected(link, lambda: self.documents.content(record), extension(record))
         if not await self._is_ours(link, patient, content):
             return self._later()
@@ -175,18 +196,43 @@ class DocumentSearch:
         who: Fields = plan.fields if isinstance(plan, Create) else {}
         if isinstance(plan, FindCreated) and attempt is not None and attempt.sent is not None:
             who = self.batch.runtime.vault.open(attempt.sent, SealedColumn.WRITE_SENT.of(attempt.id))
+        row = self.batch.rules.table.row_of("patient")
+        assert row is not None
+        patient = who.get(row.name) or ""
+        if isinstance(plan, Create) and (waits := await self._without_chart(link, row.name, patient)) is not None:
+            return waits
         version = seen.salesforce.file if isinstance(seen.salesforce, Snapshot) else None
         id_ = link.salesforce_id or ""
         content = await self._inspected(
             link, lambda: self.files.content(id_), version.extension if version is not None else ""
         )
-        row = self.batch.rules.table.row_of("patient")
-        assert row is not None
-        patient = who.get(row.name) or ""
         if not await self._is_ours(link, patient, content):
             return self._later()
         found = await self._in_drchrono(who, patient, content)
         return self._judged(link, plan, found, content, Side.DRCHRONO)
+
+    async def _without_chart(self, link: Link, name: str, patient: str) -> Wait | Incomplete | None:
+        """Say what becomes of a document whose patient's chart is known to be gone; None where it is not.
+
+        DrChrono is asked for the chart only where it has refused one of that patient before.
+
+        name  what we call the field that says whose it is
+        """
+        database, ref = self.batch.runtime.database, RecordRef(Side.DRCHRONO, Kind.PATIENT, patient)
+        far = await dependencies.status_of(database, {(ref.kind, ref.id)}, Side.DRCHRONO)
+        match far.get((ref.kind, ref.id)):
+            case Parent.COMING:
+                return Wait(NO_PARENT, self.batch.leased.now + _AGAIN, (ref,))
+            case Parent.NEVER:
+                is_dismissed = bool(await dependencies.dismissed_of(database, [ref]))
+                return Incomplete(refused={name: PARENT_DISMISSED if is_dismissed else NO_PARENT}, awaits=(ref,))
+        if (
+            link.last_cause == NO_PARENT
+            and self.batch.drchrono is not None
+            and not await has_chart(self.batch, patient)
+        ):
+            return Wait(NO_PARENT, self.batch.leased.now + _AGAIN)
+        return None
 
     async def _in_drchrono(self, who: Fields, patient: str, content: Inspection) -> _Found:
         """Search a patient's documents: those of the same title and date, by their bytes."""

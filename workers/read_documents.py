@@ -12,7 +12,6 @@ from typing import Any
 from app.store import dependencies, documents, links
 from app.store.identity_index import already_paired
 from app.sync.documents import Placement, placed, without_inherited_key
-from app.sync.mappings.table import Table
 from app.sync.model import Deleted, Kind, Link, RecordRef, Side, Snapshot
 from app.sync.snapshots import SideReader
 from app.vendors.salesforce import search
@@ -48,7 +47,7 @@ async def with_placements(
     lone = {id_: one for id_, one in versions.items() if not by_id[id_].is_pair}
     asked = {record for record, patient in linked.items() if patient is not None} if lone else set()
     asked |= {record for _, record in filed.values() if record is not None and record not in linked}
-    there = await _patients(batch, patients, sorted(asked))
+    there = await _patients_there(batch, sorted(asked))
     earlier = await _earlier(batch, lone)
     named = {one.key for one in lone.values() if one.key is not None}
     taken = await already_paired(batch.runtime.database, Kind.DOCUMENT, Side.DRCHRONO, named) if named else set()
@@ -133,16 +132,47 @@ async def _filed(
     return {id_: (patient, records.get(patient)) for id_, patient in patients.items()}
 
 
-async def _patients(batch: Batch, table: Table, record_ids: Sequence[str]) -> dict[str, str | None]:
-    """Give, of patients' records that are there, the doctor by DrChrono's id; None where they name none."""
+async def _patients_there(batch: Batch, record_ids: Sequence[str]) -> dict[str, str | None]:
+    """Give, of patients' records that are there in Salesforce, the doctor by DrChrono's id; None where they name none.
+
+    Raises  VendorError
+    """
     if not record_ids:
         return {}
+    table = batch.runtime.mappings[Kind.PATIENT]
     row = table.row_of("doctor")
     names = row.selected if row is not None else ()
     found = await batch.salesforce.read(table.object, names, table.external_id, record_ids, [])
     reader = SideReader(table)
     seen = [reader.salesforce(record) for record in found]
     return {one.id: one.fields.get(row.name) if row is not None else None for one in seen}
+
+
+async def has_chart(batch: Batch, patient: str) -> bool:
+    """Say whether DrChrono shows a patient's chart; where it does not, the patient is looked at, and fails by itself.
+
+    Raises  VendorError
+    """
+    assert batch.drchrono is not None
+    if await batch.drchrono.read(batch.runtime.mappings[Kind.PATIENT].path, patient) is not None:
+        return True
+    await links.ask_about(batch.runtime.database, RecordRef(Side.DRCHRONO, Kind.PATIENT, patient), batch.leased.lane)
+    return False
+
+
+async def without_record(batch: Batch, patients: Collection[str]) -> frozenset[str]:
+    """Give, of patients by DrChrono's ids, those whose record is not there in Salesforce, which are looked at by now.
+
+    Raises  VendorError
+    """
+    records = await documents.records_of(batch.runtime.database, patients)
+    there = await _patients_there(batch, sorted(records.values()))
+    gone = frozenset(patient for patient, record in records.items() if record not in there)
+    for patient in sorted(gone):
+        await links.ask_about(
+            batch.runtime.database, RecordRef(Side.DRCHRONO, Kind.PATIENT, patient), batch.leased.lane
+        )
+    return gone
 
 
 async def _earlier(batch: Batch, lone: Mapping[str, Snapshot]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from app.documents.content import OpenContent, copied
-from app.errors import BatchFailed, Gone, OutcomeUnknown, Rejected, Unauthorized, Unexpected
+from app.errors import BatchFailed, DocumentNotReady, Gone, OutcomeUnknown, Rejected, Unauthorized, Unexpected
 from app.store import documents
 from app.sync.failure_causes import NO_PARENT, UNEXPECTED
 from app.sync.mappings.document_codecs import TAGS, tags_of, with_replacement
@@ -25,7 +25,7 @@ from workers import send_drchrono
 from workers.batch import Answered, Batch, PreparedWrite, Written
 from workers.bisection import side_by_side
 from workers.lease import Lease
-from workers.read_documents import wake_versions
+from workers.read_documents import has_chart, wake_versions
 
 _PATIENT = "patient"  # DrChrono's name
 
@@ -41,6 +41,8 @@ async def post(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> S
             upload = copied(lambda: files.content(id_), write.content)
             made = await _documents(batch).upload(_form(table, write), upload, lease.must_outlast_a_write)
         except Rejected as error:
+            if _PATIENT in error.fields and not await has_chart(batch, write.fields.get(_name(table)) or ""):
+                return DocumentNotReady(NO_PARENT)
             return send_drchrono.refused_record(table, error)
         made_id = wire.record_id(made)
         try:

@@ -14,23 +14,40 @@ from ulid import ULID
 from app.store.clock import db_now
 from app.store.database import Database, DialectInsert, among
 from app.store.tables import awaited, failures, links
+from app.sync.failure_causes import GONE_ON
 from app.sync.model import Kind, Lane, Parent, RecordRef, Side
 
 _IS_OF_KIND = links.c.kind == sa.bindparam("p_kind")
-_STATUS = sa.select(
-    links.c.drchrono_id,
-    links.c.salesforce_id,
-    sa.and_(links.c.due_at.is_(None), links.c.lease_owner.is_(None)).label("is_idle"),
-).where(_IS_OF_KIND, links.c.drchrono_id.in_(among("p_ids")))
 
 
-async def status_of(database: Database, refs: Collection[tuple[Kind, str]]) -> dict[tuple[Kind, str], Parent]:
-    """Say of records, by kind and DrChrono id, how far they are; those that are linked are left out."""
+def _is_gone(*sides: Side) -> sa.ColumnElement[bool]:
+    """Give the condition under which a linked record waits for a person because it is on one of these sides no more."""
+    causes = sorted({cause for side in sides for cause in GONE_ON[side]})
+    return sa.exists().where(failures.c.link_id == links.c.id, failures.c.cause.in_(causes))
+
+
+_STATUS = {
+    side: sa.select(
+        links.c.drchrono_id,
+        sa.and_(links.c.salesforce_id.is_not(None), ~_is_gone(side)).label("is_linked"),
+        sa.and_(links.c.due_at.is_(None), links.c.lease_owner.is_(None)).label("is_idle"),
+    ).where(_IS_OF_KIND, links.c.drchrono_id.in_(among("p_ids")))
+    for side in Side
+}
+
+
+async def status_of(
+    database: Database, refs: Collection[tuple[Kind, str]], side: Side = Side.SALESFORCE
+) -> dict[tuple[Kind, str], Parent]:
+    """Say of records, by kind and DrChrono id, how far they are; those that are linked are left out.
+
+    side  where they are to be referred to: one that is known to be gone from there is as one that never came
+    """
     found = dict.fromkeys(refs, Parent.COMING)
     for kind in sorted({kind for kind, _ in refs}):
         ids = sorted({id_ for one, id_ in refs if one is kind})
-        for row in await database.read(_STATUS, {"p_kind": kind.value, "p_ids": ids}):
-            if row.salesforce_id is not None:
+        for row in await database.read(_STATUS[side], {"p_kind": kind.value, "p_ids": ids}):
+            if row.is_linked:
                 del found[kind, row.drchrono_id]
             elif row.is_idle:
                 found[kind, row.drchrono_id] = Parent.NEVER
@@ -122,6 +139,7 @@ _COME = {
     side: sa.select(links.c.kind, links.c[f"{side}_id"].label("id")).where(
         links.c[f"{side}_id"].in_(among("p_ids")),
         *(links.c.drchrono_id.is_not(None), links.c.salesforce_id.is_not(None), links.c.excluded_by.is_(None)),
+        ~_is_gone(*Side),
     )
     for side in Side
 }

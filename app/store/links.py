@@ -19,7 +19,7 @@ from app.store.clock import db_now
 from app.store.database import Database, among, insert_into
 from app.store.pending_writes import OwnWrites
 from app.store.tables import failures, links
-from app.sync.model import Base, Exclusion, Kind, Lane, Link, Side
+from app.sync.model import Base, Exclusion, Kind, Lane, Link, RecordRef, Side
 
 T = TypeVar("T")
 
@@ -71,6 +71,17 @@ async def look_again(connection: AsyncConnection, link_id: str, lane: Lane) -> N
     is_known = sa.case((links.c.drchrono_id.is_not(None), db_now()), else_=links.c.confirm_at)
     again = sa.update(links).where(links.c.id == link_id).values({**due_again(lane), "confirm_at": is_known})
     await connection.execute(again)
+
+
+async def ask_about(database: Database, ref: RecordRef, lane: Lane) -> None:
+    """Make a link due, by one of its records, with nothing believed: both sides are asked for it."""
+
+    async def work(connection: AsyncConnection) -> None:
+        its = (links.c.kind == ref.kind.value, links.c[f"{ref.side}_id"] == ref.id)
+        if (link_id := await connection.scalar(sa.select(links.c.id).where(*its))) is not None:
+            await look_again(connection, link_id, lane)
+
+    await database.transact(work)
 
 
 async def have_looked_at(database: Database, link_id: str, lane: Lane, act: Act) -> None:

@@ -135,9 +135,12 @@ class Result:
     def has_come(self) -> bool:
         """Whether those who refer to the record need wait no longer: it is linked now, or nothing comes of it.
 
-        So does one that was out of the set that is synced, and is in it again.
+        So does one that was out of the set that is synced, and is in it again; and one that is well again, for it may
+        have failed because it was gone.
         """
         if self.due.link.excluded_by and not self.link.excluded_by:
+            return True
+        if self.due.link.is_failed and self.is_read and self.failure is None and not self.is_dismissed:
             return True
         was, now = ({one.drchrono_id, one.salesforce_id} for one in (self.due.link, self.link))
         is_linked = None not in now and was != now  # a link that was a pair may have another Contact now

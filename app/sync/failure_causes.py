@@ -201,7 +201,7 @@ _ROWS = (
     FailureCause(
         NO_PARENT,
         FailureClass.PARENT,
-        "The record named there is gone in DrChrono or cannot be created; fix that one first.",
+        "The record named there is gone from one of the two systems, or cannot be created; fix that one first.",
     ),
     FailureCause(
         PARENT_DISMISSED,
@@ -328,6 +328,12 @@ _ROWS = (
     *(FailureCause(name, FailureClass.ANSWER, _NO_ANSWER) for name in _UNREADABLE.split()),
 )
 CAUSES: Mapping[str, FailureCause] = {cause.name: cause for cause in (*vendor_errors.ROWS, *_ROWS)}
+_GONE = {name for name, cause in CAUSES.items() if cause.group is FailureClass.GONE}
+# side -> what a linked record fails with that is not there on that side, so that none there can refer to it
+GONE_ON: Mapping[Side, frozenset[str]] = {
+    Side.DRCHRONO: frozenset({GONE_IN_DRCHRONO}),
+    Side.SALESFORCE: frozenset(_GONE - {GONE_IN_DRCHRONO} | {OTHER_LINK}),
+}
 
 
 def look_up(name: str) -> FailureCause:

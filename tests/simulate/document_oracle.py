@@ -51,7 +51,10 @@ def reason(world, link, row):
             return document and world.partner(DRCHRONO, document["patient"]) and "its patient has a Contact"
         case "gone_in_drchrono":
             return document and "its document is there"
-        case "file_on_no_patient" | "parent_not_linked" | "parent_missing":
+        case "parent_missing" | "parent_dismissed":
+            here = document and world.partner(DRCHRONO, document["patient"])
+            return (here or any(one in world.charts for one in on)) and "its patient is on both sides"
+        case "file_on_no_patient" | "parent_not_linked":
             return any(on) and "it is on a patient's Contact"
         case "file_of_several_patients":
             return "" if len(set(on)) > 1 else "it is on one patient's Contact"

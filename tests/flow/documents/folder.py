@@ -64,6 +64,10 @@ class Folder:
     def bytes_in_chart(self, document):
         return self.clinic.drchrono.get(f"/_control/documents/{document['id']}/file").content
 
+    def reads(self):
+        """How often the bytes of a document were read from DrChrono."""
+        return self.clinic.calls("drchrono", "GET /store")
+
     def uploads(self, record_id, content=None, **fields):
         """Somebody uploads a File to a record in Salesforce, and ticks it; gives the version."""
         said = {

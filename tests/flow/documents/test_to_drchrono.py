@@ -81,6 +81,29 @@ async def test_once_its_contact_is_a_patient_the_file_follows(clinic, folder):
     assert await clinic.failures() == []
 
 
+async def test_a_file_whose_patient_drchrono_does_not_show_waits_unread_and_is_sent_once_it_does(clinic, folder):
+    patient, contact = await folder.has_a_patient()
+    clinic.breaks(
+        "drchrono", POST, "error", next=9, status=400, body={"patient": ["Invalid pk - object does not exist."]}
+    )
+    clinic.breaks("drchrono", "GET /api/patients", "error", next=9, status=404, body={"detail": "Not found."})
+    await folder.told(folder.uploads(contact))
+    for _ in range(3):
+        await clinic.time_passes(clinic.confirm_after * 20)
+        await clinic.settles()
+    told = {cause: fields for _, cause, fields in await clinic.failures()}
+    await folder.compares()
+    tried = clinic.calls("drchrono", POST)
+
+    clinic.drchrono.delete("/_control/faults").raise_for_status()
+    await clinic.arrives(await clinic.edits(patient, city="Springfield"))
+    await clinic.settles()
+
+    assert (told, tried) == ({"gone_in_drchrono": "", "parent_missing": "FirstPublishLocationId"}, 1)
+    assert [one["patient"] for one in folder.in_chart()] == [patient["id"]]
+    assert await clinic.failures() == []
+
+
 async def test_a_document_with_the_same_bytes_is_that_file(clinic, folder):
     patient, contact = await folder.has_a_patient()
     document = folder.files(patient, a_pdf("consent"), description="Consent form", date="2026-11-02")

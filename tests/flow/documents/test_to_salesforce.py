@@ -139,3 +139,41 @@ async def test_tags_and_title_travel_as_text_and_the_other_sides_edit_survives(c
     assert version["Title"] == "Referral to a specialist (2026-11-03)"
     assert len(folder.versions()) == 1
     assert await clinic.failures() == []
+
+
+async def test_a_document_whose_contact_is_in_the_bin_waits_unread_and_follows_once_that_is_back(clinic, folder):
+    patient, contact = await folder.has_a_patient()
+    path = f"/_control/records/Contact/{contact}"
+    clinic.salesforce.delete(path).raise_for_status()
+    folder.files(patient)
+
+    await folder.compares()
+    await clinic.time_passes(clinic.confirm_after * 20)
+    await clinic.settles()
+    told, read = await clinic.failures(), folder.reads()
+    clinic.salesforce.post(f"{path}/undelete").raise_for_status()
+    await folder.tells_of("Contact", contact, "UNDELETE")
+    await clinic.settles()
+    await clinic.time_passes(clinic.confirm_after * 2)  # what was listed of it is used up: DrChrono is asked
+    await clinic.settles()
+
+    causes = {cause: fields for _, cause, fields in told}
+    assert (causes, read) == ({"gone_in_salesforce": "", "parent_missing": "FirstPublishLocationId"}, 0)
+    assert list(folder.file_links(folder.version())) == [contact]
+    assert await clinic.failures() == []
+
+
+async def test_a_document_whose_contact_was_merged_away_follows_to_the_other(clinic, folder):
+    patient, contact = await folder.has_a_patient()
+    winner = clinic.human_enters_contact(FirstName="Ada", LastName="Test")
+    asked = {"winner": winner, "loser": contact}
+    clinic.salesforce.post("/_control/records/Contact/merge", json=asked).raise_for_status()
+    folder.files(patient)
+
+    await folder.compares()
+    await clinic.time_passes(clinic.confirm_after * 20)
+    await clinic.settles()
+
+    assert list(folder.file_links(folder.version())) == [winner]
+    assert folder.reads() == 2, "to be inspected, and to be sent"
+    assert await clinic.failures() == []
