@@ -7,10 +7,10 @@ patient's id, as both last agreed. A new version's document replaces that of the
 from dataclasses import replace
 
 from app.store.documents import StoredDocument
-from app.store.result import Result
+from app.store.result import Result, Retry
 from app.sync.card_requests import asks_for_sync
 from app.sync.model import Kind, Lane, Seen, Side, Snapshot
-from app.sync.plan import Create, LinkTo, ReadyPlan
+from app.sync.plan import Create, LinkTo, ReadyPlan, Write
 from workers.batch import Batch, Observed
 
 
@@ -25,12 +25,22 @@ def with_documents(batch: Batch, observed: Observed, result: Result, plan: Ready
         return replace(result, wants_documents=lane if result.link.is_pair else None)
     if kind is not Kind.DOCUMENT:
         return result
+    if batch.rules.deletes and _marks(batch, plan):  # another version's may be archived at this moment, too
+        again_at = batch.leased.now + batch.rules.confirm_after
+        link = replace(result.link, confirm_due_at=again_at)
+        result = replace(result, link=link, retry=result.retry or Retry(batch.rules.confirm_after, Lane.CONFIRM))
     content = plan.content if isinstance(plan, Create | LinkTo) else None
     stored = StoredDocument(result.link.id, _patient(batch, observed, result))
     if content is not None:
         stamp = content.stamp(batch.runtime.keys, result.link.id)
         stored = replace(stored, content_stamp=stamp, size_bytes=content.size, type=content.type.value)
     return replace(result, document=stored, replaces=_replaced(observed, result))
+
+
+def _marks(batch: Batch, plan: ReadyPlan | Exception | None) -> bool:
+    """Say whether a plan marks a document as archived, because another version of its File is one that lives."""
+    written = plan.writes.get(Side.SALESFORCE, {}) if isinstance(plan, Write) else {}
+    return batch.rules.table.tombstone is not None and written.get(batch.rules.table.tombstone) is not None
 
 
 def _patient(batch: Batch, observed: Observed, result: Result) -> str | None:

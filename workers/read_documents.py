@@ -11,6 +11,7 @@ from typing import Any
 
 from app.store import dependencies, documents, links
 from app.store.identity_index import already_paired
+from app.sync.deletions import is_marked
 from app.sync.documents import Placement, placed, without_inherited_key
 from app.sync.model import Deleted, Kind, Link, RecordRef, Side, Snapshot
 from app.sync.snapshots import SideReader
@@ -61,8 +62,28 @@ async def with_placements(
             version = without_inherited_key(version, taken)  # noqa: PLW2901
         one = placed(batch.rules.table, by_id[link_id], version, where)
         found[link_id] = _with_origin(one, there, earlier) if isinstance(one, Snapshot) else one
+    found |= await _with_others(batch, by_id, found) if batch.rules.deletes else {}
     await _wake_older(batch, [versions[id_] for id_ in versions if _may_have_moved(batch, filed.get(id_), found[id_])])
     return found
+
+
+async def _with_others(
+    batch: Batch, by_id: Mapping[str, Link], found: Mapping[str, Snapshot | Deleted]
+) -> dict[str, Snapshot]:
+    """Give the versions of linked documents, each with whether another of its File is a document that lives."""
+    linked = {id_: one for id_, one in found.items() if isinstance(one, Snapshot) and by_id[id_].is_pair}
+    files = {one.file.document_id for one in linked.values() if one.file is not None}
+    file_of = {str(row["Id"]): _file(row) for row in await _versions_of(batch, files)} if files else {}
+    known = await links.links_to_compare(
+        batch.runtime.database, Kind.DOCUMENT, sorted(file_of), Side.SALESFORCE, with_failing=True
+    )
+    living = {(file_of[id_], id_) for id_, link in known.items() if link.is_pair and not is_marked(batch.rules, link)}
+    return {
+        link_id: replace(one, file=replace(one.file, others_live=True))
+        for link_id, one in linked.items()
+        if one.file is not None
+        if any(file == one.file.document_id and id_ != one.id for file, id_ in living)
+    }
 
 
 def _may_have_moved(batch: Batch, filed: tuple[str, str | None] | None, found: Snapshot | Deleted) -> bool:

@@ -6,7 +6,7 @@ place or was touched there meanwhile. Everything else waits for a person: patien
 may not see any more is not a deleted one.
 
 A document is archived and never deleted: in DrChrono by its own way to delete, in Salesforce it is marked, or taken off
-its patient's record; that a person took it off there counts as deleted.
+its patient's record with the last of its File's versions; that a person took it off there counts as deleted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,6 +33,12 @@ def is_deleted(rules: Rules, snapshot: Snapshot) -> bool:
     """Say whether DrChrono itself says that it deleted the record."""
     tombstone = rules.table.tombstone
     return tombstone is not None and snapshot.fields.get(tombstone) is not None
+
+
+def is_marked(rules: Rules, link: Link) -> bool:
+    """Say whether both sides have agreed that the record is deleted."""
+    name = rules.table.tombstone
+    return name is not None and rules.matches(link, name, link.base.stamps.get(name), "true") is True
 
 
 def is_cancelled(table: Table, fields: Fields) -> bool:
@@ -64,7 +70,8 @@ def gone_in_drchrono(
 ) -> Plan:
     """Say what becomes of a record that DrChrono has deleted or does not show.
 
-    A visit that became a block of the calendar, or lost its time, is marked and never deleted: it may be one again.
+    A visit that became a block of the calendar, or lost its time, is marked and never deleted: it may be one again. A
+    document is marked while another version of its File is one that lives: a File goes with all its versions.
     """
     tombstone = rules.table.tombstone
     is_hidden = rules.table.kind is Kind.DOCUMENT and isinstance(drchrono, Absent)  # what is archived is shown so
@@ -74,7 +81,9 @@ def gone_in_drchrono(
         return Nothing(NEVER_HERE)
     if not isinstance(salesforce, Snapshot):
         return Nothing()
-    if rules.deletes and not (isinstance(drchrono, Snapshot) and drchrono.skipped):
+    is_kept = isinstance(drchrono, Snapshot) and bool(drchrono.skipped)
+    is_kept = is_kept or (salesforce.file is not None and salesforce.file.others_live)
+    if rules.deletes and not is_kept:
         return Delete()
     if salesforce.fields.get(tombstone) is not None:
         return Nothing(compared=Comparison(agreed={tombstone: salesforce.fields[tombstone]}))

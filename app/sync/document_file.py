@@ -13,6 +13,8 @@ class FileFacts:
     created_at   when it was uploaded, as Salesforce says it
     earlier      DrChrono's id of the document that an earlier version of the File is linked to
     doctor       the patient's doctor, by DrChrono's id
+    others_live  another version of the File is a document that DrChrono has not archived; told of what has come to both
+                 sides, where what DrChrono archives is taken off in Salesforce
     """
 
     document_id: str
@@ -24,3 +26,4 @@ class FileFacts:
     created_at: str = ""
     earlier: str | None = None
     doctor: str | None = None
+    others_live: bool = False

@@ -3,8 +3,9 @@
 import pytest
 
 from app.sync.model import Kind
+from tests.flow.checked import changed
 from tests.flow.documents.folder import a_pdf
-from tests.flow.documents.test_changes import settles_in_time
+from tests.flow.documents.test_changes import archived, settles_in_time
 
 
 @pytest.fixture
@@ -65,3 +66,37 @@ async def test_a_document_that_is_filed_with_another_patient_takes_those_of_the_
     assert list(folder.file_links(second)) == [record]
     assert [one["patient"] for one in folder.in_chart()] == [patient] * 2
     assert await clinic.failures() == []
+
+
+class TestWhereWhatIsArchivedIsTakenOff:
+    @pytest.fixture
+    def known(self, known):
+        return changed(known, on_drchrono_delete="delete")
+
+    async def test_one_version_is_marked_and_the_last_takes_the_file_off(self, clinic, folder, two_versions):
+        contact, second = two_versions
+        first, last = folder.in_chart()
+
+        folder.edits(first, archived=True)
+        await folder.compares()
+        await settles_in_time(clinic)
+        after_one = archived(folder), list(folder.file_links(second))
+        folder.edits(last, archived=True)
+        await folder.compares()
+        await settles_in_time(clinic)
+
+        assert after_one == (([True, False], [True, False]), [contact])
+        assert list(folder.file_links(second)) == []
+        assert await clinic.failures() == []
+
+    async def test_two_versions_archived_at_once_take_the_file_off(self, clinic, folder, two_versions):
+        _, second = two_versions
+
+        for document in folder.in_chart():
+            folder.edits(document, archived=True)
+        await folder.compares()
+        await settles_in_time(clinic)
+
+        assert list(folder.file_links(second)) == []
+        assert [one["archived"] for one in folder.in_chart()] == [True, True]
+        assert await clinic.failures() == []
