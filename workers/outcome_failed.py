@@ -54,7 +54,8 @@ def waiting(batch: Batch, read: Result, plan: Wait) -> Result:
     """Give the result of a look that waits, until when the plan says; one that waited too often is left to a person."""
     is_lost = plan.cause == UNSETTLED and bool(plan.settled.lost)
     if is_lost and read.attempts >= batch.runtime.settings.attempt_limit:
-        return _dead_letter(read, None, Failure(Side.DRCHRONO, UNANSWERED))
+        side = Side.DRCHRONO if read.link.drchrono_id is None else Side.SALESFORCE  # of a document, an upload to it
+        return _dead_letter(read, None, Failure(side, UNANSWERED))
     asks = plan.cause not in _NO_QUESTIONS
     return replace(
         read,

@@ -107,7 +107,7 @@ _ROWS = (
     FailureCause(
         MISSING,
         FailureClass.MISSING,
-        "Fill the named field in Salesforce; DrChrono takes no new patient without it. For the doctor, "
+        "Fill the named field in Salesforce; DrChrono takes no new record without it. For the doctor, "
         "DRCHRONO_DEFAULT_DOCTOR does too.",
     ),
     FailureCause(NOBODY, FailureClass.MISSING, "The name has no letter in it; correct it in Salesforce.", is_held=True),
@@ -243,17 +243,18 @@ _ROWS = (
     FailureCause(
         UNSETTLED,
         FailureClass.ANSWER,
-        "DrChrono did not answer, and what it made cannot be searched for; look there by hand.",
+        "It was not said whether it was created, and it cannot be searched for; look there by hand.",
     ),
     FailureCause(
         UNANSWERED,
         FailureClass.ANSWER,
-        "DrChrono did not answer, and made no chart, at every attempt; retry when it is well.",
+        "The system that was to create it did not answer, and has not created it, at any attempt; retry when it is "
+        "well.",
     ),
     FailureCause(
         "UNKNOWN",
         FailureClass.ANSWER,
-        "Salesforce gave no reason; save the Contact there by hand, and what it complains of is the reason.",
+        "Salesforce gave no reason; save the record there by hand, and what it complains of is the reason.",
     ),
     FailureCause(
         UNEXPECTED,

@@ -18,6 +18,7 @@ from app.sync.failure_causes import (
     GONE_IN_DRCHRONO,
     GONE_IN_SALESFORCE,
     HELD,
+    ID_REFUSED,
     IS_TAKEN,
     MALWARE_FOUND,
     MISSING,
@@ -26,16 +27,20 @@ from app.sync.failure_causes import (
     NOT_AN_ID,
     NOT_SHOWN,
     NOTHING_TO_CREATE,
+    ON_NO_PATIENT,
     OTHER_KEY,
     OTHER_LINK,
     OUT_OF_RANGE,
     OVERLAPS,
     PARENT_DISMISSED,
+    PARENT_NOT_LINKED,
     POLYGLOT,
     REWRITTEN,
+    SAME_CONTENT,
     SCANNER_AWAY,
     SCANNER_LIMIT,
     SEVERAL,
+    SEVERAL_PATIENTS,
     TWIN_CODE,
     TYPE_REFUSED,
     UNANSWERED,
@@ -82,17 +87,17 @@ _OF_CAUSES: Mapping[str, str] = {
     NOT_SHOWN: "DrChrono no longer shows the patient who had this name and birth date.",
     OTHER_KEY: "The Contact names another chart than the one it is linked to.",
     TWIN_CODE: "DrChrono takes this patient for one that it already has.",
-    "id_refused": "Salesforce rejects every request about this record.",
+    ID_REFUSED: "Salesforce rejects every request about this record.",
     "OTHER_RECORD": "DrChrono answered with another record.",
     NO_PARENT: "A record that this {kind} refers to is missing.",
     PARENT_DISMISSED: "A record that this {kind} refers to was dismissed.",
-    "parent_not_linked": "This {kind} refers to a record that DrChrono does not know.",
+    PARENT_NOT_LINKED: "This {kind} refers to a record that DrChrono does not know.",
     GONE_IN_SALESFORCE: "The record was deleted in Salesforce, or is no longer shared.",
     GONE_IN_DRCHRONO: "The record was deleted, merged or hidden in DrChrono.",
     HELD: "Both systems changed {names}.",
     REWRITTEN: "An automation keeps rewriting {names}.",
-    UNSETTLED: "DrChrono did not confirm whether it created this {kind}.",
-    UNANSWERED: "DrChrono did not answer when this {kind} was created.",
+    UNSETTLED: "{side} did not confirm whether it created this {kind}.",
+    UNANSWERED: "{side} did not answer when this {kind} was to be created.",
     "UNKNOWN": "Salesforce rejected this {kind} without a reason.",
     "FIELD_CUSTOM_VALIDATION_EXCEPTION": "A validation rule in Salesforce rejects this {kind}{of_names}.",
     "HTTP_400": "DrChrono does not accept {names}.",
@@ -112,6 +117,22 @@ _OF_CAUSES: Mapping[str, str] = {
     BYTES_CHANGED: "The file of this {kind} changed while it was read.",
     URL_REFUSED: "DrChrono keeps the file of this {kind} at an address that may not be read.",
 }
+_OF_DOCUMENTS: Mapping[str, str] = {  # what is said of one in other words: in Salesforce it is a version of a File
+    GONE_IN_DRCHRONO: "DrChrono no longer shows this document.",
+    GONE_IN_SALESFORCE: "The File of this document was deleted in Salesforce, or is no longer shared.",
+    NO_PARENT: "The patient of this document is not linked.",
+    PARENT_DISMISSED: "The patient of this document was dismissed.",
+    PARENT_NOT_LINKED: "The File of this document is on somebody whom DrChrono does not know.",
+    ON_NO_PATIENT: "The File of this document is on no patient in Salesforce.",
+    SEVERAL_PATIENTS: "The File of this document is on several patients in Salesforce.",
+    SAME_CONTENT: "The File of this document has the same content as another document of the patient in DrChrono.",
+    ID_REFUSED: "Salesforce rejects every request about the File of this document.",
+    OTHER_LINK: "This document and another one are matched with the same File.",
+    "OTHER_RECORD": "DrChrono answered with another document.",
+    "not_tags": "DrChrono gave the tags of this document in a form that cannot be read.",
+    "tag_with_comma": "A tag of this document in DrChrono has a comma in it.",
+    FILES_SPENT: "Salesforce takes no more Files today, so this document waits.",
+}
 _OF_CLASSES: Mapping[FailureClass, str] = {
     FailureClass.VALUE: "{side} does not accept {names}.",
     FailureClass.MISSING: "{side} needs {a_names}.",
@@ -119,7 +140,7 @@ _OF_CLASSES: Mapping[FailureClass, str] = {
     FailureClass.ACCESS: "The connected user lacks a permission in {side} for this {kind}{of_names}.",
     FailureClass.IDENTITY: "{side} takes this {kind} for another record.",
     FailureClass.PARENT: "A record that this {kind} refers to is missing.",
-    FailureClass.GONE: "The record is gone in {side}.",
+    FailureClass.GONE: "This {kind} is gone in {side}.",
     FailureClass.CONFLICT: "Both systems changed {names}.",
     FailureClass.CLASH: _CLASH,
     FailureClass.ANSWER: "{side} did not answer, or not so that it could be read.",
@@ -143,7 +164,8 @@ def sentence(cause: str, side: Side, kind: Kind, fields: Sequence[str] = ()) -> 
     """
     if cause.startswith(OVERLAPS):
         return _CLASH
-    text = _OF_CAUSES.get(cause) or _OF_CLASSES[class_of(cause)]
+    own = _OF_DOCUMENTS.get(cause) if kind is Kind.DOCUMENT else None
+    text = own or _OF_CAUSES.get(cause) or _OF_CLASSES[class_of(cause)]
     names = _listed([f"the {name}" if _is_word(name) else name for name in fields])
     a_names = _listed([_with_article(name) for name in fields])
     return text.format(

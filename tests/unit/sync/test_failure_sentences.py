@@ -1,5 +1,7 @@
 """Whatever is wrong with a record, a person is told it in one whole sentence, with the labels of the fields."""
 
+import re
+
 import pytest
 
 from app.sync.failure_causes import CAUSES
@@ -43,3 +45,27 @@ def test_a_field_is_called_as_the_mapping_calls_it_whichever_side_names_it():
     assert labels(TABLE, Side.SALESFORCE, ["MobilePhone", "Acme__c"]) == ("cell phone", "Acme__c")
     assert labels(TABLE, Side.DRCHRONO, ["cell_phone"]) == ("cell phone",)
     assert labels(None, Side.SALESFORCE, ["Email"]) == ("Email",)
+
+
+_OF_DOCUMENTS = """gone_in_drchrono gone_in_salesforce parent_missing parent_dismissed parent_not_linked id_refused
+    contact_of_another_link create_unanswered create_unsettled not_tags tag_with_comma OTHER_RECORD UNKNOWN HTTP_403
+    unexpected_error nothing_to_create"""
+
+
+@pytest.mark.parametrize("side", Side)
+def test_of_a_document_a_sentence_speaks_of_it_or_its_file_and_of_no_contact_or_chart(side):
+    own = [cause for cause in CAUSES if cause.startswith(("document_", "file_", "scanner_"))]
+
+    said = {cause: sentence(cause, side, Kind.DOCUMENT) for cause in (*own, *_OF_DOCUMENTS.split())}
+
+    assert {cause: text for cause, text in said.items() if not re.search("document|File", text)} == {}
+    assert {cause: text for cause, text in said.items() if re.search("Contact|chart|appointment|record ", text)} == {}
+
+
+def test_of_an_upload_without_an_answer_the_side_is_named_that_was_to_take_it():
+    said = {sentence("create_unanswered", side, Kind.DOCUMENT) for side in Side}
+
+    assert said == {
+        "DrChrono did not answer when this document was to be created.",
+        "Salesforce did not answer when this document was to be created.",
+    }
