@@ -118,7 +118,7 @@ class DocumentError(SyncError):
     """The bytes of a document cannot travel; `cause` is a stable name of why, never a name or a part of the document.
 
     word  what the scanner calls what it found
-    side  where the document lies, once whoever asked has said so
+    side  where the bytes lie, once whoever asked for them has said so
     """
 
     side: str

@@ -16,14 +16,23 @@ from typing import Any
 
 from ulid import ULID
 
-from app.documents.content import OpenContent, inspect
-from app.errors import DocumentError, DocumentNotReady, DocumentRefused, SyncError, Unauthorized, VendorError
+from app.documents.content import OpenContent, inspect, lying_on
+from app.errors import DocumentNotReady, DocumentRefused, SyncError, Unauthorized, VendorError
 from app.ports import SealedColumn
 from app.store import dependencies, documents, identity_index
 from app.sync.create import recheck_unanswered_upload
 from app.sync.decide import decide
 from app.sync.deletions import is_deleted
-from app.sync.failure_causes import ASK, BUSY, BYTES_MISSING, NO_PARENT, PARENT_DISMISSED, SAME_CONTENT
+from app.sync.documents import is_given_up
+from app.sync.failure_causes import (
+    ASK,
+    BUSY,
+    BYTES_MISSING,
+    NO_PARENT,
+    NOT_SHOWN_ONCE,
+    PARENT_DISMISSED,
+    SAME_CONTENT,
+)
 from app.sync.file_types import FileType
 from app.sync.inspection import Inspection
 from app.sync.model import UPLOAD, Fields, Kind, Link, Parent, PendingWrite, RecordRef, Seen, Side, Snapshot
@@ -38,7 +47,6 @@ from workers.read_documents import has_chart, without_record
 
 _AT_ONCE = 3  # bytes of so many are on their way together
 _AGAIN = timedelta(seconds=30)
-_LONGEST_MISSING = timedelta(hours=6)  # DrChrono needs seconds to store a file; after hours it never will
 
 
 async def match_documents(
@@ -140,7 +148,9 @@ class DocumentSearch:
         assert isinstance(version, Snapshot)
         record = await self.documents.read(plan.link_to)
         if record is not None:
-            found = await self._inspected(observed.link, lambda: self.documents.content(record), extension(record))
+            found = await self._inspected(
+                observed.link, Side.DRCHRONO, lambda: self.documents.content(record), extension(record)
+            )
             if version.file is not None and version.file.checksum in ("", found.md5):
                 return replace(plan, content=found)
         seen = replace(observed.seen, salesforce=replace(version, key=None))
@@ -153,10 +163,9 @@ class DocumentSearch:
     async def _to_salesforce(self, observed: Observed, plan: Create | FindCreated) -> ReadyPlan:
         link = observed.link
         record = await self.documents.read(link.drchrono_id or "")
-        if record is not None:
-            self.batch.answered[link.drchrono_id or ""] = record
-        else:
-            return Wait(ASK, self.batch.leased.now + self.batch.rules.search_gap)
+        if record is None:
+            return await self._not_shown(link, plan)
+        self.batch.answered[link.drchrono_id or ""] = record
         shown = SideReader(self.batch.rules.table).drchrono(wire.record_id(record), record, wire.version(record))
         row = self.batch.rules.table.row_of("patient")
         assert row is not None
@@ -170,11 +179,25 @@ class DocumentSearch:
             return Wait(NO_PARENT, self.batch.leased.now + _AGAIN, here)
         if patient in self.gone:
             return Wait(NO_PARENT, self.batch.leased.now + _AGAIN)
-        content = await self._inspected(link, lambda: self.documents.content(record), extension(record))
+        content = await self._inspected(link, Side.DRCHRONO, lambda: self.documents.content(record), extension(record))
         if not await self._is_ours(link, patient, content):
             return self._later()
         found = await self._in_salesforce(link, contact, content)
         return self._judged(link, plan, found, content, Side.SALESFORCE)
+
+    async def _not_shown(self, link: Link, plan: Create | FindCreated) -> ReadyPlan:
+        """Say what becomes of a document that DrChrono does not show: asked again, it says whether it is gone.
+
+        An upload of it that was not answered may have made a version all the same, which is found by the id it bears.
+        """
+        rules, now = self.batch.rules, self.batch.leased.now
+        if isinstance(plan, Create):
+            return Wait(NOT_SHOWN_ONCE, now + rules.search_gap)
+        rows = await self.files.versions(external_id=rules.table.external_id, external_ids=[link.drchrono_id or ""])
+        ids = sorted(str(row["Id"]) for row in rows)
+        taken = await identity_index.already_paired(self.batch.runtime.database, Kind.DOCUMENT, Side.SALESFORCE, ids)
+        made = next((id_ for id_ in ids if id_ not in taken), None)
+        return recheck_unanswered_upload(rules, _attempt(link, Side.SALESFORCE), made, now, may_show=False)
 
     async def _in_salesforce(self, link: Link, contact: str, content: Inspection) -> _Found:
         """Search the Files on a patient's record: the one that names this document, else one with its bytes."""
@@ -204,11 +227,11 @@ class DocumentSearch:
         version = seen.salesforce.file if isinstance(seen.salesforce, Snapshot) else None
         id_ = link.salesforce_id or ""
         content = await self._inspected(
-            link, lambda: self.files.content(id_), version.extension if version is not None else ""
+            link, Side.SALESFORCE, lambda: self.files.content(id_), version.extension if version is not None else ""
         )
         if not await self._is_ours(link, patient, content):
             return self._later()
-        found = await self._in_drchrono(who, patient, content)
+        found = await self._in_drchrono(link, who, patient, content)
         return self._judged(link, plan, found, content, Side.DRCHRONO)
 
     async def _without_chart(self, link: Link, name: str, patient: str) -> Wait | Incomplete | None:
@@ -234,7 +257,7 @@ class DocumentSearch:
             return Wait(NO_PARENT, self.batch.leased.now + _AGAIN)
         return None
 
-    async def _in_drchrono(self, who: Fields, patient: str, content: Inspection) -> _Found:
+    async def _in_drchrono(self, link: Link, who: Fields, patient: str, content: Inspection) -> _Found:
         """Search a patient's documents: those of the same title and date, by their bytes."""
         table, reader = self.batch.rules.table, SideReader(self.batch.rules.table)
         alike: dict[str, dict[str, Any]] = {}
@@ -261,7 +284,7 @@ class DocumentSearch:
             except DocumentNotReady as error:
                 if error.cause != BYTES_MISSING:
                     raise
-                is_open = True
+                is_open = not self._is_given_up(link)
                 continue
             if other is not None and (other.size, other.sha256) == (content.size, content.sha256):
                 return _Found(id_)
@@ -275,26 +298,29 @@ class DocumentSearch:
     async def _inspected_twin(self, record: Mapping[str, Any]) -> Inspection | None:
         """Give what is in a document that may be the same; None where that may not travel: then it is another."""
         try:
-            return await inspect(
-                lambda: self.documents.content(record), self.batch.runtime.content_rules, [*FileType], ""
-            )
+            with lying_on(Side.DRCHRONO):
+                return await inspect(
+                    lambda: self.documents.content(record), self.batch.runtime.content_rules, [*FileType], ""
+                )
         except DocumentRefused:
             return None
 
-    async def _inspected(self, link: Link, opened: OpenContent, named: str) -> Inspection:
-        """Give what the bytes of a document are.
+    async def _inspected(self, link: Link, side: Side, opened: OpenContent, named: str) -> Inspection:
+        """Give what the bytes of a document are, which lies on a side.
 
         Raises  DocumentRefused where they may not travel, or are not there after hours; DocumentNotReady, VendorError
         """
         types = [FileType(one) for one in self.batch.rules.table.types]
-        try:
-            return await inspect(opened, self.batch.runtime.content_rules, types, named)
-        except DocumentError as error:
-            is_late = self.batch.leased.now - ULID.from_str(link.id).datetime > _LONGEST_MISSING
-            if isinstance(error, DocumentNotReady) and error.cause == BYTES_MISSING and is_late:
-                error = DocumentRefused(BYTES_MISSING)
-            error.side = (Side.SALESFORCE if link.drchrono_id is None else Side.DRCHRONO).value
-            raise error from None
+        with lying_on(side):
+            try:
+                return await inspect(opened, self.batch.runtime.content_rules, types, named)
+            except DocumentNotReady as error:
+                if error.cause == BYTES_MISSING and self._is_given_up(link):
+                    raise DocumentRefused(BYTES_MISSING) from None
+                raise
+
+    def _is_given_up(self, link: Link) -> bool:
+        return is_given_up(ULID.from_str(link.id).datetime, self.batch.leased.now)
 
     async def _is_ours(self, link: Link, patient: str, content: Inspection) -> bool:
         """Say whether this content of this patient may be matched for this record; for no other until it is saved."""
@@ -312,14 +338,16 @@ class DocumentSearch:
     def _judged(
         self, link: Link, plan: Create | FindCreated, found: _Found, content: Inspection, side: Side
     ) -> ReadyPlan:
-        attempts = [one for one in link.own_writes if one.call == UPLOAD and one.side is side]
         if isinstance(plan, FindCreated):
-            attempt: PendingWrite = attempts[0]
             rules, now = self.batch.rules, self.batch.leased.now
-            judged = recheck_unanswered_upload(rules, attempt, found.id, now, may_show=found.is_open)
+            judged = recheck_unanswered_upload(rules, _attempt(link, side), found.id, now, may_show=found.is_open)
             return replace(judged, content=content) if isinstance(judged, LinkTo) else judged
         if found.id is not None:
             return LinkTo(found.id, content)
         if found.is_open:
             return Wait(BUSY, self.batch.leased.now + _AGAIN)
         return Hold(SAME_CONTENT) if found.is_sent else replace(plan, content=content)
+
+
+def _attempt(link: Link, side: Side) -> PendingWrite:
+    return next(one for one in link.own_writes if one.call == UPLOAD and one.side is side)

@@ -9,7 +9,7 @@ patient moves from one record to the other in Salesforce, and is never on both f
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from app.documents.content import OpenContent, copied
+from app.documents.content import OpenContent, copied, lying_on
 from app.errors import BatchFailed, DocumentNotReady, Gone, OutcomeUnknown, Rejected, Unauthorized, Unexpected
 from app.store import documents
 from app.sync.failure_causes import NO_PARENT, UNEXPECTED
@@ -39,7 +39,8 @@ async def post(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> S
         id_, table = write.link.salesforce_id or "", batch.rules.table
         try:
             upload = copied(lambda: files.content(id_), write.content)
-            made = await _documents(batch).upload(_form(table, write), upload, lease.must_outlast_a_write)
+            with lying_on(Side.SALESFORCE):
+                made = await _documents(batch).upload(_form(table, write), upload, lease.must_outlast_a_write)
         except Rejected as error:
             if _PATIENT in error.fields and not await has_chart(batch, write.fields.get(_name(table)) or ""):
                 return DocumentNotReady(NO_PARENT)
@@ -101,7 +102,8 @@ async def create(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) ->
         }
         opened: OpenContent = lambda: practice.content(raw)  # noqa: E731
         lease.must_outlast_a_write()
-        made = await files.upload(fields, copied(opened, write.content))
+        with lying_on(Side.DRCHRONO):
+            made = await files.upload(fields, copied(opened, write.content))
         return Saved(made, created=True)
 
     return await _one_by_one(Side.SALESFORCE, writes, one)

@@ -7,19 +7,20 @@ nobody looked at ever arrives. What a header or a listing says of size and type 
 """
 
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Collection
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Self
 
 from app.documents.clamd import ClamdScanner
 from app.documents.icap import IcapScanner
 from app.documents.scanner import Scanner
-from app.errors import DocumentChanged, DocumentRefused
+from app.errors import DocumentChanged, DocumentError, DocumentRefused
 from app.scanner_url import CLAMD, read_scanner
 from app.sync.failure_causes import BYTES_CHANGED, DOCUMENT_TOO_LARGE, MALWARE_FOUND
 from app.sync.file_types import HEAD_BYTES, FileType, type_of
 from app.sync.inspection import Inspection
+from app.sync.model import Side
 from app.vendors.multipart import UploadFile
 
 OpenContent = Callable[[], AbstractAsyncContextManager[AsyncGenerator[bytes]]]
@@ -95,6 +96,16 @@ def copied(open_content: OpenContent, inspection: Inspection) -> UploadFile:
             raise DocumentChanged(BYTES_CHANGED)
 
     return UploadFile(inspection.type, inspection.size, pieces)
+
+
+@contextmanager
+def lying_on(side: Side) -> Iterator[None]:
+    """Have what speaks against a document's bytes be told of the side on which they lie."""
+    try:
+        yield
+    except DocumentError as error:
+        error.side = side.value
+        raise
 
 
 async def _even(pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

@@ -7,10 +7,13 @@ patient's own record has gone: then the document waits for its patient, and stay
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from app.sync.failure_causes import ON_NO_PATIENT, PARENT_NOT_LINKED, SEVERAL_PATIENTS
 from app.sync.mappings.table import Table
 from app.sync.model import Deleted, Link, Snapshot
+
+_LONGEST_MISSING = timedelta(hours=6)  # DrChrono needs seconds to store a file; after hours it never will
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +71,8 @@ def without_inherited_key(version: Snapshot, others: Collection[str]) -> Snapsho
     others  DrChrono's ids of documents that are other versions' by our own links
     """
     return replace(version, key=None) if version.key in others else version
+
+
+def is_given_up(heard_at: datetime, now: datetime) -> bool:
+    """Say whether bytes that are not there are waited for no more, of a document that was heard of at some moment."""
+    return now - heard_at > _LONGEST_MISSING

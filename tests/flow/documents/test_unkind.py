@@ -164,3 +164,38 @@ async def test_a_canary_is_on_the_two_sides_and_nowhere_else(clinic, folder):
     assert [word for word in words if word in said] == []
     assert len(folder.in_chart()) == 2
     assert {row.call for row in await clinic.rows(journal)} >= {"upload"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "left"),
+    [("drop_after_commit", [("drchrono", "gone_in_drchrono", "")]), ("drop_before", []), (None, [])],
+    ids=["uploaded", "not uploaded", "not tried"],
+)
+async def test_a_document_that_vanishes_while_it_is_on_its_way_is_waited_for_no_longer_than_two_words(
+    clinic, folder, fault, left
+):
+    patient, _ = await folder.has_a_patient()
+    document = folder.files(patient)
+    await folder.finds()
+    if fault:
+        clinic.breaks("salesforce", UPLOAD, fault)
+        await clinic.settles()
+    clinic.drchrono.delete(f"/_control/documents/{document['id']}").raise_for_status()
+
+    await clinic.settles()
+    await ends(clinic)
+    calls = clinic.calls("drchrono", "GET /api/documents/{id}")
+    await ends(clinic)
+
+    assert await clinic.failures() == left
+    assert clinic.calls("drchrono", "GET /api/documents/{id}") == calls, "nobody asks any more"
+    assert [link.due_at for link in await clinic.links(Kind.DOCUMENT)] in ([], [None])
+
+
+async def test_a_refused_document_that_a_file_names_is_told_of_where_it_lies(clinic, folder):
+    patient, contact = await folder.has_a_patient()
+    document = folder.files(patient, b"MZ\x90\x00 a program", metatags='["Lab"]')
+
+    await folder.told(folder.uploads(contact, DrChrono_Document_Id__c=str(document["id"])))
+
+    assert await clinic.failures() == [("drchrono", "document_type_refused", "")]

@@ -1,13 +1,14 @@
 """Documents: a title with its date and back, tags, whose a File is, and what of a mapping is refused."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from app.errors import Misconfigured
 from app.sync.document_file import FileFacts
-from app.sync.documents import Placement, placed, without_inherited_key
+from app.sync.documents import Placement, is_given_up, placed, without_inherited_key
 from app.sync.mappings import file
 from app.sync.mappings.codecs import Options, Unfit
 from app.sync.mappings.document_codecs import TAGS, TITLE, replacement_in, with_replacement
@@ -130,6 +131,12 @@ def test_a_file_without_a_date_is_of_the_clinics_day_on_which_it_was_uploaded(gi
     raw = {"Id": VERSION.id, "DrChrono_Date__c": given, "CreatedDate": "2026-11-04T02:00:00.000+0000"}
 
     assert SideReader(TABLE, clinic=ZONE).salesforce(raw).fields["date"] == day
+
+
+def test_bytes_that_are_not_there_are_waited_for_six_hours():
+    heard = datetime(2026, 11, 3, 12, tzinfo=UTC)
+
+    assert [is_given_up(heard, heard + timedelta(hours=hours)) for hours in (5, 7)] == [False, True]
 
 
 def test_an_id_that_is_another_versions_names_nothing():
