@@ -254,7 +254,7 @@ async def file_put_on(world, mix):
     if not version or not contact:
         return False
     world.shelf.edits += 1
-    given = {"ContentDocumentId": _file_of(versions(world)[version]), "LinkedEntityId": contact, "ShareType": "V"}
+    given = {"ContentDocumentId": _file_of(versions(world)[version]), "LinkedEntityId": contact, "ShareType": "I"}
     return world.person(_SALESFORCE, "POST", "records/ContentDocumentLink", **given) is not None
 
 

@@ -40,7 +40,7 @@ STANDARD = (
 )
 _SIDE = Side.SALESFORCE.value
 _VERSIONS = re.compile("content(publication|version)", re.IGNORECASE)
-_VIEWER = "V"  # of a link: whoever sees the record may read the file
+_AS_THE_RECORD = "I"  # of a link: who may edit the record may edit the file
 _UPLOAD, _DOWNLOAD, _LINKED = "POST sobjects/ContentVersion", "GET VersionData", "POST sobjects/ContentDocumentLink"
 _DAY_IS_SPENT = re.compile(r"ContentPublication\s?Limit", re.IGNORECASE)
 _IS_BLOCKED = re.compile(r"support the following file types", re.IGNORECASE)
@@ -155,11 +155,13 @@ class SalesforceFiles:
         return str(made["id"])
 
     async def link(self, document_id: str, record_id: str) -> None:
-        """Put a file on a record, for whoever sees that; nothing changes where it is on it.
+        """Put a file on a record, as open as that is; nothing changes where it is on it.
+
+        Whoever edits the record edits the file: we ourselves, too, where the file is another user's.
 
         Raises  as `Salesforce.update`
         """
-        fields = {"ContentDocumentId": document_id, "LinkedEntityId": record_id, "ShareType": _VIEWER}
+        fields = {"ContentDocumentId": document_id, "LinkedEntityId": record_id, "ShareType": _AS_THE_RECORD}
         answer = await self._org.raw("POST", f"sobjects/{LINK}/", _LINKED, fields)
         if answer.status_code == requests.codes.created:
             return

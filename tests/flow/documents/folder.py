@@ -106,7 +106,7 @@ class Folder:
         self.clinic.salesforce.delete(f"/_control/records/ContentDocumentLink/{link}").raise_for_status()
 
     def puts_on(self, version, record_id):
-        said = {"ContentDocumentId": version["ContentDocumentId"], "LinkedEntityId": record_id, "ShareType": "V"}
+        said = {"ContentDocumentId": version["ContentDocumentId"], "LinkedEntityId": record_id, "ShareType": "I"}
         self.clinic.salesforce.post("/_control/records/ContentDocumentLink", json=said).raise_for_status()
 
     async def tells(self, version, operation="UPDATE"):

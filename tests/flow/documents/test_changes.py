@@ -121,6 +121,24 @@ async def test_a_document_that_is_filed_with_another_patient_moves_to_that_ones_
     assert await clinic.failures() == []
 
 
+async def test_a_file_that_people_uploaded_can_be_written_after_it_moved(clinic, folder):
+    _, contact = await folder.has_a_patient()
+    other = await clinic.has_linked(first_name="Bo", last_name="Sample")
+    await folder.told(folder.uploads(contact), "INSERT")
+    (document,) = folder.in_chart()
+
+    folder.edits(document, patient=other["id"])
+    await folder.compares()
+    await settles_in_time(clinic)
+    folder.edits(document, description="Consent, signed")
+    await folder.compares()
+    await settles_in_time(clinic)
+
+    assert list(folder.file_links(folder.version())) == [(await clinic.link(other)).salesforce_id]
+    assert folder.version()["Title"].startswith("Consent, signed")
+    assert await clinic.failures() == []
+
+
 async def test_a_document_follows_its_patient_when_the_contact_is_merged(clinic, folder, both):
     patient, contact, document, version = both
     winner = clinic.human_enters_contact(FirstName="Ada", LastName="Test")

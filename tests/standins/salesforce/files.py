@@ -55,6 +55,9 @@ def check(call: Call, table: Table, values: Row, row: Row | None) -> None:
         RecordError  the file or the link is refused
 
     """
+    if table.kind.name in {DOCUMENT, VERSION} and not call.human:
+        document_id = (row or {}).get("ContentDocumentId") or values.get("ContentDocumentId")
+        _check_editor(call.org, row["Id"] if row and table.kind.name == DOCUMENT else document_id)
     if row is not None:
         return
     if table.kind.name == VERSION:
@@ -67,6 +70,20 @@ def check(call: Call, table: Table, values: Row, row: Row | None) -> None:
                 f"{values['LinkedEntityId']}"
             )
             raise RecordError("DUPLICATE_VALUE", message, ["LinkedEntityId"])
+
+
+def _check_editor(org: Org, document_id: str | None) -> None:
+    """A file is edited by its owner, its collaborators, and by way of a record whose editors are its own."""
+    document = org.tables[DOCUMENT.lower()].rows.get(document_id or "")
+    if document is None or document["OwnerId"] == org.user:
+        return
+    for link in links_of(org, document["Id"]):
+        on = next((table for table in org.tables.values() if link["LinkedEntityId"] in table.rows), None)
+        if link["ShareType"] == "C" and link["LinkedEntityId"] == org.user:
+            return
+        if link["ShareType"] == "I" and on is not None and on.kind.name != "User" and on.kind.updateable:
+            return
+    raise RecordError("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", status=403)
 
 
 def _check_version(call: Call, values: Row) -> None:
@@ -141,9 +158,14 @@ def follow(call: Call, table: Table, row: Row, op: str, values: Row) -> None:
     _change(call, documents, document, {**same, "LatestPublishedVersionId": row["Id"]})
     if op != "created" or row["VersionNumber"] != "1":
         return
-    for entity, share in ((row["OwnerId"], "I"), (row["FirstPublishLocationId"], "I")):
+    for entity, share in ((row["OwnerId"], "I"), (row["FirstPublishLocationId"], _share_on_records(org))):
         if entity and _on(org, entity, document["Id"]) is None:
             _link(call, document["Id"], entity, share)
+
+
+def _share_on_records(org: Org) -> str:
+    """How a file is shared with those who see a record that it is uploaded to: as the record is, or to be read."""
+    return "I" if org.settings.files_set_by_record else "V"
 
 
 def _change(call: Call, table: Table, row: Row | None, values: Row) -> None:
@@ -285,3 +307,8 @@ def may_query_all(org: Org) -> bool:
         if one.name in sets
         for given in parts(one.part, "userPermissions")
     )
+
+
+def permissions(org: Org, table: Table) -> Row:
+    """What UserPermissionAccess says of the permissions of the user who asks: one row, which nobody stores."""
+    return {**table.blank(), "PermissionsQueryAllFiles": may_query_all(org)}

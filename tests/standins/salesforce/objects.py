@@ -103,6 +103,14 @@ STANDARD = _by_name(
             deletable=False,
         ),
         Kind(
+            "UserPermissionAccess",
+            "000",
+            (_flag("PermissionsQueryAllFiles", writable=False),),
+            createable=False,
+            updateable=False,
+            deletable=False,
+        ),
+        Kind(
             "Contact",
             "003",
             (

@@ -78,6 +78,7 @@ class Settings:
     blocked_extensions: list[str] = field(default_factory=list)  # in small letters: what Setup lets nobody upload
     versions_inherit: bool = True  # a new version has the custom fields of the one before it, where it says nothing
     query_all_files: bool | None = None  # the integration user's permission; None: as its permission sets say
+    files_set_by_record: bool = True  # who may edit a record may edit the files that people upload to it
     most_body_bytes: int = 52_428_800  # of a body that is not multipart
     file_keep_bytes: int = 33_554_432  # the bytes of larger uploads are counted and forgotten
     file_spoiled: bool = False  # every download of a file is another one, of the same length

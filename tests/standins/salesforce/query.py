@@ -65,6 +65,8 @@ def run(org: Org, text: str, *, deleted: bool) -> Found:
 
 def _matching(org: Org, query: Query, table: Table, find: Any, *, deleted: bool) -> list[Row]:
     test = test_for(query.where, find)
+    if table.kind.name == "UserPermissionAccess":
+        return [files.permissions(org, table)]
     rows = candidates(query.where, table, org.tables)
     if rows is None:
         rows = list(table.rows.values())

@@ -324,3 +324,29 @@ def test_the_package_tells_of_files_of_interest_by_the_version_that_changed(tell
     assert of_later == of_link == of_unlink == of_rename == [("changed", later["Id"])]
     assert sorted(of_delete) == [("deleted", plain["Id"]), ("deleted", later["Id"])]
     assert sorted(of_undelete) == [("undeleted", plain["Id"]), ("undeleted", later["Id"])]
+
+
+# --- who may
+
+
+def test_a_user_is_told_which_permissions_are_theirs(org):
+    mine = "SELECT PermissionsQueryAllFiles FROM UserPermissionAccess LIMIT 1"
+    lacking = asks(org, mine)
+    org.put("/_control/settings", json={"query_all_files": True})
+
+    assert [one["PermissionsQueryAllFiles"] for one in (*lacking, *asks(org, mine))] == [False, True]
+
+
+@pytest.mark.parametrize(("follows", "status"), [(True, 204), (False, 403)])
+def test_who_may_edit_other_peoples_files_follows_the_record_where_setup_says_so(org, follows, status):
+    org.put("/_control/settings", json={"files_set_by_record": follows})
+    theirs = adds(org, FirstPublishLocationId=contact(org))
+    ours = uploads(org, FirstPublishLocationId=contact(org)).json()["id"]
+
+    edited = [org.patch(f"{DATA}/sobjects/ContentVersion/{one}", json={"Title": "New"}) for one in (theirs["Id"], ours)]
+
+    assert [one.status_code for one in edited] == [status, 204]
+    shared = asks(
+        org, f"SELECT ShareType FROM ContentDocumentLink WHERE ContentDocumentId = '{theirs['ContentDocumentId']}'"
+    )
+    assert "V" in {one["ShareType"] for one in shared} or follows
