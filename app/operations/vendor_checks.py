@@ -37,6 +37,7 @@ from app.vendors.drchrono.client import DrChrono
 from app.vendors.drchrono.permissions import NOT_SHARED, permissions_of, sees_whole_practice
 from app.vendors.rate_limit.salesforce import unlimited
 from app.vendors.salesforce.client import Salesforce
+from app.vendors.salesforce.mapping_check import status_misfits
 from app.vendors.salesforce.org_description import ORGANIZATION, cut_down
 from app.vendors.token_broker import CUT_OFF, NOT_TAKEN, UnstoredToken
 
@@ -252,8 +253,9 @@ async def _checked_org(runtime: Runtime, client: Salesforce) -> AsyncIterator[Fi
         yield finding
         if finding.state is CheckState.RED:  # every further call would be refused for the same reason
             return
-    async for finding in document_checks.check_files(runtime, client):
-        yield finding
+    for check in (document_checks.check_files, document_checks.check_file_rights):
+        async for finding in check(runtime, client):
+            yield finding
     async for finding in _checked_mappings(runtime, client):
         yield finding
 
@@ -261,7 +263,7 @@ async def _checked_org(runtime: Runtime, client: Salesforce) -> AsyncIterator[Fi
 async def _checked_mappings(runtime: Runtime, client: Salesforce) -> AsyncIterator[Finding]:
     described: dict[str, dict[str, Any]] = {}
     for table in runtime.mappings.values():
-        async for finding in _mapping(client, table, described):
+        async for finding in _mapping(runtime, client, table, described):
             yield finding
     async for finding in _org(client, described):
         yield finding
@@ -296,7 +298,9 @@ async def _salesforce_calls_left(_run: Runtime, client: Salesforce) -> Finding:
     return good("salesforce calls", says)
 
 
-async def _mapping(client: Salesforce, table: Table, described: dict[str, dict[str, Any]]) -> AsyncIterator[Finding]:
+async def _mapping(
+    runtime: Runtime, client: Salesforce, table: Table, described: dict[str, dict[str, Any]]
+) -> AsyncIterator[Finding]:
     """Compare a mapping with its object; what is read of the object's description is added to those `described`."""
     name = f"mapping: {table.kind.value}"
     try:
@@ -307,6 +311,8 @@ async def _mapping(client: Salesforce, table: Table, described: dict[str, dict[s
     if said.described is not None:
         described[table.object] = cut_down(table, said.described)
     found = [*said.misfits, *drchrono_misfits(table)]
+    if runtime.settings.salesforce_status_fields and said.described is not None:
+        found += status_misfits(table, said.described)
     for one in found:
         yield (red if one.is_fatal else warn)(name, one.says, one.fix)
     if not any(one.is_fatal for one in found):

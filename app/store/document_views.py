@@ -9,7 +9,7 @@ from app.store.clock import after
 from app.store.database import Database
 from app.store.record_views import RecordView, selected, view
 from app.store.tables import documents, journal, links
-from app.sync.model import UPLOAD, Side, WriteState
+from app.sync.model import UPLOAD, Kind, Side, WriteState
 
 
 async def of_patient(database: Database, patient_id: str, limit: int, before: str | None = None) -> list[RecordView]:
@@ -24,6 +24,14 @@ async def count_of_patient(database: Database, patient_id: str) -> int:
     """Give how many documents of a patient are known."""
     asked = sa.select(sa.func.count()).select_from(documents.join(links, links.c.id == documents.c.link_id))
     return int((await database.read(asked.where(documents.c.patient_id == patient_id)))[0][0])
+
+
+async def records_with_documents(database: Database, limit: int) -> list[str]:
+    """Give the records in Salesforce of the patients whose documents were heard of last."""
+    patients = sa.select(documents.c.patient_id).order_by(documents.c.link_id.desc()).limit(limit).subquery()
+    of_them = links.c.drchrono_id.in_(sa.select(patients.c.patient_id))
+    asked = sa.select(links.c.salesforce_id).where(links.c.kind == Kind.PATIENT.value, of_them)
+    return [row.salesforce_id for row in await database.read(asked.where(links.c.salesforce_id.is_not(None)))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,17 @@ class Salesforce(Transport):
         found = await self._query(soql)
         return {name: str(found[0][name]) for name in _OF_THE_ORG if found and found[0].get(name) is not None}
 
+    async def has_permission(self, name: str) -> bool | None:
+        """Say whether the integration user has a permission, by its API name; None where the org does not say.
+
+        Source  Object Reference, UserPermissionAccess: of whoever asks, and asked of by anybody
+        Raises  as `read`
+        """
+        name = f"Permissions{name}"
+        found = await self._rows(f"SELECT {name} FROM UserPermissionAccess LIMIT 1")  # noqa: S608 - names are ours
+        said = found[0].get(name) if found and isinstance(found[0], dict) else None
+        return said if isinstance(said, bool) else None
+
     async def daily_calls(self) -> tuple[int, int]:
         """Give how many API calls the org may make in 24 hours, and how many are left.
 

@@ -40,11 +40,20 @@ STANDARD = (
 )
 _SIDE = Side.SALESFORCE.value
 _VERSIONS = re.compile("content(publication|version)", re.IGNORECASE)
-_AS_THE_RECORD = "I"  # of a link: who may edit the record may edit the file
+_VIEWER = "V"  # of a link: who may see the record may read the file
+_AS_THE_RECORD = "I"  # and who may edit the record may edit the file
 _UPLOAD, _DOWNLOAD, _LINKED = "POST sobjects/ContentVersion", "GET VersionData", "POST sobjects/ContentDocumentLink"
 _DAY_IS_SPENT = re.compile(r"ContentPublication\s?Limit", re.IGNORECASE)
 _IS_BLOCKED = re.compile(r"support the following file types", re.IGNORECASE)
 _DAY_LOOK_S = 1_800.0  # the day is one that rolls: some are free again any hour
+
+
+@dataclass(frozen=True, slots=True)
+class FilesOfOthers:
+    """How many files of other users were looked at, and how many of them we may read and not edit."""
+
+    count: int
+    read_only: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +195,19 @@ class SalesforceFiles:
             if isinstance(result, RecordRefused) and result.code != "ENTITY_IS_DELETED":
                 raise Rejected(_SIDE, "DELETE composite/sobjects", code=result.code, fields=result.fields)
         return True
+
+    async def of_others(self, record_ids: Collection[str]) -> FilesOfOthers:
+        """Give how many files on some records are other users', and how many of those their records let nobody edit.
+
+        Raises  as `Salesforce.read`
+        """
+        us, shares = (await self._org.user_id())[:15], defaultdict[str, set[str]](set)
+        names = ("Id", "ContentDocumentId", "ShareType", "ContentDocument.OwnerId")
+        for row in await self._org.matching(LINK, names, {"LinkedEntityId IN {}": list(record_ids)}):
+            owner = str((row.get("ContentDocument") or {}).get("OwnerId"))
+            if owner[:15] != us:
+                shares[str(row.get("ContentDocumentId"))].add(str(row.get("ShareType")))
+        return FilesOfOthers(len(shares), sum(each == {_VIEWER} for each in shares.values()))
 
     async def limits(self) -> FileLimits:
         """Give what the org says of its limits on files.

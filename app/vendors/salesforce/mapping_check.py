@@ -13,6 +13,7 @@ from app.sync.mappings.misfits import Misfit
 from app.sync.mappings.states import COUNTRIES
 from app.sync.mappings.table import Row, Table
 from app.sync.model import Kind, Side
+from app.sync.sync_status import KINDS_WITH_STATUS, STATUS_FIELDS
 from app.vendors.salesforce.org_description import (
     active_values,
     code_field,
@@ -64,6 +65,17 @@ def find_misfits(
         if name not in fields
     ]
     return [*found, *_record_type(table, described, person_types), *_required(table, fields)]
+
+
+def status_misfits(table: Table, described: Mapping[str, Any]) -> list[Misfit]:
+    """Give what keeps an org that has fields for the sync status from showing it: all are written, or none is."""
+    fields = fields_of(described)
+    locked = sorted(name for name in STATUS_FIELDS if fields.get(name, {}).get("updateable") is not True)
+    if table.kind not in KINDS_WITH_STATUS or not locked or not STATUS_FIELDS & fields.keys():
+        return []
+    says = f"{table.object} shows no sync status: {', '.join(locked)} may not be written by the integration user"
+    fix = f"{DEPLOY}, or let the integration user edit them: {_RIGHTS}; or set SALESFORCE_STATUS_FIELDS=false"
+    return [Misfit(says, fix, is_fatal=False)]
 
 
 def object_missing(table: Table) -> Misfit:
@@ -143,7 +155,7 @@ def _external_id(table: Table, fields: Mapping[str, Any]) -> Iterator[Misfit]:
     if field.get("type") != "string" or int(field.get("length") or 0) < _LONGEST_ID:
         says = f"{name} is {field.get('type')}({field.get('length')}); ids need Text({_LONGEST_ID})"
         yield Misfit(says, f"make it Text({_LONGEST_ID})")
-    if field.get("createable") is False:
+    if field.get("createable") is False or field.get("updateable") is False:  # into a record that is there as well
         yield Misfit(f"{name} may not be written by the integration user", _grant(table.external_id))
 
 
