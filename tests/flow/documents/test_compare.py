@@ -1,10 +1,15 @@
 """Documents by comparison: a first load is a person's word, a preview writes nothing, what no trigger told is found."""
 
 import json
+from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
+from app.cli.mapping_preview import preview_mapping
 from app.sync.model import Kind, Lane, Side
+from app.vendors.salesforce.org_description import OrgMappings
 from tests.build import mapping_with_documents
 from tests.flow.checked import changed
 from tests.flow.clinic import opened
@@ -51,6 +56,24 @@ async def test_a_preview_counts_what_would_be_made_and_reads_no_file(clinic, fol
     assert (folder.versions()[1:], len(folder.in_chart())) == ([], 3)
     assert clinic.calls("drchrono", "GET /api/documents") == 1
     assert await clinic.links(Kind.DOCUMENT) == []
+
+
+async def test_a_mapping_that_would_share_documents_is_previewed_before_it_is_used(clinic, folder):
+    patient, contact = await folder.has_a_patient()
+    folder.files(patient)
+    folder.uploads(contact)
+    wanted = dict(clinic.runtime.mappings)
+    used = {kind: table for kind, table in wanted.items() if kind is not Kind.DOCUMENT}
+    before = replace(clinic.runtime, mappings=OrgMappings(used))
+    clinic.drchrono.delete("/_control/calls")
+    out = StringIO()
+
+    assert await preview_mapping(before, Console(file=out), wanted, None, as_json=True)
+
+    (said,) = json.loads(out.getvalue())["kinds"]
+    assert (said["kind"], said["would_create"]) == ("document", {"drchrono": 1, "salesforce": 1})
+    assert set(said["mapping"].values()) == {"added"}
+    assert (clinic.calls("drchrono", "POST /api/documents"), clinic.writes()) == (0, [])
 
 
 async def test_a_file_that_was_taken_off_is_found_when_all_there_is_is_gone_through(clinic, folder):
