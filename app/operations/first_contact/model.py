@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from app.runtime import Runtime
-from app.sync.model import Side
+from app.sync.model import Kind, Side
 
 if TYPE_CHECKING:
     from app.operations.first_contact.context import TrialContext
@@ -65,6 +65,7 @@ class TrialStep:
     does         what it does, for whoever is asked whether it may
     calls        so many at most
     is_patients  it needs a test patient
+    of           it is of a kind that a mapping need not have
     """
 
     id: str
@@ -75,6 +76,7 @@ class TrialStep:
     calls: int = 0
     try_out: "Callable[[TrialContext], Awaitable[None]] | None" = None
     is_patients: bool = False
+    of: Kind | None = None
 
     @property
     def is_asked(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from app.errors import Unavailable, VendorError
 from app.operations import audit
 from app.operations.first_contact import (
+    document_writes,
     drchrono_deliveries,
     drchrono_reads,
     drchrono_writes,
@@ -28,9 +29,11 @@ from app.sync.model import Lane, Side
 STEPS: tuple[TrialStep, ...] = (
     *drchrono_reads.STEPS,
     *drchrono_writes.STEPS,
+    *(step for step in document_writes.STEPS if step.side is Side.DRCHRONO),
     *drchrono_deliveries.STEPS,
     *salesforce_reads.STEPS,
     *salesforce_writes.STEPS,
+    *(step for step in document_writes.STEPS if step.side is Side.SALESFORCE),
 )
 _SPENT = "the calls of this hour are spent"
 TRIALS = {trial.id: trial for step in STEPS for trial in step.trials}
@@ -135,6 +138,8 @@ def _obstacle(step: TrialStep, context: TrialContext) -> str | None:
         return step.does
     if (context.drchrono if step.side is Side.DRCHRONO else context.salesforce) is None:
         return "that side is not connected: its settings are not there"
+    if step.of is not None and step.of not in context.runtime.mappings:
+        return f"the mapping has no [{step.of.value}] table"
     if step.is_patients and context.patient is None:
         return "it needs a test patient: --patient ID"
     return None

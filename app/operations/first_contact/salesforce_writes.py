@@ -22,8 +22,11 @@ _ROW = "home_phone"
 _CALL, _PATH = "PATCH composite/sobjects", "composite/sobjects"
 
 
-async def _record(context: TrialContext, *names: str) -> tuple[Salesforce, Table, dict[str, Any]]:
-    """Give the org, the patients' table, and the test patient's record with these fields."""
+async def record_of_patient(context: TrialContext, *names: str) -> tuple[Salesforce, Table, dict[str, Any]]:
+    """Give the org, the patients' table, and the test patient's record with these fields.
+
+    Raises  NotToldError where no record names the test patient, or several do; as `Salesforce.read`
+    """
     client, table = context.salesforce, context.runtime.mappings[Kind.PATIENT]
     assert client is not None
     found = await client.read(table.object, names, table.external_id, [], [context.patient or ""])
@@ -41,13 +44,13 @@ async def _edit(context: TrialContext) -> None:
     if row is None:
         raise NotToldError(f"the mapping has no {_ROW}")
     name = row.names[Side.SALESFORCE]
-    client, table, before = await _record(context, name)
+    client, table, before = await record_of_patient(context, name)
     old, phone = before.get(name), next(one for one in _PHONES if one != before.get(name))
 
     async def put_back() -> bool:
         assert context.runtime.salesforce is not None
         await context.runtime.salesforce.raw("PATCH", _PATH, _CALL, _collection(table, {"id": before["Id"], name: old}))
-        return (await _record(context, name))[2].get(name) == old
+        return (await record_of_patient(context, name))[2].get(name) == old
 
     latest = await context.latest_delivery(Side.SALESFORCE)
     async with context.restored(f"Salesforce, test patient: {name}", put_back):
@@ -59,7 +62,7 @@ async def _edit(context: TrialContext) -> None:
         is_fit = response.ok and isinstance(first, dict) and first.get("success") is True and "id" in first
         says = f"{response.status_code}, {seen_as(document)} of {seen_as(first)}"
         context.observe("collection", is_fit, says, names=sorted(first) if isinstance(first, dict) else [])
-        now = (await _record(context, name))[2]
+        now = (await record_of_patient(context, name))[2]
         is_new = now.get(name) == phone and str(now["SystemModstamp"]) > str(before["SystemModstamp"])
         context.observe("contact_read", is_new, "value and stamp are new" if is_new else "value or stamp are of before")
         arrived = await context.await_delivery(
@@ -74,7 +77,7 @@ async def _refused(context: TrialContext) -> None:
     row = context.runtime.mappings[Kind.PATIENT].rows.get("doctor")
     if row is None or Kind.DOCTOR not in context.runtime.mappings:
         raise NotToldError("the mapping has no doctor of a patient")
-    client, table, record = await _record(context)
+    client, table, record = await record_of_patient(context)
     doctors = context.runtime.mappings[Kind.DOCTOR]
     parent = {row.names[Side.SALESFORCE]: {doctors.external_id: NOBODY}}
     response = await client.raw("PATCH", _PATH, _CALL, _collection(table, {"id": record["Id"], **parent}))
@@ -90,7 +93,7 @@ async def _refused(context: TrialContext) -> None:
 
 
 async def _message(context: TrialContext) -> None:
-    _, table, record = await _record(context)
+    _, table, record = await record_of_patient(context)
     latest = await context.latest_delivery(Side.SALESFORCE)
     if not await context.operator.is_done(
         f"Edit the test patient's {table.object} in Salesforce: its home phone, and back."
