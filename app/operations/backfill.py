@@ -128,7 +128,8 @@ class KindState:
     def there(self) -> Mapping[Side, str]:
         """How many there are on each side, in words."""
         there = self.counts.get("there", {})
-        name = f"{self.object} record" if self.object.endswith("__c") else self.object
+        name = "File" if self.kind is Kind.DOCUMENT else self.object
+        name = f"{name} record" if name.endswith("__c") else name
         words = {Side.DRCHRONO: self.kind.value, Side.SALESFORCE: name}
         return {side: some(there.get(side, 0), word) for side, word in words.items()}
 

@@ -24,7 +24,6 @@ PAGES = {
     "deliveries": "/deliveries",
     "connections": "/connections",
     "audit": "/audit",
-    "check": "/check",
     "help": "/help",
 }
 LONGEST = 1200  # of a picture, in pixels
@@ -66,6 +65,7 @@ def main():
                 _conflict(page)
                 _delivery(page)
                 _sure(page)
+                _checked(page)
                 _mapping(page, here)
                 _sign_in(browser.new_context(base_url=here.given["PUBLIC_URL"], viewport=WIDE).new_page())
             context.close()
@@ -163,6 +163,14 @@ def _sure(page):
     page.locator("tbody").get_by_role("button", name="Dismiss").first.click()
     page.get_by_label("Dismiss, because").wait_for()
     _picture(page, "dismiss")
+
+
+def _checked(page):
+    """Picture what a check found."""
+    page.goto("/check")
+    page.get_by_role("button", name="Check now").click()
+    page.get_by_text("; ended").wait_for()
+    _picture(page, "check")
 
 
 def _mapping(page, here):

@@ -53,3 +53,17 @@ def test_what_is_not_loaded_is_said_in_one_line(found, says):
 
 def test_what_is_being_loaded_asks_nothing_of_a_person():
     assert note([patients(LoadState.LOADING, progress=READ)])[1] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        (Kind.PATIENT, "Contact", "2 Contacts"),
+        (Kind.APPOINTMENT, "DrChrono_Appointment__c", "2 DrChrono_Appointment__c records"),
+        (Kind.DOCUMENT, "ContentVersion", "2 Files"),
+    ],
+)
+def test_what_there_is_is_called_as_people_call_it(kind, name, words):
+    counted = Backfill(kind, counts=Counts(Counter({Side.SALESFORCE: 2})).as_json(), counted_at=AT)
+
+    assert KindState(kind, name, LoadState.NOT_LOADED, counted).there[Side.SALESFORCE] == words

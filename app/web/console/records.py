@@ -57,6 +57,7 @@ class _ListPlaces:
 
 
 _FIRST = _ListPlaces()
+_DOCUMENTS_ON_A_PAGE = 20  # both systems and the history stand below them
 
 
 @router.get("")
@@ -186,7 +187,7 @@ class _Filed:
 
 async def _documents(runtime: Runtime, caller: Caller, one: RecordView, before: str | None) -> _Filed:
     """Give a patient's documents; that they are shown is noted."""
-    shown = await documents.of_patient(runtime, one, before)
+    shown = await documents.of_patient(runtime, one, before, _DOCUMENTS_ON_A_PAGE)
     await note_view(runtime, caller.by, Action.LIST, documents.about(one), documents.ids(shown))
     items = await attention.of_links(runtime, [each.record.id for each in shown.items])
     rows = []

@@ -69,6 +69,16 @@ async def test_a_patients_record_lists_the_documents_with_state_and_why_and_has_
     assert (before.due_at, (await clinic.rows(document_polls))[0].due_at) == (None, None), "asked for just now"
 
 
+async def test_a_page_of_documents_begins_behind_the_page_before(clinic, filed, browser):
+    first = await listed(clinic, filed, limit=1)
+
+    page = await browser.open(f"{path_of(filed)}?documents_before={first['next']}")
+
+    shown = section(page, "documents")
+    newest, *older = [one["title"] for one in (await listed(clinic, filed))["items"]]
+    assert (newest in shown, [title in shown for title in older]) == (False, [True, True])
+
+
 async def test_scripts_read_the_same_page_by_page(clinic, filed):
     everything = await listed(clinic, filed)
     first = await listed(clinic, filed, limit=1)
