@@ -15,6 +15,7 @@ class FileFacts:
     doctor       the patient's doctor, by DrChrono's id
     others_live  another version of the File is a document that DrChrono has not archived; told of what has come to both
                  sides, where what DrChrono archives is taken off in Salesforce
+    unlinked     the records it is on that DrChrono does not know, where it is on no other: it is whose comes first
     """
 
     document_id: str
@@ -27,3 +28,4 @@ class FileFacts:
     earlier: str | None = None
     doctor: str | None = None
     others_live: bool = False
+    unlinked: tuple[str, ...] = ()

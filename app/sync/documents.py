@@ -1,8 +1,9 @@
 """Documents: whose a File is, by the records that it is on; whether it was taken off; which earlier one it replaces.
 
 A File may be on many records. It is the document of the patient whose record it is on; of several patients' it is that
-one's it was before, or was uploaded for. On no patient's any more it was taken off, which counts as deleted, unless the
-patient's own record has gone: then the document waits for its patient, and stays what it was. (Pure.)
+one's it was before, or was uploaded for; where none of them is linked, it is whose comes first. On no patient's any
+more it was taken off, which counts as deleted, unless the patient's own record has gone: then the document waits for
+its patient, and stays what it was. (Pure.)
 """
 
 from collections.abc import Collection, Mapping
@@ -46,9 +47,8 @@ def placed(table: Table, link: Link, version: Snapshot, where: Placement) -> Sna
         return _of(version, row.name, linked, linked.get(first) or next(iter(linked.values())))
     if link.is_pair and not linked:
         return Deleted()
-    if len(where.patients) == 1:
-        (record,) = where.patients
-        return replace(_of_nobody(version, row.name, PARENT_NOT_LINKED), unlinked={row.name: record})
+    if where.patients and not linked:
+        return _of_strangers(version, row.name, tuple(where.patients))
     return _of_nobody(version, row.name, SEVERAL_PATIENTS if where.patients else ON_NO_PATIENT)
 
 
@@ -56,6 +56,13 @@ def _of(version: Snapshot, name: str, linked: Mapping[str, str], patient: str) -
     assert version.file is not None
     record = next(record for record, one in linked.items() if one == patient)
     return replace(version, fields={**version.fields, name: patient}, file=replace(version.file, contact_id=record))
+
+
+def _of_strangers(version: Snapshot, name: str, records: tuple[str, ...]) -> Snapshot:
+    assert version.file is not None
+    record = version.file.contact_id if version.file.contact_id in records else records[0]
+    nobodys = _of_nobody(version, name, PARENT_NOT_LINKED)
+    return replace(nobodys, unlinked={name: record}, file=replace(version.file, contact_id=None, unlinked=records))
 
 
 def _of_nobody(version: Snapshot, name: str, why: str) -> Snapshot:

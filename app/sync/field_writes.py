@@ -10,7 +10,7 @@ from app.sync.base import Rules
 from app.sync.failure_causes import HELD
 from app.sync.mappings.table import Direction, OnConflict, Row, Table
 from app.sync.merge import merge
-from app.sync.model import Base, FieldResolution, Fields, Link, RecordRef, Side, Snapshot
+from app.sync.model import Base, FieldResolution, Fields, Kind, Link, RecordRef, Side, Snapshot
 from app.sync.pending_writes import LateLandings
 from app.sync.plan import Comparison, Create, Nothing, Write
 
@@ -112,8 +112,9 @@ def merge_of(
 
 def unlinked_parents(table: Table, salesforce: Snapshot) -> tuple[RecordRef, ...]:
     """Give what a record of Salesforce's refers to and DrChrono does not know: it follows once those come."""
-    refs = ((kind, salesforce.unlinked.get(name)) for name, kind in table.parents.items())
-    return tuple(RecordRef(Side.SALESFORCE, kind, id_) for kind, id_ in refs if id_ is not None)
+    named = [(kind, salesforce.unlinked.get(name)) for name, kind in table.parents.items()]
+    named += [(Kind.PATIENT, record) for record in (salesforce.file.unlinked if salesforce.file else ())]
+    return tuple(dict.fromkeys(RecordRef(Side.SALESFORCE, kind, id_) for kind, id_ in named if id_ is not None))
 
 
 def _fit(table: Table, side: Side, fields: Fields, zone: str = "") -> tuple[dict[str, str | None], dict[str, str]]:

@@ -81,6 +81,22 @@ async def test_once_its_contact_is_a_patient_the_file_follows(clinic, folder):
     assert await clinic.failures() == []
 
 
+async def test_a_file_on_several_contacts_is_of_the_one_who_becomes_a_patient(clinic, folder):
+    stranger, other = clinic.human_ticks_contact(Sync_To_DrChrono__c=False), clinic.human_enters_contact(LastName="Bo")
+    version = folder.uploads(other)
+    folder.puts_on(version, stranger)
+    await folder.told(version)
+    told = await clinic.failures()
+    clinic.human_edits_contact(stranger, Sync_To_DrChrono__c=True)
+
+    await clinic.hears()
+    await clinic.settles()
+
+    assert told == [("salesforce", "parent_not_linked", "FirstPublishLocationId")]
+    assert [one["description"] for one in folder.in_chart()] == ["Consent form"]
+    assert await clinic.failures() == []
+
+
 async def test_a_file_whose_patient_drchrono_does_not_show_waits_unread_and_is_sent_once_it_does(clinic, folder):
     patient, contact = await folder.has_a_patient()
     clinic.breaks(
