@@ -89,7 +89,7 @@ def _first_load(here, browser, people):
     page = context.new_page()
     page.goto("/")
     page.get_by_role("button", name="Preview", exact=True).click()
-    page.locator("dt", has_text="Counted").nth(1).wait_for()
+    page.locator("dt", has_text="Counted").nth(2).wait_for()  # of documents, too
     _picture(page, "first-load")
     page.get_by_role("button", name="Start the initial sync of patients").click()
     _picture(page, "first-load-sure")
