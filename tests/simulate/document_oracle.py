@@ -47,6 +47,8 @@ def reason(world, link, row):
             )
         case "gone_in_salesforce":
             return version and any(on) and document and document["archived"] is False and "its File is there"
+        case "INSUFFICIENT_ACCESS_OR_READONLY":  # a person's File that is on no record is nobody's else to edit
+            return version and on_records(world, version) and "its File is on a record"
         case "INVALID_CROSS_REFERENCE_KEY":
             return document and world.partner(DRCHRONO, document["patient"]) and "its patient has a Contact"
         case "gone_in_drchrono":
