@@ -23,6 +23,7 @@ class Batch:
     """One pass over what was taken: what it works with, by which rules, and since when (monotonic).
 
     answered  what DrChrono has answered of documents in this pass, by id, each with the address of its file
+    read      what the files of documents are known by whose bytes were read in it, by DrChrono's id
     """
 
     runtime: Runtime
@@ -30,6 +31,7 @@ class Batch:
     leased: LeasedBatch
     started: float = field(default_factory=monotonic)
     answered: dict[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    read: dict[str, str | None] = field(default_factory=dict, repr=False)
 
     @property
     def drchrono(self) -> DrChrono | None:

@@ -6,6 +6,7 @@ whether they may travel. In Salesforce the Files on the patient's record are sea
 DrChrono the patient's documents of the same title and date, whose bytes are read and compared. One content of one
 patient is matched by one worker at a time. An upload whose answer never came is looked for in the same way, and twice,
 before another may be tried. Where the patient is gone from the side that it goes to, it waits with the patient, unread.
+Where DrChrono may have replaced the bytes of a linked document, they are read again, and others become a new version.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from app.documents.content import OpenContent, inspect, lying_on
 from app.errors import DocumentNotReady, DocumentRefused, SyncError, Unauthorized, VendorError
 from app.ports import SealedColumn
 from app.store import dependencies, documents, identity_index
+from app.store.documents import StoredDocument
 from app.sync.create import recheck_unanswered_upload
 from app.sync.decide import decide
 from app.sync.deletions import is_deleted
@@ -33,16 +35,19 @@ from app.sync.failure_causes import (
     PARENT_DISMISSED,
     SAME_CONTENT,
 )
+from app.sync.field_writes import created
 from app.sync.file_types import FileType
 from app.sync.inspection import Inspection
-from app.sync.model import UPLOAD, Fields, Kind, Link, Parent, PendingWrite, RecordRef, Seen, Side, Snapshot
-from app.sync.plan import Create, FindCreated, Hold, Incomplete, LinkTo, Plan, ReadyPlan, Wait
+from app.sync.model import Fields, Kind, Link, Parent, RecordRef, Seen, Side, Snapshot
+from app.sync.pending_writes import open_upload
+from app.sync.plan import Create, FindCreated, Hold, Incomplete, LinkTo, Nothing, Plan, ReadyPlan, Wait
 from app.sync.snapshots import SideReader
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.documents import DrChronoDocuments, extension
 from app.vendors.salesforce.files import SalesforceFiles
 from workers.batch import Batch, Observed
 from workers.bisection import side_by_side
+from workers.document_files import file_mark, is_newer, is_unread, may_become_versions, unread_files
 from workers.read_documents import has_chart, without_record
 
 _AT_ONCE = 3  # bytes of so many are on their way together
@@ -54,10 +59,14 @@ async def match_documents(
 ) -> dict[str, ReadyPlan | SyncError]:
     """Give the plans, each upload and each search for one replaced by what was found of it, or why nothing could be."""
     looks = {one.link.id: one for one in observed}
+    agreed = [id_ for id_, plan in plans.items() if isinstance(plan, Nothing) and looks[id_].link.is_pair]
+    replaced = await unread_files(batch.runtime, agreed)
     asked = {
         link_id: (looks[link_id], plan)
         for link_id, plan in plans.items()
-        if isinstance(plan, Create | FindCreated) or (isinstance(plan, LinkTo) and _is_a_hint(looks[link_id]))
+        if isinstance(plan, Create | FindCreated)
+        or (isinstance(plan, LinkTo) and _is_a_hint(looks[link_id]))
+        or (isinstance(plan, Nothing) and link_id in replaced)
     }
     ready = {link_id: plan for link_id, plan in plans.items() if not isinstance(plan, FindCreated)}
     if not asked:
@@ -66,9 +75,9 @@ async def match_documents(
         gone = await without_record(batch, _owners(batch, plans.values()))
     except VendorError as error:
         return ready | dict.fromkeys(asked, error)
-    search, turns = DocumentSearch(batch, gone), asyncio.Semaphore(_AT_ONCE)
+    search, turns = DocumentSearch(batch, replaced, gone), asyncio.Semaphore(_AT_ONCE)
 
-    async def judge(one: tuple[Observed, Create | FindCreated | LinkTo]) -> ReadyPlan:
+    async def judge(one: tuple[Observed, Create | FindCreated | LinkTo | Nothing]) -> ReadyPlan:
         async with turns:
             return await search.judge(*one)
 
@@ -107,11 +116,13 @@ class _Found:
 class DocumentSearch:
     """The searches of one batch.
 
-    gone  the patients whose record is not there in Salesforce, by DrChrono's ids
-    met   the contents that it has matched, each for one record
+    replaced  link id -> what is kept of a document whose file may be another one by now
+    gone      the patients whose record is not there in Salesforce, by DrChrono's ids
+    met       the contents that it has matched, each for one record
     """
 
     batch: Batch
+    replaced: Mapping[str, StoredDocument]
     gone: frozenset[str] = frozenset()
     met: set[str] = field(default_factory=set)
 
@@ -130,11 +141,13 @@ class DocumentSearch:
             raise Unauthorized(Side.DRCHRONO.value, "GET /api/documents", code="NOT_CONNECTED")
         return DrChronoDocuments(self.batch.drchrono)
 
-    async def judge(self, observed: Observed, plan: Create | FindCreated | LinkTo) -> ReadyPlan:
-        """Say what becomes of a document that is to be made, may have been, or names one.
+    async def judge(self, observed: Observed, plan: Create | FindCreated | LinkTo | Nothing) -> ReadyPlan:
+        """Say what becomes of a document that is to be made, may have been, names one, or may have another file.
 
         Raises  SyncError
         """
+        if isinstance(plan, Nothing):
+            return await self._replacing(observed, plan)
         if isinstance(plan, LinkTo):
             return await self._named(observed, plan)
         if observed.link.drchrono_id is not None:
@@ -160,6 +173,27 @@ class DocumentSearch:
             return anew
         return await self._to_drchrono(replace(observed, seen=seen), anew)
 
+    async def _replacing(self, observed: Observed, plan: Nothing) -> ReadyPlan:
+        """Have other bytes become a new version; what is not served yet, or has another text, is the next list's."""
+        assert isinstance(observed.seen, Seen)
+        link, before, rules = observed.link, observed.seen.drchrono, self.batch.rules
+        record = await self.documents.read(link.drchrono_id or "")
+        if record is None or not isinstance(before, Snapshot) or not isinstance(observed.seen.salesforce, Snapshot):
+            return plan
+        shown = SideReader(rules.table).drchrono(wire.record_id(record), record, wire.version(record))
+        if rules.table.differing(shown, before):
+            return plan
+        try:
+            content = await self._bytes_of(link, record)
+        except DocumentNotReady as error:
+            if error.cause != BYTES_MISSING:
+                raise
+            return plan
+        stamp = self.replaced[link.id].content_stamp
+        if stamp is not None and content.matches(self.batch.runtime.keys, link.id, stamp) is not False:
+            return plan
+        return await self._to_salesforce(observed, created(rules, shown))
+
     async def _to_salesforce(self, observed: Observed, plan: Create | FindCreated) -> ReadyPlan:
         link = observed.link
         record = await self.documents.read(link.drchrono_id or "")
@@ -179,10 +213,10 @@ class DocumentSearch:
             return Wait(NO_PARENT, self.batch.leased.now + _AGAIN, here)
         if patient in self.gone:
             return Wait(NO_PARENT, self.batch.leased.now + _AGAIN)
-        content = await self._inspected(link, Side.DRCHRONO, lambda: self.documents.content(record), extension(record))
+        content = await self._bytes_of(link, record)
         if not await self._is_ours(link, patient, content):
             return self._later()
-        found = await self._in_salesforce(link, contact, content)
+        found = await self._in_salesforce(observed, contact, content)
         return self._judged(link, plan, found, content, Side.SALESFORCE)
 
     async def _not_shown(self, link: Link, plan: Create | FindCreated) -> ReadyPlan:
@@ -197,15 +231,28 @@ class DocumentSearch:
         ids = sorted(str(row["Id"]) for row in rows)
         taken = await identity_index.already_paired(self.batch.runtime.database, Kind.DOCUMENT, Side.SALESFORCE, ids)
         made = next((id_ for id_ in ids if id_ not in taken), None)
-        return recheck_unanswered_upload(rules, _attempt(link, Side.SALESFORCE), made, now, may_show=False)
+        return recheck_unanswered_upload(rules, open_upload(link, Side.SALESFORCE), made, now, may_show=False)
 
-    async def _in_salesforce(self, link: Link, contact: str, content: Inspection) -> _Found:
-        """Search the Files on a patient's record: the one that names this document, else one with its bytes."""
+    async def _bytes_of(self, link: Link, record: Mapping[str, Any]) -> Inspection:
+        """Give what the bytes of a document in DrChrono are; by which file they are known, is noted."""
+        found = await self._inspected(link, Side.DRCHRONO, lambda: self.documents.content(record), extension(record))
+        self.batch.read[link.drchrono_id or ""] = file_mark(self.batch.runtime, record)
+        return found
+
+    async def _in_salesforce(self, observed: Observed, contact: str, content: Inspection) -> _Found:
+        """Search the Files on a patient's record: the one that names this document, else one with its bytes.
+
+        Of a document that is there already only a newer version of its File counts.
+        """
+        link, seen = observed.link, observed.seen
         same = [one for one in await self.files.with_checksum(contact, content.md5) if one.get("Id")]
         taken = await identity_index.already_paired(
             self.batch.runtime.database, Kind.DOCUMENT, Side.SALESFORCE, {one["Id"] for one in same}
         )
         free = [one for one in same if one["Id"] not in taken]
+        if link.is_pair:
+            version = seen.salesforce.file if isinstance(seen, Seen) and isinstance(seen.salesforce, Snapshot) else None
+            free = [one for one in free if version is not None and is_newer(one, version)]
         name = self.batch.rules.table.external_id
         named = [one for one in free if str(one.get(name) or "").strip() == link.drchrono_id]
         unnamed = [one for one in free if not str(one.get(name) or "").strip()]
@@ -215,9 +262,9 @@ class DocumentSearch:
     async def _to_drchrono(self, observed: Observed, plan: Create | FindCreated) -> ReadyPlan:
         link, seen = observed.link, observed.seen
         assert isinstance(seen, Seen)
-        attempt = next((one for one in link.own_writes if one.call == UPLOAD), None)
+        attempt = open_upload(link, Side.DRCHRONO) if isinstance(plan, FindCreated) else None
         who: Fields = plan.fields if isinstance(plan, Create) else {}
-        if isinstance(plan, FindCreated) and attempt is not None and attempt.sent is not None:
+        if attempt is not None and attempt.sent is not None:
             who = self.batch.runtime.vault.open(attempt.sent, SealedColumn.WRITE_SENT.of(attempt.id))
         row = self.batch.rules.table.row_of("patient")
         assert row is not None
@@ -275,7 +322,9 @@ class DocumentSearch:
             one.content_stamp is not None and content.matches(keys, one.link_id, one.content_stamp)
             for one in kept.values()
         )
-        is_open = False
+        is_open = await may_become_versions(
+            self.batch.runtime, [id_ for id_ in taken if is_unread(kept.get(taken[id_]))]
+        )
         for id_, record in sorted(alike.items()):
             if id_ in taken:
                 continue
@@ -284,7 +333,7 @@ class DocumentSearch:
             except DocumentNotReady as error:
                 if error.cause != BYTES_MISSING:
                     raise
-                is_open = not self._is_given_up(link)
+                is_open = is_open or not self._is_given_up(link)
                 continue
             if other is not None and (other.size, other.sha256) == (content.size, content.sha256):
                 return _Found(id_)
@@ -320,7 +369,7 @@ class DocumentSearch:
                 raise
 
     def _is_given_up(self, link: Link) -> bool:
-        return is_given_up(ULID.from_str(link.id).datetime, self.batch.leased.now)
+        return not link.is_pair and is_given_up(ULID.from_str(link.id).datetime, self.batch.leased.now)
 
     async def _is_ours(self, link: Link, patient: str, content: Inspection) -> bool:
         """Say whether this content of this patient may be matched for this record; for no other until it is saved."""
@@ -340,14 +389,10 @@ class DocumentSearch:
     ) -> ReadyPlan:
         if isinstance(plan, FindCreated):
             rules, now = self.batch.rules, self.batch.leased.now
-            judged = recheck_unanswered_upload(rules, _attempt(link, side), found.id, now, may_show=found.is_open)
+            judged = recheck_unanswered_upload(rules, open_upload(link, side), found.id, now, may_show=found.is_open)
             return replace(judged, content=content) if isinstance(judged, LinkTo) else judged
         if found.id is not None:
             return LinkTo(found.id, content)
         if found.is_open:
             return Wait(BUSY, self.batch.leased.now + _AGAIN)
         return Hold(SAME_CONTENT) if found.is_sent else replace(plan, content=content)
-
-
-def _attempt(link: Link, side: Side) -> PendingWrite:
-    return next(one for one in link.own_writes if one.call == UPLOAD and one.side is side)

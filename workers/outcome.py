@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from app.errors import Gone, SyncError
+from app.errors import DocumentRefused, Gone, SyncError
 from app.metrics import definitions as tallies
 from app.store.outcomes import save
 from app.store.result import Effects, Identity, LinkChange, Result, Retry
@@ -102,7 +102,8 @@ def outcome_of(batch: Batch, observed: Observed, plan: ReadyPlan | SyncError | N
     """Give what to save of one look; `plan`: what was planned of it, or why nothing could be."""
     seen = plan if isinstance(plan, SyncError) else observed.seen
     if isinstance(seen, SyncError):
-        result = replace(not_read(batch, observed.due, seen), identity=identity_of(batch.rules, observed))
+        both = observed.seen if isinstance(seen, DocumentRefused) and isinstance(observed.seen, Seen) else None
+        result = replace(not_read(batch, observed.due, seen, both), identity=identity_of(batch.rules, observed))
     else:
         assert plan is not None
         assert not isinstance(plan, SyncError)

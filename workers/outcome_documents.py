@@ -1,7 +1,8 @@
 """What a look has found of a document beside its link, to be saved with it; and of a patient, whose documents to list.
 
 Of the bytes a keyed hash, size and type are kept, once both sides are known to have the same; of whom it is, the
-patient's id, as both last agreed. A new version's document replaces that of the version before.
+patient's id, as both last agreed. A new version's document replaces that of the version before. Of a document that is
+linked already, whose bytes were replaced, they are kept once the new version is there.
 """
 
 from dataclasses import replace
@@ -10,7 +11,7 @@ from app.store.documents import StoredDocument
 from app.store.result import Result, Retry
 from app.sync.card_requests import asks_for_sync
 from app.sync.model import Kind, Lane, Seen, Side, Snapshot
-from app.sync.plan import Create, LinkTo, ReadyPlan, Write
+from app.sync.plan import Create, LinkTo, Nothing, ReadyPlan, Write
 from workers.batch import Batch, Observed
 
 
@@ -29,11 +30,15 @@ def with_documents(batch: Batch, observed: Observed, result: Result, plan: Ready
         again_at = batch.leased.now + batch.rules.confirm_after
         link = replace(result.link, confirm_due_at=again_at)
         result = replace(result, link=link, retry=result.retry or Retry(batch.rules.confirm_after, Lane.CONFIRM))
-    content = plan.content if isinstance(plan, Create | LinkTo) else None
+    was_linked, is_as_it_was = observed.link.is_pair, result.link.salesforce_id == observed.link.salesforce_id
+    content = plan.content if isinstance(plan, Create | LinkTo) and not (was_linked and is_as_it_was) else None
     stored = StoredDocument(result.link.id, _patient(batch, observed, result))
     if content is not None:
         stamp = content.stamp(batch.runtime.keys, result.link.id)
         stored = replace(stored, content_stamp=stamp, size_bytes=content.size, type=content.type.value)
+    if content is not None or isinstance(plan, Nothing):
+        read = batch.read.get(result.link.drchrono_id or "")
+        stored = replace(stored, file_read=read, file_shown=read)
     return replace(result, document=stored, replaces=_replaced(observed, result))
 
 

@@ -41,13 +41,16 @@ _NO_QUESTIONS = (WRITE_UNSETTLED, NO_PARENT, BUSY, UNSETTLED)  # it waits, but n
 _ASK_AGAIN = timedelta(minutes=1)
 
 
-def not_read(batch: Batch, due: Due, error: SyncError) -> Result:
-    """Give the result of a link whose sides could not be seen, or of which nothing could be matched."""
+def not_read(batch: Batch, due: Due, error: SyncError, seen: Seen | None = None) -> Result:
+    """Give the result of a link whose sides could not be seen, or of which nothing could be matched.
+
+    seen  what both sides hold of a document whose bytes may not travel: while they hold it, they are not read again
+    """
     kept = Result(due, due.link, attempts=due.attempts)
     # refused whoever it is about: a permission, the mapping
     if isinstance(error, Rejected) and not isinstance(error, IdRefused) and error.side == Side.SALESFORCE:
         return replace(kept, retry=Retry(_ASK_AGAIN, Lane.RETRY, error.cause))
-    return failed(batch, kept, error, None)
+    return failed(batch, kept, error, seen)
 
 
 def waiting(batch: Batch, read: Result, plan: Wait) -> Result:

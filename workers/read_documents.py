@@ -52,6 +52,8 @@ async def with_placements(
     earlier = await _earlier(batch, lone)
     named = {one.key for one in lone.values() if one.key is not None}
     taken = await already_paired(batch.runtime.database, Kind.DOCUMENT, Side.DRCHRONO, named) if named else set()
+    replaced = await _replaced(batch, lone, taken)
+    earlier = {id_: document for id_, document in earlier.items() if id_ not in replaced}
     found: dict[str, Snapshot | Deleted] = {**held}
     for link_id, version in versions.items():
         assert version.file is not None
@@ -60,6 +62,8 @@ async def with_placements(
         where = Placement({one: linked[one] for one in records}, of, is_there=of is not None and of[1] in there)
         if link_id in lone:
             version = without_inherited_key(version, taken)  # noqa: PLW2901
+            if version.id in replaced:
+                version = replace(version, is_opted_in=False)  # noqa: PLW2901
         one = placed(batch.rules.table, by_id[link_id], version, where)
         found[link_id] = _with_origin(one, there, earlier) if isinstance(one, Snapshot) else one
     found |= await _with_others(batch, by_id, found) if batch.rules.deletes else {}
@@ -216,3 +220,23 @@ async def _earlier(batch: Batch, lone: Mapping[str, Snapshot]) -> dict[str, str]
         if before:
             found[one.id] = max(before)[1]
     return found
+
+
+async def _replaced(batch: Batch, lone: Mapping[str, Snapshot], taken: Collection[str]) -> set[str]:
+    """Give the Ids of versions that name a document which a newer version of their File is: they are none any more."""
+    old = {one.id: one.file for one in lone.values() if one.key in taken and one.file is not None}
+    if not old:
+        return set()
+    rows = await _versions_of(batch, {file.document_id for file in old.values()})
+    refs = {RecordRef(Side.SALESFORCE, Kind.DOCUMENT, str(row["Id"])) for row in rows}
+    known = await dependencies.drchrono_ids_of(batch.runtime.database, refs)
+    newest = {
+        (_file(row), known[Kind.DOCUMENT, str(row["Id"])]): _number(row)
+        for row in rows
+        if (Kind.DOCUMENT, str(row["Id"])) in known
+    }
+    return {
+        one.id
+        for one in lone.values()
+        if (file := old.get(one.id)) is not None and newest.get((file.document_id, one.key or ""), 0) > file.number
+    }

@@ -79,7 +79,10 @@ async def patch(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> 
 
 
 async def create(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) -> Sequence[Answered]:
-    """Upload each document to Salesforce as a File of its patient's record, and give what was answered."""
+    """Upload each document to Salesforce as a File of its patient's record, and give what was answered.
+
+    One that was replaced in DrChrono becomes a new version of the File that it is.
+    """
     table, files = batch.rules.table, SalesforceFiles(batch.salesforce)
     records = await _records(batch, writes)
 
@@ -98,7 +101,11 @@ async def create(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) ->
             **table.constants,
             **own,
             table.external_id: write.link.drchrono_id,
-            "FirstPublishLocationId": record,
+            **(
+                {"FirstPublishLocationId": record}
+                if write.file is None
+                else {"ContentDocumentId": write.file.document_id}
+            ),
         }
         opened: OpenContent = lambda: practice.content(raw)  # noqa: E731
         lease.must_outlast_a_write()

@@ -93,8 +93,10 @@ def _prepare_create(batch: Batch, link: Link, seen: Seen, plan: Create) -> Prepa
         sent=sent,
         id=entry_id,
     )
-    id_ = before.id if isinstance(before, Snapshot) else link.id_on(plan.side)
-    return PreparedWrite(link, id_, entry, plan.fields, {}, plan.zone, plan.extra, content=plan.content)
+    is_upload = plan.content is not None  # which makes a record, or the next version of one, and changes none
+    id_ = None if is_upload else before.id if isinstance(before, Snapshot) else link.id_on(plan.side)
+    file = before.file if isinstance(before, Snapshot) else None
+    return PreparedWrite(link, id_, entry, plan.fields, {}, plan.zone, plan.extra, content=plan.content, file=file)
 
 
 def _prepare_removal(batch: Batch, link: Link, seen: Seen, call: str, beside: Mapping[str, Any]) -> PreparedWrite:

@@ -17,7 +17,7 @@ from app.store.database import Database, DialectInsert, Insert, among
 from app.store.tables import document_polls, documents, failures, links
 from app.sync.model import Kind, Lane
 
-_KEPT = ("patient_id", "content_stamp", "size_bytes", "type", "replaced_by")
+_KEPT = ("patient_id", "content_stamp", "size_bytes", "type", "replaced_by", "file_read", "file_shown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class StoredDocument:
     patient_id     the patient's id in DrChrono
     content_stamp  a keyed hash of its bytes
     replaced_by    DrChrono's id of the document of a newer version
+    file_read      what DrChrono's file whose bytes were read last is known by
+    file_shown     the same of one that it has shown since, which may be another
     """
 
     link_id: str
@@ -35,6 +37,8 @@ class StoredDocument:
     size_bytes: int | None = None
     type: str | None = None
     replaced_by: str | None = None
+    file_read: str | None = None
+    file_shown: str | None = None
 
 
 def _upserted(insert: Insert) -> sa.Executable:
@@ -50,6 +54,12 @@ async def keep(connection: AsyncConnection, found: Iterable[StoredDocument]) -> 
     rows = [{"link_id": one.link_id, **{name: getattr(one, name) for name in _KEPT}} for one in found]
     if rows:
         await connection.execute(_KEEP.on(connection), sorted(rows, key=lambda row: str(row["link_id"])))
+
+
+async def note_files(database: Database, found: Sequence[StoredDocument]) -> None:
+    """Keep what lists have shown of documents' files."""
+    if found:
+        await database.transact(lambda connection: keep(connection, found))
 
 
 _OF_LINKS = sa.select(documents).where(documents.c.link_id.in_(among("p_ids")))
@@ -185,13 +195,16 @@ async def records_of(database: Database, patient_ids: Collection[str], *, in_the
 _FAILED = sa.select(links.c.drchrono_id, links.c.floor).where(
     links.c.kind == Kind.DOCUMENT.value,
     links.c.drchrono_id.in_(among("p_ids")),
-    links.c.salesforce_id.is_(None),
+    sa.or_(
+        links.c.salesforce_id.is_(None),
+        sa.exists().where(documents.c.link_id == links.c.id, documents.c.file_shown != documents.c.file_read),
+    ),
     sa.exists().where(failures.c.link_id == links.c.id),
 )
 
 
 async def refused_at(database: Database, document_ids: Collection[str]) -> dict[str, str]:
-    """Give, of documents that failed to travel, the stamp that they had then: while they have it, nothing is new."""
+    """Give, of documents whose file failed to travel, the stamp that they had then: while they have it, none is new."""
     rows = await database.read(_FAILED, {"p_ids": sorted(document_ids)}) if document_ids else []
     return {row.drchrono_id: row.floor for row in rows}
 

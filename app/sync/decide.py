@@ -74,7 +74,7 @@ def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
         return _lone(rules, link, seen, now)
     if isinstance(seen.drchrono, Snapshot) and seen.drchrono.skipped and link.salesforce_id is None:
         return Nothing(seen.drchrono.skipped)
-    if link.salesforce_id is None and any(write.call == UPLOAD for write in link.own_writes):
+    if any(write.call == UPLOAD and write.side is Side.SALESFORCE for write in link.own_writes):
         return FindCreated()
     if (again := _not_shown_yet(rules, link, seen, now)) is not None:
         return again

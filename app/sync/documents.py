@@ -83,3 +83,13 @@ def without_inherited_key(version: Snapshot, others: Collection[str]) -> Snapsho
 def is_given_up(heard_at: datetime, now: datetime) -> bool:
     """Say whether bytes that are not there are waited for no more, of a document that was heard of at some moment."""
     return now - heard_at > _LONGEST_MISSING
+
+
+def may_have_another_file(read: str | None, shown: str | None) -> bool:
+    """Say whether a document's file may be another than the one that was read: its stamp and its address have moved.
+
+    read, shown  what each is known by: the document's stamp, and a hash of the address; None where it is not known
+    """
+    if read is None or shown is None:
+        return False
+    return all(one != other for one, other in zip(read.split(" "), shown.split(" "), strict=True))

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from app.sync.base import Rules
 from app.sync.mappings.table import EXTERNAL_ID
-from app.sync.model import Absent, Base, Deleted, Fields, Link, NothingNew, PendingWrite, Seen, Side, Snapshot
+from app.sync.model import UPLOAD, Absent, Base, Deleted, Fields, Link, NothingNew, PendingWrite, Seen, Side, Snapshot
 from app.sync.plan import Comparison
 
 
@@ -39,6 +39,11 @@ def write_reasons(rules: Rules, compared: Comparison, fields: Fields) -> Mapping
     told |= dict.fromkeys(compared.decided, "a person decided")
     told |= {name: "put back: an earlier write landed late" for name in came_back(compared) if name not in told}
     return {name: why for name, why in told.items() if name in fields}
+
+
+def open_upload(link: Link, side: Side) -> PendingWrite:
+    """Give the upload to a side of which it is not known whether it has happened; there is one."""
+    return next(one for one in link.own_writes if one.call == UPLOAD and one.side is side)
 
 
 def has_landed(rules: Rules, link: Link, write: PendingWrite, seen: Seen) -> bool:

@@ -44,6 +44,7 @@ from workers.compare.listing import (
     unloaded,
 )
 from workers.compare.preview import preview_batch
+from workers.document_files import with_other_files
 from workers.lease import LeasedScan, renewing
 from workers.read import reader_of
 from workers.read_documents import with_placements
@@ -196,6 +197,7 @@ class ScanRun:
         rows = await of_linked_patients(self.runtime, rows) if kind is Kind.DOCUMENT else rows
         agreed = await links.links_to_compare(self.runtime.database, kind, [wire.record_id(row) for row in rows])
         told = changed_rows(rules, rows, agreed)
+        told = await with_other_files(self.runtime, rows, agreed, told) if kind is Kind.DOCUMENT else told
         pairs = {record_id: link for record_id, link in agreed.items() if link.is_pair}
         news = {record_id: wire.version(row) for record_id, row in told.items() if record_id not in pairs}
         for left_alone in await self._unloaded(Side.DRCHRONO, news):

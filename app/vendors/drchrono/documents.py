@@ -136,8 +136,13 @@ def _address(record: Mapping[str, Any]) -> str:
 
 def extension(record: Mapping[str, Any]) -> str:
     """Give the extension that a document's file has, by its address; empty where that shows none."""
+    return extension_of(address_path(record) or "")
+
+
+def address_path(record: Mapping[str, Any]) -> str | None:
+    """Give the path of the address of a document's file, without its signature; None where there is none."""
     found = record.get("document")
     try:
-        return extension_of(urlsplit(found).path) if isinstance(found, str) else ""
+        return urlsplit(found).path or None if isinstance(found, str) else None
     except ValueError:
-        return ""
+        return None

@@ -112,6 +112,18 @@ async def test_what_may_not_travel_is_a_failure_by_name_beside_healthy_ones(clin
     assert [found[1] for found in await clinic.failures()] == [cause]
 
 
+async def test_what_may_not_travel_is_not_read_again_while_it_is_what_it_was(clinic, folder):
+    patient, _ = await folder.has_a_patient()
+    folder.files(patient, b"MZ\x90\x00 a program")
+    await folder.compares()
+    clinic.drchrono.delete("/_control/calls")
+
+    await folder.compares()
+
+    assert clinic.calls("drchrono", "GET /api/documents/{id}") == 0
+    assert [found[1] for found in await clinic.failures()] == ["document_type_refused"]
+
+
 async def test_a_file_with_the_same_bytes_on_the_contact_is_that_document(clinic, folder):
     patient, contact = await folder.has_a_patient()
     version = folder.uploads(contact, a_pdf(), Send_To_DrChrono__c=False, Title="Referral letter")

@@ -1,0 +1,112 @@
+"""The bytes of a document are replaced in DrChrono under its id: its File gets a new version, and that once."""
+
+import base64
+from datetime import timedelta
+
+import pytest
+
+from app.store import documents
+from app.sync.model import Kind
+from tests.flow.documents.folder import a_pdf, md5
+from tests.flow.documents.test_unkind import ends
+
+UPLOAD = "POST /services/data"
+
+
+def replaces(folder, document, content, **fields):
+    """Somebody at the practice replaces the file of a document."""
+    return folder.edits(document, file=base64.b64encode(content).decode(), **fields)
+
+
+@pytest.fixture
+async def both(clinic, folder):
+    """A document that both sides have, and whose file was seen since; gives it and its version."""
+    patient, _ = await folder.has_a_patient()
+    document = folder.files(patient)
+    await folder.compares()
+    return document, folder.version()
+
+
+async def assert_two_versions(clinic, folder, first, content):
+    one, two = folder.versions()
+    assert one["ContentDocumentId"] == two["ContentDocumentId"] == first["ContentDocumentId"]
+    assert (one["Checksum"], two["Checksum"]) == (first["Checksum"], md5(content))
+    (link,) = await clinic.links(Kind.DOCUMENT)
+    assert (link.salesforce_id, link.due_at) == (two["Id"], None)
+    assert len(folder.in_chart()) == 1
+    assert await clinic.failures() == []
+
+
+async def test_a_replaced_file_becomes_a_new_version_once(clinic, folder, both):
+    document, first = both
+
+    replaces(folder, document, a_pdf("page two"))
+    await folder.compares()
+    await folder.told(folder.versions()[-1], "INSERT")
+    await folder.compares()
+    await folder.loads()
+
+    await assert_two_versions(clinic, folder, first, a_pdf("page two"))
+    assert {one["Title"] for one in folder.versions()} == {"Referral letter (2026-11-03)"}
+
+
+async def test_a_document_of_salesforces_that_was_replaced_in_drchrono_comes_back_as_a_version(clinic, folder):
+    _, contact = await folder.has_a_patient()
+    first = folder.uploads(contact)
+    await folder.told(first)
+    for _ in range(2):  # the first list shows no file yet
+        await folder.compares()
+    (document,) = folder.in_chart()
+
+    replaces(folder, document, a_pdf("signed"))
+    await folder.compares()
+    await folder.told(folder.versions()[-1], "INSERT")
+    await folder.loads()
+
+    await assert_two_versions(clinic, folder, first, a_pdf("signed"))
+
+
+async def test_an_edited_text_reads_no_bytes_and_the_same_bytes_anew_make_no_version(clinic, folder, both):
+    document, _ = both
+    clinic.drchrono.delete("/_control/calls")
+
+    folder.edits(document, description="Letter")
+    await folder.compares()
+    after_an_edit = clinic.calls("drchrono", "GET /api/documents/{id}")
+    replaces(folder, document, a_pdf())
+    await folder.compares()
+    once = clinic.calls("drchrono", "GET /api/documents/{id}")
+    await folder.compares()
+
+    assert (after_an_edit, once) == (0, 1)
+    assert clinic.calls("drchrono", "GET /api/documents/{id}") == 1
+    assert len(folder.versions()) == 1
+
+
+@pytest.mark.parametrize("fault", ["drop_after_commit", "drop_before"])
+async def test_an_unanswered_new_version_is_found_or_made_once(clinic, folder, both, fault):
+    document, first = both
+    replaces(folder, document, a_pdf("page two"))
+    clinic.breaks("salesforce", UPLOAD, fault)
+
+    await folder.compares()
+    await folder.told(folder.versions()[-1], "INSERT")
+    await ends(clinic)
+    await folder.compares()
+
+    await assert_two_versions(clinic, folder, first, a_pdf("page two"))
+
+
+async def test_a_replacement_that_may_not_travel_is_a_failure_and_is_read_once(clinic, folder, both):
+    document, first = both
+    replaces(folder, document, b"MZ\x90\x00 a program")
+
+    await folder.compares()
+    clinic.drchrono.delete("/_control/calls")
+    await documents.want_opened(clinic.runtime.database, str(document["patient"]), timedelta(0))
+    await folder.polls()
+    await clinic.settles()
+
+    assert clinic.calls("drchrono", "GET /api/documents") == 1, "the list"
+    assert [found[:2] for found in await clinic.failures()] == [("drchrono", "document_type_refused")]
+    assert folder.version()["Id"] == first["Id"]
