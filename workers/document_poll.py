@@ -7,10 +7,12 @@ a person waits it is asked for at once. And what a newer version has replaced is
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import partial
+from time import monotonic
 
 from ulid import ULID
 
-from app.errors import Gone, Rejected, SyncError
+from app.errors import Gone, Rejected, SyncError, Unavailable
 from app.log import log
 from app.ports import Inbox
 from app.runtime import Runtime
@@ -25,6 +27,7 @@ from workers.document_files import with_other_files
 
 LOOK_EVERY_S = 2.0
 _AT_ONCE = 5
+_GOOD_FOR_S = 5.0  # of a description that was read: DrChrono takes no write on condition
 _HELD = timedelta(minutes=1)  # should we die in the midst of it, or DrChrono not answer
 
 
@@ -79,6 +82,7 @@ async def tell_replaced(runtime: Runtime) -> None:
     """Have documents in DrChrono say in their description which one replaces them.
 
     Nothing of it travels, and saying it twice is saying it once: so it is not journalled, and tried until it is there.
+    What has to wait for a call after a description was read is not written: it may have been edited since.
 
     Raises  StoreUnavailable
     """
@@ -88,12 +92,23 @@ async def tell_replaced(runtime: Runtime) -> None:
     practice = DrChronoDocuments(client)
     for link_id, document_id, replaced_by in await documents.untold(runtime.database, _AT_ONCE):
         try:
+            read_at = monotonic()
             record = await practice.read(document_id)
             description = str((record or {}).get("description") or "")
             if record is not None and replacement_in(description) != replaced_by:
-                await practice.change(document_id, {"description": with_replacement(description, replaced_by)})
+                said = {"description": with_replacement(description, replaced_by)}
+                await practice.change(document_id, said, partial(must_be_fresh, read_at))
         except SyncError as error:
             log.info("documents.not_told", error=type(error).__name__, cause=str(error))
             if not isinstance(error, Rejected | Gone):  # of the one that it is refused for, our own list says so
                 return
         await documents.note_told(runtime.database, link_id, replaced_by)
+
+
+def must_be_fresh(read_at: float) -> None:
+    """Let a write start that rests on what was read just now; `read_at`: when it was asked for (monotonic).
+
+    Raises  Unavailable
+    """
+    if monotonic() - read_at > _GOOD_FOR_S:
+        raise Unavailable(Side.DRCHRONO.value, "PATCH /api/documents/{id}", code="READ_TOO_LONG_AGO")
