@@ -59,7 +59,8 @@ async def with_placements(
         assert version.file is not None
         records = on_patients.get(version.file.document_id, [])
         of = filed.get(link_id)
-        where = Placement({one: linked[one] for one in records}, of, is_there=of is not None and of[1] in there)
+        is_there = of is not None and (of[1] in there or of[1] in linked)
+        where = Placement({one: linked[one] for one in records}, of, is_there=is_there)
         if link_id in lone:
             version = without_inherited_key(version, taken)  # noqa: PLW2901
             if version.id in replaced:

@@ -64,6 +64,20 @@ async def test_a_file_that_is_taken_off_its_contact_is_archived_in_drchrono_and_
     assert await clinic.failures() == []
 
 
+async def test_a_file_that_is_taken_off_beside_one_that_stays_is_archived(clinic, folder, both):
+    patient, contact, document, version = both
+    folder.files(patient, a_pdf("another"), description="Another")
+    await folder.compares()
+
+    folder.takes_off(version, contact)
+    for one in folder.versions():
+        await folder.tells(one)
+    await settles_in_time(clinic)
+
+    assert {one["id"] for one in folder.in_chart() if one["archived"]} == {document["id"]}
+    assert await clinic.failures() == []
+
+
 async def test_a_file_that_is_deleted_is_archived_in_drchrono_and_marked_when_it_comes_back(clinic, folder, both):
     _, _, _, version = both
     path = f"/_control/records/ContentDocument/{version['ContentDocumentId']}"
