@@ -41,8 +41,8 @@ def placed(table: Table, link: Link, version: Snapshot, where: Placement) -> Sna
     if where.filed is not None and where.filed[0] in linked.values():
         return _of(version, row.name, linked, where.filed[0])
     if where.filed is not None and link.is_pair and not where.is_there:
-        fields = {name: value for name, value in version.fields.items() if name != row.name}
-        return replace(version, fields=fields)  # whose it is, is not known now: so it is whose it was
+        fields = {**version.fields, row.name: where.filed[0]}  # on nobody's record now: so it is whose it was
+        return replace(version, fields=fields, file=replace(version.file, contact_id=None))
     if first in linked or len(set(linked.values())) == 1:
         return _of(version, row.name, linked, linked.get(first) or next(iter(linked.values())))
     if link.is_pair and not linked:

@@ -153,6 +153,21 @@ async def test_a_file_that_people_uploaded_can_be_written_after_it_moved(clinic,
     assert await clinic.failures() == []
 
 
+async def test_a_document_whose_contact_is_gone_moves_to_the_patient_it_is_filed_with_then(clinic, folder, both):
+    _, contact, document, version = both
+    other = await clinic.has_linked(first_name="Bo", last_name="Sample")
+    clinic.salesforce.delete(f"/_control/records/Contact/{contact}").raise_for_status()
+    await folder.tells_of("Contact", contact, "DELETE")
+    await settles_in_time(clinic)
+
+    folder.edits(document, patient=other["id"])
+    await folder.compares()
+    await settles_in_time(clinic)
+
+    assert list(folder.file_links(version)) == [(await clinic.link(other)).salesforce_id]
+    assert archived(folder) == ([False], [False])
+
+
 async def test_a_document_follows_its_patient_when_the_contact_is_merged(clinic, folder, both):
     patient, contact, document, version = both
     winner = clinic.human_enters_contact(FirstName="Ada", LastName="Test")

@@ -102,9 +102,9 @@ def test_a_document_without_a_tag_that_shares_it_is_left_out(metatags, is_shared
         pytest.param(PAIR, Placement({HERE: "7", THERE: "8"}, ("8", THERE), True), "8", None, id="stays whose it was"),
         pytest.param(PAIR, Placement({THERE: "8"}, ("7", HERE), True), "8", None, id="moved to another"),
         pytest.param(
-            PAIR, Placement({THERE: "8"}, ("7", HERE), False), None, None, id="its patient's record was merged"
+            PAIR, Placement({THERE: "8"}, ("7", HERE), False), "7", None, id="its patient's record was merged"
         ),
-        pytest.param(PAIR, Placement({}, ("7", HERE), False), None, None, id="its patient's record is gone"),
+        pytest.param(PAIR, Placement({}, ("7", HERE), False), "7", None, id="its patient's record is gone"),
     ],
 )
 def test_a_file_is_the_document_of_the_patient_whose_record_it_is_on(link, where, patient, why):
