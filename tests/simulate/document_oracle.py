@@ -115,8 +115,8 @@ def _pair(world, name, document, version, link, contact):
     if link.excluded_by or contact is None:
         return
     if document["archived"]:
-        if patients and not version["DrChrono_Archived__c"]:
-            yield f"{name} is archived, and {version['Id']} is on {sorted(on)} and not marked"
+        if patients and (world.deletes or not version["DrChrono_Archived__c"]):
+            yield f"{name} is archived, and {version['Id']} is on {sorted(on)} and not marked, or was to be taken off"
         return
     if not patients:
         yield f"{name}: {version['Id']} was taken off, and it is not archived"
@@ -142,7 +142,10 @@ def _text(name, document, version):
 
 
 def _version(world, version, link, failed):
-    """Say what is wrong with a version that was to be sent to DrChrono."""
+    """Say what is wrong with a version that was to be sent to DrChrono: ticked, or made of one that is a document.
+
+    One that was there before an earlier one became a document has nothing of that one, and nobody asked for it.
+    """
     patients = {
         patient for one in on_records(world, version) if (patient := world.partner(SALESFORCE, one)) is not None
     }
@@ -150,11 +153,7 @@ def _version(world, version, link, failed):
         return [] if link is not None and link.drchrono_id else [f"{version['Id']} is ours, and in no link"]
     if link is not None and (link.id in failed or link.drchrono_id is not None):
         return []
-    is_known = any(
-        one[KEY] for one in versions(world).values()
-        if one["ContentDocumentId"] == version["ContentDocumentId"] and one["VersionNumber"] < version["VersionNumber"]
-    )  # fmt: skip
-    if (version[TICK] or is_known) and len(patients) == 1:
+    if (version[TICK] or version[KEY]) and len(patients) == 1:
         return [f"{version['Id']} is no document, and nobody is told why"]
     return []
 

@@ -102,7 +102,8 @@ def _counts(world):
 
 
 def opens(world):
-    """Both sides take any file again."""
+    """Both sides take any file again, and DrChrono's hour is a new one."""
+    world.vendors.spent_until_ms = 0
     org = world.vendors.org.settings
     org.file_storage_full, org.daily_versions = False, 10**6
     _takes_at_most(world, 0)
@@ -289,6 +290,12 @@ async def files_refused(world, mix):
 
 async def files_taken(world, mix):
     opens(world)
+    return True
+
+
+async def hour_spent(world, mix):
+    """Others that share DrChrono's hour have spent it: every call is refused, with how long that lasts."""
+    world.vendors.spent_until_ms = world.clock.ms + world.rng.choice((60_000, 600_000, 1_800_000))
     return True
 
 

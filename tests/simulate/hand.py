@@ -60,6 +60,8 @@ class Mix:
     mail, calls      the share of letters, and of calls, that something happens to
     pages, odd_rows  the share of calls that a gateway answers, and of lists that hold a row nobody can read
     unkind           how likely each thing is that both vendors do otherwise from begin to end (`odd.py`)
+    document_pages   as pages, where there are documents
+    document_deletes  how likely ON_DRCHRONO_DELETE=delete is
 
     What only rough histories have, and those with documents, comes last, and is off: so it changes no history that has
     none of it.
@@ -127,6 +129,9 @@ class Mix:
     files_taken: float = _of_documents()
     documents_compared: float = _of_documents()
     documents_polled: float = _of_documents()
+    hour_spent: float = _of_documents()
+    document_pages: float = _of_documents()
+    document_deletes: float = _of_documents()
 
     @property
     def is_rough(self):
@@ -142,8 +147,10 @@ DOCUMENTED = Mix(
     document_filed=2.0, document_edited=1.0, document_archived=0.2, document_restored=0.1,
     document_refiled=0.2, document_vanished=0.05, file_uploaded=2.0, file_versioned=0.7, file_ticked=0.4,
     file_edited=1.0, file_taken_off=0.2, file_put_on=0.3, file_deleted=0.1, file_undeleted=0.1, files_refused=0.1,
-    files_taken=0.5, documents_compared=2.0, documents_polled=1.0,
+    files_taken=0.5, documents_compared=2.0, documents_polled=1.0, hour_spent=0.15, document_pages=0.03,
+    document_deletes=0.25,
 )  # fmt: skip
+KINDER_DOCUMENTED = replace(DOCUMENTED, hour_spent=0.0, document_pages=0.0, document_deletes=0.0)
 
 
 async def chart_created(world, mix):
@@ -369,7 +376,7 @@ def _edit(rng, hot, side):
     return {NAMES[name]: value or None for name, value in values.items()}
 
 
-_SHAPE = ("steps", "people", "mail", "calls", "pages", "odd_rows", "unkind")
+_SHAPE = ("steps", "people", "mail", "calls", "pages", "odd_rows", "unkind", "document_pages", "document_deletes")
 _FUNCTIONS = {**vars(documents), **vars(odd), **globals()}
 ACTIONS = {one.name: _FUNCTIONS[one.name] for one in fields(Mix) if one.name not in _SHAPE}
 

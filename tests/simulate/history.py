@@ -24,7 +24,7 @@ from tests.flow.clinic import settings_of
 from tests.simulate import documents, oracle, rough
 from tests.simulate.clock import AUTUMN, FIRST, Clock, drawn_from
 from tests.simulate.database import Memory
-from tests.simulate.hand import ACTIONS, DOCUMENTED, POOL, Mix, drawn, weights
+from tests.simulate.hand import ACTIONS, DOCUMENTED, KINDER_DOCUMENTED, POOL, Mix, drawn, weights
 from tests.simulate.odd import frees, makes_unkind, opens, show
 from tests.simulate.post import EVENTS
 from tests.simulate.postgresql import Served
@@ -41,7 +41,8 @@ KEPT = (
     *((seed, Mix()) for seed in (54840, 54913)),
     *((seed, Mix(contact_merged_away=1.0)) for seed in (17, 18)),
     *((seed, replace(rough.ROUGH, **rough.KINDER)) for seed in (62, 2090)),
-    *((seed, DOCUMENTED) for seed in (2022007, 2022064, 5987528)),
+    (30802757, DOCUMENTED),
+    *((seed, KINDER_DOCUMENTED) for seed in (2022007, 2022064, 5987423, 5987528, 11187857)),
 )
 # (seed, mix, why it fails) of those that fail still
 BROKEN = ()
@@ -97,6 +98,8 @@ class Stage:
     def __init__(self, migrated, template, server=None, is_on=None):
         self.template, self.clock = template, Clock()
         self.without_documents = replace(template, mappings=file.load())
+        known = template.settings.model_copy(update={"on_drchrono_delete": "delete"})
+        self.deleting = replace(template, settings=known)
         self.sqlite = self.memory = Memory(template.settings, migrated, self.clock)
         self.postgresql = server and Served(server, template.settings.identity, self.clock)
         self._is_on = is_on
@@ -107,7 +110,7 @@ class Stage:
         started, told = perf_counter(), Told(seed, is_rough=mix.is_rough, has_documents=mix.has_documents)
         told.is_on_postgresql = self.postgresql is not None and self._is_on(seed)
         self.memory = self.postgresql if told.is_on_postgresql else self.sqlite
-        world = self.world(seed, has_documents=mix.has_documents)
+        world = self.world(seed, mix)
         makes_unkind(world, seed, mix.unkind)
         told.trace = world.trace
         with drawn_from(seed, world.clock), structlog.testing.capture_logs() as world.lines:
@@ -127,12 +130,13 @@ class Stage:
         told.seconds = perf_counter() - started
         return told
 
-    def world(self, seed, *, has_documents):
+    def world(self, seed, mix):
         """Give the world of a seed before anything has happened in it."""
         self.clock.ms = 0
         self.clock.starts(AUTUMN if random.Random(f"{seed} season").random() < _AUTUMN else FIRST)
         self.memory.starts_anew()
-        return World(self, seed, [], has_documents=has_documents)
+        deletes = random.Random(f"{seed} deletes").random() < mix.document_deletes
+        return World(self, seed, [], has_documents=mix.has_documents, deletes=deletes)
 
     def ends(self):
         self.sqlite.ends()
@@ -168,7 +172,8 @@ async def _lived(world, mix):
     if world.rng.random() < 0.7:
         await world.settles()
     longest = {"longest_ms": AT_LAST} if mix.is_rough else {}
-    world.turns.is_open, world.vendors.trouble = False, Trouble(mix.calls, mix.pages, mix.odd_rows, **longest)
+    pages = mix.pages or mix.document_pages
+    world.turns.is_open, world.vendors.trouble = False, Trouble(mix.calls, pages, mix.odd_rows, **longest)
     names, shares = list(ACTIONS), weights(mix)
     for _ in range(mix.steps):
         world.steps += 1

@@ -110,7 +110,7 @@ class Vendors:
         self.apps[SALESFORCE] = salesforce_app(now=lambda: clock.now() + self.off[SALESFORCE])
         self.practice, self.org = self.apps[DRCHRONO].state.standin, self.apps[SALESFORCE].state.org
         self.practice.clock.now = lambda: clock.at_the_practice(self.off[DRCHRONO])
-        self.author, self.late, self.is_late = None, [], False
+        self.author, self.late, self.is_late, self.spent_until_ms = None, [], False, 0
 
     def call(self, side, method, url, headers, body):
         """A worker's call, whatever becomes of it.
@@ -118,6 +118,8 @@ class Vendors:
         Raises  NoAnswerError
         """
         worker = WORKER.get()
+        if side == DRCHRONO and worker is not None and self.clock.ms < self.spent_until_ms and "/o/token" not in url:
+            return self._spent(method)
         fault = self._fault(method) if worker is not None and "/o/token" not in url and "/oauth2/" not in url else ""
         if fault:
             self.tell(f"{side} {method}: {fault}")
@@ -146,6 +148,13 @@ class Vendors:
         if is_cut:
             self.tell("a file is cut")
         return is_cut
+
+    def _spent(self, method):
+        """DrChrono's hour is spent."""
+        self.tell(f"{DRCHRONO} {method}: its hour is spent")
+        left_s = (self.spent_until_ms - self.clock.ms) // 1000 + 1
+        said = f'{{"detail": "Request was throttled. Expected available in {left_s} seconds."}}'
+        return 429, [(b"content-type", b"application/json")], said.encode()
 
     def _meets(self, share):
         return bool(share) and self.rng.random() < share

@@ -38,10 +38,10 @@ class NeverRestsError(AssertionError):
 class World:
     """What a history is told with."""
 
-    def __init__(self, stage, seed, lines, *, has_documents=False):
+    def __init__(self, stage, seed, lines, *, has_documents=False, deletes=False):
         self.stage, self.lines, self.clock, self.turns = stage, lines, stage.clock, Turns()
-        self.has_documents, self.shelf = has_documents, Shelf()
-        self.template = stage.template if has_documents else stage.without_documents
+        self.has_documents, self.deletes, self.shelf = has_documents, deletes, Shelf()
+        self.template = stage.deleting if deletes else stage.template if has_documents else stage.without_documents
         self.rng = random.Random(f"{seed}")
         self.trace, self.steps, self.workers, self.dead = [], 0, [], []
         self.vanished, self.named, self.hot, self.days = set(), set(), (), {}
