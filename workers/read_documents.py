@@ -102,7 +102,10 @@ def _may_have_moved(batch: Batch, filed: tuple[str, str | None] | None, found: S
 
 async def _wake_older(batch: Batch, moved: Sequence[Snapshot]) -> None:
     """Have the older versions of Files looked at whose latest one may have moved: Salesforce tells of that alone."""
-    newest = {one.file.document_id: one.file.number for one in moved if one.file is not None and one.file.number > 1}
+    newest: dict[str, int] = {}
+    for one in moved:
+        if one.file is not None and one.file.number > max(1, newest.get(one.file.document_id, 0)):
+            newest[one.file.document_id] = one.file.number
     if not newest or not batch.leased.token:
         return
     rows = await _versions_of(batch, newest)

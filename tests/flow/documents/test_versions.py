@@ -38,6 +38,21 @@ async def test_a_file_that_is_taken_off_archives_the_documents_of_all_its_versio
     assert await clinic.failures() == []
 
 
+async def test_a_file_that_is_taken_off_before_two_newer_versions_were_looked_at_archives_its_document(clinic, folder):
+    patient, contact = await folder.has_a_patient()
+    folder.files(patient)
+    await folder.compares()
+    first = folder.version()
+    second, third = (folder.uploads(None, ContentDocumentId=first["ContentDocumentId"]) for _ in range(2))
+    folder.takes_off(first, contact)
+
+    for version in (third, second):  # the older one comes to be looked at behind the newer one
+        assert await folder.tells(version, "UPDATE") == 200
+    await settles_in_time(clinic)
+
+    assert [one["archived"] for one in folder.in_chart()] == [True]
+
+
 async def test_a_file_that_is_put_on_another_patient_takes_the_documents_of_all_its_versions_along(
     clinic, folder, two_versions
 ):
