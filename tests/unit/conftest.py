@@ -18,7 +18,7 @@ hypothesis_settings.register_profile(
     derandomize=True,
     database=None,
     max_examples=40,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],  # of a busy machine
 )
 hypothesis_settings.load_profile("unit")
 
