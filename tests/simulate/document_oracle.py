@@ -54,8 +54,9 @@ def reason(world, link, row):
         case "gone_in_drchrono":
             return document and "its document is there"
         case "parent_missing" | "parent_dismissed":
-            here = document and world.partner(DRCHRONO, document["patient"])
-            return (here or any(one in world.charts for one in on)) and "its patient is on both sides"
+            has_contact = document is None or world.partner(DRCHRONO, document["patient"])
+            has_chart = version is None or any(one in world.charts for one in on)
+            return has_contact and has_chart and "its patient is on both sides"
         case "file_on_no_patient" | "parent_not_linked":
             return any(on) and "it is on a patient's Contact"
         case "file_of_several_patients":

@@ -38,10 +38,10 @@ _KEPT_FROM_US_MS = 90_000  # once nobody edits any more, those records that nobo
 # (seed, mix) of histories that failed once
 KEPT = (
     *((seed, Mix()) for seed in (16, 39, 200, 272, 1618, 2111, 3090, 3231, 51552, 53032, 51906, 50531, 50781, 51234)),
-    *((seed, Mix()) for seed in (54840, 54913)),
+    *((seed, Mix()) for seed in (54840, 54913, 146326428)),
     *((seed, Mix(contact_merged_away=1.0)) for seed in (17, 18)),
     *((seed, replace(rough.ROUGH, **rough.KINDER)) for seed in (62, 2090)),
-    (30802757, DOCUMENTED),
+    *((seed, DOCUMENTED) for seed in (30802757, 146326417)),
     *((seed, KINDER_DOCUMENTED) for seed in (2022007, 2022064, 5987423, 5987528, 11187857)),
 )
 # (seed, mix, why it fails) of those that fail still

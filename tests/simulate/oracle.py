@@ -98,7 +98,8 @@ def _reason(world, link, row):
         case "rewritten":
             return "" if _is_rewritten(world, chart, row) else "nothing was written three times"
         case "contact_of_another_link":
-            merged = any(row["Id"] == link.salesforce_id and row["MasterRecordId"] for row in world.gone)
+            gone = [row for row in world.gone if link.salesforce_id in (None, row["Id"])]  # None: it was to get one
+            merged = any(row["MasterRecordId"] for row in gone)
             return "" if merged or link.salesforce_id in world.named else "no Contact was merged, or names its chart"
         case "DUPLICATE_VALUE":
             return "" if world.partner(DRCHRONO, chart) in world.named else "no other Contact names its chart"
