@@ -34,8 +34,11 @@ async def complaints(world):
     return found
 
 
-def reason(world, link, row):
-    """Say why a failure of a document is not explained by what happened; nothing where it is."""
+def reason(world, link, row, held):
+    """Say why a failure of a document is not explained by what happened; nothing where it is.
+
+    held  DrChrono's ids of what fails: a chart that a Contact names is not linked to it then
+    """
     document = world.documents.get(int(link.drchrono_id or 0))
     version = versions(world).get(link.salesforce_id)
     on = [world.partner(SALESFORCE, one) for one in on_records(world, version)] if version else []
@@ -57,8 +60,10 @@ def reason(world, link, row):
             has_contact = document is None or world.partner(DRCHRONO, document["patient"])
             has_chart = version is None or any(one in world.charts for one in on)
             return has_contact and has_chart and "its patient is on both sides"
-        case "file_on_no_patient" | "parent_not_linked":
+        case "file_on_no_patient":
             return any(on) and "it is on a patient's Contact"
+        case "parent_not_linked":
+            return any(one and str(one) not in held for one in on) and "it is on a patient's Contact"
         case "file_of_several_patients":
             return "" if len(set(on)) > 1 else "it is on one patient's Contact"
     return "nothing explains it"

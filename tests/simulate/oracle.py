@@ -48,9 +48,10 @@ async def _remains(world, known):
 
 
 def _failures(world, known, failed):
+    held = {known[link_id].drchrono_id for link_id in failed}
     for link_id, row in failed.items():
         link = known[link_id]
-        reason = _reason(world, link, row)
+        reason = _reason(world, link, row, held)
         if reason:
             yield f"{link.drchrono_id}/{link.salesforce_id} failed with {row.cause} {row.fields}: {reason}"
 
@@ -76,10 +77,10 @@ def _dismissals(world, known, failed):
                 yield f"{link.drchrono_id}/{link.salesforce_id} is dismissed still, and was changed in {side}"
 
 
-def _reason(world, link, row):
+def _reason(world, link, row, held):
     """Say why a failure is not explained by what happened; nothing when it is."""
     if link.kind == document_oracle.KIND:
-        return row.dismissed_at is None and document_oracle.reason(world, link, row)
+        return row.dismissed_at is None and document_oracle.reason(world, link, row, held)
     contact = {**world.contacts, **world.booked}.get(link.salesforce_id)
     visit = world.vendors.practice.appointments.records.get(link.drchrono_id)
     chart = int(link.drchrono_id) if link.drchrono_id and not visit else None
