@@ -19,6 +19,7 @@ from app.vendors.drchrono import wire
 from app.vendors.drchrono.documents import address_path
 
 _HASH_CHARACTERS = 24
+UNKNOWN_FILE = "? ?"  # what a document's file is known by of which nothing is: no file that is shown
 
 
 def file_mark(runtime: Runtime, record: Mapping[str, Any]) -> str | None:

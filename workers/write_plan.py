@@ -92,6 +92,7 @@ def _prepare_create(batch: Batch, link: Link, seen: Seen, plan: Create) -> Prepa
         _replaced(batch, entry_id, plan.fields, before),
         sent=sent,
         id=entry_id,
+        content_stamp=plan.content.stamp(batch.runtime.keys, link.id) if plan.content is not None else None,
     )
     is_upload = plan.content is not None  # which makes a record, or the next version of one, and changes none
     id_ = None if is_upload else before.id if isinstance(before, Snapshot) else link.id_on(plan.side)

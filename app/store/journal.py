@@ -29,11 +29,12 @@ _LATELY = timedelta(minutes=10)
 class Entry:
     """One planned write of one record.
 
-    stamps    field -> (stamp of what was there, stamp of what is written)
-    replaced  sealed values that the write replaces; None when there were none
-    why       field -> what made it travel, where that was no plain edit: a conflict's rule, or a put-back
-    conflicts the fields among them that both sides had changed
-    sent      sealed: what a create sends that nothing over there can be found by but itself
+    stamps         field -> (stamp of what was there, stamp of what is written)
+    replaced       sealed values that the write replaces; None when there were none
+    why            field -> what made it travel, where that was no plain edit: a conflict's rule, or a put-back
+    conflicts      the fields among them that both sides had changed
+    sent           sealed: what a create sends that nothing over there can be found by but itself
+    content_stamp  a keyed hash of the bytes that an upload sends
     """
 
     link_id: str
@@ -45,6 +46,7 @@ class Entry:
     sent: str | None = None
     conflicts: tuple[DecidedConflict, ...] = ()
     id: str = field(default_factory=lambda: str(ULID()))
+    content_stamp: str | None = None
 
 
 def again(entry: Entry, vault: Vault) -> Entry:
@@ -77,7 +79,7 @@ class Answer:
 
 
 _told = JsonRows()
-_TEXTS = ("id", "link_id", "side", "call", "replaced", "sent")
+_TEXTS = ("id", "link_id", "side", "call", "replaced", "sent", "content_stamp")
 _PLANNED = sa.insert(journal).from_select(
     [*_TEXTS, "stamps", "why", "state", "planned_at", "settle_at", "job"],
     sa.select(
@@ -113,6 +115,7 @@ async def plan(
                 "replaced": entry.replaced,
                 "why": json_of(dict(entry.why)),
                 "sent": entry.sent,
+                "content_stamp": entry.content_stamp,
             }
             for entry in entries
             if entry.link_id in ours

@@ -25,7 +25,8 @@ class OwnWrites:
 NONE = OwnWrites()
 _j = journal.c
 _WRITES = sa.select(
-    *(_j.id, _j.link_id, _j.side, _j.call, _j.stamps, _j.sent, _j.record_id, _j.searched_at, _j.job, _j.late_until),
+    *(_j.id, _j.link_id, _j.side, _j.call, _j.stamps, _j.sent, _j.content_stamp),
+    *(_j.record_id, _j.searched_at, _j.job, _j.late_until),
     sa.func.coalesce(_j.late_until, _j.settle_at, type_=_j.settle_at.type).label("until"),
 ).where(_j.link_id.in_(among("p_ids")))
 _OPEN_WRITES = _WRITES.where(_j.state.in_(OPEN)).order_by(_j.id)
@@ -54,7 +55,7 @@ def _by_link(rows: Iterable[Any]) -> dict[str, list[PendingWrite]]:
     for row in rows:
         stamps = {name: (old, new) for name, (old, new) in row.stamps.items()}
         made = (row.sent, row.record_id, row.searched_at)
-        write = PendingWrite(row.id, Side(row.side), stamps, row.until, *made, row.job, row.call)
+        write = PendingWrite(row.id, Side(row.side), stamps, row.until, *made, row.job, row.call, row.content_stamp)
         writes.setdefault(row.link_id, []).append(write)
     return writes
 

@@ -123,6 +123,17 @@ def _called_off(
         return Nothing(compared=Comparison(agreed={name: shown}))
     if not is_asked:
         return None
-    if rules.news(link, drchrono) or shown in _TOOK_PLACE:
+    if _is_touched(rules, link, drchrono) or shown in _TOOK_PLACE:
         return Hold(GONE_IN_SALESFORCE)
     return Write({Side.DRCHRONO: told})
+
+
+def _is_touched(rules: Rules, link: Link, drchrono: Snapshot) -> bool:
+    """Say whether a record of DrChrono's is not what both sides agreed on.
+
+    A document that our own upload made has fields that nothing was agreed on yet, such as the tag that shares it.
+    """
+    news = rules.news(link, drchrono)
+    if rules.table.kind is Kind.DOCUMENT and link.base.stamps:
+        news &= link.base.stamps.keys()
+    return bool(news)

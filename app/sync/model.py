@@ -220,13 +220,14 @@ class Seen:
 class PendingWrite:
     """A write of ours whose outcome is not known, or that may land late, and the side it went to.
 
-    stamps      field -> (stamp of what was there, stamp of what we wrote); None where nothing was known
-    settle_at   from then on the vendor has given the request up: what has not landed never will
-    call        what was asked for: update, create, upload, delete or merge
-    sent        sealed: what a create sent, to find by it what it may have made
-    made        what a create is known to have made, while no link says so
-    searched_at when a create was first searched for, in vain
-    job         the vendor's job it was sent by; empty once that one was seen to have ended
+    stamps         field -> (stamp of what was there, stamp of what we wrote); None where nothing was known
+    settle_at      from then on the vendor has given the request up: what has not landed never will
+    call           what was asked for: update, create, upload, delete or merge
+    sent           sealed: what a create sent, to find by it what it may have made
+    content_stamp  a keyed hash of the bytes that an upload sent, for the same
+    made           what a create is known to have made, while no link says so
+    searched_at    when a create was first searched for, in vain
+    job            the vendor's job it was sent by; empty once that one was seen to have ended
     """
 
     id: str
@@ -238,6 +239,7 @@ class PendingWrite:
     searched_at: datetime | None = None
     job: str | None = None
     call: str = "update"
+    content_stamp: str | None = None
 
     @property
     def is_repeatable(self) -> bool:

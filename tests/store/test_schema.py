@@ -137,7 +137,7 @@ async def at_first_migration(database, vault):
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN listed_in"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN series"))
         await connection.execute(sa.text("ALTER TABLE links DROP COLUMN person"))
-        for column in ("why", "sent", "record_id", "searched_at", "job", "late_until"):
+        for column in ("why", "sent", "record_id", "searched_at", "job", "late_until", "content_stamp"):
             await connection.execute(sa.text(f"ALTER TABLE journal DROP COLUMN {column}"))
         for name in ("since", "attempts", "message", "note"):
             await connection.execute(sa.text(f"ALTER TABLE failures DROP COLUMN {name}"))

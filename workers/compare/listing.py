@@ -43,9 +43,6 @@ from app.vendors.salesforce.wire import moment
 from workers.batch import drchrono_of
 from workers.bisection import one_by_one
 
-_DAYS = timedelta(days=2)  # DrChrono's `since` knows days only, of a zone it does not name
-
-
 LATE = timedelta(minutes=10)  # what Salesforce stamped may be committed a little later
 
 
@@ -124,7 +121,7 @@ async def drchrono_pages(
     """
     how, _, where = before.cursor.partition(" ")
     needs_day = since is not None or table.kind is Kind.APPOINTMENT
-    day = {"since": ((since or EVER) - _DAYS).date().isoformat()} if needs_day else {}
+    day = {"since": wire.since(since or EVER)} if needs_day else {}
     asked = {} if table.is_one_way else {**day, **_SHOWN.get(table.kind, {})}
     seen = set[str]()
     if since is None and table.kind in _SHOWN and how != _PLAIN:
@@ -227,12 +224,12 @@ async def newest_stamps(runtime: Runtime, table: Table) -> dict[Side, str]:
     """
     assert runtime.salesforce is not None
     now = runtime.now()
-    newest = (now - _DAYS).date().isoformat()  # of what was changed before that day, `drchrono_pages` shows nothing
+    newest = wire.since(now)  # of what was changed before that day, `drchrono_pages` shows nothing
     client = drchrono_of(runtime, table.kind, Lane.COMPARE)
     assert client is not None
     async for page in drchrono_pages(client, table, now):
         newest = max([newest, *(wire.version(row) for row in page.rows)])
-    org, since = runtime.salesforce.on(Lane.COMPARE), moment(now - _DAYS)
+    org, since = runtime.salesforce.on(Lane.COMPARE), moment(now - wire.DAYS)
     last = await org.select(table.object, [_STAMP], f"{_STAMP} >= {since}", [f"{_STAMP} DESC"], 1)
     found = [str(row[_STAMP]) for row in last if _is_moment(row.get(_STAMP))]
     return {Side.DRCHRONO: newest, Side.SALESFORCE: found[0] if found else since}

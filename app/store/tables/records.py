@@ -102,6 +102,7 @@ journal = sa.Table(
     sa.Column("why", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("replaced", sa.Text),
     sa.Column("sent", sa.Text),
+    sa.Column("content_stamp", sa.String(64)),
     sa.Column("record_id", sa.String(64)),
     sa.Column("job", sa.String(18)),
     sa.Column("searched_at", Instant, info=STAMP),

@@ -9,6 +9,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.json_text import read_json
@@ -27,6 +28,7 @@ EVENT_KINDS: Mapping[str, Kind] = {
 # of a visit, what says whether it is ours
 BESIDE = ("appt_is_break", "recurrence_instance_key", "patient", "scheduled_time")
 
+DAYS = timedelta(days=2)  # `since` knows days only, of a zone that DrChrono does not name
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
 
 
@@ -187,6 +189,11 @@ def bulk_page(document: Any, number: int, size: int) -> BulkPage | None:
     if not isinstance(pages, int):
         pages = number if len(records) < size else number + 1
     return BulkPage(records, number, pages if records else number, of if isinstance(of, int) else None)
+
+
+def since(moment: datetime) -> str:
+    """Give what a list is asked with for all that was changed since a moment: a day, two days before."""
+    return (moment - DAYS).date().isoformat()
 
 
 def version(record: Mapping[str, Any]) -> str:
