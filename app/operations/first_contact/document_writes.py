@@ -19,13 +19,12 @@ from app.vendors.drchrono import wire
 from app.vendors.drchrono.documents import DrChronoDocuments
 from app.vendors.multipart import UploadFile
 from app.vendors.salesforce.client import Salesforce
-from app.vendors.salesforce.files import LINK, SalesforceFiles
+from app.vendors.salesforce.files import AS_THE_RECORD, LINK, SalesforceFiles
 from app.vendors.salesforce.wire import RecordRefused
 
 _TITLE = "First contact, may be deleted"
 _PDF = b"%PDF-1.4\n% first contact, may be deleted\n%%EOF\n"
 _NO_TAGS: tuple[object, ...] = ("[]", [])
-_AS_RECORD = "I"
 
 
 async def _pieces() -> AsyncGenerator[bytes]:
@@ -149,7 +148,7 @@ async def _share(context: TrialContext, client: Salesforce, document_id: str, re
     names = ("Id", "LinkedEntityId", "ShareType")
     rows = await client.matching(LINK, names, {"ContentDocumentId IN {}": [document_id]})
     shares = [str(row.get("ShareType")) for row in rows if row.get("LinkedEntityId") == record_id]
-    context.observe("file_share", shares == [_AS_RECORD], f"ShareType {', '.join(shares) or 'of no link'}")
+    context.observe("file_share", shares == [AS_THE_RECORD], f"ShareType {', '.join(shares) or 'of no link'}")
 
 
 STEPS = (

@@ -41,7 +41,7 @@ STANDARD = (
 _SIDE = Side.SALESFORCE.value
 _VERSIONS = re.compile("content(publication|version)", re.IGNORECASE)
 _VIEWER = "V"  # of a link: who may see the record may read the file
-_AS_THE_RECORD = "I"  # and who may edit the record may edit the file
+AS_THE_RECORD = "I"  # and who may edit the record may edit the file
 _UPLOAD, _DOWNLOAD, _LINKED = "POST sobjects/ContentVersion", "GET VersionData", "POST sobjects/ContentDocumentLink"
 _DAY_IS_SPENT = re.compile(r"ContentPublication\s?Limit", re.IGNORECASE)
 _IS_BLOCKED = re.compile(r"support the following file types", re.IGNORECASE)
@@ -170,7 +170,7 @@ class SalesforceFiles:
 
         Raises  as `Salesforce.update`
         """
-        fields = {"ContentDocumentId": document_id, "LinkedEntityId": record_id, "ShareType": _AS_THE_RECORD}
+        fields = {"ContentDocumentId": document_id, "LinkedEntityId": record_id, "ShareType": AS_THE_RECORD}
         answer = await self._org.raw("POST", f"sobjects/{LINK}/", _LINKED, fields)
         if answer.status_code == requests.codes.created:
             return
