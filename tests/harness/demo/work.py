@@ -75,7 +75,7 @@ def to_try(console: str) -> list[Try]:
             "Decide: which e-mail to keep, which of two twins it is, whom to merge.",
             f"{console}/attention?state=needs_review",
         ),
-        Try("See a patient's documents: why one did not travel: find “Abel, Ada”.", f"{console}/patients"),
+        Try("See a patient's documents, and why one did not travel: find “Abel, Ada”.", f"{console}/patients"),
         Try("Undo what a rule decided, and see who did what.", f"{console}/conflicts"),
         Try(
             "Sign out, and in again with DrChrono as fixture.staff (an operator) or fixture.provider (who only reads).",
