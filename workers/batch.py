@@ -52,7 +52,7 @@ def drchrono_of(runtime: Runtime, kind: Kind, lane: Lane) -> DrChrono | None:
     """
     if runtime.drchrono is None or kind is not Kind.DOCUMENT or lane is Lane.LIVE:
         return runtime.drchrono and runtime.drchrono.on(lane)
-    return runtime.drchrono.on(Lane.BACKFILL, runtime.document_calls.admit)
+    return runtime.drchrono.on(Lane.BACKFILL, runtime.document_calls.on(lane))
 
 
 @dataclass(frozen=True, slots=True)

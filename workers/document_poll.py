@@ -40,6 +40,8 @@ async def poll_documents_when_due(runtime: Runtime, inbox: Inbox, notify: Callab
         return
     wanted = await documents.take_wanted(runtime.database, _AT_ONCE, _HELD)
     for one in wanted:
+        if one.lane is not Lane.LIVE and not await runtime.document_calls.room(one.lane):
+            continue  # it is held for a while, and asks for no call that others are then told to come behind
         try:
             count = await _list_patient(runtime, inbox, one.patient_id, one.lane)
         except SyncError as error:

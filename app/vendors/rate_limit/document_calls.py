@@ -1,15 +1,21 @@
 """Document calls: what moves documents that nobody waits for has a share of DrChrono's hour, and no more of it.
 
 All processes together keep to it, by a ledger like that of every call. A call is counted here first, then like any
-other, in the least urgent lane: so a folder full of scans holds up no edit.
+other, in the least urgent lane: so a folder full of scans holds up no edit. Within the share the lanes leave each other
+what they leave of the hour: a first load, or the lists of many new patients, cannot keep a comparison from finding what
+was filed today.
 """
+
+from collections.abc import Sequence
 
 from app.errors import Unavailable
 from app.ports import HourStore, Ledger
 from app.sync.failure_causes import HOUR_IS_SPENT
 from app.sync.model import Lane
 from app.vendors.drchrono.file_host import CALL as DOWNLOAD
+from app.vendors.http import BeforeCall
 from app.vendors.rate_limit import policy
+from app.vendors.rate_limit.drchrono import promised_s
 from app.vendors.rate_limit.policy import Allowance
 
 
@@ -28,17 +34,26 @@ class DocumentCallLimit:
         """Give how many of them this hour has left."""
         return policy.left(await self._calls.read(), self._allowance)
 
-    async def admit(self, call: str) -> None:
-        """Return where a call may be made; it is counted.
+    async def room(self, lane: Lane) -> int:
+        """Give how many of them a lane may make by now."""
+        return policy.room(await self._calls.read(), self._allowance, lane)
 
-        Raises  Unavailable with when to come again: the share of this hour is spent
+    def on(self, lane: Lane) -> BeforeCall:
+        """Give what returns where a lane may make a call, which is counted.
+
+        Raises  Unavailable with when to come again: the share of this hour is spent for this lane
         """
-        if call == DOWNLOAD:  # a host of files serves it, which counts no call
-            return
-        ledger, is_counted = await self._calls.count(Lane.BACKFILL, self._counted)
-        if not is_counted:
-            raise Unavailable(self._side, call, code=HOUR_IS_SPENT, retry_in_s=float(policy.resets_in_s(ledger)))
 
-    def _counted(self, ledger: Ledger) -> tuple[tuple[int, ...], int, float]:
-        has_room = policy.has_room(ledger, self._allowance, Lane.LIVE)  # all of it: it is nobody else's
+        async def admit(call: str) -> None:
+            if call == DOWNLOAD:  # a host of files serves it, which counts no call
+                return
+            ledger, is_counted = await self._calls.count(lane, lambda found: self._admit(found, lane))
+            if not is_counted:
+                wait_s = await promised_s(self._calls, ledger, self._allowance, lane)
+                raise Unavailable(self._side, call, code=HOUR_IS_SPENT, retry_in_s=wait_s)
+
+        return admit
+
+    def _admit(self, ledger: Ledger, lane: Lane) -> tuple[Sequence[int], int, float]:
+        has_room = policy.has_room(ledger, self._allowance, lane)
         return (policy.quota_hours(ledger.at) if has_room else ()), 0, 0.0

@@ -22,6 +22,7 @@ _HELD_S, _CROWDED_S = 20.0, 5.0  # how long a call waits for its second; and the
 _ALONE_S = 5.0  # how long the first call after an outage has the vendor to itself
 _LONGEST_THROTTLE_S = float(HOUR_S)
 _SHORTEST_THROTTLE_S = 1.0
+_SHORTEST_WAIT_S = 0.1
 _TOO_MANY, _AILS = 429, 500  # HTTP's
 
 
@@ -76,7 +77,8 @@ class DrChronoRateLimit:
         if ledger.closed_until > ledger.at:
             raise Unavailable(self._side, call, code=CIRCUIT_OPEN, retry_in_s=ledger.closed_until - ledger.at)
         if not policy.has_room(ledger, self.allowance, lane):
-            raise Unavailable(self._side, call, code=HOUR_IS_SPENT, retry_in_s=await self._promised(ledger, lane))
+            wait_s = await promised_s(self._calls, ledger, self.allowance, lane)
+            raise Unavailable(self._side, call, code=HOUR_IS_SPENT, retry_in_s=wait_s)
         return policy.second_s(ledger, self.allowance, lane)
 
     async def answered(self, status: int, wait_s: float | None = None) -> None:
@@ -140,7 +142,9 @@ class DrChronoRateLimit:
         alone_s = _ALONE_S if policy.breaker_open(ledger.failures) else 0.0
         return policy.quota_hours(ledger.at), policy.taken(ledger, self.allowance), alone_s
 
-    async def _promised(self, ledger: Ledger, lane: Lane) -> float:
-        urgent = LANES[: LANES.index(lane) + 1]
-        at = await self._calls.promise(lane, urgent, lambda ahead: policy.fits_at(ledger, self.allowance, lane, ahead))
-        return max(at - ledger.at, 0.1)
+
+async def promised_s(calls: HourStore, ledger: Ledger, allowance: Allowance, lane: Lane) -> float:
+    """Promise a call that does not fit a moment, behind those that were promised one before; give how far off it is."""
+    urgent = LANES[: LANES.index(lane) + 1]
+    at = await calls.promise(lane, urgent, lambda ahead: policy.fits_at(ledger, allowance, lane, ahead))
+    return max(at - ledger.at, _SHORTEST_WAIT_S)

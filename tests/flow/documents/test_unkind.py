@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from app.runtime import open_runtime
-from app.store.tables import journal, metadata
+from app.store.tables import document_polls, journal, metadata, promises
 from app.sync.model import Kind
 from tests.flow.clinic import OPERATOR
 from tests.flow.documents.folder import a_pdf, md5
@@ -144,6 +144,22 @@ async def test_what_nobody_waits_for_stays_in_its_share_of_the_hour(clinic, fold
     assert clinic.calls("drchrono", "GET /api/documents") == 3, "one list, and two documents"
     assert len(folder.versions()) == 2
     assert {row.last_error for row in await clinic.links(Kind.DOCUMENT) if row.due_at} == {"hour_is_spent"}
+
+
+async def test_the_lists_of_new_patients_wait_while_the_share_is_spent_and_promise_themselves_no_call(
+    clinic, folder, known
+):
+    await folder.has_a_patient()
+    async with open_runtime(known.model_copy(update={"document_call_share": 0.000025})) as thrifty:
+        before, clinic.runtime = clinic.runtime, thrifty
+        for name in ("Bea", "Cy", "Dee"):
+            await folder.has_a_patient(first_name=name)
+        await folder.polls()
+        clinic.runtime = before
+
+    assert clinic.calls("drchrono", "GET /api/documents") == 0, "one of them was listed when it came"
+    assert [row.lane for row in await clinic.rows(document_polls) if row.due_at is not None] == ["backfill"] * 2
+    assert await clinic.rows(promises) == []
 
 
 async def test_a_canary_is_on_the_two_sides_and_nowhere_else(clinic, folder):
