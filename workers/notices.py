@@ -19,6 +19,7 @@ from app.operations import audit
 from app.operations.backfill import LoadState, some
 from app.operations.backfill import states as load_states
 from app.operations.health import vendors
+from app.operations.health.local import FailingComparison, failing_comparisons
 from app.operations.health.model import PartState
 from app.operations.labels import LabelGroup, label
 from app.runtime import Runtime
@@ -144,12 +145,14 @@ def _safety_limit(lane: Lane, why: str) -> NoticeCondition:
 
 async def _stalled_feeds(runtime: Runtime) -> list[NoticeCondition]:
     known = await feeds.read(runtime.database)
+    compared = [_not_compared(one) for one in await failing_comparisons(runtime)]
     is_paused = await lanes.is_paused(runtime.database, Lane.COMPARE)
-    return [
+    silent = [
         _stalled(known[side], runtime, is_paused=is_paused)
         for side in sorted(runtime.settings.connected)
         if side in known and known[side].silent_since is not None
     ]
+    return [*silent, *compared]
 
 
 def _stalled(feed: Feed, runtime: Runtime, *, is_paused: bool) -> NoticeCondition:
@@ -157,6 +160,14 @@ def _stalled(feed: Feed, runtime: Runtime, *, is_paused: bool) -> NoticeConditio
     _, says = vendors.feed_state(feed, runtime, is_paused=is_paused)
     what, over = f"No events are received from {name}", f"Events are received from {name} again"
     return NoticeCondition(NoticeEvent.STALLED_FEED, feed.side.value, what, f"{says}.", over, "/deliveries")
+
+
+def _not_compared(failing: FailingComparison) -> NoticeCondition:
+    kind = failing.kind
+    what = f"The reconciliation of {kind}s has failed for more than an hour"
+    says = f"It is the error {told_cause(failing.cause)}. How to fix: {failing.advice}"
+    over = f"The reconciliation of {kind}s works again"
+    return NoticeCondition(NoticeEvent.STALLED_FEED, f"reconciliation {kind}", what, says, over, "/queues")
 
 
 async def _of_people(runtime: Runtime) -> list[NoticeCondition]:

@@ -195,7 +195,7 @@ TALLIES = (
 LANES = tuple(lane.value for lane in Lane)
 DIRECTIONS = ("to_salesforce", "to_drchrono")
 PARTS = (
-    *("watch", "database", "redis", "workers", "jobs", "backlog", "lanes", "notices"),
+    *("watch", "database", "redis", "workers", "jobs", "backlog", "reconciliation", "lanes", "notices"),
     *(f"{side}{what}" for side in SIDES for what in ("", "_token", "_feed", "_budget")),
 )
 _DUE = {"kind": KINDS, "lane": LANES, "direction": DIRECTIONS}

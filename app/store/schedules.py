@@ -1,6 +1,7 @@
-"""What is done every so often, once for all workers together; and up to when a thing was done."""
+"""What is done every so often, once for all workers together; up to when it was done, and since when it fails."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -10,6 +11,9 @@ from app.store import fence
 from app.store.clock import after, db_now
 from app.store.database import Database, among, insert_into
 from app.store.tables import schedules, watermarks
+from app.sync.model import Kind
+
+_LONGEST = 64
 
 
 async def which_are_due(database: Database, names: Collection[str]) -> set[str]:
@@ -47,6 +51,56 @@ async def again_in(database: Database, name: str, span: timedelta) -> None:
         await connection.execute(sa.update(schedules).where(schedules.c.name == name).values(next_at=after(span)))
 
     await database.transact(work)
+
+
+@dataclass(frozen=True, slots=True)
+class FailingSchedule:
+    """What fails each time it is done, since when, and with which error the last time."""
+
+    name: str
+    since: datetime
+    cause: str
+
+
+async def failed(database: Database, name: str, cause: str) -> None:
+    """Remember that a thing did not come to its end, and why; since when that is so, is remembered from the first."""
+
+    async def work(connection: AsyncConnection) -> None:
+        told = {"failing_since": db_now(), "cause": cause[:_LONGEST]}
+        first = insert_into(schedules, connection.dialect).values(name=name, next_at=db_now(), **told)
+        since = sa.func.coalesce(schedules.c.failing_since, db_now())
+        again = {"failing_since": since, "cause": first.excluded["cause"]}
+        await connection.execute(first.on_conflict_do_update(index_elements=[schedules.c.name], set_=again))
+
+    await database.transact(work)
+
+
+async def worked(database: Database, name: str) -> None:
+    """Remember that a thing came to its end."""
+    ours = (schedules.c.name == name, schedules.c.failing_since.is_not(None))
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(sa.update(schedules).where(*ours).values(failing_since=None, cause=None))
+
+    await database.transact(work)
+
+
+async def failing_for(database: Database, names: Collection[str], span: timedelta) -> list[FailingSchedule]:
+    """Give those of these that have failed each time for so long at least, in order of their names."""
+    rows = await database.read(_FAILING, {"p_names": sorted(names), "p_span": -span})
+    return [FailingSchedule(row.name, row.failing_since, row.cause) for row in rows]
+
+
+_FAILING = (
+    sa.select(schedules)
+    .where(schedules.c.name.in_(among("p_names")), schedules.c.failing_since <= after("p_span"))
+    .order_by(schedules.c.name)
+)
+
+
+def comparison_of(kind: Kind) -> str:
+    """Give the name under which it is kept when a kind is to be compared, and up to when it was."""
+    return f"compare_{kind}"
 
 
 async def watermark(database: Database, name: str) -> datetime | None:

@@ -57,11 +57,6 @@ class DueComparison:
     since: datetime | None = None
 
 
-def watermark_of(kind: Kind) -> str:
-    """Give the name under which it is kept up to when a kind was compared, and when it is to be next."""
-    return f"compare_{kind}"
-
-
 def every_of(runtime: Runtime, kind: Kind) -> timedelta:
     """Give how often a kind is compared; documents oftener, for nothing tells of them."""
     known = runtime.settings
@@ -110,15 +105,15 @@ async def is_callable(runtime: Runtime, side: Side) -> bool:
 
 async def due_comparison(runtime: Runtime, kind: Kind, dark: Sequence[Outage]) -> DueComparison | None:
     """Give the compare of a kind that is due and that nobody else has begun, None where there is none."""
-    mark = await schedules.watermark(runtime.database, watermark_of(kind))
+    mark = await schedules.watermark(runtime.database, schedules.comparison_of(kind))
     owed = [one for one in dark if mark is None or one.until > mark]
-    if not owed or await scans.is_under_way(runtime.database, watermark_of(kind), _STILL):
-        is_ours = await schedules.try_claim(runtime.database, watermark_of(kind), every_of(runtime, kind))
-        return DueComparison(watermark_of(kind)) if is_ours else None
+    if not owed or await scans.is_under_way(runtime.database, schedules.comparison_of(kind), _STILL):
+        is_ours = await schedules.try_claim(runtime.database, schedules.comparison_of(kind), every_of(runtime, kind))
+        return DueComparison(schedules.comparison_of(kind)) if is_ours else None
     name = f"dark_{kind}"
     if not await schedules.try_claim(runtime.database, name, AT_MOST_EVERY):
         return None
-    await schedules.again_in(runtime.database, watermark_of(kind), every_of(runtime, kind))
+    await schedules.again_in(runtime.database, schedules.comparison_of(kind), every_of(runtime, kind))
     return DueComparison(name, _since(kind, owed, mark, runtime.now()))
 
 
@@ -130,7 +125,7 @@ def _since(kind: Kind, owed: Sequence[Outage], mark: datetime | None, now: datet
 
 async def forget_compared(runtime: Runtime) -> None:
     """Forget every darkness after which all kinds were compared."""
-    marks = [await schedules.watermark(runtime.database, watermark_of(kind)) for kind in runtime.mappings]
+    marks = [await schedules.watermark(runtime.database, schedules.comparison_of(kind)) for kind in runtime.mappings]
     known = [mark for mark in marks if mark is not None]
     if len(known) == len(marks):
         await heartbeats.forget_outages(runtime.database, min(known))

@@ -19,13 +19,14 @@ from app.ports import Inbox
 from app.runtime import Runtime, open_inbox
 from app.store import backfills, doctor_zones, heartbeats, lanes, scans, schedules
 from app.store.backfills import Backfill
+from app.sync.failure_causes import UNEXPECTED, cause_of
 from app.sync.mappings.table import Table
 from app.sync.model import Kind, Lane, Side
 from app.vendors.salesforce import search
 from workers.compare import outages
 from workers.compare.checkpoint import Checkpoint, DryRun, ScanRequest
 from workers.compare.listing import EVER, newest_stamps
-from workers.compare.outages import NEVER_COMPARED, watermark_of
+from workers.compare.outages import NEVER_COMPARED
 from workers.compare.preview import preview
 from workers.compare.scan import ScanProgress, no_progress, scan
 from workers.lease import LeasedScan, renewing
@@ -62,7 +63,7 @@ async def compare_when_due(runtime: Runtime, inbox: Inbox, notify: Notify) -> No
     """
     if runtime.drchrono is None or runtime.salesforce is None:
         return
-    kinds = {watermark_of(kind): kind for kind in ORDER if kind in runtime.mappings}
+    kinds = {schedules.comparison_of(kind): kind for kind in ORDER if kind in runtime.mappings}
     owed = await heartbeats.open_outages(runtime.database)
     due = kinds.keys() if owed else await schedules.which_are_due(runtime.database, kinds)
     if not due or await lanes.is_paused(runtime.database, Lane.COMPARE):
@@ -73,12 +74,15 @@ async def compare_when_due(runtime: Runtime, inbox: Inbox, notify: Notify) -> No
             continue
         try:
             await compare(runtime, inbox, kind, turn.since)
+            await schedules.worked(runtime.database, schedules.comparison_of(kind))
             notify([kind.value])
         except SyncError as error:
             await schedules.again_in(runtime.database, turn.name, _AFTER_A_FAILURE)
+            await schedules.failed(runtime.database, schedules.comparison_of(kind), cause_of(error)[0])
             log.warning("compare.failed", kind=kind.value, error=type(error).__name__, cause=str(error))
         except Exception:
             await schedules.again_in(runtime.database, turn.name, _AFTER_A_FAILURE)
+            await schedules.failed(runtime.database, schedules.comparison_of(kind), UNEXPECTED)
             raise
     if owed:
         await outages.forget_compared(runtime)
@@ -86,7 +90,7 @@ async def compare_when_due(runtime: Runtime, inbox: Inbox, notify: Notify) -> No
 
 async def compared_up_to(runtime: Runtime, kind: Kind) -> datetime:
     """Give up to when a kind was compared; two days ago where it never was."""
-    return await schedules.watermark(runtime.database, watermark_of(kind)) or runtime.now() - NEVER_COMPARED
+    return await schedules.watermark(runtime.database, schedules.comparison_of(kind)) or runtime.now() - NEVER_COMPARED
 
 
 async def compare(
@@ -102,7 +106,7 @@ async def compare(
     since   from then on, EVER: all there is; None: since the last compare, or of two days when there was none
     Raises  SyncError; the next compare goes on where this one stood
     """
-    name = watermark_of(kind)
+    name = schedules.comparison_of(kind)
     if lane is Lane.COMPARE:
         await record_connection(runtime, kind)
     begin = since or await compared_up_to(runtime, kind)
@@ -124,7 +128,7 @@ async def record_connection(runtime: Runtime, kind: Kind) -> None:
         return
     if not (await backfills.of_kind(runtime.database, kind)).is_known:
         newest = await newest_stamps(runtime, table)
-        await backfills.connect(runtime.database, kind, newest, watermark_of(kind))
+        await backfills.connect(runtime.database, kind, newest, schedules.comparison_of(kind))
         log.info("kind.connected", kind=kind.value)
 
 

@@ -1,7 +1,8 @@
-"""The parts that are here: database, Redis, workers, what waits, the first load, and paused lanes."""
+"""The parts that are here: database, Redis, workers, what waits, what is compared, the first load, and paused lanes."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from app.errors import OTHER_INSTANCE, OtherInstance, StoreUnavailable
 from app.log import log
@@ -9,12 +10,13 @@ from app.operations.backfill import may_load, states, summary
 from app.operations.health.model import OK, Observation, PartState
 from app.ports import FailingJob, Inbox
 from app.runtime import Runtime
-from app.store import heartbeats, queue_stats
+from app.store import heartbeats, queue_stats, schedules
 from app.store import notices as notice_store
 from app.store.heartbeats import Beating
 from app.store.lanes import lane_states
 from app.store.schema import is_behind
-from app.sync.model import Lane
+from app.sync.failure_causes import CAUSES, DRCHRONO_QUOTA_CAUSES, SALESFORCE_QUOTA_CAUSES, fix
+from app.sync.model import Kind, Lane
 
 _OLD_S = {
     (Lane.LIVE, Lane.RETRY, Lane.CONFIRM): 60.0,  # somebody waits for it
@@ -22,6 +24,7 @@ _OLD_S = {
 }
 _REPAIRED = "what the vendors have given up on meanwhile is found by comparing, now"
 _UNWRITABLE = "the database cannot be written: check that it runs, its disk and DATABASE_URL"
+_FAILS_FOR = timedelta(hours=1)  # a vendor that is away for less is told of as that
 _BY_POLL = "nothing is lost, changes are found by the poll, every 2 s"
 
 
@@ -84,6 +87,41 @@ async def backlog(runtime: Runtime) -> Observation:
             advice = f"the oldest {what} has been pending for {oldest_s:.0f} s: look at workers and failures"
             return Observation(PartState.DEGRADED, advice, runtime.now() - timedelta(seconds=oldest_s - old_s))
     return OK
+
+
+@dataclass(frozen=True, slots=True)
+class FailingComparison:
+    """A kind whose records could not be compared for long, since when, and the error of the last try."""
+
+    kind: Kind
+    since: datetime
+    cause: str
+
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        if self.cause in (*DRCHRONO_QUOTA_CAUSES, *SALESFORCE_QUOTA_CAUSES):
+            return "The quota of calls is spent; `chronobridge queue` says when there are more."
+        if self.cause in CAUSES or self.cause.startswith("HTTP_"):
+            return fix(self.cause)
+        return "See what is said of both systems, and the log line `compare.failed`."
+
+
+async def failing_comparisons(runtime: Runtime) -> list[FailingComparison]:
+    """Give the kinds whose comparison has failed each time for an hour at least."""
+    kinds = {schedules.comparison_of(kind): kind for kind in runtime.mappings}
+    found = await schedules.failing_for(runtime.database, kinds, _FAILS_FOR)
+    return [FailingComparison(kinds[one.name], one.since, one.cause) for one in found]
+
+
+async def reconciliation(runtime: Runtime) -> Observation:
+    """Look whether both sides are compared: by that alone is found what no event has told of."""
+    failing = await failing_comparisons(runtime)
+    if not failing:
+        return OK
+    says = " ".join(f"{one.kind}s are not compared ({one.cause}): {one.advice}" for one in failing)
+    advice = f"{says} What no event tells of is not found meanwhile; it is tried again every minute"
+    return Observation(PartState.DEGRADED, advice, min(one.since for one in failing))
 
 
 async def first_load(runtime: Runtime) -> Observation | None:

@@ -162,6 +162,7 @@ def _looks(runtime: Runtime, jobs: Supervisor) -> dict[Names, Look]:
         ("workers",): _one(local.workers, runtime),
         ("jobs",): _one(local.jobs, runtime, lambda: jobs.failing),
         ("backlog",): _one(local.backlog, runtime),
+        ("reconciliation",): _one(local.reconciliation, runtime),
         ("lanes",): _one(local.lanes, runtime),
         ("notices",): _one(local.notices, runtime),
         ("backfill",): _one(local.first_load, runtime),

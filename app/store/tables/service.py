@@ -118,6 +118,8 @@ schedules = sa.Table(
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("next_at", Instant, nullable=False, info=DEADLINE),
+    sa.Column("failing_since", Instant, info=STAMP),  # each time since then; NULL: the last time it came to its end
+    sa.Column("cause", sa.String(64)),
 )
 
 watermarks = sa.Table(

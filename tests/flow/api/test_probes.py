@@ -53,7 +53,7 @@ async def test_every_part_of_a_connected_clinic_is_told(clinic):
 
     assert {name for name, one in found.items() if one["state"] == "ok"} == found.keys() - {"redis"}
     assert found.keys() == {
-        *("watch", "database", "redis", "workers", "jobs", "backlog", "backfill", "lanes"),
+        *("watch", "database", "redis", "workers", "jobs", "backlog", "reconciliation", "backfill", "lanes"),
         *("drchrono", "drchrono_token", "drchrono_feed", "drchrono_budget"),
         *("salesforce", "salesforce_token", "salesforce_feed", "salesforce_budget"),
     } - {"salesforce_token"}  # nobody has asked for one yet
