@@ -43,7 +43,13 @@ from app.vendors.oidc import OidcClient
 from app.vendors.rate_limit.concurrency import ConcurrencySlots
 from app.vendors.rate_limit.document_calls import DocumentCallLimit
 from app.vendors.rate_limit.drchrono import DrChronoRateLimit
-from app.vendors.rate_limit.policy import QUESTIONS_PER_HOUR, QUESTIONS_SHARE, SIGN_IN_CALLS_PER_HOUR, Allowance
+from app.vendors.rate_limit.policy import (
+    LIVE_DOCUMENTS_SHARE,
+    QUESTIONS_PER_HOUR,
+    QUESTIONS_SHARE,
+    SIGN_IN_CALLS_PER_HOUR,
+    Allowance,
+)
 from app.vendors.rate_limit.questions import QuestionLimit
 from app.vendors.rate_limit.salesforce import SalesforceRateLimit, unlimited
 from app.vendors.salesforce.client import Salesforce
@@ -91,6 +97,7 @@ class Runtime:
     webhook_secrets: WebhookSecrets = field(init=False)
     questions: Mapping[Side, QuestionLimit] = field(init=False)
     document_calls: DocumentCallLimit = field(init=False)
+    live_document_calls: DocumentCallLimit = field(init=False)
 
     def __post_init__(self) -> None:
         known = self.settings
@@ -104,6 +111,7 @@ class Runtime:
         limits = {side: question_limit(known, self.database, side) for side in Side}
         object.__setattr__(self, "questions", limits)
         object.__setattr__(self, "document_calls", document_call_limit(known, self.database))
+        object.__setattr__(self, "live_document_calls", live_document_call_limit(known, self.database))
 
     def rules(self, kind: Kind) -> Rules:
         """Give the rules of a kind that is mapped."""
@@ -313,10 +321,20 @@ def question_limit(settings: Settings, database: Database, side: Side) -> Questi
 
 
 def document_call_limit(settings: Settings, database: Database) -> DocumentCallLimit:
-    """Give the limit of DrChrono's calls for documents that the settings name."""
-    per_hour = max(int(settings.drchrono_calls_per_hour * settings.document_call_share), 1)
+    """Give the limit of DrChrono's calls for documents that nobody waits for, which the settings name."""
+    return _part_of_the_hour(settings, database, "documents", settings.document_call_share)
+
+
+def live_document_call_limit(settings: Settings, database: Database) -> DocumentCallLimit:
+    """Give the limit of DrChrono's calls for documents that somebody waits for."""
+    return _part_of_the_hour(settings, database, "live documents", LIVE_DOCUMENTS_SHARE)
+
+
+def _part_of_the_hour(settings: Settings, database: Database, of: str, share: float) -> DocumentCallLimit:
+    per_hour = max(int(settings.drchrono_calls_per_hour * share), 1)
     allowance = Allowance(per_hour, settings.drchrono_calls_per_second)
-    return DocumentCallLimit(Side.DRCHRONO.value, RateLedger(database, "documents drchrono"), allowance)
+    side = Side.DRCHRONO.value
+    return DocumentCallLimit(side, RateLedger(database, f"{of} {side}"), allowance)
 
 
 def salesforce_budget(

@@ -48,10 +48,13 @@ class Batch:
 def drchrono_of(runtime: Runtime, kind: Kind, lane: Lane) -> DrChrono | None:
     """Give the practice, its calls counted in a lane; None when it is not connected.
 
-    Of documents that nobody waits for: in the least urgent one, and within their share of the hour.
+    Documents have a part of the hour, so that many at once hold up no edit; those that nobody waits for a smaller one,
+    in the least urgent lane.
     """
-    if runtime.drchrono is None or kind is not Kind.DOCUMENT or lane is Lane.LIVE:
+    if runtime.drchrono is None or kind is not Kind.DOCUMENT:
         return runtime.drchrono and runtime.drchrono.on(lane)
+    if lane is Lane.LIVE:
+        return runtime.drchrono.on(lane, runtime.live_document_calls.on(lane))
     return runtime.drchrono.on(Lane.BACKFILL, runtime.document_calls.on(lane))
 
 

@@ -1,9 +1,10 @@
-"""Document calls: what moves documents that nobody waits for has a share of DrChrono's hour, and no more of it.
+"""Document calls: what moves documents has a share of DrChrono's hour, and no more of it, so that it holds up no edit.
 
-All processes together keep to it, by a ledger like that of every call. A call is counted here first, then like any
-other, in the least urgent lane: so a folder full of scans holds up no edit. Within the share the lanes leave each other
-what they leave of the hour: a first load, or the lists of many new patients, cannot keep a comparison from finding what
-was filed today.
+Those that nobody waits for have the share of the settings, and count in the least urgent lane of the hour; those that
+somebody waits for have another one, for a person may tick a folder full of scans at once. All processes together keep
+to it, by a ledger like that of every call; a call is counted here first, then like any other. Within the share the
+lanes leave each other what they leave of the hour: a first load, or the lists of many new patients, cannot keep a
+comparison from finding what was filed today.
 """
 
 from collections.abc import Sequence

@@ -34,6 +34,7 @@ RESERVED: Mapping[Lane, float] = {
     Lane.COMPARE: 0.3,
     Lane.BACKFILL: 0.4,
 }
+LIVE_DOCUMENTS_SHARE = 0.5  # of DrChrono's hour, for documents that somebody waits for; edits have the rest at least
 QUESTIONS_SHARE = 0.1  # of DrChrono's hour, for what people want to see
 QUESTIONS_PER_HOUR = 1_000  # of Salesforce's day of tens of thousands
 SIGN_IN_CALLS_PER_HOUR = 500  # what DrChrono allows any application; a sign-in takes four or five

@@ -215,3 +215,22 @@ async def test_a_refused_document_that_a_file_names_is_told_of_where_it_lies(cli
     await folder.told(folder.uploads(contact, DrChrono_Document_Id__c=str(document["id"])))
 
     assert await clinic.failures() == [("drchrono", "document_type_refused", "")]
+
+
+async def test_a_folder_that_is_ticked_at_once_leaves_half_of_the_hour_to_edits(clinic, folder, known):
+    patient, contact = await folder.has_a_patient()
+    async with open_runtime(known.model_copy(update={"drchrono_calls_per_hour": 50})) as small:
+        before, clinic.runtime = clinic.runtime, small
+        for at in range(25):
+            await folder.tells(folder.uploads(contact, a_pdf(f"{at}"), Title=f"{at}"))
+        await clinic.settles()
+        clinic.human_edits_contact(contact, MobilePhone="(212) 555-0199")
+        await clinic.hears()
+        await clinic.settles()
+        clinic.runtime = before
+
+    chart = next(one for one in clinic.charts() if one["id"] == patient["id"])
+    assert chart["cell_phone"] == "(212) 555-0199"
+    assert 0 < len(folder.in_chart()) < 25
+    assert "hour_is_spent" in {row.last_error for row in await clinic.links(Kind.DOCUMENT) if row.due_at}
+    assert await clinic.failures() == []
