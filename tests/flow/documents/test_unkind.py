@@ -136,13 +136,15 @@ async def test_what_nobody_waits_for_stays_in_its_share_of_the_hour(clinic, fold
     patient, _ = await folder.has_a_patient()
     for at in range(4):
         folder.files(patient, a_pdf(f"{at}"), description=f"{at}")
-    async with open_runtime(known.model_copy(update={"document_call_share": 0.00004})) as thrifty:
+    async with open_runtime(
+        known.model_copy(update={"document_call_share": 0.000035})
+    ) as thrifty:  # of so few no lane leaves any
         before, clinic.runtime = clinic.runtime, thrifty
         await folder.compares()
         clinic.runtime = before
 
-    assert clinic.calls("drchrono", "GET /api/documents") == 3, "one list, and two documents"
-    assert len(folder.versions()) == 2
+    assert clinic.calls("drchrono", "GET /api/documents") == 2, "one list, and a document"
+    assert len(folder.versions()) == 1
     assert {row.last_error for row in await clinic.links(Kind.DOCUMENT) if row.due_at} == {"hour_is_spent"}
 
 
