@@ -2,12 +2,13 @@
 
 Its source may be deleted, replaced, or not served any more, so that is not read. What the upload sent is known by a
 keyed hash of its bytes, and the bytes of what it may have made are compared with that: in DrChrono documents of the
-same patient, in Salesforce versions that bear the document's id. What is found is linked, and what has become of either
-side since then travels as any change does. An upload is lost, and may be tried again, when two searches, apart from
-each other, have not found it.
+same patient, then of all, in Salesforce versions that bear the document's id, deleted ones too. What is found is
+linked, and what has become of either side since then travels as any change does. An upload is lost, and may be tried
+again, when two searches, apart from each other, have not found it.
 """
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from ulid import ULID
@@ -23,6 +24,8 @@ from app.vendors.drchrono import wire
 from workers.batch import Observed
 from workers.document_files import UNKNOWN_FILE, is_newer
 from workers.document_search import DocumentSearch, Twin
+
+_SKEW = timedelta(minutes=10)  # by which Salesforce's clock may be behind ours
 
 
 async def find_upload(search: DocumentSearch, observed: Observed) -> ReadyPlan:
@@ -52,25 +55,32 @@ def _patient(search: DocumentSearch, observed: Observed, sent: Fields) -> str:
 
 
 async def _in_drchrono(search: DocumentSearch, link: Link, attempt: PendingWrite, sent: Fields) -> Twin:
-    """Give the patient's document that has the bytes that were sent, of those that changed since.
+    """Give the document that has the bytes that were sent, of those that changed since: the patient's, else anybody's.
 
-    A person may have edited or archived it since. So it has the title and the date that were sent, or is shared still;
-    where the hash is of a key that is gone, the title and the date must tell.
+    A person may have edited or archived it since, or filed it with another patient, where the first search does not
+    look. So it has the title and the date that were sent, or is shared still; where the hash is of a key that is gone,
+    the patient, the title and the date must tell.
     """
     is_known = attempt.content_stamp is not None and search.batch.runtime.keys.knows(attempt.content_stamp)
-    begun = ULID.from_str(attempt.id).datetime
-    listed = await search.of_patient(sent.get(search.patient_field) or "", wire.since(begun))
-    taken = await search.taken(Side.DRCHRONO, listed)
-    free = [one for id_, one in listed.items() if id_ not in taken]
-    likely = [one for one in free if search.is_alike(sent, one) or (is_known and one.shown.is_included)]
-    likely.sort(key=lambda one: (is_deleted(search.batch.rules, one.shown), one.shown.id))
-    return await search.twin(link, likely, lambda content: _is_what_was_sent(search, link, attempt, content))
+    since, found = wire.since(ULID.from_str(attempt.id).datetime), Twin()
+    of_all = [""] if is_known and attempt.searched_at is not None else []
+    for patient in [sent.get(search.patient_field) or "", *of_all]:
+        listed = await search.of_patient(patient, since)
+        taken = await search.taken(Side.DRCHRONO, listed)
+        free = [one for id_, one in listed.items() if id_ not in taken]
+        likely = [one for one in free if search.is_alike(sent, one) or (is_known and one.shown.is_included)]
+        likely.sort(key=lambda one: (is_deleted(search.batch.rules, one.shown), one.shown.id))
+        found = await search.twin(link, likely, lambda content: _is_what_was_sent(search, link, attempt, content))
+        if found.id is not None or found.is_open:
+            break
+    return found
 
 
 async def _in_salesforce(search: DocumentSearch, observed: Observed, attempt: PendingWrite) -> Twin:
     """Give the version that names a document and has the bytes that were sent; of a pair a newer one of its File.
 
-    Which file of DrChrono's they are, is not known: the next list has it read once more.
+    One that a person has deleted since is told by who made it, and when: its bytes are shown no more. Which file of
+    DrChrono's they are, is not known: the next list has it read once more.
     """
     link, key = observed.link, search.batch.rules.table.external_id
     rows = await search.files.versions(external_id=key, external_ids=[link.drchrono_id or ""])
@@ -85,7 +95,11 @@ async def _in_salesforce(search: DocumentSearch, observed: Observed, attempt: Pe
         if content is not None and _is_what_was_sent(search, link, attempt, content):
             search.batch.read[link.drchrono_id or ""] = UNKNOWN_FILE
             return Twin(id_, content)
-    return Twin()
+    if link.is_pair:  # with its File all of that went, which is known of the version that is linked
+        return Twin()
+    since = ULID.from_str(attempt.id).datetime - _SKEW
+    deleted = await search.files.deleted_of_ours(key, link.drchrono_id or "", since)
+    return Twin(min(deleted, default=None))
 
 
 def _is_what_was_sent(search: DocumentSearch, link: Link, attempt: PendingWrite, content: Inspection) -> bool:

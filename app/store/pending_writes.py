@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.clock import db_now
-from app.store.database import among
+from app.store.database import Database, among
 from app.store.tables import journal
-from app.sync.model import OPEN, PendingWrite, Side, WriteState
+from app.sync.model import OPEN, UPLOAD, PendingWrite, Side, WriteState
 from app.sync.plan import SettledWrites
 
 
@@ -48,6 +48,18 @@ async def of_links(connection: AsyncConnection, ids: Sequence[str], lone: Sequen
     return {
         link_id: OwnWrites(*(tuple(part.get(link_id, ())) for part in found)) for link_id in found[0].keys() | found[1]
     }
+
+
+_OPEN_UPLOADS = (
+    sa.select(_j.link_id, _j.content_stamp)
+    .where(_j.state.in_(OPEN), _j.call == UPLOAD, _j.side == sa.bindparam("p_side"), _j.content_stamp.is_not(None))
+    .order_by(_j.id)
+)
+
+
+async def open_uploads(database: Database, side: Side) -> list[tuple[str, str]]:
+    """Give (link id, keyed hash of what was sent) of the uploads to a side whose outcome is not known."""
+    return [(row.link_id, row.content_stamp) for row in await database.read(_OPEN_UPLOADS, {"p_side": side.value})]
 
 
 def _by_link(rows: Iterable[Any]) -> dict[str, list[PendingWrite]]:

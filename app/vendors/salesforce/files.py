@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -25,7 +26,7 @@ from app.sync.model import Side
 from app.vendors.http import MISFIT
 from app.vendors.multipart import FormPart, Multipart, SourceFailedError, UploadFile
 from app.vendors.salesforce.client import Salesforce
-from app.vendors.salesforce.wire import RecordRefused, refused
+from app.vendors.salesforce.wire import RecordRefused, moment, refused
 
 VERSION, LINK = "ContentVersion", "ContentDocumentLink"
 STANDARD = (
@@ -89,6 +90,15 @@ class SalesforceFiles:
         if external_id:
             asked[f"{external_id} IN {{}}"] = list(external_ids)
         return await self._org.matching(VERSION, self._names, asked)
+
+    async def deleted_of_ours(self, external_id: str, value: str, since: datetime) -> list[str]:
+        """Give the Ids of the versions that we made since a moment, with this external id, and somebody has deleted.
+
+        Raises  as `Salesforce.read`
+        """
+        made = f"CreatedById = {{}} AND CreatedDate >= {moment(since)} AND IsDeleted = true"
+        us = await self._org.user_id()
+        return await self._org.where(VERSION, f"{external_id} = {{}} AND {made}", value, us, deleted=True)
 
     async def of_records(
         self, record_ids: Collection[str], *, latest_only: bool = True

@@ -152,3 +152,53 @@ async def test_a_file_that_bears_the_id_and_has_other_bytes_is_not_what_an_uploa
     (link,) = await clinic.links(Kind.DOCUMENT)
     assert link.salesforce_id != other["Id"]
     assert await is_open(clinic) == []
+
+
+@pytest.mark.parametrize("listed_first", [False, True], ids=["searched first", "listed first"])
+async def test_a_document_that_is_filed_with_another_patient_meanwhile_is_what_an_upload_made(
+    clinic, folder, listed_first
+):
+    _, contact = await folder.has_a_patient()
+    other = await clinic.has_linked(first_name="Bob", last_name="Other")
+    clinic.breaks("drchrono", POST, AFTER)
+    await folder.told(folder.uploads(contact))
+    folder.edits(folder.in_chart()[0], patient=other["id"])
+
+    if listed_first:
+        await folder.compares()
+    await ends(clinic)
+    await folder.compares()
+    await ends(clinic)
+
+    (document,), version = folder.in_chart(), folder.version()
+    await assert_is_linked(clinic, folder, document)
+    assert document["patient"] == other["id"]
+    assert list(folder.file_links(version)) == [(await clinic.link(other)).salesforce_id]
+
+
+async def test_a_file_that_an_upload_made_and_a_person_deleted_is_not_made_again(clinic, folder):
+    document = await is_uploaded_unanswered(clinic, folder)
+    deletes(clinic, folder.version())
+
+    await ends(clinic)
+    await folder.compares()
+    await ends(clinic)
+
+    assert folder.versions() == []
+    assert [(one["id"], one["archived"]) for one in folder.in_chart()] == [(document["id"], True)]
+    assert await clinic.failures() == []
+    assert await is_open(clinic) == []
+
+
+async def test_a_deleted_file_that_no_upload_of_now_made_is_not_taken_for_it(clinic, folder):
+    patient, contact = await folder.has_a_patient()
+    document = folder.files(patient)
+    deletes(clinic, folder.uploads(contact, a_pdf(), DrChrono_Document_Id__c=str(document["id"])))
+    clinic.breaks("salesforce", UPLOAD, BEFORE)
+    await folder.compares()
+
+    await ends(clinic)
+
+    assert len(folder.versions()) == 1
+    await assert_is_linked(clinic, folder, document)
+    assert not folder.in_chart()[0]["archived"]
