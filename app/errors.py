@@ -225,6 +225,12 @@ class Gone(VendorError):  # noqa: N818
     disposition = Disposition.DEAD_LETTER
 
 
+class ContentGone(Gone):
+    """The bytes of a document are not there, which was there when it was looked at: it is looked at again."""
+
+    disposition = Disposition.RETRY_LIMITED
+
+
 class Unreadable(VendorError):  # noqa: N818
     """The answer does not fit our wire model."""
 

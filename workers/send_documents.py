@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from app.documents.content import OpenContent, copied, lying_on
-from app.errors import BatchFailed, DocumentNotReady, Gone, OutcomeUnknown, Rejected, Unauthorized, Unexpected
+from app.errors import BatchFailed, ContentGone, DocumentNotReady, OutcomeUnknown, Rejected, Unauthorized, Unexpected
 from app.store import documents
 from app.sync.failure_causes import NO_PARENT, UNEXPECTED
 from app.sync.mappings.document_codecs import TAGS, tags_of, with_replacement
@@ -95,7 +95,7 @@ async def create(batch: Batch, lease: Lease, writes: Sequence[PreparedWrite]) ->
         document_id = write.link.drchrono_id or ""
         raw = batch.answered.get(document_id) or await practice.read(document_id)
         if raw is None:
-            return Gone(Side.DRCHRONO.value, "GET /api/documents/{id}")
+            return ContentGone(Side.DRCHRONO.value, "GET /api/documents/{id}")
         own, _ = table.write(Side.SALESFORCE, _text_of(table, write))
         fields = {
             **table.constants,

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.errors import DocumentNotReady, Gone, Unavailable, Unreadable
+from app.errors import ContentGone, DocumentNotReady, Unavailable, Unreadable
 from app.sync.file_types import extension_of
 from app.sync.model import Side
 from app.vendors.drchrono import wire
@@ -57,8 +57,8 @@ class DrChronoDocuments:
     async def content(self, record: Mapping[str, Any]) -> AsyncIterator[AsyncGenerator[bytes]]:
         """Give the bytes of a document as they come; where its address has expired, by one that is asked for anew.
 
-        Raises  DocumentNotReady (BYTES_MISSING) while DrChrono has no file for it; DocumentRefused (URL_REFUSED); Gone
-                where the document is not there any more; Unavailable, Unauthorized
+        Raises  DocumentNotReady (BYTES_MISSING) while DrChrono has no file for it; DocumentRefused (URL_REFUSED);
+                ContentGone where the document is not there any more; Unavailable, Unauthorized
         """
         deadline = asyncio.get_running_loop().time() + self._client.timings.transfer_s
         address = _address(record)
@@ -68,7 +68,7 @@ class DrChronoDocuments:
             except DocumentNotReady:
                 fresh = await self.read(wire.record_id(record))
                 if fresh is None:
-                    raise Gone(_SIDE, CALL) from None
+                    raise ContentGone(_SIDE, CALL) from None
                 pieces = await stack.enter_async_context(self._opened(_address(fresh), deadline))
             yield pieces
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import requests
 
-from app.errors import EdgeAnswered, Gone, OutcomeUnknown, Rejected, Unavailable, VendorError
+from app.errors import ContentGone, EdgeAnswered, OutcomeUnknown, Rejected, Unavailable, VendorError
 from app.sync.failure_causes import FILE_TYPE_BLOCKED, FILES_SPENT
 from app.sync.mappings.codecs import is_record_id
 from app.sync.model import Side
@@ -140,7 +140,7 @@ class SalesforceFiles:
     async def content(self, version_id: str) -> AsyncIterator[AsyncGenerator[bytes]]:
         """Give the bytes of a version as they come.
 
-        Raises  Gone where it is not there, or not shown to us; Unavailable, Unauthorized, Rejected
+        Raises  ContentGone where it is not there, or not shown to us; Unavailable, Unauthorized, Rejected
         """
         path = f"sobjects/{VERSION}/{quote(version_id, safe='')}/VersionData"
         async with AsyncExitStack() as stack:
@@ -148,7 +148,7 @@ class SalesforceFiles:
                 pieces = await stack.enter_async_context(self._org.opened(path, _DOWNLOAD))
             except Rejected as error:
                 if error.status == requests.codes.not_found:
-                    raise Gone(_SIDE, _DOWNLOAD, status=error.status) from None
+                    raise ContentGone(_SIDE, _DOWNLOAD, status=error.status) from None
                 raise
             yield pieces
 
