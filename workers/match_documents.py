@@ -18,6 +18,7 @@ from app.store import dependencies, documents
 from app.store.documents import StoredDocument
 from app.sync.decide import decide
 from app.sync.deletions import is_deleted
+from app.sync.documents import patient_without_record
 from app.sync.failure_causes import (
     ASK,
     BUSY,
@@ -141,6 +142,8 @@ class DocumentMatch:
         link, before, rules = observed.link, observed.seen.drchrono, self.batch.rules
         record = await self.search.documents.read(link.drchrono_id or "")
         if record is None or not isinstance(before, Snapshot) or not isinstance(observed.seen.salesforce, Snapshot):
+            return plan
+        if patient_without_record(rules.table, observed.seen.salesforce) is not None:
             return plan
         shown = SideReader(rules.table).drchrono(wire.record_id(record), record, wire.version(record))
         if rules.table.differing(shown, before):

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from app.errors import IdRefused, Rejected, SyncError, Unavailable, Unreadable, ValueRefused, VendorError
 from app.ports import SealedColumn
-from app.store import dependencies, doctor_zones, link_claims
+from app.store import dependencies, doctor_zones, link_claims, links
 from app.store.resolutions import Resolution
 from app.store.work_queue import Due
 from app.sync.card_requests import about_the_link, as_named
+from app.sync.documents import patient_without_record
 from app.sync.field_writes import unlinked_parents
 from app.sync.identity import alike_each
 from app.sync.model import Absent, Deleted, FieldResolution, Kind, Link, RecordRef, Seen, Side, Snapshot
@@ -294,7 +295,12 @@ async def with_parents(batch: Batch, observed: Sequence[Observed]) -> list[Obser
     table = batch.rules.table
     sides = [(one.seen.drchrono, one.seen.salesforce) for one in observed if isinstance(one.seen, Seen)]
     refs = {(ref.kind, ref.id) for one, _ in sides if isinstance(one, Snapshot) for ref in table.refs(one)}
+    gone = {ref for _, one in sides if isinstance(one, Snapshot) if (ref := patient_without_record(table, one))}
+    refs |= {(ref.kind, ref.id) for ref in gone}
     far = await dependencies.status_of(batch.runtime.database, refs) if refs else {}
+    for ref in sorted(gone) if batch.leased.token else ():
+        if (ref.kind, ref.id) not in far:  # it is not known of the patient yet
+            await links.ask_about(batch.runtime.database, ref, batch.leased.lane)
     out = await left_out(batch, [one for both in sides for one in both if isinstance(one, Snapshot)])
     coming = {RecordRef(Side.DRCHRONO, *ref) for ref in far}
     coming |= {ref for _, one in sides if isinstance(one, Snapshot) for ref in unlinked_parents(table, one)}

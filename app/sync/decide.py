@@ -21,6 +21,7 @@ from app.sync.card_requests import is_unlinked
 from app.sync.create import is_opted_in, plan_create
 from app.sync.deletions import gone_in_drchrono, gone_in_salesforce, is_no_more
 from app.sync.dismissals import MAY_NAME_ANOTHER, is_left_dismissed, with_dismissed_parents
+from app.sync.documents import patient_without_record
 from app.sync.failure_causes import (
     ASK,
     NO_PARENT,
@@ -293,6 +294,8 @@ def with_parents(rules: Rules, plan: Plan, seen: Seen, now: datetime) -> Plan:
     """Give the plan as it can be carried out with the parents that are there."""
     if not isinstance(plan, Write | Create):
         return plan
+    if isinstance(plan, Write) and (waits := _without_record(rules, plan, seen, now)) is not None:
+        return waits
     fields = planned_writes(plan).get(Side.SALESFORCE, {})
     refs = {
         name: (kind, value) for name, kind in rules.table.parents.items() if (value := fields.get(name)) is not None
@@ -318,6 +321,20 @@ def with_parents(rules: Rules, plan: Plan, seen: Seen, now: datetime) -> Plan:
     writes = {side: wanted for side, wanted in writes.items() if wanted}
     compared = replace(plan.compared, refused={**plan.compared.refused, **refused})
     return whole(rules, replace(plan, writes=writes, compared=compared, awaits=awaits))
+
+
+def _without_record(rules: Rules, plan: Write, seen: Seen, now: datetime) -> Wait | Write | Nothing | None:
+    """Have a File wait with its patient, whose record has gone, unless it moves to another; None where it need not."""
+    gone = patient_without_record(rules.table, seen.salesforce) if isinstance(seen.salesforce, Snapshot) else None
+    fields, row = plan.writes.get(Side.SALESFORCE, {}), rules.table.row_of("patient")
+    if gone is None or row is None or row.name in fields or not (fields or plan.writes_key):
+        return None
+    if seen.parents.get((gone.kind, gone.id)) is not Parent.NEVER:
+        return Wait(NO_PARENT, now + _LOOK_AGAIN, (gone,))
+    compared = replace(plan.compared, refused={**plan.compared.refused, row.name: NO_PARENT})
+    writes = {side: {} if side is Side.SALESFORCE else wanted for side, wanted in plan.writes.items()}
+    left = replace(plan, writes=writes, compared=compared, writes_key=False, awaits=(*plan.awaits, gone))
+    return left if any(writes.values()) else Nothing(compared=compared, awaits=left.awaits)
 
 
 def whole(rules: Rules, plan: Write | Create) -> Write | Create | Nothing | Incomplete:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from app.sync.failure_causes import ON_NO_PATIENT, PARENT_NOT_LINKED, SEVERAL_PATIENTS
 from app.sync.mappings.table import Table
-from app.sync.model import Deleted, Link, Snapshot
+from app.sync.model import Deleted, Kind, Link, RecordRef, Side, Snapshot
 
 _LONGEST_MISSING = timedelta(hours=6)  # DrChrono needs seconds to store a file; after hours it never will
 
@@ -78,6 +78,18 @@ def without_inherited_key(version: Snapshot, others: Collection[str]) -> Snapsho
     others  DrChrono's ids of documents that are other versions' by our own links
     """
     return replace(version, key=None) if version.key in others else version
+
+
+def patient_without_record(table: Table, version: Snapshot) -> RecordRef | None:
+    """Give whose a linked document is, where that one's record has gone from Salesforce and the File is on no other's.
+
+    Who may write the File is told by the records that it is on: so nothing is written into it meanwhile.
+    """
+    row = table.row_of("patient")
+    if version.file is None or version.file.contact_id is not None or row is None:
+        return None
+    patient = version.fields.get(row.name)
+    return None if patient is None else RecordRef(Side.DRCHRONO, Kind.PATIENT, patient)
 
 
 def is_given_up(heard_at: datetime, now: datetime) -> bool:

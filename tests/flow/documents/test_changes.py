@@ -1,9 +1,11 @@
 """What becomes of a document that both sides have: archived, taken off, filed with another patient, merged."""
 
+import base64
 import json
 
 import pytest
 
+from app.store.tables import journal
 from app.sync.model import Exclusion, Kind
 from tests.flow.documents.folder import SHARED, a_pdf
 
@@ -166,6 +168,36 @@ async def test_a_document_whose_contact_is_gone_moves_to_the_patient_it_is_filed
 
     assert list(folder.file_links(version)) == [(await clinic.link(other)).salesforce_id]
     assert archived(folder) == ([False], [False])
+
+
+async def test_a_document_whose_contact_is_in_the_bin_waits_with_it_and_nothing_is_written_into_its_file(
+    clinic, folder
+):
+    _, contact = await folder.has_a_patient()
+    version = folder.uploads(contact)
+    await folder.told(version, "INSERT")
+    for _ in range(2):  # the first list shows no file yet
+        await folder.compares()
+    (document,), path = folder.in_chart(), f"/_control/records/Contact/{contact}"
+    clinic.salesforce.delete(path).raise_for_status()
+
+    folder.edits(document, description="Consent, signed", file=base64.b64encode(a_pdf("signed")).decode())
+    await folder.compares()
+    await settles_in_time(clinic)
+    await folder.compares()
+    await settles_in_time(clinic)
+    told, refused = await clinic.failures(), [row.code for row in await clinic.rows(journal) if row.state == "refused"]
+    clinic.salesforce.post(f"{path}/undelete").raise_for_status()
+    await folder.tells_of("Contact", contact, "UNDELETE")
+    await settles_in_time(clinic)
+    await folder.compares()
+    await settles_in_time(clinic)
+
+    causes = {cause: fields for _, cause, fields in told}
+    assert causes == {"gone_in_salesforce": "", "parent_missing": "FirstPublishLocationId"}
+    assert refused == []
+    assert [one["Title"].partition(" (")[0] for one in folder.versions()] == ["Consent, signed"] * 2
+    assert await clinic.failures() == []
 
 
 async def test_a_document_follows_its_patient_when_the_contact_is_merged(clinic, folder, both):
