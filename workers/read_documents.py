@@ -49,7 +49,7 @@ async def with_placements(
     asked = {record for record, patient in linked.items() if patient is not None} if lone else set()
     asked |= {record for _, record in filed.values() if record is not None and record not in linked}
     there = await _patients_there(batch, sorted(asked))
-    earlier = await _earlier(batch, lone)
+    earlier, waiting = await _earlier(batch, lone)
     named = {one.key for one in lone.values() if one.key is not None}
     taken = await already_paired(batch.runtime.database, Kind.DOCUMENT, Side.DRCHRONO, named) if named else set()
     replaced = await _replaced(batch, lone, taken)
@@ -65,6 +65,8 @@ async def with_placements(
             version = without_inherited_key(version, taken)  # noqa: PLW2901
             if version.id in replaced:
                 version = replace(version, is_opted_in=False)  # noqa: PLW2901
+            if version.id in waiting and version.file is not None:
+                version = replace(version, file=replace(version.file, waits=True))  # noqa: PLW2901
         one = placed(batch.rules.table, by_id[link_id], version, where)
         found[link_id] = _with_origin(one, there, earlier) if isinstance(one, Snapshot) else one
     found |= await _with_others(batch, by_id, found) if batch.rules.deletes else {}
@@ -104,7 +106,11 @@ async def _wake_older(batch: Batch, moved: Sequence[Snapshot]) -> None:
     """Have the older versions of Files looked at whose latest one may have moved: Salesforce tells of that alone."""
     newest: dict[str, int] = {}
     for one in moved:
-        if one.file is not None and one.file.number > max(1, newest.get(one.file.document_id, 0)):
+        if (
+            one.file is not None
+            and not one.file.waits
+            and one.file.number > max(1, newest.get(one.file.document_id, 0))
+        ):
             newest[one.file.document_id] = one.file.number
     if not newest or not batch.leased.token:
         return
@@ -204,26 +210,33 @@ async def without_record(batch: Batch, patients: Collection[str]) -> frozenset[s
     return gone
 
 
-async def _earlier(batch: Batch, lone: Mapping[str, Snapshot]) -> dict[str, str]:
-    """Give, by the Id of a version that is new to us, the document of the latest version before it that is one."""
+async def _earlier(batch: Batch, lone: Mapping[str, Snapshot]) -> tuple[dict[str, str], set[str]]:
+    """Say of versions that are new to us what comes before them.
+
+    Gives  by a version's Id the document of the latest version before it that is one; the Ids of those before which
+           one is on its way
+    """
     newer = [one for one in lone.values() if one.file is not None and one.file.number > 1]
     if not newer:
-        return {}
+        return {}, set()
     rows = await _versions_of(batch, {one.file.document_id for one in newer if one.file})
     refs = {RecordRef(Side.SALESFORCE, Kind.DOCUMENT, str(row["Id"])) for row in rows}
     known = await dependencies.drchrono_ids_of(batch.runtime.database, refs)
+    coming = await dependencies.on_their_way(batch.runtime.database, refs)
     found: dict[str, str] = {}
+    waiting: set[str] = set()
     for one in newer:
         assert one.file is not None
-        before = [
-            (_number(row), known[Kind.DOCUMENT, str(row["Id"])])
+        before = {
+            (_number(row), str(row["Id"]))
             for row in rows
-            if _file(row) == one.file.document_id
-            if (Kind.DOCUMENT, str(row["Id"])) in known and _number(row) < one.file.number
-        ]
-        if before:
-            found[one.id] = max(before)[1]
-    return found
+            if _file(row) == one.file.document_id and _number(row) < one.file.number
+        }
+        if any(id_ in coming for _, id_ in before):
+            waiting.add(one.id)
+        if documents_before := [id_ for _, id_ in sorted(before) if (Kind.DOCUMENT, id_) in known]:
+            found[one.id] = known[Kind.DOCUMENT, documents_before[-1]]
+    return found, waiting
 
 
 async def _replaced(batch: Batch, lone: Mapping[str, Snapshot], taken: Collection[str]) -> set[str]:

@@ -24,6 +24,7 @@ from app.sync.dismissals import MAY_NAME_ANOTHER, is_left_dismissed, with_dismis
 from app.sync.documents import patient_without_record
 from app.sync.failure_causes import (
     ASK,
+    BUSY,
     NO_PARENT,
     NOT_AN_ID,
     NOT_SHOWN_ONCE,
@@ -66,6 +67,8 @@ from app.sync.plan import (
     Write,
     planned_writes,
 )
+
+_LOOK_AGAIN = timedelta(seconds=30)  # should its parent's coming, or an earlier version's, not wake it
 
 
 def decide(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
@@ -138,6 +141,8 @@ def _lone(rules: Rules, link: Link, seen: Seen, now: datetime) -> Plan:
     if merges:
         until = max(write.settle_at for write in link.own_writes)
         return Wait(WRITE_UNSETTLED, max(until, now), settled=SettledWrites(lost=merges if until <= now else ()))
+    if salesforce.file is not None and salesforce.file.waits:
+        return Wait(BUSY, now + _LOOK_AGAIN)
     if salesforce.key is None and not is_opted_in(rules.table, salesforce):
         return Nothing()
     return _left_alone(rules, link, seen) or _wanted(rules, salesforce)
@@ -285,9 +290,6 @@ def _with_key(
         return plan
     write = Write({}, plan.compared, awaits=plan.awaits) if isinstance(plan, Nothing) else plan
     return replace(write, writes_key=True)
-
-
-_LOOK_AGAIN = timedelta(seconds=30)  # should its parent's coming not wake it
 
 
 def with_parents(rules: Rules, plan: Plan, seen: Seen, now: datetime) -> Plan:

@@ -12,6 +12,7 @@ class FileFacts:
     contact_id   the record of its patient that it is on; None where it is on no patient's
     created_at   when it was uploaded, as Salesforce says it
     earlier      DrChrono's id of the document that an earlier version of the File is linked to
+    waits        an earlier version of the File is on its way to become a document, which comes first
     doctor       the patient's doctor, by DrChrono's id
     others_live  another version of the File is a document that DrChrono has not archived; told of what has come to both
                  sides, where what DrChrono archives is taken off in Salesforce
@@ -26,6 +27,7 @@ class FileFacts:
     contact_id: str | None = None
     created_at: str = ""
     earlier: str | None = None
+    waits: bool = False
     doctor: str | None = None
     others_live: bool = False
     unlinked: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from app.sync.model import Kind
 from tests.flow.checked import changed
 from tests.flow.documents.folder import a_pdf
 from tests.flow.documents.test_changes import archived, settles_in_time
+from tests.flow.documents.test_unkind import ends
 
 
 @pytest.fixture
@@ -81,6 +82,60 @@ async def test_a_document_that_is_filed_with_another_patient_takes_those_of_the_
     assert list(folder.file_links(second)) == [record]
     assert [one["patient"] for one in folder.in_chart()] == [patient] * 2
     assert await clinic.failures() == []
+
+
+async def of_versions(clinic, folder):
+    """The descriptions in the chart, by the version that each is of, oldest first."""
+    documents = {str(one["id"]): one["description"] for one in folder.in_chart()}
+    made = {link.salesforce_id: documents[link.drchrono_id] for link in await clinic.links(Kind.DOCUMENT)}
+    return [made.get(one["Id"]) for one in folder.versions()]
+
+
+async def test_two_versions_that_are_told_of_at_once_become_documents_in_their_order(clinic, folder):
+    _, contact = await folder.has_a_patient()
+    first = folder.uploads(contact)
+    second = folder.uploads(None, a_pdf("two"), ContentDocumentId=first["ContentDocumentId"])
+
+    await folder.tells(second, "INSERT")
+    await folder.told(first, "INSERT")
+    await settles_in_time(clinic)
+    await folder.polls()
+
+    newer = max(str(one["id"]) for one in folder.in_chart())
+    assert await of_versions(clinic, folder) == [f"Consent form [replaced by document {newer}]", "Consent form"]
+
+
+@pytest.mark.parametrize("fault", ["drop_after_commit", "drop_before"], ids=["made", "not made"])
+async def test_a_version_waits_for_the_one_before_whose_upload_nobody_answered(clinic, folder, fault):
+    _, contact = await folder.has_a_patient()
+    first = folder.uploads(contact)
+    clinic.breaks("drchrono", "POST /api/documents", fault)
+    await folder.told(first, "INSERT")
+
+    unticked = {"ContentDocumentId": first["ContentDocumentId"], "Send_To_DrChrono__c": False}
+    await folder.told(folder.uploads(None, a_pdf("two"), **unticked), "INSERT")
+    await ends(clinic)
+    await folder.polls()
+
+    newer = max(str(one["id"]) for one in folder.in_chart())
+    assert await of_versions(clinic, folder) == [f"Consent form [replaced by document {newer}]", "Consent form"]
+    assert await clinic.failures() == []
+
+
+async def test_a_version_waits_for_the_one_before_that_an_unanswered_upload_made(clinic, folder):
+    patient, _ = await folder.has_a_patient()
+    folder.files(patient)
+    clinic.breaks("salesforce", "POST /services/data", "drop_after_commit")
+    await folder.compares()
+    first = folder.version()
+    await folder.told(first, "INSERT")
+
+    unticked = {"ContentDocumentId": first["ContentDocumentId"], "Send_To_DrChrono__c": False}
+    await folder.told(folder.uploads(None, a_pdf("two"), **unticked), "INSERT")
+    await ends(clinic)
+
+    assert None not in await of_versions(clinic, folder)
+    assert len(folder.in_chart()) == 2
 
 
 class TestWhereWhatIsArchivedIsTakenOff:
