@@ -236,6 +236,7 @@ documents = sa.Table(
     sa.Column("told_at", Instant, info=STAMP),  # when DrChrono's description came to say so
     sa.Column("file_read", sa.String(64)),  # of DrChrono's file that was read last: its stamp and a hash of its address
     sa.Column("file_shown", sa.String(64)),  # the same of one that DrChrono has shown since, which may be another
+    sa.Column("file_shown_at", Instant, info=STAMP),  # since when it has shown that one
 )
 sa.Index("ix_documents_patient_id", documents.c.patient_id)
 _IS_UNTOLD = sa.and_(documents.c.replaced_by.is_not(None), documents.c.told_at.is_(None))
