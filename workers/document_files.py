@@ -13,7 +13,7 @@ from app.runtime import Runtime
 from app.store import documents, links
 from app.store.documents import StoredDocument
 from app.sync.document_file import FileFacts
-from app.sync.documents import may_have_another_file
+from app.sync.documents import is_edited_since, may_have_another_file
 from app.sync.model import Kind, Link
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.documents import address_path
@@ -45,6 +45,7 @@ async def with_other_files(
     known = [(row, one) for row in rows if (one := kept.get(pairs.get(wire.record_id(row), ""))) is not None]
     found: dict[str, dict[str, Any]] = {}
     noted: list[StoredDocument] = []
+    newly: set[str] = set()
     for row, one in known:
         mark = file_mark(runtime, row)
         if mark is None or one.content_stamp is None:
@@ -54,7 +55,9 @@ async def with_other_files(
         elif may_have_another_file(one.file_read, mark):
             found[wire.record_id(row)] = row
             noted.append(StoredDocument(one.link_id, file_shown=mark))
-    await documents.note_files(runtime.database, noted)
+            if one.file_shown_at is None or is_edited_since(one.file_shown, mark):
+                newly.add(one.link_id)
+    await documents.note_files(runtime.database, noted, newly)
     return {**told, **found}
 
 

@@ -7,7 +7,7 @@ compared. One content of one patient is matched by one worker at a time.
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -130,9 +130,12 @@ class DocumentSearch:
         """Give, of a side's records, those that belong to a pair, with its link's id."""
         return await identity_index.already_paired(self.batch.runtime.database, Kind.DOCUMENT, side, ids)
 
-    async def inspected(self, link: Link, side: Side, opened: OpenContent, named: str) -> Inspection:
+    async def inspected(
+        self, link: Link, side: Side, opened: OpenContent, named: str, since: datetime | None = None
+    ) -> Inspection:
         """Give what the bytes of a document are, which lies on a side.
 
+        since   when these were shown first, of a document that both sides have
         Raises  DocumentRefused where they may not travel, or are not there after hours; DocumentNotReady, VendorError
         """
         types = [FileType(one) for one in self.batch.rules.table.types]
@@ -140,7 +143,7 @@ class DocumentSearch:
             try:
                 return await inspect(opened, self.batch.runtime.content_rules, types, named)
             except DocumentNotReady as error:
-                if error.cause == BYTES_MISSING and self.is_given_up(link):
+                if error.cause == BYTES_MISSING and self.is_given_up(link, since):
                     raise DocumentRefused(BYTES_MISSING) from None
                 raise
 
@@ -156,9 +159,10 @@ class DocumentSearch:
         except DocumentRefused:
             return None
 
-    def is_given_up(self, link: Link) -> bool:
-        """Say whether the bytes of a document that is on one side only are waited for no more."""
-        return not link.is_pair and is_given_up(ULID.from_str(link.id).datetime, self.batch.leased.now)
+    def is_given_up(self, link: Link, since: datetime | None = None) -> bool:
+        """Say whether bytes are waited for no more: of a document on one side, or those shown of a pair since then."""
+        since = since if link.is_pair else ULID.from_str(link.id).datetime
+        return since is not None and is_given_up(since, self.batch.leased.now)
 
     async def is_ours(self, link: Link, patient: str, content: Inspection) -> bool:
         """Say whether this content of this patient may be matched for this record; for no other until it is saved."""

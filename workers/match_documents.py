@@ -10,7 +10,7 @@ upload whose answer never came is looked for by what the journal keeps of it (`p
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.errors import DocumentNotReady, SyncError, VendorError
@@ -149,7 +149,7 @@ class DocumentMatch:
         if rules.table.differing(shown, before):
             return plan
         try:
-            content = await self._bytes_of(link, record)
+            content = await self._bytes_of(link, record, self.replaced[link.id].file_shown_at)
         except DocumentNotReady as error:
             if error.cause != BYTES_MISSING:
                 raise
@@ -184,10 +184,10 @@ class DocumentMatch:
             return Wait(BUSY, self.batch.leased.now + _AGAIN)
         return replace(plan, content=content) if found is None else LinkTo(found, content)
 
-    async def _bytes_of(self, link: Link, record: Mapping[str, Any]) -> Inspection:
+    async def _bytes_of(self, link: Link, record: Mapping[str, Any], since: datetime | None = None) -> Inspection:
         """Give what the bytes of a document in DrChrono are; by which file they are known, is noted."""
         opened, named = (lambda: self.search.documents.content(record)), extension(record)
-        found = await self.search.inspected(link, Side.DRCHRONO, opened, named)
+        found = await self.search.inspected(link, Side.DRCHRONO, opened, named, since)
         self.batch.read[wire.record_id(record)] = file_mark(self.batch.runtime, record)
         return found
 

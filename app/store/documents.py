@@ -4,8 +4,8 @@ And whose documents are to be listed at once: patients that were just linked, op
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +29,7 @@ class StoredDocument:
     replaced_by    DrChrono's id of the document of a newer version
     file_read      what DrChrono's file whose bytes were read last is known by
     file_shown     the same of one that it has shown since, which may be another
+    file_shown_at  since when it has shown that one
     """
 
     link_id: str
@@ -39,6 +40,7 @@ class StoredDocument:
     replaced_by: str | None = None
     file_read: str | None = None
     file_shown: str | None = None
+    file_shown_at: datetime | None = None
 
 
 def _upserted(insert: Insert) -> sa.Executable:
@@ -56,10 +58,19 @@ async def keep(connection: AsyncConnection, found: Iterable[StoredDocument]) -> 
         await connection.execute(_KEEP.on(connection), sorted(rows, key=lambda row: str(row["link_id"])))
 
 
-async def note_files(database: Database, found: Sequence[StoredDocument]) -> None:
-    """Keep what lists have shown of documents' files."""
+_SHOWN_NOW = sa.update(documents).values(file_shown_at=db_now())
+
+
+async def note_files(database: Database, found: Sequence[StoredDocument], newly: Collection[str]) -> None:
+    """Keep what lists have shown of documents' files; `newly`: the links of those that are shown for the first time."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await keep(connection, found)
+        if newly:
+            await connection.execute(_SHOWN_NOW.where(documents.c.link_id.in_(sorted(newly))))
+
     if found:
-        await database.transact(lambda connection: keep(connection, found))
+        await database.transact(work)
 
 
 _OF_LINKS = sa.select(documents).where(documents.c.link_id.in_(among("p_ids")))
@@ -72,7 +83,8 @@ async def of_links(database: Database, link_ids: Collection[str]) -> dict[str, S
 
 
 def _stored(row: Any) -> StoredDocument:
-    return StoredDocument(row.link_id, *(getattr(row, name) for name in _KEPT))
+    kept = StoredDocument(row.link_id, *(getattr(row, name) for name in _KEPT))
+    return replace(kept, file_shown_at=row.file_shown_at)
 
 
 async def note_replaced(connection: AsyncConnection, replaced: Mapping[str, str]) -> None:

@@ -97,6 +97,11 @@ def is_given_up(heard_at: datetime, now: datetime) -> bool:
     return now - heard_at > _LONGEST_MISSING
 
 
+def is_edited_since(before: str | None, shown: str) -> bool:
+    """Say whether a document has another stamp than before: its address alone may be made anew for each answer."""
+    return before is None or before.split(" ")[0] != shown.split(" ", maxsplit=1)[0]
+
+
 def may_have_another_file(read: str | None, shown: str | None) -> bool:
     """Say whether a document's file may be another than the one that was read: its stamp and its address have moved.
 

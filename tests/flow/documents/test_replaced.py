@@ -110,3 +110,25 @@ async def test_a_replacement_that_may_not_travel_is_a_failure_and_is_read_once(c
     assert clinic.calls("drchrono", "GET /api/documents") == 1, "the list"
     assert [found[:2] for found in await clinic.failures()] == [("drchrono", "document_type_refused")]
     assert folder.version()["Id"] == first["Id"]
+
+
+async def test_a_replacement_whose_bytes_are_never_served_is_a_failure_after_hours_and_asked_for_no_more(
+    clinic, folder, both
+):
+    document, _ = both
+    replaces(folder, document, a_pdf("page two"))
+    clinic.breaks("drchrono", "GET /store", "error", status=404, next=None)
+
+    told = []
+    for _ in range(3):
+        await folder.compares()
+        told.append([cause for _, cause, _ in await clinic.failures()])
+        await clinic.time_passes(timedelta(hours=3.5))
+    reads = folder.reads()
+    await documents.want_opened(clinic.runtime.database, str(document["patient"]), timedelta(0))
+    await folder.polls()
+    await clinic.settles()
+
+    assert told == [[], [], ["document_bytes_missing"]]
+    assert folder.reads() == reads
+    assert len(folder.versions()) == 1
