@@ -57,7 +57,8 @@ def reason(world, link, row, held):
         case "gone_in_drchrono":
             return document and "its document is there"
         case "parent_missing" | "parent_dismissed":
-            has_contact = document is None or world.partner(DRCHRONO, document["patient"])
+            patient = document and document["patient"]
+            has_contact = document is None or (str(patient) not in held and world.partner(DRCHRONO, patient))
             has_chart = version is None or any(one in world.charts for one in on)
             return has_contact and has_chart and "its patient is on both sides"
         case "file_on_no_patient":
@@ -109,7 +110,8 @@ def _document(world, document, link, failed):
         return [f"{name} has no File, and nobody is told why"] if is_wanted else []
     version = versions(world).get(link.salesforce_id)
     if version is None:
-        return [] if document["archived"] else [f"{name}: its File is gone, and it is not archived"]
+        is_let_go = document["archived"] or link.excluded_by
+        return [] if is_let_go else [f"{name}: its File is gone, and it is not archived"]
     return list(_pair(world, name, document, version, link, contact))
 
 
