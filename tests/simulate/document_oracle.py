@@ -59,7 +59,9 @@ def reason(world, link, row, held):
         case "parent_missing" | "parent_dismissed":
             patient = document and document["patient"]
             has_contact = document is None or (str(patient) not in held and world.partner(DRCHRONO, patient))
-            has_chart = version is None or any(one in world.charts for one in on)
+            first = version and version["FirstPublishLocationId"]
+            of = [world.partner(SALESFORCE, first)] if version and first in on_records(world, version) else on
+            has_chart = version is None or any(one in world.charts for one in of)
             return has_contact and has_chart and "its patient is on both sides"
         case "file_on_no_patient":
             return any(on) and "it is on a patient's Contact"
@@ -76,11 +78,7 @@ def _bytes_at_drchrono(world, document):
 
 def _twice(world):
     """Of the same bytes we make no more on a side than people have brought to the other."""
-    made = Counter(
-        (DRCHRONO, _bytes_at_drchrono(world, one))
-        for id_, one in world.documents.items()
-        if id_ not in world.shelf.filed
-    )
+    made = Counter((DRCHRONO, content) for id_, content in world.shelf.sent.items() if id_ in world.documents)
     every = world.vendors.org.tables[VERSION].rows.values()
     made.update((SALESFORCE, one["Checksum"]) for one in every if one["Id"] not in world.shelf.uploaded)
     for (side, content), count in made.items():
@@ -116,7 +114,9 @@ def _document(world, document, link, failed):
 
 
 def _pair(world, name, document, version, link, contact):
-    if _bytes_at_drchrono(world, document) != version["Checksum"]:
+    is_let_go = link.excluded_by or contact is None or document["archived"]
+    is_replaced = is_let_go and document["id"] in world.shelf.replaced  # nobody looks at its file any more
+    if not is_replaced and _bytes_at_drchrono(world, document) != version["Checksum"]:
         yield f"{name}: other bytes than {version['Id']}"
     on = {record: world.partner(SALESFORCE, record) for record in on_records(world, version)}
     patients = {patient for patient in on.values() if patient is not None}
@@ -152,18 +152,27 @@ def _text(name, document, version):
 def _version(world, version, link, failed):
     """Say what is wrong with a version that was to be sent to DrChrono: ticked, or made of one that is a document.
 
-    One that was there before an earlier one became a document has nothing of that one, and nobody asked for it.
+    One that was there before an earlier one became a document has nothing of that one, and nobody asked for it. Of ours
+    the one before is no document any more where its file was replaced in DrChrono.
     """
     patients = {
         patient for one in on_records(world, version) if (patient := world.partner(SALESFORCE, one)) is not None
     }
     if version["Id"] not in world.shelf.uploaded:
-        return [] if link is not None and link.drchrono_id else [f"{version['Id']} is ours, and in no link"]
+        is_linked = link is not None and link.drchrono_id
+        return [] if is_linked or _is_replaced(world, version) else [f"{version['Id']} is ours, and in no link"]
     if link is not None and (link.id in failed or link.drchrono_id is not None):
         return []
     if (version[TICK] or version[KEY]) and len(patients) == 1:
         return [f"{version['Id']} is no document, and nobody is told why"]
     return []
+
+
+def _is_replaced(world, version):
+    """Say whether a newer version of a File is the document that this one was."""
+    of_file = [one for one in versions(world).values() if one["ContentDocumentId"] == version["ContentDocumentId"]]
+    newer = [one for one in of_file if int(one["VersionNumber"]) > int(version["VersionNumber"])]
+    return any(one[KEY] == version[KEY] for one in newer)
 
 
 def _thrift(world):

@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
+from app.store.tables import documents as kept_of_documents
 from app.store.tables import links
 from app.sync.model import Kind
 from tests.simulate.post import event_of
@@ -41,6 +42,8 @@ class Shelf:
     """What people know of documents: `filed` and `uploaded` by them, and how often which bytes came from a person.
 
     contents  all bytes there are, by their MD5
+    sent      document -> the MD5 of what we uploaded, whatever its file is by now
+    replaced  documents under which a person has put another file
     edits     what people have changed, each of which pays for a write
     writes    of ours that changed something; `has_late`: one of them landed long after it was given up on
     """
@@ -48,6 +51,8 @@ class Shelf:
     filed: set = field(default_factory=set)
     uploaded: set = field(default_factory=set)
     contents: dict = field(default_factory=dict)
+    sent: dict = field(default_factory=dict)
+    replaced: set = field(default_factory=set)
     came: Counter = field(default_factory=Counter)
     edits: int = 0
     writes: int = 0
@@ -90,6 +95,8 @@ def _counted(world, documents):
         before = documents.records.get(record["id"], {})
         if any(before.get(name) != value for name, value in record.items() if name != "updated_at"):
             _counts(world)
+        if not before and world.vendors.author is not None:
+            world.shelf.sent[record["id"]] = documents.files[record["id"]].blob.md5
         return keep(record)
 
     return kept
@@ -156,17 +163,13 @@ async def document_filed(world, mix):
     return True
 
 
-async def _document(world):
-    """Give a document that somebody at the practice may edit.
-
-    None that we have uploaded and do not know of yet: filed with another patient, it would be looked for in vain.
-    """
-    known = {row.drchrono_id for row in await world.rows(links) if row.kind == Kind.DOCUMENT}
-    return _any(world, [id_ for id_ in world.documents if id_ in world.shelf.filed or str(id_) in known])
+async def _known(world):
+    """Give the documents but for those that we have uploaded and do not know of yet."""
+    linked = {row.drchrono_id for row in await world.rows(links) if row.kind == Kind.DOCUMENT}
+    return [id_ for id_ in world.documents if id_ in world.shelf.filed or str(id_) in linked]
 
 
-async def _edits_document(world, **fields):
-    document = await _document(world)
+def _edits_document(world, document, **fields):
     if not document:
         return False
     world.shelf.edits += 1
@@ -176,25 +179,41 @@ async def _edits_document(world, **fields):
 async def document_edited(world, mix):
     name, values = world.rng.choice((("description", _TITLES), ("date", _DAYS), ("metatags", _TAGS)))
     value = world.rng.choice(values)
-    return await _edits_document(world, **{name: json.dumps(value) if name == "metatags" else value})
+    fields = {name: json.dumps(value) if name == "metatags" else value}
+    return _edits_document(world, _any(world, world.documents), **fields)
 
 
 async def document_archived(world, mix):
-    return await _edits_document(world, archived=True)
+    return _edits_document(world, _any(world, world.documents), archived=True)
 
 
 async def document_restored(world, mix):
-    return await _edits_document(world, archived=False)
+    return _edits_document(world, _any(world, world.documents), archived=False)
 
 
 async def document_refiled(world, mix):
+    """Somebody files a document with another patient; one that we do not know of would be looked for in vain there."""
     chart = _any(world, world.charts)
-    return bool(chart) and await _edits_document(world, patient=chart)
+    return bool(chart) and _edits_document(world, _any(world, await _known(world)), patient=chart)
+
+
+async def document_replaced(world, mix):
+    """Somebody puts another file under a document: one that a list has shown by now, if it is ours; a second later."""
+    shown = {row.link_id for row in await world.rows(kept_of_documents) if row.file_read is not None}
+    ours = {row.drchrono_id for row in await world.rows(links) if row.id in shown}
+    now = world.vendors.practice.clock.stamp()
+    may = [id_ for id_, one in world.documents.items() if one["updated_at"] != now]
+    document = _any(world, [id_ for id_ in may if id_ in world.shelf.filed or str(id_) in ours])
+    if not document:
+        return False
+    world.shelf.replaced.add(document)
+    name, content = world.shelf.takes(world.rng, _DRCHRONO)
+    return _edits_document(world, document, name=name, file=content)
 
 
 async def document_vanished(world, mix):
     """It is gone for good, and DrChrono tells nobody."""
-    document = await _document(world)
+    document = _any(world, world.documents)
     return bool(document) and world.person(_DRCHRONO, "DELETE", f"documents/{document}") is not None
 
 
