@@ -22,7 +22,14 @@ from app.sync.model import Kind, Lane, Side
 from app.vendors.drchrono import wire
 from app.vendors.drchrono.documents import DrChronoDocuments
 from workers.batch import drchrono_of
-from workers.compare.listing import changed_rows, listed_delivery, of_linked_patients, record_unreadable_rows, unloaded
+from workers.compare.listing import (
+    changed_rows,
+    listed_delivery,
+    of_linked_patients,
+    record_unreadable_rows,
+    unloaded,
+    with_failed,
+)
 from workers.document_files import with_other_files
 
 LOOK_EVERY_S = 2.0
@@ -71,6 +78,7 @@ async def _list_patient(runtime: Runtime, inbox: Inbox, patient_id: str, lane: L
             runtime.database, Kind.DOCUMENT, [wire.record_id(row) for row in rows], with_failing=False
         )
         told = changed_rows(runtime.rules(Kind.DOCUMENT), rows, agreed)
+        told = await with_failed(runtime, Kind.DOCUMENT, rows, agreed, told)
         told = await with_other_files(runtime, rows, agreed, told)
         news = {id_: wire.version(row) for id_, row in told.items() if id_ not in agreed}
         left_alone = await unloaded(runtime, Kind.DOCUMENT, Side.DRCHRONO, news)

@@ -306,6 +306,21 @@ def changed_rows(rules: Rules, rows: Sequence[dict[str, Any]], agreed: Mapping[s
     return {record_id: found[record_id] for record_id in _news(told)}
 
 
+async def with_failed(
+    runtime: Runtime, kind: Kind, rows: Sequence[dict[str, Any]], agreed: Mapping[str, Link], told: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Give the rows that tell of something, and those of records that wait for a person and are not to travel any more.
+
+    One that DrChrono has deleted since, or that has left the set, may have nothing to wait for.
+
+    agreed, told  as in `changed_rows`, and what that gave
+    Raises  StoreUnavailable
+    """
+    quiet = {id_: row for row in rows if (id_ := wire.record_id(row)) not in told and id_ not in agreed}
+    failed = await links.failed_links(runtime.database, kind, list(quiet), Side.DRCHRONO) if quiet else {}
+    return told | {id_: quiet[id_] for id_ in failed}
+
+
 def changed_contacts(
     rules: Rules, reader: SideReader, rows: Sequence[dict[str, Any]], agreed: Mapping[str, Link]
 ) -> dict[str, str]:

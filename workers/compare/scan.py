@@ -42,6 +42,7 @@ from workers.compare.listing import (
     record_unreadable_rows,
     salesforce_pages,
     unloaded,
+    with_failed,
 )
 from workers.compare.preview import preview_batch
 from workers.document_files import with_other_files
@@ -196,7 +197,7 @@ class ScanRun:
         kind, rules = self.asked.kind, self.runtime.rules(self.asked.kind)
         rows = await of_linked_patients(self.runtime, rows) if kind is Kind.DOCUMENT else rows
         agreed = await links.links_to_compare(self.runtime.database, kind, [wire.record_id(row) for row in rows])
-        told = changed_rows(rules, rows, agreed)
+        told = await with_failed(self.runtime, kind, rows, agreed, changed_rows(rules, rows, agreed))
         told = await with_other_files(self.runtime, rows, agreed, told) if kind is Kind.DOCUMENT else told
         pairs = {record_id: link for record_id, link in agreed.items() if link.is_pair}
         news = {record_id: wire.version(row) for record_id, row in told.items() if record_id not in pairs}

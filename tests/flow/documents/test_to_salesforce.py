@@ -7,6 +7,7 @@ import pytest
 from app.sync.model import Kind
 from tests.flow.clinic import OPERATOR
 from tests.flow.documents.folder import SHARED, a_pdf, md5
+from tests.flow.documents.test_unkind import ends
 
 
 async def test_a_shared_document_becomes_a_file_on_its_contact(clinic, folder):
@@ -122,6 +123,20 @@ async def test_what_may_not_travel_is_not_read_again_while_it_is_what_it_was(cli
 
     assert clinic.calls("drchrono", "GET /api/documents/{id}") == 0
     assert [found[1] for found in await clinic.failures()] == ["document_type_refused"]
+
+
+@pytest.mark.parametrize("edit", [{"archived": True}, {"metatags": '["Lab"]'}], ids=["archived", "shared no more"])
+async def test_what_may_not_travel_fails_no_more_once_it_is_not_to_travel(clinic, folder, edit):
+    patient, _ = await folder.has_a_patient()
+    document = folder.files(patient, b"MZ\x90\x00 a program")
+    await folder.compares()
+
+    folder.edits(document, **edit)
+    await folder.compares()
+    await ends(clinic)
+
+    assert await clinic.failures() == []
+    assert (folder.versions(), folder.reads()) == ([], 1)
 
 
 async def test_a_file_with_the_same_bytes_on_the_contact_is_that_document(clinic, folder):
