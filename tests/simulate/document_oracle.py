@@ -22,11 +22,12 @@ async def complaints(world):
     known = {id_: row for id_, row in every.items() if row.kind == KIND}
     failed = {row.link_id: row for row in await world.rows(failures)}
     waiting = {row.drchrono_id for id_, row in every.items() if row.kind == "patient" and id_ in failed}
-    found = list(_twice(world))
+    found = [*_twice(world), *_unscanned(world)]
     by_document = {row.drchrono_id: row for row in known.values() if row.drchrono_id}
     by_version = {row.salesforce_id: row for row in known.values() if row.salesforce_id}
+    pairs = {id_: row.drchrono_id for id_, row in by_version.items()}
     for document in [one for one in world.documents.values() if str(one["patient"]) not in waiting]:
-        found += _document(world, document, by_document.get(str(document["id"])), failed)
+        found += _document(world, document, by_document.get(str(document["id"])), failed, pairs)
     for version in versions(world).values():
         found += _version(world, version, by_version.get(version["Id"]), failed)
     if not world.shelf.has_late:
@@ -59,6 +60,7 @@ def reason(world, link, row, held):
         case "parent_missing" | "parent_dismissed":
             patient = document and document["patient"]
             has_contact = document is None or (str(patient) not in held and world.partner(DRCHRONO, patient))
+            has_contact = has_contact and (document is not None or link.drchrono_id is None)  # it vanished untold
             first = version and version["FirstPublishLocationId"]
             of = [world.partner(SALESFORCE, first)] if version and first in on_records(world, version) else on
             has_chart = version is None or any(one in world.charts for one in of)
@@ -69,6 +71,10 @@ def reason(world, link, row, held):
             return any(one and str(one) not in held for one in on) and "it is on a patient's Contact"
         case "file_of_several_patients":
             return "" if len(set(on)) > 1 else "it is on one patient's Contact"
+        case "document_malware_found":
+            contents = {document and _bytes_at_drchrono(world, document), version and version["Checksum"]}
+            found = set() if world.scanner is None else world.scanner.found
+            return contents.isdisjoint(found) and "nothing was found in it"
     return "nothing explains it"
 
 
@@ -78,14 +84,27 @@ def _bytes_at_drchrono(world, document):
 
 def _twice(world):
     """Of the same bytes we make no more on a side than people have brought to the other."""
-    made = Counter((DRCHRONO, content) for id_, content in world.shelf.sent.items() if id_ in world.documents)
-    every = world.vendors.org.tables[VERSION].rows.values()
-    made.update((SALESFORCE, one["Checksum"]) for one in every if one["Id"] not in world.shelf.uploaded)
-    for (side, content), count in made.items():
+    for (side, content), count in _made(world).items():
         across = SALESFORCE if side == DRCHRONO else DRCHRONO
         most = world.shelf.came[across, content]
         if count > most:
             yield f"{count} documents in {side} with bytes of which {most} were brought to {across}: twice"
+
+
+def _made(world):
+    """Give what we have made, by its side and MD5."""
+    every = world.vendors.org.tables[VERSION].rows.values()
+    made = Counter((DRCHRONO, content) for id_, content in world.shelf.sent.items() if id_ in world.documents)
+    made.update((SALESFORCE, one["Checksum"]) for one in every if one["Id"] not in world.shelf.uploaded)
+    return made
+
+
+def _unscanned(world):
+    """Where there is a scanner, nothing arrives but what it called clean."""
+    if world.scanner is not None:
+        for side, content in _made(world):
+            if content not in world.scanner.clean:
+                yield f"a document was made in {side} that the scanner never called clean"
 
 
 def _is_shared(document):
@@ -93,8 +112,8 @@ def _is_shared(document):
     return SHARED in tags
 
 
-def _document(world, document, link, failed):
-    """Say what is wrong with a document of DrChrono's and its File."""
+def _document(world, document, link, failed, pairs):
+    """Say what is wrong with a document of DrChrono's and its File; `pairs`: version -> document."""
     name, contact = f"document {document['id']}", world.partner(DRCHRONO, document["patient"])
     if link is None:
         if document["id"] not in world.shelf.filed:
@@ -110,10 +129,17 @@ def _document(world, document, link, failed):
     if version is None:
         is_let_go = document["archived"] or link.excluded_by
         return [] if is_let_go else [f"{name}: its File is gone, and it is not archived"]
-    return list(_pair(world, name, document, version, link, contact))
+    return list(_pair(world, name, document, version, link, contact, pairs))
 
 
-def _pair(world, name, document, version, link, contact):
+def _has_living_version(world, version, pairs):
+    """Say whether another version of a File is a document that is not archived: the File stays for its sake."""
+    of_file = {id_ for id_, one in versions(world).items() if one["ContentDocumentId"] == version["ContentDocumentId"]}
+    others = [world.documents.get(int(pairs[id_] or 0)) for id_ in of_file - {version["Id"]} if id_ in pairs]
+    return any(one is not None and not one["archived"] for one in others)
+
+
+def _pair(world, name, document, version, link, contact, pairs):
     is_let_go = link.excluded_by or contact is None or document["archived"]
     is_replaced = is_let_go and document["id"] in world.shelf.replaced  # nobody looks at its file any more
     if not is_replaced and _bytes_at_drchrono(world, document) != version["Checksum"]:
@@ -123,7 +149,8 @@ def _pair(world, name, document, version, link, contact):
     if link.excluded_by or contact is None:
         return
     if document["archived"]:
-        if patients and (world.deletes or not version["DrChrono_Archived__c"]):
+        is_to_go = world.deletes and not _has_living_version(world, version, pairs)
+        if patients and (is_to_go or not version["DrChrono_Archived__c"]):
             yield f"{name} is archived, and {version['Id']} is on {sorted(on)} and not marked, or was to be taken off"
         return
     if not patients:

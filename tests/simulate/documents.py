@@ -16,6 +16,7 @@ from app.store.tables import links
 from app.sync.model import Kind
 from tests.simulate.post import event_of
 from tests.standins.blobs import HEADS
+from tests.standins.scanners import MARKER
 from workers.compare.reconcile import compare
 from workers.document_poll import poll_documents_when_due
 
@@ -33,6 +34,7 @@ _FIELDS = {
 _EXTENSIONS = {"pdf": "pdf", "png": "png", "jpeg": "jpg", "tiff": "tif"}
 _TITLES, _DAYS = ("Referral letter", "Consent", "Scan (2020-01-01)"), ("2026-01-02", "2026-01-10")
 _TAGS = ((SHARED,), (SHARED,), (SHARED,), (SHARED, "Lab"), ("Lab",), ())
+_MALWARE = 0.1  # of what people file and upload where there is a scanner
 _COPIED = 0.15  # of all files: somebody has the same bytes twice
 _OPERATIONS = {"created": "UPDATE", "updated": "UPDATE", "unchanged": "UPDATE", "undeleted": "UNDELETE"}
 
@@ -58,13 +60,17 @@ class Shelf:
     writes: int = 0
     has_late: bool = False
 
-    def takes(self, rng, side):
-        """Give a file of a person's as name and bytes: new ones, or now and then a copy of others."""
+    def takes(self, rng, side, malware=0.0):
+        """Give a file of a person's as name and bytes: new ones, or now and then a copy of others.
+
+        malware  how often there is some in it
+        """
         if self.contents and rng.random() < _COPIED:
             name, content = self.contents[rng.choice(sorted(self.contents))]
         else:
             kind = rng.choice(sorted(_EXTENSIONS))
             content = HEADS[kind] + f" {len(self.contents)} ".encode() * rng.choice((1, 50))
+            content += MARKER if malware and rng.random() < malware else b""
             name = f"scan.{_EXTENSIONS[kind]}"
         self.contents[md5(content)] = name, content
         self.came[side, md5(content)] += 1
@@ -134,6 +140,11 @@ def on_records(world, version):
     return {one["LinkedEntityId"]: one["Id"] for one in found if one["LinkedEntityId"] in world.contacts}
 
 
+def _file(world, side):
+    """Give a file of a person's."""
+    return world.shelf.takes(world.rng, side, 0.0 if world.scanner is None else _MALWARE)
+
+
 def _file_of(version):
     return version["ContentDocumentId"]
 
@@ -154,7 +165,7 @@ async def document_filed(world, mix):
     chart = _any(world, world.charts)
     if not chart:
         return False
-    name, content = world.shelf.takes(world.rng, _DRCHRONO)
+    name, content = _file(world, _DRCHRONO)
     made = world.person(
         _DRCHRONO, "POST", "documents", patient=chart, description=world.rng.choice(_TITLES),
         date=world.rng.choice(_DAYS), metatags=json.dumps(world.rng.choice(_TAGS)), name=name, file=content,
@@ -207,7 +218,7 @@ async def document_replaced(world, mix):
     if not document:
         return False
     world.shelf.replaced.add(document)
-    name, content = world.shelf.takes(world.rng, _DRCHRONO)
+    name, content = _file(world, _DRCHRONO)
     return _edits_document(world, document, name=name, file=content)
 
 
@@ -232,7 +243,7 @@ async def file_versioned(world, mix):
 
 
 def _uploads(world, **place):
-    name, content = world.shelf.takes(world.rng, _SALESFORCE)
+    name, content = _file(world, _SALESFORCE)
     is_ticked = world.rng.random() < 0.7
     given = {"Title": world.rng.choice(_TITLES), "PathOnClient": name, "VersionData": content, TICK: is_ticked}
     made = world.person(_SALESFORCE, "POST", "records/ContentVersion", **given, **place)

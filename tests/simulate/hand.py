@@ -10,7 +10,7 @@ from app.operations.failures import Group, dismiss, restore
 from app.ports import By
 from app.store.tables import failures
 from app.store.work_queue import waiting
-from tests.simulate import documents, odd
+from tests.simulate import documents, odd, scanner
 from tests.simulate.fields import VISIT
 from tests.simulate.ledger import HUMAN
 from tests.simulate.vendors import DRCHRONO, SALESFORCE
@@ -133,6 +133,8 @@ class Mix:
     document_pages: float = _of_documents()
     document_deletes: float = _of_documents()
     document_replaced: float = _of_documents()
+    scanner_fails: float = _of_documents()
+    scanner_recovers: float = _of_documents()
 
     @property
     def is_rough(self):
@@ -149,9 +151,11 @@ DOCUMENTED = Mix(
     document_refiled=0.2, document_vanished=0.05, file_uploaded=2.0, file_versioned=0.7, file_ticked=0.4,
     file_edited=1.0, file_taken_off=0.2, file_put_on=0.3, file_deleted=0.1, file_undeleted=0.1, files_refused=0.1,
     files_taken=0.5, documents_compared=2.0, documents_polled=1.0, hour_spent=0.15, document_pages=0.03,
-    document_deletes=0.25, document_replaced=0.3,
+    document_deletes=0.25, document_replaced=0.3, scanner_fails=0.3, scanner_recovers=0.7,
 )  # fmt: skip
-KEPT_DOCUMENTED = replace(DOCUMENTED, document_replaced=0.0)  # what seeds that failed before were told with
+KEPT_DOCUMENTED = replace(
+    DOCUMENTED, document_replaced=0.0, scanner_fails=0.0, scanner_recovers=0.0
+)  # what seeds that failed before were told with
 KINDER_DOCUMENTED = replace(KEPT_DOCUMENTED, hour_spent=0.0, document_pages=0.0, document_deletes=0.0)
 
 
@@ -379,7 +383,7 @@ def _edit(rng, hot, side):
 
 
 _SHAPE = ("steps", "people", "mail", "calls", "pages", "odd_rows", "unkind", "document_pages", "document_deletes")
-_FUNCTIONS = {**vars(documents), **vars(odd), **globals()}
+_FUNCTIONS = {**vars(documents), **vars(odd), **vars(scanner), **globals()}
 ACTIONS = {one.name: _FUNCTIONS[one.name] for one in fields(Mix) if one.name not in _SHAPE}
 
 

@@ -21,7 +21,7 @@ from app.store.migrate import migrate
 from app.sync.mappings import file
 from tests.build import mapping_with_documents
 from tests.flow.clinic import settings_of
-from tests.simulate import documents, oracle, rough
+from tests.simulate import documents, oracle, rough, scanner
 from tests.simulate.clock import AUTUMN, FIRST, Clock, drawn_from
 from tests.simulate.database import Memory
 from tests.simulate.hand import ACTIONS, KEPT_DOCUMENTED, KINDER_DOCUMENTED, POOL, Mix, drawn, weights
@@ -33,6 +33,7 @@ from tests.simulate.vendors import AT_LAST, DRCHRONO, SALESFORCE, URLS, Trouble
 from tests.simulate.world import NeverRestsError, World
 
 _AUTUMN, _ON_POSTGRESQL = 0.1, 0.1  # of all histories
+_SCANNED = 0.5  # of those with documents
 _DISMISSED = 0.8  # of what waits for a person once all is at rest, one after the other
 _KEPT_FROM_US_MS = 90_000  # once nobody edits any more, those records that nobody may write to
 # (seed, mix) of histories that failed once
@@ -98,8 +99,6 @@ class Stage:
     def __init__(self, migrated, template, server=None, is_on=None):
         self.template, self.clock = template, Clock()
         self.without_documents = replace(template, mappings=file.load())
-        known = template.settings.model_copy(update={"on_drchrono_delete": "delete"})
-        self.deleting = replace(template, settings=known)
         self.sqlite = self.memory = Memory(template.settings, migrated, self.clock)
         self.postgresql = server and Served(server, template.settings.identity, self.clock)
         self._is_on = is_on
@@ -135,8 +134,16 @@ class Stage:
         self.clock.ms = 0
         self.clock.starts(AUTUMN if random.Random(f"{seed} season").random() < _AUTUMN else FIRST)
         self.memory.starts_anew()
-        deletes = random.Random(f"{seed} deletes").random() < mix.document_deletes
-        return World(self, seed, [], has_documents=mix.has_documents, deletes=deletes)
+        return World(self, seed, [], self._template(seed, mix) if mix.has_documents else self.without_documents)
+
+    def _template(self, seed, mix):
+        """Give the runtime to copy where there are documents, with what this clinic has set otherwise."""
+        otherwise = {}
+        if random.Random(f"{seed} deletes").random() < mix.document_deletes:
+            otherwise["on_drchrono_delete"] = "delete"
+        if mix.scanner_fails and (drawn := random.Random(f"{seed} scanner")).random() < _SCANNED:
+            otherwise["document_scanner"] = drawn.choice(scanner.URLS)
+        return replace(self.template, settings=self.template.settings.model_copy(update=otherwise))
 
     def ends(self):
         self.sqlite.ends()
@@ -166,6 +173,7 @@ async def _lived(world, mix):
         world.hires()
     if world.has_documents:
         documents.begins(world)
+        scanner.begins(world)
     await connects(world.workers[0], world.vendors)
     for _ in range(mix.people):
         await ACTIONS["chart_created"](world, mix)
@@ -186,6 +194,7 @@ async def _lived(world, mix):
         show(world, chart)
     opens(world)
     documents.opens(world)
+    scanner.opens(world)
     world.frees_at_ms = world.clock.ms + _KEPT_FROM_US_MS
     await world.settles()
     frees(world)

@@ -115,7 +115,7 @@ class Days:
 
     def __init__(self, stage, seed):
         stage.clock.starts(FIRST)
-        self.world, self.told = World(stage, seed, []), Told()
+        self.world, self.told = World(stage, seed, [], stage.without_documents), Told()
         self.clock, self.rng = stage.clock, random.Random(f"{seed} days")
         self.world.post = Late(random.Random(f"{seed} mail"), self.clock)
         self.world.turns.is_open = True

@@ -38,10 +38,11 @@ class NeverRestsError(AssertionError):
 class World:
     """What a history is told with."""
 
-    def __init__(self, stage, seed, lines, *, has_documents=False, deletes=False):
+    def __init__(self, stage, seed, lines, template):
         self.stage, self.lines, self.clock, self.turns = stage, lines, stage.clock, Turns()
-        self.has_documents, self.deletes, self.shelf = has_documents, deletes, Shelf()
-        self.template = stage.deleting if deletes else stage.template if has_documents else stage.without_documents
+        self.template, self.has_documents = template, Kind.DOCUMENT in template.mappings
+        self.deletes = template.settings.on_drchrono_delete == "delete"
+        self.shelf, self.scanner = Shelf(), None
         self.rng = random.Random(f"{seed}")
         self.trace, self.steps, self.workers, self.dead = [], 0, [], []
         self.vanished, self.named, self.hot, self.days = set(), set(), (), {}

@@ -13,6 +13,7 @@ from pathlib import Path
 MARKER = b"X5O!-standin-malware"
 EICAR = b"X5O!P%@AP[4"  # the beginning of the file that every scanner finds, and that harms nobody
 NAME = "Win.Test.StandIn-1"
+SERVICE = "avscan"
 
 
 @dataclass(slots=True)
@@ -69,9 +70,8 @@ async def _served(answer: Client, path: Path | None) -> AsyncIterator[str]:
         server.close()
 
 
-@asynccontextmanager
-async def clamd(engine: Engine, path: Path | None = None) -> AsyncIterator[str]:
-    """Gives the address of a clamd, for as long as the block runs."""
+def clamd_of(engine: Engine) -> Client:
+    """Gives what answers each of a clamd's connections."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         command = await reader.readuntil(b"\0")
@@ -97,13 +97,18 @@ async def clamd(engine: Engine, path: Path | None = None) -> AsyncIterator[str]:
         writer.write(engine.says or found)
         return await writer.drain()
 
-    async with _served(answer, path) as where:
-        yield f"clamd://{where}"
+    return answer
 
 
 @asynccontextmanager
-async def icap(engine: Engine, service: str = "avscan") -> AsyncIterator[str]:
-    """Gives the address of an ICAP service, for as long as the block runs."""
+async def clamd(engine: Engine, path: Path | None = None) -> AsyncIterator[str]:
+    """Gives the address of a clamd, for as long as the block runs."""
+    async with _served(clamd_of(engine), path) as where:
+        yield f"clamd://{where}"
+
+
+def icap_of(engine: Engine, service: str = SERVICE) -> Client:
+    """Gives what answers each of the connections of an ICAP server with one service."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -116,7 +121,13 @@ async def icap(engine: Engine, service: str = "avscan") -> AsyncIterator[str]:
             await _modified(engine, head, reader, writer)
         await writer.drain()
 
-    async with _served(answer, None) as where:
+    return answer
+
+
+@asynccontextmanager
+async def icap(engine: Engine, service: str = SERVICE) -> AsyncIterator[str]:
+    """Gives the address of an ICAP service, for as long as the block runs."""
+    async with _served(icap_of(engine, service), None) as where:
         yield f"icap://{where}/{service}"
 
 
