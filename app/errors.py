@@ -26,6 +26,7 @@ class says nothing, that is a dead letter.
         + Rejected                dead      the same request would fail again
           + IdRefused             dead      asked about one record alone: about any other the vendor answers
         + Gone                    dead      the record is not there: of a read it becomes an absent snapshot instead
+          + ContentGone           limited   the bytes of a document that was there a moment ago: it is looked at again
         + Unreadable              dead      the answer does not fit our wire model
       x LeaseLost                 retry     another worker has it; nothing more may be saved
       x OtherInstance             retry     another installation has the database; no call is made
