@@ -223,7 +223,7 @@ class PendingWrite:
     stamps         field -> (stamp of what was there, stamp of what we wrote); None where nothing was known
     settle_at      from then on the vendor has given the request up: what has not landed never will
     call           what was asked for: update, create, upload, delete or merge
-    sent           sealed: what a create sent, to find by it what it may have made; `content_stamp`: a keyed hash of bytes
+    sent           sealed: what a create sent, to find by it what it made; `content_stamp`: a keyed hash of the bytes
     made           what a create is known to have made, while no link says so
     searched_at    when a create was first searched for, in vain
     job            the vendor's job it was sent by; empty once that one was seen to have ended
