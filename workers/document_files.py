@@ -12,7 +12,6 @@ from typing import Any
 from app.runtime import Runtime
 from app.store import documents, links
 from app.store.documents import StoredDocument
-from app.sync.document_file import FileFacts
 from app.sync.documents import is_edited_since, may_have_another_file
 from app.sync.model import Kind, Link
 from app.vendors.drchrono import wire
@@ -77,6 +76,6 @@ async def may_become_versions(runtime: Runtime, document_ids: Sequence[str]) -> 
     return bool(document_ids and await links.links_to_compare(runtime.database, Kind.DOCUMENT, document_ids))
 
 
-def is_newer(row: Mapping[str, Any], version: FileFacts) -> bool:
-    """Say whether a version in Salesforce is a newer one of the same File."""
-    return row.get("ContentDocumentId") == version.document_id and int(row["VersionNumber"]) > version.number
+def is_newer(row: Mapping[str, Any], document_id: object, number: int) -> bool:
+    """Say whether a version in Salesforce is a newer one of a File than the so manieth."""
+    return row.get("ContentDocumentId") == document_id and int(row["VersionNumber"]) > number

@@ -202,7 +202,8 @@ class DocumentMatch:
         free = {id_: one for id_, one in same.items() if id_ not in taken}
         if link.is_pair:
             version = seen.salesforce.file if isinstance(seen, Seen) and isinstance(seen.salesforce, Snapshot) else None
-            free = {id_: one for id_, one in free.items() if version is not None and is_newer(one, version)}
+            of, number = (version.document_id, version.number) if version is not None else ("", 0)
+            free = {id_: one for id_, one in free.items() if is_newer(one, of, number)}
         key = self.batch.rules.table.external_id
         names = {id_: str(one.get(key) or "").strip() for id_, one in free.items()}
         named = [id_ for id_, name in names.items() if name == link.drchrono_id]

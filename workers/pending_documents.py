@@ -83,13 +83,14 @@ async def _in_salesforce(search: DocumentSearch, observed: Observed, attempt: Pe
     DrChrono's they are, is not known: the next list has it read once more.
     """
     link, key = observed.link, search.batch.rules.table.external_id
-    rows = await search.files.versions(external_id=key, external_ids=[link.drchrono_id or ""])
+    known = [link.salesforce_id] if link.salesforce_id is not None else []
+    rows = await search.files.versions(known, key, [link.drchrono_id or ""])
     versions = {str(row["Id"]): row for row in rows}
     taken = await search.taken(Side.SALESFORCE, versions)
-    held = observed.seen.salesforce if isinstance(observed.seen, Seen) else None
-    version = held.file if isinstance(held, Snapshot) else None
+    linked = versions.get(link.salesforce_id or "")
+    of, number = (linked.get("ContentDocumentId"), int(linked["VersionNumber"])) if linked is not None else (None, 0)
     for id_, row in sorted(versions.items()):
-        if id_ in taken or (link.is_pair and (version is None or not is_newer(row, version))):
+        if id_ in taken or (link.is_pair and not is_newer(row, of, number)):
             continue
         content = await search.inspected_twin(Side.SALESFORCE, partial(search.files.content, id_))
         if content is not None and _is_what_was_sent(search, link, attempt, content):

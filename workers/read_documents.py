@@ -11,6 +11,7 @@ from typing import Any
 
 from app.store import dependencies, documents, links
 from app.store.identity_index import already_paired
+from app.store.pending_writes import being_uploaded
 from app.sync.deletions import is_marked
 from app.sync.documents import Placement, placed, without_inherited_key
 from app.sync.model import Deleted, Kind, Link, RecordRef, Side, Snapshot
@@ -52,6 +53,8 @@ async def with_placements(
     earlier, waiting = await _earlier(batch, lone)
     named = {one.key for one in lone.values() if one.key is not None}
     taken = await already_paired(batch.runtime.database, Kind.DOCUMENT, Side.DRCHRONO, named) if named else set()
+    uploaded = await being_uploaded(batch.runtime.database, named)
+    waiting |= {one.id for one in lone.values() if one.key in uploaded}  # it may be what our own upload has made
     replaced = await _replaced(batch, lone, taken)
     earlier = {id_: document for id_, document in earlier.items() if id_ not in replaced}
     found: dict[str, Snapshot | Deleted] = {**held}

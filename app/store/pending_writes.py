@@ -1,6 +1,6 @@
 """Our own writes, as the journal has them, of links that are looked at: unsettled ones, and what may land late."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.clock import db_now
 from app.store.database import Database, among
-from app.store.tables import journal
+from app.store.tables import journal, links
 from app.sync.model import OPEN, UPLOAD, PendingWrite, Side, WriteState
 from app.sync.plan import SettledWrites
 
@@ -60,6 +60,23 @@ _OPEN_UPLOADS = (
 async def open_uploads(database: Database, side: Side) -> list[tuple[str, str]]:
     """Give (link id, keyed hash of what was sent) of the uploads to a side whose outcome is not known."""
     return [(row.link_id, row.content_stamp) for row in await database.read(_OPEN_UPLOADS, {"p_side": side.value})]
+
+
+_UPLOADED = (
+    sa.select(links.c.drchrono_id)
+    .join(journal, journal.c.link_id == links.c.id)
+    .where(
+        *(_j.state.in_(OPEN), _j.call == UPLOAD, _j.side == Side.SALESFORCE.value),
+        links.c.drchrono_id.in_(among("p_ids")),
+        sa.or_(links.c.due_at.is_not(None), links.c.lease_owner.is_not(None)),
+    )
+)
+
+
+async def being_uploaded(database: Database, ids: Collection[str]) -> set[str]:
+    """Give, of DrChrono's ids, those of which an upload to Salesforce is looked for, whose outcome is not known."""
+    rows = await database.read(_UPLOADED, {"p_ids": sorted(ids)}) if ids else []
+    return {row.drchrono_id for row in rows}
 
 
 def _by_link(rows: Iterable[Any]) -> dict[str, list[PendingWrite]]:

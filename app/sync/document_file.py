@@ -12,7 +12,8 @@ class FileFacts:
     contact_id   the record of its patient that it is on; None where it is on no patient's
     created_at   when it was uploaded, as Salesforce says it
     earlier      DrChrono's id of the document that an earlier version of the File is linked to
-    waits        an earlier version of the File is on its way to become a document, which comes first
+    waits        an earlier version of the File is on its way to become a document, which comes first; or it names one
+                 of which an upload of ours is looked for, and may be what that has made
     doctor       the patient's doctor, by DrChrono's id
     others_live  another version of the File is a document that DrChrono has not archived; told of what has come to both
                  sides, where what DrChrono archives is taken off in Salesforce

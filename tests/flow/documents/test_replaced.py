@@ -132,3 +132,42 @@ async def test_a_replacement_whose_bytes_are_never_served_is_a_failure_after_hou
     assert told == [[], [], ["document_bytes_missing"]]
     assert folder.reads() == reads
     assert len(folder.versions()) == 1
+
+
+async def is_uploaded_unanswered(clinic, folder, document):
+    """A replaced file's new version, which nobody answered for, and of which no trigger has told yet; gives it."""
+    clinic.breaks("salesforce", UPLOAD, "drop_after_commit")
+    replaces(folder, document, a_pdf("page two"))
+    await folder.compares()
+    return folder.versions()[-1]
+
+
+async def test_an_unanswered_new_version_of_a_document_that_was_filed_with_another_patient_is_no_document_of_its_own(
+    clinic, folder, both
+):
+    document, first = both
+    other = await clinic.has_linked(first_name="Bo", last_name="Sample")
+    version = await is_uploaded_unanswered(clinic, folder, document)
+
+    folder.edits(document, patient=other["id"])
+    await folder.finds()
+    await ends(clinic)
+    await folder.compares()
+    await ends(clinic)
+
+    await assert_two_versions(clinic, folder, first, a_pdf("page two"))
+    assert list(folder.file_links(version)) == [(await clinic.link(other)).salesforce_id]
+
+
+async def test_an_unanswered_new_version_of_a_file_that_was_taken_off_is_found_and_the_document_archived(
+    clinic, folder, both
+):
+    document, first = both
+    version = await is_uploaded_unanswered(clinic, folder, document)
+
+    folder.takes_off(version, next(iter(folder.file_links(version))))
+    await folder.told(version)
+    await ends(clinic)
+
+    await assert_two_versions(clinic, folder, first, a_pdf("page two"))
+    assert folder.in_chart()[0]["archived"]
