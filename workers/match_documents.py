@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.errors import DocumentNotReady, SyncError, VendorError
-from app.store import dependencies, documents
+from app.store import dependencies, documents, links
 from app.store.documents import StoredDocument
 from app.sync.decide import decide
 from app.sync.deletions import is_deleted
@@ -137,7 +137,10 @@ class DocumentMatch:
         return await self._to_drchrono(replace(observed, seen=seen), anew)
 
     async def _replacing(self, observed: Observed, plan: Nothing) -> ReadyPlan:
-        """Have other bytes become a new version; what is not served yet, or has another text, is the next list's."""
+        """Have other bytes become a new version; what is not served yet, or has another text, is the next list's.
+
+        So is what would come on top of a version that a person has uploaded, and that is no document yet.
+        """
         assert isinstance(observed.seen, Seen)
         link, before, rules = observed.link, observed.seen.drchrono, self.batch.rules
         record = await self.search.documents.read(link.drchrono_id or "")
@@ -146,7 +149,7 @@ class DocumentMatch:
         if patient_without_record(rules.table, observed.seen.salesforce) is not None:
             return plan
         shown = SideReader(rules.table).drchrono(wire.record_id(record), record, wire.version(record))
-        if rules.table.differing(shown, before):
+        if rules.table.differing(shown, before) or await self._has_unread_version(link, observed.seen.salesforce):
             return plan
         try:
             content = await self._bytes_of(link, record, self.replaced[link.id].file_shown_at)
@@ -158,6 +161,26 @@ class DocumentMatch:
         if stamp is not None and content.matches(self.batch.runtime.keys, link.id, stamp) is not False:
             return plan
         return await self._to_salesforce(observed, created(rules, shown))
+
+    async def _has_unread_version(self, link: Link, version: Snapshot) -> bool:
+        """Say whether a newer version of a document's File names it and is still to be looked at, which it then is.
+
+        A new version may have all fields of the one before. Below one of ours that names the same document, it would
+        be taken for the document's older file.
+        """
+        file, database = version.file, self.batch.runtime.database
+        if file is None or file.contact_id is None:
+            return False
+        found = await self.search.files.of_records([file.contact_id], latest_only=False)
+        key = self.batch.rules.table.external_id
+        newer = [
+            str(one["Id"]) for one in found[file.contact_id] if is_newer(one, file) and one.get(key) == link.drchrono_id
+        ]
+        if not newer:
+            return False
+        unheard = set(newer) - await links.heard_of(database, Kind.DOCUMENT, newer, Side.SALESFORCE)
+        await links.mark_seen(database, Kind.DOCUMENT, [], sorted(unheard), self.batch.leased.lane)
+        return bool(unheard or await links.on_their_way(database, Kind.DOCUMENT, newer, Side.SALESFORCE))
 
     async def _to_salesforce(self, observed: Observed, plan: Create) -> ReadyPlan:
         link, name = observed.link, self.search.patient_field

@@ -24,7 +24,7 @@ from tests.flow.clinic import settings_of
 from tests.simulate import documents, oracle, rough, scanner
 from tests.simulate.clock import AUTUMN, FIRST, Clock, drawn_from
 from tests.simulate.database import Memory
-from tests.simulate.hand import ACTIONS, KEPT_DOCUMENTED, KINDER_DOCUMENTED, POOL, Mix, drawn, weights
+from tests.simulate.hand import ACTIONS, DOCUMENTED, KEPT_DOCUMENTED, KINDER_DOCUMENTED, POOL, Mix, drawn, weights
 from tests.simulate.odd import frees, makes_unkind, opens, show
 from tests.simulate.post import EVENTS
 from tests.simulate.postgresql import Served
@@ -36,12 +36,17 @@ _AUTUMN, _ON_POSTGRESQL = 0.1, 0.1  # of all histories
 _SCANNED = 0.5  # of those with documents
 _DISMISSED = 0.8  # of what waits for a person once all is at rest, one after the other
 _KEPT_FROM_US_MS = 90_000  # once nobody edits any more, those records that nobody may write to
+REPLACED = replace(
+    DOCUMENTED, calls=0.2, file_versioned=2.0, document_edited=1.5, documents_polled=2.0, document_deletes=0.5,
+    document_replaced=2.0, scanner_fails=0.8, scanner_recovers=0.6,
+)  # fmt: skip
 # (seed, mix) of histories that failed once
 KEPT = (
     *((seed, Mix()) for seed in (16, 39, 200, 272, 1618, 2111, 3090, 3231, 51552, 53032, 51906, 50531, 50781, 51234)),
     *((seed, Mix()) for seed in (54840, 54913, 146326428)),
     *((seed, Mix(contact_merged_away=1.0)) for seed in (17, 18)),
     *((seed, replace(rough.ROUGH, **rough.KINDER)) for seed in (62, 2090)),
+    (278653058, REPLACED),
     *((seed, KEPT_DOCUMENTED) for seed in (30802757, 146326417, 136326650, 192722137)),
     *((seed, KINDER_DOCUMENTED) for seed in (2022007, 2022064, 5987423, 5987528, 11187857)),
 )

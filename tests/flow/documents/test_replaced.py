@@ -97,6 +97,27 @@ async def test_an_unanswered_new_version_is_found_or_made_once(clinic, folder, b
     await assert_two_versions(clinic, folder, first, a_pdf("page two"))
 
 
+async def test_a_version_that_a_person_has_uploaded_becomes_a_document_before_a_replacement_comes_on_top(
+    clinic, folder, both
+):
+    document, first = both
+    key = {"DrChrono_Document_Id__c": str(document["id"])}  # as a new version has it from the one before
+    newer = folder.uploads(None, a_pdf("signed"), ContentDocumentId=first["ContentDocumentId"], **key)
+    replaces(folder, document, a_pdf("page two"))
+
+    await documents.want_opened(clinic.runtime.database, str(document["patient"]), timedelta(0))
+    await folder.polls()  # no trigger has told of the version yet
+    await clinic.settles()
+    await folder.told(newer)
+    await ends(clinic)
+    await folder.compares()
+
+    held = [md5(a_pdf(one)) for one in ("page one", "signed", "page two")]
+    assert [one["Checksum"] for one in folder.versions()][1:] == held[1:]
+    assert sorted(one["md5"] for one in folder.in_chart()) == sorted(held[1:])
+    assert await clinic.failures() == []
+
+
 async def test_a_replacement_that_may_not_travel_is_a_failure_and_is_read_once(clinic, folder, both):
     document, first = both
     replaces(folder, document, b"MZ\x90\x00 a program")
