@@ -179,8 +179,8 @@ def _text(name, document, version):
 def _version(world, version, link, failed):
     """Say what is wrong with a version that was to be sent to DrChrono: ticked, or made of one that is a document.
 
-    One that was there before an earlier one became a document has nothing of that one, and nobody asked for it. Of ours
-    the one before is no document any more where its file was replaced in DrChrono.
+    One that was there before an earlier one became a document has nothing of that one, and nobody asked for it. The one
+    before is no document any more where its file was replaced in DrChrono.
     """
     patients = {
         patient for one in on_records(world, version) if (patient := world.partner(SALESFORCE, one)) is not None
@@ -190,9 +190,17 @@ def _version(world, version, link, failed):
         return [] if is_linked or _is_replaced(world, version) else [f"{version['Id']} is ours, and in no link"]
     if link is not None and (link.id in failed or link.drchrono_id is not None):
         return []
+    if _was_document(world, version) and _is_replaced(world, version):
+        return []
     if (version[TICK] or version[KEY]) and len(patients) == 1:
         return [f"{version['Id']} is no document, and nobody is told why"]
     return []
+
+
+def _was_document(world, version):
+    """Say whether the bytes of a version have been in DrChrono."""
+    content = version["Checksum"]
+    return content in world.shelf.sent.values() or world.shelf.came[DRCHRONO, content] > 0
 
 
 def _is_replaced(world, version):

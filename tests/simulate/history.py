@@ -34,6 +34,7 @@ from tests.simulate.world import NeverRestsError, World
 
 _AUTUMN, _ON_POSTGRESQL = 0.1, 0.1  # of all histories
 _SCANNED = 0.5  # of those with documents
+_NEXT_LISTS = 2  # a file that was replaced waits for the next one where its text is edited, or a version is new
 _DISMISSED = 0.8  # of what waits for a person once all is at rest, one after the other
 _KEPT_FROM_US_MS = 90_000  # once nobody edits any more, those records that nobody may write to
 REPLACED = replace(
@@ -206,6 +207,8 @@ async def _lived(world, mix):
     if world.post.is_lost or mix.is_rough or world.has_documents:
         await world.compares()
     if world.has_documents:
+        for _ in range(_NEXT_LISTS if world.shelf.replaced else 0):
+            await world.compares()
         await documents.settles(world)
     if mix.failure_dismissed:
         while world.rng.random() < _DISMISSED and await ACTIONS["failure_dismissed"](world, mix):
