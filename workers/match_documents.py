@@ -174,7 +174,9 @@ class DocumentMatch:
         found = await self.search.files.of_records([file.contact_id], latest_only=False)
         key = self.batch.rules.table.external_id
         newer = [
-            str(one["Id"]) for one in found[file.contact_id] if is_newer(one, file) and one.get(key) == link.drchrono_id
+            str(one["Id"])
+            for one in found[file.contact_id]
+            if is_newer(one, file.document_id, file.number) and one.get(key) == link.drchrono_id
         ]
         if not newer:
             return False

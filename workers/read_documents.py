@@ -225,7 +225,8 @@ async def _earlier(batch: Batch, lone: Mapping[str, Snapshot]) -> tuple[dict[str
     rows = await _versions_of(batch, {one.file.document_id for one in newer if one.file})
     refs = {RecordRef(Side.SALESFORCE, Kind.DOCUMENT, str(row["Id"])) for row in rows}
     known = await dependencies.drchrono_ids_of(batch.runtime.database, refs)
-    coming = await dependencies.on_their_way(batch.runtime.database, refs)
+    ids = [str(row["Id"]) for row in rows]
+    coming = await links.on_their_way(batch.runtime.database, Kind.DOCUMENT, ids, Side.SALESFORCE)
     found: dict[str, str] = {}
     waiting: set[str] = set()
     for one in newer:

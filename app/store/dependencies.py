@@ -69,23 +69,6 @@ async def drchrono_ids_of(database: Database, refs: Collection[RecordRef]) -> di
     return found
 
 
-_ON_THEIR_WAY = sa.select(links.c.salesforce_id).where(
-    _IS_OF_KIND,
-    links.c.salesforce_id.in_(among("p_ids")),
-    links.c.drchrono_id.is_(None),
-    sa.or_(links.c.due_at.is_not(None), links.c.lease_owner.is_not(None)),
-)
-
-
-async def on_their_way(database: Database, refs: Collection[RecordRef]) -> set[str]:
-    """Give, of Salesforce's records, the Ids of those that are not linked and are looked at, or due to be."""
-    found: set[str] = set()
-    for kind in sorted({ref.kind for ref in refs}):
-        ids = sorted({ref.id for ref in refs if ref.kind is kind})
-        found |= {row.salesforce_id for row in await database.read(_ON_THEIR_WAY, {"p_kind": kind.value, "p_ids": ids})}
-    return found
-
-
 _UNHEARD = DialectInsert(
     links,
     lambda insert: insert.values(
