@@ -149,7 +149,7 @@ class DocumentMatch:
         if patient_without_record(rules.table, observed.seen.salesforce) is not None:
             return plan
         shown = SideReader(rules.table).drchrono(wire.record_id(record), record, wire.version(record))
-        if rules.table.differing(shown, before) or await self._has_unread_version(link, observed.seen.salesforce):
+        if rules.table.differing(shown, before):
             return plan
         try:
             content = await self._bytes_of(link, record, self.replaced[link.id].file_shown_at)
@@ -160,25 +160,29 @@ class DocumentMatch:
         stamp = self.replaced[link.id].content_stamp
         if stamp is not None and content.matches(self.batch.runtime.keys, link.id, stamp) is not False:
             return plan
+        if await self._has_unread_version(link, observed.seen.salesforce, content):
+            self.batch.read.pop(link.drchrono_id or "", None)  # so it is read again
+            return plan
         return await self._to_salesforce(observed, created(rules, shown))
 
-    async def _has_unread_version(self, link: Link, version: Snapshot) -> bool:
+    async def _has_unread_version(self, link: Link, version: Snapshot, content: Inspection) -> bool:
         """Say whether a newer version of a document's File names it and is still to be looked at, which it then is.
 
         A new version may have all fields of the one before. Below one of ours that names the same document, it would
-        be taken for the document's older file.
+        be taken for the document's older file. One that has the very bytes is the document's newer file itself.
         """
         file, database = version.file, self.batch.runtime.database
         if file is None or file.contact_id is None:
             return False
         found = await self.search.files.of_records([file.contact_id], latest_only=False)
         key = self.batch.rules.table.external_id
-        newer = [
-            str(one["Id"])
+        checksums = {
+            str(one["Id"]): str(one.get("Checksum", "")).lower()
             for one in found[file.contact_id]
             if is_newer(one, file.document_id, file.number) and one.get(key) == link.drchrono_id
-        ]
-        if not newer:
+        }
+        newer = sorted(checksums)
+        if not newer or content.md5.lower() in checksums.values():
             return False
         unheard = set(newer) - await links.heard_of(database, Kind.DOCUMENT, newer, Side.SALESFORCE)
         await links.mark_seen(database, Kind.DOCUMENT, [], sorted(unheard), self.batch.leased.lane)
@@ -285,8 +289,11 @@ class DocumentMatch:
         if found.id is not None:
             return LinkTo(found.id, content)
         kept = await documents.of_links(runtime.database, taken.values())
-        unread = [id_ for id_ in taken if is_unread(kept.get(taken[id_]))]
-        if found.is_open or await may_become_versions(runtime, unread):
+        unread = [id_ for id_ in alike if id_ in taken and is_unread(kept.get(taken[id_]))]
+        if await may_become_versions(runtime, unread):  # by bytes that may be these: then they come by themselves
+            others = await self.search.twin(link, [alike[id_] for id_ in unread], lambda other: other == content)
+            found = replace(found, is_open=found.is_open or others.is_open or others.id is not None)
+        if found.is_open:
             return Wait(BUSY, self.batch.leased.now + _AGAIN)
         stamps = {one.link_id: stamp for one in kept.values() if (stamp := one.content_stamp) is not None}
         is_sent = any(content.matches(runtime.keys, id_, stamp) for id_, stamp in stamps.items())

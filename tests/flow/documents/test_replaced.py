@@ -97,11 +97,16 @@ async def test_an_unanswered_new_version_is_found_or_made_once(clinic, folder, b
     await assert_two_versions(clinic, folder, first, a_pdf("page two"))
 
 
+INHERITED = ("Title", "DrChrono_Date__c", "DrChrono_Tags__c")
+
+
+@pytest.mark.parametrize("inherited", [(), INHERITED], ids=["its own title", "the title of the one before"])
 async def test_a_version_that_a_person_has_uploaded_becomes_a_document_before_a_replacement_comes_on_top(
-    clinic, folder, both
+    clinic, folder, both, inherited
 ):
     document, first = both
     key = {"DrChrono_Document_Id__c": str(document["id"])}  # as a new version has it from the one before
+    key |= {name: first[name] for name in inherited}
     newer = folder.uploads(None, a_pdf("signed"), ContentDocumentId=first["ContentDocumentId"], **key)
     replaces(folder, document, a_pdf("page two"))
 
@@ -116,6 +121,24 @@ async def test_a_version_that_a_person_has_uploaded_becomes_a_document_before_a_
     assert [one["Checksum"] for one in folder.versions()][1:] == held[1:]
     assert sorted(one["md5"] for one in folder.in_chart()) == sorted(held[1:])
     assert await clinic.failures() == []
+
+
+async def test_a_person_who_replaces_a_file_on_both_sides_by_the_same_one_has_replaced_one_document(
+    clinic, folder, both
+):
+    document, first = both
+    key = {"DrChrono_Document_Id__c": str(document["id"]), **{name: first[name] for name in INHERITED}}
+    newer = folder.uploads(None, a_pdf("page two"), ContentDocumentId=first["ContentDocumentId"], **key)
+    replaces(folder, document, a_pdf("page two"))
+
+    await documents.want_opened(clinic.runtime.database, str(document["patient"]), timedelta(0))
+    await folder.polls()
+    await clinic.settles()
+    await folder.told(newer)
+    await ends(clinic)
+    await folder.compares()
+
+    await assert_two_versions(clinic, folder, first, a_pdf("page two"))
 
 
 async def test_a_replacement_that_may_not_travel_is_a_failure_and_is_read_once(clinic, folder, both):
