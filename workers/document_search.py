@@ -15,7 +15,7 @@ from ulid import ULID
 
 from app.documents.content import OpenContent, inspect, lying_on
 from app.errors import DocumentNotReady, DocumentRefused, Unauthorized
-from app.store import identity_index, pending_writes
+from app.store import identity_index
 from app.sync.documents import is_given_up
 from app.sync.failure_causes import BUSY, BYTES_MISSING
 from app.sync.file_types import FileType
@@ -84,11 +84,13 @@ class DocumentSearch:
         return row.name
 
     async def of_patient(self, patient: str, since: str = "") -> dict[str, Listed]:
-        """Give a patient's documents in DrChrono, archived ones too, by their ids; those of all where it is empty.
+        """Give a patient's documents in DrChrono, archived ones too, by their ids; of nobody there are none.
 
         since   of those changed since
         Raises  VendorError
         """
+        if not patient:  # DrChrono would list everybody's
+            return {}
         reader, found = SideReader(self.batch.rules.table), dict[str, Listed]()
         async for page in self.documents.pages(patient=patient, since=since):
             for record in wire.readable(page):
@@ -101,12 +103,6 @@ class DocumentSearch:
         table = self.batch.rules.table
         rows = [row for name in ("description", "date") if (row := table.row_of(name)) is not None]
         return all(row.equal(text.get(row.name), one.shown.fields.get(row.name)) for row in rows)
-
-    async def may_be_made(self, content: Inspection) -> bool:
-        """Say whether an upload to DrChrono has sent these bytes of which it is not known yet what it has made."""
-        runtime = self.batch.runtime
-        sent = await pending_writes.open_uploads(runtime.database, Side.DRCHRONO)
-        return any(content.matches(runtime.keys, link_id, stamp) for link_id, stamp in sent)
 
     async def twin(self, link: Link, among: Iterable[Listed], is_same: IsSame) -> Twin:
         """Give the first of some documents of DrChrono's whose bytes are the same; by which file, is noted.

@@ -209,8 +209,6 @@ class DocumentMatch:
         if not await self.search.is_ours(link, patient, content):
             return self.search.later()
         found = await self._in_salesforce(observed, contact, content)
-        if found is None and await self.search.may_be_made(content):  # and filed with another patient since
-            return Wait(BUSY, self.batch.leased.now + _AGAIN)
         return replace(plan, content=content) if found is None else LinkTo(found, content)
 
     async def _bytes_of(self, link: Link, record: Mapping[str, Any], since: datetime | None = None) -> Inspection:

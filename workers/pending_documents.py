@@ -2,9 +2,9 @@
 
 Its source may be deleted, replaced, or not served any more, so that is not read. What the upload sent is known by a
 keyed hash of its bytes, and the bytes of what it may have made are compared with that: in DrChrono documents of the
-same patient, then of all, in Salesforce versions that bear the document's id, deleted ones too. What is found is
-linked, and what has become of either side since then travels as any change does. An upload is lost, and may be tried
-again, when two searches, apart from each other, have not found it.
+same patient, in Salesforce versions that bear the document's id, deleted ones too. What is found is linked, and what
+has become of either side since then travels as any change does. An upload is lost, and may be tried again, when two
+searches, apart from each other, have not found it.
 """
 
 from dataclasses import replace
@@ -55,25 +55,20 @@ def _patient(search: DocumentSearch, observed: Observed, sent: Fields) -> str:
 
 
 async def _in_drchrono(search: DocumentSearch, link: Link, attempt: PendingWrite, sent: Fields) -> Twin:
-    """Give the document that has the bytes that were sent, of those that changed since: the patient's, else anybody's.
+    """Give the patient's document that has the bytes that were sent, of those that changed since.
 
-    A person may have edited or archived it since, or filed it with another patient, where the first search does not
-    look. So it has the title and the date that were sent, or is shared still; where the hash is of a key that is gone,
-    the patient, the title and the date must tell.
+    A person may have edited or archived it since. So it has the title and the date that were sent, or is shared still;
+    where the hash is of a key that is gone, the title and the date must tell. Another patient's is never it, whatever
+    its bytes are: forms are alike.
     """
     is_known = attempt.content_stamp is not None and search.batch.runtime.keys.knows(attempt.content_stamp)
-    since, found = wire.since(ULID.from_str(attempt.id).datetime), Twin()
-    of_all = [""] if is_known and attempt.searched_at is not None else []
-    for patient in [sent.get(search.patient_field) or "", *of_all]:
-        listed = await search.of_patient(patient, since)
-        taken = await search.taken(Side.DRCHRONO, listed)
-        free = [one for id_, one in listed.items() if id_ not in taken]
-        likely = [one for one in free if search.is_alike(sent, one) or (is_known and one.shown.is_included)]
-        likely.sort(key=lambda one: (is_deleted(search.batch.rules, one.shown), one.shown.id))
-        found = await search.twin(link, likely, lambda content: _is_what_was_sent(search, link, attempt, content))
-        if found.id is not None or found.is_open:
-            break
-    return found
+    begun = ULID.from_str(attempt.id).datetime
+    listed = await search.of_patient(sent.get(search.patient_field) or "", wire.since(begun))
+    taken = await search.taken(Side.DRCHRONO, listed)
+    free = [one for id_, one in listed.items() if id_ not in taken]
+    likely = [one for one in free if search.is_alike(sent, one) or (is_known and one.shown.is_included)]
+    likely.sort(key=lambda one: (is_deleted(search.batch.rules, one.shown), one.shown.id))
+    return await search.twin(link, likely, lambda content: _is_what_was_sent(search, link, attempt, content))
 
 
 async def _in_salesforce(search: DocumentSearch, observed: Observed, attempt: PendingWrite) -> Twin:

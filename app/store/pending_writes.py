@@ -50,18 +50,6 @@ async def of_links(connection: AsyncConnection, ids: Sequence[str], lone: Sequen
     }
 
 
-_OPEN_UPLOADS = (
-    sa.select(_j.link_id, _j.content_stamp)
-    .where(_j.state.in_(OPEN), _j.call == UPLOAD, _j.side == sa.bindparam("p_side"), _j.content_stamp.is_not(None))
-    .order_by(_j.id)
-)
-
-
-async def open_uploads(database: Database, side: Side) -> list[tuple[str, str]]:
-    """Give (link id, keyed hash of what was sent) of the uploads to a side whose outcome is not known."""
-    return [(row.link_id, row.content_stamp) for row in await database.read(_OPEN_UPLOADS, {"p_side": side.value})]
-
-
 _UPLOADED = (
     sa.select(links.c.drchrono_id)
     .join(journal, journal.c.link_id == links.c.id)

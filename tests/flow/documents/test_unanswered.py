@@ -154,28 +154,6 @@ async def test_a_file_that_bears_the_id_and_has_other_bytes_is_not_what_an_uploa
     assert await is_open(clinic) == []
 
 
-@pytest.mark.parametrize("listed_first", [False, True], ids=["searched first", "listed first"])
-async def test_a_document_that_is_filed_with_another_patient_meanwhile_is_what_an_upload_made(
-    clinic, folder, listed_first
-):
-    _, contact = await folder.has_a_patient()
-    other = await clinic.has_linked(first_name="Bob", last_name="Other")
-    clinic.breaks("drchrono", POST, AFTER)
-    await folder.told(folder.uploads(contact))
-    folder.edits(folder.in_chart()[0], patient=other["id"])
-
-    if listed_first:
-        await folder.compares()
-    await ends(clinic)
-    await folder.compares()
-    await ends(clinic)
-
-    (document,), version = folder.in_chart(), folder.version()
-    await assert_is_linked(clinic, folder, document)
-    assert document["patient"] == other["id"]
-    assert list(folder.file_links(version)) == [(await clinic.link(other)).salesforce_id]
-
-
 async def test_a_file_that_an_upload_made_and_a_person_deleted_is_not_made_again(clinic, folder):
     document = await is_uploaded_unanswered(clinic, folder)
     deletes(clinic, folder.version())
@@ -202,3 +180,20 @@ async def test_a_deleted_file_that_no_upload_of_now_made_is_not_taken_for_it(cli
     assert len(folder.versions()) == 1
     await assert_is_linked(clinic, folder, document)
     assert not folder.in_chart()[0]["archived"]
+
+
+async def test_the_same_form_in_the_chart_of_another_patient_is_not_taken_for_what_an_upload_made(clinic, folder):
+    patient, contact = await folder.has_a_patient()
+    other = await clinic.has_linked(first_name="Bob", last_name="Other")
+    clinic.breaks("drchrono", POST, BEFORE)
+    version = folder.uploads(contact, a_pdf("blank form"))
+    await folder.told(version)
+    folder.files(other, a_pdf("blank form"), description="Blank form")
+
+    await ends(clinic)
+
+    charts = {one["patient"]: one["id"] for one in folder.in_chart()}
+    assert set(charts) == {patient["id"], other["id"]}
+    assert list(folder.file_links(version)) == [contact]
+    (link,) = [one for one in await clinic.links(Kind.DOCUMENT) if one.salesforce_id == version["Id"]]
+    assert link.drchrono_id == str(charts[patient["id"]])
